@@ -1,0 +1,204 @@
+/** The one interface behind which every chain family stands. Adapters hold no state but their RPC connections. */
+
+import type { EvmNetwork, Network, UtxoNetwork } from '../domain/network.js'
+import type { EvmPayload, UtxoPayload } from '../domain/signer-protocol.js'
+
+export interface BlockRef {
+  readonly height: number
+  readonly hash: string
+}
+
+/** A payment to somebody: an output (UTXO) or a native, internal or token transfer (EVM). */
+export interface Transfer {
+  readonly txid: string
+  /** Output index, or the ordinal of the transfer in its transaction (see `deposits.output_index`). */
+  readonly index: number
+  /** Lower-case hex of the payee's 20 bytes: HASH160 of the key (P2WPKH, P2PKH) or the EVM address. Others cannot be ours. */
+  readonly payee: string
+  readonly coin: string
+  /** Base units. For tokens what the log says, not what was asked for. */
+  readonly amount: bigint
+  readonly coinbase?: boolean
+}
+
+/** An outpoint that a transaction spends (UTXO networks only). */
+export interface Spend {
+  readonly txid: string
+  readonly prevTxid: string
+  readonly prevVout: number
+}
+
+export interface Block extends BlockRef {
+  readonly parentHash: string
+  /** Unix seconds. */
+  readonly time: number
+  readonly transfers: readonly Transfer[]
+  readonly spends: readonly Spend[]
+  /** Every transaction in it. */
+  readonly txids: readonly string[]
+}
+
+/** What is new in the mempool since the last look. */
+export interface MempoolLook {
+  /** All txids in it now: what was detected, is not here and not mined, was dropped or replaced. */
+  readonly txids: ReadonlySet<string>
+  readonly transfers: readonly Transfer[]
+  readonly spends: readonly Spend[]
+}
+
+/** What only matched transfers are asked for: amounts in base units, addresses in the network's own form. */
+export interface TransferDetails {
+  readonly sources: readonly { readonly address: string; readonly amount: bigint }[]
+  readonly destinations: readonly { readonly address: string; readonly amount: bigint }[]
+  /** Network fee of the transaction in base units of the native coin; null while unknown. */
+  readonly fee: bigint | null
+  /** Outpoints spent by it (UTXO) so that conflicts are noticed. */
+  readonly spends: readonly Spend[]
+}
+
+/** What became of a transaction of ours. */
+export type TransactionOutcome =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'mempool' }
+  | {
+      readonly kind: 'mined'
+      readonly block: BlockRef
+      readonly confirmations: number
+      /** Base units of the native coin, as really paid (EVM: gasUsed × effectiveGasPrice). */
+      readonly fee: bigint
+      /** False when an EVM transaction reverted, or a token transfer left no log. */
+      readonly succeeded: boolean
+    }
+
+/** A broadcast error other than a plain rejection means: unknown, send the same bytes again. */
+export type BroadcastOutcome =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'already_known' }
+  | { readonly kind: 'rejected'; readonly reason: string }
+  | { readonly kind: 'unknown'; readonly reason: string }
+
+export type Priority = 'low' | 'normal' | 'high' | 'urgent'
+
+/** The multipliers of the withdrawal guide (seed 002, "Fee Priority Levels"), in percent. */
+export const PRIORITY_PERCENT: Readonly<Record<Priority, bigint>> = {
+  low: 80n,
+  normal: 100n,
+  high: 150n,
+  urgent: 200n,
+}
+
+interface AdapterBase {
+  readonly network: Network
+  /** The node's tip. @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when no endpoint answers. */
+  head(): Promise<BlockRef>
+  /** Hash of the canonical block at a height, or null above the tip. */
+  hashAt(height: number): Promise<string | null>
+  /** Consecutive blocks from `from` up to at most `to`; may return fewer (at least one) to adapt to the node. */
+  blocks(from: number, to: number): Promise<Block[]>
+  /** Looks at the mempool; transactions in `seen` are not parsed again. */
+  mempool(seen: ReadonlySet<string>): Promise<MempoolLook>
+  /** Details of a matched transfer's transaction. */
+  describe(transfer: Transfer, blockHash: string | null): Promise<TransferDetails>
+  /** Which of the addresses were ever used on the chain; used to fast-forward counters after a restore. */
+  used(addresses: readonly string[]): Promise<boolean[]>
+  /** Sends raw bytes. Never throws for an answer of the node; see `BroadcastOutcome`. */
+  broadcast(signedTransaction: string): Promise<BroadcastOutcome>
+  outcome(txid: string): Promise<TransactionOutcome>
+  /** What the chain says an address holds now, in base units (confirmed). */
+  balance(address: string, coin: string): Promise<bigint>
+  /** Closes connections. */
+  close(): Promise<void>
+}
+
+/** An unspent output of the merchant that may pay. */
+export interface SpendableOutput {
+  readonly txid: string
+  readonly vout: number
+  readonly amount: bigint
+  readonly address: string
+  /** Full path, e.g. `m/84'/1'/0'/0/7`. */
+  readonly path: string
+  /** Lower-case hex compressed public key. */
+  readonly publicKey: string
+  readonly masterFingerprint: string
+}
+
+export interface UtxoBuildRequest {
+  readonly outputs: readonly { readonly address: string; readonly amount: bigint }[]
+  /** The change address, its path and key. */
+  readonly change: Omit<SpendableOutput, 'txid' | 'vout' | 'amount'>
+  readonly candidates: readonly SpendableOutput[]
+  /** Outpoints that must be spent: the anchor of the conflict set, on every attempt after the first. */
+  readonly required: readonly SpendableOutput[]
+  readonly feeRate: number
+  /** Base units; building fails when the fee would be higher. */
+  readonly feeLimit: bigint
+  /** `recipient`: the fee is taken from the (only) output. */
+  readonly feePayer: 'sender' | 'recipient'
+}
+
+export type UtxoBuildResult =
+  | {
+      readonly kind: 'built'
+      readonly payload: UtxoPayload
+      /** Known before signing on SegWit networks, else null. */
+      readonly txid: string | null
+      readonly inputs: readonly SpendableOutput[]
+      readonly fee: bigint
+      readonly change: bigint
+      readonly vsize: number
+    }
+  | { readonly kind: 'insufficient_funds'; readonly missing: bigint }
+  | { readonly kind: 'fee_too_high'; readonly fee: bigint }
+
+export interface UtxoAdapter extends AdapterBase {
+  readonly network: UtxoNetwork
+  /** sat/vB for a priority, inside the network's minimum and maximum. */
+  feeRate(priority: Priority): Promise<number>
+  /** Selects coins (branch-and-bound, then with change) and makes the PSBT. Fetches each parent (`nonWitnessUtxo`). */
+  build(request: UtxoBuildRequest): Promise<UtxoBuildResult>
+  /** Checks a signed transaction field by field against its payload, signatures included. @throws when it differs. */
+  verifySigned(
+    payload: UtxoPayload,
+    signedTransaction: string,
+  ): { readonly txid: string; readonly fee: bigint }
+}
+
+export interface EvmBuildRequest {
+  /** EIP-55 address of the paying wallet and its path. */
+  readonly from: string
+  readonly derivationPath: string
+  readonly coin: string
+  readonly to: string
+  readonly amount: bigint
+  readonly priority: Priority
+  readonly feeLimit: bigint
+}
+
+export type EvmBuildResult =
+  | {
+      readonly kind: 'built'
+      /** Everything but the nonce, which is allocated when the signer holds the lease. */
+      readonly payload: Omit<EvmPayload, 'nonce'>
+      /** gas × maxFeePerGas, in wei. */
+      readonly maxFee: bigint
+      /** The account's next nonce on the chain (latest block), below which nothing is free. */
+      readonly chainNonce: number
+    }
+  | { readonly kind: 'insufficient_funds'; readonly coin: string; readonly missing: bigint }
+  | { readonly kind: 'fee_too_high'; readonly fee: bigint }
+  /** The transfer would revert (blacklisted recipient, paused token); nothing was signed. */
+  | { readonly kind: 'would_revert'; readonly reason: string }
+
+export interface EvmAdapter extends AdapterBase {
+  readonly network: EvmNetwork
+  /** Current fees for a priority: base fee × 2 + tip, times the multiplier on the tip, inside the caps. */
+  fees(priority: Priority): Promise<{ readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint }>
+  /** Estimates gas (never a constant), sets fees, makes calldata. */
+  build(request: EvmBuildRequest): Promise<EvmBuildResult>
+  /** Next nonce on the chain (latest block). */
+  nonce(address: string): Promise<number>
+  verifySigned(payload: EvmPayload, signedTransaction: string): { readonly txid: string }
+}
+
+export type ChainAdapter = UtxoAdapter | EvmAdapter

@@ -1,0 +1,68 @@
+/** Everything a process of the platform takes from its environment, parsed once; docs/configuration.md lists it. */
+
+import { z } from 'zod'
+import { parseDuration } from './parse-duration.js'
+
+const duration = (fallback: string) => z.string().default(fallback).transform(parseDuration)
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((value) => value === 'true')
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((each) => each.trim())
+      .filter(Boolean),
+  )
+
+const schema = z.object({
+  /** PostgreSQL, e.g. postgres://keyturn:…@127.0.0.1:5432/keyturn */
+  KEYTURN_DATABASE_URL: z.string().min(1),
+  KEYTURN_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
+  KEYTURN_TEMPORAL_NAMESPACE: z.string().default('default'),
+  /** 32 bytes in hex: seals API secrets, webhook secrets and the platform's signing key at rest. */
+  KEYTURN_MASTER_KEY: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+  KEYTURN_API_HOST: z.string().default('127.0.0.1'),
+  KEYTURN_API_PORT: z.coerce.number().int().default(4000),
+  /** CIDRs of proxies whose X-Forwarded-For counts. */
+  KEYTURN_TRUSTED_PROXIES: list,
+  KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),
+  /** Which task queues this worker process serves. */
+  KEYTURN_WORKER_ROLES: z
+    .string()
+    .default('core,chain,webhooks,sealer')
+    .transform((text) => text.split(',').map((each) => each.trim())),
+  KEYTURN_WEBHOOK_RETRY_INTERVAL: duration('5m'),
+  KEYTURN_WEBHOOK_RETRY_WINDOW: duration('24h'),
+  KEYTURN_WEBHOOK_TIMEOUT: duration('15s'),
+  /** CIDRs to which webhooks may go although they are not public (never set in production without a reason). */
+  KEYTURN_WEBHOOK_ALLOW_CIDRS: list,
+  /** Allows http:// endpoints on the addresses allowed above. */
+  KEYTURN_WEBHOOK_ALLOW_HTTP: flag,
+  /** How long a withdrawal waits for its approvals (and may then still be signed). */
+  KEYTURN_WITHDRAWAL_EXPIRY: duration('24h'),
+  KEYTURN_SIGNER_LEASE: duration('60s'),
+  KEYTURN_SIGNER_OFFLINE_AFTER: duration('60s'),
+  KEYTURN_SWEEP_INTERVAL: duration('1m'),
+  KEYTURN_REBROADCAST_INTERVAL: duration('1m'),
+  KEYTURN_REQUEST_TIME_WINDOW: duration('300s'),
+  KEYTURN_IDEMPOTENCY_WINDOW: duration('24h'),
+  /** URL of a screening service for deposits; none means that every deposit passes. */
+  KEYTURN_SCREENING_URL: z.url().optional(),
+  KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+})
+
+/** The parsed environment. */
+export type Environment = z.infer<typeof schema>
+
+/** Parses the environment. @throws Error that names each variable that is missing or wrong. */
+export function loadEnvironment(
+  variables: Readonly<Record<string, string | undefined>> = process.env,
+): Environment {
+  const parsed = schema.safeParse(variables)
+  if (!parsed.success) throw new Error(`The environment is not usable:\n${z.prettifyError(parsed.error)}`)
+  return parsed.data
+}

@@ -1,0 +1,219 @@
+/** Reads `networks.yml`: parsed and checked at the edge, exact types inside. */
+
+import { readFile } from 'node:fs/promises'
+import { getAddress } from 'viem/utils'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { parseAmount } from '../domain/money.js'
+import type { Coin, ConfirmationTier, EvmNetwork, Network, Networks, UtxoNetwork } from '../domain/network.js'
+import { parseDuration } from './parse-duration.js'
+
+const GWEI_DECIMALS = 9
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
+const coin = z.strictObject({ name, decimals: z.int().min(0).max(36), dust: z.string().default('0') })
+const urls = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((url) => url.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(z.url()).min(1))
+const common = {
+  enabled: z.boolean().default(true),
+  coin,
+  rpc_urls: urls,
+  confirmations: z.int().min(1).max(10_000),
+  confirmation_tiers: z
+    .record(name, z.array(z.strictObject({ from: z.string(), confirmations: z.int().min(1) })))
+    .default({}),
+  block_time_seconds: z.number().positive(),
+  poll_interval: z.string().default('2s').transform(parseDuration),
+  start_height: z.int().min(0).nullable().default(null),
+}
+const evm = z.strictObject({
+  ...common,
+  family: z.literal('evm'),
+  chain_id: z.int().min(1),
+  derivation: z.strictObject({ purpose: z.literal(44), coin_type: z.int().min(0) }),
+  fees: z.strictObject({
+    max_fee_gwei: z.number().positive(),
+    max_priority_fee_gwei: z.number().positive(),
+    max_total: z.string(),
+  }),
+  trace_block: z.boolean().nullable().default(null),
+  tokens: z
+    .record(
+      name,
+      z.strictObject({
+        contract: z.string(),
+        decimals: z.int().min(0).max(36),
+        dust: z.string().default('0'),
+      }),
+    )
+    .default({}),
+})
+const utxo = z.strictObject({
+  ...common,
+  family: z.literal('utxo'),
+  chain: z.string(),
+  fees: z.strictObject({
+    fallback_rate: z.number().positive(),
+    min_rate: z.number().positive(),
+    max_rate: z.number().positive(),
+    max_total: z.string(),
+  }),
+})
+const utxoChain = z.strictObject({
+  genesis: z.coerce.string().regex(/^[0-9a-f]{32}$/),
+  bech32: z.string().nullable().default(null),
+  cashaddr: z.string().nullable().default(null),
+  pub_key_hash: z.int(),
+  script_hash: z.int(),
+  xpub: z.int(),
+  xprv: z.int(),
+  purpose: z.union([z.literal(44), z.literal(84)]),
+  coin_type: z.int().min(0),
+  script: z.enum(['p2wpkh', 'p2pkh']),
+})
+const file = z.strictObject({
+  networks: z.record(name, z.discriminatedUnion('family', [evm, utxo])),
+  utxo_chains: z.record(name, z.record(z.string(), utxoChain)).default({}),
+})
+
+/** The file that ships with the product. */
+export const DEFAULT_NETWORKS_FILE = new URL('./networks.yml', import.meta.url)
+
+/**
+ * Reads and checks the networks that this installation serves; networks with `enabled: false` are left out.
+ *
+ * @param path - Default: `KEYTURN_NETWORKS_FILE`, else the file that ships with the product.
+ * @param environment - Where `${NAME}` comes from; default `process.env`.
+ * @throws Error that names the file, the path in it and the reason.
+ */
+export async function loadNetworks(
+  path: string | URL = process.env.KEYTURN_NETWORKS_FILE ?? DEFAULT_NETWORKS_FILE,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Networks> {
+  return parseNetworks(await readFile(path, 'utf8'), environment, String(path))
+}
+
+/** As `loadNetworks`, from the file's text. */
+export function parseNetworks(
+  text: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+  source = 'networks.yml',
+): Networks {
+  const withoutComments = text.replace(/^\s*#.*$/gm, '')
+  const expanded = withoutComments.replace(
+    /\$\{([A-Z0-9_]+)(?::-([^}]*))?\}/g,
+    (_whole, variable: string, fallback?: string) => {
+      const value = environment[variable] ?? fallback
+      if (value === undefined) throw new Error(`${source}: set ${variable} in the environment`)
+      return value
+    },
+  )
+  const parsed = file.safeParse(parse(expanded))
+  if (!parsed.success) throw new Error(`${source}: ${z.prettifyError(parsed.error)}`)
+  const networks = new Map<string, Network>()
+  for (const [networkName, entry] of Object.entries(parsed.data.networks)) {
+    if (!entry.enabled) continue
+    if (entry.family === 'evm') {
+      networks.set(networkName, toEvmNetwork(networkName, entry))
+    } else {
+      const chain = parsed.data.utxo_chains[networkName]?.[entry.chain]
+      if (!chain) throw new Error(`${source}: utxo_chains.${networkName}.${entry.chain} is missing`)
+      networks.set(networkName, toUtxoNetwork(networkName, entry, chain))
+    }
+  }
+  return networks
+}
+
+function toEvmNetwork(networkName: string, entry: z.infer<typeof evm>): EvmNetwork {
+  const native: Coin = {
+    name: entry.coin.name,
+    decimals: entry.coin.decimals,
+    contract: null,
+    dust: parseAmount(entry.coin.dust, entry.coin.decimals),
+  }
+  const tokens = Object.entries(entry.tokens).map(
+    ([tokenName, token]): Coin => ({
+      name: tokenName,
+      decimals: token.decimals,
+      contract: getAddress(token.contract),
+      dust: parseAmount(token.dust, token.decimals),
+    }),
+  )
+  return {
+    ...shared(networkName, entry, [native, ...tokens]),
+    family: 'evm',
+    caip2: `eip155:${entry.chain_id}`,
+    chainId: entry.chain_id,
+    derivation: { purpose: 44, coinType: entry.derivation.coin_type },
+    fees: {
+      maxFeePerGas: parseAmount(String(entry.fees.max_fee_gwei), GWEI_DECIMALS),
+      maxPriorityFeePerGas: parseAmount(String(entry.fees.max_priority_fee_gwei), GWEI_DECIMALS),
+      maxTotal: parseAmount(entry.fees.max_total, native.decimals),
+    },
+    traceBlock: entry.trace_block,
+  }
+}
+
+function toUtxoNetwork(
+  networkName: string,
+  entry: z.infer<typeof utxo>,
+  chain: z.infer<typeof utxoChain>,
+): UtxoNetwork {
+  const native: Coin = {
+    name: entry.coin.name,
+    decimals: entry.coin.decimals,
+    contract: null,
+    dust: parseAmount(entry.coin.dust, entry.coin.decimals),
+  }
+  return {
+    ...shared(networkName, entry, [native]),
+    family: 'utxo',
+    caip2: `bip122:${chain.genesis}`,
+    derivation: { purpose: chain.purpose, coinType: chain.coin_type },
+    address: {
+      bech32: chain.bech32,
+      cashaddr: chain.cashaddr,
+      pubKeyHash: chain.pub_key_hash,
+      scriptHash: chain.script_hash,
+    },
+    bip32: { public: chain.xpub, private: chain.xprv },
+    script: chain.script,
+    fees: {
+      fallbackRate: entry.fees.fallback_rate,
+      minRate: entry.fees.min_rate,
+      maxRate: entry.fees.max_rate,
+      maxTotal: parseAmount(entry.fees.max_total, native.decimals),
+    },
+  }
+}
+
+function shared(
+  networkName: string,
+  entry: z.infer<typeof evm> | z.infer<typeof utxo>,
+  coins: readonly Coin[],
+) {
+  const confirmationTiers: Record<string, ConfirmationTier[]> = {}
+  for (const [coinName, tiers] of Object.entries(entry.confirmation_tiers)) {
+    const found = coins.find((each) => each.name === coinName)
+    if (!found) throw new Error(`networks.${networkName}.confirmation_tiers: unknown coin ${coinName}`)
+    confirmationTiers[coinName] = tiers
+      .map((tier) => ({ min: parseAmount(tier.from, found.decimals), confirmations: tier.confirmations }))
+      .sort((a, b) => (a.min < b.min ? -1 : 1))
+  }
+  return {
+    name: networkName,
+    coins,
+    confirmations: entry.confirmations,
+    confirmationTiers,
+    rpcUrls: entry.rpc_urls,
+    blockTimeSeconds: entry.block_time_seconds,
+    pollIntervalMs: entry.poll_interval,
+    startHeight: entry.start_height,
+  }
+}

@@ -1,0 +1,40 @@
+/** The PostgreSQL connection: exact types in, exact types out. */
+
+import postgres from 'postgres'
+
+/** `numeric` and `bigint` columns arrive as `bigint`, `timestamptz` as `Date`; every numeric column has scale 0. */
+export type Types = { bigint: bigint; numeric: bigint }
+
+export type Sql = postgres.Sql<Types>
+export type Transaction = postgres.TransactionSql<Types>
+/** What a query runs on: the pool or an open transaction. */
+export type Queryable = Sql | Transaction
+
+export interface ConnectOptions {
+  /** Connections of the pool. Default 10. */
+  readonly max?: number
+  /** Shown in pg_stat_activity. */
+  readonly name?: string
+}
+
+/**
+ * Opens a pool.
+ *
+ * @param url - `postgres://user:password@host:port/database`.
+ */
+export function connect(url: string, options: ConnectOptions = {}): Sql {
+  return postgres(url, {
+    max: options.max ?? 10,
+    onnotice: () => {},
+    connection: { application_name: options.name ?? 'keyturn', TimeZone: 'UTC' },
+    types: {
+      bigint: postgres.BigInt,
+      numeric: {
+        to: 1700,
+        from: [1700],
+        serialize: (value: bigint) => value.toString(),
+        parse: (text: string) => BigInt(text),
+      },
+    },
+  }) as unknown as Sql
+}

@@ -1,0 +1,69 @@
+-- Merchants, the people and keys that act for them, idempotency and replay protection of the API.
+
+CREATE TABLE merchants (
+  id            text PRIMARY KEY,
+  name          text NOT NULL,
+  status        text NOT NULL DEFAULT 'active' CHECK (status IN ('intake', 'active', 'suspended')),
+  asset_pool_id uuid NOT NULL DEFAULT gen_random_uuid(),
+  created_at    timestamptz NOT NULL DEFAULT now()
+);
+
+-- The rails (network and coin) that a merchant may use; anything else is refused at creation.
+CREATE TABLE merchant_rails (
+  merchant_id text NOT NULL REFERENCES merchants,
+  network     text NOT NULL,
+  coin        text NOT NULL,
+  PRIMARY KEY (merchant_id, network, coin)
+);
+
+CREATE TABLE persons (
+  id          text PRIMARY KEY,
+  merchant_id text NOT NULL REFERENCES merchants,
+  name        text NOT NULL,
+  email       text,
+  created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- A key of a person with which approvals are signed. Two keys of one person count once.
+CREATE TABLE approvers (
+  id                 text PRIMARY KEY,
+  merchant_id        text NOT NULL REFERENCES merchants,
+  person_id          text NOT NULL REFERENCES persons,
+  ed25519_public_key bytea NOT NULL CHECK (octet_length(ed25519_public_key) = 32),
+  role               text NOT NULL DEFAULT 'approver',
+  created_at         timestamptz NOT NULL DEFAULT now(),
+  revoked_at         timestamptz
+);
+
+CREATE TABLE api_keys (
+  id                    text PRIMARY KEY,
+  merchant_id           text NOT NULL REFERENCES merchants,
+  person_id             text REFERENCES persons,
+  name                  text NOT NULL,
+  -- AES-256-GCM under the platform's master key: an HMAC needs the secret itself.
+  secret_sealed         bytea NOT NULL,
+  scopes                text[] NOT NULL,
+  ip_allowlist          text[] NOT NULL,
+  rate_limit_per_minute integer NOT NULL DEFAULT 6000,
+  created_at            timestamptz NOT NULL DEFAULT now(),
+  revoked_at            timestamptz
+);
+
+CREATE TABLE api_nonces (
+  api_key_id text NOT NULL,
+  nonce      text NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (api_key_id, nonce)
+);
+CREATE INDEX api_nonces_expiry ON api_nonces (expires_at);
+
+CREATE TABLE idempotency_keys (
+  merchant_id  text NOT NULL,
+  key          text NOT NULL,
+  request_hash bytea NOT NULL,
+  status_code  integer,
+  response     bytea,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (merchant_id, key)
+);
+CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);

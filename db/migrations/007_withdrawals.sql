@@ -1,0 +1,138 @@
+-- Withdrawals, approvals, the transactions that pay them, and the exchange with the customer's signer.
+
+CREATE TABLE withdrawals (
+  id                     text PRIMARY KEY,
+  merchant_id            text NOT NULL REFERENCES merchants,
+  external_id            text,
+  user_reference         text,
+  network                text NOT NULL,
+  coin                   text NOT NULL,
+  amount                 numeric(78,0) NOT NULL CHECK (amount > 0),
+  to_address             text NOT NULL,
+  from_address_id        text REFERENCES addresses,
+  fee_payer              text NOT NULL DEFAULT 'sender' CHECK (fee_payer IN ('sender', 'recipient')),
+  priority               text NOT NULL DEFAULT 'normal' CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
+  fee_coin               text NOT NULL,
+  -- Base units of fee_coin: estimated at creation, the most it may be (held), what it was.
+  fee_estimate           numeric(78,0) NOT NULL,
+  fee_limit              numeric(78,0) NOT NULL,
+  fee                    numeric(78,0),
+  stage                  text NOT NULL,
+  failure_code           text,
+  failure_message        text,
+  intent                 jsonb NOT NULL,
+  intent_hash            text NOT NULL,
+  -- Person (or API key without one) that asked.
+  initiator              text NOT NULL,
+  metadata               jsonb NOT NULL DEFAULT '{}',
+  required_confirmations integer NOT NULL,
+  confirmations          integer NOT NULL DEFAULT 0,
+  transaction_hash       text,
+  block_number           bigint,
+  history                jsonb NOT NULL DEFAULT '[]',
+  expires_at             timestamptz NOT NULL,
+  created_at             timestamptz NOT NULL DEFAULT now(),
+  updated_at             timestamptz NOT NULL DEFAULT now(),
+  confirmed_at           timestamptz,
+  workflow_started_at    timestamptz,
+  UNIQUE (merchant_id, external_id)
+);
+CREATE INDEX withdrawals_merchant ON withdrawals (merchant_id, id DESC);
+CREATE INDEX withdrawals_unstarted ON withdrawals (created_at) WHERE workflow_started_at IS NULL;
+CREATE INDEX withdrawals_stage ON withdrawals (stage, updated_at);
+
+CREATE TABLE approvals (
+  id           text PRIMARY KEY,
+  merchant_id  text NOT NULL,
+  subject_type text NOT NULL,
+  subject_id   text NOT NULL,
+  person_id    text NOT NULL REFERENCES persons,
+  approver_id  text NOT NULL REFERENCES approvers,
+  decision     text NOT NULL CHECK (decision IN ('approve', 'reject')),
+  intent_hash  text NOT NULL,
+  -- The exact text that was signed.
+  signed_at    text NOT NULL,
+  signature    text NOT NULL,
+  reason       text,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  signalled_at timestamptz,
+  UNIQUE (subject_id, person_id)
+);
+CREATE INDEX approvals_unsignalled ON approvals (created_at) WHERE signalled_at IS NULL;
+
+-- An attempt to pay: one transaction of ours on a chain. All attempts of one subject lie in one conflict set.
+CREATE TABLE transactions (
+  id                 text PRIMARY KEY,
+  merchant_id        text NOT NULL,
+  subject_type       text NOT NULL,
+  subject_id         text NOT NULL,
+  number             integer NOT NULL,
+  network            text NOT NULL,
+  -- The paying address (EVM) or null where many addresses pay (UTXO).
+  from_address_id    text REFERENCES addresses,
+  nonce              bigint,
+  state              text NOT NULL CHECK (state IN ('built', 'signed', 'broadcast', 'mined', 'final', 'replaced', 'abandoned')),
+  payload            jsonb NOT NULL,
+  -- Raw bytes, stored before the first broadcast.
+  signed_transaction text,
+  txid               text,
+  fee                numeric(78,0),
+  -- EVM receipt status; null until mined.
+  succeeded          boolean,
+  block_number       bigint,
+  block_hash         text,
+  target_height      bigint,
+  signalled_at       timestamptz,
+  broadcast_at       timestamptz,
+  created_at         timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (subject_id, number),
+  UNIQUE (network, txid)
+);
+CREATE INDEX transactions_open ON transactions (network, state) WHERE state IN ('signed', 'broadcast', 'mined');
+
+-- One open reservation an outpoint, whatever races.
+CREATE TABLE utxo_reservations (
+  id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  network        text NOT NULL,
+  txid           text NOT NULL,
+  vout           integer NOT NULL,
+  subject_id     text NOT NULL,
+  transaction_id text NOT NULL,
+  reserved_at    timestamptz NOT NULL DEFAULT now(),
+  released_at    timestamptz
+);
+CREATE UNIQUE INDEX utxo_reservations_open ON utxo_reservations (network, txid, vout) WHERE released_at IS NULL;
+CREATE INDEX utxo_reservations_subject ON utxo_reservations (subject_id) WHERE released_at IS NULL;
+
+-- A nonce is a row: no counter moves without one. Lowest free first.
+CREATE TABLE nonces (
+  network    text NOT NULL,
+  address    text NOT NULL,
+  nonce      bigint NOT NULL,
+  -- 'foreign': the chain shows a use that is not ours.
+  state      text NOT NULL CHECK (state IN ('allocated', 'signed', 'used', 'free', 'foreign')),
+  subject_id text,
+  PRIMARY KEY (network, address, nonce)
+);
+CREATE UNIQUE INDEX nonces_subject ON nonces (network, address, subject_id) WHERE state IN ('allocated', 'signed');
+-- The lock under which nonces of an account are allocated, and the first nonce that is ours to give.
+CREATE TABLE nonce_accounts (
+  network    text NOT NULL,
+  address    text NOT NULL,
+  base_nonce bigint NOT NULL,
+  PRIMARY KEY (network, address)
+);
+
+CREATE TABLE signing_requests (
+  id             text PRIMARY KEY,
+  merchant_id    text NOT NULL,
+  signer_id      text NOT NULL REFERENCES signers,
+  transaction_id text NOT NULL UNIQUE REFERENCES transactions,
+  subject_id     text NOT NULL,
+  state          text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'leased', 'signed', 'refused', 'withdrawn')),
+  lease_until    timestamptz,
+  answer         jsonb,
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  answered_at    timestamptz
+);
+CREATE INDEX signing_requests_open ON signing_requests (signer_id, created_at) WHERE state IN ('queued', 'leased');

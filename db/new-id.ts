@@ -1,0 +1,43 @@
+/** Ids of rows: a prefix that says what it is and a UUIDv7, so that ids sort by time and lists page by id. */
+
+import { randomBytes } from 'node:crypto'
+
+/** What an id can stand for. */
+export type IdPrefix =
+  | 'mer'
+  | 'per'
+  | 'apr'
+  | 'key'
+  | 'sig'
+  | 'acc'
+  | 'addr'
+  | 'dep'
+  | 'evt'
+  | 'whe'
+  | 'whd'
+  | 'withdrawal'
+  | 'apv'
+  | 'tx'
+  | 'srq'
+  | 'exc'
+  | 'batch'
+  | 'pay'
+
+let lastTime = 0
+let counter = 0
+
+/** Makes an id such as `dep_0193…` (RFC 9562 UUIDv7 without hyphens; monotonic within a process). */
+export function newId(prefix: IdPrefix): string {
+  const now = Date.now()
+  if (now > lastTime) {
+    lastTime = now
+    counter = randomBytes(2).readUInt16BE() & 0x7ff
+  } else if (++counter > 0xfff) {
+    // More than 4,096 in a millisecond: borrow the next one, so that order holds.
+    lastTime += 1
+    counter = 0
+  }
+  const random = randomBytes(8)
+  random[0] = ((random[0] ?? 0) & 0x3f) | 0x80
+  return `${prefix}_${lastTime.toString(16).padStart(12, '0')}7${counter.toString(16).padStart(3, '0')}${random.toString('hex')}`
+}

@@ -1,0 +1,59 @@
+/** What approvers sign: the intent, its canonical form and its hash (contract section 3, "Approvals"). */
+
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import canonicalizeModule from 'canonicalize'
+
+/** One payment of an intent: an address of the network and an amount in base units. */
+export interface IntentOutput {
+  readonly address: string
+  /** Base units, decimal digits only. */
+  readonly amount: string
+}
+
+/** The asset of an intent; `contract` is null for the network's own coin. */
+export interface IntentAsset {
+  readonly coin: string
+  /** EIP-55 address of an ERC-20 token, or null. */
+  readonly contract: string | null
+  readonly decimals: number
+}
+
+/** Everything that matters about a payment; approvers sign its hash and the customer's signer checks each payload against it. */
+export interface Intent {
+  readonly version: 1
+  readonly kind: 'withdrawal' | 'batch'
+  /** Merchant id. */
+  readonly merchant: string
+  /** Id of the withdrawal or batch; unique, so it is the replay key of the signer's journal. */
+  readonly withdrawal: string
+  readonly external_id: string | null
+  /** CAIP-2 chain id. */
+  readonly network: string
+  readonly asset: IntentAsset
+  /** Every payment, in the order of the request; the same address twice stays two outputs. */
+  readonly outputs: readonly IntentOutput[]
+  readonly fee_payer: 'sender' | 'recipient'
+  /** The most that the network fee may be, in base units of the network's own coin. */
+  readonly fee_limit: { readonly coin: string; readonly amount: string }
+  /** Person (or, without one, API key) that asked for it; never counts as an approver. */
+  readonly initiator: string
+  /** ISO 8601 UTC. */
+  readonly created_at: string
+  /** ISO 8601 UTC; nothing is signed afterwards. */
+  readonly expires_at: string
+}
+
+/** RFC 8785 canonical JSON of a value. @throws when it holds something JSON cannot. */
+export function canonicalJson(value: unknown): string {
+  // The package is CommonJS with a default export, which NodeNext types as a namespace.
+  const canonicalize = canonicalizeModule as unknown as (input: unknown) => string | undefined
+  const text = canonicalize(value)
+  if (text === undefined) throw new Error('The value has no canonical JSON form')
+  return text
+}
+
+/** Lower-case hex SHA-256 of `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
+export function intentHash(intent: Intent): string {
+  return bytesToHex(sha256(utf8ToBytes(`keyturn-intent-v1\n${canonicalJson(intent)}`)))
+}

@@ -1,0 +1,28 @@
+/** How a request is signed (contract section 2): one message, used by the API, the client and the tests' clients. */
+
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+
+export interface SignedRequest {
+  /** Unix seconds, as sent in `X-Timestamp`. */
+  readonly timestamp: string
+  /** As sent in `X-Nonce`. */
+  readonly nonce: string
+  /** Upper-case HTTP method. */
+  readonly method: string
+  /** Path with query exactly as sent. */
+  readonly path: string
+  /** Raw body bytes; empty where there is none. */
+  readonly body: Uint8Array
+}
+
+/** The message over which merchants make an HMAC-SHA256 and customers' signers an Ed25519 signature. */
+export function requestMessage(request: SignedRequest): string {
+  return [
+    request.timestamp,
+    request.nonce,
+    request.method,
+    request.path,
+    bytesToHex(sha256(request.body)),
+  ].join('\n')
+}

@@ -1,0 +1,177 @@
+/**
+ * What the customer's signer and the platform say to each other under `/signer/v1`; see docs/signer-protocol.md.
+ * The signer only dials out. Its requests carry `X-Signer-Id`, `X-Timestamp`, `X-Nonce` and `X-Signature` (base64 Ed25519
+ * of `requestMessage`, by its identity key); the platform's answers carry `X-Platform-Signature` (base64 Ed25519 of
+ * `"keyturn-platform-v1\n" + X-Nonce of the request + "\n" + raw body`, by the key pinned at enrolment).
+ */
+
+import type { Approval } from './approval.js'
+import type { Intent } from './intent.js'
+
+/** What each BIP-44 account of a network is for. Deposits, change and treasury stay apart. */
+export const KEY_ROLES = ['deposit', 'master', 'hot', 'gas'] as const
+export type KeyRole = (typeof KEY_ROLES)[number]
+
+/** The account index of each role: `m/purpose'/coin_type'/<index>'`; branch 0 receives, branch 1 of `master` takes change. */
+export const ROLE_ACCOUNT: Readonly<Record<KeyRole, number>> = { deposit: 0, master: 1, hot: 2, gas: 3 }
+
+/** An extended public key with the proof that its holder knows the private key. */
+export interface XpubReport {
+  readonly network: string
+  readonly role: KeyRole
+  /** For example `m/84'/1'/0'`. */
+  readonly path: string
+  readonly xpub: string
+  /** Lower-case hex master fingerprint (BIP-32), for PSBT key origins. */
+  readonly master_fingerprint: string
+  /** Base64 compact (64-byte) ECDSA signature by the xpub's own key of SHA-256 of `xpubProofMessage`. */
+  readonly proof: string
+}
+
+/** The text whose SHA-256 the xpub's key signs: binds key, path, network and the enrolling identity. */
+export function xpubProofMessage(
+  report: Pick<XpubReport, 'network' | 'role' | 'path' | 'xpub' | 'master_fingerprint'>,
+  identityPublicKey: string,
+): string {
+  return [
+    'keyturn-xpub-v1',
+    identityPublicKey,
+    report.network,
+    report.role,
+    report.path,
+    report.xpub,
+    report.master_fingerprint,
+  ].join('\n')
+}
+
+/** `POST /signer/v1/enrol` — unauthenticated but for the one-time token and the identity's signature of the body. */
+export interface EnrolRequest {
+  readonly token: string
+  /** Base64 raw 32-byte Ed25519 public key. */
+  readonly identity_public_key: string
+  readonly name: string
+  readonly version: string
+  readonly xpubs: readonly XpubReport[]
+  /** Hash of the journal's head (64 hex zeros when empty). */
+  readonly journal_head: string
+  readonly journal_sequence: number
+}
+
+export interface EnrolResponse {
+  readonly signer_id: string
+  readonly merchant_id: string
+  /** Base64 raw 32-byte Ed25519 key with which the platform signs what it sends; pinned from now on. */
+  readonly platform_public_key: string
+  readonly wallets: readonly {
+    readonly network: string
+    readonly kind: 'master' | 'hot' | 'gas'
+    readonly address: string
+  }[]
+}
+
+/** What to sign on a UTXO network: a PSBT v0 in base64 (`nonWitnessUtxo` on each input, BIP-32 origins on inputs and change). */
+export interface UtxoPayload {
+  readonly family: 'utxo'
+  readonly network: string
+  readonly psbt: string
+}
+
+/** What to sign on an EVM network: every field of an EIP-1559 transaction; integers as decimal strings. */
+export interface EvmPayload {
+  readonly family: 'evm'
+  readonly network: string
+  readonly chain_id: number
+  /** EIP-55 address of the paying wallet and its path. */
+  readonly from: string
+  readonly derivation_path: string
+  readonly to: string
+  readonly value: string
+  /** `0x` for native transfers, else the ERC-20 `transfer` call. */
+  readonly data: string
+  readonly nonce: number
+  readonly gas: string
+  readonly max_fee_per_gas: string
+  readonly max_priority_fee_per_gas: string
+}
+
+export type Payload = UtxoPayload | EvmPayload
+
+/** One thing to sign, as `claim` hands it out under a lease. */
+export interface SigningRequest {
+  readonly id: string
+  /** Each attempt of an intent has another payload, inside one conflict set. */
+  readonly attempt: number
+  readonly intent: Intent
+  readonly intent_hash: string
+  readonly approvals: readonly Approval[]
+  readonly payload: Payload
+  /** ISO 8601 UTC. */
+  readonly lease_until: string
+}
+
+/** `POST /signer/v1/claim` {journal_head, journal_sequence, wait_seconds} long-polls up to `wait_seconds` (at most 25). */
+export interface ClaimRequest {
+  readonly journal_head: string
+  readonly journal_sequence: number
+  readonly wait_seconds: number
+}
+
+export interface ClaimResponse {
+  /** What the platform last saw of this signer's journal; a signer whose own journal is behind it locks itself. */
+  readonly known_journal: { readonly head: string; readonly sequence: number }
+  readonly requests: readonly SigningRequest[]
+}
+
+/** Why a signer refused; machine-readable, shown on the withdrawal. */
+export const REFUSAL_CODES = [
+  'MALFORMED',
+  'KIND_NOT_ALLOWED',
+  'NETWORK_NOT_ALLOWED',
+  'CHAIN_MISMATCH',
+  'ASSET_MISMATCH',
+  'RECIPIENT_MISMATCH',
+  'AMOUNT_MISMATCH',
+  'OUTPUT_NOT_ALLOWED',
+  'CHANGE_NOT_MINE',
+  'UNKNOWN_INPUT',
+  'SIGHASH_NOT_ALLOWED',
+  'CALLDATA_NOT_ALLOWED',
+  'TRANSACTION_TYPE_NOT_ALLOWED',
+  'FEE_TOO_HIGH',
+  'POLICY_LIMIT',
+  'NOT_WHITELISTED',
+  'APPROVAL_INVALID',
+  'APPROVAL_STALE',
+  'APPROVER_UNKNOWN',
+  'QUORUM_NOT_MET',
+  'INITIATOR_APPROVED',
+  'REJECTED',
+  'INTENT_HASH_MISMATCH',
+  'INTENT_EXPIRED',
+  'INTENT_NOT_YET_VALID',
+  'CONFLICT_SET',
+  'NONCE_CONFLICT',
+  'JOURNAL_STALE',
+  'PAUSED',
+] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+/** `POST /signer/v1/answers` — the signer's last word on a request. At-least-once: the same request gets the same bytes. */
+export type SigningAnswer =
+  | {
+      readonly request_id: string
+      readonly outcome: 'signed'
+      /** Raw transaction, lower-case hex (no 0x on UTXO networks, with 0x on EVM). */
+      readonly signed_transaction: string
+      readonly transaction_hash: string
+      readonly journal_head: string
+      readonly journal_sequence: number
+    }
+  | {
+      readonly request_id: string
+      readonly outcome: 'refused'
+      readonly code: RefusalCode
+      readonly message: string
+      readonly journal_head: string
+      readonly journal_sequence: number
+    }

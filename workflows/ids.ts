@@ -1,0 +1,18 @@
+/** Every workflow id of the product, built in this one place; ids are plain text in Temporal, so nothing secret is in them. */
+
+/** The singleton that follows a chain. */
+export const chainWatcherId = (network: string): string => `chain-watcher:${network}`
+
+/** One deposit: the n-th output (UTXO) or the ordinal of the transfer in its transaction (EVM). */
+export const depositId = (network: string, txid: string, index: number): string =>
+  `deposit:${network}:${txid}:${index}`
+
+/** One event to one endpoint. */
+export const webhookDeliveryId = (eventId: string, endpointId: string): string =>
+  `webhook:${eventId}:${endpointId}`
+
+/** One withdrawal. */
+export const withdrawalId = (id: string): string => `withdrawal:${id}`
+
+/** The one-minute sweeper that starts or re-signals whatever has a row and no workflow. */
+export const SWEEPER_SCHEDULE_ID = 'sweeper'
