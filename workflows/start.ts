@@ -1,0 +1,148 @@
+/** How every workflow of the product is started: its id, queue, summary and search attributes, in this one place. */
+
+import type { WorkflowClient } from '@temporalio/client'
+import {
+  defineSearchAttributeKey,
+  type SearchAttributePair,
+  TypedSearchAttributes,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+} from '@temporalio/common'
+import { chainWatcherId, depositId, webhookDeliveryId, withdrawalId } from './ids.js'
+import { TASK_QUEUE, type TaskQueue } from './task-queues.js'
+
+/** Search attributes by which operators find workflows; registered in the namespace before the first start. */
+export const SEARCH_ATTRIBUTE = {
+  merchant: defineSearchAttributeKey('Merchant', 'KEYWORD'),
+  network: defineSearchAttributeKey('Network', 'KEYWORD'),
+  coin: defineSearchAttributeKey('Coin', 'KEYWORD'),
+  stage: defineSearchAttributeKey('Stage', 'KEYWORD'),
+} as const
+
+export interface DepositInput {
+  /** Id of the row (`dep_…`). */
+  readonly id: string
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  readonly txid: string
+  readonly index: number
+  /** For the operator: e.g. `0.5 btc for user-7`. */
+  readonly title: string
+}
+
+export interface WithdrawalInput {
+  readonly id: string
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  /** For the operator: e.g. `100.5 usdt to 0x742d…6C87`. */
+  readonly title: string
+  readonly intentHash: string
+  readonly initiator: string
+  /** ISO 8601 UTC. */
+  readonly expiresAt: string
+}
+
+export interface WebhookDeliveryInput {
+  /** Id of the row (`whd_…`). */
+  readonly id: string
+  readonly eventId: string
+  readonly endpointId: string
+  readonly merchantId: string
+  /** For the operator: e.g. `deposit.status_changed to shop.example`. */
+  readonly title: string
+}
+
+export interface ChainWatcherInput {
+  readonly network: string
+}
+
+/** Starts (or finds) the workflow of a deposit. A closed one starts anew: a reverted deposit was mined again. */
+export async function startDeposit(client: WorkflowClient, input: DepositInput): Promise<void> {
+  await start(client, 'deposit', depositId(input.network, input.txid, input.index), TASK_QUEUE.core, input, {
+    summary: `Deposit of ${input.title}`,
+    attributes: [
+      { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
+      { key: SEARCH_ATTRIBUTE.network, value: input.network },
+      { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
+    ],
+    again: true,
+  })
+}
+
+/** Starts (or finds) the workflow of a withdrawal; never a second one. */
+export async function startWithdrawal(client: WorkflowClient, input: WithdrawalInput): Promise<void> {
+  await start(client, 'withdrawal', withdrawalId(input.id), TASK_QUEUE.core, input, {
+    summary: `Withdrawal of ${input.title}`,
+    attributes: [
+      { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
+      { key: SEARCH_ATTRIBUTE.network, value: input.network },
+      { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
+      { key: SEARCH_ATTRIBUTE.stage, value: 'requested' },
+    ],
+    again: false,
+  })
+}
+
+/** Starts (or finds) the workflow of a webhook delivery. A closed one starts anew: that is a redelivery. */
+export async function startWebhookDelivery(
+  client: WorkflowClient,
+  input: WebhookDeliveryInput,
+): Promise<void> {
+  await start(
+    client,
+    'webhookDelivery',
+    webhookDeliveryId(input.eventId, input.endpointId),
+    TASK_QUEUE.webhooks,
+    input,
+    {
+      summary: `Webhook ${input.title}`,
+      attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
+      again: true,
+    },
+  )
+}
+
+/** Starts (or finds) the singleton that follows a chain. */
+export async function startChainWatcher(client: WorkflowClient, input: ChainWatcherInput): Promise<void> {
+  await start(client, 'chainWatcher', chainWatcherId(input.network), TASK_QUEUE.core, input, {
+    summary: `Follows ${input.network}`,
+    attributes: [{ key: SEARCH_ATTRIBUTE.network, value: input.network }],
+    again: true,
+  })
+}
+
+interface StartOptions {
+  readonly summary: string
+  readonly attributes: SearchAttributePair[]
+  /** Whether a closed workflow of this id may be followed by a new run. */
+  readonly again: boolean
+}
+
+/** Running already, or closed for good: both are success, because the row says what is to be done. */
+async function start(
+  client: WorkflowClient,
+  type: string,
+  workflowId: string,
+  taskQueue: TaskQueue,
+  input: object,
+  options: StartOptions,
+): Promise<void> {
+  try {
+    await client.start(type, {
+      workflowId,
+      taskQueue,
+      args: [input],
+      staticSummary: options.summary.slice(0, 200),
+      typedSearchAttributes: new TypedSearchAttributes(options.attributes),
+      workflowIdReusePolicy: options.again
+        ? WorkflowIdReusePolicy.ALLOW_DUPLICATE
+        : WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    })
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+  }
+}
