@@ -33,7 +33,9 @@ export type WithdrawalStatus =
 /**
  * Never backwards past `signed`: signed bytes are a bearer instrument, so from there on only the chain decides.
  * `building` → `approved` is the retry of an attempt that died unsigned. `reverted` means an EVM transaction that was
- * mined and failed: its gas is spent, the amount is not.
+ * mined and failed: its gas is spent, the amount is not. `pending_signature` → `cancelled` or `expired` only while no
+ * signer has taken the request. `broadcasting` or `confirming` → `failed` only when a conflicting transaction that is
+ * not ours (same nonce, same input) is final.
  */
 export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly WithdrawalStage[]>> = {
   requested: ['pending_review', 'pending_approval', 'failed', 'cancelled', 'expired'],
@@ -41,9 +43,9 @@ export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly W
   pending_approval: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['building', 'cancelled', 'expired', 'failed'],
   building: ['pending_signature', 'approved', 'failed', 'expired', 'cancelled'],
-  pending_signature: ['signed', 'building', 'failed', 'expired'],
+  pending_signature: ['signed', 'building', 'failed', 'expired', 'cancelled'],
   signed: ['broadcasting'],
-  broadcasting: ['confirming'],
+  broadcasting: ['confirming', 'failed'],
   confirming: ['confirmed', 'reverted', 'broadcasting', 'failed'],
   confirmed: [],
   rejected: [],

@@ -63,3 +63,12 @@ CREATE TABLE addresses (
 CREATE INDEX addresses_match ON addresses (network, match_key);
 CREATE INDEX addresses_user ON addresses (merchant_id, user_reference, network, id DESC);
 CREATE INDEX addresses_merchant ON addresses (merchant_id, id DESC);
+
+-- Replay protection of signers' requests, as api_nonces is for merchants'.
+CREATE TABLE signer_nonces (
+  identity   bytea NOT NULL,
+  nonce      text NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (identity, nonce)
+);
+CREATE INDEX signer_nonces_expiry ON signer_nonces (expires_at);

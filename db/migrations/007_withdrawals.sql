@@ -9,7 +9,10 @@ CREATE TABLE withdrawals (
   coin                   text NOT NULL,
   amount                 numeric(78,0) NOT NULL CHECK (amount > 0),
   to_address             text NOT NULL,
+  -- The wallet that was asked for, or null: then the platform chooses.
   from_address_id        text REFERENCES addresses,
+  -- What really pays: the wallet (EVM), the first input's address (UTXO).
+  from_address           text,
   fee_payer              text NOT NULL DEFAULT 'sender' CHECK (fee_payer IN ('sender', 'recipient')),
   priority               text NOT NULL DEFAULT 'normal' CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
   fee_coin               text NOT NULL,
@@ -20,6 +23,8 @@ CREATE TABLE withdrawals (
   stage                  text NOT NULL,
   failure_code           text,
   failure_message        text,
+  -- Why nothing moves at the moment: {code, message, since}; null while it does.
+  waiting                jsonb,
   intent                 jsonb NOT NULL,
   intent_hash            text NOT NULL,
   -- Person (or API key without one) that asked.
@@ -30,6 +35,7 @@ CREATE TABLE withdrawals (
   transaction_hash       text,
   block_number           bigint,
   history                jsonb NOT NULL DEFAULT '[]',
+  estimated_confirmation_at timestamptz NOT NULL,
   expires_at             timestamptz NOT NULL,
   created_at             timestamptz NOT NULL DEFAULT now(),
   updated_at             timestamptz NOT NULL DEFAULT now(),
@@ -73,6 +79,15 @@ CREATE TABLE transactions (
   nonce              bigint,
   state              text NOT NULL CHECK (state IN ('built', 'signed', 'broadcast', 'mined', 'final', 'replaced', 'abandoned')),
   payload            jsonb NOT NULL,
+  -- Base units: what leaves in `coin`, and the most that the fee can be (native coin).
+  coin               text NOT NULL,
+  amount             numeric(78,0) NOT NULL,
+  max_fee            numeric(78,0) NOT NULL,
+  -- UTXO: [{address_id, txid, vout, amount}] and {address_id, amount} of the change; amounts as decimal text.
+  inputs             jsonb NOT NULL DEFAULT '[]',
+  change             jsonb,
+  -- EVM: height at which somebody else's use of the nonce was first seen; UTXO: of an input.
+  conflict_height    bigint,
   -- Raw bytes, stored before the first broadcast.
   signed_transaction text,
   txid               text,
@@ -88,6 +103,7 @@ CREATE TABLE transactions (
   UNIQUE (subject_id, number),
   UNIQUE (network, txid)
 );
+CREATE INDEX transactions_payer ON transactions (from_address_id) WHERE state IN ('built', 'signed', 'broadcast', 'mined');
 CREATE INDEX transactions_open ON transactions (network, state) WHERE state IN ('signed', 'broadcast', 'mined');
 
 -- One open reservation an outpoint, whatever races.
@@ -135,4 +151,5 @@ CREATE TABLE signing_requests (
   created_at     timestamptz NOT NULL DEFAULT now(),
   answered_at    timestamptz
 );
+CREATE INDEX signing_requests_subject ON signing_requests (subject_id);
 CREATE INDEX signing_requests_open ON signing_requests (signer_id, created_at) WHERE state IN ('queued', 'leased');
