@@ -98,6 +98,8 @@ CREATE TABLE transactions (
   block_hash         text,
   target_height      bigint,
   signalled_at       timestamptz,
+  -- When its block left the chain; null again once it is mined anew.
+  reorged_at         timestamptz,
   broadcast_at       timestamptz,
   created_at         timestamptz NOT NULL DEFAULT now(),
   UNIQUE (subject_id, number),
