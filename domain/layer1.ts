@@ -1,0 +1,111 @@
+/**
+ * The events of the layer1 format: names, envelope and fields as "Receive Deposit and Ingest the Webhooks" shows them.
+ * What that format has no event for is null.
+ */
+
+import type { AmountAtAddress, BalanceUpdated, DepositView, EventType } from './event.js'
+
+/** The layer1 format writes at least two decimal places: `0.20`. */
+const MIN_DECIMALS = 2
+
+/** What the format is made from: an event as it is stored, `data` still in the platform's own shape. */
+export interface Layer1Source {
+  readonly id: string
+  readonly type: EventType
+  /** ISO 8601 UTC of the change. */
+  readonly timestamp: string
+  /** `DepositView` for `deposit.status_changed`, `BalanceUpdated` for `balance.updated`. */
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Writes an event in the layer1 format.
+ *
+ * @returns The whole body as a plain object, fields in the order of the format's examples; null where it has no such event.
+ */
+export function toLayer1(event: Layer1Source): Record<string, unknown> | null {
+  switch (event.type) {
+    case 'deposit.status_changed':
+      return {
+        event: 'layer1:digital:deposit:status-change',
+        timestamp: event.timestamp,
+        data: depositData(event.data as unknown as DepositView),
+      }
+    case 'balance.updated':
+      return {
+        event: 'layer1:digital:balance:updated',
+        timestamp: event.timestamp,
+        data: balanceData(event.data as unknown as BalanceUpdated),
+      }
+    default:
+      return null
+  }
+}
+
+function depositData(deposit: DepositView): Record<string, unknown> {
+  const networkDetail = detail(deposit)
+  return {
+    id: deposit.id,
+    hash: deposit.transaction_hash,
+    type: 'DEPOSIT',
+    asset: deposit.coin.toUpperCase(),
+    amount: money(deposit.amount),
+    status: deposit.status.toUpperCase(),
+    address: {
+      id: deposit.address.id,
+      address: deposit.address.address,
+      network: constant(deposit.address.network),
+      keyPairId: deposit.address.key_pair_id,
+      reference: deposit.address.label,
+      customerId: deposit.user_reference,
+      assetPoolId: deposit.address.asset_pool_id,
+    },
+    sources: deposit.sources.map(amountAtAddress),
+    createdAt: deposit.detected_at,
+    updatedAt: deposit.updated_at,
+    destinations: deposit.destinations.map(amountAtAddress),
+    ...(networkDetail === null ? {} : { networkDetail }),
+  }
+}
+
+/** Block and fee, once there is a block; the fee only where it is known. */
+function detail(deposit: DepositView): Record<string, unknown> | null {
+  if (deposit.block_number === null) return null
+  return {
+    ...(deposit.fee === null
+      ? {}
+      : { fee: { asset: deposit.fee.coin.toUpperCase(), amount: money(deposit.fee.amount) } }),
+    block: {
+      number: deposit.block_number,
+      ...(deposit.block_time === null ? {} : { timestamp: deposit.block_time }),
+    },
+  }
+}
+
+function balanceData(balance: BalanceUpdated): Record<string, unknown> {
+  return {
+    reference: balance.label,
+    address: balance.address,
+    asset: balance.coin.toUpperCase(),
+    funds: balance.funds.map((fund) => ({
+      type: fund.type,
+      balance: money(fund.balance),
+      delta: money(fund.delta),
+    })),
+  }
+}
+
+function amountAtAddress(entry: AmountAtAddress): Record<string, unknown> {
+  return { amount: money(entry.amount), address: entry.address }
+}
+
+/** `0.2` → `0.20`, `5` → `5.00`; longer fractions stay exact. */
+function money(amount: string): string {
+  const [whole = '0', fraction = ''] = amount.split('.')
+  return `${whole}.${fraction.padEnd(MIN_DECIMALS, '0')}`
+}
+
+/** `bitcoin-cash` → `BITCOIN_CASH`. */
+function constant(name: string): string {
+  return name.toUpperCase().replaceAll('-', '_')
+}
