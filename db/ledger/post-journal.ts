@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { KeyturnError } from '../../domain/errors.js'
-import type { Transaction } from '../connect.js'
+import type { Queryable } from '../connect.js'
 
 /** What an account is for; see migration 003_ledger.sql. */
 export type AccountKind = 'chain' | 'available' | 'reserved' | 'network_fee'
@@ -45,13 +45,13 @@ export interface PostedJournal {
 }
 
 /**
- * Posts one journal inside the caller's transaction.
+ * Posts one journal: in the caller's transaction, or by itself on the pool.
  *
  * @throws KeyturnError `INSUFFICIENT_BALANCE` (details in base units: requested, available, coin, network, owner).
  * @throws Error when it does not balance, or its key was used for another journal.
  */
 export async function postJournal(
-  tx: Transaction,
+  tx: Queryable,
   journal: Journal,
   options: PostOptions = {},
 ): Promise<PostedJournal> {
@@ -67,7 +67,7 @@ export async function postJournal(
  * @throws As `postJournal`; then nothing of it is posted and the transaction is aborted.
  */
 export async function postJournals(
-  tx: Transaction,
+  tx: Queryable,
   merchantId: string,
   journals: readonly Omit<Journal, 'merchantId'>[],
   options: PostOptions = {},

@@ -88,3 +88,26 @@ CREATE TABLE audit_heads (
   sequence    bigint NOT NULL,
   hash        bytea NOT NULL
 );
+
+-- Sealed means frozen: an event's bytes and an audit entry never change or vanish afterwards, and before sealing only
+-- the sealer's columns may.
+CREATE FUNCTION refuse_change_of_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' OR OLD.sequence IS NOT NULL OR (NEW.id, NEW.merchant_id, NEW.type, NEW.data, NEW.occurred_at)
+     IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.type, OLD.data, OLD.occurred_at) THEN
+    RAISE EXCEPTION 'events are frozen' USING ERRCODE = 'KT005';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER events_frozen BEFORE UPDATE OR DELETE ON events FOR EACH ROW EXECUTE FUNCTION refuse_change_of_event();
+
+CREATE FUNCTION refuse_change_of_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' OR OLD.sequence IS NOT NULL
+     OR (NEW.merchant_id, NEW.at, NEW.actor, NEW.action, NEW.subject, NEW.data)
+     IS DISTINCT FROM (OLD.merchant_id, OLD.at, OLD.actor, OLD.action, OLD.subject, OLD.data) THEN
+    RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'KT005';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER audit_log_frozen BEFORE UPDATE OR DELETE ON audit_log FOR EACH ROW EXECUTE FUNCTION refuse_change_of_audit();
