@@ -18,11 +18,10 @@ export interface SignedRequest {
 
 /** The message over which merchants make an HMAC-SHA256 and customers' signers an Ed25519 signature. */
 export function requestMessage(request: SignedRequest): string {
-  return [
-    request.timestamp,
-    request.nonce,
-    request.method,
-    request.path,
-    bytesToHex(sha256(request.body)),
-  ].join('\n')
+  return hashedRequestMessage(request, bytesToHex(sha256(request.body)))
+}
+
+/** As `requestMessage`, for a caller that has the lower-case hex SHA-256 of the body. */
+export function hashedRequestMessage(request: Omit<SignedRequest, 'body'>, bodySha256: string): string {
+  return `${request.timestamp}\n${request.nonce}\n${request.method}\n${request.path}\n${bodySha256}`
 }

@@ -49,6 +49,15 @@ CREATE TABLE api_keys (
   revoked_at            timestamptz
 );
 
+-- API processes cache keys for a few seconds; a change reaches them at once.
+CREATE FUNCTION notify_api_key_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('api_key_changed', OLD.id);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER api_keys_changed AFTER UPDATE OR DELETE ON api_keys
+  FOR EACH ROW EXECUTE FUNCTION notify_api_key_changed();
+
 CREATE TABLE api_nonces (
   api_key_id text NOT NULL,
   nonce      text NOT NULL,
@@ -60,7 +69,12 @@ CREATE INDEX api_nonces_expiry ON api_nonces (expires_at);
 CREATE TABLE idempotency_keys (
   merchant_id  text NOT NULL,
   key          text NOT NULL,
+  -- SHA-256 over method, path and raw body.
   request_hash bytea NOT NULL,
+  -- Who is at it, and until when it may be: afterwards it is taken for dead and the same request may take over.
+  owner        uuid NOT NULL,
+  locked_until timestamptz NOT NULL,
+  -- The first answer, once there is one.
   status_code  integer,
   response     bytea,
   created_at   timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,44 @@
+/** The envelope of every answer (contract section 2), as schemas for the document and as values for the handlers. */
+
+import { z } from '@hono/zod-openapi'
+import type { ZodType } from 'zod'
+import type { Page } from './paging.js'
+
+const pagination = z
+  .object({
+    page: z.int().nullable().openapi({ description: 'Null when the list was asked for by cursor.' }),
+    limit: z.int(),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable(),
+  })
+  .openapi('Pagination')
+
+/** A response of `createRoute`: `{ success: true, data }`. */
+export function answer<T extends ZodType>(data: T, description = 'Done') {
+  return {
+    description,
+    content: { 'application/json': { schema: z.object({ success: z.literal(true), data }) } },
+  } as const
+}
+
+/** A response of `createRoute`: `{ success: true, data: [...], pagination }`. */
+export function listAnswer<T extends ZodType>(item: T, description = 'A page, newest first') {
+  return {
+    description,
+    content: {
+      'application/json': {
+        schema: z.object({ success: z.literal(true), data: z.array(item).readonly(), pagination }),
+      },
+    },
+  } as const
+}
+
+/** The body of a success: `c.json(success(view), 200)`. */
+export function success<T>(data: T): { success: true; data: T } {
+  return { success: true, data }
+}
+
+/** The body of a page; see `toPage` for where a page comes from. */
+export function successPage<T>(page: Page<T>) {
+  return { success: true as const, data: page.items, pagination: page.pagination }
+}

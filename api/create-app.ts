@@ -1,0 +1,65 @@
+/** The HTTP app of the platform: the public API, the customers' signers' side, operations and documentation. */
+
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { type ApiKeyCache, createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
+import { createNonceClaims } from '../db/api-keys/create-nonce-claims.js'
+import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
+import { handleError, validationError } from './map-error.js'
+import { allowIp } from './middleware/allow-ip.js'
+import { authenticate, claimNonce } from './middleware/authenticate.js'
+import { knownRoute, unknownRoute } from './middleware/known-route.js'
+import { limitRate } from './middleware/limit-rate.js'
+import { jsonBody, readBody } from './middleware/read-body.js'
+import { requestContext } from './middleware/request-context.js'
+import { registerRoutes } from './register-routes.js'
+
+export interface AppOptions {
+  /** Shared with `main.ts`, which listens for changes. Default: one of its own. */
+  readonly apiKeys?: ApiKeyCache
+}
+
+/** Where merchants' requests go. */
+export const BASE_PATH = '/api/v1'
+
+/**
+ * Builds the app; it holds no state but caches, so any number of processes may serve it.
+ *
+ * @throws Error when `KEYTURN_TRUSTED_PROXIES` is not a list of CIDRs.
+ */
+export function createApp(dependencies: ApiDependencies, options: AppOptions = {}): ApiApp {
+  const { sql, environment } = dependencies
+  const windowMs = environment.KEYTURN_REQUEST_TIME_WINDOW
+  const app = createRouter()
+  app.onError(handleError)
+  app.notFound((c) => handleError(unknownRoute(), c))
+  app.use(requestContext(dependencies))
+
+  const path = `${BASE_PATH}/*`
+  app.use(path, knownRoute(app))
+  app.use(path, readBody(environment.KEYTURN_BODY_LIMIT))
+  app.use(
+    path,
+    authenticate({
+      keys: options.apiKeys ?? createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY),
+      windowMs,
+    }),
+  )
+  app.use(path, limitRate())
+  app.use(path, claimNonce({ claim: createNonceClaims(sql), windowMs }))
+  app.use(path, allowIp(environment.KEYTURN_TRUSTED_PROXIES))
+  app.use(path, jsonBody())
+
+  const merchantRoutes = createRouter()
+  registerRoutes(merchantRoutes, dependencies)
+  app.route(BASE_PATH, merchantRoutes)
+  return app
+}
+
+/** A router whose schemas' refusals become `VALIDATION_FAILED`. */
+export function createRouter(): ApiApp {
+  return new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw validationError(result.error, result.target)
+    },
+  })
+}

@@ -1,0 +1,148 @@
+/** Idempotency-Key on POST: the same key and request return the first answer; see docs/api.md for what holds when. */
+
+import { createHash, randomUUID } from 'node:crypto'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Sql, Transaction } from '../../db/connect.js'
+import { beginRequest } from '../../db/idempotency/begin-request.js'
+import { releaseRequest } from '../../db/idempotency/release-request.js'
+import { storeAnswer } from '../../db/idempotency/store-answer.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { ApiEnv } from '../context.js'
+
+/**
+ * A handler is done in far less. After that the process is taken for dead and the same request may take over, which is
+ * safe even when it was only slow, because `keepAnswer` then fails and rolls the slow one's transaction back.
+ */
+const LEASE_MS = 10_000
+const MAX_KEY_LENGTH = 255
+
+/** What a POST with an Idempotency-Key carries through its handler. */
+export interface IdempotentRequest {
+  readonly key: string
+  readonly owner: string
+  /** True once the answer was stored with the effect, in the handler's transaction. */
+  kept: boolean
+}
+
+/** Replays, refuses or lets through a POST that has an Idempotency-Key. Runs after the scope check. */
+export function idempotency(): MiddlewareHandler<ApiEnv> {
+  return async function idempotency(c, next) {
+    const key = c.req.method === 'POST' ? c.req.header('idempotency-key') : undefined
+    if (key === undefined) return next()
+    if (key.length === 0 || key.length > MAX_KEY_LENGTH) {
+      throw new KeyturnError(
+        'VALIDATION_FAILED',
+        `Send an Idempotency-Key of 1 to ${MAX_KEY_LENGTH} characters`,
+        {
+          details: {
+            in: 'header',
+            fields: [{ path: 'Idempotency-Key', reason: `1 to ${MAX_KEY_LENGTH} characters` }],
+          },
+        },
+      )
+    }
+    const { sql, environment } = c.get('dependencies')
+    const merchantId = c.get('merchantId')
+    const owner = randomUUID()
+    const begun = await beginRequest(sql, {
+      merchantId,
+      key,
+      owner,
+      requestHash: requestHash(c),
+      windowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
+      leaseMs: LEASE_MS,
+    })
+    switch (begun.kind) {
+      case 'answered':
+        return new Response(new Uint8Array(begun.response), {
+          status: begun.statusCode,
+          headers: { 'Content-Type': 'application/json', 'Idempotent-Replayed': 'true' },
+        })
+      case 'in_progress':
+        throw new KeyturnError(
+          'REQUEST_IN_PROGRESS',
+          'The first request with this Idempotency-Key is still under way; send it again in a moment',
+          { retryable: true, details: { retry_after: 1 } },
+        )
+      case 'conflict':
+        throw new KeyturnError(
+          'IDEMPOTENCY_CONFLICT',
+          'This Idempotency-Key was used for another request; use a new key for a new request',
+        )
+      case 'first':
+    }
+    const request: IdempotentRequest = { key, owner, kept: false }
+    c.set('idempotentRequest', request)
+    await next()
+    // With an error, the transaction in which the answer was kept may have been rolled back.
+    if (!request.kept || c.error) await afterHandler(c, sql, merchantId, request)
+  }
+}
+
+/**
+ * Stores the answer in the transaction of the effect: then a crash cannot come between the two, and the effect happens
+ * once however often the request is sent. Call it last in the transaction, with exactly what is answered.
+ *
+ * @param body - The whole body, e.g. `success(view)`.
+ * @returns The body, so that a handler can `return keepAnswer(…)` from its transaction.
+ * @throws KeyturnError `REQUEST_IN_PROGRESS` when another request took over: the transaction must roll back.
+ */
+export async function keepAnswer<Body>(
+  c: Context<ApiEnv>,
+  tx: Transaction,
+  statusCode: number,
+  body: Body,
+): Promise<Body> {
+  const request = c.get('idempotentRequest')
+  if (!request) return body
+  const stored = await storeAnswer(tx, {
+    merchantId: c.get('merchantId'),
+    key: request.key,
+    owner: request.owner,
+    statusCode,
+    response: Buffer.from(JSON.stringify(body)),
+  })
+  if (!stored) {
+    throw new KeyturnError('REQUEST_IN_PROGRESS', 'The same request is under way a second time; ask again', {
+      retryable: true,
+      details: { retry_after: 1 },
+    })
+  }
+  request.kept = true
+  return body
+}
+
+/** Answers that were not kept with their effect: refusals, and the answers of routes that may safely run twice. */
+async function afterHandler(
+  c: Context<ApiEnv>,
+  sql: Sql,
+  merchantId: string,
+  request: IdempotentRequest,
+): Promise<void> {
+  const answer = { merchantId, key: request.key, owner: request.owner }
+  try {
+    if (isTransient(c)) {
+      await releaseRequest(sql, answer)
+      return
+    }
+    const response = new Uint8Array(await c.res.clone().arrayBuffer())
+    await storeAnswer(sql, { ...answer, statusCode: c.res.status, response })
+  } catch (error) {
+    // What the handler did stands, so its answer goes out; the key frees itself when the lease is over.
+    c.get('dependencies').log.warn({ err: error }, 'idempotent answer could not be stored')
+  }
+}
+
+/** Not the request's own outcome: a malformed request may be mended, a server error tried again, under the same key. */
+function isTransient(c: Context<ApiEnv>): boolean {
+  const { status } = c.res
+  if (status >= 500 || status === 400 || status === 415 || status === 429) return true
+  return c.error instanceof KeyturnError && c.error.code === 'REQUEST_IN_PROGRESS'
+}
+
+function requestHash(c: Context<ApiEnv>): Buffer {
+  return createHash('sha256')
+    .update(`${c.req.method}\n${c.get('sentPath')}\n`)
+    .update(c.get('rawBody'))
+    .digest()
+}

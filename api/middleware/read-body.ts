@@ -1,0 +1,106 @@
+/** Reads the body once, at most so many bytes: its raw bytes are signed, hashed and parsed. */
+
+import type { Context, MiddlewareHandler } from 'hono'
+import { KeyturnError } from '../../domain/errors.js'
+import type { ApiEnv } from '../context.js'
+import { unsupportedMediaType } from '../map-error.js'
+
+const EMPTY = new Uint8Array(0)
+const JSON_TYPE = /^application\/json\s*(;|$)/i
+
+/**
+ * Sets `rawBody` and `sentPath`.
+ *
+ * @param limit - Bytes (`KEYTURN_BODY_LIMIT`); more is 413 `BODY_TOO_LARGE`, without reading on.
+ */
+export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
+  return async function readBody(c, next) {
+    c.set('sentPath', sentPath(c))
+    const bodyless = c.req.method === 'GET' || c.req.method === 'HEAD'
+    c.set('rawBody', bodyless ? EMPTY : await read(c, limit))
+    await next()
+  }
+}
+
+/** Takes only UTF-8 JSON bodies (415, `MALFORMED_JSON`), and hands the parsed text on. Runs after authentication. */
+export function jsonBody(): MiddlewareHandler<ApiEnv> {
+  return async function jsonBody(c, next) {
+    const body = c.get('rawBody')
+    if (body.length > 0) {
+      if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) throw unsupportedMediaType()
+      handOn(c, decode(body))
+    } else if (c.req.method !== 'GET') {
+      handOn(c, c.req.header('content-type') === undefined ? '' : '{}')
+    }
+    await next()
+  }
+}
+
+/** Hono parses what it finds in its body cache, where it keeps promises although their type says otherwise. */
+function handOn(c: Context<ApiEnv>, text: string): void {
+  ;(c.req.bodyCache as { text?: unknown }).text = Promise.resolve(text)
+}
+
+/** The path with its query exactly as it was sent: that is what was signed. */
+function sentPath(c: Context<ApiEnv>): string {
+  const sent = c.env?.incoming?.url
+  if (sent !== undefined) return sent
+  const { url } = c.req
+  return url.slice(url.indexOf('/', url.indexOf('//') + 2))
+}
+
+async function read(c: Context<ApiEnv>, limit: number): Promise<Uint8Array> {
+  const announced = c.req.header('content-length')
+  if (announced !== undefined && Number(announced) > limit) throw tooLarge(limit)
+  // Node refuses a body that is longer than announced, so only an unannounced one has to be counted.
+  if (announced !== undefined && c.env?.incoming) return new Uint8Array(await c.req.raw.arrayBuffer())
+  const { body } = c.req.raw
+  if (!body) return EMPTY
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    length += chunk.length
+    if (length > limit) throw tooLarge(limit)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length)
+}
+
+function decode(body: Uint8Array): string {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch (cause) {
+    throw new KeyturnError('MALFORMED_JSON', 'The body is not UTF-8; encode it so and send it again', {
+      cause,
+    })
+  }
+  // PostgreSQL stores neither NUL nor half a surrogate pair; asked here so that no route has to.
+  if (/\\u(0000|d[89a-f])/i.test(text)) refuseUnstorable(text)
+  return text
+}
+
+function refuseUnstorable(text: string): void {
+  const found = (value: unknown): boolean => {
+    if (typeof value === 'string') return /\0|\p{Surrogate}/u.test(value)
+    if (typeof value !== 'object' || value === null) return false
+    return Object.entries(value).some(([key, each]) => found(key) || found(each))
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return // The route's own parse says so.
+  }
+  if (found(value)) {
+    throw new KeyturnError('VALIDATION_FAILED', 'A text holds NUL or half a surrogate pair; leave it out', {
+      details: { in: 'body', fields: [] },
+    })
+  }
+}
+
+function tooLarge(limit: number): KeyturnError {
+  return new KeyturnError('BODY_TOO_LARGE', `The body is larger than ${limit} bytes; send a smaller one`, {
+    details: { limit },
+  })
+}

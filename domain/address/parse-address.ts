@@ -1,0 +1,127 @@
+/** Reads an address as somebody typed it: checksum, network, type; returns its canonical form. */
+
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { address as bitcoinAddress } from 'bitcoinjs-lib'
+import { KeyturnError } from '../errors.js'
+import type { EvmNetwork, Network, UtxoNetwork } from '../network.js'
+import { decodeCashAddress, encodeCashAddress } from './cashaddr.js'
+import { checksumAddress } from './eip55.js'
+
+export interface ParsedAddress {
+  /** Canonical: bech32 in lower case, CashAddr with its prefix, EIP-55. */
+  readonly address: string
+  readonly type: 'evm' | 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr'
+  /** Lower-case hex of the 20 bytes that could be an address of ours; null for scripts and Taproot. */
+  readonly payee: string | null
+  /** Lower-case hex of the output script on chains of the Bitcoin family; null on EVM chains. */
+  readonly script: string | null
+}
+
+/**
+ * Parses an address of a network, as a destination of money.
+ *
+ * EVM: EIP-55 is checked where the case is mixed; all-lower and all-upper are taken. The zero address (nobody has its key)
+ * and the contracts of the network's own tokens (they keep what is sent to them) are refused.
+ * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350); CashAddr on Bitcoin Cash.
+ *
+ * @throws KeyturnError `INVALID_ADDRESS` {address, network} with the reason in the message.
+ */
+export function parseAddress(network: Network, text: string): ParsedAddress {
+  return network.family === 'evm' ? parseEvm(network, text) : parseUtxo(network, text)
+}
+
+function parseEvm(network: EvmNetwork, text: string): ParsedAddress {
+  if (!/^0x[0-9a-fA-F]{40}$/.test(text)) throw invalid(network, text, 'it is not 0x and 40 hex digits')
+  const digits = text.slice(2)
+  const payee = digits.toLowerCase()
+  const address = checksumAddress(payee)
+  const uniform = digits === payee || digits === digits.toUpperCase()
+  if (!uniform && text !== address) {
+    throw invalid(network, text, 'its EIP-55 checksum is wrong, so it was mistyped somewhere')
+  }
+  if (/^0+$/.test(payee)) throw invalid(network, text, 'it is the zero address, whose key nobody has')
+  const token = network.coins.find((coin) => coin.contract?.toLowerCase() === `0x${payee}`)
+  if (token) {
+    throw invalid(
+      network,
+      text,
+      `it is the contract of ${token.name}, which keeps for ever what is sent to it`,
+    )
+  }
+  return { address, type: 'evm', payee, script: null }
+}
+
+function parseUtxo(network: UtxoNetwork, text: string): ParsedAddress {
+  if (text.length > 100) throw invalid(network, text, 'it is too long')
+  return (
+    parseSegwit(network, text) ??
+    parseCash(network, text) ??
+    parseBase58(network, text) ??
+    fail(network, text, `it is not an address of ${network.name} with a right checksum`)
+  )
+}
+
+function parseSegwit(network: UtxoNetwork, text: string): ParsedAddress | null {
+  const prefix = network.address.bech32
+  if (prefix === null || !text.toLowerCase().startsWith(`${prefix}1`)) return null
+  const decoded = attempt(() => bitcoinAddress.fromBech32(text))
+  if (!decoded || decoded.prefix !== prefix) return null
+  const data = bytesToHex(decoded.data)
+  const address = text.toLowerCase()
+  if (decoded.version === 0 && decoded.data.length === 20) {
+    return { address, type: 'p2wpkh', payee: data, script: `0014${data}` }
+  }
+  if (decoded.version === 0 && decoded.data.length === 32) {
+    return { address, type: 'p2wsh', payee: null, script: `0020${data}` }
+  }
+  if (decoded.version === 1 && decoded.data.length === 32) {
+    return { address, type: 'p2tr', payee: null, script: `5120${data}` }
+  }
+  throw invalid(
+    network,
+    text,
+    'its witness version has no rules yet, so anyone could spend what is sent to it',
+  )
+}
+
+function parseCash(network: UtxoNetwork, text: string): ParsedAddress | null {
+  const prefix = network.address.cashaddr
+  const decoded = prefix === null ? null : decodeCashAddress(prefix, text)
+  if (prefix === null || !decoded) return null
+  return hashed(decoded.kind, bytesToHex(decoded.hash), encodeCashAddress(prefix, decoded))
+}
+
+function parseBase58(network: UtxoNetwork, text: string): ParsedAddress | null {
+  const decoded = attempt(() => bitcoinAddress.fromBase58Check(text))
+  if (!decoded) return null
+  const { pubKeyHash, scriptHash, cashaddr } = network.address
+  const kind = decoded.version === pubKeyHash ? 'p2pkh' : decoded.version === scriptHash ? 'p2sh' : undefined
+  if (!kind) throw invalid(network, text, 'its prefix is of another network')
+  const address = cashaddr === null ? text : encodeCashAddress(cashaddr, { kind, hash: decoded.hash })
+  return hashed(kind, bytesToHex(decoded.hash), address)
+}
+
+function hashed(type: 'p2pkh' | 'p2sh', hash: string, address: string): ParsedAddress {
+  return type === 'p2pkh'
+    ? { address, type, payee: hash, script: `76a914${hash}88ac` }
+    : { address, type, payee: null, script: `a914${hash}87` }
+}
+
+function attempt<T>(decode: () => T): T | null {
+  try {
+    return decode()
+  } catch {
+    return null
+  }
+}
+
+function fail(network: Network, text: string, reason: string): never {
+  throw invalid(network, text, reason)
+}
+
+function invalid(network: Network, text: string, reason: string): KeyturnError {
+  const shown = text.slice(0, 100)
+  return new KeyturnError('INVALID_ADDRESS', `"${shown}" cannot be paid on ${network.name}: ${reason}`, {
+    details: { address: shown, network: network.name },
+  })
+}
