@@ -1,0 +1,41 @@
+/** Registers a key with which a person signs approvals. */
+
+import { appendAudit } from '../audit/append-audit.js'
+import type { Sql } from '../connect.js'
+import { newId } from '../new-id.js'
+
+export interface NewApprover {
+  readonly merchantId: string
+  readonly personId: string
+  /** Raw 32 bytes. */
+  readonly ed25519PublicKey: Uint8Array
+  readonly role?: string
+  /** For the audit log. Default `system:operator`. */
+  readonly actor?: string
+}
+
+/**
+ * @returns The approver's id (`apr_…`), which is part of what the person signs.
+ * @throws Error when the person is not the merchant's.
+ */
+export async function createApprover(sql: Sql, approver: NewApprover): Promise<string> {
+  const id = newId('apr')
+  await sql.begin(async (tx) => {
+    const rows = await tx`
+      INSERT INTO approvers (id, merchant_id, person_id, ed25519_public_key, role)
+      SELECT ${id}, merchant_id, id, ${Buffer.from(approver.ed25519PublicKey)}::bytea, ${approver.role ?? 'approver'}
+      FROM persons WHERE id = ${approver.personId} AND merchant_id = ${approver.merchantId}`
+    if (rows.count !== 1) throw new Error(`There is no person ${approver.personId} of ${approver.merchantId}`)
+    await appendAudit(tx, {
+      merchantId: approver.merchantId,
+      actor: approver.actor ?? 'system:operator',
+      action: 'approver.created',
+      subject: id,
+      data: {
+        person: approver.personId,
+        ed25519_public_key: Buffer.from(approver.ed25519PublicKey).toString('base64'),
+      },
+    })
+  })
+  return id
+}

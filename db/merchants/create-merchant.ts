@@ -1,0 +1,38 @@
+/** Makes a merchant and enables its rails. */
+
+import { appendAudit } from '../audit/append-audit.js'
+import type { Sql } from '../connect.js'
+import { newId } from '../new-id.js'
+
+export interface NewMerchant {
+  readonly name: string
+  /** The networks and coins that it may use; anything else is refused with `RAIL_NOT_ENABLED`. */
+  readonly rails: readonly { readonly network: string; readonly coin: string }[]
+  /** For the audit log. Default `system:operator`. */
+  readonly actor?: string
+}
+
+/** @returns The merchant's id (`mer_…`) and the UUID of its asset pool. */
+export async function createMerchant(
+  sql: Sql,
+  merchant: NewMerchant,
+): Promise<{ readonly id: string; readonly assetPoolId: string }> {
+  const id = newId('mer')
+  return sql.begin(async (tx) => {
+    const [row] = await tx<{ asset_pool_id: string }[]>`
+      INSERT INTO merchants (id, name) VALUES (${id}, ${merchant.name}) RETURNING asset_pool_id`
+    if (!row) throw new Error('The merchant was not stored')
+    await tx`
+      INSERT INTO merchant_rails (merchant_id, network, coin)
+      SELECT ${id}, * FROM unnest(${merchant.rails.map((each) => each.network)}::text[],
+                                  ${merchant.rails.map((each) => each.coin)}::text[])`
+    await appendAudit(tx, {
+      merchantId: id,
+      actor: merchant.actor ?? 'system:operator',
+      action: 'merchant.created',
+      subject: id,
+      data: { name: merchant.name, rails: merchant.rails },
+    })
+    return { id, assetPoolId: row.asset_pool_id }
+  })
+}
