@@ -3,6 +3,15 @@
  * The signer only dials out. Its requests carry `X-Signer-Id`, `X-Timestamp`, `X-Nonce` and `X-Signature` (base64 Ed25519
  * of `requestMessage`, by its identity key); the platform's answers carry `X-Platform-Signature` (base64 Ed25519 of
  * `"keyturn-platform-v1\n" + X-Nonce of the request + "\n" + raw body`, by the key pinned at enrolment).
+ *
+ * Bodies are JSON in the envelope of the public API: `{"success": true, "data": EnrolResponse | ClaimResponse |
+ * AnswerResponse}` (201 for an enrolment, 200 otherwise; the same identity enrolling again with its token gets 200), errors
+ * `{"success": false, "error": {code, message, details, request_id}}`: 401 `INVALID_SIGNATURE`, `TIMESTAMP_OUT_OF_RANGE`,
+ * `NONCE_REUSED`; 422 `INVALID_ENROLMENT` with `details.reason`; 404 and 409 `INVALID_STATE` for an answer that came too
+ * late. An enrolment has no `X-Signer-Id`; it is signed by the identity key in its body.
+ *
+ * Where the recipient pays the fee: on UTXO networks the output is the intent's amount less the fee exactly; on EVM networks
+ * `value` is the intent's amount less `gas × max_fee_per_gas` exactly.
  */
 
 import type { Approval } from './approval.js'
@@ -126,6 +135,7 @@ export interface ClaimResponse {
 export const REFUSAL_CODES = [
   'MALFORMED',
   'KIND_NOT_ALLOWED',
+  'MERCHANT_MISMATCH',
   'NETWORK_NOT_ALLOWED',
   'CHAIN_MISMATCH',
   'ASSET_MISMATCH',
@@ -135,6 +145,7 @@ export const REFUSAL_CODES = [
   'CHANGE_NOT_MINE',
   'UNKNOWN_INPUT',
   'SIGHASH_NOT_ALLOWED',
+  'SIGNATURE_PRESENT',
   'CALLDATA_NOT_ALLOWED',
   'TRANSACTION_TYPE_NOT_ALLOWED',
   'FEE_TOO_HIGH',
@@ -175,3 +186,10 @@ export type SigningAnswer =
       readonly journal_head: string
       readonly journal_sequence: number
     }
+
+/** `POST /signer/v1/answers` once it is stored. */
+export interface AnswerResponse {
+  readonly request_id: string
+  /** True when the same answer had been stored before. */
+  readonly replayed: boolean
+}
