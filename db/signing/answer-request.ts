@@ -1,0 +1,86 @@
+/** Stores a signer's last word on a request; the same word again changes nothing. */
+
+import { KeyturnError } from '../../domain/errors.js'
+import { canonicalJson } from '../../domain/intent.js'
+import type { SigningAnswer } from '../../domain/signer-protocol.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Sql } from '../connect.js'
+import { freeNonces } from './allocate-nonce.js'
+import { notify } from './notices.js'
+
+export interface AnsweringSigner {
+  readonly id: string
+  readonly merchantId: string
+}
+
+/** The decision alone: a signer that answers twice is at another place of its journal. */
+function verdict(answer: SigningAnswer): string {
+  return answer.outcome === 'signed'
+    ? canonicalJson([answer.outcome, answer.signed_transaction, answer.transaction_hash])
+    : canonicalJson([answer.outcome, answer.code])
+}
+
+/**
+ * Stores the answer, frees the nonce of a refused payment, and wakes the withdrawal that waits for it. What was signed is
+ * checked against the request by the workflow before anything else happens with it.
+ *
+ * @returns The id of what was to be paid (the withdrawal), to signal its workflow.
+ * @throws KeyturnError `NOT_FOUND` (another signer's, or unknown), `INVALID_STATE` (never claimed, or another answer).
+ */
+export async function answerRequest(
+  sql: Sql,
+  signer: AnsweringSigner,
+  answer: SigningAnswer,
+): Promise<{ subjectId: string; replayed: boolean }> {
+  return (await sql.begin(async (tx) => {
+    const [request] = await tx<
+      { state: string; subject_id: string; transaction_id: string; answer: SigningAnswer | null }[]
+    >`
+      SELECT state, subject_id, transaction_id, answer FROM signing_requests
+      WHERE id = ${answer.request_id} AND signer_id = ${signer.id} FOR UPDATE`
+    if (!request) {
+      throw new KeyturnError('NOT_FOUND', 'There is no such signing request for this signer', {
+        details: { request_id: answer.request_id },
+      })
+    }
+    if (request.answer) {
+      if (verdict(request.answer) === verdict(answer))
+        return { subjectId: request.subject_id, replayed: true }
+      throw new KeyturnError(
+        'INVALID_STATE',
+        'This request was answered otherwise before; the first answer stands',
+        {
+          details: { request_id: answer.request_id, state: request.state },
+        },
+      )
+    }
+    if (request.state !== 'leased') {
+      throw new KeyturnError(
+        'INVALID_STATE',
+        `This request is ${request.state}; claim it before you answer`,
+        {
+          details: { request_id: answer.request_id, state: request.state },
+        },
+      )
+    }
+    await tx`
+      UPDATE signing_requests
+      SET state = ${answer.outcome}, answer = ${tx.json(answer as never)}, answered_at = clock_timestamp(), lease_until = NULL
+      WHERE id = ${answer.request_id}`
+    if (answer.outcome === 'refused') await freeNonces(tx, request.subject_id)
+    await appendAudit(tx, {
+      merchantId: signer.merchantId,
+      actor: `signer:${signer.id}`,
+      action: `signing_request.${answer.outcome}`,
+      subject: request.subject_id,
+      data:
+        answer.outcome === 'signed'
+          ? { request_id: answer.request_id, transaction_hash: answer.transaction_hash }
+          : { request_id: answer.request_id, code: answer.code, message: answer.message },
+    })
+    await notify(tx, 'signing_answer', answer.request_id)
+    // A lane that was busy with this request may have the next one to give.
+    await notify(tx, 'signing_request', signer.id)
+    return { subjectId: request.subject_id, replayed: false }
+  })) as { subjectId: string; replayed: boolean }
+}

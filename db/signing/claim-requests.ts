@@ -1,0 +1,79 @@
+/** Hands out what is to be signed, under a lease; nonces are allocated here, not before. */
+
+import type { Approval } from '../../domain/approval.js'
+import type { Intent } from '../../domain/intent.js'
+import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../domain/signer-protocol.js'
+import type { Sql, Transaction } from '../connect.js'
+import { allocateNonce } from './allocate-nonce.js'
+
+/** Enough to keep a signer busy for one round trip. */
+const MOST_AT_ONCE = 32
+
+interface OpenRow {
+  readonly id: string
+  readonly transaction_id: string
+  readonly subject_id: string
+  readonly number: number
+  readonly network: string
+  readonly payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'>
+  readonly intent: Intent
+  readonly intent_hash: string
+  readonly approvals: readonly Approval[]
+}
+
+/**
+ * Leases the signer's open requests, oldest first. A request whose lease ran out is handed out again with the same
+ * payload and nonce; one whose wallet has no nonce to give stays queued.
+ *
+ * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
+ */
+export async function claimRequests(sql: Sql, signerId: string, leaseMs: number): Promise<SigningRequest[]> {
+  return (await sql.begin(async (tx) => {
+    const rows = await tx<OpenRow[]>`
+      SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.network, payment.payload,
+             withdrawal.intent, withdrawal.intent_hash, coalesce(decided.list, '[]') AS approvals
+      FROM signing_requests request
+      JOIN transactions payment ON payment.id = request.transaction_id
+      JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+      LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
+          'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
+        FROM approvals WHERE subject_id = request.subject_id
+      ) decided ON true
+      WHERE request.signer_id = ${signerId}
+        AND (request.state = 'queued' OR (request.state = 'leased' AND request.lease_until < clock_timestamp()))
+      ORDER BY request.created_at, request.id LIMIT ${MOST_AT_ONCE}
+      FOR UPDATE OF request SKIP LOCKED`
+    const claimed: SigningRequest[] = []
+    for (const row of rows) {
+      const request = await lease(tx, row, leaseMs)
+      if (request) claimed.push(request)
+    }
+    return claimed
+  })) as SigningRequest[]
+}
+
+async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<SigningRequest | null> {
+  let payload = row.payload
+  if (payload.family === 'evm' && !('nonce' in payload)) {
+    const nonce = await allocateNonce(tx, row.network, payload.from, row.subject_id)
+    if (nonce === null) return null
+    payload = { ...payload, nonce }
+    await tx`
+      UPDATE transactions SET nonce = ${nonce}, payload = ${tx.json(payload as never)} WHERE id = ${row.transaction_id}`
+  }
+  const [leased] = await tx<{ lease_until: Date }[]>`
+    UPDATE signing_requests
+    SET state = 'leased', lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    WHERE id = ${row.id} RETURNING lease_until`
+  if (!leased) throw new Error(`Signing request ${row.id} vanished under its lock`)
+  return {
+    id: row.id,
+    attempt: row.number,
+    intent: row.intent,
+    intent_hash: row.intent_hash,
+    approvals: row.approvals,
+    payload: payload as Payload,
+    lease_until: leased.lease_until.toISOString(),
+  }
+}

@@ -1,0 +1,32 @@
+/** The end of a withdrawal that paid nothing: the attempt is abandoned and the hold given back. */
+
+import type { Networks } from '../../domain/network.js'
+import type { Transaction } from '../connect.js'
+import { postJournal } from '../ledger/post-journal.js'
+import { abandonAttempt } from '../signing/abandon-attempt.js'
+import { moveWithdrawal, type WithdrawalMove } from './move-withdrawal.js'
+import { releaseJournal } from './withdrawal-journals.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+export interface UnpaidEnd extends WithdrawalMove {
+  readonly to: 'rejected' | 'expired' | 'cancelled' | 'failed'
+  /** See `abandonAttempt`. */
+  readonly answered?: boolean
+}
+
+/**
+ * Ends a withdrawal that the caller has locked.
+ *
+ * @returns False while a signer holds its request: it may have signed, so nothing was changed.
+ */
+export async function closeUnpaid(
+  tx: Transaction,
+  networks: Networks,
+  row: WithdrawalRow,
+  end: UnpaidEnd,
+): Promise<boolean> {
+  if (!(await abandonAttempt(tx, row.id, { answered: end.answered ?? false }))) return false
+  await postJournal(tx, releaseJournal(row))
+  await moveWithdrawal(tx, networks, row, end)
+  return true
+}

@@ -1,0 +1,18 @@
+/** Finds a merchant's withdrawal. */
+
+import { KeyturnError } from '../../domain/errors.js'
+import type { Queryable } from '../connect.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+/** The row, or the error of every path that names an unknown or somebody else's withdrawal: `NOT_FOUND`. */
+export async function findWithdrawal(sql: Queryable, merchantId: string, id: string): Promise<WithdrawalRow> {
+  const [row] = await sql<WithdrawalRow[]>`
+    SELECT * FROM withdrawals WHERE id = ${id} AND merchant_id = ${merchantId}`
+  if (!row) throw withdrawalNotFound(id)
+  return row
+}
+
+/** `NOT_FOUND` for a withdrawal. */
+export function withdrawalNotFound(id: string): KeyturnError {
+  return new KeyturnError('NOT_FOUND', 'There is no such withdrawal; check the id', { details: { id } })
+}

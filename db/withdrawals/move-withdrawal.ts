@@ -1,0 +1,92 @@
+/** The one way in which a withdrawal changes its stage: row, history, event and audit together. */
+
+import type { Networks } from '../../domain/network.js'
+import { canWithdrawalMove, WITHDRAWAL_STATUS, type WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Transaction } from '../connect.js'
+import { appendEvent } from '../events/append-event.js'
+import { readWithdrawalView, toStatusChanged } from './read-withdrawal-view.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+export interface WithdrawalMove {
+  readonly to: WithdrawalStage
+  /** `person:…`, `api-key:…`, `signer:…` or `system:…`. */
+  readonly actor: string
+  /** Shown in `history`; default the actor. */
+  readonly cause?: string
+  readonly failure?: { readonly code: string; readonly message: string }
+  readonly transactionHash?: string
+  readonly fromAddress?: string | null
+  /** Of the block that decided. */
+  readonly mined?: { readonly blockNumber: number; readonly confirmations: number; readonly fee: bigint }
+  /** Sets `confirmed_at`. */
+  readonly confirmed?: boolean
+  /** More facts for the audit log. */
+  readonly audit?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Moves a withdrawal that the caller has locked (`lockWithdrawal`); `waiting` is cleared. An event is appended when the
+ * public status changes, an audit entry always.
+ *
+ * @throws Error when the transition is not in the table: the caller decides about replays before it calls.
+ */
+export async function moveWithdrawal(
+  tx: Transaction,
+  networks: Networks,
+  row: WithdrawalRow,
+  move: WithdrawalMove,
+): Promise<void> {
+  if (!canWithdrawalMove(row.stage, move.to)) {
+    throw new Error(`Withdrawal ${row.id} cannot go from ${row.stage} to ${move.to}`)
+  }
+  const status = WITHDRAWAL_STATUS[move.to]
+  const entry = { stage: move.to, status, cause: move.cause ?? move.actor }
+  await tx`
+    UPDATE withdrawals SET
+      stage = ${move.to},
+      waiting = NULL,
+      failure_code = coalesce(${move.failure?.code ?? null}, failure_code),
+      failure_message = coalesce(${move.failure?.message ?? null}, failure_message),
+      transaction_hash = coalesce(${move.transactionHash ?? null}, transaction_hash),
+      from_address = coalesce(${move.fromAddress ?? null}, from_address),
+      block_number = coalesce(${move.mined?.blockNumber ?? null}::bigint, block_number),
+      confirmations = coalesce(${move.mined?.confirmations ?? null}::integer, confirmations),
+      fee = coalesce(${move.mined?.fee.toString() ?? null}::numeric, fee),
+      confirmed_at = CASE WHEN ${move.confirmed ?? false} THEN clock_timestamp() ELSE confirmed_at END,
+      history = history || (${tx.json(entry as never)}::jsonb || jsonb_build_object(
+        'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+      updated_at = clock_timestamp()
+    WHERE id = ${row.id}`
+  const previous = WITHDRAWAL_STATUS[row.stage]
+  if (status !== previous) await appendStatusEvent(tx, networks, row, previous)
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: move.actor,
+    action: `withdrawal.${move.to}`,
+    subject: row.id,
+    data: {
+      from: row.stage,
+      ...(move.failure ? { failure: move.failure } : {}),
+      ...(move.transactionHash ? { transaction_hash: move.transactionHash } : {}),
+      ...move.audit,
+    },
+  })
+}
+
+/** Appends `withdrawal.status_changed` with the row as it is now; `previous` null when it was just made. */
+export async function appendStatusEvent(
+  tx: Transaction,
+  networks: Networks,
+  row: Pick<WithdrawalRow, 'id' | 'merchant_id'>,
+  previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage] | null,
+): Promise<void> {
+  const view = await readWithdrawalView(tx, networks, row.id)
+  if (!view) throw new Error(`Withdrawal ${row.id} does not exist`)
+  await appendEvent(tx, {
+    merchantId: row.merchant_id,
+    type: 'withdrawal.status_changed',
+    subject: row.id,
+    data: toStatusChanged(view, previous),
+  })
+}

@@ -1,0 +1,159 @@
+/** Withdrawals as the API answers and as events tell of them (seed 002; contract section 3). */
+
+import { QUORUM } from '../../domain/approval.js'
+import type { WithdrawalStatusChanged } from '../../domain/event.js'
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import {
+  WITHDRAWAL_STATUS,
+  type WithdrawalStage,
+  type WithdrawalStatus,
+} from '../../domain/withdrawal-stage.js'
+import type { Queryable } from '../connect.js'
+import type { Waiting, WithdrawalHistoryEntry, WithdrawalRow } from './withdrawal-row.js'
+
+/** An approval as an answer shows it. */
+export interface ApprovalView {
+  readonly id: string
+  readonly approver_id: string
+  readonly person_id: string
+  readonly decision: 'approve' | 'reject'
+  readonly intent_hash: string
+  readonly signed_at: string
+  readonly signature: string
+  readonly reason: string | null
+  readonly created_at: string
+}
+
+/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
+export interface WithdrawalView {
+  readonly id: string
+  readonly status: WithdrawalStatus
+  readonly stage: WithdrawalStage
+  readonly network: string
+  readonly coin: string
+  readonly amount: string
+  /** In whole `fee_coin`: the estimate until the real one is known. */
+  readonly fee: string
+  readonly fee_coin: string
+  readonly fee_limit: string
+  readonly fee_payer: 'sender' | 'recipient'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly to_address: string
+  readonly from_address: string | null
+  readonly user_reference: string | null
+  readonly external_id: string | null
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly approvals: readonly ApprovalView[]
+  readonly required_approvals: number
+  readonly intent_hash: string
+  readonly risk: { readonly score: number } | null
+  readonly failure: { readonly code: string; readonly message: string } | null
+  readonly waiting: Waiting | null
+  readonly transaction_hash: string | null
+  readonly confirmations: number
+  readonly required_confirmations: number
+  readonly block_number: number | null
+  readonly history: readonly WithdrawalHistoryEntry[]
+  readonly estimated_confirmation_time: string
+  readonly expires_at: string
+  readonly created_at: string
+  readonly updated_at: string
+  readonly confirmed_at: string | null
+}
+
+/** A row with what other tables know about it. */
+export interface WithdrawalViewRow extends WithdrawalRow {
+  readonly mined_in: bigint | null
+  readonly tip: bigint | null
+  readonly approval_list: readonly ApprovalView[]
+}
+
+/** The columns and joins of every query that ends in a view; `withdrawal` is the table's alias in it. */
+export function withdrawalViewQuery(sql: Queryable) {
+  return sql`
+    SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list
+    FROM withdrawals withdrawal
+    LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
+    LEFT JOIN LATERAL (
+      SELECT block_number FROM transactions
+      WHERE subject_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
+    ) mined ON true
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object(
+        'id', id, 'approver_id', approver_id, 'person_id', person_id, 'decision', decision, 'intent_hash', intent_hash,
+        'signed_at', signed_at, 'signature', signature, 'reason', reason,
+        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
+      FROM approvals WHERE subject_id = withdrawal.id
+    ) decided ON true`
+}
+
+/** Reads the view of a withdrawal, or null; with `merchantId` only that merchant's. */
+export async function readWithdrawalView(
+  sql: Queryable,
+  networks: Networks,
+  id: string,
+  merchantId?: string,
+): Promise<WithdrawalView | null> {
+  const [row] = await sql<WithdrawalViewRow[]>`
+    ${withdrawalViewQuery(sql)}
+    WHERE withdrawal.id = ${id} AND (${merchantId ?? null}::text IS NULL OR withdrawal.merchant_id = ${merchantId ?? null})`
+  return row ? toWithdrawalView(networks, row) : null
+}
+
+/** Turns a row into its view. */
+export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): WithdrawalView {
+  const network = findNetwork(networks, row.network)
+  const coin = findCoin(network, row.coin)
+  const feeCoin = findCoin(network, row.fee_coin)
+  return {
+    id: row.id,
+    status: WITHDRAWAL_STATUS[row.stage],
+    stage: row.stage,
+    network: row.network,
+    coin: row.coin,
+    amount: formatAmount(row.amount, coin.decimals),
+    fee: formatAmount(row.fee ?? row.fee_estimate, feeCoin.decimals),
+    fee_coin: row.fee_coin,
+    fee_limit: formatAmount(row.fee_limit, feeCoin.decimals),
+    fee_payer: row.fee_payer,
+    priority: row.priority,
+    to_address: row.to_address,
+    from_address: row.from_address,
+    user_reference: row.user_reference,
+    external_id: row.external_id,
+    metadata: row.metadata,
+    approvals: row.approval_list,
+    required_approvals: QUORUM,
+    intent_hash: row.intent_hash,
+    risk: null,
+    failure:
+      row.failure_code === null ? null : { code: row.failure_code, message: row.failure_message ?? '' },
+    waiting: row.waiting,
+    transaction_hash: row.transaction_hash,
+    confirmations: confirmations(row),
+    required_confirmations: row.required_confirmations,
+    block_number: row.mined_in === null ? null : Number(row.mined_in),
+    history: row.history,
+    estimated_confirmation_time: row.estimated_confirmation_at.toISOString(),
+    expires_at: row.expires_at.toISOString(),
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+    confirmed_at: row.confirmed_at?.toISOString() ?? null,
+  }
+}
+
+/** The data of `withdrawal.status_changed`: the view, and the status before. */
+export function toStatusChanged(
+  view: WithdrawalView,
+  previous: WithdrawalStatus | null,
+): WithdrawalStatusChanged {
+  return { ...view, previous_status: previous }
+}
+
+/** Live while the chain grows; never less than what settled it. */
+function confirmations(row: WithdrawalViewRow): number {
+  if (row.mined_in === null) return 0
+  const live = row.tip === null ? 0 : Number(row.tip - row.mined_in + 1n)
+  return Math.max(row.confirmations, live, 0)
+}

@@ -1,0 +1,22 @@
+/** Says on a withdrawal why nothing moves at the moment. */
+
+import type { Queryable } from '../connect.js'
+
+/** Stores the reason; `since` stays while the code does. Null clears it. A withdrawal at its end is left alone. */
+export async function setWaiting(
+  sql: Queryable,
+  id: string,
+  reason: { readonly code: string; readonly message: string } | null,
+): Promise<void> {
+  if (reason === null) {
+    await sql`UPDATE withdrawals SET waiting = NULL WHERE id = ${id} AND waiting IS NOT NULL`
+    return
+  }
+  await sql`
+    UPDATE withdrawals SET waiting = jsonb_build_object(
+      'code', ${reason.code}::text, 'message', ${reason.message}::text,
+      'since', CASE WHEN waiting ->> 'code' = ${reason.code} THEN waiting ->> 'since'
+                    ELSE to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END)
+    WHERE id = ${id} AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+      AND (waiting IS NULL OR waiting ->> 'code' <> ${reason.code} OR waiting ->> 'message' <> ${reason.message})`
+}

@@ -1,0 +1,115 @@
+/** The ledger entries of a withdrawal: what is held when it is accepted, given back, or paid. */
+
+import type { Journal, JournalEntry } from '../ledger/post-journal.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+type Terms = Pick<
+  WithdrawalRow,
+  | 'id'
+  | 'merchant_id'
+  | 'network'
+  | 'coin'
+  | 'amount'
+  | 'fee_coin'
+  | 'fee_limit'
+  | 'fee_payer'
+  | 'user_reference'
+>
+
+/** What left our addresses, by the ledger's owners: positive leaves, negative comes back (change). Base units. */
+export interface Outflow {
+  readonly addressId: string
+  readonly coin: string
+  readonly amount: bigint
+}
+
+/** Whose money is held: the amount on the user (or the merchant's own account ''), the fee with it or, for a token, on ''. */
+export function holders(terms: Terms): { readonly amount: string; readonly fee: string | null } {
+  const amount = terms.user_reference ?? ''
+  if (terms.fee_payer === 'recipient') return { amount, fee: null }
+  return { amount, fee: terms.coin === terms.fee_coin ? amount : '' }
+}
+
+/** Available → reserved: the amount, and the fee limit where the sender pays. */
+export function holdJournal(terms: Terms): Journal {
+  const { amount, fee } = holders(terms)
+  const entries: JournalEntry[] = [
+    ...move(terms, terms.coin, amount, 'available', terms.amount),
+    ...(fee === null ? [] : move(terms, terms.fee_coin, fee, 'available', terms.fee_limit)),
+  ]
+  return journal(terms, 'hold', 'withdrawal.held', entries)
+}
+
+/** The mirror image of the hold: nothing was paid. */
+export function releaseJournal(terms: Terms): Journal {
+  return {
+    ...journal(terms, 'release', 'withdrawal.released', []),
+    entries: holdJournal(terms).entries.map((entry) => ({ ...entry, amount: -entry.amount })),
+  }
+}
+
+/**
+ * Reserved → what left our addresses, by coin; the rest of the hold back to available. A reverted EVM transaction has
+ * only its fee in `outflows`.
+ *
+ * @throws Error when more left than was held: that is never posted, it is an exception to look into.
+ */
+export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journal {
+  const spent = new Map<string, bigint>()
+  const entries: JournalEntry[] = []
+  for (const { addressId, coin, amount } of outflows) {
+    entries.push({ network: terms.network, coin, kind: 'chain', owner: addressId, amount: -amount })
+    spent.set(coin, (spent.get(coin) ?? 0n) + amount)
+  }
+  const { amount, fee } = holders(terms)
+  const holds = [{ coin: terms.coin, owner: amount, held: terms.amount }]
+  if (fee !== null) holds.push({ coin: terms.fee_coin, owner: fee, held: terms.fee_limit })
+  for (const coin of new Set(holds.map((each) => each.coin))) {
+    // Amount and fee of one coin have one owner, so their holds are one.
+    const parts = holds.filter((each) => each.coin === coin)
+    const owner = parts[0]?.owner ?? ''
+    const held = parts.reduce((sum, each) => sum + each.held, 0n)
+    const left = spent.get(coin) ?? 0n
+    spent.delete(coin)
+    if (left > held)
+      throw new Error(`Withdrawal ${terms.id} spent ${left} ${coin}, but only ${held} were held`)
+    entries.push({ network: terms.network, coin, kind: 'reserved', owner, amount: held })
+    entries.push({ network: terms.network, coin, kind: 'available', owner, amount: -(held - left) })
+  }
+  for (const [coin, amount] of spent) {
+    if (amount !== 0n)
+      throw new Error(`Withdrawal ${terms.id} spent ${amount} ${coin}, none of which was held`)
+  }
+  return journal(terms, 'settle', 'withdrawal.settled', entries)
+}
+
+function move(
+  terms: Terms,
+  coin: string,
+  owner: string,
+  from: 'available' | 'reserved',
+  amount: bigint,
+): JournalEntry[] {
+  const to = from === 'available' ? 'reserved' : 'available'
+  return [
+    { network: terms.network, coin, kind: from, owner, amount },
+    { network: terms.network, coin, kind: to, owner, amount: -amount },
+  ]
+}
+
+/** One entry an account, and none of zero. */
+function journal(terms: Terms, step: string, type: string, entries: readonly JournalEntry[]): Journal {
+  const merged = new Map<string, JournalEntry>()
+  for (const entry of entries) {
+    const key = [entry.coin, entry.kind, entry.owner].join('\n')
+    const known = merged.get(key)
+    merged.set(key, known ? { ...known, amount: known.amount + entry.amount } : entry)
+  }
+  return {
+    merchantId: terms.merchant_id,
+    idempotencyKey: `${terms.id}:${step}`,
+    type,
+    reference: terms.id,
+    entries: [...merged.values()].filter((entry) => entry.amount !== 0n),
+  }
+}

@@ -1,0 +1,69 @@
+/** A row of `withdrawals` as the database returns it. */
+
+import type { Intent } from '../../domain/intent.js'
+import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import type { Transaction } from '../connect.js'
+
+/** One line of `history`: every stage with its time and cause. */
+export interface WithdrawalHistoryEntry {
+  readonly stage: WithdrawalStage
+  readonly status: string
+  /** ISO 8601 UTC. */
+  readonly at: string
+  /** Who or what moved it: an actor of the audit log, or a plain reason. */
+  readonly cause: string
+}
+
+/** Why nothing moves at the moment; shown to merchants and operators. */
+export interface Waiting {
+  readonly code: string
+  readonly message: string
+  /** ISO 8601 UTC of when it began to wait for this. */
+  readonly since: string
+}
+
+/** Amounts in base units. */
+export interface WithdrawalRow {
+  readonly id: string
+  readonly merchant_id: string
+  readonly external_id: string | null
+  readonly user_reference: string | null
+  readonly network: string
+  readonly coin: string
+  readonly amount: bigint
+  readonly to_address: string
+  readonly from_address_id: string | null
+  readonly from_address: string | null
+  readonly fee_payer: 'sender' | 'recipient'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly fee_coin: string
+  readonly fee_estimate: bigint
+  readonly fee_limit: bigint
+  readonly fee: bigint | null
+  readonly stage: WithdrawalStage
+  readonly failure_code: string | null
+  readonly failure_message: string | null
+  readonly waiting: Waiting | null
+  readonly intent: Intent
+  readonly intent_hash: string
+  readonly initiator: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly required_confirmations: number
+  readonly confirmations: number
+  readonly transaction_hash: string | null
+  readonly block_number: bigint | null
+  readonly history: readonly WithdrawalHistoryEntry[]
+  readonly estimated_confirmation_at: Date
+  readonly expires_at: Date
+  readonly created_at: Date
+  readonly updated_at: Date
+  readonly confirmed_at: Date | null
+  readonly workflow_started_at: Date | null
+}
+
+/** Locks a withdrawal until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */
+export async function lockWithdrawal(tx: Transaction, id: string): Promise<WithdrawalRow> {
+  const [row] = await tx<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id} FOR UPDATE`
+  if (!row) throw new Error(`Withdrawal ${id} does not exist`)
+  return row
+}
