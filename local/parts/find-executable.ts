@@ -1,0 +1,165 @@
+/** Finds the executable of a part: environment variable, PATH, our cache, download, build. */
+
+import { spawn } from 'node:child_process'
+import { accessSync, constants, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import { delimiter, join, sep } from 'node:path'
+import { cacheDirectory } from './cache-directory.js'
+
+/** Tells the person at the terminal what takes its time. */
+export type Say = (line: string) => void
+
+/** A part that this machine does not have and cannot get; the message is one clear line. */
+export class PartMissing extends Error {
+  override readonly name = 'PartMissing'
+}
+
+export interface Recipe {
+  /** For messages, e.g. `Temporal`. */
+  readonly title: string
+  /** Environment variable that names the executable. */
+  readonly variable: string
+  /** Name of the executable on PATH and in the cache. */
+  readonly executable: string
+  /** The archive (tar.gz) that has it, when there is one for this machine. */
+  readonly archive?: string | null
+  /** `go install` argument, e.g. `github.com/btcsuite/btcd@v0.26.2`. */
+  readonly goPackage?: string
+  /** How long the build takes, for the person who waits. */
+  readonly buildTakes?: string
+}
+
+/** Finds or makes an executable. @throws PartMissing with what to do. */
+export async function findExecutable(recipe: Recipe, say: Say): Promise<string> {
+  const named = process.env[recipe.variable]
+  if (named) {
+    if (!isExecutable(named))
+      throw new PartMissing(`${recipe.title}: ${recipe.variable}=${named} is not executable`)
+    return named
+  }
+  const onPath = findOnPath(recipe.executable)
+  if (onPath) return onPath
+  const bin = join(cacheDirectory(), 'bin')
+  const cached = join(bin, recipe.executable)
+  if (isExecutable(cached)) return cached
+  const reasons: string[] = []
+  if (recipe.archive) {
+    say(`${recipe.title} is not here yet: downloading it`)
+    const failure = await download(recipe.archive, recipe.executable, bin)
+    if (failure === null) return cached
+    reasons.push(`download failed (${failure})`)
+  }
+  const go = recipe.goPackage ? findOnPath('go') : null
+  if (recipe.goPackage && go) {
+    say(`${recipe.title}: building it with Go, once (${recipe.buildTakes ?? 'a moment'})`)
+    const failure = await goInstall(go, recipe.goPackage, recipe.executable, bin, say)
+    if (failure === null) return cached
+    reasons.push(`build failed (${failure})`)
+  } else if (recipe.goPackage) reasons.push('no Go to build it with')
+  throw new PartMissing(
+    `${recipe.title} cannot be had here: not in ${recipe.variable}, on PATH or in ${bin}; ${reasons.join('; ')}`,
+  )
+}
+
+/** The path of a command, npm's own wrappers (which start further processes) left out. */
+export function findOnPath(command: string): string | null {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    if (!directory || directory.includes(`${sep}node_modules${sep}`)) continue
+    const path = join(directory, command)
+    if (isExecutable(path)) return path
+  }
+  return null
+}
+
+/** Whether a file is there and may be executed. */
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** Runs a command to its end; its output goes line by line to `say`. @returns Null, or why it failed. */
+export async function runToEnd(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: Record<string, string>; readonly cwd?: string; readonly say?: Say } = {},
+): Promise<string | null> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    })
+    let last = ''
+    const take = (chunk: Buffer) => {
+      for (const line of chunk
+        .toString('utf8')
+        .split('\n')
+        .map((each) => each.trim())) {
+        if (!line) continue
+        last = line
+        options.say?.(line)
+      }
+    }
+    child.stdout.on('data', take)
+    child.stderr.on('data', take)
+    child.once('error', (error) => resolve(error.message))
+    child.once('close', (code) => resolve(code === 0 ? null : last || `exit code ${code}`))
+  })
+}
+
+async function goInstall(
+  go: string,
+  goPackage: string,
+  executable: string,
+  bin: string,
+  say: Say,
+): Promise<string | null> {
+  mkdirSync(bin, { recursive: true })
+  const directory = mkdtempSync(join(bin, '.build-'))
+  const started = Date.now()
+  let compiled = 0
+  let told = Date.now()
+  try {
+    // -v names every package as it is compiled: that is the progress.
+    const failure = await runToEnd(go, ['install', '-v', goPackage], {
+      env: { GOBIN: directory, GOFLAGS: '', CGO_ENABLED: '0' },
+      say: () => {
+        compiled += 1
+        if (Date.now() - told < 10_000) return
+        told = Date.now()
+        say(`  … ${compiled} steps, ${Math.round((told - started) / 1_000)} s`)
+      },
+    })
+    if (failure === null) renameSync(join(directory, executable), join(bin, executable))
+    return failure
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+async function download(url: string, executable: string, bin: string): Promise<string | null> {
+  mkdirSync(bin, { recursive: true })
+  const directory = mkdtempSync(join(bin, '.download-'))
+  try {
+    const { writeFile, readdir } = await import('node:fs/promises')
+    const response = await fetch(url, { signal: AbortSignal.timeout(300_000) })
+    if (!response.ok) return `HTTP ${response.status}`
+    const archive = join(directory, 'archive.tar.gz')
+    await writeFile(archive, Buffer.from(await response.arrayBuffer()))
+    const failure = await runToEnd('tar', ['-xzf', archive, '-C', directory])
+    if (failure !== null) return failure
+    const found = (await readdir(directory, { recursive: true })).find(
+      (each) => each === executable || each.endsWith(`${sep}${executable}`),
+    )
+    if (!found) return `no ${executable} in the archive`
+    renameSync(join(directory, found), join(bin, executable))
+    return null
+  } catch (error) {
+    return error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
