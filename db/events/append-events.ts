@@ -23,9 +23,9 @@ export async function appendEvents(tx: Transaction, events: readonly NewEvent[])
       ORDER BY each.position
       RETURNING id, merchant_id, type
     ), delivery AS (
-      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, status)
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, status)
       SELECT 'whd_' || substr(event.id, 5) || '_' || substr(endpoint.id, 5), event.merchant_id, event.id, endpoint.id,
-             CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END
+             endpoint.format, CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END
       FROM event JOIN webhook_endpoints endpoint ON endpoint.merchant_id = event.merchant_id
       WHERE endpoint.status <> 'deleted'
         AND (endpoint.event_types IS NULL OR '*' = ANY (endpoint.event_types) OR event.type = ANY (endpoint.event_types))

@@ -13,14 +13,25 @@ export interface UnstartedDelivery {
   readonly merchantId: string
   /** For the operator: event type and host. */
   readonly title: string
+  /** True when it was made pending again, so that its workflow may be running or closing at this moment. */
+  readonly resumed: boolean
 }
 
 /** The oldest of them, ready to be started. */
 export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDelivery[]> {
   const rows = await sql<
-    { id: string; event_id: string; endpoint_id: string; merchant_id: string; type: string; url: string }[]
+    {
+      id: string
+      event_id: string
+      endpoint_id: string
+      merchant_id: string
+      type: string
+      url: string
+      restarts: number
+    }[]
   >`
-    SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url
+    SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
+           delivery.restarts
     FROM webhook_deliveries delivery
     JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
     JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
@@ -32,5 +43,6 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
     endpointId: row.endpoint_id,
     merchantId: row.merchant_id,
     title: `${row.type} to ${new URL(row.url).host}`,
+    resumed: row.restarts > 0,
   }))
 }
