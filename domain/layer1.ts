@@ -3,28 +3,21 @@
  * What that format has no event for is null.
  */
 
-import type { AmountAtAddress, BalanceUpdated, DepositView, EventType } from './event.js'
+import type { AmountAtAddress, BalanceUpdated, DepositView, EventEnvelope } from './event.js'
 
 /** The layer1 format writes at least two decimal places: `0.20`. */
 const MIN_DECIMALS = 2
 
-/** What the format is made from: an event as it is stored, `data` still in the platform's own shape. */
-export interface Layer1Source {
-  readonly id: string
-  readonly type: EventType
-  /** ISO 8601 UTC of the change. */
-  readonly timestamp: string
-  /** `DepositView` for `deposit.status_changed`, `BalanceUpdated` for `balance.updated`. */
-  readonly data: Readonly<Record<string, unknown>>
-}
-
 /**
  * Writes an event in the layer1 format.
  *
+ * @param event - Its `data` is a `DepositView` for `deposit.status_changed`, a `BalanceUpdated` for `balance.updated`.
  * @returns The whole body as a plain object, fields in the order of the format's examples; null where it has no such event.
  */
-export function toLayer1(event: Layer1Source): Record<string, unknown> | null {
-  switch (event.type) {
+export function toLayer1(
+  event: Pick<EventEnvelope, 'event' | 'timestamp' | 'data'>,
+): Record<string, unknown> | null {
+  switch (event.event) {
     case 'deposit.status_changed':
       return {
         event: 'layer1:digital:deposit:status-change',

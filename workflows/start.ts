@@ -53,6 +53,8 @@ export interface WebhookDeliveryInput {
   readonly merchantId: string
   /** For the operator: e.g. `deposit.status_changed to shop.example`. */
   readonly title: string
+  /** True when it was made pending again: a running workflow is told, a closing one goes on, a closed one is followed. */
+  readonly resumed?: boolean
 }
 
 export interface ChainWatcherInput {
@@ -91,18 +93,27 @@ export async function startWebhookDelivery(
   client: WorkflowClient,
   input: WebhookDeliveryInput,
 ): Promise<void> {
-  await start(
-    client,
-    'webhookDelivery',
-    webhookDeliveryId(input.eventId, input.endpointId),
-    TASK_QUEUE.webhooks,
-    input,
-    {
-      summary: `Webhook ${input.title}`,
-      attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
-      again: true,
-    },
-  )
+  const workflowId = webhookDeliveryId(input.eventId, input.endpointId)
+  const options = {
+    summary: `Webhook ${input.title}`,
+    attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
+    again: true,
+  }
+  if (!input.resumed) {
+    await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, input, options)
+    return
+  }
+  // With a signal no run can close without having seen it; a plain start would find a run that is about to close.
+  await client.signalWithStart('webhookDelivery', {
+    workflowId,
+    taskQueue: TASK_QUEUE.webhooks,
+    args: [input],
+    signal: 'retryNow',
+    signalArgs: [],
+    staticSummary: options.summary.slice(0, 200),
+    typedSearchAttributes: new TypedSearchAttributes(options.attributes),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+  })
 }
 
 /** Starts (or finds) the singleton that follows a chain. */

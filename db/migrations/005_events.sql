@@ -44,6 +44,8 @@ CREATE TABLE webhook_deliveries (
   merchant_id         text NOT NULL,
   event_id            text NOT NULL REFERENCES events,
   endpoint_id         text NOT NULL REFERENCES webhook_endpoints,
+  -- The endpoint's when the delivery was made: a redelivery sends the same bytes whatever the endpoint asks for by then.
+  format              text NOT NULL DEFAULT 'keyturn',
   status              text NOT NULL DEFAULT 'pending'
                       CHECK (status IN ('pending', 'delivered', 'held', 'exhausted', 'cancelled')),
   attempts            integer NOT NULL DEFAULT 0,
@@ -51,10 +53,17 @@ CREATE TABLE webhook_deliveries (
   created_at          timestamptz NOT NULL DEFAULT now(),
   delivered_at        timestamptz,
   workflow_started_at timestamptz,
+  -- Times it was made pending again (redelivery, replay, endpoint enabled): its workflow is then signalled, not just started.
+  restarts            integer NOT NULL DEFAULT 0,
   UNIQUE (event_id, endpoint_id)
 );
 CREATE INDEX webhook_deliveries_merchant ON webhook_deliveries (merchant_id, id DESC);
 CREATE INDEX webhook_deliveries_unstarted ON webhook_deliveries (created_at) WHERE workflow_started_at IS NULL AND status = 'pending';
+
+CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
+-- What a sweep looks at: deliveries whose workflow should have done something by now.
+CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries ((coalesce(next_attempt_at, workflow_started_at)))
+  WHERE status = 'pending' AND workflow_started_at IS NOT NULL;
 
 CREATE TABLE webhook_attempts (
   delivery_id text NOT NULL REFERENCES webhook_deliveries,

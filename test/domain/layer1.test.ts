@@ -38,8 +38,7 @@ const event = (
   data: object,
   type: 'deposit.status_changed' | 'balance.updated' = 'deposit.status_changed',
 ) => ({
-  id: 'evt_1',
-  type,
+  event: type,
   timestamp: '2024-06-05T20:39:26.724877059Z',
   data: data as Record<string, unknown>,
 })
@@ -152,6 +151,6 @@ test('amounts keep every digit', () => {
 })
 
 test('other events have no layer1 form', () => {
-  expect(toLayer1({ ...event(deposit), type: 'withdrawal.status_changed' })).toBeNull()
-  expect(toLayer1({ ...event(deposit), type: 'webhook.test' })).toBeNull()
+  expect(toLayer1({ ...event(deposit), event: 'withdrawal.status_changed' })).toBeNull()
+  expect(toLayer1({ ...event(deposit), event: 'webhook.test' })).toBeNull()
 })
