@@ -1,0 +1,40 @@
+/** Why a POST did not come through, in words for the merchant; a system's own message may hold a URL, so it is not passed on. */
+
+/** The host leads to an address that a webhook may not go to. */
+export class TargetRefusedError extends Error {
+  override readonly name = 'TargetRefusedError'
+}
+
+const REASON: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'The connection was reset',
+  EPIPE: 'The connection was closed while sending',
+  ETIMEDOUT: 'The connection timed out',
+  EHOSTUNREACH: 'The host cannot be reached',
+  ENETUNREACH: 'The network cannot be reached',
+  ENOTFOUND: 'The host name does not exist',
+  ENODATA: 'The host name has no address',
+  EAI_AGAIN: 'The host name could not be resolved',
+  ETIMEOUT: 'The name server did not answer',
+  ESERVFAIL: 'The name server failed',
+  UND_ERR_SOCKET: 'The connection was closed without an answer',
+  UND_ERR_CONNECT_TIMEOUT: 'The connection timed out',
+  UND_ERR_HEADERS_OVERFLOW: 'The answer has too many headers',
+  UND_ERR_RESPONSE: 'The answer is not HTTP',
+}
+
+/** Describes an error of the network, of TLS or of HTTP. */
+export function describeSendError(error: unknown): string {
+  if (error instanceof TargetRefusedError) return `Not sent: url ${error.message}`
+  if (error instanceof AggregateError) {
+    // Several addresses were tried; they mostly fail alike.
+    return describeSendError(error.errors[0])
+  }
+  const code = (error as { code?: unknown } | null)?.code
+  if (typeof code !== 'string') return 'The request failed'
+  const reason = REASON[code]
+  if (reason !== undefined) return reason
+  if (code.startsWith('HPE_')) return `The answer is not HTTP (${code})`
+  if (/CERT|SSL|TLS|ISSUER|SIGNED|ALTNAME/.test(code)) return `The TLS certificate was not accepted (${code})`
+  return `The request failed (${code})`
+}

@@ -1,0 +1,101 @@
+/**
+ * How many attempts an endpoint may have under way in one process. An endpoint that hangs holds each of its slots for the
+ * whole time-out, so it gets fewer the more it hangs; the others never wait for it.
+ */
+
+/** An attempt may go (and must `leave`), or has to come again later. */
+export type Pass =
+  | { readonly kind: 'go'; leave(timedOut: boolean): void }
+  | { readonly kind: 'later'; readonly delayMs: number }
+
+export interface EndpointGate {
+  enter(endpointId: string): Promise<Pass>
+}
+
+export interface EndpointGateOptions {
+  /** Attempts under way to an endpoint that answers. Default 64. */
+  readonly most?: number
+  /** Attempts under way to an endpoint that hangs. Default 16. */
+  readonly least?: number
+  /** How long an attempt waits in line, at an endpoint that answers, before it is sent back. Default 1 s. */
+  readonly patienceMs?: number
+  /** The longest delay of an attempt that is sent back: the retry interval. */
+  readonly maxDelayMs: number
+  readonly now?: () => number
+}
+
+interface Lane {
+  inFlight: number
+  limit: number
+  /** Smoothed duration of an attempt: tells those that are sent back when it is their turn. */
+  averageMs: number
+  nextTurnAt: number
+  readonly waiting: (() => void)[]
+}
+
+const MIN_DELAY_MS = 100
+/** Weight of the latest duration in the average. */
+const SMOOTHING = 0.2
+
+/** Makes a gate; its memory is the endpoints that have something under way or hang. */
+export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
+  const { most = 64, least = 16, patienceMs = 1_000, maxDelayMs, now = Date.now } = options
+  const lanes = new Map<string, Lane>()
+
+  const admit = (endpointId: string, lane: Lane): Pass => {
+    lane.inFlight += 1
+    const started = now()
+    let left = false
+    return {
+      kind: 'go',
+      leave(timedOut) {
+        if (left) return
+        left = true
+        lane.inFlight -= 1
+        lane.averageMs += SMOOTHING * (now() - started - lane.averageMs)
+        lane.limit = timedOut ? Math.max(least, Math.floor(lane.limit / 2)) : Math.min(most, lane.limit + 1)
+        while (lane.inFlight < lane.limit) {
+          const next = lane.waiting.shift()
+          if (!next) break
+          next()
+        }
+        if (lane.inFlight === 0 && lane.limit === most) lanes.delete(endpointId)
+      },
+    }
+  }
+
+  const sendBack = (lane: Lane): Pass => {
+    const turnMs = Math.max(lane.averageMs, MIN_DELAY_MS) / lane.limit
+    lane.nextTurnAt = Math.max(now() + MIN_DELAY_MS, lane.nextTurnAt + turnMs)
+    const delayMs = lane.nextTurnAt - now()
+    // Past the longest delay turns would all fall on one moment: begin a new round, spread over the interval.
+    if (delayMs > maxDelayMs) lane.nextTurnAt = now() + MIN_DELAY_MS
+    return { kind: 'later', delayMs: Math.round(Math.min(delayMs, maxDelayMs)) }
+  }
+
+  return {
+    async enter(endpointId) {
+      const lane = lanes.get(endpointId) ?? {
+        inFlight: 0,
+        limit: most,
+        averageMs: 0,
+        nextTurnAt: 0,
+        waiting: [],
+      }
+      lanes.set(endpointId, lane)
+      if (lane.inFlight < lane.limit) return admit(endpointId, lane)
+      if (lane.limit < most || lane.waiting.length >= most) return sendBack(lane)
+      return new Promise<Pass>((resolve) => {
+        const patience = setTimeout(() => {
+          lane.waiting.splice(lane.waiting.indexOf(turn), 1)
+          resolve(sendBack(lane))
+        }, patienceMs)
+        const turn = () => {
+          clearTimeout(patience)
+          resolve(admit(endpointId, lane))
+        }
+        lane.waiting.push(turn)
+      })
+    },
+  }
+}
