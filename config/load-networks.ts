@@ -63,6 +63,7 @@ const utxo = z.strictObject({
     min_rate: z.number().positive(),
     max_rate: z.number().positive(),
     max_total: z.string(),
+    dust_rate: z.number().positive().default(3),
   }),
 })
 const utxoChain = z.strictObject({
@@ -188,6 +189,7 @@ function toUtxoNetwork(
       fallbackRate: entry.fees.fallback_rate,
       minRate: entry.fees.min_rate,
       maxRate: entry.fees.max_rate,
+      dustRate: entry.fees.dust_rate,
       maxTotal: parseAmount(entry.fees.max_total, native.decimals),
     },
   }

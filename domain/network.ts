@@ -67,6 +67,8 @@ export interface UtxoNetwork extends NetworkBase {
     readonly maxRate: number
     readonly minRate: number
     readonly maxTotal: bigint
+    /** The rate at which the network's nodes reckon what is dust; Bitcoin Core's 3 when left out. */
+    readonly dustRate?: number
   }
 }
 

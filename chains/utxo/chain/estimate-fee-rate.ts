@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import type { UtxoNetwork } from '../../../domain/network.js'
+import { PRIORITY_PERCENT, type Priority } from '../../adapter.js'
+import type { Rpc } from '../rpc/create-rpc.js'
+import { NodeError } from '../rpc/node-error.js'
+
+/** Blocks within which each priority should confirm, from the times of the withdrawal guide; nodes know no target below 2. */
+const TARGET_BLOCKS: Readonly<Record<Priority, number>> = { low: 6, normal: 3, high: 2, urgent: 2 }
+
+/** Base units per 1,000 vB make one sat/vB when multiplied by this: the node speaks of whole coins per 1,000 vB. */
+const SAT_PER_VB = 100_000
+
+/**
+ * The fee rate for a priority in sat/vB: the node's estimate (or the network's fallback where it has none) times the
+ * priority's multiplier, at least what the mempool takes now, inside the network's minimum and maximum.
+ */
+export async function estimateFeeRate(priority: Priority, network: UtxoNetwork, rpc: Rpc): Promise<number> {
+  const [estimate, floor] = await Promise.all([smartFee(TARGET_BLOCKS[priority], rpc), mempoolFloor(rpc)])
+  const { fallbackRate, minRate, maxRate } = network.fees
+  const rate = ((estimate ?? fallbackRate) * Number(PRIORITY_PERCENT[priority])) / 100
+  const clamped = Math.min(maxRate, Math.max(minRate, floor, rate))
+  return Math.ceil(clamped * 1_000) / 1_000
+}
+
+/** Null where the node has no estimator (btcd) or too little history (a fresh chain). */
+async function smartFee(blocks: number, rpc: Rpc): Promise<number | null> {
+  try {
+    const answer = await rpc.call(
+      'estimatesmartfee',
+      [blocks],
+      z.object({ feerate: z.number().positive().optional() }),
+    )
+    return answer.feerate === undefined ? null : answer.feerate * SAT_PER_VB
+  } catch (error) {
+    if (error instanceof NodeError && error.isUnsupported) return null
+    throw error
+  }
+}
+
+async function mempoolFloor(rpc: Rpc): Promise<number> {
+  const info = await rpc.call(
+    'getmempoolinfo',
+    [],
+    z.object({ mempoolminfee: z.number().nonnegative().optional() }),
+  )
+  return (info.mempoolminfee ?? 0) * SAT_PER_VB
+}

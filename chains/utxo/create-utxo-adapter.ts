@@ -1,0 +1,76 @@
+/** The adapter of Bitcoin and its kin: one code, everything that differs comes from the network's configuration and its node. */
+
+import { z } from 'zod'
+import { KeyturnError } from '../../domain/errors.js'
+import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
+import type { UtxoAdapter } from '../adapter.js'
+import { broadcastTransaction } from './chain/broadcast-transaction.js'
+import { describeTransfer } from './chain/describe-transfer.js'
+import { estimateFeeRate } from './chain/estimate-fee-rate.js'
+import { findHashAt, findOutcome } from './chain/find-outcome.js'
+import { findUsed } from './chain/find-used.js'
+import { readBalance } from './chain/read-balance.js'
+import { createBlockReader } from './chain/read-blocks.js'
+import { readMempool } from './chain/read-mempool.js'
+import { createTransactionSource } from './chain/transaction-source.js'
+import { buildPayment } from './payment/build-payment.js'
+import { verifySigned } from './payment/verify-signed.js'
+import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
+import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
+
+export interface UtxoAdapterOptions extends RpcOptions {
+  /** Default: asked of the node when it first matters. */
+  readonly flavour?: NodeFlavour
+}
+
+/**
+ * Makes the adapter of a network; connects when first asked something. Its nodes need a transaction index (`txindex=1`),
+ * because every input is signed against its whole parent; btcd also needs `--addrindex` for `balance`.
+ *
+ * @throws KeyturnError `UNSUPPORTED_NETWORK` for networks with cashaddr, whose signatures this adapter does not make.
+ */
+export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOptions = {}): UtxoAdapter {
+  if (network.address.cashaddr !== null) {
+    throw new KeyturnError('UNSUPPORTED_NETWORK', `${network.name} uses cashaddr, which is not supported`, {
+      details: { network: network.name },
+    })
+  }
+  const rpc = createRpc(network.name, network.rpcUrls, options)
+  const source = createTransactionSource(rpc)
+  const blocks = createBlockReader(rpc, network)
+  let known = options.flavour
+  const flavour = async () => {
+    known ??= await detectFlavour(rpc)
+    return known
+  }
+  const head = async () => {
+    const { blocks: height, bestblockhash: hash } = await rpc.call('getblockchaininfo', [], tip)
+    return { height, hash }
+  }
+
+  return {
+    network,
+    head,
+    hashAt: (height) => findHashAt(height, rpc),
+    blocks,
+    mempool: (seen) => readMempool(rpc, network, seen),
+    describe: (transfer) => describeTransfer(transfer, network, source),
+    used: async (addresses) => findUsed(addresses, network, rpc, await flavour(), { head, blocks }),
+    broadcast: (signedTransaction) => broadcastTransaction(signedTransaction, rpc),
+    outcome: (txid) => findOutcome(txid, rpc, source),
+    async balance(address, coin) {
+      if (coin !== nativeCoin(network).name) {
+        throw new KeyturnError('UNSUPPORTED_COIN', `Coin "${coin}" is not on ${network.name}`, {
+          details: { network: network.name, coin },
+        })
+      }
+      return readBalance(address, network, rpc, await flavour())
+    },
+    feeRate: (priority) => estimateFeeRate(priority, network, rpc),
+    build: (request) => buildPayment(request, network, source),
+    verifySigned,
+    close: () => rpc.close(),
+  }
+}
+
+const tip = z.object({ blocks: z.int().nonnegative(), bestblockhash: z.string() })

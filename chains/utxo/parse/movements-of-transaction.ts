@@ -1,0 +1,34 @@
+import { nativeCoin, type UtxoNetwork } from '../../../domain/network.js'
+import type { Spend, Transfer } from '../../adapter.js'
+import type { ParsedTransaction } from './parse-transaction.js'
+import { payeeOfScript } from './payee-of-script.js'
+
+const NO_TXID = '0'.repeat(64)
+
+/** Whether a transaction makes new coins: its one input points nowhere. */
+export function isCoinbase(transaction: ParsedTransaction): boolean {
+  return transaction.inputs[0]?.prevTxid === NO_TXID
+}
+
+/**
+ * Adds what a transaction pays to possible addresses of ours, and what it spends, to the lists given.
+ * Costs the same however many addresses are watched: nothing here knows them.
+ */
+export function addMovements(
+  transaction: ParsedTransaction,
+  network: UtxoNetwork,
+  transfers: Transfer[],
+  spends: Spend[],
+): void {
+  const { txid } = transaction
+  const coin = nativeCoin(network).name
+  const coinbase = isCoinbase(transaction)
+  for (const [index, output] of transaction.outputs.entries()) {
+    const payee = payeeOfScript(output.script, network.script)
+    if (payee === null || output.amount === 0n) continue
+    const transfer = { txid, index, payee, coin, amount: output.amount }
+    transfers.push(coinbase ? { ...transfer, coinbase } : transfer)
+  }
+  if (coinbase) return
+  for (const { prevTxid, prevVout } of transaction.inputs) spends.push({ txid, prevTxid, prevVout })
+}

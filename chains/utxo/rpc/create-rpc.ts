@@ -1,0 +1,174 @@
+/** JSON-RPC over HTTP(S) to the nodes of one network: several URLs, fail-over, time-outs, batches; credentials stay inside. */
+
+import { Pool } from 'undici'
+import { z } from 'zod'
+import { KeyturnError } from '../../../domain/errors.js'
+import { NODE_CODE, NodeError } from './node-error.js'
+
+export interface RpcOptions {
+  /** Milliseconds for one request to one node. Default 30,000. */
+  readonly timeoutMs?: number
+  /** Milliseconds for which a node that failed is asked last. Default 10,000. */
+  readonly retryEndpointMs?: number
+}
+
+export interface CallOptions {
+  readonly timeoutMs?: number
+  /** Called whenever a node failed to answer, so that it may have acted all the same. */
+  readonly onUnanswered?: () => void
+}
+
+export interface Rpc {
+  readonly network: string
+  /**
+   * @throws NodeError when a node answers with an error.
+   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when no node answers.
+   */
+  call<T>(method: string, params: readonly unknown[], result: z.ZodType<T>, options?: CallOptions): Promise<T>
+  /** The same method for several parameter lists in one HTTP request; a node's error takes the place of its result. */
+  batch<T>(
+    method: string,
+    paramsList: readonly (readonly unknown[])[],
+    result: z.ZodType<T>,
+  ): Promise<(T | NodeError)[]>
+  close(): Promise<void>
+}
+
+interface Endpoint {
+  /** Host and port: what may be shown of the URL. */
+  readonly label: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly pool: Pool
+  failedUntil: number
+}
+
+/** btcd serves 10 clients by default; others of ours may be among them. */
+const CONNECTIONS_PER_NODE = 4
+
+const reply = z.object({
+  id: z.union([z.number(), z.string(), z.null()]).optional(),
+  result: z.unknown(),
+  error: z.object({ code: z.number(), message: z.string() }).nullish(),
+})
+const replies = z.array(reply)
+
+/** Opens connections lazily; the first URL is preferred, the others are asked when it does not answer. */
+export function createRpc(network: string, urls: readonly string[], options: RpcOptions = {}): Rpc {
+  const timeoutMs = options.timeoutMs ?? 30_000
+  const retryEndpointMs = options.retryEndpointMs ?? 10_000
+  const endpoints = urls.map(openEndpoint)
+
+  async function send(body: unknown, call: CallOptions): Promise<unknown> {
+    const text = JSON.stringify(body)
+    const failures: string[] = []
+    const now = Date.now()
+    const healthyFirst = [...endpoints].sort(
+      (a, b) => Number(a.failedUntil > now) - Number(b.failedUntil > now),
+    )
+    for (const endpoint of healthyFirst) {
+      try {
+        const answer = await post(endpoint, text, call.timeoutMs ?? timeoutMs)
+        endpoint.failedUntil = 0
+        return answer
+      } catch (error) {
+        endpoint.failedUntil = Date.now() + retryEndpointMs
+        call.onUnanswered?.()
+        failures.push(`${endpoint.label}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    }
+    throw new KeyturnError('DEPENDENCY_UNAVAILABLE', `No ${network} node answers`, {
+      details: { network, failures },
+      retryable: true,
+    })
+  }
+
+  return {
+    network,
+    async call(method, params, result, call = {}) {
+      const answer = parse(
+        reply,
+        await send({ jsonrpc: '2.0', id: 1, method, params }, call),
+        network,
+        method,
+      )
+      if (answer.error) throw new NodeError(network, method, answer.error.code, answer.error.message)
+      return parse(result, answer.result, network, method)
+    },
+    async batch(method, paramsList, result) {
+      if (paramsList.length === 0) return []
+      const body = paramsList.map((params, id) => ({ jsonrpc: '2.0', id, method, params }))
+      const answers = parse(replies, await send(body, {}), network, method)
+      const byId = new Map(answers.map((each) => [each.id, each]))
+      return paramsList.map((_params, id) => {
+        const answer = byId.get(id)
+        if (!answer) throw malformed(network, method, 'the batch has no answer to one of its calls')
+        if (answer.error) return new NodeError(network, method, answer.error.code, answer.error.message)
+        return parse(result, answer.result, network, method)
+      })
+    },
+    async close() {
+      await Promise.all(endpoints.map((endpoint) => endpoint.pool.destroy()))
+    },
+  }
+}
+
+function openEndpoint(text: string): Endpoint {
+  const url = new URL(text)
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (url.username || url.password) {
+    const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+    headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
+  }
+  return {
+    label: url.host,
+    path: url.pathname + url.search,
+    headers,
+    pool: new Pool(url.origin, { connections: CONNECTIONS_PER_NODE }),
+    failedUntil: 0,
+  }
+}
+
+/** Returns the JSON of an answer; throws where the node gave none, or one that another node may not give. */
+async function post(endpoint: Endpoint, body: string, timeoutMs: number): Promise<unknown> {
+  const response = await endpoint.pool.request({
+    method: 'POST',
+    path: endpoint.path,
+    headers: endpoint.headers,
+    body,
+    // `scantxoutset` says nothing for minutes; the signal below is the only clock.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    signal: AbortSignal.timeout(timeoutMs),
+  })
+  const text = await response.body.text()
+  // Bitcoin Core answers an RPC error with 500 or 404 and a JSON body; without one it is a failure of the node.
+  let answer: unknown
+  try {
+    answer = JSON.parse(text)
+  } catch {
+    throw new Error(`HTTP ${response.statusCode} without a JSON body`)
+  }
+  const single = reply.safeParse(answer)
+  if (single.success && single.data.error?.code === NODE_CODE.warmingUp) {
+    throw new Error(`still starting: ${single.data.error.message}`)
+  }
+  return answer
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, network: string, method: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw malformed(network, method, parsed.error.issues[0]?.message ?? 'unexpected shape')
+}
+
+function malformed(network: string, method: string, why: string): KeyturnError {
+  return new KeyturnError(
+    'DEPENDENCY_UNAVAILABLE',
+    `The ${network} node's answer to ${method} makes no sense: ${why}`,
+    {
+      details: { network, method },
+      retryable: true,
+    },
+  )
+}

@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import type { Rpc } from './create-rpc.js'
+import { NodeError } from './node-error.js'
+
+/** `core`: Bitcoin Core and its kin (litecoind, Bitcoin Cash Node). `btcd`: lacks what its kind lacks; see the callers. */
+export type NodeFlavour = 'core' | 'btcd'
+
+/** Asks the node what it is. All nodes of a network are taken to be of one flavour. */
+export async function detectFlavour(rpc: Rpc): Promise<NodeFlavour> {
+  try {
+    const info = await rpc.call('getnetworkinfo', [], z.object({ subversion: z.string() }))
+    return info.subversion.includes('btcd') ? 'btcd' : 'core'
+  } catch (error) {
+    // btcd has no getnetworkinfo, but tells the version of its API.
+    if (!(error instanceof NodeError) || !error.isUnsupported) throw error
+  }
+  const versions = await rpc.call('version', [], z.record(z.string(), z.unknown()))
+  return 'btcdjsonrpcapi' in versions ? 'btcd' : 'core'
+}
