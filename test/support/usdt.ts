@@ -1,0 +1,35 @@
+/** The no-return-value token on a test's chain. */
+
+import type { Address } from 'viem'
+import { deployUsdt, evmClients, USDT_ABI } from '../../local/parts/usdt.js'
+import type { TestAnvil } from './anvil.js'
+
+export interface TestUsdt {
+  readonly address: Address
+  /** Mints base units (6 decimals); needs a block to be mined on a chain with manual mining. @returns Transaction hash. */
+  mint(to: Address, amount: bigint): Promise<`0x${string}`>
+  /** Transfers base units from the faucet. @returns Transaction hash. */
+  transfer(to: Address, amount: bigint): Promise<`0x${string}`>
+  balanceOf(account: Address): Promise<bigint>
+}
+
+/** Deploys the token, owned by the faucet, which holds a large supply. Mines a block when the chain does not by itself. */
+export async function testUsdt(anvil: TestAnvil): Promise<TestUsdt> {
+  const deployed = deployUsdt(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  if (!(await anvil.call('anvil_getAutomine'))) {
+    while ((await anvil.call('eth_getBlockTransactionCountByNumber', 'pending')) === '0x0')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    await anvil.mine()
+  }
+  const address = await deployed
+  const { wallet, reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  const write = (functionName: 'mint' | 'transfer', to: Address, amount: bigint) =>
+    wallet.writeContract({ address, abi: USDT_ABI, functionName, args: [to, amount] })
+  return {
+    address,
+    mint: (to, amount) => write('mint', to, amount),
+    transfer: (to, amount) => write('transfer', to, amount),
+    balanceOf: (account) =>
+      reader.readContract({ address, abi: USDT_ABI, functionName: 'balanceOf', args: [account] }),
+  }
+}
