@@ -50,7 +50,7 @@ export async function sealEvents(sql: Sql): Promise<number> {
         sequence,
         data: row.data,
       }
-      const layer1 = toLayer1({ ...envelope, type: row.type })
+      const layer1 = toLayer1(envelope)
       return {
         id: row.id,
         sequence,
