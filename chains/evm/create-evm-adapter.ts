@@ -1,0 +1,96 @@
+/** The adapter of EVM chains: native coin, internal transfers and configured ERC-20 tokens over JSON-RPC. */
+
+import { type EvmNetwork, findCoin } from '../../domain/network.js'
+import type { BlockRef, EvmAdapter } from '../adapter.js'
+import { createMempoolLook } from './mempool/create-mempool-look.js'
+import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from './quantity.js'
+import { describeTransfer } from './read/describe-transfer.js'
+import { findOutcome } from './read/find-outcome.js'
+import { findUsed } from './read/find-used.js'
+import { balanceOfCall, readTokenBalance } from './read/token-balance.js'
+import { createCapability } from './rpc/create-capability.js'
+import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
+import { expectResult } from './rpc/expect-result.js'
+import { createBlockScanner } from './scan/create-block-scanner.js'
+import { scanRules } from './scan/scan-rules.js'
+import { broadcastTransaction } from './send/broadcast-transaction.js'
+import { buildTransfer } from './send/build-transfer.js'
+import { chooseFees } from './send/choose-fees.js'
+import { FEE_MARKET_CALLS, readFeeMarket } from './send/fee-market.js'
+import { verifySigned } from './send/verify-signed.js'
+
+/**
+ * Creates the adapter of an EVM network.
+ *
+ * What it sees: the native value of transactions that succeeded, `Transfer` logs of configured tokens, and, where a node
+ * answers `trace_block`, payments by contracts and self-destructs. What no transaction pays (validators' withdrawals, block
+ * rewards) is not seen. A node needs `eth_getBlockReceipts`.
+ */
+export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}): EvmAdapter {
+  const rpc = createRpc(network, options)
+  const rules = scanRules(network)
+  const hasTraces = createCapability(rpc, { method: 'trace_block', params: ['latest'] }, network.traceBlock)
+  const poolContent = createCapability(rpc, { method: 'txpool_content', params: [] }, null)
+  const simulation = createCapability(
+    rpc,
+    { method: 'eth_simulateV1', params: [{ blockStateCalls: [] }, 'latest'] },
+    null,
+  )
+
+  return {
+    network,
+    blocks: createBlockScanner(rpc, rules, hasTraces),
+    mempool: createMempoolLook(rpc, rules, { poolContent, simulation }),
+    describe: (transfer) => describeTransfer(rpc, rules, transfer),
+    used: (addresses) => findUsed(rpc, rules, addresses),
+    broadcast: (signedTransaction) => broadcastTransaction(rpc, signedTransaction),
+    outcome: (txid) => findOutcome(rpc, rules, txid),
+    build: (request) => buildTransfer(rpc, network, request),
+    verifySigned: (payload, signedTransaction) => verifySigned(network, payload, signedTransaction),
+    close: () => rpc.close(),
+
+    head: () =>
+      rpc.ask([{ method: 'eth_getBlockByNumber', params: ['latest', false] }], ({ answers }) =>
+        readBlockRef(expectResult(answers[0], 'eth_getBlockByNumber')),
+      ),
+
+    hashAt: (height) =>
+      rpc.ask(
+        [{ method: 'eth_getBlockByNumber', params: [toQuantity(height), false] }],
+        ({ answers }) => {
+          const block = expectResult(answers[0], 'eth_getBlockByNumber')
+          return block === null ? null : readBlockRef(block).hash
+        },
+        // A node that lags must not look like a reorg.
+        { until: (hash) => hash !== null },
+      ),
+
+    balance: (address, coinName) => {
+      const { contract } = findCoin(network, coinName)
+      const call =
+        contract === null
+          ? { method: 'eth_getBalance', params: [address, 'latest'] }
+          : balanceOfCall(contract, address)
+      return rpc.ask([call], ({ answers }) =>
+        contract === null
+          ? toBigInt(expectResult(answers[0], 'eth_getBalance'), 'balance')
+          : readTokenBalance(answers[0]),
+      )
+    },
+
+    nonce: (address) =>
+      rpc.ask([{ method: 'eth_getTransactionCount', params: [address, 'latest'] }], ({ answers }) =>
+        toInteger(expectResult(answers[0], 'eth_getTransactionCount'), 'nonce'),
+      ),
+
+    fees: (priority) =>
+      rpc.ask(FEE_MARKET_CALLS, ({ answers }) =>
+        chooseFees(readFeeMarket(answers[0], answers[1]), priority, network.fees),
+      ),
+  }
+}
+
+function readBlockRef(value: unknown): BlockRef {
+  const block = toRecord(value, 'block')
+  return { height: toInteger(block.number, 'block number'), hash: toBytes(block.hash, 32, 'block hash') }
+}

@@ -1,0 +1,23 @@
+/** `balanceOf` of an ERC-20 token. */
+
+import { encodeFunctionData, erc20Abi, getAddress } from 'viem'
+import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
+import { expectResult } from '../rpc/expect-result.js'
+import { EndpointFailure } from '../rpc/rpc-error.js'
+
+/** The call that asks a token for an address's balance in the latest block. */
+export function balanceOfCall(contract: string, address: string): RpcCall {
+  const data = encodeFunctionData({ abi: erc20Abi, functionName: 'balanceOf', args: [getAddress(address)] })
+  return { method: 'eth_call', params: [{ to: contract, data }, 'latest'] }
+}
+
+/** Reads its answer. An address without code answers nothing, which is a wrong contract, not a balance of 0. */
+export function readTokenBalance(answer: RpcAnswer): bigint {
+  const result = expectResult(answer, 'balanceOf')
+  if (typeof result !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(result)) {
+    throw new EndpointFailure(
+      'balanceOf gave no number; check the contract address in the network configuration',
+    )
+  }
+  return BigInt(result)
+}

@@ -1,0 +1,198 @@
+/** One JSON-RPC URL: batches over keep-alive connections, checked once to serve the right chain. */
+
+import { Pool } from 'undici'
+import { z } from 'zod'
+import { toBigInt } from '../quantity.js'
+import { AskedTooMuch, EndpointFailure, RpcError } from './rpc-error.js'
+
+/** A JSON-RPC call. */
+export interface RpcCall {
+  readonly method: string
+  readonly params: readonly unknown[]
+}
+
+/** The node's answer to a call: its result, or the error with which it refused. */
+export type RpcAnswer = unknown | RpcError
+
+export interface Answers {
+  /** One for each call, in the order of the calls. */
+  readonly answers: readonly RpcAnswer[]
+  /** Size of the answer in characters. */
+  readonly size: number
+}
+
+export interface Endpoint {
+  /** For messages; the URL itself may carry credentials. */
+  readonly label: string
+  /**
+   * Sends a batch.
+   *
+   * @throws EndpointFailure, or AskedTooMuch on a time-out or a size limit.
+   */
+  send(calls: readonly RpcCall[]): Promise<Answers>
+  /** Milliseconds since the epoch until which others are preferred. */
+  restingUntil(): number
+  /** Remembers that it failed, so that others are preferred for a while (1 s, doubling up to 30 s). */
+  failed(): void
+  close(): Promise<void>
+}
+
+// Twelve simultaneous batches are more than the scanner, mempool and activities of one worker have in flight.
+const CONNECTIONS = 12
+const CONNECT_TIMEOUT_MS = 5_000
+// A batch is planned for a few MiB (see scan-blocks); a single block of a busy chain with traces can be far larger.
+const MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+const FIRST_REST_MS = 1_000
+const LONGEST_REST_MS = 30_000
+/** A connection that was closed while idle says nothing about the node: such a request is sent once more. */
+const STALE_CONNECTION = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+const TOO_SLOW = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
+const refusal = z.object({ code: z.number(), message: z.string().default(''), data: z.unknown() })
+const answer = z.object({ id: z.number(), result: z.unknown(), error: refusal.nullish() })
+
+/**
+ * Opens an endpoint; nothing is sent before the first batch.
+ *
+ * @param url - May carry credentials (user:password, or a key in path or query); they never appear in an error.
+ * @param chainId - What `eth_chainId` must answer: a wrong URL would credit another chain's coins.
+ */
+export function createEndpoint(url: string, label: string, chainId: number, timeoutMs: number): Endpoint {
+  const target = new URL(url)
+  const pool = new Pool(target.origin, {
+    connections: CONNECTIONS,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    maxResponseSize: MAX_RESPONSE_BYTES,
+  })
+  const path = target.pathname + target.search
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (target.username !== '') {
+    const credentials = `${decodeURIComponent(target.username)}:${decodeURIComponent(target.password)}`
+    headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
+  }
+  const redact = createRedactor(target)
+  let rightChain: Promise<void> | null = null
+  let restMs = 0
+  let restingUntil = 0
+
+  async function post(body: string): Promise<{ status: number; text: string }> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const response = await pool.request({
+          method: 'POST',
+          path,
+          headers,
+          body,
+          signal: AbortSignal.timeout(timeoutMs),
+        })
+        return { status: response.statusCode, text: await response.body.text() }
+      } catch (error) {
+        const { code, name } = error as { code?: unknown; name?: unknown }
+        if (attempt === 1 && typeof code === 'string' && STALE_CONNECTION.has(code)) continue
+        if (name === 'TimeoutError' || (typeof code === 'string' && TOO_SLOW.has(code))) {
+          throw new AskedTooMuch(`no answer within ${timeoutMs} ms`)
+        }
+        if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') throw new AskedTooMuch('the answer is too large')
+        throw new EndpointFailure(`no connection (${typeof code === 'string' ? code : 'unknown reason'})`)
+      }
+    }
+  }
+
+  async function exchange(calls: readonly RpcCall[]): Promise<Answers> {
+    const { status, text } = await post(
+      JSON.stringify(calls.map(({ method, params }, id) => ({ jsonrpc: '2.0', id, method, params }))),
+    )
+    if (status === 413) throw new AskedTooMuch('HTTP 413')
+    const parsed = parseJson(text)
+    // Some nodes send JSON-RPC errors with an HTTP status of their own; anything else with such a status is a failure.
+    if (!Array.isArray(parsed)) throw wholeRefused(status, parsed)
+    if (parsed.length !== calls.length) throw new EndpointFailure('an incomplete batch answer')
+    const answers: RpcAnswer[] = new Array(calls.length)
+    const missing = new Set(calls.keys())
+    for (const each of parsed) {
+      const { id, result, error } = readAnswer(each)
+      if (!missing.delete(id)) throw new EndpointFailure('a batch answer with a wrong id')
+      answers[id] = error ? new RpcError(error.code, redact(error.message), error.data) : result
+    }
+    return { answers, size: text.length }
+  }
+
+  async function checkChain(): Promise<void> {
+    const { answers } = await exchange([{ method: 'eth_chainId', params: [] }])
+    if (answers[0] instanceof RpcError) throw new EndpointFailure('eth_chainId was refused')
+    const served = toBigInt(answers[0], 'eth_chainId')
+    if (served !== BigInt(chainId)) throw new EndpointFailure(`it serves chain ${served}, not ${chainId}`)
+  }
+
+  return {
+    label,
+    async send(calls) {
+      rightChain ??= checkChain()
+      try {
+        await rightChain
+      } catch (error) {
+        rightChain = null
+        throw error
+      }
+      const answers = await exchange(calls)
+      restMs = 0
+      restingUntil = 0
+      return answers
+    },
+    restingUntil: () => restingUntil,
+    failed() {
+      restMs = Math.min(LONGEST_REST_MS, restMs === 0 ? FIRST_REST_MS : restMs * 2)
+      restingUntil = Date.now() + restMs
+      // Whatever stands behind the URL when it answers again is checked anew.
+      rightChain = null
+    },
+    close: () => pool.close(),
+  }
+}
+
+/** A batch has thousands of values; the shape is checked by hand first, since this is the hot path. */
+function readAnswer(value: unknown): z.infer<typeof answer> {
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    'result' in value &&
+    'id' in value &&
+    !('error' in value)
+  ) {
+    if (typeof value.id === 'number') return { id: value.id, result: value.result }
+  }
+  const parsed = answer.safeParse(value)
+  if (!parsed.success) throw new EndpointFailure('a malformed answer')
+  return parsed.data
+}
+
+function wholeRefused(status: number, parsed: unknown): Error {
+  const error = z.object({ error: refusal }).safeParse(parsed)
+  if (error.success) {
+    const { code, message } = error.data.error
+    // The message is left out: providers put keys and account names into it.
+    if (/batch|too (many|large|big)|response size/i.test(message)) return new AskedTooMuch(`code ${code}`)
+    return new EndpointFailure(`the batch was refused with code ${code}`)
+  }
+  return new EndpointFailure(status === 200 ? 'an answer that is not JSON-RPC' : `HTTP ${status}`)
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Takes the secrets of a URL out of a text, should a node repeat them. */
+function createRedactor(target: URL): (text: string) => string {
+  const secrets = [
+    target.password,
+    ...target.pathname.split('/').filter((part) => part.length >= 12),
+    ...target.searchParams.values(),
+  ].filter((secret) => secret.length >= 4)
+  return (text) => secrets.reduce((redacted, secret) => redacted.replaceAll(secret, '…'), text)
+}

@@ -1,0 +1,145 @@
+/** All endpoints of a network as one: the first that is well answers, the others take over when it does not. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { KeyturnError } from '../../../domain/errors.js'
+import type { EvmNetwork } from '../../../domain/network.js'
+import {
+  type Answers,
+  createEndpoint,
+  type Endpoint,
+  type RpcAnswer,
+  type RpcCall,
+} from './create-endpoint.js'
+import { AskedTooMuch, EndpointFailure, RpcError, UnsettledAnswers } from './rpc-error.js'
+
+export interface AskOptions<T> {
+  /** While it says no, further endpoints are asked too (one that lags knows less); the last value is returned. */
+  readonly until?: (value: T) => boolean
+  /** Lets `AskedTooMuch` through at once, because the caller can ask for less. */
+  readonly divisible?: boolean
+}
+
+export interface Rpc {
+  /**
+   * Sends a batch to one endpoint and reads its answers; `read` may throw EndpointFailure (another endpoint is asked) or
+   * UnsettledAnswers (the same one is asked again).
+   *
+   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when no endpoint can serve it; AskedTooMuch when divisible.
+   */
+  ask<T>(calls: readonly RpcCall[], read: (answers: Answers) => T, options?: AskOptions<T>): Promise<T>
+  /** Sends one call to every endpoint at once; an endpoint without an answer gives its failure. */
+  askAll(call: RpcCall): Promise<readonly (RpcAnswer | EndpointFailure)[]>
+  /** Whether any endpoint has a method. @throws KeyturnError `DEPENDENCY_UNAVAILABLE` when that cannot be known now. */
+  supports(call: RpcCall): Promise<boolean>
+  close(): Promise<void>
+}
+
+export interface RpcOptions {
+  /** Milliseconds in which a batch must be answered. Default 20,000. */
+  readonly timeoutMs?: number
+  /** Told about each endpoint that failed, without credentials, for logs and health. */
+  readonly onEndpointFailure?: (endpoint: string, reason: string) => void
+}
+
+const DEFAULT_TIMEOUT_MS = 20_000
+// A reorg between the calls of one batch is over within milliseconds; a node that stays torn is left.
+const UNSETTLED_ATTEMPTS = 4
+const UNSETTLED_PAUSE_MS = 50
+
+/** Opens the endpoints of a network, in the order of its configuration. */
+export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const endpoints = network.rpcUrls.map((url, index) =>
+    createEndpoint(url, `endpoint ${index + 1} of ${network.name}`, network.chainId, timeoutMs),
+  )
+
+  function leave(endpoint: Endpoint, error: Error): void {
+    endpoint.failed()
+    options.onEndpointFailure?.(endpoint.label, error.message)
+  }
+
+  function unavailable(reasons: readonly string[]): KeyturnError {
+    return new KeyturnError(
+      'DEPENDENCY_UNAVAILABLE',
+      `No RPC endpoint of ${network.name} can serve the request now; it will be tried again`,
+      { details: { network: network.name, reasons }, retryable: true },
+    )
+  }
+
+  return {
+    async ask(calls, read, { until, divisible } = {}) {
+      const reasons: string[] = []
+      let last: { value: ReturnType<typeof read> } | null = null
+      for (const endpoint of inOrder(endpoints)) {
+        try {
+          const value = await readSettled(endpoint, calls, read)
+          if (!until || until(value)) return value
+          last = { value }
+        } catch (error) {
+          if (error instanceof AskedTooMuch && divisible) throw error
+          if (!isAboutEndpoint(error)) throw error
+          leave(endpoint, error)
+          reasons.push(`${endpoint.label}: ${error.message}`)
+        }
+      }
+      if (last) return last.value
+      throw unavailable(reasons)
+    },
+
+    askAll: (call) =>
+      Promise.all(
+        endpoints.map(async (endpoint) => {
+          try {
+            return (await endpoint.send([call])).answers[0]
+          } catch (error) {
+            if (!isAboutEndpoint(error)) throw error
+            leave(endpoint, error)
+            return new EndpointFailure(`${endpoint.label}: ${error.message}`)
+          }
+        }),
+      ),
+
+    async supports(call) {
+      const answers = await this.askAll(call)
+      const answered = answers.filter((answer) => !(answer instanceof EndpointFailure))
+      if (answered.some((answer) => !(answer instanceof RpcError && answer.unsupported))) return true
+      const silent = answers.filter((answer) => answer instanceof EndpointFailure)
+      // An outage is not a "no": the question is put again.
+      if (silent.length > 0) throw unavailable(silent.map((failure) => failure.message))
+      return false
+    },
+
+    async close() {
+      await Promise.all(endpoints.map((endpoint) => endpoint.close()))
+    },
+  }
+}
+
+/** The well ones by preference, then those that rest, the soonest rested first: with nothing else they are tried too. */
+function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  const now = Date.now()
+  const rest = (endpoint: Endpoint) => Math.max(0, endpoint.restingUntil() - now)
+  return [...endpoints].sort((a, b) => rest(a) - rest(b))
+}
+
+async function readSettled<T>(
+  endpoint: Endpoint,
+  calls: readonly RpcCall[],
+  read: (answers: Answers) => T,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const answers = await endpoint.send(calls)
+    try {
+      return read(answers)
+    } catch (error) {
+      if (!(error instanceof UnsettledAnswers) || attempt === UNSETTLED_ATTEMPTS) throw error
+      await sleep(UNSETTLED_PAUSE_MS * attempt)
+    }
+  }
+}
+
+function isAboutEndpoint(error: unknown): error is Error {
+  return (
+    error instanceof EndpointFailure || error instanceof AskedTooMuch || error instanceof UnsettledAnswers
+  )
+}

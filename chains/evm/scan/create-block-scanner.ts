@@ -1,0 +1,158 @@
+/** Consecutive blocks, fetched in batches that adapt to the node, the next ones while the caller works on these. */
+
+import type { Block } from '../../adapter.js'
+import { toQuantity } from '../quantity.js'
+import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
+import type { Rpc } from '../rpc/create-rpc.js'
+import { expectResult } from '../rpc/expect-result.js'
+import { AskedTooMuch, EndpointFailure, isTooMuch, RpcError } from '../rpc/rpc-error.js'
+import { parseBlock } from './parse-block.js'
+import type { ScanRules } from './scan-rules.js'
+
+// Providers cap a batch at about 100 calls; a block takes up to three.
+const MOST_BLOCKS = 32
+const FIRST_BLOCKS = 4
+// In characters. Measured against Anvil, larger batches bring nothing, and parsing them blocks the event loop.
+const TARGET_SIZE = 2 * 1024 * 1024
+// Two under way while one is worked on: the node and we are both busy, and little is thrown away on a reorg.
+const AHEAD = 3
+/** What was fetched ahead longer ago than this is fetched again: the tip may have moved. */
+const STALE_AFTER_MS = 5_000
+
+interface Fetch {
+  readonly from: number
+  readonly count: number
+  readonly blocks: Promise<Block[]>
+  doneAt: number | null
+}
+
+/**
+ * Makes the scanner of a network; its only state is the size of the next batch and what is being fetched ahead.
+ *
+ * @param hasTraces - Whether the node answers `trace_block`.
+ */
+export function createBlockScanner(
+  rpc: Rpc,
+  rules: ScanRules,
+  hasTraces: () => Promise<boolean>,
+): (from: number, to: number) => Promise<Block[]> {
+  let batchSize = FIRST_BLOCKS
+  let queue: Fetch[] = []
+
+  function start(from: number, to: number, traces: boolean): Fetch {
+    const count = Math.min(batchSize, to - from + 1)
+    const fetch: Fetch = { from, count, blocks: fetchBlocks(from, count, traces), doneAt: null }
+    const done = () => {
+      fetch.doneAt = Date.now()
+    }
+    // A fetch ahead that fails, and is never asked for, must not end the process.
+    fetch.blocks.then(done, done)
+    return fetch
+  }
+
+  function top(from: number, to: number, traces: boolean): void {
+    let next = queue.length > 0 ? end(queue[queue.length - 1]) : from
+    while (queue.length < AHEAD && next <= to) {
+      const fetch = start(next, to, traces)
+      queue.push(fetch)
+      next = end(fetch)
+    }
+  }
+
+  async function fetchBlocks(from: number, count: number, traces: boolean): Promise<Block[]> {
+    for (let size = count; ; ) {
+      const divisible = size > 1
+      try {
+        return await rpc.ask(
+          blockCalls(from, size, traces),
+          (answers) => {
+            const blocks = readBlocks(rules, from, size, traces, divisible, answers.answers)
+            adapt(size, answers.size)
+            return blocks
+          },
+          { divisible },
+        )
+      } catch (error) {
+        if (!(error instanceof AskedTooMuch) || !divisible) throw error
+        size = Math.floor(size / 2)
+        batchSize = Math.min(batchSize, size)
+      }
+    }
+  }
+
+  function adapt(blocks: number, size: number): void {
+    if (size > TARGET_SIZE) batchSize = Math.max(1, Math.floor(blocks / 2))
+    else if (size < TARGET_SIZE / 2 && blocks >= batchSize) batchSize = Math.min(MOST_BLOCKS, blocks * 2)
+  }
+
+  return async (from, to) => {
+    const traces = await hasTraces()
+    const head = queue[0]
+    const stale = head?.doneAt != null && Date.now() - head.doneAt > STALE_AFTER_MS
+    if (head?.from !== from || end(head) > to + 1 || stale) queue = []
+    top(from, to, traces)
+    const current = queue.shift()
+    if (!current) return []
+    try {
+      const blocks = await current.blocks
+      // Fewer than asked for: what was fetched ahead no longer follows.
+      if (blocks.length < current.count) queue = []
+      else top(end(current), to, traces)
+      return blocks
+    } catch (error) {
+      queue = []
+      throw error
+    }
+  }
+}
+
+function end(fetch: Fetch | undefined): number {
+  return fetch ? fetch.from + fetch.count : 0
+}
+
+/** With traces the transactions' values are known from them, and nodes give hashes several times faster than transactions. */
+function blockCalls(from: number, count: number, traces: boolean): RpcCall[] {
+  return Array.from({ length: count }, (_, offset) => toQuantity(from + offset)).flatMap((height) => [
+    { method: 'eth_getBlockByNumber', params: [height, !traces] },
+    { method: 'eth_getBlockReceipts', params: [height] },
+    ...(traces ? [{ method: 'trace_block', params: [height] }] : []),
+  ])
+}
+
+function readBlocks(
+  rules: ScanRules,
+  from: number,
+  count: number,
+  traces: boolean,
+  divisible: boolean,
+  answers: readonly RpcAnswer[],
+): Block[] {
+  const perBlock = traces ? 3 : 2
+  const blocks: Block[] = []
+  for (let offset = 0; offset < count; offset += 1) {
+    const at = offset * perBlock
+    const take = (index: number, method: string): unknown => {
+      const answer = answers[at + index]
+      if (divisible && answer instanceof RpcError && !answer.unsupported && isTooMuch(answer)) {
+        throw new AskedTooMuch(`${method}: code ${answer.code}`)
+      }
+      return expectResult(answer, method)
+    }
+    const header = take(0, 'eth_getBlockByNumber')
+    // Nodes answer about receipts and traces of a block they do not have with all kinds of errors.
+    const block =
+      header === null
+        ? null
+        : parseBlock(rules, from + offset, {
+            block: header,
+            receipts: take(1, 'eth_getBlockReceipts'),
+            traces: traces ? take(2, 'trace_block') : null,
+          })
+    const previous = blocks[blocks.length - 1]
+    // A reorg inside the range: what came before it is handed out, and the caller finds the break at the next block.
+    if (!block || (previous && block.parentHash !== previous.hash)) break
+    blocks.push(block)
+  }
+  if (blocks.length === 0) throw new EndpointFailure(`block ${from} is not there yet`)
+  return blocks
+}

@@ -1,0 +1,69 @@
+/** ERC-20 transfers of configured tokens in one receipt. */
+
+import type { Transfer } from '../../adapter.js'
+import { toBytes, toInteger, toList, toRecord } from '../quantity.js'
+import type { ScanRules } from './scan-rules.js'
+
+/** keccak256 of `Transfer(address,address,uint256)` (EIP-20). */
+export const TRANSFER_TOPIC = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
+/** What indexed addresses are padded with. */
+const ADDRESS_PADDING = `0x${'0'.repeat(24)}`
+const WORD_LENGTH = 66
+
+/** A Transfer log of a configured token, and where it stands among the logs of its own receipt. */
+export interface TransferLog {
+  readonly position: number
+  readonly coin: string
+  /** 0x and 40 lower-case hex digits. */
+  readonly from: string
+  readonly to: string
+  readonly amount: bigint
+}
+
+/**
+ * Reads the Transfer logs of a receipt: three topics (an ERC-721 transfer has four) and one word of data, from a configured
+ * contract. The position counts every log of the receipt, so it does not depend on the block or on what is configured.
+ *
+ * @throws EndpointFailure when the receipt is malformed.
+ */
+export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[] {
+  const found: TransferLog[] = []
+  const list = toList(logs, 'logs')
+  let previous = -1
+  for (const [position, each] of list.entries()) {
+    const log = toRecord(each, 'log')
+    const logIndex = toInteger(log.logIndex, 'logIndex')
+    // The position stands for the ordinal only while the node keeps the order; a node that does not is not used.
+    if (logIndex <= previous) toInteger(null, 'order of logs')
+    previous = logIndex
+    const coin = rules.tokens.get(toBytes(log.address, 20, 'log address'))
+    if (coin === undefined) continue
+    const topics = toList(log.topics, 'topics')
+    if (topics.length !== 3 || topics[0] !== TRANSFER_TOPIC) continue
+    const from = toBytes(topics[1], 32, 'topic')
+    const to = toBytes(topics[2], 32, 'topic')
+    if (!from.startsWith(ADDRESS_PADDING) || !to.startsWith(ADDRESS_PADDING)) continue
+    if (typeof log.data !== 'string' || log.data.length !== WORD_LENGTH) continue
+    const amount = BigInt(toBytes(log.data, 32, 'log data'))
+    found.push({ position, coin, from: `0x${from.slice(26)}`, to: `0x${to.slice(26)}`, amount })
+  }
+  return found
+}
+
+/** Whether a movement changes anything: zero amounts and payments to oneself do not. */
+export function movesValue(movement: { from: string; to: string; amount: bigint }): boolean {
+  return movement.amount > 0n && movement.from !== movement.to
+}
+
+/** The transfers that a receipt's logs show; index 1 + position (`deposits.output_index`). */
+export function tokenTransfers(rules: ScanRules, txid: string, logs: unknown): Transfer[] {
+  return readTransferLogs(rules, logs)
+    .filter(movesValue)
+    .map(({ position, coin, to, amount }) => ({
+      txid,
+      index: 1 + position,
+      payee: to.slice(2),
+      coin,
+      amount,
+    }))
+}

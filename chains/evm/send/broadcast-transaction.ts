@@ -1,0 +1,41 @@
+/** Sends signed bytes to every endpoint. */
+
+import { keccak256 } from 'viem'
+import type { BroadcastOutcome } from '../../adapter.js'
+import type { Rpc } from '../rpc/create-rpc.js'
+import { EndpointFailure, RpcError } from '../rpc/rpc-error.js'
+import { classifyBroadcastError } from './classify-broadcast-error.js'
+
+/** One node that has it is enough; a node that may have it forbids a verdict. */
+const BEST_FIRST = ['accepted', 'already_known', 'unknown', 'rejected'] as const
+
+/**
+ * Broadcasts raw bytes (0x and lower-case hex). Before a rejection is believed, the endpoints are asked for the transaction
+ * itself: after a lost answer the second sending meets "nonce too low" or worse although the first went through.
+ */
+export async function broadcastTransaction(rpc: Rpc, signedTransaction: string): Promise<BroadcastOutcome> {
+  if (!/^0x(?:[0-9a-f]{2})+$/.test(signedTransaction)) {
+    return { kind: 'rejected', reason: 'malformed transaction' }
+  }
+  const answers = await rpc.askAll({ method: 'eth_sendRawTransaction', params: [signedTransaction] })
+  const outcomes = answers.map(readAnswer)
+  const best = BEST_FIRST.map((kind) => outcomes.find((outcome) => outcome.kind === kind)).find(Boolean)
+  if (best?.kind !== 'rejected') return best ?? { kind: 'unknown', reason: 'no endpoint is configured' }
+  return (await lookUp(rpc, keccak256(signedTransaction as `0x${string}`))) ?? best
+}
+
+function readAnswer(answer: unknown): BroadcastOutcome {
+  if (answer instanceof EndpointFailure) return { kind: 'unknown', reason: answer.message }
+  if (!(answer instanceof RpcError)) return { kind: 'accepted' }
+  const refusal = classifyBroadcastError(answer)
+  return refusal.kind === 'nonce_too_low' ? { kind: 'rejected', reason: 'nonce too low' } : refusal
+}
+
+/** Null when every endpoint says that it does not have the transaction. */
+async function lookUp(rpc: Rpc, txid: string): Promise<BroadcastOutcome | null> {
+  const answers = await rpc.askAll({ method: 'eth_getTransactionByHash', params: [txid] })
+  const failure = answers.find((answer) => answer instanceof EndpointFailure || answer instanceof RpcError)
+  const known = answers.some((answer) => answer !== null && !(answer instanceof Error))
+  if (known) return { kind: 'already_known' }
+  return failure instanceof Error ? { kind: 'unknown', reason: failure.message } : null
+}
