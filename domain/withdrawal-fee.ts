@@ -43,7 +43,7 @@ export function estimateFee(network: Network, coin: Coin, price: FeePrice, input
     price.family === 'evm' && network.family === 'evm'
       ? estimateEvm(coin, price)
       : estimateUtxo(network as UtxoNetwork, price.family === 'utxo' ? price.rate : 0, inputs)
-  return fee > network.fees.maxTotal ? network.fees.maxTotal : fee
+  return within(fee, 0n, network.fees.maxTotal)
 }
 
 /**
@@ -52,10 +52,7 @@ export function estimateFee(network: Network, coin: Coin, price: FeePrice, input
  */
 export function feeLimit(network: Network, estimate: BaseUnits): BaseUnits {
   const cap = network.fees.maxTotal
-  const floor = cap / LIMIT_FLOOR_DIVISOR
-  const limit = estimate * LIMIT_MULTIPLE
-  if (limit < floor) return floor
-  return limit > cap ? cap : limit
+  return within(estimate * LIMIT_MULTIPLE, cap / LIMIT_FLOOR_DIVISOR, cap)
 }
 
 /** What to reckon with while no market price is known: the network's caps (EVM), its fallback rate (UTXO). */
@@ -87,4 +84,9 @@ function evmCaps(network: EvmNetwork): FeePrice {
 function utxoRate(network: UtxoNetwork, percent: bigint): number {
   const rate = (network.fees.fallbackRate * Number(percent)) / 100
   return Math.min(network.fees.maxRate, Math.max(network.fees.minRate, rate))
+}
+
+function within(value: bigint, least: bigint, most: bigint): bigint {
+  if (value < least) return least
+  return value < most ? value : most
 }

@@ -1,0 +1,41 @@
+/** Notices signers that stopped asking for work. */
+
+import { appendAudit } from '../audit/append-audit.js'
+import type { Sql } from '../connect.js'
+import { appendEvent } from '../events/append-event.js'
+
+/**
+ * Marks signers offline that were not seen for so long, with the event `signer.offline`, and forgets signers' nonces whose
+ * time is over. Run it from time to time, from any process.
+ *
+ * @param offlineAfterMs - `KEYTURN_SIGNER_OFFLINE_AFTER`.
+ * @returns Ids of those that went offline now.
+ */
+export async function markOfflineSigners(sql: Sql, offlineAfterMs: number): Promise<string[]> {
+  return (await sql.begin(async (tx) => {
+    const gone = await tx<{ id: string; merchant_id: string; name: string; last_seen_at: Date }[]>`
+      UPDATE signers SET online = false
+      WHERE id IN (
+        SELECT id FROM signers
+        WHERE online AND last_seen_at < clock_timestamp() - ${offlineAfterMs} * interval '1 millisecond'
+        FOR UPDATE SKIP LOCKED)
+      RETURNING id, merchant_id, name, last_seen_at`
+    for (const signer of gone) {
+      await appendEvent(tx, {
+        merchantId: signer.merchant_id,
+        type: 'signer.offline',
+        subject: signer.id,
+        data: { id: signer.id, name: signer.name, last_seen_at: signer.last_seen_at.toISOString() },
+      })
+      await appendAudit(tx, {
+        merchantId: signer.merchant_id,
+        actor: 'system:sweeper',
+        action: 'signer.offline',
+        subject: signer.id,
+        data: { last_seen_at: signer.last_seen_at.toISOString() },
+      })
+    }
+    await tx`DELETE FROM signer_nonces WHERE expires_at < clock_timestamp()`
+    return gone.map((signer) => signer.id)
+  })) as string[]
+}
