@@ -1,0 +1,94 @@
+/** The steps of a withdrawal that need nothing but the database: admit, approve, reject, expire, build anew. */
+
+import { type Approval, tallyApprovals } from '../../domain/approval.js'
+import type { Networks } from '../../domain/network.js'
+import type { Sql } from '../connect.js'
+import { abandonAttempt } from '../signing/abandon-attempt.js'
+import { closeUnpaid } from './close-unpaid.js'
+import { moveWithdrawal } from './move-withdrawal.js'
+import { lockWithdrawal } from './withdrawal-row.js'
+
+/** Requested → waiting for approvals. Every check was made when it was accepted. */
+export async function admitWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage !== 'requested') return
+    await moveWithdrawal(tx, networks, row, { to: 'pending_approval', actor: 'system:withdrawal' })
+  })
+}
+
+/**
+ * Acts on the decisions that are stored: two approvals by two people → approved, one rejection → rejected with the hold
+ * released. What the workflow counted is not enough: only signed rows decide, so a forged signal moves nothing.
+ */
+export async function decideWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage !== 'pending_approval') return
+    const approvals = await tx<(Approval & { reason: string | null })[]>`
+      SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
+      WHERE subject_id = ${id} ORDER BY id`
+    const tally = tallyApprovals(approvals, { hash: row.intent_hash, initiator: row.initiator })
+    if (tally === 'waiting') return
+    const persons = approvals.map((approval) => approval.person_id)
+    if (tally === 'approved') {
+      await moveWithdrawal(tx, networks, row, {
+        to: 'approved',
+        actor: 'system:withdrawal',
+        cause: `approved by ${persons.join(' and ')}`,
+      })
+      return
+    }
+    const rejection = approvals.find((approval) => approval.decision === 'reject')
+    await closeUnpaid(tx, networks, row, {
+      to: 'rejected',
+      actor: `person:${rejection?.person_id ?? 'unknown'}`,
+      failure: {
+        code: 'REJECTED',
+        message: rejection?.reason
+          ? `Rejected by an approver: ${rejection.reason}`
+          : 'Rejected by an approver',
+      },
+    })
+  })
+}
+
+/** Its time is over: expired with the hold released, unless a signer has it, which must speak first. */
+export async function expireWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    switch (row.stage) {
+      case 'requested':
+      case 'pending_review':
+      case 'pending_approval':
+      case 'approved':
+      case 'building':
+      case 'pending_signature': {
+        const waiting = row.waiting ? `; it was waiting: ${row.waiting.message}` : ''
+        await closeUnpaid(tx, networks, row, {
+          to: 'expired',
+          actor: 'system:withdrawal',
+          failure: {
+            code: 'EXPIRED',
+            message: `Nothing was signed until ${row.expires_at.toISOString()}${waiting}`,
+          },
+        })
+        return
+      }
+      default:
+    }
+  })
+}
+
+/** Takes back a request that no signer has claimed for long, so that it is built anew at today's fees. */
+export async function rebuildWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage !== 'pending_signature' || !(await abandonAttempt(tx, id))) return
+    await moveWithdrawal(tx, networks, row, {
+      to: 'building',
+      actor: 'system:withdrawal',
+      cause: 'built anew: nobody had claimed it',
+    })
+  })
+}

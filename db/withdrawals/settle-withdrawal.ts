@@ -1,0 +1,106 @@
+/** The end of a withdrawal that was mined: the books get what really left, the rest of the hold goes back. */
+
+import type { Networks } from '../../domain/network.js'
+import type { Sql, Transaction } from '../connect.js'
+import { postJournal } from '../ledger/post-journal.js'
+import { moveWithdrawal } from './move-withdrawal.js'
+import { type Outflow, settleJournal } from './withdrawal-journals.js'
+import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
+
+/** What the chain says; amounts in base units as decimal strings, because they cross a workflow. */
+export interface MinedOutcome {
+  readonly transactionId: string
+  readonly blockNumber: number
+  readonly blockHash: string
+  readonly confirmations: number
+  readonly fee: string
+  /** False when an EVM transaction reverted: its fee is spent, the amount is not. */
+  readonly succeeded: boolean
+}
+
+interface PaidRow {
+  readonly id: string
+  readonly from_address_id: string | null
+  readonly coin: string
+  readonly amount: bigint
+  readonly inputs: readonly { readonly address_id: string; readonly amount: string }[]
+  readonly change: { readonly address_id: string; readonly amount: string } | null
+}
+
+/** Settles; a second call changes nothing. */
+export async function settleWithdrawal(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  outcome: MinedOutcome,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage === 'confirmed' || row.stage === 'reverted') return
+    const paid = await closeTransaction(tx, row, outcome)
+    await postJournal(tx, settleJournal(row, outflows(row, paid, outcome)))
+    await moveWithdrawal(tx, networks, row, {
+      to: outcome.succeeded ? 'confirmed' : 'reverted',
+      actor: 'system:chain',
+      cause: outcome.succeeded
+        ? `${outcome.confirmations} confirmations`
+        : 'mined, but the contract refused the transfer',
+      mined: {
+        blockNumber: outcome.blockNumber,
+        confirmations: outcome.confirmations,
+        fee: BigInt(outcome.fee),
+      },
+      confirmed: outcome.succeeded,
+      ...(outcome.succeeded
+        ? {}
+        : {
+            failure: {
+              code: 'REVERTED_ON_CHAIN',
+              message:
+                'The transaction was mined but reverted: the fee is spent, the amount is available again',
+            },
+          }),
+      audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
+    })
+  })
+}
+
+async function closeTransaction(
+  tx: Transaction,
+  row: WithdrawalRow,
+  outcome: MinedOutcome,
+): Promise<PaidRow> {
+  const [paid] = await tx<PaidRow[]>`
+    UPDATE transactions SET
+      state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
+      block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
+    WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
+    RETURNING id, from_address_id, coin, amount, inputs, change`
+  if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
+  await tx`
+    UPDATE transactions SET state = 'replaced' WHERE subject_id = ${row.id} AND state IN ('signed', 'broadcast')`
+  await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`
+  await tx`
+    UPDATE utxo_reservations SET released_at = clock_timestamp()
+    WHERE subject_id = ${row.id} AND released_at IS NULL`
+  return paid
+}
+
+function outflows(row: WithdrawalRow, paid: PaidRow, outcome: MinedOutcome): Outflow[] {
+  if (paid.from_address_id !== null) {
+    const addressId = paid.from_address_id
+    const fee: Outflow = { addressId, coin: row.fee_coin, amount: BigInt(outcome.fee) }
+    return outcome.succeeded ? [{ addressId, coin: paid.coin, amount: paid.amount }, fee] : [fee]
+  }
+  const spent = paid.inputs.map(
+    (input): Outflow => ({ addressId: input.address_id, coin: row.coin, amount: BigInt(input.amount) }),
+  )
+  if (paid.change) {
+    spent.push({
+      addressId: paid.change.address_id,
+      coin: row.coin,
+      amount: -BigInt(paid.change.amount),
+    })
+  }
+  return spent
+}
