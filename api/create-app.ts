@@ -5,6 +5,7 @@ import { type ApiKeyCache, createApiKeyCache } from '../db/api-keys/create-api-k
 import { createNonceClaims } from '../db/api-keys/create-nonce-claims.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
 import { handleError, validationError } from './map-error.js'
+import { createMetrics } from './metrics.js'
 import { allowIp } from './middleware/allow-ip.js'
 import { authenticate, claimNonce } from './middleware/authenticate.js'
 import { knownRoute, unknownRoute } from './middleware/known-route.js'
@@ -12,6 +13,8 @@ import { limitRate } from './middleware/limit-rate.js'
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { requestContext } from './middleware/request-context.js'
 import { registerRoutes } from './register-routes.js'
+import { registerDocumentationRoutes } from './routes/documentation.js'
+import { registerOperationRoutes } from './routes/operations.js'
 
 export interface AppOptions {
   /** Shared with `main.ts`, which listens for changes. Default: one of its own. */
@@ -32,7 +35,9 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   const app = createRouter()
   app.onError(handleError)
   app.notFound((c) => handleError(unknownRoute(), c))
+  const metrics = createMetrics(sql)
   app.use(requestContext(dependencies))
+  app.use(metrics.observe)
 
   const path = `${BASE_PATH}/*`
   app.use(path, knownRoute(app))
@@ -52,6 +57,8 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   const merchantRoutes = createRouter()
   registerRoutes(merchantRoutes, dependencies)
   app.route(BASE_PATH, merchantRoutes)
+  registerOperationRoutes(app, dependencies, metrics)
+  registerDocumentationRoutes(app)
   return app
 }
 

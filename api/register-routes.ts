@@ -2,8 +2,18 @@
 
 import type { ApiApp, ApiDependencies } from './context.js'
 import { registerAddressRoutes } from './routes/addresses.js'
+import { registerAuditLogRoutes } from './routes/audit-log.js'
+import { registerBalanceRoutes } from './routes/balances.js'
+import { registerDepositRoutes } from './routes/deposits.js'
+import { registerNetworkRoutes } from './routes/networks.js'
+import { registerWalletRoutes } from './routes/wallets.js'
 
 /** Registers the routes; paths are relative to `/api/v1`. */
 export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   registerAddressRoutes(app, dependencies)
+  registerAuditLogRoutes(app, dependencies)
+  registerBalanceRoutes(app, dependencies)
+  registerDepositRoutes(app, dependencies)
+  registerNetworkRoutes(app, dependencies)
+  registerWalletRoutes(app, dependencies)
 }

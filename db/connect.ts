@@ -10,6 +10,9 @@ export type Transaction = postgres.TransactionSql<Types>
 /** What a query runs on: the pool or an open transaction. */
 export type Queryable = Sql | Transaction
 
+const CONNECT_TIMEOUT_SECONDS = 5
+const MAX_BACKOFF_SECONDS = 0.5
+
 export interface ConnectOptions {
   /** Connections of the pool. Default 10. */
   readonly max?: number
@@ -26,6 +29,9 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
   return postgres(url, {
     max: options.max ?? 10,
     onnotice: () => {},
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    // While the server is away a query should fail soon, and when it is back be served soon.
+    backoff: (attempt) => Math.min(MAX_BACKOFF_SECONDS, 2 ** attempt / 100),
     connection: { application_name: options.name ?? 'keyturn', TimeZone: 'UTC' },
     types: {
       bigint: postgres.BigInt,

@@ -1,0 +1,96 @@
+/** The API process: environment, database, Temporal's client, HTTP; stops gracefully on SIGTERM and SIGINT. */
+
+import { serve } from '@hono/node-server'
+import { Client, Connection } from '@temporalio/client'
+import { pino } from 'pino'
+import { type Environment, loadEnvironment } from '../config/load-environment.js'
+import { loadNetworks } from '../config/load-networks.js'
+import { createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
+import { purgeNonces } from '../db/api-keys/purge-nonces.js'
+import { connect, type Sql } from '../db/connect.js'
+import { purgeRequests } from '../db/idempotency/purge-requests.js'
+import { migrate } from '../db/migrate.js'
+import { createApp } from './create-app.js'
+import { isDatabaseDown } from './map-error.js'
+
+const PURGE_INTERVAL_MS = 60_000
+const DATABASE_RETRY_MS = 1_000
+/** A signer's long poll may last 25 s; it dials again, so it is not waited for. */
+const SHUTDOWN_MS = 5_000
+const REQUEST_TIMEOUT_MS = 30_000
+const POOL_SIZE = 20
+
+const environment = loadEnvironment()
+const log = pino({ name: 'api', level: environment.KEYTURN_LOG_LEVEL })
+
+async function main(): Promise<void> {
+  const networks = await loadNetworks()
+  const sql = connect(environment.KEYTURN_DATABASE_URL, { max: POOL_SIZE, name: 'keyturn-api' })
+  await migrateWhenUp(sql)
+  // Lazy: the API starts and accepts requests while Temporal is down; gRPC reconnects by itself.
+  const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
+  const { workflow } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
+  const apiKeys = createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY)
+  await apiKeys.listen()
+  const app = createApp({ sql, networks, environment, temporal: { workflow }, log }, { apiKeys })
+
+  const server = serve(
+    {
+      fetch: app.fetch,
+      hostname: environment.KEYTURN_API_HOST,
+      port: environment.KEYTURN_API_PORT,
+      serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+    },
+    ({ address, port }) => log.info({ address, port }, 'listening'),
+  )
+  server.on('error', (error) => {
+    log.fatal({ err: error }, 'cannot listen')
+    process.exit(1)
+  })
+  const purging = setInterval(() => purge(sql, environment), PURGE_INTERVAL_MS)
+
+  let stopping = false
+  const stop = (signal: string): void => {
+    if (stopping) return
+    stopping = true
+    log.info({ signal }, 'stopping')
+    clearInterval(purging)
+    const hurry = setTimeout(() => {
+      if ('closeAllConnections' in server) server.closeAllConnections()
+    }, SHUTDOWN_MS)
+    server.close(async () => {
+      clearTimeout(hurry)
+      await Promise.allSettled([sql.end({ timeout: 2 }), connection.close()])
+      process.exit(0)
+    })
+    if ('closeIdleConnections' in server) server.closeIdleConnections()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+/** PostgreSQL may start later than we do. */
+async function migrateWhenUp(sql: Sql): Promise<void> {
+  for (;;) {
+    try {
+      const applied = await migrate(sql)
+      if (applied.length > 0) log.info({ applied }, 'migrated')
+      return
+    } catch (error) {
+      if (!isDatabaseDown(error)) throw error
+      log.warn('PostgreSQL cannot be reached; trying again')
+      await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY_MS))
+    }
+  }
+}
+
+function purge(sql: Sql, { KEYTURN_IDEMPOTENCY_WINDOW }: Environment): void {
+  Promise.all([purgeNonces(sql), purgeRequests(sql, KEYTURN_IDEMPOTENCY_WINDOW)]).catch((error: unknown) =>
+    log.warn({ err: error }, 'expired nonces and idempotency keys were not deleted'),
+  )
+}
+
+main().catch((error: unknown) => {
+  log.fatal({ err: error }, 'the API could not start')
+  process.exit(1)
+})

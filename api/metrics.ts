@@ -1,0 +1,72 @@
+/** Prometheus metrics of an API process, and of the database at the moment of the scrape. */
+
+import type { MiddlewareHandler } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Sql } from '../db/connect.js'
+import { type Gauges, readGauges } from '../db/operations/read-gauges.js'
+import type { ApiEnv } from './context.js'
+
+export interface Metrics {
+  /** Counts and times every request by method, route and status. */
+  readonly observe: MiddlewareHandler<ApiEnv>
+  /** The text exposition; without the database's figures while it is down. */
+  readonly expose: () => Promise<{ readonly contentType: string; readonly body: string }>
+}
+
+/** Makes the registry of an app. */
+export function createMetrics(sql: Sql): Metrics {
+  const registers = [new Registry()]
+  const registry = registers[0] as Registry
+  collectDefaultMetrics({ register: registry })
+  const duration = new Histogram({
+    name: 'keyturn_http_request_duration_seconds',
+    help: 'Time from request to answer',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30],
+    registers,
+  })
+  const show = createGauges(registers)
+  return {
+    async observe(c, next) {
+      const end = duration.startTimer()
+      await next()
+      const route = matchedRoutes(c).findLast((each) => each.method !== 'ALL')?.path ?? 'unknown'
+      end({ method: c.req.method, route, status: c.res.status })
+    },
+    async expose() {
+      try {
+        show(await readGauges(sql))
+      } catch {
+        show(null)
+      }
+      return { contentType: registry.contentType, body: await registry.metrics() }
+    },
+  }
+}
+
+function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
+  const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
+    new Gauge({ name: `keyturn_${name}`, help, labelNames, registers })
+  const up = gauge('postgres_up', 'Whether PostgreSQL answered the scrape')
+  const scanned = gauge('chain_scanned_height', 'Height up to which a chain was scanned', ['network'])
+  const lag = gauge('chain_lag_blocks', 'Blocks between the head of a chain and what was scanned', [
+    'network',
+  ])
+  const ok = gauge('chain_healthy', '1 while the node of a chain answers', ['network'])
+  const unsealed = gauge('events_unsealed', 'Events that wait for their sequence')
+  const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that were not taken yet')
+  const open = gauge('deposits_open', 'Deposits on their way to success')
+  return (gauges) => {
+    up.set(gauges ? 1 : 0)
+    if (!gauges) return
+    for (const chain of gauges.chains) {
+      scanned.set({ network: chain.network }, chain.scanned)
+      lag.set({ network: chain.network }, chain.lag)
+      ok.set({ network: chain.network }, chain.ok ? 1 : 0)
+    }
+    unsealed.set(gauges.unsealedEvents)
+    pending.set(gauges.pendingDeliveries)
+    open.set(gauges.openDeposits)
+  }
+}

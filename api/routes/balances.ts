@@ -1,0 +1,89 @@
+/** Balances per coin (contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { getAddress } from '../../db/addresses/get-address.js'
+import { type Balance, getBalances } from '../../db/balances/get-balances.js'
+import { formatAmount } from '../../domain/money.js'
+import type { Networks } from '../../domain/network.js'
+import { listAnswer, successPage } from '../answer.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { notFound } from '../not-found.js'
+import { wholeList } from '../paging.js'
+import { secured } from '../secured.js'
+
+const amount = z.string().openapi({ example: '100.5' })
+/** A balance as answers show it; amounts are whole coins. */
+export const balanceView = z
+  .object({
+    network: z.string(),
+    coin: z.string(),
+    available: amount,
+    reserved: amount,
+    blockchain: amount,
+    pending: amount,
+  })
+  .openapi('Balance')
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/balances',
+  summary: 'Balances per coin: of the merchant, of a user or of an address; now or at an instant',
+  tags: ['Balances'],
+  request: {
+    query: z.strictObject({
+      user_reference: z.string().optional(),
+      address_id: z.string().optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+      as_of: z.iso
+        .datetime({ offset: true })
+        .transform((text) => new Date(text))
+        .optional()
+        .openapi({ type: 'string', format: 'date-time' }),
+    }),
+  },
+  responses: { 200: listAnswer(balanceView, 'Every coin of the enabled rails') },
+})
+
+/** Registers `/balances`. */
+export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+  app.openapi(list, async (c) => {
+    const { user_reference, address_id, network, coin, as_of } = c.req.valid('query')
+    const merchantId = c.get('merchantId')
+    if (address_id !== undefined && !(await getAddress(sql, merchantId, address_id))) {
+      throw notFound('address', address_id)
+    }
+    const balances = await getBalances(sql, {
+      merchantId,
+      ...(user_reference === undefined ? {} : { userReference: user_reference }),
+      ...(address_id === undefined ? {} : { addressId: address_id }),
+      ...(network === undefined ? {} : { network }),
+      ...(coin === undefined ? {} : { coin }),
+      ...(as_of === undefined ? {} : { asOf: as_of }),
+    })
+    return c.json(successPage(wholeList(viewBalances(balances, networks))), 200)
+  })
+}
+
+/** Formats balances; coins that the configuration no longer has are left out, for want of their decimals. */
+export function viewBalances(
+  balances: readonly Balance[],
+  networks: Networks,
+): z.infer<typeof balanceView>[] {
+  return balances.flatMap((balance) => {
+    const coin = networks.get(balance.network)?.coins.find((each) => each.name === balance.coin)
+    if (!coin) return []
+    const whole = (units: bigint): string => formatAmount(units, coin.decimals)
+    return [
+      {
+        network: balance.network,
+        coin: balance.coin,
+        available: whole(balance.available),
+        reserved: whole(balance.reserved),
+        blockchain: whole(balance.blockchain),
+        pending: whole(balance.pending),
+      },
+    ]
+  })
+}

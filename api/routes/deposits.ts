@@ -1,0 +1,137 @@
+/** Deposits: what arrived on the chains (contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { depositView } from '../../db/deposits/deposit-view.js'
+import { getDeposit } from '../../db/deposits/get-deposit.js'
+import { type ListedDeposit, listDeposits } from '../../db/deposits/list-deposits.js'
+import { DEPOSIT_STATUSES } from '../../domain/deposit-status.js'
+import type { DepositView } from '../../domain/event.js'
+import { findNetwork, type Networks } from '../../domain/network.js'
+import { answer, listAnswer, success, successPage } from '../answer.js'
+import { canonicalQuery } from '../canonical-query.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { dateRangeQuery } from '../date-range.js'
+import { notFound } from '../not-found.js'
+import { pagingQuery, toPage, toSlice } from '../paging.js'
+import { secured } from '../secured.js'
+
+const amountAtAddress = z.object({ address: z.string(), amount: z.string() })
+const deposit = z
+  .object({
+    id: z.string(),
+    status: z.enum(DEPOSIT_STATUSES),
+    previous_status: z.enum(DEPOSIT_STATUSES).nullable().optional(),
+    network: z.string(),
+    coin: z.string(),
+    amount: z.string().openapi({ example: '0.5' }),
+    user_reference: z.string().nullable(),
+    address: z.object({
+      id: z.string(),
+      address: z.string(),
+      network: z.string(),
+      label: z.string().nullable(),
+      key_pair_id: z.string(),
+      asset_pool_id: z.string(),
+    }),
+    transaction_hash: z.string(),
+    output_index: z.int(),
+    confirmations: z.int(),
+    required_confirmations: z.int(),
+    block_number: z.int().nullable(),
+    block_hash: z.string().nullable(),
+    block_time: z.iso.datetime().nullable(),
+    fee: z.object({ coin: z.string(), amount: z.string() }).nullable(),
+    sources: z.array(amountAtAddress).readonly(),
+    destinations: z.array(amountAtAddress).readonly(),
+    payment_id: z.string().nullable(),
+    detected_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+    confirmed_at: z.iso.datetime().nullable(),
+    credited_at: z.iso.datetime().nullable(),
+  })
+  .openapi('Deposit')
+const depositWithHistory = deposit
+  .extend({
+    history: z
+      .array(z.object({ status: z.enum(DEPOSIT_STATUSES), at: z.iso.datetime(), cause: z.string() }))
+      .readonly(),
+  })
+  .openapi('DepositWithHistory')
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/deposits',
+  summary: 'Deposits, newest first',
+  tags: ['Deposits'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      ...dateRangeQuery,
+      user_reference: z.string().optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+      status: z.enum(DEPOSIT_STATUSES).optional(),
+      address: z.string().optional(),
+      transaction_hash: z.string().optional(),
+      payment_id: z.string().optional(),
+    }),
+  },
+  responses: { 200: listAnswer(deposit) },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/deposits/{id}',
+  summary: 'One deposit with its history',
+  tags: ['Deposits'],
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 200: answer(depositWithHistory) },
+})
+
+/** Registers `/deposits`. */
+export function registerDepositRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const rows = await listDeposits(
+      sql,
+      c.get('merchantId'),
+      {
+        userReference: query.user_reference,
+        network: query.network,
+        coin: query.coin,
+        status: query.status,
+        address: canonicalQuery(query.address, networks),
+        transactionHash: query.transaction_hash?.toLowerCase(),
+        paymentId: query.payment_id,
+        from: query.from_date,
+        to: query.to_date,
+      },
+      toSlice(query),
+    )
+    return c.json(
+      successPage(
+        toPage(
+          query,
+          rows,
+          (row) => view(networks, row),
+          (row) => row.id,
+        ),
+      ),
+      200,
+    )
+  })
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param')
+    const row = await getDeposit(sql, c.get('merchantId'), id)
+    if (!row) throw notFound('deposit', id)
+    return c.json(success({ ...view(networks, row), history: row.history }), 200)
+  })
+}
+
+function view(networks: Networks, row: ListedDeposit): DepositView {
+  const height = row.scanned_height === null ? null : Number(row.scanned_height)
+  return depositView(findNetwork(networks, row.network), row, height)
+}

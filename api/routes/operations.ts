@@ -1,0 +1,99 @@
+/** For operators and their machines: health, readiness, metrics. At the root, without authentication. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { WorkflowClient } from '@temporalio/client'
+import { answer, success } from '../answer.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import type { Metrics } from '../metrics.js'
+
+const READY_TIMEOUT_MS = 2_000
+
+const health = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether this process is alive',
+  tags: ['Operations'],
+  responses: { 200: answer(z.object({ status: z.literal('ok') })) },
+})
+
+const readiness = z.object({
+  status: z.enum(['ready', 'not_ready']),
+  postgres: z.enum(['ok', 'down']),
+  temporal: z
+    .enum(['ok', 'down', 'not_configured'])
+    .openapi({
+      description: 'While it is down requests are accepted and carried on later, so it does not count',
+    }),
+})
+const ready = createRoute({
+  method: 'get',
+  path: '/readyz',
+  summary: 'Whether this process can serve requests',
+  tags: ['Operations'],
+  responses: {
+    200: answer(readiness, 'Ready'),
+    503: {
+      description: 'Not ready',
+      content: {
+        'application/json': { schema: z.object({ success: z.literal(false), data: readiness }) },
+      },
+    },
+  },
+})
+
+const metricsRoute = createRoute({
+  method: 'get',
+  path: '/metrics',
+  summary: 'Prometheus metrics',
+  tags: ['Operations'],
+  responses: { 200: { description: 'Text exposition', content: { 'text/plain': { schema: z.string() } } } },
+})
+
+/** Registers `/healthz`, `/readyz` and `/metrics`. */
+export function registerOperationRoutes(
+  app: ApiApp,
+  { sql, temporal }: ApiDependencies,
+  metrics: Metrics,
+): void {
+  app.openapi(health, (c) => c.json(success({ status: 'ok' as const }), 200))
+
+  app.openapi(ready, async (c) => {
+    const [postgres, workflows] = await Promise.all([
+      within(sql`SELECT 1`),
+      temporal ? within(ping(temporal.workflow)) : ('not_configured' as const),
+    ])
+    const data = { postgres, temporal: workflows }
+    return postgres === 'ok'
+      ? c.json(success({ status: 'ready' as const, ...data }), 200)
+      : c.json({ success: false as const, data: { status: 'not_ready' as const, ...data } }, 503)
+  })
+
+  app.openapi(metricsRoute, async (c) => {
+    const { contentType, body } = await metrics.expose()
+    return c.text(body, 200, { 'Content-Type': contentType })
+  })
+}
+
+function ping(client: WorkflowClient): Promise<unknown> {
+  return client.connection.withDeadline(Date.now() + READY_TIMEOUT_MS, () =>
+    client.workflowService.getSystemInfo({}),
+  )
+}
+
+async function within(question: PromiseLike<unknown>): Promise<'ok' | 'down'> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'down'>((resolve) => {
+    timer = setTimeout(() => resolve('down'), READY_TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([
+      Promise.resolve(question).then(
+        () => 'ok' as const,
+        () => 'down' as const,
+      ),
+      late,
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,18 @@
+/** How far every chain was followed. */
+
+import type { Queryable } from '../connect.js'
+
+export interface ChainCursorRow {
+  readonly network: string
+  readonly height: bigint
+  readonly head_height: bigint
+  readonly health: 'ok' | 'degraded'
+  readonly health_note: string | null
+  readonly updated_at: Date
+}
+
+/** One row a network that was ever scanned. */
+export async function listCursors(sql: Queryable): Promise<ChainCursorRow[]> {
+  return sql<ChainCursorRow[]>`
+    SELECT network, height, head_height, health, health_note, updated_at FROM chain_cursors ORDER BY network`
+}

@@ -1,0 +1,42 @@
+/** What an operator's graphs need to know of the database, in one look. */
+
+import type { Sql } from '../connect.js'
+
+export interface Gauges {
+  readonly chains: readonly {
+    readonly network: string
+    readonly scanned: number
+    readonly lag: number
+    readonly ok: boolean
+  }[]
+  /** Events that have no sequence yet. */
+  readonly unsealedEvents: number
+  /** Deliveries that were not taken yet. */
+  readonly pendingDeliveries: number
+  /** Deposits on their way to success. */
+  readonly openDeposits: number
+}
+
+/** Reads them; each is served by a partial index. */
+export async function readGauges(sql: Sql): Promise<Gauges> {
+  const [chains, [counts]] = await Promise.all([
+    sql<{ network: string; height: bigint; head_height: bigint; health: string }[]>`
+      SELECT network, height, head_height, health FROM chain_cursors`,
+    sql<{ unsealed: number; pending: number; open: number }[]>`
+      SELECT (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS unsealed,
+             (SELECT count(*)::int FROM webhook_deliveries WHERE status = 'pending') AS pending,
+             (SELECT count(*)::int FROM deposits
+              WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS open`,
+  ])
+  return {
+    chains: chains.map((row) => ({
+      network: row.network,
+      scanned: Number(row.height),
+      lag: Math.max(0, Number(row.head_height - row.height)),
+      ok: row.health === 'ok',
+    })),
+    unsealedEvents: counts?.unsealed ?? 0,
+    pendingDeliveries: counts?.pending ?? 0,
+    openDeposits: counts?.open ?? 0,
+  }
+}
