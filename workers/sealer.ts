@@ -6,7 +6,7 @@ import { sealAudit } from '../db/audit/seal-audit.js'
 import type { Sql } from '../db/connect.js'
 import { markDeliveriesStarted } from '../db/events/mark-deliveries-started.js'
 import { sealEvents } from '../db/events/seal-events.js'
-import { unstartedDeliveries } from '../db/events/unstarted-deliveries.js'
+import { type UnstartedDelivery, unstartedDeliveries } from '../db/events/unstarted-deliveries.js'
 import { startWebhookDelivery } from '../workflows/start.js'
 
 /** A lost notification delays by this much, no more. */
@@ -71,20 +71,20 @@ export async function startSealer({
 }
 
 /**
- * Seals one batch of each kind and starts the deliveries that wait for it.
+ * Seals one batch of each kind, then starts the deliveries that wait: last, because Temporal may be out of reach.
  *
  * @returns Whether more is left.
  */
 export async function sealOnce(sql: Sql, client: WorkflowClient | null): Promise<boolean> {
   const events = await sealEvents(sql)
-  const started = client ? await startDeliveries(sql, client) : false
   const audit = await sealAudit(sql)
+  const started = client ? await startDeliveries(sql, client) : false
   return events > 0 || started || audit > 0
 }
 
 async function startDeliveries(sql: Sql, client: WorkflowClient): Promise<boolean> {
   const deliveries = await unstartedDeliveries(sql)
-  const started: string[] = []
+  const started: UnstartedDelivery[] = []
   let next = 0
   let failure: unknown
   await Promise.all(
@@ -92,7 +92,7 @@ async function startDeliveries(sql: Sql, client: WorkflowClient): Promise<boolea
       for (let delivery = deliveries[next++]; delivery && !failure; delivery = deliveries[next++]) {
         try {
           await startWebhookDelivery(client, delivery)
-          started.push(delivery.id)
+          started.push(delivery)
         } catch (error) {
           failure = error
         }

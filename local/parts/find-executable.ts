@@ -84,11 +84,19 @@ export function isExecutable(path: string): boolean {
 export async function runToEnd(
   command: string,
   args: readonly string[],
-  options: { readonly env?: Record<string, string>; readonly cwd?: string; readonly say?: Say } = {},
+  options: {
+    readonly env?: Record<string, string>
+    readonly cwd?: string
+    readonly say?: Say
+    readonly uid?: number
+    readonly gid?: number
+  } = {},
 ): Promise<string | null> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.uid === undefined ? {} : { uid: options.uid }),
+      ...(options.gid === undefined ? {} : { gid: options.gid }),
       env: { ...process.env, ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     })

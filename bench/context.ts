@@ -1,0 +1,58 @@
+/** The real parts of a bench run, started once and ended with it. */
+
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, type Sql } from '../db/connect.js'
+import { migrate } from '../db/migrate.js'
+import { freePort } from '../local/parts/free-port.js'
+import { startPostgres } from '../local/parts/postgres.js'
+
+export interface BenchContext {
+  /** A fresh, migrated database. */
+  database(options?: { readonly max?: number }): Promise<{ readonly sql: Sql; readonly url: string }>
+  /** Where a part may keep its files; removed at the end. */
+  readonly directory: string
+  /** Registers what is to be stopped at the end, last first. */
+  onEnd(stop: () => Promise<void>): void
+  /** Shows progress on standard error. */
+  progress(text: string): void
+}
+
+/** Starts PostgreSQL; everything else is started by the bench that needs it. */
+export async function openContext(): Promise<BenchContext & { close(): Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), 'keyturn-bench-'))
+  // PostgreSQL runs as another user when we are root, and must reach its directory.
+  await chmod(directory, 0o711)
+  const stops: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })]
+  const postgres = await startPostgres({
+    port: await freePort(),
+    dataDirectory: join(directory, 'postgres'),
+    password: randomBytes(16).toString('hex'),
+    logFile: join(directory, 'postgres.log'),
+    settings: { max_connections: '300', shared_buffers: '512MB' },
+  })
+  stops.push(() => postgres.stop())
+  let databases = 0
+  return {
+    directory,
+    onEnd: (stop) => stops.push(stop),
+    progress: (text) => process.stderr.write(`${text}\n`),
+    async database(options = {}) {
+      const name = `bench_${++databases}`
+      const admin = connect(postgres.url, { max: 1 })
+      await admin.unsafe(`CREATE DATABASE ${name}`)
+      await admin.end()
+      const url = new URL(postgres.url)
+      url.pathname = `/${name}`
+      const sql = connect(url.href, { max: options.max ?? 10, name: 'keyturn-bench' })
+      await migrate(sql)
+      stops.push(() => sql.end({ timeout: 1 }))
+      return { sql, url: url.href }
+    },
+    async close() {
+      for (const stop of stops.reverse()) await stop()
+    },
+  }
+}

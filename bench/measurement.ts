@@ -1,0 +1,41 @@
+/** What a bench reports: always a figure of ours beside one of the same run, never a figure alone. */
+
+/** One line of the table. */
+export interface Measurement {
+  /** For example `deposits, block to webhook`. */
+  readonly name: string
+  readonly unit: string
+  readonly ours: number
+  /** What it is held against: the floor, the bare library, a published target. */
+  readonly against: string
+  readonly reference: number
+  /** `ours / reference`, or its inverse where less is better, so that more is always better. */
+  readonly ratio: number
+  /** What is expected of the ratio; null where the line only informs. */
+  readonly expected: number | null
+  readonly note?: string
+}
+
+/** Runs `task` from `concurrency` loops for `seconds` and returns the rate per second. */
+export async function rate(
+  seconds: number,
+  concurrency: number,
+  task: (index: number) => Promise<number> | Promise<void>,
+): Promise<number> {
+  let next = 0
+  let done = 0
+  const started = performance.now()
+  const deadline = started + seconds * 1_000
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (performance.now() < deadline) done += (await task(next++)) ?? 1
+    }),
+  )
+  return done / ((performance.now() - started) / 1_000)
+}
+
+/** The middle of a list of numbers. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
