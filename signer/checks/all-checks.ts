@@ -1,0 +1,164 @@
+/** Every check, in the order in which they are asked. A name here is a name in docs/signer-protocol.md. */
+import type { Check, EvmContext, PayloadContext, RequestContext, UtxoContext } from './check.js'
+import { calledAddressMatches } from './evm/called-address-matches.js'
+import { chainIdMatches } from './evm/chain-id-matches.js'
+import { feeWithinIntent as evmFeeWithinIntent } from './evm/fee-within-intent.js'
+import { feeWithinPolicy as evmFeeWithinPolicy } from './evm/fee-within-policy.js'
+import { gasPriceWithinPolicy } from './evm/gas-price-within-policy.js'
+import { nativeAmountMatches } from './evm/native-amount-matches.js'
+import { nativeCalldataEmpty } from './evm/native-calldata-empty.js'
+import { noncePlausible } from './evm/nonce-plausible.js'
+import { payingAddressMine } from './evm/paying-address-mine.js'
+import { payingPathAllowed } from './evm/paying-path-allowed.js'
+import { singleRecipient } from './evm/single-recipient.js'
+import { tipWithinPrice } from './evm/tip-within-price.js'
+import { tokenAmountMatches } from './evm/token-amount-matches.js'
+import { tokenCallCanonical } from './evm/token-call-canonical.js'
+import { tokenCallIsTransfer } from './evm/token-call-is-transfer.js'
+import { tokenFeePaidBySender } from './evm/token-fee-paid-by-sender.js'
+import { tokenRecipientMatches } from './evm/token-recipient-matches.js'
+import { tokenValueZero } from './evm/token-value-zero.js'
+import { typeTwoFieldsOnly } from './evm/type-two-fields-only.js'
+import { intentUnchanged } from './journal/intent-unchanged.js'
+import { nonceFree } from './journal/nonce-free.js'
+import { outpointsFree } from './journal/outpoints-free.js'
+import { sameConflictSet } from './journal/same-conflict-set.js'
+import { withinDailyLimit } from './journal/within-daily-limit.js'
+import { withinTransactionLimit } from './journal/within-transaction-limit.js'
+import { approvalSignaturesValid } from './request/approval-signatures-valid.js'
+import { approvalsAfterCreation } from './request/approvals-after-creation.js'
+import { approvalsFresh } from './request/approvals-fresh.js'
+import { approvalsNotFromFuture } from './request/approvals-not-from-future.js'
+import { approvalsOfThisIntent } from './request/approvals-of-this-intent.js'
+import { approversPinned } from './request/approvers-pinned.js'
+import { assetAllowed } from './request/asset-allowed.js'
+import { feeLimitInNativeCoin } from './request/fee-limit-in-native-coin.js'
+import { initiatorNotApproving } from './request/initiator-not-approving.js'
+import { intentAlreadyCreated } from './request/intent-already-created.js'
+import { intentHashMatches } from './request/intent-hash-matches.js'
+import { intentNewerThanRestore } from './request/intent-newer-than-restore.js'
+import { intentNotExpired } from './request/intent-not-expired.js'
+import { journalNotLocked } from './request/journal-not-locked.js'
+import { kindAllowed } from './request/kind-allowed.js'
+import { merchantMatches } from './request/merchant-matches.js'
+import { networkAllowed } from './request/network-allowed.js'
+import { notRejected } from './request/not-rejected.js'
+import { payloadOnIntentNetwork } from './request/payload-on-intent-network.js'
+import { quorumConfigured } from './request/quorum-configured.js'
+import { quorumMet } from './request/quorum-met.js'
+import { signerNotPaused } from './request/signer-not-paused.js'
+import { atMostOneChange } from './utxo/at-most-one-change.js'
+import { changeMine } from './utxo/change-mine.js'
+import { changePathAllowed } from './utxo/change-path-allowed.js'
+import { feeRateWithinPolicy } from './utxo/fee-rate-within-policy.js'
+import { feeWithinIntent as utxoFeeWithinIntent } from './utxo/fee-within-intent.js'
+import { feeWithinPolicy as utxoFeeWithinPolicy } from './utxo/fee-within-policy.js'
+import { inputPathsAllowed } from './utxo/input-paths-allowed.js'
+import { inputScriptsMine } from './utxo/input-scripts-mine.js'
+import { inputsCoverOutputs } from './utxo/inputs-cover-outputs.js'
+import { inputsDistinct } from './utxo/inputs-distinct.js'
+import { inputsPresent } from './utxo/inputs-present.js'
+import { locktimeZero } from './utxo/locktime-zero.js'
+import { parentsHashToOutpoints } from './utxo/parents-hash-to-outpoints.js'
+import { parentsPresent } from './utxo/parents-present.js'
+import { psbtKnownFieldsOnly } from './utxo/psbt-known-fields-only.js'
+import { psbtUnsigned } from './utxo/psbt-unsigned.js'
+import { recipientFeeSingleOutput } from './utxo/recipient-fee-single-output.js'
+import { recipientsPaid } from './utxo/recipients-paid.js'
+import { sequencesAllowed } from './utxo/sequences-allowed.js'
+import { sighashAllOnly } from './utxo/sighash-all-only.js'
+import { transactionVersionAllowed } from './utxo/transaction-version-allowed.js'
+import { witnessUtxosAgree } from './utxo/witness-utxos-agree.js'
+
+/** The checks of one walk, by what they look at. */
+export interface CheckList {
+  /** Asked of the request and its approvals, before the payload is looked at. */
+  readonly request: readonly Check<RequestContext>[]
+  /** Asked of a PSBT. */
+  readonly utxo: readonly Check<UtxoContext>[]
+  /** Asked of an EIP-1559 payload. */
+  readonly evm: readonly Check<EvmContext>[]
+  /** Asked of the journal, last. */
+  readonly journal: readonly Check<PayloadContext>[]
+}
+
+/** All of them; there is no way to switch one off. */
+export const ALL_CHECKS: CheckList = {
+  request: [
+    { name: 'signer-not-paused', run: signerNotPaused },
+    { name: 'journal-not-locked', run: journalNotLocked },
+    { name: 'merchant-matches', run: merchantMatches },
+    { name: 'kind-allowed', run: kindAllowed },
+    { name: 'intent-hash-matches', run: intentHashMatches },
+    { name: 'network-allowed', run: networkAllowed },
+    { name: 'payload-on-intent-network', run: payloadOnIntentNetwork },
+    { name: 'asset-allowed', run: assetAllowed },
+    { name: 'fee-limit-in-native-coin', run: feeLimitInNativeCoin },
+    { name: 'intent-not-expired', run: intentNotExpired, once: true },
+    { name: 'intent-already-created', run: intentAlreadyCreated, once: true },
+    { name: 'intent-newer-than-restore', run: intentNewerThanRestore },
+    { name: 'quorum-configured', run: quorumConfigured },
+    { name: 'approvers-pinned', run: approversPinned },
+    { name: 'approvals-of-this-intent', run: approvalsOfThisIntent },
+    { name: 'initiator-not-approving', run: initiatorNotApproving },
+    { name: 'approvals-not-from-future', run: approvalsNotFromFuture, once: true },
+    { name: 'approvals-fresh', run: approvalsFresh, once: true },
+    { name: 'approvals-after-creation', run: approvalsAfterCreation },
+    { name: 'quorum-met', run: quorumMet },
+    { name: 'not-rejected', run: notRejected },
+    { name: 'approval-signatures-valid', run: approvalSignaturesValid },
+  ],
+  utxo: [
+    { name: 'psbt-known-fields-only', run: psbtKnownFieldsOnly },
+    { name: 'psbt-unsigned', run: psbtUnsigned },
+    { name: 'sighash-all-only', run: sighashAllOnly },
+    { name: 'transaction-version-allowed', run: transactionVersionAllowed },
+    { name: 'locktime-zero', run: locktimeZero },
+    { name: 'sequences-allowed', run: sequencesAllowed },
+    { name: 'inputs-distinct', run: inputsDistinct },
+    { name: 'inputs-present', run: inputsPresent },
+    { name: 'parents-present', run: parentsPresent },
+    { name: 'parents-hash-to-outpoints', run: parentsHashToOutpoints },
+    { name: 'witness-utxos-agree', run: witnessUtxosAgree },
+    { name: 'input-paths-allowed', run: inputPathsAllowed },
+    { name: 'input-scripts-mine', run: inputScriptsMine },
+    { name: 'recipients-paid', run: recipientsPaid },
+    { name: 'recipient-fee-single-output', run: recipientFeeSingleOutput },
+    { name: 'at-most-one-change', run: atMostOneChange },
+    { name: 'change-path-allowed', run: changePathAllowed },
+    { name: 'change-mine', run: changeMine },
+    { name: 'inputs-cover-outputs', run: inputsCoverOutputs },
+    { name: 'utxo-fee-within-intent', run: utxoFeeWithinIntent },
+    { name: 'utxo-fee-within-policy', run: utxoFeeWithinPolicy },
+    { name: 'fee-rate-within-policy', run: feeRateWithinPolicy },
+  ],
+  evm: [
+    { name: 'type-two-fields-only', run: typeTwoFieldsOnly },
+    { name: 'chain-id-matches', run: chainIdMatches },
+    { name: 'paying-path-allowed', run: payingPathAllowed },
+    { name: 'paying-address-mine', run: payingAddressMine },
+    { name: 'single-recipient', run: singleRecipient },
+    { name: 'called-address-matches', run: calledAddressMatches },
+    { name: 'native-calldata-empty', run: nativeCalldataEmpty },
+    { name: 'native-amount-matches', run: nativeAmountMatches },
+    { name: 'token-value-zero', run: tokenValueZero },
+    { name: 'token-call-is-transfer', run: tokenCallIsTransfer },
+    { name: 'token-call-canonical', run: tokenCallCanonical },
+    { name: 'token-recipient-matches', run: tokenRecipientMatches },
+    { name: 'token-amount-matches', run: tokenAmountMatches },
+    { name: 'token-fee-paid-by-sender', run: tokenFeePaidBySender },
+    { name: 'evm-fee-within-intent', run: evmFeeWithinIntent },
+    { name: 'evm-fee-within-policy', run: evmFeeWithinPolicy },
+    { name: 'gas-price-within-policy', run: gasPriceWithinPolicy },
+    { name: 'tip-within-price', run: tipWithinPrice },
+    { name: 'nonce-plausible', run: noncePlausible },
+  ],
+  journal: [
+    { name: 'intent-unchanged', run: intentUnchanged },
+    { name: 'same-conflict-set', run: sameConflictSet },
+    { name: 'nonce-free', run: nonceFree },
+    { name: 'outpoints-free', run: outpointsFree },
+    { name: 'within-transaction-limit', run: withinTransactionLimit, once: true },
+    { name: 'within-daily-limit', run: withinDailyLimit, once: true },
+  ],
+}

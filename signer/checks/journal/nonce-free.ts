@@ -1,0 +1,11 @@
+import { type PayloadContext, type Refusal, refuse } from '../check.js'
+import { conflictSet } from '../conflict-set.js'
+
+/** A nonce that another intent was signed with is not given away. */
+export function nonceFree(context: PayloadContext): Refusal | null {
+  const set = conflictSet(context)
+  if (set.kind !== 'evm') return null
+  const owner = context.state.journal.nonceOwner(set.chain_id, set.from, set.nonce)
+  if (owner === undefined || owner === context.request.intent.withdrawal) return null
+  return refuse('NONCE_CONFLICT', `Nonce ${set.nonce} of ${set.from} was signed for ${owner}`)
+}

@@ -1,0 +1,18 @@
+import { verify } from 'node:crypto'
+import { approvalMessage } from '../../../domain/approval.js'
+import type { ParsedApproval } from '../../parse-request.js'
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** Every decision must carry the signature of the pinned key over the exact text (contract, "Approvals"). */
+export function approvalSignaturesValid(context: RequestContext): Refusal | null {
+  const forged = context.request.approvals.find((each) => !isSigned(context, each))
+  return forged ? refuse('APPROVAL_INVALID', `The signature of ${forged.approver_id} is not valid`) : null
+}
+
+function isSigned(context: RequestContext, approval: ParsedApproval): boolean {
+  const pinned = context.policy.approvers.get(approval.approver_id)
+  // Who is not pinned has a check of its own; here there is nothing to verify against.
+  if (!pinned) return true
+  const message = Buffer.from(approvalMessage(approval))
+  return verify(null, message, pinned.key, Buffer.from(approval.signature, 'base64'))
+}

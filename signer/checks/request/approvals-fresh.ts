@@ -1,0 +1,9 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** A decision older than the policy's age does not count any more. */
+export function approvalsFresh(context: RequestContext): Refusal | null {
+  const old = context.request.approvals.find((each) => {
+    return Date.parse(each.signed_at) < context.now - context.policy.approvalMaxAgeMs
+  })
+  return old ? refuse('APPROVAL_STALE', `The decision of ${old.approver_id} is too old; approve again`) : null
+}

@@ -1,0 +1,9 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** Every decision must come from a key that the customer pinned, whatever the platform says about persons. */
+export function approversPinned(context: RequestContext): Refusal | null {
+  const stranger = context.request.approvals.find((each) => !context.policy.approvers.has(each.approver_id))
+  return stranger
+    ? refuse('APPROVER_UNKNOWN', `Approver ${stranger.approver_id} is not pinned in the policy`)
+    : null
+}

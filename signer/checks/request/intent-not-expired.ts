@@ -1,0 +1,7 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** Nothing is signed after the time until which people approved it. */
+export function intentNotExpired(context: RequestContext): Refusal | null {
+  if (context.now < Date.parse(context.request.intent.expires_at)) return null
+  return refuse('INTENT_EXPIRED', `The intent expired at ${context.request.intent.expires_at}`)
+}

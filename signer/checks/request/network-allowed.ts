@@ -1,0 +1,7 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** Only networks that the policy lists, by CAIP-2 id. */
+export function networkAllowed(context: RequestContext): Refusal | null {
+  if (context.network) return null
+  return refuse('NETWORK_NOT_ALLOWED', `The policy does not list ${context.request.intent.network}`)
+}

@@ -1,0 +1,10 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** A policy without approvers, or with a quorum below two, denies everything. */
+export function quorumConfigured(context: RequestContext): Refusal | null {
+  if (context.policy.quorum >= 2 && context.policy.approvers.size > 0) return null
+  return refuse(
+    'QUORUM_NOT_MET',
+    'The policy pins no approvers or asks for fewer than two; nothing can be approved',
+  )
+}

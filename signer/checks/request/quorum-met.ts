@@ -1,0 +1,12 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** Enough distinct persons must have approved; a person with two keys is one person. */
+export function quorumMet(context: RequestContext): Refusal | null {
+  const persons = new Set<string>()
+  for (const each of context.request.approvals) {
+    const pinned = context.policy.approvers.get(each.approver_id)
+    if (pinned && each.decision === 'approve') persons.add(pinned.personId)
+  }
+  if (persons.size >= context.policy.quorum) return null
+  return refuse('QUORUM_NOT_MET', `${persons.size} of ${context.policy.quorum} persons approved`)
+}

@@ -1,0 +1,7 @@
+import { type Refusal, refuse, type UtxoContext } from '../check.js'
+
+/** The fee may be the policy's cap at most, whatever people approved. */
+export function feeWithinPolicy(context: UtxoContext): Refusal | null {
+  if (context.utxo.fee <= context.network.maxFee) return null
+  return refuse('FEE_TOO_HIGH', `The fee is ${context.utxo.fee}, the policy allows ${context.network.maxFee}`)
+}

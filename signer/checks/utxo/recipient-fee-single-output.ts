@@ -1,0 +1,8 @@
+import { type Refusal, refuse, type UtxoContext } from '../check.js'
+
+/** A recipient can pay the fee only where there is one. */
+export function recipientFeeSingleOutput(context: UtxoContext): Refusal | null {
+  const { fee_payer, outputs } = context.request.intent
+  if (fee_payer === 'sender' || outputs.length === 1) return null
+  return refuse('OUTPUT_NOT_ALLOWED', 'Several recipients cannot pay one fee')
+}

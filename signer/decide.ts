@@ -1,0 +1,133 @@
+/** The signer's decision: check, write down, sync, and only then sign. */
+
+import { createHash } from 'node:crypto'
+import type { RefusalCode } from '../domain/signer-protocol.js'
+import { ALL_CHECKS } from './checks/all-checks.js'
+import type { PayloadContext } from './checks/check.js'
+import { conflictSet } from './checks/conflict-set.js'
+import { signTypeTwo } from './evm/sign-type-two.js'
+import { type Examination, examine } from './examine.js'
+import { assetKey, intentAmount } from './intent-amount.js'
+import type { SignerState } from './state.js'
+import { signP2wpkh } from './utxo/sign-p2wpkh.js'
+
+/** The last word on a request. */
+export type Decision =
+  | {
+      readonly outcome: 'signed'
+      readonly requestId: string
+      /** Lower-case hex: no 0x on UTXO networks, with 0x on EVM. */
+      readonly signedTransaction: string
+      readonly transactionHash: string
+    }
+  | {
+      readonly outcome: 'refused'
+      readonly requestId: string
+      readonly code: RefusalCode
+      readonly message: string
+    }
+
+/**
+ * Decides on one request; see `decideAll`.
+ *
+ * @param request - As it came from the platform.
+ */
+export function decide(request: unknown, state: SignerState): Decision {
+  const [decision] = decideAll([request], state)
+  if (!decision) throw new Error('One request has one decision')
+  return decision
+}
+
+/**
+ * Decides on a batch, in order, each knowing those before. All decisions are written and synced once before the first key
+ * is touched: a crash after that finds them in the journal, and the same request gets the same bytes; a crash before that
+ * has signed nothing.
+ *
+ * @param checks - `ALL_CHECKS`; see `examine`.
+ * @throws when the journal cannot be written: the process must then end.
+ */
+export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
+  const examinations = requests.map((request) => {
+    const examination = examine(checks, request, state)
+    if (examination.outcome === 'accepted' && !examination.replay) writeDown(examination, state)
+    return examination
+  })
+  if (state.journal.position.sequence !== state.journal.durable.sequence) state.journal.sync()
+  return examinations.map((examination) => conclude(examination, state))
+}
+
+type Accepted = Extract<Examination, { outcome: 'accepted' }>
+
+function writeDown({ context, payloadHash }: Accepted, state: SignerState): void {
+  const { request } = context
+  state.journal.append({
+    type: 'decided',
+    request: request.id,
+    attempt: request.attempt,
+    intent: request.intent.withdrawal,
+    intent_hash: context.intentHash,
+    payload_hash: payloadHash,
+    conflict: conflictSet(context),
+    asset: assetKey(context.network, context.asset),
+    amount: intentAmount(request.intent).toString(),
+    fee: ('utxo' in context ? context.utxo.fee : context.maxFee).toString(),
+    policy_hash: context.policy.hash,
+  })
+}
+
+function conclude(examination: Examination, state: SignerState): Decision {
+  const { requestId } = examination
+  if (examination.outcome === 'refused') return { outcome: 'refused', requestId, ...examination.refusal }
+  try {
+    const { raw, hash } = signedOnce(examination, state)
+    return { outcome: 'signed', requestId, signedTransaction: raw, transactionHash: hash }
+  } catch (error) {
+    // Nothing left the signer; the decision stays in the journal, and the same request tries again.
+    const message = error instanceof Error ? error.message : 'Signing failed'
+    return { outcome: 'refused', requestId, code: 'MALFORMED', message }
+  }
+}
+
+/** The stored bytes where there are some, else fresh ones, stored before they leave. */
+function signedOnce({ context, payloadHash }: Accepted, state: SignerState): { raw: string; hash: string } {
+  const intent = context.request.intent.withdrawal
+  const record = state.journal.intent(intent)
+  const stored = record ? state.journal.signedTransaction(record, payloadHash) : null
+  if (stored) return stored
+  const signed = sign(context)
+  state.journal.append({
+    type: 'signed',
+    intent,
+    payload_hash: payloadHash,
+    transaction_hash: signed.hash,
+    signed_hash: createHash('sha256').update(signed.raw).digest('hex'),
+    signed_transaction: signed.raw,
+  })
+  return signed
+}
+
+function sign(context: PayloadContext): { raw: string; hash: string } {
+  if ('utxo' in context) {
+    const keys = context.utxo.inputs.map((input) => {
+      const key = input.key()
+      if (!key || !input.spent) throw new Error(`${input.outpoint} is not of this seed`)
+      return { key, amount: input.spent.amount }
+    })
+    return signP2wpkh(context.utxo.psbt.transaction, keys)
+  }
+  const { payload, path, state } = context
+  if (!path) throw new Error(`${payload.derivation_path} is not a path`)
+  return signTypeTwo(
+    {
+      chainId: BigInt(payload.chain_id),
+      nonce: BigInt(payload.nonce),
+      maxPriorityFeePerGas: BigInt(payload.max_priority_fee_per_gas),
+      maxFeePerGas: BigInt(payload.max_fee_per_gas),
+      gas: BigInt(payload.gas),
+      to: payload.to,
+      value: BigInt(payload.value),
+      data: payload.data,
+    },
+    state.keyring.at(path),
+  )
+}

@@ -1,0 +1,12 @@
+/** The EVM address of a key. */
+
+import { keccak_256 } from '@noble/hashes/sha3.js'
+import * as ecc from 'tiny-secp256k1'
+
+/** Lower-case `0x…` address of a compressed public key (it is decompressed first: the hash is over 64 bytes). */
+export function evmAddress(publicKey: Uint8Array): string {
+  const uncompressed = ecc.pointCompress(publicKey, false)
+  return `0x${Buffer.from(keccak_256(uncompressed.subarray(1)))
+    .subarray(12)
+    .toString('hex')}`
+}

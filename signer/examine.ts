@@ -1,0 +1,117 @@
+/** Walks the checks; decides nothing by itself and changes nothing. */
+
+import { createHash } from 'node:crypto'
+import { canonicalJson, intentHash } from '../domain/intent.js'
+import type { CheckList } from './checks/all-checks.js'
+import type { UtxoContext } from './checks/check.js'
+import {
+  type Check,
+  type EvmContext,
+  type PayloadContext,
+  type Refusal,
+  type RequestContext,
+  refuse,
+} from './checks/check.js'
+import { parsePath } from './keys/path.js'
+import { type ParsedRequest, parseRequest } from './parse-request.js'
+import type { SignerState } from './state.js'
+import { utxoFacts } from './utxo/utxo-facts.js'
+
+/** What the checks made of a request. */
+export type Examination =
+  | { readonly outcome: 'refused'; readonly requestId: string; readonly refusal: Refusal }
+  | {
+      readonly outcome: 'accepted'
+      readonly requestId: string
+      readonly context: PayloadContext
+      readonly payloadHash: string
+      /** Whether this very payload is in the journal already. */
+      readonly replay: boolean
+    }
+
+/**
+ * Asks every check of the list until one refuses. Fails closed: what throws is refused.
+ *
+ * @param checks - `ALL_CHECKS`; tests hand in a list with one missing to prove that it is needed.
+ * @param input - As it came from the platform.
+ */
+export function examine(checks: CheckList, input: unknown, state: SignerState): Examination {
+  const parsed = parseRequest(input)
+  if ('reason' in parsed)
+    return { outcome: 'refused', requestId: idOf(input), refusal: refuse('MALFORMED', parsed.reason) }
+  const { request } = parsed
+  const refused = (refusal: Refusal): Examination => ({ outcome: 'refused', requestId: request.id, refusal })
+  if (!state.policy)
+    return refused(refuse('PAUSED', 'policy.json cannot be read; everything is refused until it can'))
+  try {
+    const payloadHash = hashPayload(request)
+    const context = requestContext(request, state, state.policy)
+    const replay =
+      context.record?.intentHash === context.intentHash && context.record.payloads.has(payloadHash)
+    const onRequest = walk(checks.request, context, replay)
+    if (onRequest) return refused(onRequest)
+    const full = payloadContext(context)
+    const onPayload =
+      ('utxo' in full ? walk(checks.utxo, full, replay) : walk(checks.evm, full, replay)) ??
+      walk(checks.journal, full, replay)
+    if (onPayload) return refused(onPayload)
+    return { outcome: 'accepted', requestId: request.id, context: full, payloadHash, replay }
+  } catch (error) {
+    return refused(refuse('MALFORMED', error instanceof Error ? error.message : 'The request cannot be read'))
+  }
+}
+
+function walk<Context>(checks: readonly Check<Context>[], context: Context, replay: boolean): Refusal | null {
+  for (const check of checks) {
+    if (replay && check.once) continue
+    const refusal = check.run(context)
+    if (refusal) return refusal
+  }
+  return null
+}
+
+function requestContext(
+  request: ParsedRequest,
+  state: SignerState,
+  policy: NonNullable<SignerState['policy']>,
+): RequestContext {
+  const network = policy.networks.get(request.intent.network)
+  return {
+    request,
+    intentHash: intentHash(request.intent),
+    state,
+    policy,
+    now: state.now(),
+    record: state.journal.intent(request.intent.withdrawal),
+    network,
+    asset: network?.assets.get(request.intent.asset.coin),
+  }
+}
+
+function payloadContext(context: RequestContext): PayloadContext {
+  const { request, network, asset } = context
+  const { payload } = request
+  if (!network || !asset) throw new Error('The policy has no such network or asset')
+  if (payload.family === 'utxo' && network.family === 'utxo') {
+    const utxo = utxoFacts(payload.psbt, request.intent, network.address, context.state.keyring)
+    return { ...context, network, asset, utxo } satisfies UtxoContext
+  }
+  if (payload.family === 'evm' && network.family === 'evm') {
+    const path = parsePath(payload.derivation_path)
+    const maxFee = BigInt(payload.gas) * BigInt(payload.max_fee_per_gas)
+    return { ...context, network, asset, payload, path, maxFee } satisfies EvmContext
+  }
+  throw new Error('The payload is of another family than the network')
+}
+
+/** Lower-case hex SHA-256 of `"keyturn-payload-v1\n"` and the canonical JSON of the payload. */
+function hashPayload(request: ParsedRequest): string {
+  return createHash('sha256')
+    .update(`keyturn-payload-v1\n${canonicalJson(request.payload)}`)
+    .digest('hex')
+}
+
+function idOf(input: unknown): string {
+  const id = typeof input === 'object' && input !== null && 'id' in input ? input.id : null
+  return typeof id === 'string' ? id : ''
+}

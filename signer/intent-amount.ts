@@ -1,0 +1,14 @@
+/** What an intent takes from a limit. */
+
+/** Base units of all outputs; where the recipient pays the fee it is within them. */
+export function intentAmount(intent: { readonly outputs: readonly { readonly amount: string }[] }): bigint {
+  return intent.outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
+}
+
+/** The name under which the journal counts an asset. */
+export function assetKey(
+  network: { readonly caip2: string },
+  asset: { readonly contract: string | null },
+): string {
+  return `${network.caip2}/${asset.contract ?? 'native'}`
+}

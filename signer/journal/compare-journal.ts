@@ -1,0 +1,14 @@
+/** Whether this journal is the one that the platform last saw. */
+
+import type { Journal, JournalPosition } from './journal.js'
+
+/**
+ * Compares the platform's knowledge with this journal.
+ *
+ * @returns `agrees`; `behind` when the platform saw entries that are not here (an old backup was restored); `differs` when
+ * another entry stands at that place.
+ */
+export function compareJournal(known: JournalPosition, journal: Journal): 'agrees' | 'behind' | 'differs' {
+  if (journal.knows(known)) return 'agrees'
+  return known.sequence > journal.position.sequence ? 'behind' : 'differs'
+}

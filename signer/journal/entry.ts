@@ -1,0 +1,87 @@
+/** The lines of the journal. */
+
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+
+/** Hash of the head of an empty journal. */
+export const EMPTY_HEAD = '0'.repeat(64)
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const chained = {
+  /** From 1 without a gap, but for the jump of an `unlocked` entry. */
+  sequence: z.int().min(1),
+  /** Hash of the line before. */
+  previous: hash,
+  /** ISO 8601 UTC. */
+  at: z.string(),
+}
+const conflict = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('evm'),
+    chain_id: z.int(),
+    /** Lower case. */
+    from: z.string(),
+    nonce: z.int().min(0),
+  }),
+  z.strictObject({
+    kind: z.literal('utxo'),
+    network: z.string(),
+    /** The first input's outpoint, `txid:vout`. */
+    anchor: z.string(),
+    inputs: z.array(z.string()).min(1),
+  }),
+])
+
+/** What a journal line says. */
+export const entrySchema = z.discriminatedUnion('type', [
+  /** A payload passed every check: from here on it counts as signed. Synced before the key is touched. */
+  z.strictObject({
+    ...chained,
+    type: z.literal('decided'),
+    request: z.string(),
+    attempt: z.int(),
+    intent: z.string(),
+    intent_hash: hash,
+    payload_hash: hash,
+    conflict,
+    /** `caip2/native` or `caip2/contract`. */
+    asset: z.string(),
+    /** Base units that leave to recipients. */
+    amount: z.string().regex(/^\d+$/),
+    /** The most that it costs, in base units of the native coin. */
+    fee: z.string().regex(/^\d+$/),
+    policy_hash: hash,
+  }),
+  /** The bytes that came of it. */
+  z.strictObject({
+    ...chained,
+    type: z.literal('signed'),
+    intent: z.string(),
+    payload_hash: hash,
+    transaction_hash: z.string(),
+    /** SHA-256 of the text below. */
+    signed_hash: hash,
+    signed_transaction: z.string(),
+  }),
+  /** From here on only intents created later are new: what was signed before is not all in this journal. */
+  z.strictObject({ ...chained, type: z.literal('restored'), reason: z.string() }),
+  /** The operator accepted that entries up to the platform's known head are lost. */
+  z.strictObject({
+    ...chained,
+    type: z.literal('unlocked'),
+    known_head: hash,
+    known_sequence: z.int().min(0),
+  }),
+])
+
+export type JournalEntry = z.infer<typeof entrySchema>
+export type ConflictSet = z.infer<typeof conflict>
+
+type WithoutChain<T> = T extends unknown ? Omit<T, 'sequence' | 'previous' | 'at'> : never
+/** An entry before it has its place in the chain. */
+export type NewJournalEntry = WithoutChain<JournalEntry>
+
+/** Lower-case hex SHA-256 of `"keyturn-journal-v1\n"` and the line without its newline. */
+export function entryHash(line: string | Buffer): string {
+  return createHash('sha256').update('keyturn-journal-v1\n').update(line).digest('hex')
+}

@@ -1,0 +1,211 @@
+/** What this signer has decided: the memory that makes a second payment impossible. */
+
+import { createHash } from 'node:crypto'
+import { type ConflictSet, EMPTY_HEAD, entryHash, type JournalEntry, type NewJournalEntry } from './entry.js'
+import type { JournalStore } from './journal-store.js'
+import { type JournalLine, readJournal } from './read-journal.js'
+
+/** Head and sequence of a journal. */
+export interface JournalPosition {
+  readonly head: string
+  readonly sequence: number
+}
+
+/** What the journal knows of an intent. */
+export interface IntentRecord {
+  readonly intentHash: string
+  /** Of the first payload; every later one must lie in it. */
+  readonly conflict: ConflictSet
+  /** Payload hashes that were decided, and where the signed bytes lie. */
+  readonly payloads: Map<string, SignedPlace | null>
+}
+
+interface SignedPlace {
+  readonly offset: number
+  readonly length: number
+}
+
+/** Decisions on one asset, oldest first; `sum` is what lies in the window, which begins at `start`. */
+interface Spending {
+  readonly entries: { readonly at: number; readonly amount: bigint }[]
+  start: number
+  sum: bigint
+}
+
+/** The rolling window of limits. */
+export const LIMIT_WINDOW_MS = 86_400_000
+
+/** An append-only, hash-chained journal with the indexes that checks ask. */
+export class Journal {
+  readonly #store: JournalStore
+  readonly #now: () => number
+  readonly #intents = new Map<string, IntentRecord>()
+  readonly #nonces = new Map<string, string>()
+  readonly #outpoints = new Map<string, string>()
+  readonly #spending = new Map<string, Spending>()
+  readonly #hashes = new Map<number, string>()
+  readonly #accepted = new Map<number, string>()
+  #position: JournalPosition = { head: EMPTY_HEAD, sequence: 0 }
+  #durable: JournalPosition = this.#position
+  #length = 0
+  #fence: number | null = null
+  /** Bytes of a torn tail that were cut off when it was opened. */
+  readonly tornBytes: number
+
+  /**
+   * Opens a journal.
+   *
+   * @param now - Milliseconds since the epoch.
+   * @param mode - `read` leaves a torn tail alone: another process may be writing it.
+   * @throws Error when the chain is damaged.
+   */
+  constructor(store: JournalStore, now: () => number = Date.now, mode: 'read' | 'write' = 'write') {
+    this.#store = store
+    this.#now = now
+    const bytes = store.read()
+    const { lines, goodLength } = readJournal(bytes)
+    this.tornBytes = bytes.length - goodLength
+    if (this.tornBytes > 0 && mode === 'write') store.truncate(goodLength)
+    for (const line of lines) this.#index(line)
+    this.#length = goodLength
+    if (mode === 'write' && lines.length > 0) store.sync()
+    this.#durable = this.#position
+  }
+
+  /** The last entry written. */
+  get position(): JournalPosition {
+    return this.#position
+  }
+
+  /** The last entry that survives a power cut: what the platform is told. */
+  get durable(): JournalPosition {
+    return this.#durable
+  }
+
+  /** Milliseconds before which an intent that is not in the journal cannot be taken as new; null means no such time. */
+  get fence(): number | null {
+    return this.#fence
+  }
+
+  intent(id: string): IntentRecord | undefined {
+    return this.#intents.get(id)
+  }
+
+  /** The intent whose first payload uses this nonce. @param from - Lower case. */
+  nonceOwner(chainId: number, from: string, nonce: number): string | undefined {
+    return this.#nonces.get(`${chainId}/${from}/${nonce}`)
+  }
+
+  /** The intent whose first payload spends this outpoint. */
+  outpointOwner(network: string, outpoint: string): string | undefined {
+    return this.#outpoints.get(`${network}/${outpoint}`)
+  }
+
+  /** Base units of an asset that were decided in the window before `now`, each intent once. */
+  spent(asset: string, now: number): bigint {
+    const spending = this.#spending.get(asset)
+    if (!spending) return 0n
+    for (;;) {
+      const oldest = spending.entries[spending.start]
+      if (!oldest || oldest.at > now - LIMIT_WINDOW_MS) return spending.sum
+      spending.sum -= oldest.amount
+      spending.start++
+    }
+  }
+
+  /** Whether this entry is here, or was accepted by the operator as lost. */
+  knows(position: JournalPosition): boolean {
+    if (position.sequence === 0) return position.head === EMPTY_HEAD
+    return (
+      this.#hashes.get(position.sequence) === position.head ||
+      this.#accepted.get(position.sequence) === position.head
+    )
+  }
+
+  /** The signed bytes of a payload, if it came to that. */
+  signedTransaction(record: IntentRecord, payloadHash: string): { raw: string; hash: string } | null {
+    const place = record.payloads.get(payloadHash)
+    if (!place) return null
+    const entry = JSON.parse(this.#store.readAt(place.offset, place.length).toString('utf8')) as JournalEntry
+    if (entry.type !== 'signed') throw new Error('The journal does not hold what it should')
+    if (createHash('sha256').update(entry.signed_transaction).digest('hex') !== entry.signed_hash) {
+      throw new Error('Signed bytes in the journal are damaged')
+    }
+    return { raw: entry.signed_transaction, hash: entry.transaction_hash }
+  }
+
+  /** Appends an entry; it counts at once and is durable after `sync`. */
+  append(entry: NewJournalEntry): void {
+    // An unlock jumps over the sequences that the platform knows and this journal lost.
+    const base =
+      entry.type === 'unlocked'
+        ? Math.max(this.#position.sequence, entry.known_sequence)
+        : this.#position.sequence
+    const full = {
+      sequence: base + 1,
+      previous: this.#position.head,
+      at: new Date(this.#now()).toISOString(),
+      ...entry,
+    } as JournalEntry
+    const text = Buffer.from(JSON.stringify(full))
+    this.#store.append(Buffer.concat([text, Buffer.from('\n')]))
+    this.#index({ entry: full, hash: entryHash(text), offset: this.#length, length: text.length })
+    this.#length += text.length + 1
+  }
+
+  /** Returns when everything appended is durable. @throws when it may not be: the process must then end. */
+  sync(): void {
+    this.#store.sync()
+    this.#durable = this.#position
+  }
+
+  close(): void {
+    this.#store.close()
+  }
+
+  #index({ entry, hash, offset, length }: JournalLine): void {
+    this.#position = { head: hash, sequence: entry.sequence }
+    this.#hashes.set(entry.sequence, hash)
+    switch (entry.type) {
+      case 'decided':
+        this.#indexDecision(entry)
+        break
+      case 'signed':
+        this.#intents.get(entry.intent)?.payloads.set(entry.payload_hash, { offset, length })
+        break
+      case 'restored':
+        this.#fence = Date.parse(entry.at)
+        break
+      case 'unlocked':
+        this.#fence = Date.parse(entry.at)
+        this.#accepted.set(entry.known_sequence, entry.known_head)
+        break
+    }
+  }
+
+  #indexDecision(entry: Extract<JournalEntry, { type: 'decided' }>): void {
+    const record = this.#intents.get(entry.intent)
+    if (record) {
+      if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
+      return
+    }
+    const { conflict } = entry
+    this.#intents.set(entry.intent, {
+      intentHash: entry.intent_hash,
+      conflict,
+      payloads: new Map([[entry.payload_hash, null]]),
+    })
+    if (conflict.kind === 'evm') {
+      this.#nonces.set(`${conflict.chain_id}/${conflict.from}/${conflict.nonce}`, entry.intent)
+    } else {
+      for (const each of conflict.inputs) this.#outpoints.set(`${conflict.network}/${each}`, entry.intent)
+    }
+    const spending = this.#spending.get(entry.asset) ?? { entries: [], start: 0, sum: 0n }
+    const amount = BigInt(entry.amount)
+    // A clock that was set back must not take entries out of order: they would leave the window too early.
+    const at = Math.max(Date.parse(entry.at), spending.entries.at(-1)?.at ?? 0)
+    spending.entries.push({ at, amount })
+    spending.sum += amount
+    this.#spending.set(entry.asset, spending)
+  }
+}

@@ -1,0 +1,102 @@
+/** The policy that `init` writes: the enabled networks, nobody who may approve yet. */
+
+import { formatAmount } from '../../domain/money.js'
+import type { Network, Networks } from '../../domain/network.js'
+import type { KeyRole } from '../../domain/signer-protocol.js'
+import type { PolicyFile, PolicyNetworkFile } from './policy.js'
+
+const GWEI_DECIMALS = 9
+
+/** Limits of one asset in whole coins; null is no limit. */
+export interface AssetLimit {
+  readonly perTransaction: string | null
+  readonly daily: string | null
+}
+
+/** Which wallets pay by default: on UTXO networks deposits too, on EVM networks the master and hot wallet. */
+const PAYING_ROLES: Readonly<Record<Network['family'], KeyRole[]>> = {
+  utxo: ['deposit', 'master', 'hot'],
+  evm: ['master', 'hot'],
+}
+
+/** A key at a higher index would hardly be found again from the seed alone. */
+const MAX_ADDRESS_INDEX = 10_000_000
+
+const DAY_SECONDS = 86_400
+
+/**
+ * Makes a policy for a freshly enrolled signer.
+ *
+ * @param limits - By `network:coin`; an asset that is not named has no limit, written as null.
+ */
+export function defaultPolicy(options: {
+  readonly merchantId: string
+  readonly platformPublicKey: string
+  readonly networks: Networks
+  readonly limits: ReadonlyMap<string, AssetLimit>
+}): PolicyFile {
+  const networks: Record<string, PolicyNetworkFile> = {}
+  for (const network of options.networks.values()) {
+    if (isSignable(network)) networks[network.name] = policyNetwork(network, options.limits)
+  }
+  return {
+    version: 1,
+    merchant_id: options.merchantId,
+    platform_public_key: options.platformPublicKey,
+    quorum: 2,
+    approvers: [],
+    allowed_kinds: ['withdrawal'],
+    approval_max_age_seconds: DAY_SECONDS,
+    clock_skew_seconds: 60,
+    networks,
+  }
+}
+
+/** Whether this signer knows how to sign there: EVM, and UTXO networks that pay to P2WPKH. */
+export function isSignable(network: Network): boolean {
+  return network.family === 'evm' || (network.script === 'p2wpkh' && network.address.bech32 !== null)
+}
+
+function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>): PolicyNetworkFile {
+  const native = network.coins[0]
+  if (!native) throw new Error(`Network ${network.name} has no native coin`)
+  const base = {
+    caip2: network.caip2,
+    derivation: { purpose: network.derivation.purpose, coin_type: network.derivation.coinType },
+    paying_roles: PAYING_ROLES[network.family],
+    max_address_index: MAX_ADDRESS_INDEX,
+    max_fee: formatAmount(network.fees.maxTotal, native.decimals),
+    assets: Object.fromEntries(
+      network.coins.map((coin) => {
+        const limit = limits.get(`${network.name}:${coin.name}`)
+        return [
+          coin.name,
+          {
+            contract: coin.contract,
+            decimals: coin.decimals,
+            per_transaction: limit?.perTransaction ?? null,
+            daily: limit?.daily ?? null,
+          },
+        ]
+      }),
+    ),
+  }
+  if (network.family === 'evm') {
+    return {
+      ...base,
+      family: 'evm',
+      chain_id: network.chainId,
+      max_fee_per_gas_gwei: formatAmount(network.fees.maxFeePerGas, GWEI_DECIMALS),
+    }
+  }
+  return {
+    ...base,
+    family: 'utxo',
+    address: {
+      bech32: network.address.bech32 ?? '',
+      pub_key_hash: network.address.pubKeyHash,
+      script_hash: network.address.scriptHash,
+    },
+    max_fee_rate: network.fees.maxRate,
+  }
+}

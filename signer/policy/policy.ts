@@ -1,0 +1,227 @@
+/** The customer's policy: what this signer may sign. Its file is the only source of trust besides the seed. */
+
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { z } from 'zod'
+import { canonicalJson } from '../../domain/intent.js'
+import { parseAmount } from '../../domain/money.js'
+import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
+
+const GWEI_DECIMALS = 9
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
+const amount = z.string().regex(/^(0|[1-9]\d*)(\.\d+)?$/, 'write a decimal amount in whole coins, e.g. "1.5"')
+const key = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'write 32 bytes in base64')
+const asset = z.strictObject({
+  /** EIP-55 address of an ERC-20 token, or null for the network's own coin. */
+  contract: z
+    .string()
+    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .nullable(),
+  decimals: z.int().min(0).max(36),
+  /** Whole coins; null is no limit and must be written. */
+  per_transaction: amount.nullable(),
+  /** Whole coins in any 24 hours; null is no limit and must be written. */
+  daily: amount.nullable(),
+})
+const shared = {
+  caip2: z.string(),
+  derivation: z.strictObject({ purpose: z.union([z.literal(44), z.literal(84)]), coin_type: z.int().min(0) }),
+  /** Whose keys may pay. */
+  paying_roles: z.array(z.enum(KEY_ROLES)),
+  max_address_index: z.int().min(0).max(0x7fff_ffff),
+  /** The most that one transaction may cost, in whole coins of the network's own coin. */
+  max_fee: amount,
+  assets: z.record(name, asset),
+}
+const network = z.discriminatedUnion('family', [
+  z.strictObject({
+    ...shared,
+    family: z.literal('utxo'),
+    address: z.strictObject({ bech32: z.string(), pub_key_hash: z.int(), script_hash: z.int() }),
+    /** sat/vB. */
+    max_fee_rate: z.number().positive(),
+  }),
+  z.strictObject({
+    ...shared,
+    family: z.literal('evm'),
+    chain_id: z.int().min(1),
+    max_fee_per_gas_gwei: amount,
+  }),
+])
+
+/** The file `policy.json`. */
+export const policySchema = z.strictObject({
+  version: z.literal(1),
+  merchant_id: z.string().min(1),
+  platform_public_key: key,
+  /** Distinct persons who must approve. Fewer than 2, or no approvers, denies everything. */
+  quorum: z.int(),
+  approvers: z.array(
+    z.strictObject({
+      approver_id: z.string().min(1),
+      person_id: z.string().min(1),
+      name: z.string(),
+      /** Base64 of the raw 32-byte Ed25519 key. */
+      public_key: key,
+    }),
+  ),
+  allowed_kinds: z.array(z.enum(['withdrawal'])),
+  approval_max_age_seconds: z.int().min(1),
+  clock_skew_seconds: z.int().min(0).max(3_600),
+  networks: z.record(name, network),
+})
+
+/** The policy as its file says it. */
+export type PolicyFile = z.infer<typeof policySchema>
+export type PolicyNetworkFile = PolicyFile['networks'][string]
+
+/** An approver whose key the customer pinned. */
+export interface PinnedApprover {
+  readonly approverId: string
+  readonly personId: string
+  readonly key: KeyObject
+}
+
+/** An asset with its limits in base units; null is no limit. */
+export interface PolicyAsset {
+  readonly coin: string
+  /** Lower case, or null. */
+  readonly contract: string | null
+  readonly decimals: number
+  readonly perTransaction: bigint | null
+  readonly daily: bigint | null
+}
+
+interface PolicyNetworkBase {
+  readonly name: string
+  readonly caip2: string
+  readonly derivation: { readonly purpose: number; readonly coin_type: number }
+  readonly payingRoles: readonly KeyRole[]
+  readonly maxAddressIndex: number
+  /** Base units of the native coin. */
+  readonly maxFee: bigint
+  readonly native: PolicyAsset
+  readonly assets: ReadonlyMap<string, PolicyAsset>
+}
+export interface PolicyUtxoNetwork extends PolicyNetworkBase {
+  readonly family: 'utxo'
+  readonly address: { readonly bech32: string; readonly pub_key_hash: number; readonly script_hash: number }
+  /** sat/vB. */
+  readonly maxFeeRate: number
+}
+export interface PolicyEvmNetwork extends PolicyNetworkBase {
+  readonly family: 'evm'
+  readonly chainId: number
+  /** Wei. */
+  readonly maxFeePerGas: bigint
+}
+export type PolicyNetwork = PolicyUtxoNetwork | PolicyEvmNetwork
+
+/** The policy ready for use: amounts in base units, keys parsed, networks by CAIP-2. */
+export interface Policy {
+  readonly file: PolicyFile
+  /** See `policyHash`. */
+  readonly hash: string
+  readonly merchantId: string
+  readonly quorum: number
+  readonly approvers: ReadonlyMap<string, PinnedApprover>
+  readonly allowedKinds: readonly string[]
+  readonly approvalMaxAgeMs: number
+  readonly clockSkewMs: number
+  readonly networks: ReadonlyMap<string, PolicyNetwork>
+}
+
+/** Lower-case hex SHA-256 of `"keyturn-policy-v1\n"` and the canonical JSON of the policy. */
+export function policyHash(file: PolicyFile): string {
+  return createHash('sha256')
+    .update(`keyturn-policy-v1\n${canonicalJson(file)}`)
+    .digest('hex')
+}
+
+/** Parses the text of `policy.json`. @throws Error that names what is wrong; the caller then denies everything. */
+export function parsePolicy(text: string): Policy {
+  const parsed = policySchema.safeParse(JSON.parse(text))
+  if (!parsed.success) throw new Error(`policy.json is not usable:\n${z.prettifyError(parsed.error)}`)
+  return compilePolicy(parsed.data)
+}
+
+/** Readies a policy for use. @throws Error when entries contradict each other. */
+export function compilePolicy(file: PolicyFile): Policy {
+  const networks = new Map<string, PolicyNetwork>()
+  for (const [networkName, entry] of Object.entries(file.networks)) {
+    if (networks.has(entry.caip2)) throw new Error(`policy.json: ${entry.caip2} is there twice`)
+    networks.set(entry.caip2, compileNetwork(networkName, entry))
+  }
+  return {
+    file,
+    hash: policyHash(file),
+    merchantId: file.merchant_id,
+    quorum: file.quorum,
+    approvers: compileApprovers(file),
+    allowedKinds: file.allowed_kinds,
+    approvalMaxAgeMs: file.approval_max_age_seconds * 1_000,
+    clockSkewMs: file.clock_skew_seconds * 1_000,
+    networks,
+  }
+}
+
+/** One key must not stand for two persons: the quorum counts persons. */
+function compileApprovers(file: PolicyFile): Map<string, PinnedApprover> {
+  const approvers = new Map<string, PinnedApprover>()
+  const keys = new Set<string>()
+  for (const each of file.approvers) {
+    if (approvers.has(each.approver_id))
+      throw new Error(`policy.json: approver ${each.approver_id} is there twice`)
+    if (keys.has(each.public_key))
+      throw new Error(`policy.json: two approvers have the key of ${each.approver_id}`)
+    keys.add(each.public_key)
+    const x = Buffer.from(each.public_key, 'base64').toString('base64url')
+    const pinned = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+    approvers.set(each.approver_id, { approverId: each.approver_id, personId: each.person_id, key: pinned })
+  }
+  return approvers
+}
+
+function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNetwork {
+  const assets = new Map(
+    Object.entries(entry.assets).map(([coin, each]): [string, PolicyAsset] => [
+      coin,
+      {
+        coin,
+        contract: each.contract?.toLowerCase() ?? null,
+        decimals: each.decimals,
+        perTransaction:
+          each.per_transaction === null ? null : parseAmount(each.per_transaction, each.decimals),
+        daily: each.daily === null ? null : parseAmount(each.daily, each.decimals),
+      },
+    ]),
+  )
+  const natives = [...assets.values()].filter((each) => each.contract === null)
+  const [native] = natives
+  if (!native || natives.length > 1) {
+    throw new Error(`policy.json: networks.${networkName} needs exactly one asset whose contract is null`)
+  }
+  const base = {
+    name: networkName,
+    caip2: entry.caip2,
+    derivation: entry.derivation,
+    payingRoles: entry.paying_roles,
+    maxAddressIndex: entry.max_address_index,
+    maxFee: parseAmount(entry.max_fee, native.decimals),
+    native,
+    assets,
+  }
+  if (entry.family === 'utxo') {
+    if (assets.size > 1) throw new Error(`policy.json: networks.${networkName} has no tokens`)
+    return { ...base, family: 'utxo', address: entry.address, maxFeeRate: entry.max_fee_rate }
+  }
+  if (entry.caip2 !== `eip155:${entry.chain_id}`) {
+    throw new Error(`policy.json: networks.${networkName}: caip2 and chain_id contradict each other`)
+  }
+  return {
+    ...base,
+    family: 'evm',
+    chainId: entry.chain_id,
+    maxFeePerGas: parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS),
+  }
+}

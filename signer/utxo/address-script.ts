@@ -1,0 +1,30 @@
+/** The script behind an address of a Bitcoin-like network. */
+
+import { Address, OutScript } from '@scure/btc-signer'
+
+/** Prefixes of a network's addresses; `bech32` is null where there is no SegWit. */
+export interface AddressPrefixes {
+  readonly bech32: string | null
+  readonly pub_key_hash: number
+  readonly script_hash: number
+}
+
+/** The script that pays to an address. @throws Error when the address is not one of this network. */
+export function addressScript(address: string, prefixes: AddressPrefixes): Uint8Array {
+  return OutScript.encode(Address(parameters(prefixes)).decode(address))
+}
+
+/** The P2WPKH address of HASH160 of a key. */
+export function p2wpkhAddress(keyHash: Uint8Array, prefixes: AddressPrefixes): string {
+  return Address(parameters(prefixes)).encode({ type: 'wpkh', hash: keyHash })
+}
+
+function parameters(prefixes: AddressPrefixes) {
+  // A prefix that no address has, where the network has no SegWit.
+  return {
+    bech32: prefixes.bech32 ?? 'none',
+    pubKeyHash: prefixes.pub_key_hash,
+    scriptHash: prefixes.script_hash,
+    wif: 0,
+  }
+}

@@ -1,0 +1,99 @@
+/** Parses a raw Bitcoin-like transaction, with or without witnesses (BIP-144); shares no code with the platform. */
+
+import { createHash } from 'node:crypto'
+import { ByteReader } from './byte-reader.js'
+
+export interface TransactionInput {
+  /** In the usual, reversed display order. */
+  readonly txid: string
+  readonly vout: number
+  readonly scriptSig: Uint8Array
+  readonly sequence: number
+  readonly witness: readonly Uint8Array[]
+  /** The 36 bytes as serialised. */
+  readonly outpointBytes: Uint8Array
+}
+
+export interface TransactionOutput {
+  readonly amount: bigint
+  readonly script: Uint8Array
+  /** Amount and script as serialised. */
+  readonly bytes: Uint8Array
+}
+
+export interface Transaction {
+  readonly version: number
+  readonly inputs: readonly TransactionInput[]
+  readonly outputs: readonly TransactionOutput[]
+  readonly locktime: number
+  /** Lower-case hex; the hash leaves witnesses out. */
+  readonly txid: string
+}
+
+/** No amount may exceed what a signed 64-bit integer holds. */
+const MAX_AMOUNT = (1n << 63n) - 1n
+
+/**
+ * Parses a transaction.
+ *
+ * @param form - `either` accepts witnesses; `stripped` (a PSBT's unsigned transaction) does not know them.
+ * @throws RangeError when the bytes are not exactly one canonical transaction.
+ */
+export function readTransaction(bytes: Uint8Array, form: 'either' | 'stripped'): Transaction {
+  const reader = new ByteReader(bytes)
+  const version = reader.i32()
+  const hasWitness = form === 'either' && bytes[4] === 0 && bytes[5] === 1
+  if (hasWitness) reader.take(2)
+  const bodyStart = reader.offset
+  const bare = Array.from({ length: count(reader, bytes) }, () => readInput(reader))
+  const outputs = Array.from({ length: count(reader, bytes) }, () => readOutput(reader, bytes))
+  const bodyEnd = reader.offset
+  const inputs = hasWitness ? bare.map((input) => ({ ...input, witness: readWitness(reader, bytes) })) : bare
+  if (hasWitness && inputs.every((input) => input.witness.length === 0)) {
+    throw new RangeError('A transaction without witnesses is serialised with a witness marker')
+  }
+  const locktime = reader.u32()
+  if (!reader.atEnd) throw new RangeError('Bytes follow the transaction')
+  const txid = hasWitness
+    ? hashOf(bytes.subarray(0, 4), bytes.subarray(bodyStart, bodyEnd), bytes.subarray(bytes.length - 4))
+    : hashOf(bytes)
+  return { version, inputs, outputs, locktime, txid }
+}
+
+/** Each item takes at least one byte, so a larger count than there are bytes is a lie that must not allocate. */
+function count(reader: ByteReader, bytes: Uint8Array): number {
+  const value = reader.compactSize()
+  if (value > bytes.length) throw new RangeError('A count exceeds the bytes')
+  return value
+}
+
+function readInput(reader: ByteReader): TransactionInput {
+  const outpointBytes = reader.take(36)
+  const view = Buffer.from(outpointBytes.buffer, outpointBytes.byteOffset, 36)
+  return {
+    txid: Buffer.from(view.subarray(0, 32)).reverse().toString('hex'),
+    vout: view.readUInt32LE(32),
+    outpointBytes,
+    scriptSig: reader.takeSized(),
+    sequence: reader.u32(),
+    witness: [],
+  }
+}
+
+function readOutput(reader: ByteReader, bytes: Uint8Array): TransactionOutput {
+  const start = reader.offset
+  const amount = reader.u64()
+  if (amount > MAX_AMOUNT) throw new RangeError('An output amount is out of range')
+  const script = reader.takeSized()
+  return { amount, script, bytes: bytes.subarray(start, reader.offset) }
+}
+
+function readWitness(reader: ByteReader, bytes: Uint8Array): Uint8Array[] {
+  return Array.from({ length: count(reader, bytes) }, () => reader.takeSized())
+}
+
+function hashOf(...parts: readonly Uint8Array[]): string {
+  const once = createHash('sha256')
+  for (const part of parts) once.update(part)
+  return createHash('sha256').update(once.digest()).digest().reverse().toString('hex')
+}

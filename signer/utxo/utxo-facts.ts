@@ -1,0 +1,135 @@
+/** What a PSBT really says, computed once for all checks: amounts from the parents, keys from the own seed. */
+
+import type { Keyring, LeafKey } from '../keys/keyring.js'
+import { addressScript } from './address-script.js'
+import { p2wpkhScript, sameScript } from './p2wpkh.js'
+import { type Psbt, type PsbtInput, readPsbt } from './read-psbt.js'
+import type { TransactionOutput } from './read-transaction.js'
+
+/** An input with what the signer found out about it. */
+export interface UtxoFactsInput extends PsbtInput {
+  /** `txid:vout` */
+  readonly outpoint: string
+  /** The output that is spent, from the parent; null when the parent is missing or has no such output. */
+  readonly spent: TransactionOutput | null
+  /** The claimed path; null unless there is exactly one claim. */
+  readonly path: readonly number[] | null
+  /** The key that the own seed has at that path; derived when asked, so that a hostile path costs nothing before its check. */
+  readonly key: () => LeafKey | null
+}
+
+/** An output that is not one of the intent's. */
+export interface ExtraOutput extends TransactionOutput {
+  readonly index: number
+  readonly path: readonly number[] | null
+}
+
+export interface UtxoFacts {
+  readonly psbt: Psbt
+  readonly inputs: readonly UtxoFactsInput[]
+  /** Base units of all outputs that are spent, from their parents. */
+  readonly amountIn: bigint
+  readonly amountOut: bigint
+  /** amountIn − amountOut; negative when the transaction is nonsense. */
+  readonly fee: bigint
+  /** Scripts and amounts that the intent asks for, after the fee where the recipient pays it. */
+  readonly wanted: readonly {
+    readonly address: string
+    readonly script: Uint8Array
+    readonly amount: bigint
+  }[]
+  /** Those of `wanted` that no output pays exactly. */
+  readonly missing: UtxoFacts['wanted']
+  /** Outputs that pay none of `wanted`: change, or something that must not be. */
+  readonly extra: readonly ExtraOutput[]
+  /** Virtual bytes once signed (BIP-141), with 71-byte signatures. */
+  readonly vsize: number
+}
+
+/** Marker, flag, and per input: count, length, 71-byte signature with its hash type, length, 33-byte key. */
+const WITNESS_MARKER_BYTES = 2
+const WITNESS_BYTES_PER_INPUT = 1 + 1 + 72 + 1 + 33
+
+/** @throws RangeError when the PSBT does not parse; Error when a recipient's address is none of this network. */
+export function utxoFacts(
+  psbtBase64: string,
+  intent: {
+    readonly outputs: readonly { readonly address: string; readonly amount: string }[]
+    readonly fee_payer: 'sender' | 'recipient'
+  },
+  prefixes: Parameters<typeof addressScript>[1],
+  keyring: Keyring,
+): UtxoFacts {
+  const psbt = readPsbt(psbtBase64)
+  const inputs = psbt.transaction.inputs.map((input, index): UtxoFactsInput => {
+    const fields = psbt.inputs[index]
+    if (!fields) throw new RangeError('An input has no fields')
+    const [origin] = fields.origins
+    const path = origin && fields.origins.length === 1 ? origin.path : null
+    return {
+      ...fields,
+      outpoint: `${input.txid}:${input.vout}`,
+      spent: fields.parent?.outputs[input.vout] ?? null,
+      path,
+      key: () => (path && path.length > 0 ? keyring.at(path) : null),
+    }
+  })
+  const amountIn = inputs.reduce((sum, input) => sum + (input.spent?.amount ?? 0n), 0n)
+  const amountOut = psbt.transaction.outputs.reduce((sum, output) => sum + output.amount, 0n)
+  const fee = amountIn - amountOut
+  const wanted = intent.outputs.map((output) => ({
+    address: output.address,
+    script: addressScript(output.address, prefixes),
+    amount: BigInt(output.amount) - (intent.fee_payer === 'recipient' ? fee : 0n),
+  }))
+  return {
+    psbt,
+    inputs,
+    amountIn,
+    amountOut,
+    fee,
+    wanted,
+    ...matchOutputs(psbt, wanted),
+    vsize: vsizeOf(psbt),
+  }
+}
+
+/** Whether an output pays to the own key at its claimed path. */
+export function isOwnOutput(output: ExtraOutput, keyring: Keyring): boolean {
+  return output.path !== null && output.path.length > 0
+    ? sameScript(output.script, p2wpkhScript(keyring.at(output.path).keyHash))
+    : false
+}
+
+/** Takes each wanted payment out of the outputs once: the same address twice must be paid twice. */
+function matchOutputs(psbt: Psbt, wanted: UtxoFacts['wanted']): Pick<UtxoFacts, 'missing' | 'extra'> {
+  const left = psbt.transaction.outputs.map((output, index): ExtraOutput => {
+    const origins = psbt.outputs[index]?.origins ?? []
+    return { ...output, index, path: origins.length === 1 ? (origins[0]?.path ?? null) : null }
+  })
+  const missing: UtxoFacts['wanted'][number][] = []
+  for (const each of wanted) {
+    const found = left.findIndex(
+      (output) => output.amount === each.amount && sameScript(output.script, each.script),
+    )
+    if (found === -1) missing.push(each)
+    else left.splice(found, 1)
+  }
+  return { missing, extra: left }
+}
+
+function vsizeOf(psbt: Psbt): number {
+  const { inputs, outputs } = psbt.transaction
+  const base =
+    8 +
+    compactSizeLength(inputs.length) +
+    inputs.length * 41 +
+    compactSizeLength(outputs.length) +
+    outputs.reduce((sum, output) => sum + output.bytes.length, 0)
+  const witness = WITNESS_MARKER_BYTES + inputs.length * WITNESS_BYTES_PER_INPUT
+  return Math.ceil((base * 4 + witness) / 4)
+}
+
+function compactSizeLength(value: number): number {
+  return value < 0xfd ? 1 : value <= 0xffff ? 3 : 5
+}
