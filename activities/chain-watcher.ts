@@ -1,0 +1,90 @@
+/** The activity of the chain watcher: one long, heartbeating run of the loop that follows a chain. */
+
+import { CancelledFailure, Context } from '@temporalio/activity'
+import type { ChainAdapter } from '../chains/adapter.js'
+import type { Sql } from '../db/connect.js'
+import type { ChainWatcherInput } from '../workflows/start.js'
+import { fastForwardAddresses } from './chain/fast-forward-addresses.js'
+import { follow } from './chain/follow.js'
+import type { Logger } from './logger.js'
+import type { WorkflowGate } from './workflow-gate.js'
+
+export interface ChainWatcherDeps {
+  readonly sql: Sql
+  /** Adapter of an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
+  readonly adapter: (network: string) => ChainAdapter
+  readonly gate: WorkflowGate
+  readonly log: Logger
+  /** Aborted when the process is asked to stop, so that another one takes over at once. */
+  readonly stopping: AbortSignal
+}
+
+/** One run; afterwards the workflow continues as new, so that its history stays short. */
+const RUN_MS = 3_600_000
+const HEARTBEAT_MS = 2_000
+/** A loop without a step for this long hangs: heartbeats cease, and Temporal hands the chain to another attempt. */
+const HANGS_AFTER_MS = 120_000
+
+export type ChainWatcherActivities = ReturnType<typeof createChainWatcherActivities>
+
+/** What the workflow `chainWatcher` asks the world to do. */
+export function createChainWatcherActivities(deps: ChainWatcherDeps) {
+  const { log } = deps
+  const fastForwarded = new Set<string>()
+
+  /** Once a process and network, beside the scan: a database that was restored may have counters of yesterday. */
+  async function fastForward(network: string, adapter: ChainAdapter): Promise<void> {
+    if (fastForwarded.has(network)) return
+    try {
+      const skipped = await fastForwardAddresses(deps.sql, adapter)
+      if (skipped > 0) log.warn({ network, skipped }, 'Addresses beyond the counter were used: it was raised')
+      fastForwarded.add(network)
+    } catch (error) {
+      // The node is down, or slow: scanning says so better, and the next run looks again.
+      log.warn({ network, err: error }, 'Whether addresses beyond the counter were used could not be asked')
+    }
+  }
+
+  return {
+    /** Follows the chain for an hour, or until this worker stops. */
+    async followChain({ network }: ChainWatcherInput): Promise<void> {
+      const context = Context.current()
+      const adapter = deps.adapter(network)
+      let height: number | null = null
+      let steppedAt = Date.now()
+      const hung = new AbortController()
+      const signal = AbortSignal.any([context.cancellationSignal, deps.stopping, hung.signal])
+      const heart = setInterval(() => {
+        if (Date.now() - steppedAt < HANGS_AFTER_MS) context.heartbeat({ height })
+        else hung.abort()
+      }, HEARTBEAT_MS)
+      try {
+        const forward = fastForward(network, adapter)
+        const loop = follow({
+          sql: deps.sql,
+          adapter,
+          gate: deps.gate,
+          log,
+          signal,
+          until: Date.now() + RUN_MS,
+          onStep(now) {
+            height = now ?? height
+            steppedAt = Date.now()
+          },
+        })
+        await Promise.race([Promise.all([loop, forward]), rejection(hung.signal, network)])
+      } finally {
+        clearInterval(heart)
+      }
+      if (context.cancellationSignal.aborted) throw new CancelledFailure('Told to stop')
+    },
+  }
+}
+
+function rejection(signal: AbortSignal, network: string): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new Error(`Following ${network} hangs; starting over`)), {
+      once: true,
+    })
+  })
+}

@@ -1,0 +1,132 @@
+/** Brings the scanned chain up to the node's head: blocks in order, never one left out, reorgs undone first. */
+
+import type { Block, BlockRef, ChainAdapter, Transfer } from '../../chains/adapter.js'
+import { applyBlocks, type MinedTransfer } from '../../db/chain/apply-blocks.js'
+import { blockHashAt } from '../../db/chain/block-hash-at.js'
+import { type ChainCursor, readCursor } from '../../db/chain/chain-cursor.js'
+import { findFork } from '../../db/chain/find-fork.js'
+import { type Match, matchTransfers } from '../../db/chain/match-transfers.js'
+import { rollBack } from '../../db/chain/roll-back.js'
+import type { Sql } from '../../db/connect.js'
+import { describeMatches } from './describe-matches.js'
+import { placeCursor } from './place-cursor.js'
+
+/** Blocks asked for at a time while catching up; the adapter gives fewer where they are large. */
+const RANGE = 100
+
+export interface AdvanceOptions {
+  readonly signal?: AbortSignal
+  /** Called with the node's head before the first block. */
+  readonly onHead?: (head: BlockRef, cursor: ChainCursor) => Promise<void>
+  /** Called after every commit. */
+  readonly onProgress?: (cursor: ChainCursor) => void
+  /** Whether details that the node does not give are left out instead of stopping the scan. */
+  readonly tolerant?: boolean
+}
+
+export interface Advanced {
+  readonly head: BlockRef
+  readonly cursor: ChainCursor
+  /** Blocks taken back. */
+  readonly rolledBack: number
+}
+
+/** One pass. @throws What the node or the database throws; everything committed before stays. */
+export async function advanceChain(
+  sql: Sql,
+  adapter: ChainAdapter,
+  options: AdvanceOptions = {},
+): Promise<Advanced> {
+  const { name } = adapter.network
+  const head = await adapter.head()
+  let cursor = (await readCursor(sql, name)) ?? (await placeCursor(sql, adapter, head))
+  let rolledBack = 0
+  await options.onHead?.(head, cursor)
+
+  // A node below us that agrees with us is merely behind; one that disagrees has seen a reorg.
+  if (head.height <= cursor.height) {
+    const ours = head.height === cursor.height ? cursor.hash : await blockHashAt(sql, name, head.height)
+    if (ours === null || ours === head.hash) return { head, cursor, rolledBack }
+    rolledBack += await undo(sql, adapter, cursor)
+    cursor = (await readCursor(sql, name)) ?? cursor
+    options.onProgress?.(cursor)
+  }
+
+  let ahead: { readonly from: number; readonly blocks: Promise<Block[]> } | null = null
+  while (cursor.height < head.height && !options.signal?.aborted) {
+    const from = cursor.height + 1
+    const blocks = linked(
+      await (ahead?.from === from
+        ? ahead.blocks
+        : adapter.blocks(from, Math.min(head.height, from + RANGE - 1))),
+      from,
+    )
+    const last = blocks.at(-1)
+    if (!last) throw new Error(`The node of ${name} gave no block ${from}`)
+    // The next range is on its way while this one is written.
+    ahead = last.height < head.height ? fetchAhead(adapter, last.height + 1, head.height) : null
+
+    const hits = await describeMatches(
+      sql,
+      adapter,
+      await matchBlocks(sql, name, blocks),
+      (transfer) => transfer.block.hash,
+      options.tolerant ?? false,
+    )
+    const applied = await applyBlocks(sql, adapter.network, blocks, hits)
+    if (applied.kind === 'applied') cursor = { height: last.height, hash: last.hash }
+    else {
+      if (applied.kind === 'reorg') rolledBack += await undo(sql, adapter, cursor)
+      ahead = null
+      cursor = (await readCursor(sql, name)) ?? cursor
+    }
+    options.onProgress?.(cursor)
+  }
+  return { head, cursor, rolledBack }
+}
+
+/** All blocks in one probe; only what matched learns which block it is in. */
+async function matchBlocks(
+  sql: Sql,
+  network: string,
+  blocks: readonly Block[],
+): Promise<Match<MinedTransfer>[]> {
+  const transfers: Transfer[] = []
+  for (const block of blocks) for (const transfer of block.transfers) transfers.push(transfer)
+  const matched = new Map(
+    (await matchTransfers(sql, network, transfers)).map((match) => [match.transfer, match.address]),
+  )
+  if (matched.size === 0) return []
+  return blocks.flatMap((block) =>
+    block.transfers.flatMap((transfer) => {
+      const address = matched.get(transfer)
+      return address ? [{ transfer: { ...transfer, block }, address }] : []
+    }),
+  )
+}
+
+/** The part of a fetched range that is one chain; where the node changed its mind in between, the rest is fetched anew. */
+function linked(blocks: readonly Block[], from: number): Block[] {
+  const chain: Block[] = []
+  for (const block of blocks) {
+    const below = chain.at(-1)
+    if (block.height !== from + chain.length || (below && block.parentHash !== below.hash)) break
+    chain.push(block)
+  }
+  return chain
+}
+
+function fetchAhead(adapter: ChainAdapter, from: number, head: number) {
+  const blocks = adapter.blocks(from, Math.min(head, from + RANGE - 1))
+  // Thrown where it is awaited, if it ever is.
+  blocks.catch(() => {})
+  return { from, blocks }
+}
+
+async function undo(sql: Sql, adapter: ChainAdapter, cursor: ChainCursor): Promise<number> {
+  const fork = await findFork(sql, adapter, cursor)
+  if (fork.height >= cursor.height)
+    throw new Error(`The nodes of ${adapter.network.name} disagree about block ${cursor.height}`)
+  const result = await rollBack(sql, adapter.network, cursor, fork)
+  return result.kind === 'rolled_back' ? result.blocks : 0
+}

@@ -1,0 +1,119 @@
+/** Starts and wakes the workflows that the rows of a network ask for; the rows remember what was delivered. */
+
+import type { Sql } from '../../db/connect.js'
+import {
+  depositSignals,
+  markDepositsSignalled,
+  markDepositsStarted,
+  markDepositsUnstarted,
+  markTransactionsSignalled,
+  transactionSignals,
+  unstartedDeposits,
+} from '../../db/deposits/pending-signals.js'
+import type { Network } from '../../domain/network.js'
+import { depositId, withdrawalId } from '../../workflows/ids.js'
+import { mapConcurrently } from '../map-concurrently.js'
+import type { WorkflowGate } from '../workflow-gate.js'
+
+/** Calls to Temporal under way at a time. */
+const CONCURRENCY = 24
+
+export interface Dispatched {
+  readonly started: number
+  readonly signalled: number
+}
+
+/**
+ * Delivers until nothing is pending.
+ *
+ * @param again - Also signals sent before this instant to workflows that did not move since.
+ * @throws What Temporal or the database throws; what was delivered is remembered.
+ */
+export async function dispatchPending(
+  sql: Sql,
+  network: Network,
+  gate: WorkflowGate,
+  again: Date | null = null,
+): Promise<Dispatched> {
+  let started = 0
+  let signalled = 0
+  for (;;) {
+    const deposits = await startDeposits(sql, network, gate)
+    const signals =
+      (await signalDeposits(sql, network, gate, again)) + (await signalOwn(sql, network, gate, again))
+    started += deposits
+    signalled += signals
+    // What was signalled again is not pending any more, so this ends.
+    if (deposits + signals === 0) return { started, signalled }
+  }
+}
+
+async function startDeposits(sql: Sql, network: Network, gate: WorkflowGate): Promise<number> {
+  const pending = await unstartedDeposits(sql, network)
+  await deliver(
+    pending,
+    async (deposit) => {
+      await gate.startDeposit(deposit.input)
+      return true
+    },
+    (started) => markDepositsStarted(sql, started),
+  )
+  return pending.length
+}
+
+async function signalDeposits(
+  sql: Sql,
+  network: Network,
+  gate: WorkflowGate,
+  again: Date | null,
+): Promise<number> {
+  const pending = await depositSignals(sql, network.name, again)
+  const lost: string[] = []
+  await deliver(
+    pending,
+    async (deposit) => {
+      const found = await gate.signal(depositId(network.name, deposit.txid, deposit.index), deposit.signal)
+      // Nobody waits for bad news of a finished deposit; at its threshold one must be there to act.
+      if (found || deposit.signal !== 'heightReached') return true
+      lost.push(deposit.id)
+      return false
+    },
+    (delivered) => markDepositsSignalled(sql, delivered),
+  )
+  await markDepositsUnstarted(sql, lost)
+  return pending.length
+}
+
+async function signalOwn(
+  sql: Sql,
+  network: Network,
+  gate: WorkflowGate,
+  again: Date | null,
+): Promise<number> {
+  const pending = await transactionSignals(sql, network.name, again)
+  await deliver(
+    pending,
+    async (transaction) => {
+      await gate.signal(withdrawalId(transaction.subjectId), transaction.signal)
+      return true
+    },
+    (delivered) => markTransactionsSignalled(sql, delivered),
+  )
+  return pending.length
+}
+
+/** Remembers what was delivered also when a later one fails. */
+async function deliver<T>(
+  items: readonly T[],
+  send: (item: T) => Promise<boolean>,
+  remember: (delivered: readonly T[]) => Promise<void>,
+): Promise<void> {
+  const delivered: T[] = []
+  try {
+    await mapConcurrently(items, CONCURRENCY, async (item) => {
+      if (await send(item)) delivered.push(item)
+    })
+  } finally {
+    await remember(delivered)
+  }
+}

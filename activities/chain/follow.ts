@@ -1,0 +1,137 @@
+/** Follows one chain until told to stop: blocks, mempool, fees, health, and the workflows that rows ask for. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
+import type { ChainCursor } from '../../db/chain/chain-cursor.js'
+import { type ChainHealth, setChainHealth } from '../../db/chain/set-chain-health.js'
+import type { Sql } from '../../db/connect.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { Logger } from '../logger.js'
+import type { WorkflowGate } from '../workflow-gate.js'
+import { advanceChain } from './advance-chain.js'
+import { createDispatcher } from './create-dispatcher.js'
+import { dispatchPending } from './dispatch-pending.js'
+import { lookAtMempool } from './look-at-mempool.js'
+import { refreshFees } from './refresh-fees.js'
+
+export interface FollowOptions {
+  readonly sql: Sql
+  readonly adapter: ChainAdapter
+  readonly gate: WorkflowGate
+  readonly log: Logger
+  /** Ends the loop after the step under way. */
+  readonly signal: AbortSignal
+  /** Unix milliseconds after which the loop ends by itself. */
+  readonly until: number
+  /** Called at every step, so that a loop that hangs is noticed. */
+  readonly onStep?: (height: number | null) => void
+}
+
+const FEES_EVERY_MS = 10_000
+/** Unchanged health is written this often, so that a stale row shows a dead watcher. */
+const HEALTH_EVERY_MS = 5_000
+/** A chain that is this many blocks ahead of us is shown as being caught up with. */
+const BEHIND_BLOCKS = 20
+const MAX_BACKOFF_MS = 10_000
+/** After so many failures in a row the details of a deposit are done without: its credit matters more. */
+const TOLERANT_AFTER = 5
+
+/** Returns when stopped or due; errors of the node and the database are shown as health and tried again. */
+export async function follow(options: FollowOptions): Promise<void> {
+  const { sql, adapter, gate, log, signal } = options
+  const { network } = adapter
+  const dispatcher = createDispatcher(() => dispatchPending(sql, network, gate), log)
+  const health = createHealth(sql, network.name)
+  let seen: ReadonlySet<string> = new Set()
+  let feesAt = 0
+  let failures = 0
+  let mempoolNote: string | null = null
+  const step = (cursor: ChainCursor | null) => options.onStep?.(cursor?.height ?? null)
+
+  while (!signal.aborted && Date.now() < options.until) {
+    try {
+      const { head, cursor, rolledBack } = await advanceChain(sql, adapter, {
+        signal,
+        tolerant: failures >= TOLERANT_AFTER,
+        onHead: async (now, at) => {
+          step(at)
+          if (now.height - at.height > BEHIND_BLOCKS) await health.set(catchingUp(now, at))
+        },
+        onProgress: (at) => {
+          step(at)
+          dispatcher.kick()
+        },
+      })
+      if (rolledBack > 0) {
+        log.warn({ network: network.name, blocks: rolledBack }, 'Blocks left the chain and were taken back')
+        // What went back to the mempool was seen there before.
+        seen = new Set()
+      }
+      failures = 0
+      dispatcher.kick()
+      // The mempool and fees are for show and speed: the books only follow blocks.
+      try {
+        if (!signal.aborted && head.height <= cursor.height) {
+          seen = await lookAtMempool(sql, adapter, seen)
+          dispatcher.kick()
+        }
+        if (Date.now() - feesAt >= FEES_EVERY_MS) {
+          await refreshFees(sql, adapter)
+          feesAt = Date.now()
+        }
+        mempoolNote = null
+      } catch (error) {
+        mempoolNote = `Mempool or fees cannot be read: ${explain(error)}`
+        log.warn({ network: network.name, err: error }, 'The mempool or the fees could not be read')
+      }
+      await health.set(healthOf(head, cursor, mempoolNote))
+      step(cursor)
+    } catch (error) {
+      failures += 1
+      log.warn(
+        { network: network.name, failures, err: error },
+        'Following the chain failed; it is tried again',
+      )
+      await health.set({ headHeight: null, health: 'degraded', note: explain(error) }).catch(() => {})
+      step(null)
+    }
+    const pause = failures === 0 ? network.pollIntervalMs : Math.min(MAX_BACKOFF_MS, 250 * 2 ** failures)
+    await sleep(pause, undefined, { signal }).catch(() => {})
+  }
+  await dispatcher.idle()
+}
+
+function catchingUp(head: BlockRef, cursor: ChainCursor): ChainHealth {
+  const behind = head.height - cursor.height
+  return { headHeight: head.height, health: 'degraded', note: `${behind} blocks behind, catching up` }
+}
+
+function healthOf(head: BlockRef, cursor: ChainCursor, mempoolNote: string | null): ChainHealth {
+  if (head.height < cursor.height) {
+    const note = `The node is at block ${head.height}, ${cursor.height - head.height} below the last one seen; waiting for it`
+    return { headHeight: head.height, health: 'degraded', note }
+  }
+  return { headHeight: head.height, health: mempoolNote === null ? 'ok' : 'degraded', note: mempoolNote }
+}
+
+/** Only what is meant for people: other errors may carry addresses of nodes with their passwords. */
+function explain(error: unknown): string {
+  return error instanceof KeyturnError
+    ? error.message
+    : 'Following the chain failed; the log of the worker says why'
+}
+
+/** Writes health when it changes, and now and then when it does not. */
+function createHealth(sql: Sql, network: string) {
+  let last = ''
+  let writtenAt = 0
+  return {
+    async set(health: ChainHealth): Promise<void> {
+      const text = JSON.stringify(health)
+      if (text === last && Date.now() - writtenAt < HEALTH_EVERY_MS) return
+      await setChainHealth(sql, network, health)
+      last = text
+      writtenAt = Date.now()
+    },
+  }
+}

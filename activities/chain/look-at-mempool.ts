@@ -1,0 +1,24 @@
+import type { ChainAdapter } from '../../chains/adapter.js'
+import { applyMempool } from '../../db/chain/apply-mempool.js'
+import { matchTransfers } from '../../db/chain/match-transfers.js'
+import type { Sql } from '../../db/connect.js'
+import { describeMatches } from './describe-matches.js'
+
+/**
+ * Looks at the mempool and records what it means for us.
+ *
+ * @param seen - Transactions of the last look, which are not parsed again; empty after a start or a reorg.
+ * @returns What to pass as `seen` next time.
+ */
+export async function lookAtMempool(
+  sql: Sql,
+  adapter: ChainAdapter,
+  seen: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const look = await adapter.mempool(seen)
+  const matches = await matchTransfers(sql, adapter.network.name, look.transfers)
+  // A transaction may leave the mempool while it is looked at: what is not known yet is asked again once it is mined.
+  const hits = await describeMatches(sql, adapter, matches, () => null, true)
+  await applyMempool(sql, adapter.network, look, hits)
+  return look.txids
+}

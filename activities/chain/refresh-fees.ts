@@ -1,0 +1,34 @@
+import type { ChainAdapter, EvmAdapter, Priority, UtxoAdapter } from '../../chains/adapter.js'
+import { PRIORITY_PERCENT } from '../../chains/adapter.js'
+import { type NetworkFees, saveNetworkFees } from '../../db/chain/save-network-fees.js'
+import type { Sql } from '../../db/connect.js'
+
+/** Asks the node what transactions cost now and keeps it for the API's estimates. */
+export async function refreshFees(sql: Sql, adapter: ChainAdapter): Promise<void> {
+  const fees = isEvm(adapter) ? await evmFees(adapter) : await utxoFees(adapter)
+  await saveNetworkFees(sql, adapter.network.name, fees)
+}
+
+const isEvm = (adapter: ChainAdapter): adapter is EvmAdapter => adapter.network.family === 'evm'
+
+async function evmFees(adapter: EvmAdapter): Promise<NetworkFees> {
+  return byPriority(async (priority) => {
+    const fees = await adapter.fees(priority)
+    return {
+      max_fee_per_gas: fees.maxFeePerGas.toString(),
+      max_priority_fee_per_gas: fees.maxPriorityFeePerGas.toString(),
+    }
+  })
+}
+
+async function utxoFees(adapter: UtxoAdapter): Promise<NetworkFees> {
+  return byPriority((priority) => adapter.feeRate(priority))
+}
+
+async function byPriority<T>(ask: (priority: Priority) => Promise<T>): Promise<Record<Priority, T>> {
+  const priorities = Object.keys(PRIORITY_PERCENT) as Priority[]
+  const answers = await Promise.all(
+    priorities.map(async (priority) => [priority, await ask(priority)] as const),
+  )
+  return Object.fromEntries(answers) as Record<Priority, T>
+}

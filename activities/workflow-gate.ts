@@ -1,0 +1,27 @@
+/** How activities reach other workflows: started by row, signalled by id. */
+
+import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
+import { type DepositInput, startDeposit } from '../workflows/start.js'
+
+export interface WorkflowGate {
+  /** Starts the workflow of a deposit, or finds it running. */
+  startDeposit(input: DepositInput): Promise<void>
+  /** Signals a workflow. @returns False when none of this id is running. */
+  signal(workflowId: string, signal: string, ...args: unknown[]): Promise<boolean>
+}
+
+/** The gate to a Temporal server. */
+export function createWorkflowGate(client: WorkflowClient): WorkflowGate {
+  return {
+    startDeposit: (input) => startDeposit(client, input),
+    async signal(workflowId, signal, ...args) {
+      try {
+        await client.getHandle(workflowId).signal(signal, ...args)
+        return true
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false
+        throw error
+      }
+    },
+  }
+}

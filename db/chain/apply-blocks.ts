@@ -1,0 +1,163 @@
+/** Writes what blocks of a chain mean for us: everything that follows from them, and the cursor, in one transaction. */
+
+import type { Block, Spend, Transfer } from '../../chains/adapter.js'
+import type { Network } from '../../domain/network.js'
+import type { Sql, Transaction } from '../connect.js'
+import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import { depositEvent } from '../deposits/deposit-view.js'
+import { moveDeposit } from '../deposits/move-deposit.js'
+import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
+import type { NewEvent } from '../events/append-event.js'
+import { appendEvents } from '../events/append-events.js'
+import { lockCursor } from './chain-cursor.js'
+import { detailColumns, detectedDeposit, type Hit, hitKey } from './hit.js'
+import { mineOwnTransactions } from './mine-own-transactions.js'
+import { recordInputs } from './record-inputs.js'
+import { recordOutputs } from './record-outputs.js'
+import { replaceConflicting } from './replace-conflicting.js'
+import { spendOutputs } from './spend-outputs.js'
+
+/** A transfer with the block that it is in. */
+export interface MinedTransfer extends Transfer {
+  readonly block: Block
+}
+
+export type Applied =
+  | { readonly kind: 'applied'; readonly height: number }
+  /** The first block does not stand on the last one applied. */
+  | { readonly kind: 'reorg' }
+  /** Another watcher moved the cursor meanwhile: read it again. */
+  | { readonly kind: 'moved' }
+
+/** Below this depth a double spend of a credited deposit is no longer told from a plain disappearance. */
+const INPUTS_KEPT_BLOCKS = 1_000
+
+/**
+ * Applies consecutive blocks. Either all of it is written or nothing: blocks, deposits with their events, outputs,
+ * spends, replaced deposits, our own mined transactions, cursor.
+ *
+ * @param blocks - Linked by parent hash, beginning right above the cursor.
+ * @param hits - Every transfer in `blocks` to an address of ours, in the order of the chain.
+ */
+export async function applyBlocks(
+  sql: Sql,
+  network: Network,
+  blocks: readonly Block[],
+  hits: readonly Hit<MinedTransfer>[],
+): Promise<Applied> {
+  const first = blocks[0]
+  const last = blocks.at(-1)
+  if (!first || !last) throw new Error('There is no block to apply')
+  return sql.begin(async (tx): Promise<Applied> => {
+    const cursor = await lockCursor(tx, network.name)
+    if (cursor?.height !== first.height - 1) return { kind: 'moved' }
+    // Nothing stands below the first block of all.
+    if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }
+
+    const at = new Date()
+    const events = await recordDeposits(tx, network, hits, last.height, at)
+    if (network.family === 'utxo') await recordOutputs(tx, network.name, hits)
+    const spends: Spend[] = []
+    for (const block of blocks) for (const spend of block.spends) spends.push(spend)
+    const replaced = await replaceConflicting(tx, network.name, spends, at)
+    const spenders = network.family === 'utxo' ? await spendOutputs(tx, network.name, blocks) : []
+    await Promise.all([
+      saveDeposits(
+        tx,
+        replaced.map((each) => each.after),
+      ),
+      mineOwnTransactions(tx, network, blocks, spenders),
+      recordInputs(tx, network.name, inputsOf(hits, spends)),
+      pruneInputs(tx, network.name, first.height, last.height),
+      insertBlocks(tx, network.name, blocks),
+      tx`
+        UPDATE chain_cursors
+        SET height = ${last.height}, block_hash = ${last.hash}, head_height = greatest(head_height, ${last.height}),
+            updated_at = clock_timestamp()
+        WHERE network = ${network.name}`,
+    ])
+    for (const each of replaced)
+      events.push(depositEvent(network, each.after, last.height, each.before.status))
+    await appendEvents(tx, events)
+    return { kind: 'applied', height: last.height }
+  }) as Promise<Applied>
+}
+
+/** New deposits are detected and then unconfirmed; known ones that were not in a block become unconfirmed. */
+async function recordDeposits(
+  tx: Transaction,
+  network: Network,
+  hits: readonly Hit<MinedTransfer>[],
+  height: number,
+  at: Date,
+): Promise<NewEvent[]> {
+  const deposits = hits.filter((hit) => hit.deposit)
+  if (deposits.length === 0) return []
+  const known = new Map(
+    (
+      await tx<DepositRow[]>`
+        ${selectDeposits(tx)}
+        WHERE deposit.network = ${network.name}
+          AND deposit.txid = ANY (${[...new Set(deposits.map((hit) => hit.transfer.txid))]})
+        ORDER BY deposit.id FOR UPDATE OF deposit`
+    ).map((row) => [hitKey(row.txid, row.output_index), row]),
+  )
+  const events: NewEvent[] = []
+  const inserted: DepositRow[] = []
+  const saved: DepositRow[] = []
+  for (const hit of deposits) {
+    const { block } = hit.transfer
+    let row = known.get(hitKey(hit.transfer.txid, hit.transfer.index))
+    const isNew = row === undefined
+    if (!row) {
+      row = detectedDeposit(network, hit, at, `Seen in block ${block.height}`)
+      events.push(depositEvent(network, row, null, null))
+    }
+    if (row.status !== 'detected' && row.status !== 'reverted' && row.status !== 'replaced') continue
+    const mined = moveDeposit(row, 'unconfirmed', at, `Mined in block ${block.height}`, {
+      ...detailColumns(network, hit),
+      block_number: BigInt(block.height),
+      block_hash: block.hash,
+      block_time: new Date(block.time * 1000),
+      target_height: BigInt(block.height + row.required_confirmations - 1),
+      signalled_at: null,
+      replaced_by: null,
+      absent_since: null,
+      // Its workflow ended when it was reverted or replaced.
+      ...(row.status === 'detected' ? {} : { workflow_started_at: null }),
+    })
+    events.push(depositEvent(network, mined, height, row.status))
+    if (isNew) inserted.push(mined)
+    else saved.push(mined)
+  }
+  await Promise.all([insertDeposits(tx, inserted), saveDeposits(tx, saved)])
+  return events
+}
+
+/** What the transactions of the deposits spend, as far as anybody said. */
+function inputsOf(hits: readonly Hit[], spends: readonly Spend[]): Spend[] {
+  const txids = new Set<string>()
+  for (const hit of hits) if (hit.deposit) txids.add(hit.transfer.txid)
+  if (txids.size === 0) return []
+  const inputs = spends.filter((spend) => txids.has(spend.txid))
+  for (const hit of hits) if (hit.deposit && hit.details) inputs.push(...hit.details.spends)
+  return inputs
+}
+
+async function pruneInputs(tx: Transaction, network: string, from: number, to: number): Promise<void> {
+  await tx`
+    DELETE FROM deposit_inputs input USING deposits deposit
+    WHERE deposit.network = ${network} AND deposit.status = 'success'
+      AND deposit.block_number BETWEEN ${from - INPUTS_KEPT_BLOCKS} AND ${to - INPUTS_KEPT_BLOCKS}
+      AND input.network = deposit.network AND input.txid = deposit.txid`
+}
+
+async function insertBlocks(tx: Transaction, network: string, blocks: readonly Block[]): Promise<void> {
+  await tx`
+    INSERT INTO chain_blocks (network, height, hash, parent_hash, time)
+    SELECT ${network}, height, hash, parent_hash, to_timestamp(time)
+    FROM unnest(
+      ${blocks.map((block) => block.height)}::bigint[], ${blocks.map((block) => block.hash)}::text[],
+      ${blocks.map((block) => block.parentHash)}::text[], ${blocks.map((block) => block.time)}::float8[]
+    ) AS block (height, hash, parent_hash, time)`
+}

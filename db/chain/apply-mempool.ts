@@ -1,0 +1,134 @@
+/** Writes what the mempool shows: deposits on their way, those that lost their inputs, and those that are gone for now. */
+
+import type { MempoolLook } from '../../chains/adapter.js'
+import type { Network } from '../../domain/network.js'
+import type { Sql, Transaction } from '../connect.js'
+import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import { depositEvent } from '../deposits/deposit-view.js'
+import { moveDeposit } from '../deposits/move-deposit.js'
+import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
+import type { NewEvent } from '../events/append-event.js'
+import { appendEvents } from '../events/append-events.js'
+import { lockCursor } from './chain-cursor.js'
+import { detailColumns, detectedDeposit, type Hit, hitKey } from './hit.js'
+import { recordInputs } from './record-inputs.js'
+import { replaceConflicting } from './replace-conflicting.js'
+
+/**
+ * Applies a look at the mempool in one transaction.
+ *
+ * @param hits - Every transfer in `look` to an address of ours.
+ */
+export async function applyMempool(
+  sql: Sql,
+  network: Network,
+  look: MempoolLook,
+  hits: readonly Hit[],
+): Promise<void> {
+  const deposits = hits.filter((hit) => hit.deposit)
+  // Most looks find nothing: no transaction for those.
+  if (deposits.length === 0 && look.spends.length === 0 && !(await changesPresence(sql, network.name, look)))
+    return
+  await sql.begin(async (tx) => {
+    const cursor = await lockCursor(tx, network.name)
+    if (!cursor) return
+    const at = new Date()
+    const events = await recordDetected(tx, network, deposits, at)
+    // First the conflicts: what is new here took the place of what it conflicts with.
+    const replaced = await replaceConflicting(tx, network.name, look.spends, at)
+    for (const each of replaced) {
+      events.push(depositEvent(network, each.after, cursor.height, each.before.status))
+    }
+    await saveDeposits(
+      tx,
+      replaced.map((each) => each.after),
+    )
+    await recordInputs(
+      tx,
+      network.name,
+      deposits.flatMap((hit) => [
+        ...(hit.details?.spends ?? []),
+        ...look.spends.filter((spend) => spend.txid === hit.transfer.txid),
+      ]),
+    )
+    await notePresence(tx, network.name, look, at)
+    await appendEvents(tx, events)
+  })
+}
+
+async function recordDetected(
+  tx: Transaction,
+  network: Network,
+  deposits: readonly Hit[],
+  at: Date,
+): Promise<NewEvent[]> {
+  if (deposits.length === 0) return []
+  const known = new Map(
+    (
+      await tx<DepositRow[]>`
+        ${selectDeposits(tx)}
+        WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${deposits.map((hit) => hit.transfer.txid)})
+        ORDER BY deposit.id FOR UPDATE OF deposit`
+    ).map((row) => [hitKey(row.txid, row.output_index), row]),
+  )
+  const events: NewEvent[] = []
+  const inserted: DepositRow[] = []
+  const saved: DepositRow[] = []
+  for (const hit of deposits) {
+    const row = known.get(hitKey(hit.transfer.txid, hit.transfer.index))
+    if (!row) {
+      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool')
+      inserted.push(detected)
+      events.push(depositEvent(network, detected, null, null))
+    } else if (row.status === 'reverted' || row.status === 'replaced') {
+      const back = moveDeposit(row, 'detected', at, 'Back in the mempool', {
+        ...detailColumns(network, hit),
+        replaced_by: null,
+        absent_since: null,
+        // Its workflow ended, or is about to.
+        workflow_started_at: null,
+      })
+      saved.push(back)
+      events.push(depositEvent(network, back, null, row.status))
+    }
+  }
+  await insertDeposits(tx, inserted)
+  await saveDeposits(tx, saved)
+  return events
+}
+
+interface Presence {
+  readonly id: string
+  readonly txid: string
+  readonly absent_since: Date | null
+}
+
+/** Detected deposits whose transaction went or came since they were last looked at. */
+async function presenceChanges(
+  sql: Sql | Transaction,
+  network: string,
+  look: MempoolLook,
+): Promise<Presence[]> {
+  const rows = await sql<Presence[]>`
+    SELECT id, txid, absent_since FROM deposits WHERE network = ${network} AND status = 'detected'`
+  return rows.filter((row) => look.txids.has(row.txid) === (row.absent_since !== null))
+}
+
+async function changesPresence(sql: Sql, network: string, look: MempoolLook): Promise<boolean> {
+  return (await presenceChanges(sql, network, look)).length > 0
+}
+
+/** Without a conflict a transaction that is gone may come back any time, so it stays `detected`, with a note. */
+async function notePresence(tx: Transaction, network: string, look: MempoolLook, at: Date): Promise<void> {
+  const changes = await presenceChanges(tx, network, look)
+  if (changes.length === 0) return
+  const line = (cause: string) => JSON.stringify([{ status: 'detected', at: at.toISOString(), cause }])
+  await tx`
+    UPDATE deposits
+    SET absent_since = CASE WHEN absent_since IS NULL THEN ${at}::timestamptz END,
+        history = history || CASE WHEN absent_since IS NULL
+          THEN ${line('No longer in the mempool; it may come back')}::text::jsonb
+          ELSE ${line('In the mempool again')}::text::jsonb END,
+        updated_at = ${at}
+    WHERE id = ANY (${changes.map((row) => row.id)}) AND status = 'detected'`
+}

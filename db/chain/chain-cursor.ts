@@ -1,0 +1,33 @@
+/** How far a chain was scanned: height and hash of the last block applied, advanced with the matches in one transaction. */
+
+import type { Queryable, Transaction } from '../connect.js'
+
+export interface ChainCursor {
+  readonly height: number
+  readonly hash: string
+}
+
+/** The cursor of a network; null before the first start. */
+export async function readCursor(sql: Queryable, network: string): Promise<ChainCursor | null> {
+  const [row] = await sql<{ height: bigint; block_hash: string }[]>`
+    SELECT height, block_hash FROM chain_cursors WHERE network = ${network}`
+  return row ? { height: Number(row.height), hash: row.block_hash } : null
+}
+
+/**
+ * As `readCursor`, locked until the transaction ends: whatever writes what the chain says takes this lock first, so two
+ * watchers of one network (a worker cut off and its successor) never interleave.
+ */
+export async function lockCursor(tx: Transaction, network: string): Promise<ChainCursor | null> {
+  const [row] = await tx<{ height: bigint; block_hash: string }[]>`
+    SELECT height, block_hash FROM chain_cursors WHERE network = ${network} FOR UPDATE`
+  return row ? { height: Number(row.height), hash: row.block_hash } : null
+}
+
+/** Records where scanning begins, unless it began already. */
+export async function createCursor(sql: Queryable, network: string, start: ChainCursor): Promise<void> {
+  await sql`
+    INSERT INTO chain_cursors (network, height, block_hash, head_height)
+    VALUES (${network}, ${start.height}, ${start.hash}, ${start.height})
+    ON CONFLICT (network) DO NOTHING`
+}

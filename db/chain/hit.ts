@@ -1,0 +1,83 @@
+/** A transfer to an address of ours, ready to be recorded. */
+
+import type { Transfer, TransferDetails } from '../../chains/adapter.js'
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, type Network, requiredConfirmations } from '../../domain/network.js'
+import type { DepositRow } from '../deposits/deposit-row.js'
+import { newId } from '../new-id.js'
+import type { MatchedAddress } from './match-transfers.js'
+
+export interface Hit<T extends Transfer = Transfer> {
+  readonly transfer: T
+  readonly address: MatchedAddress
+  /** False for change and other movements inside the merchant's own wallets: only an output, not a deposit. */
+  readonly deposit: boolean
+  /** Null when they could not be had; a credit does not wait for them. */
+  readonly details: TransferDetails | null
+}
+
+/** A coinbase output cannot be spent before 100 further blocks (Bitcoin's COINBASE_MATURITY). */
+const COINBASE_MATURITY = 100
+
+/** What identifies a deposit on its network. */
+export const hitKey = (txid: string, index: number): string => `${txid}:${index}`
+
+/** Sources, destinations and fee in the form that the row keeps. */
+export function detailColumns(
+  network: Network,
+  hit: Hit,
+): Partial<Pick<DepositRow, 'sources' | 'destinations' | 'fee'>> {
+  if (!hit.details) return {}
+  const { decimals } = findCoin(network, hit.transfer.coin)
+  const shown = (each: { readonly address: string; readonly amount: bigint }) => ({
+    address: each.address,
+    amount: formatAmount(each.amount, decimals),
+  })
+  return {
+    sources: hit.details.sources.map(shown),
+    destinations: hit.details.destinations.map(shown),
+    ...(hit.details.fee === null ? {} : { fee: hit.details.fee }),
+  }
+}
+
+/** A new row, `detected`, not yet written. */
+export function detectedDeposit(network: Network, hit: Hit, at: Date, cause: string): DepositRow {
+  const { transfer, address } = hit
+  const required = requiredConfirmations(network, transfer.coin, transfer.amount)
+  return {
+    id: newId('dep'),
+    merchant_id: address.merchantId,
+    network: network.name,
+    coin: transfer.coin,
+    address_id: address.id,
+    user_reference: address.userReference,
+    txid: transfer.txid,
+    output_index: transfer.index,
+    amount: transfer.amount,
+    status: 'detected',
+    epoch: 0,
+    block_number: null,
+    block_hash: null,
+    block_time: null,
+    required_confirmations: transfer.coinbase ? Math.max(required, COINBASE_MATURITY) : required,
+    target_height: null,
+    signalled_at: null,
+    fee: null,
+    sources: [],
+    destinations: [],
+    replaced_by: null,
+    absent_since: null,
+    payment_id: null,
+    history: [{ status: 'detected', at: at.toISOString(), cause }],
+    detected_at: at,
+    updated_at: at,
+    confirmed_at: null,
+    credited_at: null,
+    workflow_started_at: null,
+    address: address.address,
+    address_label: address.label,
+    key_account_id: address.keyAccountId,
+    asset_pool_id: address.assetPoolId,
+    ...detailColumns(network, hit),
+  }
+}

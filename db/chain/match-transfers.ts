@@ -1,0 +1,76 @@
+/** Finds the few transfers that pay an address of ours among all transfers of a block: one index probe for all of them. */
+
+import type { Transfer } from '../../chains/adapter.js'
+import { matchKey } from '../../domain/match-key.js'
+import type { Queryable } from '../connect.js'
+
+/** The address that a transfer pays. */
+export interface MatchedAddress {
+  readonly id: string
+  readonly merchantId: string
+  readonly userReference: string | null
+  readonly kind: 'deposit' | 'change' | 'master' | 'hot' | 'gas'
+  readonly address: string
+  readonly label: string | null
+  readonly keyAccountId: string
+  readonly assetPoolId: string
+}
+
+export interface Match<T extends Transfer = Transfer> {
+  readonly transfer: T
+  readonly address: MatchedAddress
+}
+
+interface Row {
+  readonly id: string
+  readonly merchant_id: string
+  readonly user_reference: string | null
+  readonly kind: MatchedAddress['kind']
+  readonly address: string
+  readonly label: string | null
+  readonly key_account_id: string
+  readonly asset_pool_id: string
+  readonly payee: string
+}
+
+/**
+ * Matches transfers with the issued addresses of a network; the order is kept. The cost follows the number of distinct
+ * payees and only the logarithm of the number of addresses. Transfers of nothing are left out.
+ */
+export async function matchTransfers<T extends Transfer>(
+  sql: Queryable,
+  network: string,
+  transfers: readonly T[],
+): Promise<Match<T>[]> {
+  const payees = new Set<string>()
+  for (const transfer of transfers) if (transfer.amount > 0n) payees.add(transfer.payee)
+  if (payees.size === 0) return []
+  // Sorted keys walk the index from left to right.
+  const keys = BigInt64Array.from([...payees], matchKey).sort()
+  const rows = await sql<Row[]>`
+    SELECT address.id, address.merchant_id, address.user_reference, address.kind, address.address, address.label,
+           address.key_account_id, merchant.asset_pool_id, encode(address.payee, 'hex') AS payee
+    FROM addresses address JOIN merchants merchant ON merchant.id = address.merchant_id
+    WHERE address.network = ${network} AND address.match_key = ANY (${`{${keys.join(',')}}`}::text::bigint[])`
+  // The key is a prefix: what counts is the whole payee.
+  const byPayee = new Map<string, MatchedAddress>()
+  for (const row of rows) {
+    byPayee.set(row.payee, {
+      id: row.id,
+      merchantId: row.merchant_id,
+      userReference: row.user_reference,
+      kind: row.kind,
+      address: row.address,
+      label: row.label,
+      keyAccountId: row.key_account_id,
+      assetPoolId: row.asset_pool_id,
+    })
+  }
+  if (byPayee.size === 0) return []
+  const matches: Match<T>[] = []
+  for (const transfer of transfers) {
+    const address = byPayee.get(transfer.payee)
+    if (address && transfer.amount > 0n) matches.push({ transfer, address })
+  }
+  return matches
+}

@@ -1,0 +1,43 @@
+import type { Block } from '../../chains/adapter.js'
+import type { Network } from '../../domain/network.js'
+import type { Transaction } from '../connect.js'
+
+/**
+ * Marks our own outgoing transactions that the blocks hold as mined, with the height at which they are final.
+ *
+ * @param spenders - Transactions that spent outputs of ours: they count whatever the state, a replaced one too.
+ */
+export async function mineOwnTransactions(
+  tx: Transaction,
+  network: Network,
+  blocks: readonly Block[],
+  spenders: readonly string[],
+): Promise<void> {
+  const open = await tx<{ id: string; txid: string; required_confirmations: number | null }[]>`
+    SELECT transaction.id, transaction.txid, withdrawal.required_confirmations
+    FROM transactions transaction LEFT JOIN withdrawals withdrawal ON withdrawal.id = transaction.subject_id
+    WHERE transaction.network = ${network.name} AND transaction.txid IS NOT NULL
+      AND (transaction.state IN ('signed', 'broadcast')
+           OR transaction.state IN ('replaced', 'abandoned') AND transaction.txid = ANY (${[...spenders]}))`
+  if (open.length === 0) return
+  const wanted = new Map(open.map((each) => [each.txid, each]))
+  const mined: { id: string; height: number; hash: string; target: number }[] = []
+  for (const block of blocks) {
+    for (const txid of block.txids) {
+      const own = wanted.get(txid)
+      if (!own) continue
+      const required = own.required_confirmations ?? network.confirmations
+      mined.push({ id: own.id, height: block.height, hash: block.hash, target: block.height + required - 1 })
+    }
+  }
+  if (mined.length === 0) return
+  await tx`
+    UPDATE transactions transaction
+    SET state = 'mined', block_number = mined.height, block_hash = mined.hash, target_height = mined.target,
+        signalled_at = NULL, reorged_at = NULL
+    FROM unnest(
+      ${mined.map((each) => each.id)}::text[], ${mined.map((each) => each.height)}::bigint[],
+      ${mined.map((each) => each.hash)}::text[], ${mined.map((each) => each.target)}::bigint[]
+    ) AS mined (id, height, hash, target)
+    WHERE transaction.id = mined.id`
+}

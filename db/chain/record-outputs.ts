@@ -1,0 +1,23 @@
+import type { Transaction } from '../connect.js'
+import type { MinedTransfer } from './apply-blocks.js'
+import type { Hit } from './hit.js'
+
+/** Keeps every mined output to an address of ours: deposits, change and treasury alike. */
+export async function recordOutputs(
+  tx: Transaction,
+  network: string,
+  hits: readonly Hit<MinedTransfer>[],
+): Promise<void> {
+  if (hits.length === 0) return
+  await tx`
+    INSERT INTO utxos (network, txid, vout, merchant_id, address_id, amount, coinbase, block_number)
+    SELECT ${network}, txid, vout, merchant_id, address_id, amount, coinbase, block_number
+    FROM unnest(
+      ${hits.map((hit) => hit.transfer.txid)}::text[], ${hits.map((hit) => hit.transfer.index)}::int[],
+      ${hits.map((hit) => hit.address.merchantId)}::text[], ${hits.map((hit) => hit.address.id)}::text[],
+      ${hits.map((hit) => hit.transfer.amount.toString())}::text[]::numeric[],
+      ${hits.map((hit) => hit.transfer.coinbase ?? false)}::boolean[],
+      ${hits.map((hit) => hit.transfer.block.height)}::bigint[]
+    ) AS output (txid, vout, merchant_id, address_id, amount, coinbase, block_number)
+    ON CONFLICT (network, txid, vout) DO UPDATE SET block_number = excluded.block_number`
+}

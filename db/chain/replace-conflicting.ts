@@ -1,0 +1,55 @@
+/** Finds deposits whose inputs another transaction took. */
+
+import type { Spend } from '../../chains/adapter.js'
+import type { Transaction } from '../connect.js'
+import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import { moveDeposit } from '../deposits/move-deposit.js'
+import { outpointKey } from './outpoint-key.js'
+
+/** A deposit before and after its replacement; not yet written. */
+export interface Replacement {
+  readonly before: DepositRow
+  readonly after: DepositRow
+}
+
+/**
+ * Looks every spend up in the inputs of deposits by one index probe and moves unmined deposits that lost an input to
+ * `replaced`. What is mined stays: only a reorg takes it away.
+ */
+export async function replaceConflicting(
+  tx: Transaction,
+  network: string,
+  spends: readonly Spend[],
+  at: Date,
+): Promise<Replacement[]> {
+  if (spends.length === 0) return []
+  const keys = BigInt64Array.from(spends, (spend) => outpointKey(spend.prevTxid)).sort()
+  const inputs = await tx<{ prev_txid: string; prev_vout: number; txid: string }[]>`
+    SELECT prev_txid, prev_vout, txid FROM deposit_inputs
+    WHERE network = ${network} AND prev_key = ANY (${`{${keys.join(',')}}`}::text::bigint[])`
+  if (inputs.length === 0) return []
+  const spenders = new Map(spends.map((spend) => [`${spend.prevTxid}:${spend.prevVout}`, spend.txid]))
+  const replacedBy = new Map<string, string>()
+  for (const input of inputs) {
+    const spender = spenders.get(`${input.prev_txid}:${input.prev_vout}`)
+    if (spender !== undefined && spender !== input.txid) replacedBy.set(input.txid, spender)
+  }
+  if (replacedBy.size === 0) return []
+  const rows = await tx<DepositRow[]>`
+    ${selectDeposits(tx)}
+    WHERE deposit.network = ${network} AND deposit.txid = ANY (${[...replacedBy.keys()]})
+      AND deposit.status IN ('detected', 'reverted')
+    ORDER BY deposit.id FOR UPDATE OF deposit`
+  return rows.map((before) => {
+    const by = replacedBy.get(before.txid) ?? null
+    const cause = `Transaction ${by} spends the same input`
+    return {
+      before,
+      after: moveDeposit(before, 'replaced', at, cause, {
+        replaced_by: by,
+        absent_since: null,
+        signalled_at: null,
+      }),
+    }
+  })
+}

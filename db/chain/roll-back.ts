@@ -1,0 +1,91 @@
+/** Takes back what orphaned blocks meant for us, in one transaction; the blocks of the new chain are applied afterwards. */
+
+import type { Network } from '../../domain/network.js'
+import type { Sql, Transaction } from '../connect.js'
+import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import { revertDeposits } from '../deposits/revert-deposits.js'
+import type { NewEvent } from '../events/append-event.js'
+import { appendEvents } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import { type ChainCursor, lockCursor } from './chain-cursor.js'
+
+export type RolledBack =
+  | { readonly kind: 'rolled_back'; readonly blocks: number; readonly deposits: number }
+  /** Another watcher moved the cursor meanwhile: read it again. */
+  | { readonly kind: 'moved' }
+
+/**
+ * Sets the cursor back to the fork: deposits above it are reverted, outputs un-mined and un-spent, our own transactions
+ * un-mined, blocks forgotten.
+ *
+ * @param from - The cursor for which the fork was found.
+ * @param fork - The last block that stays.
+ */
+export async function rollBack(
+  sql: Sql,
+  network: Network,
+  from: ChainCursor,
+  fork: ChainCursor,
+): Promise<RolledBack> {
+  return sql.begin(async (tx): Promise<RolledBack> => {
+    const cursor = await lockCursor(tx, network.name)
+    if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
+    const at = new Date()
+    // Locked all at once and read under the lock: a confirmation under way has happened, or will find it reverted.
+    const rows = await tx<DepositRow[]>`
+      ${selectDeposits(tx)}
+      WHERE deposit.network = ${network.name} AND deposit.block_number > ${fork.height}
+        AND deposit.status IN ('unconfirmed', 'confirmed', 'screening_requested', 'success', 'held')
+      ORDER BY deposit.id FOR UPDATE OF deposit`
+    const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
+    await unspendOutputs(tx, network.name, fork.height)
+    events.push(...(await unmineTransactions(tx, network.name, fork.height)))
+    const removed = await tx`
+      DELETE FROM chain_blocks WHERE network = ${network.name} AND height > ${fork.height}`
+    await tx`
+      UPDATE chain_cursors SET height = ${fork.height}, block_hash = ${fork.hash}, updated_at = clock_timestamp()
+      WHERE network = ${network.name}`
+    await appendEvents(tx, events)
+    return { kind: 'rolled_back', blocks: removed.count, deposits: rows.length }
+  }) as Promise<RolledBack>
+}
+
+async function unspendOutputs(tx: Transaction, network: string, height: number): Promise<void> {
+  await tx`UPDATE utxos SET block_number = NULL WHERE network = ${network} AND block_number > ${height}`
+  // What a transaction of ours spent stays spoken for: the same bytes are sent again.
+  await tx`
+    UPDATE utxos output
+    SET spent_at_block = NULL,
+        spent_by = (SELECT own.txid FROM transactions own WHERE own.network = output.network AND own.txid = output.spent_by)
+    WHERE network = ${network} AND spent_at_block > ${height}`
+}
+
+/** Back to broadcast; a withdrawal that was final already is a person's business. */
+async function unmineTransactions(tx: Transaction, network: string, height: number): Promise<NewEvent[]> {
+  const rows = await tx<
+    { merchant_id: string; subject_id: string; txid: string; block_hash: string; was: string }[]
+  >`
+    UPDATE transactions transaction
+    SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL, succeeded = NULL,
+        signalled_at = NULL, reorged_at = clock_timestamp()
+    FROM (SELECT id, state, block_hash FROM transactions
+          WHERE network = ${network} AND block_number > ${height} AND state IN ('mined', 'final') FOR UPDATE) AS before
+    WHERE transaction.id = before.id
+    RETURNING transaction.merchant_id, transaction.subject_id, transaction.txid, before.block_hash, before.state AS was`
+  return rows
+    .filter((row) => row.was === 'final')
+    .map((row) =>
+      exceptionEvent({
+        merchantId: row.merchant_id,
+        kind: 'transaction.reverted_after_final',
+        severity: 'critical',
+        subject: row.subject_id,
+        facts: {
+          message: 'The chain took back a settled transaction; it is in the mempool or must be sent again',
+          network,
+          transaction_hash: row.txid,
+          block_hash: row.block_hash,
+        },
+      }),
+    )
+}

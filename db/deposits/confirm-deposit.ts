@@ -1,0 +1,100 @@
+/** The step at the threshold: on-chain and reserved in the books (seed 003: CONFIRMED, SCREENING_REQUESTED). */
+
+import { findNetwork, type Networks } from '../../domain/network.js'
+import type { Sql, Transaction } from '../connect.js'
+import { appendEvents } from '../events/append-events.js'
+import { postJournal } from '../ledger/post-journal.js'
+import { balanceEvent } from './balance-event.js'
+import { depositJournal } from './deposit-journal.js'
+import { type DepositRow, selectDeposits } from './deposit-row.js'
+import { depositEvent } from './deposit-view.js'
+import { moveDeposit } from './move-deposit.js'
+import { saveDeposits } from './save-deposits.js'
+
+export type ConfirmOutcome =
+  /** In the mempool, or mined and `blocks` short of the threshold. */
+  | {
+      readonly kind: 'waiting'
+      readonly stage: 'detected' | 'unconfirmed'
+      readonly blocks: number
+      readonly blockTimeSeconds: number
+    }
+  /** In the books, reserved. */
+  | { readonly kind: 'confirmed' }
+  | { readonly kind: 'held' }
+  /** Credited before. */
+  | { readonly kind: 'credited' }
+  /** Its block left the chain, or a conflicting transaction took its inputs. */
+  | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }
+  | { readonly kind: 'unknown' }
+
+/**
+ * Confirms a deposit if the scanned chain holds its block at or beyond the threshold; otherwise says what it waits for.
+ * Safe to repeat: the row is locked, and the journal's key is the deposit, its epoch and the step.
+ */
+export async function confirmDeposit(sql: Sql, networks: Networks, id: string): Promise<ConfirmOutcome> {
+  return sql.begin(async (tx): Promise<ConfirmOutcome> => {
+    // Two statements, so that the second sees the chain as it is once the lock is held.
+    const [rows, [chain]] = await Promise.all([lockDeposit(tx, id), readChain(tx, id)])
+    const [row] = rows
+    if (!row) return { kind: 'unknown' }
+    const network = findNetwork(networks, row.network)
+    const { blockTimeSeconds } = network
+    switch (row.status) {
+      case 'detected':
+        return { kind: 'waiting', stage: 'detected', blocks: row.required_confirmations, blockTimeSeconds }
+      case 'reverted':
+      case 'replaced':
+        return { kind: 'gone', status: row.status }
+      case 'confirmed':
+      case 'screening_requested':
+        return { kind: 'confirmed' }
+      case 'held':
+        return { kind: 'held' }
+      case 'success':
+        return { kind: 'credited' }
+      case 'unconfirmed':
+        break
+    }
+    const height = Number(chain?.height ?? 0n)
+    const blocks = Number(row.target_height ?? 0n) - height
+    // A block that is not (or no longer) ours counts as not deep enough: the watcher is about to say what became of it.
+    if (!chain?.canonical || row.target_height === null || blocks > 0) {
+      return { kind: 'waiting', stage: 'unconfirmed', blocks: Math.max(1, blocks), blockTimeSeconds }
+    }
+
+    const at = new Date()
+    const required = row.required_confirmations
+    const confirmed = moveDeposit(row, 'confirmed', at, `${required} confirmations at height ${height}`, {
+      confirmed_at: at,
+    })
+    const screening = moveDeposit(confirmed, 'screening_requested', at, 'Funds reserved; screening')
+    await Promise.all([postJournal(tx, depositJournal(row, 'confirmed')), saveDeposits(tx, [screening])])
+    const balance = await balanceEvent(tx, network, screening, {
+      available: 0n,
+      blockchain: row.amount,
+      reserved: row.amount,
+    })
+    await appendEvents(tx, [
+      depositEvent(network, confirmed, height, 'unconfirmed'),
+      balance,
+      depositEvent(network, screening, height, 'confirmed'),
+    ])
+    return { kind: 'confirmed' }
+  }) as Promise<ConfirmOutcome>
+}
+
+/** The row, locked until the transaction ends. */
+export async function lockDeposit(tx: Transaction, id: string): Promise<DepositRow[]> {
+  return tx<DepositRow[]>`${selectDeposits(tx)} WHERE deposit.id = ${id} FOR UPDATE OF deposit`
+}
+
+async function readChain(tx: Transaction, id: string): Promise<{ height: bigint; canonical: boolean }[]> {
+  return tx<{ height: bigint; canonical: boolean }[]>`
+    SELECT cursor.height, EXISTS (
+      SELECT 1 FROM chain_blocks block
+      WHERE block.network = deposit.network AND block.height = deposit.block_number AND block.hash = deposit.block_hash
+    ) AS canonical
+    FROM deposits deposit JOIN chain_cursors cursor ON cursor.network = deposit.network
+    WHERE deposit.id = ${id}`
+}

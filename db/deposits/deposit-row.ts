@@ -1,0 +1,60 @@
+/** A deposit as it is kept, with the address that it pays. */
+
+import type { DepositStatus } from '../../domain/deposit-status.js'
+import type { AmountAtAddress } from '../../domain/event.js'
+import type { Queryable } from '../connect.js'
+
+/** One line of a deposit's history. */
+export interface DepositHistoryEntry {
+  readonly status: DepositStatus
+  /** ISO 8601 UTC. */
+  readonly at: string
+  /** For people: why it got there. */
+  readonly cause: string
+}
+
+export interface DepositRow {
+  readonly id: string
+  readonly merchant_id: string
+  readonly network: string
+  readonly coin: string
+  readonly address_id: string
+  readonly user_reference: string | null
+  readonly txid: string
+  readonly output_index: number
+  /** Base units. */
+  readonly amount: bigint
+  readonly status: DepositStatus
+  readonly epoch: number
+  readonly block_number: bigint | null
+  readonly block_hash: string | null
+  readonly block_time: Date | null
+  readonly required_confirmations: number
+  readonly target_height: bigint | null
+  readonly signalled_at: Date | null
+  /** Base units of the network's own coin. */
+  readonly fee: bigint | null
+  /** Whole coins. */
+  readonly sources: readonly AmountAtAddress[]
+  readonly destinations: readonly AmountAtAddress[]
+  readonly replaced_by: string | null
+  readonly absent_since: Date | null
+  readonly payment_id: string | null
+  readonly history: readonly DepositHistoryEntry[]
+  readonly detected_at: Date
+  readonly updated_at: Date
+  readonly confirmed_at: Date | null
+  readonly credited_at: Date | null
+  readonly workflow_started_at: Date | null
+  readonly address: string
+  readonly address_label: string | null
+  readonly key_account_id: string
+  readonly asset_pool_id: string
+}
+
+/** `SELECT … FROM` of a `DepositRow`; add a WHERE. The tables are named deposit, address and merchant. */
+export const selectDeposits = (sql: Queryable) => sql`
+  SELECT deposit.*, address.address, address.label AS address_label, address.key_account_id, merchant.asset_pool_id
+  FROM deposits deposit
+  JOIN addresses address ON address.id = deposit.address_id
+  JOIN merchants merchant ON merchant.id = deposit.merchant_id`

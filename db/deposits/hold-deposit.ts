@@ -1,0 +1,69 @@
+/** Sets a deposit aside that screening did not pass: in the books, reserved, not available. */
+
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
+import { readCursor } from '../chain/chain-cursor.js'
+import type { Sql } from '../connect.js'
+import { appendEvents } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import { lockDeposit } from './confirm-deposit.js'
+import type { CreditOutcome } from './credit-deposit.js'
+import { depositEvent } from './deposit-view.js'
+import { moveDeposit } from './move-deposit.js'
+import { saveDeposits } from './save-deposits.js'
+
+/** Holds it, with an exception for a person to decide; `creditDeposit` with a release lets it go. Safe to repeat. */
+export async function holdDeposit(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  reason: string,
+): Promise<CreditOutcome> {
+  return sql.begin(async (tx): Promise<CreditOutcome> => {
+    const [row] = await lockDeposit(tx, id)
+    switch (row?.status) {
+      case 'success':
+        return { kind: 'credited' }
+      case 'held':
+        return { kind: 'held' }
+      case 'reverted':
+      case 'replaced':
+        return { kind: 'gone', status: row.status }
+      case 'screening_requested':
+        break
+      default:
+        return { kind: 'not_confirmed' }
+    }
+    const network = findNetwork(networks, row.network)
+    const height = (await readCursor(tx, row.network))?.height ?? null
+    const held = moveDeposit(row, 'held', new Date(), `Screening: ${reason}`)
+    await saveDeposits(tx, [held])
+    await appendAudit(tx, {
+      merchantId: row.merchant_id,
+      actor: 'system:screening',
+      action: 'deposit.held',
+      subject: row.id,
+      data: { reason },
+    })
+    await appendEvents(tx, [
+      depositEvent(network, held, height, row.status),
+      exceptionEvent({
+        merchantId: row.merchant_id,
+        kind: 'deposit.held',
+        severity: 'warning',
+        subject: row.id,
+        facts: {
+          message: 'Screening set this deposit aside; release it or keep it',
+          reason,
+          network: row.network,
+          coin: row.coin,
+          amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
+          user_reference: row.user_reference,
+          transaction_hash: row.txid,
+        },
+      }),
+    ])
+    return { kind: 'held' }
+  }) as Promise<CreditOutcome>
+}

@@ -1,0 +1,171 @@
+/** Takes deposits back whose block left the chain: compensating journals, once, with their events. */
+
+import type { DepositStatus } from '../../domain/deposit-status.js'
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, type Network } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Transaction } from '../connect.js'
+import type { NewEvent } from '../events/append-event.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import { type AccountKind, type Journal, postJournals } from '../ledger/post-journal.js'
+import { type BalanceDelta, balanceEvent } from './balance-event.js'
+import { ownerOf } from './deposit-journal.js'
+import type { DepositRow } from './deposit-row.js'
+import { depositEvent } from './deposit-view.js'
+import { moveDeposit } from './move-deposit.js'
+import { saveDeposits } from './save-deposits.js'
+
+/**
+ * Moves locked deposits to `reverted` in a new epoch and reverses every journal of theirs that stands. Money that was
+ * spent meanwhile leaves the user in debt: possible here alone, and an exception.
+ *
+ * @param height - Height of the fork.
+ * @returns The events, to be appended by the caller in the same transaction.
+ */
+export async function revertDeposits(
+  tx: Transaction,
+  network: Network,
+  rows: readonly DepositRow[],
+  height: number,
+  at: Date,
+): Promise<NewEvent[]> {
+  const pairs = rows.map((before) => ({
+    before,
+    after: moveDeposit(before, 'reverted', at, `Block ${before.block_number} left the chain`, {
+      epoch: before.epoch + 1,
+      block_number: null,
+      block_hash: null,
+      block_time: null,
+      target_height: null,
+      signalled_at: null,
+      confirmed_at: null,
+      credited_at: null,
+    }),
+  }))
+  await saveDeposits(
+    tx,
+    pairs.map((pair) => pair.after),
+  )
+  await reverseJournals(tx, rows)
+
+  const events: NewEvent[] = []
+  for (const { before, after } of pairs) {
+    events.push(depositEvent(network, after, height, before.status))
+    const delta = undone(before.status, before.amount)
+    if (!delta) continue
+    events.push(await balanceEvent(tx, network, after, delta))
+    await appendAudit(tx, {
+      merchantId: before.merchant_id,
+      actor: 'system:chain-watcher',
+      action: 'deposit.reverted',
+      subject: before.id,
+      data: {
+        status: before.status,
+        network: before.network,
+        transaction_hash: before.txid,
+        block_hash: before.block_hash,
+        amount: formatAmount(before.amount, findCoin(network, before.coin).decimals),
+        coin: before.coin,
+      },
+    })
+  }
+  return [...events, ...(await debts(tx, network, rows))]
+}
+
+/** What the reversal moves at the address; null where nothing was booked. */
+function undone(status: DepositStatus, amount: bigint): BalanceDelta | null {
+  switch (status) {
+    case 'success':
+      return { available: -amount, blockchain: -amount, reserved: 0n }
+    case 'confirmed':
+    case 'screening_requested':
+    case 'held':
+      return { available: 0n, blockchain: -amount, reserved: -amount }
+    default:
+      return null
+  }
+}
+
+/** Posts the mirror image of every standing journal of the deposits, newest first, in one round trip a merchant. */
+async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Promise<void> {
+  const entries = await tx<
+    {
+      journal_id: bigint
+      merchant_id: string
+      key: string
+      reference: string
+      network: string
+      coin: string
+      kind: AccountKind
+      owner: string
+      amount: bigint
+    }[]
+  >`
+    SELECT journal.id AS journal_id, journal.merchant_id, journal.idempotency_key AS key, journal.reference,
+           account.network, account.coin, account.kind, account.owner, -entry.amount AS amount
+    FROM unnest(${rows.map((row) => row.merchant_id)}::text[], ${rows.map((row) => row.id)}::text[]) AS deposit (merchant_id, id)
+    JOIN ledger_journals journal ON journal.merchant_id = deposit.merchant_id AND journal.reference = deposit.id
+    JOIN ledger_entries entry ON entry.journal_id = journal.id
+    JOIN ledger_accounts account ON account.id = entry.account_id
+    WHERE journal.reverses IS NULL AND NOT EXISTS (SELECT 1 FROM ledger_journals undo WHERE undo.reverses = journal.id)
+    ORDER BY journal.id DESC, entry.account_id, entry.account_version`
+  const byMerchant = new Map<string, Map<bigint, Omit<Journal, 'merchantId'>>>()
+  for (const entry of entries) {
+    const journals = byMerchant.get(entry.merchant_id) ?? new Map<bigint, Omit<Journal, 'merchantId'>>()
+    byMerchant.set(entry.merchant_id, journals)
+    const journal = journals.get(entry.journal_id)
+    const line = {
+      network: entry.network,
+      coin: entry.coin,
+      kind: entry.kind,
+      owner: entry.owner,
+      amount: entry.amount,
+    }
+    journals.set(entry.journal_id, {
+      idempotencyKey: `${entry.key}:reverted`,
+      type: 'deposit.reverted',
+      reference: entry.reference,
+      reverses: entry.journal_id,
+      entries: [...(journal?.entries ?? []), line],
+    })
+  }
+  for (const [merchantId, journals] of byMerchant) {
+    await postJournals(tx, merchantId, [...journals.values()], { allowOverdraft: true })
+  }
+}
+
+/** Users whose available balance is below zero now. */
+async function debts(tx: Transaction, network: Network, rows: readonly DepositRow[]): Promise<NewEvent[]> {
+  const credited = rows.filter((row) => row.status === 'success' && row.user_reference !== null)
+  if (credited.length === 0) return []
+  const accounts = await tx<{ merchant_id: string; coin: string; owner: string; balance: bigint }[]>`
+    SELECT merchant_id, coin, owner, balance FROM ledger_accounts
+    WHERE network = ${network.name} AND kind = 'available' AND balance > 0
+      AND merchant_id = ANY (${credited.map((row) => row.merchant_id)}) AND owner = ANY (${credited.map(ownerOf)})`
+  return accounts.flatMap((account) => {
+    const causes = credited.filter(
+      (row) =>
+        row.merchant_id === account.merchant_id &&
+        row.coin === account.coin &&
+        ownerOf(row) === account.owner,
+    )
+    const [first] = causes
+    if (!first) return []
+    return [
+      exceptionEvent({
+        merchantId: account.merchant_id,
+        kind: 'deposit.reverted_after_spend',
+        severity: 'critical',
+        subject: first.id,
+        facts: {
+          message: 'The chain took back money that was spent already; the user owes it',
+          user_reference: account.owner,
+          network: network.name,
+          coin: account.coin,
+          available: formatAmount(-account.balance, findCoin(network, account.coin).decimals),
+          deposits: causes.map((row) => row.id),
+        },
+      }),
+    ]
+  })
+}

@@ -1,0 +1,23 @@
+/** The singleton that follows a chain: it owns one long activity, which moves between workers by its heartbeat. */
+
+import { continueAsNew, proxyActivities, setCurrentDetails } from '@temporalio/workflow'
+import type { ChainWatcherActivities } from '../activities/chain-watcher.js'
+import type { ChainWatcherInput } from './start.js'
+import { TASK_QUEUE } from './task-queues.js'
+
+/** Runs for ever: an hour at a time, each time as a new run so that the history stays short. */
+export async function chainWatcher(input: ChainWatcherInput): Promise<void> {
+  const { followChain } = proxyActivities<ChainWatcherActivities>({
+    taskQueue: TASK_QUEUE.chain,
+    // A worker that dies is noticed this soon, and another one carries on from the cursor.
+    heartbeatTimeout: '10s',
+    startToCloseTimeout: '2h',
+    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
+    summary: `Follows ${input.network}`,
+  })
+  setCurrentDetails(
+    `Follows **${input.network}**: blocks, mempool, reorgs. Its position is in \`chain_cursors\`; the heartbeat of the activity shows the height.`,
+  )
+  await followChain(input)
+  await continueAsNew<typeof chainWatcher>(input)
+}
