@@ -6,12 +6,12 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
 /**
  * `pending` until a 2xx (`delivered`) or the window's end (`exhausted`); `held` while its endpoint is disabled;
- * `cancelled` when its endpoint was deleted. A redelivery makes any of them `pending` again.
+ * (an attempt that was under way then may still deliver it); `cancelled` when its endpoint was deleted. A redelivery makes any of them `pending` again.
  */
 export const DELIVERY_TRANSITIONS: Readonly<Record<DeliveryStatus, readonly DeliveryStatus[]>> = {
   pending: ['delivered', 'held', 'exhausted', 'cancelled'],
   delivered: ['pending'],
-  held: ['pending', 'cancelled'],
+  held: ['pending', 'delivered', 'cancelled'],
   exhausted: ['pending', 'cancelled'],
   cancelled: [],
 }

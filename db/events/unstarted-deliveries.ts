@@ -15,6 +15,8 @@ export interface UnstartedDelivery {
   readonly title: string
   /** True when it was made pending again, so that its workflow may be running or closing at this moment. */
   readonly resumed: boolean
+  /** How often it was; see `markDeliveriesStarted`. */
+  readonly restarts: number
 }
 
 /** The oldest of them, ready to be started. */
@@ -44,5 +46,6 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
     merchantId: row.merchant_id,
     title: `${row.type} to ${new URL(row.url).host}`,
     resumed: row.restarts > 0,
+    restarts: row.restarts,
   }))
 }

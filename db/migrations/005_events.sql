@@ -17,6 +17,7 @@ CREATE TABLE events (
   UNIQUE (merchant_id, sequence)
 );
 CREATE INDEX events_unsealed ON events (position) WHERE sequence IS NULL;
+CREATE INDEX events_time ON events (merchant_id, occurred_at);
 CREATE INDEX events_subject ON events (subject, position);
 
 CREATE TABLE event_sequences (
@@ -65,6 +66,7 @@ CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, id 
 -- What a sweep looks at: deliveries whose workflow should have done something by now.
 CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries ((coalesce(next_attempt_at, workflow_started_at)))
   WHERE status = 'pending' AND workflow_started_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_held ON webhook_deliveries (endpoint_id) WHERE status = 'held';
 
 CREATE TABLE webhook_attempts (
   delivery_id text NOT NULL REFERENCES webhook_deliveries,

@@ -1,0 +1,222 @@
+/** One attempt of a webhook delivery: read everything in one query, POST the frozen bytes, write the result in one statement. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Context } from '@temporalio/activity'
+import type { Sql } from '../db/connect.js'
+import { openSecret } from '../db/seal-secret.js'
+import { exhaustDelivery } from '../db/webhooks/exhaust-delivery.js'
+import { type LoadedAttempt, loadAttempt } from '../db/webhooks/load-attempt.js'
+import { type AttemptRecord, recordAttempt } from '../db/webhooks/record-attempt.js'
+import { cancelDelivery, holdDelivery } from '../db/webhooks/set-delivery-status.js'
+import { assertNever } from '../domain/assert-never.js'
+import type { DeliveryStatus } from '../domain/delivery-status.js'
+import { signWebhook } from '../domain/webhook-signature.js'
+import type { Sender } from './egress/create-sender.js'
+import type { EndpointGate } from './egress/endpoint-gate.js'
+
+/**
+ * Activity slots that a worker of the `webhooks` queue needs (`maxConcurrentActivityTaskExecutions`): an attempt mostly
+ * waits for somebody else, and each endpoint that hangs keeps 16 of them (see `endpoint-gate.ts`).
+ */
+export const WEBHOOK_ACTIVITY_SLOTS = 1_000
+
+export interface WebhookDeliveryDependencies {
+  readonly sql: Sql
+  /** `KEYTURN_MASTER_KEY`, to open the endpoints' secrets. */
+  readonly masterKey: string
+  readonly sender: Sender
+  readonly gate: EndpointGate
+  /** `KEYTURN_WEBHOOK_RETRY_INTERVAL` in milliseconds. */
+  readonly retryIntervalMs: number
+  /** `KEYTURN_WEBHOOK_RETRY_WINDOW` in milliseconds. */
+  readonly retryWindowMs: number
+}
+
+export interface AttemptInput {
+  readonly deliveryId: string
+  /** Milliseconds between the delivery's start and the time for which this attempt was planned. */
+  readonly elapsedMs: number
+  /** Attempts before this one that ended without a result (ISO 8601): the log must show them. */
+  readonly lost: readonly string[]
+}
+
+/** What came of an attempt; the worker's settings reach the workflow here and nowhere else. */
+export type AttemptOutcome =
+  | { readonly kind: 'delivered'; readonly statusCode: number | null }
+  /** The next attempt is due `retryInMs` after this one was. */
+  | { readonly kind: 'failed'; readonly error: string; readonly retryInMs: number }
+  /** Not attempted: the endpoint has too much under way, or the event is not sealed yet. */
+  | { readonly kind: 'postponed'; readonly delayMs: number }
+  | { readonly kind: 'exhausted'; readonly error: string | null }
+  | { readonly kind: 'held' }
+  | { readonly kind: 'cancelled' }
+  /** There is no such delivery. */
+  | { readonly kind: 'unknown' }
+
+export interface WebhookDeliveryActivities {
+  attemptWebhookDelivery(input: AttemptInput): Promise<AttemptOutcome>
+  cancelWebhookDelivery(deliveryId: string): Promise<void>
+}
+
+/** Sealing takes milliseconds; only a redelivery can be earlier. */
+const UNSEALED_DELAY_MS = 1_000
+/** Before this there is no need to say that we live: most attempts are over by then. */
+const HEARTBEAT_MS = 3_000
+/** How often writing the result is tried again: whoever has taken a webhook should not get it twice for our database's sake. */
+const RECORD_TRIES = 8
+const RECORD_PAUSE_MS = 250
+const USER_AGENT = 'Keyturn-Webhooks/1'
+
+/** Makes the activities of the `webhooks` queue. */
+export function createWebhookDeliveryActivities(
+  dependencies: WebhookDeliveryDependencies,
+): WebhookDeliveryActivities {
+  const { sql, gate } = dependencies
+  return {
+    async attemptWebhookDelivery(input) {
+      const delivery = await loadAttempt(sql, input.deliveryId)
+      if (!delivery) return { kind: 'unknown' }
+      const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery)
+      if (settled) return settled
+      if (delivery.body === null) return { kind: 'postponed', delayMs: UNSEALED_DELAY_MS }
+      const pass = await gate.enter(delivery.endpoint_id)
+      if (pass.kind === 'later') return { kind: 'postponed', delayMs: pass.delayMs }
+      let timedOut = false
+      try {
+        const record = await attempt(dependencies, input, delivery, delivery.body)
+        timedOut = record.timedOut
+        const status = await record.write()
+        return toOutcome(status, record, dependencies.retryIntervalMs)
+      } finally {
+        pass.leave(timedOut)
+      }
+    },
+    async cancelWebhookDelivery(deliveryId) {
+      await cancelDelivery(sql, deliveryId)
+    },
+  }
+}
+
+/** The row decides: an endpoint may have been disabled or deleted, a delivery cancelled or made by another run. */
+async function settleWithoutAttempt(
+  sql: Sql,
+  deliveryId: string,
+  delivery: LoadedAttempt,
+): Promise<AttemptOutcome | null> {
+  switch (delivery.status) {
+    case 'delivered':
+      return { kind: 'delivered', statusCode: null }
+    case 'exhausted':
+      return { kind: 'exhausted', error: null }
+    case 'cancelled':
+      return { kind: 'cancelled' }
+    case 'held':
+      return { kind: 'held' }
+    case 'pending':
+      if (delivery.endpoint_status === 'active') return null
+      if (delivery.endpoint_status === 'deleted') {
+        await cancelDelivery(sql, deliveryId)
+        return { kind: 'cancelled' }
+      }
+      await holdDelivery(sql, deliveryId)
+      return { kind: 'held' }
+    default:
+      return assertNever(delivery.status)
+  }
+}
+
+interface Attempted {
+  readonly statusCode: number | null
+  readonly error: string | null
+  readonly timedOut: boolean
+  /** Writes the result; returns the delivery's status. */
+  write(): Promise<DeliveryStatus | null>
+}
+
+async function attempt(
+  { sql, masterKey, sender, retryIntervalMs, retryWindowMs }: WebhookDeliveryDependencies,
+  input: AttemptInput,
+  delivery: LoadedAttempt,
+  body: Buffer,
+): Promise<Attempted> {
+  const at = new Date()
+  const timestamp = Math.floor(at.getTime() / 1_000)
+  const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
+  const secrets = sealed.map((each) => openSecret(masterKey, each).toString('utf8'))
+  const context = Context.current()
+  const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_MS)
+  try {
+    const result = await sender.send({
+      url: delivery.url,
+      body,
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': USER_AGENT,
+        'webhook-id': delivery.event_id,
+        'webhook-timestamp': String(timestamp),
+        'webhook-signature': signWebhook({ id: delivery.event_id, timestamp, body, secrets }),
+      },
+      signal: context.cancellationSignal,
+    })
+    const last = input.elapsedMs + retryIntervalMs > retryWindowMs
+    const record: AttemptRecord = {
+      deliveryId: input.deliveryId,
+      at,
+      statusCode: result.statusCode,
+      durationMs: result.durationMs,
+      error: result.error,
+      response: result.response,
+      nextAttemptAt: last ? null : new Date(at.getTime() + retryIntervalMs),
+      lost: input.lost,
+    }
+    return {
+      statusCode: result.statusCode,
+      error: result.error,
+      timedOut: result.timedOut,
+      write: async () => {
+        const recorded = await persistently(() =>
+          result.error !== null && last ? exhaustDelivery(sql, delivery, record) : recordAttempt(sql, record),
+        )
+        return recorded?.status ?? null
+      },
+    }
+  } finally {
+    clearInterval(heartbeat)
+  }
+}
+
+function toOutcome(
+  status: DeliveryStatus | null,
+  attempted: Attempted,
+  retryIntervalMs: number,
+): AttemptOutcome {
+  switch (status) {
+    case 'delivered':
+      return { kind: 'delivered', statusCode: attempted.statusCode }
+    case 'pending':
+      return { kind: 'failed', error: attempted.error ?? '', retryInMs: retryIntervalMs }
+    case 'exhausted':
+      return { kind: 'exhausted', error: attempted.error }
+    case 'held':
+      return { kind: 'held' }
+    case 'cancelled':
+      return { kind: 'cancelled' }
+    case null:
+      return { kind: 'unknown' }
+    default:
+      return assertNever(status)
+  }
+}
+
+/** Tries again while the database is away; what is written twice counts once. */
+async function persistently<T>(write: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await write()
+    } catch (error) {
+      if (tries === RECORD_TRIES) throw error
+      Context.current().heartbeat()
+      await sleep(RECORD_PAUSE_MS * tries)
+    }
+  }
+}

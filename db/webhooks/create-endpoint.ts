@@ -1,0 +1,26 @@
+/** Registers a webhook endpoint. */
+
+import type { Transaction } from '../connect.js'
+import { newId } from '../new-id.js'
+import { type EndpointRow, endpointColumns } from './endpoint-row.js'
+
+export interface NewEndpoint {
+  readonly merchantId: string
+  /** Checked already. */
+  readonly url: string
+  readonly eventTypes: readonly string[] | null
+  readonly format: EndpointRow['format']
+  /** `sealSecret` of the UTF-8 of `whsec_…`. */
+  readonly secretSealed: Buffer
+}
+
+/** Inserts it, active at once: events from now on are delivered to it. */
+export async function createEndpoint(tx: Transaction, endpoint: NewEndpoint): Promise<EndpointRow> {
+  const [row] = await tx<EndpointRow[]>`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, format, secret_sealed)
+    VALUES (${newId('whe')}, ${endpoint.merchantId}, ${endpoint.url},
+            ${endpoint.eventTypes === null ? null : [...endpoint.eventTypes]}, ${endpoint.format}, ${endpoint.secretSealed})
+    RETURNING ${endpointColumns(tx)}`
+  if (!row) throw new Error('The endpoint was not inserted')
+  return row
+}

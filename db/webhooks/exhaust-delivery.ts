@@ -1,0 +1,51 @@
+/** The end of a delivery that never came through: its last attempt, the exception that tells of it, and the audit entry. */
+
+import { appendAudit } from '../audit/append-audit.js'
+import type { Sql } from '../connect.js'
+import { appendEvent } from '../events/append-event.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import type { LoadedAttempt } from './load-attempt.js'
+import { type AttemptRecord, recordAttempt } from './record-attempt.js'
+
+/** The kind of the exception. */
+const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
+
+/**
+ * Records the last attempt and, if that exhausts the delivery, raises the exception in the same transaction.
+ * The exhausted delivery of an `exception.raised` event raises no other, or a dead endpoint would raise them for ever.
+ *
+ * @returns As `recordAttempt`.
+ */
+export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record: AttemptRecord) {
+  return sql.begin(async (tx) => {
+    const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: null })
+    if (!recorded?.written || recorded.status !== 'exhausted') return recorded
+    const facts = {
+      delivery_id: record.deliveryId,
+      event_id: delivery.event_id,
+      event: delivery.event_type,
+      endpoint_id: delivery.endpoint_id,
+      error: record.error,
+    }
+    if (delivery.event_type !== 'exception.raised') {
+      await appendEvent(
+        tx,
+        exceptionEvent({
+          merchantId: delivery.merchant_id,
+          kind: DELIVERY_EXHAUSTED,
+          severity: 'warning',
+          subject: record.deliveryId,
+          facts,
+        }),
+      )
+    }
+    await appendAudit(tx, {
+      merchantId: delivery.merchant_id,
+      actor: 'system:webhooks',
+      action: 'webhook_delivery.exhausted',
+      subject: record.deliveryId,
+      data: facts,
+    })
+    return recorded
+  })
+}

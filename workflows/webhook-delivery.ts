@@ -1,0 +1,164 @@
+/** One event to one endpoint: an attempt, again every few minutes until the endpoint takes it or the window ends. */
+
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineSignal,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type { AttemptOutcome, WebhookDeliveryActivities } from '../activities/webhook-delivery.js'
+import { assertNever } from '../domain/assert-never.js'
+import type { WebhookDeliveryInput } from './start.js'
+
+/** Attempt at once: an operator asked for it, or the delivery was made pending again. */
+export const retryNow = defineSignal('retryNow')
+/** Make no further attempt. */
+export const cancel = defineSignal('cancel')
+
+/** What a new run goes on with when the history of the one before became too long. */
+export interface DeliveryProgress {
+  /** Milliseconds since the epoch: the window counts from here. */
+  readonly startedAt: number
+  /** Milliseconds since the epoch: when the next attempt is planned. */
+  readonly dueAt: number
+  readonly lost: readonly string[]
+}
+
+/** An attempt ends by itself after its own time-out; this only catches a worker that hangs. */
+const START_TO_CLOSE = '2m'
+/** A worker that dies is missed after this long. */
+const HEARTBEAT_TIMEOUT_MS = 10_000
+/** After an attempt without a result the next one comes soon, then ever later, up to the interval. */
+const LOST_DELAY_MS = 5_000
+/** Until an attempt has told the interval. */
+const DEFAULT_INTERVAL_MS = 300_000
+
+/**
+ * Delivers a webhook. Interval and window come with each attempt's result; the row in Postgres has the last word on
+ * whether there is anything left to do, so a run that was started or signalled once too often does no harm.
+ *
+ * @returns How it ended; a held delivery goes on in a new run when its endpoint is enabled.
+ */
+export async function webhookDelivery(
+  input: WebhookDeliveryInput,
+  progress?: DeliveryProgress,
+): Promise<'delivered' | 'exhausted' | 'held' | 'cancelled' | 'unknown'> {
+  const { attemptWebhookDelivery, cancelWebhookDelivery } = proxyActivities<WebhookDeliveryActivities>({
+    startToCloseTimeout: START_TO_CLOSE,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+    // The loop below is the retry policy: operators must see each attempt and its timer.
+    retry: { maximumAttempts: 1 },
+    summary: input.title,
+    priority: { fairnessKey: input.endpointId },
+  })
+  let startedAt = progress?.startedAt ?? Date.now()
+  let dueAt = progress?.dueAt ?? startedAt
+  let lost: readonly string[] = progress?.lost ?? []
+  let intervalMs = DEFAULT_INTERVAL_MS
+  let wanted = false
+  let cancelled = false
+  setHandler(retryNow, () => {
+    wanted = true
+  })
+  setHandler(cancel, () => {
+    cancelled = true
+  })
+
+  /** Sleeps until `dueAt` unless somebody wants it sooner. */
+  const wait = async (why: string): Promise<void> => {
+    const delayMs = Math.max(dueAt - Date.now(), 1)
+    setCurrentDetails(`${why}. Next attempt at ${new Date(Date.now() + delayMs).toISOString()}`)
+    const sooner = await condition(() => wanted || cancelled, delayMs, { summary: `Next attempt: ${why}` })
+    if (sooner) dueAt = Date.now()
+  }
+
+  try {
+    if (dueAt > Date.now()) await wait('Continued in a new run')
+    for (;;) {
+      if (cancelled) {
+        await cancelWebhookDelivery(input.id)
+        return 'cancelled'
+      }
+      wanted = false
+      const begunAt = Date.now()
+      const outcome = await attemptOrLose(() =>
+        attemptWebhookDelivery({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost }),
+      )
+      switch (outcome.kind) {
+        case 'failed':
+          lost = []
+          intervalMs = outcome.retryInMs
+          // From the time it was planned for, so that the schedule does not drift; from now, where attempts take longer.
+          dueAt = dueAt + intervalMs > Date.now() ? dueAt + intervalMs : Date.now() + intervalMs
+          await wait(outcome.error)
+          break
+        case 'lost':
+          lost = [...lost, new Date(begunAt).toISOString()]
+          dueAt = Date.now() + Math.min(LOST_DELAY_MS * 2 ** Math.min(lost.length - 1, 10), intervalMs)
+          await wait('No result of the last attempt')
+          break
+        case 'postponed':
+          dueAt = Date.now() + outcome.delayMs
+          await wait('The endpoint has too many attempts under way')
+          break
+        case 'delivered':
+        case 'exhausted':
+        case 'held':
+        case 'cancelled':
+        case 'unknown':
+          setCurrentDetails(describeEnd(outcome))
+          // Asked for during the attempt: the row may be pending again, so look.
+          if (!wanted) return outcome.kind
+          startedAt = Date.now()
+          dueAt = startedAt
+          break
+        default:
+          return assertNever(outcome)
+      }
+      if (workflowInfo().continueAsNewSuggested && !wanted && !cancelled) {
+        await continueAsNew<typeof webhookDelivery>(input, { startedAt, dueAt, lost })
+      }
+    }
+  } catch (error) {
+    if (!isCancellation(error)) throw error
+    await CancellationScope.nonCancellable(() => cancelWebhookDelivery(input.id))
+    return 'cancelled'
+  }
+}
+
+/** A worker that died, or a database that stayed away: nobody knows whether the endpoint got it. */
+async function attemptOrLose(
+  attempt: () => Promise<AttemptOutcome>,
+): Promise<AttemptOutcome | { readonly kind: 'lost' }> {
+  try {
+    return await attempt()
+  } catch (error) {
+    // A worker that shuts down cancels its activities too; only the workflow's own cancellation ends it.
+    if (CancellationScope.current().consideredCancelled) throw error
+    return { kind: 'lost' }
+  }
+}
+
+function describeEnd(
+  outcome: Extract<AttemptOutcome, { kind: 'delivered' | 'exhausted' | 'held' | 'cancelled' | 'unknown' }>,
+): string {
+  switch (outcome.kind) {
+    case 'delivered':
+      return outcome.statusCode === null ? 'Delivered' : `Delivered: HTTP ${outcome.statusCode}`
+    case 'exhausted':
+      return `Exhausted: ${outcome.error ?? 'the window is over'}`
+    case 'held':
+      return 'Held: the endpoint is disabled'
+    case 'cancelled':
+      return 'Cancelled'
+    case 'unknown':
+      return 'There is no such delivery'
+    default:
+      return assertNever(outcome)
+  }
+}
