@@ -48,8 +48,12 @@ const LONGEST_REST_MS = 30_000
 const STALE_CONNECTION = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 const TOO_SLOW = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
-const refusal = z.object({ code: z.number(), message: z.string().default(''), data: z.unknown() })
-const answer = z.object({ id: z.number(), result: z.unknown(), error: refusal.nullish() })
+const refusal = z.object({
+  code: z.number(),
+  message: z.string().default(''),
+  data: z.unknown().optional(),
+})
+const answer = z.object({ id: z.number(), result: z.unknown().optional(), error: refusal.nullish() })
 
 /**
  * Opens an endpoint; nothing is sent before the first batch.
