@@ -5,8 +5,11 @@ import { registerAddressRoutes } from './routes/addresses.js'
 import { registerAuditLogRoutes } from './routes/audit-log.js'
 import { registerBalanceRoutes } from './routes/balances.js'
 import { registerDepositRoutes } from './routes/deposits.js'
+import { registerEventRoutes } from './routes/events.js'
 import { registerNetworkRoutes } from './routes/networks.js'
 import { registerWalletRoutes } from './routes/wallets.js'
+import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
+import { registerWebhookEndpointRoutes } from './routes/webhook-endpoints.js'
 
 /** Registers the routes; paths are relative to `/api/v1`. */
 export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void {
@@ -14,6 +17,9 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerAuditLogRoutes(app, dependencies)
   registerBalanceRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
+  registerEventRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)
+  registerWebhookDeliveryRoutes(app, dependencies)
+  registerWebhookEndpointRoutes(app, dependencies)
 }
