@@ -77,6 +77,12 @@ async function closeTransaction(
     WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
     RETURNING id, from_address_id, coin, amount, inputs, change`
   if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
+  // Before the reservation ends: the watcher may not have come to this block yet.
+  await tx`
+    UPDATE utxos output SET spent_by = payment.txid
+    FROM transactions payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
+    WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
+      AND output.vout = input.vout AND output.spent_by IS NULL`
   await tx`
     UPDATE transactions SET state = 'replaced' WHERE subject_id = ${row.id} AND state IN ('signed', 'broadcast')`
   await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`

@@ -1,0 +1,29 @@
+/** What the workflow of a withdrawal asks of chains and the customer's signer: activities on the queue `chain`. */
+
+import { awaitSignature, type SignatureWait } from './withdrawal/await-signature.js'
+import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-withdrawal.js'
+import { type BuildStep, buildWithdrawal } from './withdrawal/build-withdrawal.js'
+import type { WithdrawalChainDependencies } from './withdrawal/dependencies.js'
+import { type FollowStep, followWithdrawal } from './withdrawal/follow-withdrawal.js'
+import { takeAnswer } from './withdrawal/take-answer.js'
+
+export interface WithdrawalChainActivities {
+  buildWithdrawal(id: string): Promise<BuildStep>
+  awaitSignature(id: string): Promise<SignatureWait>
+  takeAnswer(id: string): Promise<void>
+  broadcastWithdrawal(id: string): Promise<BroadcastStep>
+  followWithdrawal(id: string): Promise<FollowStep>
+}
+
+/** Expected outcomes (no funds, no node, no signer) are returned, and stand on the withdrawal as `waiting`. */
+export function createWithdrawalChainActivities(
+  dependencies: WithdrawalChainDependencies,
+): WithdrawalChainActivities {
+  return {
+    buildWithdrawal: (id) => buildWithdrawal(dependencies, id),
+    awaitSignature: (id) => awaitSignature(dependencies, id),
+    takeAnswer: (id) => takeAnswer(dependencies, id),
+    broadcastWithdrawal: (id) => broadcastWithdrawal(dependencies, id),
+    followWithdrawal: (id) => followWithdrawal(dependencies, id),
+  }
+}

@@ -1,0 +1,71 @@
+/** Waits for the customer's signer to answer. */
+
+import { Context } from '@temporalio/activity'
+import { waitForNotice } from '../../db/signing/notices.js'
+import { findPayment, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import { setWaiting } from '../../db/withdrawals/set-waiting.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+
+/**
+ * How long one call looks: a signer that is there answers within seconds. One that is away must not keep an activity slot of
+ * every withdrawal it has to sign, so the workflow waits instead, for a signal or its timer.
+ */
+const LOOK_MS = { online: 45_000, offline: 5_000 } as const
+/** Also the longest between two heartbeats. */
+const GLANCE_MS = 2_000
+
+export type SignatureWait =
+  | { readonly kind: 'answered' }
+  /** No request is open: look at the row. */
+  | { readonly kind: 'gone' }
+  | {
+      readonly kind: 'waiting'
+      /** True while no signer has taken the request. */
+      readonly queued: boolean
+      /** Since when the request waits, ISO 8601. */
+      readonly since: string
+      readonly message: string
+    }
+
+/** Returns as soon as there is an answer; safe to run again, on any worker, because all it does is look. */
+export async function awaitSignature(
+  { sql }: WithdrawalChainDependencies,
+  id: string,
+): Promise<SignatureWait> {
+  const context = Context.current()
+  let until: number | null = null
+  for (;;) {
+    context.heartbeat()
+    const payment = await findPayment(sql, id)
+    if (!payment || payment.request_state === 'withdrawn') return { kind: 'gone' }
+    if (payment.answer) return { kind: 'answered' }
+    const now = Date.now()
+    until ??= now + (payment.signer_online ? LOOK_MS.online : LOOK_MS.offline)
+    const message = explain(payment)
+    await setWaiting(sql, id, {
+      code: payment.signer_online ? 'AWAITING_SIGNER' : 'SIGNER_OFFLINE',
+      message,
+    })
+    if (now >= until) {
+      return {
+        kind: 'waiting',
+        queued: payment.request_state === 'queued',
+        since: payment.request_created_at.toISOString(),
+        message,
+      }
+    }
+    await waitForNotice(sql, 'signing_answer', payment.request_id, GLANCE_MS, context.cancellationSignal)
+    context.cancellationSignal.throwIfAborted()
+  }
+}
+
+function explain(payment: PaymentRow): string {
+  const since = payment.request_created_at.toISOString()
+  if (payment.signer_online) {
+    return payment.request_state === 'leased'
+      ? `The customer's signer "${payment.signer_name}" has the request and has not answered yet`
+      : `Waiting for the customer's signer "${payment.signer_name}" since ${since}`
+  }
+  const seen = payment.signer_seen_at ? `last seen ${payment.signer_seen_at.toISOString()}` : 'never seen'
+  return `The customer's signer "${payment.signer_name}" is offline (${seen}); waiting since ${since}`
+}

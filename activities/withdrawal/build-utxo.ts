@@ -1,0 +1,121 @@
+/** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
+
+import type { SpendableOutput, UtxoAdapter } from '../../chains/adapter.js'
+import {
+  findChangeAddress,
+  listSpendableOutputs,
+  type UnspentOutput,
+} from '../../db/withdrawals/list-spendable-outputs.js'
+import { queueTransaction } from '../../db/withdrawals/queue-transaction.js'
+import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
+import { deriveAddress } from '../../domain/address/derive-address.js'
+import { formatAmount } from '../../domain/money.js'
+import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
+import type { BuildFailure, BuildStep } from './build-withdrawal.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+
+/** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
+const MOST_RACES = 10
+/** Builders of one wallet in this process queue up, so that they do not select the same coins; others race on the index. */
+const lanes = new Map<string, Promise<unknown>>()
+
+/** Selects coins, makes the PSBT and reserves its outpoints; a lost race for an outpoint selects again. */
+export async function buildUtxo(
+  dependencies: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  row: WithdrawalRow,
+): Promise<BuildStep | BuildFailure> {
+  return inLane(`${row.merchant_id}:${row.network}`, async () => {
+    for (let race = 0; race < MOST_RACES; race++) {
+      const step = await select(dependencies, adapter, row)
+      if (step !== 'raced') return step
+    }
+    return {
+      kind: 'waiting',
+      code: 'OUTPUTS_BUSY',
+      message: 'Other payments reserve the same outputs; selecting again',
+    }
+  })
+}
+
+async function select(
+  { sql, networks }: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  row: WithdrawalRow,
+): Promise<BuildStep | BuildFailure | 'raced'> {
+  const { network } = adapter
+  const outputs = await listSpendableOutputs(sql, row, network.confirmations)
+  const change = await findChangeAddress(sql, row)
+  const built = await adapter.build({
+    outputs: [{ address: row.to_address, amount: row.amount }],
+    change: keyOf(network, change),
+    candidates: outputs.map((output) => spendable(network, output)),
+    required: [],
+    feeRate: await adapter.feeRate(row.priority),
+    feeLimit: row.fee_limit,
+    feePayer: row.fee_payer,
+  })
+  const coin = nativeCoin(network)
+  if (built.kind === 'insufficient_funds') {
+    return {
+      kind: 'waiting',
+      code: 'INSUFFICIENT_WALLET_FUNDS',
+      message: `Confirmed and unreserved outputs lack ${formatAmount(built.missing, coin.decimals)} ${coin.name}`,
+    }
+  }
+  if (built.kind === 'fee_too_high') {
+    return {
+      kind: 'waiting',
+      code: 'FEE_TOO_HIGH',
+      message: `The network asks for a fee of ${formatAmount(built.fee, coin.decimals)} ${coin.name}, more than the limit of ${formatAmount(row.fee_limit, coin.decimals)}`,
+    }
+  }
+  const byOutpoint = new Map(outputs.map((output) => [`${output.txid}:${output.vout}`, output]))
+  const inputs = built.inputs.map((input) => {
+    const output = byOutpoint.get(`${input.txid}:${input.vout}`)
+    if (!output) throw new Error(`The adapter spent ${input.txid}:${input.vout}, which was not offered`)
+    return { addressId: output.address_id, txid: output.txid, vout: output.vout, amount: output.amount }
+  })
+  const [first] = built.inputs
+  const result = await queueTransaction(sql, networks, row.id, {
+    family: 'utxo',
+    signerId: change.signer_id,
+    coin: row.coin,
+    amount: row.fee_payer === 'recipient' ? row.amount - built.fee : row.amount,
+    maxFee: built.fee,
+    fromAddress: first?.address ?? change.address,
+    payload: built.payload,
+    inputs,
+    change: built.change > 0n ? { addressId: change.address_id, amount: built.change } : null,
+  })
+  return result === 'raced' ? 'raced' : { kind: 'done' }
+}
+
+function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
+  return { ...keyOf(network, output), txid: output.txid, vout: output.vout, amount: output.amount }
+}
+
+function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
+  const { xpub, branch, index } = output
+  return {
+    address: output.address,
+    path: output.derivation_path,
+    publicKey: deriveAddress({ network, xpub, branch, index }).publicKey,
+    masterFingerprint: output.master_fingerprint,
+  }
+}
+
+async function inLane<T>(key: string, step: () => Promise<T>): Promise<T> {
+  const before = lanes.get(key) ?? Promise.resolve()
+  const mine = before.then(step, step)
+  const settled = mine.then(
+    () => {},
+    () => {},
+  )
+  lanes.set(key, settled)
+  try {
+    return await mine
+  } finally {
+    if (lanes.get(key) === settled) lanes.delete(key)
+  }
+}

@@ -1,0 +1,70 @@
+/** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
+
+import { findPayment, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import { storeSigned } from '../../db/withdrawals/store-signed.js'
+import type { SigningAnswer } from '../../domain/signer-protocol.js'
+import { closeFailed } from './close-failed.js'
+import { adapterOf, isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencies } from './dependencies.js'
+
+/**
+ * Refused: failed with the signer's code, nonce and outpoints given back. Signed: parsed and compared field by field with
+ * what was to be signed; anything else is never stored as signed and never broadcast.
+ */
+export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: string): Promise<void> {
+  const payment = await findPayment(dependencies.sql, id)
+  if (payment?.state !== 'built' || !payment.answer) return
+  const { answer } = payment
+  const actor = `signer:${payment.signer_id}`
+  if (answer.outcome === 'refused') {
+    await closeFailed(
+      dependencies,
+      id,
+      { code: answer.code, message: `The signer refused: ${answer.message}` },
+      { to: answer.code === 'INTENT_EXPIRED' ? 'expired' : 'failed', actor },
+    )
+    return
+  }
+  const verified = verify(dependencies, payment, answer)
+  if ('problem' in verified) {
+    await closeFailed(
+      dependencies,
+      id,
+      {
+        code: 'SIGNED_TRANSACTION_MISMATCH',
+        message: `The signer's answer is not the transaction it was asked to sign (${verified.problem}); it was not broadcast`,
+      },
+      { actor, answered: true, audit: { answered_transaction: answer.signed_transaction.slice(0, 100_000) } },
+    )
+    return
+  }
+  await storeSigned(dependencies.sql, dependencies.networks, id, {
+    transactionId: payment.id,
+    signerId: payment.signer_id,
+    signedTransaction: answer.signed_transaction,
+    txid: verified.txid,
+  })
+}
+
+function verify(
+  dependencies: WithdrawalChainDependencies,
+  payment: PaymentRow,
+  answer: Extract<SigningAnswer, { outcome: 'signed' }>,
+): { readonly txid: string } | { readonly problem: string } {
+  const adapter = adapterOf(dependencies, payment.network)
+  const { payload } = payment
+  try {
+    const verified =
+      payload.family === 'utxo' && isUtxoAdapter(adapter)
+        ? adapter.verifySigned(payload, answer.signed_transaction)
+        : payload.family === 'evm' && isEvmAdapter(adapter)
+          ? adapter.verifySigned(payload, answer.signed_transaction)
+          : null
+    if (!verified) return { problem: `it is not a transaction of ${payment.network}` }
+    if (verified.txid !== answer.transaction_hash)
+      return { problem: 'its hash is another one than the signer says' }
+    return verified
+  } catch (error) {
+    // The adapters check without asking a node: whatever they throw is about the bytes.
+    return { problem: error instanceof Error ? error.message : String(error) }
+  }
+}

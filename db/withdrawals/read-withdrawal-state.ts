@@ -1,0 +1,36 @@
+/** What the workflow of a withdrawal needs to know of its row. */
+
+import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import type { Queryable } from '../connect.js'
+import type { Waiting } from './withdrawal-row.js'
+
+/** Small and JSON, because it goes into the workflow's history. */
+export interface WithdrawalState {
+  readonly stage: WithdrawalStage
+  readonly waiting: Waiting | null
+  readonly failure: string | null
+  readonly transactionHash: string | null
+  readonly requiredConfirmations: number
+}
+
+/** Reads the state. @throws when the withdrawal is unknown. */
+export async function readWithdrawalState(sql: Queryable, id: string): Promise<WithdrawalState> {
+  const [row] = await sql<
+    {
+      stage: WithdrawalStage
+      waiting: Waiting | null
+      failure_message: string | null
+      transaction_hash: string | null
+      required_confirmations: number
+    }[]
+  >`
+    SELECT stage, waiting, failure_message, transaction_hash, required_confirmations FROM withdrawals WHERE id = ${id}`
+  if (!row) throw new Error(`Withdrawal ${id} does not exist`)
+  return {
+    stage: row.stage,
+    waiting: row.waiting,
+    failure: row.failure_message,
+    transactionHash: row.transaction_hash,
+    requiredConfirmations: row.required_confirmations,
+  }
+}

@@ -1,0 +1,37 @@
+/** Keeps signed bytes and txid before anybody sends them anywhere. */
+
+import type { Networks } from '../../domain/network.js'
+import type { Sql } from '../connect.js'
+import { moveWithdrawal } from './move-withdrawal.js'
+import { lockWithdrawal } from './withdrawal-row.js'
+
+export interface VerifiedSignature {
+  readonly transactionId: string
+  readonly signerId: string
+  readonly signedTransaction: string
+  readonly txid: string
+}
+
+/** Stores what was verified; from here on only the chain decides. A second call changes nothing. */
+export async function storeSigned(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  verified: VerifiedSignature,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage !== 'pending_signature') return
+    const stored = await tx`
+      UPDATE transactions SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
+      WHERE id = ${verified.transactionId} AND state = 'built' RETURNING id`
+    if (stored.length === 0)
+      throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
+    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'allocated'`
+    await moveWithdrawal(tx, networks, row, {
+      to: 'signed',
+      actor: `signer:${verified.signerId}`,
+      transactionHash: verified.txid,
+    })
+  })
+}
