@@ -6,6 +6,7 @@ import { getAddress } from '../../db/addresses/get-address.js'
 import { type AddressRow, listAddresses } from '../../db/addresses/list-addresses.js'
 import { findNetwork } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
+import { canonicalQuery } from '../canonical-query.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { notFound } from '../not-found.js'
@@ -97,8 +98,10 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 
   app.openapi(list, async (c) => {
-    const { page, limit, cursor, ...filter } = c.req.valid('query')
-    const query = { page, limit, cursor }
+    const query = c.req.valid('query')
+    const { user_reference, network } = query
+    const address = canonicalQuery(query.address, networks)
+    const filter = { user_reference, network, address }
     const rows = await listAddresses(sql, c.get('merchantId'), filter, toSlice(query))
     return c.json(successPage(toPage(query, rows, view, (row) => row.id)), 200)
   })

@@ -19,11 +19,9 @@ const health = createRoute({
 const readiness = z.object({
   status: z.enum(['ready', 'not_ready']),
   postgres: z.enum(['ok', 'down']),
-  temporal: z
-    .enum(['ok', 'down', 'not_configured'])
-    .openapi({
-      description: 'While it is down requests are accepted and carried on later, so it does not count',
-    }),
+  temporal: z.enum(['ok', 'down', 'not_configured']).openapi({
+    description: 'While it is down requests are accepted and carried on later, so it does not count',
+  }),
 })
 const ready = createRoute({
   method: 'get',

@@ -1,0 +1,375 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createApp } from '../../api/create-app.js'
+import { type Answer, type Call, signedHeaders, startTestApi, type TestApi } from './test-api.js'
+
+let api: TestApi
+beforeAll(async () => {
+  api = await startTestApi({ KEYTURN_TRUSTED_PROXIES: '10.0.0.0/8', KEYTURN_BODY_LIMIT: '2000' })
+  await api.enrol(api.merchantId)
+})
+afterAll(() => api?.database.drop())
+
+const now = (offset = 0) => String(Math.floor(Date.now() / 1000) + offset)
+const PATH = '/api/v1/addresses'
+const body = { user_reference: 'u', network: 'bitcoin' }
+const outcome = ({ status, json }: Answer) => [status, json.error?.code]
+const get = (call: Partial<Call> = {}) => api.call({ path: PATH, ...call })
+const post = (call: Partial<Call> = {}) => api.call({ method: 'POST', path: PATH, body, ...call })
+
+describe('authentication', () => {
+  test('a request signed as the contract says is taken, query and all', async () => {
+    expect((await get({ path: `${PATH}?limit=5&user_reference=a%20b%2Fc` })).status).toBe(200)
+  })
+
+  test('an error has the envelope, a request id and no stack', async () => {
+    const answer = await get({ headers: { 'X-Api-Key': 'key_none' } })
+    expect(answer.json).toEqual({
+      success: false,
+      error: {
+        code: 'INVALID_API_KEY',
+        message: expect.any(String),
+        details: {},
+        request_id: expect.any(String),
+      },
+    })
+    expect(answer.headers.get('x-request-id')).toBe(answer.json.error.request_id)
+  })
+
+  test.each([
+    ['no key', { headers: { 'X-Api-Key': '' } }, 'INVALID_API_KEY'],
+    ['an unknown key', { headers: { 'X-Api-Key': 'key_unknown' } }, 'INVALID_API_KEY'],
+    ['a signature of another secret', { headers: { 'X-Signature': 'ab'.repeat(32) } }, 'INVALID_SIGNATURE'],
+    ['a signature that is too short', { headers: { 'X-Signature': 'ab' } }, 'INVALID_SIGNATURE'],
+    ['no signature', { headers: { 'X-Signature': '' } }, 'INVALID_SIGNATURE'],
+    ['another path than was signed', { signedPath: `${PATH}?limit=1` }, 'INVALID_SIGNATURE'],
+    ['a time more than 300 s ago', { offset: -302 }, 'TIMESTAMP_OUT_OF_RANGE'],
+    ['a time more than 300 s ahead', { offset: 303 }, 'TIMESTAMP_OUT_OF_RANGE'],
+    ['a time that is none', { timestamp: '1e9' }, 'TIMESTAMP_OUT_OF_RANGE'],
+    ['no time', { timestamp: '' }, 'TIMESTAMP_OUT_OF_RANGE'],
+  ])('401: %s', async (_name, call: Partial<Call> & { offset?: number }, code) => {
+    const timestamp = call.offset === undefined ? {} : { timestamp: now(call.offset) }
+    expect(outcome(await get({ ...call, ...timestamp }))).toEqual([401, code])
+  })
+
+  test('401: a body other than was signed', async () => {
+    expect(outcome(await post({ signedBody: '{}' }))).toEqual([401, 'INVALID_SIGNATURE'])
+  })
+
+  test('a time 295 s off passes', async () => {
+    expect((await get({ timestamp: now(-295) })).status).toBe(200)
+    expect((await get({ timestamp: now(295) })).status).toBe(200)
+  })
+
+  test('a nonce is good once with a key, for any request, and free with another key', async () => {
+    const nonce = randomUUID()
+    expect((await get({ nonce })).status).toBe(200)
+    expect(outcome(await get({ nonce, path: `${PATH}?limit=3` }))).toEqual([401, 'NONCE_REUSED'])
+    expect((await get({ nonce, key: await api.newKey() })).status).toBe(200)
+  })
+
+  test('of 50 concurrent requests with one nonce, in two processes, one passes', async () => {
+    const nonce = randomUUID()
+    const second = createApp(api.dependencies)
+    const headers = signedHeaders(api.key, { method: 'GET', path: PATH, body: '', nonce })
+    const statuses = await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        const app = i % 2 ? api.app : second
+        return (await app.request(`http://api.test${PATH}`, { headers })).status
+      }),
+    )
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1)
+    expect(statuses.filter((status) => status === 401)).toHaveLength(49)
+  })
+
+  test('many nonces at once are all taken', async () => {
+    const answers = await Promise.all(Array.from({ length: 300 }, () => get()))
+    expect(new Set(answers.map((each) => each.status))).toEqual(new Set([200]))
+  })
+
+  test('a nonce is at most 64 characters', async () => {
+    expect((await get({ nonce: 'n'.repeat(64) })).status).toBe(200)
+    expect(outcome(await get({ nonce: 'n'.repeat(65) }))).toEqual([400, 'VALIDATION_FAILED'])
+  })
+
+  test('a key that is revoked stops working at once, everywhere', async () => {
+    const { createApiKeyCache } = await import('../../db/api-keys/create-api-key-cache.js')
+    const { sql } = api.database
+    const apiKeys = createApiKeyCache(sql, '11'.repeat(32))
+    const stop = await apiKeys.listen()
+    const app = createApp(api.dependencies, { apiKeys })
+    const key = await api.newKey()
+    const status = async () =>
+      (
+        await app.request(`http://api.test${PATH}`, {
+          headers: signedHeaders(key, { method: 'GET', path: PATH, body: '' }),
+        })
+      ).status
+    expect(await status()).toBe(200)
+    await sql`UPDATE api_keys SET revoked_at = now() WHERE id = ${key.id}`
+    await expect.poll(status, { timeout: 2_000 }).toBe(401)
+    await stop()
+  })
+
+  test('a suspended merchant is refused', async () => {
+    const merchantId = await api.newMerchant()
+    const key = await api.newKey({ merchantId })
+    await api.database.sql`UPDATE merchants SET status = 'suspended' WHERE id = ${merchantId}`
+    expect(outcome(await get({ key }))).toEqual([401, 'INVALID_API_KEY'])
+  })
+})
+
+describe('where a request may come from, and what it may do', () => {
+  test('requests that change something come from the allowlist, IPv4 and IPv6', async () => {
+    const key = await api.newKey({ ipAllowlist: ['192.0.2.0/24', '2001:db8::/32', '203.0.113.7'] })
+    for (const ip of ['192.0.2.9', '::ffff:192.0.2.9', '2001:db8::1', '203.0.113.7'])
+      expect((await post({ key, ip })).status).toBeLessThan(300)
+    for (const ip of ['192.0.3.9', '::ffff:192.0.3.9', '2001:db9::1', '203.0.113.8', '::1'])
+      expect(outcome(await post({ key, ip }))).toEqual([403, 'IP_NOT_ALLOWED'])
+    expect((await get({ key, ip: '198.51.100.1' })).status).toBe(200)
+  })
+
+  test('an empty allowlist allows nobody', async () => {
+    const key = await api.newKey({ ipAllowlist: [] })
+    expect(outcome(await post({ key }))).toEqual([403, 'IP_NOT_ALLOWED'])
+  })
+
+  test('X-Forwarded-For counts only behind a trusted proxy, and only its own last hop', async () => {
+    const key = await api.newKey({ ipAllowlist: ['192.0.2.1'] })
+    const from = (ip: string, forwarded: string) =>
+      post({ key, ip, headers: { 'X-Forwarded-For': forwarded } })
+    expect(outcome(await from('198.51.100.1', '192.0.2.1'))).toEqual([403, 'IP_NOT_ALLOWED'])
+    expect((await from('10.1.1.1', '192.0.2.1')).status).toBeLessThan(300)
+    expect((await from('10.1.1.1', '192.0.2.1, 10.2.2.2')).status).toBeLessThan(300)
+    // What the client itself wrote stands further left and does not count.
+    expect(outcome(await from('10.1.1.1', '192.0.2.1, 198.51.100.1'))).toEqual([403, 'IP_NOT_ALLOWED'])
+    expect(outcome(await from('10.1.1.1', 'nonsense'))).toEqual([403, 'IP_NOT_ALLOWED'])
+  })
+
+  test('a key without the scope is refused, by name', async () => {
+    const key = await api.newKey({ scopes: ['read'] })
+    expect((await get({ key })).status).toBe(200)
+    const refused = await post({ key })
+    expect(outcome(refused)).toEqual([403, 'INSUFFICIENT_SCOPE'])
+    expect(refused.json.error.details.required).toBe('payments')
+  })
+
+  test('429 with Retry-After once the rate of the key is used up', async () => {
+    const key = await api.newKey({ rateLimitPerMinute: 3 })
+    const statuses = []
+    for (let i = 0; i < 3; i++) statuses.push((await get({ key })).status)
+    expect(statuses).toEqual([200, 200, 200])
+    const limited = await get({ key })
+    expect(outcome(limited)).toEqual([429, 'RATE_LIMITED'])
+    expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await get()).status).toBe(200)
+  })
+})
+
+describe('what is sent', () => {
+  test('an unknown field is named', async () => {
+    const answer = await post({ body: { ...body, colour: 'red' } })
+    expect(outcome(answer)).toEqual([400, 'VALIDATION_FAILED'])
+    expect(answer.json.error.details.fields).toEqual([{ path: 'colour', reason: 'unknown field' }])
+    expect(answer.json.error.message).toContain('colour')
+  })
+
+  test('every wrong field has its path and reason', async () => {
+    const answer = await post({ body: { user_reference: 7, network: '' } })
+    const paths = answer.json.error.details.fields.map((each: { path: string }) => each.path)
+    expect(paths).toEqual(['user_reference', 'network'])
+  })
+
+  test.each(['{', '', 'nul', '{"user_reference":"a"'])('malformed JSON: %j', async (text) => {
+    const answer = await post({ body: text })
+    expect(answer.status).toBe(400)
+    expect(answer.json.error.code).toBe(text === '' ? 'VALIDATION_FAILED' : 'MALFORMED_JSON')
+  })
+
+  test('what is not an object is refused', async () => {
+    for (const text of ['null', '[]', '"text"', '7'])
+      expect(outcome(await post({ body: text }))).toEqual([400, 'VALIDATION_FAILED'])
+  })
+
+  test('NUL and half surrogate pairs never reach the database', async () => {
+    for (const user_reference of ['a\0b', '\ud800'])
+      expect(outcome(await post({ body: { ...body, user_reference } }))).toEqual([400, 'VALIDATION_FAILED'])
+    expect((await post({ body: { ...body, user_reference: '😀 \\u0000' } })).status).toBe(201)
+    expect(outcome(await get({ path: `${PATH}?user_reference=a%00b` }))).toEqual([400, 'VALIDATION_FAILED'])
+    expect((await get({ path: `${PATH}/%00` })).status).toBeLessThan(500)
+    expect((await get({ path: `${PATH}?cursor=AAAA` })).status).toBeLessThan(500)
+  })
+
+  test('only JSON is taken', async () => {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])
+      expect(outcome(await post({ headers: { 'Content-Type': type } }))).toEqual([
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+      ])
+    expect((await post({ headers: { 'Content-Type': 'application/json; charset=utf-8' } })).status).toBe(200)
+  })
+
+  test('a body over the limit is 413 before anything else', async () => {
+    const large = await post({ body: { ...body, label: 'x'.repeat(2_000) } })
+    expect(outcome(large)).toEqual([413, 'BODY_TOO_LARGE'])
+  })
+
+  test('an unknown path is 404, a wrong method 405, signed or not', async () => {
+    expect(outcome(await get({ path: '/api/v1/nothing' }))).toEqual([404, 'NOT_FOUND'])
+    expect(outcome(await get({ path: '/nothing' }))).toEqual([404, 'NOT_FOUND'])
+    const wrong = await api.call({ method: 'DELETE', path: PATH })
+    expect(outcome(wrong)).toEqual([405, 'METHOD_NOT_ALLOWED'])
+    expect(wrong.headers.get('allow')).toBe('GET, POST')
+  })
+
+  test('an unknown filter is named instead of ignored', async () => {
+    const answer = await get({ path: `${PATH}?user=7` })
+    expect(answer.json.error.details.fields).toEqual([{ path: 'user', reason: 'unknown field' }])
+  })
+})
+
+describe('idempotency', () => {
+  const fresh = { ...body, new: true }
+
+  test('the same key and body return the first answer', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() }
+    const first = await post({ body: fresh, headers })
+    const again = await post({ body: fresh, headers })
+    expect([first.status, again.status]).toEqual([201, 201])
+    expect(first.headers.get('idempotent-replayed')).toBeNull()
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect(again.json).toEqual(first.json)
+  })
+
+  test('another body is a conflict; another merchant may use the same key', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() }
+    await post({ body: fresh, headers })
+    expect(outcome(await post({ body: { ...fresh, label: 'x' }, headers }))).toEqual([
+      409,
+      'IDEMPOTENCY_CONFLICT',
+    ])
+    const merchantId = await api.newMerchant()
+    await api.enrol(merchantId, Buffer.alloc(64, 7))
+    const key = await api.newKey({ merchantId })
+    expect((await post({ body: fresh, headers, key })).status).toBe(201)
+  })
+
+  test('of 20 concurrent requests one makes an address, the others wait or get its answer', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() }
+    const request = { ...fresh, user_reference: 'concurrent' }
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post({ body: request, headers })))
+    for (const answer of answers) {
+      if (answer.status !== 201) expect(outcome(answer)).toEqual([409, 'REQUEST_IN_PROGRESS'])
+    }
+    const ids = new Set(answers.filter((each) => each.status === 201).map((each) => each.json.data.id))
+    expect(ids.size).toBe(1)
+    const { json } = await get({ path: `${PATH}?user_reference=concurrent` })
+    expect(json.data).toHaveLength(1)
+  })
+
+  test('a request that is under way is said to be', async () => {
+    const key = randomUUID()
+    await post({ body: fresh, headers: { 'Idempotency-Key': key } })
+    await api.database.sql`
+      UPDATE idempotency_keys SET status_code = NULL, response = NULL, locked_until = now() + interval '1 minute'
+      WHERE key = ${key}`
+    const answer = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
+    expect(outcome(answer)).toEqual([409, 'REQUEST_IN_PROGRESS'])
+    expect(answer.headers.get('retry-after')).toBe('1')
+  })
+
+  test('a process that died blocks the key no longer than its lease', async () => {
+    const key = randomUUID()
+    await post({ body: fresh, headers: { 'Idempotency-Key': key } })
+    await api.database.sql`
+      UPDATE idempotency_keys SET status_code = NULL, response = NULL, locked_until = now() - interval '1 second'
+      WHERE key = ${key}`
+    const other = await post({ body: { ...fresh, label: 'x' }, headers: { 'Idempotency-Key': key } })
+    expect(outcome(other)).toEqual([409, 'IDEMPOTENCY_CONFLICT'])
+    expect((await post({ body: fresh, headers: { 'Idempotency-Key': key } })).status).toBe(201)
+  })
+
+  test('a slow process whose key was taken over does nothing', async () => {
+    const { sql } = api.database
+    await sql.unsafe(`
+      CREATE FUNCTION take_over() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF NEW.user_reference = 'slow' THEN UPDATE idempotency_keys SET owner = gen_random_uuid() WHERE key = 'slow'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER take_over BEFORE INSERT ON addresses FOR EACH ROW EXECUTE FUNCTION take_over()`)
+    const answer = await post({
+      body: { ...fresh, user_reference: 'slow' },
+      headers: { 'Idempotency-Key': 'slow' },
+    })
+    expect(outcome(answer)).toEqual([409, 'REQUEST_IN_PROGRESS'])
+    expect((await get({ path: `${PATH}?user_reference=slow` })).json.data).toEqual([])
+  })
+
+  test('a refusal is the first answer too, but a malformed request may be mended', async () => {
+    const key = randomUUID()
+    const bad = { user_reference: 'u', network: 'bitcoin', nonsense: 1 }
+    expect((await post({ body: bad, headers: { 'Idempotency-Key': key } })).status).toBe(400)
+    expect((await post({ body: fresh, headers: { 'Idempotency-Key': key } })).status).toBe(201)
+
+    const refused = { 'Idempotency-Key': randomUUID() }
+    const first = await post({ body: { ...body, network: 'dogecoin' }, headers: refused })
+    const again = await post({ body: { ...body, network: 'dogecoin' }, headers: refused })
+    expect(outcome(first)).toEqual([422, 'UNSUPPORTED_NETWORK'])
+    expect(again.json).toEqual(first.json)
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+  })
+
+  test('a server error is not kept', async () => {
+    const { sql } = api.database
+    const headers = { 'Idempotency-Key': randomUUID() }
+    await sql`ALTER TABLE addresses RENAME TO addresses_away`
+    const failed = await post({ body: fresh, headers })
+    await sql`ALTER TABLE addresses_away RENAME TO addresses`
+    expect(outcome(failed)).toEqual([500, 'INTERNAL_ERROR'])
+    expect(JSON.stringify(failed.json)).not.toMatch(/relation|addresses_away|\.ts|at /)
+    expect((await post({ body: fresh, headers })).status).toBe(201)
+  })
+
+  test('a replay needs the scope as well', async () => {
+    const headers = { 'Idempotency-Key': randomUUID() }
+    await post({ body: fresh, headers })
+    const key = await api.newKey({ scopes: ['read'] })
+    expect(outcome(await post({ body: fresh, headers, key }))).toEqual([403, 'INSUFFICIENT_SCOPE'])
+  })
+
+  test('an answer is forgotten when its window is over', async () => {
+    const key = randomUUID()
+    const first = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
+    await api.database
+      .sql`UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key = ${key}`
+    const second = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
+    expect(second.status).toBe(201)
+    expect(second.json.data.id).not.toBe(first.json.data.id)
+  })
+})
+
+test('no answer ever shows a secret', async () => {
+  const seen: string[] = []
+  for (const call of [
+    { headers: { 'X-Signature': 'ab'.repeat(32) } },
+    { headers: { 'X-Api-Key': 'key_none' } },
+    { body: { ...body, x: 1 } },
+  ])
+    seen.push(JSON.stringify((await post(call)).json))
+  const { key, dependencies } = api
+  for (const text of seen) {
+    expect(text).not.toContain(key.secret)
+    expect(text).not.toContain(dependencies.environment.KEYTURN_MASTER_KEY)
+  }
+})
+
+test('with PostgreSQL away the answer is 503 with Retry-After', async () => {
+  const { startTestApi: start } = await import('./test-api.js')
+  const away = await start()
+  await away.database.sql.end({ timeout: 1 })
+  const answer = await away.call({ path: PATH })
+  expect(outcome(answer)).toEqual([503, 'DEPENDENCY_UNAVAILABLE'])
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  await away.database.drop()
+})
