@@ -65,7 +65,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
         { until: (hash) => hash !== null },
       ),
 
-    balance: (address, coinName) => {
+    balance: async (address, coinName) => {
       const { contract } = findCoin(network, coinName)
       const call =
         contract === null

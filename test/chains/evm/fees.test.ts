@@ -1,0 +1,62 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Priority } from '../../../chains/adapter.js'
+import { chooseFees, type FeeMarket, leastMaxFee } from '../../../chains/evm/send/choose-fees.js'
+import { readFeeMarket } from '../../../chains/evm/send/fee-market.js'
+
+const GWEI = 10n ** 9n
+const caps = { maxFeePerGas: 500n * GWEI, maxPriorityFeePerGas: 50n * GWEI }
+const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'urgent']
+const even = (tip: bigint) => ({ low: [tip], normal: [tip], high: [tip], urgent: [tip] })
+
+test('the multipliers of the withdrawal guide apply to the tip', () => {
+  const market: FeeMarket = { baseFee: 10n * GWEI, tips: even(2n * GWEI), suggestedTip: 9n }
+  const tips = PRIORITIES.map((priority) => chooseFees(market, priority, caps).maxPriorityFeePerGas)
+  expect(tips).toEqual([(16n * GWEI) / 10n, 2n * GWEI, 3n * GWEI, 4n * GWEI])
+  expect(chooseFees(market, 'high', caps).maxFeePerGas).toBe(23n * GWEI)
+})
+
+test('the caps hold, the tip is never above the whole fee nor 0, and more priority never pays less', () => {
+  const wei = fc.bigInt({ min: 0n, max: 10n ** 13n })
+  fc.assert(
+    fc.property(wei, fc.array(wei, { maxLength: 5 }), wei, wei, wei, (baseFee, tips, suggestedTip, a, b) => {
+      const limits = { maxFeePerGas: a + 1n, maxPriorityFeePerGas: b + 1n }
+      const market = { baseFee, tips: { low: tips, normal: tips, high: tips, urgent: tips }, suggestedTip }
+      let previous = { maxFeePerGas: 0n, maxPriorityFeePerGas: 0n }
+      for (const priority of PRIORITIES) {
+        const fees = chooseFees(market, priority, limits)
+        expect(fees.maxFeePerGas).toBeLessThanOrEqual(limits.maxFeePerGas)
+        expect(fees.maxPriorityFeePerGas).toBeLessThanOrEqual(limits.maxPriorityFeePerGas)
+        expect(fees.maxPriorityFeePerGas).toBeLessThanOrEqual(fees.maxFeePerGas)
+        expect(fees.maxPriorityFeePerGas).toBeGreaterThan(0n)
+        expect(fees.maxFeePerGas).toBeGreaterThanOrEqual(previous.maxFeePerGas)
+        expect(fees.maxPriorityFeePerGas).toBeGreaterThanOrEqual(previous.maxPriorityFeePerGas)
+        // The next block's base fee is known already, the one after it may be an eighth higher.
+        expect(leastMaxFee(market, fees)).toBeGreaterThan(baseFee)
+        previous = fees
+      }
+    }),
+  )
+})
+
+test('empty blocks say nothing about tips, the node is asked instead', () => {
+  const history = {
+    baseFeePerGas: ['0x3b9aca00', '0x3b9aca00', '0x34ad4e48'],
+    gasUsedRatio: [0, 0.5],
+    reward: [
+      ['0x0', '0x0', '0x0', '0x0'],
+      ['0x1', '0x2', '0x3', '0x4'],
+    ],
+  }
+  expect(readFeeMarket(history, '0x5')).toEqual({
+    baseFee: 0x34ad4e48n,
+    tips: { low: [1n], normal: [2n], high: [3n], urgent: [4n] },
+    suggestedTip: 5n,
+  })
+  const quiet = readFeeMarket({ ...history, gasUsedRatio: [0, 0] }, '0x5')
+  expect(chooseFees(quiet, 'normal', caps).maxPriorityFeePerGas).toBe(5n)
+})
+
+test('a chain without EIP-1559 is refused', () => {
+  expect(() => readFeeMarket({ gasUsedRatio: [] }, '0x5')).toThrow('baseFeePerGas')
+})
