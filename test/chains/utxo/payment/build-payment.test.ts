@@ -1,0 +1,229 @@
+import { Transaction as ScureTransaction } from '@scure/btc-signer'
+import { Psbt, Transaction } from 'bitcoinjs-lib'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { SpendableOutput, UtxoBuildRequest, UtxoBuildResult } from '../../../../chains/adapter.js'
+import { buildPayment } from '../../../../chains/utxo/payment/build-payment.js'
+import { verifySigned } from '../../../../chains/utxo/payment/verify-signed.js'
+import type { UtxoNetwork } from '../../../../domain/network.js'
+import { legacyNetwork, testNetwork } from '../test-network.js'
+import { fundedWallet, testWallet } from '../test-wallet.js'
+
+const segwit = testNetwork()
+const legacy = legacyNetwork()
+const stranger = (network: UtxoNetwork, index: number) =>
+  testWallet(network, 'somebody else').key(index).address
+
+function requestOn(
+  network: UtxoNetwork,
+  candidates: readonly SpendableOutput[],
+  amounts: readonly bigint[],
+  changes: Partial<UtxoBuildRequest> = {},
+): UtxoBuildRequest {
+  return {
+    outputs: amounts.map((amount, index) => ({ address: stranger(network, index), amount })),
+    change: testWallet(network).key(0, 1),
+    candidates,
+    required: [],
+    feeRate: 3,
+    feeLimit: 100_000n,
+    feePayer: 'sender',
+    ...changes,
+  }
+}
+
+function built(result: UtxoBuildResult): Extract<UtxoBuildResult, { kind: 'built' }> {
+  if (result.kind !== 'built') throw new Error(result.kind)
+  return result
+}
+
+describe.each([
+  ['p2wpkh', segwit],
+  ['p2pkh', legacy],
+] as const)('buildPayment and verifySigned on %s', (_kind, network) => {
+  test('pay what was asked, with a fee for the size that signing really makes', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.bigInt({ min: 5_000n, max: 10_000_000n }), { minLength: 1, maxLength: 8 }),
+        fc.array(fc.bigInt({ min: 546n, max: 2_000_000n }), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 60 }),
+        async (coins, amounts, feeRate) => {
+          const { wallet, outputs, source } = fundedWallet(network, coins)
+          const result = await buildPayment(
+            requestOn(network, outputs, amounts, { feeRate }),
+            network,
+            source,
+          )
+          if (result.kind !== 'built') return
+          const raw = wallet.sign(result.payload.psbt)
+          const signed = Transaction.fromHex(raw)
+          const verified = verifySigned(result.payload, raw)
+          expect(verified).toEqual({ txid: signed.getId(), fee: result.fee })
+          expect(result.txid).toBe(network.script === 'p2wpkh' ? signed.getId() : null)
+          expect(signed.outs.slice(0, amounts.length).map((each) => each.value)).toEqual(amounts)
+          expect(signed.outs.slice(amounts.length).map((each) => each.value)).toEqual(
+            result.change > 0n ? [result.change] : [],
+          )
+          // Signatures are a byte or two shorter than reckoned at times, never longer.
+          const spare = result.vsize - signed.virtualSize()
+          expect(spare).toBeGreaterThanOrEqual(0)
+          expect(spare).toBeLessThanOrEqual(result.inputs.length * 2)
+          expect(Number(result.fee)).toBeGreaterThanOrEqual(signed.virtualSize() * feeRate)
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  test('takes the fee from the recipient when asked to', async () => {
+    const { wallet, outputs, source } = fundedWallet(network, [1_000_000n])
+    const result = built(
+      await buildPayment(requestOn(network, outputs, [400_000n], { feePayer: 'recipient' }), network, source),
+    )
+    const signed = Transaction.fromHex(wallet.sign(result.payload.psbt))
+    expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
+  })
+
+  test('says fee_too_high when the recipient would get dust', async () => {
+    const { outputs, source } = fundedWallet(network, [1_000_000n])
+    const asked = requestOn(network, outputs, [800n], { feePayer: 'recipient', feeRate: 4 })
+    expect(await buildPayment(asked, network, source)).toMatchObject({ kind: 'fee_too_high' })
+  })
+
+  test('refuses amounts that the network does not relay', async () => {
+    const { outputs, source } = fundedWallet(network, [1_000_000n])
+    const dust = network.script === 'p2wpkh' ? 293n : 545n
+    await expect(buildPayment(requestOn(network, outputs, [dust]), network, source)).rejects.toMatchObject({
+      code: 'INVALID_AMOUNT',
+      details: { minimum: String(dust + 1n) },
+    })
+    expect(await buildPayment(requestOn(network, outputs, [dust + 1n]), network, source)).toMatchObject({
+      kind: 'built',
+    })
+  })
+})
+
+describe('buildPayment', () => {
+  test('writes a PSBT that another library reads: parents, amounts, key origins, version, sequences', async () => {
+    const { wallet, outputs, source } = fundedWallet(segwit, [300_000n, 200_000n])
+    const request = requestOn(segwit, outputs, [450_000n])
+    const result = built(await buildPayment(request, segwit, source))
+    const psbt = ScureTransaction.fromPSBT(Buffer.from(result.payload.psbt, 'base64'))
+    expect(psbt.version).toBe(2)
+    expect(psbt.lockTime).toBe(0)
+    expect(psbt.inputsLength).toBe(2)
+    for (let i = 0; i < 2; i++) {
+      const input = psbt.getInput(i)
+      const coin = result.inputs[i]!
+      expect(input.sequence).toBe(0xfffffffd)
+      expect(Buffer.from(input.txid!).toString('hex')).toBe(coin.txid)
+      expect(input.index).toBe(coin.vout)
+      expect(input.witnessUtxo?.amount).toBe(coin.amount)
+      expect(input.nonWitnessUtxo?.outputs[coin.vout]?.amount).toBe(coin.amount)
+      const [[key, origin] = []] = input.bip32Derivation ?? []
+      expect(Buffer.from(key!).toString('hex')).toBe(coin.publicKey)
+      expect(origin?.fingerprint).toBe(Number.parseInt(coin.masterFingerprint, 16))
+      expect(origin?.path).toEqual([
+        84 + 2 ** 31,
+        1 + 2 ** 31,
+        2 ** 31,
+        0,
+        Number(coin.path.split('/').at(-1)),
+      ])
+    }
+    expect(psbt.outputsLength).toBe(2)
+    const [[changeKey] = []] = psbt.getOutput(1).bip32Derivation ?? []
+    expect(Buffer.from(changeKey!).toString('hex')).toBe(wallet.key(0, 1).publicKey)
+    expect(psbt.getOutput(0).bip32Derivation ?? []).toEqual([])
+    expect(psbt.fee).toBe(result.fee)
+  })
+
+  test('keeps two payments to one address apart, in the order asked for', async () => {
+    const { wallet, outputs, source } = fundedWallet(segwit, [1_000_000n])
+    const address = stranger(segwit, 1)
+    const request: UtxoBuildRequest = {
+      ...requestOn(segwit, outputs, []),
+      outputs: [
+        { address, amount: 30_000n },
+        { address: stranger(segwit, 2), amount: 20_000n },
+        { address, amount: 30_000n },
+      ],
+    }
+    const result = built(await buildPayment(request, segwit, source))
+    const values = Transaction.fromHex(wallet.sign(result.payload.psbt)).outs.map((each) => each.value)
+    expect(values).toEqual([30_000n, 20_000n, 30_000n, result.change])
+  })
+
+  test('spends the anchor first and once, though it is a candidate too', async () => {
+    const { outputs, source } = fundedWallet(segwit, [50_000n, 900_000n, 800_000n])
+    const anchor = outputs[0]!
+    const request = requestOn(segwit, [...outputs, ...outputs], [700_000n], { required: [anchor] })
+    const result = built(await buildPayment(request, segwit, source))
+    expect(result.inputs[0]).toEqual(anchor)
+    expect(new Set(result.inputs.map((coin) => coin.txid)).size).toBe(result.inputs.length)
+  })
+
+  test('builds the same bytes from the same request', async () => {
+    const { outputs, source } = fundedWallet(
+      segwit,
+      Array.from({ length: 40 }, (_, i) => BigInt(20_000 + i * 777)),
+    )
+    const request = requestOn(segwit, outputs, [210_000n])
+    expect(await buildPayment(request, segwit, source)).toEqual(await buildPayment(request, segwit, source))
+  })
+
+  test('stays under the fee limit and the network’s own', async () => {
+    const { outputs, source } = fundedWallet(segwit, [100_000_000n])
+    const asked = requestOn(segwit, outputs, [50_000n], { feeLimit: 100n })
+    expect(await buildPayment(asked, segwit, source)).toMatchObject({ kind: 'fee_too_high' })
+    const reckless = requestOn(segwit, outputs, [50_000n], { feeLimit: 10n ** 9n, feeRate: 10_000 })
+    expect(segwit.fees.maxTotal).toBe(1_000_000n)
+    expect(await buildPayment(reckless, segwit, source)).toMatchObject({ kind: 'fee_too_high' })
+  })
+
+  test('names what is missing', async () => {
+    const { outputs, source } = fundedWallet(segwit, [10_000n])
+    expect(await buildPayment(requestOn(segwit, outputs, [50_000n]), segwit, source)).toMatchObject({
+      kind: 'insufficient_funds',
+    })
+  })
+
+  test('does not pay from an output that the chain knows otherwise', async () => {
+    const { outputs, source } = fundedWallet(segwit, [100_000n])
+    const [coin] = outputs
+    const asked = (changes: Partial<SpendableOutput>) =>
+      buildPayment(requestOn(segwit, [{ ...coin!, ...changes }], [50_000n]), segwit, source)
+    await expect(asked({ amount: 200_000n })).rejects.toMatchObject({ code: 'INVALID_STATE' })
+    await expect(asked({ vout: 5 })).rejects.toMatchObject({ code: 'INVALID_STATE' })
+    await expect(asked({ txid: '00'.repeat(32) })).rejects.toMatchObject({
+      code: 'INVALID_STATE',
+      retryable: true,
+    })
+    await expect(asked({ ...testWallet(segwit).key(7) })).rejects.toMatchObject({ code: 'INVALID_STATE' })
+    await expect(asked({ publicKey: testWallet(segwit).key(7).publicKey })).rejects.toMatchObject({
+      code: 'INVALID_STATE',
+    })
+  })
+
+  test('gives no change to an address whose key is another', async () => {
+    const { outputs, source } = fundedWallet(segwit, [100_000n])
+    const change = { ...testWallet(segwit).key(0, 1), address: stranger(segwit, 0) }
+    const asked = requestOn(segwit, outputs, [50_000n], { change })
+    await expect(buildPayment(asked, segwit, source)).rejects.toMatchObject({ code: 'INVALID_STATE' })
+  })
+
+  test('pays Taproot and script addresses too', async () => {
+    const { wallet, outputs, source } = fundedWallet(segwit, [100_000n])
+    const request: UtxoBuildRequest = {
+      ...requestOn(segwit, outputs, []),
+      outputs: [
+        { address: 'bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6', amount: 20_000n },
+        { address: '2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc', amount: 20_000n },
+      ],
+    }
+    const result = built(await buildPayment(request, segwit, source))
+    const raw = wallet.sign(result.payload.psbt)
+    expect(verifySigned(result.payload, raw).fee).toBe(result.fee)
+    expect(Psbt.fromBase64(result.payload.psbt).txOutputs[0]?.script[0]).toBe(0x51)
+  })
+})
