@@ -84,6 +84,8 @@ function btcdArguments(options: BitcoinOptions): string[] {
     '--regtest',
     '--notls',
     '--txindex',
+    // What an address holds and whether it was used: Bitcoin Core knows without.
+    '--addrindex',
     '--nolisten',
     '--nodnsseed',
     '--configfile=/dev/null',
