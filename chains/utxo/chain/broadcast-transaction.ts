@@ -18,6 +18,8 @@ const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/conflict|already spent in mempool/i, 'conflict'],
   [MISSING_INPUTS, 'missing_inputs'],
   [/max-?fee|absurdly/i, 'fee_too_high'],
+  // btcd's words for a script that fails, under the code that it has for errors of its own too.
+  [/failed to validate input/i, 'invalid'],
 ]
 
 /**
