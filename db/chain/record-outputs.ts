@@ -16,7 +16,7 @@ export async function recordOutputs(
       ${hits.map((hit) => hit.transfer.txid)}::text[], ${hits.map((hit) => hit.transfer.index)}::int[],
       ${hits.map((hit) => hit.address.merchantId)}::text[], ${hits.map((hit) => hit.address.id)}::text[],
       ${hits.map((hit) => hit.transfer.amount.toString())}::text[]::numeric[],
-      ${hits.map((hit) => hit.transfer.coinbase ?? false)}::boolean[],
+      ${hits.map((hit) => String(hit.transfer.coinbase ?? false))}::text[]::boolean[],
       ${hits.map((hit) => hit.transfer.block.height)}::bigint[]
     ) AS output (txid, vout, merchant_id, address_id, amount, coinbase, block_number)
     ON CONFLICT (network, txid, vout) DO UPDATE SET block_number = excluded.block_number`

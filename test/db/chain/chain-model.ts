@@ -1,0 +1,172 @@
+/** A chain in memory that tests can mine, fork and double-spend at will, behind the interface of an adapter. */
+
+import { createHash } from 'node:crypto'
+import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../../chains/adapter.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import type { Network } from '../../../domain/network.js'
+
+export interface ModelOutput {
+  /** Lower-case hex of 20 bytes. */
+  readonly payee: string
+  readonly coin: string
+  readonly amount: bigint
+}
+
+export interface ModelTransaction {
+  readonly txid: string
+  readonly outputs: readonly ModelOutput[]
+  /** Outpoints spent, `txid:vout`. */
+  readonly inputs: readonly string[]
+}
+
+export interface ModelBlock extends BlockRef {
+  readonly parentHash: string
+  readonly time: number
+  readonly transactions: readonly ModelTransaction[]
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex')
+
+export class ChainModel {
+  blocks: ModelBlock[] = []
+  readonly mempool = new Map<string, ModelTransaction>()
+  /** Calls that fail before one succeeds. */
+  failures = 0
+  calls: Record<string, number> = {}
+  private serial = 0
+
+  constructor(readonly network: Network) {
+    this.mine([])
+  }
+
+  get height(): number {
+    return this.blocks.length - 1
+  }
+
+  /** A transaction that nobody has seen yet; inputs default to one that only it spends. */
+  transaction(outputs: readonly ModelOutput[], inputs?: readonly string[]): ModelTransaction {
+    this.serial += 1
+    return {
+      txid: hash(`transaction ${this.serial}`),
+      outputs,
+      inputs: inputs ?? [`${hash(`coin ${this.serial}`)}:0`],
+    }
+  }
+
+  /** Into the mempool, in place of whatever spends the same. */
+  send(transaction: ModelTransaction): ModelTransaction {
+    for (const other of this.mempool.values()) {
+      if (other.inputs.some((input) => transaction.inputs.includes(input))) this.mempool.delete(other.txid)
+    }
+    this.mempool.set(transaction.txid, transaction)
+    return transaction
+  }
+
+  pay(...outputs: readonly ModelOutput[]): ModelTransaction {
+    return this.send(this.transaction(outputs))
+  }
+
+  /** A block of these transactions, by default of the whole mempool. */
+  mine(transactions: readonly ModelTransaction[] = [...this.mempool.values()]): ModelBlock {
+    this.serial += 1
+    const height = this.blocks.length
+    const parentHash = this.blocks.at(-1)?.hash ?? '0'.repeat(64)
+    const block = {
+      height,
+      hash: hash(`block ${this.serial} on ${parentHash}`),
+      parentHash,
+      time: Math.floor(Date.now() / 1000),
+      transactions,
+    }
+    this.blocks.push(block)
+    for (const { txid, inputs } of transactions) {
+      this.mempool.delete(txid)
+      for (const other of this.mempool.values()) {
+        if (other.inputs.some((input) => inputs.includes(input))) this.mempool.delete(other.txid)
+      }
+    }
+    return block
+  }
+
+  /** Takes the top blocks off. @returns Their transactions, which are nowhere now. */
+  orphan(depth: number): ModelTransaction[] {
+    return this.blocks.splice(this.blocks.length - depth).flatMap((block) => block.transactions)
+  }
+
+  adapter(): ChainAdapter {
+    const { network } = this
+    const count = (name: string) => {
+      this.calls[name] = (this.calls[name] ?? 0) + 1
+      if (this.failures > 0) {
+        this.failures -= 1
+        throw new KeyturnError('DEPENDENCY_UNAVAILABLE', 'The node does not answer', { retryable: true })
+      }
+    }
+    const adapter = {
+      network,
+      head: async () => {
+        count('head')
+        const { height, hash } = this.blocks.at(-1) as ModelBlock
+        return { height, hash }
+      },
+      hashAt: async (height: number) => {
+        count('hashAt')
+        return this.blocks[height]?.hash ?? null
+      },
+      blocks: async (from: number, to: number) => {
+        count('blocks')
+        return this.blocks.slice(from, Math.min(to + 1, from + 7)).map((block) => this.toBlock(block))
+      },
+      mempool: async (seen: ReadonlySet<string>) => {
+        count('mempool')
+        const fresh = [...this.mempool.values()].filter((each) => !seen.has(each.txid))
+        return {
+          txids: new Set(this.mempool.keys()),
+          transfers: fresh.flatMap((each) => this.transfers(each)),
+          spends: fresh.flatMap((each) => this.spends(each)),
+        }
+      },
+      describe: async (transfer: Transfer) => {
+        count('describe')
+        const known = [...this.mempool.values(), ...this.blocks.flatMap((block) => block.transactions)]
+        const transaction = known.find((each) => each.txid === transfer.txid)
+        return {
+          sources: [{ address: 'payer', amount: transfer.amount }],
+          destinations: [{ address: transfer.payee, amount: transfer.amount }],
+          fee: 100n,
+          spends: transaction ? this.spends(transaction) : [],
+        }
+      },
+      used: async (addresses: readonly string[]) => addresses.map(() => false),
+      close: async () => {},
+      feeRate: async () => 2,
+      fees: async () => ({ maxFeePerGas: 2n, maxPriorityFeePerGas: 1n }),
+    }
+    // Only what following a chain needs; asking for more fails loudly.
+    return adapter as unknown as ChainAdapter
+  }
+
+  private toBlock(block: ModelBlock): Block {
+    return {
+      height: block.height,
+      hash: block.hash,
+      parentHash: block.parentHash,
+      time: block.time,
+      transfers: block.transactions.flatMap((each) => this.transfers(each)),
+      spends: block.transactions.flatMap((each) => this.spends(each)),
+      txids: block.transactions.map((each) => each.txid),
+    }
+  }
+
+  private transfers(transaction: ModelTransaction): Transfer[] {
+    return transaction.outputs.map((output, index) => ({ txid: transaction.txid, index, ...output }))
+  }
+
+  private spends(transaction: ModelTransaction): Spend[] {
+    if (this.network.family !== 'utxo') return []
+    return transaction.inputs.map((input) => {
+      const [prevTxid = '', vout = '0'] = input.split(':')
+      return { txid: transaction.txid, prevTxid, prevVout: Number(vout) }
+    })
+  }
+}

@@ -1,0 +1,561 @@
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
+import { readCursor } from '../../../db/chain/chain-cursor.js'
+import { postJournal } from '../../../db/ledger/post-journal.js'
+import { newId } from '../../../db/new-id.js'
+import { freshDatabase, type TestDatabase } from '../../support/database.js'
+import { ChainModel } from './chain-model.js'
+import { bitcoin, ethereum, eventStatuses, ledger, merchantWith, scan, settle } from './setup.js'
+
+let database: TestDatabase
+beforeEach(async () => {
+  database = await freshDatabase()
+})
+const all: TestDatabase[] = []
+beforeEach(() => {
+  all.push(database)
+})
+afterAll(async () => {
+  for (const each of all) await each.drop()
+})
+
+async function setup(network = bitcoin) {
+  const { sql } = database
+  const model = new ChainModel(network)
+  const adapter = model.adapter()
+  await scan(sql, adapter)
+  const merchant = await merchantWith(sql)
+  const alice = await merchant.address(network.name, 'alice')
+  const coin = network.coins[0]?.name ?? ''
+  return {
+    sql,
+    model,
+    adapter,
+    merchant,
+    alice,
+    coin,
+    to: (amount: bigint) => ({ payee: alice.payee, coin, amount }),
+  }
+}
+
+const deposit = async (txid: string) => {
+  const rows = await database.sql`SELECT * FROM deposits WHERE txid = ${txid} ORDER BY output_index`
+  return rows[0] as Record<string, unknown>
+}
+
+test('a payment goes from the mempool through its block to the credit', async () => {
+  const { sql, model, adapter, alice, to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  await scan(sql, adapter)
+  expect(await deposit(txid)).toMatchObject({
+    status: 'detected',
+    user_reference: 'alice',
+    amount: 50_000n,
+    block_number: null,
+  })
+
+  model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await deposit(txid)).toMatchObject({ status: 'unconfirmed', block_number: 1n, target_height: 3n })
+
+  model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await ledger(sql, 'available', 'alice')).toBe(0n)
+
+  model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await deposit(txid)).toMatchObject({ status: 'success', epoch: 0 })
+  expect(await ledger(sql, 'available', 'alice')).toBe(50_000n)
+  expect(await ledger(sql, 'reserved', 'alice')).toBe(0n)
+  expect(await ledger(sql, 'chain', alice.id)).toBe(50_000n)
+  expect(await eventStatuses(sql, txid)).toEqual([
+    'detected',
+    'unconfirmed',
+    'confirmed',
+    'screening_requested',
+    'success',
+  ])
+})
+
+test('the two balance movements are those of the guide, in their place among the statuses', async () => {
+  const { sql, model, adapter, to } = await setup()
+  model.pay(to(20_000_000n))
+  for (let block = 0; block < 3; block++) model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  const events =
+    await sql`SELECT type, data -> 'funds' AS funds, data ->> 'status' AS status FROM events ORDER BY position`
+  expect(events.map((event) => event.status ?? event.funds)).toEqual([
+    'detected',
+    'unconfirmed',
+    'confirmed',
+    [
+      { type: 'AVAILABLE', balance: '0', delta: '0' },
+      { type: 'BLOCKCHAIN', balance: '0.2', delta: '0.2' },
+      { type: 'RESERVED', balance: '0.2', delta: '0.2' },
+    ],
+    'screening_requested',
+    [
+      { type: 'AVAILABLE', balance: '0.2', delta: '0.2' },
+      { type: 'BLOCKCHAIN', balance: '0.2', delta: '0' },
+      { type: 'RESERVED', balance: '0', delta: '-0.2' },
+    ],
+    'success',
+  ])
+})
+
+test('a deposit event holds everything that its receivers show', async () => {
+  const { sql, model, adapter, alice, to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  const block = model.mine()
+  await scan(sql, adapter)
+  const [event] = await sql`SELECT data FROM events WHERE data ->> 'status' = 'unconfirmed'`
+  expect(event?.data).toMatchObject({
+    status: 'unconfirmed',
+    previous_status: 'detected',
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '0.0005',
+    user_reference: 'alice',
+    address: { id: alice.id, address: alice.address, network: 'bitcoin', label: 'label of alice' },
+    transaction_hash: txid,
+    output_index: 0,
+    confirmations: 1,
+    required_confirmations: 3,
+    block_number: 1,
+    block_hash: block.hash,
+    fee: { coin: 'btc', amount: '0.000001' },
+    sources: [{ address: 'payer', amount: '0.0005' }],
+    payment_id: null,
+  })
+})
+
+test('several outputs to one address are several deposits, and each is credited', async () => {
+  const { sql, model, adapter, to } = await setup()
+  const { txid } = model.pay(to(1_000n), to(1_000n), to(3_000n))
+  for (let block = 0; block < 3; block++) model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await sql`SELECT 1 FROM deposits WHERE txid = ${txid} AND status = 'success'`).toHaveLength(3)
+  expect(await ledger(sql, 'available', 'alice')).toBe(5_000n)
+})
+
+test('a large amount waits for more blocks', async () => {
+  const { sql, model, adapter, to } = await setup()
+  const { txid } = model.pay(to(1_000_000_000n))
+  for (let block = 0; block < 5; block++) model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await deposit(txid)).toMatchObject({ status: 'unconfirmed', required_confirmations: 6 })
+  model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await deposit(txid)).toMatchObject({ status: 'success' })
+})
+
+test('a double spend in the mempool replaces the deposit', async () => {
+  const { sql, model, adapter, to } = await setup()
+  const first = model.pay(to(50_000n))
+  await scan(sql, adapter)
+  const second = model.send(model.transaction([to(40_000n)], first.inputs))
+  await scan(sql, adapter)
+  expect(await deposit(first.txid)).toMatchObject({ status: 'replaced', replaced_by: second.txid })
+  expect(await deposit(second.txid)).toMatchObject({ status: 'detected' })
+})
+
+test('a double spend that is mined replaces the deposit, although it was never in the mempool', async () => {
+  const { sql, model, adapter, to } = await setup()
+  const first = model.pay(to(50_000n))
+  await scan(sql, adapter)
+  const elsewhere = { payee: '00'.repeat(20), coin: 'btc', amount: 1n }
+  model.mine([model.transaction([elsewhere], first.inputs)])
+  await scan(sql, adapter)
+  expect(await eventStatuses(sql, first.txid)).toEqual(['detected', 'replaced'])
+})
+
+test('a replaced payment that is mined after all is credited', async () => {
+  const { sql, model, adapter, to } = await setup()
+  const first = model.pay(to(50_000n))
+  await scan(sql, adapter)
+  model.send(model.transaction([to(40_000n)], first.inputs))
+  await scan(sql, adapter)
+  model.mine([first])
+  model.mine()
+  model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await ledger(sql, 'available', 'alice')).toBe(50_000n)
+  expect(await eventStatuses(sql, first.txid)).toEqual([
+    'detected',
+    'replaced',
+    'unconfirmed',
+    'confirmed',
+    'screening_requested',
+    'success',
+  ])
+})
+
+test('a payment that leaves the mempool without a conflict stays detected, with a note, and may come back', async () => {
+  const { sql, model, adapter, to } = await setup()
+  const payment = model.pay(to(50_000n))
+  await scan(sql, adapter)
+  model.mempool.clear()
+  await scan(sql, adapter)
+  await scan(sql, adapter)
+  expect(await deposit(payment.txid)).toMatchObject({ status: 'detected', absent_since: expect.any(Date) })
+  model.send(payment)
+  await scan(sql, adapter)
+  const row = await deposit(payment.txid)
+  expect(row.absent_since).toBeNull()
+  expect((row.history as { cause: string }[]).map((line) => line.cause)).toEqual([
+    'Seen in the mempool',
+    'No longer in the mempool; it may come back',
+    'In the mempool again',
+  ])
+})
+
+test('an address is only paid where all 20 bytes agree', async () => {
+  const { sql, model, adapter, alice } = await setup()
+  const lookalike = alice.payee.slice(0, 16) + '00'.repeat(12)
+  model.pay({ payee: lookalike, coin: 'btc', amount: 1_000n })
+  model.mine()
+  await scan(sql, adapter)
+  expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
+})
+
+test('transfers of nothing are no deposits', async () => {
+  const { sql, model, adapter, to } = await setup(ethereum)
+  model.pay({ ...to(1n), amount: 0n })
+  model.mine()
+  await scan(sql, adapter)
+  expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
+})
+
+test('what arrives at a wallet of the merchant is credited to the merchant itself', async () => {
+  const { sql, model, adapter, merchant } = await setup()
+  const wallet = await merchant.address('bitcoin', null)
+  model.pay({ payee: wallet.payee, coin: 'btc', amount: 7_000n })
+  for (let block = 0; block < 3; block++) model.mine()
+  await scan(sql, adapter)
+  await settle(sql)
+  expect(await ledger(sql, 'available', '')).toBe(7_000n)
+})
+
+describe('transactions of our own', () => {
+  async function own(txid: string, merchantId: string, subjectType: string) {
+    await database.sql`
+      INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, coin, amount, max_fee, state, payload, txid)
+      VALUES (${newId('tx')}, ${merchantId}, ${subjectType}, ${newId('withdrawal')}, 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${txid})`
+  }
+
+  test('change is an output of ours and no deposit; the output it came from is spent', async () => {
+    const { sql, model, adapter, merchant, to } = await setup()
+    const change = await merchant.address('bitcoin', null, 'change')
+    const funding = model.pay(to(50_000n))
+    model.mine()
+    await scan(sql, adapter)
+    const payment = model.transaction(
+      [
+        { payee: 'ee'.repeat(20), coin: 'btc', amount: 30_000n },
+        { payee: change.payee, coin: 'btc', amount: 19_000n },
+      ],
+      [`${funding.txid}:0`],
+    )
+    await own(payment.txid, merchant.id, 'withdrawal')
+    model.send(payment)
+    await scan(sql, adapter)
+    model.mine()
+    await scan(sql, adapter)
+    expect(await sql`SELECT txid FROM deposits`).toEqual([{ txid: funding.txid }])
+    const outputs = await sql`SELECT txid, amount, spent_by, spent_at_block FROM utxos ORDER BY amount`
+    expect(outputs).toMatchObject([
+      { txid: payment.txid, amount: 19_000n, spent_by: null },
+      { txid: funding.txid, amount: 50_000n, spent_by: payment.txid, spent_at_block: 2n },
+    ])
+    const [transaction] = await sql`SELECT state, block_number, target_height FROM transactions`
+    expect(transaction).toEqual({ state: 'mined', block_number: 2n, target_height: 4n })
+  })
+
+  test('a withdrawal to an address of a user here is a deposit of that user', async () => {
+    const { sql, model, adapter, merchant, to } = await setup()
+    const payment = model.transaction([to(9_000n)])
+    await own(payment.txid, merchant.id, 'withdrawal')
+    model.mine([payment])
+    await scan(sql, adapter)
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'unconfirmed', user_reference: 'alice' })
+  })
+
+  test('a consolidation is no deposit', async () => {
+    const { sql, model, adapter, merchant } = await setup()
+    const wallet = await merchant.address('bitcoin', null)
+    const payment = model.transaction([{ payee: wallet.payee, coin: 'btc', amount: 9_000n }])
+    await own(payment.txid, merchant.id, 'consolidation')
+    model.mine([payment])
+    await scan(sql, adapter)
+    expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
+  })
+
+  test('a reorg takes a mined transaction back to broadcast, and what it spent stays spoken for', async () => {
+    const { sql, model, adapter, merchant, to } = await setup()
+    const funding = model.pay(to(50_000n))
+    model.mine()
+    const payment = model.transaction(
+      [{ payee: 'ee'.repeat(20), coin: 'btc', amount: 1n }],
+      [`${funding.txid}:0`],
+    )
+    await own(payment.txid, merchant.id, 'withdrawal')
+    model.mine([payment])
+    await scan(sql, adapter)
+    model.orphan(1)
+    model.mine([])
+    model.mine([])
+    await scan(sql, adapter)
+    const [transaction] = await sql`SELECT state, block_number, reorged_at FROM transactions`
+    expect(transaction).toMatchObject({
+      state: 'broadcast',
+      block_number: null,
+      reorged_at: expect.any(Date),
+    })
+    const [output] = await sql`SELECT spent_by, spent_at_block FROM utxos`
+    expect(output).toEqual({ spent_by: payment.txid, spent_at_block: null })
+    model.mine([payment])
+    await scan(sql, adapter)
+    const [again] = await sql`SELECT state, block_number, reorged_at FROM transactions`
+    expect(again).toEqual({ state: 'mined', block_number: 4n, reorged_at: null })
+  })
+})
+
+describe('reorgs', () => {
+  test('a credited deposit is taken back and, mined again, credited again', async () => {
+    const { sql, model, adapter, alice, to } = await setup()
+    const payment = model.pay(to(50_000n))
+    for (let block = 0; block < 5; block++) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    expect(await ledger(sql, 'available', 'alice')).toBe(50_000n)
+
+    model.orphan(5)
+    for (let block = 0; block < 6; block++) model.mine([])
+    await scan(sql, adapter)
+    await settle(sql)
+    expect(await deposit(payment.txid)).toMatchObject({
+      status: 'reverted',
+      epoch: 1,
+      block_number: null,
+      credited_at: null,
+    })
+    expect(await ledger(sql, 'available', 'alice')).toBe(0n)
+    expect(await ledger(sql, 'chain', alice.id)).toBe(0n)
+    const [balance] =
+      await sql`SELECT data FROM events WHERE type = 'balance.updated' ORDER BY position DESC LIMIT 1`
+    expect((balance as { data: { funds: unknown } }).data.funds).toEqual([
+      { type: 'AVAILABLE', balance: '0', delta: '-0.0005' },
+      { type: 'BLOCKCHAIN', balance: '0', delta: '-0.0005' },
+      { type: 'RESERVED', balance: '0', delta: '0' },
+    ])
+
+    model.mine([payment])
+    model.mine([])
+    model.mine([])
+    await scan(sql, adapter)
+    await settle(sql)
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'success', epoch: 1, block_number: 7n })
+    expect(await ledger(sql, 'available', 'alice')).toBe(50_000n)
+    const journals = await sql`SELECT type FROM ledger_journals ORDER BY id`
+    expect(journals.map((journal) => journal.type)).toEqual([
+      'deposit.confirmed',
+      'deposit.success',
+      'deposit.reverted',
+      'deposit.reverted',
+      'deposit.confirmed',
+      'deposit.success',
+    ])
+    const audit = await sql`SELECT action FROM audit_log ORDER BY position`
+    expect(audit.map((entry) => entry.action)).toEqual([
+      'deposit.credited',
+      'deposit.reverted',
+      'deposit.credited',
+    ])
+  })
+
+  test('back in the mempool it is detected again, and a conflict in the new chain replaces it', async () => {
+    const { sql, model, adapter, to } = await setup()
+    const payment = model.pay(to(50_000n))
+    model.mine()
+    await scan(sql, adapter)
+    model.orphan(1)
+    model.send(payment)
+    model.mine([])
+    model.mine([])
+    await scan(sql, adapter)
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'detected', epoch: 1 })
+    model.mine([model.transaction([to(1n)], payment.inputs)])
+    await scan(sql, adapter)
+    expect(await eventStatuses(sql, payment.txid)).toEqual([
+      'detected',
+      'unconfirmed',
+      'reverted',
+      'detected',
+      'replaced',
+    ])
+  })
+
+  test('money that was spent meanwhile leaves the user in debt, and a person is told', async () => {
+    const { sql, model, adapter, merchant, alice, to } = await setup()
+    model.pay(to(50_000n))
+    for (let block = 0; block < 3; block++) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    const asset = { network: 'bitcoin', coin: 'btc' } as const
+    await sql.begin((tx) =>
+      postJournal(tx, {
+        merchantId: merchant.id,
+        idempotencyKey: 'spent',
+        type: 'withdrawal.settled',
+        reference: 'withdrawal',
+        entries: [
+          { ...asset, kind: 'available', owner: 'alice', amount: 45_000n },
+          { ...asset, kind: 'chain', owner: alice.id, amount: -45_000n },
+        ],
+      }),
+    )
+    model.orphan(3)
+    for (let block = 0; block < 4; block++) model.mine([])
+    await scan(sql, adapter)
+    expect(await ledger(sql, 'available', 'alice')).toBe(-45_000n)
+    const [raised] = await sql`SELECT data FROM events WHERE type = 'exception.raised'`
+    expect(raised?.data).toMatchObject({
+      kind: 'deposit.reverted_after_spend',
+      severity: 'critical',
+      user_reference: 'alice',
+      available: '-0.00045',
+    })
+  })
+
+  test('a reorg of any depth costs few questions', async () => {
+    const { sql, model, adapter } = await setup()
+    for (let block = 0; block < 600; block++) model.mine([])
+    await scan(sql, adapter)
+    model.orphan(500)
+    for (let block = 0; block < 501; block++) model.mine([])
+    model.calls = {}
+    await scan(sql, adapter)
+    expect(model.calls.hashAt).toBeLessThan(22)
+    expect(await readCursor(sql, 'bitcoin')).toEqual({ height: 601, hash: model.blocks[601]?.hash })
+    const kept = await sql`SELECT hash FROM chain_blocks ORDER BY height`
+    expect(kept.map((row) => row.hash)).toEqual(model.blocks.slice(1).map((block) => block.hash))
+  })
+
+  test('a node that is merely behind takes nothing back', async () => {
+    const { sql, model, adapter, to } = await setup()
+    const payment = model.pay(to(50_000n))
+    for (let block = 0; block < 3; block++) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    const top = model.blocks.splice(2)
+    await scan(sql, adapter)
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'success' })
+    model.blocks.push(...top)
+    await scan(sql, adapter)
+    expect((await readCursor(sql, 'bitcoin'))?.height).toBe(3)
+  })
+
+  test('a shorter chain that differs is a reorg', async () => {
+    const { sql, model, adapter, to } = await setup()
+    const payment = model.pay(to(50_000n))
+    for (let block = 0; block < 3; block++) model.mine()
+    await scan(sql, adapter)
+    model.orphan(3)
+    model.mine([])
+    await scan(sql, adapter)
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'reverted' })
+    expect((await readCursor(sql, 'bitcoin'))?.height).toBe(1)
+  })
+})
+
+describe('catching up', () => {
+  test('after any downtime every block is applied, in order', async () => {
+    const { sql, model, adapter, to } = await setup()
+    for (let block = 0; block < 250; block++) {
+      if (block % 50 === 0) model.pay(to(1_000n))
+      model.mine()
+    }
+    await advanceChain(sql, adapter)
+    await settle(sql)
+    expect(await ledger(sql, 'available', 'alice')).toBe(5_000n)
+    expect(await sql`SELECT 1 FROM chain_blocks`).toHaveLength(250)
+  })
+
+  test('an error in the middle loses nothing of what was applied, and nothing of what was not', async () => {
+    const { sql, model, adapter, to } = await setup()
+    model.pay(to(1_000n))
+    for (let block = 0; block < 30; block++) model.mine()
+    const describe = adapter.describe
+    Object.assign(adapter, { describe: () => Promise.reject(new Error('node died')) })
+    await expect(advanceChain(sql, adapter)).rejects.toThrow('node died')
+    expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
+    Object.assign(adapter, { describe })
+    await advanceChain(sql, adapter)
+    await settle(sql)
+    expect(await ledger(sql, 'available', 'alice')).toBe(1_000n)
+  })
+
+  test('a credit does not wait for details for ever', async () => {
+    const { sql, model, adapter, to } = await setup()
+    const { txid } = model.pay(to(1_000n))
+    model.mine()
+    Object.assign(adapter, { describe: () => Promise.reject(new Error('no such transaction')) })
+    await advanceChain(sql, adapter, { tolerant: true })
+    expect(await deposit(txid)).toMatchObject({ status: 'unconfirmed', sources: [], fee: null })
+  })
+
+  test('two watchers at once apply each block once', async () => {
+    const { sql, model, adapter, to } = await setup()
+    for (let block = 0; block < 60; block++) {
+      model.pay(to(1_000n))
+      model.mine()
+    }
+    await Promise.all([1, 2, 3].map(() => advanceChain(sql, adapter)))
+    await settle(sql)
+    expect(await sql`SELECT 1 FROM chain_blocks`).toHaveLength(60)
+    expect(await ledger(sql, 'available', 'alice')).toBe(58_000n)
+    expect(await sql`SELECT 1 FROM events WHERE data ->> 'status' = 'detected'`).toHaveLength(60)
+  })
+
+  test('an address that was issued before the first start misses nothing', async () => {
+    const { sql } = database
+    const merchant = await merchantWith(sql)
+    const alice = await merchant.address('bitcoin', 'alice')
+    const model = new ChainModel(bitcoin)
+    model.pay({ payee: alice.payee, coin: 'btc', amount: 5n })
+    for (let block = 0; block < 10; block++) model.mine()
+    await scan(sql, model.adapter())
+    await settle(sql)
+    expect(await ledger(sql, 'available', 'alice')).toBe(5n)
+  })
+
+  test('without addresses scanning begins at the tip, or where it is told to', async () => {
+    const { sql } = database
+    const model = new ChainModel(bitcoin)
+    for (let block = 0; block < 10; block++) model.mine()
+    await scan(sql, model.adapter())
+    expect((await readCursor(sql, 'bitcoin'))?.height).toBe(10)
+    const configured = new ChainModel({ ...bitcoin, name: 'litecoin', startHeight: 4 })
+    for (let block = 0; block < 10; block++) configured.mine()
+    await advanceChain(sql, configured.adapter())
+    expect(await sql`SELECT 1 FROM chain_blocks WHERE network = 'litecoin'`).toHaveLength(7)
+  })
+})
+
+test('a mempool that is looked at again is not parsed again', async () => {
+  const { sql, model, adapter, to } = await setup()
+  model.pay(to(1n))
+  const seen = await lookAtMempool(sql, adapter, new Set())
+  const described = model.calls.describe
+  await lookAtMempool(sql, adapter, seen)
+  expect(model.calls.describe).toBe(described)
+})

@@ -1,0 +1,287 @@
+/** Whatever the chain does, the books say what the canonical chain says. */
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import type { ChainAdapter } from '../../../chains/adapter.js'
+import type { Sql } from '../../../db/connect.js'
+import { postJournal } from '../../../db/ledger/post-journal.js'
+import { canDepositMove, type DepositStatus } from '../../../domain/deposit-status.js'
+import { requiredConfirmations } from '../../../domain/network.js'
+import { freshDatabase } from '../../support/database.js'
+import { ChainModel } from './chain-model.js'
+import { bitcoin, ledger, merchantWith, scan, settle, type TestAddress, type TestMerchant } from './setup.js'
+
+type Act =
+  | { readonly kind: 'pay'; readonly outputs: readonly (readonly [to: number, amount: number])[] }
+  | { readonly kind: 'double_spend'; readonly pick: number; readonly to: number }
+  | { readonly kind: 'forget' }
+  | { readonly kind: 'mine'; readonly share: number }
+  | {
+      readonly kind: 'reorg'
+      readonly depth: number
+      readonly fate: readonly number[]
+      readonly longer: number
+    }
+  | { readonly kind: 'spend'; readonly user: number; readonly amount: number }
+  | { readonly kind: 'fail'; readonly calls: number }
+  | { readonly kind: 'scan' }
+  | { readonly kind: 'settle' }
+  | { readonly kind: 'race' }
+
+const user = fc.nat({ max: 3 })
+// Beyond 10 btc six blocks are needed instead of three.
+const amount = fc.oneof(fc.integer({ min: 1, max: 9_000 }), fc.constant(1_000_000_000))
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('pay' as const),
+      outputs: fc.array(fc.tuple(fc.nat({ max: 4 }), amount), { minLength: 1, maxLength: 3 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('double_spend' as const), pick: fc.nat(), to: user }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: 'forget' as const }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('mine' as const), share: fc.integer({ min: 0, max: 3 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('reorg' as const),
+      depth: fc.integer({ min: 1, max: 9 }),
+      fate: fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 5 }),
+      longer: fc.integer({ min: -2, max: 2 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('spend' as const), user, amount }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('fail' as const), calls: fc.integer({ min: 1, max: 4 }) }),
+  },
+  { weight: 5, arbitrary: fc.constant({ kind: 'scan' as const }) },
+  { weight: 4, arbitrary: fc.constant({ kind: 'settle' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'race' as const }) },
+)
+
+test('after any sequence of payments, blocks, reorgs, failures and races the books equal the canonical chain', async () => {
+  let runs = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { minLength: 8, maxLength: 40 }), async (acts) => {
+      runs += 1
+      const database = await freshDatabase()
+      try {
+        await play(database.sql, acts)
+      } finally {
+        await database.drop()
+      }
+    }),
+    { numRuns: Number(process.env.KEYTURN_PROPERTY_RUNS ?? 30), endOnFailure: false },
+  )
+  expect(runs).toBeGreaterThan(0)
+}, 600_000)
+
+async function play(sql: Sql, acts: readonly Act[]): Promise<void> {
+  const model = new ChainModel(bitcoin)
+  const adapter = model.adapter()
+  await scan(sql, adapter)
+  const merchant = await merchantWith(sql)
+  const addresses = await Promise.all(
+    [0, 1, 2, 3].map((each) => merchant.address('bitcoin', each === 3 ? null : `user-${each}`)),
+  )
+  const spent = new Map<string, bigint>()
+  for (const [index, each] of acts.entries()) {
+    await perform(sql, model, adapter, merchant, addresses, spent, each, index)
+  }
+  // The node recovers, and its chain outgrows everything that was seen.
+  model.failures = 0
+  for (let block = 0; block < 4; block++) model.mine([])
+  await scan(sql, adapter)
+  await settle(sql)
+  await compare(sql, model, addresses, spent)
+}
+
+async function perform(
+  sql: Sql,
+  model: ChainModel,
+  adapter: ChainAdapter,
+  merchant: TestMerchant,
+  addresses: readonly TestAddress[],
+  spent: Map<string, bigint>,
+  each: Act,
+  index: number,
+): Promise<void> {
+  const output = (to: number, value: number) => ({
+    payee: addresses[to]?.payee ?? 'ff'.repeat(20),
+    coin: 'btc',
+    amount: BigInt(value),
+  })
+  switch (each.kind) {
+    case 'pay':
+      model.pay(...each.outputs.map(([to, value]) => output(to, value)))
+      return
+    case 'double_spend': {
+      const waiting = [...model.mempool.values()]
+      const victim = waiting[each.pick % Math.max(1, waiting.length)]
+      if (victim) model.send(model.transaction([output(each.to, 77)], victim.inputs))
+      return
+    }
+    case 'forget':
+      model.mempool.delete([...model.mempool.keys()][0] ?? '')
+      return
+    case 'mine': {
+      const waiting = [...model.mempool.values()]
+      model.mine(waiting.slice(0, Math.ceil((waiting.length * each.share) / 3)))
+      return
+    }
+    case 'reorg': {
+      const depth = Math.min(each.depth, model.height)
+      const lost = model.orphan(depth)
+      const again = []
+      for (const [position, transaction] of lost.entries()) {
+        const fate = each.fate[position % each.fate.length]
+        if (fate === 0) again.push(transaction)
+        else if (fate === 1) model.send(transaction)
+        else if (fate === 2) again.push(model.transaction([output(position % 4, 33)], transaction.inputs))
+        // Else it is gone for good.
+      }
+      // Sometimes the new branch is shorter for now: the node may say so before it is longer.
+      const blocks = Math.max(0, depth + each.longer)
+      for (let block = 0; block < blocks; block++) {
+        const share = block === blocks - 1 ? again.length : Math.min(again.length, block % 3)
+        model.mine(again.splice(0, share))
+      }
+      for (const transaction of again) model.send(transaction)
+      return
+    }
+    case 'spend': {
+      const owner = addresses[each.user]?.user ?? ''
+      const asset = { network: 'bitcoin', coin: 'btc' } as const
+      const value = BigInt(each.amount)
+      if ((await ledger(sql, 'available', owner)) < value) return
+      await sql.begin((tx) =>
+        postJournal(tx, {
+          merchantId: merchant.id,
+          idempotencyKey: `spend-${index}`,
+          type: 'withdrawal.settled',
+          reference: `withdrawal-${index}`,
+          entries: [
+            { ...asset, kind: 'available', owner, amount: value },
+            { ...asset, kind: 'network_fee', owner: '', amount: -value },
+          ],
+        }),
+      )
+      spent.set(owner, (spent.get(owner) ?? 0n) + value)
+      return
+    }
+    case 'fail':
+      model.failures = each.calls
+      return
+    case 'scan':
+      await scan(sql, adapter).catch(onlyTheNode)
+      return
+    case 'settle':
+      await settle(sql)
+      return
+    case 'race':
+      // Two watchers and the workflows at the same time.
+      await Promise.all([
+        advanceChain(sql, adapter).catch(onlyTheNode),
+        settle(sql),
+        advanceChain(sql, adapter).catch(onlyTheNode),
+        settle(sql),
+      ])
+      return
+  }
+}
+
+/** Failures that the loop of the watcher shows and tries again; anything else is a defect. */
+function onlyTheNode(error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error)
+  if (!/does not answer|disagree|is below height|gave no block/.test(text)) throw error
+}
+
+async function compare(
+  sql: Sql,
+  model: ChainModel,
+  addresses: readonly TestAddress[],
+  spent: ReadonlyMap<string, bigint>,
+): Promise<void> {
+  const scanned = await sql<{ hash: string }[]>`SELECT hash FROM chain_blocks ORDER BY height`
+  const canonical = model.blocks.slice(model.blocks.length - scanned.length)
+  expect(scanned.map((row) => row.hash)).toEqual(canonical.map((block) => block.hash))
+
+  const expected = new Map<string, DepositStatus>()
+  const credited = new Map<string, bigint>()
+  const onChain = new Map<string, bigint>()
+  const unspent: string[] = []
+  for (const block of model.blocks) {
+    for (const transaction of block.transactions) {
+      for (const [index, output] of transaction.outputs.entries()) {
+        const address = addresses.find((each) => each.payee === output.payee)
+        if (!address) continue
+        const required = requiredConfirmations(bitcoin, 'btc', output.amount)
+        const deep = model.height - block.height + 1 >= required
+        expected.set(`${transaction.txid}:${index}`, deep ? 'success' : 'unconfirmed')
+        unspent.push(`${transaction.txid}:${index}`)
+        if (!deep) continue
+        const owner = address.user ?? ''
+        credited.set(owner, (credited.get(owner) ?? 0n) + output.amount)
+        onChain.set(address.id, (onChain.get(address.id) ?? 0n) + output.amount)
+      }
+    }
+  }
+
+  const deposits = await sql<
+    { id: string; key: string; txid: string; status: DepositStatus; epoch: number }[]
+  >`
+    SELECT id, txid || ':' || output_index AS key, txid, status, epoch FROM deposits`
+  const mined = deposits.filter((row) => row.status === 'success' || row.status === 'unconfirmed')
+  expect(Object.fromEntries(mined.map((row) => [row.key, row.status]))).toEqual(Object.fromEntries(expected))
+  for (const row of deposits) {
+    if (expected.has(row.key)) continue
+    const waiting = model.mempool.has(row.txid)
+    expect(waiting ? ['detected'] : ['detected', 'reverted', 'replaced']).toContain(row.status)
+  }
+
+  for (const { id, user } of addresses) {
+    const owner = user ?? ''
+    expect(await ledger(sql, 'chain', id)).toBe(onChain.get(id) ?? 0n)
+    expect(await ledger(sql, 'available', owner)).toBe((credited.get(owner) ?? 0n) - (spent.get(owner) ?? 0n))
+    expect(await ledger(sql, 'reserved', owner)).toBe(0n)
+  }
+  const outputs = await sql<{ key: string }[]>`
+    SELECT txid || ':' || vout AS key FROM utxos WHERE block_number IS NOT NULL`
+  expect(outputs.map((row) => row.key).sort()).toEqual(unspent.sort())
+
+  // What merchants were told adds up to the same, step by step.
+  const told = await sql<{ subject: string; type: string; data: Record<string, unknown> }[]>`
+    SELECT subject, type, data FROM events WHERE type IN ('deposit.status_changed', 'balance.updated') ORDER BY position`
+  const last = new Map<string, DepositStatus>()
+  const moved = new Map<string, bigint>()
+  for (const event of told) {
+    if (event.type === 'deposit.status_changed') {
+      const { status, previous_status: previous } = event.data as {
+        status: DepositStatus
+        previous_status: DepositStatus | null
+      }
+      expect(previous).toBe(last.get(event.subject) ?? null)
+      if (previous) expect(canDepositMove(previous, status)).toBe(true)
+      else expect(status).toBe('detected')
+      last.set(event.subject, status)
+    } else {
+      const { address_id: id, funds } = event.data as {
+        address_id: string
+        funds: { type: string; delta: string }[]
+      }
+      const delta = funds.find((fund) => fund.type === 'BLOCKCHAIN')?.delta ?? '0'
+      moved.set(id, (moved.get(id) ?? 0n) + BigInt(Math.round(Number(delta) * 1e8)))
+    }
+  }
+  expect(Object.fromEntries(last)).toEqual(Object.fromEntries(deposits.map((row) => [row.id, row.status])))
+  for (const { id } of addresses) expect(moved.get(id) ?? 0n).toBe(onChain.get(id) ?? 0n)
+}

@@ -1,0 +1,102 @@
+/** A merchant with addresses, and one pass of everything that the watcher and the workflows do. */
+
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
+import type { ChainAdapter } from '../../../chains/adapter.js'
+import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../config/load-networks.js'
+import type { Sql } from '../../../db/connect.js'
+import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
+import { newId } from '../../../db/new-id.js'
+import { matchKey } from '../../../domain/match-key.js'
+import type { Network, Networks } from '../../../domain/network.js'
+
+/** The networks that ship with the product: bitcoin counts after 3 blocks, ethereum after 4. */
+export const networks: Networks = parseNetworks(readFileSync(DEFAULT_NETWORKS_FILE, 'utf8'), {
+  ETHEREUM_CONFIRMATIONS: '4',
+})
+
+export const bitcoin = networks.get('bitcoin') as Network
+export const ethereum = networks.get('ethereum') as Network
+
+export interface TestAddress {
+  readonly id: string
+  readonly address: string
+  readonly payee: string
+  readonly user: string | null
+}
+
+export interface TestMerchant {
+  readonly id: string
+  /** Issues an address; `user` null makes one of the merchant's own wallets. */
+  address(network: string, user: string | null, kind?: string): Promise<TestAddress>
+}
+
+/** A merchant with a signer and a key account a network. */
+export async function merchantWith(sql: Sql): Promise<TestMerchant> {
+  const id = newId('mer')
+  const signer = newId('sig')
+  await sql`INSERT INTO merchants (id, name) VALUES (${id}, 'Shop')`
+  await sql`
+    INSERT INTO signers (id, merchant_id, name, version, identity_public_key, master_fingerprint, journal_head)
+    VALUES (${signer}, ${id}, 'signer', '1', ${randomBytes(32)}, '00000000', ${'0'.repeat(64)})`
+  const accounts = new Map<string, string>()
+  let index = 0
+  return {
+    id,
+    async address(network, user, kind = user === null ? 'master' : 'deposit') {
+      let account = accounts.get(network)
+      if (!account) {
+        account = newId('acc')
+        accounts.set(network, account)
+        await sql`
+          INSERT INTO key_accounts (id, merchant_id, signer_id, network, role, path, xpub)
+          VALUES (${account}, ${id}, ${signer}, ${network}, 'deposit', 'm/84''/1''/0''', ${randomBytes(40).toString('hex')})`
+      }
+      const payee = randomBytes(20).toString('hex')
+      const row = { id: newId('addr'), address: `address-${payee}`, payee, user }
+      await sql`
+        INSERT INTO addresses (id, merchant_id, network, kind, user_reference, label, address, payee, match_key,
+                               key_account_id, branch, index, derivation_path)
+        VALUES (${row.id}, ${id}, ${network}, ${kind}, ${user}, ${`label of ${user}`}, ${row.address},
+                ${Buffer.from(payee, 'hex')}, ${matchKey(payee)}, ${account}, 0, ${index}, ${`m/0/${index++}`})`
+      return row
+    },
+  }
+}
+
+/** Scans up to the head and looks at the mempool with fresh eyes. */
+export async function scan(sql: Sql, adapter: ChainAdapter): Promise<void> {
+  await advanceChain(sql, adapter)
+  await lookAtMempool(sql, adapter, new Set())
+}
+
+/** Takes the steps of every deposit workflow that could take one, all at once. */
+export async function settle(sql: Sql): Promise<void> {
+  const open = await sql<{ id: string }[]>`
+    SELECT id FROM deposits WHERE status IN ('unconfirmed', 'confirmed', 'screening_requested') ORDER BY id`
+  await Promise.all(
+    open.map(async ({ id }) => {
+      const outcome = await confirmDeposit(sql, networks, id)
+      if (outcome.kind === 'confirmed') await creditDeposit(sql, networks, id)
+    }),
+  )
+}
+
+/** Balance of a ledger account; liabilities are shown positive. Base units. */
+export async function ledger(sql: Sql, kind: string, owner: string, coin = 'btc'): Promise<bigint> {
+  const [row] = await sql<{ balance: bigint }[]>`
+    SELECT coalesce(sum(balance), 0) AS balance FROM ledger_accounts WHERE kind = ${kind} AND owner = ${owner} AND coin = ${coin}`
+  const balance = row?.balance ?? 0n
+  return kind === 'chain' ? balance : -balance
+}
+
+/** Statuses of a deposit's events, oldest first. */
+export async function eventStatuses(sql: Sql, txid: string): Promise<string[]> {
+  const rows = await sql<{ status: string }[]>`
+    SELECT data ->> 'status' AS status FROM events
+    WHERE type = 'deposit.status_changed' AND data ->> 'transaction_hash' = ${txid} ORDER BY position`
+  return rows.map((row) => row.status)
+}
