@@ -59,6 +59,8 @@ const requestSchema = z.object({
   payload: z.discriminatedUnion('family', [utxoPayload, evmPayload]),
 })
 
+const approvalsOnly = requestSchema.pick({ approvals: true })
+
 /** A request that has the right shape; see `SigningRequest` in domain/signer-protocol.ts. */
 export type ParsedRequest = z.infer<typeof requestSchema>
 export type ParsedApproval = ParsedRequest['approvals'][number]
@@ -73,4 +75,10 @@ export function parseRequest(
 ): { readonly request: ParsedRequest } | { readonly reason: string } {
   const parsed = requestSchema.safeParse(input)
   return parsed.success ? { request: parsed.data } : { reason: z.prettifyError(parsed.error) }
+}
+
+/** The approvals of a request alone; none when they have not the right shape. */
+export function parseApprovals(input: unknown): readonly ParsedApproval[] {
+  const parsed = approvalsOnly.safeParse(input)
+  return parsed.success ? parsed.data.approvals : []
 }

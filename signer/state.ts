@@ -1,5 +1,6 @@
 /** What a decision depends on besides the request. */
 
+import type { ApprovalVerifier } from './approval-verifier.js'
 import type { Journal } from './journal/journal.js'
 import type { Keyring } from './keys/keyring.js'
 import type { Policy } from './policy/policy.js'
@@ -10,6 +11,7 @@ export interface SignerState {
   readonly policy: Policy | null
   readonly keyring: Keyring
   readonly journal: Journal
+  readonly approvals: ApprovalVerifier
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Whether the kill switch is on. */

@@ -7,6 +7,7 @@ import { encodeFunctionData, parseAbi } from 'viem'
 import { approvalMessage, type Decision } from '../../domain/approval.js'
 import { type Intent, intentHash } from '../../domain/intent.js'
 import type { EvmPayload, SigningRequest } from '../../domain/signer-protocol.js'
+import { createApprovalVerifier } from '../../signer/approval-verifier.js'
 import { evmAddress } from '../../signer/evm/evm-address.js'
 import { Journal } from '../../signer/journal/journal.js'
 import { type JournalStore, openMemoryStore } from '../../signer/journal/journal-store.js'
@@ -118,6 +119,7 @@ export function makeState(options: StateOptions = {}): SignerState {
   return {
     policy: compilePolicy(policyFile(options.policy)),
     keyring,
+    approvals: createApprovalVerifier(),
     journal: new Journal(options.store ?? openMemoryStore(), now),
     now,
     paused: () => options.paused ?? false,
@@ -300,6 +302,8 @@ export interface PsbtOptions {
   readonly locktime?: number
   readonly sequence?: number
   readonly sighash?: number
+  /** Index of an input that does not bring the transaction that it spends from. */
+  readonly withoutParent?: number
 }
 
 export const FEE = 3_000n
@@ -321,13 +325,13 @@ export function makePsbt(options: PsbtOptions = {}): string {
   const psbt = new bitcoin.Psbt({ network: regtest })
   psbt.setVersion(options.version ?? 2)
   psbt.setLocktime(options.locktime ?? 0)
-  for (const coin of options.coins ?? COINS) {
+  for (const [at, coin] of (options.coins ?? COINS).entries()) {
     const parent = parentOf(coin)
     psbt.addInput({
       hash: parent.getId(),
       index: 1,
       sequence: options.sequence ?? 0xffff_fffd,
-      nonWitnessUtxo: parent.toBuffer(),
+      ...(at === options.withoutParent ? {} : { nonWitnessUtxo: parent.toBuffer() }),
       witnessUtxo: { script: ownScript(coin.path, coin.keys), value: coin.amount },
       bip32Derivation: [origin(coin.path, coin.keys)],
       ...(options.sighash === undefined ? {} : { sighashType: options.sighash }),

@@ -1,5 +1,3 @@
-import { verify } from 'node:crypto'
-import { approvalMessage } from '../../../domain/approval.js'
 import type { ParsedApproval } from '../../parse-request.js'
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 
@@ -13,6 +11,5 @@ function isSigned(context: RequestContext, approval: ParsedApproval): boolean {
   const pinned = context.policy.approvers.get(approval.approver_id)
   // Who is not pinned has a check of its own; here there is nothing to verify against.
   if (!pinned) return true
-  const message = Buffer.from(approvalMessage(approval))
-  return verify(null, message, pinned.key, Buffer.from(approval.signature, 'base64'))
+  return context.state.approvals.isSigned(pinned.key, approval)
 }

@@ -5,7 +5,8 @@ import { type Refusal, refuse, type UtxoContext } from '../check.js'
 export function inputScriptsMine(context: UtxoContext): Refusal | null {
   const index = context.utxo.inputs.findIndex((input) => {
     const key = input.key()
-    return !key || !input.spent || !sameScript(input.spent.script, p2wpkhScript(key.keyHash))
+    // A missing parent has a check of its own.
+    return !key || (input.spent !== null && !sameScript(input.spent.script, p2wpkhScript(key.keyHash)))
   })
   return index === -1 ? null : refuse('UNKNOWN_INPUT', `Input ${index} is not of this seed`)
 }

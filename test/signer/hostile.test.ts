@@ -1,0 +1,52 @@
+/** The platform is hostile: every request is refused with its code, and would not be without the check that it meets. */
+
+import { expect, test } from 'vitest'
+import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
+import { decide, decideAll } from '../../signer/decide.js'
+import { makeState } from './fixture.js'
+import { HOSTILE, MALFORMED } from './hostile.js'
+
+const NAMES = Object.values(ALL_CHECKS).flatMap((list) => list.map((check: { name: string }) => check.name))
+
+function without(...names: (string | undefined)[]): CheckList {
+  const keep = (check: { name: string }) => !names.includes(check.name)
+  return {
+    request: ALL_CHECKS.request.filter(keep),
+    utxo: ALL_CHECKS.utxo.filter(keep),
+    evm: ALL_CHECKS.evm.filter(keep),
+    journal: ALL_CHECKS.journal.filter(keep),
+  }
+}
+
+test.each(HOSTILE)('refuses $name: $code', ({ make, code }) => {
+  const { request, state } = make()
+  const { sequence } = state.journal.position
+  expect(decide(request, state)).toMatchObject({ outcome: 'refused', code })
+  expect(state.journal.position.sequence).toBe(sequence)
+})
+
+test.each(HOSTILE)(
+  'without the check $check, $name would pass, or fail for another reason',
+  ({ make, code, check, behind }) => {
+    const { request, state } = make()
+    const [decision] = decideAll([request], state, without(check, behind))
+    expect(decision).not.toMatchObject({ outcome: 'refused', code })
+  },
+)
+
+test('every check has a request that only it refuses', () => {
+  expect(new Set(HOSTILE.filter((each) => !each.behind).map((each) => each.check))).toEqual(new Set(NAMES))
+  expect(new Set(NAMES).size).toBe(NAMES.length)
+})
+
+test.each(MALFORMED)('refuses %s as malformed', (_name, request) => {
+  expect(decide(request(), makeState())).toMatchObject({ outcome: 'refused', code: 'MALFORMED' })
+})
+
+test('refuses everything while the policy cannot be read', () => {
+  const { request } = HOSTILE[0]!.make()
+  expect(decide(request, { ...makeState(), policy: null })).toMatchObject({
+    outcome: 'refused',
+    code: 'PAUSED',
+  })
+})
