@@ -13,6 +13,7 @@ import { limitRate } from './middleware/limit-rate.js'
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { requestContext } from './middleware/request-context.js'
 import { registerRoutes } from './register-routes.js'
+import { signerRoutes } from './routes/signer.js'
 import { registerDocumentationRoutes } from './routes/documentation.js'
 import { registerOperationRoutes } from './routes/operations.js'
 
@@ -23,6 +24,8 @@ export interface AppOptions {
 
 /** Where merchants' requests go. */
 export const BASE_PATH = '/api/v1'
+/** Where customers' signers dial in; it shares no authentication with merchants. */
+export const SIGNER_PATH = '/signer/v1'
 
 /**
  * Builds the app; it holds no state but caches, so any number of processes may serve it.
@@ -57,6 +60,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   const merchantRoutes = createRouter()
   registerRoutes(merchantRoutes, dependencies)
   app.route(BASE_PATH, merchantRoutes)
+  app.route(SIGNER_PATH, signerRoutes(dependencies))
   registerOperationRoutes(app, dependencies, metrics)
   registerDocumentationRoutes(app)
   return app

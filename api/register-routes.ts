@@ -2,6 +2,7 @@
 
 import type { ApiApp, ApiDependencies } from './context.js'
 import { registerAddressRoutes } from './routes/addresses.js'
+import { registerApprovalRoutes } from './routes/approvals.js'
 import { registerAuditLogRoutes } from './routes/audit-log.js'
 import { registerBalanceRoutes } from './routes/balances.js'
 import { registerDepositRoutes } from './routes/deposits.js'
@@ -10,10 +11,12 @@ import { registerNetworkRoutes } from './routes/networks.js'
 import { registerWalletRoutes } from './routes/wallets.js'
 import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './routes/webhook-endpoints.js'
+import { registerWithdrawalRoutes } from './routes/withdrawals.js'
 
 /** Registers the routes; paths are relative to `/api/v1`. */
 export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   registerAddressRoutes(app, dependencies)
+  registerApprovalRoutes(app, dependencies)
   registerAuditLogRoutes(app, dependencies)
   registerBalanceRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
@@ -22,4 +25,5 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)
   registerWebhookEndpointRoutes(app, dependencies)
+  registerWithdrawalRoutes(app, dependencies)
 }

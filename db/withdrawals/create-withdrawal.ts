@@ -13,7 +13,7 @@ import {
 } from '../../domain/network.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql, Transaction } from '../connect.js'
+import type { Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { newId } from '../new-id.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
@@ -44,21 +44,17 @@ export interface NewWithdrawal {
 }
 
 /**
- * Accepts a withdrawal.
+ * Accepts a withdrawal in the caller's transaction.
  *
  * @returns The new row's id.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
  * `DUPLICATE_EXTERNAL_ID`, `INSUFFICIENT_BALANCE`; then nothing is stored.
  */
 export async function createWithdrawal(
-  sql: Sql,
+  tx: Transaction,
   networks: Networks,
   request: NewWithdrawal,
 ): Promise<string> {
-  return (await sql.begin((tx) => create(tx, networks, request))) as string
-}
-
-async function create(tx: Transaction, networks: Networks, request: NewWithdrawal): Promise<string> {
   const { network, coin, amount } = request
   const feeCoin = nativeCoin(network)
   await requireRail(tx, request)

@@ -1,0 +1,409 @@
+/** Withdrawals: create, read, cancel, estimate (seed 002; contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Sql } from '../../db/connect.js'
+import { cancelWithdrawal } from '../../db/withdrawals/cancel-withdrawal.js'
+import { createWithdrawal } from '../../db/withdrawals/create-withdrawal.js'
+import { estimateWithdrawal } from '../../db/withdrawals/estimate-withdrawal.js'
+import { listWithdrawals } from '../../db/withdrawals/list-withdrawals.js'
+import { markWithdrawalStarted } from '../../db/withdrawals/mark-withdrawal-started.js'
+import {
+  readWithdrawalView,
+  toWithdrawalView,
+  type WithdrawalView,
+} from '../../db/withdrawals/read-withdrawal-view.js'
+import { parseAddress } from '../../domain/address/parse-address.js'
+import { KeyturnError } from '../../domain/errors.js'
+import { formatAmount, parseAmount } from '../../domain/money.js'
+import { findCoin, findNetwork, nativeCoin } from '../../domain/network.js'
+import { PRIORITIES, PRIORITY_LEVEL } from '../../domain/withdrawal-fee.js'
+import { WITHDRAWAL_STAGES } from '../../domain/withdrawal-stage.js'
+import { withdrawalId } from '../../workflows/ids.js'
+import { startWithdrawal } from '../../workflows/start.js'
+import { answer, listAnswer, success, successPage } from '../answer.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { notFound } from '../not-found.js'
+import { pagingQuery, toPage, toSlice } from '../paging.js'
+import { secured } from '../secured.js'
+import { startSoon } from '../start-soon.js'
+
+/** Metadata is the merchant's own; it comes back as it was sent. */
+const METADATA_BYTES = 16_384
+const STATUSES = [
+  'pending',
+  'processing',
+  'broadcasting',
+  'confirming',
+  'confirmed',
+  'failed',
+  'cancelled',
+] as const
+
+const amount = z.string().min(1).max(100).openapi({ example: '100.50' })
+const priority = z.enum(PRIORITIES)
+const metadata = z
+  .record(z.string().max(255), z.unknown())
+  .refine(
+    (value) => JSON.stringify(value).length <= METADATA_BYTES,
+    `at most ${METADATA_BYTES} bytes of JSON`,
+  )
+
+export const withdrawalView = z
+  .object({
+    id: z.string().openapi({ example: 'withdrawal_0193…' }),
+    status: z.enum(STATUSES),
+    stage: z.enum(WITHDRAWAL_STAGES).openapi({ description: 'The fine state behind `status`.' }),
+    network: z.string(),
+    coin: z.string(),
+    amount,
+    fee: z
+      .string()
+      .openapi({ description: 'In whole `fee_coin`: the estimate until the real one is known.' }),
+    fee_coin: z.string(),
+    fee_limit: z.string().openapi({ description: 'The most that the fee may be; held until it is known.' }),
+    fee_payer: z.enum(['sender', 'recipient']),
+    priority,
+    to_address: z.string(),
+    from_address: z.string().nullable(),
+    user_reference: z.string().nullable(),
+    external_id: z.string().nullable(),
+    metadata: z.record(z.string(), z.unknown()),
+    approvals: z.array(
+      z.object({
+        id: z.string(),
+        approver_id: z.string(),
+        person_id: z.string(),
+        decision: z.enum(['approve', 'reject']),
+        intent_hash: z.string(),
+        signed_at: z.string(),
+        signature: z.string(),
+        reason: z.string().nullable(),
+        created_at: z.string(),
+      }),
+    ),
+    required_approvals: z.int(),
+    intent_hash: z.string(),
+    risk: z.object({ score: z.number() }).nullable(),
+    failure: z.object({ code: z.string(), message: z.string() }).nullable(),
+    waiting: z
+      .object({ code: z.string(), message: z.string(), since: z.string() })
+      .nullable()
+      .openapi({ description: 'Why nothing moves at the moment.' }),
+    transaction_hash: z.string().nullable(),
+    confirmations: z.int(),
+    required_confirmations: z.int(),
+    block_number: z.int().nullable(),
+    history: z.array(
+      z.object({ stage: z.enum(WITHDRAWAL_STAGES), status: z.string(), at: z.string(), cause: z.string() }),
+    ),
+    estimated_confirmation_time: z.string(),
+    expires_at: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    confirmed_at: z.string().nullable(),
+  })
+  .openapi('Withdrawal')
+
+const params = z.object({ id: z.string().max(255) })
+
+const create = createRoute({
+  ...secured('withdrawals'),
+  method: 'post',
+  path: '/withdrawals',
+  summary: 'Asks for a withdrawal; two people must approve it before the signer signs',
+  tags: ['Withdrawals'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            network: z.string().min(1).max(31).openapi({ example: 'ethereum' }),
+            coin: z.string().min(1).max(31).openapi({ example: 'usdt' }),
+            amount,
+            to_address: z
+              .string()
+              .min(1)
+              .max(200)
+              .openapi({ example: '0x742d35Cc6634C0532925a3b8D4C9db96590c6C87' }),
+            from_address_id: z.string().min(1).max(255).optional(),
+            priority: priority.default('normal'),
+            metadata: metadata.default({}),
+            user_reference: z
+              .string()
+              .min(1)
+              .max(255)
+              .optional()
+              .openapi({ description: "Draws on this user; without it, on the merchant's own account." }),
+            external_id: z
+              .string()
+              .min(1)
+              .max(255)
+              .optional()
+              .openapi({ description: 'Unique for ever per merchant.' }),
+            fee_payer: z.enum(['sender', 'recipient']).default('sender'),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 201: answer(withdrawalView, 'Accepted; the amount and the fee limit are held') },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/withdrawals/{id}',
+  summary: 'One withdrawal',
+  tags: ['Withdrawals'],
+  request: { params },
+  responses: { 200: answer(withdrawalView) },
+})
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/withdrawals',
+  summary: 'Withdrawals, newest first',
+  tags: ['Withdrawals'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      status: z.enum(STATUSES).optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+      user_reference: z.string().optional(),
+      external_id: z.string().optional(),
+      from_date: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional(),
+      to_date: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional(),
+    }),
+  },
+  responses: { 200: listAnswer(withdrawalView) },
+})
+
+const cancel = createRoute({
+  ...secured('withdrawals'),
+  method: 'delete',
+  path: '/withdrawals/{id}',
+  summary: 'Cancels a withdrawal that no signer has yet; the hold is released',
+  tags: ['Withdrawals'],
+  request: { params },
+  responses: { 200: answer(withdrawalView, 'Cancelled') },
+})
+
+const estimateView = z
+  .object({
+    network: z.string(),
+    coin: z.string(),
+    amount,
+    fee_coin: z.string(),
+    estimates: z.array(
+      z.object({
+        priority,
+        description: z.string().openapi({ example: 'Standard rate' }),
+        fee_multiplier: z.string().openapi({ example: '1.0' }),
+        fee: z.string(),
+        fee_limit: z.string(),
+        confirmation_time: z.string().openapi({ example: '10-30 minutes' }),
+        estimated_confirmation_time: z.string(),
+      }),
+    ),
+  })
+  .openapi('WithdrawalEstimate')
+
+const estimate = createRoute({
+  ...secured('withdrawals'),
+  method: 'post',
+  path: '/withdrawals/estimate',
+  summary: 'The fee for every priority',
+  tags: ['Withdrawals'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            network: z.string().min(1).max(31),
+            coin: z.string().min(1).max(31),
+            amount,
+            to_address: z.string().min(1).max(200).optional(),
+            from_address_id: z.string().min(1).max(255).optional(),
+            priority: priority.optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: answer(estimateView) },
+})
+
+/** Registers `/withdrawals`. */
+export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks, environment } = dependencies
+
+  app.openapi(create, async (c) => {
+    const body = c.req.valid('json')
+    const network = findNetwork(networks, body.network)
+    const coin = findCoin(network, body.coin)
+    if (body.fee_payer === 'recipient' && coin.contract !== null) {
+      throw new KeyturnError(
+        'VALIDATION_FAILED',
+        "fee_payer: the fee of a token is paid in the network's own coin, so the recipient cannot pay it",
+        {
+          details: {
+            in: 'body',
+            fields: [{ path: 'fee_payer', reason: 'recipient is for native coins only' }],
+          },
+        },
+      )
+    }
+    const to = parseAddress(network, body.to_address)
+    const units = positive(parseAmount(body.amount, coin.decimals))
+    const { view, kept } = await sql.begin(async (tx) => {
+      const id = await createWithdrawal(tx, networks, {
+        merchantId: c.get('merchantId'),
+        network,
+        coin,
+        amount: units,
+        toAddress: to.address,
+        fromAddressId: body.from_address_id ?? null,
+        feePayer: body.fee_payer,
+        priority: body.priority,
+        userReference: body.user_reference ?? null,
+        externalId: body.external_id ?? null,
+        metadata: body.metadata,
+        initiator: c.get('initiator'),
+        actor: c.get('actor'),
+        expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+      })
+      const view = await readWithdrawalView(tx, networks, id)
+      if (!view) throw new Error('The withdrawal was not stored')
+      return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
+    })
+    const initiator = c.get('initiator')
+    const merchantId = c.get('merchantId')
+    startSoon(dependencies, `withdrawal ${view.id}`, async (client) => {
+      await startWithdrawal(client, {
+        id: view.id,
+        merchantId,
+        network: view.network,
+        coin: view.coin,
+        title: `${view.amount} ${view.coin} to ${shorten(view.to_address)}`,
+        intentHash: view.intent_hash,
+        initiator,
+        expiresAt: view.expires_at,
+      })
+      await markWithdrawalStarted(sql, view.id)
+    })
+    return c.json(mutable(kept), 201)
+  })
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const rows = await listWithdrawals(
+      sql,
+      c.get('merchantId'),
+      {
+        status: query.status,
+        network: query.network,
+        coin: query.coin,
+        userReference: query.user_reference,
+        externalId: query.external_id,
+        from: query.from_date === undefined ? undefined : new Date(query.from_date),
+        to: query.to_date === undefined ? undefined : endOf(query.to_date),
+      },
+      toSlice(query),
+    )
+    const page = toPage(
+      query,
+      rows,
+      (row) => toWithdrawalView(networks, row),
+      (row) => row.id,
+    )
+    return c.json(mutable(successPage(page)), 200)
+  })
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param')
+    return c.json(mutable(success(await viewOf(sql, dependencies, c.get('merchantId'), id))), 200)
+  })
+
+  app.openapi(cancel, async (c) => {
+    const { id } = c.req.valid('param')
+    const actor = c.get('actor')
+    await cancelWithdrawal(sql, networks, { merchantId: c.get('merchantId'), id, actor })
+    startSoon(dependencies, `withdrawal ${id}`, (client) =>
+      client.getHandle(withdrawalId(id)).signal('cancel', { by: actor }),
+    )
+    return c.json(mutable(success(await viewOf(sql, dependencies, c.get('merchantId'), id))), 200)
+  })
+
+  app.openapi(estimate, async (c) => {
+    const body = c.req.valid('json')
+    const network = findNetwork(networks, body.network)
+    const coin = findCoin(network, body.coin)
+    if (body.to_address !== undefined) parseAddress(network, body.to_address)
+    const units = positive(parseAmount(body.amount, coin.decimals))
+    const feeCoin = nativeCoin(network)
+    const now = new Date()
+    const estimates = []
+    for (const each of PRIORITIES) {
+      const level = PRIORITY_LEVEL[each]
+      const estimated = await estimateWithdrawal(sql, c.get('merchantId'), network, coin, units, each, now)
+      estimates.push({
+        priority: each,
+        description: level.description,
+        fee_multiplier: (Number(level.percent) / 100).toFixed(1),
+        fee: formatAmount(estimated.fee, feeCoin.decimals),
+        fee_limit: formatAmount(estimated.feeLimit, feeCoin.decimals),
+        confirmation_time: `${level.minutes[0]}-${level.minutes[1]} minutes`,
+        estimated_confirmation_time: estimated.confirmedAt.toISOString(),
+      })
+    }
+    const view = {
+      network: network.name,
+      coin: coin.name,
+      amount: formatAmount(units, coin.decimals),
+      fee_coin: feeCoin.name,
+      estimates,
+    }
+    return c.json(success(view), 200)
+  })
+}
+
+async function viewOf(
+  sql: Sql,
+  { networks }: ApiDependencies,
+  merchantId: string,
+  id: string,
+): Promise<WithdrawalView> {
+  const view = await readWithdrawalView(sql, networks, id, merchantId)
+  if (!view) throw notFound('withdrawal', id)
+  return view
+}
+
+function positive(units: bigint): bigint {
+  if (units > 0n) return units
+  throw new KeyturnError('INVALID_AMOUNT', 'The amount must be more than 0')
+}
+
+/** A date alone means the whole day. */
+function endOf(date: string): Date {
+  return date.length === 10 ? new Date(`${date}T23:59:59.999Z`) : new Date(date)
+}
+
+function shorten(address: string): string {
+  return address.length <= 20 ? address : `${address.slice(0, 8)}…${address.slice(-6)}`
+}
+
+type Mutable<T> = T extends readonly (infer Item)[]
+  ? Mutable<Item>[]
+  : T extends object
+    ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
+    : T
+
+/** Views are read-only, the schemas' types are not; nobody writes to either. */
+function mutable<T>(value: T): Mutable<T> {
+  return value as Mutable<T>
+}
