@@ -1,0 +1,269 @@
+/** One withdrawal, from the request to the settled books. The row is the truth; this process waits, takes the steps and shows them. */
+
+import {
+  condition,
+  continueAsNew,
+  defineSignal,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow'
+import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/withdrawal.js'
+import type { WithdrawalChainActivities } from '../activities/withdrawal-chain.js'
+import { type Approval, QUORUM, tallyApprovals } from '../domain/approval.js'
+import { assertNever } from '../domain/assert-never.js'
+import { isWithdrawalFinal, type WithdrawalStage } from '../domain/withdrawal-stage.js'
+import { SEARCH_ATTRIBUTE, type WithdrawalInput } from './start.js'
+import { TASK_QUEUE } from './task-queues.js'
+
+/** A person's decision, as the API stored it; counted here, checked again against the stored rows. */
+export const decide = defineSignal<[Approval]>('decide')
+/** The row was cancelled: stop waiting. */
+export const cancel = defineSignal<[{ by: string }]>('cancel')
+/** The signer has answered: stop waiting. */
+export const answered = defineSignal('answered')
+/** From the watcher: our transaction is deep enough, or its block left the chain. */
+const heightReached = defineSignal('heightReached')
+const reorged = defineSignal('reorged')
+
+export interface WithdrawalResult {
+  readonly stage: WithdrawalStage
+  readonly transactionHash: string | null
+}
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+/** What was built at the fees of so long ago, and nobody claimed, is built anew. */
+const STALE_BUILD_MS = 15 * MINUTE
+const BACKOFF = { first: 2 * SECOND, most: 5 * MINUTE } as const
+/** Blocks come late, and the watcher's signal comes first: the timers are the safety net behind it. */
+const PATIENCE = 2
+const LONGEST_LOOK_MS = 10 * MINUTE
+
+// No step is ever given up: what cannot be done now is tried again until it can.
+const core = proxyLocalActivities<WithdrawalActivities>({
+  startToCloseTimeout: '10s',
+  localRetryThreshold: '10s',
+  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
+})
+const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const
+const chain = (summary: string) =>
+  proxyActivities<WithdrawalChainActivities>({
+    taskQueue: TASK_QUEUE.chain,
+    startToCloseTimeout: '1m',
+    retry,
+    summary,
+  })
+const signer = proxyActivities<WithdrawalChainActivities>({
+  taskQueue: TASK_QUEUE.chain,
+  startToCloseTimeout: '2m',
+  heartbeatTimeout: '15s',
+  retry,
+  summary: "Waits for the customer's signer",
+})
+
+interface Course {
+  readonly input: WithdrawalInput
+  readonly approvals: Approval[]
+  /** How many of them the last tally saw. */
+  counted: number
+  /** Counts signals: a wait ends when one came since the row was read. */
+  signals: number
+  /** How often the present stage had to wait. */
+  waits: number
+  shown: WithdrawalStage | null
+}
+
+/** Takes one withdrawal to its end. Whatever stage the row is in, it goes on from there. */
+export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResult> {
+  const course: Course = { input, approvals: [], counted: 0, signals: 0, waits: 0, shown: null }
+  const wake = () => {
+    course.signals++
+  }
+  setHandler(decide, (approval) => {
+    course.approvals.push(approval)
+    course.signals++
+  })
+  setHandler(cancel, wake)
+  setHandler(answered, wake)
+  setHandler(heightReached, wake)
+  setHandler(reorged, wake)
+
+  for (;;) {
+    const seen = course.signals
+    const row = await core.readWithdrawal(input.id, input.network)
+    if (row.stage !== course.shown) {
+      upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: row.stage }])
+      course.shown = row.stage
+      course.waits = 0
+    }
+    if (isWithdrawalFinal(row.stage)) {
+      show(course, end(row))
+      return { stage: row.stage, transactionHash: row.transactionHash }
+    }
+    // Decisions live in signals, so not while they are counted; everything later is in the row.
+    if (workflowInfo().continueAsNewSuggested && row.stage !== 'pending_approval') {
+      await continueAsNew<typeof withdrawal>(input)
+    }
+    await step(course, row, seen)
+  }
+}
+
+async function step(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
+  switch (row.stage) {
+    case 'requested':
+      return core.admitWithdrawal(course.input.id)
+    case 'pending_review':
+    case 'pending_approval':
+      return awaitDecision(course, seen)
+    case 'approved':
+    case 'building':
+      return build(course, seen)
+    case 'pending_signature':
+      return sign(course, seen)
+    case 'signed':
+    case 'broadcasting':
+      return broadcast(course, row, seen)
+    case 'confirming':
+      return confirm(course, row, seen)
+    case 'confirmed':
+    case 'rejected':
+    case 'expired':
+    case 'cancelled':
+    case 'failed':
+    case 'reverted':
+      return
+    default:
+      assertNever(row.stage)
+  }
+}
+
+async function awaitDecision(course: Course, seen: number): Promise<void> {
+  const { input, approvals } = course
+  const tally = tallyApprovals(approvals, { hash: input.intentHash, initiator: input.initiator })
+  if (tally !== 'waiting' && approvals.length > course.counted) {
+    // The stored rows have the last word; where they disagree, only a further decision changes anything.
+    course.counted = approvals.length
+    return core.decideWithdrawal(input.id)
+  }
+  if (isOver(input)) return core.expireWithdrawal(input.id)
+  const missing = Math.max(1, QUORUM - countApprovals(course))
+  const text = `Waiting for ${missing} more ${missing === 1 ? 'approval' : 'approvals'} of ${QUORUM}; expires ${minute(input.expiresAt)}`
+  show(course, text)
+  await sleepUntilSignal(course, seen, untilExpiry(input), text)
+}
+
+async function build(course: Course, seen: number): Promise<void> {
+  const { input } = course
+  if (isOver(input)) return core.expireWithdrawal(input.id)
+  show(course, 'Building the transaction')
+  const built = await chain('Builds the transaction').buildWithdrawal(input.id)
+  if (built.kind === 'waiting') await waitBeforeRetry(course, seen, built.message, untilExpiry(input))
+}
+
+async function sign(course: Course, seen: number): Promise<void> {
+  const { input } = course
+  show(course, "Waiting for the customer's signer")
+  const answer = await signer.awaitSignature(input.id)
+  if (answer.kind === 'gone') return
+  if (answer.kind === 'answered') return chain("Checks the signer's answer").takeAnswer(input.id)
+  const over = isOver(input)
+  if (over && answer.queued) return core.expireWithdrawal(input.id)
+  if (answer.queued && Date.now() - Date.parse(answer.since) > STALE_BUILD_MS) {
+    return core.rebuildWithdrawal(input.id)
+  }
+  if (over) {
+    const text = `${answer.message}; its time is over, but only the signer can say that it signed nothing`
+    return waitBeforeRetry(course, seen, text, BACKOFF.most)
+  }
+  await waitBeforeRetry(course, seen, answer.message, untilExpiry(input))
+}
+
+async function broadcast(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
+  const { input } = course
+  show(course, `Broadcasting ${row.transactionHash ?? ''}`)
+  const sent = await chain('Sends the signed bytes').broadcastWithdrawal(input.id)
+  if (sent.kind === 'lost') return core.loseWithdrawal(input.id, { code: sent.code, message: sent.message })
+  if (sent.kind === 'waiting') await waitBeforeRetry(course, seen, sent.message, row.rebroadcastMs)
+}
+
+async function confirm(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
+  const { input } = course
+  const transaction = row.transactionHash ?? ''
+  const look = course.waits++
+  if (look === 0) {
+    // Nothing is mined a moment after it was sent; the watcher tells when it is deep enough.
+    return waitToLook(course, seen, row.rebroadcastMs, `${transaction} is sent and waits for a block`)
+  }
+  const found = await chain('Looks for the transaction on the chain').followWithdrawal(input.id)
+  switch (found.kind) {
+    case 'final':
+      return core.settleWithdrawal(input.id, found.outcome)
+    case 'lost':
+      return core.loseWithdrawal(input.id, { code: found.code, message: found.message })
+    case 'gone':
+      return
+    case 'mined': {
+      const expected = (row.requiredConfirmations - found.confirmations) * row.blockTimeMs * PATIENCE
+      const text = `${transaction} is in block ${found.blockNumber}: ${found.confirmations} of ${row.requiredConfirmations} confirmations`
+      return waitToLook(course, seen, Math.max(row.rebroadcastMs, expected), text)
+    }
+    case 'unmined':
+    case 'waiting': {
+      const text = found.kind === 'waiting' ? found.message : `${transaction} waits for a block`
+      return waitToLook(course, seen, row.rebroadcastMs * 1.5 ** Math.min(look, 20), text)
+    }
+    default:
+      assertNever(found)
+  }
+}
+
+async function waitToLook(course: Course, seen: number, ms: number, text: string): Promise<void> {
+  show(course, text)
+  await sleepUntilSignal(course, seen, Math.min(ms, LONGEST_LOOK_MS), text)
+}
+
+/** Each wait is twice as long as the one before, up to five minutes; a signal ends it. */
+async function waitBeforeRetry(course: Course, seen: number, text: string, most: number): Promise<void> {
+  show(course, text)
+  const ms = Math.min(BACKOFF.most, BACKOFF.first * 2 ** Math.min(course.waits++, 20), Math.max(most, SECOND))
+  await sleepUntilSignal(course, seen, ms, text)
+}
+
+/** `seen`: the count of signals before the row was read, so that one that came since is not slept over. */
+async function sleepUntilSignal(course: Course, seen: number, ms: number, text: string): Promise<void> {
+  await condition(() => course.signals !== seen, Math.max(1, Math.ceil(ms)), { summary: text.slice(0, 200) })
+}
+
+function countApprovals({ approvals, input }: Course): number {
+  const persons = new Set<string>()
+  for (const approval of approvals) {
+    const counts = approval.intent_hash === input.intentHash && approval.person_id !== input.initiator
+    if (counts && approval.decision === 'approve') persons.add(approval.person_id)
+  }
+  return persons.size
+}
+
+function isOver(input: WithdrawalInput): boolean {
+  return untilExpiry(input) <= 0
+}
+
+function untilExpiry(input: WithdrawalInput): number {
+  return Date.parse(input.expiresAt) - Date.now()
+}
+
+function minute(iso: string): string {
+  return `${iso.slice(0, 16).replace('T', ' ')} UTC`
+}
+
+function show({ input }: Course, text: string): void {
+  setCurrentDetails(`**${input.title}** on ${input.network}\n\n${text}`)
+}
+
+function end(row: WithdrawalSnapshot): string {
+  const hash = row.transactionHash ? `: ${row.transactionHash}` : ''
+  return row.stage === 'confirmed' ? `Confirmed${hash}` : `${row.stage}: ${row.failure ?? 'by request'}`
+}
