@@ -14,7 +14,7 @@ export interface RpcOptions {
 
 export interface CallOptions {
   readonly timeoutMs?: number
-  /** Called whenever a node failed to answer, so that it may have acted all the same. */
+  /** Called when a node got the request and did not answer it, so that it may have acted all the same. */
   readonly onUnanswered?: () => void
 }
 
@@ -73,7 +73,7 @@ export function createRpc(network: string, urls: readonly string[], options: Rpc
         return answer
       } catch (error) {
         endpoint.failedUntil = Date.now() + retryEndpointMs
-        call.onUnanswered?.()
+        if (mayHaveActed(error)) call.onUnanswered?.()
         failures.push(`${endpoint.label}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
@@ -147,13 +147,34 @@ async function post(endpoint: Endpoint, body: string, timeoutMs: number): Promis
   try {
     answer = JSON.parse(text)
   } catch {
-    throw new Error(`HTTP ${response.statusCode} without a JSON body`)
+    const { statusCode } = response
+    throw new NoAnswer(`HTTP ${statusCode} without a JSON body`, NOTHING_DONE_STATUS.includes(statusCode))
   }
   const single = reply.safeParse(answer)
   if (single.success && single.data.error?.code === NODE_CODE.warmingUp) {
-    throw new Error(`still starting: ${single.data.error.message}`)
+    throw new NoAnswer(`still starting: ${single.data.error.message}`, true)
   }
   return answer
+}
+
+/** A node that was reached and said something other than an answer of its RPC. */
+class NoAnswer extends Error {
+  readonly nothingDone: boolean
+
+  constructor(message: string, nothingDone: boolean) {
+    super(message)
+    this.nothingDone = nothingDone
+  }
+}
+
+/** Wrong credentials, a full queue (503) and no connection are certain to have changed nothing. */
+const NOTHING_DONE_STATUS = [401, 403, 429, 503]
+const NOT_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']
+
+function mayHaveActed(error: unknown): boolean {
+  if (error instanceof NoAnswer) return !error.nothingDone
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return !NOT_CONNECTED.includes(code)
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, network: string, method: string): T {

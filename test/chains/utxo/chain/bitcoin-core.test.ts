@@ -1,5 +1,7 @@
 /** What Bitcoin Core answers and btcd does not, on a scripted node. */
 
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { Transaction } from 'bitcoinjs-lib'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createUtxoAdapter } from '../../../../chains/utxo/create-utxo-adapter.js'
@@ -138,13 +140,31 @@ describe('broadcast', () => {
   })
 
   test('does not believe a rejection after another node may have taken it', async () => {
+    const hanging = createServer(() => {})
+    await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
+    const first = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`
+    const node = await scriptedNode({ sendrawtransaction: refuse(-26, 'txn-mempool-conflict') })
+    const rpcUrls = [first, node.url]
+    const adapter = createUtxoAdapter({ ...testNetwork(), rpcUrls }, { timeoutMs: 200, retryEndpointMs: 0 })
+    open.push(
+      () => adapter.close(),
+      () => node.stop(),
+      async () => {
+        hanging.closeAllConnections()
+        hanging.close()
+      },
+    )
+    expect(await adapter.broadcast(raw)).toMatchObject({ kind: 'unknown' })
+  })
+
+  test('believes it when the other node was not there at all', async () => {
     const node = await scriptedNode({ sendrawtransaction: refuse(-26, 'txn-mempool-conflict') })
     const adapter = createUtxoAdapter({ ...testNetwork(), rpcUrls: ['http://127.0.0.1:1', node.url] })
     open.push(
       () => adapter.close(),
       () => node.stop(),
     )
-    expect(await adapter.broadcast(raw)).toMatchObject({ kind: 'unknown' })
+    expect(await adapter.broadcast(raw)).toMatchObject({ kind: 'rejected' })
   })
 })
 
