@@ -12,8 +12,8 @@ import {
 import { enrolmentError, verifyXpubReport } from '../../domain/verify-xpub-report.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
+import { enrolmentTokenHash } from '../merchants/enrolment-token-hash.js'
 import { newId } from '../new-id.js'
-import { enrolmentTokenHash } from './create-enrolment-token.js'
 
 type Enrolled = Omit<EnrolResponse, 'platform_public_key'>
 
