@@ -2,19 +2,15 @@
 
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { BIP32Factory, type BIP32Interface } from 'bip32'
 import { payments } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
 import type { Network } from '../network.js'
 import { encodeCashAddress } from './cashaddr.js'
+import { derivePublicKey, xpubVersion } from './derive-public-key.js'
 import { checksumAddress } from './eip55.js'
 
-const bip32 = BIP32Factory(ecc)
-/** EVM wallets export keys with Bitcoin's mainnet version bytes, for want of their own (SLIP-132 has none). */
-const EVM_BIP32 = { public: 0x0488b21e, private: 0x0488ade4 }
-/** Parsing an xpub and deriving its branch costs as much as the address itself. */
-const branches = new Map<string, BIP32Interface>()
-const MAX_BRANCHES = 10_000
+/** EVM wallets export keys with Bitcoin's mainnet version bytes, for want of their own. */
+const EVM_XPUB_VERSION = 0x0488b21e
 
 export interface DerivationRequest {
   readonly network: Network
@@ -42,12 +38,15 @@ export interface DerivedAddress {
  * @throws Error when the xpub is malformed, of another network, or a private key.
  */
 export function deriveAddress({ network, xpub, branch, index }: DerivationRequest): DerivedAddress {
-  const key = branchKey(network, xpub, branch).derive(index).publicKey
+  if (xpubVersion(xpub) !== (network.family === 'evm' ? EVM_XPUB_VERSION : network.bip32.public)) {
+    throw new Error(`The extended key is not one of ${network.name}`)
+  }
+  const key = derivePublicKey(xpub, branch, index)
   const publicKey = bytesToHex(key)
   const pathSuffix = `${branch}/${index}`
   if (network.family === 'evm') {
     // The address is the hash of the uncompressed key; a compressed one gives a valid-looking address that nobody owns.
-    const payee = bytesToHex(keccak_256(ecc.pointCompress(key, false).subarray(1)).subarray(12))
+    const payee = evmPayee(key)
     return { address: checksumAddress(payee), payee, publicKey, pathSuffix }
   }
   const parameters = {
@@ -70,22 +69,7 @@ export function deriveAddress({ network, xpub, branch, index }: DerivationReques
   return { address, payee: bytesToHex(payment.hash), publicKey, pathSuffix }
 }
 
-function branchKey(network: Network, xpub: string, branch: number): BIP32Interface {
-  const versions = network.family === 'evm' ? EVM_BIP32 : network.bip32
-  const id = `${versions.public}:${xpub}:${branch}`
-  const known = branches.get(id)
-  if (known) return known
-  const account = bip32.fromBase58(xpub, {
-    messagePrefix: '',
-    bech32: '',
-    bip32: versions,
-    pubKeyHash: 0,
-    scriptHash: 0,
-    wif: 0,
-  })
-  if (!account.isNeutered()) throw new Error('This is a private key; only extended public keys belong here')
-  if (branches.size >= MAX_BRANCHES) branches.clear()
-  const derived = account.derive(branch)
-  branches.set(id, derived)
-  return derived
+/** @param publicKey - Compressed. @returns Lower-case hex of the 20 bytes of the key's EVM address. */
+export function evmPayee(publicKey: Uint8Array): string {
+  return bytesToHex(keccak_256(ecc.pointCompress(publicKey, false).subarray(1)).subarray(12))
 }

@@ -68,11 +68,17 @@ export interface TestApi {
   enrol(merchantId: string, seed?: Buffer): Promise<void>
 }
 
-/** @param environment - Variables that differ from the defaults. */
-export async function startTestApi(environment: Record<string, string> = {}): Promise<TestApi> {
+/**
+ * @param environment - Variables that differ from the defaults.
+ * @param parts - Networks of real nodes, and a Temporal server, for tests that have them.
+ */
+export async function startTestApi(
+  environment: Record<string, string> = {},
+  parts: Partial<Pick<ApiDependencies, 'networks' | 'temporal'>> = {},
+): Promise<TestApi> {
   const database = await freshDatabase({ max: 20 })
   const { sql } = database
-  const networks = await loadNetworks(undefined, {})
+  const networks = parts.networks ?? (await loadNetworks(undefined, {}))
   const dependencies: ApiDependencies = {
     sql,
     networks,
@@ -81,7 +87,7 @@ export async function startTestApi(environment: Record<string, string> = {}): Pr
       KEYTURN_MASTER_KEY: MASTER_KEY,
       ...environment,
     }),
-    temporal: null,
+    temporal: parts.temporal ?? null,
     log: pino({ level: 'silent' }),
   }
   const app = createApp(dependencies)

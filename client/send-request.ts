@@ -1,0 +1,142 @@
+/** Sends signed requests, and sends them again where that cannot do anything twice. */
+
+import { randomUUID } from 'node:crypto'
+import { ApiError, type ApiErrorBody } from './api-error.js'
+import { signRequest } from './sign-request.js'
+
+const BASE_PATH = '/api/v1'
+const DEFAULT_ATTEMPTS = 5
+const DEFAULT_TIMEOUT_MS = 30_000
+const FIRST_DELAY_MS = 200
+const MAX_DELAY_MS = 5_000
+
+export interface SenderOptions {
+  /** For example `https://pay.example`; without `/api/v1`. */
+  readonly baseUrl: string
+  /** Public id of the key. */
+  readonly apiKey: string
+  readonly apiSecret: string
+  /** How often a request is tried in all. Default 5. */
+  readonly attempts?: number
+  /** Milliseconds for one attempt. Default 30,000. */
+  readonly timeoutMs?: number
+  /** Default: the global `fetch`. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+export interface Request {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Below `/api/v1`, e.g. `/addresses`; encode what you put into it. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly body?: unknown
+  /** Default on POST: a random one, the same in every attempt. Give your own to be safe across restarts of yours. */
+  readonly idempotencyKey?: string
+}
+
+/** The JSON body of a success. */
+export interface Success<T> {
+  readonly success: true
+  readonly data: T
+  readonly pagination?: Pagination
+}
+
+export interface Pagination {
+  readonly page: number | null
+  readonly limit: number
+  readonly has_more: boolean
+  readonly next_cursor: string | null
+}
+
+export type Send = <T>(request: Request) => Promise<Success<T>>
+
+/**
+ * Makes the function that sends. Tried again with growing pauses: 429 and 503 (nothing was done) and
+ * `REQUEST_IN_PROGRESS` always; broken connections and other 5xx only on GET and on POST, whose Idempotency-Key keeps
+ * it from being done twice.
+ */
+export function createSender(options: SenderOptions): Send {
+  const base = options.baseUrl.replace(/\/+$/, '')
+  const attempts = options.attempts ?? DEFAULT_ATTEMPTS
+  const doFetch = options.fetch ?? fetch
+
+  async function attempt<T>(request: Request, idempotencyKey: string | undefined): Promise<Success<T>> {
+    const path = BASE_PATH + request.path + queryText(request.query)
+    const text = request.body === undefined ? undefined : JSON.stringify(request.body)
+    const body = Buffer.from(text ?? '')
+    // What is signed is what goes over the wire: URL may write the path another way.
+    const url = new URL(base + path)
+    const response = await doFetch(url.href, {
+      method: request.method,
+      headers: {
+        ...signRequest({ ...options, method: request.method, path: url.pathname + url.search, body }),
+        ...(text === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
+      },
+      redirect: 'error',
+      signal: AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+      ...(text === undefined ? {} : { body: text }),
+    })
+    const answer = parse(await response.text())
+    if (response.ok && isObject(answer) && answer.success === true) return answer as unknown as Success<T>
+    throw toError(response, answer)
+  }
+
+  return async function send<T>(request: Request): Promise<Success<T>> {
+    const key = request.method === 'POST' ? (request.idempotencyKey ?? randomUUID()) : undefined
+    const repeatable = request.method === 'GET' || request.method === 'POST'
+    for (let number = 1; ; number++) {
+      try {
+        return await attempt<T>(request, key)
+      } catch (error) {
+        const wait = pauseBefore(error, number, repeatable)
+        if (number >= attempts || wait === null) throw error
+        await new Promise((resolve) => setTimeout(resolve, wait))
+      }
+    }
+  }
+}
+
+/** Milliseconds to wait before trying again; null where that would be no use or no good. */
+function pauseBefore(error: unknown, attempt: number, repeatable: boolean): number | null {
+  const growing = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
+  // Many clients that failed together should not come back together.
+  const pause = growing / 2 + Math.random() * (growing / 2)
+  if (!(error instanceof ApiError)) return repeatable ? pause : null
+  const nothingDone = error.status === 429 || error.code === 'DEPENDENCY_UNAVAILABLE'
+  const askAgain = error.code === 'REQUEST_IN_PROGRESS' || (error.status >= 500 && repeatable)
+  if (!nothingDone && !askAgain) return null
+  return Math.max(pause, Number(error.details.retry_after ?? 0) * 1_000)
+}
+
+function toError(response: Response, answer: unknown): ApiError {
+  const error = isObject(answer) ? answer.error : undefined
+  if (isObject(error) && typeof error.code === 'string') {
+    return new ApiError(response.status, error as unknown as ApiErrorBody)
+  }
+  return new ApiError(response.status, {
+    code: 'UNEXPECTED_ANSWER',
+    message: `HTTP ${response.status} without an answer of the API; is something else at this URL?`,
+    details: {},
+    request_id: response.headers.get('x-request-id') ?? '',
+  })
+}
+
+function queryText(query: Request['query']): string {
+  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
+  return given.length === 0
+    ? ''
+    : `?${given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join('&')}`
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

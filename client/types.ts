@@ -1,0 +1,208 @@
+/** What the API takes and answers, for callers; amounts are decimal strings in whole coins, times ISO 8601 UTC. */
+
+import type { DeliveryStatus } from '../domain/delivery-status.js'
+import type { DepositStatus } from '../domain/deposit-status.js'
+import type { DepositView, EventType } from '../domain/event.js'
+import type { WithdrawalStage, WithdrawalStatus } from '../domain/withdrawal-stage.js'
+
+/** `page`+`limit` or `cursor`+`limit`; newest first. */
+export interface Paging {
+  readonly page?: number
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+/** A day (`2024-01-15`) or an instant. */
+export interface DateRange {
+  readonly from_date?: string
+  readonly to_date?: string
+}
+
+export interface NewAddress {
+  readonly user_reference: string
+  readonly network: string
+  readonly label?: string
+  /** True for another address although the user has one. */
+  readonly new?: boolean
+}
+
+export interface Address {
+  readonly id: string
+  readonly address: string
+  readonly network: string
+  readonly user_reference: string | null
+  readonly label: string | null
+  readonly kind: 'deposit' | 'change' | 'master' | 'hot' | 'gas'
+  readonly derivation_path: string
+  readonly created_at: string
+}
+
+export interface Deposit extends DepositView {
+  /** Only where one deposit is asked for. */
+  readonly history?: readonly {
+    readonly status: DepositStatus
+    readonly at: string
+    readonly cause: string
+  }[]
+}
+
+export interface DepositFilter extends Paging, DateRange {
+  readonly user_reference?: string
+  readonly network?: string
+  readonly coin?: string
+  readonly status?: DepositStatus
+  readonly address?: string
+  readonly transaction_hash?: string
+  readonly payment_id?: string
+}
+
+export interface Balance {
+  readonly network: string
+  readonly coin: string
+  readonly available: string
+  readonly reserved: string
+  readonly blockchain: string
+  readonly pending: string
+}
+
+export interface BalanceFilter {
+  readonly user_reference?: string
+  readonly address_id?: string
+  readonly network?: string
+  readonly coin?: string
+  readonly as_of?: string
+}
+
+export interface Wallet {
+  readonly id: string
+  readonly kind: 'master' | 'hot' | 'gas'
+  readonly network: string
+  readonly address: string
+  readonly balances: readonly Balance[]
+}
+
+export interface NetworkStatus {
+  readonly network: string
+  readonly family: 'utxo' | 'evm'
+  readonly chain_id: string
+  readonly confirmations: number
+  readonly coins: readonly {
+    readonly coin: string
+    readonly decimals: number
+    readonly contract: string | null
+    readonly confirmations: number
+    readonly confirmation_tiers: readonly { readonly from: string; readonly confirmations: number }[]
+  }[]
+  readonly health: 'ok' | 'degraded' | 'starting'
+  readonly health_note: string | null
+  readonly head_height: number | null
+  readonly scanned_height: number | null
+  readonly lag_blocks: number | null
+  readonly updated_at: string | null
+}
+
+export type Priority = 'low' | 'normal' | 'high' | 'urgent'
+
+export interface NewWithdrawal {
+  readonly network: string
+  readonly coin: string
+  readonly amount: string
+  readonly to_address: string
+  readonly from_address_id?: string
+  readonly priority?: Priority
+  readonly metadata?: Readonly<Record<string, unknown>>
+  readonly user_reference?: string
+  /** Unique for ever: a second withdrawal with it is refused. */
+  readonly external_id?: string
+  readonly fee_payer?: 'sender' | 'recipient'
+}
+
+export interface Withdrawal {
+  readonly id: string
+  readonly status: WithdrawalStatus
+  readonly stage: WithdrawalStage
+  readonly network: string
+  readonly coin: string
+  readonly amount: string
+  readonly fee: string
+  readonly fee_coin: string
+  readonly to_address: string
+  readonly from_address: string | null
+  readonly user_reference: string | null
+  readonly external_id: string | null
+  readonly approvals: readonly {
+    readonly approver_id: string
+    readonly person_id: string
+    readonly decision: 'approve' | 'reject'
+    readonly signed_at: string
+  }[]
+  readonly intent_hash: string
+  readonly failure: { readonly code: string; readonly message: string } | null
+  readonly transaction_hash: string | null
+  readonly confirmations: number
+  readonly required_confirmations: number
+  readonly created_at: string
+  readonly confirmed_at: string | null
+  readonly [field: string]: unknown
+}
+
+export interface WithdrawalFilter extends Paging, DateRange {
+  readonly status?: WithdrawalStatus
+  readonly network?: string
+  readonly coin?: string
+  readonly user_reference?: string
+  readonly external_id?: string
+}
+
+/** A decision as an approver's own key sends it. */
+export interface ApprovalDecision {
+  readonly decision: 'approve' | 'reject'
+  readonly intent_hash: string
+  readonly signed_at: string
+  /** Base64 Ed25519. */
+  readonly signature: string
+  readonly reason?: string
+}
+
+export interface NewWebhookEndpoint {
+  readonly url: string
+  readonly event_types?: readonly (EventType | '*')[] | null
+  readonly format?: 'keyturn' | 'layer1'
+}
+
+export interface WebhookEndpoint {
+  readonly id: string
+  readonly url: string
+  readonly event_types: readonly string[] | null
+  readonly format: 'keyturn' | 'layer1'
+  readonly status: 'active' | 'disabled' | 'deleted'
+  readonly previous_secret_until: string | null
+  readonly created_at: string
+}
+
+export interface WebhookDelivery {
+  readonly id: string
+  readonly event_id: string
+  readonly endpoint_id: string
+  readonly event: string
+  readonly status: DeliveryStatus
+  readonly next_attempt_at: string | null
+  readonly attempts: readonly {
+    readonly number: number
+    readonly at: string
+    readonly status_code: number | null
+    readonly duration_ms: number
+    readonly error: string | null
+  }[]
+}
+
+export interface AuditEntry {
+  readonly sequence: number
+  readonly at: string
+  readonly actor: string
+  readonly action: string
+  readonly subject: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly previous_hash: string
+  readonly hash: string
+}

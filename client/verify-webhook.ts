@@ -1,0 +1,61 @@
+/** Verifies webhooks on their raw bytes, before anything is parsed. */
+
+import type { EventEnvelope } from '../domain/event.js'
+import { verifyWebhookSignature } from '../domain/webhook-signature.js'
+
+/** As the receiving framework gives them; names in any case. */
+export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** Thrown for a webhook that must not be acted upon; answer it with 400. */
+export class WebhookVerificationError extends Error {
+  override readonly name = 'WebhookVerificationError'
+}
+
+const DEFAULT_TOLERANCE_SECONDS = 300
+
+/**
+ * Checks the signature (Standard Webhooks) and the age of a webhook and returns its event. Deliveries are
+ * at-least-once: remember `id` and skip what you have seen.
+ *
+ * @param rawBody - The bytes as received; JSON that was parsed and written again has another signature.
+ * @param secret - `whsec_…`; while you change it, the old and the new one.
+ * @param toleranceSeconds - How far `webhook-timestamp` may be from now. Default 300.
+ * @throws WebhookVerificationError when the webhook is not from the platform, was changed, or is too old.
+ */
+export function verifyWebhook(
+  headers: WebhookHeaders,
+  rawBody: Uint8Array,
+  secret: string | readonly string[],
+  toleranceSeconds: number = DEFAULT_TOLERANCE_SECONDS,
+): EventEnvelope {
+  const id = header(headers, 'webhook-id')
+  const timestamp = header(headers, 'webhook-timestamp')
+  const signature = header(headers, 'webhook-signature')
+  if (!id || !signature || !timestamp || !/^\d{1,12}$/.test(timestamp)) {
+    throw new WebhookVerificationError('webhook-id, webhook-timestamp and webhook-signature are needed')
+  }
+  const received = {
+    id,
+    timestamp: Number(timestamp),
+    body: rawBody,
+    signature,
+    now: Math.floor(Date.now() / 1_000),
+    toleranceSeconds,
+  }
+  if (Math.abs(received.now - received.timestamp) > toleranceSeconds) {
+    throw new WebhookVerificationError('The webhook is too old or from the future; check your clock')
+  }
+  const secrets = typeof secret === 'string' ? [secret] : secret
+  if (!secrets.some((each) => verifyWebhookSignature({ ...received, secret: each }))) {
+    throw new WebhookVerificationError('No signature matches; check the secret, and that the body is raw')
+  }
+  return JSON.parse(Buffer.from(rawBody).toString('utf8')) as EventEnvelope
+}
+
+function header(headers: WebhookHeaders, name: string): string | undefined {
+  if (headers instanceof Headers) return headers.get(name) ?? undefined
+  for (const [key, value] of Object.entries(headers)) {
+    if (key.toLowerCase() === name) return typeof value === 'string' ? value : value?.[0]
+  }
+  return undefined
+}

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createApp } from '../../api/create-app.js'
+import { startTestApi, type TestApi } from './test-api.js'
+
+let api: TestApi
+beforeAll(async () => {
+  api = await startTestApi()
+})
+afterAll(() => api?.database.drop())
+
+const get = (path: string) => api.app.request(`http://api.test${path}`)
+interface Operation {
+  security?: unknown
+  parameters?: { name: string; in: string }[]
+  responses: Record<string, unknown>
+}
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Operation>>
+  components: Record<string, Record<string, unknown>>
+}
+const readDocument = async () => (await (await get('/openapi.json')).json()) as Document
+
+test('the process is alive and ready', async () => {
+  expect((await get('/healthz')).status).toBe(200)
+  const ready = await get('/readyz')
+  expect(ready.status).toBe(200)
+  expect(await ready.json()).toEqual({
+    success: true,
+    data: { status: 'ready', postgres: 'ok', temporal: 'not_configured' },
+  })
+})
+
+test('without PostgreSQL it is alive, not ready, and still has metrics', async () => {
+  const away = await startTestApi()
+  await away.database.sql.end({ timeout: 1 })
+  const request = (path: string) => away.app.request(`http://api.test${path}`)
+  expect((await request('/healthz')).status).toBe(200)
+  expect((await request('/readyz')).status).toBe(503)
+  expect(await (await request('/metrics')).text()).toContain('keyturn_postgres_up 0')
+  await away.database.drop()
+})
+
+test('metrics tell of requests by route, never by id, and of the chains', async () => {
+  await api.database.sql`
+    INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('bitcoin', 90, '00', 100)`
+  await api.call({ path: '/api/v1/addresses/addr_secret' })
+  await get('/nothing/at/all')
+  const text = await (await get('/metrics')).text()
+  expect(text).toContain('method="GET",route="/api/v1/addresses/:id",status="404"')
+  expect(text).toContain('route="unknown"')
+  expect(text).not.toContain('addr_secret')
+  expect(text).toContain('keyturn_chain_lag_blocks{network="bitcoin"} 10')
+  expect(text).toContain('keyturn_postgres_up 1')
+})
+
+test('every route is in the document, with its parameters and errors', async () => {
+  const document = await readDocument()
+  expect(document.openapi).toBe('3.1.0')
+  const undocumented = ['/openapi.json', '/docs', '/docs/*', '/signer/v1/*']
+  const routes = new Set(
+    api.app.routes
+      .filter(({ method, path }) => method !== 'ALL' && !undocumented.some((each) => covers(each, path)))
+      .map(({ method, path }) => `${method.toLowerCase()} ${path.replaceAll(/:(\w+)/g, '{$1}')}`),
+  )
+  const documented = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method} ${path}`),
+  )
+  expect(documented.filter((each) => !each.includes(' /signer/')).sort()).toEqual([...routes].sort())
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(item)) {
+      const named = (operation.parameters ?? []).filter((each) => each.in === 'path').map((each) => each.name)
+      expect(named.sort(), `${method} ${path}`).toEqual(
+        [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort(),
+      )
+      if (path.startsWith('/api/v1/')) {
+        expect(operation.security, `${method} ${path}`).toBeDefined()
+        expect(operation.responses).toHaveProperty('default')
+      }
+    }
+  }
+})
+
+test('every reference in the document leads somewhere', async () => {
+  const document = await readDocument()
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
+    (match) => match[1] ?? '',
+  )
+  expect(references.length).toBeGreaterThan(10)
+  for (const reference of references) {
+    let at: unknown = document
+    for (const part of reference.split('/')) at = (at as Record<string, unknown>)[part]
+    expect(at, reference).toBeDefined()
+  }
+  for (const scheme of ['ApiKey', 'Timestamp', 'Nonce', 'Signature'])
+    expect(document.components.securitySchemes).toHaveProperty(scheme)
+})
+
+test('the document says what is validated: a body has no unknown fields', async () => {
+  const document = await readDocument()
+  const create = document.paths['/api/v1/addresses']?.post as unknown as {
+    requestBody: { content: { 'application/json': { schema: Record<string, unknown> } } }
+  }
+  const { schema } = create.requestBody.content['application/json']
+  expect(schema).toMatchObject({ type: 'object', additionalProperties: false })
+  expect(schema.required).toEqual(['user_reference', 'network'])
+})
+
+test('the reference comes from here alone', async () => {
+  const page = await get('/docs')
+  const html = await page.text()
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+  expect(html).not.toMatch(/https?:\/\//)
+  for (const [, asset] of html.matchAll(/(?:src|href)="([^"]+)"/g)) {
+    expect((await get(asset ?? '')).status, asset).toBe(200)
+  }
+  expect((await get('/docs/../package.json')).status).toBe(404)
+})
+
+test('two apps in one process keep their metrics apart', () => {
+  expect(() => createApp(api.dependencies)).not.toThrow()
+})
+
+function covers(pattern: string, path: string): boolean {
+  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
+}

@@ -1,0 +1,156 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { BIP32Factory } from 'bip32'
+import { address as bitcoinAddress } from 'bitcoinjs-lib'
+import * as ecc from 'tiny-secp256k1'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ApiError } from '../../client/api-error.js'
+import { checkAddress, type ExportedXpub, ForeignAddressError } from '../../client/check-address.js'
+import { createClient } from '../../client/create-client.js'
+import { loadNetworks } from '../../config/load-networks.js'
+import { deriveAddress } from '../../domain/address/derive-address.js'
+import { startTestApi, TEST_SEED, type TestApi } from '../api/test-api.js'
+
+let api: TestApi
+let server: Server
+let baseUrl: string
+let xpubs: ExportedXpub[]
+beforeAll(async () => {
+  api = await startTestApi()
+  await api.enrol(api.merchantId)
+  server = serve({ fetch: api.app.fetch, port: 0, hostname: '127.0.0.1' }) as Server
+  await new Promise((resolve) => (server.listening ? resolve(null) : server.once('listening', resolve)))
+  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const rows = await api.database.sql<{ network: string; path: string; xpub: string }[]>`
+    SELECT network, path, xpub FROM key_accounts WHERE merchant_id = ${api.merchantId}`
+  xpubs = rows.map((row) => ({ ...row, role: 'deposit' as const }))
+})
+afterAll(async () => {
+  server?.close()
+  await api?.database.drop()
+})
+
+const client = (options: Partial<Parameters<typeof createClient>[0]> = {}) =>
+  createClient({ baseUrl, apiKey: api.key.id, apiSecret: api.key.secret, xpubs, ...options })
+
+test('calls go over real HTTP, signed, with queries that need escaping', async () => {
+  const reference = 'user/ä 7&x=1?#😀'
+  const made = await client().addresses.create({ user_reference: reference, network: 'bitcoin' })
+  const found = await client().addresses.list({ user_reference: reference, limit: 1 })
+  expect(found.items).toEqual([made])
+  expect(found.pagination.has_more).toBe(false)
+  expect(await client().addresses.get(made.id)).toEqual(made)
+  expect((await client().networks.list()).items.map((each) => each.network)).toContain('bitcoin')
+  expect((await client().balances.list({ coin: 'btc' })).items).toHaveLength(1)
+  expect((await client().deposits.list()).items).toEqual([])
+  expect((await client().wallets.list()).items).toEqual([])
+  expect((await client().auditLog.verify()).valid).toBe(true)
+})
+
+test('an error answer is thrown with its code and request id', async () => {
+  const error = await client()
+    .addresses.create({ user_reference: 'u', network: 'dogecoin' })
+    .catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(ApiError)
+  expect(error).toMatchObject({
+    status: 422,
+    code: 'UNSUPPORTED_NETWORK',
+    requestId: expect.stringMatching(/^req_/),
+  })
+})
+
+test('a request whose answer was lost is sent again and done once', async () => {
+  let sent = 0
+  const flaky = client({
+    fetch: async (url, init) => {
+      const response = await fetch(url, init)
+      if (++sent < 3) throw new TypeError('the connection broke after the request was done')
+      return response
+    },
+  })
+  const made = await flaky.addresses.create({ user_reference: 'flaky', network: 'ethereum', new: true })
+  expect(sent).toBe(3)
+  const { items } = await client().addresses.list({ user_reference: 'flaky' })
+  expect(items).toEqual([made])
+})
+
+test('what must not be sent twice is not', async () => {
+  let sent = 0
+  const flaky = client({
+    fetch: async () => {
+      sent++
+      throw new TypeError('broken')
+    },
+  })
+  await expect(flaky.webhookEndpoints.remove('whe_1')).rejects.toThrow('broken')
+  expect(sent).toBe(1)
+})
+
+test('429 and 503 are waited out', async () => {
+  const answers = [
+    [429, 'RATE_LIMITED'],
+    [503, 'DEPENDENCY_UNAVAILABLE'],
+  ] as const
+  let sent = 0
+  const limited = createServer((_request, response) => {
+    const answer = answers[sent++]
+    response.setHeader('Content-Type', 'application/json')
+    if (!answer) return response.end(JSON.stringify({ success: true, data: { id: 'x' } }))
+    response.statusCode = answer[0]
+    return response.end(
+      JSON.stringify({
+        success: false,
+        error: { code: answer[1], message: '', details: {}, request_id: '' },
+      }),
+    )
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => limited.once('listening', resolve))
+  const url = `http://127.0.0.1:${(limited.address() as AddressInfo).port}`
+  expect(await client({ baseUrl: url }).deposits.get('x')).toEqual({ id: 'x' })
+  expect(sent).toBe(3)
+  limited.close()
+})
+
+test('an address that the signer does not hold is refused, however it is dressed up', async () => {
+  const made = await client().addresses.create({ user_reference: 'victim', network: 'bitcoin' })
+  const networks = await loadNetworks(undefined, {})
+  const bitcoin = networks.get('bitcoin')!
+  const attacker = BIP32Factory(ecc)
+    .fromSeed(Buffer.alloc(32, 9), {
+      ...BIP32Factory(ecc).fromSeed(TEST_SEED).network,
+      bip32: { public: 0x043587cf, private: 0x04358394 },
+    })
+    .derivePath("m/84'/1'/0'")
+    .neutered()
+    .toBase58()
+  const foreign = deriveAddress({ network: bitcoin, xpub: attacker, branch: 0, index: 0 }).address
+  const own = xpubs.find((each) => each.network === 'bitcoin')!
+  const refusals = [
+    { ...made, address: foreign },
+    // Our own key, but another index than it says.
+    { ...made, derivation_path: `${own.path}/0/999999` },
+    { ...made, derivation_path: "m/84'/1'/7'/0/0" },
+    { ...made, derivation_path: `${own.path}/1/0` },
+    { ...made, derivation_path: `${own.path}/0/0/0` },
+    { ...made, network: 'litecoin' },
+    // The script hash of P2SH is not the hash of a key, though it has as many bytes.
+    { ...made, address: bitcoinAddress.toBase58Check(bitcoinAddress.fromBech32(made.address).data, 0xc4) },
+  ]
+  for (const returned of refusals) expect(() => checkAddress(returned, xpubs)).toThrow(ForeignAddressError)
+  expect(() => checkAddress(made, xpubs)).not.toThrow()
+
+  // The platform's database was tampered with.
+  await api.database.sql`UPDATE addresses SET address = ${foreign} WHERE id = ${made.id}`
+  await expect(client().addresses.get(made.id)).rejects.toThrow(ForeignAddressError)
+  await expect(client().addresses.list({ user_reference: 'victim' })).rejects.toThrow(ForeignAddressError)
+  await expect(client().addresses.create({ user_reference: 'victim', network: 'bitcoin' })).rejects.toThrow(
+    ForeignAddressError,
+  )
+})
+
+test('Ethereum addresses are checked as well', async () => {
+  const made = await client().addresses.create({ user_reference: 'eve', network: 'ethereum' })
+  const wrong = { ...made, address: '0x9858EfFD232B4033E47d90003D41EC34EcaEda95' }
+  expect(() => checkAddress(wrong, xpubs)).toThrow(ForeignAddressError)
+})
