@@ -29,12 +29,18 @@ import { verifySigned } from './send/verify-signed.js'
 export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}): EvmAdapter {
   const rpc = createRpc(network, options)
   const rules = scanRules(network)
-  const hasTraces = createCapability(rpc, { method: 'trace_block', params: ['latest'] }, network.traceBlock)
-  const poolContent = createCapability(rpc, { method: 'txpool_content', params: [] }, null)
+  const hasTraces = createCapability(
+    rpc,
+    { method: 'trace_block', params: ['latest'] },
+    network.traceBlock,
+    'fail',
+  )
+  const poolContent = createCapability(rpc, { method: 'txpool_content', params: [] }, null, 'no')
   const simulation = createCapability(
     rpc,
     { method: 'eth_simulateV1', params: [{ blockStateCalls: [] }, 'latest'] },
     null,
+    'no',
   )
 
   return {

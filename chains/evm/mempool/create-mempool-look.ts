@@ -1,7 +1,7 @@
 /** What is new among the transactions that no block holds yet. */
 
 import type { MempoolLook, Transfer } from '../../adapter.js'
-import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
+import { toBigInt, toBytes, toList, toRecord } from '../quantity.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
 import { movesValue } from '../scan/read-transfer-logs.js'
@@ -10,7 +10,6 @@ import { type PendingCall, simulateTokenTransfers } from './simulate-token-trans
 
 interface Pending {
   readonly txid: string
-  readonly nonce: number
   readonly from: string
   /** Null: creates a contract. */
   readonly to: string | null
@@ -107,7 +106,6 @@ function readPending(value: unknown): Pending {
   const { to, input } = transaction
   return {
     txid: toBytes(transaction.hash, 32, 'transaction hash'),
-    nonce: toInteger(transaction.nonce, 'nonce'),
     from: toBytes(transaction.from, 20, 'from'),
     to: to === null || to === undefined ? null : toBytes(to, 20, 'to'),
     value: toBigInt(transaction.value, 'value'),
@@ -123,10 +121,9 @@ function nativeTransfers(rules: ScanRules, pending: readonly Pending[]): Transfe
   )
 }
 
-/** Calls of configured tokens, each sender's in the order in which they can be mined. */
+/** Calls of configured tokens; pool (whose keys are nonces) and pending block list each sender's in the order of nonces. */
 function tokenCalls(rules: ScanRules, pending: readonly Pending[]): PendingCall[] {
   return pending
     .filter((each) => each.to !== null && rules.tokens.has(each.to) && each.input !== '0x')
-    .sort((a, b) => a.nonce - b.nonce)
     .flatMap(({ txid, from, to, value, input }) => (to === null ? [] : [{ txid, from, to, value, input }]))
 }

@@ -7,16 +7,24 @@ import type { Rpc } from './create-rpc.js'
  * Asks once and remembers a definite answer; an outage is neither yes nor no.
  *
  * @param configured - What the configuration says; null means ask.
- * @returns A function that rejects with `DEPENDENCY_UNAVAILABLE` while it cannot be known.
+ * @param whenUnknown - While it cannot be known: `fail` rejects with `DEPENDENCY_UNAVAILABLE`, since taking it for a no would
+ *   hide transfers for good; `no` does without for now.
  */
 export function createCapability(
   rpc: Rpc,
   call: RpcCall,
   configured: boolean | null,
+  whenUnknown: 'fail' | 'no',
 ): () => Promise<boolean> {
   let known = configured
   return async () => {
-    known ??= await rpc.supports(call)
-    return known
+    if (known !== null) return known
+    try {
+      known = await rpc.supports(call)
+      return known
+    } catch (error) {
+      if (whenUnknown === 'fail') throw error
+      return false
+    }
   }
 }

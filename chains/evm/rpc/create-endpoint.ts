@@ -152,7 +152,8 @@ export function createEndpoint(url: string, label: string, chainId: number, time
       // Whatever stands behind the URL when it answers again is checked anew.
       rightChain = null
     },
-    close: () => pool.close(),
+    // What was fetched ahead is not waited for.
+    close: () => pool.destroy(),
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from './create-endpoint.js'
 import { AskedTooMuch, EndpointFailure, RpcError, UnsettledAnswers } from './rpc-error.js'
 
-export interface AskOptions<T> {
+interface AskOptions<T> {
   /** While it says no, further endpoints are asked too (one that lags knows less); the last value is returned. */
   readonly until?: (value: T) => boolean
   /** Lets `AskedTooMuch` through at once, because the caller can ask for less. */
@@ -28,7 +28,7 @@ export interface Rpc {
    */
   ask<T>(calls: readonly RpcCall[], read: (answers: Answers) => T, options?: AskOptions<T>): Promise<T>
   /** Sends one call to every endpoint at once; an endpoint without an answer gives its failure. */
-  askAll(call: RpcCall): Promise<readonly (RpcAnswer | EndpointFailure)[]>
+  askAll(call: RpcCall): readonly Promise<RpcAnswer | EndpointFailure>[]
   /** Whether any endpoint has a method. @throws KeyturnError `DEPENDENCY_UNAVAILABLE` when that cannot be known now. */
   supports(call: RpcCall): Promise<boolean>
   close(): Promise<void>
@@ -87,20 +87,18 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
     },
 
     askAll: (call) =>
-      Promise.all(
-        endpoints.map(async (endpoint) => {
-          try {
-            return (await endpoint.send([call])).answers[0]
-          } catch (error) {
-            if (!isAboutEndpoint(error)) throw error
-            leave(endpoint, error)
-            return new EndpointFailure(`${endpoint.label}: ${error.message}`)
-          }
-        }),
-      ),
+      endpoints.map(async (endpoint) => {
+        try {
+          return (await endpoint.send([call])).answers[0]
+        } catch (error) {
+          if (!isAboutEndpoint(error)) throw error
+          leave(endpoint, error)
+          return new EndpointFailure(`${endpoint.label}: ${error.message}`)
+        }
+      }),
 
     async supports(call) {
-      const answers = await this.askAll(call)
+      const answers = await Promise.all(this.askAll(call))
       const answered = answers.filter((answer) => !(answer instanceof EndpointFailure))
       if (answered.some((answer) => !(answer instanceof RpcError && answer.unsupported))) return true
       const silent = answers.filter((answer) => answer instanceof EndpointFailure)

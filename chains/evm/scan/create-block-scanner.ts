@@ -95,9 +95,8 @@ export function createBlockScanner(
     if (!current) return []
     try {
       const blocks = await current.blocks
-      // Fewer than asked for: what was fetched ahead no longer follows.
-      if (blocks.length < current.count) queue = []
-      else top(end(current), to, traces)
+      // After fewer than asked for, what was fetched ahead does not follow, and the next call drops it.
+      if (blocks.length === current.count) top(end(current), to, traces)
       return blocks
     } catch (error) {
       queue = []

@@ -5,7 +5,7 @@ import { toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import type { ScanRules } from './scan-rules.js'
 
 /** keccak256 of `Transfer(address,address,uint256)` (EIP-20). */
-export const TRANSFER_TOPIC = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
+const TRANSFER_TOPIC = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
 /** What indexed addresses are padded with. */
 const ADDRESS_PADDING = `0x${'0'.repeat(24)}`
 const WORD_LENGTH = 66

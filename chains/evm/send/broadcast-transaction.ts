@@ -6,22 +6,38 @@ import type { Rpc } from '../rpc/create-rpc.js'
 import { EndpointFailure, RpcError } from '../rpc/rpc-error.js'
 import { classifyBroadcastError } from './classify-broadcast-error.js'
 
-/** One node that has it is enough; a node that may have it forbids a verdict. */
-const BEST_FIRST = ['accepted', 'already_known', 'unknown', 'rejected'] as const
-
 /**
- * Broadcasts raw bytes (0x and lower-case hex). Before a rejection is believed, the endpoints are asked for the transaction
- * itself: after a lost answer the second sending meets "nonce too low" or worse although the first went through.
+ * Broadcasts raw bytes (0x and lower-case hex). One node that has it is enough; a node that may have it forbids a verdict.
+ * Before a rejection is believed, the endpoints are asked for the transaction itself: after a lost answer the second sending
+ * meets "nonce too low" or worse although the first went through.
  */
 export async function broadcastTransaction(rpc: Rpc, signedTransaction: string): Promise<BroadcastOutcome> {
   if (!/^0x(?:[0-9a-f]{2})+$/.test(signedTransaction)) {
     return { kind: 'rejected', reason: 'malformed transaction' }
   }
-  const answers = await rpc.askAll({ method: 'eth_sendRawTransaction', params: [signedTransaction] })
-  const outcomes = answers.map(readAnswer)
-  const best = BEST_FIRST.map((kind) => outcomes.find((outcome) => outcome.kind === kind)).find(Boolean)
+  const outcomes = rpc
+    .askAll({ method: 'eth_sendRawTransaction', params: [signedTransaction] })
+    .map(async (answer) => readAnswer(await answer))
+  const best = (await firstThatHasIt(outcomes)) ?? (await bestOf(outcomes))
   if (best?.kind !== 'rejected') return best ?? { kind: 'unknown', reason: 'no endpoint is configured' }
   return (await lookUp(rpc, keccak256(signedTransaction as `0x${string}`))) ?? best
+}
+
+/** Does not wait for endpoints that are slow to answer once another one has taken it. */
+async function firstThatHasIt(
+  outcomes: readonly Promise<BroadcastOutcome>[],
+): Promise<BroadcastOutcome | null> {
+  const having = outcomes.map(async (each) => {
+    const outcome = await each
+    if (outcome.kind === 'accepted' || outcome.kind === 'already_known') return outcome
+    throw new Error(outcome.reason)
+  })
+  return Promise.any(having).catch(() => null)
+}
+
+async function bestOf(outcomes: readonly Promise<BroadcastOutcome>[]): Promise<BroadcastOutcome | undefined> {
+  const settled = await Promise.all(outcomes)
+  return settled.find(({ kind }) => kind === 'unknown') ?? settled.find(({ kind }) => kind === 'rejected')
 }
 
 function readAnswer(answer: unknown): BroadcastOutcome {
@@ -33,7 +49,7 @@ function readAnswer(answer: unknown): BroadcastOutcome {
 
 /** Null when every endpoint says that it does not have the transaction. */
 async function lookUp(rpc: Rpc, txid: string): Promise<BroadcastOutcome | null> {
-  const answers = await rpc.askAll({ method: 'eth_getTransactionByHash', params: [txid] })
+  const answers = await Promise.all(rpc.askAll({ method: 'eth_getTransactionByHash', params: [txid] }))
   const failure = answers.find((answer) => answer instanceof EndpointFailure || answer instanceof RpcError)
   const known = answers.some((answer) => answer !== null && !(answer instanceof Error))
   if (known) return { kind: 'already_known' }
