@@ -14,7 +14,7 @@ const MOST_BLOCKS = 32
 const FIRST_BLOCKS = 4
 // In characters. Measured against Anvil, larger batches bring nothing, and parsing them blocks the event loop.
 const TARGET_SIZE = 2 * 1024 * 1024
-// Two under way while one is worked on: the node and we are both busy, and little is thrown away on a reorg.
+// Batches under way while the caller works on one: node and we are both busy, and little is thrown away on a reorg.
 const AHEAD = 3
 /** What was fetched ahead longer ago than this is fetched again: the tip may have moved. */
 const STALE_AFTER_MS = 5_000

@@ -23,11 +23,12 @@ function open(
   urls: readonly string[],
   failures: string[] = [],
   changes: Partial<EvmNetwork> = {},
+  timeoutMs = 10_000,
 ): EvmAdapter {
   const adapter = createEvmAdapter(
     { ...evmNetwork(urls), traceBlock: false, ...changes },
     {
-      timeoutMs: 300,
+      timeoutMs,
       onEndpointFailure: (endpoint, reason) => failures.push(`${endpoint}: ${reason}`),
     },
   )
@@ -121,7 +122,7 @@ test('nobody listening, no answer in time, no JSON: each is retryable', async ()
     },
   )
   for (const url of ['http://127.0.0.1:1', silent.url, html.url])
-    await expect(open([url]).head()).rejects.toMatchObject({
+    await expect(open([url], [], {}, 300).head()).rejects.toMatchObject({
       code: 'DEPENDENCY_UNAVAILABLE',
       retryable: true,
     })
@@ -151,7 +152,7 @@ test('a range is halved when it is too much, by size, refusal or time, and grows
     response.end(JSON.stringify({ id: null, error: { code: -32005, message: 'batch too large' } }))
     return true
   })
-  const adapter = open([strict.url])
+  const adapter = open([strict.url], [], {}, 1_000)
   let next = 0
   const read = async (until: number) => {
     while (next <= until) {
