@@ -13,8 +13,8 @@ export interface AnvilOptions {
   readonly logFile: string
   /** `automine` makes a block a transaction, `manual` none (`anvil_mine`), a number one every so many seconds. */
   readonly mining?: 'automine' | 'manual' | number
-  /** Keeps the chain over restarts; written every second. */
-  readonly stateFile?: string
+  /** Starts with the chain in this file (`anvil_dumpState`, unzipped). */
+  readonly loadState?: string
   /** Default 31337. */
   readonly chainId?: number
 }
@@ -38,9 +38,8 @@ export async function startAnvil(options: AnvilOptions, say: Say = () => {}): Pr
   const mining = options.mining ?? 'automine'
   const args = ['--host', '127.0.0.1', '--port', String(options.port), '--chain-id', String(chainId)]
   if (mining === 'manual') args.push('--no-mining')
-  // With interval mining, transactions of one block keep their order of arrival.
   if (typeof mining === 'number') args.push('--block-time', String(mining))
-  if (options.stateFile !== undefined) args.push('--state', options.stateFile, '--state-interval', '1')
+  if (options.loadState !== undefined) args.push('--load-state', options.loadState)
   const running = await startProcess({ name: 'Anvil', command, args, logFile: options.logFile })
   const rpc = `http://127.0.0.1:${options.port}`
   await untilReady(running, options.logFile, () => jsonRpc(rpc, 'eth_chainId', []))

@@ -48,6 +48,11 @@ export function faucetKey(privateKey: Uint8Array): FaucetKey {
   return { privateKey, wif: WIF(REGTEST).encode(privateKey), address }
 }
 
+/** The private key of a WIF of regtest. */
+export function privateKeyOf(wif: string): Uint8Array {
+  return WIF(REGTEST).decode(wif)
+}
+
 interface Coin {
   readonly txid: string
   readonly index: number

@@ -56,7 +56,6 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const pid = child.pid
   if (pid === undefined) throw new Error(`${options.name} has no process id`)
   watch(pid)
-  child.unref()
   let running = true
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -71,12 +70,10 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     exited,
     async stop() {
       if (!running) return
-      // child.unref() above lets a forgotten part not hold us; while we wait for its end, it must.
-      child.ref()
       child.kill(options.stopSignal ?? 'SIGTERM')
       const inTime = await Promise.race([
         exited.then(() => true),
-        sleep(options.stopGrace ?? 10_000, false, { ref: true }),
+        sleep(options.stopGrace ?? 10_000, false, { ref: false }),
       ])
       if (!inTime) {
         endGroup(pid)

@@ -16,14 +16,14 @@ while read -r line; do
   esac
 done
 [ "$left" = " " ] && exit 0
-for pid in $left; do kill -INT -- "-$pid" 2>/dev/null; done
+for pid in $left; do kill -s INT -- "-$pid" 2>/dev/null; done
 for wait in 1 2 3 4 5 6 7 8 9 10; do
   alive=
-  for pid in $left; do kill -0 -- "-$pid" 2>/dev/null && alive=1; done
+  for pid in $left; do kill -s 0 -- "-$pid" 2>/dev/null && alive=1; done
   [ -z "$alive" ] && exit 0
   sleep 0.5
 done
-for pid in $left; do kill -KILL -- "-$pid" 2>/dev/null; done
+for pid in $left; do kill -s KILL -- "-$pid" 2>/dev/null; done
 `
 
 let shell: ChildProcess | undefined

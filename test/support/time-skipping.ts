@@ -1,15 +1,27 @@
 /** Temporal with a clock that jumps to the next timer. */
 
+import { temporal as proto } from '@temporalio/proto'
 import { TestWorkflowEnvironment } from '@temporalio/testing'
 import { findTimeSkippingServer } from '../../local/parts/time-skipping.js'
+import { SEARCH_ATTRIBUTE } from '../../workflows/start.js'
 
 /**
  * Starts a server whose time skips while nothing runs. One clock for all of it, so a test file has its own.
- * It knows no custom search attributes: workflows that set them run on it all the same.
+ * Our search attributes are registered, as it refuses to start a workflow with others.
  */
 export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment> {
   const path = await findTimeSkippingServer(console.log)
-  return TestWorkflowEnvironment.createTimeSkipping({
+  const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path } },
   })
+  await environment.connection.operatorService.addSearchAttributes({
+    namespace: environment.namespace ?? 'default',
+    searchAttributes: Object.fromEntries(
+      Object.values(SEARCH_ATTRIBUTE).map(({ name }) => [
+        name,
+        proto.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+      ]),
+    ),
+  })
+  return environment
 }

@@ -1,0 +1,19 @@
+// Plain JavaScript, so that it runs before anything is installed.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+
+/** Checks Node and runs `npm ci` where packages are missing or older than the lock file; ends the process when that fails. */
+export function install() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major < 20 || (major === 20 && minor < 19)) {
+    console.error(`Keyturn needs Node 20.19 or newer; this is ${process.versions.node}.`)
+    process.exit(1)
+  }
+  // npm writes this file at the end of an installation, so an older one means an unfinished or outdated one.
+  const installed = 'node_modules/.package-lock.json'
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs) return
+  console.log('Installing packages (npm ci) …')
+  const { status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}

@@ -1,0 +1,37 @@
+/** A browser for tests and screenshots. */
+
+import { existsSync } from 'node:fs'
+import { findOnPath, isExecutable, PartMissing, runToEnd, type Say } from './find-executable.js'
+
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+
+/**
+ * Chromium: `KEYTURN_CHROMIUM_BIN`, PATH, what Playwright has or can download, else (root on Debian) the distribution's package.
+ *
+ * @throws PartMissing when none of them has it.
+ */
+export async function findChromium(say: Say): Promise<string> {
+  const named = process.env.KEYTURN_CHROMIUM_BIN
+  if (named) {
+    if (!isExecutable(named))
+      throw new PartMissing(`Chromium: KEYTURN_CHROMIUM_BIN=${named} is not executable`)
+    return named
+  }
+  const onPath = () => NAMES.map(findOnPath).find((path) => path !== null)
+  const { chromium } = await import('playwright-core')
+  const found = onPath() ?? (existsSync(chromium.executablePath()) ? chromium.executablePath() : undefined)
+  if (found) return found
+  say('Chromium is not here yet: downloading it')
+  await runToEnd('npx', ['playwright-core', 'install', 'chromium'], { say })
+  if (existsSync(chromium.executablePath())) return chromium.executablePath()
+  if (process.getuid?.() === 0 && findOnPath('apt-get')) {
+    say('Chromium: installing the Debian package')
+    await runToEnd('apt-get', ['update', '-qq'])
+    await runToEnd('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+    })
+  }
+  const installed = onPath()
+  if (!installed) throw new PartMissing('Chromium cannot be had here; set KEYTURN_CHROMIUM_BIN')
+  return installed
+}

@@ -1,0 +1,31 @@
+/** Finds, downloads or builds every real part, so that nothing waits for it later; `node --import tsx local/prepare.ts`. */
+
+import { findAnvil } from './parts/anvil.js'
+import { findBitcoin } from './parts/bitcoin.js'
+import { findChromium } from './parts/chromium.js'
+import { PartMissing, type Say } from './parts/find-executable.js'
+import { findPostgres } from './parts/postgres.js'
+import { findTemporal } from './parts/temporal.js'
+import { findTimeSkippingServer } from './parts/time-skipping.js'
+
+const PARTS: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
+  postgres: findPostgres,
+  temporal: findTemporal,
+  anvil: findAnvil,
+  bitcoin: findBitcoin,
+  'time-skipping': findTimeSkippingServer,
+  chromium: findChromium,
+}
+
+const missing: string[] = []
+for (const [name, find] of Object.entries(PARTS)) {
+  try {
+    await find(console.error)
+  } catch (error) {
+    if (!(error instanceof PartMissing)) throw error
+    console.error(`Left out: ${error.message}`)
+    missing.push(name)
+  }
+}
+// For whoever called us: what is not here, on standard output; everything else went to standard error.
+console.log(JSON.stringify(missing))

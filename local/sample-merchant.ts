@@ -1,0 +1,58 @@
+/**
+ * A merchant's backend for the local stack: takes webhooks at `/webhooks`, verifies them over the raw bytes, remembers them in a
+ * file, and lists them at `/received`, oldest first.
+ */
+
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { z } from 'zod'
+import { verifyWebhookSignature } from '../domain/webhook-signature.js'
+
+const environment = z
+  .object({
+    SAMPLE_MERCHANT_PORT: z.coerce.number().int(),
+    /** `whsec_…` */
+    SAMPLE_MERCHANT_SECRET: z.string(),
+    /** One line of JSON a webhook. */
+    SAMPLE_MERCHANT_FILE: z.string(),
+  })
+  .parse(process.env)
+
+const received: string[] = existsSync(environment.SAMPLE_MERCHANT_FILE)
+  ? readFileSync(environment.SAMPLE_MERCHANT_FILE, 'utf8').split('\n').filter(Boolean)
+  : []
+
+const app = new Hono()
+
+app.post('/webhooks', async (context) => {
+  // The signature is over these bytes; JSON that was parsed and written again would be others.
+  const body = new Uint8Array(await context.req.arrayBuffer())
+  const verified = verifyWebhookSignature({
+    id: context.req.header('webhook-id') ?? '',
+    timestamp: Number(context.req.header('webhook-timestamp')),
+    signature: context.req.header('webhook-signature') ?? '',
+    body,
+    secret: environment.SAMPLE_MERCHANT_SECRET,
+    now: Math.floor(Date.now() / 1_000),
+  })
+  const line = JSON.stringify({
+    headers: context.req.header(),
+    raw_body: Buffer.from(body).toString('utf8'),
+    verified,
+  })
+  received.push(line)
+  appendFileSync(environment.SAMPLE_MERCHANT_FILE, `${line}\n`, { mode: 0o600 })
+  return verified ? context.body(null, 204) : context.text('The signature is not valid', 401)
+})
+
+app.get('/received', (context) =>
+  context.body(`[${received.join(',')}]`, 200, { 'content-type': 'application/json' }),
+)
+
+app.get('/healthz', (context) => context.text('ok'))
+
+const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: environment.SAMPLE_MERCHANT_PORT })
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => server.close(() => process.exit(0)))

@@ -1,0 +1,48 @@
+/** Cleans up after a supervisor that had no chance to. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Say } from '../parts/find-executable.js'
+import { type Home, readJson } from './home.js'
+import { startOf } from './process-identity.js'
+
+const recorded = z.object({ name: z.string(), pid: z.int().positive(), start: z.string() })
+
+/** What `processes.json` holds. */
+export const processesSchema = z.object({ supervisor: recorded, children: z.array(recorded) })
+export type RecordedProcess = z.infer<typeof recorded>
+
+const GRACE_MS = 6_000
+
+/**
+ * Ends the children that an earlier supervisor of this home left; whoever has their number now but not their start is let be.
+ *
+ * @throws Error when that supervisor still runs.
+ */
+export async function cleanUp(home: Home, say: Say): Promise<void> {
+  const parsed = processesSchema.safeParse(readJson(home.processesFile))
+  if (!parsed.success) return
+  const { supervisor, children } = parsed.data
+  if (supervisor.pid !== process.pid && startOf(supervisor.pid) === supervisor.start)
+    throw new Error(`The stack of ${home.path} runs already (process ${supervisor.pid}); stop it first`)
+  const left = () => children.filter((child) => startOf(child.pid) === child.start)
+  if (left().length === 0) return
+  say(
+    `Ending what an earlier run left: ${left()
+      .map((child) => `${child.name} (${child.pid})`)
+      .join(', ')}`,
+  )
+  for (const child of left()) signal(child.pid, 'SIGINT')
+  for (const deadline = Date.now() + GRACE_MS; left().length > 0 && Date.now() < deadline; ) await sleep(50)
+  for (const child of left()) signal(child.pid, 'SIGKILL')
+  for (const deadline = Date.now() + GRACE_MS; left().length > 0 && Date.now() < deadline; ) await sleep(50)
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    // Each leads a process group.
+    process.kill(-pid, name)
+  } catch {
+    // Gone in the meantime.
+  }
+}

@@ -1,0 +1,78 @@
+/** Fills the merchant's own wallets once, so that it can pay withdrawals and fees at once. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Client } from '../../client/create-client.js'
+import { parseAmount } from '../../domain/money.js'
+import { evmClients, USDT_ABI } from '../parts/usdt.js'
+import type { Home } from './home.js'
+import type { BitcoinFacts, EthereumFacts } from './start-chains.js'
+import { type StackState, saveState } from './state.js'
+
+/** Whole coins. */
+const HOT_ETH = '100'
+const HOT_USDT = '100000'
+const GAS_ETH = '10'
+/** Several outputs, so that several withdrawals can be under way at once. */
+const MASTER_BTC = Array.from({ length: 10 }, () => '1')
+
+const CREDIT_TIMEOUT_MS = 120_000
+
+/** Pays from the faucets and waits until the platform has credited it all to the merchant's own account. */
+export async function fundWallets(
+  home: Home,
+  state: StackState,
+  client: Client,
+  ethereum: EthereumFacts,
+  bitcoin: BitcoinFacts | null,
+): Promise<void> {
+  const { items: list } = await client.wallets.list()
+  const address = (network: string, kind: string): string => {
+    const found = list.find((wallet) => wallet.network === network && wallet.kind === kind)
+    if (!found) throw new Error(`The signer reported no ${kind} wallet on ${network}`)
+    return found.address
+  }
+  const sent: string[] = []
+  async function once(name: string, pay: () => Promise<string[]>): Promise<void> {
+    if (state.funded.includes(name)) return
+    sent.push(...(await pay()))
+    state.funded.push(name)
+    saveState(home, state)
+  }
+  await once('ethereum', async () => {
+    const { wallet } = evmClients(ethereum.rpc, ethereum.chainId, ethereum.faucetPrivateKey)
+    const [hot, gas] = [address('ethereum', 'hot'), address('ethereum', 'gas')] as `0x${string}`[]
+    if (!hot || !gas) throw new Error('unreachable')
+    return [
+      await wallet.sendTransaction({ to: hot, value: parseAmount(HOT_ETH, 18) }),
+      await wallet.writeContract({
+        address: ethereum.usdt,
+        abi: USDT_ABI,
+        functionName: 'transfer',
+        args: [hot, parseAmount(HOT_USDT, 6)],
+      }),
+      await wallet.sendTransaction({ to: gas, value: parseAmount(GAS_ETH, 18) }),
+    ]
+  })
+  if (bitcoin) {
+    await once('bitcoin', async () => {
+      const master = address('bitcoin', 'master')
+      return [
+        await bitcoin.faucet.pay(
+          MASTER_BTC.map((amount) => ({ address: master, amount: parseAmount(amount, 8) })),
+        ),
+      ]
+    })
+  }
+  const deadline = Date.now() + CREDIT_TIMEOUT_MS
+  for (const txid of sent) {
+    for (;;) {
+      const { items: found } = await client.deposits.list({ transaction_hash: txid, limit: 100 })
+      if (found.length > 0 && found.every((deposit) => deposit.status === 'success')) break
+      if (Date.now() > deadline)
+        throw new Error(
+          `The wallets' first deposit ${txid} was not credited in time: ${found.map((each) => each.status).join(', ') || 'not seen'}`,
+        )
+      await sleep(100)
+    }
+  }
+}

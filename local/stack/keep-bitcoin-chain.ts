@@ -1,0 +1,132 @@
+/**
+ * A regtest chain that outlives its node: btcd throws a regtest chain away whenever it starts. Here every block is kept in a file
+ * as it is mined, and a node gets back what it forgot before anyone else may ask it.
+ */
+
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { type Bitcoin, type BitcoinOptions, startBitcoin } from '../parts/bitcoin.js'
+import type { Say } from '../parts/find-executable.js'
+import { freePort } from '../parts/free-port.js'
+import { type Gate, openGate } from './open-gate.js'
+
+const POLL_MS = 100
+/** Giving blocks back takes a millisecond each; who waits longer is told. */
+const LONG_MS = 2_000
+
+export interface KeptChain {
+  /** Starts the node, or starts it again; it answers on the port of the options once it has the chain. */
+  start(): Promise<Bitcoin>
+  /** Mines from now on: a block every so many milliseconds; 0 never. */
+  mineEvery(ms: number): void
+  stop(): void
+}
+
+interface KeptBlock {
+  readonly hash: string
+  readonly raw: string
+}
+
+/** @param file - One line a block: height, hash, raw block in hex; where a height comes again, the chain turned there. */
+export function keepBitcoinChain(options: BitcoinOptions, file: string, say: Say): KeptChain {
+  const stopping = new AbortController()
+  const blocks = readBlocks(file)
+  const mempool = new Map<string, string>()
+  let node: Bitcoin | null = null
+  let everyMs = 0
+  let following = false
+  let gate: Gate | undefined
+
+  async function remember(from: Bitcoin): Promise<void> {
+    const tip = await heightOf(from)
+    let turn = Math.min(tip, blocks.length - 1)
+    while (turn > 0 && blocks[turn]?.hash !== (await from.call('getblockhash', turn))) turn -= 1
+    for (let height = Math.max(turn, 0) + 1; height <= tip; height += 1) {
+      const hash = z.string().parse(await from.call('getblockhash', height))
+      const raw = z.string().parse(await from.call('getblock', hash, 0))
+      appendFileSync(file, `${height} ${hash} ${raw}\n`)
+      blocks[height] = { hash, raw }
+    }
+    blocks.length = Math.min(blocks.length, tip + 1)
+    const txids = new Set(z.array(z.string()).parse(await from.call('getrawmempool')))
+    for (const txid of mempool.keys()) if (!txids.has(txid)) mempool.delete(txid)
+    for (const txid of txids) {
+      if (mempool.has(txid)) continue
+      mempool.set(txid, z.string().parse(await from.call('getrawtransaction', txid, 0)))
+    }
+  }
+
+  async function follow(): Promise<void> {
+    let mined = Date.now()
+    while (!stopping.signal.aborted) {
+      try {
+        if (node) {
+          await remember(node)
+          if (everyMs > 0 && Date.now() - mined >= everyMs) {
+            await node.mine(1)
+            mined = Date.now()
+            await remember(node)
+          }
+        }
+      } catch {
+        // The node is being restarted, or a transaction left the mempool while we looked.
+      }
+      await sleep(Math.min(POLL_MS, everyMs || POLL_MS), undefined, { signal: stopping.signal }).catch(
+        () => {},
+      )
+    }
+  }
+
+  async function restore(fresh: Bitcoin): Promise<void> {
+    const began = Date.now()
+    for (let height = (await heightOf(fresh)) + 1; height < blocks.length; height += 1) {
+      // The answer says little (null, or a word such as "duplicate"); the height tells.
+      await fresh.call('submitblock', blocks[height]?.raw).catch(() => {})
+    }
+    for (const raw of mempool.values()) await fresh.call('sendrawtransaction', raw).catch(() => {})
+    if (Date.now() - began > LONG_MS) say(`Bitcoin node: ${blocks.length - 1} blocks given back to it`)
+  }
+
+  return {
+    async start() {
+      node = null
+      gate ??= await openGate(options.port)
+      gate.shut()
+      const port = await freePort()
+      const started = await startBitcoin({ ...options, port }, say)
+      await restore(started)
+      gate.open(port)
+      node = started
+      if (!following) {
+        following = true
+        void follow()
+      }
+      return { ...started, rpc: started.rpc.replace(/:\d+$/, `:${options.port}`) }
+    },
+    mineEvery(ms) {
+      everyMs = ms
+    },
+    stop() {
+      stopping.abort()
+      gate?.close()
+    },
+  }
+}
+
+async function heightOf(node: Bitcoin): Promise<number> {
+  return z.number().parse(await node.call('getblockcount'))
+}
+
+function readBlocks(file: string): KeptBlock[] {
+  const blocks: KeptBlock[] = []
+  if (!existsSync(file)) return blocks
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const [height, hash, raw] = line.split(' ')
+    // The last line may be cut off where we were killed.
+    if (!height || !hash || !raw || !Number.isInteger(Number(height))) continue
+    blocks[Number(height)] = { hash, raw }
+    blocks.length = Number(height) + 1
+  }
+  return blocks
+}

@@ -1,0 +1,57 @@
+/** The environment of the platform's processes and of the signer on the local stack. */
+
+import type { Ports } from './ports.js'
+import type { BitcoinFacts, EthereumFacts } from './start-chains.js'
+import type { StackState } from './state.js'
+
+/**
+ * What our own environment says wins over what suits a local stack (short polls, few confirmations), so that every duration can
+ * be tried; what must fit the parts that were started does not.
+ */
+export function platformEnvironment(facts: {
+  readonly ports: Ports
+  readonly state: StackState
+  readonly databaseUrl: string
+  readonly temporalAddress: string
+  readonly ethereum: EthereumFacts
+  readonly bitcoin: BitcoinFacts | null
+}): Record<string, string> {
+  const { ports, state, databaseUrl, temporalAddress, ethereum, bitcoin } = facts
+  return {
+    ETHEREUM_CONFIRMATIONS: '3',
+    ETHEREUM_BLOCK_TIME: '1',
+    ETHEREUM_POLL_INTERVAL: '250ms',
+    BITCOIN_CONFIRMATIONS: '3',
+    BITCOIN_BLOCK_TIME: '2',
+    BITCOIN_POLL_INTERVAL: '250ms',
+    KEYTURN_SWEEP_INTERVAL: '5s',
+    KEYTURN_REBROADCAST_INTERVAL: '5s',
+    KEYTURN_SIGNER_LEASE: '10s',
+    KEYTURN_SIGNER_OFFLINE_AFTER: '30s',
+    ...ownEnvironment(),
+    KEYTURN_DATABASE_URL: databaseUrl,
+    KEYTURN_TEMPORAL_ADDRESS: temporalAddress,
+    KEYTURN_TEMPORAL_NAMESPACE: 'default',
+    KEYTURN_MASTER_KEY: state.master_key,
+    KEYTURN_API_HOST: '127.0.0.1',
+    KEYTURN_API_PORT: String(ports.api),
+    // A merchant's endpoint on this machine may be plain http; nowhere else.
+    KEYTURN_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8,::1/128',
+    KEYTURN_WEBHOOK_ALLOW_HTTP: 'true',
+    ETHEREUM_RPC_URLS: ethereum.rpc,
+    ETHEREUM_CHAIN_ID: String(ethereum.chainId),
+    ETHEREUM_USDT_CONTRACT: ethereum.usdt,
+    BITCOIN_ENABLED: String(bitcoin !== null),
+    BITCOIN_CHAIN: 'regtest',
+    ...(bitcoin ? { BITCOIN_RPC_URLS: bitcoin.rpc } : {}),
+  }
+}
+
+function ownEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] =>
+        entry[1] !== undefined && /^(KEYTURN|ETHEREUM|BITCOIN|LITECOIN)_/.test(entry[0]),
+    ),
+  )
+}

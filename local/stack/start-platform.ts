@@ -1,0 +1,108 @@
+/** The platform's own processes: API, workers; and a merchant's backend that listens to it. */
+
+import { Connection } from '@temporalio/client'
+import type { Client } from '../../client/create-client.js'
+import { TASK_QUEUE, type TaskQueue } from '../../workflows/task-queues.js'
+import type { RunningProcess } from '../parts/start-process.js'
+import type { Home } from './home.js'
+import type { Ports } from './ports.js'
+import { answers, startNode } from './start-node.js'
+import { type StackState, saveState } from './state.js'
+import type { Supervisor } from './supervisor.js'
+
+/** What every process of the platform is started with. */
+export interface Running {
+  readonly home: Home
+  readonly ports: Ports
+  readonly state: StackState
+  readonly supervisor: Supervisor
+  readonly environment: Readonly<Record<string, string>>
+  readonly temporalAddress: string
+}
+
+/** Two processes: who follows chains and calls third parties is apart from who moves deposits and withdrawals on. */
+const WORKERS: readonly { readonly name: string; readonly roles: string; readonly queues: TaskQueue[] }[] = [
+  { name: 'worker-core', roles: 'core,sealer', queues: [TASK_QUEUE.core] },
+  { name: 'worker-edge', roles: 'chain,webhooks', queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks] },
+]
+/** `TASK_QUEUE_TYPE_ACTIVITY` of Temporal's API. */
+const ACTIVITY = 2
+
+/** Starts the API. */
+export async function startApi({ home, ports, supervisor, environment }: Running): Promise<void> {
+  await supervisor.keep('api', () =>
+    startNode(home, {
+      name: 'api',
+      entry: 'api/main.ts',
+      environment,
+      ready: () => answers(`http://127.0.0.1:${ports.api}/healthz`),
+    }),
+  )
+}
+
+/** Starts the workers; ready when each polls its queues. */
+export async function startWorkers(running: Running): Promise<void> {
+  const { home, supervisor, environment, temporalAddress } = running
+  await Promise.all(
+    WORKERS.map(({ name, roles, queues }) =>
+      supervisor.keep(name, () =>
+        startNode(home, {
+          name,
+          entry: 'workers/main.ts',
+          environment: { ...environment, KEYTURN_WORKER_ROLES: roles },
+          ready: (process) => polls(temporalAddress, process, queues),
+        }),
+      ),
+    ),
+  )
+}
+
+/** Registers the endpoint (its secret is shown once) and starts the merchant's backend behind it. */
+export async function startSampleMerchant(
+  { home, ports, state, supervisor }: Running,
+  client: Client,
+): Promise<{ endpoint_id: string; secret: string; received: string }> {
+  const origin = `http://127.0.0.1:${ports.merchant}`
+  const url = `${origin}/webhooks`
+  if (!state.webhook) {
+    const created = await client.webhookEndpoints.create({ url })
+    state.webhook = { endpoint_id: created.id, secret: created.secret, url }
+    saveState(home, state)
+  } else if (state.webhook.url !== url) {
+    await client.webhookEndpoints.update(state.webhook.endpoint_id, { url })
+    state.webhook.url = url
+    saveState(home, state)
+  }
+  const { endpoint_id, secret } = state.webhook
+  await supervisor.keep('merchant', () =>
+    startNode(home, {
+      name: 'merchant',
+      entry: 'local/sample-merchant.ts',
+      environment: {
+        SAMPLE_MERCHANT_PORT: String(ports.merchant),
+        SAMPLE_MERCHANT_SECRET: secret,
+        SAMPLE_MERCHANT_FILE: home.file('received.ndjson'),
+      },
+      ready: () => answers(`${origin}/healthz`),
+    }),
+  )
+  return { endpoint_id, secret, received: `${origin}/received` }
+}
+
+async function polls(address: string, process: RunningProcess, queues: readonly TaskQueue[]): Promise<void> {
+  const connection = await Connection.connect({ address, connectTimeout: '2s' })
+  try {
+    for (const queue of queues) {
+      const { pollers } = await connection.workflowService.describeTaskQueue({
+        namespace: 'default',
+        taskQueue: { name: queue },
+        taskQueueType: ACTIVITY,
+      })
+      // A worker's identity begins with its process id; the server remembers pollers of earlier processes for a while.
+      if (!pollers?.some((poller) => poller.identity?.startsWith(`${process.pid}@`)))
+        throw new Error(`${queue} is not polled yet`)
+    }
+  } finally {
+    await connection.close()
+  }
+}

@@ -1,0 +1,119 @@
+/** The customer's signer, as the customer runs it: by its own commands, with nothing of the platform's. */
+
+import { createPublicKey } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { z } from 'zod'
+import { connect } from '../../db/connect.js'
+import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
+import { readContact } from '../../signer/commands/contact.js'
+import { homeAt } from '../../signer/home/home.js'
+import type { Merchants } from './bootstrap.js'
+import { runNode, startNode } from './start-node.js'
+import type { Running } from './start-platform.js'
+import type { StackApprover } from './state.js'
+
+/** Raw keys are the last 32 bytes of an Ed25519 SPKI (RFC 8410). */
+const RAW_KEY_BYTES = 32
+
+export interface SignerFacts {
+  readonly id: string
+  readonly home: string
+  readonly log: string
+}
+
+const enrolled = z.object({ signer_id: z.string() })
+
+/** Enrols a signer for each merchant at the first start, pins the approvers with the first one's, runs both. */
+export async function startSigner(
+  running: Running,
+  { merchant, otherMerchant, approvers }: Merchants,
+): Promise<SignerFacts> {
+  const [signer] = await Promise.all([
+    enrolAndRun(running, 'signer', merchant.id, approvers),
+    enrolAndRun(running, 'other-signer', otherMerchant.id, []),
+  ])
+  return signer
+}
+
+async function enrolAndRun(
+  running: Running,
+  name: string,
+  merchantId: string,
+  approvers: readonly StackApprover[],
+): Promise<SignerFacts> {
+  const { home, ports, state, supervisor } = running
+  const directory = home.file(name)
+  const platform = `http://127.0.0.1:${ports.api}`
+  const environment = { ...signerEnvironment(running), KEYTURN_SIGNER_HOME: directory }
+  const signerFile = homeAt(directory).signer
+  if (!existsSync(signerFile)) {
+    const token = await enrolmentToken(running, merchantId)
+    // By environment, not by argument: arguments are for every user of the machine to see.
+    await runNode(home, name, 'signer/main.ts', ['init', '--platform', platform, '--name', name], {
+      ...environment,
+      KEYTURN_ENROLMENT_TOKEN: token,
+      KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase,
+    })
+  }
+  const policy = z
+    .object({ approvers: z.array(z.object({ approver_id: z.string() })) })
+    .parse(JSON.parse(readFileSync(homeAt(directory).policy, 'utf8')))
+  for (const approver of approvers) {
+    if (policy.approvers.some((pinned) => pinned.approver_id === approver.id)) continue
+    await runNode(
+      home,
+      name,
+      'signer/main.ts',
+      [
+        'approve-device',
+        ...['--id', approver.id],
+        ...['--person', approver.person_id],
+        ...['--name', approver.name],
+        ...['--public-key', publicKeyOf(approver)],
+      ],
+      environment,
+    )
+  }
+  await supervisor.keep(name, () => {
+    const since = Date.now()
+    return startNode(home, {
+      name,
+      entry: 'signer/main.ts',
+      args: ['run', '--platform', platform],
+      environment: { ...environment, KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase },
+      ready: async () => {
+        const heard = readContact(homeAt(directory))
+        // The platform may be down while the signer is started again; that is not the signer's fault.
+        if (heard === null) throw new Error('It has not heard the platform yet')
+        if (Date.parse(heard) < since && Date.now() - since < 5_000)
+          throw new Error('It has not heard the platform yet')
+      },
+    })
+  })
+  const { signer_id } = enrolled.parse(JSON.parse(readFileSync(signerFile, 'utf8')))
+  return { id: signer_id, home: directory, log: home.log(name) }
+}
+
+/** What the customer's machine knows: its networks, nothing of the platform's. */
+function signerEnvironment({ environment }: Running): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [
+      name,
+      /^(ETHEREUM|BITCOIN|LITECOIN|KEYTURN_SIGNER|KEYTURN_NETWORKS_FILE)/.test(name) ? value : undefined,
+    ]),
+  )
+}
+
+async function enrolmentToken({ environment, state }: Running, merchantId: string): Promise<string> {
+  const sql = connect(environment.KEYTURN_DATABASE_URL ?? '', { max: 1 })
+  try {
+    return (await createEnrolmentToken(sql, state.master_key, { merchantId })).token
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+function publicKeyOf(approver: StackApprover): string {
+  const key = createPublicKey(approver.ed25519_private_key_pem).export({ type: 'spki', format: 'der' })
+  return key.subarray(-RAW_KEY_BYTES).toString('base64')
+}

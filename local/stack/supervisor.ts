@@ -1,0 +1,102 @@
+/** Keeps the processes of the stack running: whoever dies is started again and said so. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Say } from '../parts/find-executable.js'
+import type { RunningProcess } from '../parts/start-process.js'
+import type { RecordedProcess } from './clean-up.js'
+import { type Home, writeJson } from './home.js'
+import { startOf } from './process-identity.js'
+
+/** First wait before a restart; doubled up to the longest while it keeps dying. */
+const BACKOFF_MS = 200
+const LONGEST_BACKOFF_MS = 10_000
+/** Who ran this long starts with the short wait again. */
+const STEADY_MS = 20_000
+
+export interface Supervisor {
+  /**
+   * Starts a process and keeps it running until `stop`.
+   *
+   * @param start - Called for every start; resolves when it is ready.
+   * @returns What the first start gave.
+   */
+  keep<T extends RunningProcess>(name: string, start: () => Promise<T>): Promise<T>
+  /** The process ids of now by name. */
+  pids(): Readonly<Record<string, number>>
+  /** Ends all processes, the last started first; settles when none is left. */
+  stop(): Promise<void>
+}
+
+/** @param changed - Called after every change of the process ids. */
+export function createSupervisor(home: Home, say: Say, changed: () => void): Supervisor {
+  const kept = new Map<string, RunningProcess>()
+  const order: string[] = []
+  const loops: Promise<void>[] = []
+  const stopping = new AbortController()
+
+  function record(): void {
+    const children = [...kept].flatMap(([name, { pid }]): RecordedProcess[] => {
+      const start = startOf(pid)
+      return start === null ? [] : [{ name, pid, start }]
+    })
+    writeJson(home.processesFile, {
+      supervisor: { name: 'supervisor', pid: process.pid, start: startOf(process.pid) ?? '' },
+      children,
+    })
+    changed()
+  }
+
+  async function restart(name: string, first: RunningProcess, start: () => Promise<RunningProcess>) {
+    let running = first
+    let backoff = BACKOFF_MS
+    while (!stopping.signal.aborted) {
+      const since = Date.now()
+      const { code, signal } = await running.exited
+      kept.delete(name)
+      if (stopping.signal.aborted) return
+      if (Date.now() - since > STEADY_MS) backoff = BACKOFF_MS
+      say(`${name} ended (${signal ?? `code ${code}`}): starting it again`)
+      for (;;) {
+        await sleep(backoff, undefined, { signal: stopping.signal }).catch(() => {})
+        if (stopping.signal.aborted) return
+        backoff = Math.min(backoff * 2, LONGEST_BACKOFF_MS)
+        try {
+          running = await start()
+          break
+        } catch (error) {
+          if (stopping.signal.aborted) return
+          say(`${name} does not start yet: ${error instanceof Error ? error.message.split('\n')[0] : error}`)
+        }
+      }
+      if (stopping.signal.aborted) {
+        await running.stop()
+        return
+      }
+      kept.set(name, running)
+      record()
+      say(`${name} runs again (process ${running.pid})`)
+    }
+  }
+
+  return {
+    async keep(name, start) {
+      const running = await start()
+      if (stopping.signal.aborted) {
+        await running.stop()
+        throw new Error('The stack is being stopped')
+      }
+      kept.set(name, running)
+      order.push(name)
+      record()
+      loops.push(restart(name, running, start))
+      return running
+    },
+    pids: () => Object.fromEntries([...kept].map(([name, { pid }]) => [name, pid])),
+    async stop() {
+      stopping.abort()
+      // What uses a part ends before it: nothing complains about what is gone.
+      for (const name of [...order].reverse()) await kept.get(name)?.stop()
+      await Promise.all(loops)
+    },
+  }
+}

@@ -1,0 +1,95 @@
+// `npm test`: installs what is missing, runs every check, and ends with one line that counts them.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { install } from '../local/install.mjs'
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+install()
+
+/** Test files that use a fixture are left out where its part cannot be had. */
+const FIXTURE_OF = {
+  anvil: 'support/anvil.js',
+  bitcoin: 'support/btcd.js',
+  'time-skipping': 'support/time-skipping.js',
+  chromium: 'support/chromium.js',
+}
+
+const total = { passed: 0, failed: 0, skipped: 0 }
+const bin = (name) => join('node_modules', '.bin', name)
+
+/** Runs a check that counts as one. */
+function check(name, command, args) {
+  const began = Date.now()
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const seconds = ((Date.now() - began) / 1_000).toFixed(1)
+  const passed = status === 0
+  total[passed ? 'passed' : 'failed'] += 1
+  console.log(`${passed ? 'ok  ' : 'FAIL'} ${name} (${seconds} s)`)
+  if (!passed) console.log(`${stdout}${stderr}`)
+}
+
+console.log('Finding the real parts …')
+const prepared = spawnSync(process.execPath, ['--import', 'tsx', 'local/prepare.ts'], {
+  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'inherit'],
+})
+if (prepared.status !== 0) {
+  console.log('0 passed, 1 failed')
+  process.exit(1)
+}
+const missing = JSON.parse(prepared.stdout)
+
+check('types', bin('tsc'), ['--noEmit'])
+check('format and lint', bin('biome'), ['check', '.'])
+check('dead code and dependencies', bin('knip'), [])
+check('build', process.execPath, ['--import', 'tsx', 'local/build.ts'])
+
+const without = missing.map((part) => FIXTURE_OF[part]).filter(Boolean)
+const leftOut = readdirSync('test', { recursive: true })
+  .map((name) => join('test', String(name)))
+  .filter((path) => path.endsWith('.test.ts'))
+  .filter((path) => {
+    const text = readFileSync(path, 'utf8')
+    return without.some((fixture) => text.includes(fixture))
+  })
+for (const path of leftOut) console.log(`skip ${path}: its part cannot be had here`)
+
+const directory = mkdtempSync(join(tmpdir(), 'keyturn-run-'))
+const report = join(directory, 'report.json')
+const { status } = spawnSync(
+  bin('vitest'),
+  [
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...leftOut.flatMap((path) => ['--exclude', path]),
+  ],
+  { stdio: 'inherit' },
+)
+if (existsSync(report)) {
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  )
+  // A file that does not even load, or whose preparation fails, has no failed test in it.
+  const brokenFiles = testResults.filter(
+    (file) =>
+      file.status === 'failed' && !file.assertionResults.some((assertion) => assertion.status === 'failed'),
+  ).length
+  total.passed += numPassedTests
+  total.failed += numFailedTests + brokenFiles
+  total.skipped += numPendingTests + numTodoTests
+}
+total.skipped += leftOut.length
+// Whatever vitest has against the run beyond single tests (an unhandled rejection, a run that was cut off) is a failure too.
+if (status !== 0 && total.failed === 0) total.failed += 1
+rmSync(directory, { recursive: true, force: true })
+
+console.log(
+  `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
+)
+process.exit(total.failed === 0 ? 0 : 1)
