@@ -12,26 +12,33 @@ const MIN_DECIMALS = 2
  * Writes an event in the layer1 format.
  *
  * @param event - Its `data` is a `DepositView` for `deposit.status_changed`, a `BalanceUpdated` for `balance.updated`.
- * @returns The whole body as a plain object, fields in the order of the format's examples; null where it has no such event.
+ * @returns The whole body as a plain object, fields in the order of the format's examples; null where it has no such
+ * event, or `data` is not of that shape.
  */
 export function toLayer1(
   event: Pick<EventEnvelope, 'event' | 'timestamp' | 'data'>,
 ): Record<string, unknown> | null {
-  switch (event.event) {
-    case 'deposit.status_changed':
-      return {
-        event: 'layer1:digital:deposit:status-change',
-        timestamp: event.timestamp,
-        data: depositData(event.data as unknown as DepositView),
-      }
-    case 'balance.updated':
-      return {
-        event: 'layer1:digital:balance:updated',
-        timestamp: event.timestamp,
-        data: balanceData(event.data as unknown as BalanceUpdated),
-      }
-    default:
-      return null
+  try {
+    switch (event.event) {
+      case 'deposit.status_changed':
+        return {
+          event: 'layer1:digital:deposit:status-change',
+          timestamp: event.timestamp,
+          data: depositData(event.data as unknown as DepositView),
+        }
+      case 'balance.updated':
+        return {
+          event: 'layer1:digital:balance:updated',
+          timestamp: event.timestamp,
+          data: balanceData(event.data as unknown as BalanceUpdated),
+        }
+      default:
+        return null
+    }
+  } catch (error) {
+    // Data that is not what its type promises: one such event must not keep all others from being sealed.
+    if (error instanceof TypeError) return null
+    throw error
   }
 }
 

@@ -76,6 +76,7 @@ export function createSender(options: SenderOptions): Sender {
 
   return {
     async send(request) {
+      request.signal?.throwIfAborted()
       const started = performance.now()
       const controller = new AbortController()
       let late = false

@@ -1,5 +1,7 @@
 /** Why a POST did not come through, in words for the merchant; a system's own message may hold a URL, so it is not passed on. */
 
+import { errors } from 'undici'
+
 /** The host leads to an address that a webhook may not go to. */
 export class TargetRefusedError extends Error {
   override readonly name = 'TargetRefusedError'
@@ -30,11 +32,11 @@ export function describeSendError(error: unknown): string {
     // Several addresses were tried; they mostly fail alike.
     return describeSendError(error.errors[0])
   }
+  if (error instanceof errors.HTTPParserError) return 'The answer is not HTTP'
   const code = (error as { code?: unknown } | null)?.code
   if (typeof code !== 'string') return 'The request failed'
   const reason = REASON[code]
   if (reason !== undefined) return reason
-  if (code.startsWith('HPE_')) return `The answer is not HTTP (${code})`
   if (/CERT|SSL|TLS|ISSUER|SIGNED|ALTNAME/.test(code)) return `The TLS certificate was not accepted (${code})`
   return `The request failed (${code})`
 }

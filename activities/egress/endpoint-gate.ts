@@ -25,7 +25,8 @@ export interface EndpointGateOptions {
 }
 
 interface Lane {
-  inFlight: number
+  /** When each attempt under way began, oldest first. */
+  readonly inFlight: Map<symbol, number>
   limit: number
   /** Smoothed duration of an attempt: tells those that are sent back when it is their turn. */
   averageMs: number
@@ -43,29 +44,30 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const lanes = new Map<string, Lane>()
 
   const admit = (endpointId: string, lane: Lane): Pass => {
-    lane.inFlight += 1
+    const ticket = Symbol('attempt')
     const started = now()
-    let left = false
+    lane.inFlight.set(ticket, started)
     return {
       kind: 'go',
       leave(timedOut) {
-        if (left) return
-        left = true
-        lane.inFlight -= 1
+        if (!lane.inFlight.delete(ticket)) return
         lane.averageMs += SMOOTHING * (now() - started - lane.averageMs)
         lane.limit = timedOut ? Math.max(least, Math.floor(lane.limit / 2)) : Math.min(most, lane.limit + 1)
-        while (lane.inFlight < lane.limit) {
+        while (lane.inFlight.size < lane.limit) {
           const next = lane.waiting.shift()
           if (!next) break
           next()
         }
-        if (lane.inFlight === 0 && lane.limit === most) lanes.delete(endpointId)
+        if (lane.inFlight.size === 0 && lane.limit === most) lanes.delete(endpointId)
       },
     }
   }
 
   const sendBack = (lane: Lane): Pass => {
-    const turnMs = Math.max(lane.averageMs, MIN_DELAY_MS) / lane.limit
+    // Before the first attempt is over, how long it has taken so far is the best guess.
+    const [oldest] = lane.inFlight.values()
+    const soFarMs = oldest === undefined ? 0 : now() - oldest
+    const turnMs = Math.max(lane.averageMs, soFarMs, MIN_DELAY_MS) / lane.limit
     lane.nextTurnAt = Math.max(now() + MIN_DELAY_MS, lane.nextTurnAt + turnMs)
     const delayMs = lane.nextTurnAt - now()
     // Past the longest delay turns would all fall on one moment: begin a new round, spread over the interval.
@@ -76,14 +78,14 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   return {
     async enter(endpointId) {
       const lane = lanes.get(endpointId) ?? {
-        inFlight: 0,
+        inFlight: new Map(),
         limit: most,
         averageMs: 0,
         nextTurnAt: 0,
         waiting: [],
       }
       lanes.set(endpointId, lane)
-      if (lane.inFlight < lane.limit) return admit(endpointId, lane)
+      if (lane.inFlight.size < lane.limit) return admit(endpointId, lane)
       if (lane.limit < most || lane.waiting.length >= most) return sendBack(lane)
       return new Promise<Pass>((resolve) => {
         const patience = setTimeout(() => {

@@ -21,7 +21,8 @@ export async function readResponse(body: Readable, signal: AbortSignal): Promise
     const timer = setTimeout(() => body.destroy(), MAX_BODY_MS)
     const done = () => {
       clearTimeout(timer)
-      resolve()
+      // The pool takes the connection back a turn later; whoever sends at once would open another one.
+      setImmediate(resolve)
     }
     body.on('data', (chunk: Buffer) => {
       chunks.push(chunk)

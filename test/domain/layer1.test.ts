@@ -154,3 +154,8 @@ test('other events have no layer1 form', () => {
   expect(toLayer1({ ...event(deposit), event: 'withdrawal.status_changed' })).toBeNull()
   expect(toLayer1({ ...event(deposit), event: 'webhook.test' })).toBeNull()
 })
+
+test('data of another shape has no layer1 form, and stops nobody', () => {
+  expect(toLayer1(event({ id: 'dep_1' }))).toBeNull()
+  expect(toLayer1(event({}, 'balance.updated'))).toBeNull()
+})

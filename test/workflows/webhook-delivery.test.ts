@@ -1,0 +1,345 @@
+import { randomBytes } from 'node:crypto'
+import { NativeConnection, Worker } from '@temporalio/worker'
+import { Webhook } from 'standardwebhooks'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { sealSecret } from '../../db/seal-secret.js'
+import { deleteEndpoint } from '../../db/webhooks/delete-endpoint.js'
+import { redeliver } from '../../db/webhooks/redeliver.js'
+import { replayEvents } from '../../db/webhooks/replay-events.js'
+import { resumeStalledDeliveries } from '../../db/webhooks/resume-stalled-deliveries.js'
+import { rotateSecret } from '../../db/webhooks/rotate-secret.js'
+import { updateEndpoint } from '../../db/webhooks/update-endpoint.js'
+import { formatWebhookSecret } from '../../domain/webhook-signature.js'
+import { freshDatabase, type TestDatabase } from '../support/database.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import {
+  answers,
+  type ReceivedRequest,
+  startWebhookReceiver,
+  type WebhookReceiver,
+} from '../support/webhook-receiver.js'
+import { type WebhookWorld, webhookWorld } from './webhook-world.js'
+
+let temporal: TestTemporal
+let connection: NativeConnection
+let database: TestDatabase
+let world: WebhookWorld
+let receiver: WebhookReceiver
+
+beforeAll(async () => {
+  temporal = await testTemporal()
+  connection = await NativeConnection.connect({ address: temporal.address })
+  database = await freshDatabase()
+  world = await webhookWorld({
+    sql: database.sql,
+    client: temporal.client,
+    connection,
+    namespace: temporal.namespace,
+  })
+})
+afterAll(async () => {
+  await world?.close()
+  await database?.drop()
+  await connection?.close()
+  await temporal?.close()
+})
+beforeEach(async () => {
+  receiver = await startWebhookReceiver()
+})
+afterEach(async () => {
+  await database.sql`UPDATE webhook_endpoints SET status = 'deleted'`
+  await receiver.close()
+})
+
+const verify = (request: ReceivedRequest | undefined, secret: string) =>
+  new Webhook(secret).verify(request?.body.toString('utf8') ?? '', request?.headers as Record<string, string>)
+const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout: 20_000, interval: 25 })
+
+describe('a delivery that the endpoint takes', () => {
+  test('is one signed POST of the frozen bytes, at most 11 history events, and replays', async () => {
+    const endpoint = await world.endpoint(`${receiver.url}/hook`)
+    const event = await world.happen()
+    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+
+    const [row] = await world.sql<{ body: Buffer; sequence: bigint }[]>`
+      SELECT body, sequence FROM events WHERE id = ${event}`
+    expect(receiver.received).toHaveLength(1)
+    expect(receiver.received[0]?.body).toEqual(row?.body)
+    expect(receiver.received[0]?.headers['webhook-id']).toBe(event)
+    expect(verify(receiver.received[0], endpoint.secret)).toMatchObject({
+      id: event,
+      event: 'deposit.status_changed',
+      sequence: Number(row?.sequence),
+      data: { note: 'Zoë 💶' },
+    })
+    expect(await world.delivery(event, endpoint)).toMatchObject({
+      status: 'delivered',
+      next_attempt_at: null,
+      attempts: [{ number: 1, status_code: 204, error: null }],
+    })
+
+    const history = await world.handle(event, endpoint).fetchHistory()
+    expect(history.events?.length).toBeLessThanOrEqual(11)
+    await Worker.runReplayHistory(
+      { workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname },
+      history,
+    )
+  })
+
+  test('in the layer1 format has that format’s bytes; what it has no event for comes as usual', async () => {
+    const endpoint = await world.endpoint(receiver.url, { format: 'layer1' })
+    const balance = {
+      address: '0xabc',
+      label: 'First',
+      coin: 'eth',
+      funds: [{ type: 'AVAILABLE', balance: '0.2', delta: '0.2' }],
+    }
+    const event = await world.happen({ type: 'balance.updated', data: balance })
+    await world.handle(event, endpoint).result()
+    expect(verify(receiver.received[0], endpoint.secret)).toMatchObject({
+      event: 'layer1:digital:balance:updated',
+      data: {
+        reference: 'First',
+        asset: 'ETH',
+        funds: [{ type: 'AVAILABLE', balance: '0.20', delta: '0.20' }],
+      },
+    })
+    const other = await world.happen({ type: 'withdrawal.status_changed', data: { id: 'w' } })
+    await world.handle(other, endpoint).result()
+    expect(verify(receiver.received[1], endpoint.secret)).toMatchObject({
+      event: 'withdrawal.status_changed',
+    })
+  })
+
+  test('is signed by both secrets while one is being rotated, and by the new one alone afterwards', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    const rotate = (graceSeconds: number) => {
+      const secret = formatWebhookSecret(randomBytes(32))
+      return world.sql
+        .begin((tx) =>
+          rotateSecret(tx, {
+            merchantId: world.merchantId,
+            id: endpoint.id,
+            graceSeconds,
+            secretSealed: sealSecret(world.masterKey, Buffer.from(secret)),
+          }),
+        )
+        .then(() => secret)
+    }
+    const second = await rotate(3_600)
+    await world.handle(await world.happen(), endpoint).result()
+    verify(receiver.received[0], endpoint.secret)
+    verify(receiver.received[0], second)
+
+    const third = await rotate(0)
+    await world.handle(await world.happen(), endpoint).result()
+    verify(receiver.received[1], third)
+    expect(() => verify(receiver.received[1], second)).toThrow()
+  })
+})
+
+describe('a delivery that fails', () => {
+  test('waits for its timer, tells why, and is attempted at once on retryNow', async () => {
+    receiver.behave(answers(500, 'broken'))
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    const handle = world.handle(event, endpoint)
+    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const failed = await world.delivery(event, endpoint)
+    expect(failed).toMatchObject({
+      status: 'pending',
+      attempts: [{ number: 1, status_code: 500, error: 'HTTP 500' }],
+    })
+    expect(failed.next_attempt_at?.getTime()).toBe(Date.parse(failed.attempts[0]?.at ?? '') + 300_000)
+    await until(async () =>
+      expect(await handle.query<string>('__temporal_workflow_metadata')).toMatchObject({
+        currentDetails: expect.stringMatching(/^HTTP 500\. Next attempt at 20/),
+      }),
+    )
+
+    receiver.behave(answers(200))
+    await handle.signal('retryNow')
+    expect(await handle.result()).toBe('delivered')
+    expect((await world.delivery(event, endpoint)).attempts.map((each) => each.status_code)).toEqual([
+      500, 200,
+    ])
+    expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
+    expect(receiver.received[1]?.headers['webhook-id']).toBe(receiver.received[0]?.headers['webhook-id'])
+  })
+
+  test('by a redirect, a hang or an early close is recorded as such', async () => {
+    const misbehaviours: [string, (response: import('node:http').ServerResponse) => void, RegExp][] = [
+      [
+        'redirect',
+        (response) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end(),
+        /^HTTP 302/,
+      ],
+      ['hang', () => {}, /^No answer within 1 s$/],
+      ['close', (response) => response.socket?.destroy(), /without an answer/],
+    ]
+    for (const [name, behaviour, error] of misbehaviours) {
+      receiver.behave(behaviour)
+      const endpoint = await world.endpoint(`${receiver.url}/${name}`)
+      const event = await world.happen()
+      await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
+      expect((await world.delivery(event, endpoint)).attempts[0]?.error).toMatch(error)
+      await world.handle(event, endpoint).signal('cancel')
+      expect(await world.handle(event, endpoint).result()).toBe('cancelled')
+      expect((await world.delivery(event, endpoint)).status).toBe('cancelled')
+      await world.sql`UPDATE webhook_endpoints SET status = 'deleted' WHERE id = ${endpoint.id}`
+    }
+  })
+
+  test('is cancelled by Temporal’s own cancellation as well', async () => {
+    receiver.behave(answers(503))
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
+    await world.handle(event, endpoint).cancel()
+    expect(await world.handle(event, endpoint).result()).toBe('cancelled')
+    expect((await world.delivery(event, endpoint)).status).toBe('cancelled')
+  })
+})
+
+describe('a redelivery', () => {
+  const again = async (id: string) => {
+    await world.sql.begin((tx) => redeliver(tx, world.merchantId, id))
+    await world.seal()
+  }
+
+  test('of a delivered one sends the same bytes under the same id, in a new run', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    await world.handle(event, endpoint).result()
+    await again(world.deliveryId(event, endpoint))
+    await receiver.count(2)
+    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
+    expect(receiver.received[1]?.headers['webhook-id']).toBe(event)
+    verify(receiver.received[1], endpoint.secret)
+    expect((await world.delivery(event, endpoint)).attempts).toHaveLength(2)
+  })
+
+  test('keeps the bytes when the endpoint has changed its format since', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen({ type: 'balance.updated', data: { coin: 'eth', funds: [] } })
+    await world.handle(event, endpoint).result()
+    await world.sql.begin((tx) => updateEndpoint(tx, world.merchantId, endpoint.id, { format: 'layer1' }))
+    await again(world.deliveryId(event, endpoint))
+    await receiver.count(2)
+    expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
+  })
+
+  test('of a waiting one is an attempt at once in the same run', async () => {
+    receiver.behave(answers(500))
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const { runId } = await world.handle(event, endpoint).describe()
+    receiver.behave(answers(200))
+    await again(world.deliveryId(event, endpoint))
+    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    expect((await world.handle(event, endpoint).describe()).runId).toBe(runId)
+  })
+
+  test('of a whole stretch of time makes what was delivered once more, and what never was', async () => {
+    const since = new Date(Date.now() - 1)
+    const missed = await world.happen()
+    const endpoint = await world.endpoint(receiver.url)
+    const delivered = await world.happen()
+    await world.happen({ type: 'payment.status_changed' })
+    await receiver.count(2)
+    await until(async () => expect((await world.delivery(delivered, endpoint)).status).toBe('delivered'))
+    const range = { since, until: new Date(Date.now() + 60_000), eventTypes: ['deposit.status_changed'] }
+    expect(await world.sql.begin((tx) => replayEvents(tx, endpoint, range))).toBe(2)
+    await world.seal()
+    await receiver.count(4)
+    const ids = receiver.received.slice(2).map((each) => each.headers['webhook-id'])
+    expect(new Set(ids)).toEqual(new Set([missed, delivered]))
+    const first = receiver.received.find((each) => each.headers['webhook-id'] === delivered)
+    const second = receiver.received.slice(2).find((each) => each.headers['webhook-id'] === delivered)
+    expect(second?.body).toEqual(first?.body)
+  })
+})
+
+describe('an endpoint', () => {
+  const set = (id: string, status: 'active' | 'disabled') =>
+    world.sql.begin((tx) => updateEndpoint(tx, world.merchantId, id, { status }))
+
+  test('that is disabled gets nothing; enabled again it gets all that was held', async () => {
+    receiver.behave(answers(500))
+    const endpoint = await world.endpoint(receiver.url)
+    const before = await world.happen()
+    await until(async () => expect((await world.delivery(before, endpoint)).attempts).toHaveLength(1))
+    await set(endpoint.id, 'disabled')
+    const meanwhile = await world.happen()
+    expect((await world.delivery(before, endpoint)).status).toBe('held')
+    expect((await world.delivery(meanwhile, endpoint)).status).toBe('held')
+    await world.handle(before, endpoint).signal('retryNow')
+    expect(await world.handle(before, endpoint).result()).toBe('held')
+    expect(receiver.received).toHaveLength(1)
+
+    receiver.behave(answers(200))
+    await set(endpoint.id, 'active')
+    await world.seal()
+    await receiver.count(3)
+    for (const event of [before, meanwhile]) {
+      await until(async () => expect((await world.delivery(event, endpoint)).status).toBe('delivered'))
+    }
+  })
+
+  test('that is disabled and enabled while an attempt is under way loses nothing', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    let release = () => {}
+    receiver.behave((response) => {
+      release = () => response.writeHead(500).end()
+    })
+    const event = await world.happen()
+    await receiver.count(1)
+    await set(endpoint.id, 'disabled')
+    await set(endpoint.id, 'active')
+    await world.seal()
+    receiver.behave(answers(200))
+    release()
+    await until(async () => expect((await world.delivery(event, endpoint)).status).toBe('delivered'))
+    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+  })
+
+  test('that is deleted gets nothing more', async () => {
+    receiver.behave(answers(500))
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const deleted = await world.sql.begin((tx) => deleteEndpoint(tx, world.merchantId, endpoint.id))
+    expect(deleted?.waiting).toEqual([event])
+    await world.handle(event, endpoint).signal('retryNow')
+    expect(await world.handle(event, endpoint).result()).toBe('cancelled')
+    expect(receiver.received).toHaveLength(1)
+  })
+})
+
+describe('when something breaks', () => {
+  test('a workflow that was terminated is started again by the sweep', async () => {
+    receiver.behave(answers(500))
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
+    await world.handle(event, endpoint).terminate('by mistake')
+    receiver.behave(answers(200))
+    expect(await resumeStalledDeliveries(world.sql, 3_600_000)).toBe(0)
+    await world.sql`
+      UPDATE webhook_deliveries SET next_attempt_at = now() - interval '2 hours' WHERE event_id = ${event}`
+    expect(await resumeStalledDeliveries(world.sql, 3_600_000)).toBe(1)
+    await world.seal()
+    await until(async () => expect((await world.delivery(event, endpoint)).status).toBe('delivered'))
+  })
+
+  test('a delivery that is started twice is made once', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    const event = await world.happen()
+    await world.handle(event, endpoint).result()
+    await world.start(event, endpoint)
+    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    expect(receiver.received).toHaveLength(1)
+  })
+})

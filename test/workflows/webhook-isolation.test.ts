@@ -1,0 +1,66 @@
+import { NativeConnection } from '@temporalio/worker'
+import { expect, test } from 'vitest'
+import { appendEvents } from '../../db/events/append-events.js'
+import { freshDatabase } from '../support/database.js'
+import { testTemporal } from '../support/temporal.js'
+import { startWebhookReceiver } from '../support/webhook-receiver.js'
+import { webhookWorld } from './webhook-world.js'
+
+/** What one endpoint may have under way at most. */
+const MOST_IN_FLIGHT = 64
+/** Deliveries to the endpoint that hangs; many more than it may have under way. */
+const WAITING = 150
+
+test('an endpoint that hangs delays no other, however much waits for it', async () => {
+  const temporal = await testTemporal()
+  const connection = await NativeConnection.connect({ address: temporal.address })
+  const database = await freshDatabase()
+  const world = await webhookWorld({
+    sql: database.sql,
+    client: temporal.client,
+    connection,
+    namespace: temporal.namespace,
+    // Longer than the test: not one attempt ends while it runs.
+    timeoutMs: 90_000,
+  })
+  const dead = await startWebhookReceiver()
+  dead.behave(() => {})
+  const live = await startWebhookReceiver()
+  const hanging = await world.endpoint(dead.url, { eventTypes: ['signer.offline'] })
+  const healthy = await world.endpoint(live.url, { eventTypes: ['signer.online'] })
+  await world.sql.begin((tx) =>
+    appendEvents(
+      tx,
+      Array.from({ length: WAITING }, (_, i) => ({
+        merchantId: world.merchantId,
+        type: 'signer.offline' as const,
+        subject: `sig_${i}`,
+        data: {},
+      })),
+    ),
+  )
+  await world.seal()
+  await dead.count(MOST_IN_FLIGHT)
+
+  for (let i = 0; i < 5; i += 1) {
+    const event = await world.happen({ type: 'signer.online' })
+    expect(await world.handle(event, healthy).result()).toBe('delivered')
+  }
+  expect(live.received).toHaveLength(5)
+  expect(dead.received).toHaveLength(MOST_IN_FLIGHT)
+  const [open] = await world.sql<{ attempts: bigint; pending: bigint }[]>`
+    SELECT sum(attempts) AS attempts, count(*) FILTER (WHERE status = 'pending') AS pending
+    FROM webhook_deliveries WHERE endpoint_id = ${hanging.id}`
+  expect({ attempts: Number(open?.attempts), pending: Number(open?.pending) }).toEqual({
+    attempts: 0,
+    pending: WAITING,
+  })
+
+  // A worker that is told to stop does not wait for them either.
+  await world.close()
+  await dead.close()
+  await live.close()
+  await connection.close()
+  await temporal.close()
+  await database.drop()
+})

@@ -1,0 +1,143 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { Worker } from '@temporalio/worker'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { AttemptInput, AttemptOutcome } from '../../activities/webhook-delivery.js'
+import { freshDatabase, type TestDatabase } from '../support/database.js'
+import { timeSkippingEnvironment } from '../support/time-skipping.js'
+import { answers, startWebhookReceiver } from '../support/webhook-receiver.js'
+import { webhookWorld } from './webhook-world.js'
+
+let environment: TestWorkflowEnvironment
+let database: TestDatabase
+beforeAll(async () => {
+  environment = await timeSkippingEnvironment()
+  database = await freshDatabase()
+})
+afterAll(async () => {
+  await environment?.teardown()
+  await database?.drop()
+})
+
+test('an endpoint that never takes it is asked once and 288 times again, every 5 minutes for 24 hours', async () => {
+  const world = await webhookWorld({
+    sql: database.sql,
+    client: environment.client,
+    connection: environment.nativeConnection,
+    namespace: environment.namespace ?? 'default',
+  })
+  const receiver = await startWebhookReceiver()
+  receiver.behave(answers(500, 'still broken'))
+  const endpoint = await world.endpoint(receiver.url)
+  const event = await world.happen()
+  expect(await world.handle(event, endpoint).result()).toBe('exhausted')
+
+  const delivery = await world.delivery(event, endpoint)
+  expect(delivery).toMatchObject({ status: 'exhausted', next_attempt_at: null })
+  expect(delivery.attempts).toHaveLength(1 + 288)
+  expect(delivery.attempts.map((each) => each.number)).toEqual(Array.from({ length: 289 }, (_, i) => i + 1))
+  expect(new Set(receiver.received.map((each) => each.body.toString()))).toHaveProperty('size', 1)
+  expect(new Set(receiver.received.map((each) => each.headers['webhook-id']))).toEqual(new Set([event]))
+
+  const description = await world.handle(event, endpoint).describe()
+  const ranFor = (description.closeTime?.getTime() ?? 0) - description.startTime.getTime()
+  expect(Math.round(ranFor / 60_000)).toBe(24 * 60)
+
+  const raised = await world.sql<{ data: Record<string, unknown> }[]>`
+    SELECT data FROM events WHERE type = 'exception.raised'`
+  expect(raised.map((each) => each.data)).toMatchObject([
+    { kind: 'webhook.delivery_exhausted', subject: delivery.id, event_id: event, error: 'HTTP 500' },
+  ])
+  const audited = await world.sql<{ subject: string }[]>`
+    SELECT subject FROM audit_log WHERE action = 'webhook_delivery.exhausted'`
+  expect(audited.map((each) => each.subject)).toEqual([delivery.id])
+
+  // The exception is an event for the same dead endpoint: its exhaustion must not raise the next one, and so on for ever.
+  await world.seal()
+  const [second] = await world.sql<{ id: string }[]>`SELECT id FROM events WHERE type = 'exception.raised'`
+  expect(await world.handle(second?.id ?? '', endpoint).result()).toBe('exhausted')
+  const [count] = await world.sql<{ count: bigint }[]>`
+    SELECT count(*) FROM events WHERE type = 'exception.raised'`
+  expect(Number(count?.count)).toBe(1)
+
+  await receiver.close()
+  await world.close()
+}, 240_000)
+
+describe('with activities that a test plays', () => {
+  /** Runs one delivery; `play` gets each attempt's input and number. Returns what the workflow made of it. */
+  async function run(
+    id: string,
+    play: (input: AttemptInput, number: number) => Promise<AttemptOutcome>,
+    signals: string[] = [],
+  ) {
+    const inputs: AttemptInput[] = []
+    const taskQueue = `played-${id}`
+    const worker = await Worker.create({
+      connection: environment.nativeConnection,
+      taskQueue,
+      workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname,
+      activities: {
+        attemptWebhookDelivery: (input: AttemptInput) => {
+          inputs.push(input)
+          return play(input, inputs.length)
+        },
+        cancelWebhookDelivery: async () => {},
+      },
+    })
+    const result = await worker.runUntil(async () => {
+      const handle = await environment.client.workflow.start('webhookDelivery', {
+        workflowId: id,
+        taskQueue,
+        args: [{ id, eventId: 'evt_1', endpointId: 'whe_1', merchantId: 'mer_1', title: 'test' }],
+      })
+      for (const signal of signals) await handle.signal(signal)
+      return handle.result()
+    })
+    return { result, inputs }
+  }
+  const failed = { kind: 'failed', error: 'HTTP 500', retryInMs: 300_000 } as const
+  const delivered = { kind: 'delivered', statusCode: 200 } as const
+
+  test('a worker that dies during an attempt counts as unreachable, and the next attempt tells of it', async () => {
+    const { result, inputs } = await run('lost', async (_input, number) => {
+      if (number <= 2) throw new Error('the worker is gone')
+      return delivered
+    })
+    expect(result).toBe('delivered')
+    expect(inputs.map((each) => each.lost.length)).toEqual([0, 1, 2])
+    expect(inputs[2]?.elapsedMs).toBeLessThan(60_000)
+  })
+
+  test('attempts keep to the schedule, whatever each of them takes', async () => {
+    const { inputs } = await run('schedule', async (_input, number) => (number < 20 ? failed : delivered))
+    expect(inputs.map((each) => each.elapsedMs)).toEqual(Array.from({ length: 20 }, (_, i) => i * 300_000))
+  })
+
+  test('an attempt that was postponed comes when it was told to', async () => {
+    const { inputs } = await run('postponed', async (_input, number) =>
+      number === 1 ? { kind: 'postponed', delayMs: 60_000 } : delivered,
+    )
+    expect(inputs).toHaveLength(2)
+    expect(inputs[1]?.elapsedMs).toBeGreaterThanOrEqual(60_000)
+    expect(inputs[1]?.elapsedMs).toBeLessThan(120_000)
+  })
+
+  test('a redelivery that was asked for during the last attempt is looked at before the end', async () => {
+    let first = true
+    const { result, inputs } = await run('wanted', async () => {
+      if (first) {
+        first = false
+        await environment.client.workflow.getHandle('wanted').signal('retryNow')
+        return { kind: 'held' }
+      }
+      return delivered
+    })
+    expect(result).toBe('delivered')
+    expect(inputs).toHaveLength(2)
+  })
+
+  test('a cancelled one ends', async () => {
+    const { result } = await run('cancelled', async () => failed, ['cancel'])
+    expect(result).toBe('cancelled')
+  })
+})

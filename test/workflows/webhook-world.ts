@@ -1,0 +1,134 @@
+/** A merchant with endpoints, real Postgres, and a worker of the `webhooks` queue, for tests of deliveries. */
+
+import { randomBytes } from 'node:crypto'
+import type { Client } from '@temporalio/client'
+import { type NativeConnection, Worker } from '@temporalio/worker'
+import { createSender, type SenderOptions } from '../../activities/egress/create-sender.js'
+import { createEndpointGate } from '../../activities/egress/endpoint-gate.js'
+import { createTargetPolicy } from '../../activities/egress/target-policy.js'
+import { createWebhookDeliveryActivities, WEBHOOK_ACTIVITY_SLOTS } from '../../activities/webhook-delivery.js'
+import type { Sql } from '../../db/connect.js'
+import { appendEvent, type NewEvent } from '../../db/events/append-event.js'
+import { sealEvents } from '../../db/events/seal-events.js'
+import { newId } from '../../db/new-id.js'
+import { sealSecret } from '../../db/seal-secret.js'
+import { createEndpoint } from '../../db/webhooks/create-endpoint.js'
+import type { EndpointRow } from '../../db/webhooks/endpoint-row.js'
+import { getDelivery } from '../../db/webhooks/list-deliveries.js'
+import { formatWebhookSecret } from '../../domain/webhook-signature.js'
+import { sealOnce } from '../../workers/sealer.js'
+import { webhookDeliveryId } from '../../workflows/ids.js'
+import { startWebhookDelivery } from '../../workflows/start.js'
+import { TASK_QUEUE } from '../../workflows/task-queues.js'
+
+const MASTER_KEY = '22'.repeat(32)
+const HOUR_MS = 3_600_000
+
+export interface WorldOptions {
+  readonly sql: Sql
+  readonly client: Client
+  readonly connection: NativeConnection
+  readonly namespace: string
+  readonly timeoutMs?: number
+  readonly retryIntervalMs?: number
+  readonly retryWindowMs?: number
+  readonly resolve?: SenderOptions['resolve']
+}
+
+export type WebhookWorld = Awaited<ReturnType<typeof webhookWorld>>
+
+/** Starts the worker; `close` ends it. */
+export async function webhookWorld(options: WorldOptions) {
+  const { sql, client } = options
+  const merchantId = newId('mer')
+  await sql`INSERT INTO merchants (id, name) VALUES (${merchantId}, 'Test')`
+  const retryIntervalMs = options.retryIntervalMs ?? 300_000
+  const sender = createSender({
+    policy: createTargetPolicy({ allowCidrs: ['127.0.0.1/32'], allowHttp: true }),
+    timeoutMs: options.timeoutMs ?? 1_000,
+    ...(options.resolve ? { resolve: options.resolve } : {}),
+  })
+  const startWorker = () =>
+    Worker.create({
+      connection: options.connection,
+      namespace: options.namespace,
+      taskQueue: TASK_QUEUE.webhooks,
+      workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname,
+      activities: createWebhookDeliveryActivities({
+        sql,
+        masterKey: MASTER_KEY,
+        sender,
+        gate: createEndpointGate({ maxDelayMs: retryIntervalMs }),
+        retryIntervalMs,
+        retryWindowMs: options.retryWindowMs ?? 24 * HOUR_MS,
+      }),
+      maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
+    })
+  const worker = await startWorker()
+  const running = worker.run()
+
+  const world = {
+    sql,
+    client,
+    merchantId,
+    async endpoint(
+      url: string,
+      change: { eventTypes?: string[]; format?: EndpointRow['format'] } = {},
+    ): Promise<EndpointRow & { secret: string }> {
+      const secret = formatWebhookSecret(randomBytes(32))
+      const row = await sql.begin((tx) =>
+        createEndpoint(tx, {
+          merchantId,
+          url,
+          eventTypes: change.eventTypes ?? null,
+          format: change.format ?? 'keyturn',
+          secretSealed: sealSecret(MASTER_KEY, Buffer.from(secret)),
+        }),
+      )
+      return { ...row, secret }
+    },
+    /** Commits an event, seals it, and starts its deliveries as the sealer does. Returns its id. */
+    async happen(event: Partial<NewEvent> = {}): Promise<string> {
+      const id = await sql.begin((tx) =>
+        appendEvent(tx, {
+          merchantId,
+          type: 'deposit.status_changed',
+          subject: 'dep_1',
+          data: { id: 'dep_1', amount: '0.1', note: 'Zoë 💶' },
+          ...event,
+        }),
+      )
+      await world.seal()
+      return id
+    },
+    async seal(): Promise<void> {
+      while (await sealOnce(sql, client.workflow)) {}
+    },
+    /** Starts the one delivery of an event without the sealer's bookkeeping. */
+    async start(eventId: string, endpoint: EndpointRow): Promise<void> {
+      while ((await sealEvents(sql)) > 0) {}
+      await startWebhookDelivery(client.workflow, {
+        id: world.deliveryId(eventId, endpoint),
+        eventId,
+        endpointId: endpoint.id,
+        merchantId,
+        title: 'test',
+      })
+    },
+    deliveryId: (eventId: string, endpoint: EndpointRow) => `whd_${eventId.slice(4)}_${endpoint.id.slice(4)}`,
+    handle: (eventId: string, endpoint: EndpointRow) =>
+      client.workflow.getHandle(webhookDeliveryId(eventId, endpoint.id)),
+    async delivery(eventId: string, endpoint: EndpointRow) {
+      const row = await getDelivery(sql, merchantId, world.deliveryId(eventId, endpoint))
+      if (!row) throw new Error('No such delivery')
+      return row
+    },
+    masterKey: MASTER_KEY,
+    async close(): Promise<void> {
+      worker.shutdown()
+      await running
+      await sender.close()
+    },
+  }
+  return world
+}
