@@ -1,0 +1,268 @@
+/** Everything that a withdrawal meets: API, workers, Temporal, a chain, a signer double, two approvers and an initiator. */
+
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { NativeConnection, Worker } from '@temporalio/worker'
+import { createWithdrawalActivities } from '../../activities/withdrawal.js'
+import { createWithdrawalChainActivities } from '../../activities/withdrawal-chain.js'
+import type { ChainAdapter } from '../../chains/adapter.js'
+import { createAdapter } from '../../chains/create-adapter.js'
+import { parseNetworks } from '../../config/load-networks.js'
+import { postJournal } from '../../db/ledger/post-journal.js'
+import { createApprover } from '../../db/merchants/create-approver.js'
+import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
+import { createPerson } from '../../db/merchants/create-person.js'
+import { newId } from '../../db/new-id.js'
+import type { WithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
+import { approvalMessage, type Decision } from '../../domain/approval.js'
+import type { Networks } from '../../domain/network.js'
+import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../api/test-api.js'
+import type { TestTemporal } from '../support/temporal.js'
+import { createSignerDouble, type SignerDouble } from './signer-double.js'
+
+export interface TestPerson {
+  readonly id: string
+  readonly approverId: string
+  readonly key: ApiKeyPair
+  readonly privateKey: KeyObject
+}
+
+export interface WithdrawalStageOptions {
+  /** Text of `networks.yml` with real URLs. */
+  readonly networks: Networks
+  readonly temporal?: TestTemporal
+  readonly environment?: Record<string, string>
+  /** Wraps an adapter to make its node misbehave. */
+  readonly wrap?: (adapter: ChainAdapter) => ChainAdapter
+}
+
+export interface TestWithdrawals {
+  readonly api: TestApi
+  readonly networks: Networks
+  readonly signer: SignerDouble
+  readonly people: readonly [TestPerson, TestPerson, TestPerson]
+  readonly adapters: ReadonlyMap<string, ChainAdapter>
+  /** Address of a wallet. */
+  wallet(network: string, kind: 'master' | 'hot' | 'gas' | 'change'): Promise<{ id: string; address: string }>
+  /** Makes the ledger owe `amount` base units to a user (or the merchant itself: ''), held at a wallet. */
+  credit(network: string, coin: string, owner: string, amount: bigint): Promise<void>
+  create(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
+  read(id: string): Promise<WithdrawalView>
+  decide(
+    id: string,
+    person: TestPerson,
+    decision?: Decision,
+    change?: Record<string, unknown>,
+  ): Promise<Answer>
+  approve(id: string): Promise<void>
+  /** Waits for a stage; @throws when it ends elsewhere. */
+  until(id: string, stage: WithdrawalStage, seconds?: number): Promise<WithdrawalView>
+  startWorker(): Promise<{ stop(): Promise<void> }>
+  /** Balance of a ledger account in base units as the ledger signs it. */
+  balance(network: string, coin: string, kind: string, owner: string): Promise<bigint>
+  close(): Promise<void>
+}
+
+/** Parses the networks that ship with the product against the nodes of a test. */
+export function testNetworks(variables: Record<string, string>): Networks {
+  return parseNetworks(
+    `
+networks:
+  ethereum:
+    family: evm
+    enabled: \${ETHEREUM_ENABLED:-false}
+    chain_id: 31337
+    coin: { name: eth, decimals: 18 }
+    derivation: { purpose: 44, coin_type: 60 }
+    rpc_urls: "\${ETHEREUM_RPC:-http://127.0.0.1:1}"
+    confirmations: 2
+    block_time_seconds: 1
+    poll_interval: 100ms
+    fees: { max_fee_gwei: 500, max_priority_fee_gwei: 50, max_total: "0.05" }
+    tokens:
+      usdt: { contract: "\${ETHEREUM_USDT:-0xdAC17F958D2ee523a2206206994597C13D831ec7}", decimals: 6 }
+  bitcoin:
+    family: utxo
+    enabled: \${BITCOIN_ENABLED:-false}
+    chain: regtest
+    coin: { name: btc, decimals: 8 }
+    rpc_urls: "\${BITCOIN_RPC:-http://127.0.0.1:1}"
+    confirmations: 2
+    block_time_seconds: 1
+    poll_interval: 100ms
+    fees: { fallback_rate: 5, min_rate: 1, max_rate: 500, max_total: "0.01" }
+utxo_chains:
+  bitcoin:
+    regtest: { genesis: 0f9188f13cb7b2c71f2a335e3a4fc328, bech32: bcrt, pub_key_hash: 0x6f, script_hash: 0xc4,
+               xpub: 0x043587cf, xprv: 0x04358394, purpose: 84, coin_type: 1, script: p2wpkh }
+`,
+    variables,
+  )
+}
+
+/** Sets everything up with an enrolled signer; workers only when asked for. */
+export async function startWithdrawals(options: WithdrawalStageOptions): Promise<TestWithdrawals> {
+  const { networks, temporal } = options
+  const api = await startTestApi(
+    { KEYTURN_REBROADCAST_INTERVAL: '500ms', ...options.environment },
+    { networks, temporal: temporal ? { workflow: temporal.client.workflow } : null },
+  )
+  const { sql } = api.database
+  const { merchantId } = api
+  const signer = createSignerDouble(api, networks)
+  const { token } = await createEnrolmentToken(sql, MASTER_KEY, { merchantId })
+  const enrolled = await signer.enrol(token)
+  if (enrolled.status !== 201) throw new Error(enrolled.text)
+  const people = await Promise.all(['initiator', 'first', 'second'].map((name) => newPerson(api, name)))
+  const [initiator, first, second] = people
+  if (!initiator || !first || !second) throw new Error('three people')
+  const wrap = options.wrap ?? ((adapter) => adapter)
+  const adapters = new Map(
+    [...networks.values()].map((network) => [network.name, wrap(createAdapter(network))] as const),
+  )
+  const workers: { stop(): Promise<void> }[] = []
+
+  const stage: TestWithdrawals = {
+    api,
+    networks,
+    signer,
+    people: [initiator, first, second],
+    adapters,
+    async wallet(network, kind) {
+      const [row] = await sql<{ id: string; address: string }[]>`
+        SELECT id, address FROM addresses WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = ${kind}`
+      if (!row) throw new Error(`no ${kind} wallet`)
+      return { id: row.id, address: row.address }
+    },
+    async credit(network, coin, owner, amount) {
+      const { id } = await stage.wallet(network, 'hot')
+      await sql.begin((tx) =>
+        postJournal(tx, {
+          merchantId,
+          idempotencyKey: newId('evt'),
+          type: 'test.credited',
+          reference: 'test',
+          entries: [
+            { network, coin, kind: 'chain', owner: id, amount },
+            { network, coin, kind: 'available', owner, amount: -amount },
+          ],
+        }),
+      )
+    },
+    create: (body, key = initiator.key) =>
+      api.call({ method: 'POST', path: '/api/v1/withdrawals', body, key }),
+    async read(id) {
+      const { json } = await api.call({ path: `/api/v1/withdrawals/${id}` })
+      return json.data
+    },
+    async decide(id, person, decision = 'approve', change = {}) {
+      const { json } = await api.call({ path: `/api/v1/withdrawals/${id}/intent` })
+      const signed = {
+        decision,
+        intent_hash: json.data?.intent_hash ?? '0'.repeat(64),
+        signed_at: new Date().toISOString(),
+        approver_id: person.approverId,
+        ...change,
+      }
+      const { approver_id: _, ...body } = signed
+      return api.call({
+        method: 'POST',
+        path: `/api/v1/withdrawals/${id}/approvals`,
+        key: person.key,
+        body: {
+          ...body,
+          signature: sign(null, Buffer.from(approvalMessage(signed)), person.privateKey).toString('base64'),
+          ...(change.signature === undefined ? {} : { signature: change.signature }),
+        },
+      })
+    },
+    async approve(id) {
+      for (const person of [first, second]) {
+        const { status, json } = await stage.decide(id, person)
+        if (status !== 201) throw new Error(JSON.stringify(json))
+      }
+    },
+    async until(id, wanted, seconds = 40) {
+      const deadline = Date.now() + seconds * 1_000
+      for (;;) {
+        const view = await stage.read(id)
+        if (view.stage === wanted || view.history.some((entry) => entry.stage === wanted)) return view
+        const ended = ['confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted'].includes(
+          view.stage,
+        )
+        if (ended || Date.now() > deadline) {
+          throw new Error(
+            `${id} is ${view.stage}, not ${wanted}: ${JSON.stringify([view.failure, view.waiting])}`,
+          )
+        }
+        await sleep(50)
+      }
+    },
+    async startWorker() {
+      if (!temporal) throw new Error('no Temporal')
+      const worker = await startWorker(temporal, api, networks, adapters)
+      workers.push(worker)
+      return worker
+    },
+    async balance(network, coin, kind, owner) {
+      const [row] = await sql<{ balance: bigint }[]>`
+        SELECT balance FROM ledger_accounts
+        WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin} AND kind = ${kind} AND owner = ${owner}`
+      return row?.balance ?? 0n
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.stop()))
+      await Promise.all([...adapters.values()].map((adapter) => adapter.close()))
+      await api.database.drop()
+    },
+  }
+  return stage
+}
+
+async function newPerson(api: TestApi, name: string): Promise<TestPerson> {
+  const { sql } = api.database
+  const { merchantId } = api
+  const id = await createPerson(sql, { merchantId, name })
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+  const approverId = await createApprover(sql, { merchantId, personId: id, ed25519PublicKey: raw })
+  const key = await api.newKey({ personId: id })
+  return { id, approverId, key, privateKey }
+}
+
+/** Core and chain queues in this process; `stop()` ends them as a deployment would. */
+async function startWorker(
+  temporal: TestTemporal,
+  api: TestApi,
+  networks: Networks,
+  adapters: ReadonlyMap<string, ChainAdapter>,
+): Promise<{ stop(): Promise<void> }> {
+  const { sql } = api.database
+  const connection = await NativeConnection.connect({ address: temporal.address })
+  const common = { connection, namespace: temporal.namespace, shutdownGraceTime: '1s' as const }
+  const core = await Worker.create({
+    ...common,
+    taskQueue: 'core',
+    workflowsPath: fileURLToPath(new URL('../../workflows/withdrawal.ts', import.meta.url)),
+    activities: createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),
+  })
+  const chain = await Worker.create({
+    ...common,
+    taskQueue: 'chain',
+    activities: createWithdrawalChainActivities({ sql, networks, adapters }),
+  })
+  const running = [core.run(), chain.run()]
+  let stopped = false
+  return {
+    async stop() {
+      if (stopped) return
+      stopped = true
+      core.shutdown()
+      chain.shutdown()
+      await Promise.all(running)
+      await connection.close()
+    },
+  }
+}
