@@ -29,6 +29,8 @@ const hash = (text: string) => createHash('sha256').update(text).digest('hex')
 
 export class ChainModel {
   blocks: ModelBlock[] = []
+  /** Every transaction there ever was. */
+  readonly known = new Map<string, ModelTransaction>()
   readonly mempool = new Map<string, ModelTransaction>()
   /** Calls that fail before one succeeds. */
   failures = 0
@@ -46,11 +48,13 @@ export class ChainModel {
   /** A transaction that nobody has seen yet; inputs default to one that only it spends. */
   transaction(outputs: readonly ModelOutput[], inputs?: readonly string[]): ModelTransaction {
     this.serial += 1
-    return {
+    const transaction = {
       txid: hash(`transaction ${this.serial}`),
       outputs,
       inputs: inputs ?? [`${hash(`coin ${this.serial}`)}:0`],
     }
+    this.known.set(transaction.txid, transaction)
+    return transaction
   }
 
   /** Into the mempool, in place of whatever spends the same. */
@@ -128,8 +132,7 @@ export class ChainModel {
       },
       describe: async (transfer: Transfer) => {
         count('describe')
-        const known = [...this.mempool.values(), ...this.blocks.flatMap((block) => block.transactions)]
-        const transaction = known.find((each) => each.txid === transfer.txid)
+        const transaction = this.known.get(transfer.txid)
         return {
           sources: [{ address: 'payer', amount: transfer.amount }],
           destinations: [{ address: transfer.payee, amount: transfer.amount }],

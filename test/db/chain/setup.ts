@@ -42,19 +42,21 @@ export async function merchantWith(sql: Sql): Promise<TestMerchant> {
   await sql`
     INSERT INTO signers (id, merchant_id, name, version, identity_public_key, master_fingerprint, journal_head)
     VALUES (${signer}, ${id}, 'signer', '1', ${randomBytes(32)}, '00000000', ${'0'.repeat(64)})`
-  const accounts = new Map<string, string>()
+  const accounts = new Map<string, Promise<string>>()
   let index = 0
+  const openAccount = async (network: string) => {
+    const account = newId('acc')
+    await sql`
+      INSERT INTO key_accounts (id, merchant_id, signer_id, network, role, path, xpub)
+      VALUES (${account}, ${id}, ${signer}, ${network}, 'deposit', 'm/84''/1''/0''', ${randomBytes(40).toString('hex')})`
+    return account
+  }
   return {
     id,
     async address(network, user, kind = user === null ? 'master' : 'deposit') {
-      let account = accounts.get(network)
-      if (!account) {
-        account = newId('acc')
-        accounts.set(network, account)
-        await sql`
-          INSERT INTO key_accounts (id, merchant_id, signer_id, network, role, path, xpub)
-          VALUES (${account}, ${id}, ${signer}, ${network}, 'deposit', 'm/84''/1''/0''', ${randomBytes(40).toString('hex')})`
-      }
+      const known = accounts.get(network) ?? openAccount(network)
+      accounts.set(network, known)
+      const account = await known
       const payee = randomBytes(20).toString('hex')
       const row = { id: newId('addr'), address: `address-${payee}`, payee, user }
       await sql`
