@@ -19,47 +19,48 @@ export function branchAndBound(
   maxInputs: number,
 ): number[] | null {
   const upper = target + costOfChange
-  // Coins above the upper bound are in no match; skipping them here saves a branch for each.
-  const first = firstAtMost(values, upper)
-  let available = 0n
-  for (let i = first; i < values.length; i++) available += values[i] as bigint
-
+  const { rest, nextSmaller } = lookAhead(values)
   const selected: number[] = []
   let sum = 0n
   let best: number[] | null = null
   let bestWaste = 0n
-  for (let tries = 0, index = first; tries < MAX_TRIES; tries++, index++) {
-    let backtrack = sum + available < target || sum > upper
-    if (!backtrack && best && wastePerInput > 0n) {
-      backtrack = BigInt(selected.length) * wastePerInput > bestWaste
-    }
-    if (!backtrack && sum >= target) {
+  // Coins above the upper bound are in no match.
+  let index = firstAtMost(values, upper)
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const waste = BigInt(selected.length) * wastePerInput
+    let backtrack = sum + (rest[index] as bigint) < target || sum > upper || selected.length >= maxInputs
+    if (best && wastePerInput > 0n && waste > bestWaste) backtrack = true
+    if (sum >= target && sum <= upper) {
       backtrack = true
-      const waste = BigInt(selected.length) * wastePerInput + (sum - target)
-      if (!best || waste < bestWaste) {
+      if (!best || waste + (sum - target) < bestWaste) {
         best = [...selected]
-        bestWaste = waste
+        bestWaste = waste + (sum - target)
       }
     }
-    if (selected.length >= maxInputs) backtrack = true
-
-    if (backtrack) {
-      const last = selected.pop()
-      if (last === undefined) break
-      for (index--; index > last; index--) available += values[index] as bigint
-      sum -= values[last] as bigint
+    if (!backtrack) {
+      selected.push(index)
+      sum += values[index] as bigint
+      index++
       continue
     }
-    const value = values[index] as bigint
-    available -= value
+    const last = selected.pop()
+    if (last === undefined) break
+    sum -= values[last] as bigint
     // After a coin was left out, another of the same value would only repeat the branch.
-    const isRepeat = index > first && selected.at(-1) !== index - 1 && values[index - 1] === value
-    if (!isRepeat) {
-      selected.push(index)
-      sum += value
-    }
+    index = nextSmaller[last] as number
   }
   return best
+}
+
+/** For each position what all coins from there on are worth, and where the next smaller coin is. */
+function lookAhead(values: readonly bigint[]) {
+  const rest = new Array<bigint>(values.length + 1).fill(0n)
+  const nextSmaller = new Array<number>(values.length)
+  for (let i = values.length - 1; i >= 0; i--) {
+    rest[i] = (rest[i + 1] as bigint) + (values[i] as bigint)
+    nextSmaller[i] = values[i + 1] === values[i] ? (nextSmaller[i + 1] as number) : i + 1
+  }
+  return { rest, nextSmaller }
 }
 
 /** Index of the first value at most `limit` in a descending list. */

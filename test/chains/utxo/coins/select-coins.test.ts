@@ -93,6 +93,10 @@ describe('selectCoins', () => {
         expect(coins.slice(0, asked.required.length)).toEqual(asked.required)
         expect(new Set(coins.map((coin) => coin.id)).size).toBe(coins.length)
         expect(coins.length).toBeLessThanOrEqual(asked.maxInputs)
+        const inputFee = feeForWeight(asked.inputWeight, asked.feeRate)
+        if (asked.feePayer === 'sender') {
+          for (const coin of coins.slice(asked.required.length)) expect(coin.amount).toBeGreaterThan(inputFee)
+        }
         expect(selectCoins(asked)).toEqual(selection)
       }),
       { numRuns: 2_000 },
@@ -240,6 +244,12 @@ describe('branchAndBound', () => {
     expect(pay(10)).toEqual([0, 1, 2, 3])
     expect(pay(11)).toBeNull()
     expect(branchAndBound([], 1_000_000n, 500_000n, 0n, 250)).toBeNull()
+  })
+
+  test('tries coins of one value once, however many there are', () => {
+    const values = [...Array<bigint>(20).fill(7n), ...Array<bigint>(50_000).fill(5n)]
+    const found = branchAndBound(values, 30n, 0n, 0n, 250) ?? []
+    expect(found.map((index) => values[index])).toEqual(Array(6).fill(5n))
   })
 
   test('gives up on a puzzle that would take for ever', () => {

@@ -157,7 +157,7 @@ describe('buildPayment', () => {
   test('spends the anchor first and once, though it is a candidate too', async () => {
     const { outputs, source } = fundedWallet(segwit, [50_000n, 900_000n, 800_000n])
     const anchor = outputs[0]!
-    const request = requestOn(segwit, [...outputs, ...outputs], [700_000n], { required: [anchor] })
+    const request = requestOn(segwit, [...outputs, ...outputs], [1_600_000n], { required: [anchor] })
     const result = built(await buildPayment(request, segwit, source))
     expect(result.inputs[0]).toEqual(anchor)
     expect(new Set(result.inputs.map((coin) => coin.txid)).size).toBe(result.inputs.length)

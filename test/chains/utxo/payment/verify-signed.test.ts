@@ -264,6 +264,18 @@ describe('verifySigned', () => {
     expect(() => verifySigned({ ...payload, psbt: psbt.toBase64() }, raw)).toThrow(/lacks a parent/)
   })
 
+  test('does not believe a parent that is not the one spent', async () => {
+    // Without SegWit a signature does not cover amounts, so that only the parent's hash speaks for them.
+    const { payload, raw } = await signedPayment(legacyNetwork())
+    const psbt = Psbt.fromBase64(payload.psbt)
+    const [input] = psbt.data.inputs
+    const parent = Transaction.fromBuffer(input!.nonWitnessUtxo!)
+    for (const output of parent.outs) output.value += 1_000_000n
+    delete input!.nonWitnessUtxo
+    input!.nonWitnessUtxo = parent.toBuffer()
+    expect(() => verifySigned({ ...payload, psbt: psbt.toBase64() }, raw)).toThrow(/not the one spent/)
+  })
+
   test('checks P2PKH signatures where the network has no SegWit', async () => {
     const { payload, raw, fee } = await signedPayment(legacyNetwork())
     expect(verifySigned(payload, raw)).toEqual({ txid: Transaction.fromHex(raw).getId(), fee })
