@@ -87,17 +87,20 @@ export async function runStack(options: RunOptions): Promise<number> {
     const { merchant, otherMerchant, approvers } = await bootstrap(home, state, databaseUrl, networks)
     say('Starting API, workers, sample merchant and the customer’s signer')
     const running = { ...stack, environment, temporalAddress: temporal.address }
-    const workers = startWorkers(running)
-    await startApi(running)
     const api = `http://127.0.0.1:${ports.api}`
     const client = createClient({
       baseUrl: api,
       apiKey: merchant.api_key,
       apiSecret: merchant.api_secret,
     })
-    const webhook = await startSampleMerchant(running, client)
-    const signer = await startSigner(running, { merchant, otherMerchant, approvers })
-    await workers
+    const [, { webhook, signer }] = await allOrFirstError([
+      startWorkers(running),
+      startApi(running).then(async () => ({
+        // The endpoint first: it is told of everything from the start.
+        webhook: await startSampleMerchant(running, client),
+        signer: await startSigner(running, { merchant, otherMerchant, approvers }),
+      })),
+    ])
     say('Funding the merchant’s wallets')
     await fundWallets(home, state, client, ethereum, bitcoin)
     return {

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { SEARCH_ATTRIBUTE } from '../../workflows/start.js'
+
+/**
+ * The part of the Compose specification that the file uses, strict, so that a misspelled key is found:
+ * https://github.com/compose-spec/compose-spec/blob/main/spec.md. No engine is asked.
+ */
+const duration = z.string().regex(/^(\d+h)?(\d+m)?(\d+s)?$/)
+const environment = z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string())
+const condition = z.strictObject({
+  condition: z.enum(['service_started', 'service_healthy', 'service_completed_successfully']),
+})
+const healthcheck = z.strictObject({
+  test: z.tuple([z.enum(['CMD', 'CMD-SHELL']), z.string()], z.string()),
+  interval: duration,
+  timeout: duration,
+  retries: z.int().positive(),
+  start_period: duration.optional(),
+})
+const service = z.strictObject({
+  image: z.string().regex(/^[a-z0-9./-]+(:[\w.-]+)?$/),
+  build: z.string().optional(),
+  restart: z.enum(['no', 'always', 'on-failure', 'unless-stopped']),
+  entrypoint: z.array(z.string()).optional(),
+  command: z.array(z.string()).optional(),
+  environment: environment.optional(),
+  depends_on: z.record(z.string(), condition).optional(),
+  ports: z.array(z.string().regex(/^(127\.0\.0\.1:)?\d+:\d+$/)).optional(),
+  volumes: z.array(z.string().regex(/^[a-z-]+:\/[\w./-]+$/)).optional(),
+  healthcheck: healthcheck.optional(),
+  read_only: z.boolean().optional(),
+  tmpfs: z.array(z.string().startsWith('/')).optional(),
+  cap_drop: z.array(z.string()).optional(),
+  security_opt: z.array(z.string()).optional(),
+})
+const compose = z
+  .strictObject({
+    name: z.string(),
+    services: z.record(z.string().regex(/^[a-z-]+$/), service),
+    volumes: z.record(z.string(), z.null()),
+  })
+  .strict()
+
+const text = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8')
+const { 'x-platform': _extension, ...document } = parse(text, { merge: true }) as Record<string, unknown>
+const file = compose.parse(document)
+const services = Object.entries(file.services)
+
+describe('docker-compose.yml', () => {
+  test('has every part of the stack', () => {
+    expect(Object.keys(file.services)).toEqual(
+      expect.arrayContaining([
+        'postgres',
+        'temporal',
+        'temporal-ui',
+        'bitcoin',
+        'ethereum',
+        'api',
+        'worker-core',
+        'worker-edge',
+        'signer',
+      ]),
+    )
+  })
+
+  test('names only services and volumes that are there', () => {
+    for (const [, { depends_on = {}, volumes = [] }] of services) {
+      for (const [name, { condition: wanted }] of Object.entries(depends_on)) {
+        const dependency = file.services[name]
+        expect(dependency, name).toBeDefined()
+        if (wanted === 'service_healthy') expect(dependency?.healthcheck, name).toBeDefined()
+      }
+      for (const volume of volumes) expect(file.volumes).toHaveProperty(volume.split(':')[0] ?? '')
+    }
+  })
+
+  test('serves every role of a worker', () => {
+    const roles = services.flatMap(([, each]) => each.environment?.KEYTURN_WORKER_ROLES?.split(',') ?? [])
+    expect(roles.sort()).toEqual(['chain', 'core', 'sealer', 'webhooks'])
+  })
+
+  test('takes every secret from the environment and has none in it', () => {
+    const secrets = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8')
+      .split('\n')
+      .filter((line) => /^[A-Z]/.test(line))
+    for (const line of secrets) expect(line).toMatch(/^[A-Z_]+=$/)
+    const required = new Set([...text.matchAll(/\$\{([A-Z_]+):\?/g)].map(([, name]) => `${name}=`))
+    expect(new Set(secrets)).toEqual(required)
+    for (const [, { environment: variables = {} }] of services) {
+      for (const [name, value] of Object.entries(variables)) {
+        if (/PASSWORD|PASSPHRASE|PWD|_KEY$/.test(name)) expect(value).toMatch(/^\$\{[A-Z_]+:\?/)
+      }
+    }
+  })
+
+  test('publishes ports on this machine only, and none of the signer’s', () => {
+    for (const [, { ports = [] }] of services)
+      for (const port of ports) expect(port.startsWith('127.0.0.1:')).toBe(true)
+    expect(file.services.signer?.ports).toBeUndefined()
+  })
+
+  test('keeps the platform’s secrets from the signer', () => {
+    const names = Object.keys(file.services.signer?.environment ?? {})
+    expect(names).not.toContain('KEYTURN_MASTER_KEY')
+    expect(names).not.toContain('KEYTURN_DATABASE_URL')
+  })
+
+  test('registers every search attribute', () => {
+    const command = file.services['temporal-setup']?.command ?? []
+    for (const { name } of Object.values(SEARCH_ATTRIBUTE)) expect(command).toContain(`--name=${name}`)
+  })
+})

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, test } from 'vitest'
+import { isPortFree } from '../../local/parts/free-port.js'
+import { startOf } from '../../local/stack/process-identity.js'
+import { type StackFile, stackFileSchema } from '../../local/stack/stack-file.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const PORTS = 8
+const home = mkdtempSync(join(tmpdir(), 'keyturn-start-'))
+const stackFile = join(home, 'stack.json')
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+/** `npm start` in a home and on ports of its own. */
+async function start(...args: string[]) {
+  const base = await freePorts()
+  const child = spawn('npm', ['start', '--', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, KEYTURN_HOME: home, KEYTURN_PORT_BASE: String(base) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+    })
+  return { child, exited, base, output: () => output }
+}
+
+async function freePorts(): Promise<number> {
+  for (let base = 24_000 + Math.floor(Math.random() * 1_000) * PORTS; ; base += PORTS) {
+    const free = await Promise.all(Array.from({ length: PORTS }, (_, offset) => isPortFree(base + offset)))
+    if (free.every(Boolean)) return base
+  }
+}
+
+function readStack(): StackFile | null {
+  return existsSync(stackFile) ? stackFileSchema.parse(JSON.parse(readFileSync(stackFile, 'utf8'))) : null
+}
+
+function pidsOf(stack: StackFile): number[] {
+  return Object.values(stack.pids).flatMap((pid) => pid ?? [])
+}
+
+async function until<T>(what: string, look: () => T | null | false): Promise<T> {
+  for (let attempt = 0; attempt < 1_200; attempt += 1) {
+    const found = look()
+    if (found !== null && found !== false) return found
+    await sleep(100)
+  }
+  throw new Error(`never: ${what}`)
+}
+
+test('npm start -- --once walks the main job, writes stack.json and leaves nothing running', async () => {
+  const { exited, output } = await start('--once')
+  let seen: StackFile | null = null
+  let code: number | null | undefined
+  void exited.then((value) => {
+    code = value
+  })
+  await until('the end', () => {
+    const stack = readStack()
+    if (stack?.ready) seen = stack
+    return code !== undefined
+  })
+  expect(code, output()).toBe(0)
+  const stack = seen as StackFile | null
+  expect(stack?.ready, output()).toBe(true)
+  for (const coin of ['ETH', 'USDT', 'BTC'])
+    expect(output()).toMatch(new RegExp(`ok +${coin} +signed by the customer`))
+  for (const pid of pidsOf(stack as unknown as StackFile)) expect(startOf(pid)).toBeNull()
+  expect(readStack()?.ready).toBe(false)
+}, 180_000)
+
+test('a second start keeps merchants and chains, restarts who is killed, and ends on SIGTERM', async () => {
+  const before = readStack() as StackFile
+  const { child, exited, output } = await start('--no-demo')
+  const stack = await until('ready', () => {
+    const now = readStack()
+    return now?.ready ? now : null
+  })
+  expect(stack.merchant).toEqual(before.merchant)
+  expect(stack.networks.ethereum.tokens).toEqual(before.networks.ethereum.tokens)
+  const killed = stack.pids.api as number
+  process.kill(killed, 'SIGKILL')
+  const again = await until('the API runs again', () => {
+    const now = readStack()?.pids.api
+    return now !== undefined && now !== killed && now
+  })
+  expect(output()).toContain('api ended (SIGKILL)')
+  expect((await fetch(`${stack.api}/healthz`)).status).toBe(200)
+  child.kill('SIGTERM')
+  await exited
+  for (const pid of [...pidsOf(stack).filter((each) => each !== stack.pids.supervisor), again])
+    await until(`the end of ${pid}`, () => startOf(pid) === null)
+}, 180_000)
+
+test('nothing in its home is for others to read', () => {
+  for (const name of readdirSync(home)) {
+    const { mode } = statSync(join(home, name))
+    if (/\.json$/.test(name)) expect(mode & 0o077, name).toBe(0)
+  }
+  expect(statSync(home).mode & 0o077).toBe(0)
+})
