@@ -25,6 +25,11 @@ export type Decision =
       readonly requestId: string
       readonly code: RefusalCode
       readonly message: string
+      /**
+       * This very payload was decided before and may have been signed. The platform must not be told that it never will be:
+       * it would give its nonce and coins to another payment.
+       */
+      readonly decidedBefore: boolean
     }
 
 /**
@@ -77,14 +82,17 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
 
 function conclude(examination: Examination, state: SignerState): Decision {
   const { requestId } = examination
-  if (examination.outcome === 'refused') return { outcome: 'refused', requestId, ...examination.refusal }
+  if (examination.outcome === 'refused') {
+    const { refusal, replay } = examination
+    return { outcome: 'refused', requestId, ...refusal, decidedBefore: replay }
+  }
   try {
     const { raw, hash } = signedOnce(examination, state)
     return { outcome: 'signed', requestId, signedTransaction: raw, transactionHash: hash }
   } catch (error) {
     // Nothing left the signer; the decision stays in the journal, and the same request tries again.
     const message = error instanceof Error ? error.message : 'Signing failed'
-    return { outcome: 'refused', requestId, code: 'MALFORMED', message }
+    return { outcome: 'refused', requestId, code: 'MALFORMED', message, decidedBefore: true }
   }
 }
 

@@ -19,7 +19,13 @@ import { utxoFacts } from './utxo/utxo-facts.js'
 
 /** What the checks made of a request. */
 export type Examination =
-  | { readonly outcome: 'refused'; readonly requestId: string; readonly refusal: Refusal }
+  | {
+      readonly outcome: 'refused'
+      readonly requestId: string
+      readonly refusal: Refusal
+      /** Whether this very payload was decided before: then it may have been signed. */
+      readonly replay: boolean
+    }
   | {
       readonly outcome: 'accepted'
       readonly requestId: string
@@ -38,16 +44,26 @@ export type Examination =
 export function examine(checks: CheckList, input: unknown, state: SignerState): Examination {
   const parsed = parseRequest(input)
   if ('reason' in parsed)
-    return { outcome: 'refused', requestId: idOf(input), refusal: refuse('MALFORMED', parsed.reason) }
+    return {
+      outcome: 'refused',
+      requestId: idOf(input),
+      refusal: refuse('MALFORMED', parsed.reason),
+      replay: false,
+    }
   const { request } = parsed
-  const refused = (refusal: Refusal): Examination => ({ outcome: 'refused', requestId: request.id, refusal })
+  let replay = false
+  const refused = (refusal: Refusal): Examination => ({
+    outcome: 'refused',
+    requestId: request.id,
+    refusal,
+    replay,
+  })
   if (!state.policy)
     return refused(refuse('PAUSED', 'policy.json cannot be read; everything is refused until it can'))
   try {
     const payloadHash = hashPayload(request)
     const context = requestContext(request, state, state.policy)
-    const replay =
-      context.record?.intentHash === context.intentHash && context.record.payloads.has(payloadHash)
+    replay = context.record?.intentHash === context.intentHash && context.record.payloads.has(payloadHash)
     const onRequest = walk(checks.request, context, replay)
     if (onRequest) return refused(onRequest)
     const full = payloadContext(context)

@@ -1,0 +1,78 @@
+/** `approve-device`: pins an approver's key in the policy. */
+
+import { createPublicKey } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { Failure } from '../failure.js'
+import { homeAt } from '../home/home.js'
+import { writeFileAtomically } from '../home/write-file-atomically.js'
+import { compilePolicy, type PolicyFile, policySchema } from '../policy/policy.js'
+import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
+import { loadPolicy } from './export-policy.js'
+
+const help = `keyturn-signer approve-device --home DIR --id ID --person PERSON --name NAME --public-key KEY
+
+Pins the Ed25519 key of an approver in policy.json; a running signer takes it from there.
+Check key and person with the approver, not with the platform: from now on this key moves
+money.
+
+  --home DIR         directory of this signer (also KEYTURN_SIGNER_HOME)
+  --id ID            the approver's id at the platform (apr_…)
+  --person PERSON    the person's id at the platform (per_…); two keys of a person count once
+  --name NAME        for people
+  --public-key KEY   32 bytes in base64, or a PEM file
+  --remove           takes the approver out again; only --id is needed`
+
+const RAW_KEY = /^[A-Za-z0-9+/]{43}=$/
+
+/** The command. */
+export const approveDeviceCommand: Command = {
+  help,
+  async run(args) {
+    const options = readOptions(args, {
+      home: { type: 'string' },
+      id: { type: 'string' },
+      person: { type: 'string' },
+      name: { type: 'string' },
+      'public-key': { type: 'string' },
+      remove: { type: 'boolean' },
+    })
+    const home = homeAt(homeOption(options.home))
+    const id = requireOption(options.id, 'id')
+    const { file } = loadPolicy(home.policy)
+    const others = file.approvers.filter((each) => each.approver_id !== id)
+    const approvers = options.remove
+      ? others
+      : [
+          ...others,
+          {
+            approver_id: id,
+            person_id: requireOption(options.person, 'person'),
+            name: requireOption(options.name, 'name'),
+            public_key: readPublicKey(requireOption(options['public-key'], 'public-key')),
+          },
+        ]
+    const changed: PolicyFile = policySchema.parse({ ...file, approvers })
+    try {
+      const { hash } = compilePolicy(changed)
+      writeFileAtomically(home.policy, `${JSON.stringify(changed, null, 2)}\n`)
+      const persons = new Set(changed.approvers.map((each) => each.person_id))
+      printJson({
+        policy_hash: hash,
+        approvers: changed.approvers.length,
+        persons: persons.size,
+        quorum: changed.quorum,
+      })
+    } catch (error) {
+      throw new Failure(error instanceof Error ? error.message : 'The approver cannot be pinned')
+    }
+  },
+}
+
+function readPublicKey(value: string): string {
+  if (RAW_KEY.test(value)) return value
+  const pem = value.startsWith('-----BEGIN') ? value : existsSync(value) ? readFileSync(value, 'utf8') : null
+  if (!pem) throw new Failure('--public-key is neither 32 bytes in base64 nor a PEM file')
+  const { crv, x } = createPublicKey(pem).export({ format: 'jwk' })
+  if (crv !== 'Ed25519' || !x) throw new Failure('--public-key is not an Ed25519 key')
+  return Buffer.from(x, 'base64url').toString('base64')
+}

@@ -1,0 +1,39 @@
+/** What a command of the executable is, and how its options are read. */
+
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { Failure } from '../failure.js'
+
+/** A command with its help. */
+export interface Command {
+  readonly help: string
+  /** @param args - What follows the command's name. */
+  readonly run: (args: readonly string[]) => Promise<void>
+}
+
+/** Reads options strictly. @throws Failure that names the option that is wrong. */
+export function readOptions<T extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: T,
+): ReturnType<typeof parseArgs<{ options: T; strict: true; allowPositionals: false }>>['values'] {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values
+  } catch (error) {
+    throw new Failure(`${error instanceof Error ? error.message : 'The options are wrong'}; see --help`)
+  }
+}
+
+/** The value of an option that must be there. @throws Failure that names it. */
+export function requireOption(value: string | undefined, name: string): string {
+  if (!value) throw new Failure(`--${name} is missing; see --help`)
+  return value
+}
+
+/** The directory of the signer: `--home`, else `KEYTURN_SIGNER_HOME`. @throws Failure without either. */
+export function homeOption(value: string | undefined): string {
+  return requireOption(value ?? process.env.KEYTURN_SIGNER_HOME, 'home')
+}
+
+/** Writes JSON for people and programs to standard output. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}

@@ -1,0 +1,166 @@
+/** The exchange with the platform: claim, decide, answer, for ever. */
+
+import { z } from 'zod'
+import type { ClaimRequest, SigningAnswer } from '../../domain/signer-protocol.js'
+import { type Decision, decideAll } from '../decide.js'
+import { compareJournal } from '../journal/compare-journal.js'
+import type { JournalPosition } from '../journal/journal.js'
+import { log } from '../log.js'
+import type { SignerState } from '../state.js'
+import { type PlatformConnection, PlatformUnavailable } from './platform-connection.js'
+
+/** How long a claim waits for work; also the heartbeat. */
+const WAIT_SECONDS = 25
+/** Beyond the wait, for the way there and back. */
+const CLAIM_MARGIN_MS = 15_000
+const ANSWER_TIMEOUT_MS = 15_000
+const ANSWER_ATTEMPTS = 5
+const FIRST_BACKOFF_MS = 250
+const MAX_BACKOFF_MS = 15_000
+/** A platform that answers at once without work must not be asked in a tight loop. */
+const LEAST_PAUSE_MS = 100
+
+const claimResponse = z.object({
+  known_journal: z.object({ head: z.string().regex(/^[0-9a-f]{64}$/), sequence: z.int().min(0) }),
+  requests: z.array(z.unknown()).max(1_000),
+})
+
+/** What the exchange tells the process around it. */
+export interface ExchangeEvents {
+  /** The platform was heard. */
+  readonly heard: () => void
+  /** The journal is not the one that the platform last saw; from now on `state.locked()` must be true. */
+  readonly lock: (how: 'behind' | 'differs', known: JournalPosition) => void
+}
+
+/**
+ * Serves the platform until `signal` aborts. Connection errors and answers that are not the platform's are waited out.
+ *
+ * @throws when the journal cannot be written: the process must end, and be started again.
+ */
+export async function exchange(options: {
+  readonly connection: PlatformConnection
+  /** Read for every batch, so that a changed policy holds at once. */
+  readonly state: () => SignerState
+  readonly events: ExchangeEvents
+  readonly signal: AbortSignal
+  readonly waitSeconds?: number
+}): Promise<void> {
+  let failures = 0
+  while (!options.signal.aborted) {
+    try {
+      const started = Date.now()
+      const served = await serveOnce(options)
+      failures = 0
+      if (served === 0) await pause(LEAST_PAUSE_MS - (Date.now() - started), options.signal)
+    } catch (error) {
+      if (options.signal.aborted) return
+      if (!(error instanceof PlatformUnavailable)) throw error
+      failures++
+      const wait = backoff(failures)
+      log('warn', 'The platform is not there; trying again', { reason: error.message, wait_ms: wait })
+      await pause(wait, options.signal)
+    }
+  }
+}
+
+/** Claims once and serves what came. @returns How many requests there were. */
+export async function serveOnce(options: Parameters<typeof exchange>[0]): Promise<number> {
+  const { journal } = options.state()
+  const waitSeconds = options.waitSeconds ?? WAIT_SECONDS
+  const claim: ClaimRequest = {
+    journal_head: journal.durable.head,
+    journal_sequence: journal.durable.sequence,
+    wait_seconds: waitSeconds,
+  }
+  const answer = await options.connection.post('/signer/v1/claim', claim, {
+    timeoutMs: waitSeconds * 1_000 + CLAIM_MARGIN_MS,
+    signal: options.signal,
+  })
+  if (answer.status !== 200)
+    throw new PlatformUnavailable(`The platform refused the claim with ${answer.status}`)
+  const parsed = claimResponse.safeParse(answer.body)
+  if (!parsed.success) throw new PlatformUnavailable('The platform answered a claim with something else')
+  options.events.heard()
+  const { known_journal: known, requests } = parsed.data
+  const state = options.state()
+  const comparison = compareJournal(known, state.journal)
+  if (comparison !== 'agrees') options.events.lock(comparison, known)
+  if (requests.length === 0) return 0
+  if (state.policy) await state.approvals.prefetch(requests, state.policy)
+  const decisions = decideAll(requests, state)
+  // All answers of a batch tell the same position, in whatever order they arrive.
+  const { durable } = state.journal
+  await Promise.all(decisions.map((decision) => answerWith(decision, durable, options)))
+  return requests.length
+}
+
+async function answerWith(
+  decision: Decision,
+  journal: JournalPosition,
+  { connection, signal }: Parameters<typeof exchange>[0],
+): Promise<void> {
+  if (decision.requestId === '') return log('error', 'A request without an id was refused')
+  note(decision)
+  if (decision.outcome === 'refused' && decision.decidedBefore) return
+  const body = toAnswer(decision, journal)
+  for (let attempt = 1; attempt <= ANSWER_ATTEMPTS; attempt++) {
+    try {
+      const { status } = await connection.post('/signer/v1/answers', body, { timeoutMs: ANSWER_TIMEOUT_MS })
+      // Whatever the platform makes of it, it has the answer; a request it still wants it hands out again.
+      if (status >= 300)
+        log('warn', 'The platform did not take an answer', { request: decision.requestId, status })
+      if (status < 500) return
+    } catch (error) {
+      if (!(error instanceof PlatformUnavailable)) throw error
+      log('warn', 'An answer could not be delivered', { request: decision.requestId, reason: error.message })
+    }
+    if (signal.aborted) return
+    await pause(backoff(attempt), signal)
+  }
+}
+
+function toAnswer(decision: Decision, journal: JournalPosition): SigningAnswer {
+  const position = { journal_head: journal.head, journal_sequence: journal.sequence }
+  return decision.outcome === 'signed'
+    ? {
+        request_id: decision.requestId,
+        outcome: 'signed',
+        signed_transaction: decision.signedTransaction,
+        transaction_hash: decision.transactionHash,
+        ...position,
+      }
+    : {
+        request_id: decision.requestId,
+        outcome: 'refused',
+        code: decision.code,
+        message: decision.message,
+        ...position,
+      }
+}
+
+function note(decision: Decision): void {
+  if (decision.outcome === 'signed') {
+    log('info', 'Signed', { request: decision.requestId, transaction_hash: decision.transactionHash })
+  } else {
+    log('warn', 'Refused', { request: decision.requestId, code: decision.code, reason: decision.message })
+  }
+}
+
+function backoff(failures: number): number {
+  const wait = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
+  return Math.round(wait * (0.5 + Math.random() / 2))
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds <= 0 || signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, milliseconds)
+    signal.addEventListener('abort', done, { once: true })
+    function done() {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+  })
+}

@@ -1,0 +1,33 @@
+/** The signer's Ed25519 identity, with which it signs what it says to the platform. */
+
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+
+/** DER of a PKCS #8 Ed25519 key up to its 32 bytes (RFC 8410). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+export interface Identity {
+  /** Base64 of the raw 32 bytes. */
+  readonly publicKey: string
+  /** Base64 signature of a text's UTF-8 bytes. */
+  sign(text: string): string
+}
+
+/** Opens an identity. @param seed - Raw 32 bytes. */
+export function openIdentity(seed: Uint8Array): Identity {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
+  const { x } = createPublicKey(key).export({ format: 'jwk' })
+  return {
+    publicKey: Buffer.from(x ?? '', 'base64url').toString('base64'),
+    sign: (text) => sign(null, Buffer.from(text), key).toString('base64'),
+  }
+}
+
+/** A raw Ed25519 public key in base64 as a key that verifies. @throws when it is not 32 bytes. */
+export function ed25519PublicKey(base64: string): KeyObject {
+  const bytes = Buffer.from(base64, 'base64')
+  if (bytes.length !== 32) throw new RangeError('An Ed25519 public key has 32 bytes')
+  return createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: bytes.toString('base64url') },
+    format: 'jwk',
+  })
+}

@@ -1,0 +1,29 @@
+/** The extended public keys that a signer reports, each with the proof that it holds the private key. */
+
+import { createHash } from 'node:crypto'
+import type { Networks } from '../../domain/network.js'
+import { KEY_ROLES, type XpubReport, xpubProofMessage } from '../../domain/signer-protocol.js'
+import type { Keyring } from './keyring.js'
+import { accountPath, formatPath } from './path.js'
+
+/** Version bytes of BIP-32 on Bitcoin's main network, which EVM wallets use too. */
+const MAIN_VERSION = { public: 0x0488b21e, private: 0x0488ade4 }
+
+/** One report a network and role. @param identityPublicKey - Base64; the proof binds the key to it. */
+export function reportXpubs(networks: Networks, keyring: Keyring, identityPublicKey: string): XpubReport[] {
+  return [...networks.values()].flatMap((network) =>
+    KEY_ROLES.map((role): XpubReport => {
+      const derivation = { purpose: network.derivation.purpose, coin_type: network.derivation.coinType }
+      const path = accountPath(derivation, role)
+      const report = {
+        network: network.name,
+        role,
+        path: formatPath(path),
+        xpub: keyring.xpub(path, network.family === 'utxo' ? network.bip32 : MAIN_VERSION),
+        master_fingerprint: keyring.fingerprint,
+      }
+      const digest = createHash('sha256').update(xpubProofMessage(report, identityPublicKey)).digest()
+      return { ...report, proof: Buffer.from(keyring.sign(path, digest)).toString('base64') }
+    }),
+  )
+}

@@ -1,0 +1,56 @@
+/** The customer's executable: `keyturn-signer`. */
+
+import { approveDeviceCommand } from './commands/approve-device.js'
+import type { Command } from './commands/command.js'
+import { exportPolicyCommand } from './commands/export-policy.js'
+import { exportXpubsCommand } from './commands/export-xpubs.js'
+import { initCommand } from './commands/init.js'
+import { runCommand } from './commands/run.js'
+import { statusCommand } from './commands/status.js'
+import { unlockCommand } from './commands/unlock.js'
+import { Failure } from './failure.js'
+import { SIGNER_VERSION } from './version.js'
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  init: initCommand,
+  run: runCommand,
+  status: statusCommand,
+  'export-xpubs': exportXpubsCommand,
+  'export-policy': exportPolicyCommand,
+  'approve-device': approveDeviceCommand,
+  unlock: unlockCommand,
+}
+
+const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and has the last word on every payment
+
+  init             make or restore a seed, enrol at the platform
+  run              serve the platform
+  status           show id, journal, policy, and whether it is paused or locked
+  approve-device   pin an approver's key
+  export-policy    print the policy and its hash
+  export-xpubs     print the extended public keys
+  unlock           accept that a part of the journal is lost
+
+keyturn-signer COMMAND --help says more. docs/signer-protocol.md says everything.`
+
+async function main([name, ...args]: readonly string[]): Promise<void> {
+  if (name === undefined || name === '--help' || name === 'help') return say(HELP)
+  if (name === '--version') return say(SIGNER_VERSION)
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (!command) throw new Failure(`There is no command ${name}; see keyturn-signer --help`)
+  if (args.includes('--help')) return say(command.help)
+  await command.run(args)
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+// Everything written here may end in a file: secrets of others need no world-readable neighbours.
+process.umask(0o077)
+main(process.argv.slice(2)).catch((error: unknown) => {
+  // A stack trace helps nobody whose passphrase is wrong; anything unexpected shows where it came from.
+  const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error)
+  process.stderr.write(`${text}\n`)
+  process.exitCode = 1
+})

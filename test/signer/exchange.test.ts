@@ -1,0 +1,204 @@
+/** The exchange against a platform that loses replies, forges signatures, goes away, and knows another journal. */
+
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { exchange } from '../../signer/exchange/exchange.js'
+import { connectPlatform, PlatformUnavailable } from '../../signer/exchange/platform-connection.js'
+import { openMemoryStore } from '../../signer/journal/journal-store.js'
+import { ed25519PublicKey, type Identity, openIdentity } from '../../signer/keys/identity.js'
+import type { SignerState } from '../../signer/state.js'
+import { btcRequest, ethRequest, makeState, usdtRequest } from './fixture.js'
+import { type PlatformDouble, startPlatform } from './platform-double.js'
+
+let platform: PlatformDouble
+let identity: Identity
+let stop: AbortController
+let running: Promise<void> | null
+let lockedAs: string[]
+
+beforeEach(async () => {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  platform = await startPlatform()
+  identity = openIdentity(randomBytes(32))
+  stop = new AbortController()
+  lockedAs = []
+  const connection = connect()
+  // The double checks request signatures against the identity that enrolled.
+  const xpubs: never[] = []
+  const { status } = await connection.post(
+    '/signer/v1/enrol',
+    { identity_public_key: identity.publicKey, xpubs },
+    { timeoutMs: 5_000 },
+  )
+  expect(status).toBe(201)
+})
+
+afterEach(async () => {
+  stop.abort()
+  await running
+  running = null
+  await platform.close()
+  vi.restoreAllMocks()
+})
+
+function connect() {
+  return connectPlatform({
+    url: platform.url,
+    platformKey: ed25519PublicKey(platform.publicKey),
+    identity,
+    signerId: 'sig_1',
+  })
+}
+
+function serve(state: SignerState): void {
+  running = exchange({
+    connection: connect(),
+    state: () => ({ ...state, locked: () => state.locked() || lockedAs.length > 0 }),
+    signal: stop.signal,
+    waitSeconds: 0,
+    events: { heard: () => {}, lock: (how) => lockedAs.push(how) },
+  })
+}
+
+async function halt(): Promise<void> {
+  stop.abort()
+  await running
+  platform.disconnect()
+}
+
+const answersTo = (id: string) => platform.answers.filter((answer) => answer.request_id === id)
+
+test('signs what it claims and says where its journal stands', async () => {
+  const state = makeState()
+  platform.queue.push(ethRequest(), usdtRequest(), btcRequest())
+  serve(state)
+  await platform.waitFor(() => platform.answers.length === 3)
+  expect(platform.answers.map((answer) => answer.outcome)).toEqual(['signed', 'signed', 'signed'])
+  // One sync for the batch: the three decisions are durable, and no answer claims more.
+  expect(new Set(platform.answers.map((answer) => answer.journal_sequence))).toEqual(new Set([3]))
+  expect(state.journal.knows({ head: platform.answers[0]!.journal_head, sequence: 3 })).toBe(true)
+})
+
+test('answers a request again with the same bytes when the reply to its answer was lost', async () => {
+  serve(makeState())
+  await platform.waitFor(() => platform.claims.length > 0)
+  platform.queue.push(btcRequest())
+  await platform.waitFor(() => answersTo('srq_btc').length === 1)
+  platform.queue.push(btcRequest())
+  await platform.waitFor(() => answersTo('srq_btc').length === 2)
+  const [first, second] = answersTo('srq_btc')
+  expect(first).toMatchObject({ outcome: 'signed' })
+  expect({ ...second, journal_head: '', journal_sequence: 0 }).toEqual({
+    ...first,
+    journal_head: '',
+    journal_sequence: 0,
+  })
+})
+
+test('delivers an answer again when the connection breaks', async () => {
+  platform.queue.push(ethRequest())
+  // The claim goes well, the first two deliveries do not.
+  platform.misbehave.push(undefined as never, 'lost reply', 'server error')
+  serve(makeState())
+  await platform.waitFor(() => answersTo('srq_eth').length === 3)
+  expect(new Set(answersTo('srq_eth').map((answer) => JSON.stringify(answer))).size).toBe(1)
+})
+
+test('carries on when the platform comes back', async () => {
+  platform.misbehave.push('lost reply', 'server error', 'lost reply')
+  serve(makeState())
+  await platform.waitFor(() => platform.claims.length >= 4)
+  platform.queue.push(ethRequest())
+  await platform.waitFor(() => answersTo('srq_eth').length === 1)
+})
+
+test.each(['forged signature', 'no signature'] as const)('signs nothing on a claim with %s', async (how) => {
+  const state = makeState()
+  platform.queue.push(ethRequest())
+  platform.misbehave.push(how)
+  serve(state)
+  await platform.waitFor(() => platform.claims.length >= 2)
+  expect(state.journal.position.sequence).toBe(0)
+  expect(platform.answers).toEqual([])
+})
+
+test('does not believe an answer that was signed for another request', async () => {
+  const connection = connectPlatform({
+    url: platform.url,
+    platformKey: ed25519PublicKey(Buffer.alloc(32, 9).toString('base64')),
+    identity,
+  })
+  await expect(connection.post('/signer/v1/claim', {}, { timeoutMs: 1_000 })).rejects.toThrow(
+    PlatformUnavailable,
+  )
+})
+
+test('locks itself when the platform saw entries that a restored journal does not hold', async () => {
+  const store = openMemoryStore()
+  const before = makeState({ store })
+  platform.queue.push(ethRequest())
+  serve(before)
+  await platform.waitFor(() => platform.answers.length === 1)
+  await halt()
+
+  // The platform remembers; the disk was restored from before anything was signed.
+  platform.knownJournal = { head: platform.answers[0]!.journal_head, sequence: 1 }
+  stop = new AbortController()
+  const restored = makeState()
+  platform.queue.push(ethRequest({ payload: { nonce: 9 } }))
+  serve(restored)
+  await platform.waitFor(() => platform.answers.length === 2)
+  expect(platform.answers[1]).toMatchObject({ outcome: 'refused', code: 'JOURNAL_STALE' })
+  expect(lockedAs).toContain('behind')
+  expect(restored.journal.position.sequence).toBe(0)
+})
+
+test('locks itself when another entry stands at the platform’s place', async () => {
+  const state = makeState()
+  platform.queue.push(ethRequest())
+  serve(state)
+  await platform.waitFor(() => platform.answers.length === 1)
+  platform.knownJournal = { head: 'ab'.repeat(32), sequence: 1 }
+  platform.queue.push(usdtRequest())
+  await platform.waitFor(() => platform.answers.length === 2)
+  expect(platform.answers[1]).toMatchObject({ outcome: 'refused', code: 'JOURNAL_STALE' })
+  expect(lockedAs).toContain('differs')
+})
+
+test('does not tell the platform that it refuses what it may have signed before', async () => {
+  const state = makeState()
+  platform.queue.push(ethRequest())
+  serve(state)
+  await platform.waitFor(() => platform.answers.length === 1)
+  await halt()
+  stop = new AbortController()
+  platform.queue.push(ethRequest(), usdtRequest())
+  serve({ ...state, paused: () => true })
+  await platform.waitFor(() => answersTo('srq_usdt').length === 1)
+  expect(answersTo('srq_usdt')[0]).toMatchObject({ outcome: 'refused', code: 'PAUSED' })
+  const claims = platform.claims.length
+  await platform.waitFor(() => platform.claims.length > claims)
+  expect(answersTo('srq_eth')).toHaveLength(1)
+})
+
+test('ends when the journal cannot be written, instead of signing without one', async () => {
+  const memory = openMemoryStore()
+  const broken = {
+    ...memory,
+    sync: () => {
+      throw new Error('disk')
+    },
+  }
+  platform.queue.push(ethRequest())
+  serve(makeState({ store: broken }))
+  await expect(running).rejects.toThrow('disk')
+  running = null
+  expect(platform.answers).toEqual([])
+})
+
+test('stops when it is told to', async () => {
+  serve(makeState())
+  await platform.waitFor(() => platform.claims.length > 0)
+  stop.abort()
+  await running
+})

@@ -1,0 +1,141 @@
+/** A small platform for tests: answers as the protocol says, and misbehaves when told to. */
+
+import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { requestMessage } from '../../domain/request-signature.js'
+import type {
+  ClaimRequest,
+  EnrolRequest,
+  SigningAnswer,
+  SigningRequest,
+} from '../../domain/signer-protocol.js'
+import { ed25519PublicKey } from '../../signer/keys/identity.js'
+
+/** What happens to one answer of the platform. */
+export type Misbehaviour = 'lost reply' | 'forged signature' | 'no signature' | 'server error' | 'refused'
+
+export interface PlatformDouble {
+  readonly url: string
+  readonly token: string
+  /** Base64. */
+  readonly publicKey: string
+  /** Misbehaves in this order, then behaves. */
+  readonly misbehave: Misbehaviour[]
+  readonly enrolments: EnrolRequest[]
+  readonly claims: ClaimRequest[]
+  readonly answers: SigningAnswer[]
+  /** Hands these out at the next claim. */
+  readonly queue: SigningRequest[]
+  knownJournal: { head: string; sequence: number }
+  /** What the enrolment's answer has besides the honest fields. */
+  enrolment: Record<string, unknown>
+  waitFor<T>(what: () => T | undefined | false): Promise<T>
+  /** Breaks every connection, so that no request of a stopped signer is still served. */
+  disconnect(): void
+  close(): Promise<void>
+}
+
+export async function startPlatform(): Promise<PlatformDouble> {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const stranger = generateKeyPairSync('ed25519').privateKey
+  const { x } = publicKey.export({ format: 'jwk' })
+  let enrolled: string | null = null
+
+  const server = createServer((request, response) => {
+    // A client that goes away in the middle of a request is nothing to answer.
+    serve(request, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const raw = Buffer.concat(chunks)
+    const body = JSON.parse(raw.toString('utf8'))
+    const [status, answer] = handle(request, raw, body)
+    const how = double.misbehave.shift()
+    if (how === 'lost reply') return void request.socket.destroy()
+    const text = JSON.stringify(
+      how === 'refused' ? { success: false, error: { code: 'X', message: 'no' } } : answer,
+    )
+    const message = Buffer.from(`keyturn-platform-v1\n${request.headers['x-nonce']}\n${text}`)
+    const signature = sign(null, message, how === 'forged signature' ? stranger : privateKey).toString(
+      'base64',
+    )
+    response.writeHead(how === 'server error' ? 503 : how === 'refused' ? 422 : status, {
+      'content-type': 'application/json',
+      ...(how === 'no signature' ? {} : { 'x-platform-signature': signature }),
+    })
+    response.end(text)
+  }
+
+  function handle(request: IncomingMessage, raw: Buffer, body: unknown): [number, unknown] {
+    const path = request.url ?? ''
+    const identity =
+      path === '/signer/v1/enrol' ? (body as EnrolRequest).identity_public_key : (enrolled ?? '')
+    const message = requestMessage({
+      timestamp: String(request.headers['x-timestamp']),
+      nonce: String(request.headers['x-nonce']),
+      method: 'POST',
+      path,
+      body: raw,
+    })
+    const signature = Buffer.from(String(request.headers['x-signature']), 'base64')
+    if (!verify(null, Buffer.from(message), ed25519PublicKey(identity), signature))
+      return [401, { success: false }]
+    if (path === '/signer/v1/enrol') {
+      double.enrolments.push(body as EnrolRequest)
+      if (enrolled !== null && enrolled !== identity) {
+        const error = { code: 'INVALID_ENROLMENT', message: 'This token was used' }
+        return [422, { success: false, error }]
+      }
+      enrolled = identity
+      const data = {
+        signer_id: 'sig_1',
+        merchant_id: 'mer_1',
+        platform_public_key: double.publicKey,
+        wallets: [],
+        ...double.enrolment,
+      }
+      return [201, { success: true, data }]
+    }
+    if (path === '/signer/v1/claim') {
+      double.claims.push(body as ClaimRequest)
+      return [
+        200,
+        { success: true, data: { known_journal: double.knownJournal, requests: double.queue.splice(0) } },
+      ]
+    }
+    double.answers.push(body as SigningAnswer)
+    return [200, { success: true, data: {} }]
+  }
+
+  const { port } = server.address() as AddressInfo
+  const double: PlatformDouble = {
+    url: `http://127.0.0.1:${port}`,
+    token: `ket_${randomBytes(18).toString('base64url')}.${x}`,
+    publicKey: Buffer.from(x ?? '', 'base64url').toString('base64'),
+    misbehave: [],
+    enrolments: [],
+    claims: [],
+    answers: [],
+    queue: [],
+    knownJournal: { head: '0'.repeat(64), sequence: 0 },
+    enrolment: {},
+    async waitFor(what) {
+      for (;;) {
+        const found = what()
+        if (found) return found
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    },
+    disconnect: () => server.closeAllConnections(),
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections()
+        server.close(() => resolve())
+      }),
+  }
+  return double
+}
