@@ -1,17 +1,36 @@
 import { defineConfig } from 'vitest/config'
 
-const shared = {
-  pool: 'forks',
-  globalSetup: ['test/support/global-setup.ts'],
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
-} as const
+/** Tests that start whole stacks: alone, after all others, so that they measure nothing but themselves. */
+const STACK_TESTS = ['test/local/start.test.ts', 'test/faults/**/*.test.ts']
 
 export default defineConfig({
   test: {
-    // Two files at a time, each in a process of its own, on real parts.
-    maxWorkers: 2,
-    ...shared,
-    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: STACK_TESTS,
+          globalSetup: ['test/support/global-setup.ts'],
+          // Two files at a time, each in a process of its own, on real parts.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'stack',
+          include: STACK_TESTS,
+          globalSetup: ['test/support/global-setup.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
