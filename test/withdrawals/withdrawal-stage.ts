@@ -4,8 +4,10 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
+import { follow } from '../../activities/chain/follow.js'
 import { createWithdrawalActivities } from '../../activities/withdrawal.js'
 import { createWithdrawalChainActivities } from '../../activities/withdrawal-chain.js'
+import { createWorkflowGate } from '../../activities/workflow-gate.js'
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { createAdapter } from '../../chains/create-adapter.js'
 import { parseNetworks } from '../../config/load-networks.js'
@@ -22,6 +24,8 @@ import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } 
 import type { TestTemporal } from '../support/temporal.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
 
+const silent = { info() {}, warn() {}, error() {} }
+
 export interface TestPerson {
   readonly id: string
   readonly approverId: string
@@ -32,7 +36,7 @@ export interface TestPerson {
 export interface WithdrawalStageOptions {
   /** Text of `networks.yml` with real URLs. */
   readonly networks: Networks
-  readonly temporal?: TestTemporal
+  readonly temporal?: Pick<TestTemporal, 'address' | 'namespace' | 'client'>
   readonly environment?: Record<string, string>
   /** Wraps an adapter to make its node misbehave. */
   readonly wrap?: (adapter: ChainAdapter) => ChainAdapter
@@ -60,6 +64,9 @@ export interface TestWithdrawals {
   /** Waits for a stage; @throws when it ends elsewhere. */
   until(id: string, stage: WithdrawalStage, seconds?: number): Promise<WithdrawalView>
   startWorker(): Promise<{ stop(): Promise<void> }>
+  stopWorkers(): Promise<void>
+  /** Follows the chains as the watcher does, until closed; deposits are recorded, their workflows not started. */
+  follow(): void
   /** Balance of a ledger account in base units as the ledger signs it. */
   balance(network: string, coin: string, kind: string, owner: string): Promise<bigint>
   close(): Promise<void>
@@ -123,6 +130,8 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
     [...networks.values()].map((network) => [network.name, wrap(createAdapter(network))] as const),
   )
   const workers: { stop(): Promise<void> }[] = []
+  const following: Promise<void>[] = []
+  const closing = new AbortController()
 
   const stage: TestWithdrawals = {
     api,
@@ -201,10 +210,27 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       }
     },
     async startWorker() {
-      if (!temporal) throw new Error('no Temporal')
-      const worker = await startWorker(temporal, api, networks, adapters)
+      const worker = await startWorker(requireTemporal(temporal), api, networks, adapters)
       workers.push(worker)
       return worker
+    },
+    async stopWorkers() {
+      await Promise.all(workers.splice(0).map((worker) => worker.stop()))
+    },
+    follow() {
+      const gate = createWorkflowGate(requireTemporal(temporal).client.workflow)
+      for (const adapter of adapters.values()) {
+        following.push(
+          follow({
+            sql,
+            adapter,
+            gate: { ...gate, startDeposit: async () => {} },
+            log: silent,
+            signal: closing.signal,
+            until: Number.POSITIVE_INFINITY,
+          }),
+        )
+      }
     },
     async balance(network, coin, kind, owner) {
       const [row] = await sql<{ balance: bigint }[]>`
@@ -213,12 +239,19 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       return row?.balance ?? 0n
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.stop()))
+      closing.abort()
+      await Promise.all(following)
+      await stage.stopWorkers()
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()))
       await api.database.drop()
     },
   }
   return stage
+}
+
+function requireTemporal<T>(temporal: T | undefined): T {
+  if (!temporal) throw new Error('This needs a Temporal server')
+  return temporal
 }
 
 async function newPerson(api: TestApi, name: string): Promise<TestPerson> {
@@ -234,7 +267,7 @@ async function newPerson(api: TestApi, name: string): Promise<TestPerson> {
 
 /** Core and chain queues in this process; `stop()` ends them as a deployment would. */
 async function startWorker(
-  temporal: TestTemporal,
+  temporal: Pick<TestTemporal, 'address' | 'namespace'>,
   api: TestApi,
   networks: Networks,
   adapters: ReadonlyMap<string, ChainAdapter>,
