@@ -1,11 +1,22 @@
 /** How activities reach other workflows: started by row, signalled by id. */
 
 import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
-import { type DepositInput, startDeposit } from '../workflows/start.js'
+import {
+  type ChainWatcherInput,
+  type DepositInput,
+  startChainWatcher,
+  startDeposit,
+  startWithdrawal,
+  type WithdrawalInput,
+} from '../workflows/start.js'
 
 export interface WorkflowGate {
   /** Starts the workflow of a deposit, or finds it running. */
   startDeposit(input: DepositInput): Promise<void>
+  /** Starts the workflow of a withdrawal, or finds it, running or closed. */
+  startWithdrawal(input: WithdrawalInput): Promise<void>
+  /** Starts the watcher of a chain, or finds it running. */
+  startChainWatcher(input: ChainWatcherInput): Promise<void>
   /** Signals a workflow. @returns False when none of this id is running. */
   signal(workflowId: string, signal: string, ...args: unknown[]): Promise<boolean>
 }
@@ -14,6 +25,8 @@ export interface WorkflowGate {
 export function createWorkflowGate(client: WorkflowClient): WorkflowGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
+    startWithdrawal: (input) => startWithdrawal(client, input),
+    startChainWatcher: (input) => startChainWatcher(client, input),
     async signal(workflowId, signal, ...args) {
       try {
         await client.getHandle(workflowId).signal(signal, ...args)

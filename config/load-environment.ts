@@ -35,6 +35,8 @@ const schema = z.object({
     .string()
     .default('core,chain,webhooks,sealer')
     .transform((text) => text.split(',').map((each) => each.trim())),
+  /** Path of the workflows' code made by `npm run build`; none means that it is made at the first start and kept. */
+  KEYTURN_WORKFLOW_BUNDLE: z.string().optional(),
   KEYTURN_WEBHOOK_RETRY_INTERVAL: duration('5m'),
   KEYTURN_WEBHOOK_RETRY_WINDOW: duration('24h'),
   KEYTURN_WEBHOOK_TIMEOUT: duration('15s'),

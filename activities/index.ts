@@ -1,0 +1,8 @@
+/** Every factory of activities. */
+
+export { createChainWatcherActivities } from './chain-watcher.js'
+export { createDepositActivities, createScreeningActivities } from './deposit.js'
+export { createSweeperActivities } from './sweeper.js'
+export { createWebhookDeliveryActivities } from './webhook-delivery.js'
+export { createWithdrawalActivities } from './withdrawal.js'
+export { createWithdrawalChainActivities } from './withdrawal-chain.js'

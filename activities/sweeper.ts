@@ -1,0 +1,123 @@
+/** What the sweeper does: whatever has a row and no workflow gets one, whatever was not signalled is signalled, the stale is deleted. */
+
+import { purgeNonces } from '../db/api-keys/purge-nonces.js'
+import { markApprovalSignalled } from '../db/approvals/mark-approval-signalled.js'
+import { unsignalledApprovals } from '../db/approvals/unsignalled-approvals.js'
+import type { Sql } from '../db/connect.js'
+import { purgeRequests } from '../db/idempotency/purge-requests.js'
+import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
+import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
+import { markWithdrawalStarted } from '../db/withdrawals/mark-withdrawal-started.js'
+import { unstartedWithdrawals } from '../db/withdrawals/unstarted-withdrawals.js'
+import type { Networks } from '../domain/network.js'
+import { withdrawalId } from '../workflows/ids.js'
+import { dispatchPending } from './chain/dispatch-pending.js'
+import type { Logger } from './logger.js'
+import { mapConcurrently } from './map-concurrently.js'
+import type { WorkflowGate } from './workflow-gate.js'
+
+export interface SweeperDeps {
+  readonly sql: Sql
+  readonly networks: Networks
+  readonly gate: WorkflowGate
+  readonly log: Logger
+  /** Milliseconds after which a signal that changed nothing is sent again. */
+  readonly signalAgainAfterMs: number
+  /** Milliseconds that a row may wait before the sweeper takes it up, so that it does not race the API. */
+  readonly graceMs: number
+  /** `KEYTURN_SIGNER_OFFLINE_AFTER`, in milliseconds. */
+  readonly signerOfflineAfterMs: number
+  /** `KEYTURN_IDEMPOTENCY_WINDOW`, in milliseconds. */
+  readonly idempotencyWindowMs: number
+  /** `KEYTURN_WEBHOOK_RETRY_INTERVAL`, in milliseconds. */
+  readonly webhookRetryIntervalMs: number
+}
+
+/** What a sweep repaired; all zero when nothing was broken. */
+export interface Swept {
+  readonly deposits: number
+  readonly signals: number
+  readonly withdrawals: number
+  readonly approvals: number
+  readonly deliveries: number
+  readonly signersOffline: number
+}
+
+/** Calls to Temporal under way at a time. */
+const CONCURRENCY = 16
+/** An attempt may be late when its endpoint has much under way; so late that its workflow must be gone. */
+const OVERDUE_INTERVALS = 4
+const OVERDUE_MS = 3_600_000
+
+export type SweeperActivities = ReturnType<typeof createSweeperActivities>
+
+/** What the workflow `sweeper` asks the world to do. */
+export function createSweeperActivities(deps: SweeperDeps) {
+  const { sql, networks, gate, log } = deps
+  return {
+    /** Sweeps once. Each part is tried whatever became of the others. @throws After all, when one failed. */
+    async sweep(): Promise<Swept> {
+      const failures: unknown[] = []
+      const attempt = async (part: string, run: () => Promise<number>): Promise<number> => {
+        try {
+          return await run()
+        } catch (error) {
+          failures.push(error)
+          log.warn({ err: error, part }, 'A part of the sweep failed; the next one tries again')
+          return 0
+        }
+      }
+      let deposits = 0
+      let signals = 0
+      for (const network of networks.values()) {
+        await attempt('watchers', async () => {
+          await gate.startChainWatcher({ network: network.name })
+          return 0
+        })
+        await attempt('deposits', async () => {
+          const again = new Date(Date.now() - deps.signalAgainAfterMs)
+          const done = await dispatchPending(sql, network, gate, again)
+          deposits += done.started
+          signals += done.signalled
+          return 0
+        })
+      }
+      const swept = {
+        deposits,
+        signals,
+        withdrawals: await attempt('withdrawals', () => startWithdrawals(deps)),
+        approvals: await attempt('approvals', () => signalApprovals(deps)),
+        deliveries: await attempt('deliveries', () =>
+          resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
+        ),
+        signersOffline: await attempt(
+          'signers',
+          async () => (await markOfflineSigners(sql, deps.signerOfflineAfterMs)).length,
+        ),
+      }
+      await attempt('nonces', () => purgeNonces(sql))
+      await attempt('idempotency keys', () => purgeRequests(sql, deps.idempotencyWindowMs))
+      if (failures.length > 0) throw failures[0]
+      return swept
+    },
+  }
+}
+
+async function startWithdrawals({ sql, networks, gate, graceMs }: SweeperDeps): Promise<number> {
+  const pending = await unstartedWithdrawals(sql, networks, graceMs)
+  await mapConcurrently(pending, CONCURRENCY, async (input) => {
+    await gate.startWithdrawal(input)
+    await markWithdrawalStarted(sql, input.id)
+  })
+  return pending.length
+}
+
+async function signalApprovals({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
+  const pending = await unsignalledApprovals(sql, graceMs)
+  await mapConcurrently(pending, CONCURRENCY, async ({ id, subjectId, approval }) => {
+    // A workflow that is closed has nothing left to decide.
+    await gate.signal(withdrawalId(subjectId), 'decide', approval)
+    await markApprovalSignalled(sql, id)
+  })
+  return pending.length
+}

@@ -1,0 +1,44 @@
+/** Decisions that are stored and did not reach their workflow yet. */
+
+import type { Approval, Decision } from '../../domain/approval.js'
+import type { Queryable } from '../connect.js'
+
+/** Taken at a time; the next sweep takes the next. */
+const BATCH = 500
+
+export interface UnsignalledApproval {
+  readonly id: string
+  readonly subjectType: string
+  readonly subjectId: string
+  readonly approval: Approval
+}
+
+/** The oldest first; `olderThanMs` leaves alone what the API is signalling right now. */
+export async function unsignalledApprovals(
+  sql: Queryable,
+  olderThanMs: number,
+): Promise<UnsignalledApproval[]> {
+  const rows = await sql<
+    {
+      id: string
+      subject_type: string
+      subject_id: string
+      approver_id: string
+      person_id: string
+      decision: Decision
+      intent_hash: string
+      signed_at: string
+      signature: string
+    }[]
+  >`
+    SELECT id, subject_type, subject_id, approver_id, person_id, decision, intent_hash, signed_at, signature
+    FROM approvals
+    WHERE signalled_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+    ORDER BY created_at LIMIT ${BATCH}`
+  return rows.map(({ id, subject_type, subject_id, ...approval }) => ({
+    id,
+    subjectType: subject_type,
+    subjectId: subject_id,
+    approval: { ...approval },
+  }))
+}

@@ -1,0 +1,173 @@
+/** The Temporal workers of a process: one for each task queue that its roles name. */
+
+import type { WorkflowClient } from '@temporalio/client'
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
+import { createSender, type Sender } from '../activities/egress/create-sender.js'
+import { createEndpointGate } from '../activities/egress/endpoint-gate.js'
+import { createTargetPolicy } from '../activities/egress/target-policy.js'
+import {
+  createChainWatcherActivities,
+  createDepositActivities,
+  createScreeningActivities,
+  createSweeperActivities,
+  createWebhookDeliveryActivities,
+  createWithdrawalActivities,
+  createWithdrawalChainActivities,
+} from '../activities/index.js'
+import type { Logger } from '../activities/logger.js'
+import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/webhook-delivery.js'
+import { createWorkflowGate } from '../activities/workflow-gate.js'
+import type { ChainAdapter } from '../chains/adapter.js'
+import type { Environment } from '../config/load-environment.js'
+import type { Sql } from '../db/connect.js'
+import type { Networks } from '../domain/network.js'
+import { TASK_QUEUE, type TaskQueue } from '../workflows/task-queues.js'
+
+export interface WorkerParts {
+  readonly environment: Environment
+  readonly networks: Networks
+  readonly sql: Sql
+  /** By network name. */
+  readonly adapters: ReadonlyMap<string, ChainAdapter>
+  readonly connection: NativeConnection
+  readonly workflowClient: WorkflowClient
+  readonly log: Logger
+  /** Path of the workflows' code (`loadWorkflowBundle`). */
+  readonly bundle: string
+  /** Aborted when the process is asked to stop. */
+  readonly stopping: AbortSignal
+}
+
+export interface CreatedWorkers {
+  readonly workers: readonly Worker[]
+  /** Closes what activities hold open; call it when the workers have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * Workflow tasks run in one thread, so few slots are enough and more pollers only help until the server is busy; a cached
+ * workflow takes about 1 MB, and one that is not cached is replayed from its short history.
+ */
+const WORKFLOW_OPTIONS = {
+  maxConcurrentWorkflowTaskExecutions: 40,
+  maxCachedWorkflows: 500,
+  workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 20 },
+} as const
+const ACTIVITY_POLLERS = { type: 'autoscaling', initial: 5, maximum: 20 } as const
+/** Local activities are Postgres transactions: more at once than connections only wait. */
+const LOCAL_ACTIVITIES = 50
+/** Watchers and withdrawals that wait for their signer hold a slot each without doing much. */
+const CHAIN_ACTIVITIES = 500
+
+/** Creates the workers of the process's roles; `sealer` is no Temporal worker. */
+export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
+  let sender: Sender | null = null
+  const workers: Worker[] = []
+  for (const role of roles) {
+    if (role === TASK_QUEUE.core)
+      workers.push(await Worker.create({ ...common(parts, role), ...coreOptions(parts) }))
+    if (role === TASK_QUEUE.chain)
+      workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts) }))
+    if (role === TASK_QUEUE.webhooks) {
+      sender ??= createSender({
+        policy: createTargetPolicy({
+          allowCidrs: parts.environment.KEYTURN_WEBHOOK_ALLOW_CIDRS,
+          allowHttp: parts.environment.KEYTURN_WEBHOOK_ALLOW_HTTP,
+        }),
+        timeoutMs: parts.environment.KEYTURN_WEBHOOK_TIMEOUT,
+      })
+      workers.push(await Worker.create({ ...common(parts, role), ...webhookOptions(parts, sender) }))
+    }
+  }
+  return {
+    workers,
+    async close() {
+      await sender?.close()
+    },
+  }
+}
+
+function common({ connection, environment }: WorkerParts, taskQueue: TaskQueue) {
+  return {
+    connection,
+    namespace: environment.KEYTURN_TEMPORAL_NAMESPACE,
+    taskQueue,
+    // Orderly: what is under way may end; what does not is another worker's by its heartbeat.
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '20s',
+  } satisfies WorkerOptions
+}
+
+function coreOptions({ sql, networks, environment, workflowClient, log, bundle }: WorkerParts) {
+  return {
+    workflowBundle: { codePath: bundle },
+    activities: {
+      ...createDepositActivities({ sql, networks, screeningUrl: environment.KEYTURN_SCREENING_URL ?? null }),
+      ...createWithdrawalActivities({
+        sql,
+        networks,
+        rebroadcastMs: environment.KEYTURN_REBROADCAST_INTERVAL,
+      }),
+      ...createSweeperActivities({
+        sql,
+        networks,
+        gate: createWorkflowGate(workflowClient),
+        log,
+        signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
+        graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),
+        signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
+        idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
+        webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
+      }),
+    },
+    ...WORKFLOW_OPTIONS,
+    maxConcurrentLocalActivityExecutions: LOCAL_ACTIVITIES,
+    maxConcurrentActivityTaskExecutions: LOCAL_ACTIVITIES,
+    activityTaskPollerBehavior: ACTIVITY_POLLERS,
+  } satisfies Omit<WorkerOptions, 'taskQueue'>
+}
+
+function chainOptions(parts: WorkerParts) {
+  const { sql, networks, adapters, environment, workflowClient, log, stopping } = parts
+  return {
+    activities: {
+      ...createChainWatcherActivities({
+        sql,
+        adapter(network) {
+          const adapter = adapters.get(network)
+          if (!adapter) throw new Error(`Network ${network} is not enabled in this worker`)
+          return adapter
+        },
+        gate: createWorkflowGate(workflowClient),
+        log,
+        stopping,
+      }),
+      ...createScreeningActivities({
+        sql,
+        networks,
+        screeningUrl: environment.KEYTURN_SCREENING_URL ?? null,
+      }),
+      ...createWithdrawalChainActivities({ sql, networks, adapters }),
+    },
+    maxConcurrentActivityTaskExecutions: CHAIN_ACTIVITIES,
+    activityTaskPollerBehavior: ACTIVITY_POLLERS,
+  } satisfies Omit<WorkerOptions, 'taskQueue'>
+}
+
+function webhookOptions({ sql, environment, bundle }: WorkerParts, sender: Sender) {
+  return {
+    // Workflow and activity share the queue, so that the first attempt is handed over without the server.
+    workflowBundle: { codePath: bundle },
+    activities: createWebhookDeliveryActivities({
+      sql,
+      masterKey: environment.KEYTURN_MASTER_KEY,
+      sender,
+      gate: createEndpointGate({ maxDelayMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL }),
+      retryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
+      retryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,
+    }),
+    ...WORKFLOW_OPTIONS,
+    maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
+    activityTaskPollerBehavior: ACTIVITY_POLLERS,
+  } satisfies Omit<WorkerOptions, 'taskQueue'>
+}

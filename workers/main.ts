@@ -1,0 +1,156 @@
+/** A worker process: serves the task queues that KEYTURN_WORKER_ROLES names, and runs the sealer where it is one of them. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, Connection } from '@temporalio/client'
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
+import { pino } from 'pino'
+import type { ChainAdapter } from '../chains/adapter.js'
+import { createAdapter } from '../chains/create-adapter.js'
+import { loadEnvironment } from '../config/load-environment.js'
+import { loadNetworks } from '../config/load-networks.js'
+import { connect } from '../db/connect.js'
+import { migrate } from '../db/migrate.js'
+import { TASK_QUEUE } from '../workflows/task-queues.js'
+import { createWorkers } from './create-workers.js'
+import { loadWorkflowBundle } from './load-workflow-bundle.js'
+import { registerSearchAttributes, scheduleSweeper, startChainWatchers } from './prepare-namespace.js'
+import { startSealer } from './sealer.js'
+
+/** Local activities, the watcher and the sealer share it. */
+const POOL_SIZE = 20
+const RETRY_MS = 1_000
+const ROLES: readonly string[] = [...Object.values(TASK_QUEUE), 'sealer']
+
+const environment = loadEnvironment()
+const log = pino({ name: 'worker', level: environment.KEYTURN_LOG_LEVEL })
+const stopping = new AbortController()
+
+async function main(): Promise<void> {
+  const roles = environment.KEYTURN_WORKER_ROLES
+  const unknown = roles.filter((role) => !ROLES.includes(role))
+  if (unknown.length > 0)
+    throw new Error(`KEYTURN_WORKER_ROLES: ${unknown.join(', ')} is none of ${ROLES.join(', ')}`)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (!stopping.signal.aborted) log.info({ signal }, 'stopping')
+      stopping.abort()
+    })
+  }
+  // We stop the workers ourselves, in our order.
+  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN', toPino) })
+
+  const networks = await loadNetworks()
+  const sql = connect(environment.KEYTURN_DATABASE_URL, {
+    max: POOL_SIZE,
+    name: `keyturn-worker ${roles.join(',')}`,
+  })
+  const client = new Client({
+    connection: Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS }),
+    namespace: environment.KEYTURN_TEMPORAL_NAMESPACE,
+  })
+  const closing: (() => Promise<unknown>)[] = [() => sql.end({ timeout: 2 }), () => client.connection.close()]
+  try {
+    await persist('PostgreSQL', () => migrate(sql))
+    if (roles.includes('sealer')) {
+      const sealer = await persist('PostgreSQL', () =>
+        startSealer({ sql, workflowClient: () => client.workflow, log }),
+      )
+      closing.unshift(() => sealer.stop())
+    }
+    const queues = roles.filter((role) => role !== 'sealer')
+    if (queues.length > 0) await serve(queues, { networks, sql, client, closing })
+    else await stopped()
+  } finally {
+    for (const close of closing) await close().catch(() => {})
+  }
+}
+
+interface Served {
+  readonly networks: Awaited<ReturnType<typeof loadNetworks>>
+  readonly sql: ReturnType<typeof connect>
+  readonly client: Client
+  readonly closing: (() => Promise<unknown>)[]
+}
+
+async function serve(queues: readonly string[], { networks, sql, client, closing }: Served): Promise<void> {
+  const runsWorkflows = queues.some((queue) => queue !== TASK_QUEUE.chain)
+  const bundle = runsWorkflows ? await loadWorkflowBundle(environment.KEYTURN_WORKFLOW_BUNDLE ?? null) : ''
+  const connection = await persist('Temporal', () =>
+    NativeConnection.connect({ address: environment.KEYTURN_TEMPORAL_ADDRESS }),
+  )
+  closing.push(() => connection.close())
+  await persist('Temporal', async () => {
+    await registerSearchAttributes(client.connection as Connection, environment.KEYTURN_TEMPORAL_NAMESPACE)
+    await scheduleSweeper(client, environment.KEYTURN_SWEEP_INTERVAL)
+    await startChainWatchers(client, networks)
+  })
+  const adapters = new Map<string, ChainAdapter>()
+  if (queues.includes(TASK_QUEUE.chain)) {
+    for (const network of networks.values()) adapters.set(network.name, createAdapter(network))
+  }
+  const { workers, close } = await persist('Temporal', () =>
+    createWorkers(
+      {
+        environment,
+        networks,
+        sql,
+        adapters,
+        connection,
+        workflowClient: client.workflow,
+        log,
+        bundle,
+        stopping: stopping.signal,
+      },
+      queues,
+    ),
+  )
+  closing.unshift(close, ...[...adapters.values()].map((adapter) => () => adapter.close()))
+  if (stopping.signal.aborted) return
+  stopping.signal.addEventListener('abort', () => {
+    for (const worker of workers) worker.shutdown()
+  })
+  log.info({ queues }, 'serving')
+  // When one ends with an error, the process does: whoever keeps it starts it anew.
+  await Promise.all(workers.map((worker) => worker.run()))
+}
+
+/** Tries until it works or the process is told to stop: the other parts may start later than we do, or be restarted. */
+async function persist<T>(part: string, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (stopping.signal.aborted || !isOutage(error)) throw error
+      log.warn({ error: String(error) }, `${part} cannot be used yet; trying again`)
+      await sleep(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  }
+}
+
+/** Everything that another start of the same code may get past; a changed migration or a wrong type is not. */
+function isOutage(error: unknown): boolean {
+  return !(
+    error instanceof Error && /was changed after it was applied|exist and are no keywords/.test(error.message)
+  )
+}
+
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    if (stopping.signal.aborted) resolve()
+    stopping.signal.addEventListener('abort', () => resolve())
+  })
+}
+
+function toPino(entry: { level: string; message: string; meta?: object | undefined }): void {
+  const write = entry.level === 'ERROR' ? log.error : log.warn
+  write.call(log, entry.meta ?? {}, entry.message)
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    if (stopping.signal.aborted) process.exit(0)
+    log.fatal({ err: error }, 'the worker ended')
+    process.exit(1)
+  },
+)

@@ -1,0 +1,57 @@
+/** What must be in a Temporal namespace before the first workflow: search attributes, the watchers and the sweeper's schedule. */
+
+import {
+  type Client,
+  type Connection,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client'
+import type { Networks } from '../domain/network.js'
+import { SWEEPER_SCHEDULE_ID } from '../workflows/ids.js'
+import { SEARCH_ATTRIBUTE, startChainWatcher } from '../workflows/start.js'
+import { TASK_QUEUE } from '../workflows/task-queues.js'
+
+/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+const KEYWORD = 2
+
+/** Registers our search attributes where they are missing. @throws Error when one of them is registered as another type. */
+export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
+  const names = Object.values(SEARCH_ATTRIBUTE).map((attribute) => attribute.name)
+  const wrong = names.filter(
+    (name) => customAttributes?.[name] !== undefined && customAttributes[name] !== KEYWORD,
+  )
+  if (wrong.length > 0) throw new Error(`Search attributes ${wrong.join(', ')} exist and are no keywords`)
+  const missing = names.filter((name) => customAttributes?.[name] === undefined)
+  if (missing.length === 0) return
+  await connection.operatorService.addSearchAttributes({
+    namespace,
+    searchAttributes: Object.fromEntries(missing.map((name) => [name, KEYWORD])),
+  })
+}
+
+/** Makes the sweeper's schedule, or gives it the interval that is configured now. */
+export async function scheduleSweeper(client: Client, intervalMs: number): Promise<void> {
+  const spec = { intervals: [{ every: intervalMs }] }
+  const action = {
+    type: 'startWorkflow',
+    workflowType: 'sweeper',
+    workflowId: SWEEPER_SCHEDULE_ID,
+    taskQueue: TASK_QUEUE.core,
+    staticSummary: 'Starts and signals what a crash left behind',
+  } as const
+  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1m' } as const
+  try {
+    await client.schedule.create({ scheduleId: SWEEPER_SCHEDULE_ID, spec, action, policies })
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error
+    await client.schedule
+      .getHandle(SWEEPER_SCHEDULE_ID)
+      .update(({ state }) => ({ spec, action, policies, state }))
+  }
+}
+
+/** Starts the watcher of every enabled network that has none. */
+export async function startChainWatchers(client: Client, networks: Networks): Promise<void> {
+  for (const network of networks.keys()) await startChainWatcher(client.workflow, { network })
+}

@@ -1,0 +1,14 @@
+/** Started by a Temporal Schedule: repairs what a crash left between a row and its workflow. */
+
+import { proxyActivities } from '@temporalio/workflow'
+import type { SweeperActivities, Swept } from '../activities/sweeper.js'
+
+/** One sweep. What fails is tried again by the next one. */
+export async function sweeper(): Promise<Swept> {
+  const { sweep } = proxyActivities<SweeperActivities>({
+    startToCloseTimeout: '5m',
+    retry: { maximumAttempts: 3 },
+    summary: 'Starts, signals and cleans up what was left',
+  })
+  return sweep()
+}
