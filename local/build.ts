@@ -43,6 +43,8 @@ async function main(): Promise<void> {
       target: 'node20',
       legalComments: 'none',
       plugins: [wasmInside],
+      // The signer's own copy of the networks file (signer/commands/read-networks.ts).
+      define: { __KEYTURN_NETWORKS__: JSON.stringify(readFileSync('config/networks.yml', 'utf8')) },
       // CommonJS packages inside ask for Node's modules with require.
       banner: {
         js: "#!/usr/bin/env node\nimport { createRequire as makeRequire } from 'node:module'\nconst require = makeRequire(import.meta.url)",

@@ -1,0 +1,46 @@
+/** An intent in words and whole coins, from the very fields that are hashed. */
+
+import type { Intent } from '../../domain/intent.js'
+import { formatAmount } from '../../domain/money.js'
+
+/** Decimals of networks' own coins by CAIP-2 namespace; fee limits are in them. */
+const NATIVE_DECIMALS: Readonly<Record<string, number>> = { eip155: 18, bip122: 8 }
+
+/** Lines to show before a decision. @param hash - Recomputed. @param now - Milliseconds since the epoch. */
+export function describeIntent(intent: Intent, hash: string, now: number = Date.now()): string {
+  const { coin, contract, decimals } = intent.asset
+  const total = intent.outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
+  const expired = Date.parse(intent.expires_at) <= now
+  return [
+    `${intent.kind} ${plain(intent.withdrawal)}${intent.external_id === null ? '' : ` (${plain(intent.external_id)})`}`,
+    ...intent.outputs.map(
+      (output) =>
+        `  pays      ${formatAmount(BigInt(output.amount), decimals)} ${plain(coin)} to ${plain(output.address)}`,
+    ),
+    ...(intent.outputs.length > 1 ? [`  in all    ${formatAmount(total, decimals)} ${plain(coin)}`] : []),
+    `  network   ${plain(intent.network)}${contract === null ? '' : `, token ${plain(contract)}`}`,
+    `  fee       at most ${feeLimit(intent)}, paid by the ${intent.fee_payer}`,
+    `  asked by  ${plain(intent.initiator)} at ${plain(intent.created_at)}`,
+    `  expires   ${plain(intent.expires_at)}${expired ? ' (EXPIRED)' : ''}`,
+    `  merchant  ${plain(intent.merchant)}`,
+    `  hash      ${hash}`,
+  ].join('\n')
+}
+
+function feeLimit(intent: Intent): string {
+  const { coin, amount } = intent.fee_limit
+  const namespace = intent.network.split(':')[0] ?? ''
+  const isAsset = coin === intent.asset.coin && intent.asset.contract === null
+  const decimals = isAsset ? intent.asset.decimals : NATIVE_DECIMALS[namespace]
+  return decimals === undefined
+    ? `${amount} base units of ${plain(coin)}`
+    : `${formatAmount(BigInt(amount), decimals)} ${plain(coin)}`
+}
+
+/** Text from the platform must not move the cursor or hide a line: control characters are shown as what they are. */
+function plain(text: string): string {
+  return text.replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  )
+}

@@ -1,0 +1,17 @@
+/** `show`: what a decision would be about. */
+
+import { readCredentials } from './credentials.js'
+import { describeIntent } from './describe-intent.js'
+import { fetchIntent } from './fetch-intent.js'
+import { readOptions } from './options.js'
+
+/** The command. */
+export async function showCommand(args: readonly string[]): Promise<void> {
+  const options = readOptions(args, true)
+  const { intent, hash } = await fetchIntent(readCredentials(options.credentials), options.id)
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ intent, intent_hash: hash }, null, 2)}\n`
+      : `${describeIntent(intent, hash)}\n`,
+  )
+}

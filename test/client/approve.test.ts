@@ -1,0 +1,177 @@
+/** The approver's executable as a process, against an API that may lie. */
+
+import { execFile } from 'node:child_process'
+import { createHmac, createPublicKey, verify } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { describeIntent } from '../../client/approve/describe-intent.js'
+import { approvalMessage } from '../../domain/approval.js'
+import { type Intent, intentHash } from '../../domain/intent.js'
+import { requestMessage } from '../../domain/request-signature.js'
+import { usdtIntent } from '../signer/fixture.js'
+
+const SECRET = 'approver-secret'
+const intent: Intent = usdtIntent({ expires_at: '2999-01-01T00:00:00.000Z' })
+
+let directory: string
+let server: Server
+let api: string
+let sent: { path: string; body: Record<string, unknown>; headers: Record<string, unknown> }[]
+let answer: { intent: unknown; intent_hash: string }
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keyturn-approve-'))
+  sent = []
+  answer = { intent, intent_hash: intentHash(intent) }
+  server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    const body = Buffer.concat(chunks)
+    const message = requestMessage({
+      timestamp: String(request.headers['x-timestamp']),
+      nonce: String(request.headers['x-nonce']),
+      method: request.method ?? '',
+      path: request.url ?? '',
+      body,
+    })
+    const signed =
+      request.headers['x-signature'] === createHmac('sha256', SECRET).update(message).digest('hex')
+    response.statusCode = signed ? 200 : 401
+    if (request.method === 'POST') {
+      sent.push({ path: request.url ?? '', body: JSON.parse(body.toString()), headers: request.headers })
+    }
+    const failure = {
+      code: 'INVALID_SIGNATURE',
+      message: 'Check the secret',
+      details: {},
+      request_id: 'req_1',
+    }
+    response.end(
+      JSON.stringify(
+        signed
+          ? { success: true, data: request.method === 'GET' ? answer : { id: 'apv_1' } }
+          : { success: false, error: failure },
+      ),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+
+afterEach(async () => {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+  rmSync(directory, { recursive: true })
+})
+
+async function run(args: string[], environment: Record<string, string> = {}) {
+  const call = promisify(execFile)(process.execPath, ['--import', 'tsx', 'client/approve.ts', ...args], {
+    env: {
+      PATH: process.env.PATH,
+      KEYTURN_API: api,
+      KEYTURN_API_KEY: 'key_1',
+      KEYTURN_API_SECRET: SECRET,
+      KEYTURN_APPROVER_ID: 'apr_1',
+      KEYTURN_APPROVER_KEY_FILE: join(directory, 'key.pem'),
+      ...environment,
+    },
+  })
+  return call.then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    (error: { code: number; stdout: string; stderr: string }) => error,
+  )
+}
+
+test('makes a key, shows an intent, signs and sends a decision that verifies', async () => {
+  const keyFile = join(directory, 'key.pem')
+  const made = await run(['keygen', '--out', keyFile])
+  const { public_key } = JSON.parse(made.stdout)
+  expect(statSync(keyFile).mode & 0o777).toBe(0o600)
+  expect((await run(['keygen', '--out', keyFile])).code).toBe(1)
+
+  const shown = await run(['show', 'withdrawal_usdt'])
+  expect(shown.stdout).toContain('25 usdt to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8')
+  expect(shown.stdout).toContain('at most 0.01 eth')
+  expect(shown.stdout).toContain(intentHash(intent))
+
+  const approved = await run(['approve', 'withdrawal_usdt', '--yes', '--hash', intentHash(intent)])
+  expect(approved).toMatchObject({ code: 0, stdout: 'Signed and sent: approve withdrawal_usdt\n' })
+  const [{ path, body, headers }] = sent as [(typeof sent)[number]]
+  expect(path).toBe('/api/v1/withdrawals/withdrawal_usdt/approvals')
+  expect(headers['idempotency-key']).toBeTruthy()
+  const message = approvalMessage({
+    ...(body as { intent_hash: string; signed_at: string }),
+    decision: 'approve',
+    approver_id: 'apr_1',
+  })
+  const key = createPublicKey({
+    key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(public_key, 'base64').toString('base64url') },
+    format: 'jwk',
+  })
+  expect(verify(null, Buffer.from(message), key, Buffer.from(String(body.signature), 'base64'))).toBe(true)
+
+  await run(['reject', 'withdrawal_usdt', '--yes', '--reason', 'not ours'])
+  expect(sent[1]?.body).toMatchObject({ decision: 'reject', reason: 'not ours' })
+})
+
+test('takes the credentials of a file as the local stack writes it', async () => {
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  const file = join(directory, 'credentials.json')
+  const pem = readFileSync(join(directory, 'key.pem'), 'utf8')
+  writeFileSync(
+    file,
+    JSON.stringify({
+      id: 'apr_9',
+      name: 'Ann',
+      api_key: 'key_9',
+      api_secret: SECRET,
+      ed25519_private_key_pem: pem,
+    }),
+  )
+  const result = await run(['approve', 'withdrawal_usdt', '--yes', '--json', '--credentials', file])
+  expect(JSON.parse(result.stdout)).toMatchObject({ decision: 'approve', answer: { id: 'apv_1' } })
+})
+
+test('signs nothing when the platform lies about the hash', async () => {
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  answer = {
+    intent: { ...intent, outputs: [{ address: '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC', amount: '1' }] },
+    intent_hash: intentHash(intent),
+  }
+  const result = await run(['approve', 'withdrawal_usdt', '--yes'])
+  expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('Do not sign') })
+  expect(sent).toEqual([])
+})
+
+test('signs nothing when the intent has a field that is not shown, or another hash than a colleague named', async () => {
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  expect((await run(['approve', 'withdrawal_usdt', '--yes', '--hash', 'ab'.repeat(32)])).stderr).toContain(
+    'Do not sign',
+  )
+  const more = { ...intent, memo: 'hidden' } as Intent
+  answer = { intent: more, intent_hash: intentHash(more) }
+  expect((await run(['approve', 'withdrawal_usdt', '--yes'])).code).toBe(1)
+  expect(sent).toEqual([])
+})
+
+test('does not sign unasked without a terminal, and names what is missing or refused', async () => {
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  expect((await run(['approve', 'withdrawal_usdt'])).stderr).toContain('no terminal')
+  expect((await run(['show', 'withdrawal_usdt'], { KEYTURN_API_SECRET: 'wrong' })).stderr).toContain(
+    'Check the secret',
+  )
+  expect((await run(['show', 'withdrawal_usdt'], { KEYTURN_APPROVER_ID: '' })).stderr).toContain(
+    'KEYTURN_APPROVER_ID',
+  )
+  expect(sent).toEqual([])
+})
+
+test('shows control characters as what they are', () => {
+  const text = describeIntent({ ...intent, external_id: 'a\u001b[2Kb\u202ec' }, 'hash')
+  expect(text).toContain('a\\u{1b}[2Kb\\u{202e}c')
+})
