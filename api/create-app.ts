@@ -13,9 +13,9 @@ import { limitRate } from './middleware/limit-rate.js'
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { requestContext } from './middleware/request-context.js'
 import { registerRoutes } from './register-routes.js'
-import { signerRoutes } from './routes/signer.js'
 import { registerDocumentationRoutes } from './routes/documentation.js'
 import { registerOperationRoutes } from './routes/operations.js'
+import { signerRoutes } from './routes/signer.js'
 
 export interface AppOptions {
   /** Shared with `main.ts`, which listens for changes. Default: one of its own. */

@@ -9,7 +9,7 @@ import { evmPayee } from '../domain/address/derive-address.js'
 import { derivePublicKey } from '../domain/address/derive-public-key.js'
 import type { XpubReport } from '../domain/signer-protocol.js'
 
-/** What `keyturn-signer export-xpubs` gives, an entry a network and role; get it from the signer, never from the platform. */
+/** An entry of `networks` in what `keyturn-signer export-xpubs` prints; get it from the signer, never from the platform. */
 export type ExportedXpub = Pick<XpubReport, 'network' | 'role' | 'path' | 'xpub'>
 
 /** P2PKH version bytes: Bitcoin and Bitcoin Cash, their test networks, Litecoin. P2SH is never ours. */

@@ -25,7 +25,7 @@ import type {
 } from './types.js'
 
 export interface ClientOptions extends SenderOptions {
-  /** What `keyturn-signer export-xpubs` gave; with it every returned address is derived anew and a foreign one throws. */
+  /** `networks` of what `keyturn-signer export-xpubs` printed; with it every returned address is derived anew and a foreign one throws. */
   readonly xpubs?: readonly ExportedXpub[]
 }
 
