@@ -32,7 +32,7 @@ test('the reference is readable in a browser, under its own policy, with nothing
   })
   await page.goto(`${origin}/docs`)
   await page.waitForSelector('#operations-tag-Addresses')
-  const text = await page.innerText('body')
+  const text = await page.textContent('#reference')
   expect(text).toContain('/api/v1/addresses')
   expect(text).toContain('/api/v1/withdrawals')
   expect(problems).toEqual([])
