@@ -84,7 +84,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
     course.signals++
   }
   setHandler(decide, (approval) => {
-    course.approvals.push(approval)
+    if (isApproval(approval)) course.approvals.push(approval)
     course.signals++
   })
   setHandler(cancel, wake)
@@ -110,6 +110,14 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
     }
     await step(course, row, seen)
   }
+}
+
+/** Anybody who reaches Temporal can send a signal: what is no decision is not counted. */
+function isApproval(value: unknown): value is Approval {
+  if (typeof value !== 'object' || value === null) return false
+  const { person_id, intent_hash, decision } = value as Partial<Approval>
+  const texts = typeof person_id === 'string' && typeof intent_hash === 'string'
+  return texts && (decision === 'approve' || decision === 'reject')
 }
 
 async function step(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {

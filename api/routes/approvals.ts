@@ -4,12 +4,11 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { markApprovalSignalled } from '../../db/approvals/mark-approval-signalled.js'
 import { recordApproval, type StoredApproval } from '../../db/approvals/record-approval.js'
 import { findWithdrawal } from '../../db/withdrawals/find-withdrawal.js'
-import { withdrawalId } from '../../workflows/ids.js'
 import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { secured } from '../secured.js'
-import { startSoon } from '../start-soon.js'
+import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 
 const params = z.object({ id: z.string().max(255) })
 const amountAt = z.object({ address: z.string(), amount: z.string().openapi({ description: 'Base units.' }) })
@@ -128,11 +127,9 @@ export function registerApprovalRoutes(app: ApiApp, dependencies: ApiDependencie
       })
       return { stored, kept: await keepAnswer(c, tx, 201, success(view(id, stored))) }
     })
-    startSoon(dependencies, `approval ${stored.id}`, async (client) => {
+    startWithdrawalSoon(dependencies, id, async (handle) => {
       const { approver_id, person_id, decision, intent_hash, signed_at, signature } = stored
-      await client
-        .getHandle(withdrawalId(id))
-        .signal('decide', { approver_id, person_id, decision, intent_hash, signed_at, signature })
+      await handle.signal('decide', { approver_id, person_id, decision, intent_hash, signed_at, signature })
       await markApprovalSignalled(sql, stored.id)
     })
     return c.json(kept, 201)

@@ -6,7 +6,6 @@ import { cancelWithdrawal } from '../../db/withdrawals/cancel-withdrawal.js'
 import { createWithdrawal } from '../../db/withdrawals/create-withdrawal.js'
 import { estimateWithdrawal } from '../../db/withdrawals/estimate-withdrawal.js'
 import { listWithdrawals } from '../../db/withdrawals/list-withdrawals.js'
-import { markWithdrawalStarted } from '../../db/withdrawals/mark-withdrawal-started.js'
 import {
   readWithdrawalView,
   toWithdrawalView,
@@ -18,15 +17,13 @@ import { formatAmount, parseAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, nativeCoin } from '../../domain/network.js'
 import { PRIORITIES, PRIORITY_LEVEL } from '../../domain/withdrawal-fee.js'
 import { WITHDRAWAL_STAGES } from '../../domain/withdrawal-stage.js'
-import { withdrawalId } from '../../workflows/ids.js'
-import { startWithdrawal } from '../../workflows/start.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
-import { startSoon } from '../start-soon.js'
+import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 
 /** Metadata is the merchant's own; it comes back as it was sent. */
 const METADATA_BYTES = 16_384
@@ -281,21 +278,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
       if (!view) throw new Error('The withdrawal was not stored')
       return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
-    const initiator = c.get('initiator')
-    const merchantId = c.get('merchantId')
-    startSoon(dependencies, `withdrawal ${view.id}`, async (client) => {
-      await startWithdrawal(client, {
-        id: view.id,
-        merchantId,
-        network: view.network,
-        coin: view.coin,
-        title: `${view.amount} ${view.coin} to ${shorten(view.to_address)}`,
-        intentHash: view.intent_hash,
-        initiator,
-        expiresAt: view.expires_at,
-      })
-      await markWithdrawalStarted(sql, view.id)
-    })
+    startWithdrawalSoon(dependencies, view.id)
     return c.json(mutable(kept), 201)
   })
 
@@ -333,9 +316,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const { id } = c.req.valid('param')
     const actor = c.get('actor')
     await cancelWithdrawal(sql, networks, { merchantId: c.get('merchantId'), id, actor })
-    startSoon(dependencies, `withdrawal ${id}`, (client) =>
-      client.getHandle(withdrawalId(id)).signal('cancel', { by: actor }),
-    )
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
     return c.json(mutable(success(await viewOf(sql, dependencies, c.get('merchantId'), id))), 200)
   })
 
@@ -391,10 +372,6 @@ function positive(units: bigint): bigint {
 /** A date alone means the whole day. */
 function endOf(date: string): Date {
   return date.length === 10 ? new Date(`${date}T23:59:59.999Z`) : new Date(date)
-}
-
-function shorten(address: string): string {
-  return address.length <= 20 ? address : `${address.slice(0, 8)}…${address.slice(-6)}`
 }
 
 type Mutable<T> = T extends readonly (infer Item)[]

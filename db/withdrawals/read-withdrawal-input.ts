@@ -1,0 +1,43 @@
+/** What the workflow of a withdrawal is started with, made of its row: by the API, and by the sweeper when that failed. */
+
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import type { Queryable } from '../connect.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+/** As `WithdrawalInput` of `workflows/start.ts`. */
+export interface WithdrawalStart {
+  readonly id: string
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  readonly title: string
+  readonly intentHash: string
+  readonly initiator: string
+  readonly expiresAt: string
+}
+
+/** Reads the input of one withdrawal, or null when it is unknown. */
+export async function readWithdrawalInput(
+  sql: Queryable,
+  networks: Networks,
+  id: string,
+): Promise<WithdrawalStart | null> {
+  const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
+  if (!row) return null
+  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  return {
+    id: row.id,
+    merchantId: row.merchant_id,
+    network: row.network,
+    coin: row.coin,
+    title: `${formatAmount(row.amount, decimals)} ${row.coin} to ${shorten(row.to_address)}`,
+    intentHash: row.intent_hash,
+    initiator: row.initiator,
+    expiresAt: row.expires_at.toISOString(),
+  }
+}
+
+function shorten(address: string): string {
+  return address.length <= 20 ? address : `${address.slice(0, 8)}…${address.slice(-6)}`
+}
