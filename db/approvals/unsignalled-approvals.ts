@@ -13,7 +13,11 @@ export interface UnsignalledApproval {
   readonly approval: Approval
 }
 
-/** The oldest first; `olderThanMs` leaves alone what the API is signalling right now. */
+/**
+ * The oldest first, of workflows that were started: a signal to one that was not would be lost.
+ *
+ * @param olderThanMs - Leaves alone what the API is signalling right now.
+ */
 export async function unsignalledApprovals(
   sql: Queryable,
   olderThanMs: number,
@@ -34,6 +38,8 @@ export async function unsignalledApprovals(
     SELECT id, subject_type, subject_id, approver_id, person_id, decision, intent_hash, signed_at, signature
     FROM approvals
     WHERE signalled_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+      AND NOT EXISTS (
+        SELECT 1 FROM withdrawals WHERE withdrawals.id = approvals.subject_id AND workflow_started_at IS NULL)
     ORDER BY created_at LIMIT ${BATCH}`
   return rows.map(({ id, subject_type, subject_id, ...approval }) => ({
     id,

@@ -24,7 +24,11 @@ export async function readWithdrawalInput(
   id: string,
 ): Promise<WithdrawalStart | null> {
   const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
-  if (!row) return null
+  return row ? toWithdrawalStart(networks, row) : null
+}
+
+/** The input made of a row. */
+export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): WithdrawalStart {
   const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: row.id,
