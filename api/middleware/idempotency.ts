@@ -6,6 +6,7 @@ import type { Sql, Transaction } from '../../db/connect.js'
 import { beginRequest } from '../../db/idempotency/begin-request.js'
 import { releaseRequest } from '../../db/idempotency/release-request.js'
 import { storeAnswer } from '../../db/idempotency/store-answer.js'
+import { openSecret, sealSecret } from '../../db/seal-secret.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 
@@ -54,7 +55,7 @@ export function idempotency(): MiddlewareHandler<ApiEnv> {
     })
     switch (begun.kind) {
       case 'answered':
-        return new Response(new Uint8Array(begun.response), {
+        return new Response(new Uint8Array(openSecret(environment.KEYTURN_MASTER_KEY, begun.response)), {
           status: begun.statusCode,
           headers: { 'Content-Type': 'application/json', 'Idempotent-Replayed': 'true' },
         })
@@ -100,7 +101,7 @@ export async function keepAnswer<Body>(
     key: request.key,
     owner: request.owner,
     statusCode,
-    response: Buffer.from(JSON.stringify(body)),
+    response: sealAnswer(c, Buffer.from(JSON.stringify(body))),
   })
   if (!stored) {
     throw new KeyturnError('REQUEST_IN_PROGRESS', 'The same request is under way a second time; ask again', {
@@ -125,12 +126,17 @@ async function afterHandler(
       await releaseRequest(sql, answer)
       return
     }
-    const response = new Uint8Array(await c.res.clone().arrayBuffer())
+    const response = sealAnswer(c, new Uint8Array(await c.res.clone().arrayBuffer()))
     await storeAnswer(sql, { ...answer, statusCode: c.res.status, response })
   } catch (error) {
     // What the handler did stands, so its answer goes out; the key frees itself when the lease is over.
     c.get('dependencies').log.warn({ err: error }, 'idempotent answer could not be stored')
   }
+}
+
+/** Kept answers are sealed: some show a new secret, which is nowhere else at rest in the clear. */
+function sealAnswer(c: Context<ApiEnv>, answer: Uint8Array): Buffer {
+  return sealSecret(c.get('dependencies').environment.KEYTURN_MASTER_KEY, answer)
 }
 
 /** Not the request's own outcome: a malformed request may be mended, a server error tried again, under the same key. */

@@ -7,7 +7,7 @@ export interface Answer {
   readonly key: string
   readonly owner: string
   readonly statusCode: number
-  /** The JSON body as sent. */
+  /** The JSON body as sent, sealed. */
   readonly response: Uint8Array
 }
 

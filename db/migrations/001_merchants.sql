@@ -76,6 +76,7 @@ CREATE TABLE idempotency_keys (
   locked_until timestamptz NOT NULL,
   -- The first answer, once there is one.
   status_code  integer,
+  -- Sealed under the master key: an answer may show a new secret.
   response     bytea,
   created_at   timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (merchant_id, key)

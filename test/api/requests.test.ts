@@ -241,6 +241,16 @@ describe('idempotency', () => {
     expect(again.json).toEqual(first.json)
   })
 
+  test('a kept answer is not readable in the database, because some show a new secret', async () => {
+    const key = randomUUID()
+    const first = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
+    const [row] = await api.sql<
+      { response: Buffer }[]
+    >`SELECT response FROM idempotency_keys WHERE key = ${key}`
+    expect(row?.response.length).toBeGreaterThan(0)
+    expect(row?.response.includes(first.json.data.id)).toBe(false)
+  })
+
   test('another body is a conflict; another merchant may use the same key', async () => {
     const headers = { 'Idempotency-Key': randomUUID() }
     await post({ body: fresh, headers })
