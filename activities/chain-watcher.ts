@@ -24,6 +24,8 @@ const RUN_MS = 3_600_000
 const HEARTBEAT_MS = 2_000
 /** A loop without a step for this long hangs: heartbeats cease, and Temporal hands the chain to another attempt. */
 const HANGS_AFTER_MS = 120_000
+/** What the step under way gets to end by itself. */
+const STEP_GRACE_MS = 3_000
 
 export type ChainWatcherActivities = ReturnType<typeof createChainWatcherActivities>
 
@@ -72,7 +74,8 @@ export function createChainWatcherActivities(deps: ChainWatcherDeps) {
             steppedAt = Date.now()
           },
         })
-        await Promise.race([Promise.all([loop, forward]), rejection(hung.signal, network)])
+        await Promise.race([Promise.all([loop, forward]), ended(signal)])
+        if (hung.signal.aborted) throw new Error(`Following ${network} hangs; starting over`)
       } finally {
         clearInterval(heart)
       }
@@ -81,10 +84,11 @@ export function createChainWatcherActivities(deps: ChainWatcherDeps) {
   }
 }
 
-function rejection(signal: AbortSignal, network: string): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new Error(`Following ${network} hangs; starting over`)), {
-      once: true,
-    })
+/** A step that hangs must not keep the process from stopping; the cursor's lock makes a late commit of it harmless. */
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const leave = () => setTimeout(resolve, STEP_GRACE_MS).unref()
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
   })
 }

@@ -32,7 +32,7 @@ const FEES_EVERY_MS = 10_000
 const HEALTH_EVERY_MS = 5_000
 /** A chain that is this many blocks ahead of us is shown as being caught up with. */
 const BEHIND_BLOCKS = 20
-const MAX_BACKOFF_MS = 10_000
+const MAX_BACKOFF_MS = 5_000
 /** After so many failures in a row the details of a deposit are done without: its credit matters more. */
 const TOLERANT_AFTER = 5
 

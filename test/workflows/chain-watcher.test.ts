@@ -1,0 +1,143 @@
+import { writeFileSync } from 'node:fs'
+import { temporal as proto } from '@temporalio/proto'
+import { beforeAll, expect, test } from 'vitest'
+import { readCursor } from '../../db/chain/chain-cursor.js'
+import { scheduleSweeper, startChainWatchers } from '../../workers/prepare-namespace.js'
+import { chainWatcherId, SWEEPER_SCHEDULE_ID } from '../../workflows/ids.js'
+import { ChainModel } from '../db/chain/chain-model.js'
+import { bitcoin, ledger, merchantWith } from '../db/chain/setup.js'
+import { depositWorld, eventually, historyFile, polledFast, untilStatus } from './deposit-world.js'
+
+const network = polledFast(bitcoin)
+const networks = new Map([[network.name, network]])
+const world = depositWorld(networks)
+const model = new ChainModel(network)
+const adapter = model.adapter()
+const watcher = () => world.temporal.client.workflow.getHandle(chainWatcherId('bitcoin'))
+
+async function untilScanned() {
+  await eventually(async () =>
+    expect(await readCursor(world.sql, 'bitcoin')).toMatchObject({ height: model.height }),
+  )
+}
+
+beforeAll(async () => {
+  await startChainWatchers(world.temporal.client, networks)
+  await world.startWorkers(['core', 'chain'], [adapter])
+  await untilScanned()
+})
+
+test('a payment is seen, mined, confirmed and credited without anybody else', async () => {
+  const merchant = await merchantWith(world.sql)
+  const alice = await merchant.address('bitcoin', 'alice')
+  const { txid } = model.pay({ payee: alice.payee, coin: 'btc', amount: 1_000n })
+  await untilStatus(world.sql, txid, 'detected')
+  model.mine()
+  await untilStatus(world.sql, txid, 'unconfirmed')
+  model.mine()
+  model.mine()
+  await untilStatus(world.sql, txid, 'success')
+  expect(await ledger(world.sql, 'available', 'alice')).toBe(1_000n)
+})
+
+test('fees are kept for estimates', async () => {
+  await eventually(async () => {
+    const [row] = await world.sql`SELECT fees FROM network_fees WHERE network = 'bitcoin'`
+    expect(row?.fees).toEqual({ low: 2, normal: 2, high: 2, urgent: 2 })
+  })
+})
+
+test('a node that does not answer is shown, kills nothing, and is forgotten when it is back', async () => {
+  const run = (await watcher().describe()).runId
+  model.failures = 4
+  await eventually(async () => {
+    const [row] = await world.sql`SELECT health, health_note FROM chain_cursors`
+    expect(row).toEqual({ health: 'degraded', health_note: 'The node does not answer' })
+  })
+  model.mine()
+  await untilScanned()
+  await eventually(async () => {
+    const [row] = await world.sql`SELECT health, health_note, head_height FROM chain_cursors`
+    expect(row).toEqual({ health: 'ok', health_note: null, head_height: BigInt(model.height) })
+  })
+  const description = await watcher().describe()
+  expect(description.runId).toBe(run)
+  expect(description.raw.pendingActivities?.[0]?.attempt).toBe(1)
+})
+
+test('it moves to another worker when its own stops, at once and without a gap', async () => {
+  const before = (await watcher().describe()).runId
+  await world.stopAll()
+  const merchant = await merchantWith(world.sql)
+  const bob = await merchant.address('bitcoin', 'bob')
+  model.pay({ payee: bob.payee, coin: 'btc', amount: 2_000n })
+  for (let block = 0; block < 30; block++) model.mine()
+  await world.startWorkers(['core', 'chain'], [adapter])
+  await untilScanned()
+  await eventually(async () => expect(await ledger(world.sql, 'available', 'bob')).toBe(2_000n))
+  const { runId } = await watcher().describe()
+  // An orderly stop ends the run; the next one continues as new.
+  expect(runId).not.toBe(before)
+  const history = await world.temporal.client.workflow
+    .getHandle(chainWatcherId('bitcoin'), before)
+    .fetchHistory()
+  expect(history.events?.length).toBeLessThanOrEqual(11)
+  if (process.env.KEYTURN_RECORD_HISTORIES) {
+    writeFileSync(
+      historyFile('chain-watcher.continued'),
+      proto.api.history.v1.History.encode(history).finish(),
+    )
+  }
+})
+
+test('a step that hangs does not keep its process from stopping, and another worker carries on', async () => {
+  await world.stopAll()
+  let asked = 0
+  const hanging = {
+    ...adapter,
+    head: () => {
+      asked += 1
+      return new Promise<never>(() => {})
+    },
+  }
+  await world.startWorkers(['core', 'chain'], [hanging])
+  await eventually(async () => expect(asked).toBeGreaterThan(0))
+  await world.stopAll()
+  model.mine()
+  await world.startWorkers(['core', 'chain'], [adapter])
+  await untilScanned()
+})
+
+test('the sweeper runs by its schedule, with the interval that is configured last', async () => {
+  await scheduleSweeper(world.temporal.client, 3_600_000)
+  await scheduleSweeper(world.temporal.client, 60_000)
+  const schedule = world.temporal.client.schedule.getHandle(SWEEPER_SCHEDULE_ID)
+  expect((await schedule.describe()).spec.intervals).toMatchObject([{ every: 60_000 }])
+  await schedule.trigger()
+  const id = await eventuallyFirst(async () => {
+    const { recentActions } = (await schedule.describe()).info
+    return recentActions.find((each) => each.action.type === 'startWorkflow')?.action.workflow.workflowId
+  })
+  const handle = world.temporal.client.workflow.getHandle(id)
+  expect(await handle.result()).toEqual({
+    deposits: 0,
+    signals: 0,
+    withdrawals: 0,
+    approvals: 0,
+    deliveries: 0,
+    signersOffline: 0,
+  })
+  if (process.env.KEYTURN_RECORD_HISTORIES) {
+    const history = await handle.fetchHistory()
+    writeFileSync(historyFile('sweeper.swept'), proto.api.history.v1.History.encode(history).finish())
+  }
+})
+
+async function eventuallyFirst<T>(find: () => Promise<T | undefined>): Promise<T> {
+  let found: T | undefined
+  await eventually(async () => {
+    found = await find()
+    expect(found).toBeDefined()
+  })
+  return found as T
+}

@@ -1,0 +1,287 @@
+import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { WorkflowFailedError } from '@temporalio/client'
+import { temporal as proto } from '@temporalio/proto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dispatchPending } from '../../activities/chain/dispatch-pending.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
+import type { Network } from '../../domain/network.js'
+import { depositId } from '../../workflows/ids.js'
+import { ChainModel } from '../db/chain/chain-model.js'
+import {
+  bitcoin,
+  eventStatuses,
+  ledger,
+  merchantWith,
+  networks,
+  scan,
+  type TestAddress,
+} from '../db/chain/setup.js'
+import { depositWorld, eventually, historyFile, untilStatus } from './deposit-world.js'
+
+const network: Network = bitcoin
+const world = depositWorld(new Map([[network.name, network]]))
+const model = new ChainModel(network)
+const adapter = model.adapter()
+let alice: TestAddress
+let user = 0
+
+beforeAll(async () => {
+  await scan(world.sql, adapter)
+  await world.startWorkers(['core', 'chain'], [adapter])
+})
+
+/** A user of each test's own. */
+async function setup() {
+  const merchant = await merchantWith(world.sql)
+  const name = `user-${++user}`
+  alice = await merchant.address('bitcoin', name)
+  return { merchant, name, to: (amount: bigint) => ({ payee: alice.payee, coin: 'btc', amount }) }
+}
+
+/** What the watcher does at every step, here at the test's own pace. */
+async function step() {
+  await scan(world.sql, adapter)
+  await dispatchPending(world.sql, network, world.gate)
+}
+
+const handleOf = (txid: string) => world.temporal.client.workflow.getHandle(depositId('bitcoin', txid, 0))
+
+async function keep(name: string, txid: string) {
+  const history = await world.history('bitcoin', txid)
+  // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
+  if (process.env.KEYTURN_RECORD_HISTORIES) {
+    writeFileSync(historyFile(name), proto.api.history.v1.History.encode(history).finish())
+  }
+  return history.events?.length ?? 0
+}
+
+test('seen in the mempool, mined, confirmed and credited within 24 events', async () => {
+  const { name, to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  await step()
+  await eventually(async () => {
+    const [row] = await world.sql`SELECT workflow_started_at FROM deposits WHERE txid = ${txid}`
+    expect(row?.workflow_started_at).toBeInstanceOf(Date)
+  })
+  for (let block = 0; block < 3; block++) {
+    model.mine()
+    await step()
+  }
+  expect(await handleOf(txid).result()).toBe('credited')
+  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+  expect(await keep('deposit.mempool', txid)).toBeLessThanOrEqual(24)
+})
+
+test('first seen in a block, confirmed and credited within 18 events', async () => {
+  const { to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  model.mine()
+  await step()
+  // The workflow waits by its timer before the threshold is reached.
+  await eventually(async () => {
+    const events = (await world.history('bitcoin', txid)).events ?? []
+    expect(events.some((event) => event.timerStartedEventAttributes)).toBe(true)
+  })
+  model.mine()
+  model.mine()
+  await step()
+  expect(await handleOf(txid).result()).toBe('credited')
+  expect(await keep('deposit.block', txid)).toBeLessThanOrEqual(18)
+})
+
+test('found at its threshold while catching up it needs neither timer nor signal', async () => {
+  const { to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  for (let block = 0; block < 5; block++) model.mine()
+  await step()
+  expect(await handleOf(txid).result()).toBe('credited')
+  expect(await keep('deposit.catch-up', txid)).toBeLessThanOrEqual(8)
+})
+
+test('operators see what it waits for', async () => {
+  const { name, to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  model.mine()
+  await step()
+  await eventually(async () => {
+    const description = await handleOf(txid).describe()
+    expect(await description.staticSummary()).toBe(`Deposit of 0.0005 btc for ${name}`)
+    expect(description.searchAttributes).toMatchObject({ Network: ['bitcoin'], Coin: ['btc'] })
+    const metadata = await handleOf(txid).query<{ currentDetails?: string }>('__temporal_workflow_metadata')
+    expect(metadata.currentDetails).toMatch(/\*\*0\.0005 btc for .*\n\n2 blocks to go, expected about 20/)
+  })
+})
+
+test('a replaced deposit ends its workflow', async () => {
+  const { to } = await setup()
+  const first = model.pay(to(50_000n))
+  await step()
+  model.send(model.transaction([to(40_000n)], first.inputs))
+  await step()
+  expect(await handleOf(first.txid).result()).toBe('replaced')
+  expect(await keep('deposit.replaced', first.txid)).toBeLessThanOrEqual(24)
+})
+
+test('an unconfirmed deposit that leaves the chain ends its run; mined again, a new run credits it', async () => {
+  const { name, to } = await setup()
+  const payment = model.pay(to(50_000n))
+  model.mine()
+  await step()
+  const first = (await handleOf(payment.txid).describe()).runId
+  model.orphan(1)
+  model.mine([])
+  model.mine([])
+  await step()
+  expect(await handleOf(payment.txid).result()).toBe('reverted')
+  await keep('deposit.reverted', payment.txid)
+  model.mine([payment])
+  model.mine([])
+  model.mine([])
+  await step()
+  await untilStatus(world.sql, payment.txid, 'success')
+  expect((await handleOf(payment.txid).describe()).runId).not.toBe(first)
+  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+})
+
+test('a credited deposit that leaves the chain and comes back is credited once', async () => {
+  const { name, to } = await setup()
+  const payment = model.pay(to(50_000n))
+  for (let block = 0; block < 4; block++) model.mine()
+  await step()
+  await untilStatus(world.sql, payment.txid, 'success')
+  model.orphan(4)
+  model.mine([])
+  model.mine([])
+  model.mine([])
+  model.mine([])
+  model.mine([payment])
+  model.mine([])
+  model.mine([])
+  await step()
+  await untilStatus(world.sql, payment.txid, 'success')
+  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+  expect(await eventStatuses(world.sql, payment.txid)).toEqual([
+    'detected',
+    'unconfirmed',
+    'confirmed',
+    'screening_requested',
+    'success',
+    'reverted',
+    'unconfirmed',
+    'confirmed',
+    'screening_requested',
+    'success',
+  ])
+})
+
+test('signals that mean nothing now change nothing', async () => {
+  const { to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  model.mine()
+  await step()
+  for (const signal of ['heightReached', 'reorged', 'replaced', 'nonsense'])
+    await handleOf(txid).signal(signal, { any: 1 })
+  model.mine()
+  model.mine()
+  await step()
+  expect(await handleOf(txid).result()).toBe('credited')
+})
+
+test('a crash between commit and start is repaired by the sweeper', async () => {
+  const { name, to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  for (let block = 0; block < 3; block++) model.mine()
+  await scan(world.sql, adapter)
+  const crashing = { ...world.gate, startDeposit: () => Promise.reject(new Error('killed')) }
+  await expect(dispatchPending(world.sql, network, crashing)).rejects.toThrow('killed')
+  await expect(handleOf(txid).describe()).rejects.toThrow(/not found/i)
+  await world.temporal.client.workflow.execute('sweeper', { taskQueue: 'core', workflowId: 'sweep-now' })
+  await untilStatus(world.sql, txid, 'success')
+  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+})
+
+test('a workflow that was terminated is started anew at the threshold', async () => {
+  const { to } = await setup()
+  const { txid } = model.pay(to(50_000n))
+  model.mine()
+  await step()
+  await handleOf(txid).terminate('by mistake')
+  await expect(handleOf(txid).result()).rejects.toThrow(WorkflowFailedError)
+  model.mine()
+  model.mine()
+  await step()
+  await untilStatus(world.sql, txid, 'success')
+})
+
+describe('with a screening service', () => {
+  let server: Server
+  let verdict: object = { result: 'pass' }
+  let status = 200
+  const asked: { id: string; status: string; amount: string }[] = []
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk) => {
+        body += chunk
+      })
+      request.on('end', () => {
+        asked.push(JSON.parse(body))
+        response.writeHead(status).end(JSON.stringify(verdict))
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    // A deposit is screened where the worker that confirms it knows of a service.
+    await world.stopAll()
+    const { port } = server.address() as AddressInfo
+    await world.startWorkers(['core', 'chain'], [adapter], `http://127.0.0.1:${port}/screen`)
+  })
+  afterAll(() => {
+    server.close()
+  })
+
+  test('what it passes is credited', async () => {
+    const { name, to } = await setup()
+    const { txid } = model.pay(to(50_000n))
+    for (let block = 0; block < 3; block++) model.mine()
+    await step()
+    expect(await handleOf(txid).result()).toBe('credited')
+    expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+    expect(asked.at(-1)).toMatchObject({ status: 'screening_requested', amount: '0.0005' })
+    await keep('deposit.screened', txid)
+  })
+
+  test('while it is out of order nothing is credited, and nothing is lost', async () => {
+    status = 503
+    const { name, to } = await setup()
+    const { txid } = model.pay(to(50_000n))
+    for (let block = 0; block < 3; block++) model.mine()
+    const before = asked.length
+    await step()
+    await eventually(async () => expect(asked.length).toBeGreaterThan(before))
+    expect(await ledger(world.sql, 'available', name)).toBe(0n)
+    expect(await ledger(world.sql, 'reserved', name)).toBe(50_000n)
+    status = 200
+    expect(await handleOf(txid).result()).toBe('credited')
+  })
+
+  test('what it holds stays reserved, a person is told, and may release it', async () => {
+    verdict = { result: 'hold', reason: 'on a list' }
+    const { name, to } = await setup()
+    const { txid } = model.pay(to(50_000n))
+    for (let block = 0; block < 3; block++) model.mine()
+    await step()
+    expect(await handleOf(txid).result()).toBe('held')
+    await keep('deposit.held', txid)
+    expect(await ledger(world.sql, 'reserved', name)).toBe(50_000n)
+    const [raised] =
+      await world.sql`SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'transaction_hash' = ${txid}`
+    expect(raised?.data).toMatchObject({ kind: 'deposit.held', reason: 'on a list', user_reference: name })
+    const [row] = await world.sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${txid}`
+    const release = { actor: 'person:per_1', reason: 'it is my mother' }
+    expect(await creditDeposit(world.sql, networks, row?.id ?? '')).toEqual({ kind: 'held' })
+    expect(await creditDeposit(world.sql, networks, row?.id ?? '', release)).toEqual({ kind: 'credited' })
+    expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+  })
+})
