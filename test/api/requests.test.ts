@@ -244,7 +244,7 @@ describe('idempotency', () => {
   test('a kept answer is not readable in the database, because some show a new secret', async () => {
     const key = randomUUID()
     const first = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
-    const [row] = await api.sql<
+    const [row] = await api.database.sql<
       { response: Buffer }[]
     >`SELECT response FROM idempotency_keys WHERE key = ${key}`
     expect(row?.response.length).toBeGreaterThan(0)
