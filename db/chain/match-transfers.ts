@@ -3,6 +3,7 @@
 import type { Transfer } from '../../chains/adapter.js'
 import { matchKey } from '../../domain/match-key.js'
 import type { Queryable } from '../connect.js'
+import { keyProbe } from './key-probe.js'
 
 /** The address that a transfer pays. */
 export interface MatchedAddress {
@@ -51,7 +52,7 @@ export async function matchTransfers<T extends Transfer>(
     SELECT address.id, address.merchant_id, address.user_reference, address.kind, address.address, address.label,
            address.key_account_id, merchant.asset_pool_id, encode(address.payee, 'hex') AS payee
     FROM addresses address JOIN merchants merchant ON merchant.id = address.merchant_id
-    WHERE address.network = ${network} AND address.match_key = ANY (${`{${keys.join(',')}}`}::text::bigint[])`
+    WHERE address.network = ${network} AND address.match_key = ANY (${keyProbe(sql, keys)})`
   // The key is a prefix: what counts is the whole payee.
   const byPayee = new Map<string, MatchedAddress>()
   for (const row of rows) {

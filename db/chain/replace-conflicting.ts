@@ -4,6 +4,7 @@ import type { Spend } from '../../chains/adapter.js'
 import type { Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
+import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
 
 /** A deposit before and after its replacement; not yet written. */
@@ -26,7 +27,7 @@ export async function replaceConflicting(
   const keys = BigInt64Array.from(spends, (spend) => outpointKey(spend.prevTxid)).sort()
   const inputs = await tx<{ prev_txid: string; prev_vout: number; txid: string }[]>`
     SELECT prev_txid, prev_vout, txid FROM deposit_inputs
-    WHERE network = ${network} AND prev_key = ANY (${`{${keys.join(',')}}`}::text::bigint[])`
+    WHERE network = ${network} AND prev_key = ANY (${keyProbe(tx, keys)})`
   if (inputs.length === 0) return []
   const spenders = new Map(spends.map((spend) => [`${spend.prevTxid}:${spend.prevVout}`, spend.txid]))
   const replacedBy = new Map<string, string>()

@@ -1,5 +1,6 @@
 import type { Block } from '../../chains/adapter.js'
 import type { Transaction } from '../connect.js'
+import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
 
 /**
@@ -24,7 +25,7 @@ export async function spendOutputs(
   const sorted = BigInt64Array.from(keys).sort()
   const candidates = await tx<{ txid: string; vout: number }[]>`
     SELECT txid, vout FROM utxos
-    WHERE network = ${network} AND spent_at_block IS NULL AND txid_key = ANY (${`{${sorted.join(',')}}`}::text::bigint[])`
+    WHERE network = ${network} AND spent_at_block IS NULL AND txid_key = ANY (${keyProbe(tx, sorted)})`
   const spent = candidates.flatMap((output) => {
     const spend = spends.get(`${output.txid}:${output.vout}`)
     return spend ? [{ ...output, by: spend.txid, height: spend.height }] : []
