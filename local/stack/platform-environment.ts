@@ -15,8 +15,10 @@ export function platformEnvironment(facts: {
   readonly temporalAddress: string
   readonly ethereum: EthereumFacts
   readonly bitcoin: BitcoinFacts | null
+  /** Path of the workflows' code as one file. */
+  readonly workflowBundle: string
 }): Record<string, string> {
-  const { ports, state, databaseUrl, temporalAddress, ethereum, bitcoin } = facts
+  const { ports, state, databaseUrl, temporalAddress, ethereum, bitcoin, workflowBundle } = facts
   return {
     ETHEREUM_CONFIRMATIONS: '3',
     ETHEREUM_BLOCK_TIME: '1',
@@ -33,6 +35,7 @@ export function platformEnvironment(facts: {
     KEYTURN_TEMPORAL_ADDRESS: temporalAddress,
     KEYTURN_TEMPORAL_NAMESPACE: 'default',
     KEYTURN_MASTER_KEY: state.master_key,
+    KEYTURN_WORKFLOW_BUNDLE: workflowBundle,
     KEYTURN_API_HOST: '127.0.0.1',
     KEYTURN_API_PORT: String(ports.api),
     // A merchant's endpoint on this machine may be plain http; nowhere else.

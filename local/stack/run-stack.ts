@@ -5,6 +5,7 @@ import { createClient } from '../../client/create-client.js'
 import { loadNetworks } from '../../config/load-networks.js'
 import { homeAt } from '../../signer/home/home.js'
 import { requireSignerFile } from '../../signer/home/signer-file.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import type { Say } from '../parts/find-executable.js'
 import { startTemporal } from '../parts/temporal.js'
 import { printUrls, walk } from '../walk.js'
@@ -58,7 +59,7 @@ export async function runStack(options: RunOptions): Promise<number> {
     const ports = await choosePorts(say)
     const stack = { home, ports, state, supervisor, say, beforeStop }
     say(`Starting PostgreSQL, Temporal, an Ethereum and a Bitcoin chain (everything is kept in ${home.path})`)
-    const [databaseUrl, temporal, ethereum, bitcoin] = await allOrFirstError([
+    const [databaseUrl, temporal, ethereum, bitcoin, workflowBundle] = await allOrFirstError([
       startDatabase(stack),
       supervisor.keep('temporal', () =>
         startTemporal(
@@ -74,6 +75,8 @@ export async function runStack(options: RunOptions): Promise<number> {
       ),
       startEthereum(stack),
       startBitcoinChain(stack),
+      // Once for all workers; kept until the workflows change.
+      loadWorkflowBundle(),
     ])
     const environment = platformEnvironment({
       ports,
@@ -82,6 +85,7 @@ export async function runStack(options: RunOptions): Promise<number> {
       temporalAddress: temporal.address,
       ethereum,
       bitcoin,
+      workflowBundle,
     })
     const networks = await loadNetworks(environment.KEYTURN_NETWORKS_FILE, environment)
     const { merchant, otherMerchant, approvers } = await bootstrap(home, state, databaseUrl, networks)

@@ -1,11 +1,10 @@
 /** The customer's signer, as the customer runs it: by its own commands, with nothing of the platform's. */
 
 import { createPublicKey } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { connect } from '../../db/connect.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
-import { readContact } from '../../signer/commands/contact.js'
 import { homeAt } from '../../signer/home/home.js'
 import type { Merchants } from './bootstrap.js'
 import { runNode, startNode } from './start-node.js'
@@ -75,18 +74,16 @@ async function enrolAndRun(
     )
   }
   await supervisor.keep(name, () => {
-    const since = Date.now()
+    const log = home.log(name)
+    const written = existsSync(log) ? statSync(log).size : 0
     return startNode(home, {
       name,
       entry: 'signer/main.ts',
       args: ['run', '--platform', platform],
       environment: { ...environment, KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase },
       ready: async () => {
-        const heard = readContact(homeAt(directory))
-        // The platform may be down while the signer is started again; that is not the signer's fault.
-        if (heard === null) throw new Error('It has not heard the platform yet')
-        if (Date.parse(heard) < since && Date.now() - since < 5_000)
-          throw new Error('It has not heard the platform yet')
+        if (!readFileSync(log).subarray(written).includes('"Serving"'))
+          throw new Error('It does not serve yet')
       },
     })
   })

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import type { Networks } from '../../domain/network.js'
 import { Failure } from '../failure.js'
 
-/** Set by signer/build.ts: the networks file that travels inside the executable. */
+/** Set by local/build.ts: the networks file that travels inside the executable. */
 declare const __KEYTURN_NETWORKS__: string | undefined
 
 /** Reads networks from a file, else `KEYTURN_NETWORKS_FILE`, else the copy inside. @throws Failure that says what is wrong. */
