@@ -71,7 +71,12 @@ test('npm start -- --once walks the main job, writes stack.json and leaves nothi
 test('a second start keeps merchants and chains, restarts who is killed, and ends on SIGTERM', async () => {
   const before = readStack() as StackFile
   const { child, exited, output } = await start('--no-demo')
+  let ended = false
+  void exited.then(() => {
+    ended = true
+  })
   const stack = await until('ready', () => {
+    if (ended) throw new Error(output())
     const now = readStack()
     return now?.ready ? now : null
   })
