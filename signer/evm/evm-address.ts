@@ -3,10 +3,17 @@
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import * as ecc from 'tiny-secp256k1'
 
+/** By key object: wallets pay again and again, and decompressing costs as much as half a signature. */
+const known = new WeakMap<Uint8Array, string>()
+
 /** Lower-case `0x…` address of a compressed public key (it is decompressed first: the hash is over 64 bytes). */
 export function evmAddress(publicKey: Uint8Array): string {
+  const before = known.get(publicKey)
+  if (before) return before
   const uncompressed = ecc.pointCompress(publicKey, false)
-  return `0x${Buffer.from(keccak_256(uncompressed.subarray(1)))
+  const address = `0x${Buffer.from(keccak_256(uncompressed.subarray(1)))
     .subarray(12)
     .toString('hex')}`
+  known.set(publicKey, address)
+  return address
 }

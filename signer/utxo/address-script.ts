@@ -9,22 +9,30 @@ export interface AddressPrefixes {
   readonly script_hash: number
 }
 
+type AddressCoder = ReturnType<typeof Address>
+
+const coders = new WeakMap<AddressPrefixes, AddressCoder>()
+
 /** The script that pays to an address. @throws Error when the address is not one of this network. */
 export function addressScript(address: string, prefixes: AddressPrefixes): Uint8Array {
-  return OutScript.encode(Address(parameters(prefixes)).decode(address))
+  return OutScript.encode(coderOf(prefixes).decode(address))
 }
 
 /** The P2WPKH address of HASH160 of a key. */
 export function p2wpkhAddress(keyHash: Uint8Array, prefixes: AddressPrefixes): string {
-  return Address(parameters(prefixes)).encode({ type: 'wpkh', hash: keyHash })
+  return coderOf(prefixes).encode({ type: 'wpkh', hash: keyHash })
 }
 
-function parameters(prefixes: AddressPrefixes) {
-  // A prefix that no address has, where the network has no SegWit.
-  return {
+function coderOf(prefixes: AddressPrefixes): AddressCoder {
+  const known = coders.get(prefixes)
+  if (known) return known
+  const coder = Address({
+    // A prefix that no address has, where the network has no SegWit.
     bech32: prefixes.bech32 ?? 'none',
     pubKeyHash: prefixes.pub_key_hash,
     scriptHash: prefixes.script_hash,
     wif: 0,
-  }
+  })
+  coders.set(prefixes, coder)
+  return coder
 }
