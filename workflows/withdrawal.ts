@@ -75,11 +75,13 @@ interface Course {
   /** How often the present stage had to wait. */
   waits: number
   shown: WithdrawalStage | null
+  /** Since when, in milliseconds of this workflow's clock. */
+  shownAt: number
 }
 
 /** Takes one withdrawal to its end. Whatever stage the row is in, it goes on from there. */
 export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResult> {
-  const course: Course = { input, approvals: [], counted: 0, signals: 0, waits: 0, shown: null }
+  const course: Course = { input, approvals: [], counted: 0, signals: 0, waits: 0, shown: null, shownAt: 0 }
   const wake = () => {
     course.signals++
   }
@@ -98,6 +100,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
     if (row.stage !== course.shown) {
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: row.stage }])
       course.shown = row.stage
+      course.shownAt = Date.now()
       course.waits = 0
     }
     if (isWithdrawalFinal(row.stage)) {
@@ -180,7 +183,7 @@ async function sign(course: Course, seen: number): Promise<void> {
   if (answer.kind === 'answered') return chain("Checks the signer's answer").takeAnswer(input.id)
   const over = isOver(input)
   if (over && answer.queued) return core.expireWithdrawal(input.id)
-  if (answer.queued && Date.now() - Date.parse(answer.since) > STALE_BUILD_MS) {
+  if (answer.queued && Date.now() - course.shownAt > STALE_BUILD_MS) {
     return core.rebuildWithdrawal(input.id)
   }
   if (over) {

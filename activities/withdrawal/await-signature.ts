@@ -10,7 +10,7 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
  * How long one call looks: a signer that is there answers within seconds. One that is away must not keep an activity slot of
  * every withdrawal it has to sign, so the workflow waits instead, for a signal or its timer.
  */
-const LOOK_MS = { online: 45_000, offline: 5_000 } as const
+const LOOK_MS = { online: 45_000, offline: 2_000 } as const
 /** Also the longest between two heartbeats. */
 const GLANCE_MS = 2_000
 
@@ -22,14 +22,12 @@ export type SignatureWait =
       readonly kind: 'waiting'
       /** True while no signer has taken the request. */
       readonly queued: boolean
-      /** Since when the request waits, ISO 8601. */
-      readonly since: string
       readonly message: string
     }
 
 /** Returns as soon as there is an answer; safe to run again, on any worker, because all it does is look. */
 export async function awaitSignature(
-  { sql }: WithdrawalChainDependencies,
+  { sql, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
   id: string,
 ): Promise<SignatureWait> {
   const context = Context.current()
@@ -40,7 +38,7 @@ export async function awaitSignature(
     if (!payment || payment.request_state === 'withdrawn') return { kind: 'gone' }
     if (payment.answer) return { kind: 'answered' }
     const now = Date.now()
-    until ??= now + (payment.signer_online ? LOOK_MS.online : LOOK_MS.offline)
+    until ??= now + (payment.signer_online ? signatureLookMs.online : signatureLookMs.offline)
     const message = explain(payment)
     await setWaiting(sql, id, {
       code: payment.signer_online ? 'AWAITING_SIGNER' : 'SIGNER_OFFLINE',
@@ -50,7 +48,6 @@ export async function awaitSignature(
       return {
         kind: 'waiting',
         queued: payment.request_state === 'queued',
-        since: payment.request_created_at.toISOString(),
         message,
       }
     }

@@ -11,6 +11,8 @@ export interface WithdrawalChainDependencies {
   readonly networks: Networks
   /** By network name. */
   readonly adapters: ReadonlyMap<string, ChainAdapter>
+  /** How long one call looks for the signer's answer, in milliseconds; see `awaitSignature`. */
+  readonly signatureLookMs?: { readonly online: number; readonly offline: number }
 }
 
 /** Nothing can be done now: the reason stands on the withdrawal, and the workflow tries again later. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { follow } from '../../activities/chain/follow.js'
+import type { WithdrawalChainDependencies } from '../../activities/withdrawal/dependencies.js'
 import { createWithdrawalActivities } from '../../activities/withdrawal.js'
 import { createWithdrawalChainActivities } from '../../activities/withdrawal-chain.js'
 import { createWorkflowGate } from '../../activities/workflow-gate.js'
@@ -40,6 +41,7 @@ export interface WithdrawalStageOptions {
   readonly environment?: Record<string, string>
   /** Wraps an adapter to make its node misbehave. */
   readonly wrap?: (adapter: ChainAdapter) => ChainAdapter
+  readonly signatureLookMs?: { readonly online: number; readonly offline: number }
 }
 
 export interface TestWithdrawals {
@@ -210,7 +212,11 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       }
     },
     async startWorker() {
-      const worker = await startWorker(requireTemporal(temporal), api, networks, adapters)
+      const worker = await startWorker(requireTemporal(temporal), api, {
+        networks,
+        adapters,
+        ...(options.signatureLookMs ? { signatureLookMs: options.signatureLookMs } : {}),
+      })
       workers.push(worker)
       return worker
     },
@@ -269,8 +275,7 @@ async function newPerson(api: TestApi, name: string): Promise<TestPerson> {
 async function startWorker(
   temporal: Pick<TestTemporal, 'address' | 'namespace'>,
   api: TestApi,
-  networks: Networks,
-  adapters: ReadonlyMap<string, ChainAdapter>,
+  parts: Omit<WithdrawalChainDependencies, 'sql'>,
 ): Promise<{ stop(): Promise<void> }> {
   const { sql } = api.database
   const connection = await NativeConnection.connect({ address: temporal.address })
@@ -279,12 +284,12 @@ async function startWorker(
     ...common,
     taskQueue: 'core',
     workflowsPath: fileURLToPath(new URL('../../workflows/withdrawal.ts', import.meta.url)),
-    activities: createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),
+    activities: createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
   })
   const chain = await Worker.create({
     ...common,
     taskQueue: 'chain',
-    activities: createWithdrawalChainActivities({ sql, networks, adapters }),
+    activities: createWithdrawalChainActivities({ sql, ...parts }),
   })
   const running = [core.run(), chain.run()]
   let stopped = false

@@ -1,0 +1,121 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
+import { withdrawalId } from '../../workflows/ids.js'
+import { timeSkippingEnvironment } from '../support/time-skipping.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+/** A node that always builds, so that what is tested here waits for people and signers alone. */
+function obliging(adapter: ChainAdapter): ChainAdapter {
+  const evm: Partial<EvmAdapter> = {
+    head: async () => ({ height: 1, hash: '0x01' }),
+    balance: async () => 10n ** 20n,
+    build: async (request) => ({
+      kind: 'built',
+      payload: {
+        family: 'evm',
+        network: 'ethereum',
+        chain_id: 31337,
+        from: request.from,
+        derivation_path: request.derivationPath,
+        to: request.to,
+        value: request.amount.toString(),
+        data: '0x',
+        gas: '21000',
+        max_fee_per_gas: '2000000000',
+        max_priority_fee_per_gas: '1000000000',
+      },
+      maxFee: 42_000_000_000_000n,
+      chainNonce: 0,
+    }),
+  }
+  return { ...adapter, ...evm } as ChainAdapter
+}
+
+let environment: TestWorkflowEnvironment
+let stage: TestWithdrawals
+// The clock only goes forward, and a withdrawal expires by it: each test has its own.
+beforeEach(async () => {
+  environment = await timeSkippingEnvironment()
+  stage = await startWithdrawals({
+    networks: testNetworks({ ETHEREUM_ENABLED: 'true' }),
+    wrap: obliging,
+    signatureLookMs: { online: 0, offline: 0 },
+    temporal: {
+      address: environment.address,
+      namespace: environment.namespace ?? 'default',
+      client: environment.client,
+    },
+  })
+  await stage.credit('ethereum', 'eth', 'alice', 10n ** 19n)
+  await stage.startWorker()
+})
+afterEach(async () => {
+  await stage?.close()
+  await environment?.teardown()
+})
+
+const ask = async (): Promise<string> => {
+  const { json } = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '1',
+    to_address: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
+    user_reference: 'alice',
+  })
+  return json.data.id
+}
+const result = (id: string) => environment.client.workflow.getHandle(withdrawalId(id)).result()
+const details = async (id: string): Promise<string> =>
+  JSON.stringify(
+    await environment.client.workflow.getHandle(withdrawalId(id)).query('__temporal_workflow_metadata'),
+  )
+
+test('without two approvals a withdrawal expires after its day, and everything comes back', async () => {
+  const id = await ask()
+  await stage.until(id, 'pending_approval')
+  const [, first] = stage.people
+  expect(await details(id)).toContain('Waiting for 2 more approvals of 2; expires ')
+  await stage.decide(id, first)
+  await expect
+    .poll(() => details(id), { timeout: 10_000 })
+    .toContain('Waiting for 1 more approval of 2; expires ')
+  expect(await result(id)).toMatchObject({ stage: 'expired' })
+  expect(await stage.read(id)).toMatchObject({ status: 'failed', failure: { code: 'EXPIRED' } })
+  expect(await stage.balance('ethereum', 'eth', 'available', 'alice')).toBe(-(10n ** 19n))
+})
+
+test('a signer that never comes lets it expire, built anew meanwhile, with nothing left reserved', async () => {
+  const id = await ask()
+  await stage.approve(id)
+  await stage.until(id, 'pending_signature')
+  expect(await result(id)).toMatchObject({ stage: 'expired' })
+  const view = await stage.read(id)
+  expect(view.failure?.message).toContain('signer')
+  const { sql } = stage.api.database
+  const attempts = await sql<{ state: string }[]>`SELECT state FROM transactions WHERE subject_id = ${id}`
+  expect(attempts.length).toBeGreaterThan(1)
+  expect(new Set(attempts.map((each) => each.state))).toEqual(new Set(['abandoned']))
+  expect(await sql`SELECT 1 FROM nonces`).toHaveLength(0)
+  expect((await stage.signer.claim()).requests).toEqual([])
+  expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
+}, 120_000)
+
+test('a signer that has the request must speak before the funds come back', async () => {
+  const id = await ask()
+  await stage.approve(id)
+  await stage.until(id, 'pending_signature')
+  const [request] = (await stage.signer.claim(5)).requests
+  // Two days later nothing was released: the signer may have signed.
+  await environment.sleep('2 days')
+  expect(await stage.read(id)).toMatchObject({ stage: 'pending_signature' })
+  expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBeLessThan(0n)
+  await stage.signer.answer({
+    request_id: request?.id ?? '',
+    outcome: 'refused',
+    code: 'INTENT_EXPIRED',
+    message: 'expired yesterday',
+  })
+  expect(await result(id)).toMatchObject({ stage: 'expired' })
+  expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
+}, 120_000)

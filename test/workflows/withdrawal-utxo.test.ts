@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Psbt } from 'bitcoinjs-lib'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
+import { parseAmount } from '../../domain/money.js'
+import { withdrawalId } from '../../workflows/ids.js'
+import { type TestBitcoin, testBtcd } from '../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+const BTC = 100_000_000n
+/** Outputs that the hot wallet starts with. */
+const OUTPUTS = 24
+let temporal: TestTemporal
+let bitcoin: TestBitcoin
+let stage: TestWithdrawals
+let adapter: UtxoAdapter
+let running: { stop(): Promise<void> } | undefined
+let miner: NodeJS.Timeout | undefined
+
+beforeAll(async () => {
+  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
+  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
+  stage.follow()
+  const { sql } = stage.api.database
+  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
+  const hot = await stage.wallet('bitcoin', 'hot')
+  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount: BTC })))
+  await bitcoin.mine(3)
+  for (;;) {
+    const rows = await sql<{ id: string; status: string }[]>`SELECT id, status FROM deposits`
+    for (const { id } of rows) {
+      await confirmDeposit(sql, networks, id)
+      await creditDeposit(sql, networks, id)
+    }
+    if (rows.length === OUTPUTS && rows.every((row) => row.status === 'success')) break
+    await sleep(100)
+  }
+  await stage.startWorker()
+  miner = setInterval(() => void bitcoin.mine(1), 700)
+})
+afterEach(async () => {
+  await running?.stop()
+  running = undefined
+})
+afterAll(async () => {
+  clearInterval(miner)
+  await stage?.close()
+  await Promise.all([bitcoin?.stop(), temporal?.close()])
+})
+
+/** A destination outside: the faucet's own address serves, except where what arrives is counted. */
+const ask = async (fields: Record<string, unknown> = {}): Promise<string> => {
+  const { status, json } = await stage.create({
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '0.1',
+    to_address: bitcoin.faucet.address,
+    ...fields,
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  return json.data.id
+}
+const openReservations = async () =>
+  (await stage.api.database.sql`SELECT 1 FROM utxo_reservations WHERE released_at IS NULL`).length
+const onChain = async () => {
+  const [row] = await stage.api.database.sql<{ books: bigint }[]>`
+    SELECT coalesce(sum(balance), 0)::numeric AS books FROM ledger_accounts WHERE kind = 'chain'`
+  const hot = await stage.wallet('bitcoin', 'hot')
+  const change = await stage.wallet('bitcoin', 'change')
+  return {
+    books: row?.books ?? 0n,
+    chain: (await adapter.balance(hot.address, 'btc')) + (await adapter.balance(change.address, 'btc')),
+  }
+}
+async function expectBooksToMatch(): Promise<void> {
+  const { books, chain } = await onChain()
+  expect(books).toBe(chain)
+  expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(0n)
+  expect(await openReservations()).toBe(0)
+}
+/** What the signer was last asked to sign. */
+function lastPsbt(): Psbt {
+  const payload = stage.signer.claimed.at(-1)?.payload
+  if (payload?.family !== 'utxo') throw new Error('nothing was claimed')
+  return Psbt.fromBase64(payload.psbt)
+}
+/** A fresh P2WPKH destination that nobody else pays. */
+const destination = () => stage.wallet('bitcoin', 'gas')
+
+test('pays BTC with change, and the books are exact to the satoshi', async () => {
+  running = stage.signer.run()
+  const own = await stage.balance('bitcoin', 'btc', 'available', '')
+  const id = await ask({ amount: '0.25', priority: 'high' })
+  await stage.approve(id)
+  await stage.until(id, 'confirmed')
+  await temporal.client.workflow.getHandle(withdrawalId(id)).result()
+  const view = await stage.read(id)
+  const unsigned = lastPsbt()
+  const paid = unsigned.txOutputs.map((output) => BigInt(output.value))
+  expect(paid).toContain(parseAmount('0.25', 8))
+  const fee = BigInt(unsigned.inputCount) * BTC - paid.reduce((sum, value) => sum + value, 0n)
+  expect(parseAmount(view.fee, 8)).toBe(fee)
+  expect(view.from_address).toBe((await stage.wallet('bitcoin', 'hot')).address)
+  expect(view.block_number).toBeGreaterThan(0)
+  expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + parseAmount('0.25', 8) + fee)
+  await expectBooksToMatch()
+})
+
+test('takes the fee from what the recipient gets, where the recipient pays it', async () => {
+  running = stage.signer.run()
+  const own = await stage.balance('bitcoin', 'btc', 'available', '')
+  const id = await ask({ amount: '0.2', fee_payer: 'recipient' })
+  await stage.approve(id)
+  const view = await stage.until(id, 'confirmed')
+  const unsigned = lastPsbt()
+  expect(BigInt(unsigned.txOutputs[0]?.value ?? 0)).toBe(parseAmount('0.2', 8) - parseAmount(view.fee, 8))
+  expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + parseAmount('0.2', 8))
+  await expectBooksToMatch()
+})
+
+test('what is refused, cancelled or answered with another payment gives its outputs back', async () => {
+  const refused = await ask()
+  await stage.approve(refused)
+  await stage.until(refused, 'pending_signature')
+  expect(await openReservations()).toBeGreaterThan(0)
+  const [first] = (await stage.signer.claim(5)).requests
+  await stage.signer.answer({
+    request_id: first?.id ?? '',
+    outcome: 'refused',
+    code: 'CHANGE_NOT_MINE',
+    message: 'branch 1',
+  })
+  expect((await stage.until(refused, 'failed')).failure?.code).toBe('CHANGE_NOT_MINE')
+
+  const cancelled = await ask()
+  await stage.approve(cancelled)
+  await stage.until(cancelled, 'pending_signature')
+  await stage.api.call({ method: 'DELETE', path: `/api/v1/withdrawals/${cancelled}` })
+
+  const other = await ask()
+  await stage.approve(other)
+  await stage.until(other, 'pending_signature')
+  const [second] = (await stage.signer.claim(5)).requests
+  if (second?.payload.family !== 'utxo') throw new Error('claimed')
+  const changed = Psbt.fromBase64(second.payload.psbt)
+  // The same inputs, but the recipient gets a satoshi less and the miner one more.
+  const amount = Buffer.alloc(8)
+  amount.writeBigUInt64LE(parseAmount('0.1', 8))
+  const bytes = Buffer.from(changed.toBuffer())
+  const at = bytes.indexOf(amount)
+  expect(at).toBeGreaterThan(0)
+  bytes.writeBigUInt64LE(parseAmount('0.1', 8) - 1n, at)
+  const signed = await stage.signer.sign({ ...second.payload, psbt: bytes.toString('base64') })
+  await stage.signer.answer({ ...signed, request_id: second.id })
+  const failed = await stage.until(other, 'failed')
+  expect(failed).toMatchObject({ failure: { code: 'SIGNED_TRANSACTION_MISMATCH' }, transaction_hash: null })
+  expect((await adapter.outcome((signed as { transaction_hash: string }).transaction_hash)).kind).toBe(
+    'unknown',
+  )
+  await expectBooksToMatch()
+})
+
+test('a request whose lease ran out is handed out again with the same payload', async () => {
+  const id = await ask()
+  await stage.approve(id)
+  await stage.until(id, 'pending_signature')
+  const [first] = (await stage.signer.claim(5)).requests
+  expect((await stage.signer.claim()).requests).toEqual([])
+  await stage.api.database
+    .sql`UPDATE signing_requests SET lease_until = now() - interval '1 second' WHERE id = ${first?.id ?? ''}`
+  const [again] = (await stage.signer.claim()).requests
+  expect(again).toEqual({ ...first, lease_until: again?.lease_until })
+  if (!again) throw new Error('claimed')
+  const answer = { ...(await stage.signer.sign(again.payload)), request_id: again.id }
+  expect((await stage.signer.answer(answer)).json.data.replayed).toBe(false)
+  expect((await stage.signer.answer(answer)).json.data.replayed).toBe(true)
+  const otherwise = await stage.signer.answer({
+    request_id: again.id,
+    outcome: 'refused',
+    code: 'PAUSED',
+    message: 'changed its mind',
+  })
+  expect([otherwise.status, otherwise.json.error.code]).toEqual([409, 'INVALID_STATE'])
+  await stage.until(id, 'confirmed')
+  await expectBooksToMatch()
+})
+
+test('twenty payments at once spend each output once', async () => {
+  running = stage.signer.run()
+  const { address } = await destination()
+  const before = await adapter.balance(address, 'btc')
+  const ids = await Promise.all(Array.from({ length: 20 }, () => ask({ amount: '0.3', to_address: address })))
+  await Promise.all(ids.map((id) => stage.approve(id)))
+  for (const id of ids) await stage.until(id, 'confirmed', 120)
+  const spent = await stage.api.database.sql<{ outpoint: string; txid: string }[]>`
+    SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
+    FROM transactions payment, jsonb_array_elements(payment.inputs) AS input
+    WHERE payment.subject_id = ANY (${ids}) AND payment.state = 'final'`
+  expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
+  expect(new Set(spent.map((row) => row.txid)).size).toBe(20)
+  expect((await adapter.balance(address, 'btc')) - before).toBe(20n * parseAmount('0.3', 8))
+  await expectBooksToMatch()
+}, 240_000)
