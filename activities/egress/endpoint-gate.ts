@@ -77,7 +77,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
 
   return {
     async enter(endpointId) {
-      const lane = lanes.get(endpointId) ?? {
+      const lane: Lane = lanes.get(endpointId) ?? {
         inFlight: new Map(),
         limit: most,
         averageMs: 0,
