@@ -28,7 +28,11 @@ export async function rate(
   const deadline = started + seconds * 1_000
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
-      while (performance.now() < deadline) done += (await task(next++)) ?? 1
+      while (performance.now() < deadline) {
+        // Not `done += await …`, which would read `done` before the other loops have added to it.
+        const more = (await task(next++)) ?? 1
+        done += more
+      }
     }),
   )
   return done / ((performance.now() - started) / 1_000)

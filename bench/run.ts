@@ -2,11 +2,13 @@
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
+import { benchApi } from './api.js'
+import { benchBlockScan } from './block-scan.js'
 import { openContext } from './context.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
 
-const BENCHES = { journals: benchJournals } as const
+const BENCHES = { journals: benchJournals, 'block-scan': benchBlockScan, api: benchApi } as const
 
 const HELP = `Usage: npm run bench -- [name …]
 

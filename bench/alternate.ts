@@ -1,0 +1,29 @@
+/** Two measurements in turns, so that whatever else the machine does meets both. */
+
+import { median } from './measurement.js'
+
+/** The medians of what each side measured, and of the rounds' ratios. */
+export interface Alternated {
+  readonly ours: number
+  readonly reference: number
+  /** Median of `ours / reference` of each round. */
+  readonly ratio: number
+}
+
+/** Runs ours, the reference, ours, the reference, … after one round of each that does not count. */
+export async function alternate(
+  rounds: number,
+  ours: (round: number) => Promise<number>,
+  reference: (round: number) => Promise<number>,
+): Promise<Alternated> {
+  const figures: { ours: number; reference: number }[] = []
+  for (let round = 0; round <= rounds; round++) {
+    const pair = { ours: await ours(round), reference: await reference(round) }
+    if (round > 0) figures.push(pair)
+  }
+  return {
+    ours: median(figures.map((each) => each.ours)),
+    reference: median(figures.map((each) => each.reference)),
+    ratio: median(figures.map((each) => each.ours / each.reference)),
+  }
+}
