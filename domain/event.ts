@@ -105,8 +105,3 @@ export interface ExceptionRaised {
   readonly subject: string
   readonly [field: string]: unknown
 }
-
-/** Event types that every endpoint gets unless it asks for less; `webhook.test` only goes to the endpoint under test. */
-export function endpointWants(eventTypes: readonly string[] | null, event: EventType): boolean {
-  return eventTypes === null || eventTypes.includes('*') || eventTypes.includes(event)
-}

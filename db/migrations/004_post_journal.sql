@@ -15,11 +15,10 @@ CREATE TRIGGER ledger_entries_immutable BEFORE UPDATE OR DELETE ON ledger_entrie
 CREATE TRIGGER ledger_entries_no_truncate BEFORE TRUNCATE ON ledger_entries
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_ledger_change();
 
--- At commit every journal must balance per asset and touch its own merchant only. It watches both tables, so that an
--- entry added to an old journal is caught too; the first check of a journal in a transaction is the whole work.
+-- Whatever is written past post_journals (which balances what it posts before it locks anything) must balance at commit.
 CREATE FUNCTION check_journal_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  checked bigint := CASE TG_TABLE_NAME WHEN 'ledger_journals' THEN NEW.id ELSE (to_jsonb(NEW) ->> 'journal_id')::bigint END;
+  checked bigint := (to_jsonb(NEW) ->> TG_ARGV[0])::bigint;
 BEGIN
   IF EXISTS (
     SELECT 1 FROM ledger_entries entry JOIN ledger_accounts account ON account.id = entry.account_id
@@ -32,13 +31,13 @@ BEGIN
 END $$;
 
 CREATE CONSTRAINT TRIGGER ledger_journals_balance AFTER INSERT ON ledger_journals
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_journal_balance();
-
--- An entry outside of post_journals (which inserts the journal, and so the trigger above, itself) is checked by this one.
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+  WHEN (current_setting('keyturn.posting', true) IS DISTINCT FROM 'on')
+  EXECUTE FUNCTION check_journal_balance('id');
 CREATE CONSTRAINT TRIGGER ledger_entries_balance AFTER INSERT ON ledger_entries
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
   WHEN (current_setting('keyturn.posting', true) IS DISTINCT FROM 'on')
-  EXECUTE FUNCTION check_journal_balance();
+  EXECUTE FUNCTION check_journal_balance('journal_id');
 
 -- Posts journals of one merchant: arrays of journals, and arrays of entries that point at them by ordinal (from 1).
 -- Idempotent by key: the same key and hash is a replay and changes nothing; another hash is an error (KT004).
@@ -52,8 +51,9 @@ CREATE FUNCTION post_journals(
 ) RETURNS TABLE (ordinal int, journal_id bigint, replayed boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  v_new_ordinals int[];
-  v_new_ids bigint[];
+  -- Ids of the journals by ordinal; null where the key was posted before.
+  v_ids bigint[];
+  -- The account of each entry, in the order of the entries.
   v_accounts bigint[];
   v_time timestamptz;
   v_bad record;
@@ -67,18 +67,21 @@ BEGIN
       USING ERRCODE = 'KT003';
   END IF;
 
-  WITH inserted AS (
+  PERFORM set_config('keyturn.posting', 'on', true);
+
+  WITH journal AS (
+    SELECT * FROM unnest(p_keys, p_hashes, p_types, p_references, p_reverses)
+      WITH ORDINALITY AS journal (key, hash, type, reference, reverses, position)
+  ), inserted AS (
     INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, reverses, recorded_at)
-    SELECT p_merchant, journal.key, journal.hash, journal.type, journal.reference, journal.reverses, clock_timestamp()
-    FROM unnest(p_keys, p_hashes, p_types, p_references, p_reverses) AS journal (key, hash, type, reference, reverses)
-    ORDER BY journal.key
+    SELECT p_merchant, key, hash, type, reference, reverses, clock_timestamp() FROM journal ORDER BY key
     ON CONFLICT (merchant_id, idempotency_key) DO NOTHING
     RETURNING id, idempotency_key
   )
-  SELECT array_agg(array_position(p_keys, inserted.idempotency_key)), array_agg(inserted.id)
-  INTO v_new_ordinals, v_new_ids FROM inserted;
+  SELECT array_agg(inserted.id ORDER BY journal.position) INTO v_ids
+  FROM journal LEFT JOIN inserted ON inserted.idempotency_key = journal.key;
 
-  IF coalesce(cardinality(v_new_ids), 0) < cardinality(p_keys) THEN
+  IF array_position(v_ids, NULL) IS NOT NULL THEN
     SELECT known.idempotency_key INTO v_bad
     FROM unnest(p_keys, p_hashes) AS journal (key, hash)
     JOIN ledger_journals known ON known.merchant_id = p_merchant AND known.idempotency_key = journal.key
@@ -88,69 +91,64 @@ BEGIN
     END IF;
   END IF;
 
-  IF v_new_ids IS NOT NULL THEN
-    PERFORM set_config('keyturn.posting', 'on', true);
-
+  -- At most twice: the second time every account is there.
+  LOOP
+    SELECT array_agg(locked.id ORDER BY locked.position), greatest(clock_timestamp(), max(locked.updated_at))
+    INTO v_accounts, v_time
+    FROM (
+      SELECT account.id, account.updated_at, entry.position
+      FROM unnest(p_networks, p_coins, p_kinds, p_owners) WITH ORDINALITY AS entry (network, coin, kind, owner, position)
+      JOIN ledger_accounts account
+        ON account.merchant_id = p_merchant AND account.network = entry.network AND account.coin = entry.coin
+        AND account.kind = entry.kind AND account.owner = entry.owner
+      ORDER BY account.id FOR UPDATE OF account
+    ) locked;
+    EXIT WHEN coalesce(cardinality(v_accounts), 0) = cardinality(p_amounts);
     INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner)
     SELECT DISTINCT p_merchant, entry.network, entry.coin, entry.kind, entry.owner
-    FROM unnest(p_journals, p_networks, p_coins, p_kinds, p_owners) AS entry (journal, network, coin, kind, owner)
-    WHERE NOT EXISTS (
-      SELECT 1 FROM ledger_accounts account
-      WHERE account.merchant_id = p_merchant AND account.network = entry.network AND account.coin = entry.coin
-        AND account.kind = entry.kind AND account.owner = entry.owner)
+    FROM unnest(p_networks, p_coins, p_kinds, p_owners) AS entry (network, coin, kind, owner)
     ORDER BY entry.network, entry.coin, entry.kind, entry.owner
     ON CONFLICT (merchant_id, network, coin, kind, owner) DO NOTHING;
+  END LOOP;
 
-    -- The account of each entry, in the order of the entries.
-    SELECT array_agg(account.id ORDER BY entry.position) INTO v_accounts
-    FROM unnest(p_networks, p_coins, p_kinds, p_owners) WITH ORDINALITY AS entry (network, coin, kind, owner, position)
-    JOIN ledger_accounts account
-      ON account.merchant_id = p_merchant AND account.network = entry.network AND account.coin = entry.coin
-      AND account.kind = entry.kind AND account.owner = entry.owner;
-
-    PERFORM 1 FROM ledger_accounts account WHERE account.id = ANY (v_accounts) ORDER BY account.id FOR UPDATE;
-
-    SELECT greatest(clock_timestamp(), max(account.updated_at)) INTO v_time
-    FROM ledger_accounts account WHERE account.id = ANY (v_accounts);
-
+  WITH entry AS (
+    SELECT * FROM unnest(v_accounts, p_journals, p_amounts) WITH ORDINALITY AS entry (account_id, journal, amount, position)
+    WHERE v_ids[entry.journal] IS NOT NULL
+  ), change AS (
+    SELECT account_id, sum(amount) AS amount, count(*) AS entries FROM entry GROUP BY account_id
+  ), changed AS (
+    UPDATE ledger_accounts account
+    SET balance = account.balance + change.amount, version = account.version + change.entries, updated_at = v_time
+    FROM change WHERE account.id = change.account_id
+    RETURNING account.id, account.kind, account.owner, account.network, account.coin, account.balance, change.amount,
+              account.balance - change.amount AS balance_before, account.version - change.entries AS version_before
+  ), posted AS (
     INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
-    SELECT account.id,
-           account.version + row_number() OVER running,
-           v_new_ids[array_position(v_new_ordinals, entry.journal)],
-           entry.amount,
-           account.balance + sum(entry.amount) OVER running,
-           v_time
-    FROM unnest(v_accounts, p_journals, p_amounts) WITH ORDINALITY AS entry (account_id, journal, amount, position)
-    JOIN ledger_accounts account ON account.id = entry.account_id
-    WHERE entry.journal = ANY (v_new_ordinals)
-    WINDOW running AS (PARTITION BY account.id ORDER BY entry.position ROWS UNBOUNDED PRECEDING);
-
-    WITH change AS (
-      SELECT entry.account_id, sum(entry.amount) AS amount, count(*) AS entries
-      FROM unnest(v_accounts, p_journals, p_amounts) AS entry (account_id, journal, amount)
-      WHERE entry.journal = ANY (v_new_ordinals)
-      GROUP BY entry.account_id
-    ), changed AS (
-      UPDATE ledger_accounts account
-      SET balance = account.balance + change.amount, version = account.version + change.entries, updated_at = v_time
-      FROM change WHERE account.id = change.account_id
-      RETURNING account.kind, account.owner, account.network, account.coin, account.balance, change.amount
-    )
-    SELECT changed.* INTO v_bad FROM changed
-    WHERE NOT p_allow_overdraft AND changed.amount > 0 AND changed.balance > 0
-      AND (changed.kind = 'reserved' OR (changed.kind = 'available' AND changed.owner <> ''))
-    LIMIT 1;
-    IF FOUND THEN
-      RAISE EXCEPTION 'insufficient % balance', v_bad.kind USING ERRCODE = 'KT001', DETAIL = json_build_object(
-        'kind', v_bad.kind, 'owner', v_bad.owner, 'network', v_bad.network, 'coin', v_bad.coin,
-        'requested', v_bad.amount::text, 'available', (v_bad.amount - v_bad.balance)::text)::text;
-    END IF;
-    PERFORM set_config('keyturn.posting', 'off', true);
+    SELECT changed.id, changed.version_before + row_number() OVER running, v_ids[entry.journal], entry.amount,
+           changed.balance_before + sum(entry.amount) OVER running, v_time
+    FROM entry JOIN changed ON changed.id = entry.account_id
+    WINDOW running AS (PARTITION BY changed.id ORDER BY entry.position ROWS UNBOUNDED PRECEDING)
+  )
+  SELECT changed.* INTO v_bad FROM changed
+  WHERE NOT p_allow_overdraft AND changed.amount > 0 AND changed.balance > 0
+    AND (changed.kind = 'reserved' OR (changed.kind = 'available' AND changed.owner <> ''))
+  LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'insufficient % balance', v_bad.kind USING ERRCODE = 'KT001', DETAIL = json_build_object(
+      'kind', v_bad.kind, 'owner', v_bad.owner, 'network', v_bad.network, 'coin', v_bad.coin,
+      'requested', v_bad.amount::text, 'available', (v_bad.amount - v_bad.balance)::text)::text;
   END IF;
 
-  RETURN QUERY
-  SELECT journal.position::int, known.id, NOT (journal.position::int = ANY (coalesce(v_new_ordinals, '{}')))
-  FROM unnest(p_keys) WITH ORDINALITY AS journal (key, position)
-  JOIN ledger_journals known ON known.merchant_id = p_merchant AND known.idempotency_key = journal.key
-  ORDER BY journal.position;
+  PERFORM set_config('keyturn.posting', 'off', true);
+
+  IF array_position(v_ids, NULL) IS NULL THEN
+    RETURN QUERY SELECT posted.position::int, posted.id, false
+                 FROM unnest(v_ids) WITH ORDINALITY AS posted (id, position) ORDER BY posted.position;
+  ELSE
+    RETURN QUERY
+    SELECT journal.position::int, known.id, v_ids[journal.position] IS NULL
+    FROM unnest(p_keys) WITH ORDINALITY AS journal (key, position)
+    JOIN ledger_journals known ON known.merchant_id = p_merchant AND known.idempotency_key = journal.key
+    ORDER BY journal.position;
+  END IF;
 END $$;
