@@ -15,5 +15,11 @@ export function install() {
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs) return
   console.log('Installing packages (npm ci) …')
   const { status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], { stdio: 'inherit' })
-  if (status !== 0) process.exit(status ?? 1)
+  if (status === 0) return
+  // Some versions of npm refuse a lock file that lacks packages of other systems; this keeps to its versions just the same.
+  console.log('npm ci refused; trying npm install with the same lock file …')
+  const { status: second } = spawnSync('npm', ['install', '--no-save', '--no-fund', '--no-audit'], {
+    stdio: 'inherit',
+  })
+  if (second !== 0) process.exit(second ?? 1)
 }

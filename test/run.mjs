@@ -1,4 +1,5 @@
 // `npm test`: installs what is missing, runs every check, and ends with one line that counts them.
+// `npm test -- test/api` runs the test files under a path only, and every other check.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -68,6 +69,7 @@ const { status } = spawnSync(
     '--reporter=json',
     `--outputFile.json=${report}`,
     ...leftOut.flatMap((path) => ['--exclude', path]),
+    ...process.argv.slice(2),
   ],
   { stdio: 'inherit' },
 )
