@@ -7,8 +7,14 @@ import { benchBlockScan } from './block-scan.js'
 import { openContext } from './context.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
+import { benchSigner } from './signer.js'
 
-const BENCHES = { journals: benchJournals, 'block-scan': benchBlockScan, api: benchApi } as const
+const BENCHES = {
+  journals: benchJournals,
+  'block-scan': benchBlockScan,
+  api: benchApi,
+  signer: benchSigner,
+} as const
 
 const HELP = `Usage: npm run bench -- [name …]
 

@@ -1,0 +1,176 @@
+/** Signatures a second in the customer's signer, every check and the journal included, beside the bare libraries. */
+
+import { join } from 'node:path'
+import { mnemonicToSeedSync } from '@scure/bip39'
+import { BIP32Factory, type BIP32Interface } from 'bip32'
+import { networks, Psbt } from 'bitcoinjs-lib'
+import * as ecc from 'tiny-secp256k1'
+import { privateKeyToAccount } from 'viem/accounts'
+import type { SigningRequest } from '../domain/signer-protocol.js'
+import { decideAll } from '../signer/decide.js'
+import { type JournalStore, openFileStore, openMemoryStore } from '../signer/journal/journal-store.js'
+import {
+  approved,
+  btcIntent,
+  COINS,
+  ethIntent,
+  ethPayload,
+  iso,
+  MINUTE,
+  MNEMONIC,
+  makePsbt,
+  makeState,
+  PAYING_PATH,
+} from '../test/signer/fixture.js'
+import type { BenchContext } from './context.js'
+import { type Measurement, median } from './measurement.js'
+
+const EXPECTED = 0.7
+const ROUNDS = 5
+/** Of each kind in a round; a claim hands out at most 32 at a time (`db/signing/claim-requests.ts`). */
+const REQUESTS = 512
+const BATCH = 32
+const ONE_AT_A_TIME = 64
+
+interface Kind {
+  readonly name: string
+  readonly library: string
+  readonly requests: readonly SigningRequest[]
+  /** Signs what is in a request's payload, and nothing else. */
+  bare(request: SigningRequest): Promise<string> | string
+}
+
+/** Each round decides on fresh requests in a fresh journal, then signs the same payloads with the library alone. */
+export async function benchSigner(context: BenchContext): Promise<Measurement[]> {
+  const root = BIP32Factory(ecc).fromSeed(mnemonicToSeedSync(MNEMONIC))
+  const measurements: Measurement[] = []
+  for (const kind of [segwitPayments(root), typeTwoPayments(root)]) {
+    const rounds: Record<'file' | 'memory' | 'single' | 'bare', number>[] = []
+    for (let round = 0; round <= ROUNDS; round++) {
+      const file = join(context.directory, `signer-${kind.library}-${round}`)
+      const figures = {
+        file: await perSecond(kind.requests, (all) => decide(all, openFileStore(file), BATCH)),
+        memory: await perSecond(kind.requests, (all) => decide(all, openMemoryStore(), BATCH)),
+        single: await perSecond(kind.requests.slice(0, ONE_AT_A_TIME), (few) =>
+          decide(few, openFileStore(`${file}-single`), 1),
+        ),
+        bare: await perSecond(kind.requests, async (all) => {
+          for (const request of all) await kind.bare(request)
+        }),
+      }
+      if (round > 0) rounds.push(figures)
+    }
+    const line = (
+      side: 'file' | 'memory' | 'single',
+      what: string,
+      expected: number | null,
+    ): Measurement => ({
+      name: `signer, ${kind.name}, ${what}`,
+      unit: '/s',
+      ours: median(rounds.map((each) => each[side])),
+      against: `${kind.library} alone`,
+      reference: median(rounds.map((each) => each.bare)),
+      ratio: median(rounds.map((each) => each[side] / each.bare)),
+      expected,
+    })
+    measurements.push(
+      line('file', `journal synced every ${BATCH}`, EXPECTED),
+      line('memory', 'journal in memory', EXPECTED),
+      line('single', 'journal synced every time', null),
+    )
+  }
+  return measurements
+}
+
+async function perSecond(
+  requests: readonly SigningRequest[],
+  sign: (requests: readonly SigningRequest[]) => Promise<void>,
+): Promise<number> {
+  const started = performance.now()
+  await sign(requests)
+  return requests.length / ((performance.now() - started) / 1_000)
+}
+
+/** What the exchange does with each batch that it claims. */
+async function decide(requests: readonly SigningRequest[], store: JournalStore, size: number): Promise<void> {
+  const state = makeState({ store, policy: liftLimits })
+  const { policy } = state
+  if (!policy) throw new Error('The policy cannot be read')
+  for (let from = 0; from < requests.length; from += size) {
+    const batch = requests.slice(from, from + size)
+    await state.approvals.prefetch(batch, policy)
+    for (const decision of decideAll(batch, state))
+      if (decision.outcome === 'refused') throw new Error(`${decision.code}: ${decision.message}`)
+  }
+  state.journal.close()
+}
+
+/** The limits are checked, but so many payments must fit in. */
+function liftLimits(
+  file: Parameters<NonNullable<NonNullable<Parameters<typeof makeState>[0]>['policy']>>[0],
+): void {
+  for (const network of Object.values(file.networks))
+    for (const asset of Object.values(network.assets)) asset.daily = '1000000'
+}
+
+function segwitPayments(root: BIP32Interface): Kind {
+  const keys = COINS.map((coin) => root.derivePath(coin.path))
+  return {
+    name: 'P2WPKH of two inputs',
+    library: 'bitcoinjs-lib',
+    requests: Array.from({ length: REQUESTS }, (_, index) =>
+      approved({
+        id: `srq_btc_${index}`,
+        attempt: 1,
+        lease_until: iso(MINUTE),
+        intent: btcIntent({ withdrawal: `withdrawal_btc_${index}` }),
+        payload: {
+          family: 'utxo',
+          network: 'bitcoin',
+          // Another amount makes another parent, so that each payment spends coins of its own; the difference is fee.
+          psbt: makePsbt({ coins: COINS.map((coin) => ({ ...coin, amount: coin.amount + BigInt(index) })) }),
+        },
+      }),
+    ),
+    bare({ payload }) {
+      if (payload.family !== 'utxo') throw new Error('Another family')
+      const psbt = Psbt.fromBase64(payload.psbt, { network: networks.regtest })
+      for (const [index, key] of keys.entries()) psbt.signInput(index, key)
+      psbt.finalizeAllInputs()
+      return psbt.extractTransaction().toHex()
+    },
+  }
+}
+
+function typeTwoPayments(root: BIP32Interface): Kind {
+  const key = root.derivePath(PAYING_PATH).privateKey
+  if (!key) throw new Error('The derived key has no private part')
+  const account = privateKeyToAccount(`0x${Buffer.from(key).toString('hex')}`)
+  return {
+    name: 'EIP-1559',
+    library: 'viem',
+    requests: Array.from({ length: REQUESTS }, (_, index) =>
+      approved({
+        id: `srq_eth_${index}`,
+        attempt: 1,
+        lease_until: iso(MINUTE),
+        intent: ethIntent({ withdrawal: `withdrawal_eth_${index}` }),
+        payload: ethPayload({ nonce: index }),
+      }),
+    ),
+    bare({ payload }) {
+      if (payload.family !== 'evm') throw new Error('Another family')
+      return account.signTransaction({
+        type: 'eip1559',
+        chainId: payload.chain_id,
+        nonce: payload.nonce,
+        to: payload.to as `0x${string}`,
+        value: BigInt(payload.value),
+        data: payload.data as `0x${string}`,
+        gas: BigInt(payload.gas),
+        maxFeePerGas: BigInt(payload.max_fee_per_gas),
+        maxPriorityFeePerGas: BigInt(payload.max_priority_fee_per_gas),
+      })
+    },
+  }
+}
