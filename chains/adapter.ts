@@ -21,7 +21,10 @@ export interface Transfer {
   readonly coinbase?: boolean
 }
 
-/** An outpoint that a transaction spends (UTXO networks only). */
+/**
+ * What a transaction uses up, so that of two with the same only one can be mined: an outpoint (UTXO), or the sender's
+ * address in lower case and the nonce (EVM, where blocks do not list them).
+ */
 export interface Spend {
   readonly txid: string
   readonly prevTxid: string
@@ -52,7 +55,7 @@ export interface TransferDetails {
   readonly destinations: readonly { readonly address: string; readonly amount: bigint }[]
   /** Network fee of the transaction in base units of the native coin; null while unknown. */
   readonly fee: bigint | null
-  /** Outpoints spent by it (UTXO) so that conflicts are noticed. */
+  /** What it uses up, so that conflicts are noticed. */
   readonly spends: readonly Spend[]
 }
 

@@ -11,8 +11,9 @@ import type { WorkflowGate } from '../workflow-gate.js'
 import { advanceChain } from './advance-chain.js'
 import { createDispatcher } from './create-dispatcher.js'
 import { dispatchPending } from './dispatch-pending.js'
+import { findOvertaken } from './find-overtaken.js'
 import { lookAtMempool } from './look-at-mempool.js'
-import { refreshFees } from './refresh-fees.js'
+import { isEvmAdapter, refreshFees } from './refresh-fees.js'
 
 export interface FollowOptions {
   readonly sql: Sql
@@ -27,6 +28,7 @@ export interface FollowOptions {
   readonly onStep?: (height: number | null) => void
 }
 
+/** Also how often transactions that are gone are asked after. */
 const FEES_EVERY_MS = 10_000
 /** Unchanged health is written this often, so that a stale row shows a dead watcher. */
 const HEALTH_EVERY_MS = 5_000
@@ -77,6 +79,7 @@ export async function follow(options: FollowOptions): Promise<void> {
         }
         if (Date.now() - feesAt >= FEES_EVERY_MS) {
           await refreshFees(sql, adapter)
+          if (isEvmAdapter(adapter)) await findOvertaken(sql, adapter)
           feesAt = Date.now()
         }
         mempoolNote = null

@@ -5,11 +5,12 @@ import type { Sql } from '../../db/connect.js'
 
 /** Asks the node what transactions cost now and keeps it for the API's estimates. */
 export async function refreshFees(sql: Sql, adapter: ChainAdapter): Promise<void> {
-  const fees = isEvm(adapter) ? await evmFees(adapter) : await utxoFees(adapter)
+  const fees = isEvmAdapter(adapter) ? await evmFees(adapter) : await utxoFees(adapter)
   await saveNetworkFees(sql, adapter.network.name, fees)
 }
 
-const isEvm = (adapter: ChainAdapter): adapter is EvmAdapter => adapter.network.family === 'evm'
+/** Narrows by family. */
+export const isEvmAdapter = (adapter: ChainAdapter): adapter is EvmAdapter => adapter.network.family === 'evm'
 
 async function evmFees(adapter: EvmAdapter): Promise<NetworkFees> {
   return byPriority(async (priority) => {

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { BIP32Factory } from 'bip32'
 import * as ecc from 'tiny-secp256k1'
-import { createWalletClient, http, parseEther } from 'viem'
+import { createWalletClient, http, parseEther, parseGwei } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../config/load-networks.js'
@@ -181,6 +181,35 @@ test('ethereum: ether and tokens, from the mempool to the credit', async () => {
   expect(row?.sources).toEqual([
     { address: privateKeyToAccount(anvil.faucetPrivateKey).address, amount: '25' },
   ])
+})
+
+test('ethereum: a transaction with the same nonce replaces a payment, in the mempool or unseen in a block', async () => {
+  const to = (await addressOf('erin', 'ethereum')) as `0x${string}`
+  const account = privateKeyToAccount(anvil.faucetPrivateKey)
+  const wallet = createWalletClient({ account, transport: http(anvil.rpc) })
+  const pay = async (value: string, gwei: number) =>
+    wallet.sendTransaction({
+      to,
+      value: parseEther(value),
+      chain: null,
+      nonce: Number(await anvil.call('eth_getTransactionCount', account.address, 'latest')),
+      maxFeePerGas: parseGwei(String(20 * gwei)),
+      maxPriorityFeePerGas: parseGwei(String(gwei)),
+    })
+  const first = await pay('1', 1)
+  await untilStatus(database.sql, first, 'detected')
+  const second = await pay('0.9', 2)
+  await untilStatus(database.sql, first, 'replaced')
+  await untilStatus(database.sql, second, 'detected')
+  await killWorker('SIGTERM')
+  await pay('0.8', 4)
+  await anvil.mine(1)
+  startWorker()
+  await untilStatus(database.sql, second, 'replaced')
+  await anvil.mine(3)
+  await eventually(async () =>
+    expect(await ledger(database.sql, 'available', 'erin', 'eth')).toBe(parseEther('0.8')),
+  )
 })
 
 test('killed and started anew, it misses nothing of what happened meanwhile', async () => {

@@ -1,7 +1,7 @@
 /** What is new among the transactions that no block holds yet. */
 
 import type { MempoolLook, Transfer } from '../../adapter.js'
-import { toBigInt, toBytes, toList, toRecord } from '../quantity.js'
+import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
 import { movesValue } from '../scan/read-transfer-logs.js'
@@ -11,6 +11,7 @@ import { type PendingCall, simulateTokenTransfers } from './simulate-token-trans
 interface Pending {
   readonly txid: string
   readonly from: string
+  readonly nonce: number
   /** Null: creates a contract. */
   readonly to: string | null
   readonly value: bigint
@@ -58,7 +59,12 @@ export function createMempoolLook(
     const tokens = (await capabilities.simulation())
       ? await simulateTokenTransfers(rpc, rules, tokenCalls(rules, fresh))
       : []
-    return { txids, transfers: [...nativeTransfers(rules, fresh), ...tokens], spends: [] }
+    return {
+      txids,
+      transfers: [...nativeTransfers(rules, fresh), ...tokens],
+      // Of one account and nonce the chain takes one transaction: whatever has the same took its place.
+      spends: fresh.map(({ txid, from, nonce }) => ({ txid, prevTxid: from, prevVout: nonce })),
+    }
   }
 }
 
@@ -107,6 +113,7 @@ function readPending(value: unknown): Pending {
   return {
     txid: toBytes(transaction.hash, 32, 'transaction hash'),
     from: toBytes(transaction.from, 20, 'from'),
+    nonce: toInteger(transaction.nonce, 'nonce'),
     to: to === null || to === undefined ? null : toBytes(to, 20, 'to'),
     value: toBigInt(transaction.value, 'value'),
     input: typeof input === 'string' ? input : '0x',

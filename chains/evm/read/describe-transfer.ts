@@ -2,7 +2,7 @@
 
 import { getAddress } from 'viem'
 import type { Transfer, TransferDetails } from '../../adapter.js'
-import { toBigInt, toBytes, toQuantity, toRecord } from '../quantity.js'
+import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from '../quantity.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
 import { FIRST_INTERNAL_INDEX, groupTraces, nativeMovements } from '../scan/read-traces.js'
@@ -20,16 +20,18 @@ export async function describeTransfer(
   transfer: Transfer,
 ): Promise<TransferDetails> {
   const { txid, index, payee, amount } = transfer
-  const { sender, receipt } = await rpc.ask(
+  const { sender, nonce, receipt } = await rpc.ask(
     [
       { method: 'eth_getTransactionByHash', params: [txid] },
       { method: 'eth_getTransactionReceipt', params: [txid] },
     ],
     ({ answers }) => {
-      const transaction = expectResult(answers[0], 'eth_getTransactionByHash')
+      const answer = expectResult(answers[0], 'eth_getTransactionByHash')
+      const transaction = answer === null ? null : toRecord(answer, 'transaction')
       const found = expectResult(answers[1], 'eth_getTransactionReceipt')
       return {
-        sender: transaction === null ? null : toBytes(toRecord(transaction, 'transaction').from, 20, 'from'),
+        sender: transaction && toBytes(transaction.from, 20, 'from'),
+        nonce: transaction && toInteger(transaction.nonce, 'nonce'),
         receipt: found === null ? null : toRecord(found, 'receipt'),
       }
     },
@@ -40,7 +42,7 @@ export async function describeTransfer(
     sources: payer === null ? [] : [{ address: getAddress(payer), amount }],
     destinations: [{ address: getAddress(`0x${payee}`), amount }],
     fee: receipt && feePaid(receipt),
-    spends: [],
+    spends: sender === null || nonce === null ? [] : [{ txid, prevTxid: sender, prevVout: nonce }],
   }
 }
 
