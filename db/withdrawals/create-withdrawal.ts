@@ -2,6 +2,7 @@
 
 import { KeyturnError } from '../../domain/errors.js'
 import { type Intent, intentHash } from '../../domain/intent.js'
+import { bindingLimits } from '../../domain/limits.js'
 import { formatAmount } from '../../domain/money.js'
 import {
   type Coin,
@@ -15,7 +16,9 @@ import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
+import { takeLimits } from '../limits/take-limits.js'
 import { newId } from '../new-id.js'
+import { readPolicy } from '../policy/read-policy.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
 import { appendStatusEvent } from './move-withdrawal.js'
 import { holders, holdJournal } from './withdrawal-journals.js'
@@ -48,7 +51,7 @@ export interface NewWithdrawal {
  *
  * @returns The new row's id.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
- * `DUPLICATE_EXTERNAL_ID`, `INSUFFICIENT_BALANCE`; then nothing is stored.
+ * `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then nothing is stored.
  */
 export async function createWithdrawal(
   tx: Transaction,
@@ -71,6 +74,7 @@ export async function createWithdrawal(
     now,
   )
   requireAmount(request, estimate.feeLimit)
+  const { policy } = await readPolicy(tx, request.merchantId)
   const id = newId('withdrawal')
   const expiresAt = new Date(now.getTime() + request.expiryMs)
   const intent: Intent = {
@@ -105,6 +109,16 @@ export async function createWithdrawal(
     ON CONFLICT (merchant_id, external_id) DO NOTHING
     RETURNING id`
   if (inserted.length === 0) throw await duplicate(tx, request)
+  await takeLimits(
+    tx,
+    { ...request, network: network.name, id, at: now },
+    bindingLimits(policy.limits, {
+      network: network.name,
+      coin,
+      userReference: request.userReference,
+      entry: null,
+    }),
+  )
   await hold(tx, {
     ...request,
     id,
