@@ -1,6 +1,6 @@
 /** A chain in memory that tests can mine, fork and double-spend at will, behind the interface of an adapter. */
 
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../../chains/adapter.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Network } from '../../../domain/network.js'
@@ -25,8 +25,6 @@ export interface ModelBlock extends BlockRef {
   readonly transactions: readonly ModelTransaction[]
 }
 
-const hash = (text: string) => createHash('sha256').update(text).digest('hex')
-
 export class ChainModel {
   blocks: ModelBlock[] = []
   /** Every transaction there ever was. */
@@ -36,6 +34,8 @@ export class ChainModel {
   failures = 0
   calls: Record<string, number> = {}
   private serial = 0
+  /** So that two chains never have a transaction in common. */
+  private readonly salt = randomUUID()
 
   constructor(readonly network: Network) {
     this.mine([])
@@ -49,9 +49,9 @@ export class ChainModel {
   transaction(outputs: readonly ModelOutput[], inputs?: readonly string[]): ModelTransaction {
     this.serial += 1
     const transaction = {
-      txid: hash(`transaction ${this.serial}`),
+      txid: this.hash(`transaction ${this.serial}`),
       outputs,
-      inputs: inputs ?? [`${hash(`coin ${this.serial}`)}:0`],
+      inputs: inputs ?? [`${this.hash(`coin ${this.serial}`)}:0`],
     }
     this.known.set(transaction.txid, transaction)
     return transaction
@@ -77,7 +77,7 @@ export class ChainModel {
     const parentHash = this.blocks.at(-1)?.hash ?? '0'.repeat(64)
     const block = {
       height,
-      hash: hash(`block ${this.serial} on ${parentHash}`),
+      hash: this.hash(`block ${this.serial} on ${parentHash}`),
       parentHash,
       time: Math.floor(Date.now() / 1000),
       transactions,
@@ -147,6 +147,10 @@ export class ChainModel {
     }
     // Only what following a chain needs; asking for more fails loudly.
     return adapter as unknown as ChainAdapter
+  }
+
+  private hash(text: string): string {
+    return createHash('sha256').update(this.salt).update(text).digest('hex')
   }
 
   private toBlock(block: ModelBlock): Block {
