@@ -4,7 +4,7 @@ import type { BalanceUpdated } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, type Network } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
-import type { NewEvent } from '../events/append-event.js'
+import type { NewEvent } from '../events/append-events.js'
 import type { DepositRow } from './deposit-row.js'
 
 /** What a step moved at the address, in base units. */

@@ -1,11 +1,21 @@
 /** Records many events and their deliveries in the transaction of the changes that they tell of, in one round trip. */
 
+import type { EventType } from '../../domain/event.js'
 import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
-import type { NewEvent } from './append-event.js'
+
+export interface NewEvent {
+  readonly merchantId: string
+  readonly type: EventType
+  /** Id of the object it is about. */
+  readonly subject: string
+  /** The full snapshot that goes into `data`. JSON only: amounts as decimal strings. */
+  readonly data: Readonly<Record<string, unknown>>
+}
 
 /**
- * As `appendEvent`, for many; their order is kept.
+ * Inserts the events, in order, and a delivery for every endpoint of the merchant that wants them (`held` where the
+ * endpoint is disabled), and wakes the sealer at commit. Sequence and body are assigned by the sealer, after commit.
  *
  * @returns The events' ids in the same order.
  */

@@ -2,7 +2,7 @@
 
 import type { ExceptionRaised } from '../../domain/event.js'
 import { newId } from '../new-id.js'
-import type { NewEvent } from './append-event.js'
+import type { NewEvent } from './append-events.js'
 
 export interface NewException {
   readonly merchantId: string
