@@ -4,48 +4,98 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
 import { benchApi } from './api.js'
 import { benchBlockScan } from './block-scan.js'
-import { openContext } from './context.js'
+import { type BenchContext, openContext } from './context.js'
+import { benchEvmCatchUp } from './evm-catch-up.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
 import { benchSigner } from './signer.js'
 
-const BENCHES = {
+const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   journals: benchJournals,
   'block-scan': benchBlockScan,
+  'evm-catch-up': benchEvmCatchUp,
   api: benchApi,
   signer: benchSigner,
-} as const
+}
 
 const HELP = `Usage: npm run bench -- [name …]
 
 Measures Keyturn against a reference in the same run. Names: ${Object.keys(BENCHES).join(', ')} (default: all).
-The table goes to standard output, JSON to bench/results/latest.json.`
+The table goes to standard output, JSON to bench/results/latest.json. SHORT: less than expected.`
 
-async function main(): Promise<void> {
+/** A bench that could not be carried out: named in the table and in the JSON, never silently left out. */
+interface Failure {
+  readonly name: string
+  readonly reason: string
+}
+
+async function main(): Promise<number> {
   const names = process.argv.slice(2)
   if (names.includes('--help')) {
     console.log(HELP)
-    return
+    return 0
   }
   const unknown = names.filter((name) => !(name in BENCHES))
   if (unknown.length > 0) throw new Error(`Unknown bench: ${unknown.join(', ')}\n${HELP}`)
-  const context = await openContext()
   const measurements: Measurement[] = []
-  try {
-    for (const [name, bench] of Object.entries(BENCHES)) {
-      if (names.length > 0 && !names.includes(name)) continue
-      context.progress(`… ${name}`)
+  const failures: Failure[] = []
+  for (const [name, bench] of Object.entries(BENCHES)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    const began = Date.now()
+    process.stderr.write(`… ${name}\n`)
+    // Parts of its own for each, so that nothing that one leaves behind slows down the next.
+    const context = await openContext()
+    const interrupt = endWith(context)
+    try {
       measurements.push(...(await bench(context)))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      failures.push({ name, reason })
+      process.stderr.write(`  ${error instanceof Error ? error.stack : reason}\n`)
+    } finally {
+      await context.close()
+      interrupt.disarm()
     }
-  } finally {
-    await context.close()
+    process.stderr.write(`  ${Math.round((Date.now() - began) / 1_000)} s\n`)
   }
   console.log(table(measurements))
-  await mkdir(new URL('./results/', import.meta.url), { recursive: true })
-  await writeFile(
-    new URL('./results/latest.json', import.meta.url),
-    `${JSON.stringify({ at: new Date().toISOString(), node: process.version, cpus: cpus().length, platform: `${platform()}-${arch()}`, measurements }, null, 2)}\n`,
-  )
+  for (const { name, reason } of failures) console.log(`${name}: NOT MEASURED: ${reason}`)
+  await save(measurements, failures)
+  return failures.length === 0 ? 0 : 1
+}
+
+/** Ctrl-C ends what was started, then us; the watchdog does so when we are not asked. */
+function endWith(context: { close(): Promise<void> }): { disarm(): void } {
+  const stop = (): void => {
+    process.stderr.write('Stopping\n')
+    const exit = () => process.exit(130)
+    context.close().then(exit, exit)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+  return {
+    disarm() {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+    },
+  }
+}
+
+async function save(measurements: readonly Measurement[], failures: readonly Failure[]): Promise<void> {
+  const directory = new URL('./results/', import.meta.url)
+  await mkdir(directory, { recursive: true })
+  const result = {
+    at: new Date().toISOString(),
+    node: process.version,
+    cpus: cpus().length,
+    platform: `${platform()}-${arch()}`,
+    measurements: measurements.map((each) => ({ ...each, verdict: verdict(each) })),
+    failures,
+  }
+  await writeFile(new URL('latest.json', directory), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+function verdict({ ratio, expected }: Measurement): 'ok' | 'SHORT' | null {
+  if (expected === null) return null
+  return ratio >= expected ? 'ok' : 'SHORT'
 }
 
 function table(measurements: readonly Measurement[]): string {
@@ -58,7 +108,7 @@ function table(measurements: readonly Measurement[]): string {
       `${figure(each.reference)} ${each.unit}`,
       each.ratio.toFixed(2),
       each.expected === null ? '–' : each.expected.toFixed(2),
-      `${each.expected === null ? '' : each.ratio >= each.expected ? 'ok' : 'SHORT'}${each.note ? ` (${each.note})` : ''}`,
+      `${verdict(each) ?? ''}${each.note ? ` (${each.note})` : ''}`,
     ]),
   ]
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
@@ -76,4 +126,10 @@ function figure(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3)
 }
 
-await main()
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error)
+    process.exit(1)
+  },
+)
