@@ -9,6 +9,7 @@ import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
 import { assetKey, intentAmount } from './intent-amount.js'
 import type { SignerState } from './state.js'
+import { signP2pkhForkId } from './utxo/sign-p2pkh-forkid.js'
 import { signP2wpkh } from './utxo/sign-p2wpkh.js'
 
 /** The last word on a request. */
@@ -121,7 +122,8 @@ function sign(context: PayloadContext): { raw: string; hash: string } {
       if (!key || !input.spent) throw new Error(`${input.outpoint} is not of this seed`)
       return { key, amount: input.spent.amount }
     })
-    return signP2wpkh(context.utxo.psbt.transaction, keys)
+    const signInputs = context.network.script === 'p2wpkh' ? signP2wpkh : signP2pkhForkId
+    return signInputs(context.utxo.psbt.transaction, keys)
   }
   const { payload, path, state } = context
   if (!path) throw new Error(`${payload.derivation_path} is not a path`)

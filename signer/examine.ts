@@ -109,7 +109,7 @@ function payloadContext(context: RequestContext): PayloadContext {
   const { payload } = request
   if (!network || !asset) throw new Error('The policy has no such network or asset')
   if (payload.family === 'utxo' && network.family === 'utxo') {
-    const utxo = utxoFacts(payload.psbt, request.intent, network.address, context.state.keyring)
+    const utxo = utxoFacts(payload.psbt, request.intent, network, context.state.keyring)
     return { ...context, network, asset, utxo } satisfies UtxoContext
   }
   if (payload.family === 'evm' && network.family === 'evm') {

@@ -16,7 +16,9 @@ import type { JournalPosition } from '../journal/journal.js'
 import { ed25519PublicKey, type Identity } from '../keys/identity.js'
 import type { Keyring } from '../keys/keyring.js'
 import { HARDENED } from '../keys/path.js'
+import { isSignable } from '../policy/default-policy.js'
 import { p2wpkhAddress } from '../utxo/address-script.js'
+import { cashAddress } from '../utxo/cash-address.js'
 import { SIGNER_VERSION } from '../version.js'
 
 const ATTEMPTS = 6
@@ -105,7 +107,7 @@ function checkWallet(
   if (!network)
     throw new Failure(`The platform names a wallet on ${wallet.network}, which is not enabled here`)
   // Other kinds of addresses are derived by the platform alone until this signer can pay from them.
-  if (network.family === 'utxo' && (network.script !== 'p2wpkh' || network.address.bech32 === null)) return
+  if (!isSignable(network)) return
   const { purpose, coinType } = network.derivation
   const { publicKey, keyHash } = keyring.at([
     purpose + HARDENED,
@@ -117,11 +119,13 @@ function checkWallet(
   const own =
     network.family === 'evm'
       ? evmAddress(publicKey)
-      : p2wpkhAddress(keyHash, {
-          bech32: network.address.bech32,
-          pub_key_hash: network.address.pubKeyHash,
-          script_hash: network.address.scriptHash,
-        })
+      : network.address.cashaddr !== null
+        ? cashAddress(keyHash, network.address.cashaddr)
+        : p2wpkhAddress(keyHash, {
+            bech32: network.address.bech32,
+            pub_key_hash: network.address.pubKeyHash,
+            script_hash: network.address.scriptHash,
+          })
   if (own !== wallet.address.toLowerCase()) {
     throw new Failure(
       `The platform shows ${wallet.address} as ${wallet.kind} wallet on ${wallet.network}; it is ${own}`,

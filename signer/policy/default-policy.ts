@@ -52,9 +52,11 @@ export function defaultPolicy(options: {
   }
 }
 
-/** Whether this signer knows how to sign there: EVM, and UTXO networks that pay to P2WPKH. */
+/** Whether this signer knows how to sign there: EVM, and UTXO networks with P2WPKH or Bitcoin Cash's P2PKH. */
 export function isSignable(network: Network): boolean {
-  return network.family === 'evm' || (network.script === 'p2wpkh' && network.address.bech32 !== null)
+  if (network.family === 'evm') return true
+  const { bech32, cashaddr } = network.address
+  return network.script === 'p2wpkh' ? bech32 !== null && cashaddr === null : cashaddr !== null
 }
 
 function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>): PolicyNetworkFile {
@@ -96,6 +98,7 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       bech32: network.address.bech32 ?? '',
       pub_key_hash: network.address.pubKeyHash,
       script_hash: network.address.scriptHash,
+      ...(network.address.cashaddr === null ? {} : { cashaddr: network.address.cashaddr }),
     },
     max_fee_rate: network.fees.maxRate,
   }

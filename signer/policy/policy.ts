@@ -5,6 +5,8 @@ import { z } from 'zod'
 import { canonicalJson } from '../../domain/intent.js'
 import { parseAmount } from '../../domain/money.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
+import type { AddressPrefixes } from '../utxo/address-script.js'
+import type { KeyScriptKind } from '../utxo/key-script.js'
 
 const GWEI_DECIMALS = 9
 
@@ -37,7 +39,16 @@ const network = z.discriminatedUnion('family', [
   z.strictObject({
     ...shared,
     family: z.literal('utxo'),
-    address: z.strictObject({ bech32: z.string(), pub_key_hash: z.int(), script_hash: z.int() }),
+    address: z.strictObject({
+      bech32: z.string(),
+      pub_key_hash: z.int(),
+      script_hash: z.int(),
+      /** Bitcoin Cash's prefix: then keys are paid by P2PKH, and signatures carry SIGHASH_FORKID. */
+      cashaddr: z
+        .string()
+        .regex(/^[a-z]+$/)
+        .optional(),
+    }),
     /** sat/vB. */
     max_fee_rate: z.number().positive(),
   }),
@@ -105,7 +116,8 @@ interface PolicyNetworkBase {
 }
 export interface PolicyUtxoNetwork extends PolicyNetworkBase {
   readonly family: 'utxo'
-  readonly address: { readonly bech32: string; readonly pub_key_hash: number; readonly script_hash: number }
+  readonly address: AddressPrefixes
+  readonly script: KeyScriptKind
   /** sat/vB. */
   readonly maxFeeRate: number
 }
@@ -213,7 +225,13 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
   }
   if (entry.family === 'utxo') {
     if (assets.size > 1) throw new Error(`policy.json: networks.${networkName} has no tokens`)
-    return { ...base, family: 'utxo', address: entry.address, maxFeeRate: entry.max_fee_rate }
+    return {
+      ...base,
+      family: 'utxo',
+      address: entry.address,
+      script: entry.address.cashaddr === undefined ? 'p2wpkh' : 'p2pkh-forkid',
+      maxFeeRate: entry.max_fee_rate,
+    }
   }
   if (entry.caip2 !== `eip155:${entry.chain_id}`) {
     throw new Error(`policy.json: networks.${networkName}: caip2 and chain_id contradict each other`)

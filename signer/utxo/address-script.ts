@@ -1,12 +1,15 @@
 /** The script behind an address of a Bitcoin-like network. */
 
 import { Address, OutScript } from '@scure/btc-signer'
+import { cashAddressScript } from './cash-address.js'
 
 /** Prefixes of a network's addresses; `bech32` is null where there is no SegWit. */
 export interface AddressPrefixes {
   readonly bech32: string | null
   readonly pub_key_hash: number
   readonly script_hash: number
+  /** The prefix of Bitcoin Cash's addresses; then no other form is known. */
+  readonly cashaddr?: string | undefined
 }
 
 type AddressCoder = ReturnType<typeof Address>
@@ -15,6 +18,7 @@ const coders = new WeakMap<AddressPrefixes, AddressCoder>()
 
 /** The script that pays to an address. @throws Error when the address is not one of this network. */
 export function addressScript(address: string, prefixes: AddressPrefixes): Uint8Array {
+  if (prefixes.cashaddr !== undefined) return cashAddressScript(address, prefixes.cashaddr)
   return OutScript.encode(coderOf(prefixes).decode(address))
 }
 

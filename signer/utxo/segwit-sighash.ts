@@ -1,31 +1,32 @@
-/** The digest that a SegWit v0 P2WPKH input signs (BIP-143), for SIGHASH_ALL only. */
+/** The digest that a SegWit v0 P2WPKH input signs (BIP-143), and with another type a P2PKH input of Bitcoin Cash. */
 
 import { createHash } from 'node:crypto'
 import type { Transaction } from './read-transaction.js'
+import { i32, u32 } from './write-integers.js'
 
-/** Sign all inputs and all outputs; the only type that this signer knows. */
+/** Sign all inputs and all outputs. */
 export const SIGHASH_ALL = 1
 
 /**
  * Makes the digest function of one transaction; what all inputs share is hashed once.
  *
+ * @param sighashType - SIGHASH_ALL, or with FORKID on Bitcoin Cash; types that leave inputs or outputs out are not known here.
  * @returns Digest of an input, given HASH160 of its key and the amount that it spends (from its parent).
  */
 export function segwitSighash(
   transaction: Transaction,
+  sighashType: number = SIGHASH_ALL,
 ): (index: number, keyHash: Uint8Array, amount: bigint) => Buffer {
   const prevouts = twice(...transaction.inputs.map((input) => input.outpointBytes))
   const sequences = twice(...transaction.inputs.map((input) => u32(input.sequence)))
   const outputs = twice(...transaction.outputs.map((output) => output.bytes))
-  const version = Buffer.alloc(4)
-  version.writeInt32LE(transaction.version)
   return (index, keyHash, amount) => {
     const input = transaction.inputs[index]
     if (!input) throw new RangeError('The transaction has no such input')
     const value = Buffer.alloc(8)
     value.writeBigUInt64LE(amount)
     return twice(
-      version,
+      i32(transaction.version),
       prevouts,
       sequences,
       input.outpointBytes,
@@ -36,15 +37,9 @@ export function segwitSighash(
       u32(input.sequence),
       outputs,
       u32(transaction.locktime),
-      u32(SIGHASH_ALL),
+      u32(sighashType),
     )
   }
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32LE(value)
-  return bytes
 }
 
 function twice(...parts: readonly Uint8Array[]): Buffer {

@@ -2,8 +2,10 @@
 
 import * as ecc from 'tiny-secp256k1'
 import type { LeafKey } from '../keys/keyring.js'
+import { encodeDer, signLowR } from './low-r-signature.js'
 import { readTransaction, type Transaction } from './read-transaction.js'
 import { SIGHASH_ALL, segwitSighash } from './segwit-sighash.js'
+import { compactSize, i32, u32 } from './write-integers.js'
 
 /** The key that an input needs and the amount that it spends, from its parent. */
 export interface InputKey {
@@ -35,36 +37,23 @@ export function signP2wpkh(transaction: Transaction, keys: readonly InputKey[]):
   return { raw: raw.toString('hex'), hash: transaction.txid }
 }
 
-/** Tries counters as extra entropy until R's first bit is clear, exactly as Bitcoin Core does. */
-function signLowR(digest: Uint8Array, privateKey: Uint8Array): Uint8Array {
-  let signature = ecc.sign(digest, privateKey)
-  const extra = Buffer.alloc(32)
-  for (let counter = 1; (signature[0] ?? 0) > 0x7f; counter++) {
-    extra.writeUInt32LE(counter)
-    signature = ecc.sign(digest, privateKey, extra)
-  }
-  return signature
-}
-
 function serialize(
   transaction: Transaction,
   keys: readonly InputKey[],
   signatures: readonly Uint8Array[],
 ): Buffer {
-  const version = Buffer.alloc(4)
-  version.writeInt32LE(transaction.version)
   const inputs = transaction.inputs.flatMap((input) => [
     input.outpointBytes,
     Buffer.from([0]),
     u32(input.sequence),
   ])
   const witnesses = signatures.flatMap((signature, index) => {
-    const item = Buffer.concat([der(signature), Buffer.from([SIGHASH_ALL])])
+    const item = Buffer.concat([encodeDer(signature), Buffer.from([SIGHASH_ALL])])
     const { publicKey } = keyAt(keys, index).key
     return [Buffer.from([2, item.length]), item, Buffer.from([publicKey.length]), publicKey]
   })
   return Buffer.concat([
-    version,
+    i32(transaction.version),
     Buffer.from([0, 1]),
     compactSize(transaction.inputs.length),
     ...inputs,
@@ -88,7 +77,7 @@ function verify(
   read.inputs.forEach((input, index) => {
     const { key, amount } = keyAt(keys, index)
     const signature = signatures[index] ?? new Uint8Array(64)
-    const item = Buffer.concat([der(signature), Buffer.from([SIGHASH_ALL])])
+    const item = Buffer.concat([encodeDer(signature), Buffer.from([SIGHASH_ALL])])
     const [first, second] = input.witness
     const sameWitness =
       input.witness.length === 2 &&
@@ -106,33 +95,4 @@ function keyAt(keys: readonly InputKey[], index: number): InputKey {
   const key = keys[index]
   if (!key) throw new Error(`Input ${index} has no key`)
   return key
-}
-
-/** Strict DER (BIP-66) of a compact signature. */
-function der(signature: Uint8Array): Buffer {
-  const body = Buffer.concat([derInteger(signature.subarray(0, 32)), derInteger(signature.subarray(32))])
-  return Buffer.concat([Buffer.from([0x30, body.length]), body])
-}
-
-function derInteger(bytes: Uint8Array): Buffer {
-  let start = 0
-  while (start < bytes.length - 1 && bytes[start] === 0) start++
-  const trimmed = bytes.subarray(start)
-  const padding = (trimmed[0] ?? 0) > 0x7f ? [0] : []
-  return Buffer.concat([Buffer.from([0x02, trimmed.length + padding.length, ...padding]), trimmed])
-}
-
-function compactSize(value: number): Buffer {
-  if (value < 0xfd) return Buffer.from([value])
-  const bytes = Buffer.alloc(value <= 0xffff ? 3 : 5)
-  bytes[0] = value <= 0xffff ? 0xfd : 0xfe
-  if (value <= 0xffff) bytes.writeUInt16LE(value, 1)
-  else bytes.writeUInt32LE(value, 1)
-  return bytes
-}
-
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32LE(value)
-  return bytes
 }

@@ -1,8 +1,9 @@
 /** What a PSBT really says, computed once for all checks: amounts from the parents, keys from the own seed. */
 
 import type { Keyring, LeafKey } from '../keys/keyring.js'
-import { addressScript } from './address-script.js'
-import { p2wpkhScript, sameScript } from './p2wpkh.js'
+import { type AddressPrefixes, addressScript } from './address-script.js'
+import { type KeyScriptKind, keyScript } from './key-script.js'
+import { sameScript } from './p2wpkh.js'
 import { type Psbt, type PsbtInput, readPsbt } from './read-psbt.js'
 import type { TransactionOutput } from './read-transaction.js'
 
@@ -42,13 +43,15 @@ export interface UtxoFacts {
   readonly missing: UtxoFacts['wanted']
   /** Outputs that pay none of `wanted`: change, or something that must not be. */
   readonly extra: readonly ExtraOutput[]
-  /** Virtual bytes once signed (BIP-141), with 71-byte signatures. */
+  /** Virtual bytes once signed (BIP-141; without SegWit, bytes), with 71-byte signatures. */
   readonly vsize: number
 }
 
 /** Marker, flag, and per input: count, length, 71-byte signature with its hash type, length, 33-byte key. */
 const WITNESS_MARKER_BYTES = 2
 const WITNESS_BYTES_PER_INPUT = 1 + 1 + 72 + 1 + 33
+/** The same without the count, in scriptSig (whose own length takes one byte either way). */
+const SCRIPT_SIG_BYTES = 1 + 72 + 1 + 33
 
 /** @throws RangeError when the PSBT does not parse; Error when a recipient's address is none of this network. */
 export function utxoFacts(
@@ -57,7 +60,7 @@ export function utxoFacts(
     readonly outputs: readonly { readonly address: string; readonly amount: string }[]
     readonly fee_payer: 'sender' | 'recipient'
   },
-  prefixes: Parameters<typeof addressScript>[1],
+  network: { readonly address: AddressPrefixes; readonly script: KeyScriptKind },
   keyring: Keyring,
 ): UtxoFacts {
   const psbt = readPsbt(psbtBase64)
@@ -79,7 +82,7 @@ export function utxoFacts(
   const fee = amountIn - amountOut
   const wanted = intent.outputs.map((output) => ({
     address: output.address,
-    script: addressScript(output.address, prefixes),
+    script: addressScript(output.address, network.address),
     amount: BigInt(output.amount) - (intent.fee_payer === 'recipient' ? fee : 0n),
   }))
   return {
@@ -90,14 +93,14 @@ export function utxoFacts(
     fee,
     wanted,
     ...matchOutputs(psbt, wanted),
-    vsize: vsizeOf(psbt),
+    vsize: vsizeOf(psbt, network.script),
   }
 }
 
 /** Whether an output pays to the own key at its claimed path. */
-export function isOwnOutput(output: ExtraOutput, keyring: Keyring): boolean {
+export function isOwnOutput(output: ExtraOutput, kind: KeyScriptKind, keyring: Keyring): boolean {
   return output.path !== null && output.path.length > 0
-    ? sameScript(output.script, p2wpkhScript(keyring.at(output.path).keyHash))
+    ? sameScript(output.script, keyScript(kind, keyring.at(output.path).keyHash))
     : false
 }
 
@@ -118,7 +121,7 @@ function matchOutputs(psbt: Psbt, wanted: UtxoFacts['wanted']): Pick<UtxoFacts, 
   return { missing, extra: left }
 }
 
-function vsizeOf(psbt: Psbt): number {
+function vsizeOf(psbt: Psbt, kind: KeyScriptKind): number {
   const { inputs, outputs } = psbt.transaction
   const base =
     8 +
@@ -126,6 +129,7 @@ function vsizeOf(psbt: Psbt): number {
     inputs.length * 41 +
     compactSizeLength(outputs.length) +
     outputs.reduce((sum, output) => sum + output.bytes.length, 0)
+  if (kind !== 'p2wpkh') return base + inputs.length * SCRIPT_SIG_BYTES
   const witness = WITNESS_MARKER_BYTES + inputs.length * WITNESS_BYTES_PER_INPUT
   return Math.ceil((base * 4 + witness) / 4)
 }

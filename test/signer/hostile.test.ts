@@ -5,6 +5,8 @@ import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
 import { decide, decideAll } from '../../signer/decide.js'
 import { makeState } from './fixture.js'
 import { HOSTILE, MALFORMED } from './hostile.js'
+import { HOSTILE_RAILS, MALFORMED_RAILS, REUSED_APPROVALS } from './hostile-rails.js'
+import { bitcoinCash, litecoin, railRequest, railsState } from './rails-fixture.js'
 
 const NAMES = Object.values(ALL_CHECKS).flatMap((list) => list.map((check: { name: string }) => check.name))
 
@@ -18,14 +20,14 @@ function without(...names: (string | undefined)[]): CheckList {
   }
 }
 
-test.each(HOSTILE)('refuses $name: $code', ({ make, code }) => {
+test.each([...HOSTILE, ...HOSTILE_RAILS])('refuses $name: $code', ({ make, code }) => {
   const { request, state } = make()
   const { sequence } = state.journal.position
   expect(decide(request, state)).toMatchObject({ outcome: 'refused', code })
   expect(state.journal.position.sequence).toBe(sequence)
 })
 
-test.each(HOSTILE)(
+test.each([...HOSTILE, ...HOSTILE_RAILS])(
   'without the check $check, $name would pass, or fail for another reason',
   ({ make, code, check, behind }) => {
     const { request, state } = make()
@@ -39,8 +41,8 @@ test('every check has a request that only it refuses', () => {
   expect(new Set(NAMES).size).toBe(NAMES.length)
 })
 
-test.each(MALFORMED)('refuses %s as malformed', (_name, request) => {
-  expect(decide(request(), makeState())).toMatchObject({ outcome: 'refused', code: 'MALFORMED' })
+test.each([...MALFORMED, ...MALFORMED_RAILS])('refuses %s as malformed', (_name, request) => {
+  expect(decide(request(), railsState())).toMatchObject({ outcome: 'refused', code: 'MALFORMED' })
 })
 
 test('refuses everything while the policy cannot be read', () => {
@@ -49,4 +51,14 @@ test('refuses everything while the policy cannot be read', () => {
     outcome: 'refused',
     code: 'PAUSED',
   })
+})
+
+test('signs the honest requests that these are made of', () => {
+  for (const rail of [litecoin, bitcoinCash]) {
+    expect(decide(railRequest(rail), railsState())).toMatchObject({ outcome: 'signed' })
+  }
+})
+
+test('approvals of a payment on one chain are none of the same payment on another', () => {
+  expect(decide(REUSED_APPROVALS(), railsState())).toMatchObject({ code: 'INTENT_HASH_MISMATCH' })
 })
