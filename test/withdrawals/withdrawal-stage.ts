@@ -1,8 +1,10 @@
 /** Everything that a withdrawal meets: API, workers, Temporal, a chain, a signer double, two approvers and an initiator. */
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { temporal as proto } from '@temporalio/proto'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { follow } from '../../activities/chain/follow.js'
 import type { WithdrawalChainDependencies } from '../../activities/withdrawal/dependencies.js'
@@ -21,6 +23,7 @@ import type { WithdrawalView } from '../../db/withdrawals/read-withdrawal-view.j
 import { approvalMessage, type Decision } from '../../domain/approval.js'
 import type { Networks } from '../../domain/network.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import { withdrawalId } from '../../workflows/ids.js'
 import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../api/test-api.js'
 import type { TestTemporal } from '../support/temporal.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
@@ -71,6 +74,8 @@ export interface TestWithdrawals {
   follow(): void
   /** Balance of a ledger account in base units as the ledger signs it. */
   balance(network: string, coin: string, kind: string, owner: string): Promise<bigint>
+  /** Waits for the end of a withdrawal's workflow; keeps its history as `name` when histories are to be recorded. */
+  ended(id: string, name: string): Promise<unknown>
   close(): Promise<void>
 }
 
@@ -243,6 +248,16 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
         SELECT balance FROM ledger_accounts
         WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin} AND kind = ${kind} AND owner = ${owner}`
       return row?.balance ?? 0n
+    },
+    async ended(id, name) {
+      const handle = requireTemporal(temporal).client.workflow.getHandle(withdrawalId(id))
+      const result = await handle.result()
+      // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
+      if (process.env.KEYTURN_RECORD_HISTORIES) {
+        const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
+        writeFileSync(new URL(`../histories/withdrawal.${name}.pb`, import.meta.url), history)
+      }
+      return result
     },
     async close() {
       closing.abort()

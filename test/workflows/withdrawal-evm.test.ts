@@ -80,7 +80,6 @@ const ask = async (fields: Record<string, unknown> = {}): Promise<string> => {
   if (status !== 201) throw new Error(JSON.stringify(json))
   return json.data.id
 }
-const outcomeOf = (id: string) => temporal.client.workflow.getHandle(withdrawalId(id)).result()
 const held = async () => [
   await stage.balance('ethereum', 'eth', 'reserved', USER),
   await stage.balance('ethereum', 'usdt', 'reserved', USER),
@@ -110,7 +109,7 @@ test('pays ETH: every status is told once, the books are exact to the wei', asyn
   await stage.until(id, 'pending_approval')
   await stage.approve(id)
   await stage.until(id, 'confirmed')
-  expect(await outcomeOf(id)).toMatchObject({ stage: 'confirmed' })
+  expect(await stage.ended(id, 'confirmed')).toMatchObject({ stage: 'confirmed' })
   const view = await stage.read(id)
   expect(await reader().getBalance({ address: to })).toBe(parseEther('1.5'))
   const receipt = await reader().getTransactionReceipt({ hash: view.transaction_hash as `0x${string}` })
@@ -191,7 +190,7 @@ test('one rejection is final and gives everything back', async () => {
     status: 'failed',
     failure: { code: 'REJECTED', message: 'Rejected by an approver: unknown recipient' },
   })
-  await outcomeOf(id)
+  await stage.ended(id, 'rejected')
   await expectBooksToMatch()
 })
 
@@ -200,13 +199,13 @@ test('a cancelled withdrawal ends its workflow; one that a signer holds cannot b
   const pending = await ask({ external_id: 'cancelled' })
   await stage.until(pending, 'pending_approval')
   expect((await cancel(pending)).status).toBe(200)
-  expect(await outcomeOf(pending)).toMatchObject({ stage: 'cancelled' })
+  expect(await stage.ended(pending, 'cancelled')).toMatchObject({ stage: 'cancelled' })
 
   const queued = await ask()
   await stage.approve(queued)
   await stage.until(queued, 'pending_signature')
   expect((await cancel(queued)).status).toBe(200)
-  expect(await outcomeOf(queued)).toMatchObject({ stage: 'cancelled' })
+  expect(await stage.ended(queued, 'cancelled-at-signer')).toMatchObject({ stage: 'cancelled' })
   expect((await stage.signer.claim()).requests).toEqual([])
 
   const leased = await ask()
@@ -233,6 +232,7 @@ test("the signer's refusal is shown, and its nonce goes to the next payment", as
   await stage.approve(refused)
   const view = await stage.until(refused, 'failed')
   expect(view.failure).toEqual({ code: 'POLICY_LIMIT', message: 'The signer refused: more than 1 ETH a day' })
+  await stage.ended(refused, 'refused')
   const next = await ask()
   await stage.approve(next)
   await stage.until(next, 'confirmed')
@@ -275,6 +275,7 @@ test('another transaction than asked for, or garbage, is never broadcast', async
     const view = await stage.until(id, 'failed')
     expect(view.failure?.code).toBe('SIGNED_TRANSACTION_MISMATCH')
     expect(view.transaction_hash).toBeNull()
+    await stage.ended(id, 'mismatch')
   }
   expect(sent).toEqual([])
   expect(
@@ -304,6 +305,7 @@ test('a lost reply to the broadcast sends the same bytes again, and pays once', 
   await stage.approve(id)
   await stage.until(id, 'broadcasting')
   await stage.until(id, 'confirmed')
+  await stage.ended(id, 'lost-reply')
   expect(sent.length).toBeGreaterThanOrEqual(3)
   expect(new Set(sent).size).toBe(1)
   expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
@@ -335,12 +337,14 @@ test('a transfer that reverts on the chain costs its fee and nothing else', asyn
   expect(await stage.balance('ethereum', 'usdt', 'available', USER)).toBe(tokens)
   expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(own + parseEther(view.fee))
   await expectBooksToMatch()
+  await stage.ended(id, 'reverted')
 
   // While the wallet is blacklisted, the next one fails before anything is signed.
   const second = await ask({ coin: 'usdt', amount: '10' })
   await stage.approve(second)
   const failed = await stage.until(second, 'failed')
   expect(failed.failure?.code).toBe('WOULD_REVERT')
+  await stage.ended(second, 'would-revert')
   await blacklist('removeBlackList')
   await expectBooksToMatch()
 })
@@ -373,6 +377,7 @@ test('while the node is down it waits, says so, and goes on afterwards', async (
   while ((await stage.read(id)).waiting?.code !== 'NODE_UNAVAILABLE') await sleep(50)
   fault = {}
   await stage.until(id, 'confirmed')
+  await stage.ended(id, 'node-down')
   await expectBooksToMatch()
 })
 
@@ -416,6 +421,7 @@ test('a nonce that somebody else used fails the payment only when that is final'
   await stage.approve(id)
   const view = await stage.until(id, 'failed')
   expect(view.failure?.code).toBe('NONCE_USED_ELSEWHERE')
+  await stage.ended(id, 'nonce-lost')
   expect((await nonces()).at(-1)?.[1]).toBe('foreign')
   expect(await held()).toEqual([0n, 0n, 0n])
   await running.stop()
@@ -459,6 +465,7 @@ test('survives the death of its worker in every stage', async () => {
   await stage.until(id, 'confirming')
   worker = await restart(worker)
   await stage.until(id, 'confirmed')
+  await stage.ended(id, 'restarted')
   expect(await real.balance(to, 'eth')).toBe(parseEther('1'))
   await expectBooksToMatch()
 })

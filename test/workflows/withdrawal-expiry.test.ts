@@ -65,7 +65,6 @@ const ask = async (): Promise<string> => {
   })
   return json.data.id
 }
-const result = (id: string) => environment.client.workflow.getHandle(withdrawalId(id)).result()
 const details = async (id: string): Promise<string> =>
   JSON.stringify(
     await environment.client.workflow.getHandle(withdrawalId(id)).query('__temporal_workflow_metadata'),
@@ -80,7 +79,7 @@ test('without two approvals a withdrawal expires after its day, and everything c
   await expect
     .poll(() => details(id), { timeout: 10_000 })
     .toContain('Waiting for 1 more approval of 2; expires ')
-  expect(await result(id)).toMatchObject({ stage: 'expired' })
+  expect(await stage.ended(id, 'expired')).toMatchObject({ stage: 'expired' })
   expect(await stage.read(id)).toMatchObject({ status: 'failed', failure: { code: 'EXPIRED' } })
   expect(await stage.balance('ethereum', 'eth', 'available', 'alice')).toBe(-(10n ** 19n))
 })
@@ -89,7 +88,7 @@ test('a signer that never comes lets it expire, built anew meanwhile, with nothi
   const id = await ask()
   await stage.approve(id)
   await stage.until(id, 'pending_signature')
-  expect(await result(id)).toMatchObject({ stage: 'expired' })
+  expect(await stage.ended(id, 'signer-away')).toMatchObject({ stage: 'expired' })
   const view = await stage.read(id)
   expect(view.failure?.message).toContain('signer')
   const { sql } = stage.api.database
@@ -116,6 +115,6 @@ test('a signer that has the request must speak before the funds come back', asyn
     code: 'INTENT_EXPIRED',
     message: 'expired yesterday',
   })
-  expect(await result(id)).toMatchObject({ stage: 'expired' })
+  expect(await stage.ended(id, 'late-refusal')).toMatchObject({ stage: 'expired' })
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
 }, 120_000)

@@ -5,7 +5,6 @@ import type { UtxoAdapter } from '../../chains/adapter.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
-import { withdrawalId } from '../../workflows/ids.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
@@ -98,7 +97,7 @@ test('pays BTC with change, and the books are exact to the satoshi', async () =>
   const id = await ask({ amount: '0.25', priority: 'high' })
   await stage.approve(id)
   await stage.until(id, 'confirmed')
-  await temporal.client.workflow.getHandle(withdrawalId(id)).result()
+  await stage.ended(id, 'btc')
   const view = await stage.read(id)
   const unsigned = lastPsbt()
   const paid = unsigned.txOutputs.map((output) => BigInt(output.value))
