@@ -1,14 +1,21 @@
 import { address as addresses } from 'bitcoinjs-lib'
+import { encodeCashAddress } from '../../domain/address/cashaddr.js'
 import type { UtxoNetwork } from '../../domain/network.js'
 
 /** The address that an output script pays, in the network's own form, or null for scripts that have none. */
 export function addressOfScript(script: Buffer, network: UtxoNetwork): string | null {
-  const { bech32, pubKeyHash, scriptHash } = network.address
+  const { bech32, cashaddr, pubKeyHash, scriptHash } = network.address
   if (script.length === 25 && script.readUIntBE(0, 3) === 0x76a914 && script.readUInt16BE(23) === 0x88ac) {
-    return addresses.toBase58Check(script.subarray(3, 23), pubKeyHash)
+    const hash = script.subarray(3, 23)
+    return cashaddr === null
+      ? addresses.toBase58Check(hash, pubKeyHash)
+      : encodeCashAddress(cashaddr, { kind: 'p2pkh', hash })
   }
   if (script.length === 23 && script.readUInt16BE(0) === 0xa914 && script[22] === 0x87) {
-    return addresses.toBase58Check(script.subarray(2, 22), scriptHash)
+    const hash = script.subarray(2, 22)
+    return cashaddr === null
+      ? addresses.toBase58Check(hash, scriptHash)
+      : encodeCashAddress(cashaddr, { kind: 'p2sh', hash })
   }
   // BIP-141: a witness program is OP_0 or OP_1 to OP_16, then one push of 2 to 40 bytes.
   const [opcode = 0, push = 0] = script

@@ -17,6 +17,7 @@ import { buildPayment } from './payment/build-payment.js'
 import { verifySigned } from './payment/verify-signed.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
+import { signatureRules } from './signature-rules.js'
 
 export interface UtxoAdapterOptions extends RpcOptions {
   /** Default: asked of the node when it first matters. */
@@ -26,15 +27,8 @@ export interface UtxoAdapterOptions extends RpcOptions {
 /**
  * Makes the adapter of a network; connects when first asked something. Its nodes need a transaction index (`txindex=1`),
  * because every input is signed against its whole parent; btcd also needs `--addrindex` for `balance`.
- *
- * @throws KeyturnError `UNSUPPORTED_NETWORK` for networks with cashaddr, whose signatures this adapter does not make.
  */
 export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOptions = {}): UtxoAdapter {
-  if (network.address.cashaddr !== null) {
-    throw new KeyturnError('UNSUPPORTED_NETWORK', `${network.name} uses cashaddr, which is not supported`, {
-      details: { network: network.name },
-    })
-  }
   const rpc = createRpc(network.name, network.rpcUrls, options)
   const source = createTransactionSource(rpc)
   const blocks = createBlockReader(rpc, network)
@@ -68,7 +62,8 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     },
     feeRate: (priority) => estimateFeeRate(priority, network, rpc),
     build: (request) => buildPayment(request, network, source),
-    verifySigned,
+    verifySigned: (payload, signedTransaction) =>
+      verifySigned(payload, signedTransaction, signatureRules(network)),
     close: () => rpc.close(),
   }
 }

@@ -17,12 +17,16 @@ export interface ParsedAddress {
   readonly script: string | null
 }
 
+/** Bitcoin's P2PKH and P2SH on the main network and on test networks (Base58Check). */
+const BITCOIN_VERSIONS = [0x00, 0x05, 0x6f, 0xc4]
+
 /**
  * Parses an address of a network, as a destination of money.
  *
  * EVM: EIP-55 is checked where the case is mixed; all-lower and all-upper are taken. The zero address (nobody has its key)
  * and the contracts of the network's own tokens (they keep what is sent to them) are refused.
- * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350); CashAddr on Bitcoin Cash.
+ * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350); CashAddr on Bitcoin Cash, where an address in the
+ * form that Bitcoin has too is refused: nobody can tell for which of the two it was meant.
  *
  * @throws KeyturnError `INVALID_ADDRESS` {address, network} with the reason in the message.
  */
@@ -98,6 +102,13 @@ function parseBase58(network: UtxoNetwork, text: string): ParsedAddress | null {
   const kind = decoded.version === pubKeyHash ? 'p2pkh' : decoded.version === scriptHash ? 'p2sh' : undefined
   if (!kind) throw invalid(network, text, 'its prefix is of another network')
   const address = cashaddr === null ? text : encodeCashAddress(cashaddr, { kind, hash: decoded.hash })
+  if (cashaddr !== null && BITCOIN_VERSIONS.includes(decoded.version)) {
+    throw invalid(
+      network,
+      text,
+      `it could be an address of Bitcoin as well; where it is meant for ${network.name}, send it as ${address}`,
+    )
+  }
   return hashed(kind, bytesToHex(decoded.hash), address)
 }
 

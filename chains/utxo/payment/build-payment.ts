@@ -12,6 +12,7 @@ import { dustThreshold, frameWeight, INPUT_WEIGHT, outputWeight, toVsize } from 
 import { doubleSha256, toDisplayHex } from '../parse/double-sha256.js'
 import type { ParsedTransaction } from '../parse/parse-transaction.js'
 import { scriptOfAddress } from '../script-of-address.js'
+import { SIGHASH_ALL_FORKID, signatureRules } from '../signature-rules.js'
 import { scriptOfKey } from './script-of-key.js'
 
 /** Signals replaceability (BIP-125) and leaves the locktime in force. */
@@ -178,6 +179,8 @@ function addInput(
     // Without witnesses: still a network serialization, its hash is the txid, and every parser reads it.
     nonWitnessUtxo: parent.stripped,
     ...(network.script === 'p2wpkh' ? { witnessUtxo: { script, value: coin.amount } } : {}),
+    // Said, not left to be guessed: a signer that does not know the type must not sign by Bitcoin's rules.
+    ...(signatureRules(network) === 'bitcoin-cash' ? { sighashType: SIGHASH_ALL_FORKID } : {}),
     bip32Derivation: [keyOrigin(coin)],
   })
 }

@@ -4,19 +4,23 @@ import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { UtxoPayload } from '../../../domain/signer-protocol.js'
 import { type ParsedOutput, type ParsedTransaction, parseTransaction } from '../parse/parse-transaction.js'
+import type { SignatureRules } from '../signature-rules.js'
+import { findInvalidCashInput } from './find-invalid-cash-input.js'
 import { isInputSigned } from './is-input-signed.js'
 
 /**
  * Compares version, inputs, sequences, outputs and locktime with the payload's unsigned transaction, and verifies every
- * signature (sighash ALL) against the output it spends, whose parent must hash to the outpoint's txid.
+ * signature (sighash ALL, on Bitcoin Cash with FORKID) against the output it spends, whose parent must hash to the outpoint's txid.
  *
  * @param signedTransaction - Hex of the network serialization.
+ * @param rules - See `signatureRules`; a signature of the other network's rules never passes.
  * @returns The txid, and the fee as inputs − outputs in base units.
  * @throws KeyturnError `VALIDATION_FAILED` with the first difference.
  */
 export function verifySigned(
   payload: UtxoPayload,
   signedTransaction: string,
+  rules: SignatureRules = 'bitcoin',
 ): { readonly txid: string; readonly fee: bigint } {
   const psbt = Psbt.fromBase64(payload.psbt)
   const expected = parseTransaction(Buffer.from(psbt.data.getTransaction()))
@@ -33,15 +37,26 @@ export function verifySigned(
     }
     return output
   })
-  const transaction = Transaction.fromHex(signedTransaction)
-  for (const [index, input] of signed.inputs.entries()) {
-    if (!isInputSigned(transaction, index, input, prevouts[index] as ParsedOutput)) {
-      throw differs('An input is not validly signed', { input: index })
-    }
-  }
+  const unsigned = findUnsigned(signedTransaction, signed, prevouts, rules)
+  if (unsigned !== null) throw differs('An input is not validly signed', { input: unsigned })
   const fee = sum(prevouts) - sum(signed.outputs)
   if (fee < 0n) throw differs('The outputs are worth more than the inputs', {})
   return { txid: signed.txid, fee }
+}
+
+/** The first input that is not validly signed, or `all` where the rules judge all inputs together. */
+function findUnsigned(
+  hex: string,
+  signed: ParsedTransaction,
+  prevouts: readonly ParsedOutput[],
+  rules: SignatureRules,
+): number | 'all' | null {
+  if (rules === 'bitcoin-cash') return findInvalidCashInput(Buffer.from(hex, 'hex'), signed, prevouts)
+  const transaction = Transaction.fromHex(hex)
+  const index = signed.inputs.findIndex(
+    (input, at) => !isInputSigned(transaction, at, input, prevouts[at] as ParsedOutput),
+  )
+  return index === -1 ? null : index
 }
 
 function parseHex(hex: string): ParsedTransaction {

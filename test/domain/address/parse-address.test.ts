@@ -1,3 +1,4 @@
+import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { getAddress } from 'viem/utils'
 import { beforeAll, expect, test } from 'vitest'
@@ -139,19 +140,38 @@ test('the zero address and the contract of a token are refused, and it is said w
   refused(ethereum, '5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed')
 })
 
-test("CashAddr's vectors, with and without prefix, and in the legacy form", () => {
+test("CashAddr's vectors, with and without prefix; the legacy form is Bitcoin's too, so it is refused", () => {
   const pairs = [
     ['1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu', 'bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a'],
     ['1KXrWXciRDZUpQwQmuM1DbwsKDLYAYsVLR', 'bitcoincash:qr95sy3j9xwd2ap32xkykttr4cvcu7as4y0qverfuy'],
+    ['16w1D5WRVKJuZUsSRzdLp9w3YGcgoxDXb', 'bitcoincash:qqq3728yw0y47sqn6l2na30mcw6zm78dzqre909m2r'],
     ['3CWFddi6m4ndiGyKqzYvsFYagqDLPVMTzC', 'bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq'],
+    ['3LDsS579y7sruadqu11beEJoTjdFiFCdX4', 'bitcoincash:pr95sy3j9xwd2ap32xkykttr4cvcu7as4yc93ky28e'],
+    ['31nwvkZwyPdgzjBJZXfDmSWsC4ZLKpYyUw', 'bitcoincash:pqq3728yw0y47sqn6l2na30mcw6zm78dzq5ucqzc37'],
   ] as const
   for (const [legacy, address] of pairs) {
     expect(parseAddress(cash, address).address).toBe(address)
     expect(parseAddress(cash, address.slice(12)).address).toBe(address)
-    expect(parseAddress(cash, legacy)).toEqual(parseAddress(cash, address))
+    expect(parseAddress(cash, address.toUpperCase()).address).toBe(address)
+    const message = refused(cash, legacy)
+    expect(message).toContain('Bitcoin')
+    expect(message).toContain(address)
   }
   refused(cash, 'bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6q')
   refused(cash, 'bchtest:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eyvwc0uz5t')
+})
+
+test('a legacy form that Bitcoin does not have is unambiguous', () => {
+  // The version bytes 28 and 40 that wallets used before CashAddr: addresses that begin with C and H.
+  const network = { ...cash, address: { ...cash.address, pubKeyHash: 28, scriptHash: 40 } }
+  const hash = Buffer.from('76a04053bda0a88bda5177b86a15c3b29f559873', 'hex')
+  expect(parseAddress(network, bitcoinAddress.toBase58Check(hash, 28)).address).toBe(
+    'bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a',
+  )
+  expect(parseAddress(network, bitcoinAddress.toBase58Check(hash, 40)).address).toBe(
+    'bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq',
+  )
+  expect(refused(network, bitcoinAddress.toBase58Check(hash, 0))).toContain('another network')
 })
 
 test('CashAddr notices any single wrong letter', () => {

@@ -219,12 +219,6 @@ test('asks for a transaction index by name when the node has none', async () => 
   await expect(adapter.outcome('00'.repeat(32))).rejects.toThrow(/txindex=1/)
 })
 
-test('does not serve networks whose addresses and signatures it does not know', () => {
-  const network = testNetwork()
-  const cash = { ...network, address: { ...network.address, cashaddr: 'bchreg' } }
-  expect(() => createUtxoAdapter(cash)).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_NETWORK' }))
-})
-
 function unspent(publicKey: Buffer, amount: number) {
   return { scriptPubKey: scriptOfKey(publicKey, 'p2wpkh').toString('hex'), amount }
 }
