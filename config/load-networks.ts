@@ -128,7 +128,29 @@ export function parseNetworks(
       networks.set(networkName, toUtxoNetwork(networkName, entry, chain))
     }
   }
+  refuseTwins([...networks.values()], source)
   return networks
+}
+
+/**
+ * An intent names its network by CAIP-2 id alone, and a signature on a chain of the Bitcoin family names none: neither may
+ * stand for two networks. Coin type 1 is that of every test network (SLIP-44), where nothing is to be lost.
+ */
+function refuseTwins(networks: readonly Network[], source: string): void {
+  const keysOf = (network: Network) => `${network.derivation.purpose}/${network.derivation.coinType}`
+  for (const [index, one] of networks.entries()) {
+    for (const other of networks.slice(index + 1)) {
+      if (one.caip2 === other.caip2) {
+        throw new Error(`${source}: ${one.name} and ${other.name} are both ${one.caip2}`)
+      }
+      const bothUtxo = one.family === 'utxo' && other.family === 'utxo'
+      if (bothUtxo && one.derivation.coinType !== 1 && keysOf(one) === keysOf(other)) {
+        throw new Error(
+          `${source}: ${one.name} and ${other.name} would have the same keys; give one another coin_type`,
+        )
+      }
+    }
+  }
 }
 
 function toEvmNetwork(networkName: string, entry: z.infer<typeof evm>): EvmNetwork {
