@@ -4,13 +4,15 @@ import { purgeNonces } from '../db/api-keys/purge-nonces.js'
 import { markApprovalSignalled } from '../db/approvals/mark-approval-signalled.js'
 import { unsignalledApprovals } from '../db/approvals/unsignalled-approvals.js'
 import type { Sql } from '../db/connect.js'
+import { markControlChangeStarted, unstartedControlChanges } from '../db/control-changes/control-change-start.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
+import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
 import { markWithdrawalStarted } from '../db/withdrawals/mark-withdrawal-started.js'
 import { unstartedWithdrawals } from '../db/withdrawals/unstarted-withdrawals.js'
 import type { Networks } from '../domain/network.js'
-import { withdrawalId } from '../workflows/ids.js'
+import { controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { mapConcurrently } from './map-concurrently.js'
@@ -38,6 +40,8 @@ export interface Swept {
   readonly deposits: number
   readonly signals: number
   readonly withdrawals: number
+  /** Changes of policies and whitelists. */
+  readonly changes: number
   readonly approvals: number
   readonly deliveries: number
   readonly signersOffline: number
@@ -82,10 +86,12 @@ export function createSweeperActivities(deps: SweeperDeps) {
           return 0
         })
       }
+      signals += await attempt('answers', () => signalAnswers(deps))
       const swept = {
         deposits,
         signals,
         withdrawals: await attempt('withdrawals', () => startWithdrawals(deps)),
+        changes: await attempt('changes', () => startControlChanges(deps)),
         approvals: await attempt('approvals', () => signalApprovals(deps)),
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
@@ -112,12 +118,29 @@ async function startWithdrawals({ sql, networks, gate, graceMs }: SweeperDeps): 
   return pending.length
 }
 
+async function startControlChanges({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
+  const pending = await unstartedControlChanges(sql, graceMs)
+  await mapConcurrently(pending, CONCURRENCY, async (input) => {
+    await gate.startControlChange(input)
+    await markControlChangeStarted(sql, input.id)
+  })
+  return pending.length
+}
+
 async function signalApprovals({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
   const pending = await unsignalledApprovals(sql, graceMs)
-  await mapConcurrently(pending, CONCURRENCY, async ({ id, subjectId, approval }) => {
+  await mapConcurrently(pending, CONCURRENCY, async ({ id, subjectType, subjectId, approval }) => {
     // A workflow that is closed has nothing left to decide.
-    await gate.signal(withdrawalId(subjectId), 'decide', approval)
+    const workflowId =
+      subjectType === 'withdrawal' ? withdrawalId(subjectId) : controlChangeId(subjectType, subjectId)
+    await gate.signal(workflowId, 'decide', approval)
     await markApprovalSignalled(sql, id)
   })
   return pending.length
+}
+
+async function signalAnswers({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
+  const waiting = await unheardAnswers(sql, graceMs)
+  await mapConcurrently(waiting, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'answered'))
+  return waiting.length
 }

@@ -22,6 +22,8 @@ export type SignatureWait =
       readonly kind: 'waiting'
       /** True while no signer has taken the request. */
       readonly queued: boolean
+      /** True while the signer asks for work from time to time. */
+      readonly online: boolean
       readonly message: string
     }
 
@@ -48,6 +50,7 @@ export async function awaitSignature(
       return {
         kind: 'waiting',
         queued: payment.request_state === 'queued',
+        online: payment.signer_online,
         message,
       }
     }

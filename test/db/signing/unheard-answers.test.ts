@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unheardAnswers } from '../../../db/signing/unheard-answers.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
+
+let stage: TestWithdrawals
+beforeAll(async () => {
+  stage = await startWithdrawals({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
+  await stage.credit('ethereum', 'eth', '', 10n ** 20n)
+})
+afterAll(() => stage?.close())
+
+test('an answer is unheard while its withdrawal waits, and not while it is fresh', async () => {
+  const { sql } = stage.api.database
+  const { json } = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '1',
+    to_address: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
+  })
+  const { id } = json.data
+  await sql`
+    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    VALUES ('tx_1', ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'built', '{}', 'eth', 1, 1)`
+  await sql`
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
+    VALUES ('srq_1', ${stage.api.merchantId}, ${stage.signer.signerId}, 'tx_1', ${id}, 'leased')`
+  await sql`UPDATE withdrawals SET stage = 'pending_signature' WHERE id = ${id}`
+  expect(await unheardAnswers(sql, 0)).toEqual([])
+  await sql`UPDATE signing_requests SET state = 'signed', answered_at = now() - interval '10 seconds'`
+  expect(await unheardAnswers(sql, 60_000)).toEqual([])
+  expect(await unheardAnswers(sql, 5_000)).toEqual([id])
+  await sql`UPDATE withdrawals SET stage = 'signed' WHERE id = ${id}`
+  expect(await unheardAnswers(sql, 5_000)).toEqual([])
+})
