@@ -39,6 +39,8 @@ const MINUTE = 60 * SECOND
 /** What was built at the fees of so long ago, and nobody claimed, is built anew. */
 const STALE_BUILD_MS = 15 * MINUTE
 const BACKOFF = { first: 2 * SECOND, most: 5 * MINUTE } as const
+/** A signer that is away may be so for days; its answer is signalled, and swept for when that signal was lost. */
+const SIGNER_AWAY_MS = 15 * MINUTE
 /** Blocks come late, and the watcher's signal comes first: the timers are the safety net behind it. */
 const PATIENCE = 2
 const LONGEST_LOOK_MS = 10 * MINUTE
@@ -101,7 +103,8 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: row.stage }])
       course.shown = row.stage
       course.shownAt = Date.now()
-      course.waits = 0
+      // Building anew for a signer that is away is no news: its waits stay long.
+      if (row.stage !== 'building' && row.stage !== 'pending_signature') course.waits = 0
     }
     if (isWithdrawalFinal(row.stage)) {
       show(course, end(row))
@@ -172,7 +175,9 @@ async function build(course: Course, seen: number): Promise<void> {
   if (isOver(input)) return core.expireWithdrawal(input.id)
   show(course, 'Building the transaction')
   const built = await chain('Builds the transaction').buildWithdrawal(input.id)
-  if (built.kind === 'waiting') await waitBeforeRetry(course, seen, built.message, untilExpiry(input))
+  if (built.kind === 'waiting') {
+    await waitBeforeRetry(course, seen, built.message, Math.min(BACKOFF.most, untilExpiry(input)))
+  }
 }
 
 async function sign(course: Course, seen: number): Promise<void> {
@@ -186,11 +191,12 @@ async function sign(course: Course, seen: number): Promise<void> {
   if (answer.queued && Date.now() - course.shownAt > STALE_BUILD_MS) {
     return core.rebuildWithdrawal(input.id)
   }
+  const most = answer.online && !over ? BACKOFF.most : SIGNER_AWAY_MS
   if (over) {
     const text = `${answer.message}; its time is over, but only the signer can say that it signed nothing`
-    return waitBeforeRetry(course, seen, text, BACKOFF.most)
+    return waitBeforeRetry(course, seen, text, most)
   }
-  await waitBeforeRetry(course, seen, answer.message, untilExpiry(input))
+  await waitBeforeRetry(course, seen, answer.message, Math.min(most, untilExpiry(input)))
 }
 
 async function broadcast(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
@@ -237,10 +243,10 @@ async function waitToLook(course: Course, seen: number, ms: number, text: string
   await sleepUntilSignal(course, seen, Math.min(ms, LONGEST_LOOK_MS), text)
 }
 
-/** Each wait is twice as long as the one before, up to five minutes; a signal ends it. */
+/** Each wait is twice as long as the one before, up to `most` milliseconds; a signal ends it. */
 async function waitBeforeRetry(course: Course, seen: number, text: string, most: number): Promise<void> {
   show(course, text)
-  const ms = Math.min(BACKOFF.most, BACKOFF.first * 2 ** Math.min(course.waits++, 20), Math.max(most, SECOND))
+  const ms = Math.min(BACKOFF.first * 2 ** Math.min(course.waits++, 20), Math.max(most, SECOND))
   await sleepUntilSignal(course, seen, ms, text)
 }
 
