@@ -20,7 +20,7 @@ import { createBenchMerchant, payeeOf } from './merchant.js'
 
 const EXPECTED = 0.7
 const ROUNDS = 5
-const BLOCKS = 600
+const BLOCKS = 1_000
 const TRANSFERS = 20
 const ADDRESSES = 10_000
 /** One block in so many pays a user: what we scan is mostly other people's. */

@@ -5,6 +5,7 @@ import { applyBlocks, type MinedTransfer } from '../../db/chain/apply-blocks.js'
 import { blockHashAt } from '../../db/chain/block-hash-at.js'
 import { type ChainCursor, readCursor } from '../../db/chain/chain-cursor.js'
 import { findFork } from '../../db/chain/find-fork.js'
+import type { Hit } from '../../db/chain/hit.js'
 import { type Match, matchTransfers } from '../../db/chain/match-transfers.js'
 import { rollBack } from '../../db/chain/roll-back.js'
 import type { Sql } from '../../db/connect.js'
@@ -13,6 +14,8 @@ import { placeCursor } from './place-cursor.js'
 
 /** Blocks asked for at a time while catching up; the adapter gives fewer where they are large. */
 const RANGE = 100
+/** Ranges read while one is written: the node and the database answer in their own time, and both should be busy. */
+const AHEAD = 2
 
 export interface AdvanceOptions {
   readonly signal?: AbortSignal
@@ -52,33 +55,17 @@ export async function advanceChain(
     options.onProgress?.(cursor)
   }
 
-  let ahead: { readonly from: number; readonly blocks: Promise<Block[]> } | null = null
+  const readOn = (from: number) => readAhead(sql, adapter, from, head.height, options.tolerant ?? false)
+  let next = readOn(cursor.height + 1)
   while (cursor.height < head.height && !options.signal?.aborted) {
-    const from = cursor.height + 1
-    const blocks = linked(
-      await (ahead?.from === from
-        ? ahead.blocks
-        : adapter.blocks(from, Math.min(head.height, from + RANGE - 1))),
-      from,
-    )
-    const last = blocks.at(-1)
-    if (!last) throw new Error(`The node of ${name} gave no block ${from}`)
-    // The next range is on its way while this one is written.
-    ahead = last.height < head.height ? fetchAhead(adapter, last.height + 1, head.height) : null
-
-    const hits = await describeMatches(
-      sql,
-      adapter,
-      await matchBlocks(sql, name, blocks),
-      (transfer) => transfer.block.hash,
-      options.tolerant ?? false,
-    )
+    const { blocks, hits, last } = await next()
     const applied = await applyBlocks(sql, adapter.network, blocks, hits)
     if (applied.kind === 'applied') cursor = { height: last.height, hash: last.hash }
     else {
       if (applied.kind === 'reorg') rolledBack += await undo(sql, adapter, cursor)
-      ahead = null
       cursor = (await readCursor(sql, name)) ?? cursor
+      // What was read ahead is of another chain now.
+      next = readOn(cursor.height + 1)
     }
     options.onProgress?.(cursor)
   }
@@ -116,11 +103,52 @@ function linked(blocks: readonly Block[], from: number): Block[] {
   return chain
 }
 
-function fetchAhead(adapter: ChainAdapter, from: number, head: number) {
-  const blocks = adapter.blocks(from, Math.min(head, from + RANGE - 1))
-  // Thrown where it is awaited, if it ever is.
-  blocks.catch(() => {})
-  return { from, blocks }
+/** Consecutive blocks with what they pay to addresses of ours: ready to be written. */
+interface Range {
+  readonly blocks: readonly Block[]
+  readonly hits: readonly Hit<MinedTransfer>[]
+  readonly last: Block
+}
+
+/**
+ * Reads one range after the other while earlier ones are written. Each is matched after it was fetched, so an address that it
+ * can pay is known by then.
+ *
+ * @returns What gives the next range, beginning with the one at `first`.
+ */
+function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number, tolerant: boolean) {
+  const { name } = adapter.network
+  const ranges: Promise<Range>[] = []
+  let from = Promise.resolve(first)
+
+  async function fetch(height: number): Promise<Block[]> {
+    return height > head
+      ? []
+      : linked(await adapter.blocks(height, Math.min(head, height + RANGE - 1)), height)
+  }
+
+  async function describe(height: number, blocks: readonly Block[]): Promise<Range> {
+    const last = blocks.at(-1)
+    if (!last) throw new Error(`The node of ${name} gave no block ${height}`)
+    const matches = await matchBlocks(sql, name, blocks)
+    const hits = await describeMatches(sql, adapter, matches, (transfer) => transfer.block.hash, tolerant)
+    return { blocks, hits, last }
+  }
+
+  function read(height: Promise<number>): void {
+    const blocks = height.then(fetch)
+    from = blocks.then(async (some) => (await height) + some.length)
+    const range = blocks.then(async (some) => describe(await height, some))
+    // Thrown where it is awaited, if it ever is.
+    from.catch(() => {})
+    range.catch(() => {})
+    ranges.push(range)
+  }
+
+  return async (): Promise<Range> => {
+    while (ranges.length <= AHEAD) read(from)
+    return ranges.shift() as Promise<Range>
+  }
 }
 
 async function undo(sql: Sql, adapter: ChainAdapter, cursor: ChainCursor): Promise<number> {
