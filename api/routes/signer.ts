@@ -14,7 +14,12 @@ import { waitForNotice } from '../../db/signing/notices.js'
 import { seeSigner } from '../../db/signing/see-signer.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { requestMessage } from '../../domain/request-signature.js'
-import { KEY_ROLES, REFUSAL_CODES, type SigningRequest } from '../../domain/signer-protocol.js'
+import {
+  type AnswerResponse,
+  KEY_ROLES,
+  REFUSAL_CODES,
+  type SigningRequest,
+} from '../../domain/signer-protocol.js'
 import { enrolmentError } from '../../domain/verify-xpub-report.js'
 import { withdrawalId } from '../../workflows/ids.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
@@ -185,7 +190,8 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
     startSoon(dependencies, `answer to ${body.request_id}`, (client) =>
       client.getHandle(withdrawalId(subjectId)).signal('answered'),
     )
-    return respond(c, 200, { success: true, data: { request_id: body.request_id, replayed } })
+    const data: AnswerResponse = { request_id: body.request_id, replayed }
+    return respond(c, 200, { success: true, data })
   })
 
   return app
