@@ -4,6 +4,7 @@ import { findAnvil } from './parts/anvil.js'
 import { findBitcoin } from './parts/bitcoin.js'
 import { findChromium } from './parts/chromium.js'
 import { PartMissing, type Say } from './parts/find-executable.js'
+import { findLitecoin } from './parts/litecoin.js'
 import { findPostgres } from './parts/postgres.js'
 import { findTemporal } from './parts/temporal.js'
 import { findTimeSkippingServer } from './parts/time-skipping.js'
@@ -13,6 +14,7 @@ const PARTS: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
   temporal: findTemporal,
   anvil: findAnvil,
   bitcoin: findBitcoin,
+  litecoin: findLitecoin,
   'time-skipping': findTimeSkippingServer,
   chromium: findChromium,
 }

@@ -9,9 +9,10 @@ import { type Client, createClient } from '../client/create-client.js'
 import { approvalMessage } from '../domain/approval.js'
 import { intentHash } from '../domain/intent.js'
 import { formatAmount, parseAmount } from '../domain/money.js'
-import { createBitcoinFaucet, faucetKey, privateKeyOf } from './parts/bitcoin-faucet.js'
+import { createBitcoinFaucet, faucetKey, privateKeyOf, REGTEST } from './parts/bitcoin-faucet.js'
 import type { Say } from './parts/find-executable.js'
 import { jsonRpc } from './parts/json-rpc.js'
+import { LITECOIN_REGTEST } from './parts/litecoin.js'
 import { evmClients, USDT_ABI } from './parts/usdt.js'
 import type { StackFile } from './stack/stack-file.js'
 
@@ -22,8 +23,8 @@ const received = z.array(z.object({ raw_body: z.string(), verified: z.boolean() 
 const webhook = z.object({ event: z.string(), data: z.record(z.string(), z.unknown()) })
 
 interface Flow {
-  readonly network: 'ethereum' | 'bitcoin'
-  readonly coin: 'eth' | 'usdt' | 'btc'
+  readonly network: 'ethereum' | 'bitcoin' | 'litecoin' | 'polygon'
+  readonly coin: 'eth' | 'usdt' | 'btc' | 'ltc' | 'usdc'
   readonly decimals: number
   /** Whole coins. */
   readonly deposited: string
@@ -47,7 +48,12 @@ export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say
   const client = clientOf(stack.api, stack.merchant, xpubs)
   const user = `user-${randomBytes(3).toString('hex')}`
   say(`Walking the main job as ${user} of merchant ${stack.merchant.id}`)
-  const flows = [...ethereumFlows(stack), ...bitcoinFlows(stack)]
+  const flows = [
+    ...ethereumFlows(stack),
+    ...polygonFlows(stack),
+    ...bitcoinFlows(stack),
+    ...litecoinFlows(stack),
+  ]
   let passed = true
   const results = await Promise.all(
     flows.map(async (flow) => {
@@ -136,9 +142,9 @@ export function printUrls(stack: StackFile, stackFile: string): void {
     ['Metrics', stack.metrics],
     ['Webhooks the sample merchant took', stack.webhook.received],
     ['Ethereum RPC', stack.networks.ethereum.rpc],
-    ...(stack.networks.bitcoin
-      ? [['Bitcoin RPC', stack.networks.bitcoin.rpc.replace(/\/\/.*@/, '//')] as [string, string]]
-      : []),
+    ...rpcRow('Bitcoin RPC', stack.networks.bitcoin),
+    ...rpcRow('Litecoin RPC', stack.networks.litecoin),
+    ...rpcRow('Polygon RPC', stack.networks.polygon),
     ['Keys, secrets and process ids', stackFile],
     ['The signer’s log', stack.signer.log],
   ]
@@ -148,10 +154,35 @@ export function printUrls(stack: StackFile, stackFile: string): void {
   console.log()
 }
 
+/** Credentials stay in the file. */
+function rpcRow(name: string, node: { readonly rpc: string } | undefined): [string, string][] {
+  return node ? [[name, node.rpc.replace(/\/\/.*@/, '//')]] : []
+}
+
 function ethereumFlows(stack: StackFile): Flow[] {
-  const { rpc, chain_id, faucet_private_key, tokens } = stack.networks.ethereum
-  const { wallet, reader } = evmClients(rpc, chain_id, faucet_private_key as `0x${string}`)
-  const token = tokens.usdt.address as `0x${string}`
+  const { ethereum } = stack.networks
+  const { native, token } = evmPayments(ethereum, ethereum.tokens.usdt.address)
+  return [
+    { network: 'ethereum', coin: 'eth', decimals: 18, deposited: '1.5', withdrawn: '0.5', ...native },
+    { network: 'ethereum', coin: 'usdt', decimals: 6, deposited: '250', withdrawn: '100.5', ...token },
+  ]
+}
+
+function polygonFlows(stack: StackFile): Flow[] {
+  const { polygon } = stack.networks
+  if (!polygon) return []
+  const { token } = evmPayments(polygon, polygon.tokens.usdc.address)
+  return [{ network: 'polygon', coin: 'usdc', decimals: 6, deposited: '75', withdrawn: '25.25', ...token }]
+}
+
+type Payments = Pick<Flow, 'pay' | 'holds' | 'stranger'>
+
+function evmPayments(
+  chain: { readonly rpc: string; readonly chain_id: number; readonly faucet_private_key: string },
+  tokenAddress: string,
+): { readonly native: Payments; readonly token: Payments } {
+  const { wallet, reader } = evmClients(chain.rpc, chain.chain_id, chain.faucet_private_key as `0x${string}`)
+  const token = tokenAddress as `0x${string}`
   const stranger = () => privateKeyToAddress(generatePrivateKey())
   // Both coins are paid by one account: one at a time, so that its nonces do not meet.
   let turn: Promise<unknown> = Promise.resolve()
@@ -160,24 +191,14 @@ function ethereumFlows(stack: StackFile): Flow[] {
     turn = sent.catch(() => {})
     return sent
   }
-  return [
-    {
-      network: 'ethereum',
-      coin: 'eth',
-      decimals: 18,
-      deposited: '1.5',
-      withdrawn: '0.5',
+  return {
+    native: {
       pay: (address, amount) =>
         inTurn(() => wallet.sendTransaction({ to: address as `0x${string}`, value: amount })),
       holds: (address) => reader.getBalance({ address: address as `0x${string}` }),
       stranger,
     },
-    {
-      network: 'ethereum',
-      coin: 'usdt',
-      decimals: 6,
-      deposited: '250',
-      withdrawn: '100.5',
+    token: {
       pay: (address, amount) =>
         inTurn(() =>
           wallet.writeContract({
@@ -196,26 +217,34 @@ function ethereumFlows(stack: StackFile): Flow[] {
         }),
       stranger,
     },
-  ]
+  }
 }
 
 function bitcoinFlows(stack: StackFile): Flow[] {
-  const bitcoin = stack.networks.bitcoin
+  const { bitcoin } = stack.networks
   if (!bitcoin) return []
-  const call = (method: string, ...params: unknown[]) => jsonRpc(bitcoin.rpc, method, params)
-  const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(bitcoin.faucet_wif)))
-  return [
-    {
-      network: 'bitcoin',
-      coin: 'btc',
-      decimals: 8,
-      deposited: '0.25',
-      withdrawn: '0.1',
-      pay: (address, amount) => faucet.pay([{ address, amount }]),
-      holds: (address) => receivedOnChain(call, address),
-      stranger: () => faucetKey(randomBytes(32)).address,
-    },
-  ]
+  const payments = utxoPayments(bitcoin, REGTEST)
+  return [{ network: 'bitcoin', coin: 'btc', decimals: 8, deposited: '0.25', withdrawn: '0.1', ...payments }]
+}
+
+function litecoinFlows(stack: StackFile): Flow[] {
+  const { litecoin } = stack.networks
+  if (!litecoin) return []
+  const payments = utxoPayments(litecoin, LITECOIN_REGTEST)
+  return [{ network: 'litecoin', coin: 'ltc', decimals: 8, deposited: '2.5', withdrawn: '1.25', ...payments }]
+}
+
+function utxoPayments(
+  node: { readonly rpc: string; readonly faucet_wif: string },
+  network: typeof REGTEST,
+): Payments {
+  const call = (method: string, ...params: unknown[]) => jsonRpc(node.rpc, method, params)
+  const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(node.faucet_wif), network))
+  return {
+    pay: (address, amount) => faucet.pay([{ address, amount }]),
+    holds: (address) => receivedOnChain(call, address),
+    stranger: () => faucetKey(randomBytes(32), network).address,
+  }
 }
 
 /** Sums what the last blocks pay to an address; the node has no wallet to ask. */

@@ -15,6 +15,7 @@ install()
 const FIXTURE_OF = {
   anvil: 'support/anvil.js',
   bitcoin: 'support/btcd.js',
+  litecoin: 'support/litecoind.js',
   'time-skipping': 'support/time-skipping.js',
   chromium: 'support/chromium.js',
 }

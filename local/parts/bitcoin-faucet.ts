@@ -12,7 +12,8 @@ const COINBASE_MATURITY = 100
 const VBYTES_INPUT = 68n
 const VBYTES_OUTPUT = 43n
 const VBYTES_REST = 11n
-const DUST = 546n
+/** Change below it goes to the fee: more than Litecoin's, whose nodes ask ten times what Bitcoin's do. */
+const DUST = 6_000n
 
 const block = z.object({
   tx: z.array(z.unknown()).optional(),
@@ -28,6 +29,8 @@ export interface FaucetKey {
   readonly wif: string
   /** P2WPKH on regtest. */
   readonly address: string
+  /** Address parameters of its chain. */
+  readonly network: typeof REGTEST
 }
 
 export interface FaucetPayment {
@@ -41,14 +44,14 @@ export interface BitcoinFaucet extends FaucetKey {
   pay(payments: readonly FaucetPayment[], feeRate?: number): Promise<string>
 }
 
-/** The address and WIF of a key. */
-export function faucetKey(privateKey: Uint8Array): FaucetKey {
-  const { address } = p2wpkh(pubECDSA(privateKey), REGTEST)
+/** The address and WIF of a key. @param network - Default: Bitcoin's regtest. */
+export function faucetKey(privateKey: Uint8Array, network = REGTEST): FaucetKey {
+  const { address } = p2wpkh(pubECDSA(privateKey), network)
   if (!address) throw new Error('The faucet has no address')
-  return { privateKey, wif: WIF(REGTEST).encode(privateKey), address }
+  return { privateKey, wif: WIF(network).encode(privateKey), address, network }
 }
 
-/** The private key of a WIF of regtest. */
+/** The private key of a WIF of regtest (Bitcoin's and Litecoin's have the same version byte). */
 export function privateKeyOf(wif: string): Uint8Array {
   return WIF(REGTEST).decode(wif)
 }
@@ -61,7 +64,7 @@ interface Coin {
 
 /** A faucet over the coinbases that the node paid to its key's address. */
 export function createBitcoinFaucet(node: Pick<Bitcoin, 'call'>, key: FaucetKey): BitcoinFaucet {
-  const script = p2wpkh(pubECDSA(key.privateKey), REGTEST).script
+  const script = p2wpkh(pubECDSA(key.privateKey), key.network).script
   const scriptHex = Buffer.from(script).toString('hex')
   const change: Coin[] = []
   let scanned = 0
@@ -112,9 +115,9 @@ export function createBitcoinFaucet(node: Pick<Bitcoin, 'call'>, key: FaucetKey)
         witnessUtxo: { script, amount: coin.amount },
       })
     }
-    for (const payment of payments) transaction.addOutputAddress(payment.address, payment.amount, REGTEST)
+    for (const payment of payments) transaction.addOutputAddress(payment.address, payment.amount, key.network)
     const rest = have - total - fee
-    if (rest >= DUST) transaction.addOutputAddress(key.address, rest, REGTEST)
+    if (rest >= DUST) transaction.addOutputAddress(key.address, rest, key.network)
     transaction.sign(key.privateKey)
     transaction.finalize()
     const txid = z.string().parse(await node.call('sendrawtransaction', transaction.hex))

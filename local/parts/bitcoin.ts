@@ -19,10 +19,11 @@ export interface BitcoinOptions {
   readonly miningAddress: string
 }
 
-export interface Bitcoin extends RunningProcess {
+/** A node of the Bitcoin family with its JSON-RPC. */
+export interface Bitcoin<Flavour extends string = BitcoinFlavour> extends RunningProcess {
   /** With `user:password@`. */
   readonly rpc: string
-  readonly flavour: BitcoinFlavour
+  readonly flavour: Flavour
   /** Calls the node. */
   call(method: string, ...params: unknown[]): Promise<unknown>
   /** Mines blocks to the mining address. @returns Their hashes. */
@@ -56,11 +57,20 @@ export async function startBitcoin(options: BitcoinOptions, say: Say = () => {})
   const running = await startProcess({
     name: flavour,
     command,
-    args: flavour === 'btcd' ? btcdArguments(options) : bitcoindArguments(options),
+    args: flavour === 'btcd' ? btcdArguments(options) : coreArguments(options),
     logFile: options.logFile,
     // btcd listens to an interrupt only.
     stopSignal: 'SIGINT',
   })
+  return openNode(running, flavour, options)
+}
+
+/** The node behind a process that was just started, once it answers. */
+export async function openNode<Flavour extends string>(
+  running: RunningProcess,
+  flavour: Flavour,
+  options: BitcoinOptions,
+): Promise<Bitcoin<Flavour>> {
   const rpc = `http://keyturn:${encodeURIComponent(options.password)}@127.0.0.1:${options.port}`
   const call = (method: string, ...params: unknown[]) => jsonRpc(rpc, method, params)
   await untilReady(running, options.logFile, () => call('getblockcount'))
@@ -103,7 +113,8 @@ function btcdArguments(options: BitcoinOptions): string[] {
   ]
 }
 
-function bitcoindArguments(options: BitcoinOptions): string[] {
+/** Of Bitcoin Core and what is made from it. */
+export function coreArguments(options: BitcoinOptions): string[] {
   return [
     '-regtest',
     '-server',

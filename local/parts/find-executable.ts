@@ -1,4 +1,4 @@
-/** Finds the executable of a part: environment variable, PATH, our cache, download, build. */
+/** Finds the executable of a part: environment variable, PATH, our cache, download, build, the distribution's package. */
 
 import { spawn } from 'node:child_process'
 import { accessSync, constants, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
@@ -26,6 +26,8 @@ export interface Recipe {
   readonly goPackage?: string
   /** How long the build takes, for the person who waits. */
   readonly buildTakes?: string
+  /** Debian package that has it; installed where we are root. */
+  readonly debianPackage?: string
 }
 
 /** Finds or makes an executable. @throws PartMissing with what to do. */
@@ -55,6 +57,12 @@ export async function findExecutable(recipe: Recipe, say: Say): Promise<string> 
     if (failure === null) return cached
     reasons.push(`build failed (${failure})`)
   } else if (recipe.goPackage) reasons.push('no Go to build it with')
+  if (recipe.debianPackage) {
+    const failure = await installPackage(recipe.debianPackage, recipe.title, say)
+    const installed = failure === null ? findOnPath(recipe.executable) : null
+    if (installed) return installed
+    reasons.push(failure ?? `the package ${recipe.debianPackage} has no ${recipe.executable}`)
+  }
   throw new PartMissing(
     `${recipe.title} cannot be had here: not in ${recipe.variable}, on PATH or in ${bin}; ${reasons.join('; ')}`,
   )
@@ -116,6 +124,24 @@ export async function runToEnd(
     child.once('error', (error) => resolve(error.message))
     child.once('close', (code) => resolve(code === 0 ? null : last || `exit code ${code}`))
   })
+}
+
+/** @returns Null, or why it was not installed. */
+async function installPackage(name: string, title: string, say: Say): Promise<string | null> {
+  if (process.getuid?.() !== 0) return `not root, so the package ${name} was not installed`
+  const apt = findOnPath('apt-get')
+  if (!apt) return `no apt-get to install the package ${name} with`
+  say(`${title}: installing the package ${name}, once`)
+  // Another installation may be under way.
+  const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } }
+  const wait = ['-o', 'DPkg::Lock::Timeout=120']
+  await runToEnd(apt, ['update', '-qq', ...wait], options)
+  const failure = await runToEnd(
+    apt,
+    ['install', '-y', '-qq', '--no-install-recommends', ...wait, name],
+    options,
+  )
+  return failure === null ? null : `apt-get failed (${failure})`
 }
 
 async function goInstall(

@@ -77,6 +77,7 @@ export async function bootstrap(
   }
 
   try {
+    if (!state.merchant) state.networks = [...networks.keys()]
     state.merchant ??= await merchantWithKey('Example Shop')
     state.other_merchant ??= await merchantWithKey('Another Shop')
     saveState(home, state)

@@ -5,25 +5,30 @@ import type { Client } from '../../client/create-client.js'
 import { parseAmount } from '../../domain/money.js'
 import { evmClients, USDT_ABI } from '../parts/usdt.js'
 import type { Home } from './home.js'
-import type { BitcoinFacts, EthereumFacts } from './start-chains.js'
+import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import { type StackState, saveState } from './state.js'
 
-/** Whole coins. */
-const HOT_ETH = '100'
-const HOT_USDT = '100000'
-const GAS_ETH = '10'
+/** Whole coins: of the chain's own coin and of its token (6 decimals). */
+const HOT_NATIVE = '100'
+const HOT_TOKEN = '100000'
+const GAS_NATIVE = '10'
 /** Several outputs, so that several withdrawals can be under way at once. */
-const MASTER_BTC = Array.from({ length: 10 }, () => '1')
+const MASTER_OUTPUTS = Array.from({ length: 10 }, () => '1')
 
 const CREDIT_TIMEOUT_MS = 120_000
+
+/** The chains that run, by the name of their network. */
+export interface Chains {
+  readonly evm: Readonly<Record<string, EvmFacts | null>>
+  readonly utxo: Readonly<Record<string, Pick<BitcoinFacts<string>, 'faucet'> | null>>
+}
 
 /** Pays from the faucets and waits until the platform has credited it all to the merchant's own account. */
 export async function fundWallets(
   home: Home,
   state: StackState,
   client: Client,
-  ethereum: EthereumFacts,
-  bitcoin: BitcoinFacts | null,
+  chains: Chains,
 ): Promise<void> {
   const { items: list } = await client.wallets.list()
   const address = (network: string, kind: string): string => {
@@ -38,29 +43,30 @@ export async function fundWallets(
     state.funded.push(name)
     saveState(home, state)
   }
-  await once('ethereum', async () => {
-    const { wallet } = evmClients(ethereum.rpc, ethereum.chainId, ethereum.faucetPrivateKey)
-    const [hot, gas] = [address('ethereum', 'hot'), address('ethereum', 'gas')] as `0x${string}`[]
-    if (!hot || !gas) throw new Error('unreachable')
-    return [
-      await wallet.sendTransaction({ to: hot, value: parseAmount(HOT_ETH, 18) }),
-      await wallet.writeContract({
-        address: ethereum.usdt,
-        abi: USDT_ABI,
-        functionName: 'transfer',
-        args: [hot, parseAmount(HOT_USDT, 6)],
-      }),
-      await wallet.sendTransaction({ to: gas, value: parseAmount(GAS_ETH, 18) }),
-    ]
-  })
-  if (bitcoin) {
-    await once('bitcoin', async () => {
-      const master = address('bitcoin', 'master')
+  for (const [network, evm] of Object.entries(chains.evm)) {
+    if (!evm) continue
+    await once(network, async () => {
+      const { wallet } = evmClients(evm.rpc, evm.chainId, evm.faucetPrivateKey)
+      const [hot, gas] = [address(network, 'hot'), address(network, 'gas')] as `0x${string}`[]
+      if (!hot || !gas) throw new Error('unreachable')
       return [
-        await bitcoin.faucet.pay(
-          MASTER_BTC.map((amount) => ({ address: master, amount: parseAmount(amount, 8) })),
-        ),
+        await wallet.sendTransaction({ to: hot, value: parseAmount(HOT_NATIVE, 18) }),
+        await wallet.writeContract({
+          address: evm.token,
+          abi: USDT_ABI,
+          functionName: 'transfer',
+          args: [hot, parseAmount(HOT_TOKEN, 6)],
+        }),
+        await wallet.sendTransaction({ to: gas, value: parseAmount(GAS_NATIVE, 18) }),
       ]
+    })
+  }
+  for (const [network, utxo] of Object.entries(chains.utxo)) {
+    if (!utxo) continue
+    await once(network, async () => {
+      const master = address(network, 'master')
+      const payments = MASTER_OUTPUTS.map((amount) => ({ address: master, amount: parseAmount(amount, 8) }))
+      return [await utxo.faucet.pay(payments)]
     })
   }
   const deadline = Date.now() + CREDIT_TIMEOUT_MS

@@ -6,7 +6,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { type Bitcoin, type BitcoinOptions, startBitcoin } from '../parts/bitcoin.js'
+import type { Bitcoin, BitcoinOptions } from '../parts/bitcoin.js'
 import type { Say } from '../parts/find-executable.js'
 import { freePort } from '../parts/free-port.js'
 import { type Gate, openGate } from './open-gate.js'
@@ -15,9 +15,9 @@ const POLL_MS = 100
 /** Giving blocks back takes a millisecond each; who waits longer is told. */
 const LONG_MS = 2_000
 
-export interface KeptChain {
+export interface KeptChain<Flavour extends string> {
   /** Starts the node, or starts it again; it answers on the port of the options once it has the chain. */
-  start(): Promise<Bitcoin>
+  start(): Promise<Bitcoin<Flavour>>
   /** Mines from now on: a block every so many milliseconds; 0 never. */
   mineEvery(ms: number): void
   stop(): void
@@ -28,17 +28,25 @@ interface KeptBlock {
   readonly raw: string
 }
 
-/** @param file - One line a block: height, hash, raw block in hex; where a height comes again, the chain turned there. */
-export function keepBitcoinChain(options: BitcoinOptions, file: string, say: Say): KeptChain {
+/**
+ * @param startNode - Starts the node itself, e.g. `startBitcoin`.
+ * @param file - One line a block: height, hash, raw block in hex; where a height comes again, the chain turned there.
+ */
+export function keepBitcoinChain<Flavour extends string>(
+  startNode: (options: BitcoinOptions, say: Say) => Promise<Bitcoin<Flavour>>,
+  options: BitcoinOptions,
+  file: string,
+  say: Say,
+): KeptChain<Flavour> {
   const stopping = new AbortController()
   const blocks = readBlocks(file)
   const mempool = new Map<string, string>()
-  let node: Bitcoin | null = null
+  let node: Bitcoin<Flavour> | null = null
   let everyMs = 0
   let following = false
   let gate: Gate | undefined
 
-  async function remember(from: Bitcoin): Promise<void> {
+  async function remember(from: Bitcoin<Flavour>): Promise<void> {
     const tip = await heightOf(from)
     let turn = Math.min(tip, blocks.length - 1)
     while (turn > 0 && blocks[turn]?.hash !== (await from.call('getblockhash', turn))) turn -= 1
@@ -78,14 +86,14 @@ export function keepBitcoinChain(options: BitcoinOptions, file: string, say: Say
     }
   }
 
-  async function restore(fresh: Bitcoin): Promise<void> {
+  async function restore(fresh: Bitcoin<Flavour>): Promise<void> {
     const began = Date.now()
     for (let height = (await heightOf(fresh)) + 1; height < blocks.length; height += 1) {
       // The answer says little (null, or a word such as "duplicate"); the height tells.
       await fresh.call('submitblock', blocks[height]?.raw).catch(() => {})
     }
     for (const raw of mempool.values()) await fresh.call('sendrawtransaction', raw).catch(() => {})
-    if (Date.now() - began > LONG_MS) say(`Bitcoin node: ${blocks.length - 1} blocks given back to it`)
+    if (Date.now() - began > LONG_MS) say(`${fresh.name}: ${blocks.length - 1} blocks given back to it`)
   }
 
   return {
@@ -94,7 +102,7 @@ export function keepBitcoinChain(options: BitcoinOptions, file: string, say: Say
       gate ??= await openGate(options.port)
       gate.shut()
       const port = await freePort()
-      const started = await startBitcoin({ ...options, port }, say)
+      const started = await startNode({ ...options, port }, say)
       await restore(started)
       gate.open(port)
       node = started
@@ -114,7 +122,7 @@ export function keepBitcoinChain(options: BitcoinOptions, file: string, say: Say
   }
 }
 
-async function heightOf(node: Bitcoin): Promise<number> {
+async function heightOf(node: Pick<Bitcoin, 'call'>): Promise<number> {
   return z.number().parse(await node.call('getblockcount'))
 }
 

@@ -1,7 +1,7 @@
 /** The environment of the platform's processes and of the signer on the local stack. */
 
 import type { Ports } from './ports.js'
-import type { BitcoinFacts, EthereumFacts } from './start-chains.js'
+import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import type { StackState } from './state.js'
 
 /**
@@ -13,12 +13,15 @@ export function platformEnvironment(facts: {
   readonly state: StackState
   readonly databaseUrl: string
   readonly temporalAddress: string
-  readonly ethereum: EthereumFacts
+  readonly ethereum: EvmFacts
+  readonly polygon: EvmFacts | null
   readonly bitcoin: BitcoinFacts | null
+  readonly litecoin: Pick<BitcoinFacts<string>, 'rpc'> | null
   /** Path of the workflows' code as one file. */
   readonly workflowBundle: string
 }): Record<string, string> {
-  const { ports, state, databaseUrl, temporalAddress, ethereum, bitcoin, workflowBundle } = facts
+  const { ports, state, databaseUrl, temporalAddress, ethereum, polygon, bitcoin, litecoin, workflowBundle } =
+    facts
   return {
     ETHEREUM_CONFIRMATIONS: '3',
     ETHEREUM_BLOCK_TIME: '1',
@@ -26,6 +29,12 @@ export function platformEnvironment(facts: {
     BITCOIN_CONFIRMATIONS: '3',
     BITCOIN_BLOCK_TIME: '2',
     BITCOIN_POLL_INTERVAL: '250ms',
+    LITECOIN_CONFIRMATIONS: '3',
+    LITECOIN_BLOCK_TIME: '2',
+    LITECOIN_POLL_INTERVAL: '250ms',
+    POLYGON_CONFIRMATIONS: '3',
+    POLYGON_BLOCK_TIME: '1',
+    POLYGON_POLL_INTERVAL: '250ms',
     KEYTURN_SWEEP_INTERVAL: '5s',
     KEYTURN_REBROADCAST_INTERVAL: '5s',
     KEYTURN_SIGNER_LEASE: '10s',
@@ -43,10 +52,21 @@ export function platformEnvironment(facts: {
     KEYTURN_WEBHOOK_ALLOW_HTTP: 'true',
     ETHEREUM_RPC_URLS: ethereum.rpc,
     ETHEREUM_CHAIN_ID: String(ethereum.chainId),
-    ETHEREUM_USDT_CONTRACT: ethereum.usdt,
+    ETHEREUM_USDT_CONTRACT: ethereum.token,
     BITCOIN_ENABLED: String(bitcoin !== null),
     BITCOIN_CHAIN: 'regtest',
     ...(bitcoin ? { BITCOIN_RPC_URLS: bitcoin.rpc } : {}),
+    LITECOIN_ENABLED: String(litecoin !== null),
+    LITECOIN_CHAIN: 'regtest',
+    ...(litecoin ? { LITECOIN_RPC_URLS: litecoin.rpc } : {}),
+    POLYGON_ENABLED: String(polygon !== null),
+    ...(polygon
+      ? {
+          POLYGON_RPC_URLS: polygon.rpc,
+          POLYGON_CHAIN_ID: String(polygon.chainId),
+          POLYGON_USDC_CONTRACT: polygon.token,
+        }
+      : {}),
   }
 }
 
@@ -54,7 +74,7 @@ function ownEnvironment(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).filter(
       (entry): entry is [string, string] =>
-        entry[1] !== undefined && /^(KEYTURN|ETHEREUM|BITCOIN|LITECOIN)_/.test(entry[0]),
+        entry[1] !== undefined && /^(KEYTURN|ETHEREUM|BITCOIN|LITECOIN|POLYGON)_/.test(entry[0]),
     ),
   )
 }

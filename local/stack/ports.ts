@@ -13,6 +13,8 @@ const DEFAULT_PORTS = {
   postgres: 5433,
   merchant: 4100,
   temporalMetrics: 7234,
+  litecoin: 19443,
+  polygon: 8546,
 } as const
 
 export type Ports = Record<keyof typeof DEFAULT_PORTS, number>

@@ -13,10 +13,18 @@ import { bootstrap } from './bootstrap.js'
 import { cleanUp } from './clean-up.js'
 import { fundWallets } from './fund-wallets.js'
 import { type Home, writeJson } from './home.js'
+import { localNetworks } from './local-networks.js'
 import { platformEnvironment } from './platform-environment.js'
 import { choosePorts } from './ports.js'
 import type { StackFile } from './stack-file.js'
-import { startBitcoinChain, startEthereum } from './start-chains.js'
+import {
+  type BitcoinFacts,
+  type EvmFacts,
+  startBitcoinChain,
+  startEthereum,
+  startLitecoinChain,
+  startPolygon,
+} from './start-chains.js'
 import { startApi, startSampleMerchant, startWorkers } from './start-platform.js'
 import { startDatabase } from './start-postgres.js'
 import { startSigner } from './start-signer.js'
@@ -58,36 +66,45 @@ export async function runStack(options: RunOptions): Promise<number> {
   async function start(): Promise<StackFile> {
     const ports = await choosePorts(say)
     const stack = { home, ports, state, supervisor, say, beforeStop }
-    say(`Starting PostgreSQL, Temporal, an Ethereum and a Bitcoin chain (everything is kept in ${home.path})`)
-    const [databaseUrl, temporal, ethereum, bitcoin, workflowBundle] = await allOrFirstError([
-      startDatabase(stack),
-      supervisor.keep('temporal', () =>
-        startTemporal(
-          {
-            port: ports.temporal,
-            uiPort: ports.temporalUi,
-            metricsPort: ports.temporalMetrics,
-            databaseFile: home.file('temporal.sqlite'),
-            logFile: home.log('temporal'),
-          },
-          say,
+    const chosen = localNetworks(state, say)
+    const chains = ['ethereum', ...chosen].join(', ')
+    say(`Starting PostgreSQL, Temporal and the chains ${chains} (everything is kept in ${home.path})`)
+    const [databaseUrl, temporal, ethereum, polygon, bitcoin, litecoin, workflowBundle] =
+      await allOrFirstError([
+        startDatabase(stack),
+        supervisor.keep('temporal', () =>
+          startTemporal(
+            {
+              port: ports.temporal,
+              uiPort: ports.temporalUi,
+              metricsPort: ports.temporalMetrics,
+              databaseFile: home.file('temporal.sqlite'),
+              logFile: home.log('temporal'),
+            },
+            say,
+          ),
         ),
-      ),
-      startEthereum(stack),
-      startBitcoinChain(stack),
-      // Once for all workers; kept until the workflows change.
-      loadWorkflowBundle(),
-    ])
+        startEthereum(stack),
+        chosen.has('polygon') ? startPolygon(stack) : null,
+        chosen.has('bitcoin') ? startBitcoinChain(stack) : null,
+        chosen.has('litecoin') ? startLitecoinChain(stack) : null,
+        // Once for all workers; kept until the workflows change.
+        loadWorkflowBundle(),
+      ])
     const environment = platformEnvironment({
       ports,
       state,
       databaseUrl,
       temporalAddress: temporal.address,
       ethereum,
+      polygon,
       bitcoin,
+      litecoin,
       workflowBundle,
     })
     const networks = await loadNetworks(environment.KEYTURN_NETWORKS_FILE, environment)
+    if (!networks.has('bitcoin-cash'))
+      say('Left out: bitcoin-cash (no node of it comes with this stack; BITCOIN_CASH_ENABLED takes your own)')
     const { merchant, otherMerchant, approvers } = await bootstrap(home, state, databaseUrl, networks)
     say('Starting API, workers, sample merchant and the customer’s signer')
     const running = { ...stack, environment, temporalAddress: temporal.address }
@@ -106,7 +123,7 @@ export async function runStack(options: RunOptions): Promise<number> {
       })),
     ])
     say('Funding the merchant’s wallets')
-    await fundWallets(home, state, client, ethereum, bitcoin)
+    await fundWallets(home, state, client, { evm: { ethereum, polygon }, utxo: { bitcoin, litecoin } })
     return {
       ready: true,
       api,
@@ -116,18 +133,16 @@ export async function runStack(options: RunOptions): Promise<number> {
       metrics: `${api}/metrics`,
       networks: {
         ethereum: {
-          rpc: ethereum.rpc,
-          chain_id: ethereum.chainId,
-          faucet_private_key: ethereum.faucetPrivateKey,
-          tokens: { usdt: { address: ethereum.usdt, decimals: 6 } },
+          ...evmEntry(ethereum),
+          tokens: { usdt: { address: ethereum.token, decimals: 6 } },
         },
-        ...(bitcoin
+        ...(bitcoin ? { bitcoin: utxoEntry(bitcoin) } : {}),
+        ...(litecoin ? { litecoin: utxoEntry(litecoin) } : {}),
+        ...(polygon
           ? {
-              bitcoin: {
-                rpc: bitcoin.rpc,
-                flavour: bitcoin.flavour,
-                faucet_wif: bitcoin.faucet.wif,
-                faucet_address: bitcoin.faucet.address,
+              polygon: {
+                ...evmEntry(polygon),
+                tokens: { usdc: { address: polygon.token, decimals: 6 } },
               },
             }
           : {}),
@@ -179,7 +194,7 @@ export async function runStack(options: RunOptions): Promise<number> {
 }
 
 function pidsOf(pids: Readonly<Record<string, number>>): StackFile['pids'] {
-  const { api, signer, temporal, postgres, bitcoin, merchant } = pids
+  const { api, signer, temporal, postgres, bitcoin, litecoin, polygon, merchant } = pids
   const all = {
     api,
     signer,
@@ -188,6 +203,8 @@ function pidsOf(pids: Readonly<Record<string, number>>): StackFile['pids'] {
     postgres,
     ethereum: pids.anvil,
     bitcoin,
+    litecoin,
+    polygon,
     merchant,
   }
   return {
@@ -199,10 +216,18 @@ function pidsOf(pids: Readonly<Record<string, number>>): StackFile['pids'] {
   }
 }
 
+function evmEntry({ rpc, chainId, faucetPrivateKey }: EvmFacts) {
+  return { rpc, chain_id: chainId, faucet_private_key: faucetPrivateKey }
+}
+
+function utxoEntry<Flavour extends string>({ rpc, flavour, faucet }: BitcoinFacts<Flavour>) {
+  return { rpc, flavour, faucet_wif: faucet.wif, faucet_address: faucet.address }
+}
+
 /** As Promise.all, but waits until all have settled: nothing starts behind the back of whoever cleans up. */
 async function allOrFirstError<T extends readonly unknown[]>(
   promises: {
-    [K in keyof T]: Promise<T[K]>
+    [K in keyof T]: Promise<T[K]> | T[K]
   },
 ): Promise<T> {
   const settled = await Promise.allSettled(promises)

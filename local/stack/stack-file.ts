@@ -29,6 +29,22 @@ export const stackFileSchema = z.object({
         faucet_address: z.string().startsWith('bcrt1'),
       })
       .optional(),
+    litecoin: z
+      .object({
+        rpc: url,
+        flavour: z.literal('litecoind'),
+        faucet_wif: z.string(),
+        faucet_address: z.string().startsWith('rltc1'),
+      })
+      .optional(),
+    polygon: z
+      .object({
+        rpc: url,
+        chain_id: z.int(),
+        faucet_private_key: z.string().regex(/^0x[0-9a-f]{64}$/),
+        tokens: z.object({ usdc: z.object({ address: z.string(), decimals: z.literal(6) }) }),
+      })
+      .optional(),
   }),
   merchant: credentials,
   other_merchant: credentials,
@@ -50,6 +66,8 @@ export const stackFileSchema = z.object({
     postgres: pid.optional(),
     ethereum: pid.optional(),
     bitcoin: pid.optional(),
+    litecoin: pid.optional(),
+    polygon: pid.optional(),
     merchant: pid.optional(),
   }),
 })

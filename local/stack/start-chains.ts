@@ -3,10 +3,11 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Anvil, FAUCET_PRIVATE_KEY, startAnvil } from '../parts/anvil.js'
-import type { Bitcoin } from '../parts/bitcoin.js'
-import { createBitcoinFaucet, faucetKey } from '../parts/bitcoin-faucet.js'
+import { type Bitcoin, type BitcoinOptions, startBitcoin } from '../parts/bitcoin.js'
+import { createBitcoinFaucet, type FaucetKey, faucetKey } from '../parts/bitcoin-faucet.js'
 import { PartMissing, type Say } from '../parts/find-executable.js'
 import { jsonRpc } from '../parts/json-rpc.js'
+import { LITECOIN_REGTEST, startLitecoin } from '../parts/litecoin.js'
 import { deployUsdt } from '../parts/usdt.js'
 import type { Home } from './home.js'
 import { keepAnvilState } from './keep-anvil-state.js'
@@ -15,22 +16,25 @@ import type { Ports } from './ports.js'
 import { type StackState, saveState } from './state.js'
 import type { Supervisor } from './supervisor.js'
 
-/** Blocks of regtest that are there before anything else: 100 for maturity, 150 that pay the faucet 50 BTC each. */
+/** Blocks of regtest that are there before anything else: 100 for maturity, 150 that pay the faucet 50 coins each. */
 const FIRST_BLOCKS = 250
 const ANVIL_BLOCK_SECONDS = 1
-/** `KEYTURN_LOCAL_BITCOIN_BLOCK_MS`: milliseconds between two blocks on regtest; 0 mines none. */
+/** Anything but Anvil's own and the main network's. */
+const POLYGON_CHAIN_ID = 31_338
+/** `KEYTURN_LOCAL_BITCOIN_BLOCK_MS`: milliseconds between two blocks on each regtest; 0 mines none. */
 const BITCOIN_BLOCK_MS = Number(process.env.KEYTURN_LOCAL_BITCOIN_BLOCK_MS ?? 2_000)
 
-export interface EthereumFacts {
+export interface EvmFacts {
   readonly rpc: string
   readonly chainId: number
   readonly faucetPrivateKey: `0x${string}`
-  readonly usdt: `0x${string}`
+  /** Address of the one token: `usdt` on Ethereum, `usdc` on Polygon. */
+  readonly token: `0x${string}`
 }
 
-export interface BitcoinFacts {
+export interface BitcoinFacts<Flavour extends string = 'btcd' | 'bitcoind'> {
   readonly rpc: string
-  readonly flavour: 'btcd' | 'bitcoind'
+  readonly flavour: Flavour
   readonly faucet: ReturnType<typeof createBitcoinFaucet>
 }
 
@@ -44,57 +48,114 @@ interface Stack {
   readonly beforeStop: (() => Promise<void> | void)[]
 }
 
-/** Starts Anvil with one-second blocks and deploys the token once. */
-export async function startEthereum(stack: Stack): Promise<EthereumFacts> {
-  const { home, ports, state, supervisor, say } = stack
-  const stateFile = home.file('anvil-state.json')
+/** Starts Anvil with one-second blocks and deploys `usdt` once. */
+export function startEthereum(stack: Stack): Promise<EvmFacts> {
+  return startEvmChain(stack, {
+    name: 'anvil',
+    port: stack.ports.ethereum,
+    chainId: 31_337,
+    stateFile: 'anvil-state.json',
+    token: 'usdt',
+  })
+}
+
+/** Starts a second Anvil, which is Polygon here, and deploys `usdc` (the same contract) once. */
+export function startPolygon(stack: Stack): Promise<EvmFacts> {
+  return startEvmChain(stack, {
+    name: 'polygon',
+    port: stack.ports.polygon,
+    chainId: POLYGON_CHAIN_ID,
+    stateFile: 'polygon-state.json',
+    token: 'usdc',
+  })
+}
+
+/** Starts a Bitcoin node on regtest and mines; null, and said so, where no node can be had. */
+export function startBitcoinChain(stack: Stack): Promise<BitcoinFacts | null> {
+  return startRegtest(stack, {
+    name: 'bitcoin',
+    port: stack.ports.bitcoin,
+    key: faucetKey(Buffer.from(stack.state.bitcoin_faucet_key, 'hex')),
+    startNode: startBitcoin as (options: BitcoinOptions, say: Say) => Promise<Bitcoin<'btcd' | 'bitcoind'>>,
+  })
+}
+
+/** Starts a Litecoin node on regtest and mines; null, and said so, where no node can be had. */
+export function startLitecoinChain(stack: Stack): Promise<BitcoinFacts<'litecoind'> | null> {
+  return startRegtest(stack, {
+    name: 'litecoin',
+    port: stack.ports.litecoin,
+    key: faucetKey(Buffer.from(stack.state.bitcoin_faucet_key, 'hex'), LITECOIN_REGTEST),
+    startNode: startLitecoin,
+  })
+}
+
+async function startEvmChain(
+  { home, state, supervisor, say, beforeStop }: Stack,
+  chain: {
+    readonly name: string
+    readonly port: number
+    readonly chainId: number
+    readonly stateFile: string
+    readonly token: 'usdt' | 'usdc'
+  },
+): Promise<EvmFacts> {
+  const stateFile = home.file(chain.stateFile)
   const anvil = await supervisor.keep(
-    'anvil',
+    chain.name,
     (): Promise<Anvil> =>
       startAnvil(
         {
-          port: ports.ethereum,
+          port: chain.port,
+          chainId: chain.chainId,
           mining: ANVIL_BLOCK_SECONDS,
-          logFile: home.log('anvil'),
+          logFile: home.log(chain.name),
           ...(existsSync(stateFile) ? { loadState: stateFile } : {}),
         },
         say,
       ),
   )
   const kept = keepAnvilState(anvil.rpc, stateFile)
-  stack.beforeStop.push(() => kept.stop())
-  if (!state.usdt || (await jsonRpc(anvil.rpc, 'eth_getCode', [state.usdt, 'latest'])) === '0x') {
+  beforeStop.push(() => kept.stop())
+  const known = state[chain.token]
+  if (!known || (await jsonRpc(anvil.rpc, 'eth_getCode', [known, 'latest'])) === '0x') {
     // The deployer's first transaction: on a new chain the token always has the same address.
-    state.usdt = await deployUsdt(anvil.rpc, anvil.chainId, FAUCET_PRIVATE_KEY)
+    state[chain.token] = await deployUsdt(anvil.rpc, anvil.chainId, FAUCET_PRIVATE_KEY)
     saveState(home, state)
   }
   return {
     rpc: anvil.rpc,
     chainId: anvil.chainId,
     faucetPrivateKey: FAUCET_PRIVATE_KEY,
-    usdt: state.usdt as `0x${string}`,
+    token: state[chain.token] as `0x${string}`,
   }
 }
 
-/** Starts a Bitcoin node on regtest and mines; null, and said so, where no node can be had. */
-export async function startBitcoinChain(stack: Stack): Promise<BitcoinFacts | null> {
-  const { home, ports, state, supervisor, say } = stack
-  const key = faucetKey(Buffer.from(state.bitcoin_faucet_key, 'hex'))
+async function startRegtest<Flavour extends string>(
+  { home, state, supervisor, say, beforeStop }: Stack,
+  coin: {
+    readonly name: string
+    readonly port: number
+    readonly key: FaucetKey
+    readonly startNode: (options: BitcoinOptions, say: Say) => Promise<Bitcoin<Flavour>>
+  },
+): Promise<BitcoinFacts<Flavour> | null> {
   const chain = keepBitcoinChain(
+    coin.startNode,
     {
-      port: ports.bitcoin,
-      dataDirectory: home.file('bitcoin'),
-      logFile: home.log('bitcoin'),
+      port: coin.port,
+      dataDirectory: home.file(coin.name),
+      logFile: home.log(coin.name),
       password: state.bitcoin_password,
-      miningAddress: key.address,
+      miningAddress: coin.key.address,
     },
-    home.file('bitcoin-blocks.txt'),
+    home.file(`${coin.name}-blocks.txt`),
     say,
   )
-  stack.beforeStop.push(() => chain.stop())
-  let node: Bitcoin
+  beforeStop.push(() => chain.stop())
+  let node: Bitcoin<Flavour>
   try {
-    node = await supervisor.keep('bitcoin', () => chain.start())
+    node = await supervisor.keep(coin.name, () => chain.start())
   } catch (error) {
     if (!(error instanceof PartMissing)) throw error
     say(`Left out: ${error.message}`)
@@ -114,5 +175,5 @@ export async function startBitcoinChain(stack: Stack): Promise<BitcoinFacts | nu
       }
     }
   }
-  return { rpc: node.rpc, flavour: node.flavour, faucet: createBitcoinFaucet({ call }, key) }
+  return { rpc: node.rpc, flavour: node.flavour, faucet: createBitcoinFaucet({ call }, coin.key) }
 }

@@ -96,7 +96,9 @@ function signerEnvironment({ environment }: Running): Record<string, string | un
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [
       name,
-      /^(ETHEREUM|BITCOIN|LITECOIN|KEYTURN_SIGNER|KEYTURN_NETWORKS_FILE)/.test(name) ? value : undefined,
+      /^(ETHEREUM|BITCOIN|LITECOIN|POLYGON|KEYTURN_SIGNER|KEYTURN_NETWORKS_FILE)/.test(name)
+        ? value
+        : undefined,
     ]),
   )
 }

@@ -23,6 +23,9 @@ const schema = z.object({
   signer_passphrase: z.string(),
   operator: z.object({ email: z.string(), password: z.string() }),
   usdt: z.string().optional(),
+  usdc: z.string().optional(),
+  /** The networks that merchants and signers of this home were made with. */
+  networks: z.array(z.string()).optional(),
   merchant: credentials.optional(),
   other_merchant: credentials.optional(),
   approvers: z.array(approver).default([]),

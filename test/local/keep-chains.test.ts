@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { privateKeyToAddress } from 'viem/accounts'
 import { afterAll, expect, test } from 'vitest'
 import { FAUCET_PRIVATE_KEY, startAnvil } from '../../local/parts/anvil.js'
+import { startBitcoin } from '../../local/parts/bitcoin.js'
 import { createBitcoinFaucet, faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { freePort } from '../../local/parts/free-port.js'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
@@ -37,6 +38,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 test('btcd that is killed comes back with every block and the mempool', async () => {
   const key = faucetKey(randomBytes(32))
   const chain = keepBitcoinChain(
+    startBitcoin,
     {
       port: await freePort(),
       dataDirectory: join(directory, 'bitcoin'),

@@ -1,0 +1,40 @@
+/** A Litecoin node on regtest, as a process of its own. */
+
+import { mkdirSync } from 'node:fs'
+import { type Bitcoin, type BitcoinOptions, coreArguments, openNode } from './bitcoin.js'
+import { REGTEST } from './bitcoin-faucet.js'
+import { findExecutable, type Say } from './find-executable.js'
+import { startProcess } from './start-process.js'
+
+/** Address parameters of Litecoin's regtest. */
+export const LITECOIN_REGTEST = { ...REGTEST, bech32: 'rltc', scriptHash: 0x3a }
+
+/** The executable: `KEYTURN_LITECOIND_BIN`, PATH, our cache, else (root on Debian) the distribution's package. */
+export async function findLitecoin(say: Say): Promise<string> {
+  return findExecutable(
+    {
+      title: 'Litecoin node (litecoind)',
+      variable: 'KEYTURN_LITECOIND_BIN',
+      executable: 'litecoind',
+      debianPackage: 'litecoind',
+    },
+    say,
+  )
+}
+
+/** Starts a node on 127.0.0.1 without peers and waits until it answers. */
+export async function startLitecoin(
+  options: BitcoinOptions,
+  say: Say = () => {},
+): Promise<Bitcoin<'litecoind'>> {
+  const command = await findLitecoin(say)
+  mkdirSync(options.dataDirectory, { recursive: true, mode: 0o700 })
+  const running = await startProcess({
+    name: 'litecoind',
+    command,
+    args: coreArguments(options),
+    logFile: options.logFile,
+    stopSignal: 'SIGINT',
+  })
+  return openNode(running, 'litecoind', options)
+}
