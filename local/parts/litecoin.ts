@@ -22,9 +22,17 @@ export async function findLitecoin(say: Say): Promise<string> {
   )
 }
 
+export interface LitecoinOptions extends BitcoinOptions {
+  /** Lets MWEB activate at height 432 and gives the node a wallet, without which nobody could peg in. Default false. */
+  readonly mweb?: boolean
+}
+
+/** A block at the activation needs a peg-in, which is what a miner without a wallet cannot make: mining would end there. */
+const NEVER_MWEB = '-vbparams=mweb:4102444800:4102531200'
+
 /** Starts a node on 127.0.0.1 without peers and waits until it answers. */
 export async function startLitecoin(
-  options: BitcoinOptions,
+  options: LitecoinOptions,
   say: Say = () => {},
 ): Promise<Bitcoin<'litecoind'>> {
   const command = await findLitecoin(say)
@@ -32,7 +40,9 @@ export async function startLitecoin(
   const running = await startProcess({
     name: 'litecoind',
     command,
-    args: coreArguments(options),
+    args: options.mweb
+      ? coreArguments(options).filter((argument) => argument !== '-disablewallet')
+      : [...coreArguments(options), NEVER_MWEB],
     logFile: options.logFile,
     stopSignal: 'SIGINT',
   })

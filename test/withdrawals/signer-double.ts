@@ -29,6 +29,8 @@ const ZEROS = '0'.repeat(64)
 type Behaviour = (request: SigningRequest) => Promise<Partial<SigningAnswer> | 'silent'>
 
 export interface SignerDouble {
+  /** What every key is derived from (BIP-32). */
+  readonly seed: Buffer
   readonly identity: KeyObject
   readonly identityPublicKey: string
   readonly signerId: string
@@ -135,6 +137,7 @@ export function createSignerDouble(
   const journal = () => ({ journal_head: head, journal_sequence: sequence })
 
   const double: SignerDouble = {
+    seed,
     identity: createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' })),
     identityPublicKey,
     get signerId() {

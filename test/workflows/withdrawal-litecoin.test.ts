@@ -1,0 +1,156 @@
+/** Litecoin on its own node: deposits, withdrawals by the real signer, reorganisations and dust. */
+
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { loadNetworks } from '../../config/load-networks.js'
+import { parseAmount } from '../../domain/money.js'
+import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
+import { LITECOIN_REGTEST } from '../../local/parts/litecoin.js'
+import { type TestLitecoin, testLitecoind } from '../support/litecoind.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import {
+  addressOf,
+  availableTo,
+  creditDeposits,
+  onChain,
+  payOut,
+  untilDeposit,
+  untilFollowed,
+} from '../withdrawals/rail.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+
+let temporal: TestTemporal
+let litecoin: TestLitecoin
+let stage: TestWithdrawals
+let adapter: UtxoAdapter
+let signing: { stop(): Promise<void> } | undefined
+let miner: NodeJS.Timeout | undefined
+
+beforeAll(async () => {
+  ;[temporal, litecoin] = await Promise.all([testTemporal(), testLitecoind()])
+  // The entry that ships with the product, told where its node is.
+  const networks = await loadNetworks(undefined, {
+    ETHEREUM_ENABLED: 'false',
+    BITCOIN_ENABLED: 'false',
+    LITECOIN_ENABLED: 'true',
+    LITECOIN_RPC_URLS: litecoin.rpc,
+    LITECOIN_POLL_INTERVAL: '100ms',
+  })
+  stage = await startWithdrawals({ networks, temporal })
+  adapter = stage.adapters.get('litecoin') as UtxoAdapter
+  stage.follow()
+  await untilFollowed(stage)
+  await stage.startWorker()
+  signing = stage.signer.run(realSigner(stage))
+})
+afterAll(async () => {
+  clearInterval(miner)
+  await signing?.stop()
+  await stage?.close()
+  await Promise.all([litecoin?.stop(), temporal?.close()])
+})
+
+/** Mines in the background while something waits for confirmations. */
+async function whileMining<T>(work: () => Promise<T>): Promise<T> {
+  miner = setInterval(() => void litecoin.mine(1).catch(() => {}), 300)
+  try {
+    return await work()
+  } finally {
+    clearInterval(miner)
+  }
+}
+
+const stranger = () => faucetKey(randomBytes(32), LITECOIN_REGTEST).address
+
+test('the node is the chain that the configuration names', async () => {
+  const genesis = await adapter.hashAt(0)
+  expect(adapter.network.caip2).toBe(`bip122:${genesis?.slice(0, 32)}`)
+  expect(await litecoin.call('getnetworkinfo')).toMatchObject({
+    subversion: expect.stringContaining('LitecoinCore'),
+  })
+})
+
+test('a deposit is detected in the mempool, mined, thrown out by a reorganisation, mined again and credited', async () => {
+  const address = await addressOf(stage, 'litecoin', 'anna')
+  expect(address).toMatch(/^rltc1q/)
+  const txid = await litecoin.fund(address, parseAmount('3', 8))
+  const detected = await untilDeposit(stage, txid, (deposit) => deposit.status === 'detected')
+  expect(detected).toMatchObject({ amount: '3', coin: 'ltc', required_confirmations: 3 })
+
+  const [first] = await litecoin.mine(1)
+  await untilDeposit(
+    stage,
+    txid,
+    (deposit) => deposit.status === 'unconfirmed' && deposit.block_hash === first,
+  )
+  await litecoin.call('invalidateblock', first)
+  // Blocks without the mempool's transactions, until the new branch is the longer one.
+  for (let i = 0; i < 2; i += 1) await litecoin.call('generateblock', litecoin.faucet.address, [])
+  await untilDeposit(
+    stage,
+    txid,
+    (deposit) => deposit.block_hash === null && deposit.status !== 'unconfirmed',
+  )
+  expect(await availableTo(stage, 'litecoin', 'ltc', 'anna')).toBe('0')
+
+  const [again] = await litecoin.mine(1)
+  await untilDeposit(
+    stage,
+    txid,
+    (deposit) => deposit.status === 'unconfirmed' && deposit.block_hash === again,
+  )
+  await litecoin.mine(2)
+  expect((await creditDeposits(stage, txid)).amount).toBe('3')
+  expect(await availableTo(stage, 'litecoin', 'ltc', 'anna')).toBe('3')
+})
+
+test('a withdrawal is built, signed by the signer’s own code, verified, broadcast and confirmed', async () => {
+  const recipient = stranger()
+  const view = await whileMining(() =>
+    payOut(stage, {
+      network: 'litecoin',
+      coin: 'ltc',
+      amount: '1.25',
+      to_address: recipient,
+      user_reference: 'anna',
+    }),
+  )
+  expect(await adapter.balance(recipient, 'ltc')).toBe(parseAmount('1.25', 8))
+  expect(await adapter.outcome(view.transaction_hash ?? '')).toMatchObject({
+    kind: 'mined',
+    fee: parseAmount(view.fee, 8),
+  })
+  const left = parseAmount('1.75', 8) - parseAmount(view.fee, 8)
+  expect(parseAmount(await availableTo(stage, 'litecoin', 'ltc', 'anna'), 8)).toBe(left)
+  const { books, chain } = await onChain(stage, 'litecoin', 'ltc')
+  expect(books).toBe(chain)
+  expect(books).toBe(left)
+})
+
+test('addresses of Bitcoin are refused', async () => {
+  const create = (to_address: string) =>
+    stage.create({ network: 'litecoin', coin: 'ltc', amount: '0.1', to_address, user_reference: 'anna' })
+  for (const foreign of [
+    'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
+    '2N4Q5FhU2497BryFfUgbqkAJE87aKHUhXMp',
+  ]) {
+    const { status, json } = await create(foreign)
+    expect([status, json.error.code]).toEqual([422, 'INVALID_ADDRESS'])
+  }
+})
+
+test('what is dust on Litecoin is ten times what is dust on Bitcoin', async () => {
+  const key = faucetKey(randomBytes(32), LITECOIN_REGTEST)
+  await expect(litecoin.fund(key.address, 2_939n)).rejects.toThrow('dust')
+  expect(await litecoin.fund(key.address, 2_940n)).toMatch(/^[0-9a-f]{64}$/)
+  const { status, json } = await stage.create({
+    network: 'litecoin',
+    coin: 'ltc',
+    amount: '0.00005459',
+    to_address: stranger(),
+    user_reference: 'anna',
+  })
+  expect([status, json.error.code, json.error.details.minimum]).toEqual([422, 'INVALID_AMOUNT', '0.0000546'])
+})
