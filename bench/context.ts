@@ -12,6 +12,8 @@ import { startPostgres } from '../local/parts/postgres.js'
 export interface BenchContext {
   /** A fresh, migrated database. */
   database(options?: { readonly max?: number }): Promise<{ readonly sql: Sql; readonly url: string }>
+  /** Of the database server itself, for parts that make their own databases. */
+  readonly postgresUrl: string
   /** Where a part may keep its files; removed at the end. */
   readonly directory: string
   /** Registers what is to be stopped at the end, last first. */
@@ -31,12 +33,22 @@ export async function openContext(): Promise<BenchContext & { close(): Promise<v
     dataDirectory: join(directory, 'postgres'),
     password: randomBytes(16).toString('hex'),
     logFile: join(directory, 'postgres.log'),
-    settings: { max_connections: '300', shared_buffers: '512MB' },
+    settings: {
+      max_connections: '300',
+      shared_buffers: '512MB',
+      // Counts nothing before `countCost` asks for it.
+      shared_preload_libraries: 'pg_stat_statements',
+    },
   })
   stops.push(() => postgres.stop())
+  const server = connect(postgres.url, { max: 1 })
+  await server.unsafe(`ALTER SYSTEM SET pg_stat_statements.track = 'none'`)
+  await server`SELECT pg_reload_conf()`
+  await server.end()
   let databases = 0
   return {
     directory,
+    postgresUrl: postgres.url,
     onEnd: (stop) => stops.push(stop),
     progress: (text) => process.stderr.write(`${text}\n`),
     async database(options = {}) {

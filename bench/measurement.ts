@@ -1,4 +1,4 @@
-/** What a bench reports: always a figure of ours beside one of the same run, never a figure alone. */
+/** What a bench reports: a figure of ours beside one of the same run; alone only what is a count and no speed. */
 
 /** One line of the table. */
 export interface Measurement {
@@ -6,11 +6,11 @@ export interface Measurement {
   readonly name: string
   readonly unit: string
   readonly ours: number
-  /** What it is held against: the floor, the bare library, a published target. */
-  readonly against: string
-  readonly reference: number
+  /** What it is held against: the floor, the bare library, a target; null for a count that only informs. */
+  readonly against: string | null
+  readonly reference: number | null
   /** `ours / reference`, or its inverse where less is better, so that more is always better. */
-  readonly ratio: number
+  readonly ratio: number | null
   /** What is expected of the ratio; null where the line only informs. */
   readonly expected: number | null
   readonly note?: string

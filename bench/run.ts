@@ -5,12 +5,16 @@ import { arch, cpus, platform } from 'node:os'
 import { benchApi } from './api.js'
 import { benchBlockScan } from './block-scan.js'
 import { type BenchContext, openContext } from './context.js'
+import { benchDeliveries } from './deliveries.js'
+import { benchDeposits } from './deposits.js'
 import { benchEvmCatchUp } from './evm-catch-up.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
 import { benchSigner } from './signer.js'
 
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
+  deposits: benchDeposits,
+  deliveries: benchDeliveries,
   journals: benchJournals,
   'block-scan': benchBlockScan,
   'evm-catch-up': benchEvmCatchUp,
@@ -94,7 +98,7 @@ async function save(measurements: readonly Measurement[], failures: readonly Fai
 }
 
 function verdict({ ratio, expected }: Measurement): 'ok' | 'SHORT' | null {
-  if (expected === null) return null
+  if (expected === null || ratio === null) return null
   return ratio >= expected ? 'ok' : 'SHORT'
 }
 
@@ -104,9 +108,9 @@ function table(measurements: readonly Measurement[]): string {
     ...measurements.map((each) => [
       each.name,
       `${figure(each.ours)} ${each.unit}`,
-      each.against,
-      `${figure(each.reference)} ${each.unit}`,
-      each.ratio.toFixed(2),
+      each.against ?? '–',
+      each.reference === null ? '–' : `${figure(each.reference)} ${each.unit}`,
+      each.ratio === null ? '–' : each.ratio.toFixed(2),
       each.expected === null ? '–' : each.expected.toFixed(2),
       `${verdict(each) ?? ''}${each.note ? ` (${each.note})` : ''}`,
     ]),

@@ -1,0 +1,85 @@
+/** What a piece of work costs the database: statements that it sends, rows and bytes that it leaves behind. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Sql } from '../db/connect.js'
+import type { Measurement } from './measurement.js'
+
+/** Of all the work together. */
+export interface Cost {
+  /** Transaction control left out. */
+  readonly statements: number
+  readonly rows: number
+  /** Tables with their indexes. */
+  readonly bytes: number
+}
+
+/** How long the idle platform is watched, to take its polling out of the count. */
+const IDLE_MS = 3_000
+
+/** Runs the work and counts, but for statements with `bench_poll` in them; what processes ask for while nothing happens is taken off for the time that the work took. */
+export async function countCost(sql: Sql, work: () => Promise<void>): Promise<Cost> {
+  await sql`CREATE EXTENSION IF NOT EXISTS pg_stat_statements`
+  await track(sql, 'top')
+  try {
+    await sql`SELECT pg_stat_statements_reset()`
+    await sleep(IDLE_MS)
+    const idlePerMs = (await statements(sql)) / IDLE_MS
+    const before = await size(sql)
+    await sql`SELECT pg_stat_statements_reset()`
+    const started = performance.now()
+    await work()
+    const sent = await statements(sql)
+    const after = await size(sql)
+    return {
+      statements: Math.max(0, sent - idlePerMs * (performance.now() - started)),
+      rows: after.rows - before.rows,
+      bytes: after.bytes - before.bytes,
+    }
+  } finally {
+    await track(sql, 'none')
+  }
+}
+
+/** Lines of the table for one of `count` pieces; they inform and are held against nothing. */
+export function costLines(name: string, cost: Cost, count: number): Measurement[] {
+  const line = (what: string, total: number): Measurement => ({
+    name: `${name}: ${what}`,
+    unit: what === 'bytes' ? 'B' : 'each',
+    ours: total / count,
+    against: null,
+    reference: null,
+    ratio: null,
+    expected: null,
+  })
+  return [line('SQL statements', cost.statements), line('rows kept', cost.rows), line('bytes', cost.bytes)]
+}
+
+async function track(sql: Sql, what: 'top' | 'none'): Promise<void> {
+  await sql.unsafe(`ALTER SYSTEM SET pg_stat_statements.track = '${what}'`)
+  await sql`SELECT pg_reload_conf()`
+  // Sessions read the configuration again before their next statement, a moment from now.
+  await sleep(200)
+}
+
+async function statements(sql: Sql): Promise<number> {
+  const [row] = await sql<{ calls: number }[]>`
+    SELECT coalesce(sum(calls), 0)::float8 AS calls
+    FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
+    WHERE datname = current_database() AND query !~* '^\\s*(begin|commit|rollback|savepoint|release|listen|set |alter|select pg_)'
+      AND query !~ 'bench_poll'`
+  return row?.calls ?? 0
+}
+
+async function size(sql: Sql): Promise<{ rows: number; bytes: number }> {
+  const tables = await sql<{ name: string; bytes: number }[]>`
+    SELECT relname AS name, pg_total_relation_size(oid)::float8 AS bytes FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`
+  let rows = 0
+  let bytes = 0
+  for (const table of tables) {
+    const [counted] = await sql<{ rows: number }[]>`SELECT count(*)::float8 AS rows FROM ${sql(table.name)}`
+    rows += counted?.rows ?? 0
+    bytes += table.bytes
+  }
+  return { rows, bytes }
+}

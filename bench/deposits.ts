@@ -1,0 +1,354 @@
+/**
+ * Deposits a second from the block to the last webhook, beside the same workflows, timers and signals with activities that do
+ * nothing. Blocks are real ones of Anvil, mined beforehand and shown to the watcher one after the other: a node that mines while
+ * it is measured would be what is measured.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Client } from '@temporalio/client'
+import { Pool } from 'undici'
+import { encodeFunctionData } from 'viem'
+import type { ConfirmResult } from '../activities/deposit.js'
+import { mapConcurrently } from '../activities/map-concurrently.js'
+import type { AttemptOutcome } from '../activities/webhook-delivery.js'
+import type { BlockRef, ChainAdapter } from '../chains/adapter.js'
+import { createEvmAdapter } from '../chains/evm/create-evm-adapter.js'
+import { loadNetworks } from '../config/load-networks.js'
+import { createCursor } from '../db/chain/chain-cursor.js'
+import type { Sql } from '../db/connect.js'
+import type { CreditOutcome } from '../db/deposits/credit-deposit.js'
+import { sealSecret } from '../db/seal-secret.js'
+import { createEndpoint } from '../db/webhooks/create-endpoint.js'
+import { formatWebhookSecret } from '../domain/webhook-signature.js'
+import { FAUCET_PRIVATE_KEY, startAnvil } from '../local/parts/anvil.js'
+import { freePort } from '../local/parts/free-port.js'
+import { deployUsdt, USDT_ABI } from '../local/parts/usdt.js'
+import { depositId } from '../workflows/ids.js'
+import { startChainWatcher, startDeposit, startWebhookDelivery } from '../workflows/start.js'
+import { TASK_QUEUE } from '../workflows/task-queues.js'
+import { alternate } from './alternate.js'
+import { startChild } from './child.js'
+import type { BenchContext } from './context.js'
+import { type Cost, costLines, countCost } from './cost.js'
+import type { Measurement } from './measurement.js'
+import { createBenchMerchant, payeeOf } from './merchant.js'
+import { MASTER_KEY, startFloor, startPlatform } from './platform.js'
+import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.js'
+
+const EXPECTED = 0.6
+const ROUNDS = 3
+/** Of a round; each holds so many deposits, half in ether and half in the token. */
+const BLOCKS = 4
+const DEPOSITS = 20
+const CONFIRMATIONS = 3
+/** What a deposit that is first seen in a block tells the endpoint: five statuses and two balances. */
+const WEBHOOKS = { seen: 2, confirmed: 3, credited: 2 } as const
+const WEBHOOKS_EACH = WEBHOOKS.seen + WEBHOOKS.confirmed + WEBHOOKS.credited
+/** The next block comes when no more webhooks than those of so many deposits are on their way. */
+const BACKLOG = 2 * DEPOSITS * WEBHOOKS_EACH
+/** Calls to Temporal under way at once: the dispatcher's and the sealer's numbers, for both sides. */
+const DISPATCHES = 24
+const STARTS = 16
+const POLL_MS = 20
+/** History events of a deposit that is first seen in a block (design, section 3). */
+const BUDGET = 18
+/** First account of Anvil, which signs for it. */
+const FAUCET = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
+
+/** Ours: chain watcher, deposit workflows, ledger, sealer, deliveries, an endpoint that takes them. */
+export async function benchDeposits(context: BenchContext): Promise<Measurement[]> {
+  const temporal = await startBenchTemporal(context)
+  const ours = await startOurs(context, temporal)
+  const floor = await startOwnFloor(context, temporal)
+  let cost: Cost | undefined
+  const measured = await alternate(
+    ROUNDS,
+    async (round) => {
+      let figure = 0
+      const work = async () => {
+        figure = await ours.run()
+      }
+      if (round === 0) cost = await countCost(ours.sql, work)
+      else await work()
+      return figure
+    },
+    () => floor(),
+  )
+  return [
+    {
+      name: `deposits, block to last of ${WEBHOOKS_EACH} webhooks`,
+      unit: '/s',
+      against: 'floor: activities that do nothing',
+      expected: EXPECTED,
+      ...measured,
+    },
+    await historyLine(ours),
+    ...(cost ? costLines(`a deposit with ${WEBHOOKS_EACH} webhooks`, cost, BLOCKS * DEPOSITS) : []),
+  ]
+}
+
+interface Ours {
+  readonly sql: Sql
+  readonly client: Client
+  /** A round; returns deposits a second. */
+  run(): Promise<number>
+}
+
+async function startOurs(context: BenchContext, temporal: BenchTemporal): Promise<Ours> {
+  const client = await temporal.namespace('ours')
+  const { sql, url } = await context.database({ max: 20 })
+  const merchant = await createBenchMerchant(sql)
+  const deposits = (ROUNDS + 1) * BLOCKS * DEPOSITS
+  await merchant.watch('ethereum', deposits)
+  const receiver = await startChild<{ port: number }>('./receiver.ts', null)
+  context.onEnd(() => receiver.stop())
+  await sql.begin((tx) =>
+    createEndpoint(tx, {
+      merchantId: merchant.id,
+      url: `http://127.0.0.1:${receiver.facts.port}/`,
+      eventTypes: null,
+      format: 'keyturn',
+      secretSealed: sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32)))),
+    }),
+  )
+  const { networks, adapter, blocks } = await mineChain(context)
+  let shown = blocks[0]
+  const head = async (): Promise<BlockRef> => {
+    if (!shown) throw new Error('The chain has no block')
+    return shown
+  }
+  if (shown) await createCursor(sql, 'ethereum', shown)
+  await startPlatform(context, {
+    temporal,
+    client,
+    sql,
+    url,
+    networks,
+    adapters: new Map([['ethereum', { ...adapter, head }]]),
+    queues: [TASK_QUEUE.core, TASK_QUEUE.chain, TASK_QUEUE.webhooks],
+  })
+  await startChainWatcher(client.workflow, { network: 'ethereum' })
+
+  let height = 0
+  /** Blocks with deposits, and as many empty ones as the last of them needs to be confirmed. */
+  async function run(): Promise<number> {
+    const before = await countOf(sql, 'success')
+    const started = performance.now()
+    for (let block = 0; block < BLOCKS + CONFIRMATIONS - 1; block++) {
+      shown = blocks[++height]
+      await until(async () => {
+        const [row] = await sql<{ ready: boolean }[]>`
+          SELECT (SELECT height FROM chain_cursors) = ${shown?.height ?? 0}
+             AND NOT EXISTS (SELECT 1 AS bench_poll FROM deposits WHERE workflow_started_at IS NULL)
+             AND (SELECT count(*) FROM webhook_deliveries WHERE status = 'pending') <= ${BACKLOG} AS ready`
+        return row?.ready === true
+      })
+    }
+    await until(async () => (await countOf(sql, 'success')) === before + BLOCKS * DEPOSITS)
+    await until(async () => {
+      const [row] = await sql<{ ready: boolean }[]>`
+        SELECT NOT EXISTS (SELECT 1 AS bench_poll FROM webhook_deliveries WHERE status = 'pending')
+           AND NOT EXISTS (SELECT 1 FROM events WHERE sequence IS NULL) AS ready`
+      return row?.ready === true
+    })
+    const figure = (BLOCKS * DEPOSITS) / ((performance.now() - started) / 1_000)
+    // All but the watcher.
+    await untilClosed(client, 1)
+    return figure
+  }
+  return { sql, client, run }
+}
+
+async function countOf(sql: Sql, status: string): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    SELECT count(*)::integer AS count, 1 AS bench_poll FROM deposits WHERE status = ${status}`
+  return row?.count ?? 0
+}
+
+/** A chain for all rounds. `blocks` begins with the one below the first deposit. */
+async function mineChain(context: BenchContext) {
+  const anvil = await startAnvil({
+    port: await freePort(),
+    logFile: join(context.directory, 'anvil.log'),
+  })
+  context.onEnd(() => anvil.stop())
+  const token = await deployUsdt(anvil.rpc, anvil.chainId, FAUCET_PRIVATE_KEY)
+  const networks = await loadNetworks(undefined, {
+    ETHEREUM_RPC_URLS: anvil.rpc,
+    ETHEREUM_USDT_CONTRACT: token,
+    ETHEREUM_CONFIRMATIONS: String(CONFIRMATIONS),
+    ETHEREUM_BLOCK_TIME: '1',
+    ETHEREUM_POLL_INTERVAL: '100ms',
+    BITCOIN_ENABLED: 'false',
+  })
+  const network = networks.get('ethereum')
+  if (network?.family !== 'evm') throw new Error('ethereum is of the EVM family')
+  const adapter: ChainAdapter = createEvmAdapter(network)
+  context.onEnd(() => adapter.close())
+  const pool = new Pool(anvil.rpc, { connections: 1 })
+  const send = async (calls: readonly { method: string; params: readonly unknown[] }[]) => {
+    const body = JSON.stringify(calls.map((call, id) => ({ jsonrpc: '2.0', id, ...call })))
+    const headers = { 'content-type': 'application/json' }
+    const response = await pool.request({ method: 'POST', path: '/', headers, body })
+    const answers = (await response.body.json()) as { error?: { message: string } }[]
+    const failed = answers.find((answer) => answer.error)
+    if (failed) throw new Error(`Anvil refused: ${failed.error?.message}`)
+  }
+  await send([{ method: 'evm_setAutomine', params: [false] }])
+  const blocks = [await adapter.head()]
+  let user = 0
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (let block = 0; block < BLOCKS + CONFIRMATIONS - 1; block++) {
+      if (block < BLOCKS) {
+        await send(
+          Array.from({ length: DEPOSITS }, (_, index) => ({
+            method: 'eth_sendTransaction',
+            params: [
+              { from: FAUCET, gas: '0x186a0', ...payment(payeeOf(user++), index % 2 === 0 ? token : null) },
+            ],
+          })),
+        )
+      }
+      await send([{ method: 'evm_mine', params: [] }])
+      blocks.push(await adapter.head())
+    }
+  }
+  await pool.close()
+  return { networks, adapter, blocks }
+}
+
+function payment(payee: string, token: string | null): object {
+  const to = `0x${payee}` as const
+  return token === null
+    ? { to, value: '0x38d7ea4c68000' }
+    : {
+        to: token,
+        data: encodeFunctionData({ abi: USDT_ABI, functionName: 'transfer', args: [to, 2_500_000n] }),
+      }
+}
+
+/** @returns A round of the floor: deposits a second. */
+async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Promise<() => Promise<number>> {
+  const client = await temporal.namespace('floor')
+  const seen = new Set<string>()
+  const deliveries = createDeliveryStarter(client)
+  let credited = 0
+  await startFloor(context, temporal, client, {
+    [TASK_QUEUE.core]: {
+      async confirmDeposit(id: string): Promise<ConfirmResult> {
+        if (!seen.has(id)) {
+          seen.add(id)
+          return { kind: 'waiting', stage: 'unconfirmed', blocks: CONFIRMATIONS - 1, blockTimeSeconds: 1 }
+        }
+        deliveries.add(WEBHOOKS.confirmed)
+        return { kind: 'confirmed', screen: false }
+      },
+      async creditDeposit(): Promise<CreditOutcome> {
+        credited += 1
+        deliveries.add(WEBHOOKS.credited)
+        return { kind: 'credited' }
+      },
+      async holdDeposit(): Promise<CreditOutcome> {
+        return { kind: 'held' }
+      },
+    },
+    [TASK_QUEUE.webhooks]: {
+      async attemptWebhookDelivery(): Promise<AttemptOutcome> {
+        deliveries.arrived()
+        return { kind: 'delivered', statusCode: 204 }
+      },
+      async cancelWebhookDelivery() {},
+    },
+  })
+  const txid = `0x${'ab'.repeat(32)}`
+  let number = 0
+  return async () => {
+    const before = credited
+    const started = performance.now()
+    const blocks: number[][] = []
+    for (let block = 0; block < BLOCKS + CONFIRMATIONS - 1; block++) {
+      const deposits = block < BLOCKS ? Array.from({ length: DEPOSITS }, () => number++) : []
+      blocks.push(deposits)
+      deliveries.add(deposits.length * WEBHOOKS.seen)
+      await mapConcurrently(deposits, DISPATCHES, (index) =>
+        startDeposit(client.workflow, {
+          id: `dep_${index}`,
+          merchantId: 'mer_1',
+          network: 'ethereum',
+          coin: 'usdt',
+          txid,
+          index,
+          title: `2.5 usdt for user-${index}`,
+        }),
+      )
+      await mapConcurrently(blocks[block - CONFIRMATIONS + 1] ?? [], DISPATCHES, (index) =>
+        client.workflow.getHandle(depositId('ethereum', txid, index)).signal('heightReached'),
+      )
+      await until(async () => deliveries.open() <= BACKLOG)
+    }
+    await until(async () => credited === before + BLOCKS * DEPOSITS && deliveries.open() === 0)
+    const figure = (BLOCKS * DEPOSITS) / ((performance.now() - started) / 1_000)
+    await untilClosed(client, 0)
+    return figure
+  }
+}
+
+/** Starts delivery workflows as the sealer does: so many at once, in the order in which they were asked for. */
+function createDeliveryStarter(client: Client) {
+  let asked = 0
+  let begun = 0
+  let done = 0
+  let lanes = 0
+  async function lane(): Promise<void> {
+    lanes += 1
+    while (begun < asked) {
+      const number = begun++
+      await startWebhookDelivery(client.workflow, {
+        id: `whd_${number}`,
+        eventId: `evt_${number}`,
+        endpointId: 'whe_1',
+        merchantId: 'mer_1',
+        title: 'deposit.status_changed to 127.0.0.1',
+      })
+    }
+    lanes -= 1
+  }
+  return {
+    add(count: number): void {
+      asked += count
+      for (let free = Math.min(STARTS - lanes, asked - begun); free > 0; free--) void lane()
+    },
+    arrived(): void {
+      done += 1
+    },
+    open: () => asked - done,
+  }
+}
+
+async function until(check: () => Promise<boolean>): Promise<void> {
+  while (!(await check())) await sleep(POLL_MS)
+}
+
+/** The longest of some real histories. */
+async function historyLine({ sql, client }: Ours): Promise<Measurement> {
+  const rows = await sql<{ txid: string; output_index: number }[]>`
+    SELECT txid, output_index FROM deposits ORDER BY id DESC LIMIT 30`
+  const lengths = await Promise.all(
+    rows.map(async (row) => {
+      const handle = client.workflow.getHandle(depositId('ethereum', row.txid, row.output_index))
+      return (await handle.fetchHistory()).events?.length ?? Number.NaN
+    }),
+  )
+  const most = Math.max(...lengths)
+  return {
+    name: 'history events, deposit first seen in a block',
+    unit: '',
+    ours: most,
+    against: 'budget',
+    reference: BUDGET,
+    ratio: BUDGET / most,
+    expected: 1,
+  }
+}
