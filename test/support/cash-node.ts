@@ -1,0 +1,257 @@
+/**
+ * A Bitcoin Cash node of which only the wire and the rules are real: no node of it can be had here. It holds a small chain,
+ * answers as Bitcoin Cash Node does, and takes a transaction only when libauth's virtual machine finds it valid and standard.
+ */
+
+import { createHash } from 'node:crypto'
+import {
+  createVirtualMachineBCH,
+  decodeCashAddress,
+  decodeTransactionBCH,
+  encodeTransactionBCH,
+  hashTransaction,
+  type TransactionBCH,
+} from '@bitauth/libauth'
+import { ScriptedError, scriptedNode } from '../chains/utxo/scripted-node.js'
+
+const SUBSIDY = 50_0000_0000n
+const MATURITY = 100
+const FEE = 1_000n
+
+interface Kept {
+  readonly txid: string
+  readonly raw: string
+  readonly transaction: TransactionBCH
+}
+
+interface Mined {
+  readonly hash: string
+  readonly raw: string
+  readonly transactions: readonly Kept[]
+}
+
+export interface CashNode {
+  readonly rpc: string
+  /** Methods that were called, in order. */
+  readonly methods: string[]
+  /** Pays from the coinbase of an old block; into the mempool only. @returns Its txid. */
+  fund(address: string, amount: bigint): Promise<string>
+  /** Mines the mempool (or nothing of it) into blocks. @returns Their hashes. */
+  mine(blocks?: number, options?: { readonly empty?: boolean }): Promise<string[]>
+  /** Takes blocks off the tip; their transactions go back to the mempool. */
+  disconnect(blocks: number): void
+  stop(): Promise<void>
+}
+
+/** Starts a chain of 120 blocks, 20 of whose coinbases may be spent (by anyone: `fund` alone does). */
+export async function testCashNode(): Promise<CashNode> {
+  const machine = createVirtualMachineBCH(true)
+  const chain: Mined[] = []
+  const mempool = new Map<string, Kept>()
+  const funded = new Set<number>()
+  let branch = 0
+
+  const inChain = () => new Map(chain.flatMap((block) => block.transactions.map((each) => [each.txid, each])))
+  const known = (txid: string) => mempool.get(txid) ?? inChain().get(txid)
+  const spentBy = (outpoint: string, among: Iterable<Kept>) =>
+    [...among].find(({ transaction }) =>
+      transaction.inputs.some(
+        (input) => `${hex(input.outpointTransactionHash)}:${input.outpointIndex}` === outpoint,
+      ),
+    )
+
+  function accept(raw: string): string {
+    const decoded = decodeTransactionBCH(Uint8Array.from(Buffer.from(raw, 'hex')))
+    if (typeof decoded === 'string') throw new ScriptedError(-22, 'TX decode failed')
+    const txid = hashTransaction(Uint8Array.from(Buffer.from(raw, 'hex')))
+    if (mempool.has(txid)) throw new ScriptedError(-27, 'txn-already-in-mempool')
+    if (inChain().has(txid)) throw new ScriptedError(-27, 'transaction already in block chain')
+    const sourceOutputs = decoded.inputs.map((input) => {
+      const parentId = hex(input.outpointTransactionHash)
+      const outpoint = `${parentId}:${input.outpointIndex}`
+      const output = known(parentId)?.transaction.outputs[input.outpointIndex]
+      if (!output || spentBy(outpoint, inChain().values())) {
+        throw new ScriptedError(-25, 'bad-txns-inputs-missingorspent')
+      }
+      // The first seen stays: there is no replacement by fee.
+      if (spentBy(outpoint, mempool.values())) throw new ScriptedError(-26, 'txn-mempool-conflict')
+      return output
+    })
+    const verdict = machine.verify({ sourceOutputs, transaction: decoded })
+    if (verdict !== true) throw new ScriptedError(-26, `mandatory-script-verify-flag-failed (${verdict})`)
+    const paid = sum(sourceOutputs) - sum(decoded.outputs)
+    if (paid < BigInt(raw.length / 2)) throw new ScriptedError(-26, 'min relay fee not met')
+    mempool.set(txid, { txid, raw, transaction: decoded })
+    return txid
+  }
+
+  function mineOne(empty: boolean): string {
+    const height = chain.length
+    const coinbase = keep({
+      version: 2,
+      locktime: 0,
+      inputs: [
+        {
+          outpointTransactionHash: new Uint8Array(32),
+          outpointIndex: 0xffff_ffff,
+          sequenceNumber: 0xffff_ffff,
+          // Height and branch, so that no two are alike.
+          unlockingBytecode: Uint8Array.from([4, height & 255, height >> 8, branch & 255, branch >> 8]),
+        },
+      ],
+      outputs: [{ lockingBytecode: ANYONE, valueSatoshis: SUBSIDY }],
+    })
+    const pending = empty ? [] : [...mempool.values()]
+    if (!empty) mempool.clear()
+    const transactions = [coinbase, ...pending]
+    const header = Buffer.alloc(80)
+    header.writeInt32LE(0x2000_0000, 0)
+    Buffer.from(chain.at(-1)?.hash ?? '00'.repeat(32), 'hex')
+      .reverse()
+      .copy(header, 4)
+    merkleRoot(transactions.map(({ txid }) => Buffer.from(txid, 'hex').reverse())).copy(header, 36)
+    header.writeUInt32LE(1_700_000_000 + height * 600, 68)
+    header.writeUInt32LE(branch, 76)
+    const raw = Buffer.concat([
+      header,
+      Buffer.from([transactions.length]),
+      ...transactions.map((each) => Buffer.from(each.raw, 'hex')),
+    ]).toString('hex')
+    const hash = Buffer.from(twice(header)).reverse().toString('hex')
+    chain.push({ hash, raw, transactions })
+    return hash
+  }
+
+  const blockOf = (txid: string) =>
+    chain.findIndex((block) => block.transactions.some((each) => each.txid === txid))
+  const node = await scriptedNode({
+    getnetworkinfo: () => ({ subversion: '/Bitcoin Cash Node:28.0.1(EB32.0)/' }),
+    getblockchaininfo: () => ({ blocks: chain.length - 1, bestblockhash: chain.at(-1)?.hash }),
+    getblockhash: (height: number) => {
+      const block = chain[height]
+      if (!block) throw new ScriptedError(-8, 'Block height out of range')
+      return block.hash
+    },
+    getblock: (hash: string) => {
+      const block = chain.find((each) => each.hash === hash)
+      if (!block) throw new ScriptedError(-5, 'Block not found')
+      return block.raw
+    },
+    getblockheader: (hash: string) => {
+      const height = chain.findIndex((each) => each.hash === hash)
+      if (height === -1) return { height: 0, confirmations: -1 }
+      return { height, confirmations: chain.length - height }
+    },
+    getrawtransaction: (txid: string, verbose: number) => {
+      const found = known(txid)
+      if (!found) throw new ScriptedError(-5, 'No such mempool or blockchain transaction')
+      if (!verbose) return found.raw
+      const block = chain[blockOf(txid)]
+      return { hex: found.raw, ...(block ? { blockhash: block.hash } : {}) }
+    },
+    getrawmempool: () => [...mempool.keys()],
+    getmempoolinfo: () => ({ mempoolminfee: 0.00001 }),
+    sendrawtransaction: accept,
+    scantxoutset: (_action: string, descriptors: readonly string[]) => {
+      const all = [...inChain().values()]
+      const unspents = descriptors.flatMap((descriptor) => {
+        const script = hex(scriptOf(descriptor.slice('addr('.length, -1)))
+        return all.flatMap(({ txid, transaction }) =>
+          transaction.outputs.flatMap((output, index) =>
+            hex(output.lockingBytecode) === script && !spentBy(`${txid}:${index}`, all)
+              ? [{ scriptPubKey: script, amount: Number(output.valueSatoshis) / 1e8 }]
+              : [],
+          ),
+        )
+      })
+      return { success: true, unspents }
+    },
+    // Bitcoin Cash Node has neither `estimatesmartfee` nor `scanblocks`: "Method not found".
+  })
+  for (let i = 0; i < MATURITY + 20; i += 1) mineOne(true)
+
+  return {
+    rpc: node.url,
+    methods: node.methods,
+    async fund(address, amount) {
+      const height = chain.findIndex((_, at) => at <= chain.length - MATURITY && !funded.has(at))
+      funded.add(height)
+      const [coinbase] = chain[height]?.transactions ?? []
+      if (!coinbase) throw new Error('No coinbase is mature')
+      const payment = keep({
+        version: 2,
+        locktime: 0,
+        inputs: [
+          {
+            outpointTransactionHash: bytes(coinbase.txid),
+            outpointIndex: 0,
+            sequenceNumber: 0xffff_ffff,
+            unlockingBytecode: UNLOCK,
+          },
+        ],
+        outputs: [
+          { lockingBytecode: scriptOf(address), valueSatoshis: amount },
+          { lockingBytecode: ANYONE, valueSatoshis: SUBSIDY - amount - FEE },
+        ],
+      })
+      return accept(payment.raw)
+    },
+    async mine(blocks = 1, { empty = false } = {}) {
+      return Array.from({ length: blocks }, () => mineOne(empty))
+    },
+    disconnect(blocks) {
+      branch += 1
+      for (const block of chain.splice(-blocks)) {
+        for (const each of block.transactions.slice(1)) mempool.set(each.txid, each)
+      }
+    },
+    stop: node.stop,
+  }
+}
+
+/** A script hash whose script is OP_1: anyone may spend it, and nodes relay it. */
+const UNLOCK = Uint8Array.from([0x01, 0x51])
+const ANYONE = Uint8Array.from(Buffer.from(`a914${hash160(Buffer.from([0x51]))}87`, 'hex'))
+
+function keep(transaction: TransactionBCH): Kept {
+  const raw = hex(encodeTransactionBCH(transaction))
+  return { txid: hashTransaction(bytes(raw)), raw, transaction }
+}
+
+function scriptOf(address: string): Uint8Array {
+  const decoded = decodeCashAddress(address)
+  if (typeof decoded === 'string') throw new ScriptedError(-5, 'Invalid address')
+  const hash = hex(decoded.payload)
+  return bytes(decoded.type === 'p2pkh' ? `76a914${hash}88ac` : `a914${hash}87`)
+}
+
+function merkleRoot(hashes: readonly Buffer[]): Buffer {
+  let row = hashes
+  while (row.length > 1) {
+    row = Array.from({ length: Math.ceil(row.length / 2) }, (_, i) => {
+      const left = row[2 * i] ?? Buffer.alloc(32)
+      return twice(Buffer.concat([left, row[2 * i + 1] ?? left]))
+    })
+  }
+  return row[0] ?? Buffer.alloc(32)
+}
+
+function sum(outputs: readonly { readonly valueSatoshis: bigint }[]): bigint {
+  return outputs.reduce((total, each) => total + each.valueSatoshis, 0n)
+}
+
+function twice(data: Uint8Array): Buffer {
+  return createHash('sha256').update(createHash('sha256').update(data).digest()).digest()
+}
+
+function hash160(data: Uint8Array): string {
+  return createHash('ripemd160').update(createHash('sha256').update(data).digest()).digest('hex')
+}
+
+function hex(data: Uint8Array): string {
+  return Buffer.from(data).toString('hex')
+}
+
+function bytes(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, 'hex'))
+}

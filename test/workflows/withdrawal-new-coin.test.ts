@@ -1,0 +1,99 @@
+/**
+ * Adding a coin of the Bitcoin family: the two entries below are all of it, and are what docs/adding-a-network.md shows. The
+ * coin is invented (its prefixes are nobody's), its node is btcd, which knows Bitcoin's prefixes only and is asked by none.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { scriptOfAddress } from '../../chains/utxo/script-of-address.js'
+import { parseNetworks } from '../../config/load-networks.js'
+import { parseAmount } from '../../domain/money.js'
+import { createBitcoinFaucet, faucetKey, REGTEST } from '../../local/parts/bitcoin-faucet.js'
+import { type TestBitcoin, testBtcd } from '../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import {
+  addressOf,
+  availableTo,
+  creditDeposits,
+  payOut,
+  untilDeposit,
+  untilFollowed,
+} from '../withdrawals/rail.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+
+/** The example of the documentation, so that it cannot go stale. */
+const EXAMPLE = /```yaml\n(networks:\n {2}keycoin:[\s\S]*?)```/.exec(
+  readFileSync(new URL('../../docs/adding-a-network.md', import.meta.url), 'utf8'),
+)?.[1]
+/** Address parameters of the example's regtest, as a wallet of the coin would have them. */
+const KEYCOIN = { ...REGTEST, bech32: 'kcrt', pubKeyHash: 0x2d, scriptHash: 0x2e }
+
+let temporal: TestTemporal
+let node: TestBitcoin
+let stage: TestWithdrawals
+let adapter: UtxoAdapter
+let signing: { stop(): Promise<void> } | undefined
+let miner: NodeJS.Timeout | undefined
+
+beforeAll(async () => {
+  ;[temporal, node] = await Promise.all([testTemporal(), testBtcd()])
+  if (!EXAMPLE) throw new Error('docs/adding-a-network.md shows no keycoin')
+  const networks = parseNetworks(EXAMPLE, { KEYCOIN_CHAIN: 'regtest', KEYCOIN_RPC_URLS: node.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  adapter = stage.adapters.get('keycoin') as UtxoAdapter
+  stage.follow()
+  await untilFollowed(stage)
+  await stage.startWorker()
+  signing = stage.signer.run(realSigner(stage))
+})
+afterAll(async () => {
+  clearInterval(miner)
+  await signing?.stop()
+  await stage?.close()
+  await Promise.all([node?.stop(), temporal?.close()])
+})
+
+test('a deposit is credited and a withdrawal paid, in addresses of the coin’s own prefix', async () => {
+  const address = await addressOf(stage, 'keycoin', 'anna')
+  expect(address).toMatch(/^kcrt1q/)
+  // The same coinbases, paid out by a wallet that writes addresses as the coin does.
+  const faucet = createBitcoinFaucet(node, { ...faucetKey(node.faucet.privateKey, KEYCOIN) })
+  const txid = await faucet.pay([{ address, amount: parseAmount('5', 8) }])
+  await untilDeposit(stage, txid, (deposit) => deposit.status === 'detected' && deposit.coin === 'kyc')
+  miner = setInterval(() => void node.mine(1).catch(() => {}), 300)
+  await creditDeposits(stage, txid)
+  expect(await availableTo(stage, 'keycoin', 'kyc', 'anna')).toBe('5')
+
+  const recipient = faucetKey(randomBytes(32), KEYCOIN).address
+  const view = await payOut(stage, {
+    network: 'keycoin',
+    coin: 'kyc',
+    amount: '1.5',
+    to_address: recipient,
+    user_reference: 'anna',
+  })
+  expect(view.to_address).toBe(recipient)
+  const outcome = await adapter.outcome(view.transaction_hash ?? '')
+  if (outcome.kind !== 'mined') throw new Error(outcome.kind)
+  const [block] = await adapter.blocks(outcome.block.height, outcome.block.height)
+  const payee = scriptOfAddress(recipient, adapter.network).toString('hex', 2)
+  expect(block?.transfers).toContainEqual(
+    expect.objectContaining({ txid: view.transaction_hash, payee, amount: parseAmount('1.5', 8) }),
+  )
+  const left = parseAmount('3.5', 8) - parseAmount(view.fee, 8)
+  expect(parseAmount(await availableTo(stage, 'keycoin', 'kyc', 'anna'), 8)).toBe(left)
+})
+
+test('an address of Bitcoin is none of the coin', async () => {
+  const { status, json } = await stage.create({
+    network: 'keycoin',
+    coin: 'kyc',
+    amount: '0.1',
+    to_address: node.faucet.address,
+    user_reference: 'anna',
+  })
+  expect([status, json.error.code]).toEqual([422, 'INVALID_ADDRESS'])
+})
