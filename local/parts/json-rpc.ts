@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 const answer = z.object({
-  result: z.unknown(),
+  result: z.unknown().optional(),
   error: z.object({ code: z.number(), message: z.string() }).nullish(),
 })
 

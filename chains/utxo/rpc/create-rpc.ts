@@ -48,7 +48,7 @@ const CONNECTIONS_PER_NODE = 4
 
 const reply = z.object({
   id: z.union([z.number(), z.string(), z.null()]).optional(),
-  result: z.unknown(),
+  result: z.unknown().optional(),
   error: z.object({ code: z.number(), message: z.string() }).nullish(),
 })
 const replies = z.array(reply)

@@ -135,3 +135,14 @@ test('tells Bitcoin Core and its kin from btcd', async () => {
   expect(await detectFlavour(rpcOf([litecoin.url]))).toBe('core')
   expect(await detectFlavour(rpcOf([btcd.url]))).toBe('btcd')
 })
+
+test('reads errors that come without a result, as JSON-RPC 2.0 has them (Bitcoin Core from 28 on)', async () => {
+  const server = createServer((_request, response) => {
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: -8, message: 'out of range' } }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  open.push({ stop: () => new Promise((resolve) => server.close(() => resolve())) })
+  const { port } = server.address() as AddressInfo
+  const call = rpcOf([`http://127.0.0.1:${port}`]).call('getblockhash', [9], z.string())
+  await expect(call).rejects.toMatchObject({ nodeCode: -8, nodeMessage: 'out of range' })
+})
