@@ -1,6 +1,7 @@
 /** Every factory of activities. */
 
 export { createChainWatcherActivities } from './chain-watcher.js'
+export { createControlChangeActivities } from './control-change.js'
 export { createDepositActivities, createScreeningActivities } from './deposit.js'
 export { createSweeperActivities } from './sweeper.js'
 export { createWebhookDeliveryActivities } from './webhook-delivery.js'

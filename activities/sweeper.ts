@@ -4,7 +4,10 @@ import { purgeNonces } from '../db/api-keys/purge-nonces.js'
 import { markApprovalSignalled } from '../db/approvals/mark-approval-signalled.js'
 import { unsignalledApprovals } from '../db/approvals/unsignalled-approvals.js'
 import type { Sql } from '../db/connect.js'
-import { markControlChangeStarted, unstartedControlChanges } from '../db/control-changes/control-change-start.js'
+import {
+  markControlChangeStarted,
+  unstartedControlChanges,
+} from '../db/control-changes/control-change-start.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
@@ -16,12 +19,12 @@ import { controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { mapConcurrently } from './map-concurrently.js'
-import type { WorkflowGate } from './workflow-gate.js'
+import type { ControlChangeGate, WorkflowGate } from './workflow-gate.js'
 
 export interface SweeperDeps {
   readonly sql: Sql
   readonly networks: Networks
-  readonly gate: WorkflowGate
+  readonly gate: WorkflowGate & ControlChangeGate
   readonly log: Logger
   /** Milliseconds after which a signal that changed nothing is sent again. */
   readonly signalAgainAfterMs: number

@@ -3,8 +3,10 @@
 import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import {
   type ChainWatcherInput,
+  type ControlChangeInput,
   type DepositInput,
   startChainWatcher,
+  startControlChange,
   startDeposit,
   startWithdrawal,
   type WithdrawalInput,
@@ -21,11 +23,18 @@ export interface WorkflowGate {
   signal(workflowId: string, signal: string, ...args: unknown[]): Promise<boolean>
 }
 
+/** What only the sweeper starts besides. */
+export interface ControlChangeGate {
+  /** Starts the workflow of a change of controls, or finds it, running or closed. */
+  startControlChange(input: ControlChangeInput): Promise<void>
+}
+
 /** The gate to a Temporal server. */
-export function createWorkflowGate(client: WorkflowClient): WorkflowGate {
+export function createWorkflowGate(client: WorkflowClient): WorkflowGate & ControlChangeGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     startWithdrawal: (input) => startWithdrawal(client, input),
+    startControlChange: (input) => startControlChange(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
     async signal(workflowId, signal, ...args) {
       try {

@@ -8,9 +8,11 @@ import { registerBalanceRoutes } from './routes/balances.js'
 import { registerDepositRoutes } from './routes/deposits.js'
 import { registerEventRoutes } from './routes/events.js'
 import { registerNetworkRoutes } from './routes/networks.js'
+import { registerPolicyRoutes } from './routes/policy.js'
 import { registerWalletRoutes } from './routes/wallets.js'
 import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './routes/webhook-endpoints.js'
+import { registerWhitelistRoutes } from './routes/whitelist.js'
 import { registerWithdrawalRoutes } from './routes/withdrawals.js'
 
 /** Registers the routes; paths are relative to `/api/v1`. */
@@ -22,8 +24,10 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
+  registerPolicyRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)
   registerWebhookEndpointRoutes(app, dependencies)
+  registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
 }

@@ -46,6 +46,12 @@ const schema = z.object({
   KEYTURN_WEBHOOK_ALLOW_HTTP: flag,
   /** How long a withdrawal waits for its approvals (and may then still be signed). */
   KEYTURN_WITHDRAWAL_EXPIRY: duration('24h'),
+  /** How long a change of policy or a whitelist entry waits for its approvals. */
+  KEYTURN_CHANGE_EXPIRY: duration('7d'),
+  /** How long what loosens the policy waits after its approval. */
+  KEYTURN_POLICY_COOL_DOWN: duration('24h'),
+  /** How long a new whitelist entry waits after its approval. */
+  KEYTURN_WHITELIST_COOL_DOWN: duration('24h'),
   KEYTURN_SIGNER_LEASE: duration('60s'),
   KEYTURN_SIGNER_OFFLINE_AFTER: duration('60s'),
   KEYTURN_SWEEP_INTERVAL: duration('1m'),

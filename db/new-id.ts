@@ -22,6 +22,8 @@ export type IdPrefix =
   | 'exc'
   | 'batch'
   | 'pay'
+  | 'pol'
+  | 'wla'
 
 let lastTime = 0
 let counter = 0

@@ -20,6 +20,19 @@ export interface Approval {
 /** The four-eyes principle: two distinct persons, neither of whom initiated. */
 export const QUORUM = 2
 
+/** What a subject needs; frozen when it is made, so that a later policy changes nothing about it. */
+export interface Requirement {
+  /** Distinct persons; never fewer than two count. */
+  readonly count: number
+  /** Only approvals of these registrations count, with their role; none means every approver's does. */
+  readonly signers: readonly { readonly id: string; readonly role: string }[]
+  /** Roles of which at least one of those who approve must be. */
+  readonly roles: readonly string[]
+}
+
+/** Two people, whoever they are. */
+export const FOUR_EYES: Requirement = { count: QUORUM, signers: [], roles: [] }
+
 /** The text whose UTF-8 bytes an approver signs. */
 export function approvalMessage(
   approval: Pick<Approval, 'approver_id' | 'decision' | 'intent_hash' | 'signed_at'>,
@@ -28,20 +41,25 @@ export function approvalMessage(
 }
 
 /**
- * Counts decisions on one intent. Decisions on another hash, by the initiator, or a person's second one do not count;
- * one valid rejection is final.
+ * Counts decisions on one intent. Decisions on another hash, by the initiator, or a person's second one do not count, nor
+ * approvals by others than the required signers; one rejection by any approver is final.
  */
 export function tallyApprovals(
-  approvals: readonly Pick<Approval, 'person_id' | 'decision' | 'intent_hash'>[],
+  approvals: readonly Pick<Approval, 'approver_id' | 'person_id' | 'decision' | 'intent_hash'>[],
   intent: { readonly hash: string; readonly initiator: string },
-  quorum: number = QUORUM,
+  requirement: Requirement = FOUR_EYES,
 ): 'waiting' | 'approved' | 'rejected' {
   const persons = new Set<string>()
+  const roles = new Set<string>()
   for (const approval of approvals) {
     if (approval.intent_hash !== intent.hash || approval.person_id === intent.initiator) continue
     if (persons.has(approval.person_id)) continue
     if (approval.decision === 'reject') return 'rejected'
+    const signer = requirement.signers.find((each) => each.id === approval.approver_id)
+    if (!signer && requirement.signers.length > 0) continue
+    if (signer) roles.add(signer.role)
     persons.add(approval.person_id)
   }
-  return persons.size >= Math.max(QUORUM, quorum) ? 'approved' : 'waiting'
+  const enough = persons.size >= Math.max(QUORUM, requirement.count)
+  return enough && requirement.roles.every((role) => roles.has(role)) ? 'approved' : 'waiting'
 }

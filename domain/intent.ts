@@ -3,6 +3,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import canonicalizeModule from 'canonicalize'
+import type { PolicyEdit } from './policy-change.js'
 
 /** One payment of an intent: an address of the network and an amount in base units. */
 export interface IntentOutput {
@@ -44,6 +45,48 @@ export interface Intent {
   readonly expires_at: string
 }
 
+interface ControlIntent {
+  readonly version: 1
+  /** Merchant id. */
+  readonly merchant: string
+  /** What waits so long after its approval before it holds. */
+  readonly cool_down_seconds: number
+  /** Person (or, without one, API key) that asked for it; never counts as an approver. */
+  readonly initiator: string
+  /** ISO 8601 UTC. */
+  readonly created_at: string
+  /** ISO 8601 UTC; no approval counts afterwards. */
+  readonly expires_at: string
+}
+
+/** A change of the merchant's policy: every field that changes, with its value before and after. */
+export interface PolicyIntent extends ControlIntent {
+  readonly kind: 'policy'
+  /** Id of the change. */
+  readonly change: string
+  /** Version of the policy that \`changes\` starts from. */
+  readonly base_version: number
+  readonly changes: readonly PolicyEdit[]
+}
+
+/** An address to which withdrawals may go without manual review. */
+export interface WhitelistIntent extends ControlIntent {
+  readonly kind: 'whitelist'
+  /** Id of the entry. */
+  readonly entry: string
+  /** CAIP-2 chain id. */
+  readonly network: string
+  /** In the network's canonical form. */
+  readonly address: string
+  readonly label: string
+  /** Whole coins of whichever coin is sent there, or null. */
+  readonly daily_limit: string | null
+  readonly monthly_limit: string | null
+}
+
+/** Everything that two people can be asked to sign. */
+export type AnyIntent = Intent | PolicyIntent | WhitelistIntent
+
 /** RFC 8785 canonical JSON of a value. @throws when it holds something JSON cannot. */
 export function canonicalJson(value: unknown): string {
   // The package is CommonJS with a default export, which NodeNext types as a namespace.
@@ -54,6 +97,6 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** Lower-case hex SHA-256 of `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
-export function intentHash(intent: Intent): string {
+export function intentHash(intent: AnyIntent): string {
   return bytesToHex(sha256(utf8ToBytes(`keyturn-intent-v1\n${canonicalJson(intent)}`)))
 }

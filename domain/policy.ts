@@ -63,6 +63,17 @@ export interface Policy {
   readonly whitelist: { readonly mode: 'off' | 'required' }
 }
 
+/** What is asked to hold; a part, or a part of `limits` and `risk`, that is left out stays as it is. */
+export interface PolicyUpdate {
+  readonly limits?: Partial<Policy['limits']>
+  readonly multisig_config?: MultisigConfig
+  readonly confirmation_tiers?: readonly PolicyTier[]
+  readonly risk?: Partial<Omit<Policy['risk'], 'weights'>> & {
+    readonly weights?: Partial<Policy['risk']['weights']>
+  }
+  readonly whitelist?: Policy['whitelist']
+}
+
 /** What holds until a merchant decides otherwise: two people for everything, no limits, no whitelist. */
 export const DEFAULT_POLICY: Policy = {
   limits: { merchant: [], user: [] },

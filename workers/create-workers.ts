@@ -7,6 +7,7 @@ import { createEndpointGate } from '../activities/egress/endpoint-gate.js'
 import { createTargetPolicy } from '../activities/egress/target-policy.js'
 import {
   createChainWatcherActivities,
+  createControlChangeActivities,
   createDepositActivities,
   createScreeningActivities,
   createSweeperActivities,
@@ -108,6 +109,7 @@ function coreOptions({ sql, networks, environment, workflowClient, log, bundle }
         networks,
         rebroadcastMs: environment.KEYTURN_REBROADCAST_INTERVAL,
       }),
+      ...createControlChangeActivities({ sql }),
       ...createSweeperActivities({
         sql,
         networks,

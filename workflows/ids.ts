@@ -14,5 +14,9 @@ export const webhookDeliveryId = (eventId: string, endpointId: string): string =
 /** One withdrawal. */
 export const withdrawalId = (id: string): string => `withdrawal:${id}`
 
+/** One change of a merchant's controls: of its policy, or an entry of its whitelist. */
+export const controlChangeId = (kind: 'policy' | 'whitelist', id: string): string =>
+  `${kind === 'policy' ? 'policyChange' : 'whitelist'}:${id}`
+
 /** The one-minute sweeper that starts or re-signals whatever has a row and no workflow. */
 export const SWEEPER_SCHEDULE_ID = 'sweeper'

@@ -1,6 +1,7 @@
 /** Every workflow type: what a worker bundles. */
 
 export { chainWatcher } from './chain-watcher.js'
+export { policyChange, whitelist } from './control-change.js'
 export { deposit } from './deposit.js'
 export { sweeper } from './sweeper.js'
 export { webhookDelivery } from './webhook-delivery.js'

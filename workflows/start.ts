@@ -9,7 +9,7 @@ import {
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
 } from '@temporalio/common'
-import { chainWatcherId, depositId, webhookDeliveryId, withdrawalId } from './ids.js'
+import { chainWatcherId, controlChangeId, depositId, webhookDeliveryId, withdrawalId } from './ids.js'
 import { TASK_QUEUE, type TaskQueue } from './task-queues.js'
 
 /** Search attributes by which operators find workflows; registered in the namespace before the first start. */
@@ -55,6 +55,15 @@ export interface WebhookDeliveryInput {
   readonly title: string
   /** True when it was made pending again: a running workflow is told, a closing one goes on, a closed one is followed. */
   readonly resumed?: boolean
+}
+
+export interface ControlChangeInput {
+  /** Id of the row (`pol_…`, `wla_…`). */
+  readonly id: string
+  readonly kind: 'policy' | 'whitelist'
+  readonly merchantId: string
+  /** For the operator: the fields that change, or the label and address. */
+  readonly title: string
 }
 
 export interface ChainWatcherInput {
@@ -113,6 +122,17 @@ export async function startWebhookDelivery(
     staticSummary: options.summary.slice(0, 200),
     typedSearchAttributes: new TypedSearchAttributes(options.attributes),
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+  })
+}
+
+/** Starts (or finds) the workflow of a change of controls; never a second one. */
+export async function startControlChange(client: WorkflowClient, input: ControlChangeInput): Promise<void> {
+  const policy = input.kind === 'policy'
+  const workflowId = controlChangeId(input.kind, input.id)
+  await start(client, policy ? 'policyChange' : 'whitelist', workflowId, TASK_QUEUE.core, input, {
+    summary: `${policy ? 'Policy' : 'Whitelist'}: ${input.title}`,
+    attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
+    again: false,
   })
 }
 

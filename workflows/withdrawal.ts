@@ -13,7 +13,7 @@ import {
 } from '@temporalio/workflow'
 import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/withdrawal.js'
 import type { WithdrawalChainActivities } from '../activities/withdrawal-chain.js'
-import { type Approval, QUORUM, tallyApprovals } from '../domain/approval.js'
+import { type Approval, FOUR_EYES, type Requirement, tallyApprovals } from '../domain/approval.js'
 import { assertNever } from '../domain/assert-never.js'
 import { isWithdrawalFinal, type WithdrawalStage } from '../domain/withdrawal-stage.js'
 import { SEARCH_ATTRIBUTE, type WithdrawalInput } from './start.js'
@@ -132,7 +132,7 @@ async function step(course: Course, row: WithdrawalSnapshot, seen: number): Prom
       return core.admitWithdrawal(course.input.id)
     case 'pending_review':
     case 'pending_approval':
-      return awaitDecision(course, seen)
+      return awaitDecision(course, row, seen)
     case 'approved':
     case 'building':
       return build(course, seen)
@@ -155,17 +155,19 @@ async function step(course: Course, row: WithdrawalSnapshot, seen: number): Prom
   }
 }
 
-async function awaitDecision(course: Course, seen: number): Promise<void> {
+async function awaitDecision(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
   const { input, approvals } = course
-  const tally = tallyApprovals(approvals, { hash: input.intentHash, initiator: input.initiator })
+  // Absent in histories of before there were others.
+  const requirement = row.approvalRequirement ?? FOUR_EYES
+  const tally = tallyApprovals(approvals, { hash: input.intentHash, initiator: input.initiator }, requirement)
   if (tally !== 'waiting' && approvals.length > course.counted) {
     // The stored rows have the last word; where they disagree, only a further decision changes anything.
     course.counted = approvals.length
     return core.decideWithdrawal(input.id)
   }
   if (isOver(input)) return core.expireWithdrawal(input.id)
-  const missing = Math.max(1, QUORUM - countApprovals(course))
-  const text = `Waiting for ${missing} more ${missing === 1 ? 'approval' : 'approvals'} of ${QUORUM}; expires ${minute(input.expiresAt)}`
+  const missing = Math.max(1, requirement.count - countApprovals(course, requirement))
+  const text = `Waiting for ${missing} more ${missing === 1 ? 'approval' : 'approvals'} of ${requirement.count}; expires ${minute(input.expiresAt)}`
   show(course, text)
   await sleepUntilSignal(course, seen, untilExpiry(input), text)
 }
@@ -255,10 +257,12 @@ async function sleepUntilSignal(course: Course, seen: number, ms: number, text: 
   await condition(() => course.signals !== seen, Math.max(1, Math.ceil(ms)), { summary: text.slice(0, 200) })
 }
 
-function countApprovals({ approvals, input }: Course): number {
+function countApprovals({ approvals, input }: Course, { signers }: Requirement): number {
   const persons = new Set<string>()
   for (const approval of approvals) {
-    const counts = approval.intent_hash === input.intentHash && approval.person_id !== input.initiator
+    const asked = signers.length === 0 || signers.some((signer) => signer.id === approval.approver_id)
+    const counts =
+      asked && approval.intent_hash === input.intentHash && approval.person_id !== input.initiator
     if (counts && approval.decision === 'approve') persons.add(approval.person_id)
   }
   return persons.size

@@ -20,6 +20,7 @@ import { WITHDRAWAL_STAGES } from '../../domain/withdrawal-stage.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
+import { mutable } from '../mutable.js'
 import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
@@ -80,6 +81,12 @@ export const withdrawalView = z
       }),
     ),
     required_approvals: z.int(),
+    required_signers: z.array(z.string()).openapi({
+      description: "Ids of the approvers whose approval counts; empty where every approver's does.",
+    }),
+    required_roles: z
+      .array(z.string())
+      .openapi({ description: 'Roles of which at least one must be among those who approve.' }),
     intent_hash: z.string(),
     risk: z.object({ score: z.number() }).nullable(),
     failure: z.object({ code: z.string(), message: z.string() }).nullable(),
@@ -372,15 +379,4 @@ function positive(units: bigint): bigint {
 /** A date alone means the whole day. */
 function endOf(date: string): Date {
   return date.length === 10 ? new Date(`${date}T23:59:59.999Z`) : new Date(date)
-}
-
-type Mutable<T> = T extends readonly (infer Item)[]
-  ? Mutable<Item>[]
-  : T extends object
-    ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
-    : T
-
-/** Views are read-only, the schemas' types are not; nobody writes to either. */
-function mutable<T>(value: T): Mutable<T> {
-  return value as Mutable<T>
 }

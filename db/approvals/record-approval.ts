@@ -1,13 +1,12 @@
-/** Takes a person's signed decision on a withdrawal: every check and the row in the caller's transaction. */
+/** Takes a person's signed decision on whatever needs approval: every check and the row in the caller's transaction. */
 
 import { createPublicKey, verify } from 'node:crypto'
-import { approvalMessage, type Decision, QUORUM, tallyApprovals } from '../../domain/approval.js'
+import { approvalMessage, type Decision, tallyApprovals } from '../../domain/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
-import { withdrawalNotFound } from '../withdrawals/find-withdrawal.js'
-import type { WithdrawalRow } from '../withdrawals/withdrawal-row.js'
+import type { ApprovalSubject, LockSubject } from './approval-subject.js'
 
 /** Clocks of approvers' machines may be this far off. */
 const SKEW_MS = 300_000
@@ -16,7 +15,8 @@ const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
 export interface NewApproval {
   readonly merchantId: string
-  readonly withdrawalId: string
+  /** Id of the withdrawal, policy change or whitelist entry. */
+  readonly subjectId: string
   /** The person behind the API key; null where the key has none. */
   readonly personId: string | null
   /** Which of the person's keys signed; by default the one whose key verifies. */
@@ -48,48 +48,52 @@ export interface StoredApproval {
  * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`,
  * `INTENT_HASH_MISMATCH`, `VALIDATION_FAILED` (signed_at), `INVALID_APPROVAL_SIGNATURE`.
  */
-export async function recordApproval(tx: Transaction, request: NewApproval): Promise<StoredApproval> {
+export async function recordApproval(
+  tx: Transaction,
+  request: NewApproval,
+  lockSubject: LockSubject,
+): Promise<StoredApproval> {
   const keys = await approversOf(tx, request)
-  const [row] = await tx<WithdrawalRow[]>`
-    SELECT * FROM withdrawals WHERE id = ${request.withdrawalId} AND merchant_id = ${request.merchantId} FOR UPDATE`
-  if (!row) throw withdrawalNotFound(request.withdrawalId)
+  const subject = await lockSubject(tx, request.merchantId, request.subjectId)
   const personId = keys[0].person_id
-  if (personId === row.initiator) {
+  if (personId === subject.initiator) {
     throw new KeyturnError(
       'INITIATOR_CANNOT_APPROVE',
-      'Whoever asked for a withdrawal cannot decide about it; two other people must',
-      { details: { id: row.id } },
+      'Whoever asked for this cannot decide about it; two other people must',
+      { details: { id: subject.id } },
     )
   }
-  if (request.intentHash !== row.intent_hash) {
+  requireSigner(subject, request, keys)
+  if (request.intentHash !== subject.intentHash) {
     throw new KeyturnError(
       'INTENT_HASH_MISMATCH',
       'This is not the hash of the intent; read /intent again and check what you sign',
-      { details: { id: row.id, expected: row.intent_hash, sent: request.intentHash } },
+      { details: { id: subject.id, expected: subject.intentHash, sent: request.intentHash } },
     )
   }
-  await requireUndecided(tx, row, personId)
-  requireTime(request.signedAt, row.created_at)
+  await requireUndecided(tx, subject, personId)
+  requireTime(request.signedAt, subject.createdAt)
   const approver = keys.find((key) => signed(key, request))
   if (!approver) {
     throw new KeyturnError(
       'INVALID_APPROVAL_SIGNATURE',
       'The signature is not one of your registered approver keys over this decision; sign "keyturn-approval-v1", intent_hash, decision, approver_id and signed_at, each on a line',
-      { details: { id: row.id, approver_ids: keys.map((key) => key.id) } },
+      { details: { id: subject.id, approver_ids: keys.map((key) => key.id) } },
     )
   }
+  requireSigner(subject, request, [approver])
   const [stored] = await tx<StoredApproval[]>`
     INSERT INTO approvals (id, merchant_id, subject_type, subject_id, person_id, approver_id, decision, intent_hash,
                            signed_at, signature, reason)
-    VALUES (${newId('apv')}, ${request.merchantId}, 'withdrawal', ${row.id}, ${personId}, ${approver.id},
+    VALUES (${newId('apv')}, ${request.merchantId}, ${subject.type}, ${subject.id}, ${personId}, ${approver.id},
             ${request.decision}, ${request.intentHash}, ${request.signedAt}, ${request.signature}, ${request.reason})
     RETURNING id, approver_id, person_id, decision, intent_hash, signed_at, signature, created_at`
   if (!stored) throw new Error('The approval was not stored')
   await appendAudit(tx, {
     merchantId: request.merchantId,
     actor: request.actor,
-    action: `withdrawal.${request.decision === 'approve' ? 'approval_given' : 'rejection_given'}`,
-    subject: row.id,
+    action: `${subject.type}.${request.decision === 'approve' ? 'approval_given' : 'rejection_given'}`,
+    subject: subject.id,
     data: {
       approval_id: stored.id,
       approver_id: stored.approver_id,
@@ -125,21 +129,37 @@ async function approversOf(
   )
 }
 
-async function requireUndecided(tx: Transaction, row: WithdrawalRow, personId: string): Promise<void> {
+/** Where only some may approve, others are told so before their one decision is spent; anybody may reject. */
+function requireSigner(
+  { id, requirement }: ApprovalSubject,
+  request: NewApproval,
+  keys: readonly ApproverKey[],
+): void {
+  const { signers } = requirement
+  if (request.decision === 'reject' || signers.length === 0) return
+  if (keys.some((key) => signers.some((signer) => signer.id === key.id))) return
+  throw new KeyturnError(
+    'NOT_AN_APPROVER',
+    'The policy names those who may approve so much, and this key is not one of them',
+    { details: { id, signers: signers.map((signer) => signer.id) } },
+  )
+}
+
+async function requireUndecided(tx: Transaction, subject: ApprovalSubject, personId: string): Promise<void> {
   const decisions = await tx<
-    { id: string; person_id: string; decision: Decision; intent_hash: string }[]
-  >`SELECT id, person_id, decision, intent_hash FROM approvals WHERE subject_id = ${row.id}`
+    { approver_id: string; person_id: string; decision: Decision; intent_hash: string }[]
+  >`SELECT approver_id, person_id, decision, intent_hash FROM approvals WHERE subject_id = ${subject.id}`
   const mine = decisions.find((each) => each.person_id === personId)
   if (mine) {
     throw new KeyturnError('ALREADY_DECIDED', 'You have decided about this before; a decision is final', {
-      details: { id: row.id, decision: mine.decision },
+      details: { id: subject.id, decision: mine.decision },
     })
   }
-  const open = row.stage === 'requested' || row.stage === 'pending_review' || row.stage === 'pending_approval'
-  const tally = tallyApprovals(decisions, { hash: row.intent_hash, initiator: row.initiator }, QUORUM)
-  if (open && tally === 'waiting' && row.expires_at.getTime() > Date.now()) return
+  const { intentHash, initiator, requirement } = subject
+  const tally = tallyApprovals([...decisions], { hash: intentHash, initiator }, requirement)
+  if (subject.open && tally === 'waiting' && subject.expiresAt.getTime() > Date.now()) return
   throw new KeyturnError('ALREADY_DECIDED', 'This is decided already, or its time is over', {
-    details: { id: row.id, stage: row.stage, expires_at: row.expires_at.toISOString() },
+    details: { id: subject.id, stage: subject.state, expires_at: subject.expiresAt.toISOString() },
   })
 }
 
@@ -147,7 +167,7 @@ function requireTime(signedAt: string, createdAt: Date): void {
   const time = Date.parse(signedAt)
   const late = time > Date.now() + SKEW_MS
   if (!Number.isNaN(time) && !late && time >= createdAt.getTime() - SKEW_MS) return
-  const reason = late ? 'lies in the future; check your clock' : 'lies before the withdrawal was made'
+  const reason = late ? 'lies in the future; check your clock' : 'lies before the request was made'
   throw new KeyturnError('VALIDATION_FAILED', `signed_at ${reason}`, {
     details: { in: 'body', fields: [{ path: 'signed_at', reason }] },
   })

@@ -2,13 +2,14 @@
 
 import type { Approval, Decision } from '../../domain/approval.js'
 import type { Queryable } from '../connect.js'
+import type { ApprovalSubjectType } from './approval-subject.js'
 
 /** Taken at a time; the next sweep takes the next. */
 const BATCH = 500
 
 export interface UnsignalledApproval {
   readonly id: string
-  readonly subjectType: string
+  readonly subjectType: ApprovalSubjectType
   readonly subjectId: string
   readonly approval: Approval
 }
@@ -25,7 +26,7 @@ export async function unsignalledApprovals(
   const rows = await sql<
     {
       id: string
-      subject_type: string
+      subject_type: ApprovalSubjectType
       subject_id: string
       approver_id: string
       person_id: string
@@ -40,6 +41,8 @@ export async function unsignalledApprovals(
     WHERE signalled_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
       AND NOT EXISTS (
         SELECT 1 FROM withdrawals WHERE withdrawals.id = approvals.subject_id AND workflow_started_at IS NULL)
+      AND NOT EXISTS (
+        SELECT 1 FROM control_changes WHERE control_changes.id = approvals.subject_id AND workflow_started_at IS NULL)
     ORDER BY created_at LIMIT ${BATCH}`
   return rows.map(({ id, subject_type, subject_id, ...approval }) => ({
     id,

@@ -1,8 +1,9 @@
 /** A transfer to an address of ours, ready to be recorded. */
 
 import type { Transfer, TransferDetails } from '../../chains/adapter.js'
+import { confirmationsUnder } from '../../domain/confirmations.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network, requiredConfirmations } from '../../domain/network.js'
+import { findCoin, type Network } from '../../domain/network.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { newId } from '../new-id.js'
 import type { MatchedAddress } from './match-transfers.js'
@@ -43,7 +44,7 @@ export function detailColumns(
 /** A new row, `detected`, not yet written. */
 export function detectedDeposit(network: Network, hit: Hit, at: Date, cause: string): DepositRow {
   const { transfer, address } = hit
-  const required = requiredConfirmations(network, transfer.coin, transfer.amount)
+  const required = confirmationsUnder(address.confirmationTiers, network, transfer.coin, transfer.amount)
   return {
     id: newId('dep'),
     merchant_id: address.merchantId,

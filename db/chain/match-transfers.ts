@@ -2,6 +2,7 @@
 
 import type { Transfer } from '../../chains/adapter.js'
 import { matchKey } from '../../domain/match-key.js'
+import type { PolicyTier } from '../../domain/policy.js'
 import type { Queryable } from '../connect.js'
 import { keyProbe } from './key-probe.js'
 
@@ -15,6 +16,8 @@ export interface MatchedAddress {
   readonly label: string | null
   readonly keyAccountId: string
   readonly assetPoolId: string
+  /** Of the merchant's policy. */
+  readonly confirmationTiers: readonly PolicyTier[]
 }
 
 export interface Match<T extends Transfer = Transfer> {
@@ -31,6 +34,7 @@ interface Row {
   readonly label: string | null
   readonly key_account_id: string
   readonly asset_pool_id: string
+  readonly confirmation_tiers: readonly PolicyTier[] | null
   readonly payee: string
 }
 
@@ -50,7 +54,9 @@ export async function matchTransfers<T extends Transfer>(
   const keys = BigInt64Array.from([...payees], matchKey).sort()
   const rows = await sql<Row[]>`
     SELECT address.id, address.merchant_id, address.user_reference, address.kind, address.address, address.label,
-           address.key_account_id, merchant.asset_pool_id, encode(address.payee, 'hex') AS payee
+           address.key_account_id, merchant.asset_pool_id, encode(address.payee, 'hex') AS payee, (
+             SELECT policy -> 'confirmation_tiers' FROM policies
+             WHERE policies.merchant_id = address.merchant_id ORDER BY version DESC LIMIT 1) AS confirmation_tiers
     FROM addresses address JOIN merchants merchant ON merchant.id = address.merchant_id
     WHERE address.network = ${network} AND address.match_key = ANY (${keyProbe(sql, keys)})`
   // The key is a prefix: what counts is the whole payee.
@@ -65,6 +71,7 @@ export async function matchTransfers<T extends Transfer>(
       label: row.label,
       keyAccountId: row.key_account_id,
       assetPoolId: row.asset_pool_id,
+      confirmationTiers: row.confirmation_tiers ?? [],
     })
   }
   if (byPayee.size === 0) return []

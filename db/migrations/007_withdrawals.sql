@@ -29,6 +29,8 @@ CREATE TABLE withdrawals (
   intent_hash            text NOT NULL,
   -- Person (or API key without one) that asked.
   initiator              text NOT NULL,
+  -- {count, signers: [{id, role}], roles}: what the policy asked for when it was made.
+  approval_requirement   jsonb NOT NULL DEFAULT '{"count": 2, "signers": [], "roles": []}',
   metadata               jsonb NOT NULL DEFAULT '{}',
   required_confirmations integer NOT NULL,
   confirmations          integer NOT NULL DEFAULT 0,

@@ -1,17 +1,12 @@
 /** Accepts a withdrawal: every check, the hold, the frozen intent, event and audit in one transaction. */
 
+import { confirmationsUnder } from '../../domain/confirmations.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { type Intent, intentHash } from '../../domain/intent.js'
 import { bindingLimits } from '../../domain/limits.js'
 import { formatAmount } from '../../domain/money.js'
-import {
-  type Coin,
-  findCoin,
-  type Network,
-  type Networks,
-  nativeCoin,
-  requiredConfirmations,
-} from '../../domain/network.js'
+import { requiredApprovals } from '../../domain/multisig.js'
+import { type Coin, findCoin, type Network, type Networks, nativeCoin } from '../../domain/network.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
@@ -93,17 +88,20 @@ export async function createWithdrawal(
     expires_at: expiresAt.toISOString(),
   }
   const hash = intentHash(intent)
+  const requirement = requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
   const inserted = await tx`
     INSERT INTO withdrawals (
       id, merchant_id, external_id, user_reference, network, coin, amount, to_address, from_address_id, from_address,
-      fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, metadata,
+      fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator,
+      approval_requirement, metadata,
       required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
     VALUES (
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
       ${amount.toString()}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress}, ${request.feePayer},
       ${request.priority}, ${feeCoin.name}, ${estimate.fee.toString()}, ${estimate.feeLimit.toString()}, 'requested',
-      ${tx.json(intent as never)}, ${hash}, ${request.initiator}, ${tx.json(request.metadata as never)},
-      ${requiredConfirmations(network, coin.name, amount)},
+      ${tx.json(intent as never)}, ${hash}, ${request.initiator},
+      ${tx.json(requirement as never)}, ${tx.json(request.metadata as never)},
+      ${confirmationsUnder(policy.confirmation_tiers, network, coin.name, amount)},
       ${tx.json([{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }] as never)},
       ${estimate.confirmedAt}, ${expiresAt}, ${now}, ${now})
     ON CONFLICT (merchant_id, external_id) DO NOTHING
@@ -131,7 +129,13 @@ export async function createWithdrawal(
     actor: request.actor,
     action: 'withdrawal.requested',
     subject: id,
-    data: { intent, intent_hash: hash, user_reference: request.userReference, priority: request.priority },
+    data: {
+      intent,
+      intent_hash: hash,
+      user_reference: request.userReference,
+      priority: request.priority,
+      approval_requirement: requirement,
+    },
   })
   return id
 }

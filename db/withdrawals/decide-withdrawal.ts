@@ -18,7 +18,7 @@ export async function admitWithdrawal(sql: Sql, networks: Networks, id: string):
 }
 
 /**
- * Acts on the decisions that are stored: two approvals by two people → approved, one rejection → rejected with the hold
+ * Acts on the decisions that are stored: as many approvals as the row asks for → approved, one rejection → rejected with the hold
  * released. What the workflow counted is not enough: only signed rows decide, so a forged signal moves nothing.
  */
 export async function decideWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
@@ -28,7 +28,8 @@ export async function decideWithdrawal(sql: Sql, networks: Networks, id: string)
     const approvals = await tx<(Approval & { reason: string | null })[]>`
       SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
       WHERE subject_id = ${id} ORDER BY id`
-    const tally = tallyApprovals(approvals, { hash: row.intent_hash, initiator: row.initiator })
+    const intent = { hash: row.intent_hash, initiator: row.initiator }
+    const tally = tallyApprovals([...approvals], intent, row.approval_requirement)
     if (tally === 'waiting') return
     const persons = approvals.map((approval) => approval.person_id)
     if (tally === 'approved') {

@@ -1,5 +1,6 @@
 /** What the workflow of a withdrawal needs to know of its row. */
 
+import type { Requirement } from '../../domain/approval.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
 import type { Waiting } from './withdrawal-row.js'
@@ -11,6 +12,7 @@ export interface WithdrawalState {
   readonly failure: string | null
   readonly transactionHash: string | null
   readonly requiredConfirmations: number
+  readonly approvalRequirement: Requirement
 }
 
 /** Reads the state. @throws when the withdrawal is unknown. */
@@ -22,9 +24,11 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
       failure_message: string | null
       transaction_hash: string | null
       required_confirmations: number
+      approval_requirement: Requirement
     }[]
   >`
-    SELECT stage, waiting, failure_message, transaction_hash, required_confirmations FROM withdrawals WHERE id = ${id}`
+    SELECT stage, waiting, failure_message, transaction_hash, required_confirmations, approval_requirement
+    FROM withdrawals WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return {
     stage: row.stage,
@@ -32,5 +36,6 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
     failure: row.failure_message,
     transactionHash: row.transaction_hash,
     requiredConfirmations: row.required_confirmations,
+    approvalRequirement: row.approval_requirement,
   }
 }

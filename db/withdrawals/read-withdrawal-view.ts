@@ -1,6 +1,5 @@
 /** Withdrawals as the API answers and as events tell of them (seed 002; contract section 3). */
 
-import { QUORUM } from '../../domain/approval.js'
 import type { WithdrawalStatusChanged } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
@@ -46,6 +45,10 @@ export interface WithdrawalView {
   readonly metadata: Readonly<Record<string, unknown>>
   readonly approvals: readonly ApprovalView[]
   readonly required_approvals: number
+  /** Ids of those whose approval counts; empty where every approver's does. */
+  readonly required_signers: readonly string[]
+  /** Roles of which at least one must approve. */
+  readonly required_roles: readonly string[]
   readonly intent_hash: string
   readonly risk: { readonly score: number } | null
   readonly failure: { readonly code: string; readonly message: string } | null
@@ -124,7 +127,9 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
     external_id: row.external_id,
     metadata: row.metadata,
     approvals: row.approval_list,
-    required_approvals: QUORUM,
+    required_approvals: row.approval_requirement.count,
+    required_signers: row.approval_requirement.signers.map((signer) => signer.id),
+    required_roles: row.approval_requirement.roles,
     intent_hash: row.intent_hash,
     risk: null,
     failure:

@@ -1,5 +1,6 @@
 /** A row of `withdrawals` as the database returns it. */
 
+import type { Requirement } from '../../domain/approval.js'
 import type { Intent } from '../../domain/intent.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
 import type { Transaction } from '../connect.js'
@@ -47,6 +48,8 @@ export interface WithdrawalRow {
   readonly intent: Intent
   readonly intent_hash: string
   readonly initiator: string
+  /** What the policy asked for when the withdrawal was made. */
+  readonly approval_requirement: Requirement
   readonly metadata: Readonly<Record<string, unknown>>
   readonly required_confirmations: number
   readonly confirmations: number

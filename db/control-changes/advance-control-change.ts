@@ -1,0 +1,99 @@
+/** Takes a change of controls as far as its stored decisions and the time allow. */
+
+import { type Approval, FOUR_EYES, tallyApprovals } from '../../domain/approval.js'
+import { type ControlChangeState, isControlChangeSettled } from '../../domain/control-change.js'
+import type { Sql, Transaction } from '../connect.js'
+import { applyPolicyChange } from '../policy/apply-policy-change.js'
+import { type ControlChangeRow, lockControlChange } from './control-change-row.js'
+import { moveControlChange } from './move-control-change.js'
+
+/** Small and JSON, because it goes into the workflow's history. */
+export interface ControlChangeProgress {
+  readonly state: ControlChangeState
+  /** Until when it waits if nobody does anything, ISO 8601; null once it is settled. */
+  readonly until: string | null
+  readonly approvals: number
+}
+
+const ACTOR = 'system:controls'
+
+/**
+ * Decides, cools down, takes effect or expires; safe to call at any time and any number of times. Only stored, signed
+ * decisions count.
+ *
+ * @param now - The clock of the process that waits.
+ */
+export async function advanceControlChange(sql: Sql, id: string, now: Date): Promise<ControlChangeProgress> {
+  return (await sql.begin(async (tx) => {
+    const row = await lockControlChange(tx, id)
+    switch (row.state) {
+      case 'pending_approval':
+        await decide(tx, row, now)
+        break
+      case 'cooling_down':
+        if (row.effective_at && row.effective_at <= now) await takeEffect(tx, row, now)
+        break
+      default:
+    }
+    return await progress(tx, id)
+  })) as ControlChangeProgress
+}
+
+async function decide(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {
+  const approvals = await tx<(Approval & { reason: string | null })[]>`
+    SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
+    WHERE subject_id = ${row.id} ORDER BY id`
+  const tally = tallyApprovals([...approvals], { hash: row.intent_hash, initiator: row.initiator }, FOUR_EYES)
+  if (tally === 'approved') return approve(tx, row, now, approvals)
+  if (tally === 'rejected') {
+    const by = approvals.find((approval) => approval.decision === 'reject')
+    await moveControlChange(tx, row, {
+      to: 'rejected',
+      at: now,
+      actor: `person:${by?.person_id ?? 'unknown'}`,
+    })
+  } else if (row.expires_at <= now) {
+    await moveControlChange(tx, row, { to: 'expired', at: now, actor: ACTOR })
+  }
+}
+
+async function approve(
+  tx: Transaction,
+  row: ControlChangeRow,
+  now: Date,
+  approvals: readonly Approval[],
+): Promise<void> {
+  const cause = `approved by ${approvals.map((approval) => approval.person_id).join(' and ')}`
+  // What tightens never waits, whatever else is in the same change.
+  if (row.kind === 'policy') await applyPolicyChange(tx, row, 'tightening', now)
+  const loosens = row.kind === 'whitelist' || row.intent.changes.some((edit) => edit.effect === 'loosening')
+  const coolDown = loosens ? Number(row.cool_down_ms) : 0
+  const effectiveAt = new Date(now.getTime() + coolDown)
+  if (coolDown > 0) {
+    await moveControlChange(tx, row, { to: 'cooling_down', at: now, actor: ACTOR, cause, effectiveAt })
+    return
+  }
+  if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
+  await moveControlChange(tx, row, { to: 'effective', at: now, actor: ACTOR, cause, effectiveAt })
+}
+
+async function takeEffect(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {
+  if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
+  await moveControlChange(tx, row, { to: 'effective', at: now, actor: ACTOR, cause: 'cool-down over' })
+}
+
+async function progress(tx: Transaction, id: string): Promise<ControlChangeProgress> {
+  const [row] = await tx<
+    { state: ControlChangeState; effective_at: Date | null; expires_at: Date; approvals: bigint }[]
+  >`
+    SELECT state, effective_at, expires_at,
+           (SELECT count(*) FROM approvals WHERE subject_id = ${id} AND decision = 'approve') AS approvals
+    FROM control_changes WHERE id = ${id}`
+  if (!row) throw new Error(`Change ${id} vanished under its lock`)
+  const until = row.state === 'cooling_down' ? row.effective_at : row.expires_at
+  return {
+    state: row.state,
+    until: isControlChangeSettled(row.state) ? null : (until?.toISOString() ?? null),
+    approvals: Number(row.approvals),
+  }
+}

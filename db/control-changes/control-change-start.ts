@@ -1,0 +1,54 @@
+/** What the workflow of a change of controls is started with, and which were not started. */
+
+import type { ControlChangeKind } from '../../domain/control-change.js'
+import type { Queryable } from '../connect.js'
+import type { ControlChangeRow } from './control-change-row.js'
+
+/** As `ControlChangeInput` of `workflows/start.ts`. */
+export interface ControlChangeStart {
+  readonly id: string
+  readonly kind: ControlChangeKind
+  readonly merchantId: string
+  readonly title: string
+}
+
+/** Taken at a time; the next sweep takes the next. */
+const BATCH = 500
+const TITLE_LENGTH = 150
+
+/** Reads the input of one change, or null when it is unknown. */
+export async function readControlChangeStart(sql: Queryable, id: string): Promise<ControlChangeStart | null> {
+  const [row] = await sql<ControlChangeRow[]>`SELECT * FROM control_changes WHERE id = ${id}`
+  return row ? toStart(row) : null
+}
+
+/**
+ * The oldest changes whose workflow was not started: the API was cut short, or Temporal was down.
+ *
+ * @param olderThanMs - Leaves alone what the API is starting right now.
+ */
+export async function unstartedControlChanges(
+  sql: Queryable,
+  olderThanMs: number,
+): Promise<ControlChangeStart[]> {
+  const rows = await sql<ControlChangeRow[]>`
+    SELECT * FROM control_changes
+    WHERE workflow_started_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+    ORDER BY created_at LIMIT ${BATCH}`
+  return rows.map(toStart)
+}
+
+/** Says that the workflow of a change exists, so that the sweeper leaves it alone. */
+export async function markControlChangeStarted(sql: Queryable, id: string): Promise<void> {
+  await sql`
+    UPDATE control_changes SET workflow_started_at = clock_timestamp()
+    WHERE id = ${id} AND workflow_started_at IS NULL`
+}
+
+function toStart(row: ControlChangeRow): ControlChangeStart {
+  const title =
+    row.kind === 'policy'
+      ? row.intent.changes.map((edit) => edit.field).join(', ')
+      : `${row.intent.label}: ${row.intent.address}`
+  return { id: row.id, kind: row.kind, merchantId: row.merchant_id, title: title.slice(0, TITLE_LENGTH) }
+}

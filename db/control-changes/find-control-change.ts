@@ -1,0 +1,47 @@
+/** Finds a merchant's change of its controls, to read it or to decide about it. */
+
+import { FOUR_EYES } from '../../domain/approval.js'
+import type { ControlChangeKind } from '../../domain/control-change.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { LockSubject } from '../approvals/approval-subject.js'
+import type { Queryable } from '../connect.js'
+import type { ControlChangeRow } from './control-change-row.js'
+
+/** @throws KeyturnError `NOT_FOUND`, also for another merchant's or another kind's. */
+export async function findControlChange<Kind extends ControlChangeKind>(
+  sql: Queryable,
+  kind: Kind,
+  merchantId: string,
+  id: string,
+): Promise<Extract<ControlChangeRow, { kind: Kind }>> {
+  const [row] = await sql<Extract<ControlChangeRow, { kind: Kind }>[]>`
+    SELECT * FROM control_changes WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = ${kind}`
+  if (!row) throw changeNotFound(kind, id)
+  return row
+}
+
+/** How `recordApproval` finds and locks a change: always two people, whatever the policy says about payments. */
+export function lockChangeSubject(kind: ControlChangeKind): LockSubject {
+  return async (tx, merchantId, id) => {
+    const [row] = await tx<ControlChangeRow[]>`
+      SELECT * FROM control_changes WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = ${kind} FOR UPDATE`
+    if (!row) throw changeNotFound(kind, id)
+    return {
+      type: kind,
+      id: row.id,
+      intentHash: row.intent_hash,
+      initiator: row.initiator,
+      requirement: FOUR_EYES,
+      open: row.state === 'pending_approval',
+      state: row.state,
+      createdAt: row.created_at,
+      expiresAt: row.expires_at,
+    }
+  }
+}
+
+/** `NOT_FOUND` for a change. */
+export function changeNotFound(kind: ControlChangeKind, id: string): KeyturnError {
+  const what = kind === 'policy' ? 'change of the policy' : 'whitelist entry'
+  return new KeyturnError('NOT_FOUND', `There is no such ${what}; check the id`, { details: { id } })
+}

@@ -1,0 +1,76 @@
+/** Changes of the policy as the API answers. */
+
+import type { ControlChangeState } from '../../domain/control-change.js'
+import type { PolicyEdit } from '../../domain/policy-change.js'
+import type { Queryable } from '../connect.js'
+import type { ControlChangeHistoryEntry, PolicyChangeRow } from '../control-changes/control-change-row.js'
+import type { Slice } from '../slice.js'
+import type { ApprovalView } from '../withdrawals/read-withdrawal-view.js'
+
+/** Times ISO 8601 UTC. */
+export interface PolicyChangeView {
+  readonly id: string
+  readonly state: ControlChangeState
+  readonly changes: readonly PolicyEdit[]
+  readonly base_version: number
+  /** When all of it holds; until it is approved, the earliest that this can be. */
+  readonly effective_at: string
+  readonly intent_hash: string
+  readonly required_approvals: number
+  readonly approvals: readonly ApprovalView[]
+  readonly initiator: string
+  readonly history: readonly ControlChangeHistoryEntry[]
+  readonly expires_at: string
+  readonly created_at: string
+}
+
+/** A change with the decisions about it. */
+export type DecidedRow<Row> = Row & { readonly approval_list: readonly ApprovalView[] }
+
+/** The decisions about `change.id` as `decided.list`; joined into every query that ends in a view. */
+export function decisionsJoin(sql: Queryable) {
+  return sql`
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object(
+        'id', id, 'approver_id', approver_id, 'person_id', person_id, 'decision', decision, 'intent_hash', intent_hash,
+        'signed_at', signed_at, 'signature', signature, 'reason', reason,
+        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
+      FROM approvals WHERE subject_id = change.id
+    ) decided ON true`
+}
+
+/** A merchant's changes, newest first; with `id` that one only. */
+export async function listPolicyChanges(
+  sql: Queryable,
+  merchantId: string,
+  slice: Slice,
+  id?: string,
+): Promise<DecidedRow<PolicyChangeRow>[]> {
+  return await sql<DecidedRow<PolicyChangeRow>[]>`
+    SELECT change.*, coalesce(decided.list, '[]') AS approval_list
+    FROM control_changes change ${decisionsJoin(sql)}
+    WHERE change.merchant_id = ${merchantId} AND change.kind = 'policy'
+      ${id === undefined ? sql`` : sql`AND change.id = ${id}`}
+      ${slice.before === null ? sql`` : sql`AND change.id < ${slice.before}`}
+    ORDER BY change.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Turns a row into its view. */
+export function toPolicyChangeView(row: DecidedRow<PolicyChangeRow>): PolicyChangeView {
+  const loosens = row.intent.changes.some((edit) => edit.effect === 'loosening')
+  const earliest = new Date(row.created_at.getTime() + (loosens ? Number(row.cool_down_ms) : 0))
+  return {
+    id: row.id,
+    state: row.state,
+    changes: row.intent.changes,
+    base_version: row.intent.base_version,
+    effective_at: (row.effective_at ?? earliest).toISOString(),
+    intent_hash: row.intent_hash,
+    required_approvals: 2,
+    approvals: row.approval_list,
+    initiator: row.initiator,
+    history: row.history,
+    expires_at: row.expires_at.toISOString(),
+    created_at: row.created_at.toISOString(),
+  }
+}

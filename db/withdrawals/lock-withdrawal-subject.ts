@@ -1,0 +1,28 @@
+/** A withdrawal as something that people decide about. */
+
+import type { ApprovalSubject } from '../approvals/approval-subject.js'
+import type { Transaction } from '../connect.js'
+import { withdrawalNotFound } from './find-withdrawal.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+/** Locks the merchant's withdrawal. @throws KeyturnError `NOT_FOUND`. */
+export async function lockWithdrawalSubject(
+  tx: Transaction,
+  merchantId: string,
+  id: string,
+): Promise<ApprovalSubject> {
+  const [row] = await tx<WithdrawalRow[]>`
+    SELECT * FROM withdrawals WHERE id = ${id} AND merchant_id = ${merchantId} FOR UPDATE`
+  if (!row) throw withdrawalNotFound(id)
+  return {
+    type: 'withdrawal',
+    id: row.id,
+    intentHash: row.intent_hash,
+    initiator: row.initiator,
+    requirement: row.approval_requirement,
+    open: row.stage === 'requested' || row.stage === 'pending_review' || row.stage === 'pending_approval',
+    state: row.stage,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+  }
+}

@@ -1,0 +1,33 @@
+/** The states of what changes a merchant's controls (its policy, its whitelist) and the only ways between them. */
+
+export const CONTROL_CHANGE_STATES = [
+  'pending_approval',
+  'cooling_down',
+  'effective',
+  'rejected',
+  'expired',
+  'revoked',
+] as const
+
+export type ControlChangeState = (typeof CONTROL_CHANGE_STATES)[number]
+
+export type ControlChangeKind = 'policy' | 'whitelist'
+
+/**
+ * `cooling_down`: approved, and what loosens waits for its time. `effective` → `revoked` is the removal of a whitelist
+ * entry; a policy that holds is only changed by another change.
+ */
+export const CONTROL_CHANGE_TRANSITIONS: Readonly<Record<ControlChangeState, readonly ControlChangeState[]>> =
+  {
+    pending_approval: ['cooling_down', 'effective', 'rejected', 'expired', 'revoked'],
+    cooling_down: ['effective', 'revoked'],
+    effective: ['revoked'],
+    rejected: [],
+    expired: [],
+    revoked: [],
+  }
+
+/** Whether nobody has to do or wait for anything any more. */
+export function isControlChangeSettled(state: ControlChangeState): boolean {
+  return state !== 'pending_approval' && state !== 'cooling_down'
+}
