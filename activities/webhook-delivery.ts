@@ -65,6 +65,9 @@ const HEARTBEAT_MS = 3_000
 /** How often writing the result is tried again: whoever has taken a webhook should not get it twice for our database's sake. */
 const RECORD_TRIES = 8
 const RECORD_PAUSE_MS = 250
+/** How long a first attempt waits for those of earlier events of the same object; the pauses between two looks double. */
+const TURN_WAIT_MS = 2_000
+const TURN_PAUSE_MS = 10
 const USER_AGENT = 'Keyturn-Webhooks/1'
 
 /** Makes the activities of the `webhooks` queue. */
@@ -74,7 +77,7 @@ export function createWebhookDeliveryActivities(
   const { sql, gate } = dependencies
   return {
     async attemptWebhookDelivery(input) {
-      const delivery = await loadAttempt(sql, input.deliveryId)
+      const delivery = await loadInTurn(sql, input.deliveryId)
       if (!delivery) return { kind: 'unknown' }
       const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery)
       if (settled) return settled
@@ -94,6 +97,19 @@ export function createWebhookDeliveryActivities(
     async cancelWebhookDelivery(deliveryId) {
       await cancelDelivery(sql, deliveryId)
     },
+  }
+}
+
+/**
+ * Reads a delivery. What happens to one object within milliseconds would otherwise overtake itself on the way, and a receiver
+ * that keeps the last status it was told would end with the wrong one. Only first attempts wait, and not for long: an
+ * endpoint that has not answered by then has at least been asked, and one that fails gets the rest when it can.
+ */
+async function loadInTurn(sql: Sql, deliveryId: string): Promise<LoadedAttempt | null> {
+  for (let pause = TURN_PAUSE_MS, waited = 0; ; waited += pause, pause *= 2) {
+    const delivery = await loadAttempt(sql, deliveryId)
+    if (!delivery?.out_of_turn || waited >= TURN_WAIT_MS) return delivery
+    await sleep(pause)
   }
 }
 

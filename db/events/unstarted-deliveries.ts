@@ -38,7 +38,7 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
     JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
     JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
-    ORDER BY delivery.created_at LIMIT ${BATCH}`
+    ORDER BY delivery.created_at, event.position LIMIT ${BATCH}`
   return rows.map((row) => ({
     id: row.id,
     eventId: row.event_id,

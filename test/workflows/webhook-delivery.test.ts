@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { appendEvent } from '../../db/events/append-event.js'
+import { newId } from '../../db/new-id.js'
 import { sealSecret } from '../../db/seal-secret.js'
 import { deleteEndpoint } from '../../db/webhooks/delete-endpoint.js'
 import { redeliver } from '../../db/webhooks/redeliver.js'
@@ -54,6 +56,49 @@ afterEach(async () => {
 const verify = (request: ReceivedRequest | undefined, secret: string) =>
   new Webhook(secret).verify(request?.body.toString('utf8') ?? '', request?.headers as Record<string, string>)
 const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout: 20_000, interval: 25 })
+
+describe('two events of one object', () => {
+  async function twoOfOne(): Promise<[string, string]> {
+    const subject = newId('dep')
+    return database.sql.begin(async (tx) => {
+      const event = {
+        merchantId: world.merchantId,
+        type: 'deposit.status_changed',
+        subject,
+        data: {},
+      } as const
+      return [await appendEvent(tx, event), await appendEvent(tx, event)]
+    })
+  }
+  const order = () => receiver.received.map((each) => each.headers['webhook-id'])
+
+  test('arrive in their order, whichever delivery is first under way', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    const [first, second] = await twoOfOne()
+    await world.start(second, endpoint)
+    await world.start(first, endpoint)
+    await receiver.count(2)
+    expect(order()).toEqual([first, second])
+  })
+
+  test('are both attempted where the endpoint fails the first', async () => {
+    receiver.behave(answers(500))
+    const endpoint = await world.endpoint(receiver.url)
+    const [first, second] = await twoOfOne()
+    await world.start(second, endpoint)
+    await world.start(first, endpoint)
+    await receiver.count(2)
+    expect(order()).toEqual([first, second])
+  })
+
+  test('the later one is not held up for long by one that is not under way at all', async () => {
+    const endpoint = await world.endpoint(receiver.url)
+    const [first, second] = await twoOfOne()
+    await world.start(second, endpoint)
+    expect(await world.handle(second, endpoint).result()).toBe('delivered')
+    expect(await world.delivery(first, endpoint)).toMatchObject({ status: 'pending', attempts: [] })
+  })
+})
 
 describe('a delivery that the endpoint takes', () => {
   test('is one signed POST of the frozen bytes, at most 11 history events, and replays', async () => {
