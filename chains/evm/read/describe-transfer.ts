@@ -11,8 +11,9 @@ import type { ScanRules } from '../scan/scan-rules.js'
 import { feePaid } from './fee-paid.js'
 
 /**
- * Describes one transfer: its own payer and payee (a transaction may hold others), and the fee once it is mined. Where the
- * node no longer knows the transaction, the payer is left out rather than guessed.
+ * Describes one transfer: its own payer and payee (a transaction may hold others), and the fee once it is mined; what the
+ * sender of a native transfer parted with then includes it. Where the node no longer knows the transaction, the payer is left
+ * out rather than guessed.
  */
 export async function describeTransfer(
   rpc: Rpc,
@@ -38,10 +39,13 @@ export async function describeTransfer(
     { until: (value) => value.sender !== null },
   )
   const payer = await findPayer(rpc, rules, index, txid, sender, receipt)
+  const fee = receipt && feePaid(receipt)
+  // Who sends the coin itself pays the fee in it too, as the inputs of a UTXO transaction do; tokens and calls leave it aside.
+  const spent = index === 0 && fee !== null ? amount + fee : amount
   return {
-    sources: payer === null ? [] : [{ address: getAddress(payer), amount }],
+    sources: payer === null ? [] : [{ address: getAddress(payer), amount: spent }],
     destinations: [{ address: getAddress(`0x${payee}`), amount }],
-    fee: receipt && feePaid(receipt),
+    fee,
     spends: sender === null || nonce === null ? [] : [{ txid, prevTxid: sender, prevVout: nonce }],
   }
 }
