@@ -7,6 +7,7 @@ import { bindingLimits } from '../../domain/limits.js'
 import { formatAmount } from '../../domain/money.js'
 import { requiredApprovals } from '../../domain/multisig.js'
 import { type Coin, findCoin, type Network, type Networks, nativeCoin } from '../../domain/network.js'
+import type { Policy } from '../../domain/policy.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
@@ -14,6 +15,7 @@ import { postJournal } from '../ledger/post-journal.js'
 import { takeLimits } from '../limits/take-limits.js'
 import { newId } from '../new-id.js'
 import { readPolicy } from '../policy/read-policy.js'
+import { type ActiveEntry, findActiveEntry } from '../whitelist/find-active-entry.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
 import { appendStatusEvent } from './move-withdrawal.js'
 import { holders, holdJournal } from './withdrawal-journals.js'
@@ -46,7 +48,8 @@ export interface NewWithdrawal {
  *
  * @returns The new row's id.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
- * `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then nothing is stored.
+ * `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then
+ * nothing is stored.
  */
 export async function createWithdrawal(
   tx: Transaction,
@@ -70,6 +73,7 @@ export async function createWithdrawal(
   )
   requireAmount(request, estimate.feeLimit)
   const { policy } = await readPolicy(tx, request.merchantId)
+  const entry = await requireWhitelisted(tx, request, policy)
   const id = newId('withdrawal')
   const expiresAt = new Date(now.getTime() + request.expiryMs)
   const intent: Intent = {
@@ -114,7 +118,7 @@ export async function createWithdrawal(
       network: network.name,
       coin,
       userReference: request.userReference,
-      entry: null,
+      entry,
     }),
   )
   await hold(tx, {
@@ -191,6 +195,21 @@ function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit
         coin: coin.name,
       },
     },
+  )
+}
+
+/** The active entry of the destination, which the policy may demand. */
+async function requireWhitelisted(
+  tx: Transaction,
+  { merchantId, network, toAddress }: NewWithdrawal,
+  policy: Policy,
+): Promise<ActiveEntry | null> {
+  const entry = await findActiveEntry(tx, merchantId, network.name, toAddress)
+  if (entry || policy.whitelist.mode === 'off') return entry
+  throw new KeyturnError(
+    'NOT_WHITELISTED',
+    'Your policy lets withdrawals go to whitelisted addresses only; add this one with POST /whitelist/addresses and have it approved',
+    { details: { address: toAddress, network: network.name } },
   )
 }
 
