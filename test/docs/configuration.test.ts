@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { loadNetworks } from '../../config/load-networks.js'
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const page = read('docs/configuration.md')
+const rows = page.split('\n').filter((line) => line.startsWith('|'))
+
+/** Whether a row of a table has it in its first column. */
+const isListed = (name: string) => rows.some((row) => row.split('|')[1]?.includes(`\`${name}\``))
+
+function unlisted(names: Iterable<string>): string[] {
+  return [...new Set(names)].filter((name) => !isListed(name))
+}
+
+test('every variable of the environment is listed', () => {
+  const names = [...read('config/load-environment.ts').matchAll(/^ {2}(KEYTURN_[A-Z_]+):/gm)].map(
+    (match) => match[1] ?? '',
+  )
+  expect(names.length).toBeGreaterThan(20)
+  expect(unlisted(names)).toEqual([])
+})
+
+test('every variable of the networks file is listed, with its default', () => {
+  const found = [...read('config/networks.yml').matchAll(/\$\{([A-Z0-9_]+)(?::-([^}]*))?\}/g)].filter(
+    ([, name]) => name !== 'NAME',
+  )
+  expect(found.length).toBeGreaterThan(25)
+  expect(unlisted(found.map(([, name]) => name ?? ''))).toEqual([])
+  for (const [, name, fallback] of found) {
+    const row = rows.find((each) => each.split('|')[1]?.includes(`\`${name}\``))
+    const shown = fallback?.startsWith('0x') ? 'the main network' : `\`${fallback}\``
+    expect(row, name).toContain(shown)
+  }
+})
+
+test('every key of the networks file is listed', () => {
+  const source = read('config/load-networks.ts')
+  const schemas = source.slice(source.indexOf('const coin ='), source.indexOf('const file ='))
+  const keys = [...schemas.matchAll(/^\s+([a-z][a-z0-9_]*):/gm)].map((match) => match[1] ?? '')
+  // Parts of a value that has a row of its own.
+  const inside = ['contract', 'decimals', 'dust', 'fees', 'tokens']
+  const shown = keys.filter((key) => !inside.includes(key))
+  expect(shown.length).toBeGreaterThan(25)
+  const missing = shown.filter(
+    (key) => !rows.some((row) => new RegExp(`\`(fees\\.)?${key}\``).test(row.split('|')[1] ?? '')),
+  )
+  expect(missing).toEqual([])
+  for (const key of inside) expect(page).toContain(key)
+})
+
+test('the entries that docs/adding-a-network.md shows are entries that are read', async () => {
+  const shown = read('docs/adding-a-network.md')
+  const networks = await loadNetworks(undefined, { POLYGON_ENABLED: 'true' })
+  const polygon = networks.get('polygon')
+  expect(polygon?.confirmations).toBe(100)
+  expect(shown).toContain('{POLYGON_CONFIRMATIONS:-100}')
+  expect(shown).toContain(polygon?.coins[1]?.contract)
+})
