@@ -20,8 +20,9 @@ import { estimateWithdrawal } from './estimate-withdrawal.js'
 import { appendStatusEvent } from './move-withdrawal.js'
 import { holders, holdJournal } from './withdrawal-journals.js'
 
-/** What node and relay rules call dust on every address type of the Bitcoin family (P2PKH, the strictest common one). */
-const UTXO_DUST = 546n
+/** Bytes of a P2PKH output and of its spending, the costliest of the common address types: 546 at Bitcoin's dust rate of 3. */
+const DUST_BYTES = 182
+const DEFAULT_DUST_RATE = 3
 
 /** A checked request: address in the network's canonical form, amount in base units. */
 export interface NewWithdrawal {
@@ -182,7 +183,11 @@ async function requireWallet(tx: Transaction, request: NewWithdrawal): Promise<s
 }
 
 function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit: bigint): void {
-  const dust = network.family === 'utxo' && coin.dust < UTXO_DUST ? UTXO_DUST : coin.dust
+  const relayed =
+    network.family === 'utxo'
+      ? BigInt(Math.ceil(DUST_BYTES * (network.fees.dustRate ?? DEFAULT_DUST_RATE)))
+      : 0n
+  const dust = coin.dust < relayed ? relayed : coin.dust
   const least = (dust > 0n ? dust : 1n) + (feePayer === 'recipient' ? limit : 0n)
   if (amount >= least) return
   throw new KeyturnError(
