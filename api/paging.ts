@@ -18,9 +18,15 @@ export const pagingQuery = {
   limit: z.coerce.number().int().min(1).max(100).default(20),
   cursor: z
     .string()
-    .regex(/^[A-Za-z0-9_-]{1,200}$/, 'take it from next_cursor of the page before')
+    .refine(isCursor, 'take it from next_cursor of the page before')
     .optional()
     .openapi({ description: '`next_cursor` of the page before; instead of `page`.' }),
+}
+
+/** Whether it can have come from `toPage`: an id, in base64url. A mangled one would quietly show some other page. */
+function isCursor(text: string): boolean {
+  const id = Buffer.from(text, 'base64url').toString('utf8')
+  return /^[\x21-\x7e]{1,150}$/.test(id) && Buffer.from(id).toString('base64url') === text
 }
 
 export interface PagingQuery {
@@ -44,7 +50,7 @@ export function toSlice(query: PagingQuery): Slice {
   return query.cursor === undefined
     ? { before: null, offset: ((query.page ?? 1) - 1) * query.limit, take: query.limit + 1 }
     : {
-        before: Buffer.from(query.cursor, 'base64url').toString('utf8').replaceAll('\0', ''),
+        before: Buffer.from(query.cursor, 'base64url').toString('utf8'),
         offset: 0,
         take: query.limit + 1,
       }
