@@ -8,6 +8,7 @@ import { type BenchContext, openContext } from './context.js'
 import { benchDeliveries } from './deliveries.js'
 import { benchDeposits } from './deposits.js'
 import { benchEvmCatchUp } from './evm-catch-up.js'
+import { benchHistories } from './histories.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
 import { benchSigner } from './signer.js'
@@ -15,6 +16,7 @@ import { benchSigner } from './signer.js'
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   deposits: benchDeposits,
   deliveries: benchDeliveries,
+  histories: benchHistories,
   journals: benchJournals,
   'block-scan': benchBlockScan,
   'evm-catch-up': benchEvmCatchUp,
