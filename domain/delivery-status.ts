@@ -1,17 +1,10 @@
-/** The states of a webhook delivery and the only ways between them. */
+/** The states of a webhook delivery. */
 
 export const DELIVERY_STATUSES = ['pending', 'delivered', 'held', 'exhausted', 'cancelled'] as const
 
-export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
-
 /**
  * `pending` until a 2xx (`delivered`) or the window's end (`exhausted`); `held` while its endpoint is disabled;
- * (an attempt that was under way then may still deliver it); `cancelled` when its endpoint was deleted. A redelivery makes any of them `pending` again.
+ * `cancelled` when its endpoint was deleted. A redelivery makes any of them `pending` again, and an attempt that was under
+ * way when its endpoint was disabled may still end in `delivered`; the merchant's own answer decides, so nothing is final.
  */
-export const DELIVERY_TRANSITIONS: Readonly<Record<DeliveryStatus, readonly DeliveryStatus[]>> = {
-  pending: ['delivered', 'held', 'exhausted', 'cancelled'],
-  delivered: ['pending'],
-  held: ['pending', 'delivered', 'cancelled'],
-  exhausted: ['pending', 'cancelled'],
-  cancelled: [],
-}
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]

@@ -2,7 +2,7 @@
 
 import { KeyturnError } from './errors.js'
 
-export type NetworkFamily = 'utxo' | 'evm'
+type NetworkFamily = 'utxo' | 'evm'
 
 /** A native coin or token of a network. */
 export interface Coin {
