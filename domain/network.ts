@@ -2,8 +2,6 @@
 
 import { KeyturnError } from './errors.js'
 
-type NetworkFamily = 'utxo' | 'evm'
-
 /** A native coin or token of a network. */
 export interface Coin {
   /** Lower-case name used by the API, e.g. `usdt`. */
