@@ -7,6 +7,7 @@ import type { Environment } from '../config/load-environment.js'
 import type { Sql } from '../db/connect.js'
 import type { Networks } from '../domain/network.js'
 import type { IdempotentRequest } from './middleware/idempotency.js'
+import type { Geography } from './open-geography.js'
 
 /** Injected into the app and every route. */
 export interface ApiDependencies {
@@ -16,6 +17,8 @@ export interface ApiDependencies {
   /** Null where no Temporal is configured (tests); a server that is down throws on use, see `start-soon.ts`. */
   readonly temporal: { readonly workflow: WorkflowClient } | null
   readonly log: Logger
+  /** Absent where no GeoIP database is configured. */
+  readonly geography?: Geography | null
 }
 
 /** What a key may do; a key has a set of them, none implies another. */
@@ -36,6 +39,8 @@ export interface ApiVariables {
   initiator: string
   scopes: readonly string[]
   ipAllowlist: readonly string[]
+  /** Of a mutating request: the peer's or, behind trusted proxies, the client's. */
+  clientIp: string | null
   rateLimitPerMinute: number
   /** The body as sent; empty where there is none. */
   rawBody: Uint8Array

@@ -11,7 +11,9 @@ import { connect, type Sql } from '../db/connect.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { migrate } from '../db/migrate.js'
 import { createApp } from './create-app.js'
+import { followSanctions } from './follow-sanctions.js'
 import { isDatabaseDown } from './map-error.js'
+import { openGeography } from './open-geography.js'
 
 const PURGE_INTERVAL_MS = 60_000
 const DATABASE_RETRY_MS = 1_000
@@ -32,7 +34,12 @@ async function main(): Promise<void> {
   const { workflow } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
   const apiKeys = createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY)
   await apiKeys.listen()
-  const app = createApp({ sql, networks, environment, temporal: { workflow }, log }, { apiKeys })
+  const { KEYTURN_GEOIP_FILE, KEYTURN_SANCTIONS_FILE } = environment
+  const geography = KEYTURN_GEOIP_FILE === undefined ? null : await openGeography(KEYTURN_GEOIP_FILE)
+  const sanctions = KEYTURN_SANCTIONS_FILE === undefined ? null : followSanctions(sql, KEYTURN_SANCTIONS_FILE)
+  // Without its list the API must not begin to accept withdrawals.
+  if (sanctions) log.info({ addresses: await sanctions() }, 'loaded the sanctions list')
+  const app = createApp({ sql, networks, environment, temporal: { workflow }, log, geography }, { apiKeys })
 
   const server = serve(
     {
@@ -47,7 +54,14 @@ async function main(): Promise<void> {
     log.fatal({ err: error }, 'cannot listen')
     process.exit(1)
   })
-  const purging = setInterval(() => purge(sql, environment), PURGE_INTERVAL_MS)
+  const purging = setInterval(() => {
+    purge(sql, environment)
+    sanctions?.().then(
+      (addresses) => addresses !== null && log.info({ addresses }, 'loaded the sanctions list anew'),
+      (error: unknown) =>
+        log.error({ err: error }, 'the sanctions list cannot be read; the one before holds'),
+    )
+  }, PURGE_INTERVAL_MS)
 
   let stopping = false
   const stop = (signal: string): void => {

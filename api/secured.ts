@@ -8,24 +8,24 @@ import { idempotency } from './middleware/idempotency.js'
 /**
  * Spread into `createRoute`: `createRoute({ ...secured('payments'), method: 'post', path: '/addresses', … })`.
  *
- * @param scope - The scope that the API key must have, else 403 `INSUFFICIENT_SCOPE`.
+ * @param scopes - One of them the API key must have, else 403 `INSUFFICIENT_SCOPE`.
  */
-export function secured(scope: Scope) {
+export function secured(...scopes: readonly [Scope, ...Scope[]]) {
   return {
     security: [{ ApiKey: [], Timestamp: [], Nonce: [], Signature: [] }],
-    'x-scope': scope,
-    middleware: [requireScope(scope), idempotency()] as MiddlewareHandler<ApiEnv>[],
+    'x-scope': scopes.join(' or '),
+    middleware: [requireScope(...scopes), idempotency()] as MiddlewareHandler<ApiEnv>[],
   }
 }
 
-/** Lets only keys with the scope through. */
-export function requireScope(scope: Scope): MiddlewareHandler<ApiEnv> {
+/** Lets only keys with one of the scopes through. */
+export function requireScope(...scopes: readonly [Scope, ...Scope[]]): MiddlewareHandler<ApiEnv> {
   return async function requireScope(c, next) {
-    if (!c.get('scopes').includes(scope)) {
+    if (!scopes.some((scope) => c.get('scopes').includes(scope))) {
       throw new KeyturnError(
         'INSUFFICIENT_SCOPE',
-        `This API key lacks the scope "${scope}"; use a key that has it`,
-        { details: { required: scope, scopes: c.get('scopes') } },
+        `This API key lacks the scope "${scopes.join('" or "')}"; use a key that has it`,
+        { details: { required: scopes.length === 1 ? scopes[0] : scopes, scopes: c.get('scopes') } },
       )
     }
     await next()

@@ -60,6 +60,10 @@ const schema = z.object({
   KEYTURN_IDEMPOTENCY_WINDOW: duration('24h'),
   /** URL of a screening service for deposits; none means that every deposit passes. */
   KEYTURN_SCREENING_URL: z.url().optional(),
+  /** Destinations that are always held for review, one address a line. */
+  KEYTURN_SANCTIONS_FILE: z.string().optional(),
+  /** A MaxMind database (.mmdb) that says from which country a request came. */
+  KEYTURN_GEOIP_FILE: z.string().optional(),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 

@@ -25,6 +25,8 @@ export const decide = defineSignal<[Approval]>('decide')
 export const cancel = defineSignal<[{ by: string }]>('cancel')
 /** The signer has answered: stop waiting. */
 export const answered = defineSignal('answered')
+/** A person reviewed it: stop waiting. */
+const reviewed = defineSignal<[{ by: string }]>('reviewed')
 /** From the watcher: our transaction is deep enough, or its block left the chain. */
 const heightReached = defineSignal('heightReached')
 const reorged = defineSignal('reorged')
@@ -93,6 +95,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
   })
   setHandler(cancel, wake)
   setHandler(answered, wake)
+  setHandler(reviewed, wake)
   setHandler(heightReached, wake)
   setHandler(reorged, wake)
 
@@ -103,6 +106,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: row.stage }])
       course.shown = row.stage
       course.shownAt = Date.now()
+      course.counted = 0
       // Building anew for a signer that is away is no news: its waits stay long.
       if (row.stage !== 'building' && row.stage !== 'pending_signature') course.waits = 0
     }
@@ -111,7 +115,11 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
       return { stage: row.stage, transactionHash: row.transactionHash }
     }
     // Decisions live in signals, so not while they are counted; everything later is in the row.
-    if (workflowInfo().continueAsNewSuggested && row.stage !== 'pending_approval') {
+    if (
+      workflowInfo().continueAsNewSuggested &&
+      row.stage !== 'pending_review' &&
+      row.stage !== 'pending_approval'
+    ) {
       await continueAsNew<typeof withdrawal>(input)
     }
     await step(course, row, seen)
@@ -131,6 +139,7 @@ async function step(course: Course, row: WithdrawalSnapshot, seen: number): Prom
     case 'requested':
       return core.admitWithdrawal(course.input.id)
     case 'pending_review':
+      return awaitReview(course, row, seen)
     case 'pending_approval':
       return awaitDecision(course, row, seen)
     case 'approved':
@@ -153,6 +162,20 @@ async function step(course: Course, row: WithdrawalSnapshot, seen: number): Prom
     default:
       assertNever(row.stage)
   }
+}
+
+async function awaitReview(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
+  const { input, approvals } = course
+  const intent = { hash: input.intentHash, initiator: input.initiator }
+  if (tallyApprovals(approvals, intent) === 'rejected' && approvals.length > course.counted) {
+    course.counted = approvals.length
+    return core.decideWithdrawal(input.id)
+  }
+  if (isOver(input)) return core.expireWithdrawal(input.id)
+  const text = `Waiting for a manual review, because ${row.reviewReason}; expires ${minute(input.expiresAt)}`
+  show(course, text)
+  // The review is in the row: should its signal be lost, a look now and then finds it.
+  await sleepUntilSignal(course, seen, Math.min(LONGEST_LOOK_MS, untilExpiry(input)), text)
 }
 
 async function awaitDecision(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {

@@ -21,6 +21,7 @@ export function allowIp(trustedProxies: readonly string[]): MiddlewareHandler<Ap
   return async function allowIp(c, next) {
     if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
       const address = clientAddress(c, proxies)
+      c.set('clientIp', address?.toString() ?? null)
       if (!address || !isInside(address, rangesOf(c.get('ipAllowlist')))) {
         const shown = address?.toString() ?? 'unknown'
         throw new KeyturnError(

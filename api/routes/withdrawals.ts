@@ -11,10 +11,12 @@ import {
   toWithdrawalView,
   type WithdrawalView,
 } from '../../db/withdrawals/read-withdrawal-view.js'
+import { reviewWithdrawal } from '../../db/withdrawals/review-withdrawal.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, nativeCoin } from '../../domain/network.js'
+import { RISK_FACTORS } from '../../domain/policy.js'
 import { PRIORITIES, PRIORITY_LEVEL } from '../../domain/withdrawal-fee.js'
 import { WITHDRAWAL_STAGES } from '../../domain/withdrawal-stage.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
@@ -88,7 +90,26 @@ export const withdrawalView = z
       .array(z.string())
       .openapi({ description: 'Roles of which at least one must be among those who approve.' }),
     intent_hash: z.string(),
-    risk: z.object({ score: z.number() }).nullable(),
+    risk: z
+      .object({
+        score: z.number().openapi({ description: '0 to 100.' }),
+        threshold: z.number().openapi({ description: 'Above it a person reviews, unless whitelisted.' }),
+        sanctioned: z.boolean(),
+        factors: z.array(
+          z.object({ name: z.enum(RISK_FACTORS), score: z.number(), weight: z.number(), reason: z.string() }),
+        ),
+      })
+      .nullable(),
+    review: z
+      .object({
+        required: z.boolean(),
+        decision: z.enum(['approve', 'reject']).optional(),
+        reviewer: z.string().optional(),
+        reason: z.string().optional(),
+        at: z.string().optional(),
+      })
+      .nullable()
+      .openapi({ description: 'Null where nobody has to look at it before the approvals.' }),
     failure: z.object({ code: z.string(), message: z.string() }).nullable(),
     waiting: z
       .object({ code: z.string(), message: z.string(), since: z.string() })
@@ -196,6 +217,30 @@ const cancel = createRoute({
   responses: { 200: answer(withdrawalView, 'Cancelled') },
 })
 
+const review = createRoute({
+  ...secured('admin', 'approvals'),
+  method: 'post',
+  path: '/withdrawals/{id}/review',
+  summary: 'Decides about a withdrawal that looked risky; approvals are needed all the same',
+  description: 'By a person with the scope `admin` or the role `reviewer`, who did not ask for it.',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            decision: z.enum(['approve', 'reject']),
+            reason: z.string().min(1).max(1_000),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: answer(withdrawalView, 'Decided') },
+})
+
 const estimateView = z
   .object({
     network: z.string(),
@@ -279,6 +324,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         metadata: body.metadata,
         initiator: c.get('initiator'),
         actor: c.get('actor'),
+        ...origin(dependencies, c.get('clientIp')),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
       })
       const view = await readWithdrawalView(tx, networks, id)
@@ -327,6 +373,27 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     return c.json(mutable(success(await viewOf(sql, dependencies, c.get('merchantId'), id))), 200)
   })
 
+  app.openapi(review, async (c) => {
+    const { id } = c.req.valid('param')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      await reviewWithdrawal(tx, networks, {
+        merchantId,
+        id,
+        personId: c.get('personId'),
+        admin: c.get('scopes').includes('admin'),
+        ...c.req.valid('json'),
+        actor,
+      })
+      const view = await readWithdrawalView(tx, networks, id, merchantId)
+      if (!view) throw notFound('withdrawal', id)
+      return keepAnswer(c, tx, 200, success(view))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+
   app.openapi(estimate, async (c) => {
     const body = c.req.valid('json')
     const network = findNetwork(networks, body.network)
@@ -369,6 +436,11 @@ async function viewOf(
   const view = await readWithdrawalView(sql, networks, id, merchantId)
   if (!view) throw notFound('withdrawal', id)
   return view
+}
+
+/** Nothing, where no database is configured. */
+function origin({ geography }: ApiDependencies, ip: string | null): { country?: string | null } {
+  return geography ? { country: ip === null ? null : geography.country(ip) } : {}
 }
 
 function positive(units: bigint): bigint {

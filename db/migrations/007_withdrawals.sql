@@ -31,6 +31,14 @@ CREATE TABLE withdrawals (
   initiator              text NOT NULL,
   -- {count, signers: [{id, role}], roles}: what the policy asked for when it was made.
   approval_requirement   jsonb NOT NULL DEFAULT '{"count": 2, "signers": [], "roles": []}',
+  -- The assessment when it was made, whether a person must look at it, and what that person decided.
+  risk                   jsonb,
+  review_required        boolean NOT NULL DEFAULT false,
+  review                 jsonb,
+  -- Where it was asked for, ISO 3166-1 alpha-2; null when nobody knows.
+  origin_country         text,
+  -- The active whitelist entry of the destination, where there was one.
+  whitelist_entry_id     text,
   metadata               jsonb NOT NULL DEFAULT '{}',
   required_confirmations integer NOT NULL,
   confirmations          integer NOT NULL DEFAULT 0,

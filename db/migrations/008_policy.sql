@@ -53,3 +53,7 @@ CREATE TABLE whitelist_entries (
   closed_at     timestamptz
 );
 CREATE UNIQUE INDEX whitelist_entries_living ON whitelist_entries (merchant_id, network, address) WHERE closed_at IS NULL;
+
+-- Destinations that are always held for review, as the operator's file has them (`domain/sanction-key.ts`).
+CREATE TABLE sanctioned_addresses (address text PRIMARY KEY);
+CREATE INDEX withdrawals_destination ON withdrawals (merchant_id, network, to_address);

@@ -8,6 +8,7 @@ import { formatAmount } from '../../domain/money.js'
 import { requiredApprovals } from '../../domain/multisig.js'
 import { type Coin, findCoin, type Network, type Networks, nativeCoin } from '../../domain/network.js'
 import type { Policy } from '../../domain/policy.js'
+import { assessRisk, needsReview } from '../../domain/risk.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
@@ -15,6 +16,7 @@ import { postJournal } from '../ledger/post-journal.js'
 import { takeLimits } from '../limits/take-limits.js'
 import { newId } from '../new-id.js'
 import { readPolicy } from '../policy/read-policy.js'
+import { readRiskFacts } from '../risk/read-risk-facts.js'
 import { type ActiveEntry, findActiveEntry } from '../whitelist/find-active-entry.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
 import { appendStatusEvent } from './move-withdrawal.js'
@@ -40,6 +42,8 @@ export interface NewWithdrawal {
   /** Person's or API key's id, and the audit log's actor. */
   readonly initiator: string
   readonly actor: string
+  /** Where it was asked for, ISO 3166-1 alpha-2; null: nobody knows; left out: nothing is configured that could. */
+  readonly country?: string | null
   /** How long it may wait until it is signed, in milliseconds. */
   readonly expiryMs: number
 }
@@ -75,6 +79,16 @@ export async function createWithdrawal(
   requireAmount(request, estimate.feeLimit)
   const { policy } = await readPolicy(tx, request.merchantId)
   const entry = await requireWhitelisted(tx, request, policy)
+  const risk = assessRisk(
+    await readRiskFacts(tx, {
+      ...request,
+      network: network.name,
+      whitelisted: entry !== null,
+      country: request.country,
+      at: now,
+    }),
+    policy.risk,
+  )
   const id = newId('withdrawal')
   const expiresAt = new Date(now.getTime() + request.expiryMs)
   const intent: Intent = {
@@ -98,14 +112,15 @@ export async function createWithdrawal(
     INSERT INTO withdrawals (
       id, merchant_id, external_id, user_reference, network, coin, amount, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator,
-      approval_requirement, metadata,
+      approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata,
       required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
     VALUES (
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
       ${amount.toString()}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress}, ${request.feePayer},
       ${request.priority}, ${feeCoin.name}, ${estimate.fee.toString()}, ${estimate.feeLimit.toString()}, 'requested',
       ${tx.json(intent as never)}, ${hash}, ${request.initiator},
-      ${tx.json(requirement as never)}, ${tx.json(request.metadata as never)},
+      ${tx.json(requirement as never)}, ${tx.json(risk as never)}, ${needsReview(risk, entry !== null)},
+      ${request.country ?? null}, ${entry?.id ?? null}, ${tx.json(request.metadata as never)},
       ${confirmationsUnder(policy.confirmation_tiers, network, coin.name, amount)},
       ${tx.json([{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }] as never)},
       ${estimate.confirmedAt}, ${expiresAt}, ${now}, ${now})
@@ -140,6 +155,7 @@ export async function createWithdrawal(
       user_reference: request.userReference,
       priority: request.priority,
       approval_requirement: requirement,
+      risk,
     },
   })
   return id

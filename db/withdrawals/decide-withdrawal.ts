@@ -8,12 +8,13 @@ import { closeUnpaid } from './close-unpaid.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { lockWithdrawal } from './withdrawal-row.js'
 
-/** Requested → waiting for approvals. Every check was made when it was accepted. */
+/** Requested → waiting for a review or for approvals. Every check was made when it was accepted. */
 export async function admitWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'requested') return
-    await moveWithdrawal(tx, networks, row, { to: 'pending_approval', actor: 'system:withdrawal' })
+    const to = row.review_required ? 'pending_review' : 'pending_approval'
+    await moveWithdrawal(tx, networks, row, { to, actor: 'system:withdrawal' })
   })
 }
 
@@ -24,13 +25,14 @@ export async function admitWithdrawal(sql: Sql, networks: Networks, id: string):
 export async function decideWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (row.stage !== 'pending_approval') return
+    // Whoever waits for a review may be rejected, but not approved.
+    if (row.stage !== 'pending_approval' && row.stage !== 'pending_review') return
     const approvals = await tx<(Approval & { reason: string | null })[]>`
       SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
       WHERE subject_id = ${id} ORDER BY id`
     const intent = { hash: row.intent_hash, initiator: row.initiator }
     const tally = tallyApprovals([...approvals], intent, row.approval_requirement)
-    if (tally === 'waiting') return
+    if (tally === 'waiting' || (tally === 'approved' && row.stage === 'pending_review')) return
     const persons = approvals.map((approval) => approval.person_id)
     if (tally === 'approved') {
       await moveWithdrawal(tx, networks, row, {

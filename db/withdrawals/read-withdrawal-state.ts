@@ -1,6 +1,7 @@
 /** What the workflow of a withdrawal needs to know of its row. */
 
 import type { Requirement } from '../../domain/approval.js'
+import type { RiskAssessment } from '../../domain/risk.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
 import type { Waiting } from './withdrawal-row.js'
@@ -13,6 +14,8 @@ export interface WithdrawalState {
   readonly transactionHash: string | null
   readonly requiredConfirmations: number
   readonly approvalRequirement: Requirement
+  /** Why a person must look at it, while one must. */
+  readonly reviewReason: string | null
 }
 
 /** Reads the state. @throws when the withdrawal is unknown. */
@@ -25,9 +28,11 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
       transaction_hash: string | null
       required_confirmations: number
       approval_requirement: Requirement
+      risk: RiskAssessment | null
     }[]
   >`
-    SELECT stage, waiting, failure_message, transaction_hash, required_confirmations, approval_requirement
+    SELECT stage, waiting, failure_message, transaction_hash, required_confirmations, approval_requirement,
+           risk
     FROM withdrawals WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return {
@@ -37,5 +42,12 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
     transactionHash: row.transaction_hash,
     requiredConfirmations: row.required_confirmations,
     approvalRequirement: row.approval_requirement,
+    reviewReason: row.stage === 'pending_review' ? reasonOf(row.risk) : null,
   }
+}
+
+function reasonOf(risk: RiskAssessment | null): string {
+  if (risk === null) return 'it was asked for'
+  if (risk.sanctioned) return 'the destination is on the sanctions list'
+  return `its risk is ${risk.score}, above ${risk.threshold}`
 }

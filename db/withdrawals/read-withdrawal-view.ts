@@ -3,13 +3,14 @@
 import type { WithdrawalStatusChanged } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import type { RiskAssessment } from '../../domain/risk.js'
 import {
   WITHDRAWAL_STATUS,
   type WithdrawalStage,
   type WithdrawalStatus,
 } from '../../domain/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
-import type { Waiting, WithdrawalHistoryEntry, WithdrawalRow } from './withdrawal-row.js'
+import type { ReviewDecision, Waiting, WithdrawalHistoryEntry, WithdrawalRow } from './withdrawal-row.js'
 
 /** An approval as an answer shows it. */
 export interface ApprovalView {
@@ -50,7 +51,8 @@ export interface WithdrawalView {
   /** Roles of which at least one must approve. */
   readonly required_roles: readonly string[]
   readonly intent_hash: string
-  readonly risk: { readonly score: number } | null
+  readonly risk: RiskAssessment | null
+  readonly review: (Partial<ReviewDecision> & { readonly required: boolean }) | null
   readonly failure: { readonly code: string; readonly message: string } | null
   readonly waiting: Waiting | null
   readonly transaction_hash: string | null
@@ -131,7 +133,8 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
     required_signers: row.approval_requirement.signers.map((signer) => signer.id),
     required_roles: row.approval_requirement.roles,
     intent_hash: row.intent_hash,
-    risk: null,
+    risk: row.risk,
+    review: row.review_required ? { required: true, ...row.review } : null,
     failure:
       row.failure_code === null ? null : { code: row.failure_code, message: row.failure_message ?? '' },
     waiting: row.waiting,

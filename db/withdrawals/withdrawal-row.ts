@@ -2,6 +2,7 @@
 
 import type { Requirement } from '../../domain/approval.js'
 import type { Intent } from '../../domain/intent.js'
+import type { RiskAssessment } from '../../domain/risk.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
 import type { Transaction } from '../connect.js'
 
@@ -21,6 +22,16 @@ export interface Waiting {
   readonly message: string
   /** ISO 8601 UTC of when it began to wait for this. */
   readonly since: string
+}
+
+/** A person's decision about a risky withdrawal. */
+export interface ReviewDecision {
+  readonly decision: 'approve' | 'reject'
+  /** Person's id. */
+  readonly reviewer: string
+  readonly reason: string
+  /** ISO 8601 UTC. */
+  readonly at: string
 }
 
 /** Amounts in base units. */
@@ -50,6 +61,9 @@ export interface WithdrawalRow {
   readonly initiator: string
   /** What the policy asked for when the withdrawal was made. */
   readonly approval_requirement: Requirement
+  readonly risk: RiskAssessment | null
+  readonly review_required: boolean
+  readonly review: ReviewDecision | null
   readonly metadata: Readonly<Record<string, unknown>>
   readonly required_confirmations: number
   readonly confirmations: number

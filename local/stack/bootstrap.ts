@@ -57,6 +57,8 @@ export async function bootstrap(
     const id = await createApprover(sql, {
       merchantId,
       personId,
+      // Whoever approves here may also review what looks risky.
+      role: 'reviewer',
       ed25519PublicKey: publicKey.export({ type: 'spki', format: 'der' }).subarray(-RAW_KEY_BYTES),
     })
     const key = await createApiKey(sql, state.master_key, {

@@ -58,7 +58,7 @@ test('an accepted withdrawal is answered as the guide shows it, held, told of an
     metadata: { customer_id: 'cust_789', order_id: 'order_456' },
     approvals: [],
     required_approvals: 2,
-    risk: null,
+    review: null,
     failure: null,
     transaction_hash: null,
     block_number: null,
