@@ -26,7 +26,7 @@ export interface ConnectOptions {
  * @param url - `postgres://user:password@host:port/database`.
  */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
-  return postgres(url, {
+  const sql = postgres(url, {
     max: options.max ?? 10,
     onnotice: () => {},
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
@@ -42,5 +42,9 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
         parse: (text: string) => BigInt(text),
       },
     },
-  }) as unknown as Sql
+  })
+  // Without it a transaction that lost its connection goes on beside the one that takes its place.
+  if (!('endsLostTransactions' in sql))
+    throw new Error('The PostgreSQL driver is not patched: run node local/patch-postgres.mjs')
+  return sql as unknown as Sql
 }

@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
+import { patchPostgres } from './patch-postgres.mjs'
 
 /** Checks Node and runs `npm ci` where packages are missing or older than the lock file; ends the process when that fails. */
 export function install() {
@@ -12,7 +13,14 @@ export function install() {
   }
   // npm writes this file at the end of an installation, so an older one means an unfinished or outdated one.
   const installed = 'node_modules/.package-lock.json'
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs) return
+  const upToDate =
+    existsSync(installed) && statSync(installed).mtimeMs >= statSync('package-lock.json').mtimeMs
+  if (!upToDate) installPackages()
+  // Also where scripts of packages are switched off.
+  patchPostgres()
+}
+
+function installPackages() {
   console.log('Installing packages (npm ci) …')
   const { status } = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], { stdio: 'inherit' })
   if (status === 0) return

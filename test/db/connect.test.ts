@@ -1,0 +1,148 @@
+import { createServer, connect as dial, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { connect, type Sql } from '../../db/connect.js'
+import { freshDatabase, type TestDatabase } from '../support/database.js'
+
+/** A server that ends in order closes its connections; one whose machine dies has them reset. */
+const WAYS = ['closed', 'reset'] as const
+type Way = (typeof WAYS)[number]
+
+let database: TestDatabase
+let server: Server
+let url: string
+const open = new Set<Socket>()
+const pools: Sql[] = []
+
+beforeAll(async () => {
+  database = await freshDatabase()
+  const target = new URL(database.url)
+  const [port, host] = [Number(target.port), target.hostname]
+  server = createServer((client) => {
+    const upstream = dial(port, host)
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      open.add(socket)
+      socket.on('error', () => {})
+      socket.on('close', () => {
+        open.delete(socket)
+        other.destroy()
+      })
+      socket.pipe(other)
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  target.port = String(typeof address === 'object' ? address?.port : 0)
+  url = target.href
+  await database.sql`CREATE TABLE pairs (pair integer, half text, PRIMARY KEY (pair, half))`
+})
+beforeEach(() => database.sql`TRUNCATE pairs`)
+afterAll(async () => {
+  await Promise.all(pools.map((pool) => pool.end({ timeout: 1 })))
+  server?.close()
+  await database?.drop()
+})
+
+function pool(max: number): Sql {
+  const sql = connect(url, { max })
+  pools.push(sql)
+  return sql
+}
+
+function cutAll(way: Way): void {
+  for (const socket of [...open]) {
+    if (way === 'reset') socket.resetAndDestroy()
+    else socket.destroy()
+  }
+}
+
+test.each(WAYS)('a transaction whose connection is %s under it writes nothing afterwards', async (way) => {
+  const sql = pool(1)
+  let after: unknown
+  const transaction = sql.begin(async (tx) => {
+    await tx`INSERT INTO pairs VALUES (1, 'first')`
+    cutAll(way)
+    // Busy with something else, while the pool opens the connection again for somebody else.
+    await sleep(500)
+    after = await tx`INSERT INTO pairs VALUES (1, 'second')`.catch((error: unknown) => error)
+  })
+  await expect(transaction).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+  await expect.poll(() => sql`SELECT 1`.then(() => 'answers', String)).toBe('answers')
+  await expect.poll(() => after).toMatchObject({ code: 'CONNECTION_CLOSED' })
+  expect(await database.sql`SELECT * FROM pairs`).toEqual([])
+})
+
+test.each(WAYS)(
+  'a pool whose connections are %s in the middle of queries answers the next ones',
+  async (way) => {
+    const sql = pool(3)
+    const cut = Array.from({ length: 3 }, () =>
+      sql.begin((tx) => Promise.all([tx`SELECT pg_sleep(5)`, tx`SELECT 1`, tx`SELECT 2`])),
+    )
+    setTimeout(() => cutAll(way), 300)
+    await Promise.all(cut.map((each) => each.then(() => expect.unreachable(), expectLoss)))
+    const numbers = Array.from({ length: 60 }, (_, index) => index)
+    const answers = numbers.map(async (number) => {
+      const [row] = await sql<{ number: number }[]>`SELECT ${number}::int AS number`
+      return row?.number
+    })
+    expect(await Promise.all(answers)).toEqual(numbers)
+  },
+)
+
+test('cut again and again, each query gets its own answer and each transaction is whole or nothing', async () => {
+  const sql = pool(5)
+  const until = Date.now() + 4_000
+  let pair = 0
+  let answered = 0
+  const transact = async () => {
+    while (Date.now() < until) {
+      const mine = ++pair
+      await sql
+        .begin(async (tx) => {
+          await tx`INSERT INTO pairs VALUES (${mine}, 'first')`
+          if (mine % 3 === 0) await sleep(mine % 40)
+          await Promise.all([tx`SELECT 1`, tx`INSERT INTO pairs VALUES (${mine}, 'second')`])
+        })
+        .catch(expectLoss)
+    }
+  }
+  const ask = async (number: number) => {
+    for (let round = 0; Date.now() < until; round++) {
+      const wanted = number * 1_000_000 + round
+      await sql<{ number: number }[]>`SELECT ${wanted}::int AS number`.then(([row]) => {
+        answered += 1
+        expect(row?.number).toBe(wanted)
+      }, expectLoss)
+    }
+  }
+  const cut = async () => {
+    for (let cuts = 0; Date.now() < until; cuts++) {
+      await sleep(100)
+      // One after the other, so that some always work.
+      const socket = [...open][cuts % Math.max(open.size, 1)]
+      if (cuts % 2 === 0) socket?.resetAndDestroy()
+      else socket?.destroy()
+    }
+  }
+  await Promise.all([
+    ...Array.from({ length: 12 }, transact),
+    ...Array.from({ length: 12 }, (_, number) => ask(number)),
+    cut(),
+  ])
+  expect(answered).toBeGreaterThan(100)
+  expect(await database.sql`SELECT pair FROM pairs GROUP BY pair HAVING count(*) <> 2`).toEqual([])
+  const [whole] = await database.sql<
+    { count: number }[]
+  >`SELECT count(DISTINCT pair)::int AS count FROM pairs`
+  expect(whole?.count).toBeGreaterThan(10)
+}, 30_000)
+
+function expectLoss(error: unknown): void {
+  expect(['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE', 'ECONNREFUSED']).toContain(
+    (error as { code?: unknown }).code,
+  )
+}
