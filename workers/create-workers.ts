@@ -49,14 +49,15 @@ export interface CreatedWorkers {
  * Workflow tasks run in one thread, so few slots are enough and more pollers only help until the server is busy; a cached
  * workflow takes about 1 MB, and one that is not cached is replayed from its short history.
  */
-const WORKFLOW_OPTIONS = {
+export const WORKFLOW_OPTIONS = {
   maxConcurrentWorkflowTaskExecutions: 40,
   maxCachedWorkflows: 500,
   workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 20 },
 } as const
-const ACTIVITY_POLLERS = { type: 'autoscaling', initial: 5, maximum: 20 } as const
+/** As for workflow tasks: more pollers only help until the server is busy. */
+export const ACTIVITY_POLLERS = { type: 'autoscaling', initial: 5, maximum: 20 } as const
 /** Local activities are Postgres transactions: more at once than connections only wait. */
-const LOCAL_ACTIVITIES = 50
+export const LOCAL_ACTIVITIES = 50
 /** Watchers and withdrawals that wait for their signer hold a slot each without doing much. */
 const CHAIN_ACTIVITIES = 500
 

@@ -1,8 +1,6 @@
 /** A chain of a test's own with contracts that move value in every way, and an adapter on it. */
 
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { type Abi, type Address, encodeFunctionData, getContractAddress, type Hex } from 'viem'
+import { type Address, encodeFunctionData, getContractAddress, type Hex } from 'viem'
 import type { EvmAdapter, Transfer } from '../../../chains/adapter.js'
 import { createEvmAdapter } from '../../../chains/evm/create-evm-adapter.js'
 import type { RpcOptions } from '../../../chains/evm/rpc/create-rpc.js'
@@ -10,14 +8,10 @@ import { parseNetworks } from '../../../config/load-networks.js'
 import type { EvmNetwork } from '../../../domain/network.js'
 import { type TestAnvil, testAnvil } from '../../support/anvil.js'
 import { type TestUsdt, testUsdt } from '../../support/usdt.js'
+import { type Contract, compileLab } from './compile-lab.js'
 
 /** Anvil's account 0. */
 export const FAUCET: Address = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
-
-interface Contract {
-  readonly abi: Abi
-  readonly bytecode: Hex
-}
 
 /** An EVM network on a node. */
 export function evmNetwork(
@@ -136,29 +130,6 @@ export async function startLab(): Promise<Lab> {
 export function shortly(transfers: readonly Transfer[]): string[] {
   return transfers.map(
     ({ txid, index, payee, coin, amount }) => `${txid} ${index} 0x${payee} ${coin} ${amount}`,
-  )
-}
-
-function compileLab(): Record<string, Contract> {
-  const solc = createRequire(import.meta.url)('solc') as { compile(input: string): string }
-  const output = JSON.parse(
-    solc.compile(
-      JSON.stringify({
-        language: 'Solidity',
-        sources: {
-          'TransferLab.sol': { content: readFileSync(new URL('./TransferLab.sol', import.meta.url), 'utf8') },
-        },
-        settings: { outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
-      }),
-    ),
-  )
-  const contracts = output.contracts?.['TransferLab.sol']
-  if (!contracts) throw new Error(JSON.stringify(output.errors))
-  return Object.fromEntries(
-    Object.entries(contracts).map(([name, each]) => {
-      const { abi, evm } = each as { abi: Abi; evm: { bytecode: { object: string } } }
-      return [name, { abi, bytecode: `0x${evm.bytecode.object}` as Hex }]
-    }),
   )
 }
 
