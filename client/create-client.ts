@@ -1,11 +1,13 @@
 /** The TypeScript client for merchants: signed, typed, safe to retry, and suspicious of addresses. */
 
 import type { EventEnvelope } from '../domain/event.js'
-import type { Intent } from '../domain/intent.js'
+import type { Intent, PolicyIntent, WhitelistIntent } from '../domain/intent.js'
+import type { PolicyUpdate } from '../domain/policy.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
 import { createSender, type Pagination, type Request, type SenderOptions } from './send-request.js'
 import type {
   Address,
+  Approval,
   ApprovalDecision,
   AuditEntry,
   Balance,
@@ -15,11 +17,17 @@ import type {
   NetworkStatus,
   NewAddress,
   NewWebhookEndpoint,
+  NewWhitelistEntry,
   NewWithdrawal,
   Paging,
+  PolicyChange,
+  PolicyVersion,
+  ReviewDecision,
   Wallet,
   WebhookDelivery,
   WebhookEndpoint,
+  WhitelistEntry,
+  WhitelistFilter,
   Withdrawal,
   WithdrawalFilter,
 } from './types.js'
@@ -65,6 +73,18 @@ export function createClient(options: ClientOptions) {
   const key = (sent: Sent | undefined) =>
     sent?.idempotencyKey === undefined ? {} : { idempotencyKey: sent.idempotencyKey }
 
+  const approvable = <T>(path: string) => ({
+    /** What approvers sign. */
+    intent: (id: string) =>
+      one<{ readonly intent: T; readonly intent_hash: string }>({
+        method: 'GET',
+        path: at(path, id, '/intent'),
+      }),
+    /** With an approver's own key. */
+    decide: (id: string, decision: ApprovalDecision, sent?: Sent) =>
+      one<Approval>({ method: 'POST', path: at(path, id, '/approvals'), body: decision, ...key(sent) }),
+  })
+
   return {
     /** For what has no method of its own. */
     request: send,
@@ -108,20 +128,38 @@ export function createClient(options: ClientOptions) {
       list: (filter?: WithdrawalFilter) => page<Withdrawal>('/withdrawals', filter),
       /** Only while it is pending. */
       cancel: (id: string) => one<Withdrawal>({ method: 'DELETE', path: at('/withdrawals', id) }),
-      /** What approvers sign. */
-      intent: (id: string) =>
-        one<{ readonly intent: Intent; readonly intent_hash: string }>({
-          method: 'GET',
-          path: at('/withdrawals', id, '/intent'),
-        }),
-      /** With an approver's own key. */
-      decide: (id: string, decision: ApprovalDecision, sent?: Sent) =>
+      /** With the key of a person who may review and did not ask for it. */
+      review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         one<Withdrawal>({
           method: 'POST',
-          path: at('/withdrawals', id, '/approvals'),
+          path: at('/withdrawals', id, '/review'),
           body: decision,
           ...key(sent),
         }),
+      ...approvable<Intent>('/withdrawals'),
+    },
+
+    policy: {
+      get: () => one<PolicyVersion>({ method: 'GET', path: '/policy' }),
+      /** Asks for a change; what tightens holds once two others approved it, what loosens after the cool-down. */
+      update: (update: PolicyUpdate) => one<PolicyChange>({ method: 'PUT', path: '/policy', body: update }),
+      changes: {
+        get: (id: string) => one<PolicyChange>({ method: 'GET', path: at('/policy/changes', id) }),
+        list: (paging?: Paging) => page<PolicyChange>('/policy/changes', paging),
+        /** Takes back what does not hold yet. */
+        revoke: (id: string) => one<PolicyChange>({ method: 'DELETE', path: at('/policy/changes', id) }),
+        ...approvable<PolicyIntent>('/policy/changes'),
+      },
+    },
+
+    whitelist: {
+      create: (entry: NewWhitelistEntry, sent?: Sent) =>
+        one<WhitelistEntry>({ method: 'POST', path: '/whitelist/addresses', body: entry, ...key(sent) }),
+      get: (id: string) => one<WhitelistEntry>({ method: 'GET', path: at('/whitelist/addresses', id) }),
+      list: (filter?: WhitelistFilter) => page<WhitelistEntry>('/whitelist/addresses', filter),
+      /** At once. */
+      remove: (id: string) => one<WhitelistEntry>({ method: 'DELETE', path: at('/whitelist/addresses', id) }),
+      ...approvable<WhitelistIntent>('/whitelist/addresses'),
     },
 
     webhookEndpoints: {

@@ -1,8 +1,12 @@
 /** What the API takes and answers, for callers; amounts are decimal strings in whole coins, times ISO 8601 UTC. */
 
+import type { ControlChangeState } from '../domain/control-change.js'
 import type { DeliveryStatus } from '../domain/delivery-status.js'
 import type { DepositStatus } from '../domain/deposit-status.js'
 import type { DepositView, EventType } from '../domain/event.js'
+import type { Policy } from '../domain/policy.js'
+import type { PolicyEdit } from '../domain/policy-change.js'
+import type { RiskAssessment } from '../domain/risk.js'
 import type { WithdrawalStage, WithdrawalStatus } from '../domain/withdrawal-stage.js'
 
 /** `page`+`limit` or `cursor`+`limit`; newest first. */
@@ -136,7 +140,10 @@ export interface Withdrawal {
     readonly decision: 'approve' | 'reject'
     readonly signed_at: string
   }[]
+  readonly required_approvals: number
   readonly intent_hash: string
+  readonly risk: RiskAssessment | null
+  readonly review: ({ readonly required: boolean } & Partial<ReviewDecision>) | null
   readonly failure: { readonly code: string; readonly message: string } | null
   readonly transaction_hash: string | null
   readonly confirmations: number
@@ -154,6 +161,19 @@ export interface WithdrawalFilter extends Paging, DateRange {
   readonly external_id?: string
 }
 
+/** A stored decision. */
+export interface Approval {
+  readonly id: string
+  readonly subject_id: string
+  readonly approver_id: string
+  readonly person_id: string
+  readonly decision: 'approve' | 'reject'
+  readonly intent_hash: string
+  readonly signed_at: string
+  readonly signature: string
+  readonly created_at: string
+}
+
 /** A decision as an approver's own key sends it. */
 export interface ApprovalDecision {
   readonly decision: 'approve' | 'reject'
@@ -162,6 +182,60 @@ export interface ApprovalDecision {
   /** Base64 Ed25519. */
   readonly signature: string
   readonly reason?: string
+}
+
+/** Who decided about a withdrawal that looked risky is another person than who asked for it. */
+export interface ReviewDecision {
+  readonly decision: 'approve' | 'reject'
+  readonly reason: string
+}
+
+export interface PolicyVersion extends Policy {
+  /** 0 until the first change holds. */
+  readonly version: number
+  readonly effective_at: string | null
+  readonly pending_changes: readonly string[]
+}
+
+/** What changes a merchant's controls: two approvals, then the cool-down for what loosens. */
+interface ControlChange {
+  readonly id: string
+  /** When all of it holds; until it is approved, the earliest that this can be. */
+  readonly effective_at: string
+  readonly intent_hash: string
+  readonly required_approvals: number
+  readonly approvals: Withdrawal['approvals']
+  readonly initiator: string
+  readonly expires_at: string
+  readonly created_at: string
+}
+
+export interface PolicyChange extends ControlChange {
+  readonly state: ControlChangeState
+  readonly changes: readonly PolicyEdit[]
+}
+
+export interface NewWhitelistEntry {
+  readonly address: string
+  readonly network: string
+  readonly label: string
+  readonly daily_limit?: string
+  readonly monthly_limit?: string
+}
+
+export interface WhitelistEntry extends ControlChange {
+  readonly address: string
+  readonly network: string
+  readonly label: string
+  readonly daily_limit: string | null
+  readonly monthly_limit: string | null
+  readonly status: 'pending_approval' | 'cooling_down' | 'active' | 'rejected' | 'expired' | 'removed'
+}
+
+export interface WhitelistFilter extends Paging {
+  readonly network?: string
+  readonly address?: string
+  readonly status?: WhitelistEntry['status']
 }
 
 export interface NewWebhookEndpoint {

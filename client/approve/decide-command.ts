@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises'
 import type { Decision } from '../../domain/approval.js'
 import { callApi } from './call-api.js'
 import { readCredentials } from './credentials.js'
-import { describeIntent } from './describe-intent.js'
+import { describeIntent, subjectOf } from './describe-intent.js'
 import { Failure } from './failure.js'
 import { fetchIntent } from './fetch-intent.js'
 import { readOptions } from './options.js'
@@ -31,7 +31,7 @@ export async function decideCommand(decision: Decision, args: readonly string[])
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ decision, intent_hash: hash, answer }, null, 2)}\n`
-      : `Signed and sent: ${decision} ${intent.withdrawal}\n`,
+      : `Signed and sent: ${decision} ${subjectOf(intent)}\n`,
   )
 }
 

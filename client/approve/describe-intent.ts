@@ -1,16 +1,83 @@
 /** An intent in words and whole coins, from the very fields that are hashed. */
 
-import type { Intent } from '../../domain/intent.js'
+import { assertNever } from '../../domain/assert-never.js'
+import type { AnyIntent, Intent, PolicyIntent, WhitelistIntent } from '../../domain/intent.js'
 import { formatAmount } from '../../domain/money.js'
 
 /** Decimals of networks' own coins by CAIP-2 namespace; fee limits are in them. */
 const NATIVE_DECIMALS: Readonly<Record<string, number>> = { eip155: 18, bip122: 8 }
 
 /** Lines to show before a decision. @param hash - Recomputed. @param now - Milliseconds since the epoch. */
-export function describeIntent(intent: Intent, hash: string, now: number = Date.now()): string {
+export function describeIntent(intent: AnyIntent, hash: string, now: number = Date.now()): string {
+  const expired = Date.parse(intent.expires_at) <= now
+  return [
+    ...describe(intent),
+    `  asked by  ${plain(intent.initiator)} at ${plain(intent.created_at)}`,
+    `  expires   ${plain(intent.expires_at)}${expired ? ' (EXPIRED)' : ''}`,
+    `  merchant  ${plain(intent.merchant)}`,
+    `  hash      ${hash}`,
+  ].join('\n')
+}
+
+/** What it is about, as the approver's last line names it. */
+export function subjectOf(intent: AnyIntent): string {
+  switch (intent.kind) {
+    case 'withdrawal':
+    case 'batch':
+      return intent.withdrawal
+    case 'policy':
+      return intent.change
+    case 'whitelist':
+      return intent.entry
+    default:
+      return assertNever(intent)
+  }
+}
+
+function describe(intent: AnyIntent): string[] {
+  switch (intent.kind) {
+    case 'withdrawal':
+    case 'batch':
+      return describePayment(intent)
+    case 'policy':
+      return describePolicy(intent)
+    case 'whitelist':
+      return describeWhitelist(intent)
+    default:
+      return assertNever(intent)
+  }
+}
+
+function describePolicy(intent: PolicyIntent): string[] {
+  const wait = `${intent.cool_down_seconds / 3_600} h after approval`
+  return [
+    `policy ${plain(intent.change)}, from version ${intent.base_version}`,
+    ...intent.changes.map((edit) => {
+      const when = edit.effect === 'tightening' ? 'tightens, at once' : `LOOSENS, ${wait}`
+      return `  ${plain(edit.field)}: ${value(edit.from)} -> ${value(edit.to)} (${when})`
+    }),
+  ]
+}
+
+function describeWhitelist(intent: WhitelistIntent): string[] {
+  return [
+    `whitelist ${plain(intent.entry)}`,
+    `  address   ${plain(intent.address)}`,
+    `  label     ${plain(intent.label)}`,
+    `  network   ${plain(intent.network)}`,
+    `  limits    ${value(intent.daily_limit)} a day, ${value(intent.monthly_limit)} in 30 days`,
+    `  active    ${intent.cool_down_seconds / 3_600} h after approval`,
+  ]
+}
+
+/** Null is nothing. */
+function value(of: unknown): string {
+  return of === null ? 'none' : plain(typeof of === 'string' ? of : JSON.stringify(of))
+}
+
+function describePayment(intent: Intent): string[] {
   const { coin, contract, decimals } = intent.asset
   const total = intent.outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
-  const expired = Date.parse(intent.expires_at) <= now
   return [
     `${intent.kind} ${plain(intent.withdrawal)}${intent.external_id === null ? '' : ` (${plain(intent.external_id)})`}`,
     ...intent.outputs.map(
@@ -20,11 +87,7 @@ export function describeIntent(intent: Intent, hash: string, now: number = Date.
     ...(intent.outputs.length > 1 ? [`  in all    ${formatAmount(total, decimals)} ${plain(coin)}`] : []),
     `  network   ${plain(intent.network)}${contract === null ? '' : `, token ${plain(contract)}`}`,
     `  fee       at most ${feeLimit(intent)}, paid by the ${intent.fee_payer}`,
-    `  asked by  ${plain(intent.initiator)} at ${plain(intent.created_at)}`,
-    `  expires   ${plain(intent.expires_at)}${expired ? ' (EXPIRED)' : ''}`,
-    `  merchant  ${plain(intent.merchant)}`,
-    `  hash      ${hash}`,
-  ].join('\n')
+  ]
 }
 
 function feeLimit(intent: Intent): string {

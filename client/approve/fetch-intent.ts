@@ -1,7 +1,7 @@
 /** The intent of something that needs approval, with its hash computed here. */
 
 import { z } from 'zod'
-import { type Intent, intentHash } from '../../domain/intent.js'
+import { type AnyIntent, intentHash } from '../../domain/intent.js'
 import { callApi } from './call-api.js'
 import type { Credentials } from './credentials.js'
 import { Failure } from './failure.js'
@@ -9,7 +9,7 @@ import { Failure } from './failure.js'
 const digits = z.string().regex(/^\d+$/)
 
 /** Strict: a field that this program does not show must not be signed unseen. */
-const intentSchema = z.strictObject({
+const paymentSchema = z.strictObject({
   version: z.literal(1),
   kind: z.enum(['withdrawal', 'batch']),
   merchant: z.string(),
@@ -28,11 +28,43 @@ const intentSchema = z.strictObject({
   created_at: z.string(),
   expires_at: z.string(),
 })
+const asked = { merchant: z.string(), initiator: z.string(), created_at: z.string(), expires_at: z.string() }
+const policySchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('policy'),
+  change: z.string(),
+  base_version: z.int().min(0),
+  changes: z
+    .array(
+      z.strictObject({
+        field: z.string(),
+        from: z.json(),
+        to: z.json(),
+        effect: z.enum(['tightening', 'loosening']),
+      }),
+    )
+    .min(1),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
+const whitelistSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('whitelist'),
+  entry: z.string(),
+  network: z.string(),
+  address: z.string(),
+  label: z.string(),
+  daily_limit: z.string().nullable(),
+  monthly_limit: z.string().nullable(),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
+const intentSchema = z.union([paymentSchema, policySchema, whitelistSchema])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
 /** An intent whose hash was recomputed from its canonical form. */
 export interface FetchedIntent {
-  readonly intent: Intent
+  readonly intent: AnyIntent
   readonly hash: string
   /** Path under `/api/v1`, e.g. `/withdrawals/withdrawal_1`. */
   readonly path: string
@@ -41,7 +73,7 @@ export interface FetchedIntent {
 /**
  * Fetches an intent.
  *
- * @param id - A withdrawal's id, or a path such as `batches/batch_1`.
+ * @param id - A withdrawal's id, or a path such as `batches/batch_1`, `policy/changes/pol_1`, `whitelist/addresses/wla_1`.
  * @throws Failure when the platform names another hash than the intent has.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {
@@ -52,11 +84,12 @@ export async function fetchIntent(credentials: Credentials, id: string): Promise
   if (!answer.success) {
     throw new Failure(`This is not an intent that this program can show:\n${z.prettifyError(answer.error)}`)
   }
-  const hash = intentHash(answer.data.intent)
+  const intent = answer.data.intent as AnyIntent
+  const hash = intentHash(intent)
   if (hash !== answer.data.intent_hash) {
     throw new Failure(
       `The platform says the intent's hash is ${answer.data.intent_hash}; it is ${hash}. Do not sign.`,
     )
   }
-  return { intent: answer.data.intent, hash, path }
+  return { intent, hash, path }
 }

@@ -11,7 +11,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { describeIntent } from '../../client/approve/describe-intent.js'
 import { approvalMessage } from '../../domain/approval.js'
-import { type Intent, intentHash } from '../../domain/intent.js'
+import { type Intent, intentHash, type PolicyIntent, type WhitelistIntent } from '../../domain/intent.js'
 import { requestMessage } from '../../domain/request-signature.js'
 import { usdtIntent } from '../signer/fixture.js'
 
@@ -174,4 +174,55 @@ test('does not sign unasked without a terminal, and names what is missing or ref
 test('shows control characters as what they are', () => {
   const text = describeIntent({ ...intent, external_id: 'a\u001b[2Kb\u202ec' }, 'hash')
   expect(text).toContain('a\\u{1b}[2Kb\\u{202e}c')
+})
+
+test('a change of policy is shown field by field, with what loosens named as that', async () => {
+  const asked = {
+    merchant: 'mer_1',
+    initiator: 'per_1',
+    created_at: '2024-01-15T12:30:00Z',
+    expires_at: '2999-01-01T00:00:00Z',
+  }
+  const policy: PolicyIntent = {
+    version: 1,
+    kind: 'policy',
+    change: 'pol_1',
+    base_version: 3,
+    changes: [
+      { field: 'limits.user.ethereum.usdt.daily', from: '100', to: null, effect: 'loosening' },
+      { field: 'whitelist.mode', from: 'off', to: 'required', effect: 'tightening' },
+    ],
+    cool_down_seconds: 86_400,
+    ...asked,
+  }
+  answer = { intent: policy, intent_hash: intentHash(policy) }
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  const shown = await run(['show', 'policy/changes/pol_1'])
+  expect(shown.stdout).toContain(
+    'limits.user.ethereum.usdt.daily: 100 -> none (LOOSENS, 24 h after approval)',
+  )
+  expect(shown.stdout).toContain('whitelist.mode: off -> required (tightens, at once)')
+  const approved = await run(['approve', 'policy/changes/pol_1', '--yes'])
+  expect(approved.stdout).toContain('approve pol_1')
+  answer = {
+    intent: { ...policy, memo: 'hidden' },
+    intent_hash: intentHash({ ...policy, memo: 'hidden' } as PolicyIntent),
+  }
+  expect((await run(['approve', 'policy/changes/pol_1', '--yes'])).code).not.toBe(0)
+  const whitelist: WhitelistIntent = {
+    version: 1,
+    kind: 'whitelist',
+    entry: 'wla_1',
+    network: 'eip155:1',
+    address: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
+    label: 'Customer\u001b[2K Wallet',
+    daily_limit: '1000',
+    monthly_limit: null,
+    cool_down_seconds: 86_400,
+    ...asked,
+  }
+  const text = describeIntent(whitelist, 'hash')
+  expect(text).toContain('0x742d35Cc6634C0532925a3b844Bc454e4438f44e')
+  expect(text).toContain('1000 a day, none in 30 days')
+  expect(text).not.toContain('\u001b')
 })

@@ -4,6 +4,8 @@ import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
 import { readCursor } from '../../../db/chain/chain-cursor.js'
 import { postJournal } from '../../../db/ledger/post-journal.js'
 import { newId } from '../../../db/new-id.js'
+import { DEFAULT_POLICY } from '../../../domain/policy.js'
+import { updatedPolicy } from '../../../domain/policy-change.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 import { ChainModel } from './chain-model.js'
 import { bitcoin, ethereum, eventStatuses, ledger, merchantWith, scan, settle } from './setup.js'
@@ -155,6 +157,20 @@ test('a large amount waits for more blocks', async () => {
   await scan(sql, adapter)
   await settle(sql)
   expect(await deposit(txid)).toMatchObject({ status: 'success' })
+})
+
+test("the merchant's policy may ask for more blocks still", async () => {
+  const { sql, model, adapter, to } = await setup()
+  const tier = { network: 'bitcoin', coin: 'btc', from: '0.5', confirmations: 8 }
+  await sql`
+    INSERT INTO policies (merchant_id, version, policy)
+    SELECT id, 1, ${sql.json(updatedPolicy(DEFAULT_POLICY, { confirmation_tiers: [tier] }) as never)} FROM merchants`
+  const large = model.pay(to(50_000_000n))
+  const small = model.pay(to(49_999_999n))
+  model.mine()
+  await scan(sql, adapter)
+  expect(await deposit(large.txid)).toMatchObject({ required_confirmations: 8 })
+  expect(await deposit(small.txid)).toMatchObject({ required_confirmations: 3 })
 })
 
 test('a double spend in the mempool replaces the deposit', async () => {
