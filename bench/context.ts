@@ -46,6 +46,10 @@ export async function openContext(): Promise<BenchContext & { close(): Promise<v
   await server`SELECT pg_reload_conf()`
   await server.end()
   let databases = 0
+  let closing: Promise<void> | undefined
+  async function stopAll(): Promise<void> {
+    for (const stop of stops.reverse()) await stop()
+  }
   return {
     directory,
     postgresUrl: postgres.url,
@@ -63,8 +67,9 @@ export async function openContext(): Promise<BenchContext & { close(): Promise<v
       stops.push(() => sql.end({ timeout: 1 }))
       return { sql, url: url.href }
     },
-    async close() {
-      for (const stop of stops.reverse()) await stop()
+    close() {
+      closing ??= stopAll()
+      return closing
     },
   }
 }

@@ -38,10 +38,10 @@ import { MASTER_KEY, startFloor, startPlatform } from './platform.js'
 import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.js'
 
 const EXPECTED = 0.6
-const ROUNDS = 3
+const ROUNDS = 4
 /** Of a round; each holds so many deposits, half in ether and half in the token. */
 const BLOCKS = 4
-const DEPOSITS = 20
+const DEPOSITS = 12
 const CONFIRMATIONS = 3
 /** What a deposit that is first seen in a block tells the endpoint: five statuses and two balances. */
 const WEBHOOKS = { seen: 2, confirmed: 3, credited: 2 } as const

@@ -16,18 +16,20 @@ import { benchSigner } from './signer.js'
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   deposits: benchDeposits,
   deliveries: benchDeliveries,
-  histories: benchHistories,
-  journals: benchJournals,
   'block-scan': benchBlockScan,
   'evm-catch-up': benchEvmCatchUp,
+  journals: benchJournals,
   api: benchApi,
   signer: benchSigner,
+  histories: benchHistories,
 }
 
 const HELP = `Usage: npm run bench -- [name …]
 
 Measures Keyturn against a reference in the same run. Names: ${Object.keys(BENCHES).join(', ')} (default: all).
 The table goes to standard output, JSON to bench/results/latest.json. SHORT: less than expected.`
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** A bench that could not be carried out: named in the table and in the JSON, never silently left out. */
 interface Failure {
@@ -51,16 +53,18 @@ async function main(): Promise<number> {
     process.stderr.write(`… ${name}\n`)
     // Parts of its own for each, so that nothing that one leaves behind slows down the next.
     const context = await openContext()
-    const interrupt = endWith(context)
+    const interruption = endWith(context)
     try {
       measurements.push(...(await bench(context)))
     } catch (error) {
+      // Its parts were taken from under it; the process ends in a moment.
+      if (interruption.came()) return 130
       const reason = error instanceof Error ? error.message : String(error)
       failures.push({ name, reason })
       process.stderr.write(`  ${error instanceof Error ? error.stack : reason}\n`)
     } finally {
       await context.close()
-      interrupt.disarm()
+      interruption.disarm()
     }
     process.stderr.write(`  ${Math.round((Date.now() - began) / 1_000)} s\n`)
   }
@@ -71,16 +75,20 @@ async function main(): Promise<number> {
 }
 
 /** Ctrl-C ends what was started, then us; the watchdog does so when we are not asked. */
-function endWith(context: { close(): Promise<void> }): { disarm(): void } {
+function endWith(context: { close(): Promise<void> }): { came(): boolean; disarm(): void } {
+  let came = false
   const stop = (): void => {
+    if (came) return
+    came = true
     process.stderr.write('Stopping\n')
     const exit = () => process.exit(130)
     context.close().then(exit, exit)
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop)
+  for (const signal of SIGNALS) process.on(signal, stop)
   return {
+    came: () => came,
     disarm() {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop)
+      for (const signal of SIGNALS) process.off(signal, stop)
     },
   }
 }
