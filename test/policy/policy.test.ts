@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceControlChange } from '../../db/control-changes/advance-control-change.js'
+import { decideWithdrawal } from '../../db/withdrawals/decide-withdrawal.js'
 import { intentHash } from '../../domain/intent.js'
 import { controlChangeId } from '../../workflows/ids.js'
 import { type ControlRoom, startControlRoom } from './control-room.js'
@@ -166,6 +167,17 @@ test('more signatures above the threshold, of those named, with the roles asked 
   expect([before.required_approvals, small.required_approvals, large.required_approvals]).toEqual([2, 2, 3])
   expect(large.required_signers).toEqual(multisig_config.signers.map((each) => each.id).sort())
   expect((await stage.read(before.id)).required_approvals).toBe(2)
+  // Somebody who is an approver, but not one of those named.
+  const clerk = await stage.newPerson('clerk')
+  expect((await stage.decide(large.id, clerk)).json.error.code).toBe('NOT_AN_APPROVER')
+  await stage.approve(large.id)
+  await stage.approve(before.id)
+  // Two are enough for the one that was made before; the large one still waits for its third.
+  await stage.until(before.id, 'approved')
+  await decideWithdrawal(sql, stage.networks, large.id)
+  expect((await stage.read(large.id)).stage).toBe('pending_approval')
+  await stage.decide(large.id, asker)
+  await stage.until(large.id, 'approved')
 })
 
 test('a policy that names what is not there is refused, by name', async () => {

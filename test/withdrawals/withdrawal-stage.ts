@@ -53,6 +53,8 @@ export interface TestWithdrawals {
   readonly signer: SignerDouble
   readonly people: readonly [TestPerson, TestPerson, TestPerson]
   readonly adapters: ReadonlyMap<string, ChainAdapter>
+  /** A further person with an approver's key. */
+  newPerson(name: string): Promise<TestPerson>
   /** Address of a wallet. */
   wallet(network: string, kind: 'master' | 'hot' | 'gas' | 'change'): Promise<{ id: string; address: string }>
   /** Makes the ledger owe `amount` base units to a user (or the merchant itself: ''), held at a wallet. */
@@ -146,6 +148,7 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
     signer,
     people: [initiator, first, second],
     adapters,
+    newPerson: (name) => newPerson(api, name),
     async wallet(network, kind) {
       const [row] = await sql<{ id: string; address: string }[]>`
         SELECT id, address FROM addresses WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = ${kind}`
