@@ -124,6 +124,7 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     signals: 0,
     withdrawals: 0,
     approvals: 0,
+    changes: 0,
     deliveries: 0,
     signersOffline: 0,
   })
