@@ -19,9 +19,13 @@ export interface BenchTemporal {
 
 const NAMESPACE_TIMEOUT_MS = 30_000
 
+/** The SDK's runtime is one a process. */
+let installed = false
+
 /** Starts the server; it ends with the bench. */
 export async function startBenchTemporal(context: BenchContext): Promise<BenchTemporal> {
-  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN') })
+  if (!installed) Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') })
+  installed = true
   const temporal = await startTemporal(
     {
       port: await freePort(),
