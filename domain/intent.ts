@@ -20,10 +20,14 @@ export interface IntentAsset {
   readonly decimals: number
 }
 
+/** What an intent pays for; `allowed_kinds` of the signer's policy names those that it signs. */
+export const PAYMENT_KINDS = ['withdrawal', 'batch', 'consolidation', 'gas_funding', 'rebalance'] as const
+export type PaymentKind = (typeof PAYMENT_KINDS)[number]
+
 /** Everything that matters about a payment; approvers sign its hash and the customer's signer checks each payload against it. */
 export interface Intent {
   readonly version: 1
-  readonly kind: 'withdrawal' | 'batch'
+  readonly kind: PaymentKind
   /** Merchant id. */
   readonly merchant: string
   /** Id of the withdrawal or batch; unique, so it is the replay key of the signer's journal. */

@@ -113,6 +113,8 @@ export interface SigningRequest {
   readonly intent: Intent
   readonly intent_hash: string
   readonly approvals: readonly Approval[]
+  /** Which outputs of a batch's intent this payload pays, ascending; null pays all of them, as every other kind does. */
+  readonly items: readonly number[] | null
   readonly payload: Payload
   /** ISO 8601 UTC. */
   readonly lease_until: string

@@ -1,6 +1,7 @@
 /** Parses what the platform asks to be signed. Nothing in it is trusted; this only gives it a shape. */
 
 import { z } from 'zod'
+import { PAYMENT_KINDS } from '../domain/intent.js'
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const integer = z.string().regex(/^(0|[1-9]\d{0,77})$/)
@@ -13,7 +14,7 @@ const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/)
 /** An unknown field would be signed by approvers and not understood here, so it is refused. */
 const intent = z.strictObject({
   version: z.literal(1),
-  kind: z.enum(['withdrawal', 'batch']),
+  kind: z.enum(PAYMENT_KINDS),
   merchant: text,
   withdrawal: text,
   external_id: z.string().max(1_000).nullable(),
@@ -56,6 +57,7 @@ const requestSchema = z.object({
   intent,
   intent_hash: hash,
   approvals: z.array(approval).max(100),
+  items: z.array(z.int().min(0)).min(1).nullable(),
   payload: z.discriminatedUnion('family', [utxoPayload, evmPayload]),
 })
 

@@ -10,7 +10,7 @@ import { findControlChange, lockChangeSubject } from '../../db/control-changes/f
 import { findWithdrawal } from '../../db/withdrawals/find-withdrawal.js'
 import { lockWithdrawalSubject } from '../../db/withdrawals/lock-withdrawal-subject.js'
 import type { ControlChangeKind } from '../../domain/control-change.js'
-import type { AnyIntent } from '../../domain/intent.js'
+import { type AnyIntent, PAYMENT_KINDS } from '../../domain/intent.js'
 import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
@@ -26,7 +26,7 @@ const asked = { initiator: z.string(), created_at: z.string(), expires_at: z.str
 const paymentIntent = z
   .object({
     version: z.literal(1),
-    kind: z.enum(['withdrawal', 'batch']),
+    kind: z.enum(PAYMENT_KINDS),
     merchant: z.string(),
     withdrawal: z.string(),
     external_id: z.string().nullable(),

@@ -24,6 +24,9 @@ export function subjectOf(intent: AnyIntent): string {
   switch (intent.kind) {
     case 'withdrawal':
     case 'batch':
+    case 'consolidation':
+    case 'gas_funding':
+    case 'rebalance':
       return intent.withdrawal
     case 'policy':
       return intent.change
@@ -38,6 +41,9 @@ function describe(intent: AnyIntent): string[] {
   switch (intent.kind) {
     case 'withdrawal':
     case 'batch':
+    case 'consolidation':
+    case 'gas_funding':
+    case 'rebalance':
       return describePayment(intent)
     case 'policy':
       return describePolicy(intent)

@@ -1,7 +1,7 @@
 /** The intent of something that needs approval, with its hash computed here. */
 
 import { z } from 'zod'
-import { type AnyIntent, intentHash } from '../../domain/intent.js'
+import { type AnyIntent, intentHash, PAYMENT_KINDS } from '../../domain/intent.js'
 import { callApi } from './call-api.js'
 import type { Credentials } from './credentials.js'
 import { Failure } from './failure.js'
@@ -11,7 +11,7 @@ const digits = z.string().regex(/^\d+$/)
 /** Strict: a field that this program does not show must not be signed unseen. */
 const paymentSchema = z.strictObject({
   version: z.literal(1),
-  kind: z.enum(['withdrawal', 'batch']),
+  kind: z.enum(PAYMENT_KINDS),
   merchant: z.string(),
   withdrawal: z.string(),
   external_id: z.string().nullable(),

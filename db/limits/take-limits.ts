@@ -48,7 +48,7 @@ async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: 
   const [row] = await tx<{ used: bigint }[]>`
     SELECT coalesce(sum(amount), 0)::numeric AS used FROM withdrawals
     WHERE merchant_id = ${spend.merchantId} AND network = ${spend.network} AND coin = ${spend.coin.name}
-      AND created_at > ${since} AND stage <> ALL (${UNPAID}) AND id <> ${spend.id}
+      AND kind IN ('withdrawal', 'batch_part') AND created_at > ${since} AND stage <> ALL (${UNPAID}) AND id <> ${spend.id}
       ${scope === 'user' ? tx`AND user_reference = ${spend.userReference}` : tx``}
       ${scope === 'whitelist' ? tx`AND to_address = ${spend.toAddress}` : tx``}`
   return row?.used ?? 0n

@@ -1,7 +1,13 @@
 -- Withdrawals, approvals, the transactions that pay them, and the exchange with the customer's signer.
 
+-- Everything that pays out of our wallets is a row here, so that building, signing, sending and settling exist once.
 CREATE TABLE withdrawals (
   id                     text PRIMARY KEY,
+  -- 'withdrawal' was asked for; 'batch_part' is one transaction of a batch; the others move money between our own wallets.
+  kind                   text NOT NULL DEFAULT 'withdrawal'
+                         CHECK (kind IN ('withdrawal', 'batch_part', 'consolidation', 'gas_funding', 'rebalance')),
+  -- The batch of a part.
+  batch_id               text,
   merchant_id            text NOT NULL REFERENCES merchants,
   external_id            text,
   user_reference         text,
@@ -9,6 +15,9 @@ CREATE TABLE withdrawals (
   coin                   text NOT NULL,
   amount                 numeric(78,0) NOT NULL CHECK (amount > 0),
   to_address             text NOT NULL,
+  -- [{index, address, amount}], amounts as decimal text: what a part of a batch pays, with its indices in the batch's intent.
+  -- Null: all of `amount` to `to_address`.
+  outputs                jsonb,
   -- The wallet that was asked for, or null: then the platform chooses.
   from_address_id        text REFERENCES addresses,
   -- What really pays: the wallet (EVM), the first input's address (UTXO).
@@ -25,7 +34,8 @@ CREATE TABLE withdrawals (
   failure_message        text,
   -- Why nothing moves at the moment: {code, message, since}; null while it does.
   waiting                jsonb,
-  intent                 jsonb NOT NULL,
+  -- What was approved; a part of a batch has none of its own, only the batch's hash.
+  intent                 jsonb,
   intent_hash            text NOT NULL,
   -- Person (or API key without one) that asked.
   initiator              text NOT NULL,
@@ -51,9 +61,12 @@ CREATE TABLE withdrawals (
   updated_at             timestamptz NOT NULL DEFAULT now(),
   confirmed_at           timestamptz,
   workflow_started_at    timestamptz,
-  UNIQUE (merchant_id, external_id)
+  UNIQUE (merchant_id, external_id),
+  CHECK ((kind = 'batch_part') = (batch_id IS NOT NULL)),
+  CHECK (kind = 'batch_part' OR intent IS NOT NULL)
 );
-CREATE INDEX withdrawals_merchant ON withdrawals (merchant_id, id DESC);
+CREATE INDEX withdrawals_merchant ON withdrawals (merchant_id, id DESC) WHERE kind = 'withdrawal';
+CREATE INDEX withdrawals_batch ON withdrawals (batch_id) WHERE batch_id IS NOT NULL;
 CREATE INDEX withdrawals_unstarted ON withdrawals (created_at) WHERE workflow_started_at IS NULL;
 CREATE INDEX withdrawals_stage ON withdrawals (stage, updated_at);
 

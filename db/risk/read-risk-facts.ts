@@ -37,7 +37,7 @@ export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Pro
   const { merchantId, network, coin, userReference, toAddress, at } = question
   const rows = await sql<EarlierRow[]>`
     SELECT amount, created_at, stage, origin_country FROM withdrawals
-    WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin.name}
+    WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin.name} AND kind = 'withdrawal'
       AND ${userReference === null ? sql`user_reference IS NULL` : sql`user_reference = ${userReference}`}
       AND created_at > ${new Date(at.getTime() - DAYS * DAY_MS)}
     ORDER BY created_at DESC LIMIT ${MOST_ROWS}`

@@ -73,6 +73,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
     intent: row.intent,
     intent_hash: row.intent_hash,
     approvals: row.approvals,
+    items: null,
     payload: payload as Payload,
     lease_until: leased.lease_until.toISOString(),
   }

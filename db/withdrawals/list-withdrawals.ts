@@ -27,7 +27,7 @@ export async function listWithdrawals(
   const stages = WITHDRAWAL_STAGES.filter((stage) => WITHDRAWAL_STATUS[stage] === filter.status)
   return await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
-    WHERE withdrawal.merchant_id = ${merchantId}
+    WHERE withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = 'withdrawal'
       ${slice.before === null ? sql`` : sql`AND withdrawal.id < ${slice.before}`}
       ${filter.status === undefined ? sql`` : sql`AND withdrawal.stage = ANY (${stages})`}
       ${filter.network === undefined ? sql`` : sql`AND withdrawal.network = ${filter.network}`}

@@ -12,7 +12,7 @@ export async function lockWithdrawalSubject(
   id: string,
 ): Promise<ApprovalSubject> {
   const [row] = await tx<WithdrawalRow[]>`
-    SELECT * FROM withdrawals WHERE id = ${id} AND merchant_id = ${merchantId} FOR UPDATE`
+    SELECT * FROM withdrawals WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = 'withdrawal' FOR UPDATE`
   if (!row) throw withdrawalNotFound(id)
   return {
     type: 'withdrawal',

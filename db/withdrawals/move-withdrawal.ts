@@ -59,7 +59,8 @@ export async function moveWithdrawal(
       updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   const previous = WITHDRAWAL_STATUS[row.stage]
-  if (status !== previous) await appendStatusEvent(tx, networks, row, previous)
+  // Parts of batches and movements of our own are no withdrawals that anybody asked for.
+  if (status !== previous && row.kind === 'withdrawal') await appendStatusEvent(tx, networks, row, previous)
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: move.actor,

@@ -93,7 +93,7 @@ export function withdrawalViewQuery(sql: Queryable) {
     ) decided ON true`
 }
 
-/** Reads the view of a withdrawal, or null; with `merchantId` only that merchant's. */
+/** Reads the view of a withdrawal (of no other kind of row), or null; with `merchantId` only that merchant's. */
 export async function readWithdrawalView(
   sql: Queryable,
   networks: Networks,
@@ -102,7 +102,8 @@ export async function readWithdrawalView(
 ): Promise<WithdrawalView | null> {
   const [row] = await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
-    WHERE withdrawal.id = ${id} AND (${merchantId ?? null}::text IS NULL OR withdrawal.merchant_id = ${merchantId ?? null})`
+    WHERE withdrawal.id = ${id} AND withdrawal.kind = 'withdrawal'
+      AND (${merchantId ?? null}::text IS NULL OR withdrawal.merchant_id = ${merchantId ?? null})`
   return row ? toWithdrawalView(networks, row) : null
 }
 

@@ -28,7 +28,7 @@ export interface Review {
 export async function reviewWithdrawal(tx: Transaction, networks: Networks, review: Review): Promise<void> {
   await requireReviewer(tx, review)
   const [own] = await tx`
-    SELECT 1 FROM withdrawals WHERE id = ${review.id} AND merchant_id = ${review.merchantId}`
+    SELECT 1 FROM withdrawals WHERE id = ${review.id} AND merchant_id = ${review.merchantId} AND kind = 'withdrawal'`
   if (!own) throw withdrawalNotFound(review.id)
   const row = await lockWithdrawal(tx, review.id)
   requireOpen(row, review)

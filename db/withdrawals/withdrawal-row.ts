@@ -34,9 +34,24 @@ export interface ReviewDecision {
   readonly at: string
 }
 
+/** What a row pays for: somebody's request, one transaction of a batch, or a movement between our own wallets. */
+export type WithdrawalKind = 'withdrawal' | 'batch_part' | 'consolidation' | 'gas_funding' | 'rebalance'
+
+/** One payment of a part of a batch. */
+export interface PartOutput {
+  /** In the outputs of the batch's intent. */
+  readonly index: number
+  readonly address: string
+  /** Base units, decimal digits. */
+  readonly amount: string
+}
+
 /** Amounts in base units. */
 export interface WithdrawalRow {
   readonly id: string
+  readonly kind: WithdrawalKind
+  /** The batch of a part; null otherwise. */
+  readonly batch_id: string | null
   readonly merchant_id: string
   readonly external_id: string | null
   readonly user_reference: string | null
@@ -44,6 +59,8 @@ export interface WithdrawalRow {
   readonly coin: string
   readonly amount: bigint
   readonly to_address: string
+  /** What a part of a batch pays; null: all of `amount` to `to_address`. */
+  readonly outputs: readonly PartOutput[] | null
   readonly from_address_id: string | null
   readonly from_address: string | null
   readonly fee_payer: 'sender' | 'recipient'
@@ -56,7 +73,8 @@ export interface WithdrawalRow {
   readonly failure_code: string | null
   readonly failure_message: string | null
   readonly waiting: Waiting | null
-  readonly intent: Intent
+  /** Null for a part of a batch, whose intent is the batch's. */
+  readonly intent: Intent | null
   readonly intent_hash: string
   readonly initiator: string
   /** What the policy asked for when the withdrawal was made. */

@@ -2,7 +2,7 @@
 
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { canonicalJson } from '../../domain/intent.js'
+import { canonicalJson, PAYMENT_KINDS } from '../../domain/intent.js'
 import { parseAmount } from '../../domain/money.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
 import type { AddressPrefixes } from '../utxo/address-script.js'
@@ -76,7 +76,7 @@ export const policySchema = z.strictObject({
       public_key: key,
     }),
   ),
-  allowed_kinds: z.array(z.enum(['withdrawal'])),
+  allowed_kinds: z.array(z.enum(PAYMENT_KINDS)),
   approval_max_age_seconds: z.int().min(1),
   clock_skew_seconds: z.int().min(0).max(3_600),
   networks: z.record(name, network),

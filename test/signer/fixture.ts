@@ -229,7 +229,7 @@ export function usdtPayload(change: Partial<EvmPayload> = {}): EvmPayload {
   })
 }
 
-const requestBase = { attempt: 1, lease_until: iso(MINUTE) }
+const requestBase = { attempt: 1, items: null, lease_until: iso(MINUTE) }
 
 export function ethRequest(
   change: { intent?: Partial<Intent>; payload?: Partial<EvmPayload> & Record<string, unknown> } = {},
