@@ -1,6 +1,6 @@
 /** Starts or signals a workflow after the row is committed, without the answer waiting for Temporal. */
 
-import type { WorkflowClient } from '@temporalio/client'
+import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import type { ApiDependencies } from './context.js'
 
 /**
@@ -16,6 +16,8 @@ export function startSoon(
   const { temporal, log } = dependencies
   if (!temporal) return
   void task(temporal.workflow).catch((error: unknown) => {
+    // It ended before it was told: the row has the last word, and there is nobody left who must hear it.
+    if (error instanceof WorkflowNotFoundError) return
     log.warn({ err: error }, `${what} was not started or signalled; the sweeper will`)
   })
 }

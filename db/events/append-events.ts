@@ -11,6 +11,8 @@ export interface NewEvent {
   readonly subject: string
   /** The full snapshot that goes into `data`. JSON only: amounts as decimal strings. */
   readonly data: Readonly<Record<string, unknown>>
+  /** Ids of endpoints that do not get it; it is in `GET /events` all the same. */
+  readonly notTo?: readonly string[]
 }
 
 /**
@@ -22,6 +24,9 @@ export interface NewEvent {
 export async function appendEvents(tx: Transaction, events: readonly NewEvent[]): Promise<string[]> {
   if (events.length === 0) return []
   const ids = events.map(() => newId('evt'))
+  const excluded = events.flatMap(({ notTo = [] }, index) =>
+    notTo.map((endpointId) => ({ id: ids[index] ?? '', endpointId })),
+  )
   await tx`
     WITH event AS (
       INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
@@ -32,6 +37,9 @@ export async function appendEvents(tx: Transaction, events: readonly NewEvent[])
       ) WITH ORDINALITY AS each (id, merchant_id, type, subject, data, position)
       ORDER BY each.position
       RETURNING id, merchant_id, type
+    ), excluded AS (
+      SELECT * FROM unnest(${excluded.map((each) => each.id)}::text[], ${excluded.map((each) => each.endpointId)}::text[])
+        AS excluded (event_id, endpoint_id)
     ), delivery AS (
       INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, status)
       SELECT 'whd_' || substr(event.id, 5) || '_' || substr(endpoint.id, 5), event.merchant_id, event.id, endpoint.id,
@@ -39,6 +47,8 @@ export async function appendEvents(tx: Transaction, events: readonly NewEvent[])
       FROM event JOIN webhook_endpoints endpoint ON endpoint.merchant_id = event.merchant_id
       WHERE endpoint.status <> 'deleted'
         AND (endpoint.event_types IS NULL OR '*' = ANY (endpoint.event_types) OR event.type = ANY (endpoint.event_types))
+        AND NOT EXISTS (
+          SELECT 1 FROM excluded WHERE excluded.event_id = event.id AND excluded.endpoint_id = endpoint.id)
     )
     SELECT pg_notify('sealer', '')`
   return ids

@@ -1,7 +1,7 @@
 /** The end of a delivery that never came through: its last attempt, the exception that tells of it, and the audit entry. */
 
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
 import { exceptionEvent } from '../events/raise-exception.js'
 import type { LoadedAttempt } from './load-attempt.js'
@@ -12,7 +12,8 @@ const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
 
 /**
  * Records the last attempt and, if that exhausts the delivery, raises the exception in the same transaction.
- * The exhausted delivery of an `exception.raised` event raises no other, or a dead endpoint would raise them for ever.
+ * The exhausted delivery of an `exception.raised` event raises no other, or a dead endpoint would raise them for ever; and
+ * the exception goes to no endpoint that does not take the same event either, or n dead endpoints would cost n² deliveries.
  *
  * @returns As `recordAttempt`.
  */
@@ -28,16 +29,14 @@ export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record:
       error: record.error,
     }
     if (delivery.event_type !== 'exception.raised') {
-      await appendEvent(
-        tx,
-        exceptionEvent({
-          merchantId: delivery.merchant_id,
-          kind: DELIVERY_EXHAUSTED,
-          severity: 'warning',
-          subject: record.deliveryId,
-          facts,
-        }),
-      )
+      const exception = exceptionEvent({
+        merchantId: delivery.merchant_id,
+        kind: DELIVERY_EXHAUSTED,
+        severity: 'warning',
+        subject: record.deliveryId,
+        facts,
+      })
+      await appendEvent(tx, { ...exception, notTo: await deafEndpoints(tx, delivery.event_id) })
     }
     await appendAudit(tx, {
       merchantId: delivery.merchant_id,
@@ -48,4 +47,12 @@ export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record:
     })
     return recorded
   })
+}
+
+/** Endpoints that were tried with this event and have not taken it: their windows end together with this one. */
+async function deafEndpoints(tx: Transaction, eventId: string): Promise<string[]> {
+  const rows = await tx<{ endpoint_id: string }[]>`
+    SELECT endpoint_id FROM webhook_deliveries
+    WHERE event_id = ${eventId} AND (status = 'exhausted' OR status = 'pending' AND attempts > 0)`
+  return rows.map((row) => row.endpoint_id)
 }
