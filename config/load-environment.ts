@@ -46,6 +46,8 @@ const schema = z.object({
   KEYTURN_WEBHOOK_ALLOW_HTTP: flag,
   /** How long a withdrawal waits for its approvals (and may then still be signed). */
   KEYTURN_WITHDRAWAL_EXPIRY: duration('24h'),
+  /** How many recipients one transaction of a batch pays at most, on UTXO networks. */
+  KEYTURN_BATCH_OUTPUTS: z.coerce.number().int().min(1).default(250),
   /** How long a change of policy or a whitelist entry waits for its approvals. */
   KEYTURN_CHANGE_EXPIRY: duration('7d'),
   /** How long what loosens the policy waits after its approval. */

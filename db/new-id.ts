@@ -21,6 +21,8 @@ export type IdPrefix =
   | 'srq'
   | 'exc'
   | 'batch'
+  | 'item'
+  | 'part'
   | 'pay'
   | 'pol'
   | 'wla'

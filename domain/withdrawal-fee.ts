@@ -37,12 +37,23 @@ const LIMIT_MULTIPLE = 5n
 /** A quiet chain must not leave a limit that the next busy block exceeds: at least this share of the network's cap. */
 const LIMIT_FLOOR_DIVISOR = 100n
 
-/** The expected fee in base units of the network's own coin. `inputs`: how many outputs are likely to be spent (UTXO). */
-export function estimateFee(network: Network, coin: Coin, price: FeePrice, inputs: number): BaseUnits {
+/**
+ * The expected fee in base units of the network's own coin.
+ *
+ * @param inputs - How many outputs are likely to be spent (UTXO).
+ * @param outputs - How many recipients one transaction pays (UTXO).
+ */
+export function estimateFee(
+  network: Network,
+  coin: Coin,
+  price: FeePrice,
+  inputs: number,
+  outputs = 1,
+): BaseUnits {
   const fee =
     price.family === 'evm' && network.family === 'evm'
       ? estimateEvm(coin, price)
-      : estimateUtxo(network as UtxoNetwork, price.family === 'utxo' ? price.rate : 0, inputs)
+      : estimateUtxo(network as UtxoNetwork, price.family === 'utxo' ? price.rate : 0, inputs, outputs)
   return within(fee, 0n, network.fees.maxTotal)
 }
 
@@ -68,9 +79,12 @@ function estimateEvm(coin: Coin, price: Extract<FeePrice, { family: 'evm' }>): b
   return (coin.contract === null ? TYPICAL_GAS.native : TYPICAL_GAS.token) * (base + tip)
 }
 
-function estimateUtxo(network: UtxoNetwork, rate: number, inputs: number): bigint {
+function estimateUtxo(network: UtxoNetwork, rate: number, inputs: number, outputs: number): bigint {
   const size = VSIZE[network.script]
-  return BigInt(Math.ceil((size.base + size.input * Math.max(1, inputs) + size.output * 2) * rate))
+  // One more for the change.
+  return BigInt(
+    Math.ceil((size.base + size.input * Math.max(1, inputs) + size.output * (outputs + 1)) * rate),
+  )
 }
 
 function evmCaps(network: EvmNetwork): FeePrice {

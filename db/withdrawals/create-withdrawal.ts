@@ -6,25 +6,22 @@ import { type Intent, intentHash } from '../../domain/intent.js'
 import { bindingLimits } from '../../domain/limits.js'
 import { formatAmount } from '../../domain/money.js'
 import { requiredApprovals } from '../../domain/multisig.js'
-import { type Coin, findCoin, type Network, type Networks, nativeCoin } from '../../domain/network.js'
+import { type Coin, type Network, type Networks, nativeCoin } from '../../domain/network.js'
 import type { Policy } from '../../domain/policy.js'
 import { assessRisk, needsReview } from '../../domain/risk.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
-import { postJournal } from '../ledger/post-journal.js'
 import { takeLimits } from '../limits/take-limits.js'
 import { newId } from '../new-id.js'
 import { readPolicy } from '../policy/read-policy.js'
 import { readRiskFacts } from '../risk/read-risk-facts.js'
 import { type ActiveEntry, findActiveEntry } from '../whitelist/find-active-entry.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
+import { leastAmount } from './least-amount.js'
 import { appendStatusEvent } from './move-withdrawal.js'
-import { holders, holdJournal } from './withdrawal-journals.js'
-
-/** Bytes of a P2PKH output and of its spending, the costliest of the common address types: 546 at Bitcoin's dust rate of 3. */
-const DUST_BYTES = 182
-const DEFAULT_DUST_RATE = 3
+import { requireRail } from './require-rail.js'
+import { takeHold } from './take-hold.js'
 
 /** A checked request: address in the network's canonical form, amount in base units. */
 export interface NewWithdrawal {
@@ -64,7 +61,6 @@ export async function createWithdrawal(
   const { network, coin, amount } = request
   const feeCoin = nativeCoin(network)
   await requireRail(tx, request)
-  await requireSigner(tx, request)
   const fromAddress = await requireWallet(tx, request)
   const now = new Date()
   const estimate = await estimateWithdrawal(
@@ -137,12 +133,7 @@ export async function createWithdrawal(
       entry,
     }),
   )
-  await hold(tx, {
-    ...request,
-    id,
-    feeLimit: estimate.feeLimit,
-    feeCoin,
-  })
+  await takeHold(tx, { ...request, id, feeLimit: estimate.feeLimit })
   await appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
   await appendAudit(tx, {
     merchantId: request.merchantId,
@@ -161,29 +152,6 @@ export async function createWithdrawal(
   return id
 }
 
-async function requireRail(tx: Transaction, { merchantId, network, coin }: NewWithdrawal): Promise<void> {
-  const [rail] = await tx`
-    SELECT 1 FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
-  if (rail) return
-  throw new KeyturnError(
-    'RAIL_NOT_ENABLED',
-    `${coin.name} on ${network.name} is not enabled for this merchant; ask the operator to enable it`,
-    { details: { network: network.name, coin: coin.name } },
-  )
-}
-
-async function requireSigner(tx: Transaction, { merchantId, network }: NewWithdrawal): Promise<void> {
-  const [signer] = await tx`
-    SELECT 1 FROM key_accounts account JOIN signers signer ON signer.id = account.signer_id
-    WHERE account.merchant_id = ${merchantId} AND account.network = ${network.name} AND signer.revoked_at IS NULL LIMIT 1`
-  if (signer) return
-  throw new KeyturnError(
-    'NO_SIGNER',
-    `No signer holds keys of ${network.name} for this merchant; enrol one with keyturn-signer init`,
-    { details: { network: network.name } },
-  )
-}
-
 /** The wallet that was asked for: its address, or null where the platform may choose. */
 async function requireWallet(tx: Transaction, request: NewWithdrawal): Promise<string | null> {
   if (request.fromAddressId === null) return null
@@ -199,12 +167,7 @@ async function requireWallet(tx: Transaction, request: NewWithdrawal): Promise<s
 }
 
 function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit: bigint): void {
-  const relayed =
-    network.family === 'utxo'
-      ? BigInt(Math.ceil(DUST_BYTES * (network.fees.dustRate ?? DEFAULT_DUST_RATE)))
-      : 0n
-  const dust = coin.dust < relayed ? relayed : coin.dust
-  const least = (dust > 0n ? dust : 1n) + (feePayer === 'recipient' ? limit : 0n)
+  const least = leastAmount(network, coin) + (feePayer === 'recipient' ? limit : 0n)
   if (amount >= least) return
   throw new KeyturnError(
     'INVALID_AMOUNT',
@@ -241,86 +204,5 @@ async function duplicate(tx: Transaction, request: NewWithdrawal): Promise<Keytu
     'DUPLICATE_EXTERNAL_ID',
     `external_id "${request.externalId}" was used before and stays unique for ever; choose another, or GET the withdrawal`,
     { details: { external_id: request.externalId, withdrawal_id: known?.id ?? null } },
-  )
-}
-
-interface Hold extends NewWithdrawal {
-  readonly id: string
-  readonly feeLimit: bigint
-  readonly feeCoin: Coin
-}
-
-/** Checks that what is to be held is there, then holds it. The ledger's own check stays the last word on users' money. */
-async function hold(tx: Transaction, request: Hold): Promise<void> {
-  const terms = {
-    id: request.id,
-    merchant_id: request.merchantId,
-    network: request.network.name,
-    coin: request.coin.name,
-    amount: request.amount,
-    fee_coin: request.feeCoin.name,
-    fee_limit: request.feeLimit,
-    fee_payer: request.feePayer,
-    user_reference: request.userReference,
-  }
-  const owner = holders(terms)
-  const together = owner.fee !== null && terms.coin === terms.fee_coin
-  await requireFunds(
-    tx,
-    request,
-    request.coin,
-    owner.amount,
-    terms.amount + (together ? terms.fee_limit : 0n),
-  )
-  if (owner.fee !== null && !together) {
-    await requireFunds(tx, request, request.feeCoin, owner.fee, terms.fee_limit)
-  }
-  try {
-    await postJournal(tx, holdJournal(terms))
-  } catch (error) {
-    if (error instanceof KeyturnError && error.code === 'INSUFFICIENT_BALANCE') {
-      const { requested, available, coin } = error.details as Record<string, string>
-      const known = findCoin(request.network, coin ?? request.coin.name)
-      throw insufficient(known, BigInt(requested ?? 0), BigInt(available ?? 0), error)
-    }
-    throw error
-  }
-}
-
-/**
- * A user may spend what is available to them. The merchant may spend its own and, as floor, the users' funds that it
- * holds: own + sum of the users' available. Withdrawals of the merchant's own are checked one after the other.
- */
-async function requireFunds(
-  tx: Transaction,
-  request: Hold,
-  coin: Coin,
-  owner: string,
-  needed: bigint,
-): Promise<void> {
-  if (owner === '') {
-    const lock = `own-funds:${request.merchantId}:${request.network.name}:${coin.name}`
-    await tx`SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`
-  }
-  const [row] = await tx<{ available: bigint }[]>`
-    SELECT coalesce(-sum(balance), 0)::numeric AS available FROM ledger_accounts
-    WHERE merchant_id = ${request.merchantId} AND network = ${request.network.name} AND coin = ${coin.name}
-      AND kind = 'available' AND (${owner} = '' OR owner = ${owner})`
-  const available = row?.available ?? 0n
-  if (available < needed) throw insufficient(coin, needed, available)
-}
-
-function insufficient(coin: Coin, requested: bigint, available: bigint, cause?: unknown): KeyturnError {
-  return new KeyturnError(
-    'INSUFFICIENT_BALANCE',
-    'Insufficient balance for withdrawal; the amount and the most that the fee may be are held together',
-    {
-      details: {
-        requested: formatAmount(requested, coin.decimals),
-        available: formatAmount(available > 0n ? available : 0n, coin.decimals),
-        coin: coin.name,
-      },
-      ...(cause === undefined ? {} : { cause }),
-    },
   )
 }
