@@ -115,6 +115,8 @@ export interface SigningRequest {
   readonly approvals: readonly Approval[]
   /** Which outputs of a batch's intent this payload pays, ascending; null pays all of them, as every other kind does. */
   readonly items: readonly number[] | null
+  /** Where the destination of a movement between own wallets lies (`m/44'/60'/1'/0/0`); a hint, derived again. Payments have none. */
+  readonly destination_path?: string
   readonly payload: Payload
   /** ISO 8601 UTC. */
   readonly lease_until: string

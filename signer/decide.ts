@@ -72,6 +72,7 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
     attempt: request.attempt,
     intent: request.intent.withdrawal,
     intent_hash: context.intentHash,
+    ...(context.movement ? { kind: context.movement.kind } : {}),
     payload_hash: payloadHash,
     conflict: conflictSet(context),
     asset: assetKey(context.network, context.asset),

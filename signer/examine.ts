@@ -13,6 +13,7 @@ import {
   refuse,
 } from './checks/check.js'
 import { parsePath } from './keys/path.js'
+import { movementOf } from './movement.js'
 import { type ParsedRequest, parseRequest } from './parse-request.js'
 import type { SignerState } from './state.js'
 import { utxoFacts } from './utxo/utxo-facts.js'
@@ -101,6 +102,7 @@ function requestContext(
     record: state.journal.intent(request.intent.withdrawal),
     network,
     asset: network?.assets.get(request.intent.asset.coin),
+    movement: movementOf(request, network),
   }
 }
 

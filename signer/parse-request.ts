@@ -58,6 +58,8 @@ const requestSchema = z.object({
   intent_hash: hash,
   approvals: z.array(approval).max(100),
   items: z.array(z.int().min(0)).min(1).nullable(),
+  /** Of a movement; payments have none. */
+  destination_path: text.optional(),
   payload: z.discriminatedUnion('family', [utxoPayload, evmPayload]),
 })
 

@@ -24,6 +24,9 @@ import { nonceFree } from './journal/nonce-free.js'
 import { outpointsFree } from './journal/outpoints-free.js'
 import { sameConflictSet } from './journal/same-conflict-set.js'
 import { withinDailyLimit } from './journal/within-daily-limit.js'
+import { withinFeeBudget } from './journal/within-fee-budget.js'
+import { withinGasFundingBudget } from './journal/within-gas-funding-budget.js'
+import { withinGasFundingLimit } from './journal/within-gas-funding-limit.js'
 import { withinTransactionLimit } from './journal/within-transaction-limit.js'
 import { approvalSignaturesValid } from './request/approval-signatures-valid.js'
 import { approvalsAfterCreation } from './request/approvals-after-creation.js'
@@ -32,7 +35,10 @@ import { approvalsNotFromFuture } from './request/approvals-not-from-future.js'
 import { approvalsOfThisIntent } from './request/approvals-of-this-intent.js'
 import { approversPinned } from './request/approvers-pinned.js'
 import { assetAllowed } from './request/asset-allowed.js'
+import { destinationAllowed } from './request/destination-allowed.js'
+import { destinationMine } from './request/destination-mine.js'
 import { feeLimitInNativeCoin } from './request/fee-limit-in-native-coin.js'
+import { gasFundingInNativeCoin } from './request/gas-funding-in-native-coin.js'
 import { initiatorNotApproving } from './request/initiator-not-approving.js'
 import { intentAlreadyCreated } from './request/intent-already-created.js'
 import { intentHashMatches } from './request/intent-hash-matches.js'
@@ -94,6 +100,9 @@ export const ALL_CHECKS: CheckList = {
     { name: 'payload-on-intent-network', run: payloadOnIntentNetwork },
     { name: 'asset-allowed', run: assetAllowed },
     { name: 'fee-limit-in-native-coin', run: feeLimitInNativeCoin },
+    { name: 'gas-funding-in-native-coin', run: gasFundingInNativeCoin },
+    { name: 'destination-allowed', run: destinationAllowed },
+    { name: 'destination-mine', run: destinationMine },
     { name: 'intent-not-expired', run: intentNotExpired, once: true },
     { name: 'intent-already-created', run: intentAlreadyCreated, once: true },
     { name: 'intent-newer-than-restore', run: intentNewerThanRestore },
@@ -160,5 +169,8 @@ export const ALL_CHECKS: CheckList = {
     { name: 'outpoints-free', run: outpointsFree },
     { name: 'within-transaction-limit', run: withinTransactionLimit, once: true },
     { name: 'within-daily-limit', run: withinDailyLimit, once: true },
+    { name: 'within-gas-funding-limit', run: withinGasFundingLimit, once: true },
+    { name: 'within-gas-funding-budget', run: withinGasFundingBudget, once: true },
+    { name: 'within-fee-budget', run: withinFeeBudget, once: true },
   ],
 }

@@ -2,6 +2,7 @@
 
 import type { RefusalCode } from '../../domain/signer-protocol.js'
 import type { IntentRecord } from '../journal/journal.js'
+import type { Movement } from '../movement.js'
 import type { ParsedEvmPayload, ParsedRequest } from '../parse-request.js'
 import type {
   Policy,
@@ -33,6 +34,8 @@ export interface RequestContext {
   readonly network: PolicyNetwork | undefined
   /** The policy's asset for the intent's. */
   readonly asset: PolicyAsset | undefined
+  /** Null for payments. */
+  readonly movement: Movement | null
 }
 
 /** What checks of a UTXO payload see. */

@@ -42,6 +42,8 @@ export const entrySchema = z.discriminatedUnion('type', [
     attempt: z.int(),
     intent: z.string(),
     intent_hash: hash,
+    /** Of a movement between the own wallets; payments have none. */
+    kind: z.enum(['consolidation', 'gas_funding', 'rebalance']).optional(),
     payload_hash: hash,
     conflict,
     /** `caip2/native` or `caip2/contract`. */

@@ -1,9 +1,11 @@
 /** What this signer has decided: the memory that makes a second payment impossible. */
 
 import { createHash } from 'node:crypto'
+import { budgetKeys } from '../movement.js'
 import { type ConflictSet, EMPTY_HEAD, entryHash, type JournalEntry, type NewJournalEntry } from './entry.js'
 import type { JournalStore } from './journal-store.js'
 import { type JournalLine, readJournal } from './read-journal.js'
+import { RollingSum } from './rolling-sum.js'
 
 /** Head and sequence of a journal. */
 export interface JournalPosition {
@@ -25,16 +27,6 @@ interface SignedPlace {
   readonly length: number
 }
 
-/** Decisions on one asset, oldest first; `sum` is what lies in the window, which begins at `start`. */
-interface Spending {
-  readonly entries: { readonly at: number; readonly amount: bigint }[]
-  start: number
-  sum: bigint
-}
-
-/** The rolling window of limits. */
-export const LIMIT_WINDOW_MS = 86_400_000
-
 /** An append-only, hash-chained journal with the indexes that checks ask. */
 export class Journal {
   readonly #store: JournalStore
@@ -42,7 +34,9 @@ export class Journal {
   readonly #intents = new Map<string, IntentRecord>()
   readonly #nonces = new Map<string, string>()
   readonly #outpoints = new Map<string, string>()
-  readonly #spending = new Map<string, Spending>()
+  readonly #spending = new Map<string, RollingSum>()
+  /** The most that a movement can cost, by intent. */
+  readonly #movementFees = new Map<string, bigint>()
   readonly #hashes = new Map<number, string>()
   readonly #accepted = new Map<number, string>()
   #position: JournalPosition = { head: EMPTY_HEAD, sequence: 0 }
@@ -101,16 +95,18 @@ export class Journal {
     return this.#outpoints.get(`${network}/${outpoint}`)
   }
 
-  /** Base units of an asset that were decided in the window before `now`, each intent once. */
-  spent(asset: string, now: number): bigint {
-    const spending = this.#spending.get(asset)
-    if (!spending) return 0n
-    for (;;) {
-      const oldest = spending.entries[spending.start]
-      if (!oldest || oldest.at > now - LIMIT_WINDOW_MS) return spending.sum
-      spending.sum -= oldest.amount
-      spending.start++
-    }
+  /**
+   * Base units that were decided in the window before `now`, each intent once.
+   *
+   * @param key - `assetKey` of what was paid out, or one of `budgetKeys`.
+   */
+  spent(key: string, now: number): bigint {
+    return this.#spending.get(key)?.total(now) ?? 0n
+  }
+
+  /** What counts already in the budget of fees for this movement. */
+  movementFee(intent: string): bigint {
+    return this.#movementFees.get(intent) ?? 0n
   }
 
   /** Whether this entry is here, or was accepted by the operator as lost. */
@@ -185,6 +181,7 @@ export class Journal {
 
   #indexDecision(entry: Extract<JournalEntry, { type: 'decided' }>): void {
     const record = this.#intents.get(entry.intent)
+    if (entry.kind !== undefined) this.#countMovement(entry, record === undefined)
     if (record) {
       if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
       return
@@ -200,12 +197,23 @@ export class Journal {
     } else {
       for (const each of conflict.inputs) this.#outpoints.set(`${conflict.network}/${each}`, entry.intent)
     }
-    const spending = this.#spending.get(entry.asset) ?? { entries: [], start: 0, sum: 0n }
-    const amount = BigInt(entry.amount)
-    // A clock that was set back must not take entries out of order: they would leave the window too early.
-    const at = Math.max(Date.parse(entry.at), spending.entries.at(-1)?.at ?? 0)
-    spending.entries.push({ at, amount })
-    spending.sum += amount
-    this.#spending.set(entry.asset, spending)
+    if (entry.kind === undefined) this.#count(entry.asset, entry.at, BigInt(entry.amount))
+  }
+
+  /** Movements pay nobody out: their fees and the gas they give count in budgets of their own. */
+  #countMovement(entry: Extract<JournalEntry, { type: 'decided' }>, isNew: boolean): void {
+    const keys = budgetKeys(entry.asset.slice(0, entry.asset.lastIndexOf('/')))
+    const [fee, before] = [BigInt(entry.fee), this.movementFee(entry.intent)]
+    if (fee > before) {
+      this.#movementFees.set(entry.intent, fee)
+      this.#count(keys.fees, entry.at, fee - before)
+    }
+    if (isNew && entry.kind === 'gas_funding') this.#count(keys.gas, entry.at, BigInt(entry.amount))
+  }
+
+  #count(key: string, at: string, amount: bigint): void {
+    const sum = this.#spending.get(key) ?? new RollingSum()
+    sum.add(Date.parse(at), amount)
+    this.#spending.set(key, sum)
   }
 }

@@ -23,6 +23,8 @@ const PAYING_ROLES: Readonly<Record<Network['family'], KeyRole[]>> = {
 const MAX_ADDRESS_INDEX = 10_000_000
 
 const DAY_SECONDS = 86_400
+/** Movements cost so many times the cap of one transaction a day at most; at usual fees that is some hundreds of them. */
+const DAILY_MOVEMENTS = 20n
 
 /**
  * Makes a policy for a freshly enrolled signer.
@@ -45,7 +47,7 @@ export function defaultPolicy(options: {
     platform_public_key: options.platformPublicKey,
     quorum: 2,
     approvers: [],
-    allowed_kinds: ['withdrawal'],
+    allowed_kinds: ['withdrawal', 'consolidation', 'gas_funding', 'rebalance'],
     approval_max_age_seconds: DAY_SECONDS,
     clock_skew_seconds: 60,
     networks,
@@ -68,6 +70,14 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
     paying_roles: PAYING_ROLES[network.family],
     max_address_index: MAX_ADDRESS_INDEX,
     max_fee: formatAmount(network.fees.maxTotal, native.decimals),
+    movements: {
+      daily_fee: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
+      gas_funding: {
+        per_transaction: formatAmount(network.fees.maxTotal, native.decimals),
+        daily: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
+      },
+      treasury: [],
+    },
     assets: Object.fromEntries(
       network.coins.map((coin) => {
         const limit = limits.get(`${network.name}:${coin.name}`)

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { canonicalJson, PAYMENT_KINDS } from '../../domain/intent.js'
 import { parseAmount } from '../../domain/money.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
+import { treasuryKey } from '../movement.js'
 import type { AddressPrefixes } from '../utxo/address-script.js'
 import type { KeyScriptKind } from '../utxo/key-script.js'
 
@@ -33,6 +34,17 @@ const shared = {
   max_address_index: z.int().min(0).max(0x7fff_ffff),
   /** The most that one transaction may cost, in whole coins of the network's own coin. */
   max_fee: amount,
+  /** Movements between the own wallets that nobody approves; left out, none is signed. Whole coins of the own coin. */
+  movements: z
+    .strictObject({
+      /** The most that their fees may come to in any 24 hours. */
+      daily_fee: amount,
+      /** What the gas wallet may give deposit addresses, at a time and in any 24 hours. */
+      gas_funding: z.strictObject({ per_transaction: amount, daily: amount }),
+      /** Further addresses, of other seeds, that consolidation and rebalancing may fill. */
+      treasury: z.array(z.string().min(1)).default([]),
+    })
+    .optional(),
   assets: z.record(name, asset),
 }
 const network = z.discriminatedUnion('family', [
@@ -103,6 +115,15 @@ export interface PolicyAsset {
   readonly daily: bigint | null
 }
 
+/** Budgets of movements in base units of the native coin. */
+export interface PolicyMovements {
+  readonly dailyFee: bigint
+  readonly gasPerTransaction: bigint
+  readonly gasDaily: bigint
+  /** As `treasuryKey` writes them. */
+  readonly treasury: ReadonlySet<string>
+}
+
 interface PolicyNetworkBase {
   readonly name: string
   readonly caip2: string
@@ -111,6 +132,8 @@ interface PolicyNetworkBase {
   readonly maxAddressIndex: number
   /** Base units of the native coin. */
   readonly maxFee: bigint
+  /** Null: no movement is signed. */
+  readonly movements: PolicyMovements | null
   readonly native: PolicyAsset
   readonly assets: ReadonlyMap<string, PolicyAsset>
 }
@@ -220,6 +243,7 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
     payingRoles: entry.paying_roles,
     maxAddressIndex: entry.max_address_index,
     maxFee: parseAmount(entry.max_fee, native.decimals),
+    movements: compileMovements(entry.movements, native.decimals),
     native,
     assets,
   }
@@ -241,5 +265,18 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
     family: 'evm',
     chainId: entry.chain_id,
     maxFeePerGas: parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS),
+  }
+}
+
+function compileMovements(
+  movements: PolicyNetworkFile['movements'],
+  decimals: number,
+): PolicyMovements | null {
+  if (movements === undefined) return null
+  return {
+    dailyFee: parseAmount(movements.daily_fee, decimals),
+    gasPerTransaction: parseAmount(movements.gas_funding.per_transaction, decimals),
+    gasDaily: parseAmount(movements.gas_funding.daily, decimals),
+    treasury: new Set(movements.treasury.map(treasuryKey)),
   }
 }

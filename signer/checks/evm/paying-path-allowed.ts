@@ -1,4 +1,5 @@
 import { walletPlace } from '../../keys/path.js'
+import { payingRoles } from '../../movement.js'
 import { type EvmContext, type Refusal, refuse } from '../check.js'
 
 /** Only receiving keys of wallets that may pay, within the index bound. */
@@ -7,7 +8,7 @@ export function payingPathAllowed(context: EvmContext): Refusal | null {
   const allowed =
     place !== null &&
     place.branch === 0 &&
-    context.network.payingRoles.includes(place.role) &&
+    payingRoles(context.movement, context.network).includes(place.role) &&
     place.index <= context.network.maxAddressIndex
   return allowed ? null : refuse('UNKNOWN_INPUT', `The path ${context.payload.derivation_path} may not pay`)
 }

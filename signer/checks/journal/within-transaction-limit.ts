@@ -5,6 +5,6 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 export function withinTransactionLimit(context: PayloadContext): Refusal | null {
   const { perTransaction, coin } = context.asset
   const amount = intentAmount(context.request.intent)
-  if (perTransaction === null || amount <= perTransaction) return null
+  if (perTransaction === null || amount <= perTransaction || context.movement) return null
   return refuse('POLICY_LIMIT', `${amount} exceeds the limit of one payment in ${coin}, ${perTransaction}`)
 }

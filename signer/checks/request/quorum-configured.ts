@@ -1,7 +1,8 @@
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 
-/** A policy without approvers, or with a quorum below two, denies everything. */
+/** A policy without approvers, or with a quorum below two, denies everything that people must approve. */
 export function quorumConfigured(context: RequestContext): Refusal | null {
+  if (context.movement && !context.movement.needsApproval) return null
   if (context.policy.quorum >= 2 && context.policy.approvers.size > 0) return null
   return refuse(
     'QUORUM_NOT_MET',

@@ -1,7 +1,8 @@
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 
-/** Enough distinct persons must have approved; a person with two keys is one person. */
+/** Enough distinct persons must have approved, but for movements that need nobody; a person with two keys is one person. */
 export function quorumMet(context: RequestContext): Refusal | null {
+  if (context.movement && !context.movement.needsApproval) return null
   const persons = new Set<string>()
   for (const each of context.request.approvals) {
     const pinned = context.policy.approvers.get(each.approver_id)

@@ -1,4 +1,5 @@
 import { walletPlace } from '../../keys/path.js'
+import { payingRoles } from '../../movement.js'
 import { type Refusal, refuse, type UtxoContext } from '../check.js'
 
 /** Only keys of wallets that may pay, on branches that are in use, within the index bound. */
@@ -10,9 +11,13 @@ export function inputPathsAllowed(context: UtxoContext): Refusal | null {
 }
 
 /** Branch 0 receives in every wallet, branch 1 takes change in the master wallet alone. */
-function isAllowed({ network }: UtxoContext, path: readonly number[] | null): boolean {
+function isAllowed({ network, movement }: UtxoContext, path: readonly number[] | null): boolean {
   const place = path && walletPlace(path, network.derivation)
   if (!place) return false
   const branchInUse = place.branch === 0 || (place.branch === 1 && place.role === 'master')
-  return branchInUse && network.payingRoles.includes(place.role) && place.index <= network.maxAddressIndex
+  return (
+    branchInUse &&
+    payingRoles(movement, network).includes(place.role) &&
+    place.index <= network.maxAddressIndex
+  )
 }

@@ -1,0 +1,17 @@
+import { intentAmount } from '../../intent-amount.js'
+import { budgetKeys } from '../../movement.js'
+import { type PayloadContext, type Refusal, refuse } from '../check.js'
+
+/** What the gas wallet may give away within 24 hours, counted from the journal: a platform that drains it stops here. */
+export function withinGasFundingBudget(context: PayloadContext): Refusal | null {
+  if (context.movement?.kind !== 'gas_funding' || context.record) return null
+  const { network, state, request, now } = context
+  const budget = network.movements?.gasDaily ?? 0n
+  const spent = state.journal.spent(budgetKeys(network.caip2).gas, now)
+  const amount = intentAmount(request.intent)
+  if (spent + amount <= budget) return null
+  return refuse(
+    'POLICY_LIMIT',
+    `Gas of ${amount} after ${spent} in 24 hours exceeds the budget of gas funding, ${budget}`,
+  )
+}

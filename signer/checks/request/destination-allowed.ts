@@ -1,0 +1,24 @@
+import type { KeyRole } from '../../../domain/signer-protocol.js'
+import type { Movement } from '../../movement.js'
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+const ROLES: Readonly<Record<Movement['kind'], readonly KeyRole[]>> = {
+  consolidation: ['master'],
+  gas_funding: ['deposit'],
+  rebalance: ['master', 'hot'],
+}
+
+/** A movement goes to a receiving key of a wallet that its kind is for, or (but for gas) to an address that the policy names. */
+export function destinationAllowed({ movement, network }: RequestContext): Refusal | null {
+  if (!movement || (movement.named && movement.kind !== 'gas_funding')) return null
+  const { kind, place } = movement
+  const allowed =
+    place !== null &&
+    network !== undefined &&
+    place.branch === 0 &&
+    ROLES[kind].includes(place.role) &&
+    place.index <= network.maxAddressIndex
+  return allowed
+    ? null
+    : refuse('OUTPUT_NOT_ALLOWED', `A ${kind} may only go to ${ROLES[kind].join(' or ')} keys of this seed`)
+}
