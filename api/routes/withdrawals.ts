@@ -315,6 +315,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         network,
         coin,
         amount: units,
+        amountText: body.amount,
         toAddress: to.address,
         fromAddressId: body.from_address_id ?? null,
         feePayer: body.fee_payer,
@@ -419,7 +420,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const view = {
       network: network.name,
       coin: coin.name,
-      amount: formatAmount(units, coin.decimals),
+      amount: body.amount,
       fee_coin: feeCoin.name,
       estimates,
     }

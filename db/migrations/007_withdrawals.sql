@@ -14,6 +14,8 @@ CREATE TABLE withdrawals (
   network                text NOT NULL,
   coin                   text NOT NULL,
   amount                 numeric(78,0) NOT NULL CHECK (amount > 0),
+  -- As it was sent ("100.50"), for answers and events; null: canonical.
+  amount_text            text,
   to_address             text NOT NULL,
   -- [{index, address, amount}], amounts as decimal text: what a part of a batch pays, with its indices in the batch's intent.
   -- Null: all of `amount` to `to_address`.

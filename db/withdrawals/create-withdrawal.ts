@@ -29,6 +29,8 @@ export interface NewWithdrawal {
   readonly network: Network
   readonly coin: Coin
   readonly amount: bigint
+  /** As it was sent, in whole coins: answers and events repeat it. */
+  readonly amountText?: string
   readonly toAddress: string
   readonly fromAddressId: string | null
   readonly feePayer: 'sender' | 'recipient'
@@ -106,14 +108,14 @@ export async function createWithdrawal(
   const requirement = requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
   const inserted = await tx`
     INSERT INTO withdrawals (
-      id, merchant_id, external_id, user_reference, network, coin, amount, to_address, from_address_id, from_address,
+      id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator,
       approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata,
       required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
     VALUES (
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
-      ${amount.toString()}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress}, ${request.feePayer},
-      ${request.priority}, ${feeCoin.name}, ${estimate.fee.toString()}, ${estimate.feeLimit.toString()}, 'requested',
+      ${amount.toString()}, ${request.amountText ?? null}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress},
+      ${request.feePayer}, ${request.priority}, ${feeCoin.name}, ${estimate.fee.toString()}, ${estimate.feeLimit.toString()}, 'requested',
       ${tx.json(intent as never)}, ${hash}, ${request.initiator},
       ${tx.json(requirement as never)}, ${tx.json(risk as never)}, ${needsReview(risk, entry !== null)},
       ${request.country ?? null}, ${entry?.id ?? null}, ${tx.json(request.metadata as never)},

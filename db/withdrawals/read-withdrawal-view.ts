@@ -118,7 +118,7 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
     stage: row.stage,
     network: row.network,
     coin: row.coin,
-    amount: formatAmount(row.amount, coin.decimals),
+    amount: row.amount_text ?? formatAmount(row.amount, coin.decimals),
     fee: formatAmount(row.fee ?? row.fee_estimate, feeCoin.decimals),
     fee_coin: row.fee_coin,
     fee_limit: formatAmount(row.fee_limit, feeCoin.decimals),

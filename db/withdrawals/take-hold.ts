@@ -14,6 +14,8 @@ export interface Hold {
   readonly coin: Coin
   /** Base units of the coin. */
   readonly amount: bigint
+  /** As it was sent, in whole coins: an error repeats it. */
+  readonly amountText?: string
   /** Base units of the network's own coin. */
   readonly feeLimit: bigint
   readonly feePayer: 'sender' | 'recipient'
@@ -56,7 +58,7 @@ export async function takeHold(tx: Transaction, request: Hold): Promise<void> {
     if (error instanceof KeyturnError && error.code === 'INSUFFICIENT_BALANCE') {
       const { requested, available, coin } = error.details as Record<string, string>
       const known = findCoin(request.network, coin ?? request.coin.name)
-      throw insufficient(known, BigInt(requested ?? 0), BigInt(available ?? 0), error)
+      throw insufficient(request, known, BigInt(requested ?? 0), BigInt(available ?? 0), error)
     }
     throw error
   }
@@ -82,16 +84,23 @@ async function requireFunds(
     WHERE merchant_id = ${request.merchantId} AND network = ${request.network.name} AND coin = ${coin.name}
       AND kind = 'available' AND (${owner} = '' OR owner = ${owner})`
   const available = row?.available ?? 0n
-  if (available < needed) throw insufficient(coin, needed, available)
+  if (available < needed) throw insufficient(request, coin, needed, available)
 }
 
-function insufficient(coin: Coin, requested: bigint, available: bigint, cause?: unknown): KeyturnError {
+function insufficient(
+  request: Hold,
+  coin: Coin,
+  requested: bigint,
+  available: bigint,
+  cause?: unknown,
+): KeyturnError {
+  const asSent = coin.name === request.coin.name && requested === request.amount && request.amountText
   return new KeyturnError(
     'INSUFFICIENT_BALANCE',
     'Insufficient balance for withdrawal; the amount and the most that the fee may be are held together',
     {
       details: {
-        requested: formatAmount(requested, coin.decimals),
+        requested: asSent || formatAmount(requested, coin.decimals),
         available: formatAmount(available > 0n ? available : 0n, coin.decimals),
         coin: coin.name,
       },

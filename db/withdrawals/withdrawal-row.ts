@@ -58,6 +58,8 @@ export interface WithdrawalRow {
   readonly network: string
   readonly coin: string
   readonly amount: bigint
+  /** As it was sent, in whole coins; null: canonical. */
+  readonly amount_text: string | null
   readonly to_address: string
   /** What a part of a batch pays; null: all of `amount` to `to_address`. */
   readonly outputs: readonly PartOutput[] | null

@@ -49,7 +49,8 @@ test('an accepted withdrawal is answered as the guide shows it, held, told of an
     stage: 'requested',
     network: 'ethereum',
     coin: 'usdt',
-    amount: '100.5',
+    // As it was sent, as in the event below.
+    amount: '100.50',
     fee_coin: 'eth',
     to_address: EVM_ADDRESS,
     from_address: null,
@@ -77,7 +78,12 @@ test('an accepted withdrawal is answered as the guide shows it, held, told of an
   const [event] = await sql<
     { data: Record<string, unknown> }[]
   >`SELECT data FROM events WHERE subject = ${data.id}`
-  expect(event?.data).toMatchObject({ id: data.id, status: 'pending', previous_status: null })
+  expect(event?.data).toMatchObject({
+    id: data.id,
+    status: 'pending',
+    previous_status: null,
+    amount: '100.50',
+  })
   const [audit] = await sql<{ action: string; actor: string }[]>`
     SELECT action, actor FROM audit_log WHERE subject = ${data.id}`
   expect(audit).toEqual({ action: 'withdrawal.requested', actor: `person:${stage.people[0].id}` })
@@ -155,6 +161,11 @@ test('more than there is cannot be asked for, and the answer says how much there
     status: 422,
     code: 'INSUFFICIENT_BALANCE',
     details: { available: '0' },
+  })
+  // A token's fee is another coin's, so what was asked for is what was sent.
+  expect(await refusal(eth({ coin: 'usdt', amount: '100000.50', user_reference: 'nobody' }))).toMatchObject({
+    code: 'INSUFFICIENT_BALANCE',
+    details: { requested: '100000.50', available: '0', coin: 'usdt' },
   })
   // A user's own coins are there, but not the fee on top of all of them.
   expect(await refusal(eth({ amount: '5', user_reference: 'alice' }))).toMatchObject({
