@@ -3,6 +3,7 @@
 export { createChainWatcherActivities } from './chain-watcher.js'
 export { createControlChangeActivities } from './control-change.js'
 export { createDepositActivities, createScreeningActivities } from './deposit.js'
+export { createScheduledWithdrawalActivities } from './scheduled-withdrawal.js'
 export { createSweeperActivities } from './sweeper.js'
 export { createWebhookDeliveryActivities } from './webhook-delivery.js'
 export { createWithdrawalActivities } from './withdrawal.js'

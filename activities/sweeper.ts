@@ -9,6 +9,12 @@ import {
   unstartedControlChanges,
 } from '../db/control-changes/control-change-start.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
+import {
+  recordCheck,
+  syncSchedule,
+  uncheckedSchedules,
+  unsyncedSchedules,
+} from '../db/schedules/sync-schedules.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
@@ -19,12 +25,14 @@ import { controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { mapConcurrently } from './map-concurrently.js'
-import type { ControlChangeGate, WorkflowGate } from './workflow-gate.js'
+import type { ControlChangeGate, ScheduleGate, WorkflowGate } from './workflow-gate.js'
 
 export interface SweeperDeps {
   readonly sql: Sql
   readonly networks: Networks
   readonly gate: WorkflowGate & ControlChangeGate
+  /** Temporal's Schedules; absent where a test has none. */
+  readonly schedules?: ScheduleGate
   readonly log: Logger
   /** Milliseconds after which a signal that changed nothing is sent again. */
   readonly signalAgainAfterMs: number
@@ -46,6 +54,8 @@ export interface Swept {
   /** Changes of policies and whitelists. */
   readonly changes: number
   readonly approvals: number
+  /** Withdrawal schedules that Temporal was told of, or that it had lost. */
+  readonly schedules: number
   readonly deliveries: number
   readonly signersOffline: number
 }
@@ -55,6 +65,10 @@ const CONCURRENCY = 16
 /** An attempt may be late when its endpoint has much under way; so late that its workflow must be gone. */
 const OVERDUE_INTERVALS = 4
 const OVERDUE_MS = 3_600_000
+/** How often a withdrawal schedule is compared with Temporal's. */
+const CHECK_SCHEDULES_MS = 600_000
+/** Each holds a connection while it talks to Temporal. */
+const SYNC_CONCURRENCY = 4
 
 export type SweeperActivities = ReturnType<typeof createSweeperActivities>
 
@@ -96,6 +110,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
         withdrawals: await attempt('withdrawals', () => startWithdrawals(deps)),
         changes: await attempt('changes', () => startControlChanges(deps)),
         approvals: await attempt('approvals', () => signalApprovals(deps)),
+        schedules: await attempt('schedules', () => syncSchedules(deps)),
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
         ),
@@ -146,4 +161,21 @@ async function signalAnswers({ sql, gate, graceMs }: SweeperDeps): Promise<numbe
   const waiting = await unheardAnswers(sql, graceMs)
   await mapConcurrently(waiting, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'answered'))
   return waiting.length
+}
+
+/** Tells Temporal what it was not told, and looks whether it still has what it was. */
+async function syncSchedules({ sql, schedules, graceMs }: SweeperDeps): Promise<number> {
+  if (!schedules) return 0
+  let repaired = 0
+  await mapConcurrently(await uncheckedSchedules(sql, CHECK_SCHEDULES_MS), SYNC_CONCURRENCY, async (id) => {
+    const missed = await schedules.readMissed(id)
+    await recordCheck(sql, id, missed)
+    // Lost: told again at once.
+    if (missed !== null) return
+    repaired++
+    await syncSchedule(sql, id, schedules.applySchedule)
+  })
+  const pending = await unsyncedSchedules(sql, graceMs)
+  await mapConcurrently(pending, SYNC_CONCURRENCY, (id) => syncSchedule(sql, id, schedules.applySchedule))
+  return repaired + pending.length
 }

@@ -1,6 +1,7 @@
 /** How activities reach other workflows: started by row, signalled by id. */
 
-import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
+import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
+import { type AppliedSchedule, applySchedule, readMissed } from '../workflows/apply-schedule.js'
 import {
   type ChainWatcherInput,
   type ControlChangeInput,
@@ -45,5 +46,21 @@ export function createWorkflowGate(client: WorkflowClient): WorkflowGate & Contr
         throw error
       }
     },
+  }
+}
+
+/** How the sweeper reaches Temporal's Schedules. */
+export interface ScheduleGate {
+  /** Makes the Schedule what the row says. */
+  applySchedule(schedule: AppliedSchedule): Promise<void>
+  /** Firings that it left out since it was made; null when it is not there. */
+  readMissed(id: string): Promise<number | null>
+}
+
+/** The gate to the Schedules of a Temporal server. */
+export function createScheduleGate(client: ScheduleClient): ScheduleGate {
+  return {
+    applySchedule: (schedule) => applySchedule(client, schedule),
+    readMissed: (id) => readMissed(client, id),
   }
 }

@@ -1,7 +1,7 @@
 /** What every part of the API shares: its dependencies, and what the middleware leaves for the routes. */
 
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import type { WorkflowClient } from '@temporalio/client'
+import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { Environment } from '../config/load-environment.js'
 import type { Sql } from '../db/connect.js'
@@ -15,7 +15,7 @@ export interface ApiDependencies {
   readonly networks: Networks
   readonly environment: Environment
   /** Null where no Temporal is configured (tests); a server that is down throws on use, see `start-soon.ts`. */
-  readonly temporal: { readonly workflow: WorkflowClient } | null
+  readonly temporal: { readonly workflow: WorkflowClient; readonly schedule?: ScheduleClient } | null
   readonly log: Logger
   /** Absent where no GeoIP database is configured. */
   readonly geography?: Geography | null

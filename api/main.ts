@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   await migrateWhenUp(sql)
   // Lazy: the API starts and accepts requests while Temporal is down; gRPC reconnects by itself.
   const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
-  const { workflow } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
+  const { workflow, schedule } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
   const apiKeys = createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY)
   await apiKeys.listen()
   const { KEYTURN_GEOIP_FILE, KEYTURN_SANCTIONS_FILE } = environment
@@ -39,7 +39,10 @@ async function main(): Promise<void> {
   const sanctions = KEYTURN_SANCTIONS_FILE === undefined ? null : followSanctions(sql, KEYTURN_SANCTIONS_FILE)
   // Without its list the API must not begin to accept withdrawals.
   if (sanctions) log.info({ addresses: await sanctions() }, 'loaded the sanctions list')
-  const app = createApp({ sql, networks, environment, temporal: { workflow }, log, geography }, { apiKeys })
+  const app = createApp(
+    { sql, networks, environment, temporal: { workflow, schedule }, log, geography },
+    { apiKeys },
+  )
 
   const server = serve(
     {

@@ -13,6 +13,7 @@ import { registerWalletRoutes } from './routes/wallets.js'
 import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './routes/webhook-endpoints.js'
 import { registerWhitelistRoutes } from './routes/whitelist.js'
+import { registerWithdrawalScheduleRoutes } from './routes/withdrawal-schedules.js'
 import { registerWithdrawalRoutes } from './routes/withdrawals.js'
 
 /** Registers the routes; paths are relative to `/api/v1`. */
@@ -30,4 +31,5 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookEndpointRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
+  registerWithdrawalScheduleRoutes(app, dependencies)
 }

@@ -49,6 +49,7 @@ export async function startPlatform(context: BenchContext, options: PlatformOpti
       sql,
       adapters: options.adapters,
       connection: temporal.connection,
+      scheduleClient: client.schedule,
       workflowClient: client.workflow,
       log,
       bundle: await loadWorkflowBundle(),

@@ -54,6 +54,8 @@ const schema = z.object({
   KEYTURN_POLICY_COOL_DOWN: duration('24h'),
   /** How long a new whitelist entry waits after its approval. */
   KEYTURN_WHITELIST_COOL_DOWN: duration('24h'),
+  /** After an outage a schedule's firing that is later than this is left out. */
+  KEYTURN_SCHEDULE_CATCH_UP: duration('1h'),
   KEYTURN_SIGNER_LEASE: duration('60s'),
   KEYTURN_SIGNER_OFFLINE_AFTER: duration('60s'),
   KEYTURN_SWEEP_INTERVAL: duration('1m'),

@@ -26,6 +26,8 @@ export type IdPrefix =
   | 'pay'
   | 'pol'
   | 'wla'
+  | 'wsc'
+  | 'fir'
 
 let lastTime = 0
 let counter = 0

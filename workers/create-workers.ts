@@ -1,6 +1,6 @@
 /** The Temporal workers of a process: one for each task queue that its roles name. */
 
-import type { WorkflowClient } from '@temporalio/client'
+import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
 import { createSender, type Sender } from '../activities/egress/create-sender.js'
 import { createEndpointGate } from '../activities/egress/endpoint-gate.js'
@@ -9,6 +9,7 @@ import {
   createChainWatcherActivities,
   createControlChangeActivities,
   createDepositActivities,
+  createScheduledWithdrawalActivities,
   createScreeningActivities,
   createSweeperActivities,
   createWebhookDeliveryActivities,
@@ -17,7 +18,7 @@ import {
 } from '../activities/index.js'
 import type { Logger } from '../activities/logger.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/webhook-delivery.js'
-import { createWorkflowGate } from '../activities/workflow-gate.js'
+import { createScheduleGate, createWorkflowGate } from '../activities/workflow-gate.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'
 import type { Sql } from '../db/connect.js'
@@ -32,6 +33,7 @@ export interface WorkerParts {
   readonly adapters: ReadonlyMap<string, ChainAdapter>
   readonly connection: NativeConnection
   readonly workflowClient: WorkflowClient
+  readonly scheduleClient: ScheduleClient
   readonly log: Logger
   /** Path of the workflows' code (`loadWorkflowBundle`). */
   readonly bundle: string
@@ -100,7 +102,8 @@ function common({ connection, environment }: WorkerParts, taskQueue: TaskQueue) 
   } satisfies WorkerOptions
 }
 
-function coreOptions({ sql, networks, environment, workflowClient, log, bundle }: WorkerParts) {
+function coreOptions(parts: WorkerParts) {
+  const { sql, networks, environment, workflowClient, scheduleClient, log, bundle } = parts
   return {
     workflowBundle: { codePath: bundle },
     activities: {
@@ -111,10 +114,17 @@ function coreOptions({ sql, networks, environment, workflowClient, log, bundle }
         rebroadcastMs: environment.KEYTURN_REBROADCAST_INTERVAL,
       }),
       ...createControlChangeActivities({ sql }),
+      ...createScheduledWithdrawalActivities({
+        sql,
+        networks,
+        gate: createWorkflowGate(workflowClient),
+        expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+      }),
       ...createSweeperActivities({
         sql,
         networks,
         gate: createWorkflowGate(workflowClient),
+        schedules: createScheduleGate(scheduleClient),
         log,
         signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
         graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),

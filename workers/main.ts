@@ -97,6 +97,7 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
         adapters,
         connection,
         workflowClient: client.workflow,
+        scheduleClient: client.schedule,
         log,
         bundle,
         stopping: stopping.signal,

@@ -18,5 +18,8 @@ export const withdrawalId = (id: string): string => `withdrawal:${id}`
 export const controlChangeId = (kind: 'policy' | 'whitelist', id: string): string =>
   `${kind === 'policy' ? 'policyChange' : 'whitelist'}:${id}`
 
+/** The Temporal Schedule of a withdrawal schedule; its firings add their nominal time. */
+export const withdrawalScheduleId = (id: string): string => `withdrawal-schedule:${id}`
+
 /** The one-minute sweeper that starts or re-signals whatever has a row and no workflow. */
 export const SWEEPER_SCHEDULE_ID = 'sweeper'

@@ -3,6 +3,7 @@
 export { chainWatcher } from './chain-watcher.js'
 export { policyChange, whitelist } from './control-change.js'
 export { deposit } from './deposit.js'
+export { scheduledWithdrawal } from './scheduled-withdrawal.js'
 export { sweeper } from './sweeper.js'
 export { webhookDelivery } from './webhook-delivery.js'
 export { withdrawal } from './withdrawal.js'

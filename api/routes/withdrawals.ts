@@ -27,9 +27,8 @@ import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
+import { amountSchema, newWithdrawal, originOf, requireSenderPays } from '../withdrawal-request.js'
 
-/** Metadata is the merchant's own; it comes back as it was sent. */
-const METADATA_BYTES = 16_384
 const STATUSES = [
   'pending',
   'processing',
@@ -40,14 +39,8 @@ const STATUSES = [
   'cancelled',
 ] as const
 
-const amount = z.string().min(1).max(100).openapi({ example: '100.50' })
+const amount = amountSchema
 const priority = z.enum(PRIORITIES)
-const metadata = z
-  .record(z.string().max(255), z.unknown())
-  .refine(
-    (value) => JSON.stringify(value).length <= METADATA_BYTES,
-    `at most ${METADATA_BYTES} bytes of JSON`,
-  )
 
 export const withdrawalView = z
   .object({
@@ -143,32 +136,7 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            network: z.string().min(1).max(31).openapi({ example: 'ethereum' }),
-            coin: z.string().min(1).max(31).openapi({ example: 'usdt' }),
-            amount,
-            to_address: z
-              .string()
-              .min(1)
-              .max(200)
-              .openapi({ example: '0x742d35Cc6634C0532925a3b8D4C9db96590c6C87' }),
-            from_address_id: z.string().min(1).max(255).optional(),
-            priority: priority.default('normal'),
-            metadata: metadata.default({}),
-            user_reference: z
-              .string()
-              .min(1)
-              .max(255)
-              .optional()
-              .openapi({ description: "Draws on this user; without it, on the merchant's own account." }),
-            external_id: z
-              .string()
-              .min(1)
-              .max(255)
-              .optional()
-              .openapi({ description: 'Unique for ever per merchant.' }),
-            fee_payer: z.enum(['sender', 'recipient']).default('sender'),
-          }),
+          schema: newWithdrawal,
         },
       },
     },
@@ -295,18 +263,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const body = c.req.valid('json')
     const network = findNetwork(networks, body.network)
     const coin = findCoin(network, body.coin)
-    if (body.fee_payer === 'recipient' && coin.contract !== null) {
-      throw new KeyturnError(
-        'VALIDATION_FAILED',
-        "fee_payer: the fee of a token is paid in the network's own coin, so the recipient cannot pay it",
-        {
-          details: {
-            in: 'body',
-            fields: [{ path: 'fee_payer', reason: 'recipient is for native coins only' }],
-          },
-        },
-      )
-    }
+    requireSenderPays(body.fee_payer, coin)
     const to = parseAddress(network, body.to_address)
     const units = positive(parseAmount(body.amount, coin.decimals))
     const { view, kept } = await sql.begin(async (tx) => {
@@ -325,7 +282,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         metadata: body.metadata,
         initiator: c.get('initiator'),
         actor: c.get('actor'),
-        ...origin(dependencies, c.get('clientIp')),
+        ...originOf(dependencies, c.get('clientIp')),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
       })
       const view = await readWithdrawalView(tx, networks, id)
@@ -437,11 +394,6 @@ async function viewOf(
   const view = await readWithdrawalView(sql, networks, id, merchantId)
   if (!view) throw notFound('withdrawal', id)
   return view
-}
-
-/** Nothing, where no database is configured. */
-function origin({ geography }: ApiDependencies, ip: string | null): { country?: string | null } {
-  return geography ? { country: ip === null ? null : geography.country(ip) } : {}
 }
 
 function positive(units: bigint): bigint {

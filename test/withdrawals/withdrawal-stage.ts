@@ -123,7 +123,10 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
   const { networks, temporal } = options
   const api = await startTestApi(
     { KEYTURN_REBROADCAST_INTERVAL: '500ms', ...options.environment },
-    { networks, temporal: temporal ? { workflow: temporal.client.workflow } : null },
+    {
+      networks,
+      temporal: temporal ? { workflow: temporal.client.workflow, schedule: temporal.client.schedule } : null,
+    },
   )
   const { sql } = api.database
   const { merchantId } = api

@@ -125,6 +125,7 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     withdrawals: 0,
     approvals: 0,
     changes: 0,
+    schedules: 0,
     deliveries: 0,
     signersOffline: 0,
   })

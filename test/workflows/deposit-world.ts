@@ -81,6 +81,7 @@ export function depositWorld(networks: Networks): DepositWorld {
           sql: database.sql,
           adapters: new Map(adapters.map((adapter) => [adapter.network.name, adapter])),
           connection,
+          scheduleClient: temporal.client.schedule,
           workflowClient: temporal.client.workflow,
           log: quiet,
           bundle: await loadWorkflowBundle(),
