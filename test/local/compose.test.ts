@@ -1,12 +1,16 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { DCLinter } from 'dclint'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { SEARCH_ATTRIBUTE } from '../../workflows/start.js'
 
 /**
- * The part of the Compose specification that the file uses, strict, so that a misspelled key is found:
- * https://github.com/compose-spec/compose-spec/blob/main/spec.md. No engine is asked.
+ * The part of the Compose specification that the file uses, stricter than the specification's own schema
+ * (https://github.com/compose-spec/compose-spec/blob/main/spec.md), which it must satisfy as well. No engine is asked.
  */
 const duration = z.string().regex(/^(\d+h)?(\d+m)?(\d+s)?$/)
 const environment = z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string())
@@ -44,12 +48,36 @@ const compose = z
   })
   .strict()
 
-const text = readFileSync(new URL('../../docker-compose.yml', import.meta.url), 'utf8')
+const path = fileURLToPath(new URL('../../docker-compose.yml', import.meta.url))
+const text = readFileSync(path, 'utf8')
 const { 'x-platform': _extension, ...document } = parse(text, { merge: true }) as Record<string, unknown>
 const file = compose.parse(document)
 const services = Object.entries(file.services)
 
+const lintResults = z.array(
+  z.object({ messages: z.array(z.object({ rule: z.string(), message: z.string() })) }),
+)
+
+/** What the specification's JSON schema says against a file. */
+function violations(file: string): string[] {
+  const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] })
+  return lintResults
+    .parse(linter.lintFiles([file], false))
+    .flatMap(({ messages }) => messages)
+    .filter(({ rule }) => rule.startsWith('invalid-'))
+    .map(({ message }) => message)
+}
+
 describe('docker-compose.yml', () => {
+  test('satisfies the schema of the Compose specification', () => {
+    expect(violations(path)).toEqual([])
+    const directory = mkdtempSync(join(tmpdir(), 'keyturn-compose-'))
+    const misspelled = join(directory, 'docker-compose.yml')
+    writeFileSync(misspelled, text.replace('healthcheck:', 'healthchek:'))
+    expect(violations(misspelled)).toEqual([expect.stringContaining('additional properties')])
+    rmSync(directory, { recursive: true })
+  })
+
   test('has every part of the stack', () => {
     expect(Object.keys(file.services)).toEqual(
       expect.arrayContaining([
