@@ -127,6 +127,7 @@ export interface SpendableOutput {
 }
 
 export interface UtxoBuildRequest {
+  /** Nobody, where everything comes back as change: a cancelling transaction. */
   readonly outputs: readonly { readonly address: string; readonly amount: bigint }[]
   /** The change address, its path and key. */
   readonly change: Omit<SpendableOutput, 'txid' | 'vout' | 'amount'>
@@ -134,8 +135,12 @@ export interface UtxoBuildRequest {
   /** Outpoints that must be spent: the anchor of the conflict set, on every attempt after the first. */
   readonly required: readonly SpendableOutput[]
   readonly feeRate: number
+  /** The fee is at least `fee`, and `rate` sat/vB of its own size more: what a replacement must bring (BIP-125, rules 3 and 4). */
+  readonly floor?: { readonly fee: bigint; readonly rate: number }
   /** Base units; building fails when the fee would be higher. */
   readonly feeLimit: bigint
+  /** What replaces the network's `maxTotal`: a cancelling transaction has a cap of its own. */
+  readonly feeCap?: bigint
   /** `recipient`: the fee is taken from the (only) output. */
   readonly feePayer: 'sender' | 'recipient'
 }
@@ -193,12 +198,35 @@ export type EvmBuildResult =
   /** The transfer would revert (blacklisted recipient, paused token); nothing was signed. */
   | { readonly kind: 'would_revert'; readonly reason: string }
 
+/** Another transaction with the same nonce. */
+export interface EvmReplaceRequest {
+  /** `cancel`: pays nobody, and only its own limit counts. */
+  readonly purpose: 'pay' | 'cancel'
+  readonly from: string
+  readonly derivationPath: string
+  readonly nonce: number
+  /** What is paid again, at another price. Ignored by a cancel. */
+  readonly call: Pick<EvmPayload, 'to' | 'value' | 'data' | 'gas'>
+  /** The highest prices among the attempts that it replaces; null where there are none. */
+  readonly before: { readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint } | null
+  readonly priority: Priority
+  /** The most that gas × maxFeePerGas may be, in wei. */
+  readonly feeLimit: bigint
+}
+
+export type EvmReplaceResult =
+  | { readonly kind: 'built'; readonly payload: EvmPayload; readonly maxFee: bigint }
+  /** @param fee - The least that would do, in wei. */
+  | { readonly kind: 'fee_too_high'; readonly fee: bigint }
+
 export interface EvmAdapter extends AdapterBase {
   readonly network: EvmNetwork
   /** Current fees for a priority: base fee × 2 + tip, times the multiplier on the tip, inside the caps. */
   fees(priority: Priority): Promise<{ readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint }>
   /** Estimates gas (never a constant), sets fees, makes calldata. */
   build(request: EvmBuildRequest): Promise<EvmBuildResult>
+  /** Prices a transaction that takes the place of others with its nonce. */
+  replace(request: EvmReplaceRequest): Promise<EvmReplaceResult>
   /** Next nonce on the chain (latest block). */
   nonce(address: string): Promise<number>
   verifySigned(payload: EvmPayload, signedTransaction: string): { readonly txid: string }

@@ -5,7 +5,15 @@ import { getAddress } from 'viem/utils'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { parseAmount } from '../domain/money.js'
-import type { Coin, ConfirmationTier, EvmNetwork, Network, Networks, UtxoNetwork } from '../domain/network.js'
+import type {
+  Coin,
+  ConfirmationTier,
+  EvmNetwork,
+  Network,
+  Networks,
+  ReplacementRules,
+  UtxoNetwork,
+} from '../domain/network.js'
 import { parseDuration } from './parse-duration.js'
 
 const GWEI_DECIMALS = 9
@@ -20,6 +28,7 @@ const urls = z
       .filter(Boolean),
   )
   .pipe(z.array(z.url()).min(1))
+const wait = z.string().transform(parseDuration)
 const common = {
   enabled: z.boolean().default(true),
   coin,
@@ -31,6 +40,14 @@ const common = {
   block_time_seconds: z.number().positive(),
   poll_interval: z.string().default('2s').transform(parseDuration),
   start_height: z.int().min(0).nullable().default(null),
+  replacement: z
+    .strictObject({
+      supported: z.boolean().default(true),
+      automatic: z.boolean().default(true),
+      after: z.strictObject({ low: wait, normal: wait, high: wait, urgent: wait }).partial().default({}),
+      max_cancel_fee: z.string().optional(),
+    })
+    .default({ supported: true, automatic: true, after: {} }),
 }
 const evm = z.strictObject({
   ...common,
@@ -217,6 +234,28 @@ function toUtxoNetwork(
   }
 }
 
+/** The ends of the spans in which each priority should be confirmed (the withdrawal guide's table). */
+const REPLACE_AFTER_MINUTES = { low: 60, normal: 30, high: 15, urgent: 10 } as const
+const MINUTE_MS = 60_000
+/** An emergency may cost this many times what a payment may. */
+const CANCEL_FEE_MULTIPLE = 2n
+
+function replacementRules(entry: z.infer<typeof evm> | z.infer<typeof utxo>): ReplacementRules {
+  const { supported, automatic, after, max_cancel_fee } = entry.replacement
+  const of = (priority: keyof typeof REPLACE_AFTER_MINUTES) =>
+    after[priority] ?? REPLACE_AFTER_MINUTES[priority] * MINUTE_MS
+  const { decimals } = entry.coin
+  return {
+    supported,
+    automatic: supported && automatic,
+    afterMs: { low: of('low'), normal: of('normal'), high: of('high'), urgent: of('urgent') },
+    maxCancelFee:
+      max_cancel_fee === undefined
+        ? parseAmount(entry.fees.max_total, decimals) * CANCEL_FEE_MULTIPLE
+        : parseAmount(max_cancel_fee, decimals),
+  }
+}
+
 function shared(
   networkName: string,
   entry: z.infer<typeof evm> | z.infer<typeof utxo>,
@@ -239,5 +278,6 @@ function shared(
     blockTimeSeconds: entry.block_time_seconds,
     pollIntervalMs: entry.poll_interval,
     startHeight: entry.start_height,
+    replacement: replacementRules(entry),
   }
 }

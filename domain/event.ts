@@ -8,6 +8,7 @@ export const EVENT_TYPES = [
   'deposit.status_changed',
   'balance.updated',
   'withdrawal.status_changed',
+  'withdrawal.transaction_replaced',
   'batch.status_changed',
   'exception.raised',
   'webhook.test',

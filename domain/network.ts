@@ -25,6 +25,18 @@ export interface Derivation {
   readonly coinType: number
 }
 
+/** How unmined transactions of a network are replaced. */
+export interface ReplacementRules {
+  /** Whether nodes take a dearer transaction in the place of one that they have; Bitcoin Cash's do not. */
+  readonly supported: boolean
+  /** Whether it happens by itself. */
+  readonly automatic: boolean
+  /** How long the newest attempt of each priority may wait for a block before it does, in milliseconds. */
+  readonly afterMs: Readonly<Record<'low' | 'normal' | 'high' | 'urgent', number>>
+  /** The most that a cancelling transaction may cost, in base units of the native coin; above `fees.maxTotal`, for emergencies. */
+  readonly maxCancelFee: bigint
+}
+
 interface NetworkBase {
   /** Lower-case name used by the API, e.g. `bitcoin`. */
   readonly name: string
@@ -43,6 +55,8 @@ interface NetworkBase {
   readonly pollIntervalMs: number
   /** First height to scan when no cursor exists; null means the tip at first start. */
   readonly startHeight: number | null
+  /** Whether and when a transaction that lags is replaced by a dearer one. */
+  readonly replacement: ReplacementRules
 }
 
 /** Bitcoin and its kin. */

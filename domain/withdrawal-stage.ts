@@ -35,7 +35,7 @@ export type WithdrawalStatus =
  * `building` → `approved` is the retry of an attempt that died unsigned. `reverted` means an EVM transaction that was
  * mined and failed: its gas is spent, the amount is not. `pending_signature` → `cancelled` or `expired` only while no
  * signer has taken the request. `broadcasting` or `confirming` → `failed` only when a conflicting transaction that is
- * not ours (same nonce, same input) is final.
+ * not ours (same nonce, same input) is final; → `cancelled` only when a transaction of ours that pays nobody is.
  */
 export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly WithdrawalStage[]>> = {
   requested: ['pending_review', 'pending_approval', 'failed', 'cancelled', 'expired'],
@@ -45,8 +45,8 @@ export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly W
   building: ['pending_signature', 'approved', 'failed', 'expired', 'cancelled'],
   pending_signature: ['signed', 'building', 'failed', 'expired', 'cancelled'],
   signed: ['broadcasting'],
-  broadcasting: ['confirming', 'failed'],
-  confirming: ['confirmed', 'reverted', 'broadcasting', 'failed'],
+  broadcasting: ['confirming', 'failed', 'cancelled'],
+  confirming: ['confirmed', 'reverted', 'broadcasting', 'failed', 'cancelled'],
   confirmed: [],
   rejected: [],
   expired: [],
@@ -77,6 +77,11 @@ export const WITHDRAWAL_STATUS: Readonly<Record<WithdrawalStage, WithdrawalStatu
 /** Whether a withdrawal may go from one stage to the other. */
 export function canWithdrawalMove(from: WithdrawalStage, to: WithdrawalStage): boolean {
   return WITHDRAWAL_TRANSITIONS[from].includes(to)
+}
+
+/** Whether signed bytes exist that may be mined whatever we do: nothing is given back on our word alone any more. */
+export function isSigned(stage: WithdrawalStage): boolean {
+  return stage === 'signed' || stage === 'broadcasting' || stage === 'confirming'
 }
 
 /** Whether nothing will change any more. */

@@ -27,6 +27,8 @@ export const cancel = defineSignal<[{ by: string }]>('cancel')
 export const answered = defineSignal('answered')
 /** A person reviewed it: stop waiting. */
 const reviewed = defineSignal<[{ by: string }]>('reviewed')
+/** A dearer or a cancelling attempt was asked for: stop waiting. */
+const replace = defineSignal<[{ by: string }]>('replace')
 /** From the watcher: our transaction is deep enough, or its block left the chain. */
 const heightReached = defineSignal('heightReached')
 const reorged = defineSignal('reorged')
@@ -96,6 +98,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
   setHandler(cancel, wake)
   setHandler(answered, wake)
   setHandler(reviewed, wake)
+  setHandler(replace, wake)
   setHandler(heightReached, wake)
   setHandler(reorged, wake)
 
@@ -256,7 +259,8 @@ async function confirm(course: Course, row: WithdrawalSnapshot, seen: number): P
     case 'unmined':
     case 'waiting': {
       const text = found.kind === 'waiting' ? found.message : `${transaction} waits for a block`
-      return waitToLook(course, seen, row.rebroadcastMs * 1.5 ** Math.min(look, 20), text)
+      const patience = row.rebroadcastMs * 1.5 ** Math.min(look, 20)
+      return waitToLook(course, seen, Math.min(patience, found.lagsInMs ?? patience), text)
     }
     default:
       assertNever(found)

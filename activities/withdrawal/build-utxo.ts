@@ -1,6 +1,6 @@
 /** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
 
-import type { SpendableOutput, UtxoAdapter } from '../../chains/adapter.js'
+import type { SpendableOutput, UtxoAdapter, UtxoBuildRequest } from '../../chains/adapter.js'
 import {
   findChangeAddress,
   listSpendableOutputs,
@@ -47,7 +47,7 @@ async function select(
   const outputs = await listSpendableOutputs(sql, row, network.confirmations)
   const change = await findChangeAddress(sql, row)
   const built = await adapter.build({
-    outputs: [{ address: row.to_address, amount: row.amount }],
+    outputs: paidOutputs(row),
     change: keyOf(network, change),
     candidates: outputs.map((output) => spendable(network, output)),
     required: [],
@@ -85,17 +85,25 @@ async function select(
     maxFee: built.fee,
     fromAddress: first?.address ?? change.address,
     payload: built.payload,
+    vsize: built.vsize,
     inputs,
     change: built.change > 0n ? { addressId: change.address_id, amount: built.change } : null,
   })
   return result === 'raced' ? 'raced' : { kind: 'done' }
 }
 
-function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
+/** What a payment pays. */
+export function paidOutputs(row: Pick<WithdrawalRow, 'to_address' | 'amount'>): UtxoBuildRequest['outputs'] {
+  return [{ address: row.to_address, amount: row.amount }]
+}
+
+/** An output of ours as the adapter takes it. */
+export function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
   return { ...keyOf(network, output), txid: output.txid, vout: output.vout, amount: output.amount }
 }
 
-function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
+/** The key of an address of ours, as the adapter takes it. */
+export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
   const { xpub, branch, index } = output
   return {
     address: output.address,

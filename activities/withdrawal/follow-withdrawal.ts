@@ -1,11 +1,11 @@
-/** Looks what became of a broadcast transaction, and sends it again where the network has forgotten it. */
+/** Looks what became of a broadcast withdrawal, sends it again where the network has forgotten it, and replaces it when it lags. */
 
-import { findPayment } from '../../db/withdrawals/find-payment.js'
+import type { ChainAdapter, TransactionOutcome } from '../../chains/adapter.js'
+import { isLive, listPayments, type SignedPayment } from '../../db/withdrawals/find-payment.js'
 import { readWithdrawalState } from '../../db/withdrawals/read-withdrawal-state.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import type { MinedOutcome } from '../../db/withdrawals/settle-withdrawal.js'
-import { markMined, noteConflict } from '../../db/withdrawals/track-broadcast.js'
-import { sendSigned } from './broadcast-withdrawal.js'
+import { markBroadcast, markMined, noteConflict } from '../../db/withdrawals/track-broadcast.js'
 import {
   adapterOf,
   orWaitForNode,
@@ -14,67 +14,111 @@ import {
   waitFor,
 } from './dependencies.js'
 import { findConflict, type LostStep } from './find-conflict.js'
+import { type Pursued, pursueReplacement } from './pursue-replacement.js'
+import { sendAttempts } from './send-attempts.js'
 
 export type FollowStep =
   /** Deep enough: the books can be closed. */
   | { readonly kind: 'final'; readonly outcome: MinedOutcome }
   | { readonly kind: 'mined'; readonly confirmations: number; readonly blockNumber: number }
-  | { readonly kind: 'unmined' }
+  /** @param lagsInMs - When it is to be replaced by itself, where that is set up. */
+  | { readonly kind: 'unmined'; readonly lagsInMs?: number }
   /** Nothing to follow: look at the row. */
   | { readonly kind: 'gone' }
-  | WaitStep
+  | (WaitStep & { readonly lagsInMs?: number })
   | LostStep
 
-/** Asks the node itself, whatever the watcher has signalled. */
+type Mined = Extract<TransactionOutcome, { kind: 'mined' }>
+
+/** Asks the node itself about every attempt, whatever the watcher has signalled: whichever is mined has paid. */
 export async function followWithdrawal(
   dependencies: WithdrawalChainDependencies,
   id: string,
 ): Promise<FollowStep> {
   const { sql } = dependencies
   const { stage, requiredConfirmations: required } = await readWithdrawalState(sql, id)
-  const payment = await findPayment(sql, id)
-  if (stage !== 'confirming' || !payment?.txid) return { kind: 'gone' }
-  const { txid } = payment
-  const adapter = adapterOf(dependencies, payment.network)
-  return orWaitForNode(dependencies, id, payment.network, async (): Promise<FollowStep> => {
-    const outcome = await adapter.outcome(txid)
-    if (outcome.kind === 'mined') {
-      const { height: blockNumber, hash: blockHash } = outcome.block
-      await setWaiting(sql, id, null)
-      await markMined(sql, payment.id, { blockNumber, blockHash, required })
-      if (outcome.confirmations < required) {
-        return { kind: 'mined', confirmations: outcome.confirmations, blockNumber }
-      }
-      // What UTXO inputs and outputs say is exact and was checked against the signed bytes.
-      const fee = payment.payload.family === 'utxo' ? payment.max_fee : outcome.fee
-      return {
-        kind: 'final',
-        outcome: {
-          transactionId: payment.id,
-          blockNumber,
-          blockHash,
-          confirmations: outcome.confirmations,
-          fee: fee.toString(),
-          succeeded: outcome.succeeded,
-        },
-      }
+  const [newest] = (await listPayments(sql, id)).filter(isLive)
+  if (stage !== 'confirming' || !newest) return { kind: 'gone' }
+  const adapter = adapterOf(dependencies, newest.network)
+  return orWaitForNode(dependencies, id, newest.network, async (): Promise<FollowStep> => {
+    const before = await look(adapter, (await listPayments(sql, id)).filter(isLive))
+    if (before.mined) return follow(dependencies, id, before.mined, required)
+    const pursued = await pursueReplacement(dependencies, adapter, id)
+    const payments = (await listPayments(sql, id)).filter(isLive)
+    // An attempt that was signed just now is in no mempool yet; the newest goes first.
+    const [first] = payments
+    if (first && before.inMempool === first.id) {
+      await noteConflict(sql, first.id, null)
+      return unmined(dependencies, id, pursued)
     }
-    if (outcome.kind === 'mempool') {
-      await setWaiting(sql, id, null)
-      await noteConflict(sql, payment.id, null)
-      return { kind: 'unmined' }
+    const sent = await sendAttempts(adapter, payments)
+    if (sent.known) {
+      await markBroadcast(sql, dependencies.networks, id, sent.payment.id)
+      return unmined(dependencies, id, pursued)
     }
-    const sent = await sendSigned(adapter, payment)
-    if (sent.known) return { kind: 'unmined' }
-    const lost = await findConflict(dependencies, adapter, payment, required)
-    return (
-      lost ??
-      waitFor(
-        dependencies,
-        id,
-        'NOT_IN_MEMPOOL',
-        `The network forgot the transaction and does not take it again: ${sent.reason}`,
-      )
-    )
+    const lost = await findConflict(dependencies, adapter, first ?? newest, required)
+    if (lost) return lost
+    const lagsInMs = pursued.lagsInMs
+    const message = `The network forgot the transaction and does not take it again: ${sent.reason}`
+    const step = await waitFor(dependencies, id, 'NOT_IN_MEMPOOL', message)
+    return lagsInMs === undefined ? step : { ...step, lagsInMs }
   })
+}
+
+/** Which attempt is mined, or else the newest that a mempool has. */
+async function look(
+  adapter: ChainAdapter,
+  payments: readonly SignedPayment[],
+): Promise<{
+  readonly mined: { readonly payment: SignedPayment; readonly outcome: Mined } | null
+  readonly inMempool: string | null
+}> {
+  let inMempool: string | null = null
+  for (const payment of payments) {
+    const outcome = await adapter.outcome(payment.txid)
+    if (outcome.kind === 'mined') return { mined: { payment, outcome }, inMempool }
+    if (outcome.kind === 'mempool') inMempool ??= payment.id
+  }
+  return { mined: null, inMempool }
+}
+
+async function follow(
+  { sql, networks }: WithdrawalChainDependencies,
+  id: string,
+  { payment, outcome }: { readonly payment: SignedPayment; readonly outcome: Mined },
+  required: number,
+): Promise<FollowStep> {
+  const { height: blockNumber, hash: blockHash } = outcome.block
+  await setWaiting(sql, id, null)
+  await markMined(sql, networks, id, payment.id, { blockNumber, blockHash, required })
+  if (outcome.confirmations < required) {
+    return { kind: 'mined', confirmations: outcome.confirmations, blockNumber }
+  }
+  // What UTXO inputs and outputs say is exact and was checked against the signed bytes.
+  const fee = payment.payload.family === 'utxo' ? payment.max_fee : outcome.fee
+  return {
+    kind: 'final',
+    outcome: {
+      transactionId: payment.id,
+      blockNumber,
+      blockHash,
+      confirmations: outcome.confirmations,
+      fee: fee.toString(),
+      succeeded: outcome.succeeded,
+    },
+  }
+}
+
+/** In a mempool: nothing to say, unless it lags and cannot be helped, or a dearer attempt is at the signer. */
+async function unmined(
+  dependencies: WithdrawalChainDependencies,
+  id: string,
+  pursued: Pursued,
+): Promise<FollowStep> {
+  const lag = pursued.lagsInMs === undefined ? {} : { lagsInMs: pursued.lagsInMs }
+  if (pursued.kind === 'waiting') {
+    return { ...(await waitFor(dependencies, id, pursued.code, pursued.message)), ...lag }
+  }
+  await setWaiting(dependencies.sql, id, null)
+  return { kind: 'unmined', ...lag }
 }

@@ -1,5 +1,6 @@
 /** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
 
+import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
 import { findPayment, type PaymentRow } from '../../db/withdrawals/find-payment.js'
 import { storeSigned } from '../../db/withdrawals/store-signed.js'
 import type { SigningAnswer } from '../../domain/signer-protocol.js'
@@ -13,6 +14,7 @@ import { adapterOf, isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencie
 export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: string): Promise<void> {
   const payment = await findPayment(dependencies.sql, id)
   if (payment?.state !== 'built' || !payment.answer) return
+  if (payment.cause !== 'first') return takeFurther(dependencies, id, payment, payment.answer)
   const { answer } = payment
   const actor = `signer:${payment.signer_id}`
   if (answer.outcome === 'refused') {
@@ -35,6 +37,36 @@ export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: 
       },
       { actor, answered: true, audit: { answered_transaction: answer.signed_transaction.slice(0, 100_000) } },
     )
+    return
+  }
+  await storeSigned(dependencies.sql, dependencies.networks, id, {
+    transactionId: payment.id,
+    signerId: payment.signer_id,
+    signedTransaction: answer.signed_transaction,
+    txid: verified.txid,
+  })
+}
+
+/** A further attempt that is refused or worthless is dropped; what is on its way already stays on its way. */
+async function takeFurther(
+  dependencies: WithdrawalChainDependencies,
+  id: string,
+  payment: PaymentRow,
+  answer: SigningAnswer,
+): Promise<void> {
+  const actor = `signer:${payment.signer_id}`
+  const drop = { transactionId: payment.id, actor, answered: true }
+  if (answer.outcome === 'refused') {
+    await dropReplacement(dependencies.sql, id, { ...drop, reason: `${answer.code}: ${answer.message}` })
+    return
+  }
+  const verified = verify(dependencies, payment, answer)
+  if ('problem' in verified) {
+    await dropReplacement(dependencies.sql, id, {
+      ...drop,
+      reason: `the signer's answer is not the transaction it was asked to sign (${verified.problem})`,
+      audit: { answered_transaction: answer.signed_transaction.slice(0, 100_000) },
+    })
     return
   }
   await storeSigned(dependencies.sql, dependencies.networks, id, {

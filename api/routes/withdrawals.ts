@@ -11,6 +11,7 @@ import {
   toWithdrawalView,
   type WithdrawalView,
 } from '../../db/withdrawals/read-withdrawal-view.js'
+import { requestSpeedUp } from '../../db/withdrawals/request-speed-up.js'
 import { reviewWithdrawal } from '../../db/withdrawals/review-withdrawal.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -108,7 +109,42 @@ export const withdrawalView = z
       .object({ code: z.string(), message: z.string(), since: z.string() })
       .nullable()
       .openapi({ description: 'Why nothing moves at the moment.' }),
-    transaction_hash: z.string().nullable(),
+    speed_up: z
+      .object({
+        priority,
+        max_fee: z.string().nullable(),
+        requested_by: z.string(),
+        requested_at: z.string(),
+      })
+      .nullable()
+      .openapi({ description: 'A dearer transaction that was asked for and is not at the signer yet.' }),
+    cancellation: z
+      .object({ requested_by: z.string(), requested_at: z.string(), reason: z.string() })
+      .nullable()
+      .openapi({ description: 'A transaction that pays nobody shall take the place of the payment.' }),
+    attempts: z
+      .array(
+        z.object({
+          number: z.int(),
+          purpose: z.enum(['pay', 'cancel']),
+          cause: z.enum(['first', 'speed_up', 'lagging', 'cancel']),
+          priority,
+          state: z.enum(['built', 'signed', 'broadcast', 'mined', 'final', 'replaced', 'abandoned']),
+          transaction_hash: z.string().nullable(),
+          max_fee: z.string(),
+          fee: z.string().nullable(),
+          created_at: z.string(),
+          broadcast_at: z.string().nullable(),
+        }),
+      )
+      .openapi({
+        description:
+          'The transactions that were made for it, newest first. They exclude each other: one is mined at most.',
+      }),
+    transaction_hash: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Of the attempt that is in the chain, else of the one that nodes took last.' }),
     confirmations: z.int(),
     required_confirmations: z.int(),
     block_number: z.int().nullable(),
@@ -255,6 +291,35 @@ const estimate = createRoute({
   responses: { 200: answer(estimateView) },
 })
 
+const speedUp = createRoute({
+  ...secured('withdrawals'),
+  method: 'post',
+  path: '/withdrawals/{id}/speed-up',
+  summary: 'Replaces the transaction that waits for a block by a dearer one',
+  description:
+    'Within the fee limit that was approved, so no new approval is needed. Same nonce (EVM) or same inputs and recipients (BIP-125).',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: false,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            priority: priority
+              .optional()
+              .openapi({ description: 'Default: the next above that of the newest attempt.' }),
+            max_fee: amount.optional().openapi({
+              description: 'The most that the fee may be, in whole `fee_coin`; default the fee limit.',
+            }),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: answer(withdrawalView, 'Accepted; `attempts` shows what comes of it') },
+})
+
 /** Registers `/withdrawals`. */
 export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, networks, environment } = dependencies
@@ -349,6 +414,22 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
       return keepAnswer(c, tx, 200, success(view))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+
+  app.openapi(speedUp, async (c) => {
+    const { id } = c.req.valid('param')
+    const body = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      const { priority = null, max_fee: maxFee = null } = body
+      await requestSpeedUp(tx, networks, { merchantId, id, priority, maxFee, actor })
+      const view = await readWithdrawalView(tx, networks, id, merchantId)
+      if (!view) throw notFound('withdrawal', id)
+      return keepAnswer(c, tx, 200, success(view))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
     return c.json(mutable(kept), 200)
   })
 

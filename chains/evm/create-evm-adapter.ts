@@ -17,6 +17,7 @@ import { broadcastTransaction } from './send/broadcast-transaction.js'
 import { buildTransfer } from './send/build-transfer.js'
 import { chooseFees } from './send/choose-fees.js'
 import { FEE_MARKET_CALLS, readFeeMarket } from './send/fee-market.js'
+import { replaceTransfer } from './send/replace-transfer.js'
 import { verifySigned } from './send/verify-signed.js'
 
 /**
@@ -52,6 +53,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
     broadcast: (signedTransaction) => broadcastTransaction(rpc, signedTransaction),
     outcome: (txid) => findOutcome(rpc, rules, txid),
     build: (request) => buildTransfer(rpc, network, request),
+    replace: (request) => replaceTransfer(rpc, network, request),
     verifySigned: (payload, signedTransaction) => verifySigned(network, payload, signedTransaction),
     close: () => rpc.close(),
 

@@ -36,6 +36,10 @@ CREATE TABLE withdrawals (
   failure_message        text,
   -- Why nothing moves at the moment: {code, message, since}; null while it does.
   waiting                jsonb,
+  -- The speed-up that was asked for and is not at the signer yet: {priority, max_fee, requested_by, requested_at}; null otherwise.
+  speed_up               jsonb,
+  -- Who decided that a cancelling transaction shall take the payment's place: {requested_by, requested_at, reason}.
+  cancellation           jsonb,
   -- What was approved; a part of a batch has none of its own, only the batch's hash.
   intent                 jsonb,
   intent_hash            text NOT NULL,
@@ -102,6 +106,14 @@ CREATE TABLE transactions (
   -- The paying address (EVM) or null where many addresses pay (UTXO).
   from_address_id    text REFERENCES addresses,
   nonce              bigint,
+  -- 'cancel' pays nobody: it takes the place of the payment.
+  purpose            text NOT NULL DEFAULT 'pay' CHECK (purpose IN ('pay', 'cancel')),
+  -- Why there is this attempt besides the first.
+  cause              text NOT NULL DEFAULT 'first' CHECK (cause IN ('first', 'speed_up', 'lagging', 'cancel')),
+  -- At whose prices it was built.
+  priority           text NOT NULL DEFAULT 'normal' CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
+  -- Virtual bytes (UTXO).
+  vsize              integer,
   state              text NOT NULL CHECK (state IN ('built', 'signed', 'broadcast', 'mined', 'final', 'replaced', 'abandoned')),
   payload            jsonb NOT NULL,
   -- Base units: what leaves in `coin`, and the most that the fee can be (native coin).

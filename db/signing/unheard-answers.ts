@@ -14,7 +14,8 @@ export async function unheardAnswers(sql: Queryable, olderThanMs: number): Promi
   const rows = await sql<{ subject_id: string }[]>`
     SELECT request.subject_id
     FROM withdrawals withdrawal JOIN signing_requests request ON request.subject_id = withdrawal.id
-    WHERE withdrawal.stage = 'pending_signature' AND request.state IN ('signed', 'refused')
+    JOIN transactions attempt ON attempt.id = request.transaction_id AND attempt.state = 'built'
+    WHERE withdrawal.stage IN ('pending_signature', 'broadcasting', 'confirming') AND request.state IN ('signed', 'refused')
       AND request.answered_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
     ORDER BY request.answered_at LIMIT ${BATCH}`
   return rows.map((row) => row.subject_id)

@@ -1,6 +1,7 @@
 /** The end of a withdrawal that paid nothing: the attempt is abandoned and the hold given back. */
 
 import type { Networks } from '../../domain/network.js'
+import { isSigned } from '../../domain/withdrawal-stage.js'
 import type { Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { abandonAttempt } from '../signing/abandon-attempt.js'
@@ -17,7 +18,7 @@ export interface UnpaidEnd extends WithdrawalMove {
 /**
  * Ends a withdrawal that the caller has locked.
  *
- * @returns False while a signer holds its request: it may have signed, so nothing was changed.
+ * @returns False while a signer holds its request (it may have signed), and once it has: then nothing was changed.
  */
 export async function closeUnpaid(
   tx: Transaction,
@@ -25,6 +26,7 @@ export async function closeUnpaid(
   row: WithdrawalRow,
   end: UnpaidEnd,
 ): Promise<boolean> {
+  if (isSigned(row.stage)) return false
   if (!(await abandonAttempt(tx, row.id, { answered: end.answered ?? false }))) return false
   await postJournal(tx, releaseJournal(row))
   await moveWithdrawal(tx, networks, row, end)

@@ -1,45 +1,88 @@
-/** The transaction that pays a withdrawal, and the signer's request for it. */
+/** The transactions that pay a withdrawal, and the signer's requests for them. */
 
 import type { EvmPayload, SigningAnswer, UtxoPayload } from '../../domain/signer-protocol.js'
 import type { Queryable } from '../connect.js'
 
+/** An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is ever mined. */
 export interface PaymentRow {
   readonly id: string
+  readonly number: number
   readonly network: string
   readonly from_address_id: string | null
   readonly nonce: bigint | null
+  readonly purpose: 'pay' | 'cancel'
+  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
   readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
   /** With its nonce once a signer has claimed it. */
   readonly payload: UtxoPayload | EvmPayload
   readonly coin: string
   readonly amount: bigint
   readonly max_fee: bigint
-  readonly inputs: readonly { readonly address_id: string; readonly txid: string; readonly vout: number }[]
+  readonly vsize: number | null
+  readonly inputs: readonly {
+    readonly address_id: string
+    readonly txid: string
+    readonly vout: number
+    /** Base units. */
+    readonly amount: string
+  }[]
   readonly signed_transaction: string | null
   readonly txid: string | null
   readonly conflict_height: bigint | null
+  readonly created_at: Date
+  readonly broadcast_at: Date | null
   readonly request_id: string
   readonly request_state: 'queued' | 'leased' | 'signed' | 'refused' | 'withdrawn'
   readonly request_created_at: Date
   readonly answer: SigningAnswer | null
+  readonly answered_at: Date | null
   readonly signer_id: string
   readonly signer_name: string
   readonly signer_online: boolean
   readonly signer_seen_at: Date | null
 }
 
+/** A signed attempt: its bytes may be mined whatever we do. */
+export type SignedPayment = PaymentRow & { readonly signed_transaction: string; readonly txid: string }
+
 /** The newest attempt that was not abandoned, or null. */
 export async function findPayment(sql: Queryable, subjectId: string): Promise<PaymentRow | null> {
   const [row] = await sql<PaymentRow[]>`
-    SELECT payment.id, payment.network, payment.from_address_id, payment.nonce, payment.state, payment.payload,
-           payment.coin, payment.amount, payment.max_fee, payment.inputs, payment.signed_transaction, payment.txid,
-           payment.conflict_height, request.id AS request_id, request.state AS request_state,
-           request.created_at AS request_created_at, request.answer, signer.id AS signer_id, signer.name AS signer_name,
-           signer.online AS signer_online, signer.last_seen_at AS signer_seen_at
-    FROM transactions payment
-    JOIN signing_requests request ON request.transaction_id = payment.id
-    JOIN signers signer ON signer.id = request.signer_id
+    ${selectPayments(sql)}
     WHERE payment.subject_id = ${subjectId} AND payment.state <> 'abandoned'
     ORDER BY payment.number DESC LIMIT 1`
   return row ?? null
+}
+
+/** Every attempt of a subject, newest first, the abandoned ones too. */
+export async function listPayments(sql: Queryable, subjectId: string): Promise<PaymentRow[]> {
+  return sql<PaymentRow[]>`
+    ${selectPayments(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
+}
+
+/** Whether the chain may still mine it: signed, and nothing that excludes it is final. */
+export function isLive(payment: PaymentRow): payment is SignedPayment {
+  const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
+  return live && payment.txid !== null && payment.signed_transaction !== null
+}
+
+/** What the dearest of them can cost, in base units: a replacement must beat each that a node may have. */
+export function dearestFee(payments: readonly Pick<PaymentRow, 'max_fee'>[]): bigint {
+  let most = 0n
+  for (const { max_fee } of payments) if (max_fee > most) most = max_fee
+  return most
+}
+
+function selectPayments(sql: Queryable) {
+  return sql`
+    SELECT payment.id, payment.number, payment.network, payment.from_address_id, payment.nonce, payment.purpose,
+           payment.cause, payment.priority, payment.state, payment.payload, payment.coin, payment.amount, payment.max_fee,
+           payment.vsize, payment.inputs, payment.signed_transaction, payment.txid, payment.conflict_height,
+           payment.created_at, payment.broadcast_at, request.id AS request_id, request.state AS request_state,
+           request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
+           signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at
+    FROM transactions payment
+    JOIN signing_requests request ON request.transaction_id = payment.id
+    JOIN signers signer ON signer.id = request.signer_id`
 }

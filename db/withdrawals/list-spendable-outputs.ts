@@ -60,6 +60,27 @@ export async function listSpendableOutputs(
     ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${MOST}`
 }
 
+/** The named outputs with their keys, whoever has reserved them, in the order in which they are named. @throws when one is not ours. */
+export async function listOutputs(
+  sql: Queryable,
+  network: string,
+  outpoints: readonly { readonly txid: string; readonly vout: number }[],
+): Promise<UnspentOutput[]> {
+  const rows = await sql<UnspentOutput[]>`
+    SELECT output.txid, output.vout, output.amount, address.id AS address_id, address.address, address.derivation_path,
+           address.branch, address.index, account.xpub, signer.master_fingerprint, signer.id AS signer_id
+    FROM unnest(${outpoints.map((each) => each.txid)}::text[], ${outpoints.map((each) => each.vout)}::int[])
+      WITH ORDINALITY AS wanted (txid, vout, place)
+    JOIN utxos output ON output.network = ${network} AND output.txid = wanted.txid AND output.vout = wanted.vout
+    JOIN addresses address ON address.id = output.address_id
+    JOIN key_accounts account ON account.id = address.key_account_id
+    JOIN signers signer ON signer.id = account.signer_id
+    ORDER BY wanted.place`
+  if (rows.length !== outpoints.length)
+    throw new Error(`Outputs of ${network} that were reserved are not stored`)
+  return rows
+}
+
 /** The address that takes a merchant's change on a UTXO network. @throws when the signer never reported the accounts. */
 export async function findChangeAddress(
   sql: Queryable,

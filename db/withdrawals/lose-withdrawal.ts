@@ -21,8 +21,10 @@ export async function loseWithdrawal(
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return
     await tx`
-      UPDATE transactions SET state = 'replaced'
-      WHERE subject_id = ${id} AND state IN ('signed', 'broadcast', 'mined')`
+      UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+      WHERE subject_id = ${id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
+    await tx`
+      UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${id} AND state = 'queued'`
     await tx`UPDATE nonces SET state = 'foreign' WHERE subject_id = ${id} AND state = 'signed'`
     await tx`
       UPDATE utxo_reservations SET released_at = clock_timestamp()

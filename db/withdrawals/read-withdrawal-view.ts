@@ -10,7 +10,14 @@ import {
   type WithdrawalStatus,
 } from '../../domain/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
-import type { ReviewDecision, Waiting, WithdrawalHistoryEntry, WithdrawalRow } from './withdrawal-row.js'
+import type {
+  CancellationRequest,
+  ReviewDecision,
+  SpeedUpRequest,
+  Waiting,
+  WithdrawalHistoryEntry,
+  WithdrawalRow,
+} from './withdrawal-row.js'
 
 /** An approval as an answer shows it. */
 export interface ApprovalView {
@@ -23,6 +30,23 @@ export interface ApprovalView {
   readonly signature: string
   readonly reason: string | null
   readonly created_at: string
+}
+
+/** One transaction that was made for it; of all of them at most one is ever mined. Amounts in base units in the row. */
+export interface AttemptView {
+  readonly number: number
+  /** `cancel` pays nobody and takes the payment's place. */
+  readonly purpose: 'pay' | 'cancel'
+  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
+  readonly transaction_hash: string | null
+  /** Whole coins of the fee's coin: the most that it can cost. */
+  readonly max_fee: string
+  /** What it cost, once that is final. */
+  readonly fee: string | null
+  readonly created_at: string
+  readonly broadcast_at: string | null
 }
 
 /** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
@@ -55,6 +79,11 @@ export interface WithdrawalView {
   readonly review: (Partial<ReviewDecision> & { readonly required: boolean }) | null
   readonly failure: { readonly code: string; readonly message: string } | null
   readonly waiting: Waiting | null
+  /** The dearer attempt that was asked for and is not at the signer yet; `max_fee` in whole coins. */
+  readonly speed_up: SpeedUpRequest | null
+  readonly cancellation: CancellationRequest | null
+  /** Newest first. */
+  readonly attempts: readonly AttemptView[]
   readonly transaction_hash: string | null
   readonly confirmations: number
   readonly required_confirmations: number
@@ -72,12 +101,15 @@ export interface WithdrawalViewRow extends WithdrawalRow {
   readonly mined_in: bigint | null
   readonly tip: bigint | null
   readonly approval_list: readonly ApprovalView[]
+  /** Amounts in base units. */
+  readonly attempt_list: readonly AttemptView[]
 }
 
 /** The columns and joins of every query that ends in a view; `withdrawal` is the table's alias in it. */
 export function withdrawalViewQuery(sql: Queryable) {
   return sql`
-    SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list
+    SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
+           coalesce(tried.list, '[]') AS attempt_list
     FROM withdrawals withdrawal
     LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
     LEFT JOIN LATERAL (
@@ -90,7 +122,15 @@ export function withdrawalViewQuery(sql: Queryable) {
         'signed_at', signed_at, 'signature', signature, 'reason', reason,
         'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
       FROM approvals WHERE subject_id = withdrawal.id
-    ) decided ON true`
+    ) decided ON true
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object(
+        'number', number, 'purpose', purpose, 'cause', cause, 'priority', priority, 'state', state,
+        'transaction_hash', txid, 'max_fee', max_fee::text, 'fee', fee::text,
+        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'broadcast_at', to_char(broadcast_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY number DESC) AS list
+      FROM transactions WHERE subject_id = withdrawal.id
+    ) tried ON true`
 }
 
 /** Reads the view of a withdrawal (of no other kind of row), or null; with `merchantId` only that merchant's. */
@@ -139,6 +179,16 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
     failure:
       row.failure_code === null ? null : { code: row.failure_code, message: row.failure_message ?? '' },
     waiting: row.waiting,
+    speed_up:
+      row.speed_up?.max_fee == null
+        ? row.speed_up
+        : { ...row.speed_up, max_fee: formatAmount(BigInt(row.speed_up.max_fee), feeCoin.decimals) },
+    cancellation: row.cancellation,
+    attempts: row.attempt_list.map((attempt) => ({
+      ...attempt,
+      max_fee: formatAmount(BigInt(attempt.max_fee), feeCoin.decimals),
+      fee: attempt.fee === null ? null : formatAmount(BigInt(attempt.fee), feeCoin.decimals),
+    })),
     transaction_hash: row.transaction_hash,
     confirmations: confirmations(row),
     required_confirmations: row.required_confirmations,

@@ -1,10 +1,11 @@
 /** The end of a withdrawal that was mined: the books get what really left, the rest of the hold goes back. */
 
 import type { Networks } from '../../domain/network.js'
+import { isWithdrawalFinal } from '../../domain/withdrawal-stage.js'
 import type { Sql, Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { moveWithdrawal } from './move-withdrawal.js'
-import { type Outflow, settleJournal } from './withdrawal-journals.js'
+import { cancelJournal, type Outflow, settleJournal } from './withdrawal-journals.js'
 import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
 
 /** What the chain says; amounts in base units as decimal strings, because they cross a workflow. */
@@ -20,6 +21,8 @@ export interface MinedOutcome {
 
 interface PaidRow {
   readonly id: string
+  readonly purpose: 'pay' | 'cancel'
+  readonly txid: string
   readonly from_address_id: string | null
   readonly coin: string
   readonly amount: bigint
@@ -36,8 +39,24 @@ export async function settleWithdrawal(
 ): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (row.stage === 'confirmed' || row.stage === 'reverted') return
+    if (isWithdrawalFinal(row.stage)) return
     const paid = await closeTransaction(tx, row, outcome)
+    if (paid.purpose === 'cancel') {
+      await postJournal(tx, cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })))
+      await moveWithdrawal(tx, networks, row, {
+        to: 'cancelled',
+        actor: row.cancellation?.requested_by ?? 'system:chain',
+        cause: `a transaction that pays nobody took its place: ${row.cancellation?.reason ?? 'cancelled'}`,
+        transactionHash: paid.txid,
+        mined: mined(outcome),
+        failure: {
+          code: 'CANCELLED',
+          message: 'Cancelled by a transaction that pays nobody; its fee is the merchant’s own',
+        },
+        audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
+      })
+      return
+    }
     await postJournal(tx, settleJournal(row, outflows(row, paid, outcome)))
     await moveWithdrawal(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
@@ -45,11 +64,8 @@ export async function settleWithdrawal(
       cause: outcome.succeeded
         ? `${outcome.confirmations} confirmations`
         : 'mined, but the contract refused the transfer',
-      mined: {
-        blockNumber: outcome.blockNumber,
-        confirmations: outcome.confirmations,
-        fee: BigInt(outcome.fee),
-      },
+      transactionHash: paid.txid,
+      mined: mined(outcome),
       confirmed: outcome.succeeded,
       ...(outcome.succeeded
         ? {}
@@ -65,6 +81,10 @@ export async function settleWithdrawal(
   })
 }
 
+function mined({ blockNumber, confirmations, fee }: MinedOutcome) {
+  return { blockNumber, confirmations, fee: BigInt(fee) }
+}
+
 async function closeTransaction(
   tx: Transaction,
   row: WithdrawalRow,
@@ -75,7 +95,7 @@ async function closeTransaction(
       state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
       block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
     WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
-    RETURNING id, from_address_id, coin, amount, inputs, change`
+    RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
   if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
   // Before the reservation ends: the watcher may not have come to this block yet.
   await tx`
@@ -84,7 +104,10 @@ async function closeTransaction(
     WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
       AND output.vout = input.vout AND output.spent_by IS NULL`
   await tx`
-    UPDATE transactions SET state = 'replaced' WHERE subject_id = ${row.id} AND state IN ('signed', 'broadcast')`
+    UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+    WHERE subject_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
+  await tx`
+    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${row.id} AND state = 'queued'`
   await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`
   await tx`
     UPDATE utxo_reservations SET released_at = clock_timestamp()

@@ -1,6 +1,7 @@
 /** Keeps signed bytes and txid before anybody sends them anywhere. */
 
 import type { Networks } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { lockWithdrawal } from './withdrawal-row.js'
@@ -12,7 +13,10 @@ export interface VerifiedSignature {
   readonly txid: string
 }
 
-/** Stores what was verified; from here on only the chain decides. A second call changes nothing. */
+/**
+ * Stores what was verified; from here on only the chain decides. A second call changes nothing. A further attempt is stored
+ * beside those before it and leaves the stage as it is.
+ */
 export async function storeSigned(
   sql: Sql,
   networks: Networks,
@@ -21,12 +25,25 @@ export async function storeSigned(
 ): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (row.stage !== 'pending_signature') return
+    const further = row.stage === 'broadcasting' || row.stage === 'confirming'
+    if (row.stage !== 'pending_signature' && !further) return
     const stored = await tx`
       UPDATE transactions SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
       WHERE id = ${verified.transactionId} AND state = 'built' RETURNING id`
-    if (stored.length === 0)
+    if (stored.length === 0) {
+      if (further) return
       throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
+    }
+    if (further) {
+      await appendAudit(tx, {
+        merchantId: row.merchant_id,
+        actor: `signer:${verified.signerId}`,
+        action: 'withdrawal.replacement_signed',
+        subject: id,
+        data: { transaction_id: verified.transactionId, transaction_hash: verified.txid },
+      })
+      return
+    }
     await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'allocated'`
     await moveWithdrawal(tx, networks, row, {
       to: 'signed',

@@ -1,9 +1,12 @@
 /** A signed withdrawal on its way: being sent, known to the network, mined. */
 
 import type { Networks } from '../../domain/network.js'
-import type { Queryable, Sql } from '../connect.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Queryable, Sql, Transaction } from '../connect.js'
+import { appendEvent } from '../events/append-event.js'
 import { moveWithdrawal } from './move-withdrawal.js'
-import { lockWithdrawal } from './withdrawal-row.js'
+import { readWithdrawalView } from './read-withdrawal-view.js'
+import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
 
 /** Signed → broadcasting, before the first byte leaves. */
 export async function startBroadcast(sql: Sql, networks: Networks, id: string): Promise<void> {
@@ -14,7 +17,10 @@ export async function startBroadcast(sql: Sql, networks: Networks, id: string): 
   })
 }
 
-/** Broadcasting → confirming: a node has it, or it is mined already. */
+/**
+ * Broadcasting → confirming: a node has it, or it is mined already. A further attempt that a node has taken is what the
+ * withdrawal shows from then on, and the event `withdrawal.transaction_replaced` says so.
+ */
 export async function markBroadcast(
   sql: Sql,
   networks: Networks,
@@ -23,26 +29,65 @@ export async function markBroadcast(
 ): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    await tx`
-      UPDATE transactions SET state = CASE state WHEN 'signed' THEN 'broadcast' ELSE state END,
-                              broadcast_at = coalesce(broadcast_at, clock_timestamp())
-      WHERE id = ${transactionId}`
-    if (row.stage !== 'broadcasting') return
-    await moveWithdrawal(tx, networks, row, { to: 'confirming', actor: 'system:withdrawal' })
+    const [sent] = await tx<{ txid: string }[]>`
+      UPDATE transactions SET state = 'broadcast', broadcast_at = coalesce(broadcast_at, clock_timestamp())
+      WHERE id = ${transactionId} AND state = 'signed' RETURNING txid`
+    if (row.stage === 'broadcasting') {
+      await moveWithdrawal(tx, networks, row, { to: 'confirming', actor: 'system:withdrawal' })
+    }
+    if (sent) await showTransaction(tx, networks, row, sent.txid)
   })
 }
 
 /** Takes note of a block, where the watcher has not seen it yet; the watcher signals when it is deep enough. */
 export async function markMined(
-  sql: Queryable,
+  sql: Sql,
+  networks: Networks,
+  id: string,
   transactionId: string,
   mined: { readonly blockNumber: number; readonly blockHash: string; readonly required: number },
 ): Promise<void> {
-  await sql`
-    UPDATE transactions
-    SET state = 'mined', block_number = ${mined.blockNumber}, block_hash = ${mined.blockHash},
-        target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
-    WHERE id = ${transactionId} AND state IN ('signed', 'broadcast')`
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    const [winner] = await tx<{ txid: string }[]>`
+      UPDATE transactions
+      SET state = 'mined', block_number = ${mined.blockNumber}, block_hash = ${mined.blockHash},
+          target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
+      WHERE id = ${transactionId} AND state IN ('signed', 'broadcast', 'mined') RETURNING txid`
+    if (!winner) return
+    // The watcher may not have come to the block that took the place of the other one's.
+    await tx`
+      UPDATE transactions SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
+      WHERE subject_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
+    await showTransaction(tx, networks, row, winner.txid)
+  })
+}
+
+/** Makes `transaction_hash` that of the attempt which is in the mempool or the chain, and tells the merchant when it changes. */
+async function showTransaction(
+  tx: Transaction,
+  networks: Networks,
+  row: WithdrawalRow,
+  txid: string,
+): Promise<void> {
+  if (row.transaction_hash === txid) return
+  await tx`UPDATE withdrawals SET transaction_hash = ${txid}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: 'system:chain',
+    action: 'withdrawal.transaction_replaced',
+    subject: row.id,
+    data: { transaction_hash: txid, previous_transaction_hash: row.transaction_hash },
+  })
+  if (row.kind !== 'withdrawal') return
+  const view = await readWithdrawalView(tx, networks, row.id)
+  if (!view) throw new Error(`Withdrawal ${row.id} does not exist`)
+  await appendEvent(tx, {
+    merchantId: row.merchant_id,
+    type: 'withdrawal.transaction_replaced',
+    subject: row.id,
+    data: { ...view, previous_transaction_hash: row.transaction_hash },
+  })
 }
 
 /** Keeps the height at which a stranger's conflicting transaction was first seen; null when it is not there (any more). */
@@ -58,7 +103,7 @@ export async function noteConflict(
     WHERE id = ${transactionId}`
 }
 
-/** Of the inputs of a transaction, the lowest block in which a transaction with another txid spent one; null if none. */
+/** Of the inputs of a transaction, the lowest block in which a transaction that is no attempt of the same payment spent one. */
 export async function findForeignSpend(
   sql: Queryable,
   transactionId: string,
@@ -68,7 +113,10 @@ export async function findForeignSpend(
     FROM transactions payment
     CROSS JOIN LATERAL jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
     JOIN utxos output ON output.network = payment.network AND output.txid = input.txid AND output.vout = input.vout
-    WHERE payment.id = ${transactionId} AND output.spent_by <> payment.txid AND output.spent_at_block IS NOT NULL
+    WHERE payment.id = ${transactionId} AND output.spent_at_block IS NOT NULL
+      AND NOT EXISTS (
+        SELECT 1 FROM transactions attempt
+        WHERE attempt.subject_id = payment.subject_id AND attempt.txid = output.spent_by)
     ORDER BY output.spent_at_block LIMIT 1`
   return row ? { by: row.spent_by, height: Number(row.spent_at_block) } : null
 }

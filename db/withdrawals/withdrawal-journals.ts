@@ -83,6 +83,19 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journ
   return journal(terms, 'settle', 'withdrawal.settled', entries)
 }
 
+/**
+ * A transaction that pays nobody took the payment's place: the whole hold goes back, and the network's fee is the merchant's own,
+ * whoever asked for the payment.
+ */
+export function cancelJournal(terms: Terms, outflows: readonly Outflow[]): Journal {
+  const spent = outflows.flatMap(({ addressId, coin, amount }): JournalEntry[] => [
+    { network: terms.network, coin, kind: 'chain', owner: addressId, amount: -amount },
+    { network: terms.network, coin, kind: 'available', owner: '', amount },
+  ])
+  const { entries } = releaseJournal(terms)
+  return journal(terms, 'cancel', 'withdrawal.cancelled', [...entries, ...spent])
+}
+
 function move(
   terms: Terms,
   coin: string,

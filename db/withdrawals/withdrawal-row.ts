@@ -4,7 +4,7 @@ import type { Requirement } from '../../domain/approval.js'
 import type { Intent } from '../../domain/intent.js'
 import type { RiskAssessment } from '../../domain/risk.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
-import type { Transaction } from '../connect.js'
+import type { Queryable, Transaction } from '../connect.js'
 
 /** One line of `history`: every stage with its time and cause. */
 export interface WithdrawalHistoryEntry {
@@ -22,6 +22,25 @@ export interface Waiting {
   readonly message: string
   /** ISO 8601 UTC of when it began to wait for this. */
   readonly since: string
+}
+
+/** A dearer attempt that somebody asked for. */
+export interface SpeedUpRequest {
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  /** The most that the fee may be, in base units of the fee's coin; null is the withdrawal's own limit. */
+  readonly max_fee: string | null
+  /** An actor of the audit log. */
+  readonly requested_by: string
+  /** ISO 8601 UTC. */
+  readonly requested_at: string
+}
+
+/** A person's decision that a transaction which pays nobody shall take the payment's place. */
+export interface CancellationRequest {
+  readonly requested_by: string
+  /** ISO 8601 UTC. */
+  readonly requested_at: string
+  readonly reason: string
 }
 
 /** A person's decision about a risky withdrawal. */
@@ -75,6 +94,8 @@ export interface WithdrawalRow {
   readonly failure_code: string | null
   readonly failure_message: string | null
   readonly waiting: Waiting | null
+  readonly speed_up: SpeedUpRequest | null
+  readonly cancellation: CancellationRequest | null
   /** Null for a part of a batch, whose intent is the batch's. */
   readonly intent: Intent | null
   readonly intent_hash: string
@@ -96,6 +117,13 @@ export interface WithdrawalRow {
   readonly updated_at: Date
   readonly confirmed_at: Date | null
   readonly workflow_started_at: Date | null
+}
+
+/** Reads a row of any kind. @throws when unknown. */
+export async function findRow(sql: Queryable, id: string): Promise<WithdrawalRow> {
+  const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
+  if (!row) throw new Error(`Withdrawal ${id} does not exist`)
+  return row
 }
 
 /** Locks a withdrawal until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */

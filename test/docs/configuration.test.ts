@@ -39,11 +39,12 @@ test('every key of the networks file is listed', () => {
   const schemas = source.slice(source.indexOf('const coin ='), source.indexOf('const file ='))
   const keys = [...schemas.matchAll(/^\s+([a-z][a-z0-9_]*):/gm)].map((match) => match[1] ?? '')
   // Parts of a value that has a row of its own.
-  const inside = ['contract', 'decimals', 'dust', 'fees', 'tokens']
+  const inside = ['contract', 'decimals', 'dust', 'fees', 'tokens', 'replacement']
   const shown = keys.filter((key) => !inside.includes(key))
   expect(shown.length).toBeGreaterThan(25)
   const missing = shown.filter(
-    (key) => !rows.some((row) => new RegExp(`\`(fees\\.)?${key}\``).test(row.split('|')[1] ?? '')),
+    (key) =>
+      !rows.some((row) => new RegExp(`\`(fees\\.|replacement\\.)?${key}\``).test(row.split('|')[1] ?? '')),
   )
   expect(missing).toEqual([])
   for (const key of inside) expect(page).toContain(key)

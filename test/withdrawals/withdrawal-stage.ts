@@ -97,6 +97,7 @@ networks:
     block_time_seconds: 1
     poll_interval: 100ms
     fees: { max_fee_gwei: 500, max_priority_fee_gwei: 50, max_total: "0.05" }
+    replacement: { automatic: \${REPLACE_AUTOMATICALLY:-false}, after: { low: 2s, normal: 2s, high: 2s, urgent: 2s } }
     tokens:
       usdt: { contract: "\${ETHEREUM_USDT:-0xdAC17F958D2ee523a2206206994597C13D831ec7}", decimals: 6 }
   bitcoin:
@@ -109,6 +110,7 @@ networks:
     block_time_seconds: 1
     poll_interval: 100ms
     fees: { fallback_rate: 5, min_rate: 1, max_rate: 500, max_total: "0.01" }
+    replacement: { automatic: \${REPLACE_AUTOMATICALLY:-false}, after: { low: 2s, normal: 2s, high: 2s, urgent: 2s } }
 utxo_chains:
   bitcoin:
     regtest: { genesis: 0f9188f13cb7b2c71f2a335e3a4fc328, bech32: bcrt, pub_key_hash: 0x6f, script_hash: 0xc4,

@@ -28,6 +28,7 @@ test('every way that a withdrawal goes was recorded', () => {
       'nonce-lost',
       'refused',
       'rejected',
+      'replaced',
       'restarted',
       'reverted',
       'signer-away',

@@ -21,6 +21,8 @@ export interface SelectionRequest<Coin> {
   readonly longTermFeeRate: number
   /** Change is never smaller; what would be goes to the fee. */
   readonly dust: bigint
+  /** The fee is at least `fee` and `rate` sat/vB of the whole size: what a replacement must bring. Default none. */
+  readonly floor?: { readonly fee: bigint; readonly rate: number }
   readonly feeLimit: bigint
   /** `recipient`: the fee comes out of the target, so coins need only reach the target itself. */
   readonly feePayer: 'sender' | 'recipient'
@@ -58,7 +60,11 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
 ): Selection<Coin> {
   const { required, target, feePayer, inputWeight, feeRate, longTermFeeRate } = request
   const senderPays = feePayer === 'sender'
-  const inputFee = feeForWeight(inputWeight, feeRate)
+  const { floor } = request
+  const feeOf = (weight: number) =>
+    atLeast(feeForWeight(weight, feeRate), floor ? floor.fee + feeForWeight(weight, floor.rate) : 0n)
+  // What an input adds at most, whether the rate or the floor decides.
+  const inputFee = feeForWeight(inputWeight, Math.max(feeRate, floor?.rate ?? 0))
   const laterInputFee = feeForWeight(inputWeight, longTermFeeRate)
   const changeFee = feeForWeight(request.changeWeight, feeRate)
   const minChange = atLeast(request.dust, laterInputFee)
@@ -70,8 +76,8 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
     .sort((a, b) => (a.amount < b.amount ? 1 : a.amount > b.amount ? -1 : 0))
   const values = pool.map(effective)
   const room = request.maxInputs - required.length
-  const baseFee = senderPays ? feeForWeight(request.baseWeight, feeRate) : 0n
-  const need = target + baseFee - required.reduce((sum, coin) => sum + effective(coin), 0n)
+  const baseFee = feeOf(request.baseWeight + required.length * inputWeight)
+  const need = target + (senderPays ? baseFee : 0n) - required.reduce((sum, coin) => sum + coin.amount, 0n)
 
   const reachable = values.slice(0, Math.max(0, room)).reduce((sum, value) => sum + value, 0n)
   if (reachable < need) return { kind: 'insufficient_funds', missing: need - reachable }
@@ -103,12 +109,12 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
     const sum = coins.reduce((total, coin) => total + coin.amount, 0n)
     const weight = request.baseWeight + coins.length * inputWeight
     const inputsWaste = BigInt(coins.length) * wastePerInput
-    const feeWithChange = feeForWeight(weight + request.changeWeight, feeRate)
+    const feeWithChange = feeOf(weight + request.changeWeight)
     const change = sum - target - (senderPays ? feeWithChange : 0n)
     if (change >= minChange) {
       return { coins, change, fee: feeWithChange, waste: inputsWaste + changeFee + laterInputFee }
     }
-    const fee = feeForWeight(weight, feeRate)
+    const fee = feeOf(weight)
     const rest = sum - target - (senderPays ? fee : 0n)
     return { coins, change: 0n, fee: fee + rest, waste: inputsWaste + rest }
   }

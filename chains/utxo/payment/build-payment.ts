@@ -42,11 +42,14 @@ export async function buildPayment(
   }))
   checkOutputs(request, outputs, network)
   const changeScript = ownScript(request.change, network)
-  const feeLimit = atMost(request.feeLimit, network.fees.maxTotal)
+  const feeLimit = atMost(request.feeLimit, request.feeCap ?? network.fees.maxTotal)
 
   const selection = select(request, outputs, changeScript, feeLimit, network)
   if (selection.kind !== 'selected') return selection
   const { coins, change, fee } = selection
+  // Where nobody is paid, something must come back: a transaction needs an output.
+  if (outputs.length === 0 && change === 0n)
+    return { kind: 'insufficient_funds', missing: dustThreshold(changeScript, network) }
   const paid = request.feePayer === 'recipient' ? takeFee(outputs, coins, change, fee) : outputs
   const [first] = paid
   if (request.feePayer === 'recipient' && first && first.amount < dustThreshold(first.script, network)) {
@@ -107,6 +110,7 @@ function select(
     feeRate: request.feeRate,
     longTermFeeRate: network.fees.fallbackRate,
     dust: dustThreshold(changeScript, network),
+    ...(request.floor ? { floor: request.floor } : {}),
     feeLimit,
     feePayer: request.feePayer,
     maxInputs: MAX_INPUTS,
@@ -124,7 +128,8 @@ function seedOf(request: UtxoBuildRequest): number {
 }
 
 function checkOutputs(request: UtxoBuildRequest, outputs: readonly Output[], network: UtxoNetwork): void {
-  if (outputs.length === 0) throw invalid('A payment needs an output', network)
+  if (outputs.length === 0 && request.required.length === 0)
+    throw invalid('A payment needs an output', network)
   if (request.feePayer === 'recipient' && outputs.length !== 1) {
     throw invalid('The recipient can pay the fee only where there is one', network)
   }

@@ -62,6 +62,7 @@ test('of many that race for the same outpoint one gets it, and no half of a sele
       maxFee: 1_000n,
       fromAddress: hot.address,
       payload: { family: 'utxo', network: 'bitcoin', psbt: '' },
+      vsize: 141,
       inputs,
       change: null,
     })
@@ -137,6 +138,7 @@ test('what was cancelled meanwhile is not queued', async () => {
     maxFee: 1n,
     fromAddress: '',
     payload: { family: 'utxo', network: 'bitcoin', psbt: '' },
+    vsize: 141,
     inputs: [],
     change: null,
   })

@@ -47,6 +47,10 @@ const anyRequest = fc
     feeRate: fc.double({ min: 1, max: 400, noNaN: true }),
     longTermFeeRate: fc.constantFrom(1, 5, 50),
     feeLimit: fc.oneof(fc.bigInt({ min: 0n, max: 20_000n }), fc.constant(10n ** 12n)),
+    floor: fc.record({
+      fee: fc.oneof(fc.constant(0n), fc.bigInt({ min: 0n, max: 20_000n })),
+      rate: fc.constantFrom(0, 1, 10),
+    }),
     feePayer: fc.constantFrom('sender' as const, 'recipient' as const),
     maxInputs: fc.constantFrom(3, 10, 250),
     seed: fc.nat(),
@@ -81,7 +85,9 @@ describe('selectCoins', () => {
         const { coins, change, fee } = selection
         const weight =
           asked.baseWeight + coins.length * asked.inputWeight + (change > 0n ? asked.changeWeight : 0)
-        const fair = feeForWeight(weight, asked.feeRate)
+        const floor = (asked.floor?.fee ?? 0n) + feeForWeight(weight, asked.floor?.rate ?? 0)
+        const rated = feeForWeight(weight, asked.feeRate)
+        const fair = rated > floor ? rated : floor
         // Every unit is accounted for: outputs, change, fee.
         expect(sum(coins)).toBe(asked.feePayer === 'sender' ? asked.target + change + fee : sum(coins))
         expect(sum(coins) - change).toBeGreaterThanOrEqual(asked.target)
@@ -107,7 +113,7 @@ describe('selectCoins', () => {
   test('overpays a changeless payment by no more than change would cost', () => {
     fc.assert(
       fc.property(anyRequest, (asked) => {
-        const selection = selectCoins({ ...asked, required: [] })
+        const selection = selectCoins({ ...asked, required: [], floor: { fee: 0n, rate: 0 } })
         if (selection.kind !== 'selected' || selection.change > 0n || asked.feePayer === 'recipient') return
         const fair = feeForWeight(
           asked.baseWeight + selection.coins.length * asked.inputWeight,

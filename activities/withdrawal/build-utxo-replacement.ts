@@ -1,0 +1,88 @@
+/** Builds a further attempt of a payment on a chain of the Bitcoin family (BIP-125): the same inputs and recipients, dearer. */
+
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { dearestFee } from '../../db/withdrawals/find-payment.js'
+import {
+  findChangeAddress,
+  listOutputs,
+  listSpendableOutputs,
+} from '../../db/withdrawals/list-spendable-outputs.js'
+import { queueReplacement } from '../../db/withdrawals/queue-replacement.js'
+import { formatAmount } from '../../domain/money.js'
+import { nativeCoin } from '../../domain/network.js'
+import { keyOf, paidOutputs, spendable } from './build-utxo.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+import type { ReplacementBuilt, WantedAttempt } from './pursue-replacement.js'
+
+/**
+ * A payment keeps all inputs of the newest attempt and every recipient's amount; the change shrinks, and where it is not enough
+ * confirmed outputs are added. A cancelling transaction spends the first attempt's inputs and pays everything to own change.
+ */
+export async function buildUtxoReplacement(
+  { sql }: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  wanted: WantedAttempt,
+): Promise<ReplacementBuilt> {
+  const { row, attempts, purpose } = wanted
+  const { network } = adapter
+  const [newest] = attempts
+  const first = attempts.at(-1)
+  if (!newest || !first) throw new Error(`${row.id} has no attempt to replace`)
+  const kept = await listOutputs(sql, row.network, purpose === 'cancel' ? first.inputs : newest.inputs)
+  const candidates = await listSpendableOutputs(sql, row, network.confirmations)
+  const change = await findChangeAddress(sql, row)
+  const built = await adapter.build({
+    outputs: purpose === 'cancel' ? [] : paidOutputs(row),
+    change: keyOf(network, change),
+    candidates: candidates.map((output) => spendable(network, output)),
+    required: kept.map((output) => spendable(network, output)),
+    feeRate: await adapter.feeRate(wanted.priority),
+    floor: { fee: dearestFee(attempts), rate: network.fees.minRate },
+    feeLimit: wanted.feeLimit,
+    ...(purpose === 'cancel' ? { feeCap: network.replacement.maxCancelFee } : {}),
+    feePayer: purpose === 'cancel' ? 'sender' : row.fee_payer,
+  })
+  const coin = nativeCoin(network)
+  const text = (amount: bigint) => `${formatAmount(amount, coin.decimals)} ${coin.name}`
+  if (built.kind === 'insufficient_funds') {
+    return {
+      kind: 'waiting',
+      code: 'INSUFFICIENT_WALLET_FUNDS',
+      message: `A further attempt lacks ${text(built.missing)} of confirmed and unreserved outputs`,
+    }
+  }
+  if (built.kind === 'fee_too_high') {
+    return {
+      kind: 'waiting',
+      code: 'FEE_LIMIT_REACHED',
+      message: `A further attempt would cost ${text(built.fee)}, more than the limit of ${text(wanted.feeLimit)}; the same bytes are sent on`,
+    }
+  }
+  if (purpose === 'pay' && Number(built.fee) / built.vsize > network.fees.maxRate) {
+    return {
+      kind: 'waiting',
+      code: 'FEE_LIMIT_REACHED',
+      message: `A further attempt would cost more than ${network.fees.maxRate} base units a virtual byte, the network's cap; the same bytes are sent on`,
+    }
+  }
+  const known = new Map([...kept, ...candidates].map((output) => [`${output.txid}:${output.vout}`, output]))
+  const result = await queueReplacement(sql, row.id, {
+    family: 'utxo',
+    signerId: newest.signer_id,
+    purpose,
+    cause: wanted.cause,
+    priority: wanted.priority,
+    coin: row.coin,
+    amount: purpose === 'cancel' ? 0n : row.fee_payer === 'recipient' ? row.amount - built.fee : row.amount,
+    maxFee: built.fee,
+    vsize: built.vsize,
+    payload: built.payload,
+    inputs: built.inputs.map((input) => {
+      const output = known.get(`${input.txid}:${input.vout}`)
+      if (!output) throw new Error(`The adapter spent ${input.txid}:${input.vout}, which was not offered`)
+      return { addressId: output.address_id, txid: output.txid, vout: output.vout, amount: output.amount }
+    }),
+    change: built.change > 0n ? { addressId: change.address_id, amount: built.change } : null,
+  })
+  return result === 'queued' ? { kind: 'queued' } : { kind: 'gone' }
+}

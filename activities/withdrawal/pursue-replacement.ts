@@ -1,0 +1,146 @@
+/** Brings a further attempt on its way: one that was asked for, one that is due because the last one lags, or a cancelling one. */
+
+import type { ChainAdapter } from '../../chains/adapter.js'
+import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
+import { isLive, listPayments, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import { clearSpeedUp } from '../../db/withdrawals/request-speed-up.js'
+import { findRow, type WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
+import { buildEvmReplacement } from './build-evm-replacement.js'
+import { buildUtxoReplacement } from './build-utxo-replacement.js'
+import { isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencies } from './dependencies.js'
+import { takeAnswer } from './take-answer.js'
+
+/** The next attempt as the builders take it. */
+export interface WantedAttempt {
+  readonly row: WithdrawalRow
+  /** Signed, and none of them mined; newest first. */
+  readonly attempts: readonly PaymentRow[]
+  readonly purpose: PaymentRow['purpose']
+  readonly cause: Exclude<PaymentRow['cause'], 'first'>
+  readonly priority: PaymentRow['priority']
+  /** The most that the fee may be, in base units of the native coin. */
+  readonly feeLimit: bigint
+}
+
+/** What came of building one. */
+export type ReplacementBuilt =
+  | { readonly kind: 'queued' }
+  /** Another process was quicker, or the attempt is no longer wanted: look again. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'waiting'; readonly code: string; readonly message: string }
+
+export type Pursued = { readonly lagsInMs?: number } & (
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'waiting'; readonly code: string; readonly message: string }
+)
+
+/** Asked while no attempt is mined. Takes a signer's answer, or queues the next attempt; safe to run twice. */
+export async function pursueReplacement(
+  dependencies: WithdrawalChainDependencies,
+  adapter: ChainAdapter,
+  id: string,
+): Promise<Pursued> {
+  const { sql } = dependencies
+  const row = await findRow(sql, id)
+  const payments = await listPayments(sql, id)
+  const open = payments.find((payment) => payment.state === 'built')
+  if (open?.answer) {
+    await takeAnswer(dependencies, id)
+    return pursueReplacement(dependencies, adapter, id)
+  }
+  if (open) return awaitOpen(dependencies, adapter, row, open)
+  const attempts = payments.filter(isLive)
+  const [newest] = attempts
+  if (!newest || !adapter.network.replacement.supported) return { kind: 'idle' }
+  const lag = lagOf(adapter, row, payments, newest)
+  const wanted = choose(adapter, row, attempts, newest, lag)
+  if (!wanted) return { kind: 'idle', ...(lag === null ? {} : { lagsInMs: Math.max(lag, 1) }) }
+  const built = await build(dependencies, adapter, wanted)
+  if (built.kind === 'gone') return { kind: 'idle' }
+  if (built.kind === 'queued') return awaiting(newest.signer_name)
+  // Asked for again, it is tried again; by itself it is at every look.
+  if (wanted.cause === 'speed_up') await clearSpeedUp(sql, id, built)
+  return built
+}
+
+/** An attempt is at the signer: a payment that nobody has claimed gives way to a cancellation. */
+async function awaitOpen(
+  dependencies: WithdrawalChainDependencies,
+  adapter: ChainAdapter,
+  row: WithdrawalRow,
+  open: PaymentRow,
+): Promise<Pursued> {
+  if (row.cancellation && open.purpose === 'pay' && open.request_state === 'queued') {
+    const dropped = await dropReplacement(dependencies.sql, row.id, {
+      transactionId: open.id,
+      actor: 'system:withdrawal',
+      reason: 'the withdrawal is to be cancelled',
+      answered: false,
+    })
+    if (dropped) return pursueReplacement(dependencies, adapter, row.id)
+  }
+  return awaiting(open.signer_name)
+}
+
+function awaiting(signer: string): Pursued {
+  const message = `A further attempt waits for the customer's signer "${signer}"; those before it may still be mined`
+  return { kind: 'waiting', code: 'AWAITING_SIGNER', message }
+}
+
+/** Milliseconds until the newest attempt lags; null where nothing happens by itself. */
+function lagOf(
+  { network }: ChainAdapter,
+  row: WithdrawalRow,
+  payments: readonly PaymentRow[],
+  newest: PaymentRow,
+): number | null {
+  if (!network.replacement.automatic && !row.cancellation) return null
+  // Also after one that was refused: a signer is not asked the same thing at every look.
+  const since = Math.max(
+    ...payments.map((payment) =>
+      (payment.broadcast_at ?? payment.answered_at ?? payment.created_at).getTime(),
+    ),
+  )
+  return since + network.replacement.afterMs[newest.priority] - Date.now()
+}
+
+function choose(
+  { network }: ChainAdapter,
+  row: WithdrawalRow,
+  attempts: readonly PaymentRow[],
+  newest: PaymentRow,
+  lag: number | null,
+): WantedAttempt | null {
+  const lags = lag !== null && lag <= 0
+  if (row.cancellation) {
+    const cancelling = attempts.some((attempt) => attempt.purpose === 'cancel')
+    if (cancelling && !lags) return null
+    return {
+      row,
+      attempts,
+      purpose: 'cancel',
+      cause: cancelling ? 'lagging' : 'cancel',
+      priority: 'urgent',
+      feeLimit: network.replacement.maxCancelFee,
+    }
+  }
+  const base = { row, attempts, purpose: 'pay' } as const
+  if (row.speed_up) {
+    const { priority, max_fee } = row.speed_up
+    const asked = max_fee === null ? row.fee_limit : BigInt(max_fee)
+    const feeLimit = asked < row.fee_limit ? asked : row.fee_limit
+    return { ...base, cause: 'speed_up', priority, feeLimit }
+  }
+  if (!lags) return null
+  return { ...base, cause: 'lagging', priority: newest.priority, feeLimit: row.fee_limit }
+}
+
+async function build(
+  dependencies: WithdrawalChainDependencies,
+  adapter: ChainAdapter,
+  wanted: WantedAttempt,
+): Promise<ReplacementBuilt> {
+  if (isUtxoAdapter(adapter)) return buildUtxoReplacement(dependencies, adapter, wanted)
+  if (isEvmAdapter(adapter)) return buildEvmReplacement(dependencies, adapter, wanted)
+  throw new Error(`No family builds for ${wanted.row.network}`)
+}

@@ -1,0 +1,228 @@
+/** A payment that waits for a block is replaced by a dearer one, on a real chain, and never paid twice. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPublicClient, http, parseEther } from 'viem'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { EvmPayload } from '../../domain/signer-protocol.js'
+import { type TestAnvil, testAnvil } from '../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+const USER = 'alice'
+let temporal: TestTemporal
+let anvil: TestAnvil
+let stage: TestWithdrawals
+let running: { stop(): Promise<void> } | undefined
+
+beforeAll(async () => {
+  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
+  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  const { address } = await stage.wallet('ethereum', 'hot')
+  await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
+  for (const owner of [USER, '']) await stage.credit('ethereum', 'eth', owner, parseEther('100'))
+  stage.follow()
+  await stage.startWorker()
+})
+afterEach(async () => {
+  await mining(true)
+  await running?.stop()
+  running = undefined
+})
+afterAll(async () => {
+  await stage?.close()
+  await Promise.all([anvil?.stop(), temporal?.close()])
+})
+
+const reader = () => createPublicClient({ transport: http(anvil.rpc) })
+const mining = (on: boolean) => anvil.call('evm_setIntervalMining', on ? 1 : 0)
+let recipients = 0
+const recipient = () =>
+  `0x${(0x2000_0000_0000n + BigInt(++recipients)).toString(16).padStart(40, '2')}` as const
+
+/** An approved withdrawal whose transaction lies in the mempool, where nothing is mined. */
+async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
+  await mining(false)
+  const { status, json } = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '1',
+    user_reference: USER,
+    to_address: recipient(),
+    ...fields,
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  await stage.approve(json.data.id)
+  await stage.until(json.data.id, 'confirming')
+  return json.data.id
+}
+
+const speedUp = (id: string, body: Record<string, unknown> = {}) =>
+  stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/speed-up`, body })
+
+/** Waits until the newest attempt is known to the node. */
+async function attempts(id: string, count: number) {
+  for (let look = 0; look < 400; look++) {
+    const { attempts } = await stage.read(id)
+    if (attempts.length === count && attempts[0]?.state === 'broadcast') return attempts
+    await sleep(50)
+  }
+  throw new Error(JSON.stringify(await stage.read(id)))
+}
+
+const payloads = () => stage.signer.claimed.map(({ payload }) => payload as EvmPayload)
+
+async function expectBooksToMatch(): Promise<void> {
+  const hot = await stage.wallet('ethereum', 'hot')
+  expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
+    await reader().getBalance({ address: hot.address as `0x${string}` }),
+  )
+  expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(0n)
+  expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
+}
+
+test('a speed-up has the same nonce and both prices an eighth up, needs no new approval, and pays once', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const to = recipient()
+  const id = await inMempool({ to_address: to })
+  const { status, json } = await speedUp(id)
+  expect([status, json.data.speed_up.priority]).toEqual([200, 'high'])
+  const [second, first] = await attempts(id, 2)
+  expect([second?.cause, second?.priority, first?.cause]).toEqual(['speed_up', 'high', 'first'])
+  expect((await stage.read(id)).transaction_hash).toBe(second?.transaction_hash)
+  const [before, after] = payloads().slice(-2) as [EvmPayload, EvmPayload]
+  expect(after).toMatchObject({ nonce: before.nonce, to: before.to, value: before.value, gas: before.gas })
+  for (const price of ['max_fee_per_gas', 'max_priority_fee_per_gas'] as const) {
+    expect(BigInt(after[price]) * 8n).toBeGreaterThanOrEqual(BigInt(before[price]) * 9n)
+  }
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  await stage.ended(id, 'replaced')
+  expect(view.transaction_hash).toBe(second?.transaction_hash)
+  expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced'])
+  expect(view.attempts[0]?.fee).toBe(view.fee)
+  expect(view.approvals).toHaveLength(2)
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  await expectBooksToMatch()
+})
+
+test('where the first attempt is mined all the same, it settles with its own fee and the dearer one is replaced', async () => {
+  running = stage.signer.run()
+  const id = await inMempool()
+  const [first] = (await stage.read(id)).attempts
+  // The node forgets the first as soon as it takes the second, so its block is made of the first alone.
+  await speedUp(id, { priority: 'urgent' })
+  const [second] = await attempts(id, 2)
+  await anvil.call('anvil_dropTransaction', second?.transaction_hash)
+  const { sql } = stage.api.database
+  const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
+    SELECT signed_transaction FROM transactions WHERE txid = ${first?.transaction_hash ?? ''}`
+  await anvil.call('eth_sendRawTransaction', row?.signed_transaction)
+  await anvil.mine()
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.transaction_hash).toBe(first?.transaction_hash)
+  expect(view.attempts.map(({ state }) => state)).toEqual(['replaced', 'final'])
+  const receipt = await reader().getTransactionReceipt({ hash: first?.transaction_hash as `0x${string}` })
+  expect(parseEther(view.fee)).toBe(receipt.gasUsed * receipt.effectiveGasPrice)
+  await expectBooksToMatch()
+})
+
+test('a reorganisation that mines the other attempt swaps the winner, and still pays once', async () => {
+  running = stage.signer.run()
+  const to = recipient()
+  const id = await inMempool({ to_address: to })
+  const [first] = (await stage.read(id)).attempts
+  await speedUp(id)
+  const [second] = await attempts(id, 2)
+  await anvil.mine()
+  for (let look = 0; ; look++) {
+    const view = await stage.read(id)
+    if (view.attempts[0]?.state === 'mined') break
+    if (look > 400) throw new Error(JSON.stringify(view))
+    await sleep(50)
+  }
+  const { sql } = stage.api.database
+  const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
+    SELECT signed_transaction FROM transactions WHERE txid = ${first?.transaction_hash ?? ''}`
+  // The block is made anew with the first attempt in it.
+  await anvil.call('anvil_reorg', 1, [[row?.signed_transaction, 0]])
+  await anvil.call('anvil_dropTransaction', second?.transaction_hash)
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.transaction_hash).toBe(first?.transaction_hash)
+  expect(view.attempts.map(({ state }) => state)).toEqual(['replaced', 'final'])
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  await expectBooksToMatch()
+})
+
+test('over the fee limit, or over max_fee, a speed-up is refused with the limit and what would be required', async () => {
+  running = stage.signer.run()
+  const id = await inMempool()
+  const tight = await speedUp(id, { max_fee: '0.000000000000000001' })
+  expect([tight.status, tight.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
+  expect(tight.json.error.details).toMatchObject({ limit: '0.000000000000000001', coin: 'eth' })
+  expect(parseEther(tight.json.error.details.required)).toBeGreaterThan(1n)
+  const { sql } = stage.api.database
+  const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM withdrawals WHERE id = ${id}`
+  await sql`
+    UPDATE withdrawals SET fee_limit = (SELECT max_fee FROM transactions WHERE subject_id = ${id}) WHERE id = ${id}`
+  const over = await speedUp(id)
+  expect([over.status, over.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
+  expect((await stage.read(id)).speed_up).toBeNull()
+  await sql`UPDATE withdrawals SET fee_limit = ${row?.fee_limit.toString() ?? ''} WHERE id = ${id}`
+  await mining(true)
+  await stage.until(id, 'confirmed')
+  const late = await speedUp(id)
+  expect([late.status, late.json.error.code]).toEqual([409, 'INVALID_STATE'])
+  expect((await speedUp('withdrawal_unknown')).status).toBe(404)
+  await expectBooksToMatch()
+})
+
+test('a signer that refuses the dearer attempt leaves the first on its way', async () => {
+  const sign = realSigner(stage)
+  let asked = 0
+  running = stage.signer.run(async (request) =>
+    ++asked === 1
+      ? sign(request)
+      : { outcome: 'refused', code: 'FEE_TOO_HIGH', message: 'too dear for this policy' },
+  )
+  const id = await inMempool()
+  await speedUp(id)
+  for (let look = 0; (await stage.read(id)).attempts[0]?.state !== 'abandoned'; look++) {
+    if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
+    await sleep(50)
+  }
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.attempts.map(({ state }) => state)).toEqual(['abandoned', 'final'])
+  await expectBooksToMatch()
+})
+
+test('a recipient who pays the fee gets as much less as the dearer attempt may cost more', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const to = recipient()
+  const id = await inMempool({ to_address: to, fee_payer: 'recipient', amount: '2' })
+  await speedUp(id)
+  await attempts(id, 2)
+  const [before, after] = payloads().slice(-2) as [EvmPayload, EvmPayload]
+  const cost = (payload: EvmPayload) => BigInt(payload.gas) * BigInt(payload.max_fee_per_gas)
+  for (const each of [before, after]) expect(BigInt(each.value) + cost(each)).toBe(parseEther('2'))
+  await mining(true)
+  await stage.until(id, 'confirmed')
+  expect(await reader().getBalance({ address: to })).toBe(BigInt(after.value))
+  await expectBooksToMatch()
+})
+
+test('what the mempool forgot is sent again with the same bytes', async () => {
+  running = stage.signer.run()
+  const id = await inMempool()
+  const [first] = (await stage.read(id)).attempts
+  await anvil.call('anvil_dropTransaction', first?.transaction_hash)
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.attempts).toHaveLength(1)
+  expect(view.transaction_hash).toBe(first?.transaction_hash)
+  await expectBooksToMatch()
+})

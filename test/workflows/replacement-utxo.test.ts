@@ -1,0 +1,173 @@
+/** A payment that waits for a block is replaced by a dearer one (BIP-125), on a real chain, and never paid twice. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Psbt } from 'bitcoinjs-lib'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
+import { parseAmount } from '../../domain/money.js'
+import { type TestBitcoin, testBtcd } from '../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+const BTC = 100_000_000n
+const OUTPUTS = 8
+let temporal: TestTemporal
+let bitcoin: TestBitcoin
+let stage: TestWithdrawals
+let adapter: UtxoAdapter
+let running: { stop(): Promise<void> } | undefined
+let mining = false
+let miner: NodeJS.Timeout | undefined
+
+beforeAll(async () => {
+  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
+  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
+  stage.follow()
+  const { sql } = stage.api.database
+  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
+  const hot = await stage.wallet('bitcoin', 'hot')
+  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount: BTC })))
+  await bitcoin.mine(3)
+  for (;;) {
+    const rows = await sql<{ id: string; status: string }[]>`SELECT id, status FROM deposits`
+    for (const { id } of rows) {
+      await confirmDeposit(sql, networks, id)
+      await creditDeposit(sql, networks, id)
+    }
+    if (rows.length === OUTPUTS && rows.every((row) => row.status === 'success')) break
+    await sleep(100)
+  }
+  await stage.startWorker()
+  miner = setInterval(() => void (mining && bitcoin.mine(1)), 700)
+})
+afterEach(async () => {
+  mining = true
+  await running?.stop()
+  running = undefined
+})
+afterAll(async () => {
+  clearInterval(miner)
+  await stage?.close()
+  await Promise.all([bitcoin?.stop(), temporal?.close()])
+})
+
+async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
+  mining = false
+  const { status, json } = await stage.create({
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '0.1',
+    to_address: bitcoin.faucet.address,
+    ...fields,
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  await stage.approve(json.data.id)
+  await stage.until(json.data.id, 'confirming')
+  return json.data.id
+}
+
+const speedUp = (id: string, body: Record<string, unknown> = {}) =>
+  stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/speed-up`, body })
+
+async function attempts(id: string, count: number) {
+  for (let look = 0; look < 400; look++) {
+    const { attempts } = await stage.read(id)
+    if (attempts.length === count && attempts[0]?.state === 'broadcast') return attempts
+    await sleep(50)
+  }
+  throw new Error(JSON.stringify(await stage.read(id)))
+}
+
+/** What the signer was last asked to sign, oldest first. */
+function psbts(count: number): Psbt[] {
+  return stage.signer.claimed.slice(-count).map(({ payload }) => {
+    if (payload.family !== 'utxo') throw new Error('no PSBT')
+    return Psbt.fromBase64(payload.psbt)
+  })
+}
+const outpointsOf = (psbt: Psbt) =>
+  psbt.txInputs.map((input) => `${Buffer.from(input.hash).reverse().toString('hex')}:${input.index}`)
+
+async function expectBooksToMatch(): Promise<void> {
+  const { sql } = stage.api.database
+  const [row] = await sql<{ books: bigint }[]>`
+    SELECT coalesce(sum(balance), 0)::numeric AS books FROM ledger_accounts WHERE kind = 'chain'`
+  const hot = await stage.wallet('bitcoin', 'hot')
+  const change = await stage.wallet('bitcoin', 'change')
+  expect(row?.books).toBe(
+    (await adapter.balance(hot.address, 'btc')) + (await adapter.balance(change.address, 'btc')),
+  )
+  expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(0n)
+  expect(await sql`SELECT 1 FROM utxo_reservations WHERE released_at IS NULL`).toHaveLength(0)
+}
+
+test('a speed-up keeps inputs and recipients, takes the rest from the change, and pays once', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const { address } = await stage.wallet('bitcoin', 'gas')
+  const before = await adapter.balance(address, 'btc')
+  const id = await inMempool({ to_address: address })
+  expect((await speedUp(id)).status).toBe(200)
+  const [second, first] = await attempts(id, 2)
+  const [old, dearer] = psbts(2) as [Psbt, Psbt]
+  expect(outpointsOf(dearer)).toEqual(outpointsOf(old))
+  expect(dearer.txOutputs[0]).toEqual(old.txOutputs[0])
+  expect(dearer.txOutputs[1]?.value).toBeLessThan(old.txOutputs[1]?.value ?? 0n)
+  const raise = parseAmount(second?.max_fee ?? '', 8) - parseAmount(first?.max_fee ?? '', 8)
+  expect(raise).toBeGreaterThanOrEqual(141n)
+  mining = true
+  const view = await stage.until(id, 'confirmed')
+  expect(view.transaction_hash).toBe(second?.transaction_hash)
+  expect([view.fee, view.attempts.map(({ state }) => state)]).toEqual([
+    second?.max_fee,
+    ['final', 'replaced'],
+  ])
+  expect((await adapter.balance(address, 'btc')) - before).toBe(parseAmount('0.1', 8))
+  await expectBooksToMatch()
+})
+
+test('where the change is too small, confirmed outputs are added and all of before are kept', async () => {
+  running = stage.signer.run(realSigner(stage))
+  // The amount leaves just enough for the first fee.
+  const id = await inMempool({ amount: '0.9999894' })
+  expect(psbts(1)[0]?.inputCount).toBe(1)
+  const { status, json } = await speedUp(id, { priority: 'urgent' })
+  expect(status, JSON.stringify(json)).toBe(200)
+  await attempts(id, 2)
+  const [old, dearer] = psbts(2) as [Psbt, Psbt]
+  expect(dearer.inputCount).toBeGreaterThan(1)
+  expect(outpointsOf(dearer)).toEqual(expect.arrayContaining(outpointsOf(old)))
+  expect(dearer.txOutputs[0]?.value).toBe(parseAmount('0.9999894', 8))
+  mining = true
+  await stage.until(id, 'confirmed')
+  await expectBooksToMatch()
+})
+
+test('a recipient who pays the fee gets as much less as the dearer attempt costs more', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const id = await inMempool({ fee_payer: 'recipient' })
+  await speedUp(id)
+  await attempts(id, 2)
+  const paid = psbts(2).map((psbt) => BigInt(psbt.txOutputs[0]?.value ?? 0))
+  mining = true
+  const view = await stage.until(id, 'confirmed')
+  expect(paid[1]).toBe(parseAmount('0.1', 8) - parseAmount(view.fee, 8))
+  expect(paid[1]).toBeLessThan(paid[0] ?? 0n)
+  await expectBooksToMatch()
+})
+
+test('over the fee limit a speed-up is refused with the limit and what would be required', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const id = await inMempool()
+  const tight = await speedUp(id, { max_fee: '0.00000100' })
+  expect([tight.status, tight.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
+  expect(tight.json.error.details.limit).toBe('0.000001')
+  expect(parseAmount(tight.json.error.details.required, 8)).toBeGreaterThan(100n)
+  mining = true
+  await stage.until(id, 'confirmed')
+  await expectBooksToMatch()
+})
