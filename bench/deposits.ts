@@ -13,6 +13,7 @@ import { encodeFunctionData } from 'viem'
 import type { ConfirmResult } from '../activities/deposit.js'
 import { mapConcurrently } from '../activities/map-concurrently.js'
 import type { AttemptOutcome } from '../activities/webhook-delivery.js'
+import { createWorkflowGate } from '../activities/workflow-gate.js'
 import type { BlockRef, ChainAdapter } from '../chains/adapter.js'
 import { createEvmAdapter } from '../chains/evm/create-evm-adapter.js'
 import { loadNetworks } from '../config/load-networks.js'
@@ -232,6 +233,7 @@ function payment(payee: string, token: string | null): object {
 /** @returns A round of the floor: deposits a second. */
 async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Promise<() => Promise<number>> {
   const client = await temporal.namespace('floor')
+  const gate = createWorkflowGate(client.workflow)
   // As the real activity, it knows the height before the signal tells of it: one that comes early wakes nobody.
   const reached = new Set<string>()
   const deliveries = createDeliveryStarter(client)
@@ -286,7 +288,7 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
       const deep = blocks[block - CONFIRMATIONS + 1] ?? []
       for (const index of deep) reached.add(`dep_${index}`)
       await mapConcurrently(deep, DISPATCHES, (index) =>
-        client.workflow.getHandle(depositId('ethereum', txid, index)).signal('heightReached'),
+        gate.signal(depositId('ethereum', txid, index), 'heightReached'),
       )
       await until(async () => deliveries.open() <= BACKLOG)
     }
