@@ -19,6 +19,9 @@ const DEFAULT_PORTS = {
 
 export type Ports = Record<keyof typeof DEFAULT_PORTS, number>
 
+/** How many ports `KEYTURN_PORT_BASE` takes. */
+export const PORT_COUNT = Object.keys(DEFAULT_PORTS).length
+
 /**
  * Chooses the ports. A busy default is replaced by a free port and said so.
  *

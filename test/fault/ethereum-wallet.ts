@@ -1,0 +1,104 @@
+/** A stranger's wallet on the Ethereum chain of a stack whose node dies. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Abi, type Address, encodeFunctionData, getContractAddress, type Hex, keccak256 } from 'viem'
+import { privateKeyToAccount } from 'viem/accounts'
+import { z } from 'zod'
+import { jsonRpc } from '../../local/parts/json-rpc.js'
+
+/** Far above what a block of a local chain asks for, so that nothing waits for a better price. */
+const MAX_FEE = 100_000_000_000n
+const TIP = 1_000_000_000n
+const GAS = 1_500_000n
+const LOOK_MS = 1_000
+
+const quantity = z.string().transform(BigInt)
+
+export interface EthereumWallet {
+  readonly address: Address
+  /** Signs with the next nonce; from then on the bytes are sent until they are in a block, and again should they leave it. */
+  send(transaction: { readonly to?: Address; readonly value?: bigint; readonly data?: Hex }): Promise<Hex>
+  /** As `send`. @returns The address that the contract has once it is mined. */
+  deploy(bytecode: Hex): Promise<Address>
+  call(to: Address, abi: Abi, functionName: string, args: readonly unknown[], value?: bigint): Promise<Hex>
+  /** Waits until every transaction is in a block and succeeded. */
+  mined(): Promise<void>
+  /** How often bytes had to be sent once more. */
+  resent(): number
+  stop(): Promise<void>
+}
+
+/** A wallet with one key that was never used before. */
+export function createEthereumWallet(rpc: string, chainId: number, privateKey: Hex): EthereumWallet {
+  const account = privateKeyToAccount(privateKey)
+  const sent: { readonly hash: Hex; readonly raw: Hex }[] = []
+  const stopping = new AbortController()
+  let resent = 0
+  let nonce = 0
+
+  async function isMined(hash: Hex): Promise<boolean> {
+    const receipt = z
+      .object({ status: quantity })
+      .nullable()
+      .parse(await jsonRpc(rpc, 'eth_getTransactionReceipt', [hash]))
+    if (receipt?.status === 0n) throw new Error(`${hash} failed on the chain`)
+    return receipt !== null
+  }
+
+  /** The node may be dead, may have it already, or may have forgotten it: its answer says nothing that we need. */
+  const submit = (raw: Hex) => jsonRpc(rpc, 'eth_sendRawTransaction', [raw]).catch(() => null)
+
+  async function look(): Promise<void> {
+    for (const { hash, raw } of sent) {
+      const known = await jsonRpc(rpc, 'eth_getTransactionByHash', [hash])
+      if (known !== null) continue
+      resent += 1
+      await submit(raw)
+    }
+  }
+
+  const looking = (async () => {
+    while (!stopping.signal.aborted) {
+      await look().catch(() => {})
+      await sleep(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
+    }
+  })()
+
+  const wallet: EthereumWallet = {
+    address: account.address,
+    async send({ to, value = 0n, data }) {
+      const own = nonce++
+      const raw = await account.signTransaction({
+        type: 'eip1559',
+        chainId,
+        nonce: own,
+        gas: GAS,
+        maxFeePerGas: MAX_FEE,
+        maxPriorityFeePerGas: TIP,
+        value,
+        ...(to === undefined ? {} : { to }),
+        ...(data === undefined ? {} : { data }),
+      })
+      const hash = keccak256(raw)
+      sent.push({ hash, raw })
+      await submit(raw)
+      return hash
+    },
+    async deploy(bytecode) {
+      const address = getContractAddress({ from: account.address, nonce: BigInt(nonce) })
+      await wallet.send({ data: bytecode })
+      return address
+    },
+    call: (to, abi, functionName, args, value = 0n) =>
+      wallet.send({ to, value, data: encodeFunctionData({ abi, functionName, args }) }),
+    async mined() {
+      for (const { hash } of sent) while (!(await isMined(hash))) await sleep(100)
+    },
+    resent: () => resent,
+    async stop() {
+      stopping.abort()
+      await looking
+    },
+  }
+  return wallet
+}

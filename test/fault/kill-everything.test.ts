@@ -1,0 +1,331 @@
+/**
+ * Forty deposits and ten withdrawals are under way while API, workers, signer, Temporal, PostgreSQL and the nodes are killed
+ * with SIGKILL, each twice, at moments and in an order that a seed decides. Afterwards books, chains and webhooks must agree to
+ * the last unit.
+ *
+ * Simulated here is only what lies outside the product: users' wallets, which send their bytes again until they are mined (a
+ * local node forgets its mempool, and sometimes its last blocks, when it dies; the product must see that as a reorganisation);
+ * a merchant's impatient backend, which sends each request for a withdrawal twice at once; and two approvers.
+ */
+
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Client } from '../../client/create-client.js'
+import type { AuditEntry, Deposit, Withdrawal } from '../../client/types.js'
+import { verifyAuditLog } from '../../client/verify-audit-log.js'
+import { connect, type Sql } from '../../db/connect.js'
+import type { EventEnvelope } from '../../domain/event.js'
+import { formatAmount, parseAmount } from '../../domain/money.js'
+import type { StackFile } from '../../local/stack/stack-file.js'
+import { homeAt } from '../../signer/home/home.js'
+import { readJournal } from '../../signer/journal/read-journal.js'
+import { findLedgerFaults, readCredits, readHoldings } from './audit-books.js'
+import { createRandom } from './random.js'
+import { type BitcoinScan, scanBitcoin } from './scan-bitcoin.js'
+import { type EthereumTransaction, etherOf, scanEthereum, tokenOf } from './scan-ethereum.js'
+import { type FaultStack, startFaultStack, VICTIMS } from './stack.js'
+import { type AskedWithdrawal, COINS, createTraffic, type SentDeposit, type Traffic } from './traffic.js'
+import { untilSettled } from './until-settled.js'
+
+const SEED = Number(process.env.KEYTURN_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const ROUNDS = 2
+/** Before each kill. Short enough that several are dead at once now and then. */
+const PAUSE_MS = [500, 5_000] as const
+const SETTLE_MS = 300_000
+
+let stack: FaultStack
+let traffic: Traffic
+let client: Client
+let sql: Sql
+let facts: StackFile
+let failed = false
+
+let deposits: SentDeposit[]
+let withdrawals: AskedWithdrawal[]
+const killed: number[] = []
+
+beforeAll(async () => {
+  console.log(`KEYTURN_FAULT_SEED=${SEED}`)
+  stack = await startFaultStack({
+    KEYTURN_LOCAL_NETWORKS: 'bitcoin',
+    KEYTURN_SWEEP_INTERVAL: '5s',
+    KEYTURN_WEBHOOK_RETRY_INTERVAL: '5s',
+    KEYTURN_REBROADCAST_INTERVAL: '3s',
+  })
+  facts = stack.facts()
+  sql = connect(facts.postgres, { max: 4, name: 'keyturn-fault-test' })
+  traffic = await createTraffic(facts, createRandom(SEED))
+  client = traffic.client
+}, 360_000)
+
+afterEach(({ task }) => {
+  failed ||= task.result?.state === 'fail'
+})
+
+afterAll(async () => {
+  await traffic?.stop()
+  await sql?.end({ timeout: 1 })
+  await stack?.stop(failed)
+  if (failed)
+    console.log(`Seed ${SEED}; everything is in ${stack?.home}; the supervisor said:\n${stack?.output()}`)
+}, 120_000)
+
+test('everything is settled although everything was killed', async () => {
+  const random = createRandom(SEED + 1)
+  ;[deposits, withdrawals] = await Promise.all([traffic.sendDeposits(), traffic.withdraw(), killAll(random)])
+  await untilSettled(
+    stack.facts,
+    sql,
+    { deposits: deposits.length, withdrawals: withdrawals.length },
+    SETTLE_MS,
+  )
+  const { pids } = stack.facts()
+  // Each was killed, and another one took its place.
+  expect(
+    Object.values(pids)
+      .flat()
+      .filter((pid) => pid !== undefined && killed.includes(pid)),
+  ).toEqual([])
+  expect(pids).toEqual({
+    ...facts.pids,
+    api: expect.any(Number),
+    workers: [expect.any(Number), expect.any(Number)],
+    signer: expect.any(Number),
+    temporal: expect.any(Number),
+    postgres: expect.any(Number),
+    ethereum: expect.any(Number),
+    bitcoin: expect.any(Number),
+  })
+}, 540_000)
+
+async function killAll(random: ReturnType<typeof createRandom>): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // There are two workers, and who was started last is not the one that has run longest.
+    for (const victim of random.shuffled([...VICTIMS, 'longest running worker'] as const)) {
+      const pause = random.between(...PAUSE_MS)
+      await sleep(pause)
+      const pid = await stack.kill(victim)
+      killed.push(pid)
+      console.log(`killed ${victim} (${pid}) after ${pause} ms`)
+    }
+  }
+}
+
+test('every deposit is credited exactly once, with its amount', async () => {
+  expect(deposits).toHaveLength(40)
+  const found = (await all<Deposit>((cursor) => client.deposits.list({ limit: 100, ...cursor }))).filter(
+    (deposit) => deposit.user_reference !== null,
+  )
+  expect(found.map(describeDeposit).sort()).toEqual(
+    deposits
+      .map(({ user, coin, txid, address, amount }) =>
+        describeDeposit({
+          status: 'success',
+          user_reference: user,
+          coin,
+          transaction_hash: txid,
+          address: { address },
+          amount: formatAmount(amount, COINS[coin].decimals),
+        }),
+      )
+      .sort(),
+  )
+  const credits = await readCredits(sql)
+  expect(found.map(({ id }) => [id, credits.get(id)])).toEqual(
+    found.map(({ id, amount, coin }) => [id, parseAmount(amount, COINS[coin as 'eth'].decimals)]),
+  )
+})
+
+function describeDeposit(deposit: {
+  status: string
+  user_reference: string | null
+  coin: string
+  transaction_hash: string
+  address: { address: string }
+  amount: string
+}): string {
+  const { transaction_hash: hash, amount, coin, address, user_reference: user, status } = deposit
+  return `${hash} ${amount} ${coin} to ${address.address} of ${user}: ${status}`
+}
+
+test('every withdrawal is on the chain exactly once, and no nonce or output is used twice', async () => {
+  expect(withdrawals).toHaveLength(10)
+  const found = await all<Withdrawal>((cursor) => client.withdrawals.list({ limit: 100, ...cursor }))
+  expect(found.map(({ id, status }) => [id, status]).sort()).toEqual(
+    withdrawals.map(({ id }) => [id, 'confirmed']).sort(),
+  )
+  const ethereum = await scanEthereum(facts.networks.ethereum.rpc)
+  const bitcoin = await scanBitcoin(facts.networks.bitcoin?.rpc ?? '')
+  for (const { id, coin, amount, recipient } of withdrawals) {
+    const { transaction_hash: hash } = found.find((each) => each.id === id) as Withdrawal
+    const paid = coin === 'btc' ? bitcoin.received(recipient) : await holdingOf(recipient, coin)
+    expect([id, paid]).toEqual([id, amount])
+    const times =
+      coin === 'btc' ? bitcoin.times(hash ?? '') : ethereum.filter((each) => each.hash === hash).length
+    expect([id, times]).toEqual([id, 1])
+  }
+  expectNoneTwice(bitcoin.spent)
+  await expectOwnPayments(found, ethereum, bitcoin)
+})
+
+/** What left our wallets is what was asked for, nothing besides; and the signer never signed two for one place. */
+async function expectOwnPayments(
+  found: readonly Withdrawal[],
+  ethereum: readonly EthereumTransaction[],
+  bitcoin: BitcoinScan,
+): Promise<void> {
+  const own = (await sql<{ address: string }[]>`SELECT address FROM addresses`).map((row) =>
+    row.address.toLowerCase(),
+  )
+  const left = ethereum.filter(({ from }) => own.includes(from))
+  expectNoneTwice(left.map(({ from, nonce }) => `${from} ${nonce}`))
+  const hashes = (network: string) =>
+    found.filter((each) => each.network === network).map((each) => each.transaction_hash)
+  expect(left.map(({ hash }) => hash).sort()).toEqual(hashes('ethereum').sort())
+  const spending = await sql<{ txid: string; outpoint: string }[]>`
+    SELECT payment.txid, (input ->> 'txid') || ':' || (input ->> 'vout') AS outpoint
+    FROM transactions payment, jsonb_array_elements(payment.inputs) AS input WHERE payment.network = 'bitcoin'`
+  expectNoneTwice(spending.map(({ outpoint }) => outpoint))
+  expect([...new Set(spending.map(({ txid }) => txid))].sort()).toEqual(hashes('bitcoin').sort())
+  for (const { outpoint } of spending) expect(bitcoin.spent).toContain(outpoint)
+
+  const { lines } = readJournal(readFileSync(homeAt(facts.signer.home).journal))
+  const places = lines.flatMap(({ entry }) => {
+    if (entry.type !== 'decided') return []
+    const { conflict } = entry
+    return conflict.kind === 'evm' ? [`${conflict.from} ${conflict.nonce}`] : conflict.inputs
+  })
+  expectNoneTwice(places)
+  const signed = lines.flatMap(({ entry }) => (entry.type === 'signed' ? [entry.transaction_hash] : []))
+  expect([...new Set(signed)].sort()).toEqual(found.map((each) => each.transaction_hash).sort())
+}
+
+test('the books are whole', async () => {
+  expect(await findLedgerFaults(sql)).toEqual([])
+})
+
+test('each address holds on the chain what the books say', async () => {
+  const bitcoin = await scanBitcoin(facts.networks.bitcoin?.rpc ?? '')
+  const holdings = await readHoldings(sql)
+  // Five users on two networks, wallets and change of two merchants.
+  expect(holdings.length).toBeGreaterThan(20)
+  const onChain = await Promise.all(
+    holdings.map(async ({ address, coin }) =>
+      coin === 'btc' ? bitcoin.unspent(address) : holdingOf(address, coin as 'eth' | 'usdt'),
+    ),
+  )
+  expect(holdings.map(({ address, coin, amount }) => `${address} ${amount} ${coin}`)).toEqual(
+    holdings.map(({ address, coin }, index) => `${address} ${onChain[index]} ${coin}`),
+  )
+})
+
+test('each user has what was deposited, less what was withdrawn and its fee', async () => {
+  const fees = new Map<string, bigint>()
+  for (const { id, coin } of withdrawals) {
+    const { fee, fee_coin } = await client.withdrawals.get(id)
+    // A token's fee is the merchant's.
+    fees.set(id, fee_coin === coin ? parseAmount(fee, COINS[coin].decimals) : 0n)
+  }
+  for (const user of new Set(deposits.map((each) => each.user))) {
+    const { items } = await client.balances.list({ user_reference: user })
+    for (const coin of ['eth', 'usdt', 'btc'] as const) {
+      const mine = (each: { user: string; coin: string }) => each.user === user && each.coin === coin
+      const expected =
+        deposits.filter(mine).reduce((sum, { amount }) => sum + amount, 0n) -
+        withdrawals.filter(mine).reduce((sum, { id, amount }) => sum + amount + (fees.get(id) ?? 0n), 0n)
+      const { available, reserved, pending } = items.find((each) => each.coin === coin) ?? {}
+      expect([user, coin, available, reserved, pending]).toEqual([
+        user,
+        coin,
+        formatAmount(expected, COINS[coin].decimals),
+        '0',
+        '0',
+      ])
+    }
+  }
+})
+
+test('events have no gap, and each change of status follows the one before', async () => {
+  const events = await allEvents()
+  expect(events.map((event) => event.sequence)).toEqual(events.map((_, index) => index + 1))
+  const [stored] = await sql<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM events WHERE merchant_id = ${facts.merchant.id}`
+  expect(events).toHaveLength(stored?.count ?? 0)
+  const last = new Map<unknown, unknown>()
+  for (const { event, data } of events) {
+    if (event !== 'deposit.status_changed' && event !== 'withdrawal.status_changed') continue
+    expect([data.id, data.previous_status]).toEqual([data.id, last.get(data.id) ?? null])
+    last.set(data.id, data.status)
+  }
+  for (const { id } of withdrawals) expect(last.get(id)).toBe('confirmed')
+  expect([...last.values()].filter((status) => status !== 'success' && status !== 'confirmed')).toEqual([])
+})
+
+test('the merchant received every event, each time the same bytes, and each verified', async () => {
+  const received = z
+    .array(z.object({ raw_body: z.string(), verified: z.boolean() }))
+    .parse(await (await fetch(facts.webhook.received)).json())
+  expect(received.filter(({ verified }) => !verified)).toEqual([])
+  const bodies = new Map<string, Set<string>>()
+  for (const { raw_body } of received) {
+    const { id } = z.object({ id: z.string() }).parse(JSON.parse(raw_body))
+    bodies.set(id, (bodies.get(id) ?? new Set()).add(raw_body))
+  }
+  const events = await allEvents()
+  const stored = await sql<{ id: string; body: Buffer }[]>`
+    SELECT id, body FROM events WHERE merchant_id = ${facts.merchant.id} ORDER BY sequence`
+  expect(stored.map(({ id, body }) => [id, [body.toString('utf8')]])).toEqual(
+    events.map(({ id }) => [id, [...(bodies.get(id) ?? [])]]),
+  )
+  expect(stored.map(({ body }) => JSON.parse(body.toString('utf8')))).toEqual(events)
+  expect(bodies.size).toBe(events.length)
+  console.log(
+    `${events.length} events received in ${received.length} webhooks; wallets sent ${traffic.resent()} transactions once more`,
+  )
+})
+
+test('the audit log verifies, here and offline', async () => {
+  const verified = await client.auditLog.verify()
+  expect(verified.valid).toBe(true)
+  const entries = await all<AuditEntry>((cursor) => client.auditLog.list({ limit: 100, ...cursor }))
+  expect(entries).toHaveLength(verified.entries)
+  expect(verifyAuditLog(JSON.stringify(entries), verified.head_hash)).toMatchObject({ valid: true })
+})
+
+async function holdingOf(address: string, coin: 'eth' | 'usdt'): Promise<bigint> {
+  const { rpc, tokens } = facts.networks.ethereum
+  return coin === 'eth' ? etherOf(rpc, address) : tokenOf(rpc, tokens.usdt.address, address)
+}
+
+async function allEvents(): Promise<EventEnvelope[]> {
+  const events: EventEnvelope[] = []
+  for (;;) {
+    const { items, pagination } = await client.events({ after: events.at(-1)?.sequence ?? 0, limit: 100 })
+    events.push(...items)
+    if (!pagination.has_more) return events
+  }
+}
+
+async function all<T>(
+  page: (cursor: { cursor?: string }) => Promise<{
+    readonly items: readonly T[]
+    readonly pagination: { readonly has_more: boolean; readonly next_cursor: string | null }
+  }>,
+): Promise<T[]> {
+  const found: T[] = []
+  let cursor: string | null = null
+  do {
+    const { items, pagination }: Awaited<ReturnType<typeof page>> = await page(
+      cursor === null ? {} : { cursor },
+    )
+    found.push(...items)
+    cursor = pagination.has_more ? pagination.next_cursor : null
+  } while (cursor !== null)
+  return found
+}
+
+function expectNoneTwice(values: readonly string[]): void {
+  expect(values.filter((value, index) => values.indexOf(value) !== index)).toEqual([])
+}

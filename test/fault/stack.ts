@@ -1,0 +1,129 @@
+/** The whole stack as `npm start` runs it, in a home and on ports of its own, and a way to kill each of its processes. */
+
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { isPortFree } from '../../local/parts/free-port.js'
+import { PORT_COUNT } from '../../local/stack/ports.js'
+import { startOf } from '../../local/stack/process-identity.js'
+import { type StackFile, stackFileSchema } from '../../local/stack/stack-file.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** Below the range that systems give out themselves (from 32,768). */
+const FIRST_PORT = 16_000
+const START_MS = 240_000
+const STOP_MS = 60_000
+
+/** Everything that is killed. The sample merchant is not: it is the witness. */
+export const VICTIMS = [
+  'api',
+  'longest running worker',
+  'signer',
+  'temporal',
+  'postgres',
+  'ethereum',
+  'bitcoin',
+] as const
+export type Victim = (typeof VICTIMS)[number]
+
+export interface FaultStack {
+  readonly home: string
+  /** `stack.json` as it is now. */
+  facts(): StackFile
+  /** Kills with SIGKILL as soon as there is such a process. @returns Its id. */
+  kill(victim: Victim): Promise<number>
+  /** What it printed. */
+  output(): string
+  /** Ends it in order; `keep` leaves its home for a look. */
+  stop(keep: boolean): Promise<void>
+}
+
+/** Starts the stack and waits until it is ready. @throws Error with what it printed when it is not. */
+export async function startFaultStack(environment: Readonly<Record<string, string>>): Promise<FaultStack> {
+  const home = mkdtempSync(join(tmpdir(), 'keyturn-fault-'))
+  const stackFile = join(home, 'stack.json')
+  const child = spawn('npm', ['start', '--', '--no-demo'], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      ...environment,
+      KEYTURN_HOME: home,
+      KEYTURN_PORT_BASE: String(await freePorts()),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  let ended = false
+  child.once('exit', () => {
+    ended = true
+  })
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+    })
+
+  const read = (): StackFile | null =>
+    existsSync(stackFile) ? stackFileSchema.parse(JSON.parse(readFileSync(stackFile, 'utf8'))) : null
+  const facts = () => {
+    const now = read()
+    if (ended || !now) throw new Error(`The stack does not run:\n${output}`)
+    return now
+  }
+  /** The process of now, or nothing while it is being started again. */
+  const pidOf = (victim: Victim): number | undefined => {
+    const { pids } = facts()
+    const { workers } = pids
+    const pid =
+      victim === 'longest running worker'
+        ? // Who is started again comes last.
+          workers.length > 1 && workers[0]
+        : pids[victim]
+    return pid && startOf(pid) !== null ? pid : undefined
+  }
+
+  const stack: FaultStack = {
+    home,
+    facts,
+    async kill(victim) {
+      for (;;) {
+        const pid = pidOf(victim)
+        if (pid !== undefined) {
+          process.kill(pid, 'SIGKILL')
+          return pid
+        }
+        await sleep(20)
+      }
+    },
+    output: () => output,
+    async stop(keep) {
+      const supervisor = read()?.pids.supervisor
+      const runs = () => !ended || (supervisor !== undefined && startOf(supervisor) !== null)
+      // npm is gone before what it started; that notices.
+      child.kill('SIGTERM')
+      for (const deadline = Date.now() + STOP_MS; runs() && Date.now() < deadline; ) await sleep(50)
+      const left = runs()
+      // The watchdog ends whatever the supervisor leaves.
+      if (left && supervisor !== undefined) process.kill(supervisor, 'SIGKILL')
+      if (left) throw new Error(`The stack did not end within ${STOP_MS / 1_000} s; look into ${home}`)
+      if (!keep) rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+  for (const deadline = Date.now() + START_MS; !read()?.ready; await sleep(200)) {
+    if (!ended && Date.now() < deadline) continue
+    await stack.stop(false)
+    throw new Error(`The stack did not start:\n${output}`)
+  }
+  return stack
+}
+
+async function freePorts(): Promise<number> {
+  for (let base = FIRST_PORT + Math.floor(Math.random() * 1_000) * PORT_COUNT; ; base += PORT_COUNT) {
+    const free = await Promise.all(
+      Array.from({ length: PORT_COUNT }, (_, offset) => isPortFree(base + offset)),
+    )
+    if (free.every(Boolean)) return base
+  }
+}

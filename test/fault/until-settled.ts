@@ -1,0 +1,88 @@
+/** Waits until nothing moves any more: whatever was asked for has happened, and nobody waits for anything. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client, Connection } from '@temporalio/client'
+import type { Sql } from '../../db/connect.js'
+import type { StackFile } from '../../local/stack/stack-file.js'
+import { bitcoinHashAt } from './scan-bitcoin.js'
+import { ethereumHashAt } from './scan-ethereum.js'
+
+const POLL_MS = 1_000
+/** Blocks between the node's head and what was scanned; both move on while we look. */
+const MOST_BEHIND = 2
+/** Two looks this far apart must both find everything settled: a reorganisation that nobody noticed yet is noticed by then. */
+const LOOKS = 3
+
+/** @throws Error that says what is left when it takes longer than `limitMs`. */
+export async function untilSettled(
+  facts: () => StackFile,
+  sql: Sql,
+  expected: { readonly deposits: number; readonly withdrawals: number },
+  limitMs: number,
+): Promise<void> {
+  const deadline = Date.now() + limitMs
+  for (let settled = 0; settled < LOOKS; await sleep(POLL_MS)) {
+    const left = await whatIsLeft(facts(), sql, expected).catch((error: unknown) => [String(error)])
+    settled = left.length === 0 ? settled + 1 : 0
+    if (Date.now() > deadline) throw new Error(`Not settled after ${limitMs / 1_000} s: ${left.join('; ')}`)
+  }
+}
+
+async function whatIsLeft(
+  facts: StackFile,
+  sql: Sql,
+  expected: { readonly deposits: number; readonly withdrawals: number },
+): Promise<string[]> {
+  const merchant = facts.merchant.id
+  const left: string[] = []
+  const [counts] = await sql<Record<string, number>[]>`
+    SELECT
+      (SELECT count(*)::int FROM deposits
+       WHERE merchant_id = ${merchant} AND user_reference IS NOT NULL AND status = 'success') AS "deposits credited",
+      (SELECT count(*)::int FROM deposits WHERE status <> 'success') AS "deposits not credited",
+      (SELECT count(*)::int FROM withdrawals WHERE stage = 'confirmed') AS "withdrawals confirmed",
+      (SELECT count(*)::int FROM withdrawals WHERE stage <> 'confirmed') AS "withdrawals not confirmed",
+      (SELECT count(*)::int FROM transactions WHERE state <> 'final') AS "transactions not final",
+      (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
+      (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",
+      (SELECT count(*)::int FROM webhook_deliveries WHERE status <> 'delivered') AS "webhooks not delivered"`
+  for (const [what, count] of Object.entries(counts ?? {})) {
+    const wanted =
+      what === 'deposits credited'
+        ? expected.deposits
+        : what === 'withdrawals confirmed'
+          ? expected.withdrawals
+          : 0
+    if (count !== wanted) left.push(`${what}: ${count} instead of ${wanted}`)
+  }
+  const cursors = await sql<{ network: string; height: bigint; block_hash: string }[]>`
+    SELECT network, height, block_hash FROM chain_cursors`
+  const { ethereum, bitcoin } = facts.networks
+  for (const { network, height, block_hash } of cursors) {
+    if (network !== 'bitcoin' && network !== 'ethereum') throw new Error(`Nobody looks at ${network}`)
+    const hashAt = (at: number) =>
+      network === 'bitcoin' ? bitcoinHashAt(bitcoin?.rpc ?? '', at) : ethereumHashAt(ethereum.rpc, at)
+    const scanned = Number(height)
+    if ((await hashAt(scanned)) !== block_hash) left.push(`${network}: block ${scanned} is another one`)
+    if ((await hashAt(scanned + MOST_BEHIND + 1)) !== null)
+      left.push(`${network}: scanned up to ${scanned} only`)
+  }
+  left.push(...(await openWorkflows(facts)))
+  return left
+}
+
+/** Watchers run for ever and the sweeper now and then; whatever else runs waits for something. */
+async function openWorkflows({ temporal }: StackFile): Promise<string[]> {
+  const connection = await Connection.connect({ address: temporal.address, connectTimeout: '5s' })
+  try {
+    const client = new Client({ connection, namespace: temporal.namespace })
+    const open: string[] = []
+    for await (const { workflowId, type } of client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
+      if (type !== 'chainWatcher' && type !== 'sweeper' && !workflowId.startsWith('temporal-sys'))
+        open.push(`${workflowId} runs`)
+    }
+    return open
+  } finally {
+    await connection.close()
+  }
+}
