@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { MockActivityEnvironment } from '@temporalio/testing'
+import { DefaultLogger } from '@temporalio/worker'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createSender } from '../../../activities/egress/create-sender.js'
+import { createEndpointGate } from '../../../activities/egress/endpoint-gate.js'
+import { createTargetPolicy } from '../../../activities/egress/target-policy.js'
+import { createWebhookDeliveryActivities } from '../../../activities/webhook-delivery.js'
+import { appendEvent } from '../../../db/events/append-event.js'
+import { sealEvents } from '../../../db/events/seal-events.js'
+import { newId } from '../../../db/new-id.js'
+import { sealSecret } from '../../../db/seal-secret.js'
+import { createEndpoint } from '../../../db/webhooks/create-endpoint.js'
+import { getDelivery } from '../../../db/webhooks/list-deliveries.js'
+import { formatWebhookSecret } from '../../../domain/webhook-signature.js'
+import { freshDatabase, type TestDatabase } from '../../support/database.js'
+import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver.js'
+import { atEveryCommit } from './at-every-commit.js'
+
+const MASTER_KEY = '33'.repeat(32)
+const sender = createSender({
+  policy: createTargetPolicy({ allowCidrs: ['127.0.0.1/32'], allowHttp: true }),
+  timeoutMs: 1_000,
+})
+let database: TestDatabase
+let receiver: WebhookReceiver
+
+beforeAll(async () => {
+  ;[database, receiver] = await Promise.all([freshDatabase(), startWebhookReceiver()])
+})
+afterAll(async () => {
+  await Promise.all([sender.close(), receiver?.close()])
+  await database?.drop()
+})
+
+test('a webhook reaches its endpoint, with every attempt in the log, wherever the worker is killed', async () => {
+  const { sql } = database
+  /** How often the endpoint got an event whose first worker was killed. */
+  const times: number[] = []
+  const commits = await atEveryCommit(database, {
+    async prepare() {
+      const merchantId = newId('mer')
+      await sql`INSERT INTO merchants (id, name) VALUES (${merchantId}, 'Shop')`
+      const endpoint = await sql.begin((tx) =>
+        createEndpoint(tx, {
+          merchantId,
+          url: receiver.url,
+          eventTypes: null,
+          format: 'keyturn',
+          secretSealed: sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32)))),
+        }),
+      )
+      const eventId = await sql.begin((tx) =>
+        appendEvent(tx, { merchantId, type: 'webhook.test', subject: 's', data: {} }),
+      )
+      await sealEvents(sql)
+      const [delivery] = await sql<{ id: string }[]>`
+        SELECT id FROM webhook_deliveries WHERE event_id = ${eventId} AND endpoint_id = ${endpoint.id}`
+      return { merchantId, eventId, deliveryId: delivery?.id ?? '' }
+    },
+    async live(own, { deliveryId }, process) {
+      const { attemptWebhookDelivery } = createWebhookDeliveryActivities({
+        sql: own,
+        masterKey: MASTER_KEY,
+        sender,
+        gate: createEndpointGate({ maxDelayMs: 1_000 }),
+        retryIntervalMs: 300_000,
+        retryWindowMs: 86_400_000,
+      })
+      // What the workflow tells the next attempt when the one before gave no result.
+      const lost = process === 1 ? [] : ['2026-01-02T03:04:05.000Z']
+      const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') })
+      return environment.run(attemptWebhookDelivery, { deliveryId, elapsedMs: 0, lost })
+    },
+    async facts({ merchantId, eventId, deliveryId }) {
+      const delivery = await getDelivery(sql, merchantId, deliveryId)
+      const got = receiver.received.filter((each) => each.headers['webhook-id'] === eventId)
+      times.push(got.length)
+      const codes = (delivery?.attempts ?? []).map((each) => each.status_code)
+      return {
+        status: delivery?.status,
+        // The last one was taken; whatever came before it had no result.
+        taken: codes.at(-1),
+        earlier: codes.slice(0, -1).filter((code) => code !== null),
+        numbered: delivery?.attempts.every((each, index) => each.number === index + 1),
+        bodies: new Set(got.map((each) => each.body.toString())).size,
+      }
+    },
+  })
+  expect(commits).toBeGreaterThan(1)
+  // Taken once, or once more where nobody knows whether it was taken; never not at all.
+  expect(new Set(times)).toEqual(new Set([1, 2]))
+}, 120_000)

@@ -1,0 +1,289 @@
+import { randomBytes } from 'node:crypto'
+import { getAddress } from 'viem'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import { createSweeperActivities } from '../../../activities/sweeper.js'
+import { broadcastWithdrawal } from '../../../activities/withdrawal/broadcast-withdrawal.js'
+import { buildWithdrawal } from '../../../activities/withdrawal/build-withdrawal.js'
+import { followWithdrawal } from '../../../activities/withdrawal/follow-withdrawal.js'
+import { takeAnswer } from '../../../activities/withdrawal/take-answer.js'
+import { createWithdrawalActivities } from '../../../activities/withdrawal.js'
+import type { ChainAdapter } from '../../../chains/adapter.js'
+import type { Sql } from '../../../db/connect.js'
+import { answerRequest } from '../../../db/signing/answer-request.js'
+import { claimRequests } from '../../../db/signing/claim-requests.js'
+import { parseAmount } from '../../../domain/money.js'
+import type { Networks } from '../../../domain/network.js'
+import type { SigningAnswer } from '../../../domain/signer-protocol.js'
+import { faucetKey } from '../../../local/parts/bitcoin-faucet.js'
+import { sealOnce } from '../../../workers/sealer.js'
+import { withdrawalId } from '../../../workflows/ids.js'
+import { testAnvil } from '../../support/anvil.js'
+import { testBtcd } from '../../support/btcd.js'
+import { creditDeposits } from '../../withdrawals/rail.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
+import { atEveryCommit } from './at-every-commit.js'
+
+interface Rail {
+  readonly coin: string
+  readonly decimals: number
+  /** A fresh address of nobody's. */
+  stranger(): string
+  /** Starts the node. */
+  start(): Promise<Node>
+}
+
+interface Node {
+  readonly networks: Networks
+  mine(blocks: number): Promise<unknown>
+  /** Gives the wallets what is enough for all withdrawals, on the chain and in the books. */
+  fund(stage: TestWithdrawals): Promise<void>
+  stop(): Promise<void>
+}
+
+interface Subject {
+  readonly id: string
+  readonly recipient: string
+  /** What Temporal was asked for. */
+  readonly asked: Set<string>
+  /** What the node was sent. */
+  readonly sent: Set<string>
+}
+
+const AMOUNT = '0.01'
+const silent = { info() {}, warn() {}, error() {} }
+
+const RAILS: Readonly<Record<string, Rail>> = {
+  ethereum: {
+    coin: 'eth',
+    decimals: 18,
+    stranger: () => getAddress(`0x${randomBytes(20).toString('hex')}`),
+    async start() {
+      const anvil = await testAnvil()
+      return {
+        networks: testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc }),
+        mine: (blocks) => anvil.mine(blocks),
+        async fund(stage) {
+          const { address } = await stage.wallet('ethereum', 'hot')
+          const wei = 10n ** 20n
+          await anvil.call('anvil_setBalance', address, `0x${wei.toString(16)}`)
+          await stage.credit('ethereum', 'eth', '', wei)
+        },
+        stop: () => anvil.stop(),
+      }
+    },
+  },
+  bitcoin: {
+    coin: 'btc',
+    decimals: 8,
+    stranger: () => faucetKey(randomBytes(32)).address,
+    async start() {
+      const bitcoin = await testBtcd()
+      return {
+        networks: testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc }),
+        mine: (blocks) => bitcoin.mine(blocks),
+        async fund(stage) {
+          const { sql } = stage.api.database
+          const adapter = stage.adapters.get('bitcoin') as ChainAdapter
+          await advanceChain(sql, adapter)
+          const { address } = await stage.wallet('bitcoin', 'hot')
+          const txid = await bitcoin.fund(address, parseAmount('20', 8))
+          await bitcoin.mine(3)
+          await advanceChain(sql, adapter)
+          await creditDeposits(stage, txid)
+        },
+        stop: () => bitcoin.stop(),
+      }
+    },
+  },
+}
+
+describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start, stranger }) => {
+  let node: Node
+  let stage: TestWithdrawals
+  let funds: bigint
+  let subject: Subject
+  const available = () => stage.balance(network, coin, 'available', '')
+
+  beforeAll(async () => {
+    node = await start()
+    stage = await startWithdrawals({
+      networks: node.networks,
+      // What reaches the node is told of, whoever sends it.
+      wrap: (adapter) =>
+        new Proxy(adapter, {
+          get(target, name) {
+            if (name !== 'broadcast') return Reflect.get(target, name)
+            return (bytes: string) => {
+              subject.sent.add(bytes)
+              return target.broadcast(bytes)
+            }
+          },
+        }),
+    })
+    await node.fund(stage)
+    funds = await available()
+  })
+  afterAll(async () => {
+    await stage?.close()
+    await node?.stop()
+  })
+
+  /** A withdrawal that two people approved while Temporal was out of reach. */
+  async function approved(): Promise<Subject> {
+    await node.mine(3)
+    const { sql } = stage.api.database
+    await advanceChain(sql, stage.adapters.get(network) as ChainAdapter)
+    const recipient = stranger()
+    const { status, json } = await stage.create({
+      network,
+      coin,
+      amount: AMOUNT,
+      to_address: recipient,
+    })
+    if (status !== 201) throw new Error(JSON.stringify(json))
+    await stage.approve(json.data.id)
+    subject = { id: json.data.id, recipient, asked: new Set(), sent: new Set() }
+    return subject
+  }
+
+  /** Sweeper, withdrawal workflow, signer's exchange and sealer, one after the other. */
+  async function live(sql: Sql, { id, asked }: Subject): Promise<void> {
+    const { networks, adapters } = stage
+    const core = createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 })
+    const chain = { sql, networks, adapters }
+    await sweep(sql, asked)
+    for (;;) {
+      const { stage: now } = await core.readWithdrawal(id, network)
+      switch (now) {
+        case 'requested':
+          await core.admitWithdrawal(id)
+          break
+        case 'pending_approval':
+          await core.decideWithdrawal(id)
+          break
+        case 'approved':
+        case 'building':
+          await buildWithdrawal(chain, id)
+          break
+        case 'pending_signature':
+          await sign(sql)
+          await takeAnswer(chain, id)
+          break
+        case 'signed':
+        case 'broadcasting':
+          await broadcastWithdrawal(chain, id)
+          await node.mine(2)
+          break
+        case 'confirming': {
+          const found = await followWithdrawal(chain, id)
+          if (found.kind === 'final') await core.settleWithdrawal(id, found.outcome)
+          else await node.mine(1)
+          break
+        }
+        case 'confirmed':
+          while (await sealOnce(sql, null)) {}
+          return
+        default:
+          throw new Error(`${id} is ${now}`)
+      }
+    }
+  }
+
+  async function sweep(sql: Sql, asked: Set<string>): Promise<void> {
+    const { sweep } = createSweeperActivities({
+      sql,
+      networks: stage.networks,
+      gate: {
+        startDeposit: async () => {},
+        startChainWatcher: async () => {},
+        startControlChange: async () => {},
+        startWithdrawal: async ({ id }) => void asked.add(withdrawalId(id)),
+        signal: async (id, signal, ...args) => Boolean(asked.add(JSON.stringify([id, signal, args]))),
+      },
+      log: silent,
+      graceMs: 0,
+      signalAgainAfterMs: 30_000,
+      signerOfflineAfterMs: 3_600_000,
+      idempotencyWindowMs: 86_400_000,
+      webhookRetryIntervalMs: 300_000,
+    })
+    await sweep()
+  }
+
+  /** What the signer's two requests come to; its lease is over at once. */
+  async function sign(sql: Sql): Promise<void> {
+    const { signerId } = stage.signer
+    for (const { id, payload } of await claimRequests(sql, signerId, 0)) {
+      const answer = {
+        ...(await stage.signer.sign(payload)),
+        request_id: id,
+        journal_head: '0'.repeat(64),
+        journal_sequence: 0,
+      } as SigningAnswer
+      await answerRequest(sql, { id: signerId, merchantId: stage.api.merchantId }, answer)
+    }
+  }
+
+  async function facts({ id, recipient, asked, sent }: Subject): Promise<unknown> {
+    const { sql } = stage.api.database
+    const { workflow_started: started, ...row } = (
+      await sql`
+        SELECT stage, failure_code, waiting, workflow_started_at IS NOT NULL AS workflow_started,
+               jsonb_path_query_array(history, '$[*].stage') AS history
+        FROM withdrawals WHERE id = ${id}`
+    )[0] as Record<string, unknown>
+    const entries = await sql`
+      SELECT journal.type, account.kind, account.coin, count(DISTINCT journal.id)::int AS journals
+      FROM ledger_journals journal
+      JOIN ledger_entries entry ON entry.journal_id = journal.id JOIN ledger_accounts account ON account.id = entry.account_id
+      WHERE journal.reference = ${id} GROUP BY journal.type, account.kind, account.coin ORDER BY journal.type, account.kind`
+    const events = await sql`
+      SELECT type, data ->> 'status' AS status, data ->> 'previous_status' AS previous, body IS NOT NULL AS frozen
+      FROM events WHERE subject = ${id} ORDER BY position`
+    const audited = await sql`
+      SELECT action, hash IS NOT NULL AS hashed FROM audit_log WHERE subject = ${id} ORDER BY position`
+    const payments = await sql`
+      SELECT payment.number, payment.state, request.state AS request, payment.nonce IS NOT NULL AS nonce
+      FROM transactions payment JOIN signing_requests request ON request.transaction_id = payment.id
+      WHERE payment.subject_id = ${id}`
+    const nonces = await sql`SELECT state FROM nonces WHERE subject_id = ${id}`
+    const reserved = await sql`
+      SELECT DISTINCT released_at IS NOT NULL AS released FROM utxo_reservations WHERE subject_id = ${id}`
+    const signals = [...asked].filter((each) => each.includes('"decide"')).length
+    return {
+      row,
+      started: started && asked.has(withdrawalId(id)),
+      signals,
+      entries: [...entries],
+      events: [...events],
+      audited: [...audited],
+      payments: [...payments],
+      nonces: [...nonces],
+      reserved: [...reserved],
+      transactions: sent.size,
+      received: await stage.adapters.get(network)?.balance(recipient, coin),
+    }
+  }
+
+  test('a withdrawal is paid once, with every event, wherever its process is killed', async () => {
+    const { sql } = stage.api.database
+    const commits = await atEveryCommit(stage.api.database, { prepare: approved, live, facts })
+    // Swept, admitted, approved, built, leased, answered, signed, broadcast, followed, settled, sealed.
+    expect(commits).toBeGreaterThan(20)
+
+    const paid = 1 + 2 * commits
+    const [count] = await sql<{ withdrawals: number; fees: bigint }[]>`
+      SELECT count(*)::int AS withdrawals, sum(fee) AS fees FROM withdrawals WHERE stage = 'confirmed'`
+    expect(count?.withdrawals).toBe(paid)
+    const cost = BigInt(paid) * parseAmount(AMOUNT, decimals) + (count?.fees ?? 0n)
+    expect(await available()).toBe(funds + cost)
+    expect(await stage.balance(network, coin, 'reserved', '')).toBe(0n)
+    const nonces = await sql<{ nonce: bigint }[]>`SELECT nonce FROM nonces ORDER BY nonce`
+    expect(nonces.map(({ nonce }) => Number(nonce))).toEqual(
+      network === 'ethereum' ? Array.from({ length: paid }, (_, index) => index) : [],
+    )
+    const sequences = await sql<{ sequence: bigint }[]>`SELECT sequence FROM events ORDER BY sequence`
+    expect(sequences.map(({ sequence }) => Number(sequence))).toEqual(sequences.map((_, index) => index + 1))
+  }, 300_000)
+})
