@@ -13,6 +13,7 @@ import { registerWalletRoutes } from './routes/wallets.js'
 import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './routes/webhook-endpoints.js'
 import { registerWhitelistRoutes } from './routes/whitelist.js'
+import { registerWithdrawalRecoveryRoutes } from './routes/withdrawal-recovery.js'
 import { registerWithdrawalScheduleRoutes } from './routes/withdrawal-schedules.js'
 import { registerWithdrawalRoutes } from './routes/withdrawals.js'
 
@@ -31,5 +32,6 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookEndpointRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
+  registerWithdrawalRecoveryRoutes(app, dependencies)
   registerWithdrawalScheduleRoutes(app, dependencies)
 }

@@ -43,6 +43,8 @@ export interface WithdrawalInput {
   readonly initiator: string
   /** ISO 8601 UTC. */
   readonly expiresAt: string
+  /** The chain took back its end: a closed workflow is followed by a new run, which goes on from the row. */
+  readonly reopened?: boolean
 }
 
 export interface WebhookDeliveryInput {
@@ -83,7 +85,7 @@ export async function startDeposit(client: WorkflowClient, input: DepositInput):
   })
 }
 
-/** Starts (or finds) the workflow of a withdrawal; never a second one. */
+/** Starts (or finds) the workflow of a withdrawal; a second run only of one that was reopened. */
 export async function startWithdrawal(client: WorkflowClient, input: WithdrawalInput): Promise<void> {
   await start(client, 'withdrawal', withdrawalId(input.id), TASK_QUEUE.core, input, {
     summary: `Withdrawal of ${input.title}`,
@@ -93,7 +95,7 @@ export async function startWithdrawal(client: WorkflowClient, input: WithdrawalI
       { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
       { key: SEARCH_ATTRIBUTE.stage, value: 'requested' },
     ],
-    again: false,
+    again: input.reopened === true,
   })
 }
 

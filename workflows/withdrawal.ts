@@ -29,6 +29,8 @@ export const answered = defineSignal('answered')
 const reviewed = defineSignal<[{ by: string }]>('reviewed')
 /** A dearer or a cancelling attempt was asked for: stop waiting. */
 const replace = defineSignal<[{ by: string }]>('replace')
+/** Something of the row changed, or an operator wants it tried at once: stop waiting. */
+const woken = defineSignal('wake')
 /** From the watcher: our transaction is deep enough, or its block left the chain. */
 const heightReached = defineSignal('heightReached')
 const reorged = defineSignal('reorged')
@@ -99,6 +101,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
   setHandler(answered, wake)
   setHandler(reviewed, wake)
   setHandler(replace, wake)
+  setHandler(woken, wake)
   setHandler(heightReached, wake)
   setHandler(reorged, wake)
 

@@ -10,6 +10,8 @@ import {
   transactionSignals,
   unstartedDeposits,
 } from '../../db/deposits/pending-signals.js'
+import { markWithdrawalStarted } from '../../db/withdrawals/mark-withdrawal-started.js'
+import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
 import type { Network } from '../../domain/network.js'
 import { depositId, withdrawalId } from '../../workflows/ids.js'
 import { mapConcurrently } from '../map-concurrently.js'
@@ -94,12 +96,23 @@ async function signalOwn(
   await deliver(
     pending,
     async (transaction) => {
-      await gate.signal(withdrawalId(transaction.subjectId), transaction.signal)
+      const found = await gate.signal(withdrawalId(transaction.subjectId), transaction.signal)
+      // The chain took back the end of one that was done: it is followed again.
+      if (!found && transaction.signal === 'reorged') {
+        await startReopened(sql, network, gate, transaction.subjectId)
+      }
       return true
     },
     (delivered) => markTransactionsSignalled(sql, delivered),
   )
   return pending.length
+}
+
+async function startReopened(sql: Sql, network: Network, gate: WorkflowGate, id: string): Promise<void> {
+  const input = await readWithdrawalInput(sql, new Map([[network.name, network]]), id)
+  if (!input?.reopened) return
+  await gate.startWithdrawal(input)
+  await markWithdrawalStarted(sql, id)
 }
 
 /** Remembers what was delivered also when a later one fails. */

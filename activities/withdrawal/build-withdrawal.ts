@@ -12,6 +12,7 @@ import {
   orWaitForNode,
   type WaitStep,
   type WithdrawalChainDependencies,
+  waitFor,
 } from './dependencies.js'
 
 /** `done`: look at the row, its stage says what came of it. */
@@ -31,6 +32,14 @@ export async function buildWithdrawal(
 ): Promise<BuildStep> {
   const row = await startBuilding(dependencies.sql, dependencies.networks, id)
   if (!row) return { kind: 'done' }
+  if (row.investigation) {
+    return waitFor(
+      dependencies,
+      id,
+      'UNDER_INVESTIGATION',
+      `Nothing is built while it is under investigation: ${row.investigation.reason}`,
+    )
+  }
   const adapter = adapterOf(dependencies, row.network)
   const step = await orWaitForNode(dependencies, id, row.network, async () => {
     if (isUtxoAdapter(adapter)) return buildUtxo(dependencies, adapter, row)

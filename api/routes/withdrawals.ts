@@ -145,6 +145,25 @@ export const withdrawalView = z
       .string()
       .nullable()
       .openapi({ description: 'Of the attempt that is in the chain, else of the one that nodes took last.' }),
+    investigation: z.object({ reason: z.string(), by: z.string(), at: z.string() }).nullable().openapi({
+      description: 'While it stands, nothing is built or handed to a signer.',
+    }),
+    screening: z
+      .object({
+        state: z.enum(['pending', 'approved', 'rejected', 'review']),
+        reason: z.string().nullable().optional(),
+        reference: z.string().nullable().optional(),
+        at: z.string().optional(),
+      })
+      .nullable()
+      .openapi({
+        description: 'What the screening service says of the destination; null: none was to be asked.',
+      }),
+    retry_of: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The one that failed and that this one asks for again.' }),
+    retried_by: z.string().nullable(),
     confirmations: z.int(),
     required_confirmations: z.int(),
     block_number: z.int().nullable(),

@@ -7,6 +7,7 @@ import { revertDeposits } from '../deposits/revert-deposits.js'
 import type { NewEvent } from '../events/append-events.js'
 import { appendEvents } from '../events/append-events.js'
 import { exceptionEvent } from '../events/raise-exception.js'
+import { lockSettledAbove, reopenWithdrawals } from '../withdrawals/reopen-withdrawals.js'
 import { type ChainCursor, lockCursor } from './chain-cursor.js'
 
 export type RolledBack =
@@ -39,7 +40,7 @@ export async function rollBack(
       ORDER BY deposit.id FOR UPDATE OF deposit`
     const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
     await unspendOutputs(tx, network.name, fork.height)
-    events.push(...(await unmineTransactions(tx, network.name, fork.height)))
+    events.push(...(await unmineTransactions(tx, network, fork.height)))
     const removed = await tx`
       DELETE FROM chain_blocks WHERE network = ${network.name} AND height > ${fork.height}`
     await tx`
@@ -60,8 +61,9 @@ async function unspendOutputs(tx: Transaction, network: string, height: number):
     WHERE network = ${network} AND spent_at_block > ${height}`
 }
 
-/** Back to broadcast; a withdrawal that was final already is a person's business. */
-async function unmineTransactions(tx: Transaction, network: string, height: number): Promise<NewEvent[]> {
+/** Back to broadcast; a withdrawal that was settled already is followed again, and a person is told. */
+async function unmineTransactions(tx: Transaction, network: Network, height: number): Promise<NewEvent[]> {
+  await lockSettledAbove(tx, network.name, height)
   const rows = await tx<
     { merchant_id: string; subject_id: string; txid: string; block_hash: string; was: string }[]
   >`
@@ -69,23 +71,28 @@ async function unmineTransactions(tx: Transaction, network: string, height: numb
     SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL, succeeded = NULL,
         signalled_at = NULL, reorged_at = clock_timestamp()
     FROM (SELECT id, state, block_hash FROM transactions
-          WHERE network = ${network} AND block_number > ${height} AND state IN ('mined', 'final') FOR UPDATE) AS before
+          WHERE network = ${network.name} AND block_number > ${height} AND state IN ('mined', 'final') FOR UPDATE) AS before
     WHERE transaction.id = before.id
     RETURNING transaction.merchant_id, transaction.subject_id, transaction.txid, before.block_hash, before.state AS was`
-  return rows
-    .filter((row) => row.was === 'final')
-    .map((row) =>
-      exceptionEvent({
-        merchantId: row.merchant_id,
-        kind: 'transaction.reverted_after_final',
-        severity: 'critical',
-        subject: row.subject_id,
-        facts: {
-          message: 'The chain took back a settled transaction; it is in the mempool or must be sent again',
-          network,
-          transaction_hash: row.txid,
-          block_hash: row.block_hash,
-        },
-      }),
-    )
+  const settled = rows.filter((row) => row.was === 'final')
+  await reopenWithdrawals(
+    tx,
+    network,
+    settled.map((row) => row.subject_id),
+  )
+  return settled.map((row) =>
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'transaction.reverted_after_final',
+      severity: 'critical',
+      subject: row.subject_id,
+      facts: {
+        message:
+          'The chain took back a settled transaction; its books were undone and the same bytes are sent again',
+        network: network.name,
+        transaction_hash: row.txid,
+        block_hash: row.block_hash,
+      },
+    }),
+  )
 }

@@ -66,6 +66,17 @@ CREATE TABLE withdrawals (
   created_at             timestamptz NOT NULL DEFAULT now(),
   updated_at             timestamptz NOT NULL DEFAULT now(),
   confirmed_at           timestamptz,
+  -- The one that failed and that this one asks for again; a withdrawal is asked for again once.
+  retry_of               text UNIQUE REFERENCES withdrawals,
+  -- {reason, by, at}: a person looks into it, and nothing is built or handed to a signer meanwhile.
+  investigation          jsonb,
+  -- {state: 'pending'}, then {state: 'approved' | 'rejected' | 'review', reason, reference, at}; null: nobody was to be asked.
+  screening              jsonb,
+  -- How often the chain took back its end: part of the keys of its journals.
+  reopened               integer NOT NULL DEFAULT 0,
+  -- When the sweeper has looked at it: once it was asked for (large, unusual), once it ended (totals).
+  watched_at             timestamptz,
+  measured_at            timestamptz,
   workflow_started_at    timestamptz,
   UNIQUE (merchant_id, external_id),
   CHECK ((kind = 'batch_part') = (batch_id IS NOT NULL)),

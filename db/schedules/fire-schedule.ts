@@ -75,13 +75,12 @@ async function ask(
   const { template } = schedule
   const network = findNetwork(networks, template.network)
   const coin = findCoin(network, template.coin)
-  const asSent = { amountText: template.amount_text }
   return createWithdrawal(tx, networks, {
-    ...asSent,
     merchantId: schedule.merchant_id,
     network,
     coin,
     amount: BigInt(template.amount),
+    amountText: template.amount_text,
     toAddress: template.to_address,
     fromAddressId: template.from_address_id,
     feePayer: template.fee_payer,

@@ -40,7 +40,7 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
           'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
         FROM approvals WHERE subject_id = request.subject_id
       ) decided ON true
-      WHERE request.signer_id = ${signerId}
+      WHERE request.signer_id = ${signerId} AND (withdrawal.investigation IS NULL OR payment.purpose = 'cancel')
         AND (request.state = 'queued' OR (request.state = 'leased' AND request.lease_until < clock_timestamp()))
       ORDER BY request.created_at, request.id LIMIT ${MOST_AT_ONCE}
       FOR UPDATE OF request SKIP LOCKED`

@@ -45,6 +45,10 @@ export interface NewWithdrawal {
   readonly country?: string | null
   /** How long it may wait until it is signed, in milliseconds. */
   readonly expiryMs: number
+  /** Whether the screening service is asked about the destination before anybody may approve. */
+  readonly screen?: boolean
+  /** The one that failed and that this one asks for again. */
+  readonly retryOf?: string
 }
 
 /**
@@ -110,7 +114,7 @@ export async function createWithdrawal(
     INSERT INTO withdrawals (
       id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator,
-      approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata,
+      approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata, screening, retry_of,
       required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
     VALUES (
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
@@ -119,6 +123,7 @@ export async function createWithdrawal(
       ${tx.json(intent as never)}, ${hash}, ${request.initiator},
       ${tx.json(requirement as never)}, ${tx.json(risk as never)}, ${needsReview(risk, entry !== null)},
       ${request.country ?? null}, ${entry?.id ?? null}, ${tx.json(request.metadata as never)},
+      ${request.screen ? tx.json({ state: 'pending' }) : null}, ${request.retryOf ?? null},
       ${confirmationsUnder(policy.confirmation_tiers, network, coin.name, amount)},
       ${tx.json([{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }] as never)},
       ${estimate.confirmedAt}, ${expiresAt}, ${now}, ${now})

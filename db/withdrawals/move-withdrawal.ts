@@ -1,7 +1,12 @@
 /** The one way in which a withdrawal changes its stage: row, history, event and audit together. */
 
 import type { Networks } from '../../domain/network.js'
-import { canWithdrawalMove, WITHDRAWAL_STATUS, type WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import {
+  canWithdrawalMove,
+  isWithdrawalFinal,
+  WITHDRAWAL_STATUS,
+  type WithdrawalStage,
+} from '../../domain/withdrawal-stage.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
@@ -10,6 +15,8 @@ import type { WithdrawalRow } from './withdrawal-row.js'
 
 export interface WithdrawalMove {
   readonly to: WithdrawalStage
+  /** The chain took back its end: the one way that leads from an end, to `confirming`. */
+  readonly reopened?: boolean
   /** `person:…`, `api-key:…`, `signer:…` or `system:…`. */
   readonly actor: string
   /** Shown in `history`; default the actor. */
@@ -37,7 +44,8 @@ export async function moveWithdrawal(
   row: WithdrawalRow,
   move: WithdrawalMove,
 ): Promise<void> {
-  if (!canWithdrawalMove(row.stage, move.to)) {
+  const reopens = move.reopened === true && move.to === 'confirming' && isWithdrawalFinal(row.stage)
+  if (!reopens && !canWithdrawalMove(row.stage, move.to)) {
     throw new Error(`Withdrawal ${row.id} cannot go from ${row.stage} to ${move.to}`)
   }
   const status = WITHDRAWAL_STATUS[move.to]

@@ -15,6 +15,8 @@ export interface WithdrawalStart {
   readonly intentHash: string
   readonly initiator: string
   readonly expiresAt: string
+  /** The chain took back its end: a closed workflow is followed by a new run. */
+  readonly reopened?: boolean
 }
 
 /** Reads the input of one withdrawal, or null when it is unknown. */
@@ -39,6 +41,7 @@ export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): Withd
     intentHash: row.intent_hash,
     initiator: row.initiator,
     expiresAt: row.expires_at.toISOString(),
+    ...(row.reopened > 0 ? { reopened: true } : {}),
   }
 }
 

@@ -12,7 +12,9 @@ import {
 import type { Queryable } from '../connect.js'
 import type {
   CancellationRequest,
+  Investigation,
   ReviewDecision,
+  Screening,
   SpeedUpRequest,
   Waiting,
   WithdrawalHistoryEntry,
@@ -84,6 +86,12 @@ export interface WithdrawalView {
   readonly cancellation: CancellationRequest | null
   /** Newest first. */
   readonly attempts: readonly AttemptView[]
+  /** While a person looks into it, nothing is built or handed to a signer. */
+  readonly investigation: Investigation | null
+  readonly screening: Screening | null
+  readonly retry_of: string | null
+  /** The one that was asked for in its place. */
+  readonly retried_by: string | null
   readonly transaction_hash: string | null
   readonly confirmations: number
   readonly required_confirmations: number
@@ -103,13 +111,15 @@ export interface WithdrawalViewRow extends WithdrawalRow {
   readonly approval_list: readonly ApprovalView[]
   /** Amounts in base units. */
   readonly attempt_list: readonly AttemptView[]
+  readonly retried_by: string | null
 }
 
 /** The columns and joins of every query that ends in a view; `withdrawal` is the table's alias in it. */
 export function withdrawalViewQuery(sql: Queryable) {
   return sql`
     SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
-           coalesce(tried.list, '[]') AS attempt_list
+           coalesce(tried.list, '[]') AS attempt_list,
+           (SELECT id FROM withdrawals retry WHERE retry.retry_of = withdrawal.id) AS retried_by
     FROM withdrawals withdrawal
     LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
     LEFT JOIN LATERAL (
@@ -189,6 +199,10 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
       max_fee: formatAmount(BigInt(attempt.max_fee), feeCoin.decimals),
       fee: attempt.fee === null ? null : formatAmount(BigInt(attempt.fee), feeCoin.decimals),
     })),
+    investigation: row.investigation,
+    screening: row.screening,
+    retry_of: row.retry_of,
+    retried_by: row.retried_by,
     transaction_hash: row.transaction_hash,
     confirmations: confirmations(row),
     required_confirmations: row.required_confirmations,

@@ -6,6 +6,7 @@ import type { Transaction } from '../connect.js'
 import { closeUnpaid } from './close-unpaid.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
 import { moveWithdrawal } from './move-withdrawal.js'
+import { requireReviewer } from './require-reviewer.js'
 import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
 
 export interface Review {
@@ -59,18 +60,6 @@ export async function reviewWithdrawal(tx: Transaction, networks: Networks, revi
   })
 }
 
-async function requireReviewer(tx: Transaction, { merchantId, personId, admin }: Review): Promise<void> {
-  if (personId !== null && admin) return
-  const [reviewer] = await tx`
-    SELECT 1 FROM approvers
-    WHERE merchant_id = ${merchantId} AND person_id = ${personId} AND role = 'reviewer' AND revoked_at IS NULL`
-  if (reviewer) return
-  throw new KeyturnError(
-    'NOT_AN_APPROVER',
-    'A review is decided by a person: send it with the key of one who has the role "reviewer" or the scope "admin"',
-  )
-}
-
 function requireOpen(row: WithdrawalRow, { personId }: Review): void {
   if (personId === row.initiator) {
     throw new KeyturnError(
@@ -83,7 +72,10 @@ function requireOpen(row: WithdrawalRow, { personId }: Review): void {
   if (row.review !== null) {
     throw new KeyturnError('ALREADY_DECIDED', 'This withdrawal was reviewed before', { details })
   }
-  const waits = row.stage === 'pending_review' || (row.stage === 'requested' && row.review_required)
+  // Whoever is still to be screened is not reviewed before: the service may say more.
+  const unscreened = row.screening?.state === 'pending'
+  const waits =
+    row.stage === 'pending_review' || (row.stage === 'requested' && row.review_required && !unscreened)
   if (waits && row.expires_at.getTime() > Date.now()) return
   throw new KeyturnError('INVALID_STATE', 'This withdrawal does not wait for a review', { details })
 }

@@ -14,7 +14,10 @@ type Terms = Pick<
   | 'fee_limit'
   | 'fee_payer'
   | 'user_reference'
->
+> & {
+  /** Each end of one that was reopened has keys of its own. */
+  readonly reopened?: number
+}
 
 /** What left our addresses, by the ledger's owners: positive leaves, negative comes back (change). Base units. */
 export interface Outflow {
@@ -120,7 +123,7 @@ function journal(terms: Terms, step: string, type: string, entries: readonly Jou
   }
   return {
     merchantId: terms.merchant_id,
-    idempotencyKey: `${terms.id}:${step}`,
+    idempotencyKey: `${terms.id}:${step}${terms.reopened ? `:${terms.reopened}` : ''}`,
     type,
     reference: terms.id,
     entries: [...merged.values()].filter((entry) => entry.amount !== 0n),

@@ -53,6 +53,25 @@ export interface ReviewDecision {
   readonly at: string
 }
 
+/** A person looks into it; nothing is built or handed to a signer meanwhile. */
+export interface Investigation {
+  readonly reason: string
+  /** Actor of the audit log. */
+  readonly by: string
+  /** ISO 8601 UTC. */
+  readonly at: string
+}
+
+/** What the screening service of destinations said; `pending` until it has. */
+export interface Screening {
+  readonly state: 'pending' | 'approved' | 'rejected' | 'review'
+  readonly reason?: string | null
+  /** The service's own id of the case. */
+  readonly reference?: string | null
+  /** ISO 8601 UTC. */
+  readonly at?: string
+}
+
 /** What a row pays for: somebody's request, one transaction of a batch, or a movement between our own wallets. */
 export type WithdrawalKind = 'withdrawal' | 'batch_part' | 'consolidation' | 'gas_funding' | 'rebalance'
 
@@ -116,6 +135,12 @@ export interface WithdrawalRow {
   readonly created_at: Date
   readonly updated_at: Date
   readonly confirmed_at: Date | null
+  /** The one that failed and that this one asks for again. */
+  readonly retry_of: string | null
+  readonly investigation: Investigation | null
+  readonly screening: Screening | null
+  /** How often the chain took back its end. */
+  readonly reopened: number
   readonly workflow_started_at: Date | null
 }
 

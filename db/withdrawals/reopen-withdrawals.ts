@@ -1,0 +1,81 @@
+/** Withdrawals whose end the chain took back: their books are undone, and they are followed again. */
+
+import type { Network } from '../../domain/network.js'
+import { isWithdrawalFinal } from '../../domain/withdrawal-stage.js'
+import type { Transaction } from '../connect.js'
+import { reverseJournal } from '../ledger/reverse-journal.js'
+import { moveWithdrawal } from './move-withdrawal.js'
+import type { WithdrawalRow } from './withdrawal-row.js'
+
+/** Locks what `reopenWithdrawals` may touch, before any transaction is: settling locks in this order too. */
+export async function lockSettledAbove(tx: Transaction, network: string, height: number): Promise<void> {
+  await tx`
+    SELECT id FROM withdrawals
+    WHERE id IN (SELECT subject_id FROM transactions WHERE network = ${network} AND block_number > ${height} AND state = 'final')
+    ORDER BY id FOR UPDATE`
+}
+
+/**
+ * Takes withdrawals back to `confirming` whose final transaction left the chain: what was booked at their end is reversed, so
+ * that the hold stands again; every signed attempt is live again, and a new run of the workflow sends the same bytes. Nothing
+ * is ever signed anew for that, so it cannot be paid twice.
+ *
+ * @param ids - Their transactions are un-mined already.
+ */
+export async function reopenWithdrawals(
+  tx: Transaction,
+  network: Network,
+  ids: readonly string[],
+): Promise<void> {
+  const networks = new Map([[network.name, network]])
+  for (const id of [...new Set(ids)].sort()) {
+    const [row] = await tx<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id} FOR UPDATE`
+    if (!row || !isWithdrawalFinal(row.stage)) continue
+    await reverseEnd(tx, row)
+    await tx`
+      UPDATE transactions SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL
+      WHERE subject_id = ${id} AND state = 'replaced' AND signed_transaction IS NOT NULL`
+    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'used'`
+    await tx`
+      UPDATE withdrawals SET reopened = reopened + 1, workflow_started_at = NULL, confirmed_at = NULL, confirmations = 0,
+                             block_number = NULL, fee = NULL, failure_code = NULL, failure_message = NULL
+      WHERE id = ${id}`
+    await moveWithdrawal(tx, networks, row, {
+      to: 'confirming',
+      reopened: true,
+      actor: 'system:chain-watcher',
+      cause: 'its block left the chain; the same bytes are sent again',
+    })
+    await holdRetry(tx, id)
+  }
+}
+
+async function reverseEnd(tx: Transaction, row: WithdrawalRow): Promise<void> {
+  const journals = await tx<{ id: bigint; idempotency_key: string }[]>`
+    SELECT id, idempotency_key FROM ledger_journals journal
+    WHERE merchant_id = ${row.merchant_id} AND reference = ${row.id} AND reverses IS NULL
+      AND idempotency_key ~ (${row.id}::text || ':(settle|cancel)(:[0-9]+)?$')
+      AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = journal.id)
+    ORDER BY id DESC`
+  for (const journal of journals) {
+    await reverseJournal(tx, {
+      merchantId: row.merchant_id,
+      journalId: journal.id,
+      idempotencyKey: `${journal.idempotency_key}:reverted`,
+      type: 'withdrawal.reopened',
+      reference: row.id,
+    })
+  }
+}
+
+/** What took the place of a failed one must not be signed while that one may succeed after all. */
+async function holdRetry(tx: Transaction, id: string): Promise<void> {
+  const held = {
+    reason: `${id}, which this one retries, is on its way again: the chain took back its end`,
+    by: 'system:chain-watcher',
+    at: new Date().toISOString(),
+  }
+  await tx`
+    UPDATE withdrawals SET investigation = ${tx.json(held)}
+    WHERE retry_of = ${id} AND investigation IS NULL`
+}
