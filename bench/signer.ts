@@ -122,6 +122,7 @@ function segwitPayments(root: BIP32Interface): Kind {
       approved({
         id: `srq_btc_${index}`,
         attempt: 1,
+        purpose: 'pay',
         items: null,
         lease_until: iso(MINUTE),
         intent: btcIntent({ withdrawal: `withdrawal_btc_${index}` }),
@@ -154,6 +155,7 @@ function typeTwoPayments(root: BIP32Interface): Kind {
       approved({
         id: `srq_eth_${index}`,
         attempt: 1,
+        purpose: 'pay',
         items: null,
         lease_until: iso(MINUTE),
         intent: ethIntent({ withdrawal: `withdrawal_eth_${index}` }),

@@ -110,6 +110,8 @@ export interface SigningRequest {
   readonly id: string
   /** Each attempt of an intent has another payload, inside one conflict set. */
   readonly attempt: number
+  /** `cancel`: the payload pays nobody and takes the place of what was signed for the intent, so it needs no approvals. */
+  readonly purpose: 'pay' | 'cancel'
   readonly intent: Intent
   readonly intent_hash: string
   readonly approvals: readonly Approval[]

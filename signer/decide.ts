@@ -5,6 +5,7 @@ import type { RefusalCode } from '../domain/signer-protocol.js'
 import { ALL_CHECKS } from './checks/all-checks.js'
 import type { PayloadContext } from './checks/check.js'
 import { conflictSet } from './checks/conflict-set.js'
+import { cost } from './checks/cost.js'
 import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
 import { assetKey, intentAmount } from './intent-amount.js'
@@ -70,14 +71,15 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
     type: 'decided',
     request: request.id,
     attempt: request.attempt,
+    purpose: request.purpose,
     intent: request.intent.withdrawal,
     intent_hash: context.intentHash,
     ...(context.movement ? { kind: context.movement.kind } : {}),
     payload_hash: payloadHash,
     conflict: conflictSet(context),
     asset: assetKey(context.network, context.asset),
-    amount: intentAmount(request.intent).toString(),
-    fee: ('utxo' in context ? context.utxo.fee : context.maxFee).toString(),
+    amount: request.purpose === 'cancel' ? '0' : intentAmount(request.intent).toString(),
+    fee: cost(context).toString(),
     policy_hash: context.policy.hash,
   })
 }

@@ -18,6 +18,8 @@ import { type ParsedRequest, parseRequest } from './parse-request.js'
 import type { SignerState } from './state.js'
 import { utxoFacts } from './utxo/utxo-facts.js'
 
+const PAYS_NOBODY = { outputs: [], fee_payer: 'sender' } as const
+
 /** What the checks made of a request. */
 export type Examination =
   | {
@@ -78,9 +80,15 @@ export function examine(checks: CheckList, input: unknown, state: SignerState): 
   }
 }
 
-function walk<Context>(checks: readonly Check<Context>[], context: Context, replay: boolean): Refusal | null {
+function walk<Context extends RequestContext>(
+  checks: readonly Check<Context>[],
+  context: Context,
+  replay: boolean,
+): Refusal | null {
+  const { purpose } = context.request
   for (const check of checks) {
     if (replay && check.once) continue
+    if (check.purpose !== undefined && check.purpose !== purpose) continue
     const refusal = check.run(context)
     if (refusal) return refusal
   }
@@ -111,7 +119,9 @@ function payloadContext(context: RequestContext): PayloadContext {
   const { payload } = request
   if (!network || !asset) throw new Error('The policy has no such network or asset')
   if (payload.family === 'utxo' && network.family === 'utxo') {
-    const utxo = utxoFacts(payload.psbt, request.intent, network, context.state.keyring)
+    // What cancels pays nobody: every output must be own change.
+    const wanted = request.purpose === 'cancel' ? PAYS_NOBODY : request.intent
+    const utxo = utxoFacts(payload.psbt, wanted, network, context.state.keyring)
     return { ...context, network, asset, utxo } satisfies UtxoContext
   }
   if (payload.family === 'evm' && network.family === 'evm') {
@@ -122,10 +132,11 @@ function payloadContext(context: RequestContext): PayloadContext {
   throw new Error('The payload is of another family than the network')
 }
 
-/** Lower-case hex SHA-256 of `"keyturn-payload-v1\n"` and the canonical JSON of the payload. */
+/** Lower-case hex SHA-256 of `"keyturn-payload-v1\n"` (`"keyturn-cancel-v1\n"` for what cancels) and the canonical JSON of the payload. */
 function hashPayload(request: ParsedRequest): string {
+  const prefix = request.purpose === 'cancel' ? 'keyturn-cancel-v1' : 'keyturn-payload-v1'
   return createHash('sha256')
-    .update(`keyturn-payload-v1\n${canonicalJson(request.payload)}`)
+    .update(`${prefix}\n${canonicalJson(request.payload)}`)
     .digest('hex')
 }
 

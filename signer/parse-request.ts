@@ -54,6 +54,7 @@ const evmPayload = z.looseObject({
 const requestSchema = z.object({
   id: text,
   attempt: z.int().min(0),
+  purpose: z.enum(['pay', 'cancel']),
   intent,
   intent_hash: hash,
   approvals: z.array(approval).max(100),

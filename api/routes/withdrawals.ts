@@ -11,6 +11,7 @@ import {
   toWithdrawalView,
   type WithdrawalView,
 } from '../../db/withdrawals/read-withdrawal-view.js'
+import { requestCancellation } from '../../db/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/withdrawals/request-speed-up.js'
 import { reviewWithdrawal } from '../../db/withdrawals/review-withdrawal.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
@@ -339,6 +340,26 @@ const speedUp = createRoute({
   responses: { 200: answer(withdrawalView, 'Accepted; `attempts` shows what comes of it') },
 })
 
+const cancelTransaction = createRoute({
+  ...secured('admin'),
+  method: 'post',
+  path: '/withdrawals/{id}/cancel-transaction',
+  summary: 'Puts a transaction that pays nobody in the place of one that waits for a block',
+  description:
+    'By a person who did not ask for the withdrawal. Whichever is mined decides: `cancelled` with the hold released and the fee on the merchant’s own account, or `confirmed`.',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: true,
+      content: {
+        'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+      },
+    },
+  },
+  responses: { 200: answer(withdrawalView, 'Decided; `attempts` shows what comes of it') },
+})
+
 /** Registers `/withdrawals`. */
 export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, networks, environment } = dependencies
@@ -444,6 +465,21 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const kept = await sql.begin(async (tx) => {
       const { priority = null, max_fee: maxFee = null } = body
       await requestSpeedUp(tx, networks, { merchantId, id, priority, maxFee, actor })
+      const view = await readWithdrawalView(tx, networks, id, merchantId)
+      if (!view) throw notFound('withdrawal', id)
+      return keepAnswer(c, tx, 200, success(view))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+
+  app.openapi(cancelTransaction, async (c) => {
+    const { id } = c.req.valid('param')
+    const { reason } = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      await requestCancellation(tx, networks, { merchantId, id, personId: c.get('personId'), reason, actor })
       const view = await readWithdrawalView(tx, networks, id, merchantId)
       if (!view) throw notFound('withdrawal', id)
       return keepAnswer(c, tx, 200, success(view))

@@ -14,6 +14,7 @@ interface OpenRow {
   readonly transaction_id: string
   readonly subject_id: string
   readonly number: number
+  readonly purpose: SigningRequest['purpose']
   readonly network: string
   readonly payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'>
   readonly intent: Intent
@@ -30,7 +31,8 @@ interface OpenRow {
 export async function claimRequests(sql: Sql, signerId: string, leaseMs: number): Promise<SigningRequest[]> {
   return (await sql.begin(async (tx) => {
     const rows = await tx<OpenRow[]>`
-      SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.network, payment.payload,
+      SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.purpose, payment.network,
+             payment.payload,
              withdrawal.intent, withdrawal.intent_hash, coalesce(decided.list, '[]') AS approvals
       FROM signing_requests request
       JOIN transactions payment ON payment.id = request.transaction_id
@@ -70,6 +72,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
   return {
     id: row.id,
     attempt: row.number,
+    purpose: row.purpose,
     intent: row.intent,
     intent_hash: row.intent_hash,
     approvals: row.approvals,

@@ -88,11 +88,17 @@ export async function clearSpeedUp(
     WHERE id = ${id} AND speed_up IS NOT NULL`
 }
 
-/** Locks a withdrawal of which signed attempts wait for a block. @throws KeyturnError as `requestSpeedUp`. */
+/**
+ * Locks a withdrawal of which signed attempts wait for a block.
+ *
+ * @param purpose - A further payment waits until the signer has answered for the last one; a cancellation need not.
+ * @throws KeyturnError as `requestSpeedUp`.
+ */
 export async function lockReplaceable(
   tx: Transaction,
   networks: Networks,
   request: { readonly merchantId: string; readonly id: string },
+  purpose: 'pay' | 'cancel' = 'pay',
 ): Promise<{
   readonly row: WithdrawalRow
   readonly network: Network
@@ -125,7 +131,7 @@ export async function lockReplaceable(
       { details: { id: row.id, network: network.name } },
     )
   }
-  if (payments.some(({ state }) => state === 'built')) {
+  if (purpose === 'pay' && payments.some(({ state }) => state === 'built')) {
     throw new KeyturnError(
       'INVALID_STATE',
       'A further attempt is at the signer already; wait for its answer',

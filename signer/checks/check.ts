@@ -68,6 +68,8 @@ export interface Check<Context> {
    * the answer can only be the same bytes, whatever time it is.
    */
   readonly once?: true
+  /** Asked of such requests alone; without it of both. */
+  readonly purpose?: 'pay' | 'cancel'
 }
 
 /** Makes a refusal. */

@@ -40,6 +40,8 @@ export const entrySchema = z.discriminatedUnion('type', [
     type: z.literal('decided'),
     request: z.string(),
     attempt: z.int(),
+    /** `cancel` pays nobody and takes the place of a payment. */
+    purpose: z.enum(['pay', 'cancel']).default('pay'),
     intent: z.string(),
     intent_hash: hash,
     /** Of a movement between the own wallets; payments have none. */
@@ -48,7 +50,7 @@ export const entrySchema = z.discriminatedUnion('type', [
     conflict,
     /** `caip2/native` or `caip2/contract`. */
     asset: z.string(),
-    /** Base units that leave to recipients. */
+    /** Base units that leave to recipients; 0 of what cancels. */
     amount: z.string().regex(/^\d+$/),
     /** The most that it costs, in base units of the native coin. */
     fee: z.string().regex(/^\d+$/),

@@ -1,7 +1,7 @@
 /** What this signer has decided: the memory that makes a second payment impossible. */
 
 import { createHash } from 'node:crypto'
-import { budgetKeys } from '../movement.js'
+import { budgetKeys, cancelKey } from '../movement.js'
 import { type ConflictSet, EMPTY_HEAD, entryHash, type JournalEntry, type NewJournalEntry } from './entry.js'
 import type { JournalStore } from './journal-store.js'
 import { type JournalLine, readJournal } from './read-journal.js'
@@ -20,6 +20,10 @@ export interface IntentRecord {
   readonly conflict: ConflictSet
   /** Payload hashes that were decided, and where the signed bytes lie. */
   readonly payloads: Map<string, SignedPlace | null>
+  /** Whether a payment is among them, which limits have counted; else all of them cancel. */
+  paid: boolean
+  /** The dearest of those that cancel, in base units of the native coin. */
+  cancelFee: bigint
 }
 
 interface SignedPlace {
@@ -37,6 +41,7 @@ export class Journal {
   readonly #spending = new Map<string, RollingSum>()
   /** The most that a movement can cost, by intent. */
   readonly #movementFees = new Map<string, bigint>()
+  readonly #highestNonces = new Map<string, number>()
   readonly #hashes = new Map<number, string>()
   readonly #accepted = new Map<number, string>()
   #position: JournalPosition = { head: EMPTY_HEAD, sequence: 0 }
@@ -90,6 +95,11 @@ export class Journal {
     return this.#nonces.get(`${chainId}/${from}/${nonce}`)
   }
 
+  /** The highest nonce of an account that anything was signed with; null while nothing was. @param from - Lower case. */
+  highestNonce(chainId: number, from: string): number | null {
+    return this.#highestNonces.get(`${chainId}/${from}`) ?? null
+  }
+
   /** The intent whose first payload spends this outpoint. */
   outpointOwner(network: string, outpoint: string): string | undefined {
     return this.#outpoints.get(`${network}/${outpoint}`)
@@ -98,7 +108,7 @@ export class Journal {
   /**
    * Base units that were decided in the window before `now`, each intent once.
    *
-   * @param key - `assetKey` of what was paid out, or one of `budgetKeys`.
+   * @param key - `assetKey` of what was paid out, `cancelKey`, or one of `budgetKeys`.
    */
   spent(key: string, now: number): bigint {
     return this.#spending.get(key)?.total(now) ?? 0n
@@ -180,24 +190,45 @@ export class Journal {
   }
 
   #indexDecision(entry: Extract<JournalEntry, { type: 'decided' }>): void {
-    const record = this.#intents.get(entry.intent)
-    if (entry.kind !== undefined) this.#countMovement(entry, record === undefined)
-    if (record) {
-      if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
-      return
-    }
+    const record = this.#intents.get(entry.intent) ?? this.#firstDecision(entry)
+    if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
+    if (entry.purpose === 'cancel') this.#countCancel(entry, record)
+    else this.#countPayment(entry, record)
+  }
+
+  #countPayment(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
+    const isNew = !record.paid
+    record.paid = true
+    if (entry.kind !== undefined) this.#countMovement(entry, isNew)
+    else if (isNew) this.#count(entry.asset, entry.at, BigInt(entry.amount))
+  }
+
+  #firstDecision(entry: Extract<JournalEntry, { type: 'decided' }>): IntentRecord {
     const { conflict } = entry
-    this.#intents.set(entry.intent, {
+    const record: IntentRecord = {
       intentHash: entry.intent_hash,
       conflict,
-      payloads: new Map([[entry.payload_hash, null]]),
-    })
+      payloads: new Map(),
+      paid: false,
+      cancelFee: 0n,
+    }
+    this.#intents.set(entry.intent, record)
     if (conflict.kind === 'evm') {
-      this.#nonces.set(`${conflict.chain_id}/${conflict.from}/${conflict.nonce}`, entry.intent)
+      const account = `${conflict.chain_id}/${conflict.from}`
+      this.#nonces.set(`${account}/${conflict.nonce}`, entry.intent)
+      this.#highestNonces.set(account, Math.max(conflict.nonce, this.#highestNonces.get(account) ?? 0))
     } else {
       for (const each of conflict.inputs) this.#outpoints.set(`${conflict.network}/${each}`, entry.intent)
     }
-    if (entry.kind === undefined) this.#count(entry.asset, entry.at, BigInt(entry.amount))
+    return record
+  }
+
+  /** Of several that cancel one payment at most one is ever mined: the dearest counts. */
+  #countCancel(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
+    const more = BigInt(entry.fee) - record.cancelFee
+    if (more <= 0n) return
+    record.cancelFee += more
+    this.#count(cancelKey(entry.asset.slice(0, entry.asset.lastIndexOf('/'))), entry.at, more)
   }
 
   /** Movements pay nobody out: their fees and the gas they give count in budgets of their own. */

@@ -22,6 +22,9 @@ const PAYING_ROLES: Readonly<Record<Network['family'], KeyRole[]>> = {
 /** A key at a higher index would hardly be found again from the seed alone. */
 const MAX_ADDRESS_INDEX = 10_000_000
 
+/** At the highest fee; at usual ones far more. */
+const CANCELS_A_DAY = 5n
+
 const DAY_SECONDS = 86_400
 /** Movements cost so many times the cap of one transaction a day at most; at usual fees that is some hundreds of them. */
 const DAILY_MOVEMENTS = 20n
@@ -70,6 +73,14 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
     paying_roles: PAYING_ROLES[network.family],
     max_address_index: MAX_ADDRESS_INDEX,
     max_fee: formatAmount(network.fees.maxTotal, native.decimals),
+    ...(network.replacement.supported
+      ? {
+          cancel: {
+            max_fee: formatAmount(network.replacement.maxCancelFee, native.decimals),
+            daily_fees: formatAmount(network.replacement.maxCancelFee * CANCELS_A_DAY, native.decimals),
+          },
+        }
+      : {}),
     movements: {
       daily_fee: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
       gas_funding: {

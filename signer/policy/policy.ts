@@ -45,6 +45,15 @@ const shared = {
       treasury: z.array(z.string().min(1)).default([]),
     })
     .optional(),
+  /** Transactions that pay nobody and take a payment's place, which nobody approves; left out, none is signed. */
+  cancel: z
+    .strictObject({
+      /** The most that one may cost, in whole coins of the own coin: an emergency cap, above `max_fee`. */
+      max_fee: amount,
+      /** The most that all may cost in any 24 hours. */
+      daily_fees: amount,
+    })
+    .optional(),
   assets: z.record(name, asset),
 }
 const network = z.discriminatedUnion('family', [
@@ -134,6 +143,8 @@ interface PolicyNetworkBase {
   readonly maxFee: bigint
   /** Null: no movement is signed. */
   readonly movements: PolicyMovements | null
+  /** Base units of the native coin; null where nothing may be cancelled. */
+  readonly cancel: { readonly maxFee: bigint; readonly dailyFees: bigint } | null
   readonly native: PolicyAsset
   readonly assets: ReadonlyMap<string, PolicyAsset>
 }
@@ -244,6 +255,12 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
     maxAddressIndex: entry.max_address_index,
     maxFee: parseAmount(entry.max_fee, native.decimals),
     movements: compileMovements(entry.movements, native.decimals),
+    cancel: entry.cancel
+      ? {
+          maxFee: parseAmount(entry.cancel.max_fee, native.decimals),
+          dailyFees: parseAmount(entry.cancel.daily_fees, native.decimals),
+        }
+      : null,
     native,
     assets,
   }

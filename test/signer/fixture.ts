@@ -83,6 +83,7 @@ export function policyFile(change: (file: PolicyFile) => void = () => {}): Polic
         paying_roles: ['master', 'hot'],
         max_address_index: 1_000,
         max_fee: '0.05',
+        cancel: { max_fee: '0.1', daily_fees: '0.15' },
         max_fee_per_gas_gwei: '500',
         assets: {
           eth: { contract: null, decimals: 18, per_transaction: '100', daily: '250' },
@@ -97,6 +98,7 @@ export function policyFile(change: (file: PolicyFile) => void = () => {}): Polic
         paying_roles: ['deposit', 'master', 'hot'],
         max_address_index: 1_000,
         max_fee: '0.01',
+        cancel: { max_fee: '0.02', daily_fees: '0.03' },
         max_fee_rate: 500,
         assets: { btc: { contract: null, decimals: 8, per_transaction: '10', daily: '12' } },
       },
@@ -229,7 +231,7 @@ export function usdtPayload(change: Partial<EvmPayload> = {}): EvmPayload {
   })
 }
 
-const requestBase = { attempt: 1, items: null, lease_until: iso(MINUTE) }
+const requestBase = { attempt: 1, purpose: 'pay' as const, items: null, lease_until: iso(MINUTE) }
 
 export function ethRequest(
   change: { intent?: Partial<Intent>; payload?: Partial<EvmPayload> & Record<string, unknown> } = {},

@@ -5,6 +5,7 @@ import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
 import { decide, decideAll } from '../../signer/decide.js'
 import { makeState } from './fixture.js'
 import { HOSTILE, MALFORMED } from './hostile.js'
+import { HOSTILE_CANCELS } from './hostile-cancel.js'
 import { HOSTILE_MOVEMENTS } from './hostile-movements.js'
 import { HOSTILE_RAILS, MALFORMED_RAILS, REUSED_APPROVALS } from './hostile-rails.js'
 import { bitcoinCash, litecoin, railRequest, railsState } from './rails-fixture.js'
@@ -21,14 +22,17 @@ function without(...names: (string | undefined)[]): CheckList {
   }
 }
 
-test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS])('refuses $name: $code', ({ make, code }) => {
-  const { request, state } = make()
-  const { sequence } = state.journal.position
-  expect(decide(request, state)).toMatchObject({ outcome: 'refused', code })
-  expect(state.journal.position.sequence).toBe(sequence)
-})
+test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS])(
+  'refuses $name: $code',
+  ({ make, code }) => {
+    const { request, state } = make()
+    const { sequence } = state.journal.position
+    expect(decide(request, state)).toMatchObject({ outcome: 'refused', code })
+    expect(state.journal.position.sequence).toBe(sequence)
+  },
+)
 
-test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS])(
+test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS])(
   'without the check $check, $name would pass, or fail for another reason',
   ({ make, code, check, behind }) => {
     const { request, state } = make()
@@ -38,7 +42,7 @@ test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS])(
 )
 
 test('every check has a request that only it refuses', () => {
-  const alone = [...HOSTILE, ...HOSTILE_MOVEMENTS].filter((each) => !each.behind)
+  const alone = [...HOSTILE, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS].filter((each) => !each.behind)
   expect(new Set(alone.map((each) => each.check))).toEqual(new Set(NAMES))
   expect(new Set(NAMES).size).toBe(NAMES.length)
 })

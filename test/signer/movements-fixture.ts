@@ -65,7 +65,7 @@ export interface MovementChange {
   readonly by?: readonly Approver[]
 }
 
-const base = { attempt: 1, items: null, lease_until: '2026-06-01T12:01:00.000Z' } as const
+const base = { attempt: 1, purpose: 'pay', items: null, lease_until: '2026-06-01T12:01:00.000Z' } as const
 const byItself = { initiator: 'system:treasury' }
 
 function movement(

@@ -94,6 +94,7 @@ test('any payment that the platform builds is signed, and verifies', async () =>
         const request = approved({
           id: 'srq_1',
           attempt: 1,
+          purpose: 'pay',
           items: null,
           lease_until: '2026-06-01T12:01:00.000Z',
           intent: btcIntent({

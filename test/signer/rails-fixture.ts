@@ -160,6 +160,7 @@ export function railRequest(
   return approved({
     id: `srq_${rail.coin}`,
     attempt: 1,
+    purpose: 'pay',
     items: null,
     lease_until: '2026-06-01T12:01:00.000Z',
     intent: btcIntent({

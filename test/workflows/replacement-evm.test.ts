@@ -226,3 +226,89 @@ test('what the mempool forgot is sent again with the same bytes', async () => {
   expect(view.transaction_hash).toBe(first?.transaction_hash)
   await expectBooksToMatch()
 })
+
+const cancel = (id: string, person = 1, reason = 'wrong recipient') =>
+  stage.api.call({
+    method: 'POST',
+    path: `/api/v1/withdrawals/${id}/cancel-transaction`,
+    key: (stage.people[person] ?? stage.people[1]).key,
+    body: { reason },
+  })
+
+test('a cancellation takes the payment’s place: cancelled when it is final, its fee the merchant’s own', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const to = recipient()
+  const user = await stage.balance('ethereum', 'eth', 'available', USER)
+  const own = await stage.balance('ethereum', 'eth', 'available', '')
+  const id = await inMempool({ to_address: to })
+  const before = await stage.balance('ethereum', 'eth', 'reserved', USER)
+  const { status, json } = await cancel(id)
+  expect(status, JSON.stringify(json)).toBe(200)
+  expect(json.data.cancellation).toMatchObject({
+    reason: 'wrong recipient',
+    requested_by: `person:${stage.people[1].id}`,
+  })
+  const [second] = await attempts(id, 2)
+  expect([second?.purpose, second?.cause]).toEqual(['cancel', 'cancel'])
+  // Nothing is given back while either may be mined.
+  expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(before)
+  expect((await stage.read(id)).status).toBe('confirming')
+  expect((await cancel(id)).json.error.code).toBe('ALREADY_DECIDED')
+  expect((await speedUp(id)).json.error.code).toBe('INVALID_STATE')
+  const [pay, nothing] = payloads().slice(-2) as [EvmPayload, EvmPayload]
+  expect(nothing).toMatchObject({
+    nonce: pay.nonce,
+    to: nothing.from,
+    from: pay.from,
+    value: '0',
+    data: '0x',
+  })
+  await mining(true)
+  const view = await stage.until(id, 'cancelled')
+  await stage.ended(id, 'cancelled-on-chain')
+  expect(view).toMatchObject({ status: 'cancelled', failure: { code: 'CANCELLED' } })
+  expect(view.transaction_hash).toBe(second?.transaction_hash)
+  expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced'])
+  expect(await reader().getBalance({ address: to })).toBe(0n)
+  expect(await stage.balance('ethereum', 'eth', 'available', USER)).toBe(user)
+  expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(own + parseEther(view.fee))
+  await expectBooksToMatch()
+})
+
+test('where the payment is mined before its cancellation, it is confirmed and never paid again', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const to = recipient()
+  const id = await inMempool({ to_address: to })
+  const [first] = (await stage.read(id)).attempts
+  await cancel(id)
+  const [second] = await attempts(id, 2)
+  const { sql } = stage.api.database
+  const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
+    SELECT signed_transaction FROM transactions WHERE txid = ${first?.transaction_hash ?? ''}`
+  await anvil.call('anvil_dropTransaction', second?.transaction_hash)
+  await anvil.call('eth_sendRawTransaction', row?.signed_transaction)
+  await anvil.mine()
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.transaction_hash).toBe(first?.transaction_hash)
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  await expectBooksToMatch()
+})
+
+test('only a person who did not ask for it, with the scope admin, cancels what was sent', async () => {
+  running = stage.signer.run()
+  const id = await inMempool()
+  expect((await cancel(id, 0)).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
+  const machine = await stage.api.newKey({ scopes: ['admin'] })
+  const body = { reason: 'a machine' }
+  const path = `/api/v1/withdrawals/${id}/cancel-transaction`
+  expect((await stage.api.call({ method: 'POST', path, body, key: machine })).json.error.code).toBe(
+    'NOT_AN_APPROVER',
+  )
+  const plain = await stage.api.newKey({ scopes: ['withdrawals'], personId: stage.people[1].id })
+  expect((await stage.api.call({ method: 'POST', path, body, key: plain })).json.error.code).toBe(
+    'INSUFFICIENT_SCOPE',
+  )
+  await mining(true)
+  await stage.until(id, 'confirmed')
+})

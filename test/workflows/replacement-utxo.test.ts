@@ -171,3 +171,32 @@ test('over the fee limit a speed-up is refused with the limit and what would be 
   await stage.until(id, 'confirmed')
   await expectBooksToMatch()
 })
+
+test('a cancellation takes the payment’s place and brings all of its inputs back', async () => {
+  running = stage.signer.run(realSigner(stage))
+  const own = await stage.balance('bitcoin', 'btc', 'available', '')
+  const { address } = await stage.wallet('bitcoin', 'gas')
+  const before = await adapter.balance(address, 'btc')
+  const id = await inMempool({ to_address: address, amount: '0.3' })
+  await speedUp(id)
+  await attempts(id, 2)
+  const { status, json } = await stage.api.call({
+    method: 'POST',
+    path: `/api/v1/withdrawals/${id}/cancel-transaction`,
+    key: stage.people[1].key,
+    body: { reason: 'wrong recipient' },
+  })
+  expect(status, JSON.stringify(json)).toBe(200)
+  const [third, second] = await attempts(id, 3)
+  const [first, , nothing] = psbts(3) as [Psbt, Psbt, Psbt]
+  expect(outpointsOf(nothing)).toEqual(outpointsOf(first))
+  expect(nothing.txOutputs).toHaveLength(1)
+  expect(parseAmount(third?.max_fee ?? '', 8)).toBeGreaterThan(parseAmount(second?.max_fee ?? '', 8))
+  mining = true
+  const view = await stage.until(id, 'cancelled')
+  expect(view.transaction_hash).toBe(third?.transaction_hash)
+  expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
+  expect(await adapter.balance(address, 'btc')).toBe(before)
+  expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + parseAmount(view.fee, 8))
+  await expectBooksToMatch()
+})

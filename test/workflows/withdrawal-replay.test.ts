@@ -19,6 +19,7 @@ test('every way that a withdrawal goes was recorded', () => {
       'btc',
       'cancelled',
       'cancelled-at-signer',
+      'cancelled-on-chain',
       'confirmed',
       'expired',
       'late-refusal',

@@ -4,7 +4,7 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 /** What the journal holds of the last 24 hours and this payment may be the policy's limit at most. */
 export function withinDailyLimit(context: PayloadContext): Refusal | null {
   const { daily, coin } = context.asset
-  if (daily === null || context.record || context.movement) return null
+  if (daily === null || context.record?.paid || context.movement) return null
   const spent = context.state.journal.spent(assetKey(context.network, context.asset), context.now)
   const amount = intentAmount(context.request.intent)
   if (spent + amount <= daily) return null

@@ -4,7 +4,7 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /** What the gas wallet may give away within 24 hours, counted from the journal: a platform that drains it stops here. */
 export function withinGasFundingBudget(context: PayloadContext): Refusal | null {
-  if (context.movement?.kind !== 'gas_funding' || context.record) return null
+  if (context.movement?.kind !== 'gas_funding' || context.record?.paid) return null
   const { network, state, request, now } = context
   const budget = network.movements?.gasDaily ?? 0n
   const spent = state.journal.spent(budgetKeys(network.caip2).gas, now)

@@ -1,7 +1,8 @@
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 
-/** A decision older than the policy's age does not count any more. */
+/** A decision older than the policy's age does not count any more, unless it was acted on in time (see `intent-not-expired`). */
 export function approvalsFresh(context: RequestContext): Refusal | null {
+  if (context.record?.paid) return null
   const old = context.request.approvals.find((each) => {
     return Date.parse(each.signed_at) < context.now - context.policy.approvalMaxAgeMs
   })

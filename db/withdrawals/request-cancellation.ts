@@ -1,0 +1,61 @@
+/** A person decides that a transaction which pays nobody shall take the place of a payment that waits for a block. */
+
+import { KeyturnError } from '../../domain/errors.js'
+import type { Networks } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Transaction } from '../connect.js'
+import { lockReplaceable } from './request-speed-up.js'
+import type { CancellationRequest } from './withdrawal-row.js'
+
+export interface Cancellation {
+  readonly merchantId: string
+  readonly id: string
+  /** The person behind the API key; null where the key has none. */
+  readonly personId: string | null
+  readonly reason: string
+  readonly actor: string
+}
+
+/**
+ * Stores the decision; the workflow builds the transaction. Until one of the two is final nothing is given back: the payment may
+ * still be mined, and then it is paid.
+ *
+ * @throws KeyturnError `NOT_AN_APPROVER` without a person; `INITIATOR_CANNOT_APPROVE`; `ALREADY_DECIDED`; and as `requestSpeedUp`.
+ */
+export async function requestCancellation(
+  tx: Transaction,
+  networks: Networks,
+  request: Cancellation,
+): Promise<void> {
+  if (request.personId === null) {
+    throw new KeyturnError('NOT_AN_APPROVER', 'A person decides this: send it with the API key of one')
+  }
+  const { row } = await lockReplaceable(tx, networks, request, 'cancel')
+  if (row.initiator === request.personId) {
+    throw new KeyturnError(
+      'INITIATOR_CANNOT_APPROVE',
+      'Whoever asked for a withdrawal cannot decide alone that it is cancelled; somebody else must',
+      { details: { id: row.id } },
+    )
+  }
+  if (row.cancellation) {
+    throw new KeyturnError('ALREADY_DECIDED', 'This withdrawal is being cancelled already', {
+      details: { id: row.id, cancellation: row.cancellation },
+    })
+  }
+  const cancellation: CancellationRequest = {
+    requested_by: request.actor,
+    requested_at: new Date().toISOString(),
+    reason: request.reason,
+  }
+  await tx`
+    UPDATE withdrawals SET cancellation = ${tx.json({ ...cancellation })}, speed_up = NULL, updated_at = clock_timestamp()
+    WHERE id = ${row.id}`
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: request.actor,
+    action: 'withdrawal.cancellation_requested',
+    subject: row.id,
+    data: { reason: request.reason, transaction_hash: row.transaction_hash },
+  })
+}

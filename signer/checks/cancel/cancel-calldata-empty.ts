@@ -1,0 +1,7 @@
+import { type EvmContext, type Refusal, refuse } from '../check.js'
+
+/** What cancels calls nothing: an account with code of its own (EIP-7702) would run it. */
+export function cancelCalldataEmpty(context: EvmContext): Refusal | null {
+  if (context.payload.data === '0x') return null
+  return refuse('CALLDATA_NOT_ALLOWED', 'What cancels must not carry calldata')
+}

@@ -1,0 +1,6 @@
+import type { PayloadContext } from './check.js'
+
+/** The most that a payload costs, in base units of the native coin: inputs less outputs, or gas times its highest price. */
+export function cost(context: PayloadContext): bigint {
+  return 'utxo' in context ? context.utxo.fee : context.maxFee
+}

@@ -1,0 +1,184 @@
+/** What a hostile platform asks in the name of a cancellation: nobody approves one, so it must not be good for anything else. */
+
+import type { SigningRequest } from '../../domain/signer-protocol.js'
+import { decide } from '../../signer/decide.js'
+import type { SignerState } from '../../signer/state.js'
+import {
+  BTC_STRANGER,
+  btcRequest,
+  CHANGE_PATH,
+  COINS,
+  ethRequest,
+  makeState,
+  ownScript,
+  PAYING_ADDRESS,
+  type PsbtOptions,
+  STRANGER,
+  type StateOptions,
+} from './fixture.js'
+import type { HostileCase } from './hostile.js'
+
+/** 30,000 gas at `gwei`. */
+export function ethCancel(change: Parameters<typeof ethRequest>[0] = {}, gwei = 60n): SigningRequest {
+  const request = ethRequest({
+    intent: change.intent ?? {},
+    payload: {
+      to: PAYING_ADDRESS,
+      value: '0',
+      gas: '30000',
+      max_fee_per_gas: (gwei * 10n ** 9n).toString(),
+      ...change.payload,
+    },
+  })
+  return { ...request, id: 'srq_eth_cancel', attempt: 2, purpose: 'cancel', approvals: [] }
+}
+
+export const CANCEL_FEE = 9_000n
+const everything = COINS.reduce((sum, coin) => sum + coin.amount, 0n)
+
+export function btcCancel(psbt: PsbtOptions = {}): SigningRequest {
+  const outputs = [{ script: ownScript(CHANGE_PATH), amount: everything - CANCEL_FEE, path: CHANGE_PATH }]
+  const request = btcRequest({ psbt: { outputs, ...psbt } })
+  return { ...request, id: 'srq_btc_cancel', attempt: 2, purpose: 'cancel', approvals: [] }
+}
+
+/** A state that signed what is to be cancelled. */
+export function after(requests: readonly SigningRequest[], options: StateOptions = {}): SignerState {
+  const state = makeState(options)
+  for (const request of requests) {
+    const decision = decide(request, state)
+    if (decision.outcome !== 'signed') throw new Error(`${decision.code}: ${decision.message}`)
+  }
+  return state
+}
+
+function of(
+  name: string,
+  check: string,
+  code: HostileCase['code'],
+  request: () => SigningRequest,
+  state: () => SignerState = () => after([ethRequest(), btcRequest()]),
+  behind?: string,
+): HostileCase {
+  return {
+    name,
+    check,
+    code,
+    make: () => ({ request: request(), state: state() }),
+    ...(behind ? { behind } : {}),
+  }
+}
+
+/** Another payment of the same account, so that nonces below it are gaps. */
+const later = (nonce = 9) => ethRequest({ intent: { withdrawal: 'withdrawal_later' }, payload: { nonce } })
+const gap = (intent = 'withdrawal_gap', nonce = 7, gwei = 60n) =>
+  ethCancel({ intent: { withdrawal: intent }, payload: { nonce } }, gwei)
+
+export const HOSTILE_CANCELS: readonly HostileCase[] = [
+  of(
+    'a cancellation where the policy has no limits for it',
+    'cancel-allowed',
+    'KIND_NOT_ALLOWED',
+    () => ethCancel(),
+    () =>
+      after([ethRequest()], {
+        policy: (file) => {
+          delete file.networks.ethereum?.cancel
+        },
+      }),
+  ),
+  of('a cancellation that pays somebody', 'cancel-to-itself', 'RECIPIENT_MISMATCH', () =>
+    ethCancel({ payload: { to: STRANGER } }),
+  ),
+  of('a cancellation that sends coins', 'cancel-value-zero', 'AMOUNT_MISMATCH', () =>
+    ethCancel({ payload: { value: '1' } }),
+  ),
+  of('a cancellation that calls something', 'cancel-calldata-empty', 'CALLDATA_NOT_ALLOWED', () =>
+    ethCancel({ payload: { data: '0xa9059cbb' } }),
+  ),
+  of('a cancellation above the emergency cap', 'cancel-fee-within-policy', 'FEE_TOO_HIGH', () =>
+    ethCancel({}, 3_400n),
+  ),
+  of('a UTXO cancellation above the emergency cap', 'cancel-fee-within-policy', 'FEE_TOO_HIGH', () =>
+    btcCancel({
+      outputs: [{ script: ownScript(CHANGE_PATH), amount: everything - 2_000_001n, path: CHANGE_PATH }],
+    }),
+  ),
+  of(
+    'cancellations that burn more fees a day than the policy allows',
+    'cancel-within-daily-fees',
+    'POLICY_LIMIT',
+    () => gap('withdrawal_second', 7, 3_000n),
+    () => after([later(), gap('withdrawal_first', 6, 3_000n)]),
+  ),
+  of(
+    'a cancellation that gets dearer and dearer',
+    'cancel-within-daily-fees',
+    'POLICY_LIMIT',
+    () => gap('withdrawal_first', 6, 3_300n),
+    () => after([later(), gap('withdrawal_second', 7, 3_000n), gap('withdrawal_first', 6, 1_900n)]),
+  ),
+  of(
+    'a cancellation of nothing',
+    'cancel-of-signed',
+    'CONFLICT_SET',
+    () => ethCancel(),
+    () => makeState(),
+  ),
+  of(
+    'a cancellation of coins that nothing was signed with',
+    'cancel-of-signed',
+    'CONFLICT_SET',
+    () => btcCancel(),
+    () => makeState(),
+  ),
+  of(
+    'a cancellation of a nonce that is no gap yet',
+    'cancel-of-signed',
+    'CONFLICT_SET',
+    () => gap('withdrawal_gap', 10),
+    () => after([later(9)]),
+  ),
+  of('a cancellation with another nonce', 'same-conflict-set', 'CONFLICT_SET', () =>
+    ethCancel({ payload: { nonce: 4 } }),
+  ),
+  of('a cancellation without an input of the payment', 'same-conflict-set', 'CONFLICT_SET', () => {
+    const [first] = COINS
+    if (!first) throw new Error('a coin')
+    return btcCancel({
+      coins: [first],
+      outputs: [{ script: ownScript(CHANGE_PATH), amount: first.amount - CANCEL_FEE, path: CHANGE_PATH }],
+    })
+  }),
+  of(
+    'a cancellation in the name of another payment',
+    'nonce-free',
+    'NONCE_CONFLICT',
+    () => ethCancel({ intent: { withdrawal: 'withdrawal_forged' } }),
+    () => after([ethRequest(), later()]),
+  ),
+  of('a UTXO cancellation that pays somebody besides', 'at-most-one-change', 'OUTPUT_NOT_ALLOWED', () =>
+    btcCancel({
+      outputs: [
+        { script: ownScript(CHANGE_PATH), amount: 50_000_000n, path: CHANGE_PATH },
+        { script: ownScript(CHANGE_PATH), amount: everything - 50_000_000n - CANCEL_FEE, path: CHANGE_PATH },
+      ],
+    }),
+  ),
+  of('a UTXO cancellation that pays somebody else', 'change-mine', 'CHANGE_NOT_MINE', () =>
+    btcCancel({ outputs: [{ address: BTC_STRANGER, amount: everything - CANCEL_FEE, path: CHANGE_PATH }] }),
+  ),
+  of(
+    'a payment over the daily limit behind a cancellation that opened its record',
+    'within-daily-limit',
+    'POLICY_LIMIT',
+    () => ethRequest({ intent: { withdrawal: 'withdrawal_gap' }, payload: { nonce: 7 } }),
+    () =>
+      after([later(), gap()], {
+        policy: (file) => {
+          const eth = file.networks.ethereum?.assets.eth
+          if (eth) eth.daily = '2'
+        },
+      }),
+  ),
+]
