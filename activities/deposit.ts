@@ -10,12 +10,15 @@ import { type DepositRow, selectDeposits } from '../db/deposits/deposit-row.js'
 import { depositView } from '../db/deposits/deposit-view.js'
 import { holdDeposit } from '../db/deposits/hold-deposit.js'
 import { findNetwork, type Networks } from '../domain/network.js'
+import type { ConsolidationInput } from '../workflows/start.js'
 
 export interface DepositDeps {
   readonly sql: Sql
   readonly networks: Networks
   /** URL of a screening service; null means that every deposit passes. */
   readonly screeningUrl: string | null
+  /** Starts the consolidation of an address; absent where nothing is consolidated. */
+  readonly startConsolidation?: (input: ConsolidationInput) => Promise<void>
 }
 
 /** What the confirmation step found, and whether screening comes next. */
@@ -35,7 +38,7 @@ const answer = z.object({
 export type DepositActivities = ReturnType<typeof createDepositActivities>
 
 /** Local activities of queue `core`. */
-export function createDepositActivities({ sql, networks, screeningUrl }: DepositDeps) {
+export function createDepositActivities({ sql, networks, screeningUrl, startConsolidation }: DepositDeps) {
   return {
     /** Books the deposit as confirmed if its threshold is met. */
     async confirmDeposit(id: string): Promise<ConfirmResult> {
@@ -45,7 +48,12 @@ export function createDepositActivities({ sql, networks, screeningUrl }: Deposit
 
     /** Makes a confirmed deposit available. */
     async creditDeposit(id: string): Promise<CreditOutcome> {
-      return creditDeposit(sql, networks, id)
+      const outcome = await creditDeposit(sql, networks, id)
+      // The row says that it is due: should this be lost, the sweeper starts it, and the deposit has not waited for it.
+      if (outcome.kind === 'credited' && outcome.consolidation) {
+        void startConsolidation?.(outcome.consolidation).catch(() => {})
+      }
+      return outcome.kind === 'credited' ? { kind: 'credited' } : outcome
     },
 
     /** Sets a confirmed deposit aside. */

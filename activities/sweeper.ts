@@ -17,6 +17,7 @@ import {
 } from '../db/schedules/sync-schedules.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
+import { takeDueConsolidations } from '../db/treasury/consolidation-due.js'
 import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
 import { markWithdrawalStarted } from '../db/withdrawals/mark-withdrawal-started.js'
 import { unstartedWithdrawals } from '../db/withdrawals/unstarted-withdrawals.js'
@@ -25,12 +26,12 @@ import { controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { mapConcurrently } from './map-concurrently.js'
-import type { ControlChangeGate, ScheduleGate, WorkflowGate } from './workflow-gate.js'
+import type { ConsolidationGate, ControlChangeGate, ScheduleGate, WorkflowGate } from './workflow-gate.js'
 
 export interface SweeperDeps {
   readonly sql: Sql
   readonly networks: Networks
-  readonly gate: WorkflowGate & ControlChangeGate
+  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate
   /** Temporal's Schedules; absent where a test has none. */
   readonly schedules?: ScheduleGate
   readonly log: Logger
@@ -56,6 +57,8 @@ export interface Swept {
   readonly approvals: number
   /** Withdrawal schedules that Temporal was told of, or that it had lost. */
   readonly schedules: number
+  /** Deposit addresses whose consolidation was due. */
+  readonly consolidations: number
   readonly deliveries: number
   readonly signersOffline: number
 }
@@ -111,6 +114,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
         changes: await attempt('changes', () => startControlChanges(deps)),
         approvals: await attempt('approvals', () => signalApprovals(deps)),
         schedules: await attempt('schedules', () => syncSchedules(deps)),
+        consolidations: await attempt('consolidations', () => startConsolidations(deps)),
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
         ),
@@ -136,6 +140,13 @@ async function startWithdrawals({ sql, networks, gate, graceMs }: SweeperDeps): 
   return pending.length
 }
 
+/** Lost with the process that credited the deposit, or put off until now; a running one only looks again. */
+async function startConsolidations({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
+  const due = await takeDueConsolidations(sql, graceMs)
+  await mapConcurrently(due, CONCURRENCY, (input) => gate.startConsolidation(input))
+  return due.length
+}
+
 async function startControlChanges({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
   const pending = await unstartedControlChanges(sql, graceMs)
   await mapConcurrently(pending, CONCURRENCY, async (input) => {
@@ -150,7 +161,9 @@ async function signalApprovals({ sql, gate, graceMs }: SweeperDeps): Promise<num
   await mapConcurrently(pending, CONCURRENCY, async ({ id, subjectType, subjectId, approval }) => {
     // A workflow that is closed has nothing left to decide.
     const workflowId =
-      subjectType === 'withdrawal' ? withdrawalId(subjectId) : controlChangeId(subjectType, subjectId)
+      subjectType === 'withdrawal' || subjectType === 'movement'
+        ? withdrawalId(subjectId)
+        : controlChangeId(subjectType, subjectId)
     await gate.signal(workflowId, 'decide', approval)
     await markApprovalSignalled(sql, id)
   })

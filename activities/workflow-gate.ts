@@ -4,9 +4,11 @@ import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from 
 import { type AppliedSchedule, applySchedule, readMissed } from '../workflows/apply-schedule.js'
 import {
   type ChainWatcherInput,
+  type ConsolidationInput,
   type ControlChangeInput,
   type DepositInput,
   startChainWatcher,
+  startConsolidation,
   startControlChange,
   startDeposit,
   startWithdrawal,
@@ -24,6 +26,12 @@ export interface WorkflowGate {
   signal(workflowId: string, signal: string, ...args: unknown[]): Promise<boolean>
 }
 
+/** How deposits, the sweeper and the look at the wallets reach consolidations. */
+export interface ConsolidationGate {
+  /** Starts the workflow of a consolidation, or has a running one look again. */
+  startConsolidation(input: ConsolidationInput): Promise<void>
+}
+
 /** What only the sweeper starts besides. */
 export interface ControlChangeGate {
   /** Starts the workflow of a change of controls, or finds it, running or closed. */
@@ -31,11 +39,14 @@ export interface ControlChangeGate {
 }
 
 /** The gate to a Temporal server. */
-export function createWorkflowGate(client: WorkflowClient): WorkflowGate & ControlChangeGate {
+export function createWorkflowGate(
+  client: WorkflowClient,
+): WorkflowGate & ControlChangeGate & ConsolidationGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     startWithdrawal: (input) => startWithdrawal(client, input),
     startControlChange: (input) => startControlChange(client, input),
+    startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
     async signal(workflowId, signal, ...args) {
       try {

@@ -7,6 +7,7 @@ import { registerAuditLogRoutes } from './routes/audit-log.js'
 import { registerBalanceRoutes } from './routes/balances.js'
 import { registerDepositRoutes } from './routes/deposits.js'
 import { registerEventRoutes } from './routes/events.js'
+import { registerMovementRoutes } from './routes/movements.js'
 import { registerNetworkRoutes } from './routes/networks.js'
 import { registerPolicyRoutes } from './routes/policy.js'
 import { registerWalletRoutes } from './routes/wallets.js'
@@ -25,6 +26,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerBalanceRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
+  registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)

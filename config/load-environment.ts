@@ -60,6 +60,8 @@ const schema = z.object({
   KEYTURN_SIGNER_OFFLINE_AFTER: duration('60s'),
   KEYTURN_SWEEP_INTERVAL: duration('1m'),
   KEYTURN_REBROADCAST_INTERVAL: duration('1m'),
+  /** How often wallets are compared with their watermarks. */
+  KEYTURN_TREASURY_INTERVAL: duration('1m'),
   KEYTURN_REQUEST_TIME_WINDOW: duration('300s'),
   KEYTURN_IDEMPOTENCY_WINDOW: duration('24h'),
   /** URL of a screening service for deposits; none means that every deposit passes. */

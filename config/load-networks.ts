@@ -15,6 +15,7 @@ import type {
   UtxoNetwork,
 } from '../domain/network.js'
 import { parseDuration } from './parse-duration.js'
+import { toTreasury, treasurySchema } from './treasury-rules.js'
 
 const GWEI_DECIMALS = 9
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
@@ -48,6 +49,7 @@ const common = {
       max_cancel_fee: z.string().optional(),
     })
     .default({ supported: true, automatic: true, after: {} }),
+  treasury: treasurySchema,
 }
 const evm = z.strictObject({
   ...common,
@@ -279,5 +281,6 @@ function shared(
     pollIntervalMs: entry.poll_interval,
     startHeight: entry.start_height,
     replacement: replacementRules(entry),
+    treasury: toTreasury(networkName, coins, entry.treasury),
   }
 }

@@ -28,6 +28,7 @@ export type IdPrefix =
   | 'wla'
   | 'wsc'
   | 'fir'
+  | 'mov'
 
 let lastTime = 0
 let counter = 0

@@ -15,6 +15,7 @@ export const EVENT_TYPES = [
   'signer.offline',
   'signer.online',
   'wallet.low_balance',
+  'movement.status_changed',
 ] as const
 
 export type EventType = (typeof EVENT_TYPES)[number]

@@ -1,6 +1,7 @@
 /** Networks and coins as configuration describes them; a new coin of a known family is configuration only. */
 
 import { KeyturnError } from './errors.js'
+import type { Treasury } from './treasury.js'
 
 /** A native coin or token of a network. */
 export interface Coin {
@@ -57,6 +58,8 @@ interface NetworkBase {
   readonly startHeight: number | null
   /** Whether and when a transaction that lags is replaced by a dearer one. */
   readonly replacement: ReplacementRules
+  /** Movements between own wallets; absent: `NO_TREASURY`. */
+  readonly treasury?: Treasury
 }
 
 /** Bitcoin and its kin. */

@@ -31,6 +31,7 @@ export type WithdrawalStatus =
   | 'cancelled'
 
 /**
+ * `requested` → `approved` is for movements between own wallets that need nobody.
  * Never backwards past `signed`: signed bytes are a bearer instrument, so from there on only the chain decides.
  * `building` → `approved` is the retry of an attempt that died unsigned. `reverted` means an EVM transaction that was
  * mined and failed: its gas is spent, the amount is not. `pending_signature` → `cancelled` or `expired` only while no
@@ -38,7 +39,7 @@ export type WithdrawalStatus =
  * not ours (same nonce, same input) is final; → `cancelled` only when a transaction of ours that pays nobody is.
  */
 export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly WithdrawalStage[]>> = {
-  requested: ['pending_review', 'pending_approval', 'failed', 'cancelled', 'expired'],
+  requested: ['pending_review', 'pending_approval', 'approved', 'failed', 'cancelled', 'expired'],
   pending_review: ['pending_approval', 'rejected', 'cancelled', 'expired'],
   pending_approval: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['building', 'cancelled', 'expired', 'failed'],

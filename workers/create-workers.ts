@@ -12,6 +12,7 @@ import {
   createScheduledWithdrawalActivities,
   createScreeningActivities,
   createSweeperActivities,
+  createTreasuryActivities,
   createWebhookDeliveryActivities,
   createWithdrawalActivities,
   createWithdrawalChainActivities,
@@ -107,7 +108,12 @@ function coreOptions(parts: WorkerParts) {
   return {
     workflowBundle: { codePath: bundle },
     activities: {
-      ...createDepositActivities({ sql, networks, screeningUrl: environment.KEYTURN_SCREENING_URL ?? null }),
+      ...createDepositActivities({
+        sql,
+        networks,
+        screeningUrl: environment.KEYTURN_SCREENING_URL ?? null,
+        startConsolidation: createWorkflowGate(workflowClient).startConsolidation,
+      }),
       ...createWithdrawalActivities({
         sql,
         networks,
@@ -161,6 +167,13 @@ function chainOptions(parts: WorkerParts) {
         screeningUrl: environment.KEYTURN_SCREENING_URL ?? null,
       }),
       ...createWithdrawalChainActivities({ sql, networks, adapters }),
+      ...createTreasuryActivities({
+        sql,
+        networks,
+        adapters,
+        gate: createWorkflowGate(workflowClient),
+        log,
+      }),
     },
     maxConcurrentActivityTaskExecutions: CHAIN_ACTIVITIES,
     activityTaskPollerBehavior: ACTIVITY_POLLERS,

@@ -13,7 +13,12 @@ import { migrate } from '../db/migrate.js'
 import { TASK_QUEUE } from '../workflows/task-queues.js'
 import { createWorkers } from './create-workers.js'
 import { loadWorkflowBundle } from './load-workflow-bundle.js'
-import { registerSearchAttributes, scheduleSweeper, startChainWatchers } from './prepare-namespace.js'
+import {
+  registerSearchAttributes,
+  scheduleRebalance,
+  scheduleSweeper,
+  startChainWatchers,
+} from './prepare-namespace.js'
 import { startSealer } from './sealer.js'
 
 /** Local activities, the watcher and the sealer share it. */
@@ -82,6 +87,7 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
   await persist('Temporal', async () => {
     await registerSearchAttributes(client.connection as Connection, environment.KEYTURN_TEMPORAL_NAMESPACE)
     await scheduleSweeper(client, environment.KEYTURN_SWEEP_INTERVAL)
+    await scheduleRebalance(client, environment.KEYTURN_TREASURY_INTERVAL)
     await startChainWatchers(client, networks)
   })
   const adapters = new Map<string, ChainAdapter>()

@@ -1,4 +1,4 @@
-/** What must be in a Temporal namespace before the first workflow: search attributes, the watchers and the sweeper's schedule. */
+/** What must be in a Temporal namespace before the first workflow: search attributes, the watchers and our own schedules. */
 
 import {
   type Client,
@@ -7,7 +7,7 @@ import {
   ScheduleOverlapPolicy,
 } from '@temporalio/client'
 import type { Networks } from '../domain/network.js'
-import { SWEEPER_SCHEDULE_ID } from '../workflows/ids.js'
+import { REBALANCE_SCHEDULE_ID, SWEEPER_SCHEDULE_ID } from '../workflows/ids.js'
 import { SEARCH_ATTRIBUTE, startChainWatcher } from '../workflows/start.js'
 import { TASK_QUEUE } from '../workflows/task-queues.js'
 
@@ -32,22 +32,47 @@ export async function registerSearchAttributes(connection: Connection, namespace
 
 /** Makes the sweeper's schedule, or gives it the interval that is configured now. */
 export async function scheduleSweeper(client: Client, intervalMs: number): Promise<void> {
+  await keepSchedule(
+    client,
+    SWEEPER_SCHEDULE_ID,
+    'sweeper',
+    intervalMs,
+    'Starts and signals what a crash left behind',
+  )
+}
+
+/** Makes the schedule of the look at every wallet, or gives it the interval that is configured now. */
+export async function scheduleRebalance(client: Client, intervalMs: number): Promise<void> {
+  await keepSchedule(
+    client,
+    REBALANCE_SCHEDULE_ID,
+    'rebalance',
+    intervalMs,
+    'Compares wallets with their watermarks',
+  )
+}
+
+async function keepSchedule(
+  client: Client,
+  scheduleId: string,
+  workflowType: string,
+  intervalMs: number,
+  staticSummary: string,
+): Promise<void> {
   const spec = { intervals: [{ every: intervalMs }] }
   const action = {
     type: 'startWorkflow',
-    workflowType: 'sweeper',
-    workflowId: SWEEPER_SCHEDULE_ID,
+    workflowType,
+    workflowId: scheduleId,
     taskQueue: TASK_QUEUE.core,
-    staticSummary: 'Starts and signals what a crash left behind',
+    staticSummary,
   } as const
   const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1m' } as const
   try {
-    await client.schedule.create({ scheduleId: SWEEPER_SCHEDULE_ID, spec, action, policies })
+    await client.schedule.create({ scheduleId, spec, action, policies })
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error
-    await client.schedule
-      .getHandle(SWEEPER_SCHEDULE_ID)
-      .update(({ state }) => ({ spec, action, policies, state }))
+    await client.schedule.getHandle(scheduleId).update(({ state }) => ({ spec, action, policies, state }))
   }
 }
 

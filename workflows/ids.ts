@@ -14,6 +14,10 @@ export const webhookDeliveryId = (eventId: string, endpointId: string): string =
 /** One withdrawal. */
 export const withdrawalId = (id: string): string => `withdrawal:${id}`
 
+/** The coins of a deposit address on their way to the master wallet (EVM), or a merchant's small outputs becoming one (UTXO). */
+export const consolidationId = (network: string, coin: string, id: string): string =>
+  `consolidation:${network}:${coin}:${id}`
+
 /** One change of a merchant's controls: of its policy, or an entry of its whitelist. */
 export const controlChangeId = (kind: 'policy' | 'whitelist', id: string): string =>
   `${kind === 'policy' ? 'policyChange' : 'whitelist'}:${id}`
@@ -23,3 +27,6 @@ export const withdrawalScheduleId = (id: string): string => `withdrawal-schedule
 
 /** The one-minute sweeper that starts or re-signals whatever has a row and no workflow. */
 export const SWEEPER_SCHEDULE_ID = 'sweeper'
+
+/** The look at every wallet that keeps them between their watermarks. */
+export const REBALANCE_SCHEDULE_ID = 'rebalance'

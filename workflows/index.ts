@@ -1,8 +1,10 @@
 /** Every workflow type: what a worker bundles. */
 
 export { chainWatcher } from './chain-watcher.js'
+export { consolidation } from './consolidation.js'
 export { policyChange, whitelist } from './control-change.js'
 export { deposit } from './deposit.js'
+export { rebalance } from './rebalance.js'
 export { scheduledWithdrawal } from './scheduled-withdrawal.js'
 export { sweeper } from './sweeper.js'
 export { webhookDelivery } from './webhook-delivery.js'

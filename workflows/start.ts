@@ -9,7 +9,15 @@ import {
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
 } from '@temporalio/common'
-import { chainWatcherId, controlChangeId, depositId, webhookDeliveryId, withdrawalId } from './ids.js'
+import type { MovementKind } from '../domain/treasury.js'
+import {
+  chainWatcherId,
+  consolidationId,
+  controlChangeId,
+  depositId,
+  webhookDeliveryId,
+  withdrawalId,
+} from './ids.js'
 import { TASK_QUEUE, type TaskQueue } from './task-queues.js'
 
 /** Search attributes by which operators find workflows; registered in the namespace before the first start. */
@@ -39,12 +47,26 @@ export interface WithdrawalInput {
   readonly coin: string
   /** For the operator: e.g. `100.5 usdt to 0x742d…6C87`. */
   readonly title: string
+  /** Of a movement between own wallets; absent for withdrawals. */
+  readonly kind?: MovementKind
   readonly intentHash: string
   readonly initiator: string
   /** ISO 8601 UTC. */
   readonly expiresAt: string
   /** The chain took back its end: a closed workflow is followed by a new run, which goes on from the row. */
   readonly reopened?: boolean
+}
+
+export interface ConsolidationInput {
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  /** Of the deposit address (EVM), or the merchant's (UTXO). */
+  readonly id: string
+  /** For the operator: e.g. `usdt of 0x742d…6C87`. */
+  readonly title: string
+  /** Somebody asked for it: few outputs are enough. */
+  readonly requested?: boolean
 }
 
 export interface WebhookDeliveryInput {
@@ -85,10 +107,17 @@ export async function startDeposit(client: WorkflowClient, input: DepositInput):
   })
 }
 
+/** How operators read of them. */
+export const MOVEMENT_NAME: Readonly<Record<MovementKind, string>> = {
+  consolidation: 'Consolidation',
+  gas_funding: 'Gas funding',
+  rebalance: 'Rebalance',
+}
+
 /** Starts (or finds) the workflow of a withdrawal; a second run only of one that was reopened. */
 export async function startWithdrawal(client: WorkflowClient, input: WithdrawalInput): Promise<void> {
   await start(client, 'withdrawal', withdrawalId(input.id), TASK_QUEUE.core, input, {
-    summary: `Withdrawal of ${input.title}`,
+    summary: `${input.kind === undefined ? 'Withdrawal' : MOVEMENT_NAME[input.kind]} of ${input.title}`,
     attributes: [
       { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
       { key: SEARCH_ATTRIBUTE.network, value: input.network },
@@ -96,6 +125,24 @@ export async function startWithdrawal(client: WorkflowClient, input: WithdrawalI
       { key: SEARCH_ATTRIBUTE.stage, value: 'requested' },
     ],
     again: input.reopened === true,
+  })
+}
+
+/** Starts the workflow of a consolidation, or has a running one look again: a run that is about to end sees the signal first. */
+export async function startConsolidation(client: WorkflowClient, input: ConsolidationInput): Promise<void> {
+  await client.signalWithStart('consolidation', {
+    workflowId: consolidationId(input.network, input.coin, input.id),
+    taskQueue: TASK_QUEUE.core,
+    args: [input],
+    signal: 'look',
+    signalArgs: [],
+    staticSummary: `Consolidation of ${input.title}`.slice(0, 200),
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
+      { key: SEARCH_ATTRIBUTE.network, value: input.network },
+      { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
+    ]),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
   })
 }
 

@@ -11,6 +11,7 @@ import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { deriveAddress } from '../../domain/address/derive-address.js'
 import { formatAmount } from '../../domain/money.js'
 import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
+import { buildGathering } from './build-gathering.js'
 import type { BuildFailure, BuildStep } from './build-withdrawal.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
@@ -26,6 +27,7 @@ export async function buildUtxo(
   row: WithdrawalRow,
 ): Promise<BuildStep | BuildFailure> {
   return inLane(`${row.merchant_id}:${row.network}`, async () => {
+    if (row.kind === 'consolidation') return buildGathering(dependencies, adapter, row)
     for (let race = 0; race < MOST_RACES; race++) {
       const step = await select(dependencies, adapter, row)
       if (step !== 'raced') return step

@@ -7,6 +7,7 @@ import { markApprovalSignalled } from '../../db/approvals/mark-approval-signalle
 import { recordApproval, type StoredApproval } from '../../db/approvals/record-approval.js'
 import type { Sql } from '../../db/connect.js'
 import { findControlChange, lockChangeSubject } from '../../db/control-changes/find-control-change.js'
+import { findMovement, lockMovementSubject } from '../../db/treasury/movement-subject.js'
 import { findWithdrawal } from '../../db/withdrawals/find-withdrawal.js'
 import { lockWithdrawalSubject } from '../../db/withdrawals/lock-withdrawal-subject.js'
 import type { ControlChangeKind } from '../../domain/control-change.js'
@@ -145,6 +146,13 @@ const APPROVABLES: readonly Approvable[] = [
     view: intentView('Intent', paymentIntent),
     find: findWithdrawal,
     lock: lockWithdrawalSubject,
+    startSoon: startWithdrawalSoon,
+  },
+  {
+    path: '/movements/{id}',
+    view: intentView('MovementIntent', paymentIntent),
+    find: findMovement,
+    lock: lockMovementSubject,
     startSoon: startWithdrawalSoon,
   },
   { path: '/policy/changes/{id}', view: intentView('PolicyChangeIntent', policyIntent), ...change('policy') },

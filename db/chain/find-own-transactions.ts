@@ -1,11 +1,14 @@
 /** Which transactions on a chain are ours, and which of their outputs are nevertheless deposits. */
 
+import { isMovement } from '../../domain/treasury.js'
 import type { Queryable } from '../connect.js'
 import type { MatchedAddress } from './match-transfers.js'
 
 export interface OwnTransaction {
   readonly merchantId: string
   readonly subjectType: string
+  /** Whether it moves money between the merchant's own wallets and pays nobody. */
+  readonly movement: boolean
   /** Id of the address that takes the change; null without change. */
   readonly changeAddressId: string | null
 }
@@ -18,16 +21,24 @@ export async function findOwnTransactions(
 ): Promise<ReadonlyMap<string, OwnTransaction>> {
   if (txids.length === 0) return new Map()
   const rows = await sql<
-    { txid: string; merchant_id: string; subject_type: string; change_address_id: string | null }[]
+    {
+      txid: string
+      merchant_id: string
+      subject_type: string
+      kind: string | null
+      change_address_id: string | null
+    }[]
   >`
-    SELECT txid, merchant_id, subject_type, change ->> 'address_id' AS change_address_id FROM transactions
-    WHERE network = ${network} AND txid = ANY (${[...new Set(txids)]})`
+    SELECT own.txid, own.merchant_id, own.subject_type, withdrawal.kind, own.change ->> 'address_id' AS change_address_id
+    FROM transactions own LEFT JOIN withdrawals withdrawal ON withdrawal.id = own.subject_id
+    WHERE own.network = ${network} AND own.txid = ANY (${[...new Set(txids)]})`
   return new Map(
     rows.map((row) => [
       row.txid,
       {
         merchantId: row.merchant_id,
         subjectType: row.subject_type,
+        movement: isMovement(row.kind ?? undefined),
         changeAddressId: row.change_address_id,
       },
     ]),
@@ -41,6 +52,7 @@ export async function findOwnTransactions(
  */
 export function isDeposit(address: MatchedAddress, payer: OwnTransaction | undefined): boolean {
   if (!payer || payer.merchantId !== address.merchantId) return true
+  if (payer.movement) return false
   const paysOut = payer.subjectType === 'withdrawal' || payer.subjectType === 'batch'
   return paysOut && address.kind !== 'change' && address.id !== payer.changeAddressId
 }

@@ -2,11 +2,13 @@
 
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import type { ConsolidationInput } from '../../workflows/start.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { readCursor } from '../chain/chain-cursor.js'
 import type { Sql } from '../connect.js'
 import { appendEvents } from '../events/append-events.js'
 import { postJournal } from '../ledger/post-journal.js'
+import { dueNow } from '../treasury/consolidation-due.js'
 import { balanceEvent } from './balance-event.js'
 import { lockDeposit } from './confirm-deposit.js'
 import { depositJournal } from './deposit-journal.js'
@@ -15,7 +17,8 @@ import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
 export type CreditOutcome =
-  | { readonly kind: 'credited' }
+  /** With what is to be started now, where the credited address is swept by itself. */
+  | { readonly kind: 'credited'; readonly consolidation?: ConsolidationInput }
   /** Too small to be credited by itself, or set aside by screening. */
   | { readonly kind: 'held' }
   | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }
@@ -91,6 +94,19 @@ export async function creditDeposit(
       reserved: -row.amount,
     })
     await appendEvents(tx, [balance, depositEvent(network, credited, height, row.status)])
-    return { kind: 'credited' }
+    if (network.family !== 'evm' || !network.treasury?.automatic || row.user_reference === null) {
+      return { kind: 'credited' }
+    }
+    await dueNow(tx, row.address_id, row.coin)
+    return {
+      kind: 'credited',
+      consolidation: {
+        merchantId: row.merchant_id,
+        network: row.network,
+        coin: row.coin,
+        id: row.address_id,
+        title: `${row.coin} of ${row.address}`,
+      },
+    }
   }) as Promise<CreditOutcome>
 }

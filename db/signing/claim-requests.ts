@@ -3,6 +3,7 @@
 import type { Approval } from '../../domain/approval.js'
 import type { Intent } from '../../domain/intent.js'
 import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../domain/signer-protocol.js'
+import { isMovement } from '../../domain/treasury.js'
 import type { Sql, Transaction } from '../connect.js'
 import { allocateNonce } from './allocate-nonce.js'
 
@@ -79,5 +80,18 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
     items: null,
     payload: payload as Payload,
     lease_until: leased.lease_until.toISOString(),
+    ...(await destinationOf(tx, row)),
   }
+}
+
+/** A movement's signer derives the destination again, and needs to be told where it lies. */
+async function destinationOf(
+  tx: Transaction,
+  { intent, network }: OpenRow,
+): Promise<{ destination_path?: string }> {
+  if (!isMovement(intent.kind)) return {}
+  const [destination] = await tx<{ derivation_path: string }[]>`
+    SELECT derivation_path FROM addresses
+    WHERE network = ${network} AND address = ${intent.outputs[0]?.address ?? ''} AND merchant_id = ${intent.merchant}`
+  return destination ? { destination_path: destination.derivation_path } : {}
 }

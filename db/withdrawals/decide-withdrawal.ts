@@ -2,19 +2,21 @@
 
 import { type Approval, tallyApprovals } from '../../domain/approval.js'
 import type { Networks } from '../../domain/network.js'
+import { isMovement } from '../../domain/treasury.js'
 import type { Sql } from '../connect.js'
 import { abandonAttempt } from '../signing/abandon-attempt.js'
 import { closeUnpaid } from './close-unpaid.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { lockWithdrawal } from './withdrawal-row.js'
 
-/** Requested → waiting for a review or for approvals. Every check was made when it was accepted. */
+/** Requested → waiting for a review or for approvals, or approved where it needs none. Every check was made when it was accepted. */
 export async function admitWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'requested') return
-    const to = row.review_required ? 'pending_review' : 'pending_approval'
-    await moveWithdrawal(tx, networks, row, { to, actor: 'system:withdrawal' })
+    const byItself = isMovement(row.kind) && row.approval_requirement.count === 0
+    const waits = row.review_required ? 'pending_review' : 'pending_approval'
+    await moveWithdrawal(tx, networks, row, { to: byItself ? 'approved' : waits, actor: 'system:withdrawal' })
   })
 }
 

@@ -1,6 +1,7 @@
 /** The one way in which a withdrawal changes its stage: row, history, event and audit together. */
 
 import type { Networks } from '../../domain/network.js'
+import { isMovement } from '../../domain/treasury.js'
 import {
   canWithdrawalMove,
   isWithdrawalFinal,
@@ -10,6 +11,7 @@ import {
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
+import { appendMovementEvent } from '../treasury/movement-view.js'
 import { readWithdrawalView, toStatusChanged } from './read-withdrawal-view.js'
 import type { WithdrawalRow } from './withdrawal-row.js'
 
@@ -69,10 +71,11 @@ export async function moveWithdrawal(
   const previous = WITHDRAWAL_STATUS[row.stage]
   // Parts of batches and movements of our own are no withdrawals that anybody asked for.
   if (status !== previous && row.kind === 'withdrawal') await appendStatusEvent(tx, networks, row, previous)
+  if (status !== previous && isMovement(row.kind)) await appendMovementEvent(tx, networks, row, previous)
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: move.actor,
-    action: `withdrawal.${move.to}`,
+    action: `${isMovement(row.kind) ? 'movement' : 'withdrawal'}.${move.to}`,
     subject: row.id,
     data: {
       from: row.stage,

@@ -2,6 +2,7 @@
 
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { isMovement, type MovementKind } from '../../domain/treasury.js'
 import type { Queryable } from '../connect.js'
 import type { WithdrawalRow } from './withdrawal-row.js'
 
@@ -12,6 +13,8 @@ export interface WithdrawalStart {
   readonly network: string
   readonly coin: string
   readonly title: string
+  /** Of a movement between own wallets. */
+  readonly kind?: MovementKind
   readonly intentHash: string
   readonly initiator: string
   readonly expiresAt: string
@@ -38,6 +41,7 @@ export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): Withd
     network: row.network,
     coin: row.coin,
     title: `${formatAmount(row.amount, decimals)} ${row.coin} to ${shorten(row.to_address)}`,
+    ...(isMovement(row.kind) ? { kind: row.kind } : {}),
     intentHash: row.intent_hash,
     initiator: row.initiator,
     expiresAt: row.expires_at.toISOString(),

@@ -4,6 +4,7 @@ import type { Networks } from '../../domain/network.js'
 import { isWithdrawalFinal } from '../../domain/withdrawal-stage.js'
 import type { Sql, Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
+import { movementInflows } from '../treasury/movement-inflows.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { cancelJournal, type Outflow, settleJournal } from './withdrawal-journals.js'
 import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
@@ -57,7 +58,8 @@ export async function settleWithdrawal(
       })
       return
     }
-    await postJournal(tx, settleJournal(row, outflows(row, paid, outcome)))
+    const inflows = outcome.succeeded ? await movementInflows(tx, row, paid) : []
+    await postJournal(tx, settleJournal(row, [...outflows(row, paid, outcome), ...inflows]))
     await moveWithdrawal(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
       actor: 'system:chain',

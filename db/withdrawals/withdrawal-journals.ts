@@ -1,5 +1,6 @@
 /** The ledger entries of a withdrawal: what is held when it is accepted, given back, or paid. */
 
+import { isMovement } from '../../domain/treasury.js'
 import type { Journal, JournalEntry } from '../ledger/post-journal.js'
 import type { WithdrawalRow } from './withdrawal-row.js'
 
@@ -15,6 +16,7 @@ type Terms = Pick<
   | 'fee_payer'
   | 'user_reference'
 > & {
+  readonly kind?: WithdrawalRow['kind']
   /** Each end of one that was reopened has keys of its own. */
   readonly reopened?: number
 }
@@ -26,9 +28,13 @@ export interface Outflow {
   readonly amount: bigint
 }
 
-/** Whose money is held: the amount on the user (or the merchant's own account ''), the fee with it or, for a token, on ''. */
+/**
+ * Whose money is held: the amount on the user (or the merchant's own account ''), the fee with it or, for a token, on ''. Of a
+ * movement between own wallets the fee alone, always on ''; whoever pays it on the chain, the amount stays the merchant's.
+ */
 export function holders(terms: Terms): { readonly amount: string; readonly fee: string | null } {
   const amount = terms.user_reference ?? ''
+  if (isMovement(terms.kind)) return { amount: '', fee: '' }
   if (terms.fee_payer === 'recipient') return { amount, fee: null }
   return { amount, fee: terms.coin === terms.fee_coin ? amount : '' }
 }
@@ -37,7 +43,7 @@ export function holders(terms: Terms): { readonly amount: string; readonly fee: 
 export function holdJournal(terms: Terms): Journal {
   const { amount, fee } = holders(terms)
   const entries: JournalEntry[] = [
-    ...move(terms, terms.coin, amount, 'available', terms.amount),
+    ...(isMovement(terms.kind) ? [] : move(terms, terms.coin, amount, 'available', terms.amount)),
     ...(fee === null ? [] : move(terms, terms.fee_coin, fee, 'available', terms.fee_limit)),
   ]
   return journal(terms, 'hold', 'withdrawal.held', entries)
@@ -65,7 +71,7 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journ
     spent.set(coin, (spent.get(coin) ?? 0n) + amount)
   }
   const { amount, fee } = holders(terms)
-  const holds = [{ coin: terms.coin, owner: amount, held: terms.amount }]
+  const holds = isMovement(terms.kind) ? [] : [{ coin: terms.coin, owner: amount, held: terms.amount }]
   if (fee !== null) holds.push({ coin: terms.fee_coin, owner: fee, held: terms.fee_limit })
   for (const coin of new Set(holds.map((each) => each.coin))) {
     // Amount and fee of one coin have one owner, so their holds are one.

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { temporal as proto } from '@temporalio/proto'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { follow } from '../../activities/chain/follow.js'
+import { createTreasuryActivities } from '../../activities/treasury.js'
 import type { WithdrawalChainDependencies } from '../../activities/withdrawal/dependencies.js'
 import { createWithdrawalActivities } from '../../activities/withdrawal.js'
 import { createWithdrawalChainActivities } from '../../activities/withdrawal-chain.js'
@@ -296,7 +297,7 @@ async function newPerson(api: TestApi, name: string): Promise<TestPerson> {
 
 /** Core and chain queues in this process; `stop()` ends them as a deployment would. */
 async function startWorker(
-  temporal: Pick<TestTemporal, 'address' | 'namespace'>,
+  temporal: Pick<TestTemporal, 'address' | 'namespace' | 'client'>,
   api: TestApi,
   parts: Omit<WithdrawalChainDependencies, 'sql'>,
 ): Promise<{ stop(): Promise<void> }> {
@@ -306,13 +307,21 @@ async function startWorker(
   const core = await Worker.create({
     ...common,
     taskQueue: 'core',
-    workflowsPath: fileURLToPath(new URL('../../workflows/withdrawal.ts', import.meta.url)),
+    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     activities: createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
   })
   const chain = await Worker.create({
     ...common,
     taskQueue: 'chain',
-    activities: createWithdrawalChainActivities({ sql, ...parts }),
+    activities: {
+      ...createWithdrawalChainActivities({ sql, ...parts }),
+      ...createTreasuryActivities({
+        sql,
+        ...parts,
+        gate: createWorkflowGate(temporal.client.workflow),
+        log: silent,
+      }),
+    },
   })
   const running = [core.run(), chain.run()]
   let stopped = false

@@ -126,6 +126,7 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     approvals: 0,
     changes: 0,
     schedules: 0,
+    consolidations: 0,
     deliveries: 0,
     signersOffline: 0,
   })

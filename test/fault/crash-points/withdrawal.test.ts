@@ -197,6 +197,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start,
       gate: {
         startDeposit: async () => {},
         startChainWatcher: async () => {},
+        startConsolidation: async () => {},
         startControlChange: async () => {},
         startWithdrawal: async ({ id }) => void asked.add(withdrawalId(id)),
         signal: async (id, signal, ...args) => Boolean(asked.add(JSON.stringify([id, signal, args]))),

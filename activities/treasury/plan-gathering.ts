@@ -1,0 +1,96 @@
+/** Decides whether many small outputs of a chain of the Bitcoin family become one, while the network is cheap. */
+
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { least } from '../../chains/evm/send/least.js'
+import { createMovement, NOBODY } from '../../db/treasury/create-movement.js'
+import { findGathering } from '../../db/treasury/find-gathering.js'
+import { listSmallOutputs } from '../../db/treasury/list-small-outputs.js'
+import { findChangeAddress } from '../../db/withdrawals/list-spendable-outputs.js'
+import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
+import { KeyturnError } from '../../domain/errors.js'
+import { formatAmount } from '../../domain/money.js'
+import { nativeCoin } from '../../domain/network.js'
+import { dearestFee, isWorth } from '../../domain/treasury.js'
+import type { ConsolidationInput } from '../../workflows/start.js'
+import { keyOf, spendable } from '../withdrawal/build-utxo.js'
+import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
+import { type LastMovement, type PlanStep, treasuryOf } from './plan-step.js'
+
+/** Inputs of one transaction; some below what nodes relay and adapters build. */
+const MOST = 200
+const FEWEST = 2
+/** Virtual bytes of an input, rounded up: what is worth less than its own spending stays. */
+const INPUT_BYTES = { p2wpkh: 69n, p2pkh: 149n } as const
+
+/** Plans one gathering for a merchant; `input.id` is the merchant's. */
+export async function planGathering(
+  { sql, networks }: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  input: ConsolidationInput,
+  last: LastMovement | null,
+): Promise<PlanStep> {
+  const { network } = adapter
+  const coin = nativeCoin(network)
+  const rules = treasuryOf(networks, network.name)
+  if (last) return { kind: 'nothing', message: `${last.id} ended ${last.stage}` }
+  const open = await findGathering(sql, input.merchantId, network.name)
+  const known = open && (await readWithdrawalInput(sql, networks, open))
+  if (known) return { kind: 'move', movement: known }
+  if (!rules.outputs) return { kind: 'nothing', message: 'Outputs are not gathered on this network' }
+  const { maxFeeRate, small, count } = rules.outputs
+  const feeRate = await adapter.feeRate('low')
+  if (feeRate > maxFeeRate) {
+    return { kind: 'nothing', message: `At ${feeRate} a byte it is too dear now; ${maxFeeRate} would do` }
+  }
+  const cost = INPUT_BYTES[network.script] * BigInt(Math.ceil(feeRate))
+  const outputs = (await listSmallOutputs(sql, input.merchantId, network, small, MOST)).filter(
+    (output) => output.amount > cost,
+  )
+  if (outputs.length < Math.max(FEWEST, input.requested ? FEWEST : count)) {
+    return { kind: 'nothing', message: `${outputs.length} small outputs are few` }
+  }
+  const [to] = await sql<{ address: string }[]>`
+    SELECT address FROM addresses
+    WHERE merchant_id = ${input.merchantId} AND network = ${network.name} AND kind = 'master' ORDER BY index LIMIT 1`
+  if (!to) return { kind: 'nothing', message: 'There is no master wallet' }
+  const total = outputs.reduce((sum, output) => sum + output.amount, 0n)
+  const feeLimit = least(dearestFee(total, rules.consolidation.maxFeePercent), network.fees.maxTotal)
+  const change = await findChangeAddress(sql, { merchant_id: input.merchantId, network: network.name })
+  const quote = await adapter.build({
+    outputs: [{ address: to.address, amount: total }],
+    change: keyOf(network, change),
+    candidates: [],
+    required: outputs.map((output) => spendable(network, output)),
+    feeRate,
+    feeLimit,
+    feePayer: 'recipient',
+  })
+  if (quote.kind !== 'built' || !isWorth(total, quote.fee, rules.consolidation.maxFeePercent)) {
+    return { kind: 'nothing', message: 'The fee is too much for what would be gathered' }
+  }
+  const cause = `${outputs.length} small outputs, ${formatAmount(total, coin.decimals)} ${coin.name} in all, into one`
+  try {
+    const id = await sql.begin((tx) =>
+      createMovement(tx, networks, {
+        kind: 'consolidation',
+        merchantId: input.merchantId,
+        network,
+        coin,
+        amount: total,
+        from: null,
+        toAddress: to.address,
+        feePayer: 'recipient',
+        fee: quote.fee,
+        feeLimit,
+        requirement: NOBODY,
+        details: { cause, outpoints: outputs.map(({ txid, vout }) => ({ txid, vout })) },
+        expiryMs: rules.consolidation.expiryMs,
+      }),
+    )
+    const movement = id === null ? null : await readWithdrawalInput(sql, networks, id)
+    return movement ? { kind: 'move', movement } : { kind: 'again' }
+  } catch (error) {
+    if (!(error instanceof KeyturnError) || error.code !== 'INSUFFICIENT_BALANCE') throw error
+    return { kind: 'nothing', message: 'The merchant’s own account cannot bear the fee' }
+  }
+}
