@@ -1,5 +1,6 @@
 /** Every factory of activities. */
 
+export { createBatchActivities } from './batch.js'
 export { createChainWatcherActivities } from './chain-watcher.js'
 export { createControlChangeActivities } from './control-change.js'
 export { createDepositActivities, createScreeningActivities } from './deposit.js'

@@ -1,8 +1,10 @@
 /** What the sweeper does: whatever has a row and no workflow gets one, whatever was not signalled is signalled, the stale is deleted. */
 
 import { purgeNonces } from '../db/api-keys/purge-nonces.js'
+import type { ApprovalSubjectType } from '../db/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../db/approvals/mark-approval-signalled.js'
 import { unsignalledApprovals } from '../db/approvals/unsignalled-approvals.js'
+import { markBatchStarted, unstartedBatches } from '../db/batches/batch-start.js'
 import type { Sql } from '../db/connect.js'
 import {
   markControlChangeStarted,
@@ -22,7 +24,7 @@ import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliverie
 import { markWithdrawalStarted } from '../db/withdrawals/mark-withdrawal-started.js'
 import { unstartedWithdrawals } from '../db/withdrawals/unstarted-withdrawals.js'
 import type { Networks } from '../domain/network.js'
-import { controlChangeId, withdrawalId } from '../workflows/ids.js'
+import { batchId, controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { mapConcurrently } from './map-concurrently.js'
@@ -52,6 +54,7 @@ export interface Swept {
   readonly deposits: number
   readonly signals: number
   readonly withdrawals: number
+  readonly batches: number
   /** Changes of policies and whitelists. */
   readonly changes: number
   readonly approvals: number
@@ -111,6 +114,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
         deposits,
         signals,
         withdrawals: await attempt('withdrawals', () => startWithdrawals(deps)),
+        batches: await attempt('batches', () => startBatches(deps)),
         changes: await attempt('changes', () => startControlChanges(deps)),
         approvals: await attempt('approvals', () => signalApprovals(deps)),
         schedules: await attempt('schedules', () => syncSchedules(deps)),
@@ -147,6 +151,15 @@ async function startConsolidations({ sql, gate, graceMs }: SweeperDeps): Promise
   return due.length
 }
 
+async function startBatches({ sql, networks, gate, graceMs }: SweeperDeps): Promise<number> {
+  const pending = await unstartedBatches(sql, networks, graceMs)
+  await mapConcurrently(pending, CONCURRENCY, async (input) => {
+    await gate.startBatch(input)
+    await markBatchStarted(sql, input.id)
+  })
+  return pending.length
+}
+
 async function startControlChanges({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
   const pending = await unstartedControlChanges(sql, graceMs)
   await mapConcurrently(pending, CONCURRENCY, async (input) => {
@@ -160,14 +173,15 @@ async function signalApprovals({ sql, gate, graceMs }: SweeperDeps): Promise<num
   const pending = await unsignalledApprovals(sql, graceMs)
   await mapConcurrently(pending, CONCURRENCY, async ({ id, subjectType, subjectId, approval }) => {
     // A workflow that is closed has nothing left to decide.
-    const workflowId =
-      subjectType === 'withdrawal' || subjectType === 'movement'
-        ? withdrawalId(subjectId)
-        : controlChangeId(subjectType, subjectId)
-    await gate.signal(workflowId, 'decide', approval)
+    await gate.signal(workflowOf(subjectType, subjectId), 'decide', approval)
     await markApprovalSignalled(sql, id)
   })
   return pending.length
+}
+
+function workflowOf(type: ApprovalSubjectType, id: string): string {
+  if (type === 'withdrawal' || type === 'movement') return withdrawalId(id)
+  return type === 'batch' ? batchId(id) : controlChangeId(type, id)
 }
 
 async function signalAnswers({ sql, gate, graceMs }: SweeperDeps): Promise<number> {

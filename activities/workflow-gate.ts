@@ -3,10 +3,12 @@
 import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import { type AppliedSchedule, applySchedule, readMissed } from '../workflows/apply-schedule.js'
 import {
+  type BatchInput,
   type ChainWatcherInput,
   type ConsolidationInput,
   type ControlChangeInput,
   type DepositInput,
+  startBatch,
   startChainWatcher,
   startConsolidation,
   startControlChange,
@@ -34,6 +36,8 @@ export interface ConsolidationGate {
 
 /** What only the sweeper starts besides. */
 export interface ControlChangeGate {
+  /** Starts the workflow of a batch, or finds it, running or closed. */
+  startBatch(input: BatchInput): Promise<void>
   /** Starts the workflow of a change of controls, or finds it, running or closed. */
   startControlChange(input: ControlChangeInput): Promise<void>
 }
@@ -45,6 +49,7 @@ export function createWorkflowGate(
   return {
     startDeposit: (input) => startDeposit(client, input),
     startWithdrawal: (input) => startWithdrawal(client, input),
+    startBatch: (input) => startBatch(client, input),
     startControlChange: (input) => startControlChange(client, input),
     startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),

@@ -5,6 +5,7 @@ import { registerAddressRoutes } from './routes/addresses.js'
 import { registerApprovalRoutes } from './routes/approvals.js'
 import { registerAuditLogRoutes } from './routes/audit-log.js'
 import { registerBalanceRoutes } from './routes/balances.js'
+import { registerBatchRoutes } from './routes/batches.js'
 import { registerDepositRoutes } from './routes/deposits.js'
 import { registerEventRoutes } from './routes/events.js'
 import { registerMovementRoutes } from './routes/movements.js'
@@ -24,6 +25,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerApprovalRoutes(app, dependencies)
   registerAuditLogRoutes(app, dependencies)
   registerBalanceRoutes(app, dependencies)
+  registerBatchRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)

@@ -1,5 +1,6 @@
 /** The events a merchant gets: their names and data, the envelope, and which endpoint wants which. */
 
+import type { BatchStage, BatchStatus, ItemCounts } from './batch-status.js'
 import type { DepositStatus } from './deposit-status.js'
 import type { WithdrawalStage, WithdrawalStatus } from './withdrawal-stage.js'
 
@@ -96,6 +97,26 @@ export interface WithdrawalStatusChanged {
   readonly stage: WithdrawalStage
   readonly transaction_hash: string | null
   readonly confirmations: number
+  readonly [field: string]: unknown
+}
+
+/** `batch.status_changed`: the batch, and each item whose status changed; no items where all changed with the batch. */
+export interface BatchStatusChanged {
+  readonly id: string
+  readonly status: BatchStatus
+  /** The same as `status` when only items changed. */
+  readonly previous_status: BatchStatus | null
+  readonly stage: BatchStage
+  readonly counts: ItemCounts
+  readonly items: readonly {
+    readonly id: string
+    readonly index: number
+    readonly to_address: string
+    readonly amount: string
+    readonly status: WithdrawalStatus
+    readonly transaction_hash: string | null
+    readonly failure: { readonly code: string; readonly message: string } | null
+  }[]
   readonly [field: string]: unknown
 }
 

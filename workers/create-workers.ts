@@ -6,6 +6,7 @@ import { createSender, type Sender } from '../activities/egress/create-sender.js
 import { createEndpointGate } from '../activities/egress/endpoint-gate.js'
 import { createTargetPolicy } from '../activities/egress/target-policy.js'
 import {
+  createBatchActivities,
   createChainWatcherActivities,
   createControlChangeActivities,
   createDepositActivities,
@@ -119,6 +120,7 @@ function coreOptions(parts: WorkerParts) {
         networks,
         rebroadcastMs: environment.KEYTURN_REBROADCAST_INTERVAL,
       }),
+      ...createBatchActivities({ sql, networks, gate: createWorkflowGate(workflowClient) }),
       ...createControlChangeActivities({ sql }),
       ...createScheduledWithdrawalActivities({
         sql,

@@ -18,6 +18,9 @@ export const withdrawalId = (id: string): string => `withdrawal:${id}`
 export const consolidationId = (network: string, coin: string, id: string): string =>
   `consolidation:${network}:${coin}:${id}`
 
+/** One batch. */
+export const batchId = (id: string): string => `batch:${id}`
+
 /** One change of a merchant's controls: of its policy, or an entry of its whitelist. */
 export const controlChangeId = (kind: 'policy' | 'whitelist', id: string): string =>
   `${kind === 'policy' ? 'policyChange' : 'whitelist'}:${id}`

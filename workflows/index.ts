@@ -1,5 +1,6 @@
 /** Every workflow type: what a worker bundles. */
 
+export { batch } from './batch.js'
 export { chainWatcher } from './chain-watcher.js'
 export { consolidation } from './consolidation.js'
 export { policyChange, whitelist } from './control-change.js'

@@ -11,6 +11,7 @@ import {
 } from '@temporalio/common'
 import type { MovementKind } from '../domain/treasury.js'
 import {
+  batchId,
   chainWatcherId,
   consolidationId,
   controlChangeId,
@@ -55,6 +56,20 @@ export interface WithdrawalInput {
   readonly expiresAt: string
   /** The chain took back its end: a closed workflow is followed by a new run, which goes on from the row. */
   readonly reopened?: boolean
+  /** The batch that a part belongs to. */
+  readonly batchId?: string
+}
+
+export interface BatchInput {
+  /** Id of the row (`batch_…`). */
+  readonly id: string
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  /** For the operator: e.g. `25 payments, 1250.5 usdt`. */
+  readonly title: string
+  /** ISO 8601 UTC. */
+  readonly expiresAt: string
 }
 
 export interface ConsolidationInput {
@@ -143,6 +158,20 @@ export async function startConsolidation(client: WorkflowClient, input: Consolid
       { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
     ]),
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+  })
+}
+
+/** Starts (or finds) the workflow of a batch; never a second one. */
+export async function startBatch(client: WorkflowClient, input: BatchInput): Promise<void> {
+  await start(client, 'batch', batchId(input.id), TASK_QUEUE.core, input, {
+    summary: `Batch of ${input.title}`,
+    attributes: [
+      { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
+      { key: SEARCH_ATTRIBUTE.network, value: input.network },
+      { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
+      { key: SEARCH_ATTRIBUTE.stage, value: 'requested' },
+    ],
+    again: false,
   })
 }
 

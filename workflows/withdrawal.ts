@@ -4,6 +4,7 @@ import {
   condition,
   continueAsNew,
   defineSignal,
+  getExternalWorkflowHandle,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
@@ -16,6 +17,8 @@ import type { WithdrawalChainActivities } from '../activities/withdrawal-chain.j
 import { type Approval, FOUR_EYES, type Requirement, tallyApprovals } from '../domain/approval.js'
 import { assertNever } from '../domain/assert-never.js'
 import { isWithdrawalFinal, type WithdrawalStage } from '../domain/withdrawal-stage.js'
+import { partMoved } from './batch.js'
+import { batchId } from './ids.js'
 import { SEARCH_ATTRIBUTE, type WithdrawalInput } from './start.js'
 import { TASK_QUEUE } from './task-queues.js'
 
@@ -83,13 +86,24 @@ interface Course {
   /** How often the present stage had to wait. */
   waits: number
   shown: WithdrawalStage | null
+  /** The batch of a part was told that it is sent. */
+  sent: boolean
   /** Since when, in milliseconds of this workflow's clock. */
   shownAt: number
 }
 
 /** Takes one withdrawal to its end. Whatever stage the row is in, it goes on from there. */
 export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResult> {
-  const course: Course = { input, approvals: [], counted: 0, signals: 0, waits: 0, shown: null, shownAt: 0 }
+  const course: Course = {
+    input,
+    approvals: [],
+    counted: 0,
+    signals: 0,
+    waits: 0,
+    shown: null,
+    sent: false,
+    shownAt: 0,
+  }
   const wake = () => {
     course.signals++
   }
@@ -118,7 +132,12 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
     }
     if (isWithdrawalFinal(row.stage)) {
       show(course, end(row))
+      await tellBatch(input)
       return { stage: row.stage, transactionHash: row.transactionHash }
+    }
+    if (row.stage === 'confirming' && !course.sent) {
+      course.sent = true
+      await tellBatch(input)
     }
     // Decisions live in signals, so not while they are counted; everything later is in the row.
     if (
@@ -129,6 +148,16 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
       await continueAsNew<typeof withdrawal>(input)
     }
     await step(course, row, seen)
+  }
+}
+
+/** A part of a batch makes room for the next one. The batch looks by itself now and then, so a lost signal does no harm. */
+async function tellBatch({ batchId: id }: WithdrawalInput): Promise<void> {
+  if (id === undefined) return
+  try {
+    await getExternalWorkflowHandle(batchId(id)).signal(partMoved)
+  } catch {
+    // It has ended already, or was never started.
   }
 }
 

@@ -1,6 +1,6 @@
 /** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
 
-import type { SpendableOutput, UtxoAdapter, UtxoBuildRequest } from '../../chains/adapter.js'
+import type { SpendableOutput, UtxoAdapter, UtxoBuildRequest, UtxoBuildResult } from '../../chains/adapter.js'
 import {
   findChangeAddress,
   listSpendableOutputs,
@@ -9,10 +9,11 @@ import {
 import { queueTransaction } from '../../db/withdrawals/queue-transaction.js'
 import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { deriveAddress } from '../../domain/address/derive-address.js'
+import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
 import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
 import { buildGathering } from './build-gathering.js'
-import type { BuildFailure, BuildStep } from './build-withdrawal.js'
+import type { BuildFailure, BuildStep, UnpayableItem } from './build-withdrawal.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
@@ -25,7 +26,7 @@ export async function buildUtxo(
   dependencies: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
   row: WithdrawalRow,
-): Promise<BuildStep | BuildFailure> {
+): Promise<BuildStep | BuildFailure | UnpayableItem> {
   return inLane(`${row.merchant_id}:${row.network}`, async () => {
     if (row.kind === 'consolidation') return buildGathering(dependencies, adapter, row)
     for (let race = 0; race < MOST_RACES; race++) {
@@ -44,11 +45,11 @@ async function select(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
   row: WithdrawalRow,
-): Promise<BuildStep | BuildFailure | 'raced'> {
+): Promise<BuildStep | BuildFailure | UnpayableItem | 'raced'> {
   const { network } = adapter
   const outputs = await listSpendableOutputs(sql, row, network.confirmations)
   const change = await findChangeAddress(sql, row)
-  const built = await adapter.build({
+  const built = await build(adapter, row, {
     outputs: paidOutputs(row),
     change: keyOf(network, change),
     candidates: outputs.map((output) => spendable(network, output)),
@@ -57,6 +58,7 @@ async function select(
     feeLimit: row.fee_limit,
     feePayer: row.fee_payer,
   })
+  if (built.kind === 'unpayable' || built.kind === 'failed') return built
   const coin = nativeCoin(network)
   if (built.kind === 'insufficient_funds') {
     return {
@@ -94,9 +96,28 @@ async function select(
   return result === 'raced' ? 'raced' : { kind: 'done' }
 }
 
-/** What a payment pays. */
-export function paidOutputs(row: Pick<WithdrawalRow, 'to_address' | 'amount'>): UtxoBuildRequest['outputs'] {
-  return [{ address: row.to_address, amount: row.amount }]
+/** Builds; an output that the network does not relay can be left out of a batch, and ends a payment of its own. */
+async function build(
+  adapter: UtxoAdapter,
+  { outputs }: WithdrawalRow,
+  request: UtxoBuildRequest,
+): Promise<UtxoBuildResult | BuildFailure | UnpayableItem> {
+  try {
+    return await adapter.build(request)
+  } catch (error) {
+    if (!(error instanceof KeyturnError) || error.code !== 'INVALID_AMOUNT') throw error
+    const { code, message } = error
+    const item = outputs?.[Number(error.details.output)]
+    return item ? { kind: 'unpayable', index: item.index, code, message } : { kind: 'failed', code, message }
+  }
+}
+
+/** What a payment pays: one address, or the items of a part of a batch in their order. */
+export function paidOutputs(
+  row: Pick<WithdrawalRow, 'to_address' | 'amount' | 'outputs'>,
+): UtxoBuildRequest['outputs'] {
+  if (row.outputs === null) return [{ address: row.to_address, amount: row.amount }]
+  return row.outputs.map(({ address, amount }) => ({ address, amount: BigInt(amount) }))
 }
 
 /** An output of ours as the adapter takes it. */

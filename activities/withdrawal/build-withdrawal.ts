@@ -1,5 +1,6 @@
 /** Builds the transaction of an approved withdrawal and hands it to the signer. */
 
+import { ejectItems } from '../../db/batches/eject-items.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import { startBuilding } from '../../db/withdrawals/start-building.js'
 import { buildEvm } from './build-evm.js'
@@ -14,6 +15,7 @@ import {
   type WithdrawalChainDependencies,
   waitFor,
 } from './dependencies.js'
+import { ejectUnpayable } from './eject-unpayable.js'
 
 /** `done`: look at the row, its stage says what came of it. */
 export type BuildStep = { readonly kind: 'done' } | WaitStep
@@ -25,12 +27,22 @@ export interface BuildFailure {
   readonly message: string
 }
 
+/** One payment of a batch is in the way of the others. */
+export interface UnpayableItem {
+  readonly kind: 'unpayable'
+  /** In the batch. */
+  readonly index: number
+  readonly code: string
+  readonly message: string
+}
+
 /** Builds; may run twice, because a transaction that is queued already moved the stage on. */
 export async function buildWithdrawal(
   dependencies: WithdrawalChainDependencies,
   id: string,
 ): Promise<BuildStep> {
-  const row = await startBuilding(dependencies.sql, dependencies.networks, id)
+  const started = await startBuilding(dependencies.sql, dependencies.networks, id)
+  const row = started && (await ejectUnpayable(dependencies, started))
   if (!row) return { kind: 'done' }
   if (row.investigation) {
     return waitFor(
@@ -46,6 +58,11 @@ export async function buildWithdrawal(
     if (isEvmAdapter(adapter)) return buildEvm(dependencies, adapter, row)
     throw new Error(`No family builds for ${row.network}`)
   })
+  if (step.kind === 'unpayable') {
+    // What is left is built by the next try, at once.
+    await ejectItems(dependencies.sql, dependencies.networks, id, [step])
+    return { kind: 'done' }
+  }
   if (step.kind === 'failed') {
     await closeFailed(dependencies, id, step)
     return { kind: 'done' }

@@ -5,6 +5,7 @@ import type { WorkflowHandle } from '@temporalio/client'
 import type { LockSubject } from '../../db/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../../db/approvals/mark-approval-signalled.js'
 import { recordApproval, type StoredApproval } from '../../db/approvals/record-approval.js'
+import { findBatch, lockBatchSubject } from '../../db/batches/find-batch.js'
 import type { Sql } from '../../db/connect.js'
 import { findControlChange, lockChangeSubject } from '../../db/control-changes/find-control-change.js'
 import { findMovement, lockMovementSubject } from '../../db/treasury/movement-subject.js'
@@ -17,6 +18,7 @@ import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
 import { secured } from '../secured.js'
+import { startBatchSoon } from '../start-batch-soon.js'
 import { startControlChangeSoon } from '../start-control-change-soon.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 
@@ -154,6 +156,13 @@ const APPROVABLES: readonly Approvable[] = [
     find: findMovement,
     lock: lockMovementSubject,
     startSoon: startWithdrawalSoon,
+  },
+  {
+    path: '/batches/{id}',
+    view: intentView('BatchIntent', paymentIntent),
+    find: findBatch,
+    lock: lockBatchSubject,
+    startSoon: startBatchSoon,
   },
   { path: '/policy/changes/{id}', view: intentView('PolicyChangeIntent', policyIntent), ...change('policy') },
   {

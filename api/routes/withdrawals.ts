@@ -31,7 +31,8 @@ import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { amountSchema, newWithdrawal, originOf, requireSenderPays } from '../withdrawal-request.js'
 
-const STATUSES = [
+/** The seven of the guide. */
+export const STATUSES = [
   'pending',
   'processing',
   'broadcasting',
@@ -43,6 +44,51 @@ const STATUSES = [
 
 const amount = amountSchema
 const priority = z.enum(PRIORITIES)
+
+/** Who has to agree, and who has: of a withdrawal and of a batch. */
+export const controls = {
+  approvals: z.array(
+    z.object({
+      id: z.string(),
+      approver_id: z.string(),
+      person_id: z.string(),
+      decision: z.enum(['approve', 'reject']),
+      intent_hash: z.string(),
+      signed_at: z.string(),
+      signature: z.string(),
+      reason: z.string().nullable(),
+      created_at: z.string(),
+    }),
+  ),
+  required_approvals: z.int(),
+  required_signers: z.array(z.string()).openapi({
+    description: "Ids of the approvers whose approval counts; empty where every approver's does.",
+  }),
+  required_roles: z
+    .array(z.string())
+    .openapi({ description: 'Roles of which at least one must be among those who approve.' }),
+  intent_hash: z.string(),
+  risk: z
+    .object({
+      score: z.number().openapi({ description: '0 to 100.' }),
+      threshold: z.number().openapi({ description: 'Above it a person reviews, unless whitelisted.' }),
+      sanctioned: z.boolean(),
+      factors: z.array(
+        z.object({ name: z.enum(RISK_FACTORS), score: z.number(), weight: z.number(), reason: z.string() }),
+      ),
+    })
+    .nullable(),
+  review: z
+    .object({
+      required: z.boolean(),
+      decision: z.enum(['approve', 'reject']).optional(),
+      reviewer: z.string().optional(),
+      reason: z.string().optional(),
+      at: z.string().optional(),
+    })
+    .nullable()
+    .openapi({ description: 'Null where nobody has to look at it before the approvals.' }),
+}
 
 export const withdrawalView = z
   .object({
@@ -64,47 +110,7 @@ export const withdrawalView = z
     user_reference: z.string().nullable(),
     external_id: z.string().nullable(),
     metadata: z.record(z.string(), z.unknown()),
-    approvals: z.array(
-      z.object({
-        id: z.string(),
-        approver_id: z.string(),
-        person_id: z.string(),
-        decision: z.enum(['approve', 'reject']),
-        intent_hash: z.string(),
-        signed_at: z.string(),
-        signature: z.string(),
-        reason: z.string().nullable(),
-        created_at: z.string(),
-      }),
-    ),
-    required_approvals: z.int(),
-    required_signers: z.array(z.string()).openapi({
-      description: "Ids of the approvers whose approval counts; empty where every approver's does.",
-    }),
-    required_roles: z
-      .array(z.string())
-      .openapi({ description: 'Roles of which at least one must be among those who approve.' }),
-    intent_hash: z.string(),
-    risk: z
-      .object({
-        score: z.number().openapi({ description: '0 to 100.' }),
-        threshold: z.number().openapi({ description: 'Above it a person reviews, unless whitelisted.' }),
-        sanctioned: z.boolean(),
-        factors: z.array(
-          z.object({ name: z.enum(RISK_FACTORS), score: z.number(), weight: z.number(), reason: z.string() }),
-        ),
-      })
-      .nullable(),
-    review: z
-      .object({
-        required: z.boolean(),
-        decision: z.enum(['approve', 'reject']).optional(),
-        reviewer: z.string().optional(),
-        reason: z.string().optional(),
-        at: z.string().optional(),
-      })
-      .nullable()
-      .openapi({ description: 'Null where nobody has to look at it before the approvals.' }),
+    ...controls,
     failure: z.object({ code: z.string(), message: z.string() }).nullable(),
     waiting: z
       .object({ code: z.string(), message: z.string(), since: z.string() })

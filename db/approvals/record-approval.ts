@@ -15,7 +15,7 @@ const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
 export interface NewApproval {
   readonly merchantId: string
-  /** Id of the withdrawal, policy change or whitelist entry. */
+  /** Id of the withdrawal, batch, policy change or whitelist entry. */
   readonly subjectId: string
   /** The person behind the API key; null where the key has none. */
   readonly personId: string | null

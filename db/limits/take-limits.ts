@@ -1,5 +1,6 @@
 /** Makes a withdrawal count against its limits, or refuses it; one after the other for each merchant and coin. */
 
+import type { PendingQuery, Row } from 'postgres'
 import {
   findExceeded,
   LIMIT_WINDOW_MS,
@@ -45,11 +46,27 @@ export async function takeLimits(tx: Transaction, spend: Spend, limits: readonly
 
 async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: Date): Promise<bigint> {
   const since = new Date(at.getTime() - LIMIT_WINDOW_MS[window])
+  const counts = tx`
+    merchant_id = ${spend.merchantId} AND network = ${spend.network} AND coin = ${spend.coin.name}
+    AND created_at > ${since} AND stage <> ALL (${UNPAID})`
+  if (scope === 'whitelist') return sumTo(tx, spend, counts)
   const [row] = await tx<{ used: bigint }[]>`
     SELECT coalesce(sum(amount), 0)::numeric AS used FROM withdrawals
-    WHERE merchant_id = ${spend.merchantId} AND network = ${spend.network} AND coin = ${spend.coin.name}
-      AND kind IN ('withdrawal', 'batch_part') AND created_at > ${since} AND stage <> ALL (${UNPAID}) AND id <> ${spend.id}
-      ${scope === 'user' ? tx`AND user_reference = ${spend.userReference}` : tx``}
-      ${scope === 'whitelist' ? tx`AND to_address = ${spend.toAddress}` : tx``}`
+    WHERE ${counts} AND kind IN ('withdrawal', 'batch_part') AND id <> ${spend.id}
+      ${scope === 'user' ? tx`AND user_reference = ${spend.userReference}` : tx``}`
+  return row?.used ?? 0n
+}
+
+/** One transaction of a batch may pay many addresses, so there the items are asked. */
+async function sumTo(tx: Transaction, spend: Spend, counts: PendingQuery<Row[]>): Promise<bigint> {
+  const [row] = await tx<{ used: bigint }[]>`
+    SELECT coalesce(sum(amount), 0)::numeric AS used FROM (
+      SELECT amount FROM withdrawals
+      WHERE ${counts} AND kind = 'withdrawal' AND to_address = ${spend.toAddress} AND id <> ${spend.id}
+      UNION ALL
+      SELECT item.amount FROM batch_items item
+      WHERE item.to_address = ${spend.toAddress} AND item.failure_code IS NULL
+        AND EXISTS (SELECT 1 FROM withdrawals WHERE id = item.part_id AND ${counts})
+    ) paid`
   return row?.used ?? 0n
 }

@@ -9,6 +9,7 @@ CREATE TABLE batches (
   coin                 text NOT NULL,
   -- Base units of all items, as asked for.
   amount               numeric(78,0) NOT NULL CHECK (amount > 0),
+  item_count           integer NOT NULL,
   priority             text NOT NULL CHECK (priority IN ('low', 'normal', 'high', 'urgent')),
   fee_coin             text NOT NULL,
   -- Base units of fee_coin: the sums of the parts'.

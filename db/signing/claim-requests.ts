@@ -5,6 +5,7 @@ import type { Intent } from '../../domain/intent.js'
 import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../domain/signer-protocol.js'
 import { isMovement } from '../../domain/treasury.js'
 import type { Sql, Transaction } from '../connect.js'
+import type { PartOutput } from '../withdrawals/withdrawal-row.js'
 import { allocateNonce } from './allocate-nonce.js'
 
 /** Enough to keep a signer busy for one round trip. */
@@ -21,6 +22,8 @@ interface OpenRow {
   readonly intent: Intent
   readonly intent_hash: string
   readonly approvals: readonly Approval[]
+  /** Of a part of a batch. */
+  readonly outputs: readonly PartOutput[] | null
 }
 
 /**
@@ -33,15 +36,16 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
   return (await sql.begin(async (tx) => {
     const rows = await tx<OpenRow[]>`
       SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.purpose, payment.network,
-             payment.payload,
-             withdrawal.intent, withdrawal.intent_hash, coalesce(decided.list, '[]') AS approvals
+             payment.payload, coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
+             withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
       FROM signing_requests request
       JOIN transactions payment ON payment.id = request.transaction_id
       JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+      LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
       LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
           'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
-        FROM approvals WHERE subject_id = request.subject_id
+        FROM approvals WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id)
       ) decided ON true
       WHERE request.signer_id = ${signerId} AND (withdrawal.investigation IS NULL OR payment.purpose = 'cancel')
         AND (request.state = 'queued' OR (request.state = 'leased' AND request.lease_until < clock_timestamp()))
@@ -77,7 +81,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
     intent: row.intent,
     intent_hash: row.intent_hash,
     approvals: row.approvals,
-    items: null,
+    items: row.outputs?.map((output) => output.index) ?? null,
     payload: payload as Payload,
     lease_until: leased.lease_until.toISOString(),
     ...(await destinationOf(tx, row)),

@@ -9,6 +9,7 @@ import {
   type WithdrawalStage,
 } from '../../domain/withdrawal-stage.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { followPart } from '../batches/follow-part.js'
 import type { Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
 import { appendMovementEvent } from '../treasury/movement-view.js'
@@ -69,9 +70,7 @@ export async function moveWithdrawal(
       updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   const previous = WITHDRAWAL_STATUS[row.stage]
-  // Parts of batches and movements of our own are no withdrawals that anybody asked for.
-  if (status !== previous && row.kind === 'withdrawal') await appendStatusEvent(tx, networks, row, previous)
-  if (status !== previous && isMovement(row.kind)) await appendMovementEvent(tx, networks, row, previous)
+  if (status !== previous) await tell(tx, networks, row, previous)
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: move.actor,
@@ -84,6 +83,24 @@ export async function moveWithdrawal(
       ...move.audit,
     },
   })
+}
+
+/** A movement of our own has an event of its own; a part's news are its batch's. */
+async function tell(
+  tx: Transaction,
+  networks: Networks,
+  row: WithdrawalRow,
+  previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage],
+): Promise<void> {
+  if (row.kind === 'withdrawal') await appendStatusEvent(tx, networks, row, previous)
+  if (isMovement(row.kind)) await appendMovementEvent(tx, networks, row, previous)
+  if (row.batch_id === null) return
+  await followPart(
+    tx,
+    networks,
+    row.batch_id,
+    (row.outputs ?? []).map((output) => output.index),
+  )
 }
 
 /** Appends `withdrawal.status_changed` with the row as it is now; `previous` null when it was just made. */

@@ -20,6 +20,8 @@ export interface WithdrawalStart {
   readonly expiresAt: string
   /** The chain took back its end: a closed workflow is followed by a new run. */
   readonly reopened?: boolean
+  /** The batch that a part belongs to. */
+  readonly batchId?: string
 }
 
 /** Reads the input of one withdrawal, or null when it is unknown. */
@@ -40,13 +42,18 @@ export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): Withd
     merchantId: row.merchant_id,
     network: row.network,
     coin: row.coin,
-    title: `${formatAmount(row.amount, decimals)} ${row.coin} to ${shorten(row.to_address)}`,
+    title: `${formatAmount(row.amount, decimals)} ${row.coin} to ${recipients(row)}`,
     ...(isMovement(row.kind) ? { kind: row.kind } : {}),
     intentHash: row.intent_hash,
     initiator: row.initiator,
     expiresAt: row.expires_at.toISOString(),
     ...(row.reopened > 0 ? { reopened: true } : {}),
+    ...(row.batch_id === null ? {} : { batchId: row.batch_id }),
   }
+}
+
+function recipients({ to_address, outputs }: WithdrawalRow): string {
+  return outputs && outputs.length > 1 ? `${outputs.length} addresses` : shorten(to_address)
 }
 
 function shorten(address: string): string {

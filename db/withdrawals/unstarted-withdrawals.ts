@@ -1,4 +1,4 @@
-/** Withdrawals whose workflow was not started: the API was cut short, or Temporal was down. */
+/** Withdrawals whose workflow was not started: the API was cut short, or Temporal was down. A batch starts its own parts. */
 
 import type { Networks } from '../../domain/network.js'
 import type { Queryable } from '../connect.js'
@@ -20,7 +20,8 @@ export async function unstartedWithdrawals(
 ): Promise<WithdrawalStart[]> {
   const rows = await sql<WithdrawalRow[]>`
     SELECT * FROM withdrawals
-    WHERE workflow_started_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+    WHERE workflow_started_at IS NULL AND (kind <> 'batch_part' OR reopened > 0)
+      AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
     ORDER BY created_at LIMIT ${BATCH}`
   return rows.map((row) => toWithdrawalStart(networks, row))
 }

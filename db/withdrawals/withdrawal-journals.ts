@@ -58,6 +58,16 @@ export function releaseJournal(terms: Terms): Journal {
 }
 
 /**
+ * Gives back what a part of a batch held for items that were taken out of it; its fee limit stays held.
+ *
+ * @param indices - Of the items, in the batch.
+ */
+export function ejectJournal(terms: Terms, amount: bigint, indices: readonly number[]): Journal {
+  const entries = move(terms, terms.coin, holders(terms).amount, 'reserved', amount)
+  return journal(terms, `eject:${indices.join(',')}`, 'withdrawal.released', entries)
+}
+
+/**
  * Reserved → what left our addresses, by coin; the rest of the hold back to available. A reverted EVM transaction has
  * only its fee in `outflows`.
  *

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { temporal as proto } from '@temporalio/proto'
 import { NativeConnection, Worker } from '@temporalio/worker'
+import { createBatchActivities } from '../../activities/batch.js'
 import { follow } from '../../activities/chain/follow.js'
 import { createTreasuryActivities } from '../../activities/treasury.js'
 import type { WithdrawalChainDependencies } from '../../activities/withdrawal/dependencies.js'
@@ -15,6 +16,7 @@ import { createWorkflowGate } from '../../activities/workflow-gate.js'
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { createAdapter } from '../../chains/create-adapter.js'
 import { parseNetworks } from '../../config/load-networks.js'
+import type { BatchView } from '../../db/batches/read-batch-view.js'
 import { postJournal } from '../../db/ledger/post-journal.js'
 import { createApprover } from '../../db/merchants/create-approver.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
@@ -22,9 +24,10 @@ import { createPerson } from '../../db/merchants/create-person.js'
 import { newId } from '../../db/new-id.js'
 import type { WithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
 import { approvalMessage, type Decision } from '../../domain/approval.js'
+import { type BatchStatus, isBatchFinal } from '../../domain/batch-status.js'
 import type { Networks } from '../../domain/network.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
-import { withdrawalId } from '../../workflows/ids.js'
+import { batchId, withdrawalId } from '../../workflows/ids.js'
 import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../api/test-api.js'
 import type { TestTemporal } from '../support/temporal.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
@@ -62,6 +65,11 @@ export interface TestWithdrawals {
   credit(network: string, coin: string, owner: string, amount: bigint): Promise<void>
   create(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
   read(id: string): Promise<WithdrawalView>
+  /** @param body - `batch_withdrawal` and what stands beside it. */
+  createBatch(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
+  readBatch(id: string): Promise<BatchView>
+  /** Waits for a status of a batch; @throws when it ends elsewhere. */
+  untilBatch(id: string, status: BatchStatus, seconds?: number): Promise<BatchView>
   decide(
     id: string,
     person: TestPerson,
@@ -77,7 +85,7 @@ export interface TestWithdrawals {
   follow(): void
   /** Balance of a ledger account in base units as the ledger signs it. */
   balance(network: string, coin: string, kind: string, owner: string): Promise<bigint>
-  /** Waits for the end of a withdrawal's workflow; keeps its history as `name` when histories are to be recorded. */
+  /** Waits for the end of a withdrawal's or batch's workflow; keeps its history as `name` when histories are to be recorded. */
   ended(id: string, name: string): Promise<unknown>
   close(): Promise<void>
 }
@@ -182,8 +190,28 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       const { json } = await api.call({ path: `/api/v1/withdrawals/${id}` })
       return json.data
     },
+    createBatch: (body, key = initiator.key) =>
+      api.call({ method: 'POST', path: '/api/v1/withdrawals/batch', body, key }),
+    async readBatch(id) {
+      const { json } = await api.call({ path: `/api/v1/batches/${id}` })
+      return json.data
+    },
+    async untilBatch(id, wanted, seconds = 60) {
+      const deadline = Date.now() + seconds * 1_000
+      for (;;) {
+        const view = await stage.readBatch(id)
+        if (view.status === wanted) return view
+        if (isBatchFinal(view.stage) || Date.now() > deadline) {
+          const waiting =
+            await sql`SELECT waiting FROM withdrawals WHERE batch_id = ${id} AND waiting IS NOT NULL`
+          throw new Error(`${id} is ${view.status}, not ${wanted}: ${JSON.stringify([view.counts, waiting])}`)
+        }
+        await sleep(50)
+      }
+    },
     async decide(id, person, decision = 'approve', change = {}) {
-      const { json } = await api.call({ path: `/api/v1/withdrawals/${id}/intent` })
+      const path = `/api/v1/${id.startsWith('batch_') ? 'batches' : 'withdrawals'}/${id}`
+      const { json } = await api.call({ path: `${path}/intent` })
       const signed = {
         decision,
         intent_hash: json.data?.intent_hash ?? '0'.repeat(64),
@@ -194,7 +222,7 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       const { approver_id: _, ...body } = signed
       return api.call({
         method: 'POST',
-        path: `/api/v1/withdrawals/${id}/approvals`,
+        path: `${path}/approvals`,
         key: person.key,
         body: {
           ...body,
@@ -259,12 +287,14 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       return row?.balance ?? 0n
     },
     async ended(id, name) {
-      const handle = requireTemporal(temporal).client.workflow.getHandle(withdrawalId(id))
+      const type = id.startsWith('batch_') ? 'batch' : 'withdrawal'
+      const workflowId = type === 'batch' ? batchId(id) : withdrawalId(id)
+      const handle = requireTemporal(temporal).client.workflow.getHandle(workflowId)
       const result = await handle.result()
       // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
       if (process.env.KEYTURN_RECORD_HISTORIES) {
         const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
-        writeFileSync(new URL(`../histories/withdrawal.${name}.pb`, import.meta.url), history)
+        writeFileSync(new URL(`../histories/${type}.${name}.pb`, import.meta.url), history)
       }
       return result
     },
@@ -308,7 +338,14 @@ async function startWorker(
     ...common,
     taskQueue: 'core',
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    activities: createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
+    activities: {
+      ...createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
+      ...createBatchActivities({
+        sql,
+        networks: parts.networks,
+        gate: createWorkflowGate(temporal.client.workflow),
+      }),
+    },
   })
   const chain = await Worker.create({
     ...common,

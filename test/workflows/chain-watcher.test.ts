@@ -123,6 +123,7 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     deposits: 0,
     signals: 0,
     withdrawals: 0,
+    batches: 0,
     approvals: 0,
     changes: 0,
     schedules: 0,
