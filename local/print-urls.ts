@@ -1,0 +1,29 @@
+/** The table of URLs at the end of `npm start`. */
+
+import type { StackFile } from './stack/stack-file.js'
+
+/** Prints where everything is. */
+export function printUrls(stack: StackFile, stackFile: string): void {
+  const rows: [string, string][] = [
+    ['API', `${stack.api}/api/v1`],
+    ['API documentation', `${stack.api}/docs`],
+    ['Temporal (every process)', stack.temporal.ui],
+    ['Metrics', stack.metrics],
+    ['Webhooks the sample merchant took', stack.webhook.received],
+    ['Ethereum RPC', stack.networks.ethereum.rpc],
+    ...rpcRow('Bitcoin RPC', stack.networks.bitcoin),
+    ...rpcRow('Litecoin RPC', stack.networks.litecoin),
+    ...rpcRow('Polygon RPC', stack.networks.polygon),
+    ['Keys, secrets and process ids', stackFile],
+    ['The signer’s log', stack.signer.log],
+  ]
+  const width = Math.max(...rows.map(([name]) => name.length))
+  console.log()
+  for (const [name, value] of rows) console.log(`  ${name.padEnd(width)}  ${value}`)
+  console.log()
+}
+
+/** Credentials stay in the file. */
+function rpcRow(name: string, node: { readonly rpc: string } | undefined): [string, string][] {
+  return node ? [[name, node.rpc.replace(/\/\/.*@/, '//')]] : []
+}

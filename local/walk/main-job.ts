@@ -1,0 +1,87 @@
+/** The main job with one coin: address, deposit, webhooks, withdrawal, two approvals, payment, balances. */
+
+import type { Client } from '../../client/create-client.js'
+import { formatAmount, parseAmount } from '../../domain/money.js'
+import type { StackFile } from '../stack/stack-file.js'
+import type { Flow } from './flows.js'
+import type { Leg } from './leg.js'
+import { approve } from './people.js'
+import { until } from './until.js'
+import { webhooksOf } from './webhooks.js'
+
+/** Walks it. @throws Error at the first step that does not come true. */
+export async function walkMainJob(
+  stack: StackFile,
+  client: Client,
+  user: string,
+  flow: Flow,
+  leg: Leg,
+): Promise<void> {
+  leg.begin('address')
+  // Throws when the address is not derived from what the signer exported.
+  const address = await client.addresses.create({ user_reference: user, network: flow.network })
+  leg.done(`address ${address.address} is derived from the signer's own key (${address.derivation_path})`)
+
+  leg.begin('deposit')
+  const txid = await flow.pay(address.address, parseAmount(flow.deposited, flow.decimals))
+  const credited = await until('the deposit is credited', async () => {
+    const [found] = (await client.deposits.list({ transaction_hash: txid })).items
+    return found?.status === 'success' ? found : null
+  })
+  leg.done(`deposit of ${credited.amount} credited after ${credited.confirmations} confirmations (${txid})`)
+
+  leg.begin('deposit webhooks')
+  const told = await webhooksOf(stack, credited.id, 'deposit.status_changed', 'success')
+  leg.done(`${told} deposit webhooks received and verified`)
+
+  leg.begin('withdrawal')
+  const recipient = flow.stranger()
+  const created = await client.withdrawals.create({
+    network: flow.network,
+    coin: flow.coin,
+    amount: flow.withdrawn,
+    to_address: recipient,
+    priority: 'high',
+    user_reference: user,
+  })
+  leg.done(`withdrawal of ${flow.withdrawn} to ${recipient} asked for (${created.id})`)
+
+  leg.begin('approvals')
+  const people = stack.approvers.slice(0, 2)
+  for (const person of people) await approve(stack.api, person, created.id)
+  leg.done(`approved by ${people.map((person) => person.name).join(' and ')}`)
+
+  leg.begin('payment')
+  const confirmed = await until('the withdrawal is confirmed', async () => {
+    const now = await client.withdrawals.get(created.id)
+    if (now.status === 'failed' || now.status === 'cancelled')
+      throw new Error(`${now.stage}: ${now.failure?.code ?? ''} ${now.failure?.message ?? ''}`)
+    return now.status === 'confirmed' ? now : null
+  })
+  leg.done(
+    `signed by the customer's signer, confirmed (${confirmed.transaction_hash}, fee ${confirmed.fee} ${confirmed.fee_coin})`,
+  )
+
+  leg.begin('balances')
+  const paid = await flow.holds(recipient)
+  if (paid !== parseAmount(flow.withdrawn, flow.decimals))
+    throw new Error(`the recipient holds ${formatAmount(paid, flow.decimals)} ${flow.coin} on chain`)
+  const left = await balanceOf(client, user, flow)
+  const fee = confirmed.fee_coin === flow.coin ? parseAmount(confirmed.fee, flow.decimals) : 0n
+  const expected =
+    parseAmount(flow.deposited, flow.decimals) - parseAmount(flow.withdrawn, flow.decimals) - fee
+  if (left !== expected)
+    throw new Error(
+      `the user has ${formatAmount(left, flow.decimals)}, not ${formatAmount(expected, flow.decimals)}`,
+    )
+  const withdrawalTold = await webhooksOf(stack, created.id, 'withdrawal.status_changed', 'confirmed')
+  leg.done(
+    `recipient has it on chain, the user ${formatAmount(left, flow.decimals)} left; ${withdrawalTold} withdrawal webhooks verified`,
+  )
+}
+
+async function balanceOf(client: Client, user: string, flow: Flow): Promise<bigint> {
+  const { items } = await client.balances.list({ user_reference: user, network: flow.network })
+  const found = items.find((each) => each.coin === flow.coin)
+  return parseAmount(found?.available ?? '0', flow.decimals)
+}
