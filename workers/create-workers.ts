@@ -5,6 +5,7 @@ import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/w
 import { createSender, type Sender } from '../activities/egress/create-sender.js'
 import { createEndpointGate } from '../activities/egress/endpoint-gate.js'
 import { createTargetPolicy } from '../activities/egress/target-policy.js'
+import { heartbeating } from '../activities/heartbeating.js'
 import {
   createBatchActivities,
   createChainWatcherActivities,
@@ -128,18 +129,20 @@ function coreOptions(parts: WorkerParts) {
         gate: createWorkflowGate(workflowClient),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
       }),
-      ...createSweeperActivities({
-        sql,
-        networks,
-        gate: createWorkflowGate(workflowClient),
-        schedules: createScheduleGate(scheduleClient),
-        log,
-        signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
-        graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),
-        signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
-        idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
-        webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
-      }),
+      ...heartbeating(
+        createSweeperActivities({
+          sql,
+          networks,
+          gate: createWorkflowGate(workflowClient),
+          schedules: createScheduleGate(scheduleClient),
+          log,
+          signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
+          graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),
+          signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
+          idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
+          webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
+        }),
+      ),
     },
     ...WORKFLOW_OPTIONS,
     maxConcurrentLocalActivityExecutions: LOCAL_ACTIVITIES,

@@ -1,0 +1,45 @@
+import { NativeConnection, Worker } from '@temporalio/worker'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+
+let temporal: TestTemporal
+let connection: NativeConnection
+beforeAll(async () => {
+  temporal = await testTemporal()
+  connection = await NativeConnection.connect({ address: temporal.address })
+})
+afterAll(async () => {
+  await connection?.close()
+  await temporal?.close()
+})
+
+test('a sweep whose worker dies is made by another one within seconds', async () => {
+  let bury: () => void = () => {}
+  const dead = new Promise<void>((resolve) => {
+    bury = resolve
+  })
+  let attempts = 0
+  const worker = await Worker.create({
+    connection,
+    namespace: temporal.namespace,
+    taskQueue: 'core',
+    workflowsPath: new URL('../../workflows/sweeper.ts', import.meta.url).pathname,
+    activities: {
+      async sweep() {
+        attempts += 1
+        // Who is dead says nothing more.
+        if (attempts === 1) await dead
+        return attempts
+      },
+    },
+  })
+  const swept = await worker.runUntil(async () => {
+    const result = await temporal.client.workflow.execute('sweeper', {
+      taskQueue: 'core',
+      workflowId: 'sweeper-dies',
+    })
+    bury()
+    return result
+  })
+  expect(swept).toBe(2)
+})
