@@ -1,7 +1,7 @@
 /**
  * A way to PostgreSQL that ends at a chosen commit, as it does for a process that is killed there: before the commit has left
- * it, or when it is done and the answer on its way back. What comes between two commits leaves no trace in the database, so
- * these are all the moments there are.
+ * it, or when it is done and the answer on its way back. What comes between two commits leaves no trace in the database (nor
+ * does a question by itself, which is not counted), so these are all the moments there are.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Sql } from '../../../db/connect.js'
 
 export interface Cut {
-  /** The first is 1. A statement outside of a transaction is a commit too. */
+  /** The first is 1. A statement outside of a transaction that may write is a commit too. */
   readonly commit: number
   readonly side: 'before' | 'after'
 }
@@ -31,8 +31,8 @@ interface Group {
 }
 
 const CODE = { parse: 'P', bind: 'B', execute: 'E', query: 'Q', sync: 'S', ready: 'Z' } as const
-/** The driver asks this of every new connection. */
-const TYPES_OF_ARRAYS = /pg_catalog\.pg_type/
+/** A statement that writes nothing: our functions that write are called inside of transactions. */
+const QUESTION = /^\s*select(?!.*pg_notify)/is
 const POOL = 4
 
 /** @param admin - Another way to the same server, to see whose connections are left. */
@@ -83,9 +83,9 @@ export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Pro
     /** @returns False when everything is over. */
     function finish(): boolean {
       const isCommit = /^(commit|rollback)/i.test(group.text)
-      const counts = group.runs && !TYPES_OF_ARRAYS.test(group.text) && !/^(begin|rollback)/i.test(group.text)
+      const counts = group.runs && !/^(begin|rollback)/i.test(group.text)
       let lost = false
-      if (counts && (isCommit || !inTransaction)) {
+      if (counts && (isCommit || (!inTransaction && !QUESTION.test(group.text)))) {
         commits += 1
         if (commits === cut?.commit && cut.side === 'before') {
           die()

@@ -87,7 +87,7 @@ test('a webhook reaches its endpoint, with every attempt in the log, wherever th
       }
     },
   })
-  expect(commits).toBeGreaterThan(1)
+  expect(commits).toBeGreaterThan(0)
   // Taken once, or once more where nobody knows whether it was taken; never not at all.
   expect(new Set(times)).toEqual(new Set([1, 2]))
 }, 120_000)

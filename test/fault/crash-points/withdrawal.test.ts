@@ -20,13 +20,12 @@ import { sealOnce } from '../../../workers/sealer.js'
 import { withdrawalId } from '../../../workflows/ids.js'
 import { testAnvil } from '../../support/anvil.js'
 import { testBtcd } from '../../support/btcd.js'
-import { creditDeposits } from '../../withdrawals/rail.js'
+import { creditDeposits, onChain } from '../../withdrawals/rail.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
 import { atEveryCommit } from './at-every-commit.js'
 
 interface Rail {
   readonly coin: string
-  readonly decimals: number
   /** A fresh address of nobody's. */
   stranger(): string
   /** Starts the node. */
@@ -56,10 +55,9 @@ const silent = { info() {}, warn() {}, error() {} }
 const RAILS: Readonly<Record<string, Rail>> = {
   ethereum: {
     coin: 'eth',
-    decimals: 18,
     stranger: () => getAddress(`0x${randomBytes(20).toString('hex')}`),
     async start() {
-      const anvil = await testAnvil()
+      const anvil = await testAnvil({ mining: 'manual' })
       return {
         networks: testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc }),
         mine: (blocks) => anvil.mine(blocks),
@@ -75,7 +73,6 @@ const RAILS: Readonly<Record<string, Rail>> = {
   },
   bitcoin: {
     coin: 'btc',
-    decimals: 8,
     stranger: () => faucetKey(randomBytes(32)).address,
     async start() {
       const bitcoin = await testBtcd()
@@ -98,7 +95,7 @@ const RAILS: Readonly<Record<string, Rail>> = {
   },
 }
 
-describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start, stranger }) => {
+describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger }) => {
   let node: Node
   let stage: TestWithdrawals
   let funds: bigint
@@ -148,7 +145,11 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start,
   }
 
   /** Sweeper, withdrawal workflow, signer's exchange and sealer, one after the other. */
-  async function live(sql: Sql, { id, asked }: Subject): Promise<void> {
+  async function live(
+    sql: Sql,
+    { id, asked }: Subject,
+    until: 'confirming' | 'confirmed' = 'confirmed',
+  ): Promise<void> {
     const { networks, adapters } = stage
     const core = createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 })
     const chain = { sql, networks, adapters }
@@ -173,11 +174,12 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start,
         case 'signed':
         case 'broadcasting':
           await broadcastWithdrawal(chain, id)
-          await node.mine(2)
           break
         case 'confirming': {
+          if (until === 'confirming') return
           const found = await followWithdrawal(chain, id)
           if (found.kind === 'final') await core.settleWithdrawal(id, found.outcome)
+          else if (found.kind === 'waiting' && found.code === 'AWAITING_SIGNER') await sign(sql)
           else await node.mine(1)
           break
         }
@@ -248,7 +250,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start,
     const payments = await sql`
       SELECT payment.number, payment.state, request.state AS request, payment.nonce IS NOT NULL AS nonce
       FROM transactions payment JOIN signing_requests request ON request.transaction_id = payment.id
-      WHERE payment.subject_id = ${id}`
+      WHERE payment.subject_id = ${id} ORDER BY payment.number`
     const nonces = await sql`SELECT state FROM nonces WHERE subject_id = ${id}`
     const reserved = await sql`
       SELECT DISTINCT released_at IS NOT NULL AS released FROM utxo_reservations WHERE subject_id = ${id}`
@@ -268,24 +270,57 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, decimals, start,
     }
   }
 
-  test('a withdrawal is paid once, with every event, wherever its process is killed', async () => {
+  /** Everything was paid once, in a row, and the books say what the chain says. */
+  async function expectExactBooks(): Promise<void> {
     const { sql } = stage.api.database
-    const commits = await atEveryCommit(stage.api.database, { prepare: approved, live, facts })
-    // Swept, admitted, approved, built, leased, answered, signed, broadcast, followed, settled, sealed.
-    expect(commits).toBeGreaterThan(20)
-
-    const paid = 1 + 2 * commits
-    const [count] = await sql<{ withdrawals: number; fees: bigint }[]>`
-      SELECT count(*)::int AS withdrawals, sum(fee) AS fees FROM withdrawals WHERE stage = 'confirmed'`
-    expect(count?.withdrawals).toBe(paid)
-    const cost = BigInt(paid) * parseAmount(AMOUNT, decimals) + (count?.fees ?? 0n)
-    expect(await available()).toBe(funds + cost)
+    const [sums] = await sql<{ withdrawals: number; confirmed: number; cost: bigint }[]>`
+      SELECT count(*)::int AS withdrawals, (count(*) FILTER (WHERE stage = 'confirmed'))::int AS confirmed,
+             sum(amount + fee) AS cost FROM withdrawals`
+    expect(sums?.confirmed).toBe(sums?.withdrawals)
+    expect(await available()).toBe(funds + (sums?.cost ?? 0n))
     expect(await stage.balance(network, coin, 'reserved', '')).toBe(0n)
+    const { books, chain } = await onChain(stage, network, coin)
+    expect(books).toBe(chain)
     const nonces = await sql<{ nonce: bigint }[]>`SELECT nonce FROM nonces ORDER BY nonce`
     expect(nonces.map(({ nonce }) => Number(nonce))).toEqual(
-      network === 'ethereum' ? Array.from({ length: paid }, (_, index) => index) : [],
+      network === 'ethereum' ? Array.from({ length: sums?.withdrawals ?? 0 }, (_, index) => index) : [],
     )
     const sequences = await sql<{ sequence: bigint }[]>`SELECT sequence FROM events ORDER BY sequence`
     expect(sequences.map(({ sequence }) => Number(sequence))).toEqual(sequences.map((_, index) => index + 1))
+  }
+
+  const life = {
+    live: (sql: Sql, subject: Subject) => live(sql, subject),
+    facts,
+  }
+
+  test('a withdrawal is paid once, with every event, wherever its process is killed', async () => {
+    const commits = await atEveryCommit(stage.api.database, { ...life, prepare: approved })
+    // Swept, admitted, approved, built, leased, answered, signed, broadcast, followed, settled, sealed.
+    expect(commits).toBeGreaterThan(20)
+    await expectExactBooks()
+  }, 300_000)
+
+  test('a withdrawal that is sped up is paid once, by the dearer transaction, wherever its process is killed', async () => {
+    const commits = await atEveryCommit(stage.api.database, {
+      ...life,
+      async prepare() {
+        const subject = await approved()
+        await live(stage.api.database.sql, subject, 'confirming')
+        const path = `/api/v1/withdrawals/${subject.id}/speed-up`
+        const { status, json } = await stage.api.call({ method: 'POST', path, body: {} })
+        if (status !== 200) throw new Error(JSON.stringify(json))
+        return subject
+      },
+      async facts(subject) {
+        const { transactions, payments, ...rest } = (await facts(subject)) as Record<string, unknown>
+        // Both attempts were sent, and the second was mined.
+        expect(transactions).toBe(2)
+        expect(payments).toMatchObject([{ state: 'replaced' }, { state: 'final' }])
+        return rest
+      },
+    })
+    expect(commits).toBeGreaterThan(10)
+    await expectExactBooks()
   }, 300_000)
 })
