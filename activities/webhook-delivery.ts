@@ -45,8 +45,8 @@ export type AttemptOutcome =
   | { readonly kind: 'delivered'; readonly statusCode: number | null }
   /** The next attempt is due `retryInMs` after this one was. */
   | { readonly kind: 'failed'; readonly error: string; readonly retryInMs: number }
-  /** Not attempted: the endpoint has too much under way (unless `why` says another reason), or the event is not sealed yet. */
-  | { readonly kind: 'postponed'; readonly delayMs: number; readonly why?: string }
+  /** Not attempted: the endpoint has too much under way, or the event is not sealed yet. */
+  | { readonly kind: 'postponed'; readonly delayMs: number }
   | { readonly kind: 'exhausted'; readonly error: string | null }
   | { readonly kind: 'held' }
   | { readonly kind: 'cancelled' }
@@ -65,17 +65,6 @@ const HEARTBEAT_MS = 3_000
 /** How often writing the result is tried again: whoever has taken a webhook should not get it twice for our database's sake. */
 const RECORD_TRIES = 8
 const RECORD_PAUSE_MS = 250
-/**
- * What happens to one object within milliseconds would overtake itself on the way, and a receiver that keeps the last status
- * it was told would end with the wrong one. So a first attempt waits for the first attempts of earlier events of the same
- * object: in the activity for a moment (pauses that double), then by a timer, so that it keeps no slot; and no
- * longer than one attempt may take.
- */
-const TURN_LIMIT_MS = 15_000
-const SHORTEST_TURN_DELAY_MS = 500
-const LONGEST_TURN_DELAY_MS = 2_000
-const TURN_PAUSE_MS = 10
-const LONGEST_TURN_PAUSE_MS = 320
 const USER_AGENT = 'Keyturn-Webhooks/1'
 
 /** Makes the activities of the `webhooks` queue. */
@@ -85,18 +74,11 @@ export function createWebhookDeliveryActivities(
   const { sql, gate } = dependencies
   return {
     async attemptWebhookDelivery(input) {
-      const delivery = await loadInTurn(sql, input)
+      const delivery = await loadAttempt(sql, input.deliveryId)
       if (!delivery) return { kind: 'unknown' }
       const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery)
       if (settled) return settled
       if (delivery.body === null) return { kind: 'postponed', delayMs: UNSEALED_DELAY_MS }
-      if (delivery.out_of_turn && input.elapsedMs < TURN_LIMIT_MS) {
-        return {
-          kind: 'postponed',
-          delayMs: turnDelay(input.elapsedMs),
-          why: 'An earlier event of the same object goes first',
-        }
-      }
       const pass = await gate.enter(delivery.endpoint_id)
       if (pass.kind === 'later') return { kind: 'postponed', delayMs: pass.delayMs }
       let timedOut = false
@@ -113,20 +95,6 @@ export function createWebhookDeliveryActivities(
       await cancelDelivery(sql, deliveryId)
     },
   }
-}
-
-/** Reads a delivery; one that is out of turn for the first time is read again until its turn comes, for a moment. */
-async function loadInTurn(sql: Sql, { deliveryId, elapsedMs }: AttemptInput): Promise<LoadedAttempt | null> {
-  for (let pause = TURN_PAUSE_MS; ; pause *= 2) {
-    const delivery = await loadAttempt(sql, deliveryId)
-    if (!delivery?.out_of_turn || elapsedMs > 0 || pause > LONGEST_TURN_PAUSE_MS) return delivery
-    await sleep(pause)
-  }
-}
-
-/** Ever longer: where all is late, looking often would make it later. */
-function turnDelay(elapsedMs: number): number {
-  return Math.min(Math.max(elapsedMs, SHORTEST_TURN_DELAY_MS), LONGEST_TURN_DELAY_MS)
 }
 
 /** The row decides: an endpoint may have been disabled or deleted, a delivery cancelled or made by another run. */

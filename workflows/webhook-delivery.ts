@@ -104,7 +104,7 @@ export async function webhookDelivery(
           break
         case 'postponed':
           dueAt = Date.now() + outcome.delayMs
-          await wait(outcome.why ?? 'The endpoint has too many attempts under way')
+          await wait('The endpoint has too many attempts under way')
           break
         case 'delivered':
         case 'exhausted':

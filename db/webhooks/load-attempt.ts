@@ -4,9 +4,6 @@ import type { DeliveryStatus } from '../../domain/delivery-status.js'
 import type { EventType } from '../../domain/event.js'
 import type { Queryable } from '../connect.js'
 
-/** How many events of a subject before this one are looked at; those that matter are the last few. */
-const LOOK_BACK = 8
-
 export interface LoadedAttempt {
   readonly status: DeliveryStatus
   readonly merchant_id: string
@@ -20,8 +17,6 @@ export interface LoadedAttempt {
   readonly secret_sealed: Buffer
   /** Null once its grace is over. */
   readonly previous_secret_sealed: Buffer | null
-  /** Nothing was sent yet, and an earlier event of the same subject is still to reach the same endpoint for the first time. */
-  readonly out_of_turn: boolean
 }
 
 /** Reads a delivery with its event and endpoint; null where there is no such delivery. */
@@ -31,15 +26,7 @@ export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<L
            endpoint.status AS endpoint_status, endpoint.url, endpoint.secret_sealed,
            CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
            CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END
-             AS body,
-           delivery.attempts = 0 AND EXISTS (
-             SELECT FROM (
-               SELECT id FROM events WHERE subject = event.subject AND position < event.position
-               ORDER BY position DESC LIMIT ${LOOK_BACK}
-             ) earlier
-             JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
-             WHERE before.status = 'pending' AND before.attempts = 0
-           ) AS out_of_turn
+             AS body
     FROM webhook_deliveries delivery
     JOIN events event ON event.id = delivery.event_id
     JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id

@@ -22,7 +22,8 @@ const LOST = 'No result was recorded: the worker stopped during the attempt'
 
 /**
  * Adds the attempt to the log and moves the delivery. A delivery that was held meanwhile and went through is delivered;
- * one that was cancelled stays cancelled. Writing the same attempt twice counts it once.
+ * one that was cancelled stays cancelled. Writing the same attempt twice counts it once. A first attempt gives the turn to
+ * the next event of the same object (`unstartedDeliveries`).
  *
  * @returns The status of the delivery now, and whether this call wrote the attempt; null where there is no such delivery.
  */
@@ -43,7 +44,7 @@ export async function recordAttempt(
         next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END
       WHERE id = ${record.deliveryId}
         AND NOT EXISTS (SELECT 1 FROM webhook_attempts WHERE delivery_id = ${record.deliveryId} AND at = ${record.at})
-      RETURNING id, status, attempts
+      RETURNING id, status, attempts, event_id, endpoint_id
     ), logged AS (
       INSERT INTO webhook_attempts (delivery_id, number, at, status_code, duration_ms, error, response)
       SELECT id, attempts, ${record.at}, ${record.statusCode}::integer, ${record.durationMs}::integer, ${record.error}::text,
@@ -52,9 +53,17 @@ export async function recordAttempt(
       UNION ALL
       SELECT id, attempts - ${record.lost.length} + lost.position::integer - 1, lost.at, NULL, 0, ${LOST}, NULL
       FROM moved, unnest(${[...record.lost]}::timestamptz[]) WITH ORDINALITY AS lost (at, position)
+    ), next AS (
+      SELECT pg_notify('sealer', '')
+      FROM moved JOIN events event ON event.id = moved.event_id
+      WHERE moved.attempts = 1 + ${record.lost.length} AND EXISTS (
+        SELECT FROM events later
+        JOIN webhook_deliveries waiting ON waiting.event_id = later.id AND waiting.endpoint_id = moved.endpoint_id
+        WHERE later.subject = event.subject AND later.position > event.position
+          AND waiting.workflow_started_at IS NULL AND waiting.status = 'pending')
     )
-    SELECT status, true AS written FROM moved
+    SELECT status, true AS written, (SELECT count(*) FROM next) FROM moved
     UNION ALL
-    SELECT status, false FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
+    SELECT status, false, 0 FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
   return row ?? null
 }

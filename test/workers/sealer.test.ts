@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendEvent } from '../../db/events/append-event.js'
+import { newId } from '../../db/new-id.js'
 import { startSealer } from '../../workers/sealer.js'
 import { webhookDeliveryId } from '../../workflows/ids.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
@@ -30,7 +31,8 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
 
 const append = () =>
   database.sql.begin((tx) =>
-    appendEvent(tx, { merchantId: 'm', type: 'webhook.test', subject: 's', data: {} }),
+    // Nobody attempts these deliveries, so each is of an object of its own.
+    appendEvent(tx, { merchantId: 'm', type: 'webhook.test', subject: newId('dep'), data: {} }),
   )
 
 const startedAt = (eventId: string) => async () => {

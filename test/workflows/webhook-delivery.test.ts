@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { NativeConnection, Worker } from '@temporalio/worker'
+import { pino } from 'pino'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Transaction } from '../../db/connect.js'
 import { appendEvent } from '../../db/events/append-event.js'
 import { newId } from '../../db/new-id.js'
 import { sealSecret } from '../../db/seal-secret.js'
@@ -12,10 +14,12 @@ import { resumeStalledDeliveries } from '../../db/webhooks/resume-stalled-delive
 import { rotateSecret } from '../../db/webhooks/rotate-secret.js'
 import { updateEndpoint } from '../../db/webhooks/update-endpoint.js'
 import { formatWebhookSecret } from '../../domain/webhook-signature.js'
+import { startSealer } from '../../workers/sealer.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import {
   answers,
+  type Behaviour,
   type ReceivedRequest,
   startWebhookReceiver,
   type WebhookReceiver,
@@ -58,44 +62,54 @@ const verify = (request: ReceivedRequest | undefined, secret: string) =>
 const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout: 20_000, interval: 25 })
 
 describe('two events of one object', () => {
-  async function twoOfOne(): Promise<[string, string]> {
+  async function append(tx: Transaction): Promise<[string, string]> {
     const subject = newId('dep')
-    return database.sql.begin(async (tx) => {
-      const event = {
-        merchantId: world.merchantId,
-        type: 'deposit.status_changed',
-        subject,
-        data: {},
-      } as const
-      return [await appendEvent(tx, event), await appendEvent(tx, event)]
-    })
+    const event = { merchantId: world.merchantId, type: 'deposit.status_changed', subject, data: {} } as const
+    return [await appendEvent(tx, event), await appendEvent(tx, event)]
   }
+  const twoOfOne = (tx?: Transaction) => (tx ? append(tx) : database.sql.begin(append))
   const order = () => receiver.received.map((each) => each.headers['webhook-id'])
-
-  test('arrive in their order, whichever delivery is first under way', async () => {
-    const endpoint = await world.endpoint(receiver.url)
-    const [first, second] = await twoOfOne()
-    await world.start(second, endpoint)
-    await world.start(first, endpoint)
-    await receiver.count(2)
-    expect(order()).toEqual([first, second])
+  const slowly =
+    (behaviour: Behaviour): Behaviour =>
+    (response, request) =>
+      setTimeout(() => behaviour(response, request), 300)
+  let sealer: Awaited<ReturnType<typeof startSealer>>
+  beforeEach(async () => {
+    const log = pino({ level: 'silent' })
+    sealer = await startSealer({ sql: database.sql, workflowClient: () => temporal.client.workflow, log })
   })
+  afterEach(() => sealer.stop())
 
-  test('are both attempted where the endpoint fails the first', async () => {
-    receiver.behave(answers(500))
+  test.each([
+    { behaviour: answers(204), attempted: 'taken' },
+    { behaviour: answers(500), attempted: 'refused' },
+  ])('the later one is sent when the earlier one was $attempted', async ({ behaviour }) => {
+    receiver.behave(slowly(behaviour))
     const endpoint = await world.endpoint(receiver.url)
     const [first, second] = await twoOfOne()
-    await world.start(second, endpoint)
-    await world.start(first, endpoint)
+    await receiver.count(1)
+    expect(order()).toEqual([first])
+    // The sealer has had its turn, and left the second alone.
+    await world.seal()
+    const [row] = await world.sql`
+      SELECT workflow_started_at FROM webhook_deliveries WHERE id = ${world.deliveryId(second, endpoint)}`
+    expect(row).toEqual({ workflow_started_at: null })
     await receiver.count(2)
     expect(order()).toEqual([first, second])
   })
 
   test('the later one is not held up for long by one that is not under way at all', async () => {
     const endpoint = await world.endpoint(receiver.url)
-    const [first, second] = await twoOfOne()
-    await world.start(second, endpoint)
-    expect(await world.handle(second, endpoint).result()).toBe('delivered')
+    const [first, second] = await world.sql.begin(async (tx) => {
+      const pair = await twoOfOne(tx)
+      await tx`
+        UPDATE webhook_deliveries SET workflow_started_at = now(), created_at = now() - interval '16 seconds'
+        WHERE event_id = ${pair[0]}`
+      await tx`UPDATE webhook_deliveries SET created_at = now() - interval '16 seconds' WHERE event_id = ${pair[1]}`
+      return pair
+    })
+    await receiver.count(1)
+    expect(order()).toEqual([second])
     expect(await world.delivery(first, endpoint)).toMatchObject({ status: 'pending', attempts: [] })
   })
 })

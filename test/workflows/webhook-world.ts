@@ -94,7 +94,8 @@ export async function webhookWorld(options: WorldOptions) {
         appendEvent(tx, {
           merchantId,
           type: 'deposit.status_changed',
-          subject: 'dep_1',
+          // An object of its own, so that it waits for no other.
+          subject: newId('dep'),
           data: { id: 'dep_1', amount: '0.1', note: 'Zoë 💶' },
           ...event,
         }),
