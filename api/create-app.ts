@@ -38,7 +38,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   const app = createRouter()
   app.onError(handleError)
   app.notFound((c) => handleError(unknownRoute(), c))
-  const metrics = createMetrics(sql)
+  const metrics = createMetrics(sql, dependencies.networks)
   app.use(requestContext(dependencies))
   app.use(metrics.observe)
 

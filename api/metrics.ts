@@ -5,7 +5,10 @@ import { matchedRoutes } from 'hono/route'
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Sql } from '../db/connect.js'
 import { type Gauges, readGauges } from '../db/operations/read-gauges.js'
+import { readTreasuryGauges } from '../db/operations/read-treasury-gauges.js'
+import type { Networks } from '../domain/network.js'
 import type { ApiEnv } from './context.js'
+import { createTreasuryGauges } from './treasury-metrics.js'
 
 export interface Metrics {
   /** Counts and times every request by method, route and status. */
@@ -15,7 +18,7 @@ export interface Metrics {
 }
 
 /** Makes the registry of an app. */
-export function createMetrics(sql: Sql): Metrics {
+export function createMetrics(sql: Sql, networks: Networks): Metrics {
   const registers = [new Registry()]
   const registry = registers[0] as Registry
   collectDefaultMetrics({ register: registry })
@@ -27,6 +30,7 @@ export function createMetrics(sql: Sql): Metrics {
     registers,
   })
   const show = createGauges(registers)
+  const showTreasury = createTreasuryGauges(registers, networks)
   return {
     async observe(c, next) {
       const end = duration.startTimer()
@@ -37,8 +41,10 @@ export function createMetrics(sql: Sql): Metrics {
     async expose() {
       try {
         show(await readGauges(sql))
+        showTreasury(await readTreasuryGauges(sql))
       } catch {
         show(null)
+        showTreasury(null)
       }
       return { contentType: registry.contentType, body: await registry.metrics() }
     },

@@ -1,10 +1,13 @@
 /** The merchant's wallets (contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { addHotWallet } from '../../db/addresses/add-hot-wallet.js'
 import { listWallets } from '../../db/addresses/list-wallets.js'
 import { getBalances } from '../../db/balances/get-balances.js'
-import { listAnswer, successPage } from '../answer.js'
+import { findNetwork } from '../../domain/network.js'
+import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
+import { keepAnswer } from '../middleware/idempotency.js'
 import { wholeList } from '../paging.js'
 import { secured } from '../secured.js'
 import { balanceView, viewBalances } from './balances.js'
@@ -28,8 +31,49 @@ const list = createRoute({
   responses: { 200: listAnswer(wallet, 'Every wallet') },
 })
 
+const create = createRoute({
+  ...secured('admin'),
+  method: 'post',
+  path: '/wallets',
+  summary:
+    'A further hot wallet, derived from the key that the signer reported; payments are spread over all of them',
+  tags: ['Wallets'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            network: z.string().min(1).max(31),
+            kind: z.literal('hot'),
+            label: z.string().min(1).max(255).optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 201: answer(wallet, 'Made; fund it, or let rebalancing do so') },
+})
+
 /** Registers `/wallets`. */
 export function registerWalletRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+  app.openapi(create, async (c) => {
+    const body = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const network = findNetwork(networks, body.network)
+    const kept = await sql.begin(async (tx) => {
+      const row = await addHotWallet(tx, {
+        merchantId,
+        network,
+        label: body.label ?? null,
+        actor: c.get('actor'),
+      })
+      const balances = viewBalances(await getBalances(tx, { merchantId, addressId: row.id }), networks)
+      return keepAnswer(c, tx, 201, success({ ...row, balances }))
+    })
+    return c.json(kept, 201)
+  })
+
   app.openapi(list, async (c) => {
     const merchantId = c.get('merchantId')
     const rows = (await listWallets(sql, merchantId)).filter((row) => networks.has(row.network))

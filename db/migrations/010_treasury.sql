@@ -30,17 +30,18 @@ CREATE TABLE wallet_alerts (
 );
 
 -- What is under way is not started twice, whatever races: a sweep an address and coin, gas for an address, one gathering of
--- outputs a merchant and network, one movement between two wallets.
+-- outputs a merchant and network, one movement between two wallets. One that a reorg brought back to life does not count: it
+-- must come back whatever was started since.
 CREATE UNIQUE INDEX withdrawals_one_sweep ON withdrawals (from_address_id, coin)
   WHERE kind = 'consolidation' AND from_address_id IS NOT NULL
-    AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted');
+    AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted') AND reopened = 0;
 CREATE UNIQUE INDEX withdrawals_one_gathering ON withdrawals (merchant_id, network)
   WHERE kind = 'consolidation' AND from_address_id IS NULL
-    AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted');
+    AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted') AND reopened = 0;
 CREATE UNIQUE INDEX withdrawals_one_funding ON withdrawals (network, to_address)
-  WHERE kind = 'gas_funding' AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted');
+  WHERE kind = 'gas_funding' AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted') AND reopened = 0;
 CREATE UNIQUE INDEX withdrawals_one_rebalance ON withdrawals (from_address_id, to_address, coin)
-  WHERE kind = 'rebalance' AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted');
+  WHERE kind = 'rebalance' AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted') AND reopened = 0;
 CREATE INDEX withdrawals_movements ON withdrawals (merchant_id, id DESC)
   WHERE kind IN ('consolidation', 'gas_funding', 'rebalance');
 CREATE INDEX withdrawals_gas ON withdrawals (merchant_id, network, created_at) WHERE kind = 'gas_funding';

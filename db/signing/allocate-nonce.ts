@@ -3,7 +3,7 @@
 import type { Transaction } from '../connect.js'
 
 /** geth keeps 16 executable transactions an account; more may be dropped from the mempool. */
-const MOST_IN_FLIGHT = 16
+export const MOST_IN_FLIGHT = 16
 
 /**
  * Takes note of the account's next nonce on the chain, under the account's lock. Free nonces below it were used by

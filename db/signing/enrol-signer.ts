@@ -181,7 +181,7 @@ async function findEnrolled(
   const wallets = await tx<{ network: string; kind: 'master' | 'hot' | 'gas'; address: string }[]>`
     SELECT address.network, address.kind, address.address
     FROM addresses address JOIN key_accounts account ON account.id = address.key_account_id
-    WHERE account.signer_id = ${signer.id} AND address.kind IN ('master', 'hot', 'gas')
+    WHERE account.signer_id = ${signer.id} AND address.kind IN ('master', 'hot', 'gas') AND address.index = 0
     ORDER BY address.network, address.kind`
   return {
     signer_id: signer.id,

@@ -29,14 +29,17 @@ export async function noteBalance(
     const network = findNetwork(networks, wallet.network)
     const coin = findCoin(network, coinName)
     const mark = (network.treasury ?? NO_TREASURY).lowBalance[wallet.kind]?.[coinName] ?? 0n
-    const [known] = await tx<{ balance: bigint; low: boolean }[]>`
-      SELECT coalesce((SELECT balance FROM ledger_accounts
-                       WHERE merchant_id = ${wallet.merchant_id} AND network = ${wallet.network} AND coin = ${coinName}
-                         AND kind = 'chain' AND owner = ${addressId}), 0)::numeric AS balance,
+    const [known] = await tx<{ balance: bigint | null; low: boolean }[]>`
+      SELECT (SELECT balance FROM ledger_accounts
+              WHERE merchant_id = ${wallet.merchant_id} AND network = ${wallet.network} AND coin = ${coinName}
+                AND kind = 'chain' AND owner = ${addressId}) AS balance,
              EXISTS (SELECT FROM wallet_alerts
                      WHERE address_id = ${addressId} AND coin = ${coinName} AND kind = 'low_balance') AS low`
-    const { balance, low: wasLow } = known ?? { balance: 0n, low: false }
-    const low = found === 'empty' || isLow(balance, mark, wasLow)
+    const balance = known?.balance ?? 0n
+    const wasLow = known?.low ?? false
+    // What never held this coin does not run low of it, unless it was needed.
+    const used = wasLow || (known?.balance ?? null) !== null
+    const low = found === 'empty' || (used && isLow(balance, mark, wasLow))
     if (low === wasLow) return low
     if (!low) {
       await tx`DELETE FROM wallet_alerts WHERE address_id = ${addressId} AND coin = ${coinName} AND kind = 'low_balance'`

@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { WorkflowHandle } from '@temporalio/client'
 import { temporal as proto } from '@temporalio/proto'
 import { expect } from 'vitest'
 import { createDepositActivities } from '../../activities/deposit.js'
@@ -90,11 +91,27 @@ export async function consolidated(
 ): Promise<{ movements: readonly string[]; message: string }> {
   const handle = temporal.client.workflow.getHandle(consolidationId(network, coin, id))
   const result = await handle.result()
-  if (name && process.env.KEYTURN_RECORD_HISTORIES) {
-    const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
-    writeFileSync(new URL(`../histories/consolidation.${name}.pb`, import.meta.url), history)
-  }
+  if (name) await keep(handle, `consolidation.${name}`)
   return result as { movements: readonly string[]; message: string }
+}
+
+/** Runs a workflow to its end; keeps its history as `name` when histories are to be recorded. */
+export async function recordHistory(
+  temporal: TestTemporal,
+  type: 'rebalance',
+  workflowId: string,
+  name: string | null,
+): Promise<unknown> {
+  const handle = await temporal.client.workflow.start(type, { workflowId, taskQueue: 'core', args: [] })
+  const result = await handle.result()
+  if (name) await keep(handle, `${type}.${name}`)
+  return result
+}
+
+async function keep(handle: WorkflowHandle, name: string): Promise<void> {
+  if (!process.env.KEYTURN_RECORD_HISTORIES) return
+  const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
+  writeFileSync(new URL(`../histories/${name}.pb`, import.meta.url), history)
 }
 
 /** Waits until nothing moves any more. */

@@ -32,6 +32,8 @@ import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } 
 import type { TestTemporal } from '../support/temporal.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
 
+/** Where the things that people decide about lie, by the prefix of their ids. */
+const PATHS: Readonly<Record<string, string>> = { batch: 'batches', mov: 'movements' }
 const silent = { info() {}, warn() {}, error() {} }
 
 export interface TestPerson {
@@ -165,7 +167,8 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
     newPerson: (name) => newPerson(api, name),
     async wallet(network, kind) {
       const [row] = await sql<{ id: string; address: string }[]>`
-        SELECT id, address FROM addresses WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = ${kind}`
+        SELECT id, address FROM addresses WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = ${kind}
+        ORDER BY index LIMIT 1`
       if (!row) throw new Error(`no ${kind} wallet`)
       return { id: row.id, address: row.address }
     },
@@ -210,7 +213,8 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       }
     },
     async decide(id, person, decision = 'approve', change = {}) {
-      const path = `/api/v1/${id.startsWith('batch_') ? 'batches' : 'withdrawals'}/${id}`
+      const prefix = id.split('_')[0] ?? ''
+      const path = `/api/v1/${PATHS[prefix] ?? 'withdrawals'}/${id}`
       const { json } = await api.call({ path: `${path}/intent` })
       const signed = {
         decision,

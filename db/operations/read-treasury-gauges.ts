@@ -1,0 +1,47 @@
+/** What an operator's graphs need to know of wallets and movements, in one look. */
+
+import type { Queryable } from '../connect.js'
+
+interface Counted {
+  readonly network: string
+  readonly kind: string
+  readonly count: number
+}
+
+export interface TreasuryGauges {
+  /** Wallets that are low, by coin. */
+  readonly low: readonly (Counted & { readonly coin: string })[]
+  /** Movements under way. */
+  readonly open: readonly Counted[]
+  /** What wallets hold in the books, base units. */
+  readonly held: readonly {
+    readonly network: string
+    readonly kind: string
+    readonly coin: string
+    readonly balance: bigint
+  }[]
+}
+
+/** Reads them; wallets are few, and movements under way have an index of their own. */
+export async function readTreasuryGauges(sql: Queryable): Promise<TreasuryGauges> {
+  const [low, open, held] = await Promise.all([
+    sql<TreasuryGauges['low'][number][]>`
+      SELECT address.network, address.kind, alert.coin, count(*)::int AS count
+      FROM wallet_alerts alert JOIN addresses address ON address.id = alert.address_id
+      GROUP BY address.network, address.kind, alert.coin`,
+    sql<Counted[]>`
+      SELECT network, kind, count(*)::int AS count FROM withdrawals
+      WHERE kind IN ('consolidation', 'gas_funding', 'rebalance')
+        AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+      GROUP BY network, kind`,
+    sql<TreasuryGauges['held'][number][]>`
+      SELECT address.network, address.kind, account.coin, sum(account.balance)::numeric AS balance
+      FROM key_accounts wallet
+      JOIN addresses address ON address.key_account_id = wallet.id AND address.kind IN ('master', 'hot', 'gas')
+      JOIN ledger_accounts account ON account.merchant_id = address.merchant_id AND account.network = address.network
+        AND account.kind = 'chain' AND account.owner = address.id
+      WHERE wallet.role <> 'deposit'
+      GROUP BY address.network, address.kind, account.coin`,
+  ])
+  return { low, open, held }
+}
