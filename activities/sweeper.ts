@@ -17,6 +17,7 @@ import {
   uncheckedSchedules,
   unsyncedSchedules,
 } from '../db/schedules/sync-schedules.js'
+import { fillNonceGaps } from '../db/signing/fill-nonce-gaps.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { takeDueConsolidations } from '../db/treasury/consolidation-due.js'
@@ -45,6 +46,8 @@ export interface SweeperDeps {
   readonly signerOfflineAfterMs: number
   /** `KEYTURN_IDEMPOTENCY_WINDOW`, in milliseconds. */
   readonly idempotencyWindowMs: number
+  /** `KEYTURN_NONCE_GAP_AFTER`, in milliseconds. */
+  readonly nonceGapAfterMs: number
   /** `KEYTURN_WEBHOOK_RETRY_INTERVAL`, in milliseconds. */
   readonly webhookRetryIntervalMs: number
 }
@@ -54,6 +57,8 @@ export interface Swept {
   readonly deposits: number
   readonly signals: number
   readonly withdrawals: number
+  /** Nonce gaps for which a filling transaction was asked. */
+  readonly gaps: number
   readonly batches: number
   /** Changes of policies and whitelists. */
   readonly changes: number
@@ -110,9 +115,11 @@ export function createSweeperActivities(deps: SweeperDeps) {
         })
       }
       signals += await attempt('answers', () => signalAnswers(deps))
+      const gaps = await attempt('nonce gaps', () => fillNonceGaps(sql, networks, deps.nonceGapAfterMs))
       const swept = {
         deposits,
         signals,
+        gaps,
         withdrawals: await attempt('withdrawals', () => startWithdrawals(deps)),
         batches: await attempt('batches', () => startBatches(deps)),
         changes: await attempt('changes', () => startControlChanges(deps)),

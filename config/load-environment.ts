@@ -60,6 +60,8 @@ const schema = z.object({
   KEYTURN_SIGNER_OFFLINE_AFTER: duration('60s'),
   KEYTURN_SWEEP_INTERVAL: duration('1m'),
   KEYTURN_REBROADCAST_INTERVAL: duration('1m'),
+  /** How long a nonce that was given back below others in flight waits for the next payment before it is filled. */
+  KEYTURN_NONCE_GAP_AFTER: duration('10m'),
   /** How often wallets are compared with their watermarks. */
   KEYTURN_TREASURY_INTERVAL: duration('1m'),
   KEYTURN_REQUEST_TIME_WINDOW: duration('300s'),

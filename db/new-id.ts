@@ -28,6 +28,7 @@ export type IdPrefix =
   | 'wla'
   | 'wsc'
   | 'fir'
+  | 'fil'
   | 'mov'
 
 let lastTime = 0

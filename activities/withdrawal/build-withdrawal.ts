@@ -4,6 +4,7 @@ import { ejectItems } from '../../db/batches/eject-items.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import { startBuilding } from '../../db/withdrawals/start-building.js'
 import { buildEvm } from './build-evm.js'
+import { buildNonceFill } from './build-nonce-fill.js'
 import { buildUtxo } from './build-utxo.js'
 import { closeFailed } from './close-failed.js'
 import {
@@ -55,6 +56,7 @@ export async function buildWithdrawal(
   const adapter = adapterOf(dependencies, row.network)
   const step = await orWaitForNode(dependencies, id, row.network, async () => {
     if (isUtxoAdapter(adapter)) return buildUtxo(dependencies, adapter, row)
+    if (isEvmAdapter(adapter) && row.kind === 'nonce_fill') return buildNonceFill(dependencies, adapter, row)
     if (isEvmAdapter(adapter)) return buildEvm(dependencies, adapter, row)
     throw new Error(`No family builds for ${row.network}`)
   })

@@ -59,8 +59,15 @@ export async function followWithdrawal(
     const lost = await findConflict(dependencies, adapter, first ?? newest, required)
     if (lost) return lost
     const lagsInMs = pursued.lagsInMs
-    const message = `The network forgot the transaction and does not take it again: ${sent.reason}`
-    const step = await waitFor(dependencies, id, 'NOT_IN_MEMPOOL', message)
+    // Why nothing dearer can be sent says more than that the same bytes are refused.
+    const why =
+      pursued.kind === 'waiting'
+        ? pursued
+        : {
+            code: 'NOT_IN_MEMPOOL',
+            message: `The network forgot the transaction and does not take it again: ${sent.reason}`,
+          }
+    const step = await waitFor(dependencies, id, why.code, why.message)
     return lagsInMs === undefined ? step : { ...step, lagsInMs }
   })
 }

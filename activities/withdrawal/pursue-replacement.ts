@@ -112,7 +112,7 @@ function choose(
   lag: number | null,
 ): WantedAttempt | null {
   const lags = lag !== null && lag <= 0
-  if (row.cancellation) {
+  if (row.cancellation || row.kind === 'nonce_fill') {
     const cancelling = attempts.some((attempt) => attempt.purpose === 'cancel')
     if (cancelling && !lags) return null
     return {

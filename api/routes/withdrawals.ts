@@ -347,12 +347,12 @@ const speedUp = createRoute({
 })
 
 const cancelTransaction = createRoute({
-  ...secured('admin'),
+  ...secured('admin', 'approvals'),
   method: 'post',
   path: '/withdrawals/{id}/cancel-transaction',
   summary: 'Puts a transaction that pays nobody in the place of one that waits for a block',
   description:
-    'By a person who did not ask for the withdrawal. Whichever is mined decides: `cancelled` with the hold released and the fee on the merchant’s own account, or `confirmed`.',
+    'By a person with the scope `admin` or the role `reviewer`, who did not ask for the withdrawal. Whichever is mined decides: `cancelled` with the hold released and the fee on the merchant’s own account, or `confirmed`.',
   tags: ['Withdrawals'],
   request: {
     params,
@@ -485,7 +485,14 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
     const kept = await sql.begin(async (tx) => {
-      await requestCancellation(tx, networks, { merchantId, id, personId: c.get('personId'), reason, actor })
+      await requestCancellation(tx, networks, {
+        merchantId,
+        id,
+        personId: c.get('personId'),
+        admin: c.get('scopes').includes('admin'),
+        reason,
+        actor,
+      })
       const view = await readWithdrawalView(tx, networks, id, merchantId)
       if (!view) throw notFound('withdrawal', id)
       return keepAnswer(c, tx, 200, success(view))

@@ -5,7 +5,7 @@ CREATE TABLE withdrawals (
   id                     text PRIMARY KEY,
   -- 'withdrawal' was asked for; 'batch_part' is one transaction of a batch; the others move money between our own wallets.
   kind                   text NOT NULL DEFAULT 'withdrawal'
-                         CHECK (kind IN ('withdrawal', 'batch_part', 'consolidation', 'gas_funding', 'rebalance')),
+                         CHECK (kind IN ('withdrawal', 'batch_part', 'consolidation', 'gas_funding', 'rebalance', 'nonce_fill')),
   -- The batch of a part.
   batch_id               text,
   merchant_id            text NOT NULL REFERENCES merchants,
@@ -13,7 +13,8 @@ CREATE TABLE withdrawals (
   user_reference         text,
   network                text NOT NULL,
   coin                   text NOT NULL,
-  amount                 numeric(78,0) NOT NULL CHECK (amount > 0),
+  -- 0 of a 'nonce_fill', which pays nobody.
+  amount                 numeric(78,0) NOT NULL CHECK (amount > 0 OR kind = 'nonce_fill' AND amount = 0),
   -- As it was sent ("100.50"), for answers and events; null: canonical.
   amount_text            text,
   to_address             text NOT NULL,
@@ -175,12 +176,17 @@ CREATE TABLE nonces (
   network    text NOT NULL,
   address    text NOT NULL,
   nonce      bigint NOT NULL,
-  -- 'foreign': the chain shows a use that is not ours.
-  state      text NOT NULL CHECK (state IN ('allocated', 'signed', 'used', 'free', 'foreign')),
+  -- 'foreign': the chain shows a use that is not ours. 'gap': given up, and the signer may have signed something with it, so no
+  -- other payment can have it; only a transaction that pays nobody fills it.
+  state      text NOT NULL CHECK (state IN ('allocated', 'signed', 'used', 'free', 'foreign', 'gap')),
   subject_id text,
+  -- Who had it before it was given back, and when that was.
+  last_subject_id text,
+  freed_at   timestamptz,
   PRIMARY KEY (network, address, nonce)
 );
 CREATE UNIQUE INDEX nonces_subject ON nonces (network, address, subject_id) WHERE state IN ('allocated', 'signed');
+CREATE INDEX nonces_gaps ON nonces (network, address, nonce) WHERE state IN ('free', 'gap');
 -- The lock under which nonces of an account are allocated, and the first nonce that is ours to give.
 CREATE TABLE nonce_accounts (
   network    text NOT NULL,

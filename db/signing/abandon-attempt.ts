@@ -28,6 +28,11 @@ export async function abandonAttempt(
   await tx`
     UPDATE utxo_reservations SET released_at = clock_timestamp()
     WHERE subject_id = ${subjectId} AND released_at IS NULL`
-  await freeNonces(tx, subjectId)
+  // A worthless answer is a signature of something: what of, nobody knows.
+  await freeNonces(
+    tx,
+    subjectId,
+    requests.some((request) => request.state === 'signed'),
+  )
   return true
 }

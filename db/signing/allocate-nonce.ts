@@ -1,6 +1,6 @@
 /** Nonces of EVM accounts: each is a row, given out under the account's lock, lowest free first. */
 
-import type { Transaction } from '../connect.js'
+import type { Queryable, Transaction } from '../connect.js'
 
 /** geth keeps 16 executable transactions an account; more may be dropped from the mempool. */
 export const MOST_IN_FLIGHT = 16
@@ -20,7 +20,7 @@ export async function observeChainNonce(
     ON CONFLICT (network, address) DO UPDATE SET base_nonce = greatest(nonce_accounts.base_nonce, excluded.base_nonce)`
   await tx`
     UPDATE nonces SET state = 'foreign'
-    WHERE network = ${network} AND address = ${address} AND state = 'free' AND nonce < ${chainNonce}`
+    WHERE network = ${network} AND address = ${address} AND state IN ('free', 'gap') AND nonce < ${chainNonce}`
 }
 
 /**
@@ -68,8 +68,31 @@ export async function allocateNonce(
   return Number(next.nonce)
 }
 
-/** Gives back what a subject holds unsigned; a signed nonce stays, because its bytes may still be mined. */
-export async function freeNonces(tx: Transaction, subjectId: string): Promise<void> {
+/**
+ * Gives back what a subject holds unsigned; a signed nonce stays, because its bytes may still be mined.
+ *
+ * @param maybeSigned - The signer may have signed something with it: its journal gives it to no other payment, so neither do we.
+ */
+export async function freeNonces(tx: Transaction, subjectId: string, maybeSigned = false): Promise<void> {
   await tx`
-    UPDATE nonces SET state = 'free', subject_id = NULL WHERE subject_id = ${subjectId} AND state = 'allocated'`
+    UPDATE nonces
+    SET state = CASE WHEN ${maybeSigned} OR EXISTS (
+                       SELECT FROM signing_requests WHERE subject_id = last.id AND state = 'signed')
+                     THEN 'gap' ELSE 'free' END,
+        subject_id = NULL, last_subject_id = last.id, freed_at = clock_timestamp()
+    FROM (
+      -- What was to fill a gap stands for whom the nonce was given to before.
+      SELECT given.network, given.address, given.nonce,
+             CASE WHEN holder.kind = 'nonce_fill' THEN given.last_subject_id ELSE given.subject_id END AS id
+      FROM nonces given LEFT JOIN withdrawals holder ON holder.id = given.subject_id
+      WHERE given.subject_id = ${subjectId} AND given.state = 'allocated'
+    ) AS last
+    WHERE nonces.network = last.network AND nonces.address = last.address AND nonces.nonce = last.nonce`
+}
+
+/** The nonce that a subject holds unsigned, or null. */
+export async function findAllocatedNonce(sql: Queryable, subjectId: string): Promise<number | null> {
+  const [row] = await sql<{ nonce: bigint }[]>`
+    SELECT nonce FROM nonces WHERE subject_id = ${subjectId} AND state = 'allocated'`
+  return row ? Number(row.nonce) : null
 }

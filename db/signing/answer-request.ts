@@ -67,7 +67,10 @@ export async function answerRequest(
       UPDATE signing_requests
       SET state = ${answer.outcome}, answer = ${tx.json(answer as never)}, answered_at = clock_timestamp(), lease_until = NULL
       WHERE id = ${answer.request_id}`
-    if (answer.outcome === 'refused') await freeNonces(tx, request.subject_id)
+    // A signer that says whose nonce it is has signed with it before: to give it to the next payment would fail that one too.
+    if (answer.outcome === 'refused') {
+      await freeNonces(tx, request.subject_id, answer.code === 'NONCE_CONFLICT')
+    }
     await appendAudit(tx, {
       merchantId: signer.merchantId,
       actor: `signer:${signer.id}`,

@@ -32,7 +32,10 @@ export interface BuiltUtxo extends BuiltBase {
 
 export interface BuiltEvm extends BuiltBase {
   readonly family: 'evm'
-  readonly payload: Omit<EvmPayload, 'nonce'>
+  /** With its nonce only where that is what it is for: in a gap. */
+  readonly payload: Omit<EvmPayload, 'nonce'> | EvmPayload
+  /** Default `pay`. */
+  readonly purpose?: 'cancel'
   readonly fromAddressId: string
   readonly chainNonce: number
   readonly nativeCoin: string
@@ -87,11 +90,11 @@ async function queue(
   await insertAttempt(tx, row, {
     id: transactionId,
     signerId: built.signerId,
-    purpose: 'pay',
+    purpose: utxo ? 'pay' : (built.purpose ?? 'pay'),
     cause: 'first',
     priority: row.priority,
     fromAddressId: utxo ? null : built.fromAddressId,
-    nonce: null,
+    nonce: 'nonce' in built.payload ? built.payload.nonce : null,
     payload: built.payload,
     coin: built.coin,
     amount: built.amount,

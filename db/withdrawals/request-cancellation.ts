@@ -5,6 +5,7 @@ import type { Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { lockReplaceable } from './request-speed-up.js'
+import { requireReviewer } from './require-reviewer.js'
 import type { CancellationRequest } from './withdrawal-row.js'
 
 export interface Cancellation {
@@ -12,6 +13,8 @@ export interface Cancellation {
   readonly id: string
   /** The person behind the API key; null where the key has none. */
   readonly personId: string | null
+  /** Whether the key has the scope `admin`; else the person must have the role `reviewer`. */
+  readonly admin: boolean
   readonly reason: string
   readonly actor: string
 }
@@ -27,9 +30,7 @@ export async function requestCancellation(
   networks: Networks,
   request: Cancellation,
 ): Promise<void> {
-  if (request.personId === null) {
-    throw new KeyturnError('NOT_AN_APPROVER', 'A person decides this: send it with the API key of one')
-  }
+  await requireReviewer(tx, request)
   const { row } = await lockReplaceable(tx, networks, request, 'cancel')
   if (row.initiator === request.personId) {
     throw new KeyturnError(

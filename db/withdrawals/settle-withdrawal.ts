@@ -42,7 +42,7 @@ export async function settleWithdrawal(
     const row = await lockWithdrawal(tx, id)
     if (isWithdrawalFinal(row.stage)) return
     const paid = await closeTransaction(tx, row, outcome)
-    if (paid.purpose === 'cancel') {
+    if (paid.purpose === 'cancel' && row.kind !== 'nonce_fill') {
       await postJournal(tx, cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })))
       await moveWithdrawal(tx, networks, row, {
         to: 'cancelled',

@@ -72,8 +72,14 @@ export interface Screening {
   readonly at?: string
 }
 
-/** What a row pays for: somebody's request, one transaction of a batch, or a movement between our own wallets. */
-export type WithdrawalKind = 'withdrawal' | 'batch_part' | 'consolidation' | 'gas_funding' | 'rebalance'
+/** What a row is for: somebody's request, a transaction of a batch, a movement between our own wallets, or filling a nonce gap. */
+export type WithdrawalKind =
+  | 'withdrawal'
+  | 'batch_part'
+  | 'consolidation'
+  | 'gas_funding'
+  | 'rebalance'
+  | 'nonce_fill'
 
 /** One payment of a part of a batch. */
 export interface PartOutput {

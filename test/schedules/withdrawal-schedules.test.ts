@@ -117,6 +117,7 @@ const sweep = () =>
     log: { info() {}, warn() {}, error() {} },
     signalAgainAfterMs: 60_000,
     graceMs: 0,
+    nonceGapAfterMs: 600_000,
     signerOfflineAfterMs: 60_000,
     idempotencyWindowMs: 60_000,
     webhookRetryIntervalMs: 60_000,

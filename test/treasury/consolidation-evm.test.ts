@@ -346,6 +346,7 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
     log: { info() {}, warn() {}, error() {} },
     signalAgainAfterMs: 60_000,
     graceMs: 0,
+    nonceGapAfterMs: 600_000,
     signerOfflineAfterMs: 600_000,
     idempotencyWindowMs: 600_000,
     webhookRetryIntervalMs: 600_000,

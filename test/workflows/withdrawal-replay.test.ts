@@ -22,6 +22,7 @@ test('every way that a withdrawal goes was recorded', () => {
       'cancelled-on-chain',
       'confirmed',
       'expired',
+      'lagging',
       'late-refusal',
       'lost-reply',
       'mismatch',

@@ -1,0 +1,181 @@
+/** A nonce that was given out below others, and whose transaction never comes, must not block those above it. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPublicClient, http, parseEther } from 'viem'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { createWorkflowGate } from '../../activities/workflow-gate.js'
+import { fillNonceGaps } from '../../db/signing/fill-nonce-gaps.js'
+import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
+import { type TestAnvil, testAnvil } from '../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+const RECIPIENT = `0x${'4'.repeat(40)}` as const
+let temporal: TestTemporal
+let anvil: TestAnvil
+let stage: TestWithdrawals
+let running: { stop(): Promise<void> } | undefined
+
+beforeAll(async () => {
+  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
+  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  const { address } = await stage.wallet('ethereum', 'hot')
+  await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
+  await stage.credit('ethereum', 'eth', '', parseEther('200'))
+  stage.follow()
+  await stage.startWorker()
+})
+afterEach(async () => {
+  await running?.stop()
+  running = undefined
+})
+afterAll(async () => {
+  await stage?.close()
+  await Promise.all([anvil?.stop(), temporal?.close()])
+})
+
+const reader = () => createPublicClient({ transport: http(anvil.rpc) })
+
+async function ask(amount = '1'): Promise<string> {
+  const { status, json } = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount,
+    to_address: RECIPIENT,
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  await stage.approve(json.data.id)
+  await stage.until(json.data.id, 'pending_signature')
+  return json.data.id
+}
+
+/** What the sweeper does about gaps, and about rows without a workflow. */
+async function sweep(afterMs: number): Promise<string[]> {
+  const { sql } = stage.api.database
+  await fillNonceGaps(sql, stage.networks, afterMs)
+  const rows = await sql<{ id: string }[]>`
+    SELECT id FROM withdrawals WHERE kind = 'nonce_fill' AND workflow_started_at IS NULL ORDER BY created_at`
+  for (const { id } of rows) {
+    const input = await readWithdrawalInput(sql, stage.networks, id)
+    if (input) await createWorkflowGate(temporal.client.workflow).startWithdrawal(input)
+    await sql`UPDATE withdrawals SET workflow_started_at = now() WHERE id = ${id}`
+  }
+  return rows.map((row) => row.id)
+}
+
+async function untilStage(id: string, stageName: string): Promise<void> {
+  const { sql } = stage.api.database
+  for (let look = 0; look < 800; look++) {
+    const [row] = await sql<{ stage: string }[]>`SELECT stage FROM withdrawals WHERE id = ${id}`
+    if (row?.stage === stageName) return
+    await sleep(50)
+  }
+  const [row] =
+    await sql`SELECT stage, waiting, failure_code, failure_message FROM withdrawals WHERE id = ${id}`
+  throw new Error(JSON.stringify(row))
+}
+
+const nonces = async () =>
+  (
+    await stage.api.database.sql<{ nonce: bigint; state: string }[]>`
+      SELECT nonce, state FROM nonces ORDER BY nonce`
+  ).map((row) => [Number(row.nonce), row.state])
+
+async function expectBooksToMatch(): Promise<void> {
+  const hot = await stage.wallet('ethereum', 'hot')
+  expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
+    await reader().getBalance({ address: hot.address as `0x${string}` }),
+  )
+  expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
+}
+
+test('stories 1 and 2: a worthless answer leaves a gap below others; it is filled, and they are mined', async () => {
+  const sign = realSigner(stage)
+  const worthless = await ask()
+  const [request] = (await stage.signer.claim(10)).requests
+  if (!request) throw new Error('claimed')
+  // The signer's journal holds the payment now; what comes back is something else.
+  const answer = await sign(request)
+  if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
+  const garbage = { ...answer, signed_transaction: '0x02c0' }
+  await stage.signer.answer({ ...garbage, request_id: request.id })
+  const above = await ask('2')
+  running = stage.signer.run(sign)
+  await stage.until(worthless, 'failed')
+  await stage.until(above, 'confirming')
+  expect(await nonces()).toEqual([
+    [0, 'gap'],
+    [1, 'signed'],
+  ])
+  // No other payment gets it: the signer would refuse it.
+  const next = await ask('3')
+  await stage.until(next, 'confirming')
+  expect(await sweep(600_000)).toEqual([])
+  const [fill] = await sweep(0)
+  expect(fill).toBeDefined()
+  await untilStage(fill ?? '', 'confirmed')
+  const cancelling = stage.signer.claimed.find(({ purpose }) => purpose === 'cancel')
+  expect(cancelling?.payload).toMatchObject({ nonce: 0, value: '0' })
+  expect(cancelling?.intent.withdrawal).toBe(worthless)
+  await stage.until(above, 'confirmed')
+  await stage.until(next, 'confirmed')
+  expect(await sweep(0)).toEqual([])
+  expect(await nonces()).toEqual([
+    [0, 'used'],
+    [1, 'used'],
+    [2, 'used'],
+  ])
+  expect(await reader().getBalance({ address: RECIPIENT })).toBe(parseEther('5'))
+  const [row] = await stage.api.database.sql<
+    { fee: bigint }[]
+  >`SELECT fee FROM withdrawals WHERE id = ${fill ?? ''}`
+  expect(row?.fee).toBeGreaterThan(0n)
+  await expectBooksToMatch()
+})
+
+test('a nonce that a refused payment gave back goes to the next payment first, and is filled when none comes', async () => {
+  const { sql } = stage.api.database
+  const sign = realSigner(stage)
+  // A payment above it is in flight: its nonce is given by hand, as after the loss of a row.
+  const hot = await stage.wallet('ethereum', 'hot')
+  const refused = await ask()
+  const [request] = (await stage.signer.claim(10)).requests
+  await stage.signer.answer({
+    request_id: request?.id ?? '',
+    outcome: 'refused',
+    code: 'PAUSED',
+    message: 'not now',
+  })
+  await stage.until(refused, 'failed')
+  expect((await nonces()).at(-1)).toEqual([3, 'free'])
+  await sql`
+    INSERT INTO nonces (network, address, nonce, state, subject_id) VALUES ('ethereum', ${hot.address}, 4, 'allocated', NULL)`
+  const next = await ask()
+  const [second] = (await stage.signer.claim(10)).requests
+  expect(second?.payload).toMatchObject({ nonce: 3 })
+  await stage.signer.answer({
+    request_id: second?.id ?? '',
+    outcome: 'refused',
+    code: 'PAUSED',
+    message: 'not now',
+  })
+  await stage.until(next, 'failed')
+  // Nothing lies above it yet, so nothing is burnt.
+  expect(await sweep(0)).toEqual([])
+  await sql`DELETE FROM nonces WHERE nonce = 4`
+  await sql`UPDATE nonces SET state = 'foreign' WHERE nonce = 3`
+  running = stage.signer.run(sign)
+  const above = await ask('7')
+  await stage.until(above, 'confirming')
+  await sql`UPDATE nonces SET state = 'free' WHERE nonce = 3`
+  const [fill] = await sweep(0)
+  await untilStage(fill ?? '', 'confirmed')
+  await stage.until(above, 'confirmed')
+  expect((await nonces()).slice(-2)).toEqual([
+    [3, 'used'],
+    [4, 'used'],
+  ])
+  await expectBooksToMatch()
+})
