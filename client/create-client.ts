@@ -1,14 +1,14 @@
 /** The TypeScript client for merchants: signed, typed, safe to retry, and suspicious of addresses. */
 
 import type { EventEnvelope } from '../domain/event.js'
-import type { Intent, PolicyIntent, WhitelistIntent } from '../domain/intent.js'
+import type { PolicyIntent, WhitelistIntent } from '../domain/intent.js'
 import type { PolicyUpdate } from '../domain/policy.js'
+import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
-import { createSender, type Pagination, type Request, type SenderOptions } from './send-request.js'
+import { payoutCalls } from './payouts.js'
+import { createSender, type SenderOptions } from './send-request.js'
 import type {
   Address,
-  Approval,
-  ApprovalDecision,
   AuditEntry,
   Balance,
   BalanceFilter,
@@ -18,34 +18,19 @@ import type {
   NewAddress,
   NewWebhookEndpoint,
   NewWhitelistEntry,
-  NewWithdrawal,
   Paging,
   PolicyChange,
   PolicyVersion,
-  ReviewDecision,
   Wallet,
   WebhookDelivery,
   WebhookEndpoint,
   WhitelistEntry,
   WhitelistFilter,
-  Withdrawal,
-  WithdrawalFilter,
 } from './types.js'
 
 export interface ClientOptions extends SenderOptions {
   /** `networks` of what `keyturn-signer export-xpubs` printed; with it every returned address is derived anew and a foreign one throws. */
   readonly xpubs?: readonly ExportedXpub[]
-}
-
-/** A page of a list. */
-export interface ClientPage<T> {
-  readonly items: readonly T[]
-  readonly pagination: Pagination
-}
-
-interface Sent {
-  /** Give your own (e.g. your order's id) to be safe across restarts of yours. */
-  readonly idempotencyKey?: string
 }
 
 export type Client = ReturnType<typeof createClient>
@@ -59,31 +44,12 @@ export type Client = ReturnType<typeof createClient>
  */
 export function createClient(options: ClientOptions) {
   const send = createSender(options)
-  const one = async <T>(request: Request): Promise<T> => (await send<T>(request)).data
-  const page = async <T>(path: string, query: object = {}): Promise<ClientPage<T>> => {
-    const { data, pagination } = await send<readonly T[]>({ method: 'GET', path, query: { ...query } })
-    if (!pagination) throw new Error(`${path} did not answer with a page`)
-    return { items: data, pagination }
-  }
+  const calls = createCalls(send)
+  const { one, at, post, page, approvable } = calls
   const trusted = (address: Address): Address => {
     if (options.xpubs) checkAddress(address, options.xpubs)
     return address
   }
-  const at = (path: string, id: string, rest = ''): string => `${path}/${encodeURIComponent(id)}${rest}`
-  const key = (sent: Sent | undefined) =>
-    sent?.idempotencyKey === undefined ? {} : { idempotencyKey: sent.idempotencyKey }
-
-  const approvable = <T>(path: string) => ({
-    /** What approvers sign. */
-    intent: (id: string) =>
-      one<{ readonly intent: T; readonly intent_hash: string }>({
-        method: 'GET',
-        path: at(path, id, '/intent'),
-      }),
-    /** With an approver's own key. */
-    decide: (id: string, decision: ApprovalDecision, sent?: Sent) =>
-      one<Approval>({ method: 'POST', path: at(path, id, '/approvals'), body: decision, ...key(sent) }),
-  })
 
   return {
     /** For what has no method of its own. */
@@ -92,7 +58,7 @@ export function createClient(options: ClientOptions) {
     addresses: {
       /** The user's address on a network; a fresh one with `new: true`. */
       create: async (address: NewAddress, sent?: Sent): Promise<Address> =>
-        trusted(await one({ method: 'POST', path: '/addresses', body: address, ...key(sent) })),
+        trusted(await post('/addresses', address, sent)),
       get: async (id: string): Promise<Address> =>
         trusted(await one({ method: 'GET', path: at('/addresses', id) })),
       list: async (
@@ -114,30 +80,7 @@ export function createClient(options: ClientOptions) {
     wallets: { list: () => page<Wallet>('/wallets') },
     networks: { list: () => page<NetworkStatus>('/networks') },
 
-    withdrawals: {
-      create: (withdrawal: NewWithdrawal, sent?: Sent) =>
-        one<Withdrawal>({ method: 'POST', path: '/withdrawals', body: withdrawal, ...key(sent) }),
-      /** The fee for every priority. */
-      estimate: (withdrawal: Pick<NewWithdrawal, 'network' | 'coin' | 'amount' | 'to_address'>) =>
-        one<Readonly<Record<string, unknown>>>({
-          method: 'POST',
-          path: '/withdrawals/estimate',
-          body: withdrawal,
-        }),
-      get: (id: string) => one<Withdrawal>({ method: 'GET', path: at('/withdrawals', id) }),
-      list: (filter?: WithdrawalFilter) => page<Withdrawal>('/withdrawals', filter),
-      /** Only while it is pending. */
-      cancel: (id: string) => one<Withdrawal>({ method: 'DELETE', path: at('/withdrawals', id) }),
-      /** With the key of a person who may review and did not ask for it. */
-      review: (id: string, decision: ReviewDecision, sent?: Sent) =>
-        one<Withdrawal>({
-          method: 'POST',
-          path: at('/withdrawals', id, '/review'),
-          body: decision,
-          ...key(sent),
-        }),
-      ...approvable<Intent>('/withdrawals'),
-    },
+    ...payoutCalls(calls),
 
     policy: {
       get: () => one<PolicyVersion>({ method: 'GET', path: '/policy' }),
@@ -154,7 +97,7 @@ export function createClient(options: ClientOptions) {
 
     whitelist: {
       create: (entry: NewWhitelistEntry, sent?: Sent) =>
-        one<WhitelistEntry>({ method: 'POST', path: '/whitelist/addresses', body: entry, ...key(sent) }),
+        post<WhitelistEntry>('/whitelist/addresses', entry, sent),
       get: (id: string) => one<WhitelistEntry>({ method: 'GET', path: at('/whitelist/addresses', id) }),
       list: (filter?: WhitelistFilter) => page<WhitelistEntry>('/whitelist/addresses', filter),
       /** At once. */
@@ -165,12 +108,7 @@ export function createClient(options: ClientOptions) {
     webhookEndpoints: {
       /** The secret is in this answer and never again. */
       create: (endpoint: NewWebhookEndpoint, sent?: Sent) =>
-        one<WebhookEndpoint & { readonly secret: string }>({
-          method: 'POST',
-          path: '/webhook-endpoints',
-          body: endpoint,
-          ...key(sent),
-        }),
+        post<WebhookEndpoint & { readonly secret: string }>('/webhook-endpoints', endpoint, sent),
       get: (id: string) => one<WebhookEndpoint>({ method: 'GET', path: at('/webhook-endpoints', id) }),
       list: (paging?: Paging) => page<WebhookEndpoint>('/webhook-endpoints', paging),
       update: (

@@ -145,6 +145,16 @@ export interface Withdrawal {
   readonly risk: RiskAssessment | null
   readonly review: ({ readonly required: boolean } & Partial<ReviewDecision>) | null
   readonly failure: { readonly code: string; readonly message: string } | null
+  /** The transactions that pay it, or cancel it; newest first, one of them is mined at most. */
+  readonly attempts: readonly {
+    readonly state: string
+    readonly purpose: 'pay' | 'cancel'
+    readonly transaction_hash: string | null
+    readonly fee: string | null
+    readonly max_fee: string
+  }[]
+  readonly retry_of: string | null
+  readonly retried_by: string | null
   readonly transaction_hash: string | null
   readonly confirmations: number
   readonly required_confirmations: number

@@ -1,0 +1,54 @@
+/** The shapes that calls of the API have in common. */
+
+import type { Pagination, Request, Send } from './send-request.js'
+import type { Approval, ApprovalDecision } from './types.js'
+
+/** A page of a list. */
+export interface ClientPage<T> {
+  readonly items: readonly T[]
+  readonly pagination: Pagination
+}
+
+export interface Sent {
+  /** Give your own (e.g. your order's id) to be safe across restarts of yours. */
+  readonly idempotencyKey?: string
+}
+
+export type Calls = ReturnType<typeof createCalls>
+
+/** Makes them of what sends a request. */
+export function createCalls(send: Send) {
+  const one = async <T>(request: Request): Promise<T> => (await send<T>(request)).data
+  const at = (path: string, id: string, rest = ''): string => `${path}/${encodeURIComponent(id)}${rest}`
+  const post = <T>(path: string, body: unknown, sent?: Sent): Promise<T> =>
+    one<T>({
+      method: 'POST',
+      path,
+      body,
+      ...(sent?.idempotencyKey === undefined ? {} : { idempotencyKey: sent.idempotencyKey }),
+    })
+  return {
+    one,
+    at,
+    post,
+    get: <T>(path: string): Promise<T> => one<T>({ method: 'GET', path }),
+    remove: <T>(path: string): Promise<T> => one<T>({ method: 'DELETE', path }),
+    async page<T>(path: string, query: object = {}): Promise<ClientPage<T>> {
+      const { data, pagination } = await send<readonly T[]>({ method: 'GET', path, query: { ...query } })
+      if (!pagination) throw new Error(`${path} did not answer with a page`)
+      return { items: data, pagination }
+    },
+    /** Intent and approvals of whatever needs approval. */
+    approvable: <T>(path: string) => ({
+      /** What approvers sign. */
+      intent: (id: string) =>
+        one<{ readonly intent: T; readonly intent_hash: string }>({
+          method: 'GET',
+          path: at(path, id, '/intent'),
+        }),
+      /** With an approver's own key. */
+      decide: (id: string, decision: ApprovalDecision, sent?: Sent) =>
+        post<Approval>(at(path, id, '/approvals'), decision, sent),
+    }),
+  }
+}

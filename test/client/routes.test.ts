@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { createClient } from '../../client/create-client.js'
+import { startTestApi } from '../api/test-api.js'
+
+type Method = (...args: unknown[]) => Promise<unknown>
+
+/** Every method of the client, by its path (`withdrawals.create`); `request` sends whatever it is told. */
+function methodsOf(client: object, path: string[] = []): [string, Method][] {
+  return Object.entries(client).flatMap(([name, value]): [string, Method][] => {
+    const here = [...path, name]
+    if (typeof value === 'function') return name === 'request' ? [] : [[here.join('.'), value as Method]]
+    return methodsOf(value as object, here)
+  })
+}
+
+test('every method asks for an operation that the API has, and every operation for merchants has a method', async () => {
+  const api = await startTestApi()
+  const { paths } = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
+    paths: Record<string, Record<string, { tags?: string[] }>>
+  }
+  await api.database.drop()
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      matches: new RegExp(`^${method.toUpperCase()} ${path.replace(/\{\w+\}/g, '~id~')}$`),
+    })),
+  )
+  const asked: string[] = []
+  const client = createClient({
+    baseUrl: 'http://api.test',
+    apiKey: 'k',
+    apiSecret: 's',
+    fetch: async (url, { method }) => {
+      asked.push(`${method} ${new URL(url).pathname}`)
+      return Response.json({ success: true, data: [], pagination: { has_more: false } })
+    },
+  })
+  const strangers: string[] = []
+  for (const [name, method] of methodsOf(client)) {
+    asked.length = 0
+    await method('~id~', {})
+    const [call] = asked
+    const operation = operations.find(({ matches }) => call !== undefined && matches.test(call))
+    if (operation) operations.splice(operations.indexOf(operation), 1)
+    else strangers.push(`${name}: ${call}`)
+  }
+  expect(strangers).toEqual([])
+  expect(operations.map(({ name }) => name).filter((name) => name.includes('/api/v1'))).toEqual([])
+})
