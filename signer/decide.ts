@@ -75,10 +75,11 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
     intent: request.intent.withdrawal,
     intent_hash: context.intentHash,
     ...(context.movement ? { kind: context.movement.kind } : {}),
+    ...(request.items === null ? {} : { items: request.items }),
     payload_hash: payloadHash,
     conflict: conflictSet(context),
     asset: assetKey(context.network, context.asset),
-    amount: request.purpose === 'cancel' ? '0' : intentAmount(request.intent).toString(),
+    amount: request.purpose === 'cancel' ? '0' : intentAmount(context).toString(),
     fee: cost(context).toString(),
     policy_hash: context.policy.hash,
   })
@@ -102,14 +103,14 @@ function conclude(examination: Examination, state: SignerState): Decision {
 
 /** The stored bytes where there are some, else fresh ones, stored before they leave. */
 function signedOnce({ context, payloadHash }: Accepted, state: SignerState): { raw: string; hash: string } {
-  const intent = context.request.intent.withdrawal
-  const record = state.journal.intent(intent)
+  const { subject } = context
+  const record = state.journal.intent(subject)
   const stored = record ? state.journal.signedTransaction(record, payloadHash) : null
   if (stored) return stored
   const signed = sign(context)
   state.journal.append({
     type: 'signed',
-    intent,
+    intent: subject,
     payload_hash: payloadHash,
     transaction_hash: signed.hash,
     signed_hash: createHash('sha256').update(signed.raw).digest('hex'),

@@ -100,16 +100,21 @@ function requestContext(
   state: SignerState,
   policy: NonNullable<SignerState['policy']>,
 ): RequestContext {
-  const network = policy.networks.get(request.intent.network)
+  const { intent, items } = request
+  const network = policy.networks.get(intent.network)
+  const subject = state.journal.subjectOf(intent.withdrawal, items)
   return {
     request,
-    intentHash: intentHash(request.intent),
+    subject,
+    // An index that is none has a check of its own.
+    outputs: items?.flatMap((item) => intent.outputs[item] ?? []) ?? intent.outputs,
+    intentHash: intentHash(intent),
     state,
     policy,
     now: state.now(),
-    record: state.journal.intent(request.intent.withdrawal),
+    record: state.journal.intent(subject),
     network,
-    asset: network?.assets.get(request.intent.asset.coin),
+    asset: network?.assets.get(intent.asset.coin),
     movement: movementOf(request, network),
   }
 }
@@ -120,7 +125,9 @@ function payloadContext(context: RequestContext): PayloadContext {
   if (!network || !asset) throw new Error('The policy has no such network or asset')
   if (payload.family === 'utxo' && network.family === 'utxo') {
     // What cancels pays nobody: every output must be own change.
-    const wanted = request.purpose === 'cancel' ? PAYS_NOBODY : request.intent
+    const { outputs } = context
+    const wanted =
+      request.purpose === 'cancel' ? PAYS_NOBODY : { outputs, fee_payer: request.intent.fee_payer }
     const utxo = utxoFacts(payload.psbt, wanted, network, context.state.keyring)
     return { ...context, network, asset, utxo } satisfies UtxoContext
   }
@@ -132,11 +139,12 @@ function payloadContext(context: RequestContext): PayloadContext {
   throw new Error('The payload is of another family than the network')
 }
 
-/** Lower-case hex SHA-256 of `"keyturn-payload-v1\n"` (`"keyturn-cancel-v1\n"` for what cancels) and the canonical JSON of the payload. */
+/** Lower-case hex SHA-256 of `"keyturn-payload-v1\n"` (`"keyturn-cancel-v1\n"` for what cancels) and the canonical JSON of the payload, with the items of a batch. */
 function hashPayload(request: ParsedRequest): string {
   const prefix = request.purpose === 'cancel' ? 'keyturn-cancel-v1' : 'keyturn-payload-v1'
+  const { items, payload } = request
   return createHash('sha256')
-    .update(`${prefix}\n${canonicalJson(request.payload)}`)
+    .update(`${prefix}\n${canonicalJson(items === null ? payload : { items, payload })}`)
     .digest('hex')
 }
 

@@ -27,7 +27,9 @@ import { tokenFeePaidBySender } from './evm/token-fee-paid-by-sender.js'
 import { tokenRecipientMatches } from './evm/token-recipient-matches.js'
 import { tokenValueZero } from './evm/token-value-zero.js'
 import { typeTwoFieldsOnly } from './evm/type-two-fields-only.js'
+import { batchFeeWithinIntent } from './journal/batch-fee-within-intent.js'
 import { intentUnchanged } from './journal/intent-unchanged.js'
+import { itemsInOnePart } from './journal/items-in-one-part.js'
 import { nonceFree } from './journal/nonce-free.js'
 import { outpointsFree } from './journal/outpoints-free.js'
 import { sameConflictSet } from './journal/same-conflict-set.js'
@@ -43,6 +45,7 @@ import { approvalsNotFromFuture } from './request/approvals-not-from-future.js'
 import { approvalsOfThisIntent } from './request/approvals-of-this-intent.js'
 import { approversPinned } from './request/approvers-pinned.js'
 import { assetAllowed } from './request/asset-allowed.js'
+import { batchFeePaidBySender } from './request/batch-fee-paid-by-sender.js'
 import { destinationAllowed } from './request/destination-allowed.js'
 import { destinationMine } from './request/destination-mine.js'
 import { feeLimitInNativeCoin } from './request/fee-limit-in-native-coin.js'
@@ -52,6 +55,8 @@ import { intentAlreadyCreated } from './request/intent-already-created.js'
 import { intentHashMatches } from './request/intent-hash-matches.js'
 import { intentNewerThanRestore } from './request/intent-newer-than-restore.js'
 import { intentNotExpired } from './request/intent-not-expired.js'
+import { itemsKnown } from './request/items-known.js'
+import { itemsMatchKind } from './request/items-match-kind.js'
 import { journalNotLocked } from './request/journal-not-locked.js'
 import { kindAllowed } from './request/kind-allowed.js'
 import { merchantMatches } from './request/merchant-matches.js'
@@ -78,6 +83,7 @@ import { parentsPresent } from './utxo/parents-present.js'
 import { psbtKnownFieldsOnly } from './utxo/psbt-known-fields-only.js'
 import { psbtUnsigned } from './utxo/psbt-unsigned.js'
 import { recipientFeeSingleOutput } from './utxo/recipient-fee-single-output.js'
+import { recipientsInOrder } from './utxo/recipients-in-order.js'
 import { recipientsPaid } from './utxo/recipients-paid.js'
 import { sequencesAllowed } from './utxo/sequences-allowed.js'
 import { sighashAllOnly } from './utxo/sighash-all-only.js'
@@ -104,10 +110,13 @@ export const ALL_CHECKS: CheckList = {
     { name: 'merchant-matches', run: merchantMatches },
     { name: 'kind-allowed', run: kindAllowed, purpose: 'pay' },
     { name: 'intent-hash-matches', run: intentHashMatches },
+    { name: 'items-match-kind', run: itemsMatchKind },
+    { name: 'items-known', run: itemsKnown },
     { name: 'network-allowed', run: networkAllowed },
     { name: 'cancel-allowed', run: cancelAllowed, purpose: 'cancel' },
     { name: 'payload-on-intent-network', run: payloadOnIntentNetwork },
     { name: 'asset-allowed', run: assetAllowed },
+    { name: 'batch-fee-paid-by-sender', run: batchFeePaidBySender, purpose: 'pay' },
     { name: 'fee-limit-in-native-coin', run: feeLimitInNativeCoin, purpose: 'pay' },
     { name: 'gas-funding-in-native-coin', run: gasFundingInNativeCoin, purpose: 'pay' },
     { name: 'destination-allowed', run: destinationAllowed, purpose: 'pay' },
@@ -141,6 +150,7 @@ export const ALL_CHECKS: CheckList = {
     { name: 'input-paths-allowed', run: inputPathsAllowed },
     { name: 'input-scripts-mine', run: inputScriptsMine },
     { name: 'recipients-paid', run: recipientsPaid, purpose: 'pay' },
+    { name: 'recipients-in-order', run: recipientsInOrder, purpose: 'pay' },
     { name: 'recipient-fee-single-output', run: recipientFeeSingleOutput, purpose: 'pay' },
     { name: 'at-most-one-change', run: atMostOneChange },
     { name: 'change-path-allowed', run: changePathAllowed },
@@ -176,12 +186,14 @@ export const ALL_CHECKS: CheckList = {
   ],
   journal: [
     { name: 'intent-unchanged', run: intentUnchanged },
+    { name: 'items-in-one-part', run: itemsInOnePart },
     { name: 'same-conflict-set', run: sameConflictSet },
     { name: 'nonce-free', run: nonceFree },
     { name: 'outpoints-free', run: outpointsFree },
     { name: 'cancel-of-signed', run: cancelOfSigned, purpose: 'cancel' },
     { name: 'cancel-fee-within-policy', run: cancelFeeWithinPolicy, purpose: 'cancel' },
     { name: 'cancel-within-daily-fees', run: cancelWithinDailyFees, purpose: 'cancel', once: true },
+    { name: 'batch-fee-within-intent', run: batchFeeWithinIntent, purpose: 'pay' },
     { name: 'within-transaction-limit', run: withinTransactionLimit, purpose: 'pay', once: true },
     { name: 'within-daily-limit', run: withinDailyLimit, purpose: 'pay', once: true },
     { name: 'within-gas-funding-limit', run: withinGasFundingLimit, purpose: 'pay', once: true },

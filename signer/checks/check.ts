@@ -28,7 +28,11 @@ export interface RequestContext {
   readonly state: SignerState
   readonly policy: Policy
   readonly now: number
-  /** What the journal holds of this intent. */
+  /** The name under which the journal keeps it: the intent's id, or the part's of a batch. */
+  readonly subject: string
+  /** The approved outputs that this payload is to pay: all of them, or the named items of a batch. */
+  readonly outputs: ParsedRequest['intent']['outputs']
+  /** What the journal holds of this subject. */
   readonly record: IntentRecord | undefined
   /** The policy's network for the intent's CAIP-2 id. */
   readonly network: PolicyNetwork | undefined

@@ -46,6 +46,8 @@ export const entrySchema = z.discriminatedUnion('type', [
     intent_hash: hash,
     /** Of a movement between the own wallets; payments have none. */
     kind: z.enum(['consolidation', 'gas_funding', 'rebalance']).optional(),
+    /** Which outputs of a batch's intent it pays. */
+    items: z.array(z.int().min(0)).min(1).optional(),
     payload_hash: hash,
     conflict,
     /** `caip2/native` or `caip2/contract`. */
@@ -60,6 +62,7 @@ export const entrySchema = z.discriminatedUnion('type', [
   z.strictObject({
     ...chained,
     type: z.literal('signed'),
+    /** Of a batch: the part, `intent#first item`. */
     intent: z.string(),
     payload_hash: hash,
     transaction_hash: z.string(),

@@ -13,9 +13,11 @@ export interface JournalPosition {
   readonly sequence: number
 }
 
-/** What the journal knows of an intent. */
+/** What the journal knows of an intent, or of a part of a batch. */
 export interface IntentRecord {
   readonly intentHash: string
+  /** Of a part of a batch: what its first payload pays. */
+  readonly items: ReadonlySet<number> | null
   /** Of the first payload; every later one must lie in it. */
   readonly conflict: ConflictSet
   /** Payload hashes that were decided, and where the signed bytes lie. */
@@ -24,6 +26,12 @@ export interface IntentRecord {
   paid: boolean
   /** The dearest of those that cancel, in base units of the native coin. */
   cancelFee: bigint
+}
+
+/** The parts of a batch: by the index of each item, and what each may cost. */
+interface Batch {
+  readonly parts: Map<number, string>
+  readonly fees: Map<string, bigint>
 }
 
 interface SignedPlace {
@@ -36,6 +44,8 @@ export class Journal {
   readonly #store: JournalStore
   readonly #now: () => number
   readonly #intents = new Map<string, IntentRecord>()
+  readonly #intentHashes = new Map<string, string>()
+  readonly #batches = new Map<string, Batch>()
   readonly #nonces = new Map<string, string>()
   readonly #outpoints = new Map<string, string>()
   readonly #spending = new Map<string, RollingSum>()
@@ -88,6 +98,32 @@ export class Journal {
 
   intent(id: string): IntentRecord | undefined {
     return this.#intents.get(id)
+  }
+
+  /**
+   * Under which name a payload is kept: the intent's id; of a batch the part's, which is that of the items' earlier payload, or
+   * a new one, `intent#first item`.
+   */
+  subjectOf(intent: string, items: readonly number[] | null): string {
+    if (items === null) return intent
+    const parts = this.#batches.get(intent)?.parts
+    for (const item of items) {
+      const part = parts?.get(item)
+      if (part !== undefined) return part
+    }
+    return `${intent}#${items[0]}`
+  }
+
+  /** Hash of the intent that has this id, whatever part of it was decided. */
+  intentHash(id: string): string | undefined {
+    return this.#intentHashes.get(id)
+  }
+
+  /** Base units of the native coin that the other parts of a batch may cost, the dearest attempt of each. */
+  batchFees(intent: string, besides: string): bigint {
+    let sum = 0n
+    for (const [part, fee] of this.#batches.get(intent)?.fees ?? []) if (part !== besides) sum += fee
+    return sum
   }
 
   /** The intent whose first payload uses this nonce. @param from - Lower case. */
@@ -190,10 +226,14 @@ export class Journal {
   }
 
   #indexDecision(entry: Extract<JournalEntry, { type: 'decided' }>): void {
-    const record = this.#intents.get(entry.intent) ?? this.#firstDecision(entry)
+    const subject = this.subjectOf(entry.intent, entry.items ?? null)
+    const record = this.#intents.get(subject) ?? this.#firstDecision(entry, subject)
     if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
     if (entry.purpose === 'cancel') this.#countCancel(entry, record)
     else this.#countPayment(entry, record)
+    const fees = this.#batches.get(entry.intent)?.fees
+    const fee = BigInt(entry.fee)
+    if (entry.items && entry.purpose === 'pay' && fee > (fees?.get(subject) ?? 0n)) fees?.set(subject, fee)
   }
 
   #countPayment(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
@@ -203,22 +243,29 @@ export class Journal {
     else if (isNew) this.#count(entry.asset, entry.at, BigInt(entry.amount))
   }
 
-  #firstDecision(entry: Extract<JournalEntry, { type: 'decided' }>): IntentRecord {
-    const { conflict } = entry
+  #firstDecision(entry: Extract<JournalEntry, { type: 'decided' }>, subject: string): IntentRecord {
+    const { conflict, items } = entry
     const record: IntentRecord = {
       intentHash: entry.intent_hash,
+      items: items ? new Set(items) : null,
       conflict,
       payloads: new Map(),
       paid: false,
       cancelFee: 0n,
     }
-    this.#intents.set(entry.intent, record)
+    this.#intents.set(subject, record)
+    if (!this.#intentHashes.has(entry.intent)) this.#intentHashes.set(entry.intent, entry.intent_hash)
+    if (items) {
+      const batch = this.#batches.get(entry.intent) ?? { parts: new Map(), fees: new Map() }
+      for (const item of items) batch.parts.set(item, subject)
+      this.#batches.set(entry.intent, batch)
+    }
     if (conflict.kind === 'evm') {
       const account = `${conflict.chain_id}/${conflict.from}`
-      this.#nonces.set(`${account}/${conflict.nonce}`, entry.intent)
+      this.#nonces.set(`${account}/${conflict.nonce}`, subject)
       this.#highestNonces.set(account, Math.max(conflict.nonce, this.#highestNonces.get(account) ?? 0))
     } else {
-      for (const each of conflict.inputs) this.#outpoints.set(`${conflict.network}/${each}`, entry.intent)
+      for (const each of conflict.inputs) this.#outpoints.set(`${conflict.network}/${each}`, subject)
     }
     return record
   }

@@ -50,7 +50,7 @@ export function defaultPolicy(options: {
     platform_public_key: options.platformPublicKey,
     quorum: 2,
     approvers: [],
-    allowed_kinds: ['withdrawal', 'consolidation', 'gas_funding', 'rebalance'],
+    allowed_kinds: ['withdrawal', 'batch', 'consolidation', 'gas_funding', 'rebalance'],
     approval_max_age_seconds: DAY_SECONDS,
     clock_skew_seconds: 60,
     networks,

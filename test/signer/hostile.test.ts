@@ -5,6 +5,7 @@ import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
 import { decide, decideAll } from '../../signer/decide.js'
 import { makeState } from './fixture.js'
 import { HOSTILE, MALFORMED } from './hostile.js'
+import { HOSTILE_BATCHES } from './hostile-batches.js'
 import { HOSTILE_CANCELS } from './hostile-cancel.js'
 import { HOSTILE_MOVEMENTS } from './hostile-movements.js'
 import { HOSTILE_RAILS, MALFORMED_RAILS, REUSED_APPROVALS } from './hostile-rails.js'
@@ -22,7 +23,7 @@ function without(...names: (string | undefined)[]): CheckList {
   }
 }
 
-test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS])(
+test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS, ...HOSTILE_BATCHES])(
   'refuses $name: $code',
   ({ make, code }) => {
     const { request, state } = make()
@@ -32,7 +33,7 @@ test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCEL
   },
 )
 
-test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS])(
+test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS, ...HOSTILE_BATCHES])(
   'without the check $check, $name would pass, or fail for another reason',
   ({ make, code, check, behind }) => {
     const { request, state } = make()
@@ -42,7 +43,9 @@ test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCEL
 )
 
 test('every check has a request that only it refuses', () => {
-  const alone = [...HOSTILE, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS].filter((each) => !each.behind)
+  const alone = [...HOSTILE, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS, ...HOSTILE_BATCHES].filter(
+    (each) => !each.behind,
+  )
   expect(new Set(alone.map((each) => each.check))).toEqual(new Set(NAMES))
   expect(new Set(NAMES).size).toBe(NAMES.length)
 })

@@ -8,6 +8,6 @@ export function calledAddressMatches(context: EvmContext): Refusal | null {
       ? null
       : refuse('ASSET_MISMATCH', `${context.payload.to} is not the token's contract`)
   }
-  if (to === context.request.intent.outputs[0]?.address.toLowerCase()) return null
+  if (to === context.outputs[0]?.address.toLowerCase()) return null
   return refuse('RECIPIENT_MISMATCH', `${context.payload.to} is not who was approved`)
 }

@@ -4,7 +4,7 @@ import { type EvmContext, type Refusal, refuse } from '../check.js'
 export function nativeAmountMatches(context: EvmContext): Refusal | null {
   if (context.asset.contract !== null) return null
   const value = BigInt(context.payload.value)
-  const amount = BigInt(context.request.intent.outputs[0]?.amount ?? '0')
+  const amount = BigInt(context.outputs[0]?.amount ?? '0')
   if (context.request.intent.fee_payer === 'sender') {
     return value === amount ? null : refuse('AMOUNT_MISMATCH', `The value is ${value}, approved is ${amount}`)
   }

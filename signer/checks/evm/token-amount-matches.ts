@@ -5,9 +5,6 @@ import { type EvmContext, type Refusal, refuse } from '../check.js'
 export function tokenAmountMatches(context: EvmContext): Refusal | null {
   if (context.asset.contract === null) return null
   const { amount } = decodeTransfer(context.payload.data)
-  if (amount === BigInt(context.request.intent.outputs[0]?.amount ?? '0')) return null
-  return refuse(
-    'AMOUNT_MISMATCH',
-    `The transfer is of ${amount}, approved is ${context.request.intent.outputs[0]?.amount}`,
-  )
+  if (amount === BigInt(context.outputs[0]?.amount ?? '0')) return null
+  return refuse('AMOUNT_MISMATCH', `The transfer is of ${amount}, approved is ${context.outputs[0]?.amount}`)
 }

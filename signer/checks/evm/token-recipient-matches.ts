@@ -5,6 +5,6 @@ import { type EvmContext, type Refusal, refuse } from '../check.js'
 export function tokenRecipientMatches(context: EvmContext): Refusal | null {
   if (context.asset.contract === null) return null
   const { to } = decodeTransfer(context.payload.data)
-  if (to === context.request.intent.outputs[0]?.address.toLowerCase()) return null
+  if (to === context.outputs[0]?.address.toLowerCase()) return null
   return refuse('RECIPIENT_MISMATCH', `${to} is not who was approved`)
 }

@@ -2,6 +2,8 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /** An intent id stands for one intent for ever: it is the replay key. */
 export function intentUnchanged(context: PayloadContext): Refusal | null {
-  if (!context.record || context.record.intentHash === context.intentHash) return null
+  const { state, request } = context
+  const known = state.journal.intentHash(request.intent.withdrawal)
+  if (known === undefined || known === context.intentHash) return null
   return refuse('CONFLICT_SET', 'This id was signed with another intent')
 }

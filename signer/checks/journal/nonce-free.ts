@@ -6,6 +6,6 @@ export function nonceFree(context: PayloadContext): Refusal | null {
   const set = conflictSet(context)
   if (set.kind !== 'evm') return null
   const owner = context.state.journal.nonceOwner(set.chain_id, set.from, set.nonce)
-  if (owner === undefined || owner === context.request.intent.withdrawal) return null
+  if (owner === undefined || owner === context.subject) return null
   return refuse('NONCE_CONFLICT', `Nonce ${set.nonce} of ${set.from} was signed for ${owner}`)
 }

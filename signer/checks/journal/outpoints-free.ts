@@ -7,7 +7,7 @@ export function outpointsFree(context: PayloadContext): Refusal | null {
   if (set.kind !== 'utxo') return null
   for (const outpoint of set.inputs) {
     const owner = context.state.journal.outpointOwner(set.network, outpoint)
-    if (owner !== undefined && owner !== context.request.intent.withdrawal) {
+    if (owner !== undefined && owner !== context.subject) {
       return refuse('CONFLICT_SET', `${outpoint} was signed for ${owner}`)
     }
   }

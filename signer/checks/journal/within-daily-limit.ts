@@ -6,7 +6,7 @@ export function withinDailyLimit(context: PayloadContext): Refusal | null {
   const { daily, coin } = context.asset
   if (daily === null || context.record?.paid || context.movement) return null
   const spent = context.state.journal.spent(assetKey(context.network, context.asset), context.now)
-  const amount = intentAmount(context.request.intent)
+  const amount = intentAmount(context)
   if (spent + amount <= daily) return null
   return refuse(
     'POLICY_LIMIT',

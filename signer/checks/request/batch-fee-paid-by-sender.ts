@@ -1,0 +1,8 @@
+import { type Refusal, type RequestContext, refuse } from '../check.js'
+
+/** The fee limit is the whole batch's: no single recipient may be made to bear it. */
+export function batchFeePaidBySender(context: RequestContext): Refusal | null {
+  const { kind, fee_payer } = context.request.intent
+  if (kind !== 'batch' || fee_payer === 'sender') return null
+  return refuse('AMOUNT_MISMATCH', 'The recipients of a batch cannot pay its fees')
+}

@@ -1,0 +1,15 @@
+import { sameScript } from '../../utxo/p2wpkh.js'
+import { type Refusal, refuse, type UtxoContext } from '../check.js'
+
+/** Several recipients are paid in the order of the intent, before the change: then each output is known to be whose. */
+export function recipientsInOrder(context: UtxoContext): Refusal | null {
+  const { outputs } = context.utxo.psbt.transaction
+  const { wanted } = context.utxo
+  if (wanted.length < 2) return null
+  const wrong = wanted.findIndex((each, at) => {
+    const output = outputs[at]
+    return !output || output.amount !== each.amount || !sameScript(output.script, each.script)
+  })
+  if (wrong === -1) return null
+  return refuse('OUTPUT_NOT_ALLOWED', `Output ${wrong} is not the payment that was approved in its place`)
+}
