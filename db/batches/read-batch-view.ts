@@ -64,6 +64,7 @@ export function batchViewQuery(sql: Queryable) {
     LEFT JOIN LATERAL (
       SELECT coalesce(sum(coalesce(part.fee, part.fee_estimate)), 0)::numeric AS fee FROM withdrawals part
       WHERE part.batch_id = batch.id
+        AND (part.fee IS NOT NULL OR part.stage NOT IN ('rejected', 'expired', 'cancelled', 'failed'))
     ) paid ON true
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object(

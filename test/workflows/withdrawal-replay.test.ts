@@ -16,6 +16,7 @@ beforeAll(async () => {
 test('every way that a withdrawal goes was recorded', () => {
   expect(names.map((name) => name.split('.')[1]).sort()).toEqual(
     [
+      'batch-part',
       'btc',
       'cancelled',
       'cancelled-at-signer',
