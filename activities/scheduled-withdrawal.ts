@@ -13,6 +13,8 @@ export interface ScheduledWithdrawalDeps {
   readonly gate: Pick<WorkflowGate, 'startWithdrawal'>
   /** `KEYTURN_WITHDRAWAL_EXPIRY`, in milliseconds. */
   readonly expiryMs: number
+  /** Whether destinations are screened. */
+  readonly screen?: boolean
 }
 
 export type ScheduledWithdrawalActivities = ReturnType<typeof createScheduledWithdrawalActivities>
@@ -23,11 +25,12 @@ export function createScheduledWithdrawalActivities({
   networks,
   gate,
   expiryMs,
+  screen = false,
 }: ScheduledWithdrawalDeps) {
   return {
     /** @param nominalAt - ISO 8601 UTC. */
     async fireSchedule(id: string, nominalAt: string): Promise<Firing> {
-      const firing = await fireSchedule(sql, networks, id, new Date(nominalAt), { expiryMs })
+      const firing = await fireSchedule(sql, networks, id, new Date(nominalAt), { expiryMs, screen })
       if (firing.outcome !== 'created') return firing
       const input = await readWithdrawalInput(sql, networks, firing.withdrawalId)
       if (input) {

@@ -1,5 +1,6 @@
 /** What the sweeper does: whatever has a row and no workflow gets one, whatever was not signalled is signalled, the stale is deleted. */
 
+import { type AlertSettings, watchWithdrawals } from '../db/alerts/watch-withdrawals.js'
 import { purgeNonces } from '../db/api-keys/purge-nonces.js'
 import type { ApprovalSubjectType } from '../db/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../db/approvals/mark-approval-signalled.js'
@@ -11,6 +12,7 @@ import {
   unstartedControlChanges,
 } from '../db/control-changes/control-change-start.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
+import { measureWithdrawals } from '../db/operations/measure-withdrawals.js'
 import {
   recordCheck,
   syncSchedule,
@@ -37,6 +39,8 @@ export interface SweeperDeps {
   readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate
   /** Temporal's Schedules; absent where a test has none. */
   readonly schedules?: ScheduleGate
+  /** What is worth an alert; absent where a test wants none. */
+  readonly alerts?: AlertSettings
   readonly log: Logger
   /** Milliseconds after which a signal that changed nothing is sent again. */
   readonly signalAgainAfterMs: number
@@ -68,6 +72,8 @@ export interface Swept {
   /** Deposit addresses whose consolidation was due. */
   readonly consolidations: number
   readonly deliveries: number
+  /** Alerts that were raised now. */
+  readonly alerts: number
   readonly signersOffline: number
 }
 
@@ -129,6 +135,10 @@ export function createSweeperActivities(deps: SweeperDeps) {
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
         ),
+        alerts: await attempt('alerts', async () => {
+          const ended = await measureWithdrawals(sql)
+          return deps.alerts ? watchWithdrawals(sql, networks, deps.alerts, ended) : 0
+        }),
         signersOffline: await attempt(
           'signers',
           async () => (await markOfflineSigners(sql, deps.signerOfflineAfterMs)).length,

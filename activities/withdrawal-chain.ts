@@ -5,9 +5,11 @@ import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-
 import { type BuildStep, buildWithdrawal } from './withdrawal/build-withdrawal.js'
 import type { WithdrawalChainDependencies } from './withdrawal/dependencies.js'
 import { type FollowStep, followWithdrawal } from './withdrawal/follow-withdrawal.js'
+import { type ScreenStep, screenWithdrawal } from './withdrawal/screen-withdrawal.js'
 import { takeAnswer } from './withdrawal/take-answer.js'
 
 export interface WithdrawalChainActivities {
+  screenWithdrawal(id: string): Promise<ScreenStep>
   buildWithdrawal(id: string): Promise<BuildStep>
   awaitSignature(id: string): Promise<SignatureWait>
   takeAnswer(id: string): Promise<void>
@@ -20,6 +22,7 @@ export function createWithdrawalChainActivities(
   dependencies: WithdrawalChainDependencies,
 ): WithdrawalChainActivities {
   return {
+    screenWithdrawal: (id) => screenWithdrawal(dependencies, id),
     buildWithdrawal: (id) => buildWithdrawal(dependencies, id),
     awaitSignature: (id) => awaitSignature(dependencies, id),
     takeAnswer: (id) => takeAnswer(dependencies, id),

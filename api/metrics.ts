@@ -6,9 +6,11 @@ import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Sql } from '../db/connect.js'
 import { type Gauges, readGauges } from '../db/operations/read-gauges.js'
 import { readTreasuryGauges } from '../db/operations/read-treasury-gauges.js'
+import { readWithdrawalGauges } from '../db/operations/read-withdrawal-gauges.js'
 import type { Networks } from '../domain/network.js'
 import type { ApiEnv } from './context.js'
 import { createTreasuryGauges } from './treasury-metrics.js'
+import { describeWithdrawals } from './withdrawal-metrics.js'
 
 export interface Metrics {
   /** Counts and times every request by method, route and status. */
@@ -39,14 +41,16 @@ export function createMetrics(sql: Sql, networks: Networks): Metrics {
       end({ method: c.req.method, route, status: c.res.status })
     },
     async expose() {
+      let withdrawals = ''
       try {
         show(await readGauges(sql))
         showTreasury(await readTreasuryGauges(sql))
+        withdrawals = describeWithdrawals(await readWithdrawalGauges(sql))
       } catch {
         show(null)
         showTreasury(null)
       }
-      return { contentType: registry.contentType, body: await registry.metrics() }
+      return { contentType: registry.contentType, body: `${await registry.metrics()}${withdrawals}` }
     },
   }
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { parseDuration } from './parse-duration.js'
+import { parseThresholds } from './parse-thresholds.js'
 
 const duration = (fallback: string) => z.string().default(fallback).transform(parseDuration)
 const flag = z
@@ -68,10 +69,25 @@ const schema = z.object({
   KEYTURN_IDEMPOTENCY_WINDOW: duration('24h'),
   /** URL of a screening service for deposits; none means that every deposit passes. */
   KEYTURN_SCREENING_URL: z.url().optional(),
+  /** URL of a screening service for the destinations of withdrawals; none means that nobody is asked. */
+  KEYTURN_WITHDRAWAL_SCREENING_URL: z.url().optional(),
+  /** `whsec_…`: signs what is asked, as webhooks are signed. */
+  KEYTURN_WITHDRAWAL_SCREENING_SECRET: z.string().startsWith('whsec_').optional(),
+  KEYTURN_WITHDRAWAL_SCREENING_TIMEOUT: duration('15s'),
+  /** CIDRs at which that service may be although they are not public; plain http is allowed there. */
+  KEYTURN_WITHDRAWAL_SCREENING_ALLOW_CIDRS: list,
   /** Destinations that are always held for review, one address a line. */
   KEYTURN_SANCTIONS_FILE: z.string().optional(),
   /** A MaxMind database (.mmdb) that says from which country a request came. */
   KEYTURN_GEOIP_FILE: z.string().optional(),
+  /** Amounts that are large, e.g. `ethereum.usdt=10000,bitcoin.btc=1`: whole coins by network and coin. */
+  KEYTURN_ALERT_LARGE: z.string().default('').transform(parseThresholds),
+  /** So many failed withdrawals in a row of one merchant and coin. */
+  KEYTURN_ALERT_FAILURES: z.coerce.number().int().min(2).max(100).default(3),
+  /** A withdrawal is stuck after so many times its expected time. */
+  KEYTURN_ALERT_STUCK_FACTOR: z.coerce.number().positive().default(3),
+  /** The score of a risk factor from which a withdrawal is unusual. */
+  KEYTURN_ALERT_UNUSUAL_SCORE: z.coerce.number().min(1).max(100).default(60),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 

@@ -21,11 +21,14 @@ import {
 } from '../activities/index.js'
 import type { Logger } from '../activities/logger.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/webhook-delivery.js'
+import type { DestinationScreening } from '../activities/withdrawal/screen-withdrawal.js'
 import { createScheduleGate, createWorkflowGate } from '../activities/workflow-gate.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'
+import type { AlertSettings } from '../db/alerts/watch-withdrawals.js'
 import type { Sql } from '../db/connect.js'
-import type { Networks } from '../domain/network.js'
+import { parseAmount } from '../domain/money.js'
+import { findCoin, findNetwork, type Networks } from '../domain/network.js'
 import { TASK_QUEUE, type TaskQueue } from '../workflows/task-queues.js'
 
 export interface WorkerParts {
@@ -69,12 +72,15 @@ const CHAIN_ACTIVITIES = 500
 /** Creates the workers of the process's roles; `sealer` is no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
   let sender: Sender | null = null
+  let screening: DestinationScreening | null = null
   const workers: Worker[] = []
   for (const role of roles) {
     if (role === TASK_QUEUE.core)
       workers.push(await Worker.create({ ...common(parts, role), ...coreOptions(parts) }))
-    if (role === TASK_QUEUE.chain)
-      workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts) }))
+    if (role === TASK_QUEUE.chain) {
+      screening ??= createScreening(parts.environment)
+      workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts, screening) }))
+    }
     if (role === TASK_QUEUE.webhooks) {
       sender ??= createSender({
         policy: createTargetPolicy({
@@ -90,6 +96,7 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
     workers,
     async close() {
       await sender?.close()
+      await screening?.sender.close()
     },
   }
 }
@@ -128,6 +135,7 @@ function coreOptions(parts: WorkerParts) {
         networks,
         gate: createWorkflowGate(workflowClient),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+        screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
       }),
       ...heartbeating(
         createSweeperActivities({
@@ -136,6 +144,7 @@ function coreOptions(parts: WorkerParts) {
           gate: createWorkflowGate(workflowClient),
           schedules: createScheduleGate(scheduleClient),
           log,
+          alerts: alertSettings(parts),
           signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
           graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),
           nonceGapAfterMs: environment.KEYTURN_NONCE_GAP_AFTER,
@@ -152,7 +161,7 @@ function coreOptions(parts: WorkerParts) {
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 
-function chainOptions(parts: WorkerParts) {
+function chainOptions(parts: WorkerParts, screening: DestinationScreening | null) {
   const { sql, networks, adapters, environment, workflowClient, log, stopping } = parts
   return {
     activities: {
@@ -172,7 +181,7 @@ function chainOptions(parts: WorkerParts) {
         networks,
         screeningUrl: environment.KEYTURN_SCREENING_URL ?? null,
       }),
-      ...createWithdrawalChainActivities({ sql, networks, adapters }),
+      ...createWithdrawalChainActivities({ screening, sql, networks, adapters }),
       ...createTreasuryActivities({
         sql,
         networks,
@@ -184,6 +193,35 @@ function chainOptions(parts: WorkerParts) {
     maxConcurrentActivityTaskExecutions: CHAIN_ACTIVITIES,
     activityTaskPollerBehavior: ACTIVITY_POLLERS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>
+}
+
+/** @throws KeyturnError where a threshold names a coin that is not served here. */
+function alertSettings({ networks, environment }: WorkerParts): AlertSettings {
+  const large = environment.KEYTURN_ALERT_LARGE.map(({ network, coin, amount }) => {
+    const { decimals } = findCoin(findNetwork(networks, network), coin)
+    return [`${network}.${coin}`, parseAmount(amount, decimals)] as const
+  })
+  return {
+    large: new Map(large),
+    failures: environment.KEYTURN_ALERT_FAILURES,
+    stuckFactor: environment.KEYTURN_ALERT_STUCK_FACTOR,
+    unusualScore: environment.KEYTURN_ALERT_UNUSUAL_SCORE,
+  }
+}
+
+/** A way out of its own: what it may reach is no business of webhooks, and the other way round. */
+function createScreening(environment: Environment): DestinationScreening | null {
+  const url = environment.KEYTURN_WITHDRAWAL_SCREENING_URL
+  if (url === undefined) return null
+  const allowCidrs = environment.KEYTURN_WITHDRAWAL_SCREENING_ALLOW_CIDRS
+  return {
+    url,
+    secret: environment.KEYTURN_WITHDRAWAL_SCREENING_SECRET ?? null,
+    sender: createSender({
+      policy: createTargetPolicy({ allowCidrs, allowHttp: allowCidrs.length > 0 }),
+      timeoutMs: environment.KEYTURN_WITHDRAWAL_SCREENING_TIMEOUT,
+    }),
+  }
 }
 
 function webhookOptions({ sql, environment, bundle }: WorkerParts, sender: Sender) {

@@ -16,6 +16,7 @@ import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/wit
 import type { WithdrawalChainActivities } from '../activities/withdrawal-chain.js'
 import { type Approval, FOUR_EYES, type Requirement, tallyApprovals } from '../domain/approval.js'
 import { assertNever } from '../domain/assert-never.js'
+import { priorityKey } from '../domain/queue-order.js'
 import { isWithdrawalFinal, type WithdrawalStage } from '../domain/withdrawal-stage.js'
 import { partMoved } from './batch.js'
 import { batchId } from './ids.js'
@@ -61,12 +62,13 @@ const core = proxyLocalActivities<WithdrawalActivities>({
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
 })
 const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const
-const chain = (summary: string) =>
+const chain = (summary: string, priority?: number) =>
   proxyActivities<WithdrawalChainActivities>({
     taskQueue: TASK_QUEUE.chain,
     startToCloseTimeout: '1m',
     retry,
     summary,
+    ...(priority === undefined ? {} : { priority: { priorityKey: priority } }),
   })
 const signer = proxyActivities<WithdrawalChainActivities>({
   taskQueue: TASK_QUEUE.chain,
@@ -172,14 +174,15 @@ function isApproval(value: unknown): value is Approval {
 async function step(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
   switch (row.stage) {
     case 'requested':
-      return core.admitWithdrawal(course.input.id)
+      // Absent in histories of before there was a service to ask.
+      return row.unscreened ? screen(course, seen) : core.admitWithdrawal(course.input.id)
     case 'pending_review':
       return awaitReview(course, row, seen)
     case 'pending_approval':
       return awaitDecision(course, row, seen)
     case 'approved':
     case 'building':
-      return build(course, seen)
+      return build(course, row, seen)
     case 'pending_signature':
       return sign(course, seen)
     case 'signed':
@@ -196,6 +199,16 @@ async function step(course: Course, row: WithdrawalSnapshot, seen: number): Prom
       return
     default:
       assertNever(row.stage)
+  }
+}
+
+async function screen(course: Course, seen: number): Promise<void> {
+  const { input } = course
+  if (isOver(input)) return core.expireWithdrawal(input.id)
+  show(course, 'Asking the screening service about the destination')
+  const screened = await chain('Asks the screening service about the destination').screenWithdrawal(input.id)
+  if (screened.kind === 'waiting') {
+    await waitBeforeRetry(course, seen, screened.message, Math.min(BACKOFF.most, untilExpiry(input)))
   }
 }
 
@@ -230,11 +243,13 @@ async function awaitDecision(course: Course, row: WithdrawalSnapshot, seen: numb
   await sleepUntilSignal(course, seen, untilExpiry(input), text)
 }
 
-async function build(course: Course, seen: number): Promise<void> {
+async function build(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
   const { input } = course
   if (isOver(input)) return core.expireWithdrawal(input.id)
   show(course, 'Building the transaction')
-  const built = await chain('Builds the transaction').buildWithdrawal(input.id)
+  // Where workers have more to do than slots, urgency and age say who is built first. Absent in older histories.
+  const urgency = row.priority && priorityKey(row.priority, Date.now() - Date.parse(row.createdAt))
+  const built = await chain('Builds the transaction', urgency).buildWithdrawal(input.id)
   if (built.kind === 'waiting') {
     await waitBeforeRetry(course, seen, built.message, Math.min(BACKOFF.most, untilExpiry(input)))
   }

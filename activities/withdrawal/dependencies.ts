@@ -5,12 +5,15 @@ import type { Sql } from '../../db/connect.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
+import type { DestinationScreening } from './screen-withdrawal.js'
 
 export interface WithdrawalChainDependencies {
   readonly sql: Sql
   readonly networks: Networks
   /** By network name. */
   readonly adapters: ReadonlyMap<string, ChainAdapter>
+  /** Absent where no service is configured. */
+  readonly screening?: DestinationScreening | null
   /** How long one call looks for the signer's answer, in milliseconds; see `awaitSignature`. */
   readonly signatureLookMs?: { readonly online: number; readonly offline: number }
 }

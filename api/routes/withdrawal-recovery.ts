@@ -100,6 +100,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
         initiator: c.get('initiator'),
         ...originOf(dependencies, c.get('clientIp')),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+        screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
       })
       const status = id === decider.id ? 200 : 201
       const body = success(await view(tx, decider.merchantId, id))

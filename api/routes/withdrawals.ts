@@ -395,6 +395,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         actor: c.get('actor'),
         ...originOf(dependencies, c.get('clientIp')),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+        screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
       })
       const view = await readWithdrawalView(tx, networks, id)
       if (!view) throw new Error('The withdrawal was not stored')

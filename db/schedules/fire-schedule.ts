@@ -21,6 +21,8 @@ export type Firing =
 export interface FiringOptions {
   /** How long the withdrawal may wait until it is signed, in milliseconds. */
   readonly expiryMs: number
+  /** Whether destinations are screened. */
+  readonly screen: boolean
 }
 
 /**
@@ -70,7 +72,7 @@ async function ask(
   networks: Networks,
   schedule: ScheduleRow,
   nominalAt: Date,
-  { expiryMs }: FiringOptions,
+  { expiryMs, screen }: FiringOptions,
 ): Promise<string> {
   const { template } = schedule
   const network = findNetwork(networks, template.network)
@@ -92,6 +94,7 @@ async function ask(
     actor: 'system:schedule',
     ...('country' in template ? { country: template.country ?? null } : {}),
     expiryMs,
+    screen,
   })
 }
 

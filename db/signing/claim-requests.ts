@@ -2,6 +2,7 @@
 
 import type { Approval } from '../../domain/approval.js'
 import type { Intent } from '../../domain/intent.js'
+import { HEAD_START_MS } from '../../domain/queue-order.js'
 import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../domain/signer-protocol.js'
 import { isMovement } from '../../domain/treasury.js'
 import type { Sql, Transaction } from '../connect.js'
@@ -27,18 +28,35 @@ interface OpenRow {
 }
 
 /**
- * Leases the signer's open requests, oldest first. A request whose lease ran out is handed out again with the same
- * payload and nonce; one whose wallet has no nonce to give stays queued.
+ * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out is handed out again
+ * with the same payload and nonce; one whose wallet has no nonce to give stays queued. Of each wallet that gives nonces one at a
+ * time only the first is looked at, so that a long line there keeps nobody else waiting.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
 export async function claimRequests(sql: Sql, signerId: string, leaseMs: number): Promise<SigningRequest[]> {
   return (await sql.begin(async (tx) => {
     const rows = await tx<OpenRow[]>`
+      WITH open AS (
+        SELECT request.id, payment.purpose, payment.network, payment.from_address_id,
+               payment.payload ->> 'family' = 'evm' AND payment.payload -> 'nonce' IS NULL AS needs_nonce,
+               withdrawal.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> payment.priority)::bigint * interval '1 millisecond'
+                 AS counts_from
+        FROM signing_requests request
+        JOIN transactions payment ON payment.id = request.transaction_id
+        JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+        WHERE request.signer_id = ${signerId} AND (withdrawal.investigation IS NULL OR payment.purpose = 'cancel')
+          AND (request.state = 'queued' OR (request.state = 'leased' AND request.lease_until < clock_timestamp()))
+      ), placed AS (
+        SELECT id, purpose, counts_from, needs_nonce,
+               row_number() OVER (PARTITION BY network, from_address_id, needs_nonce ORDER BY counts_from, id) AS place
+        FROM open
+      )
       SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.purpose, payment.network,
              payment.payload, coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
              withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
-      FROM signing_requests request
+      FROM placed
+      JOIN signing_requests request ON request.id = placed.id
       JOIN transactions payment ON payment.id = request.transaction_id
       JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
       LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
@@ -47,9 +65,9 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
           'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
         FROM approvals WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id)
       ) decided ON true
-      WHERE request.signer_id = ${signerId} AND (withdrawal.investigation IS NULL OR payment.purpose = 'cancel')
+      WHERE (placed.place = 1 OR NOT placed.needs_nonce)
         AND (request.state = 'queued' OR (request.state = 'leased' AND request.lease_until < clock_timestamp()))
-      ORDER BY request.created_at, request.id LIMIT ${MOST_AT_ONCE}
+      ORDER BY placed.purpose = 'cancel' DESC, placed.counts_from, request.id LIMIT ${MOST_AT_ONCE}
       FOR UPDATE OF request SKIP LOCKED`
     const claimed: SigningRequest[] = []
     for (const row of rows) {

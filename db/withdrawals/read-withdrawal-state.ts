@@ -2,9 +2,10 @@
 
 import type { Requirement } from '../../domain/approval.js'
 import type { RiskAssessment } from '../../domain/risk.js'
+import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
-import type { Waiting } from './withdrawal-row.js'
+import type { Screening, Waiting } from './withdrawal-row.js'
 
 /** Small and JSON, because it goes into the workflow's history. */
 export interface WithdrawalState {
@@ -14,6 +15,11 @@ export interface WithdrawalState {
   readonly transactionHash: string | null
   readonly requiredConfirmations: number
   readonly approvalRequirement: Requirement
+  /** Whether the screening service is still to be asked about its destination. */
+  readonly unscreened: boolean
+  readonly priority: WithdrawalPriority
+  /** ISO 8601 UTC. */
+  readonly createdAt: string
   /** Why a person must look at it, while one must. */
   readonly reviewReason: string | null
 }
@@ -29,10 +35,13 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
       required_confirmations: number
       approval_requirement: Requirement
       risk: RiskAssessment | null
+      screening: Screening | null
+      priority: WithdrawalPriority
+      created_at: Date
     }[]
   >`
     SELECT stage, waiting, failure_message, transaction_hash, required_confirmations, approval_requirement,
-           risk
+           risk, screening, priority, created_at
     FROM withdrawals WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return {
@@ -42,11 +51,16 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
     transactionHash: row.transaction_hash,
     requiredConfirmations: row.required_confirmations,
     approvalRequirement: row.approval_requirement,
-    reviewReason: row.stage === 'pending_review' ? reasonOf(row.risk) : null,
+    priority: row.priority,
+    createdAt: row.created_at.toISOString(),
+    unscreened: row.screening?.state === 'pending',
+    reviewReason: row.stage === 'pending_review' ? reasonOf(row.risk, row.screening) : null,
   }
 }
 
-function reasonOf(risk: RiskAssessment | null): string {
+function reasonOf(risk: RiskAssessment | null, screening: Screening | null): string {
+  if (screening?.state === 'review')
+    return `the screening service asks for it: ${screening.reason ?? 'no reason given'}`
   if (risk === null) return 'it was asked for'
   if (risk.sanctioned) return 'the destination is on the sanctions list'
   return `its risk is ${risk.score}, above ${risk.threshold}`

@@ -50,6 +50,7 @@ export interface WithdrawalStageOptions {
   readonly environment?: Record<string, string>
   /** Wraps an adapter to make its node misbehave. */
   readonly wrap?: (adapter: ChainAdapter) => ChainAdapter
+  readonly screening?: WithdrawalChainDependencies['screening']
   readonly signatureLookMs?: { readonly online: number; readonly offline: number }
 }
 
@@ -261,6 +262,7 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       const worker = await startWorker(requireTemporal(temporal), api, {
         networks,
         adapters,
+        ...(options.screening ? { screening: options.screening } : {}),
         ...(options.signatureLookMs ? { signatureLookMs: options.signatureLookMs } : {}),
       })
       workers.push(worker)

@@ -128,6 +128,7 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     changes: 0,
     schedules: 0,
     consolidations: 0,
+    alerts: 0,
     deliveries: 0,
     signersOffline: 0,
   })

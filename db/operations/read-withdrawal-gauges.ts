@@ -1,0 +1,68 @@
+/** What an operator's graphs need to know of withdrawals, in one look. */
+
+import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import type { Sql } from '../connect.js'
+import type { WithdrawalKind } from '../withdrawals/withdrawal-row.js'
+
+export interface WithdrawalTotal {
+  readonly kind: WithdrawalKind
+  readonly network: string
+  readonly coin: string
+  readonly outcome: WithdrawalStage
+  readonly count: bigint
+  readonly seconds: number
+  /** By `DURATION_BUCKETS`, each with all below it. */
+  readonly buckets: readonly bigint[]
+  /** Base units of the network's own coin. */
+  readonly fee_paid: bigint
+  readonly fee_estimated: bigint
+}
+
+export interface WithdrawalQueue {
+  readonly kind: WithdrawalKind
+  readonly network: string
+  readonly coin: string
+  readonly stage: WithdrawalStage
+  readonly length: number
+  /** Age of the oldest, in seconds. */
+  readonly oldest: number
+}
+
+export interface WithdrawalGauges {
+  readonly totals: readonly WithdrawalTotal[]
+  readonly queues: readonly WithdrawalQueue[]
+  /** Alerts that stand, by kind. */
+  readonly alerts: ReadonlyMap<string, number>
+  readonly signers: {
+    readonly online: number
+    readonly offline: number
+    /** Seconds since the one that was silent for longest was seen; 0 without any. */
+    readonly silence: number
+  }
+}
+
+/** Reads them: sums, and what is under way. */
+export async function readWithdrawalGauges(sql: Sql): Promise<WithdrawalGauges> {
+  const [totals, queues, alerts, [signers]] = await Promise.all([
+    sql<WithdrawalTotal[]>`SELECT * FROM withdrawal_totals ORDER BY kind, network, coin, outcome`,
+    sql<WithdrawalQueue[]>`
+      SELECT kind, network, coin, stage, count(*)::int AS length,
+             greatest(0, extract(epoch FROM clock_timestamp() - min(created_at)))::double precision AS oldest
+      FROM withdrawals
+      WHERE stage IN ('requested', 'pending_review', 'pending_approval', 'approved', 'building', 'pending_signature',
+                      'signed', 'broadcasting', 'confirming')
+      GROUP BY kind, network, coin, stage ORDER BY kind, network, coin, stage`,
+    sql<{ kind: string; count: number }[]>`
+      SELECT kind, count(*)::int AS count FROM alerts WHERE cleared_at IS NULL GROUP BY kind`,
+    sql<{ online: number; offline: number; silence: number }[]>`
+      SELECT count(*) FILTER (WHERE online)::int AS online, count(*) FILTER (WHERE NOT online)::int AS offline,
+             coalesce(greatest(0, extract(epoch FROM clock_timestamp() - min(last_seen_at))), 0)::double precision AS silence
+      FROM signers WHERE revoked_at IS NULL`,
+  ])
+  return {
+    totals,
+    queues,
+    alerts: new Map(alerts.map((row) => [row.kind, row.count])),
+    signers: signers ?? { online: 0, offline: 0, silence: 0 },
+  }
+}
