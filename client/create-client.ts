@@ -77,7 +77,14 @@ export function createClient(options: ClientOptions) {
     },
 
     balances: { list: (filter?: BalanceFilter) => page<Balance>('/balances', filter) },
-    wallets: { list: () => page<Wallet>('/wallets') },
+    wallets: {
+      list: () => page<Wallet>('/wallets'),
+      /** A further hot wallet, with the scope `admin`. */
+      create: (
+        wallet: { readonly network: string; readonly kind: 'hot'; readonly label?: string },
+        sent?: Sent,
+      ) => post<Wallet>('/wallets', wallet, sent),
+    },
     networks: { list: () => page<NetworkStatus>('/networks') },
 
     ...payoutCalls(calls),
