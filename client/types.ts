@@ -146,21 +146,32 @@ export interface Withdrawal {
   readonly review: ({ readonly required: boolean } & Partial<ReviewDecision>) | null
   readonly failure: { readonly code: string; readonly message: string } | null
   /** The transactions that pay it, or cancel it; newest first, one of them is mined at most. */
-  readonly attempts: readonly {
-    readonly state: string
-    readonly purpose: 'pay' | 'cancel'
-    readonly transaction_hash: string | null
-    readonly fee: string | null
-    readonly max_fee: string
-  }[]
+  readonly attempts: readonly WithdrawalAttempt[]
+  /** The dearer attempt that was asked for and is not at the signer yet. */
+  readonly speed_up: { readonly priority: Priority; readonly max_fee: string | null } | null
+  readonly cancellation: { readonly requested_by: string; readonly reason: string } | null
   readonly retry_of: string | null
   readonly retried_by: string | null
+  /** Of the attempt that is in the chain, else of the one that nodes took last. */
   readonly transaction_hash: string | null
   readonly confirmations: number
   readonly required_confirmations: number
   readonly created_at: string
   readonly confirmed_at: string | null
   readonly [field: string]: unknown
+}
+
+/** One transaction that was made for a withdrawal; fees in whole `fee_coin`. */
+export interface WithdrawalAttempt {
+  readonly number: number
+  /** `cancel` pays nobody and takes the payment's place. */
+  readonly purpose: 'pay' | 'cancel'
+  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
+  readonly priority: Priority
+  readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
+  readonly transaction_hash: string | null
+  readonly max_fee: string
+  readonly fee: string | null
 }
 
 export interface WithdrawalFilter extends Paging, DateRange {

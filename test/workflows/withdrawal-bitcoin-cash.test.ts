@@ -163,3 +163,23 @@ test('the node takes what is signed with FORKID, and nothing else', async () => 
   expect(await adapter.broadcast(raw)).toEqual({ kind: 'accepted' })
   expect(await adapter.broadcast(raw)).toEqual({ kind: 'already_known' })
 })
+
+test('what was sent can be neither sped up nor cancelled, and that is said: its nodes keep what they saw first', async () => {
+  await stage.credit('bitcoin-cash', 'bch', 'anna', parseAmount('1', 8))
+  const { json } = await stage.create(withdrawal('0.2', stranger()))
+  await stage.approve(json.data.id)
+  await stage.until(json.data.id, 'confirming')
+  for (const [action, body] of [
+    ['speed-up', {}],
+    ['cancel-transaction', { reason: 'wrong' }],
+  ] as const) {
+    const refused = await stage.api.call({
+      method: 'POST',
+      path: `/api/v1/withdrawals/${json.data.id}/${action}`,
+      key: stage.people[1].key,
+      body,
+    })
+    expect([refused.status, refused.json.error.code]).toEqual([409, 'REPLACEMENT_NOT_SUPPORTED'])
+  }
+  await whileMining(() => stage.until(json.data.id, 'confirmed'))
+})
