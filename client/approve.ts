@@ -12,7 +12,7 @@ const HELP = `keyturn-approve: look at what is to be paid, and sign that decisio
   approve ID                    the same, then signs and sends "approve"
   reject  ID [--reason TEXT]    the same, then signs and sends "reject"; final
 
-ID is a withdrawal (withdrawal_…) or the path of what needs approval: batches/batch_…, policy/changes/pol_…,
+ID is a withdrawal (withdrawal_…), a batch (batch_…), or the path of what needs approval: policy/changes/pol_…,
 whitelist/addresses/wla_….
 
   --yes                  do not ask on the terminal

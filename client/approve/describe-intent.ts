@@ -82,17 +82,31 @@ function value(of: unknown): string {
 }
 
 function describePayment(intent: Intent): string[] {
-  const { coin, contract, decimals } = intent.asset
-  const total = intent.outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
+  const { contract } = intent.asset
   return [
     `${intent.kind} ${plain(intent.withdrawal)}${intent.external_id === null ? '' : ` (${plain(intent.external_id)})`}`,
-    ...intent.outputs.map(
-      (output) =>
-        `  pays      ${formatAmount(BigInt(output.amount), decimals)} ${plain(coin)} to ${plain(output.address)}`,
-    ),
-    ...(intent.outputs.length > 1 ? [`  in all    ${formatAmount(total, decimals)} ${plain(coin)}`] : []),
+    ...describeOutputs(intent),
     `  network   ${plain(intent.network)}${contract === null ? '' : `, token ${plain(contract)}`}`,
     `  fee       at most ${feeLimit(intent)}, paid by the ${intent.fee_payer}`,
+  ]
+}
+
+/** Every output; of several, how many there are and their sum before them, each with its number and whether it is paid again. */
+function describeOutputs({ asset, outputs }: Intent): string[] {
+  const text = (amount: bigint) => `${formatAmount(amount, asset.decimals)} ${plain(asset.coin)}`
+  if (outputs.length === 1) {
+    return outputs.map(({ address, amount }) => `  pays      ${text(BigInt(amount))} to ${plain(address)}`)
+  }
+  const total = outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
+  const times = new Map<string, number>()
+  for (const { address } of outputs) times.set(address, (times.get(address) ?? 0) + 1)
+  return [
+    `  payments  ${outputs.length} to ${times.size} addresses, in all ${text(total)}`,
+    ...outputs.map(({ address, amount }, index) => {
+      const paid = times.get(address) ?? 1
+      const again = paid > 1 ? ` (one of ${paid} to this address)` : ''
+      return `  ${`#${index}`.padEnd(9)} ${text(BigInt(amount))} to ${plain(address)}${again}`
+    }),
   ]
 }
 

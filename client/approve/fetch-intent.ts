@@ -73,13 +73,11 @@ export interface FetchedIntent {
 /**
  * Fetches an intent.
  *
- * @param id - A withdrawal's id, or a path such as `batches/batch_1`, `policy/changes/pol_1`, `whitelist/addresses/wla_1`.
+ * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`, `whitelist/addresses/wla_1`.
  * @throws Failure when the platform names another hash than the intent has.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {
-  const path = id.includes('/')
-    ? `/${id.split('/').filter(Boolean).map(encodeURIComponent).join('/')}`
-    : `/withdrawals/${encodeURIComponent(id)}`
+  const path = pathOf(id)
   const answer = answerSchema.safeParse(await callApi(credentials, `${path}/intent`))
   if (!answer.success) {
     throw new Failure(`This is not an intent that this program can show:\n${z.prettifyError(answer.error)}`)
@@ -92,4 +90,9 @@ export async function fetchIntent(credentials: Credentials, id: string): Promise
     )
   }
   return { intent, hash, path }
+}
+
+function pathOf(id: string): string {
+  if (id.includes('/')) return `/${id.split('/').filter(Boolean).map(encodeURIComponent).join('/')}`
+  return `/${id.startsWith('batch_') ? 'batches' : 'withdrawals'}/${encodeURIComponent(id)}`
 }

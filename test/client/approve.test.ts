@@ -226,3 +226,33 @@ test('a change of policy is shown field by field, with what loosens named as tha
   expect(text).toContain('1000 a day, none in 30 days')
   expect(text).not.toContain('\u001b')
 })
+
+test('a batch is shown in full: how many, their sum, every payment, and who is paid again', async () => {
+  const [first, second] = [
+    '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
+    '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC',
+  ]
+  const outputs = Array.from({ length: 300 }, (_, index) => ({
+    address: index < 2 ? first : `0x${(0xcccc_0000n + BigInt(index)).toString(16).padStart(40, '4')}`,
+    amount: `${(index + 1) * 1_000_000}`,
+  }))
+  const batch: Intent = {
+    ...intent,
+    kind: 'batch',
+    withdrawal: 'batch_1',
+    outputs: [...outputs, { address: second, amount: '1' }],
+  }
+  const lines = describeIntent(batch, intentHash(batch)).split('\n')
+  expect(lines).toContain('  payments  301 to 300 addresses, in all 45150.000001 usdt')
+  expect(lines).toContain(`  #0        1 usdt to ${first} (one of 2 to this address)`)
+  expect(lines).toContain(`  #1        2 usdt to ${first} (one of 2 to this address)`)
+  expect(lines).toContain(`  #300      0.000001 usdt to ${second}`)
+  expect(lines.filter((line) => line.startsWith('  #'))).toHaveLength(301)
+
+  answer = { intent: batch, intent_hash: intentHash(batch) }
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  const { stdout } = await run(['approve', 'batch_1', '--yes'])
+  expect(stdout).toBe('Signed and sent: approve batch_1\n')
+  expect(sent.map((each) => each.path)).toEqual(['/api/v1/batches/batch_1/approvals'])
+  expect(sent[0]?.body).toMatchObject({ decision: 'approve', intent_hash: intentHash(batch) })
+})
