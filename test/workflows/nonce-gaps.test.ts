@@ -91,7 +91,7 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
-test('stories 1 and 2: a worthless answer leaves a gap below others; it is filled, and they are mined', async () => {
+test('story 1: a worthless answer leaves a gap below others; it is filled, and they are mined', async () => {
   const sign = realSigner(stage)
   const worthless = await ask()
   const [request] = (await stage.signer.claim(10)).requests

@@ -286,7 +286,7 @@ test('another transaction than asked for, or garbage, is never broadcast', async
   await expectBooksToMatch()
 })
 
-test('a lost reply to the broadcast sends the same bytes again, and pays once', async () => {
+test('story 7: a lost reply to the broadcast sends the same bytes again, and pays once', async () => {
   running = stage.signer.run()
   const real = stage.adapters.get('ethereum') as EvmAdapter
   const broadcast = real.broadcast.bind(real)
@@ -362,7 +362,7 @@ test('without funds in the wallets it waits, says so, and goes on when they are 
   await expectBooksToMatch()
 })
 
-test('while the node is down it waits, says so, and goes on afterwards', async () => {
+test('story 2: while the node is down what is signed waits, says so, and goes on afterwards', async () => {
   running = stage.signer.run()
   const down = () => Promise.reject(new KeyturnError('DEPENDENCY_UNAVAILABLE', 'all of 1 nodes are down'))
   fault = { build: down }
@@ -404,7 +404,7 @@ test('decisions that nobody signed move nothing, even as signals', async () => {
   await expectBooksToMatch()
 })
 
-test('a nonce that somebody else used fails the payment only when that is final', async () => {
+test('story 5: a nonce that somebody else used fails the payment only when that is final', async () => {
   const hot = await stage.wallet('ethereum', 'hot')
   running = stage.signer.run(async (request) => {
     const stranger = await stage.signer.sign({

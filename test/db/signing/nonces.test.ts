@@ -39,7 +39,7 @@ test('starts at the nonce of the chain, and asks twice to get the same', async (
   expect(await wallet.allocate('b')).toBe(8)
 })
 
-test('gives the lowest free nonce first, and never one that was signed', async () => {
+test('story 1: gives the lowest free nonce first, and never one that was signed', async () => {
   const wallet = await account(0)
   for (const subject of ['c', 'd', 'e']) await wallet.allocate(subject)
   await wallet.sign('d')
@@ -100,7 +100,7 @@ test('gives no nonce while another request of the account is at the signer', asy
   expect(await wallet.allocate('p')).toBe(1)
 })
 
-test('two that ask at once never get the same', async () => {
+test('story 4: two that ask at once never get the same', async () => {
   const wallet = await account(0)
   const given = await Promise.all(Array.from({ length: 30 }, () => wallet.allocate(newId('withdrawal'))))
   const numbers = given.filter((nonce) => nonce !== null)
