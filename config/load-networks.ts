@@ -281,6 +281,6 @@ function shared(
     pollIntervalMs: entry.poll_interval,
     startHeight: entry.start_height,
     replacement: replacementRules(entry),
-    treasury: toTreasury(networkName, coins, entry.treasury),
+    treasury: toTreasury(networkName, entry.family, coins, entry.treasury),
   }
 }

@@ -41,10 +41,12 @@ export const treasurySchema = z
  * Makes the rules of a network.
  *
  * @param coins - Native coin first.
- * @throws Error that names a coin which the network does not have, or watermarks that are the wrong way round.
+ * @throws Error that names a coin which the network does not have, watermarks that are the wrong way round, or a part that the
+ * family has no use for: on UTXO networks every wallet pays and change goes to the master wallet, on EVM there are no outputs.
  */
 export function toTreasury(
   networkName: string,
+  family: 'utxo' | 'evm',
   coins: readonly Coin[],
   entry: z.output<typeof treasurySchema>,
 ): Treasury {
@@ -64,6 +66,10 @@ export function toTreasury(
     return [coin, parseAmount(text, native.decimals)]
   })
   const { outputs } = entry
+  const useless =
+    family === 'utxo' ? Object.keys(entry.rebalance).length > 0 && 'rebalance' : outputs && 'outputs'
+  if (useless)
+    throw new Error(`networks.${networkName}.treasury.${useless}: not on a network of family ${family}`)
   return {
     automatic: entry.automatic,
     consolidation: {

@@ -83,10 +83,13 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       : {}),
     movements: {
       daily_fee: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
-      gas_funding: {
-        per_transaction: formatAmount(network.fees.maxTotal, native.decimals),
-        daily: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
-      },
+      gas_funding:
+        network.family === 'evm'
+          ? {
+              per_transaction: formatAmount(network.fees.maxTotal, native.decimals),
+              daily: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
+            }
+          : { per_transaction: '0', daily: '0' },
       treasury: [],
     },
     assets: Object.fromEntries(

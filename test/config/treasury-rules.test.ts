@@ -28,7 +28,6 @@ test('reads whole coins into base units, by each coin’s decimals', () => {
       automatic: true
       consolidation: { least: { eth: "0.01", usdt: "20" }, worth: { usdt: "0.0003" }, max_fee_percent: 2.5, retry_after: 10m }
       gas_daily: "1.5"
-      outputs: { max_fee_rate: 5, smaller_than: "0.1", at_least: 20 }
       rebalance: { usdt: { low: "10", high: "100" } }
       low_balance: { gas: { eth: "0.5" } }`)
   expect(rules).toEqual({
@@ -41,7 +40,7 @@ test('reads whole coins into base units, by each coin’s decimals', () => {
       expiryMs: 3_600_000,
     },
     gasDaily: 15n * 10n ** 17n,
-    outputs: { maxFeeRate: 5, small: 10n ** 17n, count: 20 },
+    outputs: null,
     rebalance: { usdt: { low: 10_000_000n, high: 100_000_000n } },
     lowBalance: { master: {}, hot: {}, gas: { eth: 5n * 10n ** 17n } },
   })
@@ -57,6 +56,11 @@ test.each([
     'watermarks the wrong way round',
     'treasury: { rebalance: { eth: { low: "2", high: "1" } } }',
     'low must be below high',
+  ],
+  [
+    'outputs where there are none',
+    'treasury: { outputs: { max_fee_rate: 1, smaller_than: "1", at_least: 2 } }',
+    'not on a network of family evm',
   ],
   ['a key that is none', 'treasury: { sweep: true }', 'sweep'],
   ['a share of everything', 'treasury: { consolidation: { max_fee_percent: 100 } }', 'max_fee_percent'],
