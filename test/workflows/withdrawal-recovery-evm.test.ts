@@ -1,0 +1,199 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPublicClient, http, parseEther } from 'viem'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import type { BroadcastOutcome, ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
+import type { EvmPayload } from '../../domain/signer-protocol.js'
+import { withdrawalId } from '../../workflows/ids.js'
+import { type TestAnvil, testAnvil } from '../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+/** `receive` that stores what it got: some 22,000 gas more than a plain address takes (SELFBALANCE, PUSH1 0, SSTORE). */
+const STORING_CODE = '0x47600055'
+let temporal: TestTemporal
+let anvil: TestAnvil
+let stage: TestWithdrawals
+let running: { stop(): Promise<void> } | undefined
+let fault: Partial<EvmAdapter> = {}
+
+beforeAll(async () => {
+  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
+  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
+  stage = await startWithdrawals({
+    networks,
+    temporal,
+    wrap: (adapter: ChainAdapter) =>
+      new Proxy(adapter, {
+        get: (target, name) => (fault as Record<string | symbol, unknown>)[name] ?? Reflect.get(target, name),
+      }),
+  })
+  const { address } = await stage.wallet('ethereum', 'hot')
+  await anvil.call('anvil_setBalance', address, `0x${parseEther('100').toString(16)}`)
+  await stage.credit('ethereum', 'eth', '', parseEther('100'))
+  stage.follow()
+  await stage.startWorker()
+})
+afterEach(async () => {
+  fault = {}
+  await running?.stop()
+  running = undefined
+})
+afterAll(async () => {
+  await stage?.close()
+  await Promise.all([anvil?.stop(), temporal?.close()])
+})
+
+const reader = () => createPublicClient({ transport: http(anvil.rpc) })
+let recipients = 0
+const recipient = () => `0x${(0xabc0_0000 + ++recipients).toString(16).padStart(40, '3')}` as const
+async function ask(to: string): Promise<string> {
+  const { status, json } = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '1',
+    to_address: to,
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  return json.data.id
+}
+const post = (id: string, path: string, body: unknown, person = stage.people[0]) =>
+  stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/${path}`, body, key: person.key })
+const lastPayload = () => stage.signer.claimed.at(-1)?.payload as EvmPayload
+async function until(look: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (await look()) return
+    await sleep(50)
+  }
+  throw new Error('It did not come to be')
+}
+async function expectBooksToMatch(): Promise<void> {
+  const hot = await stage.wallet('ethereum', 'hot')
+  expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
+  expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
+    await reader().getBalance({ address: hot.address as `0x${string}` }),
+  )
+}
+
+test('a transfer that ran out of gas gives its amount back; retried, it has the gas that is needed now, and is paid once', async () => {
+  const to = recipient()
+  running = stage.signer.run(async (request) => {
+    // After it was built: what the gas was estimated for is another thing now.
+    await anvil.call('anvil_setCode', to, STORING_CODE)
+    return stage.signer.sign(request.payload)
+  })
+  const id = await ask(to)
+  await stage.approve(id)
+  expect((await stage.until(id, 'reverted')).failure?.code).toBe('REVERTED_ON_CHAIN')
+  const before = lastPayload()
+  const { status, json } = await post(id, 'retry', { priority: 'high' })
+  expect([status, json.data.retry_of]).toEqual([201, id])
+  await stage.until(json.data.id, 'pending_approval')
+  await stage.approve(json.data.id)
+  await stage.until(json.data.id, 'confirmed')
+  expect(BigInt(lastPayload().gas)).toBeGreaterThan(BigInt(before.gas))
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  await expectBooksToMatch()
+})
+
+test('gas that grew, and a nonce that a stranger took, before the signer has it: built anew, it has both right', async () => {
+  const to = recipient()
+  const id = await ask(to)
+  await stage.approve(id)
+  await stage.until(id, 'pending_signature')
+  const hot = await stage.wallet('ethereum', 'hot')
+  const address = hot.address as `0x${string}`
+  const balance = await reader().getBalance({ address })
+  const nonce = await reader().getTransactionCount({ address })
+  // Somebody else signs with this key, outside.
+  const stranger = await stage.signer.sign({
+    family: 'evm',
+    network: 'ethereum',
+    chain_id: 31_337,
+    from: address,
+    derivation_path: "m/44'/60'/2'/0/0",
+    to: address,
+    value: '0',
+    data: '0x',
+    nonce,
+    gas: '21000',
+    max_fee_per_gas: '20000000000',
+    max_priority_fee_per_gas: '1000000000',
+  })
+  const raw = (stranger as { signed_transaction: `0x${string}` }).signed_transaction
+  const hash = await reader().sendRawTransaction({ serializedTransaction: raw })
+  await reader().waitForTransactionReceipt({ hash, pollingInterval: 100 })
+  await stage.credit('ethereum', 'eth', '', (await reader().getBalance({ address })) - balance)
+  await anvil.call('anvil_setCode', to, STORING_CODE)
+
+  expect((await post(id, 'retry', { priority: 'urgent' })).status).toBe(200)
+  await until(async () => (await stage.read(id)).stage === 'pending_signature')
+  running = stage.signer.run()
+  await stage.until(id, 'confirmed')
+  expect(lastPayload().nonce).toBe(nonce + 1)
+  expect(BigInt(lastPayload().gas)).toBeGreaterThan(40_000n)
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  await expectBooksToMatch()
+})
+
+test('a node that finds it underpriced gets the same bytes again, until one takes them', async () => {
+  running = stage.signer.run()
+  const real = stage.adapters.get('ethereum') as EvmAdapter
+  const broadcast = real.broadcast.bind(real)
+  const sent: string[] = []
+  fault = {
+    async broadcast(bytes): Promise<BroadcastOutcome> {
+      sent.push(bytes)
+      return sent.length < 3 ? { kind: 'rejected', reason: 'transaction underpriced' } : broadcast(bytes)
+    },
+  }
+  const to = recipient()
+  const id = await ask(to)
+  await stage.approve(id)
+  await until(async () => (await stage.read(id)).waiting?.message.includes('underpriced') ?? false)
+  // Asked for at once, instead of after the pause.
+  expect((await post(id, 'retry', {})).status).toBe(200)
+  await stage.until(id, 'confirmed')
+  expect(new Set(sent).size).toBe(1)
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  await expectBooksToMatch()
+})
+
+test('under investigation it is approved and goes no further; cleared, it is paid', async () => {
+  running = stage.signer.run()
+  const id = await ask(recipient())
+  await post(id, 'mark-for-investigation', { reason: 'the customer denies it' })
+  await stage.approve(id)
+  await until(async () => (await stage.read(id)).waiting?.code === 'UNDER_INVESTIGATION')
+  await sleep(2_500)
+  expect((await stage.read(id)).transaction_hash).toBeNull()
+  expect((await post(id, 'clear-investigation', { reason: 'it was him' }, stage.people[1])).status).toBe(200)
+  await stage.until(id, 'confirmed')
+  await expectBooksToMatch()
+})
+
+test('a refund of what the signer has is refused; of what it has not, it is done and the workflow ends', async () => {
+  const id = await ask(recipient())
+  await stage.approve(id)
+  await stage.until(id, 'pending_signature')
+  const [request] = (await stage.signer.claim(10)).requests
+  if (!request) throw new Error('claimed')
+  const refused = await post(id, 'refund', { reason: 'takes too long' }, stage.people[1])
+  expect([refused.status, refused.json.error.code]).toEqual([409, 'INVALID_STATE'])
+  await stage.signer.answer({
+    request_id: request.id,
+    outcome: 'refused',
+    code: 'POLICY_LIMIT',
+    message: 'no',
+  })
+  await stage.until(id, 'failed')
+
+  const queued = await ask(recipient())
+  await stage.approve(queued)
+  await stage.until(queued, 'pending_signature')
+  const done = await post(queued, 'refund', { reason: 'takes too long' }, stage.people[1])
+  expect([done.status, done.json.data.status]).toEqual([200, 'cancelled'])
+  const handle = temporal.client.workflow.getHandle(withdrawalId(queued))
+  expect(await handle.result()).toMatchObject({ stage: 'cancelled' })
+  expect((await stage.signer.claim()).requests).toEqual([])
+  await expectBooksToMatch()
+})
