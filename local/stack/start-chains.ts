@@ -18,7 +18,8 @@ import type { Supervisor } from './supervisor.js'
 
 /** Blocks of regtest that are there before anything else: 100 for maturity, 150 that pay the faucet 50 coins each. */
 const FIRST_BLOCKS = 250
-const ANVIL_BLOCK_SECONDS = 1
+/** The local EVM chains mine this often. */
+export const ANVIL_BLOCK_SECONDS = 1
 /** Anything but Anvil's own and the main network's. */
 const POLYGON_CHAIN_ID = 31_338
 /** `KEYTURN_LOCAL_BITCOIN_BLOCK_MS`: milliseconds between two blocks on each regtest; 0 mines none. */

@@ -46,6 +46,12 @@ export async function startDatabase(stack: {
   const sql = connect(url.href, { max: 1 })
   try {
     await migrate(sql)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(
+      `The database cannot be brought to this version: ${reason}. What another version left is thrown away by npm start -- --fresh`,
+      { cause: error },
+    )
   } finally {
     await sql.end({ timeout: 1 })
   }

@@ -1,22 +1,23 @@
 /** The main job with one coin: address, deposit, webhooks, withdrawal, two approvals, payment, balances. */
 
 import type { Client } from '../../client/create-client.js'
+import type { Address } from '../../client/types.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import type { StackFile } from '../stack/stack-file.js'
 import type { Flow } from './flows.js'
 import type { Leg } from './leg.js'
-import { approve } from './people.js'
+import { approve, paid } from './people.js'
 import { until } from './until.js'
 import { webhooksOf } from './webhooks.js'
 
-/** Walks it. @throws Error at the first step that does not come true. */
+/** Walks it. @returns The user's address. @throws Error at the first step that does not come true. */
 export async function walkMainJob(
   stack: StackFile,
   client: Client,
   user: string,
   flow: Flow,
   leg: Leg,
-): Promise<void> {
+): Promise<Address> {
   leg.begin('address')
   // Throws when the address is not derived from what the signer exported.
   const address = await client.addresses.create({ user_reference: user, network: flow.network })
@@ -47,25 +48,18 @@ export async function walkMainJob(
   leg.done(`withdrawal of ${flow.withdrawn} to ${recipient} asked for (${created.id})`)
 
   leg.begin('approvals')
-  const people = stack.approvers.slice(0, 2)
-  for (const person of people) await approve(stack.api, person, created.id)
-  leg.done(`approved by ${people.map((person) => person.name).join(' and ')}`)
+  leg.done(`approved by ${await approve(stack, 'withdrawals', created.id)}`)
 
   leg.begin('payment')
-  const confirmed = await until('the withdrawal is confirmed', async () => {
-    const now = await client.withdrawals.get(created.id)
-    if (now.status === 'failed' || now.status === 'cancelled')
-      throw new Error(`${now.stage}: ${now.failure?.code ?? ''} ${now.failure?.message ?? ''}`)
-    return now.status === 'confirmed' ? now : null
-  })
+  const confirmed = await paid(client, created.id)
   leg.done(
     `signed by the customer's signer, confirmed (${confirmed.transaction_hash}, fee ${confirmed.fee} ${confirmed.fee_coin})`,
   )
 
   leg.begin('balances')
-  const paid = await flow.holds(recipient)
-  if (paid !== parseAmount(flow.withdrawn, flow.decimals))
-    throw new Error(`the recipient holds ${formatAmount(paid, flow.decimals)} ${flow.coin} on chain`)
+  const held = await flow.holds(recipient)
+  if (held !== parseAmount(flow.withdrawn, flow.decimals))
+    throw new Error(`the recipient holds ${formatAmount(held, flow.decimals)} ${flow.coin} on chain`)
   const left = await balanceOf(client, user, flow)
   const fee = confirmed.fee_coin === flow.coin ? parseAmount(confirmed.fee, flow.decimals) : 0n
   const expected =
@@ -78,6 +72,7 @@ export async function walkMainJob(
   leg.done(
     `recipient has it on chain, the user ${formatAmount(left, flow.decimals)} left; ${withdrawalTold} withdrawal webhooks verified`,
   )
+  return address
 }
 
 async function balanceOf(client: Client, user: string, flow: Flow): Promise<bigint> {

@@ -1,0 +1,52 @@
+/** A withdrawal that waits for a block, replaced by a dearer one with the same nonce. Mining rests meanwhile. */
+
+import type { Client } from '../../client/create-client.js'
+import { jsonRpc } from '../parts/json-rpc.js'
+import type { StackFile } from '../stack/stack-file.js'
+import { ANVIL_BLOCK_SECONDS } from '../stack/start-chains.js'
+import type { Flow } from './flows.js'
+import type { Leg } from './leg.js'
+import { approve, paid } from './people.js'
+import { until } from './until.js'
+
+/** Walks it on the merchant's own account. @throws Error at the first step that does not come true. */
+export async function walkSpeedUp(stack: StackFile, client: Client, flow: Flow, leg: Leg): Promise<void> {
+  const mineEvery = (seconds: number) =>
+    jsonRpc(stack.networks.ethereum.rpc, 'evm_setIntervalMining', [seconds])
+
+  leg.begin('withdrawal')
+  const { id } = await client.withdrawals.create({
+    network: flow.network,
+    coin: flow.coin,
+    amount: '0.01',
+    to_address: flow.stranger(),
+    priority: 'low',
+  })
+  await mineEvery(0)
+  try {
+    await approve(stack, 'withdrawals', id)
+    const first = await until('the withdrawal is sent', async () => {
+      const now = await client.withdrawals.get(id)
+      return now.status === 'confirming' ? now : null
+    })
+    leg.done(`sent, and waits for a block (${first.transaction_hash})`)
+
+    leg.begin('speed-up')
+    await client.withdrawals.speedUp(id)
+    const second = await until('the replacement is sent', async () => {
+      const [newest] = (await client.withdrawals.get(id)).attempts
+      return newest?.state === 'broadcast' && newest.transaction_hash !== first.transaction_hash
+        ? newest
+        : null
+    })
+    leg.done(`replaced by a dearer one without a new approval (${second.transaction_hash})`)
+  } finally {
+    await mineEvery(ANVIL_BLOCK_SECONDS)
+  }
+
+  leg.begin('payment')
+  const { attempts, transaction_hash: mined } = await paid(client, id)
+  const states = attempts.map(({ state }) => state).join(', ')
+  if (states !== 'final, replaced') throw new Error(`the attempts are ${states}`)
+  leg.done(`the dearer one was mined, the first never will be (${mined})`)
+}
