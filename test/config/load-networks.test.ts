@@ -80,3 +80,26 @@ test('a variable that is not set, an unknown key and a chain without parameters 
     'utxo_chains.bitcoin.signet is missing',
   )
 })
+
+test('what lags is replaced after the spans of the priorities, inside the caps, unless the file says otherwise', () => {
+  const MINUTE = 60_000
+  const networks = parseNetworks(shipped, ALL)
+  const { replacement } = networks.get('ethereum') ?? {}
+  expect(replacement).toEqual({
+    supported: true,
+    automatic: true,
+    afterMs: { low: 60 * MINUTE, normal: 30 * MINUTE, high: 15 * MINUTE, urgent: 10 * MINUTE },
+    maxCancelFee: 10n ** 17n,
+  })
+  expect(networks.get('bitcoin-cash')?.replacement).toMatchObject({ supported: false, automatic: false })
+  const other = shipped.replace(
+    `confirmations: \${ETHEREUM_CONFIRMATIONS:-12}`,
+    'confirmations: 12\n    replacement: { automatic: false, after: { urgent: 90s }, max_cancel_fee: "0.3" }',
+  )
+  expect(parseNetworks(other, ALL).get('ethereum')?.replacement).toEqual({
+    supported: true,
+    automatic: false,
+    afterMs: { low: 60 * MINUTE, normal: 30 * MINUTE, high: 15 * MINUTE, urgent: 90_000 },
+    maxCancelFee: 3n * 10n ** 17n,
+  })
+})
