@@ -21,7 +21,7 @@ import {
 } from '../activities/index.js'
 import type { Logger } from '../activities/logger.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/webhook-delivery.js'
-import type { DestinationScreening } from '../activities/withdrawal/screen-withdrawal.js'
+import type { DestinationScreening } from '../activities/withdrawal/ask-screening.js'
 import { createScheduleGate, createWorkflowGate } from '../activities/workflow-gate.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'

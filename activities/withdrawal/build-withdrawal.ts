@@ -17,6 +17,7 @@ import {
   waitFor,
 } from './dependencies.js'
 import { ejectUnpayable } from './eject-unpayable.js'
+import { screenItems } from './screen-items.js'
 
 /** `done`: look at the row, its stage says what came of it. */
 export type BuildStep = { readonly kind: 'done' } | WaitStep
@@ -43,6 +44,8 @@ export async function buildWithdrawal(
   id: string,
 ): Promise<BuildStep> {
   const started = await startBuilding(dependencies.sql, dependencies.networks, id)
+  const unscreened = started && (await screenItems(dependencies, started))
+  if (unscreened) return unscreened
   const row = started && (await ejectUnpayable(dependencies, started))
   if (!row) return { kind: 'done' }
   if (row.investigation) {

@@ -5,7 +5,7 @@ import type { Sql } from '../../db/connect.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
-import type { DestinationScreening } from './screen-withdrawal.js'
+import type { DestinationScreening } from './ask-screening.js'
 
 export interface WithdrawalChainDependencies {
   readonly sql: Sql

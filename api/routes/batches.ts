@@ -204,6 +204,7 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
         actor: c.get('actor'),
         ...originOf(dependencies, c.get('clientIp')),
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+        screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
         mostOutputs: environment.KEYTURN_BATCH_OUTPUTS,
       })
       return { id, kept: await keepAnswer(c, tx, 201, success(await viewOf(tx, id, merchantId))) }

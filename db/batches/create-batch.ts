@@ -46,6 +46,8 @@ export interface NewBatch {
   readonly actor: string
   /** Where it was asked for, ISO 3166-1 alpha-2; null: nobody knows; left out: nothing is configured that could. */
   readonly country?: string | null
+  /** Whether a screening service is asked about each recipient, before its transaction is built. */
+  readonly screen?: boolean
   /** How long it may wait until it is signed, in milliseconds. */
   readonly expiryMs: number
   /** Recipients of one UTXO transaction at most. */
@@ -111,6 +113,7 @@ export async function createBatch(tx: Transaction, networks: Networks, request: 
   await takeBatchLimits(tx, { ...request, network: network.name, id, at: now }, policy.limits, known.entries)
   await storeParts(tx, id, parts, {
     sanctioned: known.sanctioned,
+    screen: request.screen ?? false,
     confirmedAt: new Date(now.getTime() + PRIORITY_LEVEL[request.priority].minutes[1] * MINUTE_MS),
     cause: request.actor,
   })

@@ -21,6 +21,8 @@ export interface NewPart {
 export interface PartFacts {
   /** Addresses on the sanctions list now. */
   readonly sanctioned: ReadonlySet<string>
+  /** Whether a screening service is asked about each recipient before anything is built. */
+  readonly screen: boolean
   /** When they should be confirmed if nobody had to wait. */
   readonly confirmedAt: Date
   /** Who asked, for the history. */
@@ -64,9 +66,10 @@ export async function storeParts(
     WHERE batch.id = ${batchId}`
   const items = parts.flatMap((part) => part.items.map((item) => ({ ...item, partId: part.id })))
   await tx`
-    INSERT INTO batch_items (id, batch_id, index, to_address, amount, amount_sent, part_id, sanctioned)
+    INSERT INTO batch_items (id, batch_id, index, to_address, amount, amount_sent, part_id, sanctioned, screening)
     SELECT 'item_' || substr(${batchId}, 7) || '_' || item.index, ${batchId}, item.index, item.to_address, item.amount,
-           item.amount_sent, item.part_id, item.sanctioned
+           item.amount_sent, item.part_id, item.sanctioned,
+           ${facts.screen ? tx.json({ state: 'pending' }) : null}::jsonb
     FROM unnest(
       ${items.map((item) => item.index)}::int[], ${items.map((item) => item.toAddress)}::text[],
       ${items.map((item) => item.amount.toString())}::numeric[], ${items.map((item) => item.amountSent)}::text[],

@@ -54,6 +54,8 @@ CREATE TABLE batch_items (
   part_id         text NOT NULL REFERENCES withdrawals,
   -- On the sanctions list when it was asked for: then a person looked at it.
   sanctioned      boolean NOT NULL DEFAULT false,
+  -- {state: pending | approved | rejected | review, reason, reference, at}; null: no service was to be asked.
+  screening       jsonb,
   failure_code    text,
   failure_message text,
   UNIQUE (batch_id, index)

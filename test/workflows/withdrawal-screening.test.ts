@@ -136,3 +136,37 @@ test.each([
     await stage.until(id, 'approved')
   },
 )
+
+test('every recipient of a batch is asked about before anything is built; who is not approved is not paid', async () => {
+  const held = await stage.balance('ethereum', 'eth', 'reserved', '')
+  service.behave(answers(503, ''))
+  const { json } = await stage.createBatch({
+    batch_withdrawal: {
+      network: 'ethereum',
+      coin: 'eth',
+      outputs: [
+        { to_address: TO, amount: '1.50' },
+        { to_address: TO, amount: '2' },
+      ],
+    },
+  })
+  const { id, items } = json.data
+  await stage.approve(id)
+  const waiting = () => stage.api.database.sql<{ code: string }[]>`
+    SELECT waiting ->> 'code' AS code FROM withdrawals WHERE batch_id = ${id} AND waiting IS NOT NULL`
+  for (let i = 0; (await waiting()).length < 2 && i < 400; i++)
+    await new Promise((done) => setTimeout(done, 50))
+  expect((await waiting()).map((row) => row.code)).toEqual(['SCREENING_UNAVAILABLE', 'SCREENING_UNAVAILABLE'])
+  says({ result: 'rejected', reason: 'mixer' })
+  const view = await stage.untilBatch(id, 'failed')
+  expect(view.items.map((item) => item.failure)).toEqual(
+    Array.from({ length: 2 }, () => ({
+      code: 'REJECTED_BY_SCREENING',
+      message: 'The screening service rejected the destination: mixer',
+    })),
+  )
+  const asked = service.received.map((each) => JSON.parse(each.body.toString()))
+  expect(new Set(asked.map((each) => each.id))).toEqual(new Set(items.map((item: { id: string }) => item.id)))
+  expect(asked.every((each) => each.batch_id === id && each.to_address === TO)).toBe(true)
+  expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(held)
+})
