@@ -19,7 +19,8 @@ export async function ejectUnpayable(
   { sql, networks }: WithdrawalChainDependencies,
   row: WithdrawalRow,
 ): Promise<WithdrawalRow | null> {
-  if (row.outputs === null) return row
+  // What fills a nonce gap names the items of the part that it stands for, and pays none of them.
+  if (row.outputs === null || row.kind !== 'batch_part') return row
   const network = findNetwork(networks, row.network)
   const sanctioned = await newlySanctioned(sql, row.id)
   const refused = await readRefusedItems(sql, row.id)

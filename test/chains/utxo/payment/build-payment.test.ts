@@ -84,6 +84,43 @@ describe.each([
     expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
   })
 
+  test('a replacement keeps inputs and recipients and brings what BIP-125 asks; a cancellation pays nobody', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.bigInt({ min: 20_000n, max: 10_000_000n }), { minLength: 2, maxLength: 8 }),
+        fc.bigInt({ min: 1_000n, max: 2_000_000n }),
+        fc.integer({ min: 1, max: 40 }),
+        async (coins, amount, feeRate) => {
+          const { wallet, outputs, source } = fundedWallet(network, coins)
+          const first = await buildPayment(requestOn(network, outputs, [amount]), network, source)
+          if (first.kind !== 'built') return
+          const floor = { fee: first.fee, rate: network.fees.minRate }
+          for (const amounts of [[amount], []]) {
+            const next = await buildPayment(
+              requestOn(network, outputs, amounts, { feeRate, required: first.inputs, floor }),
+              network,
+              source,
+            )
+            if (next.kind !== 'built') continue
+            const outpoints = next.inputs.map((input) => `${input.txid}:${input.vout}`)
+            for (const input of first.inputs) expect(outpoints).toContain(`${input.txid}:${input.vout}`)
+            const raw = wallet.sign(next.payload.psbt)
+            expect(verifySigned(next.payload, raw).fee).toBe(next.fee)
+            const signed = Transaction.fromHex(raw)
+            expect(signed.outs.slice(0, amounts.length).map((each) => each.value)).toEqual(amounts)
+            expect(signed.outs.length).toBeGreaterThan(0)
+            // Rules 3 and 4: what is replaced, and the relay rate for its own size; and the rate that was asked for.
+            expect(Number(next.fee - first.fee)).toBeGreaterThanOrEqual(
+              signed.virtualSize() * network.fees.minRate,
+            )
+            expect(Number(next.fee)).toBeGreaterThanOrEqual(signed.virtualSize() * feeRate)
+          }
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
   test('says fee_too_high when the recipient would get dust', async () => {
     const { outputs, source } = fundedWallet(network, [1_000_000n])
     const asked = requestOn(network, outputs, [800n], { feePayer: 'recipient', feeRate: 4 })
