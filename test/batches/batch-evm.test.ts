@@ -65,7 +65,7 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
-test('of 25 token payments one recipient is blacklisted: 24 are paid with nonces in a row, one is ejected', async () => {
+test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid with nonces in a row, one is ejected', async () => {
   const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
   const hash = await wallet.writeContract({
     address: usdt.address,
