@@ -45,3 +45,8 @@ CREATE UNIQUE INDEX withdrawals_one_rebalance ON withdrawals (from_address_id, t
 CREATE INDEX withdrawals_movements ON withdrawals (merchant_id, id DESC)
   WHERE kind IN ('consolidation', 'gas_funding', 'rebalance');
 CREATE INDEX withdrawals_gas ON withdrawals (merchant_id, network, created_at) WHERE kind = 'gas_funding';
+-- What is under way, and what was lately: history grows, these do not.
+CREATE INDEX withdrawals_open_movements ON withdrawals (network, kind)
+  WHERE kind IN ('consolidation', 'gas_funding', 'rebalance')
+    AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted');
+CREATE INDEX withdrawals_rebalances ON withdrawals (merchant_id, coin, updated_at DESC) WHERE kind = 'rebalance';

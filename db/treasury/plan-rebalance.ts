@@ -129,6 +129,6 @@ async function isRecent(
                WHEN stage IN ('failed', 'reverted')
                  THEN updated_at > clock_timestamp() - ${retryMs} * interval '1 millisecond'
                ELSE stage <> 'confirmed' END
-    LIMIT 1`
+    ORDER BY updated_at DESC LIMIT 1`
   return rows.length > 0
 }

@@ -58,6 +58,7 @@ export async function readSweepFacts(
        WHERE (movement.kind = 'consolidation' AND movement.from_address_id = address.id
               OR movement.kind = 'gas_funding' AND movement.network = address.network
                  AND movement.to_address = address.address)
+         AND movement.network = address.network AND kind IN ('consolidation', 'gas_funding', 'rebalance')
          AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
        ORDER BY id LIMIT 1) AS open,
       (SELECT jsonb_build_object('id', wallet.id, 'address', wallet.address) FROM addresses wallet
