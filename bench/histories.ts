@@ -1,32 +1,25 @@
 /** History events and database work of deposits and withdrawals, counted on the whole local stack with every process of its own. */
 
-import { sign } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { Client, Connection } from '@temporalio/client'
-import { createClient } from '../client/create-client.js'
 import { connect, type Sql } from '../db/connect.js'
-import { approvalMessage } from '../domain/approval.js'
 import { isWithdrawalFinal, type WithdrawalStage } from '../domain/withdrawal-stage.js'
 import { createBitcoinFaucet, faucetKey, privateKeyOf } from '../local/parts/bitcoin-faucet.js'
 import { jsonRpc } from '../local/parts/json-rpc.js'
-import { startProcess, untilReady } from '../local/parts/start-process.js'
 import { evmClients } from '../local/parts/usdt.js'
-import { type StackFile, stackFileSchema } from '../local/stack/stack-file.js'
+import type { StackFile } from '../local/stack/stack-file.js'
+import { approve, clientOf } from '../local/walk/people.js'
 import { depositId, withdrawalId } from '../workflows/ids.js'
 import type { BenchContext } from './context.js'
 import { costLines, countCost } from './cost.js'
 import type { Measurement } from './measurement.js'
+import { startStack } from './stack.js'
+import { until } from './until.js'
 
 /** Of each coin, all under way at once: polling is a smaller part of what is counted then. */
 const PIECES = 5
 /** History events of a deposit that is first seen in the mempool (design, section 3). */
 const BUDGET = 24
 const USER = 'bench'
-const START_MS = 240_000
-const STEP_MS = 120_000
 
 interface Flow {
   readonly network: 'ethereum' | 'bitcoin'
@@ -56,7 +49,7 @@ export async function benchHistories(context: BenchContext): Promise<Measurement
 }
 
 async function measure(stack: StackFile, sql: Sql, temporal: Client, flow: Flow): Promise<Measurement[]> {
-  const merchant = clientOf(stack, stack.merchant)
+  const merchant = clientOf(stack.api, stack.merchant)
   const { address } = await merchant.addresses.create({ user_reference: USER, network: flow.network })
   const coin = flow.coin.toUpperCase()
 
@@ -86,7 +79,7 @@ async function measure(stack: StackFile, sql: Sql, temporal: Client, flow: Flow)
       })
       ids.push(created.id)
     }
-    for (const id of ids) for (const person of stack.approvers.slice(0, 2)) await approve(stack, person, id)
+    for (const id of ids) await approve(stack, 'withdrawals', id)
     await until(`${PIECES} withdrawals are confirmed`, async () => {
       const now = await sql<{ id: string; stage: WithdrawalStage; failure_message: string | null }[]>`
         SELECT id, stage, failure_message, 1 AS bench_poll FROM withdrawals WHERE id = ANY (${ids})`
@@ -131,41 +124,6 @@ async function counted(sql: Sql, work: () => Promise<void>) {
   return { cost, webhooks: ((await deliveries()).all - before) / PIECES }
 }
 
-async function startStack(context: BenchContext): Promise<StackFile> {
-  const home = join(context.directory, 'stack')
-  const logFile = join(context.directory, 'stack.log')
-  const running = await startProcess({
-    name: 'The local stack',
-    command: process.execPath,
-    args: ['--import', 'tsx', 'local/start.ts', '--no-demo'],
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
-    env: {
-      KEYTURN_HOME: home,
-      KEYTURN_POSTGRES_URL: context.postgresUrl,
-      LITECOIN_ENABLED: 'false',
-      POLYGON_ENABLED: 'false',
-    },
-    logFile,
-    // It ends its own parts in order.
-    stopSignal: 'SIGINT',
-    stopGrace: 60_000,
-  })
-  context.onEnd(() => running.stop())
-  let stack: StackFile | undefined
-  await untilReady(
-    running,
-    logFile,
-    async () => {
-      await sleep(250)
-      stack = stackFileSchema.parse(JSON.parse(await readFile(join(home, 'stack.json'), 'utf8')))
-      if (!stack.ready) throw new Error('It is not ready yet')
-    },
-    START_MS,
-  )
-  if (!stack) throw new Error('The local stack did not say where it is')
-  return stack
-}
-
 function ethereumFlow(stack: StackFile): Flow {
   const { rpc, chain_id, faucet_private_key } = stack.networks.ethereum
   const { wallet } = evmClients(rpc, chain_id, faucet_private_key as `0x${string}`)
@@ -195,22 +153,6 @@ function bitcoinFlow(stack: StackFile): Flow | null {
   }
 }
 
-const clientOf = (stack: StackFile, key: { readonly api_key: string; readonly api_secret: string }) =>
-  createClient({ baseUrl: stack.api, apiKey: key.api_key, apiSecret: key.api_secret })
-
-async function approve(
-  stack: StackFile,
-  approver: StackFile['approvers'][number],
-  id: string,
-): Promise<void> {
-  const { withdrawals } = clientOf(stack, approver)
-  const { intent_hash } = await withdrawals.intent(id)
-  const decision = { decision: 'approve', intent_hash, signed_at: new Date().toISOString() } as const
-  const message = approvalMessage({ ...decision, approver_id: approver.id })
-  const signature = sign(null, Buffer.from(message), approver.ed25519_private_key_pem).toString('base64')
-  await withdrawals.decide(id, { ...decision, signature })
-}
-
 async function longest(temporal: Client, workflowIds: readonly string[]): Promise<number> {
   const lengths = await Promise.all(
     workflowIds.map(
@@ -229,13 +171,5 @@ function lengthLine(name: string, events: number, budget: number | null): Measur
     reference: budget,
     ratio: budget === null ? null : budget / events,
     expected: budget === null ? null : 1,
-  }
-}
-
-async function until(what: string, check: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + STEP_MS
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${STEP_MS / 1_000} s and still not: ${what}`)
-    await sleep(250)
   }
 }

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
 import { benchApi } from './api.js'
 import { benchBlockScan } from './block-scan.js'
+import { benchCoinSelection } from './coin-selection.js'
 import { type BenchContext, openContext } from './context.js'
 import { benchDeliveries } from './deliveries.js'
 import { benchDeposits } from './deposits.js'
@@ -11,6 +12,7 @@ import { benchEvmCatchUp } from './evm-catch-up.js'
 import { benchHistories } from './histories.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
+import { benchPayouts } from './payouts.js'
 import { benchSigner } from './signer.js'
 
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
@@ -21,6 +23,8 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   journals: benchJournals,
   api: benchApi,
   signer: benchSigner,
+  'coin-selection': benchCoinSelection,
+  payouts: benchPayouts,
   histories: benchHistories,
 }
 

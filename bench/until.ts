@@ -1,0 +1,15 @@
+/** How benches wait for what the platform does by itself. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const STEP_MS = 180_000
+const POLL_MS = 100
+
+/** Looks until it is so. @throws Error that names what was waited for. */
+export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + STEP_MS
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(`Waited ${STEP_MS / 1_000} s and still not: ${what}`)
+    await sleep(POLL_MS)
+  }
+}
