@@ -29,10 +29,11 @@ CREATE TABLE wallet_alerts (
   PRIMARY KEY (address_id, coin, kind)
 );
 
--- What is under way is not started twice, whatever races: a sweep an address and coin, gas for an address, one gathering of
--- outputs a merchant and network, one movement between two wallets. One that a reorg brought back to life does not count: it
+-- What is under way is not started twice, whatever races: a sweep an address (the gas of a token's sweep would be missing from
+-- that of the native coin, which takes all), gas for an address, one gathering of outputs a merchant and network, one movement
+-- between two wallets. One that a reorg brought back to life does not count: it
 -- must come back whatever was started since.
-CREATE UNIQUE INDEX withdrawals_one_sweep ON withdrawals (from_address_id, coin)
+CREATE UNIQUE INDEX withdrawals_one_sweep ON withdrawals (from_address_id)
   WHERE kind = 'consolidation' AND from_address_id IS NOT NULL
     AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted') AND reopened = 0;
 CREATE UNIQUE INDEX withdrawals_one_gathering ON withdrawals (merchant_id, network)

@@ -76,6 +76,17 @@ test('of many that start the same sweep one does; it holds the fee alone, and gi
   expect(await make({ from: from ?? null, toAddress: master.address })).not.toBeNull()
 })
 
+test('of two coins at one address one is swept at a time: the gas of the token is part of the whole balance', async () => {
+  const [from] = await addresses(1)
+  const master = await stage.wallet('ethereum', 'master')
+  const sweep = { from: from ?? null, toAddress: master.address }
+  const made = await Promise.all([
+    make({ ...sweep, coin: findCoin(network, 'usdt'), feePayer: 'sender' }),
+    make(sweep),
+  ])
+  expect(made.filter((each) => each !== null)).toHaveLength(1)
+})
+
 test('the merchant’s own account bears the fee, as far as it can', async () => {
   const [from] = await addresses(1)
   const master = await stage.wallet('ethereum', 'master')
@@ -129,10 +140,11 @@ test('the gas budget is debited when gas is promised, whoever races, and given b
   await sql`UPDATE withdrawals SET stage = 'failed' WHERE id = ${first ?? ''}`
   await sql`UPDATE withdrawals SET stage = 'confirmed', fee = 0 WHERE id = ${second ?? ''}`
   // 34 are promised or paid: one more fits, a second one does not.
-  const again = await Promise.all(targets.slice(4, 8).map(({ address }) => fund(address)))
+  const [last, ...others] = await addresses(5)
+  const again = await Promise.all(others.map(({ address }) => fund(address)))
   expect(again.filter((each) => each !== null)).toHaveLength(1)
   await sql`UPDATE withdrawals SET created_at = created_at - interval '25 hours' WHERE kind = 'gas_funding'`
-  expect(await fund(targets[9]?.address ?? '')).not.toBeNull()
+  expect(await fund(last?.address ?? '')).not.toBeNull()
 })
 
 test('a wallet that could not pay is told as low, once, whatever its mark', async () => {
