@@ -1,5 +1,5 @@
 /**
- * Forty deposits and ten withdrawals are under way while API, workers, signer, Temporal, PostgreSQL and the nodes are killed
+ * Forty deposits, ten withdrawals, two batches and the sweeps of whatever was deposited are under way while API, workers, signer, Temporal, PostgreSQL and the nodes are killed
  * with SIGKILL, each twice, at moments and in an order that a seed decides. Afterwards books, chains and webhooks must agree to
  * the last unit.
  *
@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Client } from '../../client/create-client.js'
+import type { Batch } from '../../client/payout-types.js'
 import type { AuditEntry, Deposit, Withdrawal } from '../../client/types.js'
 import { verifyAuditLog } from '../../client/verify-audit-log.js'
 import { connect, type Sql } from '../../db/connect.js'
@@ -22,11 +23,13 @@ import type { StackFile } from '../../local/stack/stack-file.js'
 import { homeAt } from '../../signer/home/home.js'
 import { readJournal } from '../../signer/journal/read-journal.js'
 import { findLedgerFaults, readCredits, readHoldings } from './audit-books.js'
+import { type AskedBatch, createBatches } from './batches.js'
+import { COINS, type CoinName } from './coins.js'
 import { createRandom } from './random.js'
 import { type BitcoinScan, scanBitcoin } from './scan-bitcoin.js'
 import { type EthereumTransaction, etherOf, scanEthereum, tokenOf } from './scan-ethereum.js'
 import { type FaultStack, startFaultStack, VICTIMS } from './stack.js'
-import { type AskedWithdrawal, COINS, createTraffic, type SentDeposit, type Traffic } from './traffic.js'
+import { type AskedWithdrawal, createTraffic, type SentDeposit, type Traffic } from './traffic.js'
 import { untilSettled } from './until-settled.js'
 
 const SEED = Number(process.env.KEYTURN_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -37,6 +40,7 @@ const SETTLE_MS = 300_000
 
 let stack: FaultStack
 let traffic: Traffic
+let payBatches: ReturnType<typeof createBatches>
 let client: Client
 let sql: Sql
 let facts: StackFile
@@ -44,6 +48,7 @@ let failed = false
 
 let deposits: SentDeposit[]
 let withdrawals: AskedWithdrawal[]
+let batches: AskedBatch[]
 const killed: number[] = []
 
 beforeAll(async () => {
@@ -53,11 +58,15 @@ beforeAll(async () => {
     KEYTURN_SWEEP_INTERVAL: '5s',
     KEYTURN_WEBHOOK_RETRY_INTERVAL: '5s',
     KEYTURN_REBROADCAST_INTERVAL: '3s',
+    // Deposits are swept by themselves; tokens are dear enough to be worth their gas.
+    ETHEREUM_TREASURY: 'true',
+    ETHEREUM_USDT_WORTH: '0.01',
   })
   facts = stack.facts()
   sql = connect(facts.postgres, { max: 4, name: 'keyturn-fault-test' })
   traffic = await createTraffic(facts, createRandom(SEED))
   client = traffic.client
+  payBatches = createBatches(facts, client, createRandom(SEED + 2))
 }, 360_000)
 
 afterEach(({ task }) => {
@@ -74,11 +83,16 @@ afterAll(async () => {
 
 test('everything is settled although everything was killed', async () => {
   const random = createRandom(SEED + 1)
-  ;[deposits, withdrawals] = await Promise.all([traffic.sendDeposits(), traffic.withdraw(), killAll(random)])
+  ;[deposits, withdrawals, batches] = await Promise.all([
+    traffic.sendDeposits(),
+    traffic.withdraw(),
+    payBatches(),
+    killAll(random),
+  ])
   await untilSettled(
     stack.facts,
     sql,
-    { deposits: deposits.length, withdrawals: withdrawals.length },
+    { deposits: deposits.length, withdrawals: withdrawals.length, batches: batches.length },
     SETTLE_MS,
   )
   const { pids } = stack.facts()
@@ -156,10 +170,16 @@ test('every withdrawal is on the chain exactly once, and no nonce or output is u
   expect(found.map(({ id, status }) => [id, status]).sort()).toEqual(
     withdrawals.map(({ id }) => [id, 'confirmed']).sort(),
   )
+  const paidBatches = await Promise.all(batches.map(({ id }) => client.batches.get(id)))
   const ethereum = await scanEthereum(facts.networks.ethereum.rpc)
   const bitcoin = await scanBitcoin(facts.networks.bitcoin?.rpc ?? '')
-  for (const { id, coin, amount, recipient } of withdrawals) {
-    const { transaction_hash: hash } = found.find((each) => each.id === id) as Withdrawal
+  for (const { id, coin, amount, recipient, hash } of [
+    ...withdrawals.map((each) => ({
+      ...each,
+      hash: found.find(({ id }) => id === each.id)?.transaction_hash ?? null,
+    })),
+    ...batches.flatMap((batch) => itemsOf(batch, paidBatches)),
+  ]) {
     const paid = coin === 'btc' ? bitcoin.received(recipient) : await holdingOf(recipient, coin)
     expect([id, paid]).toEqual([id, amount])
     const times =
@@ -167,12 +187,37 @@ test('every withdrawal is on the chain exactly once, and no nonce or output is u
     expect([id, times]).toEqual([id, 1])
   }
   expectNoneTwice(bitcoin.spent)
-  await expectOwnPayments(found, ethereum, bitcoin)
+  const items = batches.flatMap((batch) =>
+    itemsOf(batch, paidBatches).map(({ hash }) => ({ network: COINS[batch.coin].network, hash })),
+  )
+  const asked = found.map(({ network, transaction_hash: hash }) => ({ network, hash }))
+  await expectOwnPayments([...asked, ...items], ethereum, bitcoin)
 })
 
-/** What left our wallets is what was asked for, nothing besides; and the signer never signed two for one place. */
+/** The items as they were asked for, with the transactions that the API names. */
+function itemsOf({ id, coin, outputs }: AskedBatch, answers: readonly Batch[]) {
+  const answer = answers.find((each) => each.id === id)
+  expect(answer).toMatchObject({
+    status: 'confirmed',
+    items: outputs.map(({ recipient, amount }, index) => ({
+      index,
+      status: 'confirmed',
+      to_address: recipient,
+      amount: formatAmount(amount, COINS[coin].decimals),
+    })),
+  })
+  return outputs.map(({ recipient, amount }, index) => ({
+    id: `${id} ${index}`,
+    coin,
+    amount,
+    recipient,
+    hash: answer?.items[index]?.transaction_hash ?? null,
+  }))
+}
+
+/** What left our wallets is what was asked for, or came to another wallet of ours; and the signer never signed two for one place. */
 async function expectOwnPayments(
-  found: readonly Withdrawal[],
+  asked: readonly { readonly network: string; readonly hash: string | null }[],
   ethereum: readonly EthereumTransaction[],
   bitcoin: BitcoinScan,
 ): Promise<void> {
@@ -181,9 +226,13 @@ async function expectOwnPayments(
   )
   const left = ethereum.filter(({ from }) => own.includes(from))
   expectNoneTwice(left.map(({ from, nonce }) => `${from} ${nonce}`))
-  const hashes = (network: string) =>
-    found.filter((each) => each.network === network).map((each) => each.transaction_hash)
-  expect(left.map(({ hash }) => hash).sort()).toEqual(hashes('ethereum').sort())
+  const hashes = (network: string) => [
+    ...new Set(asked.flatMap((each) => (each.network === network && each.hash !== null ? [each.hash] : []))),
+  ]
+  const moved = left.filter(({ paid }) => own.includes(paid)).map(({ hash }) => hash)
+  // Gas first, then the tokens, for each of five users; and the ether of most of them.
+  expect(moved.length).toBeGreaterThan(10)
+  expect(left.map(({ hash }) => hash).sort()).toEqual([...moved, ...hashes('ethereum')].sort())
   const spending = await sql<{ txid: string; outpoint: string }[]>`
     SELECT payment.txid, (input ->> 'txid') || ':' || (input ->> 'vout') AS outpoint
     FROM transactions payment, jsonb_array_elements(payment.inputs) AS input WHERE payment.network = 'bitcoin'`
@@ -199,7 +248,7 @@ async function expectOwnPayments(
   })
   expectNoneTwice(places)
   const signed = lines.flatMap(({ entry }) => (entry.type === 'signed' ? [entry.transaction_hash] : []))
-  expect([...new Set(signed)].sort()).toEqual(found.map((each) => each.transaction_hash).sort())
+  expect([...new Set(signed)].sort()).toEqual([...moved, ...hashes('ethereum'), ...hashes('bitcoin')].sort())
 }
 
 test('the books are whole', async () => {
@@ -213,12 +262,28 @@ test('each address holds on the chain what the books say', async () => {
   expect(holdings.length).toBeGreaterThan(20)
   const onChain = await Promise.all(
     holdings.map(async ({ address, coin }) =>
-      coin === 'btc' ? bitcoin.unspent(address) : holdingOf(address, coin as 'eth' | 'usdt'),
+      coin === 'btc' ? bitcoin.unspent(address) : holdingOf(address, coin as CoinName),
     ),
   )
   expect(holdings.map(({ address, coin, amount }) => `${address} ${amount} ${coin}`)).toEqual(
     holdings.map(({ address, coin }, index) => `${address} ${onChain[index]} ${coin}`),
   )
+})
+
+test('what was deposited lies in the master wallet, but for what is not worth moving', async () => {
+  const wallets = await sql<{ kind: string; address: string }[]>`
+    SELECT kind, address FROM addresses
+    WHERE merchant_id = ${facts.merchant.id} AND network = 'ethereum' AND kind IN ('deposit', 'master')`
+  const held = async (kind: string, coin: CoinName) => {
+    const addresses = wallets.filter((each) => each.kind === kind)
+    return Promise.all(addresses.map(({ address }) => holdingOf(address, coin)))
+  }
+  const tokens = deposits.filter(({ coin }) => coin === 'usdt').reduce((sum, { amount }) => sum + amount, 0n)
+  const leftTokens = await held('deposit', 'usdt')
+  expect(await held('master', 'usdt')).toEqual([leftTokens.reduce((rest, left) => rest - left, tokens)])
+  // The least amounts of networks.yml.
+  for (const left of leftTokens) expect(left).toBeLessThan(parseAmount('20', 6))
+  for (const left of await held('deposit', 'eth')) expect(left).toBeLessThan(parseAmount('0.01', 18))
 })
 
 test('each user has what was deposited, less what was withdrawn and its fee', async () => {
@@ -255,11 +320,11 @@ test('events have no gap, and each change of status follows the one before', asy
   expect(events).toHaveLength(stored?.count ?? 0)
   const last = new Map<unknown, unknown>()
   for (const { event, data } of events) {
-    if (event !== 'deposit.status_changed' && event !== 'withdrawal.status_changed') continue
+    if (!event.endsWith('.status_changed')) continue
     expect([data.id, data.previous_status]).toEqual([data.id, last.get(data.id) ?? null])
     last.set(data.id, data.status)
   }
-  for (const { id } of withdrawals) expect(last.get(id)).toBe('confirmed')
+  for (const { id } of [...withdrawals, ...batches]) expect(last.get(id)).toBe('confirmed')
   expect([...last.values()].filter((status) => status !== 'success' && status !== 'confirmed')).toEqual([])
 })
 
@@ -294,7 +359,7 @@ test('the audit log verifies, here and offline', async () => {
   expect(verifyAuditLog(JSON.stringify(entries), verified.head_hash)).toMatchObject({ valid: true })
 })
 
-async function holdingOf(address: string, coin: 'eth' | 'usdt'): Promise<bigint> {
+async function holdingOf(address: string, coin: CoinName): Promise<bigint> {
   const { rpc, tokens } = facts.networks.ethereum
   return coin === 'eth' ? etherOf(rpc, address) : tokenOf(rpc, tokens.usdt.address, address)
 }

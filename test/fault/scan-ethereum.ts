@@ -13,6 +13,7 @@ const block = z.object({
       to: z.string().nullable(),
       nonce: quantity,
       value: quantity,
+      input: z.string(),
     }),
   ),
 })
@@ -22,7 +23,12 @@ export interface EthereumTransaction {
   /** Lower case. */
   readonly from: string
   readonly nonce: bigint
+  /** Lower case: who got the ether, or the tokens where it is a transfer of such. */
+  readonly paid: string
 }
+
+/** Selector of `transfer(address,uint256)`. */
+const TRANSFER = '0xa9059cbb'
 
 /** Every transaction of the chain, oldest first. */
 export async function scanEthereum(rpc: string): Promise<EthereumTransaction[]> {
@@ -32,7 +38,10 @@ export async function scanEthereum(rpc: string): Promise<EthereumTransaction[]> 
     const { transactions } = block.parse(
       await jsonRpc(rpc, 'eth_getBlockByNumber', [`0x${height.toString(16)}`, true]),
     )
-    for (const { hash, from, nonce } of transactions) found.push({ hash, from: from.toLowerCase(), nonce })
+    for (const { hash, from, to, nonce, input } of transactions) {
+      const paid = input.startsWith(TRANSFER) ? `0x${input.slice(34, 74)}` : (to ?? '')
+      found.push({ hash, from: from.toLowerCase(), nonce, paid: paid.toLowerCase() })
+    }
   }
   return found
 }

@@ -1,29 +1,20 @@
 /** What users and approvers do meanwhile: forty deposits and ten withdrawals, drawn in advance so that a seed repeats them. */
 
-import { createPrivateKey, randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getAddress, type Hex } from 'viem'
 import { ApiError } from '../../client/api-error.js'
-import { signDecision } from '../../client/approve/sign-decision.js'
 import { type Client, createClient } from '../../client/create-client.js'
-import { intentHash } from '../../domain/intent.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
-import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { evmClients, USDT_ABI } from '../../local/parts/usdt.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
 import { homeAt } from '../../signer/home/home.js'
 import { requireSignerFile } from '../../signer/home/signer-file.js'
 import { compileLab } from '../chains/evm/compile-lab.js'
+import { approve, PATIENT } from './approve.js'
 import { type BitcoinWallet, createBitcoinWallet } from './bitcoin-wallet.js'
+import { COINS, type CoinName, freshRecipient } from './coins.js'
 import { createEthereumWallet, type EthereumWallet } from './ethereum-wallet.js'
 import type { Random } from './random.js'
-
-export type CoinName = 'eth' | 'usdt' | 'btc'
-export const COINS = {
-  eth: { network: 'ethereum', decimals: 18 },
-  usdt: { network: 'ethereum', decimals: 6 },
-  btc: { network: 'bitcoin', decimals: 8 },
-} as const satisfies Record<CoinName, { network: 'ethereum' | 'bitcoin'; decimals: number }>
 
 export interface SentDeposit {
   readonly user: string
@@ -56,8 +47,6 @@ export interface Traffic {
 /** Second account of Anvil's published test mnemonic. */
 const WALLET_KEY: Hex = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
 const USERS = ['user-1', 'user-2', 'user-3', 'user-4', 'user-5'] as const
-/** Long enough for anything that is killed to come back. */
-const PATIENT = { attempts: 200, timeoutMs: 10_000 } as const
 /** What a withdrawal's fee may be at most, in whole native coins (`networks.yml`). */
 const MOST_FEE = { eth: '0.05', btc: '0.01', usdt: '0' } as const
 const POLL_MS = 300
@@ -233,17 +222,15 @@ function planWithdrawals(random: Random): WithdrawalPlan[] {
   const amounts = { eth: ['0.1', '0.3'], usdt: ['5', '40'], btc: ['0.005', '0.02'] } as const
   const asked: Record<CoinName, number> = { eth: 0, usdt: 0, btc: 0 }
   return coins.map((coin) => {
-    const { decimals, network } = COINS[coin]
+    const { decimals } = COINS[coin]
     const [least, most] = amounts[coin].map((text) =>
       Number(parseAmount(text, decimals) / 10n ** BigInt(decimals - 6)),
     )
-    const key = randomBytes(32)
     return {
       user: USERS[asked[coin]++] as string,
       coin,
       amount: BigInt(random.between(least ?? 0, most ?? 0)) * 10n ** BigInt(decimals - 6),
-      recipient:
-        network === 'bitcoin' ? faucetKey(key).address : getAddress(`0x${key.toString('hex').slice(0, 40)}`),
+      recipient: freshRecipient(coin),
       afterMs: random.between(0, 45_000),
       thinkMs: [random.between(0, 2_000), random.between(0, 3_000)],
     }
@@ -273,7 +260,7 @@ async function withdraw(stack: StackFile, client: Client, plan: WithdrawalPlan):
       // An impatient backend: the same request twice at once, and each again until there is an answer.
       const [created, again] = await Promise.all([ask(), ask()])
       if (created.id !== again.id) throw new Error(`${idempotencyKey} made ${created.id} and ${again.id}`)
-      await approve(stack, created.id, plan.thinkMs)
+      await approve(stack, 'withdrawals', created.id, plan.thinkMs)
       return { id: created.id, user, coin, amount, recipient }
     } catch (error) {
       // The chain took the deposit back between the look and the request: the user waits for it again.
@@ -289,26 +276,5 @@ async function untilAvailable(client: Client, user: string, coin: CoinName, want
     const available = items.find((each) => each.coin === coin)?.available ?? '0'
     if (!available.startsWith('-') && parseAmount(available, decimals) >= wanted) return
     await sleep(POLL_MS)
-  }
-}
-
-async function approve(stack: StackFile, id: string, thinkMs: readonly [number, number]): Promise<void> {
-  for (const [index, person] of stack.approvers.slice(0, 2).entries()) {
-    await sleep(thinkMs[index])
-    const { withdrawals } = createClient({
-      baseUrl: stack.api,
-      apiKey: person.api_key,
-      apiSecret: person.api_secret,
-      ...PATIENT,
-    })
-    const { intent, intent_hash } = await withdrawals.intent(id)
-    if (intentHash(intent) !== intent_hash) throw new Error('The intent is not what its hash says')
-    const decision = signDecision({
-      decision: 'approve',
-      intentHash: intent_hash,
-      approverId: person.id,
-      privateKey: createPrivateKey(person.ed25519_private_key_pem),
-    })
-    await withdrawals.decide(id, decision, { idempotencyKey: `${id} ${person.id}` })
   }
 }

@@ -17,7 +17,7 @@ const LOOKS = 3
 export async function untilSettled(
   facts: () => StackFile,
   sql: Sql,
-  expected: { readonly deposits: number; readonly withdrawals: number },
+  expected: { readonly deposits: number; readonly withdrawals: number; readonly batches: number },
   limitMs: number,
 ): Promise<void> {
   const deadline = Date.now() + limitMs
@@ -31,7 +31,7 @@ export async function untilSettled(
 async function whatIsLeft(
   facts: StackFile,
   sql: Sql,
-  expected: { readonly deposits: number; readonly withdrawals: number },
+  expected: { readonly deposits: number; readonly withdrawals: number; readonly batches: number },
 ): Promise<string[]> {
   const merchant = facts.merchant.id
   const left: string[] = []
@@ -40,19 +40,21 @@ async function whatIsLeft(
       (SELECT count(*)::int FROM deposits
        WHERE merchant_id = ${merchant} AND user_reference IS NOT NULL AND status = 'success') AS "deposits credited",
       (SELECT count(*)::int FROM deposits WHERE status <> 'success') AS "deposits not credited",
-      (SELECT count(*)::int FROM withdrawals WHERE stage = 'confirmed') AS "withdrawals confirmed",
-      (SELECT count(*)::int FROM withdrawals WHERE stage <> 'confirmed') AS "withdrawals not confirmed",
+      (SELECT count(*)::int FROM withdrawals WHERE kind = 'withdrawal' AND stage = 'confirmed') AS "withdrawals confirmed",
+      (SELECT count(*)::int FROM withdrawals WHERE stage <> 'confirmed') AS "payments not confirmed",
+      (SELECT count(*)::int FROM batches WHERE status = 'confirmed') AS "batches confirmed",
+      (SELECT count(*)::int FROM consolidations WHERE due_at IS NOT NULL) AS "addresses to be swept",
       (SELECT count(*)::int FROM transactions WHERE state <> 'final') AS "transactions not final",
       (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
       (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",
       (SELECT count(*)::int FROM webhook_deliveries WHERE status <> 'delivered') AS "webhooks not delivered"`
   for (const [what, count] of Object.entries(counts ?? {})) {
     const wanted =
-      what === 'deposits credited'
-        ? expected.deposits
-        : what === 'withdrawals confirmed'
-          ? expected.withdrawals
-          : 0
+      {
+        'deposits credited': expected.deposits,
+        'withdrawals confirmed': expected.withdrawals,
+        'batches confirmed': expected.batches,
+      }[what] ?? 0
     if (count !== wanted) left.push(`${what}: ${count} instead of ${wanted}`)
   }
   const cursors = await sql<{ network: string; height: bigint; block_hash: string }[]>`
@@ -71,15 +73,16 @@ async function whatIsLeft(
   return left
 }
 
-/** Watchers run for ever and the sweeper now and then; whatever else runs waits for something. */
+/** Watchers run for ever, others now and then by their schedule; whatever else runs waits for something. */
+const PERPETUAL = ['chainWatcher', 'sweeper', 'rebalance']
+
 async function openWorkflows({ temporal }: StackFile): Promise<string[]> {
   const connection = await Connection.connect({ address: temporal.address, connectTimeout: '5s' })
   try {
     const client = new Client({ connection, namespace: temporal.namespace })
     const open: string[] = []
     for await (const { workflowId, type } of client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-      if (type !== 'chainWatcher' && type !== 'sweeper' && !workflowId.startsWith('temporal-sys'))
-        open.push(`${workflowId} runs`)
+      if (!PERPETUAL.includes(type) && !workflowId.startsWith('temporal-sys')) open.push(`${workflowId} runs`)
     }
     return open
   } finally {
