@@ -103,6 +103,15 @@ test('a speed-up has the same nonce and both prices an eighth up, needs no new a
   expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced'])
   expect(view.attempts[0]?.fee).toBe(view.fee)
   expect(view.approvals).toHaveLength(2)
+  const { sql } = stage.api.database
+  const [told] = await sql<{ data: Record<string, unknown> }[]>`
+    SELECT data FROM events WHERE subject = ${id} AND type = 'withdrawal.transaction_replaced'`
+  expect(told?.data).toMatchObject({
+    id,
+    status: 'confirming',
+    transaction_hash: second?.transaction_hash,
+    previous_transaction_hash: first?.transaction_hash,
+  })
   expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
