@@ -72,6 +72,13 @@ export function toKeyturnError(error: unknown): KeyturnError {
     )
   }
   const code = (error as { code?: unknown } | null)?.code
+  if (code === '40P01' || code === '40001') {
+    return new KeyturnError(
+      'DEPENDENCY_UNAVAILABLE',
+      'The database let another request at the same rows go first; nothing was half done. Send the same request again, with the same Idempotency-Key',
+      { cause: error, retryable: true, details: { dependency: 'postgres' } },
+    )
+  }
   if (code === '22021' || code === '22P05') {
     return new KeyturnError('VALIDATION_FAILED', 'A text holds a character that cannot be stored (NUL)', {
       cause: error,
