@@ -15,6 +15,8 @@ import { registerWalletRoutes } from './routes/wallets.js'
 import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './routes/webhook-endpoints.js'
 import { registerWhitelistRoutes } from './routes/whitelist.js'
+import { registerWithdrawalDecisionRoutes } from './routes/withdrawal-decisions.js'
+import { registerWithdrawalEstimateRoute } from './routes/withdrawal-estimate.js'
 import { registerWithdrawalRecoveryRoutes } from './routes/withdrawal-recovery.js'
 import { registerWithdrawalScheduleRoutes } from './routes/withdrawal-schedules.js'
 import { registerWithdrawalRoutes } from './routes/withdrawals.js'
@@ -36,6 +38,8 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookEndpointRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
+  registerWithdrawalEstimateRoute(app, dependencies)
+  registerWithdrawalDecisionRoutes(app, dependencies)
   registerWithdrawalRecoveryRoutes(app, dependencies)
   registerWithdrawalScheduleRoutes(app, dependencies)
 }

@@ -2,6 +2,7 @@
 
 import { z } from '@hono/zod-openapi'
 import { KeyturnError } from '../domain/errors.js'
+import { parseAmount } from '../domain/money.js'
 import type { Coin } from '../domain/network.js'
 import { PRIORITIES } from '../domain/withdrawal-fee.js'
 import type { ApiDependencies } from './context.js'
@@ -63,4 +64,11 @@ export function originOf(
   ip: string | null,
 ): { country?: string | null } {
   return geography ? { country: ip === null ? null : geography.country(ip) } : {}
+}
+
+/** Base units of an amount that must be more than 0. @throws KeyturnError `INVALID_AMOUNT`. */
+export function positiveAmount(text: string, decimals: number): bigint {
+  const units = parseAmount(text, decimals)
+  if (units > 0n) return units
+  throw new KeyturnError('INVALID_AMOUNT', 'The amount must be more than 0')
 }

@@ -20,7 +20,7 @@ import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
 import { startBatchSoon } from '../start-batch-soon.js'
 import { originOf } from '../withdrawal-request.js'
-import { controls, STATUSES } from './withdrawals.js'
+import { controls, STATUSES } from '../withdrawal-view.js'
 
 /** Payments of one batch. */
 const MOST_ITEMS = 1_000

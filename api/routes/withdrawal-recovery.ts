@@ -17,7 +17,7 @@ import { notFound } from '../not-found.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { originOf } from '../withdrawal-request.js'
-import { withdrawalView } from './withdrawals.js'
+import { withdrawalView } from '../withdrawal-view.js'
 
 const params = z.object({ id: z.string().max(255) })
 const reason = z.string().min(1).max(1_000)

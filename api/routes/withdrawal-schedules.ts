@@ -17,7 +17,6 @@ import { syncSchedule } from '../../db/schedules/sync-schedules.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { refuseCron } from '../../domain/cron.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { parseAmount } from '../../domain/money.js'
 import { findCoin, findNetwork } from '../../domain/network.js'
 import { PRIORITIES } from '../../domain/withdrawal-fee.js'
 import { applySchedule, readNextFirings } from '../../workflows/apply-schedule.js'
@@ -33,6 +32,7 @@ import {
   metadataSchema,
   newWithdrawal,
   originOf,
+  positiveAmount,
   requireSenderPays,
 } from '../withdrawal-request.js'
 
@@ -227,7 +227,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     const template = {
       network: network.name,
       coin: coin.name,
-      amount: positiveAmount(withdrawal.amount, coin.decimals),
+      amount: positiveAmount(withdrawal.amount, coin.decimals).toString(),
       amount_text: withdrawal.amount,
       to_address: parseAddress(network, withdrawal.to_address).address,
       from_address_id: withdrawal.from_address_id ?? null,
@@ -310,7 +310,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
           template: {
             ...(amount === undefined
               ? {}
-              : { amount: positiveAmount(amount, decimals), amount_text: amount }),
+              : { amount: positiveAmount(amount, decimals).toString(), amount_text: amount }),
             ...(priority === undefined ? {} : { priority }),
             ...(metadata === undefined ? {} : { metadata }),
           },
@@ -383,12 +383,6 @@ function checkTimes(
     throw refused('end_at', 'must be after start_at and in the future')
   }
   return { startAt, endAt }
-}
-
-function positiveAmount(text: string, decimals: number): string {
-  const units = parseAmount(text, decimals)
-  if (units > 0n) return units.toString()
-  throw new KeyturnError('INVALID_AMOUNT', 'The amount must be more than 0')
 }
 
 function refused(path: string, reason: string): KeyturnError {
