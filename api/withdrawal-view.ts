@@ -159,3 +159,9 @@ export const withdrawalView = z
     confirmed_at: z.string().nullable(),
   })
   .openapi('Withdrawal')
+
+/** What a reviewer says of a withdrawal or a batch that looked risky. */
+export const reviewDecision = z.strictObject({
+  decision: z.enum(['approve', 'reject']),
+  reason: z.string().min(1).max(1_000),
+})

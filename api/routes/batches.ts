@@ -20,7 +20,7 @@ import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
 import { startBatchSoon } from '../start-batch-soon.js'
 import { originOf } from '../withdrawal-request.js'
-import { controls, STATUSES } from '../withdrawal-view.js'
+import { controls, reviewDecision, STATUSES } from '../withdrawal-view.js'
 
 /** Payments of one batch. */
 const MOST_ITEMS = 1_000
@@ -170,10 +170,7 @@ const review = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            decision: z.enum(['approve', 'reject']),
-            reason: z.string().min(1).max(1_000),
-          }),
+          schema: reviewDecision,
         },
       },
     },

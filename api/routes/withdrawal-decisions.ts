@@ -14,7 +14,7 @@ import { notFound } from '../not-found.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { amountSchema } from '../withdrawal-request.js'
-import { withdrawalView } from '../withdrawal-view.js'
+import { reviewDecision, withdrawalView } from '../withdrawal-view.js'
 
 const amount = amountSchema
 const priority = z.enum(PRIORITIES)
@@ -33,10 +33,7 @@ const review = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            decision: z.enum(['approve', 'reject']),
-            reason: z.string().min(1).max(1_000),
-          }),
+          schema: reviewDecision,
         },
       },
     },
