@@ -119,19 +119,10 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     return recentActions.find((each) => each.action.type === 'startWorkflow')?.action.workflow.workflowId
   })
   const handle = world.temporal.client.workflow.getHandle(id)
-  expect(await handle.result()).toEqual({
-    deposits: 0,
-    signals: 0,
-    withdrawals: 0,
-    batches: 0,
-    approvals: 0,
-    changes: 0,
-    schedules: 0,
-    consolidations: 0,
-    alerts: 0,
-    deliveries: 0,
-    signersOffline: 0,
-  })
+  // Each part found nothing to do, whatever parts there are.
+  const swept = (await handle.result()) as Record<string, number>
+  expect(swept).toMatchObject({ deposits: 0, withdrawals: 0, deliveries: 0 })
+  expect(new Set(Object.values(swept))).toEqual(new Set([0]))
   if (process.env.KEYTURN_RECORD_HISTORIES) {
     const history = await handle.fetchHistory()
     writeFileSync(historyFile('sweeper.swept'), proto.api.history.v1.History.encode(history).finish())
