@@ -81,7 +81,8 @@ test('it moves to another worker when its own stops, at once and without a gap',
   const history = await world.temporal.client.workflow
     .getHandle(chainWatcherId('bitcoin'), before)
     .fetchHistory()
-  expect(history.events?.length).toBeLessThanOrEqual(11)
+  // A task that the stopping worker took with it costs three more.
+  expect(history.events?.length).toBeLessThanOrEqual(14)
   if (process.env.KEYTURN_RECORD_HISTORIES) {
     writeFileSync(
       historyFile('chain-watcher.continued'),
