@@ -62,8 +62,8 @@ export async function recordAttempt(
         WHERE later.subject = event.subject AND later.position > event.position
           AND waiting.workflow_started_at IS NULL AND waiting.status = 'pending')
     )
-    SELECT status, true AS written, (SELECT count(*) FROM next) FROM moved
+    SELECT status, true AS written FROM moved LEFT JOIN next ON true
     UNION ALL
-    SELECT status, false, 0 FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
+    SELECT status, false FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
   return row ?? null
 }
