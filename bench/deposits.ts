@@ -236,20 +236,23 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
   const gate = createWorkflowGate(client.workflow)
   // As the real activity, it knows the height before the signal tells of it: one that comes early wakes nobody.
   const reached = new Set<string>()
+  // As in the real activities, a step that runs twice does its effect once.
+  const confirmed = new Set<string>()
+  const credited = new Set<string>()
   const deliveries = createDeliveryStarter(client)
-  let credited = 0
   await startFloor(context, temporal, client, {
     [TASK_QUEUE.core]: {
       async confirmDeposit(id: string): Promise<ConfirmResult> {
         if (!reached.has(id)) {
           return { kind: 'waiting', stage: 'unconfirmed', blocks: CONFIRMATIONS - 1, blockTimeSeconds: 1 }
         }
-        deliveries.add(WEBHOOKS.confirmed)
+        if (!confirmed.has(id)) deliveries.add(WEBHOOKS.confirmed)
+        confirmed.add(id)
         return { kind: 'confirmed', screen: false }
       },
-      async creditDeposit(): Promise<CreditOutcome> {
-        credited += 1
-        deliveries.add(WEBHOOKS.credited)
+      async creditDeposit(id: string): Promise<CreditOutcome> {
+        if (!credited.has(id)) deliveries.add(WEBHOOKS.credited)
+        credited.add(id)
         return { kind: 'credited' }
       },
       async holdDeposit(): Promise<CreditOutcome> {
@@ -267,7 +270,7 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
   const txid = `0x${'ab'.repeat(32)}`
   let number = 0
   return async () => {
-    const before = credited
+    const before = credited.size
     const started = performance.now()
     const blocks: number[][] = []
     for (let block = 0; block < BLOCKS + CONFIRMATIONS - 1; block++) {
@@ -292,7 +295,7 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
       )
       await until(async () => deliveries.open() <= BACKLOG)
     }
-    await until(async () => credited === before + BLOCKS * DEPOSITS && deliveries.open() === 0)
+    await until(async () => credited.size === before + BLOCKS * DEPOSITS && deliveries.open() === 0)
     const figure = (BLOCKS * DEPOSITS) / ((performance.now() - started) / 1_000)
     await untilClosed(client, 0)
     return figure
