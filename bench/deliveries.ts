@@ -27,8 +27,9 @@ const ROUNDS = 5
 const DELIVERIES = 400
 /** Starts under way at once: the sealer's number, for both sides. */
 const STARTS = 16
-const IDLE_SAMPLES = 60
-const IDLE_PAUSE_MS = 100
+const IDLE_SAMPLES = 40
+/** Longer than a delivery takes, its bookkeeping included: nothing else may be under way. */
+const IDLE_PAUSE_MS = 400
 const LATENCY_TARGET_MS = 30
 /** History events of a webhook that is delivered at the first attempt (design, section 3). */
 const BUDGET = 11
