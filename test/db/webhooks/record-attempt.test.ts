@@ -5,14 +5,15 @@ import { recordAttempt } from '../../../db/webhooks/record-attempt.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 
 let database: TestDatabase
-let notified = 0
+/** Payloads, as they came. */
+const heard: string[] = []
 beforeAll(async () => {
   database = await freshDatabase()
   await database.sql`INSERT INTO merchants (id, name) VALUES ('m', 'M')`
   await database.sql`
     INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed) VALUES ('whe_1', 'm', 'https://shop.example/hook', '')`
-  await database.sql.listen('sealer', () => {
-    notified += 1
+  await database.sql.listen('sealer', (payload) => {
+    heard.push(payload)
   })
 })
 afterAll(() => database.drop())
@@ -32,15 +33,14 @@ async function deliveries(count: number): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** Notifications of a record; what was notified before it has come when its own echo has. */
+/** Notifications of a record: they come in the order of their commits, so between two of our own. */
 async function notificationsOf(deliveryId: string, at = new Date()): Promise<number> {
-  const echo = async () => {
-    const before = notified
-    await database.sql`SELECT pg_notify('sealer', 'echo')`
-    await expect.poll(() => notified).toBeGreaterThan(before)
-    return notified
+  const [before, after] = [newId('evt'), newId('evt')]
+  const say = async (payload: string) => {
+    await database.sql`SELECT pg_notify('sealer', ${payload})`
+    await expect.poll(() => heard, { timeout: 10_000 }).toContain(payload)
   }
-  const before = await echo()
+  await say(before)
   const record = {
     deliveryId,
     at,
@@ -52,7 +52,8 @@ async function notificationsOf(deliveryId: string, at = new Date()): Promise<num
   }
   const nextAttemptAt = new Date(at.getTime() + 300_000)
   expect(await recordAttempt(database.sql, { ...record, nextAttemptAt })).toMatchObject({ written: true })
-  return (await echo()) - before - 1
+  await say(after)
+  return heard.indexOf(after) - heard.indexOf(before) - 1
 }
 
 test('a first attempt wakes the sealer for the next event of the same object', async () => {
