@@ -17,17 +17,7 @@ import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
 import { startSoon } from '../start-soon.js'
-import { withdrawalView } from '../withdrawal-view.js'
-
-const STATUSES = [
-  'pending',
-  'processing',
-  'broadcasting',
-  'confirming',
-  'confirmed',
-  'failed',
-  'cancelled',
-] as const
+import { STATUSES, withdrawalView } from '../withdrawal-view.js'
 
 const movementView = withdrawalView
   .pick({

@@ -1,7 +1,6 @@
 /** What people decide about a withdrawal on its way: review, speed-up, cancelling what was sent. */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { readWithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
 import { requestCancellation } from '../../db/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/withdrawals/request-speed-up.js'
 import { reviewWithdrawal } from '../../db/withdrawals/review-withdrawal.js'
@@ -10,7 +9,7 @@ import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
-import { notFound } from '../not-found.js'
+import { readOwnWithdrawal } from '../read-own-withdrawal.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { amountSchema } from '../withdrawal-request.js'
@@ -107,9 +106,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
         ...c.req.valid('json'),
         actor,
       })
-      const view = await readWithdrawalView(tx, networks, id, merchantId)
-      if (!view) throw notFound('withdrawal', id)
-      return keepAnswer(c, tx, 200, success(view))
+      return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
     return c.json(mutable(kept), 200)
@@ -123,9 +120,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
     const kept = await sql.begin(async (tx) => {
       const { priority = null, max_fee: maxFee = null } = body
       await requestSpeedUp(tx, networks, { merchantId, id, priority, maxFee, actor })
-      const view = await readWithdrawalView(tx, networks, id, merchantId)
-      if (!view) throw notFound('withdrawal', id)
-      return keepAnswer(c, tx, 200, success(view))
+      return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
     return c.json(mutable(kept), 200)
@@ -145,9 +140,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
         reason,
         actor,
       })
-      const view = await readWithdrawalView(tx, networks, id, merchantId)
-      if (!view) throw notFound('withdrawal', id)
-      return keepAnswer(c, tx, 200, success(view))
+      return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
     return c.json(mutable(kept), 200)

@@ -5,7 +5,6 @@ import type { Context } from 'hono'
 import type { Transaction } from '../../db/connect.js'
 import { clearInvestigation, markForInvestigation } from '../../db/withdrawals/investigate-withdrawal.js'
 import type { Decider } from '../../db/withdrawals/lock-own-withdrawal.js'
-import { readWithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
 import { refundWithdrawal } from '../../db/withdrawals/refund-withdrawal.js'
 import { retryWithdrawal } from '../../db/withdrawals/retry-withdrawal.js'
 import { PRIORITIES } from '../../domain/withdrawal-fee.js'
@@ -13,7 +12,7 @@ import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
-import { notFound } from '../not-found.js'
+import { readOwnWithdrawal } from '../read-own-withdrawal.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { originOf } from '../withdrawal-request.js'
@@ -85,11 +84,8 @@ const clear = createRoute({
 /** Registers the four decisions under `/withdrawals/{id}`. */
 export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, networks, environment } = dependencies
-  const view = async (tx: Transaction, merchantId: string, id: string) => {
-    const view = await readWithdrawalView(tx, networks, id, merchantId)
-    if (!view) throw notFound('withdrawal', id)
-    return view
-  }
+  const view = (tx: Transaction, merchantId: string, id: string) =>
+    readOwnWithdrawal(tx, networks, merchantId, id)
 
   app.openapi(retry, async (c) => {
     const decider = deciderOf(c, c.req.valid('param').id)

@@ -1,23 +1,18 @@
 /** Withdrawals: create, read, cancel, estimate (seed 002; contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Sql } from '../../db/connect.js'
 import { cancelWithdrawal } from '../../db/withdrawals/cancel-withdrawal.js'
 import { createWithdrawal } from '../../db/withdrawals/create-withdrawal.js'
 import { listWithdrawals } from '../../db/withdrawals/list-withdrawals.js'
-import {
-  readWithdrawalView,
-  toWithdrawalView,
-  type WithdrawalView,
-} from '../../db/withdrawals/read-withdrawal-view.js'
+import { readWithdrawalView, toWithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
-import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
+import { readOwnWithdrawal } from '../read-own-withdrawal.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { newWithdrawal, originOf, positiveAmount, requireSenderPays } from '../withdrawal-request.js'
@@ -151,7 +146,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(mutable(success(await viewOf(sql, dependencies, c.get('merchantId'), id))), 200)
+    return c.json(mutable(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id))), 200)
   })
 
   app.openapi(cancel, async (c) => {
@@ -159,19 +154,8 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const actor = c.get('actor')
     await cancelWithdrawal(sql, networks, { merchantId: c.get('merchantId'), id, actor })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
-    return c.json(mutable(success(await viewOf(sql, dependencies, c.get('merchantId'), id))), 200)
+    return c.json(mutable(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id))), 200)
   })
-}
-
-async function viewOf(
-  sql: Sql,
-  { networks }: ApiDependencies,
-  merchantId: string,
-  id: string,
-): Promise<WithdrawalView> {
-  const view = await readWithdrawalView(sql, networks, id, merchantId)
-  if (!view) throw notFound('withdrawal', id)
-  return view
 }
 
 /** A date alone means the whole day. */

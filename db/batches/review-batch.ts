@@ -1,11 +1,10 @@
 /** A person's decision about a batch that looked risky; the four eyes still have to approve it afterwards. */
 
-import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
+import { type Review, requireReviewable } from '../withdrawals/require-reviewable.js'
 import { requireReviewer } from '../withdrawals/require-reviewer.js'
-import type { Review } from '../withdrawals/review-withdrawal.js'
-import { type BatchRow, lockBatch } from './batch-row.js'
+import { lockBatch } from './batch-row.js'
 import { findBatch } from './find-batch.js'
 import { moveBatch } from './move-batch.js'
 
@@ -18,7 +17,8 @@ export async function reviewBatch(tx: Transaction, networks: Networks, review: R
   await requireReviewer(tx, review)
   await findBatch(tx, review.merchantId, review.id)
   let row = await lockBatch(tx, review.id)
-  requireOpen(row, review)
+  const waits = row.stage === 'pending_review' || (row.stage === 'requested' && row.review_required)
+  requireReviewable('batch', row, review, waits)
   const decided = {
     decision: review.decision,
     reviewer: review.personId,
@@ -43,21 +43,4 @@ export async function reviewBatch(tx: Transaction, networks: Networks, review: R
     audit,
     failure: { code: 'REJECTED_IN_REVIEW', message: `Rejected by a reviewer: ${review.reason}` },
   })
-}
-
-function requireOpen(row: BatchRow, { personId }: Review): void {
-  if (personId === row.initiator) {
-    throw new KeyturnError(
-      'INITIATOR_CANNOT_APPROVE',
-      'Whoever asked for a batch cannot review it; somebody else must',
-      { details: { id: row.id } },
-    )
-  }
-  const details = { id: row.id, stage: row.stage, review: row.review }
-  if (row.review !== null) {
-    throw new KeyturnError('ALREADY_DECIDED', 'This batch was reviewed before', { details })
-  }
-  const waits = row.stage === 'pending_review' || (row.stage === 'requested' && row.review_required)
-  if (waits && row.expires_at.getTime() > Date.now()) return
-  throw new KeyturnError('INVALID_STATE', 'This batch does not wait for a review', { details })
 }
