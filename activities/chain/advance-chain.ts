@@ -50,7 +50,7 @@ export async function advanceChain(
   if (head.height <= cursor.height) {
     const ours = head.height === cursor.height ? cursor.hash : await blockHashAt(sql, name, head.height)
     if (ours === null || ours === head.hash) return { head, cursor, rolledBack }
-    rolledBack += await undo(sql, adapter, cursor)
+    rolledBack += await undo(sql, adapter, cursor, head.height)
     cursor = (await readCursor(sql, name)) ?? cursor
     options.onProgress?.(cursor)
   }
@@ -62,7 +62,7 @@ export async function advanceChain(
     const applied = await applyBlocks(sql, adapter.network, blocks, hits)
     if (applied.kind === 'applied') cursor = { height: last.height, hash: last.hash }
     else {
-      if (applied.kind === 'reorg') rolledBack += await undo(sql, adapter, cursor)
+      if (applied.kind === 'reorg') rolledBack += await undo(sql, adapter, cursor, cursor.height)
       cursor = (await readCursor(sql, name)) ?? cursor
       // What was read ahead is of another chain now.
       next = readOn(cursor.height + 1)
@@ -151,10 +151,14 @@ function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number,
   }
 }
 
-async function undo(sql: Sql, adapter: ChainAdapter, cursor: ChainCursor): Promise<number> {
-  const fork = await findFork(sql, adapter, cursor)
-  if (fork.height >= cursor.height)
-    throw new Error(`The nodes of ${adapter.network.name} disagree about block ${cursor.height}`)
+/** @param differsAt - Where the node has another block than we scanned. */
+async function undo(
+  sql: Sql,
+  adapter: ChainAdapter,
+  cursor: ChainCursor,
+  differsAt: number,
+): Promise<number> {
+  const fork = await findFork(sql, adapter, differsAt)
   const result = await rollBack(sql, adapter.network, cursor, fork)
   return result.kind === 'rolled_back' ? result.blocks : 0
 }

@@ -30,6 +30,8 @@ export class ChainModel {
   /** Every transaction there ever was. */
   readonly known = new Map<string, ModelTransaction>()
   readonly mempool = new Map<string, ModelTransaction>()
+  /** Questions for a hash, by their number, that another node behind the same load balancer answers from a lower tip. */
+  lagging: { readonly tip: number; readonly answers: (question: number) => boolean } | null = null
   /** Calls that fail before one succeeds. */
   failures = 0
   calls: Record<string, number> = {}
@@ -115,6 +117,8 @@ export class ChainModel {
       },
       hashAt: async (height: number) => {
         count('hashAt')
+        const { lagging } = this
+        if (lagging && height > lagging.tip && lagging.answers(this.calls.hashAt ?? 0)) return null
         return this.blocks[height]?.hash ?? null
       },
       blocks: async (from: number, to: number) => {

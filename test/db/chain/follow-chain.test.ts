@@ -480,6 +480,39 @@ describe('reorgs', () => {
     expect((await readCursor(sql, 'bitcoin'))?.height).toBe(3)
   })
 
+  test('a lagging node behind a load balancer deepens no reorg: it is waited for', async () => {
+    const { sql, model, adapter, to } = await setup()
+    const payment = model.pay(to(50_000n))
+    for (let block = 0; block < 20; block++) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    const taken = async () => Number((await readCursor(sql, 'bitcoin'))?.height)
+    expect(await taken()).toBe(20)
+    model.orphan(1)
+    model.mine([])
+    model.mine([])
+    // Each question but the first is answered by a node that is twelve blocks behind.
+    model.calls = {}
+    model.lagging = { tip: 9, answers: (question) => question > 1 }
+    await expect(scan(sql, adapter)).rejects.toMatchObject({
+      code: 'DEPENDENCY_UNAVAILABLE',
+      retryable: true,
+    })
+    expect(await taken()).toBe(20)
+    model.lagging = { tip: 9, answers: () => true }
+    await expect(scan(sql, adapter)).rejects.toMatchObject({
+      code: 'DEPENDENCY_UNAVAILABLE',
+      retryable: true,
+    })
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'success', epoch: 0 })
+
+    model.lagging = null
+    await scan(sql, adapter)
+    expect(await taken()).toBe(21)
+    expect(await deposit(payment.txid)).toMatchObject({ status: 'success', epoch: 0 })
+    expect(await sql`SELECT 1 FROM events WHERE data ->> 'status' = 'reverted'`).toHaveLength(0)
+  })
+
   test('a shorter chain that differs is a reorg', async () => {
     const { sql, model, adapter, to } = await setup()
     const payment = model.pay(to(50_000n))

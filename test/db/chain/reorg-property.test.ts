@@ -25,6 +25,7 @@ type Act =
     }
   | { readonly kind: 'spend'; readonly user: number; readonly amount: number }
   | { readonly kind: 'fail'; readonly calls: number }
+  | { readonly kind: 'lag'; readonly below: number; readonly every: number }
   | { readonly kind: 'scan' }
   | { readonly kind: 'settle' }
   | { readonly kind: 'grow'; readonly blocks: number }
@@ -63,6 +64,14 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('fail' as const), calls: fc.integer({ min: 1, max: 4 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('lag' as const),
+      below: fc.integer({ min: 1, max: 12 }),
+      every: fc.integer({ min: 1, max: 3 }),
+    }),
   },
   // The way that most deposits go: into a block, deep enough, credited.
   {
@@ -187,6 +196,9 @@ async function perform(
     case 'fail':
       model.failures = each.calls
       return
+    case 'lag':
+      await scanBesideALaggard(sql, model, adapter, each)
+      return
     case 'scan':
       await scan(sql, adapter).catch(onlyTheNode)
       return
@@ -208,6 +220,25 @@ async function perform(
       ])
       return
   }
+}
+
+/** A node that is behind answers some of the questions: no block that is still on the chain may be taken back for it. */
+async function scanBesideALaggard(
+  sql: Sql,
+  model: ChainModel,
+  adapter: ChainAdapter,
+  { below, every }: { readonly below: number; readonly every: number },
+): Promise<void> {
+  const canonical = new Set(model.blocks.map((block) => block.hash))
+  const standing = async () => {
+    const rows = await sql<{ hash: string }[]>`SELECT hash FROM chain_blocks`
+    return rows.map((row) => row.hash).filter((hash) => canonical.has(hash))
+  }
+  const before = await standing()
+  model.lagging = { tip: model.height - below, answers: (question) => question % every === 0 }
+  await scan(sql, adapter).catch(onlyTheNode)
+  model.lagging = null
+  expect(await standing()).toEqual(expect.arrayContaining(before))
 }
 
 /** Failures that the loop of the watcher shows and tries again; anything else is a defect. */
