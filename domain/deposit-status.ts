@@ -16,7 +16,8 @@ export type DepositStatus = (typeof DEPOSIT_STATUSES)[number]
 /**
  * `detected` seen in the mempool (or on the way into a block); `unconfirmed` mined below the threshold; `confirmed` at it
  * (BLOCKCHAIN + RESERVED in the books); `screening_requested`; `success` (AVAILABLE). Aside: `held` by screening,
- * `reverted` when its block left the chain, `replaced` when a conflicting transaction took its inputs.
+ * `reverted` when its block left the chain, `replaced` when a conflicting transaction took its inputs, or (EVM) its own
+ * transaction was mined and does not pay it.
  * A reverted deposit that is mined again becomes `unconfirmed` in a new epoch.
  */
 export const DEPOSIT_TRANSITIONS: Readonly<Record<DepositStatus, readonly DepositStatus[]>> = {

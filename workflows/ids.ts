@@ -3,9 +3,12 @@
 /** The singleton that follows a chain. */
 export const chainWatcherId = (network: string): string => `chain-watcher:${network}`
 
-/** One deposit: the n-th output (UTXO) or the ordinal of the transfer in its transaction (EVM). */
-export const depositId = (network: string, txid: string, index: number): string =>
-  `deposit:${network}:${txid}:${index}`
+/**
+ * One deposit: the n-th output (UTXO) or the ordinal of the transfer in its transaction (EVM); what paid another address or coin
+ * at the same place has a variant above 0.
+ */
+export const depositId = (network: string, txid: string, index: number, variant = 0): string =>
+  `deposit:${network}:${txid}:${index}${variant === 0 ? '' : `:${variant}`}`
 
 /** One event to one endpoint. */
 export const webhookDeliveryId = (eventId: string, endpointId: string): string =>

@@ -37,6 +37,8 @@ export interface DepositInput {
   readonly coin: string
   readonly txid: string
   readonly index: number
+  /** As `depositId`; absent for 0. */
+  readonly variant?: number
   /** For the operator: e.g. `0.5 btc for user-7`. */
   readonly title: string
 }
@@ -111,7 +113,8 @@ export interface ChainWatcherInput {
 
 /** Starts (or finds) the workflow of a deposit. A closed one starts anew: a reverted deposit was mined again. */
 export async function startDeposit(client: WorkflowClient, input: DepositInput): Promise<void> {
-  await start(client, 'deposit', depositId(input.network, input.txid, input.index), TASK_QUEUE.core, input, {
+  const id = depositId(input.network, input.txid, input.index, input.variant)
+  await start(client, 'deposit', id, TASK_QUEUE.core, input, {
     summary: `Deposit of ${input.title}`,
     attributes: [
       { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },

@@ -74,7 +74,8 @@ async function signalDeposits(
   await deliver(
     pending,
     async (deposit) => {
-      const found = await gate.signal(depositId(network.name, deposit.txid, deposit.index), deposit.signal)
+      const workflow = depositId(network.name, deposit.txid, deposit.index, deposit.variant)
+      const found = await gate.signal(workflow, deposit.signal)
       // Nobody waits for bad news of a finished deposit; at its threshold one must be there to act.
       if (found || deposit.signal !== 'heightReached') return true
       lost.push(deposit.id)

@@ -1,7 +1,8 @@
 import type { EvmAdapter } from '../../chains/adapter.js'
-import { absentDeposits } from '../../db/chain/absent-deposits.js'
+import { takeAbsentDeposits } from '../../db/chain/absent-deposits.js'
 import { replaceOvertaken } from '../../db/chain/replace-overtaken.js'
 import type { Sql } from '../../db/connect.js'
+import { assertNever } from '../../domain/assert-never.js'
 import { mapConcurrently } from '../map-concurrently.js'
 
 /** Questions to the node under way at a time. */
@@ -9,17 +10,28 @@ const CONCURRENCY = 4
 
 /**
  * EVM blocks do not list nonces, so a conflict that was never in the mempool shows only in the sender's account: its nonce is
- * past that of a transaction which no block and no mempool holds.
+ * past that of a transaction which no block and no mempool holds. And a transaction that a lagging node still showed as pending
+ * after its block was scanned has paid all that it ever will.
  */
 export async function findOvertaken(sql: Sql, adapter: EvmAdapter): Promise<void> {
-  const absent = await absentDeposits(sql, adapter.network.name)
+  const absent = await takeAbsentDeposits(sql, adapter.network.name)
   const overtaken = await mapConcurrently(absent, CONCURRENCY, async ({ txid, prevTxid, prevVout }) => {
     if ((await adapter.nonce(prevTxid)) <= prevVout) return null
-    return (await adapter.outcome(txid)).kind === 'unknown' ? txid : null
+    const outcome = await adapter.outcome(txid)
+    switch (outcome.kind) {
+      case 'unknown':
+        return { txid, minedAt: null }
+      case 'mined':
+        return { txid, minedAt: outcome.block.height }
+      case 'mempool':
+        return null
+      default:
+        return assertNever(outcome)
+    }
   })
   await replaceOvertaken(
     sql,
     adapter.network,
-    overtaken.filter((txid) => txid !== null),
+    overtaken.filter((each) => each !== null),
   )
 }

@@ -12,13 +12,19 @@ export interface AbsentDeposit {
   readonly prevVout: number
 }
 
-/** The ones that went last, first. */
-export async function absentDeposits(sql: Queryable, network: string): Promise<AbsentDeposit[]> {
+/** Takes those that were never asked about, the ones that went last first, and then those asked about longest ago: each has its turn. */
+export async function takeAbsentDeposits(sql: Queryable, network: string): Promise<AbsentDeposit[]> {
   const rows = await sql<{ txid: string; prev_txid: string; prev_vout: number }[]>`
-    SELECT DISTINCT ON (deposit.absent_since, deposit.txid) deposit.txid, input.prev_txid, input.prev_vout
-    FROM deposits deposit
-    JOIN deposit_inputs input ON input.network = deposit.network AND input.txid = deposit.txid
-    WHERE deposit.network = ${network} AND deposit.status = 'detected' AND deposit.absent_since IS NOT NULL
-    ORDER BY deposit.absent_since DESC, deposit.txid LIMIT ${BATCH}`
+    WITH taken AS (
+      SELECT txid, min(absence_checked_at) AS checked_at, max(absent_since) AS absent_since FROM deposits
+      WHERE network = ${network} AND status = 'detected' AND absent_since IS NOT NULL
+      GROUP BY txid ORDER BY checked_at NULLS FIRST, absent_since DESC, txid LIMIT ${BATCH}
+    ), marked AS (
+      UPDATE deposits SET absence_checked_at = clock_timestamp() FROM taken
+      WHERE deposits.network = ${network} AND deposits.txid = taken.txid AND deposits.status = 'detected'
+    )
+    SELECT DISTINCT ON (input.txid) input.txid, input.prev_txid, input.prev_vout
+    FROM taken JOIN deposit_inputs input ON input.network = ${network} AND input.txid = taken.txid
+    ORDER BY input.txid`
   return rows.map((row) => ({ txid: row.txid, prevTxid: row.prev_txid, prevVout: row.prev_vout }))
 }

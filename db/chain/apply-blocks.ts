@@ -3,15 +3,16 @@
 import type { Block, Spend, Transfer } from '../../chains/adapter.js'
 import type { Network } from '../../domain/network.js'
 import type { Sql, Transaction } from '../connect.js'
-import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
 import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
 import type { NewEvent } from '../events/append-events.js'
 import { appendEvents } from '../events/append-events.js'
 import { lockCursor } from './chain-cursor.js'
-import { detailColumns, detectedDeposit, type Hit, hitKey } from './hit.js'
+import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { mineOwnTransactions } from './mine-own-transactions.js'
+import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
 import { recordInputs } from './record-inputs.js'
 import { recordOutputs } from './record-outputs.js'
 import { replaceConflicting } from './replace-conflicting.js'
@@ -55,7 +56,7 @@ export async function applyBlocks(
     if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }
 
     const at = new Date()
-    const events = await recordDeposits(tx, network, hits, last.height, at)
+    const events = await recordDeposits(tx, network, blocks, hits, last.height, at)
     if (network.family === 'utxo') await recordOutputs(tx, network.name, hits)
     const spends: Spend[] = []
     for (const block of blocks) for (const spend of block.spends) spends.push(spend)
@@ -83,43 +84,43 @@ export async function applyBlocks(
   }) as Promise<Applied>
 }
 
-/** New deposits are detected and then unconfirmed; known ones that were not in a block become unconfirmed. */
+/**
+ * New deposits are detected and then unconfirmed; known ones that were not in a block become unconfirmed with what the block
+ * pays. Those that were not in a block, and whose transaction the blocks hold without them, end.
+ */
 async function recordDeposits(
   tx: Transaction,
   network: Network,
+  blocks: readonly Block[],
   hits: readonly Hit<MinedTransfer>[],
   height: number,
   at: Date,
 ): Promise<NewEvent[]> {
   const deposits = hits.filter((hit) => hit.deposit)
-  if (deposits.length === 0) return []
-  const known = new Map(
-    (
-      await tx<DepositRow[]>`
-        ${selectDeposits(tx)}
-        WHERE deposit.network = ${network.name}
-          AND deposit.txid = ANY (${[...new Set(deposits.map((hit) => hit.transfer.txid))]})
-        ORDER BY deposit.id FOR UPDATE OF deposit`
-    ).map((row) => [hitKey(row.txid, row.output_index), row]),
-  )
+  const waiting = network.family === 'evm' ? await minedUnmined(tx, network.name, blocks) : new Map()
+  const txids = new Set([...deposits.map((hit) => hit.transfer.txid), ...waiting.keys()])
+  if (txids.size === 0) return []
+  const positions = await lockPositions(tx, network, txids)
   const events: NewEvent[] = []
   const inserted: DepositRow[] = []
   const saved: DepositRow[] = []
+  const paid = new Set<string>()
   for (const hit of deposits) {
     const { block } = hit.transfer
-    let row = known.get(hitKey(hit.transfer.txid, hit.transfer.index))
-    const isNew = row === undefined
-    if (!row) {
-      row = detectedDeposit(network, hit, at, `Seen in block ${block.height}`)
-      events.push(depositEvent(network, row, null, null))
-    }
+    const seen = rowsAt(positions, hit)
+    const known = seen.find((row) => isPaidBy(row, hit))
+    if (known) paid.add(known.id)
+    const row = known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length)
+    if (!known) events.push(depositEvent(network, row, null, null))
     if (row.status !== 'detected' && row.status !== 'reverted' && row.status !== 'replaced') continue
-    const mined = moveDeposit(row, 'unconfirmed', at, `Mined in block ${block.height}`, {
-      ...detailColumns(network, hit),
+    const terms = termsOf(network, hit, row)
+    const cause = `Mined in block ${block.height}${amountChange(network, hit, row)}`
+    const mined = moveDeposit(row, 'unconfirmed', at, cause, {
+      ...terms,
       block_number: BigInt(block.height),
       block_hash: block.hash,
       block_time: new Date(block.time * 1000),
-      target_height: BigInt(block.height + row.required_confirmations - 1),
+      target_height: BigInt(block.height + terms.required_confirmations - 1),
       signalled_at: null,
       replaced_by: null,
       absent_since: null,
@@ -127,11 +128,38 @@ async function recordDeposits(
       ...(row.status === 'detected' ? {} : { workflow_started_at: null }),
     })
     events.push(depositEvent(network, mined, height, row.status))
-    if (isNew) inserted.push(mined)
-    else saved.push(mined)
+    if (known) saved.push(mined)
+    else inserted.push(mined)
   }
+  const ended: DepositRow[] = []
+  for (const row of [...positions.values()].flat()) {
+    const block = waiting.get(row.txid)
+    if (block === undefined || paid.has(row.id) || !isUnmined(row)) continue
+    const after = superseded(row, at, `Its transaction was mined in block ${block} and does not pay it`)
+    events.push(depositEvent(network, after, height, row.status))
+    ended.push(after)
+  }
+  // First: what takes their place is the only deposit there.
+  await saveDeposits(tx, ended)
   await Promise.all([insertDeposits(tx, inserted), saveDeposits(tx, saved)])
   return events
+}
+
+/** Transactions of the blocks that have deposits in no block, with their heights. */
+async function minedUnmined(
+  tx: Transaction,
+  network: string,
+  blocks: readonly Block[],
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await tx<{ txid: string }[]>`
+    SELECT DISTINCT txid FROM deposits WHERE network = ${network} AND status IN ('detected', 'reverted')`
+  const waiting = new Set(rows.map((row) => row.txid))
+  const mined = new Map<string, number>()
+  if (waiting.size === 0) return mined
+  for (const block of blocks) {
+    for (const txid of block.txids) if (waiting.has(txid)) mined.set(txid, block.height)
+  }
+  return mined
 }
 
 /** What the transactions of the deposits spend, as far as anybody said. */

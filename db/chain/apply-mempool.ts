@@ -3,14 +3,15 @@
 import type { MempoolLook } from '../../chains/adapter.js'
 import type { Network } from '../../domain/network.js'
 import type { Sql, Transaction } from '../connect.js'
-import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
 import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
 import type { NewEvent } from '../events/append-events.js'
 import { appendEvents } from '../events/append-events.js'
 import { lockCursor } from './chain-cursor.js'
-import { detailColumns, detectedDeposit, type Hit, hitKey } from './hit.js'
+import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
+import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
 import { recordInputs } from './record-inputs.js'
 import { replaceConflicting } from './replace-conflicting.js'
 
@@ -63,38 +64,66 @@ async function recordDetected(
   at: Date,
 ): Promise<NewEvent[]> {
   if (deposits.length === 0) return []
-  const known = new Map(
-    (
-      await tx<DepositRow[]>`
-        ${selectDeposits(tx)}
-        WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${deposits.map((hit) => hit.transfer.txid)})
-        ORDER BY deposit.id FOR UPDATE OF deposit`
-    ).map((row) => [hitKey(row.txid, row.output_index), row]),
+  const positions = await lockPositions(
+    tx,
+    network,
+    deposits.map((hit) => hit.transfer.txid),
   )
   const events: NewEvent[] = []
   const inserted: DepositRow[] = []
   const saved: DepositRow[] = []
+  const ended: DepositRow[] = []
   for (const hit of deposits) {
-    const row = known.get(hitKey(hit.transfer.txid, hit.transfer.index))
-    if (!row) {
-      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool')
+    const seen = rowsAt(positions, hit)
+    // What a block says counts more than what a mempool says.
+    if (seen.some((row) => !isUnmined(row) && row.status !== 'replaced')) continue
+    const known = seen.find((row) => isPaidBy(row, hit))
+    for (const other of seen) {
+      if (other === known || !isUnmined(other)) continue
+      const after = superseded(other, at, 'Its transaction pays something else now')
+      ended.push(after)
+      events.push(depositEvent(network, after, null, other.status))
+    }
+    if (!known) {
+      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool', seen.length)
       inserted.push(detected)
       events.push(depositEvent(network, detected, null, null))
-    } else if (row.status === 'reverted' || row.status === 'replaced') {
-      const back = moveDeposit(row, 'detected', at, 'Back in the mempool', {
-        ...detailColumns(network, hit),
-        replaced_by: null,
-        absent_since: null,
-        // Its workflow ended, or is about to.
-        workflow_started_at: null,
-      })
+    } else if (known.status === 'detected') {
+      if (known.amount !== hit.transfer.amount) saved.push(repriced(network, hit, known, at))
+    } else {
+      const back = moveDeposit(
+        known,
+        'detected',
+        at,
+        `Back in the mempool${amountChange(network, hit, known)}`,
+        {
+          ...termsOf(network, hit, known),
+          replaced_by: null,
+          absent_since: null,
+          // Its workflow ended, or is about to.
+          workflow_started_at: null,
+        },
+      )
       saved.push(back)
-      events.push(depositEvent(network, back, null, row.status))
+      events.push(depositEvent(network, back, null, known.status))
     }
   }
+  // First: what takes their place is the only deposit there.
+  await saveDeposits(tx, ended)
   await insertDeposits(tx, inserted)
   await saveDeposits(tx, saved)
   return events
+}
+
+/** Still detected, with the amount that is pending now; the event of its next status tells it. */
+function repriced(network: Network, hit: Hit, row: DepositRow, at: Date): DepositRow {
+  const cause = `In the mempool${amountChange(network, hit, row)}`
+  return {
+    ...row,
+    ...termsOf(network, hit, row),
+    updated_at: at,
+    history: [...row.history, { status: row.status, at: at.toISOString(), cause }],
+  }
 }
 
 interface Presence {

@@ -24,7 +24,7 @@ const COINBASE_MATURITY = 100
 export const hitKey = (txid: string, index: number): string => `${txid}:${index}`
 
 /** Sources, destinations and fee in the form that the row keeps. */
-export function detailColumns(
+function detailColumns(
   network: Network,
   hit: Hit,
 ): Partial<Pick<DepositRow, 'sources' | 'destinations' | 'fee'>> {
@@ -41,10 +41,45 @@ export function detailColumns(
   }
 }
 
-/** A new row, `detected`, not yet written. */
-export function detectedDeposit(network: Network, hit: Hit, at: Date, cause: string): DepositRow {
+/** What a deposit that is in no block takes from the transfer as it is seen now: amount, threshold and what is known of its payer. */
+export function termsOf(
+  network: Network,
+  hit: Hit,
+  before?: DepositRow,
+): Pick<DepositRow, 'amount' | 'required_confirmations'> & ReturnType<typeof detailColumns> {
   const { transfer, address } = hit
   const required = confirmationsUnder(address.confirmationTiers, network, transfer.coin, transfer.amount)
+  // What was said of another amount does not describe this one.
+  const outdated = before !== undefined && before.amount !== transfer.amount
+  return {
+    amount: transfer.amount,
+    required_confirmations: transfer.coinbase ? Math.max(required, COINBASE_MATURITY) : required,
+    ...(outdated ? { sources: [], destinations: [], fee: null } : {}),
+    ...detailColumns(network, hit),
+  }
+}
+
+/** ", paying … instead of …" where a transfer is seen with another amount than before, for the history. */
+export function amountChange(network: Network, hit: Hit, before: DepositRow): string {
+  const { coin, amount } = hit.transfer
+  if (before.amount === amount) return ''
+  const { decimals } = findCoin(network, coin)
+  return `, paying ${formatAmount(amount, decimals)} instead of ${formatAmount(before.amount, decimals)} ${coin}`
+}
+
+/**
+ * A new row, `detected`, not yet written.
+ *
+ * @param variant - How many other deposits were seen at the same place of the transaction before.
+ */
+export function detectedDeposit(
+  network: Network,
+  hit: Hit,
+  at: Date,
+  cause: string,
+  variant: number,
+): DepositRow {
+  const { transfer, address } = hit
   return {
     id: newId('dep'),
     merchant_id: address.merchantId,
@@ -54,13 +89,12 @@ export function detectedDeposit(network: Network, hit: Hit, at: Date, cause: str
     user_reference: address.userReference,
     txid: transfer.txid,
     output_index: transfer.index,
-    amount: transfer.amount,
+    variant,
     status: 'detected',
     epoch: 0,
     block_number: null,
     block_hash: null,
     block_time: null,
-    required_confirmations: transfer.coinbase ? Math.max(required, COINBASE_MATURITY) : required,
     target_height: null,
     signalled_at: null,
     fee: null,
@@ -79,6 +113,6 @@ export function detectedDeposit(network: Network, hit: Hit, at: Date, cause: str
     address_label: address.label,
     key_account_id: address.keyAccountId,
     asset_pool_id: address.assetPoolId,
-    ...detailColumns(network, hit),
+    ...termsOf(network, hit),
   }
 }

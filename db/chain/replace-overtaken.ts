@@ -1,31 +1,45 @@
-/** Moves deposits to `replaced` whose nonce another transaction used, as the chain shows without naming it. */
+/** Ends pending deposits that the chain can no longer make, as it shows without naming a conflict in a block. */
 
 import type { Network } from '../../domain/network.js'
 import type { Sql } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
-import { moveDeposit } from '../deposits/move-deposit.js'
 import { saveDeposits } from '../deposits/save-deposits.js'
 import { appendEvents } from '../events/append-events.js'
 import { lockCursor } from './chain-cursor.js'
+import { superseded } from './positions.js'
 
-/** Deposits of these transactions that are still `detected`; should one be mined after all, it becomes unconfirmed. */
-export async function replaceOvertaken(sql: Sql, network: Network, txids: readonly string[]): Promise<void> {
-  if (txids.length === 0) return
+export interface Overtaken {
+  readonly txid: string
+  /** The height at which the transaction itself was mined; null where another one used its nonce. */
+  readonly minedAt: number | null
+}
+
+/**
+ * Deposits of these transactions that are still `detected`; should one be mined after all, it becomes unconfirmed. A mined
+ * transaction counts only once its block was scanned: what it pays is recorded by then.
+ */
+export async function replaceOvertaken(
+  sql: Sql,
+  network: Network,
+  overtaken: readonly Overtaken[],
+): Promise<void> {
+  if (overtaken.length === 0) return
+  const minedAt = new Map(overtaken.map((each) => [each.txid, each.minedAt]))
   await sql.begin(async (tx) => {
     const cursor = await lockCursor(tx, network.name)
     const rows = await tx<DepositRow[]>`
       ${selectDeposits(tx)}
-      WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${[...txids]}) AND deposit.status = 'detected'
-        AND deposit.absent_since IS NOT NULL
+      WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${[...minedAt.keys()]})
+        AND deposit.status = 'detected' AND deposit.absent_since IS NOT NULL
       ORDER BY deposit.id FOR UPDATE OF deposit`
     const at = new Date()
-    const replaced = rows.map((row) =>
-      moveDeposit(row, 'replaced', at, 'Another transaction used its nonce', {
-        absent_since: null,
-        signalled_at: null,
-      }),
-    )
+    const replaced = rows.flatMap((row) => {
+      const height = minedAt.get(row.txid) ?? null
+      if (height === null) return [superseded(row, at, 'Another transaction used its nonce')]
+      if (!cursor || height > cursor.height) return []
+      return [superseded(row, at, `Its transaction was mined in block ${height} and does not pay it`)]
+    })
     await saveDeposits(tx, replaced)
     await appendEvents(
       tx,

@@ -20,6 +20,7 @@ export interface DepositSignal {
   readonly id: string
   readonly txid: string
   readonly index: number
+  readonly variant: number
   readonly epoch: number
   readonly signal: 'heightReached' | 'reorged' | 'replaced'
 }
@@ -41,12 +42,13 @@ export async function unstartedDeposits(sql: Queryable, network: Network): Promi
       coin: string
       txid: string
       output_index: number
+      variant: number
       amount: bigint
       user_reference: string | null
       due: boolean
     }[]
   >`
-    SELECT id, merchant_id, coin, txid, output_index, amount, user_reference,
+    SELECT id, merchant_id, coin, txid, output_index, variant, amount, user_reference,
            epoch = 0 AND status = 'unconfirmed' AND target_height <= (
              SELECT height FROM chain_cursors WHERE network = ${network.name}) IS TRUE AS due
     FROM deposits
@@ -60,6 +62,7 @@ export async function unstartedDeposits(sql: Queryable, network: Network): Promi
       coin: row.coin,
       txid: row.txid,
       index: row.output_index,
+      ...(row.variant === 0 ? {} : { variant: row.variant }),
       title: `${formatAmount(row.amount, findCoin(network, row.coin).decimals)} ${row.coin} for ${row.user_reference ?? 'the merchant'}`,
     },
     due: row.due,
@@ -81,16 +84,17 @@ export async function depositSignals(
       id: string
       txid: string
       output_index: number
+      variant: number
       epoch: number
       status: 'unconfirmed' | 'reverted' | 'replaced'
     }[]
   >`
-    SELECT id, txid, output_index, epoch, status FROM deposits
+    SELECT id, txid, output_index, variant, epoch, status FROM deposits
     WHERE network = ${network} AND workflow_started_at IS NOT NULL AND signalled_at IS NULL
       AND (status = 'unconfirmed' AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
            OR status IN ('reverted', 'replaced'))
     UNION ALL
-    SELECT id, txid, output_index, epoch, status FROM deposits
+    SELECT id, txid, output_index, variant, epoch, status FROM deposits
     WHERE network = ${network} AND status = 'unconfirmed' AND signalled_at < ${again}::timestamptz
       AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
     LIMIT ${BATCH}`
@@ -98,6 +102,7 @@ export async function depositSignals(
     id: row.id,
     txid: row.txid,
     index: row.output_index,
+    variant: row.variant,
     epoch: row.epoch,
     signal:
       row.status === 'unconfirmed' ? 'heightReached' : row.status === 'reverted' ? 'reorged' : 'replaced',

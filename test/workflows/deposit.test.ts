@@ -11,6 +11,7 @@ import { depositId } from '../../workflows/ids.js'
 import { ChainModel } from '../db/chain/chain-model.js'
 import {
   bitcoin,
+  ethereum,
   eventStatuses,
   ledger,
   merchantWith,
@@ -21,15 +22,17 @@ import {
 import { depositWorld, eventually, historyFile, untilStatus } from './deposit-world.js'
 
 const network: Network = bitcoin
-const world = depositWorld(new Map([[network.name, network]]))
+const world = depositWorld(new Map([bitcoin, ethereum].map((each) => [each.name, each])))
 const model = new ChainModel(network)
 const adapter = model.adapter()
+const ethereumModel = new ChainModel(ethereum)
 let alice: TestAddress
 let user = 0
 
 beforeAll(async () => {
   await scan(world.sql, adapter)
-  await world.startWorkers(['core', 'chain'], [adapter])
+  await scan(world.sql, ethereumModel.adapter())
+  await world.startWorkers(['core', 'chain'], [adapter, ethereumModel.adapter()])
 })
 
 /** A user of each test's own. */
@@ -174,6 +177,41 @@ test('a credited deposit that leaves the chain and comes back is credited once',
     'screening_requested',
     'success',
   ])
+})
+
+test('a transaction that pays another user when it is mined again is credited by a workflow of its own', async () => {
+  const merchant = await merchantWith(world.sql)
+  const [first, second] = await Promise.all([
+    merchant.address('ethereum', 'first'),
+    merchant.address('ethereum', 'second'),
+  ])
+  const look = async () => {
+    await scan(world.sql, ethereumModel.adapter())
+    await dispatchPending(world.sql, ethereum, world.gate)
+  }
+  const payment = ethereumModel.pay({ payee: first.payee, coin: 'usdt', amount: 1_000_000n })
+  ethereumModel.mine()
+  await look()
+  ethereumModel.orphan(1)
+  ethereumModel.mine([
+    ethereumModel.altered(payment, [{ payee: second.payee, coin: 'usdt', amount: 7_000_000n }]),
+  ])
+  for (let block = 0; block < 3; block++) ethereumModel.mine()
+  await look()
+  await eventually(async () => {
+    const rows = await world.sql`
+      SELECT user_reference, status FROM deposits WHERE txid = ${payment.txid} ORDER BY variant`
+    expect(rows).toEqual([
+      { user_reference: 'first', status: 'replaced' },
+      { user_reference: 'second', status: 'success' },
+    ])
+  })
+  const workflow = (variant: number) =>
+    world.temporal.client.workflow.getHandle(depositId('ethereum', payment.txid, 0, variant)).result()
+  expect(await workflow(0)).toBe('replaced')
+  expect(await workflow(1)).toBe('credited')
+  expect(await ledger(world.sql, 'available', 'first', 'usdt')).toBe(0n)
+  expect(await ledger(world.sql, 'available', 'second', 'usdt')).toBe(7_000_000n)
 })
 
 test('signals that mean nothing now change nothing', async () => {

@@ -59,6 +59,13 @@ export class ChainModel {
     return transaction
   }
 
+  /** The same transaction with other outputs: on EVM networks an id does not fix what is paid. */
+  altered(transaction: ModelTransaction, outputs: readonly ModelOutput[]): ModelTransaction {
+    const altered = { ...transaction, outputs }
+    this.known.set(altered.txid, altered)
+    return altered
+  }
+
   /** Into the mempool, in place of whatever spends the same. */
   send(transaction: ModelTransaction): ModelTransaction {
     for (const other of this.mempool.values()) {
@@ -134,6 +141,23 @@ export class ChainModel {
           spends: fresh.flatMap((each) => this.spends(each)),
         }
       },
+      // On EVM networks an input is an account and a nonce, and each account here sends one transaction.
+      nonce: async (account: string) => {
+        count('nonce')
+        return this.blocks.some((block) =>
+          block.transactions.some((each) => each.inputs.includes(`${account}:0`)),
+        )
+          ? 1
+          : 0
+      },
+      outcome: async (txid: string) => {
+        count('outcome')
+        const block = this.blocks.find((each) => each.transactions.some((one) => one.txid === txid))
+        if (!block) return { kind: this.mempool.has(txid) ? 'mempool' : 'unknown' }
+        const { height, hash } = block
+        const confirmations = this.height - height + 1
+        return { kind: 'mined', block: { height, hash }, confirmations, fee: 1n, succeeded: true }
+      },
       describe: async (transfer: Transfer) => {
         count('describe')
         const transaction = this.known.get(transfer.txid)
@@ -164,7 +188,8 @@ export class ChainModel {
       parentHash: block.parentHash,
       time: block.time,
       transfers: block.transactions.flatMap((each) => this.transfers(each)),
-      spends: block.transactions.flatMap((each) => this.spends(each)),
+      // Blocks of EVM networks do not list nonces.
+      spends: this.network.family === 'utxo' ? block.transactions.flatMap((each) => this.spends(each)) : [],
       txids: block.transactions.map((each) => each.txid),
     }
   }
@@ -174,7 +199,6 @@ export class ChainModel {
   }
 
   private spends(transaction: ModelTransaction): Spend[] {
-    if (this.network.family !== 'utxo') return []
     return transaction.inputs.map((input) => {
       const [prevTxid = '', vout = '0'] = input.split(':')
       return { txid: transaction.txid, prevTxid, prevVout: Number(vout) }

@@ -1,6 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import { findOvertaken } from '../../../activities/chain/find-overtaken.js'
 import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
+import type { EvmAdapter } from '../../../chains/adapter.js'
 import { readCursor } from '../../../db/chain/chain-cursor.js'
 import { postJournal } from '../../../db/ledger/post-journal.js'
 import { newId } from '../../../db/new-id.js'
@@ -259,6 +261,160 @@ test('what arrives at a wallet of the merchant is credited to the merchant itsel
   await scan(sql, adapter)
   await settle(sql)
   expect(await ledger(sql, 'available', '')).toBe(7_000n)
+})
+
+describe('an EVM transaction that pays other things than it did', () => {
+  const rowsOf = (txid: string) =>
+    database.sql`
+      SELECT output_index, user_reference, coin, amount, status, required_confirmations FROM deposits
+      WHERE txid = ${txid} ORDER BY output_index, detected_at`
+
+  async function deepen(model: ChainModel, adapter: ReturnType<ChainModel['adapter']>) {
+    for (let block = 0; block < 4; block++) model.mine([])
+    await scan(database.sql, adapter)
+    await settle(database.sql)
+  }
+
+  test('credits what it pays when it is mined again, not what it paid at first', async () => {
+    const { sql, model, adapter, alice, to } = await setup(ethereum)
+    const payment = model.pay(to(1_000_000n))
+    model.mine()
+    await deepen(model, adapter)
+    expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(1_000_000n)
+    model.orphan(5)
+    model.mine([model.altered(payment, [to(1n)])])
+    model.mine([])
+    await deepen(model, adapter)
+    expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(1n)
+    expect(await ledger(sql, 'chain', alice.id, 'eth')).toBe(1n)
+    expect(await rowsOf(payment.txid)).toMatchObject([{ amount: 1n, status: 'success' }])
+  })
+
+  test('credits the one whom it pays when it is mined again, in another coin and of another merchant', async () => {
+    const { sql, model, adapter, to } = await setup(ethereum)
+    const bob = await (await merchantWith(sql)).address('ethereum', 'bob')
+    const payment = model.pay(to(1_000_000n))
+    model.mine()
+    await deepen(model, adapter)
+    model.orphan(5)
+    model.mine([model.altered(payment, [{ payee: bob.payee, coin: 'usdt', amount: 7_000_000n }])])
+    model.mine([])
+    await deepen(model, adapter)
+    expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(0n)
+    expect(await ledger(sql, 'available', 'bob', 'eth')).toBe(0n)
+    expect(await ledger(sql, 'available', 'bob', 'usdt')).toBe(7_000_000n)
+    expect(await rowsOf(payment.txid)).toMatchObject([
+      { user_reference: 'alice', coin: 'eth', status: 'replaced' },
+      { user_reference: 'bob', coin: 'usdt', amount: 7_000_000n, status: 'success' },
+    ])
+    // And back: the first deposit lives again, the second ends.
+    model.orphan(6)
+    model.mine([model.altered(payment, [to(5n)])])
+    model.mine([])
+    model.mine([])
+    await deepen(model, adapter)
+    expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(5n)
+    expect(await ledger(sql, 'available', 'bob', 'usdt')).toBe(0n)
+    expect(await rowsOf(payment.txid)).toMatchObject([
+      { user_reference: 'alice', amount: 5n, status: 'success' },
+      { user_reference: 'bob', status: 'replaced' },
+    ])
+  })
+
+  test('credits what was mined, not what was pending, and waits for as many blocks as that needs', async () => {
+    const { sql, model, adapter, to } = await setup(ethereum)
+    const tier = { network: 'ethereum', coin: 'eth', from: '0.000000000000001', confirmations: 40 }
+    await sql`
+      INSERT INTO policies (merchant_id, version, policy)
+      SELECT id, 1, ${sql.json(updatedPolicy(DEFAULT_POLICY, { confirmation_tiers: [tier] }) as never)} FROM merchants`
+    const payment = model.pay(to(1_000n))
+    await scan(sql, adapter)
+    expect(await rowsOf(payment.txid)).toMatchObject([{ required_confirmations: 40 }])
+    model.mine([model.altered(payment, [to(900n)])])
+    await deepen(model, adapter)
+    expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(900n)
+    const events = await sql`
+      SELECT data ->> 'status' AS status, data ->> 'amount' AS amount, data ->> 'required_confirmations' AS required
+      FROM events WHERE type = 'deposit.status_changed' ORDER BY position`
+    expect(events.map((event) => [event.status, event.amount, event.required])).toEqual([
+      ['detected', '0.000000000000001', '40'],
+      ...['unconfirmed', 'confirmed', 'screening_requested', 'success'].map((status) => [
+        status,
+        '0.0000000000000009',
+        '4',
+      ]),
+    ])
+  })
+
+  test('ends the pending deposit where it is mined without that transfer', async () => {
+    const { sql, model, adapter, to } = await setup(ethereum)
+    const failed = model.pay(to(1_000n))
+    const half = model.pay(to(2_000n), to(3_000n))
+    await scan(sql, adapter)
+    model.mine([model.altered(failed, []), model.altered(half, [to(2_000n)])])
+    await deepen(model, adapter)
+    expect(await rowsOf(failed.txid)).toMatchObject([{ status: 'replaced' }])
+    expect(await rowsOf(half.txid)).toMatchObject([{ status: 'success' }, { status: 'replaced' }])
+    expect(await eventStatuses(sql, failed.txid)).toEqual(['detected', 'replaced'])
+    expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(2_000n)
+  })
+
+  test('shows the amount that is pending now', async () => {
+    const { sql, model, adapter, to } = await setup(ethereum)
+    const payment = model.pay(to(1_000n))
+    await scan(sql, adapter)
+    model.send(model.altered(payment, [to(800n)]))
+    await scan(sql, adapter)
+    expect(await rowsOf(payment.txid)).toMatchObject([{ amount: 800n, status: 'detected' }])
+  })
+})
+
+describe('pending deposits that are in no mempool', () => {
+  const overtake = (adapter: ReturnType<ChainModel['adapter']>) =>
+    findOvertaken(database.sql, adapter as EvmAdapter)
+  const elsewhere = { payee: '00'.repeat(20), coin: 'eth', amount: 1n }
+
+  test('each is asked about, however many others stay away', async () => {
+    const { sql, model, adapter, to } = await setup(ethereum)
+    const overtaken = model.pay(to(1n))
+    await scan(sql, adapter)
+    model.mempool.clear()
+    await scan(sql, adapter)
+    for (let other = 0; other < 45; other++) model.pay(to(2n))
+    await scan(sql, adapter)
+    model.mempool.clear()
+    await scan(sql, adapter)
+    // Another transaction of the same account, which no mempool showed, used the nonce.
+    model.mine([model.transaction([elsewhere], overtaken.inputs)])
+    await scan(sql, adapter)
+    for (let look = 0; look < 3; look++) await overtake(adapter)
+    expect(await deposit(overtaken.txid)).toMatchObject({ status: 'replaced' })
+    expect(await sql`SELECT 1 FROM deposits WHERE status = 'detected'`).toHaveLength(45)
+  })
+
+  test('one that a lagging node showed after its block was scanned ends, unless the block pays it', async () => {
+    const { sql, model, adapter, to } = await setup(ethereum)
+    const failed = model.transaction([to(1n)])
+    const mined = model.altered(failed, [])
+    model.mine([mined])
+    await scan(sql, adapter)
+    model.mempool.set(failed.txid, model.altered(failed, [to(1n)]))
+    await scan(sql, adapter)
+    expect(await deposit(failed.txid)).toMatchObject({ status: 'detected' })
+    model.mempool.clear()
+    await scan(sql, adapter)
+    // A block above the cursor proves nothing: it is about to say itself what it pays.
+    const later = model.pay(to(2n))
+    await scan(sql, adapter)
+    model.mempool.clear()
+    await scan(sql, adapter)
+    model.mine([later])
+    await overtake(adapter)
+    expect(await deposit(failed.txid)).toMatchObject({ status: 'replaced' })
+    expect(await deposit(later.txid)).toMatchObject({ status: 'detected' })
+    await scan(sql, adapter)
+    expect(await deposit(later.txid)).toMatchObject({ status: 'unconfirmed' })
+  })
 })
 
 describe('transactions of our own', () => {

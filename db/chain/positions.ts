@@ -1,0 +1,50 @@
+/** What is known of the places in transactions that pay us; on EVM networks one place may pay different things when mined again. */
+
+import type { Network } from '../../domain/network.js'
+import type { Transaction } from '../connect.js'
+import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
+import { moveDeposit } from '../deposits/move-deposit.js'
+import { type Hit, hitKey } from './hit.js'
+
+/** Every deposit that was ever seen at a place, locked. */
+export type Positions = ReadonlyMap<string, readonly DepositRow[]>
+
+/** Locks the deposits of these transactions, in the order of their ids. */
+export async function lockPositions(
+  tx: Transaction,
+  network: Network,
+  txids: Iterable<string>,
+): Promise<Positions> {
+  const rows = await tx<DepositRow[]>`
+    ${selectDeposits(tx)}
+    WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${[...new Set(txids)]})
+    ORDER BY deposit.id FOR UPDATE OF deposit`
+  const positions = new Map<string, DepositRow[]>()
+  for (const row of rows) {
+    const key = hitKey(row.txid, row.output_index)
+    const there = positions.get(key)
+    if (there) there.push(row)
+    else positions.set(key, [row])
+  }
+  return positions
+}
+
+/** The deposits that were seen where a hit is. */
+export function rowsAt(positions: Positions, hit: Hit): readonly DepositRow[] {
+  return positions.get(hitKey(hit.transfer.txid, hit.transfer.index)) ?? []
+}
+
+/** Whether a deposit is of the address and the coin that a hit pays: only then it may carry on with its amount. */
+export function isPaidBy(row: DepositRow, hit: Hit): boolean {
+  return row.address_id === hit.address.id && row.coin === hit.transfer.coin
+}
+
+/** Whether a deposit waits for a block and can still be ended by one. */
+export function isUnmined(row: DepositRow): boolean {
+  return row.status === 'detected' || row.status === 'reverted'
+}
+
+/** A deposit that ends because its transaction pays something else, or nothing, in its place; not yet written. */
+export function superseded(row: DepositRow, at: Date, cause: string): DepositRow {
+  return moveDeposit(row, 'replaced', at, cause, { absent_since: null, signalled_at: null })
+}
