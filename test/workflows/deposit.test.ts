@@ -208,7 +208,8 @@ test('a transaction that pays another user when it is mined again is credited by
   })
   const workflow = (variant: number) =>
     world.temporal.client.workflow.getHandle(depositId('ethereum', payment.txid, 0, variant)).result()
-  expect(await workflow(0)).toBe('replaced')
+  // It may have read its row between the two.
+  expect(['reverted', 'replaced']).toContain(await workflow(0))
   expect(await workflow(1)).toBe('credited')
   expect(await ledger(world.sql, 'available', 'first', 'usdt')).toBe(0n)
   expect(await ledger(world.sql, 'available', 'second', 'usdt')).toBe(7_000_000n)
