@@ -5,6 +5,7 @@ import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-
 import { type BuildStep, buildWithdrawal } from './withdrawal/build-withdrawal.js'
 import type { WithdrawalChainDependencies } from './withdrawal/dependencies.js'
 import { type FollowStep, followWithdrawal } from './withdrawal/follow-withdrawal.js'
+import { orReportFailure, reportFailure } from './withdrawal/report-failure.js'
 import { type ScreenStep, screenWithdrawal } from './withdrawal/screen-withdrawal.js'
 import { takeAnswer } from './withdrawal/take-answer.js'
 
@@ -17,16 +18,31 @@ export interface WithdrawalChainActivities {
   followWithdrawal(id: string): Promise<FollowStep>
 }
 
-/** Expected outcomes (no funds, no node, no signer) are returned, and stand on the withdrawal as `waiting`. */
+/**
+ * Expected outcomes (no funds, no node, no signer) are returned, and stand on the withdrawal as `waiting`; so does an error that a
+ * step did not expect, with an alert.
+ */
 export function createWithdrawalChainActivities(
   dependencies: WithdrawalChainDependencies,
 ): WithdrawalChainActivities {
   return {
-    screenWithdrawal: (id) => screenWithdrawal(dependencies, id),
-    buildWithdrawal: (id) => buildWithdrawal(dependencies, id),
-    awaitSignature: (id) => awaitSignature(dependencies, id),
-    takeAnswer: (id) => takeAnswer(dependencies, id),
-    broadcastWithdrawal: (id) => broadcastWithdrawal(dependencies, id),
-    followWithdrawal: (id) => followWithdrawal(dependencies, id),
+    screenWithdrawal: (id) =>
+      orReportFailure(dependencies, id, 'Screening the destination', () =>
+        screenWithdrawal(dependencies, id),
+      ),
+    buildWithdrawal: (id) =>
+      orReportFailure(dependencies, id, 'Building the transaction', () => buildWithdrawal(dependencies, id)),
+    awaitSignature: (id) =>
+      reportFailure(dependencies, id, 'Waiting for the signer', () => awaitSignature(dependencies, id)),
+    takeAnswer: (id) =>
+      reportFailure(dependencies, id, "Checking the signer's answer", () => takeAnswer(dependencies, id)),
+    broadcastWithdrawal: (id) =>
+      orReportFailure(dependencies, id, 'Sending the signed bytes', () =>
+        broadcastWithdrawal(dependencies, id),
+      ),
+    followWithdrawal: (id) =>
+      orReportFailure(dependencies, id, 'Following the transaction', () =>
+        followWithdrawal(dependencies, id),
+      ),
   }
 }

@@ -1,6 +1,8 @@
 /** One withdrawal, from the request to the settled books. The row is the truth; this process waits, takes the steps and shows them. */
 
 import {
+  ActivityFailure,
+  CancelledFailure,
   condition,
   continueAsNew,
   defineSignal,
@@ -62,21 +64,29 @@ const core = proxyLocalActivities<WithdrawalActivities>({
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
 })
 const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' } as const
-const chain = (summary: string, priority?: number) =>
+/**
+ * What is not signed yet expires, also while no worker takes its step or the step fails without an end: after so long the workflow
+ * itself looks again.
+ */
+const LONGEST_STEP_MS = 5 * MINUTE
+const chain = (summary: string, { priority, closeMs }: { priority?: number; closeMs?: number } = {}) =>
   proxyActivities<WithdrawalChainActivities>({
     taskQueue: TASK_QUEUE.chain,
     startToCloseTimeout: '1m',
     retry,
     summary,
+    ...(closeMs === undefined ? {} : { scheduleToCloseTimeout: closeMs }),
     ...(priority === undefined ? {} : { priority: { priorityKey: priority } }),
   })
-const signer = proxyActivities<WithdrawalChainActivities>({
-  taskQueue: TASK_QUEUE.chain,
-  startToCloseTimeout: '2m',
-  heartbeatTimeout: '15s',
-  retry,
-  summary: "Waits for the customer's signer",
-})
+const signer = (closeMs: number) =>
+  proxyActivities<WithdrawalChainActivities>({
+    taskQueue: TASK_QUEUE.chain,
+    startToCloseTimeout: '2m',
+    scheduleToCloseTimeout: closeMs,
+    heartbeatTimeout: '15s',
+    retry,
+    summary: "Waits for the customer's signer",
+  })
 
 interface Course {
   readonly input: WithdrawalInput
@@ -206,8 +216,9 @@ async function screen(course: Course, seen: number): Promise<void> {
   const { input } = course
   if (isOver(input)) return core.expireWithdrawal(input.id)
   show(course, 'Asking the screening service about the destination')
-  const screened = await chain('Asks the screening service about the destination').screenWithdrawal(input.id)
-  if (screened.kind === 'waiting') {
+  const asks = chain('Asks the screening service about the destination', { closeMs: closeMs(input) })
+  const screened = await orWaitForWorkers(course, seen, asks.screenWithdrawal(input.id))
+  if (screened?.kind === 'waiting') {
     await waitBeforeRetry(course, seen, screened.message, Math.min(BACKOFF.most, untilExpiry(input)))
   }
 }
@@ -249,8 +260,12 @@ async function build(course: Course, row: WithdrawalSnapshot, seen: number): Pro
   show(course, 'Building the transaction')
   // Where workers have more to do than slots, urgency and age say who is built first. Absent in older histories.
   const urgency = row.priority && priorityKey(row.priority, Date.now() - Date.parse(row.createdAt))
-  const built = await chain('Builds the transaction', urgency).buildWithdrawal(input.id)
-  if (built.kind === 'waiting') {
+  const builds = chain('Builds the transaction', {
+    closeMs: closeMs(input),
+    ...(urgency === undefined ? {} : { priority: urgency }),
+  })
+  const built = await orWaitForWorkers(course, seen, builds.buildWithdrawal(input.id))
+  if (built?.kind === 'waiting') {
     await waitBeforeRetry(course, seen, built.message, Math.min(BACKOFF.most, untilExpiry(input)))
   }
 }
@@ -258,7 +273,13 @@ async function build(course: Course, row: WithdrawalSnapshot, seen: number): Pro
 async function sign(course: Course, seen: number): Promise<void> {
   const { input } = course
   show(course, "Waiting for the customer's signer")
-  const answer = await signer.awaitSignature(input.id)
+  const answer = await orWaitForWorkers(
+    course,
+    seen,
+    signer(isOver(input) ? LONGEST_STEP_MS : closeMs(input)).awaitSignature(input.id),
+  )
+  // Nobody could look; what a signer has in its hands does not expire by this.
+  if (answer === null) return isOver(input) ? core.expireWithdrawal(input.id) : undefined
   if (answer.kind === 'gone') return
   if (answer.kind === 'answered') return chain("Checks the signer's answer").takeAnswer(input.id)
   const over = isOver(input)
@@ -311,6 +332,23 @@ async function confirm(course: Course, row: WithdrawalSnapshot, seen: number): P
     }
     default:
       assertNever(found)
+  }
+}
+
+/** How long a step may be tried before the workflow looks at the expiry again. */
+function closeMs(input: WithdrawalInput): number {
+  return Math.max(SECOND, Math.min(LONGEST_STEP_MS, untilExpiry(input)))
+}
+
+/** What a step returns; null, after a pause, when no worker took it or none came to an end with it. */
+async function orWaitForWorkers<T>(course: Course, seen: number, step: Promise<T>): Promise<T | null> {
+  try {
+    return await step
+  } catch (error) {
+    if (!(error instanceof ActivityFailure) || error.cause instanceof CancelledFailure) throw error
+    const text = 'No worker of the queue "chain" takes this step, or it fails each time; it is tried again'
+    await waitBeforeRetry(course, seen, text, Math.min(BACKOFF.most, untilExpiry(course.input)))
+    return null
   }
 }
 

@@ -1,5 +1,6 @@
 /** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SpendableOutput, UtxoAdapter, UtxoBuildRequest, UtxoBuildResult } from '../../chains/adapter.js'
 import {
   findChangeAddress,
@@ -18,6 +19,8 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
 const MOST_RACES = 10
+/** Longer nobody waits for the builder before: one that hangs must not stop the wallet. */
+const LANE_PATIENCE_MS = 10_000
 /** Builders of one wallet in this process queue up, so that they do not select the same coins; others race on the index. */
 const lanes = new Map<string, Promise<unknown>>()
 
@@ -96,7 +99,7 @@ async function select(
   return result === 'raced' ? 'raced' : { kind: 'done' }
 }
 
-/** Builds; an output that the network does not relay can be left out of a batch, and ends a payment of its own. */
+/** Builds; an output that cannot be paid can be left out of a batch, and ends a payment of its own. */
 async function build(
   adapter: UtxoAdapter,
   { outputs }: WithdrawalRow,
@@ -105,9 +108,11 @@ async function build(
   try {
     return await adapter.build(request)
   } catch (error) {
-    if (!(error instanceof KeyturnError) || error.code !== 'INVALID_AMOUNT') throw error
+    const at = error instanceof KeyturnError ? error.details.output : undefined
+    // An error that names no output of the request is about something else, such as a coin or an address of our own.
+    if (!(error instanceof KeyturnError) || at === undefined) throw error
     const { code, message } = error
-    const item = outputs?.[Number(error.details.output)]
+    const item = outputs?.[Number(at)]
     return item ? { kind: 'unpayable', index: item.index, code, message } : { kind: 'failed', code, message }
   }
 }
@@ -137,8 +142,10 @@ export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' |
 }
 
 async function inLane<T>(key: string, step: () => Promise<T>): Promise<T> {
-  const before = lanes.get(key) ?? Promise.resolve()
-  const mine = before.then(step, step)
+  const before = lanes.get(key)
+  const mine = before
+    ? Promise.race([before, sleep(LANE_PATIENCE_MS, undefined, { ref: false })]).then(step)
+    : step()
   const settled = mine.then(
     () => {},
     () => {},

@@ -16,6 +16,8 @@ export interface WithdrawalChainDependencies {
   readonly screening?: DestinationScreening | null
   /** How long one call looks for the signer's answer, in milliseconds; see `awaitSignature`. */
   readonly signatureLookMs?: { readonly online: number; readonly offline: number }
+  /** How long one step may take before it counts as failed, in milliseconds; see `orReportFailure`. */
+  readonly stepLimitMs?: number
 }
 
 /** Nothing can be done now: the reason stands on the withdrawal, and the workflow tries again later. */

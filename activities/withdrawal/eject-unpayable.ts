@@ -1,24 +1,33 @@
-/** Takes out of a part of a batch what must not or cannot be paid any more, before anything is built for it. */
+/** Leaves unpaid what must not or cannot be paid any more, before anything is built for it. */
 
 import { type Ejection, ejectItems } from '../../db/batches/eject-items.js'
 import { readRefusedItems } from '../../db/batches/item-screening.js'
 import { newlySanctioned } from '../../db/batches/newly-sanctioned.js'
-import type { PartOutput, WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
+import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { findNetwork, type Network } from '../../domain/network.js'
+import { closeFailed } from './close-failed.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /**
  * Looks at each item of a part: a destination that came onto the sanctions list since the batch was asked for, that the screening
- * service did not approve, or that the network does not know (any more), is ejected. Withdrawals of other kinds pass as they are.
+ * service did not approve, or that the network does not know (any more), is ejected. A withdrawal of its own to such an address
+ * fails. Movements pass as they are.
  *
  * @returns What is to be built; null when nothing is left.
  */
 export async function ejectUnpayable(
-  { sql, networks }: WithdrawalChainDependencies,
+  dependencies: WithdrawalChainDependencies,
   row: WithdrawalRow,
 ): Promise<WithdrawalRow | null> {
+  const { sql, networks } = dependencies
+  if (row.kind === 'withdrawal') {
+    const reason = whyInvalid(findNetwork(networks, row.network), row.to_address)
+    if (reason === null) return row
+    await closeFailed(dependencies, row.id, reason)
+    return null
+  }
   // What fills a nonce gap names the items of the part that it stands for, and pays none of them.
   if (row.outputs === null || row.kind !== 'batch_part') return row
   const network = findNetwork(networks, row.network)
@@ -31,17 +40,19 @@ export async function ejectUnpayable(
     }
     const message = refused.get(output.index)
     if (message !== undefined) return [{ index: output.index, code: 'REJECTED_BY_SCREENING', message }]
-    return invalid(network, output)
+    const reason = whyInvalid(network, output.address)
+    return reason === null ? [] : [{ index: output.index, ...reason }]
   })
   return ejections.length === 0 ? row : ejectItems(sql, networks, row.id, ejections)
 }
 
-function invalid(network: Network, { index, address }: PartOutput): Ejection[] {
+/** Why an address cannot be paid, or null. It was taken once: rules and configuration may be others since. */
+function whyInvalid(network: Network, address: string): { code: string; message: string } | null {
   try {
     parseAddress(network, address)
-    return []
+    return null
   } catch (error) {
     if (!(error instanceof KeyturnError)) throw error
-    return [{ index, code: error.code, message: error.message }]
+    return { code: error.code, message: error.message }
   }
 }

@@ -11,6 +11,7 @@ export const ALERT_KINDS = [
   'withdrawal.unusual',
   'withdrawal.consecutive_failures',
   'withdrawal.stuck',
+  'withdrawal.step_failed',
   'withdrawal.investigation',
 ] as const
 export type AlertKind = (typeof ALERT_KINDS)[number]

@@ -177,12 +177,14 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
   })) as number
 }
 
-/** What was said of one withdrawal is over when that is. */
+/** What was said of one withdrawal is over when that is, and a step that failed when it does not any more. */
 async function clearDone(sql: Sql): Promise<void> {
   await sql`
     UPDATE alerts SET cleared_at = clock_timestamp()
     FROM withdrawals withdrawal
-    WHERE alerts.cleared_at IS NULL AND alerts.kind IN ('withdrawal.large', 'withdrawal.unusual', 'withdrawal.stuck')
-      AND withdrawal.id = alerts.subject
-      AND withdrawal.stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')`
+    WHERE alerts.cleared_at IS NULL AND withdrawal.id = alerts.subject
+      AND (alerts.kind IN ('withdrawal.large', 'withdrawal.unusual', 'withdrawal.stuck', 'withdrawal.step_failed')
+           AND withdrawal.stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+           -- What failed goes on, or waits for something else.
+           OR alerts.kind = 'withdrawal.step_failed' AND withdrawal.waiting ->> 'code' IS DISTINCT FROM 'STEP_FAILED')`
 }

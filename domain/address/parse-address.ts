@@ -2,6 +2,7 @@
 
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
+import { isXOnlyPoint } from 'tiny-secp256k1'
 import { KeyturnError } from '../errors.js'
 import type { EvmNetwork, Network, UtxoNetwork } from '../network.js'
 import { decodeCashAddress, encodeCashAddress } from './cashaddr.js'
@@ -25,7 +26,7 @@ const BITCOIN_VERSIONS = [0x00, 0x05, 0x6f, 0xc4]
  *
  * EVM: EIP-55 is checked where the case is mixed; all-lower and all-upper are taken. The zero address (nobody has its key)
  * and the contracts of the network's own tokens (they keep what is sent to them) are refused.
- * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350); CashAddr on Bitcoin Cash, where an address in the
+ * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350) with a key that is on the curve; CashAddr on Bitcoin Cash, where an address in the
  * form that Bitcoin has too is refused: nobody can tell for which of the two it was meant.
  *
  * @throws KeyturnError `INVALID_ADDRESS` {address, network} with the reason in the message.
@@ -79,6 +80,13 @@ function parseSegwit(network: UtxoNetwork, text: string): ParsedAddress | null {
     return { address, type: 'p2wsh', payee: null, script: `0020${data}` }
   }
   if (decoded.version === 1 && decoded.data.length === 32) {
+    if (!isXOnlyPoint(decoded.data)) {
+      throw invalid(
+        network,
+        text,
+        'its Taproot key is not on the curve (BIP-340), so that nobody could spend what is sent to it',
+      )
+    }
     return { address, type: 'p2tr', payee: null, script: `5120${data}` }
   }
   throw invalid(

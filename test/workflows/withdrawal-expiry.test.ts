@@ -1,6 +1,6 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
+import type { ChainAdapter, EvmAdapter, EvmBuildRequest, EvmBuildResult } from '../../chains/adapter.js'
 import { withdrawalId } from '../../workflows/ids.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
@@ -10,32 +10,41 @@ function obliging(adapter: ChainAdapter): ChainAdapter {
   const evm: Partial<EvmAdapter> = {
     head: async () => ({ height: 1, hash: '0x01' }),
     balance: async () => 10n ** 20n,
-    build: async (request) => ({
-      kind: 'built',
-      payload: {
-        family: 'evm',
-        network: 'ethereum',
-        chain_id: 31337,
-        from: request.from,
-        derivation_path: request.derivationPath,
-        to: request.to,
-        value: request.amount.toString(),
-        data: '0x',
-        gas: '21000',
-        max_fee_per_gas: '2000000000',
-        max_priority_fee_per_gas: '1000000000',
-      },
-      maxFee: 42_000_000_000_000n,
-      chainNonce: 0,
-    }),
+    build: async (request) => {
+      if (trouble) throw trouble
+      return builtFor(request)
+    },
   }
   return { ...adapter, ...evm } as ChainAdapter
 }
+function builtFor(request: EvmBuildRequest): EvmBuildResult {
+  return {
+    kind: 'built',
+    payload: {
+      family: 'evm',
+      network: 'ethereum',
+      chain_id: 31337,
+      from: request.from,
+      derivation_path: request.derivationPath,
+      to: request.to,
+      value: request.amount.toString(),
+      data: '0x',
+      gas: '21000',
+      max_fee_per_gas: '2000000000',
+      max_priority_fee_per_gas: '1000000000',
+    },
+    maxFee: 42_000_000_000_000n,
+    chainNonce: 0,
+  }
+}
 
+/** What stands in the way of a build, while it is set. */
+let trouble: Error | null = null
 let environment: TestWorkflowEnvironment
 let stage: TestWithdrawals
 // The clock only goes forward, and a withdrawal expires by it: each test has its own.
 beforeEach(async () => {
+  trouble = null
   environment = await timeSkippingEnvironment()
   stage = await startWithdrawals({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true' }),
@@ -118,3 +127,21 @@ test('a signer that has the request must speak before the funds come back', asyn
   expect(await stage.ended(id, 'late-refusal')).toMatchObject({ stage: 'expired' })
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
 }, 120_000)
+
+test.each([
+  ['fails for a reason that nobody foresaw', new TypeError('undefined is not a function')],
+  // Its activity is tried again by Temporal: the workflow itself must end that.
+  ['finds no database each time', Object.assign(new Error('terminating connection'), { code: '57P01' })],
+])(
+  'a build that %s does not outlive its expiry, and everything comes back',
+  async (_what, error) => {
+    trouble = error
+    const id = await ask()
+    await stage.approve(id)
+    await stage.until(id, 'building')
+    await environment.sleep('26 hours')
+    expect(await stage.read(id)).toMatchObject({ stage: 'expired', failure: { code: 'EXPIRED' } })
+    expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
+  },
+  120_000,
+)

@@ -29,15 +29,16 @@ interface Output {
 /**
  * Builds a payment. Outputs keep the order of the request (an address twice stays two outputs), change comes last.
  *
- * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT` (dust), `INVALID_STATE` when a candidate is not what the chain says.
+ * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT` (dust), both with the index as `details.output`; `INVALID_STATE` when a
+ * candidate is not what the chain says.
  */
 export async function buildPayment(
   request: UtxoBuildRequest,
   network: UtxoNetwork,
   source: TransactionSource,
 ): Promise<UtxoBuildResult> {
-  const outputs = request.outputs.map(({ address, amount }) => ({
-    script: scriptOfAddress(address, network),
+  const outputs = request.outputs.map(({ address, amount }, index) => ({
+    script: scriptOfRecipient(address, index, network),
     amount,
   }))
   checkOutputs(request, outputs, network)
@@ -79,6 +80,17 @@ export async function buildPayment(
         coins.length * INPUT_WEIGHT[network.script] +
         all.reduce((sum, each) => sum + outputWeight(each.script), 0),
     ),
+  }
+}
+
+/** @throws KeyturnError `INVALID_ADDRESS` that says which output it is about. */
+function scriptOfRecipient(address: string, index: number, network: UtxoNetwork): Buffer {
+  try {
+    return scriptOfAddress(address, network)
+  } catch (error) {
+    if (!(error instanceof KeyturnError)) throw error
+    const { code, message, details, cause } = error
+    throw new KeyturnError(code, message, { details: { ...details, output: index }, cause })
   }
 }
 

@@ -50,6 +50,21 @@ test.each([
   expect(parseAddress(main, text)).toMatchObject({ script, type })
 })
 
+test.each([
+  // x = 5 has no y on the curve, and x = the field's size is no coordinate at all.
+  [5n, 'bc1pqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzs2jkusy'],
+  [2n ** 256n - 2n ** 32n - 977n, ''],
+])(
+  'refuses a Taproot address whose key is not on the curve, because nobody could spend what it gets',
+  (x, known) => {
+    const data = Buffer.from(x.toString(16).padStart(64, '0'), 'hex')
+    const text = bitcoinAddress.toBech32(data, 1, 'bc')
+    if (known !== '') expect(text).toBe(known)
+    expect(refused(main, text)).toContain('BIP-340')
+    expect(refused(main, text.toUpperCase())).toContain('BIP-340')
+  },
+)
+
 test('takes P2WSH, in lower case', () => {
   const text = 'tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7'
   expect(parseAddress(testnet, text.toUpperCase())).toMatchObject({
