@@ -32,6 +32,9 @@ export const controls = {
       signed_at: z.string(),
       signature: z.string(),
       reason: z.string().nullable(),
+      counts: z.boolean().openapi({
+        description: 'False for the approval of an approver who was removed before the threshold was met.',
+      }),
       created_at: z.string(),
     }),
   ),

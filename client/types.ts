@@ -138,6 +138,8 @@ export interface Withdrawal {
     readonly approver_id: string
     readonly person_id: string
     readonly decision: 'approve' | 'reject'
+    /** False for the approval of an approver who was removed before the threshold was met. */
+    readonly counts: boolean
     readonly signed_at: string
   }[]
   readonly required_approvals: number

@@ -40,19 +40,27 @@ export function approvalMessage(
   return `keyturn-approval-v1\n${approval.intent_hash}\n${approval.decision}\n${approval.approver_id}\n${approval.signed_at}`
 }
 
+/** Everyone who asked for a subject or shaped what it pays; none of them approves it. */
+export function initiatorsOf(subject: {
+  readonly initiator: string
+  readonly co_initiators?: readonly string[] | undefined
+}): readonly string[] {
+  return [subject.initiator, ...(subject.co_initiators ?? [])]
+}
+
 /**
- * Counts decisions on one intent. Decisions on another hash, by the initiator, or a person's second one do not count, nor
+ * Counts decisions on one intent. Decisions on another hash, by an initiator, or a person's second one do not count, nor
  * approvals by others than the required signers; one rejection by any approver is final.
  */
 export function tallyApprovals(
   approvals: readonly Pick<Approval, 'approver_id' | 'person_id' | 'decision' | 'intent_hash'>[],
-  intent: { readonly hash: string; readonly initiator: string },
+  intent: { readonly hash: string; readonly initiators: readonly string[] },
   requirement: Requirement = FOUR_EYES,
 ): 'waiting' | 'approved' | 'rejected' {
   const persons = new Set<string>()
   const roles = new Set<string>()
   for (const approval of approvals) {
-    if (approval.intent_hash !== intent.hash || approval.person_id === intent.initiator) continue
+    if (approval.intent_hash !== intent.hash || intent.initiators.includes(approval.person_id)) continue
     if (persons.has(approval.person_id)) continue
     if (approval.decision === 'reject') return 'rejected'
     const signer = requirement.signers.find((each) => each.id === approval.approver_id)

@@ -43,6 +43,8 @@ export interface Intent {
   readonly fee_limit: { readonly coin: string; readonly amount: string }
   /** Person (or, without one, API key) that asked for it; never counts as an approver. */
   readonly initiator: string
+  /** Others who shaped what it pays; they never count as approvers either. Absent where there are none. */
+  readonly co_initiators?: readonly string[] | undefined
   /** ISO 8601 UTC. */
   readonly created_at: string
   /** ISO 8601 UTC; nothing is signed afterwards. */

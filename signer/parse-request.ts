@@ -24,6 +24,7 @@ const intent = z.strictObject({
   fee_payer: z.enum(['sender', 'recipient']),
   fee_limit: z.strictObject({ coin: text, amount: integer }),
   initiator: text,
+  co_initiators: z.array(text).min(1).max(100).optional(),
   created_at: time,
   expires_at: time,
 })

@@ -225,7 +225,7 @@ async function screen(course: Course, seen: number): Promise<void> {
 
 async function awaitReview(course: Course, row: WithdrawalSnapshot, seen: number): Promise<void> {
   const { input, approvals } = course
-  const intent = { hash: input.intentHash, initiator: input.initiator }
+  const intent = { hash: input.intentHash, initiators: [input.initiator] }
   if (tallyApprovals(approvals, intent) === 'rejected' && approvals.length > course.counted) {
     course.counted = approvals.length
     return core.decideWithdrawal(input.id)
@@ -241,7 +241,8 @@ async function awaitDecision(course: Course, row: WithdrawalSnapshot, seen: numb
   const { input, approvals } = course
   // Absent in histories of before there were others.
   const requirement = row.approvalRequirement ?? FOUR_EYES
-  const tally = tallyApprovals(approvals, { hash: input.intentHash, initiator: input.initiator }, requirement)
+  const intent = { hash: input.intentHash, initiators: [input.initiator] }
+  const tally = tallyApprovals(approvals, intent, requirement)
   if (tally !== 'waiting' && approvals.length > course.counted) {
     // The stored rows have the last word; where they disagree, only a further decision changes anything.
     course.counted = approvals.length

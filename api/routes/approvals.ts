@@ -38,6 +38,9 @@ const paymentIntent = z
     outputs: z.array(amountAt),
     fee_payer: z.enum(['sender', 'recipient']),
     fee_limit: z.object({ coin: z.string(), amount: z.string() }),
+    co_initiators: z.array(z.string()).optional().openapi({
+      description: 'Others who shaped what it pays; absent where there are none.',
+    }),
     ...asked,
   })
   .openapi('PaymentIntent')

@@ -88,6 +88,10 @@ const scheduleView = z
     }),
     last_firing: firingView.nullable(),
     initiator: z.string(),
+    co_initiators: z.array(z.string()).openapi({
+      description:
+        'Others who changed what it pays; like the initiator they approve none of its withdrawals.',
+    }),
     created_at: z.string(),
     updated_at: z.string(),
   })
@@ -302,7 +306,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     await sql.begin((tx) =>
       changeSchedule(
         tx,
-        { merchantId, id, actor: c.get('actor') },
+        { merchantId, id, actor: c.get('actor'), person: c.get('initiator') },
         {
           label: body.label,
           paused: body.paused,
@@ -324,7 +328,13 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
   app.openapi(remove, async (c) => {
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
-    await sql.begin((tx) => changeSchedule(tx, { merchantId, id, actor: c.get('actor') }, { deleted: true }))
+    await sql.begin((tx) =>
+      changeSchedule(
+        tx,
+        { merchantId, id, actor: c.get('actor'), person: c.get('initiator') },
+        { deleted: true },
+      ),
+    )
     syncSoon(dependencies, id)
     return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
   })

@@ -13,10 +13,17 @@ export function describeIntent(intent: AnyIntent, hash: string, now: number = Da
   return [
     ...describe(intent),
     `  asked by  ${plain(intent.initiator)} at ${plain(intent.created_at)}`,
+    ...changedBy(intent),
     `  expires   ${plain(intent.expires_at)}${expired ? ' (EXPIRED)' : ''}`,
     `  merchant  ${plain(intent.merchant)}`,
     `  hash      ${hash}`,
   ].join('\n')
+}
+
+/** Those who shaped it besides the one who asked; they may not approve it either. */
+function changedBy(intent: AnyIntent): string[] {
+  const others = 'co_initiators' in intent ? (intent.co_initiators ?? []) : []
+  return others.length === 0 ? [] : [`  changed by ${others.map(plain).join(', ')}`]
 }
 
 /** What it is about, as the approver's last line names it. */

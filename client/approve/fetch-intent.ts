@@ -25,6 +25,7 @@ const paymentSchema = z.strictObject({
   fee_payer: z.enum(['sender', 'recipient']),
   fee_limit: z.strictObject({ coin: z.string(), amount: digits }),
   initiator: z.string(),
+  co_initiators: z.array(z.string()).min(1).optional(),
   created_at: z.string(),
   expires_at: z.string(),
 })

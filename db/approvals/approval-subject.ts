@@ -10,7 +10,8 @@ export interface ApprovalSubject {
   readonly type: ApprovalSubjectType
   readonly id: string
   readonly intentHash: string
-  readonly initiator: string
+  /** Everyone who asked for it or shaped what it pays. */
+  readonly initiators: readonly string[]
   readonly requirement: Requirement
   /** Whether decisions are still taken. */
   readonly open: boolean

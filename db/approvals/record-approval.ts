@@ -7,6 +7,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 import type { ApprovalSubject, LockSubject } from './approval-subject.js'
+import { readDecisions } from './decisions.js'
 
 /** Clocks of approvers' machines may be this far off. */
 const SKEW_MS = 300_000
@@ -56,10 +57,10 @@ export async function recordApproval(
   const keys = await approversOf(tx, request)
   const subject = await lockSubject(tx, request.merchantId, request.subjectId)
   const personId = keys[0].person_id
-  if (personId === subject.initiator) {
+  if (subject.initiators.includes(personId)) {
     throw new KeyturnError(
       'INITIATOR_CANNOT_APPROVE',
-      'Whoever asked for this cannot decide about it; two other people must',
+      'You asked for this or changed what it pays, so you cannot decide about it; two other people must',
       { details: { id: subject.id } },
     )
   }
@@ -146,17 +147,15 @@ function requireSigner(
 }
 
 async function requireUndecided(tx: Transaction, subject: ApprovalSubject, personId: string): Promise<void> {
-  const decisions = await tx<
-    { approver_id: string; person_id: string; decision: Decision; intent_hash: string }[]
-  >`SELECT approver_id, person_id, decision, intent_hash FROM approvals WHERE subject_id = ${subject.id}`
+  const decisions = await readDecisions(tx, subject.id)
   const mine = decisions.find((each) => each.person_id === personId)
   if (mine) {
     throw new KeyturnError('ALREADY_DECIDED', 'You have decided about this before; a decision is final', {
       details: { id: subject.id, decision: mine.decision },
     })
   }
-  const { intentHash, initiator, requirement } = subject
-  const tally = tallyApprovals([...decisions], { hash: intentHash, initiator }, requirement)
+  const { intentHash, initiators, requirement } = subject
+  const tally = tallyApprovals(decisions, { hash: intentHash, initiators }, requirement)
   if (subject.open && tally === 'waiting' && subject.expiresAt.getTime() > Date.now()) return
   throw new KeyturnError('ALREADY_DECIDED', 'This is decided already, or its time is over', {
     details: { id: subject.id, stage: subject.state, expires_at: subject.expiresAt.toISOString() },

@@ -1,9 +1,10 @@
 /** Takes a batch as far as its stored decisions and the time allow. */
 
-import { type Approval, tallyApprovals } from '../../domain/approval.js'
+import { initiatorsOf, tallyApprovals } from '../../domain/approval.js'
 import type { BatchStage, BatchStatus, ItemCounts } from '../../domain/batch-status.js'
 import { isBatchPending } from '../../domain/batch-status.js'
 import type { Networks } from '../../domain/network.js'
+import { decisionCounts, markCounted, readDecisions } from '../approvals/decisions.js'
 import type { Sql, Transaction } from '../connect.js'
 import { countBatchItems } from './batch-items.js'
 import { type BatchRow, lockBatch } from './batch-row.js'
@@ -46,11 +47,9 @@ export async function advanceBatch(
 }
 
 async function decide(tx: Transaction, networks: Networks, row: BatchRow, now: Date): Promise<void> {
-  const approvals = await tx<(Approval & { reason: string | null })[]>`
-    SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
-    WHERE subject_id = ${row.id} ORDER BY id`
-  const intent = { hash: row.intent_hash, initiator: row.initiator }
-  const tally = tallyApprovals([...approvals], intent, row.approval_requirement)
+  const approvals = await readDecisions(tx, row.id)
+  const intent = { hash: row.intent_hash, initiators: initiatorsOf(row) }
+  const tally = tallyApprovals(approvals, intent, row.approval_requirement)
   if (tally === 'rejected') {
     const rejection = approvals.find((approval) => approval.decision === 'reject')
     const reason = rejection?.reason ? `: ${rejection.reason}` : ''
@@ -60,6 +59,7 @@ async function decide(tx: Transaction, networks: Networks, row: BatchRow, now: D
       failure: { code: 'REJECTED', message: `Rejected by an approver${reason}` },
     })
   } else if (tally === 'approved' && row.stage === 'pending_approval') {
+    await markCounted(tx, approvals)
     const persons = approvals.map((approval) => approval.person_id)
     await moveBatch(tx, networks, row, {
       to: 'approved',
@@ -79,7 +79,8 @@ async function progress(tx: Transaction, id: string): Promise<BatchProgress> {
   const row = await lockBatch(tx, id)
   const [more] = await tx<{ approvals: number; unstarted: number }[]>`
     SELECT (SELECT count(DISTINCT person_id)::int FROM approvals
-            WHERE subject_id = ${id} AND decision = 'approve' AND person_id <> ${row.initiator}) AS approvals,
+            WHERE subject_id = ${id} AND decision = 'approve' AND person_id <> ${row.initiator}
+              AND ${decisionCounts(tx)}) AS approvals,
            (SELECT count(*)::int FROM withdrawals
             WHERE batch_id = ${id} AND stage = 'approved' AND workflow_started_at IS NULL) AS unstarted`
   return {

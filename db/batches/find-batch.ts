@@ -1,5 +1,6 @@
 /** Finds a merchant's batch, to read its intent or to decide about it. */
 
+import { initiatorsOf } from '../../domain/approval.js'
 import { isBatchPending } from '../../domain/batch-status.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Intent } from '../../domain/intent.js'
@@ -32,7 +33,7 @@ export async function lockBatchSubject(
     type: 'batch',
     id: row.id,
     intentHash: row.intent_hash,
-    initiator: row.initiator,
+    initiators: initiatorsOf(row),
     requirement: row.approval_requirement,
     open: isBatchPending(row.stage),
     state: row.stage,

@@ -4,6 +4,7 @@ import type { BatchStage, BatchStatus, ItemCounts } from '../../domain/batch-sta
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
 import type { RiskAssessment } from '../../domain/risk.js'
+import { decisionsJoin } from '../approvals/decisions.js'
 import type { Queryable } from '../connect.js'
 import type { ApprovalView } from '../withdrawals/read-withdrawal-view.js'
 import type { ReviewDecision } from '../withdrawals/withdrawal-row.js'
@@ -66,13 +67,7 @@ export function batchViewQuery(sql: Queryable) {
       WHERE part.batch_id = batch.id
         AND (part.fee IS NOT NULL OR part.stage NOT IN ('rejected', 'expired', 'cancelled', 'failed'))
     ) paid ON true
-    LEFT JOIN LATERAL (
-      SELECT jsonb_agg(jsonb_build_object(
-        'id', id, 'approver_id', approver_id, 'person_id', person_id, 'decision', decision, 'intent_hash', intent_hash,
-        'signed_at', signed_at, 'signature', signature, 'reason', reason,
-        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
-      FROM approvals WHERE subject_id = batch.id
-    ) decided ON true`
+    ${decisionsJoin(sql, 'batch')}`
 }
 
 /** Reads a merchant's batch with its items, or null. */

@@ -1,7 +1,8 @@
 /** Takes a change of controls as far as its stored decisions and the time allow. */
 
-import { type Approval, FOUR_EYES, tallyApprovals } from '../../domain/approval.js'
+import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../domain/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../domain/control-change.js'
+import { decisionCounts, markCounted, readDecisions, type StoredDecision } from '../approvals/decisions.js'
 import type { Sql, Transaction } from '../connect.js'
 import { applyPolicyChange } from '../policy/apply-policy-change.js'
 import { type ControlChangeRow, lockControlChange } from './control-change-row.js'
@@ -40,10 +41,8 @@ export async function advanceControlChange(sql: Sql, id: string, now: Date): Pro
 }
 
 async function decide(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {
-  const approvals = await tx<(Approval & { reason: string | null })[]>`
-    SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
-    WHERE subject_id = ${row.id} ORDER BY id`
-  const tally = tallyApprovals([...approvals], { hash: row.intent_hash, initiator: row.initiator }, FOUR_EYES)
+  const approvals = await readDecisions(tx, row.id)
+  const tally = tallyApprovals(approvals, { hash: row.intent_hash, initiators: initiatorsOf(row) }, FOUR_EYES)
   if (tally === 'approved') return approve(tx, row, now, approvals)
   if (tally === 'rejected') {
     const by = approvals.find((approval) => approval.decision === 'reject')
@@ -61,8 +60,9 @@ async function approve(
   tx: Transaction,
   row: ControlChangeRow,
   now: Date,
-  approvals: readonly Approval[],
+  approvals: readonly StoredDecision[],
 ): Promise<void> {
+  await markCounted(tx, approvals)
   const cause = `approved by ${approvals.map((approval) => approval.person_id).join(' and ')}`
   // What tightens never waits, whatever else is in the same change.
   if (row.kind === 'policy') await applyPolicyChange(tx, row, 'tightening', now)
@@ -87,7 +87,8 @@ async function progress(tx: Transaction, id: string): Promise<ControlChangeProgr
     { state: ControlChangeState; effective_at: Date | null; expires_at: Date; approvals: bigint }[]
   >`
     SELECT state, effective_at, expires_at,
-           (SELECT count(*) FROM approvals WHERE subject_id = ${id} AND decision = 'approve') AS approvals
+           (SELECT count(*) FROM approvals
+            WHERE subject_id = ${id} AND decision = 'approve' AND ${decisionCounts(tx)}) AS approvals
     FROM control_changes WHERE id = ${id}`
   if (!row) throw new Error(`Change ${id} vanished under its lock`)
   const until = row.state === 'cooling_down' ? row.effective_at : row.expires_at

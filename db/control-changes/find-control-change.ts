@@ -1,6 +1,6 @@
 /** Finds a merchant's change of its controls, to read it or to decide about it. */
 
-import { FOUR_EYES } from '../../domain/approval.js'
+import { FOUR_EYES, initiatorsOf } from '../../domain/approval.js'
 import type { ControlChangeKind } from '../../domain/control-change.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { LockSubject } from '../approvals/approval-subject.js'
@@ -30,7 +30,7 @@ export function lockChangeSubject(kind: ControlChangeKind): LockSubject {
       type: kind,
       id: row.id,
       intentHash: row.intent_hash,
-      initiator: row.initiator,
+      initiators: initiatorsOf(row),
       requirement: FOUR_EYES,
       open: row.state === 'pending_approval',
       state: row.state,

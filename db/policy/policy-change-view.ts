@@ -2,6 +2,7 @@
 
 import type { ControlChangeState } from '../../domain/control-change.js'
 import type { PolicyEdit } from '../../domain/policy-change.js'
+import { decisionsJoin } from '../approvals/decisions.js'
 import type { Queryable } from '../connect.js'
 import type { ControlChangeHistoryEntry, PolicyChangeRow } from '../control-changes/control-change-row.js'
 import type { Slice } from '../slice.js'
@@ -27,18 +28,6 @@ export interface PolicyChangeView {
 /** A change with the decisions about it. */
 export type DecidedRow<Row> = Row & { readonly approval_list: readonly ApprovalView[] }
 
-/** The decisions about `change.id` as `decided.list`; joined into every query that ends in a view. */
-export function decisionsJoin(sql: Queryable) {
-  return sql`
-    LEFT JOIN LATERAL (
-      SELECT jsonb_agg(jsonb_build_object(
-        'id', id, 'approver_id', approver_id, 'person_id', person_id, 'decision', decision, 'intent_hash', intent_hash,
-        'signed_at', signed_at, 'signature', signature, 'reason', reason,
-        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
-      FROM approvals WHERE subject_id = change.id
-    ) decided ON true`
-}
-
 /** A merchant's changes, newest first; with `id` that one only. */
 export async function listPolicyChanges(
   sql: Queryable,
@@ -48,7 +37,7 @@ export async function listPolicyChanges(
 ): Promise<DecidedRow<PolicyChangeRow>[]> {
   return await sql<DecidedRow<PolicyChangeRow>[]>`
     SELECT change.*, coalesce(decided.list, '[]') AS approval_list
-    FROM control_changes change ${decisionsJoin(sql)}
+    FROM control_changes change ${decisionsJoin(sql, 'change')}
     WHERE change.merchant_id = ${merchantId} AND change.kind = 'policy'
       ${id === undefined ? sql`` : sql`AND change.id = ${id}`}
       ${slice.before === null ? sql`` : sql`AND change.id < ${slice.before}`}

@@ -91,6 +91,7 @@ async function ask(
     externalId: `${schedule.id}:${nominalAt.toISOString()}`,
     metadata: template.metadata,
     initiator: schedule.initiator,
+    coInitiators: schedule.co_initiators,
     actor: 'system:schedule',
     ...('country' in template ? { country: template.country ?? null } : {}),
     expiryMs,

@@ -48,6 +48,7 @@ export interface ScheduleView {
   readonly missed: number
   readonly last_firing: FiringView | null
   readonly initiator: string
+  readonly co_initiators: readonly string[]
   readonly created_at: string
   readonly updated_at: string
 }
@@ -120,6 +121,7 @@ export function toScheduleView(row: ScheduleViewRow, now: Date = new Date()): Sc
     missed: Number(row.missed),
     last_firing: row.last_firing,
     initiator: row.initiator,
+    co_initiators: row.co_initiators,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }

@@ -34,6 +34,8 @@ export interface ScheduleRow {
   readonly deleted_at: Date | null
   readonly template: ScheduleTemplate
   readonly initiator: string
+  /** Others who changed what each firing asks for. */
+  readonly co_initiators: readonly string[]
   readonly version: number
   readonly synced_version: number
   readonly checked_at: Date | null

@@ -5,6 +5,7 @@ import type { Intent } from '../../domain/intent.js'
 import { HEAD_START_MS } from '../../domain/queue-order.js'
 import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../domain/signer-protocol.js'
 import { isMovement } from '../../domain/treasury.js'
+import { decisionCounts } from '../approvals/decisions.js'
 import type { Sql, Transaction } from '../connect.js'
 import type { PartOutput } from '../withdrawals/withdrawal-row.js'
 import { allocateNonce } from './allocate-nonce.js'
@@ -63,7 +64,8 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
       LEFT JOIN LATERAL (
         SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
           'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
-        FROM approvals WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id)
+        FROM approvals
+        WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
       ) decided ON true
       WHERE (placed.place = 1 OR NOT placed.needs_nonce)
         AND (request.state = 'queued' OR (request.state = 'leased' AND request.lease_until < clock_timestamp()))

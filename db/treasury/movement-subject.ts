@@ -1,5 +1,6 @@
 /** A movement as something that people decide about: what fills a hot wallet. */
 
+import { initiatorsOf } from '../../domain/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApprovalSubject } from '../approvals/approval-subject.js'
 import type { Queryable, Transaction } from '../connect.js'
@@ -34,7 +35,7 @@ export async function lockMovementSubject(
     type: 'movement',
     id: row.id,
     intentHash: row.intent_hash,
-    initiator: row.initiator,
+    initiators: initiatorsOf(row),
     requirement: row.approval_requirement,
     open: asked && (row.stage === 'requested' || row.stage === 'pending_approval'),
     state: row.stage,

@@ -1,9 +1,10 @@
 /** Whitelist entries as the API answers. */
 
 import type { ControlChangeState } from '../../domain/control-change.js'
+import { decisionsJoin } from '../approvals/decisions.js'
 import type { Queryable } from '../connect.js'
 import type { ControlChangeHistoryEntry, ControlChangeRow } from '../control-changes/control-change-row.js'
-import { type DecidedRow, decisionsJoin } from '../policy/policy-change-view.js'
+import type { DecidedRow } from '../policy/policy-change-view.js'
 import type { Slice } from '../slice.js'
 import type { ApprovalView } from '../withdrawals/read-withdrawal-view.js'
 
@@ -75,7 +76,7 @@ export async function listWhitelistEntries(
   return await sql<WhitelistRow[]>`
     SELECT change.*, entry.network, entry.address, entry.label, entry.daily_limit, entry.monthly_limit,
            coalesce(decided.list, '[]') AS approval_list
-    FROM control_changes change JOIN whitelist_entries entry ON entry.id = change.id ${decisionsJoin(sql)}
+    FROM control_changes change JOIN whitelist_entries entry ON entry.id = change.id ${decisionsJoin(sql, 'change')}
     WHERE change.merchant_id = ${merchantId} AND change.kind = 'whitelist'
       ${filter.id === undefined ? sql`` : sql`AND change.id = ${filter.id}`}
       ${filter.network === undefined ? sql`` : sql`AND entry.network = ${filter.network}`}

@@ -40,6 +40,8 @@ export interface NewWithdrawal {
   readonly metadata: Readonly<Record<string, unknown>>
   /** Person's or API key's id, and the audit log's actor. */
   readonly initiator: string
+  /** Others who shaped it; none of them may approve it. */
+  readonly coInitiators?: readonly string[]
   readonly actor: string
   /** Where it was asked for, ISO 3166-1 alpha-2; null: nobody knows; left out: nothing is configured that could. */
   readonly country?: string | null
@@ -92,6 +94,7 @@ export async function createWithdrawal(
     policy.risk,
   )
   const id = newId('withdrawal')
+  const others = [...new Set(request.coInitiators)].filter((each) => each !== request.initiator).sort()
   const expiresAt = new Date(now.getTime() + request.expiryMs)
   const intent: Intent = {
     version: 1,
@@ -105,6 +108,7 @@ export async function createWithdrawal(
     fee_payer: request.feePayer,
     fee_limit: { coin: feeCoin.name, amount: estimate.feeLimit.toString() },
     initiator: request.initiator,
+    ...(others.length === 0 ? {} : { co_initiators: others }),
     created_at: now.toISOString(),
     expires_at: expiresAt.toISOString(),
   }
@@ -113,14 +117,14 @@ export async function createWithdrawal(
   const inserted = await tx`
     INSERT INTO withdrawals (
       id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
-      fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator,
+      fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, co_initiators,
       approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata, screening, retry_of,
       required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)
     VALUES (
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
       ${amount.toString()}, ${request.amountText ?? null}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress},
       ${request.feePayer}, ${request.priority}, ${feeCoin.name}, ${estimate.fee.toString()}, ${estimate.feeLimit.toString()}, 'requested',
-      ${tx.json(intent as never)}, ${hash}, ${request.initiator},
+      ${tx.json(intent as never)}, ${hash}, ${request.initiator}, ${others},
       ${tx.json(requirement as never)}, ${tx.json(risk as never)}, ${needsReview(risk, entry !== null)},
       ${request.country ?? null}, ${entry?.id ?? null}, ${tx.json(request.metadata as never)},
       ${request.screen ? tx.json({ state: 'pending' }) : null}, ${request.retryOf ?? null},

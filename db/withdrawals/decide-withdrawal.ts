@@ -1,8 +1,9 @@
 /** The steps of a withdrawal that need nothing but the database: admit, approve, reject, expire, build anew. */
 
-import { type Approval, tallyApprovals } from '../../domain/approval.js'
+import { initiatorsOf, tallyApprovals } from '../../domain/approval.js'
 import type { Networks } from '../../domain/network.js'
 import { isMovement } from '../../domain/treasury.js'
+import { markCounted, readDecisions } from '../approvals/decisions.js'
 import type { Sql } from '../connect.js'
 import { abandonAttempt } from '../signing/abandon-attempt.js'
 import { closeUnpaid } from './close-unpaid.js'
@@ -29,14 +30,13 @@ export async function decideWithdrawal(sql: Sql, networks: Networks, id: string)
     const row = await lockWithdrawal(tx, id)
     // Whoever waits for a review may be rejected, but not approved.
     if (row.stage !== 'pending_approval' && row.stage !== 'pending_review') return
-    const approvals = await tx<(Approval & { reason: string | null })[]>`
-      SELECT approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
-      WHERE subject_id = ${id} ORDER BY id`
-    const intent = { hash: row.intent_hash, initiator: row.initiator }
-    const tally = tallyApprovals([...approvals], intent, row.approval_requirement)
+    const approvals = await readDecisions(tx, id)
+    const intent = { hash: row.intent_hash, initiators: initiatorsOf(row) }
+    const tally = tallyApprovals(approvals, intent, row.approval_requirement)
     if (tally === 'waiting' || (tally === 'approved' && row.stage === 'pending_review')) return
     const persons = approvals.map((approval) => approval.person_id)
     if (tally === 'approved') {
+      await markCounted(tx, approvals)
       await moveWithdrawal(tx, networks, row, {
         to: 'approved',
         actor: 'system:withdrawal',

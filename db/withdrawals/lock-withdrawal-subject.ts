@@ -1,5 +1,6 @@
 /** A withdrawal as something that people decide about. */
 
+import { initiatorsOf } from '../../domain/approval.js'
 import type { ApprovalSubject } from '../approvals/approval-subject.js'
 import type { Transaction } from '../connect.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
@@ -18,7 +19,7 @@ export async function lockWithdrawalSubject(
     type: 'withdrawal',
     id: row.id,
     intentHash: row.intent_hash,
-    initiator: row.initiator,
+    initiators: initiatorsOf(row),
     requirement: row.approval_requirement,
     open: row.stage === 'requested' || row.stage === 'pending_review' || row.stage === 'pending_approval',
     state: row.stage,

@@ -9,6 +9,7 @@ import {
   type WithdrawalStage,
   type WithdrawalStatus,
 } from '../../domain/withdrawal-stage.js'
+import { decisionsJoin } from '../approvals/decisions.js'
 import type { Queryable } from '../connect.js'
 import type {
   CancellationRequest,
@@ -31,6 +32,8 @@ export interface ApprovalView {
   readonly signed_at: string
   readonly signature: string
   readonly reason: string | null
+  /** False for the approval of an approver who was removed before the threshold was met. */
+  readonly counts: boolean
   readonly created_at: string
 }
 
@@ -126,13 +129,7 @@ export function withdrawalViewQuery(sql: Queryable) {
       SELECT block_number FROM transactions
       WHERE subject_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
     ) mined ON true
-    LEFT JOIN LATERAL (
-      SELECT jsonb_agg(jsonb_build_object(
-        'id', id, 'approver_id', approver_id, 'person_id', person_id, 'decision', decision, 'intent_hash', intent_hash,
-        'signed_at', signed_at, 'signature', signature, 'reason', reason,
-        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
-      FROM approvals WHERE subject_id = withdrawal.id
-    ) decided ON true
+    ${decisionsJoin(sql, 'withdrawal')}
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object(
         'number', number, 'purpose', purpose, 'cause', cause, 'priority', priority, 'state', state,

@@ -1,5 +1,6 @@
 /** A person decides that a transaction which pays nobody shall take the place of a payment that waits for a block. */
 
+import { initiatorsOf } from '../../domain/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
@@ -32,10 +33,10 @@ export async function requestCancellation(
 ): Promise<void> {
   await requireReviewer(tx, request)
   const { row } = await lockReplaceable(tx, networks, request, 'cancel')
-  if (row.initiator === request.personId) {
+  if (request.personId !== null && initiatorsOf(row).includes(request.personId)) {
     throw new KeyturnError(
       'INITIATOR_CANNOT_APPROVE',
-      'Whoever asked for a withdrawal cannot decide alone that it is cancelled; somebody else must',
+      'You asked for this withdrawal or changed what it pays, so you cannot decide alone that it is cancelled; another person must',
       { details: { id: row.id } },
     )
   }

@@ -1,3 +1,4 @@
+import { initiatorsOf } from '../../domain/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ReviewDecision } from './withdrawal-row.js'
 
@@ -19,6 +20,7 @@ interface Reviewable {
   readonly id: string
   readonly stage: string
   readonly initiator: string
+  readonly co_initiators?: readonly string[]
   readonly review: ReviewDecision | null
   readonly expires_at: Date
 }
@@ -35,10 +37,10 @@ export function requireReviewable(
   { personId }: Review,
   waits: boolean,
 ): void {
-  if (personId === row.initiator) {
+  if (personId !== null && initiatorsOf(row).includes(personId)) {
     throw new KeyturnError(
       'INITIATOR_CANNOT_APPROVE',
-      `Whoever asked for a ${what} cannot review it; somebody else must`,
+      `You asked for this ${what} or changed what it pays, so you cannot review it; another person must`,
       { details: { id: row.id } },
     )
   }

@@ -1,5 +1,6 @@
 /** Tries a withdrawal again: wakes one that waits, asks anew for one that failed and is proven unpaid. */
 
+import { initiatorsOf } from '../../domain/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
@@ -56,6 +57,8 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
     // The old one keeps its own for ever.
     externalId: null,
     metadata: row.metadata,
+    // Those who shaped the old one shaped this one, too.
+    coInitiators: initiatorsOf(row),
     retryOf: row.id,
   })
   await appendAudit(tx, {

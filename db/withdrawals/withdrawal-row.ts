@@ -125,6 +125,7 @@ export interface WithdrawalRow {
   readonly intent: Intent | null
   readonly intent_hash: string
   readonly initiator: string
+  readonly co_initiators: readonly string[]
   /** What the policy asked for when the withdrawal was made. */
   readonly approval_requirement: Requirement
   readonly risk: RiskAssessment | null

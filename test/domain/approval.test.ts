@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Requirement, tallyApprovals } from '../../domain/approval.js'
 
-const PEOPLE = ['ada', 'grace', 'edsger', 'alan', 'asker']
-const intent = { hash: 'a', initiator: 'asker' }
+const PEOPLE = ['ada', 'grace', 'edsger', 'alan', 'asker', 'editor']
+const intent = { hash: 'a', initiators: ['asker', 'editor'] }
 const approval = fc.record({
   person_id: fc.constantFrom(...PEOPLE),
   decision: fc.constantFrom('approve' as const, 'approve' as const, 'approve' as const, 'reject' as const),
@@ -24,7 +24,9 @@ test('approved means enough different people, of those named, in the roles asked
   fc.assert(
     fc.property(approvals, requirement, (given, needed) => {
       if (tallyApprovals(given, intent, needed) !== 'approved') return
-      const signed = given.filter((each) => each.intent_hash === 'a' && each.person_id !== 'asker')
+      const signed = given.filter(
+        (each) => each.intent_hash === 'a' && !intent.initiators.includes(each.person_id),
+      )
       const named = signed.filter(
         (each) =>
           needed.signers.length === 0 || needed.signers.some((signer) => signer.id === each.approver_id),
@@ -54,5 +56,7 @@ test('a rejection counts whoever it is by, but for whoever asked', () => {
   const reject = { approver_id: 'x', decision: 'reject' as const, intent_hash: 'a' }
   const needed: Requirement = { count: 2, signers: [{ id: 'key of ada', role: 'admin' }], roles: [] }
   expect(tallyApprovals([{ ...reject, person_id: 'alan' }], intent, needed)).toBe('rejected')
-  expect(tallyApprovals([{ ...reject, person_id: 'asker' }], intent, needed)).toBe('waiting')
+  for (const person_id of intent.initiators) {
+    expect(tallyApprovals([{ ...reject, person_id }], intent, needed)).toBe('waiting')
+  }
 })

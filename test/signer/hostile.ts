@@ -199,6 +199,12 @@ const requestCases: HostileCase[] = [
     approved({ ...ethRequest({ intent: { initiator: 'per_bob' } }) }),
   ),
   of(
+    'the approval of a person who changed what is paid',
+    'initiator-not-approving',
+    'INITIATOR_APPROVED',
+    () => approved({ ...ethRequest({ intent: { co_initiators: ['per_dave', 'per_bob'] } }) }),
+  ),
+  of(
     'the initiator’s approval under another person’s name',
     'initiator-not-approving',
     'INITIATOR_APPROVED',

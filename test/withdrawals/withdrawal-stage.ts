@@ -33,7 +33,12 @@ import type { TestTemporal } from '../support/temporal.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
 
 /** Where the things that people decide about lie, by the prefix of their ids. */
-const PATHS: Readonly<Record<string, string>> = { batch: 'batches', mov: 'movements' }
+const PATHS: Readonly<Record<string, string>> = {
+  batch: 'batches',
+  mov: 'movements',
+  pol: 'policy/changes',
+  wla: 'whitelist/addresses',
+}
 const silent = { info() {}, warn() {}, error() {} }
 
 export interface TestPerson {

@@ -1,11 +1,14 @@
+import { initiatorsOf } from '../../../domain/approval.js'
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 
-/** Who asked for it does not count, and is not among those who decided. */
+/** Who asked for it or shaped what it pays does not count, and is not among those who decided. */
 export function initiatorNotApproving(context: RequestContext): Refusal | null {
+  const initiators = initiatorsOf(context.request.intent)
   const own = context.request.approvals.find((each) => {
-    return context.policy.approvers.get(each.approver_id)?.personId === context.request.intent.initiator
+    const person = context.policy.approvers.get(each.approver_id)?.personId
+    return person !== undefined && initiators.includes(person)
   })
   return own
-    ? refuse('INITIATOR_APPROVED', `Approver ${own.approver_id} is who asked for this payment`)
+    ? refuse('INITIATOR_APPROVED', `Approver ${own.approver_id} asked for this payment or changed it`)
     : null
 }
