@@ -64,6 +64,11 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
     'network',
   ])
   const ok = gauge('chain_healthy', '1 while the node of a chain answers', ['network'])
+  const node = gauge('node_usable', '1 while a node of a network may be used; `state` says why it may not', [
+    'network',
+    'endpoint',
+    'state',
+  ])
   const unsealed = gauge('events_unsealed', 'Events that wait for their sequence')
   const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that were not taken yet')
   const open = gauge('deposits_open', 'Deposits on their way to success')
@@ -74,6 +79,11 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
       scanned.set({ network: chain.network }, chain.scanned)
       lag.set({ network: chain.network }, chain.lag)
       ok.set({ network: chain.network }, chain.ok ? 1 : 0)
+    }
+    // A state that is left must not stay beside the new one.
+    node.reset()
+    for (const { network, endpoint, state } of gauges.nodes) {
+      node.set({ network, endpoint, state }, state === 'ok' ? 1 : 0)
     }
     unsealed.set(gauges.unsealedEvents)
     pending.set(gauges.pendingDeliveries)

@@ -2,6 +2,7 @@
 
 import type { EvmNetwork, Network, UtxoNetwork } from '../domain/network.js'
 import type { EvmPayload, UtxoPayload } from '../domain/signer-protocol.js'
+import type { NodeReport } from './node-report.js'
 
 export interface BlockRef {
   readonly height: number
@@ -109,6 +110,8 @@ interface AdapterBase {
   outcome(txid: string): Promise<TransactionOutcome>
   /** What the chain says an address holds now, in base units (confirmed). */
   balance(address: string, coin: string): Promise<bigint>
+  /** Checks every node of the network now: whether it serves this chain and can do what is asked of it. */
+  inspect(): Promise<NodeReport[]>
   /** Closes connections. */
   close(): Promise<void>
 }

@@ -85,8 +85,11 @@ const utxo = z.strictObject({
     dust_rate: z.number().positive().default(3),
   }),
 })
+const hashPrefix = z.coerce.string().regex(/^[0-9a-f]{32}$/, '32 lower-case hex digits, in quotes')
 const utxoChain = z.strictObject({
-  genesis: z.coerce.string().regex(/^[0-9a-f]{32}$/),
+  genesis: hashPrefix,
+  block_0: hashPrefix.optional(),
+  landmarks: z.array(z.strictObject({ height: z.int().min(1), hash: hashPrefix })).default([]),
   bech32: z.string().nullable().default(null),
   cashaddr: z.string().nullable().default(null),
   pub_key_hash: z.int(),
@@ -97,9 +100,13 @@ const utxoChain = z.strictObject({
   coin_type: z.int().min(0),
   script: z.enum(['p2wpkh', 'p2pkh']),
 })
+const evmChain = z.strictObject({
+  genesis: z.string().regex(/^0x[0-9a-f]{64}$/, '0x and 64 lower-case hex digits, in quotes'),
+})
 const file = z.strictObject({
   networks: z.record(name, z.discriminatedUnion('family', [evm, utxo])),
   utxo_chains: z.record(name, z.record(z.string(), utxoChain)).default({}),
+  evm_chains: z.record(z.string().regex(/^[1-9][0-9]*$/), evmChain).default({}),
 })
 
 /** The file that ships with the product. */
@@ -140,7 +147,8 @@ export function parseNetworks(
   for (const [networkName, entry] of Object.entries(parsed.data.networks)) {
     if (!entry.enabled) continue
     if (entry.family === 'evm') {
-      networks.set(networkName, toEvmNetwork(networkName, entry))
+      const genesis = parsed.data.evm_chains[entry.chain_id]?.genesis ?? null
+      networks.set(networkName, toEvmNetwork(networkName, entry, genesis))
     } else {
       const chain = parsed.data.utxo_chains[networkName]?.[entry.chain]
       if (!chain) throw new Error(`${source}: utxo_chains.${networkName}.${entry.chain} is missing`)
@@ -172,7 +180,11 @@ function refuseTwins(networks: readonly Network[], source: string): void {
   }
 }
 
-function toEvmNetwork(networkName: string, entry: z.infer<typeof evm>): EvmNetwork {
+function toEvmNetwork(
+  networkName: string,
+  entry: z.infer<typeof evm>,
+  genesisHash: string | null,
+): EvmNetwork {
   const native: Coin = {
     name: entry.coin.name,
     decimals: entry.coin.decimals,
@@ -192,6 +204,7 @@ function toEvmNetwork(networkName: string, entry: z.infer<typeof evm>): EvmNetwo
     family: 'evm',
     caip2: `eip155:${entry.chain_id}`,
     chainId: entry.chain_id,
+    genesisHash,
     derivation: { purpose: 44, coinType: entry.derivation.coin_type },
     fees: {
       maxFeePerGas: parseAmount(String(entry.fees.max_fee_gwei), GWEI_DECIMALS),
@@ -217,6 +230,7 @@ function toUtxoNetwork(
     ...shared(networkName, entry, [native]),
     family: 'utxo',
     caip2: `bip122:${chain.genesis}`,
+    landmarks: [{ height: 0, hash: chain.block_0 ?? chain.genesis }, ...chain.landmarks],
     derivation: { purpose: chain.purpose, coinType: chain.coin_type },
     address: {
       bech32: chain.bech32,

@@ -62,9 +62,18 @@ interface NetworkBase {
   readonly treasury?: Treasury
 }
 
+/** A block that tells a chain from others. */
+export interface Landmark {
+  readonly height: number
+  /** The first hex digits of its hash, lower-case. */
+  readonly hash: string
+}
+
 /** Bitcoin and its kin. */
 export interface UtxoNetwork extends NetworkBase {
   readonly family: 'utxo'
+  /** What a node must have to be used: the genesis block, and a block after each fork from which another chain went on. */
+  readonly landmarks: readonly Landmark[]
   /** Address parameters; `bech32` null where the network has no SegWit (Bitcoin Cash, which uses cashaddr). */
   readonly address: {
     readonly bech32: string | null
@@ -91,6 +100,8 @@ export interface UtxoNetwork extends NetworkBase {
 export interface EvmNetwork extends NetworkBase {
   readonly family: 'evm'
   readonly chainId: number
+  /** Hash of its block 0, which a node must have to be used; null where only the chain id is compared. */
+  readonly genesisHash: string | null
   /** Caps in wei. `maxTotal` is the most that one transaction may cost. */
   readonly fees: {
     readonly maxFeePerGas: bigint

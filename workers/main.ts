@@ -20,10 +20,12 @@ import {
   startChainWatchers,
 } from './prepare-namespace.js'
 import { startSealer } from './sealer.js'
+import { watchNodes } from './watch-nodes.js'
 
 /** Local activities, the watcher and the sealer share it. */
 const POOL_SIZE = 20
 const RETRY_MS = 1_000
+const FIRST_LOOK_MS = 10_000
 const ROLES: readonly string[] = [...Object.values(TASK_QUEUE), 'sealer']
 
 const environment = loadEnvironment()
@@ -93,6 +95,12 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
   const adapters = new Map<string, ChainAdapter>()
   if (queues.includes(TASK_QUEUE.chain)) {
     for (const network of networks.values()) adapters.set(network.name, createAdapter(network))
+    const watch = watchNodes(sql, adapters, log)
+    closing.unshift(async () => watch.stop())
+    // What must not be used is said before anything is done; a node that hangs holds nothing up.
+    await Promise.race([watch.looked, sleep(FIRST_LOOK_MS, undefined, { signal: stopping.signal })]).catch(
+      () => {},
+    )
   }
   const { workers, close } = await persist('Temporal', () =>
     createWorkers(

@@ -2,8 +2,14 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowClient } from '@temporalio/client'
+import { listCursors } from '../../db/chain/list-cursors.js'
+import type { Sql } from '../../db/connect.js'
+import { countSigners } from '../../db/operations/count-signers.js'
+import { listNodes } from '../../db/operations/list-nodes.js'
+import type { Networks } from '../../domain/network.js'
 import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
+import { type Dependency, describeNetwork, describeSigners } from '../describe-dependencies.js'
 import type { Metrics } from '../metrics.js'
 
 const READY_TIMEOUT_MS = 2_000
@@ -16,12 +22,22 @@ const health = createRoute({
   responses: { 200: answer(z.object({ status: z.literal('ok') })) },
 })
 
+const dependency = z.object({
+  name: z.string().openapi({ description: '`postgres`, `temporal`, `signer`, or the name of a network' }),
+  ok: z.boolean(),
+  needed: z.boolean().openapi({ description: 'Whether this process serves nothing without it' }),
+  reason: z.string().nullable().openapi({
+    description: 'What is wrong; also names nodes that are not used (another chain, no transaction index)',
+  }),
+  lag_seconds: z.number().nullable(),
+})
 const readiness = z.object({
   status: z.enum(['ready', 'not_ready']),
   postgres: z.enum(['ok', 'down']),
   temporal: z.enum(['ok', 'down', 'not_configured']).openapi({
     description: 'While it is down requests are accepted and carried on later, so it does not count',
   }),
+  dependencies: z.array(dependency),
 })
 const ready = createRoute({
   method: 'get',
@@ -50,7 +66,7 @@ const metricsRoute = createRoute({
 /** Registers `/healthz`, `/readyz` and `/metrics`. */
 export function registerOperationRoutes(
   app: ApiApp,
-  { sql, temporal }: ApiDependencies,
+  { sql, temporal, networks }: ApiDependencies,
   metrics: Metrics,
 ): void {
   app.openapi(health, (c) => c.json(success({ status: 'ok' as const }), 200))
@@ -60,7 +76,13 @@ export function registerOperationRoutes(
       within(sql`SELECT 1`),
       temporal ? within(ping(temporal.workflow)) : ('not_configured' as const),
     ])
-    const data = { postgres, temporal: workflows }
+    const rest = postgres === 'ok' ? await dependenciesOf(sql, networks) : []
+    const dependencies = [
+      parts('postgres', postgres === 'ok', true),
+      parts('temporal', workflows !== 'down', false),
+      ...rest,
+    ]
+    const data = { postgres, temporal: workflows, dependencies }
     return postgres === 'ok'
       ? c.json(success({ status: 'ready' as const, ...data }), 200)
       : c.json({ success: false as const, data: { status: 'not_ready' as const, ...data } }, 503)
@@ -70,6 +92,35 @@ export function registerOperationRoutes(
     const { contentType, body } = await metrics.expose()
     return c.text(body, 200, { 'Content-Type': contentType })
   })
+}
+
+const parts = (name: string, ok: boolean, needed: boolean): Dependency => ({
+  name,
+  ok,
+  needed,
+  reason: ok ? null : 'It does not answer',
+  lag_seconds: null,
+})
+
+/** Networks and signers, from the rows that their watchers keep; none while those cannot be read. */
+async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[]> {
+  try {
+    const [cursors, nodes, signers] = await Promise.all([listCursors(sql), listNodes(sql), countSigners(sql)])
+    const now = new Date()
+    return [
+      ...[...networks.values()].map((network) =>
+        describeNetwork(
+          network,
+          cursors.find((each) => each.network === network.name),
+          nodes,
+          now,
+        ),
+      ),
+      describeSigners(signers),
+    ]
+  } catch {
+    return []
+  }
 }
 
 function ping(client: WorkflowClient): Promise<unknown> {

@@ -55,6 +55,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
     build: (request) => buildTransfer(rpc, network, request),
     replace: (request) => replaceTransfer(rpc, network, request),
     verifySigned: (payload, signedTransaction) => verifySigned(network, payload, signedTransaction),
+    inspect: () => rpc.inspect(),
     close: () => rpc.close(),
 
     head: () =>

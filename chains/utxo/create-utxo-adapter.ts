@@ -5,6 +5,7 @@ import { KeyturnError } from '../../domain/errors.js'
 import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
 import type { UtxoAdapter } from '../adapter.js'
 import { broadcastTransaction } from './chain/broadcast-transaction.js'
+import { nodeChecks } from './chain/check-node.js'
 import { describeTransfer } from './chain/describe-transfer.js'
 import { estimateFeeRate } from './chain/estimate-fee-rate.js'
 import { findHashAt, findOutcome } from './chain/find-outcome.js'
@@ -19,7 +20,7 @@ import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
 import { signatureRules } from './signature-rules.js'
 
-export interface UtxoAdapterOptions extends RpcOptions {
+export interface UtxoAdapterOptions extends Omit<RpcOptions, 'checks'> {
   /** Default: asked of the node when it first matters. */
   readonly flavour?: NodeFlavour
 }
@@ -29,7 +30,10 @@ export interface UtxoAdapterOptions extends RpcOptions {
  * because every input is signed against its whole parent; btcd also needs `--addrindex` for `balance`.
  */
 export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOptions = {}): UtxoAdapter {
-  const rpc = createRpc(network.name, network.rpcUrls, options)
+  const rpc = createRpc(network.name, network.rpcUrls, {
+    ...options,
+    checks: (ask) => nodeChecks(network, ask),
+  })
   const source = createTransactionSource(rpc)
   const blocks = createBlockReader(rpc, network)
   let known = options.flavour
@@ -64,6 +68,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     build: (request) => buildPayment(request, network, source),
     verifySigned: (payload, signedTransaction) =>
       verifySigned(payload, signedTransaction, signatureRules(network)),
+    inspect: () => rpc.inspect(),
     close: () => rpc.close(),
   }
 }

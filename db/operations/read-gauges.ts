@@ -1,6 +1,7 @@
 /** What an operator's graphs need to know of the database, in one look. */
 
 import type { Sql } from '../connect.js'
+import { listNodes, type NodeRow } from './list-nodes.js'
 
 export interface Gauges {
   readonly chains: readonly {
@@ -9,6 +10,8 @@ export interface Gauges {
     readonly lag: number
     readonly ok: boolean
   }[]
+  /** Nodes that a worker looked at lately. */
+  readonly nodes: readonly NodeRow[]
   /** Events that have no sequence yet. */
   readonly unsealedEvents: number
   /** Deliveries that were not taken yet. */
@@ -19,7 +22,8 @@ export interface Gauges {
 
 /** Reads them; each is served by a partial index. */
 export async function readGauges(sql: Sql): Promise<Gauges> {
-  const [chains, [counts]] = await Promise.all([
+  const [nodes, chains, [counts]] = await Promise.all([
+    listNodes(sql),
     sql<{ network: string; height: bigint; head_height: bigint; health: string }[]>`
       SELECT network, height, head_height, health FROM chain_cursors`,
     sql<{ unsealed: number; pending: number; open: number }[]>`
@@ -29,6 +33,7 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
               WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS open`,
   ])
   return {
+    nodes,
     chains: chains.map((row) => ({
       network: row.network,
       scanned: Number(row.height),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
+import { saveNodeReports } from '../../db/operations/save-node-reports.js'
 import { startTestApi, type TestApi } from './test-api.js'
 
 let api: TestApi
@@ -27,8 +28,62 @@ test('the process is alive and ready', async () => {
   expect(ready.status).toBe(200)
   expect(await ready.json()).toEqual({
     success: true,
-    data: { status: 'ready', postgres: 'ok', temporal: 'not_configured' },
+    data: {
+      status: 'ready',
+      postgres: 'ok',
+      temporal: 'not_configured',
+      dependencies: expect.arrayContaining([
+        { name: 'postgres', ok: true, needed: true, reason: null, lag_seconds: null },
+        { name: 'temporal', ok: true, needed: false, reason: null, lag_seconds: null },
+        { name: 'ethereum', ok: false, needed: false, reason: 'No block was scanned yet', lag_seconds: null },
+        { name: 'signer', ok: true, needed: false, reason: null, lag_seconds: null },
+      ]),
+    },
   })
+})
+
+test('a node that is not used is named with its reason, in readiness and in the metrics', async () => {
+  const own = await startTestApi()
+  const { sql } = own.database
+  const request = (path: string) => own.app.request(`http://api.test${path}`)
+  const dependency = async (name: string) => {
+    const { data } = (await (await request('/readyz')).json()) as {
+      data: { dependencies: { name: string; ok: boolean; reason: string | null }[] }
+    }
+    return data.dependencies.find((each) => each.name === name)
+  }
+  const wrong = { endpoint: 1, state: 'wrong_chain', reason: 'it serves chain 1, not 31337' } as const
+  await saveNodeReports(sql, 'ethereum', [wrong])
+  expect(await dependency('ethereum')).toMatchObject({
+    ok: false,
+    reason: 'endpoint 1 (wrong_chain): it serves chain 1, not 31337',
+  })
+  expect(await (await request('/metrics')).text()).toContain(
+    'keyturn_node_usable{network="ethereum",endpoint="1",state="wrong_chain"} 0',
+  )
+
+  // With another node beside it the network works, and the wrong one is still named.
+  await sql`
+    INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('ethereum', 90, '00', 100)`
+  await saveNodeReports(sql, 'ethereum', [wrong, { endpoint: 2, state: 'ok', reason: null }])
+  expect(await dependency('ethereum')).toMatchObject({
+    ok: true,
+    reason: expect.stringContaining('wrong_chain'),
+    lag_seconds: 120,
+  })
+
+  await saveNodeReports(sql, 'ethereum', [{ endpoint: 1, state: 'ok', reason: null }])
+  expect(await dependency('ethereum')).toMatchObject({ ok: true, reason: null })
+  const metrics = await (await request('/metrics')).text()
+  expect(metrics).toContain('keyturn_node_usable{network="ethereum",endpoint="1",state="ok"} 1')
+  expect(metrics).not.toContain('wrong_chain')
+
+  await sql`UPDATE chain_cursors SET updated_at = now() - interval '5 minutes'`
+  expect(await dependency('ethereum')).toMatchObject({
+    ok: false,
+    reason: expect.stringMatching(/^Its watcher has made no progress for 30\d s$/),
+  })
+  await own.database.drop()
 })
 
 test('without PostgreSQL it is alive, not ready, and still has metrics', async () => {

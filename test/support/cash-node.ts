@@ -48,7 +48,8 @@ export async function testCashNode(): Promise<CashNode> {
   const machine = createVirtualMachineBCH(true)
   const chain: Mined[] = []
   const mempool = new Map<string, Kept>()
-  const funded = new Set<number>()
+  // The coinbase of the genesis block pays a key that is not known.
+  const funded = new Set<number>([0])
   let branch = 0
 
   const inChain = () => new Map(chain.flatMap((block) => block.transactions.map((each) => [each.txid, each])))
@@ -132,10 +133,10 @@ export async function testCashNode(): Promise<CashNode> {
       if (!block) throw new ScriptedError(-8, 'Block height out of range')
       return block.hash
     },
-    getblock: (hash: string) => {
+    getblock: (hash: string, verbosity: number) => {
       const block = chain.find((each) => each.hash === hash)
       if (!block) throw new ScriptedError(-5, 'Block not found')
-      return block.raw
+      return verbosity > 0 ? { hash, tx: block.transactions.map((each) => each.txid) } : block.raw
     },
     getblockheader: (hash: string) => {
       const height = chain.findIndex((each) => each.hash === hash)
@@ -168,6 +169,7 @@ export async function testCashNode(): Promise<CashNode> {
     },
     // Bitcoin Cash Node has neither `estimatesmartfee` nor `scanblocks`: "Method not found".
   })
+  chain.push(genesis())
   for (let i = 0; i < MATURITY + 20; i += 1) mineOne(true)
 
   return {
@@ -208,6 +210,25 @@ export async function testCashNode(): Promise<CashNode> {
     stop: node.stop,
   }
 }
+
+/** Block 0 of regtest, the same on Bitcoin and Bitcoin Cash. */
+function genesis(): Mined {
+  const coinbase = keep(decodeTransactionBCH(bytes(GENESIS_COINBASE)) as TransactionBCH)
+  const header = Buffer.alloc(80)
+  header.writeInt32LE(1, 0)
+  merkleRoot([Buffer.from(coinbase.txid, 'hex').reverse()]).copy(header, 36)
+  header.writeUInt32LE(1_296_688_602, 68)
+  header.writeUInt32LE(0x207f_ffff, 72)
+  header.writeUInt32LE(2, 76)
+  return {
+    hash: Buffer.from(twice(header)).reverse().toString('hex'),
+    raw: Buffer.concat([header, Buffer.from([1]), Buffer.from(coinbase.raw, 'hex')]).toString('hex'),
+    transactions: [coinbase],
+  }
+}
+
+const GENESIS_COINBASE =
+  '01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000'
 
 /** A script hash whose script is OP_1: anyone may spend it, and nodes relay it. */
 const UNLOCK = Uint8Array.from([0x01, 0x51])

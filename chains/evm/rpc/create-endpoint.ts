@@ -1,8 +1,10 @@
-/** One JSON-RPC URL: batches over keep-alive connections, checked once to serve the right chain. */
+/** One JSON-RPC URL: batches over keep-alive connections, to a node that is checked before it is used. */
 
 import { Pool } from 'undici'
 import { z } from 'zod'
-import { toBigInt } from '../quantity.js'
+import type { EvmNetwork } from '../../../domain/network.js'
+import { guardNode } from '../../guard-node.js'
+import { nodeChecks } from './check-node.js'
 import { AskedTooMuch, EndpointFailure, RpcError } from './rpc-error.js'
 
 /** A JSON-RPC call. */
@@ -34,6 +36,8 @@ export interface Endpoint {
   restingUntil(): number
   /** Remembers that it failed, so that others are preferred for a while (1 s, doubling up to 30 s). */
   failed(): void
+  /** Checks it now. @throws UnusableNode, or what keeps it from answering. */
+  examine(): Promise<void>
   close(): Promise<void>
 }
 
@@ -59,9 +63,9 @@ const answer = z.object({ id: z.number(), result: z.unknown().optional(), error:
  * Opens an endpoint; nothing is sent before the first batch.
  *
  * @param url - May carry credentials (user:password, or a key in path or query); they never appear in an error.
- * @param chainId - What `eth_chainId` must answer: a wrong URL would credit another chain's coins.
+ * @param network - What it must serve: a wrong URL would credit another chain's coins.
  */
-export function createEndpoint(url: string, label: string, chainId: number, timeoutMs: number): Endpoint {
+export function createEndpoint(url: string, label: string, network: EvmNetwork, timeoutMs: number): Endpoint {
   const target = new URL(url)
   const pool = new Pool(target.origin, {
     connections: CONNECTIONS,
@@ -77,7 +81,10 @@ export function createEndpoint(url: string, label: string, chainId: number, time
     headers.authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
   }
   const redact = createRedactor(target)
-  let rightChain: Promise<void> | null = null
+  const guard = guardNode(
+    pool,
+    nodeChecks(network, async (calls) => (await exchange(calls)).answers),
+  )
   let restMs = 0
   let restingUntil = 0
 
@@ -123,24 +130,10 @@ export function createEndpoint(url: string, label: string, chainId: number, time
     return { answers, size: text.length }
   }
 
-  async function checkChain(): Promise<void> {
-    const { answers } = await exchange([{ method: 'eth_chainId', params: [] }])
-    if (answers[0] instanceof RpcError) throw new EndpointFailure('eth_chainId was refused')
-    const served = toBigInt(answers[0], 'eth_chainId')
-    if (served !== BigInt(chainId)) throw new EndpointFailure(`it serves chain ${served}, not ${chainId}`)
-  }
-
   return {
     label,
     async send(calls) {
-      rightChain ??= checkChain()
-      try {
-        await rightChain
-      } catch (error) {
-        rightChain = null
-        throw error
-      }
-      const answers = await exchange(calls)
+      const answers = await guard.through(() => exchange(calls))
       restMs = 0
       restingUntil = 0
       return answers
@@ -150,8 +143,9 @@ export function createEndpoint(url: string, label: string, chainId: number, time
       restMs = Math.min(LONGEST_REST_MS, restMs === 0 ? FIRST_REST_MS : restMs * 2)
       restingUntil = Date.now() + restMs
       // Whatever stands behind the URL when it answers again is checked anew.
-      rightChain = null
+      guard.forget()
     },
+    examine: () => guard.examine(),
     // What was fetched ahead is not waited for.
     close: () => pool.destroy(),
   }

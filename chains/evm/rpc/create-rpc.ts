@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { EvmNetwork } from '../../../domain/network.js'
+import { UnusableNode } from '../../guard-node.js'
+import { type NodeReport, reportNode } from '../../node-report.js'
 import {
   type Answers,
   createEndpoint,
@@ -31,6 +33,8 @@ export interface Rpc {
   askAll(call: RpcCall): readonly Promise<RpcAnswer | EndpointFailure>[]
   /** Whether any endpoint has a method. @throws KeyturnError `DEPENDENCY_UNAVAILABLE` when that cannot be known now. */
   supports(call: RpcCall): Promise<boolean>
+  /** Checks every endpoint now, whether or not it is in use. */
+  inspect(): Promise<NodeReport[]>
   close(): Promise<void>
 }
 
@@ -50,7 +54,7 @@ const UNSETTLED_PAUSE_MS = 50
 export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
   const endpoints = network.rpcUrls.map((url, index) =>
-    createEndpoint(url, `endpoint ${index + 1} of ${network.name}`, network.chainId, timeoutMs),
+    createEndpoint(url, `endpoint ${index + 1} of ${network.name}`, network, timeoutMs),
   )
 
   function leave(endpoint: Endpoint, error: Error): void {
@@ -58,10 +62,12 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
     options.onEndpointFailure?.(endpoint.label, error.message)
   }
 
-  function unavailable(reasons: readonly string[]): KeyturnError {
+  /** @param unusable - Why endpoints that answer are not used: that lasts until a person does something. */
+  function unavailable(reasons: readonly string[], unusable: readonly string[] = []): KeyturnError {
+    const why = unusable.length === 0 ? '' : `: ${unusable.join('; ')}`
     return new KeyturnError(
       'DEPENDENCY_UNAVAILABLE',
-      `No RPC endpoint of ${network.name} can serve the request now; it will be tried again`,
+      `No RPC endpoint of ${network.name} can serve the request now; it will be tried again${why}`,
       { details: { network: network.name, reasons }, retryable: true },
     )
   }
@@ -69,6 +75,7 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
   return {
     async ask(calls, read, { until, divisible } = {}) {
       const reasons: string[] = []
+      const unusable: string[] = []
       let last: { value: ReturnType<typeof read> } | null = null
       for (const endpoint of inOrder(endpoints)) {
         try {
@@ -80,10 +87,11 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
           if (!isAboutEndpoint(error)) throw error
           leave(endpoint, error)
           reasons.push(`${endpoint.label}: ${error.message}`)
+          if (error instanceof UnusableNode) unusable.push(`${endpoint.label}: ${error.message}`)
         }
       }
       if (last) return last.value
-      throw unavailable(reasons)
+      throw unavailable(reasons, unusable)
     },
 
     askAll: (call) =>
@@ -106,6 +114,21 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
       if (silent.length > 0) throw unavailable(silent.map((failure) => failure.message))
       return false
     },
+
+    inspect: () =>
+      Promise.all(
+        endpoints.map((endpoint, index) =>
+          reportNode(index + 1, async () => {
+            try {
+              await endpoint.examine()
+            } catch (error) {
+              // What is refused now is not used from now on, although it passed before.
+              if (isAboutEndpoint(error)) leave(endpoint, error)
+              throw error
+            }
+          }),
+        ),
+      ),
 
     async close() {
       await Promise.all(endpoints.map((endpoint) => endpoint.close()))
@@ -138,6 +161,9 @@ async function readSettled<T>(
 
 function isAboutEndpoint(error: unknown): error is Error {
   return (
-    error instanceof EndpointFailure || error instanceof AskedTooMuch || error instanceof UnsettledAnswers
+    error instanceof EndpointFailure ||
+    error instanceof AskedTooMuch ||
+    error instanceof UnsettledAnswers ||
+    error instanceof UnusableNode
   )
 }

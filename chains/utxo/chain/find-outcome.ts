@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { TransactionOutcome } from '../../adapter.js'
 import { isCoinbase } from '../parse/movements-of-transaction.js'
 import { parseTransaction } from '../parse/parse-transaction.js'
-import type { Rpc } from '../rpc/create-rpc.js'
+import type { AskNode, Rpc } from '../rpc/create-rpc.js'
 import { NODE_CODE, NodeError } from '../rpc/node-error.js'
 import { fetchPrevouts, sumAmounts } from './fetch-prevouts.js'
 import { isTransactionUnknown, type TransactionSource } from './transaction-source.js'
@@ -33,7 +33,7 @@ export async function findOutcome(
 }
 
 /** Hash of the canonical block at a height, or null above the tip. */
-export async function findHashAt(height: number, rpc: Rpc): Promise<string | null> {
+export async function findHashAt(height: number, rpc: { readonly call: AskNode }): Promise<string | null> {
   try {
     return await rpc.call('getblockhash', [height], z.string())
   } catch (error) {

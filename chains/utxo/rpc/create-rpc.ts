@@ -3,6 +3,8 @@
 import { Pool } from 'undici'
 import { z } from 'zod'
 import { KeyturnError } from '../../../domain/errors.js'
+import { guardNode, type NodeChecks, type NodeGuard, UnusableNode } from '../../guard-node.js'
+import { type NodeReport, reportNode } from '../../node-report.js'
 import { NODE_CODE, NodeError } from './node-error.js'
 
 export interface RpcOptions {
@@ -10,7 +12,12 @@ export interface RpcOptions {
   readonly timeoutMs?: number
   /** Milliseconds for which a node that failed is asked last. Default 10,000. */
   readonly retryEndpointMs?: number
+  /** What each node is asked before it is used; none by default. */
+  readonly checks?: (ask: AskNode) => NodeChecks
 }
+
+/** Puts one question to one node. @throws NodeError when it answers with an error. */
+export type AskNode = <T>(method: string, params: readonly unknown[], result: z.ZodType<T>) => Promise<T>
 
 export interface CallOptions {
   readonly timeoutMs?: number
@@ -31,6 +38,8 @@ export interface Rpc {
     paramsList: readonly (readonly unknown[])[],
     result: z.ZodType<T>,
   ): Promise<(T | NodeError)[]>
+  /** Checks every node now, whether or not it is in use. */
+  inspect(): Promise<NodeReport[]>
   close(): Promise<void>
 }
 
@@ -40,8 +49,13 @@ interface Endpoint {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly pool: Pool
+  readonly guard: NodeGuard
   failedUntil: number
 }
+
+interface Target extends Pick<Endpoint, 'label' | 'path' | 'headers' | 'pool'> {}
+
+const NO_CHECKS: NodeChecks = { identity: async () => {}, abilities: async () => {} }
 
 /** btcd serves 10 clients by default; others of ours may be among them. */
 const CONNECTIONS_PER_NODE = 4
@@ -57,27 +71,40 @@ const replies = z.array(reply)
 export function createRpc(network: string, urls: readonly string[], options: RpcOptions = {}): Rpc {
   const timeoutMs = options.timeoutMs ?? 30_000
   const retryEndpointMs = options.retryEndpointMs ?? 10_000
-  const endpoints = urls.map(openEndpoint)
+  const endpoints = urls.map((url): Endpoint => {
+    const target = openTarget(url)
+    const ask: AskNode = async (method, params, result) => {
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+      return readResult(await post(target, body, timeoutMs), network, method, result)
+    }
+    const guard = guardNode(target.pool, options.checks?.(ask) ?? NO_CHECKS)
+    return { ...target, guard, failedUntil: 0 }
+  })
 
   async function send(body: unknown, call: CallOptions): Promise<unknown> {
     const text = JSON.stringify(body)
     const failures: string[] = []
+    const unusable: string[] = []
     const now = Date.now()
     const healthyFirst = [...endpoints].sort(
       (a, b) => Number(a.failedUntil > now) - Number(b.failedUntil > now),
     )
     for (const endpoint of healthyFirst) {
       try {
-        const answer = await post(endpoint, text, call.timeoutMs ?? timeoutMs)
+        const answer = await endpoint.guard.through(() => post(endpoint, text, call.timeoutMs ?? timeoutMs))
         endpoint.failedUntil = 0
         return answer
       } catch (error) {
         endpoint.failedUntil = Date.now() + retryEndpointMs
+        endpoint.guard.forget()
+        if (error instanceof UnusableNode)
+          unusable.push(`endpoint ${endpoints.indexOf(endpoint) + 1}: ${error.message}`)
         if (mayHaveActed(error)) call.onUnanswered?.()
         failures.push(`${endpoint.label}: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
-    throw new KeyturnError('DEPENDENCY_UNAVAILABLE', `No ${network} node answers`, {
+    const why = unusable.length === 0 ? 'answers' : `may be used: ${unusable.join('; ')}`
+    throw new KeyturnError('DEPENDENCY_UNAVAILABLE', `No ${network} node ${why}`, {
       details: { network, failures },
       retryable: true,
     })
@@ -86,14 +113,7 @@ export function createRpc(network: string, urls: readonly string[], options: Rpc
   return {
     network,
     async call(method, params, result, call = {}) {
-      const answer = parse(
-        reply,
-        await send({ jsonrpc: '2.0', id: 1, method, params }, call),
-        network,
-        method,
-      )
-      if (answer.error) throw new NodeError(network, method, answer.error.code, answer.error.message)
-      return parse(result, answer.result, network, method)
+      return readResult(await send({ jsonrpc: '2.0', id: 1, method, params }, call), network, method, result)
     },
     async batch(method, paramsList, result) {
       if (paramsList.length === 0) return []
@@ -107,13 +127,15 @@ export function createRpc(network: string, urls: readonly string[], options: Rpc
         return parse(result, answer.result, network, method)
       })
     },
+    inspect: () =>
+      Promise.all(endpoints.map(({ guard }, index) => reportNode(index + 1, () => guard.examine()))),
     async close() {
       await Promise.all(endpoints.map((endpoint) => endpoint.pool.destroy()))
     },
   }
 }
 
-function openEndpoint(text: string): Endpoint {
+function openTarget(text: string): Target {
   const url = new URL(text)
   const headers: Record<string, string> = { 'content-type': 'application/json' }
   if (url.username || url.password) {
@@ -125,12 +147,11 @@ function openEndpoint(text: string): Endpoint {
     path: url.pathname + url.search,
     headers,
     pool: new Pool(url.origin, { connections: CONNECTIONS_PER_NODE }),
-    failedUntil: 0,
   }
 }
 
 /** Returns the JSON of an answer; throws where the node gave none, or one that another node may not give. */
-async function post(endpoint: Endpoint, body: string, timeoutMs: number): Promise<unknown> {
+async function post(endpoint: Target, body: string, timeoutMs: number): Promise<unknown> {
   const response = await endpoint.pool.request({
     method: 'POST',
     path: endpoint.path,
@@ -173,8 +194,16 @@ const NOT_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH',
 
 function mayHaveActed(error: unknown): boolean {
   if (error instanceof NoAnswer) return !error.nothingDone
+  // It was not sent, or to a chain on which it cannot act.
+  if (error instanceof UnusableNode) return false
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return !NOT_CONNECTED.includes(code)
+}
+
+function readResult<T>(answer: unknown, network: string, method: string, result: z.ZodType<T>): T {
+  const { error, result: value } = parse(reply, answer, network, method)
+  if (error) throw new NodeError(network, method, error.code, error.message)
+  return parse(result, value, network, method)
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, network: string, method: string): T {

@@ -16,6 +16,8 @@ export interface ScriptedNode {
     readonly headers: IncomingHttpHeaders
     readonly calls: readonly ScriptedCall[]
   }[]
+  /** Cuts every connection, as a node that is restarted does. */
+  disconnect(): void
   stop(): Promise<void>
 }
 
@@ -57,6 +59,7 @@ export async function scriptedNode(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     batches,
+    disconnect: () => server.closeAllConnections(),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

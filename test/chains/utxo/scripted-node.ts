@@ -23,7 +23,19 @@ export interface ScriptedNode {
   readonly url: string
   readonly headers: IncomingHttpHeaders[]
   readonly methods: string[]
+  /** Cuts every connection, as a node that is restarted does. */
+  disconnect(): void
   stop(): Promise<void>
+}
+
+export const REGTEST_GENESIS = '0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206'
+
+/** Of regtest, as far as nothing else is scripted. */
+const USUAL: Script = {
+  getblockhash: (height: number) => {
+    if (height > 0) throw new ScriptedError(-8, 'Block height out of range')
+    return REGTEST_GENESIS
+  },
 }
 
 /** A node of which only the wire is real: for what Bitcoin Core answers and no node at hand does. */
@@ -47,7 +59,7 @@ export async function scriptedNode(script: Script, status = 200): Promise<Script
   function run({ id, method, params }: Call) {
     methods.push(method)
     try {
-      const answer = script[method]
+      const answer = script[method] ?? USUAL[method]
       if (!answer) throw new ScriptedError(-32601, 'Method not found')
       return { id, result: answer(...params), error: null }
     } catch (error) {
@@ -61,6 +73,7 @@ export async function scriptedNode(script: Script, status = 200): Promise<Script
     url: `http://user:p%40ss@127.0.0.1:${port}/wallet/none`,
     headers,
     methods,
+    disconnect: () => server.closeAllConnections(),
     stop: () =>
       new Promise((resolve) => {
         server.closeAllConnections()

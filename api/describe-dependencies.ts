@@ -1,0 +1,61 @@
+/** What this installation depends on and how each of it is, for `GET /readyz`. */
+
+import type { ChainCursorRow } from '../db/chain/list-cursors.js'
+import type { SignerCount } from '../db/operations/count-signers.js'
+import type { NodeRow } from '../db/operations/list-nodes.js'
+import type { Network } from '../domain/network.js'
+
+export interface Dependency {
+  readonly name: string
+  readonly ok: boolean
+  /** Whether this process serves nothing without it. */
+  readonly needed: boolean
+  /** What is wrong, for people; null when nothing is. */
+  readonly reason: string | null
+  readonly lag_seconds: number | null
+}
+
+/** A watcher writes every few seconds, whether or not there is a block. */
+const SILENT_SECONDS = 60
+
+/** A network works when its watcher makes progress; nodes that must not be used are named even where another one does. */
+export function describeNetwork(
+  network: Network,
+  cursor: ChainCursorRow | undefined,
+  nodes: readonly NodeRow[],
+  now: Date,
+): Dependency {
+  const refused = nodes
+    .filter((node) => node.network === network.name && node.reason !== null)
+    .map((node) => `endpoint ${node.endpoint} (${node.state}): ${node.reason}`)
+  const trouble = troubleOf(cursor, now)
+  // The watcher's own words name the same nodes again.
+  const reasons = refused.length > 0 ? refused : trouble === null ? [] : [trouble]
+  return {
+    name: network.name,
+    ok: trouble === null,
+    needed: false,
+    reason: reasons.length === 0 ? null : reasons.join('; '),
+    lag_seconds: cursor
+      ? Math.round(Math.max(0, Number(cursor.head_height - cursor.height)) * network.blockTimeSeconds)
+      : null,
+  }
+}
+
+/** All signers as one. */
+export function describeSigners({ enrolled, offline, silent_seconds }: SignerCount): Dependency {
+  return {
+    name: 'signer',
+    ok: offline === 0,
+    needed: false,
+    reason: offline === 0 ? null : `${offline} of ${enrolled} signers are offline`,
+    lag_seconds: silent_seconds,
+  }
+}
+
+function troubleOf(cursor: ChainCursorRow | undefined, now: Date): string | null {
+  if (!cursor) return 'No block was scanned yet'
+  const silent = Math.round((now.getTime() - cursor.updated_at.getTime()) / 1000)
+  if (silent > SILENT_SECONDS) return `Its watcher has made no progress for ${silent} s`
+  return cursor.health === 'ok' ? null : (cursor.health_note ?? 'degraded')
+}

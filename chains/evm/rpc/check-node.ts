@@ -1,0 +1,101 @@
+/** What an EVM node is asked before it is used: which chain it serves, and whether it can look transactions up by their hash. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EvmNetwork } from '../../../domain/network.js'
+import { type NodeChecks, UnusableNode } from '../../guard-node.js'
+import { toBigInt, toBytes, toInteger, toList, toQuantity, toRecord } from '../quantity.js'
+import type { RpcAnswer, RpcCall } from './create-endpoint.js'
+import { expectResult } from './expect-result.js'
+import { RpcError } from './rpc-error.js'
+
+/** Puts a batch to the one node that is checked. */
+type AskNode = (calls: readonly RpcCall[]) => Promise<readonly RpcAnswer[]>
+
+/** Blocks below the head in which a transaction is looked for: indexes lag at the tip, and are cut off at some depth. */
+const DEPTHS = [1, 16, 256, 2_048] as const
+/** A block that leaves the chain between two questions takes its transactions with it. */
+const ATTEMPTS = 3
+const PAUSE_MS = 250
+
+/** The checks of one node of the network. */
+export function nodeChecks(network: EvmNetwork, ask: AskNode): NodeChecks {
+  return { identity: () => compareChain(network, ask), abilities: () => lookUpTransactions(ask) }
+}
+
+async function compareChain(network: EvmNetwork, ask: AskNode): Promise<void> {
+  const { chainId, genesisHash } = network
+  const [served, first] = await ask([
+    { method: 'eth_chainId', params: [] },
+    ...(genesisHash === null ? [] : [{ method: 'eth_getBlockByNumber', params: ['0x0', false] }]),
+  ])
+  const servedId = toBigInt(expectResult(served, 'eth_chainId'), 'eth_chainId')
+  if (servedId !== BigInt(chainId)) {
+    throw new UnusableNode('wrong_chain', `it serves chain ${servedId}, not ${chainId}`)
+  }
+  if (genesisHash === null) return
+  const block = toRecord(expectResult(first, 'eth_getBlockByNumber'), 'block 0')
+  const hash = toBytes(block.hash, 32, 'block hash')
+  if (hash !== genesisHash) {
+    throw new UnusableNode(
+      'wrong_chain',
+      `it serves another chain of id ${chainId}: its block 0 is ${hash}, not ${genesisHash}`,
+    )
+  }
+}
+
+/**
+ * Looks up one transaction in each of some blocks. What became of a payment is asked by its hash: from a node without a
+ * complete index "unknown" would mean nothing.
+ */
+async function lookUpTransactions(ask: AskNode): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const missing = await findMissing(ask)
+    if (missing === null) return
+    if (attempt === ATTEMPTS) {
+      throw new UnusableNode(
+        'no_transaction_lookup',
+        `it cannot look up transactions by their hash (${missing}); let it keep its whole transaction index`,
+      )
+    }
+    await sleep(PAUSE_MS)
+  }
+}
+
+/** What it could not find of its own blocks; null where it found everything, or has no transaction yet. */
+async function findMissing(ask: AskNode): Promise<string | null> {
+  const [answer] = await ask([{ method: 'eth_blockNumber', params: [] }])
+  if (typeof answer !== 'string') return null
+  const head = toInteger(answer, 'eth_blockNumber')
+  const heights = DEPTHS.map((depth) => head - depth).filter((height) => height > 0)
+  if (heights.length === 0) return null
+  const blocks = await ask(
+    heights.map((height) => ({ method: 'eth_getBlockByNumber', params: [toQuantity(height), false] })),
+  )
+  const found = blocks.flatMap((block, index) => {
+    const hash = lastTransaction(block)
+    return hash === null ? [] : [{ height: heights[index], hash }]
+  })
+  if (found.length === 0) return null
+  const answers = await ask(
+    found.flatMap(({ hash }) => [
+      { method: 'eth_getTransactionByHash', params: [hash] },
+      { method: 'eth_getTransactionReceipt', params: [hash] },
+    ]),
+  )
+  for (const [index, { height, hash }] of found.entries()) {
+    for (const [offset, what] of ['transaction', 'receipt'].entries()) {
+      const each = answers[index * 2 + offset]
+      if (each instanceof RpcError)
+        return `${what} ${hash} of its block ${height}: ${each.message.slice(0, 200)}`
+      if (each === null || each === undefined)
+        return `it does not know ${what} ${hash} of its own block ${height}`
+    }
+  }
+  return null
+}
+
+function lastTransaction(block: RpcAnswer): string | null {
+  if (block === null || block instanceof RpcError) return null
+  const last = toList(toRecord(block, 'block').transactions, 'transactions').at(-1)
+  return last === undefined ? null : toBytes(last, 32, 'transaction hash')
+}
