@@ -4,6 +4,7 @@ export const CONTROL_CHANGE_STATES = [
   'pending_approval',
   'cooling_down',
   'effective',
+  'superseded',
   'rejected',
   'expired',
   'revoked',
@@ -14,14 +15,16 @@ export type ControlChangeState = (typeof CONTROL_CHANGE_STATES)[number]
 export type ControlChangeKind = 'policy' | 'whitelist'
 
 /**
- * `cooling_down`: approved, and what loosens waits for its time. `effective` → `revoked` is the removal of a whitelist
+ * `cooling_down`: approved, and what loosens waits for its time. `superseded`: its time came, and something stricter had taken the
+ * place of some of its fields meanwhile; those stay as they are. `effective` → `revoked` is the removal of a whitelist
  * entry; a policy that holds is only changed by another change.
  */
 export const CONTROL_CHANGE_TRANSITIONS: Readonly<Record<ControlChangeState, readonly ControlChangeState[]>> =
   {
-    pending_approval: ['cooling_down', 'effective', 'rejected', 'expired', 'revoked'],
-    cooling_down: ['effective', 'revoked'],
+    pending_approval: ['cooling_down', 'effective', 'superseded', 'rejected', 'expired', 'revoked'],
+    cooling_down: ['effective', 'superseded', 'revoked'],
     effective: ['revoked'],
+    superseded: [],
     rejected: [],
     expired: [],
     revoked: [],

@@ -17,6 +17,8 @@ export const EVENT_TYPES = [
   'signer.online',
   'wallet.low_balance',
   'movement.status_changed',
+  'policy.status_changed',
+  'whitelist.status_changed',
 ] as const
 
 export type EventType = (typeof EVENT_TYPES)[number]

@@ -38,6 +38,14 @@ export function compareMultisig(from: MultisigConfig, to: MultisigConfig): 'tigh
   return tighter ? 'tightening' : 'loosening'
 }
 
+/** Lower-case hex of an Ed25519 key that is written in base64, in hex with `0x`, or as PEM (RFC 8410: its last 32 bytes). */
+export function rawKey(text: string): string {
+  if (text.startsWith('0x')) return text.slice(2).toLowerCase()
+  const pem = /-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----/.exec(text)
+  const bytes = Buffer.from(pem?.[1] ?? text, 'base64')
+  return (pem ? bytes.subarray(-32) : bytes).toString('hex')
+}
+
 function thresholdOf(config: MultisigConfig, network: string, coin: string): string {
   const own = config.threshold_amounts.find((each) => each.network === network && each.coin === coin)
   return own?.amount ?? config.threshold_amount
@@ -61,7 +69,9 @@ function signersNotMore(from: MultisigConfig, to: MultisigConfig): boolean {
   return to.signers.every((signer) =>
     from.signers.some(
       (known) =>
-        known.id === signer.id && known.public_key === signer.public_key && known.role === signer.role,
+        known.id === signer.id &&
+        rawKey(known.public_key) === rawKey(signer.public_key) &&
+        known.role === signer.role,
     ),
   )
 }

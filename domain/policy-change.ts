@@ -1,7 +1,8 @@
 /** What a change of policy changes, field by field, and for each field whether it tightens (at once) or loosens (after the cool-down). */
 
+import { canonicalJson } from './intent.js'
 import { formatAmount, parseAmount } from './money.js'
-import { compareMultisig } from './multisig.js'
+import { compareMultisig, rawKey } from './multisig.js'
 import {
   type CoinLimit,
   type MultisigConfig,
@@ -96,7 +97,7 @@ export function applyEdits(policy: Policy, edits: readonly PolicyEdit[], effect:
 
 /** Whether going from one value to the other tightens or loosens; what is not clearly tighter loosens. */
 export function compareField(field: string, from: FieldValue, to: FieldValue): FieldEffect | 'same' {
-  if (JSON.stringify(from) === JSON.stringify(to)) return 'same'
+  if (canonicalJson(comparable(from)) === canonicalJson(comparable(to))) return 'same'
   const [root, second] = field.split('.')
   switch (root) {
     case 'limits':
@@ -118,6 +119,17 @@ export function compareField(field: string, from: FieldValue, to: FieldValue): F
   }
 }
 
+/** Values that mean the same are equal in it, whoever wrote them: a database gives the keys of an object in an order of its own. */
+function comparable(value: FieldValue): unknown {
+  if (value === null || typeof value !== 'object') return value
+  if (!('signers' in value)) return [...value].sort()
+  const config = normaliseMultisig(value)
+  return {
+    ...config,
+    signers: config.signers.map((signer) => ({ ...signer, public_key: rawKey(signer.public_key) })),
+  }
+}
+
 /** `smaller` below `larger` is tightening. */
 function order(smaller: bigint | null, larger: bigint | null): FieldEffect | 'same' {
   if (smaller === larger) return 'same'
@@ -130,7 +142,8 @@ function amountOf(value: FieldValue): bigint | null {
   return value === null ? null : parseAmount(String(value), FINEST_DECIMALS)
 }
 
-function plain(amount: string): string {
+/** One way to write an amount in whole coins. @throws KeyturnError `INVALID_AMOUNT`. */
+export function plainAmount(amount: string): string {
   return formatAmount(parseAmount(amount, FINEST_DECIMALS), FINEST_DECIMALS)
 }
 
@@ -138,12 +151,13 @@ function flatten(policy: Policy): Map<string, FieldValue> {
   const fields = new Map<string, FieldValue>()
   for (const scope of ['merchant', 'user'] as const) {
     for (const { network, coin, daily, monthly } of policy.limits[scope]) {
-      if (daily !== null) fields.set(`limits.${scope}.${network}.${coin}.daily`, plain(daily))
-      if (monthly !== null) fields.set(`limits.${scope}.${network}.${coin}.monthly`, plain(monthly))
+      if (daily !== null) fields.set(`limits.${scope}.${network}.${coin}.daily`, plainAmount(daily))
+      if (monthly !== null) fields.set(`limits.${scope}.${network}.${coin}.monthly`, plainAmount(monthly))
     }
   }
   for (const { network, coin, from, confirmations } of policy.confirmation_tiers) {
-    fields.set(`confirmation_tiers.${network}.${coin}.${plain(from)}`, confirmations)
+    const field = `confirmation_tiers.${network}.${coin}.${plainAmount(from)}`
+    fields.set(field, Math.max(confirmations, Number(fields.get(field) ?? 0)))
   }
   fields.set('multisig_config', normaliseMultisig(policy.multisig_config))
   fields.set('risk.threshold', policy.risk.threshold)
@@ -193,9 +207,9 @@ function normaliseMultisig(config: MultisigConfig): MultisigConfig {
     enabled: config.enabled,
     required_signatures: config.required_signatures,
     total_signers: config.total_signers,
-    threshold_amount: plain(config.threshold_amount),
+    threshold_amount: plainAmount(config.threshold_amount),
     threshold_amounts: config.threshold_amounts
-      .map(({ network, coin, amount }) => ({ network, coin, amount: plain(amount) }))
+      .map(({ network, coin, amount }) => ({ network, coin, amount: plainAmount(amount) }))
       .sort(byText((each) => `${each.network}.${each.coin}`)),
     signers: config.signers
       .map(({ id, public_key, role }) => ({ id, public_key, role }))

@@ -15,6 +15,7 @@ import { CONTROL_CHANGE_STATES } from '../../domain/control-change.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
 import type { PolicyUpdate } from '../../domain/policy.js'
+import { plainAmount } from '../../domain/policy-change.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { mutable } from '../mutable.js'
@@ -145,6 +146,10 @@ const changeView = z
       }),
     ),
     base_version: z.int(),
+    superseded: z.array(z.string()).openapi({
+      description:
+        'Fields that stayed as they were, because something stricter had taken their place; the change then ends as `superseded`.',
+    }),
     effective_at: z.string().openapi({
       description: 'When all of it holds; until it is approved, the earliest that this can be.',
     }),
@@ -284,10 +289,23 @@ function requireKnownCoins(networks: Networks, body: z.infer<typeof policyBody>)
     for (const row of rows ?? []) findCoin(findNetwork(networks, row.network), row.coin)
   }
   for (const [path, rows] of Object.entries(lists)) {
-    const coins = (rows ?? []).map((row) => `${row.network}.${row.coin}`)
-    if (new Set(coins).size === coins.length) continue
-    throw new KeyturnError('VALIDATION_FAILED', `${path} names a coin twice`, {
-      details: { in: 'body', fields: [{ path, reason: 'names a coin twice' }] },
-    })
+    requireOnce(
+      path,
+      'names a coin twice',
+      rows?.map(({ network, coin }) => `${network}.${coin}`),
+    )
   }
+  requireOnce(
+    'confirmation_tiers',
+    'names an amount of a coin twice',
+    body.confirmation_tiers?.map(({ network, coin, from }) => `${network}.${coin}.${plainAmount(from)}`),
+  )
+}
+
+/** Two rows for the same thing contradict each other, however they are written. */
+function requireOnce(path: string, reason: string, keys: readonly string[] = []): void {
+  if (new Set(keys).size === keys.length) return
+  throw new KeyturnError('VALIDATION_FAILED', `${path} ${reason}`, {
+    details: { in: 'body', fields: [{ path, reason }] },
+  })
 }

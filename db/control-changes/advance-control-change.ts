@@ -74,12 +74,24 @@ async function approve(
     return
   }
   if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
-  await moveControlChange(tx, row, { to: 'effective', at: now, actor: ACTOR, cause, effectiveAt })
+  await moveControlChange(tx, row, { to: await endOf(tx, row), at: now, actor: ACTOR, cause, effectiveAt })
 }
 
 async function takeEffect(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {
   if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
-  await moveControlChange(tx, row, { to: 'effective', at: now, actor: ACTOR, cause: 'cool-down over' })
+  await moveControlChange(tx, row, {
+    to: await endOf(tx, row),
+    at: now,
+    actor: ACTOR,
+    cause: 'cool-down over',
+  })
+}
+
+/** Effective where all of it holds; a change of which something was overtaken is superseded. */
+async function endOf(tx: Transaction, { id }: ControlChangeRow): Promise<'effective' | 'superseded'> {
+  const [row] = await tx<{ overtaken: boolean }[]>`
+    SELECT cardinality(superseded) > 0 AS overtaken FROM control_changes WHERE id = ${id}`
+  return row?.overtaken ? 'superseded' : 'effective'
 }
 
 async function progress(tx: Transaction, id: string): Promise<ControlChangeProgress> {

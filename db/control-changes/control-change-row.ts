@@ -23,6 +23,8 @@ interface RowOf<Kind extends ControlChangeKind, Intent> {
   readonly initiator: string
   readonly cool_down_ms: bigint
   readonly effective_at: Date | null
+  /** Fields that stayed as they were, because something stricter had taken their place. */
+  readonly superseded: readonly string[]
   readonly history: readonly ControlChangeHistoryEntry[]
   readonly expires_at: Date
   readonly created_at: Date

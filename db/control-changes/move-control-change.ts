@@ -3,6 +3,7 @@
 import { CONTROL_CHANGE_TRANSITIONS, type ControlChangeState } from '../../domain/control-change.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
+import { appendControlChangeEvent } from './append-control-change-event.js'
 import type { ControlChangeRow } from './control-change-row.js'
 
 export interface ControlChangeMove {
@@ -35,6 +36,7 @@ export async function moveControlChange(
   if (row.kind === 'whitelist' && CONTROL_CHANGE_TRANSITIONS[move.to].length === 0) {
     await tx`UPDATE whitelist_entries SET closed_at = ${move.at} WHERE id = ${row.id}`
   }
+  await appendControlChangeEvent(tx, row, row.state)
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: move.actor,

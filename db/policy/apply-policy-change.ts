@@ -6,7 +6,10 @@ import type { Transaction } from '../connect.js'
 import type { PolicyChangeRow } from '../control-changes/control-change-row.js'
 import { readPolicy } from './read-policy.js'
 
-/** Applies the edits of one effect to the policy that holds now; makes no version where nothing changes. */
+/**
+ * Applies the edits of one effect to the policy that holds now; makes no version where nothing changes. Fields that were
+ * overtaken are kept with the change.
+ */
 export async function applyPolicyChange(
   tx: Transaction,
   change: PolicyChangeRow,
@@ -23,6 +26,9 @@ export async function applyPolicyChange(
     await tx`
       INSERT INTO policies (merchant_id, version, policy, change_id, effective_at)
       VALUES (${merchantId}, ${version}, ${tx.json(policy as never)}, ${change.id}, ${at})`
+  }
+  if (dropped.length > 0) {
+    await tx`UPDATE control_changes SET superseded = superseded || ${[...dropped]}::text[] WHERE id = ${change.id}`
   }
   await appendAudit(tx, {
     merchantId,

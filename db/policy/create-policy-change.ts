@@ -1,10 +1,11 @@
 /** Asks for a change of the policy: what differs, frozen as an intent that two people must approve. */
 
-import { createPublicKey } from 'node:crypto'
 import { KeyturnError } from '../../domain/errors.js'
+import { rawKey } from '../../domain/multisig.js'
 import type { MultisigConfig, PolicyUpdate } from '../../domain/policy.js'
 import { diffPolicies, updatedPolicy } from '../../domain/policy-change.js'
 import type { Transaction } from '../connect.js'
+import { appendControlChangeEvent } from '../control-changes/append-control-change-event.js'
 import { insertControlChange } from '../control-changes/insert-control-change.js'
 import { newId } from '../new-id.js'
 import { readPolicy } from './read-policy.js'
@@ -59,6 +60,7 @@ export async function createPolicyChange(tx: Transaction, request: NewPolicyChan
       expires_at: new Date(now + request.expiryMs).toISOString(),
     },
   })
+  await appendControlChangeEvent(tx, { id, merchant_id: merchantId, kind: 'policy' }, null)
   return id
 }
 
@@ -70,7 +72,7 @@ async function requireSigners(tx: Transaction, merchantId: string, config: Multi
   config.signers.forEach((signer, index) => {
     const approver = known.find((each) => each.id === signer.id)
     if (!approver) throw invalid(`signers.${index}.id`, 'is not the id of one of your approvers')
-    if (!sameKey(signer.public_key, approver.ed25519_public_key)) {
+    if (rawKey(signer.public_key) !== Buffer.from(approver.ed25519_public_key).toString('hex')) {
       throw invalid(`signers.${index}.public_key`, 'is not the key that is registered for this approver')
     }
     persons.add(approver.person_id)
@@ -79,24 +81,6 @@ async function requireSigners(tx: Transaction, merchantId: string, config: Multi
     config.signers.length > 0 ? persons.size : new Set(known.map((each) => each.person_id)).size
   if (config.enabled && available < config.required_signatures) {
     throw invalid('required_signatures', `only ${available} different people could sign`)
-  }
-}
-
-/** Base64, or hex with `0x`, of the raw 32 bytes; or the key as PEM. */
-function sameKey(text: string, registered: Uint8Array): boolean {
-  const raw = text.startsWith('0x')
-    ? Buffer.from(text.slice(2), 'hex')
-    : text.includes('BEGIN PUBLIC KEY')
-      ? rawOfPem(text)
-      : Buffer.from(text, 'base64')
-  return raw.equals(registered)
-}
-
-function rawOfPem(text: string): Buffer {
-  try {
-    return createPublicKey(text).export({ format: 'der', type: 'spki' }).subarray(-32)
-  } catch {
-    return Buffer.alloc(0)
   }
 }
 

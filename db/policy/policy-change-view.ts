@@ -14,6 +14,8 @@ export interface PolicyChangeView {
   readonly state: ControlChangeState
   readonly changes: readonly PolicyEdit[]
   readonly base_version: number
+  /** Fields that stayed as they were, because something stricter had taken their place; then `state` is `superseded` at the end. */
+  readonly superseded: readonly string[]
   /** When all of it holds; until it is approved, the earliest that this can be. */
   readonly effective_at: string
   readonly intent_hash: string
@@ -53,6 +55,7 @@ export function toPolicyChangeView(row: DecidedRow<PolicyChangeRow>): PolicyChan
     state: row.state,
     changes: row.intent.changes,
     base_version: row.intent.base_version,
+    superseded: row.superseded,
     effective_at: (row.effective_at ?? earliest).toISOString(),
     intent_hash: row.intent_hash,
     required_approvals: 2,

@@ -3,6 +3,7 @@
 import { KeyturnError } from '../../domain/errors.js'
 import type { Network } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
+import { appendControlChangeEvent } from '../control-changes/append-control-change-event.js'
 import { insertControlChange } from '../control-changes/insert-control-change.js'
 import { newId } from '../new-id.js'
 
@@ -50,7 +51,10 @@ export async function createWhitelistEntry(tx: Transaction, entry: NewWhitelistE
     INSERT INTO whitelist_entries (id, merchant_id, network, address, label, daily_limit, monthly_limit)
     VALUES (${id}, ${merchantId}, ${network.name}, ${address}, ${label}, ${dailyLimit}, ${monthlyLimit})
     ON CONFLICT (merchant_id, network, address) WHERE closed_at IS NULL DO NOTHING`
-  if (inserted.count === 1) return id
+  if (inserted.count === 1) {
+    await appendControlChangeEvent(tx, { id, merchant_id: merchantId, kind: 'whitelist' }, null)
+    return id
+  }
   const [known] = await tx<{ id: string }[]>`
     SELECT id FROM whitelist_entries
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND address = ${address} AND closed_at IS NULL`

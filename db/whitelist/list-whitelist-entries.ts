@@ -18,10 +18,12 @@ export const WHITELIST_STATUSES = [
 ] as const
 export type WhitelistStatus = (typeof WHITELIST_STATUSES)[number]
 
-const STATUS: Readonly<Record<ControlChangeState, WhitelistStatus>> = {
+/** What each state of the change is called for an entry; an entry is one field, which nothing overtakes. */
+export const WHITELIST_STATUS: Readonly<Record<ControlChangeState, WhitelistStatus>> = {
   pending_approval: 'pending_approval',
   cooling_down: 'cooling_down',
   effective: 'active',
+  superseded: 'removed',
   rejected: 'rejected',
   expired: 'expired',
   revoked: 'removed',
@@ -70,7 +72,7 @@ export async function listWhitelistEntries(
   filter: WhitelistFilter,
   slice: Slice,
 ): Promise<WhitelistRow[]> {
-  const states = Object.entries(STATUS).flatMap(([state, status]) =>
+  const states = Object.entries(WHITELIST_STATUS).flatMap(([state, status]) =>
     status === filter.status ? [state] : [],
   )
   return await sql<WhitelistRow[]>`
@@ -96,7 +98,7 @@ export function toWhitelistView(row: WhitelistRow): WhitelistView {
     label: row.label,
     daily_limit: row.daily_limit,
     monthly_limit: row.monthly_limit,
-    status: STATUS[row.state],
+    status: WHITELIST_STATUS[row.state],
     effective_at: (row.effective_at ?? earliest).toISOString(),
     intent_hash: row.intent_hash,
     required_approvals: 2,

@@ -21,6 +21,27 @@ test('every variable of the environment is listed', () => {
   expect(unlisted(names)).toEqual([])
 })
 
+test('no variable has two rows in one table, and every duration shows the default that the code has', () => {
+  const tables = page.split(/^#+ .*$/m)
+  for (const table of tables) {
+    const named = [...table.matchAll(/^\| `(KEYTURN_[A-Z_]+)`/gm)].map((match) => match[1])
+    expect(named).toEqual([...new Set(named)])
+  }
+  const source = read('config/load-environment.ts')
+  const durations = [...source.matchAll(/^ {2}(KEYTURN_[A-Z_]+): duration\('([^']+)'\)/gm)]
+  expect(durations.length).toBeGreaterThan(10)
+  for (const [, name, fallback] of durations) {
+    const row = rows.find((each) => each.split('|')[1]?.includes(`\`${name}\``))
+    expect(row?.split('|')[2], name).toContain(`\`${fallback}\``)
+  }
+})
+
+test('what the local stack sets differently is what its code sets', () => {
+  const interval = /KEYTURN_SWEEP_INTERVAL: '([^']+)'/.exec(read('local/stack/platform-environment.ts'))?.[1]
+  const seconds = /a sweep every\s+(\d+) s\b/.exec(page)?.[1]
+  expect(`${seconds}s`).toBe(interval)
+})
+
 test('every variable of the networks file is listed, with its default', () => {
   const found = [...read('config/networks.yml').matchAll(/\$\{([A-Z0-9_]+)(?::-([^}]*))?\}/g)].filter(
     ([, name]) => name !== 'NAME',

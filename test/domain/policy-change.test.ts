@@ -127,6 +127,49 @@ test('what waits is all that is looser: a change without it loosens nothing', ()
   )
 })
 
+/** As PostgreSQL gives `jsonb` back: the keys of each object in an order of its own, the shortest first. */
+function stored<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(stored) as T
+  if (value === null || typeof value !== 'object') return value
+  const entries = Object.entries(value).sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, each]) => [key, stored(each)])) as T
+}
+
+test('a change that went through the database is applied as one that did not', () => {
+  fc.assert(
+    fc.property(policy, policy, (from, to) => {
+      const edits = stored(diffPolicies(stored(from), to))
+      const half = applyEdits(stored(normalisePolicy(from)), edits, 'tightening')
+      const whole = applyEdits(stored(half.policy), edits, 'loosening')
+      expect([...half.dropped, ...whole.dropped]).toEqual([])
+      expect(whole.policy).toEqual(normalisePolicy(to))
+      expect(diffPolicies(stored(whole.policy), to)).toEqual([])
+    }),
+  )
+})
+
+test('the same key in another notation, and the same list in another order, is no change', () => {
+  const bytes = Buffer.alloc(32, 7)
+  const signer = (public_key: string) => ({ id: 'ada', public_key, role: 'admin' })
+  const of = (public_key: string, countries: string[]): Policy => ({
+    ...DEFAULT_POLICY,
+    multisig_config: { ...DEFAULT_POLICY.multisig_config, enabled: true, signers: [signer(public_key)] },
+    risk: { ...DEFAULT_POLICY.risk, high_risk_countries: countries },
+  })
+  const hex = of(`0x${bytes.toString('hex').toUpperCase()}`, ['KP', 'IR'])
+  expect(diffPolicies(hex, of(bytes.toString('base64'), ['IR', 'KP']))).toEqual([])
+})
+
+test('of two tiers for one amount the highest number holds', () => {
+  const tier = { network: 'ethereum', coin: 'usdt', from: '100', confirmations: 12 }
+  for (const confirmation_tiers of [
+    [tier, { ...tier, from: '100.00', confirmations: 4 }],
+    [{ ...tier, from: '100.00', confirmations: 4 }, tier],
+  ]) {
+    expect(normalisePolicy({ ...DEFAULT_POLICY, confirmation_tiers }).confirmation_tiers).toEqual([tier])
+  }
+})
+
 test('both halves together are exactly what was asked for', () => {
   fc.assert(
     fc.property(policy, policy, (from, to) => {

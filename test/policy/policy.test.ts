@@ -92,7 +92,11 @@ test('a loosening that was overtaken by something stricter is dropped, and the a
   await room.approve(`/policy/changes/${strict.id}`)
   await becomes(strict.id, 'effective')
   await room.coolDownIsOver('policy', loose.id)
-  expect(await room.result('policy', loose.id)).toBe('effective')
+  expect(await room.result('policy', loose.id)).toBe('superseded')
+  expect(await change(loose.id)).toMatchObject({
+    state: 'superseded',
+    superseded: ['limits.user.ethereum.usdt.daily'],
+  })
   expect(await policy()).toMatchObject({ limits: { user: [{ daily: '100' }] } })
   const [audit] = await room.stage.api.database.sql<{ data: Record<string, unknown> }[]>`
     SELECT data FROM audit_log WHERE subject = ${loose.id} AND action = 'policy.change_superseded'`
@@ -180,6 +184,59 @@ test('more signatures above the threshold, of those named, with the roles asked 
   await stage.until(large.id, 'approved')
 })
 
+test('signatures are loosened again, a lost signer is replaced, and all of it can be switched off', async () => {
+  const [, first, second] = room.stage.people
+  const before = (await policy()).multisig_config
+  expect(before).toMatchObject({ enabled: true, required_signatures: 3 })
+  const { sql } = room.stage.api.database
+  // The third signer is lost; a key that belongs to no person asks, and the two that remain approve.
+  const substitute = await room.stage.newPerson('substitute')
+  const [key] = await sql<{ ed25519_public_key: Buffer }[]>`
+    SELECT ed25519_public_key FROM approvers WHERE id = ${substitute.approverId}`
+  const backend = await room.stage.api.newKey()
+  const putByBackend = async (body: unknown) =>
+    (await room.stage.api.call({ method: 'PUT', path: '/api/v1/policy', body, key: backend })).json.data
+  const lost = before.signers.find((each: { id: string }) => each.id === room.stage.people[0].approverId)
+  const replaced = await putByBackend({
+    multisig_config: {
+      ...before,
+      signers: before.signers.map((each: { id: string }) =>
+        each === lost
+          ? { ...lost, id: substitute.approverId, public_key: key?.ed25519_public_key.toString('base64') }
+          : each,
+      ),
+    },
+  })
+  expect(replaced.changes).toMatchObject([{ field: 'multisig_config', effect: 'loosening' }])
+  await room.approve(`/policy/changes/${replaced.id}`)
+  await becomes(replaced.id, 'cooling_down')
+  await room.coolDownIsOver('policy', replaced.id)
+  expect(await room.result('policy', replaced.id)).toBe('effective')
+  const signers = (await policy()).multisig_config.signers.map((each: { id: string }) => each.id)
+  expect(signers.sort()).toEqual([first.approverId, second.approverId, substitute.approverId].sort())
+
+  const off = await putByBackend({ multisig_config: { ...(await policy()).multisig_config, enabled: false } })
+  await room.approve(`/policy/changes/${off.id}`)
+  await becomes(off.id, 'cooling_down')
+  await room.coolDownIsOver('policy', off.id)
+  expect(await room.result('policy', off.id)).toBe('effective')
+  expect((await policy()).multisig_config.enabled).toBe(false)
+  expect((await ask('11', 'bob')).json.data.required_approvals).toBe(2)
+})
+
+test('every step of a change is an event', async () => {
+  const { id } = await put({ risk: { threshold: 66 } })
+  await room.approve(`/policy/changes/${id}`)
+  await becomes(id, 'effective')
+  const rows = await room.stage.api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
+    SELECT type, data FROM events WHERE subject = ${id} ORDER BY position`
+  expect(rows).toMatchObject([
+    { type: 'policy.status_changed', data: { id, status: 'pending_approval', previous_status: null } },
+    { type: 'policy.status_changed', data: { status: 'effective', previous_status: 'pending_approval' } },
+  ])
+  expect(rows[1]?.data.changes).toMatchObject([{ field: 'risk.threshold', to: 66 }])
+})
+
 test('a policy that names what is not there is refused, by name', async () => {
   const refused = async (body: unknown) => {
     const { status, json } = await room.call('PUT', '/policy', body)
@@ -189,6 +246,9 @@ test('a policy that names what is not there is refused, by name', async () => {
   expect(await refused({ limits: { user: [{ ...row, coin: 'shib' }] } })).toEqual([422, 'UNSUPPORTED_COIN'])
   expect(await refused({ limits: { user: [row, row] } })).toEqual([400, 'VALIDATION_FAILED'])
   expect(await refused({ limits: { user: [{ ...row, daily: 1 }] } })).toEqual([400, 'VALIDATION_FAILED'])
+  const tier = { network: 'ethereum', coin: 'usdt', from: '100', confirmations: 12 }
+  const again = { ...tier, from: '100.00', confirmations: 4 }
+  expect(await refused({ confirmation_tiers: [tier, again] })).toEqual([400, 'VALIDATION_FAILED'])
   expect(await refused({ colour: 'red' })).toEqual([400, 'VALIDATION_FAILED'])
   expect(await refused({ whitelist: { mode: 'off' } })).toEqual([400, 'VALIDATION_FAILED'])
   expect(await refused({ risk: { threshold: 101 } })).toEqual([400, 'VALIDATION_FAILED'])

@@ -50,6 +50,21 @@ const activate = async (id: string) => {
   await becomes(id, 'active')
 }
 
+test('every step of an entry is an event', async () => {
+  const { id } = (await add({ address: '0x00000000000000000000000000000000000000A1' })).json.data
+  await activate(id)
+  await room.call('DELETE', `/whitelist/addresses/${id}`)
+  const rows = await room.stage.api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
+    SELECT type, data FROM events WHERE subject = ${id} ORDER BY position`
+  expect(rows.map(({ type, data }) => [type, data.previous_status, data.status])).toEqual([
+    ['whitelist.status_changed', null, 'pending_approval'],
+    ['whitelist.status_changed', 'pending_approval', 'cooling_down'],
+    ['whitelist.status_changed', 'cooling_down', 'active'],
+    ['whitelist.status_changed', 'active', 'removed'],
+  ])
+  expect(rows[0]?.data).toMatchObject({ id, network: 'ethereum', label: 'Customer Wallet' })
+})
+
 test('an entry counts only after two approvals and its cool-down, for exactly its address, until it is removed', async () => {
   await setMode('required')
   const { status, json } = await add({ address: KNOWN.toLowerCase() })
