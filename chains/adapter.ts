@@ -20,6 +20,16 @@ export interface Transfer {
   /** Base units. For tokens what the log says, not what was asked for. */
   readonly amount: bigint
   readonly coinbase?: boolean
+  /** On EVM networks, where who paid is known without asking. */
+  readonly origin?: TransferOrigin
+}
+
+/** Who paid an EVM transfer, and what its transaction cost. */
+export interface TransferOrigin {
+  /** 0x and 40 lower-case hex digits. */
+  readonly payer: string
+  /** Of the transaction, in base units of the native coin; null while it is in no block, or where the receipt does not say. */
+  readonly fee: bigint | null
 }
 
 /**
@@ -101,8 +111,8 @@ interface AdapterBase {
   blocks(from: number, to: number): Promise<Block[]>
   /** Looks at the mempool; transactions in `seen` are not parsed again. */
   mempool(seen: ReadonlySet<string>): Promise<MempoolLook>
-  /** Details of a matched transfer's transaction. */
-  describe(transfer: Transfer, blockHash: string | null): Promise<TransferDetails>
+  /** Details of matched transfers, in their order; each transaction is asked for once. */
+  describe(transfers: readonly Transfer[]): Promise<TransferDetails[]>
   /** Which of the addresses were ever used on the chain; used to fast-forward counters after a restore. */
   used(addresses: readonly string[]): Promise<boolean[]>
   /** Sends raw bytes. Never throws for an answer of the node; see `BroadcastOutcome`. */

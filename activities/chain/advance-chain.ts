@@ -131,7 +131,7 @@ function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number,
     const last = blocks.at(-1)
     if (!last) throw new Error(`The node of ${name} gave no block ${height}`)
     const matches = await matchBlocks(sql, name, blocks)
-    const hits = await describeMatches(sql, adapter, matches, (transfer) => transfer.block.hash, tolerant)
+    const hits = await describeMatches(sql, adapter, matches, tolerant)
     return { blocks, hits, last }
   }
 

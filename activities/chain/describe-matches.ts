@@ -1,26 +1,26 @@
 /** Completes matched transfers: which of them are deposits, and their sources, destinations and fee. */
 
-import type { ChainAdapter, Transfer } from '../../chains/adapter.js'
+import type { ChainAdapter, Transfer, TransferDetails } from '../../chains/adapter.js'
 import { findOwnTransactions, isDeposit } from '../../db/chain/find-own-transactions.js'
 import type { Hit } from '../../db/chain/hit.js'
 import type { Match } from '../../db/chain/match-transfers.js'
 import type { Queryable } from '../../db/connect.js'
 import { mapConcurrently } from '../map-concurrently.js'
 
-/** Questions to the node under way at a time. */
+/** Groups under way at a time. */
 const CONCURRENCY = 8
+/** Transfers described together. */
+const GROUP = 200
 
 /**
  * Asks the node about matched transfers only.
  *
- * @param blockHash - The block of a transfer; null for the mempool.
  * @param tolerant - Whether an unanswered question leaves `details` null instead of throwing.
  */
 export async function describeMatches<T extends Transfer>(
   sql: Queryable,
   adapter: ChainAdapter,
   matches: readonly Match<T>[],
-  blockHash: (transfer: T) => string | null,
   tolerant: boolean,
 ): Promise<Hit<T>[]> {
   if (matches.length === 0) return []
@@ -29,15 +29,40 @@ export async function describeMatches<T extends Transfer>(
     adapter.network.name,
     matches.map((match) => match.transfer.txid),
   )
-  return mapConcurrently(matches, CONCURRENCY, async ({ transfer, address }): Promise<Hit<T>> => {
-    if (!isDeposit(address, own.get(transfer.txid)))
-      return { transfer, address, deposit: false, details: null }
+  const deposits = matches.filter(({ transfer, address }) => isDeposit(address, own.get(transfer.txid)))
+  const transfers = deposits.map(({ transfer }) => transfer)
+  const details = new Map<Transfer, TransferDetails>()
+  const describe = async (some: readonly Transfer[]) => {
+    const described = await adapter.describe(some)
+    for (const [index, transfer] of some.entries()) {
+      const its = described[index]
+      if (its) details.set(transfer, its)
+    }
+  }
+  await mapConcurrently(groupsOf(transfers, GROUP), CONCURRENCY, async (group) => {
     try {
-      const details = await adapter.describe(transfer, blockHash(transfer))
-      return { transfer, address, deposit: true, details }
+      await describe(group)
     } catch (error) {
       if (!tolerant) throw error
-      return { transfer, address, deposit: true, details: null }
+      // One that the node no longer knows leaves only itself without details.
+      for (const transaction of groupsOf(group, 1)) await describe(transaction).catch(() => {})
     }
   })
+  const isOne = new Set(deposits)
+  return matches.map((match) => ({
+    ...match,
+    deposit: isOne.has(match),
+    details: details.get(match.transfer) ?? null,
+  }))
+}
+
+/** The transfers in groups of at least `size`, the last one apart; a transaction is never divided. */
+function groupsOf(transfers: readonly Transfer[], size: number): Transfer[][] {
+  const groups: Transfer[][] = []
+  for (const transfer of transfers) {
+    const group = groups.at(-1)
+    if (group && (group.length < size || group.at(-1)?.txid === transfer.txid)) group.push(transfer)
+    else groups.push([transfer])
+  }
+  return groups
 }

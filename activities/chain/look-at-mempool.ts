@@ -18,7 +18,7 @@ export async function lookAtMempool(
   const look = await adapter.mempool(seen)
   const matches = await matchTransfers(sql, adapter.network.name, look.transfers)
   // A transaction may leave the mempool while it is looked at: what is not known yet is asked again once it is mined.
-  const hits = await describeMatches(sql, adapter, matches, () => null, true)
+  const hits = await describeMatches(sql, adapter, matches, true)
   await applyMempool(sql, adapter.network, look, hits)
   return look.txids
 }

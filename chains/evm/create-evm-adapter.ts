@@ -4,7 +4,7 @@ import { type EvmNetwork, findCoin } from '../../domain/network.js'
 import type { BlockRef, EvmAdapter } from '../adapter.js'
 import { createMempoolLook } from './mempool/create-mempool-look.js'
 import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from './quantity.js'
-import { describeTransfer } from './read/describe-transfer.js'
+import { describeTransfers } from './read/describe-transfers.js'
 import { findOutcome } from './read/find-outcome.js'
 import { findUsed } from './read/find-used.js'
 import { balanceOfCall, readTokenBalance } from './read/token-balance.js'
@@ -48,7 +48,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
     network,
     blocks: createBlockScanner(rpc, rules, hasTraces),
     mempool: createMempoolLook(rpc, rules, { poolContent, simulation }),
-    describe: (transfer) => describeTransfer(rpc, rules, transfer),
+    describe: (transfers) => describeTransfers(rpc, transfers),
     used: (addresses) => findUsed(rpc, rules, addresses),
     broadcast: (signedTransaction) => broadcastTransaction(rpc, signedTransaction),
     outcome: (txid) => findOutcome(rpc, rules, txid),

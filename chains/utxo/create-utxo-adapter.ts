@@ -6,7 +6,7 @@ import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
 import type { UtxoAdapter } from '../adapter.js'
 import { broadcastTransaction } from './chain/broadcast-transaction.js'
 import { nodeChecks } from './chain/check-node.js'
-import { describeTransfer } from './chain/describe-transfer.js'
+import { describeTransfers } from './chain/describe-transfers.js'
 import { estimateFeeRate } from './chain/estimate-fee-rate.js'
 import { findHashAt, findOutcome } from './chain/find-outcome.js'
 import { findUsed } from './chain/find-used.js'
@@ -52,7 +52,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     hashAt: (height) => findHashAt(height, rpc),
     blocks,
     mempool: (seen) => readMempool(rpc, network, seen),
-    describe: (transfer) => describeTransfer(transfer, network, source),
+    describe: (transfers) => describeTransfers(transfers, network, source),
     used: async (addresses) => findUsed(addresses, network, rpc, await flavour(), { head, blocks }),
     broadcast: (signedTransaction) => broadcastTransaction(signedTransaction, rpc),
     outcome: (txid) => findOutcome(txid, rpc, source),

@@ -123,7 +123,16 @@ function readPending(value: unknown): Pending {
 function nativeTransfers(rules: ScanRules, pending: readonly Pending[]): Transfer[] {
   return pending.flatMap(({ txid, from, to, value }) =>
     to !== null && movesValue({ from, to, amount: value })
-      ? [{ txid, index: 0, payee: to.slice(2), coin: rules.nativeCoin, amount: value }]
+      ? [
+          {
+            txid,
+            index: 0,
+            payee: to.slice(2),
+            coin: rules.nativeCoin,
+            amount: value,
+            origin: { payer: from, fee: null },
+          },
+        ]
       : [],
   )
 }

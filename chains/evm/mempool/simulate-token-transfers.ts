@@ -44,7 +44,7 @@ export async function simulateTokenTransfers(
     return asked.flatMap(({ txid }, index) => {
       const result = toRecord(results[index], 'simulated call')
       if (toInteger(result.status, 'simulated status') !== 1) return []
-      return tokenTransfers(rules, txid, result.logs)
+      return tokenTransfers(rules, txid, result.logs, () => null)
     })
   })
 }

@@ -2,6 +2,7 @@
 
 import type { Block, Transfer } from '../../adapter.js'
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
+import { feePaid } from '../read/fee-paid.js'
 import { EndpointFailure, UnsettledAnswers } from '../rpc/rpc-error.js'
 import { groupTraces, type NativeMovement, nativeMovements } from './read-traces.js'
 import { movesValue, tokenTransfers } from './read-transfer-logs.js'
@@ -50,6 +51,7 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
     }
     txids.push(txid)
     if (!succeeded(receipt)) continue
+    const fee = feeOnce(receipt)
     const native = traces
       ? tracedMovements(traces.get(txid), receipt)
       : ownValue(toRecord(transaction, 'transaction'))
@@ -61,9 +63,10 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
         payee: movement.to.slice(2),
         coin: rules.nativeCoin,
         amount: movement.amount,
+        origin: { payer: movement.from, fee: fee() },
       })
     }
-    transfers.push(...tokenTransfers(rules, txid, receipt.logs))
+    transfers.push(...tokenTransfers(rules, txid, receipt.logs, fee))
   }
   return {
     height,
@@ -79,6 +82,15 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
 /** Status of a receipt (EIP-658). A receipt without one is refused: guessing would credit what failed. */
 export function succeeded(receipt: Readonly<Record<string, unknown>>): boolean {
   return toInteger(receipt.status, 'receipt status') === 1
+}
+
+/** Read when the first transfer of the transaction asks for it; bookkeeping transactions of some chains name no price. */
+function feeOnce(receipt: Readonly<Record<string, unknown>>): () => bigint | null {
+  let fee: bigint | null | undefined
+  return () => {
+    if (fee === undefined) fee = receipt.effectiveGasPrice === undefined ? null : feePaid(receipt)
+    return fee
+  }
 }
 
 function tracedMovements(

@@ -55,15 +55,25 @@ export function movesValue(movement: { from: string; to: string; amount: bigint 
   return movement.amount > 0n && movement.from !== movement.to
 }
 
-/** The transfers that a receipt's logs show; index 1 + position (`deposits.output_index`). */
-export function tokenTransfers(rules: ScanRules, txid: string, logs: unknown): Transfer[] {
+/**
+ * The transfers that a receipt's logs show; index 1 + position (`deposits.output_index`).
+ *
+ * @param fee - What the transaction cost; null while it is in no block.
+ */
+export function tokenTransfers(
+  rules: ScanRules,
+  txid: string,
+  logs: unknown,
+  fee: () => bigint | null,
+): Transfer[] {
   return readTransferLogs(rules, logs)
     .filter(movesValue)
-    .map(({ position, coin, to, amount }) => ({
+    .map(({ position, coin, from, to, amount }) => ({
       txid,
       index: 1 + position,
       payee: to.slice(2),
       coin,
       amount,
+      origin: { payer: from, fee: fee() },
     }))
 }

@@ -26,7 +26,7 @@ test('each kind of transfer is described by who paid it, with the fee of its tra
   await lab.callLab('payThree', [ALICE, FAUCET], 100n)
   const block = await lab.mineBlock()
   const own = block.transfers.filter(({ payee }) => getAddress(`0x${payee}`) === ALICE)
-  const details = await Promise.all(own.map((transfer) => lab.adapter.describe(transfer, block.hash)))
+  const details = await lab.adapter.describe(own)
   const [native, tokens, , inner] = details.map(({ fee }) => fee ?? 0n)
   // Who sends the coin itself parts with the fee in it too; senders of tokens and contracts do not.
   expect(details.map(({ sources, destinations }) => [sources, destinations])).toEqual(
@@ -51,17 +51,13 @@ test('a pending transfer has no fee yet, an unknown one no payer', async () => {
   const { transfers } = await lab.adapter.mempool(new Set())
   expect(transfers).toHaveLength(2)
   for (const transfer of transfers)
-    expect(await lab.adapter.describe(transfer, null)).toMatchObject({
-      sources: [{ address: FAUCET, amount: transfer.amount }],
-      fee: null,
-    })
+    expect(await lab.adapter.describe([transfer])).toMatchObject([
+      { sources: [{ address: FAUCET, amount: transfer.amount }], fee: null },
+    ])
   const unknown = { txid: `0x${'ee'.repeat(32)}`, index: 0, payee: ALICE.slice(2).toLowerCase() }
-  expect(await lab.adapter.describe({ ...unknown, coin: 'eth', amount: 1n }, null)).toEqual({
-    sources: [],
-    destinations: [{ address: ALICE, amount: 1n }],
-    fee: null,
-    spends: [],
-  })
+  expect(await lab.adapter.describe([{ ...unknown, coin: 'eth', amount: 1n }])).toEqual([
+    { sources: [], destinations: [{ address: ALICE, amount: 1n }], fee: null, spends: [] },
+  ])
   await lab.anvil.mine()
 })
 

@@ -194,7 +194,14 @@ test('answers from both sides of a reorg are asked for again', async () => {
   const [block] = await open([torn.url]).blocks(1, 1)
   expect(asked).toBe(3)
   expect(block?.transfers).toEqual([
-    { txid: word(77), index: 0, payee: '22'.repeat(20), coin: 'eth', amount: 5n },
+    {
+      txid: word(77),
+      index: 0,
+      payee: '22'.repeat(20),
+      coin: 'eth',
+      amount: 5n,
+      origin: { payer: transaction.from, fee: null },
+    },
   ])
 })
 

@@ -36,9 +36,9 @@ beforeEach(async () => {
 async function funded(amount: bigint, key = freshKey()): Promise<SpendableOutput> {
   const txid = await node.fund(key.address, amount)
   await node.mine()
-  const look = (await adapter.describe({ txid, index: 0, payee: payeeOf(key), coin: 'btc', amount }, null))
-    .destinations
-  return { ...key, txid, vout: look.findIndex((each) => each.address === key.address), amount }
+  const [look] = await adapter.describe([{ txid, index: 0, payee: payeeOf(key), coin: 'btc', amount }])
+  const vout = look?.destinations.findIndex((each) => each.address === key.address) ?? -1
+  return { ...key, txid, vout, amount }
 }
 
 function payment(
@@ -128,9 +128,9 @@ describe('the chain', () => {
     const [block] = await adapter.blocks(height, height)
     expect(block?.transfers).toHaveLength(1)
     expect(block?.transfers[0]).toMatchObject({ coinbase: true, txid: block?.txids[0] })
-    const details = await adapter.describe(block!.transfers[0]!, block!.hash)
+    const [details] = await adapter.describe(block!.transfers)
     expect(details).toMatchObject({ sources: [], fee: 0n, spends: [] })
-    expect(details.destinations[0]?.address).toBe(node.faucet.address)
+    expect(details?.destinations[0]?.address).toBe(node.faucet.address)
   })
 
   test('shows several outputs to one address as several transfers', async () => {
@@ -207,9 +207,9 @@ describe('describe', () => {
       fee: paid.fee,
       spends: [{ txid: paid.txid, prevTxid: coin.txid, prevVout: coin.vout }],
     }
-    expect(await adapter.describe(transfer, null)).toEqual(expected)
-    const [hash = null] = await node.mine()
-    expect(await adapter.describe(transfer, hash)).toEqual(expected)
+    expect(await adapter.describe([transfer])).toEqual([expected])
+    await node.mine()
+    expect(await adapter.describe([transfer, transfer])).toEqual([expected, expected])
   })
 })
 

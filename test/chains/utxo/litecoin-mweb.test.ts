@@ -59,8 +59,8 @@ test('a deposit that pegs out of the extension block is found in its HogEx, desc
   if (!block || !transfer) throw new Error('The deposit was not found')
   // The last transaction of the block is the HogEx.
   expect(transfer.txid).toBe(block.txids.at(-1))
-  const details = await adapter.describe(transfer, block.hash)
-  expect(details.destinations).toContainEqual({ address: key.address, amount: 3n * LTC })
+  const [details] = await adapter.describe([transfer])
+  expect(details?.destinations).toContainEqual({ address: key.address, amount: 3n * LTC })
 
   // An output of a HogEx is spendable after six blocks.
   await node.mine(6)

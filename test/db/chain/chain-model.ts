@@ -158,15 +158,17 @@ export class ChainModel {
         const confirmations = this.height - height + 1
         return { kind: 'mined', block: { height, hash }, confirmations, fee: 1n, succeeded: true }
       },
-      describe: async (transfer: Transfer) => {
+      describe: async (transfers: readonly Transfer[]) => {
         count('describe')
-        const transaction = this.known.get(transfer.txid)
-        return {
-          sources: [{ address: 'payer', amount: transfer.amount }],
-          destinations: [{ address: transfer.payee, amount: transfer.amount }],
-          fee: 100n,
-          spends: transaction ? this.spends(transaction) : [],
-        }
+        return transfers.map((transfer) => {
+          const transaction = this.known.get(transfer.txid)
+          return {
+            sources: [{ address: 'payer', amount: transfer.amount }],
+            destinations: [{ address: transfer.payee, amount: transfer.amount }],
+            fee: 100n,
+            spends: transaction ? this.spends(transaction) : [],
+          }
+        })
       },
       used: async (addresses: readonly string[]) => addresses.map(() => false),
       close: async () => {},

@@ -3,7 +3,7 @@ import type { UtxoNetwork } from '../../../domain/network.js'
 import type { Transfer, TransferDetails } from '../../adapter.js'
 import { addressOfScript } from '../address-of-script.js'
 import { isCoinbase } from '../parse/movements-of-transaction.js'
-import type { ParsedOutput } from '../parse/parse-transaction.js'
+import type { ParsedOutput, ParsedTransaction } from '../parse/parse-transaction.js'
 import { fetchPrevouts, sumAmounts } from './fetch-prevouts.js'
 import type { TransactionSource } from './transaction-source.js'
 
@@ -11,28 +11,40 @@ import type { TransactionSource } from './transaction-source.js'
 const MAX_PARENTS = 500
 
 /**
- * Describes the transaction of a transfer. Sources are summed by address; destinations are the outputs one by one.
+ * Describes the transaction of each transfer. Sources are summed by address; destinations are the outputs one by one.
  * Scripts without an address (OP_RETURN, bare multisig) are left out of both.
  */
-export async function describeTransfer(
-  transfer: Transfer,
+export async function describeTransfers(
+  transfers: readonly Transfer[],
+  network: UtxoNetwork,
+  source: TransactionSource,
+): Promise<TransferDetails[]> {
+  const transactions = await source.fetch(transfers.map((transfer) => transfer.txid))
+  const described = new Map<string, TransferDetails>()
+  const details: TransferDetails[] = []
+  for (const { txid } of transfers) {
+    const known =
+      described.get(txid) ?? (await describeTransaction(txid, transactions.get(txid), network, source))
+    described.set(txid, known)
+    details.push(known)
+  }
+  return details
+}
+
+async function describeTransaction(
+  txid: string,
+  transaction: ParsedTransaction | undefined,
   network: UtxoNetwork,
   source: TransactionSource,
 ): Promise<TransferDetails> {
-  const transaction = (await source.fetch([transfer.txid])).get(transfer.txid)
   if (!transaction) {
-    throw new KeyturnError(
-      'DEPENDENCY_UNAVAILABLE',
-      `The ${network.name} node no longer knows ${transfer.txid}`,
-      {
-        details: { network: network.name, txid: transfer.txid },
-        retryable: true,
-      },
-    )
+    throw new KeyturnError('DEPENDENCY_UNAVAILABLE', `The ${network.name} node no longer knows ${txid}`, {
+      details: { network: network.name, txid },
+      retryable: true,
+    })
   }
   const destinations = withAddresses(transaction.outputs, network)
   if (isCoinbase(transaction)) return { sources: [], destinations, fee: 0n, spends: [] }
-  const { txid } = transaction
   const spends = transaction.inputs.map(({ prevTxid, prevVout }) => ({ txid, prevTxid, prevVout }))
   if (new Set(spends.map((spend) => spend.prevTxid)).size > MAX_PARENTS) {
     return { sources: [], destinations, fee: null, spends }
