@@ -84,7 +84,7 @@ export function createChainWatcherActivities(deps: ChainWatcherDeps) {
   }
 }
 
-/** A step that hangs must not keep the process from stopping; the cursor's lock makes a late commit of it harmless. */
+/** A step that hangs must not keep the process from stopping; once the next watcher has begun, it can write nothing more. */
 function ended(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const leave = () => setTimeout(resolve, STEP_GRACE_MS).unref()

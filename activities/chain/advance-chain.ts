@@ -8,6 +8,7 @@ import { findFork } from '../../db/chain/find-fork.js'
 import type { Hit } from '../../db/chain/hit.js'
 import { type Match, matchTransfers } from '../../db/chain/match-transfers.js'
 import { rollBack } from '../../db/chain/roll-back.js'
+import type { Watch } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
 import { describeMatches } from './describe-matches.js'
 import { placeCursor } from './place-cursor.js'
@@ -16,6 +17,9 @@ import { placeCursor } from './place-cursor.js'
 const RANGE = 100
 /** Ranges read while one is written: the node and the database answer in their own time, and both should be busy. */
 const AHEAD = 2
+const WAITING_EVERY_MS = 1_000
+/** Beyond, waiting is a standstill: an adapter gives every request an end long before. */
+const LONGEST_WAIT_MS = 1_800_000
 
 export interface AdvanceOptions {
   readonly signal?: AbortSignal
@@ -25,6 +29,10 @@ export interface AdvanceOptions {
   readonly onProgress?: (cursor: ChainCursor) => void
   /** Whether details that the node does not give are left out instead of stopping the scan. */
   readonly tolerant?: boolean
+  /** Called every second while blocks are waited for: a node may take minutes for a large one, and that is no standstill. */
+  readonly onWaiting?: () => void
+  /** The right to write; absent where nothing competes for it. */
+  readonly watch?: Watch
 }
 
 export interface Advanced {
@@ -50,7 +58,7 @@ export async function advanceChain(
   if (head.height <= cursor.height) {
     const ours = head.height === cursor.height ? cursor.hash : await blockHashAt(sql, name, head.height)
     if (ours === null || ours === head.hash) return { head, cursor, rolledBack }
-    rolledBack += await undo(sql, adapter, cursor, head.height)
+    rolledBack += await undo(sql, adapter, cursor, head.height, options.watch)
     cursor = (await readCursor(sql, name)) ?? cursor
     options.onProgress?.(cursor)
   }
@@ -58,11 +66,14 @@ export async function advanceChain(
   const readOn = (from: number) => readAhead(sql, adapter, from, head.height, options.tolerant ?? false)
   let next = readOn(cursor.height + 1)
   while (cursor.height < head.height && !options.signal?.aborted) {
-    const { blocks, hits, last } = await next()
-    const applied = await applyBlocks(sql, adapter.network, blocks, hits)
+    const { blocks, hits, last } = await whileWaiting(next(), options.onWaiting)
+    // What comes after the end was waited for in vain.
+    if (options.signal?.aborted) break
+    const applied = await applyBlocks(sql, adapter.network, blocks, hits, options.watch)
     if (applied.kind === 'applied') cursor = { height: last.height, hash: last.hash }
     else {
-      if (applied.kind === 'reorg') rolledBack += await undo(sql, adapter, cursor, cursor.height)
+      if (applied.kind === 'reorg')
+        rolledBack += await undo(sql, adapter, cursor, cursor.height, options.watch)
       cursor = (await readCursor(sql, name)) ?? cursor
       // What was read ahead is of another chain now.
       next = readOn(cursor.height + 1)
@@ -70,6 +81,19 @@ export async function advanceChain(
     options.onProgress?.(cursor)
   }
   return { head, cursor, rolledBack }
+}
+
+async function whileWaiting<T>(work: Promise<T>, onWaiting: (() => void) | undefined): Promise<T> {
+  if (!onWaiting) return work
+  const end = Date.now() + LONGEST_WAIT_MS
+  const timer = setInterval(() => {
+    if (Date.now() < end) onWaiting()
+  }, WAITING_EVERY_MS)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+  }
 }
 
 /** All blocks in one probe; only what matched learns which block it is in. */
@@ -157,8 +181,9 @@ async function undo(
   adapter: ChainAdapter,
   cursor: ChainCursor,
   differsAt: number,
+  watch: Watch | undefined,
 ): Promise<number> {
   const fork = await findFork(sql, adapter, differsAt)
-  const result = await rollBack(sql, adapter.network, cursor, fork)
+  const result = await rollBack(sql, adapter.network, cursor, fork, watch)
   return result.kind === 'rolled_back' ? result.blocks : 0
 }

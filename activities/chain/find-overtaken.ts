@@ -1,6 +1,7 @@
 import type { EvmAdapter } from '../../chains/adapter.js'
 import { takeAbsentDeposits } from '../../db/chain/absent-deposits.js'
 import { replaceOvertaken } from '../../db/chain/replace-overtaken.js'
+import type { Watch } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
 import { assertNever } from '../../domain/assert-never.js'
 import { mapConcurrently } from '../map-concurrently.js'
@@ -13,7 +14,7 @@ const CONCURRENCY = 4
  * past that of a transaction which no block and no mempool holds. And a transaction that a lagging node still showed as pending
  * after its block was scanned has paid all that it ever will.
  */
-export async function findOvertaken(sql: Sql, adapter: EvmAdapter): Promise<void> {
+export async function findOvertaken(sql: Sql, adapter: EvmAdapter, watch?: Watch): Promise<void> {
   const absent = await takeAbsentDeposits(sql, adapter.network.name)
   const overtaken = await mapConcurrently(absent, CONCURRENCY, async ({ txid, prevTxid, prevVout }) => {
     if ((await adapter.nonce(prevTxid)) <= prevVout) return null
@@ -33,5 +34,6 @@ export async function findOvertaken(sql: Sql, adapter: EvmAdapter): Promise<void
     sql,
     adapter.network,
     overtaken.filter((each) => each !== null),
+    watch,
   )
 }

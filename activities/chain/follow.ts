@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
 import type { ChainCursor } from '../../db/chain/chain-cursor.js'
 import { type ChainHealth, setChainHealth } from '../../db/chain/set-chain-health.js'
+import { takeWatch, type Watch, WatchLost } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Logger } from '../logger.js'
@@ -38,12 +39,13 @@ const MAX_BACKOFF_MS = 5_000
 /** After so many failures in a row the details of a deposit are done without: its credit matters more. */
 const TOLERANT_AFTER = 5
 
-/** Returns when stopped or due; errors of the node and the database are shown as health and tried again. */
+/** Returns when stopped, due, or followed by another watcher; errors of the node and the database are shown as health and tried again. */
 export async function follow(options: FollowOptions): Promise<void> {
   const { sql, adapter, gate, log, signal } = options
   const { network } = adapter
   const dispatcher = createDispatcher(() => dispatchPending(sql, network, gate), log)
   const health = createHealth(sql, network.name)
+  let watch: Watch | null = null
   let seen: ReadonlySet<string> = new Set()
   let feesAt = 0
   let failures = 0
@@ -52,8 +54,11 @@ export async function follow(options: FollowOptions): Promise<void> {
 
   while (!signal.aborted && Date.now() < options.until) {
     try {
+      watch ??= await takeWatch(sql, network.name)
       const { head, cursor, rolledBack } = await advanceChain(sql, adapter, {
         signal,
+        watch,
+        onWaiting: () => step(null),
         tolerant: failures >= TOLERANT_AFTER,
         onHead: async (now, at) => {
           step(at)
@@ -71,25 +76,33 @@ export async function follow(options: FollowOptions): Promise<void> {
       }
       failures = 0
       dispatcher.kick()
+      if (signal.aborted) break
       // The mempool and fees are for show and speed: the books only follow blocks.
       try {
-        if (!signal.aborted && head.height <= cursor.height) {
-          seen = await lookAtMempool(sql, adapter, seen)
+        if (head.height <= cursor.height) {
+          seen = await lookAtMempool(sql, adapter, seen, watch)
           dispatcher.kick()
         }
-        if (Date.now() - feesAt >= FEES_EVERY_MS) {
+        if (!signal.aborted && Date.now() - feesAt >= FEES_EVERY_MS) {
           await refreshFees(sql, adapter)
-          if (isEvmAdapter(adapter)) await findOvertaken(sql, adapter)
+          if (isEvmAdapter(adapter)) await findOvertaken(sql, adapter, watch)
           feesAt = Date.now()
         }
         mempoolNote = null
       } catch (error) {
+        if (error instanceof WatchLost) throw error
         mempoolNote = `Mempool or fees cannot be read: ${explain(error)}`
         log.warn({ network: network.name, err: error }, 'The mempool or the fees could not be read')
       }
+      if (signal.aborted) break
       await health.set(healthOf(head, cursor, mempoolNote))
       step(cursor)
     } catch (error) {
+      if (error instanceof WatchLost) {
+        log.warn({ network: network.name, err: error }, 'Following the chain ends here')
+        break
+      }
+      if (signal.aborted) break
       failures += 1
       log.warn(
         { network: network.name, failures, err: error },

@@ -1,6 +1,7 @@
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { applyMempool } from '../../db/chain/apply-mempool.js'
 import { matchTransfers } from '../../db/chain/match-transfers.js'
+import type { Watch } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
 import { describeMatches } from './describe-matches.js'
 
@@ -14,11 +15,12 @@ export async function lookAtMempool(
   sql: Sql,
   adapter: ChainAdapter,
   seen: ReadonlySet<string>,
+  watch?: Watch,
 ): Promise<ReadonlySet<string>> {
   const look = await adapter.mempool(seen)
   const matches = await matchTransfers(sql, adapter.network.name, look.transfers)
   // A transaction may leave the mempool while it is looked at: what is not known yet is asked again once it is mined.
   const hits = await describeMatches(sql, adapter, matches, true)
-  await applyMempool(sql, adapter.network, look, hits)
+  await applyMempool(sql, adapter.network, look, hits, watch)
   return look.txids
 }

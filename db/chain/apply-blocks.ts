@@ -17,6 +17,7 @@ import { recordInputs } from './record-inputs.js'
 import { recordOutputs } from './record-outputs.js'
 import { replaceConflicting } from './replace-conflicting.js'
 import { spendOutputs } from './spend-outputs.js'
+import { keepWatch, type Watch } from './take-watch.js'
 
 /** A transfer with the block that it is in. */
 export interface MinedTransfer extends Transfer {
@@ -39,18 +40,21 @@ const INPUTS_KEPT_BLOCKS = 1_000
  *
  * @param blocks - Linked by parent hash, beginning right above the cursor.
  * @param hits - Every transfer in `blocks` to an address of ours, in the order of the chain.
+ * @throws WatchLost when `watch` is not the latest.
  */
 export async function applyBlocks(
   sql: Sql,
   network: Network,
   blocks: readonly Block[],
   hits: readonly Hit<MinedTransfer>[],
+  watch?: Watch,
 ): Promise<Applied> {
   const first = blocks[0]
   const last = blocks.at(-1)
   if (!first || !last) throw new Error('There is no block to apply')
   return sql.begin(async (tx): Promise<Applied> => {
     const cursor = await lockCursor(tx, network.name)
+    await keepWatch(tx, network.name, watch)
     if (cursor?.height !== first.height - 1) return { kind: 'moved' }
     // Nothing stands below the first block of all.
     if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }

@@ -14,17 +14,20 @@ import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
 import { recordInputs } from './record-inputs.js'
 import { replaceConflicting } from './replace-conflicting.js'
+import { keepWatch, type Watch } from './take-watch.js'
 
 /**
  * Applies a look at the mempool in one transaction.
  *
  * @param hits - Every transfer in `look` to an address of ours.
+ * @throws WatchLost when `watch` is not the latest.
  */
 export async function applyMempool(
   sql: Sql,
   network: Network,
   look: MempoolLook,
   hits: readonly Hit[],
+  watch?: Watch,
 ): Promise<void> {
   const deposits = hits.filter((hit) => hit.deposit)
   // Most looks find nothing: no transaction for those.
@@ -32,6 +35,7 @@ export async function applyMempool(
     return
   await sql.begin(async (tx) => {
     const cursor = await lockCursor(tx, network.name)
+    await keepWatch(tx, network.name, watch)
     if (!cursor) return
     const at = new Date()
     const events = await recordDetected(tx, network, deposits, at)

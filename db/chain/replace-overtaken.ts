@@ -8,6 +8,7 @@ import { saveDeposits } from '../deposits/save-deposits.js'
 import { appendEvents } from '../events/append-events.js'
 import { lockCursor } from './chain-cursor.js'
 import { superseded } from './positions.js'
+import { keepWatch, type Watch } from './take-watch.js'
 
 export interface Overtaken {
   readonly txid: string
@@ -23,11 +24,13 @@ export async function replaceOvertaken(
   sql: Sql,
   network: Network,
   overtaken: readonly Overtaken[],
+  watch?: Watch,
 ): Promise<void> {
   if (overtaken.length === 0) return
   const minedAt = new Map(overtaken.map((each) => [each.txid, each.minedAt]))
   await sql.begin(async (tx) => {
     const cursor = await lockCursor(tx, network.name)
+    await keepWatch(tx, network.name, watch)
     const rows = await tx<DepositRow[]>`
       ${selectDeposits(tx)}
       WHERE deposit.network = ${network.name} AND deposit.txid = ANY (${[...minedAt.keys()]})

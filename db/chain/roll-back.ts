@@ -9,6 +9,7 @@ import { appendEvents } from '../events/append-events.js'
 import { exceptionEvent } from '../events/raise-exception.js'
 import { lockSettledAbove, reopenWithdrawals } from '../withdrawals/reopen-withdrawals.js'
 import { type ChainCursor, lockCursor } from './chain-cursor.js'
+import { keepWatch, type Watch } from './take-watch.js'
 
 export type RolledBack =
   | { readonly kind: 'rolled_back'; readonly blocks: number; readonly deposits: number }
@@ -21,15 +22,18 @@ export type RolledBack =
  *
  * @param from - The cursor for which the fork was found.
  * @param fork - The last block that stays.
+ * @throws WatchLost when `watch` is not the latest.
  */
 export async function rollBack(
   sql: Sql,
   network: Network,
   from: ChainCursor,
   fork: ChainCursor,
+  watch?: Watch,
 ): Promise<RolledBack> {
   return sql.begin(async (tx): Promise<RolledBack> => {
     const cursor = await lockCursor(tx, network.name)
+    await keepWatch(tx, network.name, watch)
     if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
     const at = new Date()
     // Locked all at once and read under the lock: a confirmation under way has happened, or will find it reverted.

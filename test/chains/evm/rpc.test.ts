@@ -176,6 +176,29 @@ test('one block that is too much for one node is asked of another', async () => 
   expect((await open([small.url, large.url]).blocks(2, 2))[0]?.hash).toBe(word(2))
 })
 
+test('one block that takes longer than the time-out is waited for longer, until it is there', async () => {
+  const chain = emptyChain(4)
+  const slow = await node(async (call) => {
+    if (Number(call.params[0]) === 3) await new Promise((resolve) => setTimeout(resolve, 1_500))
+    return chain(call)
+  })
+  const adapter = open([slow.url], [], {}, 400)
+  const heights: number[] = []
+  for (let attempt = 0; attempt < 20 && heights.length < 5; attempt++) {
+    const blocks = await adapter.blocks(heights.length, 4).catch(() => [])
+    heights.push(...blocks.map((block) => block.height))
+  }
+  expect(heights).toEqual([0, 1, 2, 3, 4])
+  // Other questions keep their time-out.
+  const started = Date.now()
+  const mute = await node(
+    () => null,
+    () => true,
+  )
+  await expect(open([mute.url], [], {}, 400).head()).rejects.toThrow()
+  expect(Date.now() - started).toBeLessThan(2_000)
+}, 60_000)
+
 test('answers from both sides of a reorg are asked for again', async () => {
   let asked = 0
   const transaction = {
