@@ -29,9 +29,10 @@ export interface Endpoint {
   /**
    * Sends a batch.
    *
+   * @param waitMs - How long it is waited for, where that is not the usual time.
    * @throws EndpointFailure, or AskedTooMuch on a time-out or a size limit.
    */
-  send(calls: readonly RpcCall[]): Promise<Answers>
+  send(calls: readonly RpcCall[], waitMs?: number): Promise<Answers>
   /** Milliseconds since the epoch until which others are preferred. */
   restingUntil(): number
   /** Remembers that it failed, so that others are preferred for a while (1 s, doubling up to 30 s). */
@@ -70,8 +71,6 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
   const pool = new Pool(target.origin, {
     connections: CONNECTIONS,
     connect: { timeout: CONNECT_TIMEOUT_MS },
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
     maxResponseSize: MAX_RESPONSE_BYTES,
   })
   const path = target.pathname + target.search
@@ -88,7 +87,7 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
   let restMs = 0
   let restingUntil = 0
 
-  async function post(body: string): Promise<{ status: number; text: string }> {
+  async function post(body: string, waitMs: number): Promise<{ status: number; text: string }> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const response = await pool.request({
@@ -96,14 +95,16 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
           path,
           headers,
           body,
-          signal: AbortSignal.timeout(timeoutMs),
+          headersTimeout: waitMs,
+          bodyTimeout: waitMs,
+          signal: AbortSignal.timeout(waitMs),
         })
         return { status: response.statusCode, text: await response.body.text() }
       } catch (error) {
         const { code, name } = error as { code?: unknown; name?: unknown }
         if (attempt === 1 && typeof code === 'string' && STALE_CONNECTION.has(code)) continue
         if (name === 'TimeoutError' || (typeof code === 'string' && TOO_SLOW.has(code))) {
-          throw new AskedTooMuch(`no answer within ${timeoutMs} ms`)
+          throw new AskedTooMuch(`no answer within ${waitMs} ms`)
         }
         if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') throw new AskedTooMuch('the answer is too large')
         throw new EndpointFailure(`no connection (${typeof code === 'string' ? code : 'unknown reason'})`)
@@ -111,9 +112,10 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
     }
   }
 
-  async function exchange(calls: readonly RpcCall[]): Promise<Answers> {
+  async function exchange(calls: readonly RpcCall[], waitMs = timeoutMs): Promise<Answers> {
     const { status, text } = await post(
       JSON.stringify(calls.map(({ method, params }, id) => ({ jsonrpc: '2.0', id, method, params }))),
+      waitMs,
     )
     if (status === 413) throw new AskedTooMuch('HTTP 413')
     const parsed = parseJson(text)
@@ -132,8 +134,8 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
 
   return {
     label,
-    async send(calls) {
-      const answers = await guard.through(() => exchange(calls))
+    async send(calls, waitMs) {
+      const answers = await guard.through(() => exchange(calls, waitMs))
       restMs = 0
       restingUntil = 0
       return answers

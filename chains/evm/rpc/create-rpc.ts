@@ -5,6 +5,7 @@ import { KeyturnError } from '../../../domain/errors.js'
 import type { EvmNetwork } from '../../../domain/network.js'
 import { UnusableNode } from '../../guard-node.js'
 import { type NodeReport, reportNode } from '../../node-report.js'
+import type { Patience } from '../../patience.js'
 import {
   type Answers,
   createEndpoint,
@@ -19,9 +20,13 @@ interface AskOptions<T> {
   readonly until?: (value: T) => boolean
   /** Lets `AskedTooMuch` through at once, because the caller can ask for less. */
   readonly divisible?: boolean
+  /** How long an answer that cannot be divided is waited for; it hears whether that was long enough. */
+  readonly patience?: Patience
 }
 
 export interface Rpc {
+  /** Milliseconds in which a batch is answered as a rule. */
+  readonly timeoutMs: number
   /**
    * Sends a batch to one endpoint and reads its answers; `read` may throw EndpointFailure (another endpoint is asked) or
    * UnsettledAnswers (the same one is asked again).
@@ -73,18 +78,23 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
   }
 
   return {
-    async ask(calls, read, { until, divisible } = {}) {
+    timeoutMs,
+
+    async ask(calls, read, { until, divisible, patience } = {}) {
+      const waitMs = patience?.ms()
       const reasons: string[] = []
       const unusable: string[] = []
       let last: { value: ReturnType<typeof read> } | null = null
       for (const endpoint of inOrder(endpoints)) {
         try {
-          const value = await readSettled(endpoint, calls, read)
+          const value = await readSettled(endpoint, calls, read, waitMs)
+          patience?.answered()
           if (!until || until(value)) return value
           last = { value }
         } catch (error) {
           if (error instanceof AskedTooMuch && divisible) throw error
           if (!isAboutEndpoint(error)) throw error
+          if (error instanceof AskedTooMuch && waitMs !== undefined) patience?.exceeded(waitMs)
           leave(endpoint, error)
           reasons.push(`${endpoint.label}: ${error.message}`)
           if (error instanceof UnusableNode) unusable.push(`${endpoint.label}: ${error.message}`)
@@ -147,9 +157,10 @@ async function readSettled<T>(
   endpoint: Endpoint,
   calls: readonly RpcCall[],
   read: (answers: Answers) => T,
+  waitMs: number | undefined,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const answers = await endpoint.send(calls)
+    const answers = await endpoint.send(calls, waitMs)
     try {
       return read(answers)
     } catch (error) {

@@ -1,6 +1,7 @@
 /** Consecutive blocks, fetched in batches that adapt to the node, the next ones while the caller works on these. */
 
 import type { Block } from '../../adapter.js'
+import { createPatience } from '../../patience.js'
 import { toQuantity } from '../quantity.js'
 import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import type { Rpc } from '../rpc/create-rpc.js'
@@ -38,6 +39,7 @@ export function createBlockScanner(
 ): (from: number, to: number) => Promise<Block[]> {
   let batchSize = FIRST_BLOCKS
   let queue: Fetch[] = []
+  const patience = createPatience(rpc.timeoutMs)
 
   function start(from: number, to: number, traces: boolean): Fetch {
     const count = Math.min(batchSize, to - from + 1)
@@ -70,7 +72,7 @@ export function createBlockScanner(
             adapt(size, answers.size)
             return blocks
           },
-          { divisible },
+          divisible ? { divisible } : { patience },
         )
       } catch (error) {
         if (!(error instanceof AskedTooMuch) || !divisible) throw error

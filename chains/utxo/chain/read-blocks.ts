@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { UtxoNetwork } from '../../../domain/network.js'
 import type { Block, Spend, Transfer } from '../../adapter.js'
+import { createPatience } from '../../patience.js'
 import { addMovements } from '../parse/movements-of-transaction.js'
 import { parseBlock } from '../parse/parse-block.js'
 import type { Rpc } from '../rpc/create-rpc.js'
@@ -11,9 +12,10 @@ import { NodeError } from '../rpc/node-error.js'
 const TARGET_BYTES = 4_000_000
 const MAX_BLOCKS = 100
 
-/** Makes the reader of consecutive blocks; it remembers only how large blocks were, to ask for the right number. */
+/** Makes the reader of consecutive blocks; it remembers how large blocks were, to ask for the right number, and how long one took. */
 export function createBlockReader(rpc: Rpc, network: UtxoNetwork) {
   let bytesPerBlock = TARGET_BYTES / 8
+  const patience = createPatience(rpc.timeoutMs)
 
   /**
    * Reads blocks from `from` up to at most `to`, each the child of the one before; empty only when `from` is above the tip.
@@ -32,11 +34,21 @@ export function createBlockReader(rpc: Rpc, network: UtxoNetwork) {
       if (answer instanceof NodeError) break
       hashes.push(answer)
     }
+    const waitMs = hashes.length === 1 ? patience.ms() : rpc.timeoutMs
     const answers = await rpc.batch(
       'getblock',
       hashes.map((hash) => [hash, 0]),
       z.string(),
+      {
+        timeoutMs: waitMs,
+        onTooLate() {
+          // Fewer blocks next time, or more time for the one.
+          if (hashes.length > 1) bytesPerBlock = (TARGET_BYTES * 2) / hashes.length
+          else patience.exceeded(waitMs)
+        },
+      },
     )
+    if (hashes.length === 1) patience.answered()
     const blocks: Block[] = []
     let bytesRead = 0
     for (const [index, answer] of answers.entries()) {

@@ -23,10 +23,14 @@ export interface CallOptions {
   readonly timeoutMs?: number
   /** Called when a node got the request and did not answer it, so that it may have acted all the same. */
   readonly onUnanswered?: () => void
+  /** Called when a node did not answer in time. */
+  readonly onTooLate?: () => void
 }
 
 export interface Rpc {
   readonly network: string
+  /** Milliseconds in which a request is answered as a rule. */
+  readonly timeoutMs: number
   /**
    * @throws NodeError when a node answers with an error.
    * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when no node answers.
@@ -37,6 +41,7 @@ export interface Rpc {
     method: string,
     paramsList: readonly (readonly unknown[])[],
     result: z.ZodType<T>,
+    options?: Omit<CallOptions, 'onUnanswered'>,
   ): Promise<(T | NodeError)[]>
   /** Checks every node now, whether or not it is in use. */
   inspect(): Promise<NodeReport[]>
@@ -99,6 +104,7 @@ export function createRpc(network: string, urls: readonly string[], options: Rpc
         endpoint.guard.forget()
         if (error instanceof UnusableNode)
           unusable.push(`endpoint ${endpoints.indexOf(endpoint) + 1}: ${error.message}`)
+        if (error instanceof Error && error.name === 'TimeoutError') call.onTooLate?.()
         if (mayHaveActed(error)) call.onUnanswered?.()
         failures.push(`${endpoint.label}: ${error instanceof Error ? error.message : String(error)}`)
       }
@@ -112,13 +118,14 @@ export function createRpc(network: string, urls: readonly string[], options: Rpc
 
   return {
     network,
+    timeoutMs,
     async call(method, params, result, call = {}) {
       return readResult(await send({ jsonrpc: '2.0', id: 1, method, params }, call), network, method, result)
     },
-    async batch(method, paramsList, result) {
+    async batch(method, paramsList, result, call = {}) {
       if (paramsList.length === 0) return []
       const body = paramsList.map((params, id) => ({ jsonrpc: '2.0', id, method, params }))
-      const answers = parse(replies, await send(body, {}), network, method)
+      const answers = parse(replies, await send(body, call), network, method)
       const byId = new Map(answers.map((each) => [each.id, each]))
       return paramsList.map((_params, id) => {
         const answer = byId.get(id)
