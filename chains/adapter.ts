@@ -242,6 +242,8 @@ export interface EvmAdapter extends AdapterBase {
   replace(request: EvmReplaceRequest): Promise<EvmReplaceResult>
   /** Next nonce on the chain (latest block). */
   nonce(address: string): Promise<number>
+  /** Next nonce at the end of a block; null where no node has that block in its chain, or knows what was there. */
+  nonceAt(address: string, block: BlockRef): Promise<number | null>
   verifySigned(payload: EvmPayload, signedTransaction: string): { readonly txid: string }
 }
 

@@ -24,7 +24,7 @@ export async function broadcastWithdrawal(
 ): Promise<BroadcastStep> {
   const { sql, networks } = dependencies
   await startBroadcast(sql, networks, id)
-  const { stage, requiredConfirmations } = await readWithdrawalState(sql, id)
+  const { stage } = await readWithdrawalState(sql, id)
   const [newest] = (await listPayments(sql, id)).filter(isLive)
   if (stage !== 'broadcasting' || !newest) return { kind: 'done' }
   const adapter = adapterOf(dependencies, newest.network)
@@ -36,7 +36,7 @@ export async function broadcastWithdrawal(
       await markBroadcast(sql, networks, id, sent.payment.id)
       return { kind: 'done' } as const
     }
-    const lost = await findConflict(dependencies, adapter, payments[0] ?? newest, requiredConfirmations)
+    const lost = await findConflict(dependencies, adapter, id)
     if (lost) return lost
     if (pursued.kind === 'waiting') return waitFor(dependencies, id, pursued.code, pursued.message)
     return waitFor(dependencies, id, 'BROADCAST_UNCERTAIN', `Sending the same bytes again: ${sent.reason}`)

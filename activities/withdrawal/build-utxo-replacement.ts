@@ -1,6 +1,7 @@
 /** Builds a further attempt of a payment on a chain of the Bitcoin family (BIP-125): the same inputs and recipients, dearer. */
 
 import type { UtxoAdapter } from '../../chains/adapter.js'
+import { findMissingInputs, type Outpoint } from '../../db/withdrawals/find-missing-inputs.js'
 import { dearestFee } from '../../db/withdrawals/find-payment.js'
 import {
   findChangeAddress,
@@ -17,6 +18,8 @@ import type { ReplacementBuilt, WantedAttempt } from './pursue-replacement.js'
 /**
  * A payment keeps all inputs of the newest attempt and every recipient's amount; the change shrinks, and where it is not enough
  * confirmed outputs are added. A cancelling transaction spends the first attempt's inputs and pays everything to own change.
+ * What the newest attempt had added and is gone meanwhile is left out. Without all inputs of the first one nothing can be built
+ * that excludes it: then it is waited for, until they are back or the payment is given up.
  */
 export async function buildUtxoReplacement(
   { sql }: WithdrawalChainDependencies,
@@ -28,7 +31,21 @@ export async function buildUtxoReplacement(
   const [newest] = attempts
   const first = attempts.at(-1)
   if (!newest || !first) throw new Error(`${row.id} has no attempt to replace`)
-  const kept = await listOutputs(sql, row.network, purpose === 'cancel' ? first.inputs : newest.inputs)
+  const wantedInputs = purpose === 'cancel' ? first.inputs : newest.inputs
+  const missing = new Set((await findMissingInputs(sql, row.network, wantedInputs)).map(nameOf))
+  const anchor = first.inputs.find((input) => missing.has(nameOf(input)))
+  if (anchor) {
+    return {
+      kind: 'waiting',
+      code: 'INPUT_MISSING',
+      message: `No further attempt can be built: the input ${nameOf(anchor)} is in no block any more, or was spent`,
+    }
+  }
+  const kept = await listOutputs(
+    sql,
+    row.network,
+    wantedInputs.filter((input) => !missing.has(nameOf(input))),
+  )
   const candidates = await listSpendableOutputs(sql, row, network.confirmations)
   const change = await findChangeAddress(sql, row)
   const built = await adapter.build({
@@ -65,7 +82,7 @@ export async function buildUtxoReplacement(
       message: `A further attempt would cost more than ${network.fees.maxRate} base units a virtual byte, the network's cap; the same bytes are sent on`,
     }
   }
-  const known = new Map([...kept, ...candidates].map((output) => [`${output.txid}:${output.vout}`, output]))
+  const known = new Map([...kept, ...candidates].map((output) => [nameOf(output), output]))
   const result = await queueReplacement(sql, row.id, {
     family: 'utxo',
     signerId: newest.signer_id,
@@ -78,11 +95,15 @@ export async function buildUtxoReplacement(
     vsize: built.vsize,
     payload: built.payload,
     inputs: built.inputs.map((input) => {
-      const output = known.get(`${input.txid}:${input.vout}`)
-      if (!output) throw new Error(`The adapter spent ${input.txid}:${input.vout}, which was not offered`)
+      const output = known.get(nameOf(input))
+      if (!output) throw new Error(`The adapter spent ${nameOf(input)}, which was not offered`)
       return { addressId: output.address_id, txid: output.txid, vout: output.vout, amount: output.amount }
     }),
     change: built.change > 0n ? { addressId: change.address_id, amount: built.change } : null,
   })
   return result === 'queued' ? { kind: 'queued' } : { kind: 'gone' }
+}
+
+function nameOf({ txid, vout }: Outpoint): string {
+  return `${txid}:${vout}`
 }

@@ -5,7 +5,7 @@ import { isLive, listPayments, type SignedPayment } from '../../db/withdrawals/f
 import { readWithdrawalState } from '../../db/withdrawals/read-withdrawal-state.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import type { MinedOutcome } from '../../db/withdrawals/settle-withdrawal.js'
-import { markBroadcast, markMined, noteConflict } from '../../db/withdrawals/track-broadcast.js'
+import { markBroadcast, markMined } from '../../db/withdrawals/track-broadcast.js'
 import {
   adapterOf,
   orWaitForNode,
@@ -47,16 +47,13 @@ export async function followWithdrawal(
     const payments = (await listPayments(sql, id)).filter(isLive)
     // An attempt that was signed just now is in no mempool yet; the newest goes first.
     const [first] = payments
-    if (first && before.inMempool === first.id) {
-      await noteConflict(sql, first.id, null)
-      return unmined(dependencies, id, pursued)
-    }
+    if (first && before.inMempool === first.id) return unmined(dependencies, id, pursued)
     const sent = await sendAttempts(adapter, payments)
     if (sent.known) {
       await markBroadcast(sql, dependencies.networks, id, sent.payment.id)
       return unmined(dependencies, id, pursued)
     }
-    const lost = await findConflict(dependencies, adapter, first ?? newest, required)
+    const lost = await findConflict(dependencies, adapter, id)
     if (lost) return lost
     const lagsInMs = pursued.lagsInMs
     // Why nothing dearer can be sent says more than that the same bytes are refused.

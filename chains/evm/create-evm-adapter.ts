@@ -7,6 +7,7 @@ import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from './quantity.j
 import { describeTransfers } from './read/describe-transfers.js'
 import { findOutcome } from './read/find-outcome.js'
 import { findUsed } from './read/find-used.js'
+import { readNonceAt } from './read/read-nonce-at.js'
 import { balanceOfCall, readTokenBalance } from './read/token-balance.js'
 import { createCapability } from './rpc/create-capability.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
@@ -91,6 +92,8 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
       rpc.ask([{ method: 'eth_getTransactionCount', params: [address, 'latest'] }], ({ answers }) =>
         toInteger(expectResult(answers[0], 'eth_getTransactionCount'), 'nonce'),
       ),
+
+    nonceAt: (address, block) => readNonceAt(rpc, address, block),
 
     fees: (priority) =>
       rpc.ask(FEE_MARKET_CALLS, ({ answers }) =>

@@ -13,7 +13,7 @@ import { lockCursor } from './chain-cursor.js'
 import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { mineOwnTransactions } from './mine-own-transactions.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
-import { recordInputs } from './record-inputs.js'
+import { recordInputs, spendInputs } from './record-inputs.js'
 import { recordOutputs } from './record-outputs.js'
 import { replaceConflicting } from './replace-conflicting.js'
 import { spendOutputs } from './spend-outputs.js'
@@ -72,7 +72,9 @@ export async function applyBlocks(
         replaced.map((each) => each.after),
       ),
       mineOwnTransactions(tx, network, blocks, spenders),
-      recordInputs(tx, network.name, inputsOf(hits, spends)),
+      recordInputs(tx, network.name, inputsOf(hits, spends)).then(() =>
+        spendInputs(tx, network.name, blocks),
+      ),
       pruneInputs(tx, network.name, first.height, last.height),
       insertBlocks(tx, network.name, blocks),
       tx`

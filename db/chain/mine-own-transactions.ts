@@ -3,7 +3,8 @@ import type { Network } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
 
 /**
- * Marks our own outgoing transactions that the blocks hold as mined, with the height at which they are final.
+ * Marks our own outgoing transactions that the blocks hold as mined, with the height at which they are final. Of one that a node
+ * told us is mined, this is the block that counts.
  *
  * @param spenders - Transactions that spent outputs of ours: they count whatever the state, a replaced one too.
  */
@@ -17,7 +18,7 @@ export async function mineOwnTransactions(
     SELECT transaction.id, transaction.txid, withdrawal.required_confirmations
     FROM transactions transaction LEFT JOIN withdrawals withdrawal ON withdrawal.id = transaction.subject_id
     WHERE transaction.network = ${network.name} AND transaction.txid IS NOT NULL
-      AND (transaction.state IN ('signed', 'broadcast')
+      AND (transaction.state IN ('signed', 'broadcast', 'mined')
            OR transaction.state IN ('replaced', 'abandoned') AND transaction.txid = ANY (${[...spenders]}))`
   if (open.length === 0) return
   const wanted = new Map(open.map((each) => [each.txid, each]))

@@ -1,5 +1,9 @@
-import type { Spend } from '../../chains/adapter.js'
+/** The outpoints that transactions of deposits spend, and who spent them in the end. */
+
+import type { Block, Spend } from '../../chains/adapter.js'
 import type { Transaction } from '../connect.js'
+import { keyProbe } from './key-probe.js'
+import { outpointKey } from './outpoint-key.js'
 
 /** Keeps what the transactions of deposits spend, so that a conflicting transaction is noticed later. */
 export async function recordInputs(
@@ -15,4 +19,43 @@ export async function recordInputs(
       ${spends.map((spend) => spend.prevTxid)}::text[], ${spends.map((spend) => spend.prevVout)}::int[],
       ${spends.map((spend) => spend.txid)}::text[]) AS spend (prev_txid, prev_vout, txid)
     ON CONFLICT DO NOTHING`
+}
+
+/**
+ * Notes which transactions of these blocks spent what deposits need: their own, or others. Asked after `recordInputs`, so that a
+ * deposit and what takes its place may lie in the same blocks.
+ */
+export async function spendInputs(tx: Transaction, network: string, blocks: readonly Block[]): Promise<void> {
+  const spenders = new Map<string, { readonly txid: string; readonly height: number }>()
+  const keys = new Set<bigint>()
+  for (const block of blocks) {
+    for (const spend of block.spends) {
+      spenders.set(`${spend.prevTxid}:${spend.prevVout}`, { txid: spend.txid, height: block.height })
+      keys.add(outpointKey(spend.prevTxid))
+    }
+  }
+  if (keys.size === 0) return
+  const known = await tx<{ prev_txid: string; prev_vout: number }[]>`
+    SELECT DISTINCT prev_txid, prev_vout FROM deposit_inputs
+    WHERE network = ${network} AND prev_key = ANY (${keyProbe(tx, BigInt64Array.from(keys).sort())})
+      AND spent_at_block IS NULL`
+  const spent = known.flatMap((input) => {
+    const spend = spenders.get(`${input.prev_txid}:${input.prev_vout}`)
+    return spend ? [{ ...input, ...spend }] : []
+  })
+  if (spent.length === 0) return
+  await tx`
+    UPDATE deposit_inputs input SET spent_by = spend.txid, spent_at_block = spend.height
+    FROM unnest(
+      ${spent.map((each) => each.prev_txid)}::text[], ${spent.map((each) => each.prev_vout)}::int[],
+      ${spent.map((each) => each.txid)}::text[], ${spent.map((each) => each.height)}::bigint[]
+    ) AS spend (prev_txid, prev_vout, txid, height)
+    WHERE input.network = ${network} AND input.prev_txid = spend.prev_txid AND input.prev_vout = spend.prev_vout`
+}
+
+/** What blocks above a height had spent is unspent again. */
+export async function unspendInputs(tx: Transaction, network: string, height: number): Promise<void> {
+  await tx`
+    UPDATE deposit_inputs SET spent_by = NULL, spent_at_block = NULL
+    WHERE network = ${network} AND spent_at_block > ${height}`
 }

@@ -9,6 +9,7 @@ import { appendEvents } from '../events/append-events.js'
 import { exceptionEvent } from '../events/raise-exception.js'
 import { lockSettledAbove, reopenWithdrawals } from '../withdrawals/reopen-withdrawals.js'
 import { type ChainCursor, lockCursor } from './chain-cursor.js'
+import { unspendInputs } from './record-inputs.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
 export type RolledBack =
@@ -44,6 +45,7 @@ export async function rollBack(
       ORDER BY deposit.id FOR UPDATE OF deposit`
     const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
     await unspendOutputs(tx, network.name, fork.height)
+    await unspendInputs(tx, network.name, fork.height)
     events.push(...(await unmineTransactions(tx, network, fork.height)))
     const removed = await tx`
       DELETE FROM chain_blocks WHERE network = ${network.name} AND height > ${fork.height}`
@@ -68,6 +70,7 @@ async function unspendOutputs(tx: Transaction, network: string, height: number):
 /** Back to broadcast; a withdrawal that was settled already is followed again, and a person is told. */
 async function unmineTransactions(tx: Transaction, network: Network, height: number): Promise<NewEvent[]> {
   await lockSettledAbove(tx, network.name, height)
+  const lost = await readmitExcluded(tx, network.name, height)
   const rows = await tx<
     { merchant_id: string; subject_id: string; txid: string; block_hash: string; was: string }[]
   >`
@@ -79,12 +82,24 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
     WHERE transaction.id = before.id
     RETURNING transaction.merchant_id, transaction.subject_id, transaction.txid, before.block_hash, before.state AS was`
   const settled = rows.filter((row) => row.was === 'final')
-  await reopenWithdrawals(
-    tx,
-    network,
-    settled.map((row) => row.subject_id),
+  await reopenWithdrawals(tx, network, [
+    ...settled.map((row) => row.subject_id),
+    ...lost.map((row) => row.subject_id),
+  ])
+  const readmitted = lost.map((row) =>
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'withdrawal.conflict_reverted',
+      severity: 'critical',
+      subject: row.subject_id,
+      facts: {
+        message:
+          'The chain took back what had excluded a payment; its hold stands again, and the same bytes may still be mined',
+        network: network.name,
+      },
+    }),
   )
-  return settled.map((row) =>
+  const reverted = settled.map((row) =>
     exceptionEvent({
       merchantId: row.merchant_id,
       kind: 'transaction.reverted_after_final',
@@ -99,4 +114,20 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
       },
     }),
   )
+  return [...reverted, ...readmitted]
+}
+
+/** Forgets what blocks above a height excluded. @returns The withdrawals that were given up because of one of them. */
+async function readmitExcluded(
+  tx: Transaction,
+  network: string,
+  height: number,
+): Promise<{ readonly merchant_id: string; readonly subject_id: string }[]> {
+  const excluded = await tx<{ subject_id: string }[]>`
+    UPDATE transactions SET conflict_height = NULL
+    WHERE network = ${network} AND conflict_height > ${height} RETURNING subject_id`
+  if (excluded.length === 0) return []
+  return tx<{ merchant_id: string; subject_id: string }[]>`
+    SELECT merchant_id, id AS subject_id FROM withdrawals
+    WHERE id = ANY (${[...new Set(excluded.map((row) => row.subject_id))]}) AND stage = 'failed' ORDER BY id`
 }

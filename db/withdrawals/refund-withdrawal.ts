@@ -6,6 +6,7 @@ import { isWithdrawalFinal } from '../../domain/withdrawal-stage.js'
 import type { Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { closeUnpaid } from './close-unpaid.js'
+import { excludeAttempts } from './exclude-attempts.js'
 import { type Decider, lockOwnWithdrawal } from './lock-own-withdrawal.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { proveUnpaid } from './prove-unpaid.js'
@@ -44,20 +45,6 @@ export async function refundWithdrawal(
   await excludeAttempts(tx, row.id)
   await postJournal(tx, releaseJournal(row))
   await moveWithdrawal(tx, networks, row, { ...end, to: 'failed' })
-}
-
-/** A final transaction excludes every attempt: what a signer may answer yet is worth nothing. */
-async function excludeAttempts(tx: Transaction, id: string): Promise<void> {
-  await tx`
-    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL
-    WHERE subject_id = ${id} AND state IN ('queued', 'leased')`
-  await tx`
-    UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
-    WHERE subject_id = ${id} AND state IN ('built', 'signed', 'broadcast')`
-  await tx`
-    UPDATE nonces SET state = 'foreign' WHERE subject_id = ${id} AND state IN ('allocated', 'signed')`
-  await tx`
-    UPDATE utxo_reservations SET released_at = clock_timestamp() WHERE subject_id = ${id} AND released_at IS NULL`
 }
 
 function refused(row: WithdrawalRow, reason: string): KeyturnError {

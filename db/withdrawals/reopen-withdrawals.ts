@@ -11,14 +11,16 @@ import type { WithdrawalRow } from './withdrawal-row.js'
 export async function lockSettledAbove(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`
     SELECT id FROM withdrawals
-    WHERE id IN (SELECT subject_id FROM transactions WHERE network = ${network} AND block_number > ${height} AND state = 'final')
+    WHERE id IN (
+      SELECT subject_id FROM transactions
+      WHERE network = ${network} AND (block_number > ${height} AND state = 'final' OR conflict_height > ${height}))
     ORDER BY id FOR UPDATE`
 }
 
 /**
- * Takes withdrawals back to `confirming` whose final transaction left the chain: what was booked at their end is reversed, so
- * that the hold stands again; every signed attempt is live again, and a new run of the workflow sends the same bytes. Nothing
- * is ever signed anew for that, so it cannot be paid twice.
+ * Takes withdrawals back to `confirming` whose final transaction left the chain, or the one that had excluded all of theirs: what
+ * was booked at their end is reversed, so that the hold stands again; every signed attempt is live again, and a new run of
+ * the workflow sends the same bytes. Nothing new is signed for that, so it cannot be paid twice.
  *
  * @param ids - Their transactions are un-mined already.
  */
@@ -35,7 +37,8 @@ export async function reopenWithdrawals(
     await tx`
       UPDATE transactions SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL
       WHERE subject_id = ${id} AND state = 'replaced' AND signed_transaction IS NOT NULL`
-    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'used'`
+    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state IN ('used', 'foreign')`
+    await reserveAgain(tx, id)
     await tx`
       UPDATE withdrawals SET reopened = reopened + 1, workflow_started_at = NULL, confirmed_at = NULL, confirmations = 0,
                              block_number = NULL, fee = NULL, failure_code = NULL, failure_message = NULL
@@ -50,11 +53,24 @@ export async function reopenWithdrawals(
   }
 }
 
+/** Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same one is mined. */
+async function reserveAgain(tx: Transaction, id: string): Promise<void> {
+  await tx`
+    INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
+    SELECT DISTINCT ON (output.network, output.txid, output.vout)
+           output.network, output.txid, output.vout, attempt.subject_id, attempt.id
+    FROM transactions attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
+    JOIN utxos output ON output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
+    WHERE attempt.subject_id = ${id} AND attempt.state = 'broadcast' AND output.spent_at_block IS NULL
+    ORDER BY output.network, output.txid, output.vout, attempt.number
+    ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
+}
+
 async function reverseEnd(tx: Transaction, row: WithdrawalRow): Promise<void> {
   const journals = await tx<{ id: bigint; idempotency_key: string }[]>`
     SELECT id, idempotency_key FROM ledger_journals journal
     WHERE merchant_id = ${row.merchant_id} AND reference = ${row.id} AND reverses IS NULL
-      AND idempotency_key ~ (${row.id}::text || ':(settle|cancel)(:[0-9]+)?$')
+      AND idempotency_key ~ (${row.id}::text || ':(settle|cancel|release)(:[0-9]+)?$')
       AND NOT EXISTS (SELECT FROM ledger_journals undo WHERE undo.reverses = journal.id)
     ORDER BY id DESC`
   for (const journal of journals) {

@@ -5,6 +5,7 @@ import { isWithdrawalFinal } from '../../domain/withdrawal-stage.js'
 import type { Sql, Transaction } from '../connect.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { movementInflows } from '../treasury/movement-inflows.js'
+import { releaseOutputs } from './exclude-attempts.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { cancelJournal, type Outflow, settleJournal } from './withdrawal-journals.js'
 import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
@@ -99,21 +100,20 @@ async function closeTransaction(
     WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
     RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
   if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
-  // Before the reservation ends: the watcher may not have come to this block yet.
-  await tx`
-    UPDATE utxos output SET spent_by = payment.txid
-    FROM transactions payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
-    WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
-      AND output.vout = input.vout AND output.spent_by IS NULL`
   await tx`
     UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
     WHERE subject_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
   await tx`
     UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${row.id} AND state = 'queued'`
   await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`
+  // Only what another attempt had added comes free.
+  await releaseOutputs(tx, row.id)
+  // The watcher may not have come to this block yet.
   await tx`
-    UPDATE utxo_reservations SET released_at = clock_timestamp()
-    WHERE subject_id = ${row.id} AND released_at IS NULL`
+    UPDATE utxos output SET spent_by = payment.txid
+    FROM transactions payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
+    WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
+      AND output.vout = input.vout AND output.spent_by IS NULL`
   return paid
 }
 

@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Queryable, Sql, Transaction } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { readWithdrawalView } from './read-withdrawal-view.js'
@@ -90,33 +90,14 @@ async function showTransaction(
   })
 }
 
-/** Keeps the height at which a stranger's conflicting transaction was first seen; null when it is not there (any more). */
-export async function noteConflict(
-  sql: Queryable,
-  transactionId: string,
-  height: number | null,
-): Promise<void> {
-  await sql`
-    UPDATE transactions
-    SET conflict_height = CASE WHEN ${height}::bigint IS NULL THEN NULL
-                               ELSE coalesce(conflict_height, ${height}::bigint) END
-    WHERE id = ${transactionId}`
-}
-
-/** Of the inputs of a transaction, the lowest block in which a transaction that is no attempt of the same payment spent one. */
-export async function findForeignSpend(
-  sql: Queryable,
-  transactionId: string,
-): Promise<{ readonly by: string; readonly height: number } | null> {
-  const [row] = await sql<{ spent_by: string; spent_at_block: bigint }[]>`
-    SELECT output.spent_by, output.spent_at_block
-    FROM transactions payment
-    CROSS JOIN LATERAL jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
-    JOIN utxos output ON output.network = payment.network AND output.txid = input.txid AND output.vout = input.vout
-    WHERE payment.id = ${transactionId} AND output.spent_at_block IS NOT NULL
-      AND NOT EXISTS (
-        SELECT 1 FROM transactions attempt
-        WHERE attempt.subject_id = payment.subject_id AND attempt.txid = output.spent_by)
-    ORDER BY output.spent_at_block LIMIT 1`
-  return row ? { by: row.spent_by, height: Number(row.spent_at_block) } : null
+/**
+ * Takes back that an attempt is mined where the scanned chain has another block at that height: a node had said so before the
+ * block left its chain, and the watcher never came to it. Had the attempt been in the other block, it would say so.
+ */
+export async function unmineOrphaned(tx: Transaction, id: string): Promise<void> {
+  await tx`
+    UPDATE transactions attempt SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
+    FROM chain_blocks block
+    WHERE attempt.subject_id = ${id} AND attempt.state = 'mined'
+      AND block.network = attempt.network AND block.height = attempt.block_number AND block.hash <> attempt.block_hash`
 }

@@ -136,7 +136,7 @@ test("a stranger's use of the nonce excludes what is signed, once it is final; t
   const before = await held()
   const id = await ask()
   await setStage(id, 'confirming')
-  await attempt(id, 'broadcast', 'signed', { txid: '0xae', conflictHeight: 99 })
+  await attempt(id, 'broadcast', 'signed', { txid: '0xae', nonce: 76, conflictHeight: 99 })
   expect((await post(id, 'refund', { reason: 'proven' })).json.data).toMatchObject({
     status: 'failed',
     failure: { code: 'REFUNDED' },

@@ -273,3 +273,32 @@ test('current fees stay inside the caps of the network', async () => {
   expect(await capped.fees('urgent')).toEqual({ maxFeePerGas: 7n, maxPriorityFeePerGas: 5n })
   expect((await capped.build(request())).kind).toBe('fee_too_high')
 })
+
+test('the nonce at a block is what it was there, and nothing is said of a block of another branch', async () => {
+  const adapter = createEvmAdapter(evmNetwork([lab.anvil.rpc]))
+  try {
+    const sender = privateKeyToAccount(`0x${'43'.repeat(32)}`)
+    await lab.anvil.call('anvil_setBalance', sender.address, '0x8ac7230489e80000')
+    await lab.anvil.mine()
+    const before = await adapter.head()
+    const raw = await sender.signTransaction({
+      type: 'eip1559',
+      chainId: 31_337,
+      nonce: 0,
+      to: ALICE,
+      value: 1n,
+      gas: 30_000n,
+      maxFeePerGas: 20_000_000_000n,
+      maxPriorityFeePerGas: 1_000_000_000n,
+    })
+    expect((await adapter.broadcast(raw)).kind).toBe('accepted')
+    await lab.anvil.mine()
+    const after = await adapter.head()
+    expect(await adapter.nonceAt(sender.address, before)).toBe(0)
+    expect(await adapter.nonceAt(sender.address, after)).toBe(1)
+    expect(await adapter.nonceAt(sender.address, { ...after, hash: `0x${'ab'.repeat(32)}` })).toBeNull()
+    expect(await adapter.nonceAt(sender.address, { ...after, height: after.height + 9 })).toBeNull()
+  } finally {
+    await adapter.close()
+  }
+})

@@ -1,0 +1,232 @@
+/** When a signed payment on a chain of the Bitcoin family is given up, and what comes free then. */
+
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { buildUtxoReplacement } from '../../activities/withdrawal/build-utxo-replacement.js'
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { isLive, listPayments } from '../../db/withdrawals/find-payment.js'
+import { findRow } from '../../db/withdrawals/withdrawal-row.js'
+import { type ConflictWorld, conflictWorld, PAID } from './conflict-world.js'
+
+let world: ConflictWorld
+let before: bigint
+beforeAll(async () => {
+  world = await conflictWorld()
+})
+beforeEach(async () => {
+  world.node.forgets = false
+  world.node.refuses = false
+  before = await world.held()
+})
+afterAll(() => world?.stage.close())
+
+const grow = (blocks: number) => {
+  for (let block = 0; block < blocks; block++) world.model.mine([])
+}
+const statesOf = async (id: string) => (await listPayments(world.sql, id)).map(({ state }) => state).reverse()
+const failureOf = async (id: string) => (await findRow(world.sql, id)).failure_code
+const exceptionsOf = async (id: string) =>
+  (
+    await world.sql<{ kind: string }[]>`
+      SELECT data ->> 'kind' AS kind FROM events WHERE type = 'exception.raised' AND subject = ${id}`
+  ).map((row) => row.kind)
+
+test('one attempt that a stranger excluded does not end a payment whose other attempt can still be mined', async () => {
+  const { transaction, coins } = world.fund([PAID + 5_000n, 20_000n])
+  const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  const first = await world.attempt(id, [a], 1_000n)
+  await world.attempt(id, [a, x], 9_000n)
+  world.model.mine([world.steal([x])])
+  grow(10)
+  // The mempool is full: the older attempt is refused for the moment.
+  world.node.refuses = true
+  expect(await world.step(id)).toBe('confirming')
+  expect(await world.held()).toBeGreaterThan(before)
+  world.node.refuses = false
+  expect(await world.step(id)).toBe('confirming')
+  world.model.mine()
+  grow(1)
+  expect(await world.step(id)).toBe('confirmed')
+  expect((await findRow(world.sql, id)).transaction_hash).toBe(first.transaction.txid)
+  expect(await world.held()).toBe(before)
+})
+
+test('a payment all of whose attempts a stranger excluded ends once that is final, and not before', async () => {
+  const { transaction, coins } = world.fund([PAID + 5_000n, 20_000n])
+  const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  await world.attempt(id, [a], 1_000n)
+  await world.attempt(id, [a, x], 9_000n)
+  world.model.mine([world.steal([a])])
+  expect(await world.step(id)).toBe('confirming')
+  grow(1)
+  expect(await world.step(id)).toBe('failed')
+  expect(await failureOf(id)).toBe('INPUT_SPENT_ELSEWHERE')
+  expect(await statesOf(id)).toEqual(['replaced', 'replaced'])
+  expect(await world.held()).toBe(before)
+  expect(await world.isFree(x)).toBe(true)
+})
+
+test('a payment that the watcher saw mined is never given up on the word of a node that has forgotten it', async () => {
+  const { transaction, coins } = world.fund([PAID + 1_000n])
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  const paid = await world.attempt(id, coins, 1_000n)
+  world.model.mine([paid.transaction])
+  await world.scan()
+  world.node.forgets = true
+  world.node.refuses = true
+  grow(20)
+  for (let look = 0; look < 3; look++) expect(await world.step(id)).toBe('confirming')
+  expect(await statesOf(id)).toEqual(['mined'])
+  world.node.forgets = false
+  expect(await world.step(id)).toBe('confirmed')
+})
+
+test('a payment whose input came from a transaction that a reorganisation excluded for good ends, and its other inputs are free', async () => {
+  const source = ['11'.repeat(32) + ':0']
+  const { transaction, coins } = world.fund([PAID], source)
+  const other = world.fund([50_000n])
+  world.model.mine([transaction, other.transaction])
+  await world.scan()
+  const id = await world.payment()
+  const attempt = await world.attempt(id, [...coins, ...other.coins], 1_000n)
+  world.model.mine([attempt.transaction])
+  expect(await world.step(id)).toBe('confirming')
+  // The payer's coin goes elsewhere on the other branch; what else was mined is mined again.
+  world.model.orphan(2)
+  world.model.mine([other.transaction])
+  grow(2)
+  expect(await world.step(id)).toBe('confirming')
+  expect(await statesOf(id)).toEqual(['broadcast'])
+  world.model.mine([world.model.transaction([], source)])
+  expect(await world.step(id)).toBe('confirming')
+  grow(1)
+  expect(await world.step(id)).toBe('failed')
+  expect(await failureOf(id)).toBe('INPUT_VANISHED')
+  expect(await world.held()).toBe(before)
+  for (const coin of other.coins) expect(await world.isFree(coin)).toBe(true)
+  for (const coin of coins) expect(await world.isFree(coin)).toBe(false)
+})
+
+test('the change of an attempt that lost to another one of its own payment excludes what had spent it', async () => {
+  const { transaction, coins } = world.fund([3n * PAID, 30_000n])
+  const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
+  world.model.mine([transaction])
+  await world.scan()
+  const parent = await world.payment()
+  const cheap = await world.attempt(parent, [a], 1_000n)
+  const dear = await world.attempt(parent, [a, x], 9_000n)
+  world.model.mine([cheap.transaction])
+  grow(1)
+  expect(await world.step(parent)).toBe('confirmed')
+  const id = await world.payment()
+  const change = { txid: cheap.transaction.txid, vout: 1, amount: 2n * PAID - 1_000n }
+  await world.attempt(id, [change], 1_000n)
+  world.model.orphan(2)
+  world.model.mine([dear.transaction])
+  grow(2)
+  await world.scan()
+  expect(await world.step(id)).toBe('failed')
+  expect(await failureOf(id)).toBe('INPUT_VANISHED')
+  expect(await world.step(parent)).toBe('confirmed')
+  expect(await world.held()).toBe(before)
+})
+
+test('while an input of the first attempt is in no block, no further attempt is built and nothing is thrown', async () => {
+  const { transaction, coins } = world.fund([PAID + 5_000n])
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  await world.attempt(id, coins, 1_000n)
+  world.model.orphan(1)
+  grow(2)
+  await world.scan()
+  const attempts = (await listPayments(world.sql, id)).filter(isLive)
+  const adapter = world.stage.adapters.get('bitcoin') as UtxoAdapter
+  for (const purpose of ['pay', 'cancel'] as const) {
+    const wanted = { attempts, purpose, cause: 'lagging', priority: 'normal', feeLimit: 100_000n } as const
+    const row = await findRow(world.sql, id)
+    const built = await buildUtxoReplacement(
+      { sql: world.sql, networks: world.stage.networks, adapters: world.stage.adapters },
+      adapter,
+      { ...wanted, row },
+    )
+    expect(built).toMatchObject({ kind: 'waiting', code: 'INPUT_MISSING' })
+  }
+  world.model.mine([transaction])
+  grow(1)
+  expect(await world.step(id)).toBe('confirming')
+  world.model.mine()
+  grow(1)
+  expect(await world.step(id)).toBe('confirmed')
+})
+
+test('after a reorganisation that mines another attempt, what only the losing one used can be spent again', async () => {
+  const { transaction, coins } = world.fund([PAID + 5_000n, 20_000n])
+  const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  const first = await world.attempt(id, [a], 1_000n)
+  const second = await world.attempt(id, [a, x], 9_000n)
+  world.model.mine([second.transaction])
+  grow(1)
+  expect(await world.step(id)).toBe('confirmed')
+  expect(await world.isFree(x)).toBe(false)
+  world.model.orphan(2)
+  world.model.mine([first.transaction])
+  await world.scan()
+  expect(await world.isFree(x)).toBe(false)
+  grow(2)
+  expect(await world.step(id)).toBe('confirmed')
+  expect(await world.isFree(x)).toBe(true)
+  expect(await world.isFree(a)).toBe(false)
+  expect(await world.held()).toBe(before)
+})
+
+test('a payment that was given up comes back to life when the chain takes back what had excluded it', async () => {
+  const { transaction, coins } = world.fund([PAID + 1_000n])
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  const attempt = await world.attempt(id, coins, 1_000n)
+  world.model.mine([world.steal(coins)])
+  grow(1)
+  expect(await world.step(id)).toBe('failed')
+  expect(await world.held()).toBe(before)
+  world.model.orphan(2)
+  world.model.mine([attempt.transaction])
+  grow(2)
+  await world.scan()
+  expect((await findRow(world.sql, id)).stage).toBe('confirming')
+  expect(await exceptionsOf(id)).toContain('withdrawal.conflict_reverted')
+  expect(await world.held()).toBeGreaterThan(before)
+  expect(await world.step(id)).toBe('confirmed')
+  expect(await world.held()).toBe(before)
+})
+
+test('what a signer took and has not answered keeps a payment alive, and a proof is taken again when it is given up', async () => {
+  const { transaction, coins } = world.fund([PAID + 5_000n])
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  await world.attempt(id, coins, 1_000n)
+  const further = await world.attempt(id, coins, 3_000n)
+  await world.sql`
+    UPDATE transactions SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${further.id}`
+  await world.sql`
+    UPDATE signing_requests SET state = 'leased', answer = NULL WHERE transaction_id = ${further.id}`
+  world.model.mine([world.steal(coins)])
+  grow(5)
+  expect(await world.step(id)).toBe('confirming')
+  await world.sql`
+    UPDATE signing_requests SET state = 'refused' WHERE transaction_id = ${further.id}`
+  await world.sql`UPDATE transactions SET state = 'abandoned' WHERE id = ${further.id}`
+  expect(await world.step(id)).toBe('failed')
+})
