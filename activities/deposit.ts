@@ -1,7 +1,5 @@
 /** What the workflow of a deposit asks the world to do: two short database steps, and a screening service where there is one. */
 
-import { request } from 'undici'
-import { z } from 'zod'
 import { readCursor } from '../db/chain/chain-cursor.js'
 import type { Sql } from '../db/connect.js'
 import { type ConfirmOutcome, confirmDeposit } from '../db/deposits/confirm-deposit.js'
@@ -11,12 +9,15 @@ import { depositView } from '../db/deposits/deposit-view.js'
 import { holdDeposit } from '../db/deposits/hold-deposit.js'
 import { findNetwork, type Networks } from '../domain/network.js'
 import type { ConsolidationInput } from '../workflows/start.js'
+import { askScreening, type ScreeningService } from './withdrawal/ask-screening.js'
 
 export interface DepositDeps {
   readonly sql: Sql
   readonly networks: Networks
-  /** URL of a screening service; null means that every deposit passes. */
-  readonly screeningUrl: string | null
+  /** Whether a screening service is asked about each deposit. */
+  readonly screen: boolean
+  /** Addresses whose deposits the operator holds. */
+  readonly heldSenders?: readonly string[]
   /** Starts the consolidation of an address; absent where nothing is consolidated. */
   readonly startConsolidation?: (input: ConsolidationInput) => Promise<void>
 }
@@ -29,26 +30,21 @@ export type ConfirmResult =
 /** What the screening service says of a deposit. */
 export type ScreeningResult = { readonly kind: 'passed' } | { readonly kind: 'held'; readonly reason: string }
 
-const SCREENING_TIMEOUT_MS = 15_000
-const answer = z.object({
-  result: z.enum(['pass', 'hold']),
-  reason: z.string().max(500).default('no reason given'),
-})
-
 export type DepositActivities = ReturnType<typeof createDepositActivities>
 
 /** Local activities of queue `core`. */
-export function createDepositActivities({ sql, networks, screeningUrl, startConsolidation }: DepositDeps) {
+export function createDepositActivities(deps: DepositDeps) {
+  const { sql, networks, screen, heldSenders, startConsolidation } = deps
   return {
     /** Books the deposit as confirmed if its threshold is met. */
     async confirmDeposit(id: string): Promise<ConfirmResult> {
       const outcome = await confirmDeposit(sql, networks, id)
-      return outcome.kind === 'confirmed' ? { kind: 'confirmed', screen: screeningUrl !== null } : outcome
+      return outcome.kind === 'confirmed' ? { kind: 'confirmed', screen } : outcome
     },
 
     /** Makes a confirmed deposit available. */
     async creditDeposit(id: string): Promise<CreditOutcome> {
-      const outcome = await creditDeposit(sql, networks, id)
+      const outcome = await creditDeposit(sql, networks, id, heldSenders)
       // The row says that it is due: should this be lost, the sweeper starts it, and the deposit has not waited for it.
       if (outcome.kind === 'credited' && outcome.consolidation) {
         void startConsolidation?.(outcome.consolidation).catch(() => {})
@@ -66,30 +62,31 @@ export function createDepositActivities({ sql, networks, screeningUrl, startCons
 export type ScreeningActivities = ReturnType<typeof createScreeningActivities>
 
 /** Regular activities of queue `chain`: a third party is asked. */
-export function createScreeningActivities({ sql, networks, screeningUrl }: DepositDeps) {
+export function createScreeningActivities(deps: {
+  readonly sql: Sql
+  readonly networks: Networks
+  /** The service and the way to it; null passes every deposit. */
+  readonly screening: ScreeningService | null
+}) {
+  const { sql, networks, screening } = deps
   return {
     /**
-     * Posts the deposit's view to the screening service, which answers `{"result": "pass" | "hold", "reason"?}`.
+     * Posts the deposit's view to the screening service, by the same door and with the same words as destinations are asked about:
+     * `{"result": "approved" | "rejected" | "review", "reason"?, "reference"?}`. Whatever is not approved is held for a person.
      *
      * @throws While the service does not answer so; a deposit is never credited unscreened.
      */
     async screenDeposit(id: string): Promise<ScreeningResult> {
-      if (screeningUrl === null) return { kind: 'passed' }
+      if (screening === null) return { kind: 'passed' }
       const [row] = await sql<DepositRow[]>`${selectDeposits(sql)} WHERE deposit.id = ${id}`
       if (!row) throw new Error(`There is no deposit ${id}`)
       const height = (await readCursor(sql, row.network))?.height ?? null
-      const response = await request(screeningUrl, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(depositView(findNetwork(networks, row.network), row, height)),
-        headersTimeout: SCREENING_TIMEOUT_MS,
-        bodyTimeout: SCREENING_TIMEOUT_MS,
-      })
-      const body = await response.body.text()
-      if (response.statusCode !== 200)
-        throw new Error(`The screening service answered ${response.statusCode}`)
-      const { result, reason } = answer.parse(JSON.parse(body))
-      return result === 'pass' ? { kind: 'passed' } : { kind: 'held', reason }
+      const view = depositView(findNetwork(networks, row.network), row, height)
+      const said = await askScreening(screening, { ...view, merchant_id: row.merchant_id })
+      if ('unavailable' in said) throw new Error(`The deposit is not screened yet: ${said.unavailable}`)
+      if (said.result === 'approved') return { kind: 'passed' }
+      const reference = said.reference === null ? '' : ` (${said.reference})`
+      return { kind: 'held', reason: `${said.reason ?? 'no reason given'}${reference}` }
     },
   }
 }

@@ -74,6 +74,12 @@ export function createClient(options: ClientOptions) {
     deposits: {
       get: (id: string) => one<Deposit>({ method: 'GET', path: at('/deposits', id) }),
       list: (filter?: DepositFilter) => page<Deposit>('/deposits', filter),
+      /** Credits one that was set aside, once; with the scope `admin` or the key of a reviewer. */
+      release: (id: string, decision: { readonly reason: string }, sent?: Sent) =>
+        post<Deposit>(at('/deposits', id, '/release'), decision, sent),
+      /** Keeps one that was set aside out of what is available. */
+      reject: (id: string, decision: { readonly reason: string }, sent?: Sent) =>
+        post<Deposit>(at('/deposits', id, '/reject'), decision, sent),
     },
 
     balances: { list: (filter?: BalanceFilter) => page<Balance>('/balances', filter) },

@@ -67,8 +67,15 @@ const schema = z.object({
   KEYTURN_TREASURY_INTERVAL: duration('1m'),
   KEYTURN_REQUEST_TIME_WINDOW: duration('300s'),
   KEYTURN_IDEMPOTENCY_WINDOW: duration('24h'),
-  /** URL of a screening service for deposits; none means that every deposit passes. */
+  /** URL of a screening service for deposits; none means that no service is asked. */
   KEYTURN_SCREENING_URL: z.url().optional(),
+  /** `whsec_…`: signs what is asked, as webhooks are signed. */
+  KEYTURN_SCREENING_SECRET: z.string().startsWith('whsec_').optional(),
+  KEYTURN_SCREENING_TIMEOUT: duration('15s'),
+  /** CIDRs at which that service may be although they are not public; plain http is allowed there. */
+  KEYTURN_SCREENING_ALLOW_CIDRS: list,
+  /** Addresses whose deposits are set aside for a reviewer. */
+  KEYTURN_HELD_SENDERS: list,
   /** URL of a screening service for the destinations of withdrawals; none means that nobody is asked. */
   KEYTURN_WITHDRAWAL_SCREENING_URL: z.url().optional(),
   /** `whsec_…`: signs what is asked, as webhooks are signed. */

@@ -69,6 +69,14 @@ export interface DepositView {
   readonly sources: readonly AmountAtAddress[]
   readonly destinations: readonly AmountAtAddress[]
   readonly payment_id: string | null
+  /** What a person decided about it while it was held. */
+  readonly decision: {
+    readonly verdict: 'release' | 'reject'
+    /** Person's or, without one, API key's id. */
+    readonly by: string
+    readonly reason: string
+    readonly at: string
+  } | null
   readonly detected_at: string
   readonly updated_at: string
   readonly confirmed_at: string | null

@@ -21,7 +21,7 @@ import {
 } from '../activities/index.js'
 import type { Logger } from '../activities/logger.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/webhook-delivery.js'
-import type { DestinationScreening } from '../activities/withdrawal/ask-screening.js'
+import type { ScreeningService } from '../activities/withdrawal/ask-screening.js'
 import { createScheduleGate, createWorkflowGate } from '../activities/workflow-gate.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'
@@ -72,14 +72,15 @@ const CHAIN_ACTIVITIES = 500
 /** Creates the workers of the process's roles; `sealer` is no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
   let sender: Sender | null = null
-  let screening: DestinationScreening | null = null
+  const services: Screenings = { destinations: null, deposits: null }
   const workers: Worker[] = []
   for (const role of roles) {
     if (role === TASK_QUEUE.core)
       workers.push(await Worker.create({ ...common(parts, role), ...coreOptions(parts) }))
     if (role === TASK_QUEUE.chain) {
-      screening ??= createScreening(parts.environment)
-      workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts, screening) }))
+      services.destinations ??= createDestinationScreening(parts.environment)
+      services.deposits ??= createDepositScreening(parts.environment)
+      workers.push(await Worker.create({ ...common(parts, role), ...chainOptions(parts, services) }))
     }
     if (role === TASK_QUEUE.webhooks) {
       sender ??= createSender({
@@ -96,7 +97,8 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
     workers,
     async close() {
       await sender?.close()
-      await screening?.sender.close()
+      await services.destinations?.sender.close()
+      await services.deposits?.sender.close()
     },
   }
 }
@@ -120,7 +122,8 @@ function coreOptions(parts: WorkerParts) {
       ...createDepositActivities({
         sql,
         networks,
-        screeningUrl: environment.KEYTURN_SCREENING_URL ?? null,
+        screen: environment.KEYTURN_SCREENING_URL !== undefined,
+        heldSenders: environment.KEYTURN_HELD_SENDERS,
         startConsolidation: createWorkflowGate(workflowClient).startConsolidation,
       }),
       ...createWithdrawalActivities({
@@ -161,8 +164,8 @@ function coreOptions(parts: WorkerParts) {
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 
-function chainOptions(parts: WorkerParts, screening: DestinationScreening | null) {
-  const { sql, networks, adapters, environment, workflowClient, log, stopping } = parts
+function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings) {
+  const { sql, networks, adapters, workflowClient, log, stopping } = parts
   return {
     activities: {
       ...createChainWatcherActivities({
@@ -179,9 +182,9 @@ function chainOptions(parts: WorkerParts, screening: DestinationScreening | null
       ...createScreeningActivities({
         sql,
         networks,
-        screeningUrl: environment.KEYTURN_SCREENING_URL ?? null,
+        screening: deposits,
       }),
-      ...createWithdrawalChainActivities({ screening, sql, networks, adapters }),
+      ...createWithdrawalChainActivities({ screening: destinations, sql, networks, adapters }),
       ...createTreasuryActivities({
         sql,
         networks,
@@ -209,19 +212,40 @@ function alertSettings({ networks, environment }: WorkerParts): AlertSettings {
   }
 }
 
+interface Screenings {
+  destinations: ScreeningService | null
+  deposits: ScreeningService | null
+}
+
+function createDestinationScreening(environment: Environment): ScreeningService | null {
+  return createScreening({
+    url: environment.KEYTURN_WITHDRAWAL_SCREENING_URL,
+    secret: environment.KEYTURN_WITHDRAWAL_SCREENING_SECRET,
+    timeoutMs: environment.KEYTURN_WITHDRAWAL_SCREENING_TIMEOUT,
+    allowCidrs: environment.KEYTURN_WITHDRAWAL_SCREENING_ALLOW_CIDRS,
+  })
+}
+
+function createDepositScreening(environment: Environment): ScreeningService | null {
+  return createScreening({
+    url: environment.KEYTURN_SCREENING_URL,
+    secret: environment.KEYTURN_SCREENING_SECRET,
+    timeoutMs: environment.KEYTURN_SCREENING_TIMEOUT,
+    allowCidrs: environment.KEYTURN_SCREENING_ALLOW_CIDRS,
+  })
+}
+
 /** A way out of its own: what it may reach is no business of webhooks, and the other way round. */
-function createScreening(environment: Environment): DestinationScreening | null {
-  const url = environment.KEYTURN_WITHDRAWAL_SCREENING_URL
+function createScreening(service: {
+  readonly url: string | undefined
+  readonly secret: string | undefined
+  readonly timeoutMs: number
+  readonly allowCidrs: Environment['KEYTURN_SCREENING_ALLOW_CIDRS']
+}): ScreeningService | null {
+  const { url, secret = null, timeoutMs, allowCidrs } = service
   if (url === undefined) return null
-  const allowCidrs = environment.KEYTURN_WITHDRAWAL_SCREENING_ALLOW_CIDRS
-  return {
-    url,
-    secret: environment.KEYTURN_WITHDRAWAL_SCREENING_SECRET ?? null,
-    sender: createSender({
-      policy: createTargetPolicy({ allowCidrs, allowHttp: allowCidrs.length > 0 }),
-      timeoutMs: environment.KEYTURN_WITHDRAWAL_SCREENING_TIMEOUT,
-    }),
-  }
+  const policy = createTargetPolicy({ allowCidrs, allowHttp: allowCidrs.length > 0 })
+  return { url, secret, sender: createSender({ policy, timeoutMs }) }
 }
 
 function webhookOptions({ sql, environment, bundle }: WorkerParts, sender: Sender) {

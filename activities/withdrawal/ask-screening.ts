@@ -1,4 +1,4 @@
-/** Asks a screening service about one destination. */
+/** Asks a screening service about one destination, or about one deposit. */
 
 import { Context } from '@temporalio/activity'
 import { z } from 'zod'
@@ -7,7 +7,7 @@ import { signWebhook } from '../../domain/webhook-signature.js'
 import type { Sender } from '../egress/create-sender.js'
 
 /** The service, and the way to it. */
-export interface DestinationScreening {
+export interface ScreeningService {
   readonly sender: Sender
   readonly url: string
   /** `whsec_…`; null: the question is not signed. */
@@ -26,7 +26,7 @@ const answer = z.object({
  * @returns What the service said; whatever is no such answer is unavailable: nothing passes unscreened.
  */
 export async function askScreening(
-  screening: DestinationScreening,
+  screening: ScreeningService,
   question: { readonly id: string; readonly [field: string]: unknown },
 ): Promise<ScreeningResult | { readonly unavailable: string }> {
   const { id } = question

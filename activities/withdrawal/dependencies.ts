@@ -5,7 +5,7 @@ import type { Sql } from '../../db/connect.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
-import type { DestinationScreening } from './ask-screening.js'
+import type { ScreeningService } from './ask-screening.js'
 
 export interface WithdrawalChainDependencies {
   readonly sql: Sql
@@ -13,7 +13,7 @@ export interface WithdrawalChainDependencies {
   /** By network name. */
   readonly adapters: ReadonlyMap<string, ChainAdapter>
   /** Absent where no service is configured. */
-  readonly screening?: DestinationScreening | null
+  readonly screening?: ScreeningService | null
   /** How long one call looks for the signer's answer, in milliseconds; see `awaitSignature`. */
   readonly signatureLookMs?: { readonly online: number; readonly offline: number }
   /** How long one step may take before it counts as failed, in milliseconds; see `orReportFailure`. */

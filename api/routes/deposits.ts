@@ -1,16 +1,20 @@
 /** Deposits: what arrived on the chains (contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { rejectDeposit, releaseDeposit } from '../../db/deposits/decide-held-deposit.js'
 import { depositView } from '../../db/deposits/deposit-view.js'
 import { getDeposit } from '../../db/deposits/get-deposit.js'
 import { type ListedDeposit, listDeposits } from '../../db/deposits/list-deposits.js'
+import { requireReviewer } from '../../db/withdrawals/require-reviewer.js'
 import { DEPOSIT_STATUSES } from '../../domain/deposit-status.js'
 import type { DepositView } from '../../domain/event.js'
 import { findNetwork, type Networks } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import { canonicalQuery } from '../canonical-query.js'
-import type { ApiApp, ApiDependencies } from '../context.js'
+import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { dateRangeQuery } from '../date-range.js'
+import { keepAnswer } from '../middleware/idempotency.js'
 import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
@@ -44,6 +48,15 @@ const deposit = z
     sources: z.array(amountAtAddress).readonly(),
     destinations: z.array(amountAtAddress).readonly(),
     payment_id: z.string().nullable(),
+    decision: z
+      .object({
+        verdict: z.enum(['release', 'reject']),
+        by: z.string(),
+        reason: z.string(),
+        at: z.iso.datetime(),
+      })
+      .nullable()
+      .openapi({ description: 'What a person decided about it while it was held.' }),
     detected_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
     confirmed_at: z.iso.datetime().nullable(),
@@ -90,6 +103,37 @@ const get = createRoute({
   responses: { 200: answer(depositWithHistory) },
 })
 
+const decide = {
+  ...secured('admin', 'approvals'),
+  method: 'post' as const,
+  tags: ['Deposits'],
+  description:
+    'By the scope `admin` or a person with the role `reviewer`; 409 `INVALID_STATE` unless it is held.',
+  request: {
+    params: z.object({ id: z.string().max(255) }),
+    body: {
+      required: true,
+      content: {
+        'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+      },
+    },
+  },
+}
+
+const release = createRoute({
+  ...decide,
+  path: '/deposits/{id}/release',
+  summary: 'Credits a deposit that was set aside, once',
+  responses: { 200: answer(depositWithHistory, 'Credited') },
+})
+
+const reject = createRoute({
+  ...decide,
+  path: '/deposits/{id}/reject',
+  summary: 'Keeps a deposit that was set aside out of what is available; it goes back only by a withdrawal',
+  responses: { 200: answer(depositWithHistory, 'Stays held') },
+})
+
 /** Registers `/deposits`. */
 export function registerDepositRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
   app.openapi(list, async (c) => {
@@ -128,6 +172,27 @@ export function registerDepositRoutes(app: ApiApp, { sql, networks }: ApiDepende
     const row = await getDeposit(sql, c.get('merchantId'), id)
     if (!row) throw notFound('deposit', id)
     return c.json(success({ ...view(networks, row), history: row.history }), 200)
+  })
+
+  const decideWith = async (c: Context<ApiEnv>, id: string, reason: string, how: typeof releaseDeposit) =>
+    sql.begin(async (tx) => {
+      const merchantId = c.get('merchantId')
+      const admin = c.get('scopes').includes('admin')
+      if (!admin) await requireReviewer(tx, { merchantId, personId: c.get('personId'), admin })
+      await how(tx, networks, { merchantId, id, reason, by: c.get('initiator'), actor: c.get('actor') })
+      const row = await getDeposit(tx, merchantId, id)
+      if (!row) throw notFound('deposit', id)
+      return keepAnswer(c, tx, 200, success({ ...view(networks, row), history: row.history }))
+    })
+
+  app.openapi(release, async (c) => {
+    const { id } = c.req.valid('param')
+    return c.json(await decideWith(c, id, c.req.valid('json').reason, releaseDeposit), 200)
+  })
+
+  app.openapi(reject, async (c) => {
+    const { id } = c.req.valid('param')
+    return c.json(await decideWith(c, id, c.req.valid('json').reason, rejectDeposit), 200)
   })
 }
 

@@ -103,6 +103,7 @@ export function detectedDeposit(
     replaced_by: null,
     absent_since: null,
     payment_id: null,
+    decision: null,
     history: [{ status: 'detected', at: at.toISOString(), cause }],
     detected_at: at,
     updated_at: at,

@@ -13,6 +13,18 @@ export interface DepositHistoryEntry {
   readonly cause: string
 }
 
+/** What a person decided about a held deposit. */
+export interface DepositDecision {
+  readonly verdict: 'release' | 'reject'
+  /** Person's or, without one, API key's id. */
+  readonly by: string
+  readonly reason: string
+  /** ISO 8601 UTC. */
+  readonly at: string
+  /** The mining of the deposit that it was about. */
+  readonly epoch: number
+}
+
 export interface DepositRow {
   readonly id: string
   readonly merchant_id: string
@@ -42,6 +54,7 @@ export interface DepositRow {
   readonly replaced_by: string | null
   readonly absent_since: Date | null
   readonly payment_id: string | null
+  readonly decision: DepositDecision | null
   readonly history: readonly DepositHistoryEntry[]
   readonly detected_at: Date
   readonly updated_at: Date

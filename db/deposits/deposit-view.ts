@@ -47,6 +47,7 @@ export function depositView(
     sources: row.sources,
     destinations: row.destinations,
     payment_id: row.payment_id,
+    decision: decisionOf(row),
     detected_at: row.detected_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
     confirmed_at: row.confirmed_at?.toISOString() ?? null,
@@ -67,4 +68,11 @@ export function depositEvent(
     subject: row.id,
     data: { ...depositView(network, row, height, previous) },
   }
+}
+
+/** A decision about an earlier mining says nothing about this one. */
+function decisionOf({ decision, epoch }: DepositRow): DepositView['decision'] {
+  if (decision === null || decision.epoch !== epoch) return null
+  const { epoch: _, ...shown } = decision
+  return shown
 }

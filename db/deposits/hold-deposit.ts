@@ -1,19 +1,20 @@
 /** Sets a deposit aside that screening did not pass: in the books, reserved, not available. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findCoin, findNetwork, type Network, type Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { readCursor } from '../chain/chain-cursor.js'
-import type { Sql } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { appendEvents } from '../events/append-events.js'
 import { exceptionEvent } from '../events/raise-exception.js'
 import { lockDeposit } from './confirm-deposit.js'
 import type { CreditOutcome } from './credit-deposit.js'
+import type { DepositRow } from './deposit-row.js'
 import { depositEvent } from './deposit-view.js'
 import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
-/** Holds it, with an exception for a person to decide; `creditDeposit` with a release lets it go. Safe to repeat. */
+/** Holds it, with an exception for a person to decide; `releaseDeposit` lets it go. Safe to repeat. */
 export async function holdDeposit(
   sql: Sql,
   networks: Networks,
@@ -36,34 +37,44 @@ export async function holdDeposit(
         return { kind: 'not_confirmed' }
     }
     const network = findNetwork(networks, row.network)
-    const height = (await readCursor(tx, row.network))?.height ?? null
-    const held = moveDeposit(row, 'held', new Date(), `Screening: ${reason}`)
-    await saveDeposits(tx, [held])
-    await appendAudit(tx, {
-      merchantId: row.merchant_id,
-      actor: 'system:screening',
-      action: 'deposit.held',
-      subject: row.id,
-      data: { reason },
-    })
-    await appendEvents(tx, [
-      depositEvent(network, held, height, row.status),
-      exceptionEvent({
-        merchantId: row.merchant_id,
-        kind: 'deposit.held',
-        severity: 'warning',
-        subject: row.id,
-        facts: {
-          message: 'Screening set this deposit aside; release it or keep it',
-          reason,
-          network: row.network,
-          coin: row.coin,
-          amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
-          user_reference: row.user_reference,
-          transaction_hash: row.txid,
-        },
-      }),
-    ])
+    await setAside(tx, network, row, (await readCursor(tx, row.network))?.height ?? null, reason)
     return { kind: 'held' }
   }) as Promise<CreditOutcome>
+}
+
+/** Sets aside a row that the caller holds locked, with an exception for a person to decide. */
+export async function setAside(
+  tx: Transaction,
+  network: Network,
+  row: DepositRow,
+  height: number | null,
+  reason: string,
+): Promise<void> {
+  const held = moveDeposit(row, 'held', new Date(), `Screening: ${reason}`)
+  await saveDeposits(tx, [held])
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: 'system:screening',
+    action: 'deposit.held',
+    subject: row.id,
+    data: { reason },
+  })
+  await appendEvents(tx, [
+    depositEvent(network, held, height, row.status),
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'deposit.held',
+      severity: 'warning',
+      subject: row.id,
+      facts: {
+        message: 'Screening set this deposit aside; a reviewer releases or rejects it',
+        reason,
+        network: row.network,
+        coin: row.coin,
+        amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
+        user_reference: row.user_reference,
+        transaction_hash: row.txid,
+      },
+    }),
+  ])
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/create-client.js'
 import { parseAmount } from '../../domain/money.js'
 import { evmClients, USDT_ABI } from '../parts/usdt.js'
+import { heldSender } from './held-sender.js'
 import type { Home } from './home.js'
 import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import { type StackState, saveState } from './state.js'
@@ -12,6 +13,9 @@ import { type StackState, saveState } from './state.js'
 const HOT_NATIVE = '100'
 const HOT_TOKEN = '100000'
 const GAS_NATIVE = '10'
+/** Enough for many deposits that are set aside. */
+const HELD_NATIVE = '100'
+const HELD_TOKEN = '10000'
 /** Several outputs, so that several withdrawals can be under way at once. */
 const MASTER_OUTPUTS = Array.from({ length: 10 }, () => '1')
 
@@ -69,6 +73,8 @@ export async function fundWallets(
       return [await utxo.faucet.pay(payments)]
     })
   }
+  const { ethereum } = chains.evm
+  if (ethereum) await once('held_sender', () => fundHeldSender(state, ethereum))
   const deadline = Date.now() + CREDIT_TIMEOUT_MS
   for (const txid of sent) {
     for (;;) {
@@ -81,4 +87,18 @@ export async function fundWallets(
       await sleep(100)
     }
   }
+}
+
+/** @returns No transaction to wait for: its address is not the merchant's. */
+async function fundHeldSender(state: StackState, evm: EvmFacts): Promise<string[]> {
+  const { wallet } = evmClients(evm.rpc, evm.chainId, evm.faucetPrivateKey)
+  const { address } = heldSender(state)
+  await wallet.sendTransaction({ to: address, value: parseAmount(HELD_NATIVE, 18) })
+  await wallet.writeContract({
+    address: evm.token,
+    abi: USDT_ABI,
+    functionName: 'transfer',
+    args: [address, parseAmount(HELD_TOKEN, 6)],
+  })
+  return []
 }

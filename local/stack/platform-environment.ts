@@ -1,5 +1,6 @@
 /** The environment of the platform's processes and of the signer on the local stack. */
 
+import { heldSender } from './held-sender.js'
 import type { Ports } from './ports.js'
 import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import type { StackState } from './state.js'
@@ -45,6 +46,9 @@ export function platformEnvironment(facts: {
     KEYTURN_TEMPORAL_NAMESPACE: 'default',
     KEYTURN_MASTER_KEY: state.master_key,
     KEYTURN_WORKFLOW_BUNDLE: workflowBundle,
+    KEYTURN_HELD_SENDERS: [process.env.KEYTURN_HELD_SENDERS, heldSender(state).address]
+      .filter(Boolean)
+      .join(','),
     KEYTURN_API_HOST: '127.0.0.1',
     KEYTURN_API_PORT: String(ports.api),
     // A merchant's endpoint on this machine may be plain http; nowhere else.

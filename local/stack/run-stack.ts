@@ -13,6 +13,7 @@ import { walk } from '../walk/walk.js'
 import { bootstrap } from './bootstrap.js'
 import { cleanUp } from './clean-up.js'
 import { fundWallets } from './fund-wallets.js'
+import { heldSender } from './held-sender.js'
 import { type Home, writeJson } from './home.js'
 import { localNetworks } from './local-networks.js'
 import { platformEnvironment } from './platform-environment.js'
@@ -136,6 +137,7 @@ export async function runStack(options: RunOptions): Promise<number> {
         ethereum: {
           ...evmEntry(ethereum),
           tokens: { usdt: { address: ethereum.token, decimals: 6 } },
+          held_sender: heldSender(state),
         },
         ...(bitcoin ? { bitcoin: utxoEntry(bitcoin) } : {}),
         ...(litecoin ? { litecoin: utxoEntry(litecoin) } : {}),

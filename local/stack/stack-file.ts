@@ -5,6 +5,7 @@ import { z } from 'zod'
 const url = z.url()
 const credentials = z.object({ id: z.string(), api_key: z.string(), api_secret: z.string() })
 const pid = z.int().positive()
+const privateKey = z.string().regex(/^0x[0-9a-f]{64}$/)
 
 /** The shape of `stack.json`. */
 export const stackFileSchema = z.object({
@@ -18,8 +19,10 @@ export const stackFileSchema = z.object({
     ethereum: z.object({
       rpc: url,
       chain_id: z.int(),
-      faucet_private_key: z.string().regex(/^0x[0-9a-f]{64}$/),
+      faucet_private_key: privateKey,
       tokens: z.object({ usdt: z.object({ address: z.string(), decimals: z.literal(6) }) }),
+      /** The platform sets aside what comes from here, for a reviewer to decide. */
+      held_sender: z.object({ address: z.string(), private_key: privateKey }),
     }),
     bitcoin: z
       .object({
@@ -41,7 +44,7 @@ export const stackFileSchema = z.object({
       .object({
         rpc: url,
         chain_id: z.int(),
-        faucet_private_key: z.string().regex(/^0x[0-9a-f]{64}$/),
+        faucet_private_key: privateKey,
         tokens: z.object({ usdc: z.object({ address: z.string(), decimals: z.literal(6) }) }),
       })
       .optional(),

@@ -22,6 +22,11 @@ const schema = z.object({
   bitcoin_faucet_key: z.string(),
   signer_passphrase: z.string(),
   operator: z.object({ email: z.string(), password: z.string() }),
+  /** Private key of the sender whose deposits are set aside; a home made before there was one gets it now. */
+  held_sender_key: z
+    .string()
+    .regex(/^0x[0-9a-f]{64}$/)
+    .default(() => `0x${randomBytes(32).toString('hex')}`),
   usdt: z.string().optional(),
   usdc: z.string().optional(),
   /** The networks that merchants and signers of this home were made with. */
@@ -41,7 +46,11 @@ export type StackApprover = z.infer<typeof approver>
 /** Reads the state, or makes the secrets of a new stack. */
 export function openState(home: Home): StackState {
   const known = readJson(home.stateFile)
-  if (known !== null) return schema.parse(known)
+  if (known !== null) {
+    const state = schema.parse(known)
+    saveState(home, state)
+    return state
+  }
   const secret = () => randomBytes(32).toString('hex')
   const state = schema.parse({
     master_key: secret(),

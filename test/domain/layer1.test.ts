@@ -29,6 +29,7 @@ const deposit: DepositView = {
   sources: [{ address: '0x84a4a239805d06c685219801b82bea7c76702214', amount: '0.200234653675781' }],
   destinations: [{ address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9', amount: '0.2' }],
   payment_id: null,
+  decision: null,
   detected_at: '2024-06-05T20:39:19.454Z',
   updated_at: '2024-06-05T20:39:26.683343Z',
   confirmed_at: null,

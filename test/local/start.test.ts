@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import { createClient } from '../../client/create-client.js'
 import { isPortFree } from '../../local/parts/free-port.js'
+import { evmClients } from '../../local/parts/usdt.js'
 import { startOf } from '../../local/stack/process-identity.js'
 import { type StackFile, stackFileSchema } from '../../local/stack/stack-file.js'
 
@@ -56,6 +58,28 @@ async function until<T>(what: string, look: () => T | null | false): Promise<T> 
   throw new Error(`never: ${what}`)
 }
 
+/** What the held sender pays is set aside, and a release credits it. */
+async function expectHeld(stack: StackFile): Promise<void> {
+  const { rpc, chain_id, held_sender } = stack.networks.ethereum
+  const client = createClient({
+    baseUrl: stack.api,
+    apiKey: stack.merchant.api_key,
+    apiSecret: stack.merchant.api_secret,
+  })
+  const { address } = await client.addresses.create({ user_reference: 'held', network: 'ethereum' })
+  const { wallet } = evmClients(rpc, chain_id, held_sender.private_key as `0x${string}`)
+  const transaction_hash = await wallet.sendTransaction({ to: address as `0x${string}`, value: 10n ** 17n })
+  const status = async () => (await client.deposits.list({ transaction_hash })).items[0]
+  let deposit = await status()
+  for (let attempt = 0; attempt < 600 && deposit?.status !== 'held'; attempt += 1) {
+    await sleep(100)
+    deposit = await status()
+  }
+  expect(deposit?.status).toBe('held')
+  const released = await client.deposits.release(deposit?.id ?? '', { reason: 'known' })
+  expect(released.status).toBe('success')
+}
+
 test('npm start -- --once walks the main job, writes stack.json and leaves nothing running', async () => {
   const { exited, output } = await start('--once')
   expect(await exited, output()).toBe(0)
@@ -85,6 +109,7 @@ test('a second start keeps merchants and chains, restarts who is killed, and end
   })
   expect(stack.merchant).toEqual(before.merchant)
   expect(stack.networks.ethereum.tokens).toEqual(before.networks.ethereum.tokens)
+  await expectHeld(stack)
   const killed = stack.pids.api as number
   process.kill(killed, 'SIGKILL')
   const again = await until('the API runs again', () => {

@@ -33,7 +33,7 @@ export async function creditAsWorkflow(
   const { confirmDeposit, creditDeposit } = createDepositActivities({
     sql: stage.api.database.sql,
     networks: stage.networks,
-    screeningUrl: null,
+    screen: false,
     startConsolidation: createWorkflowGate(temporal.client.workflow).startConsolidation,
   })
   for (let attempt = 0; attempt < 600; attempt++) {

@@ -37,6 +37,8 @@ export interface RunningWorkers {
   stop(): Promise<void>
 }
 
+/** Signs what the screening service is asked. */
+export const SCREENING_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 export const quiet = { info() {}, warn() {}, error() {} }
 
 /** Registers the set-up and tear-down of a test file; the world is there inside tests. */
@@ -72,7 +74,13 @@ export function depositWorld(networks: Networks): DepositWorld {
         KEYTURN_MASTER_KEY: '00'.repeat(32),
         KEYTURN_TEMPORAL_NAMESPACE: temporal.namespace,
         KEYTURN_SWEEP_INTERVAL: '10ms',
-        ...(screeningUrl === undefined ? {} : { KEYTURN_SCREENING_URL: screeningUrl }),
+        ...(screeningUrl === undefined
+          ? {}
+          : {
+              KEYTURN_SCREENING_URL: screeningUrl,
+              KEYTURN_SCREENING_SECRET: SCREENING_SECRET,
+              KEYTURN_SCREENING_ALLOW_CIDRS: '127.0.0.0/8',
+            }),
       })
       const { workers, close } = await createWorkers(
         {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dispatchPending } from '../../activities/chain/dispatch-pending.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import type { Network } from '../../domain/network.js'
+import { verifyWebhookSignature } from '../../domain/webhook-signature.js'
 import { depositId } from '../../workflows/ids.js'
 import { ChainModel } from '../db/chain/chain-model.js'
 import {
@@ -19,7 +20,7 @@ import {
   scan,
   type TestAddress,
 } from '../db/chain/setup.js'
-import { depositWorld, eventually, historyFile, untilStatus } from './deposit-world.js'
+import { depositWorld, eventually, historyFile, SCREENING_SECRET, untilStatus } from './deposit-world.js'
 
 const network: Network = bitcoin
 const world = depositWorld(new Map([bitcoin, ethereum].map((each) => [each.name, each])))
@@ -256,9 +257,9 @@ test('a workflow that was terminated is started anew at the threshold', async ()
 
 describe('with a screening service', () => {
   let server: Server
-  let verdict: object = { result: 'pass' }
+  let verdict: object = { result: 'approved' }
   let status = 200
-  const asked: { id: string; status: string; amount: string }[] = []
+  const asked: { id: string; status: string; amount: string; verified: boolean }[] = []
   beforeAll(async () => {
     server = createServer((request, response) => {
       let body = ''
@@ -266,7 +267,15 @@ describe('with a screening service', () => {
         body += chunk
       })
       request.on('end', () => {
-        asked.push(JSON.parse(body))
+        const verified = verifyWebhookSignature({
+          id: String(request.headers['webhook-id']),
+          timestamp: Number(request.headers['webhook-timestamp']),
+          signature: String(request.headers['webhook-signature']),
+          body: Buffer.from(body),
+          secret: SCREENING_SECRET,
+          now: Math.floor(Date.now() / 1_000),
+        })
+        asked.push({ ...JSON.parse(body), verified })
         response.writeHead(status).end(JSON.stringify(verdict))
       })
     })
@@ -287,7 +296,11 @@ describe('with a screening service', () => {
     await step()
     expect(await handleOf(txid).result()).toBe('credited')
     expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
-    expect(asked.at(-1)).toMatchObject({ status: 'screening_requested', amount: '0.0005' })
+    expect(asked.at(-1)).toMatchObject({
+      status: 'screening_requested',
+      amount: '0.0005',
+      verified: true,
+    })
     await keep('deposit.screened', txid)
   })
 
@@ -305,8 +318,8 @@ describe('with a screening service', () => {
     expect(await handleOf(txid).result()).toBe('credited')
   })
 
-  test('what it holds stays reserved, a person is told, and may release it', async () => {
-    verdict = { result: 'hold', reason: 'on a list' }
+  test('what it does not approve stays reserved, and a person is told', async () => {
+    verdict = { result: 'review', reason: 'on a list' }
     const { name, to } = await setup()
     const { txid } = model.pay(to(50_000n))
     for (let block = 0; block < 3; block++) model.mine()
@@ -318,9 +331,7 @@ describe('with a screening service', () => {
       await world.sql`SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'transaction_hash' = ${txid}`
     expect(raised?.data).toMatchObject({ kind: 'deposit.held', reason: 'on a list', user_reference: name })
     const [row] = await world.sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${txid}`
-    const release = { actor: 'person:per_1', reason: 'it is my mother' }
     expect(await creditDeposit(world.sql, networks, row?.id ?? '')).toEqual({ kind: 'held' })
-    expect(await creditDeposit(world.sql, networks, row?.id ?? '', release)).toEqual({ kind: 'credited' })
-    expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+    expect(await ledger(world.sql, 'available', name)).toBe(0n)
   })
 })

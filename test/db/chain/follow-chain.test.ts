@@ -135,6 +135,7 @@ test('a deposit event holds everything that its receivers show', async () => {
     fee: { coin: 'btc', amount: '0.000001' },
     sources: [{ address: 'payer', amount: '0.0005' }],
     payment_id: null,
+    decision: null,
   })
 })
 

@@ -91,7 +91,7 @@ test.each(['screening_requested', 'held', 'success'])('a reorg takes back what i
   expect(await holdDeposit(sql, networks, id, 'late')).toEqual({ kind: 'gone', status: 'reverted' })
 })
 
-test('dust is in the books and not available until a person releases it', async () => {
+test('dust is in the books and not available', async () => {
   const { sql } = database
   const [coin] = bitcoin.coins
   const dusty: Networks = new Map([['bitcoin', { ...bitcoin, coins: [{ ...coin, dust: 546n }] } as Network]])
@@ -99,10 +99,7 @@ test('dust is in the books and not available until a person releases it', async 
   await confirmDeposit(sql, dusty, id)
   expect(await creditDeposit(sql, dusty, id)).toEqual({ kind: 'held' })
   expect(await ledger(sql, 'reserved', alice.user ?? '')).toBe(545n)
-  await creditDeposit(sql, dusty, id, { actor: 'person:per_1', reason: 'small change' })
-  expect(await ledger(sql, 'available', alice.user ?? '')).toBe(545n)
-  const audit = await sql`SELECT actor, action FROM audit_log WHERE subject = ${id}`
-  expect(audit).toEqual([{ actor: 'person:per_1', action: 'deposit.released' }])
+  expect(await ledger(sql, 'available', alice.user ?? '')).toBe(0n)
 })
 
 test('a coinbase counts only when it can be spent', async () => {

@@ -1,0 +1,77 @@
+/** Makes a deposit available in the books: journal, row, audit and events together. */
+
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, type Network } from '../../domain/network.js'
+import type { ConsolidationInput } from '../../workflows/start.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Transaction } from '../connect.js'
+import { appendEvents } from '../events/append-events.js'
+import { postJournal } from '../ledger/post-journal.js'
+import { dueNow } from '../treasury/consolidation-due.js'
+import { balanceEvent } from './balance-event.js'
+import { depositJournal } from './deposit-journal.js'
+import type { DepositRow } from './deposit-row.js'
+import { depositEvent } from './deposit-view.js'
+import { moveDeposit } from './move-deposit.js'
+import { saveDeposits } from './save-deposits.js'
+
+/** Who credits it and why. */
+export interface Credit {
+  readonly at: Date
+  /** For the history. */
+  readonly cause: string
+  readonly actor: string
+  readonly action: 'deposit.credited' | 'deposit.released'
+  /** More facts for the audit log. */
+  readonly audit?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Credits a row that the caller holds locked and whose status allows it.
+ *
+ * @param height - Height up to which the chain was scanned; null before the first start.
+ * @returns What is to be started now, where the credited address is swept by itself.
+ */
+export async function bookCredit(
+  tx: Transaction,
+  network: Network,
+  row: DepositRow,
+  height: number | null,
+  credit: Credit,
+): Promise<ConsolidationInput | null> {
+  const { decimals } = findCoin(network, row.coin)
+  const credited = moveDeposit(row, 'success', credit.at, credit.cause, { credited_at: credit.at })
+  await Promise.all([
+    postJournal(tx, depositJournal(row, 'success')),
+    saveDeposits(tx, [credited]),
+    appendAudit(tx, {
+      merchantId: row.merchant_id,
+      actor: credit.actor,
+      action: credit.action,
+      subject: row.id,
+      data: {
+        network: row.network,
+        coin: row.coin,
+        amount: formatAmount(row.amount, decimals),
+        user_reference: row.user_reference,
+        transaction_hash: row.txid,
+        ...credit.audit,
+      },
+    }),
+  ])
+  const balance = await balanceEvent(tx, network, credited, {
+    available: row.amount,
+    blockchain: 0n,
+    reserved: -row.amount,
+  })
+  await appendEvents(tx, [balance, depositEvent(network, credited, height, row.status)])
+  if (network.family !== 'evm' || !network.treasury?.automatic || row.user_reference === null) return null
+  await dueNow(tx, row.address_id, row.coin)
+  return {
+    merchantId: row.merchant_id,
+    network: row.network,
+    coin: row.coin,
+    id: row.address_id,
+    title: `${row.coin} of ${row.address}`,
+  }
+}

@@ -1,0 +1,117 @@
+/** A person decides about a deposit that was set aside: release credits it, once; reject keeps it out of what is available. */
+
+import { KeyturnError } from '../../domain/errors.js'
+import { formatAmount } from '../../domain/money.js'
+import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
+import { readCursor } from '../chain/chain-cursor.js'
+import type { Transaction } from '../connect.js'
+import { appendEvents } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import { bookCredit } from './book-credit.js'
+import type { DepositDecision, DepositRow } from './deposit-row.js'
+import { selectDeposits } from './deposit-row.js'
+import { depositEvent } from './deposit-view.js'
+
+export interface HeldDecision {
+  readonly merchantId: string
+  readonly id: string
+  /** Person's or, without one, API key's id. */
+  readonly by: string
+  readonly reason: string
+  /** As the audit log names who decides. */
+  readonly actor: string
+}
+
+/**
+ * Credits a held deposit with journal, audit and events.
+ *
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where it is not held, or was rejected.
+ */
+export async function releaseDeposit(tx: Transaction, networks: Networks, ask: HeldDecision): Promise<void> {
+  const row = await lockHeld(tx, ask)
+  const network = findNetwork(networks, row.network)
+  const height = (await readCursor(tx, row.network))?.height ?? null
+  const at = new Date()
+  const decided = await storeDecision(tx, row, ask, 'release', at)
+  await bookCredit(tx, network, decided, height, {
+    at,
+    cause: `Released by ${ask.by}: ${ask.reason}`,
+    actor: ask.actor,
+    action: 'deposit.released',
+    audit: { reason: ask.reason },
+  })
+}
+
+/**
+ * Keeps a held deposit out of what is available, for good: what goes back to its sender goes by a withdrawal with all its controls.
+ *
+ * @throws as `releaseDeposit`.
+ */
+export async function rejectDeposit(tx: Transaction, networks: Networks, ask: HeldDecision): Promise<void> {
+  const row = await lockHeld(tx, ask)
+  const network = findNetwork(networks, row.network)
+  const height = (await readCursor(tx, row.network))?.height ?? null
+  const decided = await storeDecision(tx, row, ask, 'reject', new Date())
+  const facts = {
+    reason: ask.reason,
+    rejected_by: ask.by,
+    network: row.network,
+    coin: row.coin,
+    amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
+    user_reference: row.user_reference,
+    transaction_hash: row.txid,
+    sources: row.sources,
+  }
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: ask.actor,
+    action: 'deposit.rejected',
+    subject: row.id,
+    data: facts,
+  })
+  await appendEvents(tx, [
+    depositEvent(network, decided, height, row.status),
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'rejected_deposit',
+      severity: 'warning',
+      subject: row.id,
+      facts: {
+        message:
+          'This deposit was rejected and stays held; what goes back to its sender goes by a withdrawal',
+        ...facts,
+      },
+    }),
+  ])
+}
+
+async function lockHeld(tx: Transaction, { merchantId, id }: HeldDecision): Promise<DepositRow> {
+  const [row] = await tx<DepositRow[]>`
+    ${selectDeposits(tx)} WHERE deposit.id = ${id} AND deposit.merchant_id = ${merchantId} FOR UPDATE OF deposit`
+  if (!row) {
+    throw new KeyturnError('NOT_FOUND', 'There is no such deposit; check the id', { details: { id } })
+  }
+  const rejected = row.decision?.epoch === row.epoch
+  if (row.status === 'held' && !rejected) return row
+  throw new KeyturnError(
+    'INVALID_STATE',
+    row.status === 'held'
+      ? 'This deposit was rejected; pay its amount back with a withdrawal'
+      : `Only a held deposit is released or rejected; this one is ${row.status}`,
+    { details: { id, status: row.status } },
+  )
+}
+
+async function storeDecision(
+  tx: Transaction,
+  row: DepositRow,
+  { by, reason }: HeldDecision,
+  verdict: DepositDecision['verdict'],
+  at: Date,
+): Promise<DepositRow> {
+  const decision: DepositDecision = { verdict, by, reason, at: at.toISOString(), epoch: row.epoch }
+  await tx`
+    UPDATE deposits SET decision = ${tx.json({ ...decision })}, updated_at = ${at} WHERE id = ${row.id}`
+  return { ...row, decision, updated_at: at }
+}
