@@ -13,12 +13,6 @@ import {
 } from '../db/control-changes/control-change-start.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { measureWithdrawals } from '../db/operations/measure-withdrawals.js'
-import {
-  recordCheck,
-  syncSchedule,
-  uncheckedSchedules,
-  unsyncedSchedules,
-} from '../db/schedules/sync-schedules.js'
 import { fillNonceGaps } from '../db/signing/fill-nonce-gaps.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
@@ -31,6 +25,7 @@ import { batchId, controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { mapConcurrently } from './map-concurrently.js'
+import { repairSchedules } from './repair-schedules.js'
 import type { ConsolidationGate, ControlChangeGate, ScheduleGate, WorkflowGate } from './workflow-gate.js'
 
 export interface SweeperDeps {
@@ -82,10 +77,6 @@ const CONCURRENCY = 16
 /** An attempt may be late when its endpoint has much under way; so late that its workflow must be gone. */
 const OVERDUE_INTERVALS = 4
 const OVERDUE_MS = 3_600_000
-/** How often a withdrawal schedule is compared with Temporal's. */
-const CHECK_SCHEDULES_MS = 600_000
-/** Each holds a connection while it talks to Temporal. */
-const SYNC_CONCURRENCY = 4
 
 export type SweeperActivities = ReturnType<typeof createSweeperActivities>
 
@@ -130,7 +121,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
         batches: await attempt('batches', () => startBatches(deps)),
         changes: await attempt('changes', () => startControlChanges(deps)),
         approvals: await attempt('approvals', () => signalApprovals(deps)),
-        schedules: await attempt('schedules', () => syncSchedules(deps)),
+        schedules: await attempt('schedules', () => repairSchedules(deps)),
         consolidations: await attempt('consolidations', () => startConsolidations(deps)),
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
@@ -205,21 +196,4 @@ async function signalAnswers({ sql, gate, graceMs }: SweeperDeps): Promise<numbe
   const waiting = await unheardAnswers(sql, graceMs)
   await mapConcurrently(waiting, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'answered'))
   return waiting.length
-}
-
-/** Tells Temporal what it was not told, and looks whether it still has what it was. */
-async function syncSchedules({ sql, schedules, graceMs }: SweeperDeps): Promise<number> {
-  if (!schedules) return 0
-  let repaired = 0
-  await mapConcurrently(await uncheckedSchedules(sql, CHECK_SCHEDULES_MS), SYNC_CONCURRENCY, async (id) => {
-    const missed = await schedules.readMissed(id)
-    await recordCheck(sql, id, missed)
-    // Lost: told again at once.
-    if (missed !== null) return
-    repaired++
-    await syncSchedule(sql, id, schedules.applySchedule)
-  })
-  const pending = await unsyncedSchedules(sql, graceMs)
-  await mapConcurrently(pending, SYNC_CONCURRENCY, (id) => syncSchedule(sql, id, schedules.applySchedule))
-  return repaired + pending.length
 }

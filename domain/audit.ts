@@ -2,7 +2,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
-import { canonicalJson } from './intent.js'
+import { canonicalJson } from './canonical-json.js'
 
 /** Previous hash of a merchant's first entry. */
 export const AUDIT_GENESIS = '0'.repeat(64)

@@ -2,7 +2,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
-import canonicalizeModule from 'canonicalize'
+import { canonicalJson } from './canonical-json.js'
 import type { PolicyEdit } from './policy-change.js'
 
 /** One payment of an intent: an address of the network and an amount in base units. */
@@ -92,15 +92,6 @@ export interface WhitelistIntent extends ControlIntent {
 
 /** Everything that two people can be asked to sign. */
 export type AnyIntent = Intent | PolicyIntent | WhitelistIntent
-
-/** RFC 8785 canonical JSON of a value. @throws when it holds something JSON cannot. */
-export function canonicalJson(value: unknown): string {
-  // The package is CommonJS with a default export, which NodeNext types as a namespace.
-  const canonicalize = canonicalizeModule as unknown as (input: unknown) => string | undefined
-  const text = canonicalize(value)
-  if (text === undefined) throw new Error('The value has no canonical JSON form')
-  return text
-}
 
 /** Lower-case hex SHA-256 of `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
 export function intentHash(intent: AnyIntent): string {

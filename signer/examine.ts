@@ -1,7 +1,8 @@
 /** Walks the checks; decides nothing by itself and changes nothing. */
 
 import { createHash } from 'node:crypto'
-import { canonicalJson, intentHash } from '../domain/intent.js'
+import { canonicalJson } from '../domain/canonical-json.js'
+import { intentHash } from '../domain/intent.js'
 import type { CheckList } from './checks/all-checks.js'
 import type { UtxoContext } from './checks/check.js'
 import {

@@ -4,15 +4,11 @@ import type { WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { sealAudit } from '../db/audit/seal-audit.js'
 import type { Sql } from '../db/connect.js'
-import { markDeliveriesStarted } from '../db/events/mark-deliveries-started.js'
 import { sealEvents } from '../db/events/seal-events.js'
-import { type UnstartedDelivery, unstartedDeliveries } from '../db/events/unstarted-deliveries.js'
-import { startWebhookDelivery } from '../workflows/start.js'
+import { startDeliveries } from './start-deliveries.js'
 
 /** A lost notification delays by this much, no more. */
 const POLL_MS = 1_000
-/** Starts under way at once: the Temporal server, not the wire, is what limits them. */
-const STARTS = 16
 
 export interface SealerOptions {
   readonly sql: Sql
@@ -22,84 +18,83 @@ export interface SealerOptions {
 }
 
 /**
- * Runs until `stop` is called. Any number of processes may run one: batches are sealed under a lock.
+ * Runs until `stop` is called. Any number of processes may run one: batches are sealed under a lock. Events, audit entries
+ * and deliveries have a loop each: what one of them cannot do, or waits for, holds up neither of the others.
  *
- * @returns `stop`, which waits for the batch in hand.
+ * @returns `stop`, which waits for the batches in hand.
  */
 export async function startSealer({
   sql,
   workflowClient,
   log,
 }: SealerOptions): Promise<{ stop(): Promise<void> }> {
-  let stopped = false
-  let wake: () => void = () => {}
-  let notified = false
-  const listening = await sql.listen('sealer', () => {
-    notified = true
-    wake()
+  const deliveries = startLoop('the start of deliveries', log, async () => {
+    const client = workflowClient()
+    return client !== null && (await startDeliveries(sql, client, log))
   })
-  const run = (async () => {
-    while (!stopped) {
-      notified = false
-      try {
-        const busy = await sealOnce(sql, workflowClient())
-        if (busy) continue
-      } catch (error) {
-        log.error(
-          { error: error instanceof Error ? error.message : String(error) },
-          'sealing failed, trying again',
-        )
-      }
-      if (notified || stopped) continue
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, POLL_MS)
-        wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
-  })()
+  const events = startLoop('sealing events', log, async () => {
+    const sealed = await sealEvents(sql)
+    if (sealed > 0) deliveries.wake()
+    return sealed > 0
+  })
+  const audit = startLoop('sealing the audit log', log, async () => (await sealAudit(sql)) > 0)
+  const loops = [events, audit, deliveries]
+  const listening = await sql.listen('sealer', () => {
+    for (const loop of loops) loop.wake()
+  })
   return {
     async stop() {
-      stopped = true
-      wake()
-      await run
+      await Promise.all(loops.map((loop) => loop.stop()))
       await listening.unlisten().catch(() => {})
     },
   }
 }
 
-/**
- * Seals one batch of each kind, then starts the deliveries that wait: last, because Temporal may be out of reach.
- *
- * @returns Whether more is left.
- */
-export async function sealOnce(sql: Sql, client: WorkflowClient | null): Promise<boolean> {
-  const events = await sealEvents(sql)
-  const audit = await sealAudit(sql)
-  const started = client ? await startDeliveries(sql, client) : false
-  return events > 0 || started || audit > 0
+interface Loop {
+  /** Has it look now, or again when it is looking. */
+  wake(): void
+  stop(): Promise<void>
 }
 
-async function startDeliveries(sql: Sql, client: WorkflowClient): Promise<boolean> {
-  const deliveries = await unstartedDeliveries(sql)
-  const started: UnstartedDelivery[] = []
-  let next = 0
-  let failure: unknown
-  await Promise.all(
-    Array.from({ length: Math.min(STARTS, deliveries.length) }, async () => {
-      for (let delivery = deliveries[next++]; delivery && !failure; delivery = deliveries[next++]) {
-        try {
-          await startWebhookDelivery(client, delivery)
-          started.push(delivery)
-        } catch (error) {
-          failure = error
-        }
+/** @param once - Does one batch. @returns Whether more may be left. */
+function startLoop(what: string, log: Logger, once: () => Promise<boolean>): Loop {
+  let stopped = false
+  let woken = false
+  let wake: () => void = () => {}
+  const rest = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, POLL_MS)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
       }
-    }),
-  )
-  await markDeliveriesStarted(sql, started)
-  if (failure) throw failure
-  return deliveries.length > 0
+    })
+  const run = (async () => {
+    while (!stopped) {
+      woken = false
+      try {
+        if (await once()) continue
+      } catch (error) {
+        log.error(
+          { error: error instanceof Error ? error.message : String(error) },
+          `${what} failed, trying again`,
+        )
+        // What failed is not tried without a pause, however often it is woken.
+        if (!stopped) await rest()
+        continue
+      }
+      if (!woken && !stopped) await rest()
+    }
+  })()
+  return {
+    wake() {
+      woken = true
+      wake()
+    },
+    async stop() {
+      stopped = true
+      wake()
+      await run
+    },
+  }
 }

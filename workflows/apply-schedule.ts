@@ -74,7 +74,7 @@ function options(schedule: AppliedSchedule) {
       // Temporal counts intervals from the epoch; ours count from the start.
       ...(intervalMs === null
         ? {}
-        : { intervals: [{ every: intervalMs, offset: startAt.getTime() % intervalMs }] }),
+        : { intervals: [{ every: intervalMs, offset: offsetOf(startAt, intervalMs) }] }),
       ...(cron === null ? {} : { cronExpressions: [cron] }),
       startAt,
       ...(schedule.endAt === null ? {} : { endAt: schedule.endAt }),
@@ -96,4 +96,9 @@ function options(schedule: AppliedSchedule) {
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: schedule.catchUpMs },
     state: { paused: schedule.paused },
   } satisfies Omit<ScheduleOptions, 'scheduleId'>
+}
+
+/** From 0 to the interval, also for a start before the epoch, whose remainder is negative. */
+function offsetOf(startAt: Date, intervalMs: number): number {
+  return ((startAt.getTime() % intervalMs) + intervalMs) % intervalMs
 }

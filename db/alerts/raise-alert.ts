@@ -13,6 +13,10 @@ export const ALERT_KINDS = [
   'withdrawal.stuck',
   'withdrawal.step_failed',
   'withdrawal.investigation',
+  'withdrawal_schedule.not_applied',
+  'event.unsealed',
+  'audit.unsealed',
+  'webhook_delivery.not_started',
 ] as const
 export type AlertKind = (typeof ALERT_KINDS)[number]
 

@@ -1,11 +1,13 @@
 /** Gives committed audit entries their sequence and hash; run by one sealer at a time. */
 
 import { AUDIT_GENESIS, auditHash } from '../../domain/audit.js'
-import type { Sql } from '../connect.js'
-import { SEALER_LOCK } from '../events/seal-events.js'
+import { clearAlerts } from '../alerts/raise-alert.js'
+import type { Sql, Transaction } from '../connect.js'
+import { putOffSealing, type Unsealable } from '../events/put-off-sealing.js'
+import { sealInTurn } from '../events/seal-in-turn.js'
 
-/** Entries sealed in one transaction: enough to keep up, small enough to hold no lock for long. */
-const BATCH = 500
+/** Advisory lock of those who seal the audit log: any constant will do. */
+const AUDIT_LOCK = 7_246_114_003
 
 interface Row {
   readonly position: bigint
@@ -15,47 +17,116 @@ interface Row {
   readonly action: string
   readonly subject: string
   readonly data: Record<string, unknown>
+  readonly seal_failures: number
 }
 
-/** Seals one batch. @returns How many were sealed; fewer than a full batch means that nothing is left. */
+interface Head {
+  readonly sequence: number
+  readonly hash: string
+}
+
+interface Sealed extends Head {
+  readonly row: Row
+  readonly previous: string
+}
+
+/**
+ * Seals one batch. An entry that cannot be sealed is put off with an alert, and takes its place in the chain later.
+ *
+ * @returns How many entries were taken up; fewer than a full batch means that nothing is left.
+ */
 export async function sealAudit(sql: Sql): Promise<number> {
-  return sql.begin(async (tx) => {
-    await tx`SELECT pg_advisory_xact_lock(${SEALER_LOCK})`
-    const rows = await tx<Row[]>`
-      SELECT position, merchant_id, at, actor, action, subject, data FROM audit_log
-      WHERE sequence IS NULL ORDER BY position LIMIT ${BATCH}`
-    if (rows.length === 0) return 0
-    const heads = new Map(
-      (
-        await tx<{ merchant_id: string; sequence: bigint; hash: Buffer }[]>`
-          SELECT merchant_id, sequence, hash FROM audit_heads
-          WHERE merchant_id = ANY (${[...new Set(rows.map((row) => row.merchant_id))]})`
-      ).map((head) => [
-        head.merchant_id,
-        { sequence: Number(head.sequence), hash: head.hash.toString('hex') },
-      ]),
-    )
-    const sealed = rows.map((row) => {
+  return sealInTurn({
+    seal: (most) =>
+      begin(sql, async (tx) => {
+        const rows = await readRows(tx, most)
+        if (rows.length > 0) await seal(tx, rows)
+        return rows.length
+      }),
+    async putOffFirst(error) {
+      await begin(sql, async (tx) =>
+        putOffSealing(tx, 'audit_log', (await readRows(tx, 1)).map(failed(error))),
+      )
+    },
+  })
+}
+
+async function begin<T>(sql: Sql, run: (tx: Transaction) => Promise<T>): Promise<T> {
+  return (await sql.begin(async (tx) => {
+    await tx`SELECT pg_advisory_xact_lock(${AUDIT_LOCK})`
+    return run(tx)
+  })) as T
+}
+
+async function readRows(tx: Transaction, most: number): Promise<Row[]> {
+  return tx<Row[]>`
+    SELECT position, merchant_id, at, actor, action, subject, data, seal_failures FROM audit_log
+    WHERE sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
+    ORDER BY position LIMIT ${most}`
+}
+
+async function seal(tx: Transaction, rows: readonly Row[]): Promise<void> {
+  const heads = await readHeads(tx, rows)
+  const sealed: Sealed[] = []
+  const unsealable: Unsealable[] = []
+  for (const row of rows) {
+    try {
       const head = heads.get(row.merchant_id) ?? { sequence: 0, hash: AUDIT_GENESIS }
       const sequence = head.sequence + 1
       const hash = auditHash(head.hash, { ...row, sequence, at: row.at.toISOString() })
       heads.set(row.merchant_id, { sequence, hash })
-      return { position: row.position, sequence, previous: head.hash, hash }
-    })
-    await tx`
-      UPDATE audit_log SET sequence = sealed.sequence, previous = sealed.previous, hash = sealed.hash
-      FROM unnest(
-        ${sealed.map((each) => each.position.toString())}::bigint[], ${sealed.map((each) => each.sequence)}::bigint[],
-        ${sealed.map((each) => `\\x${each.previous}`)}::text[]::bytea[], ${sealed.map((each) => `\\x${each.hash}`)}::text[]::bytea[]
-      ) AS sealed (position, sequence, previous, hash)
-      WHERE audit_log.position = sealed.position`
-    const merchants = [...heads.entries()]
-    await tx`
-      INSERT INTO audit_heads (merchant_id, sequence, hash)
-      SELECT * FROM unnest(
-        ${merchants.map(([merchantId]) => merchantId)}::text[], ${merchants.map(([, head]) => head.sequence)}::bigint[],
-        ${merchants.map(([, head]) => `\\x${head.hash}`)}::text[]::bytea[])
-      ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`
-    return rows.length
+      sealed.push({ row, sequence, previous: head.hash, hash })
+    } catch (error) {
+      unsealable.push(failed(error)(row))
+    }
+  }
+  await save(tx, sealed, heads)
+  await putOffSealing(tx, 'audit_log', unsealable)
+  for (const { row } of sealed.filter((each) => each.row.seal_failures > 0)) {
+    await clearAlerts(tx, row.merchant_id, 'audit.unsealed', [row.position.toString()])
+  }
+}
+
+async function readHeads(tx: Transaction, rows: readonly Row[]): Promise<Map<string, Head>> {
+  const heads = await tx<{ merchant_id: string; sequence: bigint; hash: Buffer }[]>`
+    SELECT merchant_id, sequence, hash FROM audit_heads
+    WHERE merchant_id = ANY (${[...new Set(rows.map((row) => row.merchant_id))]})`
+  return new Map(
+    heads.map((head) => [
+      head.merchant_id,
+      { sequence: Number(head.sequence), hash: head.hash.toString('hex') },
+    ]),
+  )
+}
+
+async function save(
+  tx: Transaction,
+  sealed: readonly Sealed[],
+  heads: ReadonlyMap<string, Head>,
+): Promise<void> {
+  if (sealed.length === 0) return
+  await tx`
+    UPDATE audit_log SET sequence = sealed.sequence, previous = sealed.previous, hash = sealed.hash
+    FROM unnest(
+      ${sealed.map(({ row }) => row.position.toString())}::bigint[], ${sealed.map((each) => each.sequence)}::bigint[],
+      ${sealed.map((each) => `\\x${each.previous}`)}::text[]::bytea[], ${sealed.map((each) => `\\x${each.hash}`)}::text[]::bytea[]
+    ) AS sealed (position, sequence, previous, hash)
+    WHERE audit_log.position = sealed.position`
+  const merchants = [...heads.entries()]
+  await tx`
+    INSERT INTO audit_heads (merchant_id, sequence, hash)
+    SELECT * FROM unnest(
+      ${merchants.map(([merchantId]) => merchantId)}::text[], ${merchants.map(([, head]) => head.sequence)}::bigint[],
+      ${merchants.map(([, head]) => `\\x${head.hash}`)}::text[]::bytea[])
+    ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`
+}
+
+function failed(error: unknown): (row: Row) => Unsealable {
+  return ({ position, merchant_id, action, subject }) => ({
+    position,
+    merchant_id,
+    name: action,
+    subject,
+    error,
   })
 }

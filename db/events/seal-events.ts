@@ -2,70 +2,128 @@
 
 import type { EventEnvelope, EventType } from '../../domain/event.js'
 import { toLayer1 } from '../../domain/layer1.js'
-import type { Sql } from '../connect.js'
+import { clearAlerts } from '../alerts/raise-alert.js'
+import type { Sql, Transaction } from '../connect.js'
+import { putOffSealing, type Unsealable } from './put-off-sealing.js'
+import { sealInTurn } from './seal-in-turn.js'
 
-/** Advisory lock of the sealer: any constant will do. */
-export const SEALER_LOCK = 7_246_114_002
-/** Events sealed in one transaction: enough to keep up, small enough to hold no lock for long. */
-const BATCH = 500
+/** Advisory lock of those who seal events: any constant will do. */
+const EVENTS_LOCK = 7_246_114_002
 
 interface Row {
   readonly id: string
+  readonly position: bigint
   readonly merchant_id: string
   readonly type: EventType
+  readonly subject: string
   readonly occurred_at: Date
   readonly data: Record<string, unknown>
+  readonly seal_failures: number
+}
+
+interface Sealed {
+  readonly row: Row
+  readonly sequence: number
+  readonly body: string
+  readonly layer1: string | null
 }
 
 /**
  * Seals one batch of events in the order of their insertion. A sequence taken before commit would skip when a
- * transaction rolls back and would show later numbers before earlier ones; therefore this runs after commit.
+ * transaction rolls back and would show later numbers before earlier ones; therefore this runs after commit. An event that
+ * cannot be sealed is put off with an alert, and gets its sequence later.
  *
- * @returns How many were sealed; fewer than a full batch means that nothing is left.
+ * @returns How many events were taken up; fewer than a full batch means that nothing is left.
  */
 export async function sealEvents(sql: Sql): Promise<number> {
-  return sql.begin(async (tx) => {
-    await tx`SELECT pg_advisory_xact_lock(${SEALER_LOCK})`
-    const rows = await tx<Row[]>`
-      SELECT id, merchant_id, type, occurred_at, data FROM events WHERE sequence IS NULL ORDER BY position LIMIT ${BATCH}`
-    if (rows.length === 0) return 0
-    const counts = new Map<string, number>()
-    for (const row of rows) counts.set(row.merchant_id, (counts.get(row.merchant_id) ?? 0) + 1)
-    const next = new Map(
-      (
-        await tx<{ merchant_id: string; sequence: bigint; count: number }[]>`
-          INSERT INTO event_sequences (merchant_id, sequence)
-          SELECT * FROM unnest(${[...counts.keys()]}::text[], ${[...counts.values()]}::bigint[])
-          ON CONFLICT (merchant_id) DO UPDATE SET sequence = event_sequences.sequence + excluded.sequence
-          RETURNING merchant_id, sequence`
-      ).map((row) => [row.merchant_id, Number(row.sequence) - (counts.get(row.merchant_id) ?? 0) + 1]),
-    )
-    const sealed = rows.map((row) => {
-      const sequence = next.get(row.merchant_id) ?? 1
-      next.set(row.merchant_id, sequence + 1)
-      const envelope: EventEnvelope = {
-        id: row.id,
-        event: row.type,
-        timestamp: row.occurred_at.toISOString(),
-        sequence,
-        data: row.data,
-      }
-      const layer1 = toLayer1(envelope)
-      return {
-        id: row.id,
-        sequence,
-        body: JSON.stringify(envelope),
-        layer1: layer1 && JSON.stringify(layer1),
-      }
-    })
-    await tx`
-      UPDATE events SET sequence = sealed.sequence, body = convert_to(sealed.body, 'UTF8'),
-                        layer1_body = convert_to(sealed.layer1, 'UTF8')
-      FROM unnest(
-        ${sealed.map((each) => each.id)}::text[], ${sealed.map((each) => each.sequence)}::bigint[],
-        ${sealed.map((each) => each.body)}::text[], ${sealed.map((each) => each.layer1)}::text[]
-      ) AS sealed (id, sequence, body, layer1)
-      WHERE events.id = sealed.id`
-    return rows.length
+  return sealInTurn({
+    seal: (most) =>
+      begin(sql, async (tx) => {
+        const rows = await readRows(tx, most)
+        if (rows.length > 0) await seal(tx, rows)
+        return rows.length
+      }),
+    async putOffFirst(error) {
+      await begin(sql, async (tx) => putOffSealing(tx, 'events', (await readRows(tx, 1)).map(failed(error))))
+    },
   })
+}
+
+async function begin<T>(sql: Sql, run: (tx: Transaction) => Promise<T>): Promise<T> {
+  return (await sql.begin(async (tx) => {
+    await tx`SELECT pg_advisory_xact_lock(${EVENTS_LOCK})`
+    return run(tx)
+  })) as T
+}
+
+async function readRows(tx: Transaction, most: number): Promise<Row[]> {
+  return tx<Row[]>`
+    SELECT id, position, merchant_id, type, subject, occurred_at, data, seal_failures FROM events
+    WHERE sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
+    ORDER BY position LIMIT ${most}`
+}
+
+async function seal(tx: Transaction, rows: readonly Row[]): Promise<void> {
+  const sequences = await readSequences(tx, rows)
+  const sealed: Sealed[] = []
+  const unsealable: Unsealable[] = []
+  for (const row of rows) {
+    try {
+      const sequence = (sequences.get(row.merchant_id) ?? 0) + 1
+      sealed.push({ row, sequence, ...freeze(row, sequence) })
+      sequences.set(row.merchant_id, sequence)
+    } catch (error) {
+      unsealable.push(failed(error)(row))
+    }
+  }
+  await save(tx, sealed, sequences)
+  await putOffSealing(tx, 'events', unsealable)
+  for (const { row } of sealed.filter((each) => each.row.seal_failures > 0)) {
+    await clearAlerts(tx, row.merchant_id, 'event.unsealed', [row.position.toString()])
+  }
+}
+
+/** The last sequence of each merchant; nobody else changes them while the lock is held. */
+async function readSequences(tx: Transaction, rows: readonly Row[]): Promise<Map<string, number>> {
+  const sequences = await tx<{ merchant_id: string; sequence: bigint }[]>`
+    SELECT merchant_id, sequence FROM event_sequences
+    WHERE merchant_id = ANY (${[...new Set(rows.map((row) => row.merchant_id))]})`
+  return new Map(sequences.map((row) => [row.merchant_id, Number(row.sequence)]))
+}
+
+function freeze(row: Row, sequence: number): Pick<Sealed, 'body' | 'layer1'> {
+  const envelope: EventEnvelope = {
+    id: row.id,
+    event: row.type,
+    timestamp: row.occurred_at.toISOString(),
+    sequence,
+    data: row.data,
+  }
+  const layer1 = toLayer1(envelope)
+  return { body: JSON.stringify(envelope), layer1: layer1 && JSON.stringify(layer1) }
+}
+
+async function save(
+  tx: Transaction,
+  sealed: readonly Sealed[],
+  sequences: ReadonlyMap<string, number>,
+): Promise<void> {
+  if (sealed.length === 0) return
+  await tx`
+    UPDATE events SET sequence = sealed.sequence, body = convert_to(sealed.body, 'UTF8'),
+                      layer1_body = convert_to(sealed.layer1, 'UTF8')
+    FROM unnest(
+      ${sealed.map(({ row }) => row.id)}::text[], ${sealed.map((each) => each.sequence)}::bigint[],
+      ${sealed.map((each) => each.body)}::text[], ${sealed.map((each) => each.layer1)}::text[]
+    ) AS sealed (id, sequence, body, layer1)
+    WHERE events.id = sealed.id`
+  const merchants = [...sequences.entries()]
+  await tx`
+    INSERT INTO event_sequences (merchant_id, sequence)
+    SELECT * FROM unnest(${merchants.map(([id]) => id)}::text[], ${merchants.map(([, last]) => last)}::bigint[])
+    ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence`
+}
+
+function failed(error: unknown): (row: Row) => Unsealable {
+  return ({ position, merchant_id, type, subject }) => ({ position, merchant_id, name: type, subject, error })
 }

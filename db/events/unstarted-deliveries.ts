@@ -25,6 +25,8 @@ export interface UnstartedDelivery {
   readonly resumed: boolean
   /** How often it was; see `markDeliveriesStarted`. */
   readonly restarts: number
+  /** How often its workflow could not be started. */
+  readonly failures: number
 }
 
 /** The oldest of them whose turn has come; `recordAttempt` wakes the sealer for those whose turn comes. */
@@ -38,14 +40,16 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
       type: string
       url: string
       restarts: number
+      start_failures: number
     }[]
   >`
     SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
-           delivery.restarts
+           delivery.restarts, delivery.start_failures
     FROM webhook_deliveries delivery
     JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
     JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
+      AND (delivery.start_after IS NULL OR delivery.start_after < clock_timestamp())
       AND (delivery.attempts > 0
            OR delivery.created_at < clock_timestamp() - make_interval(secs => ${TURN_LIMIT_SECONDS})
            OR NOT EXISTS (
@@ -61,8 +65,9 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
     eventId: row.event_id,
     endpointId: row.endpoint_id,
     merchantId: row.merchant_id,
-    title: `${row.type} to ${new URL(row.url).host}`,
+    title: `${row.type} to ${URL.canParse(row.url) ? new URL(row.url).host : 'an address that is no URL'}`,
     resumed: row.restarts > 0,
     restarts: row.restarts,
+    failures: row.start_failures,
   }))
 }

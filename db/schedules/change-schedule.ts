@@ -59,7 +59,7 @@ export async function changeSchedule(tx: Transaction, asker: Asker, change: Sche
       label = ${changed.label}, end_at = ${changed.end_at}, paused = ${changed.paused},
       template = ${tx.json(changed.template as never)}, co_initiators = ${changed.co_initiators},
       deleted_at = CASE WHEN ${change.deleted ?? false} THEN clock_timestamp() END,
-      version = version + 1, updated_at = clock_timestamp()
+      version = version + 1, updated_at = clock_timestamp(), sync_after = NULL
     WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,

@@ -40,6 +40,8 @@ export interface ScheduleRow {
   readonly synced_version: number
   readonly checked_at: Date | null
   readonly missed: bigint
+  /** How often Temporal refused its last change. */
+  readonly sync_failures: number
   readonly created_at: Date
   readonly updated_at: Date
 }

@@ -1,6 +1,7 @@
 /** Which schedules Temporal must be told of, and what it was told. */
 
 import type { AppliedSchedule } from '../../workflows/apply-schedule.js'
+import { clearAlerts, raiseAlert } from '../alerts/raise-alert.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
@@ -9,12 +10,17 @@ import type { ScheduleRow } from './schedule-row.js'
 
 /** Taken at a time; the next sweep takes the next. */
 const BATCH = 100
+/** The first wait of a schedule that Temporal refuses; each further refusal doubles it, up to an hour. */
+const FIRST_WAIT_SECONDS = 60
+const LONGEST_WAIT_SECONDS = 3_600
+const ERROR_LENGTH = 500
 
 /** Ids of schedules whose last change Temporal was not told, oldest first. */
 export async function unsyncedSchedules(sql: Sql, olderThanMs: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     SELECT id FROM withdrawal_schedules
     WHERE synced_version < version AND updated_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+      AND (sync_after IS NULL OR sync_after < clock_timestamp())
     ORDER BY updated_at LIMIT ${BATCH}`
   return rows.map((row) => row.id)
 }
@@ -24,6 +30,7 @@ export async function uncheckedSchedules(sql: Sql, olderThanMs: number): Promise
   const rows = await sql<{ id: string }[]>`
     SELECT id FROM withdrawal_schedules
     WHERE deleted_at IS NULL AND synced_version = version
+      AND (sync_after IS NULL OR sync_after < clock_timestamp())
       AND (checked_at IS NULL OR checked_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond')
       AND (end_at IS NULL OR end_at > clock_timestamp() - interval '1 day')
     ORDER BY checked_at NULLS FIRST LIMIT ${BATCH}`
@@ -46,7 +53,39 @@ export async function syncSchedule(
     >`SELECT * FROM withdrawal_schedules WHERE id = ${id} FOR NO KEY UPDATE`
     if (!row || row.synced_version === row.version) return
     await apply(toApplied(row))
-    await tx`UPDATE withdrawal_schedules SET synced_version = version WHERE id = ${id}`
+    await tx`
+      UPDATE withdrawal_schedules SET synced_version = version, sync_failures = 0, sync_after = NULL, sync_error = NULL
+      WHERE id = ${id}`
+    if (row.sync_failures > 0) await clearAlerts(tx, row.merchant_id, 'withdrawal_schedule.not_applied', [id])
+  })
+}
+
+/**
+ * Puts off a schedule that Temporal refuses, so that it keeps no other from its turn, and tells people of it.
+ *
+ * @param reason - What Temporal answered.
+ */
+export async function putOffSchedule(sql: Sql, id: string, reason: string): Promise<void> {
+  const shown = reason.slice(0, ERROR_LENGTH)
+  await sql.begin(async (tx) => {
+    const [row] = await tx<Pick<ScheduleRow, 'merchant_id' | 'label'>[]>`
+      UPDATE withdrawal_schedules SET
+        sync_failures = sync_failures + 1, sync_error = ${shown},
+        sync_after = clock_timestamp()
+          + least(${LONGEST_WAIT_SECONDS}, ${FIRST_WAIT_SECONDS} * 2 ^ least(sync_failures, 20)) * interval '1 second'
+      WHERE id = ${id} RETURNING merchant_id, label`
+    if (!row) return
+    await raiseAlert(tx, {
+      merchantId: row.merchant_id,
+      kind: 'withdrawal_schedule.not_applied',
+      severity: 'critical',
+      subject: id,
+      facts: {
+        message: 'This schedule cannot be made, so it does not fire; remove it and make another one',
+        label: row.label,
+        reason: shown,
+      },
+    })
   })
 }
 

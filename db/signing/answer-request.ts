@@ -1,7 +1,7 @@
 /** Stores a signer's last word on a request; the same word again changes nothing. */
 
+import { canonicalJson } from '../../domain/canonical-json.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { canonicalJson } from '../../domain/intent.js'
 import type { SigningAnswer } from '../../domain/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'

@@ -2,7 +2,8 @@
 
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
-import { canonicalJson, PAYMENT_KINDS } from '../../domain/intent.js'
+import { canonicalJson } from '../../domain/canonical-json.js'
+import { PAYMENT_KINDS } from '../../domain/intent.js'
 import { parseAmount } from '../../domain/money.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
 import { treasuryKey } from '../movement.js'

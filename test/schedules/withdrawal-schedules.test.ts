@@ -305,3 +305,39 @@ test('what cannot be a schedule is refused by name', async () => {
   }
   expect((await stage.api.call({ path: `${path}/firings`, key: other })).status).toBe(404)
 })
+
+test('schedules that Temporal refuses are put off with an alert each and keep no other merchant from theirs', async () => {
+  const { sql } = stage.api.database
+  const good = await schedule()
+  // Temporal loses the good one, and is to be asked for five that it refuses before it.
+  await handleOf(good.id).delete()
+  const refused: string[] = []
+  for (let index = 0; index < 5; index++) {
+    const id = `wsc_refused_${index}`
+    await sql`
+      INSERT INTO withdrawal_schedules (id, merchant_id, label, cron, start_at, catch_up_ms, template, initiator, updated_at)
+      SELECT ${id}, merchant_id, 'Refused', 'no cron', start_at, catch_up_ms, template, initiator, '2020-01-01'
+      FROM withdrawal_schedules WHERE id = ${good.id}`
+    refused.push(id)
+  }
+  await sql`UPDATE withdrawal_schedules SET synced_version = 0 WHERE id = ${good.id}`
+  expect((await sweep()).schedules).toBe(1)
+  expect(await describe(good.id)).not.toBeNull()
+  for (const id of refused) {
+    const [alert] = await exceptionsOf(id)
+    expect(alert).toMatchObject({ kind: 'withdrawal_schedule.not_applied', severity: 'critical' })
+    expect(String(alert?.reason)).toMatch(/cron/i)
+  }
+  // They wait; the next sweep has nothing to tell.
+  expect((await sweep()).schedules).toBe(0)
+  await sql`UPDATE withdrawal_schedules SET deleted_at = now() WHERE id = ANY (${refused})`
+})
+
+test('an interval may be counted from a start before 1970', async () => {
+  const made = await schedule({ interval_seconds: 61, start_at: '1969-12-31T23:59:30Z' })
+  const { json } = await call('GET', `/${made.id}`)
+  for (const time of json.data.next_firings as string[]) {
+    expect((Date.parse(time) - Date.parse('1969-12-31T23:59:30Z')) % 61_000).toBe(0)
+  }
+  expect(json.data.next_firings).toHaveLength(5)
+})

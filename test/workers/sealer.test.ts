@@ -73,3 +73,43 @@ test('seals while Temporal is out of reach and starts the deliveries when it is 
   await until(startedAt(eventId))
   await sealer.stop()
 })
+
+test('starts every other delivery while Temporal refuses one, which is put off with an alert', async () => {
+  // Temporal takes no workflow id of more than 1,000 characters.
+  await database.sql`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed, event_types)
+    VALUES (${`whe_${'x'.repeat(1_200)}`}, 'm', 'https://shop.example/refused', '', '{signer.online}')`
+  const refusedIds: string[] = []
+  for (let index = 0; index < 20; index++) {
+    refusedIds.push(
+      await database.sql.begin((tx) =>
+        appendEvent(tx, { merchantId: 'm', type: 'signer.online', subject: newId('dep'), data: {} }),
+      ),
+    )
+  }
+  const good = await append()
+  const sealer = await startSealer({
+    sql: database.sql,
+    workflowClient: () => temporal.client.workflow,
+    log: pino({ level: 'silent' }),
+  })
+  await until(startedAt(good))
+  await until(async () => {
+    const [row] = await database.sql<{ count: number }[]>`
+      SELECT count(*)::int AS count FROM alerts WHERE kind = 'webhook_delivery.not_started' AND cleared_at IS NULL`
+    return row?.count === refusedIds.length ? true : undefined
+  })
+  await sealer.stop()
+})
+
+test('seals events and starts deliveries while an audit entry cannot be read', async () => {
+  await database.sql`ALTER TABLE audit_log RENAME COLUMN action TO no_action`
+  const sealer = await startSealer({
+    sql: database.sql,
+    workflowClient: () => temporal.client.workflow,
+    log: pino({ level: 'silent' }),
+  })
+  await until(startedAt(await append()))
+  await sealer.stop()
+  await database.sql`ALTER TABLE audit_log RENAME COLUMN no_action TO action`
+})

@@ -17,10 +17,10 @@ import { createEndpoint } from '../../db/webhooks/create-endpoint.js'
 import type { EndpointRow } from '../../db/webhooks/endpoint-row.js'
 import { getDelivery } from '../../db/webhooks/list-deliveries.js'
 import { formatWebhookSecret } from '../../domain/webhook-signature.js'
-import { sealOnce } from '../../workers/sealer.js'
 import { webhookDeliveryId } from '../../workflows/ids.js'
 import { startWebhookDelivery } from '../../workflows/start.js'
 import { TASK_QUEUE } from '../../workflows/task-queues.js'
+import { sealOnce } from '../support/seal-once.js'
 
 const MASTER_KEY = '22'.repeat(32)
 const HOUR_MS = 3_600_000

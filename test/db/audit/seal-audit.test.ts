@@ -46,3 +46,58 @@ test('two sealers at once number every entry once', async () => {
   await Promise.all([sealAudit(database.sql), sealAudit(database.sql), sealAudit(database.sql)])
   expect(await verifyAudit(database.sql, 'm3')).toMatchObject({ valid: true, entries: 40 })
 })
+
+test('seals an entry whose data is nested deeper than any stack, and verifies it', async () => {
+  const depth = 5_000
+  await database.sql`
+    INSERT INTO audit_log (merchant_id, actor, action, subject, data)
+    VALUES ('m4', 'system:test', 'test.done', 'deep', ${`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`}::text::jsonb)`
+  await append('m4', 'after')
+  while ((await sealAudit(database.sql)) > 0);
+  expect(await verifyAudit(database.sql, 'm4')).toMatchObject({ valid: true, entries: 2 })
+})
+
+test('puts off an entry that cannot be sealed with one alert, seals all others, and chains it once it can be', async () => {
+  await database.sql`INSERT INTO merchants (id, name) VALUES ('m5', 'Five')`
+  const [bad] = await database.sql<{ position: bigint }[]>`
+    INSERT INTO audit_log (merchant_id, at, actor, action, subject) VALUES ('m5', 'infinity', 'x', 'test.done', 'bad')
+    RETURNING position`
+  await append('m5', 'good')
+  await append('m6', 'of another merchant')
+  while ((await sealAudit(database.sql)) > 0);
+  expect(await verifyAudit(database.sql, 'm5')).toMatchObject({ valid: true, entries: 1 })
+  expect(await verifyAudit(database.sql, 'm6')).toMatchObject({ valid: true, entries: 1 })
+  const alerts = () => database.sql`
+    SELECT subject, severity, cleared_at FROM alerts WHERE merchant_id = 'm5' AND kind = 'audit.unsealed'`
+  expect(await alerts()).toMatchObject([
+    { subject: String(bad?.position), severity: 'critical', cleared_at: null },
+  ])
+  const [event] =
+    await database.sql`SELECT data FROM events WHERE merchant_id = 'm5' AND type = 'exception.raised'`
+  expect(event?.data).toMatchObject({ kind: 'audit.unsealed', about: 'bad' })
+
+  // Its turn comes again: it fails again, waits longer, and is told once only.
+  await database.sql`UPDATE audit_log SET seal_after = now() WHERE position = ${String(bad?.position)}::bigint`
+  while ((await sealAudit(database.sql)) > 0);
+  expect(await alerts()).toHaveLength(1)
+
+  await database.sql`ALTER TABLE audit_log DISABLE TRIGGER audit_log_frozen`
+  await database.sql`
+    UPDATE audit_log SET at = now(), seal_after = now() WHERE position = ${String(bad?.position)}::bigint`
+  await database.sql`ALTER TABLE audit_log ENABLE TRIGGER audit_log_frozen`
+  while ((await sealAudit(database.sql)) > 0);
+  expect(await verifyAudit(database.sql, 'm5')).toMatchObject({ valid: true, entries: 2 })
+  expect((await alerts())[0]?.cleared_at).not.toBeNull()
+})
+
+test('seals one by one when a batch fails as a whole, and puts off only the entry that is at fault', async () => {
+  // The database itself refuses one row, which no check before can foresee.
+  await database.sql`ALTER TABLE audit_log ADD CONSTRAINT refuse_one CHECK (sequence IS NULL OR subject <> 'refused')`
+  await append('m7', 'before')
+  await append('m7', 'refused')
+  await append('m7', 'after')
+  while ((await sealAudit(database.sql)) > 0);
+  expect(await verifyAudit(database.sql, 'm7')).toMatchObject({ valid: true, entries: 2 })
+  const [row] = await database.sql`SELECT seal_failures, seal_error FROM audit_log WHERE subject = 'refused'`
+  expect(row).toMatchObject({ seal_failures: 1, seal_error: expect.stringContaining('refuse_one') })
+})

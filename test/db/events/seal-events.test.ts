@@ -83,3 +83,22 @@ test('two sealers at once number every event once', async () => {
     Array.from({ length: 63 }, (_, index) => index + 1),
   )
 })
+
+test('puts off an event that cannot be sealed with an alert; the sequence of its merchant has no gap', async () => {
+  await database.sql`INSERT INTO merchants (id, name) VALUES ('m3', 'Three')`
+  await database.sql`
+    INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
+    VALUES ('evt_bad', 'm3', 'webhook.test', 'bad', 'infinity', '{}')`
+  await append('m3', 'good')
+  await append('m1', 'of another merchant')
+  while ((await sealEvents(database.sql)) > 0);
+  const rows = (await sealed('m3')).filter((row) => row.sequence !== null)
+  // The exception that tells of it is an event too.
+  expect(rows.map((row) => Number(row.sequence))).toEqual([1, 2])
+  expect(rows[0]?.subject).toBe('good')
+  expect(JSON.parse(rows[1]?.body.toString() ?? '')).toMatchObject({
+    event: 'exception.raised',
+    data: { kind: 'event.unsealed', about: 'bad' },
+  })
+  expect((await sealed('m1')).every((row) => row.sequence !== null)).toBe(true)
+})

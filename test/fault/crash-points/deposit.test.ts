@@ -5,11 +5,11 @@ import { dispatchPending } from '../../../activities/chain/dispatch-pending.js'
 import type { Sql } from '../../../db/connect.js'
 import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
-import { sealOnce } from '../../../workers/sealer.js'
 import { depositId } from '../../../workflows/ids.js'
 import { ChainModel, type ModelTransaction } from '../../db/chain/chain-model.js'
 import { bitcoin, merchantWith, networks, scan } from '../../db/chain/setup.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
+import { sealOnce } from '../../support/seal-once.js'
 import { atEveryCommit } from './at-every-commit.js'
 
 interface Subject {
@@ -61,7 +61,10 @@ async function live(sql: Sql, { payment, started }: Subject): Promise<void> {
     await creditDeposit(sql, networks, id)
   }
   // All that the sealer needs of Temporal.
-  const client = { start: (_: string, { workflowId }: { workflowId: string }) => start(workflowId) }
+  const client = {
+    start: (_: string, { workflowId }: { workflowId: string }) => start(workflowId),
+    withDeadline: (_: number, run: () => Promise<void>) => run(),
+  }
   while (await sealOnce(sql, client as unknown as WorkflowClient)) {}
 }
 
