@@ -4,7 +4,7 @@ import type { NewBatchItem } from '../db/batches/create-batch.js'
 import { leastAmount } from '../db/withdrawals/least-amount.js'
 import { parseAddress } from '../domain/address/parse-address.js'
 import { type ErrorCode, KeyturnError } from '../domain/errors.js'
-import { formatAmount, parseAmount } from '../domain/money.js'
+import { formatAmount, MAX_BASE_UNITS, parseAmount } from '../domain/money.js'
 import type { Coin, Network } from '../domain/network.js'
 
 /** Why an output is refused. */
@@ -42,13 +42,22 @@ export function checkBatchOutputs(
     }
   }
   const [first] = bad
-  if (!first) return items
+  if (!first) {
+    requireSum(items)
+    return items
+  }
   const which = bad.length === 1 ? `Output ${first.index} is` : `${bad.length} outputs are`
   throw new KeyturnError(
     first.code,
     `${which} bad, so nothing was accepted; mend what details.outputs lists and send all again`,
     { details: { network: network.name, coin: coin.name, outputs: bad } },
   )
+}
+
+/** The sum is held, so it must be an amount too. */
+function requireSum(items: readonly NewBatchItem[]): void {
+  const sum = items.reduce((total, { amount }) => total + amount, 0n)
+  if (sum > MAX_BASE_UNITS) throw new KeyturnError('INVALID_AMOUNT', 'The amounts are too large together')
 }
 
 function requireLeast(network: Network, coin: Coin, amount: bigint): void {

@@ -8,11 +8,11 @@ import { loadNetworks } from '../config/load-networks.js'
 import { createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
 import { purgeNonces } from '../db/api-keys/purge-nonces.js'
 import { connect, type Sql } from '../db/connect.js'
+import { isDatabaseDown } from '../db/database-errors.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { migrate } from '../db/migrate.js'
 import { createApp } from './create-app.js'
 import { followSanctions } from './follow-sanctions.js'
-import { isDatabaseDown } from './map-error.js'
 import { openGeography } from './open-geography.js'
 
 const PURGE_INTERVAL_MS = 60_000
@@ -21,14 +21,24 @@ const DATABASE_RETRY_MS = 1_000
 const SHUTDOWN_MS = 5_000
 const REQUEST_TIMEOUT_MS = 30_000
 const POOL_SIZE = 20
+/** Far longer than a handler lets its transaction wait for anything. */
+const IDLE_IN_TRANSACTION_MS = 30_000
 
 const environment = loadEnvironment()
 const log = pino({ name: 'api', level: environment.KEYTURN_LOG_LEVEL })
 
 async function main(): Promise<void> {
   const networks = await loadNetworks()
-  const sql = connect(environment.KEYTURN_DATABASE_URL, { max: POOL_SIZE, name: 'keyturn-api' })
-  await migrateWhenUp(sql)
+  await migrateWhenUp()
+  const sql = connect(environment.KEYTURN_DATABASE_URL, {
+    max: POOL_SIZE,
+    name: 'keyturn-api',
+    timeouts: {
+      lock: environment.KEYTURN_LOCK_TIMEOUT,
+      statement: environment.KEYTURN_STATEMENT_TIMEOUT,
+      idleInTransaction: IDLE_IN_TRANSACTION_MS,
+    },
+  })
   // Lazy: the API starts and accepts requests while Temporal is down; gRPC reconnects by itself.
   const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
   const { workflow, schedule } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
@@ -86,12 +96,14 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
 }
 
-/** PostgreSQL may start later than we do. */
-async function migrateWhenUp(sql: Sql): Promise<void> {
+/** PostgreSQL may start later than we do. A migration may take longer than a request: it has a connection of its own. */
+async function migrateWhenUp(): Promise<void> {
+  const sql = connect(environment.KEYTURN_DATABASE_URL, { max: 1, name: 'keyturn-api migrations' })
   for (;;) {
     try {
       const applied = await migrate(sql)
       if (applied.length > 0) log.info({ applied }, 'migrated')
+      await sql.end({ timeout: 2 })
       return
     } catch (error) {
       if (!isDatabaseDown(error)) throw error

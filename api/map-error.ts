@@ -4,33 +4,12 @@ import type { ErrorHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { ZodError } from 'zod'
+import { errorCode, isDatabaseDown, isPassing } from '../db/database-errors.js'
 import { KeyturnError } from '../domain/errors.js'
 import type { ApiEnv } from './context.js'
 
 /** Seconds after which it is worth trying again when Postgres is away. */
 const RETRY_AFTER_SECONDS = 2
-const CONNECTION_CODES: ReadonlySet<string> = new Set([
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'CONNECT_TIMEOUT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-])
-
-/** Whether the database could not be reached (or is starting, stopping, or out of connections). */
-export function isDatabaseDown(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code
-  if (typeof code !== 'string') return false
-  return CONNECTION_CODES.has(code) || /^(08...|57P0[1-5]|53300)$/.test(code)
-}
-
 /** Turns the issues of a zod parse into `VALIDATION_FAILED` with the path and reason of each field. */
 export function validationError(error: ZodError, target: string): KeyturnError {
   const fields = error.issues.flatMap((issue) =>
@@ -71,21 +50,33 @@ export function toKeyturnError(error: unknown): KeyturnError {
       { cause: error, retryable: true, details: { dependency: 'postgres' } },
     )
   }
-  const code = (error as { code?: unknown } | null)?.code
-  if (code === '40P01' || code === '40001') {
+  if (isPassing(error)) {
     return new KeyturnError(
       'DEPENDENCY_UNAVAILABLE',
-      'The database let another request at the same rows go first; nothing was half done. Send the same request again, with the same Idempotency-Key',
+      'The database is busy with others at the same rows, or took too long; nothing was half done. Send the same request again, with the same Idempotency-Key',
       { cause: error, retryable: true, details: { dependency: 'postgres' } },
     )
   }
-  if (code === '22021' || code === '22P05') {
-    return new KeyturnError('VALIDATION_FAILED', 'A text holds a character that cannot be stored (NUL)', {
-      cause: error,
-      details: { fields: [] },
-    })
+  return unstorable(error) ?? internalError(error)
+}
+
+/** SQLSTATE class 22: a value that passed every check of ours and that PostgreSQL cannot hold all the same. */
+function unstorable(cause: unknown): KeyturnError | null {
+  const code = errorCode(cause)
+  if (!/^22...$/.test(code)) return null
+  if (code === '22003') {
+    return new KeyturnError('INVALID_AMOUNT', 'An amount, or the sum of several, is too large', { cause })
   }
-  return internalError(error)
+  const reason =
+    code === '22021' || code === '22P05'
+      ? 'A text holds a character that cannot be stored (NUL)'
+      : /^2200[78]$/.test(code)
+        ? 'A time lies outside what can be stored'
+        : 'A value lies outside what can be stored'
+  return new KeyturnError('VALIDATION_FAILED', `${reason}; correct it and send it again`, {
+    cause,
+    details: { fields: [] },
+  })
 }
 
 /** 415: only JSON bodies are taken. */
@@ -105,7 +96,7 @@ export function errorBody(error: KeyturnError, requestId: string) {
 export const handleError: ErrorHandler<ApiEnv> = (thrown, c) => {
   const error = toKeyturnError(thrown)
   const requestId = c.get('requestId') ?? 'req_unknown'
-  if (error.status >= 500) {
+  if (error.status >= 500 || /^22...$/.test(errorCode(error.cause))) {
     c.get('dependencies')?.log.error({ err: thrown, requestId, path: c.req.path }, 'request failed')
   }
   const retryAfter =

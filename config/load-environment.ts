@@ -31,6 +31,9 @@ const schema = z.object({
   /** CIDRs of proxies whose X-Forwarded-For counts. */
   KEYTURN_TRUSTED_PROXIES: list,
   KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),
+  /** How long a request waits for a lock in PostgreSQL, and how long one of its statements may run, before it is a 503. */
+  KEYTURN_LOCK_TIMEOUT: duration('5s'),
+  KEYTURN_STATEMENT_TIMEOUT: duration('10s'),
   /** Which task queues this worker process serves. */
   KEYTURN_WORKER_ROLES: z
     .string()

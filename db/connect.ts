@@ -18,6 +18,15 @@ export interface ConnectOptions {
   readonly max?: number
   /** Shown in pg_stat_activity. */
   readonly name?: string
+  /** Milliseconds after which the server gives up, with an error that `isPassing` knows. Default: none. */
+  readonly timeouts?: {
+    /** Waiting for a lock. */
+    readonly lock: number
+    /** One statement. */
+    readonly statement: number
+    /** A transaction in which nothing happens: its process hangs, and its locks must not. */
+    readonly idleInTransaction: number
+  }
 }
 
 /**
@@ -26,13 +35,22 @@ export interface ConnectOptions {
  * @param url - `postgres://user:password@host:port/database`.
  */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
+  const { timeouts } = options
   const sql = postgres(url, {
     max: options.max ?? 10,
     onnotice: () => {},
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     // While the server is away a query should fail soon, and when it is back be served soon.
     backoff: (attempt) => Math.min(MAX_BACKOFF_SECONDS, 2 ** attempt / 100),
-    connection: { application_name: options.name ?? 'keyturn', TimeZone: 'UTC' },
+    connection: {
+      application_name: options.name ?? 'keyturn',
+      TimeZone: 'UTC',
+      ...(timeouts && {
+        lock_timeout: timeouts.lock,
+        statement_timeout: timeouts.statement,
+        idle_in_transaction_session_timeout: timeouts.idleInTransaction,
+      }),
+    },
     types: {
       bigint: postgres.BigInt,
       numeric: {

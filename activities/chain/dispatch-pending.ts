@@ -14,7 +14,7 @@ import { markWithdrawalStarted } from '../../db/withdrawals/mark-withdrawal-star
 import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
 import type { Network } from '../../domain/network.js'
 import { depositId, withdrawalId } from '../../workflows/ids.js'
-import { mapConcurrently } from '../map-concurrently.js'
+import { tryEach } from '../try-each.js'
 import type { WorkflowGate } from '../workflow-gate.js'
 
 /** Calls to Temporal under way at a time. */
@@ -26,10 +26,10 @@ export interface Dispatched {
 }
 
 /**
- * Delivers until nothing is pending.
+ * Delivers until nothing is pending. What fails keeps nothing else from its turn.
  *
  * @param again - Also signals sent before this instant to workflows that did not move since.
- * @throws What Temporal or the database throws; what was delivered is remembered.
+ * @throws What Temporal or the database throws, once all else was tried; what was delivered is remembered.
  */
 export async function dispatchPending(
   sql: Sql,
@@ -40,27 +40,46 @@ export async function dispatchPending(
   let started = 0
   let signalled = 0
   for (;;) {
-    const deposits = await startDeposits(sql, network, gate)
+    const failures: unknown[] = []
+    const attempt = async (part: () => Promise<Delivered>): Promise<number> => {
+      try {
+        const { count, failure } = await part()
+        if (failure !== null) failures.push(failure)
+        return count
+      } catch (error) {
+        failures.push(error)
+        return 0
+      }
+    }
+    const deposits = await attempt(() => startDeposits(sql, network, gate))
     const signals =
-      (await signalDeposits(sql, network, gate, again)) + (await signalOwn(sql, network, gate, again))
+      (await attempt(() => signalDeposits(sql, network, gate, again))) +
+      (await attempt(() => signalOwn(sql, network, gate, again)))
     started += deposits
     signalled += signals
     // What was signalled again is not pending any more, so this ends.
-    if (deposits + signals === 0) return { started, signalled }
+    if (deposits + signals > 0) continue
+    if (failures.length > 0) throw failures[0]
+    return { started, signalled }
   }
 }
 
-async function startDeposits(sql: Sql, network: Network, gate: WorkflowGate): Promise<number> {
-  const pending = await unstartedDeposits(sql, network)
-  await deliver(
-    pending,
+interface Delivered {
+  /** How many were. */
+  readonly count: number
+  /** The first error, or null. */
+  readonly failure: unknown
+}
+
+async function startDeposits(sql: Sql, network: Network, gate: WorkflowGate): Promise<Delivered> {
+  return deliver(
+    await unstartedDeposits(sql, network),
     async (deposit) => {
       await gate.startDeposit(deposit.input)
       return true
     },
     (started) => markDepositsStarted(sql, started),
   )
-  return pending.length
 }
 
 async function signalDeposits(
@@ -68,11 +87,10 @@ async function signalDeposits(
   network: Network,
   gate: WorkflowGate,
   again: Date | null,
-): Promise<number> {
-  const pending = await depositSignals(sql, network.name, again)
+): Promise<Delivered> {
   const lost: string[] = []
-  await deliver(
-    pending,
+  const delivered = await deliver(
+    await depositSignals(sql, network.name, again),
     async (deposit) => {
       const workflow = depositId(network.name, deposit.txid, deposit.index, deposit.variant)
       const found = await gate.signal(workflow, deposit.signal)
@@ -81,10 +99,10 @@ async function signalDeposits(
       lost.push(deposit.id)
       return false
     },
-    (delivered) => markDepositsSignalled(sql, delivered),
+    (signalled) => markDepositsSignalled(sql, signalled),
   )
   await markDepositsUnstarted(sql, lost)
-  return pending.length
+  return delivered
 }
 
 async function signalOwn(
@@ -92,10 +110,9 @@ async function signalOwn(
   network: Network,
   gate: WorkflowGate,
   again: Date | null,
-): Promise<number> {
-  const pending = await transactionSignals(sql, network.name, again)
-  await deliver(
-    pending,
+): Promise<Delivered> {
+  return deliver(
+    await transactionSignals(sql, network.name, again),
     async (transaction) => {
       const found = await gate.signal(withdrawalId(transaction.subjectId), transaction.signal)
       // The chain took back the end of one that was done: it is followed again.
@@ -104,9 +121,8 @@ async function signalOwn(
       }
       return true
     },
-    (delivered) => markTransactionsSignalled(sql, delivered),
+    (signalled) => markTransactionsSignalled(sql, signalled),
   )
-  return pending.length
 }
 
 async function startReopened(sql: Sql, network: Network, gate: WorkflowGate, id: string): Promise<void> {
@@ -116,18 +132,16 @@ async function startReopened(sql: Sql, network: Network, gate: WorkflowGate, id:
   await markWithdrawalStarted(sql, id)
 }
 
-/** Remembers what was delivered also when a later one fails. */
+/** Remembers what was delivered also when another one fails. */
 async function deliver<T>(
   items: readonly T[],
   send: (item: T) => Promise<boolean>,
   remember: (delivered: readonly T[]) => Promise<void>,
-): Promise<void> {
+): Promise<Delivered> {
   const delivered: T[] = []
-  try {
-    await mapConcurrently(items, CONCURRENCY, async (item) => {
-      if (await send(item)) delivered.push(item)
-    })
-  } finally {
-    await remember(delivered)
-  }
+  const { done, failed, outage } = await tryEach(items, CONCURRENCY, async (item) => {
+    if (await send(item)) delivered.push(item)
+  })
+  await remember(delivered)
+  return { count: done.length, failure: outage ?? failed[0]?.error ?? null }
 }

@@ -13,6 +13,8 @@ const TIMESTAMP = /^\d{1,15}$/
 const NONCE = /^[\x21-\x7e]{1,64}$/
 const SIGNATURE = /^[0-9a-f]{64}$/
 const EMPTY_SHA256 = createHash('sha256').digest('hex')
+/** Nonces are kept until their timestamp can no longer pass, and so much longer for the clocks of several servers. */
+export const NONCE_MARGIN_MS = 60_000
 /** An unknown key costs the same HMAC as a known one with a bad signature. */
 const NOBODY = randomBytes(32)
 
@@ -76,8 +78,8 @@ export function claimNonce(options: {
   readonly windowMs: number
 }): MiddlewareHandler<ApiEnv> {
   return async function claimNonce(c, next) {
-    // Kept until its timestamp can no longer pass, and a second more for the clocks of several servers.
-    const expiresAt = new Date(Number(c.req.header('x-timestamp')) * 1_000 + options.windowMs + 1_000)
+    const sentAt = Number(c.req.header('x-timestamp')) * 1_000
+    const expiresAt = new Date(sentAt + options.windowMs + NONCE_MARGIN_MS)
     if (!(await options.claim(c.get('apiKeyId'), c.req.header('x-nonce') ?? '', expiresAt))) {
       throw new KeyturnError(
         'NONCE_REUSED',

@@ -4,6 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 import { unsupportedMediaType } from '../map-error.js'
+import { checkJson } from './check-json.js'
 
 const EMPTY = new Uint8Array(0)
 const JSON_TYPE = /^application\/json\s*(;|$)/i
@@ -28,7 +29,7 @@ export function jsonBody(): MiddlewareHandler<ApiEnv> {
     const body = c.get('rawBody')
     if (body.length > 0) {
       if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) throw unsupportedMediaType()
-      handOn(c, decode(body))
+      handOn(c, decodeJson(body))
     } else if (c.req.method !== 'GET') {
       handOn(c, c.req.header('content-type') === undefined ? '' : '{}')
     }
@@ -52,9 +53,18 @@ function sentPath(c: Context<ApiEnv>): string {
 async function read(c: Context<ApiEnv>, limit: number): Promise<Uint8Array> {
   const announced = c.req.header('content-length')
   if (announced !== undefined && Number(announced) > limit) throw tooLarge(limit)
-  // Node refuses a body that is longer than announced, so only an unannounced one has to be counted.
-  if (announced !== undefined && c.env?.incoming) return new Uint8Array(await c.req.raw.arrayBuffer())
-  const { body } = c.req.raw
+  try {
+    // Node refuses a body that is longer than announced, so only an unannounced one has to be counted.
+    if (announced !== undefined && c.env?.incoming) return new Uint8Array(await c.req.raw.arrayBuffer())
+    return await count(c.req.raw.body, limit)
+  } catch (cause) {
+    if (cause instanceof KeyturnError) throw cause
+    // The connection's own error (ECONNRESET) would look like the database's.
+    throw new KeyturnError('MALFORMED_JSON', 'The body was cut off before its end; send it again', { cause })
+  }
+}
+
+async function count(body: ReadableStream<Uint8Array> | null, limit: number): Promise<Uint8Array> {
   if (!body) return EMPTY
   const chunks: Uint8Array[] = []
   let length = 0
@@ -66,13 +76,24 @@ async function read(c: Context<ApiEnv>, limit: number): Promise<Uint8Array> {
   return Buffer.concat(chunks, length)
 }
 
-function decode(body: Uint8Array): string {
+/**
+ * The text of a JSON body. What it holds can be parsed, stored and given back as it was sent.
+ *
+ * @throws KeyturnError `MALFORMED_JSON` where it is no UTF-8; `VALIDATION_FAILED` for what `checkJson` refuses.
+ */
+export function decodeJson(body: Uint8Array): string {
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
   } catch (cause) {
     throw new KeyturnError('MALFORMED_JSON', 'The body is not UTF-8; encode it so and send it again', {
       cause,
+    })
+  }
+  const reason = checkJson(text)
+  if (reason !== null) {
+    throw new KeyturnError('VALIDATION_FAILED', `Correct the body and send it again: ${reason}`, {
+      details: { in: 'body', fields: [{ path: '', reason }] },
     })
   }
   // PostgreSQL stores neither NUL nor half a surrogate pair; asked here so that no route has to.

@@ -7,6 +7,7 @@ import { formatAmount } from '../../domain/money.js'
 import type { Networks } from '../../domain/network.js'
 import { listAnswer, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
+import { instant } from '../instant.js'
 import { notFound } from '../not-found.js'
 import { wholeList } from '../paging.js'
 import { secured } from '../secured.js'
@@ -36,8 +37,7 @@ const list = createRoute({
       address_id: z.string().optional(),
       network: z.string().optional(),
       coin: z.string().optional(),
-      as_of: z.iso
-        .datetime({ offset: true })
+      as_of: instant
         .transform((text) => new Date(text))
         .optional()
         .openapi({ type: 'string', format: 'date-time' }),

@@ -24,7 +24,8 @@ import { enrolmentError } from '../../domain/verify-xpub-report.js'
 import { withdrawalId } from '../../workflows/ids.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
 import { errorBody, handleError, toKeyturnError, validationError } from '../map-error.js'
-import { readBody } from '../middleware/read-body.js'
+import { NONCE_MARGIN_MS } from '../middleware/authenticate.js'
+import { decodeJson, readBody } from '../middleware/read-body.js'
 import { startSoon } from '../start-soon.js'
 
 const TIMESTAMP = /^\d{1,15}$/
@@ -138,7 +139,8 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
       )
     }
     const fresh =
-      NONCE.test(nonce) && (await claimSignerNonce(sql, identity, nonce, new Date(sentAt + windowMs + 1_000)))
+      NONCE.test(nonce) &&
+      (await claimSignerNonce(sql, identity, nonce, new Date(sentAt + windowMs + NONCE_MARGIN_MS)))
     if (!fresh) {
       throw new KeyturnError(
         'NONCE_REUSED',
@@ -200,8 +202,9 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
 function parse<T>(schema: z.ZodType<T>, c: Context<ApiEnv>): T {
   let value: unknown
   try {
-    value = JSON.parse(Buffer.from(c.get('rawBody')).toString('utf8'))
+    value = JSON.parse(decodeJson(c.get('rawBody')))
   } catch (cause) {
+    if (cause instanceof KeyturnError) throw cause
     throw new KeyturnError('MALFORMED_JSON', 'The body is not valid JSON', { cause })
   }
   const parsed = schema.safeParse(value)

@@ -21,6 +21,7 @@ import { formatWebhookSecret } from '../../domain/webhook-signature.js'
 import { webhookDeliveryId } from '../../workflows/ids.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
+import { instant } from '../instant.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
@@ -172,8 +173,8 @@ const replay = createRoute({
     ...json(
       z
         .strictObject({
-          since: z.iso.datetime({ offset: true }).openapi({ description: 'Inclusive.' }),
-          until: z.iso.datetime({ offset: true }).openapi({ description: 'Exclusive.' }),
+          since: instant.openapi({ description: 'Inclusive.' }),
+          until: instant.openapi({ description: 'Exclusive.' }),
           event_types: eventTypes.optional(),
         })
         .refine((range) => Date.parse(range.since) < Date.parse(range.until), {

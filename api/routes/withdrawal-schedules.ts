@@ -19,9 +19,10 @@ import { refuseCron } from '../../domain/cron.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { findCoin, findNetwork } from '../../domain/network.js'
 import { PRIORITIES } from '../../domain/withdrawal-fee.js'
-import { applySchedule, readNextFirings } from '../../workflows/apply-schedule.js'
+import { type AppliedSchedule, applySchedule, readNextFirings } from '../../workflows/apply-schedule.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
+import { instant } from '../instant.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
 import { notFound } from '../not-found.js'
@@ -42,9 +43,10 @@ const YEAR_SECONDS = 31_536_000
 const MAX_CATCH_UP_SECONDS = 2_592_000
 /** Temporal is asked for the times to come; who asks for a schedule does not wait for a Temporal that is down. */
 const NEXT_TIMEOUT_MS = 2_000
+const SYNC_TIMEOUT_MS = 4_000
 const MOST_NEXT = 5
 
-const instant = z.iso.datetime({ offset: true }).openapi({ example: '2026-01-31T08:00:00Z' })
+const time = instant.openapi({ example: '2026-01-31T08:00:00Z' })
 const label = z.string().min(1).max(255).openapi({ example: 'Payroll of the Lisbon office' })
 
 const firingView = z
@@ -134,8 +136,8 @@ const create = createRoute({
               .max(YEAR_SECONDS)
               .optional()
               .openapi({ description: 'Counted from start_at, which is the first firing.' }),
-            start_at: instant.optional().openapi({ description: 'Default: now.' }),
-            end_at: instant.optional().openapi({ description: 'It does not fire later; default: for ever.' }),
+            start_at: time.optional().openapi({ description: 'Default: now.' }),
+            end_at: time.optional().openapi({ description: 'It does not fire later; default: for ever.' }),
             catch_up_seconds: z.int().min(MIN_SECONDS).max(MAX_CATCH_UP_SECONDS).optional().openapi({
               description:
                 'After an outage a firing that is later than this is left out; default KEYTURN_SCHEDULE_CATCH_UP.',
@@ -195,7 +197,7 @@ const change = createRoute({
           schema: z.strictObject({
             label: label.optional(),
             paused: z.boolean().optional(),
-            end_at: instant.nullable().optional(),
+            end_at: time.nullable().optional(),
             amount: amountSchema.optional(),
             priority: z.enum(PRIORITIES).optional(),
             metadata: metadataSchema.optional(),
@@ -350,7 +352,10 @@ async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<S
 function syncSoon({ sql, temporal, log }: ApiDependencies, id: string): void {
   const client = temporal?.schedule
   if (!client) return
-  void syncSchedule(sql, id, (schedule) => applySchedule(client, schedule)).catch((error: unknown) => {
+  // The row is locked meanwhile: a Temporal that does not answer must not hold it.
+  const apply = (schedule: AppliedSchedule) =>
+    client.connection.withDeadline(Date.now() + SYNC_TIMEOUT_MS, () => applySchedule(client, schedule))
+  void syncSchedule(sql, id, apply).catch((error: unknown) => {
     log.warn({ err: error }, `schedule ${id} was not told to Temporal; the sweeper will`)
   })
 }
@@ -368,9 +373,10 @@ async function nextFirings({ temporal }: ApiDependencies, id: string): Promise<s
   }
 }
 
-/** Temporal's Schedules know whole seconds. */
+/** Temporal's Schedules know whole seconds: the next one, but never one after the year 9999. */
 function toSecond(text: string): Date {
-  return new Date(Math.ceil(Date.parse(text) / SECOND_MS) * SECOND_MS)
+  const second = new Date(Math.ceil(Date.parse(text) / SECOND_MS) * SECOND_MS)
+  return second.getUTCFullYear() > 9_999 ? new Date(second.getTime() - SECOND_MS) : second
 }
 
 function checkTimes(

@@ -9,6 +9,7 @@ import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
+import { dateRangeQuery } from '../date-range.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
@@ -63,8 +64,7 @@ const list = createRoute({
       coin: z.string().optional(),
       user_reference: z.string().optional(),
       external_id: z.string().optional(),
-      from_date: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional(),
-      to_date: z.union([z.iso.datetime({ offset: true }), z.iso.date()]).optional(),
+      ...dateRangeQuery,
     }),
   },
   responses: { 200: listAnswer(withdrawalView) },
@@ -130,8 +130,8 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         coin: query.coin,
         userReference: query.user_reference,
         externalId: query.external_id,
-        from: query.from_date === undefined ? undefined : new Date(query.from_date),
-        to: query.to_date === undefined ? undefined : endOf(query.to_date),
+        from: query.from_date,
+        to: query.to_date,
       },
       toSlice(query),
     )
@@ -156,9 +156,4 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
     return c.json(mutable(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id))), 200)
   })
-}
-
-/** A date alone means the whole day. */
-function endOf(date: string): Date {
-  return date.length === 10 ? new Date(`${date}T23:59:59.999Z`) : new Date(date)
 }

@@ -1,7 +1,7 @@
 /** Looks for what a person should know of: large, unusual, stuck withdrawals and failures in a row. Each is told once. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import type { Networks } from '../../domain/network.js'
 import type { RiskFactor } from '../../domain/risk.js'
 import type { Sql, Transaction } from '../connect.js'
 import type { Ended } from '../operations/measure-withdrawals.js'
@@ -37,8 +37,17 @@ export async function watchWithdrawals(
 ): Promise<number> {
   const raised = (await watchNew(sql, networks, settings)) + (await watchLate(sql, settings))
   let failures = 0
-  for (const each of ended) failures += await watchFailures(sql, settings, each)
+  const errors: unknown[] = []
+  for (const each of ended) {
+    try {
+      failures += await watchFailures(sql, settings, each)
+    } catch (error) {
+      // One merchant's failures keep no other's from being seen.
+      errors.push(error)
+    }
+  }
   await clearDone(sql)
+  if (errors.length > 0) throw errors[0]
   return raised + failures
 }
 
@@ -65,7 +74,10 @@ async function raiseLarge(
 ): Promise<number> {
   const threshold = large.get(`${row.network}.${row.coin}`)
   if (threshold === undefined || row.amount < threshold) return 0
-  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  const coin = networks.get(row.network)?.coins.find((each) => each.name === row.coin)
+  // Its coin was taken out of the configuration: the next row matters all the same.
+  if (!coin) return 0
+  const { decimals } = coin
   const raised = await raiseAlert(tx, {
     merchantId: row.merchant_id,
     kind: 'withdrawal.large',

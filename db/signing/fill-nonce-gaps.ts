@@ -37,13 +37,21 @@ interface LastSubject {
  *
  * @param afterMs - How long a nonce that was given back waits for the next payment; and how long after a filling that failed.
  * @returns How many there are now that were not before.
+ * @throws The first error, once every gap was tried.
  */
 export async function fillNonceGaps(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
   let filled = 0
+  const failures: unknown[] = []
   for (const gap of await findGaps(sql, networks, afterMs)) {
-    const made = (await sql.begin((tx) => fill(tx, networks, gap))) as boolean
-    if (made) filled++
+    try {
+      const made = (await sql.begin((tx) => fill(tx, networks, gap))) as boolean
+      if (made) filled++
+    } catch (error) {
+      // One account's gap keeps no other account from its filling.
+      failures.push(error)
+    }
   }
+  if (failures.length > 0) throw failures[0]
   return filled
 }
 

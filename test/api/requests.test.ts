@@ -388,3 +388,37 @@ test('with PostgreSQL away the answer is 503 with Retry-After', async () => {
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
   await away.database.drop()
 })
+
+test('a nonce is kept a minute longer than its timestamp can pass', async () => {
+  const nonce = randomUUID()
+  await get({ nonce, timestamp: now() })
+  const [row] = await api.database.sql<{ left: number }[]>`
+    SELECT extract(epoch FROM expires_at - now())::double precision AS left FROM api_nonces WHERE nonce = ${nonce}`
+  expect(row?.left).toBeGreaterThan(355)
+  expect(row?.left).toBeLessThan(365)
+})
+
+test('a table that another one has locked is a 503 in time, and requests that do not need it go on', async () => {
+  const locked = await startTestApi(
+    {},
+    { timeouts: { lock: 300, statement: 2_000, idleInTransaction: 2_000 } },
+  )
+  let release = () => {}
+  const held = locked.database.sql.begin(async (tx) => {
+    await tx`LOCK TABLE addresses IN ACCESS EXCLUSIVE MODE`
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+  })
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const answers = Promise.all(Array.from({ length: 60 }, () => locked.call({ path: PATH })))
+  expect(outcome(await locked.call({ path: '/api/v1/networks' }))).toEqual([200, undefined])
+  for (const answer of await answers) {
+    expect(outcome(answer)).toEqual([503, 'DEPENDENCY_UNAVAILABLE'])
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  }
+  release()
+  await held
+  expect((await locked.call({ path: PATH })).status).toBe(200)
+  await locked.database.drop()
+})

@@ -8,6 +8,7 @@ import type { ApiDependencies } from '../../api/context.js'
 import { createApp } from '../../api/create-app.js'
 import { loadEnvironment } from '../../config/load-environment.js'
 import { loadNetworks } from '../../config/load-networks.js'
+import { type ConnectOptions, connect } from '../../db/connect.js'
 import { createApiKey } from '../../db/merchants/create-api-key.js'
 import { createMerchant } from '../../db/merchants/create-merchant.js'
 import { newId } from '../../db/new-id.js'
@@ -74,10 +75,12 @@ export interface TestApi {
  */
 export async function startTestApi(
   environment: Record<string, string> = {},
-  parts: Partial<Pick<ApiDependencies, 'networks' | 'temporal'>> = {},
+  parts: Partial<Pick<ApiDependencies, 'networks' | 'temporal'>> & Pick<ConnectOptions, 'timeouts'> = {},
 ): Promise<TestApi> {
   const database = await freshDatabase({ max: 20 })
-  const { sql } = database
+  const timeouts = parts.timeouts
+  // The test's own statements have all the time they need.
+  const sql = timeouts ? connect(database.url, { max: 20, timeouts }) : database.sql
   const networks = parts.networks ?? (await loadNetworks(undefined, {}))
   const dependencies: ApiDependencies = {
     sql,
@@ -112,7 +115,7 @@ export async function startTestApi(
     })
   const key = await newKey()
   return {
-    database,
+    database: timeouts ? { ...database, drop: () => sql.end({ timeout: 1 }).then(database.drop) } : database,
     app,
     dependencies,
     merchantId,

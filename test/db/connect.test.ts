@@ -2,6 +2,7 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { connect, type Sql } from '../../db/connect.js'
+import { errorCode, isPassing } from '../../db/database-errors.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 
 /** A server that ends in order closes its connections; one whose machine dies has them reset. */
@@ -145,4 +146,48 @@ function expectLoss(error: unknown): void {
   expect(['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE', 'ECONNREFUSED']).toContain(
     (error as { code?: unknown }).code,
   )
+}
+
+test('with time-outs, a lock and a slow statement end with an error that says to try again', async () => {
+  const own = await freshDatabase()
+  const timeouts = { lock: 100, statement: 300, idleInTransaction: 300 }
+  const sql = connect(own.url, { max: 3, timeouts })
+  let release = () => {}
+  const held = own.sql.begin(async (tx) => {
+    await tx`LOCK TABLE merchants IN ACCESS EXCLUSIVE MODE`
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+  })
+  await until(async () => {
+    const [row] = await own.sql`SELECT FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted`
+    return row !== undefined
+  })
+  const failure = (query: PromiseLike<unknown>) =>
+    Promise.resolve(query).then(
+      () => null,
+      (error: unknown) => error,
+    )
+  const locked = await failure(sql`SELECT count(*) FROM merchants`)
+  expect([errorCode(locked), isPassing(locked)]).toEqual(['55P03', true])
+  release()
+  await held
+  const slow = await failure(sql`SELECT pg_sleep(5)`)
+  expect([errorCode(slow), isPassing(slow)]).toEqual(['57014', true])
+  // A process that hangs inside a transaction gives its locks back.
+  const hung = await failure(
+    sql.begin(async (tx) => {
+      await tx`LOCK TABLE merchants IN ACCESS EXCLUSIVE MODE`
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      await tx`SELECT 1`
+    }),
+  )
+  expect(isPassing(hung)).toBe(true)
+  await own.sql`SELECT count(*) FROM merchants`
+  await sql.end({ timeout: 1 })
+  await own.drop()
+})
+
+async function until(look: () => Promise<boolean>): Promise<void> {
+  while (!(await look())) await new Promise((resolve) => setTimeout(resolve, 10))
 }

@@ -182,3 +182,16 @@ test('the metrics show totals, times, fees, queues, signers and alerts, without 
   expect(Number(/^keyturn_signer_silence_seconds (\S+)$/m.exec(later)?.[1])).toBeGreaterThanOrEqual(300)
   for (const secret of [stage.api.merchantId, open]) expect(later).not.toContain(secret)
 })
+
+test('a withdrawal of a coin that is configured no more keeps no other from its alert', async () => {
+  await ask('100')
+  const large = await ask('150')
+  const { sql } = stage.api.database
+  await sql`
+    UPDATE withdrawals SET coin = 'gone' WHERE id = (SELECT min(id) FROM withdrawals WHERE watched_at IS NULL)`
+  const before = settings
+  settings = { ...settings, large: new Map([...settings.large, ['ethereum.gone', 1n]]) }
+  await watch()
+  settings = before
+  expect(await standing('withdrawal.large')).toContain(large)
+})

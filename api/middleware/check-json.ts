@@ -1,0 +1,95 @@
+/** What a JSON text may hold, read before it is parsed: the parser keeps neither depth, nor doubled names, nor digits. */
+
+/** Nesting that a body may have. */
+export const MOST_DEPTH = 32
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const OPEN = new Set([0x7b, 0x5b])
+const CLOSE = new Set([0x7d, 0x5d])
+const OPEN_OBJECT = 0x7b
+const MINUS = 0x2d
+const NUMBER = /-?\d[\d.eE+-]*/y
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
+
+/** An object (its names so far) or an array (null) that is open. */
+type Frame = Set<string> | null
+
+/**
+ * Why a text is refused although it is JSON; null where nothing stands against it. It reads on past what is no JSON, of
+ * which the parser says so.
+ */
+export function checkJson(text: string): string | null {
+  const frames: Frame[] = []
+  let nameNext = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      const end = endOfString(text, at)
+      const names = frames.at(-1)
+      if (nameNext && names) {
+        const name = readName(text.slice(at, end + 1))
+        if (names.has(name)) return `an object has the name ${JSON.stringify(name.slice(0, 100))} twice`
+        if (name === '__proto__') return 'no name may be "__proto__"'
+        names.add(name)
+        nameNext = false
+      }
+      at = end
+    } else if (OPEN.has(code)) {
+      if (frames.length === MOST_DEPTH) return `it is nested deeper than ${MOST_DEPTH} levels`
+      nameNext = code === OPEN_OBJECT
+      frames.push(nameNext ? new Set() : null)
+    } else if (CLOSE.has(code)) {
+      frames.pop()
+      nameNext = false
+    } else if (code === COMMA) {
+      nameNext = frames.at(-1) != null
+    } else if (code === MINUS || (code >= 0x30 && code <= 0x39)) {
+      NUMBER.lastIndex = at
+      const number = NUMBER.exec(text)?.[0] ?? text.charAt(at)
+      if (!isKept(number))
+        return `the number ${number.slice(0, 50)} would not be kept exactly; send it as a string`
+      at += number.length - 1
+    }
+  }
+  return null
+}
+
+/** The index of the closing quotation mark, or of the last character where there is none. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === BACKSLASH) at++
+    else if (code === QUOTE) return at
+  }
+  return text.length - 1
+}
+
+function readName(quoted: string): string {
+  if (!quoted.includes('\\')) return quoted.slice(1, -1)
+  try {
+    return String(JSON.parse(quoted))
+  } catch {
+    return quoted
+  }
+}
+
+/** Whether a number comes back as the same value from a double, which is what it is parsed to. */
+function isKept(number: string): boolean {
+  const sent = normalise(number)
+  // No JSON number at all: the parser says so.
+  if (sent === null) return true
+  return sent === normalise(String(Number(number)))
+}
+
+/** Sign, significant digits and exponent; `0` for every zero; null for what is no decimal number. */
+function normalise(number: string): string | null {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(number) ?? []
+  if (whole === '') return null
+  const digits = `${whole}${fraction}`.replace(/^0+/, '')
+  const significant = digits.replace(/0+$/, '')
+  if (significant === '') return '0'
+  const power = Number(exponent) - fraction.length + (digits.length - significant.length)
+  return `${sign}${significant}e${power}`
+}
