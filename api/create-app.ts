@@ -5,7 +5,7 @@ import { type ApiKeyCache, createApiKeyCache } from '../db/api-keys/create-api-k
 import { createNonceClaims } from '../db/api-keys/create-nonce-claims.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
 import { handleError, validationError } from './map-error.js'
-import { createMetrics } from './metrics.js'
+import { createMetrics, type Metrics } from './metrics.js'
 import { allowIp } from './middleware/allow-ip.js'
 import { authenticate, claimNonce } from './middleware/authenticate.js'
 import { knownRoute, unknownRoute } from './middleware/known-route.js'
@@ -20,6 +20,8 @@ import { signerRoutes } from './routes/signer.js'
 export interface AppOptions {
   /** Shared with `main.ts`, which listens for changes. Default: one of its own. */
   readonly apiKeys?: ApiKeyCache
+  /** Shared with the metrics' own port. Default: of its own. */
+  readonly metrics?: Metrics
 }
 
 /** Where merchants' requests go. */
@@ -38,7 +40,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   const app = createRouter()
   app.onError(handleError)
   app.notFound((c) => handleError(unknownRoute(), c))
-  const metrics = createMetrics(sql, dependencies.networks)
+  const metrics = options.metrics ?? createMetrics(sql, dependencies.networks)
   app.use(requestContext(dependencies))
   app.use(metrics.observe)
 

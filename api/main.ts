@@ -1,6 +1,6 @@
 /** The API process: environment, database, Temporal's client, HTTP; stops gracefully on SIGTERM and SIGINT. */
 
-import { serve } from '@hono/node-server'
+import type { Server } from 'node:http'
 import { Client, Connection } from '@temporalio/client'
 import { pino } from 'pino'
 import { type Environment, loadEnvironment } from '../config/load-environment.js'
@@ -13,13 +13,15 @@ import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { migrate } from '../db/migrate.js'
 import { createApp } from './create-app.js'
 import { followSanctions } from './follow-sanctions.js'
+import { listen } from './listen.js'
+import { createMetrics, type Metrics } from './metrics.js'
+import { createMetricsApp } from './metrics-app.js'
 import { openGeography } from './open-geography.js'
 
 const PURGE_INTERVAL_MS = 60_000
 const DATABASE_RETRY_MS = 1_000
 /** A signer's long poll may last 25 s; it dials again, so it is not waited for. */
 const SHUTDOWN_MS = 5_000
-const REQUEST_TIMEOUT_MS = 30_000
 const POOL_SIZE = 20
 /** Far longer than a handler lets its transaction wait for anything. */
 const IDLE_IN_TRANSACTION_MS = 30_000
@@ -49,24 +51,17 @@ async function main(): Promise<void> {
   const sanctions = KEYTURN_SANCTIONS_FILE === undefined ? null : followSanctions(sql, KEYTURN_SANCTIONS_FILE)
   // Without its list the API must not begin to accept withdrawals.
   if (sanctions) log.info({ addresses: await sanctions() }, 'loaded the sanctions list')
+  const metrics = createMetrics(sql, networks)
   const app = createApp(
     { sql, networks, environment, temporal: { workflow, schedule }, log, geography },
-    { apiKeys },
+    { apiKeys, metrics },
   )
-
-  const server = serve(
-    {
-      fetch: app.fetch,
-      hostname: environment.KEYTURN_API_HOST,
-      port: environment.KEYTURN_API_PORT,
-      serverOptions: { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
-    },
-    ({ address, port }) => log.info({ address, port }, 'listening'),
-  )
-  server.on('error', (error) => {
-    log.fatal({ err: error }, 'cannot listen')
-    process.exit(1)
+  const server = await listen(app, {
+    host: environment.KEYTURN_API_HOST,
+    port: environment.KEYTURN_API_PORT,
   })
+  log.info(server.address(), 'listening')
+  const metricsServer = await serveMetrics(metrics)
   const purging = setInterval(() => {
     purge(sql, environment)
     sanctions?.().then(
@@ -83,17 +78,31 @@ async function main(): Promise<void> {
     log.info({ signal }, 'stopping')
     clearInterval(purging)
     const hurry = setTimeout(() => {
-      if ('closeAllConnections' in server) server.closeAllConnections()
+      server.closeAllConnections()
     }, SHUTDOWN_MS)
+    metricsServer?.close()
+    metricsServer?.closeAllConnections()
     server.close(async () => {
       clearTimeout(hurry)
       await Promise.allSettled([sql.end({ timeout: 2 }), connection.close()])
       process.exit(0)
     })
-    if ('closeIdleConnections' in server) server.closeIdleConnections()
+    server.closeIdleConnections()
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+}
+
+/** Whoever cannot have the port (a second API process on this machine, say) serves requests all the same. */
+async function serveMetrics(metrics: Metrics): Promise<Server | null> {
+  const { KEYTURN_METRICS_HOST: host, KEYTURN_METRICS_PORT: port } = environment
+  if (port === 0) return null
+  try {
+    return await listen(createMetricsApp(metrics), { host, port })
+  } catch (error) {
+    log.error({ err: error, host, port }, 'metrics cannot be served there; set KEYTURN_METRICS_PORT')
+    return null
+  }
 }
 
 /** PostgreSQL may start later than we do. A migration may take longer than a request: it has a connection of its own. */

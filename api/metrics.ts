@@ -1,4 +1,4 @@
-/** Prometheus metrics of an API process, and of the database at the moment of the scrape. */
+/** Prometheus metrics of an API process, and of the database some seconds ago at most. */
 
 import type { MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
@@ -19,8 +19,11 @@ export interface Metrics {
   readonly expose: () => Promise<{ readonly contentType: string; readonly body: string }>
 }
 
-/** Makes the registry of an app. */
-export function createMetrics(sql: Sql, networks: Networks): Metrics {
+/** How long the database's figures are shown again: a scrape costs queries over all merchants. */
+const CACHE_MS = 5_000
+
+/** Makes the registry of an app. @param cacheMs - How long the database's figures are shown again. */
+export function createMetrics(sql: Sql, networks: Networks, cacheMs: number = CACHE_MS): Metrics {
   const registers = [new Registry()]
   const registry = registers[0] as Registry
   collectDefaultMetrics({ register: registry })
@@ -33,6 +36,19 @@ export function createMetrics(sql: Sql, networks: Networks): Metrics {
   })
   const show = createGauges(registers)
   const showTreasury = createTreasuryGauges(registers, networks)
+  let looked: { readonly at: number; readonly withdrawals: Promise<string> } | null = null
+  /** Sets the gauges. @returns What is written beside them. */
+  const look = async (): Promise<string> => {
+    try {
+      show(await readGauges(sql))
+      showTreasury(await readTreasuryGauges(sql))
+      return describeWithdrawals(await readWithdrawalGauges(sql))
+    } catch {
+      show(null)
+      showTreasury(null)
+      return ''
+    }
+  }
   return {
     async observe(c, next) {
       const end = duration.startTimer()
@@ -41,15 +57,10 @@ export function createMetrics(sql: Sql, networks: Networks): Metrics {
       end({ method: c.req.method, route, status: c.res.status })
     },
     async expose() {
-      let withdrawals = ''
-      try {
-        show(await readGauges(sql))
-        showTreasury(await readTreasuryGauges(sql))
-        withdrawals = describeWithdrawals(await readWithdrawalGauges(sql))
-      } catch {
-        show(null)
-        showTreasury(null)
-      }
+      const now = performance.now()
+      // Those who scrape at once share one look, also while it is under way.
+      if (looked === null || now - looked.at >= cacheMs) looked = { at: now, withdrawals: look() }
+      const withdrawals = await looked.withdrawals
       return { contentType: registry.contentType, body: `${await registry.metrics()}${withdrawals}` }
     },
   }
@@ -70,6 +81,7 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
     'state',
   ])
   const unsealed = gauge('events_unsealed', 'Events that wait for their sequence')
+  const putOff = gauge('put_off', 'Rows that cannot be handled and were put off', ['what'])
   const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that were not taken yet')
   const open = gauge('deposits_open', 'Deposits on their way to success')
   return (gauges) => {
@@ -86,6 +98,7 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
       node.set({ network, endpoint, state }, state === 'ok' ? 1 : 0)
     }
     unsealed.set(gauges.unsealedEvents)
+    for (const [what, count] of Object.entries(gauges.putOff)) putOff.set({ what }, count)
     pending.set(gauges.pendingDeliveries)
     open.set(gauges.openDeposits)
   }

@@ -28,6 +28,11 @@ const schema = z.object({
   KEYTURN_MASTER_KEY: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
   KEYTURN_API_HOST: z.string().default('127.0.0.1'),
   KEYTURN_API_PORT: z.coerce.number().int().default(4000),
+  /** Where `/metrics` is served to those who may reach that address; port 0 serves it nowhere but behind the token. */
+  KEYTURN_METRICS_HOST: z.string().default('127.0.0.1'),
+  KEYTURN_METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(4001),
+  /** Bearer token with which the API's own port serves `/metrics` too; none means that it does not. */
+  KEYTURN_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   /** CIDRs of proxies whose X-Forwarded-For counts. */
   KEYTURN_TRUSTED_PROXIES: list,
   KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),

@@ -1,11 +1,13 @@
-/** For operators and their machines: health, readiness, metrics. At the root, without authentication. */
+/** For operators and their machines: health and readiness without authentication, metrics on a port of their own or with a token. */
 
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowClient } from '@temporalio/client'
 import { listCursors } from '../../db/chain/list-cursors.js'
 import type { Sql } from '../../db/connect.js'
 import { countSigners } from '../../db/operations/count-signers.js'
 import { listNodes } from '../../db/operations/list-nodes.js'
+import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
 import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
@@ -59,6 +61,8 @@ const metricsRoute = createRoute({
   method: 'get',
   path: '/metrics',
   summary: 'Prometheus metrics',
+  description:
+    'Served without a token on KEYTURN_METRICS_PORT, which is bound to the loopback address by default; here with `Authorization: Bearer` and KEYTURN_METRICS_TOKEN, and not at all where none is set.',
   tags: ['Operations'],
   responses: { 200: { description: 'Text exposition', content: { 'text/plain': { schema: z.string() } } } },
 })
@@ -66,7 +70,7 @@ const metricsRoute = createRoute({
 /** Registers `/healthz`, `/readyz` and `/metrics`. */
 export function registerOperationRoutes(
   app: ApiApp,
-  { sql, temporal, networks }: ApiDependencies,
+  { sql, temporal, networks, environment }: ApiDependencies,
   metrics: Metrics,
 ): void {
   app.openapi(health, (c) => c.json(success({ status: 'ok' as const }), 200))
@@ -89,6 +93,7 @@ export function registerOperationRoutes(
   })
 
   app.openapi(metricsRoute, async (c) => {
+    requireToken(environment.KEYTURN_METRICS_TOKEN, c.req.header('authorization'))
     const { contentType, body } = await metrics.expose()
     return c.text(body, 200, { 'Content-Type': contentType })
   })
@@ -121,6 +126,22 @@ async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[
   } catch {
     return []
   }
+}
+
+/** @throws KeyturnError `NOT_FOUND` where no token is set, `INVALID_API_KEY` where another one was sent. */
+function requireToken(token: string | undefined, authorization: string | undefined): void {
+  if (token === undefined) {
+    throw new KeyturnError(
+      'NOT_FOUND',
+      'Metrics are served on KEYTURN_METRICS_PORT; set KEYTURN_METRICS_TOKEN to have them here',
+    )
+  }
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  if (timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${token}`))) return
+  throw new KeyturnError(
+    'INVALID_API_KEY',
+    'Send Authorization: Bearer with the token of KEYTURN_METRICS_TOKEN',
+  )
 }
 
 function ping(client: WorkflowClient): Promise<unknown> {

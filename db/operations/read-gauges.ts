@@ -14,6 +14,8 @@ export interface Gauges {
   readonly nodes: readonly NodeRow[]
   /** Events that have no sequence yet. */
   readonly unsealedEvents: number
+  /** Rows that cannot be handled and wait by themselves. */
+  readonly putOff: Readonly<Record<'events' | 'audit_entries' | 'deliveries' | 'schedules', number>>
   /** Deliveries that were not taken yet. */
   readonly pendingDeliveries: number
   /** Deposits on their way to success. */
@@ -26,11 +28,27 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
     listNodes(sql),
     sql<{ network: string; height: bigint; head_height: bigint; health: string }[]>`
       SELECT network, height, head_height, health FROM chain_cursors`,
-    sql<{ unsealed: number; pending: number; open: number }[]>`
+    sql<
+      {
+        unsealed: number
+        pending: number
+        open: number
+        events: number
+        audit_entries: number
+        deliveries: number
+        schedules: number
+      }[]
+    >`
       SELECT (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS unsealed,
              (SELECT count(*)::int FROM webhook_deliveries WHERE status = 'pending') AS pending,
              (SELECT count(*)::int FROM deposits
-              WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS open`,
+              WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS open,
+             (SELECT count(*)::int FROM events WHERE sequence IS NULL AND seal_failures > 0) AS events,
+             (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL AND seal_failures > 0) AS audit_entries,
+             (SELECT count(*)::int FROM webhook_deliveries
+              WHERE workflow_started_at IS NULL AND status = 'pending' AND start_failures > 0) AS deliveries,
+             (SELECT count(*)::int FROM withdrawal_schedules
+              WHERE synced_version < version AND sync_failures > 0) AS schedules`,
   ])
   return {
     nodes,
@@ -41,6 +59,12 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
       ok: row.health === 'ok',
     })),
     unsealedEvents: counts?.unsealed ?? 0,
+    putOff: {
+      events: counts?.events ?? 0,
+      audit_entries: counts?.audit_entries ?? 0,
+      deliveries: counts?.deliveries ?? 0,
+      schedules: counts?.schedules ?? 0,
+    },
     pendingDeliveries: counts?.pending ?? 0,
     openDeposits: counts?.open ?? 0,
   }

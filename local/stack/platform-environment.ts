@@ -51,6 +51,8 @@ export function platformEnvironment(facts: {
       .join(','),
     KEYTURN_API_HOST: '127.0.0.1',
     KEYTURN_API_PORT: String(ports.api),
+    KEYTURN_METRICS_HOST: '127.0.0.1',
+    KEYTURN_METRICS_PORT: String(ports.metrics),
     // A merchant's endpoint on this machine may be plain http; nowhere else.
     KEYTURN_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8,::1/128',
     KEYTURN_WEBHOOK_ALLOW_HTTP: 'true',

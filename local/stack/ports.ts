@@ -15,6 +15,7 @@ const DEFAULT_PORTS = {
   temporalMetrics: 7234,
   litecoin: 19443,
   polygon: 8546,
+  metrics: 4001,
 } as const
 
 export type Ports = Record<keyof typeof DEFAULT_PORTS, number>

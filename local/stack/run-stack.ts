@@ -132,7 +132,7 @@ export async function runStack(options: RunOptions): Promise<number> {
       console: `${api}/console`,
       temporal: { address: temporal.address, namespace: 'default', ui: temporal.ui ?? '' },
       postgres: databaseUrl,
-      metrics: `${api}/metrics`,
+      metrics: `http://127.0.0.1:${ports.metrics}/metrics`,
       networks: {
         ethereum: {
           ...evmEntry(ethereum),

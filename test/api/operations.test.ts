@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
+import { createMetrics } from '../../api/metrics.js'
 import { saveNodeReports } from '../../db/operations/save-node-reports.js'
 import { startTestApi, type TestApi } from './test-api.js'
 
@@ -92,7 +93,7 @@ test('without PostgreSQL it is alive, not ready, and still has metrics', async (
   const request = (path: string) => away.app.request(`http://api.test${path}`)
   expect((await request('/healthz')).status).toBe(200)
   expect((await request('/readyz')).status).toBe(503)
-  expect(await (await request('/metrics')).text()).toContain('keyturn_postgres_up 0')
+  expect(await away.metrics()).toContain('keyturn_postgres_up 0')
   await away.database.drop()
 })
 
@@ -101,7 +102,7 @@ test('metrics tell of requests by route, never by id, and of the chains', async 
     INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('bitcoin', 90, '00', 100)`
   await api.call({ path: '/api/v1/addresses/addr_secret' })
   await get('/nothing/at/all')
-  const text = await (await get('/metrics')).text()
+  const text = await api.metrics()
   expect(text).toContain('method="GET",route="/api/v1/addresses/:id",status="404"')
   expect(text).toContain('route="unknown"')
   expect(text).not.toContain('addr_secret')
@@ -179,3 +180,20 @@ test('two apps in one process keep their metrics apart', () => {
 function covers(pattern: string, path: string): boolean {
   return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
 }
+
+test('without a token nobody gets metrics on the port of the API', async () => {
+  const answer = await get('/metrics')
+  expect(answer.status).toBe(404)
+  expect(await answer.text()).not.toContain('keyturn_')
+})
+
+test('scrapes within some seconds share one look at the database', async () => {
+  const metrics = createMetrics(api.database.sql, api.dependencies.networks, 60_000)
+  await Promise.all(Array.from({ length: 10 }, () => metrics.expose()))
+  await api.database.sql`UPDATE chain_cursors SET height = 95 WHERE network = 'bitcoin'`
+  const shown = (await metrics.expose()).body
+  expect(shown).toContain('keyturn_chain_lag_blocks{network="bitcoin"} 10')
+  expect((await createMetrics(api.database.sql, api.dependencies.networks).expose()).body).toContain(
+    'keyturn_chain_lag_blocks{network="bitcoin"} 5',
+  )
+})

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import * as ecc from 'tiny-secp256k1'
 import type { ApiDependencies } from '../../api/context.js'
 import { createApp } from '../../api/create-app.js'
+import { createMetrics } from '../../api/metrics.js'
 import { loadEnvironment } from '../../config/load-environment.js'
 import { loadNetworks } from '../../config/load-networks.js'
 import { type ConnectOptions, connect } from '../../db/connect.js'
@@ -56,6 +57,8 @@ export interface TestApi {
   readonly merchantId: string
   readonly key: ApiKeyPair
   call(call: Call): Promise<Answer>
+  /** What a scraper gets, never from the cache. */
+  metrics(): Promise<string>
   /** Another key, by default with every scope and allowed from anywhere. */
   newKey(options?: {
     merchantId?: string
@@ -93,7 +96,8 @@ export async function startTestApi(
     temporal: parts.temporal ?? null,
     log: pino({ level: 'silent' }),
   }
-  const app = createApp(dependencies)
+  const metrics = createMetrics(sql, networks, 0)
+  const app = createApp(dependencies, { metrics })
   const newMerchant = async (): Promise<string> =>
     (
       await createMerchant(sql, {
@@ -122,6 +126,7 @@ export async function startTestApi(
     key,
     newKey,
     newMerchant,
+    metrics: async () => (await metrics.expose()).body,
     enrol: (merchant, seed = TEST_SEED) => enrol(database, merchant, seed),
     async call(call) {
       const method = call.method ?? 'GET'

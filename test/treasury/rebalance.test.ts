@@ -68,7 +68,7 @@ const payEth = (to: Hex, amount: string): Promise<Hex> =>
   })
 /** As the Schedule starts it. */
 const look = (name: string | null = null) => recordHistory(temporal, 'rebalance', `look-${++looks}`, name)
-const metrics = async () => (await stage.api.app.request('http://api.test/metrics')).text()
+const metrics = () => stage.api.metrics()
 const lowEvents = async () =>
   (
     await stage.api.database.sql<{ data: Record<string, unknown> }[]>`

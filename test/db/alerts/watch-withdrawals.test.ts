@@ -151,12 +151,7 @@ test('the metrics show totals, times, fees, queues, signers and alerts, without 
   await watch()
   const open = await ask()
   await sql`UPDATE withdrawals SET created_at = now() - interval '1 hour' WHERE id = ${open}`
-  const response = await stage.api.app.request(
-    'http://api.test/metrics',
-    {},
-    { incoming: { url: '/metrics' } },
-  )
-  const text = await response.text()
+  const text = await stage.api.metrics()
   const value = (sample: string) => {
     const line = text.split('\n').find((each) => each.startsWith(`keyturn_${sample} `))
     return line === undefined ? null : Number(line.split(' ').at(-1))
@@ -174,9 +169,7 @@ test('the metrics show totals, times, fees, queues, signers and alerts, without 
   expect(value(`withdrawal_queue_oldest_seconds{${coin},stage="requested"}`)).toBeGreaterThanOrEqual(3_600)
   expect(value('alerts{kind="withdrawal.stuck"}')).toBe(0)
   await sql`UPDATE signers SET online = false, last_seen_at = now() - interval '5 minutes'`
-  const later = await (
-    await stage.api.app.request('http://api.test/metrics', {}, { incoming: { url: '/metrics' } })
-  ).text()
+  const later = await stage.api.metrics()
   expect(later).toContain('keyturn_signers{state="offline"} 1\n')
   expect(later).toContain('keyturn_alerts{kind="signer.offline"} 1\n')
   expect(Number(/^keyturn_signer_silence_seconds (\S+)$/m.exec(later)?.[1])).toBeGreaterThanOrEqual(300)
