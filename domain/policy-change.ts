@@ -1,6 +1,6 @@
 /** What a change of policy changes, field by field, and for each field whether it tightens (at once) or loosens (after the cool-down). */
 
-import { canonicalJson } from './intent.js'
+import { canonicalJson } from './canonical-json.js'
 import { formatAmount, parseAmount } from './money.js'
 import { compareMultisig, rawKey } from './multisig.js'
 import {

@@ -1,7 +1,7 @@
 /** Changes or removes a schedule; firings that have happened stay what they are. */
 
+import { canonicalJson } from '../../domain/canonical-json.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { canonicalJson } from '../../domain/intent.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { lockSchedule, type ScheduleTemplate } from './schedule-row.js'

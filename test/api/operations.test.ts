@@ -59,7 +59,7 @@ test('a node that is not used is named with its reason, in readiness and in the 
     ok: false,
     reason: 'endpoint 1 (wrong_chain): it serves chain 1, not 31337',
   })
-  expect(await (await request('/metrics')).text()).toContain(
+  expect(await own.metrics()).toContain(
     'keyturn_node_usable{network="ethereum",endpoint="1",state="wrong_chain"} 0',
   )
 
@@ -75,7 +75,7 @@ test('a node that is not used is named with its reason, in readiness and in the 
 
   await saveNodeReports(sql, 'ethereum', [{ endpoint: 1, state: 'ok', reason: null }])
   expect(await dependency('ethereum')).toMatchObject({ ok: true, reason: null })
-  const metrics = await (await request('/metrics')).text()
+  const metrics = await own.metrics()
   expect(metrics).toContain('keyturn_node_usable{network="ethereum",endpoint="1",state="ok"} 1')
   expect(metrics).not.toContain('wrong_chain')
 
