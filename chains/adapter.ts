@@ -170,6 +170,8 @@ export type UtxoBuildResult =
       readonly vsize: number
     }
   | { readonly kind: 'insufficient_funds'; readonly missing: bigint }
+  /** All candidates together would do, but not as many as one transaction and its payload hold: small ones must be gathered first. */
+  | { readonly kind: 'too_many_inputs'; readonly missing: bigint }
   | { readonly kind: 'fee_too_high'; readonly fee: bigint }
 
 export interface UtxoAdapter extends AdapterBase {

@@ -15,6 +15,7 @@ import { createBlockReader } from './chain/read-blocks.js'
 import { readMempool } from './chain/read-mempool.js'
 import { createTransactionSource } from './chain/transaction-source.js'
 import { buildPayment } from './payment/build-payment.js'
+import type { FatParents } from './payment/choose-coins.js'
 import { verifySigned } from './payment/verify-signed.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
@@ -35,6 +36,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     checks: (ask) => nodeChecks(network, ask),
   })
   const source = createTransactionSource(rpc)
+  const fatParents: FatParents = new Map()
   const blocks = createBlockReader(rpc, network)
   let known = options.flavour
   const flavour = async () => {
@@ -65,7 +67,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
       return readBalance(address, network, rpc, await flavour())
     },
     feeRate: (priority) => estimateFeeRate(priority, network, rpc),
-    build: (request) => buildPayment(request, network, source),
+    build: (request) => buildPayment(request, network, source, fatParents),
     verifySigned: (payload, signedTransaction) =>
       verifySigned(payload, signedTransaction, signatureRules(network)),
     inspect: () => rpc.inspect(),

@@ -13,6 +13,7 @@ import { doubleSha256, toDisplayHex } from '../parse/double-sha256.js'
 import type { ParsedTransaction } from '../parse/parse-transaction.js'
 import { scriptOfAddress } from '../script-of-address.js'
 import { SIGHASH_ALL_FORKID, signatureRules } from '../signature-rules.js'
+import { chooseCoins, type FatParents } from './choose-coins.js'
 import { scriptOfKey } from './script-of-key.js'
 
 /** Signals replaceability (BIP-125) and leaves the locktime in force. */
@@ -20,6 +21,8 @@ const SEQUENCE = 0xfffffffd
 const VERSION = 2
 /** Inputs of one transaction: as other custodians limit it, and one byte of count. */
 export const MAX_INPUTS = 250
+/** The most characters of a PSBT, so that a claim of it fits into an answer; see `CLAIM_BYTES`. Only what is required may exceed it. */
+export const MAX_PAYLOAD_BYTES = 14_000_000
 
 interface Output {
   readonly script: Buffer
@@ -36,6 +39,7 @@ export async function buildPayment(
   request: UtxoBuildRequest,
   network: UtxoNetwork,
   source: TransactionSource,
+  fatParents: FatParents = new Map(),
 ): Promise<UtxoBuildResult> {
   const outputs = request.outputs.map(({ address, amount }, index) => ({
     script: scriptOfRecipient(address, index, network),
@@ -45,8 +49,16 @@ export async function buildPayment(
   const changeScript = ownScript(request.change, network)
   const feeLimit = atMost(request.feeLimit, request.feeCap ?? network.fees.maxTotal)
 
-  const selection = select(request, outputs, changeScript, feeLimit, network)
-  if (selection.kind !== 'selected') return selection
+  const { required } = request
+  const { selection, parents } = await chooseCoins(
+    others(request, network),
+    required,
+    source,
+    fatParents,
+    MAX_INPUTS,
+    (candidates) => select(request, candidates, outputs, changeScript, feeLimit, network),
+  )
+  if (parents === null) return selection
   const { coins, change, fee } = selection
   // Where nobody is paid, something must come back: a transaction needs an output.
   if (outputs.length === 0 && change === 0n)
@@ -57,7 +69,6 @@ export async function buildPayment(
     return { kind: 'fee_too_high', fee }
   }
 
-  const parents = await source.fetch(coins.map((coin) => coin.txid))
   const psbt = new Psbt({ network: bitcoinjsNetwork(network) })
   psbt.setVersion(VERSION)
   for (const coin of coins) addInput(psbt, coin, parents.get(coin.txid), network)
@@ -94,21 +105,26 @@ function scriptOfRecipient(address: string, index: number, network: UtxoNetwork)
   }
 }
 
-function select(
-  request: UtxoBuildRequest,
-  outputs: readonly Output[],
-  changeScript: Buffer,
-  feeLimit: bigint,
-  network: UtxoNetwork,
-): Selection<SpendableOutput> {
+/** The candidates that are not required anyway, each once. */
+function others(request: UtxoBuildRequest, network: UtxoNetwork): SpendableOutput[] {
   const taken = new Set(request.required.map(outpoint))
   if (taken.size !== request.required.length) throw invalid('An outpoint is required twice', network)
-  const candidates = request.candidates.filter((coin) => {
+  return request.candidates.filter((coin) => {
     const key = outpoint(coin)
     if (taken.has(key)) return false
     taken.add(key)
     return true
   })
+}
+
+function select(
+  request: UtxoBuildRequest,
+  candidates: readonly SpendableOutput[],
+  outputs: readonly Output[],
+  changeScript: Buffer,
+  feeLimit: bigint,
+  network: UtxoNetwork,
+): Selection<SpendableOutput> {
   const weightOf = (count: number) =>
     frameWeight(count, network.script) + outputs.reduce((sum, each) => sum + outputWeight(each.script), 0)
   const baseWeight = weightOf(outputs.length)
