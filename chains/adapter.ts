@@ -165,6 +165,9 @@ export type UtxoBuildResult =
       /** Known before signing on SegWit networks, else null. */
       readonly txid: string | null
       readonly inputs: readonly SpendableOutput[]
+      /** What the recipients get together. */
+      readonly paid: bigint
+      /** Inputs less all outputs. */
       readonly fee: bigint
       readonly change: bigint
       readonly vsize: number

@@ -90,7 +90,7 @@ export async function buildUtxoReplacement(
     cause: wanted.cause,
     priority: wanted.priority,
     coin: row.coin,
-    amount: purpose === 'cancel' ? 0n : row.fee_payer === 'recipient' ? row.amount - built.fee : row.amount,
+    amount: built.paid,
     maxFee: built.fee,
     vsize: built.vsize,
     payload: built.payload,

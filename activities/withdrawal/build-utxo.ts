@@ -95,7 +95,7 @@ async function select(
     family: 'utxo',
     signerId: change.signer_id,
     coin: row.coin,
-    amount: row.fee_payer === 'recipient' ? row.amount - built.fee : row.amount,
+    amount: built.paid,
     maxFee: built.fee,
     fromAddress: first?.address ?? change.address,
     payload: built.payload,

@@ -59,11 +59,14 @@ export async function buildPayment(
     (candidates) => select(request, candidates, outputs, changeScript, feeLimit, network),
   )
   if (parents === null) return selection
-  const { coins, change, fee } = selection
+  const { coins, change } = selection
   // Where nobody is paid, something must come back: a transaction needs an output.
   if (outputs.length === 0 && change === 0n)
     return { kind: 'insufficient_funds', missing: dustThreshold(changeScript, network) }
-  const paid = request.feePayer === 'recipient' ? takeFee(outputs, coins, change, fee) : outputs
+  const paid = request.feePayer === 'recipient' ? takeFee(outputs, selection.fee) : outputs
+  // Where the recipient pays and there is no change, what the coins bring above the amount goes to the fee as well.
+  const fee = sum(coins) - change - sum(paid)
+  if (fee > feeLimit) return { kind: 'fee_too_high', fee }
   const [first] = paid
   if (request.feePayer === 'recipient' && first && first.amount < dustThreshold(first.script, network)) {
     return { kind: 'fee_too_high', fee }
@@ -84,6 +87,7 @@ export async function buildPayment(
     // Signatures of SegWit inputs are outside of what the txid covers.
     txid: network.script === 'p2wpkh' ? toDisplayHex(doubleSha256(unsigned)) : null,
     inputs: coins,
+    paid: sum(paid),
     fee,
     change,
     vsize: toVsize(
@@ -171,14 +175,9 @@ function checkOutputs(request: UtxoBuildRequest, outputs: readonly Output[], net
   }
 }
 
-/** What the recipient gets is what the coins bring less change and fee. */
-function takeFee(
-  outputs: readonly Output[],
-  coins: readonly SpendableOutput[],
-  change: bigint,
-  fee: bigint,
-): Output[] {
-  return outputs.map(({ script }) => ({ script, amount: sum(coins) - change - fee }))
+/** What the recipient gets is the amount less the fee, with all that is too little for a change output. */
+function takeFee(outputs: readonly Output[], fee: bigint): Output[] {
+  return outputs.map(({ script, amount }) => ({ script, amount: amount - fee }))
 }
 
 function addInput(

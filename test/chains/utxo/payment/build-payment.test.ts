@@ -86,6 +86,20 @@ describe.each([
     expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
   })
 
+  test('a recipient who pays the fee gets the amount less the fee, whatever is left below dust', async () => {
+    const { outputs, source, wallet } = fundedWallet(network, [100_000n])
+    const request = requestOn(network, outputs, [99_900n], { feePayer: 'recipient' })
+    const result = built(await buildPayment(request, network, source))
+    const raw = wallet.sign(result.payload.psbt)
+    // 110 or 192 virtual bytes at 3, and the rest of 100 that is no change.
+    const paid = network.script === 'p2wpkh' ? 99_470n : 99_224n
+    expect(Transaction.fromHex(raw).outs.map((each) => each.value)).toEqual([paid])
+    expect(result).toMatchObject({ paid, change: 0n, fee: 100_000n - paid })
+    expect(verifySigned(result.payload, raw).fee).toBe(result.fee)
+    const poor = await buildPayment({ ...request, feeLimit: result.fee - 1n }, network, source)
+    expect(poor.kind).toBe('fee_too_high')
+  })
+
   test('a replacement keeps inputs and recipients and brings what BIP-125 asks; a cancellation pays nobody', async () => {
     await fc.assert(
       fc.asyncProperty(
