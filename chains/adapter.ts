@@ -107,6 +107,10 @@ interface AdapterBase {
   head(): Promise<BlockRef>
   /** Hash of the canonical block at a height, or null above the tip. */
   hashAt(height: number): Promise<string | null>
+  /** Unix seconds of the block at a height, from its header alone; null where the node has none (pruned, or above the tip). */
+  timeAt(height: number): Promise<number | null>
+  /** How many blocks the node knows to be missing while it synchronises; null when it follows the tip. */
+  syncing(): Promise<number | null>
   /** Consecutive blocks from `from` up to at most `to`; may return fewer (at least one) to adapt to the node. */
   blocks(from: number, to: number): Promise<Block[]>
   /** Looks at the mempool; transactions in `seen` are not parsed again. */

@@ -8,7 +8,7 @@ import { broadcastTransaction } from './chain/broadcast-transaction.js'
 import { nodeChecks } from './chain/check-node.js'
 import { describeTransfers } from './chain/describe-transfers.js'
 import { estimateFeeRate } from './chain/estimate-fee-rate.js'
-import { findHashAt, findOutcome } from './chain/find-outcome.js'
+import { findHashAt, findOutcome, findTimeAt } from './chain/find-outcome.js'
 import { findUsed } from './chain/find-used.js'
 import { readBalance } from './chain/read-balance.js'
 import { createBlockReader } from './chain/read-blocks.js'
@@ -52,6 +52,11 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     network,
     head,
     hashAt: (height) => findHashAt(height, rpc),
+    timeAt: (height) => findTimeAt(height, rpc),
+    async syncing() {
+      const { blocks: height, headers } = await rpc.call('getblockchaininfo', [], progress)
+      return headers !== undefined && headers - height > SYNCING_BLOCKS ? headers - height : null
+    },
     blocks,
     mempool: (seen) => readMempool(rpc, network, seen),
     describe: (transfers) => describeTransfers(transfers, network, source),
@@ -75,4 +80,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
   }
 }
 
+/** A block or two whose header came before its body is no synchronisation. */
+const SYNCING_BLOCKS = 6
+const progress = z.object({ blocks: z.int().nonnegative(), headers: z.int().nonnegative().optional() })
 const tip = z.object({ blocks: z.int().nonnegative(), bestblockhash: z.string() })
