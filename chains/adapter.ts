@@ -50,6 +50,8 @@ export interface Block extends BlockRef {
   readonly spends: readonly Spend[]
   /** Every transaction in it. */
   readonly txids: readonly string[]
+  /** EVM: no node has its traces any more, so payments by contracts in it are not among the transfers. */
+  readonly untraced?: boolean
 }
 
 /** What is new in the mempool since the last look. */

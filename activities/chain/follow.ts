@@ -64,6 +64,11 @@ export async function follow(options: FollowOptions): Promise<void> {
           step(at)
           if (now.height - at.height > BEHIND_BLOCKS) await health.set(catchingUp(now, at))
         },
+        onUntraced: (from, to) =>
+          log.error(
+            { network: network.name, from, to },
+            'No node keeps the traces of these blocks: payments by contracts in them were not seen',
+          ),
         onProgress: (at) => {
           step(at)
           dispatcher.kick()
