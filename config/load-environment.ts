@@ -55,6 +55,8 @@ const schema = z.object({
   KEYTURN_WEBHOOK_ALLOW_HTTP: flag,
   /** How long a withdrawal waits for its approvals (and may then still be signed). */
   KEYTURN_WITHDRAWAL_EXPIRY: duration('24h'),
+  /** How many address indexes are left out (and watched) when the database was started again after a silence. */
+  KEYTURN_ADDRESS_GAP: z.coerce.number().int().min(0).max(10_000).default(100),
   /** How many recipients one transaction of a batch pays at most, on UTXO networks. */
   KEYTURN_BATCH_OUTPUTS: z.coerce.number().int().min(1).default(250),
   /** How long a change of policy or a whitelist entry waits for its approvals. */
