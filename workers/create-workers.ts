@@ -178,7 +178,7 @@ function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings
         gate: createWorkflowGate(workflowClient),
         log,
         stopping,
-        addressGap: environment.KEYTURN_ADDRESS_GAP,
+        addressGap: parts.environment.KEYTURN_ADDRESS_GAP,
       }),
       ...createScreeningActivities({
         sql,
