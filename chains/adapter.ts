@@ -52,6 +52,16 @@ export interface Block extends BlockRef {
   readonly txids: readonly string[]
   /** EVM: no node has its traces any more, so payments by contracts in it are not among the transfers. */
   readonly untraced?: boolean
+  /** What each transaction cost its sender (EVM), whether or not it succeeded. */
+  readonly charges?: readonly Charge[]
+}
+
+/** A network fee, in base units of the native coin. */
+export interface Charge {
+  readonly txid: string
+  /** As `Transfer.payee`. */
+  readonly payer: string
+  readonly amount: bigint
 }
 
 /** What is new in the mempool since the last look. */
