@@ -15,6 +15,7 @@ import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { measureWithdrawals } from '../db/operations/measure-withdrawals.js'
 import { fillNonceGaps } from '../db/signing/fill-nonce-gaps.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
+import { closePassed, passUnanswered } from '../db/signing/pass-unanswered.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { takeDueConsolidations } from '../db/treasury/consolidation-due.js'
 import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
@@ -47,6 +48,8 @@ export interface SweeperDeps {
   readonly idempotencyWindowMs: number
   /** `KEYTURN_NONCE_GAP_AFTER`, in milliseconds. */
   readonly nonceGapAfterMs: number
+  /** `KEYTURN_UNANSWERED_AFTER`, in milliseconds. */
+  readonly unansweredAfterMs: number
   /** `KEYTURN_WEBHOOK_RETRY_INTERVAL`, in milliseconds. */
   readonly webhookRetryIntervalMs: number
 }
@@ -112,6 +115,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
         })
       }
       signals += await attempt('answers', () => signalAnswers(deps))
+      await attempt('unanswered requests', () => goRoundUnanswered(deps))
       const gaps = await attempt('nonce gaps', () => fillNonceGaps(sql, networks, deps.nonceGapAfterMs))
       const swept = {
         deposits,
@@ -141,6 +145,14 @@ export function createSweeperActivities(deps: SweeperDeps) {
       return swept
     },
   }
+}
+
+/** A signer that does not answer one request holds up neither its wallet nor, for ever, the payment. */
+async function goRoundUnanswered({ sql, networks, gate, unansweredAfterMs }: SweeperDeps): Promise<number> {
+  const passed = await passUnanswered(sql, networks, unansweredAfterMs)
+  const closed = await closePassed(sql, networks)
+  await mapConcurrently(closed, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
+  return passed + closed.length
 }
 
 async function startWithdrawals({ sql, networks, gate, graceMs }: SweeperDeps): Promise<number> {

@@ -73,6 +73,7 @@ const schema = z.object({
   KEYTURN_REBROADCAST_INTERVAL: duration('1m'),
   /** How long a nonce that was given back below others in flight waits for the next payment before it is filled. */
   KEYTURN_NONCE_GAP_AFTER: duration('10m'),
+  KEYTURN_UNANSWERED_AFTER: duration('30m'),
   /** How often wallets are compared with their watermarks. */
   KEYTURN_TREASURY_INTERVAL: duration('1m'),
   KEYTURN_REQUEST_TIME_WINDOW: duration('300s'),

@@ -109,7 +109,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
   }
   const [leased] = await tx<{ lease_until: Date }[]>`
     UPDATE signing_requests
-    SET state = 'leased', lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    SET state = 'leased', first_leased_at = coalesce(first_leased_at, clock_timestamp()), lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     WHERE id = ${row.id} RETURNING lease_until`
   if (!leased) throw new Error(`Signing request ${row.id} vanished under its lock`)
   return {
