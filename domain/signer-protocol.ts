@@ -10,8 +10,7 @@
  * `NONCE_REUSED`; 422 `INVALID_ENROLMENT` with `details.reason`; 404 and 409 `INVALID_STATE` for an answer that came too
  * late. An enrolment has no `X-Signer-Id`; it is signed by the identity key in its body.
  *
- * Where the recipient pays the fee: on UTXO networks the output is the intent's amount less the fee exactly (less what of the fee is
- * a surplus of coins without change); on EVM networks
+ * Where the recipient pays the fee: on UTXO networks the output is the intent's amount less the fee exactly; on EVM networks
  * `value` is the intent's amount less `gas × max_fee_per_gas` exactly.
  */
 
@@ -130,7 +129,13 @@ export interface ClaimRequest {
   readonly journal_head: string
   readonly journal_sequence: number
   readonly wait_seconds: number
+  /** Why it signs nothing at the moment: it is only seen, and gets no requests. Absent while it works. */
+  readonly stopped?: SignerStop
 }
+
+/** What stops a signer as a whole, until its operator ends it: the kill switch, its journal, a policy that cannot be read. */
+export const SIGNER_STOPS = ['paused', 'journal_stale', 'policy_unreadable'] as const
+export type SignerStop = (typeof SIGNER_STOPS)[number]
 
 export interface ClaimResponse {
   /** What the platform last saw of this signer's journal; a signer whose own journal is behind it locks itself. */
@@ -173,6 +178,9 @@ export const REFUSAL_CODES = [
   'PAUSED',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+/** Refusals that say nothing of the request: its signer is stopped, and the same request may be signed once that is over. */
+export const PASSING_REFUSALS: ReadonlySet<RefusalCode> = new Set(['PAUSED', 'JOURNAL_STALE'])
 
 /** `POST /signer/v1/answers` — the signer's last word on a request. At-least-once: the same request gets the same bytes. */
 export type SigningAnswer =

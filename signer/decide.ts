@@ -32,6 +32,8 @@ export type Decision =
        * it would give its nonce and coins to another payment.
        */
       readonly decidedBefore: boolean
+      /** The signer is stopped as a whole: not a word on this request, which is handed out again. */
+      readonly passing?: true
     }
 
 /**

@@ -12,6 +12,7 @@ import {
   type Refusal,
   type RequestContext,
   refuse,
+  refuseForNow,
 } from './checks/check.js'
 import { parsePath } from './keys/path.js'
 import { movementOf } from './movement.js'
@@ -63,7 +64,7 @@ export function examine(checks: CheckList, input: unknown, state: SignerState): 
     replay,
   })
   if (!state.policy)
-    return refused(refuse('PAUSED', 'policy.json cannot be read; everything is refused until it can'))
+    return refused(refuseForNow('PAUSED', 'policy.json cannot be read; nothing is signed until it can'))
   try {
     const payloadHash = hashPayload(request)
     const context = requestContext(request, state, state.policy)

@@ -1,5 +1,6 @@
 /** What a decision depends on besides the request. */
 
+import type { SignerStop } from '../domain/signer-protocol.js'
 import type { ApprovalVerifier } from './approval-verifier.js'
 import type { Journal } from './journal/journal.js'
 import type { Keyring } from './keys/keyring.js'
@@ -7,7 +8,7 @@ import type { Policy } from './policy/policy.js'
 
 /** The signer's own knowledge; nothing in it comes from the platform. */
 export interface SignerState {
-  /** Null while `policy.json` cannot be read: everything is refused. */
+  /** Null while `policy.json` cannot be read: nothing is signed. */
   readonly policy: Policy | null
   readonly keyring: Keyring
   readonly journal: Journal
@@ -18,4 +19,11 @@ export interface SignerState {
   readonly paused: () => boolean
   /** Whether the journal is not the one that the platform last saw. */
   readonly locked: () => boolean
+}
+
+/** What stops this signer as a whole at this moment: it claims nothing, and answers nothing, until that is over. */
+export function stopOf(state: SignerState): SignerStop | null {
+  if (state.paused()) return 'paused'
+  if (state.locked()) return 'journal_stale'
+  return state.policy === null ? 'policy_unreadable' : null
 }

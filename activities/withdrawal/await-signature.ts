@@ -4,6 +4,7 @@ import { Context } from '@temporalio/activity'
 import { waitForNotice } from '../../db/signing/notices.js'
 import { findPayment, type PaymentRow } from '../../db/withdrawals/find-payment.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
+import type { SignerStop } from '../../domain/signer-protocol.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /**
@@ -42,10 +43,7 @@ export async function awaitSignature(
     const now = Date.now()
     until ??= now + (payment.signer_online ? signatureLookMs.online : signatureLookMs.offline)
     const message = explain(payment)
-    await setWaiting(sql, id, {
-      code: payment.signer_online ? 'AWAITING_SIGNER' : 'SIGNER_OFFLINE',
-      message,
-    })
+    await setWaiting(sql, id, { code: codeOf(payment), message })
     if (now >= until) {
       return {
         kind: 'waiting',
@@ -59,8 +57,30 @@ export async function awaitSignature(
   }
 }
 
+function codeOf(payment: PaymentRow): string {
+  if (!payment.signer_online) return 'SIGNER_OFFLINE'
+  return isStopped(payment) ? 'SIGNER_STOPPED' : 'AWAITING_SIGNER'
+}
+
+/** By its own word, or because it sent the request back for that reason. */
+function isStopped({ signer_stopped, postponed, request_state }: PaymentRow): boolean {
+  return signer_stopped !== null || (postponed !== null && request_state === 'queued')
+}
+
+const STOPPED: Readonly<Record<SignerStop, string>> = {
+  paused: 'is paused by its operator',
+  journal_stale: 'has another journal than the platform last saw and is locked',
+  policy_unreadable: 'cannot read its policy',
+}
+
 function explain(payment: PaymentRow): string {
   const since = payment.request_created_at.toISOString()
+  if (payment.signer_online && isStopped(payment)) {
+    const why = payment.signer_stopped
+      ? `${STOPPED[payment.signer_stopped.reason]} since ${payment.signer_stopped.since}`
+      : `is stopped: ${payment.postponed?.message}`
+    return `The customer's signer "${payment.signer_name}" ${why}; it goes on with the approvals it has once that is over`
+  }
   if (payment.signer_online) {
     return payment.request_state === 'leased'
       ? `The customer's signer "${payment.signer_name}" has the request and has not answered yet`

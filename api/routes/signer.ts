@@ -18,6 +18,7 @@ import {
   type AnswerResponse,
   KEY_ROLES,
   REFUSAL_CODES,
+  SIGNER_STOPS,
   type SigningRequest,
 } from '../../domain/signer-protocol.js'
 import { enrolmentError } from '../../domain/verify-xpub-report.js'
@@ -60,7 +61,11 @@ const enrolment = z.strictObject({
     .max(200),
   ...journal,
 })
-const claim = z.strictObject({ ...journal, wait_seconds: z.number().min(0) })
+const claim = z.strictObject({
+  ...journal,
+  wait_seconds: z.number().min(0),
+  stopped: z.enum(SIGNER_STOPS).optional(),
+})
 const signed = z.strictObject({
   request_id: z.string().max(100),
   outcome: z.literal('signed'),
@@ -170,13 +175,15 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
     const known = await seeSigner(sql, signer.id, {
       head: body.journal_head,
       sequence: body.journal_sequence,
+      stopped: body.stopped ?? null,
     })
     const until = Date.now() + Math.min(body.wait_seconds, MOST_WAIT_SECONDS) * 1_000
     let requests: SigningRequest[] = []
     // A signer that is behind its own journal was restored from a backup: it gets nothing to sign, only the news.
     const behind = body.journal_sequence < known.sequence || body.journal_head !== known.head
     for (;;) {
-      if (!behind) requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE)
+      if (!behind && !body.stopped)
+        requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE)
       const left = until - Date.now()
       if (requests.length > 0 || left <= 0 || behind || c.req.raw.signal.aborted) break
       await waitForNotice(sql, 'signing_request', signer.id, Math.min(left, GLANCE_MS), c.req.raw.signal)

@@ -43,7 +43,7 @@ export async function allocateNonce(
     WHERE network = ${network} AND address = ${address} AND subject_id = ${subjectId} AND state IN ('allocated', 'signed')`
   if (mine) return Number(mine.nonce)
   const [lane] = await tx<{ at_signer: number; in_flight: number }[]>`
-    SELECT count(*) FILTER (WHERE request.state = 'leased')::int AS at_signer,
+    SELECT count(*) FILTER (WHERE request.state = 'leased' OR request.state = 'queued' AND nonce.state = 'allocated')::int AS at_signer,
            count(*) FILTER (WHERE NOT coalesce(payment.mined, false))::int AS in_flight
     FROM nonces nonce
     LEFT JOIN LATERAL (

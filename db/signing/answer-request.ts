@@ -2,9 +2,9 @@
 
 import { canonicalJson } from '../../domain/canonical-json.js'
 import { KeyturnError } from '../../domain/errors.js'
-import type { SigningAnswer } from '../../domain/signer-protocol.js'
+import { PASSING_REFUSALS, type SigningAnswer } from '../../domain/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { freeNonces } from './allocate-nonce.js'
 import { notify } from './notices.js'
 
@@ -20,9 +20,13 @@ function verdict(answer: SigningAnswer): string {
     : canonicalJson([answer.outcome, answer.code])
 }
 
+/** A signer that is stopped is not asked again at once. */
+const AGAIN_AFTER_MS = 60_000
+
 /**
  * Stores the answer, frees the nonce of a refused payment, and wakes the withdrawal that waits for it. What was signed is
- * checked against the request by the workflow before anything else happens with it.
+ * checked against the request by the workflow before anything else happens with it. A refusal that only says that the signer is
+ * stopped is no last word: the request, with its payload and nonce, is queued again.
  *
  * @returns The id of what was to be paid (the withdrawal), to signal its workflow.
  * @throws KeyturnError `NOT_FOUND` (another signer's, or unknown), `INVALID_STATE` (never claimed, or another answer).
@@ -63,6 +67,10 @@ export async function answerRequest(
         },
       )
     }
+    if (answer.outcome === 'refused' && PASSING_REFUSALS.has(answer.code)) {
+      await postpone(tx, signer, request.subject_id, answer)
+      return { subjectId: request.subject_id, replayed: false }
+    }
     await tx`
       UPDATE signing_requests
       SET state = ${answer.outcome}, answer = ${tx.json(answer as never)}, answered_at = clock_timestamp(), lease_until = NULL
@@ -86,4 +94,25 @@ export async function answerRequest(
     await notify(tx, 'signing_request', signer.id)
     return { subjectId: request.subject_id, replayed: false }
   })) as { subjectId: string; replayed: boolean }
+}
+
+async function postpone(
+  tx: Transaction,
+  signer: AnsweringSigner,
+  subjectId: string,
+  { request_id: id, code, message }: Extract<SigningAnswer, { outcome: 'refused' }>,
+): Promise<void> {
+  const postponed = { code, message, at: new Date().toISOString() }
+  await tx`
+    UPDATE signing_requests
+    SET state = 'queued', lease_until = clock_timestamp() + ${AGAIN_AFTER_MS} * interval '1 millisecond',
+        postponed = ${tx.json(postponed)}
+    WHERE id = ${id}`
+  await appendAudit(tx, {
+    merchantId: signer.merchantId,
+    actor: `signer:${signer.id}`,
+    action: 'signing_request.postponed',
+    subject: subjectId,
+    data: { request_id: id, code, message },
+  })
 }

@@ -1,7 +1,8 @@
 /** Keeps when a signer was last there and how far its journal has come. */
 
+import type { SignerStop } from '../../domain/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
 
 export interface JournalHead {
@@ -9,18 +10,32 @@ export interface JournalHead {
   readonly sequence: number
 }
 
+/** What a signer says of itself. */
+export interface SignerSight extends JournalHead {
+  /** Why it signs nothing at the moment; null while it works, absent where it does not say. */
+  readonly stopped?: SignerStop | null
+}
+
 /**
  * Takes note of a signer; the first sight after an absence is the event `signer.online`.
  *
- * @param journal - Its journal's head now; only one further along replaces what is known.
+ * @param sight - Its journal's head now; only one further along replaces what is known.
  * @returns The furthest head that the platform knows: a signer behind it was restored from a backup and locks itself.
  */
-export async function seeSigner(sql: Sql, signerId: string, journal: JournalHead): Promise<JournalHead> {
+export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight): Promise<JournalHead> {
+  const journal: JournalHead = { head: sight.head, sequence: sight.sequence }
   return (await sql.begin(async (tx) => {
     const [signer] = await tx<
-      { merchant_id: string; name: string; online: boolean; journal_head: string; journal_sequence: bigint }[]
+      {
+        merchant_id: string
+        name: string
+        online: boolean
+        journal_head: string
+        journal_sequence: bigint
+        stopped: { reason: SignerStop } | null
+      }[]
     >`
-      SELECT merchant_id, name, online, journal_head, journal_sequence FROM signers WHERE id = ${signerId} FOR UPDATE`
+      SELECT merchant_id, name, online, journal_head, journal_sequence, stopped FROM signers WHERE id = ${signerId} FOR UPDATE`
     if (!signer) throw new Error(`Signer ${signerId} does not exist`)
     const further = BigInt(journal.sequence) > signer.journal_sequence
     const known = further ? journal : { head: signer.journal_head, sequence: Number(signer.journal_sequence) }
@@ -42,6 +57,27 @@ export async function seeSigner(sql: Sql, signerId: string, journal: JournalHead
         subject: signerId,
       })
     }
+    const before = signer.stopped?.reason ?? null
+    if (sight.stopped !== undefined && sight.stopped !== before) {
+      await keepStop(tx, signer.merchant_id, signerId, sight.stopped)
+    }
     return known
   })) as JournalHead
+}
+
+async function keepStop(
+  tx: Transaction,
+  merchantId: string,
+  signerId: string,
+  stopped: SignerStop | null,
+): Promise<void> {
+  const note = stopped === null ? null : { reason: stopped, since: new Date().toISOString() }
+  await tx`UPDATE signers SET stopped = ${note === null ? null : tx.json(note)} WHERE id = ${signerId}`
+  await appendAudit(tx, {
+    merchantId,
+    actor: `signer:${signerId}`,
+    action: stopped === null ? 'signer.resumed' : 'signer.stopped',
+    subject: signerId,
+    ...(stopped === null ? {} : { data: { reason: stopped } }),
+  })
 }

@@ -1,6 +1,6 @@
 /** The transactions that pay a withdrawal, and the signer's requests for them. */
 
-import type { EvmPayload, SigningAnswer, UtxoPayload } from '../../domain/signer-protocol.js'
+import type { EvmPayload, SignerStop, SigningAnswer, UtxoPayload } from '../../domain/signer-protocol.js'
 import type { Queryable } from '../connect.js'
 
 /** An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is ever mined. */
@@ -14,8 +14,8 @@ export interface PaymentRow {
   readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
   readonly priority: 'low' | 'normal' | 'high' | 'urgent'
   readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
-  /** With its nonce once a signer has claimed it. A PSBT has megabytes, so that only `readPayload` reads it. */
-  readonly payload: Omit<UtxoPayload, 'psbt'> | EvmPayload
+  /** With its nonce once a signer has claimed it. */
+  readonly payload: UtxoPayload | EvmPayload
   readonly coin: string
   readonly amount: bigint
   readonly max_fee: bigint
@@ -41,6 +41,10 @@ export interface PaymentRow {
   readonly signer_name: string
   readonly signer_online: boolean
   readonly signer_seen_at: Date | null
+  /** Why the signer signs nothing at the moment, by its own word; null while it works. */
+  readonly signer_stopped: { readonly reason: SignerStop; readonly since: string } | null
+  /** Why a signer would not look at the request when it had it last. */
+  readonly postponed: { readonly code: string; readonly message: string; readonly at: string } | null
 }
 
 /** A signed attempt: its bytes may be mined whatever we do. */
@@ -61,14 +65,6 @@ export async function listPayments(sql: Queryable, subjectId: string): Promise<P
     ${selectPayments(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
 }
 
-/** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */
-export async function readPayload(sql: Queryable, transactionId: string): Promise<UtxoPayload | EvmPayload> {
-  const [row] = await sql<{ payload: UtxoPayload | EvmPayload }[]>`
-    SELECT payload FROM transactions WHERE id = ${transactionId}`
-  if (!row) throw new Error(`Transaction ${transactionId} does not exist`)
-  return row.payload
-}
-
 /** Whether the chain may still mine it: signed, and nothing that excludes it is final. */
 export function isLive(payment: PaymentRow): payment is SignedPayment {
   const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
@@ -85,14 +81,12 @@ export function dearestFee(payments: readonly Pick<PaymentRow, 'max_fee'>[]): bi
 function selectPayments(sql: Queryable) {
   return sql`
     SELECT payment.id, payment.number, payment.network, payment.from_address_id, payment.nonce, payment.purpose,
-           payment.cause, payment.priority, payment.state,
-           CASE WHEN payment.from_address_id IS NULL
-                THEN jsonb_build_object('family', 'utxo', 'network', payment.network) ELSE payment.payload END AS payload,
-           payment.coin, payment.amount, payment.max_fee,
+           payment.cause, payment.priority, payment.state, payment.payload, payment.coin, payment.amount, payment.max_fee,
            payment.vsize, payment.inputs, payment.signed_transaction, payment.txid, payment.conflict_height,
            payment.created_at, payment.broadcast_at, request.id AS request_id, request.state AS request_state,
            request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
-           signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at
+           signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at,
+           signer.stopped AS signer_stopped, request.postponed
     FROM transactions payment
     JOIN signing_requests request ON request.transaction_id = payment.id
     JOIN signers signer ON signer.id = request.signer_id`

@@ -18,6 +18,8 @@ import type { UtxoFacts } from '../utxo/utxo-facts.js'
 export interface Refusal {
   readonly code: RefusalCode
   readonly message: string
+  /** It says nothing of the request: the signer is stopped, and the request may be signed once that is over. */
+  readonly passing?: true
 }
 
 /** What every check sees. */
@@ -79,4 +81,9 @@ export interface Check<Context> {
 /** Makes a refusal. */
 export function refuse(code: RefusalCode, message: string): Refusal {
   return { code, message }
+}
+
+/** Makes a refusal of a signer that is stopped as a whole. */
+export function refuseForNow(code: RefusalCode, message: string): Refusal {
+  return { code, message, passing: true }
 }

@@ -6,11 +6,13 @@ import { type Decision, decideAll } from '../decide.js'
 import { compareJournal } from '../journal/compare-journal.js'
 import type { JournalPosition } from '../journal/journal.js'
 import { log } from '../log.js'
-import type { SignerState } from '../state.js'
+import { type SignerState, stopOf } from '../state.js'
 import { type PlatformConnection, PlatformUnavailable } from './platform-connection.js'
 
 /** How long a claim waits for work; also the heartbeat. */
 const WAIT_SECONDS = 25
+/** While the signer is stopped: so soon after its end it claims work again. */
+const STOPPED_WAIT_SECONDS = 1
 /** Beyond the wait, for the way there and back. */
 const CLAIM_MARGIN_MS = 15_000
 const ANSWER_TIMEOUT_MS = 15_000
@@ -64,14 +66,17 @@ export async function exchange(options: {
   }
 }
 
-/** Claims once and serves what came. @returns How many requests there were. */
+/** Claims once and serves what came; a signer that is stopped is only seen. @returns How many requests there were. */
 export async function serveOnce(options: Parameters<typeof exchange>[0]): Promise<number> {
-  const { journal } = options.state()
-  const waitSeconds = options.waitSeconds ?? WAIT_SECONDS
+  const before = options.state()
+  const stopped = stopOf(before)
+  const most = options.waitSeconds ?? WAIT_SECONDS
+  const waitSeconds = stopped === null ? most : Math.min(most, STOPPED_WAIT_SECONDS)
   const claim: ClaimRequest = {
-    journal_head: journal.durable.head,
-    journal_sequence: journal.durable.sequence,
+    journal_head: before.journal.durable.head,
+    journal_sequence: before.journal.durable.sequence,
     wait_seconds: waitSeconds,
+    ...(stopped === null ? {} : { stopped }),
   }
   const answer = await options.connection.post('/signer/v1/claim', claim, {
     timeoutMs: waitSeconds * 1_000 + CLAIM_MARGIN_MS,
@@ -87,6 +92,15 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   const comparison = compareJournal(known, state.journal)
   if (comparison !== 'agrees') options.events.lock(comparison, known)
   if (requests.length === 0) return 0
+  // Stopped while it waited: no answer is given, so that each is handed out again, with the approvals that it has.
+  const now = stopOf(state)
+  if (now !== null) {
+    log('warn', 'Requests were left unanswered: this signer is stopped', {
+      stopped: now,
+      requests: requests.length,
+    })
+    return 0
+  }
   if (state.policy) await state.approvals.prefetch(requests, state.policy)
   const decisions = decideAll(requests, state)
   // All answers of a batch tell the same position, in whatever order they arrive.
@@ -102,7 +116,7 @@ async function answerWith(
 ): Promise<void> {
   if (decision.requestId === '') return log('error', 'A request without an id was refused')
   note(decision)
-  if (decision.outcome === 'refused' && decision.decidedBefore) return
+  if (decision.outcome === 'refused' && (decision.decidedBefore || decision.passing)) return
   const body = toAnswer(decision, journal)
   for (let attempt = 1; attempt <= ANSWER_ATTEMPTS; attempt++) {
     try {

@@ -1,4 +1,4 @@
-/** The policy as its file has it now: an edit holds from the next batch on, a mistake denies everything. */
+/** The policy as its file has it now: an edit holds from the next batch on, after a mistake nothing is signed. */
 
 import { readFileSync, statSync } from 'node:fs'
 import { log } from '../log.js'
@@ -17,7 +17,7 @@ export function watchPolicy(path: string): () => Policy | null {
       log('info', 'The policy is in force', { policy_hash: policy.hash, approvers: policy.approvers.size })
     } catch (error) {
       policy = null
-      log('error', 'The policy cannot be read; everything is refused', {
+      log('error', 'The policy cannot be read; nothing is signed until it can', {
         reason: error instanceof Error ? error.message : 'unknown',
       })
     }

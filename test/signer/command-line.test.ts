@@ -268,13 +268,19 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
   })
 
   writeFileSync(join(home, 'PAUSED'), '')
+  await platform.waitFor(() => platform.claims.at(-1)?.stopped === 'paused')
   platform.queue.push(requestOfNow('w2'))
-  expect(await platform.waitFor(() => platform.answers[3])).toMatchObject({ code: 'PAUSED' })
+  const policy = readFileSync(join(home, 'policy.json'), 'utf8')
+  writeFileSync(join(home, 'policy.json'), policy.slice(0, 100))
   rmSync(join(home, 'PAUSED'))
+  await platform.waitFor(() => platform.claims.at(-1)?.stopped === 'policy_unreadable')
+  expect(platform.queue).toHaveLength(1)
+  writeFileSync(join(home, 'policy.json'), policy)
+  // Nonce 0 belongs to w1: it was looked at, and refused for a reason of its own.
+  expect(await platform.waitFor(() => platform.answers[3])).toMatchObject({ code: 'NONCE_CONFLICT' })
 
   platform.knownJournal = { head: 'ab'.repeat(32), sequence: 90 }
-  platform.queue.push(requestOfNow('w3'))
-  expect(await platform.waitFor(() => platform.answers[4])).toMatchObject({ code: 'JOURNAL_STALE' })
+  await platform.waitFor(() => platform.claims.at(-1)?.stopped === 'journal_stale')
   second.child.kill('SIGTERM')
   expect(await second.ended).toBe(0)
   const text = JSON.stringify([...first.lines(), ...second.lines()])

@@ -147,9 +147,9 @@ test('locks itself when the platform saw entries that a restored journal does no
   const restored = makeState()
   platform.queue.push(ethRequest({ payload: { nonce: 9 } }))
   serve(restored)
-  await platform.waitFor(() => platform.answers.length === 2)
-  expect(platform.answers[1]).toMatchObject({ outcome: 'refused', code: 'JOURNAL_STALE' })
+  await platform.waitFor(() => platform.claims.some((claim) => claim.stopped === 'journal_stale'))
   expect(lockedAs).toContain('behind')
+  expect(platform.answers).toHaveLength(1)
   expect(restored.journal.position.sequence).toBe(0)
 })
 
@@ -160,10 +160,67 @@ test('locks itself when another entry stands at the platform’s place', async (
   await platform.waitFor(() => platform.answers.length === 1)
   platform.knownJournal = { head: 'ab'.repeat(32), sequence: 1 }
   platform.queue.push(usdtRequest())
-  await platform.waitFor(() => platform.answers.length === 2)
-  expect(platform.answers[1]).toMatchObject({ outcome: 'refused', code: 'JOURNAL_STALE' })
+  await platform.waitFor(() => platform.claims.some((claim) => claim.stopped === 'journal_stale'))
   expect(lockedAs).toContain('differs')
+  expect(platform.answers).toHaveLength(1)
 })
+
+test.each([
+  ['paused', (state: SignerState): SignerState => ({ ...state, paused: () => true })],
+  ['journal_stale', (state: SignerState): SignerState => ({ ...state, locked: () => true })],
+  ['policy_unreadable', (state: SignerState): SignerState => ({ ...state, policy: null })],
+] as const)(
+  'a signer that is stopped (%s) claims nothing and says so; once that is over it signs with the approvals that there are',
+  async (why, stopped) => {
+    const state = makeState()
+    let over = false
+    running = exchange({
+      connection: connect(),
+      state: () => (over ? state : stopped(state)),
+      signal: stop.signal,
+      waitSeconds: 0,
+      events: { heard: () => {}, lock: () => {} },
+    })
+    platform.queue.push(ethRequest())
+    await platform.waitFor(() => platform.claims.length >= 3)
+    expect(platform.claims.map((claim) => claim.stopped)).toContain(why)
+    expect(platform.queue).toHaveLength(1)
+    expect(platform.answers).toEqual([])
+    over = true
+    await platform.waitFor(() => platform.answers.length === 1)
+    expect(platform.answers[0]).toMatchObject({ request_id: 'srq_eth', outcome: 'signed' })
+    expect(platform.claims.at(-1)).not.toHaveProperty('stopped')
+  },
+)
+
+test.each([
+  ['the kill switch', (state: SignerState): SignerState => ({ ...state, paused: () => true })],
+  ['a lock', (state: SignerState): SignerState => ({ ...state, locked: () => true })],
+  ['a half-saved policy', (state: SignerState): SignerState => ({ ...state, policy: null })],
+] as const)(
+  '%s that comes while a claim waits leaves its requests unanswered, so that they are handed out again',
+  async (_why, stopped) => {
+    const state = makeState()
+    let over = false
+    running = exchange({
+      connection: connect(),
+      // It works when it asks, and is stopped when the answer comes.
+      state: () => (over || platform.claims.length === 0 ? state : stopped(state)),
+      signal: stop.signal,
+      waitSeconds: 0,
+      events: { heard: () => {}, lock: () => {} },
+    })
+    platform.queue.push(ethRequest())
+    await platform.waitFor(() => platform.claims.length >= 3)
+    expect(platform.queue).toHaveLength(0)
+    expect(platform.answers).toEqual([])
+    expect(state.journal.position.sequence).toBe(0)
+    over = true
+    platform.queue.push(ethRequest())
+    await platform.waitFor(() => platform.answers.length === 1)
+    expect(platform.answers[0]).toMatchObject({ outcome: 'signed' })
+  },
+)
 
 test('does not tell the platform that it refuses what it may have signed before', async () => {
   const state = makeState()
@@ -173,9 +230,11 @@ test('does not tell the platform that it refuses what it may have signed before'
   await halt()
   stop = new AbortController()
   platform.queue.push(ethRequest(), usdtRequest())
-  serve({ ...state, paused: () => true })
+  // The policy was tightened meanwhile: what is new is refused, what was decided before is not spoken of.
+  const nothing = { ...state.policy!, networks: new Map() }
+  serve({ ...state, policy: nothing })
   await platform.waitFor(() => answersTo('srq_usdt').length === 1)
-  expect(answersTo('srq_usdt')[0]).toMatchObject({ outcome: 'refused', code: 'PAUSED' })
+  expect(answersTo('srq_usdt')[0]).toMatchObject({ outcome: 'refused' })
   const claims = platform.claims.length
   await platform.waitFor(() => platform.claims.length > claims)
   expect(answersTo('srq_eth')).toHaveLength(1)

@@ -101,11 +101,10 @@ export async function startPlatform(): Promise<PlatformDouble> {
       return [201, { success: true, data }]
     }
     if (path === '/signer/v1/claim') {
-      double.claims.push(body as ClaimRequest)
-      return [
-        200,
-        { success: true, data: { known_journal: double.knownJournal, requests: double.queue.splice(0) } },
-      ]
+      const claim = body as ClaimRequest
+      double.claims.push(claim)
+      const requests = claim.stopped ? [] : double.queue.splice(0)
+      return [200, { success: true, data: { known_journal: double.knownJournal, requests } }]
     }
     double.answers.push(body as SigningAnswer)
     return [200, { success: true, data: {} }]
