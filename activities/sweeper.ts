@@ -5,28 +5,32 @@ import { purgeNonces } from '../db/api-keys/purge-nonces.js'
 import type { ApprovalSubjectType } from '../db/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../db/approvals/mark-approval-signalled.js'
 import { unsignalledApprovals } from '../db/approvals/unsignalled-approvals.js'
-import { markBatchStarted, unstartedBatches } from '../db/batches/batch-start.js'
+import { markBatchStarted, toBatchStart, unstartedBatches } from '../db/batches/batch-start.js'
 import type { Sql } from '../db/connect.js'
 import {
   markControlChangeStarted,
+  toControlChangeStart,
   unstartedControlChanges,
 } from '../db/control-changes/control-change-start.js'
+import { markDepositSeen, unseenDeposits } from '../db/deposits/pending-signals.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { measureWithdrawals } from '../db/operations/measure-withdrawals.js'
+import { purgeFailures } from '../db/operations/sweep-failures.js'
+import { unfiredTimes } from '../db/schedules/unfired-times.js'
 import { fillNonceGaps } from '../db/signing/fill-nonce-gaps.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
-import { closePassed, passUnanswered } from '../db/signing/pass-unanswered.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { takeDueConsolidations } from '../db/treasury/consolidation-due.js'
 import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
 import { markWithdrawalStarted } from '../db/withdrawals/mark-withdrawal-started.js'
+import { toWithdrawalStart } from '../db/withdrawals/read-withdrawal-input.js'
 import { unstartedWithdrawals } from '../db/withdrawals/unstarted-withdrawals.js'
-import type { Networks } from '../domain/network.js'
+import type { Network, Networks } from '../domain/network.js'
 import { batchId, controlChangeId, withdrawalId } from '../workflows/ids.js'
 import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
-import { mapConcurrently } from './map-concurrently.js'
 import { repairSchedules } from './repair-schedules.js'
+import { sweepEach } from './sweep-each.js'
 import type { ConsolidationGate, ControlChangeGate, ScheduleGate, WorkflowGate } from './workflow-gate.js'
 
 export interface SweeperDeps {
@@ -42,14 +46,14 @@ export interface SweeperDeps {
   readonly signalAgainAfterMs: number
   /** Milliseconds that a row may wait before the sweeper takes it up, so that it does not race the API. */
   readonly graceMs: number
+  /** Milliseconds without a move after which the workflow of a row is looked for, and started where it is gone. Default: 5 minutes. */
+  readonly unseenMs?: number
   /** `KEYTURN_SIGNER_OFFLINE_AFTER`, in milliseconds. */
   readonly signerOfflineAfterMs: number
   /** `KEYTURN_IDEMPOTENCY_WINDOW`, in milliseconds. */
   readonly idempotencyWindowMs: number
   /** `KEYTURN_NONCE_GAP_AFTER`, in milliseconds. */
   readonly nonceGapAfterMs: number
-  /** `KEYTURN_UNANSWERED_AFTER`, in milliseconds. */
-  readonly unansweredAfterMs: number
   /** `KEYTURN_WEBHOOK_RETRY_INTERVAL`, in milliseconds. */
   readonly webhookRetryIntervalMs: number
 }
@@ -75,11 +79,15 @@ export interface Swept {
   readonly signersOffline: number
 }
 
+/** Long for a step, short for a person who waits: a look at a workflow that runs costs one call. */
+const UNSEEN_MS = 300_000
 /** Calls to Temporal under way at a time. */
 const CONCURRENCY = 16
 /** An attempt may be late when its endpoint has much under way; so late that its workflow must be gone. */
 const OVERDUE_INTERVALS = 4
 const OVERDUE_MS = 3_600_000
+/** For so long a firing whose workflow was cut short is made up for. */
+const LOST_FIRING_MS = 86_400_000
 
 export type SweeperActivities = ReturnType<typeof createSweeperActivities>
 
@@ -114,8 +122,10 @@ export function createSweeperActivities(deps: SweeperDeps) {
           return 0
         })
       }
+      for (const network of networks.values()) {
+        deposits += await attempt('lost deposits', () => restartDeposits(deps, network))
+      }
       signals += await attempt('answers', () => signalAnswers(deps))
-      await attempt('unanswered requests', () => goRoundUnanswered(deps))
       const gaps = await attempt('nonce gaps', () => fillNonceGaps(sql, networks, deps.nonceGapAfterMs))
       const swept = {
         deposits,
@@ -125,7 +135,9 @@ export function createSweeperActivities(deps: SweeperDeps) {
         batches: await attempt('batches', () => startBatches(deps)),
         changes: await attempt('changes', () => startControlChanges(deps)),
         approvals: await attempt('approvals', () => signalApprovals(deps)),
-        schedules: await attempt('schedules', () => repairSchedules(deps)),
+        schedules:
+          (await attempt('schedules', () => repairSchedules(deps))) +
+          (await attempt('firings', () => restartFirings(deps))),
         consolidations: await attempt('consolidations', () => startConsolidations(deps)),
         deliveries: await attempt('deliveries', () =>
           resumeStalledDeliveries(sql, Math.max(OVERDUE_MS, OVERDUE_INTERVALS * deps.webhookRetryIntervalMs)),
@@ -139,6 +151,10 @@ export function createSweeperActivities(deps: SweeperDeps) {
           async () => (await markOfflineSigners(sql, deps.signerOfflineAfterMs)).length,
         ),
       }
+      await attempt('failures', async () => {
+        await purgeFailures(sql)
+        return 0
+      })
       await attempt('nonces', () => purgeNonces(sql))
       await attempt('idempotency keys', () => purgeRequests(sql, deps.idempotencyWindowMs))
       if (failures.length > 0) throw failures[0]
@@ -147,56 +163,68 @@ export function createSweeperActivities(deps: SweeperDeps) {
   }
 }
 
-/** A signer that does not answer one request holds up neither its wallet nor, for ever, the payment. */
-async function goRoundUnanswered({ sql, networks, gate, unansweredAfterMs }: SweeperDeps): Promise<number> {
-  const passed = await passUnanswered(sql, networks, unansweredAfterMs)
-  const closed = await closePassed(sql, networks)
-  await mapConcurrently(closed, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
-  return passed + closed.length
+/** @param deps - `unseenMs` without a move, and the workflow of a deposit is looked for. */
+async function restartDeposits(deps: SweeperDeps, network: Network): Promise<number> {
+  const unseen = await unseenDeposits(deps.sql, network, deps.unseenMs ?? UNSEEN_MS)
+  return sweepEach(deps, 'deposits', unseen, CONCURRENCY, async ({ id, input }) => {
+    const started = await deps.gate.startDeposit(input)
+    await markDepositSeen(deps.sql, id)
+    return started
+  })
 }
 
-async function startWithdrawals({ sql, networks, gate, graceMs }: SweeperDeps): Promise<number> {
-  const pending = await unstartedWithdrawals(sql, networks, graceMs)
-  await mapConcurrently(pending, CONCURRENCY, async (input) => {
-    await gate.startWithdrawal(input)
-    await markWithdrawalStarted(sql, input.id)
+async function startWithdrawals(deps: SweeperDeps): Promise<number> {
+  const { sql, networks, gate } = deps
+  const rows = await unstartedWithdrawals(sql, deps.graceMs, deps.unseenMs ?? UNSEEN_MS)
+  return sweepEach(deps, 'withdrawals', rows.map(toSwept), CONCURRENCY, async ({ id, row }) => {
+    const started = await gate.startWithdrawal(toWithdrawalStart(networks, row))
+    await markWithdrawalStarted(sql, id)
+    return started
   })
-  return pending.length
 }
 
 /** Lost with the process that credited the deposit, or put off until now; a running one only looks again. */
-async function startConsolidations({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
-  const due = await takeDueConsolidations(sql, graceMs)
-  await mapConcurrently(due, CONCURRENCY, (input) => gate.startConsolidation(input))
-  return due.length
-}
-
-async function startBatches({ sql, networks, gate, graceMs }: SweeperDeps): Promise<number> {
-  const pending = await unstartedBatches(sql, networks, graceMs)
-  await mapConcurrently(pending, CONCURRENCY, async (input) => {
-    await gate.startBatch(input)
-    await markBatchStarted(sql, input.id)
+async function startConsolidations(deps: SweeperDeps): Promise<number> {
+  const due = await takeDueConsolidations(deps.sql, deps.graceMs)
+  return sweepEach(deps, 'consolidations', due, CONCURRENCY, async (input) => {
+    await deps.gate.startConsolidation(input)
+    return true
   })
-  return pending.length
 }
 
-async function startControlChanges({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
-  const pending = await unstartedControlChanges(sql, graceMs)
-  await mapConcurrently(pending, CONCURRENCY, async (input) => {
-    await gate.startControlChange(input)
-    await markControlChangeStarted(sql, input.id)
+async function startBatches(deps: SweeperDeps): Promise<number> {
+  const { sql, networks, gate } = deps
+  const rows = await unstartedBatches(sql, deps.graceMs, deps.unseenMs ?? UNSEEN_MS)
+  return sweepEach(deps, 'batches', rows.map(toSwept), CONCURRENCY, async ({ id, row }) => {
+    const started = await gate.startBatch(toBatchStart(networks, row))
+    await markBatchStarted(sql, id)
+    return started
   })
-  return pending.length
 }
 
-async function signalApprovals({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
+async function startControlChanges(deps: SweeperDeps): Promise<number> {
+  const { sql, gate } = deps
+  const rows = await unstartedControlChanges(sql, deps.graceMs, deps.unseenMs ?? UNSEEN_MS)
+  return sweepEach(deps, 'control changes', rows.map(toSwept), CONCURRENCY, async ({ id, row }) => {
+    const started = await gate.startControlChange(toControlChangeStart(row))
+    await markControlChangeStarted(sql, id)
+    return started
+  })
+}
+
+function toSwept<R extends { readonly id: string; readonly merchant_id: string }>(row: R) {
+  return { id: row.id, merchantId: row.merchant_id, row }
+}
+
+async function signalApprovals(deps: SweeperDeps): Promise<number> {
+  const { sql, gate, graceMs } = deps
   const pending = await unsignalledApprovals(sql, graceMs)
-  await mapConcurrently(pending, CONCURRENCY, async ({ id, subjectType, subjectId, approval }) => {
-    // A workflow that is closed has nothing left to decide.
-    await gate.signal(workflowOf(subjectType, subjectId), 'decide', approval)
-    await markApprovalSignalled(sql, id)
+  return sweepEach(deps, 'approvals', pending, CONCURRENCY, async (each) => {
+    // A workflow that is closed has nothing left to decide; one that is started again reads what is stored.
+    await gate.signal(workflowOf(each.subjectType, each.subjectId), 'decide', each.approval)
+    await markApprovalSignalled(sql, each.id)
+    return true
   })
-  return pending.length
 }
 
 function workflowOf(type: ApprovalSubjectType, id: string): string {
@@ -204,8 +232,21 @@ function workflowOf(type: ApprovalSubjectType, id: string): string {
   return type === 'batch' ? batchId(id) : controlChangeId(type, id)
 }
 
-async function signalAnswers({ sql, gate, graceMs }: SweeperDeps): Promise<number> {
-  const waiting = await unheardAnswers(sql, graceMs)
-  await mapConcurrently(waiting, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'answered'))
-  return waiting.length
+async function signalAnswers(deps: SweeperDeps): Promise<number> {
+  const waiting = await unheardAnswers(deps.sql, deps.graceMs)
+  return sweepEach(deps, 'answers', waiting, CONCURRENCY, async ({ id }) => {
+    await deps.gate.signal(withdrawalId(id), 'answered')
+    return true
+  })
+}
+
+/** What an operator terminated, or a server lost, fires all the same: its time is its key, so it fires once. */
+async function restartFirings(deps: SweeperDeps): Promise<number> {
+  const { sql, schedules } = deps
+  if (!schedules) return 0
+  const lost = await schedules.listLostFirings(new Date(Date.now() - LOST_FIRING_MS))
+  const unfired = (await unfiredTimes(sql, lost)).map((firing) => ({ ...firing, id: firing.scheduleId }))
+  return sweepEach(deps, 'firings', unfired, CONCURRENCY, (firing) =>
+    schedules.restartFiring(firing, firing.merchantId),
+  )
 }

@@ -2,6 +2,7 @@
 
 import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import { type AppliedSchedule, applySchedule, readMissed } from '../workflows/apply-schedule.js'
+import { type LostFiring, listLostFirings, restartFiring } from '../workflows/lost-firings.js'
 import {
   type BatchInput,
   type ChainWatcherInput,
@@ -18,10 +19,10 @@ import {
 } from '../workflows/start.js'
 
 export interface WorkflowGate {
-  /** Starts the workflow of a deposit, or finds it running. */
-  startDeposit(input: DepositInput): Promise<void>
-  /** Starts the workflow of a withdrawal, or finds it, running or closed. */
-  startWithdrawal(input: WithdrawalInput): Promise<void>
+  /** Starts the workflow of a deposit, or finds it running. @returns Whether it was started now. */
+  startDeposit(input: DepositInput): Promise<boolean>
+  /** Starts the workflow of a withdrawal, or finds it, running or at its end. @returns Whether it was started now. */
+  startWithdrawal(input: WithdrawalInput): Promise<boolean>
   /** Starts the watcher of a chain, or finds it running. */
   startChainWatcher(input: ChainWatcherInput): Promise<void>
   /** Signals a workflow. @returns False when none of this id is running. */
@@ -36,10 +37,10 @@ export interface ConsolidationGate {
 
 /** What only the sweeper starts besides. */
 export interface ControlChangeGate {
-  /** Starts the workflow of a batch, or finds it, running or closed. */
-  startBatch(input: BatchInput): Promise<void>
-  /** Starts the workflow of a change of controls, or finds it, running or closed. */
-  startControlChange(input: ControlChangeInput): Promise<void>
+  /** Starts the workflow of a batch, or finds it, running or at its end. @returns Whether it was started now. */
+  startBatch(input: BatchInput): Promise<boolean>
+  /** Starts the workflow of a change of controls, or finds it, running or at its end. @returns Whether it was started now. */
+  startControlChange(input: ControlChangeInput): Promise<boolean>
 }
 
 /** The gate to a Temporal server. */
@@ -71,12 +72,18 @@ export interface ScheduleGate {
   applySchedule(schedule: AppliedSchedule): Promise<void>
   /** Firings that it left out since it was made; null when it is not there. */
   readMissed(id: string): Promise<number | null>
+  /** Firings whose workflow was cut short since then. */
+  listLostFirings(since: Date): Promise<LostFiring[]>
+  /** Starts one again for the time that it was due. @returns Whether it was started now. */
+  restartFiring(firing: LostFiring, merchantId: string): Promise<boolean>
 }
 
 /** The gate to the Schedules of a Temporal server. */
-export function createScheduleGate(client: ScheduleClient): ScheduleGate {
+export function createScheduleGate(client: ScheduleClient, workflows: WorkflowClient): ScheduleGate {
   return {
     applySchedule: (schedule) => applySchedule(client, schedule),
     readMissed: (id) => readMissed(client, id),
+    listLostFirings: (since) => listLostFirings(workflows, since),
+    restartFiring: (firing, merchantId) => restartFiring(workflows, firing, merchantId),
   }
 }

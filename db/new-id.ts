@@ -29,7 +29,6 @@ export type IdPrefix =
   | 'wsc'
   | 'fir'
   | 'fil'
-  | 'fsp'
   | 'mov'
 
 let lastTime = 0

@@ -1,7 +1,12 @@
 /** The coins of one deposit address on their way to the master wallet: gas first where it is needed, then the sweep, then the books. */
 
-import { TypedSearchAttributes, WorkflowExecutionAlreadyStartedError } from '@temporalio/common'
 import {
+  ChildWorkflowFailure,
+  TypedSearchAttributes,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/common'
+import {
+  CancellationScope,
   condition,
   defineSignal,
   executeChild,
@@ -90,7 +95,7 @@ async function seeThrough(movement: WithdrawalInput): Promise<LastMovement> {
       taskQueue: TASK_QUEUE.core,
       // It goes on whatever becomes of us: signed bytes must be followed.
       parentClosePolicy: ParentClosePolicy.ABANDON,
-      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
       staticSummary: `${MOVEMENT_NAME[movement.kind ?? 'consolidation']} of ${movement.title}`.slice(0, 200),
       typedSearchAttributes: new TypedSearchAttributes([
         { key: SEARCH_ATTRIBUTE.merchant, value: movement.merchantId },
@@ -101,7 +106,10 @@ async function seeThrough(movement: WithdrawalInput): Promise<LastMovement> {
     })
     return { id: movement.id, stage }
   } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+    // Running already, or cut short: the sweeper starts it again, and the row says how it ends.
+    const goesOn =
+      error instanceof WorkflowExecutionAlreadyStartedError || error instanceof ChildWorkflowFailure
+    if (!goesOn || CancellationScope.current().consideredCancelled) throw error
   }
   for (let wait: number = POLL.first; ; wait = Math.min(wait * 1.5, POLL.most)) {
     const { stage } = await readWithdrawal(movement.id, movement.network)

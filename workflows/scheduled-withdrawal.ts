@@ -9,16 +9,24 @@ import { assertNever } from '../domain/assert-never.js'
 export interface ScheduledWithdrawalInput {
   /** Id of the row (`wsc_…`). */
   readonly id: string
+  /** ISO 8601: the time of a firing that was cut short and is made up for; absent where the Schedule itself started it. */
+  readonly nominalAt?: string
 }
 
 /** Temporal's own: the time for which a Schedule started this, also when it was late or filled in. */
 const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME')
 
 /** Ends when the firing is recorded; the withdrawal has a workflow of its own. */
-export async function scheduledWithdrawal({ id }: ScheduledWithdrawalInput): Promise<Firing> {
+export async function scheduledWithdrawal({
+  id,
+  nominalAt: missed,
+}: ScheduledWithdrawalInput): Promise<Firing> {
   const info = workflowInfo()
   // Started by hand it has no such time: its own start is its key then.
-  const nominalAt = info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime
+  const nominalAt =
+    missed === undefined
+      ? (info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime)
+      : new Date(missed)
   // Until it is done: a database that is away makes it late, never lost.
   const { fireSchedule } = proxyActivities<ScheduledWithdrawalActivities>({
     startToCloseTimeout: '30s',

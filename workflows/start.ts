@@ -6,7 +6,6 @@ import {
   type SearchAttributePair,
   TypedSearchAttributes,
   WorkflowExecutionAlreadyStartedError,
-  WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
 } from '@temporalio/common'
 import type { MovementKind } from '../domain/treasury.js'
@@ -111,10 +110,14 @@ export interface ChainWatcherInput {
   readonly network: string
 }
 
-/** Starts (or finds) the workflow of a deposit. A closed one starts anew: a reverted deposit was mined again. */
-export async function startDeposit(client: WorkflowClient, input: DepositInput): Promise<void> {
+/**
+ * Starts (or finds) the workflow of a deposit. A closed one is followed by a new run: a reverted deposit was mined again.
+ *
+ * @returns Whether it was started now.
+ */
+export async function startDeposit(client: WorkflowClient, input: DepositInput): Promise<boolean> {
   const id = depositId(input.network, input.txid, input.index, input.variant)
-  await start(client, 'deposit', id, TASK_QUEUE.core, input, {
+  return start(client, 'deposit', id, TASK_QUEUE.core, input, {
     summary: `Deposit of ${input.title}`,
     attributes: [
       { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
@@ -132,9 +135,14 @@ export const MOVEMENT_NAME: Readonly<Record<MovementKind, string>> = {
   rebalance: 'Rebalance',
 }
 
-/** Starts (or finds) the workflow of a withdrawal; a second run only of one that was reopened. */
-export async function startWithdrawal(client: WorkflowClient, input: WithdrawalInput): Promise<void> {
-  await start(client, 'withdrawal', withdrawalId(input.id), TASK_QUEUE.core, input, {
+/**
+ * Starts (or finds) the workflow of a withdrawal. A second run only follows one that did not reach its end, or whose end the
+ * chain took back.
+ *
+ * @returns Whether it was started now.
+ */
+export async function startWithdrawal(client: WorkflowClient, input: WithdrawalInput): Promise<boolean> {
+  return start(client, 'withdrawal', withdrawalId(input.id), TASK_QUEUE.core, input, {
     summary: `${input.kind === undefined ? 'Withdrawal' : MOVEMENT_NAME[input.kind]} of ${input.title}`,
     attributes: [
       { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
@@ -164,9 +172,9 @@ export async function startConsolidation(client: WorkflowClient, input: Consolid
   })
 }
 
-/** Starts (or finds) the workflow of a batch; never a second one. */
-export async function startBatch(client: WorkflowClient, input: BatchInput): Promise<void> {
-  await start(client, 'batch', batchId(input.id), TASK_QUEUE.core, input, {
+/** Starts (or finds) the workflow of a batch; a second run only follows one that did not reach its end. @returns Whether it was started now. */
+export async function startBatch(client: WorkflowClient, input: BatchInput): Promise<boolean> {
+  return start(client, 'batch', batchId(input.id), TASK_QUEUE.core, input, {
     summary: `Batch of ${input.title}`,
     attributes: [
       { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
@@ -206,11 +214,14 @@ export async function startWebhookDelivery(
   })
 }
 
-/** Starts (or finds) the workflow of a change of controls; never a second one. */
-export async function startControlChange(client: WorkflowClient, input: ControlChangeInput): Promise<void> {
+/** Starts (or finds) the workflow of a change of controls; a second run only follows one that did not reach its end. @returns Whether it was started now. */
+export async function startControlChange(
+  client: WorkflowClient,
+  input: ControlChangeInput,
+): Promise<boolean> {
   const policy = input.kind === 'policy'
   const workflowId = controlChangeId(input.kind, input.id)
-  await start(client, policy ? 'policyChange' : 'whitelist', workflowId, TASK_QUEUE.core, input, {
+  return start(client, policy ? 'policyChange' : 'whitelist', workflowId, TASK_QUEUE.core, input, {
     summary: `${policy ? 'Policy' : 'Whitelist'}: ${input.title}`,
     attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
     again: false,
@@ -229,11 +240,11 @@ export async function startChainWatcher(client: WorkflowClient, input: ChainWatc
 interface StartOptions {
   readonly summary: string
   readonly attributes: SearchAttributePair[]
-  /** Whether a closed workflow of this id may be followed by a new run. */
+  /** Whether a workflow of this id that reached its end may be followed by a new run; one that was cut short always may. */
   readonly again: boolean
 }
 
-/** Running already, or closed for good: both are success, because the row says what is to be done. */
+/** Running already, or closed for good: both are success, because the row says what is to be done. @returns False then. */
 async function start(
   client: WorkflowClient,
   type: string,
@@ -241,7 +252,7 @@ async function start(
   taskQueue: TaskQueue,
   input: object,
   options: StartOptions,
-): Promise<void> {
+): Promise<boolean> {
   try {
     await client.start(type, {
       workflowId,
@@ -251,10 +262,11 @@ async function start(
       typedSearchAttributes: new TypedSearchAttributes(options.attributes),
       workflowIdReusePolicy: options.again
         ? WorkflowIdReusePolicy.ALLOW_DUPLICATE
-        : WorkflowIdReusePolicy.REJECT_DUPLICATE,
-      workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        : WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     })
+    return true
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error
+    return false
   }
 }

@@ -134,6 +134,7 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
   for (;;) {
     const seen = course.signals
     const row = await core.readWithdrawal(input.id, input.network)
+    recall(course, row.approvals ?? [])
     if (row.stage !== course.shown) {
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: row.stage }])
       course.shown = row.stage
@@ -170,6 +171,16 @@ async function tellBatch({ batchId: id }: WithdrawalInput): Promise<void> {
     await getExternalWorkflowHandle(batchId(id)).signal(partMoved)
   } catch {
     // It has ended already, or was never started.
+  }
+}
+
+/** What was stored counts as if it had been signalled: a run that follows another one, or a lost signal, forgets no decision. */
+function recall({ approvals }: Course, stored: readonly Approval[]): void {
+  for (const each of stored) {
+    const known = approvals.some(
+      ({ person_id, signature }) => person_id === each.person_id && signature === each.signature,
+    )
+    if (!known) approvals.push(each)
   }
 }
 

@@ -14,7 +14,7 @@ import { markWithdrawalStarted } from '../../db/withdrawals/mark-withdrawal-star
 import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
 import type { Network } from '../../domain/network.js'
 import { depositId, withdrawalId } from '../../workflows/ids.js'
-import { tryEach } from '../try-each.js'
+import { type SweptRow, sweepEach } from '../sweep-each.js'
 import type { WorkflowGate } from '../workflow-gate.js'
 
 /** Calls to Temporal under way at a time. */
@@ -26,7 +26,7 @@ export interface Dispatched {
 }
 
 /**
- * Delivers until nothing is pending. What fails keeps nothing else from its turn.
+ * Delivers until nothing is pending. What cannot be delivered for a reason of its own is put off, and nothing else loses its turn.
  *
  * @param again - Also signals sent before this instant to workflows that did not move since.
  * @throws What Temporal or the database throws, once all else was tried; what was delivered is remembered.
@@ -73,6 +73,8 @@ interface Delivered {
 
 async function startDeposits(sql: Sql, network: Network, gate: WorkflowGate): Promise<Delivered> {
   return deliver(
+    sql,
+    'deposits',
     await unstartedDeposits(sql, network),
     async (deposit) => {
       await gate.startDeposit(deposit.input)
@@ -90,6 +92,8 @@ async function signalDeposits(
 ): Promise<Delivered> {
   const lost: string[] = []
   const delivered = await deliver(
+    sql,
+    'deposits',
     await depositSignals(sql, network.name, again),
     async (deposit) => {
       const workflow = depositId(network.name, deposit.txid, deposit.index, deposit.variant)
@@ -112,6 +116,8 @@ async function signalOwn(
   again: Date | null,
 ): Promise<Delivered> {
   return deliver(
+    sql,
+    'transactions',
     await transactionSignals(sql, network.name, again),
     async (transaction) => {
       const found = await gate.signal(withdrawalId(transaction.subjectId), transaction.signal)
@@ -132,16 +138,26 @@ async function startReopened(sql: Sql, network: Network, gate: WorkflowGate, id:
   await markWithdrawalStarted(sql, id)
 }
 
-/** Remembers what was delivered also when another one fails. */
-async function deliver<T>(
+/** Remembers what was delivered also when Temporal fails meanwhile. */
+async function deliver<T extends SweptRow>(
+  sql: Sql,
+  part: string,
   items: readonly T[],
   send: (item: T) => Promise<boolean>,
   remember: (delivered: readonly T[]) => Promise<void>,
 ): Promise<Delivered> {
   const delivered: T[] = []
-  const { done, failed, outage } = await tryEach(items, CONCURRENCY, async (item) => {
-    if (await send(item)) delivered.push(item)
-  })
+  let count = 0
+  let failure: unknown = null
+  try {
+    await sweepEach({ sql }, part, items, CONCURRENCY, async (item) => {
+      if (await send(item)) delivered.push(item)
+      count++
+      return true
+    })
+  } catch (error) {
+    failure = error
+  }
   await remember(delivered)
-  return { count: done.length, failure: outage ?? failed[0]?.error ?? null }
+  return { count, failure }
 }

@@ -17,6 +17,7 @@ export const ALERT_KINDS = [
   'event.unsealed',
   'audit.unsealed',
   'webhook_delivery.not_started',
+  'workflow.not_started',
 ] as const
 export type AlertKind = (typeof ALERT_KINDS)[number]
 

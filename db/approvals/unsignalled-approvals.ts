@@ -2,6 +2,7 @@
 
 import type { Approval, Decision } from '../../domain/approval.js'
 import type { Queryable } from '../connect.js'
+import { notPutOff } from '../operations/sweep-failures.js'
 import type { ApprovalSubjectType } from './approval-subject.js'
 
 /** Taken at a time; the next sweep takes the next. */
@@ -9,6 +10,7 @@ const BATCH = 500
 
 export interface UnsignalledApproval {
   readonly id: string
+  readonly merchantId: string
   readonly subjectType: ApprovalSubjectType
   readonly subjectId: string
   readonly approval: Approval
@@ -26,6 +28,7 @@ export async function unsignalledApprovals(
   const rows = await sql<
     {
       id: string
+      merchant_id: string
       subject_type: ApprovalSubjectType
       subject_id: string
       approver_id: string
@@ -36,17 +39,18 @@ export async function unsignalledApprovals(
       signature: string
     }[]
   >`
-    SELECT id, subject_type, subject_id, approver_id, person_id, decision, intent_hash, signed_at, signature
+    SELECT id, merchant_id, subject_type, subject_id, approver_id, person_id, decision, intent_hash, signed_at, signature
     FROM approvals
-    WHERE signalled_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+    WHERE signalled_at IS NULL AND ${notPutOff(sql, 'approvals.id')} AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
       AND NOT EXISTS (
         SELECT 1 FROM withdrawals WHERE withdrawals.id = approvals.subject_id AND workflow_started_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.id = approvals.subject_id AND workflow_started_at IS NULL)
       AND NOT EXISTS (
         SELECT 1 FROM control_changes WHERE control_changes.id = approvals.subject_id AND workflow_started_at IS NULL)
     ORDER BY created_at LIMIT ${BATCH}`
-  return rows.map(({ id, subject_type, subject_id, ...approval }) => ({
+  return rows.map(({ id, merchant_id, subject_type, subject_id, ...approval }) => ({
     id,
+    merchantId: merchant_id,
     subjectType: subject_type,
     subjectId: subject_id,
     approval: { ...approval },

@@ -2,6 +2,7 @@
 
 import type { ControlChangeKind } from '../../domain/control-change.js'
 import type { Queryable } from '../connect.js'
+import { notPutOff } from '../operations/sweep-failures.js'
 import type { ControlChangeRow } from './control-change-row.js'
 
 /** As `ControlChangeInput` of `workflows/start.ts`. */
@@ -19,33 +20,41 @@ const TITLE_LENGTH = 150
 /** Reads the input of one change, or null when it is unknown. */
 export async function readControlChangeStart(sql: Queryable, id: string): Promise<ControlChangeStart | null> {
   const [row] = await sql<ControlChangeRow[]>`SELECT * FROM control_changes WHERE id = ${id}`
-  return row ? toStart(row) : null
+  return row ? toControlChangeStart(row) : null
 }
 
 /**
- * The oldest changes whose workflow was not started: the API was cut short, or Temporal was down.
+ * The oldest changes whose workflow was not started (the API was cut short, or Temporal was down), and those under way that neither
+ * moved nor were looked for: theirs may be gone.
  *
  * @param olderThanMs - Leaves alone what the API is starting right now.
+ * @param unseenMs - Leaves alone what moved, or was found running, so recently.
  */
 export async function unstartedControlChanges(
   sql: Queryable,
   olderThanMs: number,
-): Promise<ControlChangeStart[]> {
-  const rows = await sql<ControlChangeRow[]>`
+  unseenMs: number,
+): Promise<ControlChangeRow[]> {
+  return sql<ControlChangeRow[]>`
     SELECT * FROM control_changes
-    WHERE workflow_started_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
-    ORDER BY created_at LIMIT ${BATCH}`
-  return rows.map(toStart)
+    WHERE (workflow_started_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+           OR workflow_started_at IS NOT NULL AND state IN ('pending_approval', 'cooling_down')
+              AND greatest(workflow_started_at, workflow_seen_at, updated_at)
+                < clock_timestamp() - ${unseenMs} * interval '1 millisecond')
+      AND ${notPutOff(sql, 'control_changes.id')}
+    ORDER BY greatest(workflow_seen_at, created_at) LIMIT ${BATCH}`
 }
 
-/** Says that the workflow of a change exists, so that the sweeper leaves it alone. */
+/** Says that the workflow of a change exists, so that the sweeper leaves it alone for a while. */
 export async function markControlChangeStarted(sql: Queryable, id: string): Promise<void> {
   await sql`
-    UPDATE control_changes SET workflow_started_at = clock_timestamp()
-    WHERE id = ${id} AND workflow_started_at IS NULL`
+    UPDATE control_changes SET workflow_started_at = coalesce(workflow_started_at, clock_timestamp()),
+      workflow_seen_at = clock_timestamp()
+    WHERE id = ${id}`
 }
 
-function toStart(row: ControlChangeRow): ControlChangeStart {
+/** The input made of a row. */
+export function toControlChangeStart(row: ControlChangeRow): ControlChangeStart {
   const title =
     row.kind === 'policy'
       ? row.intent.changes.map((edit) => edit.field).join(', ')

@@ -1,15 +1,20 @@
 /** Which workflows of a network must be started or woken: the rows are the outbox. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network } from '../../domain/network.js'
+import type { Network } from '../../domain/network.js'
 import type { DepositInput } from '../../workflows/start.js'
 import type { Queryable } from '../connect.js'
+import { notPutOff } from '../operations/sweep-failures.js'
 
 /** Taken at a time; more follow at once. */
 const BATCH = 500
+/** Of the time after which others are looked for. */
+const WAITING_FACTOR = 12
 
 /** A deposit without a workflow. */
 export interface UnstartedDeposit {
+  readonly id: string
+  readonly merchantId: string
   readonly input: DepositInput
   /** True when its first step will find the threshold met: it need not be woken. */
   readonly due: boolean
@@ -18,6 +23,7 @@ export interface UnstartedDeposit {
 /** A deposit whose workflow waits for this signal. */
 export interface DepositSignal {
   readonly id: string
+  readonly merchantId: string
   readonly txid: string
   readonly index: number
   readonly variant: number
@@ -28,33 +34,66 @@ export interface DepositSignal {
 /** A transaction of ours whose withdrawal waits for this signal. */
 export interface TransactionSignal {
   readonly id: string
+  readonly merchantId: string
   readonly subjectType: string
   readonly subjectId: string
   readonly signal: 'heightReached' | 'reorged'
 }
 
+interface StartRow {
+  readonly id: string
+  readonly merchant_id: string
+  readonly coin: string
+  readonly txid: string
+  readonly output_index: number
+  readonly variant: number
+  readonly amount: bigint
+  readonly user_reference: string | null
+  readonly due: boolean
+}
+
 /** Oldest first. */
 export async function unstartedDeposits(sql: Queryable, network: Network): Promise<UnstartedDeposit[]> {
-  const rows = await sql<
-    {
-      id: string
-      merchant_id: string
-      coin: string
-      txid: string
-      output_index: number
-      variant: number
-      amount: bigint
-      user_reference: string | null
-      due: boolean
-    }[]
-  >`
+  const rows = await sql<StartRow[]>`
     SELECT id, merchant_id, coin, txid, output_index, variant, amount, user_reference,
            epoch = 0 AND status = 'unconfirmed' AND target_height <= (
              SELECT height FROM chain_cursors WHERE network = ${network.name}) IS TRUE AS due
     FROM deposits
     WHERE workflow_started_at IS NULL AND network = ${network.name} AND status NOT IN ('reverted', 'replaced', 'success')
+      AND ${notPutOff(sql, 'deposits.id')}
     ORDER BY detected_at LIMIT ${BATCH}`
-  return rows.map((row) => ({
+  return rows.map((row) => toUnstarted(network, row))
+}
+
+/**
+ * Deposits that were started, have not ended, and neither moved nor were looked for: their workflow may be gone. One at or past
+ * its threshold is looked for after `unseenMs`; one that waits for blocks, which a signal ends, more seldom.
+ */
+export async function unseenDeposits(
+  sql: Queryable,
+  network: Network,
+  unseenMs: number,
+): Promise<UnstartedDeposit[]> {
+  const rows = await sql<StartRow[]>`
+    SELECT id, merchant_id, coin, txid, output_index, variant, amount, user_reference, false AS due
+    FROM deposits
+    WHERE network = ${network.name} AND status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')
+      AND workflow_started_at IS NOT NULL
+      AND greatest(workflow_started_at, workflow_seen_at, updated_at) < clock_timestamp()
+        - (CASE WHEN status IN ('detected', 'unconfirmed') THEN ${WAITING_FACTOR} ELSE 1 END) * ${unseenMs}
+          * interval '1 millisecond'
+      AND ${notPutOff(sql, 'deposits.id')}
+    ORDER BY greatest(workflow_started_at, workflow_seen_at, updated_at) LIMIT ${BATCH}`
+  return rows.map((row) => toUnstarted(network, row))
+}
+
+function toUnstarted(network: Network, row: StartRow): UnstartedDeposit {
+  const coin = network.coins.find(({ name }) => name === row.coin)
+  // A token may have left the configuration since: its deposits still have a process.
+  const amount = coin ? formatAmount(row.amount, coin.decimals) : `${row.amount} base units of`
+  return {
+    id: row.id,
+    merchantId: row.merchant_id,
     input: {
       id: row.id,
       merchantId: row.merchant_id,
@@ -63,10 +102,10 @@ export async function unstartedDeposits(sql: Queryable, network: Network): Promi
       txid: row.txid,
       index: row.output_index,
       ...(row.variant === 0 ? {} : { variant: row.variant }),
-      title: `${formatAmount(row.amount, findCoin(network, row.coin).decimals)} ${row.coin} for ${row.user_reference ?? 'the merchant'}`,
+      title: `${amount} ${row.coin} for ${row.user_reference ?? 'the merchant'}`,
     },
     due: row.due,
-  }))
+  }
 }
 
 /**
@@ -82,6 +121,7 @@ export async function depositSignals(
   const rows = await sql<
     {
       id: string
+      merchant_id: string
       txid: string
       output_index: number
       variant: number
@@ -89,17 +129,20 @@ export async function depositSignals(
       status: 'unconfirmed' | 'reverted' | 'replaced'
     }[]
   >`
-    SELECT id, txid, output_index, variant, epoch, status FROM deposits
+    SELECT id, merchant_id, txid, output_index, variant, epoch, status FROM deposits
     WHERE network = ${network} AND workflow_started_at IS NOT NULL AND signalled_at IS NULL
       AND (status = 'unconfirmed' AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
            OR status IN ('reverted', 'replaced'))
+      AND ${notPutOff(sql, 'deposits.id')}
     UNION ALL
-    SELECT id, txid, output_index, variant, epoch, status FROM deposits
+    SELECT id, merchant_id, txid, output_index, variant, epoch, status FROM deposits
     WHERE network = ${network} AND status = 'unconfirmed' AND signalled_at < ${again}::timestamptz
       AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
+      AND ${notPutOff(sql, 'deposits.id')}
     LIMIT ${BATCH}`
   return rows.map((row) => ({
     id: row.id,
+    merchantId: row.merchant_id,
     txid: row.txid,
     index: row.output_index,
     variant: row.variant,
@@ -115,15 +158,19 @@ export async function transactionSignals(
   network: string,
   again: Date | null = null,
 ): Promise<TransactionSignal[]> {
-  const rows = await sql<{ id: string; subject_type: string; subject_id: string; state: string }[]>`
-    SELECT id, subject_type, subject_id, state FROM transactions
+  const rows = await sql<
+    { id: string; merchant_id: string; subject_type: string; subject_id: string; state: string }[]
+  >`
+    SELECT id, merchant_id, subject_type, subject_id, state FROM transactions
     WHERE network = ${network} AND state IN ('broadcast', 'mined')
       AND (signalled_at IS NULL OR signalled_at < ${again}::timestamptz)
       AND (state = 'mined' AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
            OR state = 'broadcast' AND reorged_at IS NOT NULL)
+      AND ${notPutOff(sql, 'transactions.id')}
     LIMIT ${BATCH}`
   return rows.map((row) => ({
     id: row.id,
+    merchantId: row.merchant_id,
     subjectType: row.subject_type,
     subjectId: row.subject_id,
     signal: row.state === 'mined' ? 'heightReached' : 'reorged',
@@ -156,6 +203,11 @@ export async function markDepositsSignalled(
       ${signals.map((each) => each.signal)}::text[]) AS sent (id, epoch, signal)
     WHERE deposits.id = sent.id AND deposits.epoch = sent.epoch
       AND deposits.status = CASE sent.signal WHEN 'heightReached' THEN 'unconfirmed' WHEN 'reorged' THEN 'reverted' ELSE 'replaced' END`
+}
+
+/** Records that the workflow of a deposit was found running, or is running again. */
+export async function markDepositSeen(sql: Queryable, id: string): Promise<void> {
+  await sql`UPDATE deposits SET workflow_seen_at = clock_timestamp() WHERE id = ${id}`
 }
 
 /** Records that no workflow runs for these deposits, so that one is started. */

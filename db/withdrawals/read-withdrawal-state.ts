@@ -1,6 +1,6 @@
 /** What the workflow of a withdrawal needs to know of its row. */
 
-import type { Requirement } from '../../domain/approval.js'
+import type { Approval, Requirement } from '../../domain/approval.js'
 import type { RiskAssessment } from '../../domain/risk.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
@@ -22,6 +22,8 @@ export interface WithdrawalState {
   readonly createdAt: string
   /** Why a person must look at it, while one must. */
   readonly reviewReason: string | null
+  /** The decisions that are stored, while it may still be approved; absent in older histories, and later. */
+  readonly approvals?: readonly Approval[]
 }
 
 /** Reads the state. @throws when the withdrawal is unknown. */
@@ -55,7 +57,19 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
     createdAt: row.created_at.toISOString(),
     unscreened: row.screening?.state === 'pending',
     reviewReason: row.stage === 'pending_review' ? reasonOf(row.risk, row.screening) : null,
+    ...(isUndecided(row.stage) ? { approvals: await readApprovals(sql, id) } : {}),
   }
+}
+
+function isUndecided(stage: WithdrawalStage): boolean {
+  return stage === 'pending_review' || stage === 'pending_approval'
+}
+
+async function readApprovals(sql: Queryable, id: string): Promise<Approval[]> {
+  const rows = await sql<Approval[]>`
+    SELECT approver_id, person_id, decision, intent_hash, signed_at, signature FROM approvals
+    WHERE subject_id = ${id} ORDER BY id`
+  return [...rows]
 }
 
 function reasonOf(risk: RiskAssessment | null, screening: Screening | null): string {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => database?.drop())
 
-test('a deposit whose workflow cannot be started keeps no other from being started or signalled', async () => {
+test('a deposit whose workflow cannot be started keeps no other from being started or signalled, waits, and raises an alert', async () => {
   const { sql } = database
   const merchant = await merchantWith(sql)
   const { payee } = await merchant.address('bitcoin', 'alice')
@@ -29,6 +29,7 @@ test('a deposit whose workflow cannot be started keeps no other from being start
       const id = depositId('bitcoin', txid, index)
       if (id === refused) throw new Error('This one is refused')
       started.push(id)
+      return true
     },
     startWithdrawal: () => Promise.reject(new Error('Nobody withdraws')),
     startChainWatcher: async () => {},
@@ -37,11 +38,15 @@ test('a deposit whose workflow cannot be started keeps no other from being start
       return true
     },
   }
-  await expect(dispatchPending(sql, bitcoin, gate)).rejects.toThrow(/refused/)
+  expect(await dispatchPending(sql, bitcoin, gate)).toMatchObject({ started: 2 })
   const others = early.slice(1).map(({ txid }) => depositId('bitcoin', txid, 0))
   expect(started.sort()).toEqual([...others].sort())
   for (let block = 0; block < 3; block++) model.mine()
   await advanceChain(sql, model.adapter())
-  await expect(dispatchPending(sql, bitcoin, gate)).rejects.toThrow(/refused/)
+  await dispatchPending(sql, bitcoin, gate)
   expect(signalled.sort()).toEqual([...others].sort())
+  const alerts = await sql<
+    { kind: string; reason: string }[]
+  >`SELECT kind, facts ->> 'reason' AS reason FROM alerts`
+  expect([...alerts]).toEqual([{ kind: 'workflow.not_started', reason: 'This one is refused' }])
 })

@@ -16,8 +16,8 @@ afterEach(() => database.drop())
 
 const quiet = { info() {}, warn() {}, error() {} }
 const gate: WorkflowGate = {
-  startDeposit: async () => {},
-  startWithdrawal: async () => {},
+  startDeposit: async () => true,
+  startWithdrawal: async () => true,
   startChainWatcher: async () => {},
   signal: async () => true,
 }
@@ -25,8 +25,7 @@ const network = { ...bitcoin, pollIntervalMs: 10 }
 
 function watch(adapter: ChainAdapter, forMs: number): Promise<void> {
   const signal = new AbortController().signal
-  const until = Date.now() + forMs
-  return follow({ sql: database.sql, adapter, gate, log: quiet, signal, until, forward: async () => 0 })
+  return follow({ sql: database.sql, adapter, gate, log: quiet, signal, until: Date.now() + forMs })
 }
 
 test('a watcher that hung writes nothing more once another one has begun, and ends', async () => {

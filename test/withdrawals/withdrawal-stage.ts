@@ -283,11 +283,10 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
           follow({
             sql,
             adapter,
-            gate: { ...gate, startDeposit: async () => {} },
+            gate: { ...gate, startDeposit: async () => true },
             log: silent,
             signal: closing.signal,
             until: Number.POSITIVE_INFINITY,
-            forward: async () => 0,
           }),
         )
       }

@@ -234,7 +234,10 @@ test('a crash between commit and start is repaired by the sweeper', async () => 
   const { txid } = model.pay(to(50_000n))
   for (let block = 0; block < 3; block++) model.mine()
   await scan(world.sql, adapter)
-  const crashing = { ...world.gate, startDeposit: () => Promise.reject(new Error('killed')) }
+  const crashing = {
+    ...world.gate,
+    startDeposit: () => Promise.reject(Object.assign(new Error('killed'), { code: 14 })),
+  }
   await expect(dispatchPending(world.sql, network, crashing)).rejects.toThrow('killed')
   await expect(handleOf(txid).describe()).rejects.toThrow(/not found/i)
   await world.temporal.client.workflow.execute('sweeper', { taskQueue: 'core', workflowId: 'sweep-now' })

@@ -144,8 +144,8 @@ test('withdrawals are woken when their transaction is final, and when it left th
     VALUES (${newId('tx')}, ${merchantId}, 'withdrawal', ${withdrawal}, 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${payment.txid})`
   const signals: string[] = []
   const gate = {
-    startDeposit: async () => {},
-    startWithdrawal: async () => {},
+    startDeposit: async () => true,
+    startWithdrawal: async () => true,
     startChainWatcher: async () => {},
     signal: async (id: string, signal: string) => {
       signals.push(`${id} ${signal}`)

@@ -48,6 +48,7 @@ async function live(sql: Sql, { payment, started }: Subject): Promise<void> {
   await advanceChain(sql, adapter)
   const start = async (id: string) => {
     started.add(id)
+    return true
   }
   await dispatchPending(sql, bitcoin, {
     startDeposit: ({ network, txid, index }) => start(depositId(network, txid, index)),
