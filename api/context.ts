@@ -4,6 +4,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { Environment } from '../config/load-environment.js'
+import type { ApiKey } from '../db/api-keys/find-api-key.js'
 import type { Sql } from '../db/connect.js'
 import type { Networks } from '../domain/network.js'
 import type { IdempotentRequest } from './middleware/idempotency.js'
@@ -29,6 +30,8 @@ export type Scope = (typeof SCOPES)[number]
 export interface ApiVariables {
   /** `req_…`, also in the answer's `X-Request-Id`. */
   requestId: string
+  /** The key that the request names; whether it holds its secret is known after `authenticate`. */
+  apiKey: ApiKey
   merchantId: string
   apiKeyId: string
   /** The person who uses the key, where there is one. */

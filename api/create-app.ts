@@ -6,10 +6,11 @@ import { createNonceClaims } from '../db/api-keys/create-nonce-claims.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
 import { handleError, validationError } from './map-error.js'
 import { createMetrics, type Metrics } from './metrics.js'
+import { admitOnce } from './middleware/admit-once.js'
 import { allowIp } from './middleware/allow-ip.js'
-import { authenticate, claimNonce } from './middleware/authenticate.js'
+import { authenticate, identify } from './middleware/authenticate.js'
+import { createAddressGuard } from './middleware/guard-addresses.js'
 import { knownRoute, unknownRoute } from './middleware/known-route.js'
-import { limitRate } from './middleware/limit-rate.js'
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { requestContext } from './middleware/request-context.js'
 import { registerRoutes } from './register-routes.js'
@@ -46,23 +47,22 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
 
   const path = `${BASE_PATH}/*`
   app.use(path, knownRoute(app))
+  const keys = options.apiKeys ?? createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY)
+  const guard = createAddressGuard({
+    perMinute: environment.KEYTURN_ADDRESS_RATE,
+    trustedProxies: environment.KEYTURN_TRUSTED_PROXIES,
+  })
+  app.use(path, identify({ keys, guard }))
   app.use(path, readBody(environment.KEYTURN_BODY_LIMIT))
-  app.use(
-    path,
-    authenticate({
-      keys: options.apiKeys ?? createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY),
-      windowMs,
-    }),
-  )
-  app.use(path, limitRate())
-  app.use(path, claimNonce({ claim: createNonceClaims(sql), windowMs }))
+  app.use(path, authenticate({ windowMs, guard }))
+  app.use(path, admitOnce({ claim: createNonceClaims(sql), windowMs }))
   app.use(path, allowIp(environment.KEYTURN_TRUSTED_PROXIES))
   app.use(path, jsonBody())
 
   const merchantRoutes = createRouter()
   registerRoutes(merchantRoutes, dependencies)
   app.route(BASE_PATH, merchantRoutes)
-  app.route(SIGNER_PATH, signerRoutes(dependencies))
+  app.route(SIGNER_PATH, signerRoutes(dependencies, guard))
   registerOperationRoutes(app, dependencies, metrics)
   registerDocumentationRoutes(app)
   return app

@@ -35,6 +35,8 @@ const schema = z.object({
   KEYTURN_METRICS_TOKEN: z.string().min(16, 'must have at least 16 characters').optional(),
   /** CIDRs of proxies whose X-Forwarded-For counts. */
   KEYTURN_TRUSTED_PROXIES: list,
+  /** Requests a minute and address that turn out not to be authenticated. */
+  KEYTURN_ADDRESS_RATE: z.coerce.number().int().min(1).default(120),
   KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),
   /** How long a request waits for a lock in PostgreSQL, and how long one of its statements may run, before it is a 503. */
   KEYTURN_LOCK_TIMEOUT: duration('5s'),

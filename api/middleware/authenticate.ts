@@ -1,53 +1,75 @@
 /** Authentication (contract section 2): API key, HMAC over the request, time window. The nonce comes after the rate limit. */
 
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import type { ApiKeyCache } from '../../db/api-keys/create-api-key-cache.js'
-import type { ClaimNonce } from '../../db/api-keys/create-nonce-claims.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { hashedRequestMessage } from '../../domain/request-signature.js'
 import type { ApiEnv } from '../context.js'
+import type { AddressGuard } from './guard-addresses.js'
 
 const KEY_ID = /^[\x21-\x7e]{1,100}$/
 const TIMESTAMP = /^\d{1,15}$/
 const NONCE = /^[\x21-\x7e]{1,64}$/
 const SIGNATURE = /^[0-9a-f]{64}$/
 const EMPTY_SHA256 = createHash('sha256').digest('hex')
-/** Nonces are kept until their timestamp can no longer pass, and so much longer for the clocks of several servers. */
-export const NONCE_MARGIN_MS = 60_000
-/** An unknown key costs the same HMAC as a known one with a bad signature. */
-const NOBODY = randomBytes(32)
 
-/** Sets who asks. @param windowMs - How far `X-Timestamp` may be off, either way. */
-export function authenticate(options: {
+export interface AuthenticateOptions {
   readonly keys: ApiKeyCache
+  /** How far `X-Timestamp` may be off, either way. */
   readonly windowMs: number
-}): MiddlewareHandler<ApiEnv> {
+  readonly guard: AddressGuard
+}
+
+/** Finds the key that a request names. Runs before the body is read: those whom no key stands for send it in vain. */
+export function identify({
+  keys,
+  guard,
+}: Pick<AuthenticateOptions, 'keys' | 'guard'>): MiddlewareHandler<ApiEnv> {
+  return async function identify(c, next) {
+    const id = c.req.header('x-api-key') ?? ''
+    const known = KEY_ID.test(id)
+    guard.begin(c, known ? id : '')
+    const key = known ? await keys.find(id) : null
+    if (!known) {
+      guard.failed(c, '')
+      throw invalidKey('Send your API key id in X-Api-Key')
+    }
+    if (!key) {
+      guard.failed(c, id)
+      throw invalidKey('This API key is not known or was revoked; check X-Api-Key')
+    }
+    c.set('apiKey', key)
+    await next()
+  }
+}
+
+/** Checks the signature and the time, and sets who asks. Runs after `identify`, and after the body was read. */
+export function authenticate({
+  windowMs,
+  guard,
+}: Omit<AuthenticateOptions, 'keys'>): MiddlewareHandler<ApiEnv> {
   return async function authenticate(c, next) {
-    const id = c.req.header('x-api-key')
-    if (id === undefined || !KEY_ID.test(id)) throw invalidKey('Send your API key id in X-Api-Key')
+    const key = c.get('apiKey')
     const timestamp = c.req.header('x-timestamp') ?? ''
     const nonce = c.req.header('x-nonce') ?? ''
     const signature = c.req.header('x-signature') ?? ''
-    const key = await options.keys.find(id)
     const body = c.get('rawBody')
     const message = hashedRequestMessage(
       { timestamp, nonce, method: c.req.method, path: c.get('sentPath') },
       body.length === 0 ? EMPTY_SHA256 : createHash('sha256').update(body).digest('hex'),
     )
-    const expected = createHmac('sha256', key?.secret ?? NOBODY)
-      .update(message)
-      .digest()
+    const expected = createHmac('sha256', key.secret).update(message).digest()
     const sent = Buffer.from(SIGNATURE.test(signature) ? signature : '0'.repeat(64), 'hex')
-    const matches = timingSafeEqual(expected, sent)
-    if (!key) throw invalidKey('This API key is not known or was revoked; check X-Api-Key')
-    if (!matches) {
+    if (!timingSafeEqual(expected, sent)) {
+      guard.failed(c, key.id)
       throw new KeyturnError(
         'INVALID_SIGNATURE',
         'X-Signature does not match: sign timestamp, nonce, method, path with query and the SHA-256 of the body with your API secret, in lower-case hex',
       )
     }
-    checkTimestamp(timestamp, options.windowMs)
+    guard.passed(c, key.id)
+    checkTimestamp(timestamp, windowMs)
     if (!NONCE.test(nonce)) {
       throw new KeyturnError(
         'VALIDATION_FAILED',
@@ -68,24 +90,6 @@ export function authenticate(options: {
     c.set('scopes', key.scopes)
     c.set('ipAllowlist', key.ipAllowlist)
     c.set('rateLimitPerMinute', key.rateLimitPerMinute)
-    await next()
-  }
-}
-
-/** Refuses a nonce that was used before with this key, whatever the request. */
-export function claimNonce(options: {
-  readonly claim: ClaimNonce
-  readonly windowMs: number
-}): MiddlewareHandler<ApiEnv> {
-  return async function claimNonce(c, next) {
-    const sentAt = Number(c.req.header('x-timestamp')) * 1_000
-    const expiresAt = new Date(sentAt + options.windowMs + NONCE_MARGIN_MS)
-    if (!(await options.claim(c.get('apiKeyId'), c.req.header('x-nonce') ?? '', expiresAt))) {
-      throw new KeyturnError(
-        'NONCE_REUSED',
-        'This X-Nonce was used before; make a fresh one for every request',
-      )
-    }
     await next()
   }
 }

@@ -13,6 +13,7 @@ import { findSigner } from '../../db/signing/find-signer.js'
 import { waitForNotice } from '../../db/signing/notices.js'
 import { seeSigner } from '../../db/signing/see-signer.js'
 import { KeyturnError } from '../../domain/errors.js'
+import { refuseEd25519Key } from '../../domain/refuse-ed25519-key.js'
 import { requestMessage } from '../../domain/request-signature.js'
 import {
   type AnswerResponse,
@@ -25,7 +26,8 @@ import { enrolmentError } from '../../domain/verify-xpub-report.js'
 import { withdrawalId } from '../../workflows/ids.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
 import { errorBody, handleError, toKeyturnError, validationError } from '../map-error.js'
-import { NONCE_MARGIN_MS } from '../middleware/authenticate.js'
+import { NONCE_MARGIN_MS } from '../middleware/admit-once.js'
+import type { AddressGuard } from '../middleware/guard-addresses.js'
 import { decodeJson, readBody } from '../middleware/read-body.js'
 import { startSoon } from '../start-soon.js'
 
@@ -37,7 +39,15 @@ const GLANCE_MS = 1_000
 /** DER prefix of an Ed25519 public key (RFC 8410); the 32 raw bytes follow. */
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
-const rawKey = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'base64 of 32 bytes')
+const rawKey = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, 'base64 of 32 bytes')
+  .superRefine((text, context) => {
+    const raw = Buffer.from(text, 'base64')
+    const reason =
+      refuseEd25519Key(raw) ?? (raw.toString('base64') === text ? null : 'is not written canonically')
+    if (reason !== null) context.addIssue({ code: 'custom', message: reason })
+  })
 const journal = {
   journal_head: z.string().regex(/^[0-9a-f]{64}$/),
   journal_sequence: z.int().min(0),
@@ -95,10 +105,14 @@ interface Caller {
  * Builds the routes; mount them at `/signer/v1`. They share nothing with merchants' authentication: a signer proves itself
  * by its identity key, and every answer, errors too, is signed with the platform's key.
  */
-export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
+export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard): Hono<ApiEnv> {
   const { sql, networks, environment } = dependencies
   const platform = platformKey(environment.KEYTURN_MASTER_KEY)
   const app = new Hono<ApiEnv>()
+  app.use(async (c, next) => {
+    guard.begin(c, signerIdOf(c))
+    await next()
+  })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))
 
   const respond = (c: Context<ApiEnv>, status: ContentfulStatusCode, body: unknown): Response => {
@@ -113,6 +127,9 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
   app.onError((thrown, c) => {
     // The common handler logs what is unexpected and sets Retry-After; its text is signed here.
     const error = toKeyturnError(thrown)
+    // A token that is none is as good as no signature.
+    if (error.code === 'INVALID_SIGNATURE' || error.code === 'INVALID_ENROLMENT')
+      guard.failed(c, signerIdOf(c))
     if (error.status >= 500) void handleError(thrown, c)
     return respond(
       c,
@@ -121,8 +138,8 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
     )
   })
 
-  /** Checks signature, time and nonce of a request by the holder of an identity key. */
-  const authenticate = async (c: Context<ApiEnv>, identity: Uint8Array): Promise<void> => {
+  /** Checks signature and time of a request by the holder of an identity key. @returns When it was signed. */
+  const authenticate = async (c: Context<ApiEnv>, identity: Uint8Array): Promise<number> => {
     const timestamp = c.req.header('x-timestamp') ?? ''
     const nonce = c.req.header('x-nonce') ?? ''
     const message = requestMessage({
@@ -143,28 +160,36 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
         { details: { server_time: Math.floor(Date.now() / 1_000) } },
       )
     }
-    const fresh =
-      NONCE.test(nonce) &&
-      (await claimSignerNonce(sql, identity, nonce, new Date(sentAt + windowMs + NONCE_MARGIN_MS)))
-    if (!fresh) {
-      throw new KeyturnError(
-        'NONCE_REUSED',
-        'Make a fresh X-Nonce of 1 to 64 visible ASCII characters for every request',
-      )
-    }
+    return sentAt
+  }
+
+  /** Writes: only for those who are known by now. */
+  const takeNonce = async (c: Context<ApiEnv>, identity: Uint8Array, sentAt: number): Promise<void> => {
+    guard.passed(c, signerIdOf(c))
+    const nonce = c.req.header('x-nonce') ?? ''
+    const until = new Date(sentAt + environment.KEYTURN_REQUEST_TIME_WINDOW + NONCE_MARGIN_MS)
+    if (NONCE.test(nonce) && (await claimSignerNonce(sql, identity, nonce, until))) return
+    throw new KeyturnError(
+      'NONCE_REUSED',
+      'Make a fresh X-Nonce of 1 to 64 visible ASCII characters for every request',
+    )
   }
 
   const caller = async (c: Context<ApiEnv>): Promise<Caller> => {
-    const signer = await findSigner(sql, c.req.header('x-signer-id') ?? '')
+    const signer = await findSigner(sql, signerIdOf(c))
     if (!signer) throw invalidSignature()
-    await authenticate(c, signer.identityPublicKey)
+    const sentAt = await authenticate(c, signer.identityPublicKey)
+    await takeNonce(c, signer.identityPublicKey, sentAt)
     return signer
   }
 
   app.post('/enrol', async (c) => {
     const body = parse(enrolment, c)
-    await authenticate(c, Buffer.from(body.identity_public_key, 'base64'))
+    const identity = Buffer.from(body.identity_public_key, 'base64')
+    const sentAt = await authenticate(c, identity)
     const { enrolled, created } = await enrolSigner(sql, networks, body).catch(asEnrolmentError)
+    // Now it is known whose request it is. Enrolling twice changes nothing, so the nonce may be taken last.
+    await takeNonce(c, identity, sentAt)
     const data = { ...enrolled, platform_public_key: platform.publicKey.toString('base64') }
     return respond(c, created ? 201 : 200, { success: true, data })
   })
@@ -204,6 +229,10 @@ export function signerRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
   })
 
   return app
+}
+
+function signerIdOf(c: Context<ApiEnv>): string {
+  return c.req.header('x-signer-id') ?? ''
 }
 
 function parse<T>(schema: z.ZodType<T>, c: Context<ApiEnv>): T {

@@ -1,5 +1,6 @@
 /** Registers a key with which a person signs approvals. */
 
+import { refuseEd25519Key } from '../../domain/refuse-ed25519-key.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
 import { newId } from '../new-id.js'
@@ -16,10 +17,12 @@ export interface NewApprover {
 
 /**
  * @returns The approver's id (`apr_…`), which is part of what the person signs.
- * @throws Error when the person is not the merchant's.
+ * @throws Error when the person is not the merchant's; when the key is registered already, or is one that must not be.
  */
 export async function createApprover(sql: Sql, approver: NewApprover): Promise<string> {
   const id = newId('apr')
+  const reason = refuseEd25519Key(approver.ed25519PublicKey)
+  if (reason !== null) throw new Error(`The public key ${reason}`)
   await sql.begin(async (tx) => {
     const rows = await tx`
       INSERT INTO approvers (id, merchant_id, person_id, ed25519_public_key, role)

@@ -44,7 +44,6 @@ export async function enrolSigner(
   networks: Networks,
   request: EnrolRequest,
 ): Promise<{ readonly enrolled: Enrolled; readonly created: boolean }> {
-  const reported = checkReports(networks, request)
   return (await sql.begin(async (tx) => {
     const [token] = await tx<
       { merchant_id: string; expired: boolean; used_at: Date | null; signer_id: string | null }[]
@@ -52,6 +51,8 @@ export async function enrolSigner(
       SELECT merchant_id, expires_at < clock_timestamp() AS expired, used_at, signer_id FROM enrolment_tokens
       WHERE token_hash = ${enrolmentTokenHash(request.token)} FOR UPDATE`
     if (!token) throw enrolmentError('TOKEN_UNKNOWN', 'This enrolment token is not known; ask for a new one')
+    // Checking many reports costs much: it is done for those alone who have a token.
+    const reported = checkReports(networks, request)
     const identity = Buffer.from(request.identity_public_key, 'base64')
     if (token.used_at !== null) {
       const enrolled = await findEnrolled(tx, token.signer_id, identity)

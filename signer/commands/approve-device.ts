@@ -2,6 +2,7 @@
 
 import { createPublicKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { ZodError, z } from 'zod'
 import { Failure } from '../failure.js'
 import { homeAt } from '../home/home.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
@@ -51,8 +52,8 @@ export const approveDeviceCommand: Command = {
             public_key: readPublicKey(requireOption(options['public-key'], 'public-key')),
           },
         ]
-    const changed: PolicyFile = policySchema.parse({ ...file, approvers })
     try {
+      const changed: PolicyFile = policySchema.parse({ ...file, approvers })
       const { hash } = compilePolicy(changed)
       writeFileAtomically(home.policy, `${JSON.stringify(changed, null, 2)}\n`)
       const persons = new Set(changed.approvers.map((each) => each.person_id))
@@ -63,6 +64,7 @@ export const approveDeviceCommand: Command = {
         quorum: changed.quorum,
       })
     } catch (error) {
+      if (error instanceof ZodError) throw new Failure(z.prettifyError(error))
       throw new Failure(error instanceof Error ? error.message : 'The approver cannot be pinned')
     }
   },

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { canonicalJson } from '../../domain/canonical-json.js'
 import { PAYMENT_KINDS } from '../../domain/intent.js'
 import { parseAmount } from '../../domain/money.js'
+import { refuseEd25519Key } from '../../domain/refuse-ed25519-key.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
 import { treasuryKey } from '../movement.js'
 import type { AddressPrefixes } from '../utxo/address-script.js'
@@ -14,7 +15,16 @@ const GWEI_DECIMALS = 9
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
 const amount = z.string().regex(/^(0|[1-9]\d*)(\.\d+)?$/, 'write a decimal amount in whole coins, e.g. "1.5"')
-const key = z.string().regex(/^[A-Za-z0-9+/]{43}=$/, 'write 32 bytes in base64')
+/** A raw Ed25519 key. One text a key: two that mean one key would look like two keys. */
+const key = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, 'write 32 bytes in base64')
+  .superRefine((text, context) => {
+    const raw = Buffer.from(text, 'base64')
+    const reason =
+      raw.toString('base64') === text ? refuseEd25519Key(raw) : 'is not the canonical base64 of its bytes'
+    if (reason !== null) context.addIssue({ code: 'custom', message: `the key ${reason}` })
+  })
 const asset = z.strictObject({
   /** EIP-55 address of an ERC-20 token, or null for the network's own coin. */
   contract: z

@@ -224,3 +224,21 @@ test('an answer to an unknown request is refused', async () => {
   })
   expect([answer.status, answer.json.error.code]).toEqual([404, 'NOT_FOUND'])
 })
+
+test('an identity of small order, for which anybody can sign, is not enrolled', async () => {
+  const { token, signer } = await newCustomer()
+  for (const raw of [[1, ...Buffer.alloc(31)], [...Buffer.alloc(32)]]) {
+    const answer = await signer.send('/signer/v1/enrol', {
+      token,
+      identity_public_key: Buffer.from(raw).toString('base64'),
+      name: 'forged',
+      version: '1',
+      xpubs: signer.reports(),
+      journal_head: '0'.repeat(64),
+      journal_sequence: 0,
+    })
+    expect([answer.status, answer.json.error.code]).toEqual([400, 'VALIDATION_FAILED'])
+    expect(answer.json.error.message).toMatch(/small order/)
+  }
+  expect((await signer.enrol(token)).status).toBe(201)
+})

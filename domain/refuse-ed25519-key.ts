@@ -1,0 +1,36 @@
+/** Ed25519 public keys that must not be registered: with a key of small order anybody can make signatures that verify. */
+
+const SIZE = 32
+const FIELD = 2n ** 255n - 19n
+const Y_BITS = (1n << 255n) - 1n
+
+/**
+ * The y coordinates, in hex as they are encoded, of the points whose order divides 8: 1, 2, 4 and 8. The sign of x is left
+ * out. The same list as libsodium's `ge25519_has_small_order`, without the encodings that are not canonical.
+ */
+const SMALL_ORDER: ReadonlySet<bigint> = new Set(
+  [
+    '0000000000000000000000000000000000000000000000000000000000000000',
+    '0100000000000000000000000000000000000000000000000000000000000000',
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  ].map((hex) => littleEndian(Buffer.from(hex, 'hex'))),
+)
+
+/**
+ * Why 32 bytes may not be anybody's public key; null where they may.
+ *
+ * @param raw - As RFC 8032 encodes it. A second encoding of one point would let a key look like two.
+ */
+export function refuseEd25519Key(raw: Uint8Array): string | null {
+  if (raw.length !== SIZE) return `has ${raw.length} bytes, not ${SIZE}`
+  const y = littleEndian(raw) & Y_BITS
+  if (y >= FIELD) return 'is not encoded canonically'
+  if (SMALL_ORDER.has(y)) return 'is of small order, so that anybody could sign for it'
+  return null
+}
+
+function littleEndian(bytes: Uint8Array): bigint {
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
+}

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { listen } from '../../api/listen.js'
+import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
+import { createSignerDouble } from '../withdrawals/signer-double.js'
+import { MASTER_KEY, signedHeaders, startTestApi, type TestApi } from './test-api.js'
+
+const PATH = '/api/v1/addresses'
+const LIMIT = 10
+let api: TestApi
+let server: Server
+beforeAll(async () => {
+  api = await startTestApi({ KEYTURN_ADDRESS_RATE: String(LIMIT), KEYTURN_TRUSTED_PROXIES: '127.0.0.1' })
+  server = await listen(api.app, { host: '127.0.0.1', port: 0 })
+})
+afterAll(async () => {
+  server?.close()
+  server?.closeAllConnections()
+  await api?.database.drop()
+})
+
+let addresses = 0
+const newAddress = () => `10.9.${++addresses >> 8}.${addresses & 255}`
+const unknown = (ip: string) =>
+  api.call({ path: PATH, key: { id: `key_${randomUUID()}`, secret: 'x' }, ip }).then(({ status }) => status)
+const good = (ip: string, key = api.key) => api.call({ path: PATH, ip, key }).then(({ status }) => status)
+const count = <T>(values: readonly T[], value: T) => values.filter((each) => each === value).length
+
+test('unknown keys are limited by address; a key that was used from there, and other addresses, are not', async () => {
+  const [ip, other] = [newAddress(), newAddress()]
+  expect(await good(ip)).toBe(200)
+  const answers = []
+  for (let index = 0; index < 4 * LIMIT; index++) answers.push(await unknown(ip))
+  expect([count(answers, 401), count(answers, 429)]).toEqual([LIMIT, 3 * LIMIT])
+  expect(await good(ip)).toBe(200)
+  expect(await good(other)).toBe(200)
+  expect(await unknown(other)).toBe(401)
+})
+
+test('a burst of unknown keys is paid for afterwards', async () => {
+  const ip = newAddress()
+  await Promise.all(Array.from({ length: 4 * LIMIT }, () => unknown(ip)))
+  const answer = await api.call({ path: PATH, key: { id: 'key_unknown', secret: 'x' }, ip })
+  expect([answer.status, answer.json.error.code]).toEqual([429, 'RATE_LIMITED'])
+  // A minute's worth is owed at most.
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(50)
+  expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(66)
+})
+
+test('good requests use up nothing of their address', async () => {
+  const ip = newAddress()
+  for (let index = 0; index < 3 * LIMIT; index++) expect(await good(ip, await api.newKey())).toBe(200)
+  const fresh = newAddress()
+  const burst = await Promise.all(Array.from({ length: 10 * LIMIT }, () => good(fresh)))
+  expect(count(burst, 200)).toBe(10 * LIMIT)
+})
+
+test('wrong signatures of a known key are limited by address too', async () => {
+  const ip = newAddress()
+  const wrong = () =>
+    api.call({ path: PATH, ip, headers: { 'X-Signature': 'ab'.repeat(32) } }).then(({ status }) => status)
+  const answers = []
+  for (let index = 0; index < 2 * LIMIT; index++) answers.push(await wrong())
+  expect([count(answers, 401), count(answers, 429)]).toEqual([LIMIT, LIMIT])
+})
+
+test('addresses of one IPv6 network count as one', async () => {
+  const answers = []
+  for (let index = 0; index < 2 * LIMIT; index++)
+    answers.push(await unknown(`2001:db8:1:2::${index.toString(16)}`))
+  expect(count(answers, 429)).toBe(LIMIT)
+  expect(await unknown('2001:db8:1:3::1')).toBe(401)
+})
+
+test('the body of an unknown key is not waited for', async () => {
+  const { port } = server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  const headers = signedHeaders({ id: 'key_unknown', secret: 'x' }, { path: PATH, method: 'POST', body: '' })
+  const lines = Object.entries({ ...headers, 'X-Forwarded-For': newAddress() }).map(
+    ([name, value]) => `${name}: ${value}`,
+  )
+  // Announced, and never sent.
+  socket.write(`POST ${PATH} HTTP/1.1\r\nHost: a\r\n${lines.join('\r\n')}\r\nContent-Length: 100000\r\n\r\n`)
+  const [first] = await new Promise<Buffer[]>((resolve) => socket.once('data', (chunk) => resolve([chunk])))
+  expect(String(first)).toMatch(/^HTTP\/1\.1 401 /)
+  socket.destroy()
+})
+
+test('a request that others send again uses up nothing of its owner’s rate', async () => {
+  const key = await api.newKey({ rateLimitPerMinute: 5 })
+  const call = { path: PATH, key, timestamp: String(Math.floor(Date.now() / 1_000)), nonce: randomUUID() }
+  expect((await api.call(call)).status).toBe(200)
+  const replays = await Promise.all(
+    Array.from({ length: 50 }, () => api.call({ ...call, ip: '203.0.113.9' })),
+  )
+  expect(replays.map(({ json }) => json.error.code)).toEqual(Array.from({ length: 50 }, () => 'NONCE_REUSED'))
+  for (let left = 4; left > 0; left--) expect((await api.call({ path: PATH, key })).status).toBe(200)
+  expect((await api.call({ path: PATH, key })).status).toBe(429)
+})
+
+test('a request that is sent again to another process uses up nothing there either', async () => {
+  const key = await api.newKey({ rateLimitPerMinute: 5 })
+  const call = { path: PATH, key, timestamp: String(Math.floor(Date.now() / 1_000)), nonce: randomUUID() }
+  const expiresAt = new Date(Date.now() + 300_000)
+  await api.database.sql`
+    INSERT INTO api_nonces (api_key_id, nonce, expires_at) VALUES (${key.id}, ${call.nonce}, ${expiresAt})`
+  for (let index = 0; index < 20; index++) {
+    expect((await api.call(call)).json.error.code).toBe('NONCE_REUSED')
+  }
+  expect((await api.call({ path: PATH, key })).status).toBe(200)
+})
+
+test('signers that are not enrolled write nothing and are limited by address', async () => {
+  const { sql } = api.database
+  const written = async () => {
+    const [row] = await sql<{ nonces: number; audit: number }[]>`
+      SELECT (SELECT count(*)::int FROM signer_nonces) AS nonces, (SELECT count(*)::int FROM audit_log) AS audit`
+    return row
+  }
+  const networks = api.dependencies.networks
+  const merchantId = await api.newMerchant()
+  const { token } = await createEnrolmentToken(sql, MASTER_KEY, { merchantId })
+  const stranger = createSignerDouble(api, networks)
+  const before = await written()
+
+  const answers = []
+  for (let index = 0; index < 2 * LIMIT; index++) answers.push(await stranger.enrol(`x${token}`))
+  expect(
+    count(
+      answers.map(({ status }) => status),
+      422,
+    ),
+  ).toBe(LIMIT)
+  expect(
+    count(
+      answers.map(({ json }) => json.error.code),
+      'RATE_LIMITED',
+    ),
+  ).toBe(LIMIT)
+  expect(answers.every(({ signature }) => signature !== '')).toBe(true)
+  expect(await written()).toEqual(before)
+})

@@ -1,0 +1,40 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { parsePolicy } from '../../signer/policy/policy.js'
+import { policyFile } from './fixture.js'
+
+const newKey = () =>
+  generateKeyPairSync('ed25519')
+    .publicKey.export({ format: 'der', type: 'spki' })
+    .subarray(-32)
+    .toString('base64')
+const withKeys = (...keys: string[]) =>
+  JSON.stringify({
+    ...policyFile(),
+    approvers: keys.map((public_key, index) => ({
+      approver_id: `apr_${index}`,
+      person_id: `per_${index}`,
+      name: `Person ${index}`,
+      public_key,
+    })),
+  })
+
+/** Another text of the same bytes: the last digit of 32 bytes in base64 has two bits that mean nothing. */
+const otherSpelling = (key: string) => {
+  const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+  return `${key.slice(0, 42)}${digits[digits.indexOf(key[42] ?? '') + 1]}=`
+}
+
+test('one key cannot be pinned for two persons, in whatever spelling', () => {
+  const key = newKey()
+  expect(Buffer.from(otherSpelling(key), 'base64')).toEqual(Buffer.from(key, 'base64'))
+  expect(() => parsePolicy(withKeys(key, newKey()))).not.toThrow()
+  expect(() => parsePolicy(withKeys(key, key))).toThrow(/two approvers have the key/)
+  expect(() => parsePolicy(withKeys(key, otherSpelling(key)))).toThrow(/canonical base64/)
+})
+
+test('a key of small order, for which anybody can sign, is pinned for nobody', () => {
+  for (const raw of [[1, ...Buffer.alloc(31)], [...Buffer.alloc(32)], [...Buffer.alloc(31), 0x80]]) {
+    expect(() => parsePolicy(withKeys(newKey(), Buffer.from(raw).toString('base64')))).toThrow(/small order/)
+  }
+})
