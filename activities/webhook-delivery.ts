@@ -22,8 +22,8 @@ export const WEBHOOK_ACTIVITY_SLOTS = 1_000
 
 export interface WebhookDeliveryDependencies {
   readonly sql: Sql
-  /** `KEYTURN_MASTER_KEY`, to open the endpoints' secrets. */
-  readonly masterKey: string
+  /** The master keys that open the endpoints' secrets. */
+  readonly masterKeys: readonly string[]
   readonly sender: Sender
   readonly gate: EndpointGate
   /** `KEYTURN_WEBHOOK_RETRY_INTERVAL` in milliseconds. */
@@ -134,7 +134,7 @@ interface Attempted {
 }
 
 async function attempt(
-  { sql, masterKey, sender, retryIntervalMs, retryWindowMs }: WebhookDeliveryDependencies,
+  { sql, masterKeys, sender, retryIntervalMs, retryWindowMs }: WebhookDeliveryDependencies,
   input: AttemptInput,
   delivery: LoadedAttempt,
   body: Buffer,
@@ -142,7 +142,8 @@ async function attempt(
   const at = new Date()
   const timestamp = Math.floor(at.getTime() / 1_000)
   const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
-  const secrets = sealed.map((each) => openSecret(masterKey, each).toString('utf8'))
+  const row = { table: 'webhook_endpoints', key: [delivery.endpoint_id] } as const
+  const secrets = sealed.map((each) => openSecret(masterKeys, each, row).toString('utf8'))
   const context = Context.current()
   const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_MS)
   try {

@@ -1,6 +1,7 @@
 /** The HTTP app of the platform: the public API, the customers' signers' side, operations and documentation. */
 
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { masterKeysOf } from '../config/master-keys.js'
 import { type ApiKeyCache, createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
 import { createNonceClaims } from '../db/api-keys/create-nonce-claims.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
@@ -47,7 +48,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
 
   const path = `${BASE_PATH}/*`
   app.use(path, knownRoute(app))
-  const keys = options.apiKeys ?? createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY)
+  const keys = options.apiKeys ?? createApiKeyCache(sql, masterKeysOf(environment))
   const guard = createAddressGuard({
     perMinute: environment.KEYTURN_ADDRESS_RATE,
     trustedProxies: environment.KEYTURN_TRUSTED_PROXIES,

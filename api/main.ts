@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client'
 import { pino } from 'pino'
 import { type Environment, loadEnvironment } from '../config/load-environment.js'
 import { loadNetworks } from '../config/load-networks.js'
+import { masterKeysOf } from '../config/master-keys.js'
 import { createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
 import { purgeNonces } from '../db/api-keys/purge-nonces.js'
 import { connect, type Sql } from '../db/connect.js'
@@ -16,6 +17,8 @@ import { followSanctions } from './follow-sanctions.js'
 import { listen } from './listen.js'
 import { createMetrics, type Metrics } from './metrics.js'
 import { createMetricsApp } from './metrics-app.js'
+import { keepSealed } from './keep-sealed.js'
+import { isDatabaseDown } from './map-error.js'
 import { openGeography } from './open-geography.js'
 
 const PURGE_INTERVAL_MS = 60_000
@@ -44,7 +47,8 @@ async function main(): Promise<void> {
   // Lazy: the API starts and accepts requests while Temporal is down; gRPC reconnects by itself.
   const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
   const { workflow, schedule } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
-  const apiKeys = createApiKeyCache(sql, environment.KEYTURN_MASTER_KEY)
+  await keepSealed(sql, environment, log, true)
+  const apiKeys = createApiKeyCache(sql, masterKeysOf(environment))
   await apiKeys.listen()
   const { KEYTURN_GEOIP_FILE, KEYTURN_SANCTIONS_FILE } = environment
   const geography = KEYTURN_GEOIP_FILE === undefined ? null : await openGeography(KEYTURN_GEOIP_FILE)
@@ -64,6 +68,7 @@ async function main(): Promise<void> {
   const metricsServer = await serveMetrics(metrics)
   const purging = setInterval(() => {
     purge(sql, environment)
+    void keepSealed(sql, environment, log, false)
     sanctions?.().then(
       (addresses) => addresses !== null && log.info({ addresses }, 'loaded the sanctions list anew'),
       (error: unknown) =>

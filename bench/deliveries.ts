@@ -101,7 +101,11 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
       url: target,
       eventTypes: null,
       format: 'keyturn',
-      secretSealed: sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32)))),
+      seal: (id) =>
+        sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
+          table: 'webhook_endpoints',
+          key: [id],
+        }),
     }),
   )
   await startPlatform(context, {

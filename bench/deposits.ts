@@ -111,7 +111,11 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
       url: `http://127.0.0.1:${receiver.facts.port}/`,
       eventTypes: null,
       format: 'keyturn',
-      secretSealed: sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32)))),
+      seal: (id) =>
+        sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
+          table: 'webhook_endpoints',
+          key: [id],
+        }),
     }),
   )
   const { networks, adapter, blocks } = await mineChain(context)

@@ -9,6 +9,7 @@ const flag = z
   .enum(['true', 'false'])
   .default('false')
   .transform((value) => value === 'true')
+const masterKey = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
 const list = z
   .string()
   .default('')
@@ -25,7 +26,11 @@ const schema = z.object({
   KEYTURN_TEMPORAL_ADDRESS: z.string().default('127.0.0.1:7233'),
   KEYTURN_TEMPORAL_NAMESPACE: z.string().default('default'),
   /** 32 bytes in hex: seals API secrets, webhook secrets and the platform's signing key at rest. */
-  KEYTURN_MASTER_KEY: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+  KEYTURN_MASTER_KEY: masterKey,
+  /** Opens, and seals nothing yet: the next master key, while the processes learn it one after the other. */
+  KEYTURN_NEXT_MASTER_KEY: z.preprocess((value) => value || undefined, masterKey.optional()),
+  /** Earlier ones, the newest first: they open, and what is sealed under them is sealed again. */
+  KEYTURN_PREVIOUS_MASTER_KEYS: list.pipe(z.array(masterKey)),
   KEYTURN_API_HOST: z.string().default('127.0.0.1'),
   KEYTURN_API_PORT: z.coerce.number().int().default(4000),
   /** Where `/metrics` is served to those who may reach that address; port 0 serves it nowhere but behind the token. */

@@ -25,6 +25,7 @@ import type { ScreeningService } from '../activities/withdrawal/ask-screening.js
 import { createScheduleGate, createWorkflowGate } from '../activities/workflow-gate.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'
+import { masterKeysOf } from '../config/master-keys.js'
 import type { AlertSettings } from '../db/alerts/watch-withdrawals.js'
 import type { Sql } from '../db/connect.js'
 import { parseAmount } from '../domain/money.js'
@@ -254,7 +255,7 @@ function webhookOptions({ sql, environment, bundle }: WorkerParts, sender: Sende
     workflowBundle: { codePath: bundle },
     activities: createWebhookDeliveryActivities({
       sql,
-      masterKey: environment.KEYTURN_MASTER_KEY,
+      masterKeys: masterKeysOf(environment),
       sender,
       gate: createEndpointGate({ maxDelayMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL }),
       retryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,

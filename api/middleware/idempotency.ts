@@ -2,11 +2,12 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
+import { masterKeysOf } from '../../config/master-keys.js'
 import type { Sql, Transaction } from '../../db/connect.js'
 import { beginRequest } from '../../db/idempotency/begin-request.js'
 import { releaseRequest } from '../../db/idempotency/release-request.js'
 import { storeAnswer } from '../../db/idempotency/store-answer.js'
-import { openSecret, sealSecret } from '../../db/seal-secret.js'
+import { openSecret, type SealedRow, sealSecret } from '../../db/seal-secret.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 
@@ -55,10 +56,13 @@ export function idempotency(): MiddlewareHandler<ApiEnv> {
     })
     switch (begun.kind) {
       case 'answered':
-        return new Response(new Uint8Array(openSecret(environment.KEYTURN_MASTER_KEY, begun.response)), {
-          status: begun.statusCode,
-          headers: { 'Content-Type': 'application/json', 'Idempotent-Replayed': 'true' },
-        })
+        return new Response(
+          new Uint8Array(openSecret(masterKeysOf(environment), begun.response, sealedRow(merchantId, key))),
+          {
+            status: begun.statusCode,
+            headers: { 'Content-Type': 'application/json', 'Idempotent-Replayed': 'true' },
+          },
+        )
       case 'in_progress':
         throw new KeyturnError(
           'REQUEST_IN_PROGRESS',
@@ -101,7 +105,7 @@ export async function keepAnswer<Body>(
     key: request.key,
     owner: request.owner,
     statusCode,
-    response: sealAnswer(c, Buffer.from(JSON.stringify(body))),
+    response: sealAnswer(c, request.key, Buffer.from(JSON.stringify(body))),
   })
   if (!stored) {
     throw new KeyturnError('REQUEST_IN_PROGRESS', 'The same request is under way a second time; ask again', {
@@ -126,7 +130,7 @@ async function afterHandler(
       await releaseRequest(sql, answer)
       return
     }
-    const response = sealAnswer(c, new Uint8Array(await c.res.clone().arrayBuffer()))
+    const response = sealAnswer(c, answer.key, new Uint8Array(await c.res.clone().arrayBuffer()))
     await storeAnswer(sql, { ...answer, statusCode: c.res.status, response })
   } catch (error) {
     // What the handler did stands, so its answer goes out; the key frees itself when the lease is over.
@@ -135,8 +139,13 @@ async function afterHandler(
 }
 
 /** Kept answers are sealed: some show a new secret, which is nowhere else at rest in the clear. */
-function sealAnswer(c: Context<ApiEnv>, answer: Uint8Array): Buffer {
-  return sealSecret(c.get('dependencies').environment.KEYTURN_MASTER_KEY, answer)
+function sealAnswer(c: Context<ApiEnv>, key: string, answer: Uint8Array): Buffer {
+  const { environment } = c.get('dependencies')
+  return sealSecret(environment.KEYTURN_MASTER_KEY, answer, sealedRow(c.get('merchantId'), key))
+}
+
+function sealedRow(merchantId: string, key: string): SealedRow {
+  return { table: 'idempotency_keys', key: [merchantId, key] }
 }
 
 /** Not the request's own outcome: a malformed request may be mended, a server error tried again, under the same key. */

@@ -4,7 +4,8 @@ import { createPublicKey, verify } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
-import { platformKey } from '../../db/platform-key.js'
+import { masterKeysOf, oldestMasterKey } from '../../config/master-keys.js'
+import { loadPlatformKey, type PlatformKey } from '../../db/platform-key.js'
 import { answerRequest } from '../../db/signing/answer-request.js'
 import { claimRequests } from '../../db/signing/claim-requests.js'
 import { claimSignerNonce } from '../../db/signing/claim-signer-nonce.js'
@@ -107,7 +108,15 @@ interface Caller {
  */
 export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard): Hono<ApiEnv> {
   const { sql, networks, environment } = dependencies
-  const platform = platformKey(environment.KEYTURN_MASTER_KEY)
+  let platform: Promise<PlatformKey> | null = null
+  const platformKey = () => {
+    platform ??= loadPlatformKey(sql, masterKeysOf(environment), oldestMasterKey(environment))
+    // An attempt that failed is asked for again by the next request.
+    platform.catch(() => {
+      platform = null
+    })
+    return platform
+  }
   const app = new Hono<ApiEnv>()
   app.use(async (c, next) => {
     guard.begin(c, signerIdOf(c))
@@ -115,13 +124,18 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))
 
-  const respond = (c: Context<ApiEnv>, status: ContentfulStatusCode, body: unknown): Response => {
+  const respond = async (
+    c: Context<ApiEnv>,
+    status: ContentfulStatusCode,
+    body: unknown,
+  ): Promise<Response> => {
     const text = JSON.stringify(body)
     const nonce = c.req.header('x-nonce') ?? ''
     const message = Buffer.from(`keyturn-platform-v1\n${nonce}\n${text}`, 'utf8')
+    const { sign } = await platformKey()
     return c.body(text, status, {
       'Content-Type': 'application/json',
-      'X-Platform-Signature': platform.sign(message).toString('base64'),
+      'X-Platform-Signature': sign(message).toString('base64'),
     })
   }
   app.onError((thrown, c) => {
@@ -190,7 +204,8 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     const { enrolled, created } = await enrolSigner(sql, networks, body).catch(asEnrolmentError)
     // Now it is known whose request it is. Enrolling twice changes nothing, so the nonce may be taken last.
     await takeNonce(c, identity, sentAt)
-    const data = { ...enrolled, platform_public_key: platform.publicKey.toString('base64') }
+    const { publicKey } = await platformKey()
+    const data = { ...enrolled, platform_public_key: publicKey.toString('base64') }
     return respond(c, created ? 201 : 200, { success: true, data })
   })
 

@@ -195,20 +195,25 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
   })
   const newSecret = () => {
     const secret = formatWebhookSecret(randomBytes(SECRET_BYTES))
-    return { secret, secretSealed: sealSecret(environment.KEYTURN_MASTER_KEY, Buffer.from(secret)) }
+    const seal = (id: string) =>
+      sealSecret(environment.KEYTURN_MASTER_KEY, Buffer.from(secret), {
+        table: 'webhook_endpoints',
+        key: [id],
+      })
+    return { secret, seal }
   }
 
   app.openapi(create, async (c) => {
     const body = c.req.valid('json')
     const checked = await checkTarget(body.url, policy)
-    const { secret, secretSealed } = newSecret()
+    const { secret, seal } = newSecret()
     const created = await sql.begin(async (tx) => {
       const endpoint = await createEndpoint(tx, {
         merchantId: c.get('merchantId'),
         url: checked,
         eventTypes: body.event_types ?? null,
         format: body.format,
-        secretSealed,
+        seal,
       })
       await appendAudit(tx, audit(c, 'webhook_endpoint.created', endpoint, { url: endpoint.url }))
       return keepAnswer(c, tx, 201, success({ ...view(endpoint), secret }))
@@ -267,12 +272,12 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
   app.openapi(rotate, async (c) => {
     const { id } = c.req.valid('param')
     const graceSeconds = c.req.valid('json')?.grace_seconds ?? DEFAULT_GRACE_SECONDS
-    const { secret, secretSealed } = newSecret()
+    const { secret, seal } = newSecret()
     const rotated = await sql.begin(async (tx) => {
       const endpoint = await rotateSecret(tx, {
         merchantId: c.get('merchantId'),
         id,
-        secretSealed,
+        secretSealed: seal(id),
         graceSeconds,
       })
       if (!endpoint) throw notFound('webhook endpoint', id)

@@ -18,7 +18,7 @@ export interface ApiKeyCache {
 }
 
 /** Makes the cache of a process. Unknown ids are cached too, so both kinds cost the same. */
-export function createApiKeyCache(sql: Sql, masterKeyHex: string): ApiKeyCache {
+export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiKeyCache {
   const entries = new Map<string, { readonly key: Promise<ApiKey | null>; readonly until: number }>()
   return {
     find(id) {
@@ -26,7 +26,7 @@ export function createApiKeyCache(sql: Sql, masterKeyHex: string): ApiKeyCache {
       const known = entries.get(id)
       if (known && known.until > now) return known.key
       if (entries.size >= MAX_ENTRIES) entries.clear()
-      const key = findApiKey(sql, masterKeyHex, id)
+      const key = findApiKey(sql, masterKeys, id)
       const entry = { key, until: now + TTL_MS }
       entries.set(id, entry)
       // An answer that failed is nobody's: the next request asks again.

@@ -14,7 +14,11 @@ export interface ApiKey {
 }
 
 /** Finds a key that is not revoked, of a merchant that is active; null otherwise. */
-export async function findApiKey(sql: Sql, masterKeyHex: string, id: string): Promise<ApiKey | null> {
+export async function findApiKey(
+  sql: Sql,
+  masterKeys: readonly string[],
+  id: string,
+): Promise<ApiKey | null> {
   const [row] = await sql<
     {
       merchant_id: string
@@ -33,7 +37,7 @@ export async function findApiKey(sql: Sql, masterKeyHex: string, id: string): Pr
     id,
     merchantId: row.merchant_id,
     personId: row.person_id,
-    secret: openSecret(masterKeyHex, row.secret_sealed),
+    secret: openSecret(masterKeys, row.secret_sealed, { table: 'api_keys', key: [id] }),
     scopes: row.scopes,
     ipAllowlist: row.ip_allowlist,
     rateLimitPerMinute: row.rate_limit_per_minute,

@@ -42,7 +42,7 @@ export async function createApiKey(
     await tx`
       INSERT INTO api_keys (id, merchant_id, person_id, name, secret_sealed, scopes, ip_allowlist, rate_limit_per_minute)
       VALUES (${id}, ${key.merchantId}, ${key.personId ?? null}, ${key.name},
-              ${sealSecret(masterKeyHex, Buffer.from(secret))}, ${[...key.scopes]}, ${[...key.ipAllowlist]},
+              ${sealSecret(masterKeyHex, Buffer.from(secret), { table: 'api_keys', key: [id] })}, ${[...key.scopes]}, ${[...key.ipAllowlist]},
               ${key.rateLimitPerMinute ?? 6_000})`
     await appendAudit(tx, {
       merchantId: key.merchantId,

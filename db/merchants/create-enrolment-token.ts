@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
-import { platformKey } from '../platform-key.js'
+import { loadPlatformKey } from '../platform-key.js'
 import { enrolmentTokenHash } from './enrolment-token-hash.js'
 
 const DEFAULT_TTL_MS = 24 * 3_600_000
@@ -19,7 +19,8 @@ export async function createEnrolmentToken(
   masterKeyHex: string,
   request: { readonly merchantId: string; readonly ttlMs?: number; readonly actor?: string },
 ): Promise<{ readonly token: string; readonly expiresAt: Date }> {
-  const token = `ket_${randomBytes(24).toString('base64url')}.${platformKey(masterKeyHex).publicKey.toString('base64url')}`
+  const { publicKey } = await loadPlatformKey(sql, [masterKeyHex])
+  const token = `ket_${randomBytes(24).toString('base64url')}.${publicKey.toString('base64url')}`
   const expiresAt = new Date(Date.now() + (request.ttlMs ?? DEFAULT_TTL_MS))
   await sql.begin(async (tx) => {
     await tx`

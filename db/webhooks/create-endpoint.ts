@@ -10,16 +10,17 @@ export interface NewEndpoint {
   readonly url: string
   readonly eventTypes: readonly string[] | null
   readonly format: EndpointRow['format']
-  /** `sealSecret` of the UTF-8 of `whsec_…`. */
-  readonly secretSealed: Buffer
+  /** Seals the UTF-8 of its `whsec_…` for the row of this id. */
+  readonly seal: (id: string) => Buffer
 }
 
 /** Inserts it, active at once: events from now on are delivered to it. */
 export async function createEndpoint(tx: Transaction, endpoint: NewEndpoint): Promise<EndpointRow> {
+  const id = newId('whe')
   const [row] = await tx<EndpointRow[]>`
     INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, format, secret_sealed)
-    VALUES (${newId('whe')}, ${endpoint.merchantId}, ${endpoint.url},
-            ${endpoint.eventTypes === null ? null : [...endpoint.eventTypes]}, ${endpoint.format}, ${endpoint.secretSealed})
+    VALUES (${id}, ${endpoint.merchantId}, ${endpoint.url},
+            ${endpoint.eventTypes === null ? null : [...endpoint.eventTypes]}, ${endpoint.format}, ${endpoint.seal(id)})
     RETURNING ${endpointColumns(tx)}`
   if (!row) throw new Error('The endpoint was not inserted')
   return row

@@ -180,7 +180,10 @@ describe('a delivery that the endpoint takes', () => {
             merchantId: world.merchantId,
             id: endpoint.id,
             graceSeconds,
-            secretSealed: sealSecret(world.masterKey, Buffer.from(secret)),
+            secretSealed: sealSecret(world.masterKey, Buffer.from(secret), {
+              table: 'webhook_endpoints',
+              key: [endpoint.id],
+            }),
           }),
         )
         .then(() => secret)

@@ -57,7 +57,7 @@ export async function webhookWorld(options: WorldOptions) {
       workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname,
       activities: createWebhookDeliveryActivities({
         sql,
-        masterKey: MASTER_KEY,
+        masterKeys: [MASTER_KEY],
         sender,
         gate: createEndpointGate({ maxDelayMs: retryIntervalMs }),
         retryIntervalMs,
@@ -83,7 +83,8 @@ export async function webhookWorld(options: WorldOptions) {
           url,
           eventTypes: change.eventTypes ?? null,
           format: change.format ?? 'keyturn',
-          secretSealed: sealSecret(MASTER_KEY, Buffer.from(secret)),
+          seal: (id) =>
+            sealSecret(MASTER_KEY, Buffer.from(secret), { table: 'webhook_endpoints', key: [id] }),
         }),
       )
       return { ...row, secret }

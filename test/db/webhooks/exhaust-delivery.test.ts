@@ -24,7 +24,7 @@ const endpoint = (name: string) =>
       url: `https://${name}.example/`,
       eventTypes: null,
       format: 'keyturn',
-      secretSealed: Buffer.from('sealed'),
+      seal: () => Buffer.from('sealed'),
     }),
   )
 const deliveriesOf = async (eventId: string) =>

@@ -47,7 +47,11 @@ test('a webhook reaches its endpoint, with every attempt in the log, wherever th
           url: receiver.url,
           eventTypes: null,
           format: 'keyturn',
-          secretSealed: sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32)))),
+          seal: (id) =>
+            sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
+              table: 'webhook_endpoints',
+              key: [id],
+            }),
         }),
       )
       const eventId = await sql.begin((tx) =>
@@ -61,7 +65,7 @@ test('a webhook reaches its endpoint, with every attempt in the log, wherever th
     async live(own, { deliveryId }, process) {
       const { attemptWebhookDelivery } = createWebhookDeliveryActivities({
         sql: own,
-        masterKey: MASTER_KEY,
+        masterKeys: [MASTER_KEY],
         sender,
         gate: createEndpointGate({ maxDelayMs: 1_000 }),
         retryIntervalMs: 300_000,
