@@ -13,7 +13,7 @@ import { SEARCH_ATTRIBUTE } from '../../workflows/start.js'
  * (https://github.com/compose-spec/compose-spec/blob/main/spec.md), which it must satisfy as well. No engine is asked.
  */
 const duration = z.string().regex(/^(\d+h)?(\d+m)?(\d+s)?$/)
-const environment = z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string())
+const environment = z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string().nullable())
 const condition = z.strictObject({
   condition: z.enum(['service_started', 'service_healthy', 'service_completed_successfully']),
 })
@@ -119,7 +119,10 @@ describe('docker-compose.yml', () => {
     expect(new Set(secrets)).toEqual(required)
     for (const [, { environment: variables = {} }] of services) {
       for (const [name, value] of Object.entries(variables)) {
-        if (/PASSWORD|PASSPHRASE|PWD|_KEY$/.test(name)) expect(value).toMatch(/^\$\{[A-Z_]+:\?/)
+        // Without a value it is passed on where it is set, and only then.
+        const passedOn = value === null
+        if (/PASSWORD|PASSPHRASE|PWD|_KEYS?$/.test(name) && !passedOn)
+          expect(value).toMatch(/^\$\{[A-Z_]+:\?/)
       }
     }
   })
