@@ -14,11 +14,10 @@ import { purgeRequests } from '../db/idempotency/purge-requests.js'
 import { migrate } from '../db/migrate.js'
 import { createApp } from './create-app.js'
 import { followSanctions } from './follow-sanctions.js'
+import { keepSealed } from './keep-sealed.js'
 import { listen } from './listen.js'
 import { createMetrics, type Metrics } from './metrics.js'
 import { createMetricsApp } from './metrics-app.js'
-import { keepSealed } from './keep-sealed.js'
-import { isDatabaseDown } from './map-error.js'
 import { openGeography } from './open-geography.js'
 
 const PURGE_INTERVAL_MS = 60_000
