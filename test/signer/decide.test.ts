@@ -139,6 +139,36 @@ test('counts each intent once in the daily limit, and forgets it after 24 hours'
   expect(pay('w3', 3).outcome).toBe('signed')
 })
 
+test('signs an approved payment with a coin of another intent, and the two exclude each other', () => {
+  const state = makeState()
+  const first = signed(decide(btcRequest(), state))
+  const [coin] = COINS
+  if (!coin) throw new Error('The fixture has no coin')
+  const other = btcRequest({
+    intent: { withdrawal: 'withdrawal_other', outputs: [{ address: BTC_RECIPIENT, amount: '990000' }] },
+    psbt: {
+      coins: [coin],
+      outputs: [
+        { address: BTC_RECIPIENT, amount: 990_000n },
+        { script: ownScript(CHANGE_PATH), amount: coin.amount - 1_000_000n, path: CHANGE_PATH },
+      ],
+    },
+  })
+  const second = signed(decide(other, state))
+  const inputs = (hex: string) =>
+    bitcoin.Transaction.fromHex(hex).ins.map(
+      (input) => `${Buffer.from(input.hash).toString('hex')}:${input.index}`,
+    )
+  expect(inputs(first.signedTransaction)).toEqual(
+    expect.arrayContaining(inputs(second.signedTransaction).slice(0, 1)),
+  )
+  // The first intent is still signed only with all of its own inputs.
+  const without = btcRequest({
+    psbt: { coins: [coin, { path: "m/84'/1'/1'/0/0", amount: 50_000_000n, salt: 6 }] },
+  })
+  expect(decide(without, state)).toMatchObject({ outcome: 'refused', code: 'CONFLICT_SET' })
+})
+
 test('signs a replacement that keeps all inputs and adds one, which then stays free for others', () => {
   const state = makeState()
   const added = { path: "m/84'/1'/2'/0/1", amount: 1_000_000n, salt: 9 }

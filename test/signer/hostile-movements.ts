@@ -7,6 +7,7 @@ import {
   aliceSecond,
   BTC_STRANGER,
   bob,
+  btcRequest,
   call,
   ethRequest,
   makeState,
@@ -34,6 +35,12 @@ import {
 
 const WEI = 10n ** 18n
 const GAS = (WEI / 500n).toString()
+/** A payment from a coin that the honest consolidation spends. */
+const SMALL_INTENT = { outputs: [{ address: BTC_STRANGER, amount: '90000' }] }
+const SMALL_PAYMENT = {
+  coins: SMALL_COINS.slice(0, 1),
+  outputs: [{ address: BTC_STRANGER, amount: 90_000n }],
+}
 
 function of(
   name: string,
@@ -78,6 +85,13 @@ const paidTo = (address: string) => ({ outputs: [{ address, amount: WEI.toString
 
 /** Each is refused by one check alone, or by one in front of another. */
 export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
+  of(
+    'a movement with an outpoint that a payment was signed with',
+    'outpoints-free',
+    'CONFLICT_SET',
+    () => gather(),
+    after([btcRequest({ intent: SMALL_INTENT, psbt: SMALL_PAYMENT })]),
+  ),
   of(
     'a consolidation where the policy does not list it',
     'kind-allowed',

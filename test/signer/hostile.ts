@@ -93,9 +93,6 @@ const changeTo = (path: string, script = ownScript(path)): PsbtOptions => ({
   outputs: [recipientOutput, { ...changeOutput, script, path }],
 })
 
-/** An honest UTXO payment of another intent that spends the same coins. */
-const otherBtc = () => btcRequest({ intent: { withdrawal: 'withdrawal_other' } })
-
 /** A journal whose signer was restored after the honest intent was created. */
 function restoredState(): SignerState {
   const state = makeState()
@@ -711,13 +708,6 @@ const journalCases: HostileCase[] = [
     'NONCE_CONFLICT',
     () => ethRequest({ intent: { withdrawal: 'w2' } }),
     after(ethRequest()),
-  ),
-  of(
-    'an outpoint that another intent was signed with',
-    'outpoints-free',
-    'CONFLICT_SET',
-    () => otherBtc(),
-    after(btcRequest()),
   ),
   of('a payment above the limit of one payment', 'within-transaction-limit', 'POLICY_LIMIT', honest, () =>
     makeState({ policy: limits('1.4', null) }),
