@@ -6,7 +6,10 @@ import type { UnspentOutput } from '../withdrawals/list-spendable-outputs.js'
 
 const COINBASE_MATURITY = 100
 
-/** Lists what is confirmed, credited, unspent and unreserved below `small` base units, largest first. */
+/**
+ * Lists what is confirmed, credited, unspent and unreserved below `small` base units, largest first. A coin of the first signed
+ * attempt of a payment that was given up is left to payments: the signer gives it to no movement.
+ */
 export async function listSmallOutputs(
   sql: Queryable,
   merchantId: string,
@@ -22,7 +25,7 @@ export async function listSmallOutputs(
       AND output.spent_by IS NULL AND output.block_number IS NOT NULL
       AND cursor.height - output.block_number + 1 >=
           CASE WHEN output.coinbase THEN ${COINBASE_MATURITY}::int ELSE ${network.confirmations}::int END
-      AND ${free(sql)}
+      AND ${free(sql)} AND ${neverSigned(sql)}
     ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${most}`
 }
 
@@ -61,4 +64,14 @@ function free(sql: Queryable) {
       SELECT 1 FROM deposits deposit
       WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
         AND deposit.status <> 'success')`
+}
+
+/** Not an input of the first signed attempt of any payment. */
+function neverSigned(sql: Queryable) {
+  return sql`
+    NOT EXISTS (
+      SELECT 1 FROM utxo_reservations reservation
+      JOIN transactions attempt ON attempt.id = reservation.transaction_id
+      WHERE reservation.network = output.network AND reservation.txid = output.txid AND reservation.vout = output.vout
+        AND reservation.released_at IS NOT NULL AND attempt.number = 1 AND attempt.txid IS NOT NULL)`
 }

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildUtxoReplacement } from '../../activities/withdrawal/build-utxo-replacement.js'
 import type { UtxoAdapter } from '../../chains/adapter.js'
+import { listSmallOutputs } from '../../db/treasury/list-small-outputs.js'
 import { isLive, listPayments } from '../../db/withdrawals/find-payment.js'
 import { findRow } from '../../db/withdrawals/withdrawal-row.js'
 import { type ConflictWorld, conflictWorld, PAID } from './conflict-world.js'
@@ -229,4 +230,35 @@ test('what a signer took and has not answered keeps a payment alive, and a proof
     UPDATE signing_requests SET state = 'refused' WHERE transaction_id = ${further.id}`
   await world.sql`UPDATE transactions SET state = 'abandoned' WHERE id = ${further.id}`
   expect(await world.step(id)).toBe('failed')
+})
+
+test('a consolidation leaves out a coin that a payment was signed with before it was given up', async () => {
+  const change = await world.payeeOf('change')
+  const mine = world.model.transaction([{ payee: change, coin: 'btc', amount: 40_000n }])
+  const { transaction, coins } = world.fund([PAID])
+  const coin = { txid: mine.txid, vout: 0, amount: 40_000n }
+  world.model.mine([mine, transaction])
+  grow(3)
+  await world.scan()
+  await world.sql`UPDATE deposits SET status = 'success' WHERE txid = ${mine.txid}`
+  const isGathered = async () => {
+    const { merchantId } = world.stage.api
+    const found = await listSmallOutputs(
+      world.sql,
+      merchantId,
+      { name: 'bitcoin', confirmations: 3 },
+      50_000n,
+      500,
+    )
+    return found.some(({ txid }) => txid === coin.txid)
+  }
+  expect(await isGathered()).toBe(true)
+  const id = await world.payment()
+  await world.attempt(id, [...coins, coin], 1_000n)
+  expect(await isGathered()).toBe(false)
+  world.model.mine([world.steal(coins)])
+  grow(3)
+  expect(await world.step(id)).toBe('failed')
+  expect(await world.isFree(coin)).toBe(true)
+  expect(await isGathered()).toBe(false)
 })
