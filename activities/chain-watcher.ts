@@ -17,6 +17,8 @@ export interface ChainWatcherDeps {
   readonly log: Logger
   /** Aborted when the process is asked to stop, so that another one takes over at once. */
   readonly stopping: AbortSignal
+  /** See `FastForwardOptions`. */
+  readonly addressGap: number
 }
 
 /** One run; afterwards the workflow continues as new, so that its history stays short. */
@@ -32,20 +34,8 @@ export type ChainWatcherActivities = ReturnType<typeof createChainWatcherActivit
 /** What the workflow `chainWatcher` asks the world to do. */
 export function createChainWatcherActivities(deps: ChainWatcherDeps) {
   const { log } = deps
-  const fastForwarded = new Set<string>()
-
-  /** Once a process and network, beside the scan: a database that was restored may have counters of yesterday. */
-  async function fastForward(network: string, adapter: ChainAdapter): Promise<void> {
-    if (fastForwarded.has(network)) return
-    try {
-      const skipped = await fastForwardAddresses(deps.sql, adapter)
-      if (skipped > 0) log.warn({ network, skipped }, 'Addresses beyond the counter were used: it was raised')
-      fastForwarded.add(network)
-    } catch (error) {
-      // The node is down, or slow: scanning says so better, and the next run looks again.
-      log.warn({ network, err: error }, 'Whether addresses beyond the counter were used could not be asked')
-    }
-  }
+  /** Accounts whose counter this process has compared with the chain, by network. */
+  const compared = new Map<string, Set<string>>()
 
   return {
     /** Follows the chain for an hour, or until this worker stops. */
@@ -61,20 +51,22 @@ export function createChainWatcherActivities(deps: ChainWatcherDeps) {
         else hung.abort()
       }, HEARTBEAT_MS)
       try {
-        const forward = fastForward(network, adapter)
+        const known = compared.get(network) ?? new Set<string>()
+        compared.set(network, known)
         const loop = follow({
           sql: deps.sql,
           adapter,
           gate: deps.gate,
           log,
           signal,
+          forward: () => fastForwardAddresses(deps.sql, adapter, { gap: deps.addressGap, known }),
           until: Date.now() + RUN_MS,
           onStep(now) {
             height = now ?? height
             steppedAt = Date.now()
           },
         })
-        await Promise.race([Promise.all([loop, forward]), ended(signal)])
+        await Promise.race([loop, ended(signal)])
         if (hung.signal.aborted) throw new Error(`Following ${network} hangs; starting over`)
       } finally {
         clearInterval(heart)

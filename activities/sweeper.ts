@@ -19,6 +19,7 @@ import { purgeFailures } from '../db/operations/sweep-failures.js'
 import { unfiredTimes } from '../db/schedules/unfired-times.js'
 import { fillNonceGaps } from '../db/signing/fill-nonce-gaps.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
+import { closePassed, passUnanswered } from '../db/signing/pass-unanswered.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { takeDueConsolidations } from '../db/treasury/consolidation-due.js'
 import { resumeStalledDeliveries } from '../db/webhooks/resume-stalled-deliveries.js'
@@ -31,6 +32,7 @@ import { dispatchPending } from './chain/dispatch-pending.js'
 import type { Logger } from './logger.js'
 import { repairSchedules } from './repair-schedules.js'
 import { sweepEach } from './sweep-each.js'
+import { tryEach } from './try-each.js'
 import type { ConsolidationGate, ControlChangeGate, ScheduleGate, WorkflowGate } from './workflow-gate.js'
 
 export interface SweeperDeps {
@@ -54,6 +56,8 @@ export interface SweeperDeps {
   readonly idempotencyWindowMs: number
   /** `KEYTURN_NONCE_GAP_AFTER`, in milliseconds. */
   readonly nonceGapAfterMs: number
+  /** `KEYTURN_UNANSWERED_AFTER`, in milliseconds. */
+  readonly unansweredAfterMs: number
   /** `KEYTURN_WEBHOOK_RETRY_INTERVAL`, in milliseconds. */
   readonly webhookRetryIntervalMs: number
 }
@@ -126,6 +130,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
         deposits += await attempt('lost deposits', () => restartDeposits(deps, network))
       }
       signals += await attempt('answers', () => signalAnswers(deps))
+      await attempt('unanswered requests', () => goRoundUnanswered(deps))
       const gaps = await attempt('nonce gaps', () => fillNonceGaps(sql, networks, deps.nonceGapAfterMs))
       const swept = {
         deposits,
@@ -161,6 +166,16 @@ export function createSweeperActivities(deps: SweeperDeps) {
       return swept
     },
   }
+}
+
+/** A signer that does not answer one request holds up neither its wallet nor, for ever, the payment. */
+async function goRoundUnanswered({ sql, networks, gate, unansweredAfterMs }: SweeperDeps): Promise<number> {
+  const passed = await passUnanswered(sql, networks, unansweredAfterMs)
+  const closed = await closePassed(sql, networks)
+  // A signal that is lost is made up for: the workflow looks at its row by itself.
+  const { outage } = await tryEach(closed, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
+  if (outage !== null) throw outage
+  return passed + closed.length
 }
 
 /** @param deps - `unseenMs` without a move, and the workflow of a deposit is looked for. */

@@ -24,11 +24,12 @@ export function describeNetwork(
   cursor: ChainCursorRow | undefined,
   nodes: readonly NodeRow[],
   now: Date,
+  wait: string | undefined,
 ): Dependency {
   const refused = nodes
     .filter((node) => node.network === network.name && node.reason !== null)
     .map((node) => `endpoint ${node.endpoint} (${node.state}): ${node.reason}`)
-  const trouble = troubleOf(cursor, now)
+  const trouble = troubleOf(cursor, now, wait)
   // The watcher's own words name the same nodes again.
   const reasons = refused.length > 0 ? refused : trouble === null ? [] : [trouble]
   return {
@@ -53,8 +54,8 @@ export function describeSigners({ enrolled, offline, silent_seconds }: SignerCou
   }
 }
 
-function troubleOf(cursor: ChainCursorRow | undefined, now: Date): string | null {
-  if (!cursor) return 'No block was scanned yet'
+function troubleOf(cursor: ChainCursorRow | undefined, now: Date, wait?: string): string | null {
+  if (!cursor) return wait ?? 'No block was scanned yet'
   const silent = Math.round((now.getTime() - cursor.updated_at.getTime()) / 1000)
   if (silent > SILENT_SECONDS) return `Its watcher has made no progress for ${silent} s`
   return cursor.health === 'ok' ? null : (cursor.health_note ?? 'degraded')

@@ -50,6 +50,18 @@ export interface Block extends BlockRef {
   readonly spends: readonly Spend[]
   /** Every transaction in it. */
   readonly txids: readonly string[]
+  /** EVM: no node has its traces any more, so payments by contracts in it are not among the transfers. */
+  readonly untraced?: boolean
+  /** What each transaction cost its sender (EVM), whether or not it succeeded. */
+  readonly charges?: readonly Charge[]
+}
+
+/** A network fee, in base units of the native coin. */
+export interface Charge {
+  readonly txid: string
+  /** As `Transfer.payee`. */
+  readonly payer: string
+  readonly amount: bigint
 }
 
 /** What is new in the mempool since the last look. */
@@ -107,6 +119,10 @@ interface AdapterBase {
   head(): Promise<BlockRef>
   /** Hash of the canonical block at a height, or null above the tip. */
   hashAt(height: number): Promise<string | null>
+  /** Unix seconds of the block at a height, from its header alone; null where the node has none (pruned, or above the tip). */
+  timeAt(height: number): Promise<number | null>
+  /** How many blocks the node knows to be missing while it synchronises; null when it follows the tip. */
+  syncing(): Promise<number | null>
   /** Consecutive blocks from `from` up to at most `to`; may return fewer (at least one) to adapt to the node. */
   blocks(from: number, to: number): Promise<Block[]>
   /** Looks at the mempool; transactions in `seen` are not parsed again. */
@@ -165,11 +181,16 @@ export type UtxoBuildResult =
       /** Known before signing on SegWit networks, else null. */
       readonly txid: string | null
       readonly inputs: readonly SpendableOutput[]
+      /** What the recipients get together. */
+      readonly paid: bigint
+      /** Inputs less all outputs. */
       readonly fee: bigint
       readonly change: bigint
       readonly vsize: number
     }
   | { readonly kind: 'insufficient_funds'; readonly missing: bigint }
+  /** All candidates together would do, but not as many as one transaction and its payload hold: small ones must be gathered first. */
+  | { readonly kind: 'too_many_inputs'; readonly missing: bigint }
   | { readonly kind: 'fee_too_high'; readonly fee: bigint }
 
 export interface UtxoAdapter extends AdapterBase {

@@ -62,6 +62,8 @@ const schema = z.object({
   KEYTURN_WEBHOOK_ALLOW_HTTP: flag,
   /** How long a withdrawal waits for its approvals (and may then still be signed). */
   KEYTURN_WITHDRAWAL_EXPIRY: duration('24h'),
+  /** How many address indexes are left out (and watched) when the database was started again after a silence. */
+  KEYTURN_ADDRESS_GAP: z.coerce.number().int().min(0).max(10_000).default(100),
   /** How many recipients one transaction of a batch pays at most, on UTXO networks. */
   KEYTURN_BATCH_OUTPUTS: z.coerce.number().int().min(1).default(250),
   /** How long a change of policy or a whitelist entry waits for its approvals. */
@@ -78,6 +80,7 @@ const schema = z.object({
   KEYTURN_REBROADCAST_INTERVAL: duration('1m'),
   /** How long a nonce that was given back below others in flight waits for the next payment before it is filled. */
   KEYTURN_NONCE_GAP_AFTER: duration('10m'),
+  KEYTURN_UNANSWERED_AFTER: duration('30m'),
   /** How often wallets are compared with their watermarks. */
   KEYTURN_TREASURY_INTERVAL: duration('1m'),
   KEYTURN_REQUEST_TIME_WINDOW: duration('300s'),

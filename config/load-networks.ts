@@ -18,6 +18,8 @@ import { parseDuration } from './parse-duration.js'
 import { toTreasury, treasurySchema } from './treasury-rules.js'
 
 const GWEI_DECIMALS = 9
+/** What geth's block producers ask for by default (`miner.gasprice`); far below what any busy chain pays. */
+const DEFAULT_MIN_TIP_GWEI = 0.001
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
 const coin = z.strictObject({ name, decimals: z.int().min(0).max(36), dust: z.string().default('0') })
 const urls = z
@@ -59,6 +61,7 @@ const evm = z.strictObject({
   fees: z.strictObject({
     max_fee_gwei: z.number().positive(),
     max_priority_fee_gwei: z.number().positive(),
+    min_priority_fee_gwei: z.number().positive().default(DEFAULT_MIN_TIP_GWEI),
     max_total: z.string(),
   }),
   trace_block: z.boolean().nullable().default(null),
@@ -185,6 +188,9 @@ function toEvmNetwork(
   entry: z.infer<typeof evm>,
   genesisHash: string | null,
 ): EvmNetwork {
+  if (entry.fees.min_priority_fee_gwei > entry.fees.max_priority_fee_gwei) {
+    throw new Error(`networks.${networkName}.fees: min_priority_fee_gwei is above max_priority_fee_gwei`)
+  }
   const native: Coin = {
     name: entry.coin.name,
     decimals: entry.coin.decimals,
@@ -209,6 +215,7 @@ function toEvmNetwork(
     fees: {
       maxFeePerGas: parseAmount(String(entry.fees.max_fee_gwei), GWEI_DECIMALS),
       maxPriorityFeePerGas: parseAmount(String(entry.fees.max_priority_fee_gwei), GWEI_DECIMALS),
+      minPriorityFeePerGas: parseAmount(String(entry.fees.min_priority_fee_gwei), GWEI_DECIMALS),
       maxTotal: parseAmount(entry.fees.max_total, native.decimals),
     },
     traceBlock: entry.trace_block,

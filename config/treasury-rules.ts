@@ -27,6 +27,8 @@ export const treasurySchema = z
     outputs: z
       .strictObject({
         max_fee_rate: z.number().positive(),
+        // Small outputs cost a large share of themselves; left alone they are lost to every payment.
+        max_fee_percent: z.number().gt(0).lt(100).default(25),
         smaller_than: z.string(),
         at_least: z.int().min(2).max(10_000),
       })
@@ -82,6 +84,7 @@ export function toTreasury(
     gasDaily: parseAmount(entry.gas_daily, native.decimals),
     outputs: outputs && {
       maxFeeRate: outputs.max_fee_rate,
+      maxFeePercent: outputs.max_fee_percent,
       small: parseAmount(outputs.smaller_than, native.decimals),
       count: outputs.at_least,
     },

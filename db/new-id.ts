@@ -29,6 +29,7 @@ export type IdPrefix =
   | 'wsc'
   | 'fir'
   | 'fil'
+  | 'fsp'
   | 'mov'
 
 let lastTime = 0

@@ -102,10 +102,12 @@ export interface EvmNetwork extends NetworkBase {
   readonly chainId: number
   /** Hash of its block 0, which a node must have to be used; null where only the chain id is compared. */
   readonly genesisHash: string | null
-  /** Caps in wei. `maxTotal` is the most that one transaction may cost. */
+  /** Bounds in wei. `maxTotal` is the most that one transaction may cost. */
   readonly fees: {
     readonly maxFeePerGas: bigint
     readonly maxPriorityFeePerGas: bigint
+    /** The least tip that its nodes take, whatever recent blocks paid. */
+    readonly minPriorityFeePerGas: bigint
     readonly maxTotal: bigint
   }
   /** Whether the node answers `trace_block`; null means ask it. */

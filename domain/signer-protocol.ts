@@ -10,7 +10,8 @@
  * `NONCE_REUSED`; 422 `INVALID_ENROLMENT` with `details.reason`; 404 and 409 `INVALID_STATE` for an answer that came too
  * late. An enrolment has no `X-Signer-Id`; it is signed by the identity key in its body.
  *
- * Where the recipient pays the fee: on UTXO networks the output is the intent's amount less the fee exactly; on EVM networks
+ * Where the recipient pays the fee: on UTXO networks the output is the intent's amount less the fee exactly (less what of the fee is
+ * a surplus of coins without change); on EVM networks
  * `value` is the intent's amount less `gas × max_fee_per_gas` exactly.
  */
 

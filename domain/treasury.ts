@@ -40,6 +40,8 @@ export interface Treasury {
   readonly outputs: {
     /** Base units a virtual byte: only while the network is that cheap. */
     readonly maxFeeRate: number
+    /** The most that spending an output may cost, in percent of it; what costs more stays where it is. */
+    readonly maxFeePercent: number
     /** Outputs below this are small. */
     readonly small: bigint
     /** From so many on. */

@@ -152,6 +152,7 @@ function coreOptions(parts: WorkerParts) {
           signalAgainAfterMs: Math.max(30_000, 2 * environment.KEYTURN_SWEEP_INTERVAL),
           graceMs: Math.min(5_000, environment.KEYTURN_SWEEP_INTERVAL),
           nonceGapAfterMs: environment.KEYTURN_NONCE_GAP_AFTER,
+          unansweredAfterMs: environment.KEYTURN_UNANSWERED_AFTER,
           signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
           idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
           webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
@@ -179,6 +180,7 @@ function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings
         gate: createWorkflowGate(workflowClient),
         log,
         stopping,
+        addressGap: parts.environment.KEYTURN_ADDRESS_GAP,
       }),
       ...createScreeningActivities({
         sql,

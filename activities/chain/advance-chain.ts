@@ -33,6 +33,8 @@ export interface AdvanceOptions {
   readonly onWaiting?: () => void
   /** The right to write; absent where nothing competes for it. */
   readonly watch?: Watch
+  /** Called with blocks whose payments by contracts could not be seen, once they are written. */
+  readonly onUntraced?: (from: number, to: number) => void
 }
 
 export interface Advanced {
@@ -70,8 +72,12 @@ export async function advanceChain(
     // What comes after the end was waited for in vain.
     if (options.signal?.aborted) break
     const applied = await applyBlocks(sql, adapter.network, blocks, hits, options.watch)
-    if (applied.kind === 'applied') cursor = { height: last.height, hash: last.hash }
-    else {
+    if (applied.kind === 'applied') {
+      cursor = { height: last.height, hash: last.hash }
+      const untraced = blocks.filter((block) => block.untraced)
+      const [first] = untraced
+      if (first) options.onUntraced?.(first.height, untraced.at(-1)?.height ?? first.height)
+    } else {
       if (applied.kind === 'reorg')
         rolledBack += await undo(sql, adapter, cursor, cursor.height, options.watch)
       cursor = (await readCursor(sql, name)) ?? cursor

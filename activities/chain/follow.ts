@@ -13,6 +13,7 @@ import { advanceChain } from './advance-chain.js'
 import { createDispatcher } from './create-dispatcher.js'
 import { dispatchPending } from './dispatch-pending.js'
 import { findOvertaken } from './find-overtaken.js'
+import { createCounterKeeper } from './keep-counters.js'
 import { lookAtMempool } from './look-at-mempool.js'
 import { isEvmAdapter, refreshFees } from './refresh-fees.js'
 
@@ -25,6 +26,8 @@ export interface FollowOptions {
   readonly signal: AbortSignal
   /** Unix milliseconds after which the loop ends by itself. */
   readonly until: number
+  /** Compares address counters with the chain; see `fastForwardAddresses`. */
+  readonly forward: () => Promise<number>
   /** Called at every step, so that a loop that hangs is noticed. */
   readonly onStep?: (height: number | null) => void
 }
@@ -52,8 +55,12 @@ export async function follow(options: FollowOptions): Promise<void> {
   let mempoolNote: string | null = null
   const step = (cursor: ChainCursor | null) => options.onStep?.(cursor?.height ?? null)
 
+  const counters = createCounterKeeper(sql, network.name, options.forward, log, () => step(null))
+
   while (!signal.aborted && Date.now() < options.until) {
     try {
+      // Before anything is written: how long the database was silent says whether it may be a backup.
+      await counters.step()
       watch ??= await takeWatch(sql, network.name)
       const { head, cursor, rolledBack } = await advanceChain(sql, adapter, {
         signal,
@@ -64,6 +71,11 @@ export async function follow(options: FollowOptions): Promise<void> {
           step(at)
           if (now.height - at.height > BEHIND_BLOCKS) await health.set(catchingUp(now, at))
         },
+        onUntraced: (from, to) =>
+          log.error(
+            { network: network.name, from, to },
+            'No node keeps the traces of these blocks: payments by contracts in them were not seen',
+          ),
         onProgress: (at) => {
           step(at)
           dispatcher.kick()

@@ -2,10 +2,12 @@
 
 import type { UtxoAdapter } from '../../chains/adapter.js'
 import { least } from '../../chains/evm/send/least.js'
+import { MAX_PAYLOAD_BYTES } from '../../chains/utxo/payment/build-payment.js'
+import type { Sql } from '../../db/connect.js'
 import { createMovement, NOBODY } from '../../db/treasury/create-movement.js'
 import { findGathering } from '../../db/treasury/find-gathering.js'
 import { listSmallOutputs } from '../../db/treasury/list-small-outputs.js'
-import { findChangeAddress } from '../../db/withdrawals/list-spendable-outputs.js'
+import { findChangeAddress, type UnspentOutput } from '../../db/withdrawals/list-spendable-outputs.js'
 import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
@@ -32,42 +34,36 @@ export async function planGathering(
   const { network } = adapter
   const coin = nativeCoin(network)
   const rules = treasuryOf(networks, network.name)
-  if (last) return { kind: 'nothing', message: `${last.id} ended ${last.stage}` }
+  if (last && last.stage !== 'confirmed') {
+    return { kind: 'nothing', message: `${last.id} ended ${last.stage}` }
+  }
   const open = await findGathering(sql, input.merchantId, network.name)
   const known = open && (await readWithdrawalInput(sql, networks, open))
   if (known) return { kind: 'move', movement: known }
   if (!rules.outputs) return { kind: 'nothing', message: 'Outputs are not gathered on this network' }
-  const { maxFeeRate, small, count } = rules.outputs
+  const { maxFeeRate, maxFeePercent, small, count } = rules.outputs
   const feeRate = await adapter.feeRate('low')
   if (feeRate > maxFeeRate) {
     return { kind: 'nothing', message: `At ${feeRate} a byte it is too dear now; ${maxFeeRate} would do` }
   }
   const cost = INPUT_BYTES[network.script] * BigInt(Math.ceil(feeRate))
-  const outputs = (await listSmallOutputs(sql, input.merchantId, network, small, MOST)).filter(
-    (output) => output.amount > cost,
+  const worthwhile = (await listSmallOutputs(sql, input.merchantId, network, small, MOST)).filter((output) =>
+    isWorth(output.amount, cost, maxFeePercent),
   )
-  if (outputs.length < Math.max(FEWEST, input.requested ? FEWEST : count)) {
-    return { kind: 'nothing', message: `${outputs.length} small outputs are few` }
+  // What was asked for is done with the first; after it a few are few again.
+  const fewest = input.requested && !last ? FEWEST : Math.max(FEWEST, count)
+  if (worthwhile.length < fewest) {
+    return { kind: 'nothing', message: `${worthwhile.length} small outputs are few` }
   }
   const [to] = await sql<{ address: string }[]>`
     SELECT address FROM addresses
     WHERE merchant_id = ${input.merchantId} AND network = ${network.name} AND kind = 'master' ORDER BY index LIMIT 1`
   if (!to) return { kind: 'nothing', message: 'There is no master wallet' }
-  const total = outputs.reduce((sum, output) => sum + output.amount, 0n)
-  const feeLimit = least(dearestFee(total, rules.consolidation.maxFeePercent), network.fees.maxTotal)
-  const change = await findChangeAddress(sql, { merchant_id: input.merchantId, network: network.name })
-  const quote = await adapter.build({
-    outputs: [{ address: to.address, amount: total }],
-    change: keyOf(network, change),
-    candidates: [],
-    required: outputs.map((output) => spendable(network, output)),
-    feeRate,
-    feeLimit,
-    feePayer: 'recipient',
-  })
-  if (quote.kind !== 'built' || !isWorth(total, quote.fee, rules.consolidation.maxFeePercent)) {
+  const planned = await quote(sql, adapter, input.merchantId, to.address, worthwhile, feeRate, maxFeePercent)
+  if (planned === null) {
     return { kind: 'nothing', message: 'The fee is too much for what would be gathered' }
   }
+  const { outputs, total, fee, feeLimit } = planned
   const cause = `${outputs.length} small outputs, ${formatAmount(total, coin.decimals)} ${coin.name} in all, into one`
   try {
     const id = await sql.begin((tx) =>
@@ -80,7 +76,7 @@ export async function planGathering(
         from: null,
         toAddress: to.address,
         feePayer: 'recipient',
-        fee: quote.fee,
+        fee,
         feeLimit,
         requirement: NOBODY,
         details: { cause, outpoints: outputs.map(({ txid, vout }) => ({ txid, vout })) },
@@ -92,5 +88,41 @@ export async function planGathering(
   } catch (error) {
     if (!(error instanceof KeyturnError) || error.code !== 'INSUFFICIENT_BALANCE') throw error
     return { kind: 'nothing', message: 'The merchant’s own account cannot bear the fee' }
+  }
+}
+
+/** What gathering them costs, or as many of them as a signer takes with their parents; null where it is not worth it. */
+async function quote(
+  sql: Sql,
+  adapter: UtxoAdapter,
+  merchantId: string,
+  to: string,
+  all: readonly UnspentOutput[],
+  feeRate: number,
+  maxFeePercent: number,
+): Promise<{ outputs: readonly UnspentOutput[]; total: bigint; fee: bigint; feeLimit: bigint } | null> {
+  const { network } = adapter
+  const change = await findChangeAddress(sql, { merchant_id: merchantId, network: network.name })
+  let outputs = all
+  for (;;) {
+    const total = outputs.reduce((sum, output) => sum + output.amount, 0n)
+    const feeLimit = least(dearestFee(total, maxFeePercent), network.fees.maxTotal)
+    const built = await adapter.build({
+      outputs: [{ address: to, amount: total }],
+      change: keyOf(network, change),
+      candidates: [],
+      required: outputs.map((output) => spendable(network, output)),
+      feeRate,
+      feeLimit,
+      feePayer: 'recipient',
+    })
+    if (built.kind !== 'built') return null
+    const bytes = built.payload.psbt.length
+    if (bytes <= MAX_PAYLOAD_BYTES || outputs.length <= FEWEST) {
+      return { outputs, total, fee: built.fee, feeLimit }
+    }
+    // A little fewer than the average says, because parents differ.
+    const fitting = Math.floor((outputs.length * MAX_PAYLOAD_BYTES * 0.95) / bytes)
+    outputs = outputs.slice(0, Math.max(FEWEST, fitting))
   }
 }

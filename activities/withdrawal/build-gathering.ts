@@ -44,7 +44,7 @@ export async function buildGathering(
     family: 'utxo',
     signerId: change.signer_id,
     coin: row.coin,
-    amount: row.amount - built.fee,
+    amount: built.paid,
     maxFee: built.fee,
     fromAddress: built.inputs[0]?.address ?? row.to_address,
     payload: built.payload,

@@ -61,7 +61,7 @@ export async function buildUtxoReplacement(
   })
   const coin = nativeCoin(network)
   const text = (amount: bigint) => `${formatAmount(amount, coin.decimals)} ${coin.name}`
-  if (built.kind === 'insufficient_funds') {
+  if (built.kind === 'insufficient_funds' || built.kind === 'too_many_inputs') {
     return {
       kind: 'waiting',
       code: 'INSUFFICIENT_WALLET_FUNDS',
@@ -90,7 +90,7 @@ export async function buildUtxoReplacement(
     cause: wanted.cause,
     priority: wanted.priority,
     coin: row.coin,
-    amount: purpose === 'cancel' ? 0n : row.fee_payer === 'recipient' ? row.amount - built.fee : row.amount,
+    amount: built.paid,
     maxFee: built.fee,
     vsize: built.vsize,
     payload: built.payload,

@@ -70,6 +70,13 @@ async function select(
       message: `Confirmed and unreserved outputs lack ${formatAmount(built.missing, coin.decimals)} ${coin.name}`,
     }
   }
+  if (built.kind === 'too_many_inputs') {
+    return {
+      kind: 'waiting',
+      code: 'CONSOLIDATION_NEEDED',
+      message: `Enough is there, but in too many small outputs for one transaction, which lacks ${formatAmount(built.missing, coin.decimals)} ${coin.name}; it goes on once they are gathered (POST /movements/consolidate)`,
+    }
+  }
   if (built.kind === 'fee_too_high') {
     return {
       kind: 'waiting',
@@ -88,7 +95,7 @@ async function select(
     family: 'utxo',
     signerId: change.signer_id,
     coin: row.coin,
-    amount: row.fee_payer === 'recipient' ? row.amount - built.fee : row.amount,
+    amount: built.paid,
     maxFee: built.fee,
     fromAddress: first?.address ?? change.address,
     payload: built.payload,

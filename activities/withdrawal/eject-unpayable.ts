@@ -1,5 +1,6 @@
 /** Leaves unpaid what must not or cannot be paid any more, before anything is built for it. */
 
+import { findOwnWallets, type OwnWallets, ownWalletError } from '../../db/addresses/find-own-wallets.js'
 import { type Ejection, ejectItems } from '../../db/batches/eject-items.js'
 import { readRefusedItems } from '../../db/batches/item-screening.js'
 import { newlySanctioned } from '../../db/batches/newly-sanctioned.js'
@@ -22,15 +23,22 @@ export async function ejectUnpayable(
   row: WithdrawalRow,
 ): Promise<WithdrawalRow | null> {
   const { sql, networks } = dependencies
+  const network = findNetwork(networks, row.network)
   if (row.kind === 'withdrawal') {
-    const reason = whyInvalid(findNetwork(networks, row.network), row.to_address)
+    const own = await findOwnWallets(sql, row.merchant_id, network, [row.to_address])
+    const reason = whyInvalid(network, row.to_address, own)
     if (reason === null) return row
     await closeFailed(dependencies, row.id, reason)
     return null
   }
   // What fills a nonce gap names the items of the part that it stands for, and pays none of them.
   if (row.outputs === null || row.kind !== 'batch_part') return row
-  const network = findNetwork(networks, row.network)
+  const own = await findOwnWallets(
+    sql,
+    row.merchant_id,
+    network,
+    row.outputs.map((output) => output.address),
+  )
   const sanctioned = await newlySanctioned(sql, row.id)
   const refused = await readRefusedItems(sql, row.id)
   const ejections = row.outputs.flatMap((output): Ejection[] => {
@@ -40,16 +48,22 @@ export async function ejectUnpayable(
     }
     const message = refused.get(output.index)
     if (message !== undefined) return [{ index: output.index, code: 'REJECTED_BY_SCREENING', message }]
-    const reason = whyInvalid(network, output.address)
+    const reason = whyInvalid(network, output.address, own)
     return reason === null ? [] : [{ index: output.index, ...reason }]
   })
   return ejections.length === 0 ? row : ejectItems(sql, networks, row.id, ejections)
 }
 
 /** Why an address cannot be paid, or null. It was taken once: rules and configuration may be others since. */
-function whyInvalid(network: Network, address: string): { code: string; message: string } | null {
+function whyInvalid(
+  network: Network,
+  address: string,
+  own: OwnWallets,
+): { code: string; message: string } | null {
   try {
     parseAddress(network, address)
+    const kind = own.get(address)
+    if (kind !== undefined) throw ownWalletError(network, address, kind)
     return null
   } catch (error) {
     if (!(error instanceof KeyturnError)) throw error

@@ -1,7 +1,7 @@
 /** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
 
 import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
-import { findPayment, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import { findPayment, type PaymentRow, readPayload } from '../../db/withdrawals/find-payment.js'
 import { storeSigned } from '../../db/withdrawals/store-signed.js'
 import type { SigningAnswer } from '../../domain/signer-protocol.js'
 import { closeFailed } from './close-failed.js'
@@ -26,7 +26,7 @@ export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: 
     )
     return
   }
-  const verified = verify(dependencies, payment, answer)
+  const verified = await verify(dependencies, payment, answer)
   if ('problem' in verified) {
     await closeFailed(
       dependencies,
@@ -60,7 +60,7 @@ async function takeFurther(
     await dropReplacement(dependencies.sql, id, { ...drop, reason: `${answer.code}: ${answer.message}` })
     return
   }
-  const verified = verify(dependencies, payment, answer)
+  const verified = await verify(dependencies, payment, answer)
   if ('problem' in verified) {
     await dropReplacement(dependencies.sql, id, {
       ...drop,
@@ -77,13 +77,13 @@ async function takeFurther(
   })
 }
 
-function verify(
+async function verify(
   dependencies: WithdrawalChainDependencies,
   payment: PaymentRow,
   answer: Extract<SigningAnswer, { outcome: 'signed' }>,
-): { readonly txid: string } | { readonly problem: string } {
+): Promise<{ readonly txid: string } | { readonly problem: string }> {
   const adapter = adapterOf(dependencies, payment.network)
-  const { payload } = payment
+  const payload = await readPayload(dependencies.sql, payment.id)
   try {
     const verified =
       payload.family === 'utxo' && isUtxoAdapter(adapter)

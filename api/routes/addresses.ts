@@ -1,9 +1,11 @@
 /** Addresses: where users of a merchant pay to (contract section 3). */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createRoute, z } from '@hono/zod-openapi'
-import { allocateAddress } from '../../db/addresses/allocate-address.js'
+import { allocateAddress, isNotCompared } from '../../db/addresses/allocate-address.js'
 import { getAddress } from '../../db/addresses/get-address.js'
 import { type AddressRow, listAddresses } from '../../db/addresses/list-addresses.js'
+import { KeyturnError } from '../../domain/errors.js'
 import { findNetwork } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import { canonicalQuery } from '../canonical-query.js'
@@ -12,6 +14,9 @@ import { keepAnswer } from '../middleware/idempotency.js'
 import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
+
+const COMPARED_WITHIN_MS = 5_000
+const COMPARED_LOOK_MS = 250
 
 const addressView = z
   .object({
@@ -83,17 +88,19 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
   app.openapi(create, async (c) => {
     const { user_reference, network, label, new: fresh } = c.req.valid('json')
     const found = findNetwork(networks, network)
-    const allocated = await sql.begin(async (tx) => {
-      const { address, created } = await allocateAddress(tx, {
-        merchantId: c.get('merchantId'),
-        network: found,
-        userReference: user_reference,
-        label: label ?? null,
-        fresh,
-      })
-      const status = created ? (201 as const) : (200 as const)
-      return { status, body: await keepAnswer(c, tx, status, success(view(address))) }
-    })
+    const allocated = await onceCompared(() =>
+      sql.begin(async (tx) => {
+        const { address, created } = await allocateAddress(tx, {
+          merchantId: c.get('merchantId'),
+          network: found,
+          userReference: user_reference,
+          label: label ?? null,
+          fresh,
+        })
+        const status = created ? (201 as const) : (200 as const)
+        return { status, body: await keepAnswer(c, tx, status, success(view(address))) }
+      }),
+    )
     return c.json(allocated.body, allocated.status)
   })
 
@@ -112,6 +119,19 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
     if (!row) throw notFound('address', id)
     return c.json(success(view(row)), 200)
   })
+}
+
+/** After a start of the database the comparison of a counter is done within moments as a rule: the request waits for it. */
+async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
+  const until = Date.now() + COMPARED_WITHIN_MS
+  for (;;) {
+    try {
+      return await allocate()
+    } catch (error) {
+      if (!(error instanceof KeyturnError) || !isNotCompared(error) || Date.now() >= until) throw error
+      await sleep(COMPARED_LOOK_MS)
+    }
+  }
 }
 
 function view(row: AddressRow): z.infer<typeof addressView> {

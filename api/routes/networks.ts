@@ -1,7 +1,7 @@
 /** The networks that are enabled here, and how well they are followed (contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import { type ChainCursorRow, listCursors } from '../../db/chain/list-cursors.js'
+import { type ChainCursorRow, listCursors, listWaits } from '../../db/chain/list-cursors.js'
 import { formatAmount } from '../../domain/money.js'
 import type { Network } from '../../domain/network.js'
 import { listAnswer, successPage } from '../answer.js'
@@ -45,13 +45,20 @@ const list = createRoute({
 /** Registers `/networks`. */
 export function registerNetworkRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
   app.openapi(list, async (c) => {
+    const waits = await listWaits(sql)
     const cursors = new Map((await listCursors(sql)).map((row) => [row.network, row]))
-    const views = [...networks.values()].map((each) => view(each, cursors.get(each.name)))
+    const views = [...networks.values()].map((each) =>
+      view(each, cursors.get(each.name), waits.get(each.name)),
+    )
     return c.json(successPage(wholeList(views)), 200)
   })
 }
 
-function view(each: Network, cursor: ChainCursorRow | undefined): z.infer<typeof network> {
+function view(
+  each: Network,
+  cursor: ChainCursorRow | undefined,
+  wait: string | undefined,
+): z.infer<typeof network> {
   return {
     network: each.name,
     family: each.family,
@@ -68,7 +75,7 @@ function view(each: Network, cursor: ChainCursorRow | undefined): z.infer<typeof
       })),
     })),
     health: cursor?.health ?? 'starting',
-    health_note: cursor ? cursor.health_note : 'No block was scanned yet',
+    health_note: cursor ? cursor.health_note : (wait ?? 'No block was scanned yet'),
     head_height: cursor ? Number(cursor.head_height) : null,
     scanned_height: cursor ? Number(cursor.height) : null,
     lag_blocks: cursor ? Math.max(0, Number(cursor.head_height - cursor.height)) : null,

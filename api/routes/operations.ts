@@ -3,7 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowClient } from '@temporalio/client'
-import { listCursors } from '../../db/chain/list-cursors.js'
+import { listCursors, listWaits } from '../../db/chain/list-cursors.js'
 import type { Sql } from '../../db/connect.js'
 import { countSigners } from '../../db/operations/count-signers.js'
 import { listNodes } from '../../db/operations/list-nodes.js'
@@ -110,7 +110,12 @@ const parts = (name: string, ok: boolean, needed: boolean): Dependency => ({
 /** Networks and signers, from the rows that their watchers keep; none while those cannot be read. */
 async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[]> {
   try {
-    const [cursors, nodes, signers] = await Promise.all([listCursors(sql), listNodes(sql), countSigners(sql)])
+    const [cursors, waits, nodes, signers] = await Promise.all([
+      listCursors(sql),
+      listWaits(sql),
+      listNodes(sql),
+      countSigners(sql),
+    ])
     const now = new Date()
     return [
       ...[...networks.values()].map((network) =>
@@ -119,6 +124,7 @@ async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[
           cursors.find((each) => each.network === network.name),
           nodes,
           now,
+          waits.get(network.name),
         ),
       ),
       describeSigners(signers),

@@ -1,6 +1,7 @@
 /** Recurring withdrawals: `/withdrawal-schedules` (seed 002, "Scheduled: Pre-configured recurring transfers"). */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { requireForeign } from '../../db/addresses/find-own-wallets.js'
 import type { Queryable } from '../../db/connect.js'
 import { changeSchedule } from '../../db/schedules/change-schedule.js'
 import { createSchedule } from '../../db/schedules/create-schedule.js'
@@ -245,6 +246,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     }
     const merchantId = c.get('merchantId')
     const { view, kept } = await sql.begin(async (tx) => {
+      await requireForeign(tx, merchantId, network, template.to_address)
       const id = await createSchedule(tx, {
         merchantId,
         label: body.label,

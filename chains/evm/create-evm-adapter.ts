@@ -12,6 +12,7 @@ import { balanceOfCall, readTokenBalance } from './read/token-balance.js'
 import { createCapability } from './rpc/create-capability.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { expectResult } from './rpc/expect-result.js'
+import { RpcError } from './rpc/rpc-error.js'
 import { createBlockScanner } from './scan/create-block-scanner.js'
 import { scanRules } from './scan/scan-rules.js'
 import { broadcastTransaction } from './send/broadcast-transaction.js'
@@ -75,6 +76,29 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
         { until: (hash) => hash !== null },
       ),
 
+    timeAt: (height) =>
+      rpc.ask(
+        [{ method: 'eth_getBlockByNumber', params: [toQuantity(height), false] }],
+        ({ answers }) => {
+          // Nodes that pruned a block refuse it in many words, or say that it is not there.
+          const [block] = answers
+          if (block === null || block instanceof RpcError) return null
+          return toInteger(toRecord(block, 'block').timestamp, 'timestamp')
+        },
+        { until: (time) => time !== null },
+      ),
+
+    syncing: () =>
+      rpc.ask([{ method: 'eth_syncing', params: [] }], ({ answers }) => {
+        const [progress] = answers
+        // Some providers do not offer it; what they serve is synchronised.
+        if (progress instanceof RpcError || typeof progress !== 'object' || progress === null) return null
+        const { currentBlock, highestBlock } = toRecord(progress, 'eth_syncing')
+        if (currentBlock === undefined || highestBlock === undefined) return null
+        const missing = toInteger(highestBlock, 'highestBlock') - toInteger(currentBlock, 'currentBlock')
+        return missing > SYNCING_BLOCKS ? missing : null
+      }),
+
     balance: async (address, coinName) => {
       const { contract } = findCoin(network, coinName)
       const call =
@@ -101,6 +125,9 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
       ),
   }
 }
+
+/** Geth also says `eth_syncing` while it follows the tip and indexes. */
+const SYNCING_BLOCKS = 6
 
 function readBlockRef(value: unknown): BlockRef {
   const block = toRecord(value, 'block')

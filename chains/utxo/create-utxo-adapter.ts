@@ -8,13 +8,14 @@ import { broadcastTransaction } from './chain/broadcast-transaction.js'
 import { nodeChecks } from './chain/check-node.js'
 import { describeTransfers } from './chain/describe-transfers.js'
 import { estimateFeeRate } from './chain/estimate-fee-rate.js'
-import { findHashAt, findOutcome } from './chain/find-outcome.js'
+import { findHashAt, findOutcome, findTimeAt } from './chain/find-outcome.js'
 import { findUsed } from './chain/find-used.js'
 import { readBalance } from './chain/read-balance.js'
 import { createBlockReader } from './chain/read-blocks.js'
 import { readMempool } from './chain/read-mempool.js'
 import { createTransactionSource } from './chain/transaction-source.js'
 import { buildPayment } from './payment/build-payment.js'
+import type { FatParents } from './payment/choose-coins.js'
 import { verifySigned } from './payment/verify-signed.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
@@ -35,6 +36,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     checks: (ask) => nodeChecks(network, ask),
   })
   const source = createTransactionSource(rpc)
+  const fatParents: FatParents = new Map()
   const blocks = createBlockReader(rpc, network)
   let known = options.flavour
   const flavour = async () => {
@@ -50,6 +52,11 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
     network,
     head,
     hashAt: (height) => findHashAt(height, rpc),
+    timeAt: (height) => findTimeAt(height, rpc),
+    async syncing() {
+      const { blocks: height, headers } = await rpc.call('getblockchaininfo', [], progress)
+      return headers !== undefined && headers - height > SYNCING_BLOCKS ? headers - height : null
+    },
     blocks,
     mempool: (seen) => readMempool(rpc, network, seen),
     describe: (transfers) => describeTransfers(transfers, network, source),
@@ -65,7 +72,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
       return readBalance(address, network, rpc, await flavour())
     },
     feeRate: (priority) => estimateFeeRate(priority, network, rpc),
-    build: (request) => buildPayment(request, network, source),
+    build: (request) => buildPayment(request, network, source, fatParents),
     verifySigned: (payload, signedTransaction) =>
       verifySigned(payload, signedTransaction, signatureRules(network)),
     inspect: () => rpc.inspect(),
@@ -73,4 +80,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
   }
 }
 
+/** A block or two whose header came before its body is no synchronisation. */
+const SYNCING_BLOCKS = 6
+const progress = z.object({ blocks: z.int().nonnegative(), headers: z.int().nonnegative().optional() })
 const tip = z.object({ blocks: z.int().nonnegative(), bestblockhash: z.string() })

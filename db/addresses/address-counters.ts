@@ -5,19 +5,59 @@ import type { Queryable } from '../connect.js'
 export interface AddressCounter {
   /** Id of the key account. */
   readonly id: string
+  readonly merchantId: string
   readonly xpub: string
+  readonly path: string
   readonly branch: number
   readonly nextIndex: number
+  /** Whether it was moved past what may have been given out after a backup, since the database was started. */
+  readonly moved: boolean
+  /** Whether it was compared with the chain since then. */
+  readonly compared: boolean
 }
 
 /** Counters of a network: deposit addresses are branch 0 of the deposit account. */
 export async function addressCounters(sql: Queryable, network: string): Promise<AddressCounter[]> {
-  const rows = await sql<{ id: string; xpub: string; next_index: number }[]>`
-    SELECT id, xpub, next_index FROM key_accounts WHERE network = ${network} AND role = 'deposit' ORDER BY id`
-  return rows.map((row) => ({ id: row.id, xpub: row.xpub, branch: 0, nextIndex: row.next_index }))
+  const rows = await sql<
+    {
+      id: string
+      merchant_id: string
+      xpub: string
+      path: string
+      next_index: number
+      moved: boolean
+      compared: boolean
+    }[]
+  >`
+    SELECT id, merchant_id, xpub, path, next_index,
+           counter_moved IS NOT DISTINCT FROM database_incarnation() AS moved,
+           counter_compared IS NOT DISTINCT FROM database_incarnation() AS compared
+    FROM key_accounts WHERE network = ${network} AND role = 'deposit' ORDER BY id`
+  return rows.map(({ merchant_id: merchantId, next_index: nextIndex, ...row }) => ({
+    ...row,
+    merchantId,
+    nextIndex,
+    branch: 0,
+  }))
 }
 
-/** Raises a counter; it never goes back. */
-export async function raiseAddressCounter(sql: Queryable, id: string, nextIndex: number): Promise<void> {
-  await sql`UPDATE key_accounts SET next_index = greatest(next_index, ${nextIndex}) WHERE id = ${id}`
+/** Whether a counter of the network was not compared with the chain since the database was started. */
+export async function hasUncomparedCounters(sql: Queryable, network: string): Promise<boolean> {
+  const [row] = await sql<{ found: boolean }[]>`
+    SELECT EXISTS (SELECT FROM key_accounts WHERE network = ${network} AND role = 'deposit'
+                     AND counter_compared IS DISTINCT FROM database_incarnation()) AS found`
+  return row?.found ?? false
+}
+
+/** Remembers that a counter was compared with the chain: from now on addresses are given out. */
+export async function markCounterCompared(sql: Queryable, id: string): Promise<void> {
+  await sql`UPDATE key_accounts SET counter_compared = database_incarnation() WHERE id = ${id}`
+}
+
+/** Seconds since the watcher of a network last wrote; null where it never did. A backup is older than that. */
+export async function secondsOfSilence(sql: Queryable, network: string): Promise<number | null> {
+  const [row] = await sql<{ seconds: number }[]>`
+    SELECT extract(epoch FROM clock_timestamp() - updated_at)::float8 AS seconds
+    FROM chain_cursors WHERE network = ${network}`
+  return row?.seconds ?? null
 }

@@ -21,7 +21,8 @@ export interface AddressRequest {
  * Finds or makes the address. The row of the key account is the only source of indexes and is locked while one is taken,
  * so no two requests ever share an index, and two first requests of one user get the same address.
  *
- * @throws KeyturnError `RAIL_NOT_ENABLED` when the merchant does not use the network, `NO_SIGNER` before its signer enrolled.
+ * @throws KeyturnError `RAIL_NOT_ENABLED` when the merchant does not use the network, `NO_SIGNER` before its signer enrolled,
+ * `DEPENDENCY_UNAVAILABLE` (retryable) while the counter of a database that was started again is compared with the chain.
  */
 export async function allocateAddress(
   tx: Transaction,
@@ -33,9 +34,10 @@ export async function allocateAddress(
     if (existing) return { address: existing, created: false }
   }
   const [account] = await tx<
-    { id: string; path: string; xpub: string; next_index: number; enabled: boolean }[]
+    { id: string; path: string; xpub: string; next_index: number; enabled: boolean; compared: boolean }[]
   >`
     SELECT account.id, account.path, account.xpub, account.next_index,
+           account.counter_compared IS NOT DISTINCT FROM database_incarnation() AS compared,
            EXISTS (SELECT FROM merchant_rails rail WHERE rail.merchant_id = ${merchantId} AND rail.network = ${network.name}) AS enabled
     FROM key_accounts account
     WHERE account.merchant_id = ${merchantId} AND account.network = ${network.name} AND account.role = 'deposit'
@@ -46,6 +48,7 @@ export async function allocateAddress(
     const existing = await newestAddress(tx, request)
     if (existing) return { address: existing, created: false }
   }
+  if (!account.compared) throw notCompared(network)
   const index = account.next_index
   const derived = deriveAddress({ network, xpub: account.xpub, branch: 0, index })
   const [address] = await tx<AddressRow[]>`
@@ -70,6 +73,20 @@ async function newestAddress(tx: Transaction, request: AddressRequest): Promise<
       AND network = ${request.network.name} AND kind = 'deposit'
     ORDER BY id DESC LIMIT 1`
   return row
+}
+
+/** Whether an address could not be given out because its counter was not compared with the chain yet. */
+export function isNotCompared(error: KeyturnError): boolean {
+  return error.code === 'DEPENDENCY_UNAVAILABLE' && error.details.waits_for === 'address_counter'
+}
+
+/** A database that was restored from a backup would give out again what it gave out after the backup. */
+function notCompared(network: Network): KeyturnError {
+  return new KeyturnError(
+    'DEPENDENCY_UNAVAILABLE',
+    `New addresses on ${network.name} wait until the chain watcher has compared their counter with the chain, after the database was started; send the same request again, with the same Idempotency-Key`,
+    { details: { dependency: network.name, waits_for: 'address_counter' }, retryable: true },
+  )
 }
 
 async function refusal(tx: Transaction, { merchantId, network }: AddressRequest): Promise<KeyturnError> {

@@ -21,7 +21,7 @@ export interface AddressFilter {
   readonly address?: string | undefined
 }
 
-/** Lists deposit addresses; each filter narrows. */
+/** Lists deposit addresses of users (skipped indexes have none); each filter narrows. */
 export async function listAddresses(
   sql: Queryable,
   merchantId: string,
@@ -31,7 +31,7 @@ export async function listAddresses(
   return sql<AddressRow[]>`
     SELECT id, network, kind, user_reference, label, address, key_account_id, derivation_path, created_at
     FROM addresses
-    WHERE merchant_id = ${merchantId} AND kind = 'deposit'
+    WHERE merchant_id = ${merchantId} AND kind = 'deposit' AND user_reference IS NOT NULL
       ${filter.user_reference === undefined ? sql`` : sql`AND user_reference = ${filter.user_reference}`}
       ${filter.network === undefined ? sql`` : sql`AND network = ${filter.network}`}
       ${filter.address === undefined ? sql`` : sql`AND address = ${filter.address}`}

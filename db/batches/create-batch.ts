@@ -9,6 +9,7 @@ import { type Coin, type Network, type Networks, nativeCoin } from '../../domain
 import type { Policy } from '../../domain/policy.js'
 import { assessRisk, needsReview } from '../../domain/risk.js'
 import { PRIORITY_LEVEL, type WithdrawalPriority } from '../../domain/withdrawal-fee.js'
+import { findOwnWallets, ownWalletError } from '../addresses/find-own-wallets.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
@@ -58,13 +59,14 @@ export interface NewBatch {
  * Accepts a batch in the caller's transaction: all of it, or nothing.
  *
  * @returns The new row's id.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, `NO_SIGNER`, `NOT_WHITELISTED` (details: the index of each), `DUPLICATE_EXTERNAL_ID`,
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, `NO_SIGNER`, `INVALID_ADDRESS` (own wallets) and `NOT_WHITELISTED` (details: the index of each), `DUPLICATE_EXTERNAL_ID`,
  * `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then nothing is stored.
  */
 export async function createBatch(tx: Transaction, networks: Networks, request: NewBatch): Promise<string> {
   const { network, coin, items, merchantId } = request
   const feeCoin = nativeCoin(network)
   await requireRail(tx, request)
+  await requireForeignItems(tx, request)
   const now = new Date()
   const { policy } = await readPolicy(tx, merchantId)
   const addresses = items.map((item) => item.toAddress)
@@ -166,6 +168,29 @@ async function riskFacts(tx: Transaction, request: NewBatch, known: Destinations
   })
   const destination = { sanctioned: known.sanctioned.size > 0, whitelisted, paidBefore: known.paidBefore }
   return { ...facts, destination }
+}
+
+/** Own wallets are no destinations: all that are named are listed, in the shape of `checkBatchOutputs`. */
+async function requireForeignItems(tx: Transaction, request: NewBatch): Promise<void> {
+  const { network, items, merchantId } = request
+  const own = await findOwnWallets(
+    tx,
+    merchantId,
+    network,
+    items.map((item) => item.toAddress),
+  )
+  if (own.size === 0) return
+  const outputs = items.flatMap(({ toAddress, amountSent }, index) => {
+    const kind = own.get(toAddress)
+    if (kind === undefined) return []
+    const { code, message } = ownWalletError(network, toAddress, kind)
+    return [{ index, code, message, to_address: toAddress, amount: amountSent }]
+  })
+  throw new KeyturnError(
+    'INVALID_ADDRESS',
+    'Some outputs go to your own wallets, so nothing was accepted; leave out what details.outputs lists and send all again',
+    { details: { network: network.name, coin: request.coin.name, outputs } },
+  )
 }
 
 function requireWhitelisted(request: NewBatch, policy: Policy, { entries }: Destinations): void {

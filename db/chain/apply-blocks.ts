@@ -10,6 +10,14 @@ import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
 import type { NewEvent } from '../events/append-events.js'
 import { appendEvents } from '../events/append-events.js'
 import { lockCursor } from './chain-cursor.js'
+import {
+  comesBack,
+  foreignOf,
+  type Outgo,
+  paidOutgoes,
+  recordForeignSpends,
+  spentOutgoes,
+} from './foreign-spends.js'
 import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { mineOwnTransactions } from './mine-own-transactions.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
@@ -60,18 +68,31 @@ export async function applyBlocks(
     if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }
 
     const at = new Date()
-    const events = await recordDeposits(tx, network, blocks, hits, last.height, at)
     if (network.family === 'utxo') await recordOutputs(tx, network.name, hits)
+    const spent = network.family === 'utxo' ? await spendOutputs(tx, network.name, blocks) : []
+    const foreign = await foreignOf(
+      tx,
+      network.name,
+      network.family === 'utxo'
+        ? await spentOutgoes(tx, network, spent)
+        : await paidOutgoes(tx, network, blocks),
+    )
+    const events = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
+    events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
     const spends: Spend[] = []
     for (const block of blocks) for (const spend of block.spends) spends.push(spend)
     const replaced = await replaceConflicting(tx, network.name, spends, at)
-    const spenders = network.family === 'utxo' ? await spendOutputs(tx, network.name, blocks) : []
     await Promise.all([
       saveDeposits(
         tx,
         replaced.map((each) => each.after),
       ),
-      mineOwnTransactions(tx, network, blocks, spenders),
+      mineOwnTransactions(
+        tx,
+        network,
+        blocks,
+        spent.map((each) => each.by),
+      ),
       recordInputs(tx, network.name, inputsOf(hits, spends)).then(() =>
         spendInputs(tx, network.name, blocks),
       ),
@@ -99,11 +120,13 @@ async function recordDeposits(
   network: Network,
   blocks: readonly Block[],
   hits: readonly Hit<MinedTransfer>[],
+  foreign: readonly Outgo[],
   height: number,
   at: Date,
 ): Promise<NewEvent[]> {
-  const deposits = hits.filter((hit) => hit.deposit)
-  const waiting = network.family === 'evm' ? await minedUnmined(tx, network.name, blocks) : new Map()
+  const deposits = hits.filter((hit) => hit.deposit && !comesBack(foreign, hit))
+  const waiting =
+    network.family === 'evm' ? await minedUnmined(tx, network.name, blocks) : comingBack(foreign, hits)
   const txids = new Set([...deposits.map((hit) => hit.transfer.txid), ...waiting.keys()])
   if (txids.size === 0) return []
   const positions = await lockPositions(tx, network, txids)
@@ -166,6 +189,12 @@ async function minedUnmined(
     for (const txid of block.txids) if (waiting.has(txid)) mined.set(txid, block.height)
   }
   return mined
+}
+
+/** Transactions that took from a merchant and pay it: what was seen of them in the mempool is no deposit. With their heights. */
+function comingBack(foreign: readonly Outgo[], hits: readonly Hit<MinedTransfer>[]): Map<string, number> {
+  const back = hits.filter((hit) => comesBack(foreign, hit))
+  return new Map(back.map(({ transfer }) => [transfer.txid, transfer.block.height]))
 }
 
 /** What the transactions of the deposits spend, as far as anybody said. */

@@ -27,6 +27,7 @@ export async function lockCursor(tx: Transaction, network: string): Promise<Chai
 /** Records where scanning begins, unless it began already. */
 export async function createCursor(sql: Queryable, network: string, start: ChainCursor): Promise<void> {
   await sql`
+    WITH waited AS (DELETE FROM chain_waits WHERE network = ${network})
     INSERT INTO chain_cursors (network, height, block_hash, head_height)
     VALUES (${network}, ${start.height}, ${start.hash}, ${start.height})
     ON CONFLICT (network) DO NOTHING`

@@ -16,3 +16,9 @@ export async function listCursors(sql: Queryable): Promise<ChainCursorRow[]> {
   return sql<ChainCursorRow[]>`
     SELECT network, height, head_height, health, health_note, updated_at FROM chain_cursors ORDER BY network`
 }
+
+/** Why scanning has not begun, by network. */
+export async function listWaits(sql: Queryable): Promise<ReadonlyMap<string, string>> {
+  const rows = await sql<{ network: string; note: string }[]>`SELECT network, note FROM chain_waits`
+  return new Map(rows.map((row) => [row.network, row.note]))
+}

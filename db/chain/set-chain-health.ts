@@ -10,11 +10,15 @@ export interface ChainHealth {
   readonly note: string | null
 }
 
-/** Records the health; does nothing before the first start, when there is no cursor. */
+/** Records the health; before the first start, when there is no cursor, only why it has not begun. */
 export async function setChainHealth(sql: Queryable, network: string, health: ChainHealth): Promise<void> {
-  await sql`
+  const updated = await sql`
     UPDATE chain_cursors
     SET head_height = coalesce(${health.headHeight}::bigint, head_height), health = ${health.health},
         health_note = ${health.note}, updated_at = clock_timestamp()
     WHERE network = ${network}`
+  if (updated.count > 0 || health.note === null) return
+  await sql`
+    INSERT INTO chain_waits (network, note) VALUES (${network}, ${health.note})
+    ON CONFLICT (network) DO UPDATE SET note = excluded.note, updated_at = clock_timestamp()`
 }

@@ -3,16 +3,23 @@ import type { Transaction } from '../connect.js'
 import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
 
-/**
- * Marks outputs of ours that the blocks spend, by one index probe for all spends.
- *
- * @returns The transactions that spent them.
- */
+/** An output of ours that the blocks spend. */
+export interface SpentOutput {
+  readonly txid: string
+  readonly vout: number
+  readonly merchantId: string
+  readonly addressId: string
+  readonly amount: bigint
+  /** The transaction that spent it. */
+  readonly by: string
+}
+
+/** Marks outputs of ours that the blocks spend, by one index probe for all spends. @returns Them. */
 export async function spendOutputs(
   tx: Transaction,
   network: string,
   blocks: readonly Block[],
-): Promise<string[]> {
+): Promise<SpentOutput[]> {
   const spends = new Map<string, { readonly txid: string; readonly height: number }>()
   const keys = new Set<bigint>()
   for (const block of blocks) {
@@ -23,8 +30,8 @@ export async function spendOutputs(
   }
   if (spends.size === 0) return []
   const sorted = BigInt64Array.from(keys).sort()
-  const candidates = await tx<{ txid: string; vout: number }[]>`
-    SELECT txid, vout FROM utxos
+  const candidates = await tx<Omit<SpentOutput, 'by'>[]>`
+    SELECT txid, vout, merchant_id AS "merchantId", address_id AS "addressId", amount FROM utxos
     WHERE network = ${network} AND spent_at_block IS NULL AND txid_key = ANY (${keyProbe(tx, sorted)})`
   const spent = candidates.flatMap((output) => {
     const spend = spends.get(`${output.txid}:${output.vout}`)
@@ -38,5 +45,5 @@ export async function spendOutputs(
       ${spent.map((each) => each.by)}::text[], ${spent.map((each) => each.height)}::bigint[]
     ) AS spend (txid, vout, spent_by, height)
     WHERE output.network = ${network} AND output.txid = spend.txid AND output.vout = spend.vout`
-  return [...new Set(spent.map((each) => each.by))]
+  return spent
 }

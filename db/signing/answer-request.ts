@@ -106,7 +106,7 @@ async function postpone(
   await tx`
     UPDATE signing_requests
     SET state = 'queued', lease_until = clock_timestamp() + ${AGAIN_AFTER_MS} * interval '1 millisecond',
-        postponed = ${tx.json(postponed)}
+        first_leased_at = NULL, postponed = ${tx.json(postponed)}
     WHERE id = ${id}`
   await appendAudit(tx, {
     merchantId: signer.merchantId,

@@ -12,6 +12,10 @@ import { allocateNonce } from './allocate-nonce.js'
 
 /** Enough to keep a signer busy for one round trip. */
 const MOST_AT_ONCE = 32
+/** Requests of one answer together: signers read no answer without a limit. One that is larger alone is handed out alone. */
+const CLAIM_BYTES = 15_000_000
+/** Names, times and brackets around what is measured. */
+const FRAME_BYTES = 2_000
 
 interface OpenRow {
   readonly id: string
@@ -20,7 +24,7 @@ interface OpenRow {
   readonly number: number
   readonly purpose: SigningRequest['purpose']
   readonly network: string
-  readonly payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'>
+  readonly payload_bytes: number
   readonly intent: Intent
   readonly intent_hash: string
   readonly approvals: readonly Approval[]
@@ -31,7 +35,8 @@ interface OpenRow {
 /**
  * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out is handed out again
  * with the same payload and nonce, as is one that a stopped signer put off; one whose wallet has no nonce to give stays queued. Of each wallet that gives nonces one at a
- * time only the first is looked at, so that a long line there keeps nobody else waiting.
+ * time only the first is looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
+ * more waits for the next claim, with all that comes after it.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
@@ -40,7 +45,7 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
     const rows = await tx<OpenRow[]>`
       WITH open AS (
         SELECT request.id, payment.purpose, payment.network, payment.from_address_id,
-               payment.payload ->> 'family' = 'evm' AND payment.payload -> 'nonce' IS NULL AS needs_nonce,
+               payment.from_address_id IS NOT NULL AND payment.nonce IS NULL AS needs_nonce,
                withdrawal.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> payment.priority)::bigint * interval '1 millisecond'
                  AS counts_from
         FROM signing_requests request
@@ -55,7 +60,8 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
         FROM open
       )
       SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.purpose, payment.network,
-             payment.payload, coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
+             coalesce(payment.payload_bytes, octet_length(payment.payload::text)) AS payload_bytes,
+             coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
              withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
       FROM placed
       JOIN signing_requests request ON request.id = placed.id
@@ -74,16 +80,28 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
       ORDER BY placed.purpose = 'cancel' DESC, placed.counts_from, request.id LIMIT ${MOST_AT_ONCE}
       FOR UPDATE OF request SKIP LOCKED`
     const claimed: SigningRequest[] = []
+    let bytes = 0
     for (const row of rows) {
+      bytes += bytesOf(row)
+      if (claimed.length > 0 && bytes > CLAIM_BYTES) break
       const request = await lease(tx, row, leaseMs)
       if (request) claimed.push(request)
+      else bytes -= bytesOf(row)
     }
     return claimed
   })) as SigningRequest[]
 }
 
+/** Of the request as it will be sent, without reading its payload. */
+function bytesOf({ payload_bytes, intent, approvals, outputs }: OpenRow): number {
+  return payload_bytes + Buffer.byteLength(JSON.stringify([intent, approvals, outputs])) + FRAME_BYTES
+}
+
 async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<SigningRequest | null> {
-  let payload = row.payload
+  const [stored] = await tx<{ payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'> }[]>`
+    SELECT payload FROM transactions WHERE id = ${row.transaction_id}`
+  if (!stored) throw new Error(`Transaction ${row.transaction_id} does not exist`)
+  let { payload } = stored
   if (payload.family === 'evm' && !('nonce' in payload)) {
     const nonce = await allocateNonce(tx, row.network, payload.from, row.subject_id)
     if (nonce === null) return null
@@ -93,7 +111,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
   }
   const [leased] = await tx<{ lease_until: Date }[]>`
     UPDATE signing_requests
-    SET state = 'leased', lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    SET state = 'leased', first_leased_at = coalesce(first_leased_at, clock_timestamp()), lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     WHERE id = ${row.id} RETURNING lease_until`
   if (!leased) throw new Error(`Signing request ${row.id} vanished under its lock`)
   return {

@@ -73,6 +73,12 @@ async function keepStop(
 ): Promise<void> {
   const note = stopped === null ? null : { reason: stopped, since: new Date().toISOString() }
   await tx`UPDATE signers SET stopped = ${note === null ? null : tx.json(note)} WHERE id = ${signerId}`
+  // What it left unanswered while it was stopped is handed out again at once, and its silence counts from now.
+  if (stopped === null) {
+    await tx`
+      UPDATE signing_requests SET lease_until = clock_timestamp(), first_leased_at = NULL
+      WHERE signer_id = ${signerId} AND state IN ('queued', 'leased') AND lease_until IS NOT NULL`
+  }
   await appendAudit(tx, {
     merchantId,
     actor: `signer:${signerId}`,

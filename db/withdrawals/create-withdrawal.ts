@@ -10,6 +10,7 @@ import { type Coin, type Network, type Networks, nativeCoin } from '../../domain
 import type { Policy } from '../../domain/policy.js'
 import { assessRisk, needsReview } from '../../domain/risk.js'
 import type { WithdrawalPriority } from '../../domain/withdrawal-fee.js'
+import { requireForeign } from '../addresses/find-own-wallets.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { takeLimits } from '../limits/take-limits.js'
@@ -57,7 +58,7 @@ export interface NewWithdrawal {
  * Accepts a withdrawal in the caller's transaction.
  *
  * @returns The new row's id.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
  * `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then
  * nothing is stored.
  */
@@ -69,6 +70,7 @@ export async function createWithdrawal(
   const { network, coin, amount } = request
   const feeCoin = nativeCoin(network)
   await requireRail(tx, request)
+  await requireForeign(tx, request.merchantId, network, request.toAddress)
   const fromAddress = await requireWallet(tx, request)
   const now = new Date()
   const estimate = await estimateWithdrawal(

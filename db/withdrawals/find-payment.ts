@@ -14,8 +14,8 @@ export interface PaymentRow {
   readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
   readonly priority: 'low' | 'normal' | 'high' | 'urgent'
   readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
-  /** With its nonce once a signer has claimed it. */
-  readonly payload: UtxoPayload | EvmPayload
+  /** With its nonce once a signer has claimed it. A PSBT has megabytes, so that only `readPayload` reads it. */
+  readonly payload: Omit<UtxoPayload, 'psbt'> | EvmPayload
   readonly coin: string
   readonly amount: bigint
   readonly max_fee: bigint
@@ -65,6 +65,14 @@ export async function listPayments(sql: Queryable, subjectId: string): Promise<P
     ${selectPayments(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
 }
 
+/** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */
+export async function readPayload(sql: Queryable, transactionId: string): Promise<UtxoPayload | EvmPayload> {
+  const [row] = await sql<{ payload: UtxoPayload | EvmPayload }[]>`
+    SELECT payload FROM transactions WHERE id = ${transactionId}`
+  if (!row) throw new Error(`Transaction ${transactionId} does not exist`)
+  return row.payload
+}
+
 /** Whether the chain may still mine it: signed, and nothing that excludes it is final. */
 export function isLive(payment: PaymentRow): payment is SignedPayment {
   const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
@@ -81,7 +89,10 @@ export function dearestFee(payments: readonly Pick<PaymentRow, 'max_fee'>[]): bi
 function selectPayments(sql: Queryable) {
   return sql`
     SELECT payment.id, payment.number, payment.network, payment.from_address_id, payment.nonce, payment.purpose,
-           payment.cause, payment.priority, payment.state, payment.payload, payment.coin, payment.amount, payment.max_fee,
+           payment.cause, payment.priority, payment.state,
+           CASE WHEN payment.from_address_id IS NULL
+                THEN jsonb_build_object('family', 'utxo', 'network', payment.network) ELSE payment.payload END AS payload,
+           payment.coin, payment.amount, payment.max_fee,
            payment.vsize, payment.inputs, payment.signed_transaction, payment.txid, payment.conflict_height,
            payment.created_at, payment.broadcast_at, request.id AS request_id, request.state AS request_state,
            request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,

@@ -48,10 +48,12 @@ export async function insertAttempt(
   const { change } = attempt
   await tx`
     INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, purpose,
-                              cause, priority, vsize, state, payload, coin, amount, max_fee, inputs, change)
+                              cause, priority, vsize, state, payload, payload_bytes, coin, amount, max_fee, inputs,
+                              change)
     SELECT ${attempt.id}, ${row.merchant_id}, 'withdrawal', ${row.id}, coalesce(max(number), 0) + 1, ${row.network},
            ${attempt.fromAddressId}, ${attempt.nonce}::bigint, ${attempt.purpose}, ${attempt.cause}, ${attempt.priority},
-           ${attempt.vsize}::integer, 'built', ${tx.json(attempt.payload as never)}, ${attempt.coin},
+           ${attempt.vsize}::integer, 'built', ${tx.json(attempt.payload as never)}, ${JSON.stringify(attempt.payload).length},
+           ${attempt.coin},
            ${attempt.amount.toString()}::numeric, ${attempt.maxFee.toString()}::numeric, ${tx.json(inputs)},
            ${change ? tx.json({ address_id: change.addressId, amount: change.amount.toString() }) : null}::jsonb
     FROM transactions WHERE subject_id = ${row.id}`

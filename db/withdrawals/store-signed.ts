@@ -2,6 +2,7 @@
 
 import type { Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { reclaimForeignSpend } from '../chain/foreign-spends.js'
 import type { Sql } from '../connect.js'
 import { moveWithdrawal } from './move-withdrawal.js'
 import { lockWithdrawal } from './withdrawal-row.js'
@@ -34,6 +35,7 @@ export async function storeSigned(
       if (further) return
       throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
     }
+    await reclaimForeignSpend(tx, row.network, verified.txid)
     if (further) {
       await appendAudit(tx, {
         merchantId: row.merchant_id,
@@ -45,6 +47,12 @@ export async function storeSigned(
       return
     }
     await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'allocated'`
+    // Its lane had gone round it, and nothing has filled the gap yet: it is none any more.
+    await tx`
+      UPDATE nonces SET state = 'signed', subject_id = ${id}, freed_at = NULL
+      FROM transactions attempt JOIN addresses payer ON payer.id = attempt.from_address_id
+      WHERE attempt.id = ${verified.transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
+        AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_subject_id = ${id}`
     await moveWithdrawal(tx, networks, row, {
       to: 'signed',
       actor: `signer:${verified.signerId}`,

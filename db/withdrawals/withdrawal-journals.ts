@@ -90,10 +90,18 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journ
     const held = parts.reduce((sum, each) => sum + each.held, 0n)
     const left = spent.get(coin) ?? 0n
     spent.delete(coin)
-    if (left > held)
+    const over = left - held
+    // What coins without change bring above the amount goes to the fee; no recipient bears it, so it is the merchant's own.
+    if (over > (terms.fee_payer === 'recipient' && coin === terms.fee_coin ? terms.fee_limit : 0n))
       throw new Error(`Withdrawal ${terms.id} spent ${left} ${coin}, but only ${held} were held`)
     entries.push({ network: terms.network, coin, kind: 'reserved', owner, amount: held })
-    entries.push({ network: terms.network, coin, kind: 'available', owner, amount: -(held - left) })
+    entries.push({
+      network: terms.network,
+      coin,
+      kind: 'available',
+      owner: over > 0n ? '' : owner,
+      amount: over,
+    })
   }
   for (const [coin, amount] of spent) {
     if (amount !== 0n)

@@ -3,8 +3,11 @@
 const ALPHABET = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
 const GENERATORS = [0x98f2bc8e61n, 0x79b76d99e2n, 0xf33e5fb3c4n, 0xae2eabe2a8n, 0x1e4f43e470n] as const
 const CHECKSUM_DIGITS = 8
-/** Only 20-byte hashes exist in practice: size bits 0. */
+/** Version bytes of hashes of 20 bytes: size bits 0. */
 const TYPE_BITS = { p2pkh: 0, p2sh: 8 } as const
+/** The same for those who take CashTokens as well (`z…`, `r…`): the script that is paid is that of the plain form. */
+const TOKEN_AWARE_BITS = { p2pkh: 16, p2sh: 24 } as const
+const HASH_BYTES = 20
 
 export interface CashAddress {
   readonly kind: keyof typeof TYPE_BITS
@@ -24,8 +27,24 @@ export function encodeCashAddress(prefix: string, { kind, hash }: CashAddress): 
   return `${prefix}:${[...payload, ...digits].map((digit) => ALPHABET[digit]).join('')}`
 }
 
-/** Decodes an address with or without its prefix; null when it is none of this prefix. */
+/**
+ * Decodes an address with or without its prefix; null when it is none of this prefix, or pays no hash of 20 bytes. That an address
+ * takes tokens is not kept, because coins are paid to it as to its plain form.
+ */
 export function decodeCashAddress(prefix: string, text: string): CashAddress | null {
+  const read = readCashAddress(prefix, text)
+  if (read?.hash.length !== HASH_BYTES) return null
+  const kind = (['p2pkh', 'p2sh'] as const).find(
+    (each) => read.version === TYPE_BITS[each] || read.version === TOKEN_AWARE_BITS[each],
+  )
+  return kind === undefined ? null : { kind, hash: read.hash }
+}
+
+/** What an address with a right checksum says, whether its type and size are known or not; null when it is none of this prefix. */
+export function readCashAddress(
+  prefix: string,
+  text: string,
+): { readonly version: number; readonly hash: Uint8Array } | null {
   if (text !== text.toLowerCase() && text !== text.toUpperCase()) return null
   const lower = text.toLowerCase()
   const body = lower.startsWith(`${prefix}:`) ? lower.slice(prefix.length + 1) : lower
@@ -33,9 +52,8 @@ export function decodeCashAddress(prefix: string, text: string): CashAddress | n
   if (digits.includes(-1) || digits.length <= CHECKSUM_DIGITS) return null
   if (polymod([...prefixDigits(prefix), ...digits]) !== 0n) return null
   const bytes = regroup(digits.slice(0, -CHECKSUM_DIGITS), 5, 8, false)
-  if (bytes.length !== 21) return null
-  const kind = bytes[0] === TYPE_BITS.p2pkh ? 'p2pkh' : bytes[0] === TYPE_BITS.p2sh ? 'p2sh' : null
-  return kind === null ? null : { kind, hash: Uint8Array.from(bytes.slice(1)) }
+  const [version, ...hash] = bytes
+  return version === undefined ? null : { version, hash: Uint8Array.from(hash) }
 }
 
 function prefixDigits(prefix: string): number[] {

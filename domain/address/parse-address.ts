@@ -5,7 +5,7 @@ import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import { isXOnlyPoint } from 'tiny-secp256k1'
 import { KeyturnError } from '../errors.js'
 import type { EvmNetwork, Network, UtxoNetwork } from '../network.js'
-import { decodeCashAddress, encodeCashAddress } from './cashaddr.js'
+import { decodeCashAddress, encodeCashAddress, readCashAddress } from './cashaddr.js'
 import { checksumAddress } from './eip55.js'
 
 export interface ParsedAddress {
@@ -26,8 +26,9 @@ const BITCOIN_VERSIONS = [0x00, 0x05, 0x6f, 0xc4]
  *
  * EVM: EIP-55 is checked where the case is mixed; all-lower and all-upper are taken. The zero address (nobody has its key)
  * and the contracts of the network's own tokens (they keep what is sent to them) are refused.
- * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350) with a key that is on the curve; CashAddr on Bitcoin Cash, where an address in the
- * form that Bitcoin has too is refused: nobody can tell for which of the two it was meant.
+ * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350) with a key that is on the curve. Bitcoin Cash: CashAddr, of
+ * which the form that takes tokens is paid as its plain form; an address in the form that Bitcoin has too is refused, because
+ * nobody can tell for which of the two it was meant.
  *
  * @throws KeyturnError `INVALID_ADDRESS` {address, network} with the reason in the message.
  */
@@ -98,8 +99,17 @@ function parseSegwit(network: UtxoNetwork, text: string): ParsedAddress | null {
 
 function parseCash(network: UtxoNetwork, text: string): ParsedAddress | null {
   const prefix = network.address.cashaddr
-  const decoded = prefix === null ? null : decodeCashAddress(prefix, text)
-  if (prefix === null || !decoded) return null
+  if (prefix === null) return null
+  const decoded = decodeCashAddress(prefix, text)
+  const read = decoded ? null : readCashAddress(prefix, text)
+  if (read) {
+    const reason =
+      read.hash.length === 20
+        ? 'its type is none that this release knows'
+        : `it is the hash of ${read.hash.length} bytes of a script, which this release does not pay; ask the recipient for an address of 20 bytes`
+    throw invalid(network, text, reason)
+  }
+  if (!decoded) return null
   return hashed(decoded.kind, bytesToHex(decoded.hash), encodeCashAddress(prefix, decoded))
 }
 

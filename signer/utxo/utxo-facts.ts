@@ -80,10 +80,11 @@ export function utxoFacts(
   const amountIn = inputs.reduce((sum, input) => sum + (input.spent?.amount ?? 0n), 0n)
   const amountOut = psbt.transaction.outputs.reduce((sum, output) => sum + output.amount, 0n)
   const fee = amountIn - amountOut
+  const surplus = surplusOf(psbt, amountIn, intent)
   const wanted = intent.outputs.map((output) => ({
     address: output.address,
     script: addressScript(output.address, network.address),
-    amount: BigInt(output.amount) - (intent.fee_payer === 'recipient' ? fee : 0n),
+    amount: BigInt(output.amount) - (intent.fee_payer === 'recipient' ? fee - surplus : 0n),
   }))
   return {
     psbt,
@@ -95,6 +96,26 @@ export function utxoFacts(
     ...matchOutputs(psbt, wanted),
     vsize: vsizeOf(psbt, network.script),
   }
+}
+
+/**
+ * What coins without change bring above the approved amount, and is too little for an output of its own: it goes to the fee, and the
+ * recipient, who pays the fee, does not bear it. As it is part of the fee, the limits of fees bound it.
+ */
+function surplusOf(
+  { transaction }: Psbt,
+  amountIn: bigint,
+  {
+    outputs,
+    fee_payer,
+  }: { readonly outputs: readonly { readonly amount: string }[]; readonly fee_payer: string },
+): bigint {
+  const [approved] = outputs
+  const [only] = transaction.outputs
+  if (fee_payer !== 'recipient' || !approved || !only || transaction.outputs.length !== 1) return 0n
+  const surplus = amountIn - BigInt(approved.amount)
+  // Nobody gets more than was approved.
+  return surplus > 0n && only.amount <= BigInt(approved.amount) ? surplus : 0n
 }
 
 /** Whether an output pays to the own key at its claimed path. */

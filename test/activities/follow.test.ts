@@ -25,7 +25,8 @@ const network = { ...bitcoin, pollIntervalMs: 10 }
 
 function watch(adapter: ChainAdapter, forMs: number): Promise<void> {
   const signal = new AbortController().signal
-  return follow({ sql: database.sql, adapter, gate, log: quiet, signal, until: Date.now() + forMs })
+  const until = Date.now() + forMs
+  return follow({ sql: database.sql, adapter, gate, log: quiet, signal, until, forward: async () => 0 })
 }
 
 test('a watcher that hung writes nothing more once another one has begun, and ends', async () => {

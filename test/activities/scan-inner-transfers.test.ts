@@ -40,6 +40,8 @@ function chainThatPays(payee: string, transactions: number) {
           timestamp: '0x1',
           transactions: inBlock(height),
         }
+      case 'eth_blockNumber':
+        return '0x0'
       case 'eth_getBlockReceipts':
         return inBlock(height).map((txid) => ({ ...receipt(txid), ...where }))
       case 'trace_block':

@@ -42,6 +42,7 @@ async function sweep(change: Partial<SweeperDeps> = {}, start?: (id: string) => 
     graceMs: 0,
     signalAgainAfterMs: 60_000,
     nonceGapAfterMs: 600_000,
+    unansweredAfterMs: 600_000,
     signerOfflineAfterMs: 3_600_000,
     idempotencyWindowMs: 86_400_000,
     webhookRetryIntervalMs: 300_000,

@@ -119,3 +119,22 @@ test('an Ethereum address is found in whatever case it is asked for', async () =
   })
   expect(found.data.map((each: { id: string }) => each.id)).toEqual([json.data.id])
 })
+
+test('after a start of the database a new address waits until its counter was compared; an existing one does not', async () => {
+  const { sql } = api.database
+  await post({ user_reference: 'before', network: 'bitcoin' })
+  await sql`UPDATE key_accounts SET counter_compared = 'an earlier start' WHERE network = 'bitcoin'`
+  expect((await post({ user_reference: 'before', network: 'bitcoin' })).status).toBe(200)
+  const compared = setTimeout(
+    () =>
+      void sql`UPDATE key_accounts SET counter_compared = database_incarnation() WHERE network = 'bitcoin'`.execute(),
+    600,
+  )
+  expect((await post({ user_reference: 'after', network: 'bitcoin' })).status).toBe(201)
+  clearTimeout(compared)
+
+  await sql`UPDATE key_accounts SET counter_compared = 'an earlier start' WHERE network = 'bitcoin'`
+  const refused = await post({ user_reference: 'later', network: 'bitcoin' })
+  expect([refused.status, refused.json.error.code]).toEqual([503, 'DEPENDENCY_UNAVAILABLE'])
+  await sql`UPDATE key_accounts SET counter_compared = database_incarnation() WHERE network = 'bitcoin'`
+})

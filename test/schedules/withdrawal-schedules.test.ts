@@ -118,6 +118,7 @@ const sweep = () =>
     signalAgainAfterMs: 60_000,
     graceMs: 0,
     nonceGapAfterMs: 600_000,
+    unansweredAfterMs: 600_000,
     signerOfflineAfterMs: 60_000,
     idempotencyWindowMs: 60_000,
     webhookRetryIntervalMs: 60_000,

@@ -16,9 +16,17 @@ export interface TestDatabase {
 
 /** Copies the migrated template: some 50 ms. `max` is the size of the pool. */
 export async function freshDatabase(options: { readonly max?: number } = {}): Promise<TestDatabase> {
+  return copyDatabase(TEMPLATE_DATABASE, options)
+}
+
+/** Copies a database to which nobody is connected, as restoring a backup of it would. */
+export async function copyDatabase(
+  template: string,
+  options: { readonly max?: number } = {},
+): Promise<TestDatabase> {
   const { url: serverUrl } = z.object({ url: z.string() }).parse(await sharedPart('postgres'))
   const name = `keyturn_${randomBytes(6).toString('hex')}`
-  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE_DATABASE}`)
+  await administer(serverUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`)
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
   const sql = connect(url.href, { max: options.max ?? 10, name: 'keyturn-test' })

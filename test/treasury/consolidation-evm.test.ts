@@ -347,6 +347,7 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
     signalAgainAfterMs: 60_000,
     graceMs: 0,
     nonceGapAfterMs: 600_000,
+    unansweredAfterMs: 600_000,
     signerOfflineAfterMs: 600_000,
     idempotencyWindowMs: 600_000,
     webhookRetryIntervalMs: 600_000,

@@ -35,7 +35,7 @@ beforeAll(async () => {
     'bitcoin',
     {
       consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 1_000, expiryMs: 3_600_000 },
-      outputs: { maxFeeRate: 8, small: SMALL, count: 6 },
+      outputs: { maxFeeRate: 8, maxFeePercent: 10, small: SMALL, count: 6 },
     },
   )
   const priced = (real: ChainAdapter) =>

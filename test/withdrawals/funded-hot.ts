@@ -1,4 +1,4 @@
-/** Coins of the hot wallet that no chain has, in the database and behind an adapter's `build`: for tests without a node. */
+/** Coins of a wallet that no chain has, in the database and behind an adapter's `build`: for tests without a node. */
 
 import { payments, Transaction } from 'bitcoinjs-lib'
 import type { UtxoAdapter } from '../../chains/adapter.js'
@@ -8,24 +8,29 @@ import { buildPayment } from '../../chains/utxo/payment/build-payment.js'
 import { findNetwork } from '../../domain/network.js'
 import type { TestWithdrawals } from './withdrawal-stage.js'
 
+export interface FundingOptions {
+  /** What each parent weighs besides, as a transaction with many outputs does. */
+  readonly parentBytes?: (index: number) => number
+  readonly kind?: 'hot' | 'master'
+}
+
 let made = 0
 
 /**
- * Funds the hot wallet in the books and with an output for each amount, mined at height 1 of a chain that is at 100.
+ * Funds a wallet in the books and with an output for each amount, mined at height 1 of a chain that is at 100.
  *
- * @param parentBytes - What each parent weighs besides, as a transaction with many outputs does.
  * @returns `build` of an adapter whose node knows their parents.
  */
 export async function fundedHot(
   stage: TestWithdrawals,
   networkName: string,
   amounts: readonly bigint[],
-  parentBytes: (index: number) => number = () => 0,
+  { parentBytes = () => 0, kind = 'hot' }: FundingOptions = {},
 ): Promise<UtxoAdapter['build']> {
   const { sql } = stage.api.database
   const network = findNetwork(stage.networks, networkName)
   if (network.family !== 'utxo') throw new Error(`${networkName} is not of the UTXO family`)
-  const hot = await stage.wallet(networkName, 'hot')
+  const hot = await stage.wallet(networkName, kind)
   const script = Buffer.from(
     payments.p2wpkh({ address: hot.address, network: bitcoinjsNetwork(network) }).output ?? [],
   )

@@ -287,6 +287,7 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
             log: silent,
             signal: closing.signal,
             until: Number.POSITIVE_INFINITY,
+            forward: async () => 0,
           }),
         )
       }

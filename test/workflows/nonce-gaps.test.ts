@@ -5,6 +5,7 @@ import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createWorkflowGate } from '../../activities/workflow-gate.js'
 import { fillNonceGaps } from '../../db/signing/fill-nonce-gaps.js'
+import { closePassed, passUnanswered } from '../../db/signing/pass-unanswered.js'
 import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
@@ -177,5 +178,67 @@ test('a nonce that a refused payment gave back goes to the next payment first, a
     [3, 'used'],
     [4, 'used'],
   ])
+  await expectBooksToMatch()
+})
+
+/** A payment whose request a signer takes and keeps. @returns Its id and the request. */
+async function taken() {
+  const id = await ask()
+  const [request] = (await stage.signer.claim(10)).requests
+  if (!request) throw new Error('claimed')
+  await stage.api.database.sql`
+    UPDATE signing_requests SET lease_until = now() + interval '1 hour' WHERE id = ${request.id}`
+  return { id, request }
+}
+
+test('one request that a signer does not answer holds its wallet up for a time only, and ends once its nonce is finally used', async () => {
+  const { sql } = stage.api.database
+  const { id } = await taken()
+  const above = await ask('2')
+  running = stage.signer.run(realSigner(stage))
+  await sleep(1_000)
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(0)
+  expect((await stage.read(above)).stage).toBe('pending_signature')
+  expect(await passUnanswered(sql, stage.networks, 0)).toBe(1)
+  expect(await passUnanswered(sql, stage.networks, 0)).toBe(0)
+  await stage.until(above, 'confirming')
+  // Nothing is given back while what the signer may have signed can be mined.
+  expect(await closePassed(sql, stage.networks)).toEqual([])
+  const [fill] = await sweep(0)
+  await untilStage(fill ?? '', 'confirmed')
+  await stage.until(above, 'confirmed')
+  expect(await closePassed(sql, stage.networks)).toEqual([id])
+  expect(await closePassed(sql, stage.networks)).toEqual([])
+  const view = await stage.read(id)
+  expect([view.stage, view.failure?.code]).toEqual(['failed', 'SIGNER_UNANSWERED'])
+  expect(
+    await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'signing_request.unanswered'`,
+  ).toHaveLength(1)
+  await expectBooksToMatch()
+})
+
+test('on an operator’s order the lane goes round a request at once, and an answer that comes before the gap is filled is paid', async () => {
+  const { sql } = stage.api.database
+  const before = await reader().getBalance({ address: RECIPIENT })
+  const { id, request } = await taken()
+  const above = await ask('2')
+  const marked = await stage.api.call({
+    method: 'POST',
+    path: `/api/v1/withdrawals/${id}/mark-for-investigation`,
+    key: stage.people[1].key,
+    body: { reason: 'the signer hangs on it' },
+  })
+  expect(marked.status, JSON.stringify(marked.json)).toBe(200)
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
+  const sign = realSigner(stage)
+  running = stage.signer.run(sign)
+  await stage.until(above, 'confirming')
+  const gap = (await nonces()).findLast(([, state]) => state === 'gap')
+  expect(gap?.[0]).toBe((request.payload as { nonce: number }).nonce)
+  await stage.signer.answer({ ...(await sign(request)), request_id: request.id } as never)
+  await stage.until(id, 'confirmed')
+  await stage.until(above, 'confirmed')
+  expect(await sweep(0)).toEqual([])
+  expect(await reader().getBalance({ address: RECIPIENT })).toBe(before + parseEther('3'))
   await expectBooksToMatch()
 })

@@ -1,5 +1,6 @@
 /** A payment that waits for a block is replaced by a dearer one (BIP-125), on a real chain, and never paid twice. */
 
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -7,6 +8,7 @@ import type { UtxoAdapter } from '../../chains/adapter.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
+import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { realSigner } from '../withdrawals/real-signer.js'
@@ -108,7 +110,7 @@ async function expectBooksToMatch(): Promise<void> {
 
 test('a speed-up keeps inputs and recipients, takes the rest from the change, and pays once', async () => {
   running = stage.signer.run(realSigner(stage))
-  const { address } = await stage.wallet('bitcoin', 'gas')
+  const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
   const id = await inMempool({ to_address: address })
   expect((await speedUp(id)).status).toBe(200)
@@ -175,7 +177,7 @@ test('over the fee limit a speed-up is refused with the limit and what would be 
 test('a cancellation takes the payment’s place and brings all of its inputs back', async () => {
   running = stage.signer.run(realSigner(stage))
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
-  const { address } = await stage.wallet('bitcoin', 'gas')
+  const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
   const id = await inMempool({ to_address: address, amount: '0.3' })
   await speedUp(id)

@@ -139,6 +139,7 @@ async function sweep() {
     graceMs: 0,
     unseenMs: 0,
     nonceGapAfterMs: 600_000,
+    unansweredAfterMs: 600_000,
     signerOfflineAfterMs: 600_000,
     idempotencyWindowMs: 600_000,
     webhookRetryIntervalMs: 60_000,

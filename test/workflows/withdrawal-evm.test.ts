@@ -380,10 +380,12 @@ test('story 5: a nonce that somebody else used fails the payment only when that 
   expect((await nonces()).at(-1)?.[1]).toBe('foreign')
   expect(await held()).toEqual([0n, 0n, 0n])
   await running.stop()
-  // What the stranger paid for gas is missing from the books: that is an exception for reconciliation, put right here.
+  // What the stranger paid for gas left the books with its block, and a person was told.
   const onChain = await reader().getBalance({ address: hot.address as `0x${string}` })
-  const difference = onChain - (await stage.balance('ethereum', 'eth', 'chain', hot.id))
-  await stage.credit('ethereum', 'eth', '', difference)
+  expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(onChain)
+  const raised = await stage.api.database.sql<{ data: { severity: string } }[]>`
+    SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'kind' = 'foreign_spend'`
+  expect(raised.map(({ data }) => data.severity)).toEqual(['critical'])
   running = stage.signer.run()
   const next = await ask()
   await stage.approve(next)

@@ -102,7 +102,6 @@ test('gas that grew, and a nonce that a stranger took, before the signer has it:
   await stage.until(id, 'pending_signature')
   const hot = await stage.wallet('ethereum', 'hot')
   const address = hot.address as `0x${string}`
-  const balance = await reader().getBalance({ address })
   const nonce = await reader().getTransactionCount({ address })
   // Somebody else signs with this key, outside.
   const stranger = await stage.signer.sign({
@@ -122,7 +121,6 @@ test('gas that grew, and a nonce that a stranger took, before the signer has it:
   const raw = (stranger as { signed_transaction: `0x${string}` }).signed_transaction
   const hash = await reader().sendRawTransaction({ serializedTransaction: raw })
   await reader().waitForTransactionReceipt({ hash, pollingInterval: 100 })
-  await stage.credit('ethereum', 'eth', '', (await reader().getBalance({ address })) - balance)
   await anvil.call('anvil_setCode', to, STORING_CODE)
 
   expect((await post(id, 'retry', { priority: 'urgent' })).status).toBe(200)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -5,6 +6,7 @@ import type { UtxoAdapter } from '../../chains/adapter.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
+import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
@@ -89,7 +91,7 @@ function lastPsbt(): Psbt {
   return Psbt.fromBase64(payload.psbt)
 }
 /** A fresh P2WPKH destination that nobody else pays. */
-const destination = () => stage.wallet('bitcoin', 'gas')
+const destination = async () => faucetKey(randomBytes(32))
 
 test('pays BTC with change, and the books are exact to the satoshi', async () => {
   running = stage.signer.run()

@@ -41,3 +41,10 @@ export function isTooMuch(error: RpcError): boolean {
     error.message,
   )
 }
+
+/** Whether a node's refusal says that it has not kept the state of so old a block (it is no archive). */
+export function isPruned(error: RpcError): boolean {
+  return /missing trie node|pruned|pruning|no state|historical|archive|state (is |at .*)?(not available|unavailable)|old data not available|ancient/i.test(
+    error.message,
+  )
+}

@@ -2,11 +2,11 @@
 
 import type { Block } from '../../adapter.js'
 import { createPatience } from '../../patience.js'
-import { toQuantity } from '../quantity.js'
+import { toInteger, toQuantity } from '../quantity.js'
 import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
-import { AskedTooMuch, EndpointFailure, isTooMuch, RpcError } from '../rpc/rpc-error.js'
+import { AskedTooMuch, EndpointFailure, isPruned, isTooMuch, RpcError } from '../rpc/rpc-error.js'
 import { parseBlock } from './parse-block.js'
 import type { ScanRules } from './scan-rules.js'
 
@@ -19,6 +19,9 @@ const TARGET_SIZE = 2 * 1024 * 1024
 const AHEAD = 3
 /** What was fetched ahead longer ago than this is fetched again: the tip may have moved. */
 const STALE_AFTER_MS = 5_000
+
+/** Full nodes keep the state of 128 blocks or so; above that depth a missing state is a fault of the moment, and waited for. */
+const STATE_KEPT_BLOCKS = 100
 
 interface Fetch {
   readonly from: number
@@ -40,6 +43,8 @@ export function createBlockScanner(
   let batchSize = FIRST_BLOCKS
   let queue: Fetch[] = []
   const patience = createPatience(rpc.timeoutMs)
+  /** Up to here no node has the state that traces are made from. */
+  let prunedUpTo = -1
 
   function start(from: number, to: number, traces: boolean): Fetch {
     const count = Math.min(batchSize, to - from + 1)
@@ -62,24 +67,42 @@ export function createBlockScanner(
   }
 
   async function fetchBlocks(from: number, count: number, traces: boolean): Promise<Block[]> {
+    let traced = traces && from > prunedUpTo
+    let pruned = false
     for (let size = count; ; ) {
       const divisible = size > 1
       try {
         return await rpc.ask(
-          blockCalls(from, size, traces),
+          blockCalls(from, size, traced),
           (answers) => {
-            const blocks = readBlocks(rules, from, size, traces, divisible, answers.answers)
+            pruned = traced && answers.answers.some((each) => each instanceof RpcError && isPruned(each))
+            const read = readBlocks(rules, from, size, traced, divisible, answers.answers)
+            const blocks = traces && !traced ? read.map((block) => ({ ...block, untraced: true })) : read
             adapt(size, answers.size)
             return blocks
           },
           divisible ? { divisible } : { patience },
         )
       } catch (error) {
-        if (!(error instanceof AskedTooMuch) || !divisible) throw error
+        if (pruned && (await isOld(from + size - 1))) {
+          // A chain is followed without the traces that no node has any more, rather than not at all.
+          prunedUpTo = Math.max(prunedUpTo, from + size - 1)
+          traced = false
+          pruned = false
+          continue
+        }
+        if (!divisible || !(pruned || error instanceof AskedTooMuch)) throw error
         size = Math.floor(size / 2)
         batchSize = Math.min(batchSize, size)
       }
     }
+  }
+
+  async function isOld(height: number): Promise<boolean> {
+    const head = await rpc.ask([{ method: 'eth_blockNumber', params: [] }], ({ answers }) =>
+      toInteger(expectResult(answers[0], 'eth_blockNumber'), 'eth_blockNumber'),
+    )
+    return head - height >= STATE_KEPT_BLOCKS
   }
 
   function adapt(blocks: number, size: number): void {

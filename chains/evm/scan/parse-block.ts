@@ -1,6 +1,6 @@
 /** One block out of a node's answers, checked to be of one piece. */
 
-import type { Block, Transfer } from '../../adapter.js'
+import type { Block, Charge, Transfer } from '../../adapter.js'
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import { feePaid } from '../read/fee-paid.js'
 import { EndpointFailure, UnsettledAnswers } from '../rpc/rpc-error.js'
@@ -39,6 +39,7 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
 
   const txids: string[] = []
   const transfers: Transfer[] = []
+  const charges: Charge[] = []
   for (const [position, transaction] of transactions.entries()) {
     const receipt = toRecord(receipts[position], 'receipt')
     const txid = toBytes(
@@ -50,8 +51,12 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
       throw new UnsettledAnswers('receipts of another block')
     }
     txids.push(txid)
-    if (!succeeded(receipt)) continue
     const fee = feeOnce(receipt)
+    const charge = fee()
+    if (charge && typeof receipt.from === 'string') {
+      charges.push({ txid, payer: toBytes(receipt.from, 20, 'from').slice(2), amount: charge })
+    }
+    if (!succeeded(receipt)) continue
     const native = traces
       ? tracedMovements(traces.get(txid), receipt)
       : ownValue(toRecord(transaction, 'transaction'))
@@ -76,6 +81,7 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
     transfers,
     spends: [],
     txids,
+    charges,
   }
 }
 
@@ -84,7 +90,7 @@ export function succeeded(receipt: Readonly<Record<string, unknown>>): boolean {
   return toInteger(receipt.status, 'receipt status') === 1
 }
 
-/** Read when the first transfer of the transaction asks for it; bookkeeping transactions of some chains name no price. */
+/** Read once a transaction; bookkeeping transactions of some chains name no price. */
 function feeOnce(receipt: Readonly<Record<string, unknown>>): () => bigint | null {
   let fee: bigint | null | undefined
   return () => {

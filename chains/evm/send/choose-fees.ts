@@ -26,21 +26,40 @@ export const PRIORITY_PERCENTILE: Readonly<Record<Priority, number>> = {
   urgent: 75,
 }
 
+/** Bounds of a network, in wei. */
+export interface FeeBounds extends Fees {
+  /** The least tip that its nodes take. */
+  readonly minPriorityFeePerGas: bigint
+}
+
+/** Where nothing says what a tip should be (no fees at all in recent blocks): 1 gwei, the usual minimum of a node's pool. */
+const TIP_WITHOUT_MARKET = 1_000_000_000n
+
 /** Six full blocks in a row double the base fee: a transaction stays includable at least that long. */
 const BASE_FEE_HEADROOM = 2n
+const PRIORITIES = Object.keys(PRIORITY_PERCENTILE) as readonly Priority[]
 
 /**
- * Chooses fees: base fee × 2 + tip, where the tip is the median over recent blocks, times the priority's multiplier. Both stay
- * inside the caps; a tip of 0 would be refused by many nodes, so it is at least 1 wei.
+ * Chooses fees: base fee × 2 + tip, where the tip is the median over recent blocks, times the priority's multiplier. Where those
+ * paid none it is what the node suggests, and never below the network's minimum. Both stay inside the caps.
  */
-export function chooseFees(market: FeeMarket, priority: Priority, caps: Fees): Fees {
-  const usual = median(market.tips[priority]) ?? market.suggestedTip
-  const tip = (usual * PRIORITY_PERCENT[priority] + 50n) / 100n || 1n
+export function chooseFees(market: FeeMarket, priority: Priority, bounds: FeeBounds): Fees {
+  const usual = median(market.tips[priority]) || market.suggestedTip
+  const wanted = (usual * PRIORITY_PERCENT[priority] + 50n) / 100n
+  const tip = greatest(wanted, leastTip(market, bounds))
   const maxFeePerGas = least(
-    market.baseFee * BASE_FEE_HEADROOM + least(tip, caps.maxPriorityFeePerGas),
-    caps.maxFeePerGas,
+    market.baseFee * BASE_FEE_HEADROOM + least(tip, bounds.maxPriorityFeePerGas),
+    bounds.maxFeePerGas,
   )
-  return { maxFeePerGas, maxPriorityFeePerGas: least(tip, caps.maxPriorityFeePerGas, maxFeePerGas) }
+  return { maxFeePerGas, maxPriorityFeePerGas: least(tip, bounds.maxPriorityFeePerGas, maxFeePerGas) }
+}
+
+/** On a chain without any fee, where base fee, tips and suggestion are nothing, a node still refuses a price of nothing. */
+function leastTip(market: FeeMarket, { minPriorityFeePerGas }: FeeBounds): bigint {
+  const paid = PRIORITIES.some((priority) => (median(market.tips[priority]) ?? 0n) > 0n)
+  return paid || market.baseFee > 0n || market.suggestedTip > 1n
+    ? minPriorityFeePerGas
+    : greatest(minPriorityFeePerGas, TIP_WITHOUT_MARKET)
 }
 
 /** The least that `maxFeePerGas` may be for the next block, whatever that block's base fee (it grows by an eighth at most). */
@@ -51,4 +70,8 @@ export function leastMaxFee(market: FeeMarket, fees: Fees): bigint {
 function median(values: readonly bigint[]): bigint | null {
   const sorted = [...values].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
   return sorted[Math.floor(sorted.length / 2)] ?? null
+}
+
+function greatest(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
 }

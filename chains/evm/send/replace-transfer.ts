@@ -45,7 +45,7 @@ export async function replaceTransfer(
             99n) /
           100n
         : BigInt(request.call.gas)
-    const uncapped = { maxFeePerGas: 1n << 200n, maxPriorityFeePerGas: 1n << 200n }
+    const uncapped = { ...network.fees, maxFeePerGas: 1n << 200n, maxPriorityFeePerGas: 1n << 200n }
     const caps = purpose === 'cancel' ? null : network.fees
     const usual = chooseFees(market, request.priority, caps ?? uncapped)
     const limit = purpose === 'cancel' ? request.feeLimit : least(request.feeLimit, network.fees.maxTotal)

@@ -45,3 +45,10 @@ export async function findHashAt(height: number, rpc: { readonly call: AskNode }
     throw error
   }
 }
+
+/** Unix seconds of the canonical block at a height, or null above the tip. Pruned nodes keep all headers. */
+export async function findTimeAt(height: number, rpc: { readonly call: AskNode }): Promise<number | null> {
+  const hash = await findHashAt(height, rpc)
+  if (hash === null) return null
+  return (await rpc.call('getblockheader', [hash, true], z.object({ time: z.int() }))).time
+}

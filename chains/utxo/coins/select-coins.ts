@@ -42,6 +42,8 @@ export type Selection<Coin> =
       readonly fee: bigint
     }
   | { readonly kind: 'insufficient_funds'; readonly missing: bigint }
+  /** All coins together would do, but not as many as one transaction may spend. */
+  | { readonly kind: 'too_many_inputs'; readonly missing: bigint }
   | { readonly kind: 'fee_too_high'; readonly fee: bigint }
 
 /** Change that a random draw aims for at least, so that it is worth having; Bitcoin Core's CHANGE_LOWER. */
@@ -80,7 +82,10 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
   const need = target + (senderPays ? baseFee : 0n) - required.reduce((sum, coin) => sum + coin.amount, 0n)
 
   const reachable = values.slice(0, Math.max(0, room)).reduce((sum, value) => sum + value, 0n)
-  if (reachable < need) return { kind: 'insufficient_funds', missing: need - reachable }
+  if (reachable < need) {
+    const all = values.reduce((sum, value) => sum + value, 0n)
+    return { kind: all < need ? 'insufficient_funds' : 'too_many_inputs', missing: need - reachable }
+  }
 
   const withChange = need + (senderPays ? changeFee : 0n)
   const proposals: Proposal<Coin>[] = []

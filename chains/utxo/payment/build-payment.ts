@@ -13,6 +13,7 @@ import { doubleSha256, toDisplayHex } from '../parse/double-sha256.js'
 import type { ParsedTransaction } from '../parse/parse-transaction.js'
 import { scriptOfAddress } from '../script-of-address.js'
 import { SIGHASH_ALL_FORKID, signatureRules } from '../signature-rules.js'
+import { chooseCoins, type FatParents } from './choose-coins.js'
 import { scriptOfKey } from './script-of-key.js'
 
 /** Signals replaceability (BIP-125) and leaves the locktime in force. */
@@ -20,6 +21,8 @@ const SEQUENCE = 0xfffffffd
 const VERSION = 2
 /** Inputs of one transaction: as other custodians limit it, and one byte of count. */
 export const MAX_INPUTS = 250
+/** The most characters of a PSBT, so that a claim of it fits into an answer; see `CLAIM_BYTES`. Only what is required may exceed it. */
+export const MAX_PAYLOAD_BYTES = 14_000_000
 
 interface Output {
   readonly script: Buffer
@@ -36,6 +39,7 @@ export async function buildPayment(
   request: UtxoBuildRequest,
   network: UtxoNetwork,
   source: TransactionSource,
+  fatParents: FatParents = new Map(),
 ): Promise<UtxoBuildResult> {
   const outputs = request.outputs.map(({ address, amount }, index) => ({
     script: scriptOfRecipient(address, index, network),
@@ -45,19 +49,29 @@ export async function buildPayment(
   const changeScript = ownScript(request.change, network)
   const feeLimit = atMost(request.feeLimit, request.feeCap ?? network.fees.maxTotal)
 
-  const selection = select(request, outputs, changeScript, feeLimit, network)
-  if (selection.kind !== 'selected') return selection
-  const { coins, change, fee } = selection
+  const { required } = request
+  const { selection, parents } = await chooseCoins(
+    others(request, network),
+    required,
+    source,
+    fatParents,
+    MAX_INPUTS,
+    (candidates) => select(request, candidates, outputs, changeScript, feeLimit, network),
+  )
+  if (parents === null) return selection
+  const { coins, change } = selection
   // Where nobody is paid, something must come back: a transaction needs an output.
   if (outputs.length === 0 && change === 0n)
     return { kind: 'insufficient_funds', missing: dustThreshold(changeScript, network) }
-  const paid = request.feePayer === 'recipient' ? takeFee(outputs, coins, change, fee) : outputs
+  const paid = request.feePayer === 'recipient' ? takeFee(outputs, selection.fee) : outputs
+  // Where the recipient pays and there is no change, what the coins bring above the amount goes to the fee as well.
+  const fee = sum(coins) - change - sum(paid)
+  if (fee > feeLimit) return { kind: 'fee_too_high', fee }
   const [first] = paid
   if (request.feePayer === 'recipient' && first && first.amount < dustThreshold(first.script, network)) {
     return { kind: 'fee_too_high', fee }
   }
 
-  const parents = await source.fetch(coins.map((coin) => coin.txid))
   const psbt = new Psbt({ network: bitcoinjsNetwork(network) })
   psbt.setVersion(VERSION)
   for (const coin of coins) addInput(psbt, coin, parents.get(coin.txid), network)
@@ -73,6 +87,7 @@ export async function buildPayment(
     // Signatures of SegWit inputs are outside of what the txid covers.
     txid: network.script === 'p2wpkh' ? toDisplayHex(doubleSha256(unsigned)) : null,
     inputs: coins,
+    paid: sum(paid),
     fee,
     change,
     vsize: toVsize(
@@ -94,21 +109,26 @@ function scriptOfRecipient(address: string, index: number, network: UtxoNetwork)
   }
 }
 
-function select(
-  request: UtxoBuildRequest,
-  outputs: readonly Output[],
-  changeScript: Buffer,
-  feeLimit: bigint,
-  network: UtxoNetwork,
-): Selection<SpendableOutput> {
+/** The candidates that are not required anyway, each once. */
+function others(request: UtxoBuildRequest, network: UtxoNetwork): SpendableOutput[] {
   const taken = new Set(request.required.map(outpoint))
   if (taken.size !== request.required.length) throw invalid('An outpoint is required twice', network)
-  const candidates = request.candidates.filter((coin) => {
+  return request.candidates.filter((coin) => {
     const key = outpoint(coin)
     if (taken.has(key)) return false
     taken.add(key)
     return true
   })
+}
+
+function select(
+  request: UtxoBuildRequest,
+  candidates: readonly SpendableOutput[],
+  outputs: readonly Output[],
+  changeScript: Buffer,
+  feeLimit: bigint,
+  network: UtxoNetwork,
+): Selection<SpendableOutput> {
   const weightOf = (count: number) =>
     frameWeight(count, network.script) + outputs.reduce((sum, each) => sum + outputWeight(each.script), 0)
   const baseWeight = weightOf(outputs.length)
@@ -155,14 +175,9 @@ function checkOutputs(request: UtxoBuildRequest, outputs: readonly Output[], net
   }
 }
 
-/** What the recipient gets is what the coins bring less change and fee. */
-function takeFee(
-  outputs: readonly Output[],
-  coins: readonly SpendableOutput[],
-  change: bigint,
-  fee: bigint,
-): Output[] {
-  return outputs.map(({ script }) => ({ script, amount: sum(coins) - change - fee }))
+/** What the recipient gets is the amount less the fee, with all that is too little for a change output. */
+function takeFee(outputs: readonly Output[], fee: bigint): Output[] {
+  return outputs.map(({ script, amount }) => ({ script, amount: amount - fee }))
 }
 
 function addInput(

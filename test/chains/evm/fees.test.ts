@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Priority } from '../../../chains/adapter.js'
 import { chooseFees, type FeeMarket, leastMaxFee } from '../../../chains/evm/send/choose-fees.js'
 import { readFeeMarket } from '../../../chains/evm/send/fee-market.js'
+import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../config/load-networks.js'
+import type { EvmNetwork } from '../../../domain/network.js'
 
 const GWEI = 10n ** 9n
-const caps = { maxFeePerGas: 500n * GWEI, maxPriorityFeePerGas: 50n * GWEI }
+const caps = { maxFeePerGas: 500n * GWEI, maxPriorityFeePerGas: 50n * GWEI, minPriorityFeePerGas: 1n }
 const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'urgent']
 const even = (tip: bigint) => ({ low: [tip], normal: [tip], high: [tip], urgent: [tip] })
 
@@ -20,7 +23,7 @@ test('the caps hold, the tip is never above the whole fee nor 0, and more priori
   const wei = fc.bigInt({ min: 0n, max: 10n ** 13n })
   fc.assert(
     fc.property(wei, fc.array(wei, { maxLength: 5 }), wei, wei, wei, (baseFee, tips, suggestedTip, a, b) => {
-      const limits = { maxFeePerGas: a + 1n, maxPriorityFeePerGas: b + 1n }
+      const limits = { maxFeePerGas: a + 1n, maxPriorityFeePerGas: b + 1n, minPriorityFeePerGas: 1n }
       const market = { baseFee, tips: { low: tips, normal: tips, high: tips, urgent: tips }, suggestedTip }
       let previous = { maxFeePerGas: 0n, maxPriorityFeePerGas: 0n }
       for (const priority of PRIORITIES) {
@@ -59,4 +62,39 @@ test('empty blocks say nothing about tips, the node is asked instead', () => {
 
 test('a chain without EIP-1559 is refused', () => {
   expect(() => readFeeMarket({ gasUsedRatio: [] }, '0x5')).toThrow('baseFeePerGas')
+})
+
+test('no priority offers less than the least tip that the nodes of the network take', () => {
+  const polygon = { ...caps, minPriorityFeePerGas: 30n * GWEI }
+  const market: FeeMarket = { baseFee: 20n * GWEI, tips: even(30n * GWEI), suggestedTip: 30n * GWEI }
+  expect(chooseFees(market, 'low', polygon)).toEqual({
+    maxFeePerGas: 70n * GWEI,
+    maxPriorityFeePerGas: 30n * GWEI,
+  })
+  expect(chooseFees(market, 'normal', polygon).maxPriorityFeePerGas).toBe(30n * GWEI)
+  expect(chooseFees(market, 'high', polygon).maxPriorityFeePerGas).toBe(45n * GWEI)
+})
+
+test('where recent blocks paid no tip, what the node suggests is offered, and never nothing', () => {
+  const bounds = { ...caps, minPriorityFeePerGas: 1_000_000n }
+  const tipOf = (market: FeeMarket) => chooseFees(market, 'normal', bounds)
+  const paidNone = { tips: even(0n) }
+  expect(tipOf({ ...paidNone, baseFee: 7n * GWEI, suggestedTip: 2n * GWEI }).maxPriorityFeePerGas).toBe(
+    2n * GWEI,
+  )
+  expect(tipOf({ ...paidNone, baseFee: 7n * GWEI, suggestedTip: 0n }).maxPriorityFeePerGas).toBe(1_000_000n)
+  // A chain on which nothing was ever paid: nodes refuse 1 wei all the same.
+  for (const suggestedTip of [0n, 1n]) {
+    expect(tipOf({ ...paidNone, baseFee: 0n, suggestedTip })).toEqual({
+      maxFeePerGas: GWEI,
+      maxPriorityFeePerGas: GWEI,
+    })
+  }
+})
+
+test('the least tip of a network is configuration', () => {
+  const networks = parseNetworks(readFileSync(DEFAULT_NETWORKS_FILE, 'utf8'), { POLYGON_ENABLED: 'true' })
+  const least = (name: string) => (networks.get(name) as EvmNetwork).fees.minPriorityFeePerGas
+  expect(least('polygon')).toBe(30n * GWEI)
+  expect(least('ethereum')).toBe(1_000_000n)
 })

@@ -272,3 +272,34 @@ test('a node whose traces leave a transaction out is not believed', async () => 
     details: { reasons: ['endpoint 1 of ethereum: trace_block left a transaction out'] },
   })
 })
+
+test('a node that is no archive is followed without the traces that it has not kept, but only deep below its head', async () => {
+  const chain = emptyChain(300)
+  // It keeps the state of its newest 128 blocks.
+  const pruned = await node((call) => {
+    if (call.method === 'eth_blockNumber') return '0x12c'
+    const height = Number(call.params[0])
+    if (call.method === 'trace_block' && height < 300 - 128)
+      return new Refusal(-32000, 'missing trie node 00ff')
+    return chain(call)
+  })
+  const adapter = open([pruned.url], [], { traceBlock: true })
+  const seen: { height: number; untraced: boolean }[] = []
+  for (let next = 150; next <= 300; ) {
+    const blocks = await adapter.blocks(next, Math.min(300, next + 99))
+    seen.push(...blocks.map(({ height, untraced }) => ({ height, untraced: untraced === true })))
+    next += blocks.length
+  }
+  expect(seen.map((block) => block.height)).toEqual(Array.from({ length: 151 }, (_, index) => 150 + index))
+  const untraced = seen.filter((block) => block.untraced).map((block) => block.height)
+  expect(untraced.slice(0, 22)).toEqual(Array.from({ length: 22 }, (_, index) => 150 + index))
+  expect(Math.max(...untraced)).toBeLessThanOrEqual(200)
+
+  const broken = await node((call) => {
+    if (call.method === 'eth_blockNumber') return '0x12c'
+    return call.method === 'trace_block' ? new Refusal(-32000, 'missing trie node 00ff') : chain(call)
+  })
+  await expect(open([broken.url], [], { traceBlock: true }).blocks(250, 260)).rejects.toMatchObject({
+    code: 'DEPENDENCY_UNAVAILABLE',
+  })
+})

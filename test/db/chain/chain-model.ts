@@ -32,6 +32,10 @@ export class ChainModel {
   readonly mempool = new Map<string, ModelTransaction>()
   /** Questions for a hash, by their number, that another node behind the same load balancer answers from a lower tip. */
   lagging: { readonly tip: number; readonly answers: (question: number) => boolean } | null = null
+  /** Blocks that the node knows to be missing while it synchronises. */
+  missing: number | null = null
+  /** The lowest block that the node has in full. */
+  servedFrom = 0
   /** Calls that fail before one succeeds. */
   failures = 0
   calls: Record<string, number> = {}
@@ -80,7 +84,10 @@ export class ChainModel {
   }
 
   /** A block of these transactions, by default of the whole mempool. */
-  mine(transactions: readonly ModelTransaction[] = [...this.mempool.values()]): ModelBlock {
+  mine(
+    transactions: readonly ModelTransaction[] = [...this.mempool.values()],
+    time = Math.floor(Date.now() / 1000),
+  ): ModelBlock {
     this.serial += 1
     const height = this.blocks.length
     const parentHash = this.blocks.at(-1)?.hash ?? '0'.repeat(64)
@@ -88,7 +95,7 @@ export class ChainModel {
       height,
       hash: this.hash(`block ${this.serial} on ${parentHash}`),
       parentHash,
-      time: Math.floor(Date.now() / 1000),
+      time,
       transactions,
     }
     this.blocks.push(block)
@@ -128,8 +135,14 @@ export class ChainModel {
         if (lagging && height > lagging.tip && lagging.answers(this.calls.hashAt ?? 0)) return null
         return this.blocks[height]?.hash ?? null
       },
+      timeAt: async (height: number) => this.blocks[height]?.time ?? null,
+      syncing: async () => this.missing,
       blocks: async (from: number, to: number) => {
         count('blocks')
+        // A node that is no archive has the headers of old blocks and nothing else of them.
+        if (from < this.servedFrom) {
+          throw new KeyturnError('DEPENDENCY_UNAVAILABLE', 'The node has pruned it', { retryable: true })
+        }
         return this.blocks.slice(from, Math.min(to + 1, from + 7)).map((block) => this.toBlock(block))
       },
       mempool: async (seen: ReadonlySet<string>) => {

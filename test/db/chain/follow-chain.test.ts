@@ -744,16 +744,61 @@ describe('catching up', () => {
     expect(await ledger(sql, 'available', 'alice')).toBe(5n)
   })
 
-  test('without addresses scanning begins at the tip, or where it is told to', async () => {
+  test('without addresses scanning begins a few blocks below the tip, or where the configuration says', async () => {
     const { sql } = database
     const model = new ChainModel(bitcoin)
     for (let block = 0; block < 10; block++) model.mine()
-    await scan(sql, model.adapter())
-    expect((await readCursor(sql, 'bitcoin'))?.height).toBe(10)
+    await advanceChain(sql, model.adapter())
+    expect(await sql`SELECT min(height) AS first, max(height) AS last FROM chain_blocks`).toEqual([
+      { first: 5n, last: 10n },
+    ])
     const configured = new ChainModel({ ...bitcoin, name: 'litecoin', startHeight: 4 })
     for (let block = 0; block < 10; block++) configured.mine()
     await advanceChain(sql, configured.adapter())
     expect(await sql`SELECT 1 FROM chain_blocks WHERE network = 'litecoin'`).toHaveLength(7)
+  })
+
+  test('a node that still synchronises is waited for, and scanning begins near the tip then', async () => {
+    const { sql } = database
+    const main = { ...bitcoin, derivation: { purpose: 84, coinType: 0 } } as typeof bitcoin
+    const model = new ChainModel(main)
+    const old = Math.floor(Date.now() / 1000) - 3 * 86_400
+    model.blocks = []
+    for (let block = 0; block < 10; block++) model.mine([], old)
+    model.missing = 900_000
+    await expect(advanceChain(sql, model.adapter())).rejects.toThrow(
+      /still synchronising, 900000 blocks are missing/,
+    )
+    // It knows of no newer header yet, and its newest block is days old.
+    model.missing = null
+    await expect(advanceChain(sql, model.adapter())).rejects.toThrow(/is 72 hours old/)
+    expect(await readCursor(sql, 'bitcoin')).toBeNull()
+    for (let block = 0; block < 40; block++) model.mine()
+    await advanceChain(sql, model.adapter())
+    expect(await sql`SELECT min(height) AS first, max(height) AS last FROM chain_blocks`).toEqual([
+      { first: 44n, last: 49n },
+    ])
+
+    const waiting = new ChainModel({ ...bitcoin, name: 'litecoin', startHeight: 100 })
+    await expect(advanceChain(sql, waiting.adapter())).rejects.toThrow(
+      /at block 0, below block 100 \(start_height\)/,
+    )
+  })
+
+  test('a node that is no archive serves a network whose addresses are older than its first contact', async () => {
+    const { sql } = database
+    const merchant = await merchantWith(sql)
+    const alice = await merchant.address('bitcoin', 'alice')
+    const model = new ChainModel(bitcoin)
+    const old = Math.floor(Date.now() / 1000) - 30 * 86_400
+    model.blocks = []
+    for (let block = 0; block < 60; block++) model.mine([], old + block)
+    model.servedFrom = 50
+    model.pay({ payee: alice.payee, coin: 'btc', amount: 5n })
+    for (let block = 0; block < 10; block++) model.mine()
+    await scan(sql, model.adapter())
+    await settle(sql)
+    expect(await ledger(sql, 'available', 'alice')).toBe(5n)
   })
 })
 

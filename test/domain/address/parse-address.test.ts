@@ -1,7 +1,9 @@
+import { encodeCashAddress as encodeByLibrary } from '@bitauth/libauth'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { getAddress } from 'viem/utils'
 import { beforeAll, expect, test } from 'vitest'
+import { scriptOfAddress } from '../../../chains/utxo/script-of-address.js'
 import { loadNetworks } from '../../../config/load-networks.js'
 import { decodeCashAddress, encodeCashAddress } from '../../../domain/address/cashaddr.js'
 import { parseAddress } from '../../../domain/address/parse-address.js'
@@ -188,6 +190,37 @@ test('a legacy form that Bitcoin does not have is unambiguous', () => {
   )
   expect(refused(network, bitcoinAddress.toBase58Check(hash, 0))).toContain('another network')
 })
+
+test.each([
+  ['p2pkhWithTokens', 'z', 'p2pkh'],
+  ['p2shWithTokens', 'r', 'p2sh'],
+] as const)(
+  'an address of Bitcoin Cash that takes tokens is paid as its plain form (%s)',
+  (type, letter, plain) => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), (payload) => {
+        const { address } = encodeByLibrary({ prefix: 'bitcoincash', type, payload, throwErrors: true })
+        expect(address.startsWith(`bitcoincash:${letter}`)).toBe(true)
+        const canonical = encodeCashAddress('bitcoincash', { kind: plain, hash: payload })
+        for (const text of [address, address.slice(12), address.toUpperCase()]) {
+          expect(parseAddress(cash, text)).toMatchObject({ address: canonical, type: plain })
+        }
+        expect(scriptOfAddress(address, cash)).toEqual(scriptOfAddress(canonical, cash))
+      }),
+      { numRuns: 20 },
+    )
+  },
+)
+
+test.each(['p2sh', 'p2shWithTokens'] as const)(
+  'a hash of 32 bytes is refused with the true reason (%s)',
+  (type) => {
+    const payload = Uint8Array.from({ length: 32 }, (_, index) => index)
+    const { address } = encodeByLibrary({ prefix: 'bitcoincash', type, payload, throwErrors: true })
+    expect(refused(cash, address)).toContain('32 bytes')
+    expect(refused(cash, address)).not.toContain('checksum')
+  },
+)
 
 test('CashAddr notices any single wrong letter', () => {
   fc.assert(

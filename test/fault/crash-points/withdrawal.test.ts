@@ -209,6 +209,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       graceMs: 0,
       signalAgainAfterMs: 30_000,
       nonceGapAfterMs: 600_000,
+      unansweredAfterMs: 600_000,
       signerOfflineAfterMs: 3_600_000,
       idempotencyWindowMs: 86_400_000,
       webhookRetryIntervalMs: 300_000,

@@ -73,8 +73,11 @@ describe('selectCoins', () => {
     fc.assert(
       fc.property(anyRequest, (asked) => {
         const selection = selectCoins(asked)
-        if (selection.kind === 'insufficient_funds') {
+        if (selection.kind === 'insufficient_funds' || selection.kind === 'too_many_inputs') {
           expect(selection.missing).toBeGreaterThan(0n)
+          // More inputs would help where it is their number that lacks.
+          const free = selectCoins({ ...asked, maxInputs: 1_000 }).kind
+          expect(free === 'insufficient_funds').toBe(selection.kind === 'insufficient_funds')
           return
         }
         if (selection.kind === 'fee_too_high') {
@@ -199,7 +202,8 @@ describe('selectCoins', () => {
   test('does not let the number of inputs pass the limit', () => {
     const many = Array.from({ length: 300 }, () => 10_000n)
     expect(selectCoins(request(many, 2_000_000n))).toMatchObject({ kind: 'selected' })
-    expect(selectCoins(request(many, 2_400_000n))).toMatchObject({ kind: 'insufficient_funds' })
+    expect(selectCoins(request(many, 2_400_000n))).toMatchObject({ kind: 'too_many_inputs' })
+    expect(selectCoins(request(many, 3_400_000n))).toMatchObject({ kind: 'insufficient_funds' })
   })
 
   test('chooses among 100,000 coins by looking at no more than 100,000 branches', () => {

@@ -1,8 +1,10 @@
 import { Transaction as ScureTransaction } from '@scure/btc-signer'
-import { Psbt, Transaction } from 'bitcoinjs-lib'
+import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { SpendableOutput, UtxoBuildRequest, UtxoBuildResult } from '../../../../chains/adapter.js'
+import { bitcoinjsNetwork } from '../../../../chains/utxo/bitcoinjs-network.js'
+import { parseTransaction } from '../../../../chains/utxo/parse/parse-transaction.js'
 import { buildPayment } from '../../../../chains/utxo/payment/build-payment.js'
 import { verifySigned } from '../../../../chains/utxo/payment/verify-signed.js'
 import type { UtxoNetwork } from '../../../../domain/network.js'
@@ -82,6 +84,20 @@ describe.each([
     )
     const signed = Transaction.fromHex(wallet.sign(result.payload.psbt))
     expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
+  })
+
+  test('a recipient who pays the fee gets the amount less the fee, whatever is left below dust', async () => {
+    const { outputs, source, wallet } = fundedWallet(network, [100_000n])
+    const request = requestOn(network, outputs, [99_900n], { feePayer: 'recipient' })
+    const result = built(await buildPayment(request, network, source))
+    const raw = wallet.sign(result.payload.psbt)
+    // 110 or 192 virtual bytes at 3, and the rest of 100 that is no change.
+    const paid = network.script === 'p2wpkh' ? 99_470n : 99_224n
+    expect(Transaction.fromHex(raw).outs.map((each) => each.value)).toEqual([paid])
+    expect(result).toMatchObject({ paid, change: 0n, fee: 100_000n - paid })
+    expect(verifySigned(result.payload, raw).fee).toBe(result.fee)
+    const poor = await buildPayment({ ...request, feeLimit: result.fee - 1n }, network, source)
+    expect(poor.kind).toBe('fee_too_high')
   })
 
   test('a replacement keeps inputs and recipients and brings what BIP-125 asks; a cancellation pays nobody', async () => {
@@ -262,5 +278,79 @@ describe('buildPayment', () => {
     const raw = wallet.sign(result.payload.psbt)
     expect(verifySigned(result.payload, raw).fee).toBe(result.fee)
     expect(Psbt.fromBase64(result.payload.psbt).txOutputs[0]?.script[0]).toBe(0x51)
+  })
+})
+
+describe('coins of fat parents', () => {
+  const FAT = 90_000
+  /** Characters of base64: what a claim has room for. */
+  const MOST = 14_000_000
+
+  /** Many outputs of one transaction, as an attacker pays them, and coins of their own transactions. */
+  function wallet(dust: { count: number; amount: bigint }, coins: readonly bigint[]) {
+    const { outputs, source, wallet: keys } = fundedWallet(segwit, coins)
+    const key = keys.key(0)
+    const script = payments.p2wpkh({ address: key.address, network: bitcoinjsNetwork(segwit) }).output ?? []
+    const transaction = new Transaction()
+    transaction.addInput(Buffer.alloc(32, 99), 0)
+    for (let vout = 0; vout < dust.count; vout++) transaction.addOutput(Buffer.from(script), dust.amount)
+    // As many outputs as were not ours.
+    const rest = FAT - transaction.byteLength()
+    if (rest > 0) transaction.addOutput(Buffer.concat([Buffer.from('6a', 'hex'), Buffer.alloc(rest)]), 0n)
+    const parsed = parseTransaction(Buffer.from(transaction.toBuffer()))
+    expect(parsed.stripped.length).toBeGreaterThan(85_000)
+    const fat = Array.from(
+      { length: dust.count },
+      (_, vout): SpendableOutput => ({ ...key, txid: parsed.txid, vout, amount: dust.amount }),
+    )
+    let fetched = 0
+    return {
+      candidates: [...outputs, ...fat].sort((a, b) => Number(b.amount - a.amount)),
+      fatTxid: parsed.txid,
+      fetched: () => fetched,
+      source: {
+        fetch: async (txids: Iterable<string>) => {
+          const wanted = [...new Set(txids)]
+          fetched += wanted.length
+          const found = new Map(await source.fetch(wanted))
+          if (wanted.includes(parsed.txid)) found.set(parsed.txid, parsed)
+          return found
+        },
+      },
+    }
+  }
+
+  test('pay only where no others do, although they are many and the fee is low', async () => {
+    const { candidates, source, fatTxid } = wallet(
+      { count: 2_900, amount: 3_000n },
+      Array.from({ length: 30 }, (_, each) => 100_000n + BigInt(each)),
+    )
+    for (const feePayer of ['sender', 'recipient'] as const) {
+      for (const amount of [50_000n, 500_000n, 2_500_000n]) {
+        const fat = new Map<string, number>()
+        for (let payment = 0; payment < 3; payment++) {
+          const request = requestOn(segwit, candidates, [amount + BigInt(payment)], { feeRate: 1, feePayer })
+          const result = built(await buildPayment(request, segwit, source, fat))
+          expect(result.payload.psbt.length).toBeLessThan(1_100_000)
+          expect(result.inputs.filter((coin) => coin.txid === fatTxid).length).toBeLessThan(9)
+        }
+      }
+    }
+  })
+
+  test('pay together with the others where those are not enough, as many as a signer takes', async () => {
+    const { candidates, source } = wallet({ count: 2_000, amount: 100_000n }, [500_000n, 600_000n])
+    const request = requestOn(segwit, candidates, [8_000_000n], { feeRate: 1 })
+    const result = built(await buildPayment(request, segwit, source))
+    expect(result.inputs.length).toBeGreaterThan(70)
+    expect(result.payload.psbt.length).toBeLessThan(MOST)
+  })
+
+  test('are said to be too many where one transaction and its payload cannot hold enough of them', async () => {
+    const { candidates, source } = wallet({ count: 2_000, amount: 100_000n }, [500_000n])
+    const asked = (amount: bigint) =>
+      buildPayment(requestOn(segwit, candidates, [amount], { feeRate: 1 }), segwit, source)
+    expect(await asked(15_000_000n)).toMatchObject({ kind: 'too_many_inputs' })
+    expect(await asked(205_000_000n)).toMatchObject({ kind: 'insufficient_funds' })
   })
 })

@@ -1,0 +1,118 @@
+/** Which coins pay, with their parents: a signer needs each parent whole, so coins of fat ones pay only where no others do. */
+
+import type { SpendableOutput } from '../../adapter.js'
+import type { TransactionSource } from '../chain/transaction-source.js'
+import type { Selection } from '../coins/select-coins.js'
+import type { ParsedTransaction } from '../parse/parse-transaction.js'
+
+/** A parent above this is fat: 250 lean ones are 2.5 MB at most. */
+const FAT_BYTES = 10_000
+/** No standard transaction has more bytes without its witnesses. */
+const FATTEST_BYTES = 100_000
+/** Parents that weigh less together are taken as they are, fat or not. */
+const COMFORTABLE_BYTES = 750_000
+/** The most that the parents of one payment may weigh: 13.3 MB in base64, see `MAX_PAYLOAD_BYTES`. */
+const MOST_BYTES = 10_000_000
+/** After so many selections what is not known is taken for the worst. */
+const MOST_ROUNDS = 20
+const MOST_REMEMBERED = 20_000
+
+/** The bytes of fat parents that were met, by txid: one map an adapter. */
+export type FatParents = Map<string, number>
+
+export type ChosenCoins =
+  | {
+      readonly selection: Extract<Selection<SpendableOutput>, { kind: 'selected' }>
+      readonly parents: ReadonlyMap<string, ParsedTransaction>
+    }
+  | { readonly selection: Exclude<Selection<SpendableOutput>, { kind: 'selected' }>; readonly parents: null }
+
+/**
+ * Selects among coins that are not known to have fat parents, looks at the parents, and selects again without those that turn out to
+ * be fat. Where that is not enough, the fat ones of the largest coins are allowed, as many as fit.
+ *
+ * @param choose - Selects among these candidates, beside what is required.
+ * @param most - Inputs of one transaction.
+ */
+export async function chooseCoins(
+  candidates: readonly SpendableOutput[],
+  required: readonly SpendableOutput[],
+  source: TransactionSource,
+  fat: FatParents,
+  most: number,
+  choose: (candidates: readonly SpendableOutput[]) => Selection<SpendableOutput>,
+): Promise<ChosenCoins> {
+  let fatToo = false
+  for (let round = 0; ; round++) {
+    const sizeOf = ({ txid }: SpendableOutput) =>
+      fat.get(txid) ?? (round < MOST_ROUNDS ? FAT_BYTES : FATTEST_BYTES)
+    const lean = candidates.filter((coin) => sizeOf(coin) <= FAT_BYTES)
+    const pool = fatToo ? [...lean, ...thoseThatFit(candidates, required, lean.length, most, sizeOf)] : lean
+    const selection = choose(pool)
+    if (selection.kind !== 'selected') {
+      if (!fatToo && pool.length < candidates.length) {
+        fatToo = true
+        continue
+      }
+      return { selection: fragmented(selection, pool, candidates, choose), parents: null }
+    }
+    const parents = await source.fetch(selection.coins.map((coin) => coin.txid))
+    const found = remember(fat, parents)
+    const bytes = selection.coins.reduce(
+      (sum, coin) => sum + (parents.get(coin.txid)?.stripped.length ?? 0),
+      0,
+    )
+    const fits = bytes <= (fatToo ? MOST_BYTES : COMFORTABLE_BYTES)
+    const anotherChoice = found.some((txid) => candidates.some((coin) => coin.txid === txid))
+    if (fits || !anotherChoice || round > MOST_ROUNDS) return { selection, parents }
+  }
+}
+
+/** Of the fat ones the largest amounts, so that no selection of `most` coins is heavier than a payload may be. */
+function thoseThatFit(
+  candidates: readonly SpendableOutput[],
+  required: readonly SpendableOutput[],
+  leanCoins: number,
+  most: number,
+  sizeOf: (coin: SpendableOutput) => number,
+): SpendableOutput[] {
+  let room = most - required.length
+  let bytes = required.reduce((sum, coin) => sum + sizeOf(coin), 0)
+  const fitting: SpendableOutput[] = []
+  const fat = candidates.filter((coin) => sizeOf(coin) > FAT_BYTES)
+  for (const coin of fat.sort((a, b) => (a.amount < b.amount ? 1 : a.amount > b.amount ? -1 : 0))) {
+    bytes += sizeOf(coin)
+    room--
+    const besides = Math.min(room, leanCoins) * FAT_BYTES
+    if (room < 0 || bytes + besides > MOST_BYTES) break
+    fitting.push(coin)
+  }
+  return fitting
+}
+
+/** What lacks in the pool may be there in coins that no one transaction can spend beside the others. */
+function fragmented(
+  selection: Exclude<Selection<SpendableOutput>, { kind: 'selected' }>,
+  pool: readonly SpendableOutput[],
+  candidates: readonly SpendableOutput[],
+  choose: (candidates: readonly SpendableOutput[]) => Selection<SpendableOutput>,
+): Exclude<Selection<SpendableOutput>, { kind: 'selected' }> {
+  if (selection.kind !== 'insufficient_funds' || pool.length === candidates.length) return selection
+  const { missing } = selection
+  return choose(candidates).kind === 'insufficient_funds' ? selection : { kind: 'too_many_inputs', missing }
+}
+
+/** Keeps the sizes of fat parents; the oldest go first. @returns Those that were not known. */
+function remember(fat: FatParents, parents: ReadonlyMap<string, ParsedTransaction>): string[] {
+  const found: string[] = []
+  for (const [txid, { stripped }] of parents) {
+    if (stripped.length <= FAT_BYTES || fat.has(txid)) continue
+    fat.set(txid, stripped.length)
+    found.push(txid)
+  }
+  for (const txid of fat.keys()) {
+    if (fat.size <= MOST_REMEMBERED) break
+    fat.delete(txid)
+  }
+  return found
+}

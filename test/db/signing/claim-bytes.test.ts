@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { buildWithdrawal } from '../../../activities/withdrawal/build-withdrawal.js'
+import { takeAnswer } from '../../../activities/withdrawal/take-answer.js'
+import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import { findPayment, listPayments } from '../../../db/withdrawals/find-payment.js'
+import { fundedHot } from '../../withdrawals/funded-hot.js'
+import { realSigner } from '../../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
+
+/** What one payment needs: each of its coins comes with a parent of 90 kB, 9.7 MB in all, 13 MB in base64. */
+const COINS = 108
+const PAYMENTS = 6
+const COIN = 1_000_000n
+const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
+let stage: TestWithdrawals
+let build: UtxoAdapter['build']
+
+beforeAll(async () => {
+  stage = await startWithdrawals({
+    networks,
+    wrap: (adapter) =>
+      ({
+        ...adapter,
+        head: async () => ({ height: 100, hash: '00' }),
+        feeRate: async () => 5,
+        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
+      }) as ChainAdapter,
+  })
+  build = await fundedHot(
+    stage,
+    'bitcoin',
+    Array.from({ length: COINS * PAYMENTS }, () => COIN),
+    { parentBytes: () => 90_000 },
+  )
+  // For the fees.
+  await stage.credit('bitcoin', 'btc', '', 100_000_000n)
+})
+afterAll(() => stage?.close())
+
+test('six requests of 13 MB reach the signer in answers below 16 MB, and all six are signed', async () => {
+  const { sql } = stage.api.database
+  const dependencies = { sql, networks, adapters: stage.adapters }
+  const ids: string[] = []
+  for (let each = 0; each < PAYMENTS; each++) {
+    const { json } = await stage.create({
+      network: 'bitcoin',
+      coin: 'btc',
+      amount: '1.07',
+      to_address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
+    })
+    const { id } = json.data
+    await stage.approve(id)
+    await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+    await buildWithdrawal(dependencies, id)
+    ids.push(id)
+  }
+  const sizes = await sql<{ bytes: number; payload_bytes: number }[]>`
+    SELECT octet_length(payload ->> 'psbt') AS bytes, payload_bytes FROM transactions`
+  expect(sizes).toHaveLength(PAYMENTS)
+  for (const { bytes, payload_bytes } of sizes) {
+    expect(bytes).toBeGreaterThan(12_500_000)
+    expect(bytes).toBeLessThan(14_000_000)
+    expect(payload_bytes - bytes).toBeLessThan(100)
+  }
+  const sign = realSigner(stage)
+  for (let claims = 0; claims < PAYMENTS; claims++) {
+    const response = await stage.signer.claim()
+    const { requests } = response
+    expect(JSON.stringify(response).length).toBeLessThan(15_500_000)
+    expect(requests).toHaveLength(1)
+    for (const request of requests) {
+      const stored = await stage.signer.answer({ ...(await sign(request)), request_id: request.id })
+      expect(stored.status).toBe(200)
+      await takeAnswer(dependencies, request.intent.withdrawal)
+    }
+  }
+  for (const id of ids) expect(await stage.read(id)).toMatchObject({ stage: 'signed' })
+}, 240_000)
+
+test('who waits for an answer, or follows what is sent, reads no payload', async () => {
+  const { sql } = stage.api.database
+  const [row] = await sql<{ subject_id: string }[]>`SELECT subject_id FROM transactions LIMIT 1`
+  const id = row?.subject_id ?? ''
+  expect(JSON.stringify((await findPayment(sql, id))?.payload).length).toBeLessThan(1_000)
+  const [payment] = await listPayments(sql, id)
+  expect(payment?.payload).toEqual({ family: 'utxo', network: 'bitcoin' })
+})
