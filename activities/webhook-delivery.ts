@@ -6,7 +6,7 @@ import type { Sql } from '../db/connect.js'
 import { openSecret } from '../db/seal-secret.js'
 import { exhaustDelivery } from '../db/webhooks/exhaust-delivery.js'
 import { type LoadedAttempt, loadAttempt } from '../db/webhooks/load-attempt.js'
-import { type AttemptRecord, recordAttempt } from '../db/webhooks/record-attempt.js'
+import { type AttemptRecord, LOST, recordAttempt } from '../db/webhooks/record-attempt.js'
 import { cancelDelivery, holdDelivery } from '../db/webhooks/set-delivery-status.js'
 import { assertNever } from '../domain/assert-never.js'
 import type { DeliveryStatus } from '../domain/delivery-status.js'
@@ -38,6 +38,8 @@ export interface AttemptInput {
   readonly elapsedMs: number
   /** Attempts before this one that ended without a result (ISO 8601): the log must show them. */
   readonly lost: readonly string[]
+  /** Whether a person asked for this attempt: it is made also after the window. Absent in older histories. */
+  readonly asked?: boolean
 }
 
 /** What came of an attempt; the worker's settings reach the workflow here and nowhere else. */
@@ -78,6 +80,8 @@ export function createWebhookDeliveryActivities(
       if (!delivery) return { kind: 'unknown' }
       const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery)
       if (settled) return settled
+      const given = await giveUp(dependencies, input, delivery)
+      if (given) return given
       if (delivery.body === null) return { kind: 'postponed', delayMs: UNSEALED_DELAY_MS }
       const pass = await gate.enter(delivery.endpoint_id)
       if (pass.kind === 'later') return { kind: 'postponed', delayMs: pass.delayMs }
@@ -125,10 +129,37 @@ async function settleWithoutAttempt(
   }
 }
 
+/**
+ * Ends a delivery whose window is over while its attempts ended without a result: another one would end so too, and without an end
+ * nobody would learn of it. The newest of those attempts is its last.
+ */
+async function giveUp(
+  { sql, retryWindowMs }: WebhookDeliveryDependencies,
+  { deliveryId, elapsedMs, lost, asked = false }: AttemptInput,
+  delivery: LoadedAttempt,
+): Promise<AttemptOutcome | null> {
+  const newest = lost.at(-1)
+  if (asked || newest === undefined || elapsedMs <= retryWindowMs) return null
+  const recorded = await exhaustDelivery(sql, delivery, {
+    deliveryId,
+    at: new Date(newest),
+    statusCode: null,
+    durationMs: 0,
+    error: LOST,
+    response: null,
+    nextAttemptAt: null,
+    restarts: delivery.restarts,
+    lost: lost.slice(0, -1),
+  })
+  return recorded ? { kind: 'exhausted', error: LOST } : { kind: 'unknown' }
+}
+
 interface Attempted {
   readonly statusCode: number | null
   readonly error: string | null
   readonly timedOut: boolean
+  /** Whether no further attempt is planned where this one failed. */
+  readonly last: boolean
   /** Writes the result; returns the delivery's status. */
   write(): Promise<DeliveryStatus | null>
 }
@@ -141,24 +172,25 @@ async function attempt(
 ): Promise<Attempted> {
   const at = new Date()
   const timestamp = Math.floor(at.getTime() / 1_000)
-  const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
-  const row = { table: 'webhook_endpoints', key: [delivery.endpoint_id] } as const
-  const secrets = sealed.map((each) => openSecret(masterKeys, each, row).toString('utf8'))
   const context = Context.current()
   const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_MS)
   try {
-    const result = await sender.send({
-      url: delivery.url,
-      body,
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': USER_AGENT,
-        'webhook-id': delivery.event_id,
-        'webhook-timestamp': String(timestamp),
-        'webhook-signature': signWebhook({ id: delivery.event_id, timestamp, body, secrets }),
-      },
-      signal: context.cancellationSignal,
-    })
+    const signed = signAttempt(masterKeys, delivery, body, timestamp)
+    const result =
+      'refused' in signed
+        ? { statusCode: null, durationMs: 0, error: signed.refused, response: null, timedOut: false }
+        : await sender.send({
+            url: delivery.url,
+            body,
+            headers: {
+              'content-type': 'application/json',
+              'user-agent': USER_AGENT,
+              'webhook-id': delivery.event_id,
+              'webhook-timestamp': String(timestamp),
+              'webhook-signature': signed.signature,
+            },
+            signal: context.cancellationSignal,
+          })
     const last = input.elapsedMs + retryIntervalMs > retryWindowMs
     const record: AttemptRecord = {
       deliveryId: input.deliveryId,
@@ -168,12 +200,14 @@ async function attempt(
       error: result.error,
       response: result.response,
       nextAttemptAt: last ? null : new Date(at.getTime() + retryIntervalMs),
+      restarts: delivery.restarts,
       lost: input.lost,
     }
     return {
       statusCode: result.statusCode,
       error: result.error,
       timedOut: result.timedOut,
+      last,
       write: async () => {
         const recorded = await persistently(() =>
           result.error !== null && last ? exhaustDelivery(sql, delivery, record) : recordAttempt(sql, record),
@@ -186,6 +220,23 @@ async function attempt(
   }
 }
 
+/** The signatures by every secret that signs now; or, for people, why there are none. */
+function signAttempt(
+  masterKeys: readonly string[],
+  delivery: LoadedAttempt,
+  body: Buffer,
+  timestamp: number,
+): { readonly signature: string } | { readonly refused: string } {
+  const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
+  const row = { table: 'webhook_endpoints', key: [delivery.endpoint_id] } as const
+  try {
+    const secrets = sealed.map((each) => openSecret(masterKeys, each, row).toString('utf8'))
+    return { signature: signWebhook({ id: delivery.event_id, timestamp, body, secrets }) }
+  } catch (error) {
+    return { refused: `Not sent: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
 function toOutcome(
   status: DeliveryStatus | null,
   attempted: Attempted,
@@ -195,6 +246,8 @@ function toOutcome(
     case 'delivered':
       return { kind: 'delivered', statusCode: attempted.statusCode }
     case 'pending':
+      // Made pending again during the last attempt: this run's window is over, and the signal begins another one.
+      if (attempted.last) return { kind: 'exhausted', error: attempted.error }
       return { kind: 'failed', error: attempted.error ?? '', retryInMs: retryIntervalMs }
     case 'exhausted':
       return { kind: 'exhausted', error: attempted.error }

@@ -84,10 +84,11 @@ export async function webhookDelivery(
         await cancelWebhookDelivery(input.id)
         return 'cancelled'
       }
+      const asked = wanted
       wanted = false
       const begunAt = Date.now()
       const outcome = await attemptOrLose(() =>
-        attemptWebhookDelivery({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost }),
+        attemptWebhookDelivery({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost, asked }),
       )
       switch (outcome.kind) {
         case 'failed':
@@ -114,6 +115,8 @@ export async function webhookDelivery(
           setCurrentDetails(describeEnd(outcome))
           // Asked for during the attempt: the row may be pending again, so look.
           if (!wanted) return outcome.kind
+          // They are in the log of the window that ends.
+          if (outcome.kind === 'delivered' || outcome.kind === 'exhausted') lost = []
           startedAt = Date.now()
           dueAt = startedAt
           break

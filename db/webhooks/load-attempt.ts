@@ -6,6 +6,8 @@ import type { Queryable } from '../connect.js'
 
 export interface LoadedAttempt {
   readonly status: DeliveryStatus
+  /** How often it was made pending again: another number at the end of an attempt means that one more was asked for. */
+  readonly restarts: number
   readonly merchant_id: string
   readonly event_id: string
   readonly event_type: EventType
@@ -22,7 +24,7 @@ export interface LoadedAttempt {
 /** Reads a delivery with its event and endpoint; null where there is no such delivery. */
 export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<LoadedAttempt | null> {
   const [row] = await sql<LoadedAttempt[]>`
-    SELECT delivery.status, delivery.merchant_id, delivery.event_id, event.type AS event_type, delivery.endpoint_id,
+    SELECT delivery.status, delivery.restarts, delivery.merchant_id, delivery.event_id, event.type AS event_type, delivery.endpoint_id,
            endpoint.status AS endpoint_status, endpoint.url, endpoint.secret_sealed,
            CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
            CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END

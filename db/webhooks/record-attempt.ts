@@ -13,12 +13,14 @@ export interface AttemptRecord {
   readonly response: string | null
   /** Null when this was the last attempt: a failure then exhausts the delivery. */
   readonly nextAttemptAt: Date | null
+  /** Of the delivery when the attempt began: one that was made pending again since goes on, whatever came of this attempt. */
+  readonly restarts: number
   /** Earlier attempts whose worker died before it could write them (ISO 8601). */
   readonly lost: readonly string[]
 }
 
 /** Why an attempt has no result of its own. */
-const LOST = 'No result was recorded: the worker stopped during the attempt'
+export const LOST = 'No result was recorded: the worker stopped during the attempt'
 
 /**
  * Adds the attempt to the log and moves the delivery. A delivery that was held meanwhile and went through is delivered;
@@ -38,10 +40,11 @@ export async function recordAttempt(
       UPDATE webhook_deliveries SET
         attempts = attempts + 1 + ${record.lost.length},
         status = CASE WHEN ${delivered} AND status IN ('pending', 'held') THEN 'delivered'
-                      WHEN ${!delivered && last} AND status = 'pending' THEN 'exhausted'
+                      WHEN ${!delivered && last} AND status = 'pending' AND restarts = ${record.restarts} THEN 'exhausted'
                       ELSE status END,
         delivered_at = CASE WHEN ${delivered} AND status IN ('pending', 'held') THEN now() ELSE delivered_at END,
-        next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END
+        next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} AND restarts <> ${record.restarts} THEN next_attempt_at
+                               WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END
       WHERE id = ${record.deliveryId}
         AND NOT EXISTS (SELECT 1 FROM webhook_attempts WHERE delivery_id = ${record.deliveryId} AND at = ${record.at})
       RETURNING id, status, attempts, event_id, endpoint_id

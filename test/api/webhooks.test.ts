@@ -196,6 +196,7 @@ describe('deliveries', () => {
       error: 'HTTP 500',
       response: 'no',
       nextAttemptAt: new Date(at.getTime() + 300_000),
+      restarts: 0,
       lost: ['2026-11-21T09:55:00.000Z'],
     }
     expect(await recordAttempt(api.database.sql, failed)).toEqual({ status: 'pending', written: true })

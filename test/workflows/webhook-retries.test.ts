@@ -1,7 +1,11 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing'
+import { MockActivityEnvironment, type TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AttemptInput, AttemptOutcome } from '../../activities/webhook-delivery.js'
+import { appendEvent } from '../../db/events/append-event.js'
+import { sealEvents } from '../../db/events/seal-events.js'
+import { sealSecret } from '../../db/seal-secret.js'
+import { redeliver } from '../../db/webhooks/redeliver.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 import { answers, startWebhookReceiver } from '../support/webhook-receiver.js'
@@ -62,6 +66,115 @@ test('an endpoint that never takes it is asked once and 288 times again, every 5
   await receiver.close()
   await world.close()
 }, 240_000)
+
+const world = (retryWindowMs: number) =>
+  webhookWorld({
+    sql: database.sql,
+    client: environment.client,
+    connection: environment.nativeConnection,
+    namespace: environment.namespace ?? 'default',
+    retryWindowMs,
+  })
+
+test('a delivery that the platform cannot sign ends as any other, and says why', async () => {
+  const here = await world(600_000)
+  const receiver = await startWebhookReceiver()
+  const endpoint = await here.endpoint(receiver.url)
+  const sealed = sealSecret('99'.repeat(32), Buffer.from(endpoint.secret), {
+    table: 'webhook_endpoints',
+    key: [endpoint.id],
+  })
+  await here.sql`UPDATE webhook_endpoints SET secret_sealed = ${sealed} WHERE id = ${endpoint.id}`
+  const event = await here.happen()
+  expect(await here.handle(event, endpoint).result()).toBe('exhausted')
+  const delivery = await here.delivery(event, endpoint)
+  expect(delivery.status).toBe('exhausted')
+  expect(delivery.attempts).toHaveLength(3)
+  for (const { error } of delivery.attempts) {
+    expect(error).toContain('Not sent: A secret of webhook_endpoints is sealed under the master key')
+  }
+  const [raised] = await here.sql<{ data: Record<string, unknown> }[]>`
+    SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${delivery.id}`
+  expect(raised?.data).toMatchObject({ error: expect.stringContaining('Not sent') })
+  expect(receiver.received).toEqual([])
+  await receiver.close()
+  await here.close()
+}, 120_000)
+
+test.each(['at once', 'when the run has ended'])(
+  'a redelivery that is asked for during the last attempt is made, though the sealer hears of it %s',
+  async (when) => {
+    const here = await world(600_000)
+    const receiver = await startWebhookReceiver()
+    const endpoint = await here.endpoint(receiver.url)
+    const event = await here.happen()
+    const redelivered = async () => {
+      const { id } = await here.delivery(event, endpoint)
+      await here.sql.begin((tx) => redeliver(tx, here.merchantId, id))
+      if (when === 'at once') await here.seal()
+    }
+    receiver.behave((response, request) => {
+      const behave = answers(receiver.received.length <= 3 ? 500 : 200)
+      // The third attempt is the last of its window.
+      if (receiver.received.length === 3) void redelivered().then(() => behave(response, request))
+      else behave(response, request)
+    })
+    if (when === 'at once') {
+      expect(await here.handle(event, endpoint).result()).toBe('delivered')
+    } else {
+      expect(await here.handle(event, endpoint).result()).toBe('exhausted')
+      expect(await here.delivery(event, endpoint)).toMatchObject({ status: 'pending' })
+      await here.seal()
+      expect(await here.handle(event, endpoint).result()).toBe('delivered')
+    }
+    const delivery = await here.delivery(event, endpoint)
+    expect(delivery.status).toBe('delivered')
+    expect(delivery.attempts.map((each) => each.status_code)).toEqual([500, 500, 500, 200])
+    const raised =
+      await here.sql`SELECT 1 FROM events WHERE type = 'exception.raised' AND subject = ${delivery.id}`
+    expect(raised).toHaveLength(0)
+    await receiver.close()
+    await here.close()
+  },
+  120_000,
+)
+
+test('a delivery whose attempts never have a result ends with its window, unless a person asks for one more', async () => {
+  const here = await world(600_000)
+  const receiver = await startWebhookReceiver()
+  receiver.behave(answers(500, 'broken'))
+  const endpoint = await here.endpoint(receiver.url)
+  const event = await here.sql.begin((tx) =>
+    appendEvent(tx, { merchantId: here.merchantId, type: 'webhook.test', subject: 's', data: {} }),
+  )
+  await sealEvents(here.sql)
+  const { id: deliveryId } = await here.delivery(event, endpoint)
+  const lost = ['2026-01-02T03:04:05.000Z', '2026-01-02T03:09:05.000Z']
+  const attempt = (input: Partial<AttemptInput>) =>
+    new MockActivityEnvironment().run(here.activities.attemptWebhookDelivery, {
+      deliveryId,
+      elapsedMs: 600_001,
+      lost,
+      ...input,
+    })
+  expect(await attempt({})).toMatchObject({ kind: 'exhausted', error: expect.stringContaining('No result') })
+  expect(receiver.received).toEqual([])
+  const delivery = await here.delivery(event, endpoint)
+  expect(delivery.status).toBe('exhausted')
+  expect(delivery.attempts.map((each) => each.at)).toEqual(lost)
+  const [audited] = await here.sql`
+    SELECT 1 FROM audit_log WHERE action = 'webhook_delivery.exhausted' AND subject = ${deliveryId}`
+  expect(audited).toBeDefined()
+
+  await here.sql.begin((tx) => redeliver(tx, here.merchantId, deliveryId))
+  expect(await attempt({ asked: true, lost: lost.slice(1) })).toMatchObject({
+    kind: 'exhausted',
+    error: 'HTTP 500',
+  })
+  expect(receiver.received).toHaveLength(1)
+  await receiver.close()
+  await here.close()
+}, 60_000)
 
 describe('with activities that a test plays', () => {
   /** Runs one delivery; `play` gets each attempt's input and number. Returns what the workflow made of it. */

@@ -49,20 +49,21 @@ export async function webhookWorld(options: WorldOptions) {
     timeoutMs: options.timeoutMs ?? 1_000,
     ...(options.resolve ? { resolve: options.resolve } : {}),
   })
+  const activities = createWebhookDeliveryActivities({
+    sql,
+    masterKeys: [MASTER_KEY],
+    sender,
+    gate: createEndpointGate({ maxDelayMs: retryIntervalMs }),
+    retryIntervalMs,
+    retryWindowMs: options.retryWindowMs ?? 24 * HOUR_MS,
+  })
   const startWorker = () =>
     Worker.create({
       connection: options.connection,
       namespace: options.namespace,
       taskQueue: TASK_QUEUE.webhooks,
       workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname,
-      activities: createWebhookDeliveryActivities({
-        sql,
-        masterKeys: [MASTER_KEY],
-        sender,
-        gate: createEndpointGate({ maxDelayMs: retryIntervalMs }),
-        retryIntervalMs,
-        retryWindowMs: options.retryWindowMs ?? 24 * HOUR_MS,
-      }),
+      activities,
       maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
     })
   const worker = await startWorker()
@@ -70,6 +71,7 @@ export async function webhookWorld(options: WorldOptions) {
 
   const world = {
     sql,
+    activities,
     client,
     merchantId,
     async endpoint(

@@ -38,6 +38,7 @@ const failure = (deliveryId: string, at: Date, nextAttemptAt: Date | null) => ({
   error: 'HTTP 500',
   response: null,
   nextAttemptAt,
+  restarts: 0,
   lost: [],
 })
 

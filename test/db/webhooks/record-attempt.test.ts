@@ -48,6 +48,7 @@ async function notificationsOf(deliveryId: string, at = new Date()): Promise<num
     durationMs: 1,
     error: 'HTTP 500',
     response: null,
+    restarts: 0,
     lost: [],
   }
   const nextAttemptAt = new Date(at.getTime() + 300_000)
