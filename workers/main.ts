@@ -12,7 +12,7 @@ import { connect } from '../db/connect.js'
 import { migrate } from '../db/migrate.js'
 import { TASK_QUEUE } from '../workflows/task-queues.js'
 import { createWorkers } from './create-workers.js'
-import { loadWorkflowBundle } from './load-workflow-bundle.js'
+import { loadWorkflowBundle, UnusableBundleError } from './load-workflow-bundle.js'
 import {
   registerSearchAttributes,
   scheduleRebalance,
@@ -81,7 +81,10 @@ interface Served {
 
 async function serve(queues: readonly string[], { networks, sql, client, closing }: Served): Promise<void> {
   const runsWorkflows = queues.some((queue) => queue !== TASK_QUEUE.chain)
-  const bundle = runsWorkflows ? await loadWorkflowBundle(environment.KEYTURN_WORKFLOW_BUNDLE ?? null) : ''
+  // Looked for again at each attempt: what was there a moment ago may have been removed.
+  const findBundle = async () =>
+    runsWorkflows ? loadWorkflowBundle(environment.KEYTURN_WORKFLOW_BUNDLE ?? null) : ''
+  await findBundle()
   const connection = await persist('Temporal', () =>
     NativeConnection.connect({ address: environment.KEYTURN_TEMPORAL_ADDRESS }),
   )
@@ -102,7 +105,7 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
       () => {},
     )
   }
-  const { workers, close } = await persist('Temporal', () =>
+  const { workers, close } = await persist('Temporal', async () =>
     createWorkers(
       {
         environment,
@@ -113,7 +116,7 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
         workflowClient: client.workflow,
         scheduleClient: client.schedule,
         log,
-        bundle,
+        bundle: await findBundle(),
         stopping: stopping.signal,
       },
       queues,
@@ -142,8 +145,9 @@ async function persist<T>(part: string, attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Everything that another start of the same code may get past; a changed migration or a wrong type is not. */
+/** Everything that another attempt may get past; a changed migration, a wrong type or a bundle that is none is not. */
 function isOutage(error: unknown): boolean {
+  if (error instanceof UnusableBundleError) return false
   return !(
     error instanceof Error && /was changed after it was applied|exist and are no keywords/.test(error.message)
   )

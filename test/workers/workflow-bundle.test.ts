@@ -1,6 +1,10 @@
-import { readFile, stat } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync } from 'node:fs'
+import { copyFile, mkdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
+import { loadWorkflowBundle, UnusableBundleError } from '../../workers/load-workflow-bundle.js'
 
 test('workflow code stays small: no parser of chains, keys or schemas gets into it', async () => {
   const path = await loadWorkflowBundle()
@@ -26,5 +30,53 @@ test('the bundle is made once and kept', async () => {
   const { mtimeMs } = await stat(path)
   expect(await loadWorkflowBundle()).toBe(path)
   expect((await stat(path)).mtimeMs).toBe(mtimeMs)
-  expect(await loadWorkflowBundle('dist/workflows.js')).toBe('dist/workflows.js')
+  const cache = mkdtempSync(join(tmpdir(), 'keyturn-bundle-'))
+  const elsewhere = join(cache, 'built.js')
+  await copyFile(path, elsewhere)
+  expect(await loadWorkflowBundle(elsewhere)).toBe(elsewhere)
 })
+
+test('a start keeps the bundles that another running process uses, and removes the others', async () => {
+  const cache = mkdtempSync(join(tmpdir(), 'keyturn-bundles-'))
+  const bundle = await loadWorkflowBundle()
+  const earlier = async (name: string, user: number | null) => {
+    const path = join(cache, `workflows-${name}.js`)
+    await copyFile(bundle, path)
+    const lastWeek = new Date(Date.now() - 7 * 86_400_000)
+    await utimes(path, lastWeek, lastWeek)
+    if (user !== null) {
+      await mkdir(join(cache, `workflows-${name}.users`))
+      const marker = join(cache, `workflows-${name}.users`, String(user))
+      await writeFile(marker, '')
+      await utimes(marker, lastWeek, lastWeek)
+    }
+    return path
+  }
+  const other = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)'])
+  const used = await earlier('aaaaaaaaaaaaaaaa', other.pid ?? 0)
+  const unused = await earlier('bbbbbbbbbbbbbbbb', null)
+  const abandoned = await earlier('cccccccccccccccc', 999_999_999)
+  const made = await loadWorkflowBundle(null, { cache })
+  expect([used, unused, abandoned, made].map((each) => existsSync(each))).toEqual([true, false, false, true])
+  // A worker of the other stack that is restarted finds what it was started with.
+  expect(await loadWorkflowBundle(used, { cache })).toBe(used)
+  other.kill()
+}, 120_000)
+
+test('a kept bundle that is gone or cut short is made again; one that was built ends the start with the reason', async () => {
+  const cache = mkdtempSync(join(tmpdir(), 'keyturn-bundles-'))
+  const gone = join(cache, 'workflows-dddddddddddddddd.js')
+  const made = await loadWorkflowBundle(gone, { cache })
+  expect(await readFile(made, 'utf8')).toContain('importWorkflows')
+  await truncate(made, 100_000)
+  expect(await loadWorkflowBundle(made, { cache })).toBe(made)
+  expect((await stat(made)).size).toBeGreaterThan(100_000)
+
+  const built = join(cache, 'dist', 'workflows.js')
+  await expect(loadWorkflowBundle(built, { cache })).rejects.toThrow(
+    /KEYTURN_WORKFLOW_BUNDLE names .*ENOENT.*npm run build/,
+  )
+  await mkdir(join(cache, 'dist'))
+  await writeFile(built, 'export {}')
+  await expect(loadWorkflowBundle(built, { cache })).rejects.toThrow(UnusableBundleError)
+}, 120_000)
