@@ -256,7 +256,12 @@ export type EvmReplaceResult =
 export interface EvmAdapter extends AdapterBase {
   readonly network: EvmNetwork
   /** Current fees for a priority: base fee × 2 + tip, times the multiplier on the tip, inside the caps. */
-  fees(priority: Priority): Promise<{ readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint }>
+  fees(priority: Priority): Promise<{
+    readonly maxFeePerGas: bigint
+    readonly maxPriorityFeePerGas: bigint
+    /** What a transfer of a token pays the parent chain besides, in wei; absent where there is no such fee. */
+    readonly l1Fee?: bigint
+  }>
   /** Estimates gas (never a constant), sets fees, makes calldata. */
   build(request: EvmBuildRequest): Promise<EvmBuildResult>
   /** Prices a transaction that takes the place of others with its nonce. */

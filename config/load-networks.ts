@@ -65,6 +65,7 @@ const evm = z.strictObject({
     max_total: z.string(),
   }),
   trace_block: z.boolean().nullable().default(null),
+  l1_fee_oracle: z.string().nullable().default(null),
   tokens: z
     .record(
       name,
@@ -218,6 +219,7 @@ function toEvmNetwork(
       minPriorityFeePerGas: parseAmount(String(entry.fees.min_priority_fee_gwei), GWEI_DECIMALS),
       maxTotal: parseAmount(entry.fees.max_total, native.decimals),
     },
+    l1FeeOracle: entry.l1_fee_oracle === null ? null : getAddress(entry.l1_fee_oracle),
     traceBlock: entry.trace_block,
   }
 }

@@ -110,6 +110,8 @@ export interface EvmNetwork extends NetworkBase {
     readonly minPriorityFeePerGas: bigint
     readonly maxTotal: bigint
   }
+  /** The contract that says what a transaction pays its parent chain on top of gas (OP-Stack); null where there is no such fee. */
+  readonly l1FeeOracle: string | null
   /** Whether the node answers `trace_block`; null means ask it. */
   readonly traceBlock: boolean | null
 }

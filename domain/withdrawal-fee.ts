@@ -21,7 +21,13 @@ export const PRIORITY_LEVEL: Readonly<
 
 /** Market prices of a priority, as the chain watcher keeps them in `network_fees`. */
 export type FeePrice =
-  | { readonly family: 'evm'; readonly maxFeePerGas: bigint; readonly maxPriorityFeePerGas: bigint }
+  | {
+      readonly family: 'evm'
+      readonly maxFeePerGas: bigint
+      readonly maxPriorityFeePerGas: bigint
+      /** What a transaction pays the parent chain besides, in wei (OP-Stack). */
+      readonly l1Fee?: bigint
+    }
   /** sat/vB. */
   | { readonly family: 'utxo'; readonly rate: number }
 
@@ -76,7 +82,9 @@ function estimateEvm(coin: Coin, price: Extract<FeePrice, { family: 'evm' }>): b
   // maxFeePerGas is twice the base fee and the tip; what is paid is the base fee and the tip.
   const tip = price.maxPriorityFeePerGas
   const base = price.maxFeePerGas > tip ? (price.maxFeePerGas - tip + 1n) / 2n : 0n
-  return (coin.contract === null ? TYPICAL_GAS.native : TYPICAL_GAS.token) * (base + tip)
+  return (
+    (coin.contract === null ? TYPICAL_GAS.native : TYPICAL_GAS.token) * (base + tip) + (price.l1Fee ?? 0n)
+  )
 }
 
 function estimateUtxo(network: UtxoNetwork, rate: number, inputs: number, outputs: number): bigint {

@@ -18,6 +18,7 @@ async function evmFees(adapter: EvmAdapter): Promise<NetworkFees> {
     return {
       max_fee_per_gas: fees.maxFeePerGas.toString(),
       max_priority_fee_per_gas: fees.maxPriorityFeePerGas.toString(),
+      ...(fees.l1Fee === undefined ? {} : { l1_fee: fees.l1Fee.toString() }),
     }
   })
 }

@@ -19,6 +19,7 @@ import { broadcastTransaction } from './send/broadcast-transaction.js'
 import { buildTransfer } from './send/build-transfer.js'
 import { chooseFees } from './send/choose-fees.js'
 import { FEE_MARKET_CALLS, readFeeMarket } from './send/fee-market.js'
+import { l1FeeCalls, readL1Fee } from './send/l1-fee.js'
 import { replaceTransfer } from './send/replace-transfer.js'
 import { verifySigned } from './send/verify-signed.js'
 
@@ -120,14 +121,22 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
     nonceAt: (address, block) => readNonceAt(rpc, address, block),
 
     fees: (priority) =>
-      rpc.ask(FEE_MARKET_CALLS, ({ answers }) =>
-        chooseFees(readFeeMarket(answers[0], answers[1]), priority, network.fees),
-      ),
+      rpc.ask([...FEE_MARKET_CALLS, ...l1FeeCalls(network, TYPICAL_CALL)], ({ answers }) => ({
+        ...chooseFees(readFeeMarket(answers[0], answers[1]), priority, network.fees),
+        ...(network.l1FeeOracle === null ? {} : { l1Fee: readL1Fee(network, answers[2]) }),
+      })),
   }
 }
 
 /** Geth also says `eth_syncing` while it follows the tip and indexes. */
 const SYNCING_BLOCKS = 6
+
+/** The size of a token's transfer; nothing in it can be compressed, as in none that is real. */
+const TYPICAL_CALL = {
+  to: `0x${'5a'.repeat(20)}`,
+  value: 0n,
+  data: `0xa9059cbb${'9d1c27e6b3f48a05'.repeat(8)}`,
+} as const
 
 function readBlockRef(value: unknown): BlockRef {
   const block = toRecord(value, 'block')

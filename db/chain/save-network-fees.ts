@@ -7,7 +7,14 @@ import type { Queryable } from '../connect.js'
 export type NetworkFees =
   | Readonly<Record<Priority, number>>
   | Readonly<
-      Record<Priority, { readonly max_fee_per_gas: string; readonly max_priority_fee_per_gas: string }>
+      Record<
+        Priority,
+        {
+          readonly max_fee_per_gas: string
+          readonly max_priority_fee_per_gas: string
+          readonly l1_fee?: string
+        }
+      >
     >
 
 /** Replaces the fees of a network. */

@@ -6,7 +6,7 @@ import { type FeePrice, fallbackPrice, type WithdrawalPriority } from '../../dom
 import type { Queryable } from '../connect.js'
 
 const wei = z.union([z.string().regex(/^\d+$/), z.int().min(0)]).transform((value) => BigInt(value))
-const evm = z.object({ max_fee_per_gas: wei, max_priority_fee_per_gas: wei })
+const evm = z.object({ max_fee_per_gas: wei, max_priority_fee_per_gas: wei, l1_fee: wei.default(0n) })
 const utxo = z.coerce.number().positive()
 
 /** The price of a priority; the network's fallback where none was ever seen. */
@@ -20,8 +20,12 @@ export async function readFeePrice(
   if (network.family === 'evm') {
     const parsed = evm.safeParse(row?.price)
     if (!parsed.success) return fallbackPrice(network, priority)
-    const { max_fee_per_gas: maxFeePerGas, max_priority_fee_per_gas: maxPriorityFeePerGas } = parsed.data
-    return { family: 'evm', maxFeePerGas, maxPriorityFeePerGas }
+    const {
+      max_fee_per_gas: maxFeePerGas,
+      max_priority_fee_per_gas: maxPriorityFeePerGas,
+      l1_fee: l1Fee,
+    } = parsed.data
+    return { family: 'evm', maxFeePerGas, maxPriorityFeePerGas, l1Fee }
   }
   const parsed = utxo.safeParse(row?.price)
   return parsed.success ? { family: 'utxo', rate: parsed.data } : fallbackPrice(network, priority)

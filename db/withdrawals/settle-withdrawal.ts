@@ -3,6 +3,8 @@
 import type { Networks } from '../../domain/network.js'
 import { isWithdrawalFinal } from '../../domain/withdrawal-stage.js'
 import type { Sql, Transaction } from '../connect.js'
+import { appendEvents } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { movementInflows } from '../treasury/movement-inflows.js'
 import { releaseOutputs } from './exclude-attempts.js'
@@ -60,7 +62,11 @@ export async function settleWithdrawal(
       return
     }
     const inflows = outcome.succeeded ? await movementInflows(tx, row, paid) : []
-    await postJournal(tx, settleJournal(row, [...outflows(row, paid, outcome), ...inflows]))
+    await postJournal(
+      tx,
+      settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
+    )
+    await tellOfFee(tx, row, outcome)
     await moveWithdrawal(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
       actor: 'system:chain',
@@ -82,6 +88,27 @@ export async function settleWithdrawal(
       audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
     })
   })
+}
+
+/** The chain has taken it: it is settled, and a person learns of it. */
+async function tellOfFee(tx: Transaction, row: WithdrawalRow, outcome: MinedOutcome): Promise<void> {
+  if (BigInt(outcome.fee) <= row.fee_limit) return
+  await appendEvents(tx, [
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'withdrawal.fee_above_limit',
+      severity: 'warning',
+      subject: row.id,
+      facts: {
+        message: 'The network took a higher fee than was agreed; the difference is the merchant’s own',
+        network: row.network,
+        coin: row.fee_coin,
+        fee: outcome.fee,
+        fee_limit: row.fee_limit.toString(),
+        block_hash: outcome.blockHash,
+      },
+    }),
+  ])
 }
 
 function mined({ blockNumber, confirmations, fee }: MinedOutcome) {

@@ -71,18 +71,22 @@ export function ejectJournal(terms: Terms, amount: bigint, indices: readonly num
  * Reserved → what left our addresses, by coin; the rest of the hold back to available. A reverted EVM transaction has
  * only its fee in `outflows`.
  *
- * @throws Error when more left than was held: that is never posted, it is an exception to look into.
+ * What the network took above the hold (a chain with a fee of its parent chain can take more than was agreed) is the merchant's
+ * own: nobody agreed to more, and the books must say what the chain says.
+ *
+ * @param fee - What the network took, in base units of `fee_coin`; at most so much may have left above the hold.
+ * @throws Error when more left than that: it is never posted, it is an exception to look into.
  */
-export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journal {
+export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 0n): Journal {
   const spent = new Map<string, bigint>()
   const entries: JournalEntry[] = []
   for (const { addressId, coin, amount } of outflows) {
     entries.push({ network: terms.network, coin, kind: 'chain', owner: addressId, amount: -amount })
     spent.set(coin, (spent.get(coin) ?? 0n) + amount)
   }
-  const { amount, fee } = holders(terms)
+  const { amount, fee: feeHolder } = holders(terms)
   const holds = isMovement(terms.kind) ? [] : [{ coin: terms.coin, owner: amount, held: terms.amount }]
-  if (fee !== null) holds.push({ coin: terms.fee_coin, owner: fee, held: terms.fee_limit })
+  if (feeHolder !== null) holds.push({ coin: terms.fee_coin, owner: feeHolder, held: terms.fee_limit })
   for (const coin of new Set(holds.map((each) => each.coin))) {
     // Amount and fee of one coin have one owner, so their holds are one.
     const parts = holds.filter((each) => each.coin === coin)
@@ -92,7 +96,7 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journ
     spent.delete(coin)
     const over = left - held
     // What coins without change bring above the amount goes to the fee; no recipient bears it, so it is the merchant's own.
-    if (over > (terms.fee_payer === 'recipient' && coin === terms.fee_coin ? terms.fee_limit : 0n))
+    if (over > mostOver(terms, coin, fee))
       throw new Error(`Withdrawal ${terms.id} spent ${left} ${coin}, but only ${held} were held`)
     entries.push({ network: terms.network, coin, kind: 'reserved', owner, amount: held })
     entries.push({
@@ -108,6 +112,11 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[]): Journ
       throw new Error(`Withdrawal ${terms.id} spent ${amount} ${coin}, none of which was held`)
   }
   return journal(terms, 'settle', 'withdrawal.settled', entries)
+}
+
+function mostOver(terms: Terms, coin: string, fee: bigint): bigint {
+  if (coin !== terms.fee_coin) return 0n
+  return terms.fee_payer === 'recipient' && terms.fee_limit > fee ? terms.fee_limit : fee
 }
 
 /**

@@ -19,7 +19,7 @@ const PAUSE_MS = 250
 
 /** The checks of one node of the network. */
 export function nodeChecks(network: EvmNetwork, ask: AskNode): NodeChecks {
-  return { identity: () => compareChain(network, ask), abilities: () => lookUpTransactions(ask) }
+  return { identity: () => compareChain(network, ask), abilities: () => lookUpTransactions(network, ask) }
 }
 
 async function compareChain(network: EvmNetwork, ask: AskNode): Promise<void> {
@@ -47,9 +47,9 @@ async function compareChain(network: EvmNetwork, ask: AskNode): Promise<void> {
  * Looks up one transaction in each of some blocks. What became of a payment is asked by its hash: from a node without a
  * complete index "unknown" would mean nothing.
  */
-async function lookUpTransactions(ask: AskNode): Promise<void> {
+async function lookUpTransactions(network: EvmNetwork, ask: AskNode): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
-    const missing = await findMissing(ask)
+    const missing = await findMissing(network, ask)
     if (missing === null) return
     if (attempt === ATTEMPTS) {
       throw new UnusableNode(
@@ -62,7 +62,7 @@ async function lookUpTransactions(ask: AskNode): Promise<void> {
 }
 
 /** What it could not find of its own blocks; null where it found everything, or has no transaction yet. */
-async function findMissing(ask: AskNode): Promise<string | null> {
+async function findMissing(network: EvmNetwork, ask: AskNode): Promise<string | null> {
   const [answer] = await ask([{ method: 'eth_blockNumber', params: [] }])
   if (typeof answer !== 'string') return null
   const head = toInteger(answer, 'eth_blockNumber')
@@ -82,6 +82,12 @@ async function findMissing(ask: AskNode): Promise<string | null> {
       { method: 'eth_getTransactionReceipt', params: [hash] },
     ]),
   )
+  if (network.l1FeeOracle === null && answers.some(hasL1Fee)) {
+    throw new UnusableNode(
+      'unknown_fee',
+      'its receipts show a fee of the parent chain (OP-Stack), which no limit would reckon with; set l1_fee_oracle of the network',
+    )
+  }
   for (const [index, { height, hash }] of found.entries()) {
     for (const [offset, what] of ['transaction', 'receipt'].entries()) {
       const each = answers[index * 2 + offset]
@@ -98,4 +104,10 @@ function lastTransaction(block: RpcAnswer): string | null {
   if (block === null || block instanceof RpcError) return null
   const last = toList(toRecord(block, 'block').transactions, 'transactions').at(-1)
   return last === undefined ? null : toBytes(last, 32, 'transaction hash')
+}
+
+function hasL1Fee(answer: RpcAnswer): boolean {
+  if (typeof answer !== 'object' || answer === null || answer instanceof RpcError) return false
+  const { l1Fee } = answer as { l1Fee?: unknown }
+  return l1Fee !== undefined && l1Fee !== null
 }

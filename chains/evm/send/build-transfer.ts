@@ -13,6 +13,7 @@ import { expectResult } from '../rpc/expect-result.js'
 import { EndpointFailure, RpcError } from '../rpc/rpc-error.js'
 import { chooseFees, type FeeMarket, leastMaxFee } from './choose-fees.js'
 import { FEE_MARKET_CALLS, readFeeMarket } from './fee-market.js'
+import { boundL1Fee, l1FeeCalls, readL1Fee } from './l1-fee.js'
 import { least } from './least.js'
 import { revertReason } from './revert-reason.js'
 
@@ -28,7 +29,7 @@ interface Call {
 /**
  * Builds a payment with one batch of calls: balances, nonce, fees, a simulation of the very call and its gas.
  *
- * The fee is gas × maxFeePerGas and stays under the request's limit and the network's `maxTotal`; where the usual headroom over
+ * The fee is gas × maxFeePerGas, with twice what the parent chain takes now where there is such a fee, and stays under the request's limit and the network's `maxTotal`; where the usual headroom over
  * the base fee does not fit, it shrinks, but never below what the next block may ask for.
  *
  * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT`, `UNSUPPORTED_COIN`, `DEPENDENCY_UNAVAILABLE`.
@@ -51,6 +52,7 @@ export async function buildTransfer(
     ...(coin.contract === null
       ? []
       : [balanceOfCall(coin.contract, from), { method: 'eth_getCode', params: [coin.contract, 'latest'] }]),
+    ...l1FeeCalls(network, call),
   ]
   return rpc.ask(calls, (answers) => readAnswers(network, coin, request, from, call, answers))
 }
@@ -109,9 +111,10 @@ function readAnswers(
   const estimate = toBigInt(expectResult(estimated, 'eth_estimateGas'), 'eth_estimateGas')
   const gas = (estimate * GAS_MARGIN_PERCENT + 99n) / 100n
 
-  const fees = fitFees(network, request, market, gas)
+  const l1Fee = boundL1Fee(readL1Fee(network, answers[answers.length - 1]))
+  const fees = fitFees(network, request, market, gas, l1Fee)
   if ('tooHigh' in fees) return { kind: 'fee_too_high', fee: fees.tooHigh }
-  const maxFee = gas * fees.maxFeePerGas
+  const maxFee = gas * fees.maxFeePerGas + l1Fee
   const needed = call.value + maxFee
   if (balance < needed) return { kind: 'insufficient_funds', coin: native, missing: needed - balance }
   return {
@@ -128,12 +131,13 @@ function fitFees(
   request: EvmBuildRequest,
   market: FeeMarket,
   gas: bigint,
+  l1Fee: bigint,
 ): { maxFeePerGas: bigint; maxPriorityFeePerGas: bigint } | { tooHigh: bigint } {
   const usual = chooseFees(market, request.priority, network.fees)
   const needed = leastMaxFee(market, usual)
-  const affordable = least(request.feeLimit, network.fees.maxTotal) / gas
+  const affordable = (least(request.feeLimit, network.fees.maxTotal) - l1Fee) / gas
   const maxFeePerGas = least(usual.maxFeePerGas, affordable)
-  if (maxFeePerGas < needed) return { tooHigh: gas * needed }
+  if (maxFeePerGas < needed) return { tooHigh: gas * needed + l1Fee }
   return { maxFeePerGas, maxPriorityFeePerGas: usual.maxPriorityFeePerGas }
 }
 

@@ -11,6 +11,7 @@ import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
 import { chooseFees } from './choose-fees.js'
 import { FEE_MARKET_CALLS, readFeeMarket } from './fee-market.js'
+import { boundL1Fee, l1FeeCalls, readL1Fee } from './l1-fee.js'
 import { least } from './least.js'
 
 /** As for payments: a delegated account (EIP-7702) may need more than 21,000 for a transfer to itself. */
@@ -37,7 +38,13 @@ export async function replaceTransfer(
   }
   const self = { from, to: from, value: '0x0', data: '0x' as Hex }
   const estimate: RpcCall[] = purpose === 'cancel' ? [{ method: 'eth_estimateGas', params: [self] }] : []
-  return rpc.ask([...FEE_MARKET_CALLS, ...estimate], ({ answers }) => {
+  const { call: paid } = request
+  const sized =
+    purpose === 'cancel'
+      ? { to: from, value: 0n, data: '0x' as Hex }
+      : { to: paid.to, value: BigInt(paid.value), data: paid.data as Hex }
+  return rpc.ask([...FEE_MARKET_CALLS, ...estimate, ...l1FeeCalls(network, sized)], ({ answers }) => {
+    const l1Fee = boundL1Fee(readL1Fee(network, answers[answers.length - 1]))
     const market = readFeeMarket(answers[0], answers[1])
     const gas =
       purpose === 'cancel'
@@ -49,8 +56,14 @@ export async function replaceTransfer(
     const caps = purpose === 'cancel' ? null : network.fees
     const usual = chooseFees(market, request.priority, caps ?? uncapped)
     const limit = purpose === 'cancel' ? request.feeLimit : least(request.feeLimit, network.fees.maxTotal)
-    const repriced = repriceGas(request.before, { ...usual, baseFee: market.baseFee }, gas, limit, caps)
-    if (repriced.kind === 'too_high') return { kind: 'fee_too_high', fee: repriced.required }
+    const repriced = repriceGas(
+      request.before,
+      { ...usual, baseFee: market.baseFee },
+      gas,
+      limit - l1Fee,
+      caps,
+    )
+    if (repriced.kind === 'too_high') return { kind: 'fee_too_high', fee: repriced.required + l1Fee }
     const { maxFeePerGas, maxPriorityFeePerGas } = repriced.prices
     const call = purpose === 'cancel' ? { to: getAddress(from), value: '0', data: '0x' } : request.call
     return {
@@ -69,7 +82,7 @@ export async function replaceTransfer(
         max_fee_per_gas: maxFeePerGas.toString(),
         max_priority_fee_per_gas: maxPriorityFeePerGas.toString(),
       },
-      maxFee: gas * maxFeePerGas,
+      maxFee: gas * maxFeePerGas + l1Fee,
     }
   })
 }

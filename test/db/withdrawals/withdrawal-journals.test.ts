@@ -106,20 +106,46 @@ test('change comes back to its own address', () => {
   )
 })
 
-test('more than was held is never posted', () => {
-  const each = {
-    id: 'withdrawal_1',
-    merchant_id: 'mer_1',
-    network: 'ethereum',
-    coin: 'usdt',
-    amount: 50n,
-    fee_coin: 'eth',
-    fee_limit: 20n,
-    fee_payer: 'sender' as const,
-    user_reference: 'alice',
-  }
-  const out = (coin: string, amount: bigint) => ({ addressId: 'addr_hot', coin, amount })
-  expect(() => settleJournal(each, [out('usdt', 51n)])).toThrow('only 50 were held')
-  expect(() => settleJournal(each, [out('eth', 21n)])).toThrow('only 20 were held')
-  expect(() => settleJournal(each, [out('dai', 1n)])).toThrow('none of which was held')
+const held = {
+  id: 'withdrawal_1',
+  merchant_id: 'mer_1',
+  network: 'ethereum',
+  coin: 'usdt',
+  amount: 50n,
+  fee_coin: 'eth',
+  fee_limit: 20n,
+  fee_payer: 'sender' as const,
+  user_reference: 'alice',
+}
+const out = (coin: string, amount: bigint) => ({ addressId: 'addr_hot', coin, amount })
+
+test('never posts more than the hold and what the network took', () => {
+  expect(() => settleJournal(held, [out('usdt', 51n)], 21n)).toThrow('only 50 were held')
+  expect(() => settleJournal(held, [out('eth', 21n)], 0n)).toThrow('only 20 were held')
+  expect(() => settleJournal(held, [out('dai', 1n)])).toThrow('none of which was held')
+  const native = { ...held, coin: 'eth' }
+  expect(() => settleJournal(native, [out('eth', 101n), out('eth', 30n)], 30n)).toThrow('only 70 were held')
+})
+
+test('a fee above the limit is booked as the chain took it, the difference on the merchant’s own account', () => {
+  const token = settleJournal(held, [out('usdt', 50n), out('eth', 33n)], 33n)
+  expectBalanced(token)
+  expect(sums(holdJournal(held), token)).toEqual(
+    new Map([
+      ['usdt available alice', 50n],
+      ['usdt chain addr_hot', -50n],
+      ['eth available ', 33n],
+      ['eth chain addr_hot', -33n],
+    ]),
+  )
+  const native = { ...held, coin: 'eth' }
+  const settled = settleJournal(native, [out('eth', 50n), out('eth', 33n)], 33n)
+  expectBalanced(settled)
+  expect(sums(holdJournal(native), settled)).toEqual(
+    new Map([
+      ['eth available alice', 70n],
+      ['eth available ', 13n],
+      ['eth chain addr_hot', -83n],
+    ]),
+  )
 })
