@@ -11,10 +11,12 @@ import { admitOnce } from './middleware/admit-once.js'
 import { allowIp } from './middleware/allow-ip.js'
 import { authenticate, identify } from './middleware/authenticate.js'
 import { createAddressGuard } from './middleware/guard-addresses.js'
-import { knownRoute, unknownRoute } from './middleware/known-route.js'
+import { knownRoute, nothingHere, unknownRoute } from './middleware/known-route.js'
 import { jsonBody, readBody } from './middleware/read-body.js'
+import { refuseQuery } from './middleware/refuse-query.js'
 import { requestContext } from './middleware/request-context.js'
 import { registerRoutes } from './register-routes.js'
+import { createRouteFacts } from './route-facts.js'
 import { registerDocumentationRoutes } from './routes/documentation.js'
 import { registerOperationRoutes } from './routes/operations.js'
 import { signerRoutes } from './routes/signer.js'
@@ -41,7 +43,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   const windowMs = environment.KEYTURN_REQUEST_TIME_WINDOW
   const app = createRouter()
   app.onError(handleError)
-  app.notFound((c) => handleError(unknownRoute(), c))
+  app.notFound((c) => handleError(unknownRoute(app, c.req.method, c.req.path) ?? nothingHere(), c))
   const metrics = options.metrics ?? createMetrics(sql, dependencies.networks)
   app.use(requestContext(dependencies))
   app.use(metrics.observe)
@@ -58,7 +60,9 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   app.use(path, authenticate({ windowMs, guard }))
   app.use(path, admitOnce({ claim: createNonceClaims(sql), windowMs }))
   app.use(path, allowIp(environment.KEYTURN_TRUSTED_PROXIES))
-  app.use(path, jsonBody())
+  const factsOf = createRouteFacts(app)
+  app.use(path, refuseQuery(factsOf))
+  app.use(path, jsonBody(factsOf))
 
   const merchantRoutes = createRouter()
   registerRoutes(merchantRoutes, dependencies)

@@ -4,13 +4,13 @@ import { Hono } from 'hono'
 import type { ApiEnv } from './context.js'
 import { handleError } from './map-error.js'
 import type { Metrics } from './metrics.js'
-import { unknownRoute } from './middleware/known-route.js'
+import { nothingHere } from './middleware/known-route.js'
 
 /** Serves the metrics of an API process. */
 export function createMetricsApp(metrics: Pick<Metrics, 'expose'>): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>()
   app.onError(handleError)
-  app.notFound((c) => handleError(unknownRoute(), c))
+  app.notFound((c) => handleError(nothingHere(), c))
   app.get('/metrics', async (c) => {
     const { contentType, body } = await metrics.expose()
     return c.text(body, 200, { 'Content-Type': contentType, 'Cache-Control': 'no-store' })

@@ -38,6 +38,10 @@ export const newWithdrawal = z.strictObject({
     .string()
     .min(1)
     .max(255)
+    .refine(
+      (text) => !/^wsc_[^:]*:/.test(text),
+      'is of the form that firings of schedules have; choose another',
+    )
     .optional()
     .openapi({ description: 'Unique for ever per merchant.' }),
   fee_payer: z.enum(['sender', 'recipient']).default('sender'),

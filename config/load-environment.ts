@@ -56,6 +56,8 @@ const schema = z.object({
   KEYTURN_WEBHOOK_RETRY_INTERVAL: duration('5m'),
   KEYTURN_WEBHOOK_RETRY_WINDOW: duration('24h'),
   KEYTURN_WEBHOOK_TIMEOUT: duration('15s'),
+  /** How many webhook endpoints a merchant may have; each event is a delivery to each of them. */
+  KEYTURN_WEBHOOK_ENDPOINTS: z.coerce.number().int().min(1).default(50),
   /** CIDRs to which webhooks may go although they are not public (never set in production without a reason). */
   KEYTURN_WEBHOOK_ALLOW_CIDRS: list,
   /** Allows http:// endpoints on the addresses allowed above. */

@@ -35,6 +35,56 @@ export function refuseCron(text: string): string | null {
   return null
 }
 
+/** The longest that a date and a day of the week can keep each other waiting: 29 February around 2100 falls out once. */
+const HORIZON_YEARS = 41
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+
+/**
+ * Whether an expression that `refuseCron` took ever fires from one instant to another. Day of the month and day of the week
+ * must both match, as in Temporal's calendars: `0 8 13 * FRI` is Friday the 13th.
+ *
+ * @param end - The last instant; null: any within the next 41 years, after which the calendar has shown all that it has.
+ */
+export function everFires(text: string, start: Date, end: Date | null): boolean {
+  const [minutes = [], hours = [], days = [], months = [], weekdays = []] = text
+    .trim()
+    .split(/\s+/)
+    .map((part, index) => valuesOf(part, FIELDS[index] as Field))
+  const horizon = new Date(start)
+  horizon.setUTCFullYear(start.getUTCFullYear() + HORIZON_YEARS)
+  const last = Math.min(end?.getTime() ?? Number.POSITIVE_INFINITY, horizon.getTime())
+  const first = Math.floor(start.getTime() / DAY_MS) * DAY_MS
+  for (let midnight = first; midnight <= last; midnight += DAY_MS) {
+    const day = new Date(midnight)
+    const weekday = day.getUTCDay()
+    const matches =
+      months.includes(day.getUTCMonth() + 1) &&
+      days.includes(day.getUTCDate()) &&
+      (weekdays.includes(weekday) || (weekday === 0 && weekdays.includes(7)))
+    if (!matches) continue
+    const times = hours.flatMap((hour) =>
+      minutes.map((minute) => midnight + hour * HOUR_MS + minute * MINUTE_MS),
+    )
+    if (times.some((time) => time >= start.getTime() && time <= last)) return true
+  }
+  return false
+}
+
+function valuesOf(part: string, field: Field): number[] {
+  return part.split(',').flatMap((item) => {
+    const [range = '', step = '1'] = item.split('/')
+    const [from, to] =
+      range === '*' ? [field.least, field.most] : range.split('-').map((each) => readValue(each, field))
+    // A single value with a step begins a range that ends with the field.
+    const most = to ?? (item.includes('/') ? field.most : from)
+    const values: number[] = []
+    for (let value = from ?? 0; value <= (most ?? 0); value += Number(step)) values.push(value)
+    return values
+  })
+}
+
 function isItem(item: string, field: Field): boolean {
   const [range = '', step, ...rest] = item.split('/')
   if (rest.length > 0 || (step !== undefined && !isStep(step, field))) return false

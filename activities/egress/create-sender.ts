@@ -1,11 +1,12 @@
 /** The one way out: POSTs to addresses that others chose, so it trusts neither where they lead nor what answers there. */
 
 import type { LookupFunction } from 'node:net'
-import { Agent, type Dispatcher, errors } from 'undici'
+import { Agent, buildConnector, type Dispatcher, errors } from 'undici'
 import { KeyturnError } from '../../domain/errors.js'
 import { describeSendError, TargetRefusedError } from './describe-send-error.js'
 import { readResponse } from './read-response.js'
 import { type ResolveHost, resolveHost } from './resolve-host.js'
+import { skipContinue } from './skip-continue.js'
 import { parseTarget, refuseAddress, type TargetPolicy } from './target-policy.js'
 
 export interface SendRequest {
@@ -55,11 +56,17 @@ export function createSender(options: SenderOptions): Sender {
   const agents = new Map<string, Dispatcher>()
   for (const protocol of ['https:', 'http:']) {
     const lookup = checkedLookup(protocol, options.policy, resolve)
-    const connect = {
+    const dial = buildConnector({
       lookup,
       timeout: options.timeoutMs,
+      allowH2: false,
       ...(options.ca === undefined ? {} : { ca: options.ca }),
-    }
+    } as buildConnector.BuildOptions)
+    const connect: buildConnector.connector = (target, callback) =>
+      dial(target, (...[error, socket]) => {
+        if (error === null) callback(null, skipContinue(socket))
+        else callback(error, null)
+      })
     const common = { connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 }
     agents.set(
       protocol,

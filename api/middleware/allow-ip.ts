@@ -80,8 +80,10 @@ function isInside(address: Address, ranges: readonly Range[]): boolean {
   return ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits))
 }
 
-/** An address of a socket or header; IPv4-mapped IPv6 becomes IPv4, a zone is dropped. */
+/** An address of a socket or header; a port is left out, IPv4-mapped IPv6 becomes IPv4, a zone is dropped. */
 function parseAddress(text: string | undefined): Address | null {
-  if (text === undefined || !ipaddr.isValid(text)) return null
-  return ipaddr.process(text.replace(/%.*$/, ''))
+  if (text === undefined) return null
+  const [, bracketed, ipv4] = /^(?:\[([^\]]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/.exec(text) ?? []
+  const address = bracketed ?? ipv4 ?? text
+  return ipaddr.isValid(address) ? ipaddr.process(address.replace(/%.*$/, '')) : null
 }

@@ -4,6 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 import { unsupportedMediaType } from '../map-error.js'
+import type { createRouteFacts } from '../route-facts.js'
 import { checkJson } from './check-json.js'
 
 const EMPTY = new Uint8Array(0)
@@ -24,13 +25,14 @@ export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
 }
 
 /** Takes only UTF-8 JSON bodies (415, `MALFORMED_JSON`), and hands the parsed text on. Runs after authentication. */
-export function jsonBody(): MiddlewareHandler<ApiEnv> {
+export function jsonBody(factsOf: ReturnType<typeof createRouteFacts>): MiddlewareHandler<ApiEnv> {
   return async function jsonBody(c, next) {
     const body = c.get('rawBody')
     if (body.length > 0) {
       if (!JSON_TYPE.test(c.req.header('content-type') ?? '')) throw unsupportedMediaType()
       handOn(c, decodeJson(body))
     } else if (c.req.method !== 'GET') {
+      if (factsOf(c)?.bodyRequired) throw bodyRequired()
       handOn(c, c.req.header('content-type') === undefined ? '' : '{}')
     }
     await next()
@@ -118,6 +120,12 @@ function refuseUnstorable(text: string): void {
       details: { in: 'body', fields: [] },
     })
   }
+}
+
+function bodyRequired(): KeyturnError {
+  return new KeyturnError('VALIDATION_FAILED', 'Send a JSON body; GET /openapi.json says what it holds', {
+    details: { in: 'body', fields: [{ path: '', reason: 'is required' }] },
+  })
 }
 
 function tooLarge(limit: number): KeyturnError {

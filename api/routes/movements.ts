@@ -1,11 +1,14 @@
 /** Movements between the merchant's own wallets: what the platform does by itself, and what an operator may ask for. */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { getAddress } from '../../db/addresses/get-address.js'
 import { appendAudit } from '../../db/audit/append-audit.js'
+import type { Sql } from '../../db/connect.js'
 import { dueOnRequest } from '../../db/treasury/consolidation-due.js'
 import { listMovements } from '../../db/treasury/list-movements.js'
 import { readMovementView, toMovementView } from '../../db/treasury/movement-view.js'
-import { findCoin, findNetwork, nativeCoin } from '../../domain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
+import { findCoin, findNetwork, type Network, nativeCoin } from '../../domain/network.js'
 import { MOVEMENT_KINDS } from '../../domain/treasury.js'
 import { consolidationId } from '../../workflows/ids.js'
 import { type ConsolidationInput, startConsolidation } from '../../workflows/start.js'
@@ -156,6 +159,7 @@ export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencie
     const merchantId = c.get('merchantId')
     const network = findNetwork(networks, body.network)
     if (body.coin !== undefined) findCoin(network, body.coin)
+    if (body.address_id !== undefined) await requireDepositAddress(sql, merchantId, network, body.address_id)
     const { due, kept } = await sql.begin(async (tx) => {
       const due: ConsolidationInput[] =
         network.family === 'utxo'
@@ -198,5 +202,23 @@ export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencie
       )
     }
     return c.json(kept, 200)
+  })
+}
+
+/** @throws KeyturnError `VALIDATION_FAILED` when it is no deposit address of the merchant's on an EVM network. */
+async function requireDepositAddress(
+  sql: Sql,
+  merchantId: string,
+  network: Network,
+  id: string,
+): Promise<void> {
+  const address = await getAddress(sql, merchantId, id)
+  const wrong = address?.kind !== 'deposit' || address.network !== network.name
+  if (!wrong && network.family === 'evm') return
+  const reason = wrong
+    ? `is not a deposit address of yours on ${network.name}; GET /addresses lists them`
+    : `cannot be chosen on ${network.name}, where small outputs of all addresses are gathered; leave it out`
+  throw new KeyturnError('VALIDATION_FAILED', `address_id ${reason}`, {
+    details: { in: 'body', fields: [{ path: 'address_id', reason }] },
   })
 }

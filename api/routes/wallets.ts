@@ -4,6 +4,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { addHotWallet } from '../../db/addresses/add-hot-wallet.js'
 import { listWallets } from '../../db/addresses/list-wallets.js'
 import { getBalances } from '../../db/balances/get-balances.js'
+import { getWalletBalances } from '../../db/balances/get-wallet-balances.js'
 import { findNetwork } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
@@ -11,6 +12,9 @@ import { keepAnswer } from '../middleware/idempotency.js'
 import { wholeList } from '../paging.js'
 import { secured } from '../secured.js'
 import { balanceView, viewBalances } from './balances.js'
+
+/** Far more than payments are spread over. */
+const MOST_WALLETS = 1_000
 
 const wallet = z
   .object({
@@ -76,16 +80,19 @@ export function registerWalletRoutes(app: ApiApp, { sql, networks }: ApiDependen
 
   app.openapi(list, async (c) => {
     const merchantId = c.get('merchantId')
-    const rows = (await listWallets(sql, merchantId)).filter((row) => networks.has(row.network))
-    const wallets = await Promise.all(
-      rows.map(async (row) => ({
-        id: row.id,
-        kind: row.kind,
-        network: row.network,
-        address: row.address,
-        balances: viewBalances(await getBalances(sql, { merchantId, addressId: row.id }), networks),
-      })),
+    const rows = (await listWallets(sql, merchantId, MOST_WALLETS)).filter((row) => networks.has(row.network))
+    const balances = await getWalletBalances(
+      sql,
+      merchantId,
+      rows.map((row) => row.id),
     )
+    const wallets = rows.map((row) => ({
+      id: row.id,
+      kind: row.kind,
+      network: row.network,
+      address: row.address,
+      balances: viewBalances(balances.get(row.id) ?? [], networks),
+    }))
     return c.json(successPage(wholeList(wallets)), 200)
   })
 }

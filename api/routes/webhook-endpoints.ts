@@ -208,13 +208,17 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
     const checked = await checkTarget(body.url, policy)
     const { secret, seal } = newSecret()
     const created = await sql.begin(async (tx) => {
-      const endpoint = await createEndpoint(tx, {
-        merchantId: c.get('merchantId'),
-        url: checked,
-        eventTypes: body.event_types ?? null,
-        format: body.format,
-        seal,
-      })
+      const endpoint = await createEndpoint(
+        tx,
+        {
+          merchantId: c.get('merchantId'),
+          url: checked,
+          eventTypes: body.event_types ?? null,
+          format: body.format,
+          seal,
+        },
+        environment.KEYTURN_WEBHOOK_ENDPOINTS,
+      )
       await appendAudit(tx, audit(c, 'webhook_endpoint.created', endpoint, { url: endpoint.url }))
       return keepAnswer(c, tx, 201, success({ ...view(endpoint), secret }))
     })

@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { estimateWithdrawal } from '../../db/withdrawals/estimate-withdrawal.js'
+import { requireWallet } from '../../db/withdrawals/require-wallet.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, nativeCoin } from '../../domain/network.js'
@@ -67,6 +68,7 @@ export function registerWithdrawalEstimateRoute(app: ApiApp, { sql, networks }: 
     const network = findNetwork(networks, body.network)
     const coin = findCoin(network, body.coin)
     if (body.to_address !== undefined) parseAddress(network, body.to_address)
+    await requireWallet(sql, c.get('merchantId'), network, body.from_address_id ?? null)
     const units = positiveAmount(body.amount, coin.decimals)
     const feeCoin = nativeCoin(network)
     const now = new Date()

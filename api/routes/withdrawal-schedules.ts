@@ -15,8 +15,9 @@ import {
 } from '../../db/schedules/list-schedules.js'
 import { findSchedule } from '../../db/schedules/schedule-row.js'
 import { syncSchedule } from '../../db/schedules/sync-schedules.js'
+import { requireWallet } from '../../db/withdrawals/require-wallet.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
-import { refuseCron } from '../../domain/cron.js'
+import { everFires, refuseCron } from '../../domain/cron.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { findCoin, findNetwork } from '../../domain/network.js'
 import { PRIORITIES } from '../../domain/withdrawal-fee.js'
@@ -129,7 +130,7 @@ const create = createRoute({
             cron: z.string().max(200).optional().openapi({
               example: '0 8 1 * *',
               description:
-                'Minute, hour, day of the month, month, day of the week; UTC. Or interval_seconds.',
+                'Minute, hour, day of the month, month, day of the week; UTC. Day of the month and day of the week must both match: "0 8 13 * FRI" is every Friday the 13th. One that never fires is refused. Or interval_seconds.',
             }),
             interval_seconds: z
               .int()
@@ -230,6 +231,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     const network = findNetwork(networks, withdrawal.network)
     const coin = findCoin(network, withdrawal.coin)
     requireSenderPays(withdrawal.fee_payer, coin)
+    await requireWallet(sql, c.get('merchantId'), network, withdrawal.from_address_id ?? null)
     const times = checkTimes(body, new Date())
     const template = {
       network: network.name,
@@ -399,6 +401,10 @@ function checkTimes(
   const endAt = body.end_at === undefined ? null : toSecond(body.end_at)
   if (endAt !== null && (endAt <= startAt || endAt <= now)) {
     throw refused('end_at', 'must be after start_at and in the future')
+  }
+  if (body.cron !== undefined && !everFires(body.cron, startAt > now ? startAt : now, endAt)) {
+    const until = endAt === null ? '' : ' before end_at'
+    throw refused('cron', `never fires${until}; day of the month and day of the week must both match`)
   }
   return { startAt, endAt }
 }

@@ -9,10 +9,11 @@ export interface WalletRow {
   readonly address: string
 }
 
-/** Its master, hot and gas wallets by network and kind; a handful. */
-export async function listWallets(sql: Queryable, merchantId: string): Promise<WalletRow[]> {
+/** Its master, hot and gas wallets by network and kind: a handful, and never more than `most`. */
+export async function listWallets(sql: Queryable, merchantId: string, most: number): Promise<WalletRow[]> {
   return sql<WalletRow[]>`
     SELECT id, kind, network, address FROM addresses
     WHERE merchant_id = ${merchantId} AND user_reference IS NULL AND kind IN ('master', 'hot', 'gas')
-    ORDER BY network, array_position(ARRAY['master', 'hot', 'gas'], kind), id`
+    ORDER BY network, array_position(ARRAY['master', 'hot', 'gas'], kind), id
+    LIMIT ${most}`
 }

@@ -51,7 +51,8 @@ export async function fireSchedule(
     try {
       // A savepoint: what a refusal leaves behind goes, the firing's row stays.
       const withdrawalId = (await tx.savepoint(async (point) => {
-        const made = await ask(point, networks, schedule, nominalAt, options)
+        const key = await keyOf(point, schedule, nominalAt, firingId)
+        const made = await ask(point, networks, schedule, key, options)
         await point`
           INSERT INTO schedule_firings (id, schedule_id, nominal_at, outcome, withdrawal_id)
           VALUES (${firingId}, ${id}, ${nominalAt}, 'created', ${made})`
@@ -66,12 +67,27 @@ export async function fireSchedule(
   })) as Firing
 }
 
-/** `external_id` is the firing's key: unique for ever, in the intent that people approve, and in every export. */
+/**
+ * The firing's key is its `external_id`: unique for ever, in the intent that people approve, and in every export. That no such
+ * firing is recorded is known by now; so whoever has this one already is a withdrawal of another origin, and keeps it.
+ */
+async function keyOf(
+  tx: Transaction,
+  { id, merchant_id }: ScheduleRow,
+  nominalAt: Date,
+  firingId: string,
+): Promise<string> {
+  const key = `${id}:${nominalAt.toISOString()}`
+  const [taken] =
+    await tx`SELECT FROM withdrawals WHERE merchant_id = ${merchant_id} AND external_id = ${key}`
+  return taken ? `${key}:${firingId}` : key
+}
+
 async function ask(
   tx: Transaction,
   networks: Networks,
   schedule: ScheduleRow,
-  nominalAt: Date,
+  externalId: string,
   { expiryMs, screen }: FiringOptions,
 ): Promise<string> {
   const { template } = schedule
@@ -88,7 +104,7 @@ async function ask(
     feePayer: template.fee_payer,
     priority: template.priority,
     userReference: template.user_reference,
-    externalId: `${schedule.id}:${nominalAt.toISOString()}`,
+    externalId,
     metadata: template.metadata,
     initiator: schedule.initiator,
     coInitiators: schedule.co_initiators,

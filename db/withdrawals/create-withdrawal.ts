@@ -22,6 +22,7 @@ import { estimateWithdrawal } from './estimate-withdrawal.js'
 import { leastAmount } from './least-amount.js'
 import { appendStatusEvent } from './move-withdrawal.js'
 import { requireRail } from './require-rail.js'
+import { requireWallet } from './require-wallet.js'
 import { takeHold } from './take-hold.js'
 
 /** A checked request: address in the network's canonical form, amount in base units. */
@@ -71,7 +72,7 @@ export async function createWithdrawal(
   const feeCoin = nativeCoin(network)
   await requireRail(tx, request)
   await requireForeign(tx, request.merchantId, network, request.toAddress)
-  const fromAddress = await requireWallet(tx, request)
+  const fromAddress = await requireWallet(tx, request.merchantId, network, request.fromAddressId)
   const now = new Date()
   const estimate = await estimateWithdrawal(
     tx,
@@ -163,20 +164,6 @@ export async function createWithdrawal(
     },
   })
   return id
-}
-
-/** The wallet that was asked for: its address, or null where the platform may choose. */
-async function requireWallet(tx: Transaction, request: NewWithdrawal): Promise<string | null> {
-  if (request.fromAddressId === null) return null
-  const [wallet] = await tx<{ address: string }[]>`
-    SELECT address FROM addresses
-    WHERE id = ${request.fromAddressId} AND merchant_id = ${request.merchantId} AND network = ${request.network.name}
-      AND kind IN ('master', 'hot', 'gas')`
-  if (wallet) return wallet.address
-  const reason = `is not a wallet of yours on ${request.network.name}; GET /wallets lists them`
-  throw new KeyturnError('VALIDATION_FAILED', `from_address_id ${reason}`, {
-    details: { in: 'body', fields: [{ path: 'from_address_id', reason }] },
-  })
 }
 
 function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit: bigint): void {

@@ -102,6 +102,12 @@ test('addresses of others, and those that hold nothing, are not looked at', asyn
   expect(asked.json.data.consolidations).toEqual([])
   const wallet = await stage.wallet('ethereum', 'hot')
   await stage.credit('ethereum', 'eth', '', 10n ** 18n)
-  const hot = await post('/movements/consolidate', { network: 'ethereum', address_id: wallet.id })
-  expect(hot.json.data.consolidations).toEqual([])
+  for (const address_id of [wallet.id, 'addr_of_nobody']) {
+    const { status, json: refused } = await post('/movements/consolidate', {
+      network: 'ethereum',
+      address_id,
+    })
+    expect([status, refused.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
+    expect(refused.error.details.fields).toMatchObject([{ path: 'address_id' }])
+  }
 })

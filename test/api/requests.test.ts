@@ -146,6 +146,21 @@ describe('where a request may come from, and what it may do', () => {
     expect(outcome(await from('10.1.1.1', 'nonsense'))).toEqual([403, 'IP_NOT_ALLOWED'])
   })
 
+  test('X-Forwarded-For is understood with a port, as some proxies write it', async () => {
+    const key = await api.newKey({ ipAllowlist: ['192.0.2.1', '2001:db8::/32'] })
+    const from = (forwarded: string) =>
+      post({ key, ip: '10.1.1.1', headers: { 'X-Forwarded-For': forwarded } })
+    for (const forwarded of [
+      '192.0.2.1:443',
+      '192.0.2.1:51234, 10.2.2.2:80',
+      '[2001:db8::1]:443',
+      '[2001:db8::1]',
+    ])
+      expect([forwarded, (await from(forwarded)).status]).toEqual([forwarded, expect.toBeOneOf([200, 201])])
+    for (const forwarded of ['192.0.2.2:443', '[2001:db9::1]:443', '192.0.2.1:', '[192.0.2.1'])
+      expect([forwarded, ...outcome(await from(forwarded))]).toEqual([forwarded, 403, 'IP_NOT_ALLOWED'])
+  })
+
   test('a key without the scope is refused, by name', async () => {
     const key = await api.newKey({ scopes: ['read'] })
     expect((await get({ key })).status).toBe(200)
@@ -224,7 +239,69 @@ describe('what is sent', () => {
     expect(outcome(await get({ path: '/nothing' }))).toEqual([404, 'NOT_FOUND'])
     const wrong = await api.call({ method: 'DELETE', path: PATH })
     expect(outcome(wrong)).toEqual([405, 'METHOD_NOT_ALLOWED'])
-    expect(wrong.headers.get('allow')).toBe('GET, POST')
+    expect(wrong.headers.get('allow')).toBe('GET, HEAD, POST')
+  })
+
+  test('Allow names what a path takes, on every path', async () => {
+    for (const [method, path, allow] of [
+      ['POST', '/healthz', 'GET, HEAD'],
+      ['GET', '/signer/v1/claim', 'POST'],
+      ['PUT', '/api/v1/networks', 'GET, HEAD'],
+      ['DELETE', '/api/v1/policy', 'GET, HEAD, PUT'],
+      ['PUT', '/api/v1/withdrawals/x', 'GET, HEAD, DELETE'],
+      // Paths that are written out are no ids of the path beside them.
+      ['GET', '/api/v1/withdrawals/batch', 'POST'],
+      ['DELETE', '/api/v1/withdrawals/estimate', 'POST'],
+      ['GET', '/api/v1/movements/consolidate', 'POST'],
+      ['OPTIONS', '/api/v1/addresses', 'GET, HEAD, POST'],
+    ] as const) {
+      const answer = await api.call({ method, path })
+      expect([path, answer.status, answer.headers.get('allow')]).toEqual([path, 405, allow])
+      expect(answer.json.error?.code).toBe('METHOD_NOT_ALLOWED')
+    }
+    expect((await api.call({ method: 'HEAD', path: PATH })).status).toBe(200)
+  })
+
+  test('an unknown query field is a 400 on every route', async () => {
+    const document = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
+      paths: Record<string, Record<string, unknown>>
+    }
+    const asked = []
+    for (const [path, methods] of Object.entries(document.paths)) {
+      if (!path.startsWith('/api/v1/')) continue
+      for (const method of Object.keys(methods))
+        asked.push([method.toUpperCase(), path.replace(/\{\w+\}/g, 'x_1')])
+    }
+    expect(asked.length).toBeGreaterThan(50)
+    for (const [method = '', path = ''] of asked) {
+      const answer = await api.call({
+        method,
+        path: `${path}?nonsense=1`,
+        ...(method === 'GET' ? {} : { body: {} }),
+      })
+      expect([method, path, ...outcome(answer)]).toEqual([method, path, 400, 'VALIDATION_FAILED'])
+      if (method !== 'GET') continue
+      expect(answer.json.error.details.fields).toEqual([{ path: 'nonsense', reason: 'unknown field' }])
+    }
+  })
+
+  test('a body that the document calls required is required', async () => {
+    const document = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
+      paths: Record<string, Record<string, { requestBody?: { required?: boolean } }>>
+    }
+    let required = 0
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const [name, { requestBody }] of Object.entries(methods)) {
+        if (!requestBody?.required) continue
+        required += 1
+        const [method, sent] = [name.toUpperCase(), path.replace(/\{\w+\}/g, 'x_1')]
+        for (const headers of [{}, { 'Content-Type': 'application/json' }]) {
+          const answer = await api.call({ method, path: sent, headers })
+          expect([method, path, ...outcome(answer)]).toEqual([method, path, 400, 'VALIDATION_FAILED'])
+        }
+      }
+    }
+    expect(required).toBeGreaterThan(15)
   })
 
   test('an unknown filter is named instead of ignored', async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createApp } from '../../api/create-app.js'
 import { sealAudit } from '../../db/audit/seal-audit.js'
 import { newId } from '../../db/new-id.js'
-import { startTestApi, type TestApi } from './test-api.js'
+import { signedHeaders, startTestApi, type TestApi } from './test-api.js'
 
 let api: TestApi
 let address: { id: string; address: string }
@@ -166,4 +167,39 @@ test('the audit log lists what was done, pages, and verifies', async () => {
     await tx`UPDATE audit_log SET data = '{"forged": true}' WHERE merchant_id = ${api.merchantId} AND sequence = 1`
   })
   expect((await get('/audit-log/verify')).json.data).toMatchObject({ valid: false, broken_at: 1 })
+})
+
+test('wallets are listed with one query for the balances of all of them, however many there are', async () => {
+  const { sql } = api.database
+  const merchantId = await api.newMerchant()
+  await api.enrol(merchantId, Buffer.alloc(32, 9))
+  const key = await api.newKey({ merchantId })
+  await sql`
+    INSERT INTO addresses (id, merchant_id, network, kind, address, payee, match_key, key_account_id, branch, index, derivation_path)
+    SELECT 'addr_hot_' || n, ${merchantId}, 'ethereum', 'hot', '0x' || lpad(to_hex(n), 40, '0'),
+           decode(lpad(to_hex(n), 40, '0'), 'hex'), 9_000_000 + n, account.id, 0, 10_000 + n, 'm/0'
+    FROM generate_series(1, 60) AS n, (
+      SELECT id FROM key_accounts WHERE merchant_id = ${merchantId} AND network = 'ethereum' LIMIT 1) AS account`
+  let queries = 0
+  const counting = createApp({
+    ...api.dependencies,
+    sql: new Proxy(sql, {
+      apply(target, self, args) {
+        if (/FROM (ledger_accounts|deposits|addresses)/.test(String(args[0]?.join?.('')))) queries += 1
+        return Reflect.apply(target, self, args)
+      },
+    }),
+  })
+  const path = '/api/v1/wallets'
+  const headers = signedHeaders(key, { path, method: 'GET', body: '' })
+  const response = await counting.request(`http://api.test${path}`, { headers }, { incoming: { url: path } })
+  const { data } = (await response.json()) as {
+    data: { kind: string; balances: { coin: string; available: string }[] }[]
+  }
+  expect(data).toHaveLength(60)
+  expect(data[0]?.balances.map(({ coin, available }) => [coin, available])).toEqual([
+    ['eth', '0'],
+    ['usdt', '0'],
+  ])
+  expect(queries).toBe(2)
 })

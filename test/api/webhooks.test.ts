@@ -314,3 +314,25 @@ describe('the event log', () => {
     expect((await api.call({ path: '/api/v1/events?after=x' })).status).toBe(400)
   })
 })
+
+test('a merchant has a limited number of endpoints, also when it asks for many at once', async () => {
+  const limited = await startTestApi({ KEYTURN_WEBHOOK_ENDPOINTS: '3' })
+  const make = (key = limited.key) =>
+    limited.call({
+      method: 'POST',
+      path: '/api/v1/webhook-endpoints',
+      key,
+      body: { url: 'https://93.184.216.34/hook' },
+    })
+  const answers = await Promise.all(Array.from({ length: 8 }, () => make()))
+  const made = answers.filter(({ status }) => status === 201)
+  expect(made).toHaveLength(3)
+  for (const { status, json } of answers.filter((each) => each.status !== 201)) {
+    expect([status, json.error.code, json.error.details]).toEqual([409, 'INVALID_STATE', { limit: 3 }])
+  }
+  const other = await limited.newKey({ merchantId: await limited.newMerchant() })
+  expect((await make(other)).status).toBe(201)
+  await limited.call({ method: 'DELETE', path: `/api/v1/webhook-endpoints/${made[0]?.json.data.id}` })
+  expect((await make()).status).toBe(201)
+  await limited.database.drop()
+})

@@ -434,3 +434,16 @@ test('a person with two keys signs with either, and counts once', async () => {
   expect((await stage.decide(id, { ...first, approverId, privateKey })).status).toBe(201)
   expect((await stage.decide(id, first)).json.error.code).toBe('ALREADY_DECIDED')
 })
+
+test('an estimate is not given for a wallet that is not the merchant’s', async () => {
+  const estimate = (from_address_id: string) =>
+    stage.api.call({
+      method: 'POST',
+      path: '/api/v1/withdrawals/estimate',
+      body: { network: 'ethereum', coin: 'eth', amount: '1', from_address_id },
+    })
+  const { status, json } = await estimate('addr_of_nobody')
+  expect([status, json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
+  expect(json.error.details.fields).toMatchObject([{ path: 'from_address_id' }])
+  expect((await estimate((await stage.wallet('ethereum', 'hot')).id)).status).toBe(200)
+})

@@ -342,3 +342,51 @@ test('an interval may be counted from a start before 1970', async () => {
   }
   expect(json.data.next_firings).toHaveLength(5)
 })
+
+test('a cron expression that never fires is refused; day of the month and day of the week must both match', async () => {
+  const cron = (text: string, change: Record<string, unknown> = {}) => {
+    const { interval_seconds: _, start_at: __, ...rest } = body()
+    return { ...rest, cron: text, ...change }
+  }
+  for (const sent of [
+    cron('0 0 30 2 *'),
+    cron('0 8 1 1 *', { end_at: new Date(Date.now() + 60_000).toISOString() }),
+  ]) {
+    const { status, json } = await call('POST', '', sent)
+    expect([status, json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
+    expect(json.error.message).toMatch(/never fires/)
+  }
+  const { status, json } = await call('POST', '', cron('0 8 13 * FRI'))
+  expect(status).toBe(201)
+  const times = await until(async () => {
+    const { next_firings } = (await call('GET', `/${json.data.id}`)).json.data
+    return next_firings?.length > 0 && (next_firings as string[])
+  })
+  for (const time of times) expect([new Date(time).getUTCDate(), new Date(time).getUTCDay()]).toEqual([13, 5])
+})
+
+test('no withdrawal can take the key of a firing: its form is refused, and one that has it blocks nothing', async () => {
+  const made = await schedule()
+  const nominal = '2026-03-03T08:00:00Z'
+  const key = `${made.id}:${new Date(nominal).toISOString()}`
+  const taken = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '1',
+    to_address: TO,
+    external_id: key,
+  })
+  expect([taken.status, taken.json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
+  // From before that form was refused.
+  const other = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1', to_address: TO })
+  await stage.api.database.sql`UPDATE withdrawals SET external_id = ${key} WHERE id = ${other.json.data.id}`
+  await backfill(made.id, '2026-03-03T07:59:00Z', '2026-03-03T08:01:00Z')
+  const [firing] = await firings(made.id, 1)
+  expect(firing).toMatchObject({ outcome: 'created', withdrawal_id: expect.any(String) })
+  expect(firing?.withdrawal_id).not.toBe(other.json.data.id)
+})
+
+test('a schedule is not made for a wallet that is not the merchant’s', async () => {
+  const { status, json } = await call('POST', '', body({}, { from_address_id: 'addr_of_nobody' }))
+  expect([status, json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
+})

@@ -297,3 +297,81 @@ test('errors never hold the path, the query or a secret', async () => {
     expect(JSON.stringify(await post(sender(), url, { authorization: 's3cret' }))).not.toContain('s3cret')
   }
 })
+
+describe('an endpoint that sends interim answers first', () => {
+  const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+  const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
+  /** Answers each request with these pieces, a moment apart. */
+  async function answering(...pieces: string[]) {
+    const connections = new Set<unknown>()
+    const server = createTcpServer((socket) => {
+      connections.add(socket)
+      let text = ''
+      socket.on('error', () => {})
+      socket.on('data', async (chunk) => {
+        text += chunk
+        if (!text.endsWith(String(body))) return
+        text = ''
+        for (const piece of pieces) {
+          socket.write(piece)
+          await new Promise((resolve) => setTimeout(resolve, 15))
+        }
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    return { url, connections, close: () => new Promise((resolve) => server.close(resolve)) }
+  }
+
+  test.each([
+    ['100 alone', [CONTINUE, OK]],
+    ['100 in the same packet', [CONTINUE + OK]],
+    [
+      '100 with headers, in many pieces',
+      [
+        'HT',
+        'TP/1.1 1',
+        '00 Contin',
+        'ue\r\nX-A: 1\r',
+        '\n\r\nHTTP/1.1 2',
+        '00 OK\r\nContent-Length: 2\r\n\r\nok',
+      ],
+    ],
+    ['100 without a reason', ['HTTP/1.1 100\r\n\r\n', OK]],
+    ['two of them', [CONTINUE, CONTINUE, OK]],
+    [
+      '102 and 103',
+      ['HTTP/1.1 102 Processing\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', OK],
+    ],
+    ['100 and 103', [CONTINUE, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', OK]],
+  ])('has taken it by its last answer: %s', async (_name, pieces) => {
+    const server = await answering(...pieces)
+    const one = sender()
+    for (let index = 0; index < 3; index++) {
+      expect(await post(one, server.url)).toMatchObject({ statusCode: 200, error: null, response: 'ok' })
+    }
+    // Its connection is as good as any other.
+    expect(server.connections.size).toBe(1)
+    await one.close()
+    await server.close()
+  })
+
+  test('has not taken it when nothing or a refusal follows', async () => {
+    const refusing = await answering(CONTINUE, 'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n')
+    const silent = await answering(CONTINUE)
+    const one = sender({ timeoutMs: 300 })
+    expect(await post(one, refusing.url)).toMatchObject({ statusCode: 500, error: 'HTTP 500' })
+    expect(await post(one, silent.url)).toMatchObject({ statusCode: null, timedOut: true })
+    await one.close()
+    await Promise.all([refusing.close(), silent.close()])
+  })
+
+  test('may speak of 100 Continue in its body', async () => {
+    const text = 'HTTP/1.1 100 Continue'
+    const server = await answering(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n`, text)
+    const one = sender()
+    expect((await post(one, server.url)).response).toBe(text)
+    await one.close()
+    await server.close()
+  })
+})
