@@ -5,6 +5,7 @@ import {
   advanceControlChange,
   type ControlChangeProgress,
 } from '../db/control-changes/advance-control-change.js'
+import type { Networks } from '../domain/network.js'
 
 export interface ControlChangeActivities {
   /** @param now - The workflow's clock, ISO 8601. */
@@ -12,6 +13,10 @@ export interface ControlChangeActivities {
 }
 
 /** May run twice: the state in the row, read under its lock, says whether there is something to do. */
-export function createControlChangeActivities({ sql }: { readonly sql: Sql }): ControlChangeActivities {
-  return { advanceControlChange: (id, now) => advanceControlChange(sql, id, new Date(now)) }
+export function createControlChangeActivities(deps: {
+  readonly sql: Sql
+  readonly networks: Networks
+}): ControlChangeActivities {
+  const { sql, networks } = deps
+  return { advanceControlChange: (id, now) => advanceControlChange(sql, networks, id, new Date(now)) }
 }

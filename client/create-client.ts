@@ -1,7 +1,7 @@
 /** The TypeScript client for merchants: signed, typed, safe to retry, and suspicious of addresses. */
 
 import type { EventEnvelope } from '../domain/event.js'
-import type { PolicyIntent, WhitelistIntent } from '../domain/intent.js'
+import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/intent.js'
 import type { PolicyUpdate } from '../domain/policy.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
@@ -10,6 +10,7 @@ import { createSender, type SenderOptions } from './send-request.js'
 import type {
   Address,
   AuditEntry,
+  AwaitedApproval,
   Balance,
   BalanceFilter,
   Deposit,
@@ -74,12 +75,18 @@ export function createClient(options: ClientOptions) {
     deposits: {
       get: (id: string) => one<Deposit>({ method: 'GET', path: at('/deposits', id) }),
       list: (filter?: DepositFilter) => page<Deposit>('/deposits', filter),
-      /** Credits one that was set aside, once; with the scope `admin` or the key of a reviewer. */
+      /** Credits one that was set aside, once, or waits for two approvals where the policy asks for them; with the scope `admin` or the key of a reviewer. */
       release: (id: string, decision: { readonly reason: string }, sent?: Sent) =>
-        post<Deposit>(at('/deposits', id, '/release'), decision, sent),
+        post<Deposit & { readonly approval?: AwaitedApproval }>(
+          at('/deposits', id, '/release'),
+          decision,
+          sent,
+        ),
       /** Keeps one that was set aside out of what is available. */
       reject: (id: string, decision: { readonly reason: string }, sent?: Sent) =>
         post<Deposit>(at('/deposits', id, '/reject'), decision, sent),
+      /** A release that waits for two approvals, by the id in `approval.path`. */
+      releases: approvable<DepositReleaseIntent>('/deposits/releases'),
     },
 
     balances: { list: (filter?: BalanceFilter) => page<Balance>('/balances', filter) },

@@ -41,6 +41,14 @@ export interface Address {
   readonly created_at: string
 }
 
+/** Where something waits for approvals: `/intent` and `/approvals` stand under `path`. */
+export interface AwaitedApproval {
+  readonly path: string
+  readonly intent_hash: string
+  readonly required: number
+  readonly expires_at: string
+}
+
 export interface Deposit extends DepositView {
   /** Only where one deposit is asked for. */
   readonly history?: readonly {

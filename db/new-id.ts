@@ -26,6 +26,7 @@ export type IdPrefix =
   | 'pay'
   | 'pol'
   | 'wla'
+  | 'rel'
   | 'wsc'
   | 'fir'
   | 'fil'

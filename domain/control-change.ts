@@ -1,4 +1,4 @@
-/** The states of what changes a merchant's controls (its policy, its whitelist) and the only ways between them. */
+/** The states of what two people approve besides payments (policy, whitelist, the release of a deposit) and the only ways between them. */
 
 export const CONTROL_CHANGE_STATES = [
   'pending_approval',
@@ -12,7 +12,7 @@ export const CONTROL_CHANGE_STATES = [
 
 export type ControlChangeState = (typeof CONTROL_CHANGE_STATES)[number]
 
-export type ControlChangeKind = 'policy' | 'whitelist'
+export type ControlChangeKind = 'policy' | 'whitelist' | 'deposit_release'
 
 /**
  * `cooling_down`: approved, and what loosens waits for its time. `superseded`: its time came, and something stricter had taken the

@@ -90,8 +90,30 @@ export interface WhitelistIntent extends ControlIntent {
   readonly monthly_limit: string | null
 }
 
+/** A deposit that was set aside and shall be credited. */
+export interface DepositReleaseIntent extends ControlIntent {
+  readonly kind: 'deposit_release'
+  /** Id of the request. */
+  readonly release: string
+  /** Id of the deposit, and the mining of it that is meant. */
+  readonly deposit: string
+  readonly epoch: number
+  /** CAIP-2 chain id. */
+  readonly network: string
+  readonly asset: IntentAsset
+  /** Base units. */
+  readonly amount: string
+  /** That was paid. */
+  readonly address: string
+  readonly user_reference: string | null
+  readonly transaction_hash: string
+  /** Addresses that paid, where known. */
+  readonly sources: readonly string[]
+  readonly reason: string
+}
+
 /** Everything that two people can be asked to sign. */
-export type AnyIntent = Intent | PolicyIntent | WhitelistIntent
+export type AnyIntent = Intent | PolicyIntent | WhitelistIntent | DepositReleaseIntent
 
 /** Lower-case hex SHA-256 of `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
 export function intentHash(intent: AnyIntent): string {

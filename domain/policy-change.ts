@@ -106,6 +106,8 @@ export function compareField(field: string, from: FieldValue, to: FieldValue): F
       return order(BigInt(Number(from ?? 0)), BigInt(Number(to ?? 0)))
     case 'multisig_config':
       return compareMultisig(from as MultisigConfig, to as MultisigConfig)
+    case 'held_deposits':
+      return Number(to) > Number(from) ? 'tightening' : 'loosening'
     case 'whitelist':
       return to === 'required' ? 'tightening' : 'loosening'
     case 'risk': {
@@ -164,6 +166,7 @@ function flatten(policy: Policy): Map<string, FieldValue> {
   for (const factor of RISK_FACTORS) fields.set(`risk.weights.${factor}`, policy.risk.weights[factor])
   fields.set('risk.high_risk_countries', [...new Set(policy.risk.high_risk_countries)].sort())
   fields.set('whitelist.mode', policy.whitelist.mode)
+  fields.set('held_deposits.release_approvals', policy.held_deposits.release_approvals)
   return fields
 }
 
@@ -194,6 +197,7 @@ function unflatten(fields: ReadonlyMap<string, FieldValue>): Policy {
       high_risk_countries: fields.get('risk.high_risk_countries') as readonly string[],
     },
     whitelist: { mode: fields.get('whitelist.mode') as Policy['whitelist']['mode'] },
+    held_deposits: { release_approvals: fields.get('held_deposits.release_approvals') === 2 ? 2 : 1 },
   }
 }
 

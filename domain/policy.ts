@@ -61,6 +61,8 @@ export interface Policy {
     readonly high_risk_countries: readonly string[]
   }
   readonly whitelist: { readonly mode: 'off' | 'required' }
+  /** Who releases a deposit that was set aside: 1, a reviewer alone; 2, two others approve it as well. */
+  readonly held_deposits: { readonly release_approvals: 1 | 2 }
 }
 
 /** What is asked to hold; a part, or a part of `limits` and `risk`, that is left out stays as it is. */
@@ -72,6 +74,7 @@ export interface PolicyUpdate {
     readonly weights?: Partial<Policy['risk']['weights']>
   }
   readonly whitelist?: Policy['whitelist']
+  readonly held_deposits?: Policy['held_deposits']
 }
 
 /** What holds until a merchant decides otherwise: two people for everything, no limits, no whitelist. */
@@ -93,4 +96,5 @@ export const DEFAULT_POLICY: Policy = {
     high_risk_countries: [],
   },
   whitelist: { mode: 'off' },
+  held_deposits: { release_approvals: 1 },
 }

@@ -133,7 +133,7 @@ function coreOptions(parts: WorkerParts) {
         rebroadcastMs: environment.KEYTURN_REBROADCAST_INTERVAL,
       }),
       ...createBatchActivities({ sql, networks, gate: createWorkflowGate(workflowClient) }),
-      ...createControlChangeActivities({ sql }),
+      ...createControlChangeActivities({ sql, networks }),
       ...createScheduledWithdrawalActivities({
         sql,
         networks,

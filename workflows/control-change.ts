@@ -34,6 +34,11 @@ export async function whitelist(input: ControlChangeInput): Promise<ControlChang
   return follow(input, 'Whitelist entry')
 }
 
+/** The release of a held deposit, until two people approved it or it will not be. */
+export async function depositRelease(input: ControlChangeInput): Promise<ControlChangeState> {
+  return follow(input, 'Release of a deposit')
+}
+
 async function follow({ id, title }: ControlChangeInput, what: string): Promise<ControlChangeState> {
   let signals = 0
   const wake = () => {

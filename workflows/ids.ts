@@ -24,9 +24,16 @@ export const consolidationId = (network: string, coin: string, id: string): stri
 /** One batch. */
 export const batchId = (id: string): string => `batch:${id}`
 
+/** The workflow type of each kind of change. */
+export const CONTROL_CHANGE_WORKFLOW = {
+  policy: 'policyChange',
+  whitelist: 'whitelist',
+  deposit_release: 'depositRelease',
+} as const
+
 /** One change of a merchant's controls: of its policy, or an entry of its whitelist. */
-export const controlChangeId = (kind: 'policy' | 'whitelist', id: string): string =>
-  `${kind === 'policy' ? 'policyChange' : 'whitelist'}:${id}`
+export const controlChangeId = (kind: 'policy' | 'whitelist' | 'deposit_release', id: string): string =>
+  `${CONTROL_CHANGE_WORKFLOW[kind]}:${id}`
 
 /** The Temporal Schedule of a withdrawal schedule; its firings add their nominal time. */
 export const withdrawalScheduleId = (id: string): string => `withdrawal-schedule:${id}`

@@ -3,7 +3,7 @@
 export { batch } from './batch.js'
 export { chainWatcher } from './chain-watcher.js'
 export { consolidation } from './consolidation.js'
-export { policyChange, whitelist } from './control-change.js'
+export { depositRelease, policyChange, whitelist } from './control-change.js'
 export { deposit } from './deposit.js'
 export { rebalance } from './rebalance.js'
 export { scheduledWithdrawal } from './scheduled-withdrawal.js'

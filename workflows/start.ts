@@ -8,9 +8,11 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdReusePolicy,
 } from '@temporalio/common'
+import type { ControlChangeKind } from '../domain/control-change.js'
 import type { MovementKind } from '../domain/treasury.js'
 import {
   batchId,
+  CONTROL_CHANGE_WORKFLOW,
   chainWatcherId,
   consolidationId,
   controlChangeId,
@@ -100,7 +102,7 @@ export interface WebhookDeliveryInput {
 export interface ControlChangeInput {
   /** Id of the row (`pol_…`, `wla_…`). */
   readonly id: string
-  readonly kind: 'policy' | 'whitelist'
+  readonly kind: ControlChangeKind
   readonly merchantId: string
   /** For the operator: the fields that change, or the label and address. */
   readonly title: string
@@ -214,15 +216,20 @@ export async function startWebhookDelivery(
   })
 }
 
+const CONTROL_CHANGE_NAME: Readonly<Record<ControlChangeKind, string>> = {
+  policy: 'Policy',
+  whitelist: 'Whitelist',
+  deposit_release: 'Release of a deposit',
+}
+
 /** Starts (or finds) the workflow of a change of controls; a second run only follows one that did not reach its end. @returns Whether it was started now. */
 export async function startControlChange(
   client: WorkflowClient,
   input: ControlChangeInput,
 ): Promise<boolean> {
-  const policy = input.kind === 'policy'
   const workflowId = controlChangeId(input.kind, input.id)
-  return start(client, policy ? 'policyChange' : 'whitelist', workflowId, TASK_QUEUE.core, input, {
-    summary: `${policy ? 'Policy' : 'Whitelist'}: ${input.title}`,
+  return start(client, CONTROL_CHANGE_WORKFLOW[input.kind], workflowId, TASK_QUEUE.core, input, {
+    summary: `${CONTROL_CHANGE_NAME[input.kind]}: ${input.title}`,
     attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
     again: false,
   })

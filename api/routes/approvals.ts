@@ -79,10 +79,31 @@ const whitelistIntent = z
   })
   .openapi('WhitelistIntent')
 
+const releaseIntent = z
+  .object({
+    version: z.literal(1),
+    kind: z.literal('deposit_release'),
+    merchant: z.string(),
+    release: z.string(),
+    deposit: z.string(),
+    epoch: z.int(),
+    network: z.string(),
+    asset: z.object({ coin: z.string(), contract: z.string().nullable(), decimals: z.int() }),
+    amount: z.string().openapi({ description: 'Base units.' }),
+    address: z.string(),
+    user_reference: z.string().nullable(),
+    transaction_hash: z.string(),
+    sources: z.array(z.string()),
+    reason: z.string(),
+    cool_down_seconds: z.int(),
+    ...asked,
+  })
+  .openapi('DepositReleaseIntent')
+
 const HASH_DESCRIPTION = 'Hex SHA-256 of "keyturn-intent-v1\\n" and the RFC 8785 form of `intent`.'
 const intentView = (
   name: string,
-  intent: typeof paymentIntent | typeof policyIntent | typeof whitelistIntent,
+  intent: typeof paymentIntent | typeof policyIntent | typeof whitelistIntent | typeof releaseIntent,
 ) => z.object({ intent, intent_hash: z.string().openapi({ description: HASH_DESCRIPTION }) }).openapi(name)
 
 const stored = {
@@ -172,6 +193,11 @@ const APPROVABLES: readonly Approvable[] = [
     path: '/whitelist/addresses/{id}',
     view: intentView('WhitelistEntryIntent', whitelistIntent),
     ...change('whitelist'),
+  },
+  {
+    path: '/deposits/releases/{id}',
+    view: intentView('DepositReleaseRequestIntent', releaseIntent),
+    ...change('deposit_release'),
   },
 ]
 

@@ -2,13 +2,18 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import type { Queryable, Transaction } from '../../db/connect.js'
 import { rejectDeposit, releaseDeposit } from '../../db/deposits/decide-held-deposit.js'
 import { depositView } from '../../db/deposits/deposit-view.js'
 import { getDeposit } from '../../db/deposits/get-deposit.js'
 import { type ListedDeposit, listDeposits } from '../../db/deposits/list-deposits.js'
+import { releasePath, requestRelease } from '../../db/deposits/request-release.js'
+import { readPolicy } from '../../db/policy/read-policy.js'
 import { requireReviewer } from '../../db/withdrawals/require-reviewer.js'
+import { QUORUM } from '../../domain/approval.js'
 import { DEPOSIT_STATUSES } from '../../domain/deposit-status.js'
 import type { DepositView } from '../../domain/event.js'
+import { intentHash } from '../../domain/intent.js'
 import { findNetwork, type Networks } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import { canonicalQuery } from '../canonical-query.js'
@@ -18,6 +23,7 @@ import { keepAnswer } from '../middleware/idempotency.js'
 import { notFound } from '../not-found.js'
 import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
+import { startControlChangeSoon } from '../start-control-change-soon.js'
 
 const amountAtAddress = z.object({ address: z.string(), amount: z.string() })
 const deposit = z
@@ -70,6 +76,17 @@ const depositWithHistory = deposit
       .readonly(),
   })
   .openapi('DepositWithHistory')
+
+const awaitingApproval = depositWithHistory
+  .extend({
+    approval: z.object({
+      path: z.string().openapi({ description: '`/intent` and `/approvals` stand under it.' }),
+      intent_hash: z.string(),
+      required: z.int(),
+      expires_at: z.iso.datetime(),
+    }),
+  })
+  .openapi('DepositAwaitingApproval')
 
 const list = createRoute({
   ...secured('read'),
@@ -124,7 +141,10 @@ const release = createRoute({
   ...decide,
   path: '/deposits/{id}/release',
   summary: 'Credits a deposit that was set aside, once',
-  responses: { 200: answer(depositWithHistory, 'Credited') },
+  responses: {
+    200: answer(depositWithHistory, 'Credited'),
+    202: answer(awaitingApproval, 'Waits for two approvals, as the policy asks'),
+  },
 })
 
 const reject = createRoute({
@@ -135,7 +155,9 @@ const reject = createRoute({
 })
 
 /** Registers `/deposits`. */
-export function registerDepositRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks, environment } = dependencies
+
   app.openapi(list, async (c) => {
     const query = c.req.valid('query')
     const rows = await listDeposits(
@@ -174,25 +196,52 @@ export function registerDepositRoutes(app: ApiApp, { sql, networks }: ApiDepende
     return c.json(success({ ...view(networks, row), history: row.history }), 200)
   })
 
-  const decideWith = async (c: Context<ApiEnv>, id: string, reason: string, how: typeof releaseDeposit) =>
-    sql.begin(async (tx) => {
-      const merchantId = c.get('merchantId')
-      const admin = c.get('scopes').includes('admin')
-      if (!admin) await requireReviewer(tx, { merchantId, personId: c.get('personId'), admin })
-      await how(tx, networks, { merchantId, id, reason, by: c.get('initiator'), actor: c.get('actor') })
-      const row = await getDeposit(tx, merchantId, id)
-      if (!row) throw notFound('deposit', id)
-      return keepAnswer(c, tx, 200, success({ ...view(networks, row), history: row.history }))
-    })
+  const readView = async (tx: Queryable, merchantId: string, id: string) => {
+    const row = await getDeposit(tx, merchantId, id)
+    if (!row) throw notFound('deposit', id)
+    return { ...view(networks, row), history: row.history }
+  }
+  const askedBy = async (c: Context<ApiEnv>, tx: Transaction, id: string, reason: string) => {
+    const merchantId = c.get('merchantId')
+    const admin = c.get('scopes').includes('admin')
+    if (!admin) await requireReviewer(tx, { merchantId, personId: c.get('personId'), admin })
+    return { merchantId, id, reason, by: c.get('initiator'), actor: c.get('actor') }
+  }
 
   app.openapi(release, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(await decideWith(c, id, c.req.valid('json').reason, releaseDeposit), 200)
+    const merchantId = c.get('merchantId')
+    const done = await sql.begin(async (tx) => {
+      const ask = await askedBy(c, tx, id, c.req.valid('json').reason)
+      const { policy } = await readPolicy(tx, merchantId)
+      if (policy.held_deposits.release_approvals === 1) {
+        await releaseDeposit(tx, networks, ask)
+        const kept = await keepAnswer(c, tx, 200, success(await readView(tx, merchantId, id)))
+        return { waits: null, kept }
+      }
+      const expiryMs = environment.KEYTURN_CHANGE_EXPIRY
+      const intent = await requestRelease(tx, networks, { ...ask, expiryMs })
+      const approval = {
+        path: releasePath(intent.release),
+        intent_hash: intentHash(intent),
+        required: QUORUM,
+        expires_at: intent.expires_at,
+      }
+      const body = success({ ...(await readView(tx, merchantId, id)), approval })
+      return { waits: intent.release, kept: await keepAnswer(c, tx, 202, body) }
+    })
+    if (done.waits === null) return c.json(done.kept, 200)
+    startControlChangeSoon(dependencies, done.waits)
+    return c.json(done.kept, 202)
   })
 
   app.openapi(reject, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(await decideWith(c, id, c.req.valid('json').reason, rejectDeposit), 200)
+    const kept = await sql.begin(async (tx) => {
+      await rejectDeposit(tx, networks, await askedBy(c, tx, id, c.req.valid('json').reason))
+      return keepAnswer(c, tx, 200, success(await readView(tx, c.get('merchantId'), id)))
+    })
+    return c.json(kept, 200)
   })
 }
 

@@ -110,6 +110,11 @@ const parts = {
   }),
   risk: z.strictObject(riskParts),
   whitelist: z.strictObject({ mode: z.enum(['off', 'required']) }),
+  held_deposits: z.strictObject({
+    release_approvals: z.union([z.literal(1), z.literal(2)]).openapi({
+      description: 'With 2, two people who did not ask approve the release of a deposit that was set aside.',
+    }),
+  }),
 }
 const policyBody = z
   .strictObject({

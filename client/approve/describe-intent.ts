@@ -1,7 +1,13 @@
 /** An intent in words and whole coins, from the very fields that are hashed. */
 
 import { assertNever } from '../../domain/assert-never.js'
-import type { AnyIntent, Intent, PolicyIntent, WhitelistIntent } from '../../domain/intent.js'
+import type {
+  AnyIntent,
+  DepositReleaseIntent,
+  Intent,
+  PolicyIntent,
+  WhitelistIntent,
+} from '../../domain/intent.js'
 import { formatAmount } from '../../domain/money.js'
 
 /** Decimals of networks' own coins by CAIP-2 namespace; fee limits are in them. */
@@ -39,6 +45,8 @@ export function subjectOf(intent: AnyIntent): string {
       return intent.change
     case 'whitelist':
       return intent.entry
+    case 'deposit_release':
+      return intent.release
     default:
       return assertNever(intent)
   }
@@ -56,6 +64,8 @@ function describe(intent: AnyIntent): string[] {
       return describePolicy(intent)
     case 'whitelist':
       return describeWhitelist(intent)
+    case 'deposit_release':
+      return describeRelease(intent)
     default:
       return assertNever(intent)
   }
@@ -80,6 +90,18 @@ function describeWhitelist(intent: WhitelistIntent): string[] {
     `  network   ${plain(intent.network)}`,
     `  limits    ${value(intent.daily_limit)} a day, ${value(intent.monthly_limit)} in 30 days`,
     `  active    ${intent.cool_down_seconds / 3_600} h after approval`,
+  ]
+}
+
+function describeRelease(intent: DepositReleaseIntent): string[] {
+  const amount = `${formatAmount(BigInt(intent.amount), intent.asset.decimals)} ${plain(intent.asset.coin)}`
+  return [
+    `release ${plain(intent.release)} of deposit ${plain(intent.deposit)}`,
+    `  credits   ${amount} to ${intent.user_reference === null ? 'the merchant' : plain(intent.user_reference)}`,
+    `  paid by   ${intent.sources.length === 0 ? 'unknown' : intent.sources.map(plain).join(', ')}`,
+    `  paid to   ${plain(intent.address)} in ${plain(intent.transaction_hash)}`,
+    `  network   ${plain(intent.network)}`,
+    `  reason    ${plain(intent.reason)}`,
   ]
 }
 

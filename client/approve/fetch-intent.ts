@@ -60,7 +60,28 @@ const whitelistSchema = z.strictObject({
   cool_down_seconds: z.int().min(0),
   ...asked,
 })
-const intentSchema = z.union([paymentSchema, policySchema, whitelistSchema])
+const releaseSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('deposit_release'),
+  release: z.string(),
+  deposit: z.string(),
+  epoch: z.int().min(0),
+  network: z.string(),
+  asset: z.strictObject({
+    coin: z.string(),
+    contract: z.string().nullable(),
+    decimals: z.int().min(0).max(36),
+  }),
+  amount: digits,
+  address: z.string(),
+  user_reference: z.string().nullable(),
+  transaction_hash: z.string(),
+  sources: z.array(z.string()),
+  reason: z.string(),
+  cool_down_seconds: z.int().min(0),
+  ...asked,
+})
+const intentSchema = z.union([paymentSchema, policySchema, whitelistSchema, releaseSchema])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
 /** An intent whose hash was recomputed from its canonical form. */
@@ -74,7 +95,8 @@ export interface FetchedIntent {
 /**
  * Fetches an intent.
  *
- * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`, `whitelist/addresses/wla_1`.
+ * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`, `whitelist/addresses/wla_1`,
+ * `deposits/releases/rel_1`.
  * @throws Failure when the platform names another hash than the intent has.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {

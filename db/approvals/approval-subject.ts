@@ -4,7 +4,13 @@ import type { Requirement } from '../../domain/approval.js'
 import type { Transaction } from '../connect.js'
 
 /** Prefix of the audit log's actions, and `approvals.subject_type`. */
-export type ApprovalSubjectType = 'withdrawal' | 'batch' | 'movement' | 'policy' | 'whitelist'
+export type ApprovalSubjectType =
+  | 'withdrawal'
+  | 'batch'
+  | 'movement'
+  | 'policy'
+  | 'whitelist'
+  | 'deposit_release'
 
 export interface ApprovalSubject {
   readonly type: ApprovalSubjectType

@@ -2,10 +2,13 @@
 
 import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../domain/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../domain/control-change.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { Networks } from '../../domain/network.js'
 import { decisionCounts, markCounted, readDecisions, type StoredDecision } from '../approvals/decisions.js'
 import type { Sql, Transaction } from '../connect.js'
+import { releaseDeposit } from '../deposits/decide-held-deposit.js'
 import { applyPolicyChange } from '../policy/apply-policy-change.js'
-import { type ControlChangeRow, lockControlChange } from './control-change-row.js'
+import { type ControlChangeRow, type DepositReleaseRow, lockControlChange } from './control-change-row.js'
 import { moveControlChange } from './move-control-change.js'
 
 /** Small and JSON, because it goes into the workflow's history. */
@@ -24,12 +27,17 @@ const ACTOR = 'system:controls'
  *
  * @param now - The clock of the process that waits.
  */
-export async function advanceControlChange(sql: Sql, id: string, now: Date): Promise<ControlChangeProgress> {
+export async function advanceControlChange(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  now: Date,
+): Promise<ControlChangeProgress> {
   return (await sql.begin(async (tx) => {
     const row = await lockControlChange(tx, id)
     switch (row.state) {
       case 'pending_approval':
-        await decide(tx, row, now)
+        await decide(tx, networks, row, now)
         break
       case 'cooling_down':
         if (row.effective_at && row.effective_at <= now) await takeEffect(tx, row, now)
@@ -40,10 +48,10 @@ export async function advanceControlChange(sql: Sql, id: string, now: Date): Pro
   })) as ControlChangeProgress
 }
 
-async function decide(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {
+async function decide(tx: Transaction, networks: Networks, row: ControlChangeRow, now: Date): Promise<void> {
   const approvals = await readDecisions(tx, row.id)
   const tally = tallyApprovals(approvals, { hash: row.intent_hash, initiators: initiatorsOf(row) }, FOUR_EYES)
-  if (tally === 'approved') return approve(tx, row, now, approvals)
+  if (tally === 'approved') return approve(tx, networks, row, now, approvals)
   if (tally === 'rejected') {
     const by = approvals.find((approval) => approval.decision === 'reject')
     await moveControlChange(tx, row, {
@@ -58,12 +66,18 @@ async function decide(tx: Transaction, row: ControlChangeRow, now: Date): Promis
 
 async function approve(
   tx: Transaction,
+  networks: Networks,
   row: ControlChangeRow,
   now: Date,
   approvals: readonly StoredDecision[],
 ): Promise<void> {
   await markCounted(tx, approvals)
   const cause = `approved by ${approvals.map((approval) => approval.person_id).join(' and ')}`
+  if (row.kind === 'deposit_release') {
+    const to = (await releaseApproved(tx, networks, row)) ? 'effective' : 'superseded'
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
+    return
+  }
   // What tightens never waits, whatever else is in the same change.
   if (row.kind === 'policy') await applyPolicyChange(tx, row, 'tightening', now)
   const loosens = row.kind === 'whitelist' || row.intent.changes.some((edit) => edit.effect === 'loosening')
@@ -85,6 +99,31 @@ async function takeEffect(tx: Transaction, row: ControlChangeRow, now: Date): Pr
     actor: ACTOR,
     cause: 'cool-down over',
   })
+}
+
+/** False where the deposit is not held any more, or was held again since: what was approved then is not what there is now. */
+async function releaseApproved(
+  tx: Transaction,
+  networks: Networks,
+  row: DepositReleaseRow,
+): Promise<boolean> {
+  const { deposit, epoch, reason, initiator } = row.intent
+  try {
+    await tx.savepoint((point) =>
+      releaseDeposit(point, networks, {
+        merchantId: row.merchant_id,
+        id: deposit,
+        epoch,
+        by: initiator,
+        reason,
+        actor: ACTOR,
+      }),
+    )
+    return true
+  } catch (error) {
+    if (error instanceof KeyturnError && error.code === 'INVALID_STATE') return false
+    throw error
+  }
 }
 
 /** Effective where all of it holds; a change of which something was overtaken is superseded. */

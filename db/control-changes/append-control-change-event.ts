@@ -19,7 +19,8 @@ interface ChangedControl {
 const ONE = { before: null, offset: 0, take: 1 }
 
 /**
- * Appends `policy.status_changed` or `whitelist.status_changed` with the change as it is now.
+ * Appends `policy.status_changed` or `whitelist.status_changed` with the change as it is now; what becomes of a release is told by
+ * the deposit's own events.
  *
  * @param previous - Its state before; null when it was just made.
  */
@@ -29,6 +30,7 @@ export async function appendControlChangeEvent(
   previous: ControlChangeState | null,
 ): Promise<void> {
   const { id, merchant_id: merchantId } = change
+  if (change.kind === 'deposit_release') return
   if (change.kind === 'policy') {
     const [row] = await listPolicyChanges(tx, merchantId, ONE, id)
     if (!row) throw new Error(`Change ${id} does not exist`)

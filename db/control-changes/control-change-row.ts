@@ -1,7 +1,7 @@
 /** A row of `control_changes` as the database returns it. */
 
 import type { ControlChangeKind, ControlChangeState } from '../../domain/control-change.js'
-import type { PolicyIntent, WhitelistIntent } from '../../domain/intent.js'
+import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../../domain/intent.js'
 import type { Transaction } from '../connect.js'
 
 /** One line of `history`: every state with its time and cause. */
@@ -33,7 +33,8 @@ interface RowOf<Kind extends ControlChangeKind, Intent> {
 }
 
 export type PolicyChangeRow = RowOf<'policy', PolicyIntent>
-export type ControlChangeRow = PolicyChangeRow | RowOf<'whitelist', WhitelistIntent>
+export type DepositReleaseRow = RowOf<'deposit_release', DepositReleaseIntent>
+export type ControlChangeRow = PolicyChangeRow | RowOf<'whitelist', WhitelistIntent> | DepositReleaseRow
 
 /** Locks a change until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */
 export async function lockControlChange(tx: Transaction, id: string): Promise<ControlChangeRow> {

@@ -1,5 +1,6 @@
 /** What the workflow of a change of controls is started with, and which were not started. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import type { ControlChangeKind } from '../../domain/control-change.js'
 import type { Queryable } from '../connect.js'
 import { notPutOff } from '../operations/sweep-failures.js'
@@ -55,9 +56,19 @@ export async function markControlChangeStarted(sql: Queryable, id: string): Prom
 
 /** The input made of a row. */
 export function toControlChangeStart(row: ControlChangeRow): ControlChangeStart {
-  const title =
-    row.kind === 'policy'
-      ? row.intent.changes.map((edit) => edit.field).join(', ')
-      : `${row.intent.label}: ${row.intent.address}`
-  return { id: row.id, kind: row.kind, merchantId: row.merchant_id, title: title.slice(0, TITLE_LENGTH) }
+  const title = titleOf(row).slice(0, TITLE_LENGTH)
+  return { id: row.id, kind: row.kind, merchantId: row.merchant_id, title }
+}
+
+function titleOf(row: ControlChangeRow): string {
+  switch (row.kind) {
+    case 'policy':
+      return row.intent.changes.map((edit) => edit.field).join(', ')
+    case 'whitelist':
+      return `${row.intent.label}: ${row.intent.address}`
+    case 'deposit_release':
+      return `${row.intent.deposit}: ${row.intent.reason}`
+    default:
+      return assertNever(row)
+  }
 }

@@ -40,8 +40,13 @@ export function lockChangeSubject(kind: ControlChangeKind): LockSubject {
   }
 }
 
+const NAMES: Readonly<Record<ControlChangeKind, string>> = {
+  policy: 'change of the policy',
+  whitelist: 'whitelist entry',
+  deposit_release: 'release of a deposit',
+}
+
 /** `NOT_FOUND` for a change. */
 export function changeNotFound(kind: ControlChangeKind, id: string): KeyturnError {
-  const what = kind === 'policy' ? 'change of the policy' : 'whitelist entry'
-  return new KeyturnError('NOT_FOUND', `There is no such ${what}; check the id`, { details: { id } })
+  return new KeyturnError('NOT_FOUND', `There is no such ${NAMES[kind]}; check the id`, { details: { id } })
 }

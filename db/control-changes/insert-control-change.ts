@@ -1,12 +1,17 @@
 /** Stores a change of controls that waits for its approvals. */
 
-import { intentHash, type PolicyIntent, type WhitelistIntent } from '../../domain/intent.js'
+import {
+  type DepositReleaseIntent,
+  intentHash,
+  type PolicyIntent,
+  type WhitelistIntent,
+} from '../../domain/intent.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 
 export interface NewControlChange {
   readonly id: string
-  readonly intent: PolicyIntent | WhitelistIntent
+  readonly intent: PolicyIntent | WhitelistIntent | DepositReleaseIntent
   /** For the audit log. */
   readonly actor: string
   readonly coolDownMs: number

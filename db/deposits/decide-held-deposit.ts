@@ -16,6 +16,8 @@ import { depositEvent } from './deposit-view.js'
 export interface HeldDecision {
   readonly merchantId: string
   readonly id: string
+  /** The mining of it that is meant; left out: the one that holds now. */
+  readonly epoch?: number
   /** Person's or, without one, API key's id. */
   readonly by: string
   readonly reason: string
@@ -86,14 +88,19 @@ export async function rejectDeposit(tx: Transaction, networks: Networks, ask: He
   ])
 }
 
-async function lockHeld(tx: Transaction, { merchantId, id }: HeldDecision): Promise<DepositRow> {
+/** Locks a deposit that waits for a decision. @throws as `releaseDeposit`. */
+export async function lockHeld(
+  tx: Transaction,
+  { merchantId, id, epoch }: HeldDecision,
+): Promise<DepositRow> {
   const [row] = await tx<DepositRow[]>`
     ${selectDeposits(tx)} WHERE deposit.id = ${id} AND deposit.merchant_id = ${merchantId} FOR UPDATE OF deposit`
   if (!row) {
     throw new KeyturnError('NOT_FOUND', 'There is no such deposit; check the id', { details: { id } })
   }
   const rejected = row.decision?.epoch === row.epoch
-  if (row.status === 'held' && !rejected) return row
+  const meant = epoch === undefined || epoch === row.epoch
+  if (row.status === 'held' && !rejected && meant) return row
   throw new KeyturnError(
     'INVALID_STATE',
     row.status === 'held'

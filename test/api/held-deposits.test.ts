@@ -1,13 +1,17 @@
 /** Deposits that were set aside: a reviewer releases or rejects them, once, with audit and events. */
 
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { advanceControlChange } from '../../db/control-changes/advance-control-change.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { holdDeposit } from '../../db/deposits/hold-deposit.js'
 import { createApprover } from '../../db/merchants/create-approver.js'
 import { createPerson } from '../../db/merchants/create-person.js'
+import { approvalMessage } from '../../domain/approval.js'
+import { intentHash } from '../../domain/intent.js'
 import type { Network, Networks } from '../../domain/network.js'
+import { DEFAULT_POLICY } from '../../domain/policy.js'
 import { ChainModel } from '../db/chain/chain-model.js'
 import { bitcoin, ledger, merchantWith, networks, scan, type TestAddress } from '../db/chain/setup.js'
 import { type ApiKeyPair, startTestApi, type TestApi } from './test-api.js'
@@ -184,4 +188,73 @@ test('a decision is about one mining: held again after a reorganisation, it is d
   const read = await api.call({ path: `/api/v1/deposits/${id}`, key: admin })
   expect(read.json.data.decision).toBeNull()
   expect((await decide(id, 'reject')).status).toBe(200)
+})
+
+test('where the policy asks for two, a release waits for two people who did not ask, and credits once', async () => {
+  const { sql } = api.database
+  const policy = { ...DEFAULT_POLICY, held_deposits: { release_approvals: 2 } }
+  await sql`INSERT INTO policies (merchant_id, version, policy) VALUES (${merchantId}, 1, ${sql.json(policy as never)})`
+  const approvers = await Promise.all(
+    ['first', 'second'].map(async (name) => {
+      const personId = await createPerson(sql, { merchantId, name })
+      const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+      const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+      const id = await createApprover(sql, { merchantId, personId, ed25519PublicKey: raw })
+      return { id, privateKey, key: await api.newKey({ merchantId, personId }) }
+    }),
+  )
+  const approve = async (path: string, approver: (typeof approvers)[number]) => {
+    const { intent_hash } = (await api.call({ path: `/api/v1${path}/intent`, key: admin })).json.data
+    const signed = {
+      decision: 'approve' as const,
+      intent_hash,
+      signed_at: new Date().toISOString(),
+      approver_id: approver.id,
+    }
+    const signature = sign(null, Buffer.from(approvalMessage(signed)), approver.privateKey).toString('base64')
+    return api.call({
+      method: 'POST',
+      path: `/api/v1${path}/approvals`,
+      body: { ...signed, signature },
+      key: approver.key,
+    })
+  }
+  const id = await held(800n)
+  const before = await available()
+  const asked = await decide(id, 'release')
+  expect(asked.status).toBe(202)
+  expect(asked.json.data).toMatchObject({ id, status: 'held', decision: null, approval: { required: 2 } })
+  const { path, intent_hash } = asked.json.data.approval
+  const { intent } = (await api.call({ path: `/api/v1${path}/intent`, key: admin })).json.data
+  expect(intentHash(intent)).toBe(intent_hash)
+  expect(intent).toMatchObject({
+    kind: 'deposit_release',
+    deposit: id,
+    amount: '800',
+    user_reference: 'alice',
+  })
+  expect((await decide(id, 'release')).json.error).toMatchObject({ code: 'INVALID_STATE', details: { path } })
+
+  const release = intent.release
+  const [first, second] = approvers as [(typeof approvers)[number], (typeof approvers)[number]]
+  expect((await approve(path, first)).status).toBe(201)
+  await advanceControlChange(sql, networks, release, new Date())
+  expect(await available()).toBe(before)
+  expect((await approve(path, second)).status).toBe(201)
+  for (let look = 0; look < 2; look += 1) {
+    const { state } = await advanceControlChange(sql, networks, release, new Date())
+    expect(state).toBe('effective')
+  }
+  expect(await available()).toBe(before + 800n)
+  const read = await api.call({ path: `/api/v1/deposits/${id}`, key: admin })
+  expect(read.json.data).toMatchObject({ status: 'success', decision: { verdict: 'release' } })
+
+  // What was rejected while the release waited stays rejected.
+  const other = await held(70n)
+  const { approval } = (await decide(other, 'release')).json.data
+  expect((await decide(other, 'reject')).status).toBe(200)
+  for (const approver of approvers) await approve(approval.path, approver)
+  const waiting = approval.path.split('/').at(-1)
+  expect((await advanceControlChange(sql, networks, waiting, new Date())).state).toBe('superseded')
+  expect(await available()).toBe(before + 800n)
 })

@@ -182,7 +182,7 @@ test('the approval of an approver who was removed before the threshold was met d
     await stage.decide(subject, first)
     await remove(first)
     expect((await stage.decide(subject, second)).status).toBe(201)
-    expect((await advanceControlChange(sql, subject, new Date())).state).toBe('pending_approval')
+    expect((await advanceControlChange(sql, networks, subject, new Date())).state).toBe('pending_approval')
     await restore(first)
   }
 })

@@ -60,6 +60,7 @@ const policy: fc.Arbitrary<Policy> = fc.record({
     high_risk_countries: fc.subarray(['KP', 'IR', 'XX']),
   }),
   whitelist: fc.record({ mode: fc.constantFrom('off' as const, 'required' as const) }),
+  held_deposits: fc.record({ release_approvals: fc.constantFrom(1 as const, 2 as const) }),
 })
 
 /** What a policy asks of withdrawals, measured where it takes effect: nothing here knows of fields. */
@@ -80,6 +81,7 @@ function strictness(of: Policy, units: bigint) {
     weights: Object.values(of.risk.weights),
     countries: of.risk.high_risk_countries,
     whitelist: of.whitelist.mode === 'required',
+    releases: of.held_deposits.release_approvals,
     confirmations: Math.max(
       0,
       ...of.confirmation_tiers
@@ -100,6 +102,7 @@ function expectNotLooser(before: Policy, after: Policy, units: bigint): void {
   expect(b.weights.every((weight, i) => weight >= (a.weights[i] ?? 0))).toBe(true)
   for (const country of a.countries) expect(b.countries).toContain(country)
   expect(Number(b.whitelist)).toBeGreaterThanOrEqual(Number(a.whitelist))
+  expect(b.releases).toBeGreaterThanOrEqual(a.releases)
   expect(b.confirmations).toBeGreaterThanOrEqual(a.confirmations)
 }
 

@@ -46,7 +46,7 @@ export async function startControlRoom(variables: Record<string, string> = {}): 
     taskQueue: 'core',
     workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
     activities: {
-      ...createControlChangeActivities({ sql }),
+      ...createControlChangeActivities({ sql, networks }),
       ...createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),
     },
   })

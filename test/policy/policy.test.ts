@@ -279,10 +279,12 @@ test('an operator sees what a change waits for', async () => {
 test('what nobody approves expires', async () => {
   const { id, expires_at } = await put({ whitelist: { mode: 'required' } })
   const { sql } = room.stage.api.database
-  expect((await advanceControlChange(sql, id, new Date(Date.parse(expires_at) - 1))).state).toBe(
-    'pending_approval',
+  expect(
+    (await advanceControlChange(sql, room.stage.networks, id, new Date(Date.parse(expires_at) - 1))).state,
+  ).toBe('pending_approval')
+  expect((await advanceControlChange(sql, room.stage.networks, id, new Date(expires_at))).state).toBe(
+    'expired',
   )
-  expect((await advanceControlChange(sql, id, new Date(expires_at))).state).toBe('expired')
   expect((await room.decide(`/policy/changes/${id}`, room.stage.people[1])).json.error.code).toBe(
     'ALREADY_DECIDED',
   )

@@ -38,6 +38,7 @@ const PATHS: Readonly<Record<string, string>> = {
   mov: 'movements',
   pol: 'policy/changes',
   wla: 'whitelist/addresses',
+  rel: 'deposits/releases',
 }
 const silent = { info() {}, warn() {}, error() {} }
 
