@@ -66,6 +66,7 @@ const evm = z.strictObject({
   }),
   trace_block: z.boolean().nullable().default(null),
   l1_fee_oracle: z.string().nullable().default(null),
+  system_senders: z.array(z.string().regex(/^0x[0-9a-fA-F]{40}$/)).default([]),
   tokens: z
     .record(
       name,
@@ -221,6 +222,7 @@ function toEvmNetwork(
     },
     l1FeeOracle: entry.l1_fee_oracle === null ? null : getAddress(entry.l1_fee_oracle),
     traceBlock: entry.trace_block,
+    systemSenders: entry.system_senders.map((sender) => sender.toLowerCase()),
   }
 }
 

@@ -114,6 +114,8 @@ export interface EvmNetwork extends NetworkBase {
   readonly l1FeeOracle: string | null
   /** Whether the node answers `trace_block`; null means ask it. */
   readonly traceBlock: boolean | null
+  /** Addresses (lower case) in whose name the chain itself acts; their transactions may lack a receipt, and pay nothing then. */
+  readonly systemSenders?: readonly string[]
 }
 
 export type Network = UtxoNetwork | EvmNetwork

@@ -30,6 +30,14 @@ export class UnsettledAnswers extends Error {
   override readonly name = 'UnsettledAnswers'
 }
 
+/** The list of a block's receipts leaves some of its transactions out: each is asked for by itself. */
+export class MissingReceipts extends Error {
+  override readonly name = 'MissingReceipts'
+  constructor(readonly txids: readonly string[]) {
+    super(`no receipt of ${txids.join(', ')}`)
+  }
+}
+
 /** Too much was asked for at once (time-out, size or result limit): ask for less. */
 export class AskedTooMuch extends Error {
   override readonly name = 'AskedTooMuch'

@@ -6,8 +6,15 @@ import { toInteger, toQuantity } from '../quantity.js'
 import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
-import { AskedTooMuch, EndpointFailure, isPruned, isTooMuch, RpcError } from '../rpc/rpc-error.js'
-import { parseBlock } from './parse-block.js'
+import {
+  AskedTooMuch,
+  EndpointFailure,
+  isPruned,
+  isTooMuch,
+  MissingReceipts,
+  RpcError,
+} from '../rpc/rpc-error.js'
+import { type MissingAnswers, parseBlock } from './parse-block.js'
 import type { ScanRules } from './scan-rules.js'
 
 // Providers cap a batch at about 100 calls; a block takes up to three.
@@ -17,6 +24,8 @@ const FIRST_BLOCKS = 4
 const TARGET_SIZE = 2 * 1024 * 1024
 // Batches under way while the caller works on one: node and we are both busy, and little is thrown away on a reorg.
 const AHEAD = 3
+// Transactions of the chain itself whose receipts are asked for one by one in a batch; a node that leaves out more is not followed.
+const MOST_MISSING = 64
 /** What was fetched ahead longer ago than this is fetched again: the tip may have moved. */
 const STALE_AFTER_MS = 5_000
 
@@ -69,14 +78,16 @@ export function createBlockScanner(
   async function fetchBlocks(from: number, count: number, traces: boolean): Promise<Block[]> {
     let traced = traces && from > prunedUpTo
     let pruned = false
+    let missing: readonly string[] = []
     for (let size = count; ; ) {
       const divisible = size > 1
+      const asked = missing
       try {
         return await rpc.ask(
-          blockCalls(from, size, traced),
+          [...blockCalls(from, size, traced), ...missingCalls(asked)],
           (answers) => {
             pruned = traced && answers.answers.some((each) => each instanceof RpcError && isPruned(each))
-            const read = readBlocks(rules, from, size, traced, divisible, answers.answers)
+            const read = readBlocks(rules, from, size, traced, divisible, answers.answers, asked)
             const blocks = traces && !traced ? read.map((block) => ({ ...block, untraced: true })) : read
             adapt(size, answers.size)
             return blocks
@@ -84,6 +95,10 @@ export function createBlockScanner(
           divisible ? { divisible } : { patience },
         )
       } catch (error) {
+        if (error instanceof MissingReceipts && asked.length < MOST_MISSING) {
+          missing = [...new Set([...asked, ...error.txids])]
+          continue
+        }
         if (pruned && (await isOld(from + size - 1))) {
           // A chain is followed without the traces that no node has any more, rather than not at all.
           prunedUpTo = Math.max(prunedUpTo, from + size - 1)
@@ -143,6 +158,26 @@ function blockCalls(from: number, count: number, traces: boolean): RpcCall[] {
   ])
 }
 
+/** Two calls a transaction whose receipt the list leaves out, after those of the blocks. */
+function missingCalls(txids: readonly string[]): RpcCall[] {
+  return txids.flatMap((txid) => [
+    { method: 'eth_getTransactionReceipt', params: [txid] },
+    { method: 'eth_getTransactionByHash', params: [txid] },
+  ])
+}
+
+function readMissing(txids: readonly string[], answers: readonly RpcAnswer[]): Map<string, MissingAnswers> {
+  return new Map(
+    txids.map((txid, index) => [
+      txid,
+      {
+        receipt: expectResult(answers[2 * index], 'eth_getTransactionReceipt'),
+        transaction: expectResult(answers[2 * index + 1], 'eth_getTransactionByHash'),
+      },
+    ]),
+  )
+}
+
 function readBlocks(
   rules: ScanRules,
   from: number,
@@ -150,8 +185,10 @@ function readBlocks(
   traces: boolean,
   divisible: boolean,
   answers: readonly RpcAnswer[],
+  asked: readonly string[],
 ): Block[] {
   const perBlock = traces ? 3 : 2
+  const missing = readMissing(asked, answers.slice(count * perBlock))
   const blocks: Block[] = []
   for (let offset = 0; offset < count; offset += 1) {
     const at = offset * perBlock
@@ -171,6 +208,7 @@ function readBlocks(
             block: header,
             receipts: take(1, 'eth_getBlockReceipts'),
             traces: traces ? take(2, 'trace_block') : null,
+            missing,
           })
     const previous = blocks[blocks.length - 1]
     // A reorg inside the range: what came before it is handed out, and the caller finds the break at the next block.

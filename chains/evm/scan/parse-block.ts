@@ -3,10 +3,12 @@
 import type { Block, Charge, Transfer } from '../../adapter.js'
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import { feePaid } from '../read/fee-paid.js'
-import { EndpointFailure, UnsettledAnswers } from '../rpc/rpc-error.js'
+import { EndpointFailure, MissingReceipts, UnsettledAnswers } from '../rpc/rpc-error.js'
 import { groupTraces, type NativeMovement, nativeMovements } from './read-traces.js'
 import { movesValue, tokenTransfers } from './read-transfer-logs.js'
 import type { ScanRules } from './scan-rules.js'
+
+type Receipt = Readonly<Record<string, unknown>>
 
 /** What a node answered about one height. */
 export interface BlockAnswers {
@@ -16,14 +18,28 @@ export interface BlockAnswers {
   readonly receipts: unknown
   /** `trace_block`; null where the node has none, and internal transfers stay unseen. */
   readonly traces: unknown
+  /** By transaction: what was asked for by itself, because `receipts` leaves it out. */
+  readonly missing?: ReadonlyMap<string, MissingAnswers>
 }
+
+/** What a node answered about one transaction. */
+export interface MissingAnswers {
+  /** `eth_getTransactionReceipt`. */
+  readonly receipt: unknown
+  /** `eth_getTransactionByHash`. */
+  readonly transaction: unknown
+}
+
+/** So many transactions of the chain itself may be in a block; more without a receipt are the sign of a reorg. */
+const MOST_MISSING = 8
 
 /**
  * Parses and cross-checks a block. The calls of one batch may fall on both sides of a reorg, so receipts and traces must carry
  * the block's hash and cover its transactions.
  *
  * @returns null when the node does not have the block.
- * @throws UnsettledAnswers when the parts do not belong together; EndpointFailure when they are malformed or incomplete.
+ * @throws UnsettledAnswers when the parts do not belong together; MissingReceipts when some must be asked for by themselves;
+ * EndpointFailure when they are malformed or incomplete.
  */
 export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswers): Block | null {
   if (answers.block === null) return null
@@ -33,24 +49,29 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
     throw new EndpointFailure('another block than asked')
   const transactions = toList(block.transactions, 'transactions')
   if (answers.receipts === null) throw new UnsettledAnswers('no receipts yet')
-  const receipts = toList(answers.receipts, 'receipts')
-  if (receipts.length !== transactions.length) throw new UnsettledAnswers('receipts of another block')
+  const receipts = readReceipts(answers.receipts, hash)
   const traces = answers.traces === null ? null : groupTraces(answers.traces, hash)
 
   const txids: string[] = []
   const transfers: Transfer[] = []
   const charges: Charge[] = []
-  for (const [position, transaction] of transactions.entries()) {
-    const receipt = toRecord(receipts[position], 'receipt')
-    const txid = toBytes(
-      typeof transaction === 'string' ? transaction : toRecord(transaction, 'transaction').hash,
-      32,
-      'transaction hash',
-    )
-    if (receipt.blockHash !== hash || receipt.transactionHash !== txid) {
-      throw new UnsettledAnswers('receipts of another block')
-    }
+  // Nodes of chains that act by themselves (Polygon's state syncs) may list such a transaction in one place only.
+  const listed = new Map(
+    transactions.map((transaction) => [
+      toBytes(
+        typeof transaction === 'string' ? transaction : toRecord(transaction, 'transaction').hash,
+        32,
+        'transaction hash',
+      ),
+      transaction,
+    ]),
+  )
+  completeReceipts(rules, hash, listed.keys(), receipts, answers.missing)
+  for (const txid of new Set([...listed.keys(), ...receipts.keys()])) {
+    const transaction = listed.get(txid) ?? { to: null }
     txids.push(txid)
+    const receipt = receipts.get(txid)
+    if (!receipt) continue
     const fee = feeOnce(receipt)
     const charge = fee()
     if (charge && typeof receipt.from === 'string') {
@@ -82,6 +103,49 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
     spends: [],
     txids,
     charges,
+  }
+}
+
+/** The receipts by transaction. @throws UnsettledAnswers when one belongs to another block than `hash`. */
+function readReceipts(answer: unknown, hash: string): Map<string, Receipt> {
+  return new Map(
+    toList(answer, 'receipts').map((each) => {
+      const receipt = toRecord(each, 'receipt')
+      if (receipt.blockHash !== hash) throw new UnsettledAnswers('receipts of another block')
+      return [toBytes(receipt.transactionHash, 32, 'transaction hash'), receipt]
+    }),
+  )
+}
+
+/**
+ * Adds the receipts that the list leaves out. A transaction of the chain itself may have none.
+ *
+ * @throws MissingReceipts while they were not asked for; EndpointFailure when one is not to be had.
+ */
+function completeReceipts(
+  rules: ScanRules,
+  hash: string,
+  txids: Iterable<string>,
+  receipts: Map<string, Receipt>,
+  missing: ReadonlyMap<string, MissingAnswers> | undefined,
+): void {
+  const without = [...txids].filter((txid) => !receipts.has(txid))
+  if (without.length === 0) return
+  if (without.length > MOST_MISSING) throw new UnsettledAnswers('receipts of another block')
+  const unasked = without.filter((txid) => !missing?.has(txid))
+  if (unasked.length > 0) throw new MissingReceipts(without)
+  for (const txid of without) {
+    const { receipt, transaction } = missing?.get(txid) ?? { receipt: null, transaction: null }
+    if (receipt !== null) {
+      const found = toRecord(receipt, 'receipt')
+      if (found.blockHash !== hash) throw new UnsettledAnswers('receipts of another block')
+      receipts.set(txid, found)
+    } else if (
+      transaction === null ||
+      !rules.systemSenders.has(toBytes(toRecord(transaction, 'transaction').from, 20, 'from'))
+    ) {
+      throw new EndpointFailure(`no receipt of ${txid}`)
+    }
   }
 }
 

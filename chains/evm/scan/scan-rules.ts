@@ -6,6 +6,8 @@ export interface ScanRules {
   readonly nativeCoin: string
   /** Coin name by lower-case contract address. */
   readonly tokens: ReadonlyMap<string, string>
+  /** Lower-case addresses in whose name the chain itself acts. */
+  readonly systemSenders: ReadonlySet<string>
 }
 
 /** The rules of a network. */
@@ -14,5 +16,5 @@ export function scanRules(network: EvmNetwork): ScanRules {
   for (const coin of network.coins) {
     if (coin.contract !== null) tokens.set(coin.contract.toLowerCase(), coin.name)
   }
-  return { nativeCoin: nativeCoin(network).name, tokens }
+  return { nativeCoin: nativeCoin(network).name, tokens, systemSenders: new Set(network.systemSenders ?? []) }
 }

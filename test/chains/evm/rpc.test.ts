@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { createEvmAdapter } from '../../../chains/evm/create-evm-adapter.js'
 import type { EvmNetwork } from '../../../domain/network.js'
@@ -301,5 +301,91 @@ test('a node that is no archive is followed without the traces that it has not k
   })
   await expect(open([broken.url], [], { traceBlock: true }).blocks(250, 260)).rejects.toMatchObject({
     code: 'DEPENDENCY_UNAVAILABLE',
+  })
+})
+
+describe('a block with a transaction that the list of receipts leaves out', () => {
+  const usdt = `0x${'dd'.repeat(20)}`
+  const payee = `0x${'22'.repeat(20)}`
+  const receipt = (hash: number, logs: unknown[], block = 1) => ({
+    blockHash: word(block),
+    transactionHash: word(hash),
+    status: '0x1',
+    gasUsed: '0x0',
+    effectiveGasPrice: '0x0',
+    logs,
+  })
+  const paid = {
+    address: usdt,
+    logIndex: '0x0',
+    topics: [
+      '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef',
+      `0x${'0'.repeat(24)}${'11'.repeat(20)}`,
+      `0x${'0'.repeat(24)}${payee.slice(2)}`,
+    ],
+    data: word(9),
+  }
+  /** Transactions 77 and 78; the list has the receipt of the first alone. */
+  const polygon = (single: unknown, from: string) =>
+    node((call) => {
+      if (call.method === 'eth_getBlockReceipts') return [receipt(77, [])]
+      if (call.method === 'trace_block')
+        return [
+          {
+            blockHash: word(1),
+            transactionHash: word(77),
+            traceAddress: [],
+            type: 'call',
+            action: { callType: 'call', from: payee, to: payee, value: '0x0' },
+          },
+        ]
+      if (call.method === 'eth_getTransactionReceipt') return single
+      if (call.method === 'eth_getTransactionByHash') return { hash: word(78), from, nonce: '0x0' }
+      return { ...(emptyChain(1)(call) as object), transactions: [word(77), word(78)] }
+    })
+  const options = {
+    traceBlock: true,
+    coins: [
+      ...evmNetwork(['http://127.0.0.1:1']).coins,
+      { name: 'usdt', decimals: 6, contract: usdt, dust: 0n },
+    ],
+  } as Partial<EvmNetwork>
+
+  test('is completed by asking for that receipt', async () => {
+    const bor = await polygon(receipt(78, [paid]), `0x${'0'.repeat(40)}`)
+    const [block] = await open([bor.url], [], options).blocks(1, 1)
+    expect(block?.txids).toEqual([word(77), word(78)])
+    expect(block?.transfers).toMatchObject([{ txid: word(78), index: 1, coin: 'usdt', amount: 9n }])
+  })
+
+  test('is read without it where the configuration says that its sender is the chain itself', async () => {
+    const zero = `0x${'0'.repeat(40)}`
+    const bor = await polygon(null, zero)
+    const [block] = await open([bor.url], [], { ...options, systemSenders: [zero] }).blocks(1, 1)
+    expect(block?.txids).toEqual([word(77), word(78)])
+    expect(block?.transfers).toEqual([])
+  })
+
+  test('is not believed otherwise', async () => {
+    const bor = await polygon(null, `0x${'11'.repeat(20)}`)
+    const failures: string[] = []
+    const adapter = open([bor.url], failures, { ...options, systemSenders: [`0x${'0'.repeat(40)}`] })
+    await expect(adapter.blocks(1, 1)).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE' })
+    expect(failures.at(-1)).toMatch(/no receipt of/)
+    // Nor is a receipt of another block, which a reorg may have left.
+    const torn = await polygon(receipt(78, [paid], 99), `0x${'0'.repeat(40)}`)
+    await expect(open([torn.url], [], options).blocks(1, 1)).rejects.toMatchObject({
+      code: 'DEPENDENCY_UNAVAILABLE',
+    })
+  })
+
+  test('counts too where it is in the list of receipts and not among the hashes', async () => {
+    const erigon = await node((call) => {
+      if (call.method === 'eth_getBlockReceipts') return [receipt(77, []), receipt(78, [paid])]
+      if (call.method === 'trace_block') return []
+      return { ...(emptyChain(1)(call) as object), transactions: [word(77)] }
+    })
+    const [block] = await open([erigon.url], [], options).blocks(1, 1)
+    expect(block?.transfers).toMatchObject([{ txid: word(78), coin: 'usdt', amount: 9n }])
   })
 })
