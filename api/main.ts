@@ -8,6 +8,7 @@ import { loadNetworks } from '../config/load-networks.js'
 import { masterKeysOf } from '../config/master-keys.js'
 import { createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
 import { purgeNonces } from '../db/api-keys/purge-nonces.js'
+import { rememberCoins } from '../db/chain/remember-coins.js'
 import { connect, type Sql } from '../db/connect.js'
 import { isDatabaseDown } from '../db/database-errors.js'
 import { purgeRequests } from '../db/idempotency/purge-requests.js'
@@ -32,7 +33,7 @@ const environment = loadEnvironment()
 const log = pino({ name: 'api', level: environment.KEYTURN_LOG_LEVEL })
 
 async function main(): Promise<void> {
-  const networks = await loadNetworks()
+  const configured = await loadNetworks()
   await migrateWhenUp()
   const sql = connect(environment.KEYTURN_DATABASE_URL, {
     max: POOL_SIZE,
@@ -43,6 +44,7 @@ async function main(): Promise<void> {
       idleInTransaction: IDLE_IN_TRANSACTION_MS,
     },
   })
+  const networks = await rememberCoins(sql, configured)
   // Lazy: the API starts and accepts requests while Temporal is down; gRPC reconnects by itself.
   const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
   const { workflow, schedule } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })

@@ -1,7 +1,7 @@
 /** Confirmations that a movement needs: the network's own, and what the merchant's policy adds. */
 
 import { wholeUnits } from './limits.js'
-import { findCoin, type Network, requiredConfirmations } from './network.js'
+import { knownCoin, type Network, requiredConfirmations } from './network.js'
 import type { PolicyTier } from './policy.js'
 
 /** The highest of the network's number and of every tier of the policy that matches; a policy never lowers it. */
@@ -11,7 +11,7 @@ export function confirmationsUnder(
   coin: string,
   amount: bigint,
 ): number {
-  const { decimals } = findCoin(network, coin)
+  const { decimals } = knownCoin(network, coin)
   const matching = tiers.filter(
     (tier) =>
       tier.network === network.name && tier.coin === coin && wholeUnits(tier.from, decimals) <= amount,

@@ -45,6 +45,8 @@ interface NetworkBase {
   readonly caip2: string
   /** Native coin first, then tokens. */
   readonly coins: readonly Coin[]
+  /** What an earlier configuration had: shown and finished, nothing new begins in it. */
+  readonly removedCoins?: readonly Coin[]
   readonly confirmations: number
   readonly confirmationTiers: Readonly<Record<string, readonly ConfirmationTier[]>>
   readonly derivation: Derivation
@@ -138,7 +140,12 @@ export function findNetwork(networks: Networks, name: string): Network {
   return network
 }
 
-/** Finds a coin of a network. @throws KeyturnError `UNSUPPORTED_COIN`. */
+/** Finds a coin of what is under way or done, also one that was removed since. @throws KeyturnError `UNSUPPORTED_COIN`. */
+export function knownCoin(network: Network, name: string): Coin {
+  return network.removedCoins?.find((each) => each.name === name) ?? findCoin(network, name)
+}
+
+/** Finds a coin in which something new may begin. @throws KeyturnError `UNSUPPORTED_COIN`. */
 export function findCoin(network: Network, name: string): Coin {
   const coin = network.coins.find((each) => each.name === name)
   if (!coin) {

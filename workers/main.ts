@@ -8,6 +8,7 @@ import type { ChainAdapter } from '../chains/adapter.js'
 import { createAdapter } from '../chains/create-adapter.js'
 import { loadEnvironment } from '../config/load-environment.js'
 import { loadNetworks } from '../config/load-networks.js'
+import { rememberCoins } from '../db/chain/remember-coins.js'
 import { connect } from '../db/connect.js'
 import { migrate } from '../db/migrate.js'
 import { TASK_QUEUE } from '../workflows/task-queues.js'
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   // We stop the workers ourselves, in our order.
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN', toPino) })
 
-  const networks = await loadNetworks()
+  const configured = await loadNetworks()
   const sql = connect(environment.KEYTURN_DATABASE_URL, {
     max: POOL_SIZE,
     name: `keyturn-worker ${roles.join(',')}`,
@@ -58,6 +59,7 @@ async function main(): Promise<void> {
   const closing: (() => Promise<unknown>)[] = [() => sql.end({ timeout: 2 }), () => client.connection.close()]
   try {
     await persist('PostgreSQL', () => migrate(sql))
+    const networks = await persist('PostgreSQL', () => rememberCoins(sql, configured))
     if (roles.includes('sealer')) {
       const sealer = await persist('PostgreSQL', () =>
         startSealer({ sql, workflowClient: () => client.workflow, log }),

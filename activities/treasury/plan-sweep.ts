@@ -5,7 +5,7 @@ import { least } from '../../chains/evm/send/least.js'
 import { forgetFailures, leaseConsolidation } from '../../db/treasury/consolidation-due.js'
 import { readSweepFacts } from '../../db/treasury/sweep-facts.js'
 import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
-import { findCoin, nativeCoin } from '../../domain/network.js'
+import { knownCoin, nativeCoin } from '../../domain/network.js'
 import type { ConsolidationInput } from '../../workflows/start.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { type LastMovement, type PlanStep, treasuryOf } from './plan-step.js'
@@ -36,7 +36,7 @@ export async function planSweep(
     if (movement) return { kind: 'move', movement }
     return later(dependencies, input, BUSY_MS, 'BUSY', `${open.id} of the same address is under way`)
   }
-  const coin = findCoin(network, input.coin)
+  const coin = knownCoin(network, input.coin)
   const held = await adapter.balance(facts.address, coin.name)
   const amount = least(held, facts.credited)
   const rules = treasuryOf(networks, network.name).consolidation

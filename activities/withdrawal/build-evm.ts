@@ -5,7 +5,7 @@ import { listPayingWallets, type PayingWallet } from '../../db/withdrawals/list-
 import { queueTransaction } from '../../db/withdrawals/queue-transaction.js'
 import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, nativeCoin } from '../../domain/network.js'
+import { knownCoin, nativeCoin } from '../../domain/network.js'
 import type { BuildFailure, BuildStep } from './build-withdrawal.js'
 import type { WaitStep, WithdrawalChainDependencies } from './dependencies.js'
 
@@ -90,7 +90,7 @@ function explain(
 ): WaitStep | BuildFailure {
   switch (built.kind) {
     case 'insufficient_funds': {
-      const coin = findCoin(adapter.network, built.coin)
+      const coin = knownCoin(adapter.network, built.coin)
       return {
         kind: 'waiting',
         code: 'INSUFFICIENT_WALLET_FUNDS',

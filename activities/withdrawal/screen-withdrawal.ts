@@ -3,7 +3,7 @@
 import { storeScreening } from '../../db/withdrawals/store-screening.js'
 import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { askScreening } from './ask-screening.js'
 import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
 
@@ -32,7 +32,7 @@ export async function screenWithdrawal(
 
 /** Amounts are decimal strings in whole coins. */
 function question(networks: Networks, row: WithdrawalRow) {
-  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: row.id,
     merchant_id: row.merchant_id,

@@ -66,13 +66,16 @@ export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 }
 
-/** Formats balances; coins that the configuration no longer has are left out, for want of their decimals. */
+/** Formats balances; those on networks that the configuration no longer has are left out, for want of their decimals. */
 export function viewBalances(
   balances: readonly Balance[],
   networks: Networks,
 ): z.infer<typeof balanceView>[] {
   return balances.flatMap((balance) => {
-    const coin = networks.get(balance.network)?.coins.find((each) => each.name === balance.coin)
+    const network = networks.get(balance.network)
+    const coin = [...(network?.coins ?? []), ...(network?.removedCoins ?? [])].find(
+      (each) => each.name === balance.coin,
+    )
     if (!coin) return []
     const whole = (units: bigint): string => formatAmount(units, coin.decimals)
     return [

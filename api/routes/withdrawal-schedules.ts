@@ -19,7 +19,7 @@ import { requireWallet } from '../../db/withdrawals/require-wallet.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { everFires, refuseCron } from '../../domain/cron.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { findCoin, findNetwork } from '../../domain/network.js'
+import { findCoin, findNetwork, knownCoin } from '../../domain/network.js'
 import { PRIORITIES } from '../../domain/withdrawal-fee.js'
 import { type AppliedSchedule, applySchedule, readNextFirings } from '../../workflows/apply-schedule.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
@@ -308,7 +308,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     const { amount, priority, metadata, ...body } = c.req.valid('json')
     const merchantId = c.get('merchantId')
     const row = await findSchedule(sql, merchantId, id)
-    const { decimals } = findCoin(findNetwork(networks, row.template.network), row.template.coin)
+    const { decimals } = knownCoin(findNetwork(networks, row.template.network), row.template.coin)
     await sql.begin((tx) =>
       changeSchedule(
         tx,

@@ -1,6 +1,6 @@
 /** The adapter of EVM chains: native coin, internal transfers and configured ERC-20 tokens over JSON-RPC. */
 
-import { type EvmNetwork, findCoin } from '../../domain/network.js'
+import { type EvmNetwork, knownCoin } from '../../domain/network.js'
 import type { BlockRef, EvmAdapter } from '../adapter.js'
 import { createMempoolLook } from './mempool/create-mempool-look.js'
 import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from './quantity.js'
@@ -101,7 +101,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
       }),
 
     balance: async (address, coinName) => {
-      const { contract } = findCoin(network, coinName)
+      const { contract } = knownCoin(network, coinName)
       const call =
         contract === null
           ? { method: 'eth_getBalance', params: [address, 'latest'] }

@@ -3,7 +3,7 @@
 import type { BatchStatus } from '../../domain/batch-status.js'
 import type { BatchStatusChanged } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/append-events.js'
 import { countBatchItems, readBatchItems } from './batch-items.js'
@@ -28,7 +28,7 @@ export async function appendBatchEvents(
 ): Promise<void> {
   const [row] = await tx<BatchRow[]>`SELECT ${batchColumns(tx)} FROM batches batch WHERE id = ${id}`
   if (!row) throw new Error(`Batch ${id} does not exist`)
-  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   const items = changed.length === 0 ? [] : await readBatchItems(tx, id, changed)
   const base = {
     id,

@@ -1,7 +1,7 @@
 /** What the workflow of a batch is started with, and which were not started. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { Queryable } from '../connect.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 import { type BatchRow, batchColumns } from './batch-row.js'
@@ -61,7 +61,7 @@ export async function markBatchStarted(sql: Queryable, id: string): Promise<void
 
 /** The input made of a row. @throws KeyturnError when its network or coin is not served any more. */
 export function toBatchStart(networks: Networks, row: BatchRow): BatchStart {
-  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: row.id,
     merchantId: row.merchant_id,

@@ -2,7 +2,7 @@
 
 import type { BatchStage, BatchStatus, ItemCounts } from '../../domain/batch-status.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { RiskAssessment } from '../../domain/risk.js'
 import { decisionsJoin } from '../approvals/decisions.js'
 import type { Queryable } from '../connect.js'
@@ -90,8 +90,8 @@ export async function readBatchView(
 /** Turns a row into what a list shows. */
 export function toBatchSummary(networks: Networks, row: BatchViewRow): BatchSummary {
   const network = findNetwork(networks, row.network)
-  const coin = findCoin(network, row.coin)
-  const feeCoin = findCoin(network, row.fee_coin)
+  const coin = knownCoin(network, row.coin)
+  const feeCoin = knownCoin(network, row.fee_coin)
   return {
     id: row.id,
     status: row.status,

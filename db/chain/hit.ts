@@ -3,7 +3,7 @@
 import type { Transfer, TransferDetails } from '../../chains/adapter.js'
 import { confirmationsUnder } from '../../domain/confirmations.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network } from '../../domain/network.js'
+import { knownCoin, type Network } from '../../domain/network.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { newId } from '../new-id.js'
 import type { MatchedAddress } from './match-transfers.js'
@@ -29,7 +29,7 @@ function detailColumns(
   hit: Hit,
 ): Partial<Pick<DepositRow, 'sources' | 'destinations' | 'fee'>> {
   if (!hit.details) return {}
-  const { decimals } = findCoin(network, hit.transfer.coin)
+  const { decimals } = knownCoin(network, hit.transfer.coin)
   const shown = (each: { readonly address: string; readonly amount: bigint }) => ({
     address: each.address,
     amount: formatAmount(each.amount, decimals),
@@ -63,7 +63,7 @@ export function termsOf(
 export function amountChange(network: Network, hit: Hit, before: DepositRow): string {
   const { coin, amount } = hit.transfer
   if (before.amount === amount) return ''
-  const { decimals } = findCoin(network, coin)
+  const { decimals } = knownCoin(network, coin)
   return `, paying ${formatAmount(amount, decimals)} instead of ${formatAmount(before.amount, decimals)} ${coin}`
 }
 

@@ -2,7 +2,7 @@
 
 import type { BalanceUpdated } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network } from '../../domain/network.js'
+import { knownCoin, type Network } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/append-events.js'
 import type { DepositRow } from './deposit-row.js'
@@ -44,7 +44,7 @@ export function balanceEventOf(
   balance: BalanceDelta,
   delta: BalanceDelta,
 ): NewEvent {
-  const { decimals } = findCoin(network, deposit.coin)
+  const { decimals } = knownCoin(network, deposit.coin)
   const fund = (
     type: BalanceUpdated['funds'][number]['type'],
     of: keyof BalanceDelta,

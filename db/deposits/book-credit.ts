@@ -1,7 +1,7 @@
 /** Makes a deposit available in the books: journal, row, audit and events together. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network } from '../../domain/network.js'
+import { knownCoin, type Network } from '../../domain/network.js'
 import type { ConsolidationInput } from '../../workflows/start.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
@@ -39,7 +39,7 @@ export async function bookCredit(
   height: number | null,
   credit: Credit,
 ): Promise<ConsolidationInput | null> {
-  const { decimals } = findCoin(network, row.coin)
+  const { decimals } = knownCoin(network, row.coin)
   const credited = moveDeposit(row, 'success', credit.at, credit.cause, { credited_at: credit.at })
   await Promise.all([
     postJournal(tx, depositJournal(row, 'success')),

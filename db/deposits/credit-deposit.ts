@@ -1,6 +1,6 @@
 /** The last step: reserved becomes available (seed 003: SUCCESS). */
 
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { sanctionKey } from '../../domain/sanction-key.js'
 import type { ConsolidationInput } from '../../workflows/start.js'
 import { readCursor } from '../chain/chain-cursor.js'
@@ -58,7 +58,7 @@ export async function creditDeposit(
       await setAside(tx, network, row, height, reason)
       return { kind: 'held' }
     }
-    if (row.amount < findCoin(network, row.coin).dust) {
+    if (row.amount < knownCoin(network, row.coin).dust) {
       const held = moveDeposit(row, 'held', at, `Below the smallest amount credited by itself`)
       await saveDeposits(tx, [held])
       await appendEvents(tx, [depositEvent(network, held, height, row.status)])

@@ -2,7 +2,7 @@
 
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { readCursor } from '../chain/chain-cursor.js'
 import type { Transaction } from '../connect.js'
@@ -60,7 +60,7 @@ export async function rejectDeposit(tx: Transaction, networks: Networks, ask: He
     rejected_by: ask.by,
     network: row.network,
     coin: row.coin,
-    amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
+    amount: formatAmount(row.amount, knownCoin(network, row.coin).decimals),
     user_reference: row.user_reference,
     transaction_hash: row.txid,
     sources: row.sources,

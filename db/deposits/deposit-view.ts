@@ -3,7 +3,7 @@
 import type { DepositStatus } from '../../domain/deposit-status.js'
 import type { DepositView } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network, nativeCoin } from '../../domain/network.js'
+import { knownCoin, type Network, nativeCoin } from '../../domain/network.js'
 import type { DepositRow } from './deposit-row.js'
 
 /**
@@ -26,7 +26,7 @@ export function depositView(
     ...(previous === undefined ? {} : { previous_status: previous }),
     network: row.network,
     coin: row.coin,
-    amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
+    amount: formatAmount(row.amount, knownCoin(network, row.coin).decimals),
     user_reference: row.user_reference,
     address: {
       id: row.address_id,

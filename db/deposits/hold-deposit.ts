@@ -1,7 +1,7 @@
 /** Sets a deposit aside that screening did not pass: in the books, reserved, not available. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Network, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { readCursor } from '../chain/chain-cursor.js'
 import type { Sql, Transaction } from '../connect.js'
@@ -71,7 +71,7 @@ export async function setAside(
         reason,
         network: row.network,
         coin: row.coin,
-        amount: formatAmount(row.amount, findCoin(network, row.coin).decimals),
+        amount: formatAmount(row.amount, knownCoin(network, row.coin).decimals),
         user_reference: row.user_reference,
         transaction_hash: row.txid,
       },

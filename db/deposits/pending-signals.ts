@@ -88,7 +88,7 @@ export async function unseenDeposits(
 }
 
 function toUnstarted(network: Network, row: StartRow): UnstartedDeposit {
-  const coin = network.coins.find(({ name }) => name === row.coin)
+  const coin = [...network.coins, ...(network.removedCoins ?? [])].find(({ name }) => name === row.coin)
   // A token may have left the configuration since: its deposits still have a process.
   const amount = coin ? formatAmount(row.amount, coin.decimals) : `${row.amount} base units of`
   return {

@@ -2,7 +2,7 @@
 
 import type { DepositStatus } from '../../domain/deposit-status.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network } from '../../domain/network.js'
+import { knownCoin, type Network } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/append-events.js'
@@ -64,7 +64,7 @@ export async function revertDeposits(
         network: before.network,
         transaction_hash: before.txid,
         block_hash: before.block_hash,
-        amount: formatAmount(before.amount, findCoin(network, before.coin).decimals),
+        amount: formatAmount(before.amount, knownCoin(network, before.coin).decimals),
         coin: before.coin,
       },
     })
@@ -162,7 +162,7 @@ async function debts(tx: Transaction, network: Network, rows: readonly DepositRo
           user_reference: account.owner,
           network: network.name,
           coin: account.coin,
-          available: formatAmount(-account.balance, findCoin(network, account.coin).decimals),
+          available: formatAmount(-account.balance, knownCoin(network, account.coin).decimals),
           deposits: causes.map((row) => row.id),
         },
       }),

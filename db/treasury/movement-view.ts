@@ -1,7 +1,7 @@
 /** Movements as the API answers and as `movement.status_changed` tells of them. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { MovementKind } from '../../domain/treasury.js'
 import type { WithdrawalStatus } from '../../domain/withdrawal-stage.js'
 import type { Queryable, Transaction } from '../connect.js'
@@ -66,7 +66,7 @@ export async function readMovementView(
 /** Turns a row into its view. */
 export function toMovementView(networks: Networks, row: WithdrawalViewRow): MovementView {
   const view = toWithdrawalView(networks, row)
-  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: view.id,
     kind: row.kind as MovementKind,

@@ -1,7 +1,7 @@
 /** Tells that a wallet runs low, once a crossing, and forgets it when it was filled. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { isLow, NO_TREASURY, type WatchedWallet } from '../../domain/treasury.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
@@ -27,7 +27,7 @@ export async function noteBalance(
     >`SELECT merchant_id, network, kind, address, label FROM addresses WHERE id = ${addressId} FOR UPDATE`
     if (!wallet) throw new Error(`Wallet ${addressId} does not exist`)
     const network = findNetwork(networks, wallet.network)
-    const coin = findCoin(network, coinName)
+    const coin = knownCoin(network, coinName)
     const mark = (network.treasury ?? NO_TREASURY).lowBalance[wallet.kind]?.[coinName] ?? 0n
     const [known] = await tx<{ balance: bigint | null; low: boolean }[]>`
       SELECT (SELECT balance FROM ledger_accounts

@@ -1,7 +1,7 @@
 /** What the workflow of a withdrawal is started with, made of its row: by the API, and by the sweeper when that failed. */
 
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { isMovement, type MovementKind } from '../../domain/treasury.js'
 import type { Queryable } from '../connect.js'
 import type { WithdrawalRow } from './withdrawal-row.js'
@@ -36,7 +36,7 @@ export async function readWithdrawalInput(
 
 /** The input made of a row. */
 export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): WithdrawalStart {
-  const { decimals } = findCoin(findNetwork(networks, row.network), row.coin)
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: row.id,
     merchantId: row.merchant_id,

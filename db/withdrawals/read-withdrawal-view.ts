@@ -2,7 +2,7 @@
 
 import type { WithdrawalStatusChanged } from '../../domain/event.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { RiskAssessment } from '../../domain/risk.js'
 import {
   WITHDRAWAL_STATUS,
@@ -157,8 +157,8 @@ export async function readWithdrawalView(
 /** Turns a row into its view. */
 export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): WithdrawalView {
   const network = findNetwork(networks, row.network)
-  const coin = findCoin(network, row.coin)
-  const feeCoin = findCoin(network, row.fee_coin)
+  const coin = knownCoin(network, row.coin)
+  const feeCoin = knownCoin(network, row.fee_coin)
   return {
     id: row.id,
     status: WITHDRAWAL_STATUS[row.stage],

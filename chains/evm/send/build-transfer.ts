@@ -2,7 +2,7 @@
 
 import { encodeFunctionData, erc20Abi, getAddress, type Hex, isAddress, zeroAddress } from 'viem'
 import { KeyturnError } from '../../../domain/errors.js'
-import { type Coin, type EvmNetwork, findCoin, nativeCoin } from '../../../domain/network.js'
+import { type Coin, type EvmNetwork, knownCoin, nativeCoin } from '../../../domain/network.js'
 import type { EvmPayload } from '../../../domain/signer-protocol.js'
 import type { EvmBuildRequest, EvmBuildResult } from '../../adapter.js'
 import { toBigInt, toInteger, toQuantity } from '../quantity.js'
@@ -39,7 +39,7 @@ export async function buildTransfer(
   network: EvmNetwork,
   request: EvmBuildRequest,
 ): Promise<EvmBuildResult> {
-  const coin = findCoin(network, request.coin)
+  const coin = knownCoin(network, request.coin)
   const from = checkAddress(network, request.from)
   const call = makeCall(network, coin, checkAddress(network, request.to), request.amount)
   const transaction = { from, to: call.to, value: toQuantity(call.value), data: call.data }
