@@ -72,7 +72,7 @@ async function findMissing(network: EvmNetwork, ask: AskNode): Promise<string | 
     heights.map((height) => ({ method: 'eth_getBlockByNumber', params: [toQuantity(height), false] })),
   )
   const found = blocks.flatMap((block, index) => {
-    const hash = lastTransaction(block)
+    const hash = lookedUp(network, block)
     return hash === null ? [] : [{ height: heights[index], hash }]
   })
   if (found.length === 0) return null
@@ -100,10 +100,13 @@ async function findMissing(network: EvmNetwork, ask: AskNode): Promise<string | 
   return null
 }
 
-function lastTransaction(block: RpcAnswer): string | null {
+/** The last transaction of a block; where the chain itself acts at the end of blocks, and may leave no receipt, the first of several. */
+function lookedUp(network: EvmNetwork, block: RpcAnswer): string | null {
   if (block === null || block instanceof RpcError) return null
-  const last = toList(toRecord(block, 'block').transactions, 'transactions').at(-1)
-  return last === undefined ? null : toBytes(last, 32, 'transaction hash')
+  const transactions = toList(toRecord(block, 'block').transactions, 'transactions')
+  const chainActs = (network.systemSenders ?? []).length > 0
+  const hash = chainActs ? (transactions.length > 1 ? transactions[0] : undefined) : transactions.at(-1)
+  return hash === undefined ? null : toBytes(hash, 32, 'transaction hash')
 }
 
 function hasL1Fee(answer: RpcAnswer): boolean {
