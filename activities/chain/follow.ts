@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
 import type { ChainCursor } from '../../db/chain/chain-cursor.js'
+import { pruneBlocks } from '../../db/chain/prune-blocks.js'
 import { type ChainHealth, setChainHealth } from '../../db/chain/set-chain-health.js'
 import { takeWatch, type Watch, WatchLost } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
@@ -34,6 +35,8 @@ export interface FollowOptions {
 
 /** Also how often transactions that are gone are asked after. */
 const FEES_EVERY_MS = 10_000
+/** In this time no chain makes more blocks than one pruning takes away. */
+const PRUNE_EVERY_MS = 300_000
 /** Unchanged health is written this often, so that a stale row shows a dead watcher. */
 const HEALTH_EVERY_MS = 5_000
 /** A chain that is this many blocks ahead of us is shown as being caught up with. */
@@ -51,6 +54,7 @@ export async function follow(options: FollowOptions): Promise<void> {
   let watch: Watch | null = null
   let seen: ReadonlySet<string> = new Set()
   let feesAt = 0
+  let prunedAt = 0
   let failures = 0
   let mempoolNote: string | null = null
   const step = (cursor: ChainCursor | null) => options.onStep?.(cursor?.height ?? null)
@@ -99,6 +103,10 @@ export async function follow(options: FollowOptions): Promise<void> {
           await refreshFees(sql, adapter)
           if (isEvmAdapter(adapter)) await findOvertaken(sql, adapter, watch)
           feesAt = Date.now()
+        }
+        if (!signal.aborted && Date.now() - prunedAt >= PRUNE_EVERY_MS) {
+          await pruneBlocks(sql, network.name, watch)
+          prunedAt = Date.now()
         }
         mempoolNote = null
       } catch (error) {

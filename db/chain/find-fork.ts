@@ -36,11 +36,8 @@ export async function findFork(
       { details: { network, height }, retryable: true },
     )
   }
-  const agreesAt = async (height: number): Promise<string | null> => {
-    const ours = await blockHashAt(sql, network, height)
-    return ours !== null && (await hashAt(height)) === ours ? ours : null
-  }
-  if ((await agreesAt(differsAt)) !== null) {
+  const ours = await blockHashAt(sql, network, differsAt)
+  if (ours !== null && (await hashAt(differsAt)) === ours) {
     throw new KeyturnError(
       'DEPENDENCY_UNAVAILABLE',
       `The nodes of ${network} disagree about block ${differsAt}`,
@@ -50,24 +47,38 @@ export async function findFork(
       },
     )
   }
+  // Old headers are kept with gaps (see prune-blocks.ts): the one at or below a height stands for it.
+  const scannedAt = async (height: number): Promise<ChainCursor> => {
+    const [block] = await sql<{ height: bigint; hash: string }[]>`
+      SELECT height, hash FROM chain_blocks WHERE network = ${network} AND height <= ${height}
+      ORDER BY height DESC LIMIT 1`
+    if (!block) throw new Error(`No block of ${network} at or below ${height} was scanned`)
+    return { height: Number(block.height), hash: block.hash }
+  }
+  const agrees = async (block: ChainCursor): Promise<boolean> => (await hashAt(block.height)) === block.hash
   // Invariant: the chains differ at `bad`.
   let bad = differsAt
   let good: ChainCursor | null = null
   for (let step = 1; good === null && bad > lowest; step *= 2) {
-    const height = Math.max(lowest, bad - step)
-    const hash = await agreesAt(height)
-    if (hash === null) bad = height
-    else good = { height, hash }
+    const block = await scannedAt(Math.max(lowest, bad - step))
+    if (await agrees(block)) good = block
+    else bad = block.height
   }
   if (good === null) {
     const below = lowest - 1
     return { height: below, hash: below < 0 ? '' : await hashAt(below) }
   }
-  while (bad - good.height > 1) {
-    const height = Math.floor((good.height + bad) / 2)
-    const hash = await agreesAt(height)
-    if (hash === null) bad = height
-    else good = { height, hash }
+  // Invariant: no header is kept above `good` and up to `empty`.
+  let empty = good.height
+  while (bad - empty > 1) {
+    const middle = Math.floor((empty + bad) / 2)
+    const block = await scannedAt(middle)
+    if (block.height > good.height && !(await agrees(block))) {
+      bad = block.height
+      continue
+    }
+    if (block.height > good.height) good = block
+    empty = middle
   }
   return good
 }

@@ -52,7 +52,9 @@ export async function rollBack(
     const removed = await tx`
       DELETE FROM chain_blocks WHERE network = ${network.name} AND height > ${fork.height}`
     await tx`
-      UPDATE chain_cursors SET height = ${fork.height}, block_hash = ${fork.hash}, updated_at = clock_timestamp()
+      UPDATE chain_cursors 
+      SET height = ${fork.height}, block_hash = ${fork.hash}, pruned_to = least(pruned_to, ${fork.height}),
+          updated_at = clock_timestamp()
       WHERE network = ${network.name}`
     await appendEvents(tx, events)
     return { kind: 'rolled_back', blocks: removed.count, deposits: rows.length }

@@ -4,6 +4,7 @@ import { findOvertaken } from '../../../activities/chain/find-overtaken.js'
 import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { readCursor } from '../../../db/chain/chain-cursor.js'
+import { pruneBlocks } from '../../../db/chain/prune-blocks.js'
 import { postJournal } from '../../../db/ledger/post-journal.js'
 import { newId } from '../../../db/new-id.js'
 import { DEFAULT_POLICY } from '../../../domain/policy.js'
@@ -501,6 +502,50 @@ describe('transactions of our own', () => {
     expect(again).toEqual({ state: 'mined', block_number: 4n, reorged_at: null })
   })
 })
+
+describe('headers that are too deep to leave the chain', () => {
+  const rules = { newest: 10, youngerThan: -60, oneIn: 20, atMost: 25 }
+
+  test('are forgotten, but for those that hold something of ours and one in so many', async () => {
+    const { sql, model, adapter, to } = await setup()
+    for (let block = 1; block < 7; block++) model.mine([])
+    model.pay(to(50_000n))
+    while (model.height < 70) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    // None is old enough yet.
+    expect(await pruneBlocks(sql, 'bitcoin', undefined, { ...rules, youngerThan: 3_600 })).toBe(0)
+    for (let round = 0; round < 4; round++) await pruneBlocks(sql, 'bitcoin', undefined, rules)
+    const kept = await sql`SELECT height FROM chain_blocks ORDER BY height`
+    expect(kept.map((row) => Number(row.height))).toEqual([7, 20, 40, 60, ...range(61, 70)])
+    expect(await pruneBlocks(sql, 'bitcoin', undefined, rules)).toBe(0)
+  })
+
+  test.each([
+    [5, 'success'],
+    [25, 'success'],
+    [63, 'success'],
+    [64, 'reverted'],
+    [70, 'reverted'],
+  ])('do not hinder a reorg of depth %i', async (depth, status) => {
+    const { sql, model, adapter, to } = await setup()
+    for (let block = 1; block < 7; block++) model.mine([])
+    const payment = model.pay(to(50_000n))
+    while (model.height < 70) model.mine()
+    await scan(sql, adapter)
+    await settle(sql)
+    for (let round = 0; round < 4; round++) await pruneBlocks(sql, 'bitcoin', undefined, rules)
+    model.orphan(depth)
+    for (let block = 0; block <= depth; block++) model.mine([])
+    await scan(sql, adapter)
+    expect(await deposit(payment.txid)).toMatchObject({ status, epoch: status === 'success' ? 0 : 1 })
+    expect(await readCursor(sql, 'bitcoin')).toEqual({ height: 71, hash: model.blocks.at(-1)?.hash })
+    const scanned = await sql`SELECT height, hash FROM chain_blocks ORDER BY height`
+    for (const row of scanned) expect(row.hash).toBe(model.blocks[Number(row.height)]?.hash)
+  })
+})
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
 
 describe('reorgs', () => {
   test('a credited deposit is taken back and, mined again, credited again', async () => {

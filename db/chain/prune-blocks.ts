@@ -1,0 +1,55 @@
+/** Forgets headers of blocks that are too deep to leave the chain, but for as many as it takes to find a fork at any depth. */
+
+import type { Sql } from '../connect.js'
+import { lockCursor } from './chain-cursor.js'
+import { keepWatch, type Watch } from './take-watch.js'
+
+export interface PruneRules {
+  /** So many of the newest headers are all kept. */
+  readonly newest: number
+  /** As are those younger than this, in seconds: some chains make four blocks a second. */
+  readonly youngerThan: number
+  /** Of the others one in so many is kept. */
+  readonly oneIn: number
+  /** Headers looked at in one call. */
+  readonly atMost: number
+}
+
+const RULES: PruneRules = { newest: 10_000, youngerThan: 86_400, oneIn: 1_000, atMost: 20_000 }
+
+/**
+ * Prunes the headers of a network. Those that hold deposits, transactions of ours or foreign spends stay: a fork is then found
+ * right above the last of them that is still on the chain, and nothing is taken back without need.
+ *
+ * @returns How many were deleted.
+ * @throws WatchLost when `watch` is not the latest.
+ */
+export async function pruneBlocks(
+  sql: Sql,
+  network: string,
+  watch?: Watch,
+  rules: PruneRules = RULES,
+): Promise<number> {
+  return sql.begin(async (tx) => {
+    const cursor = await lockCursor(tx, network)
+    await keepWatch(tx, network, watch)
+    if (!cursor) return 0
+    const [last] = await tx<{ height: bigint | null }[]>`
+      SELECT max(height) AS height FROM (
+        SELECT height FROM chain_blocks
+        WHERE network = ${network} AND height <= ${cursor.height - rules.newest}
+          AND height > coalesce((SELECT pruned_to FROM chain_cursors WHERE network = ${network}), -1)
+          AND time < clock_timestamp() - make_interval(secs => ${rules.youngerThan})
+        ORDER BY height LIMIT ${rules.atMost}) AS old`
+    if (last?.height == null) return 0
+    const pruned = await tx`
+      DELETE FROM chain_blocks block
+      WHERE network = ${network} AND height <= ${last.height} AND height % ${rules.oneIn} <> 0
+        AND height > coalesce((SELECT pruned_to FROM chain_cursors WHERE network = ${network}), -1)
+        AND NOT EXISTS (SELECT FROM deposits WHERE network = block.network AND block_number = block.height)
+        AND NOT EXISTS (SELECT FROM transactions WHERE network = block.network AND block_number = block.height)
+        AND NOT EXISTS (SELECT FROM foreign_spends WHERE network = block.network AND block_number = block.height)`
+    await tx`UPDATE chain_cursors SET pruned_to = ${last.height} WHERE network = ${network}`
+    return pruned.count
+  }) as Promise<number>
+}
