@@ -84,6 +84,11 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
   const putOff = gauge('put_off', 'Rows that cannot be handled and were put off', ['what'])
   const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that were not taken yet')
   const open = gauge('deposits_open', 'Deposits on their way to success')
+  const small = gauge(
+    'small_transfers',
+    'Transfers below the minimum of their network, which were only counted',
+    ['network', 'coin'],
+  )
   return (gauges) => {
     up.set(gauges ? 1 : 0)
     if (!gauges) return
@@ -101,5 +106,6 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
     for (const [what, count] of Object.entries(gauges.putOff)) putOff.set({ what }, count)
     pending.set(gauges.pendingDeliveries)
     open.set(gauges.openDeposits)
+    for (const { network, coin, transfers } of gauges.smallTransfers) small.set({ network, coin }, transfers)
   }
 }

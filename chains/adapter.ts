@@ -42,6 +42,16 @@ export interface Spend {
   readonly prevVout: number
 }
 
+/** What a chain pays by itself, in its native coin: nobody sent it, and no transaction holds it (EIP-4895). */
+export interface Grant {
+  /** As in `Transfer`. */
+  readonly payee: string
+  /** Base units. */
+  readonly amount: bigint
+  /** The withdrawal's index: never used twice on a chain. */
+  readonly reference: string
+}
+
 export interface Block extends BlockRef {
   readonly parentHash: string
   /** Unix seconds. */
@@ -50,6 +60,8 @@ export interface Block extends BlockRef {
   readonly spends: readonly Spend[]
   /** Every transaction in it. */
   readonly txids: readonly string[]
+  /** On EVM networks with validators: their withdrawals. */
+  readonly grants?: readonly Grant[]
   /** EVM: no node has its traces any more, so payments by contracts in it are not among the transfers. */
   readonly untraced?: boolean
   /** What each transaction cost its sender (EVM), whether or not it succeeded. */

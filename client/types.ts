@@ -102,6 +102,8 @@ export interface NetworkStatus {
     readonly coin: string
     readonly decimals: number
     readonly contract: string | null
+    /** Whole coins; what arrives in smaller transfers is not credited. */
+    readonly minimum: string
     readonly confirmations: number
     readonly confirmation_tiers: readonly { readonly from: string; readonly confirmations: number }[]
   }[]

@@ -21,7 +21,12 @@ const GWEI_DECIMALS = 9
 /** What geth's block producers ask for by default (`miner.gasprice`); far below what any busy chain pays. */
 const DEFAULT_MIN_TIP_GWEI = 0.001
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
-const coin = z.strictObject({ name, decimals: z.int().min(0).max(36), dust: z.string().default('0') })
+const coin = z.strictObject({
+  name,
+  decimals: z.int().min(0).max(36),
+  dust: z.string().default('0'),
+  minimum: z.string().default('0'),
+})
 const urls = z
   .string()
   .transform((text) =>
@@ -74,6 +79,7 @@ const evm = z.strictObject({
         contract: z.string(),
         decimals: z.int().min(0).max(36),
         dust: z.string().default('0'),
+        minimum: z.string().default('0'),
       }),
     )
     .default({}),
@@ -198,6 +204,7 @@ function toEvmNetwork(
     decimals: entry.coin.decimals,
     contract: null,
     dust: parseAmount(entry.coin.dust, entry.coin.decimals),
+    minimum: parseAmount(entry.coin.minimum, entry.coin.decimals),
   }
   const tokens = Object.entries(entry.tokens).map(
     ([tokenName, token]): Coin => ({
@@ -205,6 +212,7 @@ function toEvmNetwork(
       decimals: token.decimals,
       contract: getAddress(token.contract),
       dust: parseAmount(token.dust, token.decimals),
+      minimum: parseAmount(token.minimum, token.decimals),
     }),
   )
   return {
@@ -236,6 +244,7 @@ function toUtxoNetwork(
     decimals: entry.coin.decimals,
     contract: null,
     dust: parseAmount(entry.coin.dust, entry.coin.decimals),
+    minimum: parseAmount(entry.coin.minimum, entry.coin.decimals),
   }
   return {
     ...shared(networkName, entry, [native]),

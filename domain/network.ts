@@ -12,6 +12,8 @@ export interface Coin {
   readonly contract: string | null
   /** Amounts below this many base units are recorded but never credited by themselves; 0 credits everything. */
   readonly dust: bigint
+  /** Transfers of fewer base units from outside are only counted, against spam; absent: 0, each is a deposit. */
+  readonly minimum?: bigint
 }
 
 /** The number of confirmations that an amount from `min` base units up needs (the last matching tier holds). */

@@ -29,7 +29,12 @@ export async function describeMatches<T extends Transfer>(
     adapter.network.name,
     matches.map((match) => match.transfer.txid),
   )
-  const deposits = matches.filter(({ transfer, address }) => isDeposit(address, own.get(transfer.txid)))
+  const { coins } = adapter.network
+  const minimum = new Map(coins.map((coin) => [coin.name, coin.minimum ?? 0n]))
+  const isSmall = ({ coin, amount }: Transfer) => amount < (minimum.get(coin) ?? 0n)
+  const external = matches.filter(({ transfer, address }) => isDeposit(address, own.get(transfer.txid)))
+  const deposits = external.filter(({ transfer }) => !isSmall(transfer))
+  const small = new Set(external.filter(({ transfer }) => isSmall(transfer)))
   const transfers = deposits.map(({ transfer }) => transfer)
   const details = new Map<Transfer, TransferDetails>()
   const describe = async (some: readonly Transfer[]) => {
@@ -52,6 +57,7 @@ export async function describeMatches<T extends Transfer>(
   return matches.map((match) => ({
     ...match,
     deposit: isOne.has(match),
+    ...(small.has(match) ? { small: true } : {}),
     details: details.get(match.transfer) ?? null,
   }))
 }

@@ -14,6 +14,7 @@ import { advanceChain } from './advance-chain.js'
 import { createDispatcher } from './create-dispatcher.js'
 import { dispatchPending } from './dispatch-pending.js'
 import { findOvertaken } from './find-overtaken.js'
+import { createRiseLook, findRises } from './find-rises.js'
 import { createCounterKeeper } from './keep-counters.js'
 import { lookAtMempool } from './look-at-mempool.js'
 import { isEvmAdapter, refreshFees } from './refresh-fees.js'
@@ -35,6 +36,8 @@ export interface FollowOptions {
 
 /** Also how often transactions that are gone are asked after. */
 const FEES_EVERY_MS = 10_000
+/** Twenty addresses are compared each time: all of 10,000 within nine hours. */
+const COMPARE_EVERY_MS = 60_000
 /** In this time no chain makes more blocks than one pruning takes away. */
 const PRUNE_EVERY_MS = 300_000
 /** Unchanged health is written this often, so that a stale row shows a dead watcher. */
@@ -55,6 +58,8 @@ export async function follow(options: FollowOptions): Promise<void> {
   let seen: ReadonlySet<string> = new Set()
   let feesAt = 0
   let prunedAt = 0
+  let comparedAt = Date.now()
+  const rises = createRiseLook()
   let failures = 0
   let mempoolNote: string | null = null
   const step = (cursor: ChainCursor | null) => options.onStep?.(cursor?.height ?? null)
@@ -108,11 +113,15 @@ export async function follow(options: FollowOptions): Promise<void> {
           await pruneBlocks(sql, network.name, watch)
           prunedAt = Date.now()
         }
+        if (!signal.aborted && isEvmAdapter(adapter) && Date.now() - comparedAt >= COMPARE_EVERY_MS) {
+          comparedAt = Date.now()
+          await findRises(sql, adapter, rises, watch)
+        }
         mempoolNote = null
       } catch (error) {
         if (error instanceof WatchLost) throw error
-        mempoolNote = `Mempool or fees cannot be read: ${explain(error)}`
-        log.warn({ network: network.name, err: error }, 'The mempool or the fees could not be read')
+        mempoolNote = `Mempool, fees or balances cannot be read: ${explain(error)}`
+        log.warn({ network: network.name, err: error }, 'The mempool, the fees or balances could not be read')
       }
       if (signal.aborted) break
       await health.set(healthOf(head, cursor, mempoolNote))

@@ -20,6 +20,10 @@ const network = z
         coin: z.string(),
         decimals: z.int(),
         contract: z.string().nullable(),
+        minimum: z.string().openapi({
+          description: 'In whole coins; what arrives in smaller transfers is not credited',
+          example: '0.00001',
+        }),
         confirmations: z.int(),
         confirmation_tiers: z.array(z.object({ from: z.string(), confirmations: z.int() })),
       }),
@@ -68,6 +72,7 @@ function view(
       coin: coin.name,
       decimals: coin.decimals,
       contract: coin.contract,
+      minimum: formatAmount(coin.minimum ?? 0n, coin.decimals),
       confirmations: each.confirmations,
       confirmation_tiers: (each.confirmationTiers[coin.name] ?? []).map((tier) => ({
         from: formatAmount(tier.min, coin.decimals),

@@ -27,8 +27,8 @@ import { verifySigned } from './send/verify-signed.js'
  * Creates the adapter of an EVM network.
  *
  * What it sees: the native value of transactions that succeeded, `Transfer` logs of configured tokens, and, where a node
- * answers `trace_block`, payments by contracts and self-destructs. What no transaction pays (validators' withdrawals, block
- * rewards) is not seen. A node needs `eth_getBlockReceipts`.
+ * answers `trace_block`, payments by contracts and self-destructs. What no transaction pays is no transfer: validators'
+ * withdrawals are named by their block, and other rises show in balances alone. A node needs `eth_getBlockReceipts`.
  */
 export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}): EvmAdapter {
   const rpc = createRpc(network, options)

@@ -10,6 +10,7 @@ import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
 import type { NewEvent } from '../events/append-events.js'
 import { appendEvents } from '../events/append-events.js'
 import { lockCursor } from './chain-cursor.js'
+import { countSmall, partSmall } from './count-small.js'
 import {
   comesBack,
   foreignOf,
@@ -23,6 +24,7 @@ import { mineOwnTransactions } from './mine-own-transactions.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
 import { recordInputs, spendInputs } from './record-inputs.js'
 import { recordOutputs } from './record-outputs.js'
+import { recordGrants } from './record-rises.js'
 import { replaceConflicting } from './replace-conflicting.js'
 import { spendOutputs } from './spend-outputs.js'
 import { keepWatch, type Watch } from './take-watch.js'
@@ -47,14 +49,14 @@ const INPUTS_KEPT_BLOCKS = 1_000
  * spends, replaced deposits, our own mined transactions, cursor.
  *
  * @param blocks - Linked by parent hash, beginning right above the cursor.
- * @param hits - Every transfer in `blocks` to an address of ours, in the order of the chain.
+ * @param found - Every transfer in `blocks` to an address of ours, in the order of the chain.
  * @throws WatchLost when `watch` is not the latest.
  */
 export async function applyBlocks(
   sql: Sql,
   network: Network,
   blocks: readonly Block[],
-  hits: readonly Hit<MinedTransfer>[],
+  found: readonly Hit<MinedTransfer>[],
   watch?: Watch,
 ): Promise<Applied> {
   const first = blocks[0]
@@ -68,6 +70,7 @@ export async function applyBlocks(
     if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }
 
     const at = new Date()
+    const { recorded: hits, small } = await partSmall(tx, network.name, found)
     if (network.family === 'utxo') await recordOutputs(tx, network.name, hits)
     const spent = network.family === 'utxo' ? await spendOutputs(tx, network.name, blocks) : []
     const foreign = await foreignOf(
@@ -79,6 +82,7 @@ export async function applyBlocks(
     )
     const events = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
     events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
+    events.push(...(await recordGrants(tx, network, blocks)))
     const spends: Spend[] = []
     for (const block of blocks) for (const spend of block.spends) spends.push(spend)
     const replaced = await replaceConflicting(tx, network.name, spends, at)
@@ -98,6 +102,7 @@ export async function applyBlocks(
       ),
       pruneInputs(tx, network.name, first.height, last.height),
       insertBlocks(tx, network.name, blocks),
+      countSmall(tx, network.name, small),
       tx`
         UPDATE chain_cursors
         SET height = ${last.height}, block_hash = ${last.hash}, head_height = greatest(head_height, ${last.height}),

@@ -13,6 +13,8 @@ export interface Hit<T extends Transfer = Transfer> {
   readonly address: MatchedAddress
   /** False for change and other movements inside the merchant's own wallets: only an output, not a deposit. */
   readonly deposit: boolean
+  /** Whether it would be a deposit and is below the network's minimum: it is only counted. */
+  readonly small?: boolean
   /** Null when they could not be had; a credit does not wait for them. */
   readonly details: TransferDetails | null
 }

@@ -2,6 +2,7 @@
 
 import type { Sql } from '../connect.js'
 import { lockCursor } from './chain-cursor.js'
+import { foldSmall } from './count-small.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
 export interface PruneRules {
@@ -49,6 +50,7 @@ export async function pruneBlocks(
         AND NOT EXISTS (SELECT FROM deposits WHERE network = block.network AND block_number = block.height)
         AND NOT EXISTS (SELECT FROM transactions WHERE network = block.network AND block_number = block.height)
         AND NOT EXISTS (SELECT FROM foreign_spends WHERE network = block.network AND block_number = block.height)`
+    await foldSmall(tx, network, Number(last.height))
     await tx`UPDATE chain_cursors SET pruned_to = ${last.height} WHERE network = ${network}`
     return pruned.count
   }) as Promise<number>

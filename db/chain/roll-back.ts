@@ -9,8 +9,10 @@ import { appendEvents } from '../events/append-events.js'
 import { exceptionEvent } from '../events/raise-exception.js'
 import { lockSettledAbove, reopenWithdrawals } from '../withdrawals/reopen-withdrawals.js'
 import { type ChainCursor, lockCursor } from './chain-cursor.js'
+import { uncountSmall } from './count-small.js'
 import { revertForeignSpends } from './foreign-spends.js'
 import { unspendInputs } from './record-inputs.js'
+import { forgetRises } from './record-rises.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
 export type RolledBack =
@@ -47,6 +49,8 @@ export async function rollBack(
     const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
     await unspendOutputs(tx, network.name, fork.height)
     await unspendInputs(tx, network.name, fork.height)
+    await forgetRises(tx, network.name, fork.height)
+    await uncountSmall(tx, network.name, fork.height)
     await revertForeignSpends(tx, network.name, fork.height)
     events.push(...(await unmineTransactions(tx, network, fork.height)))
     const removed = await tx`

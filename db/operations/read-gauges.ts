@@ -1,5 +1,6 @@
 /** What an operator's graphs need to know of the database, in one look. */
 
+import { readSmallTransfers, type SmallTransfers } from '../chain/count-small.js'
 import type { Sql } from '../connect.js'
 import { listNodes, type NodeRow } from './list-nodes.js'
 
@@ -20,12 +21,15 @@ export interface Gauges {
   readonly pendingDeliveries: number
   /** Deposits on their way to success. */
   readonly openDeposits: number
+  /** Transfers below the minimum of their network, which are only counted. */
+  readonly smallTransfers: readonly SmallTransfers[]
 }
 
 /** Reads them; each is served by a partial index. */
 export async function readGauges(sql: Sql): Promise<Gauges> {
-  const [nodes, chains, [counts]] = await Promise.all([
+  const [nodes, smallTransfers, chains, [counts]] = await Promise.all([
     listNodes(sql),
+    readSmallTransfers(sql),
     sql<{ network: string; height: bigint; head_height: bigint; health: string }[]>`
       SELECT network, height, head_height, health FROM chain_cursors`,
     sql<
@@ -67,5 +71,6 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
     },
     pendingDeliveries: counts?.pending ?? 0,
     openDeposits: counts?.open ?? 0,
+    smallTransfers,
   }
 }

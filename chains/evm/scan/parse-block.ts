@@ -1,6 +1,6 @@
 /** One block out of a node's answers, checked to be of one piece. */
 
-import type { Block, Charge, Transfer } from '../../adapter.js'
+import type { Block, Charge, Grant, Transfer } from '../../adapter.js'
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import { feePaid } from '../read/fee-paid.js'
 import { EndpointFailure, MissingReceipts, UnsettledAnswers } from '../rpc/rpc-error.js'
@@ -32,6 +32,7 @@ export interface MissingAnswers {
 
 /** So many transactions of the chain itself may be in a block; more without a receipt are the sign of a reorg. */
 const MOST_MISSING = 8
+const WEI_PER_GWEI = 1_000_000_000n
 
 /**
  * Parses and cross-checks a block. The calls of one batch may fall on both sides of a reorg, so receipts and traces must carry
@@ -102,8 +103,22 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
     transfers,
     spends: [],
     txids,
+    grants: readGrants(block.withdrawals),
     charges,
   }
+}
+
+/** Withdrawals of validators (EIP-4895), whose amounts are in gwei. */
+function readGrants(withdrawals: unknown): Grant[] {
+  if (withdrawals === undefined || withdrawals === null) return []
+  return toList(withdrawals, 'withdrawals').map((each) => {
+    const { address, amount, index } = toRecord(each, 'withdrawal')
+    return {
+      payee: toBytes(address, 20, 'withdrawal address').slice(2),
+      amount: toBigInt(amount, 'withdrawal amount') * WEI_PER_GWEI,
+      reference: toBigInt(index, 'withdrawal index').toString(),
+    }
+  })
 }
 
 /** The receipts by transaction. @throws UnsettledAnswers when one belongs to another block than `hash`. */

@@ -1,0 +1,67 @@
+/** What addresses should hold by the books, where nothing is under way that would change it. */
+
+import type { Queryable } from '../connect.js'
+
+export interface QuietBalance {
+  readonly addressId: string
+  readonly merchantId: string
+  readonly address: string
+  readonly coin: string
+  /** Base units: the books, what was too small for them, and rises that are known. */
+  readonly expected: bigint
+}
+
+export interface QuietBalances {
+  readonly balances: readonly QuietBalance[]
+  /** Where to go on; null when the last address was reached. */
+  readonly after: string | null
+}
+
+/**
+ * Takes the next addresses of a network in the order of their ids. Those that pay or are paid at the moment are left out: what
+ * they hold and what the books say are allowed to differ.
+ */
+export async function quietBalances(
+  sql: Queryable,
+  network: string,
+  coins: readonly string[],
+  after: string,
+  limit: number,
+): Promise<QuietBalances> {
+  const addresses = await sql<{ id: string }[]>`
+    SELECT id FROM addresses WHERE network = ${network} AND id > ${after} ORDER BY id LIMIT ${limit}`
+  const ids = addresses.map((row) => row.id)
+  const rows = await sql<
+    { address_id: string; merchant_id: string; address: string; coin: string; expected: bigint }[]
+  >`
+    SELECT address.id AS address_id, address.merchant_id, address.address, coin.name AS coin,
+      coalesce((SELECT balance FROM ledger_accounts account
+                WHERE account.merchant_id = address.merchant_id AND account.network = address.network
+                  AND account.coin = coin.name AND account.kind = 'chain' AND account.owner = address.id), 0)::numeric
+      + coalesce((SELECT sum(amount) FROM small_transfers small
+                  WHERE small.address_id = address.id AND small.coin = coin.name), 0)
+      + coalesce((SELECT sum(amount) FROM balance_rises rise
+                  WHERE rise.network = address.network AND rise.address_id = address.id AND rise.coin = coin.name), 0)
+      AS expected
+    FROM addresses address CROSS JOIN unnest(${[...coins]}::text[]) AS coin (name)
+    WHERE address.id = ANY (${ids})
+      AND NOT EXISTS (SELECT FROM deposits deposit WHERE deposit.address_id = address.id AND deposit.status = 'unconfirmed')
+      AND NOT EXISTS (SELECT FROM transactions own
+                      WHERE own.from_address_id = address.id AND own.state IN ('built', 'signed', 'broadcast', 'mined'))
+      AND NOT EXISTS (SELECT FROM withdrawals movement
+                      WHERE movement.merchant_id = address.merchant_id AND movement.network = address.network
+                        AND movement.kind IN ('consolidation', 'gas_funding', 'rebalance')
+                        AND (movement.to_address = address.address OR movement.from_address_id = address.id)
+                        AND movement.stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted'))
+    ORDER BY address.id, coin.name`
+  return {
+    balances: rows.map((row) => ({
+      addressId: row.address_id,
+      merchantId: row.merchant_id,
+      address: row.address,
+      coin: row.coin,
+      expected: BigInt(row.expected),
+    })),
+    after: ids.length < limit ? null : (ids.at(-1) ?? null),
+  }
+}

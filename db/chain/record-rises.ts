@@ -1,0 +1,110 @@
+/** Keeps rises of balances that no transaction made, and raises an exception for each: a person decides whose the coins are. */
+
+import type { Block, Transfer } from '../../chains/adapter.js'
+import { formatAmount } from '../../domain/money.js'
+import { knownCoin, type Network, nativeCoin } from '../../domain/network.js'
+import type { Transaction } from '../connect.js'
+import type { NewEvent } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import { matchTransfers } from './match-transfers.js'
+
+export interface Rise {
+  readonly merchantId: string
+  readonly addressId: string
+  readonly address: string
+  readonly coin: string
+  readonly source: 'validator_withdrawal' | 'unexplained'
+  /** The withdrawal's index, or the height at which the balance was compared. */
+  readonly reference: string
+  readonly height: number
+  /** Base units. */
+  readonly amount: bigint
+}
+
+const MESSAGE: Readonly<Record<Rise['source'], string>> = {
+  validator_withdrawal:
+    'A validator’s withdrawal arrived here without a transaction; it is in no user’s balance',
+  unexplained:
+    'The balance rose without a transaction that the scan saw (a mint by the chain, a token that changes balances, or a payment by a contract where nodes give no traces); it is in no user’s balance',
+}
+
+/** Finds what the chain itself paid to addresses of ours in these blocks, and records it. @returns The events to append. */
+export async function recordGrants(
+  tx: Transaction,
+  network: Network,
+  blocks: readonly Block[],
+): Promise<NewEvent[]> {
+  const coin = nativeCoin(network).name
+  const grants = new Map<Transfer, { readonly reference: string; readonly height: number }>()
+  for (const block of blocks) {
+    for (const { payee, amount, reference } of block.grants ?? []) {
+      grants.set({ txid: '', index: 0, payee, coin, amount }, { reference, height: block.height })
+    }
+  }
+  if (grants.size === 0) return []
+  const matches = await matchTransfers(tx, network.name, [...grants.keys()])
+  return recordRises(
+    tx,
+    network,
+    matches.flatMap(({ transfer, address }): Rise[] => {
+      const grant = grants.get(transfer)
+      if (!grant) return []
+      return [
+        {
+          ...grant,
+          merchantId: address.merchantId,
+          addressId: address.id,
+          address: address.address,
+          coin,
+          source: 'validator_withdrawal',
+          amount: transfer.amount,
+        },
+      ]
+    }),
+  )
+}
+
+/** Records rises, each once. @returns The events to append. */
+export async function recordRises(
+  tx: Transaction,
+  network: Network,
+  rises: readonly Rise[],
+): Promise<NewEvent[]> {
+  if (rises.length === 0) return []
+  const fresh = await tx<{ address_id: string; coin: string; reference: string }[]>`
+    INSERT INTO balance_rises (network, address_id, coin, source, reference, block_number, amount)
+    SELECT ${network.name}, address_id, coin, source, reference, height, amount
+    FROM unnest(
+      ${rises.map((rise) => rise.addressId)}::text[], ${rises.map((rise) => rise.coin)}::text[],
+      ${rises.map((rise) => rise.source)}::text[], ${rises.map((rise) => rise.reference)}::text[],
+      ${rises.map((rise) => rise.height)}::bigint[], ${rises.map((rise) => rise.amount.toString())}::text[]::numeric[]
+    ) AS rise (address_id, coin, source, reference, height, amount)
+    ON CONFLICT DO NOTHING RETURNING address_id, coin, reference`
+  const key = (addressId: string, coin: string, reference: string) => `${addressId} ${coin} ${reference}`
+  const inserted = new Set(fresh.map((row) => key(row.address_id, row.coin, row.reference)))
+  return rises
+    .filter((rise) => inserted.has(key(rise.addressId, rise.coin, rise.reference)))
+    .map((rise) =>
+      exceptionEvent({
+        merchantId: rise.merchantId,
+        kind: 'balance.rose_without_transaction',
+        severity: 'warning',
+        subject: rise.addressId,
+        facts: {
+          message: MESSAGE[rise.source],
+          source: rise.source,
+          reference: rise.reference,
+          network: network.name,
+          address: rise.address,
+          coin: rise.coin,
+          amount: formatAmount(rise.amount, knownCoin(network, rise.coin).decimals),
+          block_number: rise.height,
+        },
+      }),
+    )
+}
+
+/** Forgets the rises above a fork; those that are still there are found again. */
+export async function forgetRises(tx: Transaction, network: string, height: number): Promise<void> {
+  await tx`DELETE FROM balance_rises WHERE network = ${network} AND block_number > ${height}`
+}

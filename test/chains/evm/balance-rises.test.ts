@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import { createRiseLook, findRises } from '../../../activities/chain/find-rises.js'
+import type { EvmAdapter } from '../../../chains/adapter.js'
+import { parseBlock } from '../../../chains/evm/scan/parse-block.js'
+import { scanRules } from '../../../chains/evm/scan/scan-rules.js'
+import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
+import { ChainModel } from '../../db/chain/chain-model.js'
+import { ethereum, ledger, merchantWith, scan, type TestMerchant } from '../../db/chain/setup.js'
+import { freshDatabase, type TestDatabase } from '../../support/database.js'
+import { evmNetwork, type Lab, startLab } from './lab.js'
+
+let database: TestDatabase
+let lab: Lab
+let merchant: TestMerchant
+beforeAll(async () => {
+  ;[database, lab] = await Promise.all([freshDatabase(), startLab()])
+  await advanceChain(database.sql, lab.adapter)
+  merchant = await merchantWith(database.sql)
+})
+afterAll(async () => {
+  await lab?.stop()
+  await database?.drop()
+})
+
+const exceptions = async (network = 'ethereum') =>
+  (
+    await database.sql<{ data: Record<string, unknown> }[]>`
+      SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'network' = ${network} ORDER BY position`
+  ).map((row) => row.data)
+
+/** An address whose text is its payee, as the chain knows it. */
+async function issued(user: string | null) {
+  const address = await merchant.address('ethereum', user)
+  await database.sql`UPDATE addresses SET address = ${`0x${address.payee}`} WHERE id = ${address.id}`
+  return { ...address, address: `0x${address.payee}` }
+}
+
+async function mineAndCredit(blocks: number): Promise<void> {
+  const { sql } = database
+  const networks = new Map([['ethereum', lab.network]])
+  await lab.anvil.mine(blocks)
+  await advanceChain(sql, lab.adapter)
+  for (const { id } of await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status = 'unconfirmed'`) {
+    if ((await confirmDeposit(sql, networks, id)).kind === 'confirmed') await creditDeposit(sql, networks, id)
+  }
+}
+
+test('a balance that rose without a transaction is found, named once, and is in no books', async () => {
+  const { sql } = database
+  const [alice, bob, carol] = [await issued('alice'), await issued('bob'), await issued('carol')]
+  await lab.send({ to: alice.address, value: 500n })
+  await lab.usdt.mint(bob.address as `0x${string}`, 7n)
+  await mineAndCredit(4)
+  expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(500n)
+  const look = createRiseLook()
+  await findRises(sql, lab.adapter, look)
+  await findRises(sql, lab.adapter, look)
+  expect(await exceptions()).toEqual([])
+
+  // The chain mints to one of them; another has a deposit that is not scanned yet.
+  await lab.anvil.call('anvil_setBalance', alice.address, `0x${(500n + 42n).toString(16)}`)
+  await lab.send({ to: carol.address, value: 9n })
+  await lab.anvil.mine(1)
+  await findRises(sql, lab.adapter, look)
+  expect(await exceptions()).toEqual([])
+  await mineAndCredit(4)
+  await findRises(sql, lab.adapter, look)
+  await findRises(sql, lab.adapter, look)
+  await findRises(sql, lab.adapter, look)
+  expect(await exceptions()).toMatchObject([
+    {
+      kind: 'balance.rose_without_transaction',
+      severity: 'warning',
+      subject: alice.id,
+      source: 'unexplained',
+      address: alice.address,
+      coin: 'eth',
+      amount: '0.000000000000000042',
+    },
+  ])
+  expect(await ledger(sql, 'chain', alice.id, 'eth')).toBe(500n)
+  expect(await ledger(sql, 'available', 'carol', 'eth')).toBe(9n)
+})
+
+test("validators' withdrawals are read from their block, in wei", () => {
+  const hash = `0x${'1'.repeat(64)}`
+  const block = parseBlock(scanRules(evmNetwork(['http://127.0.0.1:1'])), 5, {
+    block: {
+      number: '0x5',
+      hash,
+      parentHash: `0x${'2'.repeat(64)}`,
+      timestamp: '0x1',
+      transactions: [],
+      // As EIP-4895 has them: the amount is in gwei.
+      withdrawals: [{ index: '0x1f', validatorIndex: '0x3', address: `0x${'AB'.repeat(20)}`, amount: '0x7' }],
+    },
+    receipts: [],
+    traces: null,
+  })
+  expect(block?.grants).toEqual([{ payee: 'ab'.repeat(20), amount: 7_000_000_000n, reference: '31' }])
+})
+
+test('a withdrawal of a validator to an address of ours raises an exception, and again only in another block', async () => {
+  const { sql } = database
+  const model = new ChainModel({ ...ethereum, name: 'mainnet' })
+  const adapter = model.adapter()
+  await scan(sql, adapter)
+  const payee = await merchant.address('mainnet', null)
+  const granting = (reference: string) =>
+    ({
+      ...adapter,
+      blocks: async (from: number, to: number) =>
+        (await adapter.blocks(from, to)).map((block) =>
+          block.height === 1
+            ? { ...block, grants: [{ payee: payee.payee, amount: 7_000_000_000n, reference }] }
+            : block,
+        ),
+    }) as EvmAdapter
+  model.mine([])
+  await advanceChain(sql, granting('31'))
+  const named = { source: 'validator_withdrawal', subject: payee.id, amount: '0.000000007', block_number: 1 }
+  expect(await exceptions('mainnet')).toMatchObject([{ ...named, reference: '31' }])
+  expect(await ledger(sql, 'chain', payee.id, 'eth')).toBe(0n)
+  model.orphan(1)
+  model.mine([])
+  model.mine([])
+  await advanceChain(sql, granting('32'))
+  expect(await exceptions('mainnet')).toMatchObject([
+    { ...named, reference: '31' },
+    { ...named, reference: '32' },
+  ])
+  expect(await sql`SELECT reference FROM balance_rises WHERE network = 'mainnet'`).toEqual([
+    { reference: '32' },
+  ])
+})
