@@ -42,8 +42,8 @@ test('deposits of a token that was removed from the configuration are shown, sta
   expect(() => findCoin(network, 'usdt')).toThrow(/not enabled/)
   const started: string[] = []
   const gate = {
-    startDeposit: async ({ title }: { title: string }) => void started.push(title),
-    startWithdrawal: async () => {},
+    startDeposit: async ({ title }: { title: string }) => started.push(title) > 0,
+    startWithdrawal: async () => true,
     startChainWatcher: async () => {},
     signal: async () => true,
   }
