@@ -106,6 +106,8 @@ export type TransactionOutcome =
       readonly fee: bigint
       /** False when an EVM transaction reverted, or a token transfer left no log. */
       readonly succeeded: boolean
+      /** Of a token's transfer: base units that its recipient got by the logs, which is less than was sent where the token keeps a fee. */
+      readonly arrived?: bigint
     }
 
 /** A broadcast error other than a plain rejection means: unknown, send the same bytes again. */

@@ -75,6 +75,10 @@ export interface Balance {
   readonly reserved: string
   readonly blockchain: string
   readonly pending: string
+  /** What of `blockchain` can pay now, in however many payments; null of the past. In `GET /balances` alone. */
+  readonly spendable?: string | null
+  /** The most that one payment can take of it. */
+  readonly spendable_at_once?: string | null
 }
 
 export interface BalanceFilter {

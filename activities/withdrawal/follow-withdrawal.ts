@@ -109,6 +109,7 @@ async function follow(
       confirmations: outcome.confirmations,
       fee: fee.toString(),
       succeeded: outcome.succeeded,
+      ...(outcome.arrived === undefined ? {} : { arrived: outcome.arrived.toString() }),
     },
   }
 }

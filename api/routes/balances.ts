@@ -3,8 +3,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { getAddress } from '../../db/addresses/get-address.js'
 import { type Balance, getBalances } from '../../db/balances/get-balances.js'
+import { readSpendable, type Spendable } from '../../db/balances/read-spendable.js'
 import { formatAmount } from '../../domain/money.js'
-import type { Networks } from '../../domain/network.js'
+import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
 import { listAnswer, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { instant } from '../instant.js'
@@ -25,6 +26,18 @@ export const balanceView = z
   })
   .openapi('Balance')
 
+/** With what of `blockchain` could pay now; null of the past. */
+const spendableView = balanceView
+  .extend({
+    spendable: amount.nullable().openapi({
+      description: 'What of `blockchain` can pay now, in however many payments; null with `as_of`',
+    }),
+    spendable_at_once: amount
+      .nullable()
+      .openapi({ description: 'The most that one payment can take of it; null with `as_of`' }),
+  })
+  .openapi('SpendableBalance')
+
 const list = createRoute({
   ...secured('read'),
   method: 'get',
@@ -43,7 +56,7 @@ const list = createRoute({
         .openapi({ type: 'string', format: 'date-time' }),
     }),
   },
-  responses: { 200: listAnswer(balanceView, 'Every coin of the enabled rails') },
+  responses: { 200: listAnswer(spendableView, 'Every coin of the enabled rails') },
 })
 
 /** Registers `/balances`. */
@@ -54,15 +67,23 @@ export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDepende
     if (address_id !== undefined && !(await getAddress(sql, merchantId, address_id))) {
       throw notFound('address', address_id)
     }
-    const balances = await getBalances(sql, {
+    const selected = {
       merchantId,
       ...(user_reference === undefined ? {} : { userReference: user_reference }),
       ...(address_id === undefined ? {} : { addressId: address_id }),
+    }
+    const balances = await getBalances(sql, {
+      ...selected,
       ...(network === undefined ? {} : { network }),
       ...(coin === undefined ? {} : { coin }),
       ...(as_of === undefined ? {} : { asOf: as_of }),
     })
-    return c.json(successPage(wholeList(viewBalances(balances, networks))), 200)
+    const spendable = as_of === undefined ? await readSpendable(sql, networks, selected) : null
+    const views = viewBalances(balances, networks).map((view) => ({
+      ...view,
+      ...viewSpendable(view, spendable, networks),
+    }))
+    return c.json(successPage(wholeList(views)), 200)
   })
 }
 
@@ -89,4 +110,18 @@ export function viewBalances(
       },
     ]
   })
+}
+
+function viewSpendable(
+  { network, coin }: { readonly network: string; readonly coin: string },
+  spendable: readonly Spendable[] | null,
+  networks: Networks,
+): Pick<z.infer<typeof spendableView>, 'spendable' | 'spendable_at_once'> {
+  if (spendable === null) return { spendable: null, spendable_at_once: null }
+  const found = spendable.find((each) => each.network === network && each.coin === coin)
+  const { decimals } = findCoin(findNetwork(networks, network), coin)
+  return {
+    spendable: formatAmount(found?.spendable ?? 0n, decimals),
+    spendable_at_once: formatAmount(found?.atOnce ?? 0n, decimals),
+  }
 }

@@ -16,6 +16,7 @@ import { newId } from '../new-id.js'
 import { readPolicy } from '../policy/read-policy.js'
 import { readRiskFacts } from '../risk/read-risk-facts.js'
 import { requireRail } from '../withdrawals/require-rail.js'
+import { requireSpendableAtOnce } from '../withdrawals/require-spendable-at-once.js'
 import { takeHold } from '../withdrawals/take-hold.js'
 import { appendBatchEvents } from './append-batch-events.js'
 import { estimateBatch } from './estimate-batch.js'
@@ -120,6 +121,8 @@ export async function createBatch(tx: Transaction, networks: Networks, request: 
     cause: request.actor,
   })
   await takeHold(tx, { ...request, id, amount, feeLimit, feePayer: 'sender' })
+  const costs = parts.map((part) => part.amount + part.fee).sort((a, b) => (a < b ? 1 : -1))
+  await requireSpendableAtOnce(tx, { ...request, fromAddressId: null }, costs[0] ?? 0n)
   await appendBatchEvents(tx, networks, id, { previous: null, changed: [] })
   await appendAudit(tx, {
     merchantId,

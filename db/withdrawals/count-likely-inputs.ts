@@ -1,9 +1,7 @@
 /** How many outputs a payment on a UTXO network is likely to spend, for the fee estimate. */
 
 import type { Queryable } from '../connect.js'
-
-/** More inputs than this make a transaction that nobody relays. */
-const MOST_INPUTS = 250
+import { MOST_INPUTS } from './list-spendable-outputs.js'
 
 /**
  * Counts the merchant's largest unspent outputs that cover `amount`; at least 1. Fewer than needed exist when the wallets

@@ -22,6 +22,7 @@ import { estimateWithdrawal } from './estimate-withdrawal.js'
 import { leastAmount } from './least-amount.js'
 import { appendStatusEvent } from './move-withdrawal.js'
 import { requireRail } from './require-rail.js'
+import { requireSpendableAtOnce } from './require-spendable-at-once.js'
 import { requireWallet } from './require-wallet.js'
 import { takeHold } from './take-hold.js'
 
@@ -60,7 +61,7 @@ export interface NewWithdrawal {
  *
  * @returns The new row's id.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
- * `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then
+ * `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`, `INVALID_STATE` (small outputs first); then
  * nothing is stored.
  */
 export async function createWithdrawal(
@@ -148,6 +149,7 @@ export async function createWithdrawal(
     }),
   )
   await takeHold(tx, { ...request, id, feeLimit: estimate.feeLimit })
+  await requireSpendableAtOnce(tx, request, amount + (request.feePayer === 'sender' ? estimate.fee : 0n))
   await appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
   await appendAudit(tx, {
     merchantId: request.merchantId,

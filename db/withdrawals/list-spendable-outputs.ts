@@ -21,6 +21,8 @@ export interface UnspentOutput {
 /** A merchant with more unspent outputs than this pays from the largest. */
 const MOST = 2_000
 const COINBASE_MATURITY = 100
+/** More inputs than this make a transaction that adapters do not build. */
+export const MOST_INPUTS = 250
 
 /**
  * Lists what is confirmed, unspent, unreserved and ours to spend, largest first. What came from outside must be credited
@@ -36,12 +38,22 @@ export async function listSpendableOutputs(
   return sql<UnspentOutput[]>`
     SELECT output.txid, output.vout, output.amount, address.id AS address_id, address.address, address.derivation_path,
            address.branch, address.index, account.xpub, signer.master_fingerprint, signer.id AS signer_id
+    ${spendableOutputs(sql, row.merchant_id, row.network, confirmations)}
+      AND (${row.from_address_id}::text IS NULL OR address.id = ${row.from_address_id}
+           OR (address.kind = 'change' AND EXISTS (
+             SELECT 1 FROM addresses wallet WHERE wallet.id = ${row.from_address_id} AND wallet.kind = 'master')))
+    ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${MOST}`
+}
+
+/** What follows the columns of a query for them: `output`, `address`, `account` and `signer` can be selected; `AND` may follow. */
+export function spendableOutputs(sql: Queryable, merchantId: string, network: string, confirmations: number) {
+  return sql`
     FROM utxos output
     JOIN chain_cursors cursor ON cursor.network = output.network
     JOIN addresses address ON address.id = output.address_id
     JOIN key_accounts account ON account.id = address.key_account_id
     JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
-    WHERE output.merchant_id = ${row.merchant_id} AND output.network = ${row.network}
+    WHERE output.merchant_id = ${merchantId} AND output.network = ${network}
       AND output.spent_by IS NULL AND output.block_number IS NOT NULL
       AND cursor.height - output.block_number + 1 >=
           CASE WHEN output.coinbase THEN ${COINBASE_MATURITY}
@@ -53,11 +65,7 @@ export async function listSpendableOutputs(
       AND NOT EXISTS (
         SELECT 1 FROM deposits deposit
         WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
-          AND deposit.status <> 'success')
-      AND (${row.from_address_id}::text IS NULL OR address.id = ${row.from_address_id}
-           OR (address.kind = 'change' AND EXISTS (
-             SELECT 1 FROM addresses wallet WHERE wallet.id = ${row.from_address_id} AND wallet.kind = 'master')))
-    ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${MOST}`
+          AND deposit.status <> 'success')`
 }
 
 /** The named outputs with their keys, whoever has reserved them, in the order in which they are named. @throws when one is not ours. */

@@ -21,6 +21,8 @@ export interface MinedOutcome {
   readonly fee: string
   /** False when an EVM transaction reverted: its fee is spent, the amount is not. */
   readonly succeeded: boolean
+  /** What a token's recipient got; absent where that is what was sent. */
+  readonly arrived?: string
 }
 
 interface PaidRow {
@@ -61,7 +63,10 @@ export async function settleWithdrawal(
       })
       return
     }
-    const inflows = outcome.succeeded ? await movementInflows(tx, row, paid) : []
+    const arrived = outcome.arrived === undefined ? paid.amount : BigInt(outcome.arrived)
+    const inflows = outcome.succeeded
+      ? await movementInflows(tx, row, { coin: paid.coin, amount: arrived })
+      : []
     await postJournal(
       tx,
       settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),

@@ -108,6 +108,11 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 
     })
   }
   for (const [coin, amount] of spent) {
+    // A token that takes a fee delivers less than left: between own wallets that is a cost of the merchant's own.
+    if (isMovement(terms.kind) && coin === terms.coin) {
+      entries.push({ network: terms.network, coin, kind: 'available', owner: '', amount })
+      continue
+    }
     if (amount !== 0n)
       throw new Error(`Withdrawal ${terms.id} spent ${amount} ${coin}, none of which was held`)
   }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSweeperActivities } from '../../activities/sweeper.js'
@@ -358,4 +360,57 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 500))
   }
   throw new Error('the sweeper did not bring it about')
+}
+
+test('of a token that takes a fee a sweep books what arrived, and what was kept is the merchant’s own cost', async () => {
+  await untilQuiet(stage)
+  const code = (await anvil.call('eth_getCode', usdt.address, 'latest')) as Hex
+  await anvil.call('anvil_setCode', usdt.address, compileFeeToken())
+  try {
+    const { id, address, user } = await newAddress()
+    const own = await stage.balance('ethereum', 'usdt', 'available', '')
+    const master = await stage.wallet('ethereum', 'master')
+    const held = await usdt.balanceOf(master.address as Hex)
+    const onBooks = await stage.balance('ethereum', 'usdt', 'chain', master.id)
+    await creditAsWorkflow(stage, temporal, await payUsdt(address, 100_000_000n))
+    await untilMovement(stage, sweepOf(address, 'usdt'))
+    await consolidated(temporal, 'ethereum', 'usdt', id)
+    expect(await usdt.balanceOf(master.address as Hex)).toBe(held + 99_000_000n)
+    expect(await stage.balance('ethereum', 'usdt', 'chain', master.id)).toBe(onBooks + 99_000_000n)
+    expect(await availableTo(stage, 'ethereum', 'usdt', user)).toBe('100')
+    expect(await stage.balance('ethereum', 'usdt', 'available', '')).toBe(own + 1_000_000n)
+    await expectBooksToBeTheChain(stage, 'ethereum')
+  } finally {
+    await anvil.call('anvil_setCode', usdt.address, code)
+  }
+})
+
+/** The token, with a hundredth of every transfer kept for its owner. */
+function compileFeeToken(): Hex {
+  const source = readFileSync(
+    new URL('../../local/contracts/TetherLike.sol', import.meta.url),
+    'utf8',
+  ).replace(
+    'balanceOf[to] += value;\n        emit Transfer(from, to, value);',
+    `uint256 kept = value / 100;
+        balanceOf[to] += value - kept;
+        balanceOf[owner] += kept;
+        emit Transfer(from, to, value - kept);
+        emit Transfer(from, owner, kept);`,
+  )
+  expect(source).toContain('kept')
+  const solc = createRequire(import.meta.url)('solc') as { compile(input: string): string }
+  const { contracts } = JSON.parse(
+    solc.compile(
+      JSON.stringify({
+        language: 'Solidity',
+        sources: { 'TetherLike.sol': { content: source } },
+        settings: {
+          evmVersion: 'shanghai',
+          outputSelection: { '*': { '*': ['evm.deployedBytecode.object'] } },
+        },
+      }),
+    ),
+  )
+  return `0x${contracts['TetherLike.sol'].TetherLike.evm.deployedBytecode.object}`
 }

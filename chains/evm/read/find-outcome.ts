@@ -39,6 +39,7 @@ function readOutcome(rules: ScanRules, { answers }: Answers): TransactionOutcome
   const receipt = toRecord(found, 'receipt')
   const transaction = toRecord(known, 'transaction')
   const height = toInteger(receipt.blockNumber, 'blockNumber')
+  const arrived = arrivedBy(rules, transaction, receipt)
   const head = toInteger(expectResult(answers[2], 'eth_blockNumber'), 'eth_blockNumber')
   return {
     kind: 'mined',
@@ -46,24 +47,27 @@ function readOutcome(rules: ScanRules, { answers }: Answers): TransactionOutcome
     // Behind a load balancer the head may come from a node that lags.
     confirmations: Math.max(1, head - height + 1),
     fee: feePaid(receipt),
-    succeeded: succeeded(receipt) && leftItsLog(rules, transaction, receipt),
+    succeeded: succeeded(receipt) && arrived !== 'nothing',
+    ...(typeof arrived === 'bigint' ? { arrived } : {}),
   }
 }
 
-function leftItsLog(
+/** What the logs of a token's transfer say that its recipient got; `nothing` without one; null where it is no such transfer. */
+function arrivedBy(
   rules: ScanRules,
   transaction: Readonly<Record<string, unknown>>,
   receipt: Readonly<Record<string, unknown>>,
-): boolean {
+): bigint | 'nothing' | null {
   const { to, input } = transaction
   const coin = typeof to === 'string' ? rules.tokens.get(to.toLowerCase()) : undefined
-  if (coin === undefined) return true
+  if (coin === undefined) return null
   const recipient = transferRecipient(input)
-  if (recipient === null) return true
+  if (recipient === null) return null
   const from = toBytes(transaction.from, 20, 'from')
-  return readTransferLogs(rules, receipt.logs).some(
+  const logs = readTransferLogs(rules, receipt.logs).filter(
     (log) => log.coin === coin && log.from === from && log.to === recipient,
   )
+  return logs.length === 0 ? 'nothing' : logs.reduce((sum, log) => sum + log.amount, 0n)
 }
 
 function transferRecipient(input: unknown): string | null {

@@ -86,6 +86,7 @@ test('a token payment: built, signed, verified, broadcast, mined, its fee as the
     confirmations: 3,
     fee,
     succeeded: true,
+    arrived: 250n,
   })
   expect(fee).toBeLessThanOrEqual(maxFee)
   expect(await lab.adapter.broadcast(raw)).toEqual({ kind: 'already_known' })
