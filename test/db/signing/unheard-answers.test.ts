@@ -28,7 +28,7 @@ test('an answer is unheard while its withdrawal waits, and not while it is fresh
   expect(await unheardAnswers(sql, 0)).toEqual([])
   await sql`UPDATE signing_requests SET state = 'signed', answered_at = now() - interval '10 seconds'`
   expect(await unheardAnswers(sql, 60_000)).toEqual([])
-  expect(await unheardAnswers(sql, 5_000)).toEqual([id])
+  expect(await unheardAnswers(sql, 5_000)).toEqual([{ id, merchantId: stage.api.merchantId }])
   await sql`UPDATE withdrawals SET stage = 'signed' WHERE id = ${id}`
   expect(await unheardAnswers(sql, 5_000)).toEqual([])
 })
