@@ -140,8 +140,10 @@ export async function testCashNode(): Promise<CashNode> {
     },
     getblockheader: (hash: string) => {
       const height = chain.findIndex((each) => each.hash === hash)
-      if (height === -1) return { height: 0, confirmations: -1 }
-      return { height, confirmations: chain.length - height }
+      if (height === -1) return { height: 0, confirmations: -1, time: 0 }
+      // The time of a block is in bytes 68 to 71 of its header.
+      const time = Buffer.from(chain[height]?.raw.slice(136, 144) ?? '', 'hex').readUInt32LE(0)
+      return { height, confirmations: chain.length - height, time }
     },
     getrawtransaction: (txid: string, verbose: number) => {
       const found = known(txid)

@@ -162,6 +162,10 @@ describe('ranges', () => {
   test('above the tip there is no hash, and no block but a retryable error', async () => {
     const { height } = await lab.adapter.head()
     expect(await lab.adapter.hashAt(height + 1)).toBeNull()
+    const [top] = await lab.adapter.blocks(height, height)
+    expect(await lab.adapter.timeAt(height)).toBe(top?.time)
+    expect(await lab.adapter.timeAt(height + 1)).toBeNull()
+    expect(await lab.adapter.syncing()).toBeNull()
     await expect(lab.adapter.blocks(height + 1, height + 1)).rejects.toMatchObject({
       code: 'DEPENDENCY_UNAVAILABLE',
       retryable: true,

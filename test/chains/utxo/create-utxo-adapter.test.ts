@@ -77,6 +77,10 @@ describe('the chain', () => {
     expect(await adapter.hashAt(0)).toBe('0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206')
     expect(await adapter.hashAt(head.height)).toBe(head.hash)
     expect(await adapter.hashAt(head.height + 1)).toBeNull()
+    const [block] = await adapter.blocks(head.height, head.height)
+    expect(await adapter.timeAt(head.height)).toBe(block?.time)
+    expect(await adapter.timeAt(head.height + 1)).toBeNull()
+    expect(await adapter.syncing()).toBeNull()
   })
 
   test('comes as consecutive blocks that agree with bitcoinjs-lib', async () => {
