@@ -34,8 +34,8 @@ interface OpenRow {
 
 /**
  * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out is handed out again
- * with the same payload and nonce, as is one that a stopped signer put off; one whose wallet has no nonce to give stays queued. Of each wallet that gives nonces one at a
- * time only the first is looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
+ * with the same payload and nonce, as is one that a stopped signer put off; one whose wallet has no nonce to give stays queued. Of
+ * each wallet that gives nonces one at a time only the first is looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
  * more waits for the next claim, with all that comes after it.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
@@ -53,7 +53,7 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
         JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
         WHERE request.signer_id = ${signerId} AND (withdrawal.investigation IS NULL OR payment.purpose = 'cancel')
           AND request.state IN ('queued', 'leased')
-          AND (request.lease_until IS NULL OR request.lease_until < clock_timestamp())
+          AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
       ), placed AS (
         SELECT id, purpose, counts_from, needs_nonce,
                row_number() OVER (PARTITION BY network, from_address_id, needs_nonce ORDER BY counts_from, id) AS place
@@ -76,7 +76,7 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
       ) decided ON true
       WHERE (placed.place = 1 OR NOT placed.needs_nonce)
         AND request.state IN ('queued', 'leased')
-        AND (request.lease_until IS NULL OR request.lease_until < clock_timestamp())
+        AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
       ORDER BY placed.purpose = 'cancel' DESC, placed.counts_from, request.id LIMIT ${MOST_AT_ONCE}
       FOR UPDATE OF request SKIP LOCKED`
     const claimed: SigningRequest[] = []
