@@ -10,6 +10,7 @@ import { registerDepositRoutes } from './routes/deposits.js'
 import { registerEventRoutes } from './routes/events.js'
 import { registerMovementRoutes } from './routes/movements.js'
 import { registerNetworkRoutes } from './routes/networks.js'
+import { registerPaymentRecoveryRoutes } from './routes/payment-recovery.js'
 import { registerPolicyRoutes } from './routes/policy.js'
 import { registerWalletRoutes } from './routes/wallets.js'
 import { registerWebhookDeliveryRoutes } from './routes/webhook-deliveries.js'
@@ -41,5 +42,6 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWithdrawalEstimateRoute(app, dependencies)
   registerWithdrawalDecisionRoutes(app, dependencies)
   registerWithdrawalRecoveryRoutes(app, dependencies)
+  registerPaymentRecoveryRoutes(app, dependencies)
   registerWithdrawalScheduleRoutes(app, dependencies)
 }

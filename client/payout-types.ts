@@ -161,6 +161,35 @@ export interface Movement
   readonly cause: string
 }
 
+/** A part of a batch, or a movement, as whoever helps it along sees it. */
+export interface Payment
+  extends Pick<
+    Withdrawal,
+    | 'id'
+    | 'status'
+    | 'stage'
+    | 'network'
+    | 'coin'
+    | 'fee'
+    | 'fee_coin'
+    | 'from_address'
+    | 'failure'
+    | 'waiting'
+    | 'attempts'
+    | 'investigation'
+    | 'transaction_hash'
+    | 'confirmations'
+    | 'required_confirmations'
+    | 'created_at'
+    | 'confirmed_at'
+  > {
+  readonly kind: 'batch_part' | MovementKind
+  /** Null of a movement. */
+  readonly batch_id: string | null
+  /** Indices of the batch's items that it pays; null of a movement. */
+  readonly items: readonly number[] | null
+}
+
 export interface MovementFilter extends Paging {
   readonly kind?: MovementKind
   readonly status?: WithdrawalStatus

@@ -11,6 +11,7 @@ import type {
   MovementFilter,
   NewBatch,
   NewWithdrawalSchedule,
+  Payment,
   ScheduleFilter,
   ScheduleFiring,
   WithdrawalSchedule,
@@ -34,6 +35,23 @@ interface Reason {
 export function payoutCalls({ one, at, post, get, remove, page, approvable }: Calls) {
   const withdrawal = (id: string, rest = '') => at('/withdrawals', id, rest)
   const schedule = (id: string, rest = '') => at('/withdrawal-schedules', id, rest)
+  /** What helps a part or a movement along; with the scope `admin`. */
+  const recovery = (place: '/parts' | '/movements') => ({
+    /** Replaces a transaction that waits for a block by a dearer one, within the fee limit. */
+    speedUp: (
+      id: string,
+      how: { readonly priority?: Priority; readonly max_fee?: string } = {},
+      sent?: Sent,
+    ) => post<Payment>(at(place, id, '/speed-up'), how, sent),
+    /** Puts a transaction that pays nobody in its place; by a person who did not ask for it. */
+    cancelTransaction: (id: string, why: Reason, sent?: Sent) =>
+      post<Payment>(at(place, id, '/cancel-transaction'), why, sent),
+    /** Holds everything of it before signing. */
+    markForInvestigation: (id: string, why: Reason, sent?: Sent) =>
+      post<Payment>(at(place, id, '/mark-for-investigation'), why, sent),
+    clearInvestigation: (id: string, why: Reason, sent?: Sent) =>
+      post<Payment>(at(place, id, '/clear-investigation'), why, sent),
+  })
   return {
     withdrawals: {
       create: (wanted: NewWithdrawal, sent?: Sent) => post<Withdrawal>('/withdrawals', wanted, sent),
@@ -79,8 +97,13 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       cancel: (id: string) => remove<Batch>(at('/batches', id)),
       review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         post<Batch>(at('/batches', id, '/review'), decision, sent),
+      /** Its transactions, each with its attempts and what it waits for. */
+      parts: (id: string) => get<readonly Payment[]>(at('/batches', id, '/parts')),
       ...approvable<Intent>('/batches'),
     },
+
+    /** One transaction of a batch. */
+    parts: recovery('/parts'),
 
     withdrawalSchedules: {
       create: (wanted: NewWithdrawalSchedule, sent?: Sent) =>
@@ -103,6 +126,7 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
         where: { readonly network: string; readonly coin?: string; readonly address_id?: string },
         sent?: Sent,
       ) => post<{ readonly consolidations: readonly Consolidation[] }>('/movements/consolidate', where, sent),
+      ...recovery('/movements'),
       ...approvable<Intent>('/movements'),
     },
   }

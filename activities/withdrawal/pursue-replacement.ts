@@ -3,8 +3,10 @@
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
 import { isLive, listPayments, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import { cancelLaggingMovement } from '../../db/withdrawals/request-cancellation.js'
 import { clearSpeedUp } from '../../db/withdrawals/request-speed-up.js'
 import { findRow, type WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
+import { isMovement } from '../../domain/treasury.js'
 import { buildEvmReplacement } from './build-evm-replacement.js'
 import { buildUtxoReplacement } from './build-utxo-replacement.js'
 import { isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencies } from './dependencies.js'
@@ -34,6 +36,9 @@ export type Pursued = { readonly lagsInMs?: number } & (
   | { readonly kind: 'waiting'; readonly code: string; readonly message: string }
 )
 
+/** What a dearer attempt fails with when only money is in its way. */
+const TOO_DEAR: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUFFICIENT_WALLET_FUNDS'])
+
 /** Asked while no attempt is mined. Takes a signer's answer, or queues the next attempt; safe to run twice. */
 export async function pursueReplacement(
   dependencies: WithdrawalChainDependencies,
@@ -60,6 +65,12 @@ export async function pursueReplacement(
   if (built.kind === 'queued') return awaiting(newest.signer_name)
   // Asked for again, it is tried again; by itself it is at every look.
   if (wanted.cause === 'speed_up') await clearSpeedUp(sql, id, built)
+  // Nobody watches a movement: one that can be made no faster gives way, or it would hold up all that comes after it.
+  const givesWay =
+    isMovement(row.kind) && wanted.purpose === 'pay' && lag !== null && lag <= 0 && TOO_DEAR.has(built.code)
+  if (givesWay && (await cancelLaggingMovement(sql, id, built.message))) {
+    return pursueReplacement(dependencies, adapter, id)
+  }
   return built
 }
 

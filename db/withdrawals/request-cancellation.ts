@@ -3,15 +3,15 @@
 import { initiatorsOf } from '../../domain/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Networks } from '../../domain/network.js'
+import { isMovement } from '../../domain/treasury.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Transaction } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
+import type { OwnPayment } from './lock-own-withdrawal.js'
 import { lockReplaceable } from './request-speed-up.js'
 import { requireReviewer } from './require-reviewer.js'
-import type { CancellationRequest } from './withdrawal-row.js'
+import { type CancellationRequest, lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
 
-export interface Cancellation {
-  readonly merchantId: string
-  readonly id: string
+export interface Cancellation extends OwnPayment {
   /** The person behind the API key; null where the key has none. */
   readonly personId: string | null
   /** Whether the key has the scope `admin`; else the person must have the role `reviewer`. */
@@ -45,19 +45,44 @@ export async function requestCancellation(
       details: { id: row.id, cancellation: row.cancellation },
     })
   }
+  await storeCancellation(tx, row, { actor: request.actor, reason: request.reason })
+}
+
+/**
+ * The platform's own decision: a movement between own wallets that lags, and that nothing inside its fee limit can speed up, gives
+ * way, so that it blocks no later nonce and holds no coins. What it was to move is planned again at today's fees.
+ *
+ * @param reason - Why it cannot be sped up.
+ * @returns Whether it was decided now.
+ */
+export async function cancelLaggingMovement(sql: Sql, id: string, reason: string): Promise<boolean> {
+  return (await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    const waits = row.stage === 'broadcasting' || row.stage === 'confirming'
+    if (!isMovement(row.kind) || !waits || row.cancellation) return false
+    await storeCancellation(tx, row, { actor: 'system:treasury', reason })
+    return true
+  })) as boolean
+}
+
+async function storeCancellation(
+  tx: Transaction,
+  row: WithdrawalRow,
+  { actor, reason }: { readonly actor: string; readonly reason: string },
+): Promise<void> {
   const cancellation: CancellationRequest = {
-    requested_by: request.actor,
+    requested_by: actor,
     requested_at: new Date().toISOString(),
-    reason: request.reason,
+    reason,
   }
   await tx`
     UPDATE withdrawals SET cancellation = ${tx.json({ ...cancellation })}, speed_up = NULL, updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,
-    actor: request.actor,
+    actor,
     action: 'withdrawal.cancellation_requested',
     subject: row.id,
-    data: { reason: request.reason, transaction_hash: row.transaction_hash },
+    data: { reason, transaction_hash: row.transaction_hash },
   })
 }

@@ -8,13 +8,11 @@ import { PRIORITIES, type WithdrawalPriority } from '../../domain/withdrawal-fee
 import { appendAudit } from '../audit/append-audit.js'
 import type { Queryable, Transaction } from '../connect.js'
 import { dearestFee, isLive, listPayments, type SignedPayment } from './find-payment.js'
-import { withdrawalNotFound } from './find-withdrawal.js'
+import { isOwnPayment, type OwnPayment, paymentNotFound } from './lock-own-withdrawal.js'
 import { readFeePrice } from './read-fee-price.js'
 import { lockWithdrawal, type SpeedUpRequest, type WithdrawalRow } from './withdrawal-row.js'
 
-export interface SpeedUp {
-  readonly merchantId: string
-  readonly id: string
+export interface SpeedUp extends OwnPayment {
   /** Default: the next above the newest attempt's. */
   readonly priority: WithdrawalPriority | null
   /** The most that the fee may be, in whole coins; default the withdrawal's own limit. */
@@ -97,7 +95,7 @@ export async function clearSpeedUp(
 export async function lockReplaceable(
   tx: Transaction,
   networks: Networks,
-  request: { readonly merchantId: string; readonly id: string },
+  request: OwnPayment,
   purpose: 'pay' | 'cancel' = 'pay',
 ): Promise<{
   readonly row: WithdrawalRow
@@ -105,9 +103,8 @@ export async function lockReplaceable(
   readonly attempts: readonly SignedPayment[]
   readonly newest: SignedPayment
 }> {
-  const [own] = await tx`
-    SELECT 1 FROM withdrawals WHERE id = ${request.id} AND merchant_id = ${request.merchantId} AND kind = 'withdrawal'`
-  if (!own) throw withdrawalNotFound(request.id)
+  const [own] = await tx`SELECT 1 FROM withdrawals withdrawal WHERE ${isOwnPayment(tx, request)}`
+  if (!own) throw paymentNotFound(request)
   const row = await lockWithdrawal(tx, request.id)
   const network = findNetwork(networks, row.network)
   const payments = await listPayments(tx, row.id)
