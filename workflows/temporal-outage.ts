@@ -1,5 +1,7 @@
 /** Which errors of Temporal's client say that the server cannot be used now, not that it refuses this one call. */
 
+import { NamespaceNotFoundError } from '@temporalio/client'
+
 /**
  * gRPC: CANCELLED, DEADLINE_EXCEEDED, NOT_FOUND (of the namespace), PERMISSION_DENIED, RESOURCE_EXHAUSTED, ABORTED,
  * UNAVAILABLE, UNAUTHENTICATED.
@@ -12,6 +14,8 @@ const MOST_CAUSES = 5
 export function isTemporalOutage(error: unknown): boolean {
   let cause: unknown = error
   for (let depth = 0; depth < MOST_CAUSES && typeof cause === 'object' && cause !== null; depth++) {
+    // The client gives this one without its code.
+    if (cause instanceof NamespaceNotFoundError) return true
     if ('code' in cause && OUTAGE_CODES.has(cause.code)) return true
     cause = 'cause' in cause ? cause.cause : undefined
   }

@@ -24,11 +24,14 @@ export type AlertKind = (typeof ALERT_KINDS)[number]
 /**
  * Raises an alert with its `exception.raised` event, in the caller's transaction; one that stands already is not told again.
  *
+ * @param withEvent - False where the alert is about such an event: what cannot be delivered or sealed would make more of the
+ *   same without end. The alert itself stands, and the gauge shows it.
  * @returns Whether it is new.
  */
 export async function raiseAlert(
   tx: Transaction,
   alert: NewException & { readonly kind: AlertKind },
+  withEvent = true,
 ): Promise<boolean> {
   const event = exceptionEvent(alert)
   const { id } = event.data as ExceptionRaised
@@ -39,7 +42,7 @@ export async function raiseAlert(
     ON CONFLICT (kind, subject, merchant_id) WHERE cleared_at IS NULL DO NOTHING
     RETURNING id`
   if (raised.length === 0) return false
-  await appendEvent(tx, event)
+  if (withEvent) await appendEvent(tx, event)
   return true
 }
 

@@ -18,7 +18,10 @@ const FIRST_WAIT_SECONDS = 60
 const LONGEST_WAIT_SECONDS = 86_400
 const ERROR_LENGTH = 500
 
-/** Puts the rows off, each with the alert `event.unsealed` or `audit.unsealed`, in the sealer's transaction. */
+/**
+ * Puts the rows off, each with the alert `event.unsealed` or `audit.unsealed`, in the sealer's transaction. The alert makes no event
+ * where it is about such an event itself.
+ */
 export async function putOffSealing(
   tx: Transaction,
   table: 'events' | 'audit_log',
@@ -35,7 +38,7 @@ export async function putOffSealing(
     // The audit log also keeps acts of those who are no merchants; alerts do not.
     const [merchant] = await tx`SELECT FROM merchants WHERE id = ${merchant_id}`
     if (!merchant) continue
-    await raiseAlert(tx, {
+    const alert = {
       merchantId: merchant_id,
       kind: table === 'events' ? 'event.unsealed' : 'audit.unsealed',
       severity: 'critical',
@@ -49,6 +52,7 @@ export async function putOffSealing(
         about: subject,
         reason,
       },
-    })
+    } as const
+    await raiseAlert(tx, alert, table === 'audit_log' || name !== 'exception.raised')
   }
 }

@@ -1,6 +1,8 @@
+import { Client } from '@temporalio/client'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendEvent } from '../../db/events/append-event.js'
+import { sealEvents } from '../../db/events/seal-events.js'
 import { newId } from '../../db/new-id.js'
 import { startSealer } from '../../workers/sealer.js'
 import { webhookDeliveryId } from '../../workflows/ids.js'
@@ -100,6 +102,58 @@ test('starts every other delivery while Temporal refuses one, which is put off w
     return row?.count === refusedIds.length ? true : undefined
   })
   await sealer.stop()
+})
+
+test('the alert about a delivery that cannot be started is delivered without making more of its kind', async () => {
+  await database.sql`INSERT INTO merchants (id, name) VALUES ('m2', 'Two')`
+  await database.sql`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed) VALUES
+      (${`whe_${'y'.repeat(1_200)}`}, 'm2', 'https://shop.example/refused', ''), ('whe_well', 'm2', 'https://shop.example/hook', '')`
+  await database.sql.begin((tx) =>
+    appendEvent(tx, { merchantId: 'm2', type: 'webhook.test', subject: 'x', data: {} }),
+  )
+  const sealer = await startSealer({
+    sql: database.sql,
+    workflowClient: () => temporal.client.workflow,
+    log: pino({ level: 'silent' }),
+  })
+  const types = async (started: boolean) => {
+    const rows = await database.sql<{ type: string }[]>`
+      SELECT event.type FROM webhook_deliveries delivery JOIN events event ON event.id = delivery.event_id
+      WHERE event.merchant_id = 'm2'
+        AND CASE WHEN ${started} THEN delivery.workflow_started_at IS NOT NULL ELSE delivery.start_failures > 0 END
+      ORDER BY event.type`
+    return rows.map(({ type }) => type)
+  }
+  const both = ['exception.raised', 'webhook.test']
+  await until(async () => {
+    const [put, done] = [await types(false), await types(true)]
+    return put.length + done.length >= 2 * both.length ? true : undefined
+  })
+  // Time for another round, should there be one.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  await sealer.stop()
+  expect([await types(false), await types(true)]).toEqual([both, both])
+  const [alerts] = await database.sql<{ count: number }[]>`
+    SELECT count(*)::int AS count FROM alerts WHERE merchant_id = 'm2' AND kind = 'webhook_delivery.not_started'`
+  expect(alerts).toEqual({ count: 2 })
+})
+
+test('puts nothing off while Temporal does not find its namespace, because that is no fault of a delivery', async () => {
+  const elsewhere = new Client({ connection: temporal.connection, namespace: 'nowhere' })
+  const eventId = await append()
+  while ((await sealEvents(database.sql)) > 0);
+  const errors: string[] = []
+  const sealer = await startSealer({
+    sql: database.sql,
+    workflowClient: () => elsewhere.workflow,
+    log: pino({ level: 'error' }, { write: (line) => errors.push(line) }),
+  })
+  await until(async () => errors.find((line) => line.includes('Namespace not found')))
+  await sealer.stop()
+  const rows = await database.sql`
+    SELECT start_failures, workflow_started_at FROM webhook_deliveries WHERE event_id = ${eventId}`
+  expect([...rows]).toEqual([{ start_failures: 0, workflow_started_at: null }])
 })
 
 test('seals events and starts deliveries while an audit entry cannot be read', async () => {

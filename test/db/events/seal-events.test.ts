@@ -102,3 +102,15 @@ test('puts off an event that cannot be sealed with an alert; the sequence of its
   })
   expect((await sealed('m1')).every((row) => row.sequence !== null)).toBe(true)
 })
+
+test('an exception that cannot be sealed has an alert, and makes no further exception', async () => {
+  await database.sql`INSERT INTO merchants (id, name) VALUES ('m4', 'Four')`
+  await database.sql`
+    INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
+    VALUES ('evt_bad_exception', 'm4', 'exception.raised', 'bad', 'infinity', '{}')`
+  while ((await sealEvents(database.sql)) > 0);
+  const alerts = await database.sql`SELECT kind FROM alerts WHERE merchant_id = 'm4'`
+  expect([...alerts]).toEqual([{ kind: 'event.unsealed' }])
+  const events = await database.sql`SELECT id FROM events WHERE merchant_id = 'm4'`
+  expect([...events]).toEqual([{ id: 'evt_bad_exception' }])
+})
