@@ -1,4 +1,4 @@
-/** The wallet that somebody wants a withdrawal to be paid from. */
+/** The wallet that a withdrawal names as the one that pays it. */
 
 import { KeyturnError } from '../../domain/errors.js'
 import type { Network } from '../../domain/network.js'
@@ -7,7 +7,8 @@ import type { Queryable } from '../connect.js'
 /**
  * @param id - `from_address_id`; null where the platform may choose.
  * @returns Its address, or null.
- * @throws KeyturnError `VALIDATION_FAILED` when it is no wallet of the merchant's on the network.
+ * @throws KeyturnError `VALIDATION_FAILED` when it is no wallet of the merchant's on the network, or is the gas wallet, which funds
+ * deposit addresses and pays nobody.
  */
 export async function requireWallet(
   sql: Queryable,
@@ -16,12 +17,14 @@ export async function requireWallet(
   id: string | null,
 ): Promise<string | null> {
   if (id === null) return null
-  const [wallet] = await sql<{ address: string }[]>`
-    SELECT address FROM addresses
+  const [wallet] = await sql<{ address: string; kind: 'master' | 'hot' | 'gas' }[]>`
+    SELECT address, kind FROM addresses
     WHERE id = ${id} AND merchant_id = ${merchantId} AND network = ${network.name}
       AND kind IN ('master', 'hot', 'gas')`
-  if (wallet) return wallet.address
-  const reason = `is not a wallet of yours on ${network.name}; GET /wallets lists them`
+  if (wallet && wallet.kind !== 'gas') return wallet.address
+  const reason = wallet
+    ? 'is a gas wallet, which only funds the fees of deposit addresses; name a master or hot wallet'
+    : `is not a wallet of yours on ${network.name}; GET /wallets lists them`
   throw new KeyturnError('VALIDATION_FAILED', `from_address_id ${reason}`, {
     details: { in: 'body', fields: [{ path: 'from_address_id', reason }] },
   })

@@ -152,6 +152,15 @@ test('what is wrong with a request is said, one thing at a time', async () => {
   })
 })
 
+test('the gas wallet pays no withdrawal', async () => {
+  const gas = await stage.wallet('ethereum', 'gas')
+  const { status, json } = await stage.create(eth({ from_address_id: gas.id }))
+  expect(status).toBe(400)
+  expect(json.error.details.fields).toMatchObject([
+    { path: 'from_address_id', reason: expect.stringContaining('is a gas wallet') },
+  ])
+})
+
 test('more than there is cannot be asked for, and the answer says how much there is', async () => {
   const { json } = await stage.create(eth({ amount: '100', user_reference: 'alice' }))
   expect(json.error.code).toBe('INSUFFICIENT_BALANCE')
