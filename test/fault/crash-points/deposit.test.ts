@@ -93,7 +93,8 @@ async function facts({ merchantId, payment, started }: Subject): Promise<unknown
     entries: [...entries],
     events: [...events],
     audited: [...audited],
-    started: started.size,
+    // Deliveries of earlier subjects may be started meanwhile, when their turn has waited long enough.
+    started: [...started].filter((id) => id.endsWith(`:whe_${merchantId}`)).length,
     deposit: started.has(depositId('bitcoin', payment.txid, 0)),
   }
 }
