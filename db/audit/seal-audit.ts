@@ -1,23 +1,17 @@
 /** Gives committed audit entries their sequence and hash; run by one sealer at a time. */
 
 import { AUDIT_GENESIS, auditHash } from '../../domain/audit.js'
-import { clearAlerts } from '../alerts/raise-alert.js'
 import type { Sql, Transaction } from '../connect.js'
-import { putOffSealing, type Unsealable } from '../events/put-off-sealing.js'
-import { sealInTurn } from '../events/seal-in-turn.js'
+import { type SealFailure, sealInTurn, type Unsealed } from '../events/seal-in-turn.js'
 
 /** Advisory lock of those who seal the audit log: any constant will do. */
 const AUDIT_LOCK = 7_246_114_003
 
-interface Row {
-  readonly position: bigint
-  readonly merchant_id: string
+interface Row extends Unsealed {
   readonly at: Date
   readonly actor: string
   readonly action: string
-  readonly subject: string
   readonly data: Record<string, unknown>
-  readonly seal_failures: number
 }
 
 interface Head {
@@ -36,26 +30,13 @@ interface Sealed extends Head {
  * @returns How many entries were taken up; fewer than a full batch means that nothing is left.
  */
 export async function sealAudit(sql: Sql): Promise<number> {
-  return sealInTurn({
-    seal: (most) =>
-      begin(sql, async (tx) => {
-        const rows = await readRows(tx, most)
-        if (rows.length > 0) await seal(tx, rows)
-        return rows.length
-      }),
-    async putOffFirst(error) {
-      await begin(sql, async (tx) =>
-        putOffSealing(tx, 'audit_log', (await readRows(tx, 1)).map(failed(error))),
-      )
-    },
+  return sealInTurn(sql, {
+    table: 'audit_log',
+    lock: AUDIT_LOCK,
+    read: readRows,
+    seal,
+    nameOf: (row) => row.action,
   })
-}
-
-async function begin<T>(sql: Sql, run: (tx: Transaction) => Promise<T>): Promise<T> {
-  return (await sql.begin(async (tx) => {
-    await tx`SELECT pg_advisory_xact_lock(${AUDIT_LOCK})`
-    return run(tx)
-  })) as T
 }
 
 async function readRows(tx: Transaction, most: number): Promise<Row[]> {
@@ -65,10 +46,10 @@ async function readRows(tx: Transaction, most: number): Promise<Row[]> {
     ORDER BY position LIMIT ${most}`
 }
 
-async function seal(tx: Transaction, rows: readonly Row[]): Promise<void> {
+async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<Row>[]> {
   const heads = await readHeads(tx, rows)
   const sealed: Sealed[] = []
-  const unsealable: Unsealable[] = []
+  const failures: SealFailure<Row>[] = []
   for (const row of rows) {
     try {
       const head = heads.get(row.merchant_id) ?? { sequence: 0, hash: AUDIT_GENESIS }
@@ -77,14 +58,11 @@ async function seal(tx: Transaction, rows: readonly Row[]): Promise<void> {
       heads.set(row.merchant_id, { sequence, hash })
       sealed.push({ row, sequence, previous: head.hash, hash })
     } catch (error) {
-      unsealable.push(failed(error)(row))
+      failures.push({ row, error })
     }
   }
   await save(tx, sealed, heads)
-  await putOffSealing(tx, 'audit_log', unsealable)
-  for (const { row } of sealed.filter((each) => each.row.seal_failures > 0)) {
-    await clearAlerts(tx, row.merchant_id, 'audit.unsealed', [row.position.toString()])
-  }
+  return failures
 }
 
 async function readHeads(tx: Transaction, rows: readonly Row[]): Promise<Map<string, Head>> {
@@ -119,14 +97,4 @@ async function save(
       ${merchants.map(([merchantId]) => merchantId)}::text[], ${merchants.map(([, head]) => head.sequence)}::bigint[],
       ${merchants.map(([, head]) => `\\x${head.hash}`)}::text[]::bytea[])
     ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`
-}
-
-function failed(error: unknown): (row: Row) => Unsealable {
-  return ({ position, merchant_id, action, subject }) => ({
-    position,
-    merchant_id,
-    name: action,
-    subject,
-    error,
-  })
 }

@@ -3,6 +3,12 @@
 import { raiseAlert } from '../alerts/raise-alert.js'
 import type { Transaction } from '../connect.js'
 
+/** The tables whose rows are sealed. */
+export type SealedTable = 'events' | 'audit_log'
+
+/** The alert about a row that could not be sealed, by its table. */
+export const UNSEALED_ALERT = { events: 'event.unsealed', audit_log: 'audit.unsealed' } as const
+
 /** A row that the sealer could not seal. */
 export interface Unsealable {
   readonly position: bigint
@@ -24,7 +30,7 @@ const ERROR_LENGTH = 500
  */
 export async function putOffSealing(
   tx: Transaction,
-  table: 'events' | 'audit_log',
+  table: SealedTable,
   rows: readonly Unsealable[],
 ): Promise<void> {
   for (const { position, merchant_id, name, subject, error } of rows) {
@@ -40,7 +46,7 @@ export async function putOffSealing(
     if (!merchant) continue
     const alert = {
       merchantId: merchant_id,
-      kind: table === 'events' ? 'event.unsealed' : 'audit.unsealed',
+      kind: UNSEALED_ALERT[table],
       severity: 'critical',
       subject: position.toString(),
       facts: {

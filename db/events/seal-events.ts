@@ -2,23 +2,17 @@
 
 import type { EventEnvelope, EventType } from '../../domain/event.js'
 import { toLayer1 } from '../../domain/layer1.js'
-import { clearAlerts } from '../alerts/raise-alert.js'
 import type { Sql, Transaction } from '../connect.js'
-import { putOffSealing, type Unsealable } from './put-off-sealing.js'
-import { sealInTurn } from './seal-in-turn.js'
+import { type SealFailure, sealInTurn, type Unsealed } from './seal-in-turn.js'
 
 /** Advisory lock of those who seal events: any constant will do. */
 const EVENTS_LOCK = 7_246_114_002
 
-interface Row {
+interface Row extends Unsealed {
   readonly id: string
-  readonly position: bigint
-  readonly merchant_id: string
   readonly type: EventType
-  readonly subject: string
   readonly occurred_at: Date
   readonly data: Record<string, unknown>
-  readonly seal_failures: number
 }
 
 interface Sealed {
@@ -36,24 +30,13 @@ interface Sealed {
  * @returns How many events were taken up; fewer than a full batch means that nothing is left.
  */
 export async function sealEvents(sql: Sql): Promise<number> {
-  return sealInTurn({
-    seal: (most) =>
-      begin(sql, async (tx) => {
-        const rows = await readRows(tx, most)
-        if (rows.length > 0) await seal(tx, rows)
-        return rows.length
-      }),
-    async putOffFirst(error) {
-      await begin(sql, async (tx) => putOffSealing(tx, 'events', (await readRows(tx, 1)).map(failed(error))))
-    },
+  return sealInTurn(sql, {
+    table: 'events',
+    lock: EVENTS_LOCK,
+    read: readRows,
+    seal,
+    nameOf: (row) => row.type,
   })
-}
-
-async function begin<T>(sql: Sql, run: (tx: Transaction) => Promise<T>): Promise<T> {
-  return (await sql.begin(async (tx) => {
-    await tx`SELECT pg_advisory_xact_lock(${EVENTS_LOCK})`
-    return run(tx)
-  })) as T
 }
 
 async function readRows(tx: Transaction, most: number): Promise<Row[]> {
@@ -63,24 +46,21 @@ async function readRows(tx: Transaction, most: number): Promise<Row[]> {
     ORDER BY position LIMIT ${most}`
 }
 
-async function seal(tx: Transaction, rows: readonly Row[]): Promise<void> {
+async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<Row>[]> {
   const sequences = await readSequences(tx, rows)
   const sealed: Sealed[] = []
-  const unsealable: Unsealable[] = []
+  const failures: SealFailure<Row>[] = []
   for (const row of rows) {
     try {
       const sequence = (sequences.get(row.merchant_id) ?? 0) + 1
       sealed.push({ row, sequence, ...freeze(row, sequence) })
       sequences.set(row.merchant_id, sequence)
     } catch (error) {
-      unsealable.push(failed(error)(row))
+      failures.push({ row, error })
     }
   }
   await save(tx, sealed, sequences)
-  await putOffSealing(tx, 'events', unsealable)
-  for (const { row } of sealed.filter((each) => each.row.seal_failures > 0)) {
-    await clearAlerts(tx, row.merchant_id, 'event.unsealed', [row.position.toString()])
-  }
+  return failures
 }
 
 /** The last sequence of each merchant; nobody else changes them while the lock is held. */
@@ -122,8 +102,4 @@ async function save(
     INSERT INTO event_sequences (merchant_id, sequence)
     SELECT * FROM unnest(${merchants.map(([id]) => id)}::text[], ${merchants.map(([, last]) => last)}::bigint[])
     ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence`
-}
-
-function failed(error: unknown): (row: Row) => Unsealable {
-  return ({ position, merchant_id, type, subject }) => ({ position, merchant_id, name: type, subject, error })
 }
