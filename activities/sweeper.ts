@@ -168,7 +168,7 @@ export function createSweeperActivities(deps: SweeperDeps) {
   }
 }
 
-/** A signer that does not answer one request holds up neither its wallet nor, for ever, the payment. */
+/** Keeps a signer that does not answer one request from stopping its wallet, and from holding the payment without an end. */
 async function goRoundUnanswered({ sql, networks, gate, unansweredAfterMs }: SweeperDeps): Promise<number> {
   const passed = await passUnanswered(sql, networks, unansweredAfterMs)
   const closed = await closePassed(sql, networks)

@@ -99,7 +99,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
 }
 
-/** Whoever cannot have the port (a second API process on this machine, say) serves requests all the same. */
+/** A process that cannot have the port, such as a second API process on this machine, serves requests all the same. */
 async function serveMetrics(metrics: Metrics): Promise<Server | null> {
   const { KEYTURN_METRICS_HOST: host, KEYTURN_METRICS_PORT: port } = environment
   if (port === 0) return null

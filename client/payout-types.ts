@@ -161,7 +161,7 @@ export interface Movement
   readonly cause: string
 }
 
-/** A part of a batch, or a movement, as whoever helps it along sees it. */
+/** A part of a batch, or a movement, with what a person needs to speed it up, cancel or investigate it. */
 export interface Payment
   extends Pick<
     Withdrawal,

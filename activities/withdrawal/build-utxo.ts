@@ -19,7 +19,7 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
 const MOST_RACES = 10
-/** Longer nobody waits for the builder before: one that hangs must not stop the wallet. */
+/** How long a builder waits for the one before it, because one that hangs must not stop the wallet. */
 const LANE_PATIENCE_MS = 10_000
 /** Builders of one wallet in this process queue up, so that they do not select the same coins; others race on the index. */
 const lanes = new Map<string, Promise<unknown>>()

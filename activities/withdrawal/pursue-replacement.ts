@@ -36,7 +36,7 @@ export type Pursued = { readonly lagsInMs?: number } & (
   | { readonly kind: 'waiting'; readonly code: string; readonly message: string }
 )
 
-/** What a dearer attempt fails with when only money is in its way. */
+/** Codes with which an attempt at a higher fee fails when only the fee limit prevents it. */
 const TOO_DEAR: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUFFICIENT_WALLET_FUNDS'])
 
 /** Asked while no attempt is mined. Takes a signer's answer, or queues the next attempt; safe to run twice. */
@@ -65,7 +65,7 @@ export async function pursueReplacement(
   if (built.kind === 'queued') return awaiting(newest.signer_name)
   // Asked for again, it is tried again; by itself it is at every look.
   if (wanted.cause === 'speed_up') await clearSpeedUp(sql, id, built)
-  // Nobody watches a movement: one that can be made no faster gives way, or it would hold up all that comes after it.
+  // No person watches a movement. One whose fee cannot rise any more is cancelled, or it would block every later transaction.
   const givesWay =
     isMovement(row.kind) && wanted.purpose === 'pay' && lag !== null && lag <= 0 && TOO_DEAR.has(built.code)
   if (givesWay && (await cancelLaggingMovement(sql, id, built.message))) {

@@ -37,7 +37,7 @@ export function admitOnce(options: {
     const fresh = await options.claim(id, nonce, new Date(sentAt + options.windowMs + NONCE_MARGIN_MS))
     used.add(request)
     if (!fresh) {
-      // Whoever recorded a request and sends it again must not be able to stop its owner.
+      // A stranger who recorded a request and sends it again must not be able to stop its owner.
       buckets.giveBack(id, perMinute)
       throw nonceReused()
     }
