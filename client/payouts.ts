@@ -37,7 +37,7 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
   const schedule = (id: string, rest = '') => at('/withdrawal-schedules', id, rest)
   /** What helps a part or a movement along; with the scope `admin`. */
   const recovery = (place: '/parts' | '/movements') => ({
-    /** Replaces a transaction that waits for a block by a dearer one, within the fee limit. */
+    /** Replaces a transaction that waits for a block by one with a higher fee, within the fee limit. */
     speedUp: (
       id: string,
       how: { readonly priority?: Priority; readonly max_fee?: string } = {},
@@ -65,7 +65,7 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       /** With the key of a person who may review and did not ask for it. */
       review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/review'), decision, sent),
-      /** Replaces a transaction that waits for a block by a dearer one, within the fee limit. */
+      /** Replaces a transaction that waits for a block by one with a higher fee, within the fee limit. */
       speedUp: (
         id: string,
         how: { readonly priority?: Priority; readonly max_fee?: string } = {},

@@ -11,7 +11,7 @@ import { bundleWorkflowCode } from '@temporalio/worker'
 const SOURCES = ['workflows', 'domain', 'package-lock.json']
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CACHE = join(ROOT, 'node_modules', '.cache', 'keyturn')
-/** A bundle that no process uses is kept so long: whoever changes the code often goes back and forth. */
+/** How long a bundle that no process uses is kept, because a developer often goes back to an earlier state of the code. */
 const KEEP_MS = 86_400_000
 /** What Temporal's bundler leaves in every bundle that is whole. */
 const MARK = 'importWorkflows'

@@ -290,7 +290,7 @@ async function sign(course: Course, seen: number): Promise<void> {
     seen,
     signer(isOver(input) ? LONGEST_STEP_MS : closeMs(input)).awaitSignature(input.id),
   )
-  // Nobody could look; what a signer has in its hands does not expire by this.
+  // No worker could look. A request that a signer holds does not expire by this.
   if (answer === null) return isOver(input) ? core.expireWithdrawal(input.id) : undefined
   if (answer.kind === 'gone') return
   if (answer.kind === 'answered') return chain("Checks the signer's answer").takeAnswer(input.id)

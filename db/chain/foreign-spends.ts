@@ -48,7 +48,7 @@ export async function spentOutgoes(
   }))
 }
 
-/** What accounts of ours pay in blocks of an EVM network: values, tokens and fees, whoever moved them. */
+/** What accounts of ours pay in blocks of an EVM network: values, tokens and fees, also where a stranger moved them. */
 export async function paidOutgoes(
   sql: Queryable,
   network: Network,

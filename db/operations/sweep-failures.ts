@@ -7,7 +7,7 @@ import type { Queryable, Sql } from '../connect.js'
 /** The wait after the first failure; each further one doubles it. */
 const FIRST_WAIT_MS = 60_000
 const LONGEST_WAIT_MS = 3_600_000
-/** What was not tried again for so long is somebody else's by now: it ended, or was removed. */
+/** A failure that was not tried again for so long is forgotten, because its row has ended or was removed. */
 const FORGET_AFTER_MS = 86_400_000
 
 export interface FailedRow {

@@ -1,4 +1,4 @@
-/** Parts of batches and movements as the API shows them to whoever has to help one along. */
+/** Parts of batches and movements as the API shows them to a person who speeds one up, cancels or investigates it. */
 
 import type { Networks } from '../../domain/network.js'
 import { isMovement, type MovementKind } from '../../domain/treasury.js'

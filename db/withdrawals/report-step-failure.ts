@@ -1,4 +1,4 @@
-/** A step of a withdrawal failed for a reason that nobody foresaw: it is shown, and raises an alert. */
+/** Shows an unexpected error of a withdrawal's step on the withdrawal, and raises an alert. */
 
 import { raiseAlert } from '../alerts/raise-alert.js'
 import type { Sql } from '../connect.js'

@@ -114,7 +114,7 @@ function surplusOf(
   const [only] = transaction.outputs
   if (fee_payer !== 'recipient' || !approved || !only || transaction.outputs.length !== 1) return 0n
   const surplus = amountIn - BigInt(approved.amount)
-  // Nobody gets more than was approved.
+  // The recipient never gets more than was approved.
   return surplus > 0n && only.amount <= BigInt(approved.amount) ? surplus : 0n
 }
 
