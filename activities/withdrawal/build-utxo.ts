@@ -19,8 +19,10 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
 const MOST_RACES = 10
-/** How long a builder waits for the one before it, because one that hangs must not stop the wallet. */
-const LANE_PATIENCE_MS = 10_000
+/** How long the line of a wallet waits for the builder whose turn it is, because one that hangs must not stop the wallet. */
+const LONGEST_TURN_MS = 10_000
+/** How long a builder waits for its turn before it leaves the line: less than a step may take. */
+const LINE_PATIENCE_MS = 30_000
 /** Builders of one wallet in this process queue up, so that they do not select the same coins; others race on the index. */
 const lanes = new Map<string, Promise<unknown>>()
 
@@ -30,18 +32,21 @@ export async function buildUtxo(
   adapter: UtxoAdapter,
   row: WithdrawalRow,
 ): Promise<BuildStep | BuildFailure | UnpayableItem> {
-  return inLane(`${row.merchant_id}:${row.network}`, async () => {
+  const step = await inLane(`${row.merchant_id}:${row.network}`, async () => {
     if (row.kind === 'consolidation') return buildGathering(dependencies, adapter, row)
     for (let race = 0; race < MOST_RACES; race++) {
       const step = await select(dependencies, adapter, row)
       if (step !== 'raced') return step
     }
-    return {
+    return null
+  })
+  return (
+    step ?? {
       kind: 'waiting',
       code: 'OUTPUTS_BUSY',
       message: 'Other payments reserve the same outputs; selecting again',
     }
-  })
+  )
 }
 
 async function select(
@@ -148,19 +153,31 @@ export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' |
   }
 }
 
-async function inLane<T>(key: string, step: () => Promise<T>): Promise<T> {
-  const before = lanes.get(key)
-  const mine = before
-    ? Promise.race([before, sleep(LANE_PATIENCE_MS, undefined, { ref: false })]).then(step)
-    : step()
-  const settled = mine.then(
+/**
+ * Takes a place at the end of a line and runs the step when its turn comes. The line goes on when the step is through, or hangs.
+ *
+ * @returns Null, without having run the step, when its turn did not come in time.
+ */
+async function inLane<T>(key: string, step: () => Promise<T>): Promise<T | null> {
+  let left = false
+  const turn = (lanes.get(key) ?? Promise.resolve()).then(() => {})
+  const result = turn.then(() => (left ? null : step()))
+  const settled = result.then(
     () => {},
     () => {},
   )
-  lanes.set(key, settled)
-  try {
-    return await mine
-  } finally {
-    if (lanes.get(key) === settled) lanes.delete(key)
-  }
+  const through = turn.then(() => Promise.race([settled, after(LONGEST_TURN_MS)]))
+  lanes.set(key, through)
+  void through.then(() => {
+    if (lanes.get(key) === through) lanes.delete(key)
+  })
+  const came = await Promise.race([turn.then(() => true), after(LINE_PATIENCE_MS).then(() => false)])
+  if (came) return result
+  left = true
+  return null
+}
+
+/** Keeps no process alive. */
+function after(ms: number): Promise<unknown> {
+  return sleep(ms, undefined, { ref: false })
 }
