@@ -19,8 +19,8 @@ const BTC = 100_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
 let stage: TestWithdrawals
 let dependencies: WithdrawalChainDependencies
-/** What the adapters' `build` does instead of building, while it is set. */
-let trouble: ((request: UtxoBuildRequest | EvmBuildRequest) => Promise<never>) | null = null
+/** What the adapters' `build` does before it builds, while it is set; most of it throws. */
+let trouble: ((request: UtxoBuildRequest | EvmBuildRequest) => Promise<void>) | null = null
 let utxoBuild: UtxoAdapter['build']
 
 const wrap = (adapter: ChainAdapter): ChainAdapter =>
@@ -87,6 +87,37 @@ test('a payment to an address that was taken before and can never be paid ends, 
   await buildWithdrawal(dependencies, id)
   expect(await read(id)).toMatchObject({ stage: 'failed', failure_code: 'INVALID_ADDRESS' })
   expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(before)
+})
+
+test('builders of one wallet take turns, however long the line is', async () => {
+  const ids = await Promise.all(Array.from({ length: 5 }, () => approved('bitcoin')))
+  let running = 0
+  let most = 0
+  trouble = async () => {
+    running++
+    most = Math.max(most, running)
+    await sleep(3_000)
+    running--
+  }
+  const steps = await Promise.all(ids.map((id) => buildWithdrawal(dependencies, id)))
+  expect(steps).toEqual(ids.map(() => ({ kind: 'done' })))
+  expect(most).toBe(1)
+})
+
+test('a builder that hangs stops its wallet only for the time of a turn', async () => {
+  const [hung, next] = [await approved('bitcoin'), await approved('bitcoin')]
+  let release = () => {}
+  trouble = () => {
+    trouble = null
+    return new Promise((resolve) => {
+      release = resolve
+    })
+  }
+  const first = buildWithdrawal(dependencies, hung)
+  while (trouble) await sleep(10)
+  expect(await buildWithdrawal(dependencies, next)).toEqual({ kind: 'done' })
+  release()
+  await first
 })
 
 test('a row of a batch that can never be paid is taken out, and the good rows are paid', async () => {
