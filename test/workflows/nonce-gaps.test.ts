@@ -193,14 +193,16 @@ async function taken() {
 
 test('one request that a signer does not answer holds its wallet up for a time only, and ends once its nonce is finally used', async () => {
   const { sql } = stage.api.database
-  const { id } = await taken()
+  const { id, request: unanswered } = await taken()
   const above = await ask('2')
   running = stage.signer.run(realSigner(stage))
   await sleep(1_000)
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(0)
   expect((await stage.read(above)).stage).toBe('pending_signature')
-  expect(await passUnanswered(sql, stage.networks, 0)).toBe(1)
-  expect(await passUnanswered(sql, stage.networks, 0)).toBe(0)
+  await sql`
+    UPDATE signing_requests SET first_leased_at = first_leased_at - interval '10 minutes' WHERE id = ${unanswered.id}`
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(0)
   await stage.until(above, 'confirming')
   // Nothing is given back while what the signer may have signed can be mined.
   expect(await closePassed(sql, stage.networks)).toEqual([])
