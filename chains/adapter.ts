@@ -68,7 +68,7 @@ export interface Block extends BlockRef {
   readonly charges?: readonly Charge[]
 }
 
-/** A network fee, in base units of the native coin. */
+/** What a transaction cost its sender: a network fee, in base units of the native coin; 0 where it was free, and used a nonce all the same. */
 export interface Charge {
   readonly txid: string
   /** As `Transfer.payee`. */
@@ -267,6 +267,14 @@ export type EvmReplaceResult =
   /** @param fee - The least that would do, in wei. */
   | { readonly kind: 'fee_too_high'; readonly fee: bigint }
 
+/** What an EVM account has at the end of a block. */
+export interface AccountState {
+  /** Its next nonce: how many were used. */
+  readonly nonce: number
+  /** Base units by coin; a token that refuses to say is left out. */
+  readonly balances: ReadonlyMap<string, bigint>
+}
+
 export interface EvmAdapter extends AdapterBase {
   readonly network: EvmNetwork
   /** Current fees for a priority: base fee × 2 + tip, times the multiplier on the tip, inside the caps. */
@@ -284,6 +292,8 @@ export interface EvmAdapter extends AdapterBase {
   nonce(address: string): Promise<number>
   /** Next nonce at the end of a block; null where no node has that block in its chain, or knows what was there. */
   nonceAt(address: string, block: BlockRef): Promise<number | null>
+  /** Nonce and balances at the end of a block; null where `nonceAt` is. */
+  accountAt(address: string, coins: readonly string[], block: BlockRef): Promise<AccountState | null>
   verifySigned(payload: EvmPayload, signedTransaction: string): { readonly txid: string }
 }
 

@@ -32,6 +32,7 @@ export type IdPrefix =
   | 'fil'
   | 'fsp'
   | 'mov'
+  | 'fall'
 
 let lastTime = 0
 let counter = 0

@@ -11,10 +11,10 @@ import { KeyturnError } from '../../domain/errors.js'
 import type { Logger } from '../logger.js'
 import type { WorkflowGate } from '../workflow-gate.js'
 import { advanceChain } from './advance-chain.js'
+import { compareAccounts, createAccountLook } from './compare-accounts.js'
 import { createDispatcher } from './create-dispatcher.js'
 import { dispatchPending } from './dispatch-pending.js'
 import { findOvertaken } from './find-overtaken.js'
-import { createRiseLook, findRises } from './find-rises.js'
 import { createCounterKeeper } from './keep-counters.js'
 import { lookAtMempool } from './look-at-mempool.js'
 import { isEvmAdapter, refreshFees } from './refresh-fees.js'
@@ -36,7 +36,7 @@ export interface FollowOptions {
 
 /** Also how often transactions that are gone are asked after. */
 const FEES_EVERY_MS = 10_000
-/** Twenty addresses are compared each time: all of 10,000 within nine hours. */
+/** Twenty wallets and twenty of all addresses are compared each time: all of 10,000 within nine hours. */
 const COMPARE_EVERY_MS = 60_000
 /** In this time no chain makes more blocks than one pruning takes away. */
 const PRUNE_EVERY_MS = 300_000
@@ -59,7 +59,7 @@ export async function follow(options: FollowOptions): Promise<void> {
   let feesAt = 0
   let prunedAt = 0
   let comparedAt = Date.now()
-  const rises = createRiseLook()
+  const looks = [createAccountLook('wallets'), createAccountLook()]
   let failures = 0
   let mempoolNote: string | null = null
   const step = (cursor: ChainCursor | null) => options.onStep?.(cursor?.height ?? null)
@@ -115,7 +115,7 @@ export async function follow(options: FollowOptions): Promise<void> {
         }
         if (!signal.aborted && isEvmAdapter(adapter) && Date.now() - comparedAt >= COMPARE_EVERY_MS) {
           comparedAt = Date.now()
-          await findRises(sql, adapter, rises, watch)
+          for (const look of looks) await compareAccounts(sql, adapter, look, watch)
         }
         mempoolNote = null
       } catch (error) {

@@ -7,6 +7,7 @@ import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from './quantity.j
 import { describeTransfers } from './read/describe-transfers.js'
 import { findOutcome } from './read/find-outcome.js'
 import { findUsed } from './read/find-used.js'
+import { readAccountAt } from './read/read-account-at.js'
 import { readNonceAt } from './read/read-nonce-at.js'
 import { balanceOfCall, readTokenBalance } from './read/token-balance.js'
 import { createCapability } from './rpc/create-capability.js'
@@ -119,6 +120,8 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
       ),
 
     nonceAt: (address, block) => readNonceAt(rpc, address, block),
+
+    accountAt: (address, coins, block) => readAccountAt(rpc, network, address, coins, block),
 
     fees: (priority) =>
       rpc.ask([...FEE_MARKET_CALLS, ...l1FeeCalls(network, TYPICAL_CALL)], ({ answers }) => ({

@@ -25,6 +25,8 @@ export interface Outgo {
   readonly amount: bigint
   /** `txid:vout` of the output (UTXO). */
   readonly outpoint?: string
+  /** EVM: the account sent the transaction, and paid its fee (0 where it was free). */
+  readonly sender?: boolean
 }
 
 /** Outputs of ours that blocks of a UTXO network spend, as `Outgo`. */
@@ -56,16 +58,20 @@ export async function paidOutgoes(
 ): Promise<Outgo[]> {
   const coin = nativeCoin(network).name
   const debits: Transfer[] = []
+  const fees = new Set<Transfer>()
   for (const block of blocks) {
     for (const { txid, payer, amount } of block.charges ?? []) {
-      debits.push({ txid, index: 0, payee: payer, coin, amount })
+      const fee = { txid, index: 0, payee: payer, coin, amount }
+      fees.add(fee)
+      debits.push(fee)
     }
     for (const transfer of block.transfers) {
       const payer = transfer.origin?.payer
-      if (payer) debits.push({ ...transfer, payee: payer.slice(2) })
+      // Anybody can write a transfer of nothing from us into a log.
+      if (payer && transfer.amount > 0n) debits.push({ ...transfer, payee: payer.slice(2) })
     }
   }
-  const matches = await matchTransfers(sql, network.name, debits)
+  const matches = await matchTransfers(sql, network.name, debits, 0n)
   return matches.map(({ transfer, address }) => ({
     txid: transfer.txid,
     merchantId: address.merchantId,
@@ -73,6 +79,7 @@ export async function paidOutgoes(
     address: address.address,
     coin: transfer.coin,
     amount: transfer.amount,
+    ...(fees.has(transfer) ? { sender: true } : {}),
   }))
 }
 
@@ -137,8 +144,9 @@ export async function recordForeignSpends(
             entries,
           })
     await tx`
-      INSERT INTO foreign_spends (network, txid, merchant_id, block_number, block_hash, journal_id)
-      VALUES (${network.name}, ${first.txid}, ${first.merchantId}, ${block.height}, ${block.hash}, ${journal?.journalId ?? null})`
+      INSERT INTO foreign_spends (network, txid, merchant_id, block_number, block_hash, journal_id, sender_address_id)
+      VALUES (${network.name}, ${first.txid}, ${first.merchantId}, ${block.height}, ${block.hash}, ${journal?.journalId ?? null},
+              ${outgoes.find((outgo) => outgo.sender)?.addressId ?? null})`
     const facts = factsOf(network, block, first.txid, outgoes, back)
     events.push(
       exceptionEvent({

@@ -40,15 +40,16 @@ interface Row {
 
 /**
  * Matches transfers with the issued addresses of a network; the order is kept. The cost follows the number of distinct
- * payees and only the logarithm of the number of addresses. Transfers of nothing are left out.
+ * payees and only the logarithm of the number of addresses. Transfers of less than `least` (base units) are left out.
  */
 export async function matchTransfers<T extends Transfer>(
   sql: Queryable,
   network: string,
   transfers: readonly T[],
+  least = 1n,
 ): Promise<Match<T>[]> {
   const payees = new Set<string>()
-  for (const transfer of transfers) if (transfer.amount > 0n) payees.add(transfer.payee)
+  for (const transfer of transfers) if (transfer.amount >= least) payees.add(transfer.payee)
   if (payees.size === 0) return []
   // Sorted keys walk the index from left to right.
   const keys = BigInt64Array.from([...payees], matchKey).sort()
@@ -78,7 +79,7 @@ export async function matchTransfers<T extends Transfer>(
   const matches: Match<T>[] = []
   for (const transfer of transfers) {
     const address = byPayee.get(transfer.payee)
-    if (address && transfer.amount > 0n) matches.push({ transfer, address })
+    if (address && transfer.amount >= least) matches.push({ transfer, address })
   }
   return matches
 }

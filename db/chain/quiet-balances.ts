@@ -11,26 +11,13 @@ export interface QuietBalance {
   readonly expected: bigint
 }
 
-export interface QuietBalances {
-  readonly balances: readonly QuietBalance[]
-  /** Where to go on; null when the last address was reached. */
-  readonly after: string | null
-}
-
-/**
- * Takes the next addresses of a network in the order of their ids. Those that pay or are paid at the moment are left out: what
- * they hold and what the books say are allowed to differ.
- */
+/** Reads those of the addresses that neither pay nor are paid at the moment: of others, chain and books are allowed to differ. */
 export async function quietBalances(
   sql: Queryable,
   network: string,
   coins: readonly string[],
-  after: string,
-  limit: number,
-): Promise<QuietBalances> {
-  const addresses = await sql<{ id: string }[]>`
-    SELECT id FROM addresses WHERE network = ${network} AND id > ${after} ORDER BY id LIMIT ${limit}`
-  const ids = addresses.map((row) => row.id)
+  addressIds: readonly string[],
+): Promise<QuietBalance[]> {
   const rows = await sql<
     { address_id: string; merchant_id: string; address: string; coin: string; expected: bigint }[]
   >`
@@ -44,7 +31,7 @@ export async function quietBalances(
                   WHERE rise.network = address.network AND rise.address_id = address.id AND rise.coin = coin.name), 0)
       AS expected
     FROM addresses address CROSS JOIN unnest(${[...coins]}::text[]) AS coin (name)
-    WHERE address.id = ANY (${ids})
+    WHERE address.network = ${network} AND address.id = ANY (${[...addressIds]})
       AND NOT EXISTS (SELECT FROM deposits deposit WHERE deposit.address_id = address.id AND deposit.status = 'unconfirmed')
       AND NOT EXISTS (SELECT FROM transactions own
                       WHERE own.from_address_id = address.id AND own.state IN ('built', 'signed', 'broadcast', 'mined'))
@@ -54,14 +41,11 @@ export async function quietBalances(
                         AND (movement.to_address = address.address OR movement.from_address_id = address.id)
                         AND movement.stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted'))
     ORDER BY address.id, coin.name`
-  return {
-    balances: rows.map((row) => ({
-      addressId: row.address_id,
-      merchantId: row.merchant_id,
-      address: row.address,
-      coin: row.coin,
-      expected: BigInt(row.expected),
-    })),
-    after: ids.length < limit ? null : (ids.at(-1) ?? null),
-  }
+  return rows.map((row) => ({
+    addressId: row.address_id,
+    merchantId: row.merchant_id,
+    address: row.address,
+    coin: row.coin,
+    expected: BigInt(row.expected),
+  }))
 }

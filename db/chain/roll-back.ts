@@ -11,6 +11,8 @@ import { lockSettledAbove, reopenWithdrawals } from '../withdrawals/reopen-withd
 import { type ChainCursor, lockCursor } from './chain-cursor.js'
 import { uncountSmall } from './count-small.js'
 import { revertForeignSpends } from './foreign-spends.js'
+import { revertFalls } from './record-falls.js'
+import { forgetForeignNonces } from './record-foreign-nonces.js'
 import { unspendInputs } from './record-inputs.js'
 import { forgetRises } from './record-rises.js'
 import { keepWatch, type Watch } from './take-watch.js'
@@ -52,6 +54,8 @@ export async function rollBack(
     await forgetRises(tx, network.name, fork.height)
     await uncountSmall(tx, network.name, fork.height)
     await revertForeignSpends(tx, network.name, fork.height)
+    await revertFalls(tx, network.name, fork.height)
+    await forgetForeignNonces(tx, network.name, fork.height)
     events.push(...(await unmineTransactions(tx, network, fork.height)))
     const removed = await tx`
       DELETE FROM chain_blocks WHERE network = ${network.name} AND height > ${fork.height}`

@@ -27,7 +27,8 @@ export function readNonceAt(rpc: Rpc, address: string, { height, hash }: BlockRe
   )
 }
 
-function isBlock(answer: unknown, hash: string): boolean {
+/** Whether an answer of `eth_getBlockByNumber` is the block with this hash. */
+export function isBlock(answer: unknown, hash: string): boolean {
   return (
     answer !== undefined &&
     answer !== null &&

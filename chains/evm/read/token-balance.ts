@@ -5,10 +5,10 @@ import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import { expectResult } from '../rpc/expect-result.js'
 import { EndpointFailure } from '../rpc/rpc-error.js'
 
-/** The call that asks a token for an address's balance in the latest block. */
-export function balanceOfCall(contract: string, address: string): RpcCall {
+/** The call that asks a token for an address's balance, at the latest block unless `tag` names another. */
+export function balanceOfCall(contract: string, address: string, tag = 'latest'): RpcCall {
   const data = encodeFunctionData({ abi: erc20Abi, functionName: 'balanceOf', args: [getAddress(address)] })
-  return { method: 'eth_call', params: [{ to: contract, data }, 'latest'] }
+  return { method: 'eth_call', params: [{ to: contract, data }, tag] }
 }
 
 /** Reads its answer. An address without code answers nothing, which is a wrong contract, not a balance of 0. */

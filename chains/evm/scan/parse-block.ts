@@ -74,9 +74,8 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
     const receipt = receipts.get(txid)
     if (!receipt) continue
     const fee = feeOnce(receipt)
-    const charge = fee()
-    if (charge && typeof receipt.from === 'string') {
-      charges.push({ txid, payer: toBytes(receipt.from, 20, 'from').slice(2), amount: charge })
+    if (typeof receipt.from === 'string') {
+      charges.push({ txid, payer: toBytes(receipt.from, 20, 'from').slice(2), amount: fee() ?? 0n })
     }
     if (!succeeded(receipt)) continue
     const native = traces

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
-import { createRiseLook, findRises } from '../../../activities/chain/find-rises.js'
+import { compareAccounts, createAccountLook } from '../../../activities/chain/compare-accounts.js'
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { parseBlock } from '../../../chains/evm/scan/parse-block.js'
 import { scanRules } from '../../../chains/evm/scan/scan-rules.js'
@@ -54,21 +54,21 @@ test('a balance that rose without a transaction is found, named once, and is in 
   await lab.usdt.mint(bob.address as `0x${string}`, 7n)
   await mineAndCredit(4)
   expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(500n)
-  const look = createRiseLook()
-  await findRises(sql, lab.adapter, look)
-  await findRises(sql, lab.adapter, look)
+  const look = createAccountLook()
+  await compareAccounts(sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
   expect(await exceptions()).toEqual([])
 
   // The chain mints to one of them; another has a deposit that is not scanned yet.
   await lab.anvil.call('anvil_setBalance', alice.address, `0x${(500n + 42n).toString(16)}`)
   await lab.send({ to: carol.address, value: 9n })
   await lab.anvil.mine(1)
-  await findRises(sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
   expect(await exceptions()).toEqual([])
   await mineAndCredit(4)
-  await findRises(sql, lab.adapter, look)
-  await findRises(sql, lab.adapter, look)
-  await findRises(sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
   expect(await exceptions()).toMatchObject([
     {
       kind: 'balance.rose_without_transaction',

@@ -1,0 +1,28 @@
+/** How many nonces of an EVM account were used up to a block, as far as we can explain. */
+
+import type { Queryable } from '../connect.js'
+
+/**
+ * Counts by address the nonces that payments of ours used, the foreign transactions that were seen in blocks, and the uses
+ * that an exception named already.
+ *
+ * @param height - Of the last block that counts.
+ */
+export async function knownUses(
+  sql: Queryable,
+  network: string,
+  addressIds: readonly string[],
+  height: number,
+): Promise<ReadonlyMap<string, number>> {
+  const rows = await sql<{ id: string; uses: bigint }[]>`
+    SELECT address.id,
+      ((SELECT count(DISTINCT own.nonce) FROM transactions own
+        WHERE own.from_address_id = address.id AND own.network = ${network} AND own.nonce IS NOT NULL
+          AND own.state IN ('mined', 'final') AND own.block_number <= ${height})
+       + (SELECT count(*) FROM foreign_spends seen
+          WHERE seen.network = ${network} AND seen.sender_address_id = address.id)
+       + (SELECT coalesce(sum(uses), 0) FROM foreign_nonces named
+          WHERE named.network = ${network} AND named.address_id = address.id))::bigint AS uses
+    FROM unnest(${[...addressIds]}::text[]) AS address (id)`
+  return new Map(rows.map((row) => [row.id, Number(row.uses)]))
+}

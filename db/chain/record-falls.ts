@@ -1,0 +1,98 @@
+/** Books falls of balances that no payment made, and raises an exception for each: the books say what the chain says. */
+
+import { formatAmount } from '../../domain/money.js'
+import { knownCoin, type Network } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Transaction } from '../connect.js'
+import type { NewEvent } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+import { postJournal } from '../ledger/post-journal.js'
+import { reverseJournal } from '../ledger/reverse-journal.js'
+import { newId } from '../new-id.js'
+
+export interface Fall {
+  readonly merchantId: string
+  readonly addressId: string
+  readonly address: string
+  readonly coin: string
+  /** Height at which it was seen first. */
+  readonly height: number
+  /** Base units: what the chain says, and the books with all that is known besides. */
+  readonly onChain: bigint
+  readonly expected: bigint
+}
+
+/**
+ * Records falls, each once: the address loses what the chain says, and the merchant's own account bears it; no user's balance
+ * changes. An audit entry names it too. @returns The events to append.
+ */
+export async function recordFalls(
+  tx: Transaction,
+  network: Network,
+  falls: readonly Fall[],
+): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
+  for (const fall of falls) {
+    const { merchantId, addressId, coin } = fall
+    const amount = fall.expected - fall.onChain
+    const { journalId } = await postJournal(tx, {
+      merchantId,
+      // A block may leave the chain and come again: the row below is what makes it once a time.
+      idempotencyKey: newId('fall'),
+      type: 'balance_fall.booked',
+      reference: addressId,
+      entries: [
+        { network: network.name, coin, kind: 'chain', owner: addressId, amount: -amount },
+        { network: network.name, coin, kind: 'available', owner: '', amount },
+      ],
+    })
+    await tx`
+      INSERT INTO balance_falls (network, merchant_id, address_id, coin, block_number, amount, journal_id)
+      VALUES (${network.name}, ${merchantId}, ${addressId}, ${coin}, ${fall.height}, ${amount}, ${journalId})`
+    const shown = (units: bigint) => formatAmount(units, knownCoin(network, coin).decimals)
+    const facts = {
+      message:
+        'The balance fell, and no payment of ours and no transaction that the scan saw explains it. The books follow the chain, and the loss is on the merchant’s own account',
+      network: network.name,
+      address: fall.address,
+      coin,
+      amount: shown(amount),
+      expected: shown(fall.expected),
+      on_chain: shown(fall.onChain),
+      block_number: fall.height,
+    }
+    events.push(
+      exceptionEvent({
+        merchantId,
+        kind: 'balance.fell_without_payment',
+        severity: 'critical',
+        subject: addressId,
+        facts,
+      }),
+    )
+    await appendAudit(tx, {
+      merchantId,
+      actor: 'system:chain-watcher',
+      action: 'balance_fall.booked',
+      subject: addressId,
+      data: facts,
+    })
+  }
+  return events
+}
+
+/** Takes back what was seen above a fork; what is still missing is found again. */
+export async function revertFalls(tx: Transaction, network: string, height: number): Promise<void> {
+  const gone = await tx<{ merchant_id: string; address_id: string; journal_id: bigint }[]>`
+    DELETE FROM balance_falls WHERE network = ${network} AND block_number > ${height}
+    RETURNING merchant_id, address_id, journal_id`
+  for (const row of gone) {
+    await reverseJournal(tx, {
+      merchantId: row.merchant_id,
+      journalId: row.journal_id,
+      idempotencyKey: `fall:${row.journal_id}:reverted`,
+      type: 'balance_fall.reverted',
+      reference: row.address_id,
+    })
+  }
+}

@@ -1,0 +1,69 @@
+/** Keeps uses of an account's nonces that are not ours, and raises an exception for them: somebody else signs with its key. */
+
+import type { Network } from '../../domain/network.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Transaction } from '../connect.js'
+import type { NewEvent } from '../events/append-events.js'
+import { exceptionEvent } from '../events/raise-exception.js'
+
+export interface ForeignNonces {
+  readonly merchantId: string
+  readonly addressId: string
+  readonly address: string
+  /** Height at which they were seen first. */
+  readonly height: number
+  /** The account's next nonce on the chain. */
+  readonly nonce: number
+  /** How many uses are known. */
+  readonly explained: number
+  /** How many are not. */
+  readonly uses: number
+}
+
+/** Records what was found, each once, with an audit entry. @returns The events to append. */
+export async function recordForeignNonces(
+  tx: Transaction,
+  network: Network,
+  found: readonly ForeignNonces[],
+): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
+  for (const each of found) {
+    const fresh = await tx`
+      INSERT INTO foreign_nonces (network, address_id, block_number, uses)
+      VALUES (${network.name}, ${each.addressId}, ${each.height}, ${each.uses})
+      ON CONFLICT DO NOTHING`
+    if (fresh.count === 0) continue
+    const facts = {
+      message:
+        'Nonces of this account were used, and no transaction of ours explains it: somebody else signs with its key. Move what is left, with a new signer',
+      network: network.name,
+      address: each.address,
+      block_number: each.height,
+      chain_nonce: each.nonce,
+      known_uses: each.explained,
+      unexplained_uses: each.uses,
+    }
+    events.push(
+      exceptionEvent({
+        merchantId: each.merchantId,
+        kind: 'foreign_nonce',
+        severity: 'critical',
+        subject: each.addressId,
+        facts,
+      }),
+    )
+    await appendAudit(tx, {
+      merchantId: each.merchantId,
+      actor: 'system:chain-watcher',
+      action: 'foreign_nonce.found',
+      subject: each.addressId,
+      data: facts,
+    })
+  }
+  return events
+}
+
+/** Forgets what was seen above a fork; what is still there is found again. */
+export async function forgetForeignNonces(tx: Transaction, network: string, height: number): Promise<void> {
+  await tx`DELETE FROM foreign_nonces WHERE network = ${network} AND block_number > ${height}`
+}

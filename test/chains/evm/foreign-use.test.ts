@@ -1,0 +1,182 @@
+/** Somebody else has the key of an account of ours, and no log, trace or fee shows it: the account's own figures do. */
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { advanceChain } from '../../../activities/chain/advance-chain.js'
+import { compareAccounts, createAccountLook } from '../../../activities/chain/compare-accounts.js'
+import { rollBack } from '../../../db/chain/roll-back.js'
+import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
+import { ledger, merchantWith, type TestMerchant } from '../../db/chain/setup.js'
+import { freshDatabase, type TestDatabase } from '../../support/database.js'
+import { FAUCET, type Lab, startLab } from './lab.js'
+
+let database: TestDatabase
+let lab: Lab
+let merchant: TestMerchant
+beforeAll(async () => {
+  ;[database, lab] = await Promise.all([freshDatabase(), startLab()])
+  await lab.anvil.call('anvil_autoImpersonateAccount', true)
+  await advanceChain(database.sql, lab.adapter)
+  merchant = await merchantWith(database.sql)
+})
+afterAll(async () => {
+  await lab?.stop()
+  await database?.drop()
+})
+
+const exceptions = async (subject: string) =>
+  (
+    await database.sql<{ data: Record<string, unknown> }[]>`
+      SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${subject} ORDER BY position`
+  ).map((row) => row.data)
+
+/** An address whose text is its payee, as the chain knows it. */
+async function issued(user: string | null, kind?: string) {
+  const address = await merchant.address('ethereum', user, kind)
+  await database.sql`UPDATE addresses SET address = ${`0x${address.payee}`} WHERE id = ${address.id}`
+  return { ...address, address: `0x${address.payee}` as const }
+}
+
+async function mineAndCredit(blocks: number): Promise<void> {
+  const { sql } = database
+  const networks = new Map([['ethereum', lab.network]])
+  await lab.anvil.mine(blocks)
+  await advanceChain(sql, lab.adapter)
+  for (const { id } of await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status = 'unconfirmed'`) {
+    if ((await confirmDeposit(sql, networks, id)).kind === 'confirmed') await creditDeposit(sql, networks, id)
+  }
+}
+
+const look = createAccountLook()
+/** Compares every account, and again when what was seen first is final. */
+async function compareTwice(): Promise<void> {
+  await compareAccounts(database.sql, lab.adapter, look)
+  await mineAndCredit(lab.network.confirmations)
+  await compareAccounts(database.sql, lab.adapter, look)
+}
+
+test('a transaction of an own account that is not ours is named, though it costs and moves nothing', async () => {
+  const hot = await issued(null, 'hot')
+  await lab.anvil.call('anvil_setNextBlockBaseFeePerGas', '0x0')
+  const txid = (await lab.anvil.call('eth_sendTransaction', {
+    from: hot.address,
+    to: FAUCET,
+    value: '0x0',
+    gas: '0x5208',
+    gasPrice: '0x0',
+  })) as string
+  await mineAndCredit(1)
+  expect(await exceptions(txid)).toMatchObject([
+    { kind: 'foreign_spend', severity: 'critical', transaction_hash: txid, network: 'ethereum' },
+  ])
+  expect(await ledger(database.sql, 'chain', hot.id, 'eth')).toBe(0n)
+  // Its use of the nonce is explained.
+  await compareTwice()
+  await compareTwice()
+  expect(await exceptions(hot.id)).toEqual([])
+})
+
+test('a nonce that neither we nor a transaction that was seen used is named once, a nonce of ours never', async () => {
+  const { sql } = database
+  const hot = await issued(null, 'hot')
+  const spy = await issued('spied')
+  await lab.send({ to: hot.address, value: 10n ** 18n })
+  await mineAndCredit(4)
+  const { height } = await lab.adapter.head()
+  for (const [number, state] of [
+    [1, 'final'],
+    [2, 'mined'],
+  ] as const) {
+    const txid = (await lab.anvil.call('eth_sendTransaction', {
+      from: hot.address,
+      to: FAUCET,
+      value: '0x1',
+      gas: '0x5208',
+    })) as string
+    await sql`
+      INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+                                coin, amount, max_fee, txid, block_number)
+      VALUES (${`tx_own_${number}`}, ${merchant.id}, 'withdrawal', 'withdrawal_own', ${number}, 'ethereum', ${hot.id}, ${number - 1},
+              ${state}, '{}', 'eth', 1, 5, ${txid}, ${height + 1})`
+  }
+  await mineAndCredit(1)
+  await lab.anvil.call('anvil_setNonce', spy.address, '0x2')
+  await compareTwice()
+  await compareTwice()
+  expect(await exceptions(hot.id)).toEqual([])
+  expect(await exceptions(spy.id)).toMatchObject([
+    {
+      kind: 'foreign_nonce',
+      severity: 'critical',
+      network: 'ethereum',
+      address: spy.address,
+      chain_nonce: 2,
+      known_uses: 0,
+      unexplained_uses: 2,
+    },
+  ])
+
+  // One more is named by itself.
+  await lab.anvil.call('anvil_setNonce', spy.address, '0x3')
+  await compareTwice()
+  expect((await exceptions(spy.id)).slice(1)).toMatchObject([{ chain_nonce: 3, unexplained_uses: 1 }])
+})
+
+test('a balance that falls without a payment is named once, and the books say what the chain says', async () => {
+  const { sql } = database
+  const victim = await issued('victim')
+  const holder = await issued('holder')
+  const merchantOwn = await ledger(sql, 'available', '', 'eth')
+  await lab.send({ to: victim.address, value: 900n })
+  await lab.usdt.mint(FAUCET, 70n)
+  await lab.usdt.transfer(holder.address, 70n)
+  await mineAndCredit(4)
+  await compareTwice()
+  expect(await exceptions(victim.id)).toEqual([])
+
+  await lab.anvil.call('anvil_setBalance', victim.address, '0x190')
+  await lab.anvil.call('anvil_dealERC20', holder.address, lab.usdt.address, '0x1e')
+  await lab.anvil.mine(1)
+  await advanceChain(sql, lab.adapter)
+  await compareAccounts(sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
+  // It may still leave the chain.
+  expect(await exceptions(victim.id)).toEqual([])
+  await compareTwice()
+  await compareTwice()
+  expect(await exceptions(victim.id)).toMatchObject([
+    {
+      kind: 'balance.fell_without_payment',
+      severity: 'critical',
+      network: 'ethereum',
+      address: victim.address,
+      coin: 'eth',
+      amount: '0.0000000000000005',
+      expected: '0.0000000000000009',
+      on_chain: '0.0000000000000004',
+    },
+  ])
+  expect(await exceptions(holder.id)).toMatchObject([{ coin: 'usdt', amount: '0.00004' }])
+  expect(await ledger(sql, 'chain', victim.id, 'eth')).toBe(400n)
+  expect(await ledger(sql, 'chain', holder.id, 'usdt')).toBe(30n)
+  expect(await ledger(sql, 'available', 'victim', 'eth')).toBe(900n)
+  expect(await ledger(sql, 'available', '', 'eth')).toBe(merchantOwn - 500n)
+})
+
+test('what a reorganisation takes back is booked back', async () => {
+  const { sql } = database
+  const [row] = await sql<{ height: bigint; block_hash: string }[]>`
+    SELECT height, block_hash FROM chain_cursors WHERE network = 'ethereum'`
+  const [victim] = await sql<{ id: string }[]>`SELECT id FROM addresses WHERE user_reference = 'victim'`
+  const [fall] = await sql<{ block_number: bigint }[]>`
+    SELECT block_number FROM balance_falls WHERE address_id = ${victim?.id ?? ''}`
+  const fork = Number(fall?.block_number) - 1
+  await rollBack(
+    sql,
+    lab.network,
+    { height: Number(row?.height), hash: row?.block_hash ?? '' },
+    { height: fork, hash: (await lab.adapter.hashAt(fork)) ?? '' },
+  )
+  expect(await ledger(sql, 'chain', victim?.id ?? '', 'eth')).toBe(900n)
+  expect(await sql`SELECT FROM balance_falls WHERE block_number > ${fork}`).toEqual([])
+})
