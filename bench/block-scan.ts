@@ -91,7 +91,8 @@ async function startNode(context: BenchContext, blocks: readonly RawBlock[]): Pr
   })
   const network = findNetwork(networks, 'bitcoin')
   if (network.family !== 'utxo') throw new Error('bitcoin is of the UTXO family')
-  return network
+  // A node is used only when its first block is the one that the network is named by.
+  return { ...network, caip2: `bip122:${blocks[0]?.hash.slice(0, 32)}` }
 }
 
 async function watcher(
