@@ -81,7 +81,7 @@ export function toPage<Row, View>(
   }
 }
 
-/** A list that is short by nature (balances, wallets, networks) as one page. */
+/** A list that the configuration bounds (networks, and balances by their coins) as one page. */
 export function wholeList<View>(items: readonly View[]): Page<View> {
   return { items, pagination: { page: 1, limit: items.length, has_more: false, next_cursor: null } }
 }

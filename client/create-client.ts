@@ -91,7 +91,8 @@ export function createClient(options: ClientOptions) {
 
     balances: { list: (filter?: BalanceFilter) => page<Balance>('/balances', filter) },
     wallets: {
-      list: () => page<Wallet>('/wallets'),
+      /** Newest first, a page at a time. */
+      list: (filter?: Paging & Partial<Pick<Wallet, 'network' | 'kind'>>) => page<Wallet>('/wallets', filter),
       /** A further hot wallet, with the scope `admin`. */
       create: (
         wallet: { readonly network: string; readonly kind: 'hot'; readonly label?: string },

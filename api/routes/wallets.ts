@@ -4,17 +4,13 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { addHotWallet } from '../../db/addresses/add-hot-wallet.js'
 import { listWallets } from '../../db/addresses/list-wallets.js'
 import { getBalances } from '../../db/balances/get-balances.js'
-import { getWalletBalances } from '../../db/balances/get-wallet-balances.js'
 import { findNetwork } from '../../domain/network.js'
 import { answer, listAnswer, success, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { wholeList } from '../paging.js'
+import { pagingQuery, toPage, toSlice } from '../paging.js'
 import { secured } from '../secured.js'
 import { balanceView, viewBalances } from './balances.js'
-
-/** Far more than payments are spread over. */
-const MOST_WALLETS = 1_000
 
 const wallet = z
   .object({
@@ -30,9 +26,16 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/wallets',
-  summary: 'Master, hot and gas wallets with what they hold',
+  summary: 'Master, hot and gas wallets with what they hold, newest first',
   tags: ['Wallets'],
-  responses: { 200: listAnswer(wallet, 'Every wallet') },
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      network: z.string().optional(),
+      kind: z.enum(['master', 'hot', 'gas']).optional(),
+    }),
+  },
+  responses: { 200: listAnswer(wallet) },
 })
 
 const create = createRoute({
@@ -79,20 +82,16 @@ export function registerWalletRoutes(app: ApiApp, { sql, networks }: ApiDependen
   })
 
   app.openapi(list, async (c) => {
-    const merchantId = c.get('merchantId')
-    const rows = (await listWallets(sql, merchantId, MOST_WALLETS)).filter((row) => networks.has(row.network))
-    const balances = await getWalletBalances(
-      sql,
-      merchantId,
-      rows.map((row) => row.id),
+    const query = c.req.valid('query')
+    const { network, kind } = query
+    const served = [...networks.keys()].filter((name) => network === undefined || name === network)
+    const rows = await listWallets(sql, c.get('merchantId'), { networks: served, kind }, toSlice(query))
+    const page = toPage(
+      query,
+      rows,
+      (row) => ({ ...row, balances: viewBalances(row.balances, networks) }),
+      (row) => row.id,
     )
-    const wallets = rows.map((row) => ({
-      id: row.id,
-      kind: row.kind,
-      network: row.network,
-      address: row.address,
-      balances: viewBalances(balances.get(row.id) ?? [], networks),
-    }))
-    return c.json(successPage(wholeList(wallets)), 200)
+    return c.json(successPage(page), 200)
   })
 }

@@ -25,7 +25,7 @@ export async function addHotWallet(
     readonly label: string | null
     readonly actor: string
   },
-): Promise<WalletRow> {
+): Promise<Omit<WalletRow, 'balances'>> {
   const { merchantId, network } = request
   // The account's row is the lock: two requests never get one index.
   const [account] = await tx<{ id: string; path: string; xpub: string }[]>`

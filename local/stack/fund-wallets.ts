@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/create-client.js'
+import type { Wallet } from '../../client/types.js'
 import { parseAmount } from '../../domain/money.js'
 import { evmClients, USDT_ABI } from '../parts/usdt.js'
 import { heldSender } from './held-sender.js'
@@ -34,9 +35,15 @@ export async function fundWallets(
   client: Client,
   chains: Chains,
 ): Promise<void> {
-  const { items: list } = await client.wallets.list()
+  const list: Wallet[] = []
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = await client.wallets.list({ limit: 100, ...(cursor === undefined ? {} : { cursor }) })
+    list.push(...page.items)
+    cursor = page.pagination.next_cursor
+  }
   const address = (network: string, kind: string): string => {
-    const found = list.find((wallet) => wallet.network === network && wallet.kind === kind)
+    // The first one: further hot wallets are newer.
+    const found = list.findLast((wallet) => wallet.network === network && wallet.kind === kind)
     if (!found) throw new Error(`The signer reported no ${kind} wallet on ${network}`)
     return found.address
   }

@@ -169,17 +169,20 @@ test('the audit log lists what was done, pages, and verifies', async () => {
   expect((await get('/audit-log/verify')).json.data).toMatchObject({ valid: false, broken_at: 1 })
 })
 
-test('wallets are listed with one query for the balances of all of them, however many there are', async () => {
+test('wallets page by cursor through all of them, newest first, each page in one query with its balances', async () => {
   const { sql } = api.database
   const merchantId = await api.newMerchant()
   await api.enrol(merchantId, Buffer.alloc(32, 9))
   const key = await api.newKey({ merchantId })
   await sql`
     INSERT INTO addresses (id, merchant_id, network, kind, address, payee, match_key, key_account_id, branch, index, derivation_path)
-    SELECT 'addr_hot_' || n, ${merchantId}, 'ethereum', 'hot', '0x' || lpad(to_hex(n), 40, '0'),
+    SELECT 'addr_hot_' || lpad(n::text, 4, '0'), ${merchantId}, 'ethereum', 'hot', '0x' || lpad(to_hex(n), 40, '0'),
            decode(lpad(to_hex(n), 40, '0'), 'hex'), 9_000_000 + n, account.id, 0, 10_000 + n, 'm/0'
-    FROM generate_series(1, 60) AS n, (
+    FROM generate_series(1, 1100) AS n, (
       SELECT id FROM key_accounts WHERE merchant_id = ${merchantId} AND network = 'ethereum' LIMIT 1) AS account`
+  await sql`
+    INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner, balance)
+    VALUES (${merchantId}, 'ethereum', 'eth', 'chain', 'addr_hot_1100', 5000000000000000000)`
   let queries = 0
   const counting = createApp({
     ...api.dependencies,
@@ -190,16 +193,41 @@ test('wallets are listed with one query for the balances of all of them, however
       },
     }),
   })
-  const path = '/api/v1/wallets'
-  const headers = signedHeaders(key, { path, method: 'GET', body: '' })
-  const response = await counting.request(`http://api.test${path}`, { headers }, { incoming: { url: path } })
-  const { data } = (await response.json()) as {
-    data: { kind: string; balances: { coin: string; available: string }[] }[]
+  interface Listed {
+    readonly data: {
+      readonly id: string
+      readonly kind: string
+      readonly balances: { readonly coin: string; readonly available: string }[]
+    }[]
+    readonly pagination: { readonly has_more: boolean; readonly next_cursor: string | null }
   }
-  expect(data).toHaveLength(60)
-  expect(data[0]?.balances.map(({ coin, available }) => [coin, available])).toEqual([
-    ['eth', '0'],
+  const listed = async (query: string): Promise<Listed> => {
+    const path = `/api/v1/wallets${query}`
+    const headers = signedHeaders(key, { path, method: 'GET', body: '' })
+    const response = await counting.request(
+      `http://api.test${path}`,
+      { headers },
+      { incoming: { url: path } },
+    )
+    expect(response.status).toBe(200)
+    return (await response.json()) as Listed
+  }
+  const first = await listed('?network=ethereum&kind=hot')
+  expect(first.data).toHaveLength(20)
+  expect(queries).toBe(1)
+  expect(first.data[0]).toMatchObject({ id: 'addr_hot_1100', kind: 'hot' })
+  expect(first.data[0]?.balances.map(({ coin, available }) => [coin, available])).toEqual([
+    ['eth', '5'],
     ['usdt', '0'],
   ])
-  expect(queries).toBe(2)
+  const seen: string[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: Listed = await listed(`?limit=100${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    seen.push(...page.data.filter((each) => each.id.startsWith('addr_hot_')).map((each) => each.id))
+    cursor = page.pagination.next_cursor
+  }
+  expect(seen).toEqual(
+    Array.from({ length: 1100 }, (_, index) => `addr_hot_${String(1100 - index).padStart(4, '0')}`),
+  )
+  expect((await listed('?kind=hot&network=bitcoin')).data).toEqual([])
 })
