@@ -1,6 +1,7 @@
 /** The whitelist of destinations (seed 002, "Address Whitelisting"; contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { requireForeign } from '../../db/addresses/find-own-wallets.js'
 import type { Queryable } from '../../db/connect.js'
 import { changeNotFound } from '../../db/control-changes/find-control-change.js'
 import { revokeControlChange } from '../../db/control-changes/revoke-control-change.js'
@@ -127,6 +128,7 @@ export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependenci
     const network = findNetwork(networks, body.network)
     const { address } = parseAddress(network, body.address)
     const merchantId = c.get('merchantId')
+    await requireForeign(sql, merchantId, network, body.address)
     const { view, kept } = await sql.begin(async (tx) => {
       const id = await createWhitelistEntry(tx, {
         merchantId,

@@ -1,9 +1,9 @@
 /** What a withdrawal would cost at every priority (seed 002, "Fee Priority Levels"). */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { requireForeign } from '../../db/addresses/find-own-wallets.js'
 import { estimateWithdrawal } from '../../db/withdrawals/estimate-withdrawal.js'
 import { requireWallet } from '../../db/withdrawals/require-wallet.js'
-import { parseAddress } from '../../domain/address/parse-address.js'
 import { formatAmount } from '../../domain/money.js'
 import { findCoin, findNetwork, nativeCoin } from '../../domain/network.js'
 import { PRIORITIES, PRIORITY_LEVEL } from '../../domain/withdrawal-fee.js'
@@ -67,7 +67,9 @@ export function registerWithdrawalEstimateRoute(app: ApiApp, { sql, networks }: 
     const body = c.req.valid('json')
     const network = findNetwork(networks, body.network)
     const coin = findCoin(network, body.coin)
-    if (body.to_address !== undefined) parseAddress(network, body.to_address)
+    if (body.to_address !== undefined) {
+      await requireForeign(sql, c.get('merchantId'), network, body.to_address)
+    }
     await requireWallet(sql, c.get('merchantId'), network, body.from_address_id ?? null)
     const units = positiveAmount(body.amount, coin.decimals)
     const feeCoin = nativeCoin(network)

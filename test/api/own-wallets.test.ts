@@ -50,14 +50,15 @@ describe.each([
   ['ethereum', 'usdt'],
 ])('%s of a merchant', (network, coin) => {
   test.each(KINDS.filter((kind) => network !== 'ethereum' || kind !== 'change'))(
-    'pays no withdrawal, batch or schedule to the own %s address, in whatever notation',
+    'pays no withdrawal, batch or schedule to the own %s address in any notation, and neither whitelists nor estimates it',
     async (kind) => {
       const { address } = await stage.wallet(network, kind)
       for (const to_address of notations(network, address)) {
         const withdrawal = { network, coin, amount: '1', to_address }
         const single = await stage.create(withdrawal)
         expect([single.status, single.json.error]).toMatchObject([422, { code: 'INVALID_ADDRESS' }])
-        expect(single.json.error.message).toContain(kind === 'change' ? 'change' : `your own ${kind} wallet`)
+        const reason = kind === 'change' ? 'the address of your own change' : `your own ${kind} wallet`
+        expect(single.json.error.message).toContain(reason)
         expect(single.json.error.details).toMatchObject({ network })
         const stranger = network === 'ethereum' ? '0x742d35Cc6634C0532925a3b844Bc454e4438f44e' : undefined
         const batch = await stage.createBatch({
@@ -83,6 +84,24 @@ describe.each([
           body: { label: 'own', interval_seconds: 3_600, withdrawal },
         })
         expect([schedule.status, schedule.json.error]).toMatchObject([422, { code: 'INVALID_ADDRESS' }])
+        const entry = await stage.api.call({
+          method: 'POST',
+          path: '/api/v1/whitelist/addresses',
+          body: { network, address: to_address, label: 'own' },
+        })
+        expect([entry.status, entry.json.error]).toMatchObject([
+          422,
+          { code: 'INVALID_ADDRESS', message: expect.stringContaining(reason) },
+        ])
+        const estimate = await stage.api.call({
+          method: 'POST',
+          path: '/api/v1/withdrawals/estimate',
+          body: { network, coin, amount: '1', to_address },
+        })
+        expect([estimate.status, estimate.json.error]).toMatchObject([
+          422,
+          { code: 'INVALID_ADDRESS', message: expect.stringContaining(reason) },
+        ])
       }
       expect(await reserved()).toBe(0)
     },
