@@ -87,14 +87,23 @@ async function look(
 }
 
 async function follow(
-  { sql, networks }: WithdrawalChainDependencies,
+  dependencies: WithdrawalChainDependencies,
   id: string,
   { payment, outcome }: { readonly payment: SignedPayment; readonly outcome: Mined },
   required: number,
 ): Promise<FollowStep> {
+  const { sql, networks } = dependencies
   const { height: blockNumber, hash: blockHash } = outcome.block
+  const block = { network: payment.network, blockNumber, blockHash, required }
+  if (!(await markMined(sql, networks, id, payment.id, block))) {
+    return waitFor(
+      dependencies,
+      id,
+      'NODES_DISAGREE',
+      `A node has ${payment.txid} in block ${blockNumber} (${blockHash}), and the scanned chain says otherwise; waiting until they agree`,
+    )
+  }
   await setWaiting(sql, id, null)
-  await markMined(sql, networks, id, payment.id, { blockNumber, blockHash, required })
   if (outcome.confirmations < required) {
     return { kind: 'mined', confirmations: outcome.confirmations, blockNumber }
   }

@@ -2,6 +2,7 @@
 
 import type { Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { lockCursor } from '../chain/chain-cursor.js'
 import type { Sql, Transaction } from '../connect.js'
 import { appendEvent } from '../events/append-event.js'
 import { moveWithdrawal } from './move-withdrawal.js'
@@ -39,28 +40,62 @@ export async function markBroadcast(
   })
 }
 
-/** Takes note of a block, where the watcher has not seen it yet; the watcher signals when it is deep enough. */
+/**
+ * Takes note of a block, where the watcher has not seen it yet; the watcher signals when it is deep enough. What the watcher has
+ * scanned stands: a node that has another block at that height, or another attempt in one, is on a branch that was left, or
+ * ahead of a reorganisation that the watcher will come to. Until they agree nothing is noted, and nothing may be settled.
+ *
+ * @returns Whether the scanned chain says nothing else.
+ */
 export async function markMined(
   sql: Sql,
   networks: Networks,
   id: string,
   transactionId: string,
-  mined: { readonly blockNumber: number; readonly blockHash: string; readonly required: number },
-): Promise<void> {
-  await sql.begin(async (tx) => {
+  mined: {
+    readonly network: string
+    readonly blockNumber: number
+    readonly blockHash: string
+    readonly required: number
+  },
+): Promise<boolean> {
+  return (await sql.begin(async (tx) => {
+    // First: the watcher locks in this order, and nothing is scanned between the look and the note.
+    await lockCursor(tx, mined.network)
     const row = await lockWithdrawal(tx, id)
+    if (await isContradicted(tx, id, transactionId, mined)) return false
     const [winner] = await tx<{ txid: string }[]>`
       UPDATE transactions
       SET state = 'mined', block_number = ${mined.blockNumber}, block_hash = ${mined.blockHash},
           target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
       WHERE id = ${transactionId} AND state IN ('signed', 'broadcast', 'mined') RETURNING txid`
-    if (!winner) return
-    // The watcher may not have come to the block that took the place of the other one's.
+    if (!winner) return true
+    // A node had said so of another one before.
     await tx`
       UPDATE transactions SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
       WHERE subject_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
     await showTransaction(tx, networks, row, winner.txid)
-  })
+    return true
+  })) as boolean
+}
+
+/** Whether the scanned chain has another block at that height, or an attempt of this payment in another place. */
+async function isContradicted(
+  tx: Transaction,
+  id: string,
+  transactionId: string,
+  mined: { readonly network: string; readonly blockNumber: number; readonly blockHash: string },
+): Promise<boolean> {
+  const contradictions = await tx`
+    SELECT FROM chain_blocks
+    WHERE network = ${mined.network} AND height = ${mined.blockNumber} AND hash <> ${mined.blockHash}
+    UNION ALL
+    SELECT FROM transactions seen
+    JOIN chain_blocks block
+      ON block.network = seen.network AND block.height = seen.block_number AND block.hash = seen.block_hash
+    WHERE seen.subject_id = ${id} AND seen.state = 'mined'
+      AND (seen.id <> ${transactionId} OR seen.block_hash <> ${mined.blockHash})`
+  return contradictions.length > 0
 }
 
 /** Makes `transaction_hash` that of the attempt which is in the mempool or the chain, and tells the merchant when it changes. */

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { followWithdrawal } from '../../activities/withdrawal/follow-withdrawal.js'
-import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
+import type { BlockRef, ChainAdapter, TransactionOutcome } from '../../chains/adapter.js'
 import { rollBack } from '../../db/chain/roll-back.js'
 import { newId } from '../../db/new-id.js'
 import { listPayments } from '../../db/withdrawals/find-payment.js'
@@ -16,7 +16,13 @@ const REQUIRED = 12
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
 let stage: TestWithdrawals
 /** What the node says: its head, and from which height on the nonce was used; it knows no transaction and takes none. */
-const node = { head: 100, usedFrom: 90, hashOf: (height: number) => hash(height) }
+const node = {
+  head: 100,
+  usedFrom: 90,
+  hashOf: (height: number) => hash(height),
+  says: (_txid: string): TransactionOutcome => UNKNOWN,
+}
+const UNKNOWN: TransactionOutcome = { kind: 'unknown' }
 const hash = (height: number, branch = 'a') => `0x${branch}${height.toString(16).padStart(63, '0')}`
 
 beforeAll(async () => {
@@ -30,7 +36,7 @@ beforeAll(async () => {
           if (block.hash !== node.hashOf(block.height)) return null
           return node.usedFrom <= block.height ? NONCE + 1 : NONCE
         },
-        outcome: async () => ({ kind: 'unknown' }),
+        outcome: async (txid: string) => node.says(txid),
         broadcast: async () => ({ kind: 'rejected', reason: 'nonce too low' }),
       }),
   })
@@ -54,6 +60,7 @@ async function scannedTo(height: number, branch = 'a'): Promise<void> {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 async function payment(state: 'broadcast' | 'mined'): Promise<string> {
+  node.says = () => UNKNOWN
   const { sql } = stage.api.database
   const to = `0x${'12'.repeat(20)}`
   const { json } = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1', to_address: to })
@@ -168,3 +175,42 @@ test('an attempt that a node had called mined in a block which the scanned chain
   await scannedTo(111)
   expect(await step(id)).toBe('failed')
 })
+
+test.each(['the same attempt', 'another attempt'])(
+  'a node on a branch that was left, which has %s in a block there, does not make the watcher forget what it saw mined',
+  async (which) => {
+    const { sql } = stage.api.database
+    node.usedFrom = 90
+    node.head = 91
+    const id = await payment('mined')
+    const [seen] = await listPayments(sql, id)
+    const other = newId('tx')
+    await sql`
+      INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+                                coin, amount, max_fee, txid, signed_transaction)
+      SELECT ${other}, merchant_id, subject_type, subject_id, 2, network, from_address_id, nonce, 'broadcast', payload,
+             coin, amount, max_fee, ${`0x${other}`}, '0x02' FROM transactions WHERE id = ${seen?.id ?? ''}`
+    await scannedTo(91)
+    const mined = which === 'the same attempt' ? seen?.txid : `0x${other}`
+    node.says = (txid) =>
+      txid === mined
+        ? {
+            kind: 'mined',
+            block: { height: 90, hash: hash(90, 'c') },
+            confirmations: 1,
+            fee: 1n,
+            succeeded: true,
+          }
+        : UNKNOWN
+    expect(await step(id)).toBe('confirming')
+    // From now on no node knows any attempt.
+    node.says = () => UNKNOWN
+    for (const height of [100, 111, 130, 150]) {
+      node.head = height
+      await scannedTo(height)
+      expect(await step(id)).toBe('confirming')
+    }
+    const [first] = await sql`SELECT state, block_hash FROM transactions WHERE id = ${seen?.id ?? ''}`
+    expect(first).toEqual({ state: 'mined', block_hash: hash(90) })
+  },
+)
