@@ -26,8 +26,9 @@ export async function observeChainNonce(
 /**
  * Gives the nonce of a subject: the one it has, else the lowest free one, else the next.
  *
- * @returns Null while the account has as many transactions in flight as a node keeps, or another one is at the signer:
- * a refusal then never leaves a gap below a signed transaction.
+ * @returns Null while the account has as many transactions in flight as a node keeps, or another first attempt
+ * is at the signer: a refusal then never leaves a gap below a signed transaction. A further attempt has a nonce that is signed already,
+ * so a signer that does not answer it keeps no other payment waiting.
  */
 export async function allocateNonce(
   tx: Transaction,
@@ -43,7 +44,7 @@ export async function allocateNonce(
     WHERE network = ${network} AND address = ${address} AND subject_id = ${subjectId} AND state IN ('allocated', 'signed')`
   if (mine) return Number(mine.nonce)
   const [lane] = await tx<{ at_signer: number; in_flight: number }[]>`
-    SELECT count(*) FILTER (WHERE request.state = 'leased' OR request.state = 'queued' AND nonce.state = 'allocated')::int AS at_signer,
+    SELECT count(*) FILTER (WHERE nonce.state = 'allocated' AND request.state IN ('queued', 'leased'))::int AS at_signer,
            count(*) FILTER (WHERE NOT coalesce(payment.mined, false))::int AS in_flight
     FROM nonces nonce
     LEFT JOIN LATERAL (

@@ -100,6 +100,20 @@ test('gives no nonce while another request of the account is at the signer', asy
   expect(await wallet.allocate('p')).toBe(1)
 })
 
+test('a further attempt that a signer took and does not answer keeps no other payment of the account from its nonce', async () => {
+  const { sql } = database
+  const wallet = await account(0)
+  expect(await wallet.allocate('q')).toBe(0)
+  await wallet.sign('q')
+  await sql`
+    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    VALUES ('tx_q', 'mer_n', 'withdrawal', 'q', 2, 'ethereum', 'built', '{}', 'eth', 1, 1)`
+  await sql`
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
+    VALUES ('srq_q', 'mer_n', 'sig_n', 'tx_q', 'q', 'leased')`
+  expect(await wallet.allocate('r')).toBe(1)
+})
+
 test('story 4: two that ask at once never get the same', async () => {
   const wallet = await account(0)
   const given = await Promise.all(Array.from({ length: 30 }, () => wallet.allocate(newId('withdrawal'))))
