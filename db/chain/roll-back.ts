@@ -129,7 +129,12 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
   return [...reverted, ...readmitted]
 }
 
-/** Forgets what blocks above a height excluded. @returns The withdrawals that were given up because of one of them. */
+/**
+ * Forgets what blocks above a height excluded.
+ *
+ * @returns The withdrawals that were given up because of one of them. One that no signer is known to have signed stays ended: no
+ * bytes of it were ever sent, and its request is worth nothing any more.
+ */
 async function readmitExcluded(
   tx: Transaction,
   network: string,
@@ -141,5 +146,7 @@ async function readmitExcluded(
   if (excluded.length === 0) return []
   return tx<{ merchant_id: string; subject_id: string }[]>`
     SELECT merchant_id, id AS subject_id FROM withdrawals
-    WHERE id = ANY (${[...new Set(excluded.map((row) => row.subject_id))]}) AND stage = 'failed' ORDER BY id`
+    WHERE id = ANY (${[...new Set(excluded.map((row) => row.subject_id))]}) AND stage = 'failed'
+      AND EXISTS (SELECT FROM transactions WHERE subject_id = withdrawals.id AND signed_transaction IS NOT NULL)
+    ORDER BY id`
 }

@@ -5,6 +5,7 @@ import { buildUtxoReplacement } from '../../activities/withdrawal/build-utxo-rep
 import type { UtxoAdapter } from '../../chains/adapter.js'
 import { listSmallOutputs } from '../../db/treasury/list-small-outputs.js'
 import { isLive, listPayments } from '../../db/withdrawals/find-payment.js'
+import { refundWithdrawal } from '../../db/withdrawals/refund-withdrawal.js'
 import { findRow } from '../../db/withdrawals/withdrawal-row.js'
 import { type ConflictWorld, conflictWorld, PAID } from './conflict-world.js'
 
@@ -261,4 +262,62 @@ test('a consolidation leaves out a coin that a payment was signed with before it
   expect(await world.step(id)).toBe('failed')
   expect(await world.isFree(coin)).toBe(true)
   expect(await isGathered()).toBe(false)
+})
+
+test('a payment whose input came back from a stranger’s transaction ends when that transaction is excluded for good', async () => {
+  const { transaction, coins } = world.fund([PAID + 50_000n])
+  world.model.mine([transaction])
+  await world.scan()
+  // A stranger with our key spends our coin, and sends most of it to our change.
+  const change = await world.payeeOf('change')
+  const theft = world.steal(coins, [{ payee: change, coin: 'btc', amount: PAID + 40_000n }])
+  world.model.mine([theft])
+  await world.scan()
+  const id = await world.payment()
+  const back = { txid: theft.txid, vout: 0, amount: PAID + 40_000n }
+  await world.attempt(id, [back], 1_000n)
+  expect(await world.step(id)).toBe('confirming')
+  world.model.orphan(1)
+  world.model.mine([world.steal(coins)])
+  grow(3)
+  expect(await world.step(id)).toBe('failed')
+  expect(await failureOf(id)).toBe('INPUT_VANISHED')
+  expect(await world.held()).toBe(before)
+})
+
+test('a payment that nobody signed and that ended with its vanished input stays ended when the chain takes that back', async () => {
+  const source = ['22'.repeat(32) + ':0']
+  const { transaction, coins } = world.fund([PAID + 1_000n], source)
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  const attempt = await world.attempt(id, coins, 1_000n)
+  // The signer took it and never answered.
+  await world.sql`UPDATE withdrawals SET stage = 'pending_signature' WHERE id = ${id}`
+  await world.sql`
+    UPDATE transactions SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${attempt.id}`
+  await world.sql`
+    UPDATE signing_requests SET state = 'leased', answer = NULL WHERE transaction_id = ${attempt.id}`
+  world.model.orphan(1)
+  world.model.mine([world.model.transaction([], source)])
+  grow(3)
+  await world.scan()
+  const { merchantId } = world.stage.api
+  await world.sql.begin((tx) =>
+    refundWithdrawal(tx, world.stage.networks, {
+      merchantId,
+      id,
+      personId: 'person',
+      admin: true,
+      actor: 'person:person',
+      reason: 'its input vanished',
+    }),
+  )
+  expect((await findRow(world.sql, id)).stage).toBe('failed')
+  expect(await world.held()).toBe(before)
+  world.model.orphan(4)
+  grow(5)
+  await world.scan()
+  expect((await findRow(world.sql, id)).stage).toBe('failed')
+  expect(await world.held()).toBe(before)
 })
