@@ -63,7 +63,7 @@ function free(sql: Queryable) {
     AND NOT EXISTS (
       SELECT 1 FROM deposits deposit
       WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
-        AND deposit.status <> 'success')`
+        AND deposit.status NOT IN ('success', 'replaced'))`
 }
 
 /** Not an input of the first signed attempt of any payment. */

@@ -26,7 +26,8 @@ export const MOST_INPUTS = 250
 
 /**
  * Lists what is confirmed, unspent, unreserved and ours to spend, largest first. What came from outside must be credited
- * first (so that no reorg or screening takes it back); our own change needs one confirmation.
+ * first (so that no reorg or screening takes it back); our own change needs one confirmation. An output that is in a block although
+ * its deposit was replaced came back from a stranger's use of our keys: the mempool had shown it, and it is no deposit of any user.
  *
  * @param row.from_address_id - Then only that wallet's outputs (with the change of payments, for the master wallet).
  */
@@ -65,7 +66,7 @@ export function spendableOutputs(sql: Queryable, merchantId: string, network: st
       AND NOT EXISTS (
         SELECT 1 FROM deposits deposit
         WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
-          AND deposit.status <> 'success')`
+          AND deposit.status NOT IN ('success', 'replaced'))`
 }
 
 /** The named outputs with their keys, whoever has reserved them, in the order in which they are named. @throws when one is not ours. */

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Block, ChainAdapter } from '../../../chains/adapter.js'
 import { reclaimForeignSpend } from '../../../db/chain/foreign-spends.js'
 import type { Sql } from '../../../db/connect.js'
+import { listSpendableOutputs } from '../../../db/withdrawals/list-spendable-outputs.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 import { ChainModel, type ModelTransaction } from './chain-model.js'
 import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from './setup.js'
@@ -67,8 +68,14 @@ test('BTC: an output of a user that a stranger spends leaves the books, what com
     // What it pays another merchant is that merchant's own business.
     expect(await ledger(sql, 'available', 'somebody-else')).toBe(5_000n)
   }
+  // Whatever the mempool had shown: what came back may be spent, and what was spent may not.
+  const spendable = async () => {
+    const row = { merchant_id: merchant.id, network: 'bitcoin', from_address_id: null }
+    return (await listSpendableOutputs(sql, row, 3)).map(({ txid, vout }) => `${txid}:${vout}`)
+  }
   await mine()
   await expectLoss()
+  expect(await spendable()).toEqual([`${theft.txid}:0`])
   expect((await statusesOf(theft.txid)).sort()).toEqual(['replaced', 'success'])
   expect(await exceptionsOf(theft.txid)).toMatchObject([
     {
