@@ -29,7 +29,7 @@ export async function listSmallOutputs(
     ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${most}`
 }
 
-/** The named outputs, as far as they are still free; in the order in which they are named. */
+/** The named outputs, as far as they are in a block and still free; in the order in which they are named. */
 export async function listFreeOutputs(
   sql: Queryable,
   network: string,
@@ -39,7 +39,7 @@ export async function listFreeOutputs(
     ${columns(sql)}
     JOIN unnest(${outpoints.map((each) => each.txid)}::text[], ${outpoints.map((each) => each.vout)}::int[])
       WITH ORDINALITY AS wanted (txid, vout, place) ON wanted.txid = output.txid AND wanted.vout = output.vout
-    WHERE output.network = ${network} AND output.spent_by IS NULL AND ${free(sql)}
+    WHERE output.network = ${network} AND output.spent_by IS NULL AND output.block_number IS NOT NULL AND ${free(sql)}
     ORDER BY wanted.place`
 }
 

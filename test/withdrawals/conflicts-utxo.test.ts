@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildUtxoReplacement } from '../../activities/withdrawal/build-utxo-replacement.js'
 import type { UtxoAdapter } from '../../chains/adapter.js'
-import { listSmallOutputs } from '../../db/treasury/list-small-outputs.js'
+import { listFreeOutputs, listSmallOutputs } from '../../db/treasury/list-small-outputs.js'
 import { isLive, listPayments } from '../../db/withdrawals/find-payment.js'
 import { refundWithdrawal } from '../../db/withdrawals/refund-withdrawal.js'
 import { findRow } from '../../db/withdrawals/withdrawal-row.js'
@@ -320,4 +320,25 @@ test('a payment that nobody signed and that ended with its vanished input stays 
   await world.scan()
   expect((await findRow(world.sql, id)).stage).toBe('failed')
   expect(await world.held()).toBe(before)
+})
+
+test('outputs that a reorganisation took back are gathered by no consolidation that was planned with them', async () => {
+  const source = ['33'.repeat(32) + ':0']
+  const lost = world.fund([30_000n], source)
+  const kept = world.fund([40_000n])
+  world.model.mine([lost.transaction, kept.transaction])
+  await world.scan()
+  await world.sql`
+    UPDATE deposits SET status = 'success' WHERE txid IN (${lost.transaction.txid}, ${kept.transaction.txid})`
+  const planned = [...lost.coins, ...kept.coins]
+  const free = async () => (await listFreeOutputs(world.sql, 'bitcoin', planned)).map(({ txid }) => txid)
+  expect(await free()).toHaveLength(2)
+  world.model.orphan(1)
+  grow(2)
+  await world.scan()
+  expect(await free()).toEqual([])
+  world.model.mine([world.model.transaction([], source), kept.transaction])
+  await world.scan()
+  await world.sql`UPDATE deposits SET status = 'success' WHERE txid = ${kept.transaction.txid}`
+  expect(await free()).toEqual([kept.transaction.txid])
 })
