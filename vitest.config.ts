@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
 /** Tests that start whole stacks: alone, after all others, so that they measure nothing but themselves. */
-const STACK_TESTS = ['test/local/start.test.ts', 'test/fault/kill-everything.test.ts']
+const STACK_TESTS = [
+  'test/local/start.test.ts',
+  'test/fault/kill-everything.test.ts',
+  'test/fault/unreliable-nodes.test.ts',
+]
 
 export default defineConfig({
   test: {

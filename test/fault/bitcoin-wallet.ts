@@ -7,6 +7,7 @@ import {
   type FaucetPayment,
   faucetKey,
   privateKeyOf,
+  REGTEST,
 } from '../../local/parts/bitcoin-faucet.js'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
 
@@ -21,8 +22,13 @@ export interface BitcoinWallet {
   stop(): Promise<void>
 }
 
-/** A wallet over the coinbases of the local chain. @param rpc - With `user:password@`. */
-export function createBitcoinWallet(rpc: string, wif: string): BitcoinWallet {
+/**
+ * A wallet over the coinbases of the local chain.
+ *
+ * @param rpc - With `user:password@`.
+ * @param network - Default: Bitcoin's regtest.
+ */
+export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST): BitcoinWallet {
   const sent: { readonly txid: string; readonly raw: string }[] = []
   const stopping = new AbortController()
   let resent = 0
@@ -67,7 +73,7 @@ export function createBitcoinWallet(rpc: string, wif: string): BitcoinWallet {
       await sleep(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   })()
-  const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(wif)))
+  const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(wif), network))
 
   return {
     pay: (payments) => faucet.pay(payments),

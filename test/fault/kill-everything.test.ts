@@ -17,7 +17,6 @@ import type { Batch } from '../../client/payout-types.js'
 import type { AuditEntry, Deposit, Withdrawal } from '../../client/types.js'
 import { verifyAuditLog } from '../../client/verify-audit-log.js'
 import { connect, type Sql } from '../../db/connect.js'
-import type { EventEnvelope } from '../../domain/event.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
 import { homeAt } from '../../signer/home/home.js'
@@ -26,6 +25,7 @@ import { findLedgerFaults, readCredits, readHoldings } from './audit-books.js'
 import { type AskedBatch, createBatches } from './batches.js'
 import { COINS, type CoinName } from './coins.js'
 import { createRandom } from './random.js'
+import { all, allEvents } from './read-all.js'
 import { type BitcoinScan, scanBitcoin } from './scan-bitcoin.js'
 import { type EthereumTransaction, etherOf, scanEthereum, tokenOf } from './scan-ethereum.js'
 import { type FaultStack, startFaultStack, VICTIMS } from './stack.js'
@@ -53,7 +53,7 @@ const killed: number[] = []
 
 beforeAll(async () => {
   console.log(`KEYTURN_FAULT_SEED=${SEED}`)
-  stack = await startFaultStack({
+  stack = await startFaultStack(() => ({
     KEYTURN_LOCAL_NETWORKS: 'bitcoin',
     KEYTURN_SWEEP_INTERVAL: '5s',
     KEYTURN_WEBHOOK_RETRY_INTERVAL: '5s',
@@ -61,7 +61,7 @@ beforeAll(async () => {
     // Deposits are swept by themselves; tokens are dear enough to be worth their gas.
     ETHEREUM_TREASURY: 'true',
     ETHEREUM_USDT_WORTH: '0.01',
-  })
+  }))
   facts = stack.facts()
   sql = connect(facts.postgres, { max: 4, name: 'keyturn-fault-test' })
   traffic = await createTraffic(facts, createRandom(SEED))
@@ -313,7 +313,7 @@ test('each user has what was deposited, less what was withdrawn and its fee', as
 })
 
 test('events have no gap, and each change of status follows the one before', async () => {
-  const events = await allEvents()
+  const events = await allEvents(client)
   expect(events.map((event) => event.sequence)).toEqual(events.map((_, index) => index + 1))
   const [stored] = await sql<{ count: number }[]>`
     SELECT count(*)::int AS count FROM events WHERE merchant_id = ${facts.merchant.id}`
@@ -338,7 +338,7 @@ test('the merchant received every event, each time the same bytes, and each veri
     const { id } = z.object({ id: z.string() }).parse(JSON.parse(raw_body))
     bodies.set(id, (bodies.get(id) ?? new Set()).add(raw_body))
   }
-  const events = await allEvents()
+  const events = await allEvents(client)
   const stored = await sql<{ id: string; body: Buffer }[]>`
     SELECT id, body FROM events WHERE merchant_id = ${facts.merchant.id} ORDER BY sequence`
   expect(stored.map(({ id, body }) => [id, [body.toString('utf8')]])).toEqual(
@@ -362,33 +362,6 @@ test('the audit log verifies, here and offline', async () => {
 async function holdingOf(address: string, coin: CoinName): Promise<bigint> {
   const { rpc, tokens } = facts.networks.ethereum
   return coin === 'eth' ? etherOf(rpc, address) : tokenOf(rpc, tokens.usdt.address, address)
-}
-
-async function allEvents(): Promise<EventEnvelope[]> {
-  const events: EventEnvelope[] = []
-  for (;;) {
-    const { items, pagination } = await client.events({ after: events.at(-1)?.sequence ?? 0, limit: 100 })
-    events.push(...items)
-    if (!pagination.has_more) return events
-  }
-}
-
-async function all<T>(
-  page: (cursor: { cursor?: string }) => Promise<{
-    readonly items: readonly T[]
-    readonly pagination: { readonly has_more: boolean; readonly next_cursor: string | null }
-  }>,
-): Promise<T[]> {
-  const found: T[] = []
-  let cursor: string | null = null
-  do {
-    const { items, pagination }: Awaited<ReturnType<typeof page>> = await page(
-      cursor === null ? {} : { cursor },
-    )
-    found.push(...items)
-    cursor = pagination.has_more ? pagination.next_cursor : null
-  } while (cursor !== null)
-  return found
 }
 
 function expectNoneTwice(values: readonly string[]): void {

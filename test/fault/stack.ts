@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { isPortFree } from '../../local/parts/free-port.js'
-import { PORT_COUNT } from '../../local/stack/ports.js'
+import { choosePorts, PORT_COUNT, type Ports } from '../../local/stack/ports.js'
 import { startOf } from '../../local/stack/process-identity.js'
 import { type StackFile, stackFileSchema } from '../../local/stack/stack-file.js'
 
@@ -41,17 +41,26 @@ export interface FaultStack {
   stop(keep: boolean): Promise<void>
 }
 
-/** Starts the stack and waits until it is ready. @throws Error with what it printed when it is not. */
-export async function startFaultStack(environment: Readonly<Record<string, string>>): Promise<FaultStack> {
+/**
+ * Starts the stack and waits until it is ready.
+ *
+ * @param environment - Made once home and ports are chosen.
+ * @throws Error with what it printed when it is not.
+ */
+export async function startFaultStack(
+  environment: (chosen: { readonly home: string; readonly ports: Ports }) => Readonly<Record<string, string>>,
+): Promise<FaultStack> {
   const home = mkdtempSync(join(tmpdir(), 'keyturn-fault-'))
+  const portBase = await freePorts()
+  const ports = await choosePorts(() => {}, String(portBase))
   const stackFile = join(home, 'stack.json')
   const child = spawn('npm', ['start', '--', '--no-demo'], {
     cwd: ROOT,
     env: {
       ...process.env,
-      ...environment,
+      ...environment({ home, ports }),
       KEYTURN_HOME: home,
-      KEYTURN_PORT_BASE: String(await freePorts()),
+      KEYTURN_PORT_BASE: String(portBase),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

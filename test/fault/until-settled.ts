@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
 import type { Sql } from '../../db/connect.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
-import { bitcoinHashAt } from './scan-bitcoin.js'
-import { ethereumHashAt } from './scan-ethereum.js'
+import { blockHashAt, type NetworkName } from './rails.js'
 
 const POLL_MS = 1_000
 /** Blocks between the node's head and what was scanned; both move on while we look. */
@@ -57,32 +56,36 @@ async function whatIsLeft(
       }[what] ?? 0
     if (count !== wanted) left.push(`${what}: ${count} instead of ${wanted}`)
   }
+  left.push(...(await findUnscanned(facts, sql)), ...(await openWorkflows(facts, PERPETUAL)))
+  return left
+}
+
+/** Networks whose scan is behind their chain, or on another branch of it. */
+export async function findUnscanned(facts: StackFile, sql: Sql): Promise<string[]> {
+  const left: string[] = []
   const cursors = await sql<{ network: string; height: bigint; block_hash: string }[]>`
     SELECT network, height, block_hash FROM chain_cursors`
-  const { ethereum, bitcoin } = facts.networks
   for (const { network, height, block_hash } of cursors) {
-    if (network !== 'bitcoin' && network !== 'ethereum') throw new Error(`Nobody looks at ${network}`)
-    const hashAt = (at: number) =>
-      network === 'bitcoin' ? bitcoinHashAt(bitcoin?.rpc ?? '', at) : ethereumHashAt(ethereum.rpc, at)
+    const hashAt = (at: number) => blockHashAt(facts, network as NetworkName, at)
     const scanned = Number(height)
     if ((await hashAt(scanned)) !== block_hash) left.push(`${network}: block ${scanned} is another one`)
     if ((await hashAt(scanned + MOST_BEHIND + 1)) !== null)
       left.push(`${network}: scanned up to ${scanned} only`)
   }
-  left.push(...(await openWorkflows(facts)))
   return left
 }
 
 /** Watchers run for ever, others now and then by their schedule; whatever else runs waits for something. */
-const PERPETUAL = ['chainWatcher', 'sweeper', 'rebalance']
+export const PERPETUAL: readonly string[] = ['chainWatcher', 'sweeper', 'rebalance']
 
-async function openWorkflows({ temporal }: StackFile): Promise<string[]> {
+/** Workflows that run, but for those of the types in `expected`. */
+export async function openWorkflows({ temporal }: StackFile, expected: readonly string[]): Promise<string[]> {
   const connection = await Connection.connect({ address: temporal.address, connectTimeout: '5s' })
   try {
     const client = new Client({ connection, namespace: temporal.namespace })
     const open: string[] = []
     for await (const { workflowId, type } of client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-      if (!PERPETUAL.includes(type) && !workflowId.startsWith('temporal-sys')) open.push(`${workflowId} runs`)
+      if (!expected.includes(type) && !workflowId.startsWith('temporal-sys')) open.push(`${workflowId} runs`)
     }
     return open
   } finally {

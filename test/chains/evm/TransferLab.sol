@@ -100,3 +100,20 @@ contract LyingToken {
         return answer;
     }
 }
+
+/// Who is paid, and how much, is decided by the block that the transaction is mined in.
+contract PaysByBlock {
+    receive() external payable {}
+
+    function pay(address payable even, address payable odd) external payable {
+        (bool paid, ) = (block.number % 2 == 0 ? even : odd).call{value: 1e17 + block.number}("");
+        require(paid, "not paid");
+    }
+
+    function payToken(address token, address even, address odd) external {
+        (bool done, ) = token.call(
+            abi.encodeWithSignature("transfer(address,uint256)", block.number % 2 == 0 ? even : odd, 1e6 + block.number)
+        );
+        require(done, "not transferred");
+    }
+}
