@@ -12,7 +12,7 @@ export interface Credentials {
   readonly api_secret: string
 }
 
-/** An answer of the API, as somebody sees it who trusts nothing. */
+/** An answer of the API, as a caller sees it who trusts nothing. */
 export interface HostileAnswer {
   readonly what: string
   /** 0 where the connection was cut, as some deserve. */
@@ -41,7 +41,7 @@ const created = z.object({ success: z.literal(true), data: z.object({ id: z.stri
 /** Deeper than a program's stack, or just than anything sensible. */
 const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
 const listed = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
-/** An address of Taproot that nobody can spend from: no point of the curve has this x (BIP-340). */
+/** An address of Taproot that no key can spend from: no point of the curve has this x (BIP-340). */
 const OFF_CURVE = address.toBech32(Buffer.from('05'.padStart(64, '0'), 'hex'), 1, 'bcrt')
 /** Which JavaScript takes for times, and PostgreSQL does not, or only some of them. */
 const STRANGE_DATES = [
@@ -281,7 +281,7 @@ async function* sendTwice(api: string, key: Credentials, user: string): AsyncGen
   }
 }
 
-/** Keys that nobody has, and requests for signers that no signer sent. */
+/** Keys that no tenant has, and requests for signers that no signer sent. */
 async function* sendAsStrangers(api: string, user: string): AsyncGenerator<HostileAnswer> {
   const body = JSON.stringify({ user_reference: user, network: 'ethereum', label: 'x'.repeat(50_000) })
   for (let index = 0; index < 60; index += 1) {

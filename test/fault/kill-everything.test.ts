@@ -1,7 +1,7 @@
 /**
- * Forty deposits, ten withdrawals, two batches and the sweeps of whatever was deposited are under way while API, workers, signer, Temporal, PostgreSQL and the nodes are killed
- * with SIGKILL, each twice, at moments and in an order that a seed decides. Afterwards books, chains and webhooks must agree to
- * the last unit.
+ * Forty deposits, ten withdrawals, two batches and the sweeps of what was deposited are under way while API, workers, signer,
+ * Temporal, PostgreSQL and the nodes are killed with SIGKILL, each twice, at moments and in an order that a seed decides.
+ * Afterwards books, chains and webhooks must agree to the last unit.
  *
  * Simulated here is only what lies outside the product: users' wallets, which send their bytes again until they are mined (a
  * local node forgets its mempool, and sometimes its last blocks, when it dies; the product must see that as a reorganisation);
@@ -11,7 +11,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
 import type { Client } from '../../client/create-client.js'
 import type { Batch } from '../../client/payout-types.js'
 import type { AuditEntry, Deposit, Withdrawal } from '../../client/types.js'
@@ -22,6 +21,7 @@ import type { StackFile } from '../../local/stack/stack-file.js'
 import { homeAt } from '../../signer/home/home.js'
 import { readJournal } from '../../signer/journal/read-journal.js'
 import { findLedgerFaults, readCredits, readHoldings } from './audit-books.js'
+import { findStatusesOutOfOrder, readReceived } from './audit-events.js'
 import { type AskedBatch, createBatches } from './batches.js'
 import { COINS, type CoinName } from './coins.js'
 import { createRandom } from './random.js'
@@ -318,36 +318,29 @@ test('events have no gap, and each change of status follows the one before', asy
   const [stored] = await sql<{ count: number }[]>`
     SELECT count(*)::int AS count FROM events WHERE merchant_id = ${facts.merchant.id}`
   expect(events).toHaveLength(stored?.count ?? 0)
-  const last = new Map<unknown, unknown>()
-  for (const { event, data } of events) {
-    if (!event.endsWith('.status_changed')) continue
-    expect([data.id, data.previous_status]).toEqual([data.id, last.get(data.id) ?? null])
-    last.set(data.id, data.status)
-  }
+  expect(findStatusesOutOfOrder(events)).toEqual([])
+  const last = new Map(
+    events.flatMap(({ event, data }) =>
+      event.endsWith('.status_changed') ? [[data.id, data.status] as const] : [],
+    ),
+  )
   for (const { id } of [...withdrawals, ...batches]) expect(last.get(id)).toBe('confirmed')
   expect([...last.values()].filter((status) => status !== 'success' && status !== 'confirmed')).toEqual([])
 })
 
 test('the merchant received every event, each time the same bytes, and each verified', async () => {
-  const received = z
-    .array(z.object({ raw_body: z.string(), verified: z.boolean() }))
-    .parse(await (await fetch(facts.webhook.received)).json())
-  expect(received.filter(({ verified }) => !verified)).toEqual([])
-  const bodies = new Map<string, Set<string>>()
-  for (const { raw_body } of received) {
-    const { id } = z.object({ id: z.string() }).parse(JSON.parse(raw_body))
-    bodies.set(id, (bodies.get(id) ?? new Set()).add(raw_body))
-  }
+  const { requests, unverified, bodies } = await readReceived(facts)
+  expect(unverified).toEqual([])
   const events = await allEvents(client)
   const stored = await sql<{ id: string; body: Buffer }[]>`
     SELECT id, body FROM events WHERE merchant_id = ${facts.merchant.id} ORDER BY sequence`
   expect(stored.map(({ id, body }) => [id, [body.toString('utf8')]])).toEqual(
-    events.map(({ id }) => [id, [...(bodies.get(id) ?? [])]]),
+    events.map(({ id }) => [id, bodies.get(id) ?? []]),
   )
   expect(stored.map(({ body }) => JSON.parse(body.toString('utf8')))).toEqual(events)
   expect(bodies.size).toBe(events.length)
   console.log(
-    `${events.length} events received in ${received.length} webhooks; wallets sent ${traffic.resent()} transactions once more`,
+    `${events.length} events received in ${requests} webhooks; wallets sent ${traffic.resent()} transactions once more`,
   )
 })
 

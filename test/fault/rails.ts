@@ -105,7 +105,7 @@ export function contractOf(facts: StackFile, rail: Pick<Rail, 'token'>): string 
     : facts.networks.ethereum.tokens.usdt.address
 }
 
-/** An address of a network that nobody ever used. */
+/** An address of a network that was never used. */
 export function strangerOn(network: NetworkName): string {
   if (network === 'litecoin') return faucetKey(randomBytes(32), LITECOIN_REGTEST).address
   return freshRecipient(network === 'bitcoin' ? 'btc' : 'eth')

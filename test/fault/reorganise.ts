@@ -11,7 +11,7 @@ const MINE_MS = 20_000
 
 /**
  * Replaces the newest blocks of a chain by others; on the Bitcoin family by one more. What they held is mined again there; Anvil
- * forgets it, and whoever sent it sends it again.
+ * forgets it, and the wallet that sent it sends it again.
  */
 export async function reorganise(facts: StackFile, network: NetworkName, depth: number): Promise<void> {
   const rpc = nodeOf(facts, network)

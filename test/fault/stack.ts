@@ -114,7 +114,7 @@ export async function startFaultStack(
       child.kill('SIGTERM')
       for (const deadline = Date.now() + STOP_MS; runs() && Date.now() < deadline; ) await sleep(50)
       const left = runs()
-      // The watchdog ends whatever the supervisor leaves.
+      // The watchdog ends what the supervisor leaves.
       if (left && supervisor !== undefined) process.kill(supervisor, 'SIGKILL')
       if (left) throw new Error(`The stack did not end within ${STOP_MS / 1_000} s; look into ${home}`)
       if (!keep) rmSync(home, { recursive: true, force: true, maxRetries: 5 })

@@ -1,4 +1,4 @@
-/** Waits until nothing moves any more: whatever was asked for has happened, and nobody waits for anything. */
+/** Waits until nothing moves any more: all that was asked for has happened, and nothing waits any more. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
@@ -9,7 +9,7 @@ import { blockHashAt, type NetworkName } from './rails.js'
 const POLL_MS = 1_000
 /** Blocks between the node's head and what was scanned; both move on while we look. */
 const MOST_BEHIND = 2
-/** Two looks this far apart must both find everything settled: a reorganisation that nobody noticed yet is noticed by then. */
+/** Two looks this far apart must both find everything settled: a reorganisation that the platform did not notice yet is noticed by then. */
 const LOOKS = 3
 
 /** @throws Error that says what is left when it takes longer than `limitMs`. */
@@ -75,7 +75,7 @@ export async function findUnscanned(facts: StackFile, sql: Sql): Promise<string[
   return left
 }
 
-/** Watchers run for ever, others now and then by their schedule; whatever else runs waits for something. */
+/** Watchers run without an end, others now and then by their schedule; any other that runs waits for something. */
 export const PERPETUAL: readonly string[] = ['chainWatcher', 'sweeper', 'rebalance']
 
 /** Workflows that run, but for those of the types in `expected`. */

@@ -7,7 +7,7 @@ import { MISBEHAVIOURS, type Misbehaviour, type UnreliableNode } from './start-u
 export interface Plan {
   /** Milliseconds between two ways: a network with no other node needs such times to get on. */
   readonly honestMs: readonly [number, number]
-  /** Comes next, before the rest of the round; whoever sees that it would hurt most now adds to it. */
+  /** Comes next, before the rest of the round; a test that sees when it would hurt most adds to it. */
   readonly wishes: Misbehaviour[]
   /** Called while it misbehaves. */
   readonly meanwhile: (behaviour: Misbehaviour) => Promise<void>
@@ -16,10 +16,14 @@ export interface Plan {
 const BAD_MS = [1_500, 3_000] as const
 /** An index that lags for so many blocks that a payment looks lost, to whom asks for nothing else. */
 const FORGETFUL_MS = [6_000, 9_000] as const
+/** Answers that were not the truth; a node that failed is left alone for a while, and then it deceives no caller. */
+const ENOUGH_LIES = 2
+/** After this it no longer waits for a caller: where another node serves, or no transaction is looked for, none may come. */
+const UNHEARD_MS = 12_000
 
 /**
  * Goes on until it is aborted, and through all of them once at least; then the node is honest. Each way comes once before one of
- * them comes again, but for wishes.
+ * them comes again, but for wishes, and lasts until callers were deceived.
  */
 export async function misbehave(
   node: UnreliableNode,
@@ -34,8 +38,15 @@ export async function misbehave(
     const behaviour = wish ?? round.shift() ?? 'lagging'
     if (wish) turn -= 1
     const [least, most] = behaviour === 'forgetful' ? FORGETFUL_MS : BAD_MS
-    node.behave(behaviour)
-    await Promise.all([sleep(random.between(least, most)), meanwhile(behaviour)])
+    const before = node.lies()[behaviour]
+    const heardBy = Date.now() + UNHEARD_MS
+    const untilHeard = async () => {
+      do {
+        node.behave(behaviour)
+        await sleep(random.between(least, most))
+      } while (node.lies()[behaviour] - before < ENOUGH_LIES && Date.now() < heardBy)
+    }
+    await Promise.all([untilHeard(), meanwhile(behaviour)])
     node.behave('honest')
     await sleep(random.between(...honestMs))
   }
