@@ -90,6 +90,8 @@ afterAll(async () => {
 }, 120_000)
 
 test('everything is settled although nodes lied, chains turned and a tenant was hostile', async () => {
+  const began = Date.now()
+  const elapsed = () => Math.round((Date.now() - began) / 1_000)
   const until = new AbortController()
   const wishes = new Map<NetworkName, Misbehaviour[]>(networksOf(facts).map((network) => [network, []]))
   const background = [
@@ -115,13 +117,14 @@ test('everything is settled although nodes lied, chains turned and a tenant was 
     payByBlockTwice(),
     makeSchedule(),
   ])
-  console.log('All was asked for; the nodes tell the truth from now on')
+  console.log(`All was asked for after ${elapsed()} s; the nodes tell the truth from now on`)
   until.abort()
   await Promise.all(background)
   await hostile.giveUp()
   paidIn = [...deposited, ...(await Promise.all(byBlock.map((each) => each.paid())))]
   paidOut = withdrawn
   await untilNothingIsOpen()
+  console.log(`All is settled after ${elapsed()} s`)
   for (const network of networksOf(facts)) {
     if (NETWORKS[network].family === 'utxo') scans.set(network, await scanBitcoin(nodeOf(facts, network)))
   }
@@ -376,7 +379,9 @@ test('no request of the hostile tenant was answered with a fault of ours, and no
   expect(replayed.some(({ code }) => code === 'NONCE_REUSED')).toBe(true)
   expect(replayed.filter(({ status }) => status < 300).length).toBeLessThanOrEqual(replayed.length / 30)
   const strangers = hostile.answers.filter(({ what }) => what === 'an unknown key')
-  expect(strangers.filter(({ status }) => status !== 401 && status !== 429)).toEqual([])
+  expect(strangers.some(({ status }) => status === 401)).toBe(true)
+  // The API does not wait for the rest of a body that it refuses: 0 stands for a connection that it cut.
+  expect(strangers.filter(({ status }) => ![0, 401, 429].includes(status))).toEqual([])
 })
 
 function decimalsOf(coin: string): number {
