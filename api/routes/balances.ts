@@ -5,7 +5,7 @@ import { getAddress } from '../../db/addresses/get-address.js'
 import { type Balance, getBalances } from '../../db/balances/get-balances.js'
 import { readSpendable, type Spendable } from '../../db/balances/read-spendable.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { listAnswer, successPage } from '../answer.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { instant } from '../instant.js'
@@ -119,7 +119,7 @@ function viewSpendable(
 ): Pick<z.infer<typeof spendableView>, 'spendable' | 'spendable_at_once'> {
   if (spendable === null) return { spendable: null, spendable_at_once: null }
   const found = spendable.find((each) => each.network === network && each.coin === coin)
-  const { decimals } = findCoin(findNetwork(networks, network), coin)
+  const { decimals } = knownCoin(findNetwork(networks, network), coin)
   return {
     spendable: formatAmount(found?.spendable ?? 0n, decimals),
     spendable_at_once: formatAmount(found?.atOnce ?? 0n, decimals),

@@ -2,7 +2,7 @@
 
 import type { Block, Transfer } from '../../chains/adapter.js'
 import { formatAmount } from '../../domain/money.js'
-import { findCoin, type Network, nativeCoin } from '../../domain/network.js'
+import { knownCoin, type Network, nativeCoin } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Queryable, Transaction } from '../connect.js'
 import type { NewEvent } from '../events/append-events.js'
@@ -236,7 +236,7 @@ function factsOf(
 ): Record<string, unknown> {
   const shown = (coin: string, amount: bigint) => ({
     coin,
-    amount: formatAmount(amount, findCoin(network, coin).decimals),
+    amount: formatAmount(amount, knownCoin(network, coin).decimals),
   })
   return {
     message:

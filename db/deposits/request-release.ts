@@ -2,7 +2,7 @@
 
 import { KeyturnError } from '../../domain/errors.js'
 import type { DepositReleaseIntent } from '../../domain/intent.js'
-import { findCoin, findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
 import type { DepositReleaseRow } from '../control-changes/control-change-row.js'
 import { insertControlChange } from '../control-changes/insert-control-change.js'
@@ -30,7 +30,7 @@ export async function requestRelease(
   await requireNoOpenRequest(tx, request)
   const row = await lockHeld(tx, request)
   const network = findNetwork(networks, row.network)
-  const coin = findCoin(network, row.coin)
+  const coin = knownCoin(network, row.coin)
   const id = newId('rel')
   const now = Date.now()
   const intent: DepositReleaseIntent = {
