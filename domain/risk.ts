@@ -85,6 +85,25 @@ export function assessRisk(facts: RiskFacts, policy: Policy['risk']): RiskAssess
   }
 }
 
+/** Said of a destination that was not on the list when the withdrawal was asked for, and is now. */
+export const LISTED_LATER = 'The destination came onto the sanctions list after this was asked for'
+
+/** The assessment once that is known. @param risk - As it was; null where nothing was assessed. */
+export function listedLater(risk: RiskAssessment | null): RiskAssessment {
+  const { threshold, factors }: Pick<RiskAssessment, 'threshold' | 'factors'> = risk ?? {
+    threshold: MOST,
+    factors: [],
+  }
+  return {
+    score: MOST,
+    threshold,
+    sanctioned: true,
+    factors: factors.map((factor) =>
+      factor.name === 'destination' ? { ...factor, score: MOST, reason: LISTED_LATER } : factor,
+    ),
+  }
+}
+
 /** Whether a person must look at it: a sanctions hit always, a high score unless the destination is whitelisted. */
 export function needsReview(risk: RiskAssessment, whitelisted: boolean): boolean {
   return risk.sanctioned || (risk.score > risk.threshold && !whitelisted)

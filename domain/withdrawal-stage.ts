@@ -33,7 +33,8 @@ export type WithdrawalStatus =
 /**
  * `requested` → `approved` is for movements between own wallets that need nobody.
  * Never backwards past `signed`: signed bytes are a bearer instrument, so from there on only the chain decides.
- * `building` → `approved` is the retry of an attempt that died unsigned. `reverted` means an EVM transaction that was
+ * `building` → `approved` is the retry of an attempt that died unsigned, `building` → `pending_review` a destination that
+ * came onto the sanctions list after it was asked for. `reverted` means an EVM transaction that was
  * mined and failed: its gas is spent, the amount is not. `pending_signature` → `cancelled` or `expired` only while no
  * signer has taken the request. `broadcasting` or `confirming` → `failed` only when a conflicting transaction that is
  * not ours (same nonce, same input) is final; → `cancelled` only when a transaction of ours that pays nobody is.
@@ -43,7 +44,7 @@ export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly W
   pending_review: ['pending_approval', 'rejected', 'cancelled', 'expired'],
   pending_approval: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['building', 'cancelled', 'expired', 'failed'],
-  building: ['pending_signature', 'approved', 'failed', 'expired', 'cancelled'],
+  building: ['pending_signature', 'pending_review', 'approved', 'failed', 'expired', 'cancelled'],
   pending_signature: ['signed', 'building', 'failed', 'expired', 'cancelled'],
   signed: ['broadcasting'],
   broadcasting: ['confirming', 'failed', 'cancelled'],

@@ -1,7 +1,9 @@
 /** Waits for the customer's signer to answer. */
 
 import { Context } from '@temporalio/activity'
+import { findNewlyListed } from '../../db/sanctions/find-newly-listed.js'
 import { waitForNotice } from '../../db/signing/notices.js'
+import { rebuildWithdrawal } from '../../db/withdrawals/decide-withdrawal.js'
 import { findPayment, type PaymentRow } from '../../db/withdrawals/find-payment.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import type { SignerStop } from '../../domain/signer-protocol.js'
@@ -28,9 +30,12 @@ export type SignatureWait =
       readonly message: string
     }
 
-/** Returns as soon as there is an answer; safe to run again, on any worker, because all it does is look. */
+/**
+ * Returns as soon as there is an answer. A request that no signer has taken, and that pays what came onto the sanctions list since it
+ * was built, is taken back: the next build says what becomes of it. Safe to run again, on any worker.
+ */
 export async function awaitSignature(
-  { sql, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
+  { sql, networks, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
   id: string,
 ): Promise<SignatureWait> {
   const context = Context.current()
@@ -40,6 +45,11 @@ export async function awaitSignature(
     const payment = await findPayment(sql, id)
     if (!payment || payment.request_state === 'withdrawn') return { kind: 'gone' }
     if (payment.answer) return { kind: 'answered' }
+    if (payment.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
+      await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
+      // A signer that took it a moment ago may have signed it.
+      if ((await findPayment(sql, id))?.id !== payment.id) return { kind: 'gone' }
+    }
     const now = Date.now()
     until ??= now + (payment.signer_online ? signatureLookMs.online : signatureLookMs.offline)
     const message = explain(payment)

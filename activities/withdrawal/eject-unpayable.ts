@@ -3,7 +3,8 @@
 import { findOwnWallets, type OwnWallets, ownWalletError } from '../../db/addresses/find-own-wallets.js'
 import { type Ejection, ejectItems } from '../../db/batches/eject-items.js'
 import { readRefusedItems } from '../../db/batches/item-screening.js'
-import { newlySanctioned } from '../../db/batches/newly-sanctioned.js'
+import { findNewlyListed } from '../../db/sanctions/find-newly-listed.js'
+import { holdListed } from '../../db/withdrawals/hold-listed.js'
 import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -13,8 +14,9 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /**
  * Looks at each item of a part: a destination that came onto the sanctions list since the batch was asked for, that the screening
- * service did not approve, or that the network does not know (any more), is ejected. A withdrawal of its own to such an address
- * fails. Movements pass as they are.
+ * service did not approve, or that the network does not know (any more), is ejected. Of a withdrawal, a destination that came onto
+ * the list sends it to a reviewer, and one that the network does not know lets it fail. Movements pass as they are: they pay own
+ * wallets.
  *
  * @returns What is to be built; null when nothing is left.
  */
@@ -27,7 +29,7 @@ export async function ejectUnpayable(
   if (row.kind === 'withdrawal') {
     const own = await findOwnWallets(sql, row.merchant_id, network, [row.to_address])
     const reason = whyInvalid(network, row.to_address, own)
-    if (reason === null) return row
+    if (reason === null) return (await holdListed(sql, networks, row.id)) ? null : row
     await closeFailed(dependencies, row.id, reason)
     return null
   }
@@ -39,10 +41,10 @@ export async function ejectUnpayable(
     network,
     row.outputs.map((output) => output.address),
   )
-  const sanctioned = await newlySanctioned(sql, row.id)
+  const listed = (await findNewlyListed(sql, [row.id])).get(row.id)
   const refused = await readRefusedItems(sql, row.id)
   const ejections = row.outputs.flatMap((output): Ejection[] => {
-    if (sanctioned.has(output.index)) {
+    if (listed?.has(output.address)) {
       const message = `${output.address} is on the sanctions list since this was asked for`
       return [{ index: output.index, code: 'SANCTIONED', message }]
     }

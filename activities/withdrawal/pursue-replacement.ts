@@ -1,8 +1,10 @@
 /** Brings a further attempt on its way: one that was asked for, one that is due because the last one lags, or a cancelling one. */
 
 import type { ChainAdapter } from '../../chains/adapter.js'
+import { findNewlyListed } from '../../db/sanctions/find-newly-listed.js'
 import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
 import { isLive, listPayments, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import { reportListed } from '../../db/withdrawals/report-listed.js'
 import { cancelLaggingMovement } from '../../db/withdrawals/request-cancellation.js'
 import { clearSpeedUp } from '../../db/withdrawals/request-speed-up.js'
 import { findRow, type WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
@@ -60,7 +62,7 @@ export async function pursueReplacement(
   const lag = lagOf(adapter, row, payments, newest)
   const wanted = choose(adapter, row, attempts, newest, lag)
   if (!wanted) return { kind: 'idle', ...(lag === null ? {} : { lagsInMs: Math.max(lag, 1) }) }
-  const built = await build(dependencies, adapter, wanted)
+  const built = (await refuseListed(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
   if (built.kind === 'gone') return { kind: 'idle' }
   if (built.kind === 'queued') return awaiting(newest.signer_name)
   // Asked for again, it is tried again; by itself it is at every look.
@@ -74,18 +76,41 @@ export async function pursueReplacement(
   return built
 }
 
-/** An attempt is at the signer: a payment that nobody has claimed gives way to a cancellation. */
+/**
+ * A payment in public is none that is yet to be made, so it is not taken to a review; but nothing of it is hurried once a destination
+ * came onto the sanctions list. A cancellation is built all the same.
+ */
+async function refuseListed(
+  { sql }: WithdrawalChainDependencies,
+  { row, purpose }: WantedAttempt,
+): Promise<ReplacementBuilt | null> {
+  if (purpose === 'cancel') return null
+  const listed = (await findNewlyListed(sql, [row.id])).get(row.id)
+  if (!listed) return null
+  const message =
+    'A destination came onto the sanctions list after this was sent: no attempt at a higher fee is built, the same bytes are sent on; cancel-transaction may still take it back'
+  await reportListed(sql, row.id, listed, message)
+  return { kind: 'waiting', code: 'SANCTIONED', message }
+}
+
+/** An attempt is at the signer: a payment that no signer has claimed gives way to a cancellation, and to the sanctions list. */
 async function awaitOpen(
   dependencies: WithdrawalChainDependencies,
   adapter: ChainAdapter,
   row: WithdrawalRow,
   open: PaymentRow,
 ): Promise<Pursued> {
-  if (row.cancellation && open.purpose === 'pay' && open.request_state === 'queued') {
+  const unclaimed = open.purpose === 'pay' && open.request_state === 'queued'
+  const reason = row.cancellation
+    ? 'the withdrawal is to be cancelled'
+    : unclaimed && (await findNewlyListed(dependencies.sql, [row.id])).has(row.id)
+      ? 'a destination came onto the sanctions list'
+      : null
+  if (unclaimed && reason !== null) {
     const dropped = await dropReplacement(dependencies.sql, row.id, {
       transactionId: open.id,
       actor: 'system:withdrawal',
-      reason: 'the withdrawal is to be cancelled',
+      reason,
       answered: false,
     })
     if (dropped) return pursueReplacement(dependencies, adapter, row.id)

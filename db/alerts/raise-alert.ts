@@ -13,6 +13,7 @@ export const ALERT_KINDS = [
   'withdrawal.stuck',
   'withdrawal.step_failed',
   'withdrawal.investigation',
+  'withdrawal.sanctioned',
   'withdrawal_schedule.not_applied',
   'event.unsealed',
   'audit.unsealed',

@@ -197,6 +197,8 @@ async function clearDone(sql: Sql): Promise<void> {
     WHERE alerts.cleared_at IS NULL AND withdrawal.id = alerts.subject
       AND (alerts.kind IN ('withdrawal.large', 'withdrawal.unusual', 'withdrawal.stuck', 'withdrawal.step_failed')
            AND withdrawal.stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+           -- A reviewer has decided, or it has ended.
+           OR alerts.kind = 'withdrawal.sanctioned' AND withdrawal.stage NOT IN ('pending_review', 'broadcasting', 'confirming')
            -- What failed goes on, or waits for something else.
            OR alerts.kind = 'withdrawal.step_failed' AND withdrawal.waiting ->> 'code' IS DISTINCT FROM 'STEP_FAILED')`
 }

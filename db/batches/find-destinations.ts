@@ -1,7 +1,7 @@
 /** What is known of a batch's destinations: whitelist entries, sanctions, and whether they were paid before. */
 
-import { sanctionKey } from '../../domain/sanction-key.js'
 import type { Queryable } from '../connect.js'
+import { findSanctioned } from '../sanctions/find-sanctioned.js'
 import type { ActiveEntry } from '../whitelist/find-active-entry.js'
 
 export interface Destinations {
@@ -40,16 +40,4 @@ export async function findDestinations(
               AND part.network = ${network} AND part.stage = 'confirmed')
     LIMIT 1`
   return { entries, sanctioned: listed, paidBefore: unpaid ? 0 : 1 }
-}
-
-/** Those of the addresses that are on the sanctions list now. */
-export async function findSanctioned(
-  sql: Queryable,
-  addresses: readonly string[],
-): Promise<ReadonlySet<string>> {
-  const keys = addresses.map(sanctionKey)
-  const rows = await sql<{ address: string }[]>`
-    SELECT address FROM sanctioned_addresses WHERE address = ANY (${[...new Set(keys)]})`
-  const listed = new Set(rows.map((row) => row.address))
-  return new Set(addresses.filter((address) => listed.has(sanctionKey(address))))
 }

@@ -7,6 +7,7 @@ import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../dom
 import { isMovement } from '../../domain/treasury.js'
 import { decisionCounts } from '../approvals/decisions.js'
 import type { Sql, Transaction } from '../connect.js'
+import { findNewlyListed } from '../sanctions/find-newly-listed.js'
 import type { PartOutput } from '../withdrawals/withdrawal-row.js'
 import { allocateNonce } from './allocate-nonce.js'
 
@@ -22,6 +23,7 @@ interface OpenRow {
   readonly transaction_id: string
   readonly subject_id: string
   readonly number: number
+  readonly state: 'queued' | 'leased'
   readonly purpose: SigningRequest['purpose']
   readonly network: string
   readonly payload_bytes: number
@@ -36,49 +38,14 @@ interface OpenRow {
  * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out is handed out again
  * with the same payload and nonce, as is one that a stopped signer put off; one whose wallet has no nonce to give stays queued. Of
  * each wallet that gives nonces one at a time only the first is looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
- * more waits for the next claim, with all that comes after it.
+ * more waits for the next claim, with all that comes after it. What pays a destination that came onto the sanctions list since it was
+ * built is not handed out: its workflow takes it back.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
 export async function claimRequests(sql: Sql, signerId: string, leaseMs: number): Promise<SigningRequest[]> {
   return (await sql.begin(async (tx) => {
-    const rows = await tx<OpenRow[]>`
-      WITH open AS (
-        SELECT request.id, payment.purpose, payment.network, payment.from_address_id,
-               payment.from_address_id IS NOT NULL AND payment.nonce IS NULL AS needs_nonce,
-               withdrawal.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> payment.priority)::bigint * interval '1 millisecond'
-                 AS counts_from
-        FROM signing_requests request
-        JOIN transactions payment ON payment.id = request.transaction_id
-        JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
-        WHERE request.signer_id = ${signerId} AND (withdrawal.investigation IS NULL OR payment.purpose = 'cancel')
-          AND request.state IN ('queued', 'leased')
-          AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
-      ), placed AS (
-        SELECT id, purpose, counts_from, needs_nonce,
-               row_number() OVER (PARTITION BY network, from_address_id, needs_nonce ORDER BY counts_from, id) AS place
-        FROM open
-      )
-      SELECT request.id, request.transaction_id, request.subject_id, payment.number, payment.purpose, payment.network,
-             coalesce(payment.payload_bytes, octet_length(payment.payload::text)) AS payload_bytes,
-             coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
-             withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
-      FROM placed
-      JOIN signing_requests request ON request.id = placed.id
-      JOIN transactions payment ON payment.id = request.transaction_id
-      JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
-      LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
-      LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
-          'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
-        FROM approvals
-        WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
-      ) decided ON true
-      WHERE (placed.place = 1 OR NOT placed.needs_nonce)
-        AND request.state IN ('queued', 'leased')
-        AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
-      ORDER BY placed.purpose = 'cancel' DESC, placed.counts_from, request.id LIMIT ${MOST_AT_ONCE}
-      FOR UPDATE OF request SKIP LOCKED`
+    const rows = await selectOpen(tx, signerId, [])
     const claimed: SigningRequest[] = []
     let bytes = 0
     for (const row of rows) {
@@ -90,6 +57,58 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
     }
     return claimed
   })) as SigningRequest[]
+}
+
+/** Locks what is next. @param withheld - Subjects that are left out, so that what stands behind them in a line is not kept waiting. */
+async function selectOpen(
+  tx: Transaction,
+  signerId: string,
+  withheld: readonly string[],
+): Promise<readonly OpenRow[]> {
+  const rows = await tx<OpenRow[]>`
+    WITH open AS (
+      SELECT request.id, payment.purpose, payment.network, payment.from_address_id,
+             payment.from_address_id IS NOT NULL AND payment.nonce IS NULL AS needs_nonce,
+             withdrawal.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> payment.priority)::bigint * interval '1 millisecond'
+               AS counts_from
+      FROM signing_requests request
+      JOIN transactions payment ON payment.id = request.transaction_id
+      JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+      WHERE request.signer_id = ${signerId} AND (payment.purpose = 'cancel'
+          OR withdrawal.investigation IS NULL AND withdrawal.id <> ALL (${[...withheld]}))
+        AND request.state IN ('queued', 'leased')
+        AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
+    ), placed AS (
+      SELECT id, purpose, counts_from, needs_nonce,
+             row_number() OVER (PARTITION BY network, from_address_id, needs_nonce ORDER BY counts_from, id) AS place
+      FROM open
+    )
+    SELECT request.id, request.transaction_id, request.subject_id, request.state, payment.number, payment.purpose, payment.network,
+           coalesce(payment.payload_bytes, octet_length(payment.payload::text)) AS payload_bytes,
+           coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
+           withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
+    FROM placed
+    JOIN signing_requests request ON request.id = placed.id
+    JOIN transactions payment ON payment.id = request.transaction_id
+    JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+    LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
+        'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
+      FROM approvals
+      WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
+    ) decided ON true
+    WHERE (placed.place = 1 OR NOT placed.needs_nonce)
+      AND request.state IN ('queued', 'leased')
+      AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
+    ORDER BY placed.purpose = 'cancel' DESC, placed.counts_from, request.id LIMIT ${MOST_AT_ONCE}
+    FOR UPDATE OF request SKIP LOCKED`
+  const paying = rows.filter((row) => row.purpose === 'pay' && row.state === 'queued')
+  const listed = await findNewlyListed(
+    tx,
+    paying.map((row) => row.subject_id),
+  )
+  return listed.size === 0 ? rows : selectOpen(tx, signerId, [...withheld, ...listed.keys()])
 }
 
 /** Of the request as it will be sent, without reading its payload. */

@@ -85,15 +85,24 @@ export async function expireWithdrawal(sql: Sql, networks: Networks, id: string)
   })
 }
 
-/** Takes back a request that no signer has claimed for long, so that it is built anew at today's fees. */
-export async function rebuildWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
+/**
+ * Takes back a request that no signer has claimed, so that it is built again: at today's fees, and with the sanctions list asked again.
+ *
+ * @param cause - Shown in `history`.
+ */
+export async function rebuildWithdrawal(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  cause = 'built anew: nobody had claimed it',
+): Promise<void> {
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'pending_signature' || !(await abandonAttempt(tx, id))) return
     await moveWithdrawal(tx, networks, row, {
       to: 'building',
       actor: 'system:withdrawal',
-      cause: 'built anew: nobody had claimed it',
+      cause,
     })
   })
 }

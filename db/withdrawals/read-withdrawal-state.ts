@@ -73,9 +73,9 @@ async function readApprovals(sql: Queryable, id: string): Promise<Approval[]> {
 }
 
 function reasonOf(risk: RiskAssessment | null, screening: Screening | null): string {
+  if (risk?.sanctioned) return 'the destination is on the sanctions list'
   if (screening?.state === 'review')
     return `the screening service asks for it: ${screening.reason ?? 'no reason given'}`
   if (risk === null) return 'it was asked for'
-  if (risk.sanctioned) return 'the destination is on the sanctions list'
   return `its risk is ${risk.score}, above ${risk.threshold}`
 }

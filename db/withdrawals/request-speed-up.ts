@@ -7,6 +7,7 @@ import { leastReplacement, leastUtxoReplacement } from '../../domain/replacement
 import { PRIORITIES, type WithdrawalPriority } from '../../domain/withdrawal-fee.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Queryable, Transaction } from '../connect.js'
+import { findNewlyListed } from '../sanctions/find-newly-listed.js'
 import { dearestFee, isLive, listPayments, type SignedPayment } from './find-payment.js'
 import { isOwnPayment, type OwnPayment, paymentNotFound } from './lock-own-withdrawal.js'
 import { readFeePrice } from './read-fee-price.js'
@@ -23,7 +24,8 @@ export interface SpeedUp extends OwnPayment {
 /**
  * Stores what was asked for; the workflow builds it, inside the limit that people approved, so nobody needs to approve again.
  *
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where nothing can be replaced; `REPLACEMENT_NOT_SUPPORTED`;
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where nothing can be replaced, or (reason `SANCTIONED`) where a destination came
+ * onto the sanctions list; `REPLACEMENT_NOT_SUPPORTED`;
  * `FEE_LIMIT_EXCEEDED` {limit, required, coin}, as far as it is known without asking a node.
  */
 export async function requestSpeedUp(tx: Transaction, networks: Networks, request: SpeedUp): Promise<void> {
@@ -35,6 +37,13 @@ export async function requestSpeedUp(tx: Transaction, networks: Networks, reques
       {
         details: { id: row.id, stage: row.stage },
       },
+    )
+  }
+  if ((await findNewlyListed(tx, [row.id])).has(row.id)) {
+    throw new KeyturnError(
+      'INVALID_STATE',
+      'A destination came onto the sanctions list after this was asked for; nothing of it is paid faster. cancel-transaction may still take it back',
+      { details: { id: row.id, stage: row.stage, reason: 'SANCTIONED' } },
     )
   }
   const coin = nativeCoin(network)

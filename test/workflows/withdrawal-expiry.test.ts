@@ -1,6 +1,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ChainAdapter, EvmAdapter, EvmBuildRequest, EvmBuildResult } from '../../chains/adapter.js'
+import { replaceSanctions } from '../../db/sanctions/replace-sanctions.js'
 import { withdrawalId } from '../../workflows/ids.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
@@ -108,6 +109,20 @@ test('a signer that never comes lets it expire, built anew meanwhile, with nothi
   expect((await stage.signer.claim()).requests).toEqual([])
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
 }, 120_000)
+
+test('what waits for a review because its destination was listed expires in its time, and everything comes back', async () => {
+  const { sql } = stage.api.database
+  const id = await ask()
+  await stage.until(id, 'pending_approval')
+  await replaceSanctions(sql, (await stage.read(id)).to_address)
+  await stage.approve(id)
+  await stage.until(id, 'pending_review')
+  expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBeLessThan(0n)
+  expect(await details(id)).toContain('because the destination is on the sanctions list; expires ')
+  expect(await stage.ended(id, 'expired-in-review')).toMatchObject({ stage: 'expired' })
+  expect(await stage.read(id)).toMatchObject({ status: 'failed', failure: { code: 'EXPIRED' } })
+  expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
+})
 
 test('a signer that has the request must speak before the funds come back', async () => {
   const id = await ask()
