@@ -16,6 +16,8 @@ export interface TemporalOptions {
   /** SQLite file that keeps workflows over a restart; null keeps them in memory. */
   readonly databaseFile: string | null
   readonly logFile: string
+  /** Of the server's dynamic configuration, by name. */
+  readonly dynamicConfig?: Readonly<Record<string, number>>
 }
 
 export interface Temporal extends RunningProcess {
@@ -68,6 +70,9 @@ export async function startTemporal(options: TemporalOptions, say: Say = () => {
       '--sqlite-pragma',
       'synchronous=NORMAL',
     )
+  }
+  for (const [name, value] of Object.entries(options.dynamicConfig ?? {})) {
+    args.push('--dynamic-config-value', `${name}=${value}`)
   }
   for (const attribute of Object.values(SEARCH_ATTRIBUTE)) {
     args.push('--search-attribute', `${attribute.name}=Keyword`)
