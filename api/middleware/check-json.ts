@@ -87,9 +87,13 @@ function isKept(number: string): boolean {
 function normalise(number: string): string | null {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(number) ?? []
   if (whole === '') return null
-  const digits = `${whole}${fraction}`.replace(/^0+/, '')
-  const significant = digits.replace(/0+$/, '')
-  if (significant === '') return '0'
-  const power = Number(exponent) - fraction.length + (digits.length - significant.length)
-  return `${sign}${significant}e${power}`
+  const digits = `${whole}${fraction}`
+  let start = 0
+  while (digits[start] === '0') start++
+  if (start === digits.length) return '0'
+  // Counted by hand: a search for zeros at the end begins again at each zero, which takes minutes for one long number.
+  let end = digits.length
+  while (digits[end - 1] === '0') end--
+  const power = Number(exponent) - fraction.length + (digits.length - end)
+  return `${sign}${digits.slice(start, end)}e${power}`
 }

@@ -84,6 +84,20 @@ describe('bodies', () => {
     expect(reasonOf(json)).toMatch(reason)
   })
 
+  test('with one number of a million digits hold nobody else up', async () => {
+    const number = `1${'0'.repeat(1_000_000)}1`
+    const begun = Date.now()
+    const refused = await post('/withdrawals', withdrawal(`{"order":${number}}`))
+    expect([refused.status, refused.json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
+    // Those of strangers are read before it is known who sends them.
+    const enrolment = await api.app.request('http://api.test/signer/v1/enrol', {
+      method: 'POST',
+      body: `{"token":${number}}`,
+    })
+    expect(enrolment.status).toBe(400)
+    expect(Date.now() - begun).toBeLessThan(3_000)
+  })
+
   test('that are no JSON are a 400, whatever stands in them', async () => {
     for (const body of [
       '{"a":12345678901234567890',
