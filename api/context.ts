@@ -51,6 +51,8 @@ export interface ApiVariables {
   sentPath: string
   /** Set on a POST with an Idempotency-Key; see `keepAnswer`. */
   idempotentRequest: IdempotentRequest | undefined
+  /** Under `/signer/v1`: the request is signed by a signer that is enrolled, or is enrolled by it. */
+  signerKnown: true | undefined
   dependencies: ApiDependencies
 }
 

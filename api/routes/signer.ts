@@ -121,6 +121,8 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.use(async (c, next) => {
     guard.begin(c, signerIdOf(c))
     await next()
+    // Whatever was wrong with it: its body was read, and perhaps parsed, for somebody who has not shown who they are.
+    if (!c.get('signerKnown') && c.res.status < 500) guard.failed(c, signerIdOf(c))
   })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))
 
@@ -141,9 +143,6 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.onError((thrown, c) => {
     // The common handler logs what is unexpected and sets Retry-After; its text is signed here.
     const error = toKeyturnError(thrown)
-    // A token that is none is as good as no signature.
-    if (error.code === 'INVALID_SIGNATURE' || error.code === 'INVALID_ENROLMENT')
-      guard.failed(c, signerIdOf(c))
     if (error.status >= 500) void handleError(thrown, c)
     return respond(
       c,
@@ -179,6 +178,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
 
   /** Writes: only for those who are known by now. */
   const takeNonce = async (c: Context<ApiEnv>, identity: Uint8Array, sentAt: number): Promise<void> => {
+    c.set('signerKnown', true)
     guard.passed(c, signerIdOf(c))
     const nonce = c.req.header('x-nonce') ?? ''
     const until = new Date(sentAt + environment.KEYTURN_REQUEST_TIME_WINDOW + NONCE_MARGIN_MS)

@@ -142,3 +142,24 @@ test('signers that are not enrolled write nothing and are limited by address', a
   expect(answers.every(({ signature }) => signature !== '')).toBe(true)
   expect(await written()).toEqual(before)
 })
+
+test.each([
+  ['a body that is no JSON', '/enrol', '{"token":'],
+  ['an enrolment that lacks everything', '/enrol', '{}'],
+  ['a body nested too deep', '/enrol', '['.repeat(40)],
+  ['a path that there is not', '/nothing', '{}'],
+  ['no signature', '/claim', '{}'],
+])('signers that send %s are limited by address, too', async (_name, path, body) => {
+  const incoming = { socket: { remoteAddress: newAddress() }, url: `/signer/v1${path}` }
+  const answers = []
+  for (let index = 0; index < 2 * LIMIT; index++) {
+    const response = await api.app.request(
+      `http://api.test/signer/v1${path}`,
+      { method: 'POST', body },
+      { incoming },
+    )
+    answers.push(response.status)
+  }
+  expect(count(answers, 429)).toBe(LIMIT)
+  expect(answers.slice(0, LIMIT)).not.toContain(429)
+})
