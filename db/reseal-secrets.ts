@@ -28,47 +28,74 @@ const COLUMNS: readonly Column[] = [
  *
  * @param masterKeys - Those that open, the sealing one first.
  * @returns How many secrets were sealed again.
- * @throws Error when one opens with none of the keys: then the key that it names is still needed.
+ * @throws Error when one opens with none of the keys, once all others are sealed again: then the key that it names is still needed.
  */
 export async function resealSecrets(sql: Sql, masterKeys: readonly [string, ...string[]]): Promise<number> {
   const [platform] = await sql<{ bound: boolean }[]>`
     SELECT secrets_bound_at IS NOT NULL AS bound FROM platform_keys`
   const binds = platform?.bound === false
   let sealed = 0
+  const failures: unknown[] = []
   for (const column of COLUMNS) {
-    for (;;) {
-      const more = (await sql.begin((tx) => resealBatch(tx, column, masterKeys, binds))) as number
-      sealed += more
-      if (more < BATCH) break
+    for (let last: readonly string[] | null = []; last !== null; ) {
+      const after: readonly string[] = last
+      const batch = (await sql.begin((tx) => resealBatch(tx, column, masterKeys, binds, after))) as Resealed
+      sealed += batch.sealed
+      failures.push(...batch.failures)
+      last = batch.last
     }
   }
+  if (failures.length > 0) throw failures[0]
   if (binds) await sql`UPDATE platform_keys SET secrets_bound_at = clock_timestamp()`
   return sealed
 }
 
+interface Resealed {
+  readonly sealed: number
+  /** One for each row that could not be opened: it keeps no other from being sealed again. */
+  readonly failures: readonly unknown[]
+  /** Key of the last row of a full batch; null where none follows. */
+  readonly last: readonly string[] | null
+}
+
+/** @param after - Key of the last row of the batch before; empty at the beginning. */
 async function resealBatch(
   tx: Transaction,
   { table, column, key }: Column,
   masterKeys: readonly [string, ...string[]],
   binds: boolean,
-): Promise<number> {
+  after: readonly string[],
+): Promise<Resealed> {
   const head = sealedHead(masterKeys[0])
   const rows = await tx<(Record<string, string> & { sealed: Buffer })[]>`
     SELECT ${tx([...key])}, ${tx(column)} AS sealed FROM ${tx(table)}
     WHERE octet_length(${tx(column)}) > 0 AND substring(${tx(column)} FROM 1 FOR ${head.length}::int) <> ${head}
+      ${after.length === 0 ? tx`` : tx`AND ROW (${tx([...key])}) > ROW (${after[0] ?? ''} ${after.length > 1 ? tx`, ${after[1] ?? ''}` : tx``})`}
     ORDER BY ${tx([...key])} LIMIT ${BATCH} FOR UPDATE`
+  const failures: unknown[] = []
   for (const row of rows) {
     const sealedRow: SealedRow =
       table === 'platform_keys' ? PLATFORM_ROW : { table, key: key.map((name) => row[name] ?? '') }
-    const secret =
-      binds && !isBound(row.sealed)
-        ? openUnbound(masterKeys, row.sealed)
-        : openSecret(masterKeys, row.sealed, sealedRow)
+    let secret: Buffer
+    try {
+      secret =
+        binds && !isBound(row.sealed)
+          ? openUnbound(masterKeys, row.sealed)
+          : openSecret(masterKeys, row.sealed, sealedRow)
+    } catch (error) {
+      failures.push(error)
+      continue
+    }
     const where = key.map((name) => tx`${tx(name)} = ${row[name] ?? ''}`)
     const [first, second = tx`true`] = where
     await tx`
       UPDATE ${tx(table)} SET ${tx(column)} = ${sealSecret(masterKeys[0], secret, sealedRow)}
       WHERE ${first ?? tx`false`} AND ${second}`
   }
-  return rows.length
+  const last = rows.length < BATCH ? undefined : rows.at(-1)
+  return {
+    sealed: rows.length - failures.length,
+    failures,
+    last: last ? key.map((name) => last[name] ?? '') : null,
+  }
 }

@@ -157,3 +157,27 @@ test('what was sealed before secrets were bound is bound once, and opens unbound
   await expect(findApiKey(sql, [OLD], key.id)).rejects.toThrow('not bound')
   await old.drop()
 })
+
+test('one secret that no key opens keeps no other from being sealed again', async () => {
+  const rotated = await freshDatabase()
+  const { sql } = rotated
+  const { id: merchantId } = await createMerchant(sql, { name: 'Shop', rails: [] })
+  await loadPlatformKey(sql, [OLD])
+  const keys: string[] = []
+  for (let index = 0; index < 5; index++) {
+    const key = { merchantId, name: `k${index}`, scopes: [], ipAllowlist: [] }
+    keys.push((await createApiKey(sql, index === 0 ? '33'.repeat(32) : OLD, key)).id)
+  }
+  // More of them than are taken at a time.
+  await sql`
+    INSERT INTO idempotency_keys
+    SELECT (jsonb_populate_record(NULL::idempotency_keys, jsonb_build_object(
+      'merchant_id', ${merchantId}::text, 'key', 'k' || lpad(number::text, 4, '0'), 'request_hash', '\\x00',
+      'owner', gen_random_uuid(), 'status_code', 200, 'response', (SELECT secret_sealed FROM api_keys WHERE id = ${keys[0] ?? ''}),
+      'created_at', now(), 'locked_until', now()))).*
+    FROM generate_series(1, 250) AS number`
+  await expect(resealSecrets(sql, [NEW, OLD])).rejects.toThrow()
+  for (const id of keys.slice(1)) expect((await findApiKey(sql, [NEW], id))?.id).toBe(id)
+  await expect(findApiKey(sql, [NEW, OLD], keys[0] ?? '')).rejects.toThrow()
+  await rotated.drop()
+})
