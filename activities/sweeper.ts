@@ -130,7 +130,8 @@ export function createSweeperActivities(deps: SweeperDeps) {
         deposits += await attempt('lost deposits', () => restartDeposits(deps, network))
       }
       signals += await attempt('answers', () => signalAnswers(deps))
-      await attempt('unanswered requests', () => goRoundUnanswered(deps))
+      await attempt('unanswered requests', () => passUnanswered(sql, networks, deps.unansweredAfterMs))
+      await attempt('passed requests', () => endPassed(deps))
       const gaps = await attempt('nonce gaps', () => fillNonceGaps(sql, networks, deps.nonceGapAfterMs))
       const swept = {
         deposits,
@@ -168,14 +169,13 @@ export function createSweeperActivities(deps: SweeperDeps) {
   }
 }
 
-/** Keeps a signer that does not answer one request from stopping its wallet, and from holding the payment without an end. */
-async function goRoundUnanswered({ sql, networks, gate, unansweredAfterMs }: SweeperDeps): Promise<number> {
-  const passed = await passUnanswered(sql, networks, unansweredAfterMs)
+/** Keeps a signer that does not answer one request from holding the payment without an end. */
+async function endPassed({ sql, networks, gate }: SweeperDeps): Promise<number> {
   const closed = await closePassed(sql, networks)
   // A signal that is lost is made up for: the workflow looks at its row by itself.
   const { outage } = await tryEach(closed, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
   if (outage !== null) throw outage
-  return passed + closed.length
+  return closed.length
 }
 
 /** @param deps - `unseenMs` without a move, and the workflow of a deposit is looked for. */

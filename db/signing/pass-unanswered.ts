@@ -23,10 +23,11 @@ const BATCH = 50
  * ever mined, and the payment stays as it is until one of them is final.
  *
  * @returns How many wallets' lanes were freed.
+ * @throws The first error, once each payment was tried.
  */
 export async function passUnanswered(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
-  const rows = await sql<{ subject_id: string }[]>`
-    SELECT request.subject_id
+  const rows = await sql<{ id: string }[]>`
+    SELECT request.subject_id AS id
     FROM signing_requests request
     JOIN signers signer ON signer.id = request.signer_id
     JOIN transactions attempt ON attempt.id = request.transaction_id
@@ -39,11 +40,7 @@ export async function passUnanswered(sql: Sql, networks: Networks, afterMs: numb
            OR signer.online AND signer.stopped IS NULL
               AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond')
     ORDER BY request.first_leased_at LIMIT ${BATCH}`
-  let passed = 0
-  for (const { subject_id } of rows) {
-    if ((await sql.begin((tx) => pass(tx, subject_id))) as boolean) passed++
-  }
-  return passed
+  return (await eachOfThem(sql, rows, pass)).length
 }
 
 async function pass(tx: Transaction, id: string): Promise<boolean> {
@@ -94,6 +91,7 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
  * may have signed can never be mined, so the hold goes back. What is under investigation is left to a person.
  *
  * @returns The ids, whose workflows may be woken.
+ * @throws The first error, once each payment was tried.
  */
 export async function closePassed(sql: Sql, networks: Networks): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
@@ -106,11 +104,26 @@ export async function closePassed(sql: Sql, networks: Networks): Promise<string[
         WHERE other.from_address_id = attempt.from_address_id AND other.nonce = attempt.nonce AND other.state = 'final'
           AND other.network = attempt.network)
     ORDER BY withdrawal.id LIMIT ${BATCH}`
-  const closed: string[] = []
+  return eachOfThem(sql, rows, (tx, id) => close(tx, networks, id))
+}
+
+/** One payment that cannot be served keeps no other wallet waiting. @throws The first error, once each was tried. */
+async function eachOfThem(
+  sql: Sql,
+  rows: readonly { readonly id: string }[],
+  serve: (tx: Transaction, id: string) => Promise<boolean>,
+): Promise<string[]> {
+  const served: string[] = []
+  const failures: unknown[] = []
   for (const { id } of rows) {
-    if ((await sql.begin((tx) => close(tx, networks, id))) as boolean) closed.push(id)
+    try {
+      if ((await sql.begin((tx) => serve(tx, id))) as boolean) served.push(id)
+    } catch (error) {
+      failures.push(error)
+    }
   }
-  return closed
+  if (failures.length > 0) throw failures[0]
+  return served
 }
 
 async function close(tx: Transaction, networks: Networks, id: string): Promise<boolean> {

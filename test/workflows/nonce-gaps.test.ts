@@ -244,3 +244,32 @@ test('on an operator’s order the lane goes round a request at once, and an ans
   expect(await reader().getBalance({ address: RECIPIENT })).toBe(before + parseEther('3'))
   await expectBooksToMatch()
 })
+
+test('a request that cannot be passed keeps no other wallet from being freed', async () => {
+  const { sql } = stage.api.database
+  const { id: bad, request } = await taken()
+  const good = await ask('2')
+  await sql`
+    UPDATE signing_requests SET state = 'leased', signer_id = taken.signer_id,
+      first_leased_at = now() - interval '1 hour', lease_until = now() + interval '1 hour'
+    FROM signing_requests taken WHERE signing_requests.subject_id = ${good} AND taken.id = ${request.id}`
+  await sql`
+    WITH given AS (
+      INSERT INTO nonces (network, address, nonce, state, subject_id)
+      SELECT network, address, nonce + 1, 'allocated', ${good} FROM nonces WHERE subject_id = ${bad} RETURNING nonce)
+    UPDATE transactions SET nonce = given.nonce FROM given WHERE subject_id = ${good}`
+  await sql`UPDATE signing_requests SET first_leased_at = now() - interval '2 hours' WHERE id = ${request.id}`
+  await sql.unsafe(`
+    CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF OLD.subject_id = '${bad}' THEN RAISE EXCEPTION 'this one cannot be passed'; END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER refuse_one BEFORE UPDATE ON nonces FOR EACH ROW EXECUTE FUNCTION refuse_one()`)
+  await expect(passUnanswered(sql, stage.networks, 600_000)).rejects.toThrow('cannot be passed')
+  const states = await sql`
+    SELECT last_subject_id FROM nonces WHERE last_subject_id = ANY (${[bad, good]}) AND state = 'gap'`
+  expect(states).toEqual([{ last_subject_id: good }])
+  await sql.unsafe('DROP TRIGGER refuse_one ON nonces')
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
+})
