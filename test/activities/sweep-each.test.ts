@@ -19,6 +19,15 @@ async function ask(network: string, coin: string, to_address: string): Promise<s
   if (status !== 201) throw new Error(JSON.stringify(json))
   return json.data.id
 }
+const willing: SweeperDeps['gate'] = {
+  startDeposit: async () => true,
+  startChainWatcher: async () => {},
+  startConsolidation: async () => {},
+  startBatch: async () => true,
+  startControlChange: async () => true,
+  startWithdrawal: async () => true,
+  signal: async () => true,
+}
 /** One sweep, with what it was to start. */
 async function sweep(change: Partial<SweeperDeps> = {}, start?: (id: string) => Promise<boolean>) {
   const started: string[] = []
@@ -26,17 +35,12 @@ async function sweep(change: Partial<SweeperDeps> = {}, start?: (id: string) => 
     sql: stage.api.database.sql,
     networks,
     gate: {
-      startDeposit: async () => true,
-      startChainWatcher: async () => {},
-      startConsolidation: async () => {},
-      startBatch: async () => true,
-      startControlChange: async () => true,
+      ...willing,
       startWithdrawal: async ({ id }) => {
         const done = (await start?.(id)) ?? true
         started.push(id)
         return done
       },
-      signal: async () => true,
     },
     log: quiet,
     graceMs: 0,
@@ -103,4 +107,46 @@ test('while Temporal is away no row is blamed: the next sweep starts them all', 
   await expect(sweep({}, away)).rejects.toThrow('unavailable')
   for (const id of ids) expect(await alertsOf(id)).toEqual([])
   expect((await sweep()).started).toEqual(expect.arrayContaining(ids))
+})
+
+test('a deposit whose process Temporal refuses is put off, longer each time, with one alert, and the others are started', async () => {
+  const { sql } = stage.api.database
+  const insert = async (name: string) => {
+    const id = `dep_${name}`
+    await sql`
+      INSERT INTO deposits (id, merchant_id, network, coin, txid, output_index, address_id, amount, status, required_confirmations)
+      SELECT ${id}, merchant_id, network, 'eth', ${`0x${Buffer.from(name).toString('hex').padEnd(64, '0')}`}, 0, id, 5, 'detected', 4
+      FROM addresses WHERE network = 'ethereum' AND merchant_id = ${stage.api.merchantId} ORDER BY id LIMIT 1`
+    return id
+  }
+  const [bad, good] = [await insert('bad'), await insert('good')]
+  const asked: string[] = []
+  const gate = (refused: string | null): Partial<SweeperDeps> => ({
+    gate: {
+      ...willing,
+      startDeposit: async ({ id }) => {
+        asked.push(id)
+        if (id === refused) throw Object.assign(new Error('invalid argument'), { code: 3 })
+        return true
+      },
+    },
+  })
+  await sweep(gate(bad))
+  expect(asked.sort()).toEqual([bad, good])
+  expect(await alertsOf(bad)).toMatchObject([{ cleared_at: null, reason: 'invalid argument' }])
+  // It does not cost a call a second.
+  await sweep(gate(bad))
+  expect(asked).toHaveLength(2)
+  await retryNow()
+  await sweep(gate(bad))
+  const [kept] = await sql<{ failures: number; wait: number }[]>`
+    SELECT failures, extract(epoch FROM retry_at - now())::float8 AS wait FROM sweep_failures WHERE subject = ${bad}`
+  expect(kept?.failures).toBe(2)
+  expect(kept?.wait).toBeGreaterThan(60)
+  await retryNow()
+  await sweep(gate(null))
+  expect(await alertsOf(bad)).toMatchObject([{ cleared_at: expect.any(Date) }])
+  expect(
+    await sql`SELECT FROM deposits WHERE workflow_started_at IS NULL AND id = ANY (${[bad, good]})`,
+  ).toEqual([])
 })
