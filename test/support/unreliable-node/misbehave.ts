@@ -5,12 +5,14 @@ import type { Random } from '../../fault/random.js'
 import { MISBEHAVIOURS, type Misbehaviour, type UnreliableNode } from './start-unreliable-node.js'
 
 export interface Plan {
-  /** Milliseconds between two ways: a network with no other node needs such times to get on. */
+  /** Milliseconds between two ways, at least. */
   readonly honestMs: readonly [number, number]
   /** Comes next, before the rest of the round; a test that sees when it would hurt most adds to it. */
   readonly wishes: Misbehaviour[]
   /** Called while it misbehaves. */
   readonly meanwhile: (behaviour: Misbehaviour) => Promise<void>
+  /** Settles when callers know what the honest node knows; it stays honest until then, however slow the machine is. */
+  readonly recovered: () => Promise<void>
 }
 
 const BAD_MS = [1_500, 3_000] as const
@@ -28,7 +30,7 @@ const UNHEARD_MS = 12_000
 export async function misbehave(
   node: UnreliableNode,
   random: Random,
-  { honestMs, wishes, meanwhile }: Plan,
+  { honestMs, wishes, meanwhile, recovered }: Plan,
   until: AbortSignal,
 ): Promise<void> {
   const round: Misbehaviour[] = []
@@ -48,6 +50,6 @@ export async function misbehave(
     }
     await Promise.all([untilHeard(), meanwhile(behaviour)])
     node.behave('honest')
-    await sleep(random.between(...honestMs))
+    await Promise.all([sleep(random.between(...honestMs)), recovered()])
   }
 }
