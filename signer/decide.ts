@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto'
 import type { RefusalCode } from '../domain/signer-protocol.js'
 import { ALL_CHECKS } from './checks/all-checks.js'
-import type { PayloadContext } from './checks/check.js'
+import { type PayloadContext, refuse } from './checks/check.js'
 import { conflictSet } from './checks/conflict-set.js'
 import { cost } from './checks/cost.js'
 import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
 import { assetKey, intentAmount } from './intent-amount.js'
+import { JournalFailure } from './journal/journal-failure.js'
 import type { SignerState } from './state.js'
 import { signP2pkhForkId } from './utxo/sign-p2pkh-forkid.js'
 import { signP2wpkh } from './utxo/sign-p2wpkh.js'
@@ -53,19 +54,33 @@ export function decide(request: unknown, state: SignerState): Decision {
  * has signed nothing.
  *
  * @param checks - `ALL_CHECKS`; see `examine`.
- * @throws when the journal cannot be written: the process must then end.
+ * @throws JournalFailure when the journal cannot be written: the process must then end.
  */
 export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
   const examinations = requests.map((request) => {
     const examination = examine(checks, request, state)
-    if (examination.outcome === 'accepted' && !examination.replay) writeDown(examination, state)
-    return examination
+    return examination.outcome === 'accepted' && !examination.replay
+      ? writtenDown(examination, state)
+      : examination
   })
   if (state.journal.position.sequence !== state.journal.durable.sequence) state.journal.sync()
   return examinations.map((examination) => conclude(examination, state))
 }
 
 type Accepted = Extract<Examination, { outcome: 'accepted' }>
+
+/** What cannot be written so that it is read again was not decided, and is not signed. */
+function writtenDown(accepted: Accepted, state: SignerState): Examination {
+  try {
+    writeDown(accepted, state)
+    return accepted
+  } catch (error) {
+    if (error instanceof JournalFailure) throw error
+    const { requestId } = accepted
+    const refusal = refuse('MALFORMED', 'The journal cannot hold what this request says')
+    return { outcome: 'refused', requestId, refusal, replay: false }
+  }
+}
 
 function writeDown({ context, payloadHash }: Accepted, state: SignerState): void {
   const { request } = context
@@ -97,6 +112,7 @@ function conclude(examination: Examination, state: SignerState): Decision {
     const { raw, hash } = signedOnce(examination, state)
     return { outcome: 'signed', requestId, signedTransaction: raw, transactionHash: hash }
   } catch (error) {
+    if (error instanceof JournalFailure) throw error
     // Nothing left the signer; the decision stays in the journal, and the same request tries again.
     const message = error instanceof Error ? error.message : 'Signing failed'
     return { outcome: 'refused', requestId, code: 'MALFORMED', message, decidedBefore: true }

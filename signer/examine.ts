@@ -113,7 +113,8 @@ function requestContext(
     intentHash: intentHash(intent),
     state,
     policy,
-    now: state.now(),
+    // A clock that was set back makes nothing valid again.
+    now: Math.max(state.now(), state.journal.lastAt),
     record: state.journal.intent(subject),
     network,
     asset: network?.assets.get(intent.asset.coin),

@@ -2,14 +2,14 @@
 
 import { z } from 'zod'
 import { PAYMENT_KINDS } from '../domain/intent.js'
+import { isIsoTime } from '../domain/iso-time.js'
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const integer = z.string().regex(/^(0|[1-9]\d{0,77})$/)
 const positive = z.string().regex(/^[1-9]\d{0,77}$/)
 const evmAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/)
 const text = z.string().min(1).max(1_000)
-/** ISO 8601 UTC with seconds, as `Date.prototype.toISOString` writes it (fraction optional). */
-const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/)
+const time = z.string().max(40).refine(isIsoTime, 'Not a time of the calendar in UTC')
 
 /** An unknown field would be signed by approvers and not understood here, so it is refused. */
 const intent = z.strictObject({

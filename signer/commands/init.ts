@@ -14,6 +14,7 @@ import { readPassphrase } from '../home/read-passphrase.js'
 import { DEFAULT_SCRYPT_N, openKeys, type SignerKeys, sealKeys } from '../home/seal-keys.js'
 import { readSignerFile, type SignerFile } from '../home/signer-file.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
+import type { JournalPosition } from '../journal/journal.js'
 import { openIdentity } from '../keys/identity.js'
 import { openKeyring } from '../keys/keyring.js'
 import { reportXpubs } from '../keys/report-xpubs.js'
@@ -115,15 +116,6 @@ function keepKeys(home: Home, passphrase: string, restored: string | null, n: nu
     return keys
   }
   const keys = { mnemonic: restored ?? generateMnemonic(wordlist, 256), identity: randomBytes(32) }
-  if (restored) {
-    // What another home signed with this seed is not in this journal: older intents are not new here.
-    const journal = openHomeJournal(home, 'write')
-    if (journal.position.sequence === 0) {
-      journal.append({ type: 'restored', reason: 'init --restore' })
-      journal.sync()
-    }
-    journal.close()
-  }
   writeFileAtomically(home.keys, sealKeys(keys, passphrase, n))
   return keys
 }
@@ -142,9 +134,7 @@ async function enrolHome(options: {
   const identity = openIdentity(options.keys.identity)
   const keyring = openKeyring(mnemonicToSeedSync(options.keys.mnemonic))
   const xpubs = reportXpubs(networks, keyring, identity.publicKey)
-  const journal = openHomeJournal(home, 'write')
-  const { durable } = journal
-  journal.close()
+  const durable = setFence(home)
   const answer = await enrol({ ...options, identity, keyring, xpubs, journal: durable })
   if (!existsSync(home.policy)) {
     const policy = defaultPolicy({
@@ -171,6 +161,21 @@ async function enrolHome(options: {
   // Last: from here on the home counts as enrolled.
   writeFileAtomically(home.signer, `${JSON.stringify(file, null, 2)}\n`)
   return file
+}
+
+/**
+ * What another home signed with this seed, or this one in a journal that is gone, is not in this journal: intents that were
+ * created before are not new here. On disk before the platform hears of the signer, so that every intent for it comes later.
+ */
+function setFence(home: Home): JournalPosition {
+  const journal = openHomeJournal(home, 'write')
+  try {
+    journal.append({ type: 'enrolled' })
+    journal.sync()
+    return journal.durable
+  } finally {
+    journal.close()
+  }
 }
 
 function report(home: Home, file: SignerFile): void {

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { ClaimRequest, SigningAnswer } from '../../domain/signer-protocol.js'
 import { type Decision, decideAll } from '../decide.js'
 import { compareJournal } from '../journal/compare-journal.js'
+import { MAX_JUMP } from '../journal/entry.js'
 import type { JournalPosition } from '../journal/journal.js'
 import { log } from '../log.js'
 import { type SignerState, stopOf } from '../state.js'
@@ -86,9 +87,13 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
     throw new PlatformUnavailable(`The platform refused the claim with ${answer.status}`)
   const parsed = claimResponse.safeParse(answer.body)
   if (!parsed.success) throw new PlatformUnavailable('The platform answered a claim with something else')
-  options.events.heard()
   const { known_journal: known, requests } = parsed.data
   const state = options.state()
+  // No journal has so many lines: the claim is false, so nothing in it is acted upon, and it is not written down either.
+  if (known.sequence - state.journal.position.sequence > MAX_JUMP) {
+    throw new PlatformUnavailable(`The platform claims to know a journal of ${known.sequence} entries`)
+  }
+  options.events.heard()
   const comparison = compareJournal(known, state.journal)
   if (comparison !== 'agrees') options.events.lock(comparison, known)
   if (requests.length === 0) return 0

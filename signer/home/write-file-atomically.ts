@@ -8,7 +8,9 @@ export function writeFileAtomically(path: string, text: string): void {
   const temporary = `${path}.${process.pid}.new`
   const file = openSync(temporary, 'w', 0o600)
   try {
-    writeSync(file, text)
+    // A disk that is nearly full takes a part without an error.
+    const bytes = Buffer.from(text)
+    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
     fsyncSync(file)
   } finally {
     closeSync(file)

@@ -2,9 +2,16 @@
 
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { isIsoTime } from '../../domain/iso-time.js'
 
 /** Hash of the head of an empty journal. */
 export const EMPTY_HEAD = '0'.repeat(64)
+
+/**
+ * How far an `unlocked` entry may move the sequence: more lines than a journal can hold, and far from where numbers stop being
+ * exact, so that whatever the platform claims every later line can be read again.
+ */
+export const MAX_JUMP = 1_000_000_000
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 const chained = {
@@ -12,8 +19,8 @@ const chained = {
   sequence: z.int().min(1),
   /** Hash of the line before. */
   previous: hash,
-  /** ISO 8601 UTC. */
-  at: z.string(),
+  /** ISO 8601 UTC; never before that of the line before. */
+  at: z.string().refine(isIsoTime),
 }
 const conflict = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -70,6 +77,8 @@ export const entrySchema = z.discriminatedUnion('type', [
     signed_hash: hash,
     signed_transaction: z.string(),
   }),
+  /** The signer was enrolled with this journal: only intents created later are new, another journal may hold what was before. */
+  z.strictObject({ ...chained, type: z.literal('enrolled') }),
   /** From here on only intents created later are new: what was signed before is not all in this journal. */
   z.strictObject({ ...chained, type: z.literal('restored'), reason: z.string() }),
   /** The operator accepted that entries up to the platform's known head are lost. */

@@ -2,9 +2,17 @@
 
 import { createHash } from 'node:crypto'
 import { budgetKeys, cancelKey } from '../movement.js'
-import { type ConflictSet, EMPTY_HEAD, entryHash, type JournalEntry, type NewJournalEntry } from './entry.js'
+import {
+  type ConflictSet,
+  EMPTY_HEAD,
+  entryHash,
+  entrySchema,
+  type JournalEntry,
+  type NewJournalEntry,
+} from './entry.js'
+import { JournalFailure } from './journal-failure.js'
 import type { JournalStore } from './journal-store.js'
-import { type JournalLine, readJournal } from './read-journal.js'
+import { type JournalLine, nextSequence, readJournal } from './read-journal.js'
 import { RollingSum } from './rolling-sum.js'
 
 /** Head and sequence of a journal. */
@@ -58,6 +66,8 @@ export class Journal {
   #durable: JournalPosition = this.#position
   #length = 0
   #fence: number | null = null
+  #lastAt = 0
+  #failure: JournalFailure | null = null
   /** Bytes of a torn tail that were cut off when it was opened. */
   readonly tornBytes: number
 
@@ -74,10 +84,10 @@ export class Journal {
     const bytes = store.read()
     const { lines, goodLength } = readJournal(bytes)
     this.tornBytes = bytes.length - goodLength
-    if (this.tornBytes > 0 && mode === 'write') store.truncate(goodLength)
+    if (this.tornBytes > 0 && mode === 'write') this.#guard(() => store.truncate(goodLength))
     for (const line of lines) this.#index(line)
     this.#length = goodLength
-    if (mode === 'write' && lines.length > 0) store.sync()
+    if (mode === 'write' && lines.length > 0) this.#guard(() => store.sync())
     this.#durable = this.#position
   }
 
@@ -88,7 +98,18 @@ export class Journal {
 
   /** The last entry that survives a power cut: what the platform is told. */
   get durable(): JournalPosition {
+    this.#require()
     return this.#durable
+  }
+
+  /** Milliseconds of the last entry, 0 of an empty journal: it cannot be earlier now, whatever a clock says. */
+  get lastAt(): number {
+    return this.#lastAt
+  }
+
+  /** Milliseconds since the epoch, never before the last entry. */
+  now(): number {
+    return Math.max(this.#now(), this.#lastAt)
   }
 
   /** Milliseconds before which an intent that is not in the journal cannot be taken as new; null means no such time. */
@@ -168,36 +189,42 @@ export class Journal {
   signedTransaction(record: IntentRecord, payloadHash: string): { raw: string; hash: string } | null {
     const place = record.payloads.get(payloadHash)
     if (!place) return null
-    const entry = JSON.parse(this.#store.readAt(place.offset, place.length).toString('utf8')) as JournalEntry
-    if (entry.type !== 'signed') throw new Error('The journal does not hold what it should')
-    if (createHash('sha256').update(entry.signed_transaction).digest('hex') !== entry.signed_hash) {
-      throw new Error('Signed bytes in the journal are damaged')
-    }
-    return { raw: entry.signed_transaction, hash: entry.transaction_hash }
+    return this.#guard(() => {
+      const line = this.#store.readAt(place.offset, place.length).toString('utf8')
+      const entry = JSON.parse(line) as JournalEntry
+      if (entry.type !== 'signed') throw new Error('The journal does not hold what it should')
+      if (createHash('sha256').update(entry.signed_transaction).digest('hex') !== entry.signed_hash) {
+        throw new Error('Signed bytes in the journal are damaged')
+      }
+      return { raw: entry.signed_transaction, hash: entry.transaction_hash }
+    })
   }
 
-  /** Appends an entry; it counts at once and is durable after `sync`. */
+  /**
+   * Appends an entry; it counts at once and is durable after `sync`.
+   *
+   * @throws Error when the entry could not be read again; it is then not written.
+   * @throws JournalFailure when it may not be written, or only in part: the process must then end.
+   */
   append(entry: NewJournalEntry): void {
     // An unlock jumps over the sequences that the platform knows and this journal lost.
-    const base =
-      entry.type === 'unlocked'
-        ? Math.max(this.#position.sequence, entry.known_sequence)
-        : this.#position.sequence
-    const full = {
-      sequence: base + 1,
+    const sequence = nextSequence(entry, this.#position.sequence)
+    if (Number.isNaN(sequence)) throw new Error('The sequence to go on from is too far from this journal')
+    const full = entrySchema.parse({
+      sequence,
       previous: this.#position.head,
-      at: new Date(this.#now()).toISOString(),
+      at: new Date(this.now()).toISOString(),
       ...entry,
-    } as JournalEntry
+    })
     const text = Buffer.from(JSON.stringify(full))
-    this.#store.append(Buffer.concat([text, Buffer.from('\n')]))
+    this.#guard(() => this.#store.append(Buffer.concat([text, Buffer.from('\n')])))
     this.#index({ entry: full, hash: entryHash(text), offset: this.#length, length: text.length })
     this.#length += text.length + 1
   }
 
-  /** Returns when everything appended is durable. @throws when it may not be: the process must then end. */
+  /** Returns when everything appended is durable. @throws JournalFailure when it may not be: the process must then end. */
   sync(): void {
-    this.#store.sync()
+    this.#guard(() => this.#store.sync())
     this.#durable = this.#position
   }
 
@@ -205,7 +232,27 @@ export class Journal {
     this.#store.close()
   }
 
+  /** After the first error nothing is known of the disk: a second try might succeed and stand behind half a line. */
+  #guard<T>(use: () => T): T {
+    this.#require()
+    try {
+      return use()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'unknown'
+      this.#failure = new JournalFailure(`The journal failed: ${reason}`, { cause: error })
+      throw this.#failure
+    }
+  }
+
+  #require(): void {
+    if (!this.#failure) return
+    throw new JournalFailure(`The journal cannot be used any more. ${this.#failure.message}`, {
+      cause: this.#failure,
+    })
+  }
+
   #index({ entry, hash, offset, length }: JournalLine): void {
+    this.#lastAt = Math.max(this.#lastAt, Date.parse(entry.at))
     this.#position = { head: hash, sequence: entry.sequence }
     this.#hashes.set(entry.sequence, hash)
     switch (entry.type) {
@@ -215,11 +262,12 @@ export class Journal {
       case 'signed':
         this.#intents.get(entry.intent)?.payloads.set(entry.payload_hash, { offset, length })
         break
+      case 'enrolled':
       case 'restored':
-        this.#fence = Date.parse(entry.at)
+        this.#fence = this.#lastAt
         break
       case 'unlocked':
-        this.#fence = Date.parse(entry.at)
+        this.#fence = this.#lastAt
         this.#accepted.set(entry.known_sequence, entry.known_head)
         break
     }

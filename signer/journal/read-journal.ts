@@ -1,6 +1,6 @@
-/** Reads a journal's lines, verifies the chain and cuts off what a crash left half written. */
+/** Reads a journal's lines, verifies the chain and leaves out what a crash left half written. */
 
-import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry } from './entry.js'
+import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, MAX_JUMP } from './entry.js'
 
 /** A line that holds, and where it lies. */
 export interface JournalLine {
@@ -15,9 +15,8 @@ const NEWLINE = 0x0a
 /**
  * Reads all lines.
  *
- * A torn tail is dropped: a line is acted upon only after the sync that follows it, newline included, so a line that is not
- * whole was never acted upon (and should more be missing, the platform knows a head that is ahead, and the signer locks).
- * A line that does not fit while later ones do is damage, not a crash.
+ * Bytes after the last newline are dropped: a line is acted upon only after the sync that follows it, newline included. A line
+ * that ends in a newline is never dropped, also not the last: it holds, or the journal does not open.
  *
  * @returns The lines, and the length in bytes up to which the journal is good.
  * @throws Error that names the line at which the journal is damaged.
@@ -27,15 +26,11 @@ export function readJournal(bytes: Buffer): { readonly lines: JournalLine[]; rea
   let offset = 0
   let head = EMPTY_HEAD
   let sequence = 0
-  while (offset < bytes.length) {
-    const end = bytes.indexOf(NEWLINE, offset)
-    const text = end === -1 ? null : bytes.subarray(offset, end)
-    const entry = text && parseLine(text)
-    if (!text || !entry || !follows(entry, head, sequence)) {
-      if (hasWholeLine(bytes.subarray(end === -1 ? bytes.length : end + 1)) || (entry && text)) {
-        throw new Error(`The journal is damaged at line ${lines.length + 1}: restore it from a backup`)
-      }
-      return { lines, goodLength: offset }
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, offset)) {
+    const text = bytes.subarray(offset, end)
+    const entry = parseLine(text)
+    if (!entry || !follows(entry, head, sequence)) {
+      throw new Error(`The journal is damaged at line ${lines.length + 1}: put its newest copy back`)
     }
     head = entryHash(text)
     sequence = entry.sequence
@@ -55,16 +50,15 @@ function parseLine(text: Buffer): JournalEntry | null {
 }
 
 function follows(entry: JournalEntry, head: string, sequence: number): boolean {
-  if (entry.previous !== head) return false
-  return entry.type === 'unlocked' ? entry.sequence > sequence : entry.sequence === sequence + 1
+  return entry.previous === head && entry.sequence === nextSequence(entry, sequence)
 }
 
-function hasWholeLine(bytes: Buffer): boolean {
-  let offset = 0
-  for (;;) {
-    const end = bytes.indexOf(NEWLINE, offset)
-    if (end === -1) return false
-    if (parseLine(bytes.subarray(offset, end))) return true
-    offset = end + 1
-  }
+/** The place of an entry in the chain; NaN where an unlock would jump too far. */
+export function nextSequence(
+  entry: Pick<JournalEntry, 'type'> & { readonly known_sequence?: number },
+  sequence: number,
+): number {
+  if (entry.type !== 'unlocked') return sequence + 1
+  const known = entry.known_sequence ?? Number.NaN
+  return known - sequence > MAX_JUMP ? Number.NaN : Math.max(sequence, known) + 1
 }

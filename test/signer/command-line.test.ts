@@ -140,7 +140,7 @@ test('enrols: a proven xpub a role and network, files for the owner alone, a pol
     networks: ['ethereum', 'bitcoin'],
   })
   const [enrolment] = platform.enrolments as [(typeof platform.enrolments)[number]]
-  expect(enrolment).toMatchObject({ name: 'vault', journal_head: '0'.repeat(64), journal_sequence: 0 })
+  expect(enrolment).toMatchObject({ name: 'vault', journal_sequence: 1 })
   expect(enrolment.xpubs.map(({ network, role, path }) => `${network} ${role} ${path}`)).toEqual([
     "ethereum deposit m/44'/60'/0'",
     "ethereum master m/44'/60'/1'",
@@ -220,7 +220,7 @@ test('restores a seed from words on standard input, and never writes them anywhe
   const files = readdirSync(home).map((file) => readFileSync(join(home, file), 'utf8'))
   for (const text of [result.stdout, result.stderr, ...files]) expect(text).not.toContain('abandon')
   // What another signer of this seed paid is not in the new journal.
-  expect(readFileSync(join(home, 'journal.jsonl'), 'utf8')).toContain('"restored"')
+  expect(readFileSync(join(home, 'journal.jsonl'), 'utf8')).toContain('"enrolled"')
   expect((await init(['--restore'], OTHER_MNEMONIC)).code).toBe(0)
   rmSync(join(home, 'signer.json'))
   expect(await init(['--restore'], OTHER_MNEMONIC)).toMatchObject({

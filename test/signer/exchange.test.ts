@@ -165,6 +165,20 @@ test('locks itself when another entry stands at the platform’s place', async (
   expect(platform.answers).toHaveLength(1)
 })
 
+test('does not believe a claim to know a journal longer than any: nothing is signed on it, and nothing is locked', async () => {
+  const state = makeState()
+  platform.knownJournal = { head: 'ab'.repeat(32), sequence: Number.MAX_SAFE_INTEGER - 1 }
+  platform.queue.push(ethRequest())
+  serve(state)
+  await platform.waitFor(() => platform.claims.length >= 2)
+  expect(lockedAs).toEqual([])
+  expect(state.journal.position.sequence).toBe(0)
+  expect(platform.answers).toEqual([])
+  platform.knownJournal = { head: '0'.repeat(64), sequence: 0 }
+  platform.queue.push(ethRequest())
+  await platform.waitFor(() => platform.answers.length === 1)
+})
+
 test.each([
   ['paused', (state: SignerState): SignerState => ({ ...state, paused: () => true })],
   ['journal_stale', (state: SignerState): SignerState => ({ ...state, locked: () => true })],

@@ -1,0 +1,189 @@
+/** The journal against false sequences, lines that do not hold, disks that fail, and a clock that is set back. */
+
+import { expect, test } from 'vitest'
+import { decide, decideAll } from '../../signer/decide.js'
+import { compareJournal } from '../../signer/journal/compare-journal.js'
+import { EMPTY_HEAD, entryHash, MAX_JUMP } from '../../signer/journal/entry.js'
+import { Journal } from '../../signer/journal/journal.js'
+import { type JournalStore, openMemoryStore } from '../../signer/journal/journal-store.js'
+import { parseRequest } from '../../signer/parse-request.js'
+import {
+  alice,
+  approve,
+  bob,
+  btcRequest,
+  ethRequest,
+  HOUR,
+  iso,
+  MINUTE,
+  makeState,
+  NOW,
+  usdtRequest,
+} from './fixture.js'
+
+const open = (bytes: Buffer, now = NOW) => new Journal(openMemoryStore(Buffer.from(bytes)), () => now)
+
+test('an unlock whose sequence could not be read again is not written: the fence stays, and nothing is paid twice', () => {
+  const store = openMemoryStore()
+  const state = makeState({ store })
+  for (const known_sequence of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, MAX_JUMP + 1]) {
+    expect(() =>
+      state.journal.append({ type: 'unlocked', known_head: 'ab'.repeat(32), known_sequence }),
+    ).toThrow('too far')
+  }
+  state.journal.append({ type: 'unlocked', known_head: 'ab'.repeat(32), known_sequence: MAX_JUMP })
+  state.journal.sync()
+  expect(decide(ethRequest(), state)).toMatchObject({ code: 'JOURNAL_STALE' })
+  const again = makeState({ store: openMemoryStore(Buffer.from(store.read())) })
+  expect(again.journal.fence).toBe(NOW)
+  expect(decide(ethRequest(), again)).toMatchObject({ code: 'JOURNAL_STALE' })
+})
+
+test('a journal with a jump that is too far, or other than its unlock says, does not open', () => {
+  for (const [sequence, known_sequence] of [
+    [MAX_JUMP + 2, MAX_JUMP + 1],
+    [500, 7],
+  ]) {
+    const line = {
+      sequence,
+      previous: EMPTY_HEAD,
+      at: iso(),
+      type: 'unlocked',
+      known_head: 'ab'.repeat(32),
+      known_sequence,
+    }
+    expect(() => open(Buffer.from(`${JSON.stringify(line)}\n`))).toThrow('damaged at line 1')
+  }
+})
+
+test('a whole last line that cannot be read is damage and is not cut off, so that what it paid is not paid again', () => {
+  const store = openMemoryStore()
+  const state = makeState({ store })
+  decide(ethRequest(), state)
+  state.journal.sync()
+  const lines = store.read().toString('utf8').trimEnd().split('\n')
+  const false_ = lines.map((line, at) => (at === 1 ? line.replace('"signed"', '"sgined"') : line))
+  expect(() => open(Buffer.from(`${false_.join('\n')}\n`))).toThrow('damaged at line 2')
+  expect(() => open(Buffer.from(`${lines[0]?.replace('"decided"', '"bygone"')}\n`))).toThrow(
+    'damaged at line 1',
+  )
+  expect(() => open(Buffer.concat([store.read(), Buffer.from('\n')]))).toThrow('damaged at line 3')
+  // What has no newline was never acted upon, whatever it holds.
+  expect(open(Buffer.from(`${lines[0]}\n${lines[1]}`)).position.sequence).toBe(1)
+})
+
+test('a line whose time is no date does not open: it would move the fence or the clock', () => {
+  for (const at of ['2026-13-01T00:00:00.000Z', '2026-02-31T00:00:00.000Z', 'yesterday']) {
+    const line = { sequence: 1, previous: EMPTY_HEAD, at, type: 'restored', reason: 'x' }
+    expect(() => open(Buffer.from(`${JSON.stringify(line)}\n`))).toThrow('damaged at line 1')
+  }
+})
+
+/** A store that fails in one of its calls, from the time when it is told to. */
+function failing(call: 'append' | 'sync' | 'half append'): JournalStore & { fail: boolean } {
+  const memory = openMemoryStore()
+  const store = {
+    ...memory,
+    fail: false,
+    append(bytes: Buffer) {
+      if (store.fail && call === 'half append') memory.append(bytes.subarray(0, bytes.length / 2))
+      if (store.fail && call !== 'sync') throw new Error('ENOSPC: no space left on device')
+      memory.append(bytes)
+    },
+    sync() {
+      if (store.fail && call === 'sync') throw new Error('EIO: i/o error, fsync')
+    },
+  }
+  return store
+}
+
+test.each(['append', 'half append', 'sync'] as const)(
+  'after an error in %s nothing more is decided, signed or written, even when the disk works again',
+  (call) => {
+    const store = failing(call)
+    const state = makeState({ store })
+    decide(ethRequest(), state)
+    store.fail = true
+    expect(() => decide(btcRequest(), state)).toThrow(/ENOSPC|EIO/)
+    store.fail = false
+    const length = store.read().length
+    expect(() => decide(usdtRequest(), state)).toThrow('cannot be used any more')
+    expect(() => decide(ethRequest(), state)).toThrow('cannot be used any more')
+    expect(() => state.journal.sync()).toThrow('cannot be used any more')
+    expect(store.read().length).toBe(length)
+    // The next start cuts an unfinished last line, and nothing else.
+    const again = makeState({ store: openMemoryStore(Buffer.from(store.read())) })
+    expect(again.journal.position.sequence).toBe(call === 'sync' ? 3 : 2)
+    expect(again.journal.tornBytes > 0).toBe(call === 'half append')
+    expect(decide(ethRequest(), again)).toMatchObject({ outcome: 'signed' })
+  },
+)
+
+test('a disk that is full while signed bytes are written ends the batch: no later request is signed behind a torn line', () => {
+  const memory = openMemoryStore()
+  let appended = 0
+  const store: JournalStore = {
+    ...memory,
+    append(bytes) {
+      appended++
+      // Three decisions are written; the first line of signed bytes does not fit.
+      if (appended === 4) {
+        memory.append(bytes.subarray(0, 100))
+        throw new Error('ENOSPC: no space left on device')
+      }
+      memory.append(bytes)
+    },
+  }
+  const state = makeState({ store })
+  expect(() => decideAll([ethRequest(), usdtRequest(), btcRequest()], state)).toThrow('ENOSPC')
+  const again = makeState({ store: openMemoryStore(Buffer.from(memory.read())) })
+  expect(again.journal.position.sequence).toBe(3)
+  expect(again.journal.tornBytes).toBe(100)
+})
+
+test('an expired intent is not signed because the clock was set back: the journal’s last time is the earliest that it can be', () => {
+  let clock = NOW + 30 * HOUR
+  const store = openMemoryStore()
+  const late = makeState({ store, now: () => clock })
+  late.journal.append({ type: 'restored', reason: 'x' })
+  clock = NOW
+  const recent = { created_at: iso(30 * HOUR + MINUTE), expires_at: iso(29 * HOUR) }
+  const hash = ethRequest({ intent: recent })
+  const request = {
+    ...hash,
+    approvals: [alice, bob].map((each) => approve(hash.intent_hash, each, { signedAt: iso(30 * HOUR) })),
+  }
+  expect(decide(request, late)).toMatchObject({ code: 'INTENT_EXPIRED' })
+  // The journal's own times never go back either.
+  late.journal.append({ type: 'restored', reason: 'y' })
+  expect(late.journal.fence).toBe(NOW + 30 * HOUR)
+  const reopened = makeState({ store: openMemoryStore(Buffer.from(store.read())), now: () => clock })
+  expect(decide(request, reopened)).toMatchObject({ code: 'INTENT_EXPIRED' })
+})
+
+test.each([
+  '2026-13-01T00:00:00.000Z',
+  '2026-02-31T00:00:00Z',
+  '2026-06-01T24:00:00Z',
+  '2026-06-01T10:60:00Z',
+])('a time that is no date (%s) is malformed, not fresh or unexpired without end', (time) => {
+  const honest = ethRequest()
+  const [first, second] = honest.approvals
+  const signedAt = {
+    ...honest,
+    approvals: [approve(honest.intent_hash, alice, { signedAt: time }), second],
+  }
+  expect(decide(signedAt, makeState())).toMatchObject({ code: 'MALFORMED' })
+  for (const field of ['created_at', 'expires_at'] as const) {
+    expect(decide(ethRequest({ intent: { [field]: time } }), makeState())).toMatchObject({
+      code: 'MALFORMED',
+    })
+  }
+  expect(parseRequest({ ...honest, approvals: [first] })).toHaveProperty('request')
+})
+
+test('a platform that says a place beyond all reason is compared as behind, never as agreeing', () => {
+  expect(
+    compareJournal({ head: entryHash('x'), sequence: Number.MAX_SAFE_INTEGER }, makeState().journal),
+  ).toBe('behind')
+})
