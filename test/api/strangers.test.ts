@@ -100,16 +100,17 @@ test('a request that others send again uses up nothing of its owner’s rate', a
   expect((await api.call({ path: PATH, key })).status).toBe(429)
 })
 
-test('a request that is sent again to another process uses up nothing there either', async () => {
+test('requests that are sent again to another process use up nothing there either', async () => {
   const key = await api.newKey({ rateLimitPerMinute: 5 })
-  const call = { path: PATH, key, timestamp: String(Math.floor(Date.now() / 1_000)), nonce: randomUUID() }
   const expiresAt = new Date(Date.now() + 300_000)
-  await api.database.sql`
-    INSERT INTO api_nonces (api_key_id, nonce, expires_at) VALUES (${key.id}, ${call.nonce}, ${expiresAt})`
-  for (let index = 0; index < 20; index++) {
-    expect((await api.call(call)).json.error.code).toBe('NONCE_REUSED')
+  for (let index = 0; index < 10; index++) {
+    const call = { path: PATH, key, timestamp: String(Math.floor(Date.now() / 1_000)), nonce: randomUUID() }
+    await api.database.sql`
+      INSERT INTO api_nonces (api_key_id, nonce, expires_at) VALUES (${key.id}, ${call.nonce}, ${expiresAt})`
+    for (let again = 0; again < 2; again++)
+      expect((await api.call(call)).json.error.code).toBe('NONCE_REUSED')
   }
-  expect((await api.call({ path: PATH, key })).status).toBe(200)
+  for (let left = 5; left > 0; left--) expect((await api.call({ path: PATH, key })).status).toBe(200)
 })
 
 test('signers that are not enrolled write nothing and are limited by address', async () => {
