@@ -13,7 +13,7 @@ const HELP = `keyturn-approve: look at what is to be paid, and sign that decisio
   reject  ID [--reason TEXT]    the same, then signs and sends "reject"; final
 
 ID is a withdrawal (withdrawal_…), a batch (batch_…), or the path of what needs approval: policy/changes/pol_…,
-whitelist/addresses/wla_….
+whitelist/addresses/wla_…, movements/mov_…, deposits/releases/rel_….
 
   --yes                  do not ask on the terminal
   --hash HASH            sign only if the intent has this hash: compare it with a colleague's

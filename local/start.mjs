@@ -1,8 +1,13 @@
 // Plain JavaScript, so that it runs before anything is installed: installs packages, starts the stack.
 
 import { fileURLToPath } from 'node:url'
+import { HELP } from './help.mjs'
 import { install } from './install.mjs'
 
+if (process.argv.includes('--help')) {
+  console.log(HELP)
+  process.exit(0)
+}
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 install()
 

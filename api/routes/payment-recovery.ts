@@ -13,6 +13,7 @@ import { answer, success } from '../answer.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { mutable } from '../mutable.js'
+import { notFound } from '../not-found.js'
 import { secured } from '../secured.js'
 import { startWithdrawalSoon } from '../start-withdrawal-soon.js'
 import { withdrawalView } from '../withdrawal-view.js'
@@ -94,7 +95,9 @@ export function registerPaymentRecoveryRoutes(app: ApiApp, dependencies: ApiDepe
   const { sql, networks } = dependencies
   app.openapi(listOfParts, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(mutable(success(await listParts(sql, networks, c.get('merchantId'), id))), 200)
+    const parts = await listParts(sql, networks, c.get('merchantId'), id)
+    if (!parts) throw notFound('batch', id)
+    return c.json(mutable(success(parts)), 200)
   })
   for (const place of PLACES) register(app, dependencies, place)
 }

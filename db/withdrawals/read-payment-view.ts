@@ -61,17 +61,19 @@ export async function readPaymentView(
   return toPaymentView(networks, row)
 }
 
-/** The parts of a batch of the merchant, in the order of their items; empty where there is no such batch. */
+/** The parts of a batch of the merchant, in the order of their items; null where the merchant has no such batch. */
 export async function listParts(
   sql: Queryable,
   networks: Networks,
   merchantId: string,
   batchId: string,
-): Promise<PaymentView[]> {
+): Promise<PaymentView[] | null> {
   const rows = await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
     WHERE withdrawal.batch_id = ${batchId} AND withdrawal.merchant_id = ${merchantId} ORDER BY withdrawal.id`
-  return rows.map((row) => toPaymentView(networks, row))
+  if (rows.length > 0) return rows.map((row) => toPaymentView(networks, row))
+  const [batch] = await sql`SELECT 1 FROM batches WHERE id = ${batchId} AND merchant_id = ${merchantId}`
+  return batch ? [] : null
 }
 
 function toPaymentView(networks: Networks, row: WithdrawalViewRow): PaymentView {

@@ -319,8 +319,9 @@ test('lists show batches without their items, and only the merchant’s own', as
   const page = await stage.api.call({ path: '/api/v1/batches?limit=1' })
   expect(page.json.pagination).toMatchObject({ has_more: true })
   const other = await stage.api.newKey({ merchantId: await stage.api.newMerchant() })
-  for (const path of [`/api/v1/batches/${data.id}`, `/api/v1/batches/${data.id}/intent`]) {
+  for (const path of ['', '/intent', '/parts'].map((end) => `/api/v1/batches/${data.id}${end}`)) {
     expect((await stage.api.call({ path, key: other })).status).toBe(404)
   }
+  expect((await stage.api.call({ path: `/api/v1/batches/${data.id}/parts` })).json.data).toEqual([])
   expect((await stage.api.call({ path: '/api/v1/batches', key: other })).json.data).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,12 +7,11 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import { createClient } from '../../client/create-client.js'
 import { isPortFree } from '../../local/parts/free-port.js'
-import { evmClients } from '../../local/parts/usdt.js'
+import { PORT_COUNT } from '../../local/stack/ports.js'
 import { startOf } from '../../local/stack/process-identity.js'
 import { type StackFile, stackFileSchema } from '../../local/stack/stack-file.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const PORTS = 10
 const home = mkdtempSync(join(tmpdir(), 'keyturn-start-'))
 const stackFile = join(home, 'stack.json')
 afterAll(() => rmSync(home, { recursive: true, force: true }))
@@ -35,8 +34,10 @@ async function start(...args: string[]) {
 }
 
 async function freePorts(): Promise<number> {
-  for (let base = 24_000 + Math.floor(Math.random() * 1_000) * PORTS; ; base += PORTS) {
-    const free = await Promise.all(Array.from({ length: PORTS }, (_, offset) => isPortFree(base + offset)))
+  for (let base = 24_000 + Math.floor(Math.random() * 1_000) * PORT_COUNT; ; base += PORT_COUNT) {
+    const free = await Promise.all(
+      Array.from({ length: PORT_COUNT }, (_, offset) => isPortFree(base + offset)),
+    )
     if (free.every(Boolean)) return base
   }
 }
@@ -58,17 +59,26 @@ async function until<T>(what: string, look: () => T | null | false): Promise<T> 
   throw new Error(`never: ${what}`)
 }
 
+/** `npm run pay` on the stack of this home. @returns What it prints. */
+function pay(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'pay', '--', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, KEYTURN_HOME: home },
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(stderr)
+  return stdout.trim()
+}
+
 /** What the held sender pays is set aside, and a release credits it. */
 async function expectHeld(stack: StackFile): Promise<void> {
-  const { rpc, chain_id, held_sender } = stack.networks.ethereum
   const client = createClient({
     baseUrl: stack.api,
     apiKey: stack.merchant.api_key,
     apiSecret: stack.merchant.api_secret,
   })
   const { address } = await client.addresses.create({ user_reference: 'held', network: 'ethereum' })
-  const { wallet } = evmClients(rpc, chain_id, held_sender.private_key as `0x${string}`)
-  const transaction_hash = await wallet.sendTransaction({ to: address as `0x${string}`, value: 10n ** 17n })
+  const transaction_hash = pay('eth', address, '0.1', '--held')
   const status = async () => (await client.deposits.list({ transaction_hash })).items[0]
   let deposit = await status()
   for (let attempt = 0; attempt < 600 && deposit?.status !== 'held'; attempt += 1) {
@@ -110,6 +120,8 @@ test('a second start keeps merchants and chains, restarts who is killed, and end
   expect(stack.merchant).toEqual(before.merchant)
   expect(stack.networks.ethereum.tokens).toEqual(before.networks.ethereum.tokens)
   await expectHeld(stack)
+  expect(() => pay('doge', 'D1', '1')).toThrow('The running stack has no coin doge; it has eth, usdt')
+  expect(() => pay('eth', 'D1', '1,5')).toThrow('"1,5" is not a decimal amount')
   const killed = stack.pids.api as number
   process.kill(killed, 'SIGKILL')
   const again = await until('the API runs again', () => {

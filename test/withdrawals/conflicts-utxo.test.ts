@@ -91,7 +91,7 @@ test('a payment that the watcher saw mined is never given up on the word of a no
 })
 
 test('a payment whose input came from a transaction that a reorganisation excluded for good ends, and its other inputs are free', async () => {
-  const source = ['11'.repeat(32) + ':0']
+  const source = [`${'11'.repeat(32)}:0`]
   const { transaction, coins } = world.fund([PAID], source)
   const other = world.fund([50_000n])
   world.model.mine([transaction, other.transaction])
@@ -286,7 +286,7 @@ test('a payment whose input came back from a stranger’s transaction ends when 
 })
 
 test('a payment that nobody signed and that ended with its vanished input stays ended when the chain takes that back', async () => {
-  const source = ['22'.repeat(32) + ':0']
+  const source = [`${'22'.repeat(32)}:0`]
   const { transaction, coins } = world.fund([PAID + 1_000n], source)
   world.model.mine([transaction])
   await world.scan()
@@ -323,7 +323,7 @@ test('a payment that nobody signed and that ended with its vanished input stays 
 })
 
 test('outputs that a reorganisation took back are gathered by no consolidation that was planned with them', async () => {
-  const source = ['33'.repeat(32) + ':0']
+  const source = [`${'33'.repeat(32)}:0`]
   const lost = world.fund([30_000n], source)
   const kept = world.fund([40_000n])
   world.model.mine([lost.transaction, kept.transaction])
