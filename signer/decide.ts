@@ -91,7 +91,7 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
     purpose: request.purpose,
     intent: request.intent.withdrawal,
     intent_hash: context.intentHash,
-    ...(context.movement ? { kind: context.movement.kind } : {}),
+    kind: request.intent.kind,
     ...(request.items === null ? {} : { items: request.items }),
     payload_hash: payloadHash,
     conflict: conflictSet(context),
@@ -121,14 +121,18 @@ function conclude(examination: Examination, state: SignerState): Decision {
 
 /** The stored bytes where there are some, else fresh ones, stored before they leave. */
 function signedOnce({ context, payloadHash }: Accepted, state: SignerState): { raw: string; hash: string } {
-  const { subject } = context
-  const record = state.journal.intent(subject)
-  const stored = record ? state.journal.signedTransaction(record, payloadHash) : null
+  const { request, intentHash } = context
+  // Of a new intent it was made when the decision was written down.
+  const record = state.journal.records.find(intentHash, request.items)
+  if (!record) throw new Error('The journal does not hold the decision')
+  const stored = state.journal.signedTransaction(record, payloadHash)
   if (stored) return stored
   const signed = sign(context)
   state.journal.append({
     type: 'signed',
-    intent: subject,
+    intent: request.intent.withdrawal,
+    intent_hash: intentHash,
+    first_item: record.firstItem,
     payload_hash: payloadHash,
     transaction_hash: signed.hash,
     signed_hash: createHash('sha256').update(signed.raw).digest('hex'),

@@ -68,7 +68,7 @@ export function examine(checks: CheckList, input: unknown, state: SignerState): 
   try {
     const payloadHash = hashPayload(request)
     const context = requestContext(request, state, state.policy)
-    replay = context.record?.intentHash === context.intentHash && context.record.payloads.has(payloadHash)
+    replay = context.record?.payloads.has(payloadHash) === true
     const onRequest = walk(checks.request, context, replay)
     if (onRequest) return refused(onRequest)
     const full = payloadContext(context)
@@ -104,18 +104,17 @@ function requestContext(
 ): RequestContext {
   const { intent, items } = request
   const network = policy.networks.get(intent.network)
-  const subject = state.journal.subjectOf(intent.withdrawal, items)
+  const hash = intentHash(intent)
   return {
     request,
-    subject,
     // An index that is none has a check of its own.
     outputs: items?.flatMap((item) => intent.outputs[item] ?? []) ?? intent.outputs,
-    intentHash: intentHash(intent),
+    intentHash: hash,
     state,
     policy,
     // A clock that was set back makes nothing valid again.
     now: Math.max(state.now(), state.journal.lastAt),
-    record: state.journal.intent(subject),
+    record: state.journal.records.find(hash, items),
     network,
     asset: network?.assets.get(intent.asset.coin),
     movement: movementOf(request, network),

@@ -50,6 +50,7 @@ import { destinationAllowed } from './request/destination-allowed.js'
 import { destinationMine } from './request/destination-mine.js'
 import { feeLimitInNativeCoin } from './request/fee-limit-in-native-coin.js'
 import { gasFundingInNativeCoin } from './request/gas-funding-in-native-coin.js'
+import { idOfItsKind } from './request/id-of-its-kind.js'
 import { initiatorNotApproving } from './request/initiator-not-approving.js'
 import { intentAlreadyCreated } from './request/intent-already-created.js'
 import { intentHashMatches } from './request/intent-hash-matches.js'
@@ -108,6 +109,7 @@ export const ALL_CHECKS: CheckList = {
     { name: 'signer-not-paused', run: signerNotPaused },
     { name: 'journal-not-locked', run: journalNotLocked },
     { name: 'merchant-matches', run: merchantMatches },
+    { name: 'id-of-its-kind', run: idOfItsKind },
     { name: 'kind-allowed', run: kindAllowed, purpose: 'pay' },
     { name: 'intent-hash-matches', run: intentHashMatches },
     { name: 'items-match-kind', run: itemsMatchKind },

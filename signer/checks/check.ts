@@ -1,7 +1,7 @@
 /** What a check is: a small question to a request, answered with nothing or a refusal. */
 
 import type { RefusalCode } from '../../domain/signer-protocol.js'
-import type { IntentRecord } from '../journal/journal.js'
+import type { IntentRecord } from '../journal/records.js'
 import type { Movement } from '../movement.js'
 import type { ParsedEvmPayload, ParsedRequest } from '../parse-request.js'
 import type {
@@ -30,11 +30,9 @@ export interface RequestContext {
   readonly state: SignerState
   readonly policy: Policy
   readonly now: number
-  /** The name under which the journal keeps it: the intent's id, or the part's of a batch. */
-  readonly subject: string
   /** The approved outputs that this payload is to pay: all of them, or the named items of a batch. */
   readonly outputs: ParsedRequest['intent']['outputs']
-  /** What the journal holds of this subject. */
+  /** What the journal holds of this very intent; of a batch, of the part that the items belong to. */
   readonly record: IntentRecord | undefined
   /** The policy's network for the intent's CAIP-2 id. */
   readonly network: PolicyNetwork | undefined

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { PAYMENT_KINDS, type PaymentKind } from '../../domain/intent.js'
 import { isIsoTime } from '../../domain/iso-time.js'
 
 /** Hash of the head of an empty journal. */
@@ -51,8 +52,8 @@ export const entrySchema = z.discriminatedUnion('type', [
     purpose: z.enum(['pay', 'cancel']).default('pay'),
     intent: z.string(),
     intent_hash: hash,
-    /** Of a movement between the own wallets; payments have none. */
-    kind: z.enum(['consolidation', 'gas_funding', 'rebalance']).optional(),
+    /** Lines of payments were once written without it. */
+    kind: z.enum(PAYMENT_KINDS).optional(),
     /** Which outputs of a batch's intent it pays. */
     items: z.array(z.int().min(0)).min(1).optional(),
     payload_hash: hash,
@@ -69,8 +70,11 @@ export const entrySchema = z.discriminatedUnion('type', [
   z.strictObject({
     ...chained,
     type: z.literal('signed'),
-    /** Of a batch: the part, `intent#first item`. */
+    /** Once of a part of a batch `intent#first item`, with neither of the next two. */
     intent: z.string(),
+    intent_hash: hash.optional(),
+    /** Of a part of a batch: the first item of its first payload. */
+    first_item: z.int().min(0).nullable().optional(),
     payload_hash: hash,
     transaction_hash: z.string(),
     /** SHA-256 of the text below. */
@@ -94,8 +98,13 @@ export type JournalEntry = z.infer<typeof entrySchema>
 export type ConflictSet = z.infer<typeof conflict>
 
 type WithoutChain<T> = T extends unknown ? Omit<T, 'sequence' | 'previous' | 'at'> : never
+type NowRequired<T> = T extends { type: 'decided' }
+  ? T & { readonly kind: PaymentKind }
+  : T extends { type: 'signed' }
+    ? T & { readonly intent_hash: string; readonly first_item: number | null }
+    : T
 /** An entry before it has its place in the chain. */
-export type NewJournalEntry = WithoutChain<JournalEntry>
+export type NewJournalEntry = WithoutChain<NowRequired<JournalEntry>>
 
 /** Lower-case hex SHA-256 of `"keyturn-journal-v1\n"` and the line without its newline. */
 export function entryHash(line: string | Buffer): string {

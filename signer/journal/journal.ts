@@ -1,18 +1,13 @@
 /** What this signer has decided: the memory that makes a second payment impossible. */
 
 import { createHash } from 'node:crypto'
+import { isMovement } from '../../domain/treasury.js'
 import { budgetKeys, cancelKey } from '../movement.js'
-import {
-  type ConflictSet,
-  EMPTY_HEAD,
-  entryHash,
-  entrySchema,
-  type JournalEntry,
-  type NewJournalEntry,
-} from './entry.js'
+import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, type NewJournalEntry } from './entry.js'
 import { JournalFailure } from './journal-failure.js'
 import type { JournalStore } from './journal-store.js'
 import { type JournalLine, nextSequence, readJournal } from './read-journal.js'
+import { type IntentRecord, Records } from './records.js'
 import { RollingSum } from './rolling-sum.js'
 
 /** Head and sequence of a journal. */
@@ -21,45 +16,13 @@ export interface JournalPosition {
   readonly sequence: number
 }
 
-/** What the journal knows of an intent, or of a part of a batch. */
-export interface IntentRecord {
-  readonly intentHash: string
-  /** Of a part of a batch: what its first payload pays. */
-  readonly items: ReadonlySet<number> | null
-  /** Of the first payload; every later one must lie in it. */
-  readonly conflict: ConflictSet
-  /** Payload hashes that were decided, and where the signed bytes lie. */
-  readonly payloads: Map<string, SignedPlace | null>
-  /** Whether a payment is among them, which limits have counted; else all of them cancel. */
-  paid: boolean
-  /** The dearest of those that cancel, in base units of the native coin. */
-  cancelFee: bigint
-}
-
-/** The parts of a batch: by the index of each item, and what each may cost. */
-interface Batch {
-  readonly parts: Map<number, string>
-  readonly fees: Map<string, bigint>
-}
-
-interface SignedPlace {
-  readonly offset: number
-  readonly length: number
-}
-
 /** An append-only, hash-chained journal with the indexes that checks ask. */
 export class Journal {
   readonly #store: JournalStore
   readonly #now: () => number
-  readonly #intents = new Map<string, IntentRecord>()
-  readonly #intentHashes = new Map<string, string>()
-  readonly #batches = new Map<string, Batch>()
-  readonly #nonces = new Map<string, string>()
-  readonly #outpoints = new Map<string, string>()
+  /** What was decided about each intent. */
+  readonly records = new Records()
   readonly #spending = new Map<string, RollingSum>()
-  /** The most that a movement can cost, by intent. */
-  readonly #movementFees = new Map<string, bigint>()
-  readonly #highestNonces = new Map<string, number>()
   readonly #hashes = new Map<number, string>()
   readonly #accepted = new Map<number, string>()
   #position: JournalPosition = { head: EMPTY_HEAD, sequence: 0 }
@@ -117,51 +80,6 @@ export class Journal {
     return this.#fence
   }
 
-  intent(id: string): IntentRecord | undefined {
-    return this.#intents.get(id)
-  }
-
-  /**
-   * Under which name a payload is kept: the intent's id; of a batch the part's, which is that of the items' earlier payload, or
-   * a new one, `intent#first item`.
-   */
-  subjectOf(intent: string, items: readonly number[] | null): string {
-    if (items === null) return intent
-    const parts = this.#batches.get(intent)?.parts
-    for (const item of items) {
-      const part = parts?.get(item)
-      if (part !== undefined) return part
-    }
-    return `${intent}#${items[0]}`
-  }
-
-  /** Hash of the intent that has this id, whatever part of it was decided. */
-  intentHash(id: string): string | undefined {
-    return this.#intentHashes.get(id)
-  }
-
-  /** Base units of the native coin that the other parts of a batch may cost, the dearest attempt of each. */
-  batchFees(intent: string, besides: string): bigint {
-    let sum = 0n
-    for (const [part, fee] of this.#batches.get(intent)?.fees ?? []) if (part !== besides) sum += fee
-    return sum
-  }
-
-  /** The intent whose first payload uses this nonce. @param from - Lower case. */
-  nonceOwner(chainId: number, from: string, nonce: number): string | undefined {
-    return this.#nonces.get(`${chainId}/${from}/${nonce}`)
-  }
-
-  /** The highest nonce of an account that anything was signed with; null while nothing was. @param from - Lower case. */
-  highestNonce(chainId: number, from: string): number | null {
-    return this.#highestNonces.get(`${chainId}/${from}`) ?? null
-  }
-
-  /** The intent whose first payload spends this outpoint. */
-  outpointOwner(network: string, outpoint: string): string | undefined {
-    return this.#outpoints.get(`${network}/${outpoint}`)
-  }
-
   /**
    * Base units that were decided in the window before `now`, each intent once.
    *
@@ -169,11 +87,6 @@ export class Journal {
    */
   spent(key: string, now: number): bigint {
     return this.#spending.get(key)?.total(now) ?? 0n
-  }
-
-  /** What counts already in the budget of fees for this movement. */
-  movementFee(intent: string): bigint {
-    return this.#movementFees.get(intent) ?? 0n
   }
 
   /** Whether this entry is here, or was accepted by the operator as lost. */
@@ -260,7 +173,7 @@ export class Journal {
         this.#indexDecision(entry)
         break
       case 'signed':
-        this.#intents.get(entry.intent)?.payloads.set(entry.payload_hash, { offset, length })
+        this.records.signed(entry, { offset, length })
         break
       case 'enrolled':
       case 'restored':
@@ -274,48 +187,17 @@ export class Journal {
   }
 
   #indexDecision(entry: Extract<JournalEntry, { type: 'decided' }>): void {
-    const subject = this.subjectOf(entry.intent, entry.items ?? null)
-    const record = this.#intents.get(subject) ?? this.#firstDecision(entry, subject)
-    if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
+    const record = this.records.decided(entry)
     if (entry.purpose === 'cancel') this.#countCancel(entry, record)
     else this.#countPayment(entry, record)
-    const fees = this.#batches.get(entry.intent)?.fees
-    const fee = BigInt(entry.fee)
-    if (entry.items && entry.purpose === 'pay' && fee > (fees?.get(subject) ?? 0n)) fees?.set(subject, fee)
   }
 
   #countPayment(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
     const isNew = !record.paid
     record.paid = true
-    if (entry.kind !== undefined) this.#countMovement(entry, isNew)
+    const more = this.records.raiseFee(record, BigInt(entry.fee))
+    if (isMovement(record.kind)) this.#countMovement(entry, isNew, more)
     else if (isNew) this.#count(entry.asset, entry.at, BigInt(entry.amount))
-  }
-
-  #firstDecision(entry: Extract<JournalEntry, { type: 'decided' }>, subject: string): IntentRecord {
-    const { conflict, items } = entry
-    const record: IntentRecord = {
-      intentHash: entry.intent_hash,
-      items: items ? new Set(items) : null,
-      conflict,
-      payloads: new Map(),
-      paid: false,
-      cancelFee: 0n,
-    }
-    this.#intents.set(subject, record)
-    if (!this.#intentHashes.has(entry.intent)) this.#intentHashes.set(entry.intent, entry.intent_hash)
-    if (items) {
-      const batch = this.#batches.get(entry.intent) ?? { parts: new Map(), fees: new Map() }
-      for (const item of items) batch.parts.set(item, subject)
-      this.#batches.set(entry.intent, batch)
-    }
-    if (conflict.kind === 'evm') {
-      const account = `${conflict.chain_id}/${conflict.from}`
-      this.#nonces.set(`${account}/${conflict.nonce}`, subject)
-      this.#highestNonces.set(account, Math.max(conflict.nonce, this.#highestNonces.get(account) ?? 0))
-    } else {
-      for (const each of conflict.inputs) this.#outpoints.set(`${conflict.network}/${each}`, subject)
-    }
-    return record
   }
 
   /** Of several that cancel one payment at most one is ever mined: the dearest counts. */
@@ -327,13 +209,9 @@ export class Journal {
   }
 
   /** Movements pay nobody out: their fees and the gas they give count in budgets of their own. */
-  #countMovement(entry: Extract<JournalEntry, { type: 'decided' }>, isNew: boolean): void {
+  #countMovement(entry: Extract<JournalEntry, { type: 'decided' }>, isNew: boolean, more: bigint): void {
     const keys = budgetKeys(entry.asset.slice(0, entry.asset.lastIndexOf('/')))
-    const [fee, before] = [BigInt(entry.fee), this.movementFee(entry.intent)]
-    if (fee > before) {
-      this.#movementFees.set(entry.intent, fee)
-      this.#count(keys.fees, entry.at, fee - before)
-    }
+    if (more > 0n) this.#count(keys.fees, entry.at, more)
     if (isNew && entry.kind === 'gas_funding') this.#count(keys.gas, entry.at, BigInt(entry.amount))
   }
 

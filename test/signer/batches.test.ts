@@ -46,7 +46,7 @@ test('limits count each part once, and a part once however often it is attempted
   expect(decide(ethPart(1), state)).toMatchObject({ outcome: 'signed' })
   expect(decide(ethPart(2), state)).toMatchObject({ outcome: 'signed' })
   expect(state.journal.spent('eip155:31337/native', state.now())).toBe(4n * 10n ** 18n)
-  expect(state.journal.batchFees('batch_eth', 'none')).toBe(2n * ETH_FEE + (ETH_FEE * 4n) / 3n)
+  expect(state.journal.records.fees(ethPart(0).intent_hash)).toBe(2n * ETH_FEE + (ETH_FEE * 4n) / 3n)
 })
 
 test('a journal that is opened again knows every part of a batch', () => {
@@ -57,7 +57,7 @@ test('a journal that is opened again knows every part of a batch', () => {
   expect([ethPart(0), ethPart(2), btcPart([0, 1])].map((request) => decide(request, again))).toEqual(signed)
   expect(decide(ethPart(0, { payload: { nonce: 30 } }), again)).toMatchObject({ code: 'CONFLICT_SET' })
   expect(decide(ethPart(1, { payload: { nonce: 12 } }), again)).toMatchObject({ code: 'NONCE_CONFLICT' })
-  expect(again.journal.batchFees('batch_eth', 'batch_eth#0')).toBe(ETH_FEE)
+  expect(again.journal.records.fees(ethPart(0).intent_hash)).toBe(2n * ETH_FEE)
 })
 
 test('after a restore, a part that the journal does not hold may have been signed before', () => {

@@ -235,7 +235,7 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
   await init(['--restore'], MNEMONIC)
   const first = start()
   await platform.waitFor(() => platform.claims.length > 0)
-  const withdrawal = requestOfNow('w1')
+  const withdrawal = requestOfNow('withdrawal_1')
   platform.queue.push(withdrawal)
   await platform.waitFor(() => platform.answers.length === 1)
   expect(platform.answers[0]).toMatchObject({ outcome: 'refused', code: 'QUORUM_NOT_MET' })
@@ -269,7 +269,7 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
 
   writeFileSync(join(home, 'PAUSED'), '')
   await platform.waitFor(() => platform.claims.at(-1)?.stopped === 'paused')
-  platform.queue.push(requestOfNow('w2'))
+  platform.queue.push(requestOfNow('withdrawal_2'))
   const policy = readFileSync(join(home, 'policy.json'), 'utf8')
   writeFileSync(join(home, 'policy.json'), policy.slice(0, 100))
   rmSync(join(home, 'PAUSED'))
@@ -298,8 +298,10 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
     journal: { sequence: 91 },
   })
   start()
-  platform.queue.push(requestOfNow('w4'))
-  const after = await platform.waitFor(() => platform.answers.find((each) => each.request_id === 'srq_w4'))
+  platform.queue.push(requestOfNow('withdrawal_4'))
+  const after = await platform.waitFor(() =>
+    platform.answers.find((each) => each.request_id === 'srq_withdrawal_4'),
+  )
   // Nonce 0 belongs to w1: the lock is gone, the memory is not.
   expect(after).toMatchObject({ code: 'NONCE_CONFLICT' })
 })

@@ -131,12 +131,12 @@ test('counts each intent once in the daily limit, and forgets it after 24 hours'
       }),
       state,
     )
-  expect(pay('w1', 1).outcome).toBe('signed')
-  expect(pay('w2', 2).outcome).toBe('signed')
-  expect(pay('w1', 1).outcome).toBe('signed')
-  expect(pay('w3', 3)).toMatchObject({ outcome: 'refused', code: 'POLICY_LIMIT' })
+  expect(pay('withdrawal_1', 1).outcome).toBe('signed')
+  expect(pay('withdrawal_2', 2).outcome).toBe('signed')
+  expect(pay('withdrawal_1', 1).outcome).toBe('signed')
+  expect(pay('withdrawal_3', 3)).toMatchObject({ outcome: 'refused', code: 'POLICY_LIMIT' })
   now += 24 * HOUR + 1
-  expect(pay('w3', 3).outcome).toBe('signed')
+  expect(pay('withdrawal_3', 3).outcome).toBe('signed')
 })
 
 test('signs an approved payment with a coin of another intent, and the two exclude each other', () => {

@@ -7,6 +7,7 @@ import { makeState } from './fixture.js'
 import { HOSTILE, MALFORMED } from './hostile.js'
 import { HOSTILE_BATCHES } from './hostile-batches.js'
 import { HOSTILE_CANCELS } from './hostile-cancel.js'
+import { HOSTILE_IDENTITIES } from './hostile-identity.js'
 import { HOSTILE_MOVEMENTS } from './hostile-movements.js'
 import { HOSTILE_RAILS, MALFORMED_RAILS, REUSED_APPROVALS } from './hostile-rails.js'
 import { bitcoinCash, litecoin, railRequest, railsState } from './rails-fixture.js'
@@ -23,17 +24,28 @@ function without(...names: (string | undefined)[]): CheckList {
   }
 }
 
-test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS, ...HOSTILE_BATCHES])(
-  'refuses $name: $code',
-  ({ make, code }) => {
-    const { request, state } = make()
-    const { sequence } = state.journal.position
-    expect(decide(request, state)).toMatchObject({ outcome: 'refused', code })
-    expect(state.journal.position.sequence).toBe(sequence)
-  },
-)
+test.each([
+  ...HOSTILE,
+  ...HOSTILE_RAILS,
+  ...HOSTILE_MOVEMENTS,
+  ...HOSTILE_CANCELS,
+  ...HOSTILE_BATCHES,
+  ...HOSTILE_IDENTITIES,
+])('refuses $name: $code', ({ make, code }) => {
+  const { request, state } = make()
+  const { sequence } = state.journal.position
+  expect(decide(request, state)).toMatchObject({ outcome: 'refused', code })
+  expect(state.journal.position.sequence).toBe(sequence)
+})
 
-test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS, ...HOSTILE_BATCHES])(
+test.each([
+  ...HOSTILE,
+  ...HOSTILE_RAILS,
+  ...HOSTILE_MOVEMENTS,
+  ...HOSTILE_CANCELS,
+  ...HOSTILE_BATCHES,
+  ...HOSTILE_IDENTITIES,
+])(
   'without the check $check, $name would pass, or fail for another reason',
   ({ make, code, check, behind }) => {
     const { request, state } = make()
@@ -43,9 +55,13 @@ test.each([...HOSTILE, ...HOSTILE_RAILS, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCEL
 )
 
 test('every check has a request that only it refuses', () => {
-  const alone = [...HOSTILE, ...HOSTILE_MOVEMENTS, ...HOSTILE_CANCELS, ...HOSTILE_BATCHES].filter(
-    (each) => !each.behind,
-  )
+  const alone = [
+    ...HOSTILE,
+    ...HOSTILE_MOVEMENTS,
+    ...HOSTILE_CANCELS,
+    ...HOSTILE_BATCHES,
+    ...HOSTILE_IDENTITIES,
+  ].filter((each) => !each.behind)
   expect(new Set(alone.map((each) => each.check))).toEqual(new Set(NAMES))
   expect(new Set(NAMES).size).toBe(NAMES.length)
 })

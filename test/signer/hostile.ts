@@ -109,7 +109,7 @@ const requestCases: HostileCase[] = [
     ethRequest({ intent: { merchant: 'mer_2' } }),
   ),
   of('a kind that the policy does not list', 'kind-allowed', 'KIND_NOT_ALLOWED', () =>
-    ethRequest({ intent: { kind: 'batch' } }),
+    ethRequest({ intent: { kind: 'batch', withdrawal: 'batch_eth' } }),
   ),
   of('a kind when the policy lists none', 'kind-allowed', 'KIND_NOT_ALLOWED', honest, () =>
     makeState({ policy: (file) => void file.allowed_kinds.splice(0) }),
@@ -171,7 +171,7 @@ const requestCases: HostileCase[] = [
   of('an approval that was signed for another intent', 'approvals-of-this-intent', 'APPROVAL_INVALID', () =>
     withApprovals((hash) => [
       approve(hash, alice),
-      approve(ethRequest({ payload: {}, intent: { withdrawal: 'w2' } }).intent_hash, bob),
+      approve(ethRequest({ payload: {}, intent: { withdrawal: 'withdrawal_2' } }).intent_hash, bob),
     ]),
   ),
   of('a reused signature under this intent’s hash', 'approval-signatures-valid', 'APPROVAL_INVALID', () =>
@@ -706,7 +706,7 @@ const journalCases: HostileCase[] = [
     'a nonce that another intent was signed with',
     'nonce-free',
     'NONCE_CONFLICT',
-    () => ethRequest({ intent: { withdrawal: 'w2' } }),
+    () => ethRequest({ intent: { withdrawal: 'withdrawal_2' } }),
     after(ethRequest()),
   ),
   of('a payment above the limit of one payment', 'within-transaction-limit', 'POLICY_LIMIT', honest, () =>
@@ -716,7 +716,7 @@ const journalCases: HostileCase[] = [
     'a payment above what is left of the day',
     'within-daily-limit',
     'POLICY_LIMIT',
-    () => ethRequest({ intent: { withdrawal: 'w2' }, payload: { nonce: 8 } }),
+    () => ethRequest({ intent: { withdrawal: 'withdrawal_2' }, payload: { nonce: 8 } }),
     after(ethRequest(), { policy: limits(null, '2.9') }),
   ),
   of('a payment above the limit of the day', 'within-daily-limit', 'POLICY_LIMIT', honest, () =>

@@ -9,7 +9,7 @@ export function cancelOfSigned(context: PayloadContext): Refusal | null {
   if (context.record) return null
   const set = conflictSet(context)
   if (set.kind === 'evm') {
-    const highest = context.state.journal.highestNonce(set.chain_id, set.from)
+    const highest = context.state.journal.records.highestNonce(set.chain_id, set.from)
     if (highest !== null && set.nonce < highest) return null
   }
   return refuse('CONFLICT_SET', 'Nothing was signed that this could cancel')

@@ -2,11 +2,11 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /** All parts of a batch together may cost what people approved at most; of several attempts of one, the dearest counts. */
 export function batchFeeWithinIntent(context: PayloadContext): Refusal | null {
-  const { request, state, subject } = context
+  const { request, state, record } = context
   if (request.items === null) return null
   const limit = BigInt(request.intent.fee_limit.amount)
   const fee = 'utxo' in context ? context.utxo.fee : context.maxFee
-  const others = state.journal.batchFees(request.intent.withdrawal, subject)
+  const others = state.journal.records.fees(context.intentHash) - (record?.fee ?? 0n)
   if (others + fee <= limit) return null
   return refuse(
     'FEE_TOO_HIGH',

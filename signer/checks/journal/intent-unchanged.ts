@@ -3,7 +3,7 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 /** An intent id stands for one intent for ever: it is the replay key. */
 export function intentUnchanged(context: PayloadContext): Refusal | null {
   const { state, request } = context
-  const known = state.journal.intentHash(request.intent.withdrawal)
+  const known = state.journal.records.hashOf(request.intent.withdrawal)
   if (known === undefined || known === context.intentHash) return null
   return refuse('CONFLICT_SET', 'This id was signed with another intent')
 }

@@ -1,3 +1,4 @@
+import { recordName } from '../../journal/records.js'
 import { type PayloadContext, type Refusal, refuse } from '../check.js'
 import { conflictSet } from '../conflict-set.js'
 
@@ -5,7 +6,7 @@ import { conflictSet } from '../conflict-set.js'
 export function nonceFree(context: PayloadContext): Refusal | null {
   const set = conflictSet(context)
   if (set.kind !== 'evm') return null
-  const owner = context.state.journal.nonceOwner(set.chain_id, set.from, set.nonce)
-  if (owner === undefined || owner === context.subject) return null
-  return refuse('NONCE_CONFLICT', `Nonce ${set.nonce} of ${set.from} was signed for ${owner}`)
+  const owner = context.state.journal.records.nonceOwner(set.chain_id, set.from, set.nonce)
+  if (owner === undefined || owner === context.record) return null
+  return refuse('NONCE_CONFLICT', `Nonce ${set.nonce} of ${set.from} was signed for ${recordName(owner)}`)
 }

@@ -4,11 +4,11 @@ import { type PayloadContext, type Refusal, refuse } from '../check.js'
 /** What movements may cost in fees within 24 hours, since nobody looks at each: without a budget, nothing. */
 export function withinFeeBudget(context: PayloadContext): Refusal | null {
   if (!context.movement) return null
-  const { network, state, request, now } = context
+  const { network, state, record, now } = context
   const budget = network.movements?.dailyFee ?? 0n
   const cost = 'utxo' in context ? context.utxo.fee : context.maxFee
   // Of several payloads of one intent only one is ever mined: the dearest counts.
-  const before = state.journal.movementFee(request.intent.withdrawal)
+  const before = record?.fee ?? 0n
   const more = cost > before ? cost - before : 0n
   const spent = state.journal.spent(budgetKeys(network.caip2).fees, now)
   if (budget > 0n && spent + more <= budget) return null

@@ -1,0 +1,130 @@
+/** What the journal knows of an intent is found by that intent alone, whatever ids a hostile platform makes up. */
+
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import type { SigningRequest } from '../../domain/signer-protocol.js'
+import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
+import { decide, decideAll } from '../../signer/decide.js'
+import { openMemoryStore } from '../../signer/journal/journal-store.js'
+import type { SignerState } from '../../signer/state.js'
+import { btcRequest, ethRequest, usdtRequest } from './fixture.js'
+import { btcPart, ethPart, PART_COINS } from './hostile-batches.js'
+import { ethCancel } from './hostile-cancel.js'
+import { HOSTILE_SEQUENCES, identityState, namesake } from './hostile-identity.js'
+import { gasFunding, SMALL_COINS, sweep } from './movements-fixture.js'
+
+/** Every check but the grammar of ids. */
+const ANY_ID: CheckList = {
+  ...ALL_CHECKS,
+  request: ALL_CHECKS.request.filter((check) => check.name !== 'id-of-its-kind'),
+}
+
+function ask(request: SigningRequest, state: SignerState, checks = ALL_CHECKS) {
+  const [decision] = decideAll([request], state, checks)
+  if (!decision) throw new Error('One request has one decision')
+  return decision
+}
+
+test.each(HOSTILE_SEQUENCES)(
+  'signs nothing of a sequence that ends with $name',
+  ({ state: make, before, hostile }) => {
+    const state = make()
+    for (const request of before()) ask(request, state)
+    const { sequence } = state.journal.position
+    const decision = ask(hostile(), state)
+    // Where the namesake was refused, what would have stood in its record may be an honest payment.
+    expect(decision.outcome).toBe('refused')
+    expect(state.journal.position.sequence).toBe(sequence)
+  },
+)
+
+test.each(HOSTILE_SEQUENCES)(
+  'does not need the grammar of ids to refuse $name: $code',
+  ({ state: make, before, hostile, code }) => {
+    const state = make()
+    for (const request of before()) expect(ask(request, state, ANY_ID)).toMatchObject({ outcome: 'signed' })
+    const { sequence } = state.journal.position
+    expect(ask(hostile(), state, ANY_ID)).toMatchObject({ outcome: 'refused', code })
+    expect(state.journal.position.sequence).toBe(sequence)
+  },
+)
+
+test('a movement blocks no payment whose name it takes', () => {
+  for (const id of ['batch_btc#0', 'batch_btc', 'withdrawal_btc']) {
+    const state = identityState()
+    expect(ask(namesake(id), state)).toMatchObject({ outcome: 'refused', code: 'MALFORMED' })
+    expect(ask(btcPart([0]), state)).toMatchObject({ outcome: 'signed' })
+    const other = btcRequest({ intent: { outputs: btcRequest().intent.outputs } })
+    expect(ask(other, state)).toMatchObject({ outcome: 'signed' })
+  }
+})
+
+test('lines say the kind, the hash of the intent and the items apart, and nothing glues them together', () => {
+  const store = openMemoryStore()
+  const state = identityState({ store })
+  for (const request of [ethRequest(), btcPart([1, 2]), sweep()]) ask(request, state)
+  const lines = store.read().toString('utf8').trim().split('\n')
+  const known = lines
+    .map((line) => JSON.parse(line))
+    .map(({ type, kind, intent, intent_hash, items, first_item }) => ({
+      type,
+      kind,
+      intent,
+      intent_hash,
+      items,
+      first_item,
+    }))
+  expect(known).toEqual(
+    [
+      { request: ethRequest(), kind: 'withdrawal', intent: 'withdrawal_eth', first: null },
+      { request: btcPart([1, 2]), kind: 'batch', intent: 'batch_btc', first: 1 },
+      { request: sweep(), kind: 'consolidation', intent: 'mov_sweep', first: null },
+    ].flatMap(({ request: { intent_hash, items }, kind, intent, first }) => [
+      { type: 'decided', kind, intent, intent_hash, items: items ?? undefined, first_item: undefined },
+      { type: 'signed', kind: undefined, intent, intent_hash, items: undefined, first_item: first },
+    ]),
+  )
+})
+
+/**
+ * What `named-by-text.jsonl` was written for, by a signer that knew records by text. A movement under the name of the last part
+ * stands before it there; it spends the same coins, so it is not given again.
+ */
+const OLD_REQUESTS: readonly (() => SigningRequest)[] = [
+  () => ethRequest(),
+  () => ethRequest({ payload: { max_fee_per_gas: '40000000000' } }),
+  () => usdtRequest(),
+  () => ethCancel(),
+  () => btcRequest(),
+  () => ethPart(0),
+  () => ethPart(2),
+  () => sweep(),
+  () => gasFunding(),
+  () => btcPart([0, 1], { coins: [...SMALL_COINS, ...PART_COINS.slice(0, 1)] }),
+]
+
+function oldState(): SignerState {
+  const old = readFileSync(new URL('journals/named-by-text.jsonl', import.meta.url))
+  return identityState({ store: openMemoryStore(old) })
+}
+
+test('a journal of a signer that knew records by text opens and means the same: the same bytes for each request', () => {
+  const state = oldState()
+  const { sequence } = state.journal.position
+  const stored = readFileSync(new URL('journals/named-by-text.jsonl', import.meta.url), 'utf8')
+  for (const make of OLD_REQUESTS) {
+    const decision = ask(make(), state, ANY_ID)
+    if (decision.outcome !== 'signed') throw new Error(`${decision.code}: ${decision.message}`)
+    expect(stored).toContain(`"signed_transaction":"${decision.signedTransaction}"`)
+  }
+  expect(state.journal.position.sequence).toBe(sequence)
+})
+
+test('what a journal of such a signer holds is not signed with another nonce or from other coins', () => {
+  const state = oldState()
+  expect(decide(ethRequest({ payload: { nonce: 30 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })
+  expect(decide(ethPart(2, { payload: { nonce: 30 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })
+  const elsewhere = btcPart([1], { coins: PART_COINS.slice(1, 2) })
+  expect(decide(elsewhere, state)).toMatchObject({ code: 'CONFLICT_SET' })
+  expect(decide(ethPart(1, { payload: { nonce: 12 } }), state)).toMatchObject({ code: 'NONCE_CONFLICT' })
+})
