@@ -95,11 +95,19 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
     ...(request.items === null ? {} : { items: request.items }),
     payload_hash: payloadHash,
     conflict: conflictSet(context),
+    ...changeIndexOf(context),
     asset: assetKey(context.network, context.asset),
     amount: request.purpose === 'cancel' ? '0' : intentAmount(context).toString(),
     fee: cost(context).toString(),
     policy_hash: context.policy.hash,
   })
+}
+
+/** Remembered so that the bound of the next change can follow it. */
+function changeIndexOf(context: PayloadContext): { change_index?: number } {
+  if (!('utxo' in context)) return {}
+  const index = context.utxo.extra[0]?.path?.at(-1)
+  return index === undefined ? {} : { change_index: index }
 }
 
 function conclude(examination: Examination, state: SignerState): Decision {

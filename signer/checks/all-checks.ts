@@ -16,6 +16,7 @@ import { gasPriceWithinPolicy } from './evm/gas-price-within-policy.js'
 import { nativeAmountMatches } from './evm/native-amount-matches.js'
 import { nativeCalldataEmpty } from './evm/native-calldata-empty.js'
 import { noncePlausible } from './evm/nonce-plausible.js'
+import { numbersFit } from './evm/numbers-fit.js'
 import { payingAddressMine } from './evm/paying-address-mine.js'
 import { payingPathAllowed } from './evm/paying-path-allowed.js'
 import { singleRecipient } from './evm/single-recipient.js'
@@ -69,6 +70,7 @@ import { quorumMet } from './request/quorum-met.js'
 import { signerNotPaused } from './request/signer-not-paused.js'
 import { atMostOneChange } from './utxo/at-most-one-change.js'
 import { changeMine } from './utxo/change-mine.js'
+import { changeNearKnown } from './utxo/change-near-known.js'
 import { changePathAllowed } from './utxo/change-path-allowed.js'
 import { feeRateWithinPolicy } from './utxo/fee-rate-within-policy.js'
 import { feeWithinIntent as utxoFeeWithinIntent } from './utxo/fee-within-intent.js'
@@ -79,6 +81,8 @@ import { inputsCoverOutputs } from './utxo/inputs-cover-outputs.js'
 import { inputsDistinct } from './utxo/inputs-distinct.js'
 import { inputsPresent } from './utxo/inputs-present.js'
 import { locktimeZero } from './utxo/locktime-zero.js'
+import { outputsAboveDust } from './utxo/outputs-above-dust.js'
+import { outputsPresent } from './utxo/outputs-present.js'
 import { parentsHashToOutpoints } from './utxo/parents-hash-to-outpoints.js'
 import { parentsPresent } from './utxo/parents-present.js'
 import { psbtKnownFieldsOnly } from './utxo/psbt-known-fields-only.js'
@@ -146,6 +150,7 @@ export const ALL_CHECKS: CheckList = {
     { name: 'sequences-allowed', run: sequencesAllowed },
     { name: 'inputs-distinct', run: inputsDistinct },
     { name: 'inputs-present', run: inputsPresent },
+    { name: 'outputs-present', run: outputsPresent },
     { name: 'parents-present', run: parentsPresent },
     { name: 'parents-hash-to-outpoints', run: parentsHashToOutpoints },
     { name: 'witness-utxos-agree', run: witnessUtxosAgree },
@@ -157,6 +162,8 @@ export const ALL_CHECKS: CheckList = {
     { name: 'at-most-one-change', run: atMostOneChange },
     { name: 'change-path-allowed', run: changePathAllowed },
     { name: 'change-mine', run: changeMine },
+    { name: 'change-near-known', run: changeNearKnown },
+    { name: 'outputs-above-dust', run: outputsAboveDust },
     { name: 'inputs-cover-outputs', run: inputsCoverOutputs },
     { name: 'utxo-fee-within-intent', run: utxoFeeWithinIntent, purpose: 'pay' },
     { name: 'utxo-fee-within-policy', run: utxoFeeWithinPolicy, purpose: 'pay' },
@@ -164,6 +171,7 @@ export const ALL_CHECKS: CheckList = {
   ],
   evm: [
     { name: 'type-two-fields-only', run: typeTwoFieldsOnly },
+    { name: 'numbers-fit', run: numbersFit },
     { name: 'chain-id-matches', run: chainIdMatches },
     { name: 'paying-path-allowed', run: payingPathAllowed },
     { name: 'paying-address-mine', run: payingAddressMine },

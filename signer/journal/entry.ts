@@ -58,6 +58,8 @@ export const entrySchema = z.discriminatedUnion('type', [
     items: z.array(z.int().min(0)).min(1).optional(),
     payload_hash: hash,
     conflict,
+    /** Where its change lies on branch 1 of the master wallet; of a transaction without change it is left out. */
+    change_index: z.int().min(0).optional(),
     /** `caip2/native` or `caip2/contract`. */
     asset: z.string(),
     /** Base units that leave to recipients; 0 of what cancels. */

@@ -51,6 +51,7 @@ export class Records {
   readonly #nonces = new Map<string, IntentRecord>()
   readonly #outpoints = new Map<string, IntentRecord[]>()
   readonly #highestNonces = new Map<string, number>()
+  readonly #highestChange = new Map<string, number>()
 
   /** Hash of the intent that has this id, whatever part of it was decided. */
   hashOf(id: string): string | undefined {
@@ -87,6 +88,11 @@ export class Records {
     return this.#highestNonces.get(`${chainId}/${from}`) ?? null
   }
 
+  /** The highest index of change that was decided on a network; 0 while there was none. */
+  highestChange(network: string): number {
+    return this.#highestChange.get(network) ?? 0
+  }
+
   /** Whose first payloads spend this outpoint: the first, and payments that people approved since. */
   outpointOwners(network: string, outpoint: string): readonly IntentRecord[] {
     return this.#outpoints.get(`${network}/${outpoint}`) ?? []
@@ -96,6 +102,10 @@ export class Records {
   decided(entry: Decided): IntentRecord {
     const record = this.find(entry.intent_hash, entry.items ?? null) ?? this.#found(entry)
     if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
+    const { conflict, change_index: change } = entry
+    if (conflict.kind === 'utxo' && change !== undefined) {
+      this.#highestChange.set(conflict.network, Math.max(change, this.highestChange(conflict.network)))
+    }
     return record
   }
 

@@ -19,8 +19,14 @@ const PAYING_ROLES: Readonly<Record<Network['family'], KeyRole[]>> = {
   evm: ['master', 'hot'],
 }
 
-/** A key at a higher index would hardly be found again from the seed alone. */
-const MAX_ADDRESS_INDEX = 10_000_000
+/** Deposit addresses at higher indices would hardly be found again from the seed alone. */
+const MAX_ADDRESS_INDEX = 1_000_000
+/** Nonces above the highest that the journal knows of an account: four times what the platform has under way. */
+const NONCES_AHEAD = 64
+/** Indices above the highest that the journal knows of change. */
+const CHANGE_AHEAD = 100
+/** Bitcoin Core's, in sat/vB. */
+const DUST_RATE = 3
 
 /** At the highest fee; at usual ones far more. */
 const CANCELS_A_DAY = 5n
@@ -113,6 +119,8 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       family: 'evm',
       chain_id: network.chainId,
       max_fee_per_gas_gwei: formatAmount(network.fees.maxFeePerGas, GWEI_DECIMALS),
+      max_nonces_ahead: NONCES_AHEAD,
+      first_nonces: {},
     }
   }
   return {
@@ -125,5 +133,7 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       ...(network.address.cashaddr === null ? {} : { cashaddr: network.address.cashaddr }),
     },
     max_fee_rate: network.fees.maxRate,
+    max_change_ahead: CHANGE_AHEAD,
+    dust_rate: network.fees.dustRate ?? DUST_RATE,
   }
 }

@@ -12,6 +12,14 @@ import type { AddressPrefixes } from '../utxo/address-script.js'
 import type { KeyScriptKind } from '../utxo/key-script.js'
 
 const GWEI_DECIMALS = 9
+/** An account that paid every second would need more than a century for it. */
+const MAX_FIRST_NONCE = 4_000_000_000
+/** The platform has at most 16 transactions of an account under way, and a few nonces below them may be free. */
+const MAX_NONCES_AHEAD = 64
+/** A wallet that is restored from its seed looks so far for change without a gap, and further. */
+const MAX_CHANGE_AHEAD = 100
+/** Bitcoin Core's, and Bitcoin Cash Node's. */
+const DUST_RATE = 3
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
 const amount = z.string().regex(/^(0|[1-9]\d*)(\.\d+)?$/, 'write a decimal amount in whole coins, e.g. "1.5"')
@@ -83,12 +91,22 @@ const network = z.discriminatedUnion('family', [
     }),
     /** sat/vB. */
     max_fee_rate: z.number().positive(),
+    /** How far above the highest index of change in the journal change may lie; left out, `MAX_CHANGE_AHEAD`. */
+    max_change_ahead: z.int().min(0).max(1_000_000).optional(),
+    /** The rate in sat/vB at which the network's nodes reckon what is dust; left out, Bitcoin Core's 3. */
+    dust_rate: z.number().min(0).max(1_000).optional(),
   }),
   z.strictObject({
     ...shared,
     family: z.literal('evm'),
     chain_id: z.int().min(1),
     max_fee_per_gas_gwei: amount,
+    /** How far above the highest nonce of an account in the journal a nonce may lie; left out, `MAX_NONCES_AHEAD`. */
+    max_nonces_ahead: z.int().min(1).max(1_000_000).optional(),
+    /** The next nonce of accounts that were used before this journal began, by address; of all others it is 0. */
+    first_nonces: z
+      .record(z.string().regex(/^0x[0-9a-fA-F]{40}$/), z.int().min(0).max(MAX_FIRST_NONCE))
+      .optional(),
   }),
 ])
 
@@ -165,12 +183,20 @@ export interface PolicyUtxoNetwork extends PolicyNetworkBase {
   readonly script: KeyScriptKind
   /** sat/vB. */
   readonly maxFeeRate: number
+  /** How far above the journal's highest index of change. */
+  readonly maxChangeAhead: number
+  /** sat/vB. */
+  readonly dustRate: number
 }
 export interface PolicyEvmNetwork extends PolicyNetworkBase {
   readonly family: 'evm'
   readonly chainId: number
   /** Wei. */
   readonly maxFeePerGas: bigint
+  /** How far above the journal's highest nonce of the account. */
+  readonly maxNoncesAhead: number
+  /** By address in lower case. */
+  readonly firstNonces: ReadonlyMap<string, number>
 }
 export type PolicyNetwork = PolicyUtxoNetwork | PolicyEvmNetwork
 
@@ -283,6 +309,8 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
       address: entry.address,
       script: entry.address.cashaddr === undefined ? 'p2wpkh' : 'p2pkh-forkid',
       maxFeeRate: entry.max_fee_rate,
+      maxChangeAhead: entry.max_change_ahead ?? MAX_CHANGE_AHEAD,
+      dustRate: entry.dust_rate ?? DUST_RATE,
     }
   }
   if (entry.caip2 !== `eip155:${entry.chain_id}`) {
@@ -293,6 +321,10 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
     family: 'evm',
     chainId: entry.chain_id,
     maxFeePerGas: parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS),
+    maxNoncesAhead: entry.max_nonces_ahead ?? MAX_NONCES_AHEAD,
+    firstNonces: new Map(
+      Object.entries(entry.first_nonces ?? {}).map(([address, nonce]) => [address.toLowerCase(), nonce]),
+    ),
   }
 }
 

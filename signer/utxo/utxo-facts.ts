@@ -2,6 +2,7 @@
 
 import type { Keyring, LeafKey } from '../keys/keyring.js'
 import { type AddressPrefixes, addressScript } from './address-script.js'
+import { compactSizeLength } from './compact-size-length.js'
 import { type KeyScriptKind, keyScript } from './key-script.js'
 import { sameScript } from './p2wpkh.js'
 import { type Psbt, type PsbtInput, readPsbt } from './read-psbt.js'
@@ -153,8 +154,4 @@ function vsizeOf(psbt: Psbt, kind: KeyScriptKind): number {
   if (kind !== 'p2wpkh') return base + inputs.length * SCRIPT_SIG_BYTES
   const witness = WITNESS_MARKER_BYTES + inputs.length * WITNESS_BYTES_PER_INPUT
   return Math.ceil((base * 4 + witness) / 4)
-}
-
-function compactSizeLength(value: number): number {
-  return value < 0xfd ? 1 : value <= 0xffff ? 3 : 5
 }

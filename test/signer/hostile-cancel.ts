@@ -4,6 +4,7 @@ import type { SigningRequest } from '../../domain/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
 import {
+  BTC_RECIPIENT,
   BTC_STRANGER,
   btcRequest,
   CHANGE_PATH,
@@ -74,6 +75,27 @@ const later = (nonce = 9) => ethRequest({ intent: { withdrawal: 'withdrawal_late
 const gap = (intent = 'withdrawal_gap', nonce = 7, gwei = 60n) =>
   ethCancel({ intent: { withdrawal: intent }, payload: { nonce } }, gwei)
 
+/** So little that all of it may be burned as a fee. */
+const smallCoins = [{ path: "m/84'/1'/0'/0/7", amount: 100_000n }]
+const tiny = () =>
+  btcRequest({
+    intent: { outputs: [{ address: BTC_RECIPIENT, amount: '60000' }] },
+    psbt: {
+      coins: smallCoins,
+      outputs: [
+        { address: BTC_RECIPIENT, amount: 60_000n },
+        { script: ownScript(CHANGE_PATH), amount: 37_000n, path: CHANGE_PATH },
+      ],
+    },
+  })
+
+/** The library ends the list of output maps with a zero even where there is none. */
+function withoutOutputMaps(payload: SigningRequest['payload']): SigningRequest['payload'] {
+  if (payload.family !== 'utxo') throw new Error('Only a PSBT has maps')
+  const bytes = Buffer.from(payload.psbt, 'base64')
+  return { ...payload, psbt: bytes.subarray(0, -1).toString('base64') }
+}
+
 export const HOSTILE_CANCELS: readonly HostileCase[] = [
   of(
     'a cancellation where the policy has no limits for it',
@@ -103,6 +125,24 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
     btcCancel({
       outputs: [{ script: ownScript(CHANGE_PATH), amount: everything - 2_000_001n, path: CHANGE_PATH }],
     }),
+  ),
+  of(
+    'a cancellation without outputs',
+    'outputs-present',
+    'OUTPUT_NOT_ALLOWED',
+    () => {
+      const request = btcRequest({ psbt: { coins: smallCoins, outputs: [] } })
+      return {
+        ...request,
+        ...tiny(),
+        id: 'srq_btc_cancel',
+        attempt: 2,
+        purpose: 'cancel',
+        approvals: [],
+        payload: withoutOutputMaps(request.payload),
+      }
+    },
+    () => after([tiny()]),
   ),
   of(
     'cancellations that burn more fees a day than the policy allows',

@@ -33,6 +33,7 @@ import {
   mallory,
   otherKeyring,
   ownScript,
+  PAYING_ADDRESS,
   type PsbtOptions,
   parentOf,
   RECIPIENT,
@@ -527,6 +528,53 @@ const utxoCases: HostileCase[] = [
     'change-path-allowed',
     'CHANGE_NOT_MINE',
     withPsbt(changeTo("m/84'/1'/1'/1/1001")),
+    undefined,
+    'change-near-known',
+  ),
+  of(
+    'change far above all change before it',
+    'change-near-known',
+    'CHANGE_NOT_MINE',
+    withPsbt(changeTo("m/84'/1'/1'/1/101")),
+  ),
+  of(
+    'change farther above the change before it than the policy allows',
+    'change-near-known',
+    'CHANGE_NOT_MINE',
+    () => btcRequest({ intent: { withdrawal: 'withdrawal_second' }, psbt: secondChange(104) }),
+    after(btcRequest()),
+  ),
+  of('a payment of dust', 'outputs-above-dust', 'AMOUNT_MISMATCH', () =>
+    btcRequest({
+      intent: { outputs: [{ address: BTC_RECIPIENT, amount: '293' }] },
+      psbt: {
+        outputs: [
+          { address: BTC_RECIPIENT, amount: 293n },
+          { ...changeOutput, amount: 110_000_000n - FEE - 293n },
+        ],
+      },
+    }),
+  ),
+  of('a payment of dust to a script hash', 'outputs-above-dust', 'AMOUNT_MISMATCH', () => {
+    const address = bitcoin.payments.p2sh({ hash: Buffer.alloc(20, 3), network: bitcoin.networks.regtest })
+    return btcRequest({
+      intent: { outputs: [{ address: address.address ?? '', amount: '539' }] },
+      psbt: {
+        outputs: [
+          { address: address.address ?? '', amount: 539n },
+          { ...changeOutput, amount: 110_000_000n - FEE - 539n },
+        ],
+      },
+    })
+  }),
+  of(
+    'change of dust',
+    'outputs-above-dust',
+    'AMOUNT_MISMATCH',
+    withPsbt({
+      coins: [{ path: "m/84'/1'/0'/0/7", amount: 80_003_293n }],
+      outputs: [recipientOutput, { ...changeOutput, amount: 293n }],
+    }),
   ),
   of(
     'outputs worth more than the inputs',
@@ -562,6 +610,7 @@ const utxoCases: HostileCase[] = [
 ]
 
 const WEI = 10n ** 18n
+const WORD = 2n ** 256n
 const evmCases: HostileCase[] = [
   ...[
     'gas_price',
@@ -660,8 +709,44 @@ const evmCases: HostileCase[] = [
   of('a tip above the price', 'tip-within-price', 'FEE_TOO_HIGH', () =>
     ethRequest({ payload: { max_priority_fee_per_gas: '30000000001' } }),
   ),
-  of('a nonce that can never be used', 'nonce-plausible', 'NONCE_CONFLICT', () =>
-    ethRequest({ payload: { nonce: 0xffff_ffff } }),
+  of('a nonce that is not reached for years', 'nonce-plausible', 'NONCE_CONFLICT', () =>
+    ethRequest({ payload: { nonce: 4_000_000_000 } }),
+  ),
+  of('a nonce far above the first one of an account', 'nonce-plausible', 'NONCE_CONFLICT', () =>
+    ethRequest({ payload: { nonce: 64 } }),
+  ),
+  of(
+    'a nonce far above those that were signed',
+    'nonce-plausible',
+    'NONCE_CONFLICT',
+    () => usdtRequest({ payload: { nonce: 70 } }),
+    after(ethRequest()),
+  ),
+  of(
+    'a nonce far above the one that the operator stated',
+    'nonce-plausible',
+    'NONCE_CONFLICT',
+    () => ethRequest({ payload: { nonce: 1_064 } }),
+    () => makeState({ policy: firstNonce(1_000) }),
+  ),
+  of(
+    'a value that no transaction can hold',
+    'numbers-fit',
+    'MALFORMED',
+    () =>
+      ethRequest({
+        intent: { outputs: [{ address: RECIPIENT, amount: WORD.toString() }] },
+        payload: { value: WORD.toString() },
+      }),
+    () => makeState({ policy: limits(null, null) }),
+  ),
+  of('less gas than any transaction needs', 'numbers-fit', 'MALFORMED', () =>
+    ethRequest({ payload: { gas: '20999' } }),
+  ),
+  of('more gas than any block takes', 'numbers-fit', 'MALFORMED', () =>
+    ethRequest({
+      payload: { gas: '16777217', max_fee_per_gas: '500000000', max_priority_fee_per_gas: '0' },
+    }),
   ),
 ]
 
@@ -785,6 +870,21 @@ function limits(perTransaction: string | null, daily: string | null) {
   return (file: Parameters<NonNullable<NonNullable<Parameters<typeof makeState>[0]>['policy']>>[0]) => {
     const eth = file.networks.ethereum?.assets.eth
     if (eth) Object.assign(eth, { per_transaction: perTransaction, daily })
+  }
+}
+
+/** States the next nonce of the paying account. */
+export function firstNonce(nonce: number) {
+  return (file: Parameters<NonNullable<NonNullable<Parameters<typeof makeState>[0]>['policy']>>[0]) => {
+    Object.assign(file.networks.ethereum ?? {}, { first_nonces: { [PAYING_ADDRESS]: nonce } })
+  }
+}
+
+/** Other coins than the honest payment's, and change at another index. */
+export function secondChange(index: number): PsbtOptions {
+  return {
+    ...changeTo(`m/84'/1'/1'/1/${index}`),
+    coins: COINS.map((coin) => ({ ...coin, salt: 4 })),
   }
 }
 

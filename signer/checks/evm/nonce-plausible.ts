@@ -1,10 +1,16 @@
 import { type EvmContext, type Refusal, refuse } from '../check.js'
 
-/** An account that paid every second would need 136 years for it. */
-const MAX_NONCE = 0xffff_ffff
-
-/** Nonces are below 2^64 - 1 (EIP-2681), and small enough to be exact here. */
-export function noncePlausible(context: EvmContext): Refusal | null {
-  if (context.payload.nonce < MAX_NONCE) return null
-  return refuse('NONCE_CONFLICT', `Nonce ${context.payload.nonce} can never be used`)
+/**
+ * Not far above what is known of the account: a payment at a nonce that nobody comes to is held back for as long as the platform
+ * likes, also past its expiry. What the journal does not know of an account's past the operator states in the policy.
+ */
+export function noncePlausible({ payload, network, state }: EvmContext): Refusal | null {
+  const from = payload.from.toLowerCase()
+  const highest = state.journal.records.highestNonce(network.chainId, from)
+  const next = Math.max(highest === null ? 0 : highest + 1, network.firstNonces.get(from) ?? 0)
+  if (payload.nonce < next + network.maxNoncesAhead) return null
+  return refuse(
+    'NONCE_CONFLICT',
+    `Nonce ${payload.nonce} of ${payload.from} is too far ahead: the next one known here is ${next}`,
+  )
 }

@@ -1,0 +1,4 @@
+/** Bytes of a CompactSize. */
+export function compactSizeLength(value: number): number {
+  return value < 0xfd ? 1 : value <= 0xffff ? 3 : 5
+}
