@@ -92,7 +92,8 @@ async function startNode(context: BenchContext, blocks: readonly RawBlock[]): Pr
   const network = findNetwork(networks, 'bitcoin')
   if (network.family !== 'utxo') throw new Error('bitcoin is of the UTXO family')
   // A node is used only when its first block is the one that the network is named by.
-  return { ...network, caip2: `bip122:${blocks[0]?.hash.slice(0, 32)}` }
+  const genesis = blocks[0]?.hash.slice(0, 32) ?? ''
+  return { ...network, caip2: `bip122:${genesis}`, landmarks: [{ height: 0, hash: genesis }] }
 }
 
 async function watcher(
