@@ -43,8 +43,8 @@ export interface BuiltEvm extends BuiltBase {
 }
 
 /**
- * `raced`: somebody reserved or spent one of the outpoints meanwhile; `short`: the wallet's other open payments leave too
- * little; `gone`: the withdrawal is no longer to be built (cancelled).
+ * `raced`: somebody reserved or spent one of the outpoints meanwhile, or its block left the chain; `short`: the wallet's other
+ * open payments leave too little; `gone`: the withdrawal is no longer to be built (cancelled).
  */
 export type QueueResult = 'queued' | 'raced' | 'short' | 'gone'
 

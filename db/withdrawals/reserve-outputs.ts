@@ -7,7 +7,7 @@ import type { WithdrawalRow } from './withdrawal-row.js'
  * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this withdrawal has
  * reserved already stays its own.
  *
- * @returns False when somebody else has one of them or spent it; then the caller rolls back.
+ * @returns False when somebody else has one of them or spent it, or its block left the chain; then the caller rolls back.
  */
 export async function reserveOutputs(
   tx: Transaction,
@@ -22,7 +22,7 @@ export async function reserveOutputs(
     SELECT ${row.network}, output.txid, output.vout, ${row.id}, ${transactionId}
     FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
     JOIN utxos output ON output.network = ${row.network} AND output.txid = wanted.txid AND output.vout = wanted.vout
-    WHERE output.spent_by IS NULL
+    WHERE output.spent_by IS NULL AND output.block_number IS NOT NULL
     ORDER BY output.txid, output.vout
     ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
   const [mine] = await tx<{ count: number }[]>`

@@ -87,6 +87,44 @@ test('of many that race for the same outpoint one gets it, and no half of a sele
   expect(await queue(loser, outpoints.slice(0, 1))).toBe('raced')
 })
 
+test('a coin whose block left the chain after it was selected is not set aside, as if another payment had taken it', async () => {
+  const { sql } = stage.api.database
+  const hot = await stage.wallet('bitcoin', 'hot')
+  const coins = ['c1', 'c2'].map((start) => ({
+    addressId: hot.id,
+    txid: start.padEnd(64, '0'),
+    vout: 0,
+    amount: 100_000_000n,
+  }))
+  for (const { txid, vout, amount } of coins) {
+    await sql`
+      INSERT INTO utxos (network, txid, vout, merchant_id, address_id, amount, block_number)
+      VALUES ('bitcoin', ${txid}, ${vout}, ${stage.api.merchantId}, ${hot.id}, ${amount.toString()}, 1)`
+  }
+  const [id = ''] = await building(1, bitcoinBody)
+  const queue = (inputs: typeof coins) =>
+    queueTransaction(sql, networks, id, {
+      family: 'utxo',
+      signerId: stage.signer.signerId,
+      coin: 'btc',
+      amount: 10_000_000n,
+      maxFee: 1_000n,
+      fromAddress: hot.address,
+      payload: { family: 'utxo', network: 'bitcoin', psbt: '' },
+      vsize: 141,
+      inputs,
+      change: null,
+    })
+  const [vanished] = coins
+  await sql`UPDATE utxos SET block_number = NULL WHERE txid = ${vanished?.txid ?? ''}`
+  expect(await queue(coins)).toBe('raced')
+  const reserved = async () =>
+    sql`SELECT FROM utxo_reservations WHERE subject_id = ${id} AND released_at IS NULL`
+  expect(await reserved()).toHaveLength(0)
+  expect(await queue(coins.slice(1))).toBe('queued')
+  expect(await reserved()).toHaveLength(1)
+})
+
 test('a wallet is never asked for more than it holds, whatever is under way from it', async () => {
   const { sql } = stage.api.database
   const hot = await stage.wallet('ethereum', 'hot')
