@@ -19,6 +19,7 @@ import { purgeFailures } from '../db/operations/sweep-failures.js'
 import { unfiredTimes } from '../db/schedules/unfired-times.js'
 import { fillNonceGaps } from '../db/signing/fill-nonce-gaps.js'
 import { markOfflineSigners } from '../db/signing/mark-offline-signers.js'
+import { passFurther } from '../db/signing/pass-further.js'
 import { closePassed, passUnanswered } from '../db/signing/pass-unanswered.js'
 import { unheardAnswers } from '../db/signing/unheard-answers.js'
 import { takeDueConsolidations } from '../db/treasury/consolidation-due.js'
@@ -131,7 +132,10 @@ export function createSweeperActivities(deps: SweeperDeps) {
       }
       signals += await attempt('answers', () => signalAnswers(deps))
       await attempt('unanswered requests', () => passUnanswered(sql, networks, deps.unansweredAfterMs))
-      await attempt('passed requests', () => endPassed(deps))
+      await attempt('unanswered further attempts', () =>
+        wakeAll(deps, () => passFurther(sql, networks, deps.unansweredAfterMs)),
+      )
+      await attempt('passed requests', () => wakeAll(deps, () => closePassed(sql, networks)))
       const gaps = await attempt('nonce gaps', () => fillNonceGaps(sql, networks, deps.nonceGapAfterMs))
       const swept = {
         deposits,
@@ -169,13 +173,13 @@ export function createSweeperActivities(deps: SweeperDeps) {
   }
 }
 
-/** Keeps a signer that does not answer one request from holding the payment without an end. */
-async function endPassed({ sql, networks, gate }: SweeperDeps): Promise<number> {
-  const closed = await closePassed(sql, networks)
+/** Wakes the payments that a step has changed. */
+async function wakeAll({ gate }: SweeperDeps, step: () => Promise<readonly string[]>): Promise<number> {
+  const ids = await step()
   // A signal that is lost is made up for: the workflow looks at its row by itself.
-  const { outage } = await tryEach(closed, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
+  const { outage } = await tryEach(ids, CONCURRENCY, (id) => gate.signal(withdrawalId(id), 'wake'))
   if (outage !== null) throw outage
-  return closed.length
+  return ids.length
 }
 
 /** @param deps - `unseenMs` without a move, and the workflow of a deposit is looked for. */

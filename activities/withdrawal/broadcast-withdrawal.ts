@@ -1,6 +1,6 @@
 /** The first sending of a signed withdrawal, again and again until a node has it. */
 
-import { isLive, listPayments } from '../../db/withdrawals/find-payment.js'
+import { isLive, listPayments, listWithheld } from '../../db/withdrawals/find-payment.js'
 import { readWithdrawalState } from '../../db/withdrawals/read-withdrawal-state.js'
 import { markBroadcast, startBroadcast } from '../../db/withdrawals/track-broadcast.js'
 import {
@@ -30,8 +30,9 @@ export async function broadcastWithdrawal(
   const adapter = adapterOf(dependencies, newest.network)
   return orWaitForNode(dependencies, id, newest.network, async () => {
     const pursued = await pursueReplacement(dependencies, adapter, id)
-    const payments = (await listPayments(sql, id)).filter(isLive)
-    const sent = await sendAttempts(adapter, payments)
+    const all = await listPayments(sql, id)
+    const payments = all.filter(isLive)
+    const sent = await sendAttempts(adapter, payments, listWithheld(all))
     if (sent.known) {
       await markBroadcast(sql, networks, id, sent.payment.id)
       return { kind: 'done' } as const

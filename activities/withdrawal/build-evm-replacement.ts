@@ -27,7 +27,7 @@ export async function buildEvmReplacement(
     derivationPath: payload.derivation_path,
     nonce: payload.nonce,
     call: payload,
-    before: highestPrices(attempts),
+    before: highestPrices([...attempts, ...wanted.unanswered]),
     priority: wanted.priority,
     feeLimit: wanted.feeLimit,
   })

@@ -54,7 +54,7 @@ export async function buildUtxoReplacement(
     candidates: candidates.map((output) => spendable(network, output)),
     required: kept.map((output) => spendable(network, output)),
     feeRate: await adapter.feeRate(wanted.priority),
-    floor: { fee: dearestFee(attempts), rate: network.fees.minRate },
+    floor: { fee: dearestFee([...attempts, ...wanted.unanswered]), rate: network.fees.minRate },
     feeLimit: wanted.feeLimit,
     ...(purpose === 'cancel' ? { feeCap: network.replacement.maxCancelFee } : {}),
     feePayer: purpose === 'cancel' ? 'sender' : row.fee_payer,

@@ -1,7 +1,7 @@
 /** Looks what became of a broadcast withdrawal, sends it again where the network has forgotten it, and replaces it when it lags. */
 
 import type { ChainAdapter, TransactionOutcome } from '../../chains/adapter.js'
-import { isLive, listPayments, type SignedPayment } from '../../db/withdrawals/find-payment.js'
+import { isLive, listPayments, listWithheld, type SignedPayment } from '../../db/withdrawals/find-payment.js'
 import { readWithdrawalState } from '../../db/withdrawals/read-withdrawal-state.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import type { MinedOutcome } from '../../db/withdrawals/settle-withdrawal.js'
@@ -44,11 +44,12 @@ export async function followWithdrawal(
     const before = await look(adapter, (await listPayments(sql, id)).filter(isLive))
     if (before.mined) return follow(dependencies, id, before.mined, required)
     const pursued = await pursueReplacement(dependencies, adapter, id)
-    const payments = (await listPayments(sql, id)).filter(isLive)
+    const all = await listPayments(sql, id)
+    const payments = all.filter(isLive)
     // An attempt that was signed just now is in no mempool yet; the newest goes first.
     const [first] = payments
     if (first && before.inMempool === first.id) return unmined(dependencies, id, pursued)
-    const sent = await sendAttempts(adapter, payments)
+    const sent = await sendAttempts(adapter, payments, listWithheld(all))
     if (sent.known) {
       await markBroadcast(sql, dependencies.networks, id, sent.payment.id)
       return unmined(dependencies, id, pursued)

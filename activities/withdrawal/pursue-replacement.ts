@@ -3,7 +3,13 @@
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { findNewlyListed } from '../../db/sanctions/find-newly-listed.js'
 import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
-import { isLive, listPayments, type PaymentRow } from '../../db/withdrawals/find-payment.js'
+import {
+  isLive,
+  isOpen,
+  isUnanswered,
+  listPayments,
+  type PaymentRow,
+} from '../../db/withdrawals/find-payment.js'
 import { reportListed } from '../../db/withdrawals/report-listed.js'
 import { cancelLaggingMovement } from '../../db/withdrawals/request-cancellation.js'
 import { clearSpeedUp } from '../../db/withdrawals/request-speed-up.js'
@@ -19,6 +25,8 @@ export interface WantedAttempt {
   readonly row: WithdrawalRow
   /** Signed, and none of them mined; newest first. */
   readonly attempts: readonly PaymentRow[]
+  /** At a signer that does not answer: whatever it may have signed, the next one costs more, so that no two are the same. */
+  readonly unanswered: readonly PaymentRow[]
   readonly purpose: PaymentRow['purpose']
   readonly cause: Exclude<PaymentRow['cause'], 'first'>
   readonly priority: PaymentRow['priority']
@@ -50,17 +58,17 @@ export async function pursueReplacement(
   const { sql } = dependencies
   const row = await findRow(sql, id)
   const payments = await listPayments(sql, id)
-  const open = payments.find((payment) => payment.state === 'built')
-  if (open?.answer) {
+  if (payments.some((payment) => payment.state === 'built' && payment.answer !== null)) {
     await takeAnswer(dependencies, id)
     return pursueReplacement(dependencies, adapter, id)
   }
+  const open = payments.find(isOpen)
   if (open) return awaitOpen(dependencies, adapter, row, open)
   const attempts = payments.filter(isLive)
   const [newest] = attempts
   if (!newest || !adapter.network.replacement.supported) return { kind: 'idle' }
   const lag = lagOf(adapter, row, payments, newest)
-  const wanted = choose(adapter, row, attempts, newest, lag)
+  const wanted = choose(adapter, row, payments, newest, lag)
   if (!wanted) return { kind: 'idle', ...(lag === null ? {} : { lagsInMs: Math.max(lag, 1) }) }
   const built = (await refuseListed(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
   if (built.kind === 'gone') return { kind: 'idle' }
@@ -143,10 +151,12 @@ function lagOf(
 function choose(
   { network }: ChainAdapter,
   row: WithdrawalRow,
-  attempts: readonly PaymentRow[],
+  payments: readonly PaymentRow[],
   newest: PaymentRow,
   lag: number | null,
 ): WantedAttempt | null {
+  const attempts = payments.filter(isLive)
+  const unanswered = payments.filter(isUnanswered)
   const lags = lag !== null && lag <= 0
   if (row.cancellation || row.kind === 'nonce_fill') {
     const cancelling = attempts.some((attempt) => attempt.purpose === 'cancel')
@@ -154,13 +164,14 @@ function choose(
     return {
       row,
       attempts,
+      unanswered,
       purpose: 'cancel',
       cause: cancelling ? 'lagging' : 'cancel',
       priority: 'urgent',
       feeLimit: network.replacement.maxCancelFee,
     }
   }
-  const base = { row, attempts, purpose: 'pay' } as const
+  const base = { row, attempts, unanswered, purpose: 'pay' } as const
   if (row.speed_up) {
     const { priority, max_fee } = row.speed_up
     const asked = max_fee === null ? row.fee_limit : BigInt(max_fee)

@@ -1,7 +1,7 @@
 /** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
 
 import { dropReplacement } from '../../db/withdrawals/drop-replacement.js'
-import { findPayment, type PaymentRow, readPayload } from '../../db/withdrawals/find-payment.js'
+import { listPayments, type PaymentRow, readPayload } from '../../db/withdrawals/find-payment.js'
 import { storeSigned } from '../../db/withdrawals/store-signed.js'
 import type { SigningAnswer } from '../../domain/signer-protocol.js'
 import { closeFailed } from './close-failed.js'
@@ -12,8 +12,10 @@ import { adapterOf, isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencie
  * what was to be signed; anything else is never stored as signed and never broadcast.
  */
 export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: string): Promise<void> {
-  const payment = await findPayment(dependencies.sql, id)
-  if (payment?.state !== 'built' || !payment.answer) return
+  // Also of one that was passed over, and has others beside it.
+  const payments = await listPayments(dependencies.sql, id)
+  const payment = payments.find(({ state, answer }) => state === 'built' && answer !== null)
+  if (!payment?.answer) return
   if (payment.cause !== 'first') return takeFurther(dependencies, id, payment, payment.answer)
   const { answer } = payment
   const actor = `signer:${payment.signer_id}`

@@ -172,6 +172,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
         await markForInvestigation(tx, { ...decider, ...c.req.valid('json') })
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })
+      startWithdrawalSoon(dependencies, decider.id, (handle) => handle.signal('wake'))
       return c.json(mutable(kept), 200)
     },
   )

@@ -122,6 +122,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
       await markForInvestigation(tx, { ...deciderOf(c, id), ...c.req.valid('json') })
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
     return c.json(mutable(kept), 200)
   })
 

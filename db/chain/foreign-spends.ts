@@ -179,12 +179,20 @@ export async function revertForeignSpends(tx: Transaction, network: string, heig
 /**
  * A transaction turns out to be ours: its signer's answer came after its block. What was booked is undone, because the payment
  * books it when it is settled.
+ *
+ * @returns The scanned block that has it, or null.
  */
-export async function reclaimForeignSpend(tx: Transaction, network: string, txid: string): Promise<void> {
-  const claimed = await tx<ForeignRow[]>`
+export async function reclaimForeignSpend(
+  tx: Transaction,
+  network: string,
+  txid: string,
+): Promise<{ readonly height: number; readonly hash: string } | null> {
+  const claimed = await tx<(ForeignRow & { block_number: bigint; block_hash: string })[]>`
     DELETE FROM foreign_spends WHERE network = ${network} AND txid = ${txid}
-    RETURNING txid, merchant_id, journal_id`
+    RETURNING txid, merchant_id, journal_id, block_number, block_hash`
   for (const row of claimed) await reverse(tx, row, 'foreign_spend.reclaimed')
+  const [block] = claimed
+  return block ? { height: Number(block.block_number), hash: block.block_hash } : null
 }
 
 interface ForeignRow {

@@ -39,7 +39,7 @@ interface OpenRow {
  * with the same payload and nonce, as is one that a stopped signer put off; one whose wallet has no nonce to give stays queued. Of
  * each wallet that gives nonces one at a time only the first is looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
  * more waits for the next claim, with all that comes after it. What pays a destination that came onto the sanctions list since it was
- * built is not handed out: its workflow takes it back.
+ * built is not handed out: its workflow takes it back. Nor is what was passed over and has another attempt beside it.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
@@ -76,7 +76,10 @@ async function selectOpen(
       JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
       WHERE request.signer_id = ${signerId} AND (payment.purpose = 'cancel'
           OR withdrawal.investigation IS NULL AND withdrawal.id <> ALL (${[...withheld]}))
-        AND request.state IN ('queued', 'leased')
+        AND payment.state = 'built' AND request.state IN ('queued', 'leased')
+        AND (request.passed_at IS NULL OR NOT EXISTS (
+          SELECT FROM transactions later
+          WHERE later.subject_id = request.subject_id AND later.number > payment.number AND later.state <> 'abandoned'))
         AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
     ), placed AS (
       SELECT id, purpose, counts_from, needs_nonce,

@@ -12,6 +12,7 @@ import { proveUnpaid } from '../withdrawals/prove-unpaid.js'
 import { releaseJournal } from '../withdrawals/withdrawal-journals.js'
 import { lockWithdrawal } from '../withdrawals/withdrawal-row.js'
 import { notify } from './notices.js'
+import { serveEach } from './serve-each.js'
 
 /** Taken at a time; the next sweep takes the next. */
 const BATCH = 50
@@ -40,7 +41,7 @@ export async function passUnanswered(sql: Sql, networks: Networks, afterMs: numb
            OR signer.online AND signer.stopped IS NULL
               AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond')
     ORDER BY request.first_leased_at LIMIT ${BATCH}`
-  return (await eachOfThem(sql, rows, pass)).length
+  return (await serveEach(sql, rows, pass)).length
 }
 
 async function pass(tx: Transaction, id: string): Promise<boolean> {
@@ -104,26 +105,7 @@ export async function closePassed(sql: Sql, networks: Networks): Promise<string[
         WHERE other.from_address_id = attempt.from_address_id AND other.nonce = attempt.nonce AND other.state = 'final'
           AND other.network = attempt.network)
     ORDER BY withdrawal.id LIMIT ${BATCH}`
-  return eachOfThem(sql, rows, (tx, id) => close(tx, networks, id))
-}
-
-/** One payment that cannot be served keeps no other wallet waiting. @throws The first error, once each was tried. */
-async function eachOfThem(
-  sql: Sql,
-  rows: readonly { readonly id: string }[],
-  serve: (tx: Transaction, id: string) => Promise<boolean>,
-): Promise<string[]> {
-  const served: string[] = []
-  const failures: unknown[] = []
-  for (const { id } of rows) {
-    try {
-      if ((await sql.begin((tx) => serve(tx, id))) as boolean) served.push(id)
-    } catch (error) {
-      failures.push(error)
-    }
-  }
-  if (failures.length > 0) throw failures[0]
-  return served
+  return serveEach(sql, rows, (tx, id) => close(tx, networks, id))
 }
 
 async function close(tx: Transaction, networks: Networks, id: string): Promise<boolean> {

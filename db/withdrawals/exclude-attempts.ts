@@ -5,13 +5,15 @@ import { findExclusions } from './find-exclusions.js'
 
 /**
  * Ends all open attempts of a withdrawal that the caller has locked, and for which `proveUnpaid` found a final conflict; gives
- * their outpoints back. What a signer may answer yet is worth nothing. The block that excluded each of them is kept, so
+ * their outpoints back. What a signer may answer yet is worth nothing, unless the chain takes that back (`reopenWithdrawals`). The block that excluded each of them is kept, so
  * that a reorganisation below it takes this back.
  */
 export async function excludeAttempts(tx: Transaction, id: string): Promise<void> {
   const exclusions = [...(await findExclusions(tx, id)).values()]
   await tx`
-    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL
+    UPDATE signing_requests
+    SET state = 'withdrawn', lease_until = NULL,
+        passed_at = CASE state WHEN 'leased' THEN coalesce(passed_at, clock_timestamp()) ELSE passed_at END
     WHERE subject_id = ${id} AND state IN ('queued', 'leased')`
   await tx`
     UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END

@@ -45,6 +45,8 @@ export interface PaymentRow {
   readonly signer_stopped: { readonly reason: SignerStop; readonly since: string } | null
   /** Why a signer would not look at the request when it had it last. */
   readonly postponed: { readonly code: string; readonly message: string; readonly at: string } | null
+  /** Since when its signer's silence keeps no other attempt waiting; null while it does. */
+  readonly passed_at: Date | null
 }
 
 /** A signed attempt: its bytes may be mined whatever we do. */
@@ -79,6 +81,28 @@ export function isLive(payment: PaymentRow): payment is SignedPayment {
   return live && payment.txid !== null && payment.signed_transaction !== null
 }
 
+/** Whether it is at the signer, so that no other attempt is asked for beside it. */
+export function isOpen({ state, passed_at }: Pick<PaymentRow, 'state' | 'passed_at'>): boolean {
+  return state === 'built' && passed_at === null
+}
+
+/** Whether it was passed over and may be signed all the same. */
+export function isUnanswered({ state, passed_at }: Pick<PaymentRow, 'state' | 'passed_at'>): boolean {
+  return state === 'built' && passed_at !== null
+}
+
+/**
+ * The ids of signed payments that are followed and not sent: they were passed over, were answered late, and a cancellation is on
+ * its way by now.
+ */
+export function listWithheld(payments: readonly PaymentRow[]): ReadonlySet<string> {
+  const cancelled = payments.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')
+  const late = payments.filter(
+    ({ purpose, passed_at }) => cancelled && purpose === 'pay' && passed_at !== null,
+  )
+  return new Set(late.map((payment) => payment.id))
+}
+
 /** What the dearest of them can cost, in base units: a replacement must beat each that a node may have. */
 export function dearestFee(payments: readonly Pick<PaymentRow, 'max_fee'>[]): bigint {
   let most = 0n
@@ -97,7 +121,7 @@ function selectPayments(sql: Queryable) {
            payment.created_at, payment.broadcast_at, request.id AS request_id, request.state AS request_state,
            request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
            signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at,
-           signer.stopped AS signer_stopped, request.postponed
+           signer.stopped AS signer_stopped, request.postponed, request.passed_at
     FROM transactions payment
     JOIN signing_requests request ON request.transaction_id = payment.id
     JOIN signers signer ON signer.id = request.signer_id`

@@ -5,10 +5,16 @@ import { clearAlerts, raiseAlert } from '../alerts/raise-alert.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { notify } from '../signing/notices.js'
+import { passOver } from '../signing/pass-over.js'
 import { type Decider, lockOwnWithdrawal } from './lock-own-withdrawal.js'
 import { requireReviewer } from './require-reviewer.js'
 
-/** Sets the mark, at any stage; what is signed cannot be held. @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`. */
+/**
+ * Sets the mark, at any stage; what is signed cannot be held. It is also the order to go round a further attempt that a signer took and
+ * does not answer.
+ *
+ * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`.
+ */
 export async function markForInvestigation(
   tx: Transaction,
   decider: Decider & { readonly reason: string },
@@ -37,6 +43,7 @@ export async function markForInvestigation(
     subject: row.id,
     data: facts,
   })
+  await passOver(tx, row, decider.actor)
 }
 
 /** Takes the mark away; it goes on from where it was. @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INVALID_STATE`. */

@@ -5,7 +5,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 import { coversOpenPayments, type WalletBalance } from './covers-open-payments.js'
-import type { PaymentRow } from './find-payment.js'
+import { isOpen, type PaymentRow } from './find-payment.js'
 import { type AttemptInput, insertAttempt } from './insert-attempt.js'
 import { reserveOutputs } from './reserve-outputs.js'
 import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
@@ -117,18 +117,20 @@ async function queue(
   })
 }
 
-/** All inputs of the first attempt, or its account and nonce; and nothing of it mined or at the signer. */
+/** All inputs of the first attempt, or its account and nonce; and nothing of it mined, or at a signer that may still be waited for. */
 async function requireConflictSet(
   tx: Transaction,
   row: WithdrawalRow,
   built: UtxoReplacement | EvmReplacement,
 ): Promise<void> {
   const attempts = await tx<
-    Pick<PaymentRow, 'state' | 'nonce' | 'inputs' | 'from_address_id' | 'signed_transaction'>[]
+    Pick<PaymentRow, 'state' | 'nonce' | 'inputs' | 'from_address_id' | 'signed_transaction' | 'passed_at'>[]
   >`
-    SELECT state, nonce, inputs, from_address_id, signed_transaction FROM transactions
-    WHERE subject_id = ${row.id} ORDER BY number`
-  if (attempts.some(({ state }) => state === 'built' || state === 'mined' || state === 'final')) {
+    SELECT attempt.state, attempt.nonce, attempt.inputs, attempt.from_address_id, attempt.signed_transaction,
+           request.passed_at
+    FROM transactions attempt LEFT JOIN signing_requests request ON request.transaction_id = attempt.id
+    WHERE attempt.subject_id = ${row.id} ORDER BY attempt.number`
+  if (attempts.some((attempt) => isOpen(attempt) || attempt.state === 'mined' || attempt.state === 'final')) {
     throw new NotQueued('gone')
   }
   const first = attempts.find((attempt) => attempt.signed_transaction !== null)

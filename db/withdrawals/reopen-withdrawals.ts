@@ -19,7 +19,7 @@ export async function lockSettledAbove(tx: Transaction, network: string, height:
 
 /**
  * Takes withdrawals back to `confirming` whose final transaction left the chain, or the one that had excluded all of theirs: what
- * was booked at their end is reversed, so that the hold stands again; every signed attempt is live again, and a new run of
+ * was booked at their end is reversed, so that the hold stands again; every attempt that is or may be signed is live again, and a new run of
  * the workflow sends the same bytes. Nothing new is signed for that, so it cannot be paid twice.
  *
  * @param ids - Their transactions are un-mined already.
@@ -38,6 +38,7 @@ export async function reopenWithdrawals(
       UPDATE transactions SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL
       WHERE subject_id = ${id} AND state = 'replaced' AND signed_transaction IS NOT NULL`
     await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state IN ('used', 'foreign')`
+    await awaitAgain(tx, id)
     await reserveAgain(tx, id)
     await tx`
       UPDATE withdrawals SET reopened = reopened + 1, workflow_started_at = NULL, confirmed_at = NULL, confirmations = 0,
@@ -53,6 +54,21 @@ export async function reopenWithdrawals(
   }
 }
 
+/**
+ * What a signer had taken and not answered is an attempt again: it may be signed, so the hold stands until the chain excludes it. It is
+ * not handed out again and keeps no other attempt waiting.
+ */
+async function awaitAgain(tx: Transaction, id: string): Promise<void> {
+  const requests = await tx<{ transaction_id: string }[]>`
+    UPDATE signing_requests request
+    SET state = CASE state WHEN 'withdrawn' THEN 'leased' ELSE state END, lease_until = NULL
+    WHERE subject_id = ${id} AND passed_at IS NOT NULL AND state IN ('leased', 'withdrawn', 'signed')
+      AND EXISTS (SELECT FROM transactions attempt WHERE attempt.id = request.transaction_id AND attempt.state = 'abandoned')
+    RETURNING transaction_id`
+  await tx`
+    UPDATE transactions SET state = 'built' WHERE id = ANY (${requests.map((request) => request.transaction_id)})`
+}
+
 /** Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same one is mined. */
 async function reserveAgain(tx: Transaction, id: string): Promise<void> {
   await tx`
@@ -61,7 +77,7 @@ async function reserveAgain(tx: Transaction, id: string): Promise<void> {
            output.network, output.txid, output.vout, attempt.subject_id, attempt.id
     FROM transactions attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
     JOIN utxos output ON output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
-    WHERE attempt.subject_id = ${id} AND attempt.state = 'broadcast' AND output.spent_at_block IS NULL
+    WHERE attempt.subject_id = ${id} AND attempt.state IN ('built', 'broadcast') AND output.spent_at_block IS NULL
     ORDER BY output.network, output.txid, output.vout, attempt.number
     ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
 }

@@ -8,7 +8,15 @@ import { PRIORITIES, type WithdrawalPriority } from '../../domain/withdrawal-fee
 import { appendAudit } from '../audit/append-audit.js'
 import type { Queryable, Transaction } from '../connect.js'
 import { findNewlyListed } from '../sanctions/find-newly-listed.js'
-import { dearestFee, isLive, listPayments, type SignedPayment } from './find-payment.js'
+import {
+  dearestFee,
+  isLive,
+  isOpen,
+  isUnanswered,
+  listPayments,
+  type PaymentRow,
+  type SignedPayment,
+} from './find-payment.js'
 import { isOwnPayment, type OwnPayment, paymentNotFound } from './lock-own-withdrawal.js'
 import { readFeePrice } from './read-fee-price.js'
 import { lockWithdrawal, type SpeedUpRequest, type WithdrawalRow } from './withdrawal-row.js'
@@ -29,7 +37,7 @@ export interface SpeedUp extends OwnPayment {
  * `FEE_LIMIT_EXCEEDED` {limit, required, coin}, as far as it is known without asking a node.
  */
 export async function requestSpeedUp(tx: Transaction, networks: Networks, request: SpeedUp): Promise<void> {
-  const { row, network, attempts, newest } = await lockReplaceable(tx, networks, request)
+  const { row, network, attempts, unanswered, newest } = await lockReplaceable(tx, networks, request)
   if (row.cancellation) {
     throw new KeyturnError(
       'INVALID_STATE',
@@ -50,7 +58,7 @@ export async function requestSpeedUp(tx: Transaction, networks: Networks, reques
   const asked = request.maxFee === null ? null : parseAmount(request.maxFee, coin.decimals)
   const limit = asked !== null && asked < row.fee_limit ? asked : row.fee_limit
   const priority = request.priority ?? nextPriority(newest.priority)
-  const required = await leastFee(tx, network, attempts, newest, priority)
+  const required = await leastFee(tx, network, [...attempts, ...unanswered], newest, priority)
   if (required > limit) {
     throw new KeyturnError(
       'FEE_LIMIT_EXCEEDED',
@@ -110,6 +118,8 @@ export async function lockReplaceable(
   readonly row: WithdrawalRow
   readonly network: Network
   readonly attempts: readonly SignedPayment[]
+  /** At a signer that does not answer, and no longer waited for. */
+  readonly unanswered: readonly PaymentRow[]
   readonly newest: SignedPayment
 }> {
   const [own] = await tx`SELECT 1 FROM withdrawals withdrawal WHERE ${isOwnPayment(tx, request)}`
@@ -137,16 +147,16 @@ export async function lockReplaceable(
       { details: { id: row.id, network: network.name } },
     )
   }
-  if (purpose === 'pay' && payments.some(({ state }) => state === 'built')) {
+  if (purpose === 'pay' && payments.some(isOpen)) {
     throw new KeyturnError(
       'INVALID_STATE',
-      'A further attempt is at the signer already; wait for its answer',
+      'A further attempt is at the signer already; wait for its answer, or mark the payment for investigation to go round it',
       {
         details: { id: row.id, stage: row.stage },
       },
     )
   }
-  return { row, network, attempts, newest }
+  return { row, network, attempts, unanswered: payments.filter(isUnanswered), newest }
 }
 
 function nextPriority(priority: WithdrawalPriority): WithdrawalPriority {
@@ -157,7 +167,7 @@ function nextPriority(priority: WithdrawalPriority): WithdrawalPriority {
 async function leastFee(
   tx: Transaction,
   network: Network,
-  attempts: readonly SignedPayment[],
+  attempts: readonly PaymentRow[],
   newest: SignedPayment,
   priority: WithdrawalPriority,
 ): Promise<bigint> {

@@ -137,6 +137,9 @@ async function closeTransaction(
     WHERE subject_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
   await tx`
     UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${row.id} AND state = 'queued'`
+  await tx`
+    UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
+    WHERE subject_id = ${row.id} AND state = 'leased'`
   await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`
   // Only what another attempt had added comes free.
   await releaseOutputs(tx, row.id)

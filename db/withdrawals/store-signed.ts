@@ -3,9 +3,9 @@
 import type { Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { reclaimForeignSpend } from '../chain/foreign-spends.js'
-import type { Sql } from '../connect.js'
+import type { Sql, Transaction } from '../connect.js'
 import { moveWithdrawal } from './move-withdrawal.js'
-import { lockWithdrawal } from './withdrawal-row.js'
+import { lockWithdrawal, type WithdrawalRow } from './withdrawal-row.js'
 
 export interface VerifiedSignature {
   readonly transactionId: string
@@ -35,8 +35,9 @@ export async function storeSigned(
       if (further) return
       throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
     }
-    await reclaimForeignSpend(tx, row.network, verified.txid)
+    const block = await reclaimForeignSpend(tx, row.network, verified.txid)
     if (further) {
+      if (block) await noteBlock(tx, row, verified.transactionId, block)
       await appendAudit(tx, {
         merchantId: row.merchant_id,
         actor: `signer:${verified.signerId}`,
@@ -59,4 +60,21 @@ export async function storeSigned(
       transactionHash: verified.txid,
     })
   })
+}
+
+/**
+ * The watcher saw it in a block before its hash was known to be ours: it is mined, and what that block proved against the payment was
+ * this very attempt.
+ */
+async function noteBlock(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'required_confirmations'>,
+  transactionId: string,
+  { height, hash }: { readonly height: number; readonly hash: string },
+): Promise<void> {
+  await tx`
+    UPDATE transactions
+    SET state = 'mined', block_number = ${height}, block_hash = ${hash}, conflict_height = NULL,
+        target_height = ${height + row.required_confirmations - 1}
+    WHERE id = ${transactionId}`
 }

@@ -7,6 +7,7 @@ import { rollBack } from '../../db/chain/roll-back.js'
 import { newId } from '../../db/new-id.js'
 import { listPayments } from '../../db/withdrawals/find-payment.js'
 import { loseWithdrawal } from '../../db/withdrawals/lose-withdrawal.js'
+import { storeSigned } from '../../db/withdrawals/store-signed.js'
 import { findRow } from '../../db/withdrawals/withdrawal-row.js'
 import type { Network } from '../../domain/network.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
@@ -214,3 +215,38 @@ test.each(['the same attempt', 'another attempt'])(
     expect(first).toEqual({ state: 'mined', block_hash: hash(90) })
   },
 )
+
+test('an attempt whose answer comes after its block is mined, whatever its use of the nonce had proved against the payment', async () => {
+  const { sql } = stage.api.database
+  node.usedFrom = 90
+  node.head = 150
+  const id = await payment('broadcast')
+  const late = newId('tx')
+  await sql`
+    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+                              coin, amount, max_fee)
+    SELECT ${late}, merchant_id, subject_type, subject_id, 2, network, from_address_id, nonce, 'built', payload, coin, amount, 2
+    FROM transactions WHERE subject_id = ${id}`
+  await sql`
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state, passed_at)
+    VALUES (${newId('srq')}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${late}, ${id}, 'leased', now())`
+  await sql`
+    INSERT INTO foreign_spends (network, txid, merchant_id, block_number, block_hash)
+    VALUES ('ethereum', ${`0x${late}`}, ${stage.api.merchantId}, 90, ${hash(90)})`
+  for (const height of [100, 130]) {
+    await scannedTo(height)
+    expect(await step(id)).toBe('confirming')
+  }
+  await storeSigned(sql, networks, id, {
+    transactionId: late,
+    signerId: stage.signer.signerId,
+    signedTransaction: '0x02',
+    txid: `0x${late}`,
+  })
+  // The node knows no transaction; the watcher saw this one.
+  for (const height of [140, 150]) {
+    await scannedTo(height)
+    expect(await step(id)).toBe('confirming')
+  }
+  expect((await listPayments(sql, id)).map(({ state }) => state)).toEqual(['mined', 'broadcast'])
+})

@@ -152,12 +152,12 @@ test('while an input of the first attempt is in no block, no further attempt is 
   const attempts = (await listPayments(world.sql, id)).filter(isLive)
   const adapter = world.stage.adapters.get('bitcoin') as UtxoAdapter
   for (const purpose of ['pay', 'cancel'] as const) {
-    const wanted = { attempts, purpose, cause: 'lagging', priority: 'normal', feeLimit: 100_000n } as const
+    const terms = { purpose, cause: 'lagging', priority: 'normal', feeLimit: 100_000n } as const
     const row = await findRow(world.sql, id)
     const built = await buildUtxoReplacement(
       { sql: world.sql, networks: world.stage.networks, adapters: world.stage.adapters },
       adapter,
-      { ...wanted, row },
+      { ...terms, attempts, unanswered: [], row },
     )
     expect(built).toMatchObject({ kind: 'waiting', code: 'INPUT_MISSING' })
   }
@@ -231,6 +231,34 @@ test('what a signer took and has not answered keeps a payment alive, and a proof
     UPDATE signing_requests SET state = 'refused' WHERE transaction_id = ${further.id}`
   await world.sql`UPDATE transactions SET state = 'abandoned' WHERE id = ${further.id}`
   expect(await world.step(id)).toBe('failed')
+})
+
+test('what a signer had not answered when its payment was settled may be mined once the chain takes that back, so the hold stands', async () => {
+  const { transaction, coins } = world.fund([PAID + 5_000n])
+  world.model.mine([transaction])
+  await world.scan()
+  const id = await world.payment()
+  const first = await world.attempt(id, coins, 1_000n)
+  const further = await world.attempt(id, coins, 3_000n)
+  await world.sql`
+    UPDATE transactions SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${further.id}`
+  await world.sql`
+    UPDATE signing_requests SET state = 'leased', answer = NULL WHERE transaction_id = ${further.id}`
+  world.model.mine([first.transaction])
+  grow(1)
+  expect(await world.step(id)).toBe('confirmed')
+  expect(await statesOf(id)).toEqual(['final', 'abandoned'])
+  world.model.orphan(2)
+  // Under a hash that is not known it may be the very attempt that was not answered.
+  world.model.mine([world.steal(coins)])
+  grow(10)
+  for (let look = 0; look < 2; look++) expect(await world.step(id)).toBe('confirming')
+  expect(await statesOf(id)).toEqual(['broadcast', 'built'])
+  expect(await world.held()).toBeGreaterThan(before)
+  await world.sql`UPDATE signing_requests SET state = 'refused' WHERE transaction_id = ${further.id}`
+  await world.sql`UPDATE transactions SET state = 'abandoned' WHERE id = ${further.id}`
+  expect(await world.step(id)).toBe('failed')
+  expect(await world.held()).toBe(before)
 })
 
 test('a consolidation leaves out a coin that a payment was signed with before it was given up', async () => {

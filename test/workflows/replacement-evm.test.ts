@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { EvmPayload } from '../../domain/signer-protocol.js'
+import { passFurther } from '../../db/signing/pass-further.js'
+import type { EvmPayload, SigningRequest } from '../../domain/signer-protocol.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { realSigner } from '../withdrawals/real-signer.js'
@@ -320,4 +321,134 @@ test('only a person who did not ask for it, with the scope admin, cancels what w
   )
   await mining(true)
   await stage.until(id, 'confirmed')
+})
+
+/** A signer that answers everything but the second attempt, which it takes and keeps. */
+function keepsSecond() {
+  const sign = realSigner(stage)
+  const kept: SigningRequest[] = []
+  running = stage.signer.run(async (request) => {
+    if (request.attempt !== 2) return sign(request)
+    kept.push(request)
+    return 'silent'
+  })
+  return {
+    sign,
+    async untilKept(): Promise<SigningRequest> {
+      for (let look = 0; ; look++) {
+        const [request] = kept
+        if (request) return request
+        if (look > 400) throw new Error('No second attempt was claimed')
+        await sleep(50)
+      }
+    },
+  }
+}
+
+const recover = (id: string, verb: 'mark-for-investigation' | 'clear-investigation') =>
+  stage.api.call({
+    method: 'POST',
+    path: `/api/v1/withdrawals/${id}/${verb}`,
+    key: stage.people[1].key,
+    body: { reason: 'the signer hangs on the second attempt' },
+  })
+
+test('a replacement that a signer does not answer keeps a cancellation waiting for a time only, and frees what stands above it', async () => {
+  const { sql } = stage.api.database
+  const { sign, untilKept } = keepsSecond()
+  const to = recipient()
+  const id = await inMempool({ to_address: to })
+  const above = await inMempool()
+  const held = await stage.balance('ethereum', 'eth', 'reserved', USER)
+  expect((await speedUp(id)).status).toBe(200)
+  const unanswered = await untilKept()
+  expect((await speedUp(id)).json.error.code).toBe('INVALID_STATE')
+  expect((await cancel(id)).status).toBe(200)
+  expect(await passFurther(sql, stage.networks, 600_000)).toEqual([])
+  await sql`
+    UPDATE signing_requests SET first_leased_at = first_leased_at - interval '10 minutes' WHERE id = ${unanswered.id}`
+  expect(await passFurther(sql, stage.networks, 600_000)).toEqual([id])
+  expect(await passFurther(sql, stage.networks, 600_000)).toEqual([])
+  const [third, second] = await attempts(id, 3)
+  expect([third?.purpose, second?.state]).toEqual(['cancel', 'built'])
+  expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(held)
+  // The answer that comes late is kept, but a payment that is being cancelled is not sent any more.
+  await stage.signer.answer({ ...(await sign(unanswered)), request_id: unanswered.id } as never)
+  for (let look = 0; (await stage.read(id)).attempts[1]?.state !== 'signed'; look++) {
+    if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
+    await sleep(50)
+  }
+  await mining(true)
+  const view = await stage.until(id, 'cancelled')
+  expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
+  await stage.until(above, 'confirmed')
+  expect(await reader().getBalance({ address: to })).toBe(0n)
+  expect(
+    await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'signing_request.unanswered'`,
+  ).toHaveLength(1)
+  await expectBooksToMatch()
+})
+
+test('on an operator’s order a payment is sped up beside an unanswered replacement, which settles it when it is mined after all', async () => {
+  const { sql } = stage.api.database
+  const { sign, untilKept } = keepsSecond()
+  const to = recipient()
+  const id = await inMempool({ to_address: to })
+  expect((await speedUp(id)).status).toBe(200)
+  const unanswered = await untilKept()
+  expect((await speedUp(id)).json.error.code).toBe('INVALID_STATE')
+  expect((await recover(id, 'mark-for-investigation')).status).toBe(200)
+  expect((await recover(id, 'clear-investigation')).status).toBe(200)
+  expect((await speedUp(id)).status).toBe(200)
+  const [third, , first] = await attempts(id, 3)
+  expect([third?.cause, third?.purpose]).toEqual(['speed_up', 'pay'])
+  const answer = await sign(unanswered)
+  if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
+  await stage.signer.answer({ ...answer, request_id: unanswered.id } as never)
+  for (let look = 0; (await stage.read(id)).attempts[1]?.state === 'built'; look++) {
+    if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
+    await sleep(50)
+  }
+  for (const each of [third, first]) await anvil.call('anvil_dropTransaction', each?.transaction_hash)
+  await anvil.call('eth_sendRawTransaction', answer.signed_transaction)
+  await anvil.mine()
+  await mining(true)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.transaction_hash).toBe(answer.transaction_hash)
+  expect(view.attempts.map(({ state }) => state)).toEqual(['replaced', 'final', 'replaced'])
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await sql`SELECT FROM nonces WHERE state NOT IN ('used')`).toHaveLength(0)
+  await expectBooksToMatch()
+})
+
+test('an unanswered replacement that is mined keeps the hold until its answer comes, whatever was built beside it', async () => {
+  const { sql } = stage.api.database
+  const { sign, untilKept } = keepsSecond()
+  const to = recipient()
+  const id = await inMempool({ to_address: to })
+  const held = await stage.balance('ethereum', 'eth', 'reserved', USER)
+  await speedUp(id)
+  const unanswered = await untilKept()
+  expect((await recover(id, 'mark-for-investigation')).status).toBe(200)
+  expect((await cancel(id)).status).toBe(200)
+  const [third, , first] = await attempts(id, 3)
+  expect(third?.purpose).toBe('cancel')
+  // The signer's operator sends what it signed past the platform.
+  const answer = await sign(unanswered)
+  if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
+  for (const each of [third, first]) await anvil.call('anvil_dropTransaction', each?.transaction_hash)
+  await anvil.call('eth_sendRawTransaction', answer.signed_transaction)
+  await anvil.mine()
+  await mining(true)
+  await sleep(8_000)
+  const looked = await stage.read(id)
+  expect(looked.stage).toBe('confirming')
+  expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(held)
+  await stage.signer.answer({ ...answer, request_id: unanswered.id } as never)
+  const view = await stage.until(id, 'confirmed')
+  expect(view.transaction_hash).toBe(answer.transaction_hash)
+  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect((await recover(id, 'clear-investigation')).status).toBe(200)
+  expect(await sql`SELECT FROM foreign_spends`).toHaveLength(0)
+  await expectBooksToMatch()
 })

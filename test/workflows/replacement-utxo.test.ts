@@ -8,6 +8,7 @@ import type { UtxoAdapter } from '../../chains/adapter.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
+import type { SigningRequest } from '../../domain/signer-protocol.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
@@ -200,5 +201,53 @@ test('a cancellation takes the payment’s place and brings all of its inputs ba
   expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
   expect(await adapter.balance(address, 'btc')).toBe(before)
   expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + parseAmount(view.fee, 8))
+  await expectBooksToMatch()
+})
+
+test('a replacement that a signer does not answer keeps its added coins, and a cancellation is built beside it on an operator’s order', async () => {
+  const { sql } = stage.api.database
+  const sign = realSigner(stage)
+  const kept: SigningRequest[] = []
+  running = stage.signer.run(async (request) => {
+    if (request.attempt !== 2) return sign(request)
+    kept.push(request)
+    return 'silent'
+  })
+  const { address } = faucetKey(randomBytes(32))
+  const id = await inMempool({ to_address: address, amount: '0.9999894' })
+  const added = async () =>
+    sql`
+      SELECT FROM utxo_reservations reservation JOIN transactions attempt ON attempt.id = reservation.transaction_id
+      WHERE attempt.subject_id = ${id} AND attempt.number = 2 AND reservation.released_at IS NULL`
+  const act = (verb: string, body: Record<string, unknown> = { reason: 'the signer hangs on it' }) =>
+    stage.api.call({
+      method: 'POST',
+      path: `/api/v1/withdrawals/${id}/${verb}`,
+      key: stage.people[1].key,
+      body,
+    })
+  expect((await speedUp(id, { priority: 'urgent' })).status).toBe(200)
+  for (let look = 0; kept.length === 0; look++) {
+    if (look > 400) throw new Error('No second attempt was claimed')
+    await sleep(50)
+  }
+  expect((await act('cancel-transaction')).status).toBe(200)
+  expect((await act('mark-for-investigation')).status).toBe(200)
+  const [third] = await attempts(id, 3)
+  expect(third?.purpose).toBe('cancel')
+  expect((await added()).length).toBeGreaterThan(0)
+  // The late answer is followed, and not sent beside the cancellation.
+  const [unanswered] = kept
+  if (!unanswered) throw new Error('kept')
+  await stage.signer.answer({ ...(await sign(unanswered)), request_id: unanswered.id } as never)
+  for (let look = 0; (await stage.read(id)).attempts[1]?.state !== 'signed'; look++) {
+    if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
+    await sleep(50)
+  }
+  mining = true
+  const view = await stage.until(id, 'cancelled')
+  expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
+  expect(await added()).toHaveLength(0)
+  expect(await adapter.balance(address, 'btc')).toBe(0n)
   await expectBooksToMatch()
 })

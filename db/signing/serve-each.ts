@@ -1,0 +1,27 @@
+/** One payment that cannot be served keeps no other waiting. */
+
+import type { Sql, Transaction } from '../connect.js'
+
+/**
+ * Serves each payment in a transaction of its own.
+ *
+ * @returns The ids of those that were changed.
+ * @throws The first error, once each was tried.
+ */
+export async function serveEach(
+  sql: Sql,
+  rows: readonly { readonly id: string }[],
+  serve: (tx: Transaction, id: string) => Promise<boolean>,
+): Promise<string[]> {
+  const served: string[] = []
+  const failures: unknown[] = []
+  for (const { id } of rows) {
+    try {
+      if ((await sql.begin((tx) => serve(tx, id))) as boolean) served.push(id)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return served
+}
