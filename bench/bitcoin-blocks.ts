@@ -71,7 +71,10 @@ export function makeBlocks(
 }
 
 function transaction(shape: BlockShape, parents: readonly Buffer[], payee: string | undefined): Raw {
-  const inputs = parents.map((hash, index) => Buffer.concat([hash, u32(index), Buffer.from([0]), SEQUENCE]))
+  // Not the first outputs: what pays a watched address stays unspent, because a stranger who spent it would be an exception.
+  const inputs = parents.map((hash, index) =>
+    Buffer.concat([hash, u32(index + 1), Buffer.from([0]), SEQUENCE]),
+  )
   const outputs = Array.from({ length: shape.outputsPerTransaction }, (_, index) =>
     output(1_000n + BigInt(index), index === 0 && payee ? Buffer.from(payee, 'hex') : randomBytes(20)),
   )

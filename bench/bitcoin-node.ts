@@ -13,7 +13,7 @@ interface Call {
 }
 
 const blocks = JSON.parse(readFileSync(childOptions<{ file: string }>().file, 'utf8')) as RawBlock[]
-const byHash = new Map(blocks.map((block) => [block.hash, block.hex]))
+const byHash = new Map(blocks.map((block) => [block.hash, block]))
 const byTxid = new Map(
   blocks.flatMap((block) => block.transactions.map(({ txid, hex }) => [txid, hex] as const)),
 )
@@ -25,8 +25,10 @@ function answer({ method, params }: Call): unknown {
       return { blocks: blocks.length - 1, bestblockhash: blocks.at(-1)?.hash }
     case 'getblockhash':
       return blocks[Number(params[0])]?.hash
-    case 'getblock':
-      return byHash.get(String(params[0]))
+    case 'getblock': {
+      const block = byHash.get(String(params[0]))
+      return params[1] === 1 && block ? { tx: block.transactions.map(({ txid }) => txid) } : block?.hex
+    }
     case 'getrawtransaction':
       return byTxid.get(String(params[0]))
     default:
