@@ -5,6 +5,7 @@ import type { Command } from './commands/command.js'
 import { exportPolicyCommand } from './commands/export-policy.js'
 import { exportXpubsCommand } from './commands/export-xpubs.js'
 import { initCommand } from './commands/init.js'
+import { policyCommand } from './commands/policy.js'
 import { runCommand } from './commands/run.js'
 import { statusCommand } from './commands/status.js'
 import { unlockCommand } from './commands/unlock.js'
@@ -18,6 +19,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'export-xpubs': exportXpubsCommand,
   'export-policy': exportPolicyCommand,
   'approve-device': approveDeviceCommand,
+  policy: policyCommand,
   unlock: unlockCommand,
 }
 
@@ -27,6 +29,7 @@ const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and
   run              serve the platform
   status           show id, journal, policy, and whether it is paused or locked
   approve-device   pin an approver's key
+  policy           change the policy, or accept one that was changed by hand
   export-policy    print the policy and its hash
   export-xpubs     print the extended public keys
   unlock           accept that a part of the journal is lost

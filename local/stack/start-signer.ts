@@ -44,15 +44,19 @@ async function enrolAndRun(
   const directory = home.file(name)
   const platform = `http://127.0.0.1:${ports.api}`
   const environment = { ...signerEnvironment(running), KEYTURN_SIGNER_HOME: directory }
+  const withPassphrase = { ...environment, KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase }
   const signerFile = homeAt(directory).signer
   if (!existsSync(signerFile)) {
     const token = await enrolmentToken(running, merchantId)
     // By environment, not by argument: arguments are for every user of the machine to see.
     await runNode(home, name, 'signer/main.ts', ['init', '--platform', platform, '--name', name], {
-      ...environment,
+      ...withPassphrase,
       KEYTURN_ENROLMENT_TOKEN: token,
-      KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase,
     })
+  }
+  // A home of an earlier version has a policy that was never sealed.
+  if (!existsSync(homeAt(directory).seal)) {
+    await runNode(home, name, 'signer/main.ts', ['policy', 'accept', '--yes'], withPassphrase)
   }
   const policy = z
     .object({ approvers: z.array(z.object({ approver_id: z.string() })) })
@@ -70,7 +74,7 @@ async function enrolAndRun(
         ...['--name', approver.name],
         ...['--public-key', publicKeyOf(approver)],
       ],
-      environment,
+      withPassphrase,
     )
   }
   await supervisor.keep(name, () => {
@@ -80,7 +84,7 @@ async function enrolAndRun(
       name,
       entry: 'signer/main.ts',
       args: ['run', '--platform', platform],
-      environment: { ...environment, KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase },
+      environment: withPassphrase,
       ready: async () => {
         if (!readFileSync(log).subarray(written).includes('"Serving"'))
           throw new Error('It does not serve yet')

@@ -5,10 +5,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { ZodError, z } from 'zod'
 import { Failure } from '../failure.js'
 import { homeAt } from '../home/home.js'
-import { writeFileAtomically } from '../home/write-file-atomically.js'
+import { openHomeKeys } from '../home/open-home.js'
+import { readPassphrase } from '../home/read-passphrase.js'
+import { requireSignerFile } from '../home/signer-file.js'
 import { compilePolicy, type PolicyFile, policySchema } from '../policy/policy.js'
+import { sealPolicy } from '../policy/seal.js'
 import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
-import { loadPolicy } from './export-policy.js'
+import { requireSealedPolicy } from './require-sealed-policy.js'
 
 const help = `keyturn-signer approve-device --home DIR --id ID --person PERSON --name NAME --public-key KEY
 
@@ -21,7 +24,8 @@ money.
   --person PERSON    the person's id at the platform (per_…); two keys of a person count once
   --name NAME        for people
   --public-key KEY   32 bytes in base64, or a PEM file
-  --remove           takes the approver out again; only --id is needed`
+  --remove           takes the approver out again; only --id is needed
+  --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for: it seals the policy`
 
 const RAW_KEY = /^[A-Za-z0-9+/]{43}=$/
 
@@ -36,10 +40,13 @@ export const approveDeviceCommand: Command = {
       name: { type: 'string' },
       'public-key': { type: 'string' },
       remove: { type: 'boolean' },
+      'passphrase-file': { type: 'string' },
     })
     const home = homeAt(homeOption(options.home))
     const id = requireOption(options.id, 'id')
-    const { file } = loadPolicy(home.policy)
+    requireSignerFile(home)
+    const { sealKey } = openHomeKeys(home, await readPassphrase(options['passphrase-file']))
+    const { file } = requireSealedPolicy(home, sealKey)
     const others = file.approvers.filter((each) => each.approver_id !== id)
     const approvers = options.remove
       ? others
@@ -55,7 +62,7 @@ export const approveDeviceCommand: Command = {
     try {
       const changed: PolicyFile = policySchema.parse({ ...file, approvers })
       const { hash } = compilePolicy(changed)
-      writeFileAtomically(home.policy, `${JSON.stringify(changed, null, 2)}\n`)
+      sealPolicy(home, sealKey, `${JSON.stringify(changed, null, 2)}\n`)
       const persons = new Set(changed.approvers.map((each) => each.person_id))
       printJson({
         policy_hash: hash,

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Failure } from '../failure.js'
 import { homeAt } from '../home/home.js'
-import { parsePolicy } from '../policy/policy.js'
+import { type Policy, parsePolicy } from '../policy/policy.js'
 import { type Command, homeOption, printJson, readOptions } from './command.js'
 
 const help = `keyturn-signer export-policy --home DIR
@@ -25,9 +25,10 @@ export const exportPolicyCommand: Command = {
 }
 
 /** Reads a policy for a command. @throws Failure that says what is wrong with it. */
-export function loadPolicy(path: string): ReturnType<typeof parsePolicy> {
+export function loadPolicy(path: string): Policy & { readonly text: string } {
   try {
-    return parsePolicy(readFileSync(path, 'utf8'))
+    const text = readFileSync(path, 'utf8')
+    return { ...parsePolicy(text), text }
   } catch (error) {
     throw new Failure(error instanceof Error ? error.message : 'policy.json cannot be read', { cause: error })
   }

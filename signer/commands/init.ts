@@ -20,6 +20,7 @@ import { openKeyring } from '../keys/keyring.js'
 import { reportXpubs } from '../keys/report-xpubs.js'
 import { type AssetLimit, defaultPolicy } from '../policy/default-policy.js'
 import { compilePolicy, policyHash } from '../policy/policy.js'
+import { policySealKey, sealPolicy } from '../policy/seal.js'
 import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
 import { enrol } from './enrol.js'
 import { platformKeyOf } from './enrolment-token.js'
@@ -144,7 +145,7 @@ async function enrolHome(options: {
       limits: options.limits,
     })
     compilePolicy(policy)
-    writeFileAtomically(home.policy, `${JSON.stringify(policy, null, 2)}\n`)
+    sealPolicy(home, policySealKey(options.keys.identity), `${JSON.stringify(policy, null, 2)}\n`)
   }
   const file: SignerFile = {
     version: 1,

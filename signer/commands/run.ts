@@ -4,14 +4,16 @@ import { existsSync } from 'node:fs'
 import { createApprovalVerifier } from '../approval-verifier.js'
 import { exchange } from '../exchange/exchange.js'
 import { connectPlatform } from '../exchange/platform-connection.js'
+import { Failure } from '../failure.js'
 import { claimHome } from '../home/claim-home.js'
-import { homeAt } from '../home/home.js'
+import { type Home, homeAt } from '../home/home.js'
 import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
 import { requireSignerFile } from '../home/signer-file.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
 import { ed25519PublicKey } from '../keys/identity.js'
 import { log } from '../log.js'
+import { sealedPolicy } from '../policy/seal.js'
 import { watchPolicy } from '../policy/watch-policy.js'
 import type { SignerState } from '../state.js'
 import { SIGNER_VERSION } from '../version.js'
@@ -21,13 +23,21 @@ import { writeContact } from './contact.js'
 const help = `keyturn-signer run --home DIR [options]
 
 Serves the platform: claims requests, checks each against policy.json and the journal,
-signs or refuses. Dials out only. Stops on SIGTERM or SIGINT after what is under way.
+signs or refuses. Serves nothing while policy.json is not sealed. Dials out only. Stops on SIGTERM or SIGINT after what is under way.
 
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --platform URL           another address of the same platform; its key stays pinned
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for
 
 A file named PAUSED in the home stops all signing while it is there.`
+
+/** A home of an earlier version has a policy that was never sealed: its operator looks at it first. */
+function requireSeal(home: Home): void {
+  if (sealedPolicy(home) !== null) return
+  throw new Failure(
+    `The policy in ${home.directory} is not sealed. Look at it and seal it: keyturn-signer policy accept --home ${home.directory}`,
+  )
+}
 
 /** The command. */
 export const runCommand: Command = {
@@ -42,9 +52,13 @@ export const runCommand: Command = {
     const signer = requireSignerFile(home)
     const release = claimHome(home)
     try {
-      const { keyring, identity } = openHomeKeys(home, await readPassphrase(options['passphrase-file']))
+      const { keyring, identity, sealKey } = openHomeKeys(
+        home,
+        await readPassphrase(options['passphrase-file']),
+      )
+      requireSeal(home)
       const journal = openHomeJournal(home, 'write')
-      const policyNow = watchPolicy(home.policy)
+      const policyNow = watchPolicy(home, sealKey)
       const approvals = createApprovalVerifier()
       const state = (): SignerState => ({
         policy: policyNow(),

@@ -2,10 +2,11 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { processOf } from '../home/claim-home.js'
-import { homeAt } from '../home/home.js'
+import { type Home, homeAt } from '../home/home.js'
 import { openHomeJournal } from '../home/open-home.js'
 import { requireSignerFile } from '../home/signer-file.js'
 import { parsePolicy } from '../policy/policy.js'
+import { sealState } from '../policy/seal.js'
 import { SIGNER_VERSION } from '../version.js'
 import { type Command, homeOption, printJson, readOptions } from './command.js'
 import { readContact } from './contact.js'
@@ -16,6 +17,11 @@ Prints id, journal head, whether it is paused or locked, the policy's hash, whet
 runs and when the platform was last heard, as JSON.
 
   --home DIR   directory of this signer (also KEYTURN_SIGNER_HOME)`
+
+const UNSEALED = {
+  changed: 'policy.json is not the one that was sealed; nothing is signed until keyturn-signer policy accept',
+  missing: 'policy.json was never sealed; nothing is signed until keyturn-signer policy accept',
+} as const
 
 /** The command. */
 export const statusCommand: Command = {
@@ -40,15 +46,25 @@ export const statusCommand: Command = {
       journal: { head, sequence },
       paused: existsSync(home.paused),
       locked: existsSync(home.locked) ? JSON.parse(readFileSync(home.locked, 'utf8')) : false,
-      policy: policyState(home.policy),
+      policy: policyState(home),
     })
   },
 }
 
-function policyState(path: string) {
+/** Whether the seal itself is genuine only `run` can tell, which has the passphrase. */
+function policyState(home: Home) {
   try {
-    const policy = parsePolicy(readFileSync(path, 'utf8'))
-    return { usable: true, hash: policy.hash, approvers: policy.approvers.size, quorum: policy.quorum }
+    const text = readFileSync(home.policy, 'utf8')
+    const policy = parsePolicy(text)
+    const seal = sealState(home, text)
+    return {
+      usable: seal === 'sealed',
+      seal,
+      ...(seal === 'sealed' ? {} : { reason: UNSEALED[seal] }),
+      hash: policy.hash,
+      approvers: policy.approvers.size,
+      quorum: policy.quorum,
+    }
   } catch (error) {
     return { usable: false, reason: error instanceof Error ? error.message : 'unknown' }
   }

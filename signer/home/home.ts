@@ -10,6 +10,8 @@ export interface Home {
   /** What enrolment agreed on; nothing secret. */
   readonly signer: string
   readonly policy: string
+  /** The seal of the policy, with the copy that was sealed. */
+  readonly seal: string
   readonly journal: string
   /** The kill switch: while it exists nothing is signed. */
   readonly paused: string
@@ -28,6 +30,7 @@ export function homeAt(directory: string): Home {
     keys: join(directory, 'keys.json'),
     signer: join(directory, 'signer.json'),
     policy: join(directory, 'policy.json'),
+    seal: join(directory, 'policy.seal'),
     journal: join(directory, 'journal.jsonl'),
     paused: join(directory, 'PAUSED'),
     locked: join(directory, 'LOCKED'),

@@ -7,6 +7,7 @@ import { Journal } from '../journal/journal.js'
 import { openFileStore } from '../journal/journal-store.js'
 import { type Identity, openIdentity } from '../keys/identity.js'
 import { type Keyring, openKeyring } from '../keys/keyring.js'
+import { policySealKey } from '../policy/seal.js'
 import type { Home } from './home.js'
 import { openKeys } from './seal-keys.js'
 
@@ -14,11 +15,15 @@ import { openKeys } from './seal-keys.js'
 export function openHomeKeys(
   home: Home,
   passphrase: string,
-): { readonly keyring: Keyring; readonly identity: Identity } {
+): { readonly keyring: Keyring; readonly identity: Identity; readonly sealKey: Buffer } {
   if (!existsSync(home.keys))
     throw new Failure(`${home.directory} holds no keys; run keyturn-signer init first`)
   const keys = openKeys(readFileSync(home.keys, 'utf8'), passphrase)
-  return { keyring: openKeyring(mnemonicToSeedSync(keys.mnemonic)), identity: openIdentity(keys.identity) }
+  return {
+    keyring: openKeyring(mnemonicToSeedSync(keys.mnemonic)),
+    identity: openIdentity(keys.identity),
+    sealKey: policySealKey(keys.identity),
+  }
 }
 
 /** Opens the journal. @throws Failure when it is damaged. */

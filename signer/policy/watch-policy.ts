@@ -1,23 +1,34 @@
-/** The policy as its file has it now: an edit holds from the next batch on, after a mistake nothing is signed. */
+/** The policy as its file has it now: a sealed edit holds from the next batch on, after anything else nothing is signed. */
 
 import { readFileSync, statSync } from 'node:fs'
+import type { Home } from '../home/home.js'
 import { log } from '../log.js'
 import { type Policy, parsePolicy } from './policy.js'
+import { isSealed } from './seal.js'
 
-/** Returns a function that gives the policy of this moment, or null while the file cannot be read. */
-export function watchPolicy(path: string): () => Policy | null {
+/**
+ * Returns a function that gives the policy of this moment, or null while the file cannot be read or is not sealed.
+ *
+ * @param key - See `policySealKey`.
+ */
+export function watchPolicy(home: Home, key: Uint8Array): () => Policy | null {
   let seen = ''
   let policy: Policy | null = null
   return () => {
-    const mark = markOf(path)
+    const mark = `${markOf(home.policy)} ${markOf(home.seal)}`
     if (mark === seen) return policy
     seen = mark
     try {
-      policy = parsePolicy(readFileSync(path, 'utf8'))
+      const text = readFileSync(home.policy, 'utf8')
+      const read = parsePolicy(text)
+      if (!isSealed(home, key, text)) {
+        throw new Error('policy.json was changed without its seal; see keyturn-signer policy --help')
+      }
+      policy = read
       log('info', 'The policy is in force', { policy_hash: policy.hash, approvers: policy.approvers.size })
     } catch (error) {
       policy = null
-      log('error', 'The policy cannot be read; nothing is signed until it can', {
+      log('error', 'The policy cannot be used; nothing is signed until it can', {
         reason: error instanceof Error ? error.message : 'unknown',
       })
     }
@@ -27,8 +38,8 @@ export function watchPolicy(path: string): () => Policy | null {
 
 function markOf(path: string): string {
   try {
-    const { mtimeNs, size, ino } = statSync(path, { bigint: true })
-    return `${mtimeNs}/${size}/${ino}`
+    const { mtimeNs, ctimeNs, size, ino } = statSync(path, { bigint: true })
+    return `${mtimeNs}/${ctimeNs}/${size}/${ino}`
   } catch {
     return 'missing'
   }

@@ -1,0 +1,67 @@
+/** The policy's seal: who can write `policy.json` alone changes nothing, only who has the passphrase does. */
+
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { z } from 'zod'
+import type { Home } from '../home/home.js'
+import { writeFileAtomically } from '../home/write-file-atomically.js'
+
+const KEY_BYTES = 32
+const schema = z.strictObject({
+  version: z.literal(1),
+  /** Base64 HMAC-SHA256 over the text below. */
+  mac: z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
+  /** `policy.json` as it was sealed, byte for byte. */
+  policy: z.string(),
+})
+
+/** How `policy.json` stands to the last copy that was sealed. */
+export type SealState = 'sealed' | 'changed' | 'missing'
+
+/** Derives the key of the seal. @param identity - The raw seed that the passphrase opens. */
+export function policySealKey(identity: Uint8Array): Buffer {
+  return Buffer.from(hkdfSync('sha256', identity, '', 'keyturn-policy-seal-v1', KEY_BYTES))
+}
+
+/** Seals a policy and puts it in force. The seal comes first: a crash in between leaves a policy that is refused, never another one. */
+export function sealPolicy(home: Home, key: Uint8Array, text: string): void {
+  const seal = { version: 1, mac: macOf(key, text).toString('base64'), policy: text }
+  writeFileAtomically(home.seal, `${JSON.stringify(seal, null, 2)}\n`)
+  if (!existsSync(home.policy) || readFileSync(home.policy, 'utf8') !== text) {
+    writeFileAtomically(home.policy, text)
+  }
+}
+
+/** The policy that was sealed last, or null. Whether the seal is genuine only the passphrase tells: see `isSealed`. */
+export function sealedPolicy(home: Home): string | null {
+  return readSeal(home)?.policy ?? null
+}
+
+/** Compares a policy's text with the copy that was sealed last; needs no passphrase, and does not prove that the seal is genuine. */
+export function sealState(home: Home, text: string): SealState {
+  const sealed = sealedPolicy(home)
+  return sealed === null ? 'missing' : sealed === text ? 'sealed' : 'changed'
+}
+
+/** Whether this very text was sealed with the key. */
+export function isSealed(home: Home, key: Uint8Array, text: string): boolean {
+  const seal = readSeal(home)
+  return (
+    seal !== null &&
+    seal.policy === text &&
+    timingSafeEqual(Buffer.from(seal.mac, 'base64'), macOf(key, text))
+  )
+}
+
+function readSeal(home: Home): z.infer<typeof schema> | null {
+  if (!existsSync(home.seal)) return null
+  try {
+    return schema.parse(JSON.parse(readFileSync(home.seal, 'utf8')))
+  } catch {
+    return null
+  }
+}
+
+function macOf(key: Uint8Array, text: string): Buffer {
+  return createHmac('sha256', key).update('keyturn-policy-seal-v1\n').update(text).digest()
+}
