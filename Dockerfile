@@ -11,7 +11,7 @@ FROM node:20-bookworm-slim
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates tini \
   && rm -rf /var/lib/apt/lists/* \
-  && install -d -o node -g node /var/lib/keyturn
+  && install -d -o node -g node /var/lib/keyturn /var/lib/keyturn-witness
 WORKDIR /app
 COPY --from=build --chown=root:root /app /app
 ENV NODE_ENV=production

@@ -9,6 +9,8 @@ import { privateKeyToAccount } from 'viem/accounts'
 import type { SigningRequest } from '../domain/signer-protocol.js'
 import { decideAll } from '../signer/decide.js'
 import { type JournalStore, openFileStore, openMemoryStore } from '../signer/journal/journal-store.js'
+import { openMemoryWitness, type Witness } from '../signer/journal/witness.js'
+import { openFileWitness } from '../signer/journal/witness-file.js'
 import {
   approved,
   btcIntent,
@@ -49,10 +51,14 @@ export async function benchSigner(context: BenchContext): Promise<Measurement[]>
     for (let round = 0; round <= ROUNDS; round++) {
       const file = join(context.directory, `signer-${kind.library}-${round}`)
       const figures = {
-        file: await perSecond(kind.requests, (all) => decide(all, openFileStore(file), BATCH)),
-        memory: await perSecond(kind.requests, (all) => decide(all, openMemoryStore(), BATCH)),
+        file: await perSecond(kind.requests, (all) =>
+          decide(all, openFileStore(file), openFileWitness(`${file}-witness`), BATCH),
+        ),
+        memory: await perSecond(kind.requests, (all) =>
+          decide(all, openMemoryStore(), openMemoryWitness(), BATCH),
+        ),
         single: await perSecond(kind.requests.slice(0, ONE_AT_A_TIME), (few) =>
-          decide(few, openFileStore(`${file}-single`), 1),
+          decide(few, openFileStore(`${file}-single`), openFileWitness(`${file}-single-witness`), 1),
         ),
         bare: await perSecond(kind.requests, async (all) => {
           for (const request of all) await kind.bare(request)
@@ -74,9 +80,9 @@ export async function benchSigner(context: BenchContext): Promise<Measurement[]>
       expected,
     })
     measurements.push(
-      line('file', `journal synced every ${BATCH}`, EXPECTED),
+      line('file', `journal and witness synced every ${BATCH}`, EXPECTED),
       line('memory', 'journal in memory', EXPECTED),
-      line('single', 'journal synced every time', null),
+      line('single', 'journal and witness synced every time', null),
     )
   }
   return measurements
@@ -92,14 +98,21 @@ async function perSecond(
 }
 
 /** What the exchange does with each batch that it claims. */
-async function decide(requests: readonly SigningRequest[], store: JournalStore, size: number): Promise<void> {
-  const state = makeState({ store, policy: liftLimits })
+async function decide(
+  requests: readonly SigningRequest[],
+  store: JournalStore,
+  witness: Witness,
+  size: number,
+): Promise<void> {
+  const state = makeState({ store, witness, policy: liftLimits })
   const { policy } = state
   if (!policy) throw new Error('The policy cannot be read')
   for (let from = 0; from < requests.length; from += size) {
     const batch = requests.slice(from, from + size)
     await state.approvals.prefetch(batch, policy)
-    for (const decision of decideAll(batch, state))
+    const decisions = decideAll(batch, state)
+    await witness.write(state.journal.durable)
+    for (const decision of decisions)
       if (decision.outcome === 'refused') throw new Error(`${decision.code}: ${decision.message}`)
   }
   state.journal.close()

@@ -9,6 +9,7 @@ import { policyCommand } from './commands/policy.js'
 import { runCommand } from './commands/run.js'
 import { statusCommand } from './commands/status.js'
 import { unlockCommand } from './commands/unlock.js'
+import { witnessCommand } from './commands/witness.js'
 import { Failure } from './failure.js'
 import { SIGNER_VERSION } from './version.js'
 
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'approve-device': approveDeviceCommand,
   policy: policyCommand,
   unlock: unlockCommand,
+  witness: witnessCommand,
 }
 
 const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and has the last word on every payment
@@ -33,6 +35,7 @@ const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and
   export-policy    print the policy and its hash
   export-xpubs     print the extended public keys
   unlock           accept that a part of the journal is lost
+  witness          move the witness of the journal's head
 
 keyturn-signer COMMAND --help says more. docs/signer-protocol.md says everything.`
 

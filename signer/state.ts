@@ -3,6 +3,7 @@
 import type { SignerStop } from '../domain/signer-protocol.js'
 import type { ApprovalVerifier } from './approval-verifier.js'
 import type { Journal } from './journal/journal.js'
+import type { Witness } from './journal/witness.js'
 import type { Keyring } from './keys/keyring.js'
 import type { Policy } from './policy/policy.js'
 
@@ -12,6 +13,8 @@ export interface SignerState {
   readonly policy: Policy | null
   readonly keyring: Keyring
   readonly journal: Journal
+  /** Hears how far the journal has come before an answer leaves. */
+  readonly witness: Witness
   readonly approvals: ApprovalVerifier
   /** Milliseconds since the epoch. */
   readonly now: () => number

@@ -43,7 +43,11 @@ async function enrolAndRun(
   const { home, ports, state, supervisor } = running
   const directory = home.file(name)
   const platform = `http://127.0.0.1:${ports.api}`
-  const environment = { ...signerEnvironment(running), KEYTURN_SIGNER_HOME: directory }
+  const environment = {
+    ...signerEnvironment(running),
+    KEYTURN_SIGNER_HOME: directory,
+    KEYTURN_SIGNER_WITNESS: home.file(`${name}-witness`),
+  }
   const withPassphrase = { ...environment, KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase }
   const signerFile = homeAt(directory).signer
   if (!existsSync(signerFile)) {

@@ -13,8 +13,11 @@ import { openHomeJournal } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
 import { DEFAULT_SCRYPT_N, openKeys, type SignerKeys, sealKeys } from '../home/seal-keys.js'
 import { readSignerFile, type SignerFile } from '../home/signer-file.js'
+import { witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
+import { compareWitness } from '../journal/compare-witness.js'
 import type { JournalPosition } from '../journal/journal.js'
+import { openWitness } from '../journal/open-witness.js'
 import { openIdentity } from '../keys/identity.js'
 import { openKeyring } from '../keys/keyring.js'
 import { reportXpubs } from '../keys/report-xpubs.js'
@@ -36,6 +39,8 @@ same token: a lost answer is asked for again.
   --token TOKEN            one-time enrolment token (also KEYTURN_ENROLMENT_TOKEN)
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --name NAME              shown to operators; default: the host's name
+  --witness PATH|URL       where the head of the journal is kept besides, outside the home (also
+                           KEYTURN_SIGNER_WITNESS); best a disk or a service of its own
   --restore                read the words of an existing seed from standard input
   --networks FILE          networks.yml to take networks from; default: the one inside
   --limit NETWORK:COIN:PER_TRANSACTION:DAILY
@@ -57,6 +62,7 @@ export const initCommand: Command = {
       token: { type: 'string' },
       home: { type: 'string' },
       name: { type: 'string' },
+      witness: { type: 'string' },
       restore: { type: 'boolean' },
       networks: { type: 'string' },
       limit: { type: 'string', multiple: true },
@@ -98,6 +104,7 @@ export const initCommand: Command = {
         platformKey,
         token,
         name: options.name ?? hostname(),
+        witness: options.witness,
       })
       if (options['show-mnemonic']) process.stdout.write(`\n${keys.mnemonic}\n\n`)
       report(home, file)
@@ -130,12 +137,14 @@ async function enrolHome(options: {
   readonly platformKey: string
   readonly token: string
   readonly name: string
+  readonly witness: string | undefined
 }): Promise<SignerFile> {
   const { home, networks, platformKey } = options
   const identity = openIdentity(options.keys.identity)
   const keyring = openKeyring(mnemonicToSeedSync(options.keys.mnemonic))
   const xpubs = reportXpubs(networks, keyring, identity.publicKey)
-  const durable = setFence(home)
+  const witness = witnessPlace(home, options.witness, identity.publicKey)
+  const durable = await setFence(home, witness)
   const answer = await enrol({ ...options, identity, keyring, xpubs, journal: durable })
   if (!existsSync(home.policy)) {
     const policy = defaultPolicy({
@@ -157,6 +166,7 @@ async function enrolHome(options: {
     identity_public_key: identity.publicKey,
     token_hash: hashOf(options.token),
     enrolled_at: new Date().toISOString(),
+    witness,
     xpubs: xpubs.map(({ proof: _proof, ...xpub }) => xpub),
   }
   // Last: from here on the home counts as enrolled.
@@ -167,12 +177,20 @@ async function enrolHome(options: {
 /**
  * What another home signed with this seed, or this one in a journal that is gone, is not in this journal: intents that were
  * created before are not new here. On disk before the platform hears of the signer, so that every intent for it comes later.
+ *
+ * @throws Failure when the witness at this place is another journal's.
  */
-function setFence(home: Home): JournalPosition {
+async function setFence(home: Home, place: string): Promise<JournalPosition> {
   const journal = openHomeJournal(home, 'write')
   try {
+    const witness = openWitness(place)
+    const { how } = await compareWitness(witness, journal)
+    if (how !== 'agrees' && how !== 'witness_missing') {
+      throw new Failure(`The witness ${place} holds the head of another journal; name another with --witness`)
+    }
     journal.append({ type: 'enrolled' })
     journal.sync()
+    await witness.write(journal.durable)
     return journal.durable
   } finally {
     journal.close()
@@ -189,7 +207,10 @@ function report(home: Home, file: SignerFile): void {
     master_fingerprint: file.xpubs[0]?.master_fingerprint ?? null,
     networks: [...new Set(file.xpubs.map((each) => each.network))],
     policy_hash: policyHash(policy),
+    witness: file.witness ?? null,
   })
+  const warning = file.witness === undefined ? null : witnessWarning(home, file.witness)
+  if (warning) process.stderr.write(`${warning}\n`)
 }
 
 function readLimits(texts: readonly string[]): Map<string, AssetLimit> {

@@ -7,10 +7,15 @@ import { connectPlatform } from '../exchange/platform-connection.js'
 import { Failure } from '../failure.js'
 import { claimHome } from '../home/claim-home.js'
 import { type Home, homeAt } from '../home/home.js'
+import { type JournalLock, lockHome } from '../home/lock-file.js'
 import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
 import { requireSignerFile } from '../home/signer-file.js'
-import { writeFileAtomically } from '../home/write-file-atomically.js'
+import { startWitness } from '../home/start-witness.js'
+import { witnessPlace } from '../home/witness-place.js'
+import { JournalFailure } from '../journal/journal-failure.js'
+import { openWitness } from '../journal/open-witness.js'
+import { WitnessMismatch } from '../journal/witness.js'
 import { ed25519PublicKey } from '../keys/identity.js'
 import { log } from '../log.js'
 import { sealedPolicy } from '../policy/seal.js'
@@ -57,17 +62,39 @@ export const runCommand: Command = {
         await readPassphrase(options['passphrase-file']),
       )
       requireSeal(home)
+      const journalWasThere = existsSync(home.journal)
       const journal = openHomeJournal(home, 'write')
+      // Removing the file under a running process does not make the journal whole.
+      let isLocked = existsSync(home.locked)
+      const lock = (why: Omit<JournalLock, 'own'>) => {
+        isLocked = true
+        if (!lockHome(home, why, journal.position)) return
+        log('error', 'Locked: the journal does not hold all that was signed', {
+          by: why.by,
+          how: why.how,
+          known_head: why.known?.head ?? null,
+          known_sequence: why.known?.sequence ?? null,
+        })
+      }
+      const started = isLocked
+        ? {
+            witness: openWitness(signer.witness ?? witnessPlace(home, undefined, signer.identity_public_key)),
+            lock: null,
+          }
+        : await startWitness(home, signer, journal, journalWasThere)
+      if (started.lock) lock(started.lock)
+      const { witness } = started
       const policyNow = watchPolicy(home, sealKey)
       const approvals = createApprovalVerifier()
       const state = (): SignerState => ({
         policy: policyNow(),
         keyring,
         journal,
+        witness,
         approvals,
         now: Date.now,
         paused: () => existsSync(home.paused),
-        locked: () => existsSync(home.locked),
+        locked: () => isLocked || existsSync(home.locked),
       })
       const stop = new AbortController()
       for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())
@@ -79,6 +106,7 @@ export const runCommand: Command = {
         torn_bytes: journal.tornBytes,
         paused: existsSync(home.paused),
         locked: existsSync(home.locked),
+        witness: witness.place,
       })
       const platform = options.platform ?? signer.platform
       const connection = connectPlatform({
@@ -87,25 +115,26 @@ export const runCommand: Command = {
         identity,
         signerId: signer.signer_id,
       })
-      await exchange({
-        connection,
-        state,
-        signal: stop.signal,
-        events: {
-          heard: () => writeContact(home),
-          lock: (how, known) => {
-            if (existsSync(home.locked)) return
-            const own = { head: journal.position.head, sequence: journal.position.sequence }
-            writeFileAtomically(home.locked, `${JSON.stringify({ how, known, own }, null, 2)}\n`)
-            log('error', 'Locked: the journal is not the one that the platform last saw', {
-              how,
-              known_head: known.head,
-              known_sequence: known.sequence,
-            })
+      try {
+        await exchange({
+          connection,
+          state,
+          signal: stop.signal,
+          events: {
+            heard: () => writeContact(home),
+            lock: (how, known) => lock({ by: 'platform', how, known }),
           },
-        },
-      })
-      journal.sync()
+        })
+        journal.sync()
+        if (!state().locked()) await witness.write(journal.durable)
+      } catch (error) {
+        if (error instanceof WitnessMismatch) {
+          lock({ by: 'witness', how: 'differs', known: error.known, reason: error.message })
+        }
+        if (error instanceof JournalFailure)
+          log('error', 'Ended: nothing is signed without a journal', { reason: error.message })
+        throw error
+      }
       journal.close()
       log('info', 'Stopped')
     } finally {

@@ -4,7 +4,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { processOf } from '../home/claim-home.js'
 import { type Home, homeAt } from '../home/home.js'
 import { openHomeJournal } from '../home/open-home.js'
-import { requireSignerFile } from '../home/signer-file.js'
+import { requireSignerFile, type SignerFile } from '../home/signer-file.js'
+import { witnessWarning } from '../home/witness-place.js'
+import { compareWitness } from '../journal/compare-witness.js'
+import type { Journal } from '../journal/journal.js'
+import { openWitness } from '../journal/open-witness.js'
 import { parsePolicy } from '../policy/policy.js'
 import { sealState } from '../policy/seal.js'
 import { SIGNER_VERSION } from '../version.js'
@@ -13,8 +17,8 @@ import { readContact } from './contact.js'
 
 const help = `keyturn-signer status --home DIR
 
-Prints id, journal head, whether it is paused or locked, the policy's hash, whether it
-runs and when the platform was last heard, as JSON.
+Prints id, journal head, what its witness holds, whether it is paused or locked, the
+policy's hash, whether it runs and when the platform was last heard, as JSON.
 
   --home DIR   directory of this signer (also KEYTURN_SIGNER_HOME)`
 
@@ -30,9 +34,7 @@ export const statusCommand: Command = {
     const { home: directory } = readOptions(args, { home: { type: 'string' } })
     const home = homeAt(homeOption(directory))
     const signer = requireSignerFile(home)
-    const journal = openHomeJournal(home, 'read')
-    const { head, sequence } = journal.position
-    journal.close()
+    const journal = existsSync(home.journal) ? openHomeJournal(home, 'read') : null
     printJson({
       signer_id: signer.signer_id,
       merchant_id: signer.merchant_id,
@@ -43,12 +45,41 @@ export const statusCommand: Command = {
       running: processOf(home) !== null,
       pid: processOf(home),
       last_contact: readContact(home),
-      journal: { head, sequence },
+      journal: journal
+        ? {
+            head: journal.position.head,
+            sequence: journal.position.sequence,
+            last_entry_at: lastEntryAt(journal),
+          }
+        : null,
+      witness: await witnessState(home, signer, journal),
       paused: existsSync(home.paused),
       locked: existsSync(home.locked) ? JSON.parse(readFileSync(home.locked, 'utf8')) : false,
       policy: policyState(home),
     })
+    journal?.close()
   },
+}
+
+/** What the witness says, and how safe its place is. */
+async function witnessState(home: Home, signer: SignerFile, journal: Journal | null) {
+  const place = signer.witness
+  if (place === undefined) return { place: null, state: 'none yet: the next run makes one' }
+  const warning = witnessWarning(home, place)
+  const about = { place, ...(warning ? { warning } : {}) }
+  try {
+    const witness = openWitness(place)
+    if (!journal) return { ...about, state: 'behind', known: await witness.read() }
+    const { how, known, reason } = await compareWitness(witness, journal)
+    return { ...about, state: how, known, ...(reason ? { reason } : {}) }
+  } catch (error) {
+    return { ...about, state: 'unknown', reason: error instanceof Error ? error.message : 'unknown' }
+  }
+}
+
+/** Time of the last entry; null of an empty journal. */
+function lastEntryAt(journal: Journal): string | null {
+  return journal.lastAt === 0 ? null : new Date(journal.lastAt).toISOString()
 }
 
 /** Whether the seal itself is genuine only `run` can tell, which has the passphrase. */

@@ -39,7 +39,7 @@ export interface ExchangeEvents {
 /**
  * Serves the platform until `signal` aborts. Connection errors and answers that are not the platform's are waited out.
  *
- * @throws when the journal cannot be written: the process must end, and be started again.
+ * @throws JournalFailure when the journal or its witness cannot be written: the process must end, and be started again.
  */
 export async function exchange(options: {
   readonly connection: PlatformConnection
@@ -108,6 +108,8 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   }
   if (state.policy) await state.approvals.prefetch(requests, state.policy)
   const decisions = decideAll(requests, state)
+  // No answer leaves before the witness has heard of what it rests on: a journal that is taken back later is found out.
+  await state.witness.write(state.journal.durable)
   // All answers of a batch tell the same position, in whatever order they arrive.
   const { durable } = state.journal
   await Promise.all(decisions.map((decision) => answerWith(decision, durable, options)))

@@ -19,6 +19,8 @@ const schema = z.strictObject({
   /** SHA-256 of the enrolment token, so that a repeated `init` is recognised. */
   token_hash: z.string(),
   enrolled_at: z.string(),
+  /** Path or URL of the witness; homes of before witnesses get one at their first start. */
+  witness: z.string().optional(),
   xpubs: z.array(
     z.strictObject({
       network: z.string(),

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { exchange } from '../../signer/exchange/exchange.js'
 import { connectPlatform, PlatformUnavailable } from '../../signer/exchange/platform-connection.js'
+import { JournalFailure } from '../../signer/journal/journal-failure.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import { ed25519PublicKey, type Identity, openIdentity } from '../../signer/keys/identity.js'
 import type { SignerState } from '../../signer/state.js'
@@ -265,6 +266,41 @@ test('ends when the journal cannot be written, instead of signing without one', 
   platform.queue.push(ethRequest())
   serve(makeState({ store: broken }))
   await expect(running).rejects.toThrow('disk')
+  running = null
+  expect(platform.answers).toEqual([])
+})
+
+test('lets no answer leave before the witness has kept what it rests on', async () => {
+  const order: string[] = []
+  const state = makeState({
+    witness: {
+      place: 'test',
+      read: async () => null,
+      async write({ sequence }) {
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        order.push(`witnessed ${sequence} before ${platform.answers.length} answers`)
+      },
+    },
+  })
+  platform.queue.push(ethRequest(), usdtRequest())
+  serve(state)
+  await platform.waitFor(() => platform.answers.length === 2)
+  expect(order).toEqual(['witnessed 2 before 0 answers'])
+})
+
+test('ends without an answer when the witness cannot keep it', async () => {
+  const state = makeState({
+    witness: {
+      place: 'test',
+      read: async () => null,
+      write: async () => {
+        throw new JournalFailure('The witness is gone')
+      },
+    },
+  })
+  platform.queue.push(ethRequest())
+  serve(state)
+  await expect(running).rejects.toThrow('The witness is gone')
   running = null
   expect(platform.answers).toEqual([])
 })

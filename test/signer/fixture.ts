@@ -11,6 +11,7 @@ import { createApprovalVerifier } from '../../signer/approval-verifier.js'
 import { evmAddress } from '../../signer/evm/evm-address.js'
 import { Journal } from '../../signer/journal/journal.js'
 import { type JournalStore, openMemoryStore } from '../../signer/journal/journal-store.js'
+import { openMemoryWitness, type Witness } from '../../signer/journal/witness.js'
 import { type Keyring, openKeyring } from '../../signer/keys/keyring.js'
 import { parsePath } from '../../signer/keys/path.js'
 import { compilePolicy, type PolicyFile } from '../../signer/policy/policy.js'
@@ -111,6 +112,7 @@ export function policyFile(change: (file: PolicyFile) => void = () => {}): Polic
 export interface StateOptions {
   readonly policy?: (file: PolicyFile) => void
   readonly store?: JournalStore
+  readonly witness?: Witness
   readonly now?: () => number
   readonly paused?: boolean
   readonly locked?: boolean
@@ -123,6 +125,7 @@ export function makeState(options: StateOptions = {}): SignerState {
     keyring,
     approvals: createApprovalVerifier(),
     journal: new Journal(options.store ?? openMemoryStore(), now),
+    witness: options.witness ?? openMemoryWitness(),
     now,
     paused: () => options.paused ?? false,
     locked: () => options.locked ?? false,

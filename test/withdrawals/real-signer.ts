@@ -6,6 +6,7 @@ import { createApprovalVerifier } from '../../signer/approval-verifier.js'
 import { decide } from '../../signer/decide.js'
 import { Journal } from '../../signer/journal/journal.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
+import { openMemoryWitness } from '../../signer/journal/witness.js'
 import { openKeyring } from '../../signer/keys/keyring.js'
 import { defaultPolicy } from '../../signer/policy/default-policy.js'
 import { compilePolicy } from '../../signer/policy/policy.js'
@@ -41,6 +42,7 @@ export function realSigner(
     keyring: openKeyring(stage.signer.seed),
     approvals: createApprovalVerifier(),
     journal: new Journal(openMemoryStore(), now),
+    witness: openMemoryWitness(),
     now,
     paused: () => false,
     locked: () => false,

@@ -1,0 +1,54 @@
+/** `witness`: moves the witness of a journal that is whole to another place. */
+
+import { existsSync } from 'node:fs'
+import { Failure } from '../failure.js'
+import { claimHome } from '../home/claim-home.js'
+import { homeAt } from '../home/home.js'
+import { readLock } from '../home/lock-file.js'
+import { openHomeJournal } from '../home/open-home.js'
+import { requireSignerFile } from '../home/signer-file.js'
+import { keepWitnessPlace, startWitness } from '../home/start-witness.js'
+import { witnessPlace, witnessWarning } from '../home/witness-place.js'
+import { openWitness } from '../journal/open-witness.js'
+import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
+
+const help = `keyturn-signer witness --home DIR --to PATH|URL
+
+Moves the witness to another place, once the present one has confirmed that the journal
+is whole. Stop the signer first. The old file is left where it is; remove it.
+
+  --home DIR        directory of this signer (also KEYTURN_SIGNER_HOME)
+  --to PATH|URL     a file outside the home, best on a disk of its own, or an https URL;
+                    KEYTURN_SIGNER_WITNESS_TOKEN is sent to a URL as a bearer token`
+
+/** The command. */
+export const witnessCommand: Command = {
+  help,
+  async run(args) {
+    const options = readOptions(args, { home: { type: 'string' }, to: { type: 'string' } })
+    const home = homeAt(homeOption(options.home))
+    const to = witnessPlace(home, requireOption(options.to, 'to'), '')
+    const signer = requireSignerFile(home)
+    if (readLock(home)) throw new Failure('The signer is locked; see keyturn-signer unlock --help')
+    const release = claimHome(home)
+    try {
+      if (!existsSync(home.journal)) throw new Failure(`${home.journal} is missing`)
+      const whole = openHomeJournal(home, 'write')
+      const { lock } = await startWitness(home, signer, whole, true)
+      if (lock)
+        throw new Failure(
+          `The present witness does not confirm the journal (${lock.how}): start the signer, see its status`,
+        )
+      const witness = openWitness(to)
+      const there = await witness.read()
+      if (there && !whole.knows(there)) throw new Failure(`${to} holds the head of another journal`)
+      await witness.write(whole.durable)
+      whole.close()
+      keepWitnessPlace(home, signer, to)
+      const warning = witnessWarning(home, to)
+      printJson({ witness: to, journal: { ...whole.position }, ...(warning ? { warning } : {}) })
+    } finally {
+      release()
+    }
+  },
+}

@@ -1,0 +1,57 @@
+/** What `run` asks the witness before it serves: is this journal the one that was there last? */
+
+import { compareWitness } from '../journal/compare-witness.js'
+import type { Journal } from '../journal/journal.js'
+import { openWitness } from '../journal/open-witness.js'
+import type { Witness } from '../journal/witness.js'
+import { log } from '../log.js'
+import type { Home } from './home.js'
+import type { JournalLock } from './lock-file.js'
+import type { SignerFile } from './signer-file.js'
+import { witnessPlace } from './witness-place.js'
+import { writeFileAtomically } from './write-file-atomically.js'
+
+export interface StartedWitness {
+  readonly witness: Witness
+  /** Why nothing may be signed; null where the journal holds what the witness saw. */
+  readonly lock: Omit<JournalLock, 'own'> | null
+}
+
+/**
+ * Compares the journal with its witness, and brings the witness up to date. A home that was enrolled before there were witnesses gets
+ * one now, once; where its witness exists already, that one counts.
+ *
+ * @param journalWasThere - Whether the journal's file existed before it was opened.
+ * @throws JournalFailure when the witness cannot be asked.
+ */
+export async function startWitness(
+  home: Home,
+  signer: SignerFile,
+  journal: Journal,
+  journalWasThere: boolean,
+): Promise<StartedWitness> {
+  const place = signer.witness ?? witnessPlace(home, undefined, signer.identity_public_key)
+  const witness = openWitness(place)
+  const verdict = await compareWitness(witness, journal)
+  const adopts = signer.witness === undefined && verdict.how === 'witness_missing'
+  if (adopts && !journalWasThere) {
+    return { witness, lock: { by: 'witness', how: 'journal_missing', known: null } }
+  }
+  if (!adopts && verdict.how !== 'agrees') {
+    const { how, known, reason } = verdict
+    return { witness, lock: { by: 'witness', how, known, ...(reason ? { reason } : {}) } }
+  }
+  if (adopts && journal.position.sequence === 0) journal.append({ type: 'enrolled' })
+  journal.sync()
+  await witness.write(journal.durable)
+  if (signer.witness === undefined) {
+    keepWitnessPlace(home, signer, place)
+    log('info', 'This home has a witness from now on', { witness: place })
+  }
+  return { witness, lock: null }
+}
+
+/** Writes the place of the witness into `signer.json`. */
+export function keepWitnessPlace(home: Home, signer: SignerFile, place: string): void {
+  writeFileAtomically(home.signer, `${JSON.stringify({ ...signer, witness: place }, null, 2)}\n`)
+}

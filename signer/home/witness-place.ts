@@ -1,0 +1,57 @@
+/** Where the witness of a home lies: never inside the home, since both would be taken back together. */
+
+import { createHash } from 'node:crypto'
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { Failure } from '../failure.js'
+import { isWitnessUrl } from '../journal/open-witness.js'
+import type { Home } from './home.js'
+
+/**
+ * The place that the operator names (`--witness`, else `KEYTURN_SIGNER_WITNESS`), else a file named after the identity:
+ * `/var/lib/keyturn-witness/<id>` for root, `$XDG_STATE_HOME/keyturn-witness/<id>` for others.
+ *
+ * @throws Failure when it lies inside the home.
+ */
+export function witnessPlace(home: Home, named: string | undefined, identityPublicKey: string): string {
+  const chosen = named ?? process.env.KEYTURN_SIGNER_WITNESS
+  const place = chosen ? (isWitnessUrl(chosen) ? chosen : resolve(chosen)) : defaultPlace(identityPublicKey)
+  if (!isWitnessUrl(place) && isInside(place, home.directory)) {
+    throw new Failure(
+      `The witness ${place} would lie inside the home, and be taken back with it; name another place with --witness`,
+    )
+  }
+  return place
+}
+
+/** What the operator should know of a place; null where there is nothing to say. */
+export function witnessWarning(home: Home, place: string): string | null {
+  if (isWitnessUrl(place)) return null
+  if (statSync(existing(place)).dev !== statSync(existing(home.directory)).dev) return null
+  return `The witness ${place} is on the same filesystem as the home: a restored snapshot would take both back, unnoticed. Name another disk or a URL with --witness`
+}
+
+function defaultPlace(identityPublicKey: string): string {
+  const id = createHash('sha256').update(identityPublicKey).digest('hex').slice(0, 32)
+  const state =
+    process.getuid?.() === 0 ? '/var/lib' : (process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'))
+  return join(resolve(state), 'keyturn-witness', id)
+}
+
+function isInside(path: string, directory: string): boolean {
+  const from = relative(real(directory), real(path))
+  return from === '' || !(from === '..' || from.startsWith('../'))
+}
+
+/** The path without symbolic links, as far as it exists. */
+function real(path: string): string {
+  const there = existing(path)
+  return join(realpathSync(there), relative(there, resolve(path)))
+}
+
+/** The path, or the nearest directory above it that exists. */
+function existing(path: string): string {
+  const whole = resolve(path)
+  return existsSync(whole) ? whole : existing(dirname(whole))
+}

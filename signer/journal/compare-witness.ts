@@ -1,0 +1,33 @@
+/** Whether the journal still holds what its witness saw. */
+
+import { compareJournal } from './compare-journal.js'
+import { MAX_JUMP } from './entry.js'
+import type { Journal, JournalPosition } from './journal.js'
+import { type Witness, WitnessMismatch } from './witness.js'
+
+/** What is wrong, and the position that the journal lacks where there is one. */
+export interface WitnessVerdict {
+  readonly how: 'agrees' | 'behind' | 'differs' | 'witness_missing' | 'witness_unreadable'
+  readonly known: JournalPosition | null
+  readonly reason?: string
+}
+
+/**
+ * Compares; a journal that is ahead of its witness agrees: a crash came before the answer.
+ *
+ * @throws JournalFailure when the witness cannot be asked: that says nothing of the journal.
+ */
+export async function compareWitness(witness: Witness, journal: Journal): Promise<WitnessVerdict> {
+  let known: JournalPosition | null
+  try {
+    known = await witness.read()
+  } catch (error) {
+    if (!(error instanceof WitnessMismatch)) throw error
+    return { how: 'witness_unreadable', known: null, reason: error.message }
+  }
+  if (known === null) return { how: 'witness_missing', known }
+  if (known.sequence - journal.position.sequence > MAX_JUMP) {
+    return { how: 'witness_unreadable', known: null, reason: `It claims entry ${known.sequence}` }
+  }
+  return { how: compareJournal(known, journal), known }
+}

@@ -1,0 +1,135 @@
+/** A witness in a file, for a disk of its own. */
+
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomically } from '../home/write-file-atomically.js'
+import type { JournalPosition } from './journal.js'
+import { JournalFailure } from './journal-failure.js'
+import { type Witness, WitnessMismatch } from './witness.js'
+
+/** Two records in turn, in blocks of their own: a power cut in the middle of one leaves the other. */
+const BLOCK_BYTES = 4_096
+const RECORDS = 2
+
+const recordSchema = z.strictObject({
+  keyturn_witness: z.literal(1),
+  head: z.string().regex(/^[0-9a-f]{64}$/),
+  sequence: z.int().min(0),
+  check: z.string(),
+})
+
+/**
+ * Keeps the position in the file at `place`; overwriting a record costs one sync. Before it writes it looks at what is there: when
+ * anything else wrote the file, a copy of this home is in use, and this process must end.
+ */
+export function openFileWitness(place: string): Witness {
+  let file: number | null = null
+  let seen: Buffer = Buffer.alloc(0)
+
+  function open(): boolean {
+    if (file !== null) return true
+    try {
+      file = openSync(place, 'r+')
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+      throw error
+    }
+    seen = content(file)
+    return true
+  }
+
+  function create(position: JournalPosition): void {
+    if (file !== null) closeSync(file)
+    file = null
+    mkdirSync(dirname(place), { recursive: true, mode: 0o700 })
+    const record = recordOf(position)
+    writeFileAtomically(place, Buffer.concat([record, record]).toString('utf8'))
+    open()
+  }
+
+  function overwrite(opened: number, record: Buffer, at: number): void {
+    const [there, path] = [fstatSync(opened), statSync(place)]
+    if (there.ino !== path.ino || there.dev !== path.dev || !content(opened).equals(seen)) {
+      throw new Error('something else has written it: a copy of this home may be in use')
+    }
+    for (let written = 0; written < record.length; ) {
+      written += writeSync(opened, record, written, record.length - written, at + written)
+    }
+    fdatasyncSync(opened)
+    seen = content(opened)
+  }
+
+  return {
+    place,
+    read: () =>
+      guard(place, () => {
+        if (!open()) return null
+        const known = newest(seen)
+        if (known === null) throw new WitnessMismatch(`Neither record of the witness ${place} holds`, null)
+        return known.position
+      }),
+    write: (position) =>
+      guard(place, () => {
+        const known = open() ? newest(seen) : null
+        if (known?.position.sequence === position.sequence && known.position.head === position.head) return
+        if (file === null || known === null || position.sequence <= known.position.sequence) {
+          return create(position)
+        }
+        overwrite(file, recordOf(position), known.at === 0 ? BLOCK_BYTES : 0)
+      }),
+  }
+}
+
+async function guard<T>(place: string, use: () => T): Promise<T> {
+  try {
+    return use()
+  } catch (error) {
+    if (error instanceof JournalFailure) throw error
+    const reason = error instanceof Error ? error.message : 'unknown'
+    throw new JournalFailure(`The witness ${place} failed: ${reason}`, { cause: error })
+  }
+}
+
+function content(file: number): Buffer {
+  const bytes = Buffer.alloc(RECORDS * BLOCK_BYTES)
+  return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0))
+}
+
+function recordOf({ head, sequence }: JournalPosition): Buffer {
+  const text = JSON.stringify({ keyturn_witness: 1, head, sequence, check: checkOf(head, sequence) })
+  return Buffer.from(`${text.padEnd(BLOCK_BYTES - 1)}\n`)
+}
+
+/** Tells a record that a power cut left half written. */
+function checkOf(head: string, sequence: number): string {
+  return createHash('sha256').update(`keyturn-witness-v1\n${head}\n${sequence}`).digest('hex').slice(0, 32)
+}
+
+function newest(bytes: Buffer): { readonly position: JournalPosition; readonly at: number } | null {
+  const records = [0, BLOCK_BYTES].flatMap((at) => {
+    const position = parse(bytes.subarray(at, at + BLOCK_BYTES))
+    return position ? [{ position, at }] : []
+  })
+  const [first, second] = records
+  return first && second && second.position.sequence > first.position.sequence ? second : (first ?? null)
+}
+
+function parse(bytes: Buffer): JournalPosition | null {
+  try {
+    const { head, sequence, check } = recordSchema.parse(JSON.parse(bytes.toString('utf8')))
+    return check === checkOf(head, sequence) ? { head, sequence } : null
+  } catch {
+    return null
+  }
+}

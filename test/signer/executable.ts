@@ -1,0 +1,125 @@
+/** The real executable in a home of its own, beside a platform double that says whatever a test wants. */
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SigningRequest } from '../../domain/signer-protocol.js'
+import { buildProgram } from '../../local/build-program.js'
+import { alice, approve, bob, ethRequest, MNEMONIC } from './fixture.js'
+import { type PlatformDouble, startPlatform } from './platform-double.js'
+
+export interface Result {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly child: ChildProcess
+  /** What it has written so far, to both streams. */
+  readonly text: () => string
+  readonly ended: Promise<number | null>
+}
+
+export interface Executable {
+  readonly platform: PlatformDouble
+  readonly directory: string
+  readonly home: string
+  /** Path of the witness file. */
+  readonly witness: string
+  /** Added to the environment of every call. */
+  readonly environment: Record<string, string>
+  run(args: readonly string[], input?: string): Promise<Result>
+  /** Enrols and pins two people. */
+  enrol(): Promise<void>
+  serve(...more: string[]): Running
+  /** @param before - Runs once no process uses the directory, and before it is removed. */
+  close(before?: () => void): Promise<void>
+}
+
+/** Builds the executable once for a file of tests. */
+export async function buildSigner(): Promise<{ readonly program: string; readonly remove: () => void }> {
+  const directory = mkdtempSync(join(tmpdir(), 'keyturn-program-'))
+  const program = join(directory, 'keyturn-signer')
+  await buildProgram('signer/main.ts', program)
+  return { program, remove: () => rmSync(directory, { recursive: true }) }
+}
+
+/** A platform and paths for one signer; nothing is enrolled yet. */
+export async function startExecutable(program: string): Promise<Executable> {
+  const directory = mkdtempSync(join(tmpdir(), 'keyturn-signer-'))
+  const home = join(directory, 'home')
+  const witness = join(directory, 'elsewhere', 'witness')
+  const platform = await startPlatform()
+  const children: ChildProcess[] = []
+  const environment: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    KEYTURN_SIGNER_PASSPHRASE: 'correct horse battery',
+    KEYTURN_SIGNER_HOME: home,
+    KEYTURN_SIGNER_WITNESS: witness,
+  }
+
+  function run(args: readonly string[], input = ''): Promise<Result> {
+    return new Promise((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [program, ...args],
+        { env: environment },
+        (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+      )
+      child.stdin?.end(input)
+    })
+  }
+
+  async function must(args: readonly string[], input = ''): Promise<void> {
+    const result = await run(args, input)
+    if (result.code !== 0) throw new Error(`${args[0]} ended with ${result.code}: ${result.stderr}`)
+  }
+
+  return {
+    platform,
+    directory,
+    home,
+    witness,
+    environment,
+    run,
+    async enrol() {
+      const where = ['--platform', platform.url, '--token', platform.token]
+      const tests = ['--insecure-test-scrypt-n', '1024', '--limit', 'ethereum:eth:100:250']
+      await must(['init', '--restore', ...where, ...tests], MNEMONIC)
+      for (const { approverId, personId, publicKey } of [alice, bob]) {
+        const person = ['--id', approverId, '--person', personId, '--name', personId]
+        await must(['approve-device', ...person, '--public-key', publicKey])
+      }
+    },
+    serve(...more) {
+      const child = spawn(process.execPath, [program, 'run', ...more], { env: environment })
+      children.push(child)
+      let text = ''
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk))
+      return {
+        child,
+        text: () => text,
+        ended: new Promise((resolve) => child.once('exit', (code) => resolve(code))),
+      }
+    },
+    async close(before) {
+      for (const child of children) child.kill('SIGKILL')
+      await platform.close()
+      before?.()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The honest request, with the times of now. */
+export function paymentOfNow(id: string, nonce: number): SigningRequest {
+  const time = (offset: number) => new Date(Date.now() + offset).toISOString()
+  const base = ethRequest({
+    intent: { withdrawal: `withdrawal_${id}`, created_at: time(0), expires_at: time(3_600_000) },
+    payload: { nonce },
+  })
+  const approvals = [alice, bob].map((each) => approve(base.intent_hash, each, { signedAt: time(0) }))
+  return { ...base, id: `srq_${id}_${nonce}`, approvals }
+}

@@ -1,0 +1,278 @@
+/** A home that was taken back in time, with a platform that repeats whatever head it hears: the witness knows better. */
+
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { buildSigner, type Executable, paymentOfNow, type Running, startExecutable } from './executable.js'
+
+let built: Awaited<ReturnType<typeof buildSigner>>
+let signer: Executable
+
+beforeAll(async () => {
+  built = await buildSigner()
+})
+afterAll(() => built.remove())
+beforeEach(async () => {
+  signer = await startExecutable(built.program)
+  await signer.enrol()
+})
+afterEach(() => signer.close())
+
+const journal = () => join(signer.home, 'journal.jsonl')
+const status = async () => JSON.parse((await signer.run(['status'])).stdout)
+
+/** Ends a signer without a word, as a power cut does. */
+async function kill({ child, ended }: Running): Promise<void> {
+  child.kill('SIGKILL')
+  await ended
+  signer.platform.disconnect()
+}
+
+/** The same intent and approvals, with a nonce that makes it a second payment. */
+function paidAgain({ payload, ...request }: ReturnType<typeof paymentOfNow>) {
+  return { ...request, payload: { ...payload, nonce: 1 } as typeof payload }
+}
+
+/** Asks for one payment and waits until it was signed, or until the signer says that it is locked. */
+async function ask(request: ReturnType<typeof paymentOfNow>): Promise<string> {
+  const { platform } = signer
+  const [answers, claims] = [platform.answers.length, platform.claims.length]
+  platform.queue.splice(0, platform.queue.length, request)
+  return platform.waitFor(() => {
+    const answer = platform.answers[answers]
+    if (answer) return answer.outcome === 'signed' ? 'signed' : answer.code
+    return platform.claims.slice(claims).find((claim) => claim.stopped)?.stopped
+  })
+}
+
+test.each([
+  ['an old copy of the journal', (old: string) => copyFileSync(old, journal())],
+  ['an emptied journal', () => truncateSync(journal())],
+  ['a deleted journal', () => rmSync(journal())],
+])(
+  'with %s in its place nothing is paid again, though the platform repeats every head',
+  async (_what, rollBack) => {
+    const old = join(signer.directory, 'old')
+    copyFileSync(journal(), old)
+    const first = signer.serve()
+    const payment = paymentOfNow('a1', 0)
+    expect(await ask(payment)).toBe('signed')
+    await kill(first)
+    rollBack(old)
+    const again = signer.serve()
+    // The same intent and approvals, with a nonce that makes it a second payment.
+    const second = paidAgain(payment)
+    expect(await ask(second)).toBe('journal_stale')
+    await kill(again)
+  },
+)
+
+const signerFile = () => join(signer.home, 'signer.json')
+const readSigner = () => JSON.parse(readFileSync(signerFile(), 'utf8'))
+const lines = () => readFileSync(journal(), 'utf8').trimEnd().split('\n')
+
+/** Takes the witness out of a home, so that it is one of before there were witnesses. */
+function forgetWitness(): void {
+  const { witness: _witness, ...older } = readSigner()
+  writeFileSync(signerFile(), JSON.stringify(older))
+}
+
+async function pay(id: string, nonce: number): Promise<ReturnType<typeof paymentOfNow>> {
+  const running = signer.serve()
+  const payment = paymentOfNow(id, nonce)
+  expect(await ask(payment)).toBe('signed')
+  await kill(running)
+  return payment
+}
+
+async function serveOnce(request: ReturnType<typeof paymentOfNow>): Promise<string> {
+  const running = signer.serve()
+  const answer = await ask(request)
+  await kill(running)
+  return answer
+}
+
+test('unlock shows what is lost, changes nothing without the head, and takes every older intent for paid', async () => {
+  const old = join(signer.directory, 'old')
+  copyFileSync(journal(), old)
+  const payment = await pay('b1', 0)
+  copyFileSync(old, journal())
+  const second = paidAgain(payment)
+  expect(await serveOnce(second)).toBe('journal_stale')
+  const before = await status()
+  expect(before).toMatchObject({
+    locked: { by: 'witness', how: 'behind', known: { sequence: 2 }, own: { sequence: 1 } },
+    witness: { place: signer.witness, state: 'behind', warning: expect.stringContaining('same filesystem') },
+  })
+  const shown = await signer.run(['unlock'])
+  expect(shown).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing is changed') })
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    unlocked: false,
+    own: { sequence: 1, last_entry_at: before.journal.last_entry_at },
+    lost: { from_sequence: 2, to_sequence: 2 },
+    confirm_with: before.locked.known.head,
+  })
+  expect(await signer.run(['unlock', '--head', 'cd'.repeat(32)])).toMatchObject({ code: 1 })
+  expect(lines()).toHaveLength(1)
+  const unlocked = await signer.run(['unlock', '--head', before.locked.known.head])
+  expect(JSON.parse(unlocked.stdout)).toMatchObject({ unlocked: true, journal: { sequence: 3 } })
+  expect(await serveOnce(second)).toBe('JOURNAL_STALE')
+  expect(await serveOnce(paymentOfNow('b2', 1))).toBe('signed')
+})
+
+test('with the right journal back in its place unlock accepts nothing, and older intents stay what they were', async () => {
+  const old = join(signer.directory, 'old')
+  copyFileSync(journal(), old)
+  const waiting = paymentOfNow('c2', 1)
+  await pay('c1', 0)
+  const right = readFileSync(journal())
+  copyFileSync(old, journal())
+  expect(await serveOnce(waiting)).toBe('journal_stale')
+  writeFileSync(journal(), right)
+  const { locked } = await status()
+  expect(await signer.run(['unlock', '--head', locked.known.head])).toMatchObject({ code: 0 })
+  expect(readFileSync(journal())).toEqual(right)
+  expect(await serveOnce(waiting)).toBe('signed')
+})
+
+test('a witness that is gone locks the signer, is not made again in silence, and unlock makes it and sets the fence', async () => {
+  const payment = await pay('d1', 0)
+  const waiting = paymentOfNow('d2', 1)
+  rmSync(signer.witness)
+  expect(await serveOnce(paidAgain(payment))).toBe('journal_stale')
+  expect(existsSync(signer.witness)).toBe(false)
+  const { locked } = await status()
+  expect(locked).toMatchObject({ by: 'witness', how: 'witness_missing', known: null })
+  // Removing the lock by hand is no way around it.
+  rmSync(join(signer.home, 'LOCKED'))
+  expect(await serveOnce(waiting)).toBe('journal_stale')
+  const elsewhere = join(signer.directory, 'new-disk', 'witness')
+  const unlocked = await signer.run(['unlock', '--head', locked.own.head, '--witness', elsewhere])
+  expect(JSON.parse(unlocked.stdout)).toMatchObject({ unlocked: true, witness: elsewhere })
+  expect(readSigner().witness).toBe(elsewhere)
+  expect(await serveOnce(waiting)).toBe('JOURNAL_STALE')
+  expect(await serveOnce(paymentOfNow('d3', 1))).toBe('signed')
+})
+
+test('a witness whose records were damaged locks the signer', async () => {
+  await pay('e1', 0)
+  writeFileSync(
+    signer.witness,
+    readFileSync(signer.witness, 'utf8').replaceAll('"sequence":', '"sequence":9'),
+  )
+  expect(await serveOnce(paymentOfNow('e2', 1))).toBe('journal_stale')
+  expect((await status()).locked).toMatchObject({ how: 'witness_unreadable' })
+})
+
+test('a journal that is ahead of its witness serves: a crash came before anything of it had left', async () => {
+  const before = readFileSync(signer.witness)
+  const payment = await pay('f1', 0)
+  writeFileSync(signer.witness, before)
+  expect(await serveOnce(payment)).toBe('signed')
+  expect(signer.platform.answers[1]).toMatchObject({
+    transaction_hash: (signer.platform.answers[0] as { transaction_hash: string }).transaction_hash,
+  })
+  expect((await status()).witness.known.sequence).toBeGreaterThan(1)
+})
+
+test('a home of before witnesses gets one at its first start, once; its old snapshot does not get another', async () => {
+  const old = join(signer.directory, 'old')
+  forgetWitness()
+  rmSync(signer.witness)
+  const snapshot = readFileSync(signerFile())
+  copyFileSync(journal(), old)
+  const payment = await pay('g1', 0)
+  expect(readSigner().witness).toBe(signer.witness)
+  const second = paidAgain(payment)
+  writeFileSync(signerFile(), snapshot)
+  copyFileSync(old, journal())
+  expect(await serveOnce(second)).toBe('journal_stale')
+})
+
+test('a home of before witnesses whose journal is gone is locked; an empty one pays only what is created later', async () => {
+  const payment = await pay('h1', 0)
+  const second = paidAgain(payment)
+  forgetWitness()
+  rmSync(signer.witness)
+  rmSync(journal())
+  expect(await serveOnce(second)).toBe('journal_stale')
+  expect((await status()).locked).toMatchObject({ how: 'journal_missing' })
+  rmSync(join(signer.home, 'LOCKED'))
+  truncateSync(journal())
+  expect(await serveOnce(second)).toBe('JOURNAL_STALE')
+})
+
+test('every init pays only what is created after it, also where the journal was taken away before it', async () => {
+  const payment = await pay('i1', 0)
+  const second = paidAgain(payment)
+  for (const path of [signerFile(), journal(), signer.witness]) rmSync(path)
+  const where = ['--platform', signer.platform.url, '--token', signer.platform.token]
+  expect(await signer.run(['init', ...where, '--limit', 'ethereum:eth:100:250'])).toMatchObject({ code: 0 })
+  expect(signer.platform.enrolments.at(-1)).toMatchObject({ journal_sequence: 1 })
+  expect(await serveOnce(second)).toBe('JOURNAL_STALE')
+  expect(await serveOnce(paymentOfNow('i2', 0))).toBe('signed')
+})
+
+test('the witness never lies inside the home, and is not taken from another journal', async () => {
+  rmSync(signerFile())
+  const where = ['init', '--platform', signer.platform.url, '--token', signer.platform.token]
+  mkdirSync(join(signer.home, 'sub'))
+  for (const inside of [
+    signer.home,
+    join(signer.home, 'w'),
+    join(signer.home, 'sub', 'x', '..', '..', 'w'),
+  ]) {
+    expect(await signer.run([...where, '--witness', inside])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('inside the home'),
+    })
+  }
+  for (const unsafe of ['http://witness.example/1', 'https://user:secret@witness.example/1', 'ftp://x/1']) {
+    expect(await signer.run([...where, '--witness', unsafe])).toMatchObject({ code: 1 })
+  }
+  rmSync(journal())
+  expect(await signer.run(where)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('head of another journal'),
+  })
+})
+
+test('the witness moves once the present one has confirmed the journal, and not before', async () => {
+  const old = join(signer.directory, 'old')
+  copyFileSync(journal(), old)
+  await pay('j1', 0)
+  const to = join(signer.directory, 'vault', 'witness')
+  expect(JSON.parse((await signer.run(['witness', '--to', to])).stdout)).toMatchObject({
+    witness: to,
+    warning: expect.stringContaining('same filesystem'),
+  })
+  expect(await signer.run(['witness', '--to', join(signer.home, 'w')])).toMatchObject({ code: 1 })
+  rmSync(signer.witness)
+  expect(await serveOnce(paymentOfNow('j2', 1))).toBe('signed')
+  copyFileSync(old, journal())
+  expect(await signer.run(['witness', '--to', signer.witness])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('does not confirm'),
+  })
+})
+
+test('a second process with a copy of the home ends one of the two: only one of them can have written the witness', async () => {
+  const running = signer.serve()
+  await ask(paymentOfNow('k1', 0))
+  const other = readFileSync(signer.witness, 'utf8').replace(/"sequence":\d+/, '"sequence":7')
+  writeFileSync(signer.witness, other)
+  const { answers } = signer.platform
+  const count = answers.length
+  signer.platform.queue.push(paymentOfNow('k2', 1))
+  expect(await running.ended).toBe(1)
+  expect(answers).toHaveLength(count)
+  expect(running.text()).toContain('a copy of this home may be in use')
+})

@@ -1,0 +1,196 @@
+/** The witness by itself: a file that survives a power cut, and a URL that answers late, wrongly or with an older head. */
+
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { JournalPosition } from '../../signer/journal/journal.js'
+import { JournalFailure } from '../../signer/journal/journal-failure.js'
+import { WitnessMismatch } from '../../signer/journal/witness.js'
+import { openFileWitness } from '../../signer/journal/witness-file.js'
+import { openUrlWitness } from '../../signer/journal/witness-url.js'
+import { buildSigner, paymentOfNow, startExecutable } from './executable.js'
+
+const at = (sequence: number): JournalPosition => ({
+  head: sequence.toString(16).padStart(64, '0'),
+  sequence,
+})
+
+let directory: string
+let server: Server | null
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keyturn-witness-'))
+  server = null
+})
+afterEach(() => {
+  rmSync(directory, { recursive: true })
+  server?.closeAllConnections()
+  server?.close()
+})
+
+test('a file keeps the last position for its owner alone, whichever of its records a power cut spoiled', async () => {
+  const place = join(directory, 'deep', 'witness')
+  const witness = openFileWitness(place)
+  expect(await witness.read()).toBeNull()
+  for (const sequence of [1, 5, 6]) {
+    await witness.write(at(sequence))
+    expect(await openFileWitness(place).read()).toEqual(at(sequence))
+  }
+  expect(statSync(place).mode & 0o077).toBe(0)
+  const whole = readFileSync(place)
+  const [older, newer] = [Buffer.from(whole), Buffer.from(whole)]
+  // 6 was written over 1, beside 5.
+  const [first, second] = [whole.subarray(0, 4_096), whole.subarray(4_096)].map((record) =>
+    record.includes('"sequence":6'),
+  )
+  expect([first, second].filter(Boolean)).toHaveLength(1)
+  older.fill(0, first ? 0 : 4_096, first ? 2_000 : 6_000)
+  newer.fill(0, first ? 4_096 : 0, first ? 8_192 : 4_096)
+  writeFileSync(place, older)
+  expect(await openFileWitness(place).read()).toEqual(at(5))
+  writeFileSync(place, newer)
+  expect(await openFileWitness(place).read()).toEqual(at(6))
+  writeFileSync(place, Buffer.alloc(8_192))
+  await expect(openFileWitness(place).read()).rejects.toThrow(WitnessMismatch)
+})
+
+test('a file that was removed or replaced under the process is an error, not made again in silence', async () => {
+  const place = join(directory, 'witness')
+  const witness = openFileWitness(place)
+  await witness.write(at(1))
+  const bytes = readFileSync(place)
+  rmSync(place)
+  await expect(witness.write(at(2))).rejects.toThrow(JournalFailure)
+  writeFileSync(place, bytes)
+  await expect(witness.write(at(2))).rejects.toThrow('something else has written it')
+})
+
+type Handler = (request: IncomingMessage, body: string, response: ServerResponse) => void
+
+async function serve(handle: Handler): Promise<string> {
+  server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    handle(request, body, response)
+  })
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/journal`
+}
+
+/** A witness as the page says it: keeps what is further, refuses what is not. */
+function honest(kept: { position: JournalPosition | null; token?: string | undefined }): Handler {
+  return (request, body, response) => {
+    kept.token = request.headers.authorization
+    if (request.method === 'PUT') {
+      const position = JSON.parse(body) as JournalPosition
+      const held = kept.position
+      const isFurther = !held || position.sequence > held.sequence
+      const isSame = held?.sequence === position.sequence && held.head === position.head
+      if (!isFurther && !isSame) return void response.writeHead(409).end(JSON.stringify(held))
+      kept.position = position
+    }
+    if (!kept.position) return void response.writeHead(404).end()
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(kept.position))
+  }
+}
+
+test('a URL keeps the position, with the token as a bearer', async () => {
+  const kept = { position: null as JournalPosition | null, token: undefined }
+  const place = await serve(honest(kept))
+  const witness = openUrlWitness(place, 'tok')
+  expect(await witness.read()).toBeNull()
+  await witness.write(at(3))
+  expect(await openUrlWitness(place, 'tok').read()).toEqual(at(3))
+  expect(kept.token).toBe('Bearer tok')
+  await expect(openUrlWitness(place, undefined).write(at(2))).rejects.toThrow(WitnessMismatch)
+})
+
+test.each<[string, Handler, typeof JournalFailure | typeof WitnessMismatch]>([
+  ['an older position', (_request, _body, response) => response.end(JSON.stringify(at(1))), WitnessMismatch],
+  ['a refusal', (_request, _body, response) => response.writeHead(409).end(), WitnessMismatch],
+  ['something else', (_request, _body, response) => response.end('<html>'), JournalFailure],
+  ['nothing that it holds', (_request, _body, response) => response.writeHead(204).end(), JournalFailure],
+  ['an error', (_request, _body, response) => response.writeHead(500).end(), JournalFailure],
+  [
+    'another address',
+    (_request, _body, response) => response.writeHead(302, { location: '/x' }).end(),
+    JournalFailure,
+  ],
+  [
+    'a body without an end',
+    (_request, _body, response) => {
+      response.writeHead(200)
+      const timer = setInterval(() => response.write('{'), 20)
+      response.on('close', () => clearInterval(timer))
+    },
+    JournalFailure,
+  ],
+  [
+    'a body that is too long',
+    (_request, _body, response) => response.end(' '.repeat(100_000)),
+    JournalFailure,
+  ],
+  ['silence', () => undefined, JournalFailure],
+])('a URL that answers with %s has not kept the position', async (_what, handle, kind) => {
+  const place = await serve(handle)
+  const started = performance.now()
+  await expect(openUrlWitness(place, undefined, 300).write(at(2))).rejects.toThrow(kind)
+  expect(performance.now() - started).toBeLessThan(5_000)
+})
+
+test('with a URL the signer pays, and locks itself once the URL answers with an older head', async () => {
+  const kept = { position: null as JournalPosition | null, token: undefined }
+  let handle: Handler = honest(kept)
+  const place = await serve((request, body, response) => handle(request, body, response))
+  const built = await buildSigner()
+  const signer = await startExecutable(built.program)
+  try {
+    signer.environment.KEYTURN_SIGNER_WITNESS = place
+    signer.environment.KEYTURN_SIGNER_WITNESS_TOKEN = 'tok'
+    await signer.enrol()
+    expect(kept).toMatchObject({ position: { sequence: 1 }, token: 'Bearer tok' })
+    const { platform } = signer
+    const first = signer.serve()
+    platform.queue.push(paymentOfNow('u1', 0))
+    await platform.waitFor(() => platform.answers.length === 1)
+    expect(platform.answers[0]).toMatchObject({ outcome: 'signed' })
+    expect(kept.position?.sequence).toBe(2)
+    handle = (_request, _body, response) => response.end(JSON.stringify(at(1)))
+    platform.queue.push(paymentOfNow('u2', 1))
+    expect(await first.ended).toBe(1)
+    expect(platform.answers).toHaveLength(1)
+    handle = honest(kept)
+    signer.serve()
+    await platform.waitFor(() => platform.claims.some((claim) => claim.stopped === 'journal_stale'))
+    const status = JSON.parse((await signer.run(['status'])).stdout)
+    expect(status).toMatchObject({ locked: { by: 'witness', how: 'differs' }, witness: { place } })
+    expect(JSON.stringify(status)).not.toContain('tok"')
+  } finally {
+    await signer.close()
+    built.remove()
+  }
+})
+
+test('a URL that is not there ends the signer before it claims anything', async () => {
+  const kept = { position: null as JournalPosition | null }
+  const place = await serve(honest(kept))
+  const built = await buildSigner()
+  const signer = await startExecutable(built.program)
+  try {
+    signer.environment.KEYTURN_SIGNER_WITNESS = place
+    await signer.enrol()
+    server?.closeAllConnections()
+    await new Promise((resolve) => server?.close(resolve))
+    const running = signer.serve()
+    expect(await running.ended).toBe(1)
+    expect(running.text()).toContain('The witness')
+    expect(signer.platform.claims).toEqual([])
+    // It says nothing of the journal, so it locks nothing.
+    expect(JSON.parse((await signer.run(['status'])).stdout).locked).toBe(false)
+  } finally {
+    await signer.close()
+    built.remove()
+  }
+})
