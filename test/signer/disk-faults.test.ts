@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildSigner, type Executable, paymentOfNow, startExecutable } from './executable.js'
 
+/** Only root mounts a disk; journal-faults.test.ts has the same faults from a store that fails. */
+const whereRoot = test.runIf(process.getuid?.() === 0)
+
 let built: Awaited<ReturnType<typeof buildSigner>>
 let signer: Executable
 const mounts: string[] = []
@@ -23,7 +26,7 @@ afterEach(async () => {
   })
 })
 
-/** A small disk of its own; only root may mount one, as the machine does that runs the whole suite. */
+/** A small disk of its own. */
 function mountSmallDisk(directory: string): void {
   mkdirSync(directory, { recursive: true })
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=700', 'none', directory])
@@ -44,43 +47,46 @@ function fill(directory: string): void {
 const journal = () => join(signer.home, 'journal.jsonl')
 const signedAnswers = () => signer.platform.answers.filter((answer) => answer.outcome === 'signed')
 
-test('a disk that fills up ends the process in the middle of a line; the next start cuts that line and nothing else', async () => {
-  mountSmallDisk(signer.home)
-  await signer.enrol()
-  const { platform } = signer
-  const running = signer.serve()
-  await platform.waitFor(() => platform.claims.length > 0)
-  fill(signer.home)
-  let ended: number | null | undefined
-  running.child.once('exit', (code) => {
-    ended = code
-  })
-  for (let nonce = 0; ended === undefined; nonce++) {
+whereRoot(
+  'a disk that fills up ends the process in the middle of a line; the next start cuts that line and nothing else',
+  async () => {
+    mountSmallDisk(signer.home)
+    await signer.enrol()
+    const { platform } = signer
+    const running = signer.serve()
+    await platform.waitFor(() => platform.claims.length > 0)
+    fill(signer.home)
+    let ended: number | null | undefined
+    running.child.once('exit', (code) => {
+      ended = code
+    })
+    for (let nonce = 0; ended === undefined; nonce++) {
+      const count = platform.answers.length
+      platform.queue.push(paymentOfNow(`a${nonce}`, nonce))
+      await platform.waitFor(() => platform.answers.length > count || ended !== undefined)
+    }
+    expect(ended).toBe(1)
+    expect(running.text()).toContain('ENOSPC')
+    const left = readFileSync(journal())
+    const whole = left.subarray(0, left.lastIndexOf(0x0a) + 1)
+    // Every payment that was answered is in whole lines.
+    for (const answer of signedAnswers()) expect(whole.toString('utf8')).toContain(answer.request_id)
+
+    // As long as the disk is full nothing is signed.
+    platform.queue.splice(0)
     const count = platform.answers.length
-    platform.queue.push(paymentOfNow(`a${nonce}`, nonce))
-    await platform.waitFor(() => platform.answers.length > count || ended !== undefined)
-  }
-  expect(ended).toBe(1)
-  expect(running.text()).toContain('ENOSPC')
-  const left = readFileSync(journal())
-  const whole = left.subarray(0, left.lastIndexOf(0x0a) + 1)
-  // Every payment that was answered is in whole lines.
-  for (const answer of signedAnswers()) expect(whole.toString('utf8')).toContain(answer.request_id)
+    expect(await signer.serve().ended).toBe(1)
+    expect(platform.answers).toHaveLength(count)
 
-  // As long as the disk is full nothing is signed.
-  platform.queue.splice(0)
-  const count = platform.answers.length
-  expect(await signer.serve().ended).toBe(1)
-  expect(platform.answers).toHaveLength(count)
+    rmSync(join(signer.home, 'filler'))
+    platform.queue.push(paymentOfNow('after', 90))
+    signer.serve()
+    await platform.waitFor(() => platform.answers.length > count)
+    expect(readFileSync(journal()).subarray(0, whole.length)).toEqual(whole)
+  },
+)
 
-  rmSync(join(signer.home, 'filler'))
-  platform.queue.push(paymentOfNow('after', 90))
-  signer.serve()
-  await platform.waitFor(() => platform.answers.length > count)
-  expect(readFileSync(journal()).subarray(0, whole.length)).toEqual(whole)
-})
-
-test('a disk that is read-only signs nothing', async () => {
+whereRoot('a disk that is read-only signs nothing', async () => {
   mountSmallDisk(signer.home)
   await signer.enrol()
   execFileSync('mount', ['-o', 'remount,ro', signer.home])
@@ -90,7 +96,7 @@ test('a disk that is read-only signs nothing', async () => {
   expect(signer.platform.claims).toEqual([])
 })
 
-test('a witness that cannot be written ends the process before the answer leaves', async () => {
+whereRoot('a witness that cannot be written ends the process before the answer leaves', async () => {
   const disk = join(signer.directory, 'elsewhere')
   mountSmallDisk(disk)
   await signer.enrol()
@@ -109,7 +115,7 @@ test('a witness that cannot be written ends the process before the answer leaves
   )
 })
 
-test('a witness on a disk that is read-only signs nothing', async () => {
+whereRoot('a witness on a disk that is read-only signs nothing', async () => {
   const disk = join(signer.directory, 'elsewhere')
   mountSmallDisk(disk)
   await signer.enrol()
