@@ -25,6 +25,15 @@ export type KeyRole = (typeof KEY_ROLES)[number]
 /** The account index of each role: `m/purpose'/coin_type'/<index>'`; branch 0 receives, branch 1 of `master` takes change. */
 export const ROLE_ACCOUNT: Readonly<Record<KeyRole, number>> = { deposit: 0, master: 1, hot: 2, gas: 3 }
 
+/** The most bytes of one answer of the platform; a signer reads no further. */
+export const MAX_ANSWER_BYTES = 16 * 1_048_576
+/** The most bytes of one request within a claim, as JSON without white space; a larger one is refused as MALFORMED. */
+export const MAX_REQUEST_BYTES = 4 * 1_048_576
+/** The most outputs of an intent, and items of a request. */
+export const MAX_OUTPUTS = 1_000
+/** The most inputs of a payload; the platform's own builder takes half of it. */
+export const MAX_PAYLOAD_INPUTS = 500
+
 /** An extended public key with the proof that its holder knows the private key. */
 export interface XpubReport {
   readonly network: string

@@ -123,7 +123,7 @@ function conclude(examination: Examination, state: SignerState): Decision {
     if (error instanceof JournalFailure) throw error
     // Nothing left the signer; the decision stays in the journal, and the same request tries again.
     const message = error instanceof Error ? error.message : 'Signing failed'
-    return { outcome: 'refused', requestId, code: 'MALFORMED', message, decidedBefore: true }
+    return { outcome: 'refused', requestId, ...refuse('MALFORMED', message), decidedBefore: true }
   }
 }
 

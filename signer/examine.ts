@@ -16,7 +16,7 @@ import {
 } from './checks/check.js'
 import { parsePath } from './keys/path.js'
 import { movementOf } from './movement.js'
-import { type ParsedRequest, parseRequest } from './parse-request.js'
+import { type ParsedRequest, parseRequest, requestIdOf } from './parse-request.js'
 import type { SignerState } from './state.js'
 import { utxoFacts } from './utxo/utxo-facts.js'
 
@@ -51,7 +51,7 @@ export function examine(checks: CheckList, input: unknown, state: SignerState): 
   if ('reason' in parsed)
     return {
       outcome: 'refused',
-      requestId: idOf(input),
+      requestId: requestIdOf(input),
       refusal: refuse('MALFORMED', parsed.reason),
       replay: false,
     }
@@ -148,9 +148,4 @@ function hashPayload(request: ParsedRequest): string {
   return createHash('sha256')
     .update(`${prefix}\n${canonicalJson(items === null ? payload : { items, payload })}`)
     .digest('hex')
-}
-
-function idOf(input: unknown): string {
-  const id = typeof input === 'object' && input !== null && 'id' in input ? input.id : null
-  return typeof id === 'string' ? id : ''
 }

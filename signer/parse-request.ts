@@ -3,13 +3,23 @@
 import { z } from 'zod'
 import { PAYMENT_KINDS } from '../domain/intent.js'
 import { isIsoTime } from '../domain/iso-time.js'
+import { MAX_OUTPUTS, MAX_REQUEST_BYTES } from '../domain/signer-protocol.js'
+import { requestSize, tooLarge } from './request-size.js'
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/)
-const integer = z.string().regex(/^(0|[1-9]\d{0,77})$/)
-const positive = z.string().regex(/^[1-9]\d{0,77}$/)
-const evmAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/)
-const text = z.string().min(1).max(1_000)
-const time = z.string().max(40).refine(isIsoTime, 'Not a time of the calendar in UTC')
+/** Most problems that are said of one request. */
+const MOST_ISSUES = 3
+
+/** A text of at most so many characters; a longer one meets no pattern, whose steps would grow with it. */
+const bounded = (most: number) => z.string().min(1).max(most, { abort: true })
+const hash = bounded(64).regex(/^[0-9a-f]{64}$/)
+const integer = bounded(78).regex(/^(0|[1-9]\d{0,77})$/)
+const positive = bounded(78).regex(/^[1-9]\d{0,77}$/)
+const evmAddress = bounded(42).regex(/^0x[0-9a-fA-F]{40}$/)
+/** Ids, names of networks and coins, and paths. */
+const text = bounded(128)
+/** A transfer takes 138 characters; somewhat more is refused by a check of its own. */
+const calldata = bounded(1_024).regex(/^0x(?:[0-9a-fA-F]{2})*$/)
+const time = z.string().max(40, { abort: true }).refine(isIsoTime, 'Not a time of the calendar in UTC')
 
 /** An unknown field would be signed by approvers and not understood here, so it is refused. */
 const intent = z.strictObject({
@@ -17,10 +27,13 @@ const intent = z.strictObject({
   kind: z.enum(PAYMENT_KINDS),
   merchant: text,
   withdrawal: text,
-  external_id: z.string().max(1_000).nullable(),
+  external_id: z.string().max(255).nullable(),
   network: text,
   asset: z.strictObject({ coin: text, contract: evmAddress.nullable(), decimals: z.int().min(0).max(36) }),
-  outputs: z.array(z.strictObject({ address: text, amount: positive })).min(1),
+  outputs: z
+    .array(z.strictObject({ address: text, amount: positive }))
+    .min(1)
+    .max(MAX_OUTPUTS),
   fee_payer: z.enum(['sender', 'recipient']),
   fee_limit: z.strictObject({ coin: text, amount: integer }),
   initiator: text,
@@ -33,9 +46,13 @@ const approval = z.object({
   decision: z.enum(['approve', 'reject']),
   intent_hash: hash,
   signed_at: time,
-  signature: z.string().regex(/^[A-Za-z0-9+/]{86}==$/),
+  signature: bounded(88).regex(/^[A-Za-z0-9+/]{86}==$/),
 })
-const utxoPayload = z.strictObject({ family: z.literal('utxo'), network: text, psbt: z.string().min(1) })
+const utxoPayload = z.strictObject({
+  family: z.literal('utxo'),
+  network: text,
+  psbt: bounded(MAX_REQUEST_BYTES),
+})
 /** Loose: further fields mean another type of transaction, which a check of its own refuses by name. */
 const evmPayload = z.looseObject({
   family: z.literal('evm'),
@@ -45,7 +62,7 @@ const evmPayload = z.looseObject({
   derivation_path: text,
   to: evmAddress,
   value: integer,
-  data: z.string().regex(/^0x([0-9a-fA-F]{2})*$/),
+  data: calldata,
   nonce: z.int().min(0),
   gas: positive,
   max_fee_per_gas: positive,
@@ -59,7 +76,7 @@ const requestSchema = z.object({
   intent,
   intent_hash: hash,
   approvals: z.array(approval).max(100),
-  items: z.array(z.int().min(0)).min(1).nullable(),
+  items: z.array(z.int().min(0)).min(1).max(MAX_OUTPUTS).nullable(),
   /** Of a movement; payments have none. */
   destination_path: text.optional(),
   payload: z.discriminatedUnion('family', [utxoPayload, evmPayload]),
@@ -75,16 +92,31 @@ export type ParsedEvmPayload = Extract<ParsedRequest['payload'], { family: 'evm'
 /** Field names that an EIP-1559 payload may have. */
 export const EVM_PAYLOAD_FIELDS: ReadonlySet<string> = new Set(Object.keys(evmPayload.shape))
 
-/** Parses a request. @returns The reason when it has not the right shape. */
+/** Parses a request. @returns The reason when it has not the right shape or is too large; it never throws. */
 export function parseRequest(
   input: unknown,
 ): { readonly request: ParsedRequest } | { readonly reason: string } {
-  const parsed = requestSchema.safeParse(input)
-  return parsed.success ? { request: parsed.data } : { reason: z.prettifyError(parsed.error) }
+  try {
+    const reason = tooLarge(requestSize(input))
+    if (reason !== null) return { reason }
+    const parsed = requestSchema.safeParse(input)
+    if (parsed.success) return { request: parsed.data }
+    return { reason: z.prettifyError(new z.ZodError(parsed.error.issues.slice(0, MOST_ISSUES))) }
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : 'The request cannot be read' }
+  }
 }
 
 /** The approvals of a request alone; none when they have not the right shape. */
 export function parseApprovals(input: unknown): readonly ParsedApproval[] {
+  if (tooLarge(requestSize(input)) !== null) return []
   const parsed = approvalsOnly.safeParse(input)
   return parsed.success ? parsed.data.approvals : []
+}
+
+/** The id of what may be no request otherwise, so that it can be refused by it; empty when it has none. */
+export function requestIdOf(input: unknown): string {
+  const id = typeof input === 'object' && input !== null && 'id' in input ? input.id : null
+  const parsed = requestSchema.shape.id.safeParse(id)
+  return parsed.success ? parsed.data : ''
 }

@@ -11,6 +11,7 @@ import type {
   PolicyNetwork,
   PolicyUtxoNetwork,
 } from '../policy/policy.js'
+import { shorten } from '../shorten.js'
 import type { SignerState } from '../state.js'
 import type { UtxoFacts } from '../utxo/utxo-facts.js'
 
@@ -76,9 +77,12 @@ export interface Check<Context> {
   readonly purpose?: 'pay' | 'cancel'
 }
 
+/** The most bytes of a message: parts of it come from the request. */
+const MAX_MESSAGE_BYTES = 1_000
+
 /** Makes a refusal. */
 export function refuse(code: RefusalCode, message: string): Refusal {
-  return { code, message }
+  return { code, message: shorten(message, MAX_MESSAGE_BYTES) }
 }
 
 /** Makes a refusal of a signer that is stopped as a whole. */

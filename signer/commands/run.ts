@@ -13,6 +13,7 @@ import { readPassphrase } from '../home/read-passphrase.js'
 import { requireSignerFile } from '../home/signer-file.js'
 import { startWitness } from '../home/start-witness.js'
 import { witnessPlace } from '../home/witness-place.js'
+import type { Journal } from '../journal/journal.js'
 import { JournalFailure } from '../journal/journal-failure.js'
 import { openWitness } from '../journal/open-witness.js'
 import { WitnessMismatch } from '../journal/witness.js'
@@ -28,13 +29,17 @@ import { writeContact } from './contact.js'
 const help = `keyturn-signer run --home DIR [options]
 
 Serves the platform: claims requests, checks each against policy.json and the journal,
-signs or refuses. Serves nothing while policy.json is not sealed. Dials out only. Stops on SIGTERM or SIGINT after what is under way.
+signs or refuses. Serves nothing while policy.json is not sealed. Dials out only.
+Stops on SIGTERM or SIGINT after what is under way, within 5 seconds.
 
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --platform URL           another address of the same platform; its key stays pinned
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for
 
 A file named PAUSED in the home stops all signing while it is there.`
+
+/** So long what is under way may take once the process is to end; a portion of requests may take a second before that is seen. */
+const STOP_WITHIN_MS = 3_000
 
 /** A home of an earlier version has a policy that was never sealed: its operator looks at it first. */
 function requireSeal(home: Home): void {
@@ -97,7 +102,12 @@ export const runCommand: Command = {
         locked: () => isLocked || existsSync(home.locked),
       })
       const stop = new AbortController()
-      for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort())
+      for (const name of ['SIGTERM', 'SIGINT'] as const) {
+        process.once(name, () => {
+          stop.abort()
+          setTimeout(() => endNow(journal, release), STOP_WITHIN_MS)
+        })
+      }
       log('info', 'Serving', {
         signer_id: signer.signer_id,
         version: SIGNER_VERSION,
@@ -135,10 +145,21 @@ export const runCommand: Command = {
           log('error', 'Ended: nothing is signed without a journal', { reason: error.message })
         throw error
       }
-      journal.close()
-      log('info', 'Stopped')
+      endNow(journal, release)
     } finally {
       release()
     }
   },
+}
+
+/**
+ * Ends the process, whatever it still waits for. What was decided is durable, and an answer that has not arrived is given again
+ * when its request is claimed again.
+ */
+function endNow(journal: Journal, release: () => void): never {
+  journal.sync()
+  journal.close()
+  log('info', 'Stopped')
+  release()
+  process.exit(0)
 }

@@ -7,6 +7,7 @@ import { compareJournal } from '../journal/compare-journal.js'
 import { MAX_JUMP } from '../journal/entry.js'
 import type { JournalPosition } from '../journal/journal.js'
 import { log } from '../log.js'
+import { requestSize } from '../request-size.js'
 import { type SignerState, stopOf } from '../state.js'
 import { type PlatformConnection, PlatformUnavailable } from './platform-connection.js'
 
@@ -22,6 +23,10 @@ const FIRST_BACKOFF_MS = 250
 const MAX_BACKOFF_MS = 15_000
 /** A platform that answers at once without work must not be asked in a tight loop. */
 const LEAST_PAUSE_MS = 100
+
+/** What is decided and synced at once: as many requests as the platform hands out, and well below a second of work. */
+const PORTION_REQUESTS = 32
+const PORTION_BYTES = 1_048_576
 
 const claimResponse = z.object({
   known_journal: z.object({ head: z.string().regex(/^[0-9a-f]{64}$/), sequence: z.int().min(0) }),
@@ -67,7 +72,7 @@ export async function exchange(options: {
   }
 }
 
-/** Claims once and serves what came; a signer that is stopped is only seen. @returns How many requests there were. */
+/** Claims once and serves what came; a signer that is stopped is only seen. @returns How many requests it has given an answer to. */
 export async function serveOnce(options: Parameters<typeof exchange>[0]): Promise<number> {
   const before = options.state()
   const stopped = stopOf(before)
@@ -106,24 +111,55 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
     })
     return 0
   }
-  if (state.policy) await state.approvals.prefetch(requests, state.policy)
-  const decisions = decideAll(requests, state)
-  // No answer leaves before the witness has heard of what it rests on: a journal that is taken back later is found out.
-  await state.witness.write(state.journal.durable)
-  // All answers of a batch tell the same position, in whatever order they arrive.
-  const { durable } = state.journal
-  await Promise.all(decisions.map((decision) => answerWith(decision, durable, options)))
-  return requests.length
+  const answers: Promise<boolean>[] = []
+  for (const portion of portionsOf(requests)) {
+    // What the platform sends at once must not keep this process from seeing that it is to stop.
+    await nextTurn()
+    if (options.signal.aborted) break
+    if (state.policy) await state.approvals.prefetch(portion, state.policy)
+    const decisions = decideAll(portion, state)
+    // No answer leaves before the witness has heard of what it rests on: a journal that is taken back later is found out.
+    await state.witness.write(state.journal.durable)
+    // All answers of a portion tell the same position, in whatever order they arrive.
+    const { durable } = state.journal
+    answers.push(...decisions.map((decision) => answerWith(decision, durable, options)))
+  }
+  return (await Promise.all(answers)).filter((given) => given).length
 }
 
+/** Cuts what is decided without a pause to the size of an honest claim; the requests keep their order. */
+function portionsOf(requests: readonly unknown[]): unknown[][] {
+  const portions: unknown[][] = []
+  let bytes = 0
+  for (const request of requests) {
+    const own = requestSize(request).bytes
+    bytes += own
+    const last = portions.at(-1)
+    if (last && last.length < PORTION_REQUESTS && bytes <= PORTION_BYTES) last.push(request)
+    else {
+      portions.push([request])
+      bytes = own
+    }
+  }
+  return portions
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** @returns Whether there was something to answer; what cannot be answered must not be asked for in a tight loop. */
 async function answerWith(
   decision: Decision,
   journal: JournalPosition,
   { connection, signal }: Parameters<typeof exchange>[0],
-): Promise<void> {
-  if (decision.requestId === '') return log('error', 'A request without an id was refused')
+): Promise<boolean> {
+  if (decision.requestId === '') {
+    noteWithoutId()
+    return false
+  }
   note(decision)
-  if (decision.outcome === 'refused' && (decision.decidedBefore || decision.passing)) return
+  if (decision.outcome === 'refused' && (decision.decidedBefore || decision.passing)) return false
   const body = toAnswer(decision, journal)
   for (let attempt = 1; attempt <= ANSWER_ATTEMPTS; attempt++) {
     try {
@@ -131,14 +167,24 @@ async function answerWith(
       // Whatever the platform makes of it, it has the answer; a request it still wants it hands out again.
       if (status >= 300)
         log('warn', 'The platform did not take an answer', { request: decision.requestId, status })
-      if (status < 500) return
+      if (status < 500) return true
     } catch (error) {
       if (!(error instanceof PlatformUnavailable)) throw error
       log('warn', 'An answer could not be delivered', { request: decision.requestId, reason: error.message })
     }
-    if (signal.aborted) return
+    if (signal.aborted) return true
     await pause(backoff(attempt), signal)
   }
+  return true
+}
+
+let hasNotedWithoutId = false
+
+/** There is nobody to answer, so it comes again with each claim; it is said once. */
+function noteWithoutId(): void {
+  if (hasNotedWithoutId) return
+  hasNotedWithoutId = true
+  log('error', 'A request without an id was refused; further ones are not logged')
 }
 
 function toAnswer(decision: Decision, journal: JournalPosition): SigningAnswer {

@@ -2,7 +2,10 @@
 
 import { type KeyObject, randomBytes, verify } from 'node:crypto'
 import { requestMessage } from '../../domain/request-signature.js'
+import { MAX_ANSWER_BYTES } from '../../domain/signer-protocol.js'
 import type { Identity } from '../keys/identity.js'
+import { boundJson } from './bound-json.js'
+import { type RawAnswer, sendRequest } from './send-request.js'
 
 /** An answer of the platform whose signature holds. */
 export interface PlatformAnswer {
@@ -33,9 +36,6 @@ export interface PlatformConnection {
 /** Prefix of the text that the platform signs (domain/signer-protocol.ts). */
 const ANSWER_PREFIX = 'keyturn-platform-v1'
 
-/** Larger answers are not read: a PSBT with its parents is a few megabytes at most. */
-const MAX_ANSWER_BYTES = 64 * 1_048_576
-
 /**
  * Connects nothing yet; every call is one request.
  *
@@ -52,32 +52,28 @@ export function connectPlatform(options: {
     async post(path, body, { timeoutMs, signal }) {
       const url = new URL(base + path)
       const payload = Buffer.from(JSON.stringify(body))
-      const timestamp = Math.floor(Date.now() / 1_000).toString()
-      const nonce = randomBytes(16).toString('hex')
-      const message = requestMessage({
-        timestamp,
-        nonce,
-        method: 'POST',
-        path: url.pathname + url.search,
-        body: payload,
-      })
-      const timeout = AbortSignal.timeout(timeoutMs)
-      const answer = await send(url, {
-        method: 'POST',
-        redirect: 'error',
-        signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
-        body: payload,
-        headers: {
+      let nonce = ''
+      const headers = () => {
+        nonce = randomBytes(16).toString('hex')
+        const timestamp = Math.floor(Date.now() / 1_000).toString()
+        const target = { method: 'POST', path: url.pathname + url.search, body: payload }
+        return {
           'content-type': 'application/json',
           'x-timestamp': timestamp,
           'x-nonce': nonce,
-          'x-signature': options.identity.sign(message),
+          'x-signature': options.identity.sign(requestMessage({ timestamp, nonce, ...target })),
           ...(options.signerId ? { 'x-signer-id': options.signerId } : {}),
-        },
+        }
+      }
+      const answer = await send(url, {
+        body: payload,
+        headers,
+        deadlineMs: timeoutMs,
+        maxBytes: MAX_ANSWER_BYTES,
+        signal,
       })
-      const signature = answer.headers.get('x-platform-signature') ?? ''
-      const signed = Buffer.concat([Buffer.from(`${ANSWER_PREFIX}\n${nonce}\n`), answer.raw])
-      if (!verify(null, signed, options.platformKey, Buffer.from(signature, 'base64'))) {
+      // Over the raw bytes, before anything of them is parsed.
+      if (!isSigned(answer, nonce, options.platformKey)) {
         throw new PlatformUnavailable(
           `${path} was answered with ${answer.status}, not signed by the platform's pinned key`,
         )
@@ -87,32 +83,30 @@ export function connectPlatform(options: {
   }
 }
 
-async function send(url: URL, init: RequestInit): Promise<{ status: number; headers: Headers; raw: Buffer }> {
+async function send(url: URL, options: Parameters<typeof sendRequest>[1]): Promise<RawAnswer> {
   try {
-    const response = await fetch(url, init)
-    const chunks: Uint8Array[] = []
-    let length = 0
-    for await (const chunk of response.body ?? []) {
-      length += chunk.length
-      if (length > MAX_ANSWER_BYTES) throw new Error('the answer is too large')
-      chunks.push(chunk)
-    }
-    return { status: response.status, headers: response.headers, raw: Buffer.concat(chunks) }
+    return await sendRequest(url, options)
   } catch (error) {
     throw new PlatformUnavailable(`The platform cannot be reached: ${reasonOf(error)}`, { cause: error })
   }
 }
 
-/** `fetch` hides the reason in its cause. */
+function isSigned({ headers, raw }: RawAnswer, nonce: string, key: KeyObject): boolean {
+  const signature = headers['x-platform-signature']
+  if (typeof signature !== 'string') return false
+  const signed = Buffer.concat([Buffer.from(`${ANSWER_PREFIX}\n${nonce}\n`), raw])
+  return verify(null, signed, key, Buffer.from(signature, 'base64'))
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
-  const { cause } = error
-  if (cause instanceof Error && 'code' in cause) return String(cause.code)
-  return error.message
+  return 'code' in error ? String(error.code) : error.message
 }
 
 function parse(raw: Buffer): unknown {
   if (raw.length === 0) return null
+  const tooMuch = boundJson(raw)
+  if (tooMuch !== null) throw new PlatformUnavailable(`The platform's answer is not read: ${tooMuch}`)
   try {
     const value: unknown = JSON.parse(raw.toString('utf8'))
     // The API's envelope, where the platform uses it here too.

@@ -15,6 +15,14 @@ import { ed25519PublicKey } from '../../signer/keys/identity.js'
 /** What happens to one answer of the platform. */
 export type Misbehaviour = 'lost reply' | 'forged signature' | 'no signature' | 'server error' | 'refused'
 
+/** A call that a hostile platform answers, with the platform's own key. */
+export interface TakenOver {
+  readonly path: string
+  readonly response: ServerResponse
+  /** The header that makes these bytes the platform's answer to this call. */
+  readonly signed: (raw: Buffer) => Record<string, string>
+}
+
 export interface PlatformDouble {
   readonly url: string
   readonly token: string
@@ -28,6 +36,8 @@ export interface PlatformDouble {
   /** Hands these out at the next claim. */
   readonly queue: SigningRequest[]
   knownJournal: { head: string; sequence: number }
+  /** Answers in place of the platform, which was taken over; returns whether it did. */
+  takeOver: ((call: TakenOver) => boolean) | null
   /** What the enrolment's answer has besides the honest fields. */
   enrolment: Record<string, unknown>
   waitFor<T>(what: () => T | undefined | false): Promise<T>
@@ -53,7 +63,15 @@ export async function startPlatform(): Promise<PlatformDouble> {
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const raw = Buffer.concat(chunks)
     const body = JSON.parse(raw.toString('utf8'))
+    const signed = (bytes: Buffer) => {
+      const message = Buffer.concat([
+        Buffer.from(`keyturn-platform-v1\n${request.headers['x-nonce']}\n`),
+        bytes,
+      ])
+      return { 'x-platform-signature': sign(null, message, privateKey).toString('base64') }
+    }
     const [status, answer] = handle(request, raw, body)
+    if (double.takeOver?.({ path: request.url ?? '', response, signed })) return
     const how = double.misbehave.shift()
     if (how === 'lost reply') return void request.socket.destroy()
     const text = JSON.stringify(
@@ -121,6 +139,7 @@ export async function startPlatform(): Promise<PlatformDouble> {
     answers: [],
     queue: [],
     knownJournal: { head: '0'.repeat(64), sequence: 0 },
+    takeOver: null,
     enrolment: {},
     async waitFor(what) {
       for (;;) {
