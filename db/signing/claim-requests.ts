@@ -12,11 +12,11 @@ import type { PartOutput } from '../withdrawals/withdrawal-row.js'
 import { allocateNonce } from './allocate-nonce.js'
 
 /** Enough to keep a signer busy for one round trip. */
-const MOST_AT_ONCE = 32
-/** Requests of one answer together: signers read no answer without a limit. One that is larger alone is handed out alone. */
-const CLAIM_BYTES = 15_000_000
+export const MOST_AT_ONCE = 32
+/** Requests of one answer together: below `MAX_ANSWER_BYTES`, which is all that signers read. One that is larger alone is handed out alone. */
+export const CLAIM_BYTES = 15_000_000
 /** Names, times and brackets around what is measured. */
-const FRAME_BYTES = 2_000
+export const FRAME_BYTES = 2_000
 
 interface OpenRow {
   readonly id: string

@@ -41,6 +41,11 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length)
   }
 
+  /** Passes over the next `length` bytes. */
+  skip(length: number): void {
+    this.#move(length)
+  }
+
   /** A compact size; only its shortest form is accepted, so that a value has one serialisation. */
   compactSize(): number {
     const first = this.u8()

@@ -1,6 +1,8 @@
 /** Parses a PSBT v0 (BIP-174) strictly; what it knows no field for is kept as `unknown`, so that a check can refuse it. */
 
+import { MAX_OUTPUTS, MAX_PAYLOAD_INPUTS } from '../../domain/signer-protocol.js'
 import { ByteReader } from './byte-reader.js'
+import { type ParentTransaction, readParent } from './read-parent.js'
 import { readTransaction, type Transaction, type TransactionOutput } from './read-transaction.js'
 
 /** Where a key comes from, as the sender claims. Only a hint: scripts are derived again from the seed. */
@@ -12,8 +14,8 @@ export interface KeyOrigin {
 }
 
 export interface PsbtInput {
-  /** The whole transaction that is spent from. */
-  readonly parent: Transaction | null
+  /** The transaction that is spent from, with the output that this input spends. */
+  readonly parent: ParentTransaction | null
   readonly witnessUtxo: Pick<TransactionOutput, 'amount' | 'script'> | null
   readonly sighash: number | null
   /** Whether it carries a partial or final signature. */
@@ -35,6 +37,14 @@ interface Field {
   readonly value: Uint8Array
 }
 
+/** Fields of one input or output: it has a handful, and each costs more memory than bytes. */
+const MAX_FIELDS = 64
+/** A wallet's path has five steps. */
+const MAX_PATH = 10
+
+/** Every input is signed, every output matched: one more than an intent has, the change. */
+const MOST = { inputs: MAX_PAYLOAD_INPUTS, outputs: MAX_OUTPUTS + 1 }
+
 const MAGIC = 'psbt\xff'
 const GLOBAL_UNSIGNED_TX = 0x00
 const IN = { parent: 0x00, witnessUtxo: 0x01, partialSignature: 0x02, sighash: 0x03, origin: 0x06 } as const
@@ -53,8 +63,8 @@ export function readPsbt(base64: string): Psbt {
     throw new RangeError('The PSBT magic is missing')
   const unknown: string[] = []
   const transaction = readGlobal(readMap(reader), unknown)
-  const inputs = transaction.inputs.map((_, index) =>
-    readInputMap(readMap(reader), `input ${index}`, unknown),
+  const inputs = transaction.inputs.map(({ vout }, index) =>
+    readInputMap(readMap(reader), vout, `input ${index}`, unknown),
   )
   const outputs = transaction.outputs.map((_, index) =>
     readOutputMap(readMap(reader), `output ${index}`, unknown),
@@ -70,6 +80,7 @@ function readMap(reader: ByteReader): Field[] {
     const key = reader.takeSized()
     if (key.length === 0) return fields
     const name = Buffer.from(key).toString('hex')
+    if (seen.size === MAX_FIELDS) throw new RangeError(`A PSBT map has more than ${MAX_FIELDS} fields`)
     if (seen.has(name)) throw new RangeError('A PSBT key occurs twice')
     seen.add(name)
     fields.push({ type: key[0] ?? 0, key, value: reader.takeSized() })
@@ -81,7 +92,7 @@ function readGlobal(fields: readonly Field[], unknown: string[]): Transaction {
   for (const field of fields) {
     if (field.type === GLOBAL_UNSIGNED_TX) {
       requireBareKey(field)
-      transaction = readTransaction(field.value, 'stripped')
+      transaction = readTransaction(field.value, 'stripped', MOST)
     } else unknown.push(`global: ${hex(field.key)}`)
   }
   if (!transaction) throw new RangeError('The PSBT has no unsigned transaction')
@@ -91,8 +102,8 @@ function readGlobal(fields: readonly Field[], unknown: string[]): Transaction {
   return transaction
 }
 
-function readInputMap(fields: readonly Field[], where: string, unknown: string[]): PsbtInput {
-  let parent: Transaction | null = null
+function readInputMap(fields: readonly Field[], vout: number, where: string, unknown: string[]): PsbtInput {
+  let parent: ParentTransaction | null = null
   let witnessUtxo: PsbtInput['witnessUtxo'] = null
   let sighash: number | null = null
   let hasSignature = false
@@ -101,7 +112,7 @@ function readInputMap(fields: readonly Field[], where: string, unknown: string[]
     if (BARE_INPUT_KEYS.includes(field.type)) requireBareKey(field)
     switch (field.type) {
       case IN.parent:
-        parent = readTransaction(field.value, 'either')
+        parent = readParent(field.value, vout)
         break
       case IN.witnessUtxo:
         witnessUtxo = readWitnessUtxo(field.value)
@@ -156,7 +167,10 @@ function readOrigin(field: Field): KeyOrigin {
   const reader = new ByteReader(field.value)
   const fingerprint = hex(reader.take(4))
   const path: number[] = []
-  while (!reader.atEnd) path.push(reader.u32())
+  while (!reader.atEnd) {
+    if (path.length === MAX_PATH) throw new RangeError(`A path has more than ${MAX_PATH} steps`)
+    path.push(reader.u32())
+  }
   return { publicKey: field.key.subarray(1), fingerprint, path }
 }
 

@@ -30,23 +30,32 @@ export interface Transaction {
   readonly txid: string
 }
 
+/** Of our own transactions, read back. */
+const MAX_COUNT = 100_000
+const NO_BOUNDS = { inputs: MAX_COUNT, outputs: MAX_COUNT }
+
 /** No amount may exceed what a signed 64-bit integer holds. */
-const MAX_AMOUNT = (1n << 63n) - 1n
+export const MAX_AMOUNT = (1n << 63n) - 1n
 
 /**
  * Parses a transaction.
  *
  * @param form - `either` accepts witnesses; `stripped` (a PSBT's unsigned transaction) does not know them.
+ * @param most - Of a transaction that somebody else wrote: what has more is not read.
  * @throws RangeError when the bytes are not exactly one canonical transaction.
  */
-export function readTransaction(bytes: Uint8Array, form: 'either' | 'stripped'): Transaction {
+export function readTransaction(
+  bytes: Uint8Array,
+  form: 'either' | 'stripped',
+  most: { readonly inputs: number; readonly outputs: number } = NO_BOUNDS,
+): Transaction {
   const reader = new ByteReader(bytes)
   const version = reader.i32()
   const hasWitness = form === 'either' && bytes[4] === 0 && bytes[5] === 1
   if (hasWitness) reader.take(2)
   const bodyStart = reader.offset
-  const bare = Array.from({ length: count(reader, bytes) }, () => readInput(reader))
-  const outputs = Array.from({ length: count(reader, bytes) }, () => readOutput(reader, bytes))
+  const bare = Array.from({ length: count(reader, most.inputs) }, () => readInput(reader))
+  const outputs = Array.from({ length: count(reader, most.outputs) }, () => readOutput(reader, bytes))
   const bodyEnd = reader.offset
   const inputs = hasWitness ? bare.map((input) => ({ ...input, witness: readWitness(reader, bytes) })) : bare
   if (hasWitness && inputs.every((input) => input.witness.length === 0)) {
@@ -60,10 +69,11 @@ export function readTransaction(bytes: Uint8Array, form: 'either' | 'stripped'):
   return { version, inputs, outputs, locktime, txid }
 }
 
-/** Each item takes at least one byte, so a larger count than there are bytes is a lie that must not allocate. */
-function count(reader: ByteReader, bytes: Uint8Array): number {
+/** A count that is a lie must not allocate. */
+function count(reader: ByteReader, most: number): number {
   const value = reader.compactSize()
-  if (value > bytes.length) throw new RangeError('A count exceeds the bytes')
+  if (value > most)
+    throw new RangeError(`A transaction has ${value} inputs, outputs or witnesses of at most ${most}`)
   return value
 }
 
@@ -89,10 +99,11 @@ function readOutput(reader: ByteReader, bytes: Uint8Array): TransactionOutput {
 }
 
 function readWitness(reader: ByteReader, bytes: Uint8Array): Uint8Array[] {
-  return Array.from({ length: count(reader, bytes) }, () => reader.takeSized())
+  return Array.from({ length: count(reader, bytes.length) }, () => reader.takeSized())
 }
 
-function hashOf(...parts: readonly Uint8Array[]): string {
+/** SHA-256 twice, as ids are shown. */
+export function hashOf(...parts: readonly Uint8Array[]): string {
   const once = createHash('sha256')
   for (const part of parts) once.update(part)
   return createHash('sha256').update(once.digest()).digest().reverse().toString('hex')

@@ -13,7 +13,7 @@ export interface UtxoFactsInput extends PsbtInput {
   /** `txid:vout` */
   readonly outpoint: string
   /** The output that is spent, from the parent; null when the parent is missing or has no such output. */
-  readonly spent: TransactionOutput | null
+  readonly spent: Pick<TransactionOutput, 'amount' | 'script'> | null
   /** The claimed path; null unless there is exactly one claim. */
   readonly path: readonly number[] | null
   /** The key that the own seed has at that path; derived when asked, so that a hostile path costs nothing before its check. */
@@ -73,7 +73,7 @@ export function utxoFacts(
     return {
       ...fields,
       outpoint: `${input.txid}:${input.vout}`,
-      spent: fields.parent?.outputs[input.vout] ?? null,
+      spent: fields.parent?.output ?? null,
       path,
       key: () => (path && path.length > 0 ? keyring.at(path) : null),
     }
@@ -128,19 +128,27 @@ export function isOwnOutput(output: ExtraOutput, kind: KeyScriptKind, keyring: K
 
 /** Takes each wanted payment out of the outputs once: the same address twice must be paid twice. */
 function matchOutputs(psbt: Psbt, wanted: UtxoFacts['wanted']): Pick<UtxoFacts, 'missing' | 'extra'> {
-  const left = psbt.transaction.outputs.map((output, index): ExtraOutput => {
+  const all = psbt.transaction.outputs.map((output, index): ExtraOutput => {
     const origins = psbt.outputs[index]?.origins ?? []
     return { ...output, index, path: origins.length === 1 ? (origins[0]?.path ?? null) : null }
   })
-  const missing: UtxoFacts['wanted'][number][] = []
-  for (const each of wanted) {
-    const found = left.findIndex(
-      (output) => output.amount === each.amount && sameScript(output.script, each.script),
-    )
-    if (found === -1) missing.push(each)
-    else left.splice(found, 1)
-  }
-  return { missing, extra: left }
+  // By amount and script, so that each output is looked at once however many there are.
+  const unmatched = new Map<string, number>()
+  for (const each of wanted) unmatched.set(paymentKey(each), (unmatched.get(paymentKey(each)) ?? 0) + 1)
+  const extra = all.filter((output) => !takeOne(unmatched, paymentKey(output)))
+  // What is left over of equal ones are the last of them.
+  const missing = wanted.toReversed().filter((each) => takeOne(unmatched, paymentKey(each)))
+  return { missing: missing.reverse(), extra }
+}
+
+function paymentKey({ amount, script }: { readonly amount: bigint; readonly script: Uint8Array }): string {
+  return `${amount}/${Buffer.from(script).toString('hex')}`
+}
+
+function takeOne(counts: Map<string, number>, key: string): boolean {
+  const count = counts.get(key) ?? 0
+  if (count > 0) counts.set(key, count - 1)
+  return count > 0
 }
 
 function vsizeOf(psbt: Psbt, kind: KeyScriptKind): number {

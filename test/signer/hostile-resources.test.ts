@@ -40,7 +40,10 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL')
+  for (const child of children) {
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    if (child.kill('SIGKILL') && child.exitCode === null) await ended
+  }
   for (const drip of drips) clearInterval(drip)
   children = []
   drips = []
@@ -106,7 +109,7 @@ async function goesOn(run: ReturnType<typeof start>, answered: () => boolean): P
   await platform.waitFor(() => answered() || run.child.exitCode !== null)
   const before = claims()
   await platform.waitFor(() => claims() > before || run.child.exitCode !== null)
-  expect(run.child.exitCode).toBe(null)
+  expect(run.child.exitCode, run.text().slice(0, 2_000)).toBe(null)
 }
 
 const lines = (text: string) => text.split('\n').filter((line) => line !== '')

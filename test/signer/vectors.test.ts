@@ -131,7 +131,7 @@ test('BIP-174: reads the first valid vector', () => {
   expect(psbt.inputs[0]?.parent?.txid).toBe(
     'f61b1742ca13176464adb3cb66050c00787bb3a4eead37e985f2df1e37718126',
   )
-  expect(psbt.inputs[0]?.parent?.outputs[0]?.amount).toBe(200_000_000n)
+  expect(psbt.inputs[0]?.parent?.output?.amount).toBe(200_000_000n)
   expect(psbt.unknown).toEqual([])
 })
 

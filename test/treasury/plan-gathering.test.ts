@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { planGathering } from '../../activities/treasury/plan-gathering.js'
 import { buildWithdrawal } from '../../activities/withdrawal/build-withdrawal.js'
 import type { ChainAdapter, UtxoAdapter } from '../../chains/adapter.js'
+import { MAX_PAYLOAD_BYTES } from '../../chains/utxo/payment/build-payment.js'
 import { fundedHot } from '../withdrawals/funded-hot.js'
 import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 import { withTreasury } from './treasury-stage.js'
@@ -57,7 +58,7 @@ test('dust of fat transactions is gathered by itself, in rounds that a signer ta
     await buildWithdrawal(dependencies, id)
     const [attempt] = await sql<{ inputs: { txid: string; amount: string }[]; bytes: number }[]>`
       SELECT inputs, octet_length(payload ->> 'psbt') AS bytes FROM transactions WHERE subject_id = ${id}`
-    expect(attempt?.bytes).toBeLessThan(14_000_000)
+    expect(attempt?.bytes).toBeLessThan(MAX_PAYLOAD_BYTES)
     expect(attempt?.inputs.every((each) => each.amount === '600')).toBe(true)
     rounds.push(attempt?.inputs.length ?? 0)
     // As if it were paid.

@@ -21,8 +21,11 @@ const SEQUENCE = 0xfffffffd
 const VERSION = 2
 /** Inputs of one transaction: as other custodians limit it, and one byte of count. */
 export const MAX_INPUTS = 250
-/** The most characters of a PSBT, so that a claim of it fits into an answer; see `CLAIM_BYTES`. Only what is required may exceed it. */
-export const MAX_PAYLOAD_BYTES = 14_000_000
+/**
+ * The most characters of a PSBT, so that with the largest intent and its approvals it stays below `MAX_REQUEST_BYTES`, above which
+ * signers refuse. Only what is required may exceed it.
+ */
+export const MAX_PAYLOAD_BYTES = 3_900_000
 
 interface Output {
   readonly script: Buffer

@@ -11,8 +11,8 @@ const FAT_BYTES = 10_000
 const FATTEST_BYTES = 100_000
 /** Parents that weigh less together are taken as they are, fat or not. */
 const COMFORTABLE_BYTES = 750_000
-/** The most that the parents of one payment may weigh: 13.3 MB in base64, see `MAX_PAYLOAD_BYTES`. */
-const MOST_BYTES = 10_000_000
+/** The most that the parents of one payment may weigh: 3.7 MB in base64, see `MAX_PAYLOAD_BYTES`. */
+const MOST_BYTES = 2_800_000
 /** After so many selections what is not known is taken for the worst. */
 const MOST_ROUNDS = 20
 const MOST_REMEMBERED = 20_000
