@@ -153,6 +153,10 @@ test('an expired intent is not signed because the clock was set back: the journa
     ...hash,
     approvals: [alice, bob].map((each) => approve(hash.intent_hash, each, { signedAt: iso(30 * HOUR) })),
   }
+  // A journal that knows no later time would sign it: the clock alone says that it is fresh.
+  expect(decide(request, makeState({ now: () => NOW + 28 * HOUR }))).not.toMatchObject({
+    code: 'INTENT_EXPIRED',
+  })
   expect(decide(request, late)).toMatchObject({ code: 'INTENT_EXPIRED' })
   // The journal's own times never go back either.
   late.journal.append({ type: 'restored', reason: 'y' })

@@ -143,6 +143,15 @@ test('with the right journal back in its place unlock accepts nothing, and older
   expect(await serveOnce(waiting)).toBe('signed')
 })
 
+test('a snapshot that takes home and witness back together is not found out, which is why init and status warn of it', async () => {
+  const [old, oldWitness] = [readFileSync(journal()), readFileSync(signer.witness)]
+  const payment = await pay('l1', 0)
+  writeFileSync(journal(), old)
+  writeFileSync(signer.witness, oldWitness)
+  expect(await serveOnce(paidAgain(payment))).toBe('signed')
+  expect((await status()).witness).toMatchObject({ state: 'agrees', warning: expect.any(String) })
+})
+
 test('a witness that is gone locks the signer, is not made again in silence, and unlock makes it and sets the fence', async () => {
   const payment = await pay('d1', 0)
   const waiting = paymentOfNow('d2', 1)
