@@ -32,6 +32,11 @@ export interface Intent {
   readonly merchant: string
   /** Id of the withdrawal or batch; unique, so it is the replay key of the signer's journal. */
   readonly withdrawal: string
+  /**
+   * Id of the signer that shall pay: its seed, and its journal, which no other signer has. Absent in intents that were made before
+   * they named it; nothing new is signed for those.
+   */
+  readonly signer?: string | undefined
   readonly external_id: string | null
   /** CAIP-2 chain id. */
   readonly network: string

@@ -27,6 +27,8 @@ const intent = z.strictObject({
   kind: z.enum(PAYMENT_KINDS),
   merchant: text,
   withdrawal: text,
+  /** Older platforms named none; a check says what is still signed for those. */
+  signer: text.optional(),
   external_id: z.string().max(255).nullable(),
   network: text,
   asset: z.strictObject({ coin: text, contract: evmAddress.nullable(), decimals: z.int().min(0).max(36) }),

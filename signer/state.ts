@@ -9,6 +9,8 @@ import type { Policy } from './policy/policy.js'
 
 /** The signer's own knowledge; nothing in it comes from the platform. */
 export interface SignerState {
+  /** This signer's id, from enrolment: intents name the signer that shall pay. */
+  readonly signerId: string
   /** Null while `policy.json` cannot be read: nothing is signed. */
   readonly policy: Policy | null
   readonly keyring: Keyring

@@ -3,6 +3,7 @@
 import { ejectItems } from '../../db/batches/eject-items.js'
 import { setWaiting } from '../../db/withdrawals/set-waiting.js'
 import { startBuilding } from '../../db/withdrawals/start-building.js'
+import { whyUnsignable } from '../../db/withdrawals/why-unsignable.js'
 import { buildEvm } from './build-evm.js'
 import { buildNonceFill } from './build-nonce-fill.js'
 import { buildUtxo } from './build-utxo.js'
@@ -55,6 +56,11 @@ export async function buildWithdrawal(
       'UNDER_INVESTIGATION',
       `Nothing is built while it is under investigation: ${row.investigation.reason}`,
     )
+  }
+  const unsignable = await whyUnsignable(dependencies.sql, row)
+  if (unsignable !== null) {
+    await closeFailed(dependencies, id, { code: 'NO_SIGNER', message: unsignable })
+    return { kind: 'done' }
   }
   const adapter = adapterOf(dependencies, row.network)
   const step = await orWaitForNode(dependencies, id, row.network, async () => {

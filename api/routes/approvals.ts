@@ -32,6 +32,10 @@ const paymentIntent = z
     kind: z.enum(PAYMENT_KINDS),
     merchant: z.string(),
     withdrawal: z.string(),
+    signer: z.string().optional().openapi({
+      description: 'Id of the signer that shall pay; absent where it was asked for before intents named it.',
+      example: 'sig_0193…',
+    }),
     external_id: z.string().nullable(),
     network: z.string().openapi({ description: 'CAIP-2.', example: 'eip155:1' }),
     asset: z.object({ coin: z.string(), contract: z.string().nullable(), decimals: z.int() }),

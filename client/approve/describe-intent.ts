@@ -117,6 +117,7 @@ function describePayment(intent: Intent): string[] {
     ...describeOutputs(intent),
     `  network   ${plain(intent.network)}${contract === null ? '' : `, token ${plain(contract)}`}`,
     `  fee       at most ${feeLimit(intent)}, paid by the ${intent.fee_payer}`,
+    `  signer    ${intent.signer === undefined ? 'NONE is named, so none will pay it' : plain(intent.signer)}`,
   ]
 }
 

@@ -14,6 +14,7 @@ const paymentSchema = z.strictObject({
   kind: z.enum(PAYMENT_KINDS),
   merchant: z.string(),
   withdrawal: z.string(),
+  signer: z.string().optional(),
   external_id: z.string().nullable(),
   network: z.string(),
   asset: z.strictObject({

@@ -66,7 +66,7 @@ export interface NewBatch {
 export async function createBatch(tx: Transaction, networks: Networks, request: NewBatch): Promise<string> {
   const { network, coin, items, merchantId } = request
   const feeCoin = nativeCoin(network)
-  await requireRail(tx, request)
+  const signer = await requireRail(tx, request)
   await requireForeignItems(tx, request)
   const now = new Date()
   const { policy } = await readPolicy(tx, merchantId)
@@ -84,6 +84,7 @@ export async function createBatch(tx: Transaction, networks: Networks, request: 
     kind: 'batch',
     merchant: merchantId,
     withdrawal: id,
+    signer,
     external_id: request.externalId,
     network: network.caip2,
     asset: { coin: coin.name, contract: coin.contract, decimals: coin.decimals },

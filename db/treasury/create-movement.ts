@@ -2,6 +2,7 @@
 
 import type { Requirement } from '../../domain/approval.js'
 import { confirmationsUnder } from '../../domain/confirmations.js'
+import { KeyturnError } from '../../domain/errors.js'
 import { type Intent, intentHash } from '../../domain/intent.js'
 import { type Coin, type Network, type Networks, nativeCoin } from '../../domain/network.js'
 import type { MovementKind } from '../../domain/treasury.js'
@@ -10,6 +11,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 import { readPolicy } from '../policy/read-policy.js'
+import { findPayingSigner } from '../signing/find-paying-signer.js'
 import { takeHold } from '../withdrawals/take-hold.js'
 import { appendMovementEvent } from './movement-view.js'
 
@@ -53,7 +55,8 @@ export interface MovementDetails {
  * Makes it in the caller's transaction.
  *
  * @returns The row's id, or null while one like it is under way.
- * @throws KeyturnError `INSUFFICIENT_BALANCE` when the merchant's own account cannot bear the fee.
+ * @throws KeyturnError `INSUFFICIENT_BALANCE` when the merchant's own account cannot bear the fee; `NO_SIGNER` when the one that
+ * holds the wallets was revoked.
  */
 export async function createMovement(
   tx: Transaction,
@@ -65,12 +68,17 @@ export async function createMovement(
   const id = newId('mov')
   const now = new Date()
   const expiresAt = new Date(now.getTime() + request.expiryMs)
+  const signer = await findPayingSigner(tx, request.merchantId, network.name)
+  if (signer === null) {
+    throw new KeyturnError('NO_SIGNER', `No signer holds keys of ${network.name} for this merchant`)
+  }
   const [, minutes] = PRIORITY_LEVEL.normal.minutes
   const intent: Intent = {
     version: 1,
     kind,
     merchant: request.merchantId,
     withdrawal: id,
+    signer,
     external_id: null,
     network: network.caip2,
     asset: { coin: coin.name, contract: coin.contract, decimals: coin.decimals },

@@ -23,7 +23,7 @@ export interface SweepFacts {
   readonly gas: { readonly id: string; readonly address: string; readonly path: string } | null
 }
 
-/** Reads them, or null when there is nothing to look at. */
+/** Reads them, or null when there is nothing to look at, or its signer was revoked. */
 export async function readSweepFacts(
   sql: Queryable,
   network: string,
@@ -69,6 +69,8 @@ export async function readSweepFacts(
        WHERE wallet.merchant_id = address.merchant_id AND wallet.network = address.network AND wallet.kind = 'gas'
        ORDER BY wallet.index LIMIT 1) AS gas
     FROM addresses address
+    JOIN key_accounts account ON account.id = address.key_account_id
+    JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
     WHERE address.id = ${addressId} AND address.network = ${network} AND address.kind = 'deposit'`
   if (!row) return null
   return {

@@ -71,7 +71,7 @@ export async function createWithdrawal(
 ): Promise<string> {
   const { network, coin, amount } = request
   const feeCoin = nativeCoin(network)
-  await requireRail(tx, request)
+  const signer = await requireRail(tx, request)
   await requireForeign(tx, request.merchantId, network, request.toAddress)
   const fromAddress = await requireWallet(tx, request.merchantId, network, request.fromAddressId)
   const now = new Date()
@@ -105,6 +105,7 @@ export async function createWithdrawal(
     kind: 'withdrawal',
     merchant: request.merchantId,
     withdrawal: id,
+    signer,
     external_id: request.externalId,
     network: network.caip2,
     asset: { coin: coin.name, contract: coin.contract, decimals: coin.decimals },

@@ -3,6 +3,7 @@
 import { KeyturnError } from '../../domain/errors.js'
 import type { Coin, Network } from '../../domain/network.js'
 import type { Queryable } from '../connect.js'
+import { findPayingSigner } from '../signing/find-paying-signer.js'
 
 /** A coin of a network that a merchant wants to pay out in. */
 export interface Rail {
@@ -11,8 +12,11 @@ export interface Rail {
   readonly coin: Coin
 }
 
-/** @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` where nobody holds keys. */
-export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<void> {
+/**
+ * @returns The id of the signer that pays.
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` where nobody holds keys.
+ */
+export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
   const [rail] = await sql`
     SELECT 1 FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
   if (!rail) {
@@ -22,10 +26,8 @@ export async function requireRail(sql: Queryable, { merchantId, network, coin }:
       { details: { network: network.name, coin: coin.name } },
     )
   }
-  const [signer] = await sql`
-    SELECT 1 FROM key_accounts account JOIN signers signer ON signer.id = account.signer_id
-    WHERE account.merchant_id = ${merchantId} AND account.network = ${network.name} AND signer.revoked_at IS NULL LIMIT 1`
-  if (signer) return
+  const signer = await findPayingSigner(sql, merchantId, network.name)
+  if (signer !== null) return signer
   throw new KeyturnError(
     'NO_SIGNER',
     `No signer holds keys of ${network.name} for this merchant; enrol one with keyturn-signer init`,

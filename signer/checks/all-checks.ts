@@ -67,6 +67,7 @@ import { notRejected } from './request/not-rejected.js'
 import { payloadOnIntentNetwork } from './request/payload-on-intent-network.js'
 import { quorumConfigured } from './request/quorum-configured.js'
 import { quorumMet } from './request/quorum-met.js'
+import { signerMatches } from './request/signer-matches.js'
 import { signerNotPaused } from './request/signer-not-paused.js'
 import { atMostOneChange } from './utxo/at-most-one-change.js'
 import { changeMine } from './utxo/change-mine.js'
@@ -113,6 +114,7 @@ export const ALL_CHECKS: CheckList = {
     { name: 'signer-not-paused', run: signerNotPaused },
     { name: 'journal-not-locked', run: journalNotLocked },
     { name: 'merchant-matches', run: merchantMatches },
+    { name: 'signer-matches', run: signerMatches },
     { name: 'id-of-its-kind', run: idOfItsKind },
     { name: 'kind-allowed', run: kindAllowed, purpose: 'pay' },
     { name: 'intent-hash-matches', run: intentHashMatches },

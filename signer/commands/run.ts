@@ -92,6 +92,7 @@ export const runCommand: Command = {
       const policyNow = watchPolicy(home, sealKey)
       const approvals = createApprovalVerifier()
       const state = (): SignerState => ({
+        signerId: signer.signer_id,
         policy: policyNow(),
         keyring,
         journal,

@@ -99,6 +99,7 @@ test('the intent is frozen and its hash is the hash of its canonical form', asyn
     kind: 'withdrawal',
     merchant: stage.api.merchantId,
     withdrawal: json.data.id,
+    signer: stage.signer.signerId,
     external_id: 'frozen',
     network: 'eip155:31337',
     asset: { coin: 'eth', contract: null, decimals: 18 },

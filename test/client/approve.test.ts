@@ -97,6 +97,7 @@ test('makes a key, shows an intent, signs and sends a decision that verifies', a
   const shown = await run(['show', 'withdrawal_usdt'])
   expect(shown.stdout).toContain('25 usdt to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8')
   expect(shown.stdout).toContain('at most 0.01 eth')
+  expect(shown.stdout).toContain('signer    sig_1')
   expect(shown.stdout).toContain(intentHash(intent))
 
   const approved = await run(['approve', 'withdrawal_usdt', '--yes', '--hash', intentHash(intent)])

@@ -59,6 +59,8 @@ export const mallory = makeApprover('apr_mallory', 'per_mallory')
 export const iso = (offsetMs = 0): string => new Date(NOW + offsetMs).toISOString()
 export const MINUTE = 60_000
 export const HOUR = 3_600_000
+/** The id of the signer under test. */
+export const SIGNER = 'sig_1'
 
 export function policyFile(change: (file: PolicyFile) => void = () => {}): PolicyFile {
   const file: PolicyFile = {
@@ -110,6 +112,7 @@ export function policyFile(change: (file: PolicyFile) => void = () => {}): Polic
 }
 
 export interface StateOptions {
+  readonly signerId?: string
   readonly policy?: (file: PolicyFile) => void
   readonly store?: JournalStore
   readonly witness?: Witness
@@ -121,6 +124,7 @@ export interface StateOptions {
 export function makeState(options: StateOptions = {}): SignerState {
   const now = options.now ?? (() => NOW)
   return {
+    signerId: options.signerId ?? SIGNER,
     policy: compilePolicy(policyFile(options.policy)),
     keyring,
     approvals: createApprovalVerifier(),
@@ -164,6 +168,7 @@ const intentBase = {
   version: 1,
   kind: 'withdrawal',
   merchant: 'mer_1',
+  signer: SIGNER,
   external_id: null,
   fee_payer: 'sender',
   initiator: 'per_dave',

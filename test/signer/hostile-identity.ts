@@ -1,6 +1,7 @@
 /** A platform that lets one intent pass for another in the journal: each sequence ends with what must not be signed. */
 
 import type { RefusalCode, SigningRequest } from '../../domain/signer-protocol.js'
+import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
 import {
   alice,
@@ -9,6 +10,7 @@ import {
   bob,
   btcRequest,
   type Coin,
+  ethRequest,
   HOUR,
   iso,
   MINUTE,
@@ -17,7 +19,8 @@ import {
 } from './fixture.js'
 import type { HostileCase } from './hostile.js'
 import { batchState, btcPart, PART_COINS } from './hostile-batches.js'
-import { btcAt, gather, movementPolicy, SMALL_COINS } from './movements-fixture.js'
+import { ethCancel } from './hostile-cancel.js'
+import { btcAt, gather, movementPolicy, SMALL_COINS, sweep } from './movements-fixture.js'
 
 /** What a platform asks one after the other. */
 export interface HostileSequence {
@@ -152,11 +155,30 @@ export const HOSTILE_SEQUENCES: readonly HostileSequence[] = [
   },
 ]
 
-function of(name: string, check: string, code: HostileCase['code'], request: () => unknown): HostileCase {
-  return { name, check, code, make: () => ({ request: request(), state: identityState() }) }
+function of(
+  name: string,
+  check: string,
+  code: HostileCase['code'],
+  request: () => unknown,
+  before: () => readonly SigningRequest[] = () => [],
+): HostileCase {
+  const make = () => {
+    const state = identityState()
+    for (const each of before()) {
+      const decision = decide(each, state)
+      if (decision.outcome !== 'signed') throw new Error(`${decision.code}: ${decision.message}`)
+    }
+    return { request: request(), state }
+  }
+  return { name, check, code, make }
 }
 
-/** Ids that are not of the intent's kind. */
+const OTHER = { signer: 'sig_2' }
+const NONE = { signer: undefined }
+/** Fills a gap below what was signed, in the name of an intent of an older platform. */
+const oldGap = () => ethCancel({ intent: { ...NONE, withdrawal: 'withdrawal_gap' }, payload: { nonce: 4 } })
+
+/** Ids that are not of the intent's kind, and intents that another signer is to pay, or none. */
 export const HOSTILE_IDENTITIES: readonly HostileCase[] = [
   of('a movement under the old name of a part of a batch', 'id-of-its-kind', 'MALFORMED', () => namesake()),
   of('a movement under the id of a withdrawal', 'id-of-its-kind', 'MALFORMED', () =>
@@ -174,5 +196,32 @@ export const HOSTILE_IDENTITIES: readonly HostileCase[] = [
       of(`a withdrawal called ${JSON.stringify(id)}`, 'id-of-its-kind', 'MALFORMED', () =>
         btcRequest({ intent: { withdrawal: id } }),
       ),
+  ),
+  of('a withdrawal that another signer is to pay', 'signer-matches', 'SIGNER_MISMATCH', () =>
+    ethRequest({ intent: OTHER }),
+  ),
+  of('a part of a batch that another signer is to pay', 'signer-matches', 'SIGNER_MISMATCH', () =>
+    btcPart([0], { intent: OTHER }),
+  ),
+  of('a movement between wallets that another signer keeps', 'signer-matches', 'SIGNER_MISMATCH', () =>
+    sweep({ intent: OTHER }),
+  ),
+  of(
+    'a gap filled in the name of what another signer is to pay',
+    'signer-matches',
+    'SIGNER_MISMATCH',
+    () => ethCancel({ intent: { ...OTHER, withdrawal: 'withdrawal_gap' }, payload: { nonce: 4 } }),
+    () => [ethRequest()],
+  ),
+  of('a withdrawal that no signer is named for', 'signer-matches', 'MALFORMED', () =>
+    ethRequest({ intent: NONE }),
+  ),
+  of('a movement that no signer is named for', 'signer-matches', 'MALFORMED', () => sweep({ intent: NONE })),
+  of(
+    'a payment that no signer is named for, behind a cancellation that opened its record',
+    'signer-matches',
+    'MALFORMED',
+    () => ethRequest({ intent: { ...NONE, withdrawal: 'withdrawal_gap' }, payload: { nonce: 4 } }),
+    () => [ethRequest(), oldGap()],
   ),
 ]

@@ -7,7 +7,7 @@ import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
 import { decide, decideAll } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import type { SignerState } from '../../signer/state.js'
-import { btcRequest, ethRequest, usdtRequest } from './fixture.js'
+import { alice, approve, bob, btcRequest, ethRequest, iso, MINUTE, NOW, usdtRequest } from './fixture.js'
 import { btcPart, ethPart, PART_COINS } from './hostile-batches.js'
 import { ethCancel } from './hostile-cancel.js'
 import { HOSTILE_SEQUENCES, identityState, namesake } from './hostile-identity.js'
@@ -86,21 +86,22 @@ test('lines say the kind, the hash of the intent and the items apart, and nothin
   )
 })
 
+const OLD = { intent: { signer: undefined } }
 /**
- * What `named-by-text.jsonl` was written for, by a signer that knew records by text. A movement under the name of the last part
- * stands before it there; it spends the same coins, so it is not given again.
+ * What `named-by-text.jsonl` was written for, by a signer that knew records by text and intents that named no signer. A movement under
+ * the name of the last part stands before it there; it spends the same coins, so it is not given again.
  */
 const OLD_REQUESTS: readonly (() => SigningRequest)[] = [
-  () => ethRequest(),
-  () => ethRequest({ payload: { max_fee_per_gas: '40000000000' } }),
-  () => usdtRequest(),
-  () => ethCancel(),
-  () => btcRequest(),
-  () => ethPart(0),
-  () => ethPart(2),
-  () => sweep(),
-  () => gasFunding(),
-  () => btcPart([0, 1], { coins: [...SMALL_COINS, ...PART_COINS.slice(0, 1)] }),
+  () => ethRequest(OLD),
+  () => ethRequest({ ...OLD, payload: { max_fee_per_gas: '40000000000' } }),
+  () => usdtRequest(OLD),
+  () => ethCancel(OLD),
+  () => btcRequest(OLD),
+  () => ethPart(0, OLD),
+  () => ethPart(2, OLD),
+  () => sweep(OLD),
+  () => gasFunding(OLD),
+  () => btcPart([0, 1], { ...OLD, coins: [...SMALL_COINS, ...PART_COINS.slice(0, 1)] }),
 ]
 
 function oldState(): SignerState {
@@ -122,9 +123,43 @@ test('a journal of a signer that knew records by text opens and means the same: 
 
 test('what a journal of such a signer holds is not signed with another nonce or from other coins', () => {
   const state = oldState()
-  expect(decide(ethRequest({ payload: { nonce: 30 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })
-  expect(decide(ethPart(2, { payload: { nonce: 30 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })
-  const elsewhere = btcPart([1], { coins: PART_COINS.slice(1, 2) })
+  expect(decide(ethRequest({ ...OLD, payload: { nonce: 30 } }), state)).toMatchObject({
+    code: 'CONFLICT_SET',
+  })
+  expect(decide(ethPart(2, { ...OLD, payload: { nonce: 30 } }), state)).toMatchObject({
+    code: 'CONFLICT_SET',
+  })
+  const elsewhere = btcPart([1], { ...OLD, coins: PART_COINS.slice(1, 2) })
   expect(decide(elsewhere, state)).toMatchObject({ code: 'CONFLICT_SET' })
-  expect(decide(ethPart(1, { payload: { nonce: 12 } }), state)).toMatchObject({ code: 'NONCE_CONFLICT' })
+  const named = { intent: { withdrawal: 'withdrawal_new' }, payload: { nonce: 12 } }
+  expect(decide(ethRequest(named), state)).toMatchObject({ code: 'NONCE_CONFLICT' })
+})
+
+test('what an older signer paid may be made more expensive; of what it did not pay nothing is signed without a signer’s name', () => {
+  const state = oldState()
+  const dearer = ethRequest({ ...OLD, payload: { max_fee_per_gas: '60000000000' } })
+  expect(decide(dearer, state)).toMatchObject({ outcome: 'signed' })
+  expect(decide(ethPart(1, { ...OLD, payload: { nonce: 40 } }), state)).toMatchObject({ code: 'MALFORMED' })
+  // The id stands for the old intent, so naming a signer afterwards makes it no new one.
+  expect(decide(ethRequest({ payload: { nonce: 40 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })
+})
+
+test('of two signers with one seed and one policy, only the one that the intent names signs it', () => {
+  const [first, second] = [identityState(), identityState({ signerId: 'sig_2' })]
+  for (const request of [ethRequest(), btcPart([0]), sweep(), gasFunding()]) {
+    expect(decide(request, second)).toMatchObject({ outcome: 'refused', code: 'SIGNER_MISMATCH' })
+    expect(decide(request, first)).toMatchObject({ outcome: 'signed' })
+  }
+})
+
+test('a signer signs no intent that was created before it was enrolled, and those that were created after', () => {
+  let now = NOW - 5 * MINUTE
+  const state = identityState({ now: () => now })
+  state.journal.append({ type: 'enrolled' })
+  now = NOW
+  expect(decide(ethRequest(), state)).toMatchObject({ outcome: 'refused', code: 'JOURNAL_STALE' })
+  expect(decide(btcPart([0]), state)).toMatchObject({ outcome: 'refused', code: 'JOURNAL_STALE' })
+  const created = ethRequest({ intent: { created_at: iso(-MINUTE) } })
+  const approvals = [alice, bob].map((each) => approve(created.intent_hash, each, { signedAt: iso(0) }))
+  expect(decide({ ...created, approvals }, state)).toMatchObject({ outcome: 'signed' })
 })

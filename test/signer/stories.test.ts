@@ -12,6 +12,7 @@ const CHANGES: { readonly [Field in keyof Intent]: Partial<Intent> } = {
   kind: { kind: 'batch' },
   merchant: { merchant: 'mer_2' },
   withdrawal: { withdrawal: 'withdrawal_2' },
+  signer: { signer: 'sig_2' },
   external_id: { external_id: 'other' },
   network: { network: 'eip155:1' },
   asset: { asset: { coin: 'eth', contract: null, decimals: 17 } },

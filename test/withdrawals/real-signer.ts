@@ -38,6 +38,7 @@ export function realSigner(
   })
   const now = () => Date.now()
   const state: SignerState = {
+    signerId: stage.signer.signerId,
     policy: compilePolicy({ ...policy, approvers }),
     keyring: openKeyring(stage.signer.seed),
     approvals: createApprovalVerifier(),

@@ -100,6 +100,10 @@ test('events and audit tell of it as a movement, and limits and lists of withdra
   const master = await stage.wallet('ethereum', 'master')
   const id = await make({ from: from ?? null, toAddress: master.address })
   const { sql } = stage.api.database
+  const [row] = await sql<
+    { signer: string }[]
+  >`SELECT intent ->> 'signer' AS signer FROM withdrawals WHERE id = ${id}`
+  expect(row?.signer).toBe(stage.signer.signerId)
   const events = await sql<{ type: string; data: Record<string, unknown> }[]>`
     SELECT type, data FROM events WHERE subject = ${id}`
   expect(events).toMatchObject([

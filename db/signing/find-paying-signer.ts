@@ -1,0 +1,15 @@
+/** Which signer pays for a merchant on a network. */
+
+import type { Queryable } from '../connect.js'
+
+/** The id of the one signer that holds the merchant's keys of the network; null where there is none, or it was revoked. */
+export async function findPayingSigner(
+  sql: Queryable,
+  merchantId: string,
+  network: string,
+): Promise<string | null> {
+  const [signer] = await sql<{ id: string }[]>`
+    SELECT signer.id FROM key_accounts account JOIN signers signer ON signer.id = account.signer_id
+    WHERE account.merchant_id = ${merchantId} AND account.network = ${network} AND signer.revoked_at IS NULL LIMIT 1`
+  return signer?.id ?? null
+}
