@@ -30,7 +30,7 @@ export function openUrlWitness(
 ): Witness {
   let written: JournalPosition | null = null
 
-  async function call(method: 'GET' | 'PUT', body?: JournalPosition): Promise<Answer> {
+  async function call(method: 'GET' | 'PUT', body?: object): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       try {
         const answer = await once(place, token, timeoutMs, method, body)
@@ -52,15 +52,17 @@ export function openUrlWitness(
       if (answer.status === 404) return null
       const known = positionOf(answer)
       if (!known) throw new JournalFailure(`The witness ${place} answered ${answer.status} and no position`)
-      written = known
+      written = { head: known.head, sequence: known.sequence }
       return known
     },
     async write(position) {
       if (written?.sequence === position.sequence && written.head === position.head) return
-      const answer = await call('PUT', position)
+      const { head, sequence } = position
+      // A copy of this home that writes there too finds another position than it left, and ends before its answer leaves.
+      const answer = await call('PUT', { head, sequence, previous: written })
       const known = positionOf(answer)
       if (known?.sequence === position.sequence && known.head === position.head) {
-        written = position
+        written = { head, sequence }
         return
       }
       if (known || answer.status === 409) {
@@ -85,7 +87,7 @@ async function once(
   token: string | undefined,
   timeoutMs: number,
   method: string,
-  body?: JournalPosition,
+  body?: object,
 ): Promise<Answer> {
   const abort = new AbortController()
   let timer: NodeJS.Timeout | undefined
@@ -105,7 +107,7 @@ async function once(
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...(token ? { authorization: `Bearer ${token}` } : {}),
       },
-      ...(body ? { body: JSON.stringify({ head: body.head, sequence: body.sequence }) } : {}),
+      ...(body ? { body: JSON.stringify(body) } : {}),
     })
     const chunks: Uint8Array[] = []
     let length = 0

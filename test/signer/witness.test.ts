@@ -79,16 +79,18 @@ async function serve(handle: Handler): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/journal`
 }
 
-/** A witness as the page says it: keeps what is further, refuses what is not. */
+/** A witness as the page says it: keeps what follows on what it holds, refuses all else. */
 function honest(kept: { position: JournalPosition | null; token?: string | undefined }): Handler {
   return (request, body, response) => {
     kept.token = request.headers.authorization
     if (request.method === 'PUT') {
-      const position = JSON.parse(body) as JournalPosition
-      const held = kept.position
-      const isFurther = !held || position.sequence > held.sequence
-      const isSame = held?.sequence === position.sequence && held.head === position.head
-      if (!isFurther && !isSame) return void response.writeHead(409).end(JSON.stringify(held))
+      const { previous, ...position } = JSON.parse(body) as JournalPosition & {
+        previous: JournalPosition | null
+      }
+      const isHeld = (each: JournalPosition | null) => each?.head === kept.position?.head
+      if (!isHeld(previous) && !isHeld(position)) {
+        return void response.writeHead(409).end(JSON.stringify(kept.position))
+      }
       kept.position = position
     }
     if (!kept.position) return void response.writeHead(404).end()
@@ -104,7 +106,13 @@ test('a URL keeps the position, with the token as a bearer', async () => {
   await witness.write(at(3))
   expect(await openUrlWitness(place, 'tok').read()).toEqual(at(3))
   expect(kept.token).toBe('Bearer tok')
-  await expect(openUrlWitness(place, undefined).write(at(2))).rejects.toThrow(WitnessMismatch)
+  // A copy of the home that read at the same time: it loses, however far it has come.
+  const [one, other] = [openUrlWitness(place, 'tok'), openUrlWitness(place, 'tok')]
+  await Promise.all([one.read(), other.read()])
+  await one.write(at(4))
+  await expect(other.write(at(9))).rejects.toThrow(WitnessMismatch)
+  await one.write(at(5))
+  expect(kept.position).toEqual(at(5))
 })
 
 test.each<[string, Handler, typeof JournalFailure | typeof WitnessMismatch]>([
