@@ -34,10 +34,12 @@ import { itemsInOnePart } from './journal/items-in-one-part.js'
 import { nonceFree } from './journal/nonce-free.js'
 import { outpointsFree } from './journal/outpoints-free.js'
 import { sameConflictSet } from './journal/same-conflict-set.js'
+import { withinAttemptCount } from './journal/within-attempt-count.js'
 import { withinDailyLimit } from './journal/within-daily-limit.js'
 import { withinFeeBudget } from './journal/within-fee-budget.js'
 import { withinGasFundingBudget } from './journal/within-gas-funding-budget.js'
 import { withinGasFundingLimit } from './journal/within-gas-funding-limit.js'
+import { withinMovementCount } from './journal/within-movement-count.js'
 import { withinTransactionLimit } from './journal/within-transaction-limit.js'
 import { approvalSignaturesValid } from './request/approval-signatures-valid.js'
 import { approvalsAfterCreation } from './request/approvals-after-creation.js'
@@ -205,11 +207,13 @@ export const ALL_CHECKS: CheckList = {
     { name: 'cancel-of-signed', run: cancelOfSigned, purpose: 'cancel' },
     { name: 'cancel-fee-within-policy', run: cancelFeeWithinPolicy, purpose: 'cancel' },
     { name: 'cancel-within-daily-fees', run: cancelWithinDailyFees, purpose: 'cancel', once: true },
+    { name: 'within-attempt-count', run: withinAttemptCount, once: true },
     { name: 'batch-fee-within-intent', run: batchFeeWithinIntent, purpose: 'pay' },
     { name: 'within-transaction-limit', run: withinTransactionLimit, purpose: 'pay', once: true },
     { name: 'within-daily-limit', run: withinDailyLimit, purpose: 'pay', once: true },
     { name: 'within-gas-funding-limit', run: withinGasFundingLimit, purpose: 'pay', once: true },
     { name: 'within-gas-funding-budget', run: withinGasFundingBudget, purpose: 'pay', once: true },
+    { name: 'within-movement-count', run: withinMovementCount, purpose: 'pay', once: true },
     { name: 'within-fee-budget', run: withinFeeBudget, purpose: 'pay', once: true },
   ],
 }

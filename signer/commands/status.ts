@@ -17,7 +17,7 @@ import { readContact } from './contact.js'
 
 const help = `keyturn-signer status --home DIR
 
-Prints id, journal head, what its witness holds, whether it is paused or locked, the
+Prints id, journal head and size, what its witness holds, whether it is paused or locked, the
 policy's hash, whether it runs and when the platform was last heard, as JSON.
 
   --home DIR   directory of this signer (also KEYTURN_SIGNER_HOME)`
@@ -50,6 +50,7 @@ export const statusCommand: Command = {
             head: journal.position.head,
             sequence: journal.position.sequence,
             last_entry_at: lastEntryAt(journal),
+            ...sizeOf(journal),
           }
         : null,
       witness: await witnessState(home, signer, journal),
@@ -80,6 +81,11 @@ async function witnessState(home: Home, signer: SignerFile, journal: Journal | n
 /** Time of the last entry; null of an empty journal. */
 function lastEntryAt(journal: Journal): string | null {
   return journal.lastAt === 0 ? null : new Date(journal.lastAt).toISOString()
+}
+
+function sizeOf(journal: Journal) {
+  const { lines, bytes, bytesLastDay } = journal.size(Math.max(Date.now(), journal.lastAt))
+  return { lines, bytes, bytes_last_day: bytesLastDay }
 }
 
 /** Whether the seal itself is genuine only `run` can tell, which has the passphrase. */

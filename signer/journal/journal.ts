@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { isMovement } from '../../domain/treasury.js'
-import { budgetKeys, cancelKey } from '../movement.js'
+import { budgetKeys, cancelKey, countKey } from '../movement.js'
 import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, type NewJournalEntry } from './entry.js'
 import { JournalFailure } from './journal-failure.js'
 import type { JournalStore } from './journal-store.js'
@@ -14,6 +14,13 @@ import { RollingSum } from './rolling-sum.js'
 export interface JournalPosition {
   readonly head: string
   readonly sequence: number
+}
+
+/** Lines and bytes of a journal. */
+interface JournalSize {
+  readonly lines: number
+  readonly bytes: number
+  readonly bytesLastDay: number
 }
 
 /** An append-only, hash-chained journal with the indexes that checks ask. */
@@ -28,6 +35,8 @@ export class Journal {
   #position: JournalPosition = { head: EMPTY_HEAD, sequence: 0 }
   #durable: JournalPosition = this.#position
   #length = 0
+  #lines = 0
+  readonly #growth = new RollingSum()
   #fence: number | null = null
   #lastAt = 0
   #failure: JournalFailure | null = null
@@ -87,6 +96,11 @@ export class Journal {
    */
   spent(key: string, now: number): bigint {
     return this.#spending.get(key)?.total(now) ?? 0n
+  }
+
+  /** How large it is, and what the 24 hours before `now` added. */
+  size(now: number): JournalSize {
+    return { lines: this.#lines, bytes: this.#length, bytesLastDay: Number(this.#growth.total(now)) }
   }
 
   /** Whether this entry is here, or was accepted by the operator as lost. */
@@ -168,6 +182,8 @@ export class Journal {
     this.#lastAt = Math.max(this.#lastAt, Date.parse(entry.at))
     this.#position = { head: hash, sequence: entry.sequence }
     this.#hashes.set(entry.sequence, hash)
+    this.#lines++
+    this.#growth.add(Date.parse(entry.at), BigInt(length + 1))
     switch (entry.type) {
       case 'decided':
         this.#indexDecision(entry)
@@ -210,8 +226,10 @@ export class Journal {
 
   /** Movements pay nobody out: their fees and the gas they give count in budgets of their own. */
   #countMovement(entry: Extract<JournalEntry, { type: 'decided' }>, isNew: boolean, more: bigint): void {
-    const keys = budgetKeys(entry.asset.slice(0, entry.asset.lastIndexOf('/')))
+    const caip2 = entry.asset.slice(0, entry.asset.lastIndexOf('/'))
+    const keys = budgetKeys(caip2)
     if (more > 0n) this.#count(keys.fees, entry.at, more)
+    if (isNew && entry.kind && isMovement(entry.kind)) this.#count(countKey(caip2, entry.kind), entry.at, 1n)
     if (isNew && entry.kind === 'gas_funding') this.#count(keys.gas, entry.at, BigInt(entry.amount))
   }
 

@@ -5,7 +5,7 @@ export const LIMIT_WINDOW_MS = 86_400_000
 
 /** Adds amounts as they come and forgets them when they leave the window. */
 export class RollingSum {
-  readonly #entries: { readonly at: number; readonly amount: bigint }[] = []
+  #entries: { readonly at: number; readonly amount: bigint }[] = []
   #start = 0
   #sum = 0n
 
@@ -22,6 +22,11 @@ export class RollingSum {
       if (!oldest || oldest.at > now - LIMIT_WINDOW_MS) return this.#sum
       this.#sum -= oldest.amount
       this.#start++
+      // What has left is let go of, at times: each entry is moved once on average.
+      if (this.#start > 1_000 && this.#start * 2 > this.#entries.length) {
+        this.#entries = this.#entries.slice(this.#start)
+        this.#start = 0
+      }
     }
   }
 }

@@ -3,7 +3,7 @@
 import { formatAmount } from '../../domain/money.js'
 import type { Network, Networks } from '../../domain/network.js'
 import type { KeyRole } from '../../domain/signer-protocol.js'
-import type { PolicyFile, PolicyNetworkFile } from './policy.js'
+import { DEFAULT_DAILY_COUNT, type PolicyFile, type PolicyNetworkFile } from './policy.js'
 
 const GWEI_DECIMALS = 9
 
@@ -96,6 +96,7 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
               daily: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
             }
           : { per_transaction: '0', daily: '0' },
+      daily_count: { ...DEFAULT_DAILY_COUNT },
       treasury: [],
     },
     assets: Object.fromEntries(

@@ -33,6 +33,7 @@ const key = z
       raw.toString('base64') === text ? refuseEd25519Key(raw) : 'is not the canonical base64 of its bytes'
     if (reason !== null) context.addIssue({ code: 'custom', message: `the key ${reason}` })
   })
+const count = z.int().min(0).max(1_000_000)
 const asset = z.strictObject({
   /** EIP-55 address of an ERC-20 token, or null for the network's own coin. */
   contract: z
@@ -60,6 +61,8 @@ const shared = {
       daily_fee: amount,
       /** What the gas wallet may give deposit addresses, at a time and in any 24 hours. */
       gas_funding: z.strictObject({ per_transaction: amount, daily: amount }),
+      /** How many may begin in any 24 hours, by kind; left out, `DEFAULT_DAILY_COUNT`, as in policies older than this field. */
+      daily_count: z.strictObject({ consolidation: count, gas_funding: count, rebalance: count }).optional(),
       /** Further addresses, of other seeds, that consolidation and rebalancing may fill. */
       treasury: z.array(z.string().min(1)).default([]),
     })
@@ -153,11 +156,20 @@ export interface PolicyAsset {
   readonly daily: bigint | null
 }
 
+/** Room for the sweep of a thousand deposit addresses on each network, with gas for each; a larger one goes on the next day. */
+export const DEFAULT_DAILY_COUNT = { consolidation: 1_000, gas_funding: 1_000, rebalance: 100 } as const
+
 /** Budgets of movements in base units of the native coin. */
 export interface PolicyMovements {
   readonly dailyFee: bigint
   readonly gasPerTransaction: bigint
   readonly gasDaily: bigint
+  /** How many may begin in any 24 hours. */
+  readonly dailyCount: {
+    readonly consolidation: number
+    readonly gas_funding: number
+    readonly rebalance: number
+  }
   /** As `treasuryKey` writes them. */
   readonly treasury: ReadonlySet<string>
 }
@@ -337,6 +349,7 @@ function compileMovements(
     dailyFee: parseAmount(movements.daily_fee, decimals),
     gasPerTransaction: parseAmount(movements.gas_funding.per_transaction, decimals),
     gasDaily: parseAmount(movements.gas_funding.daily, decimals),
+    dailyCount: movements.daily_count ?? DEFAULT_DAILY_COUNT,
     treasury: new Set(movements.treasury.map(treasuryKey)),
   }
 }

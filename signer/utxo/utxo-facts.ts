@@ -4,6 +4,7 @@ import type { Keyring, LeafKey } from '../keys/keyring.js'
 import { type AddressPrefixes, addressScript } from './address-script.js'
 import { compactSizeLength } from './compact-size-length.js'
 import { type KeyScriptKind, keyScript } from './key-script.js'
+import { matchOutputs } from './match-outputs.js'
 import { sameScript } from './p2wpkh.js'
 import { type Psbt, type PsbtInput, readPsbt } from './read-psbt.js'
 import type { TransactionOutput } from './read-transaction.js'
@@ -94,7 +95,7 @@ export function utxoFacts(
     amountOut,
     fee,
     wanted,
-    ...matchOutputs(psbt, wanted),
+    ...outputsOf(psbt, wanted),
     vsize: vsizeOf(psbt, network.script),
   }
 }
@@ -126,29 +127,13 @@ export function isOwnOutput(output: ExtraOutput, kind: KeyScriptKind, keyring: K
     : false
 }
 
-/** Takes each wanted payment out of the outputs once: the same address twice must be paid twice. */
-function matchOutputs(psbt: Psbt, wanted: UtxoFacts['wanted']): Pick<UtxoFacts, 'missing' | 'extra'> {
+/** The outputs with the paths that they claim, matched with what is wanted. */
+function outputsOf(psbt: Psbt, wanted: UtxoFacts['wanted']): Pick<UtxoFacts, 'missing' | 'extra'> {
   const all = psbt.transaction.outputs.map((output, index): ExtraOutput => {
     const origins = psbt.outputs[index]?.origins ?? []
     return { ...output, index, path: origins.length === 1 ? (origins[0]?.path ?? null) : null }
   })
-  // By amount and script, so that each output is looked at once however many there are.
-  const unmatched = new Map<string, number>()
-  for (const each of wanted) unmatched.set(paymentKey(each), (unmatched.get(paymentKey(each)) ?? 0) + 1)
-  const extra = all.filter((output) => !takeOne(unmatched, paymentKey(output)))
-  // What is left over of equal ones are the last of them.
-  const missing = wanted.toReversed().filter((each) => takeOne(unmatched, paymentKey(each)))
-  return { missing: missing.reverse(), extra }
-}
-
-function paymentKey({ amount, script }: { readonly amount: bigint; readonly script: Uint8Array }): string {
-  return `${amount}/${Buffer.from(script).toString('hex')}`
-}
-
-function takeOne(counts: Map<string, number>, key: string): boolean {
-  const count = counts.get(key) ?? 0
-  if (count > 0) counts.set(key, count - 1)
-  return count > 0
+  return matchOutputs(wanted, all)
 }
 
 function vsizeOf(psbt: Psbt, kind: KeyScriptKind): number {

@@ -258,6 +258,9 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
     policy: { approvers: 2 },
   })
   expect(status.last_contact).not.toBeNull()
+  const journal = readFileSync(join(home, 'journal.jsonl'))
+  expect(status.journal).toMatchObject({ bytes: journal.length, bytes_last_day: journal.length })
+  expect(status.journal.lines).toBe(journal.toString('utf8').split('\n').length - 1)
 
   first.child.kill('SIGKILL')
   await first.ended

@@ -18,6 +18,7 @@ import {
 import type { HostileCase } from './hostile.js'
 import {
   at,
+  BTC_MASTER_PATH,
   btcAt,
   DEPOSIT_PATH,
   GAS_PATH,
@@ -83,8 +84,44 @@ function furtherGas(index: number) {
 
 const paidTo = (address: string) => ({ outputs: [{ address, amount: WEI.toString() }] })
 
+/** A consolidation whose parents were made up, which only a node could tell; it pays no fee. */
+export function inventedGathering(index: number) {
+  const coin = { path: `m/84'/1'/0'/0/${index}`, amount: 100_000n }
+  return gather({
+    intent: {
+      withdrawal: `mov_invented${index}`,
+      outputs: [{ address: btcAt(BTC_MASTER_PATH), amount: '100000' }],
+    },
+    psbt: { coins: [coin], outputs: [{ address: btcAt(BTC_MASTER_PATH), amount: 100_000n }] },
+  })
+}
+
+/** The honest consolidation with a fee of so much more. */
+const withHigherFee = (more: number) => ({
+  outputs: [{ address: btcAt(BTC_MASTER_PATH), amount: 600_000n - GATHER_FEE - BigInt(more) }],
+})
+
 /** Each is refused by one check alone, or by one in front of another. */
 export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
+  of(
+    'one consolidation of coins that do not exist, at no fee, more than there may be a day',
+    'within-movement-count',
+    'POLICY_LIMIT',
+    () => inventedGathering(3),
+    after([inventedGathering(0), inventedGathering(1), inventedGathering(2)], {
+      policy: (file) =>
+        void Object.assign(file.networks.bitcoin?.movements ?? {}, {
+          daily_count: { consolidation: 3, gas_funding: 0, rebalance: 0 },
+        }),
+    }),
+  ),
+  of(
+    'another payload of a consolidation that has been signed a hundred times',
+    'within-attempt-count',
+    'POLICY_LIMIT',
+    () => gather({ psbt: withHigherFee(100) }),
+    after(Array.from({ length: 100 }, (_, fee) => gather({ psbt: withHigherFee(fee) }))),
+  ),
   of(
     'a movement with an outpoint that a payment was signed with',
     'outpoints-free',
