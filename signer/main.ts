@@ -7,8 +7,10 @@ import { exportXpubsCommand } from './commands/export-xpubs.js'
 import { initCommand } from './commands/init.js'
 import { policyCommand } from './commands/policy.js'
 import { runCommand } from './commands/run.js'
+import { showMnemonicCommand } from './commands/show-mnemonic.js'
 import { statusCommand } from './commands/status.js'
 import { unlockCommand } from './commands/unlock.js'
+import { verifyPolicyCommand } from './commands/verify-policy.js'
 import { witnessCommand } from './commands/witness.js'
 import { Failure } from './failure.js'
 import { SIGNER_VERSION } from './version.js'
@@ -21,6 +23,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'export-policy': exportPolicyCommand,
   'approve-device': approveDeviceCommand,
   policy: policyCommand,
+  'verify-policy': verifyPolicyCommand,
+  'show-mnemonic': showMnemonicCommand,
   unlock: unlockCommand,
   witness: witnessCommand,
 }
@@ -32,8 +36,10 @@ const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and
   status           show id, journal, policy, and whether it is paused or locked
   approve-device   pin an approver's key
   policy           change the policy, or accept one that was changed by hand
+  verify-policy    check a policy, and say what it leaves open
   export-policy    print the policy and its hash
   export-xpubs     print the extended public keys
+  show-mnemonic    show the words of the seed, on a terminal
   unlock           accept that a part of the journal is lost
   witness          move the witness of the journal's head
 

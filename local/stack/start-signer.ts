@@ -1,12 +1,14 @@
 /** The customer's signer, as the customer runs it: by its own commands, with nothing of the platform's. */
 
 import { createPublicKey } from 'node:crypto'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { connect } from '../../db/connect.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
 import { homeAt } from '../../signer/home/home.js'
+import { policySchema } from '../../signer/policy/policy.js'
 import type { Merchants } from './bootstrap.js'
+import { generousPolicy } from './generous-policy.js'
 import { runNode, startNode } from './start-node.js'
 import type { Running } from './start-platform.js'
 import type { StackApprover } from './state.js'
@@ -57,6 +59,17 @@ async function enrolAndRun(
       ...withPassphrase,
       KEYTURN_ENROLMENT_TOKEN: token,
     })
+    const { policy } = homeAt(directory)
+    const generous = `${policy}.generous`
+    const written = policySchema.parse(JSON.parse(readFileSync(policy, 'utf8')))
+    writeFileSync(generous, `${JSON.stringify(generousPolicy(written), null, 2)}\n`, { mode: 0o600 })
+    await runNode(
+      home,
+      name,
+      'signer/main.ts',
+      ['policy', 'set', '--yes', '--from', generous],
+      withPassphrase,
+    )
   }
   // A home of an earlier version has a policy that was never sealed.
   if (!existsSync(homeAt(directory).seal)) {

@@ -20,6 +20,7 @@ import { numbersFit } from './evm/numbers-fit.js'
 import { payingAddressMine } from './evm/paying-address-mine.js'
 import { payingPathAllowed } from './evm/paying-path-allowed.js'
 import { singleRecipient } from './evm/single-recipient.js'
+import { tipWithinPolicy } from './evm/tip-within-policy.js'
 import { tipWithinPrice } from './evm/tip-within-price.js'
 import { tokenAmountMatches } from './evm/token-amount-matches.js'
 import { tokenCallCanonical } from './evm/token-call-canonical.js'
@@ -196,6 +197,7 @@ export const ALL_CHECKS: CheckList = {
     { name: 'evm-fee-within-policy', run: evmFeeWithinPolicy, purpose: 'pay' },
     { name: 'gas-price-within-policy', run: gasPriceWithinPolicy, purpose: 'pay' },
     { name: 'tip-within-price', run: tipWithinPrice },
+    { name: 'tip-within-policy', run: tipWithinPolicy },
     { name: 'nonce-plausible', run: noncePlausible },
   ],
   journal: [

@@ -21,13 +21,16 @@ import { openWitness } from '../journal/open-witness.js'
 import { openIdentity } from '../keys/identity.js'
 import { openKeyring } from '../keys/keyring.js'
 import { reportXpubs } from '../keys/report-xpubs.js'
+import { dailyBurn } from '../policy/daily-burn.js'
 import { type AssetLimit, defaultPolicy } from '../policy/default-policy.js'
-import { compilePolicy, policyHash } from '../policy/policy.js'
+import { compilePolicy } from '../policy/policy.js'
 import { policySealKey, sealPolicy } from '../policy/seal.js'
 import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
 import { enrol } from './enrol.js'
 import { platformKeyOf } from './enrolment-token.js'
+import { loadPolicy } from './export-policy.js'
 import { readNetworks } from './read-networks.js'
+import { openEnds } from './verify-policy.js'
 
 const help = `keyturn-signer init --platform URL --token TOKEN --home DIR [options]
 
@@ -45,7 +48,8 @@ same token: a lost answer is asked for again.
   --networks FILE          networks.yml to take networks from; default: the one inside
   --limit NETWORK:COIN:PER_TRANSACTION:DAILY
                            limits in whole coins, "none" for no limit; may be repeated.
-                           What is not named has no limit, written as null
+                           What is not named has a tight limit; of coins whose value
+                           is not known here nothing is paid
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for
   --show-mnemonic          show the words once, on a terminal only: write them down
   --insecure-test-scrypt-n N
@@ -108,6 +112,7 @@ export const initCommand: Command = {
       })
       if (options['show-mnemonic']) process.stdout.write(`\n${keys.mnemonic}\n\n`)
       report(home, file)
+      if (!options['show-mnemonic'] && restored === null) process.stderr.write(wordsUnseen(home))
     } finally {
       release()
     }
@@ -197,8 +202,15 @@ async function setFence(home: Home, place: string): Promise<JournalPosition> {
   }
 }
 
+/** Without the words a broken disk is the loss of all coins. */
+function wordsUnseen(home: Home): string {
+  return `The 24 words of the seed were not shown. Before any coin arrives, write them on paper:
+  keyturn-signer show-mnemonic --home ${home.directory}
+`
+}
+
 function report(home: Home, file: SignerFile): void {
-  const policy = JSON.parse(readFileSync(home.policy, 'utf8'))
+  const policy = loadPolicy(home.policy)
   printJson({
     signer_id: file.signer_id,
     merchant_id: file.merchant_id,
@@ -206,7 +218,9 @@ function report(home: Home, file: SignerFile): void {
     identity_public_key: file.identity_public_key,
     master_fingerprint: file.xpubs[0]?.master_fingerprint ?? null,
     networks: [...new Set(file.xpubs.map((each) => each.network))],
-    policy_hash: policyHash(policy),
+    policy_hash: policy.hash,
+    ...openEnds(policy.file),
+    burnable_a_day: dailyBurn(policy.file),
     witness: file.witness ?? null,
   })
   const warning = file.witness === undefined ? null : witnessWarning(home, file.witness)

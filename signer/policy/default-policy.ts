@@ -28,17 +28,29 @@ const CHANGE_AHEAD = 100
 /** Bitcoin Core's, in sat/vB. */
 const DUST_RATE = 3
 
-/** At the highest fee; at usual ones far more. */
-const CANCELS_A_DAY = 5n
-
 const DAY_SECONDS = 86_400
-/** Movements cost so many times the cap of one transaction a day at most; at usual fees that is some hundreds of them. */
-const DAILY_MOVEMENTS = 20n
+/** Replacements raise a tip above what a market asked, by an eighth each. */
+const TIP_MULTIPLE = 2n
+/** What a deposit address is given is half the cap of one transaction at most, and in a day this many times that cap. */
+const GAS_SHARE = 2n
+const DAILY_GAS = 2n
+
+/** What a small business pays: at a time and in a day, in whole coins by their name. Of other coins nothing, until it is set. */
+const LIMITS: Readonly<Record<string, AssetLimit>> = {
+  btc: { perTransaction: '0.05', daily: '0.1' },
+  eth: { perTransaction: '1', daily: '2' },
+  ltc: { perTransaction: '20', daily: '40' },
+  bch: { perTransaction: '5', daily: '10' },
+  pol: { perTransaction: '5000', daily: '10000' },
+  usdt: { perTransaction: '2500', daily: '5000' },
+  usdc: { perTransaction: '2500', daily: '5000' },
+}
+const NOTHING: AssetLimit = { perTransaction: '0', daily: '0' }
 
 /**
  * Makes a policy for a freshly enrolled signer.
  *
- * @param limits - By `network:coin`; an asset that is not named has no limit, written as null.
+ * @param limits - By `network:coin`; an asset that is not named has the limits of a small business, or 0 where its value is not known here.
  */
 export function defaultPolicy(options: {
   readonly merchantId: string
@@ -83,17 +95,17 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       ? {
           cancel: {
             max_fee: formatAmount(network.replacement.maxCancelFee, native.decimals),
-            daily_fees: formatAmount(network.replacement.maxCancelFee * CANCELS_A_DAY, native.decimals),
+            daily_fees: formatAmount(network.replacement.maxCancelFee, native.decimals),
           },
         }
       : {}),
     movements: {
-      daily_fee: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
+      daily_fee: formatAmount(network.fees.maxTotal, native.decimals),
       gas_funding:
         network.family === 'evm'
           ? {
-              per_transaction: formatAmount(network.fees.maxTotal, native.decimals),
-              daily: formatAmount(network.fees.maxTotal * DAILY_MOVEMENTS, native.decimals),
+              per_transaction: formatAmount(network.fees.maxTotal / GAS_SHARE, native.decimals),
+              daily: formatAmount(network.fees.maxTotal * DAILY_GAS, native.decimals),
             }
           : { per_transaction: '0', daily: '0' },
       daily_count: { ...DEFAULT_DAILY_COUNT },
@@ -101,14 +113,14 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
     },
     assets: Object.fromEntries(
       network.coins.map((coin) => {
-        const limit = limits.get(`${network.name}:${coin.name}`)
+        const limit = limits.get(`${network.name}:${coin.name}`) ?? LIMITS[coin.name] ?? NOTHING
         return [
           coin.name,
           {
             contract: coin.contract,
             decimals: coin.decimals,
-            per_transaction: limit?.perTransaction ?? null,
-            daily: limit?.daily ?? null,
+            per_transaction: limit.perTransaction,
+            daily: limit.daily,
           },
         ]
       }),
@@ -120,6 +132,10 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       family: 'evm',
       chain_id: network.chainId,
       max_fee_per_gas_gwei: formatAmount(network.fees.maxFeePerGas, GWEI_DECIMALS),
+      max_priority_fee_per_gas_gwei: formatAmount(
+        least(network.fees.maxPriorityFeePerGas * TIP_MULTIPLE, network.fees.maxFeePerGas),
+        GWEI_DECIMALS,
+      ),
       max_nonces_ahead: NONCES_AHEAD,
       first_nonces: {},
     }
@@ -137,4 +153,8 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
     max_change_ahead: CHANGE_AHEAD,
     dust_rate: network.fees.dustRate ?? DUST_RATE,
   }
+}
+
+function least(one: bigint, other: bigint): bigint {
+  return one < other ? one : other
 }

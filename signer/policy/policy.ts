@@ -18,6 +18,8 @@ const MAX_FIRST_NONCE = 4_000_000_000
 const MAX_NONCES_AHEAD = 64
 /** A wallet that is restored from its seed looks so far for change without a gap, and further. */
 const MAX_CHANGE_AHEAD = 100
+/** A tip above this part of the highest price is nothing that a market asked. */
+const TIP_SHARE = 5n
 /** Bitcoin Core's, and Bitcoin Cash Node's. */
 const DUST_RATE = 3
 
@@ -104,6 +106,8 @@ const network = z.discriminatedUnion('family', [
     family: z.literal('evm'),
     chain_id: z.int().min(1),
     max_fee_per_gas_gwei: amount,
+    /** The highest tip, which a block's builder keeps; left out, a fifth of `max_fee_per_gas_gwei`. */
+    max_priority_fee_per_gas_gwei: amount.optional(),
     /** How far above the highest nonce of an account in the journal a nonce may lie; left out, `MAX_NONCES_AHEAD`. */
     max_nonces_ahead: z.int().min(1).max(1_000_000).optional(),
     /** The next nonce of accounts that were used before this journal began, by address; of all others it is 0. */
@@ -205,6 +209,8 @@ export interface PolicyEvmNetwork extends PolicyNetworkBase {
   readonly chainId: number
   /** Wei. */
   readonly maxFeePerGas: bigint
+  /** Wei. */
+  readonly maxPriorityFeePerGas: bigint
   /** How far above the journal's highest nonce of the account. */
   readonly maxNoncesAhead: number
   /** By address in lower case. */
@@ -333,6 +339,10 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
     family: 'evm',
     chainId: entry.chain_id,
     maxFeePerGas: parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS),
+    maxPriorityFeePerGas:
+      entry.max_priority_fee_per_gas_gwei === undefined
+        ? parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS) / TIP_SHARE
+        : parseAmount(entry.max_priority_fee_per_gas_gwei, GWEI_DECIMALS),
     maxNoncesAhead: entry.max_nonces_ahead ?? MAX_NONCES_AHEAD,
     firstNonces: new Map(
       Object.entries(entry.first_nonces ?? {}).map(([address, nonce]) => [address.toLowerCase(), nonce]),

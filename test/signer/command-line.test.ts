@@ -135,8 +135,9 @@ function requestOfNow(id: string) {
 
 test('enrols: a proven xpub a role and network, files for the owner alone, a policy that denies until somebody is pinned', async () => {
   const result = await init(['--name', 'vault', '--limit', 'ethereum:eth:1.5:none'])
-  // The test's directory has one disk: that is all there is to complain about.
-  expect(result.stderr).toMatch(/^The witness .* is on the same filesystem as the home.*\n$/)
+  // The test's directory has one disk.
+  expect(result.stderr).toMatch(/^The witness .* is on the same filesystem as the home.*\n/)
+  expect(result.stderr).toContain(`keyturn-signer show-mnemonic --home ${home}`)
   expect(JSON.parse(result.stdout)).toMatchObject({
     signer_id: 'sig_1',
     merchant_id: 'mer_1',
@@ -173,7 +174,7 @@ test('enrols: a proven xpub a role and network, files for the owner alone, a pol
   expect(exported.policy).toMatchObject({ quorum: 2, approvers: [], merchant_id: 'mer_1' })
   expect(exported.policy.networks.ethereum.assets).toMatchObject({
     eth: { per_transaction: '1.5', daily: null },
-    usdt: { per_transaction: null, daily: null },
+    usdt: { per_transaction: '2500', daily: '5000' },
   })
   const xpubs = JSON.parse((await signer(['export-xpubs', '--home', home])).stdout)
   expect(xpubs).toEqual({
@@ -320,6 +321,9 @@ test('says what each command does, and what is wrong with a call', async () => {
     'export-xpubs',
     'export-policy',
     'approve-device',
+    'policy',
+    'verify-policy',
+    'show-mnemonic',
     'unlock',
     'witness',
   ]) {

@@ -121,6 +121,9 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
   of('a cancellation above the emergency cap', 'cancel-fee-within-policy', 'FEE_TOO_HIGH', () =>
     ethCancel({}, 3_400n),
   ),
+  of('a cancellation whose fee is a tip', 'tip-within-policy', 'FEE_TOO_HIGH', () =>
+    ethCancel({ payload: { max_priority_fee_per_gas: '3000000000000' } }, 3_000n),
+  ),
   of('a UTXO cancellation above the emergency cap', 'cancel-fee-within-policy', 'FEE_TOO_HIGH', () =>
     btcCancel({
       outputs: [{ script: ownScript(CHANGE_PATH), amount: everything - 2_000_001n, path: CHANGE_PATH }],

@@ -709,6 +709,17 @@ const evmCases: HostileCase[] = [
   of('a tip above the price', 'tip-within-price', 'FEE_TOO_HIGH', () =>
     ethRequest({ payload: { max_priority_fee_per_gas: '30000000001' } }),
   ),
+  of('a tip that is most of the price', 'tip-within-policy', 'FEE_TOO_HIGH', () =>
+    ethRequest({
+      payload: { max_fee_per_gas: '101000000000', max_priority_fee_per_gas: '100000000001' },
+    }),
+  ),
+  of('a tip above the policy', 'tip-within-policy', 'FEE_TOO_HIGH', honest, () =>
+    makeState({
+      policy: (file) =>
+        void Object.assign(file.networks.ethereum ?? {}, { max_priority_fee_per_gas_gwei: '0.9' }),
+    }),
+  ),
   of('a nonce that is not reached for years', 'nonce-plausible', 'NONCE_CONFLICT', () =>
     ethRequest({ payload: { nonce: 4_000_000_000 } }),
   ),

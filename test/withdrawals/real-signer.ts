@@ -2,6 +2,7 @@
 
 import { createPublicKey } from 'node:crypto'
 import type { SigningAnswer, SigningRequest } from '../../domain/signer-protocol.js'
+import { generousPolicy } from '../../local/stack/generous-policy.js'
 import { createApprovalVerifier } from '../../signer/approval-verifier.js'
 import { decide } from '../../signer/decide.js'
 import { Journal } from '../../signer/journal/journal.js'
@@ -14,19 +15,21 @@ import type { SignerState } from '../../signer/state.js'
 import type { TestWithdrawals } from './withdrawal-stage.js'
 
 /**
- * Decides by the policy that `init` writes for these networks, with the stage's people pinned.
+ * Decides by the policy that `init` writes for these networks, without its limits, with the stage's people pinned.
  *
  * @returns What `stage.signer.run` takes.
  */
 export function realSigner(
   stage: TestWithdrawals,
 ): (request: SigningRequest) => Promise<Partial<SigningAnswer>> {
-  const policy = defaultPolicy({
-    merchantId: stage.api.merchantId,
-    platformPublicKey: Buffer.alloc(32, 7).toString('base64'),
-    networks: stage.networks,
-    limits: new Map(),
-  })
+  const policy = generousPolicy(
+    defaultPolicy({
+      merchantId: stage.api.merchantId,
+      platformPublicKey: Buffer.alloc(32, 7).toString('base64'),
+      networks: stage.networks,
+      limits: new Map(),
+    }),
+  )
   const approvers = stage.people.map((person) => {
     const { x } = createPublicKey(person.privateKey).export({ format: 'jwk' })
     return {
