@@ -7,13 +7,24 @@ import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import { decodeCashAddress } from '../domain/address/cashaddr.js'
 import { evmPayee } from '../domain/address/derive-address.js'
 import { derivePublicKey } from '../domain/address/derive-public-key.js'
-import type { XpubReport } from '../domain/signer-protocol.js'
+import type { ExportedXpub } from '../domain/signer-protocol.js'
 
 /** An entry of `networks` in what `keyturn-signer export-xpubs` prints; get it from the signer, never from the platform. */
-export type ExportedXpub = Pick<XpubReport, 'network' | 'role' | 'path' | 'xpub'>
+export type { ExportedXpub }
 
-/** P2PKH version bytes: Bitcoin and Bitcoin Cash, their test networks, Litecoin. P2SH is never ours. */
-const PUBKEY_HASH_VERSIONS: ReadonlySet<number> = new Set([0x00, 0x6f, 0x30])
+/** What `init` writes into a policy; exports of earlier signers do not name it. */
+const DEFAULT_MAX_INDEX = 1_000_000
+
+/** Prefixes by coin type (SLIP-44), for exports of earlier signers, which name none. */
+const BECH32_PREFIXES: Readonly<Record<string, readonly string[]>> = {
+  '0': ['bc'],
+  '1': ['tb', 'bcrt', 'tltc', 'rltc'],
+  '2': ['ltc'],
+}
+const CASHADDR_PREFIXES: Readonly<Record<string, readonly string[]>> = {
+  '1': ['bchtest', 'bchreg'],
+  '145': ['bitcoincash'],
+}
 
 /** Thrown when the platform named an address that the customer's signer does not hold. Do not show it to anyone. */
 export class ForeignAddressError extends Error {
@@ -36,9 +47,9 @@ export interface ReturnedAddress {
 }
 
 /**
- * Derives the key at the address's path anew and compares what would be paid.
+ * Derives the key at the address's path again, and accepts the one form of its address that the signer can spend from.
  *
- * @throws ForeignAddressError when it differs, or no exported key could have made it.
+ * @throws ForeignAddressError when it differs, or the signer could not spend what is paid to it.
  */
 export function checkAddress(returned: ReturnedAddress, xpubs: readonly ExportedXpub[]): void {
   const { network, address, derivation_path: path } = returned
@@ -49,34 +60,59 @@ export function checkAddress(returned: ReturnedAddress, xpubs: readonly Exported
   const match = /^([01])\/(0|[1-9]\d{0,9})$/.exec(suffix)
   const branch = Number(match?.[1])
   const index = Number(match?.[2])
-  if (!match || index > 0x7fff_ffff || (role === 'deposit' && branch !== 0)) {
-    throw new ForeignAddressError(address, network, `its path ${path} is not below ${account.path}`)
+  if (!match || (branch === 1 && role !== 'master')) {
+    throw new ForeignAddressError(
+      address,
+      network,
+      `its path ${path} is not one below ${account.path} that may pay`,
+    )
+  }
+  const most = account.max_index ?? DEFAULT_MAX_INDEX
+  if (index > most) {
+    throw new ForeignAddressError(address, network, `the signer spends up to index ${most}, this is ${index}`)
   }
   const key = derivePublicKey(account.xpub, branch, index)
-  const expected = /^0x/.test(address) ? evmPayee(key) : bytesToHex(ripemd160(sha256(key)))
-  if (payeeOf(address) !== expected) {
-    throw new ForeignAddressError(address, network, `the key at ${path} has another address`)
+  if (!spendable(address, key, account)) {
+    throw new ForeignAddressError(address, network, `the signer has another address at ${path}`)
   }
 }
 
-/** The 20 bytes that an address pays, in hex; null for anything that is not the hash of one key. */
-function payeeOf(address: string): string | null {
-  if (/^0x[0-9a-fA-F]{40}$/.test(address)) return address.slice(2).toLowerCase()
-  const separator = address.indexOf(':')
-  if (separator > 0) {
-    const cash = decodeCashAddress(address.slice(0, separator).toLowerCase(), address)
-    return cash?.kind === 'p2pkh' ? bytesToHex(cash.hash) : null
-  }
+/** Whether an address is the one by which the signer spends what is paid to a key. */
+function spendable(address: string, key: Uint8Array, account: ExportedXpub): boolean {
+  if (account.addresses === null) return false
+  const isHex = /^0x[0-9a-fA-F]{40}$/.test(address)
+  const [purpose, coinType = ''] = account.path.replaceAll("'", '').split('/').slice(1)
+  const known = account.addresses
+  const cash = known?.form === 'cashaddr' ? [known.prefix] : known ? [] : (CASHADDR_PREFIXES[coinType] ?? [])
+  const bech32 =
+    known?.form === 'p2wpkh'
+      ? [known.prefix]
+      : known || purpose !== '84'
+        ? []
+        : (BECH32_PREFIXES[coinType] ?? null)
+  const isEvm = known ? known.form === 'evm' : purpose === '44' && coinType !== '145'
+  if (isHex) return isEvm && address.slice(2).toLowerCase() === evmPayee(key)
+  const own = bytesToHex(ripemd160(sha256(key)))
+  return isCash(address, own, cash) || isP2wpkh(address, own, bech32)
+}
+
+function isCash(address: string, keyHash: string, prefixes: readonly string[]): boolean {
+  const prefix = prefixes.find((each) => address.startsWith(`${each}:`))
+  const payee = prefix === undefined ? null : decodeCashAddress(prefix, address)
+  return payee?.kind === 'p2pkh' && bytesToHex(payee.hash) === keyHash
+}
+
+/** @param prefixes - Null takes any: of a coin that an earlier signer's export does not describe. */
+function isP2wpkh(address: string, keyHash: string, prefixes: readonly string[] | null): boolean {
   try {
-    const { version, data } = bitcoinAddress.fromBech32(address)
-    return version === 0 && data.length === 20 ? bytesToHex(data) : null
+    const { prefix, version, data } = bitcoinAddress.fromBech32(address)
+    return (
+      (prefixes === null || prefixes.includes(prefix)) &&
+      version === 0 &&
+      data.length === 20 &&
+      bytesToHex(data) === keyHash
+    )
   } catch {
-    // Not bech32.
-  }
-  try {
-    const { version, hash } = bitcoinAddress.fromBase58Check(address)
-    return PUBKEY_HASH_VERSIONS.has(version) ? bytesToHex(hash) : null
-  } catch {
-    return null
+    return false
   }
 }

@@ -63,6 +63,20 @@ export function xpubProofMessage(
   ].join('\n')
 }
 
+/** What the addresses of a network look like that a signer can spend from; `prefix` is that of bech32 or of CashAddr. */
+export type SpendableAddresses =
+  | { readonly form: 'evm' }
+  | { readonly form: 'p2wpkh' | 'cashaddr'; readonly prefix: string }
+
+/** What `keyturn-signer export-xpubs` prints of a key: with it a client accepts exactly the addresses that the signer can spend from. */
+export interface ExportedXpub extends Omit<XpubReport, 'proof' | 'master_fingerprint'> {
+  readonly master_fingerprint?: string
+  /** The highest index below it that the signer's policy lets pay. */
+  readonly max_index?: number
+  /** Null where the signer's policy lists no such network: it spends nothing there. */
+  readonly addresses?: SpendableAddresses | null
+}
+
 /** `POST /signer/v1/enrol` — unauthenticated but for the one-time token and the identity's signature of the body. */
 export interface EnrolRequest {
   readonly token: string

@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
+import { ripemd160 } from '@noble/hashes/legacy.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { BIP32Factory } from 'bip32'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
@@ -9,7 +11,8 @@ import { ApiError } from '../../client/api-error.js'
 import { checkAddress, type ExportedXpub, ForeignAddressError } from '../../client/check-address.js'
 import { createClient } from '../../client/create-client.js'
 import { loadNetworks } from '../../config/load-networks.js'
-import { deriveAddress } from '../../domain/address/derive-address.js'
+import { deriveAddress, evmPayee } from '../../domain/address/derive-address.js'
+import { derivePublicKey } from '../../domain/address/derive-public-key.js'
 import { startTestApi, TEST_SEED, type TestApi } from '../api/test-api.js'
 
 let api: TestApi
@@ -126,6 +129,13 @@ test('an address that the signer does not hold is refused, however it is dressed
     .toBase58()
   const foreign = deriveAddress({ network: bitcoin, xpub: attacker, branch: 0, index: 0 }).address
   const own = xpubs.find((each) => each.network === 'bitcoin')!
+  const { data: hash } = bitcoinAddress.fromBech32(made.address)
+  const indexOf = (address: { derivation_path: string }) => Number(address.derivation_path.split('/').at(-1))
+  const atIndex = (index: number) => ({
+    ...made,
+    derivation_path: `${own.path}/0/${index}`,
+    address: deriveAddress({ network: bitcoin, xpub: own.xpub, branch: 0, index }).address,
+  })
   const refusals = [
     { ...made, address: foreign },
     // Our own key, but another index than it says.
@@ -134,11 +144,34 @@ test('an address that the signer does not hold is refused, however it is dressed
     { ...made, derivation_path: `${own.path}/1/0` },
     { ...made, derivation_path: `${own.path}/0/0/0` },
     { ...made, network: 'litecoin' },
+    // The same key where the signer would not spend it: above its bound, as P2PKH, and on other networks.
+    atIndex(2_000_000_000),
+    atIndex(1_000_001),
+    { ...made, address: bitcoinAddress.toBase58Check(hash, 0x6f) },
+    { ...made, address: bitcoinAddress.toBech32(hash, 0, 'bc') },
+    { ...made, address: bitcoinAddress.toBech32(hash, 0, 'ltc') },
+    { ...made, address: `0x${Buffer.from(hash).toString('hex')}` },
+    { ...made, address: `0x${evmPayee(derivePublicKey(own.xpub, 0, indexOf(made)))}` },
     // The script hash of P2SH is not the hash of a key, though it has as many bytes.
     { ...made, address: bitcoinAddress.toBase58Check(bitcoinAddress.fromBech32(made.address).data, 0xc4) },
   ]
-  for (const returned of refusals) expect(() => checkAddress(returned, xpubs)).toThrow(ForeignAddressError)
+  const bounds: ExportedXpub = {
+    ...own,
+    max_index: indexOf(made) + 1,
+    addresses: { form: 'p2wpkh', prefix: 'bcrt' },
+  }
+  for (const returned of refusals) {
+    expect(() => checkAddress(returned, xpubs)).toThrow(ForeignAddressError)
+    expect(() => checkAddress(returned, [bounds])).toThrow(ForeignAddressError)
+  }
   expect(() => checkAddress(made, xpubs)).not.toThrow()
+  expect(() => checkAddress(made, [bounds])).not.toThrow()
+  // What the signer says of itself counts: its bound, the prefix of its chain, and whether it spends there at all.
+  expect(() => checkAddress(atIndex(indexOf(made) + 1), [bounds])).not.toThrow()
+  expect(() => checkAddress(atIndex(indexOf(made) + 2), [bounds])).toThrow(ForeignAddressError)
+  const testnet: ExportedXpub = { ...bounds, addresses: { form: 'p2wpkh', prefix: 'tb' } }
+  expect(() => checkAddress(made, [testnet])).toThrow(ForeignAddressError)
+  expect(() => checkAddress(made, [{ ...bounds, addresses: null }])).toThrow(ForeignAddressError)
 
   // The platform's database was tampered with.
   await api.database.sql`UPDATE addresses SET address = ${foreign} WHERE id = ${made.id}`
@@ -153,4 +186,16 @@ test('Ethereum addresses are checked as well', async () => {
   const made = await client().addresses.create({ user_reference: 'eve', network: 'ethereum' })
   const wrong = { ...made, address: '0x9858EfFD232B4033E47d90003D41EC34EcaEda95' }
   expect(() => checkAddress(wrong, xpubs)).toThrow(ForeignAddressError)
+  const own = xpubs.find((each) => each.network === 'ethereum')
+  if (!own) throw new Error('The signer reports Ethereum')
+  const bounds: ExportedXpub = { ...own, max_index: 1_000, addresses: { form: 'evm' } }
+  const index = Number(made.derivation_path.split('/').at(-1))
+  const key = derivePublicKey(own.xpub, 0, index)
+  const hash = ripemd160(sha256(key))
+  for (const exported of [own, bounds]) {
+    expect(() => checkAddress(made, [exported])).not.toThrow()
+    for (const address of [bitcoinAddress.toBech32(hash, 0, 'bc'), bitcoinAddress.toBase58Check(hash, 0)]) {
+      expect(() => checkAddress({ ...made, address }, [exported])).toThrow(ForeignAddressError)
+    }
+  }
 })

@@ -179,7 +179,11 @@ test('enrols: a proven xpub a role and network, files for the owner alone, a pol
   const xpubs = JSON.parse((await signer(['export-xpubs', '--home', home])).stdout)
   expect(xpubs).toEqual({
     merchant_id: 'mer_1',
-    networks: enrolment.xpubs.map(({ proof: _proof, ...xpub }) => xpub),
+    networks: enrolment.xpubs.map(({ proof: _proof, ...xpub }) => ({
+      ...xpub,
+      max_index: 1_000_000,
+      addresses: xpub.network === 'ethereum' ? { form: 'evm' } : { form: 'p2wpkh', prefix: 'bcrt' },
+    })),
   })
 })
 
@@ -236,7 +240,7 @@ test('restores a seed from words on standard input, and never writes them anywhe
 })
 
 test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, goes on after kill -9 and locks on an old journal', async () => {
-  await init(['--restore'], MNEMONIC)
+  await init(['--restore', '--limit', 'ethereum:eth:10:50'], MNEMONIC)
   const first = start()
   await platform.waitFor(() => platform.claims.length > 0)
   const withdrawal = requestOfNow('withdrawal_1')
