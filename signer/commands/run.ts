@@ -89,6 +89,11 @@ export const runCommand: Command = {
         : await startWitness(home, signer, journal, journalWasThere)
       if (started.lock) lock(started.lock)
       const { witness } = started
+      if (Date.now() < journal.lastAt) {
+        log('warn', 'The clock is behind the last entry of the journal, whose time counts until then', {
+          last_entry_at: new Date(journal.lastAt).toISOString(),
+        })
+      }
       const policyNow = watchPolicy(home, sealKey)
       const approvals = createApprovalVerifier()
       const state = (): SignerState => ({

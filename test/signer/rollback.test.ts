@@ -11,6 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Journal } from '../../signer/journal/journal.js'
+import { openFileStore } from '../../signer/journal/journal-store.js'
 import { buildSigner, type Executable, paymentOfNow, type Running, startExecutable } from './executable.js'
 
 let built: Awaited<ReturnType<typeof buildSigner>>
@@ -284,4 +286,15 @@ test('a second process with a copy of the home ends one of the two: only one of 
   expect(await running.ended).toBe(1)
   expect(answers).toHaveLength(count)
   expect(running.text()).toContain('a copy of this home may be in use')
+})
+
+test('with a clock that is behind its journal the signer says so, and signs nothing that had expired by then', async () => {
+  const ahead = new Journal(openFileStore(journal()), () => Date.now() + 2 * 3_600_000)
+  ahead.append({ type: 'restored', reason: 'the clock was two hours ahead' })
+  ahead.sync()
+  ahead.close()
+  const running = signer.serve()
+  expect(await ask(paymentOfNow('m1', 0))).toBe('INTENT_EXPIRED')
+  expect(running.text()).toContain('The clock is behind the last entry')
+  await kill(running)
 })
