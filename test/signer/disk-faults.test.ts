@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { buildSigner, type Executable, paymentOfNow, startExecutable } from './executable.js'
+import { buildSigner, type Executable, paymentOfNow, type Running, startExecutable } from './executable.js'
 
 /** Only root mounts a disk; journal-faults.test.ts has the same faults from a store that fails. */
 const whereRoot = test.runIf(process.getuid?.() === 0)
@@ -12,6 +12,8 @@ const whereRoot = test.runIf(process.getuid?.() === 0)
 let built: Awaited<ReturnType<typeof buildSigner>>
 let signer: Executable
 const mounts: string[] = []
+/** The nonce of the next payment. */
+let paid: number
 
 beforeAll(async () => {
   built = await buildSigner()
@@ -19,6 +21,7 @@ beforeAll(async () => {
 afterAll(() => built.remove())
 beforeEach(async () => {
   signer = await startExecutable(built.program)
+  paid = 0
 })
 afterEach(async () => {
   await signer.close(() => {
@@ -45,7 +48,29 @@ function fill(directory: string): void {
 }
 
 const journal = () => join(signer.home, 'journal.jsonl')
-const signedAnswers = () => signer.platform.answers.filter((answer) => answer.outcome === 'signed')
+
+/** Asks for one payment after the other. @returns The exit code. */
+async function payUntilItEnds(running: Running, name: string): Promise<number | null> {
+  const { platform } = signer
+  let ended: number | null | undefined
+  running.child.once('exit', (code) => {
+    ended = code
+  })
+  for (let nonce = 0; ended === undefined; nonce++) {
+    const count = platform.answers.length
+    platform.queue.splice(0, platform.queue.length, paymentOfNow(`${name}${nonce}`, paid++))
+    await platform.waitFor(() => platform.answers.length > count || ended !== undefined)
+  }
+  return ended
+}
+
+/** Every payment that was answered is in a whole line. */
+function expectAnsweredIn(lines: Buffer): void {
+  const text = lines.toString('utf8')
+  for (const answer of signer.platform.answers) {
+    if (answer.outcome === 'signed') expect(text).toContain(answer.request_id)
+  }
+}
 
 whereRoot(
   'a disk that fills up ends the process in the middle of a line; the next start cuts that line and nothing else',
@@ -56,32 +81,24 @@ whereRoot(
     const running = signer.serve()
     await platform.waitFor(() => platform.claims.length > 0)
     fill(signer.home)
-    let ended: number | null | undefined
-    running.child.once('exit', (code) => {
-      ended = code
-    })
-    for (let nonce = 0; ended === undefined; nonce++) {
-      const count = platform.answers.length
-      platform.queue.push(paymentOfNow(`a${nonce}`, nonce))
-      await platform.waitFor(() => platform.answers.length > count || ended !== undefined)
-    }
-    expect(ended).toBe(1)
+    expect(await payUntilItEnds(running, 'a')).toBe(1)
     expect(running.text()).toContain('ENOSPC')
     const left = readFileSync(journal())
     const whole = left.subarray(0, left.lastIndexOf(0x0a) + 1)
-    // Every payment that was answered is in whole lines.
-    for (const answer of signedAnswers()) expect(whole.toString('utf8')).toContain(answer.request_id)
+    expectAnsweredIn(whole)
 
-    // As long as the disk is full nothing is signed.
-    platform.queue.splice(0)
-    const count = platform.answers.length
-    expect(await signer.serve().ended).toBe(1)
-    expect(platform.answers).toHaveLength(count)
+    // What the cut and the process's end gave back of the full disk is soon used up, with the same end.
+    expect(await payUntilItEnds(signer.serve(), 'b')).toBe(1)
+    const later = readFileSync(journal())
+    expect(later.subarray(0, whole.length)).toEqual(whole)
+    expectAnsweredIn(later.subarray(0, later.lastIndexOf(0x0a) + 1))
 
     rmSync(join(signer.home, 'filler'))
-    platform.queue.push(paymentOfNow('after', 90))
+    const count = platform.answers.length
+    platform.queue.splice(0, platform.queue.length, paymentOfNow('c', paid))
     signer.serve()
     await platform.waitFor(() => platform.answers.length > count)
+    expect(platform.answers[count]).toMatchObject({ outcome: 'signed' })
     expect(readFileSync(journal()).subarray(0, whole.length)).toEqual(whole)
   },
 )
