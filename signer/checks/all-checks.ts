@@ -180,7 +180,7 @@ export const ALL_CHECKS: CheckList = {
     { name: 'chain-id-matches', run: chainIdMatches },
     { name: 'paying-path-allowed', run: payingPathAllowed },
     { name: 'paying-address-mine', run: payingAddressMine },
-    { name: 'single-recipient', run: singleRecipient, purpose: 'pay' },
+    { name: 'single-recipient', run: singleRecipient },
     { name: 'called-address-matches', run: calledAddressMatches, purpose: 'pay' },
     { name: 'native-calldata-empty', run: nativeCalldataEmpty, purpose: 'pay' },
     { name: 'native-amount-matches', run: nativeAmountMatches, purpose: 'pay' },

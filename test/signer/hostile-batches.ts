@@ -20,6 +20,7 @@ import {
   usdtRequest,
 } from './fixture.js'
 import type { HostileCase } from './hostile.js'
+import { ethCancel } from './hostile-cancel.js'
 
 const ETHER = 10n ** 18n
 /** 21,000 gas at 30 gwei, as the fixture's payload has it. */
@@ -137,8 +138,24 @@ const feeLimit = (amount: bigint) => ({ fee_limit: { coin: 'eth', amount: `${amo
 const swap = ([first, second, ...others]: PsbtOutput[]) =>
   [second, first, ...others].filter((each) => each !== undefined)
 
+/** Fills a gap in the name of two items, which could then be paid one after the other in one record. */
+const gapOfTwo = (): SigningRequest => ({
+  ...ethPart(1),
+  purpose: 'cancel',
+  approvals: [],
+  items: [1, 2],
+  payload: { ...ethCancel({ payload: { nonce: 4 } }).payload },
+})
+
 /** Everything that a single check refuses. */
 export const HOSTILE_BATCHES: readonly HostileCase[] = [
+  of(
+    'a cancellation in the name of several items, so that a later one is not counted',
+    'single-recipient',
+    'OUTPUT_NOT_ALLOWED',
+    gapOfTwo,
+    afterParts([ethPart(0)]),
+  ),
   of(
     'a batch where the policy does not list it',
     'kind-allowed',

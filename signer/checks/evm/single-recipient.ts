@@ -1,7 +1,13 @@
 import { type EvmContext, type Refusal, refuse } from '../check.js'
 
-/** An EVM transaction pays one recipient. */
+/**
+ * An EVM transaction pays one recipient, and cancels one payment: a cancellation that fills a gap in the name of several items would
+ * let them pass for one payment, of which limits and times count the first alone.
+ */
 export function singleRecipient(context: EvmContext): Refusal | null {
   if (context.outputs.length === 1) return null
-  return refuse('OUTPUT_NOT_ALLOWED', 'An EVM transaction cannot pay several recipients')
+  return refuse(
+    'OUTPUT_NOT_ALLOWED',
+    'An EVM transaction cannot pay several recipients, or cancel several payments',
+  )
 }
