@@ -191,3 +191,22 @@ test('a platform that says a place beyond all reason is compared as behind, neve
     compareJournal({ head: entryHash('x'), sequence: Number.MAX_SAFE_INTEGER }, makeState().journal),
   ).toBe('behind')
 })
+
+test('an intent that calls itself younger than the clock waits for its time, so that it is older than every later fence', () => {
+  let now = NOW
+  const { intent_hash: hash, ...soon } = ethRequest({ intent: { created_at: iso(MINUTE) } })
+  const approvals = [alice, bob].map((each) => approve(hash, each, { signedAt: iso(MINUTE) }))
+  const request = { ...soon, intent_hash: hash, approvals }
+  const state = makeState({ now: () => now })
+  // It gets no answer, and is handed out again.
+  expect(decide(request, state)).toMatchObject({ code: 'INTENT_NOT_YET_VALID', passing: true })
+  expect(state.journal.position.sequence).toBe(0)
+  const later = ethRequest({ intent: { created_at: iso(MINUTE + 1) } })
+  expect(decide(later, state)).not.toHaveProperty('passing')
+  now += MINUTE
+  expect(decide(request, state)).toMatchObject({ outcome: 'signed' })
+  const old = makeState({ now: () => now })
+  old.journal.append({ type: 'restored', reason: 'the payment above is lost' })
+  const again = { ...request, payload: { ...request.payload, nonce: 6 } }
+  expect(decide(again, old)).toMatchObject({ code: 'JOURNAL_STALE' })
+})

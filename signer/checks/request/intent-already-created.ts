@@ -1,10 +1,14 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Refusal, type RequestContext, refuse, refuseForNow } from '../check.js'
 
-/** An intent from the future means that a clock is wrong or somebody plays with it. */
+/**
+ * An intent from the future means that a clock is wrong or somebody plays with it. One that is only as far ahead as clocks may differ
+ * waits for its time: nothing that was signed is younger than a later fence, so what a journal lost is never taken as new.
+ */
 export function intentAlreadyCreated(context: RequestContext): Refusal | null {
-  if (Date.parse(context.request.intent.created_at) <= context.now + context.policy.clockSkewMs) return null
-  return refuse(
-    'INTENT_NOT_YET_VALID',
-    `The intent was created at ${context.request.intent.created_at}, which is yet to come`,
-  )
+  const { created_at: created } = context.request.intent
+  if (Date.parse(created) <= context.now) return null
+  const message = `The intent was created at ${created}, which is yet to come`
+  return Date.parse(created) <= context.now + context.policy.clockSkewMs
+    ? refuseForNow('INTENT_NOT_YET_VALID', message)
+    : refuse('INTENT_NOT_YET_VALID', message)
 }
