@@ -1,0 +1,380 @@
+/** Two signers of one merchant, their disks and witnesses, an operator, and a platform that was taken over. */
+
+import type { SigningAnswer, SigningRequest } from '../../../domain/signer-protocol.js'
+import { serveOnce } from '../../../signer/exchange/exchange.js'
+import { type PlatformConnection, PlatformUnavailable } from '../../../signer/exchange/platform-connection.js'
+import { compareWitness } from '../../../signer/journal/compare-witness.js'
+import { MAX_JUMP } from '../../../signer/journal/entry.js'
+import type { JournalPosition } from '../../../signer/journal/journal.js'
+import { JournalFailure } from '../../../signer/journal/journal-failure.js'
+import type { Witness } from '../../../signer/journal/witness.js'
+import type { PolicyFile } from '../../../signer/policy/policy.js'
+import type { SignerState } from '../../../signer/state.js'
+import { HOUR, MINUTE, makeState, NOW } from '../fixture.js'
+import { movementPolicy } from '../movements-fixture.js'
+import {
+  type Crowd,
+  type Form,
+  type IntentPlan,
+  type MadeIntent,
+  makeIntent,
+  makeRequest,
+  type PayloadPlan,
+  SIGNERS,
+  type SignerIndex,
+} from './build-request.js'
+import { type Content, Disk, type Fault } from './disk.js'
+import { type Limits, Model, requireExclusion } from './model.js'
+
+/** One request of a claim. */
+export interface AskPlan {
+  /** A new intent, one that was asked for before with another payload, or a request that was given before. */
+  readonly what: 'new' | 'other_payload' | 'more_fee' | 'again'
+  readonly pick: number
+  /** What another signer is to sign, or was asked for. */
+  readonly anyones: boolean
+  readonly intent: Omit<IntentPlan, 'signer' | 'form'> & { readonly form: number }
+  readonly payload: PayloadPlan
+  readonly crowd: Crowd
+}
+
+export type Act =
+  | {
+      readonly act: 'ask'
+      readonly to: SignerIndex
+      readonly asks: readonly AskPlan[]
+      /** What the platform says of the journal: it repeats what it hears, or lies. */
+      readonly known: 'echo' | 'false' | 'far'
+      readonly fault: Fault | null
+      readonly witness: 'works' | 'fails before' | 'fails after'
+      /** How much of what was not synced is there after a fault. */
+      readonly kept: number
+    }
+  | { readonly act: 'wait'; readonly minutes: number }
+  | { readonly act: 'clock'; readonly hoursBack: number }
+  | { readonly act: 'kill'; readonly to: SignerIndex; readonly kept: number }
+  | { readonly act: 'copy'; readonly to: SignerIndex }
+  | { readonly act: 'restore'; readonly to: SignerIndex; readonly pick: number }
+  | { readonly act: 'unlock'; readonly to: SignerIndex }
+  /** An old copy is put back, found out, and accepted, all at once. */
+  | { readonly act: 'lose'; readonly to: SignerIndex; readonly pick: number }
+
+const LIMITS: Limits = {
+  eth: 2n * 10n ** 18n,
+  usdt: 150_000_000n,
+  btc: 60_000_000n,
+  'eip155:31337 fees': 5n * 10n ** 15n,
+  'eip155:31337 gas': 4n * 10n ** 15n,
+  'eip155:31337 cancel': 3n * 10n ** 15n,
+  'bip122:0f9188f13cb7b2c71f2a335e3a4fc328 fees': 7_000n,
+  'bip122:0f9188f13cb7b2c71f2a335e3a4fc328 cancel': 7_000n,
+}
+
+function policyOfTheRun(file: PolicyFile): void {
+  movementPolicy(file)
+  file.allowed_kinds.push('batch')
+  const { ethereum, bitcoin } = file.networks
+  Object.assign(ethereum?.assets.eth ?? {}, { per_transaction: '1.5', daily: '2' })
+  Object.assign(ethereum?.assets.usdt ?? {}, { per_transaction: '75', daily: '150' })
+  Object.assign(bitcoin?.assets.btc ?? {}, { per_transaction: '0.3', daily: '0.6' })
+  Object.assign(ethereum ?? {}, {
+    movements: {
+      daily_fee: '0.005',
+      gas_funding: { per_transaction: '0.003', daily: '0.004' },
+      treasury: [],
+    },
+    cancel: { max_fee: '0.002', daily_fees: '0.003' },
+  })
+  Object.assign(bitcoin ?? {}, {
+    movements: { daily_fee: '0.00007', gas_funding: { per_transaction: '0', daily: '0' }, treasury: [] },
+    cancel: { max_fee: '0.00005', daily_fees: '0.00007' },
+  })
+}
+
+/** A signer with what is around it. */
+class Home {
+  readonly index: SignerIndex
+  readonly disk: Disk
+  readonly model: Model
+  readonly copies: Content[] = []
+  readonly #now: () => number
+  #running: SignerState | null = null
+  #known: JournalPosition | null = null
+  /** What the platform claimed, or the witness holds, when the signer locked itself. */
+  #lock: { readonly known: JournalPosition | null } | null = null
+  /** Whether the disk holds what this signer wrote last. */
+  #isOwn = true
+  witnessFault: Extract<Act, { act: 'ask' }>['witness'] = 'works'
+
+  constructor(index: SignerIndex, now: () => number) {
+    this.index = index
+    this.#now = now
+    this.disk = new Disk(now)
+    this.model = new Model(SIGNERS[index].id, SIGNERS[index].keys, LIMITS)
+  }
+
+  get isLocked(): boolean {
+    return this.#lock !== null
+  }
+
+  readonly witness: Witness = {
+    place: 'memory',
+    read: async () => this.#known,
+    write: async (position) => {
+      if (this.witnessFault === 'fails before') throw new JournalFailure('The witness failed')
+      this.#known = position
+      if (this.witnessFault === 'fails after') throw new JournalFailure('The witness failed')
+    },
+  }
+
+  /** As `init` does. */
+  async enrol(): Promise<void> {
+    const { journal } = this.#open()
+    journal.append({ type: 'enrolled' })
+    journal.sync()
+    await this.witness.write(journal.durable)
+    this.copies.push(this.disk.copy())
+  }
+
+  /** As `run` does. */
+  async start(): Promise<SignerState> {
+    if (this.#running) return this.#running
+    const state = this.#open()
+    const { how, known } = await compareWitness(this.witness, state.journal)
+    if (how !== 'agrees') {
+      if (this.#isOwn) throw new Error(`A signer with its own journal is locked: ${how}`)
+      this.#lock ??= { known }
+    } else if (!this.isLocked) {
+      state.journal.sync()
+      await this.witness.write(state.journal.durable)
+    }
+    this.#running = state
+    return state
+  }
+
+  lock(known: JournalPosition): void {
+    this.#lock ??= { known }
+  }
+
+  kill(kept: number): void {
+    this.#running = null
+    this.disk.cut(kept)
+  }
+
+  /** Puts a copy back; the first is that of the enrolment. */
+  restore(pick: number): void {
+    const content = this.copies[pick % this.copies.length]
+    if (!content) throw new Error('A home has a copy from the start')
+    this.#running = null
+    this.disk.putBack(content)
+    this.#isOwn = false
+  }
+
+  /** As `unlock` does; the operator sees to it that the clock is right. */
+  async unlock(): Promise<void> {
+    if (!this.#lock) return
+    this.#running = null
+    const { journal } = this.#open()
+    for (const known of [this.#lock.known, this.#known]) {
+      if (!known || journal.knows(known) || known.sequence - journal.position.sequence > MAX_JUMP) continue
+      journal.append({ type: 'unlocked', known_head: known.head, known_sequence: known.sequence })
+    }
+    journal.sync()
+    this.#known = journal.durable
+    this.#lock = null
+    this.#isOwn = true
+    this.model.accept(this.disk.marks)
+  }
+
+  #open(): SignerState {
+    const { id, keys } = SIGNERS[this.index]
+    const made = makeState({
+      signerId: id,
+      store: this.disk,
+      witness: this.witness,
+      now: this.#now,
+      policy: policyOfTheRun,
+    })
+    return { ...made, keyring: keys, locked: () => this.isLocked }
+  }
+}
+
+/** What happened in a run, so that a test can tell that something did. */
+export interface Tally {
+  signed: number
+  refused: number
+  faults: number
+  locks: number
+}
+
+/** Few forms and nonces in a run, so that they meet. */
+export interface Setting {
+  readonly forms: readonly Form[]
+  readonly nonces: number
+}
+
+export class World {
+  readonly #forms: readonly Form[]
+  readonly #nonces: number
+  #true = NOW - HOUR
+  #back = 0
+  #claim = 0
+  readonly #made: MadeIntent[] = []
+  readonly #requests: {
+    readonly request: SigningRequest
+    readonly made: MadeIntent
+    readonly plan: PayloadPlan
+    readonly to: SignerIndex
+  }[] = []
+  readonly #homes: readonly [Home, Home]
+  readonly tally: Tally = { signed: 0, refused: 0, faults: 0, locks: 0 }
+
+  constructor({ forms, nonces }: Setting) {
+    this.#forms = forms
+    this.#nonces = nonces
+    const now = () => this.#true - this.#back
+    this.#homes = [new Home(0, now), new Home(1, now)]
+  }
+
+  static async begin(setting: Setting): Promise<World> {
+    const world = new World(setting)
+    for (const home of world.#homes) await home.enrol()
+    world.#true = NOW
+    return world
+  }
+
+  async do(act: Act): Promise<void> {
+    switch (act.act) {
+      case 'ask':
+        return this.#ask(act)
+      case 'wait':
+        this.#true += act.minutes * MINUTE
+        return
+      case 'clock':
+        this.#back = act.hoursBack * HOUR
+        return
+      case 'kill':
+        return this.#homes[act.to].kill(act.kept)
+      case 'copy': {
+        const { copies, disk } = this.#homes[act.to]
+        copies.push(disk.copy())
+        return
+      }
+      case 'restore':
+        return this.#homes[act.to].restore(act.pick)
+      case 'lose': {
+        const home = this.#homes[act.to]
+        home.restore(act.pick)
+        await home.start()
+        this.#back = 0
+        return home.unlock()
+      }
+      case 'unlock':
+        this.#back = 0
+        return this.#homes[act.to].unlock()
+    }
+  }
+
+  async #ask(act: Extract<Act, { act: 'ask' }>): Promise<void> {
+    const home = this.#homes[act.to]
+    const { disk, model } = home
+    const state = await home.start()
+    const requests = act.asks.map((ask) => this.#request(ask, act.to))
+    this.#claim++
+    disk.claim = this.#claim
+    model.ask(requests, this.#claim)
+    const mustBeSilent = home.isLocked || model.isTakenBack(disk.marks)
+    if (home.isLocked) this.tally.locks++
+    const answers: SigningAnswer[] = []
+    disk.fail(act.fault)
+    home.witnessFault = act.witness
+    try {
+      await serveOnce({
+        connection: this.#platform(act.known, requests, answers),
+        state: () => state,
+        events: { heard: () => {}, lock: (_how, known) => home.lock(known) },
+        signal: new AbortController().signal,
+        waitSeconds: 0,
+      })
+    } catch (error) {
+      if (error instanceof JournalFailure) {
+        this.tally.faults++
+        home.kill(act.kept)
+      } else if (!(error instanceof PlatformUnavailable)) throw error
+    }
+    disk.fail(null)
+    home.witnessFault = 'works'
+    await this.#judge(home, requests, answers, mustBeSilent)
+  }
+
+  async #judge(
+    home: Home,
+    requests: readonly SigningRequest[],
+    answers: readonly SigningAnswer[],
+    mustBeSilent: boolean,
+  ) {
+    const { disk, model } = home
+    if (mustBeSilent && answers.length > 0) throw new Error('A locked signer answered')
+    for (const answer of answers) {
+      if (answer.outcome === 'refused') {
+        this.tally.refused++
+        continue
+      }
+      const request = requests.find(({ id }) => id === answer.request_id)
+      if (!request) throw new Error('An answer to nothing')
+      this.tally.signed++
+      await model.signed(request, answer.signed_transaction, disk.marks, disk.synced)
+    }
+    model.requireLimits(disk.marks)
+    requireExclusion(this.#homes.flatMap((each) => each.model.left))
+  }
+
+  #request(ask: AskPlan, to: SignerIndex): SigningRequest {
+    const pool = ask.anyones ? this.#requests : this.#requests.filter((each) => each.to === to)
+    // The latest are asked for again the most.
+    const before = pool.at(
+      -1 - (ask.pick % Math.max(1, Math.min(pool.length, ask.pick % 4 === 0 ? pool.length : 5))),
+    )
+    if (ask.what === 'again' && before) return before.request
+    const now = this.#true
+    const named: SignerIndex = ask.anyones ? (to === 0 ? 1 : 0) : to
+    const form = this.#forms[ask.intent.form % this.#forms.length] ?? 'eth'
+    const made =
+      ask.what === 'new' || !before
+        ? makeIntent({ ...ask.intent, form, signer: named }, this.#made, now)
+        : before.made
+    if (made !== before?.made) this.#made.push(made)
+    const plan =
+      ask.what === 'more_fee' && before
+        ? { ...before.plan, fee: before.plan.fee + 1, cancel: ask.payload.cancel, lie: ask.payload.lie }
+        : { ...ask.payload, nonce: ask.payload.nonce % this.#nonces }
+    const request = makeRequest(made, plan, ask.crowd, to, now, `srq_${this.#requests.length}`)
+    this.#requests.push({ request, made, plan, to })
+    return request
+  }
+
+  #platform(
+    known: 'echo' | 'false' | 'far',
+    requests: readonly SigningRequest[],
+    answers: SigningAnswer[],
+  ): PlatformConnection {
+    return {
+      async post(path, body) {
+        if (path === '/signer/v1/answers') {
+          answers.push(body as SigningAnswer)
+          return { status: 200, body: {} }
+        }
+        const { journal_head: head, journal_sequence: sequence } = body as {
+          journal_head: string
+          journal_sequence: number
+        }
+        const position = {
+          echo: { head, sequence },
+          false: { head: 'ab'.repeat(32), sequence: sequence + 3 },
+          far: { head, sequence: Number.MAX_SAFE_INTEGER },
+        }[known]
+        return { status: 200, body: { known_journal: position, requests } }
+      },
+    }
+  }
+}
