@@ -2,6 +2,8 @@
 
 const SIZE = 32
 const FIELD = 2n ** 255n - 19n
+/** The constant of Ed25519's curve (RFC 8032): -121665/121666. */
+const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n
 const Y_BITS = (1n << 255n) - 1n
 
 /**
@@ -31,6 +33,33 @@ export function refuseEd25519Key(raw: Uint8Array): string | null {
   return null
 }
 
+/** As `refuseEd25519Key`, and why bytes that are no point of the curve may not be pinned: no signature would ever verify. */
+export function refuseEd25519Point(raw: Uint8Array): string | null {
+  const reason = refuseEd25519Key(raw)
+  if (reason !== null) return reason
+  return isOnCurve(littleEndian(raw) & Y_BITS) ? null : 'is no point of the curve'
+}
+
 function littleEndian(bytes: Uint8Array): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n)
+}
+
+/**
+ * Of -x² + y² = 1 + d·x²·y²: whether x² = (y² - 1) / (d·y² + 1) is a square. A quotient is one exactly when the product is, and
+ * the denominator is never 0. Where x itself is 0 the point is of small order.
+ */
+function isOnCurve(y: bigint): boolean {
+  const square = (y * y) % FIELD
+  const product = ((square - 1n + FIELD) * (D * square + 1n)) % FIELD
+  return power(product, (FIELD - 1n) / 2n) === 1n
+}
+
+function power(base: bigint, exponent: bigint): bigint {
+  let result = 1n
+  let square = base % FIELD
+  for (let left = exponent; left > 0n; left >>= 1n) {
+    if (left & 1n) result = (result * square) % FIELD
+    square = (square * square) % FIELD
+  }
+  return result
 }

@@ -1,5 +1,6 @@
 /** JSON lines on standard output. Fields are named by the caller one by one, so that no secret slips in with an object. */
 
+import { visibleJson } from '../domain/visible-text.js'
 import { shorten } from './shorten.js'
 
 export type LogLevel = 'info' | 'warn' | 'error'
@@ -21,7 +22,7 @@ export function log(
       typeof value === 'string' ? shorten(value, most) : value,
     ])
     const head = { time: new Date().toISOString(), level, message: shorten(message, most) }
-    return JSON.stringify({ ...head, ...Object.fromEntries(cut) })
+    return visibleJson({ ...head, ...Object.fromEntries(cut) })
   }
   let line = ''
   for (const most of TEXT_BYTES) {

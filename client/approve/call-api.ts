@@ -1,5 +1,6 @@
 /** One signed call of the API, its errors told to the approver. */
 
+import { visibleText } from '../../domain/visible-text.js'
 import { ApiError } from '../api-error.js'
 import { createSender } from '../send-request.js'
 import type { Credentials } from './credentials.js'
@@ -25,7 +26,7 @@ export async function callApi(credentials: Credentials, path: string, body?: unk
     )
     return data
   } catch (error) {
-    if (error instanceof ApiError) throw new Failure(error.message)
+    if (error instanceof ApiError) throw new Failure(visibleText(error.message))
     throw new Failure(`${credentials.api} cannot be reached`, { cause: error })
   }
 }

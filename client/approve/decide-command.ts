@@ -2,6 +2,7 @@
 
 import { createInterface } from 'node:readline/promises'
 import type { Decision } from '../../domain/approval.js'
+import { visibleJson, visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
 import { readCredentials } from './credentials.js'
 import { describeIntent, subjectOf } from './describe-intent.js'
@@ -30,8 +31,8 @@ export async function decideCommand(decision: Decision, args: readonly string[])
   const answer = await callApi(credentials, `${path}/approvals`, body)
   process.stdout.write(
     options.json
-      ? `${JSON.stringify({ decision, intent_hash: hash, answer }, null, 2)}\n`
-      : `Signed and sent: ${decision} ${subjectOf(intent)}\n`,
+      ? `${visibleJson({ decision, intent_hash: hash, answer }, 2)}\n`
+      : `Signed and sent: ${decision} ${visibleText(subjectOf(intent))}\n`,
   )
 }
 

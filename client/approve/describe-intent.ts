@@ -9,6 +9,7 @@ import type {
   WhitelistIntent,
 } from '../../domain/intent.js'
 import { formatAmount } from '../../domain/money.js'
+import { visibleText } from '../../domain/visible-text.js'
 
 /** Decimals of networks' own coins by CAIP-2 namespace; fee limits are in them. */
 const NATIVE_DECIMALS: Readonly<Record<string, number>> = { eip155: 18, bip122: 8 }
@@ -18,10 +19,10 @@ export function describeIntent(intent: AnyIntent, hash: string, now: number = Da
   const expired = Date.parse(intent.expires_at) <= now
   return [
     ...describe(intent),
-    `  asked by  ${plain(intent.initiator)} at ${plain(intent.created_at)}`,
+    `  asked by  ${visibleText(intent.initiator)} at ${visibleText(intent.created_at)}`,
     ...changedBy(intent),
-    `  expires   ${plain(intent.expires_at)}${expired ? ' (EXPIRED)' : ''}`,
-    `  merchant  ${plain(intent.merchant)}`,
+    `  expires   ${visibleText(intent.expires_at)}${expired ? ' (EXPIRED)' : ''}`,
+    `  merchant  ${visibleText(intent.merchant)}`,
     `  hash      ${hash}`,
   ].join('\n')
 }
@@ -29,7 +30,7 @@ export function describeIntent(intent: AnyIntent, hash: string, now: number = Da
 /** Those who shaped it besides the one who asked; they may not approve it either. */
 function changedBy(intent: AnyIntent): string[] {
   const others = 'co_initiators' in intent ? (intent.co_initiators ?? []) : []
-  return others.length === 0 ? [] : [`  changed by ${others.map(plain).join(', ')}`]
+  return others.length === 0 ? [] : [`  changed by ${others.map(visibleText).join(', ')}`]
 }
 
 /** What it is about, as the approver's last line names it. */
@@ -74,58 +75,60 @@ function describe(intent: AnyIntent): string[] {
 function describePolicy(intent: PolicyIntent): string[] {
   const wait = `${intent.cool_down_seconds / 3_600} h after approval`
   return [
-    `policy ${plain(intent.change)}, from version ${intent.base_version}`,
+    `policy ${visibleText(intent.change)}, from version ${intent.base_version}`,
     ...intent.changes.map((edit) => {
       const when = edit.effect === 'tightening' ? 'tightens, at once' : `LOOSENS, ${wait}`
-      return `  ${plain(edit.field)}: ${value(edit.from)} -> ${value(edit.to)} (${when})`
+      return `  ${visibleText(edit.field)}: ${value(edit.from)} -> ${value(edit.to)} (${when})`
     }),
   ]
 }
 
 function describeWhitelist(intent: WhitelistIntent): string[] {
   return [
-    `whitelist ${plain(intent.entry)}`,
-    `  address   ${plain(intent.address)}`,
-    `  label     ${plain(intent.label)}`,
-    `  network   ${plain(intent.network)}`,
+    `whitelist ${visibleText(intent.entry)}`,
+    `  address   ${visibleText(intent.address)}`,
+    `  label     ${visibleText(intent.label)}`,
+    `  network   ${visibleText(intent.network)}`,
     `  limits    ${value(intent.daily_limit)} a day, ${value(intent.monthly_limit)} in 30 days`,
     `  active    ${intent.cool_down_seconds / 3_600} h after approval`,
   ]
 }
 
 function describeRelease(intent: DepositReleaseIntent): string[] {
-  const amount = `${formatAmount(BigInt(intent.amount), intent.asset.decimals)} ${plain(intent.asset.coin)}`
+  const amount = `${formatAmount(BigInt(intent.amount), intent.asset.decimals)} ${visibleText(intent.asset.coin)}`
   return [
-    `release ${plain(intent.release)} of deposit ${plain(intent.deposit)}`,
-    `  credits   ${amount} to ${intent.user_reference === null ? 'the merchant' : plain(intent.user_reference)}`,
-    `  paid by   ${intent.sources.length === 0 ? 'unknown' : intent.sources.map(plain).join(', ')}`,
-    `  paid to   ${plain(intent.address)} in ${plain(intent.transaction_hash)}`,
-    `  network   ${plain(intent.network)}`,
-    `  reason    ${plain(intent.reason)}`,
+    `release ${visibleText(intent.release)} of deposit ${visibleText(intent.deposit)}`,
+    `  credits   ${amount} to ${intent.user_reference === null ? 'the merchant' : visibleText(intent.user_reference)}`,
+    `  paid by   ${intent.sources.length === 0 ? 'unknown' : intent.sources.map(visibleText).join(', ')}`,
+    `  paid to   ${visibleText(intent.address)} in ${visibleText(intent.transaction_hash)}`,
+    `  network   ${visibleText(intent.network)}`,
+    `  reason    ${visibleText(intent.reason)}`,
   ]
 }
 
 /** Null is nothing. */
 function value(of: unknown): string {
-  return of === null ? 'none' : plain(typeof of === 'string' ? of : JSON.stringify(of))
+  return of === null ? 'none' : visibleText(typeof of === 'string' ? of : JSON.stringify(of))
 }
 
 function describePayment(intent: Intent): string[] {
   const { contract } = intent.asset
   return [
-    `${intent.kind} ${plain(intent.withdrawal)}${intent.external_id === null ? '' : ` (${plain(intent.external_id)})`}`,
+    `${intent.kind} ${visibleText(intent.withdrawal)}${intent.external_id === null ? '' : ` (${visibleText(intent.external_id)})`}`,
     ...describeOutputs(intent),
-    `  network   ${plain(intent.network)}${contract === null ? '' : `, token ${plain(contract)}`}`,
+    `  network   ${visibleText(intent.network)}${contract === null ? '' : `, token ${visibleText(contract)}`}`,
     `  fee       at most ${feeLimit(intent)}, paid by the ${intent.fee_payer}`,
-    `  signer    ${intent.signer === undefined ? 'NONE is named, so none will pay it' : plain(intent.signer)}`,
+    `  signer    ${intent.signer === undefined ? 'NONE is named, so none will pay it' : visibleText(intent.signer)}`,
   ]
 }
 
 /** Every output; of several, how many there are and their sum before them, each with its number and whether it is paid again. */
 function describeOutputs({ asset, outputs }: Intent): string[] {
-  const text = (amount: bigint) => `${formatAmount(amount, asset.decimals)} ${plain(asset.coin)}`
+  const text = (amount: bigint) => `${formatAmount(amount, asset.decimals)} ${visibleText(asset.coin)}`
   if (outputs.length === 1) {
-    return outputs.map(({ address, amount }) => `  pays      ${text(BigInt(amount))} to ${plain(address)}`)
+    return outputs.map(
+      ({ address, amount }) => `  pays      ${text(BigInt(amount))} to ${visibleText(address)}`,
+    )
   }
   const total = outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
   const times = new Map<string, number>()
@@ -135,7 +138,7 @@ function describeOutputs({ asset, outputs }: Intent): string[] {
     ...outputs.map(({ address, amount }, index) => {
       const paid = times.get(address) ?? 1
       const again = paid > 1 ? ` (one of ${paid} to this address)` : ''
-      return `  ${`#${index}`.padEnd(9)} ${text(BigInt(amount))} to ${plain(address)}${again}`
+      return `  ${`#${index}`.padEnd(9)} ${text(BigInt(amount))} to ${visibleText(address)}${again}`
     }),
   ]
 }
@@ -146,14 +149,6 @@ function feeLimit(intent: Intent): string {
   const isAsset = coin === intent.asset.coin && intent.asset.contract === null
   const decimals = isAsset ? intent.asset.decimals : NATIVE_DECIMALS[namespace]
   return decimals === undefined
-    ? `${amount} base units of ${plain(coin)}`
-    : `${formatAmount(BigInt(amount), decimals)} ${plain(coin)}`
-}
-
-/** Text from the platform must not move the cursor or hide a line: control characters are shown as what they are. */
-function plain(text: string): string {
-  return text.replace(
-    /[\p{C}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  )
+    ? `${amount} base units of ${visibleText(coin)}`
+    : `${formatAmount(BigInt(amount), decimals)} ${visibleText(coin)}`
 }

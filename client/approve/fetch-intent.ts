@@ -2,8 +2,10 @@
 
 import { z } from 'zod'
 import { type AnyIntent, intentHash, PAYMENT_KINDS } from '../../domain/intent.js'
+import { visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
 import type { Credentials } from './credentials.js'
+import { subjectOf } from './describe-intent.js'
 import { Failure } from './failure.js'
 
 const digits = z.string().regex(/^\d+$/)
@@ -82,6 +84,17 @@ const releaseSchema = z.strictObject({
   cool_down_seconds: z.int().min(0),
   ...asked,
 })
+/** What may stand behind each path; an id alone is that of a withdrawal or a batch. */
+const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
+  withdrawals: ['withdrawal'],
+  batches: ['batch'],
+  movements: ['consolidation', 'gas_funding', 'rebalance'],
+  'policy/changes': ['policy'],
+  'whitelist/addresses': ['whitelist'],
+  'deposits/releases': ['deposit_release'],
+}
+const WHOLE_IDS: readonly AnyIntent['kind'][] = ['withdrawal', 'batch']
+
 const intentSchema = z.union([paymentSchema, policySchema, whitelistSchema, releaseSchema])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
@@ -104,16 +117,38 @@ export async function fetchIntent(credentials: Credentials, id: string): Promise
   const path = pathOf(id)
   const answer = answerSchema.safeParse(await callApi(credentials, `${path}/intent`))
   if (!answer.success) {
-    throw new Failure(`This is not an intent that this program can show:\n${z.prettifyError(answer.error)}`)
+    throw new Failure(
+      `This is not an intent that this program can show: ${visibleText(z.prettifyError(answer.error).replaceAll('\n', ' '))}`,
+    )
   }
   const intent = answer.data.intent as AnyIntent
+  requireAskedFor(id, intent)
   const hash = intentHash(intent)
   if (hash !== answer.data.intent_hash) {
     throw new Failure(
-      `The platform says the intent's hash is ${answer.data.intent_hash}; it is ${hash}. Do not sign.`,
+      `The platform says the intent's hash is ${visibleText(answer.data.intent_hash)}; it is ${hash}. Do not sign.`,
     )
   }
   return { intent, hash, path }
+}
+
+/**
+ * Another intent than the one that was asked for may be a genuine one too: who looks at the first would sign the second.
+ *
+ * @throws Failure when the intent has another id, or is of another kind than the path.
+ */
+function requireAskedFor(id: string, intent: AnyIntent): void {
+  const parts = id.split('/').filter(Boolean)
+  const wanted = parts.at(-1) ?? ''
+  const given = subjectOf(intent)
+  if (given !== wanted) {
+    throw new Failure(
+      `You asked for ${visibleText(wanted)}, the platform shows ${visibleText(given)}. Do not sign.`,
+    )
+  }
+  const kinds = parts.length === 1 ? WHOLE_IDS : KINDS_OF[parts.slice(0, -1).join('/')]
+  if (kinds?.includes(intent.kind)) return
+  throw new Failure(`${visibleText(id)} is not a ${intent.kind}, which the platform shows. Do not sign.`)
 }
 
 function pathOf(id: string): string {

@@ -1,7 +1,8 @@
 /** `keygen`: makes an approver's key. */
 
 import { generateKeyPairSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { Failure } from './failure.js'
 import { readOptions } from './options.js'
 
@@ -10,10 +11,20 @@ export async function keygenCommand(args: readonly string[]): Promise<void> {
   const { out } = readOptions(args, false)
   if (!out) throw new Failure('--out is missing: where shall the private key go?')
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const folder = dirname(resolve(out))
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new Failure(`${out} cannot be written: there is no folder ${folder}, and none can be made`, {
+      cause: error,
+    })
+  }
   try {
     writeFileSync(out, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600, flag: 'wx' })
   } catch (error) {
-    throw new Failure(`${out} cannot be written, or exists already`, { cause: error })
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    const reason = code === 'EEXIST' ? 'exists already; no key is overwritten' : `cannot be written (${code})`
+    throw new Failure(`${out} ${reason}`, { cause: error })
   }
   const { x } = publicKey.export({ format: 'jwk' })
   const raw = Buffer.from(x ?? '', 'base64url').toString('base64')

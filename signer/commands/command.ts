@@ -1,6 +1,7 @@
 /** What a command of the executable is, and how its options are read. */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { visibleJson } from '../../domain/visible-text.js'
 import { Failure } from '../failure.js'
 
 /** A command with its help. */
@@ -35,5 +36,5 @@ export function homeOption(value: string | undefined): string {
 
 /** Writes JSON for people and programs to standard output. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  process.stdout.write(`${visibleJson(value, 2)}\n`)
 }

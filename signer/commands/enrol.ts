@@ -9,6 +9,7 @@ import {
   ROLE_ACCOUNT,
   type XpubReport,
 } from '../../domain/signer-protocol.js'
+import { visibleText } from '../../domain/visible-text.js'
 import { evmAddress } from '../evm/evm-address.js'
 import { connectPlatform, PlatformUnavailable } from '../exchange/platform-connection.js'
 import { Failure } from '../failure.js'
@@ -83,7 +84,7 @@ async function post(connection: ReturnType<typeof connectPlatform>, request: Enr
       if (status < 300) return body
       const error = errorSchema.safeParse(body)
       const reason = error.success
-        ? `${error.data.error.code}: ${error.data.error.message}`
+        ? visibleText(`${error.data.error.code}: ${error.data.error.message}`)
         : `HTTP ${status}`
       if (status < 500) throw new Failure(`The platform refuses the enrolment: ${reason}`)
       throw new PlatformUnavailable(reason)
@@ -105,7 +106,9 @@ function checkWallet(
 ): void {
   const network = networks.get(wallet.network)
   if (!network)
-    throw new Failure(`The platform names a wallet on ${wallet.network}, which is not enabled here`)
+    throw new Failure(
+      `The platform names a wallet on ${visibleText(wallet.network)}, which is not enabled here`,
+    )
   // Other kinds of addresses are derived by the platform alone until this signer can pay from them.
   if (!isSignable(network)) return
   const { purpose, coinType } = network.derivation
@@ -128,7 +131,7 @@ function checkWallet(
           })
   if (own !== wallet.address.toLowerCase()) {
     throw new Failure(
-      `The platform shows ${wallet.address} as ${wallet.kind} wallet on ${wallet.network}; it is ${own}`,
+      `The platform shows ${visibleText(wallet.address)} as ${wallet.kind} wallet on ${wallet.network}; it is ${own}`,
     )
   }
 }

@@ -1,5 +1,6 @@
 /** The one-time token with which a signer enrols. */
 
+import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
 import { Failure } from '../failure.js'
 
 /** `ket_<random>.<platform key in base64url>`: whoever hands the token over pins the platform's key with it. */
@@ -9,5 +10,8 @@ const TOKEN = /^ket_[A-Za-z0-9_-]{16,}\.([A-Za-z0-9_-]{43})$/
 export function platformKeyOf(token: string): string {
   const key = TOKEN.exec(token)?.[1]
   if (!key) throw new Failure('The token is not an enrolment token (ket_….…); ask for a new one')
-  return Buffer.from(key, 'base64url').toString('base64')
+  const raw = Buffer.from(key, 'base64url')
+  const reason = raw.toString('base64url') === key ? refuseEd25519Point(raw) : 'is not written canonically'
+  if (reason !== null) throw new Failure(`The platform's key in the token ${reason}; ask for a new token`)
+  return raw.toString('base64')
 }

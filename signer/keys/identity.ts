@@ -1,6 +1,7 @@
 /** The signer's Ed25519 identity, with which it signs what it says to the platform. */
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
 
 /** DER of a PKCS #8 Ed25519 key up to its 32 bytes (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -22,10 +23,12 @@ export function openIdentity(seed: Uint8Array): Identity {
   }
 }
 
-/** A raw Ed25519 public key in base64 as a key that verifies. @throws when it is not 32 bytes. */
+/** A raw Ed25519 public key in base64 as a key that verifies. @throws when it is not 32 bytes, written otherwise or of small order. */
 export function ed25519PublicKey(base64: string): KeyObject {
   const bytes = Buffer.from(base64, 'base64')
-  if (bytes.length !== 32) throw new RangeError('An Ed25519 public key has 32 bytes')
+  const reason =
+    bytes.toString('base64') === base64 ? refuseEd25519Point(bytes) : 'is not written canonically'
+  if (reason !== null) throw new RangeError(`The Ed25519 public key ${reason}`)
   return createPublicKey({
     key: { kty: 'OKP', crv: 'Ed25519', x: bytes.toString('base64url') },
     format: 'jwk',

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { canonicalJson } from '../../domain/canonical-json.js'
 import { PAYMENT_KINDS } from '../../domain/intent.js'
 import { parseAmount } from '../../domain/money.js'
-import { refuseEd25519Key } from '../../domain/refuse-ed25519-key.js'
+import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signer-protocol.js'
 import { treasuryKey } from '../movement.js'
 import type { AddressPrefixes } from '../utxo/address-script.js'
@@ -32,7 +32,7 @@ const key = z
   .superRefine((text, context) => {
     const raw = Buffer.from(text, 'base64')
     const reason =
-      raw.toString('base64') === text ? refuseEd25519Key(raw) : 'is not the canonical base64 of its bytes'
+      raw.toString('base64') === text ? refuseEd25519Point(raw) : 'is not the canonical base64 of its bytes'
     if (reason !== null) context.addIssue({ code: 'custom', message: `the key ${reason}` })
   })
 const count = z.int().min(0).max(1_000_000)

@@ -257,3 +257,30 @@ test('a batch is shown in full: how many, their sum, every payment, and who is p
   expect(sent.map((each) => each.path)).toEqual(['/api/v1/batches/batch_1/approvals'])
   expect(sent[0]?.body).toMatchObject({ decision: 'approve', intent_hash: intentHash(batch) })
 })
+
+test('signs nothing when the platform shows another intent than the one that was asked for', async () => {
+  await run(['keygen', '--out', join(directory, 'key.pem')])
+  const wrong = [
+    { id: 'withdrawal_other', named: 'withdrawal_other' },
+    { id: 'batch_other', named: 'batch_other' },
+    { id: 'movements/withdrawal_usdt', named: 'movements/withdrawal_usdt is not' },
+    { id: 'policy/changes/withdrawal_usdt', named: 'policy/changes/withdrawal_usdt is not' },
+    { id: 'whitelist/addresses/withdrawal_usdt', named: 'whitelist/addresses/withdrawal_usdt is not' },
+    { id: 'deposits/releases/withdrawal_usdt', named: 'deposits/releases/withdrawal_usdt is not' },
+  ]
+  for (const { id, named } of wrong) {
+    const refused = await run(['approve', id, '--yes'])
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(named) })
+    expect(refused.stderr).toContain('Do not sign')
+  }
+  expect(sent).toEqual([])
+})
+
+test('keygen makes the folder of the key, for its owner alone, and says why it cannot write', async () => {
+  const out = join(directory, 'new', 'folder', 'key.pem')
+  expect(await run(['keygen', '--out', out])).toMatchObject({ code: 0 })
+  expect(statSync(join(directory, 'new', 'folder')).mode & 0o777).toBe(0o700)
+  expect((await run(['keygen', '--out', out])).stderr).toContain('exists already')
+  const below = await run(['keygen', '--out', join(out, 'key.pem')])
+  expect(below).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be written') })
+})

@@ -66,7 +66,7 @@ export function policyFile(change: (file: PolicyFile) => void = () => {}): Polic
   const file: PolicyFile = {
     version: 1,
     merchant_id: 'mer_1',
-    platform_public_key: Buffer.alloc(32, 7).toString('base64'),
+    platform_public_key: Buffer.alloc(32, 9).toString('base64'),
     quorum: 2,
     approvers: [alice, aliceSecond, bob, carol].map((each) => ({
       approver_id: each.approverId,

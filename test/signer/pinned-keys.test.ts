@@ -1,5 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
+import { platformKeyOf } from '../../signer/commands/enrolment-token.js'
+import { ed25519PublicKey } from '../../signer/keys/identity.js'
 import { parsePolicy } from '../../signer/policy/policy.js'
 import { policyFile } from './fixture.js'
 
@@ -37,4 +40,25 @@ test('a key of small order, for which anybody can sign, is pinned for nobody', (
   for (const raw of [[1, ...Buffer.alloc(31)], [...Buffer.alloc(32)], [...Buffer.alloc(31), 0x80]]) {
     expect(() => parsePolicy(withKeys(newKey(), Buffer.from(raw).toString('base64')))).toThrow(/small order/)
   }
+})
+
+test('bytes that are no point of the curve are pinned for nobody', () => {
+  const bad = Buffer.concat([Buffer.from([2]), Buffer.alloc(31)])
+  expect(() => parsePolicy(withKeys(newKey(), bad.toString('base64')))).toThrow(/no point of the curve/)
+  for (let index = 0; index < 200; index += 1) {
+    expect(refuseEd25519Point(Buffer.from(newKey(), 'base64'))).toBeNull()
+  }
+})
+
+test('the platform is pinned by a key that only it can sign with, in one spelling', () => {
+  const key = newKey()
+  const token = (text: string) =>
+    `ket_0123456789abcdef.${text.replaceAll('+', '-').replaceAll('/', '_').slice(0, 43)}`
+  expect(platformKeyOf(token(key))).toBe(key)
+  expect(() => platformKeyOf(token(otherSpelling(key)))).toThrow(/canonically/)
+  for (const raw of [Buffer.alloc(32), Buffer.concat([Buffer.from([1]), Buffer.alloc(31)])]) {
+    expect(() => platformKeyOf(token(raw.toString('base64')))).toThrow(/small order/)
+    expect(() => ed25519PublicKey(raw.toString('base64'))).toThrow(/small order/)
+  }
+  expect(() => ed25519PublicKey(otherSpelling(key))).toThrow(/canonically/)
 })

@@ -30,7 +30,7 @@ test('every coin of the shipped networks has limits, and what can be burned a da
   }
   const policy = defaultPolicy({
     merchantId: 'mer_1',
-    platformPublicKey: Buffer.alloc(32, 7).toString('base64'),
+    platformPublicKey: Buffer.alloc(32, 9).toString('base64'),
     networks: await loadNetworks(DEFAULT_NETWORKS_FILE, all),
     limits: new Map(),
   })

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest'
+import { visibleJson, visibleText } from '../../domain/visible-text.js'
+
+/** Null, escape, delete, next line, zero-width space, two that turn the direction, a line separator, a mark, a tag. */
+const HIDDEN = [0, 0x1b, 0x7f, 0x85, 0x200b, 0x202e, 0x2066, 0x2028, 0xfeff, 0xe0041]
+
+test('no character that moves the cursor, turns the direction of writing or is not seen comes through', () => {
+  for (const code of HIDDEN) {
+    const text = `a${String.fromCodePoint(code)}b`
+    expect(visibleText(text)).toBe(`a\\u{${code.toString(16)}}b`)
+    expect(visibleJson({ text })).toMatch(/^[ -~]+$/)
+    expect(JSON.parse(visibleJson({ text }, 2))).toEqual({ text })
+  }
+  expect(visibleText('Zoë 日本 🙂')).toBe('Zoë 日本 🙂')
+  expect(visibleJson({ a: 1 }, 2)).toBe('{\n  "a": 1\n}')
+})
