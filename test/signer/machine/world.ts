@@ -346,7 +346,14 @@ export class World {
     if (made !== before?.made) this.#made.push(made)
     const plan =
       ask.what === 'more_fee' && before
-        ? { ...before.plan, fee: before.plan.fee + 1, cancel: ask.payload.cancel, lie: ask.payload.lie }
+        ? {
+            ...ask.payload,
+            fee: before.plan.fee + 1,
+            nonce: before.plan.nonce,
+            hot: before.plan.hot,
+            coins: before.plan.coins,
+            items: ask.pick % 2 === 0 ? before.plan.items : ask.payload.items,
+          }
         : { ...ask.payload, nonce: ask.payload.nonce % this.#nonces }
     const request = makeRequest(made, plan, ask.crowd, to, now, `srq_${this.#requests.length}`)
     this.#requests.push({ request, made, plan, to })
