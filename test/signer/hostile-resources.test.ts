@@ -29,7 +29,8 @@ beforeAll(async () => {
   home = join(directory, 'home')
   await buildProgram('signer/main.ts', program)
   platform = await startPlatform()
-  const place = ['--platform', platform.url, '--token', platform.token, '--home', home]
+  const own = ['--home', home, '--witness', join(directory, 'witness')]
+  const place = ['--platform', platform.url, '--token', platform.token, ...own]
   await new Promise<void>((resolve, reject) => {
     const args = [program, 'init', ...place, '--restore', '--insecure-test-scrypt-n', '1024']
     const child = execFile(process.execPath, args, { env: environment }, (error) =>

@@ -65,7 +65,7 @@ export async function openSignerProgram(program: string): Promise<SignerProgram>
       command([
         'init',
         ...['--platform', platform.url, '--token', platform.token],
-        ...['--insecure-test-scrypt-n', '1024'],
+        ...['--insecure-test-scrypt-n', '1024', '--witness', join(home, '..', 'witness')],
         ...more,
       ]),
     pin: ({ approverId, personId, publicKey }) =>
