@@ -2,11 +2,13 @@
 
 import type { EvmAdapter } from '../../chains/adapter.js'
 import { findAllocatedNonce } from '../../db/signing/allocate-nonce.js'
+import { listRivals } from '../../db/withdrawals/find-payment.js'
 import { listPayingWallets } from '../../db/withdrawals/list-paying-wallets.js'
 import { queueTransaction } from '../../db/withdrawals/queue-transaction.js'
 import type { WithdrawalRow } from '../../db/withdrawals/withdrawal-row.js'
 import { formatAmount } from '../../domain/money.js'
 import { nativeCoin } from '../../domain/network.js'
+import { highestPrices } from './build-evm-replacement.js'
 import type { BuildFailure, BuildStep } from './build-withdrawal.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
@@ -30,13 +32,15 @@ export async function buildNonceFill(
     return { kind: 'failed', code: 'NO_GAP', message: `Nonce ${nonce} is used on the chain already` }
   }
   const native = nativeCoin(adapter.network)
+  // A filling before it may be signed without our knowledge: the next one costs more, so that the two are never the same.
+  const rivals = await listRivals(sql, { fromAddressId: wallet.id, nonce, subjectId: row.id })
   const built = await adapter.replace({
     purpose: 'cancel',
     from: wallet.address,
     derivationPath: wallet.derivation_path,
     nonce,
     call: { to: wallet.address, value: '0', data: '0x', gas: '0' },
-    before: null,
+    before: rivals.length === 0 ? null : highestPrices(rivals),
     priority: row.priority,
     feeLimit: row.fee_limit,
   })

@@ -20,7 +20,7 @@ const BATCH = 50
 /**
  * Takes the nonce from a first attempt whose signer has not answered for so long although it is there and not stopped, or that a
  * person has put under investigation. It becomes a gap: the next payments get the nonces above it, and a transaction that pays
- * nobody fills it (`fillNonceGaps`). Whatever the signer may have signed has the same nonce, so at most one of the two is
+ * nobody fills it (`fillNonceGaps`); where that one is not answered either, the next one does. Whatever the signer may have signed has the same nonce, so at most one of the two is
  * ever mined, and the payment stays as it is until one of them is final.
  *
  * @returns How many wallets' lanes were freed.
@@ -36,7 +36,7 @@ export async function passUnanswered(sql: Sql, networks: Networks, afterMs: numb
     JOIN nonces nonce ON nonce.network = attempt.network AND nonce.subject_id = request.subject_id
       AND nonce.nonce = attempt.nonce AND nonce.state = 'allocated'
     WHERE request.state = 'leased' AND attempt.state = 'built' AND attempt.network = ANY (${[...networks.keys()]})
-      AND withdrawal.stage = 'pending_signature' AND withdrawal.kind <> 'nonce_fill'
+      AND withdrawal.stage = 'pending_signature'
       AND (withdrawal.investigation IS NOT NULL
            OR signer.online AND signer.stopped IS NULL
               AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond')
@@ -54,7 +54,9 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
   // It has answered meanwhile.
   if (request?.state !== 'leased') return false
   const [nonce] = await tx<{ address: string; nonce: bigint }[]>`
-    UPDATE nonces SET state = 'gap', subject_id = NULL, last_subject_id = ${id}, freed_at = clock_timestamp()
+    UPDATE nonces SET state = 'gap', subject_id = NULL, freed_at = clock_timestamp(),
+      -- What was to fill a gap stands for whom the nonce was given to before.
+      last_subject_id = CASE WHEN ${row.kind === 'nonce_fill'} THEN last_subject_id ELSE ${id} END
     WHERE subject_id = ${id} AND state = 'allocated' RETURNING address, nonce`
   if (!nonce) return false
   const facts = {

@@ -67,6 +67,17 @@ export async function listPayments(sql: Queryable, subjectId: string): Promise<P
     ${selectPayments(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
 }
 
+/** The attempts of other subjects that a signer may have signed with a nonce of an EVM account. */
+export async function listRivals(
+  sql: Queryable,
+  nonce: { readonly fromAddressId: string; readonly nonce: number; readonly subjectId: string },
+): Promise<PaymentRow[]> {
+  return sql<PaymentRow[]>`
+    ${selectPayments(sql)}
+    WHERE payment.from_address_id = ${nonce.fromAddressId} AND payment.nonce = ${nonce.nonce}
+      AND payment.subject_id <> ${nonce.subjectId} AND request.state IN ('leased', 'signed')`
+}
+
 /** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */
 export async function readPayload(sql: Queryable, transactionId: string): Promise<UtxoPayload | EvmPayload> {
   const [row] = await sql<{ payload: UtxoPayload | EvmPayload }[]>`

@@ -245,6 +245,43 @@ test('on an operator’s order the lane goes round a request at once, and an ans
   await expectBooksToMatch()
 })
 
+test('a filling that a signer does not answer is passed like any other request: another one costs more and fills the gap', async () => {
+  const { sql } = stage.api.database
+  const backdate = (id: string) =>
+    sql`UPDATE signing_requests SET first_leased_at = first_leased_at - interval '10 minutes' WHERE id = ${id}`
+  const sign = realSigner(stage)
+  const { id, request } = await taken()
+  const above = await ask('2')
+  await backdate(request.id)
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
+  running = stage.signer.run(sign)
+  await stage.until(above, 'confirming')
+  await running.stop()
+  running = undefined
+  const [first] = await sweep(0)
+  await untilStage(first ?? '', 'pending_signature')
+  const [unanswered] = (await stage.signer.claim(10)).requests
+  if (!unanswered) throw new Error('claimed')
+  await sql`UPDATE signing_requests SET lease_until = now() + interval '1 hour' WHERE id = ${unanswered.id}`
+  await backdate(unanswered.id)
+  expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
+  const [second] = await sweep(0)
+  await untilStage(second ?? '', 'pending_signature')
+  running = stage.signer.run(sign)
+  await untilStage(second ?? '', 'confirming')
+  // The first one is answered late; both pay nobody, and at most one of them is ever mined.
+  await stage.signer.answer({ ...(await sign(unanswered)), request_id: unanswered.id } as never)
+  await untilStage(second ?? '', 'confirmed')
+  await untilStage(first ?? '', 'failed')
+  await stage.until(above, 'confirmed')
+  expect(await closePassed(sql, stage.networks)).toEqual([id])
+  const prices = await sql<{ price: string }[]>`
+    SELECT payload ->> 'max_fee_per_gas' AS price FROM transactions WHERE subject_id = ANY (${[first ?? '', second ?? '']})
+    ORDER BY subject_id`
+  expect(BigInt(prices[1]?.price ?? 0)).toBeGreaterThan(BigInt(prices[0]?.price ?? 0))
+  await expectBooksToMatch()
+})
+
 test('a request that cannot be passed keeps no other wallet from being freed', async () => {
   const { sql } = stage.api.database
   const { id: bad, request } = await taken()
