@@ -14,6 +14,7 @@ import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
 import { benchPayouts } from './payouts.js'
 import { benchSigner } from './signer.js'
+import { benchSignerBudgets } from './signer-budgets.js'
 
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   deposits: benchDeposits,
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   journals: benchJournals,
   api: benchApi,
   signer: benchSigner,
+  'signer-budgets': benchSignerBudgets,
   'coin-selection': benchCoinSelection,
   payouts: benchPayouts,
   histories: benchHistories,
