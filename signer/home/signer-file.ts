@@ -19,7 +19,7 @@ const schema = z.strictObject({
   /** SHA-256 of the enrolment token, so that a repeated `init` is recognised. */
   token_hash: z.string(),
   enrolled_at: z.string(),
-  /** Path or URL of the witness; homes of before witnesses get one at their first start. */
+  /** Path or URL of the witness; homes made before witnesses existed get one at their first start. */
   witness: z.string().optional(),
   xpubs: z.array(
     z.strictObject({
