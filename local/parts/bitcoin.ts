@@ -122,6 +122,8 @@ export function coreArguments(options: BitcoinOptions): string[] {
     '-listen=0',
     '-disablewallet',
     '-fallbackfee=0.00001',
+    // The usual 16 are soon taken by a scan of the whole chain beside a platform that catches up.
+    '-rpcworkqueue=256',
     '-rpcuser=keyturn',
     `-rpcpassword=${options.password}`,
     '-rpcbind=127.0.0.1',

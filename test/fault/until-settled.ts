@@ -43,7 +43,8 @@ async function whatIsLeft(
       (SELECT count(*)::int FROM withdrawals WHERE stage <> 'confirmed') AS "payments not confirmed",
       (SELECT count(*)::int FROM batches WHERE status = 'confirmed') AS "batches confirmed",
       (SELECT count(*)::int FROM consolidations WHERE due_at IS NOT NULL) AS "addresses to be swept",
-      (SELECT count(*)::int FROM transactions WHERE state <> 'final') AS "transactions not final",
+      -- An attempt that was replaced, or that no signer took, is over too.
+      (SELECT count(*)::int FROM transactions WHERE state NOT IN ('final', 'replaced', 'abandoned')) AS "transactions open",
       (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
       (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",
       (SELECT count(*)::int FROM webhook_deliveries WHERE status <> 'delivered') AS "webhooks not delivered"`
