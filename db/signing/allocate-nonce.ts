@@ -73,9 +73,14 @@ export async function allocateNonce(
  * Gives back what a subject holds unsigned; a signed nonce stays, because its bytes may still be mined.
  *
  * @param maybeSigned - The signer may have signed something with it: its journal gives it to no other payment, so neither do we.
+ * @returns What was given back.
  */
-export async function freeNonces(tx: Transaction, subjectId: string, maybeSigned = false): Promise<void> {
-  await tx`
+export async function freeNonces(
+  tx: Transaction,
+  subjectId: string,
+  maybeSigned = false,
+): Promise<{ readonly address: string; readonly nonce: bigint }[]> {
+  return tx<{ address: string; nonce: bigint }[]>`
     UPDATE nonces
     SET state = CASE WHEN ${maybeSigned} OR EXISTS (
                        SELECT FROM signing_requests WHERE subject_id = last.id AND state = 'signed')
@@ -88,7 +93,8 @@ export async function freeNonces(tx: Transaction, subjectId: string, maybeSigned
       FROM nonces given LEFT JOIN withdrawals holder ON holder.id = given.subject_id
       WHERE given.subject_id = ${subjectId} AND given.state = 'allocated'
     ) AS last
-    WHERE nonces.network = last.network AND nonces.address = last.address AND nonces.nonce = last.nonce`
+    WHERE nonces.network = last.network AND nonces.address = last.address AND nonces.nonce = last.nonce
+    RETURNING nonces.address, nonces.nonce`
 }
 
 /** The nonce that a subject holds unsigned, or null. */

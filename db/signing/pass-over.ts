@@ -1,10 +1,8 @@
 /** A further attempt that a signer took and does not answer keeps no other attempt of its payment waiting any more. */
 
-import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
-import { appendEvent } from '../events/append-event.js'
-import { exceptionEvent } from '../events/raise-exception.js'
 import type { WithdrawalRow } from '../withdrawals/withdrawal-row.js'
+import { reportUnanswered } from './report-unanswered.js'
 
 interface Passed {
   readonly id: string
@@ -36,32 +34,14 @@ export async function passOver(
       AND request.subject_id = ${row.id} AND request.state = 'leased' AND request.passed_at IS NULL
     RETURNING request.id, request.signer_id, attempt.id AS transaction_id, attempt.number, attempt.purpose`
   for (const request of requests) {
-    const facts = {
+    await reportUnanswered(tx, row, actor, {
       message:
         'A signer took a further attempt of a payment and does not answer it; another one may be built beside it, and at most one of them is ever mined',
-      network: row.network,
       request_id: request.id,
       signer_id: request.signer_id,
       transaction_id: request.transaction_id,
       attempt: request.number,
       purpose: request.purpose,
-    }
-    await appendEvent(
-      tx,
-      exceptionEvent({
-        merchantId: row.merchant_id,
-        kind: 'signing_request.unanswered',
-        severity: 'critical',
-        subject: row.id,
-        facts,
-      }),
-    )
-    await appendAudit(tx, {
-      merchantId: row.merchant_id,
-      actor,
-      action: 'signing_request.passed',
-      subject: row.id,
-      data: facts,
     })
   }
   return requests.length > 0

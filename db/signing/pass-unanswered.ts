@@ -1,17 +1,16 @@
 /** A request that a signer took and does not answer holds a nonce, and with it the whole lane of its wallet: the lane goes round it. */
 
 import type { Networks } from '../../domain/network.js'
-import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
-import { appendEvent } from '../events/append-event.js'
-import { exceptionEvent } from '../events/raise-exception.js'
 import { postJournal } from '../ledger/post-journal.js'
 import { excludeAttempts } from '../withdrawals/exclude-attempts.js'
 import { moveWithdrawal } from '../withdrawals/move-withdrawal.js'
 import { proveUnpaid } from '../withdrawals/prove-unpaid.js'
 import { releaseJournal } from '../withdrawals/withdrawal-journals.js'
 import { lockWithdrawal } from '../withdrawals/withdrawal-row.js'
+import { freeNonces } from './allocate-nonce.js'
 import { notify } from './notices.js'
+import { reportUnanswered } from './report-unanswered.js'
 import { serveEach } from './serve-each.js'
 
 /** Taken at a time; the next sweep takes the next. */
@@ -53,37 +52,15 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
     WHERE request.subject_id = ${id} AND attempt.state = 'built' FOR UPDATE OF request`
   // It has answered meanwhile.
   if (request?.state !== 'leased') return false
-  const [nonce] = await tx<{ address: string; nonce: bigint }[]>`
-    UPDATE nonces SET state = 'gap', subject_id = NULL, freed_at = clock_timestamp(),
-      -- What was to fill a gap stands for whom the nonce was given to before.
-      last_subject_id = CASE WHEN ${row.kind === 'nonce_fill'} THEN last_subject_id ELSE ${id} END
-    WHERE subject_id = ${id} AND state = 'allocated' RETURNING address, nonce`
+  const [nonce] = await freeNonces(tx, id, true)
   if (!nonce) return false
-  const facts = {
+  await reportUnanswered(tx, row, 'system:nonces', {
     message:
       'A signer took a request and does not answer it; the wallet goes on with the next nonces, and a transaction that pays nobody will take this one',
-    network: row.network,
     address: nonce.address,
     nonce: Number(nonce.nonce),
     request_id: request.id,
     signer_id: request.signer_id,
-  }
-  await appendEvent(
-    tx,
-    exceptionEvent({
-      merchantId: row.merchant_id,
-      kind: 'signing_request.unanswered',
-      severity: 'critical',
-      subject: id,
-      facts,
-    }),
-  )
-  await appendAudit(tx, {
-    merchantId: row.merchant_id,
-    actor: 'system:nonces',
-    action: 'signing_request.passed',
-    subject: id,
-    data: facts,
   })
   await notify(tx, 'signing_request', request.signer_id)
   return true
