@@ -25,7 +25,7 @@ export interface WantedAttempt {
   readonly row: WithdrawalRow
   /** Signed, and none of them mined; newest first. */
   readonly attempts: readonly PaymentRow[]
-  /** At a signer that does not answer: whatever it may have signed, the next one costs more, so that no two are the same. */
+  /** Attempts that a signer took and does not answer. The next attempt costs more than they do, so that no two transactions are the same. */
   readonly unanswered: readonly PaymentRow[]
   readonly purpose: PaymentRow['purpose']
   readonly cause: Exclude<PaymentRow['cause'], 'first'>

@@ -121,7 +121,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.use(async (c, next) => {
     guard.begin(c, signerIdOf(c))
     await next()
-    // Whatever was wrong with it: its body was read, and perhaps parsed, for somebody who has not shown who they are.
+    // The request counts whatever its fault was: the API read its body for a sender that has not proved who it is.
     if (!c.get('signerKnown') && c.res.status < 500) guard.failed(c, signerIdOf(c))
   })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))

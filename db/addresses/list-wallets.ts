@@ -9,7 +9,7 @@ export interface WalletRow {
   readonly kind: 'master' | 'hot' | 'gas'
   readonly network: string
   readonly address: string
-  /** As `getBalances` with its address: every coin of its network's rails, and whatever else was ever there; by name. */
+  /** The same as `getBalances` answers for its address: each coin of its network's rails and each other coin that it ever held, by name. */
   readonly balances: readonly Balance[]
 }
 

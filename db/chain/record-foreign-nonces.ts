@@ -1,4 +1,4 @@
-/** Keeps uses of an account's nonces that are not ours, and raises an exception for them: somebody else signs with its key. */
+/** Records nonces of an account that a transaction of another party used, and raises an exception, because that party signs with its key. */
 
 import type { Network } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'

@@ -14,7 +14,7 @@ export interface Rail {
 
 /**
  * @returns The id of the signer that pays.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` where nobody holds keys.
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` where no signer holds keys.
  */
 export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
   const [rail] = await sql`

@@ -7,7 +7,7 @@ import type { WithdrawalRow } from './withdrawal-row.js'
  * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this withdrawal has
  * reserved already stays its own.
  *
- * @returns False when somebody else has one of them or spent it, or its block left the chain; then the caller rolls back.
+ * @returns False when another payment has reserved one of them, a transaction spent it, or its block left the chain; then the caller rolls back.
  */
 export async function reserveOutputs(
   tx: Transaction,

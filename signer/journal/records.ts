@@ -59,7 +59,7 @@ export class Records {
   }
 
   /**
-   * The record of an intent; of a batch, the one of the first item that has any.
+   * Finds the record of an intent. A batch has a record for each part; the first item that belongs to a part decides.
    *
    * @param items - What a payload of a batch pays; null for every other kind.
    */
