@@ -19,8 +19,8 @@ const BATCH = 50
 /**
  * Takes the nonce from a first attempt whose signer has not answered for so long although it is there and not stopped, or that a
  * person has put under investigation. It becomes a gap: the next payments get the nonces above it, and a transaction that pays
- * nobody fills it (`fillNonceGaps`); a filling that is not answered is passed as well. All transactions that the signer may have signed have the same nonce, so at most one of the two is
- * ever mined, and the payment stays as it is until one of them is final.
+ * nobody fills it (`fillNonceGaps`); a filling that is not answered is passed as well. All transactions that the signer may have
+ * signed have the same nonce, so at most one is ever mined, and the payment stays as it is until one of them is final.
  *
  * @returns How many wallets' lanes were freed.
  * @throws The first error, once each payment was tried.
