@@ -7,7 +7,7 @@ import { networks, Psbt } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { SigningRequest } from '../domain/signer-protocol.js'
-import { decideAll } from '../signer/decide.js'
+import { decideWitnessed } from '../signer/decide.js'
 import { type JournalStore, openFileStore, openMemoryStore } from '../signer/journal/journal-store.js'
 import { openMemoryWitness, type Witness } from '../signer/journal/witness.js'
 import { openFileWitness } from '../signer/journal/witness-file.js'
@@ -105,13 +105,9 @@ async function decide(
   size: number,
 ): Promise<void> {
   const state = makeState({ store, witness, policy: liftLimits })
-  const { policy } = state
-  if (!policy) throw new Error('The policy cannot be read')
   for (let from = 0; from < requests.length; from += size) {
     const batch = requests.slice(from, from + size)
-    await state.approvals.prefetch(batch, policy)
-    const decisions = decideAll(batch, state)
-    await witness.write(state.journal.durable)
+    const decisions = await decideWitnessed(batch, state)
     for (const decision of decisions)
       if (decision.outcome === 'refused') throw new Error(`${decision.code}: ${decision.message}`)
   }

@@ -2,15 +2,15 @@
 
 import { type KeyObject, verify } from 'node:crypto'
 import { approvalMessage } from '../domain/approval.js'
-import { type ParsedApproval, parseApprovals } from './parse-request.js'
+import type { ParsedApproval, ParsedRequest } from './parse-request.js'
 import type { Policy } from './policy/policy.js'
 
 /** Answers whether a pinned key signed a decision. */
 export interface ApprovalVerifier {
   /** @param key - From the policy, never from the request. */
   isSigned(key: KeyObject, approval: ParsedApproval): boolean
-  /** Verifies a batch on other threads, so that `isSigned` then only looks the answers up. */
-  prefetch(requests: readonly unknown[], policy: Policy): Promise<void>
+  /** Verifies a request's approvals on other threads, so that `isSigned` then only looks the answers up. */
+  prefetch(request: ParsedRequest, policy: Policy): Promise<void>
 }
 
 /** Answers kept; each belongs to one key, text and signature, so it can never become wrong. */
@@ -40,8 +40,7 @@ export function createApprovalVerifier(): ApprovalVerifier {
         Buffer.from(approval.signature, 'base64'),
       )
     },
-    async prefetch(requests, policy) {
-      const approvals = requests.flatMap((input) => parseApprovals(input))
+    async prefetch({ approvals }, policy) {
       await Promise.all(
         approvals.map(async (approval) => {
           const pinned = policy.approvers.get(approval.approver_id)

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { RefusalCode } from '../domain/signer-protocol.js'
-import { ALL_CHECKS } from './checks/all-checks.js'
+import { ALL_CHECKS, type CheckList } from './checks/all-checks.js'
 import { type PayloadContext, refuse } from './checks/check.js'
 import { conflictSet } from './checks/conflict-set.js'
 import { cost } from './checks/cost.js'
@@ -10,6 +10,7 @@ import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
 import { assetKey, intentAmount } from './intent-amount.js'
 import { JournalFailure } from './journal/journal-failure.js'
+import { parseRequest, type RequestReading } from './parse-request.js'
 import type { SignerState } from './state.js'
 import { signP2pkhForkId } from './utxo/sign-p2pkh-forkid.js'
 import { signP2wpkh } from './utxo/sign-p2wpkh.js'
@@ -57,13 +58,53 @@ export function decide(request: unknown, state: SignerState): Decision {
  * @throws JournalFailure when the journal cannot be written: the process must then end.
  */
 export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
-  const examinations = requests.map((request) => {
-    const examination = examine(checks, request, state)
+  return signAccepted(writeDecisions(requests.map(parseRequest), state, checks), state)
+}
+
+/**
+ * Decides on a batch as `decideAll` does. Other threads verify the approvals while requests are still parsed, and sync the witness
+ * while keys are used: what this returns may leave the signer, because the witness has the journal's position by then.
+ *
+ * @param requests - As they came from the platform.
+ * @throws JournalFailure when the journal or its witness cannot be written: the process must then end.
+ */
+export async function decideWitnessed(requests: readonly unknown[], state: SignerState): Promise<Decision[]> {
+  const verified: Promise<void>[] = []
+  const readings = requests.map((request) => {
+    const reading = parseRequest(request)
+    if (state.policy && 'request' in reading)
+      verified.push(state.approvals.prefetch(reading.request, state.policy))
+    return reading
+  })
+  await Promise.all(verified)
+  const examinations = writeDecisions(readings, state, ALL_CHECKS)
+  const witnessed = state.witness.write(state.journal.durable)
+  const [decisions] = await Promise.all([inTurn(() => signAccepted(examinations, state)), witnessed])
+  return decisions
+}
+
+/** Runs it as a promise, so that its error is awaited beside that of others. */
+async function inTurn<T>(use: () => T): Promise<T> {
+  return use()
+}
+
+/** Examines each request knowing those before, and returns when every new decision is durable. */
+function writeDecisions(
+  readings: readonly RequestReading[],
+  state: SignerState,
+  checks: CheckList,
+): Examination[] {
+  const examinations = readings.map((reading) => {
+    const examination = examine(checks, reading, state)
     return examination.outcome === 'accepted' && !examination.replay
       ? writtenDown(examination, state)
       : examination
   })
   if (state.journal.position.sequence !== state.journal.durable.sequence) state.journal.sync()
+  return examinations
+}
+
+function signAccepted(examinations: readonly Examination[], state: SignerState): Decision[] {
   return examinations.map((examination) => conclude(examination, state))
 }
 

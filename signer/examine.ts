@@ -16,7 +16,7 @@ import {
 } from './checks/check.js'
 import { parsePath } from './keys/path.js'
 import { movementOf } from './movement.js'
-import { type ParsedRequest, parseRequest, requestIdOf } from './parse-request.js'
+import type { ParsedRequest, RequestReading } from './parse-request.js'
 import type { SignerState } from './state.js'
 import { utxoFacts } from './utxo/utxo-facts.js'
 
@@ -44,25 +44,13 @@ export type Examination =
  * Asks every check of the list until one refuses. Fails closed: what throws is refused.
  *
  * @param checks - `ALL_CHECKS`; tests hand in a list with one missing to prove that it is needed.
- * @param input - As it came from the platform.
  */
-export function examine(checks: CheckList, input: unknown, state: SignerState): Examination {
-  const parsed = parseRequest(input)
-  if ('reason' in parsed)
-    return {
-      outcome: 'refused',
-      requestId: requestIdOf(input),
-      refusal: refuse('MALFORMED', parsed.reason),
-      replay: false,
-    }
-  const { request } = parsed
+export function examine(checks: CheckList, reading: RequestReading, state: SignerState): Examination {
+  const { requestId } = reading
   let replay = false
-  const refused = (refusal: Refusal): Examination => ({
-    outcome: 'refused',
-    requestId: request.id,
-    refusal,
-    replay,
-  })
+  const refused = (refusal: Refusal): Examination => ({ outcome: 'refused', requestId, refusal, replay })
+  if ('reason' in reading) return refused(refuse('MALFORMED', reading.reason))
+  const { request } = reading
   if (!state.policy)
     return refused(refuseForNow('PAUSED', 'policy.json cannot be read; nothing is signed until it can'))
   try {
@@ -76,7 +64,7 @@ export function examine(checks: CheckList, input: unknown, state: SignerState): 
       ('utxo' in full ? walk(checks.utxo, full, replay) : walk(checks.evm, full, replay)) ??
       walk(checks.journal, full, replay)
     if (onPayload) return refused(onPayload)
-    return { outcome: 'accepted', requestId: request.id, context: full, payloadHash, replay }
+    return { outcome: 'accepted', requestId, context: full, payloadHash, replay }
   } catch (error) {
     return refused(refuse('MALFORMED', error instanceof Error ? error.message : 'The request cannot be read'))
   }

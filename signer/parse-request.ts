@@ -84,8 +84,6 @@ const requestSchema = z.object({
   payload: z.discriminatedUnion('family', [utxoPayload, evmPayload]),
 })
 
-const approvalsOnly = requestSchema.pick({ approvals: true })
-
 /** A request that has the right shape; see `SigningRequest` in domain/signer-protocol.ts. */
 export type ParsedRequest = z.infer<typeof requestSchema>
 export type ParsedApproval = ParsedRequest['approvals'][number]
@@ -94,30 +92,28 @@ export type ParsedEvmPayload = Extract<ParsedRequest['payload'], { family: 'evm'
 /** Field names that an EIP-1559 payload may have. */
 export const EVM_PAYLOAD_FIELDS: ReadonlySet<string> = new Set(Object.keys(evmPayload.shape))
 
+/** What the parser made of a request. */
+export type RequestReading = {
+  /** Empty when it has none. */
+  readonly requestId: string
+} & ({ readonly request: ParsedRequest } | { readonly reason: string })
+
 /** Parses a request. @returns The reason when it has not the right shape or is too large; it never throws. */
-export function parseRequest(
-  input: unknown,
-): { readonly request: ParsedRequest } | { readonly reason: string } {
+export function parseRequest(input: unknown): RequestReading {
+  const unread = (reason: string) => ({ requestId: requestIdOf(input), reason })
   try {
     const reason = tooLarge(requestSize(input))
-    if (reason !== null) return { reason }
+    if (reason !== null) return unread(reason)
     const parsed = requestSchema.safeParse(input)
-    if (parsed.success) return { request: parsed.data }
-    return { reason: z.prettifyError(new z.ZodError(parsed.error.issues.slice(0, MOST_ISSUES))) }
+    if (parsed.success) return { requestId: parsed.data.id, request: parsed.data }
+    return unread(z.prettifyError(new z.ZodError(parsed.error.issues.slice(0, MOST_ISSUES))))
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : 'The request cannot be read' }
+    return unread(error instanceof Error ? error.message : 'The request cannot be read')
   }
 }
 
-/** The approvals of a request alone; none when they have not the right shape. */
-export function parseApprovals(input: unknown): readonly ParsedApproval[] {
-  if (tooLarge(requestSize(input)) !== null) return []
-  const parsed = approvalsOnly.safeParse(input)
-  return parsed.success ? parsed.data.approvals : []
-}
-
-/** The id of what may be no request otherwise, so that it can be refused by it; empty when it has none. */
-export function requestIdOf(input: unknown): string {
+/** The id of what may be no request otherwise, so that it can be refused by it. */
+function requestIdOf(input: unknown): string {
   const id = typeof input === 'object' && input !== null && 'id' in input ? input.id : null
   const parsed = requestSchema.shape.id.safeParse(id)
   return parsed.success ? parsed.data : ''

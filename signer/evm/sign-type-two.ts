@@ -82,7 +82,7 @@ function verify(raw: Buffer, expected: TypeTwoTransaction, digest: Uint8Array, k
     integer(9) <= 1n
   if (!same) throw differs('a field')
   const signature = Buffer.concat([padded(bytesAt(items, 10)), padded(bytesAt(items, 11))])
-  if (!ecc.verify(digest, key.publicKey, signature, true)) throw differs('the signature')
+  if (!ecc.verify(digest, key.point, signature, true)) throw differs('the signature')
 }
 
 function bytesAt(items: readonly RlpItem[], index: number): Uint8Array {

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { ClaimRequest, SigningAnswer } from '../../domain/signer-protocol.js'
-import { type Decision, decideAll } from '../decide.js'
+import { type Decision, decideWitnessed } from '../decide.js'
 import { compareJournal } from '../journal/compare-journal.js'
 import { MAX_JUMP } from '../journal/entry.js'
 import type { JournalPosition } from '../journal/journal.js'
@@ -116,10 +116,8 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
     // What the platform sends at once must not keep this process from seeing that it is to stop.
     await nextTurn()
     if (options.signal.aborted) break
-    if (state.policy) await state.approvals.prefetch(portion, state.policy)
-    const decisions = decideAll(portion, state)
     // No answer leaves before the witness has heard of what it rests on: a journal that is taken back later is found out.
-    await state.witness.write(state.journal.durable)
+    const decisions = await decideWitnessed(portion, state)
     // All answers of a portion tell the same position, in whatever order they arrive.
     const { durable } = state.journal
     answers.push(...decisions.map((decision) => answerWith(decision, durable, options)))

@@ -1,17 +1,9 @@
 /** A witness in a file, for a disk of its own. */
 
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fdatasyncSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, fdatasync, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { z } from 'zod'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
 import type { JournalPosition } from './journal.js'
@@ -21,6 +13,8 @@ import { type Witness, WitnessMismatch } from './witness.js'
 /** Two records in turn, in blocks of their own: a power cut in the middle of one leaves the other. */
 const BLOCK_BYTES = 4_096
 const RECORDS = 2
+
+const sync = promisify(fdatasync)
 
 const recordSchema = z.strictObject({
   keyturn_witness: z.literal(1),
@@ -58,7 +52,7 @@ export function openFileWitness(place: string): Witness {
     open()
   }
 
-  function overwrite(opened: number, record: Buffer, at: number): void {
+  async function overwrite(opened: number, record: Buffer, at: number): Promise<void> {
     const [there, path] = [fstatSync(opened), statSync(place)]
     if (there.ino !== path.ino || there.dev !== path.dev || !content(opened).equals(seen)) {
       throw new Error('something else has written it: a copy of this home may be in use')
@@ -66,34 +60,34 @@ export function openFileWitness(place: string): Witness {
     for (let written = 0; written < record.length; ) {
       written += writeSync(opened, record, written, record.length - written, at + written)
     }
-    fdatasyncSync(opened)
+    await sync(opened)
     seen = content(opened)
   }
 
   return {
     place,
     read: () =>
-      guard(place, () => {
+      guard(place, async () => {
         if (!open()) return null
         const known = newest(seen)
         if (known === null) throw new WitnessMismatch(`Neither record of the witness ${place} holds`, null)
         return known.position
       }),
     write: (position) =>
-      guard(place, () => {
+      guard(place, async () => {
         const known = open() ? newest(seen) : null
         if (known?.position.sequence === position.sequence && known.position.head === position.head) return
         if (file === null || known === null || position.sequence <= known.position.sequence) {
           return create(position)
         }
-        overwrite(file, recordOf(position), known.at === 0 ? BLOCK_BYTES : 0)
+        await overwrite(file, recordOf(position), known.at === 0 ? BLOCK_BYTES : 0)
       }),
   }
 }
 
-async function guard<T>(place: string, use: () => T): Promise<T> {
+async function guard<T>(place: string, use: () => Promise<T>): Promise<T> {
   try {
-    return use()
+    return await use()
   } catch (error) {
     if (error instanceof JournalFailure) throw error
     const reason = error instanceof Error ? error.message : 'unknown'

@@ -15,6 +15,8 @@ export interface LeafKey {
   readonly privateKey: Uint8Array
   /** Compressed. */
   readonly publicKey: Uint8Array
+  /** The same key uncompressed, 65 bytes: verifying with it saves the square root. */
+  readonly point: Uint8Array
   /** HASH160 of the public key. */
   readonly keyHash: Uint8Array
 }
@@ -59,6 +61,7 @@ export function openKeyring(seed: Uint8Array): Keyring {
     const leaf: LeafKey = {
       privateKey: derived.privateKey,
       publicKey: derived.publicKey,
+      point: ecc.pointCompress(derived.publicKey, false),
       keyHash: hash160(derived.publicKey),
     }
     const oldest = leaves.keys().next()

@@ -69,7 +69,7 @@ function readBack(raw: Buffer, expected: Transaction, keys: readonly InputKey[])
     const { key, amount } = keyAt(keys, index)
     // The length of a DER signature is in its second byte; its type follows.
     const signature = fromDer(input.scriptSig.subarray(1, 1 + (input.scriptSig[0] ?? 0) - 1))
-    if (!ecc.verify(digest(index, key.keyHash, amount), key.publicKey, signature, true)) {
+    if (!ecc.verify(digest(index, key.keyHash, amount), key.point, signature, true)) {
       throw new Error(`The signature of input ${index} does not verify`)
     }
   })

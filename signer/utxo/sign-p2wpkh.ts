@@ -85,7 +85,7 @@ function verify(
       second !== undefined &&
       item.equals(first) &&
       Buffer.compare(second, key.publicKey) === 0
-    if (!sameWitness || !ecc.verify(digest(index, key.keyHash, amount), key.publicKey, signature, true)) {
+    if (!sameWitness || !ecc.verify(digest(index, key.keyHash, amount), key.point, signature, true)) {
       throw new Error(`The signature of input ${index} does not verify`)
     }
   })

@@ -6,8 +6,10 @@ import * as ecc from 'tiny-secp256k1'
 import { parseTransaction, recoverTransactionAddress } from 'viem'
 import { HDKey, hdKeyToAccount } from 'viem/accounts'
 import { expect, test } from 'vitest'
-import { decide, decideAll } from '../../signer/decide.js'
+import { decide, decideAll, decideWitnessed } from '../../signer/decide.js'
+import { JournalFailure } from '../../signer/journal/journal-failure.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
+import { openMemoryWitness } from '../../signer/journal/witness.js'
 import {
   BTC_RECIPIENT,
   btcRequest,
@@ -223,4 +225,41 @@ test('signs nothing when the journal cannot be synced', () => {
   })
   expect(() => decide(ethRequest(), state)).toThrow('no space left')
   expect(memory.read().toString('utf8')).not.toContain('"signed"')
+})
+
+test('nothing that was signed is returned before the witness has kept the position, and nothing when it fails', async () => {
+  let keep: () => void = () => undefined
+  const kept: number[] = []
+  const witness = (write: (sequence: number) => Promise<void>) => ({
+    ...openMemoryWitness(),
+    write: ({ sequence }: { sequence: number }) => write(sequence),
+  })
+  const slow = makeState({
+    witness: witness(async (sequence) => {
+      await new Promise<void>((resolve) => {
+        keep = resolve
+      })
+      kept.push(sequence)
+    }),
+  })
+  let returned = false
+  const decided = decideWitnessed([ethRequest(), usdtRequest()], slow).then((decisions) => {
+    returned = true
+    return decisions
+  })
+  // Both are signed by now, and wait for the witness.
+  await expect.poll(() => slow.journal.position.sequence).toBe(4)
+  await new Promise((resolve) => setImmediate(resolve))
+  expect({ returned, kept }).toEqual({ returned: false, kept: [] })
+  keep()
+  expect((await decided).map(({ outcome }) => outcome)).toEqual(['signed', 'signed'])
+  // The two decisions: they are what the bytes rest on.
+  expect(kept).toEqual([2])
+
+  const failing = makeState({
+    witness: witness(async () => {
+      throw new JournalFailure('The witness failed')
+    }),
+  })
+  await expect(decideWitnessed([ethRequest()], failing)).rejects.toThrow(JournalFailure)
 })
