@@ -4,11 +4,11 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import type { Environment } from '../config/load-environment.js'
-import type { ApiKey } from '../db/api-keys/find-api-key.js'
+import type { ApiKey } from '../db/access/find-api-key.js'
 import type { Sql } from '../db/connect.js'
-import type { Networks } from '../domain/network.js'
+import type { Networks } from '../domain/chain/network.js'
 import type { IdempotentRequest } from './middleware/idempotency.js'
-import type { Geography } from './open-geography.js'
+import type { Geography } from './sources/open-geography.js'
 
 /** Injected into the app and every route. */
 export interface ApiDependencies {

@@ -2,11 +2,12 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
-import { type ApiKeyCache, createApiKeyCache } from '../db/api-keys/create-api-key-cache.js'
-import { createNonceClaims } from '../db/api-keys/create-nonce-claims.js'
+import { type ApiKeyCache, createApiKeyCache } from '../db/access/create-api-key-cache.js'
+import { createNonceClaims } from '../db/access/create-nonce-claims.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
-import { handleError, validationError } from './map-error.js'
-import { createMetrics, type Metrics } from './metrics.js'
+import { handleError, validationError } from './http/map-error.js'
+import { createRouteFacts } from './http/route-facts.js'
+import { createMetrics, type Metrics } from './metrics/metrics.js'
 import { admitOnce } from './middleware/admit-once.js'
 import { allowIp } from './middleware/allow-ip.js'
 import { authenticate, identify } from './middleware/authenticate.js'
@@ -15,11 +16,10 @@ import { knownRoute, nothingHere, unknownRoute } from './middleware/known-route.
 import { jsonBody, readBody } from './middleware/read-body.js'
 import { refuseQuery } from './middleware/refuse-query.js'
 import { requestContext } from './middleware/request-context.js'
+import { registerDocumentationRoutes } from './operations/documentation.js'
+import { registerOperationRoutes } from './operations/operations.js'
 import { registerRoutes } from './register-routes.js'
-import { createRouteFacts } from './route-facts.js'
-import { registerDocumentationRoutes } from './routes/documentation.js'
-import { registerOperationRoutes } from './routes/operations.js'
-import { signerRoutes } from './routes/signer.js'
+import { signerRoutes } from './signer/signer.js'
 
 export interface AppOptions {
   /** Shared with `main.ts`, which listens for changes. Default: one of its own. */

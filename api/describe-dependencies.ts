@@ -1,9 +1,9 @@
 /** What this installation depends on and how each of it is, for `GET /readyz`. */
 
-import type { ChainCursorRow } from '../db/chain/list-cursors.js'
+import type { ChainCursorRow } from '../db/networks/list-cursors.js'
 import type { SignerCount } from '../db/operations/count-signers.js'
 import type { NodeRow } from '../db/operations/list-nodes.js'
-import type { Network } from '../domain/network.js'
+import type { Network } from '../domain/chain/network.js'
 
 export interface Dependency {
   readonly name: string

@@ -4,8 +4,8 @@ import type { Logger } from 'pino'
 import type { Environment } from '../config/load-environment.js'
 import { masterKeysOf, oldestMasterKey } from '../config/master-keys.js'
 import type { Sql } from '../db/connect.js'
-import { loadPlatformKey } from '../db/platform-key.js'
 import { resealSecrets } from '../db/reseal-secrets.js'
+import { loadPlatformKey } from '../db/signing/platform-key.js'
 
 /**
  * Seals again what is sealed under another master key, and says so. An error leaves everything as it is: what opens still opens.

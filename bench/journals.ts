@@ -1,6 +1,6 @@
 /** Journals a second: one at a time over 20 connections, and in batches of 500. */
 
-import { type Journal, postJournal, postJournals } from '../db/ledger/post-journal.js'
+import { type Journal, postJournal, postJournals } from '../db/books/ledger/post-journal.js'
 import type { BenchContext } from './context.js'
 import { type Measurement, rate } from './measurement.js'
 

@@ -1,9 +1,9 @@
 /** Payments out of the wallets: how fast approved ones reach the chain, and what a batch saves. On the whole local stack. */
 
 import { randomBytes } from 'node:crypto'
-import { mapConcurrently } from '../activities/map-concurrently.js'
 import type { Client } from '../client/create-client.js'
 import { connect, type Sql } from '../db/connect.js'
+import { mapConcurrently } from '../domain/map-concurrently.js'
 import { faucetKey } from '../local/parts/bitcoin-faucet.js'
 import type { StackFile } from '../local/stack/stack-file.js'
 import { approve, clientOf } from '../local/walk/people.js'

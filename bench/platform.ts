@@ -6,7 +6,8 @@ import { pino } from 'pino'
 import type { ChainAdapter } from '../chains/adapter.js'
 import { loadEnvironment } from '../config/load-environment.js'
 import type { Sql } from '../db/connect.js'
-import type { Networks } from '../domain/network.js'
+import type { Networks } from '../domain/chain/network.js'
+import { TASK_QUEUE, type TaskQueue } from '../temporal/task-queues.js'
 import {
   ACTIVITY_POLLERS,
   createWorkers,
@@ -15,7 +16,6 @@ import {
 } from '../workers/create-workers.js'
 import { loadWorkflowBundle } from '../workers/load-workflow-bundle.js'
 import { startSealer } from '../workers/sealer.js'
-import { TASK_QUEUE, type TaskQueue } from '../workflows/task-queues.js'
 import type { BenchContext } from './context.js'
 import type { BenchTemporal } from './temporal.js'
 

@@ -2,7 +2,11 @@
 
 import { mnemonicToSeedSync } from '@scure/bip39'
 import { Psbt, Transaction } from 'bitcoinjs-lib'
-import { MAX_PAYLOAD_INPUTS, MAX_REQUEST_BYTES, type SigningRequest } from '../domain/signer-protocol.js'
+import {
+  MAX_PAYLOAD_INPUTS,
+  MAX_REQUEST_BYTES,
+  type SigningRequest,
+} from '../domain/signing/signer-protocol.js'
 import { decide } from '../signer/decide.js'
 import { openKeyring } from '../signer/keys/keyring.js'
 import { parsePath } from '../signer/keys/path.js'

@@ -1,7 +1,7 @@
 /** The one interface behind which every chain family stands. Adapters hold no state but their RPC connections. */
 
-import type { EvmNetwork, Network, UtxoNetwork } from '../domain/network.js'
-import type { EvmPayload, UtxoPayload } from '../domain/signer-protocol.js'
+import type { EvmNetwork, Network, UtxoNetwork } from '../domain/chain/network.js'
+import type { EvmPayload, UtxoPayload } from '../domain/signing/signer-protocol.js'
 import type { NodeReport } from './node-report.js'
 
 export interface BlockRef {

@@ -1,7 +1,7 @@
 /** Picks the adapter of a network's family. */
 
 import { assertNever } from '../domain/assert-never.js'
-import type { Network } from '../domain/network.js'
+import type { Network } from '../domain/chain/network.js'
 import type { ChainAdapter } from './adapter.js'
 import { createEvmAdapter } from './evm/create-evm-adapter.js'
 import { createUtxoAdapter } from './utxo/create-utxo-adapter.js'

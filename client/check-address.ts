@@ -7,7 +7,7 @@ import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import { decodeCashAddress } from '../domain/address/cashaddr.js'
 import { evmPayee } from '../domain/address/derive-address.js'
 import { derivePublicKey } from '../domain/address/derive-public-key.js'
-import type { ExportedXpub } from '../domain/signer-protocol.js'
+import type { ExportedXpub } from '../domain/signing/signer-protocol.js'
 
 /** An entry of `networks` in what `keyturn-signer export-xpubs` prints; get it from the signer, never from the platform. */
 export type { ExportedXpub }

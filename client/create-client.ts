@@ -1,8 +1,8 @@
 /** The TypeScript client for merchants: signed, typed, safe to retry, and suspicious of addresses. */
 
-import type { EventEnvelope } from '../domain/event.js'
-import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/intent.js'
-import type { PolicyUpdate } from '../domain/policy.js'
+import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
+import type { PolicyUpdate } from '../domain/controls/policy.js'
+import type { EventEnvelope } from '../domain/events/event.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
 import { payoutCalls } from './payouts.js'

@@ -1,8 +1,8 @@
 /** Batches, schedules and movements as the API takes and answers them; amounts are decimal strings in whole coins. */
 
-import type { BatchStage, BatchStatus, ItemCounts } from '../domain/batch-status.js'
-import type { MovementKind } from '../domain/treasury.js'
-import type { WithdrawalStatus } from '../domain/withdrawal-stage.js'
+import type { BatchStage, BatchStatus, ItemCounts } from '../domain/payouts/batch-status.js'
+import type { MovementKind } from '../domain/payouts/treasury.js'
+import type { WithdrawalStatus } from '../domain/payouts/withdrawal-stage.js'
 import type { NewWithdrawal, Paging, Priority, Withdrawal } from './types.js'
 
 interface Failure {

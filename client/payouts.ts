@@ -1,6 +1,6 @@
 /** Everything that pays: withdrawals, batches, schedules, and movements between the own wallets. */
 
-import type { Intent } from '../domain/intent.js'
+import type { Intent } from '../domain/controls/intent.js'
 import type { Calls, Sent } from './calls.js'
 import type {
   Batch,

@@ -1,7 +1,7 @@
 /** Signs a request of a merchant (contract section 2). */
 
 import { createHmac, randomUUID } from 'node:crypto'
-import { requestMessage } from '../domain/request-signature.js'
+import { requestMessage } from '../domain/signing/request-signature.js'
 
 export interface RequestToSign {
   readonly apiKey: string

@@ -1,13 +1,13 @@
 /** What the API takes and answers, for callers; amounts are decimal strings in whole coins, times ISO 8601 UTC. */
 
-import type { ControlChangeState } from '../domain/control-change.js'
-import type { DeliveryStatus } from '../domain/delivery-status.js'
-import type { DepositStatus } from '../domain/deposit-status.js'
-import type { DepositView, EventType } from '../domain/event.js'
-import type { Policy } from '../domain/policy.js'
-import type { PolicyEdit } from '../domain/policy-change.js'
-import type { RiskAssessment } from '../domain/risk.js'
-import type { WithdrawalStage, WithdrawalStatus } from '../domain/withdrawal-stage.js'
+import type { ControlChangeState } from '../domain/controls/control-change.js'
+import type { Policy } from '../domain/controls/policy.js'
+import type { PolicyEdit } from '../domain/controls/policy-change.js'
+import type { RiskAssessment } from '../domain/controls/risk.js'
+import type { DepositStatus } from '../domain/deposits/deposit-status.js'
+import type { DeliveryStatus } from '../domain/events/delivery-status.js'
+import type { DepositView, EventType } from '../domain/events/event.js'
+import type { WithdrawalStage, WithdrawalStatus } from '../domain/payouts/withdrawal-stage.js'
 
 /** `page`+`limit` or `cursor`+`limit`; newest first. */
 export interface Paging {

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
-import { AuditChainVerifier, type AuditRecord, type AuditVerification } from '../domain/audit.js'
+import { AuditChainVerifier, type AuditRecord, type AuditVerification } from '../domain/operations/audit.js'
 
 /** An entry as `GET /audit-log` and `GET /exports/audit` give it. */
 export interface ExportedAuditEntry extends AuditRecord {

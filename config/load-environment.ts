@@ -1,7 +1,7 @@
 /** Everything a process of the platform takes from its environment, parsed once; docs/configuration.md lists it. */
 
 import { z } from 'zod'
-import { parseDuration } from './parse-duration.js'
+import { parseDuration } from '../networks/parse-duration.js'
 import { parseThresholds } from './parse-thresholds.js'
 
 const duration = (fallback: string) => z.string().default(fallback).transform(parseDuration)

@@ -1,8 +1,15 @@
 /** Seals again under the sealing master key whatever is sealed under another one, a few rows at a time and while everything runs. */
 
+import {
+  isBound,
+  openSecret,
+  openUnbound,
+  type SealedRow,
+  sealedHead,
+  sealSecret,
+} from '../vault/seal-secret.js'
 import type { Sql, Transaction } from './connect.js'
-import { PLATFORM_ROW } from './platform-key.js'
-import { isBound, openSecret, openUnbound, type SealedRow, sealedHead, sealSecret } from './seal-secret.js'
+import { PLATFORM_ROW } from './signing/platform-key.js'
 
 /** Rows in one transaction: requests that change one of them wait that long. */
 const BATCH = 100

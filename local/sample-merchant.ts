@@ -7,7 +7,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { verifyWebhookSignature } from '../domain/webhook-signature.js'
+import { verifyWebhookSignature } from '../domain/events/webhook-signature.js'
 
 const environment = z
   .object({

@@ -1,7 +1,7 @@
 /** Verifies approvers' signatures, for whole batches on other threads ahead of the decision. */
 
 import { type KeyObject, verify } from 'node:crypto'
-import { approvalMessage } from '../domain/approval.js'
+import { approvalMessage } from '../domain/controls/approval.js'
 import type { ParsedApproval, ParsedRequest } from './parse-request.js'
 import type { Policy } from './policy/policy.js'
 

@@ -1,7 +1,7 @@
 /** The signer's decision: check, write down, sync, and only then sign. */
 
 import { createHash } from 'node:crypto'
-import type { RefusalCode } from '../domain/signer-protocol.js'
+import type { RefusalCode } from '../domain/signing/signer-protocol.js'
 import { ALL_CHECKS, type CheckList } from './checks/all-checks.js'
 import { type PayloadContext, refuse } from './checks/check.js'
 import { conflictSet } from './checks/conflict-set.js'

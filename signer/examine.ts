@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../domain/canonical-json.js'
-import { intentHash } from '../domain/intent.js'
+import { intentHash } from '../domain/controls/intent.js'
 import type { CheckList } from './checks/all-checks.js'
 import type { UtxoContext } from './checks/check.js'
 import {

@@ -1,6 +1,6 @@
 /** Movements between the own wallets: which need no person, who may pay them, and where they may go. */
 
-import type { KeyRole } from '../domain/signer-protocol.js'
+import type { KeyRole } from '../domain/signing/signer-protocol.js'
 import { parsePath, type WalletPlace, walletPlace } from './keys/path.js'
 import type { ParsedRequest } from './parse-request.js'
 import type { PolicyNetwork } from './policy/policy.js'

@@ -1,9 +1,9 @@
 /** Parses what the platform asks to be signed. Nothing in it is trusted; this only gives it a shape. */
 
 import { z } from 'zod'
-import { PAYMENT_KINDS } from '../domain/intent.js'
+import { PAYMENT_KINDS } from '../domain/controls/intent.js'
 import { isIsoTime } from '../domain/iso-time.js'
-import { MAX_OUTPUTS, MAX_REQUEST_BYTES } from '../domain/signer-protocol.js'
+import { MAX_OUTPUTS, MAX_REQUEST_BYTES } from '../domain/signing/signer-protocol.js'
 import { requestSize, tooLarge } from './request-size.js'
 
 /** Most problems that are said of one request. */

@@ -1,6 +1,6 @@
 /** How large a request is, looked at before anything else is done with it. */
 
-import { MAX_REQUEST_BYTES } from '../domain/signer-protocol.js'
+import { MAX_REQUEST_BYTES } from '../domain/signing/signer-protocol.js'
 
 /** The most values of a request: the largest batch with all its items and approvals has half of it. */
 export const MAX_REQUEST_VALUES = 10_000

@@ -1,6 +1,6 @@
 /** What a decision depends on besides the request. */
 
-import type { SignerStop } from '../domain/signer-protocol.js'
+import type { SignerStop } from '../domain/signing/signer-protocol.js'
 import type { ApprovalVerifier } from './approval-verifier.js'
 import type { Journal } from './journal/journal.js'
 import type { Witness } from './journal/witness.js'

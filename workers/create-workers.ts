@@ -2,9 +2,7 @@
 
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
-import { createSender, type Sender } from '../activities/egress/create-sender.js'
-import { createEndpointGate } from '../activities/egress/endpoint-gate.js'
-import { createTargetPolicy } from '../activities/egress/target-policy.js'
+import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/events/webhook-delivery.js'
 import { heartbeating } from '../activities/heartbeating.js'
 import {
   createBatchActivities,
@@ -19,18 +17,20 @@ import {
   createWithdrawalActivities,
   createWithdrawalChainActivities,
 } from '../activities/index.js'
-import type { Logger } from '../activities/logger.js'
-import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/webhook-delivery.js'
-import type { ScreeningService } from '../activities/withdrawal/ask-screening.js'
-import { createScheduleGate, createWorkflowGate } from '../activities/workflow-gate.js'
+import type { ScreeningService } from '../activities/payouts/withdrawal/ask-screening.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'
 import { masterKeysOf } from '../config/master-keys.js'
-import type { AlertSettings } from '../db/alerts/watch-withdrawals.js'
 import type { Sql } from '../db/connect.js'
+import type { AlertSettings } from '../db/operations/alerts/watch-withdrawals.js'
+import { findCoin, findNetwork, type Networks } from '../domain/chain/network.js'
 import { parseAmount } from '../domain/money.js'
-import { findCoin, findNetwork, type Networks } from '../domain/network.js'
-import { TASK_QUEUE, type TaskQueue } from '../workflows/task-queues.js'
+import { createSender, type Sender } from '../egress/create-sender.js'
+import { createEndpointGate } from '../egress/endpoint-gate.js'
+import { createTargetPolicy } from '../egress/target-policy.js'
+import type { Logger } from '../telemetry/logger.js'
+import { TASK_QUEUE, type TaskQueue } from '../temporal/task-queues.js'
+import { createScheduleGate, createWorkflowGate } from '../temporal/workflow-gate.js'
 
 export interface WorkerParts {
   readonly environment: Environment

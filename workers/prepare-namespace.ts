@@ -6,10 +6,10 @@ import {
   ScheduleAlreadyRunning,
   ScheduleOverlapPolicy,
 } from '@temporalio/client'
-import type { Networks } from '../domain/network.js'
-import { REBALANCE_SCHEDULE_ID, SWEEPER_SCHEDULE_ID } from '../workflows/ids.js'
-import { SEARCH_ATTRIBUTE, startChainWatcher } from '../workflows/start.js'
-import { TASK_QUEUE } from '../workflows/task-queues.js'
+import type { Networks } from '../domain/chain/network.js'
+import { REBALANCE_SCHEDULE_ID, SWEEPER_SCHEDULE_ID } from '../temporal/ids.js'
+import { SEARCH_ATTRIBUTE, startChainWatcher } from '../temporal/start.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2

@@ -4,7 +4,7 @@ import type { WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { sealAudit } from '../db/audit/seal-audit.js'
 import type { Sql } from '../db/connect.js'
-import { sealEvents } from '../db/events/seal-events.js'
+import { sealEvents } from '../db/events/log/seal-events.js'
 import { startDeliveries } from './start-deliveries.js'
 
 /** A lost notification delays by this much, no more. */

@@ -2,13 +2,13 @@
 
 import type { WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
-import { tryEach } from '../activities/try-each.js'
+import { tryEach } from '../activities/operations/try-each.js'
 import type { Sql } from '../db/connect.js'
-import { markDeliveriesStarted } from '../db/events/mark-deliveries-started.js'
-import { clearPutOffDeliveries, putOffDelivery } from '../db/events/put-off-delivery.js'
-import { unstartedDeliveries } from '../db/events/unstarted-deliveries.js'
-import { startWebhookDelivery } from '../workflows/start.js'
-import { describeRefusal } from '../workflows/temporal-outage.js'
+import { markDeliveriesStarted } from '../db/events/log/mark-deliveries-started.js'
+import { clearPutOffDeliveries, putOffDelivery } from '../db/events/log/put-off-delivery.js'
+import { unstartedDeliveries } from '../db/events/log/unstarted-deliveries.js'
+import { startWebhookDelivery } from '../temporal/start.js'
+import { describeRefusal } from '../temporal/temporal-outage.js'
 
 /** Starts under way at once: the Temporal server, not the wire, is what limits them. */
 const STARTS = 16

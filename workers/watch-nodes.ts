@@ -1,10 +1,10 @@
 /** Looks at every node of every network now and then: what must not be used is logged, and told to `/readyz` and `/metrics`. */
 
-import type { Logger } from '../activities/logger.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { NodeReport } from '../chains/node-report.js'
 import type { Sql } from '../db/connect.js'
 import { saveNodeReports } from '../db/operations/save-node-reports.js'
+import type { Logger } from '../telemetry/logger.js'
 
 const INTERVAL_MS = 15_000
 

@@ -11,10 +11,15 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { BatchActivities, BatchPartsActivities, BatchProgress } from '../activities/batch.js'
+import type { BatchActivities, BatchPartsActivities, BatchProgress } from '../activities/payouts/batch.js'
 import { assertNever } from '../domain/assert-never.js'
-import { type BatchStage, type BatchStatus, type ItemCounts, isBatchFinal } from '../domain/batch-status.js'
-import { type BatchInput, SEARCH_ATTRIBUTE } from './start.js'
+import {
+  type BatchStage,
+  type BatchStatus,
+  type ItemCounts,
+  isBatchFinal,
+} from '../domain/payouts/batch-status.js'
+import { type BatchInput, SEARCH_ATTRIBUTE } from '../temporal/start.js'
 
 /** A decision was stored: the stored rows are counted, not this. */
 const decide = defineSignal('decide')

@@ -1,9 +1,9 @@
 /** The singleton that follows a chain: it owns one long activity, which moves between workers by its heartbeat. */
 
 import { continueAsNew, proxyActivities, setCurrentDetails } from '@temporalio/workflow'
-import type { ChainWatcherActivities } from '../activities/chain-watcher.js'
-import type { ChainWatcherInput } from './start.js'
-import { TASK_QUEUE } from './task-queues.js'
+import type { ChainWatcherActivities } from '../activities/chain/chain-watcher.js'
+import type { ChainWatcherInput } from '../temporal/start.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** Runs for ever: an hour at a time, each time as a new run so that the history stays short. */
 export async function chainWatcher(input: ChainWatcherInput): Promise<void> {

@@ -17,14 +17,19 @@ import {
   setHandler,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow'
-import type { LastMovement, PlanStep } from '../activities/treasury/plan-step.js'
-import type { TreasuryActivities } from '../activities/treasury.js'
-import type { WithdrawalActivities } from '../activities/withdrawal.js'
+import type { LastMovement, PlanStep } from '../activities/payouts/movement/plan-step.js'
+import type { TreasuryActivities } from '../activities/payouts/treasury.js'
+import type { WithdrawalActivities } from '../activities/payouts/withdrawal.js'
 import { assertNever } from '../domain/assert-never.js'
-import { isWithdrawalFinal } from '../domain/withdrawal-stage.js'
-import { withdrawalId } from './ids.js'
-import { type ConsolidationInput, MOVEMENT_NAME, SEARCH_ATTRIBUTE, type WithdrawalInput } from './start.js'
-import { TASK_QUEUE } from './task-queues.js'
+import { isWithdrawalFinal } from '../domain/payouts/withdrawal-stage.js'
+import { withdrawalId } from '../temporal/ids.js'
+import {
+  type ConsolidationInput,
+  MOVEMENT_NAME,
+  SEARCH_ATTRIBUTE,
+  type WithdrawalInput,
+} from '../temporal/start.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 import type { withdrawal } from './withdrawal.js'
 
 /** Something was credited to the address, or somebody asked: look again before the end. */

@@ -8,10 +8,10 @@ import {
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow'
-import type { ConfirmResult, DepositActivities, ScreeningActivities } from '../activities/deposit.js'
+import type { ConfirmResult, DepositActivities, ScreeningActivities } from '../activities/deposits/deposit.js'
 import { assertNever } from '../domain/assert-never.js'
-import type { DepositInput } from './start.js'
-import { TASK_QUEUE } from './task-queues.js'
+import type { DepositInput } from '../temporal/start.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** The scanned chain reached the height at which the deposit counts. */
 export const heightReached = defineSignal('heightReached')

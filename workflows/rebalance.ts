@@ -1,8 +1,8 @@
 /** Started by a Temporal Schedule: keeps hot wallets between their watermarks, gathers small outputs, tells of low wallets. */
 
 import { proxyActivities } from '@temporalio/workflow'
-import type { Balanced, TreasuryActivities } from '../activities/treasury.js'
-import { TASK_QUEUE } from './task-queues.js'
+import type { Balanced, TreasuryActivities } from '../activities/payouts/treasury.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** One look. What fails is tried again by the next one. */
 export async function rebalance(): Promise<Balanced> {

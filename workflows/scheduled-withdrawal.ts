@@ -2,8 +2,8 @@
 
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow'
-import type { ScheduledWithdrawalActivities } from '../activities/scheduled-withdrawal.js'
-import type { Firing } from '../db/schedules/fire-schedule.js'
+import type { ScheduledWithdrawalActivities } from '../activities/payouts/scheduled-withdrawal.js'
+import type { Firing } from '../db/payouts/schedules/fire-schedule.js'
 import { assertNever } from '../domain/assert-never.js'
 
 export interface ScheduledWithdrawalInput {

@@ -1,7 +1,7 @@
 /** Started by a Temporal Schedule: repairs what a crash left between a row and its workflow. */
 
 import { proxyActivities } from '@temporalio/workflow'
-import type { SweeperActivities, Swept } from '../activities/sweeper.js'
+import type { SweeperActivities, Swept } from '../activities/operations/sweeper.js'
 
 /** One sweep. What fails is tried again by the next one. */
 export async function sweeper(): Promise<Swept> {

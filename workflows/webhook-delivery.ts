@@ -11,9 +11,9 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { AttemptOutcome, WebhookDeliveryActivities } from '../activities/webhook-delivery.js'
+import type { AttemptOutcome, WebhookDeliveryActivities } from '../activities/events/webhook-delivery.js'
 import { assertNever } from '../domain/assert-never.js'
-import type { WebhookDeliveryInput } from './start.js'
+import type { WebhookDeliveryInput } from '../temporal/start.js'
 
 /** Attempt at once: an operator asked for it, or the delivery was made pending again. */
 export const retryNow = defineSignal('retryNow')

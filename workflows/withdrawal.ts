@@ -14,16 +14,16 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/withdrawal.js'
-import type { WithdrawalChainActivities } from '../activities/withdrawal-chain.js'
-import { type Approval, FOUR_EYES, type Requirement, tallyApprovals } from '../domain/approval.js'
+import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
+import type { WithdrawalChainActivities } from '../activities/payouts/withdrawal-chain.js'
 import { assertNever } from '../domain/assert-never.js'
-import { priorityKey } from '../domain/queue-order.js'
-import { isWithdrawalFinal, type WithdrawalStage } from '../domain/withdrawal-stage.js'
+import { type Approval, FOUR_EYES, type Requirement, tallyApprovals } from '../domain/controls/approval.js'
+import { priorityKey } from '../domain/payouts/queue-order.js'
+import { isWithdrawalFinal, type WithdrawalStage } from '../domain/payouts/withdrawal-stage.js'
+import { batchId } from '../temporal/ids.js'
+import { SEARCH_ATTRIBUTE, type WithdrawalInput } from '../temporal/start.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
 import { partMoved } from './batch.js'
-import { batchId } from './ids.js'
-import { SEARCH_ATTRIBUTE, type WithdrawalInput } from './start.js'
-import { TASK_QUEUE } from './task-queues.js'
 
 /** A person's decision, as the API stored it; counted here, checked again against the stored rows. */
 export const decide = defineSignal<[Approval]>('decide')

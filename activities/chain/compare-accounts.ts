@@ -1,7 +1,6 @@
 /** Compares accounts on an EVM chain with the books, some at a time: not every change of a balance or nonce has a transaction that was seen. */
 
 import type { AccountState, EvmAdapter } from '../../chains/adapter.js'
-import { lockCursor, readCursor } from '../../db/chain/chain-cursor.js'
 import { knownUses } from '../../db/chain/known-uses.js'
 import { nextAccounts } from '../../db/chain/next-accounts.js'
 import { quietBalances } from '../../db/chain/quiet-balances.js'
@@ -10,8 +9,9 @@ import { type ForeignNonces, recordForeignNonces } from '../../db/chain/record-f
 import { type Rise, recordRises } from '../../db/chain/record-rises.js'
 import { keepWatch, type Watch } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
-import { appendEvents } from '../../db/events/append-events.js'
-import { mapConcurrently } from '../map-concurrently.js'
+import { appendEvents } from '../../db/events/log/append-events.js'
+import { lockCursor, readCursor } from '../../db/networks/chain-cursor.js'
+import { mapConcurrently } from '../../domain/map-concurrently.js'
 
 /** Accounts compared in one look; each is one batch to the node. */
 const BATCH = 20

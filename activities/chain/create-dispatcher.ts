@@ -1,6 +1,6 @@
 /** Runs the dispatch beside the scan, one at a time, so that a slow Temporal server never holds a block up. */
 
-import type { Logger } from '../logger.js'
+import type { Logger } from '../../telemetry/logger.js'
 
 export interface Dispatcher {
   /** Asks for a dispatch of everything pending now; returns at once. */

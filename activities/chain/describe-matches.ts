@@ -5,7 +5,7 @@ import { findOwnTransactions, isDeposit } from '../../db/chain/find-own-transact
 import type { Hit } from '../../db/chain/hit.js'
 import type { Match } from '../../db/chain/match-transfers.js'
 import type { Queryable } from '../../db/connect.js'
-import { mapConcurrently } from '../map-concurrently.js'
+import { mapConcurrently } from '../../domain/map-concurrently.js'
 
 /** Groups under way at a time. */
 const CONCURRENCY = 8

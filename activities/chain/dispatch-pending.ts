@@ -10,12 +10,12 @@ import {
   transactionSignals,
   unstartedDeposits,
 } from '../../db/deposits/pending-signals.js'
-import { markWithdrawalStarted } from '../../db/withdrawals/mark-withdrawal-started.js'
-import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
-import type { Network } from '../../domain/network.js'
-import { depositId, withdrawalId } from '../../workflows/ids.js'
-import { type SweptRow, sweepEach } from '../sweep-each.js'
-import type { WorkflowGate } from '../workflow-gate.js'
+import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
+import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
+import type { Network } from '../../domain/chain/network.js'
+import { depositId, withdrawalId } from '../../temporal/ids.js'
+import type { WorkflowGate } from '../../temporal/workflow-gate.js'
+import { type SweptRow, sweepEach } from '../operations/sweep-each.js'
 
 /** Calls to Temporal under way at a time. */
 const CONCURRENCY = 24

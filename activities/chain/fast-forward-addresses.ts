@@ -1,14 +1,14 @@
 /** Moves address counters past everything that may have been given out already, so that a restored database reuses nothing. */
 
 import type { ChainAdapter } from '../../chains/adapter.js'
+import type { Sql } from '../../db/connect.js'
 import {
   type AddressCounter,
   addressCounters,
   markCounterCompared,
   secondsOfSilence,
-} from '../../db/addresses/address-counters.js'
-import { skipIndexes } from '../../db/addresses/skip-indexes.js'
-import type { Sql } from '../../db/connect.js'
+} from '../../db/wallets/address-counters.js'
+import { skipIndexes } from '../../db/wallets/skip-indexes.js'
 import { deriveAddress } from '../../domain/address/derive-address.js'
 
 /** Addresses looked at beyond the counter; while one of them was used, as many again. */

@@ -4,7 +4,7 @@ import { replaceOvertaken } from '../../db/chain/replace-overtaken.js'
 import type { Watch } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
 import { assertNever } from '../../domain/assert-never.js'
-import { mapConcurrently } from '../map-concurrently.js'
+import { mapConcurrently } from '../../domain/map-concurrently.js'
 
 /** Questions to the node under way at a time. */
 const CONCURRENCY = 4

@@ -1,8 +1,8 @@
 /** Runs the comparison of address counters with the chain beside the scan, or before it where a backup may have been restored. */
 
-import { hasUncomparedCounters } from '../../db/addresses/address-counters.js'
 import type { Sql } from '../../db/connect.js'
-import type { Logger } from '../logger.js'
+import { hasUncomparedCounters } from '../../db/wallets/address-counters.js'
+import type { Logger } from '../../telemetry/logger.js'
 
 export interface CounterKeeper {
   /**

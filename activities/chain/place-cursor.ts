@@ -1,11 +1,11 @@
 /** Decides where scanning begins on the first start of a network. */
 
 import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
-import { type ChainCursor, createCursor, readCursor } from '../../db/chain/chain-cursor.js'
 import { oldestAddress } from '../../db/chain/oldest-address.js'
 import type { Sql } from '../../db/connect.js'
+import { type ChainCursor, createCursor, readCursor } from '../../db/networks/chain-cursor.js'
+import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
-import type { Network } from '../../domain/network.js'
 
 /** Block times may run ahead of or behind the clock by up to two hours (Bitcoin's consensus rule). */
 const CLOCK_SLACK_SECONDS = 2 * 3_600

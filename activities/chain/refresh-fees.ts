@@ -1,7 +1,7 @@
 import type { ChainAdapter, EvmAdapter, Priority, UtxoAdapter } from '../../chains/adapter.js'
 import { PRIORITY_PERCENT } from '../../chains/adapter.js'
-import { type NetworkFees, saveNetworkFees } from '../../db/chain/save-network-fees.js'
 import type { Sql } from '../../db/connect.js'
+import { type NetworkFees, saveNetworkFees } from '../../db/networks/save-network-fees.js'
 
 /** Asks the node what transactions cost now and keeps it for the API's estimates. */
 export async function refreshFees(sql: Sql, adapter: ChainAdapter): Promise<void> {

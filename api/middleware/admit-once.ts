@@ -1,7 +1,7 @@
 /** Takes each request once, at the rate of its key; one that is sent again uses up nothing of its owner's rate. */
 
 import type { MiddlewareHandler } from 'hono'
-import type { ClaimNonce } from '../../db/api-keys/create-nonce-claims.js'
+import type { ClaimNonce } from '../../db/access/create-nonce-claims.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 import { createBuckets } from './create-buckets.js'

@@ -2,9 +2,9 @@
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
-import type { ApiKeyCache } from '../../db/api-keys/create-api-key-cache.js'
+import type { ApiKeyCache } from '../../db/access/create-api-key-cache.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { hashedRequestMessage } from '../../domain/request-signature.js'
+import { hashedRequestMessage } from '../../domain/signing/request-signature.js'
 import type { ApiEnv } from '../context.js'
 import type { AddressGuard } from './guard-addresses.js'
 

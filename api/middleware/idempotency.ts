@@ -3,12 +3,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
 import { masterKeysOf } from '../../config/master-keys.js'
+import { beginRequest } from '../../db/access/begin-request.js'
+import { releaseRequest } from '../../db/access/release-request.js'
+import { storeAnswer } from '../../db/access/store-answer.js'
 import type { Sql, Transaction } from '../../db/connect.js'
-import { beginRequest } from '../../db/idempotency/begin-request.js'
-import { releaseRequest } from '../../db/idempotency/release-request.js'
-import { storeAnswer } from '../../db/idempotency/store-answer.js'
-import { openSecret, type SealedRow, sealSecret } from '../../db/seal-secret.js'
 import { KeyturnError } from '../../domain/errors.js'
+import { openSecret, type SealedRow, sealSecret } from '../../vault/seal-secret.js'
 import type { ApiEnv } from '../context.js'
 
 /**

@@ -3,8 +3,8 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
-import { unsupportedMediaType } from '../map-error.js'
-import type { createRouteFacts } from '../route-facts.js'
+import { unsupportedMediaType } from '../http/map-error.js'
+import type { createRouteFacts } from '../http/route-facts.js'
 import { checkJson } from './check-json.js'
 
 const EMPTY = new Uint8Array(0)

@@ -3,7 +3,7 @@
 import type { MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
-import type { createRouteFacts } from '../route-facts.js'
+import type { createRouteFacts } from '../http/route-facts.js'
 
 /** Runs after authentication. */
 export function refuseQuery(factsOf: ReturnType<typeof createRouteFacts>): MiddlewareHandler<ApiEnv> {

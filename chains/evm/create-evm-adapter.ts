@@ -1,6 +1,6 @@
 /** The adapter of EVM chains: native coin, internal transfers and configured ERC-20 tokens over JSON-RPC. */
 
-import { type EvmNetwork, knownCoin } from '../../domain/network.js'
+import { type EvmNetwork, knownCoin } from '../../domain/chain/network.js'
 import type { BlockRef, EvmAdapter } from '../adapter.js'
 import { createMempoolLook } from './mempool/create-mempool-look.js'
 import { toBigInt, toBytes, toInteger, toQuantity, toRecord } from './quantity.js'

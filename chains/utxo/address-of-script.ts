@@ -1,6 +1,6 @@
 import { address as addresses } from 'bitcoinjs-lib'
 import { encodeCashAddress } from '../../domain/address/cashaddr.js'
-import type { UtxoNetwork } from '../../domain/network.js'
+import type { UtxoNetwork } from '../../domain/chain/network.js'
 
 /** The address that an output script pays, in the network's own form, or null for scripts that have none. */
 export function addressOfScript(script: Buffer, network: UtxoNetwork): string | null {

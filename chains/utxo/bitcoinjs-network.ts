@@ -1,6 +1,6 @@
 import { initEccLib, type Network } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
-import type { UtxoNetwork } from '../../domain/network.js'
+import type { UtxoNetwork } from '../../domain/chain/network.js'
 
 // Taproot recipients: bitcoinjs-lib checks that the key in the address is on the curve.
 initEccLib(ecc)

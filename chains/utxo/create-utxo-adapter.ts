@@ -1,8 +1,8 @@
 /** The adapter of Bitcoin and its kin: one code, everything that differs comes from the network's configuration and its node. */
 
 import { z } from 'zod'
+import { nativeCoin, type UtxoNetwork } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { nativeCoin, type UtxoNetwork } from '../../domain/network.js'
 import type { UtxoAdapter } from '../adapter.js'
 import { broadcastTransaction } from './chain/broadcast-transaction.js'
 import { nodeChecks } from './chain/check-node.js'
@@ -14,12 +14,12 @@ import { readBalance } from './chain/read-balance.js'
 import { createBlockReader } from './chain/read-blocks.js'
 import { readMempool } from './chain/read-mempool.js'
 import { createTransactionSource } from './chain/transaction-source.js'
-import { buildPayment } from './payment/build-payment.js'
-import type { FatParents } from './payment/choose-coins.js'
-import { verifySigned } from './payment/verify-signed.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
 import { signatureRules } from './signature-rules.js'
+import { buildPayment } from './spend/build-payout.js'
+import type { FatParents } from './spend/choose-coins.js'
+import { verifySigned } from './spend/verify-signed.js'
 
 export interface UtxoAdapterOptions extends Omit<RpcOptions, 'checks'> {
   /** Default: asked of the node when it first matters. */

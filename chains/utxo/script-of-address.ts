@@ -1,7 +1,7 @@
 import { address as addresses } from 'bitcoinjs-lib'
 import { decodeCashAddress } from '../../domain/address/cashaddr.js'
+import type { UtxoNetwork } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
-import type { UtxoNetwork } from '../../domain/network.js'
 import { bitcoinjsNetwork } from './bitcoinjs-network.js'
 
 /** The output script that pays an address (BIP-173, BIP-350, Base58Check, CashAddr). @throws KeyturnError `INVALID_ADDRESS`. */

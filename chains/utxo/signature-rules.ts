@@ -1,4 +1,4 @@
-import type { UtxoNetwork } from '../../domain/network.js'
+import type { UtxoNetwork } from '../../domain/chain/network.js'
 
 /** `bitcoin`: BIP-143 in witnesses, the original digest in scriptSigs. `bitcoin-cash`: SIGHASH_FORKID everywhere. */
 export type SignatureRules = 'bitcoin' | 'bitcoin-cash'

@@ -1,7 +1,7 @@
 /** `approve` and `reject`: shows the intent, asks, signs, sends. */
 
 import { createInterface } from 'node:readline/promises'
-import type { Decision } from '../../domain/approval.js'
+import type { Decision } from '../../domain/controls/approval.js'
 import { visibleJson, visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
 import { readCredentials } from './credentials.js'

@@ -7,7 +7,7 @@ import type {
   Intent,
   PolicyIntent,
   WhitelistIntent,
-} from '../../domain/intent.js'
+} from '../../domain/controls/intent.js'
 import { formatAmount } from '../../domain/money.js'
 import { visibleText } from '../../domain/visible-text.js'
 

@@ -1,7 +1,7 @@
 /** The intent of something that needs approval, with its hash computed here. */
 
 import { z } from 'zod'
-import { type AnyIntent, intentHash, PAYMENT_KINDS } from '../../domain/intent.js'
+import { type AnyIntent, intentHash, PAYMENT_KINDS } from '../../domain/controls/intent.js'
 import { visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
 import type { Credentials } from './credentials.js'

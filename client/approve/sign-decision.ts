@@ -1,7 +1,7 @@
 /** Signs a decision (contract section 3, "Approvals"). */
 
 import { type KeyObject, sign } from 'node:crypto'
-import { approvalMessage, type Decision } from '../../domain/approval.js'
+import { approvalMessage, type Decision } from '../../domain/controls/approval.js'
 
 /** The body of `POST …/approvals`. */
 export interface SignedDecision {

@@ -1,8 +1,8 @@
 /** Gives committed audit entries their sequence and hash; run by one sealer at a time. */
 
-import { AUDIT_GENESIS, auditHash } from '../../domain/audit.js'
+import { AUDIT_GENESIS, auditHash } from '../../domain/operations/audit.js'
 import type { Sql, Transaction } from '../connect.js'
-import { type SealFailure, sealInTurn, type Unsealed } from '../events/seal-in-turn.js'
+import { type SealFailure, sealInTurn, type Unsealed } from '../events/log/seal-in-turn.js'
 
 /** Advisory lock of those who seal the audit log: any constant will do. */
 const AUDIT_LOCK = 7_246_114_003

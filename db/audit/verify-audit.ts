@@ -1,6 +1,6 @@
 /** Recomputes a merchant's whole audit chain from the table. */
 
-import { AuditChainVerifier, type AuditVerification } from '../../domain/audit.js'
+import { AuditChainVerifier, type AuditVerification } from '../../domain/operations/audit.js'
 import type { Sql } from '../connect.js'
 
 /** Rows fetched at a time, so that memory stays flat however long the log is. */

@@ -1,15 +1,15 @@
 /** Writes what blocks of a chain mean for us: everything that follows from them, and the cursor, in one transaction. */
 
 import type { Block, Spend, Transfer } from '../../chains/adapter.js'
-import type { Network } from '../../domain/network.js'
+import type { Network } from '../../domain/chain/network.js'
 import type { Sql, Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
 import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
-import type { NewEvent } from '../events/append-events.js'
-import { appendEvents } from '../events/append-events.js'
-import { lockCursor } from './chain-cursor.js'
+import type { NewEvent } from '../events/log/append-events.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { lockCursor } from '../networks/chain-cursor.js'
 import { countSmall, partSmall } from './count-small.js'
 import {
   comesBack,

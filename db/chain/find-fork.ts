@@ -3,8 +3,8 @@
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
+import type { ChainCursor } from '../networks/chain-cursor.js'
 import { blockHashAt } from './block-hash-at.js'
-import type { ChainCursor } from './chain-cursor.js'
 
 /**
  * Compares the scanned chain with the node's, downwards in growing steps and then by halves: a reorg of depth d costs

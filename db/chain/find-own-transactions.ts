@@ -1,6 +1,6 @@
 /** Which transactions on a chain are ours, and which of their outputs are nevertheless deposits. */
 
-import { isMovement } from '../../domain/treasury.js'
+import { isMovement } from '../../domain/payouts/treasury.js'
 import type { Queryable } from '../connect.js'
 import type { MatchedAddress } from './match-transfers.js'
 

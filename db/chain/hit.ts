@@ -1,9 +1,9 @@
 /** A transfer to an address of ours, ready to be recorded. */
 
 import type { Transfer, TransferDetails } from '../../chains/adapter.js'
-import { confirmationsUnder } from '../../domain/confirmations.js'
+import { confirmationsUnder } from '../../domain/chain/confirmations.js'
+import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network } from '../../domain/network.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { newId } from '../new-id.js'
 import type { MatchedAddress } from './match-transfers.js'

@@ -1,8 +1,8 @@
 /** Finds the few transfers that pay an address of ours among all transfers of a block: one index probe for all of them. */
 
 import type { Transfer } from '../../chains/adapter.js'
-import { matchKey } from '../../domain/match-key.js'
-import type { PolicyTier } from '../../domain/policy.js'
+import { matchKey } from '../../domain/chain/match-key.js'
+import type { PolicyTier } from '../../domain/controls/policy.js'
 import type { Queryable } from '../connect.js'
 import { keyProbe } from './key-probe.js'
 

@@ -1,5 +1,5 @@
 import type { Block } from '../../chains/adapter.js'
-import type { Network } from '../../domain/network.js'
+import type { Network } from '../../domain/chain/network.js'
 import type { Transaction } from '../connect.js'
 
 /**

@@ -1,6 +1,6 @@
 /** What is known of the places in transactions that pay us; on EVM networks one place may pay different things when mined again. */
 
-import type { Network } from '../../domain/network.js'
+import type { Network } from '../../domain/chain/network.js'
 import type { Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { moveDeposit } from '../deposits/move-deposit.js'

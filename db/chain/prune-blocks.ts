@@ -1,7 +1,7 @@
 /** Forgets headers of blocks that are too deep to leave the chain, but for as many as it takes to find a fork at any depth. */
 
 import type { Sql } from '../connect.js'
-import { lockCursor } from './chain-cursor.js'
+import { lockCursor } from '../networks/chain-cursor.js'
 import { foldSmall } from './count-small.js'
 import { keepWatch, type Watch } from './take-watch.js'
 

@@ -1,13 +1,13 @@
 /** Books falls of balances that no payment made, and raises an exception for each: the books say what the chain says. */
 
+import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { postJournal } from '../books/ledger/post-journal.js'
+import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Transaction } from '../connect.js'
-import type { NewEvent } from '../events/append-events.js'
-import { exceptionEvent } from '../events/raise-exception.js'
-import { postJournal } from '../ledger/post-journal.js'
-import { reverseJournal } from '../ledger/reverse-journal.js'
+import type { NewEvent } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
 import { newId } from '../new-id.js'
 
 export interface Fall {

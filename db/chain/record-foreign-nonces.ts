@@ -1,10 +1,10 @@
 /** Records nonces of an account that a transaction of another party used, and raises an exception, because that party signs with its key. */
 
-import type { Network } from '../../domain/network.js'
+import type { Network } from '../../domain/chain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
-import type { NewEvent } from '../events/append-events.js'
-import { exceptionEvent } from '../events/raise-exception.js'
+import type { NewEvent } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
 
 export interface ForeignNonces {
   readonly merchantId: string

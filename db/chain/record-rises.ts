@@ -1,11 +1,11 @@
 /** Keeps rises of balances that no transaction made, and raises an exception for each: a person decides whose the coins are. */
 
 import type { Block, Transfer } from '../../chains/adapter.js'
+import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network, nativeCoin } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
-import type { NewEvent } from '../events/append-events.js'
-import { exceptionEvent } from '../events/raise-exception.js'
+import type { NewEvent } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
 import { matchTransfers } from './match-transfers.js'
 
 export interface Rise {

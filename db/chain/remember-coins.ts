@@ -1,6 +1,6 @@
 /** Keeps the coins that the configuration names, so that one that is removed from it can still be shown and finished. */
 
-import type { Coin, Network, Networks } from '../../domain/network.js'
+import type { Coin, Network, Networks } from '../../domain/chain/network.js'
 import type { Sql } from '../connect.js'
 
 /**

@@ -1,12 +1,12 @@
 /** Ends pending deposits that the chain can no longer make, as it shows without naming a conflict in a block. */
 
-import type { Network } from '../../domain/network.js'
+import type { Network } from '../../domain/chain/network.js'
 import type { Sql } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { saveDeposits } from '../deposits/save-deposits.js'
-import { appendEvents } from '../events/append-events.js'
-import { lockCursor } from './chain-cursor.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { lockCursor } from '../networks/chain-cursor.js'
 import { superseded } from './positions.js'
 import { keepWatch, type Watch } from './take-watch.js'
 

@@ -1,7 +1,7 @@
 /** Hands a chain to a watcher: from then on those before it write nothing more. */
 
 import type { Sql, Transaction } from '../connect.js'
-import { lockCursor } from './chain-cursor.js'
+import { lockCursor } from '../networks/chain-cursor.js'
 
 /** The number of a watcher of a network; the highest one alone may write. */
 export type Watch = bigint

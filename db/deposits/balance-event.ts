@@ -1,10 +1,10 @@
 /** `balance.updated` at the address of a deposit (seed 003: reserved at confirmation, available at success). */
 
-import type { BalanceUpdated } from '../../domain/event.js'
+import { knownCoin, type Network } from '../../domain/chain/network.js'
+import type { BalanceUpdated } from '../../domain/events/event.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
-import type { NewEvent } from '../events/append-events.js'
+import type { NewEvent } from '../events/log/append-events.js'
 import type { DepositRow } from './deposit-row.js'
 
 /** What a step moved at the address, in base units. */

@@ -1,13 +1,13 @@
 /** Makes a deposit available in the books: journal, row, audit and events together. */
 
+import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network } from '../../domain/network.js'
-import type { ConsolidationInput } from '../../workflows/start.js'
+import type { ConsolidationInput } from '../../temporal/start.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
-import { appendEvents } from '../events/append-events.js'
-import { postJournal } from '../ledger/post-journal.js'
-import { dueNow } from '../treasury/consolidation-due.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { dueNow } from '../payouts/movements/consolidation-due.js'
 import { balanceEvent } from './balance-event.js'
 import { depositJournal } from './deposit-journal.js'
 import type { DepositRow } from './deposit-row.js'

@@ -1,9 +1,9 @@
 /** The step at the threshold: on-chain and reserved in the books (seed 003: CONFIRMED, SCREENING_REQUESTED). */
 
-import { findNetwork, type Networks } from '../../domain/network.js'
+import { findNetwork, type Networks } from '../../domain/chain/network.js'
+import { postJournal } from '../books/ledger/post-journal.js'
 import type { Sql, Transaction } from '../connect.js'
-import { appendEvents } from '../events/append-events.js'
-import { postJournal } from '../ledger/post-journal.js'
+import { appendEvents } from '../events/log/append-events.js'
 import { balanceEvent } from './balance-event.js'
 import { depositJournal } from './deposit-journal.js'
 import { type DepositRow, selectDeposits } from './deposit-row.js'

@@ -1,11 +1,11 @@
 /** The last step: reserved becomes available (seed 003: SUCCESS). */
 
-import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
-import { sanctionKey } from '../../domain/sanction-key.js'
-import type { ConsolidationInput } from '../../workflows/start.js'
-import { readCursor } from '../chain/chain-cursor.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
+import { sanctionKey } from '../../domain/controls/sanction-key.js'
+import type { ConsolidationInput } from '../../temporal/start.js'
 import type { Sql, Transaction } from '../connect.js'
-import { appendEvents } from '../events/append-events.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { readCursor } from '../networks/chain-cursor.js'
 import { bookCredit } from './book-credit.js'
 import { lockDeposit } from './confirm-deposit.js'
 import type { DepositRow } from './deposit-row.js'

@@ -1,13 +1,13 @@
 /** A person decides about a deposit that was set aside: release credits it, once; reject keeps it out of what is available. */
 
+import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
-import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
-import { readCursor } from '../chain/chain-cursor.js'
 import type { Transaction } from '../connect.js'
-import { appendEvents } from '../events/append-events.js'
-import { exceptionEvent } from '../events/raise-exception.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
+import { readCursor } from '../networks/chain-cursor.js'
 import { bookCredit } from './book-credit.js'
 import type { DepositDecision, DepositRow } from './deposit-row.js'
 import { selectDeposits } from './deposit-row.js'

@@ -1,6 +1,6 @@
 /** The journals of a deposit: keys by deposit, epoch and step, so that each step of each mining is booked once. */
 
-import type { Journal } from '../ledger/post-journal.js'
+import type { Journal } from '../books/ledger/post-journal.js'
 import type { DepositRow } from './deposit-row.js'
 
 export type DepositStep = 'confirmed' | 'success'

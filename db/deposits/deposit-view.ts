@@ -1,9 +1,9 @@
 /** A deposit as events and the API show it. */
 
-import type { DepositStatus } from '../../domain/deposit-status.js'
-import type { DepositView } from '../../domain/event.js'
+import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
+import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
+import type { DepositView } from '../../domain/events/event.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network, nativeCoin } from '../../domain/network.js'
 import type { DepositRow } from './deposit-row.js'
 
 /**

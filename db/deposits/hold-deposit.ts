@@ -1,12 +1,12 @@
 /** Sets a deposit aside that screening did not pass: in the books, reserved, not available. */
 
+import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
-import { readCursor } from '../chain/chain-cursor.js'
 import type { Sql, Transaction } from '../connect.js'
-import { appendEvents } from '../events/append-events.js'
-import { exceptionEvent } from '../events/raise-exception.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
+import { readCursor } from '../networks/chain-cursor.js'
 import { lockDeposit } from './confirm-deposit.js'
 import type { CreditOutcome } from './credit-deposit.js'
 import type { DepositRow } from './deposit-row.js'

@@ -1,6 +1,6 @@
 /** A merchant's deposits, newest first. */
 
-import type { DepositStatus } from '../../domain/deposit-status.js'
+import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { Queryable } from '../connect.js'
 import type { Slice } from '../slice.js'
 import { type DepositRow, selectDeposits } from './deposit-row.js'

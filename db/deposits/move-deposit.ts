@@ -1,4 +1,4 @@
-import { canDepositMove, type DepositStatus } from '../../domain/deposit-status.js'
+import { canDepositMove, type DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { DepositRow } from './deposit-row.js'
 
 /**

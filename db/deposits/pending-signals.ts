@@ -1,8 +1,8 @@
 /** Which workflows of a network must be started or woken: the rows are the outbox. */
 
+import type { Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import type { Network } from '../../domain/network.js'
-import type { DepositInput } from '../../workflows/start.js'
+import type { DepositInput } from '../../temporal/start.js'
 import type { Queryable } from '../connect.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 

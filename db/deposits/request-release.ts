@@ -1,12 +1,12 @@
 /** Asks for the release of a held deposit where the policy wants two people to approve it. */
 
+import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
+import type { DepositReleaseIntent } from '../../domain/controls/intent.js'
 import { KeyturnError } from '../../domain/errors.js'
-import type { DepositReleaseIntent } from '../../domain/intent.js'
-import { findNetwork, knownCoin, type Networks } from '../../domain/network.js'
 import type { Transaction } from '../connect.js'
-import type { DepositReleaseRow } from '../control-changes/control-change-row.js'
-import { insertControlChange } from '../control-changes/insert-control-change.js'
-import { moveControlChange } from '../control-changes/move-control-change.js'
+import type { DepositReleaseRow } from '../controls/changes/control-change-row.js'
+import { insertControlChange } from '../controls/changes/insert-control-change.js'
+import { moveControlChange } from '../controls/changes/move-control-change.js'
 import { newId } from '../new-id.js'
 import { type HeldDecision, lockHeld } from './decide-held-deposit.js'
 

@@ -1,13 +1,13 @@
 /** Takes deposits back whose block left the chain: compensating journals, once, with their events. */
 
-import type { DepositStatus } from '../../domain/deposit-status.js'
+import { knownCoin, type Network } from '../../domain/chain/network.js'
+import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import { formatAmount } from '../../domain/money.js'
-import { knownCoin, type Network } from '../../domain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
+import { type AccountKind, type Journal, postJournals } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
-import type { NewEvent } from '../events/append-events.js'
-import { exceptionEvent } from '../events/raise-exception.js'
-import { type AccountKind, type Journal, postJournals } from '../ledger/post-journal.js'
+import type { NewEvent } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
 import { type BalanceDelta, balanceEvent } from './balance-event.js'
 import { ownerOf } from './deposit-journal.js'
 import type { DepositRow } from './deposit-row.js'

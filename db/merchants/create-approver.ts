@@ -1,6 +1,6 @@
 /** Registers a key with which a person signs approvals. */
 
-import { refuseEd25519Key } from '../../domain/refuse-ed25519-key.js'
+import { refuseEd25519Key } from '../../domain/signing/refuse-ed25519-key.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
 import { newId } from '../new-id.js'

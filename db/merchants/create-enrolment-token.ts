@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
-import { loadPlatformKey } from '../platform-key.js'
+import { loadPlatformKey } from '../signing/platform-key.js'
 import { enrolmentTokenHash } from './enrolment-token-hash.js'
 
 const DEFAULT_TTL_MS = 24 * 3_600_000

@@ -1,9 +1,9 @@
 /** Adds what has ended to the totals that `/metrics` shows, each once. */
 
 import { groupBy } from '../../domain/group-by.js'
-import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Sql, Transaction } from '../connect.js'
-import type { WithdrawalKind } from '../withdrawals/withdrawal-row.js'
+import type { WithdrawalKind } from '../payouts/payout-row.js'
 
 /** Upper bounds in seconds, from a minute to a week; the rest is only in the count. */
 export const DURATION_BUCKETS = [60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800] as const

@@ -1,8 +1,8 @@
 /** What an operator's graphs need to know of withdrawals, in one look. */
 
-import type { WithdrawalStage } from '../../domain/withdrawal-stage.js'
+import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Sql } from '../connect.js'
-import type { WithdrawalKind } from '../withdrawals/withdrawal-row.js'
+import type { WithdrawalKind } from '../payouts/payout-row.js'
 
 export interface WithdrawalTotal {
   readonly kind: WithdrawalKind

@@ -1,8 +1,8 @@
 /** Rows that the sweeper could not serve for a reason of their own: put off one by one, so that no row stops the others. */
 
 import type { PendingQuery, Row } from 'postgres'
-import { raiseAlert } from '../alerts/raise-alert.js'
 import type { Queryable, Sql } from '../connect.js'
+import { raiseAlert } from './alerts/raise-alert.js'
 
 /** The wait after the first failure; each further one doubles it. */
 const FIRST_WAIT_MS = 60_000

@@ -2,11 +2,11 @@
 
 import { canonicalJson } from '../../domain/canonical-json.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { PASSING_REFUSALS, type SigningAnswer } from '../../domain/signer-protocol.js'
+import { PASSING_REFUSALS, type SigningAnswer } from '../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
-import { freeNonces } from './allocate-nonce.js'
-import { notify } from './notices.js'
+import { notify } from '../notices.js'
+import { freeNonces } from '../payouts/attempts/allocate-nonce.js'
 
 export interface AnsweringSigner {
   readonly id: string

@@ -1,15 +1,20 @@
 /** Hands out what is to be signed, under a lease; nonces are allocated here, not before. */
 
-import type { Approval } from '../../domain/approval.js'
-import type { Intent } from '../../domain/intent.js'
-import { HEAD_START_MS } from '../../domain/queue-order.js'
-import type { EvmPayload, Payload, SigningRequest, UtxoPayload } from '../../domain/signer-protocol.js'
-import { isMovement } from '../../domain/treasury.js'
-import { decisionCounts } from '../approvals/decisions.js'
+import type { Approval } from '../../domain/controls/approval.js'
+import type { Intent } from '../../domain/controls/intent.js'
+import { HEAD_START_MS } from '../../domain/payouts/queue-order.js'
+import { isMovement } from '../../domain/payouts/treasury.js'
+import type {
+  EvmPayload,
+  Payload,
+  SigningRequest,
+  UtxoPayload,
+} from '../../domain/signing/signer-protocol.js'
 import type { Sql, Transaction } from '../connect.js'
-import { findNewlyListed } from '../sanctions/find-newly-listed.js'
-import type { PartOutput } from '../withdrawals/withdrawal-row.js'
-import { allocateNonce } from './allocate-nonce.js'
+import { decisionCounts } from '../controls/approvals/decisions.js'
+import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
+import { allocateNonce } from '../payouts/attempts/allocate-nonce.js'
+import type { PartOutput } from '../payouts/payout-row.js'
 
 /** Enough to keep a signer busy for one round trip. */
 export const MOST_AT_ONCE = 32

@@ -1,15 +1,15 @@
 /** Enrols a customer's signer: its identity, its accounts, and the wallets derived from them. */
 
 import { deriveAddress } from '../../domain/address/derive-address.js'
-import { matchKey } from '../../domain/match-key.js'
-import { findNetwork, type Network, type Networks } from '../../domain/network.js'
+import { matchKey } from '../../domain/chain/match-key.js'
+import { findNetwork, type Network, type Networks } from '../../domain/chain/network.js'
 import {
   type EnrolRequest,
   type EnrolResponse,
   KEY_ROLES,
   type XpubReport,
-} from '../../domain/signer-protocol.js'
-import { enrolmentError, verifyXpubReport } from '../../domain/verify-xpub-report.js'
+} from '../../domain/signing/signer-protocol.js'
+import { enrolmentError, verifyXpubReport } from '../../domain/signing/verify-xpub-report.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
 import { enrolmentTokenHash } from '../merchants/enrolment-token-hash.js'

@@ -2,7 +2,7 @@
 
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql } from '../connect.js'
-import { appendEvent } from '../events/append-event.js'
+import { appendEvent } from '../events/log/append-event.js'
 
 /**
  * Marks signers offline that were not seen for so long, with the event `signer.offline`, and forgets signers' nonces whose

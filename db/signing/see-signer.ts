@@ -1,9 +1,9 @@
 /** Keeps when a signer was last there and how far its journal has come. */
 
-import type { SignerStop } from '../../domain/signer-protocol.js'
+import type { SignerStop } from '../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Sql, Transaction } from '../connect.js'
-import { appendEvent } from '../events/append-event.js'
+import { appendEvent } from '../events/log/append-event.js'
 
 export interface JournalHead {
   readonly head: string

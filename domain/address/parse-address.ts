@@ -3,8 +3,8 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import { isXOnlyPoint } from 'tiny-secp256k1'
+import type { EvmNetwork, Network, UtxoNetwork } from '../chain/network.js'
 import { KeyturnError } from '../errors.js'
-import type { EvmNetwork, Network, UtxoNetwork } from '../network.js'
 import { decodeCashAddress, encodeCashAddress, readCashAddress } from './cashaddr.js'
 import { checksumAddress } from './eip55.js'
 

@@ -1,12 +1,12 @@
 /** What an operator and a customer do once before the first payment: merchants, people, keys. */
 
 import { generateKeyPairSync } from 'node:crypto'
+import { createApiKey } from '../../db/access/create-api-key.js'
 import { connect } from '../../db/connect.js'
-import { createApiKey } from '../../db/merchants/create-api-key.js'
 import { createApprover } from '../../db/merchants/create-approver.js'
 import { createMerchant } from '../../db/merchants/create-merchant.js'
 import { createPerson } from '../../db/merchants/create-person.js'
-import type { Networks } from '../../domain/network.js'
+import type { Networks } from '../../domain/chain/network.js'
 import type { Home } from './home.js'
 import { type StackApprover, type StackState, saveState } from './state.js'
 

@@ -2,7 +2,7 @@
 
 import { readdirSync, rmSync } from 'node:fs'
 import { createClient } from '../../client/create-client.js'
-import { loadNetworks } from '../../config/load-networks.js'
+import { loadNetworks } from '../../networks/load-networks.js'
 import { homeAt } from '../../signer/home/home.js'
 import { requireSignerFile } from '../../signer/home/signer-file.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'

@@ -2,7 +2,7 @@
 
 import { Connection } from '@temporalio/client'
 import type { Client } from '../../client/create-client.js'
-import { TASK_QUEUE, type TaskQueue } from '../../workflows/task-queues.js'
+import { TASK_QUEUE, type TaskQueue } from '../../temporal/task-queues.js'
 import type { RunningProcess } from '../parts/start-process.js'
 import type { Home } from './home.js'
 import type { Ports } from './ports.js'

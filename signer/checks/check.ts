@@ -1,6 +1,6 @@
 /** What a check is: a small question to a request, answered with nothing or a refusal. */
 
-import type { RefusalCode } from '../../domain/signer-protocol.js'
+import type { RefusalCode } from '../../domain/signing/signer-protocol.js'
 import type { IntentRecord } from '../journal/records.js'
 import type { Movement } from '../movement.js'
 import type { ParsedEvmPayload, ParsedRequest } from '../parse-request.js'

@@ -2,13 +2,13 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
-import type { Networks } from '../../domain/network.js'
+import type { Networks } from '../../domain/chain/network.js'
 import {
   type EnrolRequest,
   type KeyRole,
   ROLE_ACCOUNT,
   type XpubReport,
-} from '../../domain/signer-protocol.js'
+} from '../../domain/signing/signer-protocol.js'
 import { visibleText } from '../../domain/visible-text.js'
 import { evmAddress } from '../evm/evm-address.js'
 import { connectPlatform, PlatformUnavailable } from '../exchange/platform-connection.js'

@@ -1,6 +1,6 @@
 /** The one-time token with which a signer enrols. */
 
-import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
+import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 import { Failure } from '../failure.js'
 
 /** `ket_<random>.<platform key in base64url>`: whoever hands the token over pins the platform's key with it. */

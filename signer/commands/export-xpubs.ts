@@ -1,6 +1,6 @@
 /** `export-xpubs`: the keys from which the merchant re-derives every address that the platform shows. */
 
-import type { ExportedXpub, SpendableAddresses } from '../../domain/signer-protocol.js'
+import type { ExportedXpub, SpendableAddresses } from '../../domain/signing/signer-protocol.js'
 import { homeAt } from '../home/home.js'
 import { requireSignerFile } from '../home/signer-file.js'
 import type { PolicyNetworkFile } from '../policy/policy.js'

@@ -1,7 +1,7 @@
 /** The networks of the signer's own copy of the networks file. */
 
 import { readFile } from 'node:fs/promises'
-import type { Networks } from '../../domain/network.js'
+import type { Networks } from '../../domain/chain/network.js'
 import { Failure } from '../failure.js'
 
 /** Set by local/build.ts: the networks file that travels inside the executable. */
@@ -10,7 +10,7 @@ declare const __KEYTURN_NETWORKS__: string | undefined
 /** Reads networks from a file, else `KEYTURN_NETWORKS_FILE`, else the copy inside. @throws Failure that says what is wrong. */
 export async function readNetworks(path: string | undefined): Promise<Networks> {
   // Only `init` needs the YAML parser, so that `run` starts without it.
-  const { DEFAULT_NETWORKS_FILE, parseNetworks } = await import('../../config/load-networks.js')
+  const { DEFAULT_NETWORKS_FILE, parseNetworks } = await import('../../networks/load-networks.js')
   const file = path ?? process.env.KEYTURN_NETWORKS_FILE
   try {
     const inside = typeof __KEYTURN_NETWORKS__ === 'string' ? __KEYTURN_NETWORKS__ : null

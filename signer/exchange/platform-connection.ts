@@ -1,8 +1,8 @@
 /** Calls to the platform: signed by this signer, believed only when signed by the platform's pinned key. */
 
 import { type KeyObject, randomBytes, verify } from 'node:crypto'
-import { requestMessage } from '../../domain/request-signature.js'
-import { MAX_ANSWER_BYTES } from '../../domain/signer-protocol.js'
+import { requestMessage } from '../../domain/signing/request-signature.js'
+import { MAX_ANSWER_BYTES } from '../../domain/signing/signer-protocol.js'
 import type { Identity } from '../keys/identity.js'
 import { boundJson } from './bound-json.js'
 import { type RawAnswer, sendRequest } from './send-request.js'
@@ -33,7 +33,7 @@ export interface PlatformConnection {
   ): Promise<PlatformAnswer>
 }
 
-/** Prefix of the text that the platform signs (domain/signer-protocol.ts). */
+/** Prefix of the text that the platform signs (domain/signing/signer-protocol.ts). */
 const ANSWER_PREFIX = 'keyturn-platform-v1'
 
 /**

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { KEY_ROLES } from '../../domain/signer-protocol.js'
+import { KEY_ROLES } from '../../domain/signing/signer-protocol.js'
 import { Failure } from '../failure.js'
 import type { Home } from './home.js'
 

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { PAYMENT_KINDS, type PaymentKind } from '../../domain/intent.js'
+import { PAYMENT_KINDS, type PaymentKind } from '../../domain/controls/intent.js'
 import { isIsoTime } from '../../domain/iso-time.js'
 
 /** Hash of the head of an empty journal. */

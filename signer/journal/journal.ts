@@ -1,7 +1,7 @@
 /** What this signer has decided: the memory that makes a second payment impossible. */
 
 import { createHash } from 'node:crypto'
-import { isMovement } from '../../domain/treasury.js'
+import { isMovement } from '../../domain/payouts/treasury.js'
 import { budgetKeys, cancelKey, countKey } from '../movement.js'
 import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, type NewJournalEntry } from './entry.js'
 import { JournalFailure } from './journal-failure.js'

@@ -1,6 +1,6 @@
 /** What was decided about each intent, found by the hash of that intent; an id is only shown. */
 
-import type { PaymentKind } from '../../domain/intent.js'
+import type { PaymentKind } from '../../domain/controls/intent.js'
 import type { ConflictSet, JournalEntry } from './entry.js'
 
 /** Where a `signed` line lies. */

@@ -1,7 +1,7 @@
 /** The signer's Ed25519 identity, with which it signs what it says to the platform. */
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
-import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
+import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 
 /** DER of a PKCS #8 Ed25519 key up to its 32 bytes (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')

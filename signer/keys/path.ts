@@ -1,7 +1,7 @@
 /** Derivation paths as text and numbers (BIP-32). */
 
-import type { KeyRole } from '../../domain/signer-protocol.js'
-import { KEY_ROLES, ROLE_ACCOUNT } from '../../domain/signer-protocol.js'
+import type { KeyRole } from '../../domain/signing/signer-protocol.js'
+import { KEY_ROLES, ROLE_ACCOUNT } from '../../domain/signing/signer-protocol.js'
 
 /** Added to an index to harden it. */
 export const HARDENED = 0x8000_0000

@@ -1,8 +1,8 @@
 /** The extended public keys that a signer reports, each with the proof that it holds the private key. */
 
 import { createHash } from 'node:crypto'
-import type { Networks } from '../../domain/network.js'
-import { KEY_ROLES, type XpubReport, xpubProofMessage } from '../../domain/signer-protocol.js'
+import type { Networks } from '../../domain/chain/network.js'
+import { KEY_ROLES, type XpubReport, xpubProofMessage } from '../../domain/signing/signer-protocol.js'
 import type { Keyring } from './keyring.js'
 import { accountPath, formatPath } from './path.js'
 

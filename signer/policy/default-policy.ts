@@ -1,8 +1,8 @@
 /** The policy that `init` writes: the enabled networks, nobody who may approve yet. */
 
+import type { Network, Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import type { Network, Networks } from '../../domain/network.js'
-import type { KeyRole } from '../../domain/signer-protocol.js'
+import type { KeyRole } from '../../domain/signing/signer-protocol.js'
 import { DEFAULT_DAILY_COUNT, type PolicyFile, type PolicyNetworkFile } from './policy.js'
 
 const GWEI_DECIMALS = 9

@@ -1,6 +1,6 @@
 /** Parses a PSBT v0 (BIP-174) strictly; what it knows no field for is kept as `unknown`, so that a check can refuse it. */
 
-import { MAX_OUTPUTS, MAX_PAYLOAD_INPUTS } from '../../domain/signer-protocol.js'
+import { MAX_OUTPUTS, MAX_PAYLOAD_INPUTS } from '../../domain/signing/signer-protocol.js'
 import { ByteReader } from './byte-reader.js'
 import { type ParentTransaction, readParent } from './read-parent.js'
 import { readTransaction, type Transaction, type TransactionOutput } from './read-transaction.js'

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MOST_DEPTH } from '../../api/middleware/check-json.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import type { Call, TestApi } from './test-api.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'

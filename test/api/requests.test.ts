@@ -93,7 +93,7 @@ describe('authentication', () => {
   })
 
   test('a key that is revoked stops working at once, everywhere', async () => {
-    const { createApiKeyCache } = await import('../../db/api-keys/create-api-key-cache.js')
+    const { createApiKeyCache } = await import('../../db/access/create-api-key-cache.js')
     const { sql } = api.database
     const apiKeys = createApiKeyCache(sql, ['11'.repeat(32)])
     const stop = await apiKeys.listen()

@@ -10,9 +10,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { describeIntent } from '../../client/approve/describe-intent.js'
-import { approvalMessage } from '../../domain/approval.js'
-import { type Intent, intentHash, type PolicyIntent, type WhitelistIntent } from '../../domain/intent.js'
-import { requestMessage } from '../../domain/request-signature.js'
+import { approvalMessage } from '../../domain/controls/approval.js'
+import {
+  type Intent,
+  intentHash,
+  type PolicyIntent,
+  type WhitelistIntent,
+} from '../../domain/controls/intent.js'
+import { requestMessage } from '../../domain/signing/request-signature.js'
 import { usdtIntent } from '../signer/fixture.js'
 
 const SECRET = 'approver-secret'

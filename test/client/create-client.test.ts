@@ -10,9 +10,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ApiError } from '../../client/api-error.js'
 import { checkAddress, type ExportedXpub, ForeignAddressError } from '../../client/check-address.js'
 import { createClient } from '../../client/create-client.js'
-import { loadNetworks } from '../../config/load-networks.js'
 import { deriveAddress, evmPayee } from '../../domain/address/derive-address.js'
 import { derivePublicKey } from '../../domain/address/derive-public-key.js'
+import { loadNetworks } from '../../networks/load-networks.js'
 import { startTestApi, TEST_SEED, type TestApi } from '../api/test-api.js'
 
 let api: TestApi

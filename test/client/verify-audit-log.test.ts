@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { type ExportedAuditEntry, verifyAuditLog } from '../../client/verify-audit-log.js'
-import { AUDIT_GENESIS, auditHash } from '../../domain/audit.js'
+import { AUDIT_GENESIS, auditHash } from '../../domain/operations/audit.js'
 
 const entries: ExportedAuditEntry[] = []
 for (let sequence = 1; sequence <= 5; sequence++) {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { loadNetworks } from '../../config/load-networks.js'
+import { loadNetworks } from '../../networks/load-networks.js'
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const page = read('docs/configuration.md')
@@ -56,7 +56,7 @@ test('every variable of the networks file is listed, with its default', () => {
 })
 
 test('every key of the networks file is listed', () => {
-  const source = read('config/load-networks.ts')
+  const source = read('networks/load-networks.ts')
   const schemas = source.slice(source.indexOf('const coin ='), source.indexOf('const file ='))
   const keys = [...schemas.matchAll(/^\s+([a-z][a-z0-9_]*):/gm)].map((match) => match[1] ?? '')
   // Parts of a value that has a row of its own.

@@ -4,7 +4,7 @@ import { createPrivateKey } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signDecision } from '../../client/approve/sign-decision.js'
 import { createClient } from '../../client/create-client.js'
-import { intentHash } from '../../domain/intent.js'
+import { intentHash } from '../../domain/controls/intent.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
 
 /** Long enough for anything that is killed to come back. */

@@ -1,7 +1,7 @@
 /** What merchants learn: whether webhooks carry what was sealed, and whether each change of status follows the one before. */
 
 import { z } from 'zod'
-import type { EventEnvelope } from '../../domain/event.js'
+import type { EventEnvelope } from '../../domain/events/event.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
 
 /** What the merchant's endpoint received. */

@@ -1,7 +1,7 @@
 /** What a hostile platform can make this signer write is bounded, and shown; and what it looks at grows with the bytes alone. */
 
 import { expect, test } from 'vitest'
-import { MAX_PAYLOAD_INPUTS } from '../../domain/signer-protocol.js'
+import { MAX_PAYLOAD_INPUTS } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import { LIMIT_WINDOW_MS } from '../../signer/journal/rolling-sum.js'

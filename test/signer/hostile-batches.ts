@@ -1,6 +1,6 @@
 /** A platform that uses the parts of a batch, which people approve once, to pay something else, more, or twice. */
 
-import type { SigningRequest } from '../../domain/signer-protocol.js'
+import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
 import {

@@ -1,6 +1,6 @@
 /** What a hostile platform asks in the name of a cancellation: nobody approves one, so it must not be good for anything else. */
 
-import type { SigningRequest } from '../../domain/signer-protocol.js'
+import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
 import {

@@ -1,6 +1,6 @@
 /** A platform that lets one intent pass for another in the journal: each sequence ends with what must not be signed. */
 
-import type { RefusalCode, SigningRequest } from '../../domain/signer-protocol.js'
+import type { RefusalCode, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
 import {

@@ -1,6 +1,6 @@
 /** What a hostile platform sends on Litecoin and Bitcoin Cash; see hostile.ts. */
 
-import type { RefusalCode } from '../../domain/signer-protocol.js'
+import type { RefusalCode } from '../../domain/signing/signer-protocol.js'
 import { parsePath } from '../../signer/keys/path.js'
 import { keyScript } from '../../signer/utxo/key-script.js'
 import { BTC_RECIPIENT, btcRequest, keyring, makeState, otherKeyring } from './fixture.js'

@@ -1,7 +1,7 @@
 /** What a hostile platform sends: each request is honest but for one thing, and one check is there to catch it. */
 
 import * as bitcoin from 'bitcoinjs-lib'
-import type { RefusalCode, SigningRequest } from '../../domain/signer-protocol.js'
+import type { RefusalCode, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
 import { evmAddress } from '../../signer/evm/evm-address.js'
 import { parsePath } from '../../signer/keys/path.js'

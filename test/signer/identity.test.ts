@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import type { SigningRequest } from '../../domain/signer-protocol.js'
+import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
 import { decide, decideAll } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'

@@ -1,8 +1,8 @@
 /** Honest movements between the wallets of one seed, which hostile tests then change in one place. */
 
 import { address as addresses } from 'bitcoinjs-lib'
-import type { Intent } from '../../domain/intent.js'
-import type { EvmPayload, SigningRequest } from '../../domain/signer-protocol.js'
+import type { Intent } from '../../domain/controls/intent.js'
+import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { evmAddress } from '../../signer/evm/evm-address.js'
 import { parsePath } from '../../signer/keys/path.js'
 import type { PolicyFile } from '../../signer/policy/policy.js'

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { refuseEd25519Point } from '../../domain/refuse-ed25519-key.js'
+import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 import { platformKeyOf } from '../../signer/commands/enrolment-token.js'
 import { ed25519PublicKey } from '../../signer/keys/identity.js'
 import { parsePolicy } from '../../signer/policy/policy.js'

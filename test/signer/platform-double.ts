@@ -3,13 +3,13 @@
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { requestMessage } from '../../domain/request-signature.js'
+import { requestMessage } from '../../domain/signing/request-signature.js'
 import type {
   ClaimRequest,
   EnrolRequest,
   SigningAnswer,
   SigningRequest,
-} from '../../domain/signer-protocol.js'
+} from '../../domain/signing/signer-protocol.js'
 import { ed25519PublicKey } from '../../signer/keys/identity.js'
 
 /** What happens to one answer of the platform. */

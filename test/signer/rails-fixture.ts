@@ -1,8 +1,8 @@
 /** Honest requests on Litecoin and Bitcoin Cash, as on their main networks, where every network has keys of its own. */
 
 import * as bitcoin from 'bitcoinjs-lib'
-import type { Intent } from '../../domain/intent.js'
-import type { SigningRequest } from '../../domain/signer-protocol.js'
+import type { Intent } from '../../domain/controls/intent.js'
+import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { parsePath } from '../../signer/keys/path.js'
 import type { PolicyFile } from '../../signer/policy/policy.js'
 import { cashAddress } from '../../signer/utxo/cash-address.js'

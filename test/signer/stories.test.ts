@@ -1,7 +1,7 @@
 /** What broke other signers, as duties of this one; `story N` as in test/stories. */
 
 import { expect, test } from 'vitest'
-import { type Intent, intentHash } from '../../domain/intent.js'
+import { type Intent, intentHash } from '../../domain/controls/intent.js'
 import { decide } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import { ethRequest, HOUR, iso, makeState, NOW, STRANGER } from './fixture.js'

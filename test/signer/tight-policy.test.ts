@@ -3,7 +3,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { DEFAULT_NETWORKS_FILE, loadNetworks } from '../../config/load-networks.js'
+import { DEFAULT_NETWORKS_FILE, loadNetworks } from '../../networks/load-networks.js'
 import { dailyBurn } from '../../signer/policy/daily-burn.js'
 import { defaultPolicy } from '../../signer/policy/default-policy.js'
 import { compilePolicy } from '../../signer/policy/policy.js'

@@ -12,7 +12,7 @@ import {
   WITHDRAWAL_STAGES,
   WITHDRAWAL_TRANSITIONS,
   type WithdrawalStage,
-} from '../../domain/withdrawal-stage.js'
+} from '../../domain/payouts/withdrawal-stage.js'
 import { decide } from '../../signer/decide.js'
 import {
   BTC_STRANGER,

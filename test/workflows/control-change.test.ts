@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ControlChangeProgress } from '../../db/control-changes/advance-control-change.js'
+import type { ControlChangeProgress } from '../../db/controls/changes/advance-control-change.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 
 const DAY_MS = 86_400_000

@@ -6,9 +6,9 @@ import { temporal as proto } from '@temporalio/proto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dispatchPending } from '../../activities/chain/dispatch-pending.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
-import type { Network } from '../../domain/network.js'
-import { verifyWebhookSignature } from '../../domain/webhook-signature.js'
-import { depositId } from '../../workflows/ids.js'
+import type { Network } from '../../domain/chain/network.js'
+import { verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
+import { depositId } from '../../temporal/ids.js'
 import { ChainModel } from '../db/chain/chain-model.js'
 import {
   bitcoin,

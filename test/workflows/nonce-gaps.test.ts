@@ -3,14 +3,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { createWorkflowGate } from '../../activities/workflow-gate.js'
-import { fillNonceGaps } from '../../db/signing/fill-nonce-gaps.js'
-import { closePassed, passUnanswered } from '../../db/signing/pass-unanswered.js'
-import { readWithdrawalInput } from '../../db/withdrawals/read-withdrawal-input.js'
+import { fillNonceGaps } from '../../db/payouts/attempts/fill-nonce-gaps.js'
+import { closePassed, passUnanswered } from '../../db/payouts/attempts/pass-unanswered.js'
+import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
+import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const RECIPIENT = `0x${'4'.repeat(40)}` as const
 let temporal: TestTemporal

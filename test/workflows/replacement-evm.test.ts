@@ -3,12 +3,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { passFurther } from '../../db/signing/pass-further.js'
-import type { EvmPayload, SigningRequest } from '../../domain/signer-protocol.js'
+import { passFurther } from '../../db/payouts/attempts/pass-further.js'
+import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const USER = 'alice'
 let temporal: TestTemporal

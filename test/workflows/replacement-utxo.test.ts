@@ -8,12 +8,16 @@ import type { UtxoAdapter } from '../../chains/adapter.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
-import type { SigningRequest } from '../../domain/signer-protocol.js'
+import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const BTC = 100_000_000n
 const OUTPUTS = 8

@@ -5,15 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { NativeConnection } from '@temporalio/worker'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createSweeperActivities } from '../../activities/sweeper.js'
-import { createScheduleGate, createWorkflowGate } from '../../activities/workflow-gate.js'
+import { createSweeperActivities } from '../../activities/operations/sweeper.js'
 import type { ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
 import { loadEnvironment } from '../../config/load-environment.js'
-import { approvalMessage } from '../../domain/approval.js'
+import { approvalMessage } from '../../domain/controls/approval.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { evmClients } from '../../local/parts/usdt.js'
-import { createWorkers } from '../../workers/create-workers.js'
-import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import {
   batchId,
   consolidationId,
@@ -22,15 +19,22 @@ import {
   webhookDeliveryId,
   withdrawalId,
   withdrawalScheduleId,
-} from '../../workflows/ids.js'
+} from '../../temporal/ids.js'
+import { createScheduleGate, createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { createWorkers } from '../../workers/create-workers.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { MASTER_KEY } from '../api/test-api.js'
+import { movementsOf, untilMovement, withTreasury } from '../payouts/movements/treasury-stage.js'
+import { addressOf, availableTo, depositsOf } from '../payouts/withdrawals/rail.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { sealOnce } from '../support/seal-once.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
-import { movementsOf, untilMovement, withTreasury } from '../treasury/treasury-stage.js'
-import { addressOf, availableTo, depositsOf } from '../withdrawals/rail.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 type Hex = `0x${string}`
 const quiet = { info() {}, warn() {}, error() {} }

@@ -1,6 +1,6 @@
 import { NativeConnection } from '@temporalio/worker'
 import { expect, test } from 'vitest'
-import { appendEvents } from '../../db/events/append-events.js'
+import { appendEvents } from '../../db/events/log/append-events.js'
 import { freshDatabase } from '../support/database.js'
 import { testTemporal } from '../support/temporal.js'
 import { startWebhookReceiver } from '../support/webhook-receiver.js'

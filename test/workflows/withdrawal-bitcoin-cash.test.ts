@@ -3,15 +3,13 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../chains/adapter.js'
-import { loadNetworks } from '../../config/load-networks.js'
 import { parseAmount } from '../../domain/money.js'
+import { loadNetworks } from '../../networks/load-networks.js'
 import { openKeyring } from '../../signer/keys/keyring.js'
 import { parsePath } from '../../signer/keys/path.js'
 import { cashAddress } from '../../signer/utxo/cash-address.js'
 import { readPsbt } from '../../signer/utxo/read-psbt.js'
 import { signP2pkhForkId } from '../../signer/utxo/sign-p2pkh-forkid.js'
-import { type CashNode, testCashNode } from '../support/cash-node.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import {
   addressOf,
   availableTo,
@@ -20,9 +18,11 @@ import {
   payOut,
   untilDeposit,
   untilFollowed,
-} from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+} from '../payouts/withdrawals/rail.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+import { type CashNode, testCashNode } from '../support/cash-node.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 /** A key of the signer at which no wallet is. */
 const PATH = "m/44'/1'/9'/0/0"

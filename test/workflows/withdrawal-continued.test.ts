@@ -6,13 +6,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createSender } from '../../activities/egress/create-sender.js'
-import { createTargetPolicy } from '../../activities/egress/target-policy.js'
+import { createSender } from '../../egress/create-sender.js'
+import { createTargetPolicy } from '../../egress/target-policy.js'
 import { freePort } from '../../local/parts/free-port.js'
 import { startTemporal, type Temporal } from '../../local/parts/temporal.js'
-import { withdrawalId } from '../../workflows/ids.js'
+import { withdrawalId } from '../../temporal/ids.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 /** Of a run's history. A normal one has thousands. */
 const EVENTS = 40

@@ -3,13 +3,17 @@ import { createPublicClient, http, keccak256, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { BroadcastOutcome, ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
 import { KeyturnError } from '../../domain/errors.js'
-import type { EvmPayload, SigningRequest } from '../../domain/signer-protocol.js'
+import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { evmClients, USDT_ABI } from '../../local/parts/usdt.js'
-import { withdrawalId } from '../../workflows/ids.js'
+import { withdrawalId } from '../../temporal/ids.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { type TestUsdt, testUsdt } from '../support/usdt.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const USER = 'alice'
 let temporal: TestTemporal

@@ -1,10 +1,14 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ChainAdapter, EvmAdapter, EvmBuildRequest, EvmBuildResult } from '../../chains/adapter.js'
-import { replaceSanctions } from '../../db/sanctions/replace-sanctions.js'
-import { withdrawalId } from '../../workflows/ids.js'
+import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
+import { withdrawalId } from '../../temporal/ids.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 /** A node that always builds, so that what is tested here waits for people and signers alone. */
 function obliging(adapter: ChainAdapter): ChainAdapter {

@@ -3,12 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../chains/adapter.js'
-import { loadNetworks } from '../../config/load-networks.js'
 import { parseAmount } from '../../domain/money.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { LITECOIN_REGTEST } from '../../local/parts/litecoin.js'
-import { type TestLitecoin, testLitecoind } from '../support/litecoind.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { loadNetworks } from '../../networks/load-networks.js'
 import {
   addressOf,
   availableTo,
@@ -17,9 +15,11 @@ import {
   payOut,
   untilDeposit,
   untilFollowed,
-} from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+} from '../payouts/withdrawals/rail.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+import { type TestLitecoin, testLitecoind } from '../support/litecoind.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 let temporal: TestTemporal
 let litecoin: TestLitecoin

@@ -8,11 +8,9 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../chains/adapter.js'
 import { scriptOfAddress } from '../../chains/utxo/script-of-address.js'
-import { parseNetworks } from '../../config/load-networks.js'
 import { parseAmount } from '../../domain/money.js'
 import { createBitcoinFaucet, faucetKey, REGTEST } from '../../local/parts/bitcoin-faucet.js'
-import { type TestBitcoin, testBtcd } from '../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { parseNetworks } from '../../networks/load-networks.js'
 import {
   addressOf,
   availableTo,
@@ -20,9 +18,11 @@ import {
   payOut,
   untilDeposit,
   untilFollowed,
-} from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+} from '../payouts/withdrawals/rail.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+import { type TestBitcoin, testBtcd } from '../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 /** The example of the documentation, so that it cannot go stale. */
 const EXAMPLE = /```yaml\n(networks:\n {2}keycoin:[\s\S]*?)```/.exec(

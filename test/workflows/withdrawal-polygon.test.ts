@@ -2,12 +2,9 @@
 
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadNetworks } from '../../config/load-networks.js'
 import { parseAmount } from '../../domain/money.js'
 import { evmClients } from '../../local/parts/usdt.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../support/usdt.js'
+import { loadNetworks } from '../../networks/load-networks.js'
 import {
   addressOf,
   availableTo,
@@ -16,9 +13,12 @@ import {
   onChain,
   payOut,
   untilFollowed,
-} from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+} from '../payouts/withdrawals/rail.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+import { type TestAnvil, testAnvil } from '../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { type TestUsdt, testUsdt } from '../support/usdt.js'
 
 let temporal: TestTemporal
 let ethereum: TestAnvil

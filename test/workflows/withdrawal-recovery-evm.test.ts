@@ -2,11 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { BroadcastOutcome, ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
-import type { EvmPayload } from '../../domain/signer-protocol.js'
-import { withdrawalId } from '../../workflows/ids.js'
+import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
+import { withdrawalId } from '../../temporal/ids.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 /** `receive` that stores what it got: some 22,000 gas more than a plain address takes (SELFBALANCE, PUSH1 0, SSTORE). */
 const STORING_CODE = '0x47600055'

@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { WithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
+import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import { creditDeposits } from '../payouts/withdrawals/rail.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { creditDeposits } from '../withdrawals/rail.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 let temporal: TestTemporal
 let anvil: TestAnvil

@@ -3,19 +3,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createScheduledWithdrawalActivities } from '../../activities/scheduled-withdrawal.js'
-import { createWorkflowGate } from '../../activities/workflow-gate.js'
-import { watchWithdrawals } from '../../db/alerts/watch-withdrawals.js'
-import { replaceSanctions } from '../../db/sanctions/replace-sanctions.js'
-import type { WithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
-import type { Networks } from '../../domain/network.js'
-import { DEFAULT_POLICY, type Policy } from '../../domain/policy.js'
-import { updatedPolicy } from '../../domain/policy-change.js'
-import { withdrawalId } from '../../workflows/ids.js'
+import { createScheduledWithdrawalActivities } from '../../activities/payouts/scheduled-withdrawal.js'
+import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
+import { watchWithdrawals } from '../../db/operations/alerts/watch-withdrawals.js'
+import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import type { Networks } from '../../domain/chain/network.js'
+import { DEFAULT_POLICY, type Policy } from '../../domain/controls/policy.js'
+import { updatedPolicy } from '../../domain/controls/policy-change.js'
+import { withdrawalId } from '../../temporal/ids.js'
+import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { realSigner } from '../payouts/withdrawals/real-signer.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const LISTED = 'The destination came onto the sanctions list after this was asked for'
 let temporal: TestTemporal

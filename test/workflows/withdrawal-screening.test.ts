@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createSender } from '../../activities/egress/create-sender.js'
-import { createTargetPolicy } from '../../activities/egress/target-policy.js'
-import type { WithdrawalView } from '../../db/withdrawals/read-withdrawal-view.js'
-import { formatWebhookSecret, verifyWebhookSignature } from '../../domain/webhook-signature.js'
+import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import { formatWebhookSecret, verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
+import { createSender } from '../../egress/create-sender.js'
+import { createTargetPolicy } from '../../egress/target-policy.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const secret = formatWebhookSecret(Buffer.alloc(32, 5))

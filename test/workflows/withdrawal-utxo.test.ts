@@ -7,9 +7,13 @@ import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const BTC = 100_000_000n
 /** Outputs that the hot wallet starts with. */

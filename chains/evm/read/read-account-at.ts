@@ -1,7 +1,7 @@
 /** What an account has at a block: its next nonce and its balances. */
 
-import type { EvmNetwork } from '../../../domain/network.js'
-import { knownCoin } from '../../../domain/network.js'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
+import { knownCoin } from '../../../domain/chain/network.js'
 import type { AccountState, BlockRef } from '../../adapter.js'
 import { toBigInt, toInteger, toQuantity } from '../quantity.js'
 import type { Rpc } from '../rpc/create-rpc.js'

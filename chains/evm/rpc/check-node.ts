@@ -1,7 +1,7 @@
 /** What an EVM node is asked before it is used: which chain it serves, and whether it can look transactions up by their hash. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { EvmNetwork } from '../../../domain/network.js'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { type NodeChecks, UnusableNode } from '../../guard-node.js'
 import { toBigInt, toBytes, toInteger, toList, toQuantity, toRecord } from '../quantity.js'
 import type { RpcAnswer, RpcCall } from './create-endpoint.js'

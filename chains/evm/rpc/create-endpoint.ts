@@ -2,7 +2,7 @@
 
 import { Pool } from 'undici'
 import { z } from 'zod'
-import type { EvmNetwork } from '../../../domain/network.js'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { guardNode } from '../../guard-node.js'
 import { nodeChecks } from './check-node.js'
 import { AskedTooMuch, EndpointFailure, RpcError } from './rpc-error.js'

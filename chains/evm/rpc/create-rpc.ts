@@ -1,8 +1,8 @@
 /** All endpoints of a network as one: the first that is well answers, the others take over when it does not. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { EvmNetwork } from '../../../domain/network.js'
 import { UnusableNode } from '../../guard-node.js'
 import { type NodeReport, reportNode } from '../../node-report.js'
 import type { Patience } from '../../patience.js'

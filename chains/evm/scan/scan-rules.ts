@@ -1,6 +1,6 @@
 /** What the scanner looks for, taken from the network's configuration. */
 
-import { type EvmNetwork, nativeCoin } from '../../../domain/network.js'
+import { type EvmNetwork, nativeCoin } from '../../../domain/chain/network.js'
 
 export interface ScanRules {
   readonly nativeCoin: string

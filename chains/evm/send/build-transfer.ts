@@ -1,9 +1,9 @@
 /** Makes the payload of a payment: everything that the signer needs but the nonce. */
 
 import { encodeFunctionData, erc20Abi, getAddress, type Hex, isAddress, zeroAddress } from 'viem'
+import { type Coin, type EvmNetwork, knownCoin, nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import { type Coin, type EvmNetwork, knownCoin, nativeCoin } from '../../../domain/network.js'
-import type { EvmPayload } from '../../../domain/signer-protocol.js'
+import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 import type { EvmBuildRequest, EvmBuildResult } from '../../adapter.js'
 import { toBigInt, toInteger, toQuantity } from '../quantity.js'
 import { balanceOfCall, readTokenBalance } from '../read/token-balance.js'

@@ -1,7 +1,7 @@
 /** What a transaction pays the parent chain on top of its gas, on OP-Stack chains. */
 
 import { decodeFunctionResult, encodeFunctionData, type Hex, parseAbi, serializeTransaction } from 'viem'
-import type { EvmNetwork } from '../../../domain/network.js'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import { expectResult } from '../rpc/expect-result.js'
 import { EndpointFailure } from '../rpc/rpc-error.js'

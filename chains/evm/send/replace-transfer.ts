@@ -1,9 +1,9 @@
 /** Prices a transaction that takes the place of others with the same nonce. */
 
 import { getAddress, type Hex, isAddress } from 'viem'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { EvmNetwork } from '../../../domain/network.js'
-import { repriceGas } from '../../../domain/replacement.js'
+import { repriceGas } from '../../../domain/payouts/replacement.js'
 import type { EvmReplaceRequest, EvmReplaceResult } from '../../adapter.js'
 import { toBigInt } from '../quantity.js'
 import type { RpcCall } from '../rpc/create-endpoint.js'

@@ -14,9 +14,9 @@ import {
 } from 'viem'
 import { publicKeyToAddress } from 'viem/accounts'
 import { z } from 'zod'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { EvmNetwork } from '../../../domain/network.js'
-import type { EvmPayload } from '../../../domain/signer-protocol.js'
+import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 
 /** Half the order of secp256k1 (EIP-2): above it, the mirrored signature is valid too and has another hash. */
 const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n

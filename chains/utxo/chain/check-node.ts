@@ -1,7 +1,7 @@
 /** What a node of the Bitcoin family is asked before it is used: which chain it serves, and whether it has a transaction index. */
 
 import { z } from 'zod'
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { type NodeChecks, UnusableNode } from '../../guard-node.js'
 import type { AskNode } from '../rpc/create-rpc.js'
 import { NodeError } from '../rpc/node-error.js'

@@ -1,5 +1,5 @@
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { UtxoNetwork } from '../../../domain/network.js'
 import type { Transfer, TransferDetails } from '../../adapter.js'
 import { addressOfScript } from '../address-of-script.js'
 import { isCoinbase } from '../parse/movements-of-transaction.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { PRIORITY_PERCENT, type Priority } from '../../adapter.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { NodeError } from '../rpc/node-error.js'

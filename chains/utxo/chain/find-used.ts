@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { UtxoNetwork } from '../../../domain/network.js'
 import type { Block, BlockRef } from '../../adapter.js'
 import { payeeOfScript } from '../parse/payee-of-script.js'
 import type { Rpc } from '../rpc/create-rpc.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import type { NodeFlavour } from '../rpc/detect-flavour.js'
 import { scriptOfAddress } from '../script-of-address.js'

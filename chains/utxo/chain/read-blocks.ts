@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { UtxoNetwork } from '../../../domain/network.js'
 import type { Block, Spend, Transfer } from '../../adapter.js'
 import { createPatience } from '../../patience.js'
 import { addMovements } from '../parse/movements-of-transaction.js'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import type { MempoolLook, Spend, Transfer } from '../../adapter.js'
 import { addMovements } from '../parse/movements-of-transaction.js'
 import { parseTransaction } from '../parse/parse-transaction.js'

@@ -1,6 +1,6 @@
 /** Weights (BIP-141), fees and dust, so that a fee is known before anything is signed. */
 
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
 /**
  * Weight of an input as the signer leaves it, divisible by 4 so that inputs add up in whole vB. P2WPKH: 41 bytes × 4 and a

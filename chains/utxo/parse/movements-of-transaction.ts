@@ -1,4 +1,4 @@
-import { nativeCoin, type UtxoNetwork } from '../../../domain/network.js'
+import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
 import type { Spend, Transfer } from '../../adapter.js'
 import type { ParsedTransaction } from './parse-transaction.js'
 import { payeeOfScript } from './payee-of-script.js'

@@ -1,4 +1,4 @@
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
 /**
  * The payee of an output that could be ours, or null: we issue P2WPKH addresses, or P2PKH where the network has no SegWit.

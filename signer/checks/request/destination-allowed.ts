@@ -1,4 +1,4 @@
-import type { KeyRole } from '../../../domain/signer-protocol.js'
+import type { KeyRole } from '../../../domain/signing/signer-protocol.js'
 import type { Movement } from '../../movement.js'
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 

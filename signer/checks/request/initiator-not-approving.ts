@@ -1,4 +1,4 @@
-import { initiatorsOf } from '../../../domain/approval.js'
+import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { type Refusal, type RequestContext, refuse } from '../check.js'
 
 /** Who asked for it or shaped what it pays does not count, and is not among those who decided. */

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest'
 import type { Priority } from '../../../chains/adapter.js'
 import { chooseFees, type FeeMarket, leastMaxFee } from '../../../chains/evm/send/choose-fees.js'
 import { readFeeMarket } from '../../../chains/evm/send/fee-market.js'
-import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../config/load-networks.js'
-import type { EvmNetwork } from '../../../domain/network.js'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
+import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../networks/load-networks.js'
 
 const GWEI = 10n ** 9n
 const caps = { maxFeePerGas: 500n * GWEI, maxPriorityFeePerGas: 50n * GWEI, minPriorityFeePerGas: 1n }

@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { EvmReplaceRequest, EvmReplaceResult } from '../../../chains/adapter.js'
-import type { EvmPayload } from '../../../domain/signer-protocol.js'
+import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 import { type Lab, startLab } from './lab.js'
 
 const GWEI = 10n ** 9n

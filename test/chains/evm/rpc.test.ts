@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { createEvmAdapter } from '../../../chains/evm/create-evm-adapter.js'
-import type { EvmNetwork } from '../../../domain/network.js'
+import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { evmNetwork } from './lab.js'
 import { Refusal, type ScriptedCall, type ScriptedNode, scriptedNode } from './scripted-node.js'
 

@@ -3,7 +3,7 @@ import { getAddress, type Hex, keccak256, parseTransaction, serializeTransaction
 import { privateKeyToAccount } from 'viem/accounts'
 import { expect, test } from 'vitest'
 import { verifySigned } from '../../../chains/evm/send/verify-signed.js'
-import type { EvmPayload } from '../../../domain/signer-protocol.js'
+import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 import { evmNetwork } from './lab.js'
 
 const account = privateKeyToAccount(`0x${'8f2a5594'.repeat(8)}`)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../config/load-networks.js'
-import { findNetwork, type UtxoNetwork } from '../../../domain/network.js'
+import { findNetwork, type UtxoNetwork } from '../../../domain/chain/network.js'
+import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../networks/load-networks.js'
 
 /** `bitcoin` as the product configures it, on a chain of our choice and with a node of the test's own. */
 export function testNetwork(

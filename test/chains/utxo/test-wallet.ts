@@ -6,7 +6,7 @@ import { bitcoinjsNetwork } from '../../../chains/utxo/bitcoinjs-network.js'
 import type { TransactionSource } from '../../../chains/utxo/chain/transaction-source.js'
 import type { ParsedTransaction } from '../../../chains/utxo/parse/parse-transaction.js'
 import { parseTransaction } from '../../../chains/utxo/parse/parse-transaction.js'
-import type { UtxoNetwork } from '../../../domain/network.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
 export type OwnKey = Omit<SpendableOutput, 'txid' | 'vout' | 'amount'>
 

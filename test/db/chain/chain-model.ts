@@ -2,8 +2,8 @@
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../../chains/adapter.js'
+import type { Network } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { Network } from '../../../domain/network.js'
 
 export interface ModelOutput {
   /** Lower-case hex of 20 bytes. */

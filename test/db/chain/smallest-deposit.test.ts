@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pruneBlocks } from '../../../db/chain/prune-blocks.js'
 import { readGauges } from '../../../db/operations/read-gauges.js'
-import type { Network } from '../../../domain/network.js'
+import type { Network } from '../../../domain/chain/network.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 import { ChainModel } from './chain-model.js'
 import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from './setup.js'

@@ -1,19 +1,23 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildWithdrawal } from '../../../activities/withdrawal/build-withdrawal.js'
-import { takeAnswer } from '../../../activities/withdrawal/take-answer.js'
+import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
+import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'
 import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
-import { MAX_INPUTS, MAX_PAYLOAD_BYTES } from '../../../chains/utxo/payment/build-payment.js'
+import { MAX_INPUTS, MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
+import { findPayment, listPayments } from '../../../db/payouts/attempts/find-attempts.js'
 import { CLAIM_BYTES, FRAME_BYTES, MOST_AT_ONCE } from '../../../db/signing/claim-requests.js'
-import { findPayment, listPayments } from '../../../db/withdrawals/find-payment.js'
 import {
   MAX_ANSWER_BYTES,
   MAX_OUTPUTS,
   MAX_PAYLOAD_INPUTS,
   MAX_REQUEST_BYTES,
-} from '../../../domain/signer-protocol.js'
-import { fundedHot } from '../../withdrawals/funded-hot.js'
-import { realSigner } from '../../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
+} from '../../../domain/signing/signer-protocol.js'
+import { fundedHot } from '../../payouts/withdrawals/funded-hot.js'
+import { realSigner } from '../../payouts/withdrawals/real-signer.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../../payouts/withdrawals/withdrawal-stage.js'
 
 /** What one payment needs: each of its coins comes with a parent of 90 kB, 2.7 MB in all, 3.6 MB in base64. */
 const COINS = 30

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { observeChainNonce } from '../../../db/signing/allocate-nonce.js'
+import { observeChainNonce } from '../../../db/payouts/attempts/allocate-nonce.js'
 import { claimRequests } from '../../../db/signing/claim-requests.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../../payouts/withdrawals/withdrawal-stage.js'
 
 let stage: TestWithdrawals
 let made = 0

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unheardAnswers } from '../../../db/signing/unheard-answers.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../../withdrawals/withdrawal-stage.js'
+import {
+  startWithdrawals,
+  type TestWithdrawals,
+  testNetworks,
+} from '../../payouts/withdrawals/withdrawal-stage.js'
 
 let stage: TestWithdrawals
 beforeAll(async () => {

@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import * as ecc from 'tiny-secp256k1'
 import { mnemonicToAccount } from 'viem/accounts'
 import { beforeAll, expect, test } from 'vitest'
-import { loadNetworks } from '../../../config/load-networks.js'
 import { deriveAddress } from '../../../domain/address/derive-address.js'
 import { parseAddress } from '../../../domain/address/parse-address.js'
-import type { Network, UtxoNetwork } from '../../../domain/network.js'
+import type { Network, UtxoNetwork } from '../../../domain/chain/network.js'
+import { loadNetworks } from '../../../networks/load-networks.js'
 import { TEST_SEED } from '../../api/test-api.js'
 
 const MNEMONIC =

@@ -4,11 +4,11 @@ import fc from 'fast-check'
 import { getAddress } from 'viem/utils'
 import { beforeAll, expect, test } from 'vitest'
 import { scriptOfAddress } from '../../../chains/utxo/script-of-address.js'
-import { loadNetworks } from '../../../config/load-networks.js'
 import { decodeCashAddress, encodeCashAddress } from '../../../domain/address/cashaddr.js'
 import { parseAddress } from '../../../domain/address/parse-address.js'
+import type { EvmNetwork, UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { EvmNetwork, UtxoNetwork } from '../../../domain/network.js'
+import { loadNetworks } from '../../../networks/load-networks.js'
 
 let main: UtxoNetwork
 let testnet: UtxoNetwork

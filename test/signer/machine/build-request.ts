@@ -1,9 +1,14 @@
 /** What a platform that was taken over asks for, made of small numbers: each stands for one intent, payload and set of approvals. */
 
 import { address as addresses } from 'bitcoinjs-lib'
-import type { Approval } from '../../../domain/approval.js'
-import { type Intent, type IntentOutput, intentHash, type PaymentKind } from '../../../domain/intent.js'
-import type { SigningRequest } from '../../../domain/signer-protocol.js'
+import type { Approval } from '../../../domain/controls/approval.js'
+import {
+  type Intent,
+  type IntentOutput,
+  intentHash,
+  type PaymentKind,
+} from '../../../domain/controls/intent.js'
+import type { SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { evmAddress } from '../../../signer/evm/evm-address.js'
 import type { Keyring } from '../../../signer/keys/keyring.js'
 import { parsePath } from '../../../signer/keys/path.js'

@@ -1,6 +1,6 @@
 /** Two signers of one merchant, their disks and witnesses, an operator, and a platform that was taken over. */
 
-import type { SigningAnswer, SigningRequest } from '../../../domain/signer-protocol.js'
+import type { SigningAnswer, SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { serveOnce } from '../../../signer/exchange/exchange.js'
 import { type PlatformConnection, PlatformUnavailable } from '../../../signer/exchange/platform-connection.js'
 import { compareWitness } from '../../../signer/journal/compare-witness.js'

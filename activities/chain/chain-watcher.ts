@@ -1,0 +1,86 @@
+/** The activity of the chain watcher: one long, heartbeating run of the loop that follows a chain. */
+
+import { CancelledFailure, Context } from '@temporalio/activity'
+import type { ChainAdapter } from '../../chains/adapter.js'
+import type { Sql } from '../../db/connect.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { ChainWatcherInput } from '../../temporal/start.js'
+import type { WorkflowGate } from '../../temporal/workflow-gate.js'
+import { fastForwardAddresses } from './fast-forward-addresses.js'
+import { follow } from './follow.js'
+
+export interface ChainWatcherDeps {
+  readonly sql: Sql
+  /** Adapter of an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
+  readonly adapter: (network: string) => ChainAdapter
+  readonly gate: WorkflowGate
+  readonly log: Logger
+  /** Aborted when the process is asked to stop, so that another one takes over at once. */
+  readonly stopping: AbortSignal
+  /** See `FastForwardOptions`. */
+  readonly addressGap: number
+}
+
+/** One run; afterwards the workflow continues as new, so that its history stays short. */
+const RUN_MS = 3_600_000
+const HEARTBEAT_MS = 2_000
+/** A loop without a step for this long hangs: heartbeats cease, and Temporal hands the chain to another attempt. */
+const HANGS_AFTER_MS = 120_000
+/** What the step under way gets to end by itself. */
+const STEP_GRACE_MS = 3_000
+
+export type ChainWatcherActivities = ReturnType<typeof createChainWatcherActivities>
+
+/** What the workflow `chainWatcher` asks the world to do. */
+export function createChainWatcherActivities(deps: ChainWatcherDeps) {
+  const { log } = deps
+  /** Accounts whose counter this process has compared with the chain, by network. */
+  const compared = new Map<string, Set<string>>()
+
+  return {
+    /** Follows the chain for an hour, or until this worker stops. */
+    async followChain({ network }: ChainWatcherInput): Promise<void> {
+      const context = Context.current()
+      const adapter = deps.adapter(network)
+      let height: number | null = null
+      let steppedAt = Date.now()
+      const hung = new AbortController()
+      const signal = AbortSignal.any([context.cancellationSignal, deps.stopping, hung.signal])
+      const heart = setInterval(() => {
+        if (Date.now() - steppedAt < HANGS_AFTER_MS) context.heartbeat({ height })
+        else hung.abort()
+      }, HEARTBEAT_MS)
+      try {
+        const known = compared.get(network) ?? new Set<string>()
+        compared.set(network, known)
+        const loop = follow({
+          sql: deps.sql,
+          adapter,
+          gate: deps.gate,
+          log,
+          signal,
+          forward: () => fastForwardAddresses(deps.sql, adapter, { gap: deps.addressGap, known }),
+          until: Date.now() + RUN_MS,
+          onStep(now) {
+            height = now ?? height
+            steppedAt = Date.now()
+          },
+        })
+        await Promise.race([loop, ended(signal)])
+        if (hung.signal.aborted) throw new Error(`Following ${network} hangs; starting over`)
+      } finally {
+        clearInterval(heart)
+      }
+      if (context.cancellationSignal.aborted) throw new CancelledFailure('Told to stop')
+    },
+  }
+}
+
+/** A step that hangs must not keep the process from stopping; once the next watcher has begun, it can write nothing more. */
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const leave = () => setTimeout(resolve, STEP_GRACE_MS).unref()
+    if (signal.aborted) leave()
+    else signal.addEventListener('abort', leave, { once: true })
+  })
+}

@@ -1,0 +1,97 @@
+/** One look at every wallet: low balances are told, hot wallets brought between their watermarks, small outputs gathered. */
+
+import { Context } from '@temporalio/activity'
+import { listMovedWallets, type MovedWallet } from '../../../db/payouts/movements/list-moved-wallets.js'
+import { noteBalance } from '../../../db/payouts/movements/note-balance.js'
+import { planRebalance } from '../../../db/payouts/movements/plan-rebalance.js'
+import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
+import type { Network } from '../../../domain/chain/network.js'
+import type { TreasuryDependencies } from '../treasury.js'
+import { treasuryOf } from './plan-step.js'
+
+export interface Balanced {
+  /** Wallets that are low now, each coin once. */
+  readonly low: number
+  /** Movements between hot wallets and their master wallet that were made. */
+  readonly rebalances: number
+  /** Merchants whose small outputs were looked at. */
+  readonly gatherings: number
+}
+
+/** Looks once. Each part is tried whatever became of the others. @throws After all, when one failed. */
+export async function balanceWallets(dependencies: TreasuryDependencies): Promise<Balanced> {
+  const { sql, networks, log } = dependencies
+  const failures: unknown[] = []
+  const attempt = async (part: string, run: () => Promise<number>): Promise<number> => {
+    Context.current().heartbeat()
+    try {
+      return await run()
+    } catch (error) {
+      failures.push(error)
+      log.warn({ err: error, part }, 'A part of the look at the wallets failed; the next one tries again')
+      return 0
+    }
+  }
+  let [low, rebalances, gatherings] = [0, 0, 0]
+  for (const network of networks.values()) {
+    const wallets = await listMovedWallets(sql, network.name)
+    for (const wallet of wallets) {
+      low += await attempt('balances', () => tellLow(dependencies, network, wallet))
+      if (!treasuryOf(networks, network.name).automatic) continue
+      if (wallet.kind === 'hot')
+        rebalances += await attempt('rebalance', () => bringBack(dependencies, network, wallet))
+      if (wallet.kind === 'master')
+        gatherings += await attempt('outputs', () => gather(dependencies, network, wallet))
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return { low, rebalances, gatherings }
+}
+
+async function tellLow(
+  { sql, networks }: TreasuryDependencies,
+  network: Network,
+  wallet: MovedWallet,
+): Promise<number> {
+  let low = 0
+  for (const coin of network.coins) {
+    const mark = treasuryOf(networks, network.name).lowBalance[wallet.kind][coin.name]
+    // A wallet that could not pay is low without a mark, until it holds something.
+    if (mark === undefined && !wallet.low.includes(coin.name)) continue
+    if (await noteBalance(sql, networks, wallet.id, coin.name)) low++
+  }
+  return low
+}
+
+async function bringBack(
+  { sql, networks, gate }: TreasuryDependencies,
+  network: Network,
+  wallet: MovedWallet,
+): Promise<number> {
+  let made = 0
+  for (const coin of network.coins) {
+    const marks = treasuryOf(networks, network.name).rebalance[coin.name]
+    const id = marks && (await planRebalance(sql, networks, { network, coin, wallet, marks }))
+    if (!id) continue
+    made++
+    const input = await readWithdrawalInput(sql, networks, id)
+    if (input) await gate.startWithdrawal(input)
+  }
+  return made
+}
+
+async function gather(
+  { networks, gate }: TreasuryDependencies,
+  network: Network,
+  wallet: MovedWallet,
+): Promise<number> {
+  if (network.family !== 'utxo' || !treasuryOf(networks, network.name).outputs) return 0
+  await gate.startConsolidation({
+    merchantId: wallet.merchantId,
+    network: network.name,
+    coin: network.coins[0]?.name ?? '',
+    id: wallet.merchantId,
+    title: `small outputs of ${wallet.merchantId}`,
+  })
+  return 1
+}

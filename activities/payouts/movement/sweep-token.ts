@@ -1,0 +1,94 @@
+/** The sweep of a token, and the gas that it needs first. */
+
+import { least } from '../../../chains/evm/send/least.js'
+import { noteBalance } from '../../../db/payouts/movements/note-balance.js'
+import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
+import { type PlanStep, treasuryOf } from './plan-step.js'
+import { explain, move, PRIORITY, postpone, type Sweep, show, tooDear } from './sweep.js'
+
+/** All tokens leave, once the address can pay the gas. */
+export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
+  const { adapter, coin, native, facts, master, amount, input, dependencies } = sweep
+  const { maxTotal } = adapter.network.fees
+  const quote = await adapter.build({
+    from: facts.address,
+    derivationPath: facts.path,
+    coin: coin.name,
+    to: master.address,
+    amount,
+    priority: PRIORITY,
+    feeLimit: maxTotal,
+  })
+  const gas = await adapter.balance(facts.address, native.name)
+  if (quote.kind === 'insufficient_funds' && quote.coin === native.name) {
+    return fundGas(sweep, quote.missing, gas + quote.missing)
+  }
+  if (quote.kind !== 'built') return explain(sweep, quote)
+  const dearest = worthOf(sweep)
+  if (dearest !== null && quote.maxFee > dearest) return tooDear(sweep, quote.maxFee)
+  return move(sweep, {
+    kind: 'consolidation',
+    coin,
+    amount,
+    from: { id: input.id, address: facts.address },
+    toAddress: master.address,
+    feePayer: 'sender',
+    fee: quote.maxFee,
+    feeLimit: least(gas, maxTotal, ...(dearest === null ? [] : [dearest])),
+    details: { cause: `${show(amount, coin)} of ${facts.address} to the master wallet` },
+  })
+
+  /** The most that moving it may cost in the native coin; null where nobody knows what the token is worth. */
+  function worthOf({ coin: token }: Sweep): bigint | null {
+    const { worth, maxFeePercent } = treasuryOf(dependencies.networks, adapter.network.name).consolidation
+    const each = worth[token.name]
+    if (each === undefined) return null
+    return dearestFee((amount * each) / 10n ** BigInt(token.decimals), maxFeePercent)
+  }
+}
+
+/** Exactly what is missing for the sweep at today's capped price, from the gas wallet, inside its budget of the day. */
+async function fundGas(sweep: Sweep, missing: bigint, sweepFee: bigint): Promise<PlanStep> {
+  const { adapter, coin, native, facts, dependencies, input, amount } = sweep
+  const { gas } = facts
+  const { networks } = dependencies
+  if (!gas) return postpone(dependencies, input, facts, 'NO_GAS_WALLET', 'There is no gas wallet')
+  const { maxTotal } = adapter.network.fees
+  const quote = await adapter.build({
+    from: gas.address,
+    derivationPath: gas.path,
+    coin: native.name,
+    to: facts.address,
+    amount: missing,
+    priority: PRIORITY,
+    feeLimit: maxTotal,
+  })
+  if (quote.kind === 'insufficient_funds') {
+    await noteBalance(dependencies.sql, networks, gas.id, native.name, 'empty')
+    const message = `The gas wallet ${gas.address} lacks ${show(quote.missing, native)}; fund it`
+    return postpone(dependencies, input, facts, 'GAS_WALLET_EMPTY', message)
+  }
+  if (quote.kind !== 'built') return explain(sweep, quote)
+  const rules = treasuryOf(networks, adapter.network.name)
+  const each = rules.consolidation.worth[coin.name]
+  const total = sweepFee + quote.maxFee
+  if (each !== undefined) {
+    const value = (amount * each) / 10n ** BigInt(coin.decimals)
+    if (!isWorth(value, total, rules.consolidation.maxFeePercent)) return tooDear(sweep, total)
+  }
+  return move(
+    sweep,
+    {
+      kind: 'gas_funding',
+      coin: native,
+      amount: missing,
+      from: { id: gas.id, address: gas.address },
+      toAddress: facts.address,
+      feePayer: 'sender',
+      fee: quote.maxFee,
+      feeLimit: least(quote.maxFee * 2n, maxTotal),
+      details: { cause: `gas for the sweep of ${show(amount, coin)} of ${facts.address}`, serves: coin.name },
+    },
+    rules.gasDaily,
+  )
+}

@@ -1,0 +1,43 @@
+/** What a firing of a withdrawal schedule asks the world to do: a regular activity of the queue `core`. */
+
+import type { Sql } from '../../db/connect.js'
+import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
+import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
+import { type Firing, fireSchedule } from '../../db/payouts/schedules/fire-schedule.js'
+import type { Networks } from '../../domain/chain/network.js'
+import type { WorkflowGate } from '../../temporal/workflow-gate.js'
+
+export interface ScheduledWithdrawalDeps {
+  readonly sql: Sql
+  readonly networks: Networks
+  readonly gate: Pick<WorkflowGate, 'startWithdrawal'>
+  /** `KEYTURN_WITHDRAWAL_EXPIRY`, in milliseconds. */
+  readonly expiryMs: number
+  /** Whether destinations are screened. */
+  readonly screen?: boolean
+}
+
+export type ScheduledWithdrawalActivities = ReturnType<typeof createScheduledWithdrawalActivities>
+
+/** Safe to run again: the firing's row says what was done, and a withdrawal's workflow is started once. */
+export function createScheduledWithdrawalActivities({
+  sql,
+  networks,
+  gate,
+  expiryMs,
+  screen = false,
+}: ScheduledWithdrawalDeps) {
+  return {
+    /** @param nominalAt - ISO 8601 UTC. */
+    async fireSchedule(id: string, nominalAt: string): Promise<Firing> {
+      const firing = await fireSchedule(sql, networks, id, new Date(nominalAt), { expiryMs, screen })
+      if (firing.outcome !== 'created') return firing
+      const input = await readWithdrawalInput(sql, networks, firing.withdrawalId)
+      if (input) {
+        await gate.startWithdrawal(input)
+        await markWithdrawalStarted(sql, input.id)
+      }
+      return firing
+    },
+  }
+}

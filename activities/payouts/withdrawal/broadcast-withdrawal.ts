@@ -1,0 +1,45 @@
+/** The first sending of a signed withdrawal, again and again until a node has it. */
+
+import { isLive, listPayments, listWithheld } from '../../../db/payouts/attempts/find-attempts.js'
+import { markBroadcast, startBroadcast } from '../../../db/payouts/attempts/track-broadcast.js'
+import { readWithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
+import {
+  adapterOf,
+  orWaitForNode,
+  type WaitStep,
+  type WithdrawalChainDependencies,
+  waitFor,
+} from './dependencies.js'
+import { findConflict, type LostStep } from './find-conflict.js'
+import { pursueReplacement } from './pursue-replacement.js'
+import { sendAttempts } from './send-attempts.js'
+
+/** `done`: look at the row, it is confirming. */
+export type BroadcastStep = { readonly kind: 'done' } | WaitStep | LostStep
+
+/** Signed → broadcasting → confirming, once a node has the transaction, or one that takes its place. */
+export async function broadcastWithdrawal(
+  dependencies: WithdrawalChainDependencies,
+  id: string,
+): Promise<BroadcastStep> {
+  const { sql, networks } = dependencies
+  await startBroadcast(sql, networks, id)
+  const { stage } = await readWithdrawalState(sql, id)
+  const [newest] = (await listPayments(sql, id)).filter(isLive)
+  if (stage !== 'broadcasting' || !newest) return { kind: 'done' }
+  const adapter = adapterOf(dependencies, newest.network)
+  return orWaitForNode(dependencies, id, newest.network, async () => {
+    const pursued = await pursueReplacement(dependencies, adapter, id)
+    const all = await listPayments(sql, id)
+    const payments = all.filter(isLive)
+    const sent = await sendAttempts(adapter, payments, listWithheld(all))
+    if (sent.known) {
+      await markBroadcast(sql, networks, id, sent.payment.id)
+      return { kind: 'done' } as const
+    }
+    const lost = await findConflict(dependencies, adapter, id)
+    if (lost) return lost
+    if (pursued.kind === 'waiting') return waitFor(dependencies, id, pursued.code, pursued.message)
+    return waitFor(dependencies, id, 'BROADCAST_UNCERTAIN', `Sending the same bytes again: ${sent.reason}`)
+  })
+}

@@ -1,0 +1,61 @@
+/** Builds the transaction that makes many small outputs one: exactly those that were planned, or none. */
+
+import { z } from 'zod'
+import type { UtxoAdapter } from '../../../chains/adapter.js'
+import { findChangeAddress } from '../../../db/payouts/attempts/list-spendable-outputs.js'
+import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
+import { listFreeOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
+import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import { keyOf, spendable } from './build-utxo.js'
+import type { BuildFailure, BuildStep } from './build-withdrawal.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+
+const details = z.object({ outpoints: z.array(z.object({ txid: z.string(), vout: z.int() })).min(1) })
+
+/** The amount of the row is the sum of its outputs, so with one of them gone it cannot be paid: it ends, another is planned. */
+export async function buildGathering(
+  { sql, networks }: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  row: WithdrawalRow,
+): Promise<BuildStep | BuildFailure> {
+  const { network } = adapter
+  const { outpoints } = details.parse(row.metadata)
+  const taken: BuildFailure = {
+    kind: 'failed',
+    code: 'OUTPUTS_TAKEN',
+    message: 'A payment has taken an output that was to be gathered',
+  }
+  const outputs = await listFreeOutputs(sql, network.name, outpoints)
+  if (outputs.length < outpoints.length) return taken
+  const change = await findChangeAddress(sql, row)
+  const built = await adapter.build({
+    outputs: [{ address: row.to_address, amount: row.amount }],
+    change: keyOf(network, change),
+    candidates: [],
+    required: outputs.map((output) => spendable(network, output)),
+    feeRate: await adapter.feeRate('low'),
+    feeLimit: row.fee_limit,
+    feePayer: 'recipient',
+  })
+  if (built.kind !== 'built') {
+    return { kind: 'waiting', code: 'FEE_TOO_HIGH', message: 'Waits for the network to become cheaper' }
+  }
+  const result = await queueTransaction(sql, networks, row.id, {
+    family: 'utxo',
+    signerId: change.signer_id,
+    coin: row.coin,
+    amount: built.paid,
+    maxFee: built.fee,
+    fromAddress: built.inputs[0]?.address ?? row.to_address,
+    payload: built.payload,
+    vsize: built.vsize,
+    inputs: outputs.map((output) => ({
+      addressId: output.address_id,
+      txid: output.txid,
+      vout: output.vout,
+      amount: output.amount,
+    })),
+    change: null,
+  })
+  return result === 'raced' ? taken : { kind: 'done' }
+}

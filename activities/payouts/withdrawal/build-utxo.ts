@@ -1,0 +1,188 @@
+/** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type {
+  SpendableOutput,
+  UtxoAdapter,
+  UtxoBuildRequest,
+  UtxoBuildResult,
+} from '../../../chains/adapter.js'
+import {
+  findChangeAddress,
+  listSpendableOutputs,
+  type UnspentOutput,
+} from '../../../db/payouts/attempts/list-spendable-outputs.js'
+import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
+import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import { deriveAddress } from '../../../domain/address/derive-address.js'
+import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import { formatAmount } from '../../../domain/money.js'
+import { buildGathering } from './build-gathering.js'
+import type { BuildFailure, BuildStep, UnpayableItem } from './build-withdrawal.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+
+/** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
+const MOST_RACES = 10
+/** How long the line of a wallet waits for the builder whose turn it is, because one that hangs must not stop the wallet. */
+const LONGEST_TURN_MS = 10_000
+/** How long a builder waits for its turn before it leaves the line: less than a step may take. */
+const LINE_PATIENCE_MS = 30_000
+/** Builders of one wallet in this process queue up, so that they do not select the same coins; others race on the index. */
+const lanes = new Map<string, Promise<unknown>>()
+
+/** Selects coins, makes the PSBT and reserves its outpoints; a lost race for an outpoint selects again. */
+export async function buildUtxo(
+  dependencies: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  row: WithdrawalRow,
+): Promise<BuildStep | BuildFailure | UnpayableItem> {
+  const step = await inLane(`${row.merchant_id}:${row.network}`, async () => {
+    if (row.kind === 'consolidation') return buildGathering(dependencies, adapter, row)
+    for (let race = 0; race < MOST_RACES; race++) {
+      const step = await select(dependencies, adapter, row)
+      if (step !== 'raced') return step
+    }
+    return null
+  })
+  return (
+    step ?? {
+      kind: 'waiting',
+      code: 'OUTPUTS_BUSY',
+      message: 'Other payments reserve the same outputs; selecting again',
+    }
+  )
+}
+
+async function select(
+  { sql, networks }: WithdrawalChainDependencies,
+  adapter: UtxoAdapter,
+  row: WithdrawalRow,
+): Promise<BuildStep | BuildFailure | UnpayableItem | 'raced'> {
+  const { network } = adapter
+  const outputs = await listSpendableOutputs(sql, row, network.confirmations)
+  const change = await findChangeAddress(sql, row)
+  const built = await build(adapter, row, {
+    outputs: paidOutputs(row),
+    change: keyOf(network, change),
+    candidates: outputs.map((output) => spendable(network, output)),
+    required: [],
+    feeRate: await adapter.feeRate(row.priority),
+    feeLimit: row.fee_limit,
+    feePayer: row.fee_payer,
+  })
+  if (built.kind === 'unpayable' || built.kind === 'failed') return built
+  const coin = nativeCoin(network)
+  if (built.kind === 'insufficient_funds') {
+    return {
+      kind: 'waiting',
+      code: 'INSUFFICIENT_WALLET_FUNDS',
+      message: `Confirmed and unreserved outputs lack ${formatAmount(built.missing, coin.decimals)} ${coin.name}`,
+    }
+  }
+  if (built.kind === 'too_many_inputs') {
+    return {
+      kind: 'waiting',
+      code: 'CONSOLIDATION_NEEDED',
+      message: `Enough is there, but in too many small outputs for one transaction, which lacks ${formatAmount(built.missing, coin.decimals)} ${coin.name}; it goes on once they are gathered (POST /movements/consolidate)`,
+    }
+  }
+  if (built.kind === 'fee_too_high') {
+    return {
+      kind: 'waiting',
+      code: 'FEE_TOO_HIGH',
+      message: `The network asks for a fee of ${formatAmount(built.fee, coin.decimals)} ${coin.name}, more than the limit of ${formatAmount(row.fee_limit, coin.decimals)}`,
+    }
+  }
+  const byOutpoint = new Map(outputs.map((output) => [`${output.txid}:${output.vout}`, output]))
+  const inputs = built.inputs.map((input) => {
+    const output = byOutpoint.get(`${input.txid}:${input.vout}`)
+    if (!output) throw new Error(`The adapter spent ${input.txid}:${input.vout}, which was not offered`)
+    return { addressId: output.address_id, txid: output.txid, vout: output.vout, amount: output.amount }
+  })
+  const [first] = built.inputs
+  const result = await queueTransaction(sql, networks, row.id, {
+    family: 'utxo',
+    signerId: change.signer_id,
+    coin: row.coin,
+    amount: built.paid,
+    maxFee: built.fee,
+    fromAddress: first?.address ?? change.address,
+    payload: built.payload,
+    vsize: built.vsize,
+    inputs,
+    change: built.change > 0n ? { addressId: change.address_id, amount: built.change } : null,
+  })
+  return result === 'raced' ? 'raced' : { kind: 'done' }
+}
+
+/** Builds; an output that cannot be paid can be left out of a batch, and ends a payment of its own. */
+async function build(
+  adapter: UtxoAdapter,
+  { outputs }: WithdrawalRow,
+  request: UtxoBuildRequest,
+): Promise<UtxoBuildResult | BuildFailure | UnpayableItem> {
+  try {
+    return await adapter.build(request)
+  } catch (error) {
+    const at = error instanceof KeyturnError ? error.details.output : undefined
+    // An error that names no output of the request is about something else, such as a coin or an address of our own.
+    if (!(error instanceof KeyturnError) || at === undefined) throw error
+    const { code, message } = error
+    const item = outputs?.[Number(at)]
+    return item ? { kind: 'unpayable', index: item.index, code, message } : { kind: 'failed', code, message }
+  }
+}
+
+/** What a payment pays: one address, or the items of a part of a batch in their order. */
+export function paidOutputs(
+  row: Pick<WithdrawalRow, 'to_address' | 'amount' | 'outputs'>,
+): UtxoBuildRequest['outputs'] {
+  if (row.outputs === null) return [{ address: row.to_address, amount: row.amount }]
+  return row.outputs.map(({ address, amount }) => ({ address, amount: BigInt(amount) }))
+}
+
+/** An output of ours as the adapter takes it. */
+export function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
+  return { ...keyOf(network, output), txid: output.txid, vout: output.vout, amount: output.amount }
+}
+
+/** The key of an address of ours, as the adapter takes it. */
+export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
+  const { xpub, branch, index } = output
+  return {
+    address: output.address,
+    path: output.derivation_path,
+    publicKey: deriveAddress({ network, xpub, branch, index }).publicKey,
+    masterFingerprint: output.master_fingerprint,
+  }
+}
+
+/**
+ * Takes a place at the end of a line and runs the step when its turn comes. The line goes on when the step is through, or hangs.
+ *
+ * @returns Null, without having run the step, when its turn did not come in time.
+ */
+async function inLane<T>(key: string, step: () => Promise<T>): Promise<T | null> {
+  let left = false
+  const turn = (lanes.get(key) ?? Promise.resolve()).then(() => {})
+  const result = turn.then(() => (left ? null : step()))
+  const settled = result.then(
+    () => {},
+    () => {},
+  )
+  const through = turn.then(() => Promise.race([settled, after(LONGEST_TURN_MS)]))
+  lanes.set(key, through)
+  void through.then(() => {
+    if (lanes.get(key) === through) lanes.delete(key)
+  })
+  const came = await Promise.race([turn.then(() => true), after(LINE_PATIENCE_MS).then(() => false)])
+  if (came) return result
+  left = true
+  return null
+}
+
+/** Keeps no process alive. */
+function after(ms: number): Promise<unknown> {
+  return sleep(ms, undefined, { ref: false })
+}

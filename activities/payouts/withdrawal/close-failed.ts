@@ -1,0 +1,26 @@
+/** Ends a withdrawal that can never be paid, before anything was signed. */
+
+import { closeUnpaid, type UnpaidEnd } from '../../../db/payouts/close-unpaid.js'
+import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
+import { canWithdrawalMove } from '../../../domain/payouts/withdrawal-stage.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+
+/** Failed (or `to`), with the hold released; nothing when it is at another stage meanwhile. */
+export async function closeFailed(
+  { sql, networks }: WithdrawalChainDependencies,
+  id: string,
+  failure: { readonly code: string; readonly message: string },
+  options: Partial<Pick<UnpaidEnd, 'to' | 'actor' | 'answered' | 'audit'>> = {},
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    const to = options.to ?? 'failed'
+    if (!canWithdrawalMove(row.stage, to)) return
+    await closeUnpaid(tx, networks, row, {
+      actor: 'system:withdrawal',
+      ...options,
+      to,
+      failure: { code: failure.code, message: failure.message },
+    })
+  })
+}

@@ -1,0 +1,71 @@
+/** What the chain activities of withdrawals share. */
+
+import type { ChainAdapter, EvmAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import type { Sql } from '../../../db/connect.js'
+import { setWaiting } from '../../../db/payouts/set-waiting.js'
+import type { Networks } from '../../../domain/chain/network.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import type { ScreeningService } from './ask-screening.js'
+
+export interface WithdrawalChainDependencies {
+  readonly sql: Sql
+  readonly networks: Networks
+  /** By network name. */
+  readonly adapters: ReadonlyMap<string, ChainAdapter>
+  /** Absent where no service is configured. */
+  readonly screening?: ScreeningService | null
+  /** How long one call looks for the signer's answer, in milliseconds; see `awaitSignature`. */
+  readonly signatureLookMs?: { readonly online: number; readonly offline: number }
+  /** How long one step may take before it counts as failed, in milliseconds; see `orReportFailure`. */
+  readonly stepLimitMs?: number
+}
+
+/** Nothing can be done now: the reason stands on the withdrawal, and the workflow tries again later. */
+export interface WaitStep {
+  readonly kind: 'waiting'
+  readonly code: string
+  readonly message: string
+}
+
+/** The adapter of a network. @throws Error when the worker was started without it. */
+export function adapterOf({ adapters }: WithdrawalChainDependencies, network: string): ChainAdapter {
+  const adapter = adapters.get(network)
+  if (!adapter) throw new Error(`This worker has no adapter for ${network}`)
+  return adapter
+}
+
+/** Narrows by family, which stands on the adapter's network. */
+export function isUtxoAdapter(adapter: ChainAdapter): adapter is UtxoAdapter {
+  return adapter.network.family === 'utxo'
+}
+
+/** Narrows by family. */
+export function isEvmAdapter(adapter: ChainAdapter): adapter is EvmAdapter {
+  return adapter.network.family === 'evm'
+}
+
+/** Writes the reason down and hands it to the workflow. */
+export async function waitFor(
+  { sql }: WithdrawalChainDependencies,
+  id: string,
+  code: string,
+  message: string,
+): Promise<WaitStep> {
+  await setWaiting(sql, id, { code, message })
+  return { kind: 'waiting', code, message }
+}
+
+/** Runs a step; a node that does not answer is something to wait for, not an error. */
+export async function orWaitForNode<T>(
+  dependencies: WithdrawalChainDependencies,
+  id: string,
+  network: string,
+  step: () => Promise<T>,
+): Promise<T | WaitStep> {
+  try {
+    return await step()
+  } catch (error) {
+    if (!(error instanceof KeyturnError) || error.code !== 'DEPENDENCY_UNAVAILABLE') throw error
+    return waitFor(dependencies, id, 'NODE_UNAVAILABLE', `No node of ${network} answers: ${error.message}`)
+  }
+}

@@ -1,0 +1,83 @@
+/** Whether something that is final took the place of every attempt of a payment. */
+
+import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
+import { readCursor } from '../../../db/networks/chain-cursor.js'
+import { isLive, listPayments } from '../../../db/payouts/attempts/find-attempts.js'
+import { noteNonceUse } from '../../../db/payouts/attempts/note-nonce-use.js'
+import { unmineOrphaned } from '../../../db/payouts/attempts/track-broadcast.js'
+import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
+import { type Conflict, proveUnpaid } from '../../../db/payouts/prove-unpaid.js'
+import { assertNever } from '../../../domain/assert-never.js'
+import { isSigned } from '../../../domain/payouts/withdrawal-stage.js'
+import { isEvmAdapter, type WithdrawalChainDependencies } from './dependencies.js'
+
+/** The withdrawal can never be mined; its funds may be released. */
+export interface LostStep {
+  readonly kind: 'lost'
+  readonly code: string
+  readonly message: string
+}
+
+/**
+ * Asked while no node knows any attempt. What a node has forgotten proves nothing: the verdict comes from the blocks that the
+ * watcher has scanned, in which an attempt of ours would have been seen (`proveUnpaid`). Of an EVM account the node is asked
+ * one thing, its nonce at a block that was scanned.
+ *
+ * @returns Null while one attempt may still be mined.
+ */
+export async function findConflict(
+  { sql }: WithdrawalChainDependencies,
+  adapter: ChainAdapter,
+  id: string,
+): Promise<LostStep | null> {
+  if (isEvmAdapter(adapter)) await lookAtNonce(sql, adapter, id)
+  return (await sql.begin(async (tx): Promise<LostStep | null> => {
+    const row = await lockWithdrawal(tx, id)
+    if (!isSigned(row.stage)) return null
+    await unmineOrphaned(tx, id)
+    const proof = await proveUnpaid(tx, row)
+    if (!proof.proven || proof.by !== 'conflict_final') return null
+    return { kind: 'lost', ...explain(proof.conflict, row.from_address) }
+  })) as LostStep | null
+}
+
+async function lookAtNonce(
+  sql: WithdrawalChainDependencies['sql'],
+  adapter: EvmAdapter,
+  id: string,
+): Promise<void> {
+  const { name } = adapter.network
+  const [newest] = (await listPayments(sql, id)).filter(isLive)
+  const cursor = await readCursor(sql, name)
+  if (newest?.payload.family !== 'evm' || !cursor) return
+  const next = await adapter.nonceAt(newest.payload.from, cursor)
+  // A node that has not come to that block, has another one there or keeps no state of it proves nothing either way.
+  if (next !== null) await noteNonceUse(sql, id, name, cursor, next)
+}
+
+function explain(conflict: Conflict, from: string | null): Omit<LostStep, 'kind'> {
+  switch (conflict.kind) {
+    case 'nonce':
+      return {
+        code: 'NONCE_USED_ELSEWHERE',
+        message: `Nonce ${conflict.nonce} of ${from} was used by a transaction that is not ours; somebody else signs with this key`,
+      }
+    case 'input':
+      return conflict.direct
+        ? {
+            code: 'INPUT_SPENT_ELSEWHERE',
+            message: `Transaction ${conflict.by}, which is not one of this payment, spent its input ${conflict.outpoint}`,
+          }
+        : {
+            code: 'INPUT_VANISHED',
+            message: `An input came from a transaction that left the chain and cannot come back, because ${conflict.by} spent ${conflict.outpoint} in its place`,
+          }
+    case 'own':
+      return {
+        code: 'EXCLUDED_BY_OWN',
+        message: 'A final transaction of your own has the same nonce or spends the same input',
+      }
+    default:
+      return assertNever(conflict)
+  }
+}

@@ -1,0 +1,46 @@
+/** Asks a screening service about the recipients of a part of a batch, before anything is built for it. */
+
+import { readUnscreenedItems, storeItemScreening } from '../../../db/payouts/batches/item-screening.js'
+import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import { mapConcurrently } from '../../../domain/map-concurrently.js'
+import { askScreening } from './ask-screening.js'
+import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
+
+/** Questions under way at a time. */
+const CONCURRENCY = 8
+
+/**
+ * Each item is asked about once, under its own id, and its answer stored. Nothing is built while one has no answer.
+ *
+ * @returns Null when every item of the part has its answer, or none was to be asked.
+ */
+export async function screenItems(
+  dependencies: WithdrawalChainDependencies,
+  part: WithdrawalRow,
+): Promise<WaitStep | null> {
+  if (part.outputs === null) return null
+  const { sql, screening } = dependencies
+  const items = await readUnscreenedItems(sql, part.id)
+  if (items.length === 0) return null
+  const unavailable = (reason: string) =>
+    waitFor(dependencies, part.id, 'SCREENING_UNAVAILABLE', `A recipient is not screened yet: ${reason}`)
+  if (!screening) return unavailable('this worker knows no screening service')
+  const reasons = await mapConcurrently(items, CONCURRENCY, async (item) => {
+    const said = await askScreening(screening, {
+      id: item.id,
+      merchant_id: part.merchant_id,
+      network: part.network,
+      coin: part.coin,
+      amount: item.amount_sent,
+      to_address: item.to_address,
+      user_reference: part.user_reference,
+      batch_id: part.batch_id,
+      created_at: part.created_at.toISOString(),
+    })
+    if ('unavailable' in said) return said.unavailable
+    await storeItemScreening(sql, part.merchant_id, item.id, said)
+    return null
+  })
+  const reason = reasons.find((each) => each !== null)
+  return reason === undefined || reason === null ? null : unavailable(reason)
+}

@@ -1,0 +1,127 @@
+/** Balances per coin (contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { type Balance, getBalances } from '../../db/books/balances/get-balances.js'
+import { readSpendable, type Spendable } from '../../db/books/balances/read-spendable.js'
+import { getAddress } from '../../db/wallets/get-address.js'
+import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
+import { formatAmount } from '../../domain/money.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { listAnswer, successPage } from '../http/answer.js'
+import { instant } from '../http/instant.js'
+import { notFound } from '../http/not-found.js'
+import { wholeList } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+
+const amount = z.string().openapi({ example: '100.5' })
+/** A balance as answers show it; amounts are whole coins. */
+export const balanceView = z
+  .object({
+    network: z.string(),
+    coin: z.string(),
+    available: amount,
+    reserved: amount,
+    blockchain: amount,
+    pending: amount,
+  })
+  .openapi('Balance')
+
+/** With what of `blockchain` could pay now; null of the past. */
+const spendableView = balanceView
+  .extend({
+    spendable: amount.nullable().openapi({
+      description: 'What of `blockchain` can pay now, in however many payments; null with `as_of`',
+    }),
+    spendable_at_once: amount
+      .nullable()
+      .openapi({ description: 'The most that one payment can take of it; null with `as_of`' }),
+  })
+  .openapi('SpendableBalance')
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/balances',
+  summary: 'Balances per coin: of the merchant, of a user or of an address; now or at an instant',
+  tags: ['Balances'],
+  request: {
+    query: z.strictObject({
+      user_reference: z.string().optional(),
+      address_id: z.string().optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+      as_of: instant
+        .transform((text) => new Date(text))
+        .optional()
+        .openapi({ type: 'string', format: 'date-time' }),
+    }),
+  },
+  responses: { 200: listAnswer(spendableView, 'Every coin of the enabled rails') },
+})
+
+/** Registers `/balances`. */
+export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+  app.openapi(list, async (c) => {
+    const { user_reference, address_id, network, coin, as_of } = c.req.valid('query')
+    const merchantId = c.get('merchantId')
+    if (address_id !== undefined && !(await getAddress(sql, merchantId, address_id))) {
+      throw notFound('address', address_id)
+    }
+    const selected = {
+      merchantId,
+      ...(user_reference === undefined ? {} : { userReference: user_reference }),
+      ...(address_id === undefined ? {} : { addressId: address_id }),
+    }
+    const balances = await getBalances(sql, {
+      ...selected,
+      ...(network === undefined ? {} : { network }),
+      ...(coin === undefined ? {} : { coin }),
+      ...(as_of === undefined ? {} : { asOf: as_of }),
+    })
+    const spendable = as_of === undefined ? await readSpendable(sql, networks, selected) : null
+    const views = viewBalances(balances, networks).map((view) => ({
+      ...view,
+      ...viewSpendable(view, spendable, networks),
+    }))
+    return c.json(successPage(wholeList(views)), 200)
+  })
+}
+
+/** Formats balances; those on networks that the configuration no longer has are left out, for want of their decimals. */
+export function viewBalances(
+  balances: readonly Balance[],
+  networks: Networks,
+): z.infer<typeof balanceView>[] {
+  return balances.flatMap((balance) => {
+    const network = networks.get(balance.network)
+    const coin = [...(network?.coins ?? []), ...(network?.removedCoins ?? [])].find(
+      (each) => each.name === balance.coin,
+    )
+    if (!coin) return []
+    const whole = (units: bigint): string => formatAmount(units, coin.decimals)
+    return [
+      {
+        network: balance.network,
+        coin: balance.coin,
+        available: whole(balance.available),
+        reserved: whole(balance.reserved),
+        blockchain: whole(balance.blockchain),
+        pending: whole(balance.pending),
+      },
+    ]
+  })
+}
+
+function viewSpendable(
+  { network, coin }: { readonly network: string; readonly coin: string },
+  spendable: readonly Spendable[] | null,
+  networks: Networks,
+): Pick<z.infer<typeof spendableView>, 'spendable' | 'spendable_at_once'> {
+  if (spendable === null) return { spendable: null, spendable_at_once: null }
+  const found = spendable.find((each) => each.network === network && each.coin === coin)
+  const { decimals } = knownCoin(findNetwork(networks, network), coin)
+  return {
+    spendable: formatAmount(found?.spendable ?? 0n, decimals),
+    spendable_at_once: formatAmount(found?.atOnce ?? 0n, decimals),
+  }
+}

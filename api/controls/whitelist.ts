@@ -1,0 +1,182 @@
+/** The whitelist of destinations (seed 002, "Address Whitelisting"; contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Queryable } from '../../db/connect.js'
+import { changeNotFound } from '../../db/controls/changes/find-control-change.js'
+import { revokeControlChange } from '../../db/controls/changes/revoke-control-change.js'
+import { createWhitelistEntry } from '../../db/controls/whitelist/create-whitelist-entry.js'
+import {
+  listWhitelistEntries,
+  toWhitelistView,
+  WHITELIST_STATUSES,
+  type WhitelistView,
+} from '../../db/controls/whitelist/list-whitelist-entries.js'
+import { requireForeign } from '../../db/wallets/find-own-wallets.js'
+import { parseAddress } from '../../domain/address/parse-address.js'
+import { findNetwork } from '../../domain/chain/network.js'
+import { CONTROL_CHANGE_STATES } from '../../domain/controls/control-change.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { canonicalQuery } from '../http/canonical-query.js'
+import { mutable } from '../http/mutable.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startControlChangeSoon } from '../start/start-control-change-soon.js'
+
+const limit = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,40})(\.\d{1,36})?$/, 'a decimal amount in whole coins, for example "1000.00"')
+  .openapi({ example: '1000.00', description: 'In whole coins of whichever coin is sent there.' })
+
+const entryView = z
+  .object({
+    id: z.string(),
+    address: z.string(),
+    network: z.string(),
+    label: z.string(),
+    daily_limit: z.string().nullable(),
+    monthly_limit: z.string().nullable(),
+    status: z.enum(WHITELIST_STATUSES),
+    effective_at: z.string().openapi({
+      description: 'When it becomes active; until it is approved, the earliest that this can be.',
+    }),
+    intent_hash: z.string(),
+    required_approvals: z.int(),
+    approvals: z.array(z.record(z.string(), z.unknown())),
+    initiator: z.string(),
+    history: z.array(z.object({ state: z.enum(CONTROL_CHANGE_STATES), at: z.string(), cause: z.string() })),
+    expires_at: z.string(),
+    created_at: z.string(),
+  })
+  .openapi('WhitelistEntry')
+
+const params = z.object({ id: z.string().max(255) })
+
+const create = createRoute({
+  ...secured('policy'),
+  method: 'post',
+  path: '/whitelist/addresses',
+  summary: 'Asks for an address to be whitelisted: two approvals by others, then the cool-down',
+  tags: ['Whitelist'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            address: z
+              .string()
+              .min(1)
+              .max(200)
+              .openapi({ example: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e' }),
+            network: z.string().min(1).max(31).openapi({ example: 'ethereum' }),
+            label: z.string().min(1).max(255).openapi({ example: 'Customer Wallet' }),
+            daily_limit: limit.optional(),
+            monthly_limit: limit.optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 201: answer(entryView, 'Waits for its approvals') },
+})
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/whitelist/addresses',
+  summary: 'Whitelist entries, newest first',
+  tags: ['Whitelist'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      network: z.string().optional(),
+      address: z.string().optional(),
+      status: z.enum(WHITELIST_STATUSES).optional(),
+    }),
+  },
+  responses: { 200: listAnswer(entryView) },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/whitelist/addresses/{id}',
+  summary: 'One whitelist entry',
+  tags: ['Whitelist'],
+  request: { params },
+  responses: { 200: answer(entryView) },
+})
+
+const remove = createRoute({
+  ...secured('policy'),
+  method: 'delete',
+  path: '/whitelist/addresses/{id}',
+  summary: 'Removes an entry, at once',
+  tags: ['Whitelist'],
+  request: { params },
+  responses: { 200: answer(entryView, 'Removed') },
+})
+
+/** Registers `/whitelist/addresses`; `/intent` and `/approvals` of an entry are in `approvals.ts`. */
+export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks, environment } = dependencies
+
+  app.openapi(create, async (c) => {
+    const body = c.req.valid('json')
+    const network = findNetwork(networks, body.network)
+    const { address } = parseAddress(network, body.address)
+    const merchantId = c.get('merchantId')
+    await requireForeign(sql, merchantId, network, body.address)
+    const { view, kept } = await sql.begin(async (tx) => {
+      const id = await createWhitelistEntry(tx, {
+        merchantId,
+        network,
+        address,
+        label: body.label,
+        dailyLimit: body.daily_limit ?? null,
+        monthlyLimit: body.monthly_limit ?? null,
+        initiator: c.get('initiator'),
+        actor: c.get('actor'),
+        coolDownMs: environment.KEYTURN_WHITELIST_COOL_DOWN,
+        expiryMs: environment.KEYTURN_CHANGE_EXPIRY,
+      })
+      const view = await viewOf(tx, merchantId, id)
+      return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
+    })
+    startControlChangeSoon(dependencies, view.id)
+    return c.json(mutable(kept), 201)
+  })
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const filter = {
+      network: query.network,
+      address: canonicalQuery(query.address, networks),
+      status: query.status,
+    }
+    const rows = await listWhitelistEntries(sql, c.get('merchantId'), filter, toSlice(query))
+    return c.json(mutable(successPage(toPage(query, rows, toWhitelistView, (row) => row.id))), 200)
+  })
+
+  app.openapi(get, async (c) => {
+    return c.json(mutable(success(await viewOf(sql, c.get('merchantId'), c.req.valid('param').id))), 200)
+  })
+
+  app.openapi(remove, async (c) => {
+    const { id } = c.req.valid('param')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    await sql.begin((tx) => revokeControlChange(tx, 'whitelist', { merchantId, id, actor }))
+    startControlChangeSoon(dependencies, id, (handle) => handle.signal('revoked'))
+    return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
+  })
+}
+
+async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<WhitelistView> {
+  const slice = { before: null, offset: 0, take: 1 }
+  const [row] = await listWhitelistEntries(sql, merchantId, { id }, slice)
+  if (!row) throw changeNotFound('whitelist', id)
+  return toWhitelistView(row)
+}

@@ -1,0 +1,148 @@
+/** Addresses: where users of a merchant pay to (contract section 3). */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createRoute, z } from '@hono/zod-openapi'
+import { allocateAddress, isNotCompared } from '../../db/wallets/allocate-address.js'
+import { getAddress } from '../../db/wallets/get-address.js'
+import { type AddressRow, listAddresses } from '../../db/wallets/list-addresses.js'
+import { findNetwork } from '../../domain/chain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { canonicalQuery } from '../http/canonical-query.js'
+import { notFound } from '../http/not-found.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+
+const COMPARED_WITHIN_MS = 5_000
+const COMPARED_LOOK_MS = 250
+
+const addressView = z
+  .object({
+    id: z.string(),
+    address: z.string(),
+    network: z.string(),
+    user_reference: z.string().nullable(),
+    label: z.string().nullable(),
+    kind: z.enum(['deposit', 'change', 'master', 'hot', 'gas']),
+    derivation_path: z.string().openapi({ example: "m/84'/0'/0'/0/7" }),
+    created_at: z.iso.datetime(),
+  })
+  .openapi('Address')
+
+const create = createRoute({
+  ...secured('payments'),
+  method: 'post',
+  path: '/addresses',
+  summary:
+    "A user's address on a network: the existing one, or a fresh one where none exists or `new` is true",
+  tags: ['Addresses'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            user_reference: z.string().min(1).max(255),
+            network: z.string().min(1).max(31),
+            label: z.string().max(255).optional(),
+            new: z.boolean().default(false),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: answer(addressView, 'It was there'), 201: answer(addressView, 'Made now') },
+})
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/addresses',
+  summary: 'Deposit addresses, newest first',
+  tags: ['Addresses'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      user_reference: z.string().optional(),
+      network: z.string().optional(),
+      address: z.string().optional(),
+    }),
+  },
+  responses: { 200: listAnswer(addressView) },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/addresses/{id}',
+  summary: 'One address',
+  tags: ['Addresses'],
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 200: answer(addressView) },
+})
+
+/** Registers `/addresses`. */
+export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+  app.openapi(create, async (c) => {
+    const { user_reference, network, label, new: fresh } = c.req.valid('json')
+    const found = findNetwork(networks, network)
+    const allocated = await onceCompared(() =>
+      sql.begin(async (tx) => {
+        const { address, created } = await allocateAddress(tx, {
+          merchantId: c.get('merchantId'),
+          network: found,
+          userReference: user_reference,
+          label: label ?? null,
+          fresh,
+        })
+        const status = created ? (201 as const) : (200 as const)
+        return { status, body: await keepAnswer(c, tx, status, success(view(address))) }
+      }),
+    )
+    return c.json(allocated.body, allocated.status)
+  })
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const { user_reference, network } = query
+    const address = canonicalQuery(query.address, networks)
+    const filter = { user_reference, network, address }
+    const rows = await listAddresses(sql, c.get('merchantId'), filter, toSlice(query))
+    return c.json(successPage(toPage(query, rows, view, (row) => row.id)), 200)
+  })
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param')
+    const row = await getAddress(sql, c.get('merchantId'), id)
+    if (!row) throw notFound('address', id)
+    return c.json(success(view(row)), 200)
+  })
+}
+
+/** After a start of the database the comparison of a counter is done within moments as a rule: the request waits for it. */
+async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
+  const until = Date.now() + COMPARED_WITHIN_MS
+  for (;;) {
+    try {
+      return await allocate()
+    } catch (error) {
+      if (!(error instanceof KeyturnError) || !isNotCompared(error) || Date.now() >= until) throw error
+      await sleep(COMPARED_LOOK_MS)
+    }
+  }
+}
+
+function view(row: AddressRow): z.infer<typeof addressView> {
+  return {
+    id: row.id,
+    address: row.address,
+    network: row.network,
+    user_reference: row.user_reference,
+    label: row.label,
+    kind: row.kind,
+    derivation_path: row.derivation_path,
+    created_at: row.created_at.toISOString(),
+  }
+}

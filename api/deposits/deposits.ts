@@ -1,0 +1,251 @@
+/** Deposits: what arrived on the chains (contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Queryable, Transaction } from '../../db/connect.js'
+import { readPolicy } from '../../db/controls/policy/read-policy.js'
+import { rejectDeposit, releaseDeposit } from '../../db/deposits/decide-held-deposit.js'
+import { depositView } from '../../db/deposits/deposit-view.js'
+import { getDeposit } from '../../db/deposits/get-deposit.js'
+import { type ListedDeposit, listDeposits } from '../../db/deposits/list-deposits.js'
+import { releasePath, requestRelease } from '../../db/deposits/request-release.js'
+import { requireReviewer } from '../../db/payouts/withdrawals/require-reviewer.js'
+import { findNetwork, type Networks } from '../../domain/chain/network.js'
+import { QUORUM } from '../../domain/controls/approval.js'
+import { intentHash } from '../../domain/controls/intent.js'
+import { DEPOSIT_STATUSES } from '../../domain/deposits/deposit-status.js'
+import type { DepositView } from '../../domain/events/event.js'
+import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { canonicalQuery } from '../http/canonical-query.js'
+import { dateRangeQuery } from '../http/date-range.js'
+import { notFound } from '../http/not-found.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startControlChangeSoon } from '../start/start-control-change-soon.js'
+
+const amountAtAddress = z.object({ address: z.string(), amount: z.string() })
+const deposit = z
+  .object({
+    id: z.string(),
+    status: z.enum(DEPOSIT_STATUSES),
+    previous_status: z.enum(DEPOSIT_STATUSES).nullable().optional(),
+    network: z.string(),
+    coin: z.string(),
+    amount: z.string().openapi({ example: '0.5' }),
+    user_reference: z.string().nullable(),
+    address: z.object({
+      id: z.string(),
+      address: z.string(),
+      network: z.string(),
+      label: z.string().nullable(),
+      key_pair_id: z.string(),
+      asset_pool_id: z.string(),
+    }),
+    transaction_hash: z.string(),
+    output_index: z.int(),
+    confirmations: z.int(),
+    required_confirmations: z.int(),
+    block_number: z.int().nullable(),
+    block_hash: z.string().nullable(),
+    block_time: z.iso.datetime().nullable(),
+    fee: z.object({ coin: z.string(), amount: z.string() }).nullable(),
+    sources: z.array(amountAtAddress).readonly(),
+    destinations: z.array(amountAtAddress).readonly(),
+    payment_id: z.string().nullable(),
+    decision: z
+      .object({
+        verdict: z.enum(['release', 'reject']),
+        by: z.string(),
+        reason: z.string(),
+        at: z.iso.datetime(),
+      })
+      .nullable()
+      .openapi({ description: 'What a person decided about it while it was held.' }),
+    detected_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+    confirmed_at: z.iso.datetime().nullable(),
+    credited_at: z.iso.datetime().nullable(),
+  })
+  .openapi('Deposit')
+const depositWithHistory = deposit
+  .extend({
+    history: z
+      .array(z.object({ status: z.enum(DEPOSIT_STATUSES), at: z.iso.datetime(), cause: z.string() }))
+      .readonly(),
+  })
+  .openapi('DepositWithHistory')
+
+const awaitingApproval = depositWithHistory
+  .extend({
+    approval: z.object({
+      path: z.string().openapi({ description: '`/intent` and `/approvals` stand under it.' }),
+      intent_hash: z.string(),
+      required: z.int(),
+      expires_at: z.iso.datetime(),
+    }),
+  })
+  .openapi('DepositAwaitingApproval')
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/deposits',
+  summary: 'Deposits, newest first',
+  tags: ['Deposits'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      ...dateRangeQuery,
+      user_reference: z.string().optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+      status: z.enum(DEPOSIT_STATUSES).optional(),
+      address: z.string().optional(),
+      transaction_hash: z.string().optional(),
+      payment_id: z.string().optional(),
+    }),
+  },
+  responses: { 200: listAnswer(deposit) },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/deposits/{id}',
+  summary: 'One deposit with its history',
+  tags: ['Deposits'],
+  request: { params: z.object({ id: z.string() }) },
+  responses: { 200: answer(depositWithHistory) },
+})
+
+const decide = {
+  ...secured('admin', 'approvals'),
+  method: 'post' as const,
+  tags: ['Deposits'],
+  description:
+    'By the scope `admin` or a person with the role `reviewer`; 409 `INVALID_STATE` unless it is held.',
+  request: {
+    params: z.object({ id: z.string().max(255) }),
+    body: {
+      required: true,
+      content: {
+        'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+      },
+    },
+  },
+}
+
+const release = createRoute({
+  ...decide,
+  path: '/deposits/{id}/release',
+  summary: 'Credits a deposit that was set aside, once',
+  responses: {
+    200: answer(depositWithHistory, 'Credited'),
+    202: answer(awaitingApproval, 'Waits for two approvals, as the policy asks'),
+  },
+})
+
+const reject = createRoute({
+  ...decide,
+  path: '/deposits/{id}/reject',
+  summary: 'Keeps a deposit that was set aside out of what is available; it goes back only by a withdrawal',
+  responses: { 200: answer(depositWithHistory, 'Stays held') },
+})
+
+/** Registers `/deposits`. */
+export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks, environment } = dependencies
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const rows = await listDeposits(
+      sql,
+      c.get('merchantId'),
+      {
+        userReference: query.user_reference,
+        network: query.network,
+        coin: query.coin,
+        status: query.status,
+        address: canonicalQuery(query.address, networks),
+        transactionHash: query.transaction_hash?.toLowerCase(),
+        paymentId: query.payment_id,
+        from: query.from_date,
+        to: query.to_date,
+      },
+      toSlice(query),
+    )
+    return c.json(
+      successPage(
+        toPage(
+          query,
+          rows,
+          (row) => view(networks, row),
+          (row) => row.id,
+        ),
+      ),
+      200,
+    )
+  })
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param')
+    const row = await getDeposit(sql, c.get('merchantId'), id)
+    if (!row) throw notFound('deposit', id)
+    return c.json(success({ ...view(networks, row), history: row.history }), 200)
+  })
+
+  const readView = async (tx: Queryable, merchantId: string, id: string) => {
+    const row = await getDeposit(tx, merchantId, id)
+    if (!row) throw notFound('deposit', id)
+    return { ...view(networks, row), history: row.history }
+  }
+  const askedBy = async (c: Context<ApiEnv>, tx: Transaction, id: string, reason: string) => {
+    const merchantId = c.get('merchantId')
+    const admin = c.get('scopes').includes('admin')
+    if (!admin) await requireReviewer(tx, { merchantId, personId: c.get('personId'), admin })
+    return { merchantId, id, reason, by: c.get('initiator'), actor: c.get('actor') }
+  }
+
+  app.openapi(release, async (c) => {
+    const { id } = c.req.valid('param')
+    const merchantId = c.get('merchantId')
+    const done = await sql.begin(async (tx) => {
+      const ask = await askedBy(c, tx, id, c.req.valid('json').reason)
+      const { policy } = await readPolicy(tx, merchantId)
+      if (policy.held_deposits.release_approvals === 1) {
+        await releaseDeposit(tx, networks, ask)
+        const kept = await keepAnswer(c, tx, 200, success(await readView(tx, merchantId, id)))
+        return { waits: null, kept }
+      }
+      const expiryMs = environment.KEYTURN_CHANGE_EXPIRY
+      const intent = await requestRelease(tx, networks, { ...ask, expiryMs })
+      const approval = {
+        path: releasePath(intent.release),
+        intent_hash: intentHash(intent),
+        required: QUORUM,
+        expires_at: intent.expires_at,
+      }
+      const body = success({ ...(await readView(tx, merchantId, id)), approval })
+      return { waits: intent.release, kept: await keepAnswer(c, tx, 202, body) }
+    })
+    if (done.waits === null) return c.json(done.kept, 200)
+    startControlChangeSoon(dependencies, done.waits)
+    return c.json(done.kept, 202)
+  })
+
+  app.openapi(reject, async (c) => {
+    const { id } = c.req.valid('param')
+    const kept = await sql.begin(async (tx) => {
+      await rejectDeposit(tx, networks, await askedBy(c, tx, id, c.req.valid('json').reason))
+      return keepAnswer(c, tx, 200, success(await readView(tx, c.get('merchantId'), id)))
+    })
+    return c.json(kept, 200)
+  })
+}
+
+function view(networks: Networks, row: ListedDeposit): DepositView {
+  const height = row.scanned_height === null ? null : Number(row.scanned_height)
+  return depositView(findNetwork(networks, row.network), row, height)
+}

@@ -1,0 +1,84 @@
+/** The OpenAPI document, generated from the schemas that validate. */
+
+import { HTTP_STATUS } from '../../domain/errors.js'
+import type { ApiApp } from '../context.js'
+
+const HEADERS = {
+  ApiKey: ['X-Api-Key', 'The public id of the key.'],
+  Timestamp: ['X-Timestamp', 'Unix seconds, at most 300 s off.'],
+  Nonce: ['X-Nonce', 'Up to 64 characters, never used before with this key.'],
+  Signature: [
+    'X-Signature',
+    'Lower-case hex HMAC-SHA256, keyed with the API secret, of timestamp, nonce, METHOD, path with query as sent and lower-case hex SHA-256 of the body, joined by line feeds.',
+  ],
+} as const
+
+const ERROR_SCHEMA = {
+  type: 'object',
+  required: ['success', 'error'],
+  properties: {
+    success: { type: 'boolean', enum: [false] },
+    error: {
+      type: 'object',
+      required: ['code', 'message', 'details', 'request_id'],
+      properties: {
+        code: { type: 'string', enum: Object.keys(HTTP_STATUS) },
+        message: { type: 'string', description: 'Says what to do next.' },
+        details: { type: 'object', additionalProperties: true },
+        request_id: { type: 'string' },
+      },
+    },
+  },
+} as const
+
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  description: 'The same key and request return the first answer, with `Idempotent-Replayed: true`.',
+} as const
+
+/** Builds the document (OpenAPI 3.1) of everything that is registered on the app. */
+export function buildOpenApi(app: ApiApp): Record<string, unknown> {
+  for (const [name, [header, description]] of Object.entries(HEADERS)) {
+    app.openAPIRegistry.registerComponent('securitySchemes', name, {
+      type: 'apiKey',
+      in: 'header',
+      name: header,
+      description,
+    })
+  }
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Keyturn',
+      version: '1.0.0',
+      description:
+        'Crypto deposits and withdrawals; the business keeps its keys. See docs/api.md for a first call.',
+    },
+    servers: [{ url: '/' }],
+  })
+  document.components ??= {}
+  document.components.schemas = {
+    ...document.components.schemas,
+    Error: structuredClone(ERROR_SCHEMA) as never,
+  }
+  for (const item of Object.values(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      if (!operation.security) continue
+      operation.responses.default = {
+        description: 'An error; `code` is stable',
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      }
+      if (method === 'post') operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]
+    }
+  }
+  return document as unknown as Record<string, unknown>
+}
+
+interface Operation {
+  security?: unknown
+  responses: Record<string, unknown>
+  parameters?: unknown[]
+}

@@ -1,0 +1,19 @@
+/** The app of the metrics' own port: `/metrics` and nothing else, without a key; see `KEYTURN_METRICS_HOST`. */
+
+import { Hono } from 'hono'
+import type { ApiEnv } from '../context.js'
+import { handleError } from '../http/map-error.js'
+import { nothingHere } from '../middleware/known-route.js'
+import type { Metrics } from './metrics.js'
+
+/** Serves the metrics of an API process. */
+export function createMetricsApp(metrics: Pick<Metrics, 'expose'>): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>()
+  app.onError(handleError)
+  app.notFound((c) => handleError(nothingHere(), c))
+  app.get('/metrics', async (c) => {
+    const { contentType, body } = await metrics.expose()
+    return c.text(body, 200, { 'Content-Type': contentType, 'Cache-Control': 'no-store' })
+  })
+  return app
+}

@@ -1,0 +1,31 @@
+/** Prometheus gauges of wallets and movements. */
+
+import { Gauge, type Registry } from 'prom-client'
+import type { TreasuryGauges } from '../../db/operations/read-treasury-gauges.js'
+import type { Networks } from '../../domain/chain/network.js'
+import { formatAmount } from '../../domain/money.js'
+
+/** Makes the gauges. @returns What shows figures; null leaves none, while the database is down. */
+export function createTreasuryGauges(
+  registers: Registry[],
+  networks: Networks,
+): (gauges: TreasuryGauges | null) => void {
+  const gauge = (name: string, help: string, labelNames: string[]): Gauge =>
+    new Gauge({ name: `keyturn_${name}`, help, labelNames, registers })
+  const low = gauge('wallets_low', 'Wallets below their mark', ['network', 'kind', 'coin'])
+  const open = gauge('movements_open', 'Movements between own wallets under way', ['network', 'kind'])
+  const held = gauge('wallet_balance', 'What wallets hold in the books, whole coins', [
+    'network',
+    'kind',
+    'coin',
+  ])
+  return (gauges) => {
+    for (const each of [low, open, held]) each.reset()
+    for (const { network, kind, coin, count } of gauges?.low ?? []) low.set({ network, kind, coin }, count)
+    for (const { network, kind, count } of gauges?.open ?? []) open.set({ network, kind }, count)
+    for (const { network, kind, coin, balance } of gauges?.held ?? []) {
+      const decimals = networks.get(network)?.coins.find((each) => each.name === coin)?.decimals
+      if (decimals !== undefined) held.set({ network, kind, coin }, Number(formatAmount(balance, decimals)))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/** The audit log (contract section 3): every act that mattered, hash-chained. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { type AuditRow, listAudit } from '../../db/audit/list-audit.js'
+import { verifyAudit } from '../../db/audit/verify-audit.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+
+const entry = z
+  .object({
+    sequence: z.int(),
+    at: z.iso.datetime(),
+    actor: z.string(),
+    action: z.string(),
+    subject: z.string(),
+    data: z.record(z.string(), z.unknown()),
+    previous_hash: z.string(),
+    hash: z.string().openapi({
+      description:
+        'SHA-256 of "keyturn-audit-v1\\n", previous_hash, "\\n" and the RFC 8785 JSON of {sequence, at, actor, action, subject, data}',
+    }),
+  })
+  .openapi('AuditEntry')
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/audit-log',
+  summary: 'Entries, newest first',
+  tags: ['Audit'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      actor: z.string().optional(),
+      action: z.string().optional(),
+      subject: z.string().optional(),
+    }),
+  },
+  responses: { 200: listAnswer(entry) },
+})
+
+const verify = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/audit-log/verify',
+  summary: 'Recomputes the whole chain',
+  tags: ['Audit'],
+  responses: {
+    200: answer(
+      z
+        .object({
+          valid: z.boolean(),
+          entries: z.int(),
+          head_hash: z.string(),
+          broken_at: z
+            .int()
+            .nullable()
+            .openapi({ description: 'Sequence of the first entry that does not fit' }),
+        })
+        .openapi('AuditVerification'),
+    ),
+  },
+})
+
+/** Registers `/audit-log`. */
+export function registerAuditLogRoutes(app: ApiApp, { sql }: ApiDependencies): void {
+  app.openapi(list, async (c) => {
+    const { page, limit, cursor, ...filter } = c.req.valid('query')
+    const query = { page, limit, cursor }
+    const slice = toSlice(query)
+    if (slice.before !== null && !/^\d{1,18}$/.test(slice.before)) {
+      throw new KeyturnError('VALIDATION_FAILED', 'Take the cursor from next_cursor of the page before', {
+        details: { in: 'query', fields: [{ path: 'cursor', reason: 'not a cursor of this list' }] },
+      })
+    }
+    const rows = await listAudit(sql, c.get('merchantId'), filter, slice)
+    return c.json(successPage(toPage(query, rows, view, (row) => row.sequence.toString())), 200)
+  })
+
+  app.openapi(verify, async (c) => {
+    return c.json(success(await verifyAudit(sql, c.get('merchantId'))), 200)
+  })
+}
+
+function view(row: AuditRow): z.infer<typeof entry> {
+  return {
+    sequence: Number(row.sequence),
+    at: row.at.toISOString(),
+    actor: row.actor,
+    action: row.action,
+    subject: row.subject,
+    data: row.data,
+    previous_hash: row.previous.toString('hex'),
+    hash: row.hash.toString('hex'),
+  }
+}

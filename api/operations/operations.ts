@@ -1,0 +1,175 @@
+/** For operators and their machines: health and readiness without authentication, metrics on a port of their own or with a token. */
+
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createRoute, z } from '@hono/zod-openapi'
+import type { WorkflowClient } from '@temporalio/client'
+import type { Sql } from '../../db/connect.js'
+import { listCursors, listWaits } from '../../db/networks/list-cursors.js'
+import { countSigners } from '../../db/operations/count-signers.js'
+import { listNodes } from '../../db/operations/list-nodes.js'
+import type { Networks } from '../../domain/chain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { type Dependency, describeNetwork, describeSigners } from '../describe-dependencies.js'
+import { answer, success } from '../http/answer.js'
+import type { Metrics } from '../metrics/metrics.js'
+
+const READY_TIMEOUT_MS = 2_000
+
+const health = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether this process is alive',
+  tags: ['Operations'],
+  responses: { 200: answer(z.object({ status: z.literal('ok') })) },
+})
+
+const dependency = z.object({
+  name: z.string().openapi({ description: '`postgres`, `temporal`, `signer`, or the name of a network' }),
+  ok: z.boolean(),
+  needed: z.boolean().openapi({ description: 'Whether this process serves nothing without it' }),
+  reason: z.string().nullable().openapi({
+    description: 'What is wrong; also names nodes that are not used (another chain, no transaction index)',
+  }),
+  lag_seconds: z.number().nullable(),
+})
+const readiness = z.object({
+  status: z.enum(['ready', 'not_ready']),
+  postgres: z.enum(['ok', 'down']),
+  temporal: z.enum(['ok', 'down', 'not_configured']).openapi({
+    description: 'While it is down requests are accepted and carried on later, so it does not count',
+  }),
+  dependencies: z.array(dependency),
+})
+const ready = createRoute({
+  method: 'get',
+  path: '/readyz',
+  summary: 'Whether this process can serve requests',
+  tags: ['Operations'],
+  responses: {
+    200: answer(readiness, 'Ready'),
+    503: {
+      description: 'Not ready',
+      content: {
+        'application/json': { schema: z.object({ success: z.literal(false), data: readiness }) },
+      },
+    },
+  },
+})
+
+const metricsRoute = createRoute({
+  method: 'get',
+  path: '/metrics',
+  summary: 'Prometheus metrics',
+  description:
+    'Served without a token on KEYTURN_METRICS_PORT, which is bound to the loopback address by default; here with `Authorization: Bearer` and KEYTURN_METRICS_TOKEN, and not at all where none is set.',
+  tags: ['Operations'],
+  responses: { 200: { description: 'Text exposition', content: { 'text/plain': { schema: z.string() } } } },
+})
+
+/** Registers `/healthz`, `/readyz` and `/metrics`. */
+export function registerOperationRoutes(
+  app: ApiApp,
+  { sql, temporal, networks, environment }: ApiDependencies,
+  metrics: Metrics,
+): void {
+  app.openapi(health, (c) => c.json(success({ status: 'ok' as const }), 200))
+
+  app.openapi(ready, async (c) => {
+    const [postgres, workflows] = await Promise.all([
+      within(sql`SELECT 1`),
+      temporal ? within(ping(temporal.workflow)) : ('not_configured' as const),
+    ])
+    const rest = postgres === 'ok' ? await dependenciesOf(sql, networks) : []
+    const dependencies = [
+      parts('postgres', postgres === 'ok', true),
+      parts('temporal', workflows !== 'down', false),
+      ...rest,
+    ]
+    const data = { postgres, temporal: workflows, dependencies }
+    return postgres === 'ok'
+      ? c.json(success({ status: 'ready' as const, ...data }), 200)
+      : c.json({ success: false as const, data: { status: 'not_ready' as const, ...data } }, 503)
+  })
+
+  app.openapi(metricsRoute, async (c) => {
+    requireToken(environment.KEYTURN_METRICS_TOKEN, c.req.header('authorization'))
+    const { contentType, body } = await metrics.expose()
+    return c.text(body, 200, { 'Content-Type': contentType })
+  })
+}
+
+const parts = (name: string, ok: boolean, needed: boolean): Dependency => ({
+  name,
+  ok,
+  needed,
+  reason: ok ? null : 'It does not answer',
+  lag_seconds: null,
+})
+
+/** Networks and signers, from the rows that their watchers keep; none while those cannot be read. */
+async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[]> {
+  try {
+    const [cursors, waits, nodes, signers] = await Promise.all([
+      listCursors(sql),
+      listWaits(sql),
+      listNodes(sql),
+      countSigners(sql),
+    ])
+    const now = new Date()
+    return [
+      ...[...networks.values()].map((network) =>
+        describeNetwork(
+          network,
+          cursors.find((each) => each.network === network.name),
+          nodes,
+          now,
+          waits.get(network.name),
+        ),
+      ),
+      describeSigners(signers),
+    ]
+  } catch {
+    return []
+  }
+}
+
+/** @throws KeyturnError `NOT_FOUND` where no token is set, `INVALID_API_KEY` where another one was sent. */
+function requireToken(token: string | undefined, authorization: string | undefined): void {
+  if (token === undefined) {
+    throw new KeyturnError(
+      'NOT_FOUND',
+      'Metrics are served on KEYTURN_METRICS_PORT; set KEYTURN_METRICS_TOKEN to have them here',
+    )
+  }
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  if (timingSafeEqual(digest(authorization ?? ''), digest(`Bearer ${token}`))) return
+  throw new KeyturnError(
+    'INVALID_API_KEY',
+    'Send Authorization: Bearer with the token of KEYTURN_METRICS_TOKEN',
+  )
+}
+
+function ping(client: WorkflowClient): Promise<unknown> {
+  return client.connection.withDeadline(Date.now() + READY_TIMEOUT_MS, () =>
+    client.workflowService.getSystemInfo({}),
+  )
+}
+
+async function within(question: PromiseLike<unknown>): Promise<'ok' | 'down'> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<'down'>((resolve) => {
+    timer = setTimeout(() => resolve('down'), READY_TIMEOUT_MS)
+  })
+  try {
+    return await Promise.race([
+      Promise.resolve(question).then(
+        () => 'ok' as const,
+        () => 'down' as const,
+      ),
+      late,
+    ])
+  } finally {
+    clearTimeout(timer)
+  }
+}

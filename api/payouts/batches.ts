@@ -1,0 +1,270 @@
+/** Batches: many payments under one round of approvals (seed 002, "Batch Withdrawals"; contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Queryable } from '../../db/connect.js'
+import { cancelBatch } from '../../db/payouts/batches/cancel-batch.js'
+import { createBatch } from '../../db/payouts/batches/create-batch.js'
+import { listBatches } from '../../db/payouts/batches/list-batches.js'
+import { type BatchView, readBatchView, toBatchSummary } from '../../db/payouts/batches/read-batch-view.js'
+import { reviewBatch } from '../../db/payouts/batches/review-batch.js'
+import { findCoin, findNetwork } from '../../domain/chain/network.js'
+import { BATCH_STAGES, BATCH_STATUSES } from '../../domain/payouts/batch-status.js'
+import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { mutable } from '../http/mutable.js'
+import { notFound } from '../http/not-found.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startBatchSoon } from '../start/start-batch-soon.js'
+import { checkBatchOutputs } from './check-batch-outputs.js'
+import { originOf } from './withdrawal-request.js'
+import { controls, reviewDecision, STATUSES } from './withdrawal-view.js'
+
+/** Payments of one batch. */
+const MOST_ITEMS = 1_000
+
+const amount = z.string().min(1).max(100).openapi({ example: '50.00' })
+const status = z.enum(BATCH_STATUSES)
+const failure = z.object({ code: z.string(), message: z.string() }).nullable()
+
+const summary = z
+  .object({
+    id: z.string().openapi({ example: 'batch_0193…' }),
+    status,
+    stage: z.enum(BATCH_STAGES).openapi({ description: 'The state of the batch itself behind `status`.' }),
+    network: z.string(),
+    coin: z.string(),
+    amount: z.string().openapi({ description: 'Of all items.' }),
+    item_count: z.int(),
+    fee: z
+      .string()
+      .openapi({ description: 'In whole `fee_coin`, over all transactions: estimates until known.' }),
+    fee_coin: z.string(),
+    fee_limit: z.string().openapi({ description: 'The most that all fees together may be; held.' }),
+    priority: z.enum(PRIORITIES),
+    user_reference: z.string().nullable(),
+    external_id: z.string().nullable(),
+    ...controls,
+    failure,
+    history: z.array(z.object({ stage: z.enum(BATCH_STAGES), status, at: z.string(), cause: z.string() })),
+    expires_at: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    completed_at: z.string().nullable(),
+  })
+  .openapi('BatchSummary')
+
+const view = summary
+  .extend({
+    counts: z.record(z.enum(STATUSES), z.int()).openapi({ description: 'How many items have each status.' }),
+    items: z.array(
+      z.object({
+        id: z.string(),
+        index: z.int().openapi({ description: 'In `outputs` of the request, from 0.' }),
+        to_address: z.string(),
+        amount: amount.openapi({ description: 'As it was sent.' }),
+        status: z.enum(STATUSES),
+        transaction_hash: z.string().nullable(),
+        failure,
+      }),
+    ),
+  })
+  .openapi('Batch')
+
+const params = z.object({ id: z.string().max(255) })
+
+const create = createRoute({
+  ...secured('withdrawals'),
+  method: 'post',
+  path: '/withdrawals/batch',
+  summary: 'Asks for many payments at once; one round of approvals is for all of them',
+  description:
+    'A bad output refuses the whole; `details.outputs` says which. Two rows to the same address stay two payments.',
+  tags: ['Batches'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            batch_withdrawal: z.strictObject({
+              network: z.string().min(1).max(31).openapi({ example: 'ethereum' }),
+              coin: z.string().min(1).max(31).openapi({ example: 'usdt' }),
+              outputs: z
+                .array(z.strictObject({ to_address: z.string().min(1).max(200), amount }))
+                .min(1)
+                .max(MOST_ITEMS),
+              priority: z.enum(PRIORITIES).default('normal'),
+            }),
+            user_reference: z
+              .string()
+              .min(1)
+              .max(255)
+              .optional()
+              .openapi({ description: "Draws on this user; without it, on the merchant's own account." }),
+            external_id: z
+              .string()
+              .min(1)
+              .max(255)
+              .optional()
+              .openapi({ description: 'Unique for ever per merchant, among batches.' }),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 201: answer(view, 'Accepted; the amounts and the fee limit are held') },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/batches/{id}',
+  summary: 'One batch with its items',
+  tags: ['Batches'],
+  request: { params },
+  responses: { 200: answer(view) },
+})
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/batches',
+  summary: 'Batches, newest first, without their items',
+  tags: ['Batches'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      status: status.optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+      user_reference: z.string().optional(),
+      external_id: z.string().optional(),
+    }),
+  },
+  responses: { 200: listAnswer(summary) },
+})
+
+const cancel = createRoute({
+  ...secured('withdrawals'),
+  method: 'delete',
+  path: '/batches/{id}',
+  summary: 'Cancels a batch that is not approved yet; the hold is released',
+  tags: ['Batches'],
+  request: { params },
+  responses: { 200: answer(view, 'Cancelled') },
+})
+
+const review = createRoute({
+  ...secured('admin', 'approvals'),
+  method: 'post',
+  path: '/batches/{id}/review',
+  summary: 'Decides about a batch that looked risky; approvals are needed all the same',
+  description: 'By a person with the scope `admin` or the role `reviewer`, who did not ask for it.',
+  tags: ['Batches'],
+  request: {
+    params,
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: reviewDecision,
+        },
+      },
+    },
+  },
+  responses: { 200: answer(view, 'Decided') },
+})
+
+/** Registers `/withdrawals/batch` and `/batches`; `/intent` and `/approvals` of a batch are in `approvals.ts`. */
+export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks, environment } = dependencies
+
+  app.openapi(create, async (c) => {
+    const { batch_withdrawal: batch, user_reference, external_id } = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const network = findNetwork(networks, batch.network)
+    const coin = findCoin(network, batch.coin)
+    const items = checkBatchOutputs(network, coin, batch.outputs)
+    const { id, kept } = await sql.begin(async (tx) => {
+      const id = await createBatch(tx, networks, {
+        merchantId,
+        network,
+        coin,
+        items,
+        priority: batch.priority,
+        userReference: user_reference ?? null,
+        externalId: external_id ?? null,
+        initiator: c.get('initiator'),
+        actor: c.get('actor'),
+        ...originOf(dependencies, c.get('clientIp')),
+        expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+        screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
+        mostOutputs: environment.KEYTURN_BATCH_OUTPUTS,
+      })
+      return { id, kept: await keepAnswer(c, tx, 201, success(await viewOf(tx, id, merchantId))) }
+    })
+    startBatchSoon(dependencies, id)
+    return c.json(mutable(kept), 201)
+  })
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const filter = {
+      status: query.status,
+      network: query.network,
+      coin: query.coin,
+      userReference: query.user_reference,
+      externalId: query.external_id,
+    }
+    const rows = await listBatches(sql, c.get('merchantId'), filter, toSlice(query))
+    const page = toPage(
+      query,
+      rows,
+      (row) => toBatchSummary(networks, row),
+      (row) => row.id,
+    )
+    return c.json(mutable(successPage(page)), 200)
+  })
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param')
+    return c.json(mutable(success(await viewOf(sql, id, c.get('merchantId')))), 200)
+  })
+
+  app.openapi(cancel, async (c) => {
+    const { id } = c.req.valid('param')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    await sql.begin((tx) => cancelBatch(tx, networks, { merchantId, id, actor }))
+    startBatchSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
+    return c.json(mutable(success(await viewOf(sql, id, merchantId))), 200)
+  })
+
+  app.openapi(review, async (c) => {
+    const { id } = c.req.valid('param')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      await reviewBatch(tx, networks, {
+        merchantId,
+        id,
+        personId: c.get('personId'),
+        admin: c.get('scopes').includes('admin'),
+        ...c.req.valid('json'),
+        actor,
+      })
+      return keepAnswer(c, tx, 200, success(await viewOf(tx, id, merchantId)))
+    })
+    startBatchSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+
+  async function viewOf(queryable: Queryable, id: string, merchantId: string): Promise<BatchView> {
+    const found = await readBatchView(queryable, networks, id, merchantId)
+    if (!found) throw notFound('batch', id)
+    return found
+  }
+}

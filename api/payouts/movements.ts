@@ -1,0 +1,224 @@
+/** Movements between the merchant's own wallets: what the platform does by itself, and what an operator may ask for. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { appendAudit } from '../../db/audit/append-audit.js'
+import type { Sql } from '../../db/connect.js'
+import { dueOnRequest } from '../../db/payouts/movements/consolidation-due.js'
+import { listMovements } from '../../db/payouts/movements/list-movements.js'
+import { readMovementView, toMovementView } from '../../db/payouts/movements/movement-view.js'
+import { getAddress } from '../../db/wallets/get-address.js'
+import { findCoin, findNetwork, type Network, nativeCoin } from '../../domain/chain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
+import { MOVEMENT_KINDS } from '../../domain/payouts/treasury.js'
+import { consolidationId } from '../../temporal/ids.js'
+import { type ConsolidationInput, startConsolidation } from '../../temporal/start.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { mutable } from '../http/mutable.js'
+import { notFound } from '../http/not-found.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startSoon } from '../start/start-soon.js'
+import { STATUSES, withdrawalView } from './withdrawal-view.js'
+
+const movementView = withdrawalView
+  .pick({
+    id: true,
+    status: true,
+    stage: true,
+    network: true,
+    coin: true,
+    amount: true,
+    fee: true,
+    fee_coin: true,
+    fee_limit: true,
+    to_address: true,
+    from_address: true,
+    approvals: true,
+    required_approvals: true,
+    intent_hash: true,
+    failure: true,
+    waiting: true,
+    transaction_hash: true,
+    confirmations: true,
+    required_confirmations: true,
+    block_number: true,
+    history: true,
+    expires_at: true,
+    created_at: true,
+    updated_at: true,
+    confirmed_at: true,
+  })
+  .extend({
+    id: z.string().openapi({ example: 'mov_0193…' }),
+    kind: z.enum(MOVEMENT_KINDS),
+    cause: z.string().openapi({ description: 'Why it was made.' }),
+  })
+  .openapi('Movement')
+
+const params = z.object({ id: z.string().max(255) })
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/movements',
+  summary: 'Movements between own wallets, newest first',
+  tags: ['Movements'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      kind: z.enum(MOVEMENT_KINDS).optional(),
+      status: z.enum(STATUSES).optional(),
+      network: z.string().optional(),
+      coin: z.string().optional(),
+    }),
+  },
+  responses: { 200: listAnswer(movementView) },
+})
+
+const get = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/movements/{id}',
+  summary: 'One movement',
+  tags: ['Movements'],
+  request: { params },
+  responses: { 200: answer(movementView) },
+})
+
+const consolidated = z
+  .object({
+    consolidations: z.array(
+      z.object({
+        network: z.string(),
+        coin: z.string(),
+        address_id: z.string().nullable().openapi({ description: 'Null where many addresses pay (UTXO).' }),
+        workflow_id: z.string(),
+      }),
+    ),
+  })
+  .openapi('ConsolidationRequest')
+
+const consolidate = createRoute({
+  ...secured('admin'),
+  method: 'post',
+  path: '/movements/consolidate',
+  summary: 'Looks at deposit addresses now and sweeps what is worth it to the master wallet',
+  description:
+    'Also where nothing moves by itself. Least amounts and fee shares of the network’s configuration hold all the same; movements appear under /movements.',
+  tags: ['Movements'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            network: z.string().min(1).max(31),
+            coin: z.string().min(1).max(31).optional(),
+            address_id: z.string().min(1).max(255).optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: answer(consolidated, 'Looked at now; at most 500 at a time, the fullest first') },
+})
+
+/** Registers `/movements`. */
+export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks } = dependencies
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const { kind, status, network, coin } = query
+    const rows = await listMovements(
+      sql,
+      c.get('merchantId'),
+      { kind, status, network, coin },
+      toSlice(query),
+    )
+    const page = toPage(
+      query,
+      rows,
+      (row) => toMovementView(networks, row),
+      (row) => row.id,
+    )
+    return c.json(mutable(successPage(page)), 200)
+  })
+
+  app.openapi(get, async (c) => {
+    const { id } = c.req.valid('param')
+    const view = await readMovementView(sql, networks, id, c.get('merchantId'))
+    if (!view) throw notFound('movement', id)
+    return c.json(mutable(success(view)), 200)
+  })
+
+  app.openapi(consolidate, async (c) => {
+    const body = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const network = findNetwork(networks, body.network)
+    if (body.coin !== undefined) findCoin(network, body.coin)
+    if (body.address_id !== undefined) await requireDepositAddress(sql, merchantId, network, body.address_id)
+    const { due, kept } = await sql.begin(async (tx) => {
+      const due: ConsolidationInput[] =
+        network.family === 'utxo'
+          ? [
+              {
+                merchantId,
+                network: network.name,
+                coin: nativeCoin(network).name,
+                id: merchantId,
+                title: `small outputs of ${merchantId}`,
+                requested: true,
+              },
+            ]
+          : await dueOnRequest(tx, {
+              merchantId,
+              network: network.name,
+              coin: body.coin,
+              addressId: body.address_id,
+            })
+      await appendAudit(tx, {
+        merchantId,
+        actor: c.get('actor'),
+        action: 'consolidation.requested',
+        subject: body.address_id ?? network.name,
+        data: { ...body, found: due.length },
+      })
+      const answered = {
+        consolidations: due.map((each) => ({
+          network: each.network,
+          coin: each.coin,
+          address_id: each.id === merchantId ? null : each.id,
+          workflow_id: consolidationId(each.network, each.coin, each.id),
+        })),
+      }
+      return { due, kept: await keepAnswer(c, tx, 200, success(answered)) }
+    })
+    for (const input of due) {
+      startSoon(dependencies, `consolidation of ${input.title}`, (client) =>
+        startConsolidation(client, input),
+      )
+    }
+    return c.json(kept, 200)
+  })
+}
+
+/** @throws KeyturnError `VALIDATION_FAILED` when it is no deposit address of the merchant's on an EVM network. */
+async function requireDepositAddress(
+  sql: Sql,
+  merchantId: string,
+  network: Network,
+  id: string,
+): Promise<void> {
+  const address = await getAddress(sql, merchantId, id)
+  const wrong = address?.kind !== 'deposit' || address.network !== network.name
+  if (!wrong && network.family === 'evm') return
+  const reason = wrong
+    ? `is not a deposit address of yours on ${network.name}; GET /addresses lists them`
+    : `cannot be chosen on ${network.name}, where small outputs of all addresses are gathered; leave it out`
+  throw new KeyturnError('VALIDATION_FAILED', `address_id ${reason}`, {
+    details: { in: 'body', fields: [{ path: 'address_id', reason }] },
+  })
+}

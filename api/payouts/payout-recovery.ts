@@ -1,0 +1,206 @@
+/** What people do when a part of a batch or a movement goes wrong: speed it up, cancel it, look into it. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Transaction } from '../../db/connect.js'
+import { listParts, readPaymentView } from '../../db/payouts/read-payout-view.js'
+import {
+  clearInvestigation,
+  markForInvestigation,
+} from '../../db/payouts/withdrawals/investigate-withdrawal.js'
+import type { Decider, PaymentKind } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
+import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
+import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
+import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
+import { answer, success } from '../http/answer.js'
+import { mutable } from '../http/mutable.js'
+import { notFound } from '../http/not-found.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
+import { withdrawalView } from './withdrawal-view.js'
+
+const paymentView = withdrawalView
+  .pick({
+    status: true,
+    stage: true,
+    network: true,
+    coin: true,
+    fee: true,
+    fee_coin: true,
+    fee_limit: true,
+    priority: true,
+    from_address: true,
+    failure: true,
+    waiting: true,
+    speed_up: true,
+    cancellation: true,
+    attempts: true,
+    investigation: true,
+    transaction_hash: true,
+    confirmations: true,
+    required_confirmations: true,
+    block_number: true,
+    history: true,
+    expires_at: true,
+    created_at: true,
+    updated_at: true,
+    confirmed_at: true,
+  })
+  .extend({
+    id: z.string().openapi({ example: 'part_0193…' }),
+    kind: z.enum(['batch_part', 'consolidation', 'gas_funding', 'rebalance']),
+    batch_id: z.string().nullable().openapi({ description: 'Null of a movement.' }),
+    items: z
+      .array(z.int())
+      .nullable()
+      .openapi({ description: 'Indices of the items of the batch that it pays; null of a movement.' }),
+  })
+  .openapi('Payment')
+
+const params = z.object({ id: z.string().max(255) })
+const withReason = {
+  params,
+  body: {
+    required: true,
+    content: {
+      'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+    },
+  },
+}
+
+const listOfParts = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/batches/{id}/parts',
+  summary: 'The transactions of a batch, each with its attempts and what it waits for',
+  tags: ['Batches'],
+  request: { params },
+  responses: { 200: answer(z.array(paymentView)) },
+})
+
+interface Place {
+  readonly path: string
+  readonly kind: PaymentKind
+  readonly tag: string
+  /** For the summaries. */
+  readonly what: string
+}
+
+const PLACES: readonly Place[] = [
+  { path: '/parts/{id}', kind: 'part', tag: 'Batches', what: 'a part of a batch' },
+  { path: '/movements/{id}', kind: 'movement', tag: 'Movements', what: 'a movement' },
+]
+
+/** Registers `/batches/{id}/parts`, and four decisions under `/parts/{id}` and `/movements/{id}`. */
+export function registerPaymentRecoveryRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks } = dependencies
+  app.openapi(listOfParts, async (c) => {
+    const { id } = c.req.valid('param')
+    const parts = await listParts(sql, networks, c.get('merchantId'), id)
+    if (!parts) throw notFound('batch', id)
+    return c.json(mutable(success(parts)), 200)
+  })
+  for (const place of PLACES) register(app, dependencies, place)
+}
+
+function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag, what }: Place): void {
+  const { sql, networks } = dependencies
+  const route = <Path extends string, Request>(verb: Path, summary: string, request: Request) =>
+    createRoute({
+      ...secured('admin'),
+      method: 'post',
+      path: `${path}/${verb}`,
+      summary,
+      tags: [tag],
+      request: request as Request & { params: typeof params },
+      responses: { 200: answer(paymentView) },
+    })
+  const view = (tx: Transaction, decider: Decider) => readPaymentView(tx, networks, decider)
+
+  app.openapi(
+    route('speed-up', `Pays more for ${what} that waits for a block, inside its fee limit`, {
+      params,
+      body: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: z.strictObject({
+              priority: z.enum(PRIORITIES).optional(),
+              max_fee: z.string().min(1).max(100).optional(),
+            }),
+          },
+        },
+      },
+    }),
+    async (c) => {
+      const decider = deciderOf(c, c.req.valid('param').id, kind)
+      const { priority = null, max_fee: maxFee = null } = c.req.valid('json')
+      const kept = await sql.begin(async (tx) => {
+        await requestSpeedUp(tx, networks, { ...decider, priority, maxFee })
+        return keepAnswer(c, tx, 200, success(await view(tx, decider)))
+      })
+      startWithdrawalSoon(dependencies, decider.id, (handle) =>
+        handle.signal('replace', { by: decider.actor }),
+      )
+      return c.json(mutable(kept), 200)
+    },
+  )
+
+  app.openapi(
+    route(
+      'cancel-transaction',
+      `Puts a transaction that pays nobody in the place of ${what} that waits`,
+      withReason,
+    ),
+    async (c) => {
+      const decider = deciderOf(c, c.req.valid('param').id, kind)
+      const kept = await sql.begin(async (tx) => {
+        await requestCancellation(tx, networks, { ...decider, ...c.req.valid('json') })
+        return keepAnswer(c, tx, 200, success(await view(tx, decider)))
+      })
+      startWithdrawalSoon(dependencies, decider.id, (handle) =>
+        handle.signal('replace', { by: decider.actor }),
+      )
+      return c.json(mutable(kept), 200)
+    },
+  )
+
+  app.openapi(
+    route('mark-for-investigation', `Holds everything of ${what} before signing`, withReason),
+    async (c) => {
+      const decider = deciderOf(c, c.req.valid('param').id, kind)
+      const kept = await sql.begin(async (tx) => {
+        await markForInvestigation(tx, { ...decider, ...c.req.valid('json') })
+        return keepAnswer(c, tx, 200, success(await view(tx, decider)))
+      })
+      startWithdrawalSoon(dependencies, decider.id, (handle) => handle.signal('wake'))
+      return c.json(mutable(kept), 200)
+    },
+  )
+
+  app.openapi(
+    route('clear-investigation', `Lets ${what} go on that was marked for investigation`, withReason),
+    async (c) => {
+      const decider = deciderOf(c, c.req.valid('param').id, kind)
+      const kept = await sql.begin(async (tx) => {
+        await clearInvestigation(tx, { ...decider, ...c.req.valid('json') })
+        return keepAnswer(c, tx, 200, success(await view(tx, decider)))
+      })
+      startWithdrawalSoon(dependencies, decider.id, (handle) => handle.signal('wake'))
+      return c.json(mutable(kept), 200)
+    },
+  )
+}
+
+function deciderOf(c: Context<ApiEnv>, id: string, kind: PaymentKind): Decider {
+  return {
+    merchantId: c.get('merchantId'),
+    id,
+    kind,
+    personId: c.get('personId'),
+    admin: c.get('scopes').includes('admin'),
+    actor: c.get('actor'),
+  }
+}

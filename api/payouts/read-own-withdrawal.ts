@@ -1,0 +1,16 @@
+import type { Queryable } from '../../db/connect.js'
+import { readWithdrawalView, type WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import type { Networks } from '../../domain/chain/network.js'
+import { notFound } from '../http/not-found.js'
+
+/** A merchant's withdrawal as it is now. @throws KeyturnError `NOT_FOUND`, also for another merchant's. */
+export async function readOwnWithdrawal(
+  sql: Queryable,
+  networks: Networks,
+  merchantId: string,
+  id: string,
+): Promise<WithdrawalView> {
+  const view = await readWithdrawalView(sql, networks, id, merchantId)
+  if (!view) throw notFound('withdrawal', id)
+  return view
+}

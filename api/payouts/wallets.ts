@@ -1,0 +1,97 @@
+/** The merchant's wallets (contract section 3). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { getBalances } from '../../db/books/balances/get-balances.js'
+import { addHotWallet } from '../../db/wallets/add-hot-wallet.js'
+import { listWallets } from '../../db/wallets/list-wallets.js'
+import { findNetwork } from '../../domain/chain/network.js'
+import { balanceView, viewBalances } from '../books/balances.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, listAnswer, success, successPage } from '../http/answer.js'
+import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+
+const wallet = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['master', 'hot', 'gas']),
+    network: z.string(),
+    address: z.string(),
+    balances: z.array(balanceView),
+  })
+  .openapi('Wallet')
+
+const list = createRoute({
+  ...secured('read'),
+  method: 'get',
+  path: '/wallets',
+  summary: 'Master, hot and gas wallets with what they hold, newest first',
+  tags: ['Wallets'],
+  request: {
+    query: z.strictObject({
+      ...pagingQuery,
+      network: z.string().optional(),
+      kind: z.enum(['master', 'hot', 'gas']).optional(),
+    }),
+  },
+  responses: { 200: listAnswer(wallet) },
+})
+
+const create = createRoute({
+  ...secured('admin'),
+  method: 'post',
+  path: '/wallets',
+  summary:
+    'A further hot wallet, derived from the key that the signer reported; payments are spread over all of them',
+  tags: ['Wallets'],
+  request: {
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            network: z.string().min(1).max(31),
+            kind: z.literal('hot'),
+            label: z.string().min(1).max(255).optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 201: answer(wallet, 'Made; fund it, or let rebalancing do so') },
+})
+
+/** Registers `/wallets`. */
+export function registerWalletRoutes(app: ApiApp, { sql, networks }: ApiDependencies): void {
+  app.openapi(create, async (c) => {
+    const body = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const network = findNetwork(networks, body.network)
+    const kept = await sql.begin(async (tx) => {
+      const row = await addHotWallet(tx, {
+        merchantId,
+        network,
+        label: body.label ?? null,
+        actor: c.get('actor'),
+      })
+      const balances = viewBalances(await getBalances(tx, { merchantId, addressId: row.id }), networks)
+      return keepAnswer(c, tx, 201, success({ ...row, balances }))
+    })
+    return c.json(kept, 201)
+  })
+
+  app.openapi(list, async (c) => {
+    const query = c.req.valid('query')
+    const { network, kind } = query
+    const served = [...networks.keys()].filter((name) => network === undefined || name === network)
+    const rows = await listWallets(sql, c.get('merchantId'), { networks: served, kind }, toSlice(query))
+    const page = toPage(
+      query,
+      rows,
+      (row) => ({ ...row, balances: viewBalances(row.balances, networks) }),
+      (row) => row.id,
+    )
+    return c.json(successPage(page), 200)
+  })
+}

@@ -1,0 +1,148 @@
+/** What people decide about a withdrawal on its way: review, speed-up, cancelling what was sent. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
+import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
+import { reviewWithdrawal } from '../../db/payouts/withdrawals/review-withdrawal.js'
+import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, success } from '../http/answer.js'
+import { mutable } from '../http/mutable.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
+import { readOwnWithdrawal } from './read-own-withdrawal.js'
+import { amountSchema } from './withdrawal-request.js'
+import { reviewDecision, withdrawalView } from './withdrawal-view.js'
+
+const amount = amountSchema
+const priority = z.enum(PRIORITIES)
+const params = z.object({ id: z.string().max(255) })
+
+const review = createRoute({
+  ...secured('admin', 'approvals'),
+  method: 'post',
+  path: '/withdrawals/{id}/review',
+  summary: 'Decides about a withdrawal that looked risky; approvals are needed all the same',
+  description: 'By a person with the scope `admin` or the role `reviewer`, who did not ask for it.',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: reviewDecision,
+        },
+      },
+    },
+  },
+  responses: { 200: answer(withdrawalView, 'Decided') },
+})
+
+const speedUp = createRoute({
+  ...secured('withdrawals'),
+  method: 'post',
+  path: '/withdrawals/{id}/speed-up',
+  summary: 'Replaces the transaction that waits for a block by a dearer one',
+  description:
+    'Within the fee limit that was approved, so no new approval is needed. Same nonce (EVM) or same inputs and recipients (BIP-125).',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: false,
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            priority: priority
+              .optional()
+              .openapi({ description: 'Default: the next above that of the newest attempt.' }),
+            max_fee: amount.optional().openapi({
+              description: 'The most that the fee may be, in whole `fee_coin`; default the fee limit.',
+            }),
+          }),
+        },
+      },
+    },
+  },
+  responses: { 200: answer(withdrawalView, 'Accepted; `attempts` shows what comes of it') },
+})
+
+const cancelTransaction = createRoute({
+  ...secured('admin', 'approvals'),
+  method: 'post',
+  path: '/withdrawals/{id}/cancel-transaction',
+  summary: 'Puts a transaction that pays nobody in the place of one that waits for a block',
+  description:
+    'By a person with the scope `admin` or the role `reviewer`, who did not ask for the withdrawal. Whichever is mined decides: `cancelled` with the hold released and the fee on the merchant’s own account, or `confirmed`.',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: true,
+      content: {
+        'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+      },
+    },
+  },
+  responses: { 200: answer(withdrawalView, 'Decided; `attempts` shows what comes of it') },
+})
+
+/** Registers `/review`, `/speed-up` and `/cancel-transaction` under `/withdrawals/{id}`. */
+export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks } = dependencies
+
+  app.openapi(review, async (c) => {
+    const { id } = c.req.valid('param')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      await reviewWithdrawal(tx, networks, {
+        merchantId,
+        id,
+        personId: c.get('personId'),
+        admin: c.get('scopes').includes('admin'),
+        ...c.req.valid('json'),
+        actor,
+      })
+      return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+
+  app.openapi(speedUp, async (c) => {
+    const { id } = c.req.valid('param')
+    const body = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      const { priority = null, max_fee: maxFee = null } = body
+      await requestSpeedUp(tx, networks, { merchantId, id, priority, maxFee, actor })
+      return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+
+  app.openapi(cancelTransaction, async (c) => {
+    const { id } = c.req.valid('param')
+    const { reason } = c.req.valid('json')
+    const merchantId = c.get('merchantId')
+    const actor = c.get('actor')
+    const kept = await sql.begin(async (tx) => {
+      await requestCancellation(tx, networks, {
+        merchantId,
+        id,
+        personId: c.get('personId'),
+        admin: c.get('scopes').includes('admin'),
+        reason,
+        actor,
+      })
+      return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
+    return c.json(mutable(kept), 200)
+  })
+}

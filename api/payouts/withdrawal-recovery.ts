@@ -1,0 +1,151 @@
+/** What people do when a withdrawal goes wrong: retry, refund, investigate (seed 002, "Manual Intervention"). */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Transaction } from '../../db/connect.js'
+import {
+  clearInvestigation,
+  markForInvestigation,
+} from '../../db/payouts/withdrawals/investigate-withdrawal.js'
+import type { Decider } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
+import { refundWithdrawal } from '../../db/payouts/withdrawals/refund-withdrawal.js'
+import { retryWithdrawal } from '../../db/payouts/withdrawals/retry-withdrawal.js'
+import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
+import { answer, success } from '../http/answer.js'
+import { mutable } from '../http/mutable.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
+import { readOwnWithdrawal } from './read-own-withdrawal.js'
+import { originOf } from './withdrawal-request.js'
+import { withdrawalView } from './withdrawal-view.js'
+
+const params = z.object({ id: z.string().max(255) })
+const reason = z.string().min(1).max(1_000)
+const withReason = {
+  params,
+  body: { required: true, content: { 'application/json': { schema: z.strictObject({ reason }) } } },
+}
+
+const retry = createRoute({
+  ...secured('withdrawals', 'admin'),
+  method: 'post',
+  path: '/withdrawals/{id}/retry',
+  summary: 'Tries it again: wakes one that waits, or asks anew for one that failed unpaid',
+  description:
+    'Answers 200 with the same withdrawal when it is still open, also with other fees while it is unsigned. One that ended is asked for anew (201, `retry_of`), with approvals of its own, and only when it is proven that it cannot be paid any more.',
+  tags: ['Withdrawals'],
+  request: {
+    params,
+    body: {
+      required: true,
+      content: {
+        'application/json': { schema: z.strictObject({ priority: z.enum(PRIORITIES).optional() }) },
+      },
+    },
+  },
+  responses: {
+    200: answer(withdrawalView, 'It is open, and goes on at once'),
+    201: answer(withdrawalView, 'The new withdrawal; it waits for its own approvals'),
+  },
+})
+
+const refund = createRoute({
+  ...secured('admin', 'approvals'),
+  method: 'post',
+  path: '/withdrawals/{id}/refund',
+  summary: 'Gives the hold back when it is proven that nothing was or can be paid',
+  description:
+    'By a person with the scope `admin` or the role `reviewer`. 409 `INVALID_STATE` says in `details.reason` what is not proven.',
+  tags: ['Withdrawals'],
+  request: withReason,
+  responses: { 200: answer(withdrawalView, 'Ended; the hold is available again') },
+})
+
+const mark = createRoute({
+  ...secured('withdrawals', 'approvals', 'admin'),
+  method: 'post',
+  path: '/withdrawals/{id}/mark-for-investigation',
+  summary: 'Holds everything of it before signing, until it is cleared',
+  tags: ['Withdrawals'],
+  request: withReason,
+  responses: { 200: answer(withdrawalView, 'Marked, and an exception raised') },
+})
+
+const clear = createRoute({
+  ...secured('admin', 'approvals'),
+  method: 'post',
+  path: '/withdrawals/{id}/clear-investigation',
+  summary: 'Lets a withdrawal go on that was marked for investigation',
+  description: 'By a person with the scope `admin` or the role `reviewer`.',
+  tags: ['Withdrawals'],
+  request: withReason,
+  responses: { 200: answer(withdrawalView, 'Cleared; it goes on') },
+})
+
+/** Registers the four decisions under `/withdrawals/{id}`. */
+export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+  const { sql, networks, environment } = dependencies
+  const view = (tx: Transaction, merchantId: string, id: string) =>
+    readOwnWithdrawal(tx, networks, merchantId, id)
+
+  app.openapi(retry, async (c) => {
+    const decider = deciderOf(c, c.req.valid('param').id)
+    const { id, kept } = await sql.begin(async (tx) => {
+      const id = await retryWithdrawal(tx, networks, {
+        ...decider,
+        priority: c.req.valid('json').priority ?? null,
+        initiator: c.get('initiator'),
+        ...originOf(dependencies, c.get('clientIp')),
+        expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
+        screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
+      })
+      const status = id === decider.id ? 200 : 201
+      const body = success(await view(tx, decider.merchantId, id))
+      return { id, kept: await keepAnswer(c, tx, status, body) }
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
+    return c.json(mutable(kept), id === decider.id ? 200 : 201)
+  })
+
+  app.openapi(refund, async (c) => {
+    const { id } = c.req.valid('param')
+    const kept = await sql.begin(async (tx) => {
+      await refundWithdrawal(tx, networks, { ...deciderOf(c, id), ...c.req.valid('json') })
+      return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
+    return c.json(mutable(kept), 200)
+  })
+
+  app.openapi(mark, async (c) => {
+    const { id } = c.req.valid('param')
+    const kept = await sql.begin(async (tx) => {
+      await markForInvestigation(tx, { ...deciderOf(c, id), ...c.req.valid('json') })
+      return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
+    return c.json(mutable(kept), 200)
+  })
+
+  app.openapi(clear, async (c) => {
+    const { id } = c.req.valid('param')
+    const kept = await sql.begin(async (tx) => {
+      await clearInvestigation(tx, { ...deciderOf(c, id), ...c.req.valid('json') })
+      return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
+    })
+    startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
+    return c.json(mutable(kept), 200)
+  })
+}
+
+function deciderOf(c: Context<ApiEnv>, id: string): Decider {
+  return {
+    merchantId: c.get('merchantId'),
+    id,
+    personId: c.get('personId'),
+    admin: c.get('scopes').includes('admin'),
+    actor: c.get('actor'),
+  }
+}

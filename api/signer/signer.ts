@@ -1,0 +1,283 @@
+/** The platform's side of `/signer/v1`: customers' signers dial in, prove who they are, and take work (domain/signing/signer-protocol.ts). */
+
+import { createPublicKey, verify } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
+import { masterKeysOf, oldestMasterKey } from '../../config/master-keys.js'
+import { claimSignerNonce } from '../../db/access/claim-signer-nonce.js'
+import { waitForNotice } from '../../db/notices.js'
+import { answerRequest } from '../../db/signing/answer-request.js'
+import { claimRequests } from '../../db/signing/claim-requests.js'
+import { enrolSigner } from '../../db/signing/enrol-signer.js'
+import { findSigner } from '../../db/signing/find-signer.js'
+import { loadPlatformKey, type PlatformKey } from '../../db/signing/platform-key.js'
+import { seeSigner } from '../../db/signing/see-signer.js'
+import { KeyturnError } from '../../domain/errors.js'
+import { refuseEd25519Key } from '../../domain/signing/refuse-ed25519-key.js'
+import { requestMessage } from '../../domain/signing/request-signature.js'
+import {
+  type AnswerResponse,
+  KEY_ROLES,
+  REFUSAL_CODES,
+  SIGNER_STOPS,
+  type SigningRequest,
+} from '../../domain/signing/signer-protocol.js'
+import { enrolmentError } from '../../domain/signing/verify-xpub-report.js'
+import { withdrawalId } from '../../temporal/ids.js'
+import type { ApiDependencies, ApiEnv } from '../context.js'
+import { errorBody, handleError, toKeyturnError, validationError } from '../http/map-error.js'
+import { NONCE_MARGIN_MS } from '../middleware/admit-once.js'
+import type { AddressGuard } from '../middleware/guard-addresses.js'
+import { decodeJson, readBody } from '../middleware/read-body.js'
+import { startSoon } from '../start/start-soon.js'
+
+const TIMESTAMP = /^\d{1,15}$/
+const NONCE = /^[\x21-\x7e]{1,64}$/
+/** Longest long-poll, and how often a waiting claim looks without being told: a lane may have come free. */
+const MOST_WAIT_SECONDS = 25
+const GLANCE_MS = 1_000
+/** DER prefix of an Ed25519 public key (RFC 8410); the 32 raw bytes follow. */
+const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
+
+const rawKey = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{43}=$/, 'base64 of 32 bytes')
+  .superRefine((text, context) => {
+    const raw = Buffer.from(text, 'base64')
+    const reason =
+      refuseEd25519Key(raw) ?? (raw.toString('base64') === text ? null : 'is not written canonically')
+    if (reason !== null) context.addIssue({ code: 'custom', message: reason })
+  })
+const journal = {
+  journal_head: z.string().regex(/^[0-9a-f]{64}$/),
+  journal_sequence: z.int().min(0),
+}
+const enrolment = z.strictObject({
+  token: z.string().min(1).max(200),
+  identity_public_key: rawKey,
+  name: z.string().min(1).max(100),
+  version: z.string().min(1).max(50),
+  xpubs: z
+    .array(
+      z.strictObject({
+        network: z.string().max(31),
+        role: z.enum(KEY_ROLES),
+        path: z.string().max(50),
+        xpub: z.string().max(200),
+        master_fingerprint: z.string().regex(/^[0-9a-f]{8}$/),
+        proof: z.string().max(200),
+      }),
+    )
+    .max(200),
+  ...journal,
+})
+const claim = z.strictObject({
+  ...journal,
+  wait_seconds: z.number().min(0),
+  stopped: z.enum(SIGNER_STOPS).optional(),
+})
+const signed = z.strictObject({
+  request_id: z.string().max(100),
+  outcome: z.literal('signed'),
+  signed_transaction: z
+    .string()
+    .min(2)
+    .max(1_000_000)
+    .regex(/^(0x)?[0-9a-f]*$/, 'lower-case hex'),
+  transaction_hash: z.string().regex(/^(0x)?[0-9a-f]{64}$/),
+  ...journal,
+})
+const refused = z.strictObject({
+  request_id: z.string().max(100),
+  outcome: z.literal('refused'),
+  code: z.enum(REFUSAL_CODES),
+  message: z.string().max(2_000),
+  ...journal,
+})
+const signingAnswer = z.discriminatedUnion('outcome', [signed, refused])
+
+interface Caller {
+  readonly id: string
+  readonly merchantId: string
+}
+
+/**
+ * Builds the routes; mount them at `/signer/v1`. They share nothing with merchants' authentication: a signer proves itself
+ * by its identity key, and every answer, errors too, is signed with the platform's key.
+ */
+export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard): Hono<ApiEnv> {
+  const { sql, networks, environment } = dependencies
+  let platform: Promise<PlatformKey> | null = null
+  const platformKey = () => {
+    platform ??= loadPlatformKey(sql, masterKeysOf(environment), oldestMasterKey(environment))
+    // An attempt that failed is asked for again by the next request.
+    platform.catch(() => {
+      platform = null
+    })
+    return platform
+  }
+  const app = new Hono<ApiEnv>()
+  app.use(async (c, next) => {
+    guard.begin(c, signerIdOf(c))
+    await next()
+    // The request counts whatever its fault was: the API read its body for a sender that has not proved who it is.
+    if (!c.get('signerKnown') && c.res.status < 500) guard.failed(c, signerIdOf(c))
+  })
+  app.use(readBody(environment.KEYTURN_BODY_LIMIT))
+
+  const respond = async (
+    c: Context<ApiEnv>,
+    status: ContentfulStatusCode,
+    body: unknown,
+  ): Promise<Response> => {
+    const text = JSON.stringify(body)
+    const nonce = c.req.header('x-nonce') ?? ''
+    const message = Buffer.from(`keyturn-platform-v1\n${nonce}\n${text}`, 'utf8')
+    const { sign } = await platformKey()
+    return c.body(text, status, {
+      'Content-Type': 'application/json',
+      'X-Platform-Signature': sign(message).toString('base64'),
+    })
+  }
+  app.onError((thrown, c) => {
+    // The common handler logs what is unexpected and sets Retry-After; its text is signed here.
+    const error = toKeyturnError(thrown)
+    if (error.status >= 500) void handleError(thrown, c)
+    return respond(
+      c,
+      error.status as ContentfulStatusCode,
+      errorBody(error, c.get('requestId') ?? 'req_unknown'),
+    )
+  })
+
+  /** Checks signature and time of a request by the holder of an identity key. @returns When it was signed. */
+  const authenticate = async (c: Context<ApiEnv>, identity: Uint8Array): Promise<number> => {
+    const timestamp = c.req.header('x-timestamp') ?? ''
+    const nonce = c.req.header('x-nonce') ?? ''
+    const message = requestMessage({
+      timestamp,
+      nonce,
+      method: c.req.method,
+      path: c.get('sentPath'),
+      body: c.get('rawBody'),
+    })
+    const signature = Buffer.from(c.req.header('x-signature') ?? '', 'base64')
+    if (!verify(null, Buffer.from(message, 'utf8'), publicKey(identity), signature)) throw invalidSignature()
+    const windowMs = environment.KEYTURN_REQUEST_TIME_WINDOW
+    const sentAt = Number(timestamp) * 1_000
+    if (!TIMESTAMP.test(timestamp) || Math.abs(Date.now() - sentAt) > windowMs) {
+      throw new KeyturnError(
+        'TIMESTAMP_OUT_OF_RANGE',
+        `X-Timestamp must be Unix seconds at most ${Math.floor(windowMs / 1_000)} s off; check your clock`,
+        { details: { server_time: Math.floor(Date.now() / 1_000) } },
+      )
+    }
+    return sentAt
+  }
+
+  /** Writes: only for those who are known by now. */
+  const takeNonce = async (c: Context<ApiEnv>, identity: Uint8Array, sentAt: number): Promise<void> => {
+    c.set('signerKnown', true)
+    guard.passed(c, signerIdOf(c))
+    const nonce = c.req.header('x-nonce') ?? ''
+    const until = new Date(sentAt + environment.KEYTURN_REQUEST_TIME_WINDOW + NONCE_MARGIN_MS)
+    if (NONCE.test(nonce) && (await claimSignerNonce(sql, identity, nonce, until))) return
+    throw new KeyturnError(
+      'NONCE_REUSED',
+      'Make a fresh X-Nonce of 1 to 64 visible ASCII characters for every request',
+    )
+  }
+
+  const caller = async (c: Context<ApiEnv>): Promise<Caller> => {
+    const signer = await findSigner(sql, signerIdOf(c))
+    if (!signer) throw invalidSignature()
+    const sentAt = await authenticate(c, signer.identityPublicKey)
+    await takeNonce(c, signer.identityPublicKey, sentAt)
+    return signer
+  }
+
+  app.post('/enrol', async (c) => {
+    const body = parse(enrolment, c)
+    const identity = Buffer.from(body.identity_public_key, 'base64')
+    const sentAt = await authenticate(c, identity)
+    const { enrolled, created } = await enrolSigner(sql, networks, body).catch(asEnrolmentError)
+    // Now it is known whose request it is. Enrolling twice changes nothing, so the nonce may be taken last.
+    await takeNonce(c, identity, sentAt)
+    const { publicKey } = await platformKey()
+    const data = { ...enrolled, platform_public_key: publicKey.toString('base64') }
+    return respond(c, created ? 201 : 200, { success: true, data })
+  })
+
+  app.post('/claim', async (c) => {
+    const signer = await caller(c)
+    const body = parse(claim, c)
+    const known = await seeSigner(sql, signer.id, {
+      head: body.journal_head,
+      sequence: body.journal_sequence,
+      stopped: body.stopped ?? null,
+    })
+    const until = Date.now() + Math.min(body.wait_seconds, MOST_WAIT_SECONDS) * 1_000
+    let requests: SigningRequest[] = []
+    // A signer that is behind its own journal was restored from a backup: it gets nothing to sign, only the news.
+    const behind = body.journal_sequence < known.sequence || body.journal_head !== known.head
+    for (;;) {
+      if (!behind && !body.stopped)
+        requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE)
+      const left = until - Date.now()
+      if (requests.length > 0 || left <= 0 || behind || c.req.raw.signal.aborted) break
+      await waitForNotice(sql, 'signing_request', signer.id, Math.min(left, GLANCE_MS), c.req.raw.signal)
+    }
+    return respond(c, 200, { success: true, data: { known_journal: known, requests } })
+  })
+
+  app.post('/answers', async (c) => {
+    const signer = await caller(c)
+    const body = parse(signingAnswer, c)
+    const { subjectId, replayed } = await answerRequest(sql, signer, body)
+    await seeSigner(sql, signer.id, { head: body.journal_head, sequence: body.journal_sequence })
+    startSoon(dependencies, `answer to ${body.request_id}`, (client) =>
+      client.getHandle(withdrawalId(subjectId)).signal('answered'),
+    )
+    const data: AnswerResponse = { request_id: body.request_id, replayed }
+    return respond(c, 200, { success: true, data })
+  })
+
+  return app
+}
+
+function signerIdOf(c: Context<ApiEnv>): string {
+  return c.req.header('x-signer-id') ?? ''
+}
+
+function parse<T>(schema: z.ZodType<T>, c: Context<ApiEnv>): T {
+  let value: unknown
+  try {
+    value = JSON.parse(decodeJson(c.get('rawBody')))
+  } catch (cause) {
+    if (cause instanceof KeyturnError) throw cause
+    throw new KeyturnError('MALFORMED_JSON', 'The body is not valid JSON', { cause })
+  }
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw validationError(parsed.error, 'json')
+  return parsed.data
+}
+
+function publicKey(raw: Uint8Array) {
+  return createPublicKey({ key: Buffer.concat([SPKI_ED25519, raw]), format: 'der', type: 'spki' })
+}
+
+/** One answer for an unknown signer and a wrong signature: who asks must not learn which ids exist. */
+function invalidSignature(): KeyturnError {
+  return new KeyturnError(
+    'INVALID_SIGNATURE',
+    'The request is not signed by an enrolled signer; check X-Signer-Id and X-Signature',
+  )
+}
+
+function asEnrolmentError(error: unknown): never {
+  if (error instanceof KeyturnError && error.code === 'UNSUPPORTED_NETWORK') {
+    throw enrolmentError('UNSUPPORTED_NETWORK', error.message)
+  }
+  throw error
+}

@@ -1,0 +1,24 @@
+/** Sees to it that the workflow of a batch runs, and tells it something, without the answer waiting for Temporal. */
+
+import type { WorkflowHandle } from '@temporalio/client'
+import { markBatchStarted, readBatchStart } from '../../db/payouts/batches/batch-start.js'
+import { batchId } from '../../temporal/ids.js'
+import { startBatch } from '../../temporal/start.js'
+import type { ApiDependencies } from '../context.js'
+import { startSoon } from './start-soon.js'
+
+/** Starts the workflow (or finds it running or closed), then signals. */
+export function startBatchSoon(
+  dependencies: ApiDependencies,
+  id: string,
+  signal?: (handle: WorkflowHandle) => Promise<unknown>,
+): void {
+  const { sql, networks } = dependencies
+  startSoon(dependencies, `batch ${id}`, async (client) => {
+    const input = await readBatchStart(sql, networks, id)
+    if (!input) return
+    await startBatch(client, input)
+    await markBatchStarted(sql, id)
+    await signal?.(client.getHandle(batchId(id)))
+  })
+}

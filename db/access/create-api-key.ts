@@ -1,0 +1,61 @@
+/** Makes an API key; its secret is shown once and kept sealed. */
+
+import { randomBytes } from 'node:crypto'
+import ipaddr from 'ipaddr.js'
+import { sealSecret } from '../../vault/seal-secret.js'
+import { appendAudit } from '../audit/append-audit.js'
+import type { Sql } from '../connect.js'
+import { newId } from '../new-id.js'
+
+export interface NewApiKey {
+  readonly merchantId: string
+  /** The person who uses it; leave out for a merchant's backend. */
+  readonly personId?: string
+  readonly name: string
+  /** Of `read`, `payments`, `withdrawals`, `approvals`, `webhooks`, `policy`, `admin`. */
+  readonly scopes: readonly string[]
+  /** CIDRs or single addresses from which mutating requests may come; none means from nowhere. */
+  readonly ipAllowlist: readonly string[]
+  /** Default 6,000. */
+  readonly rateLimitPerMinute?: number
+  /** For the audit log. Default `system:operator`. */
+  readonly actor?: string
+}
+
+/**
+ * @param masterKeyHex - `KEYTURN_MASTER_KEY`.
+ * @returns The public id (`key_…`, sent as `X-Api-Key`) and the secret, whose UTF-8 bytes are the HMAC key.
+ * @throws Error when an allowlist entry is neither an address nor a CIDR.
+ */
+export async function createApiKey(
+  sql: Sql,
+  masterKeyHex: string,
+  key: NewApiKey,
+): Promise<{ readonly id: string; readonly secret: string }> {
+  for (const entry of key.ipAllowlist) {
+    if (!ipaddr.isValidCIDR(entry) && !ipaddr.isValid(entry))
+      throw new Error(`"${entry}" is neither an IP address nor a CIDR`)
+  }
+  const id = newId('key')
+  const secret = `kts_${randomBytes(32).toString('base64url')}`
+  await sql.begin(async (tx) => {
+    await tx`
+      INSERT INTO api_keys (id, merchant_id, person_id, name, secret_sealed, scopes, ip_allowlist, rate_limit_per_minute)
+      VALUES (${id}, ${key.merchantId}, ${key.personId ?? null}, ${key.name},
+              ${sealSecret(masterKeyHex, Buffer.from(secret), { table: 'api_keys', key: [id] })}, ${[...key.scopes]}, ${[...key.ipAllowlist]},
+              ${key.rateLimitPerMinute ?? 6_000})`
+    await appendAudit(tx, {
+      merchantId: key.merchantId,
+      actor: key.actor ?? 'system:operator',
+      action: 'api_key.created',
+      subject: id,
+      data: {
+        name: key.name,
+        person: key.personId ?? null,
+        scopes: key.scopes,
+        ip_allowlist: key.ipAllowlist,
+      },
+    })
+  })
+  return { id, secret }
+}

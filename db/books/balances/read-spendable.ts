@@ -1,0 +1,65 @@
+/** What of a merchant's coins on the chain could pay now: it may be less than what is owned. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import type { Queryable } from '../../connect.js'
+import { MOST_INPUTS, spendableOutputs } from '../../payouts/attempts/list-spendable-outputs.js'
+import type { BalanceFilter } from './get-balances.js'
+
+/** Base units of one coin. */
+export interface Spendable {
+  readonly network: string
+  readonly coin: string
+  /** All that can pay now, in however many payments. */
+  readonly spendable: bigint
+  /** The most that one payment can take: the largest outputs of one transaction, or the richest wallet. */
+  readonly atOnce: bigint
+}
+
+/**
+ * Of the addresses that the filter selects. UTXO networks: outputs that are confirmed, credited and not reserved. EVM networks: what
+ * lies on hot and master wallets by the books, less what payments under way take; what lies on deposit addresses pays once it is swept.
+ * Coins without any are left out.
+ */
+export async function readSpendable(
+  sql: Queryable,
+  networks: Networks,
+  filter: Pick<BalanceFilter, 'merchantId' | 'userReference' | 'addressId'>,
+): Promise<Spendable[]> {
+  const { merchantId, userReference, addressId } = filter
+  const selected = sql`
+    ${addressId === undefined ? sql`` : sql`AND address.id = ${addressId}`}
+    ${userReference === undefined ? sql`` : sql`AND address.user_reference = ${userReference}`}`
+  const found: Spendable[] = []
+  for (const network of networks.values()) {
+    if (network.family !== 'utxo') continue
+    const [row] = await sql<{ spendable: bigint; at_once: bigint }[]>`
+      SELECT coalesce(sum(amount), 0)::numeric AS spendable,
+             coalesce(sum(amount) FILTER (WHERE place <= ${MOST_INPUTS}), 0)::numeric AS at_once
+      FROM (
+        SELECT output.amount, row_number() OVER (ORDER BY output.amount DESC) AS place
+        ${spendableOutputs(sql, merchantId, network.name, network.confirmations)} ${selected}
+      ) AS ranked`
+    if (row && row.spendable > 0n) {
+      const coin = network.coins[0]?.name ?? ''
+      found.push({ network: network.name, coin, spendable: row.spendable, atOnce: row.at_once })
+    }
+  }
+  const accounts = await sql<Spendable[]>`
+    SELECT network, coin, sum(left_over)::numeric AS spendable, max(left_over)::numeric AS "atOnce"
+    FROM (
+      SELECT held.network, held.coin, greatest(0, held.balance - coalesce((
+        SELECT sum(most) FROM (
+          SELECT max(amount) AS most FROM transactions
+          WHERE from_address_id = address.id AND coin = held.coin AND state IN ('built', 'signed', 'broadcast', 'mined')
+          GROUP BY subject_id) AS under_way), 0)) AS left_over
+      FROM ledger_accounts held
+      JOIN addresses address ON address.id = held.owner AND address.network = held.network
+      JOIN key_accounts account ON account.id = address.key_account_id
+      JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
+      WHERE held.merchant_id = ${merchantId} AND held.kind = 'chain' AND address.kind IN ('hot', 'master')
+        AND held.network = ANY (${[...networks.values()].filter((each) => each.family === 'evm').map((each) => each.name)})
+        ${selected}
+    ) AS wallets
+    GROUP BY network, coin`
+  return [...found, ...accounts]
+}

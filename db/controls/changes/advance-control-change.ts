@@ -1,0 +1,151 @@
+/** Takes a change of controls as far as its stored decisions and the time allow. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
+import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
+import { decisionCounts, markCounted, readDecisions, type StoredDecision } from '../approvals/decisions.js'
+import { applyPolicyChange } from '../policy/apply-policy-change.js'
+import { type ControlChangeRow, type DepositReleaseRow, lockControlChange } from './control-change-row.js'
+import { moveControlChange } from './move-control-change.js'
+
+/** Small and JSON, because it goes into the workflow's history. */
+export interface ControlChangeProgress {
+  readonly state: ControlChangeState
+  /** Until when it waits if nobody does anything, ISO 8601; null once it is settled. */
+  readonly until: string | null
+  readonly approvals: number
+}
+
+const ACTOR = 'system:controls'
+
+/**
+ * Decides, cools down, takes effect or expires; safe to call at any time and any number of times. Only stored, signed
+ * decisions count.
+ *
+ * @param now - The clock of the process that waits.
+ */
+export async function advanceControlChange(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  now: Date,
+): Promise<ControlChangeProgress> {
+  return (await sql.begin(async (tx) => {
+    const row = await lockControlChange(tx, id)
+    switch (row.state) {
+      case 'pending_approval':
+        await decide(tx, networks, row, now)
+        break
+      case 'cooling_down':
+        if (row.effective_at && row.effective_at <= now) await takeEffect(tx, row, now)
+        break
+      default:
+    }
+    return await progress(tx, id)
+  })) as ControlChangeProgress
+}
+
+async function decide(tx: Transaction, networks: Networks, row: ControlChangeRow, now: Date): Promise<void> {
+  const approvals = await readDecisions(tx, row.id)
+  const tally = tallyApprovals(approvals, { hash: row.intent_hash, initiators: initiatorsOf(row) }, FOUR_EYES)
+  if (tally === 'approved') return approve(tx, networks, row, now, approvals)
+  if (tally === 'rejected') {
+    const by = approvals.find((approval) => approval.decision === 'reject')
+    await moveControlChange(tx, row, {
+      to: 'rejected',
+      at: now,
+      actor: `person:${by?.person_id ?? 'unknown'}`,
+    })
+  } else if (row.expires_at <= now) {
+    await moveControlChange(tx, row, { to: 'expired', at: now, actor: ACTOR })
+  }
+}
+
+async function approve(
+  tx: Transaction,
+  networks: Networks,
+  row: ControlChangeRow,
+  now: Date,
+  approvals: readonly StoredDecision[],
+): Promise<void> {
+  await markCounted(tx, approvals)
+  const cause = `approved by ${approvals.map((approval) => approval.person_id).join(' and ')}`
+  if (row.kind === 'deposit_release') {
+    const to = (await releaseApproved(tx, networks, row)) ? 'effective' : 'superseded'
+    await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
+    return
+  }
+  // What tightens never waits, whatever else is in the same change.
+  if (row.kind === 'policy') await applyPolicyChange(tx, row, 'tightening', now)
+  const loosens = row.kind === 'whitelist' || row.intent.changes.some((edit) => edit.effect === 'loosening')
+  const coolDown = loosens ? Number(row.cool_down_ms) : 0
+  const effectiveAt = new Date(now.getTime() + coolDown)
+  if (coolDown > 0) {
+    await moveControlChange(tx, row, { to: 'cooling_down', at: now, actor: ACTOR, cause, effectiveAt })
+    return
+  }
+  if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
+  await moveControlChange(tx, row, { to: await endOf(tx, row), at: now, actor: ACTOR, cause, effectiveAt })
+}
+
+async function takeEffect(tx: Transaction, row: ControlChangeRow, now: Date): Promise<void> {
+  if (row.kind === 'policy') await applyPolicyChange(tx, row, 'loosening', now)
+  await moveControlChange(tx, row, {
+    to: await endOf(tx, row),
+    at: now,
+    actor: ACTOR,
+    cause: 'cool-down over',
+  })
+}
+
+/** False where the deposit is not held any more, or was held again since: what was approved then is not what there is now. */
+async function releaseApproved(
+  tx: Transaction,
+  networks: Networks,
+  row: DepositReleaseRow,
+): Promise<boolean> {
+  const { deposit, epoch, reason, initiator } = row.intent
+  try {
+    await tx.savepoint((point) =>
+      releaseDeposit(point, networks, {
+        merchantId: row.merchant_id,
+        id: deposit,
+        epoch,
+        by: initiator,
+        reason,
+        actor: ACTOR,
+      }),
+    )
+    return true
+  } catch (error) {
+    if (error instanceof KeyturnError && error.code === 'INVALID_STATE') return false
+    throw error
+  }
+}
+
+/** Effective where all of it holds; a change of which something was overtaken is superseded. */
+async function endOf(tx: Transaction, { id }: ControlChangeRow): Promise<'effective' | 'superseded'> {
+  const [row] = await tx<{ overtaken: boolean }[]>`
+    SELECT cardinality(superseded) > 0 AS overtaken FROM control_changes WHERE id = ${id}`
+  return row?.overtaken ? 'superseded' : 'effective'
+}
+
+async function progress(tx: Transaction, id: string): Promise<ControlChangeProgress> {
+  const [row] = await tx<
+    { state: ControlChangeState; effective_at: Date | null; expires_at: Date; approvals: bigint }[]
+  >`
+    SELECT state, effective_at, expires_at,
+           (SELECT count(*) FROM approvals
+            WHERE subject_id = ${id} AND decision = 'approve' AND ${decisionCounts(tx)}) AS approvals
+    FROM control_changes WHERE id = ${id}`
+  if (!row) throw new Error(`Change ${id} vanished under its lock`)
+  const until = row.state === 'cooling_down' ? row.effective_at : row.expires_at
+  return {
+    state: row.state,
+    until: isControlChangeSettled(row.state) ? null : (until?.toISOString() ?? null),
+    approvals: Number(row.approvals),
+  }
+}

@@ -1,0 +1,46 @@
+/** Tells the merchant what became of a change of its controls. */
+
+import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
+import type { Transaction } from '../../connect.js'
+import { appendEvent } from '../../events/log/append-event.js'
+import { listPolicyChanges, toPolicyChangeView } from '../policy/policy-change-view.js'
+import {
+  listWhitelistEntries,
+  toWhitelistView,
+  WHITELIST_STATUS,
+} from '../whitelist/list-whitelist-entries.js'
+
+interface ChangedControl {
+  readonly id: string
+  readonly merchant_id: string
+  readonly kind: ControlChangeKind
+}
+
+const ONE = { before: null, offset: 0, take: 1 }
+
+/**
+ * Appends `policy.status_changed` or `whitelist.status_changed` with the change as it is now; what becomes of a release is told by
+ * the deposit's own events.
+ *
+ * @param previous - Its state before; null when it was just made.
+ */
+export async function appendControlChangeEvent(
+  tx: Transaction,
+  change: ChangedControl,
+  previous: ControlChangeState | null,
+): Promise<void> {
+  const { id, merchant_id: merchantId } = change
+  if (change.kind === 'deposit_release') return
+  if (change.kind === 'policy') {
+    const [row] = await listPolicyChanges(tx, merchantId, ONE, id)
+    if (!row) throw new Error(`Change ${id} does not exist`)
+    const data = { ...toPolicyChangeView(row), status: row.state, previous_status: previous }
+    await appendEvent(tx, { merchantId, type: 'policy.status_changed', subject: id, data })
+    return
+  }
+  const [row] = await listWhitelistEntries(tx, merchantId, { id }, ONE)
+  if (!row) throw new Error(`Whitelist entry ${id} does not exist`)
+  const previous_status = previous === null ? null : WHITELIST_STATUS[previous]
+  const data = { ...toWhitelistView(row), previous_status }
+  await appendEvent(tx, { merchantId, type: 'whitelist.status_changed', subject: id, data })
+}

@@ -1,0 +1,44 @@
+/** A row of `control_changes` as the database returns it. */
+
+import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
+import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../../../domain/controls/intent.js'
+import type { Transaction } from '../../connect.js'
+
+/** One line of `history`: every state with its time and cause. */
+export interface ControlChangeHistoryEntry {
+  readonly state: ControlChangeState
+  /** ISO 8601 UTC. */
+  readonly at: string
+  /** Who or what moved it. */
+  readonly cause: string
+}
+
+interface RowOf<Kind extends ControlChangeKind, Intent> {
+  readonly id: string
+  readonly merchant_id: string
+  readonly kind: Kind
+  readonly state: ControlChangeState
+  readonly intent: Intent
+  readonly intent_hash: string
+  readonly initiator: string
+  readonly cool_down_ms: bigint
+  readonly effective_at: Date | null
+  /** Fields that stayed as they were, because something stricter had taken their place. */
+  readonly superseded: readonly string[]
+  readonly history: readonly ControlChangeHistoryEntry[]
+  readonly expires_at: Date
+  readonly created_at: Date
+  readonly updated_at: Date
+  readonly workflow_started_at: Date | null
+}
+
+export type PolicyChangeRow = RowOf<'policy', PolicyIntent>
+export type DepositReleaseRow = RowOf<'deposit_release', DepositReleaseIntent>
+export type ControlChangeRow = PolicyChangeRow | RowOf<'whitelist', WhitelistIntent> | DepositReleaseRow
+
+/** Locks a change until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */
+export async function lockControlChange(tx: Transaction, id: string): Promise<ControlChangeRow> {
+  const [row] = await tx<ControlChangeRow[]>`SELECT * FROM control_changes WHERE id = ${id} FOR UPDATE`
+  if (!row) throw new Error(`Change ${id} does not exist`)
+  return row
+}

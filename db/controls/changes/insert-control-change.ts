@@ -1,0 +1,38 @@
+/** Stores a change of controls that waits for its approvals. */
+
+import {
+  type DepositReleaseIntent,
+  intentHash,
+  type PolicyIntent,
+  type WhitelistIntent,
+} from '../../../domain/controls/intent.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Transaction } from '../../connect.js'
+
+export interface NewControlChange {
+  readonly id: string
+  readonly intent: PolicyIntent | WhitelistIntent | DepositReleaseIntent
+  /** For the audit log. */
+  readonly actor: string
+  readonly coolDownMs: number
+}
+
+/** Inserts the row with its frozen intent, and audits it. */
+export async function insertControlChange(tx: Transaction, change: NewControlChange): Promise<void> {
+  const { id, intent, actor } = change
+  const hash = intentHash(intent)
+  const history = [{ state: 'pending_approval', at: intent.created_at, cause: actor }]
+  await tx`
+    INSERT INTO control_changes (id, merchant_id, kind, state, intent, intent_hash, initiator, cool_down_ms, history,
+                                 expires_at, created_at, updated_at)
+    VALUES (${id}, ${intent.merchant}, ${intent.kind}, 'pending_approval', ${tx.json(intent as never)}, ${hash},
+            ${intent.initiator}, ${change.coolDownMs}, ${tx.json(history as never)}, ${intent.expires_at},
+            ${intent.created_at}, ${intent.created_at})`
+  await appendAudit(tx, {
+    merchantId: intent.merchant,
+    actor,
+    action: `${intent.kind}.change_requested`,
+    subject: id,
+    data: { intent, intent_hash: hash },
+  })
+}

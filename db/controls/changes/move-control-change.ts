@@ -1,0 +1,54 @@
+/** The one way in which a change of controls changes its state: row, history and audit together. */
+
+import {
+  CONTROL_CHANGE_TRANSITIONS,
+  type ControlChangeState,
+} from '../../../domain/controls/control-change.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Transaction } from '../../connect.js'
+import { appendControlChangeEvent } from './append-control-change-event.js'
+import type { ControlChangeRow } from './control-change-row.js'
+
+export interface ControlChangeMove {
+  readonly to: ControlChangeState
+  /** Of the change. */
+  readonly at: Date
+  readonly actor: string
+  /** Shown in `history`; default the actor. */
+  readonly cause?: string
+  readonly effectiveAt?: Date
+  /** More facts for the audit log. */
+  readonly audit?: Readonly<Record<string, unknown>>
+}
+
+/** Moves a change that the caller has locked. @throws Error when the transition is not in the table. */
+export async function moveControlChange(
+  tx: Transaction,
+  row: ControlChangeRow,
+  move: ControlChangeMove,
+): Promise<void> {
+  if (!CONTROL_CHANGE_TRANSITIONS[row.state].includes(move.to)) {
+    throw new Error(`Change ${row.id} cannot go from ${row.state} to ${move.to}`)
+  }
+  const entry = { state: move.to, at: move.at.toISOString(), cause: move.cause ?? move.actor }
+  await tx`
+    UPDATE control_changes SET
+      state = ${move.to}, effective_at = coalesce(${move.effectiveAt ?? null}::timestamptz, effective_at),
+      history = history || ${tx.json(entry as never)}::jsonb, updated_at = clock_timestamp()
+    WHERE id = ${row.id}`
+  if (row.kind === 'whitelist' && CONTROL_CHANGE_TRANSITIONS[move.to].length === 0) {
+    await tx`UPDATE whitelist_entries SET closed_at = ${move.at} WHERE id = ${row.id}`
+  }
+  await appendControlChangeEvent(tx, row, row.state)
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: move.actor,
+    action: `${row.kind}.change_${move.to}`,
+    subject: row.id,
+    data: {
+      from: row.state,
+      ...(move.effectiveAt ? { effective_at: move.effectiveAt.toISOString() } : {}),
+      ...move.audit,
+    },
+  })
+}

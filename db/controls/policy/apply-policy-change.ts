@@ -1,0 +1,45 @@
+/** Puts the approved fields of a change into force: a new version of the policy. */
+
+import { applyEdits, type FieldEffect } from '../../../domain/controls/policy-change.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Transaction } from '../../connect.js'
+import type { PolicyChangeRow } from '../changes/control-change-row.js'
+import { readPolicy } from './read-policy.js'
+
+/**
+ * Applies the edits of one effect to the policy that holds now; makes no version where nothing changes. Fields that were
+ * overtaken are kept with the change.
+ */
+export async function applyPolicyChange(
+  tx: Transaction,
+  change: PolicyChangeRow,
+  effect: FieldEffect,
+  at: Date,
+): Promise<void> {
+  const { merchant_id: merchantId } = change
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`policy:${merchantId}`}, 0))`
+  const current = await readPolicy(tx, merchantId)
+  const { policy, applied, dropped } = applyEdits(current.policy, change.intent.changes, effect)
+  if (applied.length === 0 && dropped.length === 0) return
+  const version = current.version + 1
+  if (applied.length > 0) {
+    await tx`
+      INSERT INTO policies (merchant_id, version, policy, change_id, effective_at)
+      VALUES (${merchantId}, ${version}, ${tx.json(policy as never)}, ${change.id}, ${at})`
+  }
+  if (dropped.length > 0) {
+    await tx`UPDATE control_changes SET superseded = superseded || ${[...dropped]}::text[] WHERE id = ${change.id}`
+  }
+  await appendAudit(tx, {
+    merchantId,
+    actor: 'system:controls',
+    action: applied.length > 0 ? 'policy.changed' : 'policy.change_superseded',
+    subject: change.id,
+    data: {
+      version: applied.length > 0 ? version : current.version,
+      effect,
+      changes: change.intent.changes.filter((edit) => applied.includes(edit.field)),
+      superseded: dropped,
+    },
+  })
+}

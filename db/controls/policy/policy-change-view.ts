@@ -1,0 +1,68 @@
+/** Changes of the policy as the API answers. */
+
+import type { ControlChangeState } from '../../../domain/controls/control-change.js'
+import type { PolicyEdit } from '../../../domain/controls/policy-change.js'
+import type { Queryable } from '../../connect.js'
+import type { ApprovalView } from '../../payouts/withdrawals/read-withdrawal-view.js'
+import type { Slice } from '../../slice.js'
+import { decisionsJoin } from '../approvals/decisions.js'
+import type { ControlChangeHistoryEntry, PolicyChangeRow } from '../changes/control-change-row.js'
+
+/** Times ISO 8601 UTC. */
+export interface PolicyChangeView {
+  readonly id: string
+  readonly state: ControlChangeState
+  readonly changes: readonly PolicyEdit[]
+  readonly base_version: number
+  /** Fields that stayed as they were, because something stricter had taken their place; then `state` is `superseded` at the end. */
+  readonly superseded: readonly string[]
+  /** When all of it holds; until it is approved, the earliest that this can be. */
+  readonly effective_at: string
+  readonly intent_hash: string
+  readonly required_approvals: number
+  readonly approvals: readonly ApprovalView[]
+  readonly initiator: string
+  readonly history: readonly ControlChangeHistoryEntry[]
+  readonly expires_at: string
+  readonly created_at: string
+}
+
+/** A change with the decisions about it. */
+export type DecidedRow<Row> = Row & { readonly approval_list: readonly ApprovalView[] }
+
+/** A merchant's changes, newest first; with `id` that one only. */
+export async function listPolicyChanges(
+  sql: Queryable,
+  merchantId: string,
+  slice: Slice,
+  id?: string,
+): Promise<DecidedRow<PolicyChangeRow>[]> {
+  return await sql<DecidedRow<PolicyChangeRow>[]>`
+    SELECT change.*, coalesce(decided.list, '[]') AS approval_list
+    FROM control_changes change ${decisionsJoin(sql, 'change')}
+    WHERE change.merchant_id = ${merchantId} AND change.kind = 'policy'
+      ${id === undefined ? sql`` : sql`AND change.id = ${id}`}
+      ${slice.before === null ? sql`` : sql`AND change.id < ${slice.before}`}
+    ORDER BY change.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Turns a row into its view. */
+export function toPolicyChangeView(row: DecidedRow<PolicyChangeRow>): PolicyChangeView {
+  const loosens = row.intent.changes.some((edit) => edit.effect === 'loosening')
+  const earliest = new Date(row.created_at.getTime() + (loosens ? Number(row.cool_down_ms) : 0))
+  return {
+    id: row.id,
+    state: row.state,
+    changes: row.intent.changes,
+    base_version: row.intent.base_version,
+    superseded: row.superseded,
+    effective_at: (row.effective_at ?? earliest).toISOString(),
+    intent_hash: row.intent_hash,
+    required_approvals: 2,
+    approvals: row.approval_list,
+    initiator: row.initiator,
+    history: row.history,
+    expires_at: row.expires_at.toISOString(),
+    created_at: row.created_at.toISOString(),
+  }
+}

@@ -1,0 +1,74 @@
+/** What the past says about a withdrawal that is being asked for. */
+
+import type { Coin } from '../../../domain/chain/network.js'
+import type { RiskFacts } from '../../../domain/controls/risk.js'
+import { sanctionKey } from '../../../domain/controls/sanction-key.js'
+import type { Queryable } from '../../connect.js'
+
+export interface RiskQuestion {
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: Coin
+  readonly amount: bigint
+  readonly toAddress: string
+  /** Null looks at the merchant's own account. */
+  readonly userReference: string | null
+  readonly whitelisted: boolean
+  /** Undefined: no GeoIP database; null: it does not know. */
+  readonly country: string | null | undefined
+  readonly at: Date
+}
+
+/** Habits older than this say little, and so many are enough: the cost of a request must not grow with its past. */
+const DAYS = 90
+const MOST_ROWS = 500
+const DAY_MS = 86_400_000
+const MONTH_DAYS = 30
+
+interface EarlierRow {
+  readonly amount: bigint
+  readonly created_at: Date
+  readonly stage: string
+  readonly origin_country: string | null
+}
+
+/** Reads them, in two queries. */
+export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Promise<RiskFacts> {
+  const { merchantId, network, coin, userReference, toAddress, at } = question
+  const rows = await sql<EarlierRow[]>`
+    SELECT amount, created_at, stage, origin_country FROM withdrawals
+    WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin.name} AND kind = 'withdrawal'
+      AND ${userReference === null ? sql`user_reference IS NULL` : sql`user_reference = ${userReference}`}
+      AND created_at > ${new Date(at.getTime() - DAYS * DAY_MS)}
+    ORDER BY created_at DESC LIMIT ${MOST_ROWS}`
+  const [destination] = await sql<{ sanctioned: boolean; paid: bigint }[]>`
+    SELECT EXISTS (SELECT 1 FROM sanctioned_addresses WHERE address = ${sanctionKey(toAddress)}) AS sanctioned,
+           (SELECT count(*) FROM (
+             SELECT 1 FROM withdrawals
+             WHERE merchant_id = ${merchantId} AND network = ${network} AND to_address = ${toAddress}
+               AND stage = 'confirmed' LIMIT ${MOST_ROWS}) paid) AS paid`
+  const since = (days: number) =>
+    rows.filter((row) => row.created_at.getTime() > at.getTime() - days * DAY_MS)
+  const paid = rows.filter((row) => row.stage === 'confirmed')
+  return {
+    amount: question.amount,
+    coin,
+    earlierAmounts: paid.map((row) => row.amount),
+    destination: {
+      sanctioned: destination?.sanctioned ?? false,
+      whitelisted: question.whitelisted,
+      paidBefore: Number(destination?.paid ?? 0n),
+    },
+    frequency: { lastDay: since(1).length, usualPerDay: since(MONTH_DAYS).length / MONTH_DAYS },
+    geography: {
+      country: question.country,
+      usual: [...new Set(paid.flatMap((row) => row.origin_country ?? []))].sort(),
+    },
+    behaviour: {
+      unpaid: since(MONTH_DAYS).filter((row) => ['rejected', 'cancelled', 'expired'].includes(row.stage))
+        .length,
+      hour: at.getUTCHours(),
+      usualHours: paid.map((row) => row.created_at.getUTCHours()),
+    },
+  }
+}

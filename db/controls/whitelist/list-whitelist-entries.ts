@@ -1,0 +1,111 @@
+/** Whitelist entries as the API answers. */
+
+import type { ControlChangeState } from '../../../domain/controls/control-change.js'
+import type { Queryable } from '../../connect.js'
+import type { ApprovalView } from '../../payouts/withdrawals/read-withdrawal-view.js'
+import type { Slice } from '../../slice.js'
+import { decisionsJoin } from '../approvals/decisions.js'
+import type { ControlChangeHistoryEntry, ControlChangeRow } from '../changes/control-change-row.js'
+import type { DecidedRow } from '../policy/policy-change-view.js'
+
+export const WHITELIST_STATUSES = [
+  'pending_approval',
+  'cooling_down',
+  'active',
+  'rejected',
+  'expired',
+  'removed',
+] as const
+export type WhitelistStatus = (typeof WHITELIST_STATUSES)[number]
+
+/** What each state of the change is called for an entry; an entry is one field, which nothing overtakes. */
+export const WHITELIST_STATUS: Readonly<Record<ControlChangeState, WhitelistStatus>> = {
+  pending_approval: 'pending_approval',
+  cooling_down: 'cooling_down',
+  effective: 'active',
+  superseded: 'removed',
+  rejected: 'rejected',
+  expired: 'expired',
+  revoked: 'removed',
+}
+
+/** An entry with its change. */
+export type WhitelistRow = DecidedRow<Extract<ControlChangeRow, { kind: 'whitelist' }>> & {
+  readonly network: string
+  readonly address: string
+  readonly label: string
+  readonly daily_limit: string | null
+  readonly monthly_limit: string | null
+}
+
+/** Times ISO 8601 UTC. */
+export interface WhitelistView {
+  readonly id: string
+  readonly address: string
+  readonly network: string
+  readonly label: string
+  readonly daily_limit: string | null
+  readonly monthly_limit: string | null
+  readonly status: WhitelistStatus
+  /** When it becomes, or became, active; until it is approved, the earliest that this can be. */
+  readonly effective_at: string
+  readonly intent_hash: string
+  readonly required_approvals: number
+  readonly approvals: readonly ApprovalView[]
+  readonly initiator: string
+  readonly history: readonly ControlChangeHistoryEntry[]
+  readonly expires_at: string
+  readonly created_at: string
+}
+
+export interface WhitelistFilter {
+  readonly id?: string | undefined
+  readonly network?: string | undefined
+  readonly address?: string | undefined
+  readonly status?: WhitelistStatus | undefined
+}
+
+/** A merchant's entries, newest first. */
+export async function listWhitelistEntries(
+  sql: Queryable,
+  merchantId: string,
+  filter: WhitelistFilter,
+  slice: Slice,
+): Promise<WhitelistRow[]> {
+  const states = Object.entries(WHITELIST_STATUS).flatMap(([state, status]) =>
+    status === filter.status ? [state] : [],
+  )
+  return await sql<WhitelistRow[]>`
+    SELECT change.*, entry.network, entry.address, entry.label, entry.daily_limit, entry.monthly_limit,
+           coalesce(decided.list, '[]') AS approval_list
+    FROM control_changes change JOIN whitelist_entries entry ON entry.id = change.id ${decisionsJoin(sql, 'change')}
+    WHERE change.merchant_id = ${merchantId} AND change.kind = 'whitelist'
+      ${filter.id === undefined ? sql`` : sql`AND change.id = ${filter.id}`}
+      ${filter.network === undefined ? sql`` : sql`AND entry.network = ${filter.network}`}
+      ${filter.address === undefined ? sql`` : sql`AND entry.address = ${filter.address}`}
+      ${filter.status === undefined ? sql`` : sql`AND change.state = ANY (${states})`}
+      ${slice.before === null ? sql`` : sql`AND change.id < ${slice.before}`}
+    ORDER BY change.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Turns a row into its view. */
+export function toWhitelistView(row: WhitelistRow): WhitelistView {
+  const earliest = new Date(row.created_at.getTime() + Number(row.cool_down_ms))
+  return {
+    id: row.id,
+    address: row.address,
+    network: row.network,
+    label: row.label,
+    daily_limit: row.daily_limit,
+    monthly_limit: row.monthly_limit,
+    status: WHITELIST_STATUS[row.state],
+    effective_at: (row.effective_at ?? earliest).toISOString(),
+    intent_hash: row.intent_hash,
+    required_approvals: 2,
+    approvals: row.approval_list,
+    initiator: row.initiator,
+    history: row.history,
+    expires_at: row.expires_at.toISOString(),
+    created_at: row.created_at.toISOString(),
+  }
+}

@@ -1,0 +1,55 @@
+/** Records many events and their deliveries in the transaction of the changes that they tell of, in one round trip. */
+
+import type { EventType } from '../../../domain/events/event.js'
+import type { Transaction } from '../../connect.js'
+import { newId } from '../../new-id.js'
+
+export interface NewEvent {
+  readonly merchantId: string
+  readonly type: EventType
+  /** Id of the object it is about. */
+  readonly subject: string
+  /** The full snapshot that goes into `data`. JSON only: amounts as decimal strings. */
+  readonly data: Readonly<Record<string, unknown>>
+  /** Ids of endpoints that do not get it; it is in `GET /events` all the same. */
+  readonly notTo?: readonly string[]
+}
+
+/**
+ * Inserts the events, in order, and a delivery for every endpoint of the merchant that wants them (`held` where the
+ * endpoint is disabled), and wakes the sealer at commit. Sequence and body are assigned by the sealer, after commit.
+ *
+ * @returns The events' ids in the same order.
+ */
+export async function appendEvents(tx: Transaction, events: readonly NewEvent[]): Promise<string[]> {
+  if (events.length === 0) return []
+  const ids = events.map(() => newId('evt'))
+  const excluded = events.flatMap(({ notTo = [] }, index) =>
+    notTo.map((endpointId) => ({ id: ids[index] ?? '', endpointId })),
+  )
+  await tx`
+    WITH event AS (
+      INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
+      SELECT each.id, each.merchant_id, each.type, each.subject, clock_timestamp(), each.data::jsonb
+      FROM unnest(
+        ${ids}::text[], ${events.map((event) => event.merchantId)}::text[], ${events.map((event) => event.type)}::text[],
+        ${events.map((event) => event.subject)}::text[], ${events.map((event) => JSON.stringify(event.data))}::text[]
+      ) WITH ORDINALITY AS each (id, merchant_id, type, subject, data, position)
+      ORDER BY each.position
+      RETURNING id, merchant_id, type
+    ), excluded AS (
+      SELECT * FROM unnest(${excluded.map((each) => each.id)}::text[], ${excluded.map((each) => each.endpointId)}::text[])
+        AS excluded (event_id, endpoint_id)
+    ), delivery AS (
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, status)
+      SELECT 'whd_' || substr(event.id, 5) || '_' || substr(endpoint.id, 5), event.merchant_id, event.id, endpoint.id,
+             endpoint.format, CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END
+      FROM event JOIN webhook_endpoints endpoint ON endpoint.merchant_id = event.merchant_id
+      WHERE endpoint.status <> 'deleted'
+        AND (endpoint.event_types IS NULL OR '*' = ANY (endpoint.event_types) OR event.type = ANY (endpoint.event_types))
+        AND NOT EXISTS (
+          SELECT 1 FROM excluded WHERE excluded.event_id = event.id AND excluded.endpoint_id = endpoint.id)
+    )
+    SELECT pg_notify('sealer', '')`
+  return ids
+}

@@ -1,0 +1,105 @@
+/** Gives committed events their gap-free sequence and freezes their bytes; run by one sealer at a time. */
+
+import type { EventEnvelope, EventType } from '../../../domain/events/event.js'
+import { toLayer1 } from '../../../domain/events/layer1.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { type SealFailure, sealInTurn, type Unsealed } from './seal-in-turn.js'
+
+/** Advisory lock of those who seal events: any constant will do. */
+const EVENTS_LOCK = 7_246_114_002
+
+interface Row extends Unsealed {
+  readonly id: string
+  readonly type: EventType
+  readonly occurred_at: Date
+  readonly data: Record<string, unknown>
+}
+
+interface Sealed {
+  readonly row: Row
+  readonly sequence: number
+  readonly body: string
+  readonly layer1: string | null
+}
+
+/**
+ * Seals one batch of events in the order of their insertion. A sequence taken before commit would skip when a
+ * transaction rolls back and would show later numbers before earlier ones; therefore this runs after commit. An event that
+ * cannot be sealed is put off with an alert, and gets its sequence later.
+ *
+ * @returns How many events were taken up; fewer than a full batch means that nothing is left.
+ */
+export async function sealEvents(sql: Sql): Promise<number> {
+  return sealInTurn(sql, {
+    table: 'events',
+    lock: EVENTS_LOCK,
+    read: readRows,
+    seal,
+    nameOf: (row) => row.type,
+  })
+}
+
+async function readRows(tx: Transaction, most: number): Promise<Row[]> {
+  return tx<Row[]>`
+    SELECT id, position, merchant_id, type, subject, occurred_at, data, seal_failures FROM events
+    WHERE sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
+    ORDER BY position LIMIT ${most}`
+}
+
+async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<Row>[]> {
+  const sequences = await readSequences(tx, rows)
+  const sealed: Sealed[] = []
+  const failures: SealFailure<Row>[] = []
+  for (const row of rows) {
+    try {
+      const sequence = (sequences.get(row.merchant_id) ?? 0) + 1
+      sealed.push({ row, sequence, ...freeze(row, sequence) })
+      sequences.set(row.merchant_id, sequence)
+    } catch (error) {
+      failures.push({ row, error })
+    }
+  }
+  await save(tx, sealed, sequences)
+  return failures
+}
+
+/** The last sequence of each merchant; nobody else changes them while the lock is held. */
+async function readSequences(tx: Transaction, rows: readonly Row[]): Promise<Map<string, number>> {
+  const sequences = await tx<{ merchant_id: string; sequence: bigint }[]>`
+    SELECT merchant_id, sequence FROM event_sequences
+    WHERE merchant_id = ANY (${[...new Set(rows.map((row) => row.merchant_id))]})`
+  return new Map(sequences.map((row) => [row.merchant_id, Number(row.sequence)]))
+}
+
+function freeze(row: Row, sequence: number): Pick<Sealed, 'body' | 'layer1'> {
+  const envelope: EventEnvelope = {
+    id: row.id,
+    event: row.type,
+    timestamp: row.occurred_at.toISOString(),
+    sequence,
+    data: row.data,
+  }
+  const layer1 = toLayer1(envelope)
+  return { body: JSON.stringify(envelope), layer1: layer1 && JSON.stringify(layer1) }
+}
+
+async function save(
+  tx: Transaction,
+  sealed: readonly Sealed[],
+  sequences: ReadonlyMap<string, number>,
+): Promise<void> {
+  if (sealed.length === 0) return
+  await tx`
+    UPDATE events SET sequence = sealed.sequence, body = convert_to(sealed.body, 'UTF8'),
+                      layer1_body = convert_to(sealed.layer1, 'UTF8')
+    FROM unnest(
+      ${sealed.map(({ row }) => row.id)}::text[], ${sealed.map((each) => each.sequence)}::bigint[],
+      ${sealed.map((each) => each.body)}::text[], ${sealed.map((each) => each.layer1)}::text[]
+    ) AS sealed (id, sequence, body, layer1)
+    WHERE events.id = sealed.id`
+  const merchants = [...sequences.entries()]
+  await tx`
+    INSERT INTO event_sequences (merchant_id, sequence)
+    SELECT * FROM unnest(${merchants.map(([id]) => id)}::text[], ${merchants.map(([, last]) => last)}::bigint[])
+    ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence`
+}

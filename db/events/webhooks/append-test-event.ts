@@ -1,0 +1,26 @@
+/** A test event: real in everything but that one endpoint alone gets it. */
+
+import type { Transaction } from '../../connect.js'
+import { newId } from '../../new-id.js'
+import type { EndpointRow } from './endpoint-row.js'
+
+/** Records a `webhook.test` event and its delivery to this endpoint, whatever types it asked for. */
+export async function appendTestEvent(
+  tx: Transaction,
+  endpoint: EndpointRow,
+): Promise<{ readonly eventId: string; readonly deliveryId: string }> {
+  const eventId = newId('evt')
+  const deliveryId = `whd_${eventId.slice(4)}_${endpoint.id.slice(4)}`
+  const data = { endpoint_id: endpoint.id, message: 'This is a test; nothing happened.' }
+  await tx`
+    WITH event AS (
+      INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
+      VALUES (${eventId}, ${endpoint.merchant_id}, 'webhook.test', ${endpoint.id}, clock_timestamp(), ${tx.json(data)})
+      RETURNING id
+    ), delivery AS (
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format)
+      SELECT ${deliveryId}, ${endpoint.merchant_id}, event.id, ${endpoint.id}, ${endpoint.format} FROM event
+    )
+    SELECT pg_notify('sealer', '')`
+  return { eventId, deliveryId }
+}

@@ -1,0 +1,31 @@
+/** Deletes a webhook endpoint; its log stays. */
+
+import type { Transaction } from '../../connect.js'
+import { type EndpointRow, endpointColumns } from './endpoint-row.js'
+import { findEndpoint } from './find-endpoint.js'
+
+/** What was deleted, and the events whose deliveries may still have a workflow that waits (at most 200 are named). */
+export interface DeletedEndpoint {
+  readonly endpoint: EndpointRow
+  readonly waiting: readonly string[]
+}
+
+const MAX_NAMED = 200
+
+/** Cancels what was still to be delivered; null where there is no such endpoint. */
+export async function deleteEndpoint(
+  tx: Transaction,
+  merchantId: string,
+  id: string,
+): Promise<DeletedEndpoint | null> {
+  if (!(await findEndpoint(tx, merchantId, id, true))) return null
+  const [endpoint] = await tx<EndpointRow[]>`
+    UPDATE webhook_endpoints SET status = 'deleted' WHERE id = ${id} RETURNING ${endpointColumns(tx)}`
+  if (!endpoint) return null
+  const cancelled = await tx<{ event_id: string; started: boolean }[]>`
+    UPDATE webhook_deliveries SET status = 'cancelled', next_attempt_at = NULL
+    WHERE endpoint_id = ${id} AND status IN ('pending', 'held')
+    RETURNING event_id, workflow_started_at IS NOT NULL AS started`
+  const waiting = cancelled.filter((row) => row.started).map((row) => row.event_id)
+  return { endpoint, waiting: waiting.slice(0, MAX_NAMED) }
+}

@@ -1,0 +1,58 @@
+/** The end of a delivery that never came through: its last attempt, the exception that tells of it, and the audit entry. */
+
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { appendEvent } from '../log/append-event.js'
+import { exceptionEvent } from '../log/raise-exception.js'
+import type { LoadedAttempt } from './load-attempt.js'
+import { type AttemptRecord, recordAttempt } from './record-attempt.js'
+
+/** The kind of the exception. */
+const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
+
+/**
+ * Records the last attempt and, if that exhausts the delivery, raises the exception in the same transaction.
+ * The exhausted delivery of an `exception.raised` event raises no other, or a dead endpoint would raise them for ever; and
+ * the exception goes to no endpoint that does not take the same event either, or n dead endpoints would cost n² deliveries.
+ *
+ * @returns As `recordAttempt`.
+ */
+export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record: AttemptRecord) {
+  return sql.begin(async (tx) => {
+    const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: null })
+    if (!recorded?.written || recorded.status !== 'exhausted') return recorded
+    const facts = {
+      delivery_id: record.deliveryId,
+      event_id: delivery.event_id,
+      event: delivery.event_type,
+      endpoint_id: delivery.endpoint_id,
+      error: record.error,
+    }
+    if (delivery.event_type !== 'exception.raised') {
+      const exception = exceptionEvent({
+        merchantId: delivery.merchant_id,
+        kind: DELIVERY_EXHAUSTED,
+        severity: 'warning',
+        subject: record.deliveryId,
+        facts,
+      })
+      await appendEvent(tx, { ...exception, notTo: await deafEndpoints(tx, delivery.event_id) })
+    }
+    await appendAudit(tx, {
+      merchantId: delivery.merchant_id,
+      actor: 'system:webhooks',
+      action: 'webhook_delivery.exhausted',
+      subject: record.deliveryId,
+      data: facts,
+    })
+    return recorded
+  })
+}
+
+/** Endpoints that were tried with this event and have not taken it: their windows end together with this one. */
+async function deafEndpoints(tx: Transaction, eventId: string): Promise<string[]> {
+  const rows = await tx<{ endpoint_id: string }[]>`
+    SELECT endpoint_id FROM webhook_deliveries
+    WHERE event_id = ${eventId} AND (status = 'exhausted' OR status = 'pending' AND attempts > 0)`
+  return rows.map((row) => row.endpoint_id)
+}

@@ -1,0 +1,37 @@
+/** All that an attempt needs to know, in one query. */
+
+import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
+import type { EventType } from '../../../domain/events/event.js'
+import type { Queryable } from '../../connect.js'
+
+export interface LoadedAttempt {
+  readonly status: DeliveryStatus
+  /** How often it was made pending again: another number at the end of an attempt means that one more was asked for. */
+  readonly restarts: number
+  readonly merchant_id: string
+  readonly event_id: string
+  readonly event_type: EventType
+  readonly endpoint_id: string
+  readonly endpoint_status: 'active' | 'disabled' | 'deleted'
+  readonly url: string
+  /** The frozen bytes in the delivery's format; null while the event is not sealed. */
+  readonly body: Buffer | null
+  readonly secret_sealed: Buffer
+  /** Null once its grace is over. */
+  readonly previous_secret_sealed: Buffer | null
+}
+
+/** Reads a delivery with its event and endpoint; null where there is no such delivery. */
+export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<LoadedAttempt | null> {
+  const [row] = await sql<LoadedAttempt[]>`
+    SELECT delivery.status, delivery.restarts, delivery.merchant_id, delivery.event_id, event.type AS event_type, delivery.endpoint_id,
+           endpoint.status AS endpoint_status, endpoint.url, endpoint.secret_sealed,
+           CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
+           CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END
+             AS body
+    FROM webhook_deliveries delivery
+    JOIN events event ON event.id = delivery.event_id
+    JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
+    WHERE delivery.id = ${deliveryId}`
+  return row ?? null
+}

@@ -1,0 +1,72 @@
+/** Writes what came of an attempt, and where the delivery stands now, in one statement. */
+
+import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
+import type { Queryable } from '../../connect.js'
+
+export interface AttemptRecord {
+  readonly deliveryId: string
+  readonly at: Date
+  readonly statusCode: number | null
+  readonly durationMs: number
+  /** Null for a 2xx, which delivers. */
+  readonly error: string | null
+  readonly response: string | null
+  /** Null when this was the last attempt: a failure then exhausts the delivery. */
+  readonly nextAttemptAt: Date | null
+  /** Of the delivery when the attempt began: one that was made pending again since goes on, whatever came of this attempt. */
+  readonly restarts: number
+  /** Earlier attempts whose worker died before it could write them (ISO 8601). */
+  readonly lost: readonly string[]
+}
+
+/** Why an attempt has no result of its own. */
+export const LOST = 'No result was recorded: the worker stopped during the attempt'
+
+/**
+ * Adds the attempt to the log and moves the delivery. A delivery that was held meanwhile and went through is delivered;
+ * one that was cancelled stays cancelled. Writing the same attempt twice counts it once. A first attempt gives the turn to
+ * the next event of the same object (`unstartedDeliveries`).
+ *
+ * @returns The status of the delivery now, and whether this call wrote the attempt; null where there is no such delivery.
+ */
+export async function recordAttempt(
+  sql: Queryable,
+  record: AttemptRecord,
+): Promise<{ readonly status: DeliveryStatus; readonly written: boolean } | null> {
+  const delivered = record.error === null
+  const last = record.nextAttemptAt === null
+  const [row] = await sql<{ status: DeliveryStatus; written: boolean }[]>`
+    WITH moved AS (
+      UPDATE webhook_deliveries SET
+        attempts = attempts + 1 + ${record.lost.length},
+        status = CASE WHEN ${delivered} AND status IN ('pending', 'held') THEN 'delivered'
+                      WHEN ${!delivered && last} AND status = 'pending' AND restarts = ${record.restarts} THEN 'exhausted'
+                      ELSE status END,
+        delivered_at = CASE WHEN ${delivered} AND status IN ('pending', 'held') THEN now() ELSE delivered_at END,
+        next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} AND restarts <> ${record.restarts} THEN next_attempt_at
+                               WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END
+      WHERE id = ${record.deliveryId}
+        AND NOT EXISTS (SELECT 1 FROM webhook_attempts WHERE delivery_id = ${record.deliveryId} AND at = ${record.at})
+      RETURNING id, status, attempts, event_id, endpoint_id
+    ), logged AS (
+      INSERT INTO webhook_attempts (delivery_id, number, at, status_code, duration_ms, error, response)
+      SELECT id, attempts, ${record.at}, ${record.statusCode}::integer, ${record.durationMs}::integer, ${record.error}::text,
+             ${record.response}::text
+      FROM moved
+      UNION ALL
+      SELECT id, attempts - ${record.lost.length} + lost.position::integer - 1, lost.at, NULL, 0, ${LOST}, NULL
+      FROM moved, unnest(${[...record.lost]}::timestamptz[]) WITH ORDINALITY AS lost (at, position)
+    ), next AS (
+      SELECT pg_notify('sealer', '')
+      FROM moved JOIN events event ON event.id = moved.event_id
+      WHERE moved.attempts = 1 + ${record.lost.length} AND EXISTS (
+        SELECT FROM events later
+        JOIN webhook_deliveries waiting ON waiting.event_id = later.id AND waiting.endpoint_id = moved.endpoint_id
+        WHERE later.subject = event.subject AND later.position > event.position
+          AND waiting.workflow_started_at IS NULL AND waiting.status = 'pending')
+    )
+    SELECT status, true AS written FROM moved LEFT JOIN next ON true
+    UNION ALL
+    SELECT status, false FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
+  return row ?? null
+}

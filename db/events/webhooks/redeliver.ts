@@ -1,0 +1,35 @@
+/** Makes a delivery once more. */
+
+import { KeyturnError } from '../../../domain/errors.js'
+import type { Transaction } from '../../connect.js'
+
+/**
+ * Makes any delivery pending again, with the same bytes and webhook-id; one that is waiting for its next attempt is
+ * attempted at once. The sealer starts or signals its workflow.
+ *
+ * @returns False where there is no such delivery.
+ * @throws KeyturnError `INVALID_STATE` when its endpoint is disabled or deleted.
+ */
+export async function redeliver(tx: Transaction, merchantId: string, id: string): Promise<boolean> {
+  const [delivery] = await tx<{ endpoint_id: string; endpoint_status: string }[]>`
+    SELECT delivery.endpoint_id, endpoint.status AS endpoint_status
+    FROM webhook_deliveries delivery JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
+    WHERE delivery.merchant_id = ${merchantId} AND delivery.id = ${id}
+    FOR UPDATE OF delivery FOR SHARE OF endpoint`
+  if (!delivery) return false
+  if (delivery.endpoint_status !== 'active') {
+    throw new KeyturnError(
+      'INVALID_STATE',
+      delivery.endpoint_status === 'disabled'
+        ? 'The endpoint is disabled; enable it, which also frees what is held'
+        : 'The endpoint was deleted; replay the events to another one',
+      { details: { endpoint_id: delivery.endpoint_id, endpoint_status: delivery.endpoint_status } },
+    )
+  }
+  await tx`
+    UPDATE webhook_deliveries
+    SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1
+    WHERE id = ${id}`
+  await tx`SELECT pg_notify('sealer', '')`
+  return true
+}

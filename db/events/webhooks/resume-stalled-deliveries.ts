@@ -1,0 +1,35 @@
+/** The safety net under the deliveries: whatever waits without a workflow that would do something about it. */
+
+import type { Queryable } from '../../connect.js'
+
+/** Taken at a time. */
+const BATCH = 500
+
+/**
+ * Makes pending again, for the sealer to start: deliveries whose next attempt is long overdue (their workflow was
+ * terminated, or lost with its server), and held ones whose endpoint is enabled.
+ *
+ * @param overdueMs - Far above the retry interval, which an attempt may be late by when its endpoint has much under way.
+ * @returns How many.
+ */
+export async function resumeStalledDeliveries(sql: Queryable, overdueMs: number): Promise<number> {
+  const resumed = await sql`
+    UPDATE webhook_deliveries
+    SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1
+    WHERE id IN (
+      SELECT id FROM (
+        SELECT id FROM webhook_deliveries
+        WHERE status = 'pending' AND workflow_started_at IS NOT NULL
+          AND coalesce(next_attempt_at, workflow_started_at) < now() - ${overdueMs} * interval '1 millisecond'
+        ORDER BY coalesce(next_attempt_at, workflow_started_at) LIMIT ${BATCH}
+      ) AS overdue
+      UNION ALL
+      SELECT id FROM (
+        SELECT delivery.id FROM webhook_deliveries delivery
+        JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
+        WHERE delivery.status = 'held' AND endpoint.status = 'active' LIMIT ${BATCH}
+      ) AS freed
+    ) AND status IN ('pending', 'held')`
+  if (resumed.count > 0) await sql`SELECT pg_notify('sealer', '')`
+  return resumed.count
+}

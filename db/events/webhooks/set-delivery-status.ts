@@ -1,0 +1,17 @@
+/** Moves a delivery aside without an attempt. */
+
+import type { Queryable } from '../../connect.js'
+
+/** Holds a pending delivery whose endpoint is disabled. */
+export async function holdDelivery(sql: Queryable, deliveryId: string): Promise<void> {
+  await sql`
+    UPDATE webhook_deliveries SET status = 'held', next_attempt_at = NULL
+    WHERE id = ${deliveryId} AND status = 'pending'`
+}
+
+/** Cancels a delivery that is still to be made. */
+export async function cancelDelivery(sql: Queryable, deliveryId: string): Promise<void> {
+  await sql`
+    UPDATE webhook_deliveries SET status = 'cancelled', next_attempt_at = NULL
+    WHERE id = ${deliveryId} AND status IN ('pending', 'held')`
+}

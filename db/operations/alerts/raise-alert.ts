@@ -1,0 +1,61 @@
+/** Alerts: exceptions that last, told once and cleared by themselves where that is natural. */
+
+import type { ExceptionRaised } from '../../../domain/events/event.js'
+import type { Queryable, Transaction } from '../../connect.js'
+import { appendEvent } from '../../events/log/append-event.js'
+import { exceptionEvent, type NewException } from '../../events/log/raise-exception.js'
+
+/** Every kind of alert: the label of the gauge `keyturn_alerts`. */
+export const ALERT_KINDS = [
+  'withdrawal.large',
+  'withdrawal.unusual',
+  'withdrawal.consecutive_failures',
+  'withdrawal.stuck',
+  'withdrawal.step_failed',
+  'withdrawal.investigation',
+  'withdrawal.sanctioned',
+  'withdrawal_schedule.not_applied',
+  'event.unsealed',
+  'audit.unsealed',
+  'webhook_delivery.not_started',
+  'workflow.not_started',
+] as const
+export type AlertKind = (typeof ALERT_KINDS)[number]
+
+/**
+ * Raises an alert with its `exception.raised` event, in the caller's transaction; one that stands already is not told again.
+ *
+ * @param withEvent - False where the alert is about such an event: what cannot be delivered or sealed would make more of the
+ *   same without end. The alert itself stands, and the gauge shows it.
+ * @returns Whether it is new.
+ */
+export async function raiseAlert(
+  tx: Transaction,
+  alert: NewException & { readonly kind: AlertKind },
+  withEvent = true,
+): Promise<boolean> {
+  const event = exceptionEvent(alert)
+  const { id } = event.data as ExceptionRaised
+  const raised = await tx`
+    INSERT INTO alerts (id, merchant_id, kind, severity, subject, facts)
+    VALUES (${id}, ${alert.merchantId}, ${alert.kind}, ${alert.severity}, ${alert.subject},
+            ${tx.json(alert.facts as never)})
+    ON CONFLICT (kind, subject, merchant_id) WHERE cleared_at IS NULL DO NOTHING
+    RETURNING id`
+  if (raised.length === 0) return false
+  if (withEvent) await appendEvent(tx, event)
+  return true
+}
+
+/** Ends the alerts of a kind about these objects. */
+export async function clearAlerts(
+  sql: Queryable,
+  merchantId: string,
+  kind: AlertKind,
+  subjects: readonly string[],
+): Promise<void> {
+  if (subjects.length === 0) return
+  await sql`
+    UPDATE alerts SET cleared_at = clock_timestamp()
+    WHERE merchant_id = ${merchantId} AND kind = ${kind} AND subject = ANY (${[...subjects]}) AND cleared_at IS NULL`
+}

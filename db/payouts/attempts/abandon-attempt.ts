@@ -1,0 +1,38 @@
+/** Ends an attempt to pay that nobody signed: request withdrawn, outpoints and nonce given back. */
+
+import type { Transaction } from '../../connect.js'
+import { freeNonces } from './allocate-nonce.js'
+
+/**
+ * Abandons the open attempt of a subject; the caller holds the subject's row.
+ *
+ * @param options.answered - The signer's answer was checked and is not a signature of ours: refused, or worthless.
+ * @returns False while a signer holds the request (it may have signed): then nothing is changed.
+ */
+export async function abandonAttempt(
+  tx: Transaction,
+  subjectId: string,
+  options: { readonly answered?: boolean } = {},
+): Promise<boolean> {
+  const requests = await tx<{ id: string; state: string; transaction_id: string }[]>`
+    SELECT id, state, transaction_id FROM signing_requests
+    WHERE subject_id = ${subjectId} AND state <> 'withdrawn' FOR UPDATE`
+  for (const request of requests) {
+    const unsigned = request.state === 'queued' || request.state === 'refused'
+    if (!unsigned && !(request.state === 'signed' && options.answered)) return false
+  }
+  await tx`
+    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL
+    WHERE subject_id = ${subjectId} AND state = 'queued'`
+  await tx`UPDATE transactions SET state = 'abandoned' WHERE subject_id = ${subjectId} AND state = 'built'`
+  await tx`
+    UPDATE utxo_reservations SET released_at = clock_timestamp()
+    WHERE subject_id = ${subjectId} AND released_at IS NULL`
+  // A worthless answer is a signature of something: what of, nobody knows.
+  await freeNonces(
+    tx,
+    subjectId,
+    requests.some((request) => request.state === 'signed'),
+  )
+  return true
+}

@@ -1,0 +1,105 @@
+/** Nonces of EVM accounts: each is a row, given out under the account's lock, lowest free first. */
+
+import type { Queryable, Transaction } from '../../connect.js'
+
+/** geth keeps 16 executable transactions an account; more may be dropped from the mempool. */
+export const MOST_IN_FLIGHT = 16
+
+/**
+ * Takes note of the account's next nonce on the chain, under the account's lock. Free nonces below it were used by
+ * somebody else (`foreign`) and are never given out.
+ */
+export async function observeChainNonce(
+  tx: Transaction,
+  network: string,
+  address: string,
+  chainNonce: number,
+): Promise<void> {
+  await tx`
+    INSERT INTO nonce_accounts (network, address, base_nonce) VALUES (${network}, ${address}, ${chainNonce})
+    ON CONFLICT (network, address) DO UPDATE SET base_nonce = greatest(nonce_accounts.base_nonce, excluded.base_nonce)`
+  await tx`
+    UPDATE nonces SET state = 'foreign'
+    WHERE network = ${network} AND address = ${address} AND state IN ('free', 'gap') AND nonce < ${chainNonce}`
+}
+
+/**
+ * Gives the nonce of a subject: the one it has, else the lowest free one, else the next.
+ *
+ * @returns Null while the account has as many transactions in flight as a node keeps, or another first attempt
+ * is at the signer: a refusal then never leaves a gap below a signed transaction. A further attempt has a nonce that is signed already,
+ * so a signer that does not answer it keeps no other payment waiting.
+ */
+export async function allocateNonce(
+  tx: Transaction,
+  network: string,
+  address: string,
+  subjectId: string,
+): Promise<number | null> {
+  const [account] = await tx<{ base_nonce: bigint }[]>`
+    SELECT base_nonce FROM nonce_accounts WHERE network = ${network} AND address = ${address} FOR UPDATE`
+  if (!account) throw new Error(`The chain's nonce of ${address} on ${network} was never observed`)
+  const [mine] = await tx<{ nonce: bigint }[]>`
+    SELECT nonce FROM nonces
+    WHERE network = ${network} AND address = ${address} AND subject_id = ${subjectId} AND state IN ('allocated', 'signed')`
+  if (mine) return Number(mine.nonce)
+  const [lane] = await tx<{ at_signer: number; in_flight: number }[]>`
+    SELECT count(*) FILTER (WHERE nonce.state = 'allocated' AND request.state IN ('queued', 'leased'))::int AS at_signer,
+           count(*) FILTER (WHERE NOT coalesce(payment.mined, false))::int AS in_flight
+    FROM nonces nonce
+    LEFT JOIN LATERAL (
+      SELECT state FROM signing_requests WHERE subject_id = nonce.subject_id ORDER BY created_at DESC LIMIT 1
+    ) request ON true
+    LEFT JOIN LATERAL (
+      SELECT bool_or(state IN ('mined', 'final')) AS mined FROM transactions WHERE subject_id = nonce.subject_id
+    ) payment ON true
+    WHERE nonce.network = ${network} AND nonce.address = ${address} AND nonce.state IN ('allocated', 'signed')`
+  if (!lane || lane.at_signer > 0 || lane.in_flight >= MOST_IN_FLIGHT) return null
+  const [next] = await tx<{ nonce: bigint }[]>`
+    SELECT coalesce(
+      (SELECT min(nonce) FROM nonces
+       WHERE network = ${network} AND address = ${address} AND state = 'free' AND nonce >= ${account.base_nonce}),
+      greatest(${account.base_nonce},
+        (SELECT max(nonce) + 1 FROM nonces WHERE network = ${network} AND address = ${address}))) AS nonce`
+  if (!next) throw new Error('A nonce is always found')
+  await tx`
+    INSERT INTO nonces (network, address, nonce, state, subject_id)
+    VALUES (${network}, ${address}, ${next.nonce}, 'allocated', ${subjectId})
+    ON CONFLICT (network, address, nonce) DO UPDATE SET state = 'allocated', subject_id = excluded.subject_id`
+  return Number(next.nonce)
+}
+
+/**
+ * Gives back what a subject holds unsigned; a signed nonce stays, because its bytes may still be mined.
+ *
+ * @param maybeSigned - The signer may have signed something with it: its journal gives it to no other payment, so neither do we.
+ * @returns What was given back.
+ */
+export async function freeNonces(
+  tx: Transaction,
+  subjectId: string,
+  maybeSigned = false,
+): Promise<{ readonly address: string; readonly nonce: bigint }[]> {
+  return tx<{ address: string; nonce: bigint }[]>`
+    UPDATE nonces
+    SET state = CASE WHEN ${maybeSigned} OR EXISTS (
+                       SELECT FROM signing_requests WHERE subject_id = last.id AND state = 'signed')
+                     THEN 'gap' ELSE 'free' END,
+        subject_id = NULL, last_subject_id = last.id, freed_at = clock_timestamp()
+    FROM (
+      -- What was to fill a gap stands for whom the nonce was given to before.
+      SELECT given.network, given.address, given.nonce,
+             CASE WHEN holder.kind = 'nonce_fill' THEN given.last_subject_id ELSE given.subject_id END AS id
+      FROM nonces given LEFT JOIN withdrawals holder ON holder.id = given.subject_id
+      WHERE given.subject_id = ${subjectId} AND given.state = 'allocated'
+    ) AS last
+    WHERE nonces.network = last.network AND nonces.address = last.address AND nonces.nonce = last.nonce
+    RETURNING nonces.address, nonces.nonce`
+}
+
+/** The nonce that a subject holds unsigned, or null. */
+export async function findAllocatedNonce(sql: Queryable, subjectId: string): Promise<number | null> {
+  const [row] = await sql<{ nonce: bigint }[]>`
+    SELECT nonce FROM nonces WHERE subject_id = ${subjectId} AND state = 'allocated'`
+  return row ? Number(row.nonce) : null
+}

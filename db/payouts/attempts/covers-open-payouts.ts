@@ -1,0 +1,53 @@
+/** Whether a wallet of an EVM chain can pay for one more attempt. */
+
+import type { Transaction } from '../../connect.js'
+import type { WithdrawalRow } from '../payout-row.js'
+
+/** What a wallet held on the chain at `height`, in base units: the coin of the payment, and the native coin. */
+export interface WalletBalance {
+  readonly coin: bigint
+  readonly native: bigint
+  readonly height: number
+}
+
+/** Base units. */
+export interface Outgoing {
+  readonly fromAddressId: string
+  readonly coin: string
+  readonly amount: bigint
+  readonly maxFee: bigint
+  readonly nativeCoin: string
+  readonly balance: WalletBalance
+}
+
+/**
+ * What the wallet holds must cover this payment and all others that are under way from it: not mined yet, or mined above the
+ * height at which the balance was read. Of several attempts of one payment one is mined, so each counts with its dearest.
+ * The caller holds the account's lock, so that two builders see each other.
+ */
+export async function coversOpenPayments(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'id'>,
+  outgoing: Outgoing,
+): Promise<boolean> {
+  const { balance, coin, nativeCoin } = outgoing
+  const [open] = await tx<{ coin: bigint; native: bigint; fees: bigint }[]>`
+    SELECT coalesce(sum(in_coin), 0)::numeric AS coin, coalesce(sum(in_native), 0)::numeric AS native,
+           coalesce(sum(fee), 0)::numeric AS fees
+    FROM (
+      SELECT max(amount) FILTER (WHERE coin = ${coin}) AS in_coin, max(amount) FILTER (WHERE coin = ${nativeCoin}) AS in_native,
+             max(max_fee) AS fee
+      FROM transactions
+      WHERE from_address_id = ${outgoing.fromAddressId} AND subject_id <> ${row.id}
+        AND (state IN ('built', 'signed', 'broadcast', 'mined')
+             OR (state = 'final' AND block_number > ${balance.height}))
+      GROUP BY subject_id
+      HAVING NOT bool_or(coalesce(state = 'mined' AND block_number <= ${balance.height}, false))
+    ) AS payments`
+  if (!open) throw new Error('Sums always exist')
+  const native = coin === nativeCoin ? outgoing.amount : 0n
+  return (
+    balance.native >= open.native + open.fees + native + outgoing.maxFee &&
+    (coin === nativeCoin || balance.coin >= open.coin + outgoing.amount)
+  )
+}

@@ -1,0 +1,144 @@
+/** The transactions that pay a withdrawal, and the signer's requests for them. */
+
+import type {
+  EvmPayload,
+  SignerStop,
+  SigningAnswer,
+  UtxoPayload,
+} from '../../../domain/signing/signer-protocol.js'
+import type { Queryable } from '../../connect.js'
+
+/** An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is ever mined. */
+export interface PaymentRow {
+  readonly id: string
+  readonly number: number
+  readonly network: string
+  readonly from_address_id: string | null
+  readonly nonce: bigint | null
+  readonly purpose: 'pay' | 'cancel'
+  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
+  /** With its nonce once a signer has claimed it. A PSBT has megabytes, so that only `readPayload` reads it. */
+  readonly payload: Omit<UtxoPayload, 'psbt'> | EvmPayload
+  readonly coin: string
+  readonly amount: bigint
+  readonly max_fee: bigint
+  readonly vsize: number | null
+  readonly inputs: readonly {
+    readonly address_id: string
+    readonly txid: string
+    readonly vout: number
+    /** Base units. */
+    readonly amount: string
+  }[]
+  readonly signed_transaction: string | null
+  readonly txid: string | null
+  readonly conflict_height: bigint | null
+  readonly created_at: Date
+  readonly broadcast_at: Date | null
+  readonly request_id: string
+  readonly request_state: 'queued' | 'leased' | 'signed' | 'refused' | 'withdrawn'
+  readonly request_created_at: Date
+  readonly answer: SigningAnswer | null
+  readonly answered_at: Date | null
+  readonly signer_id: string
+  readonly signer_name: string
+  readonly signer_online: boolean
+  readonly signer_seen_at: Date | null
+  /** Why the signer signs nothing at the moment, by its own word; null while it works. */
+  readonly signer_stopped: { readonly reason: SignerStop; readonly since: string } | null
+  /** Why a signer would not look at the request when it had it last. */
+  readonly postponed: { readonly code: string; readonly message: string; readonly at: string } | null
+  /** Since when its signer's silence keeps no other attempt waiting; null while it does. */
+  readonly passed_at: Date | null
+}
+
+/** A signed attempt: its bytes may be mined whatever we do. */
+export type SignedPayment = PaymentRow & { readonly signed_transaction: string; readonly txid: string }
+
+/** The newest attempt that was not abandoned, or null. */
+export async function findPayment(sql: Queryable, subjectId: string): Promise<PaymentRow | null> {
+  const [row] = await sql<PaymentRow[]>`
+    ${selectPayments(sql)}
+    WHERE payment.subject_id = ${subjectId} AND payment.state <> 'abandoned'
+    ORDER BY payment.number DESC LIMIT 1`
+  return row ?? null
+}
+
+/** Every attempt of a subject, newest first, the abandoned ones too. */
+export async function listPayments(sql: Queryable, subjectId: string): Promise<PaymentRow[]> {
+  return sql<PaymentRow[]>`
+    ${selectPayments(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
+}
+
+/** The attempts of other subjects that a signer may have signed with a nonce of an EVM account. */
+export async function listRivals(
+  sql: Queryable,
+  nonce: { readonly fromAddressId: string; readonly nonce: number; readonly subjectId: string },
+): Promise<PaymentRow[]> {
+  return sql<PaymentRow[]>`
+    ${selectPayments(sql)}
+    WHERE payment.from_address_id = ${nonce.fromAddressId} AND payment.nonce = ${nonce.nonce}
+      AND payment.subject_id <> ${nonce.subjectId} AND request.state IN ('leased', 'signed')`
+}
+
+/** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */
+export async function readPayload(sql: Queryable, transactionId: string): Promise<UtxoPayload | EvmPayload> {
+  const [row] = await sql<{ payload: UtxoPayload | EvmPayload }[]>`
+    SELECT payload FROM transactions WHERE id = ${transactionId}`
+  if (!row) throw new Error(`Transaction ${transactionId} does not exist`)
+  return row.payload
+}
+
+/** Whether the chain may still mine it: signed, and nothing that excludes it is final. */
+export function isLive(payment: PaymentRow): payment is SignedPayment {
+  const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
+  return live && payment.txid !== null && payment.signed_transaction !== null
+}
+
+/** Whether it is at the signer, so that no other attempt is asked for beside it. */
+export function isOpen({ state, passed_at }: Pick<PaymentRow, 'state' | 'passed_at'>): boolean {
+  return state === 'built' && passed_at === null
+}
+
+/** Whether it was passed over and may be signed all the same. */
+export function isUnanswered({ state, passed_at }: Pick<PaymentRow, 'state' | 'passed_at'>): boolean {
+  return state === 'built' && passed_at !== null
+}
+
+/**
+ * The ids of signed payments that are followed and not sent: they were passed over, were answered late, and a cancellation is on
+ * its way by now.
+ */
+export function listWithheld(payments: readonly PaymentRow[]): ReadonlySet<string> {
+  const cancelled = payments.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')
+  const late = payments.filter(
+    ({ purpose, passed_at }) => cancelled && purpose === 'pay' && passed_at !== null,
+  )
+  return new Set(late.map((payment) => payment.id))
+}
+
+/** What the dearest of them can cost, in base units: a replacement must beat each that a node may have. */
+export function dearestFee(payments: readonly Pick<PaymentRow, 'max_fee'>[]): bigint {
+  let most = 0n
+  for (const { max_fee } of payments) if (max_fee > most) most = max_fee
+  return most
+}
+
+function selectPayments(sql: Queryable) {
+  return sql`
+    SELECT payment.id, payment.number, payment.network, payment.from_address_id, payment.nonce, payment.purpose,
+           payment.cause, payment.priority, payment.state,
+           CASE WHEN payment.from_address_id IS NULL
+                THEN jsonb_build_object('family', 'utxo', 'network', payment.network) ELSE payment.payload END AS payload,
+           payment.coin, payment.amount, payment.max_fee,
+           payment.vsize, payment.inputs, payment.signed_transaction, payment.txid, payment.conflict_height,
+           payment.created_at, payment.broadcast_at, request.id AS request_id, request.state AS request_state,
+           request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
+           signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at,
+           signer.stopped AS signer_stopped, request.postponed, request.passed_at
+    FROM transactions payment
+    JOIN signing_requests request ON request.transaction_id = payment.id
+    JOIN signers signer ON signer.id = request.signer_id`
+}

@@ -1,0 +1,69 @@
+/** Which blocks of the scanned chain exclude the attempts of a payment: what they spend went elsewhere, or never came to be. */
+
+import type { Queryable } from '../../connect.js'
+
+/** Why an attempt can no longer be mined, as long as that block stands. */
+export interface Exclusion {
+  /** Id of the attempt. */
+  readonly attempt: string
+  /** The transaction that spent the outpoint. */
+  readonly by: string
+  /** Its block. */
+  readonly height: number
+  /** `txid:vout`. */
+  readonly outpoint: string
+  /** Whether the outpoint is an input of the attempt itself; else one of a transaction whose output the attempt spends. */
+  readonly direct: boolean
+  /** Height of the scanned head, of the same instant. */
+  readonly scanned: number
+}
+
+/**
+ * Follows the inputs of every attempt down through transactions that are in no block: one that lost an input to another
+ * transaction takes everything that spends its outputs with it. What is known of such a transaction is what it spent: our own
+ * attempts and deposits are known. Of several blocks the lowest counts. UTXO networks alone; an EVM attempt has no inputs.
+ */
+export async function findExclusions(
+  sql: Queryable,
+  subjectId: string,
+): Promise<ReadonlyMap<string, Exclusion>> {
+  const rows = await sql<(Omit<Exclusion, 'height' | 'scanned'> & { height: bigint; scanned: bigint })[]>`
+    WITH RECURSIVE needed (attempt, network, spender, txid, vout, direct) AS (
+      SELECT payment.id, payment.network, payment.txid, input.txid, input.vout, true
+      FROM transactions payment
+      CROSS JOIN LATERAL jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
+      WHERE payment.subject_id = ${subjectId}
+      UNION
+      SELECT needed.attempt, needed.network, needed.txid, parent.txid, parent.vout, false
+      FROM needed
+      CROSS JOIN LATERAL (
+        SELECT input.txid, input.vout
+        FROM transactions own CROSS JOIN LATERAL jsonb_to_recordset(own.inputs) AS input (txid text, vout integer)
+        WHERE own.network = needed.network AND own.txid = needed.txid
+        UNION
+        SELECT prev_txid, prev_vout FROM deposit_inputs
+        WHERE deposit_inputs.network = needed.network AND deposit_inputs.txid = needed.txid
+      ) parent
+      -- What is in a block needs nothing any more.
+      WHERE NOT EXISTS (
+        SELECT FROM utxos output
+        WHERE output.network = needed.network AND output.txid = needed.txid AND output.block_number IS NOT NULL)
+    )
+    SELECT DISTINCT ON (needed.attempt) needed.attempt, spend.by, spend.height,
+           needed.txid || ':' || needed.vout AS outpoint, needed.direct, cursor.height AS scanned
+    FROM needed
+    JOIN chain_cursors cursor ON cursor.network = needed.network
+    CROSS JOIN LATERAL (
+      SELECT spent_by AS by, spent_at_block AS height FROM utxos
+      WHERE utxos.network = needed.network AND utxos.txid = needed.txid AND utxos.vout = needed.vout
+      UNION ALL
+      SELECT spent_by, spent_at_block FROM deposit_inputs
+      WHERE deposit_inputs.network = needed.network AND prev_txid = needed.txid AND prev_vout = needed.vout
+    ) spend
+    -- Whose hash nobody knows yet may be the very transaction that spent it.
+    WHERE spend.height IS NOT NULL AND spend.by <> needed.spender
+    ORDER BY needed.attempt, spend.height, needed.direct DESC, outpoint`
+  return new Map(
+    rows.map((row) => [row.attempt, { ...row, height: Number(row.height), scanned: Number(row.scanned) }]),
+  )
+}

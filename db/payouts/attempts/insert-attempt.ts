@@ -1,0 +1,64 @@
+/** An attempt to pay becomes a row and a request to the signer. */
+
+import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
+import type { Transaction } from '../../connect.js'
+import { newId } from '../../new-id.js'
+import { notify } from '../../notices.js'
+import type { WithdrawalRow } from '../payout-row.js'
+import type { PaymentRow } from './find-attempts.js'
+
+export interface AttemptInput {
+  readonly addressId: string
+  readonly txid: string
+  readonly vout: number
+  readonly amount: bigint
+}
+
+/** What is stored of an attempt; amounts in base units. */
+export interface NewAttempt {
+  readonly id: string
+  readonly signerId: string
+  readonly purpose: PaymentRow['purpose']
+  readonly cause: PaymentRow['cause']
+  readonly priority: PaymentRow['priority']
+  readonly fromAddressId: string | null
+  /** Null until a signer claims it. */
+  readonly nonce: number | null
+  readonly payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'>
+  readonly coin: string
+  readonly amount: bigint
+  readonly maxFee: bigint
+  readonly vsize: number | null
+  readonly inputs: readonly AttemptInput[]
+  readonly change: { readonly addressId: string; readonly amount: bigint } | null
+}
+
+/** Inserts the attempt as the next number of its withdrawal, whose row the caller has locked, and wakes the signer. */
+export async function insertAttempt(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'id' | 'merchant_id' | 'network'>,
+  attempt: NewAttempt,
+): Promise<void> {
+  const inputs = attempt.inputs.map(({ addressId, txid, vout, amount }) => ({
+    address_id: addressId,
+    txid,
+    vout,
+    amount: amount.toString(),
+  }))
+  const { change } = attempt
+  await tx`
+    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, purpose,
+                              cause, priority, vsize, state, payload, payload_bytes, coin, amount, max_fee, inputs,
+                              change)
+    SELECT ${attempt.id}, ${row.merchant_id}, 'withdrawal', ${row.id}, coalesce(max(number), 0) + 1, ${row.network},
+           ${attempt.fromAddressId}, ${attempt.nonce}::bigint, ${attempt.purpose}, ${attempt.cause}, ${attempt.priority},
+           ${attempt.vsize}::integer, 'built', ${tx.json(attempt.payload as never)}, ${JSON.stringify(attempt.payload).length},
+           ${attempt.coin},
+           ${attempt.amount.toString()}::numeric, ${attempt.maxFee.toString()}::numeric, ${tx.json(inputs)},
+           ${change ? tx.json({ address_id: change.addressId, amount: change.amount.toString() }) : null}::jsonb
+    FROM transactions WHERE subject_id = ${row.id}`
+  await tx`
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, created_at)
+    VALUES (${newId('srq')}, ${row.merchant_id}, ${attempt.signerId}, ${attempt.id}, ${row.id}, clock_timestamp())`
+  await notify(tx, 'signing_request', attempt.signerId)
+}

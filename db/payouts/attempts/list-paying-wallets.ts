@@ -1,0 +1,42 @@
+/** Which wallets of an EVM chain may pay a withdrawal, in the order in which they are asked. */
+
+import type { Queryable } from '../../connect.js'
+import type { WithdrawalRow } from '../payout-row.js'
+import { MOST_IN_FLIGHT } from './allocate-nonce.js'
+
+export interface PayingWallet {
+  readonly id: string
+  readonly kind: 'master' | 'hot' | 'gas'
+  /** EIP-55. */
+  readonly address: string
+  readonly derivation_path: string
+  readonly signer_id: string
+}
+
+/**
+ * The wallet that was asked for alone; else the hot wallets, then the master wallet. Of the hot wallets those come first that have
+ * enough in the books, and of them the one with the fewest payments under way; an account with as many as a node keeps comes
+ * behind the others. Wallets of revoked signers cannot pay.
+ */
+export async function listPayingWallets(
+  sql: Queryable,
+  row: Pick<WithdrawalRow, 'merchant_id' | 'network' | 'from_address_id' | 'coin' | 'amount'>,
+): Promise<PayingWallet[]> {
+  return sql<PayingWallet[]>`
+    SELECT address.id, address.kind, address.address, address.derivation_path, signer.id AS signer_id
+    FROM addresses address
+    JOIN key_accounts account ON account.id = address.key_account_id
+    JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
+    CROSS JOIN LATERAL (
+      SELECT count(DISTINCT subject_id)::int AS under_way FROM transactions
+      WHERE from_address_id = address.id AND state IN ('built', 'signed', 'broadcast')
+    ) lane
+    LEFT JOIN ledger_accounts held
+      ON held.merchant_id = address.merchant_id AND held.network = address.network AND held.coin = ${row.coin}
+      AND held.kind = 'chain' AND held.owner = address.id
+    WHERE address.merchant_id = ${row.merchant_id} AND address.network = ${row.network}
+      AND CASE WHEN ${row.from_address_id}::text IS NULL THEN address.kind IN ('hot', 'master')
+               ELSE address.id = ${row.from_address_id} END
+    ORDER BY address.kind, lane.under_way >= ${MOST_IN_FLIGHT},
+             (coalesce(held.balance, 0) >= ${row.amount.toString()}::numeric) DESC, lane.under_way, address.index`
+}

@@ -1,0 +1,41 @@
+/** A further attempt that its signer leaves unanswered for long must not keep a stuck payment from being replaced or cancelled. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import type { Sql } from '../../connect.js'
+import { serveEach } from '../../signing/serve-each.js'
+import { lockWithdrawal } from '../payout-row.js'
+import { passOver } from './pass-over.js'
+
+/** Taken at a time; the next sweep takes the next. */
+const BATCH = 50
+/** A signer that leaves so many attempts of one payment unanswered gets no further one by itself; a person may order it. */
+const MOST_UNANSWERED = 3
+
+/**
+ * Passes over further attempts whose signer has not answered for so long although it is there and not stopped. First attempts have
+ * their own rule (`passUnanswered`), because nothing of theirs is signed.
+ *
+ * @returns The ids of their payments, whose workflows may be woken.
+ * @throws The first error, once each payment was tried.
+ */
+export async function passFurther(sql: Sql, networks: Networks, afterMs: number): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    SELECT request.subject_id AS id
+    FROM signing_requests request
+    JOIN signers signer ON signer.id = request.signer_id
+    JOIN transactions attempt ON attempt.id = request.transaction_id
+    JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+    WHERE request.state = 'leased' AND request.passed_at IS NULL AND attempt.state = 'built'
+      AND attempt.network = ANY (${[...networks.keys()]}) AND withdrawal.stage IN ('broadcasting', 'confirming')
+      AND signer.online AND signer.stopped IS NULL
+      AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond'
+      AND NOT EXISTS (
+        SELECT FROM transactions mined WHERE mined.subject_id = request.subject_id AND mined.state IN ('mined', 'final'))
+      AND ${MOST_UNANSWERED} > (
+        SELECT count(*) FROM signing_requests passed JOIN transactions other ON other.id = passed.transaction_id
+        WHERE passed.subject_id = request.subject_id AND passed.passed_at IS NOT NULL AND other.state = 'built')
+    ORDER BY request.first_leased_at LIMIT ${BATCH}`
+  return serveEach(sql, rows, async (tx, id) =>
+    passOver(tx, await lockWithdrawal(tx, id), 'system:withdrawal'),
+  )
+}

@@ -1,0 +1,109 @@
+/** A request that a signer took and does not answer holds a nonce, and with it the whole lane of its wallet: the lane goes round it. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import { postJournal } from '../../books/ledger/post-journal.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { notify } from '../../notices.js'
+import { serveEach } from '../../signing/serve-each.js'
+import { moveWithdrawal } from '../move-payout.js'
+import { lockWithdrawal } from '../payout-row.js'
+import { proveUnpaid } from '../prove-unpaid.js'
+import { releaseJournal } from '../withdrawal-journals.js'
+import { freeNonces } from './allocate-nonce.js'
+import { excludeAttempts } from './exclude-attempts.js'
+import { reportUnanswered } from './report-unanswered.js'
+
+/** Taken at a time; the next sweep takes the next. */
+const BATCH = 50
+
+/**
+ * Takes the nonce from a first attempt whose signer has not answered for so long although it is there and not stopped, or that a
+ * person has put under investigation. It becomes a gap: the next payments get the nonces above it, and a transaction that pays
+ * nobody fills it (`fillNonceGaps`); a filling that is not answered is passed as well. All transactions that the signer may have
+ * signed have the same nonce, so at most one is ever mined, and the payment stays as it is until one of them is final.
+ *
+ * @returns How many wallets' lanes were freed.
+ * @throws The first error, once each payment was tried.
+ */
+export async function passUnanswered(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
+  const rows = await sql<{ id: string }[]>`
+    SELECT request.subject_id AS id
+    FROM signing_requests request
+    JOIN signers signer ON signer.id = request.signer_id
+    JOIN transactions attempt ON attempt.id = request.transaction_id
+    JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+    JOIN nonces nonce ON nonce.network = attempt.network AND nonce.subject_id = request.subject_id
+      AND nonce.nonce = attempt.nonce AND nonce.state = 'allocated'
+    WHERE request.state = 'leased' AND attempt.state = 'built' AND attempt.network = ANY (${[...networks.keys()]})
+      AND withdrawal.stage = 'pending_signature'
+      AND (withdrawal.investigation IS NOT NULL
+           OR signer.online AND signer.stopped IS NULL
+              AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond')
+    ORDER BY request.first_leased_at LIMIT ${BATCH}`
+  return (await serveEach(sql, rows, pass)).length
+}
+
+async function pass(tx: Transaction, id: string): Promise<boolean> {
+  const row = await lockWithdrawal(tx, id)
+  if (row.stage !== 'pending_signature') return false
+  const [request] = await tx<{ id: string; signer_id: string; state: string }[]>`
+    SELECT request.id, request.signer_id, request.state
+    FROM signing_requests request JOIN transactions attempt ON attempt.id = request.transaction_id
+    WHERE request.subject_id = ${id} AND attempt.state = 'built' FOR UPDATE OF request`
+  // It has answered meanwhile.
+  if (request?.state !== 'leased') return false
+  const [nonce] = await freeNonces(tx, id, true)
+  if (!nonce) return false
+  await reportUnanswered(tx, row, 'system:nonces', {
+    message:
+      'A signer took a request and does not answer it; the wallet goes on with the next nonces, and a transaction that pays nobody will take this one',
+    address: nonce.address,
+    nonce: Number(nonce.nonce),
+    request_id: request.id,
+    signer_id: request.signer_id,
+  })
+  await notify(tx, 'signing_request', request.signer_id)
+  return true
+}
+
+/**
+ * Ends payments that a signer took and never answered, once a final transaction of our own has their nonce: what the signer
+ * may have signed can never be mined, so the hold goes back. What is under investigation is left to a person.
+ *
+ * @returns The ids, whose workflows may be woken.
+ * @throws The first error, once each payment was tried.
+ */
+export async function closePassed(sql: Sql, networks: Networks): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    SELECT withdrawal.id FROM withdrawals withdrawal
+    JOIN transactions attempt ON attempt.subject_id = withdrawal.id AND attempt.state = 'built'
+    WHERE withdrawal.stage = 'pending_signature' AND withdrawal.investigation IS NULL
+      AND withdrawal.network = ANY (${[...networks.keys()]})
+      AND EXISTS (
+        SELECT FROM transactions other
+        WHERE other.from_address_id = attempt.from_address_id AND other.nonce = attempt.nonce AND other.state = 'final'
+          AND other.network = attempt.network)
+    ORDER BY withdrawal.id LIMIT ${BATCH}`
+  return serveEach(sql, rows, (tx, id) => close(tx, networks, id))
+}
+
+async function close(tx: Transaction, networks: Networks, id: string): Promise<boolean> {
+  const row = await lockWithdrawal(tx, id)
+  if (row.stage !== 'pending_signature' || row.investigation) return false
+  const proof = await proveUnpaid(tx, row)
+  if (!proof.proven || proof.by !== 'conflict_final') return false
+  await excludeAttempts(tx, id)
+  await postJournal(tx, releaseJournal(row))
+  await moveWithdrawal(tx, networks, row, {
+    to: 'failed',
+    actor: 'system:nonces',
+    cause: 'a transaction that pays nobody took its nonce',
+    failure: {
+      code: 'SIGNER_UNANSWERED',
+      message:
+        'The signer took the request and never answered; a final transaction that pays nobody has its nonce, so it can never be paid',
+    },
+    audit: { conflict: proof.conflict },
+  })
+  return true
+}

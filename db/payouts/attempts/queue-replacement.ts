@@ -1,0 +1,145 @@
+/** A further attempt of a payment that is not mined becomes a row and a request to the signer, inside its conflict set. */
+
+import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { newId } from '../../new-id.js'
+import { lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
+import { coversOpenPayments, type WalletBalance } from './covers-open-payouts.js'
+import { isOpen, type PaymentRow } from './find-attempts.js'
+import { type AttemptInput, insertAttempt } from './insert-attempt.js'
+import { reserveOutputs } from './reserve-outputs.js'
+
+interface ReplacementBase {
+  readonly signerId: string
+  readonly purpose: PaymentRow['purpose']
+  readonly cause: PaymentRow['cause']
+  readonly priority: PaymentRow['priority']
+  readonly coin: string
+  /** Base units that leave in `coin`, without the fee; 0 where nobody is paid. */
+  readonly amount: bigint
+  readonly maxFee: bigint
+}
+
+export interface UtxoReplacement extends ReplacementBase {
+  readonly family: 'utxo'
+  readonly payload: UtxoPayload
+  readonly vsize: number
+  readonly inputs: readonly AttemptInput[]
+  readonly change: { readonly addressId: string; readonly amount: bigint } | null
+}
+
+export interface EvmReplacement extends ReplacementBase {
+  readonly family: 'evm'
+  readonly payload: EvmPayload
+  readonly fromAddressId: string
+  readonly nativeCoin: string
+  readonly balance: WalletBalance
+}
+
+/** `raced` and `short` as for a first attempt; `gone`: it was mined, or another attempt is at the signer. */
+export type ReplacementQueued = 'queued' | 'raced' | 'short' | 'gone'
+
+class NotQueued extends Error {
+  constructor(readonly result: ReplacementQueued) {
+    super(result)
+  }
+}
+
+/**
+ * Stores the attempt; the stage stays, because the attempts before it are as good as they were.
+ *
+ * @throws Error when it lies outside of the conflict set: that would be a second payment.
+ */
+export async function queueReplacement(
+  sql: Sql,
+  withdrawalId: string,
+  built: UtxoReplacement | EvmReplacement,
+): Promise<ReplacementQueued> {
+  try {
+    await sql.begin((tx) => queue(tx, withdrawalId, built))
+    return 'queued'
+  } catch (error) {
+    if (error instanceof NotQueued) return error.result
+    throw error
+  }
+}
+
+async function queue(
+  tx: Transaction,
+  withdrawalId: string,
+  built: UtxoReplacement | EvmReplacement,
+): Promise<void> {
+  const row = await lockWithdrawal(tx, withdrawalId)
+  if (row.stage !== 'broadcasting' && row.stage !== 'confirming') throw new NotQueued('gone')
+  // A cancellation that was asked for meanwhile goes before every payment.
+  if (row.cancellation && built.purpose === 'pay') throw new NotQueued('gone')
+  await requireConflictSet(tx, row, built)
+  const transactionId = newId('tx')
+  if (built.family === 'utxo') {
+    if (!(await reserveOutputs(tx, row, transactionId, built.inputs))) throw new NotQueued('raced')
+  } else {
+    await tx`
+      SELECT 1 FROM nonce_accounts WHERE network = ${row.network} AND address = ${built.payload.from} FOR UPDATE`
+    if (!(await coversOpenPayments(tx, row, built))) throw new NotQueued('short')
+  }
+  const utxo = built.family === 'utxo'
+  await insertAttempt(tx, row, {
+    id: transactionId,
+    signerId: built.signerId,
+    purpose: built.purpose,
+    cause: built.cause,
+    priority: built.priority,
+    fromAddressId: utxo ? null : built.fromAddressId,
+    nonce: utxo ? null : built.payload.nonce,
+    payload: built.payload,
+    coin: built.coin,
+    amount: built.amount,
+    maxFee: built.maxFee,
+    vsize: utxo ? built.vsize : null,
+    inputs: utxo ? built.inputs : [],
+    change: utxo ? built.change : null,
+  })
+  await tx`UPDATE withdrawals SET speed_up = NULL, waiting = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: 'system:withdrawal',
+    action: 'withdrawal.replacement_queued',
+    subject: row.id,
+    data: {
+      transaction_id: transactionId,
+      purpose: built.purpose,
+      cause: built.cause,
+      priority: built.priority,
+      max_fee: built.maxFee.toString(),
+      asked_by: row.speed_up?.requested_by ?? row.cancellation?.requested_by ?? null,
+    },
+  })
+}
+
+/** All inputs of the first attempt, or its account and nonce; and nothing of it mined, or at a signer that may still be waited for. */
+async function requireConflictSet(
+  tx: Transaction,
+  row: WithdrawalRow,
+  built: UtxoReplacement | EvmReplacement,
+): Promise<void> {
+  const attempts = await tx<
+    Pick<PaymentRow, 'state' | 'nonce' | 'inputs' | 'from_address_id' | 'signed_transaction' | 'passed_at'>[]
+  >`
+    SELECT attempt.state, attempt.nonce, attempt.inputs, attempt.from_address_id, attempt.signed_transaction,
+           request.passed_at
+    FROM transactions attempt LEFT JOIN signing_requests request ON request.transaction_id = attempt.id
+    WHERE attempt.subject_id = ${row.id} ORDER BY attempt.number`
+  if (attempts.some((attempt) => isOpen(attempt) || attempt.state === 'mined' || attempt.state === 'final')) {
+    throw new NotQueued('gone')
+  }
+  const first = attempts.find((attempt) => attempt.signed_transaction !== null)
+  if (!first) throw new NotQueued('gone')
+  const inside =
+    built.family === 'evm'
+      ? first.from_address_id === built.fromAddressId && Number(first.nonce) === built.payload.nonce
+      : first.inputs.every((input) =>
+          built.inputs.some(({ txid, vout }) => txid === input.txid && vout === input.vout),
+        )
+  if (!inside) throw new Error(`The replacement of ${row.id} would not exclude its first attempt`)
+}

@@ -1,0 +1,112 @@
+/** A built transaction becomes a row and a request to the signer, with what it spends set aside, in one transaction. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { newId } from '../../new-id.js'
+import { moveWithdrawal } from '../move-payout.js'
+import { lockWithdrawal } from '../payout-row.js'
+import { observeChainNonce } from './allocate-nonce.js'
+import { coversOpenPayments, type WalletBalance } from './covers-open-payouts.js'
+import { type AttemptInput, insertAttempt } from './insert-attempt.js'
+import { reserveOutputs } from './reserve-outputs.js'
+
+interface BuiltBase {
+  readonly signerId: string
+  readonly coin: string
+  /** Base units that leave in `coin`, without the fee. */
+  readonly amount: bigint
+  /** Base units of the native coin. */
+  readonly maxFee: bigint
+  readonly fromAddress: string
+}
+
+export interface BuiltUtxo extends BuiltBase {
+  readonly family: 'utxo'
+  readonly payload: UtxoPayload
+  readonly inputs: readonly AttemptInput[]
+  /** Virtual bytes. */
+  readonly vsize: number
+  readonly change: { readonly addressId: string; readonly amount: bigint } | null
+}
+
+export interface BuiltEvm extends BuiltBase {
+  readonly family: 'evm'
+  /** With its nonce only where that is what it is for: in a gap. */
+  readonly payload: Omit<EvmPayload, 'nonce'> | EvmPayload
+  /** Default `pay`. */
+  readonly purpose?: 'cancel'
+  readonly fromAddressId: string
+  readonly chainNonce: number
+  readonly nativeCoin: string
+  readonly balance: WalletBalance
+}
+
+/**
+ * `raced`: another payment reserved one of the outpoints meanwhile, a transaction spent it, or its block left the chain; `short`: the wallet's other
+ * open payments leave too little; `gone`: the withdrawal is no longer to be built (cancelled).
+ */
+export type QueueResult = 'queued' | 'raced' | 'short' | 'gone'
+
+/** Ends the transaction without a trace. */
+class NotQueued extends Error {
+  constructor(readonly result: QueueResult) {
+    super(result)
+  }
+}
+
+/** Stores transaction, reservations and signing request, and moves the withdrawal to `pending_signature`. */
+export async function queueTransaction(
+  sql: Sql,
+  networks: Networks,
+  withdrawalId: string,
+  built: BuiltUtxo | BuiltEvm,
+): Promise<QueueResult> {
+  try {
+    await sql.begin((tx) => queue(tx, networks, withdrawalId, built))
+    return 'queued'
+  } catch (error) {
+    if (error instanceof NotQueued) return error.result
+    throw error
+  }
+}
+
+async function queue(
+  tx: Transaction,
+  networks: Networks,
+  withdrawalId: string,
+  built: BuiltUtxo | BuiltEvm,
+): Promise<void> {
+  const row = await lockWithdrawal(tx, withdrawalId)
+  if (row.stage !== 'building') throw new NotQueued('gone')
+  const transactionId = newId('tx')
+  if (built.family === 'utxo') {
+    if (!(await reserveOutputs(tx, row, transactionId, built.inputs))) throw new NotQueued('raced')
+  } else {
+    await observeChainNonce(tx, row.network, built.payload.from, built.chainNonce)
+    if (!(await coversOpenPayments(tx, row, built))) throw new NotQueued('short')
+  }
+  const utxo = built.family === 'utxo'
+  await insertAttempt(tx, row, {
+    id: transactionId,
+    signerId: built.signerId,
+    purpose: utxo ? 'pay' : (built.purpose ?? 'pay'),
+    cause: 'first',
+    priority: row.priority,
+    fromAddressId: utxo ? null : built.fromAddressId,
+    nonce: 'nonce' in built.payload ? built.payload.nonce : null,
+    payload: built.payload,
+    coin: built.coin,
+    amount: built.amount,
+    maxFee: built.maxFee,
+    vsize: utxo ? built.vsize : null,
+    inputs: utxo ? built.inputs : [],
+    change: utxo ? built.change : null,
+  })
+  await moveWithdrawal(tx, networks, row, {
+    to: 'pending_signature',
+    actor: 'system:withdrawal',
+    fromAddress: built.fromAddress,
+    audit: { transaction_id: transactionId, signer_id: built.signerId },
+  })
+}

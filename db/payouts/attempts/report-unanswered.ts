@@ -1,0 +1,42 @@
+/** Tells the merchant, and the audit log, that a signer took a request and does not answer it. */
+
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Transaction } from '../../connect.js'
+import { appendEvent } from '../../events/log/append-event.js'
+import { exceptionEvent } from '../../events/log/raise-exception.js'
+import type { WithdrawalRow } from '../payout-row.js'
+
+/**
+ * Raises `signing_request.unanswered` about a payment whose request was passed.
+ *
+ * @param actor - Who decided it: a person, or the platform after a time.
+ * @param facts - What both records say besides the payment's network.
+ */
+export async function reportUnanswered(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'id' | 'merchant_id' | 'network'>,
+  actor: string,
+  facts: { readonly message: string; readonly request_id: string; readonly signer_id: string } & Readonly<
+    Record<string, unknown>
+  >,
+): Promise<void> {
+  const { message, ...rest } = facts
+  const data = { message, network: row.network, ...rest }
+  await appendEvent(
+    tx,
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'signing_request.unanswered',
+      severity: 'critical',
+      subject: row.id,
+      facts: data,
+    }),
+  )
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor,
+    action: 'signing_request.passed',
+    subject: row.id,
+    data,
+  })
+}

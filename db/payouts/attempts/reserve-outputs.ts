@@ -1,0 +1,34 @@
+/** Outpoints are set aside for one withdrawal. */
+
+import type { Transaction } from '../../connect.js'
+import type { WithdrawalRow } from '../payout-row.js'
+
+/**
+ * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this withdrawal has
+ * reserved already stays its own.
+ *
+ * @returns False when another payment has reserved one of them, a transaction spent it, or its block left the chain; then the caller rolls back.
+ */
+export async function reserveOutputs(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'id' | 'network'>,
+  transactionId: string,
+  outpoints: readonly { readonly txid: string; readonly vout: number }[],
+): Promise<boolean> {
+  const txids = outpoints.map((each) => each.txid)
+  const vouts = outpoints.map((each) => each.vout)
+  await tx`
+    INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
+    SELECT ${row.network}, output.txid, output.vout, ${row.id}, ${transactionId}
+    FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
+    JOIN utxos output ON output.network = ${row.network} AND output.txid = wanted.txid AND output.vout = wanted.vout
+    WHERE output.spent_by IS NULL AND output.block_number IS NOT NULL
+    ORDER BY output.txid, output.vout
+    ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
+  const [mine] = await tx<{ count: number }[]>`
+    SELECT count(*)::int AS count
+    FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
+    JOIN utxo_reservations reservation ON reservation.network = ${row.network} AND reservation.txid = wanted.txid
+      AND reservation.vout = wanted.vout AND reservation.released_at IS NULL AND reservation.subject_id = ${row.id}`
+  return mine?.count === outpoints.length
+}

@@ -1,0 +1,80 @@
+/** Keeps signed bytes and txid before anybody sends them anywhere. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import { reclaimForeignSpend } from '../../chain/foreign-spends.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { moveWithdrawal } from '../move-payout.js'
+import { lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
+
+export interface VerifiedSignature {
+  readonly transactionId: string
+  readonly signerId: string
+  readonly signedTransaction: string
+  readonly txid: string
+}
+
+/**
+ * Stores what was verified; from here on only the chain decides. A second call changes nothing. A further attempt is stored
+ * beside those before it and leaves the stage as it is.
+ */
+export async function storeSigned(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  verified: VerifiedSignature,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    const further = row.stage === 'broadcasting' || row.stage === 'confirming'
+    if (row.stage !== 'pending_signature' && !further) return
+    const stored = await tx`
+      UPDATE transactions SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
+      WHERE id = ${verified.transactionId} AND state = 'built' RETURNING id`
+    if (stored.length === 0) {
+      if (further) return
+      throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
+    }
+    const block = await reclaimForeignSpend(tx, row.network, verified.txid)
+    if (further) {
+      if (block) await noteBlock(tx, row, verified.transactionId, block)
+      await appendAudit(tx, {
+        merchantId: row.merchant_id,
+        actor: `signer:${verified.signerId}`,
+        action: 'withdrawal.replacement_signed',
+        subject: id,
+        data: { transaction_id: verified.transactionId, transaction_hash: verified.txid },
+      })
+      return
+    }
+    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'allocated'`
+    // Its lane had gone round it, and nothing has filled the gap yet: it is none any more.
+    await tx`
+      UPDATE nonces SET state = 'signed', subject_id = ${id}, freed_at = NULL
+      FROM transactions attempt JOIN addresses payer ON payer.id = attempt.from_address_id
+      WHERE attempt.id = ${verified.transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
+        AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_subject_id = ${id}`
+    await moveWithdrawal(tx, networks, row, {
+      to: 'signed',
+      actor: `signer:${verified.signerId}`,
+      transactionHash: verified.txid,
+    })
+  })
+}
+
+/**
+ * The watcher saw it in a block before its hash was known to be ours: it is mined, and what that block proved against the payment was
+ * this very attempt.
+ */
+async function noteBlock(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'required_confirmations'>,
+  transactionId: string,
+  { height, hash }: { readonly height: number; readonly hash: string },
+): Promise<void> {
+  await tx`
+    UPDATE transactions
+    SET state = 'mined', block_number = ${height}, block_hash = ${hash}, conflict_height = NULL,
+        target_height = ${height + row.required_confirmations - 1}
+    WHERE id = ${transactionId}`
+}

@@ -1,0 +1,29 @@
+/** Whether the signer that an intent names can still pay it. */
+
+import type { Queryable } from '../../connect.js'
+import type { WithdrawalRow } from '../payout-row.js'
+
+/**
+ * Why no signer will ever pay a row, or null. What fills a nonce gap carries the intent of another row, and pays nobody.
+ *
+ * The intent is what people approved, so the signer that it names cannot be changed: what was asked for is asked for again.
+ */
+export async function whyUnsignable(
+  sql: Queryable,
+  row: Pick<WithdrawalRow, 'id' | 'kind' | 'network'>,
+): Promise<string | null> {
+  if (row.kind === 'nonce_fill') return null
+  const [named] = await sql<{ signer: string | null; holds: boolean }[]>`
+    SELECT intent.signer, EXISTS (
+      SELECT FROM signers signer JOIN key_accounts account ON account.signer_id = signer.id
+      WHERE signer.id = intent.signer AND signer.revoked_at IS NULL AND account.network = ${row.network}) AS holds
+    FROM withdrawals payment LEFT JOIN batches batch ON batch.id = payment.batch_id
+    CROSS JOIN LATERAL (SELECT coalesce(payment.intent, batch.intent) ->> 'signer' AS signer) intent
+    WHERE payment.id = ${row.id}`
+  if (!named) throw new Error(`Withdrawal ${row.id} does not exist`)
+  if (named.signer === null)
+    return 'It was asked for before intents named the signer that pays them; ask for it again'
+  return named.holds
+    ? null
+    : `The signer ${named.signer} that its intent names was revoked, and no other may pay it; ask for it again`
+}

@@ -1,0 +1,35 @@
+/** Fee and limit of each transaction of a batch, from what the database knows. */
+
+import type { Coin, Network } from '../../../domain/chain/network.js'
+import type { BatchPayment } from '../../../domain/payouts/batch-parts.js'
+import { estimateFee, feeLimit, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import type { Queryable } from '../../connect.js'
+import { readFeePrice } from '../../networks/read-fee-price.js'
+import { countLikelyInputs } from '../withdrawals/count-likely-inputs.js'
+
+/** Base units of the network's own coin. */
+export interface PartEstimate {
+  readonly fee: bigint
+  readonly feeLimit: bigint
+}
+
+/** Estimates each part, in the same order. */
+export async function estimateBatch(
+  sql: Queryable,
+  merchantId: string,
+  network: Network,
+  coin: Coin,
+  parts: readonly (readonly BatchPayment[])[],
+  priority: WithdrawalPriority,
+): Promise<PartEstimate[]> {
+  const price = await readFeePrice(sql, network, priority)
+  const estimates: PartEstimate[] = []
+  for (const part of parts) {
+    const amount = part.reduce((sum, payment) => sum + payment.amount, 0n)
+    const inputs =
+      network.family === 'utxo' ? await countLikelyInputs(sql, merchantId, network.name, amount) : 0
+    const fee = estimateFee(network, coin, price, inputs, part.length)
+    estimates.push({ fee, feeLimit: feeLimit(network, fee) })
+  }
+  return estimates
+}

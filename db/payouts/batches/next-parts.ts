@@ -1,0 +1,27 @@
+/** Which parts of an approved batch are to be started next. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import type { Queryable } from '../../connect.js'
+import type { WithdrawalRow } from '../payout-row.js'
+import { toWithdrawalStart, type WithdrawalStart } from '../read-withdrawal-input.js'
+
+/**
+ * The first ones, so that no more than `window` are being built, signed and sent at a time: a wallet has no more nonces to give
+ * at once, and other withdrawals need the workers and the signer too.
+ */
+export async function nextParts(
+  sql: Queryable,
+  networks: Networks,
+  batchId: string,
+  window: number,
+): Promise<WithdrawalStart[]> {
+  const rows = await sql<WithdrawalRow[]>`
+    SELECT part.* FROM withdrawals part
+    WHERE part.batch_id = ${batchId} AND part.stage = 'approved' AND part.workflow_started_at IS NULL
+    ORDER BY part.id
+    LIMIT greatest(0, ${window}::int - (
+      SELECT count(*)::int FROM withdrawals busy
+      WHERE busy.batch_id = ${batchId} AND busy.workflow_started_at IS NOT NULL
+        AND busy.stage IN ('approved', 'building', 'pending_signature', 'signed', 'broadcasting')))`
+  return rows.map((row) => toWithdrawalStart(networks, row))
+}

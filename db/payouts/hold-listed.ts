@@ -1,0 +1,46 @@
+/** Sends a withdrawal back to a person when its destination came onto the sanctions list after it was asked for. */
+
+import type { Networks } from '../../domain/chain/network.js'
+import { LISTED_LATER, listedLater } from '../../domain/controls/risk.js'
+import type { Sql } from '../connect.js'
+import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
+import { raiseAlert } from '../operations/alerts/raise-alert.js'
+import { moveWithdrawal } from './move-payout.js'
+import { lockWithdrawal } from './payout-row.js'
+
+/**
+ * Building → waiting for a review, with its hold and its approvals kept; an earlier review was of something else and makes room. Its
+ * risk says from then on that the destination is listed, so that the hit is not found again once a reviewer has accepted it.
+ *
+ * @returns Whether it is held: then nothing is built.
+ */
+export async function holdListed(sql: Sql, networks: Networks, id: string): Promise<boolean> {
+  return (await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage !== 'building') return false
+    if (row.kind !== 'withdrawal' || !(await findNewlyListed(tx, [id])).has(id)) return false
+    const risk = listedLater(row.risk)
+    await tx`
+      UPDATE withdrawals SET risk = ${tx.json(risk as never)}, review_required = true, review = NULL WHERE id = ${id}`
+    await moveWithdrawal(tx, networks, row, {
+      to: 'pending_review',
+      actor: 'system:withdrawal',
+      cause: LISTED_LATER,
+      audit: { reason: LISTED_LATER, to_address: row.to_address, risk, earlier_review: row.review },
+    })
+    await raiseAlert(tx, {
+      merchantId: row.merchant_id,
+      kind: 'withdrawal.sanctioned',
+      severity: 'critical',
+      subject: id,
+      facts: {
+        message: `${LISTED_LATER}; it waits for a review`,
+        stage: 'pending_review',
+        network: row.network,
+        coin: row.coin,
+        to_address: row.to_address,
+      },
+    })
+    return true
+  })) as boolean
+}

@@ -1,0 +1,16 @@
+/** Finds the gathering of outputs that is under way for a merchant on a network. */
+
+import type { Queryable } from '../../connect.js'
+
+/** Its id, or null; index `withdrawals_one_gathering`. */
+export async function findGathering(
+  sql: Queryable,
+  merchantId: string,
+  network: string,
+): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`
+    SELECT id FROM withdrawals
+    WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = 'consolidation' AND from_address_id IS NULL
+      AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')`
+  return row?.id ?? null
+}

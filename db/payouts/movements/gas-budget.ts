@@ -1,0 +1,27 @@
+/** What the gas wallet may give away within 24 hours, counted when it is promised. */
+
+import type { Network } from '../../../domain/chain/network.js'
+import type { Transaction } from '../../connect.js'
+
+/** Nothing left the wallet for these. */
+const UNPAID = ['rejected', 'expired', 'cancelled', 'failed']
+
+/**
+ * Whether `cost` still fits, under a lock that lasts until the caller's transaction has made the movement: amounts and fees (the
+ * highest while they are not known) of every funding of 24 hours, those that paid nothing left out.
+ */
+export async function takeGasBudget(
+  tx: Transaction,
+  merchantId: string,
+  network: Network,
+  cost: bigint,
+  budget: bigint,
+): Promise<boolean> {
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`gas-budget:${merchantId}:${network.name}`}, 0))`
+  const [row] = await tx<{ spent: bigint }[]>`
+    SELECT coalesce(sum(CASE WHEN stage = 'reverted' THEN fee ELSE amount + coalesce(fee, fee_limit) END), 0)::numeric AS spent
+    FROM withdrawals
+    WHERE merchant_id = ${merchantId} AND network = ${network.name} AND kind = 'gas_funding'
+      AND stage <> ALL (${UNPAID}) AND created_at > clock_timestamp() - interval '24 hours'`
+  return (row?.spent ?? 0n) + cost <= budget
+}

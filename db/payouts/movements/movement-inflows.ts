@@ -1,0 +1,20 @@
+/** What a movement brings to the wallet that it goes to: the other side of what left. */
+
+import { isMovement } from '../../../domain/payouts/treasury.js'
+import type { Transaction } from '../../connect.js'
+import type { WithdrawalRow } from '../payout-row.js'
+import type { Outflow } from '../withdrawal-journals.js'
+
+/** The inflow of a movement that was paid, as a negative outflow; nothing for payments, which go to strangers. */
+export async function movementInflows(
+  tx: Transaction,
+  row: Pick<WithdrawalRow, 'id' | 'kind' | 'merchant_id' | 'network' | 'to_address'>,
+  paid: { readonly coin: string; readonly amount: bigint },
+): Promise<Outflow[]> {
+  if (!isMovement(row.kind)) return []
+  const [destination] = await tx<{ id: string }[]>`
+    SELECT id FROM addresses
+    WHERE network = ${row.network} AND address = ${row.to_address} AND merchant_id = ${row.merchant_id}`
+  if (!destination) throw new Error(`${row.id} went to ${row.to_address}, which is no wallet of its merchant`)
+  return [{ addressId: destination.id, coin: paid.coin, amount: -paid.amount }]
+}

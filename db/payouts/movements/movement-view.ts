@@ -1,0 +1,116 @@
+/** Movements as the API answers and as `movement.status_changed` tells of them. */
+
+import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
+import { formatAmount } from '../../../domain/money.js'
+import type { MovementKind } from '../../../domain/payouts/treasury.js'
+import type { WithdrawalStatus } from '../../../domain/payouts/withdrawal-stage.js'
+import type { Queryable, Transaction } from '../../connect.js'
+import { appendEvent } from '../../events/log/append-event.js'
+import {
+  type ApprovalView,
+  toWithdrawalView,
+  type WithdrawalView,
+  type WithdrawalViewRow,
+  withdrawalViewQuery,
+} from '../withdrawals/read-withdrawal-view.js'
+
+/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
+export interface MovementView
+  extends Pick<
+    WithdrawalView,
+    | 'id'
+    | 'status'
+    | 'stage'
+    | 'network'
+    | 'coin'
+    | 'amount'
+    | 'fee'
+    | 'fee_coin'
+    | 'fee_limit'
+    | 'to_address'
+    | 'from_address'
+    | 'required_approvals'
+    | 'intent_hash'
+    | 'failure'
+    | 'waiting'
+    | 'transaction_hash'
+    | 'confirmations'
+    | 'required_confirmations'
+    | 'block_number'
+    | 'history'
+    | 'expires_at'
+    | 'created_at'
+    | 'updated_at'
+    | 'confirmed_at'
+  > {
+  readonly kind: MovementKind
+  /** Why it was made. */
+  readonly cause: string
+  readonly approvals: readonly ApprovalView[]
+}
+
+/** Reads one movement, or null; with `merchantId` only that merchant's. */
+export async function readMovementView(
+  sql: Queryable,
+  networks: Networks,
+  id: string,
+  merchantId?: string,
+): Promise<MovementView | null> {
+  const [row] = await sql<WithdrawalViewRow[]>`
+    ${withdrawalViewQuery(sql)}
+    WHERE withdrawal.id = ${id} AND withdrawal.kind IN ('consolidation', 'gas_funding', 'rebalance')
+      AND (${merchantId ?? null}::text IS NULL OR withdrawal.merchant_id = ${merchantId ?? null})`
+  return row ? toMovementView(networks, row) : null
+}
+
+/** Turns a row into its view. */
+export function toMovementView(networks: Networks, row: WithdrawalViewRow): MovementView {
+  const view = toWithdrawalView(networks, row)
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
+  return {
+    id: view.id,
+    kind: row.kind as MovementKind,
+    cause: String(row.metadata.cause ?? ''),
+    status: view.status,
+    stage: view.stage,
+    network: view.network,
+    coin: view.coin,
+    amount: formatAmount(row.amount, decimals),
+    fee: view.fee,
+    fee_coin: view.fee_coin,
+    fee_limit: view.fee_limit,
+    from_address: view.from_address,
+    to_address: view.to_address,
+    approvals: view.approvals,
+    required_approvals: view.required_approvals,
+    intent_hash: view.intent_hash,
+    failure: view.failure,
+    waiting: view.waiting,
+    transaction_hash: view.transaction_hash,
+    confirmations: view.confirmations,
+    required_confirmations: view.required_confirmations,
+    block_number: view.block_number,
+    history: view.history,
+    expires_at: view.expires_at,
+    created_at: view.created_at,
+    updated_at: view.updated_at,
+    confirmed_at: view.confirmed_at,
+  }
+}
+
+/** Appends `movement.status_changed` with the row as it is now; `previous` null when it was just made. */
+export async function appendMovementEvent(
+  tx: Transaction,
+  networks: Networks,
+  row: { readonly id: string; readonly merchant_id: string },
+  previous: WithdrawalStatus | null,
+): Promise<void> {
+  const view = await readMovementView(tx, networks, row.id)
+  if (!view) throw new Error(`Movement ${row.id} does not exist`)
+  await appendEvent(tx, {
+    merchantId: row.merchant_id,
+    type: 'movement.status_changed',
+    subject: row.id,
+    data: { ...view, previous_status: previous },
+  })
+}

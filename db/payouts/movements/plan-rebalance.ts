@@ -1,0 +1,134 @@
+/** Makes the movement that brings a hot wallet back between its watermarks. */
+
+import type { Coin, Network, Networks } from '../../../domain/chain/network.js'
+import { requiredApprovals } from '../../../domain/controls/multisig.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import { formatAmount } from '../../../domain/money.js'
+import { NO_TREASURY, rebalanceOf, type Watermarks } from '../../../domain/payouts/treasury.js'
+import type { Queryable, Sql } from '../../connect.js'
+import { readPolicy } from '../../controls/policy/read-policy.js'
+import { estimateWithdrawal } from '../withdrawals/estimate-withdrawal.js'
+import { createMovement, NOBODY } from './create-movement.js'
+import type { MovedWallet } from './list-moved-wallets.js'
+
+/** What people rejected is not asked for again so soon, nor what they let expire. */
+const AGAIN_AFTER_MS = 86_400_000
+/** As long as people have to approve what fills a hot wallet. */
+const APPROVAL_MS = 86_400_000
+
+/**
+ * From the hot wallet to the master wallet by itself; the other way with approvals. Nothing while another movement of the two
+ * wallets in this coin is under way.
+ *
+ * @returns The movement's id, or null when there is nothing to do.
+ */
+export async function planRebalance(
+  sql: Sql,
+  networks: Networks,
+  request: {
+    readonly network: Network
+    readonly coin: Coin
+    readonly wallet: MovedWallet
+    readonly marks: Watermarks
+  },
+): Promise<string | null> {
+  const { network, coin, wallet, marks } = request
+  const rules = network.treasury ?? NO_TREASURY
+  const [master] = await sql<{ id: string; address: string }[]>`
+    SELECT id, address FROM addresses
+    WHERE merchant_id = ${wallet.merchantId} AND network = ${network.name} AND kind = 'master' ORDER BY index LIMIT 1`
+  if (!master) return null
+  const found = rebalanceOf(await settledBalance(sql, wallet, network.name, coin.name), marks)
+  if (!found || (await isRecent(sql, wallet, coin.name, rules.consolidation.retryMs))) return null
+  const up = found.direction === 'to_master'
+  const [from, to] = up ? [wallet, master] : [master, wallet]
+  const estimate = await estimateWithdrawal(
+    sql,
+    wallet.merchantId,
+    network,
+    coin,
+    found.amount,
+    'normal',
+    new Date(),
+  )
+  const reserve = coin.contract === null ? estimate.feeLimit : 0n
+  const there = await settledBalance(sql, { ...wallet, id: from.id }, network.name, coin.name)
+  const spare = there - reserve
+  const amount = up || spare > found.amount ? found.amount : spare
+  // The master wallet has nothing to give: that is told as a low balance, not asked of people.
+  if (amount <= 0n || amount < (rules.consolidation.least[coin.name] ?? 0n)) return null
+  const { policy } = await readPolicy(sql, wallet.merchantId)
+  const approvals = up
+    ? NOBODY
+    : requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
+  const shown = `${formatAmount(amount, coin.decimals)} ${coin.name}`
+  try {
+    return await sql.begin((tx) =>
+      createMovement(tx, networks, {
+        kind: 'rebalance',
+        merchantId: wallet.merchantId,
+        network,
+        coin,
+        amount,
+        from,
+        toAddress: to.address,
+        feePayer: 'sender',
+        fee: estimate.fee,
+        feeLimit: estimate.feeLimit,
+        requirement: approvals,
+        details: {
+          cause: up
+            ? `the hot wallet ${wallet.address} is above its high watermark: ${shown} to the master wallet`
+            : `the hot wallet ${wallet.address} is below its low watermark: ${shown} from the master wallet`,
+        },
+        expiryMs: up ? rules.consolidation.expiryMs : APPROVAL_MS,
+      }),
+    )
+  } catch (error) {
+    if (error instanceof KeyturnError && error.code === 'INSUFFICIENT_BALANCE') return null
+    throw error
+  }
+}
+
+/** What the books say of a wallet, less what is leaving it. */
+async function settledBalance(
+  sql: Queryable,
+  wallet: Pick<MovedWallet, 'id' | 'merchantId'>,
+  network: string,
+  coin: string,
+): Promise<bigint> {
+  const [row] = await sql<{ balance: bigint }[]>`
+    SELECT (coalesce((SELECT balance FROM ledger_accounts
+                      WHERE merchant_id = ${wallet.merchantId} AND network = ${network} AND coin = ${coin}
+                        AND kind = 'chain' AND owner = ${wallet.id}), 0)
+            - coalesce((SELECT sum(amount) FROM (
+                SELECT DISTINCT ON (subject_id) amount FROM transactions
+                WHERE from_address_id = ${wallet.id} AND coin = ${coin} AND state IN ('built', 'signed', 'broadcast', 'mined')
+                ORDER BY subject_id, number DESC) leaving), 0)
+            - coalesce((SELECT sum(output.amount) FROM utxo_reservations reservation
+                JOIN utxos output ON output.network = reservation.network AND output.txid = reservation.txid
+                  AND output.vout = reservation.vout
+                WHERE output.address_id = ${wallet.id} AND reservation.network = ${network}
+                  AND reservation.released_at IS NULL), 0))::numeric AS balance`
+  return row?.balance ?? 0n
+}
+
+/** Whether one of the two wallets in this coin is under way, was refused by people lately, or failed a moment ago. */
+async function isRecent(
+  sql: Queryable,
+  wallet: MovedWallet,
+  coin: string,
+  retryMs: number,
+): Promise<boolean> {
+  const rows = await sql`
+    SELECT 1 FROM withdrawals
+    WHERE merchant_id = ${wallet.merchantId} AND kind = 'rebalance' AND coin = ${coin}
+      AND (from_address_id = ${wallet.id} OR to_address = ${wallet.address})
+      AND CASE WHEN stage IN ('rejected', 'expired', 'cancelled')
+                 THEN updated_at > clock_timestamp() - ${AGAIN_AFTER_MS} * interval '1 millisecond'
+               WHEN stage IN ('failed', 'reverted')
+                 THEN updated_at > clock_timestamp() - ${retryMs} * interval '1 millisecond'
+               ELSE stage <> 'confirmed' END
+    ORDER BY updated_at DESC LIMIT 1`
+  return rows.length > 0
+}

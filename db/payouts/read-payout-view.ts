@@ -1,0 +1,113 @@
+/** Parts of batches and movements as the API shows them to a person who speeds one up, cancels or investigates it. */
+
+import type { Networks } from '../../domain/chain/network.js'
+import { isMovement, type MovementKind } from '../../domain/payouts/treasury.js'
+import type { Queryable } from '../connect.js'
+import { isOwnPayment, type OwnPayment, paymentNotFound } from './withdrawals/lock-own-withdrawal.js'
+import {
+  toWithdrawalView,
+  type WithdrawalView,
+  type WithdrawalViewRow,
+  withdrawalViewQuery,
+} from './withdrawals/read-withdrawal-view.js'
+
+/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
+export interface PaymentView
+  extends Pick<
+    WithdrawalView,
+    | 'id'
+    | 'status'
+    | 'stage'
+    | 'network'
+    | 'coin'
+    | 'fee'
+    | 'fee_coin'
+    | 'fee_limit'
+    | 'priority'
+    | 'from_address'
+    | 'failure'
+    | 'waiting'
+    | 'speed_up'
+    | 'cancellation'
+    | 'attempts'
+    | 'investigation'
+    | 'transaction_hash'
+    | 'confirmations'
+    | 'required_confirmations'
+    | 'block_number'
+    | 'history'
+    | 'expires_at'
+    | 'created_at'
+    | 'updated_at'
+    | 'confirmed_at'
+  > {
+  readonly kind: 'batch_part' | MovementKind
+  /** Null of a movement. */
+  readonly batch_id: string | null
+  /** Indices of the batch's items that it pays; null of a movement. */
+  readonly items: readonly number[] | null
+}
+
+/** Reads a part or a movement of the merchant. @throws KeyturnError `NOT_FOUND`. */
+export async function readPaymentView(
+  sql: Queryable,
+  networks: Networks,
+  payment: OwnPayment,
+): Promise<PaymentView> {
+  const [row] = await sql<
+    WithdrawalViewRow[]
+  >`${withdrawalViewQuery(sql)} WHERE ${isOwnPayment(sql, payment)}`
+  if (!row) throw paymentNotFound(payment)
+  return toPaymentView(networks, row)
+}
+
+/** The parts of a batch of the merchant, in the order of their items; null where the merchant has no such batch. */
+export async function listParts(
+  sql: Queryable,
+  networks: Networks,
+  merchantId: string,
+  batchId: string,
+): Promise<PaymentView[] | null> {
+  const rows = await sql<WithdrawalViewRow[]>`
+    ${withdrawalViewQuery(sql)}
+    WHERE withdrawal.batch_id = ${batchId} AND withdrawal.merchant_id = ${merchantId} ORDER BY withdrawal.id`
+  if (rows.length > 0) return rows.map((row) => toPaymentView(networks, row))
+  const [batch] = await sql`SELECT 1 FROM batches WHERE id = ${batchId} AND merchant_id = ${merchantId}`
+  return batch ? [] : null
+}
+
+function toPaymentView(networks: Networks, row: WithdrawalViewRow): PaymentView {
+  const view = toWithdrawalView(networks, row)
+  const { kind } = row
+  if (kind !== 'batch_part' && !isMovement(kind)) throw new Error(`${row.id} is no part and no movement`)
+  return {
+    id: view.id,
+    kind,
+    batch_id: row.batch_id,
+    items: row.batch_id === null ? null : (row.outputs ?? []).map((output) => output.index),
+    status: view.status,
+    stage: view.stage,
+    network: view.network,
+    coin: view.coin,
+    fee: view.fee,
+    fee_coin: view.fee_coin,
+    fee_limit: view.fee_limit,
+    priority: view.priority,
+    from_address: view.from_address,
+    failure: view.failure,
+    waiting: view.waiting,
+    speed_up: view.speed_up,
+    cancellation: view.cancellation,
+    attempts: view.attempts,
+    investigation: view.investigation,
+    transaction_hash: view.transaction_hash,
+    confirmations: view.confirmations,
+    required_confirmations: view.required_confirmations,
+    block_number: view.block_number,
+    history: view.history,
+    expires_at: view.expires_at,
+    created_at: view.created_at,
+    updated_at: view.updated_at,
+    confirmed_at: view.confirmed_at,
+  }
+}

@@ -1,0 +1,61 @@
+/** What the workflow of a withdrawal is started with, made of its row: by the API, and by the sweeper when that failed. */
+
+import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
+import { formatAmount } from '../../domain/money.js'
+import { isMovement, type MovementKind } from '../../domain/payouts/treasury.js'
+import type { Queryable } from '../connect.js'
+import type { WithdrawalRow } from './payout-row.js'
+
+/** As `WithdrawalInput` of `temporal/start.ts`. */
+export interface WithdrawalStart {
+  readonly id: string
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  readonly title: string
+  /** Of a movement between own wallets. */
+  readonly kind?: MovementKind
+  readonly intentHash: string
+  readonly initiator: string
+  readonly expiresAt: string
+  /** The chain took back its end: a closed workflow is followed by a new run. */
+  readonly reopened?: boolean
+  /** The batch that a part belongs to. */
+  readonly batchId?: string
+}
+
+/** Reads the input of one withdrawal, or null when it is unknown. */
+export async function readWithdrawalInput(
+  sql: Queryable,
+  networks: Networks,
+  id: string,
+): Promise<WithdrawalStart | null> {
+  const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
+  return row ? toWithdrawalStart(networks, row) : null
+}
+
+/** The input made of a row. */
+export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): WithdrawalStart {
+  const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
+  return {
+    id: row.id,
+    merchantId: row.merchant_id,
+    network: row.network,
+    coin: row.coin,
+    title: `${formatAmount(row.amount, decimals)} ${row.coin} to ${recipients(row)}`,
+    ...(isMovement(row.kind) ? { kind: row.kind } : {}),
+    intentHash: row.intent_hash,
+    initiator: row.initiator,
+    expiresAt: row.expires_at.toISOString(),
+    ...(row.reopened > 0 ? { reopened: true } : {}),
+    ...(row.batch_id === null ? {} : { batchId: row.batch_id }),
+  }
+}
+
+function recipients({ to_address, outputs }: WithdrawalRow): string {
+  return outputs && outputs.length > 1 ? `${outputs.length} addresses` : shorten(to_address)
+}
+
+function shorten(address: string): string {
+  return address.length <= 20 ? address : `${address.slice(0, 8)}…${address.slice(-6)}`
+}

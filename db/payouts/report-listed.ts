@@ -1,0 +1,32 @@
+/** Raises that a payment which is sent already goes to a destination that came onto the sanctions list. */
+
+import type { Sql } from '../connect.js'
+import { raiseAlert } from '../operations/alerts/raise-alert.js'
+import { lockWithdrawal } from './payout-row.js'
+
+/** Once while it lasts. @param message - What becomes of it, and what a person can do. */
+export async function reportListed(
+  sql: Sql,
+  id: string,
+  addresses: ReadonlySet<string>,
+  message: string,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return
+    await raiseAlert(tx, {
+      merchantId: row.merchant_id,
+      kind: 'withdrawal.sanctioned',
+      severity: 'critical',
+      subject: id,
+      facts: {
+        message,
+        stage: row.stage,
+        network: row.network,
+        coin: row.coin,
+        addresses: [...addresses].sort(),
+        transaction_hash: row.transaction_hash,
+      },
+    })
+  })
+}

@@ -1,0 +1,32 @@
+/** Shows an unexpected error of a withdrawal's step on the withdrawal, and raises an alert. */
+
+import type { Sql } from '../connect.js'
+import { raiseAlert } from '../operations/alerts/raise-alert.js'
+import type { WithdrawalRow } from './payout-row.js'
+import { setWaiting } from './set-waiting.js'
+
+/** What may pass by itself raises an alert only when it stands for so long. */
+const PASSING_MS = 120_000
+
+/** Stores the reason as `waiting`, and raises `withdrawal.step_failed` once while it lasts. */
+export async function reportStepFailure(
+  sql: Sql,
+  id: string,
+  failure: { readonly code: string; readonly message: string; readonly retryable: boolean },
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    await setWaiting(tx, id, failure)
+    const [row] = await tx<Pick<WithdrawalRow, 'merchant_id' | 'network' | 'coin' | 'stage' | 'waiting'>[]>`
+      SELECT merchant_id, network, coin, stage, waiting FROM withdrawals WHERE id = ${id}`
+    // One at its end waits for nothing any more.
+    if (row?.waiting?.code !== failure.code) return
+    if (failure.retryable && Date.now() - Date.parse(row.waiting.since) < PASSING_MS) return
+    await raiseAlert(tx, {
+      merchantId: row.merchant_id,
+      kind: 'withdrawal.step_failed',
+      severity: 'critical',
+      subject: id,
+      facts: { message: failure.message, stage: row.stage, network: row.network, coin: row.coin },
+    })
+  })
+}

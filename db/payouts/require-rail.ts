@@ -1,0 +1,36 @@
+/** Whether a merchant may pay out in a coin at all. */
+
+import type { Coin, Network } from '../../domain/chain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
+import type { Queryable } from '../connect.js'
+import { findPayingSigner } from '../signing/find-paying-signer.js'
+
+/** A coin of a network that a merchant wants to pay out in. */
+export interface Rail {
+  readonly merchantId: string
+  readonly network: Network
+  readonly coin: Coin
+}
+
+/**
+ * @returns The id of the signer that pays.
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` where no signer holds keys.
+ */
+export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
+  const [rail] = await sql`
+    SELECT 1 FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
+  if (!rail) {
+    throw new KeyturnError(
+      'RAIL_NOT_ENABLED',
+      `${coin.name} on ${network.name} is not enabled for this merchant; ask the operator to enable it`,
+      { details: { network: network.name, coin: coin.name } },
+    )
+  }
+  const signer = await findPayingSigner(sql, merchantId, network.name)
+  if (signer !== null) return signer
+  throw new KeyturnError(
+    'NO_SIGNER',
+    `No signer holds keys of ${network.name} for this merchant; enrol one with keyturn-signer init`,
+    { details: { network: network.name } },
+  )
+}

@@ -1,0 +1,88 @@
+/** Changes or removes a schedule; firings that have happened stay what they are. */
+
+import { canonicalJson } from '../../../domain/canonical-json.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Transaction } from '../../connect.js'
+import { lockSchedule, type ScheduleTemplate } from './schedule-row.js'
+
+export interface ScheduleChange {
+  readonly label?: string | undefined
+  readonly endAt?: Date | null | undefined
+  readonly paused?: boolean | undefined
+  readonly template?: Partial<Pick<ScheduleTemplate, 'amount' | 'amount_text' | 'priority' | 'metadata'>>
+  readonly deleted?: true
+}
+
+interface Asker {
+  readonly merchantId: string
+  readonly id: string
+  readonly actor: string
+  /** Person (or API key without one) that asks. */
+  readonly person: string
+}
+
+/**
+ * Applies the change in the caller's transaction; removing what is removed changes nothing. Changing what the firings ask for
+ * makes the asker an initiator of every withdrawal to come, who approves none of them.
+ *
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` when it was removed; `VALIDATION_FAILED` (end_at before start_at).
+ */
+export async function changeSchedule(tx: Transaction, asker: Asker, change: ScheduleChange): Promise<void> {
+  const row = await lockSchedule(tx, asker.merchantId, asker.id)
+  if (row.deleted_at !== null) {
+    if (change.deleted) return
+    throw new KeyturnError('INVALID_STATE', 'This schedule was removed; make a new one', {
+      details: { id: row.id },
+    })
+  }
+  const endAt = change.endAt === undefined ? row.end_at : change.endAt
+  if (endAt !== null && endAt <= row.start_at) {
+    const reason = 'must be after start_at'
+    throw new KeyturnError('VALIDATION_FAILED', `end_at ${reason}`, {
+      details: { in: 'body', fields: [{ path: 'end_at', reason }] },
+    })
+  }
+  const template = { ...row.template, ...change.template }
+  const shapes = !sameTemplate(row.template, template) && asker.person !== row.initiator
+  const changed = {
+    label: change.label ?? row.label,
+    end_at: endAt,
+    paused: change.paused ?? row.paused,
+    template,
+    co_initiators: shapes
+      ? [...new Set([...row.co_initiators, asker.person])].sort()
+      : [...row.co_initiators],
+  }
+  await tx`
+    UPDATE withdrawal_schedules SET
+      label = ${changed.label}, end_at = ${changed.end_at}, paused = ${changed.paused},
+      template = ${tx.json(changed.template as never)}, co_initiators = ${changed.co_initiators},
+      deleted_at = CASE WHEN ${change.deleted ?? false} THEN clock_timestamp() END,
+      version = version + 1, updated_at = clock_timestamp(), sync_after = NULL
+    WHERE id = ${row.id}`
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: asker.actor,
+    action: change.deleted ? 'withdrawal_schedule.removed' : 'withdrawal_schedule.changed',
+    subject: row.id,
+    data: change.deleted
+      ? {}
+      : {
+          from: {
+            label: row.label,
+            end_at: row.end_at,
+            paused: row.paused,
+            template: row.template,
+            co_initiators: row.co_initiators,
+          },
+          to: changed,
+        },
+  })
+}
+
+/** The same payment, however its amount is written and in whatever order the database gives its keys. */
+function sameTemplate(a: ScheduleTemplate, b: ScheduleTemplate): boolean {
+  const payment = ({ amount_text: _, ...rest }: ScheduleTemplate) => canonicalJson(rest)
+  return payment(a) === payment(b)
+}

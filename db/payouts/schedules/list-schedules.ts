@@ -1,0 +1,146 @@
+/** A merchant's schedules and their firings, newest first. */
+
+import type { Queryable } from '../../connect.js'
+import type { Slice } from '../../slice.js'
+import type { ScheduleRow } from './schedule-row.js'
+
+export const SCHEDULE_STATUSES = ['active', 'paused', 'ended', 'removed'] as const
+export type ScheduleStatus = (typeof SCHEDULE_STATUSES)[number]
+
+/** One line of `schedule_firings`. */
+export interface FiringRow {
+  readonly id: string
+  readonly schedule_id: string
+  readonly nominal_at: Date
+  readonly outcome: 'created' | 'refused'
+  readonly withdrawal_id: string | null
+  readonly failure: {
+    readonly code: string
+    readonly message: string
+    readonly details: Readonly<Record<string, unknown>>
+  } | null
+  readonly fired_at: Date
+}
+
+/** Times ISO 8601 UTC; amounts as they were sent, in whole coins. */
+export interface ScheduleView {
+  readonly id: string
+  readonly label: string
+  readonly status: ScheduleStatus
+  readonly cron: string | null
+  readonly interval_seconds: number | null
+  readonly time_zone: 'UTC'
+  readonly start_at: string
+  readonly end_at: string | null
+  readonly catch_up_seconds: number
+  readonly withdrawal: {
+    readonly network: string
+    readonly coin: string
+    readonly amount: string
+    readonly to_address: string
+    readonly from_address_id: string | null
+    readonly fee_payer: 'sender' | 'recipient'
+    readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+    readonly user_reference: string | null
+    readonly metadata: Readonly<Record<string, unknown>>
+  }
+  /** Firings that were left out: Temporal was down for longer than the catch-up window, or one before was still under way. */
+  readonly missed: number
+  readonly last_firing: FiringView | null
+  readonly initiator: string
+  readonly co_initiators: readonly string[]
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+export interface FiringView {
+  readonly id: string
+  readonly nominal_at: string
+  readonly fired_at: string
+  readonly outcome: 'created' | 'refused'
+  readonly withdrawal_id: string | null
+  readonly failure: FiringRow['failure']
+}
+
+export type ScheduleViewRow = ScheduleRow & { readonly last_firing: FiringView | null }
+
+/** By id, which sorts by time of creation; removed ones are found by id or by their status alone. */
+export async function listSchedules(
+  sql: Queryable,
+  merchantId: string,
+  filter: { readonly id?: string | undefined; readonly status?: ScheduleStatus | undefined },
+  slice: Slice,
+): Promise<ScheduleViewRow[]> {
+  const { status } = filter
+  const ended = sql`coalesce(schedule.end_at < clock_timestamp(), false)`
+  const wanted = {
+    active: sql`schedule.deleted_at IS NULL AND NOT schedule.paused AND NOT ${ended}`,
+    paused: sql`schedule.deleted_at IS NULL AND schedule.paused AND NOT ${ended}`,
+    ended: sql`schedule.deleted_at IS NULL AND ${ended}`,
+    removed: sql`schedule.deleted_at IS NOT NULL`,
+  }
+  return await sql<ScheduleViewRow[]>`
+    SELECT schedule.*, firing.view AS last_firing
+    FROM withdrawal_schedules schedule
+    LEFT JOIN LATERAL (
+      SELECT jsonb_build_object(
+        'id', id, 'nominal_at', to_char(nominal_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'fired_at', to_char(fired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'outcome', outcome, 'withdrawal_id', withdrawal_id, 'failure', failure) AS view
+      FROM schedule_firings WHERE schedule_id = schedule.id ORDER BY id DESC LIMIT 1
+    ) firing ON true
+    WHERE schedule.merchant_id = ${merchantId}
+      ${filter.id === undefined ? sql`` : sql`AND schedule.id = ${filter.id}`}
+      ${status === undefined ? (filter.id === undefined ? sql`AND schedule.deleted_at IS NULL` : sql``) : sql`AND ${wanted[status]}`}
+      ${slice.before === null ? sql`` : sql`AND schedule.id < ${slice.before}`}
+    ORDER BY schedule.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** The firings of one schedule; the caller has checked whose it is. */
+export async function listFirings(sql: Queryable, scheduleId: string, slice: Slice): Promise<FiringRow[]> {
+  return await sql<FiringRow[]>`
+    SELECT * FROM schedule_firings
+    WHERE schedule_id = ${scheduleId} ${slice.before === null ? sql`` : sql`AND id < ${slice.before}`}
+    ORDER BY id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Turns a row into its view. */
+export function toScheduleView(row: ScheduleViewRow, now: Date = new Date()): ScheduleView {
+  const { amount_text, amount: _, country: __, ...withdrawal } = row.template
+  return {
+    id: row.id,
+    label: row.label,
+    status: statusOf(row, now),
+    cron: row.cron,
+    interval_seconds: row.interval_ms === null ? null : Number(row.interval_ms) / 1_000,
+    time_zone: 'UTC',
+    start_at: row.start_at.toISOString(),
+    end_at: row.end_at?.toISOString() ?? null,
+    catch_up_seconds: Number(row.catch_up_ms) / 1_000,
+    withdrawal: { ...withdrawal, amount: amount_text },
+    missed: Number(row.missed),
+    last_firing: row.last_firing,
+    initiator: row.initiator,
+    co_initiators: row.co_initiators,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  }
+}
+
+/** Turns a firing into its view. */
+export function toFiringView(row: FiringRow): FiringView {
+  return {
+    id: row.id,
+    nominal_at: row.nominal_at.toISOString(),
+    fired_at: row.fired_at.toISOString(),
+    outcome: row.outcome,
+    withdrawal_id: row.withdrawal_id,
+    failure: row.failure,
+  }
+}
+
+function statusOf(row: ScheduleRow, now: Date): ScheduleStatus {
+  if (row.deleted_at !== null) return 'removed'
+  if (row.end_at !== null && row.end_at < now) return 'ended'
+  return row.paused ? 'paused' : 'active'
+}

@@ -1,0 +1,172 @@
+/** The end of a withdrawal that was mined: the books get what really left, the rest of the hold goes back. */
+
+import type { Networks } from '../../domain/chain/network.js'
+import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
+import { postJournal } from '../books/ledger/post-journal.js'
+import type { Sql, Transaction } from '../connect.js'
+import { appendEvents } from '../events/log/append-events.js'
+import { exceptionEvent } from '../events/log/raise-exception.js'
+import { releaseOutputs } from './attempts/exclude-attempts.js'
+import { moveWithdrawal } from './move-payout.js'
+import { movementInflows } from './movements/movement-inflows.js'
+import { lockWithdrawal, type WithdrawalRow } from './payout-row.js'
+import { cancelJournal, type Outflow, settleJournal } from './withdrawal-journals.js'
+
+/** What the chain says; amounts in base units as decimal strings, because they cross a workflow. */
+export interface MinedOutcome {
+  readonly transactionId: string
+  readonly blockNumber: number
+  readonly blockHash: string
+  readonly confirmations: number
+  readonly fee: string
+  /** False when an EVM transaction reverted: its fee is spent, the amount is not. */
+  readonly succeeded: boolean
+  /** What a token's recipient got; absent where that is what was sent. */
+  readonly arrived?: string
+}
+
+interface PaidRow {
+  readonly id: string
+  readonly purpose: 'pay' | 'cancel'
+  readonly txid: string
+  readonly from_address_id: string | null
+  readonly coin: string
+  readonly amount: bigint
+  readonly inputs: readonly { readonly address_id: string; readonly amount: string }[]
+  readonly change: { readonly address_id: string; readonly amount: string } | null
+}
+
+/** Settles; a second call changes nothing. */
+export async function settleWithdrawal(
+  sql: Sql,
+  networks: Networks,
+  id: string,
+  outcome: MinedOutcome,
+): Promise<void> {
+  await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    if (isWithdrawalFinal(row.stage)) return
+    const paid = await closeTransaction(tx, row, outcome)
+    if (paid.purpose === 'cancel' && row.kind !== 'nonce_fill') {
+      await postJournal(tx, cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })))
+      await moveWithdrawal(tx, networks, row, {
+        to: 'cancelled',
+        actor: row.cancellation?.requested_by ?? 'system:chain',
+        cause: `a transaction that pays nobody took its place: ${row.cancellation?.reason ?? 'cancelled'}`,
+        transactionHash: paid.txid,
+        mined: mined(outcome),
+        failure: {
+          code: 'CANCELLED',
+          message: 'Cancelled by a transaction that pays nobody; its fee is the merchant’s own',
+        },
+        audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
+      })
+      return
+    }
+    const arrived = outcome.arrived === undefined ? paid.amount : BigInt(outcome.arrived)
+    const inflows = outcome.succeeded
+      ? await movementInflows(tx, row, { coin: paid.coin, amount: arrived })
+      : []
+    await postJournal(
+      tx,
+      settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
+    )
+    await tellOfFee(tx, row, outcome)
+    await moveWithdrawal(tx, networks, row, {
+      to: outcome.succeeded ? 'confirmed' : 'reverted',
+      actor: 'system:chain',
+      cause: outcome.succeeded
+        ? `${outcome.confirmations} confirmations`
+        : 'mined, but the contract refused the transfer',
+      transactionHash: paid.txid,
+      mined: mined(outcome),
+      confirmed: outcome.succeeded,
+      ...(outcome.succeeded
+        ? {}
+        : {
+            failure: {
+              code: 'REVERTED_ON_CHAIN',
+              message:
+                'The transaction was mined but reverted: the fee is spent, the amount is available again',
+            },
+          }),
+      audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
+    })
+  })
+}
+
+/** The chain has taken it: it is settled, and a person learns of it. */
+async function tellOfFee(tx: Transaction, row: WithdrawalRow, outcome: MinedOutcome): Promise<void> {
+  if (BigInt(outcome.fee) <= row.fee_limit) return
+  await appendEvents(tx, [
+    exceptionEvent({
+      merchantId: row.merchant_id,
+      kind: 'withdrawal.fee_above_limit',
+      severity: 'warning',
+      subject: row.id,
+      facts: {
+        message: 'The network took a higher fee than was agreed; the difference is the merchant’s own',
+        network: row.network,
+        coin: row.fee_coin,
+        fee: outcome.fee,
+        fee_limit: row.fee_limit.toString(),
+        block_hash: outcome.blockHash,
+      },
+    }),
+  ])
+}
+
+function mined({ blockNumber, confirmations, fee }: MinedOutcome) {
+  return { blockNumber, confirmations, fee: BigInt(fee) }
+}
+
+async function closeTransaction(
+  tx: Transaction,
+  row: WithdrawalRow,
+  outcome: MinedOutcome,
+): Promise<PaidRow> {
+  const [paid] = await tx<PaidRow[]>`
+    UPDATE transactions SET
+      state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
+      block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
+    WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
+    RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
+  if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
+  await tx`
+    UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+    WHERE subject_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
+  await tx`
+    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${row.id} AND state = 'queued'`
+  await tx`
+    UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
+    WHERE subject_id = ${row.id} AND state = 'leased'`
+  await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`
+  // Only what another attempt had added comes free.
+  await releaseOutputs(tx, row.id)
+  // The watcher may not have come to this block yet.
+  await tx`
+    UPDATE utxos output SET spent_by = payment.txid
+    FROM transactions payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
+    WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
+      AND output.vout = input.vout AND output.spent_by IS NULL`
+  return paid
+}
+
+function outflows(row: WithdrawalRow, paid: PaidRow, outcome: MinedOutcome): Outflow[] {
+  if (paid.from_address_id !== null) {
+    const addressId = paid.from_address_id
+    const fee: Outflow = { addressId, coin: row.fee_coin, amount: BigInt(outcome.fee) }
+    return outcome.succeeded ? [{ addressId, coin: paid.coin, amount: paid.amount }, fee] : [fee]
+  }
+  const spent = paid.inputs.map(
+    (input): Outflow => ({ addressId: input.address_id, coin: row.coin, amount: BigInt(input.amount) }),
+  )
+  if (paid.change) {
+    spent.push({
+      addressId: paid.change.address_id,
+      coin: row.coin,
+      amount: -BigInt(paid.change.amount),
+    })
+  }
+  return spent
+}

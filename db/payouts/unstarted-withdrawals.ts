@@ -1,0 +1,38 @@
+/**
+ * Withdrawals whose workflow may not exist: never started, because the API was cut short or Temporal was down, or started and
+ * terminated, or lost with its server. A batch starts its own parts.
+ */
+
+import type { Queryable } from '../connect.js'
+import { notPutOff } from '../operations/sweep-failures.js'
+import type { WithdrawalRow } from './payout-row.js'
+
+/** Taken at a time; the next sweep takes the next. */
+const BATCH = 500
+
+/**
+ * The oldest that were not started, and those under way that neither moved nor were looked for, longest first.
+ *
+ * @param olderThanMs - Leaves alone what the API is starting right now.
+ * @param unseenMs - Leaves alone what moved, or was found running, so recently.
+ */
+export async function unstartedWithdrawals(
+  sql: Queryable,
+  olderThanMs: number,
+  unseenMs: number,
+): Promise<WithdrawalRow[]> {
+  return sql<WithdrawalRow[]>`
+    (SELECT * FROM withdrawals
+     WHERE workflow_started_at IS NULL AND (kind <> 'batch_part' OR reopened > 0)
+       AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
+       AND ${notPutOff(sql, 'withdrawals.id')}
+     ORDER BY created_at LIMIT ${BATCH})
+    UNION ALL
+    (SELECT * FROM withdrawals
+     WHERE stage IN ('requested', 'pending_review', 'pending_approval', 'approved', 'building', 'pending_signature', 'signed',
+                     'broadcasting', 'confirming')
+       AND workflow_started_at IS NOT NULL
+       AND greatest(workflow_started_at, workflow_seen_at, updated_at) < clock_timestamp() - ${unseenMs} * interval '1 millisecond'
+       AND ${notPutOff(sql, 'withdrawals.id')}
+     ORDER BY greatest(workflow_started_at, workflow_seen_at, updated_at) LIMIT ${BATCH})`
+}

@@ -1,0 +1,44 @@
+/** Fee, limit and time of a payment at one priority, from what the database knows. */
+
+import type { Coin, Network } from '../../../domain/chain/network.js'
+import {
+  estimateFee,
+  feeLimit,
+  PRIORITY_LEVEL,
+  type WithdrawalPriority,
+} from '../../../domain/payouts/withdrawal-fee.js'
+import type { Queryable } from '../../connect.js'
+import { readFeePrice } from '../../networks/read-fee-price.js'
+import { countLikelyInputs } from './count-likely-inputs.js'
+
+const MINUTE_MS = 60_000
+
+export interface WithdrawalEstimate {
+  /** Base units of the network's own coin. */
+  readonly fee: bigint
+  readonly feeLimit: bigint
+  /** When it should be confirmed if nobody had to wait: the end of the priority's span (seed 002). */
+  readonly confirmedAt: Date
+}
+
+/** Estimates a payment of `amount` base units of `coin`. */
+export async function estimateWithdrawal(
+  sql: Queryable,
+  merchantId: string,
+  network: Network,
+  coin: Coin,
+  amount: bigint,
+  priority: WithdrawalPriority,
+  now: Date,
+): Promise<WithdrawalEstimate> {
+  const price = await readFeePrice(sql, network, priority)
+  const inputs =
+    network.family === 'utxo' ? await countLikelyInputs(sql, merchantId, network.name, amount) : 0
+  const fee = estimateFee(network, coin, price, inputs)
+  const [, minutes] = PRIORITY_LEVEL[priority].minutes
+  return {
+    fee,
+    feeLimit: feeLimit(network, fee),
+    confirmedAt: new Date(now.getTime() + minutes * MINUTE_MS),
+  }
+}

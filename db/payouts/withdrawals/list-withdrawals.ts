@@ -1,0 +1,44 @@
+/** A merchant's withdrawals, newest first. */
+
+import {
+  WITHDRAWAL_STAGES,
+  WITHDRAWAL_STATUS,
+  type WithdrawalStatus,
+} from '../../../domain/payouts/withdrawal-stage.js'
+import type { Queryable } from '../../connect.js'
+import type { Slice } from '../../slice.js'
+import { type WithdrawalViewRow, withdrawalViewQuery } from './read-withdrawal-view.js'
+
+export interface WithdrawalFilter {
+  readonly status?: WithdrawalStatus | undefined
+  readonly network?: string | undefined
+  readonly coin?: string | undefined
+  readonly userReference?: string | undefined
+  readonly externalId?: string | undefined
+  /** Created at or after. */
+  readonly from?: Date | undefined
+  /** Created at or before. */
+  readonly to?: Date | undefined
+}
+
+/** Lists by id, which sorts by time of creation; index `withdrawals_merchant`. */
+export async function listWithdrawals(
+  sql: Queryable,
+  merchantId: string,
+  filter: WithdrawalFilter,
+  slice: Slice,
+): Promise<WithdrawalViewRow[]> {
+  const stages = WITHDRAWAL_STAGES.filter((stage) => WITHDRAWAL_STATUS[stage] === filter.status)
+  return await sql<WithdrawalViewRow[]>`
+    ${withdrawalViewQuery(sql)}
+    WHERE withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = 'withdrawal'
+      ${slice.before === null ? sql`` : sql`AND withdrawal.id < ${slice.before}`}
+      ${filter.status === undefined ? sql`` : sql`AND withdrawal.stage = ANY (${stages})`}
+      ${filter.network === undefined ? sql`` : sql`AND withdrawal.network = ${filter.network}`}
+      ${filter.coin === undefined ? sql`` : sql`AND withdrawal.coin = ${filter.coin}`}
+      ${filter.userReference === undefined ? sql`` : sql`AND withdrawal.user_reference = ${filter.userReference}`}
+      ${filter.externalId === undefined ? sql`` : sql`AND withdrawal.external_id = ${filter.externalId}`}
+      ${filter.from === undefined ? sql`` : sql`AND withdrawal.created_at >= ${filter.from}`}
+      ${filter.to === undefined ? sql`` : sql`AND withdrawal.created_at <= ${filter.to}`}
+    ORDER BY withdrawal.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}

@@ -1,0 +1,229 @@
+/** Withdrawals as the API answers and as events tell of them (seed 002; contract section 3). */
+
+import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
+import type { RiskAssessment } from '../../../domain/controls/risk.js'
+import type { WithdrawalStatusChanged } from '../../../domain/events/event.js'
+import { formatAmount } from '../../../domain/money.js'
+import {
+  WITHDRAWAL_STATUS,
+  type WithdrawalStage,
+  type WithdrawalStatus,
+} from '../../../domain/payouts/withdrawal-stage.js'
+import type { Queryable } from '../../connect.js'
+import { decisionsJoin } from '../../controls/approvals/decisions.js'
+import type {
+  CancellationRequest,
+  Investigation,
+  ReviewDecision,
+  Screening,
+  SpeedUpRequest,
+  Waiting,
+  WithdrawalHistoryEntry,
+  WithdrawalRow,
+} from '../payout-row.js'
+
+/** An approval as an answer shows it. */
+export interface ApprovalView {
+  readonly id: string
+  readonly approver_id: string
+  readonly person_id: string
+  readonly decision: 'approve' | 'reject'
+  readonly intent_hash: string
+  readonly signed_at: string
+  readonly signature: string
+  readonly reason: string | null
+  /** False for the approval of an approver who was removed before the threshold was met. */
+  readonly counts: boolean
+  readonly created_at: string
+}
+
+/** One transaction that was made for it; of all of them at most one is ever mined. Amounts in base units in the row. */
+export interface AttemptView {
+  readonly number: number
+  /** `cancel` pays nobody and takes the payment's place. */
+  readonly purpose: 'pay' | 'cancel'
+  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
+  readonly transaction_hash: string | null
+  /** Whole coins of the fee's coin: the most that it can cost. */
+  readonly max_fee: string
+  /** What it cost, once that is final. */
+  readonly fee: string | null
+  readonly created_at: string
+  readonly broadcast_at: string | null
+}
+
+/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
+export interface WithdrawalView {
+  readonly id: string
+  readonly status: WithdrawalStatus
+  readonly stage: WithdrawalStage
+  readonly network: string
+  readonly coin: string
+  readonly amount: string
+  /** In whole `fee_coin`: the estimate until the real one is known. */
+  readonly fee: string
+  readonly fee_coin: string
+  readonly fee_limit: string
+  readonly fee_payer: 'sender' | 'recipient'
+  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly to_address: string
+  readonly from_address: string | null
+  readonly user_reference: string | null
+  readonly external_id: string | null
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly approvals: readonly ApprovalView[]
+  readonly required_approvals: number
+  /** Ids of those whose approval counts; empty where every approver's does. */
+  readonly required_signers: readonly string[]
+  /** Roles of which at least one must approve. */
+  readonly required_roles: readonly string[]
+  readonly intent_hash: string
+  readonly risk: RiskAssessment | null
+  readonly review: (Partial<ReviewDecision> & { readonly required: boolean }) | null
+  readonly failure: { readonly code: string; readonly message: string } | null
+  readonly waiting: Waiting | null
+  /** The dearer attempt that was asked for and is not at the signer yet; `max_fee` in whole coins. */
+  readonly speed_up: SpeedUpRequest | null
+  readonly cancellation: CancellationRequest | null
+  /** Newest first. */
+  readonly attempts: readonly AttemptView[]
+  /** While a person looks into it, nothing is built or handed to a signer. */
+  readonly investigation: Investigation | null
+  readonly screening: Screening | null
+  readonly retry_of: string | null
+  /** The one that was asked for in its place. */
+  readonly retried_by: string | null
+  readonly transaction_hash: string | null
+  readonly confirmations: number
+  readonly required_confirmations: number
+  readonly block_number: number | null
+  readonly history: readonly WithdrawalHistoryEntry[]
+  readonly estimated_confirmation_time: string
+  readonly expires_at: string
+  readonly created_at: string
+  readonly updated_at: string
+  readonly confirmed_at: string | null
+}
+
+/** A row with what other tables know about it. */
+export interface WithdrawalViewRow extends WithdrawalRow {
+  readonly mined_in: bigint | null
+  readonly tip: bigint | null
+  readonly approval_list: readonly ApprovalView[]
+  /** Amounts in base units. */
+  readonly attempt_list: readonly AttemptView[]
+  readonly retried_by: string | null
+}
+
+/** The columns and joins of every query that ends in a view; `withdrawal` is the table's alias in it. */
+export function withdrawalViewQuery(sql: Queryable) {
+  return sql`
+    SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
+           coalesce(tried.list, '[]') AS attempt_list,
+           (SELECT id FROM withdrawals retry WHERE retry.retry_of = withdrawal.id) AS retried_by
+    FROM withdrawals withdrawal
+    LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
+    LEFT JOIN LATERAL (
+      SELECT block_number FROM transactions
+      WHERE subject_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
+    ) mined ON true
+    ${decisionsJoin(sql, 'withdrawal')}
+    LEFT JOIN LATERAL (
+      SELECT jsonb_agg(jsonb_build_object(
+        'number', number, 'purpose', purpose, 'cause', cause, 'priority', priority, 'state', state,
+        'transaction_hash', txid, 'max_fee', max_fee::text, 'fee', fee::text,
+        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'broadcast_at', to_char(broadcast_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY number DESC) AS list
+      FROM transactions WHERE subject_id = withdrawal.id
+    ) tried ON true`
+}
+
+/** Reads the view of a withdrawal (of no other kind of row), or null; with `merchantId` only that merchant's. */
+export async function readWithdrawalView(
+  sql: Queryable,
+  networks: Networks,
+  id: string,
+  merchantId?: string,
+): Promise<WithdrawalView | null> {
+  const [row] = await sql<WithdrawalViewRow[]>`
+    ${withdrawalViewQuery(sql)}
+    WHERE withdrawal.id = ${id} AND withdrawal.kind = 'withdrawal'
+      AND (${merchantId ?? null}::text IS NULL OR withdrawal.merchant_id = ${merchantId ?? null})`
+  return row ? toWithdrawalView(networks, row) : null
+}
+
+/** Turns a row into its view. */
+export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): WithdrawalView {
+  const network = findNetwork(networks, row.network)
+  const coin = knownCoin(network, row.coin)
+  const feeCoin = knownCoin(network, row.fee_coin)
+  return {
+    id: row.id,
+    status: WITHDRAWAL_STATUS[row.stage],
+    stage: row.stage,
+    network: row.network,
+    coin: row.coin,
+    amount: row.amount_text ?? formatAmount(row.amount, coin.decimals),
+    fee: formatAmount(row.fee ?? row.fee_estimate, feeCoin.decimals),
+    fee_coin: row.fee_coin,
+    fee_limit: formatAmount(row.fee_limit, feeCoin.decimals),
+    fee_payer: row.fee_payer,
+    priority: row.priority,
+    to_address: row.to_address,
+    from_address: row.from_address,
+    user_reference: row.user_reference,
+    external_id: row.external_id,
+    metadata: row.metadata,
+    approvals: row.approval_list,
+    required_approvals: row.approval_requirement.count,
+    required_signers: row.approval_requirement.signers.map((signer) => signer.id),
+    required_roles: row.approval_requirement.roles,
+    intent_hash: row.intent_hash,
+    risk: row.risk,
+    review: row.review_required ? { required: true, ...row.review } : null,
+    failure:
+      row.failure_code === null ? null : { code: row.failure_code, message: row.failure_message ?? '' },
+    waiting: row.waiting,
+    speed_up:
+      row.speed_up?.max_fee == null
+        ? row.speed_up
+        : { ...row.speed_up, max_fee: formatAmount(BigInt(row.speed_up.max_fee), feeCoin.decimals) },
+    cancellation: row.cancellation,
+    attempts: row.attempt_list.map((attempt) => ({
+      ...attempt,
+      max_fee: formatAmount(BigInt(attempt.max_fee), feeCoin.decimals),
+      fee: attempt.fee === null ? null : formatAmount(BigInt(attempt.fee), feeCoin.decimals),
+    })),
+    investigation: row.investigation,
+    screening: row.screening,
+    retry_of: row.retry_of,
+    retried_by: row.retried_by,
+    transaction_hash: row.transaction_hash,
+    confirmations: confirmations(row),
+    required_confirmations: row.required_confirmations,
+    block_number: row.mined_in === null ? null : Number(row.mined_in),
+    history: row.history,
+    estimated_confirmation_time: row.estimated_confirmation_at.toISOString(),
+    expires_at: row.expires_at.toISOString(),
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+    confirmed_at: row.confirmed_at?.toISOString() ?? null,
+  }
+}
+
+/** The data of `withdrawal.status_changed`: the view, and the status before. */
+export function toStatusChanged(
+  view: WithdrawalView,
+  previous: WithdrawalStatus | null,
+): WithdrawalStatusChanged {
+  return { ...view, previous_status: previous }
+}
+
+/** Live while the chain grows; never less than what settled it. */
+function confirmations(row: WithdrawalViewRow): number {
+  if (row.mined_in === null) return 0
+  const live = row.tip === null ? 0 : Number(row.tip - row.mined_in + 1n)
+  return Math.max(row.confirmations, live, 0)
+}

@@ -1,0 +1,88 @@
+/** A person decides that a transaction which pays nobody shall take the place of a payment that waits for a block. */
+
+import type { Networks } from '../../../domain/chain/network.js'
+import { initiatorsOf } from '../../../domain/controls/approval.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import { isMovement } from '../../../domain/payouts/treasury.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Sql, Transaction } from '../../connect.js'
+import { type CancellationRequest, lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
+import type { OwnPayment } from './lock-own-withdrawal.js'
+import { lockReplaceable } from './request-speed-up.js'
+import { requireReviewer } from './require-reviewer.js'
+
+export interface Cancellation extends OwnPayment {
+  /** The person behind the API key; null where the key has none. */
+  readonly personId: string | null
+  /** Whether the key has the scope `admin`; else the person must have the role `reviewer`. */
+  readonly admin: boolean
+  readonly reason: string
+  readonly actor: string
+}
+
+/**
+ * Stores the decision; the workflow builds the transaction. Until one of the two is final nothing is given back: the payment may
+ * still be mined, and then it is paid.
+ *
+ * @throws KeyturnError `NOT_AN_APPROVER` without a person; `INITIATOR_CANNOT_APPROVE`; `ALREADY_DECIDED`; and as `requestSpeedUp`.
+ */
+export async function requestCancellation(
+  tx: Transaction,
+  networks: Networks,
+  request: Cancellation,
+): Promise<void> {
+  await requireReviewer(tx, request)
+  const { row } = await lockReplaceable(tx, networks, request, 'cancel')
+  if (request.personId !== null && initiatorsOf(row).includes(request.personId)) {
+    throw new KeyturnError(
+      'INITIATOR_CANNOT_APPROVE',
+      'You asked for this withdrawal or changed what it pays, so you cannot decide alone that it is cancelled; another person must',
+      { details: { id: row.id } },
+    )
+  }
+  if (row.cancellation) {
+    throw new KeyturnError('ALREADY_DECIDED', 'This withdrawal is being cancelled already', {
+      details: { id: row.id, cancellation: row.cancellation },
+    })
+  }
+  await storeCancellation(tx, row, { actor: request.actor, reason: request.reason })
+}
+
+/**
+ * The platform's own decision: a movement between own wallets that lags, and that nothing inside its fee limit can speed up, gives
+ * way, so that it blocks no later nonce and holds no coins. What it was to move is planned again at today's fees.
+ *
+ * @param reason - Why it cannot be sped up.
+ * @returns Whether it was decided now.
+ */
+export async function cancelLaggingMovement(sql: Sql, id: string, reason: string): Promise<boolean> {
+  return (await sql.begin(async (tx) => {
+    const row = await lockWithdrawal(tx, id)
+    const waits = row.stage === 'broadcasting' || row.stage === 'confirming'
+    if (!isMovement(row.kind) || !waits || row.cancellation) return false
+    await storeCancellation(tx, row, { actor: 'system:treasury', reason })
+    return true
+  })) as boolean
+}
+
+async function storeCancellation(
+  tx: Transaction,
+  row: WithdrawalRow,
+  { actor, reason }: { readonly actor: string; readonly reason: string },
+): Promise<void> {
+  const cancellation: CancellationRequest = {
+    requested_by: actor,
+    requested_at: new Date().toISOString(),
+    reason,
+  }
+  await tx`
+    UPDATE withdrawals SET cancellation = ${tx.json({ ...cancellation })}, speed_up = NULL, updated_at = clock_timestamp()
+    WHERE id = ${row.id}`
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor,
+    action: 'withdrawal.cancellation_requested',
+    subject: row.id,
+    data: { reason, transaction_hash: row.transaction_hash },
+  })
+}

@@ -1,0 +1,196 @@
+/** Asks for a dearer attempt of a payment that waits for a block. */
+
+import { findNetwork, type Network, type Networks, nativeCoin } from '../../../domain/chain/network.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import { formatAmount, parseAmount } from '../../../domain/money.js'
+import { leastReplacement, leastUtxoReplacement } from '../../../domain/payouts/replacement.js'
+import { PRIORITIES, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Queryable, Transaction } from '../../connect.js'
+import { findNewlyListed } from '../../controls/sanctions/find-newly-listed.js'
+import { readFeePrice } from '../../networks/read-fee-price.js'
+import {
+  dearestFee,
+  isLive,
+  isOpen,
+  isUnanswered,
+  listPayments,
+  type PaymentRow,
+  type SignedPayment,
+} from '../attempts/find-attempts.js'
+import { lockWithdrawal, type SpeedUpRequest, type WithdrawalRow } from '../payout-row.js'
+import { isOwnPayment, type OwnPayment, paymentNotFound } from './lock-own-withdrawal.js'
+
+export interface SpeedUp extends OwnPayment {
+  /** Default: the next above the newest attempt's. */
+  readonly priority: WithdrawalPriority | null
+  /** The most that the fee may be, in whole coins; default the withdrawal's own limit. */
+  readonly maxFee: string | null
+  readonly actor: string
+}
+
+/**
+ * Stores what was asked for; the workflow builds it, inside the limit that people approved, so nobody needs to approve again.
+ *
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where nothing can be replaced, or (reason `SANCTIONED`) where a destination came
+ * onto the sanctions list; `REPLACEMENT_NOT_SUPPORTED`;
+ * `FEE_LIMIT_EXCEEDED` {limit, required, coin}, as far as it is known without asking a node.
+ */
+export async function requestSpeedUp(tx: Transaction, networks: Networks, request: SpeedUp): Promise<void> {
+  const { row, network, attempts, unanswered, newest } = await lockReplaceable(tx, networks, request)
+  if (row.cancellation) {
+    throw new KeyturnError(
+      'INVALID_STATE',
+      'This withdrawal is being cancelled; nothing of it is paid faster',
+      {
+        details: { id: row.id, stage: row.stage },
+      },
+    )
+  }
+  if ((await findNewlyListed(tx, [row.id])).has(row.id)) {
+    throw new KeyturnError(
+      'INVALID_STATE',
+      'A destination came onto the sanctions list after this was asked for; nothing of it is paid faster. cancel-transaction may still take it back',
+      { details: { id: row.id, stage: row.stage, reason: 'SANCTIONED' } },
+    )
+  }
+  const coin = nativeCoin(network)
+  const asked = request.maxFee === null ? null : parseAmount(request.maxFee, coin.decimals)
+  const limit = asked !== null && asked < row.fee_limit ? asked : row.fee_limit
+  const priority = request.priority ?? nextPriority(newest.priority)
+  const required = await leastFee(tx, network, [...attempts, ...unanswered], newest, priority)
+  if (required > limit) {
+    throw new KeyturnError(
+      'FEE_LIMIT_EXCEEDED',
+      asked === limit
+        ? 'A dearer transaction would cost more than max_fee; allow more, or wait'
+        : 'A dearer transaction would cost more than the fee limit that was approved; wait, or cancel and ask again',
+      {
+        details: {
+          limit: formatAmount(limit, coin.decimals),
+          required: formatAmount(required, coin.decimals),
+          coin: coin.name,
+        },
+      },
+    )
+  }
+  const speedUp: SpeedUpRequest = {
+    priority,
+    max_fee: asked?.toString() ?? null,
+    requested_by: request.actor,
+    requested_at: new Date().toISOString(),
+  }
+  await tx`UPDATE withdrawals SET speed_up = ${tx.json({ ...speedUp })}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: request.actor,
+    action: 'withdrawal.speed_up_requested',
+    subject: row.id,
+    data: { priority, max_fee: speedUp.max_fee, replaces: newest.txid },
+  })
+}
+
+/** Forgets a request that could not be met; the withdrawal says why. */
+export async function clearSpeedUp(
+  sql: Queryable,
+  id: string,
+  reason: { readonly code: string; readonly message: string },
+): Promise<void> {
+  await sql`
+    UPDATE withdrawals SET speed_up = NULL, waiting = jsonb_build_object(
+      'code', ${reason.code}::text, 'message', ${reason.message}::text,
+      'since', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+    WHERE id = ${id} AND speed_up IS NOT NULL`
+}
+
+/**
+ * Locks a withdrawal of which signed attempts wait for a block.
+ *
+ * @param purpose - A further payment waits until the signer has answered for the last one; a cancellation need not.
+ * @throws KeyturnError as `requestSpeedUp`.
+ */
+export async function lockReplaceable(
+  tx: Transaction,
+  networks: Networks,
+  request: OwnPayment,
+  purpose: 'pay' | 'cancel' = 'pay',
+): Promise<{
+  readonly row: WithdrawalRow
+  readonly network: Network
+  readonly attempts: readonly SignedPayment[]
+  /** At a signer that does not answer, and no longer waited for. */
+  readonly unanswered: readonly PaymentRow[]
+  readonly newest: SignedPayment
+}> {
+  const [own] = await tx`SELECT 1 FROM withdrawals withdrawal WHERE ${isOwnPayment(tx, request)}`
+  if (!own) throw paymentNotFound(request)
+  const row = await lockWithdrawal(tx, request.id)
+  const network = findNetwork(networks, row.network)
+  const payments = await listPayments(tx, row.id)
+  const attempts = payments.filter(isLive)
+  const [newest] = attempts
+  const mined = payments.some(({ state }) => state === 'mined' || state === 'final')
+  const waits = row.stage === 'broadcasting' || row.stage === 'confirming'
+  if (!waits || !newest || mined) {
+    throw new KeyturnError(
+      'INVALID_STATE',
+      mined
+        ? 'The transaction is in a block already; nothing can take its place'
+        : `A withdrawal in stage ${row.stage} has no transaction that waits for a block`,
+      { details: { id: row.id, stage: row.stage } },
+    )
+  }
+  if (!network.replacement.supported) {
+    throw new KeyturnError(
+      'REPLACEMENT_NOT_SUPPORTED',
+      `The nodes of ${network.name} keep the first transaction that they see; it cannot be replaced by another one`,
+      { details: { id: row.id, network: network.name } },
+    )
+  }
+  if (purpose === 'pay' && payments.some(isOpen)) {
+    throw new KeyturnError(
+      'INVALID_STATE',
+      'A further attempt is at the signer already; wait for its answer, or mark the payment for investigation to go round it',
+      {
+        details: { id: row.id, stage: row.stage },
+      },
+    )
+  }
+  return { row, network, attempts, unanswered: payments.filter(isUnanswered), newest }
+}
+
+function nextPriority(priority: WithdrawalPriority): WithdrawalPriority {
+  return PRIORITIES[PRIORITIES.indexOf(priority) + 1] ?? 'urgent'
+}
+
+/** By the prices that the watcher saw last; what is built asks the node itself. */
+async function leastFee(
+  tx: Transaction,
+  network: Network,
+  attempts: readonly PaymentRow[],
+  newest: SignedPayment,
+  priority: WithdrawalPriority,
+): Promise<bigint> {
+  const price = await readFeePrice(tx, network, priority)
+  if (price.family === 'utxo') {
+    return leastUtxoReplacement(
+      dearestFee(attempts),
+      newest.vsize ?? 0,
+      price.rate,
+      network.family === 'utxo' ? network.fees.minRate : 0,
+    )
+  }
+  let required = 0n
+  for (const { payload } of attempts) {
+    if (payload.family !== 'evm') continue
+    const before = {
+      maxFeePerGas: BigInt(payload.max_fee_per_gas),
+      maxPriorityFeePerGas: BigInt(payload.max_priority_fee_per_gas),
+    }
+    // What the watcher keeps is twice the base fee and the tip.
+    const baseFee = (price.maxFeePerGas - price.maxPriorityFeePerGas) / 2n
+    const fee = BigInt(payload.gas) * leastReplacement(before, { ...price, baseFee }).maxFeePerGas
+    if (fee > required) required = fee
+  }
+  return required
+}

@@ -1,0 +1,114 @@
+/** Tries a withdrawal again: wakes one that waits, asks anew for one that failed and is proven unpaid. */
+
+import { findCoin, findNetwork, type Networks } from '../../../domain/chain/network.js'
+import { initiatorsOf } from '../../../domain/controls/approval.js'
+import { KeyturnError } from '../../../domain/errors.js'
+import type { WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import { isWithdrawalFinal } from '../../../domain/payouts/withdrawal-stage.js'
+import { appendAudit } from '../../audit/append-audit.js'
+import type { Transaction } from '../../connect.js'
+import { abandonAttempt } from '../attempts/abandon-attempt.js'
+import { moveWithdrawal } from '../move-payout.js'
+import type { WithdrawalRow } from '../payout-row.js'
+import { proveUnpaid } from '../prove-unpaid.js'
+import { createWithdrawal, type NewWithdrawal } from './create-withdrawal.js'
+import { lockOwnWithdrawal } from './lock-own-withdrawal.js'
+
+export interface Retry
+  extends Pick<NewWithdrawal, 'initiator' | 'actor' | 'country' | 'expiryMs' | 'screen'> {
+  readonly merchantId: string
+  readonly id: string
+  /** Null: as before. */
+  readonly priority: WithdrawalPriority | null
+}
+
+/**
+ * An open one is woken, before it is signed also with other fees inside the limit that was approved. One that ended unpaid is
+ * asked for anew, with every check and approvals of its own: what people approved was that one, and once.
+ *
+ * @returns The id of the withdrawal that goes on: the same, or the new one.
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` {stage, reason}; what `createWithdrawal` throws.
+ */
+export async function retryWithdrawal(tx: Transaction, networks: Networks, retry: Retry): Promise<string> {
+  const row = await lockOwnWithdrawal(tx, retry)
+  if (row.investigation) {
+    throw refused(row, 'it is under investigation; clear that first')
+  }
+  if (!isWithdrawalFinal(row.stage)) {
+    await wake(tx, networks, row, retry)
+    return row.id
+  }
+  const proof = row.stage === 'confirmed' ? null : await proveUnpaid(tx, row)
+  if (!proof?.proven) throw refused(row, proof?.reason ?? 'it is paid')
+  const [known] = await tx<{ id: string }[]>`SELECT id FROM withdrawals WHERE retry_of = ${row.id}`
+  if (known) throw refused(row, `it was tried again before, by ${known.id}`, { retried_by: known.id })
+  const network = findNetwork(networks, row.network)
+  const id = await createWithdrawal(tx, networks, {
+    ...retry,
+    network,
+    coin: findCoin(network, row.coin),
+    amount: row.amount,
+    ...(row.amount_text === null ? {} : { amountText: row.amount_text }),
+    toAddress: row.to_address,
+    fromAddressId: row.from_address_id,
+    feePayer: row.fee_payer,
+    priority: retry.priority ?? row.priority,
+    userReference: row.user_reference,
+    // The old one keeps its own for ever.
+    externalId: null,
+    metadata: row.metadata,
+    // Those who shaped the old one shaped this one, too.
+    coInitiators: initiatorsOf(row),
+    retryOf: row.id,
+  })
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: retry.actor,
+    action: 'withdrawal.retried',
+    subject: row.id,
+    data: { retried_by: id, proof: proof.by },
+  })
+  return id
+}
+
+async function wake(tx: Transaction, networks: Networks, row: WithdrawalRow, retry: Retry): Promise<void> {
+  const { priority, actor } = retry
+  switch (row.stage) {
+    case 'requested':
+    case 'pending_review':
+    case 'pending_approval':
+      throw refused(row, 'it waits for people, not for the machine')
+    case 'approved':
+    case 'building':
+      if (priority !== null) await setPriority(tx, row, priority)
+      break
+    case 'pending_signature':
+      if (priority === null) break
+      if (!(await abandonAttempt(tx, row.id))) {
+        throw refused(row, 'the signer has it; its fees can be raised once it is sent, by speed-up')
+      }
+      await setPriority(tx, row, priority)
+      await moveWithdrawal(tx, networks, row, { to: 'building', actor, cause: `retried by ${actor}` })
+      break
+    default:
+      if (priority !== null) throw refused(row, 'it is signed; other fees are for speed-up')
+  }
+  await appendAudit(tx, {
+    merchantId: row.merchant_id,
+    actor,
+    action: 'withdrawal.retry_requested',
+    subject: row.id,
+    data: { stage: row.stage, priority },
+  })
+}
+
+/** The priority is no part of what people approved; the fee limit is, and stays. */
+async function setPriority(tx: Transaction, row: WithdrawalRow, priority: WithdrawalPriority): Promise<void> {
+  await tx`UPDATE withdrawals SET priority = ${priority}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+}
+
+function refused(row: WithdrawalRow, reason: string, details: Record<string, unknown> = {}): KeyturnError {
+  return new KeyturnError('INVALID_STATE', `This withdrawal cannot be retried: ${reason}`, {
+    details: { id: row.id, stage: row.stage, reason, ...details },
+  })
+}

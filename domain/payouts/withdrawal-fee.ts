@@ -1,0 +1,114 @@
+/** What a withdrawal's network fee is expected to be, and the most that its intent allows. */
+
+import type { Coin, EvmNetwork, Network, UtxoNetwork } from '../chain/network.js'
+import type { BaseUnits } from '../money.js'
+
+export const PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
+export type WithdrawalPriority = (typeof PRIORITIES)[number]
+
+/** Seed 002, "Fee Priority Levels": multiplier in percent, and minutes until confirmed (from, to). */
+export const PRIORITY_LEVEL: Readonly<
+  Record<
+    WithdrawalPriority,
+    { readonly percent: bigint; readonly minutes: readonly [number, number]; readonly description: string }
+  >
+> = {
+  low: { percent: 80n, minutes: [30, 60], description: 'Economy rate' },
+  normal: { percent: 100n, minutes: [10, 30], description: 'Standard rate' },
+  high: { percent: 150n, minutes: [5, 15], description: 'Fast rate' },
+  urgent: { percent: 200n, minutes: [1, 10], description: 'Priority rate' },
+}
+
+/** Market prices of a priority, as the chain watcher keeps them in `network_fees`. */
+export type FeePrice =
+  | {
+      readonly family: 'evm'
+      readonly maxFeePerGas: bigint
+      readonly maxPriorityFeePerGas: bigint
+      /** What a transaction pays the parent chain besides, in wei (OP-Stack). */
+      readonly l1Fee?: bigint
+    }
+  /** sat/vB. */
+  | { readonly family: 'utxo'; readonly rate: number }
+
+/** Typical gas; the real transaction is estimated by the node when it is built. A first transfer of USDT costs about 63,000. */
+const TYPICAL_GAS = { native: 21_000n, token: 65_000n } as const
+/** Virtual bytes of a P2WPKH transaction: 10.5 and 68 an input, 31 an output (BIP-141); P2PKH: 10, 148, 34. */
+const VSIZE = {
+  p2wpkh: { base: 11, input: 68, output: 31 },
+  p2pkh: { base: 10, input: 148, output: 34 },
+} as const
+/** Fees may rise this much between request and signature (approvals take hours) before the withdrawal has to wait. */
+const LIMIT_MULTIPLE = 5n
+/** A quiet chain must not leave a limit that the next busy block exceeds: at least this share of the network's cap. */
+const LIMIT_FLOOR_DIVISOR = 100n
+
+/**
+ * The expected fee in base units of the network's own coin.
+ *
+ * @param inputs - How many outputs are likely to be spent (UTXO).
+ * @param outputs - How many recipients one transaction pays (UTXO).
+ */
+export function estimateFee(
+  network: Network,
+  coin: Coin,
+  price: FeePrice,
+  inputs: number,
+  outputs = 1,
+): BaseUnits {
+  const fee =
+    price.family === 'evm' && network.family === 'evm'
+      ? estimateEvm(coin, price)
+      : estimateUtxo(network as UtxoNetwork, price.family === 'utxo' ? price.rate : 0, inputs, outputs)
+  return within(fee, 0n, network.fees.maxTotal)
+}
+
+/**
+ * The most that the fee of an intent may be: five times the estimate, at least a hundredth of the network's cap for one
+ * transaction, never above that cap. The signer's own policy has its own cap.
+ */
+export function feeLimit(network: Network, estimate: BaseUnits): BaseUnits {
+  const cap = network.fees.maxTotal
+  return within(estimate * LIMIT_MULTIPLE, cap / LIMIT_FLOOR_DIVISOR, cap)
+}
+
+/** What to reckon with while no market price is known: the network's caps (EVM), its fallback rate (UTXO). */
+export function fallbackPrice(network: Network, priority: WithdrawalPriority): FeePrice {
+  const { percent } = PRIORITY_LEVEL[priority]
+  return network.family === 'evm' ? evmCaps(network) : { family: 'utxo', rate: utxoRate(network, percent) }
+}
+
+function estimateEvm(coin: Coin, price: Extract<FeePrice, { family: 'evm' }>): bigint {
+  // maxFeePerGas is twice the base fee and the tip; what is paid is the base fee and the tip.
+  const tip = price.maxPriorityFeePerGas
+  const base = price.maxFeePerGas > tip ? (price.maxFeePerGas - tip + 1n) / 2n : 0n
+  return (
+    (coin.contract === null ? TYPICAL_GAS.native : TYPICAL_GAS.token) * (base + tip) + (price.l1Fee ?? 0n)
+  )
+}
+
+function estimateUtxo(network: UtxoNetwork, rate: number, inputs: number, outputs: number): bigint {
+  const size = VSIZE[network.script]
+  // One more for the change.
+  return BigInt(
+    Math.ceil((size.base + size.input * Math.max(1, inputs) + size.output * (outputs + 1)) * rate),
+  )
+}
+
+function evmCaps(network: EvmNetwork): FeePrice {
+  return {
+    family: 'evm',
+    maxFeePerGas: network.fees.maxFeePerGas,
+    maxPriorityFeePerGas: network.fees.maxPriorityFeePerGas,
+  }
+}
+
+function utxoRate(network: UtxoNetwork, percent: bigint): number {
+  const rate = (network.fees.fallbackRate * Number(percent)) / 100
+  return Math.min(network.fees.maxRate, Math.max(network.fees.minRate, rate))
+}
+
+function within(value: bigint, least: bigint, most: bigint): bigint {
+  if (value < least) return least
+  return value < most ? value : most
+}

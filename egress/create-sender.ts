@@ -1,0 +1,188 @@
+/** The one way out: POSTs to addresses that others chose, so it trusts neither where they lead nor what answers there. */
+
+import type { LookupFunction } from 'node:net'
+import { Agent, buildConnector, type Dispatcher, errors } from 'undici'
+import { KeyturnError } from '../domain/errors.js'
+import { describeSendError, TargetRefusedError } from './describe-send-error.js'
+import { readResponse } from './read-response.js'
+import { type ResolveHost, resolveHost } from './resolve-host.js'
+import { skipContinue } from './skip-continue.js'
+import { parseTarget, refuseAddress, type TargetPolicy } from './target-policy.js'
+
+export interface SendRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+  /** Stops the attempt from outside, e.g. when the worker shuts down. */
+  readonly signal?: AbortSignal
+}
+
+/** What came of it. `error` is null exactly when the answer was a 2xx; it never holds the URL's path, query or a secret. */
+export interface SendResult {
+  readonly statusCode: number | null
+  readonly error: string | null
+  /** At most 4 KB of the answer's body, as text. */
+  readonly response: string | null
+  readonly durationMs: number
+  /** True when the deadline ended it: such endpoints get fewer slots. */
+  readonly timedOut: boolean
+}
+
+export interface Sender {
+  send(request: SendRequest): Promise<SendResult>
+  close(): Promise<void>
+}
+
+export interface SenderOptions {
+  readonly policy: TargetPolicy
+  /** For everything: name, connection, TLS, request and the whole answer. */
+  readonly timeoutMs: number
+  readonly resolve?: ResolveHost
+  /** Further certificate authorities (PEM), for tests. */
+  readonly ca?: string
+}
+
+/** Below the 5 s after which Node's and Apache's servers close idle connections; longer where a server says so. */
+const KEEP_ALIVE_MS = 4_000
+const KEEP_ALIVE_MAX_MS = 60_000
+
+/**
+ * Makes a sender with connections of its own: kept alive, one pool an origin, no proxy from the environment, no redirect
+ * followed, no decompression. A connection goes to an address that was checked, never to a name, so that no other answer
+ * of the name server can slip in between.
+ */
+export function createSender(options: SenderOptions): Sender {
+  const resolve = options.resolve ?? resolveHost
+  const agents = new Map<string, Dispatcher>()
+  for (const protocol of ['https:', 'http:']) {
+    const lookup = checkedLookup(protocol, options.policy, resolve)
+    const dial = buildConnector({
+      lookup,
+      timeout: options.timeoutMs,
+      allowH2: false,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    } as buildConnector.BuildOptions)
+    const connect: buildConnector.connector = (target, callback) =>
+      dial(target, (...[error, socket]) => {
+        if (error === null) callback(null, skipContinue(socket))
+        else callback(error, null)
+      })
+    const common = { connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 }
+    agents.set(
+      protocol,
+      new Agent({ ...common, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS }),
+    )
+    // Pipelining 0 is undici's word for a new connection each time.
+    agents.set(`fresh ${protocol}`, new Agent({ ...common, pipelining: 0 }))
+  }
+  const agent = (key: string): Dispatcher => {
+    const found = agents.get(key)
+    if (!found) throw new Error(`No agent for ${key}`)
+    return found
+  }
+
+  return {
+    async send(request) {
+      request.signal?.throwIfAborted()
+      const started = performance.now()
+      const controller = new AbortController()
+      let late = false
+      const deadline = setTimeout(() => {
+        late = true
+        controller.abort()
+      }, options.timeoutMs)
+      const stop = () => controller.abort()
+      request.signal?.addEventListener('abort', stop)
+      const result = (
+        statusCode: number | null,
+        error: string | null,
+        response: string | null,
+        timedOut = false,
+      ): SendResult => ({
+        statusCode,
+        error,
+        response,
+        durationMs: Math.round(performance.now() - started),
+        timedOut,
+      })
+      try {
+        const url = parseTarget(request.url, options.policy)
+        const answer = await post(agent, url, request, controller.signal)
+        const response = await readResponse(answer.body, controller.signal)
+        return result(answer.statusCode, describeStatus(answer.statusCode), response)
+      } catch (error) {
+        if (request.signal?.aborted) throw request.signal.reason
+        if (late) return result(null, `No answer within ${options.timeoutMs / 1_000} s`, null, true)
+        if (error instanceof KeyturnError) return result(null, `Not sent: ${error.message}`, null)
+        return result(null, describeSendError(error), null)
+      } finally {
+        clearTimeout(deadline)
+        request.signal?.removeEventListener('abort', stop)
+      }
+    },
+    async close() {
+      await Promise.all([...agents.values()].map((each) => each.destroy()))
+    },
+  }
+}
+
+async function post(
+  agent: (key: string) => Dispatcher,
+  url: URL,
+  request: SendRequest,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  const message: Dispatcher.RequestOptions = {
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    method: 'POST',
+    headers: request.headers,
+    body: request.body,
+    signal,
+  }
+  try {
+    return await agent(url.protocol).request(message)
+  } catch (error) {
+    // The server closed a kept-alive connection while our request was on the way to it: nothing was answered, and it is
+    // our reuse that failed, not the endpoint. A new connection tells.
+    const reused = error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0
+    if (!reused || signal.aborted) throw error
+    return agent(`fresh ${url.protocol}`).request(message)
+  }
+}
+
+/** Resolves all addresses, refuses the host when one of them is refused, and hands out only what was checked. */
+function checkedLookup(protocol: string, policy: TargetPolicy, resolve: ResolveHost): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname).then(
+      (addresses) => {
+        const reason = addresses
+          .map((address) => refuseAddress(address, protocol, policy))
+          .find((each) => each !== null)
+        const [first] = addresses
+        if (reason !== undefined || first === undefined) {
+          callback(new TargetRefusedError(reason ?? 'does not resolve to an address'), '', 0)
+          return
+        }
+        const family = (address: string) => (address.includes(':') ? 6 : 4)
+        if (options.all) {
+          callback(
+            null,
+            addresses.map((address) => ({ address, family: family(address) })),
+          )
+        } else {
+          callback(null, first, family(first))
+        }
+      },
+      (error: unknown) => callback(error as NodeJS.ErrnoException, '', 0),
+    )
+  }
+}
+
+function describeStatus(statusCode: number): string | null {
+  if (statusCode >= 200 && statusCode < 300) return null
+  if (statusCode >= 300 && statusCode < 400) {
+    return `HTTP ${statusCode}: redirects are not followed; set the endpoint to its final URL`
+  }
+  return `HTTP ${statusCode}`
+}

@@ -1,0 +1,200 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type JournalEntry, postJournal, postJournals } from '../../../../db/books/ledger/post-journal.js'
+import { reverseJournal } from '../../../../db/books/ledger/reverse-journal.js'
+import { KeyturnError } from '../../../../domain/errors.js'
+import { freshDatabase, type TestDatabase } from '../../../support/database.js'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await freshDatabase()
+})
+afterAll(() => database.drop())
+
+const chain = (owner: string, amount: bigint): JournalEntry => ({
+  network: 'bitcoin',
+  coin: 'btc',
+  kind: 'chain',
+  owner,
+  amount,
+})
+const reserved = (owner: string, amount: bigint): JournalEntry => ({
+  network: 'bitcoin',
+  coin: 'btc',
+  kind: 'reserved',
+  owner,
+  amount,
+})
+const available = (owner: string, amount: bigint): JournalEntry => ({
+  network: 'bitcoin',
+  coin: 'btc',
+  kind: 'available',
+  owner,
+  amount,
+})
+
+function post(merchantId: string, idempotencyKey: string, entries: JournalEntry[], allowOverdraft = false) {
+  return database.sql.begin((tx) =>
+    postJournal(
+      tx,
+      { merchantId, idempotencyKey, type: 'test', reference: idempotencyKey, entries },
+      { allowOverdraft },
+    ),
+  )
+}
+
+async function balanceOf(merchantId: string, kind: string, owner: string): Promise<bigint> {
+  const [row] = await database.sql<{ balance: bigint }[]>`
+    SELECT balance FROM ledger_accounts WHERE merchant_id = ${merchantId} AND kind = ${kind} AND owner = ${owner}`
+  return row?.balance ?? 0n
+}
+
+test('posts a journal with gapless versions and balances after each entry', async () => {
+  await post('m1', 'a', [chain('x', 5n), reserved('u', -5n)])
+  await post('m1', 'b', [chain('x', 7n), reserved('u', -7n)])
+  const rows = await database.sql`
+    SELECT entry.account_version, entry.amount, entry.balance_after FROM ledger_entries entry
+    JOIN ledger_accounts account ON account.id = entry.account_id
+    WHERE account.merchant_id = 'm1' AND account.kind = 'chain' ORDER BY entry.account_version`
+  expect([...rows]).toEqual([
+    { account_version: 1n, amount: 5n, balance_after: 5n },
+    { account_version: 2n, amount: 7n, balance_after: 12n },
+  ])
+})
+
+test('posts the same key once, however often and however parallel', async () => {
+  const results = await Promise.all(
+    Array.from({ length: 10 }, () => post('m2', 'once', [chain('x', 5n), reserved('u', -5n)])),
+  )
+  expect(results.filter((result) => !result.replayed)).toHaveLength(1)
+  expect(new Set(results.map((result) => result.journalId)).size).toBe(1)
+  expect(await balanceOf('m2', 'chain', 'x')).toBe(5n)
+})
+
+test('refuses a key that was used for another journal', async () => {
+  await post('m3', 'k', [chain('x', 5n), reserved('u', -5n)])
+  await expect(post('m3', 'k', [chain('x', 6n), reserved('u', -6n)])).rejects.toThrow(
+    /used for another journal/,
+  )
+  expect(await balanceOf('m3', 'chain', 'x')).toBe(5n)
+})
+
+test('refuses a journal that does not balance', async () => {
+  await expect(post('m4', 'k', [chain('x', 5n), reserved('u', -4n)])).rejects.toThrow(/does not balance/)
+})
+
+test('refuses entries written past the posting function unless they balance', async () => {
+  const { journalId } = await post('m5', 'k', [chain('x', 5n), reserved('u', -5n)])
+  await expect(
+    database.sql.begin(
+      (tx) => tx`
+        INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
+        SELECT id, version + 1, ${journalId}, 1, balance + 1, now() FROM ledger_accounts
+        WHERE merchant_id = 'm5' AND kind = 'chain'`,
+    ),
+  ).rejects.toThrow(/does not balance/)
+})
+
+test('keeps journals and entries immutable', async () => {
+  await post('m6', 'k', [chain('x', 5n), reserved('u', -5n)])
+  await expect(database.sql`UPDATE ledger_entries SET amount = 1`).rejects.toThrow(/immutable/)
+  await expect(database.sql`DELETE FROM ledger_entries`).rejects.toThrow(/immutable/)
+  await expect(database.sql`UPDATE ledger_journals SET type = 'x'`).rejects.toThrow(/immutable/)
+  await expect(database.sql`TRUNCATE ledger_entries CASCADE`).rejects.toThrow(/immutable/)
+})
+
+test('lets no user spend more than is available, and says how much is', async () => {
+  await post('m7', 'in', [chain('x', 5n), available('u', -5n)])
+  const spend = post('m7', 'out', [available('u', 6n), reserved('u', -6n)])
+  await expect(spend).rejects.toBeInstanceOf(KeyturnError)
+  await expect(post('m7', 'out', [available('u', 6n), reserved('u', -6n)])).rejects.toMatchObject({
+    code: 'INSUFFICIENT_BALANCE',
+    details: { requested: '6', available: '5', coin: 'btc' },
+  })
+  expect(await balanceOf('m7', 'available', 'u')).toBe(-5n)
+})
+
+test("lets the merchant's own account go below zero", async () => {
+  await post('m8', 'own', [available('', 6n), reserved('', -6n)])
+  expect(await balanceOf('m8', 'available', '')).toBe(6n)
+})
+
+test('never pays out more than came in when withdrawals race', async () => {
+  await post('m9', 'in', [chain('x', 100n), available('u', -100n)])
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 30 }, (_, index) =>
+      post('m9', `out${index}`, [available('u', 9n), reserved('u', -9n)]),
+    ),
+  )
+  expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(11)
+  expect(await balanceOf('m9', 'available', 'u')).toBe(-1n)
+})
+
+test('reverses a journal once, spent or not', async () => {
+  const deposit = await post('m10', 'in', [chain('x', 5n), available('u', -5n)])
+  await post('m10', 'out', [available('u', 5n), reserved('u', -5n)])
+  const reverse = (key: string) =>
+    database.sql.begin((tx) =>
+      reverseJournal(tx, {
+        merchantId: 'm10',
+        journalId: deposit.journalId,
+        idempotencyKey: key,
+        type: 'deposit.reverted',
+        reference: 'd',
+      }),
+    )
+  await reverse('undo')
+  expect(await balanceOf('m10', 'available', 'u')).toBe(5n)
+  expect(await balanceOf('m10', 'chain', 'x')).toBe(0n)
+  expect((await reverse('undo')).replayed).toBe(true)
+  await expect(reverse('undo-again')).rejects.toThrow()
+})
+
+test('holds a uint256 exactly', async () => {
+  const huge = (1n << 256n) - 1n
+  await post('m11', 'in', [chain('x', huge), available('u', -huge)])
+  expect(await balanceOf('m11', 'chain', 'x')).toBe(huge)
+})
+
+test('posts batches exactly as it posts them one by one', async () => {
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          owner: fc.constantFrom('a', 'b', 'c'),
+          amount: fc.bigInt(1n, 1_000n),
+          key: fc.integer({ min: 0, max: 12 }),
+        }),
+        {
+          minLength: 1,
+          maxLength: 15,
+        },
+      ),
+      async (movements) => {
+        run += 1
+        const unique = [...new Map(movements.map((movement) => [movement.key, movement])).values()]
+        const journals = unique.map((movement) => ({
+          idempotencyKey: `k${movement.key}`,
+          type: 'test',
+          reference: 'r',
+          entries: [chain(movement.owner, movement.amount), reserved(movement.owner, -movement.amount)],
+        }))
+        await database.sql.begin((tx) => postJournals(tx, `batch${run}`, journals))
+        for (const journal of journals) {
+          await database.sql.begin((tx) => postJournal(tx, { merchantId: `single${run}`, ...journal }))
+        }
+        const read = (merchantId: string) => database.sql`
+          SELECT account.kind, account.owner, entry.account_version, entry.amount, entry.balance_after
+          FROM ledger_entries entry JOIN ledger_accounts account ON account.id = entry.account_id
+          WHERE account.merchant_id = ${merchantId} ORDER BY 1, 2, 3`
+        expect([...(await read(`batch${run}`))]).toEqual([...(await read(`single${run}`))])
+        expect([
+          ...(await database.sql`
+            SELECT 1 FROM ledger_accounts WHERE merchant_id = ${`batch${run}`} GROUP BY network, coin HAVING sum(balance) <> 0`),
+        ]).toEqual([])
+      },
+    ),
+    { numRuns: 25 },
+  )
+})

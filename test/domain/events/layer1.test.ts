@@ -1,0 +1,162 @@
+import { expect, test } from 'vitest'
+import type { BalanceUpdated, DepositView } from '../../../domain/events/event.js'
+import { toLayer1 } from '../../../domain/events/layer1.js'
+
+const deposit: DepositView = {
+  id: '018fea20a69e7cc58066f8d03362e797d18a869f191944a09e5e784d7ca8f45a6f',
+  status: 'unconfirmed',
+  previous_status: 'detected',
+  network: 'ethereum',
+  coin: 'eth',
+  amount: '0.2',
+  user_reference: 'customerOne',
+  address: {
+    id: 'd18a869f-1919-44a0-9e5e-784d7ca8f45a',
+    address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9',
+    network: 'ethereum',
+    label: 'First Eth Address',
+    key_pair_id: '44cf54df-93e9-4dd9-84c9-e96f0cf90f3e',
+    asset_pool_id: '2be1cc9c-a5af-47e2-9dba-b7b82317e600',
+  },
+  transaction_hash: '0x8d49dad00612517e5fdf9ca896c4aded5a46c30226cd44f4f0c26b4c65ae63fe',
+  output_index: 0,
+  confirmations: 1,
+  required_confirmations: 12,
+  block_number: 6046664,
+  block_hash: '0x01',
+  block_time: '2024-06-05T20:39:24Z',
+  fee: { coin: 'eth', amount: '0.000234653675781' },
+  sources: [{ address: '0x84a4a239805d06c685219801b82bea7c76702214', amount: '0.200234653675781' }],
+  destinations: [{ address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9', amount: '0.2' }],
+  payment_id: null,
+  decision: null,
+  detected_at: '2024-06-05T20:39:19.454Z',
+  updated_at: '2024-06-05T20:39:26.683343Z',
+  confirmed_at: null,
+  credited_at: null,
+}
+const event = (
+  data: object,
+  type: 'deposit.status_changed' | 'balance.updated' = 'deposit.status_changed',
+) => ({
+  event: type,
+  timestamp: '2024-06-05T20:39:26.724877059Z',
+  data: data as Record<string, unknown>,
+})
+
+/** The second example of the format's description, letter for letter. */
+const UNCONFIRMED = `{
+  "event": "layer1:digital:deposit:status-change",
+  "timestamp": "2024-06-05T20:39:26.724877059Z",
+  "data": {
+    "id": "018fea20a69e7cc58066f8d03362e797d18a869f191944a09e5e784d7ca8f45a6f",
+    "hash": "0x8d49dad00612517e5fdf9ca896c4aded5a46c30226cd44f4f0c26b4c65ae63fe",
+    "type": "DEPOSIT",
+    "asset": "ETH",
+    "amount": "0.20",
+    "status": "UNCONFIRMED",
+    "address": {
+      "id": "d18a869f-1919-44a0-9e5e-784d7ca8f45a",
+      "address": "0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9",
+      "network": "ETHEREUM",
+      "keyPairId": "44cf54df-93e9-4dd9-84c9-e96f0cf90f3e",
+      "reference": "First Eth Address",
+      "customerId": "customerOne",
+      "assetPoolId": "2be1cc9c-a5af-47e2-9dba-b7b82317e600"
+    },
+    "sources": [
+      {
+        "amount": "0.200234653675781",
+        "address": "0x84a4a239805d06c685219801b82bea7c76702214"
+      }
+    ],
+    "createdAt": "2024-06-05T20:39:19.454Z",
+    "updatedAt": "2024-06-05T20:39:26.683343Z",
+    "destinations": [
+      {
+        "amount": "0.20",
+        "address": "0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9"
+      }
+    ],
+    "networkDetail": {
+      "fee": {
+        "asset": "ETH",
+        "amount": "0.000234653675781"
+      },
+      "block": {
+        "number": 6046664,
+        "timestamp": "2024-06-05T20:39:24Z"
+      }
+    }
+  }
+}`
+
+test('a mined deposit is the example of the format, field order included', () => {
+  expect(JSON.stringify(toLayer1(event(deposit)), null, 2)).toBe(UNCONFIRMED)
+})
+
+test('a deposit in the mempool has no network detail', () => {
+  const body = toLayer1(event({ ...deposit, status: 'detected', block_number: null, block_time: null }))
+  const { networkDetail: _, ...expected } = JSON.parse(UNCONFIRMED).data
+  expect(body?.data).toEqual({ ...expected, status: 'DETECTED' })
+})
+
+test('an unknown fee is left out, the block stays', () => {
+  const body = toLayer1(event({ ...deposit, fee: null })) as { data: { networkDetail: object } }
+  expect(body.data.networkDetail).toEqual({ block: { number: 6046664, timestamp: '2024-06-05T20:39:24Z' } })
+})
+
+test.each([
+  ['detected', 'DETECTED'],
+  ['confirmed', 'CONFIRMED'],
+  ['screening_requested', 'SCREENING_REQUESTED'],
+  ['success', 'SUCCESS'],
+])('status %s is %s', (status, expected) => {
+  expect(toLayer1(event({ ...deposit, status }))).toMatchObject({ data: { status: expected } })
+})
+
+test('a balance movement is the example of the format', () => {
+  const balance: BalanceUpdated = {
+    address_id: 'addr_1',
+    address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9',
+    label: 'First Eth Address',
+    user_reference: 'customerOne',
+    network: 'ethereum',
+    coin: 'eth',
+    funds: [
+      { type: 'AVAILABLE', balance: '0.2', delta: '0.2' },
+      { type: 'BLOCKCHAIN', balance: '0.2', delta: '0' },
+      { type: 'RESERVED', balance: '0', delta: '-0.2' },
+    ],
+    deposit_id: 'dep_1',
+  }
+  expect(toLayer1(event(balance, 'balance.updated'))).toEqual({
+    event: 'layer1:digital:balance:updated',
+    timestamp: '2024-06-05T20:39:26.724877059Z',
+    data: {
+      reference: 'First Eth Address',
+      address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9',
+      asset: 'ETH',
+      funds: [
+        { type: 'AVAILABLE', balance: '0.20', delta: '0.20' },
+        { type: 'BLOCKCHAIN', balance: '0.20', delta: '0.00' },
+        { type: 'RESERVED', balance: '0.00', delta: '-0.20' },
+      ],
+    },
+  })
+})
+
+test('amounts keep every digit', () => {
+  const body = toLayer1(event({ ...deposit, amount: '123456789012345678901234567890.000000000000000001' }))
+  expect(body).toMatchObject({ data: { amount: '123456789012345678901234567890.000000000000000001' } })
+})
+
+test('other events have no layer1 form', () => {
+  expect(toLayer1({ ...event(deposit), event: 'withdrawal.status_changed' })).toBeNull()
+  expect(toLayer1({ ...event(deposit), event: 'webhook.test' })).toBeNull()
+})
+
+test('data of another shape has no layer1 form, and stops nobody', () => {
+  expect(toLayer1(event({ id: 'dep_1' }))).toBeNull()
+  expect(toLayer1(event({}, 'balance.updated'))).toBeNull()
+})

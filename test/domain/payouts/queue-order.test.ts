@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { HEAD_START_MS, priorityKey, queueScore } from '../../../domain/payouts/queue-order.js'
+import { PRIORITIES, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+
+const MINUTE_MS = 60_000
+const waiting = fc.record({
+  priority: fc.constantFrom(...PRIORITIES),
+  askedAt: fc.date({ min: new Date('2026-01-01'), max: new Date('2026-12-31'), noInvalidDate: true }),
+})
+const now = new Date('2027-01-01')
+
+test('of two that were asked for together the more urgent goes first', () => {
+  const scores = PRIORITIES.map((priority) => queueScore(priority, now, now))
+  expect(scores).toEqual([...scores].sort((a, b) => a - b))
+  expect(new Set(scores).size).toBe(PRIORITIES.length)
+})
+
+test('of two that are as urgent the older goes first, and the order does not change while they wait', () => {
+  fc.assert(
+    fc.property(waiting, waiting, fc.integer({ min: 0, max: 10 ** 9 }), (a, b, passed) => {
+      const later = new Date(now.getTime() + passed)
+      const before = queueScore(a.priority, a.askedAt, now) - queueScore(b.priority, b.askedAt, now)
+      const after = queueScore(a.priority, a.askedAt, later) - queueScore(b.priority, b.askedAt, later)
+      expect(after).toBe(before)
+      if (a.priority === b.priority)
+        expect(Math.sign(before)).toBe(Math.sign(b.askedAt.getTime() - a.askedAt.getTime()) || 0)
+    }),
+  )
+})
+
+test('nothing starves: what is asked for 40 minutes later overtakes nothing, however urgent it is', () => {
+  fc.assert(
+    fc.property(waiting, waiting, (old, young) => {
+      if (young.askedAt.getTime() - old.askedAt.getTime() < 40 * MINUTE_MS) return
+      expect(queueScore(old.priority, old.askedAt, now)).toBeGreaterThanOrEqual(
+        queueScore(young.priority, young.askedAt, now),
+      )
+    }),
+  )
+})
+
+test('the keys of steps are 1 to 5, and age lifts everything to the first', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...PRIORITIES),
+      fc.integer({ min: -1_000, max: 10 ** 9 }),
+      (priority, age) => {
+        const key = priorityKey(priority as WithdrawalPriority, age)
+        expect(key).toBeGreaterThanOrEqual(1)
+        expect(key).toBeLessThanOrEqual(5)
+        expect(priorityKey(priority as WithdrawalPriority, age + MINUTE_MS)).toBeLessThanOrEqual(key)
+        expect(priorityKey(priority as WithdrawalPriority, HEAD_START_MS.urgent)).toBe(1)
+      },
+    ),
+  )
+  expect(PRIORITIES.map((priority) => priorityKey(priority, 0))).toEqual([5, 4, 3, 1])
+})

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest'
+import { KeyturnError } from '../../domain/errors.js'
+import { checkTarget } from '../../egress/check-target.js'
+import { createTargetPolicy, parseTarget, refuseAddress } from '../../egress/target-policy.js'
+
+const strict = createTargetPolicy({ allowCidrs: [], allowHttp: false })
+const local = createTargetPolicy({ allowCidrs: ['127.0.0.0/8', '::1'], allowHttp: true })
+
+describe('addresses that the internet cannot reach are refused', () => {
+  test.each([
+    ['10.0.0.1', 'RFC 1918'],
+    ['172.16.0.1', 'RFC 1918'],
+    ['172.31.255.255', 'RFC 1918'],
+    ['192.168.1.1', 'RFC 1918'],
+    ['127.0.0.1', 'loopback'],
+    ['127.255.255.254', 'loopback'],
+    ['0.0.0.0', 'this host'],
+    ['169.254.169.254', 'metadata'],
+    ['100.64.0.1', 'CGNAT'],
+    ['100.100.100.200', 'metadata of a cloud in CGNAT'],
+    ['192.0.0.192', 'metadata of a cloud in 192.0.0.0/24'],
+    ['168.63.129.16', 'metadata of a cloud on a public number'],
+    ['192.0.2.1', 'documentation'],
+    ['198.51.100.1', 'documentation'],
+    ['203.0.113.1', 'documentation'],
+    ['198.18.0.1', 'benchmarking'],
+    ['192.88.99.1', '6to4 relay'],
+    ['224.0.0.1', 'multicast'],
+    ['240.0.0.1', 'reserved'],
+    ['255.255.255.255', 'broadcast'],
+    ['::', 'unspecified'],
+    ['::1', 'loopback'],
+    ['::ffff:127.0.0.1', 'mapped'],
+    ['::ffff:10.0.0.1', 'mapped'],
+    ['::ffff:8.8.8.8', 'mapped'],
+    ['::127.0.0.1', 'compatible'],
+    ['::ffff:0:127.0.0.1', 'translated'],
+    ['64:ff9b::7f00:1', 'NAT64'],
+    ['64:ff9b::a9fe:a9fe', 'NAT64 to metadata'],
+    ['64:ff9b:1::a00:1', 'NAT64 of a local network'],
+    ['2002:7f00:1::', '6to4'],
+    ['2002:a9fe:a9fe::1', '6to4'],
+    ['2001:0:4136:e378:8000:63bf:3fff:fdd2', 'Teredo'],
+    ['fe80::1', 'link-local'],
+    ['fe80::1%eth0', 'link-local with a zone'],
+    ['fec0::1', 'site-local'],
+    ['fc00::1', 'ULA'],
+    ['fd00:ec2::254', 'metadata on ULA'],
+    ['ff02::1', 'multicast'],
+    ['2001:db8::1', 'documentation'],
+    ['3fff::1', 'documentation'],
+    ['5f00::1', 'SRv6'],
+    ['100::1', 'discard'],
+    ['4000::1', 'not handed out'],
+  ])('%s (%s)', (address) => {
+    expect(refuseAddress(address, 'https:', strict)).toMatch(/not public/)
+  })
+  test.each([
+    '8.8.8.8',
+    '93.184.216.34',
+    '172.32.0.1',
+    '100.128.0.1',
+    '2606:4700::1111',
+    '2a00:1450:4001::1',
+  ])('but %s is public', (address) => {
+    expect(refuseAddress(address, 'https:', strict)).toBeNull()
+    expect(refuseAddress(address, 'http:', local)).toMatch(/https/)
+  })
+  test('and allowed ones pass, by http as well, mapped or not', () => {
+    for (const address of ['127.0.0.1', '::ffff:127.0.0.1', '::1']) {
+      expect(refuseAddress(address, 'http:', local)).toBeNull()
+    }
+    expect(refuseAddress('10.0.0.1', 'https:', local)).toMatch(/not public/)
+  })
+})
+
+describe('an endpoint’s URL', () => {
+  test.each([
+    ['http://shop.example/', /https/],
+    ['ftp://shop.example/', /https/],
+    ['file:///etc/passwd', /https/],
+    ['not a url', /not a URL/],
+    ['https://user:secret@shop.example/', /user name/],
+    ['https://127.0.0.1/', /not public/],
+    ['https://2130706433/', /not public/],
+    ['https://0x7f000001/', /not public/],
+    ['https://0177.0.0.1/', /not public/],
+    ['https://127.1/', /not public/],
+    ['https://①②⑦.0.0.1/', /not public/],
+    ['https://[::1]/', /not public/],
+    ['https://[::ffff:169.254.169.254]/', /not public/],
+    ['https://[64:ff9b::10.0.0.1]/', /not public/],
+    ['https://169.254.169.254/latest/meta-data/', /not public/],
+    [`https://shop.example/${'x'.repeat(2_048)}`, /longer/],
+  ])('like %s is refused', (url, reason) => {
+    expect(() => parseTarget(url, strict)).toThrow(reason)
+    expect(() => parseTarget(url, strict)).toThrow(KeyturnError)
+  })
+  test('never shows its credentials in the error', () => {
+    expect(() => parseTarget('https://user:hunter2@shop.example/', strict)).not.toThrow(/hunter2/)
+  })
+  test('may be plain http on allowed addresses only', () => {
+    expect(parseTarget('http://127.0.0.1:9/x', local).port).toBe('9')
+    expect(() => parseTarget('http://8.8.8.8/', local)).toThrow(/https/)
+  })
+})
+
+describe('at registration', () => {
+  test('a name with one private address among public ones is refused', async () => {
+    const resolve = async () => ['93.184.216.34', 'fd00::1']
+    await expect(checkTarget('https://shop.example/', strict, resolve)).rejects.toThrow(/not public/)
+  })
+  test('a name with public addresses passes', async () => {
+    const resolve = async () => ['93.184.216.34', '2606:4700::1111']
+    expect(await checkTarget('https://shop.example/hook?a=1', strict, resolve)).toBe(
+      'https://shop.example/hook?a=1',
+    )
+  })
+  test('a name that does not resolve yet passes', async () => {
+    const resolve = async () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
+    expect(await checkTarget('https://soon.example', strict, resolve)).toBe('https://soon.example/')
+  })
+  test('localhost is refused', async () => {
+    await expect(checkTarget('https://localhost/', strict)).rejects.toThrow(/not public/)
+  })
+})
+
+test('an exception that is no CIDR is an error at the start', () => {
+  expect(() => createTargetPolicy({ allowCidrs: ['10.0.0.0/99'], allowHttp: false })).toThrow(
+    /10\.0\.0\.0\/99/,
+  )
+})

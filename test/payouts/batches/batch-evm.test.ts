@@ -1,0 +1,199 @@
+import { createPublicClient, http, parseEther } from 'viem'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
+import { type TestAnvil, testAnvil } from '../../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { type TestUsdt, testUsdt } from '../../support/usdt.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+
+const ITEMS = 25
+const BLACKLISTED = 7
+let temporal: TestTemporal
+let anvil: TestAnvil
+let usdt: TestUsdt
+let stage: TestWithdrawals
+let running: { stop(): Promise<void> } | undefined
+
+beforeAll(async () => {
+  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
+  usdt = await testUsdt(anvil)
+  const networks = testNetworks({
+    ETHEREUM_ENABLED: 'true',
+    ETHEREUM_RPC: anvil.rpc,
+    ETHEREUM_USDT: usdt.address,
+  })
+  stage = await startWithdrawals({ networks, temporal })
+  const { address } = await stage.wallet('ethereum', 'hot')
+  await anvil.call('anvil_setBalance', address, `0x${parseEther('100').toString(16)}`)
+  const { reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  await reader.waitForTransactionReceipt({ hash: await usdt.mint(address as `0x${string}`, 1_000_000_000n) })
+  await stage.credit('ethereum', 'eth', '', parseEther('100'))
+  await stage.credit('ethereum', 'usdt', '', 1_000_000_000n)
+  stage.follow()
+  await stage.startWorker()
+})
+afterEach(async () => {
+  await running?.stop()
+  running = undefined
+})
+afterAll(async () => {
+  await stage?.close()
+  await Promise.all([anvil?.stop(), temporal?.close()])
+})
+
+const address = (number: number) =>
+  `0x${(0xbbbb_0000_0000n + BigInt(number)).toString(16).padStart(40, '3')}` as const
+const chain = () => createPublicClient({ transport: http(anvil.rpc) })
+const ask = async (coin: string, outputs: { to_address: string; amount: string }[]): Promise<string> => {
+  const { status, json } = await stage.createBatch({
+    batch_withdrawal: { network: 'ethereum', coin, outputs },
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  return json.data.id
+}
+/** What the books say of the wallet is what the chain says of it, and nothing is held any more. */
+async function expectBooksToMatch(): Promise<void> {
+  const hot = await stage.wallet('ethereum', 'hot')
+  expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
+    await chain().getBalance({ address: hot.address as `0x${string}` }),
+  )
+  expect(await stage.balance('ethereum', 'usdt', 'chain', hot.id)).toBe(
+    await usdt.balanceOf(hot.address as `0x${string}`),
+  )
+  expect(await stage.balance('ethereum', 'usdt', 'reserved', '')).toBe(0n)
+  expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
+}
+
+test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid with nonces in a row, one is ejected', async () => {
+  const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  const hash = await wallet.writeContract({
+    address: usdt.address,
+    abi: USDT_ABI,
+    functionName: 'addBlackList',
+    args: [address(BLACKLISTED)],
+  })
+  await chain().waitForTransactionReceipt({ hash, pollingInterval: 100 })
+  running = stage.signer.run(realSigner(stage))
+  // The last row goes to the address of the first one: two rows stay two payments.
+  const outputs = Array.from({ length: ITEMS }, (_, index) => ({
+    to_address: address(index === ITEMS - 1 ? 0 : index),
+    amount: `${index + 1}.50`,
+  }))
+  const id = await ask('usdt', outputs)
+  await stage.approve(id)
+  const view = await stage.untilBatch(id, 'partially_confirmed', 120)
+  expect(view).toMatchObject({
+    stage: 'completed',
+    counts: { confirmed: ITEMS - 1, failed: 1, processing: 0 },
+    item_count: ITEMS,
+  })
+  const bad = view.items[BLACKLISTED]
+  expect(bad).toMatchObject({ status: 'failed', transaction_hash: null, failure: { code: 'WOULD_REVERT' } })
+  expect(bad?.failure?.message).toContain('blacklisted')
+  const paid = view.items.filter((item) => item.index !== BLACKLISTED)
+  expect(paid.every((item) => item.status === 'confirmed' && item.failure === null)).toBe(true)
+  expect(new Set(paid.map((item) => item.transaction_hash)).size).toBe(ITEMS - 1)
+  expect(await usdt.balanceOf(address(0))).toBe(1_500_000n + 25_500_000n)
+  expect(await usdt.balanceOf(address(3))).toBe(4_500_000n)
+  expect(await usdt.balanceOf(address(BLACKLISTED))).toBe(0n)
+  const nonces = await Promise.all(
+    paid.map(async (item) => {
+      const transaction = await chain().getTransaction({ hash: item.transaction_hash as `0x${string}` })
+      return transaction.nonce
+    }),
+  )
+  expect([...nonces].sort((a, b) => a - b)).toEqual(Array.from({ length: ITEMS - 1 }, (_, index) => index))
+  await expectBooksToMatch()
+
+  const events = await stage.api.database.sql<
+    { data: { status: string; counts: Record<string, number>; items: { index: number; status: string }[] } }[]
+  >`SELECT data FROM events WHERE subject = ${id} AND type = 'batch.status_changed' ORDER BY position`
+  // What a merchant knows who only listens: the last word on every item, and of the whole.
+  const told = new Map<number, string>()
+  for (const { data } of events) for (const item of data.items) told.set(item.index, item.status)
+  expect([...told].sort(([a], [b]) => a - b)).toEqual(view.items.map((item) => [item.index, item.status]))
+  for (const { data } of events) {
+    expect(Object.values(data.counts).reduce((sum, count) => sum + count, 0)).toBe(ITEMS)
+  }
+  expect(events.at(-1)?.data.status).toBe('partially_confirmed')
+  const [others] = await stage.api.database.sql<{ events: number }[]>`
+    SELECT count(*)::int AS events FROM events WHERE type = 'withdrawal.status_changed'`
+  expect(others?.events).toBe(0)
+  expect(await stage.ended(id, 'partial')).toMatchObject({
+    stage: 'completed',
+    status: 'partially_confirmed',
+    counts: { confirmed: ITEMS - 1, failed: 1 },
+  })
+  await stage.ended((await parts(id))[0] ?? '', 'batch-part')
+}, 240_000)
+
+const parts = async (id: string) =>
+  (
+    await stage.api.database.sql<
+      { id: string }[]
+    >`SELECT id FROM withdrawals WHERE batch_id = ${id} ORDER BY id`
+  ).map((row) => row.id)
+
+test('what the signer refuses fails alone, and the other payments of the batch go on', async () => {
+  const decide = realSigner(stage)
+  running = stage.signer.run(async (request) =>
+    request.items?.includes(1)
+      ? { outcome: 'refused', code: 'POLICY_LIMIT', message: 'more than 1 ETH a day' }
+      : decide(request),
+  )
+  const before = await stage.balance('ethereum', 'eth', 'available', '')
+  const id = await ask(
+    'eth',
+    [30, 31, 32].map((number) => ({ to_address: address(number), amount: '0.5' })),
+  )
+  await stage.approve(id)
+  const view = await stage.untilBatch(id, 'partially_confirmed', 60)
+  expect(view.items.map((item) => [item.status, item.failure?.code])).toEqual([
+    ['confirmed', undefined],
+    ['failed', 'POLICY_LIMIT'],
+    ['confirmed', undefined],
+  ])
+  expect(await chain().getBalance({ address: address(31) })).toBe(0n)
+  expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(
+    before + parseEther('1') + parseEther(view.fee),
+  )
+  await expectBooksToMatch()
+}, 120_000)
+
+test('every payment paid is a confirmed batch, and its workflow survives its worker', async () => {
+  running = stage.signer.run(realSigner(stage))
+  await stage.stopWorkers()
+  const id = await ask(
+    'eth',
+    [40, 41, 42, 43].map((number) => ({ to_address: address(number), amount: '0.25' })),
+  )
+  let worker = await stage.startWorker()
+  await stage.approve(id)
+  while ((await stage.readBatch(id)).stage !== 'approved') await new Promise((done) => setTimeout(done, 20))
+  await worker.stop()
+  worker = await stage.startWorker()
+  while ((await stage.readBatch(id)).counts.confirming === 0)
+    await new Promise((done) => setTimeout(done, 20))
+  await worker.stop()
+  await stage.startWorker()
+  const view = await stage.untilBatch(id, 'confirmed', 90)
+  expect(view.counts).toMatchObject({ confirmed: 4, failed: 0 })
+  for (const number of [40, 41, 42, 43]) {
+    expect(await chain().getBalance({ address: address(number) })).toBe(parseEther('0.25'))
+  }
+  expect(await stage.ended(id, 'confirmed')).toMatchObject({ stage: 'completed', status: 'confirmed' })
+  await expectBooksToMatch()
+}, 240_000)
+
+test('rejected, cancelled and expired batches end their workflow', async () => {
+  const outputs = [{ to_address: address(50), amount: '0.1' }]
+  const [, first] = stage.people
+  const rejected = await ask('eth', outputs)
+  await stage.decide(rejected, first, 'reject')
+  expect(await stage.ended(rejected, 'rejected')).toMatchObject({ stage: 'rejected', status: 'failed' })
+  const cancelled = await ask('eth', outputs)
+  await stage.api.call({ method: 'DELETE', path: `/api/v1/batches/${cancelled}` })
+  expect(await stage.ended(cancelled, 'cancelled')).toMatchObject({ stage: 'cancelled', status: 'cancelled' })
+  await expectBooksToMatch()
+}, 60_000)

@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Psbt, Transaction } from 'bitcoinjs-lib'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { availableTo, untilFollowed } from '../withdrawals/rail.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import {
+  consolidated,
+  creditAsWorkflow,
+  expectBooksToBeTheChain,
+  movementsOf,
+  recordHistory,
+  untilMovement,
+  untilQuiet,
+  withTreasury,
+} from './treasury-stage.js'
+
+const SMALL = 1_000_000n
+let temporal: TestTemporal
+let bitcoin: TestBitcoin
+let stage: TestWithdrawals
+let adapter: UtxoAdapter
+let running: { stop(): Promise<void> } | undefined
+let miner: NodeJS.Timeout | undefined
+/** What the network asks, in sat/vB; null: what the node says. */
+let rate: number | null = null
+
+beforeAll(async () => {
+  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
+  const networks = withTreasury(
+    testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc }),
+    'bitcoin',
+    {
+      consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 1_000, expiryMs: 3_600_000 },
+      outputs: { maxFeeRate: 8, maxFeePercent: 10, small: SMALL, count: 6 },
+    },
+  )
+  const priced = (real: ChainAdapter) =>
+    new Proxy(real, {
+      get: (target, name) =>
+        name === 'feeRate' && rate !== null ? async () => rate : Reflect.get(target, name),
+    })
+  stage = await startWithdrawals({ networks, temporal, wrap: priced })
+  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
+  stage.follow()
+  await untilFollowed(stage)
+  await stage.startWorker()
+  miner = setInterval(() => void bitcoin.mine(1), 700)
+}, 120_000)
+afterAll(async () => {
+  clearInterval(miner)
+  await running?.stop()
+  await stage?.close()
+  await Promise.all([bitcoin?.stop(), temporal?.close()])
+})
+
+let looks = 0
+const look = (name: string | null = null) => recordHistory(temporal, 'rebalance', `look-btc-${++looks}`, name)
+async function addressOf(user: string): Promise<string> {
+  const { json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: user, network: 'bitcoin', new: true },
+  })
+  return json.data.address
+}
+/** Pays small amounts to fresh addresses of a user, credited. */
+async function deposit(user: string, amounts: readonly bigint[]): Promise<void> {
+  const payments = []
+  for (const amount of amounts) payments.push({ address: await addressOf(user), amount })
+  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(payments))
+}
+const gatherings = async () => (await movementsOf(stage)).filter((each) => each.kind === 'consolidation')
+
+test('gathers small outputs into one at the master wallet once the network is cheap, and not before', async () => {
+  await deposit('alice', [200_000n, 300_000n, 400_000n, 50_000_000n])
+  rate = 2
+  await look()
+  await sleep(1_500)
+  // Three are few.
+  expect(await gatherings()).toEqual([])
+  await deposit('bob', [150_000n, 250_000n, 350_000n, 450_000n])
+  rate = 9
+  await look()
+  await sleep(1_500)
+  // Enough of them, but too dear.
+  expect(await gatherings()).toEqual([])
+
+  rate = 2
+  running = stage.signer.run(realSigner(stage))
+  const deposits = (await stage.api.database.sql`SELECT 1 FROM deposits`).length
+  const own = await stage.balance('bitcoin', 'btc', 'available', '')
+  await look('gathers')
+  const moved = await untilMovement(
+    stage,
+    (each) => each.kind === 'consolidation' && each.stage === 'confirmed',
+  )
+  await consolidated(temporal, 'bitcoin', 'btc', stage.api.merchantId, 'outputs')
+  await untilQuiet(stage)
+  expect(moved).toMatchObject({ amount: '0.021', required_approvals: 0, fee_coin: 'btc' })
+
+  const master = await stage.wallet('bitcoin', 'master')
+  const [payment] = await stage.api.database.sql<{ payload: { psbt: string }; signed_transaction: string }[]>`
+    SELECT payload, signed_transaction FROM transactions WHERE subject_id = ${moved.id}`
+  const transaction = Transaction.fromHex(payment?.signed_transaction ?? '')
+  expect(transaction.ins).toHaveLength(7)
+  expect(transaction.outs).toHaveLength(1)
+  const psbt = Psbt.fromBase64(payment?.payload.psbt ?? '')
+  expect(psbt.data.inputs.every((input) => (input.witnessUtxo?.value ?? SMALL) < SMALL)).toBe(true)
+  const fee = 2_100_000n - BigInt(transaction.outs[0]?.value ?? 0)
+  expect(moved.fee).toBe(`0.${fee.toString().padStart(8, '0')}`.replace(/0+$/, ''))
+  expect(await adapter.balance(master.address, 'btc')).toBe(2_100_000n - fee)
+  // Users have what they had, the merchant's own account bore the fee, and nothing came from outside.
+  expect(await availableTo(stage, 'bitcoin', 'btc', 'alice')).toBe('0.509')
+  expect(await availableTo(stage, 'bitcoin', 'btc', 'bob')).toBe('0.012')
+  expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + fee)
+  expect((await stage.api.database.sql`SELECT 1 FROM deposits`).length).toBe(deposits)
+  await expectBooksToBeTheChain(stage, 'bitcoin')
+
+  // One output is left, so there is nothing to gather.
+  await look()
+  await untilQuiet(stage)
+  expect(await gatherings()).toHaveLength(1)
+})
+
+test('never takes an output that a payment has reserved; on request a few are enough', async () => {
+  await running?.stop()
+  running = undefined
+  await deposit('carol', [400_000n, 500_000n, 600_000n])
+  // A withdrawal that nobody signs yet keeps what it spends.
+  const { json } = await stage.create({
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '0.009',
+    to_address: bitcoin.faucet.address,
+    user_reference: 'carol',
+  })
+  await stage.approve(json.data.id)
+  await stage.until(json.data.id, 'pending_signature')
+  const reserved = await stage.api.database.sql<{ outpoint: string }[]>`
+    SELECT txid || ':' || vout AS outpoint FROM utxo_reservations WHERE released_at IS NULL`
+  expect(reserved.length).toBeGreaterThan(0)
+  rate = 2
+  const asked = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/movements/consolidate',
+    body: { network: 'bitcoin' },
+  })
+  expect(asked.json.data.consolidations).toEqual([
+    {
+      network: 'bitcoin',
+      coin: 'btc',
+      address_id: null,
+      workflow_id: `consolidation:bitcoin:btc:${stage.api.merchantId}`,
+    },
+  ])
+  running = stage.signer.run(realSigner(stage))
+  await stage.until(json.data.id, 'confirmed', 60)
+  await consolidated(temporal, 'bitcoin', 'btc', stage.api.merchantId)
+  await untilQuiet(stage)
+  const spends = await stage.api.database.sql<{ kind: string; outpoint: string }[]>`
+    SELECT withdrawal.kind, input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint
+    FROM transactions payment JOIN withdrawals withdrawal ON withdrawal.id = payment.subject_id,
+         jsonb_array_elements(payment.inputs) AS input
+    WHERE payment.state = 'final'`
+  expect(new Set(spends.map((each) => each.outpoint)).size).toBe(spends.length)
+  const gathered = spends.filter((each) => each.kind === 'consolidation').map((each) => each.outpoint)
+  expect(gathered.filter((each) => reserved.some(({ outpoint }) => outpoint === each))).toEqual([])
+  await expectBooksToBeTheChain(stage, 'bitcoin')
+})

@@ -1,0 +1,196 @@
+/** Parts of batches and movements of a UTXO network that wait for a block: people help them along. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ChainAdapter } from '../../../chains/adapter.js'
+import type { PaymentView } from '../../../db/payouts/read-payout-view.js'
+import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { addressOf, availableTo, untilFollowed } from '../withdrawals/rail.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import {
+  creditAsWorkflow,
+  expectBooksToBeTheChain,
+  untilMovement,
+  untilQuiet,
+  withTreasury,
+} from './treasury-stage.js'
+
+const BTC = 100_000_000n
+let temporal: TestTemporal
+let bitcoin: TestBitcoin
+let stage: TestWithdrawals
+let signer: { stop(): Promise<void> } | undefined
+let miner: NodeJS.Timeout | undefined
+let mining = true
+
+beforeAll(async () => {
+  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
+  const networks = withTreasury(
+    testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc, REPLACE_AUTOMATICALLY: 'false' }),
+    'bitcoin',
+    {
+      automatic: false,
+      consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 500, expiryMs: 3_600_000 },
+      outputs: { maxFeeRate: 8, maxFeePercent: 10, small: BTC / 10n, count: 3 },
+    },
+  )
+  const cheap = (real: ChainAdapter) =>
+    new Proxy(real, {
+      get: (target, name) => (name === 'feeRate' ? async () => 2 : Reflect.get(target, name)),
+    })
+  stage = await startWithdrawals({ networks, temporal, wrap: cheap })
+  stage.follow()
+  await untilFollowed(stage)
+  await stage.startWorker()
+  miner = setInterval(() => void (mining && bitcoin.mine(1)), 700)
+  const hot = await stage.wallet('bitcoin', 'hot')
+  const coins = Array.from({ length: 6 }, () => ({ address: hot.address, amount: BTC }))
+  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(coins))
+  signer = stage.signer.run(realSigner(stage))
+}, 120_000)
+afterAll(async () => {
+  clearInterval(miner)
+  await signer?.stop()
+  await stage?.close()
+  await Promise.all([bitcoin?.stop(), temporal?.close()])
+})
+
+const call = (method: string, path: string, body?: unknown, person: 0 | 1 | 2 = 1) =>
+  stage.api.call({
+    method,
+    path: `/api/v1${path}`,
+    key: stage.people[person].key,
+    ...(body === undefined ? {} : { body }),
+  })
+async function batchOf(amount: string): Promise<string> {
+  const { status, json } = await stage.createBatch({
+    batch_withdrawal: {
+      network: 'bitcoin',
+      coin: 'btc',
+      outputs: [{ to_address: bitcoin.faucet.address, amount }],
+    },
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  await stage.approve(json.data.id)
+  return json.data.id
+}
+async function untilPart(batch: string, holds: (part: PaymentView) => boolean): Promise<PaymentView> {
+  let seen: unknown
+  for (let look = 0; look < 600; look++) {
+    const { json } = await call('GET', `/batches/${batch}/parts`)
+    seen = json
+    const found = (json.data as PaymentView[] | undefined)?.find(holds)
+    if (found) return found
+    await sleep(50)
+  }
+  throw new Error(JSON.stringify(seen))
+}
+const attemptsOf = (id: string) => stage.api.database.sql<
+  { cause: string; purpose: string; state: string; outpoints: string[] }[]
+>`
+  SELECT cause, purpose, state, ARRAY(
+    SELECT input ->> 'txid' || ':' || (input ->> 'vout') FROM jsonb_array_elements(inputs) AS input ORDER BY 1) AS outpoints
+  FROM transactions WHERE subject_id = ${id} ORDER BY number`
+async function untilSent(id: string, count: number) {
+  for (let look = 0; look < 600; look++) {
+    const attempts = await attemptsOf(id)
+    if (attempts.length === count && attempts.at(-1)?.state === 'broadcast') return attempts
+    await sleep(50)
+  }
+  throw new Error(JSON.stringify(await attemptsOf(id)))
+}
+async function expectClosedBooks(): Promise<void> {
+  await untilQuiet(stage)
+  await expectBooksToBeTheChain(stage, 'bitcoin')
+  expect(await stage.api.database.sql`SELECT FROM utxo_reservations WHERE released_at IS NULL`).toEqual([])
+}
+
+test('a part of a batch is sped up, and cancelled by a transaction that pays nobody: its item is unpaid, and its outputs are free', async () => {
+  mining = false
+  const batch = await batchOf('0.5')
+  const part = await untilPart(batch, (each) => each.stage === 'confirming')
+  expect(part).toMatchObject({ kind: 'batch_part', batch_id: batch, items: [0] })
+  expect((await call('POST', `/parts/${part.id}/speed-up`, { priority: 'urgent' })).status).toBe(200)
+  await untilSent(part.id, 2)
+  // Who asked for the batch cannot decide alone that it is not paid.
+  const asker = await call('POST', `/parts/${part.id}/cancel-transaction`, { reason: 'stuck' }, 0)
+  expect(asker.json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
+  expect((await call('POST', `/parts/${part.id}/cancel-transaction`, { reason: 'stuck' })).status).toBe(200)
+  const attempts = await untilSent(part.id, 3)
+  expect(attempts.map(({ cause, purpose }) => [cause, purpose])).toEqual([
+    ['first', 'pay'],
+    ['speed_up', 'pay'],
+    ['cancel', 'cancel'],
+  ])
+  // What excludes the payment spends an output of it.
+  expect(attempts[2]?.outpoints).toEqual(expect.arrayContaining(attempts[0]?.outpoints ?? ['none']))
+  mining = true
+  const view = await stage.untilBatch(batch, 'cancelled')
+  expect(view.items[0]).toMatchObject({ status: 'cancelled', failure: { code: 'CANCELLED' } })
+  await stage.untilBatch(await batchOf('0.25'), 'confirmed')
+  await expectClosedBooks()
+}, 120_000)
+
+test('a movement is sped up and cancelled: what it was to gather is back in one output, and users have what they had', async () => {
+  const payments = []
+  for (const amount of [1_000_000n, 2_000_000n, 3_000_000n, 4_000_000n]) {
+    payments.push({ address: await addressOf(stage, 'bitcoin', 'mover'), amount })
+  }
+  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(payments))
+  mining = false
+  expect((await call('POST', '/movements/consolidate', { network: 'bitcoin' })).status).toBe(200)
+  const { id } = await untilMovement(
+    stage,
+    (each) => each.kind === 'consolidation' && each.stage === 'confirming',
+  )
+  expect((await call('POST', `/movements/${id}/speed-up`, {})).json.data).toMatchObject({
+    id,
+    kind: 'consolidation',
+    batch_id: null,
+  })
+  await untilSent(id, 2)
+  expect((await call('POST', `/movements/${id}/cancel-transaction`, { reason: 'too high' })).status).toBe(200)
+  const attempts = await untilSent(id, 3)
+  expect(attempts.map((each) => each.cause)).toEqual(['first', 'speed_up', 'cancel'])
+  // It brings back all that was to be gathered, in one output: there is nothing left for a next one.
+  expect(attempts[2]?.outpoints).toEqual(attempts[0]?.outpoints)
+  expect(attempts[2]?.outpoints).toHaveLength(4)
+  mining = true
+  await untilMovement(stage, (each) => each.id === id && each.stage === 'cancelled')
+  expect(await availableTo(stage, 'bitcoin', 'btc', 'mover')).toBe('0.1')
+  await expectClosedBooks()
+}, 120_000)
+
+test('a part and a movement that are marked for investigation are handed to no signer until they are cleared', async () => {
+  await signer?.stop()
+  signer = undefined
+  const batch = await batchOf('0.1')
+  const part = await untilPart(batch, (each) => each.stage === 'pending_signature')
+  const address = await addressOf(stage, 'bitcoin', 'odd')
+  const payments = [1_000_000n, 2_000_000n, 3_000_000n].map((amount) => ({ address, amount }))
+  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(payments))
+  expect((await call('POST', '/movements/consolidate', { network: 'bitcoin' })).status).toBe(200)
+  const movement = await untilMovement(
+    stage,
+    (each) => each.kind === 'consolidation' && each.stage === 'pending_signature',
+  )
+  const paths = [`/parts/${part.id}`, `/movements/${movement.id}`]
+  for (const path of paths) {
+    const marked = await call('POST', `${path}/mark-for-investigation`, { reason: 'odd' })
+    expect([marked.status, marked.json.data.investigation.reason]).toEqual([200, 'odd'])
+  }
+  expect((await stage.signer.claim()).requests).toEqual([])
+  // Each kind has a place of its own.
+  for (const path of [`/parts/${movement.id}`, `/movements/${part.id}`]) {
+    expect((await call('POST', `${path}/clear-investigation`, { reason: 'x' })).status).toBe(404)
+  }
+  for (const path of paths) {
+    expect((await call('POST', `${path}/clear-investigation`, { reason: 'fine' })).status).toBe(200)
+  }
+  signer = stage.signer.run(realSigner(stage))
+  await stage.untilBatch(batch, 'confirmed')
+  await untilMovement(stage, (each) => each.id === movement.id && each.stage === 'confirmed')
+  await expectClosedBooks()
+}, 120_000)

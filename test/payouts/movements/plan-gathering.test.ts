@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { planGathering } from '../../../activities/payouts/movement/plan-gathering.js'
+import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
+import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
+import { fundedHot } from '../withdrawals/funded-hot.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { withTreasury } from './treasury-stage.js'
+
+const networks = withTreasury(testNetworks({ BITCOIN_ENABLED: 'true' }), 'bitcoin', {
+  automatic: true,
+  consolidation: { least: {}, worth: {}, maxFeePercent: 5, retryMs: 1_000, expiryMs: 3_600_000 },
+  outputs: { maxFeeRate: 2, maxFeePercent: 25, small: 1_000_000n, count: 50 },
+})
+let stage: TestWithdrawals
+let build: UtxoAdapter['build']
+
+beforeAll(async () => {
+  stage = await startWithdrawals({
+    networks,
+    wrap: (adapter) =>
+      ({
+        ...adapter,
+        feeRate: async () => 1,
+        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
+      }) as ChainAdapter,
+  })
+  // 200 outputs just above dust, each of a transaction of 90 kB, and some that are not worth their own spending.
+  build = await fundedHot(
+    stage,
+    'bitcoin',
+    Array.from({ length: 220 }, (_, index) => (index < 200 ? 600n : 200n)),
+    { parentBytes: () => 90_000, kind: 'master' },
+  )
+  await stage.credit('bitcoin', 'btc', '', 100_000_000n)
+})
+afterAll(() => stage?.close())
+
+test('dust of fat transactions is gathered by itself, in rounds that a signer takes, until little is left', async () => {
+  const { sql } = stage.api.database
+  const adapter = stage.adapters.get('bitcoin') as UtxoAdapter
+  const dependencies = { sql, networks, adapters: stage.adapters }
+  const input = {
+    merchantId: stage.api.merchantId,
+    network: 'bitcoin',
+    coin: 'btc',
+    id: stage.api.merchantId,
+    title: 'small outputs',
+  }
+  const rounds: number[] = []
+  let last: Parameters<typeof planGathering>[3] = null
+  for (;;) {
+    const step = await planGathering(dependencies, adapter, input, last)
+    if (step.kind === 'nothing') break
+    if (step.kind !== 'move') throw new Error(step.kind)
+    const { id } = step.movement
+    await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+    await buildWithdrawal(dependencies, id)
+    const [attempt] = await sql<{ inputs: { txid: string; amount: string }[]; bytes: number }[]>`
+      SELECT inputs, octet_length(payload ->> 'psbt') AS bytes FROM transactions WHERE subject_id = ${id}`
+    expect(attempt?.bytes).toBeLessThan(MAX_PAYLOAD_BYTES)
+    expect(attempt?.inputs.every((each) => each.amount === '600')).toBe(true)
+    rounds.push(attempt?.inputs.length ?? 0)
+    // As if it were paid.
+    await sql`UPDATE withdrawals SET stage = 'confirmed' WHERE id = ${id}`
+    last = { id, stage: 'confirmed' }
+  }
+  expect(rounds.length).toBeGreaterThan(1)
+  expect(rounds.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(150)
+}, 120_000)

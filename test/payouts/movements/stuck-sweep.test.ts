@@ -1,0 +1,135 @@
+/** Sweeps that lag, and sweeps that the chain takes back: they come through once, and the books stay the chain's. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPublicClient, http, parseEther } from 'viem'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { MovementView } from '../../../db/payouts/movements/movement-view.js'
+import { evmClients } from '../../../local/parts/usdt.js'
+import { type TestAnvil, testAnvil } from '../../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { testUsdt } from '../../support/usdt.js'
+import { availableTo, untilFollowed } from '../withdrawals/rail.js'
+import { realSigner } from '../withdrawals/real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import {
+  creditAsWorkflow,
+  expectBooksToBeTheChain,
+  movementsOf,
+  untilMovement,
+  untilQuiet,
+  withTreasury,
+} from './treasury-stage.js'
+
+type Hex = `0x${string}`
+let temporal: TestTemporal
+let anvil: TestAnvil
+let stage: TestWithdrawals
+let running: { stop(): Promise<void> }
+
+beforeAll(async () => {
+  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
+  const usdt = await testUsdt(anvil)
+  const networks = withTreasury(
+    testNetworks({
+      ETHEREUM_ENABLED: 'true',
+      ETHEREUM_RPC: anvil.rpc,
+      ETHEREUM_USDT: usdt.address,
+      REPLACE_AUTOMATICALLY: 'true',
+    }),
+    'ethereum',
+    { automatic: false },
+  )
+  stage = await startWithdrawals({ networks, temporal })
+  stage.follow()
+  await untilFollowed(stage)
+  await stage.startWorker()
+  running = stage.signer.run(realSigner(stage))
+}, 120_000)
+afterAll(async () => {
+  await running?.stop()
+  await stage?.close()
+  await Promise.all([anvil?.stop(), temporal?.close()])
+})
+
+const reader = () => createPublicClient({ transport: http(anvil.rpc) })
+const mining = (on: boolean) => anvil.call('evm_setIntervalMining', on ? 1 : 0)
+
+/** A user's address with 2 ETH that are credited. */
+async function funded(user: string): Promise<{ id: string; address: Hex }> {
+  const { json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: user, network: 'ethereum' },
+  })
+  const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  const txid = await wallet.sendTransaction({ to: json.data.address, value: parseEther('2') })
+  await creditAsWorkflow(stage, temporal, txid)
+  return { id: json.data.id, address: json.data.address }
+}
+
+async function consolidate(addressId: string): Promise<void> {
+  const { status } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/movements/consolidate',
+    body: { network: 'ethereum', coin: 'eth', address_id: addressId },
+  })
+  expect(status).toBe(200)
+}
+
+const attemptsOf = async (id: string) =>
+  stage.api.database.sql<{ state: string; txid: string; max_fee: bigint; amount: bigint }[]>`
+    SELECT state, txid, max_fee, amount FROM transactions WHERE subject_id = ${id} ORDER BY number`
+const from = (address: string, stageOf: string) => (each: MovementView) =>
+  each.from_address === address && each.stage === stageOf
+
+test('without `automatic` nothing moves unasked', async () => {
+  const { address } = await funded('idle')
+  await sleep(1_500)
+  expect(await movementsOf(stage)).toEqual([])
+  expect(await reader().getBalance({ address })).toBe(parseEther('2'))
+})
+
+test('a sweep that lags is replaced by dearer ones that send less, and one of them is mined', async () => {
+  const { id, address } = await funded('stuck')
+  await mining(false)
+  await consolidate(id)
+  const stuck = await untilMovement(stage, from(address, 'confirming'))
+  for (let wait = 0; wait < 300 && (await attemptsOf(stuck.id)).length < 3; wait++) await sleep(100)
+  const sent = await attemptsOf(stuck.id)
+  expect(sent.length).toBeGreaterThanOrEqual(3)
+  // The whole balance, whatever the fee: what a dearer attempt pays more, it sends less.
+  for (const { amount, max_fee } of sent) expect(amount + max_fee).toBe(parseEther('2'))
+  await mining(true)
+  const moved = await untilMovement(stage, from(address, 'confirmed'))
+  await untilQuiet(stage)
+  const final = (await attemptsOf(stuck.id)).filter(({ state }) => state === 'final')
+  expect(final.map(({ txid }) => txid)).toEqual([moved.transaction_hash])
+  expect(await reader().getTransactionCount({ address })).toBe(1)
+  expect(await availableTo(stage, 'ethereum', 'eth', 'stuck')).toBe('2')
+  await expectBooksToBeTheChain(stage, 'ethereum')
+}, 120_000)
+
+test('a settled sweep that the chain takes back is booked back, sent again, and never made twice', async () => {
+  const { id, address } = await funded('reorged')
+  await consolidate(id)
+  const first = await untilMovement(stage, from(address, 'confirmed'))
+  const depth = Number(await reader().getBlockNumber({ cacheTime: 0 })) - (first.block_number ?? 0) + 1
+  await anvil.call('anvil_reorg', depth, [])
+  await untilMovement(
+    stage,
+    (each) => each.id === first.id && each.history.some(({ cause }) => cause.includes('left the chain')),
+  )
+  // Asked again meanwhile: it is under way, not missing.
+  await consolidate(id)
+  const again = await untilMovement(
+    stage,
+    (each) => each.id === first.id && each.stage === 'confirmed' && each.confirmations >= 2,
+  )
+  await untilQuiet(stage)
+  // Should it have lagged meanwhile, a dearer attempt of the same nonce took its place.
+  const final = (await attemptsOf(first.id)).filter(({ state }) => state === 'final')
+  expect(final.map(({ txid }) => txid)).toEqual([again.transaction_hash])
+  expect((await movementsOf(stage)).filter((each) => each.from_address === address)).toHaveLength(1)
+  expect(await reader().getTransactionCount({ address })).toBe(1)
+  await expectBooksToBeTheChain(stage, 'ethereum')
+}, 120_000)

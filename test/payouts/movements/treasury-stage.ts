@@ -1,0 +1,148 @@
+/** What tests of movements share: rules, deposits that are credited as their workflow would, and the books against the chain. */
+
+import { writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { WorkflowHandle } from '@temporalio/client'
+import { temporal as proto } from '@temporalio/proto'
+import { expect } from 'vitest'
+import { createDepositActivities } from '../../../activities/deposits/deposit.js'
+import type { MovementView } from '../../../db/payouts/movements/movement-view.js'
+import type { Network, Networks } from '../../../domain/chain/network.js'
+import { NO_TREASURY, type Treasury } from '../../../domain/payouts/treasury.js'
+import { isWithdrawalFinal } from '../../../domain/payouts/withdrawal-stage.js'
+import { consolidationId } from '../../../temporal/ids.js'
+import { createWorkflowGate } from '../../../temporal/workflow-gate.js'
+import type { TestTemporal } from '../../support/temporal.js'
+import { depositsOf } from '../withdrawals/rail.js'
+import type { TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+
+/** The networks with rules for one of them; `rules` may be changed while the test runs. */
+export function withTreasury(networks: Networks, name: string, rules: Partial<Treasury>): Networks {
+  const found = networks.get(name)
+  if (!found) throw new Error(`no network ${name}`)
+  const treasury: Treasury = { ...NO_TREASURY, automatic: true, ...rules }
+  return new Map<string, Network>([...networks, [name, { ...found, treasury }]])
+}
+
+/** Takes the steps of deposits as their workflow does, consolidation included; the chain must grow meanwhile. */
+export async function creditAsWorkflow(
+  stage: TestWithdrawals,
+  temporal: TestTemporal,
+  txid: string,
+): Promise<void> {
+  const { confirmDeposit, creditDeposit } = createDepositActivities({
+    sql: stage.api.database.sql,
+    networks: stage.networks,
+    screen: false,
+    startConsolidation: createWorkflowGate(temporal.client.workflow).startConsolidation,
+  })
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const deposits = await depositsOf(stage, txid)
+    for (const { id, status } of deposits) {
+      if (status === 'success') continue
+      await confirmDeposit(id)
+      await creditDeposit(id)
+    }
+    if (deposits.length > 0 && deposits.every(({ status }) => status === 'success')) return
+    await sleep(50)
+  }
+  throw new Error(`${txid} was not credited`)
+}
+
+/** Movements as the API lists them, oldest first. */
+export async function movementsOf(stage: TestWithdrawals, filter = ''): Promise<MovementView[]> {
+  const { status, json } = await stage.api.call({ path: `/api/v1/movements?limit=100${filter}` })
+  if (status !== 200) throw new Error(JSON.stringify(json))
+  return (json.data as MovementView[]).reverse()
+}
+
+/** Waits until a movement that `wanted` accepts is there. */
+export async function untilMovement(
+  stage: TestWithdrawals,
+  wanted: (movement: MovementView) => boolean,
+  seconds = 60,
+): Promise<MovementView> {
+  const deadline = Date.now() + seconds * 1_000
+  for (;;) {
+    const movements = await movementsOf(stage)
+    const found = movements.find(wanted)
+    if (found) return found
+    if (Date.now() > deadline) {
+      const seen = movements.map(({ kind, coin, stage: at, failure, waiting }) => ({
+        kind,
+        coin,
+        at,
+        failure,
+        waiting,
+      }))
+      throw new Error(`no such movement: ${JSON.stringify(seen)}`)
+    }
+    await sleep(100)
+  }
+}
+
+/** Waits for the end of a consolidation's workflow; keeps its history as `name` when histories are to be recorded. */
+export async function consolidated(
+  temporal: TestTemporal,
+  network: string,
+  coin: string,
+  id: string,
+  name: string | null = null,
+): Promise<{ movements: readonly string[]; message: string }> {
+  const handle = temporal.client.workflow.getHandle(consolidationId(network, coin, id))
+  const result = await handle.result()
+  if (name) await keep(handle, `consolidation.${name}`)
+  return result as { movements: readonly string[]; message: string }
+}
+
+/** Runs a workflow to its end; keeps its history as `name` when histories are to be recorded. */
+export async function recordHistory(
+  temporal: TestTemporal,
+  type: 'rebalance',
+  workflowId: string,
+  name: string | null,
+): Promise<unknown> {
+  const handle = await temporal.client.workflow.start(type, { workflowId, taskQueue: 'core', args: [] })
+  const result = await handle.result()
+  if (name) await keep(handle, `${type}.${name}`)
+  return result
+}
+
+async function keep(handle: WorkflowHandle, name: string): Promise<void> {
+  if (!process.env.KEYTURN_RECORD_HISTORIES) return
+  const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
+  writeFileSync(new URL(`../../histories/${name}.pb`, import.meta.url), history)
+}
+
+/** Waits until nothing moves any more. */
+export async function untilQuiet(stage: TestWithdrawals): Promise<void> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const movements = await movementsOf(stage)
+    if (movements.every((movement) => isWithdrawalFinal(movement.stage))) return
+    await sleep(100)
+  }
+  throw new Error('something still moves')
+}
+
+/** Address by address the books are what the chain says, nothing is held, and every journal balances. */
+export async function expectBooksToBeTheChain(stage: TestWithdrawals, network: string): Promise<void> {
+  const { sql } = stage.api.database
+  const adapter = stage.adapters.get(network)
+  const coins = stage.networks.get(network)?.coins ?? []
+  if (!adapter) throw new Error(`no adapter of ${network}`)
+  const addresses = await sql<{ id: string; kind: string; address: string }[]>`
+    SELECT id, kind, address FROM addresses WHERE network = ${network} ORDER BY id`
+  for (const { id, kind, address } of addresses) {
+    for (const coin of coins) {
+      const books = await stage.balance(network, coin.name, 'chain', id)
+      expect(books, `${coin.name} of the ${kind} address ${address}`).toBe(
+        await adapter.balance(address, coin.name),
+      )
+    }
+  }
+  for (const coin of coins) expect(await stage.balance(network, coin.name, 'reserved', '')).toBe(0n)
+  const unbalanced = await sql`
+    SELECT entry.journal_id FROM ledger_entries entry JOIN ledger_accounts account ON account.id = entry.account_id
+    GROUP BY entry.journal_id, account.network, account.coin HAVING sum(entry.amount) <> 0`
+  expect(unbalanced).toEqual([])
+}

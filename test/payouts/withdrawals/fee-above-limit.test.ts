@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { newId } from '../../../db/new-id.js'
+import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+
+const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
+const ETHER = 10n ** 18n
+let stage: TestWithdrawals
+beforeAll(async () => {
+  stage = await startWithdrawals({ networks })
+  await stage.credit('ethereum', 'eth', '', 10n * ETHER)
+  await stage.credit('ethereum', 'eth', 'alice', 10n * ETHER)
+})
+afterAll(() => stage?.close())
+
+test('a payment whose network took more than the limit is settled with what it took, and an exception names both', async () => {
+  const { sql } = stage.api.database
+  const { json } = await stage.create({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '1',
+    user_reference: 'alice',
+    to_address: '0x00000000000000000000000000000000000A11cE',
+  })
+  const { id } = json.data
+  const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM withdrawals WHERE id = ${id}`
+  const limit = row?.fee_limit ?? 0n
+  const fee = limit * 3n
+  const hot = await stage.wallet('ethereum', 'hot')
+  const transactionId = newId('tx')
+  await sql`
+    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+                              max_fee, from_address_id, nonce)
+    VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'mined', '{}', 'eth',
+            ${ETHER.toString()}, ${limit.toString()}, ${hot.id}, 0)`
+  await sql`UPDATE withdrawals SET stage = 'confirming' WHERE id = ${id}`
+  const outcome = {
+    transactionId,
+    blockNumber: 1,
+    blockHash: '0x01',
+    confirmations: 12,
+    fee: fee.toString(),
+    succeeded: true,
+  }
+  await settleWithdrawal(sql, networks, id, outcome)
+  await settleWithdrawal(sql, networks, id, outcome)
+
+  expect(await stage.read(id)).toMatchObject({ stage: 'confirmed' })
+  const balance = (kind: 'available' | 'reserved' | 'chain', owner: string) =>
+    stage.balance('ethereum', 'eth', kind, owner)
+  const abs = (value: bigint) => (value < 0n ? -value : value)
+  expect(await balance('reserved', 'alice')).toBe(0n)
+  expect(abs(await balance('available', 'alice'))).toBe(9n * ETHER - limit)
+  expect(abs(await balance('available', ''))).toBe(10n * ETHER - (fee - limit))
+  expect(await balance('chain', hot.id)).toBe(19n * ETHER - fee)
+  const raised = await sql`SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${id}`
+  expect(raised.map((each) => (each as { data: unknown }).data)).toMatchObject([
+    { kind: 'withdrawal.fee_above_limit', fee: fee.toString(), fee_limit: limit.toString(), coin: 'eth' },
+  ])
+})

@@ -1,0 +1,80 @@
+import { createPublicClient, http, parseEther } from 'viem'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type TestAnvil, testAnvil } from '../../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { realSigner } from './real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+
+const COUNT = 200
+let temporal: TestTemporal
+let anvil: TestAnvil
+let stage: TestWithdrawals
+let running: { stop(): Promise<void> } | undefined
+
+beforeAll(async () => {
+  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
+  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  const { address } = await stage.wallet('ethereum', 'hot')
+  await anvil.call('anvil_setBalance', address, `0x${parseEther('1000').toString(16)}`)
+  await stage.credit('ethereum', 'eth', '', parseEther('1000'))
+  stage.follow()
+  await stage.startWorker()
+})
+afterAll(async () => {
+  await running?.stop()
+  await stage?.close()
+  await Promise.all([anvil?.stop(), temporal?.close()])
+})
+
+const address = (number: number) =>
+  `0x${(0xdddd_0000_0000n + BigInt(number)).toString(16).padStart(40, '5')}` as const
+
+test('two hundred payments from one wallet at once: every nonce once, every one paid once', async () => {
+  const { sql } = stage.api.database
+  const ids = await Promise.all(
+    Array.from({ length: COUNT }, async (_, number) => {
+      const { status, json } = await stage.create({
+        network: 'ethereum',
+        coin: 'eth',
+        amount: '0.1',
+        to_address: address(number),
+      })
+      if (status !== 201) throw new Error(JSON.stringify(json))
+      await stage.approve(json.data.id)
+      return json.data.id as string
+    }),
+  )
+  running = stage.signer.run(realSigner(stage))
+  await untilAll(ids)
+  const chain = createPublicClient({ transport: http(anvil.rpc) })
+  const hot = await stage.wallet('ethereum', 'hot')
+  const used = await sql<{ nonce: bigint; subject_id: string }[]>`
+    SELECT nonce, subject_id FROM transactions WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
+  expect(used.map((row) => Number(row.nonce))).toEqual(Array.from({ length: COUNT }, (_, nonce) => nonce))
+  expect(new Set(used.map((row) => row.subject_id)).size).toBe(COUNT)
+  // What the chain says: as many transactions as payments, and what was asked for at every address.
+  expect(await chain.getTransactionCount({ address: hot.address as `0x${string}` })).toBe(COUNT)
+  const paid = await Promise.all(
+    Array.from({ length: COUNT }, (_, number) => chain.getBalance({ address: address(number) })),
+  )
+  expect(paid.every((balance) => balance === parseEther('0.1'))).toBe(true)
+  expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
+    await chain.getBalance({ address: hot.address as `0x${string}` }),
+  )
+  expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
+}, 240_000)
+
+/** Asks the database once for all, so that waiting costs what is waited for nothing. */
+async function untilAll(ids: readonly string[]): Promise<void> {
+  const { sql } = stage.api.database
+  for (let attempt = 0; attempt < 2_000; attempt++) {
+    const rows = await sql<{ stage: string; failure_message: string | null }[]>`
+      SELECT stage, failure_message FROM withdrawals WHERE id = ANY (${[...ids]}) AND stage <> 'confirmed'`
+    if (rows.length === 0) return
+    const failed = rows.find((row) => row.failure_message !== null)
+    if (failed) throw new Error(`${failed.stage}: ${failed.failure_message}`)
+    await new Promise((done) => setTimeout(done, 100))
+  }
+  throw new Error('not all were paid in time')
+}

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { networks as bitcoinNetworks, payments } from 'bitcoinjs-lib'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { UtxoAdapter } from '../../../chains/adapter.js'
+import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
+import { parseAmount } from '../../../domain/money.js'
+import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { realSigner } from './real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+
+const COUNT = 200
+/** As many as payments and some more: no payment has to wait for the change of another. */
+const OUTPUTS = 220
+let temporal: TestTemporal
+let bitcoin: TestBitcoin
+let stage: TestWithdrawals
+let adapter: UtxoAdapter
+let running: { stop(): Promise<void> } | undefined
+let miner: NodeJS.Timeout | undefined
+
+beforeAll(async () => {
+  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
+  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
+  stage = await startWithdrawals({ networks, temporal })
+  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
+  stage.follow()
+  const { sql } = stage.api.database
+  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
+  const hot = await stage.wallet('bitcoin', 'hot')
+  const amount = parseAmount('1', 8)
+  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount })))
+  await bitcoin.mine(3)
+  while ((await sql`SELECT 1 FROM deposits`).length < OUTPUTS) await sleep(50)
+  for (;;) {
+    const rows = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status <> 'success'`
+    if (rows.length === 0) break
+    for (const { id } of rows) {
+      await confirmDeposit(sql, networks, id)
+      await creditDeposit(sql, networks, id)
+    }
+    await sleep(50)
+  }
+  await stage.startWorker()
+  miner = setInterval(() => void bitcoin.mine(1), 700)
+})
+afterAll(async () => {
+  clearInterval(miner)
+  await running?.stop()
+  await stage?.close()
+  await Promise.all([bitcoin?.stop(), temporal?.close()])
+})
+
+const address = (number: number): string =>
+  payments.p2wpkh({
+    hash: Buffer.from((0x1_0000 + number).toString(16).padStart(40, '9'), 'hex'),
+    network: bitcoinNetworks.regtest,
+  }).address ?? ''
+
+test('story 8: two hundred payments from one wallet at once: every outpoint once, every one paid once', async () => {
+  const { sql } = stage.api.database
+  const ids = await Promise.all(
+    Array.from({ length: COUNT }, async (_, number) => {
+      const { status, json } = await stage.create({
+        network: 'bitcoin',
+        coin: 'btc',
+        amount: '0.01',
+        to_address: address(number),
+      })
+      if (status !== 201) throw new Error(JSON.stringify(json))
+      await stage.approve(json.data.id)
+      return json.data.id as string
+    }),
+  )
+  running = stage.signer.run(realSigner(stage))
+  for (let attempt = 0; ; attempt++) {
+    const rows = await sql<{ stage: string; failure_message: string | null }[]>`
+      SELECT stage, failure_message FROM withdrawals WHERE id = ANY (${ids}) AND stage <> 'confirmed'`
+    if (rows.length === 0) break
+    const failed = rows.find((row) => row.failure_message !== null)
+    if (failed || attempt > 2_000) throw new Error(JSON.stringify([rows.length, failed]))
+    await sleep(100)
+  }
+  const spent = await sql<{ outpoint: string; txid: string }[]>`
+    SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
+    FROM transactions payment, jsonb_array_elements(payment.inputs) AS input
+    WHERE payment.subject_id = ANY (${ids}) AND payment.state = 'final'`
+  expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
+  expect(new Set(spent.map((row) => row.txid)).size).toBe(COUNT)
+  const amount = parseAmount('0.01', 8)
+  for (let number = 0; number < COUNT; number++) {
+    expect(await adapter.balance(address(number), 'btc')).toBe(amount)
+  }
+  const [row] = await sql<{ books: bigint }[]>`
+    SELECT coalesce(sum(balance), 0)::numeric AS books FROM ledger_accounts WHERE kind = 'chain'`
+  const hot = await stage.wallet('bitcoin', 'hot')
+  const change = await stage.wallet('bitcoin', 'change')
+  expect(row?.books).toBe(
+    (await adapter.balance(hot.address, 'btc')) + (await adapter.balance(change.address, 'btc')),
+  )
+  expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(0n)
+  expect(await sql`SELECT 1 FROM utxo_reservations WHERE released_at IS NULL`).toEqual([])
+}, 240_000)

@@ -1,0 +1,96 @@
+/** What every rail must do, on whatever chain it is: take a deposit, pay a withdrawal, keep the books. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
+import type { DepositView } from '../../../domain/events/event.js'
+import type { TestWithdrawals } from './withdrawal-stage.js'
+
+/** A fresh deposit address of a user. */
+export async function addressOf(stage: TestWithdrawals, network: string, user: string): Promise<string> {
+  const { status, json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: user, network, new: true },
+  })
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  return json.data.address
+}
+
+/** The deposits of a transaction as the API shows them. */
+export async function depositsOf(stage: TestWithdrawals, txid: string): Promise<DepositView[]> {
+  const { json } = await stage.api.call({ path: `/api/v1/deposits?transaction_hash=${txid}&limit=100` })
+  return json.data
+}
+
+/** Waits until a transaction's only deposit is what `holds` says. */
+export async function untilDeposit(
+  stage: TestWithdrawals,
+  txid: string,
+  holds: (deposit: DepositView) => boolean,
+): Promise<DepositView> {
+  let seen: DepositView[] = []
+  for (let attempt = 0; attempt < 600; attempt += 1) {
+    seen = await depositsOf(stage, txid)
+    const [deposit] = seen
+    if (seen.length === 1 && deposit && holds(deposit)) return deposit
+    await sleep(50)
+  }
+  throw new Error(`the deposit is ${JSON.stringify(seen)}`)
+}
+
+/** Takes the steps of a deposit's workflow until it is credited; the chain must grow meanwhile. */
+export async function creditDeposits(stage: TestWithdrawals, txid: string): Promise<DepositView> {
+  const { sql } = stage.api.database
+  for (let attempt = 0; attempt < 600; attempt += 1) {
+    const deposits = await depositsOf(stage, txid)
+    for (const { id } of deposits) {
+      await confirmDeposit(sql, stage.networks, id)
+      await creditDeposit(sql, stage.networks, id)
+    }
+    const [deposit] = deposits
+    if (deposit?.status === 'success') return deposit
+    await sleep(50)
+  }
+  throw new Error(`${txid} was not credited`)
+}
+
+/** Waits until the chain is followed. */
+export async function untilFollowed(stage: TestWithdrawals): Promise<void> {
+  const { sql } = stage.api.database
+  while ((await sql`SELECT 1 FROM chain_cursors`).length < stage.networks.size) await sleep(50)
+}
+
+/** What a user may spend, in whole coins. */
+export async function availableTo(
+  stage: TestWithdrawals,
+  network: string,
+  coin: string,
+  user: string,
+): Promise<string> {
+  const path = `/api/v1/balances?user_reference=${user}&network=${network}&coin=${coin}`
+  const { json } = await stage.api.call({ path })
+  return json.data[0]?.available ?? '0'
+}
+
+/** Asks for a withdrawal, has it approved, and waits until the chain has confirmed it. */
+export async function payOut(stage: TestWithdrawals, body: Record<string, unknown>) {
+  const { status, json } = await stage.create(body)
+  if (status !== 201) throw new Error(JSON.stringify(json))
+  await stage.approve(json.data.id)
+  return stage.until(json.data.id, 'confirmed', 60)
+}
+
+/** What the books say is on chain for a network, and what the chain says its addresses hold (base units). */
+export async function onChain(stage: TestWithdrawals, network: string, coin: string) {
+  const { sql } = stage.api.database
+  const adapter = stage.adapters.get(network)
+  if (!adapter) throw new Error(`no adapter of ${network}`)
+  const [row] = await sql<{ books: bigint }[]>`
+    SELECT coalesce(sum(balance), 0)::numeric AS books FROM ledger_accounts
+    WHERE kind = 'chain' AND network = ${network} AND coin = ${coin}`
+  const addresses = await sql<{ address: string }[]>`SELECT address FROM addresses WHERE network = ${network}`
+  let chain = 0n
+  for (const { address } of addresses) chain += await adapter.balance(address, coin)
+  return { books: row?.books ?? 0n, chain }
+}

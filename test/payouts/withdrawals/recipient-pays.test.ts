@@ -1,0 +1,68 @@
+import { Transaction } from 'bitcoinjs-lib'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
+import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'
+import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
+import { fundedHot } from './funded-hot.js'
+import { realSigner } from './real-signer.js'
+import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+
+const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
+let stage: TestWithdrawals
+let build: UtxoAdapter['build']
+
+beforeAll(async () => {
+  stage = await startWithdrawals({
+    networks,
+    wrap: (adapter) =>
+      ({
+        ...adapter,
+        feeRate: async () => 3,
+        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
+      }) as ChainAdapter,
+  })
+  build = await fundedHot(stage, 'bitcoin', [100_000n])
+})
+afterAll(() => stage?.close())
+
+test('where the rest is below dust, the signer signs what two people approved, and the books close', async () => {
+  const { sql } = stage.api.database
+  const dependencies = { sql, networks, adapters: stage.adapters }
+  const { json } = await stage.create({
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '0.000999',
+    fee_payer: 'recipient',
+    to_address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
+  })
+  const { id } = json.data
+  await stage.approve(id)
+  await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+  await buildWithdrawal(dependencies, id)
+  const [request] = (await stage.signer.claim()).requests
+  if (!request) throw new Error('nothing to sign')
+  const answer = await realSigner(stage)(request)
+  expect(answer).toMatchObject({ outcome: 'signed' })
+  await stage.signer.answer({ ...answer, request_id: request.id })
+  await takeAnswer(dependencies, id)
+  const [attempt] = await sql<{ id: string; signed_transaction: string; amount: bigint; max_fee: bigint }[]>`
+    SELECT id, signed_transaction, amount, max_fee FROM transactions WHERE subject_id = ${id}`
+  const signed = Transaction.fromHex(attempt?.signed_transaction ?? '')
+  expect(signed.outs.map((each) => each.value)).toEqual([99_470n])
+  expect(attempt).toMatchObject({ amount: 99_470n, max_fee: 530n })
+  await sql`UPDATE withdrawals SET stage = 'confirming' WHERE id = ${id}`
+  await settleWithdrawal(sql, networks, id, {
+    transactionId: attempt?.id ?? '',
+    blockNumber: 101,
+    blockHash: '00',
+    confirmations: 2,
+    fee: '530',
+    succeeded: true,
+  })
+  expect(await stage.read(id)).toMatchObject({ stage: 'confirmed' })
+  const accounts = await sql<{ kind: string; balance: bigint }[]>`
+    SELECT kind, balance FROM ledger_accounts WHERE network = 'bitcoin' AND balance <> 0`
+  // The coin is gone, and with it all that the books held; nothing is reserved.
+  expect(accounts).toEqual([])
+})
