@@ -7,7 +7,6 @@ import type { Environment } from '../config/load-environment.js'
 import type { ApiKey } from '../db/access/find-api-key.js'
 import type { Sql } from '../db/connect.js'
 import type { Networks } from '../domain/chain/network.js'
-import type { IdempotentRequest } from './middleware/idempotency.js'
 import type { Geography } from './sources/open-geography.js'
 
 /** Injected into the app and every route. */
@@ -68,3 +67,11 @@ export interface ApiEnv {
 
 /** The app on which routes are registered. */
 export type ApiApp = OpenAPIHono<ApiEnv>
+
+/** What a POST with an Idempotency-Key carries through its handler. */
+export interface IdempotentRequest {
+  readonly key: string
+  readonly owner: string
+  /** True once the answer was stored with the effect, in the handler's transaction. */
+  kept: boolean
+}

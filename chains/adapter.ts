@@ -298,3 +298,13 @@ export interface EvmAdapter extends AdapterBase {
 }
 
 export type ChainAdapter = UtxoAdapter | EvmAdapter
+
+/** Narrows by family, which stands on the adapter's network. */
+export function isUtxoAdapter(adapter: ChainAdapter): adapter is UtxoAdapter {
+  return adapter.network.family === 'utxo'
+}
+
+/** Narrows by family. */
+export function isEvmAdapter(adapter: ChainAdapter): adapter is EvmAdapter {
+  return adapter.network.family === 'evm'
+}

@@ -4,11 +4,3 @@
 export function intentAmount(paid: { readonly outputs: readonly { readonly amount: string }[] }): bigint {
   return paid.outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
 }
-
-/** The name under which the journal counts an asset. */
-export function assetKey(
-  network: { readonly caip2: string },
-  asset: { readonly contract: string | null },
-): string {
-  return `${network.caip2}/${asset.contract ?? 'native'}`
-}

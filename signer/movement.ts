@@ -4,6 +4,7 @@ import type { KeyRole } from '../domain/signing/signer-protocol.js'
 import { parsePath, type WalletPlace, walletPlace } from './keys/path.js'
 import type { ParsedRequest } from './parse-request.js'
 import type { PolicyNetwork } from './policy/policy.js'
+import { treasuryKey } from './policy/treasury-key.js'
 
 /** What the signer found out about a movement's destination; nothing of it is believed before the checks have looked. */
 export interface Movement {
@@ -30,11 +31,6 @@ export function movementOf(request: ParsedRequest, network: PolicyNetwork | unde
   return { kind, path, place, named, needsApproval }
 }
 
-/** How addresses of the policy are compared: EVM addresses in whatever case, others exactly. */
-export function treasuryKey(address: string): string {
-  return address.startsWith('0x') ? address.toLowerCase() : address
-}
-
 /** Whose keys may pay what is asked: the policy's roles for payments, by kind and direction for movements. */
 export function payingRoles(movement: Movement | null, network: PolicyNetwork): readonly KeyRole[] {
   switch (movement?.kind) {
@@ -49,12 +45,3 @@ export function payingRoles(movement: Movement | null, network: PolicyNetwork): 
       return movement.needsApproval ? ['master'] : ['hot']
   }
 }
-
-/** The names under which the journal counts what movements cost, and what gas funding gives away. */
-export const budgetKeys = (caip2: string) => ({ fees: `${caip2}/movement-fees`, gas: `${caip2}/gas-funding` })
-
-/** The name under which the journal counts the movements of a kind that it began with. */
-export const countKey = (caip2: string, kind: Movement['kind']) => `${caip2}/movements/${kind}`
-
-/** The name under which the journal counts what cancelling costs. */
-export const cancelKey = (caip2: string) => `${caip2}/cancelling`

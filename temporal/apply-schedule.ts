@@ -7,9 +7,9 @@ import {
   ScheduleOverlapPolicy,
 } from '@temporalio/client'
 import { TypedSearchAttributes } from '@temporalio/common'
-import type { ScheduledWithdrawalInput } from '../workflows/scheduled-withdrawal.js'
 import { withdrawalScheduleId } from './ids.js'
-import { SEARCH_ATTRIBUTE } from './start.js'
+import type { ScheduledWithdrawalInput } from './inputs.js'
+import { SEARCH_ATTRIBUTE } from './search-attributes.js'
 import { TASK_QUEUE } from './task-queues.js'
 
 /** What of a row concerns Temporal. */

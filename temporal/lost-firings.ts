@@ -6,9 +6,9 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/client'
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common'
-import type { ScheduledWithdrawalInput } from '../workflows/scheduled-withdrawal.js'
 import { withdrawalScheduleId } from './ids.js'
-import { SEARCH_ATTRIBUTE } from './start.js'
+import type { ScheduledWithdrawalInput } from './inputs.js'
+import { SEARCH_ATTRIBUTE } from './search-attributes.js'
 import { TASK_QUEUE } from './task-queues.js'
 
 /** A firing that was started, and did not reach its end. */

@@ -2,20 +2,22 @@
 
 import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import { type AppliedSchedule, applySchedule, readMissed } from './apply-schedule.js'
+import type {
+  BatchInput,
+  ChainWatcherInput,
+  ConsolidationInput,
+  ControlChangeInput,
+  DepositInput,
+  WithdrawalInput,
+} from './inputs.js'
 import { type LostFiring, listLostFirings, restartFiring } from './lost-firings.js'
 import {
-  type BatchInput,
-  type ChainWatcherInput,
-  type ConsolidationInput,
-  type ControlChangeInput,
-  type DepositInput,
   startBatch,
   startChainWatcher,
   startConsolidation,
   startControlChange,
   startDeposit,
   startWithdrawal,
-  type WithdrawalInput,
 } from './start.js'
 
 export interface WorkflowGate {

@@ -8,7 +8,8 @@ import {
 } from '@temporalio/client'
 import type { Networks } from '../domain/chain/network.js'
 import { REBALANCE_SCHEDULE_ID, SWEEPER_SCHEDULE_ID } from '../temporal/ids.js'
-import { SEARCH_ATTRIBUTE, startChainWatcher } from '../temporal/start.js'
+import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
+import { startChainWatcher } from '../temporal/start.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */

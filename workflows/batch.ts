@@ -19,7 +19,8 @@ import {
   type ItemCounts,
   isBatchFinal,
 } from '../domain/payouts/batch-status.js'
-import { type BatchInput, SEARCH_ATTRIBUTE } from '../temporal/start.js'
+import type { BatchInput } from '../temporal/inputs.js'
+import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
 
 /** A decision was stored: the stored rows are counted, not this. */
 const decide = defineSignal('decide')

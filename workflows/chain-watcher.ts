@@ -2,7 +2,7 @@
 
 import { continueAsNew, proxyActivities, setCurrentDetails } from '@temporalio/workflow'
 import type { ChainWatcherActivities } from '../activities/chain/chain-watcher.js'
-import type { ChainWatcherInput } from '../temporal/start.js'
+import type { ChainWatcherInput } from '../temporal/inputs.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** Runs for ever: an hour at a time, each time as a new run so that the history stays short. */

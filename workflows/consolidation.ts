@@ -21,14 +21,11 @@ import type { LastMovement, PlanStep } from '../activities/payouts/movement/plan
 import type { TreasuryActivities } from '../activities/payouts/treasury.js'
 import type { WithdrawalActivities } from '../activities/payouts/withdrawal.js'
 import { assertNever } from '../domain/assert-never.js'
+import { MOVEMENT_NAME } from '../domain/payouts/treasury.js'
 import { isWithdrawalFinal } from '../domain/payouts/withdrawal-stage.js'
 import { withdrawalId } from '../temporal/ids.js'
-import {
-  type ConsolidationInput,
-  MOVEMENT_NAME,
-  SEARCH_ATTRIBUTE,
-  type WithdrawalInput,
-} from '../temporal/start.js'
+import type { ConsolidationInput, WithdrawalInput } from '../temporal/inputs.js'
+import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 import type { withdrawal } from './withdrawal.js'
 

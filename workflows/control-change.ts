@@ -10,7 +10,7 @@ import {
 import type { ControlChangeActivities } from '../activities/controls/control-change.js'
 import { FOUR_EYES } from '../domain/controls/approval.js'
 import type { ControlChangeState } from '../domain/controls/control-change.js'
-import type { ControlChangeInput } from '../temporal/start.js'
+import type { ControlChangeInput } from '../temporal/inputs.js'
 
 /** A decision was stored: the stored rows are counted, not this. */
 const decide = defineSignal('decide')

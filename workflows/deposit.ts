@@ -10,7 +10,7 @@ import {
 } from '@temporalio/workflow'
 import type { ConfirmResult, DepositActivities, ScreeningActivities } from '../activities/deposits/deposit.js'
 import { assertNever } from '../domain/assert-never.js'
-import type { DepositInput } from '../temporal/start.js'
+import type { DepositInput } from '../temporal/inputs.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** The scanned chain reached the height at which the deposit counts. */

@@ -2,16 +2,9 @@
 
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow'
-import type { ScheduledWithdrawalActivities } from '../activities/payouts/scheduled-withdrawal.js'
-import type { Firing } from '../db/payouts/schedules/fire-schedule.js'
+import type { Firing, ScheduledWithdrawalActivities } from '../activities/payouts/scheduled-withdrawal.js'
 import { assertNever } from '../domain/assert-never.js'
-
-export interface ScheduledWithdrawalInput {
-  /** Id of the row (`wsc_…`). */
-  readonly id: string
-  /** ISO 8601: the time of a firing that was cut short and is made up for; absent where the Schedule itself started it. */
-  readonly nominalAt?: string
-}
+import type { ScheduledWithdrawalInput } from '../temporal/inputs.js'
 
 /** Temporal's own: the time for which a Schedule started this, also when it was late or filled in. */
 const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME')

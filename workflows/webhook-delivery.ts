@@ -13,7 +13,7 @@ import {
 } from '@temporalio/workflow'
 import type { AttemptOutcome, WebhookDeliveryActivities } from '../activities/events/webhook-delivery.js'
 import { assertNever } from '../domain/assert-never.js'
-import type { WebhookDeliveryInput } from '../temporal/start.js'
+import type { WebhookDeliveryInput } from '../temporal/inputs.js'
 
 /** Attempt at once: an operator asked for it, or the delivery was made pending again. */
 export const retryNow = defineSignal('retryNow')

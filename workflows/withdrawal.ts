@@ -21,7 +21,8 @@ import { type Approval, FOUR_EYES, type Requirement, tallyApprovals } from '../d
 import { priorityKey } from '../domain/payouts/queue-order.js'
 import { isWithdrawalFinal, type WithdrawalStage } from '../domain/payouts/withdrawal-stage.js'
 import { batchId } from '../temporal/ids.js'
-import { SEARCH_ATTRIBUTE, type WithdrawalInput } from '../temporal/start.js'
+import type { WithdrawalInput } from '../temporal/inputs.js'
+import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 import { partMoved } from './batch.js'
 

@@ -1,10 +1,10 @@
 /** Brings the scanned chain up to the node's head: blocks in order, never one left out, reorgs undone first. */
 
 import type { Block, BlockRef, ChainAdapter, Transfer } from '../../chains/adapter.js'
-import { applyBlocks, type MinedTransfer } from '../../db/chain/apply-blocks.js'
+import { applyBlocks } from '../../db/chain/apply-blocks.js'
 import { blockHashAt } from '../../db/chain/block-hash-at.js'
 import { findFork } from '../../db/chain/find-fork.js'
-import type { Hit } from '../../db/chain/hit.js'
+import type { Hit, MinedTransfer } from '../../db/chain/hit.js'
 import { type Match, matchTransfers } from '../../db/chain/match-transfers.js'
 import { rollBack } from '../../db/chain/roll-back.js'
 import type { Watch } from '../../db/chain/take-watch.js'

@@ -2,13 +2,14 @@
 
 import type { Sql } from '../../db/connect.js'
 import { type ConfirmOutcome, confirmDeposit } from '../../db/deposits/confirm-deposit.js'
-import { type CreditOutcome, creditDeposit } from '../../db/deposits/credit-deposit.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
+import type { CreditOutcome } from '../../db/deposits/credit-outcome.js'
 import { type DepositRow, selectDeposits } from '../../db/deposits/deposit-row.js'
 import { depositView } from '../../db/deposits/deposit-view.js'
 import { holdDeposit } from '../../db/deposits/hold-deposit.js'
 import { readCursor } from '../../db/networks/chain-cursor.js'
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
-import type { ConsolidationInput } from '../../temporal/start.js'
+import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { askScreening, type ScreeningService } from '../payouts/withdrawal/ask-screening.js'
 
 export interface DepositDeps {

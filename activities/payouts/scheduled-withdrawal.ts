@@ -17,6 +17,8 @@ export interface ScheduledWithdrawalDeps {
   readonly screen?: boolean
 }
 
+export type { Firing }
+
 export type ScheduledWithdrawalActivities = ReturnType<typeof createScheduledWithdrawalActivities>
 
 /** Safe to run again: the firing's row says what was done, and a withdrawal's workflow is started once. */

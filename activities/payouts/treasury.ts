@@ -1,25 +1,15 @@
 /** What consolidation and rebalancing ask of chains and the database: activities on the queue `chain`. */
 
-import type { Logger } from '../../telemetry/logger.js'
-import type { ConsolidationInput } from '../../temporal/start.js'
-import type { ConsolidationGate, WorkflowGate } from '../../temporal/workflow-gate.js'
+import { isEvmAdapter, isUtxoAdapter } from '../../chains/adapter.js'
+import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { type Balanced, balanceWallets } from './movement/balance-wallets.js'
+import type { TreasuryDependencies } from './movement/dependencies.js'
 import { planGathering } from './movement/plan-gathering.js'
 import type { LastMovement, PlanStep } from './movement/plan-step.js'
 import { planSweep } from './movement/plan-sweep.js'
-import {
-  adapterOf,
-  isEvmAdapter,
-  isUtxoAdapter,
-  type WithdrawalChainDependencies,
-} from './withdrawal/dependencies.js'
+import { adapterOf } from './withdrawal/dependencies.js'
 
 export type { Balanced } from './movement/balance-wallets.js'
-
-export interface TreasuryDependencies extends WithdrawalChainDependencies {
-  readonly gate: Pick<WorkflowGate, 'startWithdrawal'> & ConsolidationGate
-  readonly log: Logger
-}
 
 export interface TreasuryActivities {
   planConsolidation(input: ConsolidationInput, last: LastMovement | null): Promise<PlanStep>

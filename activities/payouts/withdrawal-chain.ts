@@ -2,7 +2,8 @@
 
 import { awaitSignature, type SignatureWait } from './withdrawal/await-signature.js'
 import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-withdrawal.js'
-import { type BuildStep, buildWithdrawal } from './withdrawal/build-withdrawal.js'
+import type { BuildStep } from './withdrawal/build-step.js'
+import { buildWithdrawal } from './withdrawal/build-withdrawal.js'
 import type { WithdrawalChainDependencies } from './withdrawal/dependencies.js'
 import { type FollowStep, followWithdrawal } from './withdrawal/follow-withdrawal.js'
 import { orReportFailure, reportFailure } from './withdrawal/report-failure.js'

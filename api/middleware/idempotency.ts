@@ -9,7 +9,7 @@ import { storeAnswer } from '../../db/access/store-answer.js'
 import type { Sql, Transaction } from '../../db/connect.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { openSecret, type SealedRow, sealSecret } from '../../vault/seal-secret.js'
-import type { ApiEnv } from '../context.js'
+import type { ApiEnv, IdempotentRequest } from '../context.js'
 
 /**
  * A handler is done in far less. After that the process is taken for dead and the same request may take over, which is
@@ -17,14 +17,6 @@ import type { ApiEnv } from '../context.js'
  */
 const LEASE_MS = 10_000
 const MAX_KEY_LENGTH = 255
-
-/** What a POST with an Idempotency-Key carries through its handler. */
-export interface IdempotentRequest {
-  readonly key: string
-  readonly owner: string
-  /** True once the answer was stored with the effect, in the handler's transaction. */
-  kept: boolean
-}
 
 /** Replays, refuses or lets through a POST that has an Idempotency-Key. Runs after the scope check. */
 export function idempotency(): MiddlewareHandler<ApiEnv> {

@@ -1,6 +1,6 @@
 /** Writes what blocks of a chain mean for us: everything that follows from them, and the cursor, in one transaction. */
 
-import type { Block, Spend, Transfer } from '../../chains/adapter.js'
+import type { Block, Spend } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
 import type { Sql, Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
@@ -19,6 +19,7 @@ import {
   recordForeignSpends,
   spentOutgoes,
 } from './foreign-spends.js'
+import type { MinedTransfer } from './hit.js'
 import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { mineOwnTransactions } from './mine-own-transactions.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
@@ -28,11 +29,6 @@ import { recordGrants } from './record-rises.js'
 import { replaceConflicting } from './replace-conflicting.js'
 import { spendOutputs } from './spend-outputs.js'
 import { keepWatch, type Watch } from './take-watch.js'
-
-/** A transfer with the block that it is in. */
-export interface MinedTransfer extends Transfer {
-  readonly block: Block
-}
 
 export type Applied =
   | { readonly kind: 'applied'; readonly height: number }

@@ -1,7 +1,7 @@
 /** Counts transfers below a network's minimum instead of recording them. */
 
 import type { Queryable, Transaction } from '../connect.js'
-import type { MinedTransfer } from './apply-blocks.js'
+import type { MinedTransfer } from './hit.js'
 import { type Hit, hitKey } from './hit.js'
 
 /**

@@ -1,6 +1,6 @@
 /** A transfer to an address of ours, ready to be recorded. */
 
-import type { Transfer, TransferDetails } from '../../chains/adapter.js'
+import type { Block, Transfer, TransferDetails } from '../../chains/adapter.js'
 import { confirmationsUnder } from '../../domain/chain/confirmations.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
@@ -118,4 +118,9 @@ export function detectedDeposit(
     asset_pool_id: address.assetPoolId,
     ...termsOf(network, hit),
   }
+}
+
+/** A transfer with the block that it is in. */
+export interface MinedTransfer extends Transfer {
+  readonly block: Block
 }

@@ -1,6 +1,5 @@
 import type { Transaction } from '../connect.js'
-import type { MinedTransfer } from './apply-blocks.js'
-import type { Hit } from './hit.js'
+import type { Hit, MinedTransfer } from './hit.js'
 
 /** Keeps every mined output to an address of ours: deposits, change and treasury alike. */
 export async function recordOutputs(

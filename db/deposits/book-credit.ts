@@ -2,7 +2,7 @@
 
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import type { ConsolidationInput } from '../../temporal/start.js'
+import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'

@@ -2,26 +2,17 @@
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { sanctionKey } from '../../domain/controls/sanction-key.js'
-import type { ConsolidationInput } from '../../temporal/start.js'
 import type { Sql, Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { readCursor } from '../networks/chain-cursor.js'
 import { bookCredit } from './book-credit.js'
 import { lockDeposit } from './confirm-deposit.js'
+import type { CreditOutcome } from './credit-outcome.js'
 import type { DepositRow } from './deposit-row.js'
 import { depositEvent } from './deposit-view.js'
 import { setAside } from './hold-deposit.js'
 import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
-
-export type CreditOutcome =
-  /** With what is to be started now, where the credited address is swept by itself. */
-  | { readonly kind: 'credited'; readonly consolidation?: ConsolidationInput }
-  /** Too small to be credited by itself, or set aside by screening. */
-  | { readonly kind: 'held' }
-  | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }
-  /** Not confirmed (any more). */
-  | { readonly kind: 'not_confirmed' }
 
 /**
  * Credits a deposit that passed screening. One that is too small, or that comes from a sanctioned sender or one whose deposits the

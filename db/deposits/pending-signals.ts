@@ -2,7 +2,7 @@
 
 import type { Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
-import type { DepositInput } from '../../temporal/start.js'
+import type { DepositInput } from '../../temporal/inputs.js'
 import type { Queryable } from '../connect.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 

@@ -91,3 +91,10 @@ export function rebalanceOf(
   if (balance < low) return { direction: 'to_hot', amount: middle - balance }
   return null
 }
+
+/** How operators read of them. */
+export const MOVEMENT_NAME: Readonly<Record<MovementKind, string>> = {
+  consolidation: 'Consolidation',
+  gas_funding: 'Gas funding',
+  rebalance: 'Rebalance',
+}

@@ -1,7 +1,7 @@
 /** Temporal's development server, with its web UI, as a process of its own. */
 
 import { Connection } from '@temporalio/client'
-import { SEARCH_ATTRIBUTE } from '../../temporal/start.js'
+import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 import { findExecutable, type Say } from './find-executable.js'
 import { type RunningProcess, startProcess, untilReady } from './start-process.js'
 

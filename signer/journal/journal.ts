@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { isMovement } from '../../domain/payouts/treasury.js'
-import { budgetKeys, cancelKey, countKey } from '../movement.js'
+import { budgetKeys, cancelKey, countKey } from './account-name.js'
 import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, type NewJournalEntry } from './entry.js'
 import { JournalFailure } from './journal-failure.js'
 import type { JournalStore } from './journal-store.js'

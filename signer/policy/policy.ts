@@ -7,9 +7,9 @@ import { PAYMENT_KINDS } from '../../domain/controls/intent.js'
 import { parseAmount } from '../../domain/money.js'
 import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signing/signer-protocol.js'
-import { treasuryKey } from '../movement.js'
 import type { AddressPrefixes } from '../utxo/address-script.js'
 import type { KeyScriptKind } from '../utxo/key-script.js'
+import { treasuryKey } from './treasury-key.js'
 
 const GWEI_DECIMALS = 9
 /** An account that paid every second would need more than a century for it. */

@@ -6,7 +6,7 @@ import { DCLinter } from 'dclint'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { SEARCH_ATTRIBUTE } from '../../temporal/start.js'
+import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 
 /**
  * The part of the Compose specification that the file uses, stricter than the specification's own schema

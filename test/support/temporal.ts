@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
 import { msToTs } from '@temporalio/common/lib/time.js'
 import { z } from 'zod'
-import { SEARCH_ATTRIBUTE } from '../../temporal/start.js'
+import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 import { sharedPart } from './shared-part.js'
 
 export interface TestTemporal {

@@ -3,7 +3,7 @@
 import { temporal as proto } from '@temporalio/proto'
 import { TestWorkflowEnvironment } from '@temporalio/testing'
 import { findTimeSkippingServer } from '../../local/parts/time-skipping.js'
-import { SEARCH_ATTRIBUTE } from '../../temporal/start.js'
+import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 
 /**
  * Starts a server whose time skips while nothing runs. One clock for all of it, so a test file has its own.

@@ -6,7 +6,7 @@ import { noteBalance } from '../../../db/payouts/movements/note-balance.js'
 import { planRebalance } from '../../../db/payouts/movements/plan-rebalance.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
 import type { Network } from '../../../domain/chain/network.js'
-import type { TreasuryDependencies } from '../treasury.js'
+import type { TreasuryDependencies } from './dependencies.js'
 import { treasuryOf } from './plan-step.js'
 
 export interface Balanced {

@@ -13,9 +13,9 @@ import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
-import type { ConsolidationInput } from '../../../temporal/start.js'
-import { keyOf, spendable } from '../withdrawal/build-utxo.js'
+import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
+import { keyOf, spendable } from '../withdrawal/own-output.js'
 import { type LastMovement, type PlanStep, treasuryOf } from './plan-step.js'
 
 /** Inputs of one transaction; some below what nodes relay and adapters build. */

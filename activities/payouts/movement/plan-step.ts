@@ -3,7 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import { NO_TREASURY, type Treasury } from '../../../domain/payouts/treasury.js'
 import type { WithdrawalStage } from '../../../domain/payouts/withdrawal-stage.js'
-import type { WithdrawalInput } from '../../../temporal/start.js'
+import type { WithdrawalInput } from '../../../temporal/inputs.js'
 
 export type PlanStep =
   /** Nothing is left to be moved, or it is not worth it before something new comes. */

@@ -6,7 +6,7 @@ import { forgetFailures, leaseConsolidation } from '../../../db/payouts/movement
 import { readSweepFacts } from '../../../db/payouts/movements/sweep-facts.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
 import { knownCoin, nativeCoin } from '../../../domain/chain/network.js'
-import type { ConsolidationInput } from '../../../temporal/start.js'
+import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { type LastMovement, type PlanStep, treasuryOf } from './plan-step.js'
 import { BUSY_MS, later, postpone, rest, type Sweep, show } from './sweep.js'

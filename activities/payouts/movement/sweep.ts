@@ -9,7 +9,7 @@ import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.j
 import type { Coin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { ConsolidationInput } from '../../../temporal/start.js'
+import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { type PlanStep, treasuryOf } from './plan-step.js'
 

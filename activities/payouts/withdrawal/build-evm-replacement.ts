@@ -1,13 +1,12 @@
 /** Builds a further attempt of a payment on an EVM chain: the same nonce, dearer. */
 
 import type { EvmAdapter } from '../../../chains/adapter.js'
-import type { PaymentRow } from '../../../db/payouts/attempts/find-attempts.js'
 import { queueReplacement } from '../../../db/payouts/attempts/queue-replacement.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
-import type { ReplacementBuilt, WantedAttempt } from './pursue-replacement.js'
+import { evmPayload, highestPrices } from './highest-prices.js'
+import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 
 /** Both prices go at least an eighth above every attempt, and what the next block asks; over the limit it says so. */
 export async function buildEvmReplacement(
@@ -70,22 +69,4 @@ export async function buildEvmReplacement(
     code: 'INSUFFICIENT_WALLET_FUNDS',
     message: `The wallet ${payload.from} has too little ${native.name} for a dearer attempt; fund it`,
   }
-}
-
-/** What every node may have seen: a replacement must beat the dearest of them. */
-export function highestPrices(attempts: readonly PaymentRow[]) {
-  let maxFeePerGas = 0n
-  let maxPriorityFeePerGas = 0n
-  for (const attempt of attempts) {
-    const { max_fee_per_gas, max_priority_fee_per_gas } = evmPayload(attempt)
-    if (BigInt(max_fee_per_gas) > maxFeePerGas) maxFeePerGas = BigInt(max_fee_per_gas)
-    if (BigInt(max_priority_fee_per_gas) > maxPriorityFeePerGas)
-      maxPriorityFeePerGas = BigInt(max_priority_fee_per_gas)
-  }
-  return { maxFeePerGas, maxPriorityFeePerGas }
-}
-
-function evmPayload({ id, payload }: PaymentRow): EvmPayload {
-  if (payload.family !== 'evm') throw new Error(`${id} is no EVM transaction`)
-  return payload
 }

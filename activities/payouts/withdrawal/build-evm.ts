@@ -6,7 +6,7 @@ import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction
 import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
 import { knownCoin, nativeCoin } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { BuildFailure, BuildStep } from './build-withdrawal.js'
+import type { BuildFailure, BuildStep } from './build-step.js'
 import type { WaitStep, WithdrawalChainDependencies } from './dependencies.js'
 
 /** Pays from the wallet that was asked for, else from the first of hot and master that has enough. */

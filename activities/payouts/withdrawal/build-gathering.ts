@@ -6,9 +6,9 @@ import { findChangeAddress } from '../../../db/payouts/attempts/list-spendable-o
 import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
 import { listFreeOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
 import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
-import { keyOf, spendable } from './build-utxo.js'
-import type { BuildFailure, BuildStep } from './build-withdrawal.js'
+import type { BuildFailure, BuildStep } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
+import { keyOf, spendable } from './own-output.js'
 
 const details = z.object({ outpoints: z.array(z.object({ txid: z.string(), vout: z.int() })).min(1) })
 

@@ -8,9 +8,9 @@ import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction
 import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
-import { highestPrices } from './build-evm-replacement.js'
-import type { BuildFailure, BuildStep } from './build-withdrawal.js'
+import type { BuildFailure, BuildStep } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
+import { highestPrices } from './highest-prices.js'
 
 /** Fails where the nonce is used on the chain already: then there is no gap any more. */
 export async function buildNonceFill(

@@ -11,9 +11,9 @@ import {
 import { queueReplacement } from '../../../db/payouts/attempts/queue-replacement.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
-import { keyOf, paidOutputs, spendable } from './build-utxo.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
-import type { ReplacementBuilt, WantedAttempt } from './pursue-replacement.js'
+import { keyOf, paidOutputs, spendable } from './own-output.js'
+import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 
 /**
  * A payment keeps all inputs of the newest attempt and every recipient's amount; the change shrinks, and where it is not enough

@@ -1,26 +1,20 @@
 /** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  SpendableOutput,
-  UtxoAdapter,
-  UtxoBuildRequest,
-  UtxoBuildResult,
-} from '../../../chains/adapter.js'
+import type { UtxoAdapter, UtxoBuildRequest, UtxoBuildResult } from '../../../chains/adapter.js'
 import {
   findChangeAddress,
   listSpendableOutputs,
-  type UnspentOutput,
 } from '../../../db/payouts/attempts/list-spendable-outputs.js'
 import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
 import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
-import { deriveAddress } from '../../../domain/address/derive-address.js'
-import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
+import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import { buildGathering } from './build-gathering.js'
-import type { BuildFailure, BuildStep, UnpayableItem } from './build-withdrawal.js'
+import type { BuildFailure, BuildStep, UnpayableItem } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
+import { keyOf, paidOutputs, spendable } from './own-output.js'
 
 /** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
 const MOST_RACES = 10
@@ -131,30 +125,6 @@ async function build(
     const { code, message } = error
     const item = outputs?.[Number(at)]
     return item ? { kind: 'unpayable', index: item.index, code, message } : { kind: 'failed', code, message }
-  }
-}
-
-/** What a payment pays: one address, or the items of a part of a batch in their order. */
-export function paidOutputs(
-  row: Pick<WithdrawalRow, 'to_address' | 'amount' | 'outputs'>,
-): UtxoBuildRequest['outputs'] {
-  if (row.outputs === null) return [{ address: row.to_address, amount: row.amount }]
-  return row.outputs.map(({ address, amount }) => ({ address, amount: BigInt(amount) }))
-}
-
-/** An output of ours as the adapter takes it. */
-export function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
-  return { ...keyOf(network, output), txid: output.txid, vout: output.vout, amount: output.amount }
-}
-
-/** The key of an address of ours, as the adapter takes it. */
-export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
-  const { xpub, branch, index } = output
-  return {
-    address: output.address,
-    path: output.derivation_path,
-    publicKey: deriveAddress({ network, xpub, branch, index }).publicKey,
-    masterFingerprint: output.master_fingerprint,
   }
 }
 

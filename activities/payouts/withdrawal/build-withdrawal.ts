@@ -1,43 +1,18 @@
 /** Builds the transaction of an approved withdrawal and hands it to the signer. */
 
+import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
 import { whyUnsignable } from '../../../db/payouts/attempts/why-unsignable.js'
 import { ejectItems } from '../../../db/payouts/batches/eject-items.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
 import { startBuilding } from '../../../db/payouts/start-building.js'
 import { buildEvm } from './build-evm.js'
 import { buildNonceFill } from './build-nonce-fill.js'
+import type { BuildStep } from './build-step.js'
 import { buildUtxo } from './build-utxo.js'
 import { closeFailed } from './close-failed.js'
-import {
-  adapterOf,
-  isEvmAdapter,
-  isUtxoAdapter,
-  orWaitForNode,
-  type WaitStep,
-  type WithdrawalChainDependencies,
-  waitFor,
-} from './dependencies.js'
+import { adapterOf, orWaitForNode, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
 import { ejectUnpayable } from './eject-unpayable.js'
 import { screenItems } from './screen-items.js'
-
-/** `done`: look at the row, its stage says what came of it. */
-export type BuildStep = { readonly kind: 'done' } | WaitStep
-
-/** What cannot get better by waiting. */
-export interface BuildFailure {
-  readonly kind: 'failed'
-  readonly code: string
-  readonly message: string
-}
-
-/** One payment of a batch is in the way of the others. */
-export interface UnpayableItem {
-  readonly kind: 'unpayable'
-  /** In the batch. */
-  readonly index: number
-  readonly code: string
-  readonly message: string
-}
 
 /** Builds; may run twice, because a transaction that is queued already moved the stage on. */
 export async function buildWithdrawal(

@@ -1,6 +1,6 @@
 /** What the chain activities of withdrawals share. */
 
-import type { ChainAdapter, EvmAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import type { ChainAdapter } from '../../../chains/adapter.js'
 import type { Sql } from '../../../db/connect.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
 import type { Networks } from '../../../domain/chain/network.js'
@@ -32,16 +32,6 @@ export function adapterOf({ adapters }: WithdrawalChainDependencies, network: st
   const adapter = adapters.get(network)
   if (!adapter) throw new Error(`This worker has no adapter for ${network}`)
   return adapter
-}
-
-/** Narrows by family, which stands on the adapter's network. */
-export function isUtxoAdapter(adapter: ChainAdapter): adapter is UtxoAdapter {
-  return adapter.network.family === 'utxo'
-}
-
-/** Narrows by family. */
-export function isEvmAdapter(adapter: ChainAdapter): adapter is EvmAdapter {
-  return adapter.network.family === 'evm'
 }
 
 /** Writes the reason down and hands it to the workflow. */

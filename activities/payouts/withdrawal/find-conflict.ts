@@ -1,6 +1,7 @@
 /** Whether something that is final took the place of every attempt of a payment. */
 
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
+import { isEvmAdapter } from '../../../chains/adapter.js'
 import { readCursor } from '../../../db/networks/chain-cursor.js'
 import { isLive, listPayments } from '../../../db/payouts/attempts/find-attempts.js'
 import { noteNonceUse } from '../../../db/payouts/attempts/note-nonce-use.js'
@@ -9,7 +10,7 @@ import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
 import { type Conflict, proveUnpaid } from '../../../db/payouts/prove-unpaid.js'
 import { assertNever } from '../../../domain/assert-never.js'
 import { isSigned } from '../../../domain/payouts/withdrawal-stage.js'
-import { isEvmAdapter, type WithdrawalChainDependencies } from './dependencies.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /** The withdrawal can never be mined; its funds may be released. */
 export interface LostStep {

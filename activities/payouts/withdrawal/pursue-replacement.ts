@@ -1,6 +1,7 @@
 /** Brings a further attempt on its way: one that was asked for, one that is due because the last one lags, or a cancelling one. */
 
 import type { ChainAdapter } from '../../../chains/adapter.js'
+import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
 import {
@@ -17,29 +18,9 @@ import { clearSpeedUp } from '../../../db/payouts/withdrawals/request-speed-up.j
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import { buildEvmReplacement } from './build-evm-replacement.js'
 import { buildUtxoReplacement } from './build-utxo-replacement.js'
-import { isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencies } from './dependencies.js'
+import type { WithdrawalChainDependencies } from './dependencies.js'
+import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 import { takeAnswer } from './take-answer.js'
-
-/** The next attempt as the builders take it. */
-export interface WantedAttempt {
-  readonly row: WithdrawalRow
-  /** Signed, and none of them mined; newest first. */
-  readonly attempts: readonly PaymentRow[]
-  /** Attempts that a signer took and does not answer. The next attempt costs more than they do, so that no two transactions are the same. */
-  readonly unanswered: readonly PaymentRow[]
-  readonly purpose: PaymentRow['purpose']
-  readonly cause: Exclude<PaymentRow['cause'], 'first'>
-  readonly priority: PaymentRow['priority']
-  /** The most that the fee may be, in base units of the native coin. */
-  readonly feeLimit: bigint
-}
-
-/** What came of building one. */
-export type ReplacementBuilt =
-  | { readonly kind: 'queued' }
-  /** Another process was quicker, or the attempt is no longer wanted: look again. */
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'waiting'; readonly code: string; readonly message: string }
 
 export type Pursued = { readonly lagsInMs?: number } & (
   | { readonly kind: 'idle' }

@@ -1,11 +1,12 @@
 /** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
 
+import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
 import { listPayments, type PaymentRow, readPayload } from '../../../db/payouts/attempts/find-attempts.js'
 import { storeSigned } from '../../../db/payouts/attempts/store-signed.js'
 import type { SigningAnswer } from '../../../domain/signing/signer-protocol.js'
 import { closeFailed } from './close-failed.js'
-import { adapterOf, isEvmAdapter, isUtxoAdapter, type WithdrawalChainDependencies } from './dependencies.js'
+import { adapterOf, type WithdrawalChainDependencies } from './dependencies.js'
 
 /**
  * Refused: failed with the signer's code, nonce and outpoints given back. Signed: parsed and compared field by field with

@@ -1,9 +1,9 @@
 /** Which addresses were ever used. */
 
 import { toBigInt } from '../quantity.js'
-import type { RpcCall } from '../rpc/create-endpoint.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
+import type { RpcCall } from '../rpc/rpc-call.js'
 import type { ScanRules } from '../scan/scan-rules.js'
 import { balanceOfCall, readTokenBalance } from './token-balance.js'
 

@@ -1,8 +1,8 @@
 /** `balanceOf` of an ERC-20 token. */
 
 import { encodeFunctionData, erc20Abi, getAddress } from 'viem'
-import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import { expectResult } from '../rpc/expect-result.js'
+import type { RpcAnswer, RpcCall } from '../rpc/rpc-call.js'
 import { EndpointFailure } from '../rpc/rpc-error.js'
 
 /** The call that asks a token for an address's balance, at the latest block unless `tag` names another. */

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { type NodeChecks, UnusableNode } from '../../guard-node.js'
 import { toBigInt, toBytes, toInteger, toList, toQuantity, toRecord } from '../quantity.js'
-import type { RpcAnswer, RpcCall } from './create-endpoint.js'
 import { expectResult } from './expect-result.js'
+import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { RpcError } from './rpc-error.js'
 
 /** Puts a batch to the one node that is checked. */

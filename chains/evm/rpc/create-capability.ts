@@ -1,7 +1,7 @@
 /** Remembers whether the nodes of a network have a method. */
 
-import type { RpcCall } from './create-endpoint.js'
 import type { Rpc } from './create-rpc.js'
+import type { RpcCall } from './rpc-call.js'
 
 /**
  * Asks once and remembers a definite answer; an outage is neither yes nor no.

@@ -5,16 +5,8 @@ import { z } from 'zod'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { guardNode } from '../../guard-node.js'
 import { nodeChecks } from './check-node.js'
+import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { AskedTooMuch, EndpointFailure, RpcError } from './rpc-error.js'
-
-/** A JSON-RPC call. */
-export interface RpcCall {
-  readonly method: string
-  readonly params: readonly unknown[]
-}
-
-/** The node's answer to a call: its result, or the error with which it refused. */
-export type RpcAnswer = unknown | RpcError
 
 export interface Answers {
   /** One for each call, in the order of the calls. */

@@ -6,13 +6,8 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { UnusableNode } from '../../guard-node.js'
 import { type NodeReport, reportNode } from '../../node-report.js'
 import type { Patience } from '../../patience.js'
-import {
-  type Answers,
-  createEndpoint,
-  type Endpoint,
-  type RpcAnswer,
-  type RpcCall,
-} from './create-endpoint.js'
+import { type Answers, createEndpoint, type Endpoint } from './create-endpoint.js'
+import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { AskedTooMuch, EndpointFailure, RpcError, UnsettledAnswers } from './rpc-error.js'
 
 interface AskOptions<T> {

@@ -1,6 +1,6 @@
 /** Takes the result out of an answer that no node may refuse. */
 
-import type { RpcAnswer } from './create-endpoint.js'
+import type { RpcAnswer } from './rpc-call.js'
 import { EndpointFailure, RpcError } from './rpc-error.js'
 
 /** The result of a call. @throws EndpointFailure, so that another endpoint is asked, when the node refused it. */

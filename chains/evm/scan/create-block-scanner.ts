@@ -3,9 +3,9 @@
 import type { Block } from '../../adapter.js'
 import { createPatience } from '../../patience.js'
 import { toInteger, toQuantity } from '../quantity.js'
-import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
+import type { RpcAnswer, RpcCall } from '../rpc/rpc-call.js'
 import {
   AskedTooMuch,
   EndpointFailure,

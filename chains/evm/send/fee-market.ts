@@ -2,8 +2,8 @@
 
 import type { Priority } from '../../adapter.js'
 import { toBigInt, toList, toQuantity, toRecord } from '../quantity.js'
-import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import { expectResult } from '../rpc/expect-result.js'
+import type { RpcAnswer, RpcCall } from '../rpc/rpc-call.js'
 import { EndpointFailure, RpcError } from '../rpc/rpc-error.js'
 import { type FeeMarket, PRIORITY_PERCENTILE } from './choose-fees.js'
 

@@ -2,8 +2,8 @@
 
 import { decodeFunctionResult, encodeFunctionData, type Hex, parseAbi, serializeTransaction } from 'viem'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
-import type { RpcAnswer, RpcCall } from '../rpc/create-endpoint.js'
 import { expectResult } from '../rpc/expect-result.js'
+import type { RpcAnswer, RpcCall } from '../rpc/rpc-call.js'
 import { EndpointFailure } from '../rpc/rpc-error.js'
 
 const ORACLE = parseAbi(['function getL1Fee(bytes data) view returns (uint256)'])

@@ -1,6 +1,6 @@
 /** The outbox of sweeps: which addresses are to be looked at, and when. */
 
-import type { ConsolidationInput } from '../../../temporal/start.js'
+import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { Queryable } from '../../connect.js'
 
 /** Taken at a time; the next sweep takes the next. */

@@ -1,4 +1,4 @@
-import { cancelKey } from '../../movement.js'
+import { cancelKey } from '../../journal/account-name.js'
 import { type PayloadContext, type Refusal, refuse } from '../check.js'
 import { cost } from '../cost.js'
 

@@ -1,4 +1,5 @@
-import { assetKey, intentAmount } from '../../intent-amount.js'
+import { intentAmount } from '../../intent-amount.js'
+import { assetKey } from '../../journal/account-name.js'
 import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /** What the journal holds of the last 24 hours and this payment may be the policy's limit at most. */

@@ -1,4 +1,4 @@
-import { budgetKeys } from '../../movement.js'
+import { budgetKeys } from '../../journal/account-name.js'
 import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /** What movements may cost in fees within 24 hours, since nobody looks at each: without a budget, nothing. */

@@ -1,5 +1,5 @@
 import { intentAmount } from '../../intent-amount.js'
-import { budgetKeys } from '../../movement.js'
+import { budgetKeys } from '../../journal/account-name.js'
 import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /** What the gas wallet may give away within 24 hours, counted from the journal: a platform that drains it stops here. */

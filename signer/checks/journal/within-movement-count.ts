@@ -1,4 +1,4 @@
-import { countKey } from '../../movement.js'
+import { countKey } from '../../journal/account-name.js'
 import { type PayloadContext, type Refusal, refuse } from '../check.js'
 
 /**

@@ -1,0 +1,31 @@
+/** Outputs of the own wallets, as the builders of UTXO payloads see them. */
+
+import type { SpendableOutput, UtxoBuildRequest } from '../../../chains/adapter.js'
+import type { UnspentOutput } from '../../../db/payouts/attempts/list-spendable-outputs.js'
+import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import { deriveAddress } from '../../../domain/address/derive-address.js'
+import type { UtxoNetwork } from '../../../domain/chain/network.js'
+
+/** The key of an address of ours, as the adapter takes it. */
+export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
+  const { xpub, branch, index } = output
+  return {
+    address: output.address,
+    path: output.derivation_path,
+    publicKey: deriveAddress({ network, xpub, branch, index }).publicKey,
+    masterFingerprint: output.master_fingerprint,
+  }
+}
+
+/** An output of ours as the adapter takes it. */
+export function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
+  return { ...keyOf(network, output), txid: output.txid, vout: output.vout, amount: output.amount }
+}
+
+/** What a payment pays: one address, or the items of a part of a batch in their order. */
+export function paidOutputs(
+  row: Pick<WithdrawalRow, 'to_address' | 'amount' | 'outputs'>,
+): UtxoBuildRequest['outputs'] {
+  if (row.outputs === null) return [{ address: row.to_address, amount: row.amount }]
+  return row.outputs.map(({ address, amount }) => ({ address, amount: BigInt(amount) }))
+}
