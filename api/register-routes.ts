@@ -14,7 +14,7 @@ import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
 import { registerBatchRoutes } from './payouts/batches.js'
 import { registerMovementRoutes } from './payouts/movements.js'
-import { registerPaymentRecoveryRoutes } from './payouts/payout-recovery.js'
+import { registerPayoutRecoveryRoutes } from './payouts/payout-recovery.js'
 import { registerWalletRoutes } from './payouts/wallets.js'
 import { registerWithdrawalDecisionRoutes } from './payouts/withdrawal-decisions.js'
 import { registerWithdrawalEstimateRoute } from './payouts/withdrawal-estimate.js'
@@ -42,6 +42,6 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWithdrawalEstimateRoute(app, dependencies)
   registerWithdrawalDecisionRoutes(app, dependencies)
   registerWithdrawalRecoveryRoutes(app, dependencies)
-  registerPaymentRecoveryRoutes(app, dependencies)
+  registerPayoutRecoveryRoutes(app, dependencies)
   registerWithdrawalScheduleRoutes(app, dependencies)
 }

@@ -82,7 +82,7 @@ async function measure(stack: StackFile, sql: Sql, temporal: Client, flow: Flow)
     for (const id of ids) await approve(stack, 'withdrawals', id)
     await until(`${PIECES} withdrawals are confirmed`, async () => {
       const now = await sql<{ id: string; stage: WithdrawalStage; failure_message: string | null }[]>`
-        SELECT id, stage, failure_message, 1 AS bench_poll FROM withdrawals WHERE id = ANY (${ids})`
+        SELECT id, stage, failure_message, 1 AS bench_poll FROM payouts WHERE id = ANY (${ids})`
       const failed = now.find((each) => each.stage !== 'confirmed' && isWithdrawalFinal(each.stage))
       if (failed) throw new Error(`${failed.id} is ${failed.stage}: ${failed.failure_message}`)
       return now.every((each) => each.stage === 'confirmed')

@@ -54,7 +54,7 @@ async function approvedToBroadcast(stack: StackFile, sql: Sql, merchant: Client)
     await mapConcurrently(ids, REQUESTS, (id) => approve(stack, 'withdrawals', id))
     await until(`${WITHDRAWALS} withdrawals wait for the signer`, async () => {
       const [row] = await sql<{ count: number }[]>`
-        SELECT count(*)::integer AS count FROM withdrawals WHERE id = ANY (${ids}) AND stage = 'pending_signature'`
+        SELECT count(*)::integer AS count FROM payouts WHERE id = ANY (${ids}) AND stage = 'pending_signature'`
       return row?.count === WITHDRAWALS
     })
   } finally {
@@ -83,7 +83,7 @@ interface Sent {
 
 async function sent(sql: Sql, subjects: readonly string[]): Promise<Sent[]> {
   return await sql<Sent[]>`
-    SELECT broadcast_at, (length(signed_transaction) / 2)::integer AS bytes, max_fee AS fee FROM transactions
+    SELECT broadcast_at, (length(signed_transaction) / 2)::integer AS bytes, max_fee AS fee FROM attempts
     WHERE subject_id = ANY (${[...subjects]}) AND broadcast_at IS NOT NULL`
 }
 
@@ -98,7 +98,7 @@ async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client):
   })
   const started = Date.now()
   await approve(stack, 'batches', batch.id)
-  const parts = await sql<{ id: string }[]>`SELECT id FROM withdrawals WHERE batch_id = ${batch.id}`
+  const parts = await sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${batch.id}`
   const partIds = parts.map(({ id }) => id)
   await until('the batch is sent', async () => (await sent(sql, partIds)).length >= partIds.length)
   const together = await sent(sql, partIds)

@@ -46,7 +46,7 @@ interface Kind {
 export async function benchSigner(context: BenchContext): Promise<Measurement[]> {
   const root = BIP32Factory(ecc).fromSeed(mnemonicToSeedSync(MNEMONIC))
   const measurements: Measurement[] = []
-  for (const kind of [segwitPayments(root), typeTwoPayments(root)]) {
+  for (const kind of [segwitPayouts(root), typeTwoPayouts(root)]) {
     const rounds: Record<'file' | 'memory' | 'single' | 'bare', number>[] = []
     for (let round = 0; round <= ROUNDS; round++) {
       const file = join(context.directory, `signer-${kind.library}-${round}`)
@@ -122,7 +122,7 @@ function liftLimits(
     for (const asset of Object.values(network.assets)) asset.daily = '1000000'
 }
 
-function segwitPayments(root: BIP32Interface): Kind {
+function segwitPayouts(root: BIP32Interface): Kind {
   const keys = COINS.map((coin) => root.derivePath(coin.path))
   return {
     name: 'P2WPKH of two inputs',
@@ -153,7 +153,7 @@ function segwitPayments(root: BIP32Interface): Kind {
   }
 }
 
-function typeTwoPayments(root: BIP32Interface): Kind {
+function typeTwoPayouts(root: BIP32Interface): Kind {
   const key = root.derivePath(PAYING_PATH).privateKey
   if (!key) throw new Error('The derived key has no private part')
   const account = privateKeyToAccount(`0x${Buffer.from(key).toString('hex')}`)

@@ -162,7 +162,7 @@ export interface Movement
 }
 
 /** A part of a batch, or a movement, with what a person needs to speed it up, cancel or investigate it. */
-export interface Payment
+export interface Payout
   extends Pick<
     Withdrawal,
     | 'id'

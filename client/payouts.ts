@@ -11,7 +11,7 @@ import type {
   MovementFilter,
   NewBatch,
   NewWithdrawalSchedule,
-  Payment,
+  Payout,
   ScheduleFilter,
   ScheduleFiring,
   WithdrawalSchedule,
@@ -42,15 +42,15 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       id: string,
       how: { readonly priority?: Priority; readonly max_fee?: string } = {},
       sent?: Sent,
-    ) => post<Payment>(at(place, id, '/speed-up'), how, sent),
+    ) => post<Payout>(at(place, id, '/speed-up'), how, sent),
     /** Puts a transaction that pays nobody in its place; by a person who did not ask for it. */
     cancelTransaction: (id: string, why: Reason, sent?: Sent) =>
-      post<Payment>(at(place, id, '/cancel-transaction'), why, sent),
+      post<Payout>(at(place, id, '/cancel-transaction'), why, sent),
     /** Holds everything of it before signing. */
     markForInvestigation: (id: string, why: Reason, sent?: Sent) =>
-      post<Payment>(at(place, id, '/mark-for-investigation'), why, sent),
+      post<Payout>(at(place, id, '/mark-for-investigation'), why, sent),
     clearInvestigation: (id: string, why: Reason, sent?: Sent) =>
-      post<Payment>(at(place, id, '/clear-investigation'), why, sent),
+      post<Payout>(at(place, id, '/clear-investigation'), why, sent),
   })
   return {
     withdrawals: {
@@ -98,7 +98,7 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         post<Batch>(at('/batches', id, '/review'), decision, sent),
       /** Its transactions, each with its attempts and what it waits for. */
-      parts: (id: string) => get<readonly Payment[]>(at('/batches', id, '/parts')),
+      parts: (id: string) => get<readonly Payout[]>(at('/batches', id, '/parts')),
       ...approvable<Intent>('/batches'),
     },
 

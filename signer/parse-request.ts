@@ -1,7 +1,7 @@
 /** Parses what the platform asks to be signed. Nothing in it is trusted; this only gives it a shape. */
 
 import { z } from 'zod'
-import { PAYMENT_KINDS } from '../domain/controls/intent.js'
+import { INTENT_KINDS } from '../domain/controls/intent.js'
 import { isIsoTime } from '../domain/iso-time.js'
 import { MAX_OUTPUTS, MAX_REQUEST_BYTES } from '../domain/signing/signer-protocol.js'
 import { requestSize, tooLarge } from './request-size.js'
@@ -24,7 +24,7 @@ const time = z.string().max(40, { abort: true }).refine(isIsoTime, 'Not a time o
 /** An unknown field would be signed by approvers and not understood here, so it is refused. */
 const intent = z.strictObject({
   version: z.literal(1),
-  kind: z.enum(PAYMENT_KINDS),
+  kind: z.enum(INTENT_KINDS),
   merchant: text,
   withdrawal: text,
   /** Older platforms named none; a check says what is still signed for those. */

@@ -12,7 +12,7 @@ import { findMovement, lockMovementSubject } from '../../db/payouts/movements/mo
 import { findWithdrawal } from '../../db/payouts/withdrawals/find-withdrawal.js'
 import { lockWithdrawalSubject } from '../../db/payouts/withdrawals/lock-withdrawal-subject.js'
 import type { ControlChangeKind } from '../../domain/controls/control-change.js'
-import { type AnyIntent, PAYMENT_KINDS } from '../../domain/controls/intent.js'
+import { type AnyIntent, INTENT_KINDS } from '../../domain/controls/intent.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { mutable } from '../http/mutable.js'
@@ -26,10 +26,10 @@ const params = z.object({ id: z.string().max(255) })
 const amountAt = z.object({ address: z.string(), amount: z.string().openapi({ description: 'Base units.' }) })
 const asked = { initiator: z.string(), created_at: z.string(), expires_at: z.string() }
 
-const paymentIntent = z
+const payoutIntent = z
   .object({
     version: z.literal(1),
-    kind: z.enum(PAYMENT_KINDS),
+    kind: z.enum(INTENT_KINDS),
     merchant: z.string(),
     withdrawal: z.string(),
     signer: z.string().optional().openapi({
@@ -47,7 +47,7 @@ const paymentIntent = z
     }),
     ...asked,
   })
-  .openapi('PaymentIntent')
+  .openapi('PayoutIntent')
 const policyIntent = z
   .object({
     version: z.literal(1),
@@ -107,7 +107,7 @@ const releaseIntent = z
 const HASH_DESCRIPTION = 'Hex SHA-256 of "keyturn-intent-v1\\n" and the RFC 8785 form of `intent`.'
 const intentView = (
   name: string,
-  intent: typeof paymentIntent | typeof policyIntent | typeof whitelistIntent | typeof releaseIntent,
+  intent: typeof payoutIntent | typeof policyIntent | typeof whitelistIntent | typeof releaseIntent,
 ) => z.object({ intent, intent_hash: z.string().openapi({ description: HASH_DESCRIPTION }) }).openapi(name)
 
 const stored = {
@@ -173,21 +173,21 @@ const change = (kind: ControlChangeKind): Pick<Approvable, 'find' | 'lock' | 'st
 const APPROVABLES: readonly Approvable[] = [
   {
     path: '/withdrawals/{id}',
-    view: intentView('Intent', paymentIntent),
+    view: intentView('Intent', payoutIntent),
     find: findWithdrawal,
     lock: lockWithdrawalSubject,
     startSoon: startWithdrawalSoon,
   },
   {
     path: '/movements/{id}',
-    view: intentView('MovementIntent', paymentIntent),
+    view: intentView('MovementIntent', payoutIntent),
     find: findMovement,
     lock: lockMovementSubject,
     startSoon: startWithdrawalSoon,
   },
   {
     path: '/batches/{id}',
-    view: intentView('BatchIntent', paymentIntent),
+    view: intentView('BatchIntent', payoutIntent),
     find: findBatch,
     lock: lockBatchSubject,
     startSoon: startBatchSoon,
@@ -235,7 +235,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
   app.openapi(readIntent, async (c) => {
     const row = await approvable.find(sql, c.get('merchantId'), c.req.valid('param').id)
     return c.json(
-      success({ intent: mutable(row.intent) as z.infer<typeof paymentIntent>, intent_hash: row.intent_hash }),
+      success({ intent: mutable(row.intent) as z.infer<typeof payoutIntent>, intent_hash: row.intent_hash }),
       200,
     )
   })

@@ -3,12 +3,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Transaction } from '../../db/connect.js'
-import { listParts, readPaymentView } from '../../db/payouts/read-payout-view.js'
+import { listParts, readPayoutView } from '../../db/payouts/read-payout-view.js'
 import {
   clearInvestigation,
   markForInvestigation,
 } from '../../db/payouts/withdrawals/investigate-withdrawal.js'
-import type { Decider, PaymentKind } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
+import type { Decider, OwnPayoutKind } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
 import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
 import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
@@ -21,7 +21,7 @@ import { keepAnswer } from '../middleware/idempotency.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
 import { withdrawalView } from './withdrawal-view.js'
 
-const paymentView = withdrawalView
+const payoutView = withdrawalView
   .pick({
     status: true,
     stage: true,
@@ -57,7 +57,7 @@ const paymentView = withdrawalView
       .nullable()
       .openapi({ description: 'Indices of the items of the batch that it pays; null of a movement.' }),
   })
-  .openapi('Payment')
+  .openapi('Payout')
 
 const params = z.object({ id: z.string().max(255) })
 const withReason = {
@@ -77,12 +77,12 @@ const listOfParts = createRoute({
   summary: 'The transactions of a batch, each with its attempts and what it waits for',
   tags: ['Batches'],
   request: { params },
-  responses: { 200: answer(z.array(paymentView)) },
+  responses: { 200: answer(z.array(payoutView)) },
 })
 
 interface Place {
   readonly path: string
-  readonly kind: PaymentKind
+  readonly kind: OwnPayoutKind
   readonly tag: string
   /** For the summaries. */
   readonly what: string
@@ -94,7 +94,7 @@ const PLACES: readonly Place[] = [
 ]
 
 /** Registers `/batches/{id}/parts`, and four decisions under `/parts/{id}` and `/movements/{id}`. */
-export function registerPaymentRecoveryRoutes(app: ApiApp, dependencies: ApiDependencies): void {
+export function registerPayoutRecoveryRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, networks } = dependencies
   app.openapi(listOfParts, async (c) => {
     const { id } = c.req.valid('param')
@@ -115,9 +115,9 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
       summary,
       tags: [tag],
       request: request as Request & { params: typeof params },
-      responses: { 200: answer(paymentView) },
+      responses: { 200: answer(payoutView) },
     })
-  const view = (tx: Transaction, decider: Decider) => readPaymentView(tx, networks, decider)
+  const view = (tx: Transaction, decider: Decider) => readPayoutView(tx, networks, decider)
 
   app.openapi(
     route('speed-up', `Pays more for ${what} that waits for a block, inside its fee limit`, {
@@ -194,7 +194,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
   )
 }
 
-function deciderOf(c: Context<ApiEnv>, id: string, kind: PaymentKind): Decider {
+function deciderOf(c: Context<ApiEnv>, id: string, kind: OwnPayoutKind): Decider {
   return {
     merchantId: c.get('merchantId'),
     id,

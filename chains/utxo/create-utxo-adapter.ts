@@ -17,7 +17,7 @@ import { createTransactionSource } from './chain/transaction-source.js'
 import { createRpc, type RpcOptions } from './rpc/create-rpc.js'
 import { detectFlavour, type NodeFlavour } from './rpc/detect-flavour.js'
 import { signatureRules } from './signature-rules.js'
-import { buildPayment } from './spend/build-payout.js'
+import { buildPayout } from './spend/build-payout.js'
 import type { FatParents } from './spend/choose-coins.js'
 import { verifySigned } from './spend/verify-signed.js'
 
@@ -72,7 +72,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
       return readBalance(address, network, rpc, await flavour())
     },
     feeRate: (priority) => estimateFeeRate(priority, network, rpc),
-    build: (request) => buildPayment(request, network, source, fatParents),
+    build: (request) => buildPayout(request, network, source, fatParents),
     verifySigned: (payload, signedTransaction) =>
       verifySigned(payload, signedTransaction, signatureRules(network)),
     inspect: () => rpc.inspect(),

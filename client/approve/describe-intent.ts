@@ -60,7 +60,7 @@ function describe(intent: AnyIntent): string[] {
     case 'consolidation':
     case 'gas_funding':
     case 'rebalance':
-      return describePayment(intent)
+      return describePayout(intent)
     case 'policy':
       return describePolicy(intent)
     case 'whitelist':
@@ -111,7 +111,7 @@ function value(of: unknown): string {
   return of === null ? 'none' : visibleText(typeof of === 'string' ? of : JSON.stringify(of))
 }
 
-function describePayment(intent: Intent): string[] {
+function describePayout(intent: Intent): string[] {
   const { contract } = intent.asset
   return [
     `${intent.kind} ${visibleText(intent.withdrawal)}${intent.external_id === null ? '' : ` (${visibleText(intent.external_id)})`}`,

@@ -1,7 +1,7 @@
 /** The intent of something that needs approval, with its hash computed here. */
 
 import { z } from 'zod'
-import { type AnyIntent, intentHash, PAYMENT_KINDS } from '../../domain/controls/intent.js'
+import { type AnyIntent, INTENT_KINDS, intentHash } from '../../domain/controls/intent.js'
 import { visibleText } from '../../domain/visible-text.js'
 import { callApi } from './call-api.js'
 import type { Credentials } from './credentials.js'
@@ -11,9 +11,9 @@ import { Failure } from './failure.js'
 const digits = z.string().regex(/^\d+$/)
 
 /** Strict: a field that this program does not show must not be signed unseen. */
-const paymentSchema = z.strictObject({
+const payoutSchema = z.strictObject({
   version: z.literal(1),
-  kind: z.enum(PAYMENT_KINDS),
+  kind: z.enum(INTENT_KINDS),
   merchant: z.string(),
   withdrawal: z.string(),
   signer: z.string().optional(),
@@ -95,7 +95,7 @@ const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
 }
 const WHOLE_IDS: readonly AnyIntent['kind'][] = ['withdrawal', 'batch']
 
-const intentSchema = z.union([paymentSchema, policySchema, whitelistSchema, releaseSchema])
+const intentSchema = z.union([payoutSchema, policySchema, whitelistSchema, releaseSchema])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
 /** An intent whose hash was recomputed from its canonical form. */

@@ -90,7 +90,7 @@ export async function foreignOf(
 ): Promise<Outgo[]> {
   if (outgoes.length === 0) return []
   const own = await sql<{ txid: string }[]>`
-    SELECT txid FROM transactions
+    SELECT txid FROM attempts
     WHERE network = ${network} AND txid = ANY (${[...new Set(outgoes.map((each) => each.txid))]})`
   const known = new Set(own.map((row) => row.txid))
   return outgoes.filter((outgo) => !known.has(outgo.txid))

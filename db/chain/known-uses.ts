@@ -16,7 +16,7 @@ export async function knownUses(
 ): Promise<ReadonlyMap<string, number>> {
   const rows = await sql<{ id: string; uses: bigint }[]>`
     SELECT address.id,
-      ((SELECT count(DISTINCT own.nonce) FROM transactions own
+      ((SELECT count(DISTINCT own.nonce) FROM attempts own
         WHERE own.from_address_id = address.id AND own.network = ${network} AND own.nonce IS NOT NULL
           AND own.state IN ('mined', 'final') AND own.block_number <= ${height})
        + (SELECT count(*) FROM foreign_spends seen

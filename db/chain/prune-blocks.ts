@@ -48,7 +48,7 @@ export async function pruneBlocks(
       WHERE network = ${network} AND height <= ${last.height} AND height % ${rules.oneIn} <> 0
         AND height > coalesce((SELECT pruned_to FROM chain_cursors WHERE network = ${network}), -1)
         AND NOT EXISTS (SELECT FROM deposits WHERE network = block.network AND block_number = block.height)
-        AND NOT EXISTS (SELECT FROM transactions WHERE network = block.network AND block_number = block.height)
+        AND NOT EXISTS (SELECT FROM attempts WHERE network = block.network AND block_number = block.height)
         AND NOT EXISTS (SELECT FROM foreign_spends WHERE network = block.network AND block_number = block.height)`
     await foldSmall(tx, network, Number(last.height))
     await tx`UPDATE chain_cursors SET pruned_to = ${last.height} WHERE network = ${network}`

@@ -33,9 +33,9 @@ export async function quietBalances(
     FROM addresses address CROSS JOIN unnest(${[...coins]}::text[]) AS coin (name)
     WHERE address.network = ${network} AND address.id = ANY (${[...addressIds]})
       AND NOT EXISTS (SELECT FROM deposits deposit WHERE deposit.address_id = address.id AND deposit.status = 'unconfirmed')
-      AND NOT EXISTS (SELECT FROM transactions own
+      AND NOT EXISTS (SELECT FROM attempts own
                       WHERE own.from_address_id = address.id AND own.state IN ('built', 'signed', 'broadcast', 'mined'))
-      AND NOT EXISTS (SELECT FROM withdrawals movement
+      AND NOT EXISTS (SELECT FROM payouts movement
                       WHERE movement.merchant_id = address.merchant_id AND movement.network = address.network
                         AND movement.kind IN ('consolidation', 'gas_funding', 'rebalance')
                         AND (movement.to_address = address.address OR movement.from_address_id = address.id)

@@ -75,7 +75,7 @@ async function unspendOutputs(tx: Transaction, network: string, height: number):
   await tx`
     UPDATE utxos output
     SET spent_at_block = NULL,
-        spent_by = (SELECT own.txid FROM transactions own WHERE own.network = output.network AND own.txid = output.spent_by)
+        spent_by = (SELECT own.txid FROM attempts own WHERE own.network = output.network AND own.txid = output.spent_by)
     WHERE network = ${network} AND spent_at_block > ${height}`
 }
 
@@ -86,10 +86,10 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
   const rows = await tx<
     { merchant_id: string; subject_id: string; txid: string; block_hash: string; was: string }[]
   >`
-    UPDATE transactions transaction
+    UPDATE attempts transaction
     SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL, succeeded = NULL,
         signalled_at = NULL, reorged_at = clock_timestamp()
-    FROM (SELECT id, state, block_hash FROM transactions
+    FROM (SELECT id, state, block_hash FROM attempts
           WHERE network = ${network.name} AND block_number > ${height} AND state IN ('mined', 'final') FOR UPDATE) AS before
     WHERE transaction.id = before.id
     RETURNING transaction.merchant_id, transaction.subject_id, transaction.txid, before.block_hash, before.state AS was`
@@ -141,12 +141,12 @@ async function readmitExcluded(
   height: number,
 ): Promise<{ readonly merchant_id: string; readonly subject_id: string }[]> {
   const excluded = await tx<{ subject_id: string }[]>`
-    UPDATE transactions SET conflict_height = NULL
+    UPDATE attempts SET conflict_height = NULL
     WHERE network = ${network} AND conflict_height > ${height} RETURNING subject_id`
   if (excluded.length === 0) return []
   return tx<{ merchant_id: string; subject_id: string }[]>`
-    SELECT merchant_id, id AS subject_id FROM withdrawals
+    SELECT merchant_id, id AS subject_id FROM payouts
     WHERE id = ANY (${[...new Set(excluded.map((row) => row.subject_id))]}) AND stage = 'failed'
-      AND EXISTS (SELECT FROM transactions WHERE subject_id = withdrawals.id AND signed_transaction IS NOT NULL)
+      AND EXISTS (SELECT FROM attempts WHERE subject_id = payouts.id AND signed_transaction IS NOT NULL)
     ORDER BY id`
 }

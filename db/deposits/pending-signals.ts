@@ -161,12 +161,12 @@ export async function transactionSignals(
   const rows = await sql<
     { id: string; merchant_id: string; subject_type: string; subject_id: string; state: string }[]
   >`
-    SELECT id, merchant_id, subject_type, subject_id, state FROM transactions
+    SELECT id, merchant_id, subject_type, subject_id, state FROM attempts
     WHERE network = ${network} AND state IN ('broadcast', 'mined')
       AND (signalled_at IS NULL OR signalled_at < ${again}::timestamptz)
       AND (state = 'mined' AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
            OR state = 'broadcast' AND reorged_at IS NOT NULL)
-      AND ${notPutOff(sql, 'transactions.id')}
+      AND ${notPutOff(sql, 'attempts.id')}
     LIMIT ${BATCH}`
   return rows.map((row) => ({
     id: row.id,
@@ -225,7 +225,7 @@ export async function markTransactionsSignalled(
 ): Promise<void> {
   if (signals.length === 0) return
   await sql`
-    UPDATE transactions SET signalled_at = clock_timestamp()
+    UPDATE attempts SET signalled_at = clock_timestamp()
     FROM unnest(${signals.map((each) => each.id)}::text[], ${signals.map((each) => each.signal)}::text[]) AS sent (id, signal)
-    WHERE transactions.id = sent.id AND transactions.state = CASE sent.signal WHEN 'heightReached' THEN 'mined' ELSE 'broadcast' END`
+    WHERE attempts.id = sent.id AND attempts.state = CASE sent.signal WHEN 'heightReached' THEN 'mined' ELSE 'broadcast' END`
 }

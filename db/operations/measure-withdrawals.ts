@@ -3,7 +3,7 @@
 import { groupBy } from '../../domain/group-by.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Sql, Transaction } from '../connect.js'
-import type { WithdrawalKind } from '../payouts/payout-row.js'
+import type { PayoutKind } from '../payouts/payout-row.js'
 
 /** Upper bounds in seconds, from a minute to a week; the rest is only in the count. */
 export const DURATION_BUCKETS = [60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800] as const
@@ -20,7 +20,7 @@ export interface Ended {
 
 interface EndedRow {
   readonly merchant_id: string
-  readonly kind: WithdrawalKind
+  readonly kind: PayoutKind
   readonly network: string
   readonly coin: string
   readonly stage: WithdrawalStage
@@ -33,9 +33,9 @@ interface EndedRow {
 export async function measureWithdrawals(sql: Sql): Promise<Ended[]> {
   return (await sql.begin(async (tx) => {
     const rows = await tx<EndedRow[]>`
-      UPDATE withdrawals SET measured_at = clock_timestamp()
+      UPDATE payouts SET measured_at = clock_timestamp()
       WHERE id IN (
-        SELECT id FROM withdrawals
+        SELECT id FROM payouts
         WHERE measured_at IS NULL AND stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
         ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
       RETURNING merchant_id, kind, network, coin, stage, fee, fee_estimate,

@@ -30,7 +30,7 @@ export async function readTreasuryGauges(sql: Queryable): Promise<TreasuryGauges
       FROM wallet_alerts alert JOIN addresses address ON address.id = alert.address_id
       GROUP BY address.network, address.kind, alert.coin`,
     sql<Counted[]>`
-      SELECT network, kind, count(*)::int AS count FROM withdrawals
+      SELECT network, kind, count(*)::int AS count FROM payouts
       WHERE kind IN ('consolidation', 'gas_funding', 'rebalance')
         AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
       GROUP BY network, kind`,

@@ -2,10 +2,10 @@
 
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Sql } from '../connect.js'
-import type { WithdrawalKind } from '../payouts/payout-row.js'
+import type { PayoutKind } from '../payouts/payout-row.js'
 
 export interface WithdrawalTotal {
-  readonly kind: WithdrawalKind
+  readonly kind: PayoutKind
   readonly network: string
   readonly coin: string
   readonly outcome: WithdrawalStage
@@ -19,7 +19,7 @@ export interface WithdrawalTotal {
 }
 
 export interface WithdrawalQueue {
-  readonly kind: WithdrawalKind
+  readonly kind: PayoutKind
   readonly network: string
   readonly coin: string
   readonly stage: WithdrawalStage
@@ -48,7 +48,7 @@ export async function readWithdrawalGauges(sql: Sql): Promise<WithdrawalGauges> 
     sql<WithdrawalQueue[]>`
       SELECT kind, network, coin, stage, count(*)::int AS length,
              greatest(0, extract(epoch FROM clock_timestamp() - min(created_at)))::double precision AS oldest
-      FROM withdrawals
+      FROM payouts
       WHERE stage IN ('requested', 'pending_review', 'pending_approval', 'approved', 'building', 'pending_signature',
                       'signed', 'broadcasting', 'confirming')
       GROUP BY kind, network, coin, stage ORDER BY kind, network, coin, stage`,

@@ -5,8 +5,8 @@ import { isSigned } from '../../domain/payouts/withdrawal-stage.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
 import { abandonAttempt } from './attempts/abandon-attempt.js'
-import { moveWithdrawal, type WithdrawalMove } from './move-payout.js'
-import type { WithdrawalRow } from './payout-row.js'
+import { movePayout, type WithdrawalMove } from './move-payout.js'
+import type { PayoutRow } from './payout-row.js'
 import { releaseJournal } from './withdrawal-journals.js'
 
 export interface UnpaidEnd extends WithdrawalMove {
@@ -23,12 +23,12 @@ export interface UnpaidEnd extends WithdrawalMove {
 export async function closeUnpaid(
   tx: Transaction,
   networks: Networks,
-  row: WithdrawalRow,
+  row: PayoutRow,
   end: UnpaidEnd,
 ): Promise<boolean> {
   if (isSigned(row.stage)) return false
   if (!(await abandonAttempt(tx, row.id, { answered: end.answered ?? false }))) return false
   await postJournal(tx, releaseJournal(row))
-  await moveWithdrawal(tx, networks, row, end)
+  await movePayout(tx, networks, row, end)
   return true
 }

@@ -7,7 +7,7 @@ import type { Sql } from '../connect.js'
 import { markCounted, readDecisions } from '../controls/approvals/decisions.js'
 import { abandonAttempt } from './attempts/abandon-attempt.js'
 import { closeUnpaid } from './close-unpaid.js'
-import { moveWithdrawal } from './move-payout.js'
+import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 
 /** Requested → waiting for a review or for approvals, or approved where it needs none. Every check was made when it was accepted. */
@@ -17,7 +17,7 @@ export async function admitWithdrawal(sql: Sql, networks: Networks, id: string):
     if (row.stage !== 'requested') return
     const byItself = isMovement(row.kind) && row.approval_requirement.count === 0
     const waits = row.review_required ? 'pending_review' : 'pending_approval'
-    await moveWithdrawal(tx, networks, row, { to: byItself ? 'approved' : waits, actor: 'system:withdrawal' })
+    await movePayout(tx, networks, row, { to: byItself ? 'approved' : waits, actor: 'system:withdrawal' })
   })
 }
 
@@ -37,7 +37,7 @@ export async function decideWithdrawal(sql: Sql, networks: Networks, id: string)
     const persons = approvals.map((approval) => approval.person_id)
     if (tally === 'approved') {
       await markCounted(tx, approvals)
-      await moveWithdrawal(tx, networks, row, {
+      await movePayout(tx, networks, row, {
         to: 'approved',
         actor: 'system:withdrawal',
         cause: `approved by ${persons.join(' and ')}`,
@@ -99,7 +99,7 @@ export async function rebuildWithdrawal(
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'pending_signature' || !(await abandonAttempt(tx, id))) return
-    await moveWithdrawal(tx, networks, row, {
+    await movePayout(tx, networks, row, {
       to: 'building',
       actor: 'system:withdrawal',
       cause,

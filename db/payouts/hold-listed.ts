@@ -5,7 +5,7 @@ import { LISTED_LATER, listedLater } from '../../domain/controls/risk.js'
 import type { Sql } from '../connect.js'
 import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
-import { moveWithdrawal } from './move-payout.js'
+import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 
 /**
@@ -21,8 +21,8 @@ export async function holdListed(sql: Sql, networks: Networks, id: string): Prom
     if (row.kind !== 'withdrawal' || !(await findNewlyListed(tx, [id])).has(id)) return false
     const risk = listedLater(row.risk)
     await tx`
-      UPDATE withdrawals SET risk = ${tx.json(risk as never)}, review_required = true, review = NULL WHERE id = ${id}`
-    await moveWithdrawal(tx, networks, row, {
+      UPDATE payouts SET risk = ${tx.json(risk as never)}, review_required = true, review = NULL WHERE id = ${id}`
+    await movePayout(tx, networks, row, {
       to: 'pending_review',
       actor: 'system:withdrawal',
       cause: LISTED_LATER,

@@ -4,7 +4,7 @@ import type { Networks } from '../../domain/chain/network.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Sql } from '../connect.js'
 import { excludeAttempts } from './attempts/exclude-attempts.js'
-import { moveWithdrawal } from './move-payout.js'
+import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 import { proveUnpaid } from './prove-unpaid.js'
 import { releaseJournal } from './withdrawal-journals.js'
@@ -30,7 +30,7 @@ export async function loseWithdrawal(
     if (!proof.proven || proof.by !== 'conflict_final') return
     await excludeAttempts(tx, id)
     await postJournal(tx, releaseJournal(row))
-    await moveWithdrawal(tx, networks, row, {
+    await movePayout(tx, networks, row, {
       to: 'failed',
       actor: 'system:chain',
       failure,

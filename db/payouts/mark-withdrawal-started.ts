@@ -5,7 +5,7 @@ import type { Queryable } from '../connect.js'
 /** Marks one withdrawal. */
 export async function markWithdrawalStarted(sql: Queryable, id: string): Promise<void> {
   await sql`
-    UPDATE withdrawals SET workflow_started_at = coalesce(workflow_started_at, clock_timestamp()),
+    UPDATE payouts SET workflow_started_at = coalesce(workflow_started_at, clock_timestamp()),
       workflow_seen_at = clock_timestamp()
     WHERE id = ${id}`
 }

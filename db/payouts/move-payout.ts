@@ -13,7 +13,7 @@ import type { Transaction } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
 import { followPart } from './batches/follow-part.js'
 import { appendMovementEvent } from './movements/movement-view.js'
-import type { WithdrawalRow } from './payout-row.js'
+import type { PayoutRow } from './payout-row.js'
 import { readWithdrawalView, toStatusChanged } from './withdrawals/read-withdrawal-view.js'
 
 export interface WithdrawalMove {
@@ -41,10 +41,10 @@ export interface WithdrawalMove {
  *
  * @throws Error when the transition is not in the table: the caller decides about replays before it calls.
  */
-export async function moveWithdrawal(
+export async function movePayout(
   tx: Transaction,
   networks: Networks,
-  row: WithdrawalRow,
+  row: PayoutRow,
   move: WithdrawalMove,
 ): Promise<void> {
   const reopens = move.reopened === true && move.to === 'confirming' && isWithdrawalFinal(row.stage)
@@ -54,7 +54,7 @@ export async function moveWithdrawal(
   const status = WITHDRAWAL_STATUS[move.to]
   const entry = { stage: move.to, status, cause: move.cause ?? move.actor }
   await tx`
-    UPDATE withdrawals SET
+    UPDATE payouts SET
       stage = ${move.to},
       waiting = NULL,
       failure_code = coalesce(${move.failure?.code ?? null}, failure_code),
@@ -89,7 +89,7 @@ export async function moveWithdrawal(
 async function tell(
   tx: Transaction,
   networks: Networks,
-  row: WithdrawalRow,
+  row: PayoutRow,
   previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage],
 ): Promise<void> {
   if (row.kind === 'withdrawal') await appendStatusEvent(tx, networks, row, previous)
@@ -107,7 +107,7 @@ async function tell(
 export async function appendStatusEvent(
   tx: Transaction,
   networks: Networks,
-  row: Pick<WithdrawalRow, 'id' | 'merchant_id'>,
+  row: Pick<PayoutRow, 'id' | 'merchant_id'>,
   previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage] | null,
 ): Promise<void> {
   const view = await readWithdrawalView(tx, networks, row.id)

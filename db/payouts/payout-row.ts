@@ -73,7 +73,7 @@ export interface Screening {
 }
 
 /** What a row is for: somebody's request, a transaction of a batch, a movement between our own wallets, or filling a nonce gap. */
-export type WithdrawalKind =
+export type PayoutKind =
   | 'withdrawal'
   | 'batch_part'
   | 'consolidation'
@@ -91,9 +91,9 @@ export interface PartOutput {
 }
 
 /** Amounts in base units. */
-export interface WithdrawalRow {
+export interface PayoutRow {
   readonly id: string
-  readonly kind: WithdrawalKind
+  readonly kind: PayoutKind
   /** The batch of a part; null otherwise. */
   readonly batch_id: string | null
   readonly merchant_id: string
@@ -152,15 +152,15 @@ export interface WithdrawalRow {
 }
 
 /** Reads a row of any kind. @throws when unknown. */
-export async function findRow(sql: Queryable, id: string): Promise<WithdrawalRow> {
-  const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
+export async function findRow(sql: Queryable, id: string): Promise<PayoutRow> {
+  const [row] = await sql<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return row
 }
 
 /** Locks a withdrawal until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */
-export async function lockWithdrawal(tx: Transaction, id: string): Promise<WithdrawalRow> {
-  const [row] = await tx<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id} FOR UPDATE`
+export async function lockWithdrawal(tx: Transaction, id: string): Promise<PayoutRow> {
+  const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return row
 }

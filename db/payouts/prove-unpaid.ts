@@ -2,7 +2,7 @@
 
 import type { Transaction } from '../connect.js'
 import { type Exclusion, findExclusions } from './attempts/find-exclusions.js'
-import type { WithdrawalRow } from './payout-row.js'
+import type { PayoutRow } from './payout-row.js'
 
 /** What took the place of a payment. */
 export type Conflict =
@@ -45,24 +45,24 @@ const EXCLUDABLE: readonly AttemptRow['state'][] = ['built', 'signed', 'broadcas
  */
 export async function proveUnpaid(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id' | 'required_confirmations'>,
+  row: Pick<PayoutRow, 'id' | 'required_confirmations'>,
 ): Promise<UnpaidProof> {
   // No signer takes a request while it is looked at.
   await tx`SELECT FROM signing_requests WHERE subject_id = ${row.id} ORDER BY id FOR UPDATE`
   const attempts = await tx<AttemptRow[]>`
     SELECT payment.id, payment.state, payment.txid, payment.nonce, payment.succeeded, payment.purpose = 'pay' AS pays,
            request.state AS request_state, payment.conflict_height, cursor.height AS scanned, own.final AS own_final
-    FROM transactions payment
+    FROM attempts payment
     LEFT JOIN signing_requests request ON request.transaction_id = payment.id
     LEFT JOIN chain_cursors cursor ON cursor.network = payment.network
     CROSS JOIN LATERAL (
       SELECT EXISTS (
-        SELECT FROM transactions other
+        SELECT FROM attempts other
         WHERE other.from_address_id = payment.from_address_id AND other.nonce = payment.nonce AND other.state = 'final'
         UNION ALL
         SELECT FROM jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
         JOIN utxos output ON output.network = payment.network AND output.txid = input.txid AND output.vout = input.vout
-        JOIN transactions other ON other.network = output.network AND other.txid = output.spent_by AND other.state = 'final'
+        JOIN attempts other ON other.network = output.network AND other.txid = output.spent_by AND other.state = 'final'
       ) AS final
     ) own
     WHERE payment.subject_id = ${row.id} ORDER BY payment.number`

@@ -3,7 +3,7 @@
 import type { Networks } from '../../domain/chain/network.js'
 import { isMovement, type MovementKind } from '../../domain/payouts/treasury.js'
 import type { Queryable } from '../connect.js'
-import { isOwnPayment, type OwnPayment, paymentNotFound } from './withdrawals/lock-own-withdrawal.js'
+import { isOwnPayout, type OwnPayout, payoutNotFound } from './withdrawals/lock-own-withdrawal.js'
 import {
   toWithdrawalView,
   type WithdrawalView,
@@ -12,7 +12,7 @@ import {
 } from './withdrawals/read-withdrawal-view.js'
 
 /** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
-export interface PaymentView
+export interface PayoutView
   extends Pick<
     WithdrawalView,
     | 'id'
@@ -49,16 +49,14 @@ export interface PaymentView
 }
 
 /** Reads a part or a movement of the merchant. @throws KeyturnError `NOT_FOUND`. */
-export async function readPaymentView(
+export async function readPayoutView(
   sql: Queryable,
   networks: Networks,
-  payment: OwnPayment,
-): Promise<PaymentView> {
-  const [row] = await sql<
-    WithdrawalViewRow[]
-  >`${withdrawalViewQuery(sql)} WHERE ${isOwnPayment(sql, payment)}`
-  if (!row) throw paymentNotFound(payment)
-  return toPaymentView(networks, row)
+  payment: OwnPayout,
+): Promise<PayoutView> {
+  const [row] = await sql<WithdrawalViewRow[]>`${withdrawalViewQuery(sql)} WHERE ${isOwnPayout(sql, payment)}`
+  if (!row) throw payoutNotFound(payment)
+  return toPayoutView(networks, row)
 }
 
 /** The parts of a batch of the merchant, in the order of their items; null where the merchant has no such batch. */
@@ -67,16 +65,16 @@ export async function listParts(
   networks: Networks,
   merchantId: string,
   batchId: string,
-): Promise<PaymentView[] | null> {
+): Promise<PayoutView[] | null> {
   const rows = await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
     WHERE withdrawal.batch_id = ${batchId} AND withdrawal.merchant_id = ${merchantId} ORDER BY withdrawal.id`
-  if (rows.length > 0) return rows.map((row) => toPaymentView(networks, row))
+  if (rows.length > 0) return rows.map((row) => toPayoutView(networks, row))
   const [batch] = await sql`SELECT 1 FROM batches WHERE id = ${batchId} AND merchant_id = ${merchantId}`
   return batch ? [] : null
 }
 
-function toPaymentView(networks: Networks, row: WithdrawalViewRow): PaymentView {
+function toPayoutView(networks: Networks, row: WithdrawalViewRow): PayoutView {
   const view = toWithdrawalView(networks, row)
   const { kind } = row
   if (kind !== 'batch_part' && !isMovement(kind)) throw new Error(`${row.id} is no part and no movement`)

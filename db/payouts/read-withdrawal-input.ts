@@ -4,7 +4,7 @@ import { findNetwork, knownCoin, type Networks } from '../../domain/chain/networ
 import { formatAmount } from '../../domain/money.js'
 import { isMovement, type MovementKind } from '../../domain/payouts/treasury.js'
 import type { Queryable } from '../connect.js'
-import type { WithdrawalRow } from './payout-row.js'
+import type { PayoutRow } from './payout-row.js'
 
 /** As `WithdrawalInput` of `temporal/start.ts`. */
 export interface WithdrawalStart {
@@ -30,12 +30,12 @@ export async function readWithdrawalInput(
   networks: Networks,
   id: string,
 ): Promise<WithdrawalStart | null> {
-  const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
+  const [row] = await sql<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id}`
   return row ? toWithdrawalStart(networks, row) : null
 }
 
 /** The input made of a row. */
-export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): WithdrawalStart {
+export function toWithdrawalStart(networks: Networks, row: PayoutRow): WithdrawalStart {
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: row.id,
@@ -52,7 +52,7 @@ export function toWithdrawalStart(networks: Networks, row: WithdrawalRow): Withd
   }
 }
 
-function recipients({ to_address, outputs }: WithdrawalRow): string {
+function recipients({ to_address, outputs }: PayoutRow): string {
   return outputs && outputs.length > 1 ? `${outputs.length} addresses` : shorten(to_address)
 }
 

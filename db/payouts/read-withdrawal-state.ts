@@ -44,7 +44,7 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
   >`
     SELECT stage, waiting, failure_message, transaction_hash, required_confirmations, approval_requirement,
            risk, screening, priority, created_at
-    FROM withdrawals WHERE id = ${id}`
+    FROM payouts WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return {
     stage: row.stage,

@@ -4,15 +4,15 @@ import type { Network } from '../../domain/chain/network.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
 import { reverseJournal } from '../books/ledger/reverse-journal.js'
 import type { Transaction } from '../connect.js'
-import { moveWithdrawal } from './move-payout.js'
-import type { WithdrawalRow } from './payout-row.js'
+import { movePayout } from './move-payout.js'
+import type { PayoutRow } from './payout-row.js'
 
 /** Locks what `reopenWithdrawals` may touch, before any transaction is: settling locks in this order too. */
 export async function lockSettledAbove(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`
-    SELECT id FROM withdrawals
+    SELECT id FROM payouts
     WHERE id IN (
-      SELECT subject_id FROM transactions
+      SELECT subject_id FROM attempts
       WHERE network = ${network} AND (block_number > ${height} AND state = 'final' OR conflict_height > ${height}))
     ORDER BY id FOR UPDATE`
 }
@@ -31,20 +31,20 @@ export async function reopenWithdrawals(
 ): Promise<void> {
   const networks = new Map([[network.name, network]])
   for (const id of [...new Set(ids)].sort()) {
-    const [row] = await tx<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id} FOR UPDATE`
+    const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`
     if (!row || !isWithdrawalFinal(row.stage)) continue
     await reverseEnd(tx, row)
     await tx`
-      UPDATE transactions SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL
+      UPDATE attempts SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL
       WHERE subject_id = ${id} AND state = 'replaced' AND signed_transaction IS NOT NULL`
     await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state IN ('used', 'foreign')`
     await awaitAgain(tx, id)
     await reserveAgain(tx, id)
     await tx`
-      UPDATE withdrawals SET reopened = reopened + 1, workflow_started_at = NULL, confirmed_at = NULL, confirmations = 0,
+      UPDATE payouts SET reopened = reopened + 1, workflow_started_at = NULL, confirmed_at = NULL, confirmations = 0,
                              block_number = NULL, fee = NULL, failure_code = NULL, failure_message = NULL
       WHERE id = ${id}`
-    await moveWithdrawal(tx, networks, row, {
+    await movePayout(tx, networks, row, {
       to: 'confirming',
       reopened: true,
       actor: 'system:chain-watcher',
@@ -63,10 +63,10 @@ async function awaitAgain(tx: Transaction, id: string): Promise<void> {
     UPDATE signing_requests request
     SET state = CASE state WHEN 'withdrawn' THEN 'leased' ELSE state END, lease_until = NULL
     WHERE subject_id = ${id} AND passed_at IS NOT NULL AND state IN ('leased', 'withdrawn', 'signed')
-      AND EXISTS (SELECT FROM transactions attempt WHERE attempt.id = request.transaction_id AND attempt.state = 'abandoned')
+      AND EXISTS (SELECT FROM attempts attempt WHERE attempt.id = request.transaction_id AND attempt.state = 'abandoned')
     RETURNING transaction_id`
   await tx`
-    UPDATE transactions SET state = 'built' WHERE id = ANY (${requests.map((request) => request.transaction_id)})`
+    UPDATE attempts SET state = 'built' WHERE id = ANY (${requests.map((request) => request.transaction_id)})`
 }
 
 /** Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same one is mined. */
@@ -75,14 +75,14 @@ async function reserveAgain(tx: Transaction, id: string): Promise<void> {
     INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
     SELECT DISTINCT ON (output.network, output.txid, output.vout)
            output.network, output.txid, output.vout, attempt.subject_id, attempt.id
-    FROM transactions attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
+    FROM attempts attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
     JOIN utxos output ON output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
     WHERE attempt.subject_id = ${id} AND attempt.state IN ('built', 'broadcast') AND output.spent_at_block IS NULL
     ORDER BY output.network, output.txid, output.vout, attempt.number
     ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
 }
 
-async function reverseEnd(tx: Transaction, row: WithdrawalRow): Promise<void> {
+async function reverseEnd(tx: Transaction, row: PayoutRow): Promise<void> {
   const journals = await tx<{ id: bigint; idempotency_key: string }[]>`
     SELECT id, idempotency_key FROM ledger_journals journal
     WHERE merchant_id = ${row.merchant_id} AND reference = ${row.id} AND reverses IS NULL
@@ -108,6 +108,6 @@ async function holdRetry(tx: Transaction, id: string): Promise<void> {
     at: new Date().toISOString(),
   }
   await tx`
-    UPDATE withdrawals SET investigation = ${tx.json(held)}
+    UPDATE payouts SET investigation = ${tx.json(held)}
     WHERE retry_of = ${id} AND investigation IS NULL`
 }

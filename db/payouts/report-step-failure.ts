@@ -2,7 +2,7 @@
 
 import type { Sql } from '../connect.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
-import type { WithdrawalRow } from './payout-row.js'
+import type { PayoutRow } from './payout-row.js'
 import { setWaiting } from './set-waiting.js'
 
 /** What may pass by itself raises an alert only when it stands for so long. */
@@ -16,8 +16,8 @@ export async function reportStepFailure(
 ): Promise<void> {
   await sql.begin(async (tx) => {
     await setWaiting(tx, id, failure)
-    const [row] = await tx<Pick<WithdrawalRow, 'merchant_id' | 'network' | 'coin' | 'stage' | 'waiting'>[]>`
-      SELECT merchant_id, network, coin, stage, waiting FROM withdrawals WHERE id = ${id}`
+    const [row] = await tx<Pick<PayoutRow, 'merchant_id' | 'network' | 'coin' | 'stage' | 'waiting'>[]>`
+      SELECT merchant_id, network, coin, stage, waiting FROM payouts WHERE id = ${id}`
     // One at its end waits for nothing any more.
     if (row?.waiting?.code !== failure.code) return
     if (failure.retryable && Date.now() - Date.parse(row.waiting.since) < PASSING_MS) return

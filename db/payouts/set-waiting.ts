@@ -9,11 +9,11 @@ export async function setWaiting(
   reason: { readonly code: string; readonly message: string } | null,
 ): Promise<void> {
   if (reason === null) {
-    await sql`UPDATE withdrawals SET waiting = NULL WHERE id = ${id} AND waiting IS NOT NULL`
+    await sql`UPDATE payouts SET waiting = NULL WHERE id = ${id} AND waiting IS NOT NULL`
     return
   }
   await sql`
-    UPDATE withdrawals SET waiting = jsonb_build_object(
+    UPDATE payouts SET waiting = jsonb_build_object(
       'code', ${reason.code}::text, 'message', ${reason.message}::text,
       'since', CASE WHEN waiting ->> 'code' = ${reason.code} THEN waiting ->> 'since'
                     ELSE to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END)

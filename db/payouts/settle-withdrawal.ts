@@ -7,9 +7,9 @@ import type { Sql, Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { releaseOutputs } from './attempts/exclude-attempts.js'
-import { moveWithdrawal } from './move-payout.js'
+import { movePayout } from './move-payout.js'
 import { movementInflows } from './movements/movement-inflows.js'
-import { lockWithdrawal, type WithdrawalRow } from './payout-row.js'
+import { lockWithdrawal, type PayoutRow } from './payout-row.js'
 import { cancelJournal, type Outflow, settleJournal } from './withdrawal-journals.js'
 
 /** What the chain says; amounts in base units as decimal strings, because they cross a workflow. */
@@ -49,7 +49,7 @@ export async function settleWithdrawal(
     const paid = await closeTransaction(tx, row, outcome)
     if (paid.purpose === 'cancel' && row.kind !== 'nonce_fill') {
       await postJournal(tx, cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })))
-      await moveWithdrawal(tx, networks, row, {
+      await movePayout(tx, networks, row, {
         to: 'cancelled',
         actor: row.cancellation?.requested_by ?? 'system:chain',
         cause: `a transaction that pays nobody took its place: ${row.cancellation?.reason ?? 'cancelled'}`,
@@ -72,7 +72,7 @@ export async function settleWithdrawal(
       settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
     )
     await tellOfFee(tx, row, outcome)
-    await moveWithdrawal(tx, networks, row, {
+    await movePayout(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
       actor: 'system:chain',
       cause: outcome.succeeded
@@ -96,7 +96,7 @@ export async function settleWithdrawal(
 }
 
 /** The chain has taken it: it is settled, and a person learns of it. */
-async function tellOfFee(tx: Transaction, row: WithdrawalRow, outcome: MinedOutcome): Promise<void> {
+async function tellOfFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<void> {
   if (BigInt(outcome.fee) <= row.fee_limit) return
   await appendEvents(tx, [
     exceptionEvent({
@@ -120,20 +120,16 @@ function mined({ blockNumber, confirmations, fee }: MinedOutcome) {
   return { blockNumber, confirmations, fee: BigInt(fee) }
 }
 
-async function closeTransaction(
-  tx: Transaction,
-  row: WithdrawalRow,
-  outcome: MinedOutcome,
-): Promise<PaidRow> {
+async function closeTransaction(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<PaidRow> {
   const [paid] = await tx<PaidRow[]>`
-    UPDATE transactions SET
+    UPDATE attempts SET
       state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
       block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
     WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
     RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
   if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
   await tx`
-    UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+    UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
     WHERE subject_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
   await tx`
     UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${row.id} AND state = 'queued'`
@@ -146,13 +142,13 @@ async function closeTransaction(
   // The watcher may not have come to this block yet.
   await tx`
     UPDATE utxos output SET spent_by = payment.txid
-    FROM transactions payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
+    FROM attempts payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
     WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
       AND output.vout = input.vout AND output.spent_by IS NULL`
   return paid
 }
 
-function outflows(row: WithdrawalRow, paid: PaidRow, outcome: MinedOutcome): Outflow[] {
+function outflows(row: PayoutRow, paid: PaidRow, outcome: MinedOutcome): Outflow[] {
   if (paid.from_address_id !== null) {
     const addressId = paid.from_address_id
     const fee: Outflow = { addressId, coin: row.fee_coin, amount: BigInt(outcome.fee) }

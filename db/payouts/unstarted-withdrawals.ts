@@ -5,7 +5,7 @@
 
 import type { Queryable } from '../connect.js'
 import { notPutOff } from '../operations/sweep-failures.js'
-import type { WithdrawalRow } from './payout-row.js'
+import type { PayoutRow } from './payout-row.js'
 
 /** Taken at a time; the next sweep takes the next. */
 const BATCH = 500
@@ -20,19 +20,19 @@ export async function unstartedWithdrawals(
   sql: Queryable,
   olderThanMs: number,
   unseenMs: number,
-): Promise<WithdrawalRow[]> {
-  return sql<WithdrawalRow[]>`
-    (SELECT * FROM withdrawals
+): Promise<PayoutRow[]> {
+  return sql<PayoutRow[]>`
+    (SELECT * FROM payouts
      WHERE workflow_started_at IS NULL AND (kind <> 'batch_part' OR reopened > 0)
        AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
-       AND ${notPutOff(sql, 'withdrawals.id')}
+       AND ${notPutOff(sql, 'payouts.id')}
      ORDER BY created_at LIMIT ${BATCH})
     UNION ALL
-    (SELECT * FROM withdrawals
+    (SELECT * FROM payouts
      WHERE stage IN ('requested', 'pending_review', 'pending_approval', 'approved', 'building', 'pending_signature', 'signed',
                      'broadcasting', 'confirming')
        AND workflow_started_at IS NOT NULL
        AND greatest(workflow_started_at, workflow_seen_at, updated_at) < clock_timestamp() - ${unseenMs} * interval '1 millisecond'
-       AND ${notPutOff(sql, 'withdrawals.id')}
+       AND ${notPutOff(sql, 'payouts.id')}
      ORDER BY greatest(workflow_started_at, workflow_seen_at, updated_at) LIMIT ${BATCH})`
 }

@@ -2,10 +2,10 @@
 
 import { isMovement } from '../../domain/payouts/treasury.js'
 import type { Journal, JournalEntry } from '../books/ledger/post-journal.js'
-import type { WithdrawalRow } from './payout-row.js'
+import type { PayoutRow } from './payout-row.js'
 
 type Terms = Pick<
-  WithdrawalRow,
+  PayoutRow,
   | 'id'
   | 'merchant_id'
   | 'network'
@@ -16,7 +16,7 @@ type Terms = Pick<
   | 'fee_payer'
   | 'user_reference'
 > & {
-  readonly kind?: WithdrawalRow['kind']
+  readonly kind?: PayoutRow['kind']
   /** Each end of one that was reopened has keys of its own. */
   readonly reopened?: number
 }

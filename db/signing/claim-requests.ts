@@ -77,13 +77,13 @@ async function selectOpen(
              withdrawal.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> payment.priority)::bigint * interval '1 millisecond'
                AS counts_from
       FROM signing_requests request
-      JOIN transactions payment ON payment.id = request.transaction_id
-      JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+      JOIN attempts payment ON payment.id = request.transaction_id
+      JOIN payouts withdrawal ON withdrawal.id = request.subject_id
       WHERE request.signer_id = ${signerId} AND (payment.purpose = 'cancel'
           OR withdrawal.investigation IS NULL AND withdrawal.id <> ALL (${[...withheld]}))
         AND payment.state = 'built' AND request.state IN ('queued', 'leased')
         AND (request.passed_at IS NULL OR NOT EXISTS (
-          SELECT FROM transactions later
+          SELECT FROM attempts later
           WHERE later.subject_id = request.subject_id AND later.number > payment.number AND later.state <> 'abandoned'))
         AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
     ), placed AS (
@@ -97,8 +97,8 @@ async function selectOpen(
            withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
     FROM placed
     JOIN signing_requests request ON request.id = placed.id
-    JOIN transactions payment ON payment.id = request.transaction_id
-    JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+    JOIN attempts payment ON payment.id = request.transaction_id
+    JOIN payouts withdrawal ON withdrawal.id = request.subject_id
     LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
@@ -126,7 +126,7 @@ function bytesOf({ payload_bytes, intent, approvals, outputs }: OpenRow): number
 
 async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<SigningRequest | null> {
   const [stored] = await tx<{ payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'> }[]>`
-    SELECT payload FROM transactions WHERE id = ${row.transaction_id}`
+    SELECT payload FROM attempts WHERE id = ${row.transaction_id}`
   if (!stored) throw new Error(`Transaction ${row.transaction_id} does not exist`)
   let { payload } = stored
   if (payload.family === 'evm' && !('nonce' in payload)) {
@@ -134,7 +134,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
     if (nonce === null) return null
     payload = { ...payload, nonce }
     await tx`
-      UPDATE transactions SET nonce = ${nonce}, payload = ${tx.json(payload as never)} WHERE id = ${row.transaction_id}`
+      UPDATE attempts SET nonce = ${nonce}, payload = ${tx.json(payload as never)} WHERE id = ${row.transaction_id}`
   }
   const [leased] = await tx<{ lease_until: Date }[]>`
     UPDATE signing_requests

@@ -17,8 +17,8 @@ export async function unheardAnswers(
 ): Promise<{ id: string; merchantId: string }[]> {
   const rows = await sql<{ id: string; merchant_id: string }[]>`
     SELECT withdrawal.id, withdrawal.merchant_id
-    FROM withdrawals withdrawal JOIN signing_requests request ON request.subject_id = withdrawal.id
-    JOIN transactions attempt ON attempt.id = request.transaction_id AND attempt.state = 'built'
+    FROM payouts withdrawal JOIN signing_requests request ON request.subject_id = withdrawal.id
+    JOIN attempts attempt ON attempt.id = request.transaction_id AND attempt.state = 'built'
     WHERE withdrawal.stage IN ('pending_signature', 'broadcasting', 'confirming') AND request.state IN ('signed', 'refused')
       AND request.answered_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
       AND ${notPutOff(sql, 'withdrawal.id')}

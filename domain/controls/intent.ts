@@ -21,13 +21,13 @@ export interface IntentAsset {
 }
 
 /** What an intent pays for; `allowed_kinds` of the signer's policy names those that it signs. */
-export const PAYMENT_KINDS = ['withdrawal', 'batch', 'consolidation', 'gas_funding', 'rebalance'] as const
-export type PaymentKind = (typeof PAYMENT_KINDS)[number]
+export const INTENT_KINDS = ['withdrawal', 'batch', 'consolidation', 'gas_funding', 'rebalance'] as const
+export type IntentKind = (typeof INTENT_KINDS)[number]
 
 /** Everything that matters about a payment; approvers sign its hash and the customer's signer checks each payload against it. */
 export interface Intent {
   readonly version: 1
-  readonly kind: PaymentKind
+  readonly kind: IntentKind
   /** Merchant id. */
   readonly merchant: string
   /** Id of the withdrawal or batch; unique, so it is the replay key of the signer's journal. */

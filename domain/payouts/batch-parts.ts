@@ -2,8 +2,8 @@
 
 import type { Network, UtxoNetwork } from '../chain/network.js'
 
-/** One payment of a batch that is to be split. */
-export interface BatchPayment {
+/** One item of a batch that is to be split. */
+export interface BatchItem {
   readonly index: number
   readonly address: string
   /** Base units. */
@@ -18,18 +18,18 @@ const RESERVED_WEIGHT: Readonly<Record<UtxoNetwork['script'], number>> = { p2wpk
 const OUTPUT_WEIGHT = 4 * (8 + 1 + 34)
 
 /**
- * Splits payments in their order.
+ * Splits items in their order.
  *
  * @param mostOutputs - Of one UTXO transaction, where the size limit does not come first.
  */
-export function splitBatch<Payment extends BatchPayment>(
+export function splitBatch<Item extends BatchItem>(
   network: Network,
-  payments: readonly Payment[],
+  items: readonly Item[],
   mostOutputs: number,
-): Payment[][] {
+): Item[][] {
   const size = network.family === 'evm' ? 1 : Math.min(mostOutputs, outputsThatFit(network))
-  const parts: Payment[][] = []
-  for (let at = 0; at < payments.length; at += size) parts.push(payments.slice(at, at + size))
+  const parts: Item[][] = []
+  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size))
   return parts
 }
 

@@ -32,7 +32,7 @@ export function flowsOf(stack: StackFile): Flow[] {
 
 function ethereumFlows(stack: StackFile): Flow[] {
   const { ethereum } = stack.networks
-  const { native, token } = evmPayments(ethereum, ethereum.tokens.usdt.address)
+  const { native, token } = evmPayouts(ethereum, ethereum.tokens.usdt.address)
   return [
     { network: 'ethereum', coin: 'eth', decimals: 18, deposited: '1.5', withdrawn: '0.5', ...native },
     { network: 'ethereum', coin: 'usdt', decimals: 6, deposited: '250', withdrawn: '100.5', ...token },
@@ -42,13 +42,13 @@ function ethereumFlows(stack: StackFile): Flow[] {
 function polygonFlows(stack: StackFile): Flow[] {
   const { polygon } = stack.networks
   if (!polygon) return []
-  const { token } = evmPayments(polygon, polygon.tokens.usdc.address)
+  const { token } = evmPayouts(polygon, polygon.tokens.usdc.address)
   return [{ network: 'polygon', coin: 'usdc', decimals: 6, deposited: '75', withdrawn: '25.25', ...token }]
 }
 
 type Payments = Pick<Flow, 'pay' | 'holds' | 'stranger'>
 
-function evmPayments(
+function evmPayouts(
   chain: { readonly rpc: string; readonly chain_id: number; readonly faucet_private_key: string },
   tokenAddress: string,
 ): { readonly native: Payments; readonly token: Payments } {
@@ -94,18 +94,18 @@ function evmPayments(
 function bitcoinFlows(stack: StackFile): Flow[] {
   const { bitcoin } = stack.networks
   if (!bitcoin) return []
-  const payments = utxoPayments(bitcoin, REGTEST)
+  const payments = utxoPayouts(bitcoin, REGTEST)
   return [{ network: 'bitcoin', coin: 'btc', decimals: 8, deposited: '0.25', withdrawn: '0.1', ...payments }]
 }
 
 function litecoinFlows(stack: StackFile): Flow[] {
   const { litecoin } = stack.networks
   if (!litecoin) return []
-  const payments = utxoPayments(litecoin, LITECOIN_REGTEST)
+  const payments = utxoPayouts(litecoin, LITECOIN_REGTEST)
   return [{ network: 'litecoin', coin: 'ltc', decimals: 8, deposited: '2.5', withdrawn: '1.25', ...payments }]
 }
 
-function utxoPayments(
+function utxoPayouts(
   node: { readonly rpc: string; readonly faucet_wif: string },
   network: typeof REGTEST,
 ): Payments {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { PAYMENT_KINDS, type PaymentKind } from '../../domain/controls/intent.js'
+import { INTENT_KINDS, type IntentKind } from '../../domain/controls/intent.js'
 import { isIsoTime } from '../../domain/iso-time.js'
 
 /** Hash of the head of an empty journal. */
@@ -53,7 +53,7 @@ export const entrySchema = z.discriminatedUnion('type', [
     intent: z.string(),
     intent_hash: hash,
     /** Lines of payments were once written without it. */
-    kind: z.enum(PAYMENT_KINDS).optional(),
+    kind: z.enum(INTENT_KINDS).optional(),
     /** Which outputs of a batch's intent it pays. */
     items: z.array(z.int().min(0)).min(1).optional(),
     payload_hash: hash,
@@ -101,7 +101,7 @@ export type ConflictSet = z.infer<typeof conflict>
 
 type WithoutChain<T> = T extends unknown ? Omit<T, 'sequence' | 'previous' | 'at'> : never
 type NowRequired<T> = T extends { type: 'decided' }
-  ? T & { readonly kind: PaymentKind }
+  ? T & { readonly kind: IntentKind }
   : T extends { type: 'signed' }
     ? T & { readonly intent_hash: string; readonly first_item: number | null }
     : T

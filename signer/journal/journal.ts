@@ -205,10 +205,10 @@ export class Journal {
   #indexDecision(entry: Extract<JournalEntry, { type: 'decided' }>): void {
     const record = this.records.decided(entry)
     if (entry.purpose === 'cancel') this.#countCancel(entry, record)
-    else this.#countPayment(entry, record)
+    else this.#countPayout(entry, record)
   }
 
-  #countPayment(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
+  #countPayout(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
     const isNew = !record.paid
     record.paid = true
     const more = this.records.raiseFee(record, BigInt(entry.fee))

@@ -1,6 +1,6 @@
 /** What was decided about each intent, found by the hash of that intent; an id is only shown. */
 
-import type { PaymentKind } from '../../domain/controls/intent.js'
+import type { IntentKind } from '../../domain/controls/intent.js'
 import type { ConflictSet, JournalEntry } from './entry.js'
 
 /** Where a `signed` line lies. */
@@ -11,7 +11,7 @@ export interface SignedPlace {
 
 /** What the journal knows of an intent; of a batch, of one of its parts. */
 export interface IntentRecord {
-  readonly kind: PaymentKind
+  readonly kind: IntentKind
   /** Its id. */
   readonly intent: string
   readonly intentHash: string

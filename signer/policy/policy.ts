@@ -3,7 +3,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { canonicalJson } from '../../domain/canonical-json.js'
-import { PAYMENT_KINDS } from '../../domain/controls/intent.js'
+import { INTENT_KINDS } from '../../domain/controls/intent.js'
 import { parseAmount } from '../../domain/money.js'
 import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 import { KEY_ROLES, type KeyRole } from '../../domain/signing/signer-protocol.js'
@@ -133,7 +133,7 @@ export const policySchema = z.strictObject({
       public_key: key,
     }),
   ),
-  allowed_kinds: z.array(z.enum(PAYMENT_KINDS)),
+  allowed_kinds: z.array(z.enum(INTENT_KINDS)),
   approval_max_age_seconds: z.int().min(1),
   clock_skew_seconds: z.int().min(0).max(3_600),
   networks: z.record(name, network),

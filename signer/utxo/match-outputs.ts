@@ -1,6 +1,6 @@
 /** Finds which outputs pay what was approved, in one pass however many there are. */
 
-interface Payment {
+interface PaidOutput {
   readonly amount: bigint
   readonly script: Uint8Array
 }
@@ -10,7 +10,7 @@ interface Payment {
  *
  * @returns What no output pays exactly, and the outputs that pay none of it.
  */
-export function matchOutputs<Wanted extends Payment, Output extends Payment>(
+export function matchOutputs<Wanted extends PaidOutput, Output extends PaidOutput>(
   wanted: readonly Wanted[],
   outputs: readonly Output[],
 ): { readonly missing: readonly Wanted[]; readonly extra: readonly Output[] } {
@@ -26,6 +26,6 @@ export function matchOutputs<Wanted extends Payment, Output extends Payment>(
   return { missing: wanted.filter((each) => missing.has(each)), extra }
 }
 
-function keyOf({ amount, script }: Payment): string {
+function keyOf({ amount, script }: PaidOutput): string {
   return `${amount}/${Buffer.from(script).toString('hex')}`
 }

@@ -191,7 +191,7 @@ test('every withdrawal is on the chain exactly once, and no nonce or output is u
     itemsOf(batch, paidBatches).map(({ hash }) => ({ network: COINS[batch.coin].network, hash })),
   )
   const asked = found.map(({ network, transaction_hash: hash }) => ({ network, hash }))
-  await expectOwnPayments([...asked, ...items], ethereum, bitcoin)
+  await expectOwnPayouts([...asked, ...items], ethereum, bitcoin)
 })
 
 /** The items as they were asked for, with the transactions that the API names. */
@@ -216,7 +216,7 @@ function itemsOf({ id, coin, outputs }: AskedBatch, answers: readonly Batch[]) {
 }
 
 /** What left our wallets is what was asked for, or came to another wallet of ours; and the signer never signed two for one place. */
-async function expectOwnPayments(
+async function expectOwnPayouts(
   asked: readonly { readonly network: string; readonly hash: string | null }[],
   ethereum: readonly EthereumTransaction[],
   bitcoin: BitcoinScan,
@@ -235,7 +235,7 @@ async function expectOwnPayments(
   expect(left.map(({ hash }) => hash).sort()).toEqual([...moved, ...hashes('ethereum')].sort())
   const spending = await sql<{ txid: string; outpoint: string }[]>`
     SELECT payment.txid, (input ->> 'txid') || ':' || (input ->> 'vout') AS outpoint
-    FROM transactions payment, jsonb_array_elements(payment.inputs) AS input WHERE payment.network = 'bitcoin'`
+    FROM attempts payment, jsonb_array_elements(payment.inputs) AS input WHERE payment.network = 'bitcoin'`
   expectNoneTwice(spending.map(({ outpoint }) => outpoint))
   expect([...new Set(spending.map(({ txid }) => txid))].sort()).toEqual(hashes('bitcoin').sort())
   for (const { outpoint } of spending) expect(bitcoin.spent).toContain(outpoint)

@@ -39,12 +39,12 @@ async function whatIsLeft(
       (SELECT count(*)::int FROM deposits
        WHERE merchant_id = ${merchant} AND user_reference IS NOT NULL AND status = 'success') AS "deposits credited",
       (SELECT count(*)::int FROM deposits WHERE status <> 'success') AS "deposits not credited",
-      (SELECT count(*)::int FROM withdrawals WHERE kind = 'withdrawal' AND stage = 'confirmed') AS "withdrawals confirmed",
-      (SELECT count(*)::int FROM withdrawals WHERE stage <> 'confirmed') AS "payments not confirmed",
+      (SELECT count(*)::int FROM payouts WHERE kind = 'withdrawal' AND stage = 'confirmed') AS "withdrawals confirmed",
+      (SELECT count(*)::int FROM payouts WHERE stage <> 'confirmed') AS "payments not confirmed",
       (SELECT count(*)::int FROM batches WHERE status = 'confirmed') AS "batches confirmed",
       (SELECT count(*)::int FROM consolidations WHERE due_at IS NOT NULL) AS "addresses to be swept",
       -- An attempt that was replaced, or that no signer took, is over too.
-      (SELECT count(*)::int FROM transactions WHERE state NOT IN ('final', 'replaced', 'abandoned')) AS "transactions open",
+      (SELECT count(*)::int FROM attempts WHERE state NOT IN ('final', 'replaced', 'abandoned')) AS "transactions open",
       (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
       (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",
       (SELECT count(*)::int FROM webhook_deliveries WHERE status <> 'delivered') AS "webhooks not delivered"`

@@ -13,10 +13,10 @@ export async function whatIsOpen(facts: StackFile, sql: Sql): Promise<string[]> 
     SELECT
       (SELECT count(*)::int FROM deposits
        WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS "deposits under way",
-      (SELECT count(*)::int FROM withdrawals
+      (SELECT count(*)::int FROM payouts
        WHERE stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')) AS "payments under way",
       (SELECT count(*)::int FROM batches WHERE completed_at IS NULL) AS "batches under way",
-      (SELECT count(*)::int FROM transactions
+      (SELECT count(*)::int FROM attempts
        WHERE state IN ('signed', 'broadcast', 'mined') AND merchant_id = ${merchant}) AS "transactions not final",
       (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
       (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",

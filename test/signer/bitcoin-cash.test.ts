@@ -16,7 +16,7 @@ import { expect, test } from 'vitest'
 import type { SpendableOutput } from '../../chains/adapter.js'
 import type { TransactionSource } from '../../chains/utxo/chain/transaction-source.js'
 import { parseTransaction } from '../../chains/utxo/parse/parse-transaction.js'
-import { buildPayment } from '../../chains/utxo/spend/build-payout.js'
+import { buildPayout } from '../../chains/utxo/spend/build-payout.js'
 import { verifySigned } from '../../chains/utxo/spend/verify-signed.js'
 import type { UtxoPayload } from '../../domain/signing/signer-protocol.js'
 import { loadNetworks } from '../../networks/load-networks.js'
@@ -297,7 +297,7 @@ test('any payment that the platform builds is signed, verifies, and no other net
               ]),
             ),
         }
-        const result = await buildPayment(
+        const result = await buildPayout(
           {
             outputs: [{ address: bitcoinCash.recipient, amount }],
             change: place(bitcoinCash.changePath),

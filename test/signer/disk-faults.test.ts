@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { buildSigner, type Executable, paymentOfNow, type Running, startExecutable } from './executable.js'
+import { buildSigner, type Executable, payoutOfNow, type Running, startExecutable } from './executable.js'
 
 /** Only root mounts a disk; journal-faults.test.ts has the same faults from a store that fails. */
 const whereRoot = test.runIf(process.getuid?.() === 0)
@@ -58,7 +58,7 @@ async function payUntilItEnds(running: Running, name: string): Promise<number | 
   })
   for (let nonce = 0; ended === undefined; nonce++) {
     const count = platform.answers.length
-    platform.queue.splice(0, platform.queue.length, paymentOfNow(`${name}${nonce}`, paid++))
+    platform.queue.splice(0, platform.queue.length, payoutOfNow(`${name}${nonce}`, paid++))
     await platform.waitFor(() => platform.answers.length > count || ended !== undefined)
   }
   return ended
@@ -95,7 +95,7 @@ whereRoot(
 
     rmSync(join(signer.home, 'filler'))
     const count = platform.answers.length
-    platform.queue.splice(0, platform.queue.length, paymentOfNow('c', paid))
+    platform.queue.splice(0, platform.queue.length, payoutOfNow('c', paid))
     signer.serve()
     await platform.waitFor(() => platform.answers.length > count)
     expect(platform.answers[count]).toMatchObject({ outcome: 'signed' })
@@ -122,7 +122,7 @@ whereRoot('a witness that cannot be written ends the process before the answer l
   // The disk goes away under the process, as a pulled one does.
   execFileSync('umount', ['--lazy', disk])
   mounts.splice(0)
-  signer.platform.queue.push(paymentOfNow('b', 0))
+  signer.platform.queue.push(payoutOfNow('b', 0))
   expect(await running.ended).toBe(1)
   expect(signer.platform.answers).toEqual([])
   // What was decided is in the journal; without its witness the signer is locked.

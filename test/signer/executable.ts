@@ -114,7 +114,7 @@ export async function startExecutable(program: string): Promise<Executable> {
 }
 
 /** The honest request, with the times of now. */
-export function paymentOfNow(id: string, nonce: number): SigningRequest {
+export function payoutOfNow(id: string, nonce: number): SigningRequest {
   const time = (offset: number) => new Date(Date.now() + offset).toISOString()
   const base = ethRequest({
     intent: { withdrawal: `withdrawal_${id}`, created_at: time(0), expires_at: time(3_600_000) },

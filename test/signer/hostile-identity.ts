@@ -81,7 +81,7 @@ const dailyLimit: NonNullable<StateOptions['policy']> = (file) => {
 const feeLimit = { fee_limit: { coin: 'btc', amount: '5999' } }
 
 /** A payment of another intent that people approved, from a coin of a part. */
-const otherPayment = () =>
+const otherPayout = () =>
   btcRequest({
     intent: { withdrawal: 'withdrawal_other', outputs: [{ address: BTC_STRANGER, amount: '69997000' }] },
     psbt: { coins: [firstCoin], outputs: [{ address: BTC_STRANGER, amount: 69_997_000n }] },
@@ -149,7 +149,7 @@ export const HOSTILE_SEQUENCES: readonly HostileSequence[] = [
   {
     name: 'a part with the coins of another part, which another payment was signed with since',
     state: () => identityState(),
-    before: () => [btcPart([0]), otherPayment()],
+    before: () => [btcPart([0]), otherPayout()],
     hostile: () => btcPart([2]),
     code: 'CONFLICT_SET',
   },

@@ -38,7 +38,7 @@ const WEI = 10n ** 18n
 const GAS = (WEI / 500n).toString()
 /** A payment from a coin that the honest consolidation spends. */
 const SMALL_INTENT = { outputs: [{ address: BTC_STRANGER, amount: '90000' }] }
-const SMALL_PAYMENT = {
+const SMALL_PAYOUT = {
   coins: SMALL_COINS.slice(0, 1),
   outputs: [{ address: BTC_STRANGER, amount: 90_000n }],
 }
@@ -127,7 +127,7 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     'outpoints-free',
     'CONFLICT_SET',
     () => gather(),
-    after([btcRequest({ intent: SMALL_INTENT, psbt: SMALL_PAYMENT })]),
+    after([btcRequest({ intent: SMALL_INTENT, psbt: SMALL_PAYOUT })]),
   ),
   of(
     'a consolidation where the policy does not list it',

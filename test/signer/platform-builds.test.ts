@@ -6,7 +6,7 @@ import type { SpendableOutput } from '../../chains/adapter.js'
 import { verifySigned as verifyEvm } from '../../chains/evm/send/verify-signed.js'
 import type { TransactionSource } from '../../chains/utxo/chain/transaction-source.js'
 import { parseTransaction } from '../../chains/utxo/parse/parse-transaction.js'
-import { buildPayment } from '../../chains/utxo/spend/build-payout.js'
+import { buildPayout } from '../../chains/utxo/spend/build-payout.js'
 import { verifySigned } from '../../chains/utxo/spend/verify-signed.js'
 import type { EvmPayload, UtxoPayload } from '../../domain/signing/signer-protocol.js'
 import { loadNetworks } from '../../networks/load-networks.js'
@@ -71,7 +71,7 @@ test('any payment that the platform builds is signed, and verifies', async () =>
           fetch: async (txids) =>
             new Map([...txids].map((txid) => [txid, parseTransaction(parents.get(txid) ?? Buffer.alloc(0))])),
         }
-        const result = await buildPayment(
+        const result = await buildPayout(
           {
             outputs: [{ address: BTC_RECIPIENT, amount }],
             change: place(CHANGE_PATH),

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Journal } from '../../signer/journal/journal.js'
 import { openFileStore } from '../../signer/journal/journal-store.js'
-import { buildSigner, type Executable, paymentOfNow, type Running, startExecutable } from './executable.js'
+import { buildSigner, type Executable, payoutOfNow, type Running, startExecutable } from './executable.js'
 
 let built: Awaited<ReturnType<typeof buildSigner>>
 let signer: Executable
@@ -39,12 +39,12 @@ async function kill({ child, ended }: Running): Promise<void> {
 }
 
 /** The same intent and approvals, with a nonce that makes it a second payment. */
-function paidAgain({ payload, ...request }: ReturnType<typeof paymentOfNow>) {
+function paidAgain({ payload, ...request }: ReturnType<typeof payoutOfNow>) {
   return { ...request, payload: { ...payload, nonce: 1 } as typeof payload }
 }
 
 /** Asks for one payment and waits until it was signed, or until the signer says that it is locked. */
-async function ask(request: ReturnType<typeof paymentOfNow>): Promise<string> {
+async function ask(request: ReturnType<typeof payoutOfNow>): Promise<string> {
   const { platform } = signer
   const [answers, claims] = [platform.answers.length, platform.claims.length]
   platform.queue.splice(0, platform.queue.length, request)
@@ -65,7 +65,7 @@ test.each([
     const old = join(signer.directory, 'old')
     copyFileSync(journal(), old)
     const first = signer.serve()
-    const payment = paymentOfNow('a1', 0)
+    const payment = payoutOfNow('a1', 0)
     expect(await ask(payment)).toBe('signed')
     await kill(first)
     rollBack(old)
@@ -87,15 +87,15 @@ function forgetWitness(): void {
   writeFileSync(signerFile(), JSON.stringify(older))
 }
 
-async function pay(id: string, nonce: number): Promise<ReturnType<typeof paymentOfNow>> {
+async function pay(id: string, nonce: number): Promise<ReturnType<typeof payoutOfNow>> {
   const running = signer.serve()
-  const payment = paymentOfNow(id, nonce)
+  const payment = payoutOfNow(id, nonce)
   expect(await ask(payment)).toBe('signed')
   await kill(running)
   return payment
 }
 
-async function serveOnce(request: ReturnType<typeof paymentOfNow>): Promise<string> {
+async function serveOnce(request: ReturnType<typeof payoutOfNow>): Promise<string> {
   const running = signer.serve()
   const answer = await ask(request)
   await kill(running)
@@ -127,13 +127,13 @@ test('unlock shows what is lost, changes nothing without the head, and takes eve
   const unlocked = await signer.run(['unlock', '--head', before.locked.known.head])
   expect(JSON.parse(unlocked.stdout)).toMatchObject({ unlocked: true, journal: { sequence: 3 } })
   expect(await serveOnce(second)).toBe('JOURNAL_STALE')
-  expect(await serveOnce(paymentOfNow('b2', 1))).toBe('signed')
+  expect(await serveOnce(payoutOfNow('b2', 1))).toBe('signed')
 })
 
 test('with the right journal back in its place unlock accepts nothing, and older intents stay what they were', async () => {
   const old = join(signer.directory, 'old')
   copyFileSync(journal(), old)
-  const waiting = paymentOfNow('c2', 1)
+  const waiting = payoutOfNow('c2', 1)
   await pay('c1', 0)
   const right = readFileSync(journal())
   copyFileSync(old, journal())
@@ -156,7 +156,7 @@ test('a snapshot that takes home and witness back together is not found out, whi
 
 test('a witness that is gone locks the signer, is not made again in silence, and unlock makes it and sets the fence', async () => {
   const payment = await pay('d1', 0)
-  const waiting = paymentOfNow('d2', 1)
+  const waiting = payoutOfNow('d2', 1)
   rmSync(signer.witness)
   expect(await serveOnce(paidAgain(payment))).toBe('journal_stale')
   expect(existsSync(signer.witness)).toBe(false)
@@ -170,7 +170,7 @@ test('a witness that is gone locks the signer, is not made again in silence, and
   expect(JSON.parse(unlocked.stdout)).toMatchObject({ unlocked: true, witness: elsewhere })
   expect(readSigner().witness).toBe(elsewhere)
   expect(await serveOnce(waiting)).toBe('JOURNAL_STALE')
-  expect(await serveOnce(paymentOfNow('d3', 1))).toBe('signed')
+  expect(await serveOnce(payoutOfNow('d3', 1))).toBe('signed')
 })
 
 test('a witness whose records were damaged locks the signer', async () => {
@@ -179,7 +179,7 @@ test('a witness whose records were damaged locks the signer', async () => {
     signer.witness,
     readFileSync(signer.witness, 'utf8').replaceAll('"sequence":', '"sequence":9'),
   )
-  expect(await serveOnce(paymentOfNow('e2', 1))).toBe('journal_stale')
+  expect(await serveOnce(payoutOfNow('e2', 1))).toBe('journal_stale')
   expect((await status()).locked).toMatchObject({ how: 'witness_unreadable' })
 })
 
@@ -229,7 +229,7 @@ test('every init pays only what is created after it, also where the journal was 
   expect(await signer.run(['init', ...where, '--limit', 'ethereum:eth:100:250'])).toMatchObject({ code: 0 })
   expect(signer.platform.enrolments.at(-1)).toMatchObject({ journal_sequence: 1 })
   expect(await serveOnce(second)).toBe('JOURNAL_STALE')
-  expect(await serveOnce(paymentOfNow('i2', 0))).toBe('signed')
+  expect(await serveOnce(payoutOfNow('i2', 0))).toBe('signed')
 })
 
 test('the witness never lies inside the home, and is not taken from another journal', async () => {
@@ -267,7 +267,7 @@ test('the witness moves once the present one has confirmed the journal, and not 
   })
   expect(await signer.run(['witness', '--to', join(signer.home, 'w')])).toMatchObject({ code: 1 })
   rmSync(signer.witness)
-  expect(await serveOnce(paymentOfNow('j2', 1))).toBe('signed')
+  expect(await serveOnce(payoutOfNow('j2', 1))).toBe('signed')
   copyFileSync(old, journal())
   expect(await signer.run(['witness', '--to', signer.witness])).toMatchObject({
     code: 1,
@@ -277,12 +277,12 @@ test('the witness moves once the present one has confirmed the journal, and not 
 
 test('a second process with a copy of the home ends one of the two: only one of them can have written the witness', async () => {
   const running = signer.serve()
-  await ask(paymentOfNow('k1', 0))
+  await ask(payoutOfNow('k1', 0))
   const other = readFileSync(signer.witness, 'utf8').replace(/"sequence":\d+/, '"sequence":7')
   writeFileSync(signer.witness, other)
   const { answers } = signer.platform
   const count = answers.length
-  signer.platform.queue.push(paymentOfNow('k2', 1))
+  signer.platform.queue.push(payoutOfNow('k2', 1))
   expect(await running.ended).toBe(1)
   expect(answers).toHaveLength(count)
   expect(running.text()).toContain('a copy of this home may be in use')
@@ -294,7 +294,7 @@ test('with a clock that is behind its journal the signer says so, and signs noth
   ahead.sync()
   ahead.close()
   const running = signer.serve()
-  expect(await ask(paymentOfNow('m1', 0))).toBe('INTENT_EXPIRED')
+  expect(await ask(payoutOfNow('m1', 0))).toBe('INTENT_EXPIRED')
   expect(running.text()).toContain('The clock is behind the last entry')
   await kill(running)
 })

@@ -11,7 +11,7 @@ import { JournalFailure } from '../../signer/journal/journal-failure.js'
 import { WitnessMismatch } from '../../signer/journal/witness.js'
 import { openFileWitness } from '../../signer/journal/witness-file.js'
 import { openUrlWitness } from '../../signer/journal/witness-url.js'
-import { buildSigner, paymentOfNow, startExecutable } from './executable.js'
+import { buildSigner, payoutOfNow, startExecutable } from './executable.js'
 
 const at = (sequence: number): JournalPosition => ({
   head: sequence.toString(16).padStart(64, '0'),
@@ -161,12 +161,12 @@ test('with a URL the signer pays, and locks itself once the URL answers with an 
     expect(kept).toMatchObject({ position: { sequence: 1 }, token: 'Bearer tok' })
     const { platform } = signer
     const first = signer.serve()
-    platform.queue.push(paymentOfNow('u1', 0))
+    platform.queue.push(payoutOfNow('u1', 0))
     await platform.waitFor(() => platform.answers.length === 1)
     expect(platform.answers[0]).toMatchObject({ outcome: 'signed' })
     expect(kept.position?.sequence).toBe(2)
     handle = (_request, _body, response) => response.end(JSON.stringify(at(1)))
-    platform.queue.push(paymentOfNow('u2', 1))
+    platform.queue.push(payoutOfNow('u2', 1))
     expect(await first.ended).toBe(1)
     expect(platform.answers).toHaveLength(1)
     handle = honest(kept)

@@ -61,11 +61,11 @@ async function sweep(afterMs: number): Promise<string[]> {
   const { sql } = stage.api.database
   await fillNonceGaps(sql, stage.networks, afterMs)
   const rows = await sql<{ id: string }[]>`
-    SELECT id FROM withdrawals WHERE kind = 'nonce_fill' AND workflow_started_at IS NULL ORDER BY created_at`
+    SELECT id FROM payouts WHERE kind = 'nonce_fill' AND workflow_started_at IS NULL ORDER BY created_at`
   for (const { id } of rows) {
     const input = await readWithdrawalInput(sql, stage.networks, id)
     if (input) await createWorkflowGate(temporal.client.workflow).startWithdrawal(input)
-    await sql`UPDATE withdrawals SET workflow_started_at = now() WHERE id = ${id}`
+    await sql`UPDATE payouts SET workflow_started_at = now() WHERE id = ${id}`
   }
   return rows.map((row) => row.id)
 }
@@ -73,12 +73,11 @@ async function sweep(afterMs: number): Promise<string[]> {
 async function untilStage(id: string, stageName: string): Promise<void> {
   const { sql } = stage.api.database
   for (let look = 0; look < 800; look++) {
-    const [row] = await sql<{ stage: string }[]>`SELECT stage FROM withdrawals WHERE id = ${id}`
+    const [row] = await sql<{ stage: string }[]>`SELECT stage FROM payouts WHERE id = ${id}`
     if (row?.stage === stageName) return
     await sleep(50)
   }
-  const [row] =
-    await sql`SELECT stage, waiting, failure_code, failure_message FROM withdrawals WHERE id = ${id}`
+  const [row] = await sql`SELECT stage, waiting, failure_code, failure_message FROM payouts WHERE id = ${id}`
   throw new Error(JSON.stringify(row))
 }
 
@@ -135,7 +134,7 @@ test('story 1: a worthless answer leaves a gap below others; it is filled, and t
   expect(await reader().getBalance({ address: RECIPIENT })).toBe(parseEther('5'))
   const [row] = await stage.api.database.sql<
     { fee: bigint }[]
-  >`SELECT fee FROM withdrawals WHERE id = ${fill ?? ''}`
+  >`SELECT fee FROM payouts WHERE id = ${fill ?? ''}`
   expect(row?.fee).toBeGreaterThan(0n)
   await expectBooksToMatch()
 })
@@ -280,7 +279,7 @@ test('a filling that a signer does not answer is passed like any other request: 
   await stage.until(above, 'confirmed')
   expect(await closePassed(sql, stage.networks)).toEqual([id])
   const prices = await sql<{ price: string }[]>`
-    SELECT payload ->> 'max_fee_per_gas' AS price FROM transactions WHERE subject_id = ANY (${[first ?? '', second ?? '']})
+    SELECT payload ->> 'max_fee_per_gas' AS price FROM attempts WHERE subject_id = ANY (${[first ?? '', second ?? '']})
     ORDER BY subject_id`
   expect(BigInt(prices[1]?.price ?? 0)).toBeGreaterThan(BigInt(prices[0]?.price ?? 0))
   await expectBooksToMatch()
@@ -298,7 +297,7 @@ test('a request that cannot be passed keeps no other wallet from being freed', a
     WITH given AS (
       INSERT INTO nonces (network, address, nonce, state, subject_id)
       SELECT network, address, nonce + 1, 'allocated', ${good} FROM nonces WHERE subject_id = ${bad} RETURNING nonce)
-    UPDATE transactions SET nonce = given.nonce FROM given WHERE subject_id = ${good}`
+    UPDATE attempts SET nonce = given.nonce FROM given WHERE subject_id = ${good}`
   await sql`UPDATE signing_requests SET first_leased_at = now() - interval '2 hours' WHERE id = ${request.id}`
   await sql.unsafe(`
     CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -131,7 +131,7 @@ test('where the first attempt is mined all the same, it settles with its own fee
   await anvil.call('anvil_dropTransaction', second?.transaction_hash)
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
-    SELECT signed_transaction FROM transactions WHERE txid = ${first?.transaction_hash ?? ''}`
+    SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
   await anvil.call('eth_sendRawTransaction', row?.signed_transaction)
   await anvil.mine()
   await mining(true)
@@ -159,7 +159,7 @@ test('a reorganisation that mines the other attempt swaps the winner, and still 
   }
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
-    SELECT signed_transaction FROM transactions WHERE txid = ${first?.transaction_hash ?? ''}`
+    SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
   // The block is made anew with the first attempt in it.
   await anvil.call('anvil_reorg', 1, [[row?.signed_transaction, 0]])
   await anvil.call('anvil_dropTransaction', second?.transaction_hash)
@@ -179,13 +179,13 @@ test('over the fee limit, or over max_fee, a speed-up is refused with the limit 
   expect(tight.json.error.details).toMatchObject({ limit: '0.000000000000000001', coin: 'eth' })
   expect(parseEther(tight.json.error.details.required)).toBeGreaterThan(1n)
   const { sql } = stage.api.database
-  const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM withdrawals WHERE id = ${id}`
+  const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM payouts WHERE id = ${id}`
   await sql`
-    UPDATE withdrawals SET fee_limit = (SELECT max_fee FROM transactions WHERE subject_id = ${id}) WHERE id = ${id}`
+    UPDATE payouts SET fee_limit = (SELECT max_fee FROM attempts WHERE subject_id = ${id}) WHERE id = ${id}`
   const over = await speedUp(id)
   expect([over.status, over.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect((await stage.read(id)).speed_up).toBeNull()
-  await sql`UPDATE withdrawals SET fee_limit = ${row?.fee_limit.toString() ?? ''} WHERE id = ${id}`
+  await sql`UPDATE payouts SET fee_limit = ${row?.fee_limit.toString() ?? ''} WHERE id = ${id}`
   await mining(true)
   await stage.until(id, 'confirmed')
   const late = await speedUp(id)
@@ -298,7 +298,7 @@ test('where the payment is mined before its cancellation, it is confirmed and ne
   const [second] = await attempts(id, 2)
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
-    SELECT signed_transaction FROM transactions WHERE txid = ${first?.transaction_hash ?? ''}`
+    SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
   await anvil.call('anvil_dropTransaction', second?.transaction_hash)
   await anvil.call('eth_sendRawTransaction', row?.signed_transaction)
   await anvil.mine()

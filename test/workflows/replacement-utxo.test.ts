@@ -221,7 +221,7 @@ test('a replacement that a signer does not answer keeps its added coins, and a c
   const id = await inMempool({ to_address: address, amount: '0.9999894' })
   const added = async () =>
     sql`
-      SELECT FROM utxo_reservations reservation JOIN transactions attempt ON attempt.id = reservation.transaction_id
+      SELECT FROM utxo_reservations reservation JOIN attempts attempt ON attempt.id = reservation.transaction_id
       WHERE attempt.subject_id = ${id} AND attempt.number = 2 AND reservation.released_at IS NULL`
   const act = (verb: string, body: Record<string, unknown> = { reason: 'the signer hangs on it' }) =>
     stage.api.call({

@@ -174,7 +174,7 @@ async function until<T>(look: () => Promise<T | false | undefined | null>, secon
 const stageIs = (id: string, wanted: string) =>
   until(async () => {
     const [row] = await stage.api.database.sql<{ stage: string }[]>`
-      SELECT stage FROM withdrawals WHERE id = ${id}`
+      SELECT stage FROM payouts WHERE id = ${id}`
     return row?.stage === wanted
   })
 const reader = () => createPublicClient({ transport: http(anvil.rpc), cacheTime: 0 })
@@ -286,7 +286,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(await balanceOf(to)).toBe(parseEther('1'))
     expect(await journalsOf(id)).toEqual(['withdrawal.held', 'withdrawal.settled'])
     expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
-    expect(await stage.api.database.sql`SELECT id FROM transactions WHERE subject_id = ${id}`).toHaveLength(1)
+    expect(await stage.api.database.sql`SELECT id FROM attempts WHERE subject_id = ${id}`).toHaveLength(1)
   })
 
   test('a batch, and its part', async () => {
@@ -307,7 +307,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     await sweep()
     const parts = await until(async () => {
       const rows = await stage.api.database.sql<{ id: string }[]>`
-        SELECT id FROM withdrawals WHERE batch_id = ${id} AND stage = 'pending_signature'`
+        SELECT id FROM payouts WHERE batch_id = ${id} AND stage = 'pending_signature'`
       return rows.length > 0 && [...rows]
     })
     await terminateAndSweep(batchId(id))
@@ -315,7 +315,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     const running = stage.signer.run()
     await until(async () => {
       const rows = await stage.api.database.sql<{ id: string }[]>`
-        SELECT id FROM withdrawals WHERE batch_id = ${id} AND stage = 'confirming'`
+        SELECT id FROM payouts WHERE batch_id = ${id} AND stage = 'confirming'`
       return rows.length > 0
     })
     await terminateAndSweep(batchId(id))

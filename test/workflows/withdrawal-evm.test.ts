@@ -438,7 +438,7 @@ test('fifty payments from one wallet use fifty nonces in a row', async () => {
   await Promise.all(ids.map((id) => stage.approve(id)))
   for (const id of ids) await stage.until(id, 'confirmed', 120)
   const used = await stage.api.database.sql<{ nonce: bigint; subject_id: string }[]>`
-    SELECT nonce, subject_id FROM transactions WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
+    SELECT nonce, subject_id FROM attempts WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
   expect(new Set(used.map((row) => row.subject_id)).size).toBe(50)
   expect(used.map((row) => Number(row.nonce))).toEqual(
     Array.from({ length: 50 }, (_, index) => first + index),

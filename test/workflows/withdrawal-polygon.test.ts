@@ -130,7 +130,7 @@ test('pol is paid out on polygon and nothing of it is seen on ethereum', async (
   expect(BigInt(String(await balance(ethereum)))).toBe(0n)
   const raw = (
     await stage.api.database.sql<{ signed_transaction: string }[]>`
-    SELECT signed_transaction FROM transactions WHERE txid = ${view.transaction_hash}`
+    SELECT signed_transaction FROM attempts WHERE txid = ${view.transaction_hash}`
   )[0]?.signed_transaction
   // The same bytes mean nothing on the other chain.
   await expect(ethereum.call('eth_sendRawTransaction', raw)).rejects.toThrow(/chain/i)

@@ -157,7 +157,7 @@ test('every recipient of a batch is asked about before anything is built; who is
   const { id, items } = json.data
   await stage.approve(id)
   const waiting = () => stage.api.database.sql<{ code: string }[]>`
-    SELECT waiting ->> 'code' AS code FROM withdrawals WHERE batch_id = ${id} AND waiting IS NOT NULL`
+    SELECT waiting ->> 'code' AS code FROM payouts WHERE batch_id = ${id} AND waiting IS NOT NULL`
   for (let i = 0; (await waiting()).length < 2 && i < 400; i++)
     await new Promise((done) => setTimeout(done, 50))
   expect((await waiting()).map((row) => row.code)).toEqual(['SCREENING_UNAVAILABLE', 'SCREENING_UNAVAILABLE'])

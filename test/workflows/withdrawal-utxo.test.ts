@@ -204,7 +204,7 @@ test('twenty payments at once spend each output once', async () => {
   for (const id of ids) await stage.until(id, 'confirmed', 120)
   const spent = await stage.api.database.sql<{ outpoint: string; txid: string }[]>`
     SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
-    FROM transactions payment, jsonb_array_elements(payment.inputs) AS input
+    FROM attempts payment, jsonb_array_elements(payment.inputs) AS input
     WHERE payment.subject_id = ANY (${ids}) AND payment.state = 'final'`
   expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
   expect(new Set(spent.map((row) => row.txid)).size).toBe(20)

@@ -3,7 +3,7 @@
 import { Context } from '@temporalio/activity'
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
 import { waitForNotice } from '../../../db/notices.js'
-import { findPayment, type PaymentRow } from '../../../db/payouts/attempts/find-attempts.js'
+import { type AttemptRow, findAttempt } from '../../../db/payouts/attempts/find-attempts.js'
 import { rebuildWithdrawal } from '../../../db/payouts/decide-withdrawal.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
 import type { SignerStop } from '../../../domain/signing/signer-protocol.js'
@@ -42,13 +42,13 @@ export async function awaitSignature(
   let until: number | null = null
   for (;;) {
     context.heartbeat()
-    const payment = await findPayment(sql, id)
+    const payment = await findAttempt(sql, id)
     if (!payment || payment.request_state === 'withdrawn') return { kind: 'gone' }
     if (payment.answer) return { kind: 'answered' }
     if (payment.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
       await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
       // A signer that took it a moment ago may have signed it.
-      if ((await findPayment(sql, id))?.id !== payment.id) return { kind: 'gone' }
+      if ((await findAttempt(sql, id))?.id !== payment.id) return { kind: 'gone' }
     }
     const now = Date.now()
     until ??= now + (payment.signer_online ? signatureLookMs.online : signatureLookMs.offline)
@@ -67,13 +67,13 @@ export async function awaitSignature(
   }
 }
 
-function codeOf(payment: PaymentRow): string {
+function codeOf(payment: AttemptRow): string {
   if (!payment.signer_online) return 'SIGNER_OFFLINE'
   return isStopped(payment) ? 'SIGNER_STOPPED' : 'AWAITING_SIGNER'
 }
 
 /** By its own word, or because it sent the request back for that reason. */
-function isStopped({ signer_stopped, postponed, request_state }: PaymentRow): boolean {
+function isStopped({ signer_stopped, postponed, request_state }: AttemptRow): boolean {
   return signer_stopped !== null || (postponed !== null && request_state === 'queued')
 }
 
@@ -83,7 +83,7 @@ const STOPPED: Readonly<Record<SignerStop, string>> = {
   policy_unreadable: 'cannot read its policy',
 }
 
-function explain(payment: PaymentRow): string {
+function explain(payment: AttemptRow): string {
   const since = payment.request_created_at.toISOString()
   if (payment.signer_online && isStopped(payment)) {
     const why = payment.signer_stopped

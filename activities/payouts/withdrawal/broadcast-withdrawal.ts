@@ -1,6 +1,6 @@
 /** The first sending of a signed withdrawal, again and again until a node has it. */
 
-import { isLive, listPayments, listWithheld } from '../../../db/payouts/attempts/find-attempts.js'
+import { isLive, listAttempts, listWithheld } from '../../../db/payouts/attempts/find-attempts.js'
 import { markBroadcast, startBroadcast } from '../../../db/payouts/attempts/track-broadcast.js'
 import { readWithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
 import {
@@ -25,12 +25,12 @@ export async function broadcastWithdrawal(
   const { sql, networks } = dependencies
   await startBroadcast(sql, networks, id)
   const { stage } = await readWithdrawalState(sql, id)
-  const [newest] = (await listPayments(sql, id)).filter(isLive)
+  const [newest] = (await listAttempts(sql, id)).filter(isLive)
   if (stage !== 'broadcasting' || !newest) return { kind: 'done' }
   const adapter = adapterOf(dependencies, newest.network)
   return orWaitForNode(dependencies, id, newest.network, async () => {
     const pursued = await pursueReplacement(dependencies, adapter, id)
-    const all = await listPayments(sql, id)
+    const all = await listAttempts(sql, id)
     const payments = all.filter(isLive)
     const sent = await sendAttempts(adapter, payments, listWithheld(all))
     if (sent.known) {

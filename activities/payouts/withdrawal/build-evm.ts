@@ -3,7 +3,7 @@
 import type { EvmAdapter, EvmBuildResult } from '../../../chains/adapter.js'
 import { listPayingWallets, type PayingWallet } from '../../../db/payouts/attempts/list-paying-wallets.js'
 import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { knownCoin, nativeCoin } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { BuildFailure, BuildStep } from './build-step.js'
@@ -13,7 +13,7 @@ import type { WaitStep, WithdrawalChainDependencies } from './dependencies.js'
 export async function buildEvm(
   dependencies: WithdrawalChainDependencies,
   adapter: EvmAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<BuildStep | BuildFailure> {
   const wallets = await listPayingWallets(dependencies.sql, row)
   if (wallets.length === 0) {
@@ -37,7 +37,7 @@ export async function buildEvm(
 async function payFrom(
   dependencies: WithdrawalChainDependencies,
   adapter: EvmAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
   wallet: PayingWallet,
 ): Promise<BuildStep | BuildFailure> {
   const { sql, networks } = dependencies
@@ -84,7 +84,7 @@ async function payFrom(
 
 function explain(
   adapter: EvmAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
   wallet: PayingWallet,
   built: Exclude<EvmBuildResult, { kind: 'built' }>,
 ): WaitStep | BuildFailure {

@@ -5,7 +5,7 @@ import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { findChangeAddress } from '../../../db/payouts/attempts/list-spendable-outputs.js'
 import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
 import { listFreeOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import type { BuildFailure, BuildStep } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 import { keyOf, spendable } from './own-output.js'
@@ -16,7 +16,7 @@ const details = z.object({ outpoints: z.array(z.object({ txid: z.string(), vout:
 export async function buildGathering(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<BuildStep | BuildFailure> {
   const { network } = adapter
   const { outpoints } = details.parse(row.metadata)

@@ -5,7 +5,7 @@ import { findAllocatedNonce } from '../../../db/payouts/attempts/allocate-nonce.
 import { listRivals } from '../../../db/payouts/attempts/find-attempts.js'
 import { listPayingWallets } from '../../../db/payouts/attempts/list-paying-wallets.js'
 import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { BuildFailure, BuildStep } from './build-step.js'
@@ -16,7 +16,7 @@ import { highestPrices } from './highest-prices.js'
 export async function buildNonceFill(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: EvmAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<BuildStep | BuildFailure> {
   const [wallet] = await listPayingWallets(sql, row)
   const nonce = await findAllocatedNonce(sql, row.id)

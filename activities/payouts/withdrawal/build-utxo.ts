@@ -7,7 +7,7 @@ import {
   listSpendableOutputs,
 } from '../../../db/payouts/attempts/list-spendable-outputs.js'
 import { queueTransaction } from '../../../db/payouts/attempts/queue-transaction.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -29,7 +29,7 @@ const lanes = new Map<string, Promise<unknown>>()
 export async function buildUtxo(
   dependencies: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<BuildStep | BuildFailure | UnpayableItem> {
   const step = await inLane(`${row.merchant_id}:${row.network}`, async () => {
     if (row.kind === 'consolidation') return buildGathering(dependencies, adapter, row)
@@ -51,7 +51,7 @@ export async function buildUtxo(
 async function select(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<BuildStep | BuildFailure | UnpayableItem | 'raced'> {
   const { network } = adapter
   const outputs = await listSpendableOutputs(sql, row, network.confirmations)
@@ -113,7 +113,7 @@ async function select(
 /** Builds; an output that cannot be paid can be left out of a batch, and ends a payment of its own. */
 async function build(
   adapter: UtxoAdapter,
-  { outputs }: WithdrawalRow,
+  { outputs }: PayoutRow,
   request: UtxoBuildRequest,
 ): Promise<UtxoBuildResult | BuildFailure | UnpayableItem> {
   try {

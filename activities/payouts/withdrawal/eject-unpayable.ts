@@ -4,7 +4,7 @@ import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-liste
 import { type Ejection, ejectItems } from '../../../db/payouts/batches/eject-items.js'
 import { readRefusedItems } from '../../../db/payouts/batches/item-screening.js'
 import { holdListed } from '../../../db/payouts/hold-listed.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { findOwnWallets, type OwnWallets, ownWalletError } from '../../../db/wallets/find-own-wallets.js'
 import { parseAddress } from '../../../domain/address/parse-address.js'
 import { findNetwork, type Network } from '../../../domain/chain/network.js'
@@ -22,8 +22,8 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
  */
 export async function ejectUnpayable(
   dependencies: WithdrawalChainDependencies,
-  row: WithdrawalRow,
-): Promise<WithdrawalRow | null> {
+  row: PayoutRow,
+): Promise<PayoutRow | null> {
   const { sql, networks } = dependencies
   const network = findNetwork(networks, row.network)
   if (row.kind === 'withdrawal') {

@@ -3,7 +3,7 @@
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
 import { isEvmAdapter } from '../../../chains/adapter.js'
 import { readCursor } from '../../../db/networks/chain-cursor.js'
-import { isLive, listPayments } from '../../../db/payouts/attempts/find-attempts.js'
+import { isLive, listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
 import { noteNonceUse } from '../../../db/payouts/attempts/note-nonce-use.js'
 import { unmineOrphaned } from '../../../db/payouts/attempts/track-broadcast.js'
 import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
@@ -48,7 +48,7 @@ async function lookAtNonce(
   id: string,
 ): Promise<void> {
   const { name } = adapter.network
-  const [newest] = (await listPayments(sql, id)).filter(isLive)
+  const [newest] = (await listAttempts(sql, id)).filter(isLive)
   const cursor = await readCursor(sql, name)
   if (newest?.payload.family !== 'evm' || !cursor) return
   const next = await adapter.nonceAt(newest.payload.from, cursor)

@@ -3,9 +3,9 @@
 import type { ChainAdapter, TransactionOutcome } from '../../../chains/adapter.js'
 import {
   isLive,
-  listPayments,
+  listAttempts,
   listWithheld,
-  type SignedPayment,
+  type SignedAttempt,
 } from '../../../db/payouts/attempts/find-attempts.js'
 import { markBroadcast, markMined } from '../../../db/payouts/attempts/track-broadcast.js'
 import { readWithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
@@ -42,14 +42,14 @@ export async function followWithdrawal(
 ): Promise<FollowStep> {
   const { sql } = dependencies
   const { stage, requiredConfirmations: required } = await readWithdrawalState(sql, id)
-  const [newest] = (await listPayments(sql, id)).filter(isLive)
+  const [newest] = (await listAttempts(sql, id)).filter(isLive)
   if (stage !== 'confirming' || !newest) return { kind: 'gone' }
   const adapter = adapterOf(dependencies, newest.network)
   return orWaitForNode(dependencies, id, newest.network, async (): Promise<FollowStep> => {
-    const before = await look(adapter, (await listPayments(sql, id)).filter(isLive))
+    const before = await look(adapter, (await listAttempts(sql, id)).filter(isLive))
     if (before.mined) return follow(dependencies, id, before.mined, required)
     const pursued = await pursueReplacement(dependencies, adapter, id)
-    const all = await listPayments(sql, id)
+    const all = await listAttempts(sql, id)
     const payments = all.filter(isLive)
     // An attempt that was signed just now is in no mempool yet; the newest goes first.
     const [first] = payments
@@ -78,9 +78,9 @@ export async function followWithdrawal(
 /** Which attempt is mined, or else the newest that a mempool has. */
 async function look(
   adapter: ChainAdapter,
-  payments: readonly SignedPayment[],
+  payments: readonly SignedAttempt[],
 ): Promise<{
-  readonly mined: { readonly payment: SignedPayment; readonly outcome: Mined } | null
+  readonly mined: { readonly payment: SignedAttempt; readonly outcome: Mined } | null
   readonly inMempool: string | null
 }> {
   let inMempool: string | null = null
@@ -95,7 +95,7 @@ async function look(
 async function follow(
   dependencies: WithdrawalChainDependencies,
   id: string,
-  { payment, outcome }: { readonly payment: SignedPayment; readonly outcome: Mined },
+  { payment, outcome }: { readonly payment: SignedAttempt; readonly outcome: Mined },
   required: number,
 ): Promise<FollowStep> {
   const { sql, networks } = dependencies

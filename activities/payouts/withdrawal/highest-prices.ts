@@ -1,10 +1,10 @@
 /** The prices that a replacement has to exceed. */
 
-import type { PaymentRow } from '../../../db/payouts/attempts/find-attempts.js'
+import type { AttemptRow } from '../../../db/payouts/attempts/find-attempts.js'
 import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 
 /** What every node may have seen: a replacement must beat the dearest of them. */
-export function highestPrices(attempts: readonly PaymentRow[]) {
+export function highestPrices(attempts: readonly AttemptRow[]) {
   let maxFeePerGas = 0n
   let maxPriorityFeePerGas = 0n
   for (const attempt of attempts) {
@@ -16,7 +16,7 @@ export function highestPrices(attempts: readonly PaymentRow[]) {
   return { maxFeePerGas, maxPriorityFeePerGas }
 }
 
-export function evmPayload({ id, payload }: PaymentRow): EvmPayload {
+export function evmPayload({ id, payload }: AttemptRow): EvmPayload {
   if (payload.family !== 'evm') throw new Error(`${id} is no EVM transaction`)
   return payload
 }

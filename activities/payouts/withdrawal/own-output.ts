@@ -2,7 +2,7 @@
 
 import type { SpendableOutput, UtxoBuildRequest } from '../../../chains/adapter.js'
 import type { UnspentOutput } from '../../../db/payouts/attempts/list-spendable-outputs.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { deriveAddress } from '../../../domain/address/derive-address.js'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
@@ -24,7 +24,7 @@ export function spendable(network: UtxoNetwork, output: UnspentOutput): Spendabl
 
 /** What a payment pays: one address, or the items of a part of a batch in their order. */
 export function paidOutputs(
-  row: Pick<WithdrawalRow, 'to_address' | 'amount' | 'outputs'>,
+  row: Pick<PayoutRow, 'to_address' | 'amount' | 'outputs'>,
 ): UtxoBuildRequest['outputs'] {
   if (row.outputs === null) return [{ address: row.to_address, amount: row.amount }]
   return row.outputs.map(({ address, amount }) => ({ address, amount: BigInt(amount) }))

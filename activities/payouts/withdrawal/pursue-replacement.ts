@@ -5,13 +5,13 @@ import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
 import {
+  type AttemptRow,
   isLive,
   isOpen,
   isUnanswered,
-  listPayments,
-  type PaymentRow,
+  listAttempts,
 } from '../../../db/payouts/attempts/find-attempts.js'
-import { findRow, type WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import { findRow, type PayoutRow } from '../../../db/payouts/payout-row.js'
 import { reportListed } from '../../../db/payouts/report-listed.js'
 import { cancelLaggingMovement } from '../../../db/payouts/withdrawals/request-cancellation.js'
 import { clearSpeedUp } from '../../../db/payouts/withdrawals/request-speed-up.js'
@@ -38,7 +38,7 @@ export async function pursueReplacement(
 ): Promise<Pursued> {
   const { sql } = dependencies
   const row = await findRow(sql, id)
-  const payments = await listPayments(sql, id)
+  const payments = await listAttempts(sql, id)
   if (payments.some((payment) => payment.state === 'built' && payment.answer !== null)) {
     await takeAnswer(dependencies, id)
     return pursueReplacement(dependencies, adapter, id)
@@ -86,8 +86,8 @@ async function refuseListed(
 async function awaitOpen(
   dependencies: WithdrawalChainDependencies,
   adapter: ChainAdapter,
-  row: WithdrawalRow,
-  open: PaymentRow,
+  row: PayoutRow,
+  open: AttemptRow,
 ): Promise<Pursued> {
   const unclaimed = open.purpose === 'pay' && open.request_state === 'queued'
   const reason = row.cancellation
@@ -115,9 +115,9 @@ function awaiting(signer: string): Pursued {
 /** Milliseconds until the newest attempt lags; null where nothing happens by itself. */
 function lagOf(
   { network }: ChainAdapter,
-  row: WithdrawalRow,
-  payments: readonly PaymentRow[],
-  newest: PaymentRow,
+  row: PayoutRow,
+  payments: readonly AttemptRow[],
+  newest: AttemptRow,
 ): number | null {
   if (!network.replacement.automatic && !row.cancellation) return null
   // Also after one that was refused: a signer is not asked the same thing at every look.
@@ -131,9 +131,9 @@ function lagOf(
 
 function choose(
   { network }: ChainAdapter,
-  row: WithdrawalRow,
-  payments: readonly PaymentRow[],
-  newest: PaymentRow,
+  row: PayoutRow,
+  payments: readonly AttemptRow[],
+  newest: AttemptRow,
   lag: number | null,
 ): WantedAttempt | null {
   const attempts = payments.filter(isLive)

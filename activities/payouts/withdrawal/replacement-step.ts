@@ -1,18 +1,18 @@
 /** What building a replacement can come to. */
 
-import type { PaymentRow } from '../../../db/payouts/attempts/find-attempts.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { AttemptRow } from '../../../db/payouts/attempts/find-attempts.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 
 /** The next attempt as the builders take it. */
 export interface WantedAttempt {
-  readonly row: WithdrawalRow
+  readonly row: PayoutRow
   /** Signed, and none of them mined; newest first. */
-  readonly attempts: readonly PaymentRow[]
+  readonly attempts: readonly AttemptRow[]
   /** Attempts that a signer took and does not answer. The next attempt costs more than they do, so that no two transactions are the same. */
-  readonly unanswered: readonly PaymentRow[]
-  readonly purpose: PaymentRow['purpose']
-  readonly cause: Exclude<PaymentRow['cause'], 'first'>
-  readonly priority: PaymentRow['priority']
+  readonly unanswered: readonly AttemptRow[]
+  readonly purpose: AttemptRow['purpose']
+  readonly cause: Exclude<AttemptRow['cause'], 'first'>
+  readonly priority: AttemptRow['priority']
   /** The most that the fee may be, in base units of the native coin. */
   readonly feeLimit: bigint
 }

@@ -1,7 +1,7 @@
 /** Asks a screening service about the recipients of a part of a batch, before anything is built for it. */
 
 import { readUnscreenedItems, storeItemScreening } from '../../../db/payouts/batches/item-screening.js'
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { mapConcurrently } from '../../../domain/map-concurrently.js'
 import { askScreening } from './ask-screening.js'
 import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
@@ -16,7 +16,7 @@ const CONCURRENCY = 8
  */
 export async function screenItems(
   dependencies: WithdrawalChainDependencies,
-  part: WithdrawalRow,
+  part: PayoutRow,
 ): Promise<WaitStep | null> {
   if (part.outputs === null) return null
   const { sql, screening } = dependencies

@@ -1,6 +1,6 @@
 /** Asks a screening service about the destination of a withdrawal, before anybody may approve it. */
 
-import type { WithdrawalRow } from '../../../db/payouts/payout-row.js'
+import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { storeScreening } from '../../../db/payouts/withdrawals/store-screening.js'
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -19,7 +19,7 @@ export async function screenWithdrawal(
   id: string,
 ): Promise<ScreenStep> {
   const { sql, networks, screening } = dependencies
-  const [row] = await sql<WithdrawalRow[]>`SELECT * FROM withdrawals WHERE id = ${id}`
+  const [row] = await sql<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id}`
   if (row?.stage !== 'requested' || row.screening?.state !== 'pending') return { kind: 'done' }
   const unavailable = (reason: string) =>
     waitFor(dependencies, id, 'SCREENING_UNAVAILABLE', `The destination is not screened yet: ${reason}`)
@@ -31,7 +31,7 @@ export async function screenWithdrawal(
 }
 
 /** Amounts are decimal strings in whole coins. */
-function question(networks: Networks, row: WithdrawalRow) {
+function question(networks: Networks, row: PayoutRow) {
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {
     id: row.id,

@@ -1,11 +1,11 @@
 /** Sends signed bytes. An error means unknown, so the same bytes go again; they are never signed anew for that. */
 
 import type { BroadcastOutcome, ChainAdapter } from '../../../chains/adapter.js'
-import type { SignedPayment } from '../../../db/payouts/attempts/find-attempts.js'
+import type { SignedAttempt } from '../../../db/payouts/attempts/find-attempts.js'
 
 /** What became of sending: the attempt that a node has, or why none has one. */
 export type Sent =
-  | { readonly known: true; readonly payment: SignedPayment }
+  | { readonly known: true; readonly payment: SignedAttempt }
   | { readonly known: false; readonly reason: string }
 
 /**
@@ -16,7 +16,7 @@ export type Sent =
  */
 export async function sendAttempts(
   adapter: ChainAdapter,
-  payments: readonly SignedPayment[],
+  payments: readonly SignedAttempt[],
   withheld: ReadonlySet<string>,
 ): Promise<Sent> {
   let reason: string | null = null

@@ -2,7 +2,7 @@
 
 import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
-import { listPayments, type PaymentRow, readPayload } from '../../../db/payouts/attempts/find-attempts.js'
+import { type AttemptRow, listAttempts, readPayload } from '../../../db/payouts/attempts/find-attempts.js'
 import { storeSigned } from '../../../db/payouts/attempts/store-signed.js'
 import type { SigningAnswer } from '../../../domain/signing/signer-protocol.js'
 import { closeFailed } from './close-failed.js'
@@ -14,7 +14,7 @@ import { adapterOf, type WithdrawalChainDependencies } from './dependencies.js'
  */
 export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: string): Promise<void> {
   // Also of one that was passed over, and has others beside it.
-  const payments = await listPayments(dependencies.sql, id)
+  const payments = await listAttempts(dependencies.sql, id)
   const payment = payments.find(({ state, answer }) => state === 'built' && answer !== null)
   if (!payment?.answer) return
   if (payment.cause !== 'first') return takeFurther(dependencies, id, payment, payment.answer)
@@ -54,7 +54,7 @@ export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: 
 async function takeFurther(
   dependencies: WithdrawalChainDependencies,
   id: string,
-  payment: PaymentRow,
+  payment: AttemptRow,
   answer: SigningAnswer,
 ): Promise<void> {
   const actor = `signer:${payment.signer_id}`
@@ -82,7 +82,7 @@ async function takeFurther(
 
 async function verify(
   dependencies: WithdrawalChainDependencies,
-  payment: PaymentRow,
+  payment: AttemptRow,
   answer: Extract<SigningAnswer, { outcome: 'signed' }>,
 ): Promise<{ readonly txid: string } | { readonly problem: string }> {
   const adapter = adapterOf(dependencies, payment.network)

@@ -38,7 +38,7 @@ interface Output {
  * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT` (dust), both with the index as `details.output`; `INVALID_STATE` when a
  * candidate is not what the chain says.
  */
-export async function buildPayment(
+export async function buildPayout(
   request: UtxoBuildRequest,
   network: UtxoNetwork,
   source: TransactionSource,

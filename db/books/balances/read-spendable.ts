@@ -49,7 +49,7 @@ export async function readSpendable(
     FROM (
       SELECT held.network, held.coin, greatest(0, held.balance - coalesce((
         SELECT sum(most) FROM (
-          SELECT max(amount) AS most FROM transactions
+          SELECT max(amount) AS most FROM attempts
           WHERE from_address_id = address.id AND coin = held.coin AND state IN ('built', 'signed', 'broadcast', 'mined')
           GROUP BY subject_id) AS under_way), 0)) AS left_over
       FROM ledger_accounts held

@@ -43,7 +43,7 @@ export async function unsignalledApprovals(
     FROM approvals
     WHERE signalled_at IS NULL AND ${notPutOff(sql, 'approvals.id')} AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
       AND NOT EXISTS (
-        SELECT 1 FROM withdrawals WHERE withdrawals.id = approvals.subject_id AND workflow_started_at IS NULL)
+        SELECT 1 FROM payouts WHERE payouts.id = approvals.subject_id AND workflow_started_at IS NULL)
       AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.id = approvals.subject_id AND workflow_started_at IS NULL)
       AND NOT EXISTS (
         SELECT 1 FROM control_changes WHERE control_changes.id = approvals.subject_id AND workflow_started_at IS NULL)

@@ -51,7 +51,7 @@ async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: 
     AND created_at > ${since} AND stage <> ALL (${UNPAID})`
   if (scope === 'whitelist') return sumTo(tx, spend, counts)
   const [row] = await tx<{ used: bigint }[]>`
-    SELECT coalesce(sum(amount), 0)::numeric AS used FROM withdrawals
+    SELECT coalesce(sum(amount), 0)::numeric AS used FROM payouts
     WHERE ${counts} AND kind IN ('withdrawal', 'batch_part') AND id <> ${spend.id}
       ${scope === 'user' ? tx`AND user_reference = ${spend.userReference}` : tx``}`
   return row?.used ?? 0n
@@ -61,12 +61,12 @@ async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: 
 async function sumTo(tx: Transaction, spend: Spend, counts: PendingQuery<Row[]>): Promise<bigint> {
   const [row] = await tx<{ used: bigint }[]>`
     SELECT coalesce(sum(amount), 0)::numeric AS used FROM (
-      SELECT amount FROM withdrawals
+      SELECT amount FROM payouts
       WHERE ${counts} AND kind = 'withdrawal' AND to_address = ${spend.toAddress} AND id <> ${spend.id}
       UNION ALL
       SELECT item.amount FROM batch_items item
       WHERE item.to_address = ${spend.toAddress} AND item.failure_code IS NULL
-        AND EXISTS (SELECT 1 FROM withdrawals WHERE id = item.part_id AND ${counts})
+        AND EXISTS (SELECT 1 FROM payouts WHERE id = item.part_id AND ${counts})
     ) paid`
   return row?.used ?? 0n
 }

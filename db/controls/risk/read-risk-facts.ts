@@ -36,7 +36,7 @@ interface EarlierRow {
 export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Promise<RiskFacts> {
   const { merchantId, network, coin, userReference, toAddress, at } = question
   const rows = await sql<EarlierRow[]>`
-    SELECT amount, created_at, stage, origin_country FROM withdrawals
+    SELECT amount, created_at, stage, origin_country FROM payouts
     WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin.name} AND kind = 'withdrawal'
       AND ${userReference === null ? sql`user_reference IS NULL` : sql`user_reference = ${userReference}`}
       AND created_at > ${new Date(at.getTime() - DAYS * DAY_MS)}
@@ -44,7 +44,7 @@ export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Pro
   const [destination] = await sql<{ sanctioned: boolean; paid: bigint }[]>`
     SELECT EXISTS (SELECT 1 FROM sanctioned_addresses WHERE address = ${sanctionKey(toAddress)}) AS sanctioned,
            (SELECT count(*) FROM (
-             SELECT 1 FROM withdrawals
+             SELECT 1 FROM payouts
              WHERE merchant_id = ${merchantId} AND network = ${network} AND to_address = ${toAddress}
                AND stage = 'confirmed' LIMIT ${MOST_ROWS}) paid) AS paid`
   const since = (days: number) =>

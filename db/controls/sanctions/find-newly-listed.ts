@@ -16,7 +16,7 @@ export async function findNewlyListed(
 ): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   if (ids.length === 0) return new Map()
   const destinations = await sql<{ id: string; address: string }[]>`
-    SELECT id, to_address AS address FROM withdrawals
+    SELECT id, to_address AS address FROM payouts
     WHERE id = ANY (${[...ids]}) AND kind = 'withdrawal' AND NOT coalesce((risk ->> 'sanctioned')::boolean, false)
     UNION ALL
     SELECT part_id, to_address FROM batch_items

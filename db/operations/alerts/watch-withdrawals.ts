@@ -4,7 +4,7 @@ import type { Networks } from '../../../domain/chain/network.js'
 import type { RiskFactor } from '../../../domain/controls/risk.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { Sql, Transaction } from '../../connect.js'
-import type { Waiting, WithdrawalRow } from '../../payouts/payout-row.js'
+import type { PayoutRow, Waiting } from '../../payouts/payout-row.js'
 import type { Ended } from '../measure-withdrawals.js'
 import { clearAlerts, raiseAlert } from './raise-alert.js'
 
@@ -53,9 +53,9 @@ export async function watchWithdrawals(
 
 async function watchNew(sql: Sql, networks: Networks, settings: AlertSettings): Promise<number> {
   return (await sql.begin(async (tx) => {
-    const rows = await tx<WithdrawalRow[]>`
-      UPDATE withdrawals SET watched_at = clock_timestamp()
-      WHERE id IN (SELECT id FROM withdrawals WHERE watched_at IS NULL ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
+    const rows = await tx<PayoutRow[]>`
+      UPDATE payouts SET watched_at = clock_timestamp()
+      WHERE id IN (SELECT id FROM payouts WHERE watched_at IS NULL ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
       RETURNING *`
     let raised = 0
     for (const row of rows) {
@@ -70,7 +70,7 @@ async function raiseLarge(
   tx: Transaction,
   networks: Networks,
   { large }: AlertSettings,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<number> {
   const threshold = large.get(`${row.network}.${row.coin}`)
   if (threshold === undefined || row.amount < threshold) return 0
@@ -99,7 +99,7 @@ async function raiseLarge(
 async function raiseUnusual(
   tx: Transaction,
   { unusualScore }: AlertSettings,
-  row: WithdrawalRow,
+  row: PayoutRow,
 ): Promise<number> {
   const factors = (row.risk?.factors ?? []).filter(
     (factor) => PATTERNS.includes(factor.name) && factor.score >= unusualScore,
@@ -130,7 +130,7 @@ async function watchLate(sql: Sql, { stuckFactor }: AlertSettings): Promise<numb
   return (await sql.begin(async (tx) => {
     const rows = await tx<LateRow[]>`
       SELECT withdrawal.id, withdrawal.merchant_id, withdrawal.stage, withdrawal.waiting, started.since
-      FROM withdrawals withdrawal
+      FROM payouts withdrawal
       CROSS JOIN LATERAL (
         SELECT coalesce(max((entry ->> 'at')::timestamptz) FILTER (WHERE entry ->> 'stage' = 'approved'),
                         withdrawal.created_at) AS since
@@ -164,7 +164,7 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
   return (await sql.begin(async (tx) => {
     const rows = await tx<{ id: string; stage: string; failure_code: string | null }[]>`
       SELECT id, stage, failure_code FROM (
-        SELECT id, stage, failure_code, updated_at FROM withdrawals
+        SELECT id, stage, failure_code, updated_at FROM payouts
         WHERE merchant_id = ${ended.merchantId} AND network = ${ended.network} AND coin = ${ended.coin}
         ORDER BY created_at DESC LIMIT ${NEWEST}
       ) newest
@@ -193,7 +193,7 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
 async function clearDone(sql: Sql): Promise<void> {
   await sql`
     UPDATE alerts SET cleared_at = clock_timestamp()
-    FROM withdrawals withdrawal
+    FROM payouts withdrawal
     WHERE alerts.cleared_at IS NULL AND withdrawal.id = alerts.subject
       AND (alerts.kind IN ('withdrawal.large', 'withdrawal.unusual', 'withdrawal.stuck', 'withdrawal.step_failed')
            AND withdrawal.stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')

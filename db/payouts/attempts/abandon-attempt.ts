@@ -24,7 +24,7 @@ export async function abandonAttempt(
   await tx`
     UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL
     WHERE subject_id = ${subjectId} AND state = 'queued'`
-  await tx`UPDATE transactions SET state = 'abandoned' WHERE subject_id = ${subjectId} AND state = 'built'`
+  await tx`UPDATE attempts SET state = 'abandoned' WHERE subject_id = ${subjectId} AND state = 'built'`
   await tx`
     UPDATE utxo_reservations SET released_at = clock_timestamp()
     WHERE subject_id = ${subjectId} AND released_at IS NULL`

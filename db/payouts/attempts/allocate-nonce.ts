@@ -51,7 +51,7 @@ export async function allocateNonce(
       SELECT state FROM signing_requests WHERE subject_id = nonce.subject_id ORDER BY created_at DESC LIMIT 1
     ) request ON true
     LEFT JOIN LATERAL (
-      SELECT bool_or(state IN ('mined', 'final')) AS mined FROM transactions WHERE subject_id = nonce.subject_id
+      SELECT bool_or(state IN ('mined', 'final')) AS mined FROM attempts WHERE subject_id = nonce.subject_id
     ) payment ON true
     WHERE nonce.network = ${network} AND nonce.address = ${address} AND nonce.state IN ('allocated', 'signed')`
   if (!lane || lane.at_signer > 0 || lane.in_flight >= MOST_IN_FLIGHT) return null
@@ -90,7 +90,7 @@ export async function freeNonces(
       -- What was to fill a gap stands for whom the nonce was given to before.
       SELECT given.network, given.address, given.nonce,
              CASE WHEN holder.kind = 'nonce_fill' THEN given.last_subject_id ELSE given.subject_id END AS id
-      FROM nonces given LEFT JOIN withdrawals holder ON holder.id = given.subject_id
+      FROM nonces given LEFT JOIN payouts holder ON holder.id = given.subject_id
       WHERE given.subject_id = ${subjectId} AND given.state = 'allocated'
     ) AS last
     WHERE nonces.network = last.network AND nonces.address = last.address AND nonces.nonce = last.nonce

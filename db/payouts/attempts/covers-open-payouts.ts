@@ -1,7 +1,7 @@
 /** Whether a wallet of an EVM chain can pay for one more attempt. */
 
 import type { Transaction } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 
 /** What a wallet held on the chain at `height`, in base units: the coin of the payment, and the native coin. */
 export interface WalletBalance {
@@ -25,9 +25,9 @@ export interface Outgoing {
  * height at which the balance was read. Of several attempts of one payment one is mined, so each counts with its dearest.
  * The caller holds the account's lock, so that two builders see each other.
  */
-export async function coversOpenPayments(
+export async function coversOpenPayouts(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id'>,
+  row: Pick<PayoutRow, 'id'>,
   outgoing: Outgoing,
 ): Promise<boolean> {
   const { balance, coin, nativeCoin } = outgoing
@@ -37,7 +37,7 @@ export async function coversOpenPayments(
     FROM (
       SELECT max(amount) FILTER (WHERE coin = ${coin}) AS in_coin, max(amount) FILTER (WHERE coin = ${nativeCoin}) AS in_native,
              max(max_fee) AS fee
-      FROM transactions
+      FROM attempts
       WHERE from_address_id = ${outgoing.fromAddressId} AND subject_id <> ${row.id}
         AND (state IN ('built', 'signed', 'broadcast', 'mined')
              OR (state = 'final' AND block_number > ${balance.height}))

@@ -28,7 +28,7 @@ export async function dropReplacement(
     const free = request?.state === 'queued' || request?.state === 'refused' || drop.answered
     if (!request || !free) return false
     const abandoned = await tx`
-      UPDATE transactions SET state = 'abandoned' WHERE id = ${drop.transactionId} AND state = 'built' RETURNING id`
+      UPDATE attempts SET state = 'abandoned' WHERE id = ${drop.transactionId} AND state = 'built' RETURNING id`
     if (abandoned.length === 0) return false
     await tx`
       UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE id = ${request.id} AND state = 'queued'`

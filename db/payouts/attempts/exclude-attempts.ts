@@ -16,10 +16,10 @@ export async function excludeAttempts(tx: Transaction, id: string): Promise<void
         passed_at = CASE state WHEN 'leased' THEN coalesce(passed_at, clock_timestamp()) ELSE passed_at END
     WHERE subject_id = ${id} AND state IN ('queued', 'leased')`
   await tx`
-    UPDATE transactions SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+    UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
     WHERE subject_id = ${id} AND state IN ('built', 'signed', 'broadcast')`
   await tx`
-    UPDATE transactions attempt SET conflict_height = exclusion.height
+    UPDATE attempts attempt SET conflict_height = exclusion.height
     FROM unnest(${exclusions.map((each) => each.attempt)}::text[], ${exclusions.map((each) => each.height)}::bigint[])
       AS exclusion (attempt, height)
     WHERE attempt.id = exclusion.attempt`
@@ -35,7 +35,7 @@ export async function excludeAttempts(tx: Transaction, id: string): Promise<void
 export async function releaseOutputs(tx: Transaction, id: string): Promise<void> {
   await tx`
     UPDATE utxos output SET spent_by = NULL
-    FROM transactions attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
+    FROM attempts attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
     WHERE attempt.subject_id = ${id} AND attempt.state IN ('replaced', 'abandoned')
       AND output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
       AND output.spent_by = attempt.txid AND output.spent_at_block IS NULL`

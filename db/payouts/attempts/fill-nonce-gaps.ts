@@ -97,7 +97,7 @@ async function findSubject(tx: Transaction, id: string): Promise<LastSubject | n
   const [last] = await tx<LastSubject[]>`
     SELECT withdrawal.id, withdrawal.merchant_id, coalesce(withdrawal.intent, batch.intent) AS intent,
            withdrawal.intent_hash, withdrawal.outputs
-    FROM withdrawals withdrawal LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
+    FROM payouts withdrawal LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
     WHERE withdrawal.id = ${id}`
   return last ?? null
 }
@@ -129,7 +129,7 @@ async function insertFill(
   }
   const cause = `nonce ${gap.nonce} of ${gap.address} was given back and others wait above it`
   await tx`
-    INSERT INTO withdrawals (
+    INSERT INTO payouts (
       id, kind, merchant_id, network, coin, amount, to_address, outputs, from_address_id, from_address, fee_coin, fee_estimate,
       fee_limit, stage, intent, intent_hash, initiator, required_confirmations, history, estimated_confirmation_at, expires_at,
       created_at, updated_at)

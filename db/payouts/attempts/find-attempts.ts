@@ -9,7 +9,7 @@ import type {
 import type { Queryable } from '../../connect.js'
 
 /** An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is ever mined. */
-export interface PaymentRow {
+export interface AttemptRow {
   readonly id: string
   readonly number: number
   readonly network: string
@@ -55,30 +55,30 @@ export interface PaymentRow {
 }
 
 /** A signed attempt: its bytes may be mined whatever we do. */
-export type SignedPayment = PaymentRow & { readonly signed_transaction: string; readonly txid: string }
+export type SignedAttempt = AttemptRow & { readonly signed_transaction: string; readonly txid: string }
 
 /** The newest attempt that was not abandoned, or null. */
-export async function findPayment(sql: Queryable, subjectId: string): Promise<PaymentRow | null> {
-  const [row] = await sql<PaymentRow[]>`
-    ${selectPayments(sql)}
+export async function findAttempt(sql: Queryable, subjectId: string): Promise<AttemptRow | null> {
+  const [row] = await sql<AttemptRow[]>`
+    ${selectAttempts(sql)}
     WHERE payment.subject_id = ${subjectId} AND payment.state <> 'abandoned'
     ORDER BY payment.number DESC LIMIT 1`
   return row ?? null
 }
 
 /** Every attempt of a subject, newest first, the abandoned ones too. */
-export async function listPayments(sql: Queryable, subjectId: string): Promise<PaymentRow[]> {
-  return sql<PaymentRow[]>`
-    ${selectPayments(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
+export async function listAttempts(sql: Queryable, subjectId: string): Promise<AttemptRow[]> {
+  return sql<AttemptRow[]>`
+    ${selectAttempts(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
 }
 
 /** The attempts of other subjects that a signer may have signed with a nonce of an EVM account. */
 export async function listRivals(
   sql: Queryable,
   nonce: { readonly fromAddressId: string; readonly nonce: number; readonly subjectId: string },
-): Promise<PaymentRow[]> {
-  return sql<PaymentRow[]>`
-    ${selectPayments(sql)}
+): Promise<AttemptRow[]> {
+  return sql<AttemptRow[]>`
+    ${selectAttempts(sql)}
     WHERE payment.from_address_id = ${nonce.fromAddressId} AND payment.nonce = ${nonce.nonce}
       AND payment.subject_id <> ${nonce.subjectId} AND request.state IN ('leased', 'signed')`
 }
@@ -86,24 +86,24 @@ export async function listRivals(
 /** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */
 export async function readPayload(sql: Queryable, transactionId: string): Promise<UtxoPayload | EvmPayload> {
   const [row] = await sql<{ payload: UtxoPayload | EvmPayload }[]>`
-    SELECT payload FROM transactions WHERE id = ${transactionId}`
+    SELECT payload FROM attempts WHERE id = ${transactionId}`
   if (!row) throw new Error(`Transaction ${transactionId} does not exist`)
   return row.payload
 }
 
 /** Whether the chain may still mine it: signed, and nothing that excludes it is final. */
-export function isLive(payment: PaymentRow): payment is SignedPayment {
+export function isLive(payment: AttemptRow): payment is SignedAttempt {
   const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
   return live && payment.txid !== null && payment.signed_transaction !== null
 }
 
 /** Whether it is at the signer, so that no other attempt is asked for beside it. */
-export function isOpen({ state, passed_at }: Pick<PaymentRow, 'state' | 'passed_at'>): boolean {
+export function isOpen({ state, passed_at }: Pick<AttemptRow, 'state' | 'passed_at'>): boolean {
   return state === 'built' && passed_at === null
 }
 
 /** Whether it was passed over and may be signed all the same. */
-export function isUnanswered({ state, passed_at }: Pick<PaymentRow, 'state' | 'passed_at'>): boolean {
+export function isUnanswered({ state, passed_at }: Pick<AttemptRow, 'state' | 'passed_at'>): boolean {
   return state === 'built' && passed_at !== null
 }
 
@@ -111,7 +111,7 @@ export function isUnanswered({ state, passed_at }: Pick<PaymentRow, 'state' | 'p
  * The ids of signed payments that are followed and not sent: they were passed over, were answered late, and a cancellation is on
  * its way by now.
  */
-export function listWithheld(payments: readonly PaymentRow[]): ReadonlySet<string> {
+export function listWithheld(payments: readonly AttemptRow[]): ReadonlySet<string> {
   const cancelled = payments.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')
   const late = payments.filter(
     ({ purpose, passed_at }) => cancelled && purpose === 'pay' && passed_at !== null,
@@ -120,13 +120,13 @@ export function listWithheld(payments: readonly PaymentRow[]): ReadonlySet<strin
 }
 
 /** What the dearest of them can cost, in base units: a replacement must beat each that a node may have. */
-export function dearestFee(payments: readonly Pick<PaymentRow, 'max_fee'>[]): bigint {
+export function dearestFee(payments: readonly Pick<AttemptRow, 'max_fee'>[]): bigint {
   let most = 0n
   for (const { max_fee } of payments) if (max_fee > most) most = max_fee
   return most
 }
 
-function selectPayments(sql: Queryable) {
+function selectAttempts(sql: Queryable) {
   return sql`
     SELECT payment.id, payment.number, payment.network, payment.from_address_id, payment.nonce, payment.purpose,
            payment.cause, payment.priority, payment.state,
@@ -138,7 +138,7 @@ function selectPayments(sql: Queryable) {
            request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
            signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at,
            signer.stopped AS signer_stopped, request.postponed, request.passed_at
-    FROM transactions payment
+    FROM attempts payment
     JOIN signing_requests request ON request.transaction_id = payment.id
     JOIN signers signer ON signer.id = request.signer_id`
 }

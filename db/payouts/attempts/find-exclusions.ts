@@ -30,7 +30,7 @@ export async function findExclusions(
   const rows = await sql<(Omit<Exclusion, 'height' | 'scanned'> & { height: bigint; scanned: bigint })[]>`
     WITH RECURSIVE needed (attempt, network, spender, txid, vout, direct) AS (
       SELECT payment.id, payment.network, payment.txid, input.txid, input.vout, true
-      FROM transactions payment
+      FROM attempts payment
       CROSS JOIN LATERAL jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
       WHERE payment.subject_id = ${subjectId}
       UNION
@@ -38,7 +38,7 @@ export async function findExclusions(
       FROM needed
       CROSS JOIN LATERAL (
         SELECT input.txid, input.vout
-        FROM transactions own CROSS JOIN LATERAL jsonb_to_recordset(own.inputs) AS input (txid text, vout integer)
+        FROM attempts own CROSS JOIN LATERAL jsonb_to_recordset(own.inputs) AS input (txid text, vout integer)
         WHERE own.network = needed.network AND own.txid = needed.txid
         UNION
         SELECT prev_txid, prev_vout FROM deposit_inputs

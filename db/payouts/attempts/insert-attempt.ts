@@ -4,8 +4,8 @@ import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-pro
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import { notify } from '../../notices.js'
-import type { WithdrawalRow } from '../payout-row.js'
-import type { PaymentRow } from './find-attempts.js'
+import type { PayoutRow } from '../payout-row.js'
+import type { AttemptRow } from './find-attempts.js'
 
 export interface AttemptInput {
   readonly addressId: string
@@ -18,9 +18,9 @@ export interface AttemptInput {
 export interface NewAttempt {
   readonly id: string
   readonly signerId: string
-  readonly purpose: PaymentRow['purpose']
-  readonly cause: PaymentRow['cause']
-  readonly priority: PaymentRow['priority']
+  readonly purpose: AttemptRow['purpose']
+  readonly cause: AttemptRow['cause']
+  readonly priority: AttemptRow['priority']
   readonly fromAddressId: string | null
   /** Null until a signer claims it. */
   readonly nonce: number | null
@@ -36,7 +36,7 @@ export interface NewAttempt {
 /** Inserts the attempt as the next number of its withdrawal, whose row the caller has locked, and wakes the signer. */
 export async function insertAttempt(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id' | 'merchant_id' | 'network'>,
+  row: Pick<PayoutRow, 'id' | 'merchant_id' | 'network'>,
   attempt: NewAttempt,
 ): Promise<void> {
   const inputs = attempt.inputs.map(({ addressId, txid, vout, amount }) => ({
@@ -47,7 +47,7 @@ export async function insertAttempt(
   }))
   const { change } = attempt
   await tx`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, purpose,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, purpose,
                               cause, priority, vsize, state, payload, payload_bytes, coin, amount, max_fee, inputs,
                               change)
     SELECT ${attempt.id}, ${row.merchant_id}, 'withdrawal', ${row.id}, coalesce(max(number), 0) + 1, ${row.network},
@@ -56,7 +56,7 @@ export async function insertAttempt(
            ${attempt.coin},
            ${attempt.amount.toString()}::numeric, ${attempt.maxFee.toString()}::numeric, ${tx.json(inputs)},
            ${change ? tx.json({ address_id: change.addressId, amount: change.amount.toString() }) : null}::jsonb
-    FROM transactions WHERE subject_id = ${row.id}`
+    FROM attempts WHERE subject_id = ${row.id}`
   await tx`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, created_at)
     VALUES (${newId('srq')}, ${row.merchant_id}, ${attempt.signerId}, ${attempt.id}, ${row.id}, clock_timestamp())`

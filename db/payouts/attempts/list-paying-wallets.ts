@@ -1,7 +1,7 @@
 /** Which wallets of an EVM chain may pay a withdrawal, in the order in which they are asked. */
 
 import type { Queryable } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 import { MOST_IN_FLIGHT } from './allocate-nonce.js'
 
 export interface PayingWallet {
@@ -20,7 +20,7 @@ export interface PayingWallet {
  */
 export async function listPayingWallets(
   sql: Queryable,
-  row: Pick<WithdrawalRow, 'merchant_id' | 'network' | 'from_address_id' | 'coin' | 'amount'>,
+  row: Pick<PayoutRow, 'merchant_id' | 'network' | 'from_address_id' | 'coin' | 'amount'>,
 ): Promise<PayingWallet[]> {
   return sql<PayingWallet[]>`
     SELECT address.id, address.kind, address.address, address.derivation_path, signer.id AS signer_id
@@ -28,7 +28,7 @@ export async function listPayingWallets(
     JOIN key_accounts account ON account.id = address.key_account_id
     JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
     CROSS JOIN LATERAL (
-      SELECT count(DISTINCT subject_id)::int AS under_way FROM transactions
+      SELECT count(DISTINCT subject_id)::int AS under_way FROM attempts
       WHERE from_address_id = address.id AND state IN ('built', 'signed', 'broadcast')
     ) lane
     LEFT JOIN ledger_accounts held

@@ -1,7 +1,7 @@
 /** The unspent outputs with which a UTXO withdrawal may be paid. */
 
 import type { Queryable } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 
 /** An output with what is needed to derive its key. */
 export interface UnspentOutput {
@@ -33,7 +33,7 @@ export const MOST_INPUTS = 250
  */
 export async function listSpendableOutputs(
   sql: Queryable,
-  row: Pick<WithdrawalRow, 'merchant_id' | 'network' | 'from_address_id'>,
+  row: Pick<PayoutRow, 'merchant_id' | 'network' | 'from_address_id'>,
   confirmations: number,
 ): Promise<UnspentOutput[]> {
   return sql<UnspentOutput[]>`
@@ -93,7 +93,7 @@ export async function listOutputs(
 /** The address that takes a merchant's change on a UTXO network. @throws when the signer never reported the accounts. */
 export async function findChangeAddress(
   sql: Queryable,
-  row: Pick<WithdrawalRow, 'merchant_id' | 'network'>,
+  row: Pick<PayoutRow, 'merchant_id' | 'network'>,
 ): Promise<Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>> {
   const [change] = await sql<Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>[]>`
     SELECT address.id AS address_id, address.address, address.derivation_path, address.branch, address.index, account.xpub,

@@ -23,7 +23,7 @@ export async function noteNonceUse(
       SELECT FROM chain_blocks WHERE network = ${network} AND height = ${at.height} AND hash = ${at.hash}`
     if (!stands && (cursor?.height !== at.height || cursor.hash !== at.hash)) return
     await tx`
-      UPDATE transactions
+      UPDATE attempts
       SET conflict_height = CASE WHEN nonce < ${next} THEN coalesce(conflict_height, ${at.height}) END
       WHERE subject_id = ${subjectId} AND nonce IS NOT NULL AND state IN ('built', 'signed', 'broadcast')`
   })

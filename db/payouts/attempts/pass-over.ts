@@ -1,7 +1,7 @@
 /** A further attempt that a signer took and does not answer keeps no other attempt of its payment waiting any more. */
 
 import type { Transaction } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 import { reportUnanswered } from './report-unanswered.js'
 
 interface Passed {
@@ -23,13 +23,13 @@ interface Passed {
  */
 export async function passOver(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id' | 'merchant_id' | 'network' | 'stage'>,
+  row: Pick<PayoutRow, 'id' | 'merchant_id' | 'network' | 'stage'>,
   actor: string,
 ): Promise<boolean> {
   if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return false
   const requests = await tx<Passed[]>`
     UPDATE signing_requests request SET passed_at = clock_timestamp()
-    FROM transactions attempt
+    FROM attempts attempt
     WHERE attempt.id = request.transaction_id AND attempt.state = 'built'
       AND request.subject_id = ${row.id} AND request.state = 'leased' AND request.passed_at IS NULL
     RETURNING request.id, request.signer_id, attempt.id AS transaction_id, attempt.number, attempt.purpose`

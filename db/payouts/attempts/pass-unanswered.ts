@@ -5,7 +5,7 @@ import { postJournal } from '../../books/ledger/post-journal.js'
 import type { Sql, Transaction } from '../../connect.js'
 import { notify } from '../../notices.js'
 import { serveEach } from '../../signing/serve-each.js'
-import { moveWithdrawal } from '../move-payout.js'
+import { movePayout } from '../move-payout.js'
 import { lockWithdrawal } from '../payout-row.js'
 import { proveUnpaid } from '../prove-unpaid.js'
 import { releaseJournal } from '../withdrawal-journals.js'
@@ -30,8 +30,8 @@ export async function passUnanswered(sql: Sql, networks: Networks, afterMs: numb
     SELECT request.subject_id AS id
     FROM signing_requests request
     JOIN signers signer ON signer.id = request.signer_id
-    JOIN transactions attempt ON attempt.id = request.transaction_id
-    JOIN withdrawals withdrawal ON withdrawal.id = request.subject_id
+    JOIN attempts attempt ON attempt.id = request.transaction_id
+    JOIN payouts withdrawal ON withdrawal.id = request.subject_id
     JOIN nonces nonce ON nonce.network = attempt.network AND nonce.subject_id = request.subject_id
       AND nonce.nonce = attempt.nonce AND nonce.state = 'allocated'
     WHERE request.state = 'leased' AND attempt.state = 'built' AND attempt.network = ANY (${[...networks.keys()]})
@@ -48,7 +48,7 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
   if (row.stage !== 'pending_signature') return false
   const [request] = await tx<{ id: string; signer_id: string; state: string }[]>`
     SELECT request.id, request.signer_id, request.state
-    FROM signing_requests request JOIN transactions attempt ON attempt.id = request.transaction_id
+    FROM signing_requests request JOIN attempts attempt ON attempt.id = request.transaction_id
     WHERE request.subject_id = ${id} AND attempt.state = 'built' FOR UPDATE OF request`
   // It has answered meanwhile.
   if (request?.state !== 'leased') return false
@@ -75,12 +75,12 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
  */
 export async function closePassed(sql: Sql, networks: Networks): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
-    SELECT withdrawal.id FROM withdrawals withdrawal
-    JOIN transactions attempt ON attempt.subject_id = withdrawal.id AND attempt.state = 'built'
+    SELECT withdrawal.id FROM payouts withdrawal
+    JOIN attempts attempt ON attempt.subject_id = withdrawal.id AND attempt.state = 'built'
     WHERE withdrawal.stage = 'pending_signature' AND withdrawal.investigation IS NULL
       AND withdrawal.network = ANY (${[...networks.keys()]})
       AND EXISTS (
-        SELECT FROM transactions other
+        SELECT FROM attempts other
         WHERE other.from_address_id = attempt.from_address_id AND other.nonce = attempt.nonce AND other.state = 'final'
           AND other.network = attempt.network)
     ORDER BY withdrawal.id LIMIT ${BATCH}`
@@ -94,7 +94,7 @@ async function close(tx: Transaction, networks: Networks, id: string): Promise<b
   if (!proof.proven || proof.by !== 'conflict_final') return false
   await excludeAttempts(tx, id)
   await postJournal(tx, releaseJournal(row))
-  await moveWithdrawal(tx, networks, row, {
+  await movePayout(tx, networks, row, {
     to: 'failed',
     actor: 'system:nonces',
     cause: 'a transaction that pays nobody took its nonce',

@@ -4,17 +4,17 @@ import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-pro
 import { appendAudit } from '../../audit/append-audit.js'
 import type { Sql, Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
-import { lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
-import { coversOpenPayments, type WalletBalance } from './covers-open-payouts.js'
-import { isOpen, type PaymentRow } from './find-attempts.js'
+import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
+import { coversOpenPayouts, type WalletBalance } from './covers-open-payouts.js'
+import { type AttemptRow, isOpen } from './find-attempts.js'
 import { type AttemptInput, insertAttempt } from './insert-attempt.js'
 import { reserveOutputs } from './reserve-outputs.js'
 
 interface ReplacementBase {
   readonly signerId: string
-  readonly purpose: PaymentRow['purpose']
-  readonly cause: PaymentRow['cause']
-  readonly priority: PaymentRow['priority']
+  readonly purpose: AttemptRow['purpose']
+  readonly cause: AttemptRow['cause']
+  readonly priority: AttemptRow['priority']
   readonly coin: string
   /** Base units that leave in `coin`, without the fee; 0 where nobody is paid. */
   readonly amount: bigint
@@ -81,7 +81,7 @@ async function queue(
   } else {
     await tx`
       SELECT 1 FROM nonce_accounts WHERE network = ${row.network} AND address = ${built.payload.from} FOR UPDATE`
-    if (!(await coversOpenPayments(tx, row, built))) throw new NotQueued('short')
+    if (!(await coversOpenPayouts(tx, row, built))) throw new NotQueued('short')
   }
   const utxo = built.family === 'utxo'
   await insertAttempt(tx, row, {
@@ -100,7 +100,7 @@ async function queue(
     inputs: utxo ? built.inputs : [],
     change: utxo ? built.change : null,
   })
-  await tx`UPDATE withdrawals SET speed_up = NULL, waiting = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await tx`UPDATE payouts SET speed_up = NULL, waiting = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: 'system:withdrawal',
@@ -120,15 +120,15 @@ async function queue(
 /** All inputs of the first attempt, or its account and nonce; and nothing of it mined, or at a signer that may still be waited for. */
 async function requireConflictSet(
   tx: Transaction,
-  row: WithdrawalRow,
+  row: PayoutRow,
   built: UtxoReplacement | EvmReplacement,
 ): Promise<void> {
   const attempts = await tx<
-    Pick<PaymentRow, 'state' | 'nonce' | 'inputs' | 'from_address_id' | 'signed_transaction' | 'passed_at'>[]
+    Pick<AttemptRow, 'state' | 'nonce' | 'inputs' | 'from_address_id' | 'signed_transaction' | 'passed_at'>[]
   >`
     SELECT attempt.state, attempt.nonce, attempt.inputs, attempt.from_address_id, attempt.signed_transaction,
            request.passed_at
-    FROM transactions attempt LEFT JOIN signing_requests request ON request.transaction_id = attempt.id
+    FROM attempts attempt LEFT JOIN signing_requests request ON request.transaction_id = attempt.id
     WHERE attempt.subject_id = ${row.id} ORDER BY attempt.number`
   if (attempts.some((attempt) => isOpen(attempt) || attempt.state === 'mined' || attempt.state === 'final')) {
     throw new NotQueued('gone')

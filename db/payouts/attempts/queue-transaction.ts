@@ -4,10 +4,10 @@ import type { Networks } from '../../../domain/chain/network.js'
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import type { Sql, Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
-import { moveWithdrawal } from '../move-payout.js'
+import { movePayout } from '../move-payout.js'
 import { lockWithdrawal } from '../payout-row.js'
 import { observeChainNonce } from './allocate-nonce.js'
-import { coversOpenPayments, type WalletBalance } from './covers-open-payouts.js'
+import { coversOpenPayouts, type WalletBalance } from './covers-open-payouts.js'
 import { type AttemptInput, insertAttempt } from './insert-attempt.js'
 import { reserveOutputs } from './reserve-outputs.js'
 
@@ -84,7 +84,7 @@ async function queue(
     if (!(await reserveOutputs(tx, row, transactionId, built.inputs))) throw new NotQueued('raced')
   } else {
     await observeChainNonce(tx, row.network, built.payload.from, built.chainNonce)
-    if (!(await coversOpenPayments(tx, row, built))) throw new NotQueued('short')
+    if (!(await coversOpenPayouts(tx, row, built))) throw new NotQueued('short')
   }
   const utxo = built.family === 'utxo'
   await insertAttempt(tx, row, {
@@ -103,7 +103,7 @@ async function queue(
     inputs: utxo ? built.inputs : [],
     change: utxo ? built.change : null,
   })
-  await moveWithdrawal(tx, networks, row, {
+  await movePayout(tx, networks, row, {
     to: 'pending_signature',
     actor: 'system:withdrawal',
     fromAddress: built.fromAddress,

@@ -4,7 +4,7 @@ import { appendAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { exceptionEvent } from '../../events/log/raise-exception.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 
 /**
  * Raises `signing_request.unanswered` about a payment whose request was passed.
@@ -14,7 +14,7 @@ import type { WithdrawalRow } from '../payout-row.js'
  */
 export async function reportUnanswered(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id' | 'merchant_id' | 'network'>,
+  row: Pick<PayoutRow, 'id' | 'merchant_id' | 'network'>,
   actor: string,
   facts: { readonly message: string; readonly request_id: string; readonly signer_id: string } & Readonly<
     Record<string, unknown>

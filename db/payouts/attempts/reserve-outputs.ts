@@ -1,7 +1,7 @@
 /** Outpoints are set aside for one withdrawal. */
 
 import type { Transaction } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 
 /**
  * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this withdrawal has
@@ -11,7 +11,7 @@ import type { WithdrawalRow } from '../payout-row.js'
  */
 export async function reserveOutputs(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id' | 'network'>,
+  row: Pick<PayoutRow, 'id' | 'network'>,
   transactionId: string,
   outpoints: readonly { readonly txid: string; readonly vout: number }[],
 ): Promise<boolean> {

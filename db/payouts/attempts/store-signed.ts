@@ -4,8 +4,8 @@ import type { Networks } from '../../../domain/chain/network.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { reclaimForeignSpend } from '../../chain/foreign-spends.js'
 import type { Sql, Transaction } from '../../connect.js'
-import { moveWithdrawal } from '../move-payout.js'
-import { lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
+import { movePayout } from '../move-payout.js'
+import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 
 export interface VerifiedSignature {
   readonly transactionId: string
@@ -29,7 +29,7 @@ export async function storeSigned(
     const further = row.stage === 'broadcasting' || row.stage === 'confirming'
     if (row.stage !== 'pending_signature' && !further) return
     const stored = await tx`
-      UPDATE transactions SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
+      UPDATE attempts SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
       WHERE id = ${verified.transactionId} AND state = 'built' RETURNING id`
     if (stored.length === 0) {
       if (further) return
@@ -51,10 +51,10 @@ export async function storeSigned(
     // Its lane had gone round it, and nothing has filled the gap yet: it is none any more.
     await tx`
       UPDATE nonces SET state = 'signed', subject_id = ${id}, freed_at = NULL
-      FROM transactions attempt JOIN addresses payer ON payer.id = attempt.from_address_id
+      FROM attempts attempt JOIN addresses payer ON payer.id = attempt.from_address_id
       WHERE attempt.id = ${verified.transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
         AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_subject_id = ${id}`
-    await moveWithdrawal(tx, networks, row, {
+    await movePayout(tx, networks, row, {
       to: 'signed',
       actor: `signer:${verified.signerId}`,
       transactionHash: verified.txid,
@@ -68,12 +68,12 @@ export async function storeSigned(
  */
 async function noteBlock(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'required_confirmations'>,
+  row: Pick<PayoutRow, 'required_confirmations'>,
   transactionId: string,
   { height, hash }: { readonly height: number; readonly hash: string },
 ): Promise<void> {
   await tx`
-    UPDATE transactions
+    UPDATE attempts
     SET state = 'mined', block_number = ${height}, block_hash = ${hash}, conflict_height = NULL,
         target_height = ${height + row.required_confirmations - 1}
     WHERE id = ${transactionId}`

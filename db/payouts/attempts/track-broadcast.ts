@@ -5,8 +5,8 @@ import { appendAudit } from '../../audit/append-audit.js'
 import type { Sql, Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { lockCursor } from '../../networks/chain-cursor.js'
-import { moveWithdrawal } from '../move-payout.js'
-import { lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
+import { movePayout } from '../move-payout.js'
+import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { readWithdrawalView } from '../withdrawals/read-withdrawal-view.js'
 
 /** Signed → broadcasting, before the first byte leaves. */
@@ -14,7 +14,7 @@ export async function startBroadcast(sql: Sql, networks: Networks, id: string): 
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'signed') return
-    await moveWithdrawal(tx, networks, row, { to: 'broadcasting', actor: 'system:withdrawal' })
+    await movePayout(tx, networks, row, { to: 'broadcasting', actor: 'system:withdrawal' })
   })
 }
 
@@ -31,10 +31,10 @@ export async function markBroadcast(
   await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, id)
     const [sent] = await tx<{ txid: string }[]>`
-      UPDATE transactions SET state = 'broadcast', broadcast_at = coalesce(broadcast_at, clock_timestamp())
+      UPDATE attempts SET state = 'broadcast', broadcast_at = coalesce(broadcast_at, clock_timestamp())
       WHERE id = ${transactionId} AND state = 'signed' RETURNING txid`
     if (row.stage === 'broadcasting') {
-      await moveWithdrawal(tx, networks, row, { to: 'confirming', actor: 'system:withdrawal' })
+      await movePayout(tx, networks, row, { to: 'confirming', actor: 'system:withdrawal' })
     }
     if (sent) await showTransaction(tx, networks, row, sent.txid)
   })
@@ -65,14 +65,14 @@ export async function markMined(
     const row = await lockWithdrawal(tx, id)
     if (await isContradicted(tx, id, transactionId, mined)) return false
     const [winner] = await tx<{ txid: string }[]>`
-      UPDATE transactions
+      UPDATE attempts
       SET state = 'mined', block_number = ${mined.blockNumber}, block_hash = ${mined.blockHash},
           target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
       WHERE id = ${transactionId} AND state IN ('signed', 'broadcast', 'mined') RETURNING txid`
     if (!winner) return true
     // A node had said so of another one before.
     await tx`
-      UPDATE transactions SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
+      UPDATE attempts SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
       WHERE subject_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
     await showTransaction(tx, networks, row, winner.txid)
     return true
@@ -90,7 +90,7 @@ async function isContradicted(
     SELECT FROM chain_blocks
     WHERE network = ${mined.network} AND height = ${mined.blockNumber} AND hash <> ${mined.blockHash}
     UNION ALL
-    SELECT FROM transactions seen
+    SELECT FROM attempts seen
     JOIN chain_blocks block
       ON block.network = seen.network AND block.height = seen.block_number AND block.hash = seen.block_hash
     WHERE seen.subject_id = ${id} AND seen.state = 'mined'
@@ -102,11 +102,11 @@ async function isContradicted(
 async function showTransaction(
   tx: Transaction,
   networks: Networks,
-  row: WithdrawalRow,
+  row: PayoutRow,
   txid: string,
 ): Promise<void> {
   if (row.transaction_hash === txid) return
-  await tx`UPDATE withdrawals SET transaction_hash = ${txid}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await tx`UPDATE payouts SET transaction_hash = ${txid}, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: 'system:chain',
@@ -131,7 +131,7 @@ async function showTransaction(
  */
 export async function unmineOrphaned(tx: Transaction, id: string): Promise<void> {
   await tx`
-    UPDATE transactions attempt SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
+    UPDATE attempts attempt SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
     FROM chain_blocks block
     WHERE attempt.subject_id = ${id} AND attempt.state = 'mined'
       AND block.network = attempt.network AND block.height = attempt.block_number AND block.hash <> attempt.block_hash`

@@ -1,7 +1,7 @@
 /** Whether the signer that an intent names can still pay it. */
 
 import type { Queryable } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 
 /**
  * Why no signer will ever pay a row, or null. What fills a nonce gap carries the intent of another row, and pays nobody.
@@ -10,14 +10,14 @@ import type { WithdrawalRow } from '../payout-row.js'
  */
 export async function whyUnsignable(
   sql: Queryable,
-  row: Pick<WithdrawalRow, 'id' | 'kind' | 'network'>,
+  row: Pick<PayoutRow, 'id' | 'kind' | 'network'>,
 ): Promise<string | null> {
   if (row.kind === 'nonce_fill') return null
   const [named] = await sql<{ signer: string | null; holds: boolean }[]>`
     SELECT intent.signer, EXISTS (
       SELECT FROM signers signer JOIN key_accounts account ON account.signer_id = signer.id
       WHERE signer.id = intent.signer AND signer.revoked_at IS NULL AND account.network = ${row.network}) AS holds
-    FROM withdrawals payment LEFT JOIN batches batch ON batch.id = payment.batch_id
+    FROM payouts payment LEFT JOIN batches batch ON batch.id = payment.batch_id
     CROSS JOIN LATERAL (SELECT coalesce(payment.intent, batch.intent) ->> 'signer' AS signer) intent
     WHERE payment.id = ${row.id}`
   if (!named) throw new Error(`Withdrawal ${row.id} does not exist`)

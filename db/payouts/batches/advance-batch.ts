@@ -81,7 +81,7 @@ async function progress(tx: Transaction, id: string): Promise<BatchProgress> {
     SELECT (SELECT count(DISTINCT person_id)::int FROM approvals
             WHERE subject_id = ${id} AND decision = 'approve' AND person_id <> ${row.initiator}
               AND ${decisionCounts(tx)}) AS approvals,
-           (SELECT count(*)::int FROM withdrawals
+           (SELECT count(*)::int FROM payouts
             WHERE batch_id = ${id} AND stage = 'approved' AND workflow_started_at IS NULL) AS unstarted`
   return {
     stage: row.stage,

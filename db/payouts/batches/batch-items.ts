@@ -42,7 +42,7 @@ export async function readBatchItems(
     SELECT item.id, item.index, item.to_address, item.amount_sent, item.failure_code AS ejected_code,
            item.failure_message AS ejected_message, part.stage, part.transaction_hash, part.failure_code,
            part.failure_message
-    FROM batch_items item JOIN withdrawals part ON part.id = item.part_id
+    FROM batch_items item JOIN payouts part ON part.id = item.part_id
     WHERE item.batch_id = ${batchId} ${indices ? sql`AND item.index = ANY (${[...indices]}::int[])` : sql``}
     ORDER BY item.index`
   return rows.map(toView)
@@ -52,7 +52,7 @@ export async function readBatchItems(
 export async function countBatchItems(sql: Queryable, batchId: string): Promise<ItemCounts> {
   const rows = await sql<{ stage: WithdrawalStage; items: number }[]>`
     SELECT CASE WHEN item.failure_code IS NULL THEN part.stage ELSE 'failed' END AS stage, count(*)::int AS items
-    FROM batch_items item JOIN withdrawals part ON part.id = item.part_id
+    FROM batch_items item JOIN payouts part ON part.id = item.part_id
     WHERE item.batch_id = ${batchId} GROUP BY 1`
   const counts: Record<WithdrawalStatus, number> = { ...NO_ITEMS }
   for (const { stage, items } of rows) counts[WITHDRAWAL_STATUS[stage]] += items

@@ -5,7 +5,7 @@ import { appendAudit } from '../../audit/append-audit.js'
 import { postJournal } from '../../books/ledger/post-journal.js'
 import type { Sql } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
-import { lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
+import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { ejectJournal } from '../withdrawal-journals.js'
 import { followPart } from './follow-part.js'
 
@@ -28,7 +28,7 @@ export async function ejectItems(
   networks: Networks,
   partId: string,
   ejections: readonly Ejection[],
-): Promise<WithdrawalRow | null> {
+): Promise<PayoutRow | null> {
   return (await sql.begin(async (tx) => {
     const row = await lockWithdrawal(tx, partId)
     if (row.stage !== 'building' || row.batch_id === null || row.outputs === null) return null
@@ -70,7 +70,7 @@ export async function ejectItems(
       ),
     )
     await tx`
-      UPDATE withdrawals
+      UPDATE payouts
       SET outputs = ${tx.json(left as never)}, amount = amount - ${released.toString()}::numeric,
           to_address = ${head.address}, updated_at = clock_timestamp()
       WHERE id = ${row.id}`
@@ -81,5 +81,5 @@ export async function ejectItems(
       gone.map((output) => output.index),
     )
     return await lockWithdrawal(tx, row.id)
-  })) as WithdrawalRow | null
+  })) as PayoutRow | null
 }

@@ -1,7 +1,7 @@
 /** Fee and limit of each transaction of a batch, from what the database knows. */
 
 import type { Coin, Network } from '../../../domain/chain/network.js'
-import type { BatchPayment } from '../../../domain/payouts/batch-parts.js'
+import type { BatchItem } from '../../../domain/payouts/batch-parts.js'
 import { estimateFee, feeLimit, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
 import type { Queryable } from '../../connect.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
@@ -19,7 +19,7 @@ export async function estimateBatch(
   merchantId: string,
   network: Network,
   coin: Coin,
-  parts: readonly (readonly BatchPayment[])[],
+  parts: readonly (readonly BatchItem[])[],
   priority: WithdrawalPriority,
 ): Promise<PartEstimate[]> {
   const price = await readFeePrice(sql, network, priority)

@@ -31,11 +31,11 @@ export async function findDestinations(
   const [unpaid] = await sql`
     SELECT 1 FROM unnest(${strangers}::text[]) AS wanted (address)
     WHERE NOT EXISTS (
-            SELECT 1 FROM withdrawals
+            SELECT 1 FROM payouts
             WHERE merchant_id = ${merchantId} AND network = ${network} AND to_address = wanted.address
               AND stage = 'confirmed')
       AND NOT EXISTS (
-            SELECT 1 FROM batch_items item JOIN withdrawals part ON part.id = item.part_id
+            SELECT 1 FROM batch_items item JOIN payouts part ON part.id = item.part_id
             WHERE item.to_address = wanted.address AND item.failure_code IS NULL AND part.merchant_id = ${merchantId}
               AND part.network = ${network} AND part.stage = 'confirmed')
     LIMIT 1`

@@ -96,7 +96,7 @@ async function moveParts(
   const stage = PARTS_GO_TO[to]
   const entry = { stage, status: WITHDRAWAL_STATUS[stage], cause: move.cause ?? move.actor }
   await tx`
-    UPDATE withdrawals SET
+    UPDATE payouts SET
       stage = ${stage},
       failure_code = ${move.failure?.code ?? null}, failure_message = ${move.failure?.message ?? null},
       history = history || (${tx.json(entry as never)}::jsonb || jsonb_build_object(

@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 import { toWithdrawalStart, type WithdrawalStart } from '../read-withdrawal-input.js'
 
 /**
@@ -15,12 +15,12 @@ export async function nextParts(
   batchId: string,
   window: number,
 ): Promise<WithdrawalStart[]> {
-  const rows = await sql<WithdrawalRow[]>`
-    SELECT part.* FROM withdrawals part
+  const rows = await sql<PayoutRow[]>`
+    SELECT part.* FROM payouts part
     WHERE part.batch_id = ${batchId} AND part.stage = 'approved' AND part.workflow_started_at IS NULL
     ORDER BY part.id
     LIMIT greatest(0, ${window}::int - (
-      SELECT count(*)::int FROM withdrawals busy
+      SELECT count(*)::int FROM payouts busy
       WHERE busy.batch_id = ${batchId} AND busy.workflow_started_at IS NOT NULL
         AND busy.stage IN ('approved', 'building', 'pending_signature', 'signed', 'broadcasting')))`
   return rows.map((row) => toWithdrawalStart(networks, row))

@@ -63,7 +63,7 @@ export function batchViewQuery(sql: Queryable) {
     SELECT ${batchColumns(sql)}, coalesce(decided.list, '[]') AS approval_list, paid.fee
     FROM batches batch
     LEFT JOIN LATERAL (
-      SELECT coalesce(sum(coalesce(part.fee, part.fee_estimate)), 0)::numeric AS fee FROM withdrawals part
+      SELECT coalesce(sum(coalesce(part.fee, part.fee_estimate)), 0)::numeric AS fee FROM payouts part
       WHERE part.batch_id = batch.id
         AND (part.fee IS NOT NULL OR part.stage NOT IN ('rejected', 'expired', 'cancelled', 'failed'))
     ) paid ON true

@@ -46,7 +46,7 @@ export async function storeParts(
     ),
   )
   await tx`
-    INSERT INTO withdrawals (
+    INSERT INTO payouts (
       id, kind, batch_id, merchant_id, user_reference, network, coin, amount, to_address, outputs, priority, fee_coin,
       fee_estimate, fee_limit, stage, intent_hash, initiator, approval_requirement, required_confirmations, history,
       estimated_confirmation_at, expires_at, created_at, updated_at)

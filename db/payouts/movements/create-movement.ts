@@ -92,7 +92,7 @@ export async function createMovement(
   const hash = intentHash(intent)
   const { policy } = await readPolicy(tx, request.merchantId)
   const inserted = await tx`
-    INSERT INTO withdrawals (
+    INSERT INTO payouts (
       id, kind, merchant_id, network, coin, amount, to_address, from_address_id, from_address, fee_payer, priority,
       fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, approval_requirement, metadata,
       required_confirmations, history, estimated_confirmation_at, expires_at, created_at, updated_at)

@@ -9,7 +9,7 @@ export async function findGathering(
   network: string,
 ): Promise<string | null> {
   const [row] = await sql<{ id: string }[]>`
-    SELECT id FROM withdrawals
+    SELECT id FROM payouts
     WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = 'consolidation' AND from_address_id IS NULL
       AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')`
   return row?.id ?? null

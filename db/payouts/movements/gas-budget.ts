@@ -20,7 +20,7 @@ export async function takeGasBudget(
   await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`gas-budget:${merchantId}:${network.name}`}, 0))`
   const [row] = await tx<{ spent: bigint }[]>`
     SELECT coalesce(sum(CASE WHEN stage = 'reverted' THEN fee ELSE amount + coalesce(fee, fee_limit) END), 0)::numeric AS spent
-    FROM withdrawals
+    FROM payouts
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND kind = 'gas_funding'
       AND stage <> ALL (${UNPAID}) AND created_at > clock_timestamp() - interval '24 hours'`
   return (row?.spent ?? 0n) + cost <= budget

@@ -71,7 +71,7 @@ function neverSigned(sql: Queryable) {
   return sql`
     NOT EXISTS (
       SELECT 1 FROM utxo_reservations reservation
-      JOIN transactions attempt ON attempt.id = reservation.transaction_id
+      JOIN attempts attempt ON attempt.id = reservation.transaction_id
       WHERE reservation.network = output.network AND reservation.txid = output.txid AND reservation.vout = output.vout
         AND reservation.released_at IS NOT NULL AND attempt.number = 1 AND attempt.txid IS NOT NULL)`
 }

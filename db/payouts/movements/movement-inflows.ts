@@ -2,13 +2,13 @@
 
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import type { Transaction } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 import type { Outflow } from '../withdrawal-journals.js'
 
 /** The inflow of a movement that was paid, as a negative outflow; nothing for payments, which go to strangers. */
 export async function movementInflows(
   tx: Transaction,
-  row: Pick<WithdrawalRow, 'id' | 'kind' | 'merchant_id' | 'network' | 'to_address'>,
+  row: Pick<PayoutRow, 'id' | 'kind' | 'merchant_id' | 'network' | 'to_address'>,
   paid: { readonly coin: string; readonly amount: bigint },
 ): Promise<Outflow[]> {
   if (!isMovement(row.kind)) return []

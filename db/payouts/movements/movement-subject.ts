@@ -13,7 +13,7 @@ export async function findMovement(
   id: string,
 ): Promise<RequestedWithdrawal> {
   const [row] = await sql<RequestedWithdrawal[]>`
-    SELECT * FROM withdrawals
+    SELECT * FROM payouts
     WHERE id = ${id} AND merchant_id = ${merchantId} AND kind IN ('consolidation', 'gas_funding', 'rebalance')`
   if (!row) {
     throw new KeyturnError('NOT_FOUND', 'There is no such movement; check the id', { details: { id } })
@@ -28,7 +28,7 @@ export async function lockMovementSubject(
   id: string,
 ): Promise<ApprovalSubject> {
   await findMovement(tx, merchantId, id)
-  const [row] = await tx<RequestedWithdrawal[]>`SELECT * FROM withdrawals WHERE id = ${id} FOR UPDATE`
+  const [row] = await tx<RequestedWithdrawal[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`
   if (!row) throw new Error(`Movement ${id} vanished`)
   const asked = row.approval_requirement.count > 0
   return {

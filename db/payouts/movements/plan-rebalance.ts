@@ -102,7 +102,7 @@ async function settledBalance(
                       WHERE merchant_id = ${wallet.merchantId} AND network = ${network} AND coin = ${coin}
                         AND kind = 'chain' AND owner = ${wallet.id}), 0)
             - coalesce((SELECT sum(amount) FROM (
-                SELECT DISTINCT ON (subject_id) amount FROM transactions
+                SELECT DISTINCT ON (subject_id) amount FROM attempts
                 WHERE from_address_id = ${wallet.id} AND coin = ${coin} AND state IN ('built', 'signed', 'broadcast', 'mined')
                 ORDER BY subject_id, number DESC) leaving), 0)
             - coalesce((SELECT sum(output.amount) FROM utxo_reservations reservation
@@ -121,7 +121,7 @@ async function isRecent(
   retryMs: number,
 ): Promise<boolean> {
   const rows = await sql`
-    SELECT 1 FROM withdrawals
+    SELECT 1 FROM payouts
     WHERE merchant_id = ${wallet.merchantId} AND kind = 'rebalance' AND coin = ${coin}
       AND (from_address_id = ${wallet.id} OR to_address = ${wallet.address})
       AND CASE WHEN stage IN ('rejected', 'expired', 'cancelled')

@@ -54,7 +54,7 @@ export async function readSweepFacts(
                 WHERE address_id = address.id AND coin = ${coin}
                   AND status IN ('confirmed', 'screening_requested', 'held')), 0)::numeric AS unsettled,
       (SELECT jsonb_build_object('id', id, 'kind', kind, 'coin', coin, 'serves', metadata ->> 'serves')
-       FROM withdrawals movement
+       FROM payouts movement
        WHERE (movement.kind = 'consolidation' AND movement.from_address_id = address.id
               OR movement.kind = 'gas_funding' AND movement.network = address.network
                  AND movement.to_address = address.address)

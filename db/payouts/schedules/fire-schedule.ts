@@ -78,8 +78,7 @@ async function keyOf(
   firingId: string,
 ): Promise<string> {
   const key = `${id}:${nominalAt.toISOString()}`
-  const [taken] =
-    await tx`SELECT FROM withdrawals WHERE merchant_id = ${merchant_id} AND external_id = ${key}`
+  const [taken] = await tx`SELECT FROM payouts WHERE merchant_id = ${merchant_id} AND external_id = ${key}`
   return taken ? `${key}:${firingId}` : key
 }
 

@@ -20,7 +20,7 @@ export async function cancelWithdrawal(
 ): Promise<void> {
   await sql.begin(async (tx) => {
     const [own] = await tx`
-      SELECT 1 FROM withdrawals WHERE id = ${request.id} AND merchant_id = ${request.merchantId} AND kind = 'withdrawal'`
+      SELECT 1 FROM payouts WHERE id = ${request.id} AND merchant_id = ${request.merchantId} AND kind = 'withdrawal'`
     if (!own) throw withdrawalNotFound(request.id)
     const row = await lockWithdrawal(tx, request.id)
     const cancelled =

@@ -120,7 +120,7 @@ export async function createWithdrawal(
   const hash = intentHash(intent)
   const requirement = requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
   const inserted = await tx`
-    INSERT INTO withdrawals (
+    INSERT INTO payouts (
       id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, co_initiators,
       approval_requirement, risk, review_required, origin_country, whitelist_entry_id, metadata, screening, retry_of,
@@ -202,7 +202,7 @@ async function requireWhitelisted(
 
 async function duplicate(tx: Transaction, request: NewWithdrawal): Promise<KeyturnError> {
   const [known] = await tx<{ id: string }[]>`
-    SELECT id FROM withdrawals WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
+    SELECT id FROM payouts WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
   return new KeyturnError(
     'DUPLICATE_EXTERNAL_ID',
     `external_id "${request.externalId}" was used before and stays unique for ever; choose another, or GET the withdrawal`,

@@ -3,10 +3,10 @@
 import type { Intent } from '../../../domain/controls/intent.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Queryable } from '../../connect.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 
 /** A row of the kind `withdrawal`, which has an intent of its own. */
-export type RequestedWithdrawal = WithdrawalRow & { readonly intent: Intent }
+export type RequestedWithdrawal = PayoutRow & { readonly intent: Intent }
 
 /** The row, or the error of every path that names an unknown or somebody else's withdrawal: `NOT_FOUND`. */
 export async function findWithdrawal(
@@ -15,7 +15,7 @@ export async function findWithdrawal(
   id: string,
 ): Promise<RequestedWithdrawal> {
   const [row] = await sql<RequestedWithdrawal[]>`
-    SELECT * FROM withdrawals WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = 'withdrawal'`
+    SELECT * FROM payouts WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = 'withdrawal'`
   if (!row) throw withdrawalNotFound(id)
   return row
 }

@@ -27,7 +27,7 @@ export async function markForInvestigation(
   }
   const investigation = { reason: decider.reason, by: decider.actor, at: new Date().toISOString() }
   await tx`
-    UPDATE withdrawals SET investigation = ${tx.json(investigation)}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+    UPDATE payouts SET investigation = ${tx.json(investigation)}, updated_at = clock_timestamp() WHERE id = ${row.id}`
   const facts = { stage: row.stage, reason: decider.reason, marked_by: decider.actor }
   await raiseAlert(tx, {
     merchantId: row.merchant_id,
@@ -58,7 +58,7 @@ export async function clearInvestigation(
       details: { id: row.id },
     })
   }
-  await tx`UPDATE withdrawals SET investigation = NULL, waiting = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await tx`UPDATE payouts SET investigation = NULL, waiting = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await clearAlerts(tx, row.merchant_id, 'withdrawal.investigation', [row.id])
   await appendAudit(tx, {
     merchantId: row.merchant_id,

@@ -3,7 +3,7 @@
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import type { Transaction } from '../../connect.js'
 import type { ApprovalSubject } from '../../controls/approvals/approval-subject.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import type { PayoutRow } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
 
 /** Locks the merchant's withdrawal. @throws KeyturnError `NOT_FOUND`. */
@@ -12,8 +12,8 @@ export async function lockWithdrawalSubject(
   merchantId: string,
   id: string,
 ): Promise<ApprovalSubject> {
-  const [row] = await tx<WithdrawalRow[]>`
-    SELECT * FROM withdrawals WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = 'withdrawal' FOR UPDATE`
+  const [row] = await tx<PayoutRow[]>`
+    SELECT * FROM payouts WHERE id = ${id} AND merchant_id = ${merchantId} AND kind = 'withdrawal' FOR UPDATE`
   if (!row) throw withdrawalNotFound(id)
   return {
     type: 'withdrawal',

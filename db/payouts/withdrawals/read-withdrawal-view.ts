@@ -14,12 +14,12 @@ import { decisionsJoin } from '../../controls/approvals/decisions.js'
 import type {
   CancellationRequest,
   Investigation,
+  PayoutRow,
   ReviewDecision,
   Screening,
   SpeedUpRequest,
   Waiting,
   WithdrawalHistoryEntry,
-  WithdrawalRow,
 } from '../payout-row.js'
 
 /** An approval as an answer shows it. */
@@ -108,7 +108,7 @@ export interface WithdrawalView {
 }
 
 /** A row with what other tables know about it. */
-export interface WithdrawalViewRow extends WithdrawalRow {
+export interface WithdrawalViewRow extends PayoutRow {
   readonly mined_in: bigint | null
   readonly tip: bigint | null
   readonly approval_list: readonly ApprovalView[]
@@ -122,11 +122,11 @@ export function withdrawalViewQuery(sql: Queryable) {
   return sql`
     SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
            coalesce(tried.list, '[]') AS attempt_list,
-           (SELECT id FROM withdrawals retry WHERE retry.retry_of = withdrawal.id) AS retried_by
-    FROM withdrawals withdrawal
+           (SELECT id FROM payouts retry WHERE retry.retry_of = withdrawal.id) AS retried_by
+    FROM payouts withdrawal
     LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
     LEFT JOIN LATERAL (
-      SELECT block_number FROM transactions
+      SELECT block_number FROM attempts
       WHERE subject_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
     ) mined ON true
     ${decisionsJoin(sql, 'withdrawal')}
@@ -136,7 +136,7 @@ export function withdrawalViewQuery(sql: Queryable) {
         'transaction_hash', txid, 'max_fee', max_fee::text, 'fee', fee::text,
         'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'broadcast_at', to_char(broadcast_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY number DESC) AS list
-      FROM transactions WHERE subject_id = withdrawal.id
+      FROM attempts WHERE subject_id = withdrawal.id
     ) tried ON true`
 }
 

@@ -7,8 +7,8 @@ import { postJournal } from '../../books/ledger/post-journal.js'
 import type { Transaction } from '../../connect.js'
 import { excludeAttempts } from '../attempts/exclude-attempts.js'
 import { closeUnpaid } from '../close-unpaid.js'
-import { moveWithdrawal } from '../move-payout.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import { movePayout } from '../move-payout.js'
+import type { PayoutRow } from '../payout-row.js'
 import { proveUnpaid } from '../prove-unpaid.js'
 import { releaseJournal } from '../withdrawal-journals.js'
 import { type Decider, lockOwnWithdrawal } from './lock-own-withdrawal.js'
@@ -44,10 +44,10 @@ export async function refundWithdrawal(
   }
   await excludeAttempts(tx, row.id)
   await postJournal(tx, releaseJournal(row))
-  await moveWithdrawal(tx, networks, row, { ...end, to: 'failed' })
+  await movePayout(tx, networks, row, { ...end, to: 'failed' })
 }
 
-function refused(row: WithdrawalRow, reason: string): KeyturnError {
+function refused(row: PayoutRow, reason: string): KeyturnError {
   return new KeyturnError('INVALID_STATE', `This withdrawal cannot be refunded: ${reason}`, {
     details: { id: row.id, stage: row.stage, reason },
   })

@@ -6,12 +6,12 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import type { Sql, Transaction } from '../../connect.js'
-import { type CancellationRequest, lockWithdrawal, type WithdrawalRow } from '../payout-row.js'
-import type { OwnPayment } from './lock-own-withdrawal.js'
+import { type CancellationRequest, lockWithdrawal, type PayoutRow } from '../payout-row.js'
+import type { OwnPayout } from './lock-own-withdrawal.js'
 import { lockReplaceable } from './request-speed-up.js'
 import { requireReviewer } from './require-reviewer.js'
 
-export interface Cancellation extends OwnPayment {
+export interface Cancellation extends OwnPayout {
   /** The person behind the API key; null where the key has none. */
   readonly personId: string | null
   /** Whether the key has the scope `admin`; else the person must have the role `reviewer`. */
@@ -67,7 +67,7 @@ export async function cancelLaggingMovement(sql: Sql, id: string, reason: string
 
 async function storeCancellation(
   tx: Transaction,
-  row: WithdrawalRow,
+  row: PayoutRow,
   { actor, reason }: { readonly actor: string; readonly reason: string },
 ): Promise<void> {
   const cancellation: CancellationRequest = {
@@ -76,7 +76,7 @@ async function storeCancellation(
     reason,
   }
   await tx`
-    UPDATE withdrawals SET cancellation = ${tx.json({ ...cancellation })}, speed_up = NULL, updated_at = clock_timestamp()
+    UPDATE payouts SET cancellation = ${tx.json({ ...cancellation })}, speed_up = NULL, updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,

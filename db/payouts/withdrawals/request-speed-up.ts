@@ -10,18 +10,18 @@ import type { Queryable, Transaction } from '../../connect.js'
 import { findNewlyListed } from '../../controls/sanctions/find-newly-listed.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import {
+  type AttemptRow,
   dearestFee,
   isLive,
   isOpen,
   isUnanswered,
-  listPayments,
-  type PaymentRow,
-  type SignedPayment,
+  listAttempts,
+  type SignedAttempt,
 } from '../attempts/find-attempts.js'
-import { lockWithdrawal, type SpeedUpRequest, type WithdrawalRow } from '../payout-row.js'
-import { isOwnPayment, type OwnPayment, paymentNotFound } from './lock-own-withdrawal.js'
+import { lockWithdrawal, type PayoutRow, type SpeedUpRequest } from '../payout-row.js'
+import { isOwnPayout, type OwnPayout, payoutNotFound } from './lock-own-withdrawal.js'
 
-export interface SpeedUp extends OwnPayment {
+export interface SpeedUp extends OwnPayout {
   /** Default: the next above the newest attempt's. */
   readonly priority: WithdrawalPriority | null
   /** The most that the fee may be, in whole coins; default the withdrawal's own limit. */
@@ -80,7 +80,7 @@ export async function requestSpeedUp(tx: Transaction, networks: Networks, reques
     requested_by: request.actor,
     requested_at: new Date().toISOString(),
   }
-  await tx`UPDATE withdrawals SET speed_up = ${tx.json({ ...speedUp })}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+  await tx`UPDATE payouts SET speed_up = ${tx.json({ ...speedUp })}, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: request.actor,
@@ -97,7 +97,7 @@ export async function clearSpeedUp(
   reason: { readonly code: string; readonly message: string },
 ): Promise<void> {
   await sql`
-    UPDATE withdrawals SET speed_up = NULL, waiting = jsonb_build_object(
+    UPDATE payouts SET speed_up = NULL, waiting = jsonb_build_object(
       'code', ${reason.code}::text, 'message', ${reason.message}::text,
       'since', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
     WHERE id = ${id} AND speed_up IS NOT NULL`
@@ -112,21 +112,21 @@ export async function clearSpeedUp(
 export async function lockReplaceable(
   tx: Transaction,
   networks: Networks,
-  request: OwnPayment,
+  request: OwnPayout,
   purpose: 'pay' | 'cancel' = 'pay',
 ): Promise<{
-  readonly row: WithdrawalRow
+  readonly row: PayoutRow
   readonly network: Network
-  readonly attempts: readonly SignedPayment[]
+  readonly attempts: readonly SignedAttempt[]
   /** At a signer that does not answer, and no longer waited for. */
-  readonly unanswered: readonly PaymentRow[]
-  readonly newest: SignedPayment
+  readonly unanswered: readonly AttemptRow[]
+  readonly newest: SignedAttempt
 }> {
-  const [own] = await tx`SELECT 1 FROM withdrawals withdrawal WHERE ${isOwnPayment(tx, request)}`
-  if (!own) throw paymentNotFound(request)
+  const [own] = await tx`SELECT 1 FROM payouts withdrawal WHERE ${isOwnPayout(tx, request)}`
+  if (!own) throw payoutNotFound(request)
   const row = await lockWithdrawal(tx, request.id)
   const network = findNetwork(networks, row.network)
-  const payments = await listPayments(tx, row.id)
+  const payments = await listAttempts(tx, row.id)
   const attempts = payments.filter(isLive)
   const [newest] = attempts
   const mined = payments.some(({ state }) => state === 'mined' || state === 'final')
@@ -167,8 +167,8 @@ function nextPriority(priority: WithdrawalPriority): WithdrawalPriority {
 async function leastFee(
   tx: Transaction,
   network: Network,
-  attempts: readonly PaymentRow[],
-  newest: SignedPayment,
+  attempts: readonly AttemptRow[],
+  newest: SignedAttempt,
   priority: WithdrawalPriority,
 ): Promise<bigint> {
   const price = await readFeePrice(tx, network, priority)

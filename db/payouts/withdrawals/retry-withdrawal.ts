@@ -8,8 +8,8 @@ import { isWithdrawalFinal } from '../../../domain/payouts/withdrawal-stage.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
 import { abandonAttempt } from '../attempts/abandon-attempt.js'
-import { moveWithdrawal } from '../move-payout.js'
-import type { WithdrawalRow } from '../payout-row.js'
+import { movePayout } from '../move-payout.js'
+import type { PayoutRow } from '../payout-row.js'
 import { proveUnpaid } from '../prove-unpaid.js'
 import { createWithdrawal, type NewWithdrawal } from './create-withdrawal.js'
 import { lockOwnWithdrawal } from './lock-own-withdrawal.js'
@@ -40,7 +40,7 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
   }
   const proof = row.stage === 'confirmed' ? null : await proveUnpaid(tx, row)
   if (!proof?.proven) throw refused(row, proof?.reason ?? 'it is paid')
-  const [known] = await tx<{ id: string }[]>`SELECT id FROM withdrawals WHERE retry_of = ${row.id}`
+  const [known] = await tx<{ id: string }[]>`SELECT id FROM payouts WHERE retry_of = ${row.id}`
   if (known) throw refused(row, `it was tried again before, by ${known.id}`, { retried_by: known.id })
   const network = findNetwork(networks, row.network)
   const id = await createWithdrawal(tx, networks, {
@@ -71,7 +71,7 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
   return id
 }
 
-async function wake(tx: Transaction, networks: Networks, row: WithdrawalRow, retry: Retry): Promise<void> {
+async function wake(tx: Transaction, networks: Networks, row: PayoutRow, retry: Retry): Promise<void> {
   const { priority, actor } = retry
   switch (row.stage) {
     case 'requested':
@@ -88,7 +88,7 @@ async function wake(tx: Transaction, networks: Networks, row: WithdrawalRow, ret
         throw refused(row, 'the signer has it; its fees can be raised once it is sent, by speed-up')
       }
       await setPriority(tx, row, priority)
-      await moveWithdrawal(tx, networks, row, { to: 'building', actor, cause: `retried by ${actor}` })
+      await movePayout(tx, networks, row, { to: 'building', actor, cause: `retried by ${actor}` })
       break
     default:
       if (priority !== null) throw refused(row, 'it is signed; other fees are for speed-up')
@@ -103,11 +103,11 @@ async function wake(tx: Transaction, networks: Networks, row: WithdrawalRow, ret
 }
 
 /** The priority is no part of what people approved; the fee limit is, and stays. */
-async function setPriority(tx: Transaction, row: WithdrawalRow, priority: WithdrawalPriority): Promise<void> {
-  await tx`UPDATE withdrawals SET priority = ${priority}, updated_at = clock_timestamp() WHERE id = ${row.id}`
+async function setPriority(tx: Transaction, row: PayoutRow, priority: WithdrawalPriority): Promise<void> {
+  await tx`UPDATE payouts SET priority = ${priority}, updated_at = clock_timestamp() WHERE id = ${row.id}`
 }
 
-function refused(row: WithdrawalRow, reason: string, details: Record<string, unknown> = {}): KeyturnError {
+function refused(row: PayoutRow, reason: string, details: Record<string, unknown> = {}): KeyturnError {
   return new KeyturnError('INVALID_STATE', `This withdrawal cannot be retried: ${reason}`, {
     details: { id: row.id, stage: row.stage, reason, ...details },
   })

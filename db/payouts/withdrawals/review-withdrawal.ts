@@ -3,7 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Transaction } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
-import { moveWithdrawal } from '../move-payout.js'
+import { movePayout } from '../move-payout.js'
 import { lockWithdrawal } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
 import { type Review, requireReviewable } from './require-reviewable.js'
@@ -17,7 +17,7 @@ import { requireReviewer } from './require-reviewer.js'
 export async function reviewWithdrawal(tx: Transaction, networks: Networks, review: Review): Promise<void> {
   await requireReviewer(tx, review)
   const [own] = await tx`
-    SELECT 1 FROM withdrawals WHERE id = ${review.id} AND merchant_id = ${review.merchantId} AND kind = 'withdrawal'`
+    SELECT 1 FROM payouts WHERE id = ${review.id} AND merchant_id = ${review.merchantId} AND kind = 'withdrawal'`
   if (!own) throw withdrawalNotFound(review.id)
   const row = await lockWithdrawal(tx, review.id)
   // Whoever is still to be screened is not reviewed before: the service may say more.
@@ -31,17 +31,17 @@ export async function reviewWithdrawal(tx: Transaction, networks: Networks, revi
     reason: review.reason,
     at: new Date().toISOString(),
   }
-  await tx`UPDATE withdrawals SET review = ${tx.json(decided)} WHERE id = ${row.id}`
+  await tx`UPDATE payouts SET review = ${tx.json(decided)} WHERE id = ${row.id}`
   // The workflow may not have come to it yet; the history shows the stage all the same.
   let current = row
   if (row.stage === 'requested') {
-    await moveWithdrawal(tx, networks, row, { to: 'pending_review', actor: 'system:withdrawal' })
+    await movePayout(tx, networks, row, { to: 'pending_review', actor: 'system:withdrawal' })
     current = await lockWithdrawal(tx, row.id)
   }
   const audit = { review: decided, risk: row.risk }
   if (review.decision === 'approve') {
     const cause = `reviewed by ${review.personId}: ${review.reason}`
-    await moveWithdrawal(tx, networks, current, { to: 'pending_approval', actor: review.actor, cause, audit })
+    await movePayout(tx, networks, current, { to: 'pending_approval', actor: review.actor, cause, audit })
     return
   }
   await closeUnpaid(tx, networks, current, {

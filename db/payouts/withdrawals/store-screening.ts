@@ -26,7 +26,7 @@ export async function storeScreening(
     if (row.stage !== 'requested' || row.screening?.state !== 'pending') return
     const screening = { state: result, reason, reference, at: new Date().toISOString() }
     await tx`
-      UPDATE withdrawals SET screening = ${tx.json(screening)}, waiting = NULL, updated_at = clock_timestamp(),
+      UPDATE payouts SET screening = ${tx.json(screening)}, waiting = NULL, updated_at = clock_timestamp(),
                              review_required = review_required OR ${result === 'review'}
       WHERE id = ${id}`
     await appendAudit(tx, {

@@ -120,7 +120,7 @@ test('one that was accepted before says what it waits for', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create(bitcoin('0.1'))
   const { id } = json.data
-  await sql`UPDATE withdrawals SET stage = 'approved', amount = 90000000, fee_limit = 1000000 WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'approved', amount = 90000000, fee_limit = 1000000 WHERE id = ${id}`
   const dependencies = { sql, networks, adapters: stage.adapters }
   expect(await buildWithdrawal(dependencies, id)).toMatchObject({
     kind: 'waiting',

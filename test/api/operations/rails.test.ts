@@ -50,7 +50,7 @@ const post = async (path: string, body: unknown) => {
 }
 const withdraw = (network: string, coin: string) =>
   post('withdrawals', { network, coin, amount: '1', to_address: DESTINATION[network] })
-const count = async (table: 'addresses' | 'withdrawals' | 'ledger_entries') => {
+const count = async (table: 'addresses' | 'payouts' | 'ledger_entries') => {
   const [row] = await api.database.sql<{ rows: number }[]>`
     SELECT count(*)::integer AS rows FROM ${api.database.sql(table)}`
   return row?.rows
@@ -65,7 +65,7 @@ test.each([
 ])('a withdrawal on %s of %s is refused, and nothing of it is kept', async (network, coin) => {
   const { status, code, details } = await withdraw(network, coin)
   expect([status, code, details]).toEqual([422, 'RAIL_NOT_ENABLED', { network, coin }])
-  expect([await count('withdrawals'), await count('ledger_entries')]).toEqual([0, 0])
+  expect([await count('payouts'), await count('ledger_entries')]).toEqual([0, 0])
 })
 
 test.each(['bitcoin', 'bitcoin-cash', 'polygon'])('an address on %s is refused', async (network) => {

@@ -144,7 +144,7 @@ test('a withdrawal to an own wallet that was accepted before ends unpaid, and gi
     to_address: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
   })
   const { address } = await stage.wallet('ethereum', 'master')
-  await sql`UPDATE withdrawals SET stage = 'approved', to_address = ${address} WHERE id = ${json.data.id}`
+  await sql`UPDATE payouts SET stage = 'approved', to_address = ${address} WHERE id = ${json.data.id}`
   await buildWithdrawal({ sql, networks, adapters: stage.adapters }, json.data.id)
   expect(await stage.read(json.data.id)).toMatchObject({
     stage: 'failed',

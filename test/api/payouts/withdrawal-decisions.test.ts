@@ -29,7 +29,7 @@ async function ask(): Promise<string> {
 async function everything(id: string): Promise<unknown> {
   const { sql } = stage.api.database
   return {
-    row: await sql`SELECT * FROM withdrawals WHERE id = ${id} OR retry_of = ${id}`,
+    row: await sql`SELECT * FROM payouts WHERE id = ${id} OR retry_of = ${id}`,
     journals: await sql`SELECT id FROM ledger_journals WHERE reference = ${id}`,
     events: await sql`SELECT id FROM events WHERE subject = ${id}`,
     audit: await sql`SELECT position FROM audit_log WHERE subject = ${id}`,
@@ -55,7 +55,7 @@ test.each(DECISIONS)(
     let refused = 0
     for (const [index, at] of WITHDRAWAL_STAGES.entries()) {
       const id = await ask()
-      await sql`UPDATE withdrawals SET stage = ${at} WHERE id = ${id}`
+      await sql`UPDATE payouts SET stage = ${at} WHERE id = ${id}`
       const before = await everything(id)
       const answer = await stage.api.call({
         method,
@@ -79,7 +79,7 @@ test.each(DECISIONS)(
 test('story 6: of many who try again at once one does, and one withdrawal comes of it', async () => {
   const { sql } = stage.api.database
   const id = await ask()
-  await sql`UPDATE withdrawals SET stage = 'failed' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'failed' WHERE id = ${id}`
   const answers = await Promise.all(
     Array.from({ length: 10 }, () =>
       stage.api.call({
@@ -91,7 +91,7 @@ test('story 6: of many who try again at once one does, and one withdrawal comes 
     ),
   )
   expect(answers.map((answer) => answer.status).sort()).toEqual([201, ...Array(9).fill(409)])
-  expect(await sql`SELECT id FROM withdrawals WHERE retry_of = ${id}`).toHaveLength(1)
+  expect(await sql`SELECT id FROM payouts WHERE retry_of = ${id}`).toHaveLength(1)
 })
 
 test('story 14: the four eyes are the server’s: neither initiator, nor a second key of one person, nor another hash, nor silence counts', async () => {

@@ -35,7 +35,7 @@ async function ask(fields: Record<string, unknown> = {}): Promise<string> {
 const post = (id: string, path: string, body: unknown, key = stage.people[1].key) =>
   stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/${path}`, body, key })
 const setStage = (id: string, stageName: string) =>
-  stage.api.database.sql`UPDATE withdrawals SET stage = ${stageName} WHERE id = ${id}`
+  stage.api.database.sql`UPDATE payouts SET stage = ${stageName} WHERE id = ${id}`
 const held = () => stage.balance('ethereum', 'eth', 'reserved', 'alice')
 const auditOf = async (id: string) =>
   (
@@ -56,12 +56,12 @@ async function attempt(
   const { id: walletId, address } = await stage.wallet('ethereum', 'hot')
   const payload = { family: 'evm', network: 'ethereum', from: address }
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
                               coin, amount, max_fee, txid, signed_transaction, succeeded, conflict_height)
     SELECT ${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, coalesce(max(number), 0) + 1, 'ethereum',
            ${walletId}, ${more.nonce ?? null}, ${state}, ${sql.json(payload)}, 'eth', 1, 1, ${more.txid ?? null},
            ${more.txid ? '0x02' : null}, ${more.succeeded ?? null}, ${more.conflictHeight ?? null}
-    FROM transactions WHERE subject_id = ${id}`
+    FROM attempts WHERE subject_id = ${id}`
   await sql`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
     VALUES (${`srq_${transactions}`}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${transactionId}, ${id}, ${request})`
@@ -162,7 +162,7 @@ test('what a signer took and never answered is excluded by a final transaction o
     { state: 'withdrawn' },
   ])
   await post(other, 'refund', { reason: 'it is paid' })
-  await sql`UPDATE transactions SET state = 'abandoned', txid = NULL WHERE subject_id = ${other}`
+  await sql`UPDATE attempts SET state = 'abandoned', txid = NULL WHERE subject_id = ${other}`
   await sql`UPDATE signing_requests SET state = 'withdrawn' WHERE subject_id = ${other}`
   await post(other, 'refund', { reason: 'cleaning up' })
   expect(await held()).toBe(before)
@@ -174,7 +174,7 @@ test('a failed one is asked for anew once, with the same terms and approvals of 
   await setStage(id, 'pending_signature')
   await attempt(id, 'abandoned', 'refused')
   const { sql } = stage.api.database
-  await sql`UPDATE withdrawals SET stage = 'failed', failure_code = 'POLICY_LIMIT' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'failed', failure_code = 'POLICY_LIMIT' WHERE id = ${id}`
   const { status, json } = await post(id, 'retry', { priority: 'urgent' })
   expect(status).toBe(201)
   const retried = json.data
@@ -235,7 +235,7 @@ test('an open one is woken, and before it is signed gets other fees inside its l
   await attempt(id, 'built', 'queued')
   const rebuilt = await post(id, 'retry', { priority: 'urgent' })
   expect([rebuilt.json.data.priority, rebuilt.json.data.stage]).toEqual(['urgent', 'building'])
-  expect(await sql`SELECT state FROM transactions WHERE subject_id = ${id}`).toEqual([{ state: 'abandoned' }])
+  expect(await sql`SELECT state FROM attempts WHERE subject_id = ${id}`).toEqual([{ state: 'abandoned' }])
   await setStage(id, 'pending_signature')
   await attempt(id, 'built', 'leased')
   expect((await post(id, 'retry', { priority: 'low' })).json.error.details.reason).toContain('signer has it')
@@ -250,7 +250,7 @@ test('under investigation nothing is handed to a signer; once cleared it is', as
   const id = await ask()
   await setStage(id, 'pending_signature')
   const transaction = await attempt(id, 'built', 'queued')
-  await sql`UPDATE transactions SET payload = '{"family": "utxo"}' WHERE id = ${transaction}`
+  await sql`UPDATE attempts SET payload = '{"family": "utxo"}' WHERE id = ${transaction}`
   const { json } = await post(id, 'mark-for-investigation', { reason: 'destination looks odd' })
   expect(json.data.investigation).toMatchObject({ reason: 'destination looks odd' })
   expect((await post(id, 'mark-for-investigation', { reason: 'again' })).json.error.code).toBe(

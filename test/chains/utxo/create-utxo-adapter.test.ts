@@ -58,7 +58,7 @@ function payment(
   }
 }
 
-async function signedPayment(
+async function signedPayout(
   candidates: SpendableOutput[],
   amount: bigint,
   changes: Partial<UtxoBuildRequest> = {},
@@ -196,7 +196,7 @@ describe('describe', () => {
     const coin = await funded(400_000n)
     const payee = freshKey()
     const request = payment([coin], 150_000n)
-    const paid = await signedPayment([coin], 150_000n, {
+    const paid = await signedPayout([coin], 150_000n, {
       ...request,
       outputs: [{ address: payee.address, amount: 150_000n }],
     })
@@ -220,7 +220,7 @@ describe('describe', () => {
 describe('a payment', () => {
   test('is built, signed, verified, broadcast, mined and accounted for', async () => {
     const coins = [await funded(200_000n), await funded(300_000n)]
-    const paid = await signedPayment(coins, 450_000n)
+    const paid = await signedPayout(coins, 450_000n)
     expect(await adapter.outcome(paid.txid)).toEqual({ kind: 'unknown' })
     expect(await adapter.broadcast(paid.raw)).toEqual({ kind: 'accepted' })
     expect(await adapter.outcome(paid.txid)).toEqual({ kind: 'mempool' })
@@ -241,7 +241,7 @@ describe('a payment', () => {
   test('is known when it is sent again: in the mempool, in a block, and when all it paid was spent', async () => {
     const coin = await funded(500_000n)
     const next = freshKey()
-    const paid = await signedPayment([coin], 200_000n, {
+    const paid = await signedPayout([coin], 200_000n, {
       outputs: [{ address: next.address, amount: 500_000n }],
       feePayer: 'recipient',
     })
@@ -250,7 +250,7 @@ describe('a payment', () => {
     expect(await adapter.broadcast(paid.raw)).toEqual({ kind: 'already_known' })
     await node.mine()
     expect(await adapter.broadcast(paid.raw)).toEqual({ kind: 'already_known' })
-    const onward = await signedPayment(
+    const onward = await signedPayout(
       [{ ...next, txid: paid.txid, vout: 0, amount: 500_000n - paid.fee }],
       400_000n,
     )
@@ -261,8 +261,8 @@ describe('a payment', () => {
 
   test('is rejected when its coin is spent by another, waiting or mined', async () => {
     const coin = await funded(500_000n)
-    const paid = await signedPayment([coin], 200_000n)
-    const rival = await signedPayment([coin], 210_000n)
+    const paid = await signedPayout([coin], 200_000n)
+    const rival = await signedPayout([coin], 210_000n)
     expect(await adapter.broadcast(paid.raw)).toEqual({ kind: 'accepted' })
     // Both are replaceable, so the node objects to the fee: the rival pays no more.
     expect(await adapter.broadcast(rival.raw)).toMatchObject({
@@ -279,9 +279,9 @@ describe('a payment', () => {
 
   test('is replaced by one with the same anchor and a better fee', async () => {
     const coin = await funded(500_000n)
-    const paid = await signedPayment([coin], 200_000n)
+    const paid = await signedPayout([coin], 200_000n)
     await adapter.broadcast(paid.raw)
-    const better = await signedPayment([], 200_000n, { required: [coin], feeRate: 25 })
+    const better = await signedPayout([], 200_000n, { required: [coin], feeRate: 25 })
     expect(await adapter.broadcast(better.raw)).toEqual({ kind: 'accepted' })
     expect(await adapter.outcome(paid.txid)).toEqual({ kind: 'unknown' })
     expect(await adapter.outcome(better.txid)).toEqual({ kind: 'mempool' })
@@ -290,7 +290,7 @@ describe('a payment', () => {
 
   test('is rejected for a signature that does not fit, and for bytes that are no transaction', async () => {
     const coin = await funded(500_000n)
-    const paid = await signedPayment([coin], 200_000n)
+    const paid = await signedPayout([coin], 200_000n)
     const forged = Transaction.fromHex(paid.raw)
     forged.outs[0]!.value += 1_000n
     forged.outs[1]!.value -= 1_000n
@@ -306,7 +306,7 @@ describe('a payment', () => {
 
   test('carries its parents whole, so that a signer can check every amount', async () => {
     const coin = await funded(500_000n)
-    const { payload } = await signedPayment([coin], 200_000n)
+    const { payload } = await signedPayout([coin], 200_000n)
     const [input] = Psbt.fromBase64(payload.psbt).data.inputs
     const parent = Transaction.fromBuffer(input!.nonWitnessUtxo!)
     expect(parent.getId()).toBe(coin.txid)
@@ -323,7 +323,7 @@ describe('what else is asked of the node', () => {
 
   test('is which addresses were used, emptied ones among them', async () => {
     const coin = await funded(300_000n)
-    const paid = await signedPayment([coin], 100_000n)
+    const paid = await signedPayout([coin], 100_000n)
     await adapter.broadcast(paid.raw)
     await node.mine()
     expect(await adapter.balance(coin.address, 'btc')).toBe(0n)

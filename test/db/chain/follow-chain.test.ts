@@ -422,7 +422,7 @@ describe('pending deposits that are in no mempool', () => {
 describe('transactions of our own', () => {
   async function own(txid: string, merchantId: string, subjectType: string) {
     await database.sql`
-      INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, coin, amount, max_fee, state, payload, txid)
+      INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, coin, amount, max_fee, state, payload, txid)
       VALUES (${newId('tx')}, ${merchantId}, ${subjectType}, ${newId('withdrawal')}, 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${txid})`
   }
 
@@ -450,7 +450,7 @@ describe('transactions of our own', () => {
       { txid: payment.txid, amount: 19_000n, spent_by: null },
       { txid: funding.txid, amount: 50_000n, spent_by: payment.txid, spent_at_block: 2n },
     ])
-    const [transaction] = await sql`SELECT state, block_number, target_height FROM transactions`
+    const [transaction] = await sql`SELECT state, block_number, target_height FROM attempts`
     expect(transaction).toEqual({ state: 'mined', block_number: 2n, target_height: 4n })
   })
 
@@ -488,7 +488,7 @@ describe('transactions of our own', () => {
     model.mine([])
     model.mine([])
     await scan(sql, adapter)
-    const [transaction] = await sql`SELECT state, block_number, reorged_at FROM transactions`
+    const [transaction] = await sql`SELECT state, block_number, reorged_at FROM attempts`
     expect(transaction).toMatchObject({
       state: 'broadcast',
       block_number: null,
@@ -498,7 +498,7 @@ describe('transactions of our own', () => {
     expect(output).toEqual({ spent_by: payment.txid, spent_at_block: null })
     model.mine([payment])
     await scan(sql, adapter)
-    const [again] = await sql`SELECT state, block_number, reorged_at FROM transactions`
+    const [again] = await sql`SELECT state, block_number, reorged_at FROM attempts`
     expect(again).toEqual({ state: 'mined', block_number: 4n, reorged_at: null })
   })
 })

@@ -3,7 +3,7 @@ import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-wi
 import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'
 import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { MAX_INPUTS, MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
-import { findPayment, listPayments } from '../../../db/payouts/attempts/find-attempts.js'
+import { findAttempt, listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
 import { CLAIM_BYTES, FRAME_BYTES, MOST_AT_ONCE } from '../../../db/signing/claim-requests.js'
 import {
   MAX_ANSWER_BYTES,
@@ -74,12 +74,12 @@ test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all s
     })
     const { id } = json.data
     await stage.approve(id)
-    await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+    await sql`UPDATE payouts SET stage = 'approved' WHERE id = ${id}`
     await buildWithdrawal(dependencies, id)
     ids.push(id)
   }
   const sizes = await sql<{ bytes: number; payload_bytes: number }[]>`
-    SELECT octet_length(payload ->> 'psbt') AS bytes, payload_bytes FROM transactions`
+    SELECT octet_length(payload ->> 'psbt') AS bytes, payload_bytes FROM attempts`
   expect(sizes).toHaveLength(PAYMENTS)
   for (const { bytes, payload_bytes } of sizes) {
     expect(bytes).toBeGreaterThan(3_500_000)
@@ -103,9 +103,9 @@ test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all s
 
 test('who waits for an answer, or follows what is sent, reads no payload', async () => {
   const { sql } = stage.api.database
-  const [row] = await sql<{ subject_id: string }[]>`SELECT subject_id FROM transactions LIMIT 1`
+  const [row] = await sql<{ subject_id: string }[]>`SELECT subject_id FROM attempts LIMIT 1`
   const id = row?.subject_id ?? ''
-  expect(JSON.stringify((await findPayment(sql, id))?.payload).length).toBeLessThan(1_000)
-  const [payment] = await listPayments(sql, id)
+  expect(JSON.stringify((await findAttempt(sql, id))?.payload).length).toBeLessThan(1_000)
+  const [payment] = await listAttempts(sql, id)
   expect(payment?.payload).toEqual({ family: 'utxo', network: 'bitcoin' })
 })

@@ -41,10 +41,10 @@ async function queue(
   const wallet = await stage.wallet(network, 'hot')
   made++
   await sql`
-    UPDATE withdrawals SET stage = 'pending_signature', created_at = now() - ${minutesAgo} * interval '1 minute'
+    UPDATE payouts SET stage = 'pending_signature', created_at = now() - ${minutesAgo} * interval '1 minute'
     WHERE id = ${id}`
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, state, payload, coin,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, state, payload, coin,
                               amount, max_fee, priority, purpose)
     VALUES (${`tx_${made}`}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, ${network}, ${evm ? wallet.id : null}, 'built',
             ${sql.json({ family: evm ? 'evm' : 'utxo', from: wallet.address })}, ${evm ? 'eth' : 'btc'}, 1, 1,

@@ -23,16 +23,16 @@ test('an answer is unheard while its withdrawal waits, and not while it is fresh
   })
   const { id } = json.data
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
     VALUES ('tx_1', ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'built', '{}', 'eth', 1, 1)`
   await sql`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
     VALUES ('srq_1', ${stage.api.merchantId}, ${stage.signer.signerId}, 'tx_1', ${id}, 'leased')`
-  await sql`UPDATE withdrawals SET stage = 'pending_signature' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'pending_signature' WHERE id = ${id}`
   expect(await unheardAnswers(sql, 0)).toEqual([])
   await sql`UPDATE signing_requests SET state = 'signed', answered_at = now() - interval '10 seconds'`
   expect(await unheardAnswers(sql, 60_000)).toEqual([])
   expect(await unheardAnswers(sql, 5_000)).toEqual([{ id, merchantId: stage.api.merchantId }])
-  await sql`UPDATE withdrawals SET stage = 'signed' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'signed' WHERE id = ${id}`
   expect(await unheardAnswers(sql, 5_000)).toEqual([])
 })

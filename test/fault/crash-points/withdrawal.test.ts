@@ -241,7 +241,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       await sql`
         SELECT stage, failure_code, waiting, workflow_started_at IS NOT NULL AS workflow_started,
                jsonb_path_query_array(history, '$[*].stage') AS history
-        FROM withdrawals WHERE id = ${id}`
+        FROM payouts WHERE id = ${id}`
     )[0] as Record<string, unknown>
     const entries = await sql`
       SELECT journal.type, account.kind, account.coin, count(DISTINCT journal.id)::int AS journals
@@ -255,7 +255,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       SELECT action, hash IS NOT NULL AS hashed FROM audit_log WHERE subject = ${id} ORDER BY position`
     const payments = await sql`
       SELECT payment.number, payment.state, request.state AS request, payment.nonce IS NOT NULL AS nonce
-      FROM transactions payment JOIN signing_requests request ON request.transaction_id = payment.id
+      FROM attempts payment JOIN signing_requests request ON request.transaction_id = payment.id
       WHERE payment.subject_id = ${id} ORDER BY payment.number`
     const nonces = await sql`SELECT state FROM nonces WHERE subject_id = ${id}`
     const reserved = await sql`
@@ -281,7 +281,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     const { sql } = stage.api.database
     const [sums] = await sql<{ withdrawals: number; confirmed: number; cost: bigint }[]>`
       SELECT count(*)::int AS withdrawals, (count(*) FILTER (WHERE stage = 'confirmed'))::int AS confirmed,
-             sum(amount + fee) AS cost FROM withdrawals`
+             sum(amount + fee) AS cost FROM payouts`
     expect(sums?.confirmed).toBe(sums?.withdrawals)
     expect(await available()).toBe(funds + (sums?.cost ?? 0n))
     expect(await stage.balance(network, coin, 'reserved', '')).toBe(0n)

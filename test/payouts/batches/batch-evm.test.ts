@@ -130,9 +130,7 @@ test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid w
 
 const parts = async (id: string) =>
   (
-    await stage.api.database.sql<
-      { id: string }[]
-    >`SELECT id FROM withdrawals WHERE batch_id = ${id} ORDER BY id`
+    await stage.api.database.sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${id} ORDER BY id`
   ).map((row) => row.id)
 
 test('what the signer refuses fails alone, and the other payments of the batch go on', async () => {

@@ -109,7 +109,7 @@ test('an accepted batch is answered item by item as it was sent, held, told of a
   const [audit] = await sql`SELECT action, actor FROM audit_log WHERE subject = ${data.id}`
   expect(audit).toEqual({ action: 'batch.requested', actor: `person:${stage.people[0].id}` })
   // Its transactions are none of the merchant's withdrawals.
-  const parts = await sql<{ id: string }[]>`SELECT id FROM withdrawals WHERE batch_id = ${data.id}`
+  const parts = await sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${data.id}`
   expect(parts).toHaveLength(3)
   for (const { id } of parts) {
     for (const [method, path] of [
@@ -209,7 +209,7 @@ test('a thousand items are one batch of a thousand transactions on EVM, and of a
   const [parts] = await sql<{ parts: number; held: bigint; fees: bigint; outputs: number }[]>`
     SELECT count(*)::int AS parts, sum(amount)::numeric AS held, sum(fee_limit)::numeric AS fees,
            sum(jsonb_array_length(outputs))::int AS outputs
-    FROM withdrawals WHERE batch_id = ${large.id}`
+    FROM payouts WHERE batch_id = ${large.id}`
   expect(parts).toEqual({
     parts: 1_000,
     held: 10_000_000n,
@@ -221,7 +221,7 @@ test('a thousand items are one batch of a thousand transactions on EVM, and of a
   const outputs = Array.from({ length: 10 }, () => ({ to_address: BTC_ADDRESS, amount: '0.001' }))
   const bitcoin = await ask(batch(outputs, { network: 'bitcoin', coin: 'btc' }))
   const split = await sql<{ outputs: { index: number }[] }[]>`
-    SELECT outputs FROM withdrawals WHERE batch_id = ${bitcoin.id} ORDER BY id`
+    SELECT outputs FROM payouts WHERE batch_id = ${bitcoin.id} ORDER BY id`
   expect(split.map((part) => part.outputs.map((output) => output.index))).toEqual([
     [0, 1, 2, 3],
     [4, 5, 6, 7],

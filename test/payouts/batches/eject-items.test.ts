@@ -44,15 +44,15 @@ async function approvedBatch(amounts: readonly number[]) {
 async function settle(partId: string, fee: bigint): Promise<void> {
   const { sql } = stage.api.database
   const hot = await stage.wallet('bitcoin', 'hot')
-  const [row] = await sql<{ amount: bigint }[]>`SELECT amount FROM withdrawals WHERE id = ${partId}`
+  const [row] = await sql<{ amount: bigint }[]>`SELECT amount FROM payouts WHERE id = ${partId}`
   const spent = [{ address_id: hot.id, txid: 'aa', vout: 0, amount: ((row?.amount ?? 0n) + fee).toString() }]
   const transactionId = newId('tx')
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
                               max_fee, inputs)
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${partId}, 1, 'bitcoin', 'mined', '{}', 'btc',
             ${(row?.amount ?? 0n).toString()}, ${fee.toString()}, ${sql.json(spent)})`
-  await sql`UPDATE withdrawals SET stage = 'confirming' WHERE id = ${partId}`
+  await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${partId}`
   await settleWithdrawal(sql, networks, partId, {
     transactionId,
     blockNumber: 1,
@@ -76,7 +76,7 @@ test('whatever is ejected or fails, what was paid and what was released is what 
         const before = { held: await held(), available: await available() }
         const id = await approvedBatch(items.map((item) => item.amount))
         const parts = await sql<{ id: string; outputs: { index: number }[]; fee_limit: bigint }[]>`
-          SELECT id, outputs, fee_limit FROM withdrawals WHERE batch_id = ${id} ORDER BY id`
+          SELECT id, outputs, fee_limit FROM payouts WHERE batch_id = ${id} ORDER BY id`
         const all = items.reduce((sum, item) => sum + BigInt(item.amount), 0n)
         const limits = parts.reduce((sum, part) => sum + part.fee_limit, 0n)
         expect(before.held - (await held())).toBe(all + limits)
@@ -127,7 +127,7 @@ test('whatever is ejected or fails, what was paid and what was released is what 
 test('an ejection that is told of twice changes nothing the second time', async () => {
   const { sql } = stage.api.database
   const id = await approvedBatch([5_000, 6_000])
-  const [part] = await sql<{ id: string }[]>`SELECT id FROM withdrawals WHERE batch_id = ${id}`
+  const [part] = await sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${id}`
   const partId = part?.id ?? ''
   await startBuilding(sql, networks, partId)
   await ejectItems(sql, networks, partId, [{ index: 0, ...reason }])

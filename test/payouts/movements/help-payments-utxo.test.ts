@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChainAdapter } from '../../../chains/adapter.js'
-import type { PaymentView } from '../../../db/payouts/read-payout-view.js'
+import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
 import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
 import { addressOf, availableTo, untilFollowed } from '../withdrawals/rail.js'
@@ -76,12 +76,12 @@ async function batchOf(amount: string): Promise<string> {
   await stage.approve(json.data.id)
   return json.data.id
 }
-async function untilPart(batch: string, holds: (part: PaymentView) => boolean): Promise<PaymentView> {
+async function untilPart(batch: string, holds: (part: PayoutView) => boolean): Promise<PayoutView> {
   let seen: unknown
   for (let look = 0; look < 600; look++) {
     const { json } = await call('GET', `/batches/${batch}/parts`)
     seen = json
-    const found = (json.data as PaymentView[] | undefined)?.find(holds)
+    const found = (json.data as PayoutView[] | undefined)?.find(holds)
     if (found) return found
     await sleep(50)
   }
@@ -92,7 +92,7 @@ const attemptsOf = (id: string) => stage.api.database.sql<
 >`
   SELECT cause, purpose, state, ARRAY(
     SELECT input ->> 'txid' || ':' || (input ->> 'vout') FROM jsonb_array_elements(inputs) AS input ORDER BY 1) AS outpoints
-  FROM transactions WHERE subject_id = ${id} ORDER BY number`
+  FROM attempts WHERE subject_id = ${id} ORDER BY number`
 async function untilSent(id: string, count: number) {
   for (let look = 0; look < 600; look++) {
     const attempts = await attemptsOf(id)

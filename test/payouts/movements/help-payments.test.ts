@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
-import type { PaymentView } from '../../../db/payouts/read-payout-view.js'
+import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
 import { evmClients } from '../../../local/parts/usdt.js'
 import { type TestAnvil, testAnvil } from '../../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
@@ -83,7 +83,7 @@ async function call(world: World, method: string, path: string, body?: unknown, 
     ...(body === undefined ? {} : { body }),
   })
 }
-async function partsOf(world: World, batch: string): Promise<PaymentView[]> {
+async function partsOf(world: World, batch: string): Promise<PayoutView[]> {
   const { status, json } = await call(world, 'GET', `/batches/${batch}/parts`)
   if (status !== 200) throw new Error(JSON.stringify(json))
   return json.data
@@ -91,9 +91,9 @@ async function partsOf(world: World, batch: string): Promise<PaymentView[]> {
 async function untilPart(
   world: World,
   batch: string,
-  holds: (part: PaymentView) => boolean,
-): Promise<PaymentView> {
-  let parts: PaymentView[] = []
+  holds: (part: PayoutView) => boolean,
+): Promise<PayoutView> {
+  let parts: PayoutView[] = []
   for (let i = 0; i < 600; i++) {
     parts = await partsOf(world, batch)
     const found = parts.find(holds)
@@ -206,7 +206,7 @@ describe('by people, with the scope `admin`', () => {
       (await call(world, 'POST', `/movements/${id}/cancel-transaction`, { reason: 'too dear' })).status,
     ).toBe(200)
     const attempts = () => world.stage.api.database.sql<{ cause: string; purpose: string; state: string }[]>`
-      SELECT cause, purpose, state FROM transactions WHERE subject_id = ${id} ORDER BY number`
+      SELECT cause, purpose, state FROM attempts WHERE subject_id = ${id} ORDER BY number`
     for (
       let i = 0;
       i < 200 && !(await attempts()).some((a) => a.purpose === 'cancel' && a.state === 'broadcast');
@@ -275,8 +275,8 @@ describe('by itself', () => {
     const cancelling = async () =>
       world.stage.api.database.sql<{ cancellation: { requested_by: string } | null; sent: boolean }[]>`
         SELECT cancellation, EXISTS (
-          SELECT FROM transactions WHERE subject_id = withdrawals.id AND purpose = 'cancel' AND state = 'broadcast') AS sent
-        FROM withdrawals WHERE id = ${id}`
+          SELECT FROM attempts WHERE subject_id = payouts.id AND purpose = 'cancel' AND state = 'broadcast') AS sent
+        FROM payouts WHERE id = ${id}`
     for (let i = 0; i < 300 && !(await cancelling())[0]?.sent; i++) await sleep(100)
     expect(await cancelling()).toMatchObject([
       { cancellation: { requested_by: 'system:treasury' }, sent: true },

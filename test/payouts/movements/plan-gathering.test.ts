@@ -54,15 +54,15 @@ test('dust of fat transactions is gathered by itself, in rounds that a signer ta
     if (step.kind === 'nothing') break
     if (step.kind !== 'move') throw new Error(step.kind)
     const { id } = step.movement
-    await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+    await sql`UPDATE payouts SET stage = 'approved' WHERE id = ${id}`
     await buildWithdrawal(dependencies, id)
     const [attempt] = await sql<{ inputs: { txid: string; amount: string }[]; bytes: number }[]>`
-      SELECT inputs, octet_length(payload ->> 'psbt') AS bytes FROM transactions WHERE subject_id = ${id}`
+      SELECT inputs, octet_length(payload ->> 'psbt') AS bytes FROM attempts WHERE subject_id = ${id}`
     expect(attempt?.bytes).toBeLessThan(MAX_PAYLOAD_BYTES)
     expect(attempt?.inputs.every((each) => each.amount === '600')).toBe(true)
     rounds.push(attempt?.inputs.length ?? 0)
     // As if it were paid.
-    await sql`UPDATE withdrawals SET stage = 'confirmed' WHERE id = ${id}`
+    await sql`UPDATE payouts SET stage = 'confirmed' WHERE id = ${id}`
     last = { id, stage: 'confirmed' }
   }
   expect(rounds.length).toBeGreaterThan(1)

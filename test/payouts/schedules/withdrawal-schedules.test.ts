@@ -175,7 +175,7 @@ test('a time that is filled in twice is asked for once, and its time is the key'
     '2026-02-03T08:00:00.000Z',
   ])
   const made = await stage.api.database.sql`
-    SELECT id FROM withdrawals WHERE external_id LIKE ${`${id}:%`}`
+    SELECT id FROM payouts WHERE external_id LIKE ${`${id}:%`}`
   expect(made).toHaveLength(3)
 })
 
@@ -379,7 +379,7 @@ test('no withdrawal can take the key of a firing: its form is refused, and one t
   expect([taken.status, taken.json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
   // From before that form was refused.
   const other = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1', to_address: TO })
-  await stage.api.database.sql`UPDATE withdrawals SET external_id = ${key} WHERE id = ${other.json.data.id}`
+  await stage.api.database.sql`UPDATE payouts SET external_id = ${key} WHERE id = ${other.json.data.id}`
   await backfill(made.id, '2026-03-03T07:59:00Z', '2026-03-03T08:01:00Z')
   const [firing] = await firings(made.id, 1)
   expect(firing).toMatchObject({ outcome: 'created', withdrawal_id: expect.any(String) })

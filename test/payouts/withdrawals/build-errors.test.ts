@@ -59,11 +59,11 @@ async function approved(network: 'bitcoin' | 'ethereum'): Promise<string> {
     amount: '0.1',
     to_address: network === 'bitcoin' ? STRANGER : EVM_STRANGER,
   })
-  await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${json.data.id}`
+  await sql`UPDATE payouts SET stage = 'approved' WHERE id = ${json.data.id}`
   return json.data.id
 }
 const read = async (id: string) => {
-  const [row] = await stage.api.database.sql`SELECT * FROM withdrawals WHERE id = ${id}`
+  const [row] = await stage.api.database.sql`SELECT * FROM payouts WHERE id = ${id}`
   if (!row) throw new Error('gone')
   return row
 }
@@ -83,7 +83,7 @@ const watch = () =>
 test('a payment to an address that was taken before and can never be paid ends, and gives its hold back', async () => {
   const before = await stage.balance('bitcoin', 'btc', 'reserved', '')
   const id = await approved('bitcoin')
-  await stage.api.database.sql`UPDATE withdrawals SET to_address = ${OFF_CURVE} WHERE id = ${id}`
+  await stage.api.database.sql`UPDATE payouts SET to_address = ${OFF_CURVE} WHERE id = ${id}`
   await buildWithdrawal(dependencies, id)
   expect(await read(id)).toMatchObject({ stage: 'failed', failure_code: 'INVALID_ADDRESS' })
   expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(before)
@@ -131,15 +131,15 @@ test('a row of a batch that can never be paid is taken out, and the good rows ar
   })
   await stage.approve(json.data.id)
   await advanceBatch(sql, networks, json.data.id, new Date())
-  const [part] = await sql<{ id: string }[]>`SELECT id FROM withdrawals WHERE batch_id = ${json.data.id}`
+  const [part] = await sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${json.data.id}`
   const id = part?.id ?? ''
-  await sql`UPDATE withdrawals SET outputs = jsonb_set(outputs, '{1,address}', ${sql.json(OFF_CURVE)}) WHERE id = ${id}`
+  await sql`UPDATE payouts SET outputs = jsonb_set(outputs, '{1,address}', ${sql.json(OFF_CURVE)}) WHERE id = ${id}`
   await buildWithdrawal(dependencies, id)
   await buildWithdrawal(dependencies, id)
   const view = await stage.readBatch(json.data.id)
   expect(view.items.map((item) => item.failure?.code ?? null)).toEqual([null, 'INVALID_ADDRESS', null])
   const [attempt] = await sql<{ payload: { psbt: string } }[]>`
-    SELECT payload FROM transactions WHERE subject_id = ${id}`
+    SELECT payload FROM attempts WHERE subject_id = ${id}`
   const outputs = Psbt.fromBase64(attempt?.payload.psbt ?? '').txOutputs.map((output) => Number(output.value))
   expect(outputs.slice(0, 2)).toEqual([10_000_000, 30_000_000])
 })
@@ -200,7 +200,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     expect(await activities().buildWithdrawal(id)).toMatchObject({ kind: 'waiting', code: 'STEP_FAILED' })
     expect(await alerts(id)).toEqual([])
     await stage.api.database.sql`
-      UPDATE withdrawals SET waiting = jsonb_set(waiting, '{since}', '"2026-01-01T00:00:00.000Z"') WHERE id = ${id}`
+      UPDATE payouts SET waiting = jsonb_set(waiting, '{since}', '"2026-01-01T00:00:00.000Z"') WHERE id = ${id}`
     await activities().buildWithdrawal(id)
     expect(await alerts(id)).toEqual(['withdrawal.step_failed'])
   })

@@ -99,7 +99,7 @@ export async function conflictWorld(): Promise<ConflictWorld> {
         to_address,
       })
       if (status !== 201) throw new Error(JSON.stringify(json))
-      await sql`UPDATE withdrawals SET stage = 'confirming' WHERE id = ${json.data.id}`
+      await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${json.data.id}`
       return json.data.id
     },
     async attempt(id, coins, fee) {
@@ -122,12 +122,12 @@ export async function conflictWorld(): Promise<ConflictWorld> {
       }))
       const back = left > 0n ? { address_id: change.id, amount: left.toString() } : null
       await sql`
-        INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+        INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
                                   max_fee, inputs, change, txid, signed_transaction, vsize)
         SELECT ${attempt}, ${stage.api.merchantId}, 'withdrawal', ${id}, coalesce(max(number), 0) + 1, 'bitcoin', 'signed',
                '{"family": "utxo", "network": "bitcoin", "psbt": ""}', 'btc', ${PAID.toString()}, ${fee.toString()},
                ${sql.json(inputs)}, ${back === null ? null : sql.json(back)}, ${transaction.txid}, ${transaction.txid}, 141
-        FROM transactions WHERE subject_id = ${id}`
+        FROM attempts WHERE subject_id = ${id}`
       await sql`
         INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state, answer)
         VALUES (${newId('srq')}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${attempt}, ${id}, 'signed', '{}')`
@@ -146,7 +146,7 @@ export async function conflictWorld(): Promise<ConflictWorld> {
       const found = await followWithdrawal(dependencies, id)
       if (found.kind === 'lost') await loseWithdrawal(sql, networks, id, found)
       if (found.kind === 'final') await settleWithdrawal(sql, networks, id, found.outcome)
-      const [row] = await sql<{ stage: WithdrawalStage }[]>`SELECT stage FROM withdrawals WHERE id = ${id}`
+      const [row] = await sql<{ stage: WithdrawalStage }[]>`SELECT stage FROM payouts WHERE id = ${id}`
       if (!row) throw new Error(`${id} is gone`)
       return row.stage
     },

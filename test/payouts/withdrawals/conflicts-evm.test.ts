@@ -5,7 +5,7 @@ import { followWithdrawal } from '../../../activities/payouts/withdrawal/follow-
 import type { BlockRef, ChainAdapter, TransactionOutcome } from '../../../chains/adapter.js'
 import { rollBack } from '../../../db/chain/roll-back.js'
 import { newId } from '../../../db/new-id.js'
-import { listPayments } from '../../../db/payouts/attempts/find-attempts.js'
+import { listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
 import { storeSigned } from '../../../db/payouts/attempts/store-signed.js'
 import { loseWithdrawal } from '../../../db/payouts/lose-withdrawal.js'
 import { findRow } from '../../../db/payouts/payout-row.js'
@@ -67,12 +67,12 @@ async function payment(state: 'broadcast' | 'mined'): Promise<string> {
   const { json } = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1', to_address: to })
   const id = json.data.id
   await sql`
-    UPDATE withdrawals SET stage = 'confirming', required_confirmations = ${REQUIRED} WHERE id = ${id}`
+    UPDATE payouts SET stage = 'confirming', required_confirmations = ${REQUIRED} WHERE id = ${id}`
   const wallet = await stage.wallet('ethereum', 'hot')
   const attempt = newId('tx')
   const payload = { family: 'evm', network: 'ethereum', from: wallet.address, nonce: NONCE }
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
                               coin, amount, max_fee, txid, signed_transaction, block_number, block_hash)
     VALUES (${attempt}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', ${wallet.id}, ${NONCE}, ${state},
             ${sql.json(payload)}, 'eth', 1, 1, ${`0x${attempt}`}, '0x02', ${state === 'mined' ? 90 : null},
@@ -91,7 +91,7 @@ async function step(id: string): Promise<string> {
   return (await findRow(sql, id)).stage
 }
 const conflictOf = async (id: string) =>
-  Number((await listPayments(stage.api.database.sql, id))[0]?.conflict_height ?? 0)
+  Number((await listAttempts(stage.api.database.sql, id))[0]?.conflict_height ?? 0)
 
 test('an attempt that the watcher saw mined is never given up because a node knows only that its nonce was used', async () => {
   node.usedFrom = 90
@@ -101,7 +101,7 @@ test('an attempt that the watcher saw mined is never given up because a node kno
     await scannedTo(height)
     expect(await step(id)).toBe('confirming')
   }
-  expect((await listPayments(stage.api.database.sql, id)).map(({ state }) => state)).toEqual(['mined'])
+  expect((await listAttempts(stage.api.database.sql, id)).map(({ state }) => state)).toEqual(['mined'])
 })
 
 test('the use of a nonce counts from the block at which the watcher itself has come to it', async () => {
@@ -160,7 +160,7 @@ test('a reorganisation below the block that showed the use of the nonce takes th
     { height: 85, hash: hash(85) },
   )
   expect((await findRow(sql, id)).stage).toBe('confirming')
-  expect((await listPayments(sql, id)).map(({ state }) => state)).toEqual(['broadcast'])
+  expect((await listAttempts(sql, id)).map(({ state }) => state)).toEqual(['broadcast'])
 })
 
 test('an attempt that a node had called mined in a block which the scanned chain does not have may be given up', async () => {
@@ -169,7 +169,7 @@ test('an attempt that a node had called mined in a block which the scanned chain
   node.head = 150
   const id = await payment('broadcast')
   await sql`
-    UPDATE transactions SET state = 'mined', block_number = 96, block_hash = ${hash(96, 'c')} WHERE subject_id = ${id}`
+    UPDATE attempts SET state = 'mined', block_number = 96, block_hash = ${hash(96, 'c')} WHERE subject_id = ${id}`
   await scannedTo(100)
   expect(await step(id)).toBe('confirming')
   expect(await step(id)).toBe('confirming')
@@ -184,13 +184,13 @@ test.each(['the same attempt', 'another attempt'])(
     node.usedFrom = 90
     node.head = 91
     const id = await payment('mined')
-    const [seen] = await listPayments(sql, id)
+    const [seen] = await listAttempts(sql, id)
     const other = newId('tx')
     await sql`
-      INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+      INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
                                 coin, amount, max_fee, txid, signed_transaction)
       SELECT ${other}, merchant_id, subject_type, subject_id, 2, network, from_address_id, nonce, 'broadcast', payload,
-             coin, amount, max_fee, ${`0x${other}`}, '0x02' FROM transactions WHERE id = ${seen?.id ?? ''}`
+             coin, amount, max_fee, ${`0x${other}`}, '0x02' FROM attempts WHERE id = ${seen?.id ?? ''}`
     await scannedTo(91)
     const mined = which === 'the same attempt' ? seen?.txid : `0x${other}`
     node.says = (txid) =>
@@ -211,7 +211,7 @@ test.each(['the same attempt', 'another attempt'])(
       await scannedTo(height)
       expect(await step(id)).toBe('confirming')
     }
-    const [first] = await sql`SELECT state, block_hash FROM transactions WHERE id = ${seen?.id ?? ''}`
+    const [first] = await sql`SELECT state, block_hash FROM attempts WHERE id = ${seen?.id ?? ''}`
     expect(first).toEqual({ state: 'mined', block_hash: hash(90) })
   },
 )
@@ -223,10 +223,10 @@ test('an attempt whose answer comes after its block is mined, whatever its use o
   const id = await payment('broadcast')
   const late = newId('tx')
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
                               coin, amount, max_fee)
     SELECT ${late}, merchant_id, subject_type, subject_id, 2, network, from_address_id, nonce, 'built', payload, coin, amount, 2
-    FROM transactions WHERE subject_id = ${id}`
+    FROM attempts WHERE subject_id = ${id}`
   await sql`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state, passed_at)
     VALUES (${newId('srq')}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${late}, ${id}, 'leased', now())`
@@ -248,5 +248,5 @@ test('an attempt whose answer comes after its block is mined, whatever its use o
     await scannedTo(height)
     expect(await step(id)).toBe('confirming')
   }
-  expect((await listPayments(sql, id)).map(({ state }) => state)).toEqual(['mined', 'broadcast'])
+  expect((await listAttempts(sql, id)).map(({ state }) => state)).toEqual(['mined', 'broadcast'])
 })

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildUtxoReplacement } from '../../../activities/payouts/withdrawal/build-utxo-replacement.js'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
-import { isLive, listPayments } from '../../../db/payouts/attempts/find-attempts.js'
+import { isLive, listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
 import { listFreeOutputs, listSmallOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
 import { findRow } from '../../../db/payouts/payout-row.js'
 import { refundWithdrawal } from '../../../db/payouts/withdrawals/refund-withdrawal.js'
@@ -24,7 +24,7 @@ afterAll(() => world?.stage.close())
 const grow = (blocks: number) => {
   for (let block = 0; block < blocks; block++) world.model.mine([])
 }
-const statesOf = async (id: string) => (await listPayments(world.sql, id)).map(({ state }) => state).reverse()
+const statesOf = async (id: string) => (await listAttempts(world.sql, id)).map(({ state }) => state).reverse()
 const failureOf = async (id: string) => (await findRow(world.sql, id)).failure_code
 const exceptionsOf = async (id: string) =>
   (
@@ -149,7 +149,7 @@ test('while an input of the first attempt is in no block, no further attempt is 
   world.model.orphan(1)
   grow(2)
   await world.scan()
-  const attempts = (await listPayments(world.sql, id)).filter(isLive)
+  const attempts = (await listAttempts(world.sql, id)).filter(isLive)
   const adapter = world.stage.adapters.get('bitcoin') as UtxoAdapter
   for (const purpose of ['pay', 'cancel'] as const) {
     const terms = { purpose, cause: 'lagging', priority: 'normal', feeLimit: 100_000n } as const
@@ -221,7 +221,7 @@ test('what a signer took and has not answered keeps a payment alive, and a proof
   await world.attempt(id, coins, 1_000n)
   const further = await world.attempt(id, coins, 3_000n)
   await world.sql`
-    UPDATE transactions SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${further.id}`
+    UPDATE attempts SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${further.id}`
   await world.sql`
     UPDATE signing_requests SET state = 'leased', answer = NULL WHERE transaction_id = ${further.id}`
   world.model.mine([world.steal(coins)])
@@ -229,7 +229,7 @@ test('what a signer took and has not answered keeps a payment alive, and a proof
   expect(await world.step(id)).toBe('confirming')
   await world.sql`
     UPDATE signing_requests SET state = 'refused' WHERE transaction_id = ${further.id}`
-  await world.sql`UPDATE transactions SET state = 'abandoned' WHERE id = ${further.id}`
+  await world.sql`UPDATE attempts SET state = 'abandoned' WHERE id = ${further.id}`
   expect(await world.step(id)).toBe('failed')
 })
 
@@ -241,7 +241,7 @@ test('what a signer had not answered when its payment was settled may be mined o
   const first = await world.attempt(id, coins, 1_000n)
   const further = await world.attempt(id, coins, 3_000n)
   await world.sql`
-    UPDATE transactions SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${further.id}`
+    UPDATE attempts SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${further.id}`
   await world.sql`
     UPDATE signing_requests SET state = 'leased', answer = NULL WHERE transaction_id = ${further.id}`
   world.model.mine([first.transaction])
@@ -256,7 +256,7 @@ test('what a signer had not answered when its payment was settled may be mined o
   expect(await statesOf(id)).toEqual(['broadcast', 'built'])
   expect(await world.held()).toBeGreaterThan(before)
   await world.sql`UPDATE signing_requests SET state = 'refused' WHERE transaction_id = ${further.id}`
-  await world.sql`UPDATE transactions SET state = 'abandoned' WHERE id = ${further.id}`
+  await world.sql`UPDATE attempts SET state = 'abandoned' WHERE id = ${further.id}`
   expect(await world.step(id)).toBe('failed')
   expect(await world.held()).toBe(before)
 })
@@ -321,9 +321,9 @@ test('a payment that nobody signed and that ended with its vanished input stays 
   const id = await world.payment()
   const attempt = await world.attempt(id, coins, 1_000n)
   // The signer took it and never answered.
-  await world.sql`UPDATE withdrawals SET stage = 'pending_signature' WHERE id = ${id}`
+  await world.sql`UPDATE payouts SET stage = 'pending_signature' WHERE id = ${id}`
   await world.sql`
-    UPDATE transactions SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${attempt.id}`
+    UPDATE attempts SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${attempt.id}`
   await world.sql`
     UPDATE signing_requests SET state = 'leased', answer = NULL WHERE transaction_id = ${attempt.id}`
   world.model.orphan(1)

@@ -23,17 +23,17 @@ test('a payment whose network took more than the limit is settled with what it t
     to_address: '0x00000000000000000000000000000000000A11cE',
   })
   const { id } = json.data
-  const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM withdrawals WHERE id = ${id}`
+  const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM payouts WHERE id = ${id}`
   const limit = row?.fee_limit ?? 0n
   const fee = limit * 3n
   const hot = await stage.wallet('ethereum', 'hot')
   const transactionId = newId('tx')
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
                               max_fee, from_address_id, nonce)
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'mined', '{}', 'eth',
             ${ETHER.toString()}, ${limit.toString()}, ${hot.id}, 0)`
-  await sql`UPDATE withdrawals SET stage = 'confirming' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${id}`
   const outcome = {
     transactionId,
     blockNumber: 1,

@@ -4,7 +4,7 @@ import { payments, Transaction } from 'bitcoinjs-lib'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { bitcoinjsNetwork } from '../../../chains/utxo/bitcoinjs-network.js'
 import { type ParsedTransaction, parseTransaction } from '../../../chains/utxo/parse/parse-transaction.js'
-import { buildPayment } from '../../../chains/utxo/spend/build-payout.js'
+import { buildPayout } from '../../../chains/utxo/spend/build-payout.js'
 import { findNetwork } from '../../../domain/chain/network.js'
 import type { TestWithdrawals } from './withdrawal-stage.js'
 
@@ -61,7 +61,7 @@ export async function fundedHot(
     amounts.reduce((sum, amount) => sum + amount, 0n),
   )
   return (request) =>
-    buildPayment(request, network, {
+    buildPayout(request, network, {
       fetch: async (txids) =>
         new Map(
           [...txids].flatMap((txid) => {

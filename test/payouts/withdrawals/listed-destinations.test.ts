@@ -52,7 +52,7 @@ const look = (id: string): Promise<SignatureWait> =>
 /** A withdrawal that two people approved. */
 async function approved(): Promise<string> {
   const { json } = await stage.create({ network: 'bitcoin', coin: 'btc', amount: '0.1', to_address: LISTED })
-  await stage.api.database.sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${json.data.id}`
+  await stage.api.database.sql`UPDATE payouts SET stage = 'approved' WHERE id = ${json.data.id}`
   return json.data.id
 }
 const reservations = (id: string) =>
@@ -76,7 +76,7 @@ test('nothing is built for it, nothing of its hold is released, and it is built 
     body: { decision: 'approve', reason: 'another person of that name' },
   })
   expect(status).toBe(200)
-  await stage.api.database.sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+  await stage.api.database.sql`UPDATE payouts SET stage = 'approved' WHERE id = ${id}`
   expect(await build(id)).toEqual({ kind: 'done' })
   expect((await stage.read(id)).stage).toBe('pending_signature')
   expect((await look(id)).kind).toBe('waiting')
@@ -96,7 +96,7 @@ test('a request of a batch that no signer has taken is taken back, and built wit
   })
   await sql`UPDATE batches SET stage = 'approved' WHERE id = ${json.data.id}`
   const [part] = await sql<{ id: string }[]>`
-    UPDATE withdrawals SET stage = 'approved' WHERE batch_id = ${json.data.id} RETURNING id`
+    UPDATE payouts SET stage = 'approved' WHERE batch_id = ${json.data.id} RETURNING id`
   if (!part) throw new Error('no part')
   await build(part.id)
   expect((await look(part.id)).kind).toBe('waiting')
@@ -118,7 +118,7 @@ test('a payment that waits for a block gets no further attempt, and one that no 
   const id = await approved()
   await build(id)
   await sql`
-    UPDATE transactions SET state = 'broadcast', signed_transaction = 'aa', txid = ${'ab'.repeat(32)},
+    UPDATE attempts SET state = 'broadcast', signed_transaction = 'aa', txid = ${'ab'.repeat(32)},
                             broadcast_at = now() - interval '1 hour', created_at = now() - interval '1 hour'
     WHERE subject_id = ${id}`
   await sql`UPDATE signing_requests SET state = 'signed' WHERE subject_id = ${id}`
@@ -128,7 +128,7 @@ test('a payment that waits for a block gets no further attempt, and one that no 
     requested_by: 'api-key:key_1',
     requested_at: '2026-01-01T00:00:00Z',
   }
-  await sql`UPDATE withdrawals SET stage = 'confirming', speed_up = ${sql.json(speedUp)} WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'confirming', speed_up = ${sql.json(speedUp)} WHERE id = ${id}`
   await sanction(LISTED)
   expect(await pursueReplacement(dependencies, adapter, id)).toMatchObject({
     kind: 'waiting',
@@ -142,11 +142,11 @@ test('a payment that waits for a block gets no further attempt, and one that no 
   })
   // One that was built just before the address was listed.
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee,
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee,
                               priority, purpose, cause, created_at)
     SELECT 'tx_further', merchant_id, subject_type, subject_id, 2, network, 'built', payload, coin, amount, max_fee, priority,
            'pay', 'lagging', created_at
-    FROM transactions WHERE subject_id = ${id}`
+    FROM attempts WHERE subject_id = ${id}`
   await sql`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id)
     VALUES ('srq_further', ${stage.api.merchantId}, ${stage.signer.signerId}, 'tx_further', ${id})`

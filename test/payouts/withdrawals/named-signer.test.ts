@@ -44,7 +44,7 @@ const reserved = (network: 'bitcoin' | 'ethereum') => stage.balance(network, COI
 
 const read = async (id: string) => {
   const [row] = await stage.api.database.sql<{ stage: string; intent: Intent; failure_message: string }[]>`
-    SELECT * FROM withdrawals WHERE id = ${id}`
+    SELECT * FROM payouts WHERE id = ${id}`
   if (!row) throw new Error(`${id} does not exist`)
   return row
 }
@@ -63,7 +63,7 @@ async function approved(network: 'bitcoin' | 'ethereum'): Promise<string> {
     amount: '0.1',
     to_address: TO[network],
   })
-  await stage.api.database.sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${json.data.id}`
+  await stage.api.database.sql`UPDATE payouts SET stage = 'approved' WHERE id = ${json.data.id}`
   return json.data.id
 }
 
@@ -80,7 +80,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     await stage.approve(json.data.id)
     await advanceBatch(sql, networks, json.data.id, new Date())
     const [part] = await sql<{ id: string }[]>`
-      SELECT id FROM withdrawals WHERE batch_id = ${json.data.id} ORDER BY id LIMIT 1`
+      SELECT id FROM payouts WHERE batch_id = ${json.data.id} ORDER BY id LIMIT 1`
     return part?.id ?? ''
   }
 
@@ -89,7 +89,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     const { intent, intent_hash } = await intentOf(`withdrawals/${id}`)
     expect(intent.signer).toBe(stage.signer.signerId)
     expect(intentHash(intent)).toBe(intent_hash)
-    await stage.api.database.sql`UPDATE withdrawals SET intent = intent - 'signer' WHERE id = ${id}`
+    await stage.api.database.sql`UPDATE payouts SET intent = intent - 'signer' WHERE id = ${id}`
     await buildWithdrawal(dependencies, id)
     const { json } = await stage.api.call({
       method: 'POST',
@@ -106,9 +106,9 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
       const { sql } = stage.api.database
       const before = await reserved(network)
       const id = kind === 'withdrawal' ? await approved(network) : await approvedPart()
-      await sql`UPDATE withdrawals SET intent = intent - 'signer' WHERE id = ${id}`
+      await sql`UPDATE payouts SET intent = intent - 'signer' WHERE id = ${id}`
       await sql`
-        UPDATE batches SET intent = intent - 'signer' WHERE id = (SELECT batch_id FROM withdrawals WHERE id = ${id})`
+        UPDATE batches SET intent = intent - 'signer' WHERE id = (SELECT batch_id FROM payouts WHERE id = ${id})`
       expect(await buildWithdrawal(dependencies, id)).toEqual({ kind: 'done' })
       expect(await read(id)).toMatchObject({ stage: 'failed', failure_code: 'NO_SIGNER' })
       if (kind === 'withdrawal') expect(await reserved(network)).toBe(before)

@@ -50,7 +50,7 @@ test('two hundred payments from one wallet at once: every nonce once, every one 
   const chain = createPublicClient({ transport: http(anvil.rpc) })
   const hot = await stage.wallet('ethereum', 'hot')
   const used = await sql<{ nonce: bigint; subject_id: string }[]>`
-    SELECT nonce, subject_id FROM transactions WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
+    SELECT nonce, subject_id FROM attempts WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
   expect(used.map((row) => Number(row.nonce))).toEqual(Array.from({ length: COUNT }, (_, nonce) => nonce))
   expect(new Set(used.map((row) => row.subject_id)).size).toBe(COUNT)
   // What the chain says: as many transactions as payments, and what was asked for at every address.
@@ -70,7 +70,7 @@ async function untilAll(ids: readonly string[]): Promise<void> {
   const { sql } = stage.api.database
   for (let attempt = 0; attempt < 2_000; attempt++) {
     const rows = await sql<{ stage: string; failure_message: string | null }[]>`
-      SELECT stage, failure_message FROM withdrawals WHERE id = ANY (${[...ids]}) AND stage <> 'confirmed'`
+      SELECT stage, failure_message FROM payouts WHERE id = ANY (${[...ids]}) AND stage <> 'confirmed'`
     if (rows.length === 0) return
     const failed = rows.find((row) => row.failure_message !== null)
     if (failed) throw new Error(`${failed.stage}: ${failed.failure_message}`)

@@ -76,7 +76,7 @@ test('story 8: two hundred payments from one wallet at once: every outpoint once
   running = stage.signer.run(realSigner(stage))
   for (let attempt = 0; ; attempt++) {
     const rows = await sql<{ stage: string; failure_message: string | null }[]>`
-      SELECT stage, failure_message FROM withdrawals WHERE id = ANY (${ids}) AND stage <> 'confirmed'`
+      SELECT stage, failure_message FROM payouts WHERE id = ANY (${ids}) AND stage <> 'confirmed'`
     if (rows.length === 0) break
     const failed = rows.find((row) => row.failure_message !== null)
     if (failed || attempt > 2_000) throw new Error(JSON.stringify([rows.length, failed]))
@@ -84,7 +84,7 @@ test('story 8: two hundred payments from one wallet at once: every outpoint once
   }
   const spent = await sql<{ outpoint: string; txid: string }[]>`
     SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
-    FROM transactions payment, jsonb_array_elements(payment.inputs) AS input
+    FROM attempts payment, jsonb_array_elements(payment.inputs) AS input
     WHERE payment.subject_id = ANY (${ids}) AND payment.state = 'final'`
   expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
   expect(new Set(spent.map((row) => row.txid)).size).toBe(COUNT)

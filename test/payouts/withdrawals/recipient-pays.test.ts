@@ -38,7 +38,7 @@ test('where the rest is below dust, the signer signs what two people approved, a
   })
   const { id } = json.data
   await stage.approve(id)
-  await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'approved' WHERE id = ${id}`
   await buildWithdrawal(dependencies, id)
   const [request] = (await stage.signer.claim()).requests
   if (!request) throw new Error('nothing to sign')
@@ -47,11 +47,11 @@ test('where the rest is below dust, the signer signs what two people approved, a
   await stage.signer.answer({ ...answer, request_id: request.id })
   await takeAnswer(dependencies, id)
   const [attempt] = await sql<{ id: string; signed_transaction: string; amount: bigint; max_fee: bigint }[]>`
-    SELECT id, signed_transaction, amount, max_fee FROM transactions WHERE subject_id = ${id}`
+    SELECT id, signed_transaction, amount, max_fee FROM attempts WHERE subject_id = ${id}`
   const signed = Transaction.fromHex(attempt?.signed_transaction ?? '')
   expect(signed.outs.map((each) => each.value)).toEqual([99_470n])
   expect(attempt).toMatchObject({ amount: 99_470n, max_fee: 530n })
-  await sql`UPDATE withdrawals SET stage = 'confirming' WHERE id = ${id}`
+  await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${id}`
   await settleWithdrawal(sql, networks, id, {
     transactionId: attempt?.id ?? '',
     blockNumber: 101,

@@ -213,7 +213,7 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
         if (view.status === wanted) return view
         if (isBatchFinal(view.stage) || Date.now() > deadline) {
           const waiting =
-            await sql`SELECT waiting FROM withdrawals WHERE batch_id = ${id} AND waiting IS NOT NULL`
+            await sql`SELECT waiting FROM payouts WHERE batch_id = ${id} AND waiting IS NOT NULL`
           throw new Error(`${id} is ${view.status}, not ${wanted}: ${JSON.stringify([view.counts, waiting])}`)
         }
         await sleep(50)

@@ -4,9 +4,9 @@ import { address as addresses } from 'bitcoinjs-lib'
 import type { Approval } from '../../../domain/controls/approval.js'
 import {
   type Intent,
+  type IntentKind,
   type IntentOutput,
   intentHash,
-  type PaymentKind,
 } from '../../../domain/controls/intent.js'
 import type { SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { evmAddress } from '../../../signer/evm/evm-address.js'
@@ -117,7 +117,7 @@ export interface MadeIntent {
   readonly hash: string
 }
 
-const KIND: Readonly<Record<Form, PaymentKind>> = {
+const KIND: Readonly<Record<Form, IntentKind>> = {
   eth: 'withdrawal',
   usdt: 'withdrawal',
   btc: 'withdrawal',

@@ -120,7 +120,7 @@ export class Model {
     if (marks.some((each) => each.id === intent.withdrawal && each.intentHash !== hash))
       throw new Error(`Two intents are called ${intent.withdrawal}`)
     const { uses, transfers } = await this.#read(request, raw)
-    this.#requirePayments(request, transfers)
+    this.#requirePayouts(request, transfers)
     if (purpose === 'pay') {
       this.#requireQuorum(request)
       this.#requireInTime(request, mark, same)
@@ -214,7 +214,7 @@ export class Model {
   }
 
   /** Each approved output once, exactly; the rest comes back to this seed. */
-  #requirePayments(request: SigningRequest, transfers: readonly Transfer[]): void {
+  #requirePayouts(request: SigningRequest, transfers: readonly Transfer[]): void {
     const own = new Set([
       ...[CHANGE, GATHERED].map((path) =>
         bitcoin.address.fromOutputScript(ownScript(path, this.#keys), regtest),

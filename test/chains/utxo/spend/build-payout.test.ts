@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import type { SpendableOutput, UtxoBuildRequest, UtxoBuildResult } from '../../../../chains/adapter.js'
 import { bitcoinjsNetwork } from '../../../../chains/utxo/bitcoinjs-network.js'
 import { parseTransaction } from '../../../../chains/utxo/parse/parse-transaction.js'
-import { buildPayment, MAX_PAYLOAD_BYTES } from '../../../../chains/utxo/spend/build-payout.js'
+import { buildPayout, MAX_PAYLOAD_BYTES } from '../../../../chains/utxo/spend/build-payout.js'
 import { verifySigned } from '../../../../chains/utxo/spend/verify-signed.js'
 import type { UtxoNetwork } from '../../../../domain/chain/network.js'
 import { legacyNetwork, testNetwork } from '../test-network.js'
@@ -42,7 +42,7 @@ function built(result: UtxoBuildResult): Extract<UtxoBuildResult, { kind: 'built
 describe.each([
   ['p2wpkh', segwit],
   ['p2pkh', legacy],
-] as const)('buildPayment and verifySigned on %s', (_kind, network) => {
+] as const)('buildPayout and verifySigned on %s', (_kind, network) => {
   test('pay what was asked, with a fee for the size that signing really makes', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -51,11 +51,7 @@ describe.each([
         fc.integer({ min: 1, max: 60 }),
         async (coins, amounts, feeRate) => {
           const { wallet, outputs, source } = fundedWallet(network, coins)
-          const result = await buildPayment(
-            requestOn(network, outputs, amounts, { feeRate }),
-            network,
-            source,
-          )
+          const result = await buildPayout(requestOn(network, outputs, amounts, { feeRate }), network, source)
           if (result.kind !== 'built') return
           const raw = wallet.sign(result.payload.psbt)
           const signed = Transaction.fromHex(raw)
@@ -80,7 +76,7 @@ describe.each([
   test('takes the fee from the recipient when asked to', async () => {
     const { wallet, outputs, source } = fundedWallet(network, [1_000_000n])
     const result = built(
-      await buildPayment(requestOn(network, outputs, [400_000n], { feePayer: 'recipient' }), network, source),
+      await buildPayout(requestOn(network, outputs, [400_000n], { feePayer: 'recipient' }), network, source),
     )
     const signed = Transaction.fromHex(wallet.sign(result.payload.psbt))
     expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
@@ -89,14 +85,14 @@ describe.each([
   test('a recipient who pays the fee gets the amount less the fee, whatever is left below dust', async () => {
     const { outputs, source, wallet } = fundedWallet(network, [100_000n])
     const request = requestOn(network, outputs, [99_900n], { feePayer: 'recipient' })
-    const result = built(await buildPayment(request, network, source))
+    const result = built(await buildPayout(request, network, source))
     const raw = wallet.sign(result.payload.psbt)
     // 110 or 192 virtual bytes at 3, and the rest of 100 that is no change.
     const paid = network.script === 'p2wpkh' ? 99_470n : 99_224n
     expect(Transaction.fromHex(raw).outs.map((each) => each.value)).toEqual([paid])
     expect(result).toMatchObject({ paid, change: 0n, fee: 100_000n - paid })
     expect(verifySigned(result.payload, raw).fee).toBe(result.fee)
-    const poor = await buildPayment({ ...request, feeLimit: result.fee - 1n }, network, source)
+    const poor = await buildPayout({ ...request, feeLimit: result.fee - 1n }, network, source)
     expect(poor.kind).toBe('fee_too_high')
   })
 
@@ -108,11 +104,11 @@ describe.each([
         fc.integer({ min: 1, max: 40 }),
         async (coins, amount, feeRate) => {
           const { wallet, outputs, source } = fundedWallet(network, coins)
-          const first = await buildPayment(requestOn(network, outputs, [amount]), network, source)
+          const first = await buildPayout(requestOn(network, outputs, [amount]), network, source)
           if (first.kind !== 'built') return
           const floor = { fee: first.fee, rate: network.fees.minRate }
           for (const amounts of [[amount], []]) {
-            const next = await buildPayment(
+            const next = await buildPayout(
               requestOn(network, outputs, amounts, { feeRate, required: first.inputs, floor }),
               network,
               source,
@@ -140,27 +136,27 @@ describe.each([
   test('says fee_too_high when the recipient would get dust', async () => {
     const { outputs, source } = fundedWallet(network, [1_000_000n])
     const asked = requestOn(network, outputs, [800n], { feePayer: 'recipient', feeRate: 4 })
-    expect(await buildPayment(asked, network, source)).toMatchObject({ kind: 'fee_too_high' })
+    expect(await buildPayout(asked, network, source)).toMatchObject({ kind: 'fee_too_high' })
   })
 
   test('refuses amounts that the network does not relay', async () => {
     const { outputs, source } = fundedWallet(network, [1_000_000n])
     const dust = network.script === 'p2wpkh' ? 293n : 545n
-    await expect(buildPayment(requestOn(network, outputs, [dust]), network, source)).rejects.toMatchObject({
+    await expect(buildPayout(requestOn(network, outputs, [dust]), network, source)).rejects.toMatchObject({
       code: 'INVALID_AMOUNT',
       details: { minimum: String(dust + 1n) },
     })
-    expect(await buildPayment(requestOn(network, outputs, [dust + 1n]), network, source)).toMatchObject({
+    expect(await buildPayout(requestOn(network, outputs, [dust + 1n]), network, source)).toMatchObject({
       kind: 'built',
     })
   })
 })
 
-describe('buildPayment', () => {
+describe('buildPayout', () => {
   test('writes a PSBT that another library reads: parents, amounts, key origins, version, sequences', async () => {
     const { wallet, outputs, source } = fundedWallet(segwit, [300_000n, 200_000n])
     const request = requestOn(segwit, outputs, [450_000n])
-    const result = built(await buildPayment(request, segwit, source))
+    const result = built(await buildPayout(request, segwit, source))
     const psbt = ScureTransaction.fromPSBT(Buffer.from(result.payload.psbt, 'base64'))
     expect(psbt.version).toBe(2)
     expect(psbt.lockTime).toBe(0)
@@ -202,7 +198,7 @@ describe('buildPayment', () => {
         { address, amount: 30_000n },
       ],
     }
-    const result = built(await buildPayment(request, segwit, source))
+    const result = built(await buildPayout(request, segwit, source))
     const values = Transaction.fromHex(wallet.sign(result.payload.psbt)).outs.map((each) => each.value)
     expect(values).toEqual([30_000n, 20_000n, 30_000n, result.change])
   })
@@ -211,7 +207,7 @@ describe('buildPayment', () => {
     const { outputs, source } = fundedWallet(segwit, [50_000n, 900_000n, 800_000n])
     const anchor = outputs[0]!
     const request = requestOn(segwit, [...outputs, ...outputs], [1_600_000n], { required: [anchor] })
-    const result = built(await buildPayment(request, segwit, source))
+    const result = built(await buildPayout(request, segwit, source))
     expect(result.inputs[0]).toEqual(anchor)
     expect(new Set(result.inputs.map((coin) => coin.txid)).size).toBe(result.inputs.length)
   })
@@ -222,21 +218,21 @@ describe('buildPayment', () => {
       Array.from({ length: 40 }, (_, i) => BigInt(20_000 + i * 777)),
     )
     const request = requestOn(segwit, outputs, [210_000n])
-    expect(await buildPayment(request, segwit, source)).toEqual(await buildPayment(request, segwit, source))
+    expect(await buildPayout(request, segwit, source)).toEqual(await buildPayout(request, segwit, source))
   })
 
   test('stays under the fee limit and the network’s own', async () => {
     const { outputs, source } = fundedWallet(segwit, [100_000_000n])
     const asked = requestOn(segwit, outputs, [50_000n], { feeLimit: 100n })
-    expect(await buildPayment(asked, segwit, source)).toMatchObject({ kind: 'fee_too_high' })
+    expect(await buildPayout(asked, segwit, source)).toMatchObject({ kind: 'fee_too_high' })
     const reckless = requestOn(segwit, outputs, [50_000n], { feeLimit: 10n ** 9n, feeRate: 10_000 })
     expect(segwit.fees.maxTotal).toBe(1_000_000n)
-    expect(await buildPayment(reckless, segwit, source)).toMatchObject({ kind: 'fee_too_high' })
+    expect(await buildPayout(reckless, segwit, source)).toMatchObject({ kind: 'fee_too_high' })
   })
 
   test('names what is missing', async () => {
     const { outputs, source } = fundedWallet(segwit, [10_000n])
-    expect(await buildPayment(requestOn(segwit, outputs, [50_000n]), segwit, source)).toMatchObject({
+    expect(await buildPayout(requestOn(segwit, outputs, [50_000n]), segwit, source)).toMatchObject({
       kind: 'insufficient_funds',
     })
   })
@@ -245,7 +241,7 @@ describe('buildPayment', () => {
     const { outputs, source } = fundedWallet(segwit, [100_000n])
     const [coin] = outputs
     const asked = (changes: Partial<SpendableOutput>) =>
-      buildPayment(requestOn(segwit, [{ ...coin!, ...changes }], [50_000n]), segwit, source)
+      buildPayout(requestOn(segwit, [{ ...coin!, ...changes }], [50_000n]), segwit, source)
     await expect(asked({ amount: 200_000n })).rejects.toMatchObject({ code: 'INVALID_STATE' })
     await expect(asked({ vout: 5 })).rejects.toMatchObject({ code: 'INVALID_STATE' })
     await expect(asked({ txid: '00'.repeat(32) })).rejects.toMatchObject({
@@ -262,7 +258,7 @@ describe('buildPayment', () => {
     const { outputs, source } = fundedWallet(segwit, [100_000n])
     const change = { ...testWallet(segwit).key(0, 1), address: stranger(segwit, 0) }
     const asked = requestOn(segwit, outputs, [50_000n], { change })
-    await expect(buildPayment(asked, segwit, source)).rejects.toMatchObject({ code: 'INVALID_STATE' })
+    await expect(buildPayout(asked, segwit, source)).rejects.toMatchObject({ code: 'INVALID_STATE' })
   })
 
   test('pays Taproot and script addresses too', async () => {
@@ -274,7 +270,7 @@ describe('buildPayment', () => {
         { address: '2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc', amount: 20_000n },
       ],
     }
-    const result = built(await buildPayment(request, segwit, source))
+    const result = built(await buildPayout(request, segwit, source))
     const raw = wallet.sign(result.payload.psbt)
     expect(verifySigned(result.payload, raw).fee).toBe(result.fee)
     expect(Psbt.fromBase64(result.payload.psbt).txOutputs[0]?.script[0]).toBe(0x51)
@@ -330,7 +326,7 @@ describe('coins of fat parents', () => {
         const fat = new Map<string, number>()
         for (let payment = 0; payment < 3; payment++) {
           const request = requestOn(segwit, candidates, [amount + BigInt(payment)], { feeRate: 1, feePayer })
-          const result = built(await buildPayment(request, segwit, source, fat))
+          const result = built(await buildPayout(request, segwit, source, fat))
           expect(result.payload.psbt.length).toBeLessThan(1_100_000)
           expect(result.inputs.filter((coin) => coin.txid === fatTxid).length).toBeLessThan(9)
         }
@@ -341,7 +337,7 @@ describe('coins of fat parents', () => {
   test('pay together with the others where those are not enough, as many as a signer takes', async () => {
     const { candidates, source } = wallet({ count: 2_000, amount: 100_000n }, [500_000n, 600_000n])
     const request = requestOn(segwit, candidates, [3_500_000n], { feeRate: 1 })
-    const result = built(await buildPayment(request, segwit, source))
+    const result = built(await buildPayout(request, segwit, source))
     expect(result.inputs.length).toBeGreaterThan(20)
     expect(result.payload.psbt.length).toBeLessThan(MOST)
   })
@@ -349,7 +345,7 @@ describe('coins of fat parents', () => {
   test('are said to be too many where one transaction and its payload cannot hold enough of them', async () => {
     const { candidates, source } = wallet({ count: 2_000, amount: 100_000n }, [500_000n])
     const asked = (amount: bigint) =>
-      buildPayment(requestOn(segwit, candidates, [amount], { feeRate: 1 }), segwit, source)
+      buildPayout(requestOn(segwit, candidates, [amount], { feeRate: 1 }), segwit, source)
     expect(await asked(15_000_000n)).toMatchObject({ kind: 'too_many_inputs' })
     expect(await asked(205_000_000n)).toMatchObject({ kind: 'insufficient_funds' })
   })

@@ -1,16 +1,16 @@
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
 import { describe, expect, test } from 'vitest'
 import { parseTransaction } from '../../../../chains/utxo/parse/parse-transaction.js'
-import { buildPayment } from '../../../../chains/utxo/spend/build-payout.js'
+import { buildPayout } from '../../../../chains/utxo/spend/build-payout.js'
 import { isInputSigned } from '../../../../chains/utxo/spend/is-input-signed.js'
 import { verifySigned } from '../../../../chains/utxo/spend/verify-signed.js'
 import type { UtxoPayload } from '../../../../domain/signing/signer-protocol.js'
 import { legacyNetwork, testNetwork } from '../test-network.js'
 import { fundedWallet, testWallet } from '../test-wallet.js'
 
-async function signedPayment(network = testNetwork()) {
+async function signedPayout(network = testNetwork()) {
   const { wallet, outputs, source } = fundedWallet(network, [300_000n, 200_000n])
-  const result = await buildPayment(
+  const result = await buildPayout(
     {
       outputs: [
         { address: testWallet(network, 'somebody else').key(0).address, amount: 350_000n },
@@ -35,7 +35,7 @@ const ORDER = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141
 
 describe('verifySigned', () => {
   test('accepts what the signer signed', async () => {
-    const { payload, raw, fee } = await signedPayment()
+    const { payload, raw, fee } = await signedPayout()
     expect(verifySigned(payload, raw)).toEqual({ txid: Transaction.fromHex(raw).getId(), fee })
   })
 
@@ -146,7 +146,7 @@ describe('verifySigned', () => {
     ['a script beside the witness', (tx) => tx.setInputScript(0, Buffer.from([0x51]))],
     ['a high S', (tx) => tx.setWitness(0, [highS(tx.ins[0]!.witness[0]!), tx.ins[0]!.witness[1]!])],
   ])('refuses %s', async (_what, tamper) => {
-    const { payload, raw } = await signedPayment()
+    const { payload, raw } = await signedPayout()
     const transaction = Transaction.fromHex(raw)
     tamper(transaction)
     expect(() => verifySigned(payload, transaction.toHex())).toThrow(
@@ -161,14 +161,14 @@ describe('verifySigned', () => {
     ['half a transaction', (raw: string) => raw.slice(0, 100)],
     ['a byte behind it', (raw: string) => `${raw}00`],
   ])('refuses %s', async (_what, spoil) => {
-    const { payload, raw } = await signedPayment()
+    const { payload, raw } = await signedPayout()
     expect(() => verifySigned(payload, spoil(raw))).toThrow(
       expect.objectContaining({ code: 'VALIDATION_FAILED' }),
     )
   })
 
   test('refuses a signature that leaves outputs open', async () => {
-    const { payload, wallet } = await signedPayment()
+    const { payload, wallet } = await signedPayout()
     for (const sighash of [
       Transaction.SIGHASH_NONE,
       Transaction.SIGHASH_SINGLE,
@@ -252,13 +252,13 @@ describe('verifySigned', () => {
       },
     ],
   ])('refuses a validly signed transaction with %s', async (_what, message, alter) => {
-    const { payload, wallet } = await signedPayment()
+    const { payload, wallet } = await signedPayout()
     const raw = wallet.sign(redraft(payload.psbt, alter))
     expect(() => verifySigned(payload, raw)).toThrow(message)
   })
 
   test('reckons the fee from the parents, so that a payload without them is refused', async () => {
-    const { payload, raw } = await signedPayment()
+    const { payload, raw } = await signedPayout()
     const psbt = Psbt.fromBase64(payload.psbt)
     for (const input of psbt.data.inputs) delete input.nonWitnessUtxo
     expect(() => verifySigned({ ...payload, psbt: psbt.toBase64() }, raw)).toThrow(/lacks a parent/)
@@ -266,7 +266,7 @@ describe('verifySigned', () => {
 
   test('does not believe a parent that is not the one spent', async () => {
     // Without SegWit a signature does not cover amounts, so that only the parent's hash speaks for them.
-    const { payload, raw } = await signedPayment(legacyNetwork())
+    const { payload, raw } = await signedPayout(legacyNetwork())
     const psbt = Psbt.fromBase64(payload.psbt)
     const [input] = psbt.data.inputs
     const parent = Transaction.fromBuffer(input!.nonWitnessUtxo!)
@@ -277,7 +277,7 @@ describe('verifySigned', () => {
   })
 
   test('checks P2PKH signatures where the network has no SegWit', async () => {
-    const { payload, raw, fee } = await signedPayment(legacyNetwork())
+    const { payload, raw, fee } = await signedPayout(legacyNetwork())
     expect(verifySigned(payload, raw)).toEqual({ txid: Transaction.fromHex(raw).getId(), fee })
     const tampered: ((transaction: Transaction) => void)[] = [
       (tx) => {
@@ -309,7 +309,7 @@ describe('verifySigned', () => {
       ).toString('base64'),
     ],
   ])('refuses what BIP-174 calls invalid: %s', async (_case, psbt) => {
-    const { raw } = await signedPayment()
+    const { raw } = await signedPayout()
     const payload: UtxoPayload = { family: 'utxo', network: 'bitcoin', psbt }
     expect(() => verifySigned(payload, raw)).toThrow()
   })

@@ -41,9 +41,7 @@ const ask = (user: string, amount: string, fields: object = {}) =>
   stage.create({ network: 'ethereum', coin: 'usdt', amount, to_address: TO, user_reference: user, ...fields })
 /** Makes every withdrawal of the users so much older. */
 const age = async (interval: string) => {
-  await stage.api.database.sql.unsafe(
-    `UPDATE withdrawals SET created_at = created_at - interval '${interval}'`,
-  )
+  await stage.api.database.sql.unsafe(`UPDATE payouts SET created_at = created_at - interval '${interval}'`)
 }
 
 test('a daily limit refuses with the details of the guide, holds nothing, and rolls', async () => {
@@ -109,12 +107,12 @@ test('what was cancelled or rejected gives back what it took', async () => {
   expect(second).toMatch(/^withdrawal_/)
   const { sql } = stage.api.database
   for (const stageName of ['rejected', 'expired', 'failed', 'reverted']) {
-    await sql`UPDATE withdrawals SET stage = ${stageName} WHERE id = ${second}`
+    await sql`UPDATE payouts SET stage = ${stageName} WHERE id = ${second}`
     const third = await ask(user, '10')
     expect(third.status).toBe(201)
     await stage.api.call({ method: 'DELETE', path: `/api/v1/withdrawals/${third.json.data.id}` })
   }
-  await sql`UPDATE withdrawals SET stage = 'confirmed' WHERE id = ${second}`
+  await sql`UPDATE payouts SET stage = 'confirmed' WHERE id = ${second}`
   expect((await ask(user, '1')).status).toBe(422)
 })
 

@@ -38,7 +38,7 @@ async function watch(): Promise<number> {
   return watchWithdrawals(sql, networks, settings, await measureWithdrawals(sql))
 }
 const end = (id: string, to: string, code: string | null = null) => stage.api.database.sql`
-  UPDATE withdrawals SET stage = ${to}, failure_code = ${code}, fee = 21000, updated_at = clock_timestamp(),
+  UPDATE payouts SET stage = ${to}, failure_code = ${code}, fee = 21000, updated_at = clock_timestamp(),
                          confirmed_at = CASE WHEN ${to} = 'confirmed' THEN clock_timestamp() END
   WHERE id = ${id}`
 const standing = async (kind: string) =>
@@ -70,7 +70,7 @@ test('a large withdrawal is told once, and over when it is', async () => {
 test('a withdrawal that departs from what is usual is told with its factors', async () => {
   const id = await ask()
   await stage.api.database.sql`
-    UPDATE withdrawals SET risk = jsonb_set(risk, '{factors}', ${stage.api.database.sql.json([
+    UPDATE payouts SET risk = jsonb_set(risk, '{factors}', ${stage.api.database.sql.json([
       { name: 'frequency', score: 60, weight: 0.2, reason: '40 within 24 hours' },
       { name: 'amount', score: 59, weight: 0.2, reason: 'twice the average' },
       { name: 'destination', score: 100, weight: 0.2, reason: 'new' },
@@ -120,11 +120,11 @@ test('one that takes three times as long as it should is stuck; waiting for peop
   const approved = (minutes: number) =>
     sql.json([{ stage: 'approved', at: new Date(Date.now() - minutes * 60_000).toISOString() }] as never)
   await sql`
-    UPDATE withdrawals SET stage = 'pending_signature', history = ${approved(91)},
+    UPDATE payouts SET stage = 'pending_signature', history = ${approved(91)},
       waiting = '{"code": "SIGNER_OFFLINE"}' WHERE id = ${stuck}`
-  await sql`UPDATE withdrawals SET stage = 'confirming', history = ${approved(89)} WHERE id = ${slow}`
+  await sql`UPDATE payouts SET stage = 'confirming', history = ${approved(89)} WHERE id = ${slow}`
   await sql`
-    UPDATE withdrawals SET stage = 'pending_approval', created_at = now() - interval '20 hours',
+    UPDATE payouts SET stage = 'pending_approval', created_at = now() - interval '20 hours',
       estimated_confirmation_at = now() - interval '19 hours' WHERE id = ${pending}`
   await watch()
   expect(await watch()).toBe(0)
@@ -138,23 +138,23 @@ test('one that takes three times as long as it should is stuck; waiting for peop
 
 test('the metrics show totals, times, fees, queues, signers and alerts, without naming anybody', async () => {
   const { sql } = stage.api.database
-  await sql`UPDATE withdrawals SET stage = 'cancelled', measured_at = now() WHERE measured_at IS NULL`
+  await sql`UPDATE payouts SET stage = 'cancelled', measured_at = now() WHERE measured_at IS NULL`
   await sql`DELETE FROM withdrawal_totals`
   const ids = [await ask(), await ask(), await ask(), await ask()]
   for (const [index, minutes] of [0.5, 4, 20_000].entries()) {
     await sql`
-      UPDATE withdrawals SET created_at = now() - ${minutes} * interval '1 minute', fee_estimate = 30000
+      UPDATE payouts SET created_at = now() - ${minutes} * interval '1 minute', fee_estimate = 30000
       WHERE id = ${ids[index] ?? ''}`
     await end(ids[index] ?? '', 'confirmed')
   }
   await watch()
   // In two steps, as sweeps come; what was measured is not measured again.
   await end(ids[3] ?? '', 'failed', 'POLICY_LIMIT')
-  await sql`UPDATE withdrawals SET fee = NULL WHERE id = ${ids[3] ?? ''}`
+  await sql`UPDATE payouts SET fee = NULL WHERE id = ${ids[3] ?? ''}`
   await watch()
   await watch()
   const open = await ask()
-  await sql`UPDATE withdrawals SET created_at = now() - interval '1 hour' WHERE id = ${open}`
+  await sql`UPDATE payouts SET created_at = now() - interval '1 hour' WHERE id = ${open}`
   const text = await stage.api.metrics()
   const value = (sample: string) => {
     const line = text.split('\n').find((each) => each.startsWith(`keyturn_${sample} `))
@@ -185,7 +185,7 @@ test('a withdrawal of a coin that is configured no more keeps no other from its 
   const large = await ask('150')
   const { sql } = stage.api.database
   await sql`
-    UPDATE withdrawals SET coin = 'gone' WHERE id = (SELECT min(id) FROM withdrawals WHERE watched_at IS NULL)`
+    UPDATE payouts SET coin = 'gone' WHERE id = (SELECT min(id) FROM payouts WHERE watched_at IS NULL)`
   const before = settings
   settings = { ...settings, large: new Map([...settings.large, ['ethereum.gone', 1n]]) }
   await watch()

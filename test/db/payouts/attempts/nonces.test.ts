@@ -93,7 +93,7 @@ test('gives no nonce while another request of the account is at the signer', asy
     INSERT INTO signers (id, merchant_id, name, version, identity_public_key, master_fingerprint, journal_head)
     VALUES ('sig_n', 'mer_n', 'n', '0', ${Buffer.alloc(32)}, '00000000', '')`
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
     VALUES ('tx_n', 'mer_n', 'withdrawal', 'o', 1, 'ethereum', 'built', '{}', 'eth', 1, 1)`
   await sql`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
@@ -110,7 +110,7 @@ test('a further attempt that a signer took and does not answer keeps no other pa
   expect(await wallet.allocate('q')).toBe(0)
   await wallet.sign('q')
   await sql`
-    INSERT INTO transactions (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
     VALUES ('tx_q', 'mer_n', 'withdrawal', 'q', 2, 'ethereum', 'built', '{}', 'eth', 1, 1)`
   await sql`
     INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)

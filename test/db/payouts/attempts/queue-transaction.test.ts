@@ -23,7 +23,7 @@ async function building(count: number, body: Record<string, unknown>): Promise<s
   return Promise.all(
     Array.from({ length: count }, async () => {
       const { json } = await stage.create(body)
-      await sql`UPDATE withdrawals SET stage = 'approved' WHERE id = ${json.data.id}`
+      await sql`UPDATE payouts SET stage = 'approved' WHERE id = ${json.data.id}`
       await startBuilding(sql, networks, json.data.id)
       return json.data.id as string
     }),
@@ -185,5 +185,5 @@ test('what was cancelled meanwhile is not queued', async () => {
     change: null,
   })
   expect(result).toBe('gone')
-  expect(await sql`SELECT 1 FROM transactions WHERE subject_id = ${id ?? ''}`).toHaveLength(0)
+  expect(await sql`SELECT 1 FROM attempts WHERE subject_id = ${id ?? ''}`).toHaveLength(0)
 })

@@ -106,7 +106,7 @@ test('events and audit tell of it as a movement, and limits and lists of withdra
   const { sql } = stage.api.database
   const [row] = await sql<
     { signer: string }[]
-  >`SELECT intent ->> 'signer' AS signer FROM withdrawals WHERE id = ${id}`
+  >`SELECT intent ->> 'signer' AS signer FROM payouts WHERE id = ${id}`
   expect(row?.signer).toBe(stage.signer.signerId)
   const events = await sql<{ type: string; data: Record<string, unknown> }[]>`
     SELECT type, data FROM events WHERE subject = ${id}`
@@ -145,13 +145,13 @@ test('the gas budget is debited when gas is promised, whoever races, and given b
   // 12 each, 50 in all.
   expect(made).toHaveLength(4)
   const [first, second] = made
-  await sql`UPDATE withdrawals SET stage = 'failed' WHERE id = ${first ?? ''}`
-  await sql`UPDATE withdrawals SET stage = 'confirmed', fee = 0 WHERE id = ${second ?? ''}`
+  await sql`UPDATE payouts SET stage = 'failed' WHERE id = ${first ?? ''}`
+  await sql`UPDATE payouts SET stage = 'confirmed', fee = 0 WHERE id = ${second ?? ''}`
   // 34 are promised or paid: one more fits, a second one does not.
   const [last, ...others] = await addresses(5)
   const again = await Promise.all(others.map(({ address }) => fund(address)))
   expect(again.filter((each) => each !== null)).toHaveLength(1)
-  await sql`UPDATE withdrawals SET created_at = created_at - interval '25 hours' WHERE kind = 'gas_funding'`
+  await sql`UPDATE payouts SET created_at = created_at - interval '25 hours' WHERE kind = 'gas_funding'`
   expect(await fund(last?.address ?? '')).not.toBeNull()
 })
 
