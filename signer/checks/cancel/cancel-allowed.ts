@@ -1,7 +1,11 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** A network without limits for it has no cancelling. */
-export function cancelAllowed(context: RequestContext): Refusal | null {
-  if (context.network && context.network.cancel !== null) return null
-  return refuse('KIND_NOT_ALLOWED', `The policy allows no cancelling on ${context.request.intent.network}`)
+export const cancelAllowed: Check<RequestContext> = {
+  name: 'cancel-allowed',
+  purpose: 'cancel',
+  run(context) {
+    if (context.network && context.network.cancel !== null) return null
+    return refuse('KIND_NOT_ALLOWED', `The policy allows no cancelling on ${context.request.intent.network}`)
+  },
 }

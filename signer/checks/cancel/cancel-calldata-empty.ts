@@ -1,7 +1,11 @@
-import { type EvmContext, type Refusal, refuse } from '../check.js'
+import { type Check, type EvmContext, refuse } from '../check.js'
 
 /** What cancels calls nothing: an account with code of its own (EIP-7702) would run it. */
-export function cancelCalldataEmpty(context: EvmContext): Refusal | null {
-  if (context.payload.data === '0x') return null
-  return refuse('CALLDATA_NOT_ALLOWED', 'What cancels must not carry calldata')
+export const cancelCalldataEmpty: Check<EvmContext> = {
+  name: 'cancel-calldata-empty',
+  purpose: 'cancel',
+  run(context) {
+    if (context.payload.data === '0x') return null
+    return refuse('CALLDATA_NOT_ALLOWED', 'What cancels must not carry calldata')
+  },
 }

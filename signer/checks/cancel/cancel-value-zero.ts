@@ -1,7 +1,11 @@
-import { type EvmContext, type Refusal, refuse } from '../check.js'
+import { type Check, type EvmContext, refuse } from '../check.js'
 
 /** What cancels moves nothing. */
-export function cancelValueZero(context: EvmContext): Refusal | null {
-  if (context.payload.value === '0') return null
-  return refuse('AMOUNT_MISMATCH', `What cancels must not send ${context.payload.value} wei`)
+export const cancelValueZero: Check<EvmContext> = {
+  name: 'cancel-value-zero',
+  purpose: 'cancel',
+  run(context) {
+    if (context.payload.value === '0') return null
+    return refuse('AMOUNT_MISMATCH', `What cancels must not send ${context.payload.value} wei`)
+  },
 }

@@ -1,4 +1,4 @@
-import { type EvmContext, type Refusal, refuse } from '../check.js'
+import { type Check, type EvmContext, refuse } from '../check.js'
 
 const WORD = 2n ** 256n
 /** What every transfer costs before it does anything. */
@@ -7,12 +7,15 @@ const LEAST_GAS = 21_000n
 const MOST_GAS = 2n ** 24n
 
 /** Numbers that are no words of 256 bits, and gas that no block takes, are in no transaction that is ever mined. */
-export function numbersFit({ payload }: EvmContext): Refusal | null {
-  const words = [payload.value, payload.max_fee_per_gas, payload.max_priority_fee_per_gas]
-  if (words.some((text) => BigInt(text) >= WORD)) {
-    return refuse('MALFORMED', 'A number of the payload does not fit in 256 bits')
-  }
-  const gas = BigInt(payload.gas)
-  if (gas >= LEAST_GAS && gas <= MOST_GAS) return null
-  return refuse('MALFORMED', `No block takes a transaction with ${gas} gas`)
+export const numbersFit: Check<EvmContext> = {
+  name: 'numbers-fit',
+  run({ payload }) {
+    const words = [payload.value, payload.max_fee_per_gas, payload.max_priority_fee_per_gas]
+    if (words.some((text) => BigInt(text) >= WORD)) {
+      return refuse('MALFORMED', 'A number of the payload does not fit in 256 bits')
+    }
+    const gas = BigInt(payload.gas)
+    if (gas >= LEAST_GAS && gas <= MOST_GAS) return null
+    return refuse('MALFORMED', `No block takes a transaction with ${gas} gas`)
+  },
 }

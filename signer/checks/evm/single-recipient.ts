@@ -1,13 +1,16 @@
-import { type EvmContext, type Refusal, refuse } from '../check.js'
+import { type Check, type EvmContext, refuse } from '../check.js'
 
 /**
  * An EVM transaction pays one recipient, and cancels one payment: a cancellation that fills a gap in the name of several items would
  * let them pass for one payment, of which limits and times count the first alone.
  */
-export function singleRecipient(context: EvmContext): Refusal | null {
-  if (context.outputs.length === 1) return null
-  return refuse(
-    'OUTPUT_NOT_ALLOWED',
-    'An EVM transaction cannot pay several recipients, or cancel several payments',
-  )
+export const singleRecipient: Check<EvmContext> = {
+  name: 'single-recipient',
+  run(context) {
+    if (context.outputs.length === 1) return null
+    return refuse(
+      'OUTPUT_NOT_ALLOWED',
+      'An EVM transaction cannot pay several recipients, or cancel several payments',
+    )
+  },
 }

@@ -1,10 +1,14 @@
 import { decodeTransfer } from '../../evm/erc20-transfer.js'
-import { type EvmContext, type Refusal, refuse } from '../check.js'
+import { type Check, type EvmContext, refuse } from '../check.js'
 
 /** The token must go to who was approved. */
-export function tokenRecipientMatches(context: EvmContext): Refusal | null {
-  if (context.asset.contract === null) return null
-  const { to } = decodeTransfer(context.payload.data)
-  if (to === context.outputs[0]?.address.toLowerCase()) return null
-  return refuse('RECIPIENT_MISMATCH', `${to} is not who was approved`)
+export const tokenRecipientMatches: Check<EvmContext> = {
+  name: 'token-recipient-matches',
+  purpose: 'pay',
+  run(context) {
+    if (context.asset.contract === null) return null
+    const { to } = decodeTransfer(context.payload.data)
+    if (to === context.outputs[0]?.address.toLowerCase()) return null
+    return refuse('RECIPIENT_MISMATCH', `${to} is not who was approved`)
+  },
 }

@@ -1,9 +1,12 @@
-import { type PayloadContext, type Refusal, refuse } from '../check.js'
+import { type Check, type PayloadContext, refuse } from '../check.js'
 
 /** An intent id stands for one intent for ever: it is the replay key. */
-export function intentUnchanged(context: PayloadContext): Refusal | null {
-  const { state, request } = context
-  const known = state.journal.records.hashOf(request.intent.withdrawal)
-  if (known === undefined || known === context.intentHash) return null
-  return refuse('CONFLICT_SET', 'This id was signed with another intent')
+export const intentUnchanged: Check<PayloadContext> = {
+  name: 'intent-unchanged',
+  run(context) {
+    const { state, request } = context
+    const known = state.journal.records.hashOf(request.intent.withdrawal)
+    if (known === undefined || known === context.intentHash) return null
+    return refuse('CONFLICT_SET', 'This id was signed with another intent')
+  },
 }

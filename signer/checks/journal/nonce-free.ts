@@ -1,12 +1,15 @@
 import { recordName } from '../../journal/records.js'
-import { type PayloadContext, type Refusal, refuse } from '../check.js'
+import { type Check, type PayloadContext, refuse } from '../check.js'
 import { conflictSet } from '../conflict-set.js'
 
 /** A nonce that another intent was signed with is not given away. */
-export function nonceFree(context: PayloadContext): Refusal | null {
-  const set = conflictSet(context)
-  if (set.kind !== 'evm') return null
-  const owner = context.state.journal.records.nonceOwner(set.chain_id, set.from, set.nonce)
-  if (owner === undefined || owner === context.record) return null
-  return refuse('NONCE_CONFLICT', `Nonce ${set.nonce} of ${set.from} was signed for ${recordName(owner)}`)
+export const nonceFree: Check<PayloadContext> = {
+  name: 'nonce-free',
+  run(context) {
+    const set = conflictSet(context)
+    if (set.kind !== 'evm') return null
+    const owner = context.state.journal.records.nonceOwner(set.chain_id, set.from, set.nonce)
+    if (owner === undefined || owner === context.record) return null
+    return refuse('NONCE_CONFLICT', `Nonce ${set.nonce} of ${set.from} was signed for ${recordName(owner)}`)
+  },
 }

@@ -1,5 +1,5 @@
 import { recordName } from '../../journal/records.js'
-import { type PayloadContext, type Refusal, refuse } from '../check.js'
+import { type Check, type PayloadContext, refuse } from '../check.js'
 import { conflictSet } from '../conflict-set.js'
 
 /**
@@ -9,18 +9,21 @@ import { conflictSet } from '../conflict-set.js'
  * What nobody approves must not exclude a signed payment outside the limits of cancellations, and the parts of one batch are
  * told apart by their coins alone.
  */
-export function outpointsFree(context: PayloadContext): Refusal | null {
-  const set = conflictSet(context)
-  if (set.kind !== 'utxo') return null
-  const { records } = context.state.journal
-  const approved = context.movement === null && context.request.purpose === 'pay'
-  for (const outpoint of set.inputs) {
-    const owners = records.outpointOwners(set.network, outpoint)
-    const owner = approved
-      ? owners.find((each) => each !== context.record && each.intentHash === context.intentHash)
-      : owners.at(-1)
-    if (owner && owner !== context.record)
-      return refuse('CONFLICT_SET', `${outpoint} was signed for ${recordName(owner)}`)
-  }
-  return null
+export const outpointsFree: Check<PayloadContext> = {
+  name: 'outpoints-free',
+  run(context) {
+    const set = conflictSet(context)
+    if (set.kind !== 'utxo') return null
+    const { records } = context.state.journal
+    const approved = context.movement === null && context.request.purpose === 'pay'
+    for (const outpoint of set.inputs) {
+      const owners = records.outpointOwners(set.network, outpoint)
+      const owner = approved
+        ? owners.find((each) => each !== context.record && each.intentHash === context.intentHash)
+        : owners.at(-1)
+      if (owner && owner !== context.record)
+        return refuse('CONFLICT_SET', `${outpoint} was signed for ${recordName(owner)}`)
+    }
+    return null
+  },
 }

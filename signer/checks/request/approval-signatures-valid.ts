@@ -1,10 +1,14 @@
 import type { ParsedApproval } from '../../parse-request.js'
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** Every decision must carry the signature of the pinned key over the exact text (contract, "Approvals"). */
-export function approvalSignaturesValid(context: RequestContext): Refusal | null {
-  const forged = context.request.approvals.find((each) => !isSigned(context, each))
-  return forged ? refuse('APPROVAL_INVALID', `The signature of ${forged.approver_id} is not valid`) : null
+export const approvalSignaturesValid: Check<RequestContext> = {
+  name: 'approval-signatures-valid',
+  purpose: 'pay',
+  run(context) {
+    const forged = context.request.approvals.find((each) => !isSigned(context, each))
+    return forged ? refuse('APPROVAL_INVALID', `The signature of ${forged.approver_id} is not valid`) : null
+  },
 }
 
 function isSigned(context: RequestContext, approval: ParsedApproval): boolean {

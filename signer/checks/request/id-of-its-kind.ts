@@ -1,4 +1,4 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 const PREFIX = {
   withdrawal: 'withdrawal',
@@ -9,12 +9,15 @@ const PREFIX = {
 } as const
 
 /** The ids of each kind have a form of their own, so that no movement takes the id of a payment, nor a payment that of a batch. */
-export function idOfItsKind(context: RequestContext): Refusal | null {
-  const { kind, withdrawal: id } = context.request.intent
-  const prefix = PREFIX[kind]
-  if (id.startsWith(`${prefix}_`) && /^[0-9a-z_]{1,64}$/.test(id.slice(prefix.length + 1))) return null
-  return refuse(
-    'MALFORMED',
-    `The id of a ${kind} is ${prefix}_ and at most 64 small letters, digits and underscores`,
-  )
+export const idOfItsKind: Check<RequestContext> = {
+  name: 'id-of-its-kind',
+  run(context) {
+    const { kind, withdrawal: id } = context.request.intent
+    const prefix = PREFIX[kind]
+    if (id.startsWith(`${prefix}_`) && /^[0-9a-z_]{1,64}$/.test(id.slice(prefix.length + 1))) return null
+    return refuse(
+      'MALFORMED',
+      `The id of a ${kind} is ${prefix}_ and at most 64 small letters, digits and underscores`,
+    )
+  },
 }

@@ -1,14 +1,18 @@
 import { initiatorsOf } from '../../../domain/controls/approval.js'
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** Who asked for it or shaped what it pays does not count, and is not among those who decided. */
-export function initiatorNotApproving(context: RequestContext): Refusal | null {
-  const initiators = initiatorsOf(context.request.intent)
-  const own = context.request.approvals.find((each) => {
-    const person = context.policy.approvers.get(each.approver_id)?.personId
-    return person !== undefined && initiators.includes(person)
-  })
-  return own
-    ? refuse('INITIATOR_APPROVED', `Approver ${own.approver_id} asked for this payment or changed it`)
-    : null
+export const initiatorNotApproving: Check<RequestContext> = {
+  name: 'initiator-not-approving',
+  purpose: 'pay',
+  run(context) {
+    const initiators = initiatorsOf(context.request.intent)
+    const own = context.request.approvals.find((each) => {
+      const person = context.policy.approvers.get(each.approver_id)?.personId
+      return person !== undefined && initiators.includes(person)
+    })
+    return own
+      ? refuse('INITIATOR_APPROVED', `Approver ${own.approver_id} asked for this payment or changed it`)
+      : null
+  },
 }

@@ -1,14 +1,19 @@
-import { type Refusal, type RequestContext, refuse, refuseForNow } from '../check.js'
+import { type Check, type RequestContext, refuse, refuseForNow } from '../check.js'
 
 /**
  * An intent from the future means that a clock is wrong or somebody plays with it. One that is only as far ahead as clocks may differ
  * waits for its time: nothing that was signed is younger than a later fence, so what a journal lost is never taken as new.
  */
-export function intentAlreadyCreated(context: RequestContext): Refusal | null {
-  const { created_at: created } = context.request.intent
-  if (Date.parse(created) <= context.now) return null
-  const message = `The intent was created at ${created}, which is yet to come`
-  return Date.parse(created) <= context.now + context.policy.clockSkewMs
-    ? refuseForNow('INTENT_NOT_YET_VALID', message)
-    : refuse('INTENT_NOT_YET_VALID', message)
+export const intentAlreadyCreated: Check<RequestContext> = {
+  name: 'intent-already-created',
+  purpose: 'pay',
+  once: true,
+  run(context) {
+    const { created_at: created } = context.request.intent
+    if (Date.parse(created) <= context.now) return null
+    const message = `The intent was created at ${created}, which is yet to come`
+    return Date.parse(created) <= context.now + context.policy.clockSkewMs
+      ? refuseForNow('INTENT_NOT_YET_VALID', message)
+      : refuse('INTENT_NOT_YET_VALID', message)
+  },
 }

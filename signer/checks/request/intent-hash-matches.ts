@@ -1,10 +1,13 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** The hash that people approved must be that of this intent, computed here. */
-export function intentHashMatches(context: RequestContext): Refusal | null {
-  if (context.request.intent_hash === context.intentHash) return null
-  return refuse(
-    'INTENT_HASH_MISMATCH',
-    `The intent's hash is ${context.intentHash}, not the one that was sent`,
-  )
+export const intentHashMatches: Check<RequestContext> = {
+  name: 'intent-hash-matches',
+  run(context) {
+    if (context.request.intent_hash === context.intentHash) return null
+    return refuse(
+      'INTENT_HASH_MISMATCH',
+      `The intent's hash is ${context.intentHash}, not the one that was sent`,
+    )
+  },
 }

@@ -1,11 +1,16 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /**
  * Nothing is signed after the time until which people approved it. What was signed in time may be made dearer later: it may be mined
  * at any time anyway, and the new payload excludes it.
  */
-export function intentNotExpired(context: RequestContext): Refusal | null {
-  if (context.record?.paid) return null
-  if (context.now < Date.parse(context.request.intent.expires_at)) return null
-  return refuse('INTENT_EXPIRED', `The intent expired at ${context.request.intent.expires_at}`)
+export const intentNotExpired: Check<RequestContext> = {
+  name: 'intent-not-expired',
+  purpose: 'pay',
+  once: true,
+  run(context) {
+    if (context.record?.paid) return null
+    if (context.now < Date.parse(context.request.intent.expires_at)) return null
+    return refuse('INTENT_EXPIRED', `The intent expired at ${context.request.intent.expires_at}`)
+  },
 }

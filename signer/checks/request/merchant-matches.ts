@@ -1,8 +1,11 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** A signer serves the one merchant that its policy names. */
-export function merchantMatches(context: RequestContext): Refusal | null {
-  const { merchant } = context.request.intent
-  if (merchant === context.policy.merchantId) return null
-  return refuse('MERCHANT_MISMATCH', 'The intent is of another merchant')
+export const merchantMatches: Check<RequestContext> = {
+  name: 'merchant-matches',
+  run(context) {
+    const { merchant } = context.request.intent
+    if (merchant === context.policy.merchantId) return null
+    return refuse('MERCHANT_MISMATCH', 'The intent is of another merchant')
+  },
 }

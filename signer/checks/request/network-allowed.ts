@@ -1,7 +1,10 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** Only networks that the policy lists, by CAIP-2 id. */
-export function networkAllowed(context: RequestContext): Refusal | null {
-  if (context.network) return null
-  return refuse('NETWORK_NOT_ALLOWED', `The policy does not list ${context.request.intent.network}`)
+export const networkAllowed: Check<RequestContext> = {
+  name: 'network-allowed',
+  run(context) {
+    if (context.network) return null
+    return refuse('NETWORK_NOT_ALLOWED', `The policy does not list ${context.request.intent.network}`)
+  },
 }

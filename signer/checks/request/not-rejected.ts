@@ -1,7 +1,11 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /** One rejection is final. */
-export function notRejected(context: RequestContext): Refusal | null {
-  const rejection = context.request.approvals.find((each) => each.decision === 'reject')
-  return rejection ? refuse('REJECTED', `Approver ${rejection.approver_id} rejected it`) : null
+export const notRejected: Check<RequestContext> = {
+  name: 'not-rejected',
+  purpose: 'pay',
+  run(context) {
+    const rejection = context.request.approvals.find((each) => each.decision === 'reject')
+    return rejection ? refuse('REJECTED', `Approver ${rejection.approver_id} rejected it`) : null
+  },
 }

@@ -1,15 +1,18 @@
-import { type Refusal, type RequestContext, refuse } from '../check.js'
+import { type Check, type RequestContext, refuse } from '../check.js'
 
 /**
  * People approve that one signer pays: with its seed, and with its journal, which alone knows whether it has. An older intent names
  * none; of those, what this journal has paid may be made more expensive, and cancelled like everything else, and no other is paid.
  */
-export function signerMatches({ request, state, record }: RequestContext): Refusal | null {
-  const { signer } = request.intent
-  if (signer === state.signerId) return null
-  if (signer !== undefined) {
-    return refuse('SIGNER_MISMATCH', `The intent is to be paid by ${signer}; this is ${state.signerId}`)
-  }
-  if (record?.paid || request.purpose === 'cancel') return null
-  return refuse('MALFORMED', 'The intent does not name the signer that shall pay; ask for it again')
+export const signerMatches: Check<RequestContext> = {
+  name: 'signer-matches',
+  run({ request, state, record }) {
+    const { signer } = request.intent
+    if (signer === state.signerId) return null
+    if (signer !== undefined) {
+      return refuse('SIGNER_MISMATCH', `The intent is to be paid by ${signer}; this is ${state.signerId}`)
+    }
+    if (record?.paid || request.purpose === 'cancel') return null
+    return refuse('MALFORMED', 'The intent does not name the signer that shall pay; ask for it again')
+  },
 }

@@ -1,6 +1,9 @@
-import { type Refusal, type RequestContext, refuseForNow } from '../check.js'
+import { type Check, type RequestContext, refuseForNow } from '../check.js'
 
 /** The kill switch (the file `PAUSED`) stops everything, also what was decided before. */
-export function signerNotPaused(context: RequestContext): Refusal | null {
-  return context.state.paused() ? refuseForNow('PAUSED', 'The signer is paused by its operator') : null
+export const signerNotPaused: Check<RequestContext> = {
+  name: 'signer-not-paused',
+  run(context) {
+    return context.state.paused() ? refuseForNow('PAUSED', 'The signer is paused by its operator') : null
+  },
 }

@@ -1,7 +1,14 @@
-import { type Refusal, refuse, type UtxoContext } from '../check.js'
+import { type Check, refuse, type UtxoContext } from '../check.js'
 
 /** The fee may be the policy's cap at most, whatever people approved. */
-export function feeWithinPolicy(context: UtxoContext): Refusal | null {
-  if (context.utxo.fee <= context.network.maxFee) return null
-  return refuse('FEE_TOO_HIGH', `The fee is ${context.utxo.fee}, the policy allows ${context.network.maxFee}`)
+export const utxoFeeWithinPolicy: Check<UtxoContext> = {
+  name: 'utxo-fee-within-policy',
+  purpose: 'pay',
+  run(context) {
+    if (context.utxo.fee <= context.network.maxFee) return null
+    return refuse(
+      'FEE_TOO_HIGH',
+      `The fee is ${context.utxo.fee}, the policy allows ${context.network.maxFee}`,
+    )
+  },
 }

@@ -1,13 +1,16 @@
 import { walletPlace } from '../../keys/path.js'
 import { payingRoles } from '../../movement.js'
-import { type Refusal, refuse, type UtxoContext } from '../check.js'
+import { type Check, refuse, type UtxoContext } from '../check.js'
 
 /** Only keys of wallets that may pay, on branches that are in use, within the index bound. */
-export function inputPathsAllowed(context: UtxoContext): Refusal | null {
-  const index = context.utxo.inputs.findIndex((input) => !isAllowed(context, input.path))
-  return index === -1
-    ? null
-    : refuse('UNKNOWN_INPUT', `The key of input ${index} is not at a path that may pay`)
+export const inputPathsAllowed: Check<UtxoContext> = {
+  name: 'input-paths-allowed',
+  run(context) {
+    const index = context.utxo.inputs.findIndex((input) => !isAllowed(context, input.path))
+    return index === -1
+      ? null
+      : refuse('UNKNOWN_INPUT', `The key of input ${index} is not at a path that may pay`)
+  },
 }
 
 /** Branch 0 receives in every wallet, branch 1 takes change in the master wallet alone. */

@@ -1,7 +1,10 @@
-import { type Refusal, refuse, type UtxoContext } from '../check.js'
+import { type Check, refuse, type UtxoContext } from '../check.js'
 
 /** Nobody else signs here; a signature that is there already is not ours to complete. */
-export function psbtUnsigned(context: UtxoContext): Refusal | null {
-  const index = context.utxo.inputs.findIndex((input) => input.hasSignature)
-  return index === -1 ? null : refuse('SIGNATURE_PRESENT', `Input ${index} carries a signature already`)
+export const psbtUnsigned: Check<UtxoContext> = {
+  name: 'psbt-unsigned',
+  run(context) {
+    const index = context.utxo.inputs.findIndex((input) => input.hasSignature)
+    return index === -1 ? null : refuse('SIGNATURE_PRESENT', `Input ${index} carries a signature already`)
+  },
 }

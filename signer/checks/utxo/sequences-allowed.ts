@@ -1,12 +1,15 @@
-import { type Refusal, refuse, type UtxoContext } from '../check.js'
+import { type Check, refuse, type UtxoContext } from '../check.js'
 
 /** Replaceable (BIP-125), no time lock. */
 const LEAST_SEQUENCE = 0xffff_fffd
 
 /** Below this a sequence is a relative time lock (BIP-68) or hides a replacement. */
-export function sequencesAllowed(context: UtxoContext): Refusal | null {
-  const index = context.utxo.psbt.transaction.inputs.findIndex((input) => input.sequence < LEAST_SEQUENCE)
-  return index === -1
-    ? null
-    : refuse('TRANSACTION_TYPE_NOT_ALLOWED', `The sequence of input ${index} is not allowed`)
+export const sequencesAllowed: Check<UtxoContext> = {
+  name: 'sequences-allowed',
+  run(context) {
+    const index = context.utxo.psbt.transaction.inputs.findIndex((input) => input.sequence < LEAST_SEQUENCE)
+    return index === -1
+      ? null
+      : refuse('TRANSACTION_TYPE_NOT_ALLOWED', `The sequence of input ${index} is not allowed`)
+  },
 }
