@@ -1,0 +1,87 @@
+/** A clock that is wrong for a moment: what limits have counted stays counted. */
+
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Intent } from '../../domain/intent.js'
+import { decide } from '../../signer/decide.js'
+import { LIMIT_WINDOW_MS, RollingSum } from '../../signer/journal/rolling-sum.js'
+import { alice, approve, bob, ethRequest, HOUR, iso, NOW, RECIPIENT } from './fixture.js'
+import { movementState, sweep } from './movements-fixture.js'
+
+const WEI = 10n ** 18n
+const twoDays = { expires_at: iso(48 * HOUR) }
+
+/** A payment of so many ETH, of which 250 are allowed a day. */
+function payment(name: string, nonce: number, eth: bigint) {
+  const amount = (eth * WEI).toString()
+  const intent = { withdrawal: `withdrawal_${name}`, outputs: [{ address: RECIPIENT, amount }], ...twoDays }
+  const request = ethRequest({ intent, payload: { nonce, value: amount } })
+  return (signedAt: string) => ({
+    ...request,
+    approvals: [alice, bob].map((each) => approve(request.intent_hash, each, { signedAt })),
+  })
+}
+
+/** A sweep that costs so many thousandths of an ETH, of which 10 are allowed a day. */
+function swept(name: string, nonce: number, thousandths: bigint) {
+  const fee = (thousandths * WEI) / 1_000n
+  const intent: Partial<Intent> = {
+    withdrawal: `mov_${name}`,
+    fee_limit: { coin: 'eth', amount: WEI.toString() },
+    ...twoDays,
+  }
+  const price = { gas: '100000', max_fee_per_gas: (fee / 100_000n).toString() }
+  return sweep({ intent, payload: { nonce, ...price, value: (WEI - fee).toString() } })
+}
+
+test('what is refused while the clock is a day ahead takes nothing out of the limits of the day', () => {
+  let now = NOW
+  const state = movementState({
+    now: () => now,
+    policy: ({ networks: { ethereum } }) => {
+      if (ethereum?.assets.eth) ethereum.assets.eth.per_transaction = null
+    },
+  })
+  expect(decide(payment('one', 0, 200n)(iso()), state)).toMatchObject({ outcome: 'signed' })
+  expect(decide(swept('one', 0, 8n), state)).toMatchObject({ outcome: 'signed' })
+  now = NOW + LIMIT_WINDOW_MS + HOUR
+  expect(decide(payment('much', 1, 251n)(iso(24 * HOUR)), state)).toMatchObject({ code: 'POLICY_LIMIT' })
+  expect(decide(swept('much', 1, 11n), state)).toMatchObject({ code: 'POLICY_LIMIT' })
+  now = NOW + HOUR
+  expect(decide(swept('two', 1, 8n), state)).toMatchObject({ code: 'POLICY_LIMIT' })
+  expect(decide(payment('two', 1, 200n)(iso()), state)).toMatchObject({ code: 'POLICY_LIMIT' })
+})
+
+test('a sum is what lies in the window, wherever the clock was asked about before', () => {
+  const step = fc.oneof(
+    fc.record({ add: fc.bigInt(1n, 9n), after: fc.integer({ min: 0, max: LIMIT_WINDOW_MS / 3 }) }),
+    fc.record({ ahead: fc.integer({ min: 0, max: 3 * LIMIT_WINDOW_MS }) }),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const sum = new RollingSum()
+      const all: { at: number; amount: bigint }[] = []
+      let last = NOW
+      for (const each of steps) {
+        if ('add' in each) {
+          last += each.after
+          all.push({ at: last, amount: each.add })
+          sum.add(last, each.add)
+          continue
+        }
+        const now = last + each.ahead
+        const inside = all.filter(({ at }) => at > now - LIMIT_WINDOW_MS)
+        expect(sum.total(now)).toBe(inside.reduce((total, { amount }) => total + amount, 0n))
+      }
+    }),
+  )
+})
+
+test('a sum of very many entries lets go of those that have left, and stays right', () => {
+  const sum = new RollingSum()
+  for (let index = 0; index < 10_000; index++) sum.add(NOW + index * HOUR, 1n)
+  const last = NOW + 9_999 * HOUR
+  expect(sum.total(last)).toBe(24n)
+  expect(sum.total(last + 10 * HOUR)).toBe(14n)
+  expect(sum.total(last)).toBe(24n)
+})
