@@ -1,7 +1,7 @@
 /** The exchange with the platform: claim, decide, answer, for ever. */
 
 import { z } from 'zod'
-import type { ClaimRequest, SigningAnswer } from '../../domain/signing/signer-protocol.js'
+import { type ClaimRequest, MAX_ANSWER_BYTES, type SigningAnswer } from '../../domain/signing/signer-protocol.js'
 import { type Decision, decideWitnessed } from '../decide.js'
 import { compareJournal } from '../journal/compare-journal.js'
 import { MAX_JUMP } from '../journal/entry.js'
@@ -86,6 +86,7 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   }
   const answer = await options.connection.post('/signer/v1/claim', claim, {
     timeoutMs: waitSeconds * 1_000 + CLAIM_MARGIN_MS,
+    maxBytes: MAX_ANSWER_BYTES,
     signal: options.signal,
   })
   if (answer.status !== 200)

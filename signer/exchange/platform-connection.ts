@@ -2,7 +2,6 @@
 
 import { type KeyObject, randomBytes, verify } from 'node:crypto'
 import { requestMessage } from '../../domain/signing/request-signature.js'
-import { MAX_ANSWER_BYTES } from '../../domain/signing/signer-protocol.js'
 import type { Identity } from '../keys/identity.js'
 import { boundJson } from './bound-json.js'
 import { type RawAnswer, sendRequest } from './send-request.js'
@@ -24,14 +23,18 @@ export interface PlatformConnection {
    * Sends JSON with POST.
    *
    * @param path - For example `/signer/v1/claim`.
+   * @param options.maxBytes - Of the answer; a small one when left out: many calls may be under way at once.
    * @throws PlatformUnavailable on a connection error, a time-out or a missing or false signature.
    */
   post(
     path: string,
     body: unknown,
-    options: { timeoutMs: number; signal?: AbortSignal },
+    options: { timeoutMs: number; signal?: AbortSignal; maxBytes?: number },
   ): Promise<PlatformAnswer>
 }
+
+/** Answers to enrolments and last words; nothing of the latter but the status is read. */
+const MAX_SMALL_ANSWER_BYTES = 262_144
 
 /** Prefix of the text that the platform signs (domain/signing/signer-protocol.ts). */
 const ANSWER_PREFIX = 'keyturn-platform-v1'
@@ -49,7 +52,7 @@ export function connectPlatform(options: {
 }): PlatformConnection {
   const base = options.url.replace(/\/+$/, '')
   return {
-    async post(path, body, { timeoutMs, signal }) {
+    async post(path, body, { timeoutMs, signal, maxBytes = MAX_SMALL_ANSWER_BYTES }) {
       const url = new URL(base + path)
       const payload = Buffer.from(JSON.stringify(body))
       let nonce = ''
@@ -69,7 +72,7 @@ export function connectPlatform(options: {
         body: payload,
         headers,
         deadlineMs: timeoutMs,
-        maxBytes: MAX_ANSWER_BYTES,
+        maxBytes,
         signal,
       })
       // Over the raw bytes, before anything of them is parsed.

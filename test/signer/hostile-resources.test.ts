@@ -229,6 +229,33 @@ test.each([
 )
 
 test(
+  'what the platform replies to many last words at once costs little, however much it sends',
+  async () => {
+    const AT_ONCE = 32
+    const raw = Buffer.from(`{"success":true,"data":{"x":"${'x'.repeat(MANY)}"}}`)
+    const begun: TakenOver['response'][] = []
+    platform.takeOver = ({ path, response, signed }) => {
+      if (path === CLAIM || begun.length === AT_ONCE) return false
+      begun.push(response)
+      response.writeHead(200, signed(raw))
+      response.write(raw.subarray(0, -1))
+      // Each is held until all of them are in memory, or were given up.
+      setTimeout(() => response.end(raw.subarray(-1)), 4 * SECOND)
+      return true
+    }
+    for (let index = 0; index < AT_ONCE; index++)
+      platform.queue.push({ id: `srq_${index}` } as (typeof platform.queue)[number])
+    const run = start()
+    await platform.waitFor(() => begun.length === AT_ONCE)
+    await new Promise((resolve) => setTimeout(resolve, 6 * SECOND))
+    await platform.waitFor(() => begun.every((each) => each.writableEnded))
+    expect(peakBytes(run.child)).toBeLessThan(256 * MEBIBYTE)
+    expect(run.child.exitCode).toBe(null)
+  },
+  60 * SECOND,
+)
+
+test(
   'an answer in chunks of one byte costs no more memory than its bytes',
   async () => {
     const run = start()
