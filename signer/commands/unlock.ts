@@ -72,10 +72,17 @@ export const unlockCommand: Command = {
       journal.sync()
       const { head, sequence } = journal.durable
       await witness.write({ head, sequence })
-      if (place !== signer.witness) keepWitnessPlace(home, signer, place)
+      const warning = place === signer.witness ? null : keepWitnessPlace(home, signer, place)
       journal.close()
       rmSync(home.locked)
-      printJson({ unlocked: true, ...report, journal: { head, sequence }, witness: place })
+      const position = { head, sequence }
+      printJson({
+        unlocked: true,
+        ...report,
+        journal: position,
+        witness: place,
+        ...(warning ? { warning } : {}),
+      })
     } finally {
       release()
     }

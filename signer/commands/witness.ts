@@ -15,7 +15,8 @@ import { type Command, homeOption, printJson, readOptions, requireOption } from 
 const help = `keyturn-signer witness --home DIR --to PATH|URL
 
 Moves the witness to another place, once the present one has confirmed that the journal
-is whole. Stop the signer first. The old file is left where it is; remove it.
+is whole. Stop the signer first. The old file is taken out of use: a copy of this home
+that still names it is locked. An old URL is for you to take out of use.
 
   --home DIR        directory of this signer (also KEYTURN_SIGNER_HOME)
   --to PATH|URL     a file outside the home, best on a disk of its own, or an https URL;
@@ -44,8 +45,10 @@ export const witnessCommand: Command = {
       if (there && !whole.knows(there)) throw new Failure(`${to} holds the head of another journal`)
       await witness.write(whole.durable)
       whole.close()
-      keepWitnessPlace(home, signer, to)
-      const warning = witnessWarning(home, to)
+      // The place before may have been made just now.
+      const left = keepWitnessPlace(home, requireSignerFile(home), to)
+      const warnings = [witnessWarning(home, to), left].filter((each) => each !== null)
+      const warning = warnings.join('. ')
       printJson({ witness: to, journal: { ...whole.position }, ...(warning ? { warning } : {}) })
     } finally {
       release()

@@ -1,7 +1,11 @@
 /** The exchange with the platform: claim, decide, answer, for ever. */
 
 import { z } from 'zod'
-import { type ClaimRequest, MAX_ANSWER_BYTES, type SigningAnswer } from '../../domain/signing/signer-protocol.js'
+import {
+  type ClaimRequest,
+  MAX_ANSWER_BYTES,
+  type SigningAnswer,
+} from '../../domain/signing/signer-protocol.js'
 import { type Decision, decideWitnessed } from '../decide.js'
 import { compareJournal } from '../journal/compare-journal.js'
 import { MAX_JUMP } from '../journal/entry.js'

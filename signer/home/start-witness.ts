@@ -1,9 +1,11 @@
 /** What `run` asks the witness before it serves: is this journal the one that was there last? */
 
+import { existsSync, statSync } from 'node:fs'
 import { compareWitness } from '../journal/compare-witness.js'
 import type { Journal } from '../journal/journal.js'
-import { openWitness } from '../journal/open-witness.js'
+import { isWitnessUrl, openWitness } from '../journal/open-witness.js'
 import type { Witness } from '../journal/witness.js'
+import { retireFileWitness } from '../journal/witness-file.js'
 import { log } from '../log.js'
 import type { Home } from './home.js'
 import type { JournalLock } from './lock-file.js'
@@ -51,7 +53,30 @@ export async function startWitness(
   return { witness, lock: null }
 }
 
-/** Writes the place of the witness into `signer.json`. */
-export function keepWitnessPlace(home: Home, signer: SignerFile, place: string): void {
+/**
+ * Writes the place of the witness into `signer.json`, and takes the place before it out of use: a copy of the home that names it would
+ * take the head that it holds for the newest one.
+ *
+ * @returns What is left to the operator; null where there is nothing.
+ */
+export function keepWitnessPlace(home: Home, signer: SignerFile, place: string): string | null {
   writeFileAtomically(home.signer, `${JSON.stringify({ ...signer, witness: place }, null, 2)}\n`)
+  const before = signer.witness
+  if (before === undefined || isSamePlace(before, place)) return null
+  if (!isWitnessUrl(before)) {
+    try {
+      retireFileWitness(before)
+      return null
+    } catch {
+      // Its disk may be lost.
+    }
+  }
+  return `The witness before, ${before}, may still hold a head that an old copy of this home agrees with: take it out of use`
+}
+
+function isSamePlace(one: string, other: string): boolean {
+  if (one === other) return true
+  if (isWitnessUrl(one) || isWitnessUrl(other) || !existsSync(one) || !existsSync(other)) return false
+  const [a, b] = [statSync(one), statSync(other)]
+  return a.ino === b.ino && a.dev === b.dev
 }

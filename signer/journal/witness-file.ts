@@ -1,7 +1,17 @@
 /** A witness in a file, for a disk of its own. */
 
 import { createHash } from 'node:crypto'
-import { closeSync, fdatasync, fstatSync, mkdirSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fdatasync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
@@ -13,6 +23,8 @@ import { type Witness, WitnessMismatch } from './witness.js'
 /** Two records in turn, in blocks of their own: a power cut in the middle of one leaves the other. */
 const BLOCK_BYTES = 4_096
 const RECORDS = 2
+
+const OTHER_WRITER = 'something else has written it: a copy of this home may be in use'
 
 const sync = promisify(fdatasync)
 
@@ -55,13 +67,18 @@ export function openFileWitness(place: string): Witness {
   async function overwrite(opened: number, record: Buffer, at: number): Promise<void> {
     const [there, path] = [fstatSync(opened), statSync(place)]
     if (there.ino !== path.ino || there.dev !== path.dev || !content(opened).equals(seen)) {
-      throw new Error('something else has written it: a copy of this home may be in use')
+      throw new Error(OTHER_WRITER)
     }
     for (let written = 0; written < record.length; ) {
       written += writeSync(opened, record, written, record.length - written, at + written)
     }
     await sync(opened)
-    seen = content(opened)
+    const after = Buffer.alloc(Math.max(seen.length, at + record.length))
+    seen.copy(after)
+    record.copy(after, at)
+    // What another process wrote meanwhile must not pass for what this one has seen.
+    if (!content(opened).equals(after)) throw new Error(OTHER_WRITER)
+    seen = after
   }
 
   return {
@@ -70,7 +87,12 @@ export function openFileWitness(place: string): Witness {
       guard(place, async () => {
         if (!open()) return null
         const known = newest(seen)
-        if (known === null) throw new WitnessMismatch(`Neither record of the witness ${place} holds`, null)
+        if (known === null) {
+          throw new WitnessMismatch(
+            `Neither record of the witness ${place} holds: it was damaged, or the witness was moved away from there`,
+            null,
+          )
+        }
         return known.position
       }),
     write: (position) =>
@@ -83,6 +105,16 @@ export function openFileWitness(place: string): Witness {
         await overwrite(file, recordOf(position), known.at === 0 ? BLOCK_BYTES : 0)
       }),
   }
+}
+
+/**
+ * Makes a file that is no witness any more say so. A copy of the home that still names it would agree with the head that it holds,
+ * and not know what was signed since; now such a copy is locked.
+ */
+export function retireFileWitness(place: string): void {
+  if (!existsSync(place)) return
+  const record = `${JSON.stringify({ keyturn_witness: 'moved' }).padEnd(BLOCK_BYTES - 1)}\n`
+  writeFileAtomically(place, record.repeat(RECORDS))
 }
 
 async function guard<T>(place: string, use: () => Promise<T>): Promise<T> {

@@ -2,6 +2,7 @@
 
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -39,8 +40,8 @@ async function kill({ child, ended }: Running): Promise<void> {
 }
 
 /** The same intent and approvals, with a nonce that makes it a second payment. */
-function paidAgain({ payload, ...request }: ReturnType<typeof payoutOfNow>) {
-  return { ...request, payload: { ...payload, nonce: 1 } as typeof payload }
+function paidAgain({ payload, ...request }: ReturnType<typeof payoutOfNow>, nonce = 1) {
+  return { ...request, payload: { ...payload, nonce } as typeof payload }
 }
 
 /** Asks for one payment and waits until it was signed, or until the signer says that it is locked. */
@@ -274,6 +275,35 @@ test('the witness moves once the present one has confirmed the journal, and not 
     stderr: expect.stringContaining('does not confirm'),
   })
 })
+
+test.each([
+  ['witness --to', async (to: string) => signer.run(['witness', '--to', to])],
+  [
+    'unlock --witness',
+    async (to: string) => {
+      const { platform } = signer
+      const head = 'ab'.repeat(32)
+      platform.knownJournal = { head, sequence: 1 }
+      expect(await serveOnce(payoutOfNow('n0', 0))).toBe('journal_stale')
+      platform.knownJournal = { head: '0'.repeat(64), sequence: 0 }
+      return signer.run(['unlock', '--head', head, '--witness', to])
+    },
+  ],
+])(
+  'a home of before %s does not pay again what was paid since, though the place it names is still there',
+  async (_how, move) => {
+    await serveOnce(payoutOfNow('n1', 0))
+    const old = join(signer.directory, 'old-home')
+    cpSync(signer.home, old, { recursive: true })
+    expect(await move(join(signer.directory, 'vault', 'witness'))).toMatchObject({ code: 0 })
+    const payment = payoutOfNow('n2', 1)
+    expect(await serveOnce(payment)).toBe('signed')
+    rmSync(signer.home, { recursive: true })
+    cpSync(old, signer.home, { recursive: true })
+    expect(await serveOnce(paidAgain(payment, 2))).toBe('journal_stale')
+    expect((await status()).locked).toMatchObject({ by: 'witness', how: 'witness_unreadable' })
+  },
+)
 
 test('a second process with a copy of the home ends one of the two: only one of them can have written the witness', async () => {
   const running = signer.serve()

@@ -67,6 +67,19 @@ test('a file that was removed or replaced under the process is an error, not mad
   await expect(witness.write(at(2))).rejects.toThrow('something else has written it')
 })
 
+test('of two processes that write at the same moment, the one whose record was written over gives no answer', async () => {
+  const place = join(directory, 'witness')
+  const [one, other] = [openFileWitness(place), openFileWitness(join(directory, 'other'))]
+  await one.write(at(1))
+  await other.write(at(1))
+  await other.write({ head: 'ab'.repeat(32), sequence: 2 })
+  const theirs = readFileSync(join(directory, 'other'))
+  const mine = one.write(at(2))
+  // It has written, and still waits for the disk.
+  writeFileSync(place, theirs)
+  await expect(mine).rejects.toThrow('a copy of this home may be in use')
+})
+
 type Handler = (request: IncomingMessage, body: string, response: ServerResponse) => void
 
 async function serve(handle: Handler): Promise<string> {
