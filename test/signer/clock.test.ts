@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Intent } from '../../domain/intent.js'
+import type { Intent } from '../../domain/controls/intent.js'
 import { decide } from '../../signer/decide.js'
 import { LIMIT_WINDOW_MS, RollingSum } from '../../signer/journal/rolling-sum.js'
 import { alice, approve, bob, ethRequest, HOUR, iso, NOW, RECIPIENT } from './fixture.js'
