@@ -1,6 +1,6 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** A network without limits for it has no cancelling. */
+/** A network whose policy has no limits for cancelling allows none. */
 export const cancelAllowed: Check<RequestContext> = {
   name: 'cancel-allowed',
   purpose: 'cancel',

@@ -1,7 +1,10 @@
 import { type Check, type PayloadContext, refuse } from '../check.js'
 import { cost } from '../cost.js'
 
-/** One cancelling transaction may cost the policy's emergency cap at most; what people approved does not bind it. */
+/**
+ * One cancelling transaction may cost the policy's emergency cap at most; the fee limit of the intent does
+ * not bind it.
+ */
 export const cancelFeeWithinPolicy: Check<PayloadContext> = {
   name: 'cancel-fee-within-policy',
   purpose: 'cancel',

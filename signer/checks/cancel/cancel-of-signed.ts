@@ -2,8 +2,8 @@ import { type Check, type PayloadContext, refuse } from '../check.js'
 import { conflictSet } from '../conflict-set.js'
 
 /**
- * Only what was signed can be in the way: a payment that the journal holds, or on an EVM network a nonce that nothing was signed
- * with, below one that something was. Everything else would only burn fees.
+ * A cancelling transaction must exclude something that this signer signed: a payout that the journal holds,
+ * or on an EVM network a nonce that is still free below one that was used. Any other would only burn fees.
  */
 export const cancelOfSigned: Check<PayloadContext> = {
   name: 'cancel-of-signed',

@@ -3,8 +3,9 @@ import { type Check, type PayloadContext, refuse } from '../check.js'
 import { cost } from '../cost.js'
 
 /**
- * Nobody approves what cancels, so a hostile platform could burn fees with it: only so much in any 24 hours. A dearer one for the
- * same intent takes the place of the one before, so what it costs more counts.
+ * People do not approve cancelling transactions, so a hostile platform could burn fees with them. The
+ * policy therefore limits their fees within any 24 hours. A second one with a higher fee for the same
+ * intent replaces the first, so only the difference counts.
  */
 export const cancelWithinDailyFees: Check<PayloadContext> = {
   name: 'cancel-within-daily-fees',

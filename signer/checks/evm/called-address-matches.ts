@@ -12,6 +12,6 @@ export const calledAddressMatches: Check<EvmContext> = {
         : refuse('ASSET_MISMATCH', `${context.payload.to} is not the token's contract`)
     }
     if (to === context.outputs[0]?.address.toLowerCase()) return null
-    return refuse('RECIPIENT_MISMATCH', `${context.payload.to} is not who was approved`)
+    return refuse('RECIPIENT_MISMATCH', `${context.payload.to} is not the approved recipient`)
   },
 }

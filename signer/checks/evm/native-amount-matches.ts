@@ -13,7 +13,7 @@ export const nativeAmountMatches: Check<EvmContext> = {
         ? null
         : refuse('AMOUNT_MISMATCH', `The value is ${value}, approved is ${amount}`)
     }
-    // What it will cost is known only once it is mined, so value and highest cost together must not exceed what was
+    // The fee is known only once the transaction is mined, so value and highest cost together must not exceed what was
     // approved, and the recipient must not lose more than the limit that was approved.
     const limit = BigInt(context.request.intent.fee_limit.amount)
     if (value > 0n && value + context.maxFee <= amount && value >= amount - limit) return null

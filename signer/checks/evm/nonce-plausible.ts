@@ -1,8 +1,9 @@
 import { type Check, type EvmContext, refuse } from '../check.js'
 
 /**
- * Not far above what is known of the account: a payment at a nonce that nobody comes to is held back for as long as the platform
- * likes, also past its expiry. What the journal does not know of an account's past the operator states in the policy.
+ * The nonce may not lie far above those that the journal knows of the account. A platform could hold back a
+ * payout at a nonce that the account does not reach for as long as it likes, also past its expiry. The
+ * operator states in the policy what the journal does not know of an account's past.
  */
 export const noncePlausible: Check<EvmContext> = {
   name: 'nonce-plausible',

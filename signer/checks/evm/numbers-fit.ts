@@ -1,12 +1,12 @@
 import { type Check, type EvmContext, refuse } from '../check.js'
 
 const WORD = 2n ** 256n
-/** What every transfer costs before it does anything. */
+/** Gas that every transaction costs before it does anything. */
 const LEAST_GAS = 21_000n
-/** The most that one transaction may have on Ethereum (EIP-7825). */
+/** The highest gas limit of one transaction on Ethereum (EIP-7825). */
 const MOST_GAS = 2n ** 24n
 
-/** Numbers that are no words of 256 bits, and gas that no block takes, are in no transaction that is ever mined. */
+/** A transaction with a number above 256 bits, or with more gas than a block takes, is never mined. */
 export const numbersFit: Check<EvmContext> = {
   name: 'numbers-fit',
   run({ payload }) {

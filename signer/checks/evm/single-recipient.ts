@@ -1,8 +1,9 @@
 import { type Check, type EvmContext, refuse } from '../check.js'
 
 /**
- * An EVM transaction pays one recipient, and cancels one payment: a cancellation that fills a gap in the name of several items would
- * let them pass for one payment, of which limits and times count the first alone.
+ * An EVM transaction pays one recipient, and cancels one payout. A cancellation that fills a gap in the
+ * name of several items would make one payout of them, and limits and times would count only its first
+ * item.
  */
 export const singleRecipient: Check<EvmContext> = {
   name: 'single-recipient',
@@ -10,7 +11,7 @@ export const singleRecipient: Check<EvmContext> = {
     if (context.outputs.length === 1) return null
     return refuse(
       'OUTPUT_NOT_ALLOWED',
-      'An EVM transaction cannot pay several recipients, or cancel several payments',
+      'An EVM transaction cannot pay several recipients, or cancel several payouts',
     )
   },
 }

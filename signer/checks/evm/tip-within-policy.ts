@@ -1,6 +1,9 @@
 import { type Check, type EvmContext, refuse } from '../check.js'
 
-/** The tip goes to a block's builder, who may be the one that asks for it: it has a cap of its own, below that of the price. */
+/**
+ * The tip goes to a block's builder, who may work for a hostile platform, so the tip has a cap of its own
+ * below that of the price.
+ */
 export const tipWithinPolicy: Check<EvmContext> = {
   name: 'tip-within-policy',
   run({ payload, network }) {

@@ -1,7 +1,10 @@
 import { EVM_PAYLOAD_FIELDS } from '../../parse-request.js'
 import { type Check, type EvmContext, refuse } from '../check.js'
 
-/** Fields of other transaction types (gas price, access list, blobs, authorizations) mean that something else is wanted. */
+/**
+ * Fields of other transaction types (gas price, access list, blobs, authorizations) mean that another type
+ * of transaction is wanted.
+ */
 export const typeTwoFieldsOnly: Check<EvmContext> = {
   name: 'type-two-fields-only',
   run(context) {

@@ -1,6 +1,9 @@
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
-/** All parts of a batch together may cost what people approved at most; of several attempts of one, the dearest counts. */
+/**
+ * All parts of a batch together may cost what people approved at most; of several attempts of one part, the
+ * one with the highest fee counts.
+ */
 export const batchFeeWithinIntent: Check<PayloadContext> = {
   name: 'batch-fee-within-intent',
   purpose: 'pay',

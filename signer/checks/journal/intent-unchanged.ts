@@ -1,6 +1,6 @@
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
-/** An intent id stands for one intent for ever: it is the replay key. */
+/** An intent id always stands for the same intent: it is the replay key. */
 export const intentUnchanged: Check<PayloadContext> = {
   name: 'intent-unchanged',
   run(context) {

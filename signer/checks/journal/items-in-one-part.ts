@@ -1,8 +1,8 @@
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
 /**
- * An item is paid by one part of its batch for ever: another attempt of the part may pay fewer items (one was ejected), never
- * more, and never those of two parts.
+ * An item always belongs to one part of its batch: another attempt of the part may pay fewer items (one was
+ * ejected), never more, and never those of two parts.
  */
 export const itemsInOnePart: Check<PayloadContext> = {
   name: 'items-in-one-part',

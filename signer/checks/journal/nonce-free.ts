@@ -2,7 +2,7 @@ import { recordName } from '../../journal/records.js'
 import { type Check, type PayloadContext, refuse } from '../check.js'
 import { conflictSet } from '../conflict-set.js'
 
-/** A nonce that another intent was signed with is not given away. */
+/** A nonce that was signed for one intent is not signed for another. */
 export const nonceFree: Check<PayloadContext> = {
   name: 'nonce-free',
   run(context) {

@@ -3,11 +3,12 @@ import { type Check, type PayloadContext, refuse } from '../check.js'
 import { conflictSet } from '../conflict-set.js'
 
 /**
- * An outpoint that another record was first signed with goes only to a payment of another intent that people approved. Such a
- * payment can exclude the first one and can never pay it twice, because every payload of an intent spends the first one's
- * outpoints. A payment that can no longer be mined, because another of its inputs was spent, so leaves its coins to others.
- * What nobody approves must not exclude a signed payment outside the limits of cancellations, and the parts of one batch are
- * told apart by their coins alone.
+ * An outpoint that another record was first signed with goes only to a payout of another intent that people
+ * approved. Such a payout can exclude the first one and can never pay it twice, because every payload of an
+ * intent spends the first one's outpoints. So a payout that can no longer be mined, because another of its
+ * inputs was spent, leaves its coins to others. A transaction that people did not approve must not exclude
+ * a signed payout outside the limits of cancellations, and the parts of one batch are told apart by their
+ * coins alone.
  */
 export const outpointsFree: Check<PayloadContext> = {
   name: 'outpoints-free',

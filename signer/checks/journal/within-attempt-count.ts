@@ -1,6 +1,9 @@
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
-/** A payment that waits is signed again with a higher fee some times; each time is two lines of the journal, which must not grow without end. */
+/**
+ * A payout that waits is signed again with a higher fee a few times. Each time adds two lines to the
+ * journal, which must not grow without bound.
+ */
 const MOST_ATTEMPTS = 100
 
 /** How many payloads may be signed for one intent, or one part of a batch, whether they pay or cancel. */

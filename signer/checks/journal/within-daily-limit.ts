@@ -2,7 +2,10 @@ import { intentAmount } from '../../intent-amount.js'
 import { assetKey } from '../../journal/account-name.js'
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
-/** What the journal holds of the last 24 hours and this payment may be the policy's limit at most. */
+/**
+ * The payouts that the journal holds of the last 24 hours and this one may together reach the policy's
+ * limit at most.
+ */
 export const withinDailyLimit: Check<PayloadContext> = {
   name: 'within-daily-limit',
   purpose: 'pay',

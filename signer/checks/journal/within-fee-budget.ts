@@ -1,7 +1,10 @@
 import { budgetKeys } from '../../journal/account-name.js'
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
-/** What movements may cost in fees within 24 hours, since nobody looks at each: without a budget, nothing. */
+/**
+ * People do not approve each movement, so the policy has a budget for their fees within 24 hours. Without a
+ * budget no movement is signed.
+ */
 export const withinFeeBudget: Check<PayloadContext> = {
   name: 'within-fee-budget',
   purpose: 'pay',
@@ -11,7 +14,7 @@ export const withinFeeBudget: Check<PayloadContext> = {
     const { network, state, record, now } = context
     const budget = network.movements?.dailyFee ?? 0n
     const cost = 'utxo' in context ? context.utxo.fee : context.maxFee
-    // Of several payloads of one intent only one is ever mined: the dearest counts.
+    // Of several payloads of one intent only one is ever mined: the highest fee counts.
     const before = record?.fee ?? 0n
     const more = cost > before ? cost - before : 0n
     const spent = state.journal.spent(budgetKeys(network.caip2).fees, now)

@@ -2,7 +2,10 @@ import { intentAmount } from '../../intent-amount.js'
 import { budgetKeys } from '../../journal/account-name.js'
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
-/** What the gas wallet may give away within 24 hours, counted from the journal: a platform that drains it stops here. */
+/**
+ * The gas wallet may give away so much within 24 hours, counted from the journal: a platform that drains it
+ * stops here.
+ */
 export const withinGasFundingBudget: Check<PayloadContext> = {
   name: 'within-gas-funding-budget',
   purpose: 'pay',

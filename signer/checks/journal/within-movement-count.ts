@@ -2,8 +2,8 @@ import { countKey } from '../../journal/account-name.js'
 import { type Check, type PayloadContext, refuse } from '../check.js'
 
 /**
- * How many movements of a kind may begin within 24 hours: nobody approves them, and those of coins that do not exist cost no fee
- * that a budget would count.
+ * The policy limits how many movements of a kind may begin within 24 hours. People do not approve them, and
+ * movements of coins that do not exist cost no fee that a budget would count.
  */
 export const withinMovementCount: Check<PayloadContext> = {
   name: 'within-movement-count',

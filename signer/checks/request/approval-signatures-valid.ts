@@ -1,7 +1,10 @@
 import type { ParsedApproval } from '../../parse-request.js'
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** Every decision must carry the signature of the pinned key over the exact text (contract, "Approvals"). */
+/**
+ * Every decision must carry the signature of the pinned key over the exact text (docs/signer-protocol.md,
+ * "Approvals").
+ */
 export const approvalSignaturesValid: Check<RequestContext> = {
   name: 'approval-signatures-valid',
   purpose: 'pay',
@@ -13,7 +16,7 @@ export const approvalSignaturesValid: Check<RequestContext> = {
 
 function isSigned(context: RequestContext, approval: ParsedApproval): boolean {
   const pinned = context.policy.approvers.get(approval.approver_id)
-  // Who is not pinned has a check of its own; here there is nothing to verify against.
+  // `approvers-pinned` refuses an approver without a pinned key; here there is nothing to verify against.
   if (!pinned) return true
   return context.state.approvals.isSigned(pinned.key, approval)
 }

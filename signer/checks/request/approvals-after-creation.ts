@@ -1,6 +1,6 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** Nobody can have decided on an intent before there was one. */
+/** A decision cannot be older than the intent that it decides on. */
 export const approvalsAfterCreation: Check<RequestContext> = {
   name: 'approvals-after-creation',
   purpose: 'pay',

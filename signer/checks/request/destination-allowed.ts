@@ -8,7 +8,10 @@ const ROLES: Readonly<Record<Movement['kind'], readonly KeyRole[]>> = {
   rebalance: ['master', 'hot'],
 }
 
-/** A movement goes to a receiving key of a wallet that its kind is for, or (but for gas) to an address that the policy names. */
+/**
+ * A movement goes to a receiving key of a wallet that its kind allows or, except gas funding, to an address
+ * that the policy names.
+ */
 export const destinationAllowed: Check<RequestContext> = {
   name: 'destination-allowed',
   purpose: 'pay',

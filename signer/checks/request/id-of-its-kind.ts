@@ -8,7 +8,10 @@ const PREFIX = {
   rebalance: 'mov',
 } as const
 
-/** The ids of each kind have a form of their own, so that no movement takes the id of a payment, nor a payment that of a batch. */
+/**
+ * The ids of each kind have a form of their own, so that no movement takes the id of a withdrawal, nor a
+ * withdrawal that of a batch.
+ */
 export const idOfItsKind: Check<RequestContext> = {
   name: 'id-of-its-kind',
   run(context) {

@@ -1,7 +1,10 @@
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** Who asked for it or shaped what it pays does not count, and is not among those who decided. */
+/**
+ * An approver who requested the payout, or changed what it pays, does not count and may not be among those
+ * who decided.
+ */
 export const initiatorNotApproving: Check<RequestContext> = {
   name: 'initiator-not-approving',
   purpose: 'pay',
@@ -12,7 +15,7 @@ export const initiatorNotApproving: Check<RequestContext> = {
       return person !== undefined && initiators.includes(person)
     })
     return own
-      ? refuse('INITIATOR_APPROVED', `Approver ${own.approver_id} asked for this payment or changed it`)
+      ? refuse('INITIATOR_APPROVED', `Approver ${own.approver_id} requested this payout or changed it`)
       : null
   },
 }

@@ -1,8 +1,9 @@
 import { type Check, type RequestContext, refuse, refuseForNow } from '../check.js'
 
 /**
- * An intent from the future means that a clock is wrong or somebody plays with it. One that is only as far ahead as clocks may differ
- * waits for its time: nothing that was signed is younger than a later fence, so what a journal lost is never taken as new.
+ * An intent from the future means that a clock is wrong or was set. An intent that is only as far ahead as
+ * clocks may differ waits for its time. So no signed intent is younger than a later fence, and one that the
+ * journal lost is never taken as new.
  */
 export const intentAlreadyCreated: Check<RequestContext> = {
   name: 'intent-already-created',

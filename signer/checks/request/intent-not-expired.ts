@@ -1,8 +1,8 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
 /**
- * Nothing is signed after the time until which people approved it. What was signed in time may be made dearer later: it may be mined
- * at any time anyway, and the new payload excludes it.
+ * Nothing is signed after the time until which people approved it. A payout that was signed in time may get
+ * a higher fee later: it may be mined at any time anyway, and the new payload excludes the old one.
  */
 export const intentNotExpired: Check<RequestContext> = {
   name: 'intent-not-expired',

@@ -1,6 +1,6 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** A signer serves the one merchant that its policy names. */
+/** A signer serves only the merchant that its policy names. */
 export const merchantMatches: Check<RequestContext> = {
   name: 'merchant-matches',
   run(context) {

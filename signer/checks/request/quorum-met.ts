@@ -1,6 +1,9 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** Enough distinct persons must have approved, but for movements that need nobody; a person with two keys is one person. */
+/**
+ * Enough distinct persons must have approved, except for movements that need no approval. A person with two
+ * keys is one person.
+ */
 export const quorumMet: Check<RequestContext> = {
   name: 'quorum-met',
   purpose: 'pay',

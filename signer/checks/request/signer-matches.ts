@@ -1,8 +1,9 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
 /**
- * People approve that one signer pays: with its seed, and with its journal, which alone knows whether it has. An older intent names
- * none; of those, what this journal has paid may be made more expensive, and cancelled like everything else, and no other is paid.
+ * People approve that one signer pays: with its seed, and with its journal, which alone knows whether it
+ * has. An older intent names no signer. One that this journal has paid may get a higher fee or be
+ * cancelled; no other is paid.
  */
 export const signerMatches: Check<RequestContext> = {
   name: 'signer-matches',

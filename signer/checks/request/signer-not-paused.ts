@@ -1,6 +1,6 @@
 import { type Check, type RequestContext, refuseForNow } from '../check.js'
 
-/** The kill switch (the file `PAUSED`) stops everything, also what was decided before. */
+/** The kill switch (the file `PAUSED`) stops everything, including requests that were decided before. */
 export const signerNotPaused: Check<RequestContext> = {
   name: 'signer-not-paused',
   run(context) {

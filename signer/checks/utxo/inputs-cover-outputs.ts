@@ -1,6 +1,6 @@
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** A transaction that pays more than it spends is nonsense. */
+/** A transaction that pays more than it spends is invalid. */
 export const inputsCoverOutputs: Check<UtxoContext> = {
   name: 'inputs-cover-outputs',
   run(context) {

@@ -1,6 +1,6 @@
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** Nobody else signs here; a signature that is there already is not ours to complete. */
+/** No other party signs here, so a PSBT that already carries a signature is refused. */
 export const psbtUnsigned: Check<UtxoContext> = {
   name: 'psbt-unsigned',
   run(context) {

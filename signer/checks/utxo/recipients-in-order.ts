@@ -1,7 +1,10 @@
 import { sameScript } from '../../utxo/p2wpkh.js'
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** Several recipients are paid in the order of the intent, before the change: then each output is known to be whose. */
+/**
+ * Several recipients are paid in the order of the intent, before the change, so that each output belongs to
+ * a known item.
+ */
 export const recipientsInOrder: Check<UtxoContext> = {
   name: 'recipients-in-order',
   purpose: 'pay',
@@ -14,6 +17,6 @@ export const recipientsInOrder: Check<UtxoContext> = {
       return !output || output.amount !== each.amount || !sameScript(output.script, each.script)
     })
     if (wrong === -1) return null
-    return refuse('OUTPUT_NOT_ALLOWED', `Output ${wrong} is not the payment that was approved in its place`)
+    return refuse('OUTPUT_NOT_ALLOWED', `Output ${wrong} is not the item that was approved in its place`)
   },
 }

@@ -1,9 +1,9 @@
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** Replaceable (BIP-125), no time lock. */
+/** A lower sequence is a relative time lock (BIP-68) or hides a replacement. */
 const LEAST_SEQUENCE = 0xffff_fffd
 
-/** Below this a sequence is a relative time lock (BIP-68) or hides a replacement. */
+/** Every input must be replaceable (BIP-125) and have no time lock. */
 export const sequencesAllowed: Check<UtxoContext> = {
   name: 'sequences-allowed',
   run(context) {

@@ -2,8 +2,9 @@ import { SIGHASH_OF } from '../../utxo/key-script.js'
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
 /**
- * Any other type would let outputs be changed after signing. On Bitcoin Cash the type must be written, with FORKID: without
- * it the request is meant for another chain, or for a signer that would sign by another chain's rules.
+ * Any other signature type would let outputs be changed after signing. On Bitcoin Cash the type must be
+ * written, with FORKID: without it the request is meant for another chain, or for a signer that would sign
+ * by another chain's rules.
  */
 export const sighashAllOnly: Check<UtxoContext> = {
   name: 'sighash-all-only',

@@ -1,7 +1,7 @@
 import { sameScript } from '../../utxo/p2wpkh.js'
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** What the PSBT claims to spend must be what the parent says; a lie is a reason to stop. */
+/** The output that the PSBT claims to spend must equal the one in the parent transaction. */
 export const witnessUtxosAgree: Check<UtxoContext> = {
   name: 'witness-utxos-agree',
   run(context) {
@@ -11,6 +11,6 @@ export const witnessUtxosAgree: Check<UtxoContext> = {
     })
     return index === -1
       ? null
-      : refuse('AMOUNT_MISMATCH', `Input ${index} claims to spend something else than its parent has`)
+      : refuse('AMOUNT_MISMATCH', `Input ${index} claims to spend another output than its parent has`)
   },
 }
