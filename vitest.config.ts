@@ -1,3 +1,5 @@
+/** Which tests run together, and which run alone after all others. */
+
 import { defineConfig } from 'vitest/config'
 
 /** Tests that start whole stacks: alone, after all others, so that they measure nothing but themselves. */
