@@ -1,17 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MOST_DEPTH } from '../../api/middleware/check-json.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
-import type { Call, TestApi } from './test-api.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import type { Call, TestApi } from '../stage/test-api.js'
+import { testNetworks } from '../stage/test-networks.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
-let stage: TestWithdrawals
+let stage: Stage
 let api: Pick<TestApi, 'app' | 'call'>
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
+  stage = await startStage({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
   await stage.credit('ethereum', 'eth', '', 10n ** 20n)
   const { key } = stage.people[0]
   api = { app: stage.api.app, call: (call: Call) => stage.api.call({ key, ...call }) }

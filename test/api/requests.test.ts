@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
-import { type Answer, type Call, signedHeaders, startTestApi, type TestApi } from './test-api.js'
+import { type Answer, type Call, signedHeaders, startTestApi, type TestApi } from '../stage/test-api.js'
 
 let api: TestApi
 beforeAll(async () => {
@@ -457,7 +457,7 @@ test('no answer ever shows a secret', async () => {
 })
 
 test('with PostgreSQL away the answer is 503 with Retry-After', async () => {
-  const { startTestApi: start } = await import('./test-api.js')
+  const { startTestApi: start } = await import('../stage/test-api.js')
   const away = await start()
   await away.database.sql.end({ timeout: 1 })
   const answer = await away.call({ path: PATH })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
 import { sealAudit } from '../../db/audit/seal-audit.js'
 import { newId } from '../../db/new-id.js'
-import { signedHeaders, startTestApi, type TestApi } from './test-api.js'
+import { signedHeaders, startTestApi, type TestApi } from '../stage/test-api.js'
 
 let api: TestApi
 let address: { id: string; address: string }

@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listen } from '../../api/http/listen.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
-import { createSignerDouble } from '../payouts/withdrawals/signer-double.js'
-import { MASTER_KEY, signedHeaders, startTestApi, type TestApi } from './test-api.js'
+import { createSignerDouble } from '../stage/signer-double.js'
+import { MASTER_KEY, signedHeaders, startTestApi, type TestApi } from '../stage/test-api.js'
 
 const PATH = '/api/v1/addresses'
 const LIMIT = 10

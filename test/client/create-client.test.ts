@@ -13,7 +13,7 @@ import { createClient } from '../../client/create-client.js'
 import { deriveAddress, evmPayee } from '../../domain/address/derive-address.js'
 import { derivePublicKey } from '../../domain/address/derive-public-key.js'
 import { loadNetworks } from '../../networks/load-networks.js'
-import { startTestApi, TEST_SEED, type TestApi } from '../api/test-api.js'
+import { startTestApi, TEST_SEED, type TestApi } from '../stage/test-api.js'
 
 let api: TestApi
 let server: Server

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createClient } from '../../client/create-client.js'
-import { startTestApi } from '../api/test-api.js'
+import { startTestApi } from '../stage/test-api.js'
 
 type Method = (...args: unknown[]) => Promise<unknown>
 

@@ -3,35 +3,35 @@ import { advanceControlChange } from '../../db/controls/changes/advance-control-
 import { decideWithdrawal } from '../../db/payouts/decide-withdrawal.js'
 import { intentHash } from '../../domain/controls/intent.js'
 import { controlChangeId } from '../../temporal/ids.js'
-import { type ControlRoom, startControlRoom } from './control-room.js'
+import { type Controls, startControls } from '../stage/start-controls.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const DAY_MS = 86_400_000
-let room: ControlRoom
+let controls: Controls
 beforeAll(async () => {
-  room = await startControlRoom()
-  for (const user of ['alice', 'bob']) await room.stage.credit('ethereum', 'usdt', user, 10n ** 13n)
-  await room.stage.credit('ethereum', 'eth', '', 10n ** 21n)
+  controls = await startControls()
+  for (const user of ['alice', 'bob']) await controls.stage.credit('ethereum', 'usdt', user, 10n ** 13n)
+  await controls.stage.credit('ethereum', 'eth', '', 10n ** 21n)
 })
-afterAll(() => room?.close())
+afterAll(() => controls?.close())
 
 const limits = (daily: string) => ({
   limits: { user: [{ network: 'ethereum', coin: 'usdt', daily, monthly: null }] },
 })
-const change = async (id: string) => (await room.call('GET', `/policy/changes/${id}`)).json.data
-const policy = async () => (await room.call('GET', '/policy')).json.data
+const change = async (id: string) => (await controls.call('GET', `/policy/changes/${id}`)).json.data
+const policy = async () => (await controls.call('GET', '/policy')).json.data
 const put = async (body: unknown) => {
-  const { status, json } = await room.call('PUT', '/policy', body)
+  const { status, json } = await controls.call('PUT', '/policy', body)
   expect(status).toBe(202)
   return json.data
 }
 const becomes = (id: string, state: string) =>
-  room.until(async () => {
+  controls.until(async () => {
     const found = await change(id)
     return found.state === state ? found : false
   })
 const ask = (amount: string, user = 'alice') =>
-  room.stage.create({ network: 'ethereum', coin: 'usdt', amount, to_address: TO, user_reference: user })
+  controls.stage.create({ network: 'ethereum', coin: 'usdt', amount, to_address: TO, user_reference: user })
 
 test('until a merchant decides otherwise two people approve everything and nothing is limited', async () => {
   expect(await policy()).toMatchObject({
@@ -41,7 +41,7 @@ test('until a merchant decides otherwise two people approve everything and nothi
     whitelist: { mode: 'off' },
     pending_changes: [],
   })
-  expect((await room.call('GET', '/policy/changes/pol_unknown')).status).toBe(404)
+  expect((await controls.call('GET', '/policy/changes/pol_unknown')).status).toBe(404)
 })
 
 test('what tightens holds as soon as two people who did not ask have approved, and not before', async () => {
@@ -51,15 +51,15 @@ test('what tightens holds as soon as two people who did not ask have approved, a
     { field: 'limits.user.ethereum.usdt.daily', from: null, to: '5000', effect: 'tightening' },
   ])
   const path = `/policy/changes/${id}`
-  const { intent, intent_hash } = (await room.call('GET', `${path}/intent`)).json.data
+  const { intent, intent_hash } = (await controls.call('GET', `${path}/intent`)).json.data
   expect(intentHash(intent)).toBe(intent_hash)
   expect(intent).toMatchObject({ kind: 'policy', change: id, base_version: 0, cool_down_seconds: 86_400 })
-  const [asker, first] = room.stage.people
-  expect((await room.decide(path, asker)).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
-  expect((await room.decide(path, first)).status).toBe(201)
-  expect((await room.decide(path, first)).json.error.code).toBe('ALREADY_DECIDED')
+  const [asker, first] = controls.stage.people
+  expect((await controls.decide(path, asker)).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
+  expect((await controls.decide(path, first)).status).toBe(201)
+  expect((await controls.decide(path, first)).json.error.code).toBe('ALREADY_DECIDED')
   expect(await policy()).toMatchObject({ version: 0, pending_changes: [id] })
-  expect((await room.decide(path, room.stage.people[2])).status).toBe(201)
+  expect((await controls.decide(path, controls.stage.people[2])).status).toBe(201)
   await becomes(id, 'effective')
   expect(await policy()).toMatchObject({
     version: 1,
@@ -67,57 +67,57 @@ test('what tightens holds as soon as two people who did not ask have approved, a
     pending_changes: [],
   })
   expect((await ask('5000.01')).json.error.code).toBe('DAILY_LIMIT_EXCEEDED')
-  expect(await room.result('policy', id)).toBe('effective')
+  expect(await controls.result('policy', id)).toBe('effective')
 })
 
 test('what loosens waits for the cool-down; what tightens in the same change does not', async () => {
   const { id } = await put({ ...limits('9000'), risk: { threshold: 70 } })
-  await room.approve(`/policy/changes/${id}`)
+  await controls.approve(`/policy/changes/${id}`)
   const cooling = await becomes(id, 'cooling_down')
   const approved = cooling.history.find((entry: { state: string }) => entry.state === 'cooling_down').at
   expect(Date.parse(cooling.effective_at) - Date.parse(approved)).toBe(DAY_MS)
   expect(await policy()).toMatchObject({ risk: { threshold: 70 }, limits: { user: [{ daily: '5000' }] } })
   expect((await ask('5000.01')).status).toBe(422)
-  await room.coolDownIsOver('policy', id)
-  expect(await room.result('policy', id)).toBe('effective')
+  await controls.coolDownIsOver('policy', id)
+  expect(await controls.result('policy', id)).toBe('effective')
   expect(await policy()).toMatchObject({ risk: { threshold: 70 }, limits: { user: [{ daily: '9000' }] } })
   expect((await ask('5000.01')).status).toBe(201)
 })
 
 test('a loosening that was overtaken by something stricter is dropped, and the audit log says so', async () => {
   const loose = await put(limits('20000'))
-  await room.approve(`/policy/changes/${loose.id}`)
+  await controls.approve(`/policy/changes/${loose.id}`)
   await becomes(loose.id, 'cooling_down')
   const strict = await put(limits('100'))
-  await room.approve(`/policy/changes/${strict.id}`)
+  await controls.approve(`/policy/changes/${strict.id}`)
   await becomes(strict.id, 'effective')
-  await room.coolDownIsOver('policy', loose.id)
-  expect(await room.result('policy', loose.id)).toBe('superseded')
+  await controls.coolDownIsOver('policy', loose.id)
+  expect(await controls.result('policy', loose.id)).toBe('superseded')
   expect(await change(loose.id)).toMatchObject({
     state: 'superseded',
     superseded: ['limits.user.ethereum.usdt.daily'],
   })
   expect(await policy()).toMatchObject({ limits: { user: [{ daily: '100' }] } })
-  const [audit] = await room.stage.api.database.sql<{ data: Record<string, unknown> }[]>`
+  const [audit] = await controls.stage.api.database.sql<{ data: Record<string, unknown> }[]>`
     SELECT data FROM audit_log WHERE subject = ${loose.id} AND action = 'policy.change_superseded'`
   expect(audit?.data).toMatchObject({ superseded: ['limits.user.ethereum.usdt.daily'] })
 })
 
 test('one rejection ends it; what is taken back while it cools down never holds', async () => {
   const rejected = await put({ whitelist: { mode: 'required' } })
-  await room.decide(`/policy/changes/${rejected.id}`, room.stage.people[1], 'reject')
+  await controls.decide(`/policy/changes/${rejected.id}`, controls.stage.people[1], 'reject')
   await becomes(rejected.id, 'rejected')
   const loose = await put(limits('30000'))
-  await room.approve(`/policy/changes/${loose.id}`)
+  await controls.approve(`/policy/changes/${loose.id}`)
   await becomes(loose.id, 'cooling_down')
-  expect((await room.call('DELETE', `/policy/changes/${loose.id}`)).json.data.state).toBe('revoked')
-  expect(await room.result('policy', loose.id)).toBe('revoked')
+  expect((await controls.call('DELETE', `/policy/changes/${loose.id}`)).json.data.state).toBe('revoked')
+  expect(await controls.result('policy', loose.id)).toBe('revoked')
   expect(await policy()).toMatchObject({ whitelist: { mode: 'off' }, limits: { user: [{ daily: '100' }] } })
-  expect((await room.call('DELETE', `/policy/changes/${loose.id}`)).json.error.code).toBe('INVALID_STATE')
+  expect((await controls.call('DELETE', `/policy/changes/${loose.id}`)).json.error.code).toBe('INVALID_STATE')
 })
 
 test('more signatures above the threshold, of those named, with the roles asked for; frozen at creation', async () => {
-  const { stage } = room
+  const { stage } = controls
   const { sql } = stage.api.database
   const [asker, first, second] = stage.people
   const keys = await sql<
@@ -140,7 +140,7 @@ test('more signatures above the threshold, of those named, with the roles asked 
     ],
   }
   const refused = async (change: object) =>
-    (await room.call('PUT', '/policy', { multisig_config: { ...multisig_config, ...change } })).json.error
+    (await controls.call('PUT', '/policy', { multisig_config: { ...multisig_config, ...change } })).json.error
       ?.code
   expect(await refused({ total_signers: 4 })).toBe('VALIDATION_FAILED')
   expect(await refused({ required_signatures: 4 })).toBe('VALIDATION_FAILED')
@@ -153,7 +153,7 @@ test('more signatures above the threshold, of those named, with the roles asked 
   expect(await refused({ signers: [swapped, ...multisig_config.signers.slice(1)] })).toBe('VALIDATION_FAILED')
   const before = (await ask('11', 'bob')).json.data
   const { id } = await put({ multisig_config })
-  await room.approve(`/policy/changes/${id}`)
+  await controls.approve(`/policy/changes/${id}`)
   await becomes(id, 'effective')
   const small = (await ask('10', 'bob')).json.data
   const large = (
@@ -185,18 +185,18 @@ test('more signatures above the threshold, of those named, with the roles asked 
 })
 
 test('signatures are loosened again, a lost signer is replaced, and all of it can be switched off', async () => {
-  const [, first, second] = room.stage.people
+  const [, first, second] = controls.stage.people
   const before = (await policy()).multisig_config
   expect(before).toMatchObject({ enabled: true, required_signatures: 3 })
-  const { sql } = room.stage.api.database
+  const { sql } = controls.stage.api.database
   // The third signer is lost; a key that belongs to no person asks, and the two that remain approve.
-  const substitute = await room.stage.newPerson('substitute')
+  const substitute = await controls.stage.newPerson('substitute')
   const [key] = await sql<{ ed25519_public_key: Buffer }[]>`
     SELECT ed25519_public_key FROM approvers WHERE id = ${substitute.approverId}`
-  const backend = await room.stage.api.newKey()
+  const backend = await controls.stage.api.newKey()
   const putByBackend = async (body: unknown) =>
-    (await room.stage.api.call({ method: 'PUT', path: '/api/v1/policy', body, key: backend })).json.data
-  const lost = before.signers.find((each: { id: string }) => each.id === room.stage.people[0].approverId)
+    (await controls.stage.api.call({ method: 'PUT', path: '/api/v1/policy', body, key: backend })).json.data
+  const lost = before.signers.find((each: { id: string }) => each.id === controls.stage.people[0].approverId)
   const replaced = await putByBackend({
     multisig_config: {
       ...before,
@@ -208,27 +208,27 @@ test('signatures are loosened again, a lost signer is replaced, and all of it ca
     },
   })
   expect(replaced.changes).toMatchObject([{ field: 'multisig_config', effect: 'loosening' }])
-  await room.approve(`/policy/changes/${replaced.id}`)
+  await controls.approve(`/policy/changes/${replaced.id}`)
   await becomes(replaced.id, 'cooling_down')
-  await room.coolDownIsOver('policy', replaced.id)
-  expect(await room.result('policy', replaced.id)).toBe('effective')
+  await controls.coolDownIsOver('policy', replaced.id)
+  expect(await controls.result('policy', replaced.id)).toBe('effective')
   const signers = (await policy()).multisig_config.signers.map((each: { id: string }) => each.id)
   expect(signers.sort()).toEqual([first.approverId, second.approverId, substitute.approverId].sort())
 
   const off = await putByBackend({ multisig_config: { ...(await policy()).multisig_config, enabled: false } })
-  await room.approve(`/policy/changes/${off.id}`)
+  await controls.approve(`/policy/changes/${off.id}`)
   await becomes(off.id, 'cooling_down')
-  await room.coolDownIsOver('policy', off.id)
-  expect(await room.result('policy', off.id)).toBe('effective')
+  await controls.coolDownIsOver('policy', off.id)
+  expect(await controls.result('policy', off.id)).toBe('effective')
   expect((await policy()).multisig_config.enabled).toBe(false)
   expect((await ask('11', 'bob')).json.data.required_approvals).toBe(2)
 })
 
 test('every step of a change is an event', async () => {
   const { id } = await put({ risk: { threshold: 66 } })
-  await room.approve(`/policy/changes/${id}`)
+  await controls.approve(`/policy/changes/${id}`)
   await becomes(id, 'effective')
-  const rows = await room.stage.api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
+  const rows = await controls.stage.api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
     SELECT type, data FROM events WHERE subject = ${id} ORDER BY position`
   expect(rows).toMatchObject([
     { type: 'policy.status_changed', data: { id, status: 'pending_approval', previous_status: null } },
@@ -239,7 +239,7 @@ test('every step of a change is an event', async () => {
 
 test('a policy that names what is not there is refused, by name', async () => {
   const refused = async (body: unknown) => {
-    const { status, json } = await room.call('PUT', '/policy', body)
+    const { status, json } = await controls.call('PUT', '/policy', body)
     return [status, json.error.code]
   }
   const row = { network: 'ethereum', coin: 'usdt', daily: '1' }
@@ -257,7 +257,7 @@ test('a policy that names what is not there is refused, by name', async () => {
 test('a confirmation tier counts for withdrawals made from then on', async () => {
   const tier = { network: 'ethereum', coin: 'usdt', from: '5', confirmations: 7 }
   const { id } = await put({ confirmation_tiers: [tier, { ...tier, from: '0', confirmations: 1 }] })
-  await room.approve(`/policy/changes/${id}`)
+  await controls.approve(`/policy/changes/${id}`)
   await becomes(id, 'effective')
   // Never fewer than the network's own 2.
   expect((await ask('4', 'bob')).json.data.required_confirmations).toBe(2)
@@ -266,8 +266,8 @@ test('a confirmation tier counts for withdrawals made from then on', async () =>
 
 test('an operator sees what a change waits for', async () => {
   const { id } = await put(limits('777'))
-  const handle = room.temporal.client.workflow.getHandle(controlChangeId('policy', id))
-  await room.until(
+  const handle = controls.temporal.client.workflow.getHandle(controlChangeId('policy', id))
+  await controls.until(
     async () =>
       (await change(id)).state === 'pending_approval' &&
       (await handle.describe().catch(() => false)) !== false,
@@ -278,14 +278,15 @@ test('an operator sees what a change waits for', async () => {
 
 test('what nobody approves expires', async () => {
   const { id, expires_at } = await put({ whitelist: { mode: 'required' } })
-  const { sql } = room.stage.api.database
+  const { sql } = controls.stage.api.database
   expect(
-    (await advanceControlChange(sql, room.stage.networks, id, new Date(Date.parse(expires_at) - 1))).state,
+    (await advanceControlChange(sql, controls.stage.networks, id, new Date(Date.parse(expires_at) - 1)))
+      .state,
   ).toBe('pending_approval')
-  expect((await advanceControlChange(sql, room.stage.networks, id, new Date(expires_at))).state).toBe(
+  expect((await advanceControlChange(sql, controls.stage.networks, id, new Date(expires_at))).state).toBe(
     'expired',
   )
-  expect((await room.decide(`/policy/changes/${id}`, room.stage.people[1])).json.error.code).toBe(
+  expect((await controls.decide(`/policy/changes/${id}`, controls.stage.people[1])).json.error.code).toBe(
     'ALREADY_DECIDED',
   )
 })

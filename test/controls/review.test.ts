@@ -7,34 +7,35 @@ import { followSanctions } from '../../api/sources/follow-sanctions.js'
 import { openGeography } from '../../api/sources/open-geography.js'
 import { DEFAULT_POLICY, type PolicyUpdate } from '../../domain/controls/policy.js'
 import { updatedPolicy } from '../../domain/controls/policy-change.js'
-import { signedHeaders } from '../api/test-api.js'
-import { type ControlRoom, startControlRoom } from './control-room.js'
+import { type Controls, startControls } from '../stage/start-controls.js'
+import { signedHeaders } from '../stage/test-api.js'
 import { writeGeoipFile } from './geoip-file.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const SANCTIONED = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'
 const RISKY = { risk: { threshold: 1 } }
-let room: ControlRoom
+let controls: Controls
 let directory: string
 let version = 0
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keyturn-risk-'))
-  room = await startControlRoom()
-  await room.stage.credit('ethereum', 'usdt', 'alice', 10n ** 13n)
-  await room.stage.credit('ethereum', 'eth', '', 10n ** 21n)
-  const [, , second] = room.stage.people
-  await room.stage.api.database.sql`UPDATE approvers SET role = 'reviewer' WHERE id = ${second.approverId}`
+  controls = await startControls()
+  await controls.stage.credit('ethereum', 'usdt', 'alice', 10n ** 13n)
+  await controls.stage.credit('ethereum', 'eth', '', 10n ** 21n)
+  const [, , second] = controls.stage.people
+  await controls.stage.api.database
+    .sql`UPDATE approvers SET role = 'reviewer' WHERE id = ${second.approverId}`
 })
 afterAll(async () => {
-  await room?.close()
+  await controls?.close()
   await rm(directory, { recursive: true, force: true })
 })
 
 const setPolicy = async (update: PolicyUpdate) => {
-  const { sql } = room.stage.api.database
+  const { sql } = controls.stage.api.database
   await sql`
     INSERT INTO policies (merchant_id, version, policy)
-    VALUES (${room.stage.api.merchantId}, ${++version}, ${sql.json(updatedPolicy(DEFAULT_POLICY, update) as never)})`
+    VALUES (${controls.stage.api.merchantId}, ${++version}, ${sql.json(updatedPolicy(DEFAULT_POLICY, update) as never)})`
 }
 const body = (fields: object = {}) => ({
   network: 'ethereum',
@@ -45,13 +46,18 @@ const body = (fields: object = {}) => ({
   ...fields,
 })
 const ask = async (fields: object = {}) => {
-  const { status, json } = await room.stage.create(body(fields))
+  const { status, json } = await controls.stage.create(body(fields))
   expect(status).toBe(201)
   return json.data
 }
-const review = async (id: string, person = room.stage.people[2], decision = 'approve', key = person.key) => {
+const review = async (
+  id: string,
+  person = controls.stage.people[2],
+  decision = 'approve',
+  key = person.key,
+) => {
   const path = `/withdrawals/${id}/review`
-  const { status, json } = await room.call(
+  const { status, json } = await controls.call(
     'POST',
     path,
     { decision, reason: 'called the customer' },
@@ -62,7 +68,7 @@ const review = async (id: string, person = room.stage.people[2], decision = 'app
 const sanction = async (text: string) => {
   const path = join(directory, 'sanctions.txt')
   await writeFile(path, text)
-  const load = followSanctions(room.stage.api.database.sql, path)
+  const load = followSanctions(controls.stage.api.database.sql, path)
   return { path, load, loaded: await load() }
 }
 
@@ -83,26 +89,31 @@ test('every withdrawal shows its risk, factor by factor, and by default goes str
     weight: 0.15,
     reason: 'Neutral: no GeoIP database is configured',
   })
-  await room.stage.until(made.id, 'pending_approval')
+  await controls.stage.until(made.id, 'pending_approval')
 })
 
 test('above the threshold it waits for a person, then for its two approvals', async () => {
   await setPolicy(RISKY)
   const { id, review: asked } = await ask()
   expect(asked).toEqual({ required: true })
-  await room.stage.until(id, 'pending_review')
-  const [initiator, first, second] = room.stage.people
+  await controls.stage.until(id, 'pending_review')
+  const [initiator, first, second] = controls.stage.people
   // A key without a person, a person without the role, whoever asked for it.
-  const noAdmin = await room.stage.api.newKey({ personId: first.id, scopes: ['read', 'approvals'] })
+  const noAdmin = await controls.stage.api.newKey({ personId: first.id, scopes: ['read', 'approvals'] })
   expect(await review(id, first, 'approve', noAdmin)).toMatchObject({ status: 403, code: 'NOT_AN_APPROVER' })
-  expect(await review(id, first, 'approve', room.stage.api.key)).toMatchObject({ code: 'NOT_AN_APPROVER' })
+  expect(await review(id, first, 'approve', controls.stage.api.key)).toMatchObject({
+    code: 'NOT_AN_APPROVER',
+  })
   expect(await review(id, initiator)).toMatchObject({ status: 403, code: 'INITIATOR_CANNOT_APPROVE' })
   expect(await review('withdrawal_unknown')).toMatchObject({ status: 404 })
   // Approvals may come first; they count when the review is done.
-  expect((await room.stage.decide(id, first)).status).toBe(201)
-  expect((await room.stage.decide(id, second)).status).toBe(201)
-  expect((await room.stage.read(id)).stage).toBe('pending_review')
-  const onlyApprovals = await room.stage.api.newKey({ personId: second.id, scopes: ['read', 'approvals'] })
+  expect((await controls.stage.decide(id, first)).status).toBe(201)
+  expect((await controls.stage.decide(id, second)).status).toBe(201)
+  expect((await controls.stage.read(id)).stage).toBe('pending_review')
+  const onlyApprovals = await controls.stage.api.newKey({
+    personId: second.id,
+    scopes: ['read', 'approvals'],
+  })
   const reviewed = await review(id, second, 'approve', onlyApprovals)
   expect(reviewed).toMatchObject({
     status: 200,
@@ -112,8 +123,8 @@ test('above the threshold it waits for a person, then for its two approvals', as
     },
   })
   expect(await review(id)).toMatchObject({ status: 409, code: 'ALREADY_DECIDED' })
-  await room.stage.until(id, 'approved')
-  const [audit] = await room.stage.api.database.sql<{ actor: string; data: Record<string, unknown> }[]>`
+  await controls.stage.until(id, 'approved')
+  const [audit] = await controls.stage.api.database.sql<{ actor: string; data: Record<string, unknown> }[]>`
     SELECT actor, data FROM audit_log WHERE subject = ${id} AND action = 'withdrawal.pending_approval'`
   expect(audit).toMatchObject({ actor: `person:${second.id}`, data: { review: { decision: 'approve' } } })
 })
@@ -122,9 +133,9 @@ test('a review does not replace an approval', async () => {
   await setPolicy(RISKY)
   const { id } = await ask()
   expect((await review(id)).status).toBe(200)
-  await room.stage.decide(id, room.stage.people[1])
-  expect((await room.stage.read(id)).stage).toBe('pending_approval')
-  expect((await room.stage.read(id)).history.map((entry) => entry.stage)).toEqual([
+  await controls.stage.decide(id, controls.stage.people[1])
+  expect((await controls.stage.read(id)).stage).toBe('pending_approval')
+  expect((await controls.stage.read(id)).history.map((entry) => entry.stage)).toEqual([
     'requested',
     'pending_review',
     'pending_approval',
@@ -133,44 +144,44 @@ test('a review does not replace an approval', async () => {
 
 test('a rejected review ends it and gives back the hold; so does a rejection while it waits', async () => {
   await setPolicy(RISKY)
-  const before = await room.stage.balance('ethereum', 'usdt', 'reserved', 'alice')
+  const before = await controls.stage.balance('ethereum', 'usdt', 'reserved', 'alice')
   const first = await ask()
-  expect(await review(first.id, room.stage.people[2], 'reject')).toMatchObject({
+  expect(await review(first.id, controls.stage.people[2], 'reject')).toMatchObject({
     data: { status: 'failed', stage: 'rejected', failure: { code: 'REJECTED_IN_REVIEW' } },
   })
   const second = await ask()
-  await room.stage.until(second.id, 'pending_review')
-  await room.stage.decide(second.id, room.stage.people[1], 'reject')
-  await room.stage.until(second.id, 'rejected')
+  await controls.stage.until(second.id, 'pending_review')
+  await controls.stage.decide(second.id, controls.stage.people[1], 'reject')
+  await controls.stage.until(second.id, 'rejected')
   expect(await review(second.id)).toMatchObject({ code: 'INVALID_STATE' })
-  expect(await room.stage.balance('ethereum', 'usdt', 'reserved', 'alice')).toBe(before)
+  expect(await controls.stage.balance('ethereum', 'usdt', 'reserved', 'alice')).toBe(before)
 })
 
 test('a whitelisted destination is not reviewed for its score, and still needs two people', async () => {
   await setPolicy(RISKY)
-  const entry = await room.call('POST', '/whitelist/addresses', {
+  const entry = await controls.call('POST', '/whitelist/addresses', {
     address: TO,
     network: 'ethereum',
     label: 'known',
   })
   const { id } = entry.json.data
-  await room.approve(`/whitelist/addresses/${id}`)
+  await controls.approve(`/whitelist/addresses/${id}`)
   const status = async (wanted: string) =>
-    (await room.call('GET', `/whitelist/addresses/${id}`)).json.data.status === wanted
-  await room.until(() => status('cooling_down'))
-  await room.coolDownIsOver('whitelist', id)
-  await room.until(() => status('active'))
+    (await controls.call('GET', `/whitelist/addresses/${id}`)).json.data.status === wanted
+  await controls.until(() => status('cooling_down'))
+  await controls.coolDownIsOver('whitelist', id)
+  await controls.until(() => status('active'))
   await setPolicy({ risk: { threshold: 0 } })
   const made = await ask()
   expect(made.risk.score).toBeGreaterThan(made.risk.threshold)
   expect([made.review, made.required_approvals]).toEqual([null, 2])
-  await room.stage.until(made.id, 'pending_approval')
+  await controls.stage.until(made.id, 'pending_approval')
   await sanction(TO)
   const sanctioned = await ask()
   expect(sanctioned.risk).toMatchObject({ score: 100, sanctioned: true })
   expect(sanctioned.review).toEqual({ required: true })
   await sanction('')
-  await room.call('DELETE', `/whitelist/addresses/${id}`)
+  await controls.call('DELETE', `/whitelist/addresses/${id}`)
 })
 
 test('a destination on the sanctions list is held, however it is written there; the file is followed', async () => {
@@ -180,7 +191,7 @@ test('a destination on the sanctions list is held, however it is written there; 
   expect(await load()).toBe(null)
   const held = await ask({ to_address: SANCTIONED })
   expect(held.risk).toMatchObject({ score: 100, sanctioned: true })
-  await room.stage.until(held.id, 'pending_review')
+  await controls.stage.until(held.id, 'pending_review')
   expect((await ask()).risk.sanctioned).toBe(false)
   await writeFile(path, `${TO.toUpperCase().replace('0X', '0x')}\n`)
   await utimes(path, new Date(), new Date(Date.now() + 5_000))
@@ -197,7 +208,7 @@ test('the country of a request counts where a database is configured', async () 
   await setPolicy({ risk: { high_risk_countries: ['KP'] } })
   const path = join(directory, 'country.mmdb')
   await writeGeoipFile(path, { 81: 'GB', 175: 'KP' })
-  const { api, people } = room.stage
+  const { api, people } = controls.stage
   const app = createApp({ ...api.dependencies, geography: await openGeography(path) })
   const from = async (ip: string) => {
     const sent = JSON.stringify(body())

@@ -1,40 +1,40 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../../domain/controls/policy.js'
-import { type ControlRoom, startControlRoom } from './control-room.js'
+import { type Controls, startControls } from '../stage/start-controls.js'
 
 const KNOWN = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const OTHER = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'
-let room: ControlRoom
+let controls: Controls
 let version = 0
 beforeAll(async () => {
-  room = await startControlRoom()
-  await room.stage.credit('ethereum', 'usdt', 'alice', 10n ** 13n)
-  await room.stage.credit('ethereum', 'eth', '', 10n ** 21n)
+  controls = await startControls()
+  await controls.stage.credit('ethereum', 'usdt', 'alice', 10n ** 13n)
+  await controls.stage.credit('ethereum', 'eth', '', 10n ** 21n)
 })
-afterAll(() => room?.close())
+afterAll(() => controls?.close())
 
 const setMode = async (mode: 'off' | 'required') => {
-  const { sql } = room.stage.api.database
+  const { sql } = controls.stage.api.database
   const policy = { ...DEFAULT_POLICY, whitelist: { mode } }
   await sql`
     INSERT INTO policies (merchant_id, version, policy)
-    VALUES (${room.stage.api.merchantId}, ${++version}, ${sql.json(policy as never)})`
+    VALUES (${controls.stage.api.merchantId}, ${++version}, ${sql.json(policy as never)})`
 }
 const add = (fields: object = {}) =>
-  room.call('POST', '/whitelist/addresses', {
+  controls.call('POST', '/whitelist/addresses', {
     address: KNOWN,
     network: 'ethereum',
     label: 'Customer Wallet',
     ...fields,
   })
-const entry = async (id: string) => (await room.call('GET', `/whitelist/addresses/${id}`)).json.data
+const entry = async (id: string) => (await controls.call('GET', `/whitelist/addresses/${id}`)).json.data
 const becomes = (id: string, status: string) =>
-  room.until(async () => {
+  controls.until(async () => {
     const found = await entry(id)
     return found.status === status ? found : false
   })
 const ask = async (to_address: string, amount = '1') => {
-  const { status, json } = await room.stage.create({
+  const { status, json } = await controls.stage.create({
     network: 'ethereum',
     coin: 'usdt',
     amount,
@@ -44,17 +44,17 @@ const ask = async (to_address: string, amount = '1') => {
   return { status, error: json.error }
 }
 const activate = async (id: string) => {
-  await room.approve(`/whitelist/addresses/${id}`)
+  await controls.approve(`/whitelist/addresses/${id}`)
   await becomes(id, 'cooling_down')
-  await room.coolDownIsOver('whitelist', id)
+  await controls.coolDownIsOver('whitelist', id)
   await becomes(id, 'active')
 }
 
 test('every step of an entry is an event', async () => {
   const { id } = (await add({ address: '0x00000000000000000000000000000000000000A1' })).json.data
   await activate(id)
-  await room.call('DELETE', `/whitelist/addresses/${id}`)
-  const rows = await room.stage.api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
+  await controls.call('DELETE', `/whitelist/addresses/${id}`)
+  const rows = await controls.stage.api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
     SELECT type, data FROM events WHERE subject = ${id} ORDER BY position`
   expect(rows.map(({ type, data }) => [type, data.previous_status, data.status])).toEqual([
     ['whitelist.status_changed', null, 'pending_approval'],
@@ -82,24 +82,24 @@ test('an entry counts only after two approvals and its cool-down, for exactly it
     error: { code: 'NOT_WHITELISTED', details: { address: KNOWN, network: 'ethereum' } },
   }
   expect(await ask(KNOWN)).toMatchObject(refused)
-  const [asker] = room.stage.people
-  expect((await room.decide(`/whitelist/addresses/${id}`, asker)).json.error.code).toBe(
+  const [asker] = controls.stage.people
+  expect((await controls.decide(`/whitelist/addresses/${id}`, asker)).json.error.code).toBe(
     'INITIATOR_CANNOT_APPROVE',
   )
-  await room.approve(`/whitelist/addresses/${id}`)
+  await controls.approve(`/whitelist/addresses/${id}`)
   const cooling = await becomes(id, 'cooling_down')
   const approved = cooling.history.at(-1).at
   expect(Date.parse(cooling.effective_at) - Date.parse(approved)).toBe(86_400_000)
   expect(await ask(KNOWN)).toMatchObject(refused)
-  await room.coolDownIsOver('whitelist', id)
+  await controls.coolDownIsOver('whitelist', id)
   await becomes(id, 'active')
-  expect(await room.result('whitelist', id)).toBe('effective')
+  expect(await controls.result('whitelist', id)).toBe('effective')
   expect(await ask(KNOWN)).toMatchObject({ status: 201 })
   expect(await ask(KNOWN.toLowerCase())).toMatchObject({ status: 201 })
   expect(await ask(OTHER)).toMatchObject({ status: 422, error: { code: 'NOT_WHITELISTED' } })
-  expect((await room.call('DELETE', `/whitelist/addresses/${id}`)).json.data.status).toBe('removed')
+  expect((await controls.call('DELETE', `/whitelist/addresses/${id}`)).json.data.status).toBe('removed')
   expect(await ask(KNOWN)).toMatchObject(refused)
-  expect((await room.call('DELETE', `/whitelist/addresses/${id}`)).json.error.code).toBe('INVALID_STATE')
+  expect((await controls.call('DELETE', `/whitelist/addresses/${id}`)).json.error.code).toBe('INVALID_STATE')
   await setMode('off')
   expect(await ask(KNOWN)).toMatchObject({ status: 201 })
 })
@@ -109,18 +109,20 @@ test('one living entry an address, and a new one after it was removed', async ()
   const second = await add({ address: OTHER })
   expect(second.status).toBe(409)
   expect(second.json.error).toMatchObject({ code: 'INVALID_STATE', details: { id: first.id } })
-  await room.decide(`/whitelist/addresses/${first.id}`, room.stage.people[1], 'reject')
+  await controls.decide(`/whitelist/addresses/${first.id}`, controls.stage.people[1], 'reject')
   await becomes(first.id, 'rejected')
   const third = (await add({ address: OTHER })).json.data
-  await room.call('DELETE', `/whitelist/addresses/${third.id}`)
+  await controls.call('DELETE', `/whitelist/addresses/${third.id}`)
   expect((await add({ address: OTHER })).status).toBe(201)
-  const { json } = await room.call('GET', `/whitelist/addresses?address=${OTHER.toLowerCase()}`)
+  const { json } = await controls.call('GET', `/whitelist/addresses?address=${OTHER.toLowerCase()}`)
   expect(json.data.map((each: { status: string }) => each.status)).toEqual([
     'pending_approval',
     'removed',
     'rejected',
   ])
-  expect((await room.call('GET', '/whitelist/addresses?status=removed&limit=1')).json.data).toHaveLength(1)
+  expect((await controls.call('GET', '/whitelist/addresses?status=removed&limit=1')).json.data).toHaveLength(
+    1,
+  )
 })
 
 test('the limits of an entry hold for what goes there', async () => {
@@ -142,12 +144,12 @@ test('what is no address, or another merchant’s, is refused', async () => {
   expect((await add({ address: 'nonsense' })).json.error.code).toBe('INVALID_ADDRESS')
   expect((await add({ daily_limit: '-1' })).json.error.code).toBe('VALIDATION_FAILED')
   expect((await add({ network: 'dogecoin' })).json.error.code).toBe('UNSUPPORTED_NETWORK')
-  const { api } = room.stage
+  const { api } = controls.stage
   const key = await api.newKey({ merchantId: await api.newMerchant() })
-  const [own] = (await room.call('GET', '/whitelist/addresses')).json.data
+  const [own] = (await controls.call('GET', '/whitelist/addresses')).json.data
   for (const path of ['', '/intent']) {
     expect((await api.call({ path: `/api/v1/whitelist/addresses/${own.id}${path}`, key })).status).toBe(404)
   }
   // A policy's change is not found among whitelist entries.
-  expect((await room.call('GET', `/policy/changes/${own.id}`)).status).toBe(404)
+  expect((await controls.call('GET', `/policy/changes/${own.id}`)).status).toBe(404)
 })

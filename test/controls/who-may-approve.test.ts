@@ -7,19 +7,16 @@ import { createApprover } from '../../db/merchants/create-approver.js'
 import { advanceBatch } from '../../db/payouts/batches/advance-batch.js'
 import { admitWithdrawal, decideWithdrawal } from '../../db/payouts/decide-withdrawal.js'
 import { fireSchedule } from '../../db/payouts/schedules/fire-schedule.js'
-import {
-  startWithdrawals,
-  type TestPerson,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import type { TestPerson } from '../stage/people.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('ethereum', 'eth', '', 10n ** 20n)
 })
 afterAll(() => stage?.close())

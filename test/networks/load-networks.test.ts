@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { deriveAddress } from '../../domain/address/derive-address.js'
 import type { UtxoNetwork } from '../../domain/chain/network.js'
 import { DEFAULT_NETWORKS_FILE, loadNetworks, parseNetworks } from '../../networks/load-networks.js'
-import { TEST_SEED } from '../api/test-api.js'
+import { TEST_SEED } from '../stage/test-api.js'
 
 const ALL = { LITECOIN_ENABLED: 'true', BITCOIN_CASH_ENABLED: 'true', POLYGON_ENABLED: 'true' }
 const shipped = readFileSync(DEFAULT_NETWORKS_FILE, 'utf8')

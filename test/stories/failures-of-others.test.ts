@@ -1,6 +1,6 @@
 /**
- * What broke other custodians' withdrawals, as duties of this one. Most have their test beside the room that they are about, named
- * `story N`; here are those that are about no room alone, and the list.
+ * What broke other custodians' withdrawals, as duties of this one. Most have their test beside the controls that they are about, named
+ * `story N`; here are those that are about no controls alone, and the list.
  */
 
 import { readdirSync, readFileSync } from 'node:fs'

@@ -13,7 +13,7 @@ import { createMerchant } from '../../db/merchants/create-merchant.js'
 import { resealSecrets } from '../../db/reseal-secrets.js'
 import { loadPlatformKey } from '../../db/signing/platform-key.js'
 import { openSecret, type SealedRow, sealSecret } from '../../vault/seal-secret.js'
-import { startTestApi } from '../api/test-api.js'
+import { startTestApi } from '../stage/test-api.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 
 const OLD = '11'.repeat(32)

@@ -12,13 +12,13 @@ import { newId } from '../../db/new-id.js'
 import { allocateAddress } from '../../db/wallets/allocate-address.js'
 import type { Network, Networks } from '../../domain/chain/network.js'
 import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../networks/load-networks.js'
-import { ledger } from '../db/chain/setup.js'
+import { eventually, untilStatus } from '../stage/deposit-platform.js'
+import { ledger } from '../stage/deposit-steps.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { type TestUsdt, testUsdt } from '../support/usdt.js'
-import { eventually, untilStatus } from '../workflows/deposit-world.js'
 
 let database: TestDatabase
 let temporal: TestTemporal

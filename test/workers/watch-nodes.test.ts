@@ -3,7 +3,7 @@ import type { ChainAdapter } from '../../chains/adapter.js'
 import type { NodeReport } from '../../chains/node-report.js'
 import { listNodes } from '../../db/operations/list-nodes.js'
 import { watchNodes } from '../../workers/watch-nodes.js'
-import { bitcoin } from '../db/chain/setup.js'
+import { bitcoin } from '../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 
 let database: TestDatabase

@@ -4,45 +4,51 @@ import { beforeAll, expect, test } from 'vitest'
 import { readCursor } from '../../db/networks/chain-cursor.js'
 import { chainWatcherId, SWEEPER_SCHEDULE_ID } from '../../temporal/ids.js'
 import { scheduleSweeper, startChainWatchers } from '../../workers/prepare-namespace.js'
-import { ChainModel } from '../db/chain/chain-model.js'
-import { bitcoin, ledger, merchantWith } from '../db/chain/setup.js'
-import { depositWorld, eventually, historyFile, polledFast, untilStatus } from './deposit-world.js'
+import { ChainModel } from '../stage/chain-model.js'
+import {
+  depositPlatform,
+  eventually,
+  historyFile,
+  polledFast,
+  untilStatus,
+} from '../stage/deposit-platform.js'
+import { bitcoin, ledger, merchantWith } from '../stage/deposit-steps.js'
 
 const network = polledFast(bitcoin)
 const networks = new Map([[network.name, network]])
-const world = depositWorld(networks)
+const platform = depositPlatform(networks)
 const model = new ChainModel(network)
 const adapter = model.adapter()
-const watcher = () => world.temporal.client.workflow.getHandle(chainWatcherId('bitcoin'))
+const watcher = () => platform.temporal.client.workflow.getHandle(chainWatcherId('bitcoin'))
 
 async function untilScanned() {
   await eventually(async () =>
-    expect(await readCursor(world.sql, 'bitcoin')).toMatchObject({ height: model.height }),
+    expect(await readCursor(platform.sql, 'bitcoin')).toMatchObject({ height: model.height }),
   )
 }
 
 beforeAll(async () => {
-  await startChainWatchers(world.temporal.client, networks)
-  await world.startWorkers(['core', 'chain'], [adapter])
+  await startChainWatchers(platform.temporal.client, networks)
+  await platform.startWorkers(['core', 'chain'], [adapter])
   await untilScanned()
 })
 
 test('a payment is seen, mined, confirmed and credited without anybody else', async () => {
-  const merchant = await merchantWith(world.sql)
+  const merchant = await merchantWith(platform.sql)
   const alice = await merchant.address('bitcoin', 'alice')
   const { txid } = model.pay({ payee: alice.payee, coin: 'btc', amount: 1_000n })
-  await untilStatus(world.sql, txid, 'detected')
+  await untilStatus(platform.sql, txid, 'detected')
   model.mine()
-  await untilStatus(world.sql, txid, 'unconfirmed')
+  await untilStatus(platform.sql, txid, 'unconfirmed')
   model.mine()
   model.mine()
-  await untilStatus(world.sql, txid, 'success')
-  expect(await ledger(world.sql, 'available', 'alice')).toBe(1_000n)
+  await untilStatus(platform.sql, txid, 'success')
+  expect(await ledger(platform.sql, 'available', 'alice')).toBe(1_000n)
 })
 
 test('fees are kept for estimates', async () => {
   await eventually(async () => {
-    const [row] = await world.sql`SELECT fees FROM network_fees WHERE network = 'bitcoin'`
+    const [row] = await platform.sql`SELECT fees FROM network_fees WHERE network = 'bitcoin'`
     expect(row?.fees).toEqual({ low: 2, normal: 2, high: 2, urgent: 2 })
   })
 })
@@ -51,13 +57,13 @@ test('a node that does not answer is shown, kills nothing, and is forgotten when
   const run = (await watcher().describe()).runId
   model.failures = 4
   await eventually(async () => {
-    const [row] = await world.sql`SELECT health, health_note FROM chain_cursors`
+    const [row] = await platform.sql`SELECT health, health_note FROM chain_cursors`
     expect(row).toEqual({ health: 'degraded', health_note: 'The node does not answer' })
   })
   model.mine()
   await untilScanned()
   await eventually(async () => {
-    const [row] = await world.sql`SELECT health, health_note, head_height FROM chain_cursors`
+    const [row] = await platform.sql`SELECT health, health_note, head_height FROM chain_cursors`
     expect(row).toEqual({ health: 'ok', health_note: null, head_height: BigInt(model.height) })
   })
   const description = await watcher().describe()
@@ -67,18 +73,18 @@ test('a node that does not answer is shown, kills nothing, and is forgotten when
 
 test('it moves to another worker when its own stops, at once and without a gap', async () => {
   const before = (await watcher().describe()).runId
-  await world.stopAll()
-  const merchant = await merchantWith(world.sql)
+  await platform.stopAll()
+  const merchant = await merchantWith(platform.sql)
   const bob = await merchant.address('bitcoin', 'bob')
   model.pay({ payee: bob.payee, coin: 'btc', amount: 2_000n })
   for (let block = 0; block < 30; block++) model.mine()
-  await world.startWorkers(['core', 'chain'], [adapter])
+  await platform.startWorkers(['core', 'chain'], [adapter])
   await untilScanned()
-  await eventually(async () => expect(await ledger(world.sql, 'available', 'bob')).toBe(2_000n))
+  await eventually(async () => expect(await ledger(platform.sql, 'available', 'bob')).toBe(2_000n))
   const { runId } = await watcher().describe()
   // An orderly stop ends the run; the next one continues as new.
   expect(runId).not.toBe(before)
-  const history = await world.temporal.client.workflow
+  const history = await platform.temporal.client.workflow
     .getHandle(chainWatcherId('bitcoin'), before)
     .fetchHistory()
   // A task that the stopping worker took with it costs three more.
@@ -92,7 +98,7 @@ test('it moves to another worker when its own stops, at once and without a gap',
 })
 
 test('a step that hangs does not keep its process from stopping, and another worker carries on', async () => {
-  await world.stopAll()
+  await platform.stopAll()
   let asked = 0
   const hanging = {
     ...adapter,
@@ -101,25 +107,25 @@ test('a step that hangs does not keep its process from stopping, and another wor
       return new Promise<never>(() => {})
     },
   }
-  await world.startWorkers(['core', 'chain'], [hanging])
+  await platform.startWorkers(['core', 'chain'], [hanging])
   await eventually(async () => expect(asked).toBeGreaterThan(0))
-  await world.stopAll()
+  await platform.stopAll()
   model.mine()
-  await world.startWorkers(['core', 'chain'], [adapter])
+  await platform.startWorkers(['core', 'chain'], [adapter])
   await untilScanned()
 })
 
 test('the sweeper runs by its schedule, with the interval that is configured last', async () => {
-  await scheduleSweeper(world.temporal.client, 3_600_000)
-  await scheduleSweeper(world.temporal.client, 60_000)
-  const schedule = world.temporal.client.schedule.getHandle(SWEEPER_SCHEDULE_ID)
+  await scheduleSweeper(platform.temporal.client, 3_600_000)
+  await scheduleSweeper(platform.temporal.client, 60_000)
+  const schedule = platform.temporal.client.schedule.getHandle(SWEEPER_SCHEDULE_ID)
   expect((await schedule.describe()).spec.intervals).toMatchObject([{ every: 60_000 }])
   await schedule.trigger()
   const id = await eventuallyFirst(async () => {
     const { recentActions } = (await schedule.describe()).info
     return recentActions.find((each) => each.action.type === 'startWorkflow')?.action.workflow.workflowId
   })
-  const handle = world.temporal.client.workflow.getHandle(id)
+  const handle = platform.temporal.client.workflow.getHandle(id)
   // Each part found nothing to do, whatever parts there are.
   const swept = (await handle.result()) as Record<string, number>
   expect(swept).toMatchObject({ deposits: 0, withdrawals: 0, deliveries: 0 })

@@ -9,7 +9,14 @@ import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import type { Network } from '../../domain/chain/network.js'
 import { verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
 import { depositId } from '../../temporal/ids.js'
-import { ChainModel } from '../db/chain/chain-model.js'
+import { ChainModel } from '../stage/chain-model.js'
+import {
+  depositPlatform,
+  eventually,
+  historyFile,
+  SCREENING_SECRET,
+  untilStatus,
+} from '../stage/deposit-platform.js'
 import {
   bitcoin,
   ethereum,
@@ -19,11 +26,10 @@ import {
   networks,
   scan,
   type TestAddress,
-} from '../db/chain/setup.js'
-import { depositWorld, eventually, historyFile, SCREENING_SECRET, untilStatus } from './deposit-world.js'
+} from '../stage/deposit-steps.js'
 
 const network: Network = bitcoin
-const world = depositWorld(new Map([bitcoin, ethereum].map((each) => [each.name, each])))
+const platform = depositPlatform(new Map([bitcoin, ethereum].map((each) => [each.name, each])))
 const model = new ChainModel(network)
 const adapter = model.adapter()
 const ethereumModel = new ChainModel(ethereum)
@@ -31,14 +37,14 @@ let alice: TestAddress
 let user = 0
 
 beforeAll(async () => {
-  await scan(world.sql, adapter)
-  await scan(world.sql, ethereumModel.adapter())
-  await world.startWorkers(['core', 'chain'], [adapter, ethereumModel.adapter()])
+  await scan(platform.sql, adapter)
+  await scan(platform.sql, ethereumModel.adapter())
+  await platform.startWorkers(['core', 'chain'], [adapter, ethereumModel.adapter()])
 })
 
 /** A user of each test's own. */
 async function setup() {
-  const merchant = await merchantWith(world.sql)
+  const merchant = await merchantWith(platform.sql)
   const name = `user-${++user}`
   alice = await merchant.address('bitcoin', name)
   return { merchant, name, to: (amount: bigint) => ({ payee: alice.payee, coin: 'btc', amount }) }
@@ -46,14 +52,14 @@ async function setup() {
 
 /** What the watcher does at every step, here at the test's own pace. */
 async function step() {
-  await scan(world.sql, adapter)
-  await dispatchPending(world.sql, network, world.gate)
+  await scan(platform.sql, adapter)
+  await dispatchPending(platform.sql, network, platform.gate)
 }
 
-const handleOf = (txid: string) => world.temporal.client.workflow.getHandle(depositId('bitcoin', txid, 0))
+const handleOf = (txid: string) => platform.temporal.client.workflow.getHandle(depositId('bitcoin', txid, 0))
 
 async function keep(name: string, txid: string) {
-  const history = await world.history('bitcoin', txid)
+  const history = await platform.history('bitcoin', txid)
   // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
   if (process.env.KEYTURN_RECORD_HISTORIES) {
     writeFileSync(historyFile(name), proto.api.history.v1.History.encode(history).finish())
@@ -66,7 +72,7 @@ test('seen in the mempool, mined, confirmed and credited within 24 events', asyn
   const { txid } = model.pay(to(50_000n))
   await step()
   await eventually(async () => {
-    const [row] = await world.sql`SELECT workflow_started_at FROM deposits WHERE txid = ${txid}`
+    const [row] = await platform.sql`SELECT workflow_started_at FROM deposits WHERE txid = ${txid}`
     expect(row?.workflow_started_at).toBeInstanceOf(Date)
   })
   for (let block = 0; block < 3; block++) {
@@ -74,7 +80,7 @@ test('seen in the mempool, mined, confirmed and credited within 24 events', asyn
     await step()
   }
   expect(await handleOf(txid).result()).toBe('credited')
-  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+  expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
   expect(await keep('deposit.mempool', txid)).toBeLessThanOrEqual(24)
 })
 
@@ -85,7 +91,7 @@ test('first seen in a block, confirmed and credited within 18 events', async () 
   await step()
   // The workflow waits by its timer before the threshold is reached.
   await eventually(async () => {
-    const events = (await world.history('bitcoin', txid)).events ?? []
+    const events = (await platform.history('bitcoin', txid)).events ?? []
     expect(events.some((event) => event.timerStartedEventAttributes)).toBe(true)
   })
   model.mine()
@@ -144,9 +150,9 @@ test('an unconfirmed deposit that leaves the chain ends its run; mined again, a 
   model.mine([])
   model.mine([])
   await step()
-  await untilStatus(world.sql, payment.txid, 'success')
+  await untilStatus(platform.sql, payment.txid, 'success')
   expect((await handleOf(payment.txid).describe()).runId).not.toBe(first)
-  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+  expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
 })
 
 test('a credited deposit that leaves the chain and comes back is credited once', async () => {
@@ -154,7 +160,7 @@ test('a credited deposit that leaves the chain and comes back is credited once',
   const payment = model.pay(to(50_000n))
   for (let block = 0; block < 4; block++) model.mine()
   await step()
-  await untilStatus(world.sql, payment.txid, 'success')
+  await untilStatus(platform.sql, payment.txid, 'success')
   model.orphan(4)
   model.mine([])
   model.mine([])
@@ -164,9 +170,9 @@ test('a credited deposit that leaves the chain and comes back is credited once',
   model.mine([])
   model.mine([])
   await step()
-  await untilStatus(world.sql, payment.txid, 'success')
-  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
-  expect(await eventStatuses(world.sql, payment.txid)).toEqual([
+  await untilStatus(platform.sql, payment.txid, 'success')
+  expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
+  expect(await eventStatuses(platform.sql, payment.txid)).toEqual([
     'detected',
     'unconfirmed',
     'confirmed',
@@ -181,14 +187,14 @@ test('a credited deposit that leaves the chain and comes back is credited once',
 })
 
 test('a transaction that pays another user when it is mined again is credited by a workflow of its own', async () => {
-  const merchant = await merchantWith(world.sql)
+  const merchant = await merchantWith(platform.sql)
   const [first, second] = await Promise.all([
     merchant.address('ethereum', 'first'),
     merchant.address('ethereum', 'second'),
   ])
   const look = async () => {
-    await scan(world.sql, ethereumModel.adapter())
-    await dispatchPending(world.sql, ethereum, world.gate)
+    await scan(platform.sql, ethereumModel.adapter())
+    await dispatchPending(platform.sql, ethereum, platform.gate)
   }
   const payment = ethereumModel.pay({ payee: first.payee, coin: 'usdt', amount: 1_000_000n })
   ethereumModel.mine()
@@ -200,7 +206,7 @@ test('a transaction that pays another user when it is mined again is credited by
   for (let block = 0; block < 3; block++) ethereumModel.mine()
   await look()
   await eventually(async () => {
-    const rows = await world.sql`
+    const rows = await platform.sql`
       SELECT user_reference, status FROM deposits WHERE txid = ${payment.txid} ORDER BY variant`
     expect(rows).toEqual([
       { user_reference: 'first', status: 'replaced' },
@@ -208,12 +214,12 @@ test('a transaction that pays another user when it is mined again is credited by
     ])
   })
   const workflow = (variant: number) =>
-    world.temporal.client.workflow.getHandle(depositId('ethereum', payment.txid, 0, variant)).result()
+    platform.temporal.client.workflow.getHandle(depositId('ethereum', payment.txid, 0, variant)).result()
   // It may have read its row between the two.
   expect(['reverted', 'replaced']).toContain(await workflow(0))
   expect(await workflow(1)).toBe('credited')
-  expect(await ledger(world.sql, 'available', 'first', 'usdt')).toBe(0n)
-  expect(await ledger(world.sql, 'available', 'second', 'usdt')).toBe(7_000_000n)
+  expect(await ledger(platform.sql, 'available', 'first', 'usdt')).toBe(0n)
+  expect(await ledger(platform.sql, 'available', 'second', 'usdt')).toBe(7_000_000n)
 })
 
 test('signals that mean nothing now change nothing', async () => {
@@ -233,16 +239,16 @@ test('a crash between commit and start is repaired by the sweeper', async () => 
   const { name, to } = await setup()
   const { txid } = model.pay(to(50_000n))
   for (let block = 0; block < 3; block++) model.mine()
-  await scan(world.sql, adapter)
+  await scan(platform.sql, adapter)
   const crashing = {
-    ...world.gate,
+    ...platform.gate,
     startDeposit: () => Promise.reject(Object.assign(new Error('killed'), { code: 14 })),
   }
-  await expect(dispatchPending(world.sql, network, crashing)).rejects.toThrow('killed')
+  await expect(dispatchPending(platform.sql, network, crashing)).rejects.toThrow('killed')
   await expect(handleOf(txid).describe()).rejects.toThrow(/not found/i)
-  await world.temporal.client.workflow.execute('sweeper', { taskQueue: 'core', workflowId: 'sweep-now' })
-  await untilStatus(world.sql, txid, 'success')
-  expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+  await platform.temporal.client.workflow.execute('sweeper', { taskQueue: 'core', workflowId: 'sweep-now' })
+  await untilStatus(platform.sql, txid, 'success')
+  expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
 })
 
 test('a workflow that was terminated is started anew at the threshold', async () => {
@@ -255,7 +261,7 @@ test('a workflow that was terminated is started anew at the threshold', async ()
   model.mine()
   model.mine()
   await step()
-  await untilStatus(world.sql, txid, 'success')
+  await untilStatus(platform.sql, txid, 'success')
 })
 
 describe('with a screening service', () => {
@@ -284,9 +290,9 @@ describe('with a screening service', () => {
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     // A deposit is screened where the worker that confirms it knows of a service.
-    await world.stopAll()
+    await platform.stopAll()
     const { port } = server.address() as AddressInfo
-    await world.startWorkers(['core', 'chain'], [adapter], `http://127.0.0.1:${port}/screen`)
+    await platform.startWorkers(['core', 'chain'], [adapter], `http://127.0.0.1:${port}/screen`)
   })
   afterAll(() => {
     server.close()
@@ -298,7 +304,7 @@ describe('with a screening service', () => {
     for (let block = 0; block < 3; block++) model.mine()
     await step()
     expect(await handleOf(txid).result()).toBe('credited')
-    expect(await ledger(world.sql, 'available', name)).toBe(50_000n)
+    expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
     expect(asked.at(-1)).toMatchObject({
       status: 'screening_requested',
       amount: '0.0005',
@@ -315,8 +321,8 @@ describe('with a screening service', () => {
     const before = asked.length
     await step()
     await eventually(async () => expect(asked.length).toBeGreaterThan(before))
-    expect(await ledger(world.sql, 'available', name)).toBe(0n)
-    expect(await ledger(world.sql, 'reserved', name)).toBe(50_000n)
+    expect(await ledger(platform.sql, 'available', name)).toBe(0n)
+    expect(await ledger(platform.sql, 'reserved', name)).toBe(50_000n)
     status = 200
     expect(await handleOf(txid).result()).toBe('credited')
   })
@@ -329,12 +335,12 @@ describe('with a screening service', () => {
     await step()
     expect(await handleOf(txid).result()).toBe('held')
     await keep('deposit.held', txid)
-    expect(await ledger(world.sql, 'reserved', name)).toBe(50_000n)
+    expect(await ledger(platform.sql, 'reserved', name)).toBe(50_000n)
     const [raised] =
-      await world.sql`SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'transaction_hash' = ${txid}`
+      await platform.sql`SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'transaction_hash' = ${txid}`
     expect(raised?.data).toMatchObject({ kind: 'deposit.held', reason: 'on a list', user_reference: name })
-    const [row] = await world.sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${txid}`
-    expect(await creditDeposit(world.sql, networks, row?.id ?? '')).toEqual({ kind: 'held' })
-    expect(await ledger(world.sql, 'available', name)).toBe(0n)
+    const [row] = await platform.sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${txid}`
+    expect(await creditDeposit(platform.sql, networks, row?.id ?? '')).toEqual({ kind: 'held' })
+    expect(await ledger(platform.sql, 'available', name)).toBe(0n)
   })
 })

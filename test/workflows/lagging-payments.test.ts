@@ -5,18 +5,15 @@ import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
@@ -26,7 +23,7 @@ beforeAll(async () => {
     ETHEREUM_RPC: anvil.rpc,
     REPLACE_AUTOMATICALLY: 'true',
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   const { address } = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
   await stage.credit('ethereum', 'eth', '', parseEther('200'))

@@ -7,25 +7,22 @@ import { fillNonceGaps } from '../../db/payouts/attempts/fill-nonce-gaps.js'
 import { closePassed, passUnanswered } from '../../db/payouts/attempts/pass-unanswered.js'
 import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 const RECIPIENT = `0x${'4'.repeat(40)}` as const
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
   ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
   const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   const { address } = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
   await stage.credit('ethereum', 'eth', '', parseEther('200'))

@@ -5,25 +5,22 @@ import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { passFurther } from '../../db/payouts/attempts/pass-further.js'
 import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 const USER = 'alice'
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
   ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
   const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   const { address } = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
   for (const owner of [USER, '']) await stage.credit('ethereum', 'eth', owner, parseEther('100'))

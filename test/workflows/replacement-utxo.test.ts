@@ -10,12 +10,9 @@ import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
@@ -23,7 +20,7 @@ const BTC = 100_000_000n
 const OUTPUTS = 8
 let temporal: TestTemporal
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let running: { stop(): Promise<void> } | undefined
 let mining = false
@@ -32,7 +29,7 @@ let miner: NodeJS.Timeout | undefined
 beforeAll(async () => {
   ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
   const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   stage.follow()
   const { sql } = stage.api.database

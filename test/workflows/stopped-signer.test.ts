@@ -3,22 +3,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 
 beforeAll(async () => {
   ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc }),
     temporal,
     signatureLookMs: { online: 300, offline: 300 },

@@ -23,14 +23,11 @@ import {
 import { createScheduleGate, createWorkflowGate } from '../../temporal/workflow-gate.js'
 import { createWorkers } from '../../workers/create-workers.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
-import { MASTER_KEY } from '../api/test-api.js'
-import { movementsOf, untilMovement, withTreasury } from '../payouts/movements/treasury-stage.js'
-import { addressOf, availableTo, depositsOf } from '../payouts/withdrawals/rail.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { addressOf, availableTo, depositsOf } from '../stage/rail-steps.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { MASTER_KEY } from '../stage/test-api.js'
+import { testNetworks } from '../stage/test-networks.js'
+import { movementsOf, untilMovement, withTreasury } from '../stage/treasury.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { sealOnce } from '../support/seal-once.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
@@ -40,7 +37,7 @@ type Hex = `0x${string}`
 const quiet = { info() {}, warn() {}, error() {} }
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let service: WebhookReceiver
 let shop: WebhookReceiver
 let connection: NativeConnection
@@ -84,7 +81,7 @@ beforeAll(async () => {
     new Proxy(adapter, {
       get: (target, name) => (fault as Record<string | symbol, unknown>)[name] ?? Reflect.get(target, name),
     })
-  stage = await startWithdrawals({ networks, temporal, environment, wrap: faulty })
+  stage = await startStage({ networks, temporal, environment, wrap: faulty })
   connection = await NativeConnection.connect({ address: temporal.address })
   stopWorkers = await startWorkers(environment)
   await sweep()

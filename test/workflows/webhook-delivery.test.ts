@@ -15,6 +15,7 @@ import { newId } from '../../db/new-id.js'
 import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 import { startSealer } from '../../workers/sealer.js'
+import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import {
@@ -24,19 +25,18 @@ import {
   startWebhookReceiver,
   type WebhookReceiver,
 } from '../support/webhook-receiver.js'
-import { type WebhookWorld, webhookWorld } from './webhook-world.js'
 
 let temporal: TestTemporal
 let connection: NativeConnection
 let database: TestDatabase
-let world: WebhookWorld
+let platform: WebhookPlatform
 let receiver: WebhookReceiver
 
 beforeAll(async () => {
   temporal = await testTemporal()
   connection = await NativeConnection.connect({ address: temporal.address })
   database = await freshDatabase()
-  world = await webhookWorld({
+  platform = await startWebhookPlatform({
     sql: database.sql,
     client: temporal.client,
     connection,
@@ -44,7 +44,7 @@ beforeAll(async () => {
   })
 })
 afterAll(async () => {
-  await world?.close()
+  await platform?.close()
   await database?.drop()
   await connection?.close()
   await temporal?.close()
@@ -64,7 +64,12 @@ const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout
 describe('two events of one object', () => {
   async function append(tx: Transaction): Promise<[string, string]> {
     const subject = newId('dep')
-    const event = { merchantId: world.merchantId, type: 'deposit.status_changed', subject, data: {} } as const
+    const event = {
+      merchantId: platform.merchantId,
+      type: 'deposit.status_changed',
+      subject,
+      data: {},
+    } as const
     return [await appendEvent(tx, event), await appendEvent(tx, event)]
   }
   const twoOfOne = (tx?: Transaction) => (tx ? append(tx) : database.sql.begin(append))
@@ -85,22 +90,22 @@ describe('two events of one object', () => {
     { behaviour: answers(500), attempted: 'refused' },
   ])('the later one is sent when the earlier one was $attempted', async ({ behaviour }) => {
     receiver.behave(slowly(behaviour))
-    const endpoint = await world.endpoint(receiver.url)
+    const endpoint = await platform.endpoint(receiver.url)
     const [first, second] = await twoOfOne()
     await receiver.count(1)
     expect(order()).toEqual([first])
     // The sealer has had its turn, and left the second alone.
-    await world.seal()
-    const [row] = await world.sql`
-      SELECT workflow_started_at FROM webhook_deliveries WHERE id = ${world.deliveryId(second, endpoint)}`
+    await platform.seal()
+    const [row] = await platform.sql`
+      SELECT workflow_started_at FROM webhook_deliveries WHERE id = ${platform.deliveryId(second, endpoint)}`
     expect(row).toEqual({ workflow_started_at: null })
     await receiver.count(2)
     expect(order()).toEqual([first, second])
   })
 
   test('the later one is not held up for long by one that is not under way at all', async () => {
-    const endpoint = await world.endpoint(receiver.url)
-    const [first, second] = await world.sql.begin(async (tx) => {
+    const endpoint = await platform.endpoint(receiver.url)
+    const [first, second] = await platform.sql.begin(async (tx) => {
       const pair = await twoOfOne(tx)
       await tx`
         UPDATE webhook_deliveries SET workflow_started_at = now(), created_at = now() - interval '16 seconds'
@@ -110,17 +115,17 @@ describe('two events of one object', () => {
     })
     await receiver.count(1)
     expect(order()).toEqual([second])
-    expect(await world.delivery(first, endpoint)).toMatchObject({ status: 'pending', attempts: [] })
+    expect(await platform.delivery(first, endpoint)).toMatchObject({ status: 'pending', attempts: [] })
   })
 })
 
 describe('a delivery that the endpoint takes', () => {
   test('is one signed POST of the frozen bytes, at most 11 history events, and replays', async () => {
-    const endpoint = await world.endpoint(`${receiver.url}/hook`)
-    const event = await world.happen()
-    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    const endpoint = await platform.endpoint(`${receiver.url}/hook`)
+    const event = await platform.happen()
+    expect(await platform.handle(event, endpoint).result()).toBe('delivered')
 
-    const [row] = await world.sql<{ body: Buffer; sequence: bigint }[]>`
+    const [row] = await platform.sql<{ body: Buffer; sequence: bigint }[]>`
       SELECT body, sequence FROM events WHERE id = ${event}`
     expect(receiver.received).toHaveLength(1)
     expect(receiver.received[0]?.body).toEqual(row?.body)
@@ -131,13 +136,13 @@ describe('a delivery that the endpoint takes', () => {
       sequence: Number(row?.sequence),
       data: { note: 'Zoë 💶' },
     })
-    expect(await world.delivery(event, endpoint)).toMatchObject({
+    expect(await platform.delivery(event, endpoint)).toMatchObject({
       status: 'delivered',
       next_attempt_at: null,
       attempts: [{ number: 1, status_code: 204, error: null }],
     })
 
-    const history = await world.handle(event, endpoint).fetchHistory()
+    const history = await platform.handle(event, endpoint).fetchHistory()
     expect(history.events?.length).toBeLessThanOrEqual(11)
     await Worker.runReplayHistory(
       { workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname },
@@ -146,15 +151,15 @@ describe('a delivery that the endpoint takes', () => {
   })
 
   test('in the layer1 format has that format’s bytes; what it has no event for comes as usual', async () => {
-    const endpoint = await world.endpoint(receiver.url, { format: 'layer1' })
+    const endpoint = await platform.endpoint(receiver.url, { format: 'layer1' })
     const balance = {
       address: '0xabc',
       label: 'First',
       coin: 'eth',
       funds: [{ type: 'AVAILABLE', balance: '0.2', delta: '0.2' }],
     }
-    const event = await world.happen({ type: 'balance.updated', data: balance })
-    await world.handle(event, endpoint).result()
+    const event = await platform.happen({ type: 'balance.updated', data: balance })
+    await platform.handle(event, endpoint).result()
     expect(verify(receiver.received[0], endpoint.secret)).toMatchObject({
       event: 'layer1:digital:balance:updated',
       data: {
@@ -163,24 +168,24 @@ describe('a delivery that the endpoint takes', () => {
         funds: [{ type: 'AVAILABLE', balance: '0.20', delta: '0.20' }],
       },
     })
-    const other = await world.happen({ type: 'withdrawal.status_changed', data: { id: 'w' } })
-    await world.handle(other, endpoint).result()
+    const other = await platform.happen({ type: 'withdrawal.status_changed', data: { id: 'w' } })
+    await platform.handle(other, endpoint).result()
     expect(verify(receiver.received[1], endpoint.secret)).toMatchObject({
       event: 'withdrawal.status_changed',
     })
   })
 
   test('is signed by both secrets while one is being rotated, and by the new one alone afterwards', async () => {
-    const endpoint = await world.endpoint(receiver.url)
+    const endpoint = await platform.endpoint(receiver.url)
     const rotate = (graceSeconds: number) => {
       const secret = formatWebhookSecret(randomBytes(32))
-      return world.sql
+      return platform.sql
         .begin((tx) =>
           rotateSecret(tx, {
-            merchantId: world.merchantId,
+            merchantId: platform.merchantId,
             id: endpoint.id,
             graceSeconds,
-            secretSealed: sealSecret(world.masterKey, Buffer.from(secret), {
+            secretSealed: sealSecret(platform.masterKey, Buffer.from(secret), {
               table: 'webhook_endpoints',
               key: [endpoint.id],
             }),
@@ -189,12 +194,12 @@ describe('a delivery that the endpoint takes', () => {
         .then(() => secret)
     }
     const second = await rotate(3_600)
-    await world.handle(await world.happen(), endpoint).result()
+    await platform.handle(await platform.happen(), endpoint).result()
     verify(receiver.received[0], endpoint.secret)
     verify(receiver.received[0], second)
 
     const third = await rotate(0)
-    await world.handle(await world.happen(), endpoint).result()
+    await platform.handle(await platform.happen(), endpoint).result()
     verify(receiver.received[1], third)
     expect(() => verify(receiver.received[1], second)).toThrow()
   })
@@ -203,11 +208,11 @@ describe('a delivery that the endpoint takes', () => {
 describe('a delivery that fails', () => {
   test('waits for its timer, tells why, and is attempted at once on retryNow', async () => {
     receiver.behave(answers(500, 'broken'))
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    const handle = world.handle(event, endpoint)
-    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
-    const failed = await world.delivery(event, endpoint)
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    const handle = platform.handle(event, endpoint)
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const failed = await platform.delivery(event, endpoint)
     expect(failed).toMatchObject({
       status: 'pending',
       attempts: [{ number: 1, status_code: 500, error: 'HTTP 500' }],
@@ -222,7 +227,7 @@ describe('a delivery that fails', () => {
     receiver.behave(answers(200))
     await handle.signal('retryNow')
     expect(await handle.result()).toBe('delivered')
-    expect((await world.delivery(event, endpoint)).attempts.map((each) => each.status_code)).toEqual([
+    expect((await platform.delivery(event, endpoint)).attempts.map((each) => each.status_code)).toEqual([
       500, 200,
     ])
     expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
@@ -241,80 +246,82 @@ describe('a delivery that fails', () => {
     ]
     for (const [name, behaviour, error] of misbehaviours) {
       receiver.behave(behaviour)
-      const endpoint = await world.endpoint(`${receiver.url}/${name}`)
-      const event = await world.happen()
-      await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
-      expect((await world.delivery(event, endpoint)).attempts[0]?.error).toMatch(error)
-      await world.handle(event, endpoint).signal('cancel')
-      expect(await world.handle(event, endpoint).result()).toBe('cancelled')
-      expect((await world.delivery(event, endpoint)).status).toBe('cancelled')
-      await world.sql`UPDATE webhook_endpoints SET status = 'deleted' WHERE id = ${endpoint.id}`
+      const endpoint = await platform.endpoint(`${receiver.url}/${name}`)
+      const event = await platform.happen()
+      await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+      expect((await platform.delivery(event, endpoint)).attempts[0]?.error).toMatch(error)
+      await platform.handle(event, endpoint).signal('cancel')
+      expect(await platform.handle(event, endpoint).result()).toBe('cancelled')
+      expect((await platform.delivery(event, endpoint)).status).toBe('cancelled')
+      await platform.sql`UPDATE webhook_endpoints SET status = 'deleted' WHERE id = ${endpoint.id}`
     }
   })
 
   test('is cancelled by Temporal’s own cancellation as well', async () => {
     receiver.behave(answers(503))
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
-    await world.handle(event, endpoint).cancel()
-    expect(await world.handle(event, endpoint).result()).toBe('cancelled')
-    expect((await world.delivery(event, endpoint)).status).toBe('cancelled')
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    await platform.handle(event, endpoint).cancel()
+    expect(await platform.handle(event, endpoint).result()).toBe('cancelled')
+    expect((await platform.delivery(event, endpoint)).status).toBe('cancelled')
   })
 })
 
 describe('a redelivery', () => {
   const again = async (id: string) => {
-    await world.sql.begin((tx) => redeliver(tx, world.merchantId, id))
-    await world.seal()
+    await platform.sql.begin((tx) => redeliver(tx, platform.merchantId, id))
+    await platform.seal()
   }
 
   test('of a delivered one sends the same bytes under the same id, in a new run', async () => {
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    await world.handle(event, endpoint).result()
-    await again(world.deliveryId(event, endpoint))
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await platform.handle(event, endpoint).result()
+    await again(platform.deliveryId(event, endpoint))
     await receiver.count(2)
-    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    expect(await platform.handle(event, endpoint).result()).toBe('delivered')
     expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
     expect(receiver.received[1]?.headers['webhook-id']).toBe(event)
     verify(receiver.received[1], endpoint.secret)
-    expect((await world.delivery(event, endpoint)).attempts).toHaveLength(2)
+    expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(2)
   })
 
   test('keeps the bytes when the endpoint has changed its format since', async () => {
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen({ type: 'balance.updated', data: { coin: 'eth', funds: [] } })
-    await world.handle(event, endpoint).result()
-    await world.sql.begin((tx) => updateEndpoint(tx, world.merchantId, endpoint.id, { format: 'layer1' }))
-    await again(world.deliveryId(event, endpoint))
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen({ type: 'balance.updated', data: { coin: 'eth', funds: [] } })
+    await platform.handle(event, endpoint).result()
+    await platform.sql.begin((tx) =>
+      updateEndpoint(tx, platform.merchantId, endpoint.id, { format: 'layer1' }),
+    )
+    await again(platform.deliveryId(event, endpoint))
     await receiver.count(2)
     expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
   })
 
   test('of a waiting one is an attempt at once in the same run', async () => {
     receiver.behave(answers(500))
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
-    const { runId } = await world.handle(event, endpoint).describe()
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const { runId } = await platform.handle(event, endpoint).describe()
     receiver.behave(answers(200))
-    await again(world.deliveryId(event, endpoint))
-    expect(await world.handle(event, endpoint).result()).toBe('delivered')
-    expect((await world.handle(event, endpoint).describe()).runId).toBe(runId)
+    await again(platform.deliveryId(event, endpoint))
+    expect(await platform.handle(event, endpoint).result()).toBe('delivered')
+    expect((await platform.handle(event, endpoint).describe()).runId).toBe(runId)
   })
 
   test('of a whole stretch of time makes what was delivered once more, and what never was', async () => {
     const since = new Date(Date.now() - 1)
-    const missed = await world.happen()
-    const endpoint = await world.endpoint(receiver.url)
-    const delivered = await world.happen()
-    await world.happen({ type: 'payment.status_changed' })
+    const missed = await platform.happen()
+    const endpoint = await platform.endpoint(receiver.url)
+    const delivered = await platform.happen()
+    await platform.happen({ type: 'payment.status_changed' })
     await receiver.count(2)
-    await until(async () => expect((await world.delivery(delivered, endpoint)).status).toBe('delivered'))
+    await until(async () => expect((await platform.delivery(delivered, endpoint)).status).toBe('delivered'))
     const range = { since, until: new Date(Date.now() + 60_000), eventTypes: ['deposit.status_changed'] }
-    expect(await world.sql.begin((tx) => replayEvents(tx, endpoint, range))).toBe(2)
-    await world.seal()
+    expect(await platform.sql.begin((tx) => replayEvents(tx, endpoint, range))).toBe(2)
+    await platform.seal()
     await receiver.count(4)
     const ids = receiver.received.slice(2).map((each) => each.headers['webhook-id'])
     expect(new Set(ids)).toEqual(new Set([missed, delivered]))
@@ -326,56 +333,56 @@ describe('a redelivery', () => {
 
 describe('an endpoint', () => {
   const set = (id: string, status: 'active' | 'disabled') =>
-    world.sql.begin((tx) => updateEndpoint(tx, world.merchantId, id, { status }))
+    platform.sql.begin((tx) => updateEndpoint(tx, platform.merchantId, id, { status }))
 
   test('that is disabled gets nothing; enabled again it gets all that was held', async () => {
     receiver.behave(answers(500))
-    const endpoint = await world.endpoint(receiver.url)
-    const before = await world.happen()
-    await until(async () => expect((await world.delivery(before, endpoint)).attempts).toHaveLength(1))
+    const endpoint = await platform.endpoint(receiver.url)
+    const before = await platform.happen()
+    await until(async () => expect((await platform.delivery(before, endpoint)).attempts).toHaveLength(1))
     await set(endpoint.id, 'disabled')
-    const meanwhile = await world.happen()
-    expect((await world.delivery(before, endpoint)).status).toBe('held')
-    expect((await world.delivery(meanwhile, endpoint)).status).toBe('held')
-    await world.handle(before, endpoint).signal('retryNow')
-    expect(await world.handle(before, endpoint).result()).toBe('held')
+    const meanwhile = await platform.happen()
+    expect((await platform.delivery(before, endpoint)).status).toBe('held')
+    expect((await platform.delivery(meanwhile, endpoint)).status).toBe('held')
+    await platform.handle(before, endpoint).signal('retryNow')
+    expect(await platform.handle(before, endpoint).result()).toBe('held')
     expect(receiver.received).toHaveLength(1)
 
     receiver.behave(answers(200))
     await set(endpoint.id, 'active')
-    await world.seal()
+    await platform.seal()
     await receiver.count(3)
     for (const event of [before, meanwhile]) {
-      await until(async () => expect((await world.delivery(event, endpoint)).status).toBe('delivered'))
+      await until(async () => expect((await platform.delivery(event, endpoint)).status).toBe('delivered'))
     }
   })
 
   test('that is disabled and enabled while an attempt is under way loses nothing', async () => {
-    const endpoint = await world.endpoint(receiver.url)
+    const endpoint = await platform.endpoint(receiver.url)
     let release = () => {}
     receiver.behave((response) => {
       release = () => response.writeHead(500).end()
     })
-    const event = await world.happen()
+    const event = await platform.happen()
     await receiver.count(1)
     await set(endpoint.id, 'disabled')
     await set(endpoint.id, 'active')
-    await world.seal()
+    await platform.seal()
     receiver.behave(answers(200))
     release()
-    await until(async () => expect((await world.delivery(event, endpoint)).status).toBe('delivered'))
-    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    await until(async () => expect((await platform.delivery(event, endpoint)).status).toBe('delivered'))
+    expect(await platform.handle(event, endpoint).result()).toBe('delivered')
   })
 
   test('that is deleted gets nothing more', async () => {
     receiver.behave(answers(500))
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
-    const deleted = await world.sql.begin((tx) => deleteEndpoint(tx, world.merchantId, endpoint.id))
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const deleted = await platform.sql.begin((tx) => deleteEndpoint(tx, platform.merchantId, endpoint.id))
     expect(deleted?.waiting).toEqual([event])
-    await world.handle(event, endpoint).signal('retryNow')
-    expect(await world.handle(event, endpoint).result()).toBe('cancelled')
+    await platform.handle(event, endpoint).signal('retryNow')
+    expect(await platform.handle(event, endpoint).result()).toBe('cancelled')
     expect(receiver.received).toHaveLength(1)
   })
 })
@@ -383,25 +390,25 @@ describe('an endpoint', () => {
 describe('when something breaks', () => {
   test('a workflow that was terminated is started again by the sweep', async () => {
     receiver.behave(answers(500))
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    await until(async () => expect((await world.delivery(event, endpoint)).attempts).toHaveLength(1))
-    await world.handle(event, endpoint).terminate('by mistake')
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    await platform.handle(event, endpoint).terminate('by mistake')
     receiver.behave(answers(200))
-    expect(await resumeStalledDeliveries(world.sql, 3_600_000)).toBe(0)
-    await world.sql`
+    expect(await resumeStalledDeliveries(platform.sql, 3_600_000)).toBe(0)
+    await platform.sql`
       UPDATE webhook_deliveries SET next_attempt_at = now() - interval '2 hours' WHERE event_id = ${event}`
-    expect(await resumeStalledDeliveries(world.sql, 3_600_000)).toBe(1)
-    await world.seal()
-    await until(async () => expect((await world.delivery(event, endpoint)).status).toBe('delivered'))
+    expect(await resumeStalledDeliveries(platform.sql, 3_600_000)).toBe(1)
+    await platform.seal()
+    await until(async () => expect((await platform.delivery(event, endpoint)).status).toBe('delivered'))
   })
 
   test('a delivery that is started twice is made once', async () => {
-    const endpoint = await world.endpoint(receiver.url)
-    const event = await world.happen()
-    await world.handle(event, endpoint).result()
-    await world.start(event, endpoint)
-    expect(await world.handle(event, endpoint).result()).toBe('delivered')
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await platform.handle(event, endpoint).result()
+    await platform.start(event, endpoint)
+    expect(await platform.handle(event, endpoint).result()).toBe('delivered')
     expect(receiver.received).toHaveLength(1)
   })
 })

@@ -1,10 +1,10 @@
 import { NativeConnection } from '@temporalio/worker'
 import { expect, test } from 'vitest'
 import { appendEvents } from '../../db/events/log/append-events.js'
+import { startWebhookPlatform } from '../stage/webhook-platform.js'
 import { freshDatabase } from '../support/database.js'
 import { testTemporal } from '../support/temporal.js'
 import { startWebhookReceiver } from '../support/webhook-receiver.js'
-import { webhookWorld } from './webhook-world.js'
 
 /** What one endpoint may have under way at most. */
 const MOST_IN_FLIGHT = 64
@@ -15,7 +15,7 @@ test('an endpoint that hangs delays no other, however much waits for it', async 
   const temporal = await testTemporal()
   const connection = await NativeConnection.connect({ address: temporal.address })
   const database = await freshDatabase()
-  const world = await webhookWorld({
+  const platform = await startWebhookPlatform({
     sql: database.sql,
     client: temporal.client,
     connection,
@@ -26,29 +26,29 @@ test('an endpoint that hangs delays no other, however much waits for it', async 
   const dead = await startWebhookReceiver()
   dead.behave(() => {})
   const live = await startWebhookReceiver()
-  const hanging = await world.endpoint(dead.url, { eventTypes: ['signer.offline'] })
-  const healthy = await world.endpoint(live.url, { eventTypes: ['signer.online'] })
-  await world.sql.begin((tx) =>
+  const hanging = await platform.endpoint(dead.url, { eventTypes: ['signer.offline'] })
+  const healthy = await platform.endpoint(live.url, { eventTypes: ['signer.online'] })
+  await platform.sql.begin((tx) =>
     appendEvents(
       tx,
       Array.from({ length: WAITING }, (_, i) => ({
-        merchantId: world.merchantId,
+        merchantId: platform.merchantId,
         type: 'signer.offline' as const,
         subject: `sig_${i}`,
         data: {},
       })),
     ),
   )
-  await world.seal()
+  await platform.seal()
   await dead.count(MOST_IN_FLIGHT)
 
   for (let i = 0; i < 5; i += 1) {
-    const event = await world.happen({ type: 'signer.online' })
-    expect(await world.handle(event, healthy).result()).toBe('delivered')
+    const event = await platform.happen({ type: 'signer.online' })
+    expect(await platform.handle(event, healthy).result()).toBe('delivered')
   }
   expect(live.received).toHaveLength(5)
   expect(dead.received).toHaveLength(MOST_IN_FLIGHT)
-  const [open] = await world.sql<{ attempts: bigint; pending: bigint }[]>`
+  const [open] = await platform.sql<{ attempts: bigint; pending: bigint }[]>`
     SELECT sum(attempts) AS attempts, count(*) FILTER (WHERE status = 'pending') AS pending
     FROM webhook_deliveries WHERE endpoint_id = ${hanging.id}`
   expect({ attempts: Number(open?.attempts), pending: Number(open?.pending) }).toEqual({
@@ -57,7 +57,7 @@ test('an endpoint that hangs delays no other, however much waits for it', async 
   })
 
   // A worker that is told to stop does not wait for them either.
-  await world.close()
+  await platform.close()
   await dead.close()
   await live.close()
   await connection.close()

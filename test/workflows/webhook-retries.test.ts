@@ -6,10 +6,10 @@ import { appendEvent } from '../../db/events/log/append-event.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
 import { sealSecret } from '../../vault/seal-secret.js'
+import { startWebhookPlatform } from '../stage/webhook-platform.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 import { answers, startWebhookReceiver } from '../support/webhook-receiver.js'
-import { webhookWorld } from './webhook-world.js'
 
 let environment: TestWorkflowEnvironment
 let database: TestDatabase
@@ -23,7 +23,7 @@ afterAll(async () => {
 })
 
 test('an endpoint that never takes it is asked once and 288 times again, every 5 minutes for 24 hours', async () => {
-  const world = await webhookWorld({
+  const platform = await startWebhookPlatform({
     sql: database.sql,
     client: environment.client,
     connection: environment.nativeConnection,
@@ -31,44 +31,44 @@ test('an endpoint that never takes it is asked once and 288 times again, every 5
   })
   const receiver = await startWebhookReceiver()
   receiver.behave(answers(500, 'still broken'))
-  const endpoint = await world.endpoint(receiver.url)
-  const event = await world.happen()
-  expect(await world.handle(event, endpoint).result()).toBe('exhausted')
+  const endpoint = await platform.endpoint(receiver.url)
+  const event = await platform.happen()
+  expect(await platform.handle(event, endpoint).result()).toBe('exhausted')
 
-  const delivery = await world.delivery(event, endpoint)
+  const delivery = await platform.delivery(event, endpoint)
   expect(delivery).toMatchObject({ status: 'exhausted', next_attempt_at: null })
   expect(delivery.attempts).toHaveLength(1 + 288)
   expect(delivery.attempts.map((each) => each.number)).toEqual(Array.from({ length: 289 }, (_, i) => i + 1))
   expect(new Set(receiver.received.map((each) => each.body.toString()))).toHaveProperty('size', 1)
   expect(new Set(receiver.received.map((each) => each.headers['webhook-id']))).toEqual(new Set([event]))
 
-  const description = await world.handle(event, endpoint).describe()
+  const description = await platform.handle(event, endpoint).describe()
   const ranFor = (description.closeTime?.getTime() ?? 0) - description.startTime.getTime()
   expect(Math.round(ranFor / 60_000)).toBe(24 * 60)
 
-  const raised = await world.sql<{ data: Record<string, unknown> }[]>`
+  const raised = await platform.sql<{ data: Record<string, unknown> }[]>`
     SELECT data FROM events WHERE type = 'exception.raised'`
   expect(raised.map((each) => each.data)).toMatchObject([
     { kind: 'webhook.delivery_exhausted', subject: delivery.id, event_id: event, error: 'HTTP 500' },
   ])
-  const audited = await world.sql<{ subject: string }[]>`
+  const audited = await platform.sql<{ subject: string }[]>`
     SELECT subject FROM audit_log WHERE action = 'webhook_delivery.exhausted'`
   expect(audited.map((each) => each.subject)).toEqual([delivery.id])
 
   // The exception is no news for the endpoint that is dead: it is in the event log alone.
-  await world.seal()
-  const [told] = await world.sql<{ sequence: bigint | null; deliveries: number }[]>`
+  await platform.seal()
+  const [told] = await platform.sql<{ sequence: bigint | null; deliveries: number }[]>`
     SELECT sequence, (SELECT count(*)::int FROM webhook_deliveries WHERE event_id = events.id) AS deliveries
     FROM events WHERE type = 'exception.raised'`
   expect(told).toMatchObject({ deliveries: 0 })
   expect(told?.sequence).not.toBeNull()
 
   await receiver.close()
-  await world.close()
+  await platform.close()
 }, 240_000)
 
-const world = (retryWindowMs: number) =>
-  webhookWorld({
+const platform = (retryWindowMs: number) =>
+  startWebhookPlatform({
     sql: database.sql,
     client: environment.client,
     connection: environment.nativeConnection,
@@ -77,7 +77,7 @@ const world = (retryWindowMs: number) =>
   })
 
 test('a delivery that the platform cannot sign ends as any other, and says why', async () => {
-  const here = await world(600_000)
+  const here = await platform(600_000)
   const receiver = await startWebhookReceiver()
   const endpoint = await here.endpoint(receiver.url)
   const sealed = sealSecret('99'.repeat(32), Buffer.from(endpoint.secret), {
@@ -104,7 +104,7 @@ test('a delivery that the platform cannot sign ends as any other, and says why',
 test.each(['at once', 'when the run has ended'])(
   'a redelivery that is asked for during the last attempt is made, though the sealer hears of it %s',
   async (when) => {
-    const here = await world(600_000)
+    const here = await platform(600_000)
     const receiver = await startWebhookReceiver()
     const endpoint = await here.endpoint(receiver.url)
     const event = await here.happen()
@@ -140,7 +140,7 @@ test.each(['at once', 'when the run has ended'])(
 )
 
 test('a delivery whose attempts never have a result ends with its window, unless a person asks for one more', async () => {
-  const here = await world(600_000)
+  const here = await platform(600_000)
   const receiver = await startWebhookReceiver()
   receiver.behave(answers(500, 'broken'))
   const endpoint = await here.endpoint(receiver.url)

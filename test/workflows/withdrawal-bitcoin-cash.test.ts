@@ -18,9 +18,9 @@ import {
   payOut,
   untilDeposit,
   untilFollowed,
-} from '../payouts/withdrawals/rail.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+} from '../stage/rail-steps.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
 import { type CashNode, testCashNode } from '../support/cash-node.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
@@ -29,7 +29,7 @@ const PATH = "m/44'/1'/9'/0/0"
 
 let temporal: TestTemporal
 let node: CashNode
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let signing: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -43,7 +43,7 @@ beforeAll(async () => {
     BITCOIN_CASH_RPC_URLS: node.rpc,
     BITCOIN_CASH_POLL_INTERVAL: '100ms',
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   adapter = stage.adapters.get('bitcoin-cash') as UtxoAdapter
   stage.follow()
   await untilFollowed(stage)

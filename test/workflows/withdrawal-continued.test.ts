@@ -11,11 +11,8 @@ import { createTargetPolicy } from '../../egress/target-policy.js'
 import { freePort } from '../../local/parts/free-port.js'
 import { startTemporal, type Temporal } from '../../local/parts/temporal.js'
 import { withdrawalId } from '../../temporal/ids.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
 /** Of a run's history. A normal one has thousands. */
@@ -26,7 +23,7 @@ let temporal: Temporal
 let connection: Connection
 let client: Client
 let service: WebhookReceiver
-let stage: TestWithdrawals
+let stage: Stage
 const sender = createSender({
   policy: createTargetPolicy({ allowCidrs: ['127.0.0.1/32'], allowHttp: true }),
   timeoutMs: 500,
@@ -44,7 +41,7 @@ beforeAll(async () => {
   service = await startWebhookReceiver()
   connection = await Connection.connect({ address: temporal.address })
   client = new Client({ connection })
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true' }),
     temporal: { address: temporal.address, namespace: 'default', client },
     environment: { KEYTURN_WITHDRAWAL_SCREENING_URL: service.url },

@@ -6,11 +6,8 @@ import { KeyturnError } from '../../domain/errors.js'
 import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { evmClients, USDT_ABI } from '../../local/parts/usdt.js'
 import { withdrawalId } from '../../temporal/ids.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { type TestUsdt, testUsdt } from '../support/usdt.js'
@@ -19,7 +16,7 @@ const USER = 'alice'
 let temporal: TestTemporal
 let anvil: TestAnvil
 let usdt: TestUsdt
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 /** What the node does wrong at the moment. */
 let fault: Partial<EvmAdapter> = {}
@@ -32,7 +29,7 @@ beforeAll(async () => {
     ETHEREUM_RPC: anvil.rpc,
     ETHEREUM_USDT: usdt.address,
   })
-  stage = await startWithdrawals({ networks, temporal, wrap: faulty })
+  stage = await startStage({ networks, temporal, wrap: faulty })
   await fund('hot', parseEther('200'), 1_000_000_000n)
   for (const owner of [USER, '']) {
     await stage.credit('ethereum', 'eth', owner, parseEther('100'))

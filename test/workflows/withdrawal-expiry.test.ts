@@ -3,11 +3,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ChainAdapter, EvmAdapter, EvmBuildRequest, EvmBuildResult } from '../../chains/adapter.js'
 import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
 import { withdrawalId } from '../../temporal/ids.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 
 /** A node that always builds, so that what is tested here waits for people and signers alone. */
@@ -46,12 +43,12 @@ function builtFor(request: EvmBuildRequest): EvmBuildResult {
 /** What stands in the way of a build, while it is set. */
 let trouble: Error | null = null
 let environment: TestWorkflowEnvironment
-let stage: TestWithdrawals
+let stage: Stage
 // The clock only goes forward, and a withdrawal expires by it: each test has its own.
 beforeEach(async () => {
   trouble = null
   environment = await timeSkippingEnvironment()
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true' }),
     wrap: obliging,
     signatureLookMs: { online: 0, offline: 0 },

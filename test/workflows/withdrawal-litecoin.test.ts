@@ -15,15 +15,15 @@ import {
   payOut,
   untilDeposit,
   untilFollowed,
-} from '../payouts/withdrawals/rail.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+} from '../stage/rail-steps.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
 import { type TestLitecoin, testLitecoind } from '../support/litecoind.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 let temporal: TestTemporal
 let litecoin: TestLitecoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let signing: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -38,7 +38,7 @@ beforeAll(async () => {
     LITECOIN_RPC_URLS: litecoin.rpc,
     LITECOIN_POLL_INTERVAL: '100ms',
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   adapter = stage.adapters.get('litecoin') as UtxoAdapter
   stage.follow()
   await untilFollowed(stage)

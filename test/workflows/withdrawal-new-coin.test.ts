@@ -18,9 +18,9 @@ import {
   payOut,
   untilDeposit,
   untilFollowed,
-} from '../payouts/withdrawals/rail.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+} from '../stage/rail-steps.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
@@ -33,7 +33,7 @@ const KEYCOIN = { ...REGTEST, bech32: 'kcrt', pubKeyHash: 0x2d, scriptHash: 0x2e
 
 let temporal: TestTemporal
 let node: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let signing: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -44,7 +44,7 @@ beforeAll(async () => {
   // The example's genesis is made up; the node is Bitcoin's regtest, and one of another chain is not used.
   const example = EXAMPLE.replace('6b6579636f696e207265677465737400', '0f9188f13cb7b2c71f2a335e3a4fc328')
   const networks = parseNetworks(example, { KEYCOIN_CHAIN: 'regtest', KEYCOIN_RPC_URLS: node.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   adapter = stage.adapters.get('keycoin') as UtxoAdapter
   stage.follow()
   await untilFollowed(stage)

@@ -13,9 +13,9 @@ import {
   onChain,
   payOut,
   untilFollowed,
-} from '../payouts/withdrawals/rail.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals } from '../payouts/withdrawals/withdrawal-stage.js'
+} from '../stage/rail-steps.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { type TestUsdt, testUsdt } from '../support/usdt.js'
@@ -24,7 +24,7 @@ let temporal: TestTemporal
 let ethereum: TestAnvil
 let polygon: TestAnvil
 let usdc: TestUsdt
-let stage: TestWithdrawals
+let stage: Stage
 let signing: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
@@ -47,7 +47,7 @@ beforeAll(async () => {
     POLYGON_POLL_INTERVAL: '100ms',
     POLYGON_USDC_CONTRACT: usdc.address,
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   stage.follow()
   await untilFollowed(stage)
   await stage.startWorker()

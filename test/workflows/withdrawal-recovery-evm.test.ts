@@ -4,11 +4,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { BroadcastOutcome, ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
 import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
 import { withdrawalId } from '../../temporal/ids.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
@@ -16,14 +13,14 @@ import { type TestTemporal, testTemporal } from '../support/temporal.js'
 const STORING_CODE = '0x47600055'
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 let fault: Partial<EvmAdapter> = {}
 
 beforeAll(async () => {
   ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
   const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks,
     temporal,
     wrap: (adapter: ChainAdapter) =>

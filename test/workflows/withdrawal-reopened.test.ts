@@ -2,12 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
-import { creditDeposits } from '../payouts/withdrawals/rail.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { creditDeposits } from '../stage/rail-steps.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
@@ -15,7 +12,7 @@ import { type TestTemporal, testTemporal } from '../support/temporal.js'
 let temporal: TestTemporal
 let anvil: TestAnvil
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 
 beforeAll(async () => {
   ;[temporal, anvil, bitcoin] = await Promise.all([testTemporal(), testAnvil({ mining: 1 }), testBtcd()])
@@ -25,7 +22,7 @@ beforeAll(async () => {
     BITCOIN_ENABLED: 'true',
     BITCOIN_RPC: bitcoin.rpc,
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   stage.follow()
   await stage.startWorker()
 })

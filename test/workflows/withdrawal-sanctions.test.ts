@@ -12,19 +12,16 @@ import { DEFAULT_POLICY, type Policy } from '../../domain/controls/policy.js'
 import { updatedPolicy } from '../../domain/controls/policy-change.js'
 import { withdrawalId } from '../../temporal/ids.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
-import { realSigner } from '../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { realSigner } from '../stage/real-signer.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 const LISTED = 'The destination came onto the sanctions list after this was asked for'
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let networks: Networks
 let running: { stop(): Promise<void> } | undefined
 let recipients = 0
@@ -36,7 +33,7 @@ beforeAll(async () => {
     ETHEREUM_RPC: anvil.rpc,
     REPLACE_AUTOMATICALLY: 'true',
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   const { address } = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
   await stage.credit('ethereum', 'eth', '', parseEther('200'))

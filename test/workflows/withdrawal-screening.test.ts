@@ -3,11 +3,8 @@ import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawa
 import { formatWebhookSecret, verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
 import { createSender } from '../../egress/create-sender.js'
 import { createTargetPolicy } from '../../egress/target-policy.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
@@ -15,7 +12,7 @@ const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const secret = formatWebhookSecret(Buffer.alloc(32, 5))
 let temporal: TestTemporal
 let service: WebhookReceiver
-let stage: TestWithdrawals
+let stage: Stage
 const sender = createSender({
   policy: createTargetPolicy({ allowCidrs: ['127.0.0.1/32'], allowHttp: true }),
   timeoutMs: 500,
@@ -23,7 +20,7 @@ const sender = createSender({
 
 beforeAll(async () => {
   ;[temporal, service] = await Promise.all([testTemporal(), startWebhookReceiver()])
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true' }),
     temporal,
     environment: { KEYTURN_WITHDRAWAL_SCREENING_URL: service.url },

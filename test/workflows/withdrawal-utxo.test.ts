@@ -7,11 +7,8 @@ import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { testNetworks } from '../stage/test-networks.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
@@ -20,7 +17,7 @@ const BTC = 100_000_000n
 const OUTPUTS = 24
 let temporal: TestTemporal
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let running: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -28,7 +25,7 @@ let miner: NodeJS.Timeout | undefined
 beforeAll(async () => {
   ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
   const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   stage.follow()
   const { sql } = stage.api.database

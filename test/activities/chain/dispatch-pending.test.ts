@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { dispatchPending } from '../../../activities/chain/dispatch-pending.js'
 import { depositId } from '../../../temporal/ids.js'
-import { ChainModel } from '../../db/chain/chain-model.js'
-import { bitcoin, merchantWith, scan } from '../../db/chain/setup.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import { bitcoin, merchantWith, scan } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 
 const model = new ChainModel(bitcoin)

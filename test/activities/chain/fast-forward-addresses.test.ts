@@ -9,8 +9,8 @@ import { allocateAddress } from '../../../db/wallets/allocate-address.js'
 import { listAddresses } from '../../../db/wallets/list-addresses.js'
 import { deriveAddress } from '../../../domain/address/derive-address.js'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
-import { ChainModel } from '../../db/chain/chain-model.js'
-import { bitcoin, ledger, merchantWith, scan, settle } from '../../db/chain/setup.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import { bitcoin, ledger, merchantWith, scan, settle } from '../../stage/deposit-steps.js'
 import { copyDatabase, freshDatabase } from '../../support/database.js'
 
 const network = bitcoin as UtxoNetwork

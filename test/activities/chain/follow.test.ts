@@ -4,8 +4,8 @@ import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { follow } from '../../../activities/chain/follow.js'
 import type { ChainAdapter } from '../../../chains/adapter.js'
 import type { WorkflowGate } from '../../../temporal/workflow-gate.js'
-import { ChainModel } from '../../db/chain/chain-model.js'
-import { bitcoin, merchantWith, scan } from '../../db/chain/setup.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import { bitcoin, merchantWith, scan } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 
 let database: TestDatabase

@@ -9,7 +9,7 @@ import {
   type ScriptedNode,
   scriptedNode,
 } from '../../chains/evm/scripted-node.js'
-import { merchantWith } from '../../db/chain/setup.js'
+import { merchantWith } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 
 const TRANSFERS = 3_000

@@ -1,18 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSweeperActivities, type SweeperDeps } from '../../../activities/operations/sweeper.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { sealOnce } from '../../support/seal-once.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 const quiet = { info() {}, warn() {}, error() {} }
-let stage: TestWithdrawals
+let stage: Stage
 
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('ethereum', 'eth', '', 10n ** 20n)
   await stage.credit('bitcoin', 'btc', '', 10n ** 10n)
 })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestApi, type TestApi } from '../test-api.js'
+import { startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 beforeAll(async () => {

@@ -12,9 +12,9 @@ import type { Network, Networks } from '../../../domain/chain/network.js'
 import { approvalMessage } from '../../../domain/controls/approval.js'
 import { intentHash } from '../../../domain/controls/intent.js'
 import { DEFAULT_POLICY } from '../../../domain/controls/policy.js'
-import { ChainModel } from '../../db/chain/chain-model.js'
-import { bitcoin, ledger, merchantWith, networks, scan, type TestAddress } from '../../db/chain/setup.js'
-import { type ApiKeyPair, startTestApi, type TestApi } from '../test-api.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import { bitcoin, ledger, merchantWith, networks, scan, type TestAddress } from '../../stage/deposit-steps.js'
+import { type ApiKeyPair, startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 let model: ChainModel

@@ -4,7 +4,7 @@ import { appendEvent } from '../../../db/events/log/append-event.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
 import { recordAttempt } from '../../../db/events/webhooks/record-attempt.js'
 import type { EventType } from '../../../domain/events/event.js'
-import { type ApiKeyPair, startTestApi, type TestApi } from '../test-api.js'
+import { type ApiKeyPair, startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 let reader: ApiKeyPair
@@ -298,7 +298,7 @@ describe('the event log', () => {
 
     const [row] = await api.database.sql<{ body: Buffer }[]>`
       SELECT body FROM events WHERE merchant_id = ${merchantId} AND sequence = 7`
-    const { signedHeaders } = await import('../test-api.js')
+    const { signedHeaders } = await import('../../stage/test-api.js')
     const path = '/api/v1/events?after=6'
     const raw = await api.app.request(
       `http://api.test${path}`,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../../api/create-app.js'
 import { listen } from '../../../api/http/listen.js'
 import { createMetricsApp } from '../../../api/metrics/metrics-app.js'
-import { signedHeaders, startTestApi, type TestApi } from '../test-api.js'
+import { signedHeaders, startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 let server: Server

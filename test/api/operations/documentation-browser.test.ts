@@ -2,8 +2,8 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestApi, type TestApi } from '../../stage/test-api.js'
 import { testChromium } from '../../support/chromium.js'
-import { startTestApi, type TestApi } from '../test-api.js'
 
 let api: TestApi
 let browser: Browser

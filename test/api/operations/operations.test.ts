@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../../api/create-app.js'
 import { createMetrics } from '../../../api/metrics/metrics.js'
 import { saveNodeReports } from '../../../db/operations/save-node-reports.js'
-import { startTestApi, type TestApi } from '../test-api.js'
+import { startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 beforeAll(async () => {

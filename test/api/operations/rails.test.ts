@@ -5,8 +5,8 @@ import { createEnrolmentToken } from '../../../db/merchants/create-enrolment-tok
 import { createMerchant } from '../../../db/merchants/create-merchant.js'
 import { encodeCashAddress } from '../../../domain/address/cashaddr.js'
 import { loadNetworks } from '../../../networks/load-networks.js'
-import { createSignerDouble } from '../../payouts/withdrawals/signer-double.js'
-import { type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../test-api.js'
+import { createSignerDouble } from '../../stage/signer-double.js'
+import { type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 let key: ApiKeyPair

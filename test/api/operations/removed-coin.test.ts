@@ -5,7 +5,7 @@ import { postJournal } from '../../../db/books/ledger/post-journal.js'
 import { requestRelease } from '../../../db/deposits/request-release.js'
 import type { Network } from '../../../domain/chain/network.js'
 import { loadNetworks } from '../../../networks/load-networks.js'
-import { startTestApi, type TestApi } from '../test-api.js'
+import { startTestApi, type TestApi } from '../../stage/test-api.js'
 
 let api: TestApi
 let networks: ReadonlyMap<string, Network>

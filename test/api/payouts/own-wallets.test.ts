@@ -4,11 +4,11 @@ import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-wi
 import { fireSchedule } from '../../../db/payouts/schedules/fire-schedule.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import { loadNetworks } from '../../../networks/load-networks.js'
-import { startWithdrawals, type TestWithdrawals } from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
 
 const KINDS = ['master', 'hot', 'gas', 'change'] as const
 let networks: Networks
-let stage: TestWithdrawals
+let stage: Stage
 
 beforeAll(async () => {
   networks = await loadNetworks(undefined, {
@@ -16,7 +16,7 @@ beforeAll(async () => {
     BITCOIN_CASH_ENABLED: 'true',
     ETHEREUM_ENABLED: 'true',
   })
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('bitcoin', 'btc', '', 10n ** 9n)
   await stage.credit('bitcoin-cash', 'bch', '', 10n ** 9n)
   await stage.credit('ethereum', 'eth', '', 10n ** 20n)

@@ -2,15 +2,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { WITHDRAWAL_STAGES } from '../../../domain/payouts/withdrawal-stage.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
+  stage = await startStage({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
   await stage.credit('ethereum', 'eth', '', 10n ** 23n)
 })
 afterAll(() => stage?.close())
@@ -98,7 +95,7 @@ test('story 14: the four eyes are the server’s: neither initiator, nor a secon
   const { sql } = stage.api.database
   const id = await ask()
   const [initiator, first, second] = stage.people
-  const code = async (answer: ReturnType<TestWithdrawals['decide']>) => (await answer).json.error?.code
+  const code = async (answer: ReturnType<Stage['decide']>) => (await answer).json.error?.code
   expect(await code(stage.decide(id, initiator))).toBe('INITIATOR_CANNOT_APPROVE')
   expect(await code(stage.decide(id, first, 'approve', { intent_hash: '0'.repeat(64) }))).toBe(
     'INTENT_HASH_MISMATCH',

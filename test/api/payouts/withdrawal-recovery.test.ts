@@ -1,18 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { claimRequests } from '../../../db/signing/claim-requests.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const ETH = 10n ** 18n
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   for (const user of ['', 'alice']) await stage.credit('ethereum', 'eth', user, 100n * ETH)
   const { sql } = stage.api.database
   await sql`

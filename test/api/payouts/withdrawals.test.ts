@@ -1,19 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPerson } from '../../../db/merchants/create-person.js'
 import { intentHash } from '../../../domain/controls/intent.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 const EVM_ADDRESS = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const BTC_ADDRESS = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const ETH = 10n ** 18n
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   for (const owner of ['', 'alice']) {
     await stage.credit('ethereum', 'eth', owner, 5n * ETH)
     await stage.credit('ethereum', 'usdt', owner, 1_000_000_000n)
@@ -189,7 +186,7 @@ test('more than there is cannot be asked for, and the answer says how much there
 })
 
 test("the merchant's own account may go as low as the users' funds it holds", async () => {
-  const customer = await startWithdrawals({ networks })
+  const customer = await startStage({ networks })
   await customer.credit('ethereum', 'eth', 'alice', ETH)
   const { status } = await customer.create(eth({ amount: '0.5' }))
   expect(status).toBe(201)
@@ -199,7 +196,7 @@ test("the merchant's own account may go as low as the users' funds it holds", as
   // A token needs the merchant's native coin for its fee.
   await customer.credit('ethereum', 'usdt', 'bob', 5_000_000n)
   await customer.close()
-  const poor = await startWithdrawals({ networks })
+  const poor = await startStage({ networks })
   await poor.credit('ethereum', 'usdt', 'bob', 5_000_000n)
   const token = await poor.create(eth({ coin: 'usdt', amount: '1', user_reference: 'bob' }))
   expect(token.json.error).toMatchObject({
@@ -210,7 +207,7 @@ test("the merchant's own account may go as low as the users' funds it holds", as
 })
 
 test('many requests at once never hold more than there is', async () => {
-  const customer = await startWithdrawals({ networks })
+  const customer = await startStage({ networks })
   await customer.credit('ethereum', 'eth', '', ETH)
   await customer.credit('ethereum', 'eth', 'alice', ETH)
   const ask = (fields: Record<string, unknown>) =>

@@ -4,9 +4,9 @@ import { createEnrolmentToken } from '../../../db/merchants/create-enrolment-tok
 import { markOfflineSigners } from '../../../db/signing/mark-offline-signers.js'
 import { deriveAddress } from '../../../domain/address/derive-address.js'
 import type { XpubReport } from '../../../domain/signing/signer-protocol.js'
-import { createSignerDouble, type SignerAnswer } from '../../payouts/withdrawals/signer-double.js'
-import { testNetworks } from '../../payouts/withdrawals/withdrawal-stage.js'
-import { MASTER_KEY, startTestApi, type TestApi } from '../test-api.js'
+import { createSignerDouble, type SignerAnswer } from '../../stage/signer-double.js'
+import { MASTER_KEY, startTestApi, type TestApi } from '../../stage/test-api.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 let api: TestApi

@@ -6,7 +6,7 @@ import { compareAccounts, createAccountLook } from '../../../activities/chain/co
 import { rollBack } from '../../../db/chain/roll-back.js'
 import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
-import { ledger, merchantWith, type TestMerchant } from '../../db/chain/setup.js'
+import { ledger, merchantWith, type TestMerchant } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 import { FAUCET, type Lab, startLab } from './lab.js'
 

@@ -9,9 +9,17 @@ import { readCursor } from '../../../db/networks/chain-cursor.js'
 import { newId } from '../../../db/new-id.js'
 import { DEFAULT_POLICY } from '../../../domain/controls/policy.js'
 import { updatedPolicy } from '../../../domain/controls/policy-change.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import {
+  bitcoin,
+  ethereum,
+  eventStatuses,
+  ledger,
+  merchantWith,
+  scan,
+  settle,
+} from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { ChainModel } from './chain-model.js'
-import { bitcoin, ethereum, eventStatuses, ledger, merchantWith, scan, settle } from './setup.js'
 
 let database: TestDatabase
 beforeEach(async () => {

@@ -5,9 +5,9 @@ import type { Block, ChainAdapter } from '../../../chains/adapter.js'
 import { reclaimForeignSpend } from '../../../db/chain/foreign-spends.js'
 import type { Sql } from '../../../db/connect.js'
 import { listSpendableOutputs } from '../../../db/payouts/attempts/list-spendable-outputs.js'
+import { ChainModel, type ModelTransaction } from '../../stage/chain-model.js'
+import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { ChainModel, type ModelTransaction } from './chain-model.js'
-import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from './setup.js'
 
 let database: TestDatabase
 let sql: Sql

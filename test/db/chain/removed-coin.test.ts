@@ -9,9 +9,9 @@ import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { type DepositRow, selectDeposits } from '../../../db/deposits/deposit-row.js'
 import { depositView } from '../../../db/deposits/deposit-view.js'
 import { findCoin, type Network } from '../../../domain/chain/network.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import { ethereum, merchantWith, scan } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { ChainModel } from './chain-model.js'
-import { ethereum, merchantWith, scan } from './setup.js'
 
 let database: TestDatabase
 beforeAll(async () => {

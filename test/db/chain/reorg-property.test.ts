@@ -10,8 +10,7 @@ import type { Sql } from '../../../db/connect.js'
 import { findCoin, type Network, requiredConfirmations } from '../../../domain/chain/network.js'
 import { canDepositMove, type DepositStatus } from '../../../domain/deposits/deposit-status.js'
 import { parseAmount } from '../../../domain/money.js'
-import { freshDatabase } from '../../support/database.js'
-import { ChainModel, type ModelOutput, type ModelTransaction } from './chain-model.js'
+import { ChainModel, type ModelOutput, type ModelTransaction } from '../../stage/chain-model.js'
 import {
   bitcoin,
   ethereum,
@@ -21,7 +20,8 @@ import {
   settle,
   type TestAddress,
   type TestMerchant,
-} from './setup.js'
+} from '../../stage/deposit-steps.js'
+import { freshDatabase } from '../../support/database.js'
 
 type Act =
   | { readonly kind: 'pay'; readonly outputs: readonly (readonly [to: number, amount: number])[] }

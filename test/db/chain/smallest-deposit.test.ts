@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pruneBlocks } from '../../../db/chain/prune-blocks.js'
 import { readGauges } from '../../../db/operations/read-gauges.js'
 import type { Network } from '../../../domain/chain/network.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { ChainModel } from './chain-model.js'
-import { bitcoin, ethereum, ledger, merchantWith, scan, settle } from './setup.js'
 
 let database: TestDatabase
 beforeEach(async () => {

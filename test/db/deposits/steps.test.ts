@@ -5,9 +5,17 @@ import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { holdDeposit } from '../../../db/deposits/hold-deposit.js'
 import { newId } from '../../../db/new-id.js'
 import type { Network, Networks } from '../../../domain/chain/network.js'
+import { ChainModel } from '../../stage/chain-model.js'
+import {
+  bitcoin,
+  ledger,
+  merchantWith,
+  networks,
+  scan,
+  settle,
+  type TestAddress,
+} from '../../stage/deposit-steps.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { ChainModel } from '../chain/chain-model.js'
-import { bitcoin, ledger, merchantWith, networks, scan, settle, type TestAddress } from '../chain/setup.js'
 
 let database: TestDatabase
 beforeAll(async () => {

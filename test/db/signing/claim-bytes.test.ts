@@ -11,24 +11,21 @@ import {
   MAX_PAYLOAD_INPUTS,
   MAX_REQUEST_BYTES,
 } from '../../../domain/signing/signer-protocol.js'
-import { fundedHot } from '../../payouts/withdrawals/funded-hot.js'
-import { realSigner } from '../../payouts/withdrawals/real-signer.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { fundInBooks } from '../../stage/fund-in-books.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 /** What one payment needs: each of its coins comes with a parent of 90 kB, 2.7 MB in all, 3.6 MB in base64. */
 const COINS = 30
 const PAYMENTS = 6
 const COIN = 1_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 let build: UtxoAdapter['build']
 
 beforeAll(async () => {
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks,
     wrap: (adapter) =>
       ({
@@ -38,7 +35,7 @@ beforeAll(async () => {
         build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
       }) as ChainAdapter,
   })
-  build = await fundedHot(
+  build = await fundInBooks(
     stage,
     'bitcoin',
     Array.from({ length: COINS * PAYMENTS }, () => COIN),

@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { observeChainNonce } from '../../../db/payouts/attempts/allocate-nonce.js'
 import { claimRequests } from '../../../db/signing/claim-requests.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
-let stage: TestWithdrawals
+let stage: Stage
 let made = 0
 beforeAll(async () => {
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' }),
   })
   await stage.credit('ethereum', 'eth', '', 10n ** 22n)

@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unheardAnswers } from '../../../db/signing/unheard-answers.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
+  stage = await startStage({ networks: testNetworks({ ETHEREUM_ENABLED: 'true' }) })
   await stage.credit('ethereum', 'eth', '', 10n ** 20n)
 })
 afterAll(() => stage?.close())

@@ -7,7 +7,7 @@ import { deriveAddress } from '../../../domain/address/derive-address.js'
 import { parseAddress } from '../../../domain/address/parse-address.js'
 import type { Network, UtxoNetwork } from '../../../domain/chain/network.js'
 import { loadNetworks } from '../../../networks/load-networks.js'
-import { TEST_SEED } from '../../api/test-api.js'
+import { TEST_SEED } from '../../stage/test-api.js'
 
 const MNEMONIC =
   'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { confirmationsUnder } from '../../../domain/chain/confirmations.js'
 import { requiredConfirmations } from '../../../domain/chain/network.js'
-import { testNetworks } from '../../payouts/withdrawals/withdrawal-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const ethereum = testNetworks({ ETHEREUM_ENABLED: 'true' }).get('ethereum')
 if (!ethereum) throw new Error('ethereum')

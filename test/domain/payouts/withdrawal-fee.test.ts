@@ -8,7 +8,7 @@ import {
   PRIORITIES,
   PRIORITY_LEVEL,
 } from '../../../domain/payouts/withdrawal-fee.js'
-import { testNetworks } from '../../payouts/withdrawals/withdrawal-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 const network = (name: string): Network => {

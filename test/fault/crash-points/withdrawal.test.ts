@@ -17,12 +17,9 @@ import { parseAmount } from '../../../domain/money.js'
 import type { SigningAnswer } from '../../../domain/signing/signer-protocol.js'
 import { faucetKey } from '../../../local/parts/bitcoin-faucet.js'
 import { withdrawalId } from '../../../temporal/ids.js'
-import { creditDeposits, onChain } from '../../payouts/withdrawals/rail.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../payouts/withdrawals/withdrawal-stage.js'
+import { creditDeposits, onChain } from '../../stage/rail-steps.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { testAnvil } from '../../support/anvil.js'
 import { testBtcd } from '../../support/btcd.js'
 import { sealOnce } from '../../support/seal-once.js'
@@ -40,7 +37,7 @@ interface Node {
   readonly networks: Networks
   mine(blocks: number): Promise<unknown>
   /** Gives the wallets what is enough for all withdrawals, on the chain and in the books. */
-  fund(stage: TestWithdrawals): Promise<void>
+  fund(stage: Stage): Promise<void>
   stop(): Promise<void>
 }
 
@@ -101,14 +98,14 @@ const RAILS: Readonly<Record<string, Rail>> = {
 
 describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger }) => {
   let node: Node
-  let stage: TestWithdrawals
+  let stage: Stage
   let funds: bigint
   let subject: Subject
   const available = () => stage.balance(network, coin, 'available', '')
 
   beforeAll(async () => {
     node = await start()
-    stage = await startWithdrawals({
+    stage = await startStage({
       networks: node.networks,
       // What reaches the node is told of, whoever sends it.
       wrap: (adapter) =>

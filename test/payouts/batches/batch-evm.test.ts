@@ -1,18 +1,19 @@
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
 import { type TestUsdt, testUsdt } from '../../support/usdt.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const ITEMS = 25
 const BLACKLISTED = 7
 let temporal: TestTemporal
 let anvil: TestAnvil
 let usdt: TestUsdt
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
@@ -23,7 +24,7 @@ beforeAll(async () => {
     ETHEREUM_RPC: anvil.rpc,
     ETHEREUM_USDT: usdt.address,
   })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   const { address } = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', address, `0x${parseEther('100').toString(16)}`)
   const { reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)

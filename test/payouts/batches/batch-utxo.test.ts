@@ -6,10 +6,11 @@ import { replaceSanctions } from '../../../db/controls/sanctions/replace-sanctio
 import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../../domain/money.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const BTC = 100_000_000n
 /** Outputs that the hot wallet starts with. */
@@ -18,7 +19,7 @@ const OUTPUTS = 8
 const MOST = 16
 let temporal: TestTemporal
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let running: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -26,7 +27,7 @@ let miner: NodeJS.Timeout | undefined
 beforeAll(async () => {
   ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
   const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks,
     temporal,
     environment: { KEYTURN_BATCH_OUTPUTS: String(MOST) },

@@ -3,14 +3,15 @@ import { replaceSanctions } from '../../../db/controls/sanctions/replace-sanctio
 import { advanceBatch } from '../../../db/payouts/batches/advance-batch.js'
 import { intentHash } from '../../../domain/controls/intent.js'
 import { parseAmount } from '../../../domain/money.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 const BTC_ADDRESS = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const ETH = 10n ** 18n
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks, environment: { KEYTURN_BATCH_OUTPUTS: '4' } })
+  stage = await startStage({ networks, environment: { KEYTURN_BATCH_OUTPUTS: '4' } })
   for (const owner of ['', 'alice']) {
     await stage.credit('ethereum', 'eth', owner, 100n * ETH)
     await stage.credit('ethereum', 'usdt', owner, 5_000_000_000n)

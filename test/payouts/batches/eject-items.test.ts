@@ -8,13 +8,14 @@ import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
 import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
 import { startBuilding } from '../../../db/payouts/start-building.js'
 import { parseAmount } from '../../../domain/money.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const ADDRESS = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks, environment: { KEYTURN_BATCH_OUTPUTS: '3' } })
+  stage = await startStage({ networks, environment: { KEYTURN_BATCH_OUTPUTS: '3' } })
   await stage.credit('bitcoin', 'btc', '', 100_000_000_000n)
 })
 afterAll(() => stage?.close())

@@ -7,12 +7,10 @@ import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
 import type { SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
 import { createWorkflowGate } from '../../../temporal/workflow-gate.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../../support/usdt.js'
-import { availableTo, depositsOf, untilFollowed } from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { availableTo, depositsOf, untilFollowed } from '../../stage/rail-steps.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import {
   consolidated,
   creditAsWorkflow,
@@ -21,14 +19,17 @@ import {
   untilMovement,
   untilQuiet,
   withTreasury,
-} from './treasury-stage.js'
+} from '../../stage/treasury.js'
+import { type TestAnvil, testAnvil } from '../../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { type TestUsdt, testUsdt } from '../../support/usdt.js'
 
 type Hex = `0x${string}`
 const RETRY_MS = 1_500
 let temporal: TestTemporal
 let anvil: TestAnvil
 let usdt: TestUsdt
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> }
 /** What the signer does instead of its work; null: its work. */
 let instead: ((request: SigningRequest) => Promise<void>) | null = null
@@ -55,7 +56,7 @@ beforeAll(async () => {
     new Proxy(adapter, {
       get: (target, name) => (fault as Record<string | symbol, unknown>)[name] ?? Reflect.get(target, name),
     })
-  stage = await startWithdrawals({ networks, temporal, wrap: faulty })
+  stage = await startStage({ networks, temporal, wrap: faulty })
   stage.follow()
   await untilFollowed(stage)
   await stage.startWorker()

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
-import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { availableTo, untilFollowed } from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { availableTo, untilFollowed } from '../../stage/rail-steps.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import {
   consolidated,
   creditAsWorkflow,
@@ -16,12 +15,14 @@ import {
   untilMovement,
   untilQuiet,
   withTreasury,
-} from './treasury-stage.js'
+} from '../../stage/treasury.js'
+import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
 
 const SMALL = 1_000_000n
 let temporal: TestTemporal
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let running: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -43,7 +44,7 @@ beforeAll(async () => {
       get: (target, name) =>
         name === 'feeRate' && rate !== null ? async () => rate : Reflect.get(target, name),
     })
-  stage = await startWithdrawals({ networks, temporal, wrap: priced })
+  stage = await startStage({ networks, temporal, wrap: priced })
   adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   stage.follow()
   await untilFollowed(stage)

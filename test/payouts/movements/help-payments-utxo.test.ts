@@ -4,23 +4,24 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChainAdapter } from '../../../chains/adapter.js'
 import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
-import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { addressOf, availableTo, untilFollowed } from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { addressOf, availableTo, untilFollowed } from '../../stage/rail-steps.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import {
   creditAsWorkflow,
   expectBooksToBeTheChain,
   untilMovement,
   untilQuiet,
   withTreasury,
-} from './treasury-stage.js'
+} from '../../stage/treasury.js'
+import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
 
 const BTC = 100_000_000n
 let temporal: TestTemporal
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let signer: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
 let mining = true
@@ -40,7 +41,7 @@ beforeAll(async () => {
     new Proxy(real, {
       get: (target, name) => (name === 'feeRate' ? async () => 2 : Reflect.get(target, name)),
     })
-  stage = await startWithdrawals({ networks, temporal, wrap: cheap })
+  stage = await startStage({ networks, temporal, wrap: cheap })
   stage.follow()
   await untilFollowed(stage)
   await stage.startWorker()

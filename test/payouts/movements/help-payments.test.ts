@@ -6,18 +6,25 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
 import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
 import { evmClients } from '../../../local/parts/usdt.js'
+import { onChain, untilFollowed } from '../../stage/rail-steps.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
+import {
+  creditAsWorkflow,
+  movementsOf,
+  untilMovement,
+  untilQuiet,
+  withTreasury,
+} from '../../stage/treasury.js'
 import { type TestAnvil, testAnvil } from '../../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { onChain, untilFollowed } from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
-import { creditAsWorkflow, movementsOf, untilMovement, untilQuiet, withTreasury } from './treasury-stage.js'
 
 type Hex = `0x${string}`
 interface World {
   readonly temporal: TestTemporal
   readonly anvil: TestAnvil
-  readonly stage: TestWithdrawals
+  readonly stage: Stage
   signer: { stop(): Promise<void> }
 }
 /** What the node says of a dearer transaction instead of building one. */
@@ -54,7 +61,7 @@ async function start(automatic: boolean): Promise<World> {
         return replace
       },
     })
-  const stage = await startWithdrawals({ networks, temporal, wrap })
+  const stage = await startStage({ networks, temporal, wrap })
   stage.follow()
   await untilFollowed(stage)
   await stage.startWorker()

@@ -3,20 +3,21 @@ import { planGathering } from '../../../activities/payouts/movement/plan-gatheri
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
-import { fundedHot } from '../withdrawals/funded-hot.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
-import { withTreasury } from './treasury-stage.js'
+import { fundInBooks } from '../../stage/fund-in-books.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
+import { withTreasury } from '../../stage/treasury.js'
 
 const networks = withTreasury(testNetworks({ BITCOIN_ENABLED: 'true' }), 'bitcoin', {
   automatic: true,
   consolidation: { least: {}, worth: {}, maxFeePercent: 5, retryMs: 1_000, expiryMs: 3_600_000 },
   outputs: { maxFeeRate: 2, maxFeePercent: 25, small: 1_000_000n, count: 50 },
 })
-let stage: TestWithdrawals
+let stage: Stage
 let build: UtxoAdapter['build']
 
 beforeAll(async () => {
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks,
     wrap: (adapter) =>
       ({
@@ -26,7 +27,7 @@ beforeAll(async () => {
       }) as ChainAdapter,
   })
   // 200 outputs just above dust, each of a transaction of 90 kB, and some that are not worth their own spending.
-  build = await fundedHot(
+  build = await fundInBooks(
     stage,
     'bitcoin',
     Array.from({ length: 220 }, (_, index) => (index < 200 ? 600n : 200n)),

@@ -2,12 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { evmClients } from '../../../local/parts/usdt.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../../support/usdt.js'
-import { untilFollowed } from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { untilFollowed } from '../../stage/rail-steps.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import {
   creditAsWorkflow,
   expectBooksToBeTheChain,
@@ -16,13 +14,16 @@ import {
   untilMovement,
   untilQuiet,
   withTreasury,
-} from './treasury-stage.js'
+} from '../../stage/treasury.js'
+import { type TestAnvil, testAnvil } from '../../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { type TestUsdt, testUsdt } from '../../support/usdt.js'
 
 type Hex = `0x${string}`
 let temporal: TestTemporal
 let anvil: TestAnvil
 let usdt: TestUsdt
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> }
 let looks = 0
 const STRANGER = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
@@ -45,7 +46,7 @@ beforeAll(async () => {
       },
     },
   )
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   stage.follow()
   await untilFollowed(stage)
   await stage.startWorker()

@@ -5,12 +5,10 @@ import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MovementView } from '../../../db/payouts/movements/movement-view.js'
 import { evmClients } from '../../../local/parts/usdt.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { testUsdt } from '../../support/usdt.js'
-import { availableTo, untilFollowed } from '../withdrawals/rail.js'
-import { realSigner } from '../withdrawals/real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
+import { availableTo, untilFollowed } from '../../stage/rail-steps.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import {
   creditAsWorkflow,
   expectBooksToBeTheChain,
@@ -18,12 +16,15 @@ import {
   untilMovement,
   untilQuiet,
   withTreasury,
-} from './treasury-stage.js'
+} from '../../stage/treasury.js'
+import { type TestAnvil, testAnvil } from '../../support/anvil.js'
+import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import { testUsdt } from '../../support/usdt.js'
 
 type Hex = `0x${string}`
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> }
 
 beforeAll(async () => {
@@ -39,7 +40,7 @@ beforeAll(async () => {
     'ethereum',
     { automatic: false },
   )
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   stage.follow()
   await untilFollowed(stage)
   await stage.startWorker()

@@ -8,19 +8,20 @@ import { createScheduledWithdrawalActivities } from '../../../activities/payouts
 import { createWithdrawalActivities } from '../../../activities/payouts/withdrawal.js'
 import { withdrawalScheduleId } from '../../../temporal/ids.js'
 import { createScheduleGate, createWorkflowGate } from '../../../temporal/workflow-gate.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from '../withdrawals/withdrawal-stage.js'
 
 const DAY_S = 86_400
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
 let temporal: TestTemporal
-let stage: TestWithdrawals
+let stage: Stage
 let stop: () => Promise<void>
 
 beforeAll(async () => {
   temporal = await testTemporal()
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   await stage.credit('ethereum', 'eth', '', 10n ** 20n)
   const { sql } = stage.api.database
   const connection = await NativeConnection.connect({ address: temporal.address })

@@ -8,8 +8,9 @@ import type { ChainAdapter, EvmBuildRequest, UtxoAdapter, UtxoBuildRequest } fro
 import { watchWithdrawals } from '../../../db/operations/alerts/watch-withdrawals.js'
 import { advanceBatch } from '../../../db/payouts/batches/advance-batch.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import { fundedHot } from './funded-hot.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+import { fundInBooks } from '../../stage/fund-in-books.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 /** A P2TR address whose key, x = 5, is not on the curve: an older release took such addresses. */
 const OFF_CURVE = 'bcrt1pqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzssr24l3'
@@ -17,7 +18,7 @@ const STRANGER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const EVM_STRANGER = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const BTC = 100_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 let dependencies: WithdrawalChainDependencies
 /** What the adapters' `build` does before it builds, while it is set; most of it throws. */
 let trouble: ((request: UtxoBuildRequest | EvmBuildRequest) => Promise<void>) | null = null
@@ -36,8 +37,8 @@ const wrap = (adapter: ChainAdapter): ChainAdapter =>
   }) as ChainAdapter
 
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks, wrap })
-  utxoBuild = await fundedHot(
+  stage = await startStage({ networks, wrap })
+  utxoBuild = await fundInBooks(
     stage,
     'bitcoin',
     Array.from({ length: 20 }, () => BTC),

@@ -10,12 +10,13 @@ import { storeSigned } from '../../../db/payouts/attempts/store-signed.js'
 import { loseWithdrawal } from '../../../db/payouts/lose-withdrawal.js'
 import { findRow } from '../../../db/payouts/payout-row.js'
 import type { Network } from '../../../domain/chain/network.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const NONCE = 5
 const REQUIRED = 12
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 /** What the node says: its head, and from which height on the nonce was used; it knows no transaction and takes none. */
 const node = {
   head: 100,
@@ -27,7 +28,7 @@ const UNKNOWN: TransactionOutcome = { kind: 'unknown' }
 const hash = (height: number, branch = 'a') => `0x${branch}${height.toString(16).padStart(63, '0')}`
 
 beforeAll(async () => {
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks,
     wrap: (real) =>
       Object.assign(Object.create(real) as ChainAdapter, {

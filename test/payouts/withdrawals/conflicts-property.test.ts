@@ -4,23 +4,23 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findRow } from '../../../db/payouts/payout-row.js'
-import type { ChainModel, ModelTransaction } from '../../db/chain/chain-model.js'
+import type { ChainModel, ModelTransaction } from '../../stage/chain-model.js'
 import {
   type Coin,
-  type ConflictWorld,
-  conflictWorld,
   isValid,
+  type MemoryRail,
   nameOf,
+  openMemoryRail,
   PAID,
   type TestAttempt,
-} from './conflict-world.js'
+} from '../../stage/memory-rail.js'
 
 const GROWN = 3
-let world: ConflictWorld
+let rail: MemoryRail
 beforeAll(async () => {
-  world = await conflictWorld()
+  rail = await openMemoryRail()
 })
-afterAll(() => world?.stage.close())
+afterAll(() => rail?.stage.close())
 
 type Act =
   | { readonly kind: 'mine_attempt'; readonly pick: number }
@@ -75,40 +75,40 @@ test('after any sequence of thefts, forks and failures a payment is confirmed, w
 }, 600_000)
 
 async function play(acts: readonly Act[]): Promise<string> {
-  const { model, node } = world
+  const { model, node } = rail
   node.forgets = false
   node.refuses = false
   model.mempool.clear()
   // So that a fork never reaches what the play before left.
   for (let block = 0; block < 8; block++) model.mine([])
-  const held = await world.held()
+  const held = await rail.held()
   const source = `${randomBytes(32).toString('hex')}:7`
-  const funding = world.fund([PAID + 5_000n], [source])
-  const extra = world.fund([20_000n, 30_000n])
+  const funding = rail.fund([PAID + 5_000n], [source])
+  const extra = rail.fund([20_000n, 30_000n])
   model.mine([funding.transaction, extra.transaction])
-  await world.scan()
+  await rail.scan()
   const floor = model.height - 1
   const coins = [...funding.coins, ...extra.coins] as [Coin, Coin, Coin]
-  const id = await world.payment()
+  const id = await rail.payment()
   const attempts = [
-    await world.attempt(id, [coins[0]], 1_000n),
-    await world.attempt(id, [coins[0], coins[1]], 3_000n),
-    await world.attempt(id, [coins[0], coins[1], coins[2]], 6_000n),
+    await rail.attempt(id, [coins[0]], 1_000n),
+    await rail.attempt(id, [coins[0], coins[1]], 3_000n),
+    await rail.attempt(id, [coins[0], coins[1], coins[2]], 6_000n),
   ]
   for (const each of acts) await perform(each, { id, coins, attempts, source, floor })
   node.forgets = false
   node.refuses = true
   for (let block = 0; block < GROWN + 5; block++) model.mine([])
-  for (let look = 0; look < 3; look++) await world.step(id)
-  const { stage } = await findRow(world.sql, id)
+  for (let look = 0; look < 3; look++) await rail.step(id)
+  const { stage } = await findRow(rail.sql, id)
   const mined = attempts.filter(({ transaction }) => isMined(model, transaction.txid))
   const dead = attempts.every(({ transaction }) => isDead(model, transaction))
   expect(stage).toBe(mined.length > 0 ? 'confirmed' : dead ? 'failed' : 'confirming')
-  if (stage === 'confirming') expect(await world.held()).toBeGreaterThan(held)
+  if (stage === 'confirming') expect(await rail.held()).toBeGreaterThan(held)
   else {
-    expect(await world.held()).toBe(held)
+    expect(await rail.held()).toBe(held)
     // What is on the chain and unspent there is free again.
-    for (const coin of coins) expect(await world.isFree(coin), nameOf(coin)).toBe(isUnspent(model, coin))
+    for (const coin of coins) expect(await rail.isFree(coin), nameOf(coin)).toBe(isUnspent(model, coin))
   }
   // The next play begins with no hold.
   if (stage === 'confirming') await giveUp(coins, id)
@@ -125,7 +125,7 @@ interface Scene {
 }
 
 async function perform(each: Act, { id, coins, attempts, source, floor }: Scene): Promise<void> {
-  const { model, node } = world
+  const { model, node } = rail
   const mineIfValid = (transaction: ModelTransaction | undefined) => {
     if (transaction && isValid(model, transaction)) model.mine([transaction])
   }
@@ -134,7 +134,7 @@ async function perform(each: Act, { id, coins, attempts, source, floor }: Scene)
       return mineIfValid(attempts[each.pick]?.transaction)
     case 'steal': {
       const coin = coins[each.pick % coins.length]
-      return coin && mineIfValid(world.steal([coin]))
+      return coin && mineIfValid(rail.steal([coin]))
     }
     case 'double_spend_source':
       return mineIfValid(model.transaction([], [source]))
@@ -157,7 +157,7 @@ async function perform(each: Act, { id, coins, attempts, source, floor }: Scene)
       Object.assign(node, { forgets: each.forgets, refuses: each.refuses })
       return
     case 'step': {
-      const stage = await world.step(id)
+      const stage = await rail.step(id)
       const deep = model.blocks.slice(0, -1).flatMap((block) => block.transactions)
       if (stage === 'failed') {
         // At this depth nothing that excludes it is undone but by a fork that brings it back to life.
@@ -192,12 +192,12 @@ function isUnspent(model: ChainModel, coin: Coin): boolean {
 
 /** Ends what still waits, by a stranger. */
 async function giveUp([coin]: readonly Coin[], id: string): Promise<void> {
-  const { model } = world
+  const { model } = rail
   if (coin) {
     const funding = model.known.get(coin.txid)
     if (funding && !isMined(model, coin.txid)) model.mine([funding])
-    model.mine([world.steal([coin])])
+    model.mine([rail.steal([coin])])
   }
   for (let block = 0; block < 8; block++) model.mine([])
-  expect(await world.step(id)).toBe('failed')
+  expect(await rail.step(id)).toBe('failed')
 }

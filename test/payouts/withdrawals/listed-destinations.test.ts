@@ -8,14 +8,15 @@ import type { WithdrawalChainDependencies } from '../../../activities/payouts/wi
 import { pursueReplacement } from '../../../activities/payouts/withdrawal/pursue-replacement.js'
 import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { replaceSanctions } from '../../../db/controls/sanctions/replace-sanctions.js'
-import { fundedHot } from './funded-hot.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+import { fundInBooks } from '../../stage/fund-in-books.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const BTC = 100_000_000n
 const LISTED = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const OTHER = 'bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry'
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', REPLACE_AUTOMATICALLY: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 let dependencies: WithdrawalChainDependencies
 let utxoBuild: UtxoAdapter['build']
 const wrap = (adapter: ChainAdapter): ChainAdapter =>
@@ -27,8 +28,8 @@ const wrap = (adapter: ChainAdapter): ChainAdapter =>
   }) as ChainAdapter
 
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks, wrap })
-  utxoBuild = await fundedHot(
+  stage = await startStage({ networks, wrap })
+  utxoBuild = await fundInBooks(
     stage,
     'bitcoin',
     Array.from({ length: 20 }, () => BTC),

@@ -6,8 +6,9 @@ import type { WithdrawalChainDependencies } from '../../../activities/payouts/wi
 import type { ChainAdapter, UtxoAdapter, UtxoBuildRequest } from '../../../chains/adapter.js'
 import { advanceBatch } from '../../../db/payouts/batches/advance-batch.js'
 import { type Intent, intentHash } from '../../../domain/controls/intent.js'
-import { fundedHot } from './funded-hot.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+import { fundInBooks } from '../../stage/fund-in-books.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const TO = {
   bitcoin: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
@@ -16,7 +17,7 @@ const TO = {
 const COIN = { bitcoin: 'btc', ethereum: 'eth' } as const
 const BTC = 100_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 let dependencies: WithdrawalChainDependencies
 let utxoBuild: UtxoAdapter['build']
 
@@ -29,8 +30,8 @@ beforeAll(async () => {
       balance: async () => 10n ** 20n,
       build: async (request: UtxoBuildRequest) => utxoBuild(request),
     }) as unknown as ChainAdapter
-  stage = await startWithdrawals({ networks, wrap })
-  utxoBuild = await fundedHot(
+  stage = await startStage({ networks, wrap })
+  utxoBuild = await fundInBooks(
     stage,
     'bitcoin',
     Array.from({ length: 20 }, () => BTC),

@@ -1,20 +1,21 @@
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../../support/anvil.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { realSigner } from './real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
 
 const COUNT = 200
 let temporal: TestTemporal
 let anvil: TestAnvil
-let stage: TestWithdrawals
+let stage: Stage
 let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
   ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
   const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   const { address } = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', address, `0x${parseEther('1000').toString(16)}`)
   await stage.credit('ethereum', 'eth', '', parseEther('1000'))

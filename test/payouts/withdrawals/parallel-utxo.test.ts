@@ -5,17 +5,18 @@ import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../../domain/money.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { realSigner } from './real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
 
 const COUNT = 200
 /** As many as payments and some more: no payment has to wait for the change of another. */
 const OUTPUTS = 220
 let temporal: TestTemporal
 let bitcoin: TestBitcoin
-let stage: TestWithdrawals
+let stage: Stage
 let adapter: UtxoAdapter
 let running: { stop(): Promise<void> } | undefined
 let miner: NodeJS.Timeout | undefined
@@ -23,7 +24,7 @@ let miner: NodeJS.Timeout | undefined
 beforeAll(async () => {
   ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
   const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startWithdrawals({ networks, temporal })
+  stage = await startStage({ networks, temporal })
   adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   stage.follow()
   const { sql } = stage.api.database

@@ -4,16 +4,17 @@ import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-wi
 import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'
 import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
-import { fundedHot } from './funded-hot.js'
-import { realSigner } from './real-signer.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+import { fundInBooks } from '../../stage/fund-in-books.js'
+import { realSigner } from '../../stage/real-signer.js'
+import { type Stage, startStage } from '../../stage/start-stage.js'
+import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
-let stage: TestWithdrawals
+let stage: Stage
 let build: UtxoAdapter['build']
 
 beforeAll(async () => {
-  stage = await startWithdrawals({
+  stage = await startStage({
     networks,
     wrap: (adapter) =>
       ({
@@ -22,7 +23,7 @@ beforeAll(async () => {
         build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
       }) as ChainAdapter,
   })
-  build = await fundedHot(stage, 'bitcoin', [100_000n])
+  build = await fundInBooks(stage, 'bitcoin', [100_000n])
 })
 afterAll(() => stage?.close())
 

@@ -1,18 +1,15 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_POLICY, type Policy } from '../../../../domain/controls/policy.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../../stage/start-stage.js'
+import { testNetworks } from '../../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
-let stage: TestWithdrawals
+let stage: Stage
 let users = 0
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('ethereum', 'eth', '', 10n ** 21n)
 })
 afterAll(() => stage?.close())

@@ -1,18 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AlertSettings, watchWithdrawals } from '../../../../db/operations/alerts/watch-withdrawals.js'
 import { measureWithdrawals } from '../../../../db/operations/measure-withdrawals.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../../stage/start-stage.js'
+import { testNetworks } from '../../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
 const ETH = 10n ** 18n
-let stage: TestWithdrawals
+let stage: Stage
 let settings: AlertSettings
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('ethereum', 'eth', '', 10_000n * ETH)
   settings = {
     large: new Map([['ethereum.eth', 100n * ETH]]),

@@ -1,17 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { queueTransaction } from '../../../../db/payouts/attempts/queue-transaction.js'
 import { startBuilding } from '../../../../db/payouts/start-building.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../../stage/start-stage.js'
+import { testNetworks } from '../../../stage/test-networks.js'
 
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
 const ETH = 10n ** 18n
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('bitcoin', 'btc', '', 10_000_000_000n)
   await stage.credit('ethereum', 'eth', '', 100n * ETH)
 })

@@ -6,19 +6,16 @@ import { noteBalance } from '../../../../db/payouts/movements/note-balance.js'
 import { lockWithdrawal } from '../../../../db/payouts/payout-row.js'
 import { cancelWithdrawal } from '../../../../db/payouts/withdrawals/cancel-withdrawal.js'
 import { findCoin, findNetwork } from '../../../../domain/chain/network.js'
-import {
-  startWithdrawals,
-  type TestWithdrawals,
-  testNetworks,
-} from '../../../payouts/withdrawals/withdrawal-stage.js'
+import { type Stage, startStage } from '../../../stage/start-stage.js'
+import { testNetworks } from '../../../stage/test-networks.js'
 
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
 const network = findNetwork(networks, 'ethereum')
 const eth = findCoin(network, 'eth')
 const MILLI = 10n ** 15n
-let stage: TestWithdrawals
+let stage: Stage
 beforeAll(async () => {
-  stage = await startWithdrawals({ networks })
+  stage = await startStage({ networks })
   await stage.credit('ethereum', 'eth', '', 1_000n * MILLI)
 })
 afterAll(() => stage?.close())

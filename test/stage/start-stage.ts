@@ -1,38 +1,30 @@
-/** Everything that a withdrawal meets: API, workers, Temporal, a chain, a signer double, two approvers and an initiator. */
+/** Starts all that a payout meets: the API, workers, an enrolled signer's double, an initiator and two approvers. */
 
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { temporal as proto } from '@temporalio/proto'
-import { NativeConnection, Worker } from '@temporalio/worker'
-import { follow } from '../../../activities/chain/follow.js'
-import { createBatchActivities } from '../../../activities/payouts/batch.js'
-import { createTreasuryActivities } from '../../../activities/payouts/treasury.js'
-import type { WithdrawalChainDependencies } from '../../../activities/payouts/withdrawal/dependencies.js'
-import { createWithdrawalActivities } from '../../../activities/payouts/withdrawal.js'
-import { createWithdrawalChainActivities } from '../../../activities/payouts/withdrawal-chain.js'
-import type { ChainAdapter } from '../../../chains/adapter.js'
-import { createAdapter } from '../../../chains/create-adapter.js'
-import { postJournal } from '../../../db/books/ledger/post-journal.js'
-import { createApprover } from '../../../db/merchants/create-approver.js'
-import { createEnrolmentToken } from '../../../db/merchants/create-enrolment-token.js'
-import { createPerson } from '../../../db/merchants/create-person.js'
-import { newId } from '../../../db/new-id.js'
-import type { BatchView } from '../../../db/payouts/batches/read-batch-view.js'
-import type { WithdrawalView } from '../../../db/payouts/withdrawals/read-withdrawal-view.js'
-import type { Networks } from '../../../domain/chain/network.js'
-import { approvalMessage, type Decision } from '../../../domain/controls/approval.js'
-import { type BatchStatus, isBatchFinal } from '../../../domain/payouts/batch-status.js'
-import type { WithdrawalStage } from '../../../domain/payouts/withdrawal-stage.js'
-import { parseNetworks } from '../../../networks/load-networks.js'
-import { batchId, withdrawalId } from '../../../temporal/ids.js'
-import { createWorkflowGate } from '../../../temporal/workflow-gate.js'
-import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from '../../api/test-api.js'
-import type { TestTemporal } from '../../support/temporal.js'
+import { follow } from '../../activities/chain/follow.js'
+import type { WithdrawalChainDependencies } from '../../activities/payouts/withdrawal/dependencies.js'
+import type { ChainAdapter } from '../../chains/adapter.js'
+import { createAdapter } from '../../chains/create-adapter.js'
+import { postJournal } from '../../db/books/ledger/post-journal.js'
+import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
+import { newId } from '../../db/new-id.js'
+import type { BatchView } from '../../db/payouts/batches/read-batch-view.js'
+import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import type { Networks } from '../../domain/chain/network.js'
+import type { Decision } from '../../domain/controls/approval.js'
+import { type BatchStatus, isBatchFinal } from '../../domain/payouts/batch-status.js'
+import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
+import { batchId, withdrawalId } from '../../temporal/ids.js'
+import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import type { TestTemporal } from '../support/temporal.js'
+import { newPerson, sendDecision, type TestPerson } from './people.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
+import { startWorker } from './start-worker.js'
+import { type Answer, type ApiKeyPair, MASTER_KEY, startTestApi, type TestApi } from './test-api.js'
 
-/** Where the things that people decide about lie, by the prefix of their ids. */
+/** Paths of the resources that people decide about, by the prefix of their ids. */
 const PATHS: Readonly<Record<string, string>> = {
   batch: 'batches',
   mov: 'movements',
@@ -42,15 +34,8 @@ const PATHS: Readonly<Record<string, string>> = {
 }
 const silent = { info() {}, warn() {}, error() {} }
 
-export interface TestPerson {
-  readonly id: string
-  readonly approverId: string
-  readonly key: ApiKeyPair
-  readonly privateKey: KeyObject
-}
-
-export interface WithdrawalStageOptions {
-  /** Text of `networks.yml` with real URLs. */
+export interface StageOptions {
+  /** Networks with the URLs of the test's nodes. */
   readonly networks: Networks
   readonly temporal?: Pick<TestTemporal, 'address' | 'namespace' | 'client'>
   readonly environment?: Record<string, string>
@@ -60,86 +45,56 @@ export interface WithdrawalStageOptions {
   readonly signatureLookMs?: { readonly online: number; readonly offline: number }
 }
 
-export interface TestWithdrawals {
+export interface Stage {
   readonly api: TestApi
   readonly networks: Networks
   readonly signer: SignerDouble
   readonly people: readonly [TestPerson, TestPerson, TestPerson]
   readonly adapters: ReadonlyMap<string, ChainAdapter>
-  /** A further person with an approver's key. */
+  /** Registers another person with an approver's key. */
   newPerson(name: string): Promise<TestPerson>
-  /** Address of a wallet. */
+  /** Returns the merchant's first wallet of a kind. */
   wallet(network: string, kind: 'master' | 'hot' | 'gas' | 'change'): Promise<{ id: string; address: string }>
-  /** Makes the ledger owe `amount` base units to a user (or the merchant itself: ''), held at a wallet. */
+  /** Posts a journal by which the hot wallet holds `amount` base units that are `owner`'s (the merchant itself: `''`). */
   credit(network: string, coin: string, owner: string, amount: bigint): Promise<void>
+  /** Requests a withdrawal. */
   create(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
+  /** Requests a withdrawal. @returns Its id. @throws Error when the API refuses it. */
+  request(body: Record<string, unknown>): Promise<string>
   read(id: string): Promise<WithdrawalView>
-  /** @param body - `batch_withdrawal` and what stands beside it. */
+  /** Requests a batch. @param body - `batch_withdrawal` and the fields beside it. */
   createBatch(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
   readBatch(id: string): Promise<BatchView>
-  /** Waits for a status of a batch; @throws when it ends elsewhere. */
+  /** Waits for a status of a batch. @throws Error when the batch ends with another one. */
   untilBatch(id: string, status: BatchStatus, seconds?: number): Promise<BatchView>
+  /** Signs and sends a decision about a payout, batch, change or release. */
   decide(
     id: string,
     person: TestPerson,
     decision?: Decision,
     change?: Record<string, unknown>,
   ): Promise<Answer>
+  /** Sends the approvals of both approvers. */
   approve(id: string): Promise<void>
-  /** Waits for a stage; @throws when it ends elsewhere. */
+  /** Waits for a stage of a withdrawal. @throws Error when the withdrawal ends in another one. */
   until(id: string, stage: WithdrawalStage, seconds?: number): Promise<WithdrawalView>
+  /** Waits until a withdrawal, as the API shows it, is as `holds` says. */
+  untilView(id: string, holds: (view: WithdrawalView) => boolean, seconds?: number): Promise<WithdrawalView>
   startWorker(): Promise<{ stop(): Promise<void> }>
+  /** Stops all workers that the test started. */
   stopWorkers(): Promise<void>
-  /** Follows the chains as the watcher does, until closed; deposits are recorded, their workflows not started. */
+  /** Follows the chains as the watcher does, until `close()`. Records deposits, but starts no workflows of them. */
   follow(): void
-  /** Balance of a ledger account in base units as the ledger signs it. */
+  /** Returns the balance of a ledger account in base units, with the sign of the ledger. */
   balance(network: string, coin: string, kind: string, owner: string): Promise<bigint>
-  /** Waits for the end of a withdrawal's or batch's workflow; keeps its history as `name` when histories are to be recorded. */
+  /** Waits for the end of a withdrawal's or batch's workflow. Stores its history as `name` when a run records histories. */
   ended(id: string, name: string): Promise<unknown>
+  /** Stops the signer and the workers, then drops the database. */
   close(): Promise<void>
 }
 
-/** Parses the networks that ship with the product against the nodes of a test. */
-export function testNetworks(variables: Record<string, string>): Networks {
-  return parseNetworks(
-    `
-networks:
-  ethereum:
-    family: evm
-    enabled: \${ETHEREUM_ENABLED:-false}
-    chain_id: 31337
-    coin: { name: eth, decimals: 18 }
-    derivation: { purpose: 44, coin_type: 60 }
-    rpc_urls: "\${ETHEREUM_RPC:-http://127.0.0.1:1}"
-    confirmations: 2
-    block_time_seconds: 1
-    poll_interval: 100ms
-    fees: { max_fee_gwei: 500, max_priority_fee_gwei: 50, max_total: "0.05" }
-    replacement: { automatic: \${REPLACE_AUTOMATICALLY:-false}, after: { low: 2s, normal: 2s, high: 2s, urgent: 2s } }
-    tokens:
-      usdt: { contract: "\${ETHEREUM_USDT:-0xdAC17F958D2ee523a2206206994597C13D831ec7}", decimals: 6 }
-  bitcoin:
-    family: utxo
-    enabled: \${BITCOIN_ENABLED:-false}
-    chain: regtest
-    coin: { name: btc, decimals: 8 }
-    rpc_urls: "\${BITCOIN_RPC:-http://127.0.0.1:1}"
-    confirmations: 2
-    block_time_seconds: 1
-    poll_interval: 100ms
-    fees: { fallback_rate: 5, min_rate: 1, max_rate: 500, max_total: "0.01" }
-    replacement: { automatic: \${REPLACE_AUTOMATICALLY:-false}, after: { low: 2s, normal: 2s, high: 2s, urgent: 2s } }
-utxo_chains:
-  bitcoin:
-    regtest: { genesis: 0f9188f13cb7b2c71f2a335e3a4fc328, bech32: bcrt, pub_key_hash: 0x6f, script_hash: 0xc4,
-               xpub: 0x043587cf, xprv: 0x04358394, purpose: 84, coin_type: 1, script: p2wpkh }
-`,
-    variables,
-  )
-}
-
-/** Sets everything up with an enrolled signer; workers only when asked for. */
-export async function startWithdrawals(options: WithdrawalStageOptions): Promise<TestWithdrawals> {
+/** Starts the stage with an enrolled signer. Workers start with `startWorker()` only. */
+export async function startStage(options: StageOptions): Promise<Stage> {
   const { networks, temporal } = options
   const api = await startTestApi(
     { KEYTURN_REBROADCAST_INTERVAL: '500ms', ...options.environment },
@@ -165,7 +120,7 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
   const following: Promise<void>[] = []
   const closing = new AbortController()
 
-  const stage: TestWithdrawals = {
+  const stage: Stage = {
     api,
     networks,
     signer,
@@ -200,6 +155,11 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       const { json } = await api.call({ path: `/api/v1/withdrawals/${id}` })
       return json.data
     },
+    async request(body) {
+      const { status, json } = await stage.create(body)
+      if (status !== 201) throw new Error(JSON.stringify(json))
+      return json.data.id
+    },
     createBatch: (body, key = initiator.key) =>
       api.call({ method: 'POST', path: '/api/v1/withdrawals/batch', body, key }),
     async readBatch(id) {
@@ -219,28 +179,9 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
         await sleep(50)
       }
     },
-    async decide(id, person, decision = 'approve', change = {}) {
-      const prefix = id.split('_')[0] ?? ''
-      const path = `/api/v1/${PATHS[prefix] ?? 'withdrawals'}/${id}`
-      const { json } = await api.call({ path: `${path}/intent` })
-      const signed = {
-        decision,
-        intent_hash: json.data?.intent_hash ?? '0'.repeat(64),
-        signed_at: new Date().toISOString(),
-        approver_id: person.approverId,
-        ...change,
-      }
-      const { approver_id: _, ...body } = signed
-      return api.call({
-        method: 'POST',
-        path: `${path}/approvals`,
-        key: person.key,
-        body: {
-          ...body,
-          signature: sign(null, Buffer.from(approvalMessage(signed)), person.privateKey).toString('base64'),
-          ...(change.signature === undefined ? {} : { signature: change.signature }),
-        },
-      })
+    decide(id, person, decision = 'approve', change = {}) {
+      const path = PATHS[id.split('_')[0] ?? ''] ?? 'withdrawals'
+      return sendDecision(api, `/api/v1/${path}/${id}`, person, decision, change)
     },
     async approve(id) {
       for (const person of [first, second]) {
@@ -261,6 +202,15 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
             `${id} is ${view.stage}, not ${wanted}: ${JSON.stringify([view.failure, view.waiting])}`,
           )
         }
+        await sleep(50)
+      }
+    },
+    async untilView(id, holds, seconds = 40) {
+      const deadline = Date.now() + seconds * 1_000
+      for (;;) {
+        const view = await stage.read(id)
+        if (holds(view)) return view
+        if (Date.now() > deadline) throw new Error(`${id} stays ${JSON.stringify(view)}`)
         await sleep(50)
       }
     },
@@ -307,12 +257,13 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
       // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
       if (process.env.KEYTURN_RECORD_HISTORIES) {
         const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
-        writeFileSync(new URL(`../../histories/${type}.${name}.pb`, import.meta.url), history)
+        writeFileSync(new URL(`../histories/${type}.${name}.pb`, import.meta.url), history)
       }
       return result
     },
     async close() {
       closing.abort()
+      await signer.stop()
       await Promise.all(following)
       await stage.stopWorkers()
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()))
@@ -325,64 +276,4 @@ export async function startWithdrawals(options: WithdrawalStageOptions): Promise
 function requireTemporal<T>(temporal: T | undefined): T {
   if (!temporal) throw new Error('This needs a Temporal server')
   return temporal
-}
-
-async function newPerson(api: TestApi, name: string): Promise<TestPerson> {
-  const { sql } = api.database
-  const { merchantId } = api
-  const id = await createPerson(sql, { merchantId, name })
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
-  const approverId = await createApprover(sql, { merchantId, personId: id, ed25519PublicKey: raw })
-  const key = await api.newKey({ personId: id })
-  return { id, approverId, key, privateKey }
-}
-
-/** Core and chain queues in this process; `stop()` ends them as a deployment would. */
-async function startWorker(
-  temporal: Pick<TestTemporal, 'address' | 'namespace' | 'client'>,
-  api: TestApi,
-  parts: Omit<WithdrawalChainDependencies, 'sql'>,
-): Promise<{ stop(): Promise<void> }> {
-  const { sql } = api.database
-  const connection = await NativeConnection.connect({ address: temporal.address })
-  const common = { connection, namespace: temporal.namespace, shutdownGraceTime: '1s' as const }
-  const core = await Worker.create({
-    ...common,
-    taskQueue: 'core',
-    workflowsPath: fileURLToPath(new URL('../../../workflows/index.ts', import.meta.url)),
-    activities: {
-      ...createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
-      ...createBatchActivities({
-        sql,
-        networks: parts.networks,
-        gate: createWorkflowGate(temporal.client.workflow),
-      }),
-    },
-  })
-  const chain = await Worker.create({
-    ...common,
-    taskQueue: 'chain',
-    activities: {
-      ...createWithdrawalChainActivities({ sql, ...parts }),
-      ...createTreasuryActivities({
-        sql,
-        ...parts,
-        gate: createWorkflowGate(temporal.client.workflow),
-        log: silent,
-      }),
-    },
-  })
-  const running = [core.run(), chain.run()]
-  let stopped = false
-  return {
-    async stop() {
-      if (stopped) return
-      stopped = true
-      core.shutdown()
-      chain.shutdown()
-      await Promise.all(running)
-      await connection.close()
-    },
-  }
 }

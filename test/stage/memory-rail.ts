@@ -1,15 +1,16 @@
 /** Payments on a chain in memory whose blocks, forks and strangers a test decides; everything else is real. */
 
-import { advanceChain } from '../../../activities/chain/advance-chain.js'
-import { followWithdrawal } from '../../../activities/payouts/withdrawal/follow-withdrawal.js'
-import type { BroadcastOutcome, ChainAdapter, TransactionOutcome } from '../../../chains/adapter.js'
-import type { Sql } from '../../../db/connect.js'
-import { newId } from '../../../db/new-id.js'
-import { loseWithdrawal } from '../../../db/payouts/lose-withdrawal.js'
-import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
-import type { WithdrawalStage } from '../../../domain/payouts/withdrawal-stage.js'
-import { ChainModel, type ModelTransaction } from '../../db/chain/chain-model.js'
-import { startWithdrawals, type TestWithdrawals, testNetworks } from './withdrawal-stage.js'
+import { advanceChain } from '../../activities/chain/advance-chain.js'
+import { followWithdrawal } from '../../activities/payouts/withdrawal/follow-withdrawal.js'
+import type { BroadcastOutcome, ChainAdapter, TransactionOutcome } from '../../chains/adapter.js'
+import type { Sql } from '../../db/connect.js'
+import { newId } from '../../db/new-id.js'
+import { loseWithdrawal } from '../../db/payouts/lose-withdrawal.js'
+import { settleWithdrawal } from '../../db/payouts/settle-withdrawal.js'
+import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
+import { ChainModel, type ModelTransaction } from './chain-model.js'
+import { type Stage, startStage } from './start-stage.js'
+import { testNetworks } from './test-networks.js'
 
 /** What every payment of this world pays, in base units. */
 export const PAID = 10_000_000n
@@ -26,8 +27,8 @@ export interface TestAttempt {
   readonly transaction: ModelTransaction
 }
 
-export interface ConflictWorld {
-  readonly stage: TestWithdrawals
+export interface MemoryRail {
+  readonly stage: Stage
   readonly sql: Sql
   readonly model: ChainModel
   /** What the node is missing: it knows no transaction, or takes none. */
@@ -52,14 +53,14 @@ export interface ConflictWorld {
   isFree(coin: Coin): Promise<boolean>
 }
 
-export async function conflictWorld(): Promise<ConflictWorld> {
+export async function openMemoryRail(): Promise<MemoryRail> {
   const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
   const network = networks.get('bitcoin')
   if (!network) throw new Error('no bitcoin')
   const model = new ChainModel(network)
   const node = { forgets: false, refuses: false }
   const adapter = nodeOf(model, node)
-  const stage = await startWithdrawals({ networks, wrap: () => adapter })
+  const stage = await startStage({ networks, wrap: () => adapter })
   const { sql } = stage.api.database
   await stage.credit('bitcoin', 'btc', '', 100n * PAID)
   await advanceChain(sql, adapter)

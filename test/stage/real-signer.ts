@@ -1,27 +1,25 @@
 /** The customer's signer as it is: its own policy, checks, journal and signing, behind the double's transport. */
 
 import { createPublicKey } from 'node:crypto'
-import type { SigningAnswer, SigningRequest } from '../../../domain/signing/signer-protocol.js'
-import { generousPolicy } from '../../../local/stack/generous-policy.js'
-import { createApprovalVerifier } from '../../../signer/approval-verifier.js'
-import { decide } from '../../../signer/decide.js'
-import { Journal } from '../../../signer/journal/journal.js'
-import { openMemoryStore } from '../../../signer/journal/journal-store.js'
-import { openMemoryWitness } from '../../../signer/journal/witness.js'
-import { openKeyring } from '../../../signer/keys/keyring.js'
-import { defaultPolicy } from '../../../signer/policy/default-policy.js'
-import { compilePolicy } from '../../../signer/policy/policy.js'
-import type { SignerState } from '../../../signer/state.js'
-import type { TestWithdrawals } from './withdrawal-stage.js'
+import type { SigningAnswer, SigningRequest } from '../../domain/signing/signer-protocol.js'
+import { generousPolicy } from '../../local/stack/generous-policy.js'
+import { createApprovalVerifier } from '../../signer/approval-verifier.js'
+import { decide } from '../../signer/decide.js'
+import { Journal } from '../../signer/journal/journal.js'
+import { openMemoryStore } from '../../signer/journal/journal-store.js'
+import { openMemoryWitness } from '../../signer/journal/witness.js'
+import { openKeyring } from '../../signer/keys/keyring.js'
+import { defaultPolicy } from '../../signer/policy/default-policy.js'
+import { compilePolicy } from '../../signer/policy/policy.js'
+import type { SignerState } from '../../signer/state.js'
+import type { Stage } from './start-stage.js'
 
 /**
  * Decides by the policy that `init` writes for these networks, without its limits, with the stage's people pinned.
  *
  * @returns What `stage.signer.run` takes.
  */
-export function realSigner(
-  stage: TestWithdrawals,
-): (request: SigningRequest) => Promise<Partial<SigningAnswer>> {
+export function realSigner(stage: Stage): (request: SigningRequest) => Promise<Partial<SigningAnswer>> {
   const policy = generousPolicy(
     defaultPolicy({
       merchantId: stage.api.merchantId,

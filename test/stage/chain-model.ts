@@ -1,9 +1,9 @@
 /** A chain in memory that tests can mine, fork and double-spend at will, behind the interface of an adapter. */
 
 import { createHash, randomUUID } from 'node:crypto'
-import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../../chains/adapter.js'
-import type { Network } from '../../../domain/chain/network.js'
-import { KeyturnError } from '../../../domain/errors.js'
+import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../chains/adapter.js'
+import type { Network } from '../../domain/chain/network.js'
+import { KeyturnError } from '../../domain/errors.js'
 
 export interface ModelOutput {
   /** Lower-case hex of 20 bytes. */

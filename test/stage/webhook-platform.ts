@@ -28,7 +28,7 @@ import { sealOnce } from '../support/seal-once.js'
 const MASTER_KEY = '22'.repeat(32)
 const HOUR_MS = 3_600_000
 
-export interface WorldOptions {
+export interface WebhookPlatformOptions {
   readonly sql: Sql
   readonly client: Client
   readonly connection: NativeConnection
@@ -39,10 +39,10 @@ export interface WorldOptions {
   readonly resolve?: SenderOptions['resolve']
 }
 
-export type WebhookWorld = Awaited<ReturnType<typeof webhookWorld>>
+export type WebhookPlatform = Awaited<ReturnType<typeof startWebhookPlatform>>
 
 /** Starts the worker; `close` ends it. */
-export async function webhookWorld(options: WorldOptions) {
+export async function startWebhookPlatform(options: WebhookPlatformOptions) {
   const { sql, client } = options
   const merchantId = newId('mer')
   await sql`INSERT INTO merchants (id, name) VALUES (${merchantId}, 'Test')`
@@ -72,7 +72,7 @@ export async function webhookWorld(options: WorldOptions) {
   const worker = await startWorker()
   const running = worker.run()
 
-  const world = {
+  const platform = {
     sql,
     activities,
     client,
@@ -106,7 +106,7 @@ export async function webhookWorld(options: WorldOptions) {
           ...event,
         }),
       )
-      await world.seal()
+      await platform.seal()
       return id
     },
     async seal(): Promise<void> {
@@ -116,7 +116,7 @@ export async function webhookWorld(options: WorldOptions) {
     async start(eventId: string, endpoint: EndpointRow): Promise<void> {
       while ((await sealEvents(sql)) > 0) {}
       await startWebhookDelivery(client.workflow, {
-        id: world.deliveryId(eventId, endpoint),
+        id: platform.deliveryId(eventId, endpoint),
         eventId,
         endpointId: endpoint.id,
         merchantId,
@@ -127,7 +127,7 @@ export async function webhookWorld(options: WorldOptions) {
     handle: (eventId: string, endpoint: EndpointRow) =>
       client.workflow.getHandle(webhookDeliveryId(eventId, endpoint.id)),
     async delivery(eventId: string, endpoint: EndpointRow) {
-      const row = await getDelivery(sql, merchantId, world.deliveryId(eventId, endpoint))
+      const row = await getDelivery(sql, merchantId, platform.deliveryId(eventId, endpoint))
       if (!row) throw new Error('No such delivery')
       return row
     },
@@ -138,5 +138,5 @@ export async function webhookWorld(options: WorldOptions) {
       await sender.close()
     },
   }
-  return world
+  return platform
 }

@@ -12,7 +12,7 @@ import { BIP32Factory, type BIP32Interface } from 'bip32'
 import { Psbt } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
 import { privateKeyToAccount } from 'viem/accounts'
-import type { Network, Networks } from '../../../domain/chain/network.js'
+import type { Network, Networks } from '../../domain/chain/network.js'
 import {
   type ClaimResponse,
   KEY_ROLES,
@@ -22,11 +22,15 @@ import {
   type SigningRequest,
   type XpubReport,
   xpubProofMessage,
-} from '../../../domain/signing/signer-protocol.js'
-import type { TestApi } from '../../api/test-api.js'
+} from '../../domain/signing/signer-protocol.js'
+import type { TestApi } from './test-api.js'
 
 const ZEROS = '0'.repeat(64)
 type Behaviour = (request: SigningRequest) => Promise<Partial<SigningAnswer> | 'silent'>
+
+interface Run {
+  stop(): Promise<void>
+}
 
 export interface SignerDouble {
   /** What every key is derived from (BIP-32). */
@@ -43,8 +47,10 @@ export interface SignerDouble {
   claim(waitSeconds?: number): Promise<ClaimResponse>
   answer(answer: Partial<SigningAnswer> & { request_id: string }): Promise<SignerAnswer>
   sign(payload: Payload): Promise<Partial<SigningAnswer>>
-  /** Claims and answers until `stop()`. */
-  run(behaviour?: Behaviour): { stop(): Promise<void> }
+  /** Claims and answers until `stop()`, of this run or of all. Signs everything by default. */
+  run(behaviour?: Behaviour): Run
+  /** Stops all runs. */
+  stop(): Promise<void>
 }
 
 export interface SendOptions {
@@ -76,6 +82,7 @@ export function createSignerDouble(
   let sequence = 0
   let head = ZEROS
   const claimed: SigningRequest[] = []
+  const runs = new Set<Run>()
 
   const account = (network: Network, path: string): BIP32Interface => {
     const key = root.derivePath(path)
@@ -220,12 +227,18 @@ export function createSignerDouble(
           }
         }
       })()
-      return {
+      const run = {
         async stop() {
           running = false
+          runs.delete(run)
           await loop
         },
       }
+      runs.add(run)
+      return run
+    },
+    async stop() {
+      await Promise.all([...runs].map((run) => run.stop()))
     },
   }
   return double

@@ -1,23 +1,19 @@
 /** A merchant's controls with everything around them: API, workflows, three people. */
 
-import { sign } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { createControlChangeActivities } from '../../activities/controls/control-change.js'
 import { createWithdrawalActivities } from '../../activities/payouts/withdrawal.js'
-import { approvalMessage, type Decision } from '../../domain/controls/approval.js'
+import type { Decision } from '../../domain/controls/approval.js'
 import { controlChangeId } from '../../temporal/ids.js'
-import type { Answer } from '../api/test-api.js'
-import {
-  startWithdrawals,
-  type TestPerson,
-  type TestWithdrawals,
-  testNetworks,
-} from '../payouts/withdrawals/withdrawal-stage.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { sendDecision, type TestPerson } from './people.js'
+import { type Stage, startStage } from './start-stage.js'
+import type { Answer } from './test-api.js'
+import { testNetworks } from './test-networks.js'
 
-export interface ControlRoom {
-  readonly stage: TestWithdrawals
+export interface Controls {
+  readonly stage: Stage
   readonly temporal: TestTemporal
   /** With the first person's key. */
   call(method: string, path: string, body?: unknown, person?: TestPerson): Promise<Answer>
@@ -34,10 +30,10 @@ export interface ControlRoom {
 }
 
 /** Starts it, with the cool-downs of the defaults. */
-export async function startControlRoom(variables: Record<string, string> = {}): Promise<ControlRoom> {
+export async function startControls(variables: Record<string, string> = {}): Promise<Controls> {
   const temporal = await testTemporal()
   const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
-  const stage = await startWithdrawals({ networks, temporal, environment: variables })
+  const stage = await startStage({ networks, temporal, environment: variables })
   const { sql } = stage.api.database
   const connection = await NativeConnection.connect({ address: temporal.address })
   const worker = await Worker.create({
@@ -52,7 +48,7 @@ export async function startControlRoom(variables: Record<string, string> = {}): 
   })
   const running = worker.run()
   const [asker, first, second] = stage.people
-  const room: ControlRoom = {
+  const controls: Controls = {
     stage,
     temporal,
     call: (method, path, body, person = asker) =>
@@ -62,21 +58,11 @@ export async function startControlRoom(variables: Record<string, string> = {}): 
         ...(body === undefined ? {} : { body }),
         key: person.key,
       }),
-    async decide(path, person, decision = 'approve') {
-      const { json } = await room.call('GET', `${path}/intent`)
-      const signed = {
-        decision,
-        intent_hash: json.data?.intent_hash ?? '0'.repeat(64),
-        signed_at: new Date().toISOString(),
-        approver_id: person.approverId,
-      }
-      const { approver_id: _, ...body } = signed
-      const signature = sign(null, Buffer.from(approvalMessage(signed)), person.privateKey).toString('base64')
-      return room.call('POST', `${path}/approvals`, { ...body, signature }, person)
-    },
+    decide: (path, person, decision = 'approve') =>
+      sendDecision(stage.api, `/api/v1${path}`, person, decision),
     async approve(path) {
       for (const person of [first, second]) {
-        const { status, json } = await room.decide(path, person)
+        const { status, json } = await controls.decide(path, person)
         if (status !== 201) throw new Error(JSON.stringify(json))
       }
     },
@@ -93,7 +79,7 @@ export async function startControlRoom(variables: Record<string, string> = {}): 
       await temporal.client.workflow.getHandle(controlChangeId(kind, id)).signal('decide')
     },
     async result(kind, id) {
-      await room.until(async () => {
+      await controls.until(async () => {
         const [row] = await sql<{ workflow_started_at: Date | null }[]>`
           SELECT workflow_started_at FROM control_changes WHERE id = ${id}`
         return row?.workflow_started_at ?? false
@@ -108,5 +94,5 @@ export async function startControlRoom(variables: Record<string, string> = {}): 
       await temporal.close()
     },
   }
-  return room
+  return controls
 }

@@ -16,7 +16,7 @@ import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
-export interface DepositWorld {
+export interface DepositPlatform {
   readonly sql: Sql
   readonly temporal: TestTemporal
   readonly gate: WorkflowGate
@@ -41,8 +41,8 @@ export interface RunningWorkers {
 export const SCREENING_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 export const quiet = { info() {}, warn() {}, error() {} }
 
-/** Registers the set-up and tear-down of a test file; the world is there inside tests. */
-export function depositWorld(networks: Networks): DepositWorld {
+/** Registers the set-up and tear-down of a test file; the platform is there inside tests. */
+export function depositPlatform(networks: Networks): DepositPlatform {
   let database: TestDatabase
   let temporal: TestTemporal
   let connection: NativeConnection

@@ -1,12 +1,12 @@
 /** Coins of a wallet that no chain has, in the database and behind an adapter's `build`: for tests without a node. */
 
 import { payments, Transaction } from 'bitcoinjs-lib'
-import type { UtxoAdapter } from '../../../chains/adapter.js'
-import { bitcoinjsNetwork } from '../../../chains/utxo/bitcoinjs-network.js'
-import { type ParsedTransaction, parseTransaction } from '../../../chains/utxo/parse/parse-transaction.js'
-import { buildPayout } from '../../../chains/utxo/spend/build-payout.js'
-import { findNetwork } from '../../../domain/chain/network.js'
-import type { TestWithdrawals } from './withdrawal-stage.js'
+import type { UtxoAdapter } from '../../chains/adapter.js'
+import { bitcoinjsNetwork } from '../../chains/utxo/bitcoinjs-network.js'
+import { type ParsedTransaction, parseTransaction } from '../../chains/utxo/parse/parse-transaction.js'
+import { buildPayout } from '../../chains/utxo/spend/build-payout.js'
+import { findNetwork } from '../../domain/chain/network.js'
+import type { Stage } from './start-stage.js'
 
 export interface FundingOptions {
   /** What each parent weighs besides, as a transaction with many outputs does. */
@@ -21,8 +21,8 @@ let made = 0
  *
  * @returns `build` of an adapter whose node knows their parents.
  */
-export async function fundedHot(
-  stage: TestWithdrawals,
+export async function fundInBooks(
+  stage: Stage,
   networkName: string,
   amounts: readonly bigint[],
   { parentBytes = () => 0, kind = 'hot' }: FundingOptions = {},

@@ -5,16 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkflowHandle } from '@temporalio/client'
 import { temporal as proto } from '@temporalio/proto'
 import { expect } from 'vitest'
-import { createDepositActivities } from '../../../activities/deposits/deposit.js'
-import type { MovementView } from '../../../db/payouts/movements/movement-view.js'
-import type { Network, Networks } from '../../../domain/chain/network.js'
-import { NO_TREASURY, type Treasury } from '../../../domain/payouts/treasury.js'
-import { isWithdrawalFinal } from '../../../domain/payouts/withdrawal-stage.js'
-import { consolidationId } from '../../../temporal/ids.js'
-import { createWorkflowGate } from '../../../temporal/workflow-gate.js'
-import type { TestTemporal } from '../../support/temporal.js'
-import { depositsOf } from '../withdrawals/rail.js'
-import type { TestWithdrawals } from '../withdrawals/withdrawal-stage.js'
+import { createDepositActivities } from '../../activities/deposits/deposit.js'
+import type { MovementView } from '../../db/payouts/movements/movement-view.js'
+import type { Network, Networks } from '../../domain/chain/network.js'
+import { NO_TREASURY, type Treasury } from '../../domain/payouts/treasury.js'
+import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
+import { consolidationId } from '../../temporal/ids.js'
+import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import type { TestTemporal } from '../support/temporal.js'
+import { depositsOf } from './rail-steps.js'
+import type { Stage } from './start-stage.js'
 
 /** The networks with rules for one of them; `rules` may be changed while the test runs. */
 export function withTreasury(networks: Networks, name: string, rules: Partial<Treasury>): Networks {
@@ -25,11 +25,7 @@ export function withTreasury(networks: Networks, name: string, rules: Partial<Tr
 }
 
 /** Takes the steps of deposits as their workflow does, consolidation included; the chain must grow meanwhile. */
-export async function creditAsWorkflow(
-  stage: TestWithdrawals,
-  temporal: TestTemporal,
-  txid: string,
-): Promise<void> {
+export async function creditAsWorkflow(stage: Stage, temporal: TestTemporal, txid: string): Promise<void> {
   const { confirmDeposit, creditDeposit } = createDepositActivities({
     sql: stage.api.database.sql,
     networks: stage.networks,
@@ -50,7 +46,7 @@ export async function creditAsWorkflow(
 }
 
 /** Movements as the API lists them, oldest first. */
-export async function movementsOf(stage: TestWithdrawals, filter = ''): Promise<MovementView[]> {
+export async function movementsOf(stage: Stage, filter = ''): Promise<MovementView[]> {
   const { status, json } = await stage.api.call({ path: `/api/v1/movements?limit=100${filter}` })
   if (status !== 200) throw new Error(JSON.stringify(json))
   return (json.data as MovementView[]).reverse()
@@ -58,7 +54,7 @@ export async function movementsOf(stage: TestWithdrawals, filter = ''): Promise<
 
 /** Waits until a movement that `wanted` accepts is there. */
 export async function untilMovement(
-  stage: TestWithdrawals,
+  stage: Stage,
   wanted: (movement: MovementView) => boolean,
   seconds = 60,
 ): Promise<MovementView> {
@@ -111,11 +107,11 @@ export async function recordHistory(
 async function keep(handle: WorkflowHandle, name: string): Promise<void> {
   if (!process.env.KEYTURN_RECORD_HISTORIES) return
   const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
-  writeFileSync(new URL(`../../histories/${name}.pb`, import.meta.url), history)
+  writeFileSync(new URL(`../histories/${name}.pb`, import.meta.url), history)
 }
 
 /** Waits until nothing moves any more. */
-export async function untilQuiet(stage: TestWithdrawals): Promise<void> {
+export async function untilQuiet(stage: Stage): Promise<void> {
   for (let attempt = 0; attempt < 600; attempt++) {
     const movements = await movementsOf(stage)
     if (movements.every((movement) => isWithdrawalFinal(movement.stage))) return
@@ -125,7 +121,7 @@ export async function untilQuiet(stage: TestWithdrawals): Promise<void> {
 }
 
 /** Address by address the books are what the chain says, nothing is held, and every journal balances. */
-export async function expectBooksToBeTheChain(stage: TestWithdrawals, network: string): Promise<void> {
+export async function expectBooksToBeTheChain(stage: Stage, network: string): Promise<void> {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get(network)
   const coins = stage.networks.get(network)?.coins ?? []

@@ -2,16 +2,16 @@
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { advanceChain } from '../../../activities/chain/advance-chain.js'
-import { lookAtMempool } from '../../../activities/chain/look-at-mempool.js'
-import type { ChainAdapter } from '../../../chains/adapter.js'
-import type { Sql } from '../../../db/connect.js'
-import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
-import { newId } from '../../../db/new-id.js'
-import { matchKey } from '../../../domain/chain/match-key.js'
-import type { Network, Networks } from '../../../domain/chain/network.js'
-import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../networks/load-networks.js'
+import { advanceChain } from '../../activities/chain/advance-chain.js'
+import { lookAtMempool } from '../../activities/chain/look-at-mempool.js'
+import type { ChainAdapter } from '../../chains/adapter.js'
+import type { Sql } from '../../db/connect.js'
+import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
+import { newId } from '../../db/new-id.js'
+import { matchKey } from '../../domain/chain/match-key.js'
+import type { Network, Networks } from '../../domain/chain/network.js'
+import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../networks/load-networks.js'
 
 /** The networks that ship with the product: bitcoin counts after 3 blocks, ethereum after 4. */
 export const networks: Networks = parseNetworks(readFileSync(DEFAULT_NETWORKS_FILE, 'utf8'), {

@@ -1,13 +1,13 @@
 /** What every rail must do, on whatever chain it is: take a deposit, pay a withdrawal, keep the books. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
-import type { DepositView } from '../../../domain/events/event.js'
-import type { TestWithdrawals } from './withdrawal-stage.js'
+import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
+import type { DepositView } from '../../domain/events/event.js'
+import type { Stage } from './start-stage.js'
 
 /** A fresh deposit address of a user. */
-export async function addressOf(stage: TestWithdrawals, network: string, user: string): Promise<string> {
+export async function addressOf(stage: Stage, network: string, user: string): Promise<string> {
   const { status, json } = await stage.api.call({
     method: 'POST',
     path: '/api/v1/addresses',
@@ -18,14 +18,14 @@ export async function addressOf(stage: TestWithdrawals, network: string, user: s
 }
 
 /** The deposits of a transaction as the API shows them. */
-export async function depositsOf(stage: TestWithdrawals, txid: string): Promise<DepositView[]> {
+export async function depositsOf(stage: Stage, txid: string): Promise<DepositView[]> {
   const { json } = await stage.api.call({ path: `/api/v1/deposits?transaction_hash=${txid}&limit=100` })
   return json.data
 }
 
 /** Waits until a transaction's only deposit is what `holds` says. */
 export async function untilDeposit(
-  stage: TestWithdrawals,
+  stage: Stage,
   txid: string,
   holds: (deposit: DepositView) => boolean,
 ): Promise<DepositView> {
@@ -40,7 +40,7 @@ export async function untilDeposit(
 }
 
 /** Takes the steps of a deposit's workflow until it is credited; the chain must grow meanwhile. */
-export async function creditDeposits(stage: TestWithdrawals, txid: string): Promise<DepositView> {
+export async function creditDeposits(stage: Stage, txid: string): Promise<DepositView> {
   const { sql } = stage.api.database
   for (let attempt = 0; attempt < 600; attempt += 1) {
     const deposits = await depositsOf(stage, txid)
@@ -56,14 +56,14 @@ export async function creditDeposits(stage: TestWithdrawals, txid: string): Prom
 }
 
 /** Waits until the chain is followed. */
-export async function untilFollowed(stage: TestWithdrawals): Promise<void> {
+export async function untilFollowed(stage: Stage): Promise<void> {
   const { sql } = stage.api.database
   while ((await sql`SELECT 1 FROM chain_cursors`).length < stage.networks.size) await sleep(50)
 }
 
 /** What a user may spend, in whole coins. */
 export async function availableTo(
-  stage: TestWithdrawals,
+  stage: Stage,
   network: string,
   coin: string,
   user: string,
@@ -74,7 +74,7 @@ export async function availableTo(
 }
 
 /** Asks for a withdrawal, has it approved, and waits until the chain has confirmed it. */
-export async function payOut(stage: TestWithdrawals, body: Record<string, unknown>) {
+export async function payOut(stage: Stage, body: Record<string, unknown>) {
   const { status, json } = await stage.create(body)
   if (status !== 201) throw new Error(JSON.stringify(json))
   await stage.approve(json.data.id)
@@ -82,7 +82,7 @@ export async function payOut(stage: TestWithdrawals, body: Record<string, unknow
 }
 
 /** What the books say is on chain for a network, and what the chain says its addresses hold (base units). */
-export async function onChain(stage: TestWithdrawals, network: string, coin: string) {
+export async function onChain(stage: Stage, network: string, coin: string) {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get(network)
   if (!adapter) throw new Error(`no adapter of ${network}`)
