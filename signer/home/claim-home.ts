@@ -1,6 +1,7 @@
 /** One process a home: two writers would tear the journal apart. */
 
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { Failure } from '../failure.js'
 import type { Home } from './home.js'
 
@@ -14,21 +15,58 @@ interface ProcessMark {
  * Marks the home as used by this process.
  *
  * @returns A function that gives it back.
- * @throws Failure when another process that is alive uses it.
+ * @throws Failure when another process that is alive uses it, or took it at this moment.
  */
 export function claimHome(home: Home): () => void {
-  const mine: ProcessMark = { pid: process.pid, started: startOf(process.pid) }
+  const mark: ProcessMark = { pid: process.pid, started: startOf(process.pid) }
+  // No two marks are the same text, so that a successor is one of this mark alone.
+  const mine = JSON.stringify({ ...mark, claim: randomUUID() })
+  const draft = `${home.process}.${process.pid}.new`
+  writeFileSync(draft, mine, { mode: 0o600 })
   try {
-    writeFileSync(home.process, JSON.stringify(mine), { flag: 'wx', mode: 0o600 })
-  } catch {
-    const other = readMark(home)
-    if (other && other.pid !== process.pid && isAlive(other)) {
-      throw new Failure(`Process ${other.pid} uses ${home.directory} already`)
-    }
-    writeFileSync(home.process, JSON.stringify(mine), { mode: 0o600 })
+    take(home.process, draft, home)
+  } finally {
+    rmSync(draft, { force: true })
   }
   return () => {
-    if (readMark(home)?.pid === process.pid) rmSync(home.process, { force: true })
+    if (textOf(home.process) === mine) rmSync(home.process, { force: true })
+  }
+}
+
+/**
+ * Makes a file with the draft's text, or takes the place of one whose process is dead. Of all who find the same dead mark one alone can
+ * make the file of its successor, and who makes it when the mark has been replaced already sees that and gives up.
+ */
+function take(file: string, draft: string, home: Home): void {
+  if (isMade(file, draft)) return
+  const found = textOf(file)
+  // It was given back just now.
+  if (found === null) {
+    take(file, draft, home)
+    return
+  }
+  const other = parseMark(found)
+  if (other && other.pid !== process.pid && isAlive(other)) {
+    throw new Failure(`Process ${other.pid} uses ${home.directory} already`)
+  }
+  const successor = `${home.process}.${createHash('sha256').update(found).digest('hex').slice(0, 32)}`
+  take(successor, draft, home)
+  if (textOf(file) !== found) {
+    rmSync(successor, { force: true })
+    throw new Failure(`Another process took ${home.directory} at this moment`)
+  }
+  renameSync(successor, file)
+}
+
+/** Makes a file with all of its text at once; false where it exists. */
+function isMade(file: string, draft: string): boolean {
+  try {
+    linkSync(draft, file)
+    return true
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === 'EEXIST') return false
+    throw error
   }
 }
 
@@ -39,9 +77,23 @@ export function processOf(home: Home): number | null {
 }
 
 function readMark(home: Home): ProcessMark | null {
-  if (!existsSync(home.process)) return null
+  const text = textOf(home.process)
+  return text === null ? null : parseMark(text)
+}
+
+/** Null where there is no file. */
+function textOf(path: string): string | null {
   try {
-    const value: unknown = JSON.parse(readFileSync(home.process, 'utf8'))
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+}
+
+function parseMark(text: string): ProcessMark | null {
+  try {
+    const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null || !('pid' in value)) return null
     const started = 'started' in value && typeof value.started === 'string' ? value.started : null
     return typeof value.pid === 'number' ? { pid: value.pid, started } : null

@@ -1,0 +1,109 @@
+/** One process a home, also where another takes it between two steps of this one. */
+
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { claimHome, processOf } from '../../signer/home/claim-home.js'
+import { homeAt } from '../../signer/home/home.js'
+
+const between = vi.hoisted(() => ({ steps: 0, at: -1, happens: () => undefined as unknown }))
+
+/** Lets something happen before one step on the disk, counted from 0. */
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof fs>()
+  const counted =
+    <A extends unknown[], R>(use: (...args: A) => R) =>
+    (...args: A): R => {
+      if (between.steps++ === between.at) between.happens()
+      return use(...args)
+    }
+  return {
+    ...real,
+    writeFileSync: counted(real.writeFileSync),
+    linkSync: counted(real.linkSync),
+    renameSync: counted(real.renameSync),
+    rmSync: counted(real.rmSync),
+    readFileSync: ((path: string, ...rest: []) =>
+      // What /proc says of processes is no step.
+      path.startsWith('/proc')
+        ? real.readFileSync(path, ...rest)
+        : counted(real.readFileSync)(path, ...rest)) as typeof fs.readFileSync,
+  }
+})
+
+const own = process.pid
+let directory: string
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'keyturn-claim-'))
+})
+afterEach(() => {
+  between.at = -1
+  fs.rmSync(directory, { recursive: true })
+})
+
+/** Claims in the name of another process that is alive: the one that started this one. */
+function claimAsOther(): () => void {
+  Object.defineProperty(process, 'pid', { value: process.ppid, configurable: true })
+  try {
+    return claimHome(homeAt(directory))
+  } finally {
+    Object.defineProperty(process, 'pid', { value: own, configurable: true })
+  }
+}
+
+const outcome = (claim: () => unknown): boolean => {
+  try {
+    claim()
+    return true
+  } catch {
+    return false
+  }
+}
+
+const DEAD = '{"pid":4000000,"started":"another boot/1"}'
+/** More than a claim takes. */
+const STEPS = 12
+
+test.each([
+  ['the mark of a process that is dead', DEAD],
+  ['a mark that nothing can read', '\0\0'],
+  ['no mark', null],
+])(
+  'of two processes that claim a home with %s one gets it, whatever the other does in between',
+  (_what, mark) => {
+    for (let at = 0; at < STEPS; at++) {
+      fs.rmSync(join(directory, 'process.json'), { force: true })
+      if (mark !== null) fs.writeFileSync(join(directory, 'process.json'), mark)
+      let other = false
+      Object.assign(between, { steps: 0, at, happens: () => (other = outcome(claimAsOther)) })
+      const mine = outcome(() => claimHome(homeAt(directory)))
+      between.at = -1
+      if (!other) expect(mine, `step ${at}`).toBe(true)
+      else expect(mine, `step ${at}`).toBe(false)
+      expect(processOf(homeAt(directory)), `step ${at}`).toBe(mine ? own : process.ppid)
+      expect(fs.readdirSync(directory)).toEqual(['process.json'])
+    }
+  },
+)
+
+test('a process that was killed while it took the place of a dead one does not keep the next from it', () => {
+  fs.writeFileSync(join(directory, 'process.json'), DEAD)
+  for (let at = 0; at < STEPS; at++) {
+    Object.assign(between, {
+      steps: 0,
+      at,
+      happens: () => {
+        throw new Error('killed')
+      },
+    })
+    outcome(() => claimHome(homeAt(directory)))
+    between.at = -1
+    const release = claimHome(homeAt(directory))
+    expect(processOf(homeAt(directory))).toBe(own)
+    expect(outcome(claimAsOther)).toBe(false)
+    release()
+    expect(processOf(homeAt(directory))).toBe(null)
+    fs.writeFileSync(join(directory, 'process.json'), DEAD)
+  }
+})
