@@ -84,7 +84,7 @@ interface Sent {
 async function sent(sql: Sql, subjects: readonly string[]): Promise<Sent[]> {
   return await sql<Sent[]>`
     SELECT broadcast_at, (length(signed_transaction) / 2)::integer AS bytes, max_fee AS fee FROM attempts
-    WHERE subject_id = ANY (${[...subjects]}) AND broadcast_at IS NOT NULL`
+    WHERE payout_id = ANY (${[...subjects]}) AND broadcast_at IS NOT NULL`
 }
 
 async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client): Promise<Measurement[]> {

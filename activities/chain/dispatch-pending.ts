@@ -120,10 +120,10 @@ async function signalOwn(
     'transactions',
     await transactionSignals(sql, network.name, again),
     async (transaction) => {
-      const found = await gate.signal(withdrawalId(transaction.subjectId), transaction.signal)
+      const found = await gate.signal(withdrawalId(transaction.payoutId), transaction.signal)
       // The chain took back the end of one that was done: it is followed again.
       if (!found && transaction.signal === 'reorged') {
-        await startReopened(sql, network, gate, transaction.subjectId)
+        await startReopened(sql, network, gate, transaction.payoutId)
       }
       return true
     },

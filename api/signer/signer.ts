@@ -234,10 +234,10 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.post('/answers', async (c) => {
     const signer = await caller(c)
     const body = parse(signingAnswer, c)
-    const { subjectId, replayed } = await answerRequest(sql, signer, body)
+    const { payoutId, replayed } = await answerRequest(sql, signer, body)
     await seeSigner(sql, signer.id, { head: body.journal_head, sequence: body.journal_sequence })
     startSoon(dependencies, `answer to ${body.request_id}`, (client) =>
-      client.getHandle(withdrawalId(subjectId)).signal('answered'),
+      client.getHandle(withdrawalId(payoutId)).signal('answered'),
     )
     const data: AnswerResponse = { request_id: body.request_id, replayed }
     return respond(c, 200, { success: true, data })

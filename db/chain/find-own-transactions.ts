@@ -30,7 +30,7 @@ export async function findOwnTransactions(
     }[]
   >`
     SELECT own.txid, own.merchant_id, own.subject_type, withdrawal.kind, own.change ->> 'address_id' AS change_address_id
-    FROM attempts own LEFT JOIN payouts withdrawal ON withdrawal.id = own.subject_id
+    FROM attempts own LEFT JOIN payouts withdrawal ON withdrawal.id = own.payout_id
     WHERE own.network = ${network} AND own.txid = ANY (${[...new Set(txids)]})`
   return new Map(
     rows.map((row) => [

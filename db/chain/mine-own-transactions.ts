@@ -16,7 +16,7 @@ export async function mineOwnTransactions(
 ): Promise<void> {
   const open = await tx<{ id: string; txid: string; required_confirmations: number | null }[]>`
     SELECT transaction.id, transaction.txid, withdrawal.required_confirmations
-    FROM attempts transaction LEFT JOIN payouts withdrawal ON withdrawal.id = transaction.subject_id
+    FROM attempts transaction LEFT JOIN payouts withdrawal ON withdrawal.id = transaction.payout_id
     WHERE transaction.network = ${network.name} AND transaction.txid IS NOT NULL
       AND (transaction.state IN ('signed', 'broadcast', 'mined')
            OR transaction.state IN ('replaced', 'abandoned') AND transaction.txid = ANY (${[...spenders]}))`

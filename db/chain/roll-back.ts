@@ -84,7 +84,7 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
   await lockSettledAbove(tx, network.name, height)
   const lost = await readmitExcluded(tx, network.name, height)
   const rows = await tx<
-    { merchant_id: string; subject_id: string; txid: string; block_hash: string; was: string }[]
+    { merchant_id: string; payout_id: string; txid: string; block_hash: string; was: string }[]
   >`
     UPDATE attempts transaction
     SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL, succeeded = NULL,
@@ -92,18 +92,18 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
     FROM (SELECT id, state, block_hash FROM attempts
           WHERE network = ${network.name} AND block_number > ${height} AND state IN ('mined', 'final') FOR UPDATE) AS before
     WHERE transaction.id = before.id
-    RETURNING transaction.merchant_id, transaction.subject_id, transaction.txid, before.block_hash, before.state AS was`
+    RETURNING transaction.merchant_id, transaction.payout_id, transaction.txid, before.block_hash, before.state AS was`
   const settled = rows.filter((row) => row.was === 'final')
   await reopenWithdrawals(tx, network, [
-    ...settled.map((row) => row.subject_id),
-    ...lost.map((row) => row.subject_id),
+    ...settled.map((row) => row.payout_id),
+    ...lost.map((row) => row.payout_id),
   ])
   const readmitted = lost.map((row) =>
     exceptionEvent({
       merchantId: row.merchant_id,
       kind: 'withdrawal.conflict_reverted',
       severity: 'critical',
-      subject: row.subject_id,
+      subject: row.payout_id,
       facts: {
         message:
           'The chain took back what had excluded a payment; its hold stands again, and the same bytes may still be mined',
@@ -116,7 +116,7 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
       merchantId: row.merchant_id,
       kind: 'transaction.reverted_after_final',
       severity: 'critical',
-      subject: row.subject_id,
+      subject: row.payout_id,
       facts: {
         message:
           'The chain took back a settled transaction; its books were undone and the same bytes are sent again',
@@ -139,14 +139,14 @@ async function readmitExcluded(
   tx: Transaction,
   network: string,
   height: number,
-): Promise<{ readonly merchant_id: string; readonly subject_id: string }[]> {
-  const excluded = await tx<{ subject_id: string }[]>`
+): Promise<{ readonly merchant_id: string; readonly payout_id: string }[]> {
+  const excluded = await tx<{ payout_id: string }[]>`
     UPDATE attempts SET conflict_height = NULL
-    WHERE network = ${network} AND conflict_height > ${height} RETURNING subject_id`
+    WHERE network = ${network} AND conflict_height > ${height} RETURNING payout_id`
   if (excluded.length === 0) return []
-  return tx<{ merchant_id: string; subject_id: string }[]>`
-    SELECT merchant_id, id AS subject_id FROM payouts
-    WHERE id = ANY (${[...new Set(excluded.map((row) => row.subject_id))]}) AND stage = 'failed'
-      AND EXISTS (SELECT FROM attempts WHERE subject_id = payouts.id AND signed_transaction IS NOT NULL)
+  return tx<{ merchant_id: string; payout_id: string }[]>`
+    SELECT merchant_id, id AS payout_id FROM payouts
+    WHERE id = ANY (${[...new Set(excluded.map((row) => row.payout_id))]}) AND stage = 'failed'
+      AND EXISTS (SELECT FROM attempts WHERE payout_id = payouts.id AND signed_transaction IS NOT NULL)
     ORDER BY id`
 }

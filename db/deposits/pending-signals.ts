@@ -36,7 +36,7 @@ export interface TransactionSignal {
   readonly id: string
   readonly merchantId: string
   readonly subjectType: string
-  readonly subjectId: string
+  readonly payoutId: string
   readonly signal: 'heightReached' | 'reorged'
 }
 
@@ -159,9 +159,9 @@ export async function transactionSignals(
   again: Date | null = null,
 ): Promise<TransactionSignal[]> {
   const rows = await sql<
-    { id: string; merchant_id: string; subject_type: string; subject_id: string; state: string }[]
+    { id: string; merchant_id: string; subject_type: string; payout_id: string; state: string }[]
   >`
-    SELECT id, merchant_id, subject_type, subject_id, state FROM attempts
+    SELECT id, merchant_id, subject_type, payout_id, state FROM attempts
     WHERE network = ${network} AND state IN ('broadcast', 'mined')
       AND (signalled_at IS NULL OR signalled_at < ${again}::timestamptz)
       AND (state = 'mined' AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
@@ -172,7 +172,7 @@ export async function transactionSignals(
     id: row.id,
     merchantId: row.merchant_id,
     subjectType: row.subject_type,
-    subjectId: row.subject_id,
+    payoutId: row.payout_id,
     signal: row.state === 'mined' ? 'heightReached' : 'reorged',
   }))
 }

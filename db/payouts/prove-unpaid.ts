@@ -48,7 +48,7 @@ export async function proveUnpaid(
   row: Pick<PayoutRow, 'id' | 'required_confirmations'>,
 ): Promise<UnpaidProof> {
   // No signer takes a request while it is looked at.
-  await tx`SELECT FROM signing_requests WHERE subject_id = ${row.id} ORDER BY id FOR UPDATE`
+  await tx`SELECT FROM signing_requests WHERE payout_id = ${row.id} ORDER BY id FOR UPDATE`
   const attempts = await tx<AttemptRow[]>`
     SELECT payment.id, payment.state, payment.txid, payment.nonce, payment.succeeded, payment.purpose = 'pay' AS pays,
            request.state AS request_state, payment.conflict_height, cursor.height AS scanned, own.final AS own_final
@@ -65,7 +65,7 @@ export async function proveUnpaid(
         JOIN attempts other ON other.network = output.network AND other.txid = output.spent_by AND other.state = 'final'
       ) AS final
     ) own
-    WHERE payment.subject_id = ${row.id} ORDER BY payment.number`
+    WHERE payment.payout_id = ${row.id} ORDER BY payment.number`
   const exclusions = await findExclusions(tx, row.id)
   let conflict: Conflict | null = null
   for (const attempt of attempts) {

@@ -12,7 +12,7 @@ export async function lockSettledAbove(tx: Transaction, network: string, height:
   await tx`
     SELECT id FROM payouts
     WHERE id IN (
-      SELECT subject_id FROM attempts
+      SELECT payout_id FROM attempts
       WHERE network = ${network} AND (block_number > ${height} AND state = 'final' OR conflict_height > ${height}))
     ORDER BY id FOR UPDATE`
 }
@@ -36,8 +36,8 @@ export async function reopenWithdrawals(
     await reverseEnd(tx, row)
     await tx`
       UPDATE attempts SET state = 'broadcast', reorged_at = clock_timestamp(), signalled_at = NULL
-      WHERE subject_id = ${id} AND state = 'replaced' AND signed_transaction IS NOT NULL`
-    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state IN ('used', 'foreign')`
+      WHERE payout_id = ${id} AND state = 'replaced' AND signed_transaction IS NOT NULL`
+    await tx`UPDATE nonces SET state = 'signed' WHERE payout_id = ${id} AND state IN ('used', 'foreign')`
     await awaitAgain(tx, id)
     await reserveAgain(tx, id)
     await tx`
@@ -62,7 +62,7 @@ async function awaitAgain(tx: Transaction, id: string): Promise<void> {
   const requests = await tx<{ transaction_id: string }[]>`
     UPDATE signing_requests request
     SET state = CASE state WHEN 'withdrawn' THEN 'leased' ELSE state END, lease_until = NULL
-    WHERE subject_id = ${id} AND passed_at IS NOT NULL AND state IN ('leased', 'withdrawn', 'signed')
+    WHERE payout_id = ${id} AND passed_at IS NOT NULL AND state IN ('leased', 'withdrawn', 'signed')
       AND EXISTS (SELECT FROM attempts attempt WHERE attempt.id = request.transaction_id AND attempt.state = 'abandoned')
     RETURNING transaction_id`
   await tx`
@@ -72,12 +72,12 @@ async function awaitAgain(tx: Transaction, id: string): Promise<void> {
 /** Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same one is mined. */
 async function reserveAgain(tx: Transaction, id: string): Promise<void> {
   await tx`
-    INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
+    INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)
     SELECT DISTINCT ON (output.network, output.txid, output.vout)
-           output.network, output.txid, output.vout, attempt.subject_id, attempt.id
+           output.network, output.txid, output.vout, attempt.payout_id, attempt.id
     FROM attempts attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
     JOIN utxos output ON output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
-    WHERE attempt.subject_id = ${id} AND attempt.state IN ('built', 'broadcast') AND output.spent_at_block IS NULL
+    WHERE attempt.payout_id = ${id} AND attempt.state IN ('built', 'broadcast') AND output.spent_at_block IS NULL
     ORDER BY output.network, output.txid, output.vout, attempt.number
     ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
 }

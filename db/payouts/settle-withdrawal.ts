@@ -125,18 +125,18 @@ async function closeTransaction(tx: Transaction, row: PayoutRow, outcome: MinedO
     UPDATE attempts SET
       state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
       block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
-    WHERE id = ${outcome.transactionId} AND subject_id = ${row.id}
+    WHERE id = ${outcome.transactionId} AND payout_id = ${row.id}
     RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
   if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
   await tx`
     UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
-    WHERE subject_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
+    WHERE payout_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
   await tx`
-    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE subject_id = ${row.id} AND state = 'queued'`
+    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE payout_id = ${row.id} AND state = 'queued'`
   await tx`
     UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
-    WHERE subject_id = ${row.id} AND state = 'leased'`
-  await tx`UPDATE nonces SET state = 'used' WHERE subject_id = ${row.id} AND state IN ('allocated', 'signed')`
+    WHERE payout_id = ${row.id} AND state = 'leased'`
+  await tx`UPDATE nonces SET state = 'used' WHERE payout_id = ${row.id} AND state IN ('allocated', 'signed')`
   // Only what another attempt had added comes free.
   await releaseOutputs(tx, row.id)
   // The watcher may not have come to this block yet.

@@ -35,12 +35,12 @@ export async function answerRequest(
   sql: Sql,
   signer: AnsweringSigner,
   answer: SigningAnswer,
-): Promise<{ subjectId: string; replayed: boolean }> {
+): Promise<{ payoutId: string; replayed: boolean }> {
   return (await sql.begin(async (tx) => {
     const [request] = await tx<
-      { state: string; subject_id: string; transaction_id: string; answer: SigningAnswer | null }[]
+      { state: string; payout_id: string; transaction_id: string; answer: SigningAnswer | null }[]
     >`
-      SELECT state, subject_id, transaction_id, answer FROM signing_requests
+      SELECT state, payout_id, transaction_id, answer FROM signing_requests
       WHERE id = ${answer.request_id} AND signer_id = ${signer.id} FOR UPDATE`
     if (!request) {
       throw new KeyturnError('NOT_FOUND', 'There is no such signing request for this signer', {
@@ -48,8 +48,7 @@ export async function answerRequest(
       })
     }
     if (request.answer) {
-      if (verdict(request.answer) === verdict(answer))
-        return { subjectId: request.subject_id, replayed: true }
+      if (verdict(request.answer) === verdict(answer)) return { payoutId: request.payout_id, replayed: true }
       throw new KeyturnError(
         'INVALID_STATE',
         'This request was answered otherwise before; the first answer stands',
@@ -68,8 +67,8 @@ export async function answerRequest(
       )
     }
     if (answer.outcome === 'refused' && PASSING_REFUSALS.has(answer.code)) {
-      await postpone(tx, signer, request.subject_id, answer)
-      return { subjectId: request.subject_id, replayed: false }
+      await postpone(tx, signer, request.payout_id, answer)
+      return { payoutId: request.payout_id, replayed: false }
     }
     await tx`
       UPDATE signing_requests
@@ -77,13 +76,13 @@ export async function answerRequest(
       WHERE id = ${answer.request_id}`
     // A signer that says whose nonce it is has signed with it before: to give it to the next payment would fail that one too.
     if (answer.outcome === 'refused') {
-      await freeNonces(tx, request.subject_id, answer.code === 'NONCE_CONFLICT')
+      await freeNonces(tx, request.payout_id, answer.code === 'NONCE_CONFLICT')
     }
     await appendAudit(tx, {
       merchantId: signer.merchantId,
       actor: `signer:${signer.id}`,
       action: `signing_request.${answer.outcome}`,
-      subject: request.subject_id,
+      subject: request.payout_id,
       data:
         answer.outcome === 'signed'
           ? { request_id: answer.request_id, transaction_hash: answer.transaction_hash }
@@ -92,14 +91,14 @@ export async function answerRequest(
     await notify(tx, 'signing_answer', answer.request_id)
     // A lane that was busy with this request may have the next one to give.
     await notify(tx, 'signing_request', signer.id)
-    return { subjectId: request.subject_id, replayed: false }
-  })) as { subjectId: string; replayed: boolean }
+    return { payoutId: request.payout_id, replayed: false }
+  })) as { payoutId: string; replayed: boolean }
 }
 
 async function postpone(
   tx: Transaction,
   signer: AnsweringSigner,
-  subjectId: string,
+  payoutId: string,
   { request_id: id, code, message }: Extract<SigningAnswer, { outcome: 'refused' }>,
 ): Promise<void> {
   const postponed = { code, message, at: new Date().toISOString() }
@@ -112,7 +111,7 @@ async function postpone(
     merchantId: signer.merchantId,
     actor: `signer:${signer.id}`,
     action: 'signing_request.postponed',
-    subject: subjectId,
+    subject: payoutId,
     data: { request_id: id, code, message },
   })
 }

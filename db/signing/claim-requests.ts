@@ -26,7 +26,7 @@ export const FRAME_BYTES = 2_000
 interface OpenRow {
   readonly id: string
   readonly transaction_id: string
-  readonly subject_id: string
+  readonly payout_id: string
   readonly number: number
   readonly state: 'queued' | 'leased'
   readonly purpose: SigningRequest['purpose']
@@ -78,33 +78,33 @@ async function selectOpen(
                AS counts_from
       FROM signing_requests request
       JOIN attempts payment ON payment.id = request.transaction_id
-      JOIN payouts withdrawal ON withdrawal.id = request.subject_id
+      JOIN payouts withdrawal ON withdrawal.id = request.payout_id
       WHERE request.signer_id = ${signerId} AND (payment.purpose = 'cancel'
           OR withdrawal.investigation IS NULL AND withdrawal.id <> ALL (${[...withheld]}))
         AND payment.state = 'built' AND request.state IN ('queued', 'leased')
         AND (request.passed_at IS NULL OR NOT EXISTS (
           SELECT FROM attempts later
-          WHERE later.subject_id = request.subject_id AND later.number > payment.number AND later.state <> 'abandoned'))
+          WHERE later.payout_id = request.payout_id AND later.number > payment.number AND later.state <> 'abandoned'))
         AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
     ), placed AS (
       SELECT id, purpose, counts_from, needs_nonce,
              row_number() OVER (PARTITION BY network, from_address_id, needs_nonce ORDER BY counts_from, id) AS place
       FROM open
     )
-    SELECT request.id, request.transaction_id, request.subject_id, request.state, payment.number, payment.purpose, payment.network,
+    SELECT request.id, request.transaction_id, request.payout_id, request.state, payment.number, payment.purpose, payment.network,
            coalesce(payment.payload_bytes, octet_length(payment.payload::text)) AS payload_bytes,
            coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
            withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
     FROM placed
     JOIN signing_requests request ON request.id = placed.id
     JOIN attempts payment ON payment.id = request.transaction_id
-    JOIN payouts withdrawal ON withdrawal.id = request.subject_id
+    JOIN payouts withdrawal ON withdrawal.id = request.payout_id
     LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
         'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
       FROM approvals
-      WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
+      WHERE payout_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
     ) decided ON true
     WHERE (placed.place = 1 OR NOT placed.needs_nonce)
       AND request.state IN ('queued', 'leased')
@@ -114,7 +114,7 @@ async function selectOpen(
   const paying = rows.filter((row) => row.purpose === 'pay' && row.state === 'queued')
   const listed = await findNewlyListed(
     tx,
-    paying.map((row) => row.subject_id),
+    paying.map((row) => row.payout_id),
   )
   return listed.size === 0 ? rows : selectOpen(tx, signerId, [...withheld, ...listed.keys()])
 }
@@ -130,7 +130,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
   if (!stored) throw new Error(`Transaction ${row.transaction_id} does not exist`)
   let { payload } = stored
   if (payload.family === 'evm' && !('nonce' in payload)) {
-    const nonce = await allocateNonce(tx, row.network, payload.from, row.subject_id)
+    const nonce = await allocateNonce(tx, row.network, payload.from, row.payout_id)
     if (nonce === null) return null
     payload = { ...payload, nonce }
     await tx`

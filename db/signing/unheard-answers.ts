@@ -17,7 +17,7 @@ export async function unheardAnswers(
 ): Promise<{ id: string; merchantId: string }[]> {
   const rows = await sql<{ id: string; merchant_id: string }[]>`
     SELECT withdrawal.id, withdrawal.merchant_id
-    FROM payouts withdrawal JOIN signing_requests request ON request.subject_id = withdrawal.id
+    FROM payouts withdrawal JOIN signing_requests request ON request.payout_id = withdrawal.id
     JOIN attempts attempt ON attempt.id = request.transaction_id AND attempt.state = 'built'
     WHERE withdrawal.stage IN ('pending_signature', 'broadcasting', 'confirming') AND request.state IN ('signed', 'refused')
       AND request.answered_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'

@@ -123,18 +123,18 @@ export async function openMemoryRail(): Promise<MemoryRail> {
       }))
       const back = left > 0n ? { address_id: change.id, amount: left.toString() } : null
       await sql`
-        INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+        INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount,
                                   max_fee, inputs, change, txid, signed_transaction, vsize)
         SELECT ${attempt}, ${stage.api.merchantId}, 'withdrawal', ${id}, coalesce(max(number), 0) + 1, 'bitcoin', 'signed',
                '{"family": "utxo", "network": "bitcoin", "psbt": ""}', 'btc', ${PAID.toString()}, ${fee.toString()},
                ${sql.json(inputs)}, ${back === null ? null : sql.json(back)}, ${transaction.txid}, ${transaction.txid}, 141
-        FROM attempts WHERE subject_id = ${id}`
+        FROM attempts WHERE payout_id = ${id}`
       await sql`
-        INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state, answer)
+        INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state, answer)
         VALUES (${newId('srq')}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${attempt}, ${id}, 'signed', '{}')`
       for (const { txid, vout } of coins) {
         await sql`
-          INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
+          INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)
           VALUES ('bitcoin', ${txid}, ${vout}, ${id}, ${attempt}) ON CONFLICT DO NOTHING`
       }
       return { id: attempt, transaction }

@@ -152,7 +152,7 @@ test('a nonce that a refused payment gave back goes to the next payment first, a
   await stage.until(refused, 'failed')
   expect((await nonces()).at(-1)).toEqual([3, 'free'])
   await sql`
-    INSERT INTO nonces (network, address, nonce, state, subject_id) VALUES ('ethereum', ${hot.address}, 4, 'allocated', NULL)`
+    INSERT INTO nonces (network, address, nonce, state, payout_id) VALUES ('ethereum', ${hot.address}, 4, 'allocated', NULL)`
   const next = await ask()
   const [second] = (await stage.signer.claim(10)).requests
   expect(second?.payload).toMatchObject({ nonce: 3 })
@@ -276,8 +276,8 @@ test('a filling that a signer does not answer is passed like any other request: 
   await stage.until(above, 'confirmed')
   expect(await closePassed(sql, stage.networks)).toEqual([id])
   const prices = await sql<{ price: string }[]>`
-    SELECT payload ->> 'max_fee_per_gas' AS price FROM attempts WHERE subject_id = ANY (${[first ?? '', second ?? '']})
-    ORDER BY subject_id`
+    SELECT payload ->> 'max_fee_per_gas' AS price FROM attempts WHERE payout_id = ANY (${[first ?? '', second ?? '']})
+    ORDER BY payout_id`
   expect(BigInt(prices[1]?.price ?? 0)).toBeGreaterThan(BigInt(prices[0]?.price ?? 0))
   await expectBooksToMatch()
 })
@@ -289,24 +289,24 @@ test('a request that cannot be passed keeps no other wallet from being freed', a
   await sql`
     UPDATE signing_requests SET state = 'leased', signer_id = taken.signer_id,
       first_leased_at = now() - interval '1 hour', lease_until = now() + interval '1 hour'
-    FROM signing_requests taken WHERE signing_requests.subject_id = ${good} AND taken.id = ${request.id}`
+    FROM signing_requests taken WHERE signing_requests.payout_id = ${good} AND taken.id = ${request.id}`
   await sql`
     WITH given AS (
-      INSERT INTO nonces (network, address, nonce, state, subject_id)
-      SELECT network, address, nonce + 1, 'allocated', ${good} FROM nonces WHERE subject_id = ${bad} RETURNING nonce)
-    UPDATE attempts SET nonce = given.nonce FROM given WHERE subject_id = ${good}`
+      INSERT INTO nonces (network, address, nonce, state, payout_id)
+      SELECT network, address, nonce + 1, 'allocated', ${good} FROM nonces WHERE payout_id = ${bad} RETURNING nonce)
+    UPDATE attempts SET nonce = given.nonce FROM given WHERE payout_id = ${good}`
   await sql`UPDATE signing_requests SET first_leased_at = now() - interval '2 hours' WHERE id = ${request.id}`
   await sql.unsafe(`
     CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-      IF OLD.subject_id = '${bad}' THEN RAISE EXCEPTION 'this one cannot be passed'; END IF;
+      IF OLD.payout_id = '${bad}' THEN RAISE EXCEPTION 'this one cannot be passed'; END IF;
       RETURN NEW;
     END $$;
     CREATE TRIGGER refuse_one BEFORE UPDATE ON nonces FOR EACH ROW EXECUTE FUNCTION refuse_one()`)
   await expect(passUnanswered(sql, stage.networks, 600_000)).rejects.toThrow('cannot be passed')
   const states = await sql`
-    SELECT last_subject_id FROM nonces WHERE last_subject_id = ANY (${[bad, good]}) AND state = 'gap'`
-  expect(states).toEqual([{ last_subject_id: good }])
+    SELECT last_payout_id FROM nonces WHERE last_payout_id = ANY (${[bad, good]}) AND state = 'gap'`
+  expect(states).toEqual([{ last_payout_id: good }])
   await sql.unsafe('DROP TRIGGER refuse_one ON nonces')
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
 })

@@ -178,7 +178,7 @@ test('over the fee limit, or over max_fee, a speed-up is refused with the limit 
   const { sql } = stage.api.database
   const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM payouts WHERE id = ${id}`
   await sql`
-    UPDATE payouts SET fee_limit = (SELECT max_fee FROM attempts WHERE subject_id = ${id}) WHERE id = ${id}`
+    UPDATE payouts SET fee_limit = (SELECT max_fee FROM attempts WHERE payout_id = ${id}) WHERE id = ${id}`
   const over = await speedUp(id)
   expect([over.status, over.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect((await stage.read(id)).speed_up).toBeNull()

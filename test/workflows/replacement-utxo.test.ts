@@ -219,7 +219,7 @@ test('a replacement that a signer does not answer keeps its added coins, and a c
   const added = async () =>
     sql`
       SELECT FROM utxo_reservations reservation JOIN attempts attempt ON attempt.id = reservation.transaction_id
-      WHERE attempt.subject_id = ${id} AND attempt.number = 2 AND reservation.released_at IS NULL`
+      WHERE attempt.payout_id = ${id} AND attempt.number = 2 AND reservation.released_at IS NULL`
   const act = (verb: string, body: Record<string, unknown> = { reason: 'the signer hangs on it' }) =>
     stage.api.call({
       method: 'POST',

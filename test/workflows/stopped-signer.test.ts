@@ -75,7 +75,7 @@ test.each(['PAUSED', 'JOURNAL_STALE'] as const)(
     await untilWaiting(id, 'SIGNER_STOPPED')
     // Not at once: a signer that is stopped must not be asked in a tight loop.
     expect((await stage.signer.claim()).requests).toEqual([])
-    await stage.api.database.sql`UPDATE signing_requests SET lease_until = now() WHERE subject_id = ${id}`
+    await stage.api.database.sql`UPDATE signing_requests SET lease_until = now() WHERE payout_id = ${id}`
     const [again] = (await stage.signer.claim()).requests
     expect(again).toEqual({ ...request, lease_until: again?.lease_until })
     if (!again) throw new Error('claimed')
@@ -99,7 +99,7 @@ test('what was put off so keeps its nonce: the next payment of the wallet waits 
   const second = await approved()
   expect((await stage.signer.claim()).requests).toEqual([])
   await stage.api.database
-    .sql`UPDATE signing_requests SET lease_until = now() WHERE state = 'queued' AND subject_id = ${first}`
+    .sql`UPDATE signing_requests SET lease_until = now() WHERE state = 'queued' AND payout_id = ${first}`
   const running = stage.signer.run(realSigner(stage))
   await stage.until(first, 'confirmed')
   await stage.until(second, 'confirmed')

@@ -262,7 +262,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     const running = stage.signer.run()
     await until(async () => {
       const [request] = await stage.api.database.sql<{ state: string }[]>`
-        SELECT state FROM signing_requests WHERE subject_id = ${id}`
+        SELECT state FROM signing_requests WHERE payout_id = ${id}`
       return request?.state === 'signed'
     })
     await running.stop()
@@ -283,7 +283,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(await balanceOf(to)).toBe(parseEther('1'))
     expect(await journalsOf(id)).toEqual(['withdrawal.held', 'withdrawal.settled'])
     expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
-    expect(await stage.api.database.sql`SELECT id FROM attempts WHERE subject_id = ${id}`).toHaveLength(1)
+    expect(await stage.api.database.sql`SELECT id FROM attempts WHERE payout_id = ${id}`).toHaveLength(1)
   })
 
   test('a batch, and its part', async () => {

@@ -434,14 +434,14 @@ test('fifty payments from one wallet use fifty nonces in a row', async () => {
   const ids = await Promise.all(Array.from({ length: 50 }, () => ask({ amount: '0.1' })))
   await Promise.all(ids.map((id) => stage.approve(id)))
   for (const id of ids) await stage.until(id, 'confirmed', 120)
-  const used = await stage.api.database.sql<{ nonce: bigint; subject_id: string }[]>`
-    SELECT nonce, subject_id FROM attempts WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
-  expect(new Set(used.map((row) => row.subject_id)).size).toBe(50)
+  const used = await stage.api.database.sql<{ nonce: bigint; payout_id: string }[]>`
+    SELECT nonce, payout_id FROM attempts WHERE payout_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
+  expect(new Set(used.map((row) => row.payout_id)).size).toBe(50)
   expect(used.map((row) => Number(row.nonce))).toEqual(
     Array.from({ length: 50 }, (_, index) => first + index),
   )
   const [most] = await stage.api.database.sql<{ requests: number }[]>`
-    SELECT count(*)::int AS requests FROM signing_requests WHERE subject_id = ANY (${ids})`
+    SELECT count(*)::int AS requests FROM signing_requests WHERE payout_id = ANY (${ids})`
   expect(most?.requests).toBe(50)
   await expectBooksToMatch()
 }, 240_000)

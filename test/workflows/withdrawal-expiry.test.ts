@@ -103,7 +103,7 @@ test('a signer that never comes lets it expire, built anew meanwhile, with nothi
   const view = await stage.read(id)
   expect(view.failure?.message).toContain('signer')
   const { sql } = stage.api.database
-  const attempts = await sql<{ state: string }[]>`SELECT state FROM attempts WHERE subject_id = ${id}`
+  const attempts = await sql<{ state: string }[]>`SELECT state FROM attempts WHERE payout_id = ${id}`
   expect(attempts.length).toBeGreaterThan(1)
   expect(new Set(attempts.map((each) => each.state))).toEqual(new Set(['abandoned']))
   expect(await sql`SELECT 1 FROM nonces`).toHaveLength(0)

@@ -60,7 +60,7 @@ const journalsOf = async (id: string) =>
       SELECT idempotency_key FROM ledger_journals WHERE reference = ${id} ORDER BY id`
   ).map((row) => row.idempotency_key.slice(id.length))
 const signedBytes = async (id: string) =>
-  stage.api.database.sql`SELECT DISTINCT signed_transaction FROM attempts WHERE subject_id = ${id}`
+  stage.api.database.sql`SELECT DISTINCT signed_transaction FROM attempts WHERE payout_id = ${id}`
 const exceptions = async (id: string) =>
   stage.api.database.sql`
     SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'transaction.reverted_after_final'`

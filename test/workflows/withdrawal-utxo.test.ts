@@ -202,7 +202,7 @@ test('twenty payments at once spend each output once', async () => {
   const spent = await stage.api.database.sql<{ outpoint: string; txid: string }[]>`
     SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
     FROM attempts payment, jsonb_array_elements(payment.inputs) AS input
-    WHERE payment.subject_id = ANY (${ids}) AND payment.state = 'final'`
+    WHERE payment.payout_id = ANY (${ids}) AND payment.state = 'final'`
   expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
   expect(new Set(spent.map((row) => row.txid)).size).toBe(20)
   expect((await adapter.balance(address, 'btc')) - before).toBe(20n * parseAmount('0.3', 8))

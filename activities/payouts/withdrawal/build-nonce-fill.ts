@@ -33,7 +33,7 @@ export async function buildNonceFill(
   }
   const native = nativeCoin(adapter.network)
   // A filling before it may be signed without our knowledge: the next one costs more, so that the two are never the same.
-  const rivals = await listRivals(sql, { fromAddressId: wallet.id, nonce, subjectId: row.id })
+  const rivals = await listRivals(sql, { fromAddressId: wallet.id, nonce, payoutId: row.id })
   const built = await adapter.replace({
     purpose: 'cancel',
     from: wallet.address,

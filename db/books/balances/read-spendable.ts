@@ -51,7 +51,7 @@ export async function readSpendable(
         SELECT sum(most) FROM (
           SELECT max(amount) AS most FROM attempts
           WHERE from_address_id = address.id AND coin = held.coin AND state IN ('built', 'signed', 'broadcast', 'mined')
-          GROUP BY subject_id) AS under_way), 0)) AS left_over
+          GROUP BY payout_id) AS under_way), 0)) AS left_over
       FROM ledger_accounts held
       JOIN addresses address ON address.id = held.owner AND address.network = held.network
       JOIN key_accounts account ON account.id = address.key_account_id

@@ -11,27 +11,27 @@ import { freeNonces } from './allocate-nonce.js'
  */
 export async function abandonAttempt(
   tx: Transaction,
-  subjectId: string,
+  payoutId: string,
   options: { readonly answered?: boolean } = {},
 ): Promise<boolean> {
   const requests = await tx<{ id: string; state: string; transaction_id: string }[]>`
     SELECT id, state, transaction_id FROM signing_requests
-    WHERE subject_id = ${subjectId} AND state <> 'withdrawn' FOR UPDATE`
+    WHERE payout_id = ${payoutId} AND state <> 'withdrawn' FOR UPDATE`
   for (const request of requests) {
     const unsigned = request.state === 'queued' || request.state === 'refused'
     if (!unsigned && !(request.state === 'signed' && options.answered)) return false
   }
   await tx`
     UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL
-    WHERE subject_id = ${subjectId} AND state = 'queued'`
-  await tx`UPDATE attempts SET state = 'abandoned' WHERE subject_id = ${subjectId} AND state = 'built'`
+    WHERE payout_id = ${payoutId} AND state = 'queued'`
+  await tx`UPDATE attempts SET state = 'abandoned' WHERE payout_id = ${payoutId} AND state = 'built'`
   await tx`
     UPDATE utxo_reservations SET released_at = clock_timestamp()
-    WHERE subject_id = ${subjectId} AND released_at IS NULL`
+    WHERE payout_id = ${payoutId} AND released_at IS NULL`
   // A worthless answer is a signature of something: what of, nobody knows.
   await freeNonces(
     tx,
-    subjectId,
+    payoutId,
     requests.some((request) => request.state === 'signed'),
   )
   return true

@@ -34,24 +34,24 @@ export async function allocateNonce(
   tx: Transaction,
   network: string,
   address: string,
-  subjectId: string,
+  payoutId: string,
 ): Promise<number | null> {
   const [account] = await tx<{ base_nonce: bigint }[]>`
     SELECT base_nonce FROM nonce_accounts WHERE network = ${network} AND address = ${address} FOR UPDATE`
   if (!account) throw new Error(`The chain's nonce of ${address} on ${network} was never observed`)
   const [mine] = await tx<{ nonce: bigint }[]>`
     SELECT nonce FROM nonces
-    WHERE network = ${network} AND address = ${address} AND subject_id = ${subjectId} AND state IN ('allocated', 'signed')`
+    WHERE network = ${network} AND address = ${address} AND payout_id = ${payoutId} AND state IN ('allocated', 'signed')`
   if (mine) return Number(mine.nonce)
   const [lane] = await tx<{ at_signer: number; in_flight: number }[]>`
     SELECT count(*) FILTER (WHERE nonce.state = 'allocated' AND request.state IN ('queued', 'leased'))::int AS at_signer,
            count(*) FILTER (WHERE NOT coalesce(payment.mined, false))::int AS in_flight
     FROM nonces nonce
     LEFT JOIN LATERAL (
-      SELECT state FROM signing_requests WHERE subject_id = nonce.subject_id ORDER BY created_at DESC LIMIT 1
+      SELECT state FROM signing_requests WHERE payout_id = nonce.payout_id ORDER BY created_at DESC LIMIT 1
     ) request ON true
     LEFT JOIN LATERAL (
-      SELECT bool_or(state IN ('mined', 'final')) AS mined FROM attempts WHERE subject_id = nonce.subject_id
+      SELECT bool_or(state IN ('mined', 'final')) AS mined FROM attempts WHERE payout_id = nonce.payout_id
     ) payment ON true
     WHERE nonce.network = ${network} AND nonce.address = ${address} AND nonce.state IN ('allocated', 'signed')`
   if (!lane || lane.at_signer > 0 || lane.in_flight >= MOST_IN_FLIGHT) return null
@@ -63,9 +63,9 @@ export async function allocateNonce(
         (SELECT max(nonce) + 1 FROM nonces WHERE network = ${network} AND address = ${address}))) AS nonce`
   if (!next) throw new Error('A nonce is always found')
   await tx`
-    INSERT INTO nonces (network, address, nonce, state, subject_id)
-    VALUES (${network}, ${address}, ${next.nonce}, 'allocated', ${subjectId})
-    ON CONFLICT (network, address, nonce) DO UPDATE SET state = 'allocated', subject_id = excluded.subject_id`
+    INSERT INTO nonces (network, address, nonce, state, payout_id)
+    VALUES (${network}, ${address}, ${next.nonce}, 'allocated', ${payoutId})
+    ON CONFLICT (network, address, nonce) DO UPDATE SET state = 'allocated', payout_id = excluded.payout_id`
   return Number(next.nonce)
 }
 
@@ -77,29 +77,29 @@ export async function allocateNonce(
  */
 export async function freeNonces(
   tx: Transaction,
-  subjectId: string,
+  payoutId: string,
   maybeSigned = false,
 ): Promise<{ readonly address: string; readonly nonce: bigint }[]> {
   return tx<{ address: string; nonce: bigint }[]>`
     UPDATE nonces
     SET state = CASE WHEN ${maybeSigned} OR EXISTS (
-                       SELECT FROM signing_requests WHERE subject_id = last.id AND state = 'signed')
+                       SELECT FROM signing_requests WHERE payout_id = last.id AND state = 'signed')
                      THEN 'gap' ELSE 'free' END,
-        subject_id = NULL, last_subject_id = last.id, freed_at = clock_timestamp()
+        payout_id = NULL, last_payout_id = last.id, freed_at = clock_timestamp()
     FROM (
       -- What was to fill a gap stands for whom the nonce was given to before.
       SELECT given.network, given.address, given.nonce,
-             CASE WHEN holder.kind = 'nonce_fill' THEN given.last_subject_id ELSE given.subject_id END AS id
-      FROM nonces given LEFT JOIN payouts holder ON holder.id = given.subject_id
-      WHERE given.subject_id = ${subjectId} AND given.state = 'allocated'
+             CASE WHEN holder.kind = 'nonce_fill' THEN given.last_payout_id ELSE given.payout_id END AS id
+      FROM nonces given LEFT JOIN payouts holder ON holder.id = given.payout_id
+      WHERE given.payout_id = ${payoutId} AND given.state = 'allocated'
     ) AS last
     WHERE nonces.network = last.network AND nonces.address = last.address AND nonces.nonce = last.nonce
     RETURNING nonces.address, nonces.nonce`
 }
 
 /** The nonce that a subject holds unsigned, or null. */
-export async function findAllocatedNonce(sql: Queryable, subjectId: string): Promise<number | null> {
+export async function findAllocatedNonce(sql: Queryable, payoutId: string): Promise<number | null> {
   const [row] = await sql<{ nonce: bigint }[]>`
-    SELECT nonce FROM nonces WHERE subject_id = ${subjectId} AND state = 'allocated'`
+    SELECT nonce FROM nonces WHERE payout_id = ${payoutId} AND state = 'allocated'`
   return row ? Number(row.nonce) : null
 }

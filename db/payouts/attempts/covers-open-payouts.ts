@@ -38,10 +38,10 @@ export async function coversOpenPayouts(
       SELECT max(amount) FILTER (WHERE coin = ${coin}) AS in_coin, max(amount) FILTER (WHERE coin = ${nativeCoin}) AS in_native,
              max(max_fee) AS fee
       FROM attempts
-      WHERE from_address_id = ${outgoing.fromAddressId} AND subject_id <> ${row.id}
+      WHERE from_address_id = ${outgoing.fromAddressId} AND payout_id <> ${row.id}
         AND (state IN ('built', 'signed', 'broadcast', 'mined')
              OR (state = 'final' AND block_number > ${balance.height}))
-      GROUP BY subject_id
+      GROUP BY payout_id
       HAVING NOT bool_or(coalesce(state = 'mined' AND block_number <= ${balance.height}, false))
     ) AS payments`
   if (!open) throw new Error('Sums always exist')

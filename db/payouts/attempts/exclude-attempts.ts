@@ -14,17 +14,17 @@ export async function excludeAttempts(tx: Transaction, id: string): Promise<void
     UPDATE signing_requests
     SET state = 'withdrawn', lease_until = NULL,
         passed_at = CASE state WHEN 'leased' THEN coalesce(passed_at, clock_timestamp()) ELSE passed_at END
-    WHERE subject_id = ${id} AND state IN ('queued', 'leased')`
+    WHERE payout_id = ${id} AND state IN ('queued', 'leased')`
   await tx`
     UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
-    WHERE subject_id = ${id} AND state IN ('built', 'signed', 'broadcast')`
+    WHERE payout_id = ${id} AND state IN ('built', 'signed', 'broadcast')`
   await tx`
     UPDATE attempts attempt SET conflict_height = exclusion.height
     FROM unnest(${exclusions.map((each) => each.attempt)}::text[], ${exclusions.map((each) => each.height)}::bigint[])
       AS exclusion (attempt, height)
     WHERE attempt.id = exclusion.attempt`
   await tx`
-    UPDATE nonces SET state = 'foreign' WHERE subject_id = ${id} AND state IN ('allocated', 'signed')`
+    UPDATE nonces SET state = 'foreign' WHERE payout_id = ${id} AND state IN ('allocated', 'signed')`
   await releaseOutputs(tx, id)
 }
 
@@ -36,9 +36,9 @@ export async function releaseOutputs(tx: Transaction, id: string): Promise<void>
   await tx`
     UPDATE utxos output SET spent_by = NULL
     FROM attempts attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
-    WHERE attempt.subject_id = ${id} AND attempt.state IN ('replaced', 'abandoned')
+    WHERE attempt.payout_id = ${id} AND attempt.state IN ('replaced', 'abandoned')
       AND output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
       AND output.spent_by = attempt.txid AND output.spent_at_block IS NULL`
   await tx`
-    UPDATE utxo_reservations SET released_at = clock_timestamp() WHERE subject_id = ${id} AND released_at IS NULL`
+    UPDATE utxo_reservations SET released_at = clock_timestamp() WHERE payout_id = ${id} AND released_at IS NULL`
 }

@@ -70,17 +70,17 @@ async function findGaps(sql: Queryable, networks: Networks, afterMs: number): Pr
 
 async function fill(tx: Transaction, networks: Networks, gap: Gap): Promise<boolean> {
   await tx`SELECT FROM nonce_accounts WHERE network = ${gap.network} AND address = ${gap.address} FOR UPDATE`
-  const [nonce] = await tx<{ last_subject_id: string | null }[]>`
-    SELECT last_subject_id FROM nonces
+  const [nonce] = await tx<{ last_payout_id: string | null }[]>`
+    SELECT last_payout_id FROM nonces
     WHERE network = ${gap.network} AND address = ${gap.address} AND nonce = ${gap.nonce} AND state IN ('free', 'gap')`
   const [wallet] = await tx<{ id: string }[]>`
     SELECT id FROM addresses WHERE network = ${gap.network} AND address = ${gap.address}`
-  const last = nonce?.last_subject_id ? await findSubject(tx, nonce.last_subject_id) : null
+  const last = nonce?.last_payout_id ? await findSubject(tx, nonce.last_payout_id) : null
   if (!nonce || !wallet || !last?.intent) return false
   const id = newId('fil')
   await insertFill(tx, networks, id, gap, wallet.id, last)
   await tx`
-    UPDATE nonces SET state = 'allocated', subject_id = ${id}
+    UPDATE nonces SET state = 'allocated', payout_id = ${id}
     WHERE network = ${gap.network} AND address = ${gap.address} AND nonce = ${gap.nonce}`
   await appendAudit(tx, {
     merchantId: last.merchant_id,

@@ -58,29 +58,29 @@ export interface AttemptRow {
 export type SignedAttempt = AttemptRow & { readonly signed_transaction: string; readonly txid: string }
 
 /** The newest attempt that was not abandoned, or null. */
-export async function findAttempt(sql: Queryable, subjectId: string): Promise<AttemptRow | null> {
+export async function findAttempt(sql: Queryable, payoutId: string): Promise<AttemptRow | null> {
   const [row] = await sql<AttemptRow[]>`
     ${selectAttempts(sql)}
-    WHERE payment.subject_id = ${subjectId} AND payment.state <> 'abandoned'
+    WHERE payment.payout_id = ${payoutId} AND payment.state <> 'abandoned'
     ORDER BY payment.number DESC LIMIT 1`
   return row ?? null
 }
 
 /** Every attempt of a subject, newest first, the abandoned ones too. */
-export async function listAttempts(sql: Queryable, subjectId: string): Promise<AttemptRow[]> {
+export async function listAttempts(sql: Queryable, payoutId: string): Promise<AttemptRow[]> {
   return sql<AttemptRow[]>`
-    ${selectAttempts(sql)} WHERE payment.subject_id = ${subjectId} ORDER BY payment.number DESC`
+    ${selectAttempts(sql)} WHERE payment.payout_id = ${payoutId} ORDER BY payment.number DESC`
 }
 
 /** The attempts of other subjects that a signer may have signed with a nonce of an EVM account. */
 export async function listRivals(
   sql: Queryable,
-  nonce: { readonly fromAddressId: string; readonly nonce: number; readonly subjectId: string },
+  nonce: { readonly fromAddressId: string; readonly nonce: number; readonly payoutId: string },
 ): Promise<AttemptRow[]> {
   return sql<AttemptRow[]>`
     ${selectAttempts(sql)}
     WHERE payment.from_address_id = ${nonce.fromAddressId} AND payment.nonce = ${nonce.nonce}
-      AND payment.subject_id <> ${nonce.subjectId} AND request.state IN ('leased', 'signed')`
+      AND payment.payout_id <> ${nonce.payoutId} AND request.state IN ('leased', 'signed')`
 }
 
 /** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */

@@ -25,14 +25,14 @@ export interface Exclusion {
  */
 export async function findExclusions(
   sql: Queryable,
-  subjectId: string,
+  payoutId: string,
 ): Promise<ReadonlyMap<string, Exclusion>> {
   const rows = await sql<(Omit<Exclusion, 'height' | 'scanned'> & { height: bigint; scanned: bigint })[]>`
     WITH RECURSIVE needed (attempt, network, spender, txid, vout, direct) AS (
       SELECT payment.id, payment.network, payment.txid, input.txid, input.vout, true
       FROM attempts payment
       CROSS JOIN LATERAL jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
-      WHERE payment.subject_id = ${subjectId}
+      WHERE payment.payout_id = ${payoutId}
       UNION
       SELECT needed.attempt, needed.network, needed.txid, parent.txid, parent.vout, false
       FROM needed

@@ -47,7 +47,7 @@ export async function insertAttempt(
   }))
   const { change } = attempt
   await tx`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, purpose,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, purpose,
                               cause, priority, vsize, state, payload, payload_bytes, coin, amount, max_fee, inputs,
                               change)
     SELECT ${attempt.id}, ${row.merchant_id}, 'withdrawal', ${row.id}, coalesce(max(number), 0) + 1, ${row.network},
@@ -56,9 +56,9 @@ export async function insertAttempt(
            ${attempt.coin},
            ${attempt.amount.toString()}::numeric, ${attempt.maxFee.toString()}::numeric, ${tx.json(inputs)},
            ${change ? tx.json({ address_id: change.addressId, amount: change.amount.toString() }) : null}::jsonb
-    FROM attempts WHERE subject_id = ${row.id}`
+    FROM attempts WHERE payout_id = ${row.id}`
   await tx`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, created_at)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, created_at)
     VALUES (${newId('srq')}, ${row.merchant_id}, ${attempt.signerId}, ${attempt.id}, ${row.id}, clock_timestamp())`
   await notify(tx, 'signing_request', attempt.signerId)
 }

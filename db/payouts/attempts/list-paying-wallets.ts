@@ -28,7 +28,7 @@ export async function listPayingWallets(
     JOIN key_accounts account ON account.id = address.key_account_id
     JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
     CROSS JOIN LATERAL (
-      SELECT count(DISTINCT subject_id)::int AS under_way FROM attempts
+      SELECT count(DISTINCT payout_id)::int AS under_way FROM attempts
       WHERE from_address_id = address.id AND state IN ('built', 'signed', 'broadcast')
     ) lane
     LEFT JOIN ledger_accounts held

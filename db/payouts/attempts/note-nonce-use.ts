@@ -12,7 +12,7 @@ import { type ChainCursor, lockCursor } from '../../networks/chain-cursor.js'
  */
 export async function noteNonceUse(
   sql: Sql,
-  subjectId: string,
+  payoutId: string,
   network: string,
   at: ChainCursor,
   next: number,
@@ -25,6 +25,6 @@ export async function noteNonceUse(
     await tx`
       UPDATE attempts
       SET conflict_height = CASE WHEN nonce < ${next} THEN coalesce(conflict_height, ${at.height}) END
-      WHERE subject_id = ${subjectId} AND nonce IS NOT NULL AND state IN ('built', 'signed', 'broadcast')`
+      WHERE payout_id = ${payoutId} AND nonce IS NOT NULL AND state IN ('built', 'signed', 'broadcast')`
   })
 }

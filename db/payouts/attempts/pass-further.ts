@@ -20,20 +20,20 @@ const MOST_UNANSWERED = 3
  */
 export async function passFurther(sql: Sql, networks: Networks, afterMs: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
-    SELECT request.subject_id AS id
+    SELECT request.payout_id AS id
     FROM signing_requests request
     JOIN signers signer ON signer.id = request.signer_id
     JOIN attempts attempt ON attempt.id = request.transaction_id
-    JOIN payouts withdrawal ON withdrawal.id = request.subject_id
+    JOIN payouts withdrawal ON withdrawal.id = request.payout_id
     WHERE request.state = 'leased' AND request.passed_at IS NULL AND attempt.state = 'built'
       AND attempt.network = ANY (${[...networks.keys()]}) AND withdrawal.stage IN ('broadcasting', 'confirming')
       AND signer.online AND signer.stopped IS NULL
       AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond'
       AND NOT EXISTS (
-        SELECT FROM attempts mined WHERE mined.subject_id = request.subject_id AND mined.state IN ('mined', 'final'))
+        SELECT FROM attempts mined WHERE mined.payout_id = request.payout_id AND mined.state IN ('mined', 'final'))
       AND ${MOST_UNANSWERED} > (
         SELECT count(*) FROM signing_requests passed JOIN attempts other ON other.id = passed.transaction_id
-        WHERE passed.subject_id = request.subject_id AND passed.passed_at IS NOT NULL AND other.state = 'built')
+        WHERE passed.payout_id = request.payout_id AND passed.passed_at IS NOT NULL AND other.state = 'built')
     ORDER BY request.first_leased_at LIMIT ${BATCH}`
   return serveEach(sql, rows, async (tx, id) =>
     passOver(tx, await lockWithdrawal(tx, id), 'system:withdrawal'),

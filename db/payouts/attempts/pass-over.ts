@@ -31,7 +31,7 @@ export async function passOver(
     UPDATE signing_requests request SET passed_at = clock_timestamp()
     FROM attempts attempt
     WHERE attempt.id = request.transaction_id AND attempt.state = 'built'
-      AND request.subject_id = ${row.id} AND request.state = 'leased' AND request.passed_at IS NULL
+      AND request.payout_id = ${row.id} AND request.state = 'leased' AND request.passed_at IS NULL
     RETURNING request.id, request.signer_id, attempt.id AS transaction_id, attempt.number, attempt.purpose`
   for (const request of requests) {
     await reportUnanswered(tx, row, actor, {

@@ -27,12 +27,12 @@ const BATCH = 50
  */
 export async function passUnanswered(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
   const rows = await sql<{ id: string }[]>`
-    SELECT request.subject_id AS id
+    SELECT request.payout_id AS id
     FROM signing_requests request
     JOIN signers signer ON signer.id = request.signer_id
     JOIN attempts attempt ON attempt.id = request.transaction_id
-    JOIN payouts withdrawal ON withdrawal.id = request.subject_id
-    JOIN nonces nonce ON nonce.network = attempt.network AND nonce.subject_id = request.subject_id
+    JOIN payouts withdrawal ON withdrawal.id = request.payout_id
+    JOIN nonces nonce ON nonce.network = attempt.network AND nonce.payout_id = request.payout_id
       AND nonce.nonce = attempt.nonce AND nonce.state = 'allocated'
     WHERE request.state = 'leased' AND attempt.state = 'built' AND attempt.network = ANY (${[...networks.keys()]})
       AND withdrawal.stage = 'pending_signature'
@@ -49,7 +49,7 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
   const [request] = await tx<{ id: string; signer_id: string; state: string }[]>`
     SELECT request.id, request.signer_id, request.state
     FROM signing_requests request JOIN attempts attempt ON attempt.id = request.transaction_id
-    WHERE request.subject_id = ${id} AND attempt.state = 'built' FOR UPDATE OF request`
+    WHERE request.payout_id = ${id} AND attempt.state = 'built' FOR UPDATE OF request`
   // It has answered meanwhile.
   if (request?.state !== 'leased') return false
   const [nonce] = await freeNonces(tx, id, true)
@@ -76,7 +76,7 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
 export async function closePassed(sql: Sql, networks: Networks): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     SELECT withdrawal.id FROM payouts withdrawal
-    JOIN attempts attempt ON attempt.subject_id = withdrawal.id AND attempt.state = 'built'
+    JOIN attempts attempt ON attempt.payout_id = withdrawal.id AND attempt.state = 'built'
     WHERE withdrawal.stage = 'pending_signature' AND withdrawal.investigation IS NULL
       AND withdrawal.network = ANY (${[...networks.keys()]})
       AND EXISTS (

@@ -129,7 +129,7 @@ async function requireConflictSet(
     SELECT attempt.state, attempt.nonce, attempt.inputs, attempt.from_address_id, attempt.signed_transaction,
            request.passed_at
     FROM attempts attempt LEFT JOIN signing_requests request ON request.transaction_id = attempt.id
-    WHERE attempt.subject_id = ${row.id} ORDER BY attempt.number`
+    WHERE attempt.payout_id = ${row.id} ORDER BY attempt.number`
   if (attempts.some((attempt) => isOpen(attempt) || attempt.state === 'mined' || attempt.state === 'final')) {
     throw new NotQueued('gone')
   }

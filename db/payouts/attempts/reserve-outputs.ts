@@ -18,7 +18,7 @@ export async function reserveOutputs(
   const txids = outpoints.map((each) => each.txid)
   const vouts = outpoints.map((each) => each.vout)
   await tx`
-    INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
+    INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)
     SELECT ${row.network}, output.txid, output.vout, ${row.id}, ${transactionId}
     FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
     JOIN utxos output ON output.network = ${row.network} AND output.txid = wanted.txid AND output.vout = wanted.vout
@@ -29,6 +29,6 @@ export async function reserveOutputs(
     SELECT count(*)::int AS count
     FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
     JOIN utxo_reservations reservation ON reservation.network = ${row.network} AND reservation.txid = wanted.txid
-      AND reservation.vout = wanted.vout AND reservation.released_at IS NULL AND reservation.subject_id = ${row.id}`
+      AND reservation.vout = wanted.vout AND reservation.released_at IS NULL AND reservation.payout_id = ${row.id}`
   return mine?.count === outpoints.length
 }

@@ -47,13 +47,13 @@ export async function storeSigned(
       })
       return
     }
-    await tx`UPDATE nonces SET state = 'signed' WHERE subject_id = ${id} AND state = 'allocated'`
+    await tx`UPDATE nonces SET state = 'signed' WHERE payout_id = ${id} AND state = 'allocated'`
     // Its lane had gone round it, and nothing has filled the gap yet: it is none any more.
     await tx`
-      UPDATE nonces SET state = 'signed', subject_id = ${id}, freed_at = NULL
+      UPDATE nonces SET state = 'signed', payout_id = ${id}, freed_at = NULL
       FROM attempts attempt JOIN addresses payer ON payer.id = attempt.from_address_id
       WHERE attempt.id = ${verified.transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
-        AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_subject_id = ${id}`
+        AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_payout_id = ${id}`
     await movePayout(tx, networks, row, {
       to: 'signed',
       actor: `signer:${verified.signerId}`,

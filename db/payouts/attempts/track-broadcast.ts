@@ -73,7 +73,7 @@ export async function markMined(
     // A node had said so of another one before.
     await tx`
       UPDATE attempts SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
-      WHERE subject_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
+      WHERE payout_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
     await showTransaction(tx, networks, row, winner.txid)
     return true
   })) as boolean
@@ -93,7 +93,7 @@ async function isContradicted(
     SELECT FROM attempts seen
     JOIN chain_blocks block
       ON block.network = seen.network AND block.height = seen.block_number AND block.hash = seen.block_hash
-    WHERE seen.subject_id = ${id} AND seen.state = 'mined'
+    WHERE seen.payout_id = ${id} AND seen.state = 'mined'
       AND (seen.id <> ${transactionId} OR seen.block_hash <> ${mined.blockHash})`
   return contradictions.length > 0
 }
@@ -133,6 +133,6 @@ export async function unmineOrphaned(tx: Transaction, id: string): Promise<void>
   await tx`
     UPDATE attempts attempt SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
     FROM chain_blocks block
-    WHERE attempt.subject_id = ${id} AND attempt.state = 'mined'
+    WHERE attempt.payout_id = ${id} AND attempt.state = 'mined'
       AND block.network = attempt.network AND block.height = attempt.block_number AND block.hash <> attempt.block_hash`
 }

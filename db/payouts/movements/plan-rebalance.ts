@@ -102,9 +102,9 @@ async function settledBalance(
                       WHERE merchant_id = ${wallet.merchantId} AND network = ${network} AND coin = ${coin}
                         AND kind = 'chain' AND owner = ${wallet.id}), 0)
             - coalesce((SELECT sum(amount) FROM (
-                SELECT DISTINCT ON (subject_id) amount FROM attempts
+                SELECT DISTINCT ON (payout_id) amount FROM attempts
                 WHERE from_address_id = ${wallet.id} AND coin = ${coin} AND state IN ('built', 'signed', 'broadcast', 'mined')
-                ORDER BY subject_id, number DESC) leaving), 0)
+                ORDER BY payout_id, number DESC) leaving), 0)
             - coalesce((SELECT sum(output.amount) FROM utxo_reservations reservation
                 JOIN utxos output ON output.network = reservation.network AND output.txid = reservation.txid
                   AND output.vout = reservation.vout

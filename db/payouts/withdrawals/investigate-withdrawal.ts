@@ -68,6 +68,6 @@ export async function clearInvestigation(
     data: { investigation: row.investigation, reason: decider.reason },
   })
   const signers = await tx<{ signer_id: string }[]>`
-    SELECT signer_id FROM signing_requests WHERE subject_id = ${row.id} AND state = 'queued'`
+    SELECT signer_id FROM signing_requests WHERE payout_id = ${row.id} AND state = 'queued'`
   for (const { signer_id } of signers) await notify(tx, 'signing_request', signer_id)
 }

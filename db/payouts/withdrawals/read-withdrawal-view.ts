@@ -127,7 +127,7 @@ export function withdrawalViewQuery(sql: Queryable) {
     LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
     LEFT JOIN LATERAL (
       SELECT block_number FROM attempts
-      WHERE subject_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
+      WHERE payout_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
     ) mined ON true
     ${decisionsJoin(sql, 'withdrawal')}
     LEFT JOIN LATERAL (
@@ -136,7 +136,7 @@ export function withdrawalViewQuery(sql: Queryable) {
         'transaction_hash', txid, 'max_fee', max_fee::text, 'fee', fee::text,
         'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'broadcast_at', to_char(broadcast_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY number DESC) AS list
-      FROM attempts WHERE subject_id = withdrawal.id
+      FROM attempts WHERE payout_id = withdrawal.id
     ) tried ON true`
 }
 

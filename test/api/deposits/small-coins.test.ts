@@ -67,7 +67,7 @@ test('balances tell what can pay from what is merely owned', async () => {
     spendable_at_once: '0.25',
   })
   await sql`
-    INSERT INTO utxo_reservations (network, txid, vout, subject_id, transaction_id)
+    INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)
     SELECT network, txid, vout, 'withdrawal_other', 'tx_other' FROM utxos LIMIT 800`
   expect(await balance('network=bitcoin')).toMatchObject({
     blockchain: '1',

@@ -53,14 +53,14 @@ async function attempt(
   const { id: walletId, address } = await stage.wallet('ethereum', 'hot')
   const payload = { family: 'evm', network: 'ethereum', from: address }
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
                               coin, amount, max_fee, txid, signed_transaction, succeeded, conflict_height)
     SELECT ${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, coalesce(max(number), 0) + 1, 'ethereum',
            ${walletId}, ${more.nonce ?? null}, ${state}, ${sql.json(payload)}, 'eth', 1, 1, ${more.txid ?? null},
            ${more.txid ? '0x02' : null}, ${more.succeeded ?? null}, ${more.conflictHeight ?? null}
-    FROM attempts WHERE subject_id = ${id}`
+    FROM attempts WHERE payout_id = ${id}`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state)
     VALUES (${`srq_${transactions}`}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${transactionId}, ${id}, ${request})`
   return transactionId
 }
@@ -155,12 +155,12 @@ test('what a signer took and never answered is excluded by a final transaction o
   await attempt(other, 'final', 'signed', { txid: '0xaf', nonce: 77, succeeded: true })
   expect((await post(id, 'refund', { reason: 'signer lost' })).json.data.status).toBe('failed')
   const { sql } = stage.api.database
-  expect(await sql`SELECT state FROM signing_requests WHERE subject_id = ${id}`).toEqual([
+  expect(await sql`SELECT state FROM signing_requests WHERE payout_id = ${id}`).toEqual([
     { state: 'withdrawn' },
   ])
   await post(other, 'refund', { reason: 'it is paid' })
-  await sql`UPDATE attempts SET state = 'abandoned', txid = NULL WHERE subject_id = ${other}`
-  await sql`UPDATE signing_requests SET state = 'withdrawn' WHERE subject_id = ${other}`
+  await sql`UPDATE attempts SET state = 'abandoned', txid = NULL WHERE payout_id = ${other}`
+  await sql`UPDATE signing_requests SET state = 'withdrawn' WHERE payout_id = ${other}`
   await post(other, 'refund', { reason: 'cleaning up' })
   expect(await held()).toBe(before)
 })
@@ -232,7 +232,7 @@ test('an open one is woken, and before it is signed gets other fees inside its l
   await attempt(id, 'built', 'queued')
   const rebuilt = await post(id, 'retry', { priority: 'urgent' })
   expect([rebuilt.json.data.priority, rebuilt.json.data.stage]).toEqual(['urgent', 'building'])
-  expect(await sql`SELECT state FROM attempts WHERE subject_id = ${id}`).toEqual([{ state: 'abandoned' }])
+  expect(await sql`SELECT state FROM attempts WHERE payout_id = ${id}`).toEqual([{ state: 'abandoned' }])
   await setStage(id, 'pending_signature')
   await attempt(id, 'built', 'leased')
   expect((await post(id, 'retry', { priority: 'low' })).json.error.details.reason).toContain('signer has it')

@@ -94,7 +94,7 @@ test('a nonce that neither we nor a transaction that was seen used is named once
       gas: '0x5208',
     })) as string
     await sql`
-      INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+      INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
                                 coin, amount, max_fee, txid, block_number)
       VALUES (${`tx_own_${number}`}, ${merchant.id}, 'withdrawal', 'withdrawal_own', ${number}, 'ethereum', ${hot.id}, ${number - 1},
               ${state}, '{}', 'eth', 1, 5, ${txid}, ${height + 1})`

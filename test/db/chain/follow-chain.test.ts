@@ -430,7 +430,7 @@ describe('pending deposits that are in no mempool', () => {
 describe('transactions of our own', () => {
   async function own(txid: string, merchantId: string, subjectType: string) {
     await database.sql`
-      INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, coin, amount, max_fee, state, payload, txid)
+      INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, coin, amount, max_fee, state, payload, txid)
       VALUES (${newId('tx')}, ${merchantId}, ${subjectType}, ${newId('withdrawal')}, 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${txid})`
   }
 

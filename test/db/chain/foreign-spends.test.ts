@@ -154,7 +154,7 @@ test('ETH: a stranger who uses a nonce of ours, or moves what our account holds,
   // A payment of ours.
   const mine = foreign(model.transaction([{ payee: STRANGER, coin: 'eth', amount: 50n }]), hot.payee, 5n)
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee, txid)
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee, txid)
     VALUES ('tx_own_eth', ${merchant.id}, 'withdrawal', 'withdrawal_own', 1, 'ethereum', 'broadcast', '{}', 'eth', 50, 5, ${mine.txid})`
   model.mine([sent, failed, pulled, mine])
   for (let block = 0; block < 4; block++) model.mine([])

@@ -80,7 +80,7 @@ test("the merchant's own change is recorded, however small", async () => {
   const change = await merchant.address('bitcoin', null, 'change')
   const payment = model.transaction([{ payee: change.payee, coin: 'btc', amount: 600n }])
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, coin, amount, max_fee, state, payload, txid)
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, coin, amount, max_fee, state, payload, txid)
     VALUES ('tx_1', ${merchant.id}, 'withdrawal', 'wd_1', 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${payment.txid})`
   model.mine([payment])
   await scan(sql, model.adapter())

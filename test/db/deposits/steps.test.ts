@@ -148,7 +148,7 @@ test('withdrawals are woken when their transaction is final, and when it left th
   const withdrawal = newId('withdrawal')
   const payment = model.transaction([{ payee: 'ee'.repeat(20), coin: 'btc', amount: 1n }])
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, coin, amount, max_fee, state, payload, txid)
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, coin, amount, max_fee, state, payload, txid)
     VALUES (${newId('tx')}, ${merchantId}, 'withdrawal', ${withdrawal}, 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${payment.txid})`
   const signals: string[] = []
   const gate = {

@@ -100,8 +100,8 @@ test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all s
 
 test('who waits for an answer, or follows what is sent, reads no payload', async () => {
   const { sql } = stage.api.database
-  const [row] = await sql<{ subject_id: string }[]>`SELECT subject_id FROM attempts LIMIT 1`
-  const id = row?.subject_id ?? ''
+  const [row] = await sql<{ payout_id: string }[]>`SELECT payout_id FROM attempts LIMIT 1`
+  const id = row?.payout_id ?? ''
   expect(JSON.stringify((await findAttempt(sql, id))?.payload).length).toBeLessThan(1_000)
   const [payment] = await listAttempts(sql, id)
   expect(payment?.payload).toEqual({ family: 'utxo', network: 'bitcoin' })

@@ -41,13 +41,13 @@ async function queue(
     UPDATE payouts SET stage = 'pending_signature', created_at = now() - ${minutesAgo} * interval '1 minute'
     WHERE id = ${id}`
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, state, payload, coin,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, state, payload, coin,
                               amount, max_fee, priority, purpose)
     VALUES (${`tx_${made}`}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, ${network}, ${evm ? wallet.id : null}, 'built',
             ${sql.json({ family: evm ? 'evm' : 'utxo', from: wallet.address })}, ${evm ? 'eth' : 'btc'}, 1, 1,
             ${priority}, ${purpose})`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id)
     VALUES (${`srq_${made}`}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${`tx_${made}`}, ${id})`
   return id
 }
@@ -75,6 +75,6 @@ test('a long line at one wallet keeps no other network waiting, and its most urg
   expect(await claim()).toEqual([urgent, bitcoin])
   // One at a time: until that is answered, the wallet gives no other nonce.
   expect(await claim()).toEqual([])
-  await sql`UPDATE signing_requests SET state = 'signed' WHERE subject_id = ${urgent}`
+  await sql`UPDATE signing_requests SET state = 'signed' WHERE payout_id = ${urgent}`
   expect(await claim()).toHaveLength(1)
 })

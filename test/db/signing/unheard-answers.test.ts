@@ -20,10 +20,10 @@ test('an answer is unheard while its withdrawal waits, and not while it is fresh
   })
   const { id } = json.data
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee)
     VALUES ('tx_1', ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'built', '{}', 'eth', 1, 1)`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state)
     VALUES ('srq_1', ${stage.api.merchantId}, ${stage.signer.signerId}, 'tx_1', ${id}, 'leased')`
   await sql`UPDATE payouts SET stage = 'pending_signature' WHERE id = ${id}`
   expect(await unheardAnswers(sql, 0)).toEqual([])

@@ -253,10 +253,10 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     const payments = await sql`
       SELECT payment.number, payment.state, request.state AS request, payment.nonce IS NOT NULL AS nonce
       FROM attempts payment JOIN signing_requests request ON request.transaction_id = payment.id
-      WHERE payment.subject_id = ${id} ORDER BY payment.number`
-    const nonces = await sql`SELECT state FROM nonces WHERE subject_id = ${id}`
+      WHERE payment.payout_id = ${id} ORDER BY payment.number`
+    const nonces = await sql`SELECT state FROM nonces WHERE payout_id = ${id}`
     const reserved = await sql`
-      SELECT DISTINCT released_at IS NOT NULL AS released FROM utxo_reservations WHERE subject_id = ${id}`
+      SELECT DISTINCT released_at IS NOT NULL AS released FROM utxo_reservations WHERE payout_id = ${id}`
     const signals = [...asked].filter((each) => each.includes('"decide"')).length
     return {
       row,

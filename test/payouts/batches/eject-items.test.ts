@@ -49,7 +49,7 @@ async function settle(partId: string, fee: bigint): Promise<void> {
   const spent = [{ address_id: hot.id, txid: 'aa', vout: 0, amount: ((row?.amount ?? 0n) + fee).toString() }]
   const transactionId = newId('tx')
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount,
                               max_fee, inputs)
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${partId}, 1, 'bitcoin', 'mined', '{}', 'btc',
             ${(row?.amount ?? 0n).toString()}, ${fee.toString()}, ${sql.json(spent)})`

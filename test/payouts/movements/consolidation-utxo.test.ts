@@ -105,7 +105,7 @@ test('gathers small outputs into one at the master wallet once the network is ch
 
   const master = await stage.wallet('bitcoin', 'master')
   const [payment] = await stage.api.database.sql<{ payload: { psbt: string }; signed_transaction: string }[]>`
-    SELECT payload, signed_transaction FROM attempts WHERE subject_id = ${moved.id}`
+    SELECT payload, signed_transaction FROM attempts WHERE payout_id = ${moved.id}`
   const transaction = Transaction.fromHex(payment?.signed_transaction ?? '')
   expect(transaction.ins).toHaveLength(7)
   expect(transaction.outs).toHaveLength(1)
@@ -164,7 +164,7 @@ test('never takes an output that a payment has reserved; on request a few are en
   await untilQuiet(stage)
   const spends = await stage.api.database.sql<{ kind: string; outpoint: string }[]>`
     SELECT withdrawal.kind, input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint
-    FROM attempts payment JOIN payouts withdrawal ON withdrawal.id = payment.subject_id,
+    FROM attempts payment JOIN payouts withdrawal ON withdrawal.id = payment.payout_id,
          jsonb_array_elements(payment.inputs) AS input
     WHERE payment.state = 'final'`
   expect(new Set(spends.map((each) => each.outpoint)).size).toBe(spends.length)

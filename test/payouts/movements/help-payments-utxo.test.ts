@@ -93,7 +93,7 @@ const attemptsOf = (id: string) => stage.api.database.sql<
 >`
   SELECT cause, purpose, state, ARRAY(
     SELECT input ->> 'txid' || ':' || (input ->> 'vout') FROM jsonb_array_elements(inputs) AS input ORDER BY 1) AS outpoints
-  FROM attempts WHERE subject_id = ${id} ORDER BY number`
+  FROM attempts WHERE payout_id = ${id} ORDER BY number`
 async function untilSent(id: string, count: number) {
   for (let look = 0; look < 600; look++) {
     const attempts = await attemptsOf(id)

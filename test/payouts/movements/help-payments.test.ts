@@ -213,7 +213,7 @@ describe('by people, with the scope `admin`', () => {
       (await call(world, 'POST', `/movements/${id}/cancel-transaction`, { reason: 'too dear' })).status,
     ).toBe(200)
     const attempts = () => world.stage.api.database.sql<{ cause: string; purpose: string; state: string }[]>`
-      SELECT cause, purpose, state FROM attempts WHERE subject_id = ${id} ORDER BY number`
+      SELECT cause, purpose, state FROM attempts WHERE payout_id = ${id} ORDER BY number`
     for (
       let i = 0;
       i < 200 && !(await attempts()).some((a) => a.purpose === 'cancel' && a.state === 'broadcast');
@@ -282,7 +282,7 @@ describe('by itself', () => {
     const cancelling = async () =>
       world.stage.api.database.sql<{ cancellation: { requested_by: string } | null; sent: boolean }[]>`
         SELECT cancellation, EXISTS (
-          SELECT FROM attempts WHERE subject_id = payouts.id AND purpose = 'cancel' AND state = 'broadcast') AS sent
+          SELECT FROM attempts WHERE payout_id = payouts.id AND purpose = 'cancel' AND state = 'broadcast') AS sent
         FROM payouts WHERE id = ${id}`
     for (let i = 0; i < 300 && !(await cancelling())[0]?.sent; i++) await sleep(100)
     expect(await cancelling()).toMatchObject([

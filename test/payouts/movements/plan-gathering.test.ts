@@ -58,7 +58,7 @@ test('dust of fat transactions is gathered by itself, in rounds that a signer ta
     await sql`UPDATE payouts SET stage = 'approved' WHERE id = ${id}`
     await buildWithdrawal(dependencies, id)
     const [attempt] = await sql<{ inputs: { txid: string; amount: string }[]; bytes: number }[]>`
-      SELECT inputs, octet_length(payload ->> 'psbt') AS bytes FROM attempts WHERE subject_id = ${id}`
+      SELECT inputs, octet_length(payload ->> 'psbt') AS bytes FROM attempts WHERE payout_id = ${id}`
     expect(attempt?.bytes).toBeLessThan(MAX_PAYLOAD_BYTES)
     expect(attempt?.inputs.every((each) => each.amount === '600')).toBe(true)
     rounds.push(attempt?.inputs.length ?? 0)

@@ -79,7 +79,7 @@ async function consolidate(addressId: string): Promise<void> {
 
 const attemptsOf = async (id: string) =>
   stage.api.database.sql<{ state: string; txid: string; max_fee: bigint; amount: bigint }[]>`
-    SELECT state, txid, max_fee, amount FROM attempts WHERE subject_id = ${id} ORDER BY number`
+    SELECT state, txid, max_fee, amount FROM attempts WHERE payout_id = ${id} ORDER BY number`
 const from = (address: string, stageOf: string) => (each: MovementView) =>
   each.from_address === address && each.stage === stageOf
 

@@ -140,7 +140,7 @@ test('a row of a batch that can never be paid is taken out, and the good rows ar
   const view = await stage.readBatch(json.data.id)
   expect(view.items.map((item) => item.failure?.code ?? null)).toEqual([null, 'INVALID_ADDRESS', null])
   const [attempt] = await sql<{ payload: { psbt: string } }[]>`
-    SELECT payload FROM attempts WHERE subject_id = ${id}`
+    SELECT payload FROM attempts WHERE payout_id = ${id}`
   const outputs = Psbt.fromBase64(attempt?.payload.psbt ?? '').txOutputs.map((output) => Number(output.value))
   expect(outputs.slice(0, 2)).toEqual([10_000_000, 30_000_000])
 })

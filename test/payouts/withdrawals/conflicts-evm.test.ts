@@ -73,13 +73,13 @@ async function payment(state: 'broadcast' | 'mined'): Promise<string> {
   const attempt = newId('tx')
   const payload = { family: 'evm', network: 'ethereum', from: wallet.address, nonce: NONCE }
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
                               coin, amount, max_fee, txid, signed_transaction, block_number, block_hash)
     VALUES (${attempt}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', ${wallet.id}, ${NONCE}, ${state},
             ${sql.json(payload)}, 'eth', 1, 1, ${`0x${attempt}`}, '0x02', ${state === 'mined' ? 90 : null},
             ${state === 'mined' ? hash(90) : null})`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state, answer)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state, answer)
     VALUES (${newId('srq')}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${attempt}, ${id}, 'signed', '{}')`
   return id
 }
@@ -170,7 +170,7 @@ test('an attempt that a node had called mined in a block which the scanned chain
   node.head = 150
   const id = await payment('broadcast')
   await sql`
-    UPDATE attempts SET state = 'mined', block_number = 96, block_hash = ${hash(96, 'c')} WHERE subject_id = ${id}`
+    UPDATE attempts SET state = 'mined', block_number = 96, block_hash = ${hash(96, 'c')} WHERE payout_id = ${id}`
   await scannedTo(100)
   expect(await step(id)).toBe('confirming')
   expect(await step(id)).toBe('confirming')
@@ -188,9 +188,9 @@ test.each(['the same attempt', 'another attempt'])(
     const [seen] = await listAttempts(sql, id)
     const other = newId('tx')
     await sql`
-      INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+      INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
                                 coin, amount, max_fee, txid, signed_transaction)
-      SELECT ${other}, merchant_id, subject_type, subject_id, 2, network, from_address_id, nonce, 'broadcast', payload,
+      SELECT ${other}, merchant_id, subject_type, payout_id, 2, network, from_address_id, nonce, 'broadcast', payload,
              coin, amount, max_fee, ${`0x${other}`}, '0x02' FROM attempts WHERE id = ${seen?.id ?? ''}`
     await scannedTo(91)
     const mined = which === 'the same attempt' ? seen?.txid : `0x${other}`
@@ -224,12 +224,12 @@ test('an attempt whose answer comes after its block is mined, whatever its use o
   const id = await payment('broadcast')
   const late = newId('tx')
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, from_address_id, nonce, state, payload,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
                               coin, amount, max_fee)
-    SELECT ${late}, merchant_id, subject_type, subject_id, 2, network, from_address_id, nonce, 'built', payload, coin, amount, 2
-    FROM attempts WHERE subject_id = ${id}`
+    SELECT ${late}, merchant_id, subject_type, payout_id, 2, network, from_address_id, nonce, 'built', payload, coin, amount, 2
+    FROM attempts WHERE payout_id = ${id}`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state, passed_at)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state, passed_at)
     VALUES (${newId('srq')}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${late}, ${id}, 'leased', now())`
   await sql`
     INSERT INTO foreign_spends (network, txid, merchant_id, block_number, block_hash)

@@ -30,7 +30,7 @@ test('a payment whose network took more than the limit is settled with what it t
   const hot = await stage.wallet('ethereum', 'hot')
   const transactionId = newId('tx')
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount,
                               max_fee, from_address_id, nonce)
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'mined', '{}', 'eth',
             ${ETHER.toString()}, ${limit.toString()}, ${hot.id}, 0)`

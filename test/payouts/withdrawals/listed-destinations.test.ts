@@ -57,7 +57,7 @@ async function approved(): Promise<string> {
   return json.data.id
 }
 const reservations = (id: string) =>
-  stage.api.database.sql`SELECT 1 FROM utxo_reservations WHERE subject_id = ${id} AND released_at IS NULL`
+  stage.api.database.sql`SELECT 1 FROM utxo_reservations WHERE payout_id = ${id} AND released_at IS NULL`
 
 test('nothing is built for it, nothing of its hold is released, and it is built once a person accepted the hit', async () => {
   const before = await held()
@@ -121,8 +121,8 @@ test('a payment that waits for a block gets no further attempt, and one that no 
   await sql`
     UPDATE attempts SET state = 'broadcast', signed_transaction = 'aa', txid = ${'ab'.repeat(32)},
                             broadcast_at = now() - interval '1 hour', created_at = now() - interval '1 hour'
-    WHERE subject_id = ${id}`
-  await sql`UPDATE signing_requests SET state = 'signed' WHERE subject_id = ${id}`
+    WHERE payout_id = ${id}`
+  await sql`UPDATE signing_requests SET state = 'signed' WHERE payout_id = ${id}`
   const speedUp = {
     priority: 'high',
     max_fee: null,
@@ -143,13 +143,13 @@ test('a payment that waits for a block gets no further attempt, and one that no 
   })
   // One that was built just before the address was listed.
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee,
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee,
                               priority, purpose, cause, created_at)
-    SELECT 'tx_further', merchant_id, subject_type, subject_id, 2, network, 'built', payload, coin, amount, max_fee, priority,
+    SELECT 'tx_further', merchant_id, subject_type, payout_id, 2, network, 'built', payload, coin, amount, max_fee, priority,
            'pay', 'lagging', created_at
-    FROM attempts WHERE subject_id = ${id}`
+    FROM attempts WHERE payout_id = ${id}`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id)
     VALUES ('srq_further', ${stage.api.merchantId}, ${stage.signer.signerId}, 'tx_further', ${id})`
   expect((await stage.signer.claim()).requests.filter((request) => request.intent.withdrawal === id)).toEqual(
     [],

@@ -127,7 +127,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
         const row = await read(id)
         expect(row).toMatchObject({ stage: 'failed', failure_code: 'NO_SIGNER' })
         expect(row.failure_message).toContain(stage.signer.signerId)
-        const [request] = await sql`SELECT FROM signing_requests WHERE subject_id = ${id}`
+        const [request] = await sql`SELECT FROM signing_requests WHERE payout_id = ${id}`
         expect(request).toBeUndefined()
       } finally {
         await sql`UPDATE signers SET revoked_at = NULL WHERE id = ${stage.signer.signerId}`

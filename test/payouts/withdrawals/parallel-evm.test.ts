@@ -50,10 +50,10 @@ test('two hundred payments from one wallet at once: every nonce once, every one 
   await untilAll(ids)
   const chain = createPublicClient({ transport: http(anvil.rpc) })
   const hot = await stage.wallet('ethereum', 'hot')
-  const used = await sql<{ nonce: bigint; subject_id: string }[]>`
-    SELECT nonce, subject_id FROM attempts WHERE subject_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
+  const used = await sql<{ nonce: bigint; payout_id: string }[]>`
+    SELECT nonce, payout_id FROM attempts WHERE payout_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
   expect(used.map((row) => Number(row.nonce))).toEqual(Array.from({ length: COUNT }, (_, nonce) => nonce))
-  expect(new Set(used.map((row) => row.subject_id)).size).toBe(COUNT)
+  expect(new Set(used.map((row) => row.payout_id)).size).toBe(COUNT)
   // What the chain says: as many transactions as payments, and what was asked for at every address.
   expect(await chain.getTransactionCount({ address: hot.address as `0x${string}` })).toBe(COUNT)
   const paid = await Promise.all(

@@ -86,7 +86,7 @@ test('story 8: two hundred payments from one wallet at once: every outpoint once
   const spent = await sql<{ outpoint: string; txid: string }[]>`
     SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
     FROM attempts payment, jsonb_array_elements(payment.inputs) AS input
-    WHERE payment.subject_id = ANY (${ids}) AND payment.state = 'final'`
+    WHERE payment.payout_id = ANY (${ids}) AND payment.state = 'final'`
   expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
   expect(new Set(spent.map((row) => row.txid)).size).toBe(COUNT)
   const amount = parseAmount('0.01', 8)

@@ -48,7 +48,7 @@ test('where the rest is below dust, the signer signs what two people approved, a
   await stage.signer.answer({ ...answer, request_id: request.id })
   await takeAnswer(dependencies, id)
   const [attempt] = await sql<{ id: string; signed_transaction: string; amount: bigint; max_fee: bigint }[]>`
-    SELECT id, signed_transaction, amount, max_fee FROM attempts WHERE subject_id = ${id}`
+    SELECT id, signed_transaction, amount, max_fee FROM attempts WHERE payout_id = ${id}`
   const signed = Transaction.fromHex(attempt?.signed_transaction ?? '')
   expect(signed.outs.map((each) => each.value)).toEqual([99_470n])
   expect(attempt).toMatchObject({ amount: 99_470n, max_fee: 530n })

@@ -27,7 +27,7 @@ async function account(chainNonce: number) {
       database.sql.begin((tx) => allocateNonce(tx, 'ethereum', address, subject)),
     free: (subject: string) => database.sql.begin((tx) => freeNonces(tx, subject)),
     sign: (subject: string) =>
-      database.sql`UPDATE nonces SET state = 'signed' WHERE subject_id = ${subject} AND state = 'allocated'`,
+      database.sql`UPDATE nonces SET state = 'signed' WHERE payout_id = ${subject} AND state = 'allocated'`,
     states: async () =>
       (
         await database.sql<{ nonce: bigint; state: string }[]>`
@@ -93,10 +93,10 @@ test('gives no nonce while another request of the account is at the signer', asy
     INSERT INTO signers (id, merchant_id, name, version, identity_public_key, master_fingerprint, journal_head)
     VALUES ('sig_n', 'mer_n', 'n', '0', ${Buffer.alloc(32)}, '00000000', '')`
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee)
     VALUES ('tx_n', 'mer_n', 'withdrawal', 'o', 1, 'ethereum', 'built', '{}', 'eth', 1, 1)`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state)
     VALUES ('srq_n', 'mer_n', 'sig_n', 'tx_n', 'o', 'leased')`
   expect(await wallet.allocate('o')).toBe(0)
   expect(await wallet.allocate('p')).toBeNull()
@@ -110,10 +110,10 @@ test('a further attempt that a signer took and does not answer keeps no other pa
   expect(await wallet.allocate('q')).toBe(0)
   await wallet.sign('q')
   await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, subject_id, number, network, state, payload, coin, amount, max_fee)
+    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee)
     VALUES ('tx_q', 'mer_n', 'withdrawal', 'q', 2, 'ethereum', 'built', '{}', 'eth', 1, 1)`
   await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, subject_id, state)
+    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, state)
     VALUES ('srq_q', 'mer_n', 'sig_n', 'tx_q', 'q', 'leased')`
   expect(await wallet.allocate('r')).toBe(1)
 })

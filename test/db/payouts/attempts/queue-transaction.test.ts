@@ -120,7 +120,7 @@ test('a coin whose block left the chain after it was selected is not set aside, 
   await sql`UPDATE utxos SET block_number = NULL WHERE txid = ${vanished?.txid ?? ''}`
   expect(await queue(coins)).toBe('raced')
   const reserved = async () =>
-    sql`SELECT FROM utxo_reservations WHERE subject_id = ${id} AND released_at IS NULL`
+    sql`SELECT FROM utxo_reservations WHERE payout_id = ${id} AND released_at IS NULL`
   expect(await reserved()).toHaveLength(0)
   expect(await queue(coins.slice(1))).toBe('queued')
   expect(await reserved()).toHaveLength(1)
@@ -182,5 +182,5 @@ test('what was cancelled meanwhile is not queued', async () => {
     change: null,
   })
   expect(result).toBe('gone')
-  expect(await sql`SELECT 1 FROM attempts WHERE subject_id = ${id ?? ''}`).toHaveLength(0)
+  expect(await sql`SELECT 1 FROM attempts WHERE payout_id = ${id ?? ''}`).toHaveLength(0)
 })
