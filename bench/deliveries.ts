@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import type { AttemptOutcome } from '../activities/events/webhook-delivery.js'
-import type { Sql } from '../db/connect.js'
+import { inTransaction, type Sql } from '../db/connect.js'
 import { appendEvents } from '../db/events/log/append-events.js'
 import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
 import { formatWebhookSecret } from '../domain/events/webhook-signature.js'
@@ -95,7 +95,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
   context.onEnd(() => receiver.stop())
   const target = `http://127.0.0.1:${receiver.facts.port}/`
   const merchant = await createBenchMerchant(sql)
-  await sql.begin((tx) =>
+  await inTransaction(sql, (tx) =>
     createEndpoint(tx, {
       merchantId: merchant.id,
       url: target,
@@ -118,7 +118,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
     queues: [TASK_QUEUE.webhooks],
   })
   const happen = (count: number) =>
-    sql.begin((tx) =>
+    inTransaction(sql, (tx) =>
       appendEvents(
         tx,
         Array.from({ length: count }, (_, index) => ({
@@ -128,7 +128,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
           data: { id: `dep_${index}`, status: 'success', amount: '0.25', note: 'n'.repeat(600) },
         })),
       ),
-    ) as Promise<string[]>
+    )
   return {
     sql,
     client,

@@ -14,7 +14,7 @@ import type { ConfirmResult } from '../activities/deposits/deposit.js'
 import type { AttemptOutcome } from '../activities/events/webhook-delivery.js'
 import type { BlockRef, ChainAdapter } from '../chains/adapter.js'
 import { createEvmAdapter } from '../chains/evm/create-evm-adapter.js'
-import type { Sql } from '../db/connect.js'
+import { inTransaction, type Sql } from '../db/connect.js'
 import type { CreditOutcome } from '../db/deposits/credit-outcome.js'
 import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
 import { createCursor } from '../db/networks/chain-cursor.js'
@@ -105,7 +105,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
   await merchant.watch('ethereum', deposits)
   const receiver = await startChild<{ port: number }>('./receiver.ts', null)
   context.onEnd(() => receiver.stop())
-  await sql.begin((tx) =>
+  await inTransaction(sql, (tx) =>
     createEndpoint(tx, {
       merchantId: merchant.id,
       url: `http://127.0.0.1:${receiver.facts.port}/`,

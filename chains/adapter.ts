@@ -1,6 +1,7 @@
 /** The one interface behind which every chain family stands. Adapters hold no state but their RPC connections. */
 
 import type { EvmNetwork, Network, UtxoNetwork } from '../domain/chain/network.js'
+import type { Priority } from '../domain/payouts/priority.js'
 import type { EvmPayload, UtxoPayload } from '../domain/signing/signer-protocol.js'
 import type { NodeReport } from './node-report.js'
 
@@ -116,8 +117,6 @@ export type BroadcastOutcome =
   | { readonly kind: 'already_known' }
   | { readonly kind: 'rejected'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string }
-
-export type Priority = 'low' | 'normal' | 'high' | 'urgent'
 
 /** The multipliers of the withdrawal guide (seed 002, "Fee Priority Levels"), in percent. */
 export const PRIORITY_PERCENT: Readonly<Record<Priority, bigint>> = {

@@ -66,3 +66,27 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     throw new Error('The PostgreSQL driver is not patched: run node local/patch-postgres.mjs')
   return sql as unknown as Sql
 }
+
+/** Runs `work` in a transaction: commits when it returns, rolls back when it throws. */
+export function inTransaction<T>(sql: Sql, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return sql.begin(work) as Promise<T>
+}
+
+/** Passes a value to a query as `jsonb`. The driver's own type rejects interfaces, which have no index signature. */
+export function json(sql: Queryable, value: unknown) {
+  return sql.json(value as never)
+}
+
+/** Formats a `timestamptz` column as `Date.toISOString` does: ISO 8601 in UTC, with milliseconds. */
+export function iso(sql: Queryable, column: string) {
+  return isoOf(sql, sql`${sql(column)}`)
+}
+
+/** Formats the present time of the database's clock as `iso` does. */
+export function isoNow(sql: Queryable) {
+  return isoOf(sql, sql`clock_timestamp()`)
+}
+
+function isoOf(sql: Queryable, time: postgres.PendingQuery<postgres.Row[]>) {
+  return sql`to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+}

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import type { Sql } from './connect.js'
+import { inTransaction, type Sql } from './connect.js'
 
 const DIRECTORY = new URL('./migrations/', import.meta.url)
 /** Any constant will do: it keeps two processes that start together from migrating at once. */
@@ -15,7 +15,7 @@ const LOCK = 7_246_114_001
  * @throws When an applied migration's file has changed since.
  */
 export async function migrate(sql: Sql): Promise<string[]> {
-  return sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(${LOCK})`
     await tx`CREATE TABLE IF NOT EXISTS schema_migrations (
       name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`
@@ -37,5 +37,5 @@ export async function migrate(sql: Sql): Promise<string[]> {
       names.push(name)
     }
     return names
-  }) as Promise<string[]>
+  })
 }

@@ -8,7 +8,7 @@ import {
   sealedHead,
   sealSecret,
 } from '../vault/seal-secret.js'
-import type { Sql, Transaction } from './connect.js'
+import { inTransaction, type Sql, type Transaction } from './connect.js'
 import { PLATFORM_ROW } from './signing/platform-key.js'
 
 /** Rows in one transaction: requests that change one of them wait that long. */
@@ -46,7 +46,7 @@ export async function resealSecrets(sql: Sql, masterKeys: readonly [string, ...s
   for (const column of COLUMNS) {
     for (let last: readonly string[] | null = []; last !== null; ) {
       const after: readonly string[] = last
-      const batch = (await sql.begin((tx) => resealBatch(tx, column, masterKeys, binds, after))) as Resealed
+      const batch = await inTransaction(sql, (tx) => resealBatch(tx, column, masterKeys, binds, after))
       sealed += batch.sealed
       failures.push(...batch.failures)
       last = batch.last

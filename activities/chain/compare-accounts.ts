@@ -8,7 +8,7 @@ import { type Fall, recordFalls } from '../../db/chain/record-falls.js'
 import { type ForeignNonces, recordForeignNonces } from '../../db/chain/record-foreign-nonces.js'
 import { type Rise, recordRises } from '../../db/chain/record-rises.js'
 import { keepWatch, type Watch } from '../../db/chain/take-watch.js'
-import type { Sql } from '../../db/connect.js'
+import { inTransaction, type Sql } from '../../db/connect.js'
 import { appendEvents } from '../../db/events/log/append-events.js'
 import { lockCursor, readCursor } from '../../db/networks/chain-cursor.js'
 import { mapConcurrently } from '../../domain/map-concurrently.js'
@@ -61,7 +61,7 @@ export async function compareAccounts(
     const state = await adapter.accountAt(address, coins, cursor)
     if (state) states.set(addressId, state)
   })
-  const settled = await sql.begin(async (tx): Promise<string[] | null> => {
+  const settled = await inTransaction(sql, async (tx): Promise<string[] | null> => {
     const locked = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     // Figures of one block are compared with the books of that block.

@@ -1,7 +1,8 @@
-import type { ChainAdapter, EvmAdapter, Priority, UtxoAdapter } from '../../chains/adapter.js'
+import type { ChainAdapter, EvmAdapter, UtxoAdapter } from '../../chains/adapter.js'
 import { PRIORITY_PERCENT } from '../../chains/adapter.js'
 import type { Sql } from '../../db/connect.js'
 import { type NetworkFees, saveNetworkFees } from '../../db/networks/save-network-fees.js'
+import type { Priority } from '../../domain/payouts/priority.js'
 
 /** Asks the node what transactions cost now and keeps it for the API's estimates. */
 export async function refreshFees(sql: Sql, adapter: ChainAdapter): Promise<void> {

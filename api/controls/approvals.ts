@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowHandle } from '@temporalio/client'
-import type { Sql } from '../../db/connect.js'
+import { inTransaction, type Sql } from '../../db/connect.js'
 import type { LockSubject } from '../../db/controls/approvals/approval-subject.js'
 import { markApprovalSignalled } from '../../db/controls/approvals/mark-approval-signalled.js'
 import { recordApproval, type StoredApproval } from '../../db/controls/approvals/record-approval.js'
@@ -243,7 +243,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
   app.openapi(approve, async (c) => {
     const { id } = c.req.valid('param')
     const body = c.req.valid('json')
-    const { approval, kept } = await sql.begin(async (tx) => {
+    const { approval, kept } = await inTransaction(sql, async (tx) => {
       const approval = await recordApproval(
         tx,
         {

@@ -1,7 +1,7 @@
 /** The merchant's policy, and the changes of it that two people must approve (contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Queryable } from '../../db/connect.js'
+import { inTransaction, type Queryable } from '../../db/connect.js'
 import { changeNotFound } from '../../db/controls/changes/find-control-change.js'
 import { revokeControlChange } from '../../db/controls/changes/revoke-control-change.js'
 import { createPolicyChange } from '../../db/controls/policy/create-policy-change.js'
@@ -241,7 +241,7 @@ export function registerPolicyRoutes(app: ApiApp, dependencies: ApiDependencies)
   app.openapi(update, async (c) => {
     const body = c.req.valid('json')
     requireKnownCoins(networks, body)
-    const view = await sql.begin(async (tx) => {
+    const view = await inTransaction(sql, async (tx) => {
       const id = await createPolicyChange(tx, {
         merchantId: c.get('merchantId'),
         // Parsed JSON holds no undefined.
@@ -271,7 +271,7 @@ export function registerPolicyRoutes(app: ApiApp, dependencies: ApiDependencies)
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    await sql.begin((tx) => revokeControlChange(tx, 'policy', { merchantId, id, actor }))
+    await inTransaction(sql, (tx) => revokeControlChange(tx, 'policy', { merchantId, id, actor }))
     startControlChangeSoon(dependencies, id, (handle) => handle.signal('revoked'))
     return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
   })

@@ -1,7 +1,7 @@
 /** The whitelist of destinations (seed 002, "Address Whitelisting"; contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Queryable } from '../../db/connect.js'
+import { inTransaction, type Queryable } from '../../db/connect.js'
 import { changeNotFound } from '../../db/controls/changes/find-control-change.js'
 import { revokeControlChange } from '../../db/controls/changes/revoke-control-change.js'
 import { createWhitelistEntry } from '../../db/controls/whitelist/create-whitelist-entry.js'
@@ -129,7 +129,7 @@ export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependenci
     const { address } = parseAddress(network, body.address)
     const merchantId = c.get('merchantId')
     await requireForeign(sql, merchantId, network, body.address)
-    const { view, kept } = await sql.begin(async (tx) => {
+    const { view, kept } = await inTransaction(sql, async (tx) => {
       const id = await createWhitelistEntry(tx, {
         merchantId,
         network,
@@ -168,7 +168,7 @@ export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependenci
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    await sql.begin((tx) => revokeControlChange(tx, 'whitelist', { merchantId, id, actor }))
+    await inTransaction(sql, (tx) => revokeControlChange(tx, 'whitelist', { merchantId, id, actor }))
     startControlChangeSoon(dependencies, id, (handle) => handle.signal('revoked'))
     return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
   })

@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRoute, z } from '@hono/zod-openapi'
+import { inTransaction } from '../../db/connect.js'
 import { allocateAddress, isNotCompared } from '../../db/wallets/allocate-address.js'
 import { getAddress } from '../../db/wallets/get-address.js'
 import { type AddressRow, listAddresses } from '../../db/wallets/list-addresses.js'
@@ -89,7 +90,7 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
     const { user_reference, network, label, new: fresh } = c.req.valid('json')
     const found = findNetwork(networks, network)
     const allocated = await onceCompared(() =>
-      sql.begin(async (tx) => {
+      inTransaction(sql, async (tx) => {
         const { address, created } = await allocateAddress(tx, {
           merchantId: c.get('merchantId'),
           network: found,

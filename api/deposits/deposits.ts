@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { Queryable, Transaction } from '../../db/connect.js'
+import { inTransaction, type Queryable, type Transaction } from '../../db/connect.js'
 import { readPolicy } from '../../db/controls/policy/read-policy.js'
 import { rejectDeposit, releaseDeposit } from '../../db/deposits/decide-held-deposit.js'
 import { depositView } from '../../db/deposits/deposit-view.js'
@@ -211,7 +211,7 @@ export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies
   app.openapi(release, async (c) => {
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
-    const done = await sql.begin(async (tx) => {
+    const done = await inTransaction(sql, async (tx) => {
       const ask = await askedBy(c, tx, id, c.req.valid('json').reason)
       const { policy } = await readPolicy(tx, merchantId)
       if (policy.held_deposits.release_approvals === 1) {
@@ -237,7 +237,7 @@ export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies
 
   app.openapi(reject, async (c) => {
     const { id } = c.req.valid('param')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await rejectDeposit(tx, networks, await askedBy(c, tx, id, c.req.valid('json').reason))
       return keepAnswer(c, tx, 200, success(await readView(tx, c.get('merchantId'), id)))
     })

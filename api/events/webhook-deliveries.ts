@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
+import { inTransaction } from '../../db/connect.js'
 import { type DeliveryRow, getDelivery, listDeliveries } from '../../db/events/webhooks/list-deliveries.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
 import { DELIVERY_STATUSES } from '../../domain/events/delivery-status.js'
@@ -97,7 +98,7 @@ export function registerWebhookDeliveryRoutes(app: ApiApp, { sql }: ApiDependenc
   app.openapi(again, async (c) => {
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
-    const body = await sql.begin(async (tx) => {
+    const body = await inTransaction(sql, async (tx) => {
       if (!(await redeliver(tx, merchantId, id))) throw notFound('webhook delivery', id)
       await appendAudit(tx, {
         merchantId,

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { createRoute, z } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
+import { inTransaction } from '../../db/connect.js'
 import { appendTestEvent } from '../../db/events/webhooks/append-test-event.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import { deleteEndpoint } from '../../db/events/webhooks/delete-endpoint.js'
@@ -207,7 +208,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
     const body = c.req.valid('json')
     const checked = await checkTarget(body.url, policy)
     const { secret, seal } = newSecret()
-    const created = await sql.begin(async (tx) => {
+    const created = await inTransaction(sql, async (tx) => {
       const endpoint = await createEndpoint(
         tx,
         {
@@ -242,7 +243,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
     const { id } = c.req.valid('param')
     const body = c.req.valid('json')
     const checked = body.url === undefined ? undefined : await checkTarget(body.url, policy)
-    const changed = await sql.begin(async (tx) => {
+    const changed = await inTransaction(sql, async (tx) => {
       const endpoint = await updateEndpoint(tx, c.get('merchantId'), id, {
         url: checked,
         eventTypes: body.event_types,
@@ -258,7 +259,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
 
   app.openapi(remove, async (c) => {
     const { id } = c.req.valid('param')
-    const deleted = await sql.begin(async (tx) => {
+    const deleted = await inTransaction(sql, async (tx) => {
       const found = await deleteEndpoint(tx, c.get('merchantId'), id)
       if (found) await appendAudit(tx, audit(c, 'webhook_endpoint.deleted', found.endpoint, {}))
       return found
@@ -277,7 +278,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
     const { id } = c.req.valid('param')
     const graceSeconds = c.req.valid('json')?.grace_seconds ?? DEFAULT_GRACE_SECONDS
     const { secret, seal } = newSecret()
-    const rotated = await sql.begin(async (tx) => {
+    const rotated = await inTransaction(sql, async (tx) => {
       const endpoint = await rotateSecret(tx, {
         merchantId: c.get('merchantId'),
         id,
@@ -296,7 +297,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
 
   app.openapi(test, async (c) => {
     const { id } = c.req.valid('param')
-    const body = await sql.begin(async (tx) => {
+    const body = await inTransaction(sql, async (tx) => {
       const endpoint = await findEndpoint(tx, c.get('merchantId'), id, true)
       if (!endpoint) throw notFound('webhook endpoint', id)
       requireActive(endpoint)
@@ -314,7 +315,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
   app.openapi(replay, async (c) => {
     const { id } = c.req.valid('param')
     const { since, until, event_types } = c.req.valid('json')
-    const body = await sql.begin(async (tx) => {
+    const body = await inTransaction(sql, async (tx) => {
       const endpoint = await findEndpoint(tx, c.get('merchantId'), id, true)
       if (!endpoint) throw notFound('webhook endpoint', id)
       requireActive(endpoint)

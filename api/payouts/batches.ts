@@ -1,7 +1,7 @@
 /** Batches: many payments under one round of approvals (seed 002, "Batch Withdrawals"; contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Queryable } from '../../db/connect.js'
+import { inTransaction, type Queryable } from '../../db/connect.js'
 import { cancelBatch } from '../../db/payouts/batches/cancel-batch.js'
 import { createBatch } from '../../db/payouts/batches/create-batch.js'
 import { listBatches } from '../../db/payouts/batches/list-batches.js'
@@ -9,7 +9,7 @@ import { type BatchView, readBatchView, toBatchSummary } from '../../db/payouts/
 import { reviewBatch } from '../../db/payouts/batches/review-batch.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
 import { BATCH_STAGES, BATCH_STATUSES } from '../../domain/payouts/batch-status.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { mutable } from '../http/mutable.js'
@@ -188,7 +188,7 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
     const network = findNetwork(networks, batch.network)
     const coin = findCoin(network, batch.coin)
     const items = checkBatchOutputs(network, coin, batch.outputs)
-    const { id, kept } = await sql.begin(async (tx) => {
+    const { id, kept } = await inTransaction(sql, async (tx) => {
       const id = await createBatch(tx, networks, {
         merchantId,
         network,
@@ -238,7 +238,7 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    await sql.begin((tx) => cancelBatch(tx, networks, { merchantId, id, actor }))
+    await inTransaction(sql, (tx) => cancelBatch(tx, networks, { merchantId, id, actor }))
     startBatchSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
     return c.json(mutable(success(await viewOf(sql, id, merchantId))), 200)
   })
@@ -247,7 +247,7 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await reviewBatch(tx, networks, {
         merchantId,
         id,

@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
-import type { Sql } from '../../db/connect.js'
+import { inTransaction, type Sql } from '../../db/connect.js'
 import { dueOnRequest } from '../../db/payouts/movements/consolidation-due.js'
 import { listMovements } from '../../db/payouts/movements/list-movements.js'
 import { readMovementView, toMovementView } from '../../db/payouts/movements/movement-view.js'
@@ -161,7 +161,7 @@ export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencie
     const network = findNetwork(networks, body.network)
     if (body.coin !== undefined) findCoin(network, body.coin)
     if (body.address_id !== undefined) await requireDepositAddress(sql, merchantId, network, body.address_id)
-    const { due, kept } = await sql.begin(async (tx) => {
+    const { due, kept } = await inTransaction(sql, async (tx) => {
       const due: ConsolidationInput[] =
         network.family === 'utxo'
           ? [

@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { Transaction } from '../../db/connect.js'
+import { inTransaction, type Transaction } from '../../db/connect.js'
 import { listParts, readPayoutView } from '../../db/payouts/read-payout-view.js'
 import {
   clearInvestigation,
@@ -11,7 +11,7 @@ import {
 import type { Decider, OwnPayoutKind } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
 import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { mutable } from '../http/mutable.js'
@@ -137,7 +137,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
       const { priority = null, max_fee: maxFee = null } = c.req.valid('json')
-      const kept = await sql.begin(async (tx) => {
+      const kept = await inTransaction(sql, async (tx) => {
         await requestSpeedUp(tx, networks, { ...decider, priority, maxFee })
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })
@@ -156,7 +156,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
     ),
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
-      const kept = await sql.begin(async (tx) => {
+      const kept = await inTransaction(sql, async (tx) => {
         await requestCancellation(tx, networks, { ...decider, ...c.req.valid('json') })
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })
@@ -171,7 +171,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
     route('mark-for-investigation', `Holds everything of ${what} before signing`, withReason),
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
-      const kept = await sql.begin(async (tx) => {
+      const kept = await inTransaction(sql, async (tx) => {
         await markForInvestigation(tx, { ...decider, ...c.req.valid('json') })
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })
@@ -184,7 +184,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
     route('clear-investigation', `Lets ${what} go on that was marked for investigation`, withReason),
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
-      const kept = await sql.begin(async (tx) => {
+      const kept = await inTransaction(sql, async (tx) => {
         await clearInvestigation(tx, { ...decider, ...c.req.valid('json') })
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })

@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { getBalances } from '../../db/books/balances/get-balances.js'
+import { inTransaction } from '../../db/connect.js'
 import { addHotWallet } from '../../db/wallets/add-hot-wallet.js'
 import { listWallets } from '../../db/wallets/list-wallets.js'
 import { findNetwork } from '../../domain/chain/network.js'
@@ -68,7 +69,7 @@ export function registerWalletRoutes(app: ApiApp, { sql, networks }: ApiDependen
     const body = c.req.valid('json')
     const merchantId = c.get('merchantId')
     const network = findNetwork(networks, body.network)
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       const row = await addHotWallet(tx, {
         merchantId,
         network,

@@ -1,10 +1,11 @@
 /** What people decide about a withdrawal on its way: review, speed-up, cancelling what was sent. */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { inTransaction } from '../../db/connect.js'
 import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
 import { reviewWithdrawal } from '../../db/payouts/withdrawals/review-withdrawal.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { mutable } from '../http/mutable.js'
@@ -97,7 +98,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await reviewWithdrawal(tx, networks, {
         merchantId,
         id,
@@ -117,7 +118,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
     const body = c.req.valid('json')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       const { priority = null, max_fee: maxFee = null } = body
       await requestSpeedUp(tx, networks, { merchantId, id, priority, maxFee, actor })
       return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
@@ -131,7 +132,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
     const { reason } = c.req.valid('json')
     const merchantId = c.get('merchantId')
     const actor = c.get('actor')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await requestCancellation(tx, networks, {
         merchantId,
         id,

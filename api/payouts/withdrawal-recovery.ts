@@ -2,7 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { Transaction } from '../../db/connect.js'
+import { inTransaction, type Transaction } from '../../db/connect.js'
 import {
   clearInvestigation,
   markForInvestigation,
@@ -10,7 +10,7 @@ import {
 import type { Decider } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
 import { refundWithdrawal } from '../../db/payouts/withdrawals/refund-withdrawal.js'
 import { retryWithdrawal } from '../../db/payouts/withdrawals/retry-withdrawal.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { mutable } from '../http/mutable.js'
@@ -92,7 +92,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
 
   app.openapi(retry, async (c) => {
     const decider = deciderOf(c, c.req.valid('param').id)
-    const { id, kept } = await sql.begin(async (tx) => {
+    const { id, kept } = await inTransaction(sql, async (tx) => {
       const id = await retryWithdrawal(tx, networks, {
         ...decider,
         priority: c.req.valid('json').priority ?? null,
@@ -111,7 +111,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
 
   app.openapi(refund, async (c) => {
     const { id } = c.req.valid('param')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await refundWithdrawal(tx, networks, { ...deciderOf(c, id), ...c.req.valid('json') })
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })
@@ -121,7 +121,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
 
   app.openapi(mark, async (c) => {
     const { id } = c.req.valid('param')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await markForInvestigation(tx, { ...deciderOf(c, id), ...c.req.valid('json') })
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })
@@ -131,7 +131,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
 
   app.openapi(clear, async (c) => {
     const { id } = c.req.valid('param')
-    const kept = await sql.begin(async (tx) => {
+    const kept = await inTransaction(sql, async (tx) => {
       await clearInvestigation(tx, { ...deciderOf(c, id), ...c.req.valid('json') })
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })

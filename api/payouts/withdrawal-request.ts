@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi'
 import type { Coin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { parseAmount } from '../../domain/money.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import type { ApiDependencies } from '../context.js'
 
 /** Metadata is the merchant's own; it comes back as it was sent. */

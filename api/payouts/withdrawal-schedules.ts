@@ -1,7 +1,7 @@
 /** Recurring withdrawals: `/withdrawal-schedules` (seed 002, "Scheduled: Pre-configured recurring transfers"). */
 
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Queryable } from '../../db/connect.js'
+import { inTransaction, type Queryable } from '../../db/connect.js'
 import { requireWallet } from '../../db/payouts/require-wallet.js'
 import { changeSchedule } from '../../db/payouts/schedules/change-schedule.js'
 import { createSchedule } from '../../db/payouts/schedules/create-schedule.js'
@@ -20,7 +20,7 @@ import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork, knownCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { everFires, refuseCron } from '../../domain/payouts/cron.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import { type AppliedSchedule, applySchedule, readNextFirings } from '../../temporal/apply-schedule.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
@@ -247,7 +247,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
       ...originOf(dependencies, c.get('clientIp')),
     }
     const merchantId = c.get('merchantId')
-    const { view, kept } = await sql.begin(async (tx) => {
+    const { view, kept } = await inTransaction(sql, async (tx) => {
       await requireForeign(tx, merchantId, network, template.to_address)
       const id = await createSchedule(tx, {
         merchantId,
@@ -309,7 +309,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     const merchantId = c.get('merchantId')
     const row = await findSchedule(sql, merchantId, id)
     const { decimals } = knownCoin(findNetwork(networks, row.template.network), row.template.coin)
-    await sql.begin((tx) =>
+    await inTransaction(sql, (tx) =>
       changeSchedule(
         tx,
         { merchantId, id, actor: c.get('actor'), person: c.get('initiator') },
@@ -334,7 +334,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
   app.openapi(remove, async (c) => {
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
-    await sql.begin((tx) =>
+    await inTransaction(sql, (tx) =>
       changeSchedule(
         tx,
         { merchantId, id, actor: c.get('actor'), person: c.get('initiator') },

@@ -2,7 +2,7 @@
 
 import { z } from '@hono/zod-openapi'
 import { RISK_FACTORS } from '../../domain/controls/policy.js'
-import { PRIORITIES } from '../../domain/payouts/withdrawal-fee.js'
+import { PRIORITIES } from '../../domain/payouts/priority.js'
 import { WITHDRAWAL_STAGES } from '../../domain/payouts/withdrawal-stage.js'
 import { amountSchema } from './withdrawal-request.js'
 

@@ -1,6 +1,7 @@
 /** Withdrawals: create, read, cancel, estimate (seed 002; contract section 3). */
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { inTransaction } from '../../db/connect.js'
 import { cancelWithdrawal } from '../../db/payouts/withdrawals/cancel-withdrawal.js'
 import { createWithdrawal } from '../../db/payouts/withdrawals/create-withdrawal.js'
 import { listWithdrawals } from '../../db/payouts/withdrawals/list-withdrawals.js'
@@ -91,7 +92,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     requireSenderPays(body.fee_payer, coin)
     const to = parseAddress(network, body.to_address)
     const units = positiveAmount(body.amount, coin.decimals)
-    const { view, kept } = await sql.begin(async (tx) => {
+    const { view, kept } = await inTransaction(sql, async (tx) => {
       const id = await createWithdrawal(tx, networks, {
         merchantId: c.get('merchantId'),
         network,

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { newId } from '../new-id.js'
 
 export interface NewApiKey {
@@ -38,7 +38,7 @@ export async function createApiKey(
   }
   const id = newId('key')
   const secret = `kts_${randomBytes(32).toString('base64url')}`
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     await tx`
       INSERT INTO api_keys (id, merchant_id, person_id, name, secret_sealed, scopes, ip_allowlist, rate_limit_per_minute)
       VALUES (${id}, ${key.merchantId}, ${key.personId ?? null}, ${key.name},

@@ -1,6 +1,6 @@
 /** Records an act in the audit log, in the transaction of the act; the sealer chains it after commit. */
 
-import type { Transaction } from '../connect.js'
+import { json, type Transaction } from '../connect.js'
 
 export interface AuditEntry {
   readonly merchantId: string
@@ -18,6 +18,6 @@ export interface AuditEntry {
 export async function appendAudit(tx: Transaction, entry: AuditEntry): Promise<void> {
   await tx`
     INSERT INTO audit_log (merchant_id, at, actor, action, subject, data)
-    VALUES (${entry.merchantId}, clock_timestamp(), ${entry.actor}, ${entry.action}, ${entry.subject}, ${tx.json((entry.data ?? {}) as never)})`
+    VALUES (${entry.merchantId}, clock_timestamp(), ${entry.actor}, ${entry.action}, ${entry.subject}, ${json(tx, entry.data ?? {})})`
   await tx`SELECT pg_notify('sealer', '')`
 }

@@ -2,7 +2,7 @@
 
 import type { Block, Spend } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
@@ -58,7 +58,7 @@ export async function applyBlocks(
   const first = blocks[0]
   const last = blocks.at(-1)
   if (!first || !last) throw new Error('There is no block to apply')
-  return sql.begin(async (tx): Promise<Applied> => {
+  return inTransaction(sql, async (tx): Promise<Applied> => {
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (cursor?.height !== first.height - 1) return { kind: 'moved' }
@@ -109,7 +109,7 @@ export async function applyBlocks(
       events.push(depositEvent(network, each.after, last.height, each.before.status))
     await appendEvents(tx, events)
     return { kind: 'applied', height: last.height }
-  }) as Promise<Applied>
+  })
 }
 
 /**

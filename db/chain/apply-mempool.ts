@@ -2,7 +2,7 @@
 
 import type { MempoolLook } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
@@ -33,7 +33,7 @@ export async function applyMempool(
   // Most looks find nothing: no transaction for those.
   if (deposits.length === 0 && look.spends.length === 0 && !(await changesPresence(sql, network.name, look)))
     return
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (!cursor) return

@@ -1,6 +1,6 @@
 /** Forgets headers of blocks that are too deep to leave the chain, but for as many as it takes to find a fork at any depth. */
 
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { lockCursor } from '../networks/chain-cursor.js'
 import { foldSmall } from './count-small.js'
 import { keepWatch, type Watch } from './take-watch.js'
@@ -31,7 +31,7 @@ export async function pruneBlocks(
   watch?: Watch,
   rules: PruneRules = RULES,
 ): Promise<number> {
-  return sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const cursor = await lockCursor(tx, network)
     await keepWatch(tx, network, watch)
     if (!cursor) return 0
@@ -53,5 +53,5 @@ export async function pruneBlocks(
     await foldSmall(tx, network, Number(last.height))
     await tx`UPDATE chain_cursors SET pruned_to = ${last.height} WHERE network = ${network}`
     return pruned.count
-  }) as Promise<number>
+  })
 }

@@ -1,7 +1,7 @@
 /** Ends pending deposits that the chain can no longer make, as it shows without naming a conflict in a block. */
 
 import type { Network } from '../../domain/chain/network.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
 import { saveDeposits } from '../deposits/save-deposits.js'
@@ -28,7 +28,7 @@ export async function replaceOvertaken(
 ): Promise<void> {
   if (overtaken.length === 0) return
   const minedAt = new Map(overtaken.map((each) => [each.txid, each.minedAt]))
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     const rows = await tx<DepositRow[]>`

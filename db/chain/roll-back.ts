@@ -1,7 +1,7 @@
 /** Takes back what orphaned blocks meant for us, in one transaction; the blocks of the new chain are applied afterwards. */
 
 import type { Network } from '../../domain/chain/network.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { revertDeposits } from '../deposits/revert-deposits.js'
 import type { NewEvent } from '../events/log/append-events.js'
@@ -37,7 +37,7 @@ export async function rollBack(
   fork: ChainCursor,
   watch?: Watch,
 ): Promise<RolledBack> {
-  return sql.begin(async (tx): Promise<RolledBack> => {
+  return inTransaction(sql, async (tx): Promise<RolledBack> => {
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
@@ -66,7 +66,7 @@ export async function rollBack(
       WHERE network = ${network.name}`
     await appendEvents(tx, events)
     return { kind: 'rolled_back', blocks: removed.count, deposits: rows.length }
-  }) as Promise<RolledBack>
+  })
 }
 
 async function unspendOutputs(tx: Transaction, network: string, height: number): Promise<void> {

@@ -1,6 +1,6 @@
 /** Hands a chain to a watcher: from then on those before it write nothing more. */
 
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { lockCursor } from '../networks/chain-cursor.js'
 
 /** The number of a watcher of a network; the highest one alone may write. */
@@ -16,14 +16,14 @@ export class WatchLost extends Error {
 
 /** Takes the watch of a network. What the watcher before is writing is finished first. */
 export async function takeWatch(sql: Sql, network: string): Promise<Watch> {
-  return sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     await lockCursor(tx, network)
     const [row] = await tx<{ number: bigint }[]>`
       INSERT INTO chain_watches AS watch (network, number) VALUES (${network}, 1)
       ON CONFLICT (network) DO UPDATE SET number = watch.number + 1 RETURNING number`
     if (!row) throw new Error(`The watch of ${network} could not be taken`)
     return row.number
-  }) as Promise<Watch>
+  })
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
 import { postJournal } from '../books/ledger/post-journal.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { balanceEvent } from './balance-event.js'
 import { depositJournal } from './deposit-journal.js'
@@ -33,7 +33,7 @@ export type ConfirmOutcome =
  * Safe to repeat: the row is locked, and the journal's key is the deposit, its epoch and the step.
  */
 export async function confirmDeposit(sql: Sql, networks: Networks, id: string): Promise<ConfirmOutcome> {
-  return sql.begin(async (tx): Promise<ConfirmOutcome> => {
+  return inTransaction(sql, async (tx): Promise<ConfirmOutcome> => {
     // Two statements, so that the second sees the chain as it is once the lock is held.
     const [rows, [chain]] = await Promise.all([lockDeposit(tx, id), readChain(tx, id)])
     const [row] = rows
@@ -81,7 +81,7 @@ export async function confirmDeposit(sql: Sql, networks: Networks, id: string): 
       depositEvent(network, screening, height, 'confirmed'),
     ])
     return { kind: 'confirmed' }
-  }) as Promise<ConfirmOutcome>
+  })
 }
 
 /** The row, locked until the transaction ends. */

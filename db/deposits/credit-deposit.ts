@@ -2,7 +2,7 @@
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { sanctionKey } from '../../domain/controls/sanction-key.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { readCursor } from '../networks/chain-cursor.js'
 import { bookCredit } from './book-credit.js'
@@ -26,7 +26,7 @@ export async function creditDeposit(
   id: string,
   heldSenders: readonly string[] = [],
 ): Promise<CreditOutcome> {
-  return sql.begin(async (tx): Promise<CreditOutcome> => {
+  return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
     switch (row?.status) {
       case 'success':
@@ -62,7 +62,7 @@ export async function creditDeposit(
       action: 'deposit.credited',
     })
     return consolidation ? { kind: 'credited', consolidation } : { kind: 'credited' }
-  }) as Promise<CreditOutcome>
+  })
 }
 
 /** Why a deposit is set aside for its sender's sake; null where it is not. */

@@ -3,7 +3,7 @@
 import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { readCursor } from '../networks/chain-cursor.js'
@@ -21,7 +21,7 @@ export async function holdDeposit(
   id: string,
   reason: string,
 ): Promise<CreditOutcome> {
-  return sql.begin(async (tx): Promise<CreditOutcome> => {
+  return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
     switch (row?.status) {
       case 'success':
@@ -39,7 +39,7 @@ export async function holdDeposit(
     const network = findNetwork(networks, row.network)
     await setAside(tx, network, row, (await readCursor(tx, row.network))?.height ?? null, reason)
     return { kind: 'held' }
-  }) as Promise<CreditOutcome>
+  })
 }
 
 /** Sets aside a row that the caller holds locked, with an exception for a person to decide. */

@@ -2,7 +2,7 @@
 
 import { refuseEd25519Key } from '../../domain/signing/refuse-ed25519-key.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { newId } from '../new-id.js'
 
 export interface NewApprover {
@@ -23,7 +23,7 @@ export async function createApprover(sql: Sql, approver: NewApprover): Promise<s
   const id = newId('apr')
   const reason = refuseEd25519Key(approver.ed25519PublicKey)
   if (reason !== null) throw new Error(`The public key ${reason}`)
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const rows = await tx`
       INSERT INTO approvers (id, merchant_id, person_id, ed25519_public_key, role)
       SELECT ${id}, merchant_id, id, ${Buffer.from(approver.ed25519PublicKey)}::bytea, ${approver.role ?? 'approver'}

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { loadPlatformKey } from '../signing/platform-key.js'
 import { enrolmentTokenHash } from './enrolment-token-hash.js'
 
@@ -22,7 +22,7 @@ export async function createEnrolmentToken(
   const { publicKey } = await loadPlatformKey(sql, [masterKeyHex])
   const token = `ket_${randomBytes(24).toString('base64url')}.${publicKey.toString('base64url')}`
   const expiresAt = new Date(Date.now() + (request.ttlMs ?? DEFAULT_TTL_MS))
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     await tx`
       INSERT INTO enrolment_tokens (token_hash, merchant_id, expires_at)
       VALUES (${enrolmentTokenHash(token)}, ${request.merchantId}, ${expiresAt})`

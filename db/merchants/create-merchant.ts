@@ -1,7 +1,7 @@
 /** Makes a merchant and enables its rails. */
 
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { newId } from '../new-id.js'
 
 export interface NewMerchant {
@@ -18,7 +18,7 @@ export async function createMerchant(
   merchant: NewMerchant,
 ): Promise<{ readonly id: string; readonly assetPoolId: string }> {
   const id = newId('mer')
-  return sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const [row] = await tx<{ asset_pool_id: string }[]>`
       INSERT INTO merchants (id, name) VALUES (${id}, ${merchant.name}) RETURNING asset_pool_id`
     if (!row) throw new Error('The merchant was not stored')

@@ -1,7 +1,7 @@
 /** Registers a person who acts for a merchant. */
 
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { newId } from '../new-id.js'
 
 export interface NewPerson {
@@ -15,7 +15,7 @@ export interface NewPerson {
 /** @returns The person's id (`per_…`). */
 export async function createPerson(sql: Sql, person: NewPerson): Promise<string> {
   const id = newId('per')
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     await tx`
       INSERT INTO persons (id, merchant_id, name, email)
       VALUES (${id}, ${person.merchantId}, ${person.name}, ${person.email ?? null})`

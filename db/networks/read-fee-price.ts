@@ -2,7 +2,8 @@
 
 import { z } from 'zod'
 import type { Network } from '../../domain/chain/network.js'
-import { type FeePrice, fallbackPrice, type WithdrawalPriority } from '../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../domain/payouts/priority.js'
+import { type FeePrice, fallbackPrice } from '../../domain/payouts/withdrawal-fee.js'
 import type { Queryable } from '../connect.js'
 
 const wei = z.union([z.string().regex(/^\d+$/), z.int().min(0)]).transform((value) => BigInt(value))
@@ -10,11 +11,7 @@ const evm = z.object({ max_fee_per_gas: wei, max_priority_fee_per_gas: wei, l1_f
 const utxo = z.coerce.number().positive()
 
 /** The price of a priority; the network's fallback where none was ever seen. */
-export async function readFeePrice(
-  sql: Queryable,
-  network: Network,
-  priority: WithdrawalPriority,
-): Promise<FeePrice> {
+export async function readFeePrice(sql: Queryable, network: Network, priority: Priority): Promise<FeePrice> {
   const [row] = await sql<{ price: unknown }[]>`
     SELECT fees -> ${priority} AS price FROM network_fees WHERE network = ${network.name}`
   if (network.family === 'evm') {

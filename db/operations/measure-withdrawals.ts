@@ -2,7 +2,7 @@
 
 import { groupBy } from '../../domain/group-by.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { PayoutKind } from '../payouts/payout-row.js'
 
 /** Upper bounds in seconds, from a minute to a week; the rest is only in the count. */
@@ -31,7 +31,7 @@ interface EndedRow {
 
 /** @returns The merchants and coins of what was added, each once. */
 export async function measureWithdrawals(sql: Sql): Promise<Ended[]> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const rows = await tx<EndedRow[]>`
       UPDATE payouts SET measured_at = clock_timestamp()
       WHERE id IN (
@@ -48,7 +48,7 @@ export async function measureWithdrawals(sql: Sql): Promise<Ended[]> {
       ended.set([merchantId, network, coin].join('\n'), { merchantId, network, coin })
     }
     return [...ended.values()]
-  })) as Ended[]
+  })
 }
 
 async function add(tx: Transaction, rows: readonly EndedRow[]): Promise<void> {

@@ -1,7 +1,7 @@
 /** Keeps what was found out about the nodes of a network. */
 
 import type { NodeReport } from '../../chains/node-report.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 
 /** Replaces what is known of the network's nodes; `since` moves only with the state. */
 export async function saveNodeReports(
@@ -9,7 +9,7 @@ export async function saveNodeReports(
   network: string,
   reports: readonly NodeReport[],
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     for (const { endpoint, state, reason } of reports) {
       await tx`
         INSERT INTO chain_nodes AS node (network, endpoint, state, reason)

@@ -1,7 +1,7 @@
 /** Rows that the sweeper could not serve for a reason of their own: put off one by one, so that no row stops the others. */
 
 import type { PendingQuery, Row } from 'postgres'
-import type { Queryable, Sql } from '../connect.js'
+import { inTransaction, type Queryable, type Sql } from '../connect.js'
 import { raiseAlert } from './alerts/raise-alert.js'
 
 /** The wait after the first failure; each further one doubles it. */
@@ -26,7 +26,7 @@ export function notPutOff(sql: Queryable, column: string): PendingQuery<Row[]> {
 
 /** Puts a row off, longer each time, and raises an alert, which stands until the row is served. */
 export async function putOff(sql: Sql, { subject, merchantId, part, message }: FailedRow): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const [kept] = await tx<{ failures: number; retry_at: Date }[]>`
       INSERT INTO sweep_failures AS failed (subject, failures, message, retry_at)
       VALUES (${subject}, 1, ${message}, clock_timestamp() + ${FIRST_WAIT_MS} * interval '1 millisecond')

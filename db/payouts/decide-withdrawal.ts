@@ -3,7 +3,7 @@
 import type { Networks } from '../../domain/chain/network.js'
 import { initiatorsOf, tallyApprovals } from '../../domain/controls/approval.js'
 import { isMovement } from '../../domain/payouts/treasury.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { markCounted, readDecisions } from '../controls/approvals/decisions.js'
 import { abandonAttempt } from './attempts/abandon-attempt.js'
 import { closeUnpaid } from './close-unpaid.js'
@@ -12,7 +12,7 @@ import { lockWithdrawal } from './payout-row.js'
 
 /** Requested → waiting for a review or for approvals, or approved where it needs none. Every check was made when it was accepted. */
 export async function admitWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'requested') return
     const byItself = isMovement(row.kind) && row.approval_requirement.count === 0
@@ -26,7 +26,7 @@ export async function admitWithdrawal(sql: Sql, networks: Networks, id: string):
  * released. What the workflow counted is not enough: only signed rows decide, so a forged signal moves nothing.
  */
 export async function decideWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     // Whoever waits for a review may be rejected, but not approved.
     if (row.stage !== 'pending_approval' && row.stage !== 'pending_review') return
@@ -60,7 +60,7 @@ export async function decideWithdrawal(sql: Sql, networks: Networks, id: string)
 
 /** Its time is over: expired with the hold released, unless a signer has it, which must speak first. */
 export async function expireWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     switch (row.stage) {
       case 'requested':
@@ -96,7 +96,7 @@ export async function rebuildWithdrawal(
   id: string,
   cause = 'built anew: nobody had claimed it',
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'pending_signature' || !(await abandonAttempt(tx, id))) return
     await movePayout(tx, networks, row, {

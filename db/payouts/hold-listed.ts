@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../domain/chain/network.js'
 import { LISTED_LATER, listedLater } from '../../domain/controls/risk.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, json, type Sql } from '../connect.js'
 import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import { movePayout } from './move-payout.js'
@@ -15,13 +15,13 @@ import { lockWithdrawal } from './payout-row.js'
  * @returns Whether it is held: then nothing is built.
  */
 export async function holdListed(sql: Sql, networks: Networks, id: string): Promise<boolean> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'building') return false
     if (row.kind !== 'withdrawal' || !(await findNewlyListed(tx, [id])).has(id)) return false
     const risk = listedLater(row.risk)
     await tx`
-      UPDATE payouts SET risk = ${tx.json(risk as never)}, review_required = true, review = NULL WHERE id = ${id}`
+      UPDATE payouts SET risk = ${json(tx, risk)}, review_required = true, review = NULL WHERE id = ${id}`
     await movePayout(tx, networks, row, {
       to: 'pending_review',
       actor: 'system:withdrawal',
@@ -42,5 +42,5 @@ export async function holdListed(sql: Sql, networks: Networks, id: string): Prom
       },
     })
     return true
-  })) as boolean
+  })
 }

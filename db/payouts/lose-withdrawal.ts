@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../domain/chain/network.js'
 import { postJournal } from '../books/ledger/post-journal.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { excludeAttempts } from './attempts/exclude-attempts.js'
 import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
@@ -23,7 +23,7 @@ export async function loseWithdrawal(
   id: string,
   failure: { readonly code: string; readonly message: string },
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return
     const proof = await proveUnpaid(tx, row)

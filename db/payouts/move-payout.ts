@@ -9,7 +9,7 @@ import {
   type WithdrawalStage,
 } from '../../domain/payouts/withdrawal-stage.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Transaction } from '../connect.js'
+import { isoNow, json, type Transaction } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
 import { followPart } from './batches/follow-part.js'
 import { appendMovementEvent } from './movements/movement-view.js'
@@ -65,8 +65,8 @@ export async function movePayout(
       confirmations = coalesce(${move.mined?.confirmations ?? null}::integer, confirmations),
       fee = coalesce(${move.mined?.fee.toString() ?? null}::numeric, fee),
       confirmed_at = CASE WHEN ${move.confirmed ?? false} THEN clock_timestamp() ELSE confirmed_at END,
-      history = history || (${tx.json(entry as never)}::jsonb || jsonb_build_object(
-        'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+      history = history || (${json(tx, entry)}::jsonb || jsonb_build_object(
+        'at', ${isoNow(tx)})),
       updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   const previous = WITHDRAWAL_STATUS[row.stage]

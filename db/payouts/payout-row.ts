@@ -3,6 +3,7 @@
 import type { Requirement } from '../../domain/controls/approval.js'
 import type { Intent } from '../../domain/controls/intent.js'
 import type { RiskAssessment } from '../../domain/controls/risk.js'
+import type { Priority } from '../../domain/payouts/priority.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Queryable, Transaction } from '../connect.js'
 
@@ -26,7 +27,7 @@ export interface Waiting {
 
 /** A dearer attempt that somebody asked for. */
 export interface SpeedUpRequest {
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   /** The most that the fee may be, in base units of the fee's coin; null is the withdrawal's own limit. */
   readonly max_fee: string | null
   /** An actor of the audit log. */
@@ -110,7 +111,7 @@ export interface PayoutRow {
   readonly from_address_id: string | null
   readonly from_address: string | null
   readonly fee_payer: 'sender' | 'recipient'
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   readonly fee_coin: string
   readonly fee_estimate: bigint
   readonly fee_limit: bigint

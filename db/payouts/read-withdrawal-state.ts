@@ -2,7 +2,7 @@
 
 import type { Approval, Requirement } from '../../domain/controls/approval.js'
 import type { RiskAssessment } from '../../domain/controls/risk.js'
-import type { WithdrawalPriority } from '../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../domain/payouts/priority.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
 import type { Screening, Waiting } from './payout-row.js'
@@ -17,7 +17,7 @@ export interface WithdrawalState {
   readonly approvalRequirement: Requirement
   /** Whether the screening service is still to be asked about its destination. */
   readonly unscreened: boolean
-  readonly priority: WithdrawalPriority
+  readonly priority: Priority
   /** ISO 8601 UTC. */
   readonly createdAt: string
   /** Why a person must look at it, while one must. */
@@ -38,7 +38,7 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
       approval_requirement: Requirement
       risk: RiskAssessment | null
       screening: Screening | null
-      priority: WithdrawalPriority
+      priority: Priority
       created_at: Date
     }[]
   >`

@@ -1,6 +1,6 @@
 /** Raises that a payment which is sent already goes to a destination that came onto the sanctions list. */
 
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import { lockWithdrawal } from './payout-row.js'
 
@@ -11,7 +11,7 @@ export async function reportListed(
   addresses: ReadonlySet<string>,
   message: string,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return
     await raiseAlert(tx, {

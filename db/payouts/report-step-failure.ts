@@ -1,6 +1,6 @@
 /** Shows an unexpected error of a withdrawal's step on the withdrawal, and raises an alert. */
 
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import type { PayoutRow } from './payout-row.js'
 import { setWaiting } from './set-waiting.js'
@@ -14,7 +14,7 @@ export async function reportStepFailure(
   id: string,
   failure: { readonly code: string; readonly message: string; readonly retryable: boolean },
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     await setWaiting(tx, id, failure)
     const [row] = await tx<Pick<PayoutRow, 'merchant_id' | 'network' | 'coin' | 'stage' | 'waiting'>[]>`
       SELECT merchant_id, network, coin, stage, waiting FROM payouts WHERE id = ${id}`

@@ -1,6 +1,6 @@
 /** Says on a withdrawal why nothing moves at the moment. */
 
-import type { Queryable } from '../connect.js'
+import { isoNow, type Queryable } from '../connect.js'
 
 /** Stores the reason; `since` stays while the code does. Null clears it. A withdrawal at its end is left alone. */
 export async function setWaiting(
@@ -16,7 +16,7 @@ export async function setWaiting(
     UPDATE payouts SET waiting = jsonb_build_object(
       'code', ${reason.code}::text, 'message', ${reason.message}::text,
       'since', CASE WHEN waiting ->> 'code' = ${reason.code} THEN waiting ->> 'since'
-                    ELSE to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') END)
+                    ELSE ${isoNow(sql)} END)
     WHERE id = ${id} AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
       AND (waiting IS NULL OR waiting ->> 'code' <> ${reason.code} OR waiting ->> 'message' <> ${reason.message})`
 }

@@ -3,7 +3,7 @@
 import type { Networks } from '../../domain/chain/network.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
 import { postJournal } from '../books/ledger/post-journal.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { releaseOutputs } from './attempts/exclude-attempts.js'
@@ -43,7 +43,7 @@ export async function settleWithdrawal(
   id: string,
   outcome: MinedOutcome,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (isWithdrawalFinal(row.stage)) return
     const paid = await closeTransaction(tx, row, outcome)

@@ -1,17 +1,17 @@
 /** Approved → building, and the row to build for. */
 
 import type { Networks } from '../../domain/chain/network.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { movePayout } from './move-payout.js'
 import { lockWithdrawal, type PayoutRow } from './payout-row.js'
 
 /** @returns Null when there is nothing to build (any more): it was cancelled, or its request is at the signer already. */
 export async function startBuilding(sql: Sql, networks: Networks, id: string): Promise<PayoutRow | null> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage === 'building') return row
     if (row.stage !== 'approved') return null
     await movePayout(tx, networks, row, { to: 'building', actor: 'system:withdrawal' })
     return await lockWithdrawal(tx, id)
-  })) as PayoutRow | null
+  })
 }

@@ -4,7 +4,7 @@ import { canonicalJson } from '../../domain/canonical-json.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { PASSING_REFUSALS, type SigningAnswer } from '../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, json, type Sql, type Transaction } from '../connect.js'
 import { notify } from '../notices.js'
 import { freeNonces } from '../payouts/attempts/allocate-nonce.js'
 
@@ -36,7 +36,7 @@ export async function answerRequest(
   signer: AnsweringSigner,
   answer: SigningAnswer,
 ): Promise<{ payoutId: string; replayed: boolean }> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const [request] = await tx<
       { state: string; payout_id: string; transaction_id: string; answer: SigningAnswer | null }[]
     >`
@@ -72,7 +72,7 @@ export async function answerRequest(
     }
     await tx`
       UPDATE signing_requests
-      SET state = ${answer.outcome}, answer = ${tx.json(answer as never)}, answered_at = clock_timestamp(), lease_until = NULL
+      SET state = ${answer.outcome}, answer = ${json(tx, answer)}, answered_at = clock_timestamp(), lease_until = NULL
       WHERE id = ${answer.request_id}`
     // A signer that says whose nonce it is has signed with it before: to give it to the next payment would fail that one too.
     if (answer.outcome === 'refused') {
@@ -92,7 +92,7 @@ export async function answerRequest(
     // A lane that was busy with this request may have the next one to give.
     await notify(tx, 'signing_request', signer.id)
     return { payoutId: request.payout_id, replayed: false }
-  })) as { payoutId: string; replayed: boolean }
+  })
 }
 
 async function postpone(

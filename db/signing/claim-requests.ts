@@ -10,7 +10,7 @@ import type {
   SigningRequest,
   UtxoPayload,
 } from '../../domain/signing/signer-protocol.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, json, type Sql, type Transaction } from '../connect.js'
 import { decisionCounts } from '../controls/approvals/decisions.js'
 import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
 import { allocateNonce } from '../payouts/attempts/allocate-nonce.js'
@@ -49,7 +49,7 @@ interface OpenRow {
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
 export async function claimRequests(sql: Sql, signerId: string, leaseMs: number): Promise<SigningRequest[]> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const rows = await selectOpen(tx, signerId, [])
     const claimed: SigningRequest[] = []
     let bytes = 0
@@ -61,7 +61,7 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
       else bytes -= bytesOf(row)
     }
     return claimed
-  })) as SigningRequest[]
+  })
 }
 
 /** Locks what is next. @param withheld - Subjects that are left out, so that what stands behind them in a line is not kept waiting. */
@@ -104,7 +104,7 @@ async function selectOpen(
       SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
         'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
       FROM approvals
-      WHERE payout_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
+      WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
     ) decided ON true
     WHERE (placed.place = 1 OR NOT placed.needs_nonce)
       AND request.state IN ('queued', 'leased')
@@ -134,7 +134,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
     if (nonce === null) return null
     payload = { ...payload, nonce }
     await tx`
-      UPDATE attempts SET nonce = ${nonce}, payload = ${tx.json(payload as never)} WHERE id = ${row.transaction_id}`
+      UPDATE attempts SET nonce = ${nonce}, payload = ${json(tx, payload)} WHERE id = ${row.transaction_id}`
   }
   const [leased] = await tx<{ lease_until: Date }[]>`
     UPDATE signing_requests

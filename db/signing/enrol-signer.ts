@@ -11,7 +11,7 @@ import {
 } from '../../domain/signing/signer-protocol.js'
 import { enrolmentError, verifyXpubReport } from '../../domain/signing/verify-xpub-report.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { enrolmentTokenHash } from '../merchants/enrolment-token-hash.js'
 import { newId } from '../new-id.js'
 
@@ -44,7 +44,7 @@ export async function enrolSigner(
   networks: Networks,
   request: EnrolRequest,
 ): Promise<{ readonly enrolled: Enrolled; readonly created: boolean }> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const [token] = await tx<
       { merchant_id: string; expired: boolean; used_at: Date | null; signer_id: string | null }[]
     >`
@@ -90,7 +90,7 @@ export async function enrolSigner(
     const enrolled = await findEnrolled(tx, signerId, identity)
     if (!enrolled) throw new Error('The signer was not stored')
     return { enrolled, created: true }
-  })) as { enrolled: Enrolled; created: boolean }
+  })
 }
 
 /** Everything that can be said without the database. */

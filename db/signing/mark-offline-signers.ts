@@ -1,7 +1,7 @@
 /** Notices signers that stopped asking for work. */
 
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
 
 /**
@@ -12,7 +12,7 @@ import { appendEvent } from '../events/log/append-event.js'
  * @returns Ids of those that went offline now.
  */
 export async function markOfflineSigners(sql: Sql, offlineAfterMs: number): Promise<string[]> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const gone = await tx<{ id: string; merchant_id: string; name: string; last_seen_at: Date }[]>`
       UPDATE signers SET online = false
       WHERE id IN (
@@ -37,5 +37,5 @@ export async function markOfflineSigners(sql: Sql, offlineAfterMs: number): Prom
     }
     await tx`DELETE FROM signer_nonces WHERE expires_at < clock_timestamp()`
     return gone.map((signer) => signer.id)
-  })) as string[]
+  })
 }

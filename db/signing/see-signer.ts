@@ -2,7 +2,7 @@
 
 import type { SignerStop } from '../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
 
 export interface JournalHead {
@@ -24,7 +24,7 @@ export interface SignerSight extends JournalHead {
  */
 export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight): Promise<JournalHead> {
   const journal: JournalHead = { head: sight.head, sequence: sight.sequence }
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const [signer] = await tx<
       {
         merchant_id: string
@@ -62,7 +62,7 @@ export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight):
       await keepStop(tx, signer.merchant_id, signerId, sight.stopped)
     }
     return known
-  })) as JournalHead
+  })
 }
 
 async function keepStop(

@@ -1,6 +1,6 @@
 /** One payment that cannot be served keeps no other waiting. */
 
-import type { Sql, Transaction } from '../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../connect.js'
 
 /**
  * Serves each payment in a transaction of its own.
@@ -17,7 +17,7 @@ export async function serveEach(
   const failures: unknown[] = []
   for (const { id } of rows) {
     try {
-      if ((await sql.begin((tx) => serve(tx, id))) as boolean) served.push(id)
+      if (await inTransaction(sql, (tx) => serve(tx, id))) served.push(id)
     } catch (error) {
       failures.push(error)
     }

@@ -4,7 +4,7 @@ import { deriveAddress } from '../../domain/address/derive-address.js'
 import { matchKey } from '../../domain/chain/match-key.js'
 import type { Network } from '../../domain/chain/network.js'
 import { appendAudit } from '../audit/append-audit.js'
-import type { Sql } from '../connect.js'
+import { inTransaction, type Sql } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { newId } from '../new-id.js'
@@ -29,7 +29,7 @@ export interface Skip {
  */
 export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
   const { network, account, once } = skip
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     // As `allocateAddress`: the row is the lock.
     const [row] = await tx<{ next_index: number; moved: boolean }[]>`
       SELECT next_index, counter_moved IS NOT DISTINCT FROM database_incarnation() AS moved
@@ -87,7 +87,7 @@ export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
       ])
     }
     return to - from
-  })) as number
+  })
 }
 
 const LABEL = 'skipped: may have been given out before a restore'

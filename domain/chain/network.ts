@@ -1,6 +1,7 @@
 /** Networks and coins as configuration describes them; a new coin of a known family is configuration only. */
 
 import { KeyturnError } from '../errors.js'
+import type { Priority } from '../payouts/priority.js'
 import type { Treasury } from '../payouts/treasury.js'
 
 /** A native coin or token of a network. */
@@ -35,7 +36,7 @@ export interface ReplacementRules {
   /** Whether it happens by itself. */
   readonly automatic: boolean
   /** How long the newest attempt of each priority may wait for a block before it does, in milliseconds. */
-  readonly afterMs: Readonly<Record<'low' | 'normal' | 'high' | 'urgent', number>>
+  readonly afterMs: Readonly<Record<Priority, number>>
   /** The most that a cancelling transaction may cost, in base units of the native coin; above `fees.maxTotal`, for emergencies. */
   readonly maxCancelFee: bigint
 }

@@ -2,14 +2,12 @@
 
 import type { Coin, EvmNetwork, Network, UtxoNetwork } from '../chain/network.js'
 import type { BaseUnits } from '../money.js'
-
-export const PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
-export type WithdrawalPriority = (typeof PRIORITIES)[number]
+import type { Priority } from './priority.js'
 
 /** Seed 002, "Fee Priority Levels": multiplier in percent, and minutes until confirmed (from, to). */
 export const PRIORITY_LEVEL: Readonly<
   Record<
-    WithdrawalPriority,
+    Priority,
     { readonly percent: bigint; readonly minutes: readonly [number, number]; readonly description: string }
   >
 > = {
@@ -73,7 +71,7 @@ export function feeLimit(network: Network, estimate: BaseUnits): BaseUnits {
 }
 
 /** What to reckon with while no market price is known: the network's caps (EVM), its fallback rate (UTXO). */
-export function fallbackPrice(network: Network, priority: WithdrawalPriority): FeePrice {
+export function fallbackPrice(network: Network, priority: Priority): FeePrice {
   const { percent } = PRIORITY_LEVEL[priority]
   return network.family === 'evm' ? evmCaps(network) : { family: 'utxo', rate: utxoRate(network, percent) }
 }

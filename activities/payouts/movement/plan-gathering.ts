@@ -3,7 +3,7 @@
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { least } from '../../../chains/evm/send/least.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
-import type { Sql } from '../../../db/connect.js'
+import { inTransaction, type Sql } from '../../../db/connect.js'
 import { findChangeAddress, type UnspentOutput } from '../../../db/payouts/attempts/list-spendable-outputs.js'
 import { createMovement, NOBODY } from '../../../db/payouts/movements/create-movement.js'
 import { findGathering } from '../../../db/payouts/movements/find-gathering.js'
@@ -66,7 +66,7 @@ export async function planGathering(
   const { outputs, total, fee, feeLimit } = planned
   const cause = `${outputs.length} small outputs, ${formatAmount(total, coin.decimals)} ${coin.name} in all, into one`
   try {
-    const id = await sql.begin((tx) =>
+    const id = await inTransaction(sql, (tx) =>
       createMovement(tx, networks, {
         kind: 'consolidation',
         merchantId: input.merchantId,

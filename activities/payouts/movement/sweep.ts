@@ -1,6 +1,7 @@
 /** What every step of planning a sweep shares: its facts, and how it ends. */
 
 import type { EvmAdapter, EvmBuildResult } from '../../../chains/adapter.js'
+import { inTransaction } from '../../../db/connect.js'
 import { postponeConsolidation, restConsolidation } from '../../../db/payouts/movements/consolidation-due.js'
 import { createMovement, type NewMovement, NOBODY } from '../../../db/payouts/movements/create-movement.js'
 import { takeGasBudget } from '../../../db/payouts/movements/gas-budget.js'
@@ -42,7 +43,7 @@ export async function move(
   const { sql, networks } = dependencies
   const { network } = adapter
   try {
-    const id = await sql.begin(async (tx) => {
+    const id = await inTransaction(sql, async (tx) => {
       const cost = movement.amount + movement.feeLimit
       if (budget !== null && !(await takeGasBudget(tx, facts.merchantId, network, cost, budget)))
         return 'spent'

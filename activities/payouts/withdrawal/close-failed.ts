@@ -1,5 +1,6 @@
 /** Ends a withdrawal that can never be paid, before anything was signed. */
 
+import { inTransaction } from '../../../db/connect.js'
 import { closeUnpaid, type UnpaidEnd } from '../../../db/payouts/close-unpaid.js'
 import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
 import { canWithdrawalMove } from '../../../domain/payouts/withdrawal-stage.js'
@@ -12,7 +13,7 @@ export async function closeFailed(
   failure: { readonly code: string; readonly message: string },
   options: Partial<Pick<UnpaidEnd, 'to' | 'actor' | 'answered' | 'audit'>> = {},
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     const to = options.to ?? 'failed'
     if (!canWithdrawalMove(row.stage, to)) return

@@ -2,6 +2,7 @@
 
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
 import { isEvmAdapter } from '../../../chains/adapter.js'
+import { inTransaction } from '../../../db/connect.js'
 import { readCursor } from '../../../db/networks/chain-cursor.js'
 import { isLive, listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
 import { noteNonceUse } from '../../../db/payouts/attempts/note-nonce-use.js'
@@ -32,14 +33,14 @@ export async function findConflict(
   id: string,
 ): Promise<LostStep | null> {
   if (isEvmAdapter(adapter)) await lookAtNonce(sql, adapter, id)
-  return (await sql.begin(async (tx): Promise<LostStep | null> => {
+  return inTransaction(sql, async (tx): Promise<LostStep | null> => {
     const row = await lockWithdrawal(tx, id)
     if (!isSigned(row.stage)) return null
     await unmineOrphaned(tx, id)
     const proof = await proveUnpaid(tx, row)
     if (!proof.proven || proof.by !== 'conflict_final') return null
     return { kind: 'lost', ...explain(proof.conflict, row.from_address) }
-  })) as LostStep | null
+  })
 }
 
 async function lookAtNonce(

@@ -1,6 +1,7 @@
 /** EIP-1559 fees for a priority, from what recent blocks paid. */
 
-import { PRIORITY_PERCENT, type Priority } from '../../adapter.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
+import { PRIORITY_PERCENT } from '../../adapter.js'
 import { least } from './least.js'
 
 export interface Fees {

@@ -1,6 +1,6 @@
 /** Asks the node what recent blocks paid. */
 
-import type { Priority } from '../../adapter.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import { toBigInt, toList, toQuantity, toRecord } from '../quantity.js'
 import { expectResult } from '../rpc/expect-result.js'
 import type { RpcAnswer, RpcCall } from '../rpc/rpc-call.js'

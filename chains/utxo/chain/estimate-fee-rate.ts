@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
-import { PRIORITY_PERCENT, type Priority } from '../../adapter.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
+import { PRIORITY_PERCENT } from '../../adapter.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { NodeError } from '../rpc/node-error.js'
 

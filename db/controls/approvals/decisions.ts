@@ -1,7 +1,7 @@
 /** The decisions about a subject that count: every approver who gave one is registered still, or was when the threshold was met. */
 
 import type { Approval } from '../../../domain/controls/approval.js'
-import type { Queryable, Transaction } from '../../connect.js'
+import { iso, type Queryable, type Transaction } from '../../connect.js'
 
 /** A stored decision, and what the person said of it. */
 export interface StoredDecision extends Approval {
@@ -41,7 +41,7 @@ export function decisionsJoin(sql: Queryable, subject: 'withdrawal' | 'batch' | 
       SELECT jsonb_agg(jsonb_build_object(
         'id', id, 'approver_id', approver_id, 'person_id', person_id, 'decision', decision, 'intent_hash', intent_hash,
         'signed_at', signed_at, 'signature', signature, 'reason', reason, 'counts', ${decisionCounts(sql)},
-        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY id) AS list
+        'created_at', ${iso(sql, 'created_at')}) ORDER BY id) AS list
       FROM approvals WHERE subject_id = ${sql(subject)}.id
     ) decided ON true`
 }

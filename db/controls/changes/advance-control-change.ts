@@ -4,7 +4,7 @@ import type { Networks } from '../../../domain/chain/network.js'
 import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
 import { decisionCounts, markCounted, readDecisions, type StoredDecision } from '../approvals/decisions.js'
 import { applyPolicyChange } from '../policy/apply-policy-change.js'
@@ -33,7 +33,7 @@ export async function advanceControlChange(
   id: string,
   now: Date,
 ): Promise<ControlChangeProgress> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const row = await lockControlChange(tx, id)
     switch (row.state) {
       case 'pending_approval':
@@ -45,7 +45,7 @@ export async function advanceControlChange(
       default:
     }
     return await progress(tx, id)
-  })) as ControlChangeProgress
+  })
 }
 
 async function decide(tx: Transaction, networks: Networks, row: ControlChangeRow, now: Date): Promise<void> {

@@ -7,7 +7,7 @@ import {
   type WhitelistIntent,
 } from '../../../domain/controls/intent.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 
 export interface NewControlChange {
   readonly id: string
@@ -25,8 +25,8 @@ export async function insertControlChange(tx: Transaction, change: NewControlCha
   await tx`
     INSERT INTO control_changes (id, merchant_id, kind, state, intent, intent_hash, initiator, cool_down_ms, history,
                                  expires_at, created_at, updated_at)
-    VALUES (${id}, ${intent.merchant}, ${intent.kind}, 'pending_approval', ${tx.json(intent as never)}, ${hash},
-            ${intent.initiator}, ${change.coolDownMs}, ${tx.json(history as never)}, ${intent.expires_at},
+    VALUES (${id}, ${intent.merchant}, ${intent.kind}, 'pending_approval', ${json(tx, intent)}, ${hash},
+            ${intent.initiator}, ${change.coolDownMs}, ${json(tx, history)}, ${intent.expires_at},
             ${intent.created_at}, ${intent.created_at})`
   await appendAudit(tx, {
     merchantId: intent.merchant,

@@ -5,7 +5,7 @@ import {
   type ControlChangeState,
 } from '../../../domain/controls/control-change.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { appendControlChangeEvent } from './append-control-change-event.js'
 import type { ControlChangeRow } from './control-change-row.js'
 
@@ -34,7 +34,7 @@ export async function moveControlChange(
   await tx`
     UPDATE control_changes SET
       state = ${move.to}, effective_at = coalesce(${move.effectiveAt ?? null}::timestamptz, effective_at),
-      history = history || ${tx.json(entry as never)}::jsonb, updated_at = clock_timestamp()
+      history = history || ${json(tx, entry)}::jsonb, updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   if (row.kind === 'whitelist' && CONTROL_CHANGE_TRANSITIONS[move.to].length === 0) {
     await tx`UPDATE whitelist_entries SET closed_at = ${move.at} WHERE id = ${row.id}`

@@ -2,7 +2,7 @@
 
 import { applyEdits, type FieldEffect } from '../../../domain/controls/policy-change.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import type { PolicyChangeRow } from '../changes/control-change-row.js'
 import { readPolicy } from './read-policy.js'
 
@@ -25,7 +25,7 @@ export async function applyPolicyChange(
   if (applied.length > 0) {
     await tx`
       INSERT INTO policies (merchant_id, version, policy, change_id, effective_at)
-      VALUES (${merchantId}, ${version}, ${tx.json(policy as never)}, ${change.id}, ${at})`
+      VALUES (${merchantId}, ${version}, ${json(tx, policy)}, ${change.id}, ${at})`
   }
   if (dropped.length > 0) {
     await tx`UPDATE control_changes SET superseded = superseded || ${[...dropped]}::text[] WHERE id = ${change.id}`

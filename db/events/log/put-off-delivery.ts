@@ -1,6 +1,6 @@
 /** A delivery whose workflow cannot be started waits by itself, and people hear of it. */
 
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { clearAlerts, raiseAlert } from '../../operations/alerts/raise-alert.js'
 import type { UnstartedDelivery } from './unstarted-deliveries.js'
 
@@ -16,7 +16,7 @@ const ERROR_LENGTH = 500
  */
 export async function putOffDelivery(sql: Sql, delivery: UnstartedDelivery, reason: string): Promise<void> {
   const shown = reason.slice(0, ERROR_LENGTH)
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const [putOff] = await tx<{ type: string }[]>`
       UPDATE webhook_deliveries SET
         start_failures = start_failures + 1, start_error = ${shown},

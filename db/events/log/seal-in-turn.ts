@@ -1,6 +1,6 @@
 /** Seals a batch or, where the batch fails as a whole, its rows one by one, so that one row cannot keep the others from it. */
 
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { errorCode, isPassing } from '../../database-errors.js'
 import { clearAlerts } from '../../operations/alerts/raise-alert.js'
 import { putOffSealing, type SealedTable, UNSEALED_ALERT, type Unsealable } from './put-off-sealing.js'
@@ -77,10 +77,10 @@ function sealBatch<Row extends Unsealed>(sql: Sql, sealing: Sealing<Row>, most: 
 }
 
 async function begin<T>(sql: Sql, lock: number, run: (tx: Transaction) => Promise<T>): Promise<T> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(${lock})`
     return run(tx)
-  })) as T
+  })
 }
 
 function putOff<Row extends Unsealed>(

@@ -1,7 +1,7 @@
 /** The end of a delivery that never came through: its last attempt, the exception that tells of it, and the audit entry. */
 
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { appendEvent } from '../log/append-event.js'
 import { exceptionEvent } from '../log/raise-exception.js'
 import type { LoadedAttempt } from './load-attempt.js'
@@ -18,7 +18,7 @@ const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
  * @returns As `recordAttempt`.
  */
 export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record: AttemptRecord) {
-  return sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: null })
     if (!recorded?.written || recorded.status !== 'exhausted') return recorded
     const facts = {

@@ -1,7 +1,7 @@
 /** Webhook deliveries with their attempts, newest first. */
 
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
-import type { Queryable } from '../../connect.js'
+import { iso, type Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 
 export interface AttemptRow {
@@ -51,7 +51,7 @@ export async function listDeliveries(
     JOIN events event ON event.id = delivery.event_id
     CROSS JOIN LATERAL (
       SELECT coalesce(json_agg(json_build_object(
-        'number', attempt.number, 'at', to_char(attempt.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'number', attempt.number, 'at', ${iso(sql, 'attempt.at')},
         'status_code', attempt.status_code, 'duration_ms', attempt.duration_ms, 'error', attempt.error
       ) ORDER BY attempt.number), '[]') AS attempts
       FROM webhook_attempts attempt WHERE attempt.delivery_id = delivery.id

@@ -1,7 +1,7 @@
 /** Alerts: exceptions that last, told once and cleared by themselves where that is natural. */
 
 import type { ExceptionRaised } from '../../../domain/events/event.js'
-import type { Queryable, Transaction } from '../../connect.js'
+import { json, type Queryable, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { exceptionEvent, type NewException } from '../../events/log/raise-exception.js'
 
@@ -39,7 +39,7 @@ export async function raiseAlert(
   const raised = await tx`
     INSERT INTO alerts (id, merchant_id, kind, severity, subject, facts)
     VALUES (${id}, ${alert.merchantId}, ${alert.kind}, ${alert.severity}, ${alert.subject},
-            ${tx.json(alert.facts as never)})
+            ${json(tx, alert.facts)})
     ON CONFLICT (kind, subject, merchant_id) WHERE cleared_at IS NULL DO NOTHING
     RETURNING id`
   if (raised.length === 0) return false

@@ -3,7 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import type { RiskFactor } from '../../../domain/controls/risk.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import type { PayoutRow, Waiting } from '../../payouts/payout-row.js'
 import type { Ended } from '../measure-withdrawals.js'
 import { clearAlerts, raiseAlert } from './raise-alert.js'
@@ -52,7 +52,7 @@ export async function watchWithdrawals(
 }
 
 async function watchNew(sql: Sql, networks: Networks, settings: AlertSettings): Promise<number> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const rows = await tx<PayoutRow[]>`
       UPDATE payouts SET watched_at = clock_timestamp()
       WHERE id IN (SELECT id FROM payouts WHERE watched_at IS NULL ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
@@ -63,7 +63,7 @@ async function watchNew(sql: Sql, networks: Networks, settings: AlertSettings): 
       raised += (await raiseLarge(tx, networks, settings, row)) + (await raiseUnusual(tx, settings, row))
     }
     return raised
-  })) as number
+  })
 }
 
 async function raiseLarge(
@@ -127,7 +127,7 @@ interface LateRow {
 }
 
 async function watchLate(sql: Sql, { stuckFactor }: AlertSettings): Promise<number> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const rows = await tx<LateRow[]>`
       SELECT withdrawal.id, withdrawal.merchant_id, withdrawal.stage, withdrawal.waiting, started.since
       FROM payouts withdrawal
@@ -157,11 +157,11 @@ async function watchLate(sql: Sql, { stuckFactor }: AlertSettings): Promise<numb
       if (isNew) raised++
     }
     return raised
-  })) as number
+  })
 }
 
 async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended): Promise<number> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const rows = await tx<{ id: string; stage: string; failure_code: string | null }[]>`
       SELECT id, stage, failure_code FROM (
         SELECT id, stage, failure_code, updated_at FROM payouts
@@ -186,7 +186,7 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
       },
     })
     return raised ? 1 : 0
-  })) as number
+  })
 }
 
 /** What was said of one withdrawal is over when that is, and a step that failed when it does not any more. */

@@ -1,7 +1,7 @@
 /** A further attempt that nobody signed is given up; the attempts before it stay. */
 
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { lockWithdrawal } from '../payout-row.js'
 
 /**
@@ -21,7 +21,7 @@ export async function dropReplacement(
     readonly audit?: Readonly<Record<string, unknown>>
   },
 ): Promise<boolean> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     const [request] = await tx<{ id: string; state: string }[]>`
       SELECT id, state FROM signing_requests WHERE transaction_id = ${drop.transactionId} FOR UPDATE`
@@ -43,5 +43,5 @@ export async function dropReplacement(
       data: { transaction_id: drop.transactionId, reason: drop.reason, ...drop.audit },
     })
     return true
-  })) as boolean
+  })
 }

@@ -5,7 +5,7 @@ import type { Intent } from '../../../domain/controls/intent.js'
 import { estimateFee } from '../../../domain/payouts/withdrawal-fee.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { postJournal } from '../../books/ledger/post-journal.js'
-import type { Queryable, Sql, Transaction } from '../../connect.js'
+import { inTransaction, json, type Queryable, type Sql, type Transaction } from '../../connect.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import { newId } from '../../new-id.js'
 import type { PartOutput } from '../payout-row.js'
@@ -44,7 +44,7 @@ export async function fillNonceGaps(sql: Sql, networks: Networks, afterMs: numbe
   const failures: unknown[] = []
   for (const gap of await findGaps(sql, networks, afterMs)) {
     try {
-      const made = (await sql.begin((tx) => fill(tx, networks, gap))) as boolean
+      const made = await inTransaction(sql, (tx) => fill(tx, networks, gap))
       if (made) filled++
     } catch (error) {
       // One account's gap keeps no other account from its filling.
@@ -135,8 +135,8 @@ async function insertFill(
       created_at, updated_at)
     VALUES (
       ${id}, 'nonce_fill', ${last.merchant_id}, ${network.name}, ${coin.name}, 0, ${gap.address},
-      ${last.outputs === null ? null : tx.json(last.outputs as never)}::jsonb, ${walletId}, ${gap.address}, ${coin.name},
-      ${estimateFee(network, coin, price, 0).toString()}, ${limit.toString()}, 'approved', ${tx.json(last.intent as never)},
+      ${last.outputs === null ? null : json(tx, last.outputs)}::jsonb, ${walletId}, ${gap.address}, ${coin.name},
+      ${estimateFee(network, coin, price, 0).toString()}, ${limit.toString()}, 'approved', ${json(tx, last.intent)},
       ${last.intent_hash}, ${SYSTEM}, ${network.confirmations},
       ${tx.json([{ stage: 'approved', status: 'processing', at: now.toISOString(), cause }])}, ${now},
       ${new Date(now.getTime() + DAY_MS)}, ${now}, ${now})`

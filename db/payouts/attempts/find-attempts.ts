@@ -1,5 +1,6 @@
 /** The transactions that pay a withdrawal, and the signer's requests for them. */
 
+import type { Priority } from '../../../domain/payouts/priority.js'
 import type {
   EvmPayload,
   SignerStop,
@@ -17,7 +18,7 @@ export interface AttemptRow {
   readonly nonce: bigint | null
   readonly purpose: 'pay' | 'cancel'
   readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
   /** With its nonce once a signer has claimed it. A PSBT has megabytes, so that only `readPayload` reads it. */
   readonly payload: Omit<UtxoPayload, 'psbt'> | EvmPayload

@@ -1,7 +1,7 @@
 /** An attempt to pay becomes a row and a request to the signer. */
 
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import { notify } from '../../notices.js'
 import type { PayoutRow } from '../payout-row.js'
@@ -52,7 +52,7 @@ export async function insertAttempt(
                               change)
     SELECT ${attempt.id}, ${row.merchant_id}, 'withdrawal', ${row.id}, coalesce(max(number), 0) + 1, ${row.network},
            ${attempt.fromAddressId}, ${attempt.nonce}::bigint, ${attempt.purpose}, ${attempt.cause}, ${attempt.priority},
-           ${attempt.vsize}::integer, 'built', ${tx.json(attempt.payload as never)}, ${JSON.stringify(attempt.payload).length},
+           ${attempt.vsize}::integer, 'built', ${json(tx, attempt.payload)}, ${JSON.stringify(attempt.payload).length},
            ${attempt.coin},
            ${attempt.amount.toString()}::numeric, ${attempt.maxFee.toString()}::numeric, ${tx.json(inputs)},
            ${change ? tx.json({ address_id: change.addressId, amount: change.amount.toString() }) : null}::jsonb

@@ -1,6 +1,6 @@
 /** Keeps at which scanned block an account's nonce was past that of a payment, although none of our transactions was seen there. */
 
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { type ChainCursor, lockCursor } from '../../networks/chain-cursor.js'
 
 /**
@@ -17,7 +17,7 @@ export async function noteNonceUse(
   at: ChainCursor,
   next: number,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const cursor = await lockCursor(tx, network)
     const [stands] = await tx`
       SELECT FROM chain_blocks WHERE network = ${network} AND height = ${at.height} AND hash = ${at.hash}`

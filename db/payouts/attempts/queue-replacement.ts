@@ -2,7 +2,7 @@
 
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { coversOpenPayouts, type WalletBalance } from './covers-open-payouts.js'
@@ -57,7 +57,7 @@ export async function queueReplacement(
   built: UtxoReplacement | EvmReplacement,
 ): Promise<ReplacementQueued> {
   try {
-    await sql.begin((tx) => queue(tx, withdrawalId, built))
+    await inTransaction(sql, (tx) => queue(tx, withdrawalId, built))
     return 'queued'
   } catch (error) {
     if (error instanceof NotQueued) return error.result

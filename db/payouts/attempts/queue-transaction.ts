@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import { movePayout } from '../move-payout.js'
 import { lockWithdrawal } from '../payout-row.js'
@@ -63,7 +63,7 @@ export async function queueTransaction(
   built: BuiltUtxo | BuiltEvm,
 ): Promise<QueueResult> {
   try {
-    await sql.begin((tx) => queue(tx, networks, withdrawalId, built))
+    await inTransaction(sql, (tx) => queue(tx, networks, withdrawalId, built))
     return 'queued'
   } catch (error) {
     if (error instanceof NotQueued) return error.result

@@ -3,7 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { reclaimForeignSpend } from '../../chain/foreign-spends.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { movePayout } from '../move-payout.js'
 import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 
@@ -24,7 +24,7 @@ export async function storeSigned(
   id: string,
   verified: VerifiedSignature,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     const further = row.stage === 'broadcasting' || row.stage === 'confirming'
     if (row.stage !== 'pending_signature' && !further) return

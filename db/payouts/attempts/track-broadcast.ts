@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { lockCursor } from '../../networks/chain-cursor.js'
 import { movePayout } from '../move-payout.js'
@@ -11,7 +11,7 @@ import { readWithdrawalView } from '../withdrawals/read-withdrawal-view.js'
 
 /** Signed → broadcasting, before the first byte leaves. */
 export async function startBroadcast(sql: Sql, networks: Networks, id: string): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'signed') return
     await movePayout(tx, networks, row, { to: 'broadcasting', actor: 'system:withdrawal' })
@@ -28,7 +28,7 @@ export async function markBroadcast(
   id: string,
   transactionId: string,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     const [sent] = await tx<{ txid: string }[]>`
       UPDATE attempts SET state = 'broadcast', broadcast_at = coalesce(broadcast_at, clock_timestamp())
@@ -59,7 +59,7 @@ export async function markMined(
     readonly required: number
   },
 ): Promise<boolean> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     // First: the watcher locks in this order, and nothing is scanned between the look and the note.
     await lockCursor(tx, mined.network)
     const row = await lockWithdrawal(tx, id)
@@ -76,7 +76,7 @@ export async function markMined(
       WHERE payout_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
     await showTransaction(tx, networks, row, winner.txid)
     return true
-  })) as boolean
+  })
 }
 
 /** Whether the scanned chain has another block at that height, or an attempt of this payment in another place. */

@@ -4,7 +4,7 @@ import type { Networks } from '../../../domain/chain/network.js'
 import { initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
 import type { BatchStage, BatchStatus, ItemCounts } from '../../../domain/payouts/batch-status.js'
 import { isBatchPending } from '../../../domain/payouts/batch-status.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { decisionCounts, markCounted, readDecisions } from '../../controls/approvals/decisions.js'
 import { countBatchItems } from './batch-items.js'
 import { type BatchRow, lockBatch } from './batch-row.js'
@@ -34,7 +34,7 @@ export async function advanceBatch(
   id: string,
   now: Date,
 ): Promise<BatchProgress> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     let row = await lockBatch(tx, id)
     if (row.stage === 'requested') {
       const to = row.review_required ? 'pending_review' : 'pending_approval'
@@ -43,7 +43,7 @@ export async function advanceBatch(
     }
     if (isBatchPending(row.stage)) await decide(tx, networks, row, now)
     return await progress(tx, id)
-  })) as BatchProgress
+  })
 }
 
 async function decide(tx: Transaction, networks: Networks, row: BatchRow, now: Date): Promise<void> {

@@ -3,6 +3,7 @@
 import type { Requirement } from '../../../domain/controls/approval.js'
 import type { RiskAssessment } from '../../../domain/controls/risk.js'
 import type { BatchStage, BatchStatus } from '../../../domain/payouts/batch-status.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import type { ReviewDecision } from '../payout-row.js'
 
@@ -26,7 +27,7 @@ export interface BatchRow {
   readonly coin: string
   readonly amount: bigint
   readonly item_count: number
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   readonly fee_coin: string
   readonly fee_estimate: bigint
   readonly fee_limit: bigint

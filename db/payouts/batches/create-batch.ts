@@ -8,9 +8,10 @@ import type { Policy } from '../../../domain/controls/policy.js'
 import { assessRisk, needsReview } from '../../../domain/controls/risk.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { splitBatch } from '../../../domain/payouts/batch-parts.js'
-import { PRIORITY_LEVEL, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
+import { PRIORITY_LEVEL } from '../../../domain/payouts/withdrawal-fee.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
 import { readRiskFacts } from '../../controls/risk/read-risk-facts.js'
 import { newId } from '../../new-id.js'
@@ -40,7 +41,7 @@ export interface NewBatch {
   readonly coin: Coin
   /** In the order of the request; the same address twice stays two. */
   readonly items: readonly NewBatchItem[]
-  readonly priority: WithdrawalPriority
+  readonly priority: Priority
   readonly userReference: string | null
   readonly externalId: string | null
   /** Person's or API key's id, and the audit log's actor. */
@@ -107,9 +108,9 @@ export async function createBatch(tx: Transaction, networks: Networks, request: 
       ${id}, ${merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
       ${amount.toString()}, ${items.length}, ${request.priority}, ${feeCoin.name},
       ${parts.reduce((sum, part) => sum + part.fee, 0n).toString()}, ${feeLimit.toString()}, 'requested', 'pending',
-      ${tx.json(intent as never)}, ${hash}, ${request.initiator}, ${tx.json(requirement as never)},
-      ${tx.json(risk as never)}, ${needsReview(risk, whitelisted)},
-      ${tx.json([{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }] as never)},
+      ${json(tx, intent)}, ${hash}, ${request.initiator}, ${json(tx, requirement)},
+      ${json(tx, risk)}, ${needsReview(risk, whitelisted)},
+      ${json(tx, [{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }])},
       ${expiresAt}, ${now}, ${now})
     ON CONFLICT (merchant_id, external_id) DO NOTHING
     RETURNING id`

@@ -3,7 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { postJournal } from '../../books/ledger/post-journal.js'
-import type { Sql } from '../../connect.js'
+import { inTransaction, json, type Sql } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
 import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { ejectJournal } from '../withdrawal-journals.js'
@@ -29,7 +29,7 @@ export async function ejectItems(
   partId: string,
   ejections: readonly Ejection[],
 ): Promise<PayoutRow | null> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, partId)
     if (row.stage !== 'building' || row.batch_id === null || row.outputs === null) return null
     const wanted = new Map(ejections.map((each) => [each.index, each]))
@@ -71,7 +71,7 @@ export async function ejectItems(
     )
     await tx`
       UPDATE payouts
-      SET outputs = ${tx.json(left as never)}, amount = amount - ${released.toString()}::numeric,
+      SET outputs = ${json(tx, left)}, amount = amount - ${released.toString()}::numeric,
           to_address = ${head.address}, updated_at = clock_timestamp()
       WHERE id = ${row.id}`
     await followPart(
@@ -81,5 +81,5 @@ export async function ejectItems(
       gone.map((output) => output.index),
     )
     return await lockWithdrawal(tx, row.id)
-  })) as PayoutRow | null
+  })
 }

@@ -2,7 +2,8 @@
 
 import type { Coin, Network } from '../../../domain/chain/network.js'
 import type { BatchItem } from '../../../domain/payouts/batch-parts.js'
-import { estimateFee, feeLimit, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
+import { estimateFee, feeLimit } from '../../../domain/payouts/withdrawal-fee.js'
 import type { Queryable } from '../../connect.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import { countLikelyInputs } from '../withdrawals/count-likely-inputs.js'
@@ -20,7 +21,7 @@ export async function estimateBatch(
   network: Network,
   coin: Coin,
   parts: readonly (readonly BatchItem[])[],
-  priority: WithdrawalPriority,
+  priority: Priority,
 ): Promise<PartEstimate[]> {
   const price = await readFeePrice(sql, network, priority)
   const estimates: PartEstimate[] = []

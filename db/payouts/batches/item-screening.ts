@@ -1,7 +1,7 @@
 /** What a screening service says of the recipients of a batch. */
 
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Queryable, Sql } from '../../connect.js'
+import { inTransaction, type Queryable, type Sql } from '../../connect.js'
 import type { ScreeningResult } from '../withdrawals/store-screening.js'
 
 /** An item that the service was not asked about yet, or gave no answer to. */
@@ -25,7 +25,7 @@ export async function storeItemScreening(
   itemId: string,
   { result, reason, reference }: ScreeningResult,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const screening = { state: result, reason, reference, at: new Date().toISOString() }
     const [stored] = await tx`
       UPDATE batch_items SET screening = ${tx.json(screening)}

@@ -10,7 +10,7 @@ import {
 import { WITHDRAWAL_STATUS } from '../../../domain/payouts/withdrawal-stage.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { postJournal } from '../../books/ledger/post-journal.js'
-import type { Transaction } from '../../connect.js'
+import { isoNow, json, type Transaction } from '../../connect.js'
 import { releaseJournal } from '../withdrawal-journals.js'
 import { appendBatchEvents } from './append-batch-events.js'
 import { countBatchItems } from './batch-items.js'
@@ -80,8 +80,8 @@ export async function storeMove(
       stage = ${move.to}, status = ${status},
       failure_code = coalesce(${move.failure?.code ?? null}, failure_code),
       failure_message = coalesce(${move.failure?.message ?? null}, failure_message),
-      history = history || (${tx.json(entry as never)}::jsonb || jsonb_build_object(
-        'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+      history = history || (${json(tx, entry)}::jsonb || jsonb_build_object(
+        'at', ${isoNow(tx)})),
       completed_at = CASE WHEN ${BATCH_TRANSITIONS[move.to].length === 0} THEN clock_timestamp() ELSE completed_at END,
       updated_at = clock_timestamp()
     WHERE id = ${row.id}`
@@ -99,8 +99,8 @@ async function moveParts(
     UPDATE payouts SET
       stage = ${stage},
       failure_code = ${move.failure?.code ?? null}, failure_message = ${move.failure?.message ?? null},
-      history = history || (${tx.json(entry as never)}::jsonb || jsonb_build_object(
-        'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+      history = history || (${json(tx, entry)}::jsonb || jsonb_build_object(
+        'at', ${isoNow(tx)})),
       updated_at = clock_timestamp()
     WHERE batch_id = ${row.id} AND stage = 'pending_approval'`
 }

@@ -4,6 +4,7 @@ import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/net
 import type { RiskAssessment } from '../../../domain/controls/risk.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { BatchStage, BatchStatus, ItemCounts } from '../../../domain/payouts/batch-status.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import type { Queryable } from '../../connect.js'
 import { decisionsJoin } from '../../controls/approvals/decisions.js'
 import type { ReviewDecision } from '../payout-row.js'
@@ -25,7 +26,7 @@ export interface BatchSummary {
   readonly fee: string
   readonly fee_coin: string
   readonly fee_limit: string
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   readonly user_reference: string | null
   readonly external_id: string | null
   readonly approvals: readonly ApprovalView[]

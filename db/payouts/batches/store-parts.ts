@@ -1,6 +1,6 @@
 /** Stores the transactions of a new batch and the items that each pays, however many, in two statements. */
 
-import type { Transaction } from '../../connect.js'
+import { iso, type Transaction } from '../../connect.js'
 
 /** One transaction of a batch. */
 export interface NewPart {
@@ -55,7 +55,7 @@ export async function storeParts(
            'pending_approval', batch.intent_hash, batch.initiator, batch.approval_requirement, part.confirmations,
            jsonb_build_array(jsonb_build_object(
              'stage', 'pending_approval', 'status', 'pending', 'cause', ${facts.cause}::text,
-             'at', to_char(batch.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+             'at', ${iso(tx, 'batch.created_at')})),
            ${facts.confirmedAt}::timestamptz, batch.expires_at, batch.created_at, batch.created_at
     FROM batches batch, unnest(
       ${parts.map((part) => part.id)}::text[], ${parts.map((part) => part.amount.toString())}::numeric[],

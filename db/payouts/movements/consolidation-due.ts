@@ -1,7 +1,7 @@
 /** The outbox of sweeps: which addresses are to be looked at, and when. */
 
 import type { ConsolidationInput } from '../../../temporal/inputs.js'
-import type { Queryable } from '../../connect.js'
+import { isoNow, type Queryable } from '../../connect.js'
 
 /** Taken at a time; the next sweep takes the next. */
 const BATCH = 500
@@ -120,5 +120,5 @@ export async function dueOnRequest(
 function stamped(sql: Queryable, note: { readonly code: string; readonly message: string } | null) {
   if (note === null) return sql`NULL`
   return sql`jsonb_build_object('code', ${note.code}::text, 'message', ${note.message}::text,
-    'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))`
+    'at', ${isoNow(sql)})`
 }

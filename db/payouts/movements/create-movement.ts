@@ -8,7 +8,7 @@ import { KeyturnError } from '../../../domain/errors.js'
 import type { MovementKind } from '../../../domain/payouts/treasury.js'
 import { PRIORITY_LEVEL } from '../../../domain/payouts/withdrawal-fee.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
 import { newId } from '../../new-id.js'
 import { findPayingSigner } from '../../signing/find-paying-signer.js'
@@ -99,8 +99,8 @@ export async function createMovement(
     VALUES (
       ${id}, ${kind}, ${request.merchantId}, ${network.name}, ${coin.name}, ${amount.toString()}, ${request.toAddress},
       ${request.from?.id ?? null}, ${request.from?.address ?? null}, ${request.feePayer}, 'normal', ${feeCoin.name},
-      ${request.fee.toString()}, ${request.feeLimit.toString()}, 'requested', ${tx.json(intent as never)}, ${hash},
-      ${TREASURY}, ${tx.json(request.requirement as never)}, ${tx.json(request.details as never)},
+      ${request.fee.toString()}, ${request.feeLimit.toString()}, 'requested', ${json(tx, intent)}, ${hash},
+      ${TREASURY}, ${json(tx, request.requirement)}, ${json(tx, request.details)},
       ${confirmationsUnder(policy.confirmation_tiers, network, coin.name, amount)},
       ${tx.json([{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.details.cause }])},
       ${new Date(now.getTime() + minutes * 60_000)}, ${expiresAt}, ${now}, ${now})

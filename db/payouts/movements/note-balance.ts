@@ -4,7 +4,7 @@ import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/net
 import { formatAmount } from '../../../domain/money.js'
 import { isLow, NO_TREASURY, type WatchedWallet } from '../../../domain/payouts/treasury.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 
 /**
@@ -20,7 +20,7 @@ export async function noteBalance(
   coinName: string,
   found: 'balance' | 'empty' = 'balance',
 ): Promise<boolean> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     // The wallet's row is the lock of its alerts.
     const [wallet] = await tx<
       { merchant_id: string; network: string; kind: WatchedWallet; address: string; label: string | null }[]
@@ -72,5 +72,5 @@ export async function noteBalance(
       data,
     })
     return low
-  })) as boolean
+  })
 }

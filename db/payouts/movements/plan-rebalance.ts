@@ -5,7 +5,7 @@ import { requiredApprovals } from '../../../domain/controls/multisig.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import { NO_TREASURY, rebalanceOf, type Watermarks } from '../../../domain/payouts/treasury.js'
-import type { Queryable, Sql } from '../../connect.js'
+import { inTransaction, type Queryable, type Sql } from '../../connect.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
 import { estimateWithdrawal } from '../withdrawals/estimate-withdrawal.js'
 import { createMovement, NOBODY } from './create-movement.js'
@@ -63,7 +63,7 @@ export async function planRebalance(
     : requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
   const shown = `${formatAmount(amount, coin.decimals)} ${coin.name}`
   try {
-    return await sql.begin((tx) =>
+    return await inTransaction(sql, (tx) =>
       createMovement(tx, networks, {
         kind: 'rebalance',
         merchantId: wallet.merchantId,

@@ -3,7 +3,7 @@
 import { canonicalJson } from '../../../domain/canonical-json.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { lockSchedule, type ScheduleTemplate } from './schedule-row.js'
 
 export interface ScheduleChange {
@@ -57,7 +57,7 @@ export async function changeSchedule(tx: Transaction, asker: Asker, change: Sche
   await tx`
     UPDATE withdrawal_schedules SET
       label = ${changed.label}, end_at = ${changed.end_at}, paused = ${changed.paused},
-      template = ${tx.json(changed.template as never)}, co_initiators = ${changed.co_initiators},
+      template = ${json(tx, changed.template)}, co_initiators = ${changed.co_initiators},
       deleted_at = CASE WHEN ${change.deleted ?? false} THEN clock_timestamp() END,
       version = version + 1, updated_at = clock_timestamp(), sync_after = NULL
     WHERE id = ${row.id}`

@@ -1,7 +1,7 @@
 /** Stores a schedule; Temporal's Schedule is made of the row afterwards. */
 
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { ScheduleTemplate } from './schedule-row.js'
 
@@ -28,7 +28,7 @@ export async function createSchedule(tx: Transaction, schedule: NewSchedule): Pr
                                       template, initiator)
     VALUES (${id}, ${schedule.merchantId}, ${schedule.label}, ${schedule.cron}, ${schedule.intervalMs},
             ${schedule.startAt}, ${schedule.endAt}, ${schedule.catchUpMs}, ${schedule.paused},
-            ${tx.json(schedule.template as never)}, ${schedule.initiator})`
+            ${json(tx, schedule.template)}, ${schedule.initiator})`
   await appendAudit(tx, {
     merchantId: schedule.merchantId,
     actor: schedule.actor,

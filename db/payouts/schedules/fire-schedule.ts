@@ -3,7 +3,7 @@
 import { findCoin, findNetwork, type Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, json, type Sql, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { exceptionEvent } from '../../events/log/raise-exception.js'
 import { newId } from '../../new-id.js'
@@ -38,7 +38,7 @@ export async function fireSchedule(
   nominalAt: Date,
   options: FiringOptions,
 ): Promise<Firing> {
-  return (await sql.begin(async (tx): Promise<Firing> => {
+  return inTransaction(sql, async (tx): Promise<Firing> => {
     const [schedule] = await tx<ScheduleRow[]>`
       SELECT * FROM withdrawal_schedules WHERE id = ${id} FOR NO KEY UPDATE`
     if (!schedule) return { outcome: 'idle' }
@@ -64,7 +64,7 @@ export async function fireSchedule(
       await recordRefusal(tx, schedule, nominalAt, firingId, error)
       return { outcome: 'refused', code: error.code, message: error.message }
     }
-  })) as Firing
+  })
 }
 
 /**
@@ -124,7 +124,7 @@ async function recordRefusal(
   const failure = { code, message, details }
   await tx`
     INSERT INTO schedule_firings (id, schedule_id, nominal_at, outcome, failure)
-    VALUES (${firingId}, ${schedule.id}, ${nominalAt}, 'refused', ${tx.json(failure as never)})`
+    VALUES (${firingId}, ${schedule.id}, ${nominalAt}, 'refused', ${json(tx, failure)})`
   const facts = { nominal_at: nominalAt.toISOString(), label: schedule.label, failure }
   await appendEvent(
     tx,

@@ -1,6 +1,7 @@
 /** A merchant's schedules and their firings, newest first. */
 
-import type { Queryable } from '../../connect.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
+import { iso, type Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import type { ScheduleRow } from './schedule-row.js'
 
@@ -40,7 +41,7 @@ export interface ScheduleView {
     readonly to_address: string
     readonly from_address_id: string | null
     readonly fee_payer: 'sender' | 'recipient'
-    readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+    readonly priority: Priority
     readonly user_reference: string | null
     readonly metadata: Readonly<Record<string, unknown>>
   }
@@ -84,8 +85,8 @@ export async function listSchedules(
     FROM withdrawal_schedules schedule
     LEFT JOIN LATERAL (
       SELECT jsonb_build_object(
-        'id', id, 'nominal_at', to_char(nominal_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-        'fired_at', to_char(fired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'id', id, 'nominal_at', ${iso(sql, 'nominal_at')},
+        'fired_at', ${iso(sql, 'fired_at')},
         'outcome', outcome, 'withdrawal_id', withdrawal_id, 'failure', failure) AS view
       FROM schedule_firings WHERE schedule_id = schedule.id ORDER BY id DESC LIMIT 1
     ) firing ON true

@@ -1,7 +1,7 @@
 /** A row of `withdrawal_schedules`, and the withdrawal that each of its firings asks for. */
 
 import { KeyturnError } from '../../../domain/errors.js'
-import type { WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import type { Queryable, Transaction } from '../../connect.js'
 
 /** As `NewWithdrawal`, in JSON: the amount in base units as decimal text. */
@@ -14,7 +14,7 @@ export interface ScheduleTemplate {
   readonly to_address: string
   readonly from_address_id: string | null
   readonly fee_payer: 'sender' | 'recipient'
-  readonly priority: WithdrawalPriority
+  readonly priority: Priority
   readonly user_reference: string | null
   readonly metadata: Readonly<Record<string, unknown>>
   /** Where the schedule was made, as `NewWithdrawal.country`; left out: nothing is configured that could know. */

@@ -2,7 +2,7 @@
 
 import type { AppliedSchedule } from '../../../temporal/apply-schedule.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { exceptionEvent } from '../../events/log/raise-exception.js'
 import { clearAlerts, raiseAlert } from '../../operations/alerts/raise-alert.js'
@@ -47,7 +47,7 @@ export async function syncSchedule(
   id: string,
   apply: (schedule: AppliedSchedule) => Promise<void>,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const [row] = await tx<
       ScheduleRow[]
     >`SELECT * FROM withdrawal_schedules WHERE id = ${id} FOR NO KEY UPDATE`
@@ -67,7 +67,7 @@ export async function syncSchedule(
  */
 export async function putOffSchedule(sql: Sql, id: string, reason: string): Promise<void> {
   const shown = reason.slice(0, ERROR_LENGTH)
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const [row] = await tx<Pick<ScheduleRow, 'merchant_id' | 'label'>[]>`
       UPDATE withdrawal_schedules SET
         sync_failures = sync_failures + 1, sync_error = ${shown},
@@ -96,7 +96,7 @@ export async function putOffSchedule(sql: Sql, id: string, reason: string): Prom
  * @param missed - Firings that Temporal left out since the Schedule was made; null when it has no such Schedule.
  */
 export async function recordCheck(sql: Sql, id: string, missed: number | null): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const [row] = await tx<
       ScheduleRow[]
     >`SELECT * FROM withdrawal_schedules WHERE id = ${id} FOR NO KEY UPDATE`

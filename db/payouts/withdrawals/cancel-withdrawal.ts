@@ -3,7 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { canWithdrawalMove } from '../../../domain/payouts/withdrawal-stage.js'
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
 import { lockWithdrawal } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
@@ -18,7 +18,7 @@ export async function cancelWithdrawal(
   networks: Networks,
   request: { readonly merchantId: string; readonly id: string; readonly actor: string },
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const [own] = await tx`
       SELECT 1 FROM payouts WHERE id = ${request.id} AND merchant_id = ${request.merchantId} AND kind = 'withdrawal'`
     if (!own) throw withdrawalNotFound(request.id)

@@ -9,9 +9,9 @@ import type { Policy } from '../../../domain/controls/policy.js'
 import { assessRisk, needsReview } from '../../../domain/controls/risk.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Transaction } from '../../connect.js'
+import { json, type Transaction } from '../../connect.js'
 import { takeLimits } from '../../controls/limits/take-limits.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
 import { readRiskFacts } from '../../controls/risk/read-risk-facts.js'
@@ -37,7 +37,7 @@ export interface NewWithdrawal {
   readonly toAddress: string
   readonly fromAddressId: string | null
   readonly feePayer: 'sender' | 'recipient'
-  readonly priority: WithdrawalPriority
+  readonly priority: Priority
   readonly userReference: string | null
   readonly externalId: string | null
   readonly metadata: Readonly<Record<string, unknown>>
@@ -129,12 +129,12 @@ export async function createWithdrawal(
       ${id}, ${request.merchantId}, ${request.externalId}, ${request.userReference}, ${network.name}, ${coin.name},
       ${amount.toString()}, ${request.amountText ?? null}, ${request.toAddress}, ${request.fromAddressId}, ${fromAddress},
       ${request.feePayer}, ${request.priority}, ${feeCoin.name}, ${estimate.fee.toString()}, ${estimate.feeLimit.toString()}, 'requested',
-      ${tx.json(intent as never)}, ${hash}, ${request.initiator}, ${others},
-      ${tx.json(requirement as never)}, ${tx.json(risk as never)}, ${needsReview(risk, entry !== null)},
-      ${request.country ?? null}, ${entry?.id ?? null}, ${tx.json(request.metadata as never)},
+      ${json(tx, intent)}, ${hash}, ${request.initiator}, ${others},
+      ${json(tx, requirement)}, ${json(tx, risk)}, ${needsReview(risk, entry !== null)},
+      ${request.country ?? null}, ${entry?.id ?? null}, ${json(tx, request.metadata)},
       ${request.screen ? tx.json({ state: 'pending' }) : null}, ${request.retryOf ?? null},
       ${confirmationsUnder(policy.confirmation_tiers, network, coin.name, amount)},
-      ${tx.json([{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }] as never)},
+      ${json(tx, [{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }])},
       ${estimate.confirmedAt}, ${expiresAt}, ${now}, ${now})
     ON CONFLICT (merchant_id, external_id) DO NOTHING
     RETURNING id`

@@ -1,12 +1,8 @@
 /** Fee, limit and time of a payment at one priority, from what the database knows. */
 
 import type { Coin, Network } from '../../../domain/chain/network.js'
-import {
-  estimateFee,
-  feeLimit,
-  PRIORITY_LEVEL,
-  type WithdrawalPriority,
-} from '../../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
+import { estimateFee, feeLimit, PRIORITY_LEVEL } from '../../../domain/payouts/withdrawal-fee.js'
 import type { Queryable } from '../../connect.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import { countLikelyInputs } from './count-likely-inputs.js'
@@ -28,7 +24,7 @@ export async function estimateWithdrawal(
   network: Network,
   coin: Coin,
   amount: bigint,
-  priority: WithdrawalPriority,
+  priority: Priority,
   now: Date,
 ): Promise<WithdrawalEstimate> {
   const price = await readFeePrice(sql, network, priority)

@@ -4,12 +4,13 @@ import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/net
 import type { RiskAssessment } from '../../../domain/controls/risk.js'
 import type { WithdrawalStatusChanged } from '../../../domain/events/event.js'
 import { formatAmount } from '../../../domain/money.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import {
   WITHDRAWAL_STATUS,
   type WithdrawalStage,
   type WithdrawalStatus,
 } from '../../../domain/payouts/withdrawal-stage.js'
-import type { Queryable } from '../../connect.js'
+import { iso, type Queryable } from '../../connect.js'
 import { decisionsJoin } from '../../controls/approvals/decisions.js'
 import type {
   CancellationRequest,
@@ -43,7 +44,7 @@ export interface AttemptView {
   /** `cancel` pays nobody and takes the payment's place. */
   readonly purpose: 'pay' | 'cancel'
   readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
   readonly transaction_hash: string | null
   /** Whole coins of the fee's coin: the most that it can cost. */
@@ -67,7 +68,7 @@ export interface WithdrawalView {
   readonly fee_coin: string
   readonly fee_limit: string
   readonly fee_payer: 'sender' | 'recipient'
-  readonly priority: 'low' | 'normal' | 'high' | 'urgent'
+  readonly priority: Priority
   readonly to_address: string
   readonly from_address: string | null
   readonly user_reference: string | null
@@ -134,8 +135,8 @@ export function withdrawalViewQuery(sql: Queryable) {
       SELECT jsonb_agg(jsonb_build_object(
         'number', number, 'purpose', purpose, 'cause', cause, 'priority', priority, 'state', state,
         'transaction_hash', txid, 'max_fee', max_fee::text, 'fee', fee::text,
-        'created_at', to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-        'broadcast_at', to_char(broadcast_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) ORDER BY number DESC) AS list
+        'created_at', ${iso(sql, 'created_at')},
+        'broadcast_at', ${iso(sql, 'broadcast_at')}) ORDER BY number DESC) AS list
       FROM attempts WHERE payout_id = withdrawal.id
     ) tried ON true`
 }

@@ -5,7 +5,7 @@ import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql, Transaction } from '../../connect.js'
+import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { type CancellationRequest, lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import type { OwnPayout } from './lock-own-withdrawal.js'
 import { lockReplaceable } from './request-speed-up.js'
@@ -56,13 +56,13 @@ export async function requestCancellation(
  * @returns Whether it was decided now.
  */
 export async function cancelLaggingMovement(sql: Sql, id: string, reason: string): Promise<boolean> {
-  return (await sql.begin(async (tx) => {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     const waits = row.stage === 'broadcasting' || row.stage === 'confirming'
     if (!isMovement(row.kind) || !waits || row.cancellation) return false
     await storeCancellation(tx, row, { actor: 'system:treasury', reason })
     return true
-  })) as boolean
+  })
 }
 
 async function storeCancellation(

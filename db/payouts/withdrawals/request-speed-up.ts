@@ -3,10 +3,10 @@
 import { findNetwork, type Network, type Networks, nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount, parseAmount } from '../../../domain/money.js'
+import { PRIORITIES, type Priority } from '../../../domain/payouts/priority.js'
 import { leastReplacement, leastUtxoReplacement } from '../../../domain/payouts/replacement.js'
-import { PRIORITIES, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Queryable, Transaction } from '../../connect.js'
+import { isoNow, type Queryable, type Transaction } from '../../connect.js'
 import { findNewlyListed } from '../../controls/sanctions/find-newly-listed.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import {
@@ -23,7 +23,7 @@ import { isOwnPayout, type OwnPayout, payoutNotFound } from './lock-own-withdraw
 
 export interface SpeedUp extends OwnPayout {
   /** Default: the next above the newest attempt's. */
-  readonly priority: WithdrawalPriority | null
+  readonly priority: Priority | null
   /** The most that the fee may be, in whole coins; default the withdrawal's own limit. */
   readonly maxFee: string | null
   readonly actor: string
@@ -99,7 +99,7 @@ export async function clearSpeedUp(
   await sql`
     UPDATE payouts SET speed_up = NULL, waiting = jsonb_build_object(
       'code', ${reason.code}::text, 'message', ${reason.message}::text,
-      'since', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+      'since', ${isoNow(sql)})
     WHERE id = ${id} AND speed_up IS NOT NULL`
 }
 
@@ -159,7 +159,7 @@ export async function lockReplaceable(
   return { row, network, attempts, unanswered: payments.filter(isUnanswered), newest }
 }
 
-function nextPriority(priority: WithdrawalPriority): WithdrawalPriority {
+function nextPriority(priority: Priority): Priority {
   return PRIORITIES[PRIORITIES.indexOf(priority) + 1] ?? 'urgent'
 }
 
@@ -169,7 +169,7 @@ async function leastFee(
   network: Network,
   attempts: readonly AttemptRow[],
   newest: SignedAttempt,
-  priority: WithdrawalPriority,
+  priority: Priority,
 ): Promise<bigint> {
   const price = await readFeePrice(tx, network, priority)
   if (price.family === 'utxo') {

@@ -3,7 +3,7 @@
 import { findCoin, findNetwork, type Networks } from '../../../domain/chain/network.js'
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import { isWithdrawalFinal } from '../../../domain/payouts/withdrawal-stage.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
@@ -19,7 +19,7 @@ export interface Retry
   readonly merchantId: string
   readonly id: string
   /** Null: as before. */
-  readonly priority: WithdrawalPriority | null
+  readonly priority: Priority | null
 }
 
 /**
@@ -103,7 +103,7 @@ async function wake(tx: Transaction, networks: Networks, row: PayoutRow, retry: 
 }
 
 /** The priority is no part of what people approved; the fee limit is, and stays. */
-async function setPriority(tx: Transaction, row: PayoutRow, priority: WithdrawalPriority): Promise<void> {
+async function setPriority(tx: Transaction, row: PayoutRow, priority: Priority): Promise<void> {
   await tx`UPDATE payouts SET priority = ${priority}, updated_at = clock_timestamp() WHERE id = ${row.id}`
 }
 

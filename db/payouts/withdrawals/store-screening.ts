@@ -2,7 +2,7 @@
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { appendAudit } from '../../audit/append-audit.js'
-import type { Sql } from '../../connect.js'
+import { inTransaction, type Sql } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
 import { lockWithdrawal } from '../payout-row.js'
 
@@ -21,7 +21,7 @@ export async function storeScreening(
   id: string,
   { result, reason, reference }: ScreeningResult,
 ): Promise<void> {
-  await sql.begin(async (tx) => {
+  await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
     if (row.stage !== 'requested' || row.screening?.state !== 'pending') return
     const screening = { state: result, reason, reference, at: new Date().toISOString() }

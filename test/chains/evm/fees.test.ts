@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Priority } from '../../../chains/adapter.js'
 import { chooseFees, type FeeMarket, leastMaxFee } from '../../../chains/evm/send/choose-fees.js'
 import { readFeeMarket } from '../../../chains/evm/send/fee-market.js'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
+import type { Priority } from '../../../domain/payouts/priority.js'
 import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../networks/load-networks.js'
 
 const GWEI = 10n ** 9n

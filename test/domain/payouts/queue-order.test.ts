@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { PRIORITIES, type Priority } from '../../../domain/payouts/priority.js'
 import { HEAD_START_MS, priorityKey, queueScore } from '../../../domain/payouts/queue-order.js'
-import { PRIORITIES, type WithdrawalPriority } from '../../../domain/payouts/withdrawal-fee.js'
 
 const MINUTE_MS = 60_000
 const waiting = fc.record({
@@ -46,11 +46,11 @@ test('the keys of steps are 1 to 5, and age lifts everything to the first', () =
       fc.constantFrom(...PRIORITIES),
       fc.integer({ min: -1_000, max: 10 ** 9 }),
       (priority, age) => {
-        const key = priorityKey(priority as WithdrawalPriority, age)
+        const key = priorityKey(priority as Priority, age)
         expect(key).toBeGreaterThanOrEqual(1)
         expect(key).toBeLessThanOrEqual(5)
-        expect(priorityKey(priority as WithdrawalPriority, age + MINUTE_MS)).toBeLessThanOrEqual(key)
-        expect(priorityKey(priority as WithdrawalPriority, HEAD_START_MS.urgent)).toBe(1)
+        expect(priorityKey(priority as Priority, age + MINUTE_MS)).toBeLessThanOrEqual(key)
+        expect(priorityKey(priority as Priority, HEAD_START_MS.urgent)).toBe(1)
       },
     ),
   )

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { findCoin, type Network } from '../../../domain/chain/network.js'
+import { PRIORITIES } from '../../../domain/payouts/priority.js'
 import {
   estimateFee,
   fallbackPrice,
   feeLimit,
-  PRIORITIES,
   PRIORITY_LEVEL,
 } from '../../../domain/payouts/withdrawal-fee.js'
 import { testNetworks } from '../../stage/test-networks.js'

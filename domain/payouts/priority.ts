@@ -1,0 +1,4 @@
+/** Priorities of a payout: how much it offers for a place in the next blocks. */
+
+export const PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
+export type Priority = (typeof PRIORITIES)[number]
