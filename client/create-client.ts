@@ -2,24 +2,22 @@
 
 import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
 import type { PolicyUpdate } from '../domain/controls/policy.js'
-import type { EventEnvelope } from '../domain/events/event.js'
+import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../wire/deposit.js'
+import type { EventEnvelope } from '../wire/event.js'
+import type { Paging } from '../wire/paging.js'
+import type { Reason } from '../wire/reason.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
 import { payoutCalls } from './payouts.js'
 import { createSender, type SenderOptions } from './send-request.js'
 import type {
-  Address,
   AuditEntry,
-  AwaitedApproval,
   Balance,
   BalanceFilter,
-  Deposit,
-  DepositFilter,
   NetworkStatus,
-  NewAddress,
   NewWebhookEndpoint,
   NewWhitelistEntry,
-  Paging,
   PolicyChange,
   PolicyVersion,
   Wallet,
@@ -62,10 +60,7 @@ export function createClient(options: ClientOptions) {
         trusted(await post('/addresses', address, sent)),
       get: async (id: string): Promise<Address> =>
         trusted(await one({ method: 'GET', path: at('/addresses', id) })),
-      list: async (
-        filter?: Paging &
-          Partial<Pick<Address, 'network' | 'address'>> & { readonly user_reference?: string },
-      ): Promise<ClientPage<Address>> => {
+      list: async (filter?: AddressFilter): Promise<ClientPage<Address>> => {
         const found = await page<Address>('/addresses', filter)
         found.items.forEach(trusted)
         return found
@@ -73,18 +68,18 @@ export function createClient(options: ClientOptions) {
     },
 
     deposits: {
-      get: (id: string) => one<Deposit>({ method: 'GET', path: at('/deposits', id) }),
+      get: (id: string) => one<DepositWithHistory>({ method: 'GET', path: at('/deposits', id) }),
       list: (filter?: DepositFilter) => page<Deposit>('/deposits', filter),
       /** Credits one that was set aside, once, or waits for two approvals where the policy asks for them; with the scope `admin` or the key of a reviewer. */
-      release: (id: string, decision: { readonly reason: string }, sent?: Sent) =>
-        post<Deposit & { readonly approval?: AwaitedApproval }>(
+      release: (id: string, decision: Reason, sent?: Sent) =>
+        post<DepositWithHistory & Partial<Pick<DepositAwaitingApproval, 'approval'>>>(
           at('/deposits', id, '/release'),
           decision,
           sent,
         ),
       /** Keeps one that was set aside out of what is available. */
-      reject: (id: string, decision: { readonly reason: string }, sent?: Sent) =>
-        post<Deposit>(at('/deposits', id, '/reject'), decision, sent),
+      reject: (id: string, decision: Reason, sent?: Sent) =>
+        post<DepositWithHistory>(at('/deposits', id, '/reject'), decision, sent),
       /** A release that waits for two approvals, by the id in `approval.path`. */
       releases: approvable<DepositReleaseIntent>('/deposits/releases'),
     },

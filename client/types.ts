@@ -4,69 +4,23 @@ import type { ControlChangeState } from '../domain/controls/control-change.js'
 import type { Policy } from '../domain/controls/policy.js'
 import type { PolicyEdit } from '../domain/controls/policy-change.js'
 import type { RiskAssessment } from '../domain/controls/risk.js'
-import type { DepositStatus } from '../domain/deposits/deposit-status.js'
 import type { DeliveryStatus } from '../domain/events/delivery-status.js'
-import type { DepositView, EventType } from '../domain/events/event.js'
+import type { EventType } from '../domain/events/event.js'
 import type { WithdrawalStage, WithdrawalStatus } from '../domain/payouts/withdrawal-stage.js'
+import type { Paging } from '../wire/paging.js'
+import type { DateRange } from '../wire/time.js'
 
-/** `page`+`limit` or `cursor`+`limit`; newest first. */
-export interface Paging {
-  readonly page?: number
-  readonly limit?: number
-  readonly cursor?: string
-}
-
-/** A day (`2024-01-15`) or an instant. */
-export interface DateRange {
-  readonly from_date?: string
-  readonly to_date?: string
-}
-
-export interface NewAddress {
-  readonly user_reference: string
-  readonly network: string
-  readonly label?: string
-  /** True for another address although the user has one. */
-  readonly new?: boolean
-}
-
-export interface Address {
-  readonly id: string
-  readonly address: string
-  readonly network: string
-  readonly user_reference: string | null
-  readonly label: string | null
-  readonly kind: 'deposit' | 'change' | 'master' | 'hot' | 'gas'
-  readonly derivation_path: string
-  readonly created_at: string
-}
-
-/** Where something waits for approvals: `/intent` and `/approvals` stand under `path`. */
-export interface AwaitedApproval {
-  readonly path: string
-  readonly intent_hash: string
-  readonly required: number
-  readonly expires_at: string
-}
-
-export interface Deposit extends DepositView {
-  /** Only where one deposit is asked for. */
-  readonly history?: readonly {
-    readonly status: DepositStatus
-    readonly at: string
-    readonly cause: string
-  }[]
-}
-
-export interface DepositFilter extends Paging, DateRange {
-  readonly user_reference?: string
-  readonly network?: string
-  readonly coin?: string
-  readonly status?: DepositStatus
-  readonly address?: string
-  readonly transaction_hash?: string
-  readonly payment_id?: string
-}
+export type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+export type {
+  AwaitedApproval,
+  Deposit,
+  DepositAwaitingApproval,
+  DepositFilter,
+  DepositWithHistory,
+} from '../wire/deposit.js'
+export type { Reason } from '../wire/reason.js'
+export type { DateRange } from '../wire/time.js'
+export type { Paging }
 
 export interface Balance {
   readonly network: string

@@ -1,7 +1,7 @@
 /** Verifies webhooks on their raw bytes, before anything is parsed. */
 
-import type { EventEnvelope } from '../domain/events/event.js'
 import { verifyWebhookSignature } from '../domain/events/webhook-signature.js'
+import type { EventEnvelope } from '../wire/event.js'
 
 /** As the receiving framework gives them; names in any case. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>

@@ -8,29 +8,17 @@ import { getAddress } from '../../db/wallets/get-address.js'
 import { type AddressRow, listAddresses } from '../../db/wallets/list-addresses.js'
 import { findNetwork } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
+import { Address, AddressFilter, NewAddress } from '../../wire/address.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { canonicalQuery } from '../http/canonical-query.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 
 const COMPARED_WITHIN_MS = 5_000
 const COMPARED_LOOK_MS = 250
-
-const addressView = z
-  .object({
-    id: z.string(),
-    address: z.string(),
-    network: z.string(),
-    user_reference: z.string().nullable(),
-    label: z.string().nullable(),
-    kind: z.enum(['deposit', 'change', 'master', 'hot', 'gas']),
-    derivation_path: z.string().openapi({ example: "m/84'/0'/0'/0/7" }),
-    created_at: z.iso.datetime(),
-  })
-  .openapi('Address')
 
 const create = createRoute({
   ...secured('payments'),
@@ -44,17 +32,12 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            user_reference: z.string().min(1).max(255),
-            network: z.string().min(1).max(31),
-            label: z.string().max(255).optional(),
-            new: z.boolean().default(false),
-          }),
+          schema: NewAddress,
         },
       },
     },
   },
-  responses: { 200: answer(addressView, 'It was there'), 201: answer(addressView, 'Made now') },
+  responses: { 200: answer(Address, 'It was there'), 201: answer(Address, 'Made now') },
 })
 
 const list = createRoute({
@@ -64,14 +47,9 @@ const list = createRoute({
   summary: 'Deposit addresses, newest first',
   tags: ['Addresses'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      user_reference: z.string().optional(),
-      network: z.string().optional(),
-      address: z.string().optional(),
-    }),
+    query: AddressFilter,
   },
-  responses: { 200: listAnswer(addressView) },
+  responses: { 200: listAnswer(Address) },
 })
 
 const get = createRoute({
@@ -81,7 +59,7 @@ const get = createRoute({
   summary: 'One address',
   tags: ['Addresses'],
   request: { params: z.object({ id: z.string() }) },
-  responses: { 200: answer(addressView) },
+  responses: { 200: answer(Address) },
 })
 
 /** Registers `/addresses`. */
@@ -135,7 +113,7 @@ async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
   }
 }
 
-function view(row: AddressRow): z.infer<typeof addressView> {
+function view(row: AddressRow): Address {
   return {
     id: row.id,
     address: row.address,

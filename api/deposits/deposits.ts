@@ -13,80 +13,16 @@ import { requireReviewer } from '../../db/payouts/withdrawals/require-reviewer.j
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
 import { QUORUM } from '../../domain/controls/approval.js'
 import { intentHash } from '../../domain/controls/intent.js'
-import { DEPOSIT_STATUSES } from '../../domain/deposits/deposit-status.js'
-import type { DepositView } from '../../domain/events/event.js'
+import { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../../wire/deposit.js'
+import { Reason } from '../../wire/reason.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { canonicalQuery } from '../http/canonical-query.js'
-import { dateRangeQuery } from '../http/date-range.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
-
-const amountAtAddress = z.object({ address: z.string(), amount: z.string() })
-const deposit = z
-  .object({
-    id: z.string(),
-    status: z.enum(DEPOSIT_STATUSES),
-    previous_status: z.enum(DEPOSIT_STATUSES).nullable().optional(),
-    network: z.string(),
-    coin: z.string(),
-    amount: z.string().openapi({ example: '0.5' }),
-    user_reference: z.string().nullable(),
-    address: z.object({
-      id: z.string(),
-      address: z.string(),
-      network: z.string(),
-      label: z.string().nullable(),
-      key_pair_id: z.string(),
-      asset_pool_id: z.string(),
-    }),
-    transaction_hash: z.string(),
-    output_index: z.int(),
-    confirmations: z.int(),
-    required_confirmations: z.int(),
-    block_number: z.int().nullable(),
-    block_hash: z.string().nullable(),
-    block_time: z.iso.datetime().nullable(),
-    fee: z.object({ coin: z.string(), amount: z.string() }).nullable(),
-    sources: z.array(amountAtAddress).readonly(),
-    destinations: z.array(amountAtAddress).readonly(),
-    payment_id: z.string().nullable(),
-    decision: z
-      .object({
-        verdict: z.enum(['release', 'reject']),
-        by: z.string(),
-        reason: z.string(),
-        at: z.iso.datetime(),
-      })
-      .nullable()
-      .openapi({ description: 'What a person decided about it while it was held.' }),
-    detected_at: z.iso.datetime(),
-    updated_at: z.iso.datetime(),
-    confirmed_at: z.iso.datetime().nullable(),
-    credited_at: z.iso.datetime().nullable(),
-  })
-  .openapi('Deposit')
-const depositWithHistory = deposit
-  .extend({
-    history: z
-      .array(z.object({ status: z.enum(DEPOSIT_STATUSES), at: z.iso.datetime(), cause: z.string() }))
-      .readonly(),
-  })
-  .openapi('DepositWithHistory')
-
-const awaitingApproval = depositWithHistory
-  .extend({
-    approval: z.object({
-      path: z.string().openapi({ description: '`/intent` and `/approvals` stand under it.' }),
-      intent_hash: z.string(),
-      required: z.int(),
-      expires_at: z.iso.datetime(),
-    }),
-  })
-  .openapi('DepositAwaitingApproval')
 
 const list = createRoute({
   ...secured('read'),
@@ -95,19 +31,9 @@ const list = createRoute({
   summary: 'Deposits, newest first',
   tags: ['Deposits'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      ...dateRangeQuery,
-      user_reference: z.string().optional(),
-      network: z.string().optional(),
-      coin: z.string().optional(),
-      status: z.enum(DEPOSIT_STATUSES).optional(),
-      address: z.string().optional(),
-      transaction_hash: z.string().optional(),
-      payment_id: z.string().optional(),
-    }),
+    query: DepositFilter,
   },
-  responses: { 200: listAnswer(deposit) },
+  responses: { 200: listAnswer(Deposit) },
 })
 
 const get = createRoute({
@@ -117,7 +43,7 @@ const get = createRoute({
   summary: 'One deposit with its history',
   tags: ['Deposits'],
   request: { params: z.object({ id: z.string() }) },
-  responses: { 200: answer(depositWithHistory) },
+  responses: { 200: answer(DepositWithHistory) },
 })
 
 const decide = {
@@ -131,7 +57,7 @@ const decide = {
     body: {
       required: true,
       content: {
-        'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+        'application/json': { schema: Reason },
       },
     },
   },
@@ -142,8 +68,8 @@ const release = createRoute({
   path: '/deposits/{id}/release',
   summary: 'Credits a deposit that was set aside, once',
   responses: {
-    200: answer(depositWithHistory, 'Credited'),
-    202: answer(awaitingApproval, 'Waits for two approvals, as the policy asks'),
+    200: answer(DepositWithHistory, 'Credited'),
+    202: answer(DepositAwaitingApproval, 'Waits for two approvals, as the policy asks'),
   },
 })
 
@@ -151,7 +77,7 @@ const reject = createRoute({
   ...decide,
   path: '/deposits/{id}/reject',
   summary: 'Keeps a deposit that was set aside out of what is available; it goes back only by a withdrawal',
-  responses: { 200: answer(depositWithHistory, 'Stays held') },
+  responses: { 200: answer(DepositWithHistory, 'Stays held') },
 })
 
 /** Registers `/deposits`. */
@@ -245,7 +171,7 @@ export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies
   })
 }
 
-function view(networks: Networks, row: ListedDeposit): DepositView {
+function view(networks: Networks, row: ListedDeposit): Deposit {
   const height = row.scanned_height === null ? null : Number(row.scanned_height)
   return depositView(findNetwork(networks, row.network), row, height)
 }

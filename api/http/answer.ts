@@ -2,16 +2,8 @@
 
 import { z } from '@hono/zod-openapi'
 import type { ZodType } from 'zod'
+import { Pagination } from '../../wire/paging.js'
 import type { Page } from './paging.js'
-
-const pagination = z
-  .object({
-    page: z.int().nullable().openapi({ description: 'Null when the list was asked for by cursor.' }),
-    limit: z.int(),
-    has_more: z.boolean(),
-    next_cursor: z.string().nullable(),
-  })
-  .openapi('Pagination')
 
 /** A response of `createRoute`: `{ success: true, data }`. */
 export function answer<T extends ZodType>(data: T, description = 'Done') {
@@ -27,7 +19,11 @@ export function listAnswer<T extends ZodType>(item: T, description = 'A page, ne
     description,
     content: {
       'application/json': {
-        schema: z.object({ success: z.literal(true), data: z.array(item).readonly(), pagination }),
+        schema: z.object({
+          success: z.literal(true),
+          data: z.array(item).readonly(),
+          pagination: Pagination,
+        }),
       },
     },
   } as const

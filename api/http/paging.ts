@@ -1,33 +1,10 @@
 /** Paging of every list: `page`+`limit` or `cursor`+`limit`, newest first by id. */
 
-import { z } from '@hono/zod-openapi'
 import type { Slice } from '../../db/slice.js'
+import { type Pagination, pagingFields } from '../../wire/paging.js'
 
-/** Far enough for people; programs follow `next_cursor`, which costs the same at any depth. */
-const MAX_PAGE = 10_000
-
-/** Spread into a list's query: `z.strictObject({ ...pagingQuery, network: … })`. */
-export const pagingQuery = {
-  page: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MAX_PAGE)
-    .optional()
-    .openapi({ description: 'From 1. Rows that are added meanwhile shift pages; `cursor` is stable.' }),
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z
-    .string()
-    .refine(isCursor, 'take it from next_cursor of the page before')
-    .optional()
-    .openapi({ description: '`next_cursor` of the page before; instead of `page`.' }),
-}
-
-/** Whether it can have come from `toPage`: an id, in base64url. A mangled one would quietly show some other page. */
-function isCursor(text: string): boolean {
-  const id = Buffer.from(text, 'base64url').toString('utf8')
-  return /^[\x21-\x7e]{1,150}$/.test(id) && Buffer.from(id).toString('base64url') === text
-}
+/** The paging fields of a list's query: spread into it. */
+export { pagingFields as pagingQuery }
 
 export interface PagingQuery {
   readonly page?: number | undefined
@@ -37,12 +14,7 @@ export interface PagingQuery {
 
 export interface Page<T> {
   readonly items: readonly T[]
-  readonly pagination: {
-    readonly page: number | null
-    readonly limit: number
-    readonly has_more: boolean
-    readonly next_cursor: string | null
-  }
+  readonly pagination: Pagination
 }
 
 /** What a list query has to fetch: one row more than a page, so that `has_more` needs no count. */

@@ -1,8 +1,8 @@
 /** `balance.updated` at the address of a deposit (seed 003: reserved at confirmation, available at success). */
 
 import { knownCoin, type Network } from '../../domain/chain/network.js'
-import type { BalanceUpdated } from '../../domain/events/event.js'
 import { formatAmount } from '../../domain/money.js'
+import type { BalanceUpdated } from '../../wire/event.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import type { DepositRow } from './deposit-row.js'

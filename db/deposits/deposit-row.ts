@@ -1,7 +1,7 @@
 /** A deposit as it is kept, with the address that it pays. */
 
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
-import type { AmountAtAddress } from '../../domain/events/event.js'
+import type { AmountAtAddress } from '../../wire/deposit.js'
 import type { Queryable } from '../connect.js'
 
 /** One line of a deposit's history. */

@@ -2,8 +2,8 @@
 
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
-import type { DepositView } from '../../domain/events/event.js'
 import { formatAmount } from '../../domain/money.js'
+import type { Deposit } from '../../wire/deposit.js'
 import type { DepositRow } from './deposit-row.js'
 
 /**
@@ -17,7 +17,7 @@ export function depositView(
   row: DepositRow,
   height: number | null,
   previous?: DepositStatus | null,
-): DepositView {
+): Deposit {
   const native = nativeCoin(network)
   const block = row.block_number === null ? null : Number(row.block_number)
   return {
@@ -71,7 +71,7 @@ export function depositEvent(
 }
 
 /** A decision about an earlier mining says nothing about this one. */
-function decisionOf({ decision, epoch }: DepositRow): DepositView['decision'] {
+function decisionOf({ decision, epoch }: DepositRow): Deposit['decision'] {
   if (decision === null || decision.epoch !== epoch) return null
   const { epoch: _, ...shown } = decision
   return shown

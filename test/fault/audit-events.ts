@@ -1,8 +1,8 @@
 /** What merchants learn: whether webhooks carry what was sealed, and whether each change of status follows the one before. */
 
 import { z } from 'zod'
-import type { EventEnvelope } from '../../domain/events/event.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
+import type { EventEnvelope } from '../../wire/event.js'
 
 /** What the merchant's endpoint received. */
 export interface ReceivedWebhooks {

@@ -1,7 +1,7 @@
 /** Lists of the API from their first page to their last. */
 
 import type { Client } from '../../client/create-client.js'
-import type { EventEnvelope } from '../../domain/events/event.js'
+import type { EventEnvelope } from '../../wire/event.js'
 
 /** Every event of a merchant, oldest first. */
 export async function allEvents(client: Client): Promise<EventEnvelope[]> {

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
-import type { DepositView } from '../../domain/events/event.js'
+import type { Deposit } from '../../wire/deposit.js'
 import type { Stage } from './start-stage.js'
 
 /** A fresh deposit address of a user. */
@@ -18,7 +18,7 @@ export async function addressOf(stage: Stage, network: string, user: string): Pr
 }
 
 /** The deposits of a transaction as the API shows them. */
-export async function depositsOf(stage: Stage, txid: string): Promise<DepositView[]> {
+export async function depositsOf(stage: Stage, txid: string): Promise<Deposit[]> {
   const { json } = await stage.api.call({ path: `/api/v1/deposits?transaction_hash=${txid}&limit=100` })
   return json.data
 }
@@ -27,9 +27,9 @@ export async function depositsOf(stage: Stage, txid: string): Promise<DepositVie
 export async function untilDeposit(
   stage: Stage,
   txid: string,
-  holds: (deposit: DepositView) => boolean,
-): Promise<DepositView> {
-  let seen: DepositView[] = []
+  holds: (deposit: Deposit) => boolean,
+): Promise<Deposit> {
+  let seen: Deposit[] = []
   for (let attempt = 0; attempt < 600; attempt += 1) {
     seen = await depositsOf(stage, txid)
     const [deposit] = seen
@@ -40,7 +40,7 @@ export async function untilDeposit(
 }
 
 /** Takes the steps of a deposit's workflow until it is credited; the chain must grow meanwhile. */
-export async function creditDeposits(stage: Stage, txid: string): Promise<DepositView> {
+export async function creditDeposits(stage: Stage, txid: string): Promise<Deposit> {
   const { sql } = stage.api.database
   for (let attempt = 0; attempt < 600; attempt += 1) {
     const deposits = await depositsOf(stage, txid)

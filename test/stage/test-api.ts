@@ -14,6 +14,7 @@ import { createMerchant } from '../../db/merchants/create-merchant.js'
 import { newId } from '../../db/new-id.js'
 import { loadNetworks } from '../../networks/load-networks.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
+import { createDeclaredCheck } from './expect-declared.js'
 
 export const MASTER_KEY = '11'.repeat(32)
 const ALL_SCOPES = ['read', 'payments', 'withdrawals', 'approvals', 'webhooks', 'policy', 'admin']
@@ -98,6 +99,7 @@ export async function startTestApi(
   }
   const metrics = createMetrics(sql, networks, 0)
   const app = createApp(dependencies, { metrics })
+  const expectDeclared = createDeclaredCheck(app)
   const newMerchant = async (): Promise<string> =>
     (
       await createMerchant(sql, {
@@ -142,11 +144,9 @@ export async function startTestApi(
         { incoming: { url: call.path, socket: { remoteAddress: call.ip ?? '127.0.0.1' } } },
       )
       const text = await response.text()
-      return {
-        status: response.status,
-        headers: response.headers,
-        json: text.startsWith('{') ? JSON.parse(text) : text,
-      }
+      const json = text.startsWith('{') ? JSON.parse(text) : text
+      expectDeclared(method, call.path, response.status, json)
+      return { status: response.status, headers: response.headers, json }
     },
   }
 }

@@ -1,9 +1,10 @@
 /** Gives committed events their gap-free sequence and freezes their bytes; run by one sealer at a time. */
 
-import type { EventEnvelope, EventType } from '../../../domain/events/event.js'
-import { toLayer1 } from '../../../domain/events/layer1.js'
+import type { EventType } from '../../../domain/events/event.js'
+import type { EventEnvelope } from '../../../wire/event.js'
 import type { Sql, Transaction } from '../../connect.js'
 import { type SealFailure, sealInTurn, type Unsealed } from './seal-in-turn.js'
+import { toLayer1 } from './to-layer1.js'
 
 /** Advisory lock of those who seal events: any constant will do. */
 const EVENTS_LOCK = 7_246_114_002

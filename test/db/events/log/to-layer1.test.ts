@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import type { BalanceUpdated, DepositView } from '../../../domain/events/event.js'
-import { toLayer1 } from '../../../domain/events/layer1.js'
+import { toLayer1 } from '../../../../db/events/log/to-layer1.js'
+import type { Deposit } from '../../../../wire/deposit.js'
+import type { BalanceUpdated } from '../../../../wire/event.js'
 
-const deposit: DepositView = {
+const deposit: Deposit = {
   id: '018fea20a69e7cc58066f8d03362e797d18a869f191944a09e5e784d7ca8f45a6f',
   status: 'unconfirmed',
   previous_status: 'detected',

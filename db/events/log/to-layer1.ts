@@ -3,7 +3,8 @@
  * What that format has no event for is null.
  */
 
-import type { AmountAtAddress, BalanceUpdated, DepositView, EventEnvelope } from './event.js'
+import type { AmountAtAddress, Deposit } from '../../../wire/deposit.js'
+import type { BalanceUpdated, EventEnvelope } from '../../../wire/event.js'
 
 /** The layer1 format writes at least two decimal places: `0.20`. */
 const MIN_DECIMALS = 2
@@ -11,7 +12,7 @@ const MIN_DECIMALS = 2
 /**
  * Writes an event in the layer1 format.
  *
- * @param event - Its `data` is a `DepositView` for `deposit.status_changed`, a `BalanceUpdated` for `balance.updated`.
+ * @param event - Its `data` is a `Deposit` for `deposit.status_changed`, a `BalanceUpdated` for `balance.updated`.
  * @returns The whole body as a plain object, fields in the order of the format's examples; null where it has no such
  * event, or `data` is not of that shape.
  */
@@ -24,7 +25,7 @@ export function toLayer1(
         return {
           event: 'layer1:digital:deposit:status-change',
           timestamp: event.timestamp,
-          data: depositData(event.data as unknown as DepositView),
+          data: depositData(event.data as unknown as Deposit),
         }
       case 'balance.updated':
         return {
@@ -42,7 +43,7 @@ export function toLayer1(
   }
 }
 
-function depositData(deposit: DepositView): Record<string, unknown> {
+function depositData(deposit: Deposit): Record<string, unknown> {
   const networkDetail = detail(deposit)
   return {
     id: deposit.id,
@@ -69,7 +70,7 @@ function depositData(deposit: DepositView): Record<string, unknown> {
 }
 
 /** Block and fee, once there is a block; the fee only where it is known. */
-function detail(deposit: DepositView): Record<string, unknown> | null {
+function detail(deposit: Deposit): Record<string, unknown> | null {
   if (deposit.block_number === null) return null
   return {
     ...(deposit.fee === null

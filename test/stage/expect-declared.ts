@@ -1,0 +1,50 @@
+/** Holds each success of the API against the schema that its route declares. */
+
+import { expect } from 'vitest'
+import type { ZodType } from 'zod'
+import type { createApp } from '../../api/create-app.js'
+
+interface Declared {
+  readonly method: string
+  readonly path: RegExp
+  /** How much of the path is literal: `/deposits/releases/x` is not `/deposits/{id}/x`. */
+  readonly literals: number
+  /** Schemas of the JSON answers by status. */
+  readonly schemas: ReadonlyMap<number, ZodType>
+}
+
+/**
+ * Makes the check for an app. It fails for an answer with a field too many, too few or of another kind: a parsed answer has only
+ * the declared fields, so it must equal the answer.
+ */
+export function createDeclaredCheck(app: ReturnType<typeof createApp>) {
+  const declared = readDeclared(app)
+  return (method: string, target: string, status: number, json: unknown): void => {
+    const path = target.split('?', 1)[0] ?? ''
+    const [route] = declared
+      .filter((each) => each.method === method && each.path.test(path))
+      .sort((a, b) => b.literals - a.literals)
+    const schema = route?.schemas.get(status)
+    if (schema) expect(schema.parse(json), `${method} ${path}`).toEqual(json)
+  }
+}
+
+function readDeclared(app: ReturnType<typeof createApp>): Declared[] {
+  return app.openAPIRegistry.definitions.flatMap((definition): Declared[] => {
+    if (definition.type !== 'route') return []
+    const { method, path, responses } = definition.route
+    const schemas = Object.entries(responses).flatMap(([status, response]): [number, ZodType][] => {
+      const content = 'content' in response ? response.content?.['application/json'] : undefined
+      const schema = content && 'schema' in content ? content.schema : undefined
+      return schema && 'parse' in schema ? [[Number(status), schema as ZodType]] : []
+    })
+    return [
+      {
+        method: method.toUpperCase(),
+        path: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`),
+        literals: path.split('/').filter((part) => part !== '' && !part.startsWith('{')).length,
+        schemas: new Map(schemas),
+      },
+    ]
+  })
+}

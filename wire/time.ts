@@ -1,0 +1,37 @@
+/** Times of requests: those that both JavaScript and PostgreSQL can hold, from the year 1 to 9999 in UTC. */
+
+import { z } from 'zod'
+
+const EARLIEST = Date.parse('0001-01-01T00:00:00Z')
+const LATEST = Date.parse('9999-12-31T23:59:59.999Z')
+const DAY_MS = 86_400_000
+const IN_RANGE = 'must lie within the years 1 to 9999, in UTC'
+const DAY_OR_INSTANT = 'a day (2024-01-15) or an instant (2024-01-15T12:30:00Z)'
+
+/** An instant of a request: ISO 8601 with an offset or `Z`. */
+export const Instant = z.iso.datetime({ offset: true }).refine(isStorable, IN_RANGE)
+
+const dayOrInstant = z
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], DAY_OR_INSTANT)
+  .refine(isStorable, IN_RANGE)
+  .meta({ type: 'string', example: '2024-01-15T12:30:00Z' })
+
+/** The range of a list's query, both ends included: spread into it. A day means all of it, in UTC. */
+export const dateRangeFields = {
+  from_date: dayOrInstant.transform((text) => new Date(text)).optional(),
+  to_date: dayOrInstant.transform(endOf).optional(),
+}
+
+/** A day (`2024-01-15`) or an instant at each end. */
+const DateRange = z.strictObject(dateRangeFields)
+export type DateRange = z.input<typeof DateRange>
+
+/** Returns the last millisecond that a day or an instant means; a day means all of it, in UTC. */
+function endOf(text: string): Date {
+  return new Date(Date.parse(text) + (text.length === 10 ? DAY_MS - 1 : 0))
+}
+
+function isStorable(text: string): boolean {
+  const time = Date.parse(text)
+  return time >= EARLIEST && time <= LATEST
+}
