@@ -1,5 +1,6 @@
 /** The one interface behind which every chain family stands. Adapters hold no state but their RPC connections. */
 
+import type { Family } from '../domain/chain/by-family.js'
 import type { EvmNetwork, Network, UtxoNetwork } from '../domain/chain/network.js'
 import type { Priority } from '../domain/payouts/priority.js'
 import type { EvmPayload, UtxoPayload } from '../domain/signing/signer-protocol.js'
@@ -298,12 +299,18 @@ export interface EvmAdapter extends AdapterBase {
 
 export type ChainAdapter = UtxoAdapter | EvmAdapter
 
-/** Narrows by family, which stands on the adapter's network. */
-export function isUtxoAdapter(adapter: ChainAdapter): adapter is UtxoAdapter {
-  return adapter.network.family === 'utxo'
+/** One function for each family; each receives the adapter of its own family. */
+type AdapterCases<Results> = {
+  readonly [Name in keyof Results]: (
+    adapter: Extract<ChainAdapter, { readonly network: { readonly family: Name } }>,
+  ) => Results[Name]
 }
 
-/** Narrows by family. */
-export function isEvmAdapter(adapter: ChainAdapter): adapter is EvmAdapter {
-  return adapter.network.family === 'evm'
+/** Runs the case of the adapter's family, as `byFamily` does for networks, and returns its result. */
+export function byAdapterFamily<Results extends Readonly<Record<Family, unknown>>>(
+  adapter: ChainAdapter,
+  cases: AdapterCases<Results>,
+): Results[Family] {
+  const run = cases[adapter.network.family] as (adapter: ChainAdapter) => Results[Family]
+  return run(adapter)
 }

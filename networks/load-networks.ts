@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { getAddress } from 'viem/utils'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { byFamily } from '../domain/chain/by-family.js'
 import type {
   Coin,
   ConfirmationTier,
@@ -157,14 +158,16 @@ export function parseNetworks(
   const networks = new Map<string, Network>()
   for (const [networkName, entry] of Object.entries(parsed.data.networks)) {
     if (!entry.enabled) continue
-    if (entry.family === 'evm') {
-      const genesis = parsed.data.evm_chains[entry.chain_id]?.genesis ?? null
-      networks.set(networkName, toEvmNetwork(networkName, entry, genesis))
-    } else {
-      const chain = parsed.data.utxo_chains[networkName]?.[entry.chain]
-      if (!chain) throw new Error(`${source}: utxo_chains.${networkName}.${entry.chain} is missing`)
-      networks.set(networkName, toUtxoNetwork(networkName, entry, chain))
-    }
+    const network = byFamily(entry, {
+      utxo: (utxo): Network => {
+        const chain = parsed.data.utxo_chains[networkName]?.[utxo.chain]
+        if (!chain) throw new Error(`${source}: utxo_chains.${networkName}.${utxo.chain} is missing`)
+        return toUtxoNetwork(networkName, utxo, chain)
+      },
+      evm: (evm): Network =>
+        toEvmNetwork(networkName, evm, parsed.data.evm_chains[evm.chain_id]?.genesis ?? null),
+    })
+    networks.set(networkName, network)
   }
   refuseTwins([...networks.values()], source)
   return networks
@@ -181,8 +184,9 @@ function refuseTwins(networks: readonly Network[], source: string): void {
       if (one.caip2 === other.caip2) {
         throw new Error(`${source}: ${one.name} and ${other.name} are both ${one.caip2}`)
       }
-      const bothUtxo = one.family === 'utxo' && other.family === 'utxo'
-      if (bothUtxo && one.derivation.coinType !== 1 && keysOf(one) === keysOf(other)) {
+      const sameFamily = one.family === other.family
+      const signsForNone = byFamily(one, { utxo: () => true, evm: () => false })
+      if (sameFamily && signsForNone && one.derivation.coinType !== 1 && keysOf(one) === keysOf(other)) {
         throw new Error(
           `${source}: ${one.name} and ${other.name} would have the same keys; give one another coin_type`,
         )

@@ -1,6 +1,7 @@
 /** The part `treasury` of a network in `networks.yml`. */
 
 import { z } from 'zod'
+import type { Family } from '../domain/chain/by-family.js'
 import type { Coin } from '../domain/chain/network.js'
 import { parseAmount } from '../domain/money.js'
 import type { Treasury } from '../domain/payouts/treasury.js'
@@ -48,7 +49,7 @@ export const treasurySchema = z
  */
 export function toTreasury(
   networkName: string,
-  family: 'utxo' | 'evm',
+  family: Family,
   coins: readonly Coin[],
   entry: z.output<typeof treasurySchema>,
 ): Treasury {
@@ -68,8 +69,10 @@ export function toTreasury(
     return [coin, parseAmount(text, native.decimals)]
   })
   const { outputs } = entry
-  const useless =
-    family === 'utxo' ? Object.keys(entry.rebalance).length > 0 && 'rebalance' : outputs && 'outputs'
+  const useless = {
+    utxo: Object.keys(entry.rebalance).length > 0 && 'rebalance',
+    evm: outputs && 'outputs',
+  }[family]
   if (useless)
     throw new Error(`networks.${networkName}.treasury.${useless}: not on a network of family ${family}`)
   return {

@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import type { RefusalCode } from '../domain/signing/signer-protocol.js'
 import { ALL_CHECKS, type CheckList } from './checks/all-checks.js'
-import { type PayloadContext, refuse } from './checks/check.js'
+import { byFamily } from './checks/by-family.js'
+import { type EvmContext, type PayloadContext, refuse, type UtxoContext } from './checks/check.js'
 import { conflictSet } from './checks/conflict-set.js'
 import { cost } from './checks/cost.js'
 import { signTypeTwo } from './evm/sign-type-two.js'
@@ -147,8 +148,7 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
 
 /** Remembered so that the bound of the next change can follow it. */
 function changeIndexOf(context: PayloadContext): { change_index?: number } {
-  if (!('utxo' in context)) return {}
-  const index = context.utxo.extra[0]?.path?.at(-1)
+  const index = byFamily(context, { utxo: ({ utxo }) => utxo.extra[0]?.path?.at(-1), evm: () => undefined })
   return index === undefined ? {} : { change_index: index }
 }
 
@@ -192,16 +192,20 @@ function signedOnce({ context, payloadHash }: Accepted, state: SignerState): { r
 }
 
 function sign(context: PayloadContext): { raw: string; hash: string } {
-  if ('utxo' in context) {
-    const keys = context.utxo.inputs.map((input) => {
-      const key = input.key()
-      if (!key || !input.spent) throw new Error(`${input.outpoint} is not of this seed`)
-      return { key, amount: input.spent.amount }
-    })
-    const signInputs = context.network.script === 'p2wpkh' ? signP2wpkh : signP2pkhForkId
-    return signInputs(context.utxo.psbt.transaction, keys)
-  }
-  const { payload, path, state } = context
+  return byFamily(context, { utxo: signUtxo, evm: signEvm })
+}
+
+function signUtxo({ network, utxo }: UtxoContext): { raw: string; hash: string } {
+  const keys = utxo.inputs.map((input) => {
+    const key = input.key()
+    if (!key || !input.spent) throw new Error(`${input.outpoint} is not of this seed`)
+    return { key, amount: input.spent.amount }
+  })
+  const signInputs = network.script === 'p2wpkh' ? signP2wpkh : signP2pkhForkId
+  return signInputs(utxo.psbt.transaction, keys)
+}
+
+function signEvm({ payload, path, state }: EvmContext): { raw: string; hash: string } {
   if (!path) throw new Error(`${payload.derivation_path} is not a path`)
   return signTypeTwo(
     {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson } from '../domain/canonical-json.js'
 import { intentHash } from '../domain/controls/intent.js'
 import type { CheckList } from './checks/all-checks.js'
+import { byFamily } from './checks/by-family.js'
 import type { UtxoContext } from './checks/check.js'
 import {
   type Check,
@@ -61,8 +62,10 @@ export function examine(checks: CheckList, reading: RequestReading, state: Signe
     if (onRequest) return refused(onRequest)
     const full = payloadContext(context)
     const onPayload =
-      ('utxo' in full ? walk(checks.utxo, full, replay) : walk(checks.evm, full, replay)) ??
-      walk(checks.journal, full, replay)
+      byFamily(full, {
+        utxo: (utxo) => walk(checks.utxo, utxo, replay),
+        evm: (evm) => walk(checks.evm, evm, replay),
+      }) ?? walk(checks.journal, full, replay)
     if (onPayload) return refused(onPayload)
     return { outcome: 'accepted', requestId, context: full, payloadHash, replay }
   } catch (error) {

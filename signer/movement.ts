@@ -31,14 +31,19 @@ export function movementOf(request: ParsedRequest, network: PolicyNetwork | unde
   return { kind, path, place, named, needsApproval }
 }
 
+/** On UTXO networks many outputs become one, and the master wallet has some of them. */
+const CONSOLIDATED_ROLES: Readonly<Record<PolicyNetwork['family'], readonly KeyRole[]>> = {
+  utxo: ['deposit', 'master'],
+  evm: ['deposit'],
+}
+
 /** Whose keys may pay what is asked: the policy's roles for payments, by kind and direction for movements. */
 export function payingRoles(movement: Movement | null, network: PolicyNetwork): readonly KeyRole[] {
   switch (movement?.kind) {
     case undefined:
       return network.payingRoles
     case 'consolidation':
-      // Many outputs are gathered into one, and the master wallet has some of them.
-      return network.family === 'utxo' ? ['deposit', 'master'] : ['deposit']
+      return CONSOLIDATED_ROLES[network.family]
     case 'gas_funding':
       return ['gas']
     case 'rebalance':

@@ -1,7 +1,7 @@
 /** Follows one chain until told to stop: blocks, mempool, fees, health, and the workflows that rows ask for. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
+import { type BlockRef, byAdapterFamily, type ChainAdapter } from '../../chains/adapter.js'
 import { pruneBlocks } from '../../db/chain/prune-blocks.js'
 import { takeWatch, type Watch, WatchLost } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
@@ -17,7 +17,7 @@ import { dispatchPending } from './dispatch-pending.js'
 import { findOvertaken } from './find-overtaken.js'
 import { createCounterKeeper } from './keep-counters.js'
 import { lookAtMempool } from './look-at-mempool.js'
-import { isEvmAdapter, refreshFees } from './refresh-fees.js'
+import { refreshFees } from './refresh-fees.js'
 
 export interface FollowOptions {
   readonly sql: Sql
@@ -71,6 +71,7 @@ export async function follow(options: FollowOptions): Promise<void> {
       // Before anything is written: how long the database was silent says whether it may be a backup.
       await counters.step()
       watch ??= await takeWatch(sql, network.name)
+      const current = watch
       const { head, cursor, rolledBack } = await advanceChain(sql, adapter, {
         signal,
         watch,
@@ -106,16 +107,24 @@ export async function follow(options: FollowOptions): Promise<void> {
         }
         if (!signal.aborted && Date.now() - feesAt >= FEES_EVERY_MS) {
           await refreshFees(sql, adapter)
-          if (isEvmAdapter(adapter)) await findOvertaken(sql, adapter, watch)
+          await byAdapterFamily(adapter, {
+            utxo: () => undefined,
+            evm: (evm) => findOvertaken(sql, evm, current),
+          })
           feesAt = Date.now()
         }
         if (!signal.aborted && Date.now() - prunedAt >= PRUNE_EVERY_MS) {
           await pruneBlocks(sql, network.name, watch)
           prunedAt = Date.now()
         }
-        if (!signal.aborted && isEvmAdapter(adapter) && Date.now() - comparedAt >= COMPARE_EVERY_MS) {
+        if (!signal.aborted && Date.now() - comparedAt >= COMPARE_EVERY_MS) {
           comparedAt = Date.now()
-          for (const look of looks) await compareAccounts(sql, adapter, look, watch)
+          await byAdapterFamily(adapter, {
+            utxo: () => undefined,
+            evm: async (evm) => {
+              for (const look of looks) await compareAccounts(sql, evm, look, current)
+            },
+          })
         }
         mempoolNote = null
       } catch (error) {

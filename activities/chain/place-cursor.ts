@@ -4,6 +4,7 @@ import type { BlockRef, ChainAdapter } from '../../chains/adapter.js'
 import { oldestAddress } from '../../db/chain/oldest-address.js'
 import type { Sql } from '../../db/connect.js'
 import { type ChainCursor, createCursor, readCursor } from '../../db/networks/chain-cursor.js'
+import { byFamily } from '../../domain/chain/by-family.js'
 import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 
@@ -68,7 +69,10 @@ async function requireTip(adapter: ChainAdapter, head: BlockRef): Promise<void> 
 
 /** Chains of one's own may stand still for days; those of the world do not. */
 function isPublic(network: Network): boolean {
-  return network.family === 'evm' ? network.genesisHash !== null : network.derivation.coinType !== 1
+  return byFamily(network, {
+    utxo: ({ derivation }) => derivation.coinType !== 1,
+    evm: ({ genesisHash }) => genesisHash !== null,
+  })
 }
 
 function notYet(network: Network, why: string): KeyturnError {

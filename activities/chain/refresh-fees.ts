@@ -1,17 +1,14 @@
 import type { ChainAdapter, EvmAdapter, UtxoAdapter } from '../../chains/adapter.js'
-import { PRIORITY_PERCENT } from '../../chains/adapter.js'
+import { byAdapterFamily, PRIORITY_PERCENT } from '../../chains/adapter.js'
 import type { Sql } from '../../db/connect.js'
 import { type NetworkFees, saveNetworkFees } from '../../db/networks/save-network-fees.js'
 import type { Priority } from '../../domain/payouts/priority.js'
 
 /** Asks the node what transactions cost now and keeps it for the API's estimates. */
 export async function refreshFees(sql: Sql, adapter: ChainAdapter): Promise<void> {
-  const fees = isEvmAdapter(adapter) ? await evmFees(adapter) : await utxoFees(adapter)
+  const fees = await byAdapterFamily(adapter, { utxo: utxoFees, evm: evmFees })
   await saveNetworkFees(sql, adapter.network.name, fees)
 }
-
-/** Narrows by family. */
-export const isEvmAdapter = (adapter: ChainAdapter): adapter is EvmAdapter => adapter.network.family === 'evm'
 
 async function evmFees(adapter: EvmAdapter): Promise<NetworkFees> {
   return byPriority(async (priority) => {

@@ -1,6 +1,6 @@
 /** What consolidation and rebalancing ask of chains and the database: activities on the queue `chain`. */
 
-import { isEvmAdapter, isUtxoAdapter } from '../../chains/adapter.js'
+import { byAdapterFamily } from '../../chains/adapter.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { type Balanced, balanceWallets } from './movement/balance-wallets.js'
 import type { TreasuryDependencies } from './movement/dependencies.js'
@@ -21,9 +21,10 @@ export function createTreasuryActivities(dependencies: TreasuryDependencies): Tr
   return {
     async planConsolidation(input, last) {
       const adapter = adapterOf(dependencies, input.network)
-      if (isEvmAdapter(adapter)) return planSweep(dependencies, adapter, input, last)
-      if (isUtxoAdapter(adapter)) return planGathering(dependencies, adapter, input, last)
-      throw new Error(`Nothing is consolidated on ${input.network}`)
+      return byAdapterFamily(adapter, {
+        utxo: (utxo) => planGathering(dependencies, utxo, input, last),
+        evm: (evm) => planSweep(dependencies, evm, input, last),
+      })
     },
     balanceWallets: () => balanceWallets(dependencies),
   }

@@ -7,6 +7,7 @@ import { dueOnRequest } from '../../db/payouts/movements/consolidation-due.js'
 import { listMovements } from '../../db/payouts/movements/list-movements.js'
 import { readMovementView, toMovementView } from '../../db/payouts/movements/movement-view.js'
 import { getAddress } from '../../db/wallets/get-address.js'
+import { byFamily } from '../../domain/chain/by-family.js'
 import { findCoin, findNetwork, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { MOVEMENT_KINDS } from '../../domain/payouts/treasury.js'
@@ -162,24 +163,20 @@ export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencie
     if (body.coin !== undefined) findCoin(network, body.coin)
     if (body.address_id !== undefined) await requireDepositAddress(sql, merchantId, network, body.address_id)
     const { due, kept } = await inTransaction(sql, async (tx) => {
-      const due: ConsolidationInput[] =
-        network.family === 'utxo'
-          ? [
-              {
-                merchantId,
-                network: network.name,
-                coin: nativeCoin(network).name,
-                id: merchantId,
-                title: `small outputs of ${merchantId}`,
-                requested: true,
-              },
-            ]
-          : await dueOnRequest(tx, {
-              merchantId,
-              network: network.name,
-              coin: body.coin,
-              addressId: body.address_id,
-            })
+      const due = await byFamily(network, {
+        utxo: (utxo): ConsolidationInput[] => [
+          {
+            merchantId,
+            network: utxo.name,
+            coin: nativeCoin(utxo).name,
+            id: merchantId,
+            title: `small outputs of ${merchantId}`,
+            requested: true,
+          },
+        ],
+        evm: ({ name }): Promise<ConsolidationInput[]> =>
+          dueOnRequest(tx, { merchantId, network: name, coin: body.coin, addressId: body.address_id }),
+      })
       await appendAudit(tx, {
         merchantId,
         actor: c.get('actor'),
@@ -215,7 +212,8 @@ async function requireDepositAddress(
 ): Promise<void> {
   const address = await getAddress(sql, merchantId, id)
   const wrong = address?.kind !== 'deposit' || address.network !== network.name
-  if (!wrong && network.family === 'evm') return
+  const sweepsAddresses = byFamily(network, { utxo: () => false, evm: () => true })
+  if (!wrong && sweepsAddresses) return
   const reason = wrong
     ? `is not a deposit address of yours on ${network.name}; GET /addresses lists them`
     : `cannot be chosen on ${network.name}, where small outputs of all addresses are gathered; leave it out`

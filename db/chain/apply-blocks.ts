@@ -1,6 +1,7 @@
 /** Writes what blocks of a chain mean for us: everything that follows from them, and the cursor, in one transaction. */
 
 import type { Block, Spend } from '../../chains/adapter.js'
+import { byFamily } from '../../domain/chain/by-family.js'
 import type { Network } from '../../domain/chain/network.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
@@ -67,15 +68,15 @@ export async function applyBlocks(
 
     const at = new Date()
     const { recorded: hits, small } = await partSmall(tx, network.name, found)
-    if (network.family === 'utxo') await recordOutputs(tx, network.name, hits)
-    const spent = network.family === 'utxo' ? await spendOutputs(tx, network.name, blocks) : []
-    const foreign = await foreignOf(
-      tx,
-      network.name,
-      network.family === 'utxo'
-        ? await spentOutgoes(tx, network, spent)
-        : await paidOutgoes(tx, network, blocks),
-    )
+    const { spent, outgoes } = await byFamily(network, {
+      utxo: async (utxo) => {
+        await recordOutputs(tx, utxo.name, hits)
+        const spent = await spendOutputs(tx, utxo.name, blocks)
+        return { spent, outgoes: await spentOutgoes(tx, utxo, spent) }
+      },
+      evm: async (evm) => ({ spent: [], outgoes: await paidOutgoes(tx, evm, blocks) }),
+    })
+    const foreign = await foreignOf(tx, network.name, outgoes)
     const events = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
     events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
     events.push(...(await recordGrants(tx, network, blocks)))
@@ -126,8 +127,10 @@ async function recordDeposits(
   at: Date,
 ): Promise<NewEvent[]> {
   const deposits = hits.filter((hit) => hit.deposit && !comesBack(foreign, hit))
-  const waiting =
-    network.family === 'evm' ? await minedUnmined(tx, network.name, blocks) : comingBack(foreign, hits)
+  const waiting = await byFamily(network, {
+    utxo: () => comingBack(foreign, hits),
+    evm: ({ name }) => minedUnmined(tx, name, blocks),
+  })
   const txids = new Set([...deposits.map((hit) => hit.transfer.txid), ...waiting.keys()])
   if (txids.size === 0) return []
   const positions = await lockPositions(tx, network, txids)

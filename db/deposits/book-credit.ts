@@ -1,5 +1,6 @@
 /** Makes a deposit available in the books: journal, row, audit and events together. */
 
+import { byFamily } from '../../domain/chain/by-family.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
@@ -65,7 +66,8 @@ export async function bookCredit(
     reserved: -row.amount,
   })
   await appendEvents(tx, [balance, depositEvent(network, credited, height, row.status)])
-  if (network.family !== 'evm' || !network.treasury?.automatic || row.user_reference === null) return null
+  const sweepsAddresses = byFamily(network, { utxo: () => false, evm: () => true })
+  if (!sweepsAddresses || !network.treasury?.automatic || row.user_reference === null) return null
   await dueNow(tx, row.address_id, row.coin)
   return {
     merchantId: row.merchant_id,

@@ -1,5 +1,6 @@
 /** The least that can be paid: what a network would not relay, or the configuration calls dust, is refused. */
 
+import { byFamily } from '../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../domain/chain/network.js'
 
 /** Bytes of a P2PKH output and of its spending, the costliest of the common address types: 546 at Bitcoin's dust rate of 3. */
@@ -8,10 +9,10 @@ const DEFAULT_DUST_RATE = 3
 
 /** Base units; at least 1. */
 export function leastAmount(network: Network, coin: Coin): bigint {
-  const relayed =
-    network.family === 'utxo'
-      ? BigInt(Math.ceil(DUST_BYTES * (network.fees.dustRate ?? DEFAULT_DUST_RATE)))
-      : 0n
+  const relayed: bigint = byFamily(network, {
+    utxo: ({ fees }) => BigInt(Math.ceil(DUST_BYTES * (fees.dustRate ?? DEFAULT_DUST_RATE))),
+    evm: () => 0n,
+  })
   const dust = coin.dust < relayed ? relayed : coin.dust
   return dust > 0n ? dust : 1n
 }

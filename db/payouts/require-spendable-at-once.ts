@@ -1,5 +1,6 @@
 /** Says at creation that small outputs must be gathered first, instead of letting a payment wait until it expires. */
 
+import { byFamily } from '../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { formatAmount } from '../../domain/money.js'
@@ -24,7 +25,8 @@ export async function requireSpendableAtOnce(
   need: bigint,
 ): Promise<void> {
   const { merchantId, network, coin, fromAddressId } = request
-  if (network.family !== 'utxo') return
+  const paysFromOutputs = byFamily(network, { utxo: () => true, evm: () => false })
+  if (!paysFromOutputs) return
   const [row] = await tx<{ owned: bigint; at_once: bigint }[]>`
     SELECT coalesce(sum(amount), 0)::numeric AS owned,
            coalesce(sum(amount) FILTER (WHERE place <= ${MOST_INPUTS}), 0)::numeric AS at_once

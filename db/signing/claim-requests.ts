@@ -1,5 +1,6 @@
 /** Hands out what is to be signed, under a lease; nonces are allocated here, not before. */
 
+import { byFamily } from '../../domain/chain/by-family.js'
 import type { Approval } from '../../domain/controls/approval.js'
 import type { Intent } from '../../domain/controls/intent.js'
 import { HEAD_START_MS } from '../../domain/payouts/queue-order.js'
@@ -124,18 +125,29 @@ function bytesOf({ payload_bytes, intent, approvals, outputs }: OpenRow): number
   return payload_bytes + Buffer.byteLength(JSON.stringify([intent, approvals, outputs])) + FRAME_BYTES
 }
 
+/** Allocates the nonce of an EVM attempt and stores it. @returns `null` while no nonce is free. */
+async function giveNonce(
+  tx: Transaction,
+  row: OpenRow,
+  built: Omit<EvmPayload, 'nonce'>,
+): Promise<EvmPayload | null> {
+  const nonce = await allocateNonce(tx, row.network, built.from, row.payout_id)
+  if (nonce === null) return null
+  const payload = { ...built, nonce }
+  await tx`
+    UPDATE attempts SET nonce = ${nonce}, payload = ${json(tx, payload)} WHERE id = ${row.transaction_id}`
+  return payload
+}
+
 async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<SigningRequest | null> {
   const [stored] = await tx<{ payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'> }[]>`
     SELECT payload FROM attempts WHERE id = ${row.transaction_id}`
   if (!stored) throw new Error(`Transaction ${row.transaction_id} does not exist`)
-  let { payload } = stored
-  if (payload.family === 'evm' && !('nonce' in payload)) {
-    const nonce = await allocateNonce(tx, row.network, payload.from, row.payout_id)
-    if (nonce === null) return null
-    payload = { ...payload, nonce }
-    await tx`
-      UPDATE attempts SET nonce = ${nonce}, payload = ${json(tx, payload)} WHERE id = ${row.transaction_id}`
-  }
+  const payload = await byFamily(stored.payload, {
+    utxo: (complete) => complete,
+    evm: (built) => ('nonce' in built ? built : giveNonce(tx, row, built)),
+  })
+  if (!payload) return null
   const [leased] = await tx<{ lease_until: Date }[]>`
     UPDATE signing_requests
     SET state = 'leased', first_leased_at = coalesce(first_leased_at, clock_timestamp()), lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'

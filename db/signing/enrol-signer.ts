@@ -1,6 +1,7 @@
 /** Enrols a customer's signer: its identity, its accounts, and the wallets derived from them. */
 
 import { deriveAddress } from '../../domain/address/derive-address.js'
+import { byFamily } from '../../domain/chain/by-family.js'
 import { matchKey } from '../../domain/chain/match-key.js'
 import { findNetwork, type Network, type Networks } from '../../domain/chain/network.js'
 import {
@@ -160,7 +161,8 @@ async function addWallet(
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND role = ${wallet.role}`
   if (!account) throw new Error(`The ${wallet.role} account of ${network.name} is missing`)
   // Accounts of an EVM chain have no change: what is not spent stays where it is.
-  if (wallet.kind === 'change' && network.family === 'evm') return
+  const hasChange = byFamily(network, { utxo: () => true, evm: () => false })
+  if (wallet.kind === 'change' && !hasChange) return
   const derived = deriveAddress({ network, xpub: account.xpub, branch: wallet.branch, index: 0 })
   await tx`
     INSERT INTO addresses (id, merchant_id, network, kind, label, address, payee, match_key, key_account_id, branch, index,

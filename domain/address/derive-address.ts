@@ -4,7 +4,8 @@ import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { payments } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
-import type { Network } from '../chain/network.js'
+import { byFamily } from '../chain/by-family.js'
+import type { Network, UtxoNetwork } from '../chain/network.js'
 import { encodeCashAddress } from './cashaddr.js'
 import { derivePublicKey, xpubVersion } from './derive-public-key.js'
 import { checksumAddress } from './eip55.js'
@@ -38,17 +39,24 @@ export interface DerivedAddress {
  * @throws Error when the xpub is malformed, of another network, or a private key.
  */
 export function deriveAddress({ network, xpub, branch, index }: DerivationRequest): DerivedAddress {
-  if (xpubVersion(xpub) !== (network.family === 'evm' ? EVM_XPUB_VERSION : network.bip32.public)) {
+  const version = byFamily(network, { utxo: ({ bip32 }) => bip32.public, evm: () => EVM_XPUB_VERSION })
+  if (xpubVersion(xpub) !== version) {
     throw new Error(`The extended key is not one of ${network.name}`)
   }
   const key = derivePublicKey(xpub, branch, index)
-  const publicKey = bytesToHex(key)
-  const pathSuffix = `${branch}/${index}`
-  if (network.family === 'evm') {
-    // The address is the hash of the uncompressed key; a compressed one gives a valid-looking address that nobody owns.
-    const payee = evmPayee(key)
-    return { address: checksumAddress(payee), payee, publicKey, pathSuffix }
-  }
+  const paid = byFamily(network, { utxo: (utxo) => utxoAddress(utxo, key), evm: () => evmAddress(key) })
+  return { ...paid, publicKey: bytesToHex(key), pathSuffix: `${branch}/${index}` }
+}
+
+type Paid = Pick<DerivedAddress, 'address' | 'payee'>
+
+function evmAddress(key: Uint8Array): Paid {
+  // The address is the hash of the uncompressed key. A hash of the compressed key looks valid and has no owner.
+  const payee = evmPayee(key)
+  return { address: checksumAddress(payee), payee }
+}
+
+function utxoAddress(network: UtxoNetwork, key: Uint8Array): Paid {
   const parameters = {
     messagePrefix: '',
     bech32: network.address.bech32 ?? '',
@@ -66,7 +74,7 @@ export function deriveAddress({ network, xpub, branch, index }: DerivationReques
     network.address.cashaddr === null
       ? payment.address
       : encodeCashAddress(network.address.cashaddr, { kind: 'p2pkh', hash: payment.hash })
-  return { address, payee: bytesToHex(payment.hash), publicKey, pathSuffix }
+  return { address, payee: bytesToHex(payment.hash) }
 }
 
 /** @param publicKey - Compressed. @returns Lower-case hex of the 20 bytes of the key's EVM address. */

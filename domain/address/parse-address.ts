@@ -3,6 +3,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import { isXOnlyPoint } from 'tiny-secp256k1'
+import { byFamily } from '../chain/by-family.js'
 import type { EvmNetwork, Network, UtxoNetwork } from '../chain/network.js'
 import { KeyturnError } from '../errors.js'
 import { decodeCashAddress, encodeCashAddress, readCashAddress } from './cashaddr.js'
@@ -33,7 +34,10 @@ const BITCOIN_VERSIONS = [0x00, 0x05, 0x6f, 0xc4]
  * @throws KeyturnError `INVALID_ADDRESS` {address, network} with the reason in the message.
  */
 export function parseAddress(network: Network, text: string): ParsedAddress {
-  return network.family === 'evm' ? parseEvm(network, text) : parseUtxo(network, text)
+  return byFamily(network, {
+    utxo: (utxo) => parseUtxo(utxo, text),
+    evm: (evm) => parseEvm(evm, text),
+  })
 }
 
 function parseEvm(network: EvmNetwork, text: string): ParsedAddress {

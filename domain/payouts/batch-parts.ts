@@ -1,5 +1,6 @@
 /** Into which transactions a batch is split: one item each on EVM networks, as many outputs as fit on UTXO networks. */
 
+import { byFamily } from '../chain/by-family.js'
 import type { Network, UtxoNetwork } from '../chain/network.js'
 
 /** One item of a batch that is to be split. */
@@ -27,7 +28,10 @@ export function splitBatch<Item extends BatchItem>(
   items: readonly Item[],
   mostOutputs: number,
 ): Item[][] {
-  const size = network.family === 'evm' ? 1 : Math.min(mostOutputs, outputsThatFit(network))
+  const size = byFamily(network, {
+    utxo: (utxo) => Math.min(mostOutputs, outputsThatFit(utxo)),
+    evm: () => 1,
+  })
   const parts: Item[][] = []
   for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size))
   return parts

@@ -1,5 +1,6 @@
 /** What a withdrawal's network fee is expected to be, and the most that its intent allows. */
 
+import { byFamily, type Family } from '../chain/by-family.js'
 import type { Coin, EvmNetwork, Network, UtxoNetwork } from '../chain/network.js'
 import type { BaseUnits } from '../money.js'
 import type { Priority } from './priority.js'
@@ -54,10 +55,10 @@ export function estimateFee(
   inputs: number,
   outputs = 1,
 ): BaseUnits {
-  const fee =
-    price.family === 'evm' && network.family === 'evm'
-      ? estimateEvm(coin, price)
-      : estimateUtxo(network as UtxoNetwork, price.family === 'utxo' ? price.rate : 0, inputs, outputs)
+  const fee = byFamily(network, {
+    utxo: (utxo) => estimateUtxo(utxo, priceOf('utxo', price).rate, inputs, outputs),
+    evm: () => estimateEvm(coin, priceOf('evm', price)),
+  })
   return within(fee, 0n, network.fees.maxTotal)
 }
 
@@ -73,7 +74,19 @@ export function feeLimit(network: Network, estimate: BaseUnits): BaseUnits {
 /** What to reckon with while no market price is known: the network's caps (EVM), its fallback rate (UTXO). */
 export function fallbackPrice(network: Network, priority: Priority): FeePrice {
   const { percent } = PRIORITY_LEVEL[priority]
-  return network.family === 'evm' ? evmCaps(network) : { family: 'utxo', rate: utxoRate(network, percent) }
+  return byFamily(network, {
+    utxo: (utxo): FeePrice => ({ family: 'utxo', rate: utxoRate(utxo, percent) }),
+    evm: evmCaps,
+  })
+}
+
+/** Returns the price as one of the family. @throws Error when it is a price of another family. */
+export function priceOf<Name extends Family>(
+  family: Name,
+  price: FeePrice,
+): Extract<FeePrice, { family: Name }> {
+  if (price.family !== family) throw new Error(`A price of family ${price.family} is none of ${family}`)
+  return price as Extract<FeePrice, { family: Name }>
 }
 
 function estimateEvm(coin: Coin, price: Extract<FeePrice, { family: 'evm' }>): bigint {

@@ -4,6 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import { BIP32Factory } from 'bip32'
 import * as ecc from 'tiny-secp256k1'
+import { byFamily } from '../chain/by-family.js'
 import type { Network } from '../chain/network.js'
 import { KeyturnError } from '../errors.js'
 import { ROLE_ACCOUNT, type XpubReport, xpubProofMessage } from './signer-protocol.js'
@@ -59,7 +60,7 @@ export function enrolmentError(
 }
 
 function parse(network: Network, report: XpubReport) {
-  const versions = network.family === 'evm' ? EVM_VERSIONS : network.bip32
+  const versions = byFamily(network, { utxo: ({ bip32 }) => bip32, evm: () => EVM_VERSIONS })
   // Also of other networks: whoever sends a private key must hear that, and not only that its prefix is wrong.
   if (/^[a-z]prv/i.test(report.xpub)) {
     throw enrolmentError('PRIVATE_KEY', 'This is a private key; it must never leave the signer', report)

@@ -1,6 +1,7 @@
+import { byFamily } from './by-family.js'
 import type { PayloadContext } from './check.js'
 
 /** The most that a payload costs, in base units of the native coin: inputs less outputs, or gas times its highest price. */
 export function cost(context: PayloadContext): bigint {
-  return 'utxo' in context ? context.utxo.fee : context.maxFee
+  return byFamily(context, { utxo: ({ utxo }) => utxo.fee, evm: ({ maxFee }) => maxFee })
 }

@@ -2,7 +2,8 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
-import type { Networks } from '../../domain/chain/network.js'
+import { assertNever } from '../../domain/assert-never.js'
+import type { Network, Networks } from '../../domain/chain/network.js'
 import {
   type EnrolRequest,
   type KeyRole,
@@ -119,19 +120,25 @@ function checkWallet(
     0,
     0,
   ])
-  const own =
-    network.family === 'evm'
-      ? evmAddress(publicKey)
-      : network.address.cashaddr !== null
-        ? cashAddress(keyHash, network.address.cashaddr)
-        : p2wpkhAddress(keyHash, {
-            bech32: network.address.bech32,
-            pub_key_hash: network.address.pubKeyHash,
-            script_hash: network.address.scriptHash,
-          })
+  const own = ownAddress(network, publicKey, keyHash)
   if (own !== wallet.address.toLowerCase()) {
     throw new Failure(
       `The platform shows ${visibleText(wallet.address)} as ${wallet.kind} wallet on ${wallet.network}; it is ${own}`,
     )
+  }
+}
+
+function ownAddress(network: Network, publicKey: Uint8Array, keyHash: Uint8Array): string {
+  switch (network.family) {
+    case 'evm':
+      return evmAddress(publicKey)
+    case 'utxo': {
+      const { bech32, cashaddr, pubKeyHash, scriptHash } = network.address
+      return cashaddr === null
+        ? p2wpkhAddress(keyHash, { bech32, pub_key_hash: pubKeyHash, script_hash: scriptHash })
+        : cashAddress(keyHash, cashaddr)
+    }
+    default:
+      return assertNever(network)
   }
 }

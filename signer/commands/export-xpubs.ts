@@ -1,5 +1,6 @@
 /** `export-xpubs`: the keys from which the merchant re-derives every address that the platform shows. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import type { ExportedXpub, SpendableAddresses } from '../../domain/signing/signer-protocol.js'
 import { homeAt } from '../home/home.js'
 import { requireSignerFile } from '../home/signer-file.js'
@@ -35,7 +36,16 @@ export const exportXpubsCommand: Command = {
 }
 
 function addressesOf(network: PolicyNetworkFile): SpendableAddresses {
-  if (network.family === 'evm') return { form: 'evm' }
-  const { bech32, cashaddr } = network.address
-  return cashaddr === undefined ? { form: 'p2wpkh', prefix: bech32 } : { form: 'cashaddr', prefix: cashaddr }
+  switch (network.family) {
+    case 'evm':
+      return { form: 'evm' }
+    case 'utxo': {
+      const { bech32, cashaddr } = network.address
+      return cashaddr === undefined
+        ? { form: 'p2wpkh', prefix: bech32 }
+        : { form: 'cashaddr', prefix: cashaddr }
+    }
+    default:
+      return assertNever(network)
+  }
 }

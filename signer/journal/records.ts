@@ -1,5 +1,6 @@
 /** What was decided about each intent, found by the hash of that intent; an id is only shown. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import type { IntentKind } from '../../domain/controls/intent.js'
 import type { ConflictSet, JournalEntry } from './entry.js'
 
@@ -165,17 +166,24 @@ export class Records {
   }
 
   #own(conflict: ConflictSet, record: IntentRecord): void {
-    if (conflict.kind === 'evm') {
-      const account = `${conflict.chain_id}/${conflict.from}`
-      this.#nonces.set(`${account}/${conflict.nonce}`, record)
-      this.#highestNonces.set(account, Math.max(conflict.nonce, this.#highestNonces.get(account) ?? 0))
-      return
-    }
-    for (const each of conflict.inputs) {
-      const key = `${conflict.network}/${each}`
-      const owners = this.#outpoints.get(key)
-      if (owners) owners.push(record)
-      else this.#outpoints.set(key, [record])
+    switch (conflict.kind) {
+      case 'evm': {
+        const account = `${conflict.chain_id}/${conflict.from}`
+        this.#nonces.set(`${account}/${conflict.nonce}`, record)
+        this.#highestNonces.set(account, Math.max(conflict.nonce, this.#highestNonces.get(account) ?? 0))
+        return
+      }
+      case 'utxo': {
+        for (const each of conflict.inputs) {
+          const key = `${conflict.network}/${each}`
+          const owners = this.#outpoints.get(key)
+          if (owners) owners.push(record)
+          else this.#outpoints.set(key, [record])
+        }
+        return
+      }
+      default:
+        assertNever(conflict)
     }
   }
 }

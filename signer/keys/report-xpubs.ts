@@ -1,7 +1,8 @@
 /** The extended public keys that a signer reports, each with the proof that it holds the private key. */
 
 import { createHash } from 'node:crypto'
-import type { Networks } from '../../domain/chain/network.js'
+import { assertNever } from '../../domain/assert-never.js'
+import type { Network, Networks } from '../../domain/chain/network.js'
 import { KEY_ROLES, type XpubReport, xpubProofMessage } from '../../domain/signing/signer-protocol.js'
 import type { Keyring } from './keyring.js'
 import { accountPath, formatPath } from './path.js'
@@ -19,11 +20,22 @@ export function reportXpubs(networks: Networks, keyring: Keyring, identityPublic
         network: network.name,
         role,
         path: formatPath(path),
-        xpub: keyring.xpub(path, network.family === 'utxo' ? network.bip32 : MAIN_VERSION),
+        xpub: keyring.xpub(path, versionOf(network)),
         master_fingerprint: keyring.fingerprint,
       }
       const digest = createHash('sha256').update(xpubProofMessage(report, identityPublicKey)).digest()
       return { ...report, proof: Buffer.from(keyring.sign(path, digest)).toString('base64') }
     }),
   )
+}
+
+function versionOf(network: Network): { readonly public: number; readonly private: number } {
+  switch (network.family) {
+    case 'utxo':
+      return network.bip32
+    case 'evm':
+      return MAIN_VERSION
+    default:
+      return assertNever(network)
+  }
 }

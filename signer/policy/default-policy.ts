@@ -1,5 +1,6 @@
 /** The policy that `init` writes: the enabled networks, nobody who may approve yet. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import type { Network, Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import type { KeyRole } from '../../domain/signing/signer-protocol.js'
@@ -77,9 +78,16 @@ export function defaultPolicy(options: {
 
 /** Whether this signer knows how to sign there: EVM, and UTXO networks with P2WPKH or Bitcoin Cash's P2PKH. */
 export function isSignable(network: Network): boolean {
-  if (network.family === 'evm') return true
-  const { bech32, cashaddr } = network.address
-  return network.script === 'p2wpkh' ? bech32 !== null && cashaddr === null : cashaddr !== null
+  switch (network.family) {
+    case 'evm':
+      return true
+    case 'utxo': {
+      const { bech32, cashaddr } = network.address
+      return network.script === 'p2wpkh' ? bech32 !== null && cashaddr === null : cashaddr !== null
+    }
+    default:
+      return assertNever(network)
+  }
 }
 
 function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>): PolicyNetworkFile {
@@ -101,13 +109,13 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       : {}),
     movements: {
       daily_fee: formatAmount(network.fees.maxTotal, native.decimals),
-      gas_funding:
-        network.family === 'evm'
-          ? {
-              per_transaction: formatAmount(network.fees.maxTotal / GAS_SHARE, native.decimals),
-              daily: formatAmount(network.fees.maxTotal * DAILY_GAS, native.decimals),
-            }
-          : { per_transaction: '0', daily: '0' },
+      gas_funding: {
+        utxo: { per_transaction: '0', daily: '0' },
+        evm: {
+          per_transaction: formatAmount(network.fees.maxTotal / GAS_SHARE, native.decimals),
+          daily: formatAmount(network.fees.maxTotal * DAILY_GAS, native.decimals),
+        },
+      }[network.family],
       daily_count: { ...DEFAULT_DAILY_COUNT },
       treasury: [],
     },
@@ -126,32 +134,36 @@ function policyNetwork(network: Network, limits: ReadonlyMap<string, AssetLimit>
       }),
     ),
   }
-  if (network.family === 'evm') {
-    return {
-      ...base,
-      family: 'evm',
-      chain_id: network.chainId,
-      max_fee_per_gas_gwei: formatAmount(network.fees.maxFeePerGas, GWEI_DECIMALS),
-      max_priority_fee_per_gas_gwei: formatAmount(
-        least(network.fees.maxPriorityFeePerGas * TIP_MULTIPLE, network.fees.maxFeePerGas),
-        GWEI_DECIMALS,
-      ),
-      max_nonces_ahead: NONCES_AHEAD,
-      first_nonces: {},
-    }
-  }
-  return {
-    ...base,
-    family: 'utxo',
-    address: {
-      bech32: network.address.bech32 ?? '',
-      pub_key_hash: network.address.pubKeyHash,
-      script_hash: network.address.scriptHash,
-      ...(network.address.cashaddr === null ? {} : { cashaddr: network.address.cashaddr }),
-    },
-    max_fee_rate: network.fees.maxRate,
-    max_change_ahead: CHANGE_AHEAD,
-    dust_rate: network.fees.dustRate ?? DUST_RATE,
+  switch (network.family) {
+    case 'evm':
+      return {
+        ...base,
+        family: 'evm',
+        chain_id: network.chainId,
+        max_fee_per_gas_gwei: formatAmount(network.fees.maxFeePerGas, GWEI_DECIMALS),
+        max_priority_fee_per_gas_gwei: formatAmount(
+          least(network.fees.maxPriorityFeePerGas * TIP_MULTIPLE, network.fees.maxFeePerGas),
+          GWEI_DECIMALS,
+        ),
+        max_nonces_ahead: NONCES_AHEAD,
+        first_nonces: {},
+      }
+    case 'utxo':
+      return {
+        ...base,
+        family: 'utxo',
+        address: {
+          bech32: network.address.bech32 ?? '',
+          pub_key_hash: network.address.pubKeyHash,
+          script_hash: network.address.scriptHash,
+          ...(network.address.cashaddr === null ? {} : { cashaddr: network.address.cashaddr }),
+        },
+        max_fee_rate: network.fees.maxRate,
+        max_change_ahead: CHANGE_AHEAD,
+        dust_rate: network.fees.dustRate ?? DUST_RATE,
+      }
+    default:
+      return assertNever(network)
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { assertNever } from '../../domain/assert-never.js'
 import { canonicalJson } from '../../domain/canonical-json.js'
 import { INTENT_KINDS } from '../../domain/controls/intent.js'
 import { parseAmount } from '../../domain/money.js'
@@ -319,34 +320,40 @@ function compileNetwork(networkName: string, entry: PolicyNetworkFile): PolicyNe
     native,
     assets,
   }
-  if (entry.family === 'utxo') {
-    if (assets.size > 1) throw new Error(`policy.json: networks.${networkName} has no tokens`)
-    return {
-      ...base,
-      family: 'utxo',
-      address: entry.address,
-      script: entry.address.cashaddr === undefined ? 'p2wpkh' : 'p2pkh-forkid',
-      maxFeeRate: entry.max_fee_rate,
-      maxChangeAhead: entry.max_change_ahead ?? MAX_CHANGE_AHEAD,
-      dustRate: entry.dust_rate ?? DUST_RATE,
+  switch (entry.family) {
+    case 'utxo': {
+      if (assets.size > 1) throw new Error(`policy.json: networks.${networkName} has no tokens`)
+      return {
+        ...base,
+        family: 'utxo',
+        address: entry.address,
+        script: entry.address.cashaddr === undefined ? 'p2wpkh' : 'p2pkh-forkid',
+        maxFeeRate: entry.max_fee_rate,
+        maxChangeAhead: entry.max_change_ahead ?? MAX_CHANGE_AHEAD,
+        dustRate: entry.dust_rate ?? DUST_RATE,
+      }
     }
-  }
-  if (entry.caip2 !== `eip155:${entry.chain_id}`) {
-    throw new Error(`policy.json: networks.${networkName}: caip2 and chain_id contradict each other`)
-  }
-  return {
-    ...base,
-    family: 'evm',
-    chainId: entry.chain_id,
-    maxFeePerGas: parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS),
-    maxPriorityFeePerGas:
-      entry.max_priority_fee_per_gas_gwei === undefined
-        ? parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS) / TIP_SHARE
-        : parseAmount(entry.max_priority_fee_per_gas_gwei, GWEI_DECIMALS),
-    maxNoncesAhead: entry.max_nonces_ahead ?? MAX_NONCES_AHEAD,
-    firstNonces: new Map(
-      Object.entries(entry.first_nonces ?? {}).map(([address, nonce]) => [address.toLowerCase(), nonce]),
-    ),
+    case 'evm': {
+      if (entry.caip2 !== `eip155:${entry.chain_id}`) {
+        throw new Error(`policy.json: networks.${networkName}: caip2 and chain_id contradict each other`)
+      }
+      return {
+        ...base,
+        family: 'evm',
+        chainId: entry.chain_id,
+        maxFeePerGas: parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS),
+        maxPriorityFeePerGas:
+          entry.max_priority_fee_per_gas_gwei === undefined
+            ? parseAmount(entry.max_fee_per_gas_gwei, GWEI_DECIMALS) / TIP_SHARE
+            : parseAmount(entry.max_priority_fee_per_gas_gwei, GWEI_DECIMALS),
+        maxNoncesAhead: entry.max_nonces_ahead ?? MAX_NONCES_AHEAD,
+        firstNonces: new Map(
+          Object.entries(entry.first_nonces ?? {}).map(([address, nonce]) => [address.toLowerCase(), nonce]),
+        ),
+      }
+    }
+    default:
+      return assertNever(entry)
   }
 }
 

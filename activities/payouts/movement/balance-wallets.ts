@@ -5,6 +5,7 @@ import { listMovedWallets, type MovedWallet } from '../../../db/payouts/movement
 import { noteBalance } from '../../../db/payouts/movements/note-balance.js'
 import { planRebalance } from '../../../db/payouts/movements/plan-rebalance.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
+import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Network } from '../../../domain/chain/network.js'
 import type { TreasuryDependencies } from './dependencies.js'
 import { treasuryOf } from './plan-step.js'
@@ -85,7 +86,8 @@ async function gather(
   network: Network,
   wallet: MovedWallet,
 ): Promise<number> {
-  if (network.family !== 'utxo' || !treasuryOf(networks, network.name).outputs) return 0
+  const hasOutputs = byFamily(network, { utxo: () => true, evm: () => false })
+  if (!hasOutputs || !treasuryOf(networks, network.name).outputs) return 0
   await gate.startConsolidation({
     merchantId: wallet.merchantId,
     network: network.name,

@@ -1,6 +1,6 @@
 /** Builds the transaction of an approved withdrawal and hands it to the signer. */
 
-import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
+import { byAdapterFamily } from '../../../chains/adapter.js'
 import { whyUnsignable } from '../../../db/payouts/attempts/why-unsignable.js'
 import { ejectItems } from '../../../db/payouts/batches/eject-items.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
@@ -38,12 +38,13 @@ export async function buildWithdrawal(
     return { kind: 'done' }
   }
   const adapter = adapterOf(dependencies, row.network)
-  const step = await orWaitForNode(dependencies, id, row.network, async () => {
-    if (isUtxoAdapter(adapter)) return buildUtxo(dependencies, adapter, row)
-    if (isEvmAdapter(adapter) && row.kind === 'nonce_fill') return buildNonceFill(dependencies, adapter, row)
-    if (isEvmAdapter(adapter)) return buildEvm(dependencies, adapter, row)
-    throw new Error(`No family builds for ${row.network}`)
-  })
+  const step = await orWaitForNode(dependencies, id, row.network, async () =>
+    byAdapterFamily(adapter, {
+      utxo: (utxo) => buildUtxo(dependencies, utxo, row),
+      evm: (evm) =>
+        row.kind === 'nonce_fill' ? buildNonceFill(dependencies, evm, row) : buildEvm(dependencies, evm, row),
+    }),
+  )
   if (step.kind === 'unpayable') {
     // What is left is built by the next try, at once.
     await ejectItems(dependencies.sql, dependencies.networks, id, [step])

@@ -1,7 +1,7 @@
 /** Whether something that is final took the place of every attempt of a payment. */
 
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
-import { isEvmAdapter } from '../../../chains/adapter.js'
+import { byAdapterFamily } from '../../../chains/adapter.js'
 import { inTransaction } from '../../../db/connect.js'
 import { readCursor } from '../../../db/networks/chain-cursor.js'
 import { isLive, listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
@@ -32,7 +32,7 @@ export async function findConflict(
   adapter: ChainAdapter,
   id: string,
 ): Promise<LostStep | null> {
-  if (isEvmAdapter(adapter)) await lookAtNonce(sql, adapter, id)
+  await byAdapterFamily(adapter, { utxo: () => undefined, evm: (evm) => lookAtNonce(sql, evm, id) })
   return inTransaction(sql, async (tx): Promise<LostStep | null> => {
     const row = await lockWithdrawal(tx, id)
     if (!isSigned(row.stage)) return null

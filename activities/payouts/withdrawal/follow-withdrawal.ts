@@ -11,6 +11,7 @@ import { markBroadcast, markMined } from '../../../db/payouts/attempts/track-bro
 import { readWithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
 import type { MinedOutcome } from '../../../db/payouts/settle-withdrawal.js'
+import { byFamily } from '../../../domain/chain/by-family.js'
 import {
   adapterOf,
   orWaitForNode,
@@ -114,7 +115,7 @@ async function follow(
     return { kind: 'mined', confirmations: outcome.confirmations, blockNumber }
   }
   // What UTXO inputs and outputs say is exact and was checked against the signed bytes.
-  const fee = payment.payload.family === 'utxo' ? payment.max_fee : outcome.fee
+  const fee = byFamily(payment.payload, { utxo: () => payment.max_fee, evm: () => outcome.fee })
   return {
     kind: 'final',
     outcome: {

@@ -1,7 +1,7 @@
 /** Brings a further attempt on its way: one that was asked for, one that is due because the last one lags, or a cancelling one. */
 
 import type { ChainAdapter } from '../../../chains/adapter.js'
-import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
+import { byAdapterFamily } from '../../../chains/adapter.js'
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
 import {
@@ -168,7 +168,8 @@ async function build(
   adapter: ChainAdapter,
   wanted: WantedAttempt,
 ): Promise<ReplacementBuilt> {
-  if (isUtxoAdapter(adapter)) return buildUtxoReplacement(dependencies, adapter, wanted)
-  if (isEvmAdapter(adapter)) return buildEvmReplacement(dependencies, adapter, wanted)
-  throw new Error(`No family builds for ${wanted.row.network}`)
+  return byAdapterFamily(adapter, {
+    utxo: (utxo) => buildUtxoReplacement(dependencies, utxo, wanted),
+    evm: (evm) => buildEvmReplacement(dependencies, evm, wanted),
+  })
 }

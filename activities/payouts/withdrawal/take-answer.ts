@@ -1,6 +1,6 @@
 /** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
 
-import { isEvmAdapter, isUtxoAdapter } from '../../../chains/adapter.js'
+import { byAdapterFamily } from '../../../chains/adapter.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
 import { type AttemptRow, listAttempts, readPayload } from '../../../db/payouts/attempts/find-attempts.js'
 import { storeSigned } from '../../../db/payouts/attempts/store-signed.js'
@@ -88,12 +88,11 @@ async function verify(
   const adapter = adapterOf(dependencies, payment.network)
   const payload = await readPayload(dependencies.sql, payment.id)
   try {
-    const verified =
-      payload.family === 'utxo' && isUtxoAdapter(adapter)
-        ? adapter.verifySigned(payload, answer.signed_transaction)
-        : payload.family === 'evm' && isEvmAdapter(adapter)
-          ? adapter.verifySigned(payload, answer.signed_transaction)
-          : null
+    const verified = byAdapterFamily(adapter, {
+      utxo: (utxo) =>
+        payload.family === 'utxo' ? utxo.verifySigned(payload, answer.signed_transaction) : null,
+      evm: (evm) => (payload.family === 'evm' ? evm.verifySigned(payload, answer.signed_transaction) : null),
+    })
     if (!verified) return { problem: `it is not a transaction of ${payment.network}` }
     if (verified.txid !== answer.transaction_hash)
       return { problem: 'its hash is another one than the signer says' }

@@ -1,5 +1,6 @@
 /** What of a merchant's coins on the chain could pay now: it may be less than what is owned. */
 
+import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Queryable } from '../../connect.js'
 import { MOST_INPUTS, spendableOutputs } from '../../payouts/attempts/list-spendable-outputs.js'
@@ -30,8 +31,12 @@ export async function readSpendable(
     ${addressId === undefined ? sql`` : sql`AND address.id = ${addressId}`}
     ${userReference === undefined ? sql`` : sql`AND address.user_reference = ${userReference}`}`
   const found: Spendable[] = []
-  for (const network of networks.values()) {
-    if (network.family !== 'utxo') continue
+  const paying = [...networks.values()].map((network) => ({
+    network,
+    from: byFamily(network, { utxo: () => 'outputs', evm: () => 'accounts' }),
+  }))
+  for (const { network, from } of paying) {
+    if (from !== 'outputs') continue
     const [row] = await sql<{ spendable: bigint; at_once: bigint }[]>`
       SELECT coalesce(sum(amount), 0)::numeric AS spendable,
              coalesce(sum(amount) FILTER (WHERE place <= ${MOST_INPUTS}), 0)::numeric AS at_once
@@ -57,7 +62,7 @@ export async function readSpendable(
       JOIN key_accounts account ON account.id = address.key_account_id
       JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
       WHERE held.merchant_id = ${merchantId} AND held.kind = 'chain' AND address.kind IN ('hot', 'master')
-        AND held.network = ANY (${[...networks.values()].filter((each) => each.family === 'evm').map((each) => each.name)})
+        AND held.network = ANY (${paying.filter(({ from }) => from === 'accounts').map(({ network }) => network.name)})
         ${selected}
     ) AS wallets
     GROUP BY network, coin`

@@ -1,5 +1,6 @@
 /** A further attempt of a payment that is not mined becomes a row and a request to the signer, inside its conflict set. */
 
+import { byFamily } from '../../../domain/chain/by-family.js'
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
@@ -76,29 +77,30 @@ async function queue(
   if (row.cancellation && built.purpose === 'pay') throw new NotQueued('gone')
   await requireConflictSet(tx, row, built)
   const transactionId = newId('tx')
-  if (built.family === 'utxo') {
-    if (!(await reserveOutputs(tx, row, transactionId, built.inputs))) throw new NotQueued('raced')
-  } else {
-    await tx`
-      SELECT 1 FROM nonce_accounts WHERE network = ${row.network} AND address = ${built.payload.from} FOR UPDATE`
-    if (!(await coversOpenPayouts(tx, row, built))) throw new NotQueued('short')
-  }
-  const utxo = built.family === 'utxo'
+  const spends = await byFamily(built, {
+    utxo: async ({ inputs, vsize, change }) => {
+      if (!(await reserveOutputs(tx, row, transactionId, inputs))) throw new NotQueued('raced')
+      return { fromAddressId: null, nonce: null, vsize, inputs, change }
+    },
+    evm: async (evm) => {
+      const { from, nonce } = evm.payload
+      await tx`
+        SELECT 1 FROM nonce_accounts WHERE network = ${row.network} AND address = ${from} FOR UPDATE`
+      if (!(await coversOpenPayouts(tx, row, evm))) throw new NotQueued('short')
+      return { fromAddressId: evm.fromAddressId, nonce, vsize: null, inputs: [], change: null }
+    },
+  })
   await insertAttempt(tx, row, {
+    ...spends,
     id: transactionId,
     signerId: built.signerId,
     purpose: built.purpose,
     cause: built.cause,
     priority: built.priority,
-    fromAddressId: utxo ? null : built.fromAddressId,
-    nonce: utxo ? null : built.payload.nonce,
     payload: built.payload,
     coin: built.coin,
     amount: built.amount,
     maxFee: built.maxFee,
-    vsize: utxo ? built.vsize : null,
-    inputs: utxo ? built.inputs : [],
-    change: utxo ? built.change : null,
   })
   await tx`UPDATE payouts SET speed_up = NULL, waiting = NULL, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await appendAudit(tx, {
@@ -135,11 +137,13 @@ async function requireConflictSet(
   }
   const first = attempts.find((attempt) => attempt.signed_transaction !== null)
   if (!first) throw new NotQueued('gone')
-  const inside =
-    built.family === 'evm'
-      ? first.from_address_id === built.fromAddressId && Number(first.nonce) === built.payload.nonce
-      : first.inputs.every((input) =>
-          built.inputs.some(({ txid, vout }) => txid === input.txid && vout === input.vout),
-        )
+  const inside = byFamily(built, {
+    utxo: ({ inputs }) =>
+      first.inputs.every((input) =>
+        inputs.some(({ txid, vout }) => txid === input.txid && vout === input.vout),
+      ),
+    evm: ({ fromAddressId, payload }) =>
+      first.from_address_id === fromAddressId && Number(first.nonce) === payload.nonce,
+  })
   if (!inside) throw new Error(`The replacement of ${row.id} would not exclude its first attempt`)
 }

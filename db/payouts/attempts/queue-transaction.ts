@@ -1,5 +1,6 @@
 /** A built transaction becomes a row and a request to the signer, with what it spends set aside, in one transaction. */
 
+import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
@@ -80,28 +81,29 @@ async function queue(
   const row = await lockWithdrawal(tx, withdrawalId)
   if (row.stage !== 'building') throw new NotQueued('gone')
   const transactionId = newId('tx')
-  if (built.family === 'utxo') {
-    if (!(await reserveOutputs(tx, row, transactionId, built.inputs))) throw new NotQueued('raced')
-  } else {
-    await observeChainNonce(tx, row.network, built.payload.from, built.chainNonce)
-    if (!(await coversOpenPayouts(tx, row, built))) throw new NotQueued('short')
-  }
-  const utxo = built.family === 'utxo'
+  const spends = await byFamily(built, {
+    utxo: async ({ inputs, vsize, change }) => {
+      if (!(await reserveOutputs(tx, row, transactionId, inputs))) throw new NotQueued('raced')
+      return { purpose: 'pay' as const, fromAddressId: null, nonce: null, vsize, inputs, change }
+    },
+    evm: async (evm) => {
+      await observeChainNonce(tx, row.network, evm.payload.from, evm.chainNonce)
+      if (!(await coversOpenPayouts(tx, row, evm))) throw new NotQueued('short')
+      const nonce = 'nonce' in evm.payload ? evm.payload.nonce : null
+      const { purpose = 'pay' as const, fromAddressId } = evm
+      return { purpose, fromAddressId, nonce, vsize: null, inputs: [], change: null }
+    },
+  })
   await insertAttempt(tx, row, {
+    ...spends,
     id: transactionId,
     signerId: built.signerId,
-    purpose: utxo ? 'pay' : (built.purpose ?? 'pay'),
     cause: 'first',
     priority: row.priority,
-    fromAddressId: utxo ? null : built.fromAddressId,
-    nonce: 'nonce' in built.payload ? built.payload.nonce : null,
     payload: built.payload,
     coin: built.coin,
     amount: built.amount,
     maxFee: built.maxFee,
-    vsize: utxo ? built.vsize : null,
-    inputs: utxo ? built.inputs : [],
-    change: utxo ? built.change : null,
   })
   await movePayout(tx, networks, row, {
     to: 'pending_signature',

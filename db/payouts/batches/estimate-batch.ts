@@ -1,5 +1,6 @@
 /** Fee and limit of each transaction of a batch, from what the database knows. */
 
+import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../../domain/chain/network.js'
 import type { BatchItem } from '../../../domain/payouts/batch-parts.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
@@ -27,8 +28,10 @@ export async function estimateBatch(
   const estimates: PartEstimate[] = []
   for (const part of parts) {
     const amount = part.reduce((sum, payment) => sum + payment.amount, 0n)
-    const inputs =
-      network.family === 'utxo' ? await countLikelyInputs(sql, merchantId, network.name, amount) : 0
+    const inputs = await byFamily(network, {
+      utxo: ({ name }) => countLikelyInputs(sql, merchantId, name, amount),
+      evm: () => 0,
+    })
     const fee = estimateFee(network, coin, price, inputs, part.length)
     estimates.push({ fee, feeLimit: feeLimit(network, fee) })
   }

@@ -1,5 +1,6 @@
 /** Fee, limit and time of a payment at one priority, from what the database knows. */
 
+import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../../domain/chain/network.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
 import { estimateFee, feeLimit, PRIORITY_LEVEL } from '../../../domain/payouts/withdrawal-fee.js'
@@ -28,8 +29,10 @@ export async function estimateWithdrawal(
   now: Date,
 ): Promise<WithdrawalEstimate> {
   const price = await readFeePrice(sql, network, priority)
-  const inputs =
-    network.family === 'utxo' ? await countLikelyInputs(sql, merchantId, network.name, amount) : 0
+  const inputs = await byFamily(network, {
+    utxo: ({ name }) => countLikelyInputs(sql, merchantId, name, amount),
+    evm: () => 0,
+  })
   const fee = estimateFee(network, coin, price, inputs)
   const [, minutes] = PRIORITY_LEVEL[priority].minutes
   return {

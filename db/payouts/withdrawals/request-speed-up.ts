@@ -1,10 +1,12 @@
 /** Asks for a dearer attempt of a payment that waits for a block. */
 
+import { byFamily } from '../../../domain/chain/by-family.js'
 import { findNetwork, type Network, type Networks, nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount, parseAmount } from '../../../domain/money.js'
 import { PRIORITIES, type Priority } from '../../../domain/payouts/priority.js'
 import { leastReplacement, leastUtxoReplacement } from '../../../domain/payouts/replacement.js'
+import { type FeePrice, priceOf } from '../../../domain/payouts/withdrawal-fee.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { isoNow, type Queryable, type Transaction } from '../../connect.js'
 import { findNewlyListed } from '../../controls/sanctions/find-newly-listed.js'
@@ -172,14 +174,19 @@ async function leastFee(
   priority: Priority,
 ): Promise<bigint> {
   const price = await readFeePrice(tx, network, priority)
-  if (price.family === 'utxo') {
-    return leastUtxoReplacement(
-      dearestFee(attempts),
-      newest.vsize ?? 0,
-      price.rate,
-      network.family === 'utxo' ? network.fees.minRate : 0,
-    )
-  }
+  return byFamily(network, {
+    utxo: ({ fees }) =>
+      leastUtxoReplacement(
+        dearestFee(attempts),
+        newest.vsize ?? 0,
+        priceOf('utxo', price).rate,
+        fees.minRate,
+      ),
+    evm: () => leastEvmFee(attempts, priceOf('evm', price)),
+  })
+}
+
+function leastEvmFee(attempts: readonly AttemptRow[], price: Extract<FeePrice, { family: 'evm' }>): bigint {
   let required = 0n
   for (const { payload } of attempts) {
     if (payload.family !== 'evm') continue

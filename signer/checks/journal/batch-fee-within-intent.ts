@@ -1,4 +1,5 @@
 import { type Check, type PayloadContext, refuse } from '../check.js'
+import { cost } from '../cost.js'
 
 /**
  * All parts of a batch together may cost what people approved at most; of several attempts of one part, the
@@ -11,7 +12,7 @@ export const batchFeeWithinIntent: Check<PayloadContext> = {
     const { request, state, record } = context
     if (request.items === null) return null
     const limit = BigInt(request.intent.fee_limit.amount)
-    const fee = 'utxo' in context ? context.utxo.fee : context.maxFee
+    const fee = cost(context)
     const others = state.journal.records.fees(context.intentHash) - (record?.fee ?? 0n)
     if (others + fee <= limit) return null
     return refuse(

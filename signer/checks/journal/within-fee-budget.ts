@@ -1,5 +1,6 @@
 import { budgetKeys } from '../../journal/account-name.js'
 import { type Check, type PayloadContext, refuse } from '../check.js'
+import { cost } from '../cost.js'
 
 /**
  * People do not approve each movement, so the policy has a budget for their fees within 24 hours. Without a
@@ -13,15 +14,15 @@ export const withinFeeBudget: Check<PayloadContext> = {
     if (!context.movement) return null
     const { network, state, record, now } = context
     const budget = network.movements?.dailyFee ?? 0n
-    const cost = 'utxo' in context ? context.utxo.fee : context.maxFee
+    const fee = cost(context)
     // Of several payloads of one intent only one is ever mined: the highest fee counts.
     const before = record?.fee ?? 0n
-    const more = cost > before ? cost - before : 0n
+    const more = fee > before ? fee - before : 0n
     const spent = state.journal.spent(budgetKeys(network.caip2).fees, now)
     if (budget > 0n && spent + more <= budget) return null
     return refuse(
       'POLICY_LIMIT',
-      `A fee of ${cost} after ${spent} in 24 hours exceeds the budget of movements, ${budget}`,
+      `A fee of ${fee} after ${spent} in 24 hours exceeds the budget of movements, ${budget}`,
     )
   },
 }

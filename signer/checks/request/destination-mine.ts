@@ -1,3 +1,4 @@
+import { assertNever } from '../../../domain/assert-never.js'
 import { evmAddress } from '../../evm/evm-address.js'
 import { addressScript } from '../../utxo/address-script.js'
 import { keyScript } from '../../utxo/key-script.js'
@@ -22,7 +23,12 @@ function isMine({ movement, network, state }: RequestContext, address: string): 
   const path = movement?.path
   if (!path || path.length === 0 || !network) return false
   const key = state.keyring.at(path)
-  return network.family === 'evm'
-    ? evmAddress(key.publicKey) === address.toLowerCase()
-    : sameScript(addressScript(address, network.address), keyScript(network.script, key.keyHash))
+  switch (network.family) {
+    case 'evm':
+      return evmAddress(key.publicKey) === address.toLowerCase()
+    case 'utxo':
+      return sameScript(addressScript(address, network.address), keyScript(network.script, key.keyHash))
+    default:
+      return assertNever(network)
+  }
 }
