@@ -1,19 +1,21 @@
-/** Lets Temporal notice within seconds that the worker of a long activity has died. */
+/** Makes long activities heartbeat, so that Temporal notices within seconds that their worker has died. */
 
 import { Context } from '@temporalio/activity'
 
-/** Well inside the heartbeat timeouts of the workflows. */
+/** Interval of heartbeats, well below the heartbeat timeouts of the workflows. */
 const HEARTBEAT_MS = 3_000
+
+type Activity = (...args: never[]) => Promise<unknown>
 
 /**
  * Makes activities heartbeat while they run.
  *
- * @param activities - Short and long ones; their workflows give those a `heartbeatTimeout` that need it.
+ * @param activities - Short and long activities. Their workflows set a `heartbeatTimeout` for the long ones.
  */
-export function heartbeating<Activities extends Record<string, (...args: never[]) => Promise<unknown>>>(
+export function heartbeating<Activities extends { [Name in keyof Activities]: Activity }>(
   activities: Activities,
 ): Activities {
-  const beating = Object.entries(activities).map(([name, activity]) => [
+  const beating = Object.entries<Activity>(activities).map(([name, activity]) => [
     name,
     async (...args: never[]) => {
       const context = Context.current()

@@ -1,4 +1,4 @@
-/** Every factory of activities. */
+/** Exports every factory of activities. */
 
 export { createChainWatcherActivities } from './chain/chain-watcher.js'
 export { createControlChangeActivities } from './controls/control-change.js'

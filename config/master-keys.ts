@@ -1,4 +1,4 @@
-/** The master keys that a process has. */
+/** Selects the master keys of a process. */
 
 import type { Environment } from './load-environment.js'
 
@@ -7,7 +7,7 @@ type Keys = Pick<
   'KEYTURN_MASTER_KEY' | 'KEYTURN_NEXT_MASTER_KEY' | 'KEYTURN_PREVIOUS_MASTER_KEYS'
 >
 
-/** Every key that opens; the first one is the one that seals. */
+/** Returns every key that opens secrets. The first one also seals them. */
 export function masterKeysOf(environment: Keys): readonly [string, ...string[]] {
   const next = environment.KEYTURN_NEXT_MASTER_KEY
   return [
@@ -17,7 +17,10 @@ export function masterKeysOf(environment: Keys): readonly [string, ...string[]] 
   ]
 }
 
-/** The key from which the platform's own key was derived where it is not stored yet: the oldest that this process knows. */
+/**
+ * Returns the oldest master key that this process knows. A platform key that is not stored was derived from
+ * it.
+ */
 export function oldestMasterKey(environment: Keys): string {
   return environment.KEYTURN_PREVIOUS_MASTER_KEYS.at(-1) ?? environment.KEYTURN_MASTER_KEY
 }

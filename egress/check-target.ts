@@ -1,15 +1,16 @@
-/** The check of an endpoint's URL when it is registered; the same rules hold again at every connection. */
+/** Checks the URL of an endpoint when it is registered. The sender applies the same rules at every connection. */
 
 import ipaddr from 'ipaddr.js'
 import { type ResolveHost, resolveHost } from './resolve-host.js'
 import { parseTarget, refuseAddress, refused, type TargetPolicy } from './target-policy.js'
 
 /**
- * Checks that a URL may be an endpoint: its form, and every address that its host has now. A host that cannot be
- * resolved yet passes: its name may be on the way, and the sender asks again each time.
+ * Checks that a URL may be an endpoint: its form, and every address that its host has now. A host that does
+ * not resolve yet passes, because its DNS record may still be spreading and the sender resolves it again each
+ * time.
  *
  * @returns The URL, normalised.
- * @throws KeyturnError `VALIDATION_FAILED` that says what to change.
+ * @throws KeyturnError `VALIDATION_FAILED` whose message says what to change.
  */
 export async function checkTarget(
   text: string,

@@ -1,4 +1,4 @@
-/** The one way out: POSTs to addresses that others chose, so it trusts neither where they lead nor what answers there. */
+/** Sends POSTs to URLs that others chose. It trusts neither the address behind a URL nor the server that answers. */
 
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, errors } from 'undici'
@@ -13,18 +13,23 @@ export interface SendRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
-  /** Stops the attempt from outside, e.g. when the worker shuts down. */
+  /** Signal that aborts the attempt, for example when the worker shuts down. */
   readonly signal?: AbortSignal
 }
 
-/** What came of it. `error` is null exactly when the answer was a 2xx; it never holds the URL's path, query or a secret. */
+/** Outcome of one POST. */
 export interface SendResult {
+  /** HTTP status. `null` when no answer came. */
   readonly statusCode: number | null
+  /**
+   * Reason of the failure, without the URL's path, its query or a secret. `null` exactly when the status was
+   * 2xx.
+   */
   readonly error: string | null
-  /** At most 4 KB of the answer's body, as text. */
+  /** First 4 KB of the answer's body, as text. `null` when the body was empty. */
   readonly response: string | null
   readonly durationMs: number
-  /** True when the deadline ended it: such endpoints get fewer slots. */
+  /** Whether the deadline ended the attempt. The endpoint's gate then gives it fewer slots. */
   readonly timedOut: boolean
 }
 
@@ -35,21 +40,24 @@ export interface Sender {
 
 export interface SenderOptions {
   readonly policy: TargetPolicy
-  /** For everything: name, connection, TLS, request and the whole answer. */
+  /** Deadline of the whole attempt: name resolution, connection, TLS, request and answer. */
   readonly timeoutMs: number
   readonly resolve?: ResolveHost
-  /** Further certificate authorities (PEM), for tests. */
+  /** Additional certificate authorities (PEM), for tests. */
   readonly ca?: string
 }
 
-/** Below the 5 s after which Node's and Apache's servers close idle connections; longer where a server says so. */
+/**
+ * Node's and Apache's servers close idle connections after 5 s, so ours close earlier. A server may announce
+ * longer.
+ */
 const KEEP_ALIVE_MS = 4_000
 const KEEP_ALIVE_MAX_MS = 60_000
 
 /**
- * Makes a sender with connections of its own: kept alive, one pool an origin, no proxy from the environment, no redirect
- * followed, no decompression. A connection goes to an address that was checked, never to a name, so that no other answer
- * of the name server can slip in between.
+ * Creates a sender with its own kept-alive connections, one pool an origin. It uses no proxy from the
+ * environment, follows no redirect and decompresses nothing. It connects to the address that was checked,
+ * never to a name, so that a second DNS answer cannot redirect the connection.
  */
 export function createSender(options: SenderOptions): Sender {
   const resolve = options.resolve ?? resolveHost
@@ -72,7 +80,7 @@ export function createSender(options: SenderOptions): Sender {
       protocol,
       new Agent({ ...common, keepAliveTimeout: KEEP_ALIVE_MS, keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS }),
     )
-    // Pipelining 0 is undici's word for a new connection each time.
+    // With pipelining 0, undici opens a new connection for each request.
     agents.set(`fresh ${protocol}`, new Agent({ ...common, pipelining: 0 }))
   }
   const agent = (key: string): Dispatcher => {
@@ -143,15 +151,18 @@ async function post(
   try {
     return await agent(url.protocol).request(message)
   } catch (error) {
-    // The server closed a kept-alive connection while our request was on the way to it: nothing was answered, and it is
-    // our reuse that failed, not the endpoint. A new connection tells.
+    // The server closed a kept-alive connection while our request was on its way, so the reuse failed and not
+    // the endpoint. Send the request once more on a new connection.
     const reused = error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0
     if (!reused || signal.aborted) throw error
     return agent(`fresh ${url.protocol}`).request(message)
   }
 }
 
-/** Resolves all addresses, refuses the host when one of them is refused, and hands out only what was checked. */
+/**
+ * Returns a lookup that resolves all addresses, refuses the host if one is refused, and returns only checked
+ * ones.
+ */
 function checkedLookup(protocol: string, policy: TargetPolicy, resolve: ResolveHost): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname).then(

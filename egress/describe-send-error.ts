@@ -1,8 +1,8 @@
-/** Why a POST did not come through, in words for the merchant; a system's own message may hold a URL, so it is not passed on. */
+/** Describes for the merchant why a POST failed. A system's own message may hold a URL, so it is not passed on. */
 
 import { errors } from 'undici'
 
-/** The host leads to an address that a webhook may not go to. */
+/** Thrown when a host resolves to an address that the target policy refuses. */
 export class TargetRefusedError extends Error {
   override readonly name = 'TargetRefusedError'
 }
@@ -25,11 +25,11 @@ const REASON: Readonly<Record<string, string>> = {
   UND_ERR_RESPONSE: 'The answer is not HTTP',
 }
 
-/** Describes an error of the network, of TLS or of HTTP. */
+/** Returns a sentence for an error of the network, of TLS or of HTTP. */
 export function describeSendError(error: unknown): string {
   if (error instanceof TargetRefusedError) return `Not sent: url ${error.message}`
   if (error instanceof AggregateError) {
-    // Several addresses were tried; they mostly fail alike.
+    // Several addresses were tried, and they mostly fail for the same reason.
     return describeSendError(error.errors[0])
   }
   if (error instanceof errors.HTTPParserError) return 'The answer is not HTTP'

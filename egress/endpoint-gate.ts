@@ -1,9 +1,9 @@
 /**
- * How many attempts an endpoint may have under way in one process. An endpoint that hangs holds each of its slots for the
- * whole time-out, so it gets fewer the more it hangs; the others never wait for it.
+ * Limits the attempts that one process has under way to an endpoint. An endpoint that hangs holds each slot
+ * for the whole time-out, so each time-out halves its slots. Other endpoints never wait for it.
  */
 
-/** An attempt may go (and must `leave`), or has to come again later. */
+/** Answer of the gate: the attempt may go now (and must `leave`), or must come back later. */
 export type Pass =
   | { readonly kind: 'go'; leave(timedOut: boolean): void }
   | { readonly kind: 'later'; readonly delayMs: number }
@@ -13,32 +13,34 @@ export interface EndpointGate {
 }
 
 export interface EndpointGateOptions {
-  /** Attempts under way to an endpoint that answers. Default 64. */
+  /** Slots of an endpoint that answers. Default 64. */
   readonly most?: number
-  /** Attempts under way to an endpoint that hangs. Default 16. */
+  /** Slots of an endpoint that hangs. Default 16. */
   readonly least?: number
-  /** How long an attempt waits in line, at an endpoint that answers, before it is sent back. Default 1 s. */
+  /**
+   * Time that an attempt waits for a slot of an endpoint that answers, before it is sent back. Default 1 s.
+   */
   readonly patienceMs?: number
-  /** The longest delay of an attempt that is sent back: the retry interval. */
+  /** Longest delay of an attempt that is sent back: the retry interval. */
   readonly maxDelayMs: number
   readonly now?: () => number
 }
 
 interface Lane {
-  /** When each attempt under way began, oldest first. */
+  /** Start time of each attempt under way, oldest first. */
   readonly inFlight: Map<symbol, number>
   limit: number
-  /** Smoothed duration of an attempt: tells those that are sent back when it is their turn. */
+  /** Smoothed duration of an attempt, from which the turns of attempts that are sent back are computed. */
   averageMs: number
   nextTurnAt: number
   readonly waiting: (() => void)[]
 }
 
 const MIN_DELAY_MS = 100
-/** Weight of the latest duration in the average. */
+/** Weight of the latest duration in the smoothed average. */
 const SMOOTHING = 0.2
 
-/** Makes a gate; its memory is the endpoints that have something under way or hang. */
+/** Creates a gate. It keeps a lane only for endpoints that have attempts under way or that hang. */
 export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const { most = 64, least = 16, patienceMs = 1_000, maxDelayMs, now = Date.now } = options
   const lanes = new Map<string, Lane>()
@@ -64,13 +66,14 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   }
 
   const sendBack = (lane: Lane): Pass => {
-    // Before the first attempt is over, how long it has taken so far is the best guess.
+    // Before the first attempt has ended, the best estimate of its duration is the time that it has taken so
+    // far.
     const [oldest] = lane.inFlight.values()
     const soFarMs = oldest === undefined ? 0 : now() - oldest
     const turnMs = Math.max(lane.averageMs, soFarMs, MIN_DELAY_MS) / lane.limit
     lane.nextTurnAt = Math.max(now() + MIN_DELAY_MS, lane.nextTurnAt + turnMs)
     const delayMs = lane.nextTurnAt - now()
-    // Past the longest delay turns would all fall on one moment: begin a new round, spread over the interval.
+    // All turns beyond the longest delay would fall on one moment, so begin a new round over the interval.
     if (delayMs > maxDelayMs) lane.nextTurnAt = now() + MIN_DELAY_MS
     return { kind: 'later', delayMs: Math.round(Math.min(delayMs, maxDelayMs)) }
   }

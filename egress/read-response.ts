@@ -1,18 +1,19 @@
-/** Reads as much of an answer as is worth keeping, and no more. */
+/** Reads the beginning of an answer's body, within limits of size and time. */
 
 import type { Readable } from 'node:stream'
 
-/** A connection that has this much to say is not worth keeping alive. */
+/** A connection with a longer body is closed rather than read to its end and kept alive. */
 const MAX_READ_BYTES = 16_384
 const MAX_KEPT_BYTES = 4_096
-/** The status is known by now; whoever takes longer to finish its body is cut off, so that it holds no slot. */
+/** The status is already known, so a body that takes longer is cut off and holds no slot. */
 const MAX_BODY_MS = 2_000
 
 /**
- * Collects a body until it ends, says too much, takes too long or breaks off; never throws. What is left unread is cut off
- * with its connection.
+ * Collects a body until it ends, grows too long, takes too long or breaks off. It never throws. If part of
+ * the body is left unread, its connection is closed.
  *
- * @returns At most 4 KB of UTF-8 text, without NUL (which PostgreSQL cannot hold); null when it was empty.
+ * @returns At most 4 KB of UTF-8 text, without NUL (which PostgreSQL cannot hold). `null` when the body was
+ * empty.
  */
 export async function readResponse(body: Readable, signal: AbortSignal): Promise<string | null> {
   const chunks: Buffer[] = []
@@ -21,7 +22,8 @@ export async function readResponse(body: Readable, signal: AbortSignal): Promise
     const timer = setTimeout(() => body.destroy(), MAX_BODY_MS)
     const done = () => {
       clearTimeout(timer)
-      // The pool takes the connection back a turn later; whoever sends at once would open another one.
+      // The pool takes the connection back one turn later. A request sent at once would open another
+      // connection.
       setImmediate(resolve)
     }
     body.on('data', (chunk: Buffer) => {
@@ -29,7 +31,7 @@ export async function readResponse(body: Readable, signal: AbortSignal): Promise
       bytes += chunk.length
       if (bytes >= MAX_READ_BYTES) body.destroy()
     })
-    // Destroying makes an error of its own; the status stands whatever the body does.
+    // Destroying the body raises an error too. No error of the body changes the status.
     body.on('error', done)
     body.on('close', done)
     body.on('end', done)
@@ -41,11 +43,11 @@ export async function readResponse(body: Readable, signal: AbortSignal): Promise
 
 function toText(bytes: Uint8Array): string {
   const text = decodeWhole(bytes).replaceAll('\0', '\uFFFD')
-  // A byte that is not UTF-8 became three of them: keep to the limit all the same.
+  // Each byte that is not UTF-8 became three, so cut the text to the limit once more.
   return decodeWhole(Buffer.from(text).subarray(0, MAX_KEPT_BYTES))
 }
 
-/** Decodes whole characters only: what was cut in two at the end is left out. */
+/** Decodes whole characters only and leaves out a character that was cut at the end. */
 function decodeWhole(bytes: Uint8Array): string {
   return new TextDecoder('utf-8').decode(bytes, { stream: true })
 }

@@ -1,17 +1,18 @@
-/** Name resolution for webhooks: every address of a host, without letting a dead name server hold up other hosts. */
+/** Resolves host names for webhooks, so that a dead name server delays no other host. */
 
 import { lookup, Resolver } from 'node:dns/promises'
 
-/** Finds all addresses of a host name. @throws when there are none. Injected in tests. */
+/** Returns all addresses of a host name. Tests inject their own. @throws Error when there are none. */
 export type ResolveHost = (hostname: string) => Promise<readonly string[]>
 
-/** A name server that does not answer costs this long at most, twice. */
+/** Time given to a name server, which is asked at most twice. */
 const DNS_TIMEOUT_MS = 3_000
 const DNS_TRIES = 2
 
 /**
- * Asks the name servers for A and AAAA records. Not getaddrinfo first: that blocks one of libuv's four threads, so a few
- * dead zones would stop every delivery. It is asked only for what the name servers do not know (/etc/hosts, localhost).
+ * Asks the name servers for A and AAAA records. It does not begin with getaddrinfo, which blocks one of
+ * libuv's four threads: a few dead zones would stop every delivery. getaddrinfo answers only for names that
+ * the name servers do not know (/etc/hosts, localhost).
  */
 export const resolveHost: ResolveHost = async (hostname) => {
   if (hostname !== 'localhost') {

@@ -1,16 +1,23 @@
-/** Lets a receiver answer `100 Continue` before its answer, which HTTP allows it unasked (RFC 9110, 15.2.1) and undici does not. */
+/**
+ * Skips `100 Continue` responses that come before an answer. HTTP allows them although we do not ask for them
+ * (RFC 9110, 15.2.1), but undici takes them for an error.
+ */
 
 import type { Socket } from 'node:net'
 
 const STATUS_LINE = /^HTTP\/1\.[01] 100[ \r]/
-/** As much of it as decides. */
+/** Bytes of a status line that decide whether it is a `100 Continue`. */
 const STATUS_LINE_BYTES = 13
 const END_OF_HEAD = '\r\n\r\n'
 const MOST_BYTES = 16_384
 
-/** Takes the heads of such answers out of what is read from a connection, where an answer begins. @returns The same socket. */
+/**
+ * Removes `100 Continue` heads from the bytes read at the beginning of each answer.
+ *
+ * @returns The same socket.
+ */
 export function skipContinue<S extends Socket>(socket: S): S {
-  // Requests go one after the other, so the first bytes after something was written are the beginning of an answer.
+  // Requests go one after the other, so the first bytes read after a write are the beginning of an answer.
   let beginning = false
   let held = Buffer.alloc(0)
   const write = socket.write as (...args: unknown[]) => boolean
@@ -25,7 +32,7 @@ export function skipContinue<S extends Socket>(socket: S): S {
       if (!beginning || chunk === null) return chunk
       held = Buffer.concat([held, chunk])
       const rest = afterContinue(held)
-      // More must come before it is known what this is.
+      // These bytes do not yet decide what this response is.
       if (rest === null) continue
       held = Buffer.alloc(0)
       if (rest.length === 0) continue
@@ -36,7 +43,7 @@ export function skipContinue<S extends Socket>(socket: S): S {
   return socket
 }
 
-/** What follows the heads of `100 Continue`; null while the bytes end within one. */
+/** Returns the bytes after the `100 Continue` heads. `null` while the bytes end within a head. */
 function afterContinue(bytes: Buffer): Buffer | null {
   let rest = bytes
   while (rest.length > 0) {

@@ -1,4 +1,4 @@
-/** Where a webhook may go: https to public addresses, and whatever else the operator has allowed by CIDR. */
+/** Decides where a webhook may go: https to public addresses, and the CIDRs that the operator has allowed. */
 
 import ipaddr from 'ipaddr.js'
 import { KeyturnError } from '../domain/errors.js'
@@ -6,27 +6,30 @@ import { KeyturnError } from '../domain/errors.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Cidr = readonly [Address, number]
 
-/** The operator's exceptions, parsed. */
+/** Parsed exceptions of the operator. */
 export interface TargetPolicy {
   readonly allowed: readonly Cidr[]
   readonly allowHttp: boolean
 }
 
 export interface TargetPolicyOptions {
-  /** `KEYTURN_WEBHOOK_ALLOW_CIDRS`: reachable although not public. */
+  /** CIDRs that a webhook may reach although they are not public (`KEYTURN_WEBHOOK_ALLOW_CIDRS`). */
   readonly allowCidrs: readonly string[]
-  /** `KEYTURN_WEBHOOK_ALLOW_HTTP`: plain http, to the addresses above only. */
+  /** Whether plain http is allowed to those CIDRs (`KEYTURN_WEBHOOK_ALLOW_HTTP`). */
   readonly allowHttp: boolean
 }
 
-/** Longer ones are refused. */
+/** Length above which a URL is refused. */
 const MAX_URL_LENGTH = 2_048
-/** Only 2000::/3 is handed out for the public internet; ipaddr.js calls the unassigned rest unicast as well. */
+/**
+ * The public part of IPv6. Only 2000::/3 is assigned, but ipaddr.js calls the unassigned rest unicast as
+ * well.
+ */
 const GLOBAL_UNICAST_V6 = ipaddr.parseCIDR('2000::/3')
-/** Public by number, yet an answer from inside a cloud: Azure's metadata and agent channel. */
+/** Addresses in public ranges that answer only inside a cloud: Azure's metadata and agent channel. */
 const CLOUD_INTERNAL = [ipaddr.parseCIDR('168.63.129.16/32')]
 
-/** Parses the operator's exceptions. @throws Error that names a CIDR which is none. */
+/** Parses the operator's exceptions. @throws Error that names the invalid CIDR. */
 export function createTargetPolicy(options: TargetPolicyOptions): TargetPolicy {
   return {
     allowHttp: options.allowHttp,
@@ -41,10 +44,11 @@ export function createTargetPolicy(options: TargetPolicyOptions): TargetPolicy {
 }
 
 /**
- * Parses the URL of an endpoint and checks all that can be checked without asking anybody: the scheme, that it carries
- * no credentials, and the address where its host is one (decimal, octal and hexadecimal forms are normalised first).
+ * Parses the URL of an endpoint and makes every check that needs no name server: the scheme, the absence of
+ * credentials, and the address if the host is one (decimal, octal and hexadecimal forms are normalised
+ * first).
  *
- * @throws KeyturnError `VALIDATION_FAILED` that says why; it never repeats the path or query.
+ * @throws KeyturnError `VALIDATION_FAILED` whose message says why and never repeats the path or query.
  */
 export function parseTarget(text: string, policy: TargetPolicy): URL {
   if (text.length > MAX_URL_LENGTH) throw refused(`is longer than ${MAX_URL_LENGTH} characters`)
@@ -63,10 +67,10 @@ export function parseTarget(text: string, policy: TargetPolicy): URL {
 }
 
 /**
- * Why a webhook may not go to an address; null where it may.
+ * Returns the reason why a webhook may not go to an address. `null` if it may.
  *
- * @param address - As resolved, or as an IP literal.
- * @param protocol - `https:` or `http:`; the latter only to allowed addresses.
+ * @param address - The resolved address, or the IP literal of the URL.
+ * @param protocol - `https:`, or `http:`, which is accepted for allowed addresses only.
  */
 export function refuseAddress(address: string, protocol: string, policy: TargetPolicy): string | null {
   if (!ipaddr.isValid(address)) return 'does not resolve to an address'
@@ -78,7 +82,7 @@ export function refuseAddress(address: string, protocol: string, policy: TargetP
     : 'leads to an address that is not public; use one that the internet can reach'
 }
 
-/** The error for a URL that may not be an endpoint's. */
+/** Creates the error for a URL that cannot be an endpoint. */
 export function refused(reason: string): KeyturnError {
   return new KeyturnError('VALIDATION_FAILED', `url ${reason}`, {
     details: { in: 'body', fields: [{ path: 'url', reason }] },
@@ -86,13 +90,14 @@ export function refused(reason: string): KeyturnError {
 }
 
 function isPublic(address: Address): boolean {
-  // Addresses that wrap an IPv4 one (mapped, NAT64, 6to4, Teredo) have ranges of their own, so none of them is unicast.
+  // ipaddr.js has ranges for addresses that wrap an IPv4 one (mapped, NAT64, 6to4, Teredo), so none is
+  // unicast.
   if (address.range() !== 'unicast' || isInside(address, CLOUD_INTERNAL)) return false
   return address.kind() === 'ipv4' || isInside(address, [GLOBAL_UNICAST_V6])
 }
 
 function isInside(address: Address, cidrs: readonly Cidr[]): boolean {
-  // ::ffff:127.0.0.1 is 127.0.0.1 to the kernel, so it is to an exception for 127.0.0.0/8.
+  // The kernel takes ::ffff:127.0.0.1 for 127.0.0.1, so an exception for 127.0.0.0/8 covers it.
   const plain =
     address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address
   return cidrs.some(([range, bits]) => {

@@ -1,4 +1,6 @@
-/** What activities write to the process's log (pino's and console's shape). */
+/** Declares the logger that activities write to. Both pino and `console` have this shape. */
+
+/** Log of the process. */
 export interface Logger {
   info(facts: object, message: string): void
   warn(facts: object, message: string): void

@@ -1,4 +1,4 @@
-/** Makes Temporal's Schedule what a row says that it should be. */
+/** Creates, updates or deletes a Temporal Schedule so that it equals its row. */
 
 import {
   type ScheduleClient,
@@ -12,11 +12,11 @@ import type { ScheduledWithdrawalInput } from './inputs.js'
 import { SEARCH_ATTRIBUTE } from './search-attributes.js'
 import { TASK_QUEUE } from './task-queues.js'
 
-/** What of a row concerns Temporal. */
+/** Part of a withdrawal schedule's row that its Temporal Schedule needs. */
 export interface AppliedSchedule {
   readonly id: string
   readonly merchantId: string
-  /** For the operator. */
+  /** Title that operators see in the Temporal UI. */
   readonly title: string
   readonly network: string
   readonly coin: string
@@ -30,8 +30,9 @@ export interface AppliedSchedule {
 }
 
 /**
- * Creates, updates or deletes the Schedule; may run twice. Firings never overlap (SKIP), and one that would be later than
- * the catch-up window is left out: Temporal counts both, see `readMissed`.
+ * Creates, updates or deletes the Schedule. It is safe to run twice. Firings never overlap (SKIP), and
+ * Temporal leaves out a firing that is later than the catch-up window. Temporal counts both kinds;
+ * `readMissed` reads the counts.
  */
 export async function applySchedule(client: ScheduleClient, schedule: AppliedSchedule): Promise<void> {
   const handle = client.getHandle(withdrawalScheduleId(schedule.id))
@@ -44,7 +45,9 @@ export async function applySchedule(client: ScheduleClient, schedule: AppliedSch
   }
 }
 
-/** How many firings the Schedule left out since it was made; null when there is no such Schedule. */
+/**
+ * Returns how many firings the Schedule has left out since its creation. `null` if there is no such Schedule.
+ */
 export async function readMissed(client: ScheduleClient, id: string): Promise<number | null> {
   try {
     const { info } = await client.getHandle(withdrawalScheduleId(id)).describe()
@@ -55,7 +58,9 @@ export async function readMissed(client: ScheduleClient, id: string): Promise<nu
   }
 }
 
-/** The next times at which it will fire, soonest first; empty when there is no such Schedule, or nothing is to come. */
+/**
+ * Returns the next firing times, soonest first. Empty if there is no such Schedule or it will not fire again.
+ */
 export async function readNextFirings(client: ScheduleClient, id: string): Promise<Date[]> {
   try {
     const { info, state } = await client.getHandle(withdrawalScheduleId(id)).describe()
@@ -71,7 +76,7 @@ function options(schedule: AppliedSchedule) {
   const input: ScheduledWithdrawalInput = { id: schedule.id }
   return {
     spec: {
-      // Temporal counts intervals from the epoch; ours count from the start.
+      // Temporal counts intervals from the epoch, and ours count from the schedule's start.
       ...(intervalMs === null
         ? {}
         : { intervals: [{ every: intervalMs, offset: offsetOf(startAt, intervalMs) }] }),
@@ -98,7 +103,10 @@ function options(schedule: AppliedSchedule) {
   } satisfies Omit<ScheduleOptions, 'scheduleId'>
 }
 
-/** From 0 to the interval, also for a start before the epoch, whose remainder is negative. */
+/**
+ * Returns the offset from 0 to the interval. A start before the epoch has a negative remainder, hence the
+ * sum.
+ */
 function offsetOf(startAt: Date, intervalMs: number): number {
   return ((startAt.getTime() % intervalMs) + intervalMs) % intervalMs
 }

@@ -1,45 +1,52 @@
-/** Every workflow id of the product, built in this one place; ids are plain text in Temporal, so nothing secret is in them. */
+/** Builds every workflow id. Temporal stores ids as plain text, so they hold no secret. */
 
-/** The singleton that follows a chain. */
+/** Returns the id of the singleton that follows a chain. */
 export const chainWatcherId = (network: string): string => `chain-watcher:${network}`
 
 /**
- * One deposit: the n-th output (UTXO) or the ordinal of the transfer in its transaction (EVM); what paid another address or coin
- * at the same place has a variant above 0.
+ * Returns the id of a deposit's workflow. The index is that of the output (UTXO) or of the transfer within
+ * its transaction (EVM). The variant is above 0 if an earlier deposit at the same place paid another address
+ * or coin.
  */
 export const depositId = (network: string, txid: string, index: number, variant = 0): string =>
   `deposit:${network}:${txid}:${index}${variant === 0 ? '' : `:${variant}`}`
 
-/** One event to one endpoint. */
+/** Returns the id of the delivery of one event to one endpoint. */
 export const webhookDeliveryId = (eventId: string, endpointId: string): string =>
   `webhook:${eventId}:${endpointId}`
 
-/** One withdrawal. */
+/** Returns the id of a withdrawal's workflow. Movements, parts of a batch and nonce fills use it as well. */
 export const withdrawalId = (id: string): string => `withdrawal:${id}`
 
-/** The coins of a deposit address on their way to the master wallet (EVM), or a merchant's small outputs becoming one (UTXO). */
+/**
+ * Returns the id of a consolidation: the transfer of a deposit address's coins to the hot wallet (EVM), or
+ * the merge of a merchant's small outputs into one (UTXO).
+ */
 export const consolidationId = (network: string, coin: string, id: string): string =>
   `consolidation:${network}:${coin}:${id}`
 
-/** One batch. */
+/** Returns the id of a batch's workflow. */
 export const batchId = (id: string): string => `batch:${id}`
 
-/** The workflow type of each kind of change. */
+/** Workflow type of each kind of control change. */
 export const CONTROL_CHANGE_WORKFLOW = {
   policy: 'policyChange',
   whitelist: 'whitelist',
   deposit_release: 'depositRelease',
 } as const
 
-/** One change of a merchant's controls: of its policy, or an entry of its whitelist. */
+/** Returns the id of a control change: a policy change, a whitelist entry or the release of a deposit. */
 export const controlChangeId = (kind: 'policy' | 'whitelist' | 'deposit_release', id: string): string =>
   `${CONTROL_CHANGE_WORKFLOW[kind]}:${id}`
 
-/** The Temporal Schedule of a withdrawal schedule; its firings add their nominal time. */
+/**
+ * Returns the id of the Temporal Schedule of a withdrawal schedule. Temporal appends the nominal time to each
+ * firing.
+ */
 export const withdrawalScheduleId = (id: string): string => `withdrawal-schedule:${id}`
 
-/** The one-minute sweeper that starts or re-signals whatever has a row and no workflow. */
+/** Id of the sweeper, which starts or signals the workflow of every row that a crash left without one. */
 export const SWEEPER_SCHEDULE_ID = 'sweeper'
 
-/** The look at every wallet that keeps them between their watermarks. */
+/** Id of the rebalancer, which keeps every wallet between its watermarks. */
 export const REBALANCE_SCHEDULE_ID = 'rebalance'

@@ -1,4 +1,4 @@
-/** What each workflow is started with. These types are in recorded histories: fields are added, never renamed. */
+/** The input of each workflow. Recorded histories hold these types, so fields may be added but never renamed. */
 
 import type { ControlChangeKind } from '../domain/controls/control-change.js'
 import type { MovementKind } from '../domain/payouts/treasury.js'
@@ -11,9 +11,9 @@ export interface DepositInput {
   readonly coin: string
   readonly txid: string
   readonly index: number
-  /** As `depositId`; absent for 0. */
+  /** Variant as in `depositId`. Absent for 0. */
   readonly variant?: number
-  /** For the operator: e.g. `0.5 btc for user-7`. */
+  /** Title that operators see, e.g. `0.5 btc for user-7`. */
   readonly title: string
 }
 
@@ -22,17 +22,20 @@ export interface WithdrawalInput {
   readonly merchantId: string
   readonly network: string
   readonly coin: string
-  /** For the operator: e.g. `100.5 usdt to 0x742d…6C87`. */
+  /** Title that operators see, e.g. `100.5 usdt to 0x742d…6C87`. */
   readonly title: string
-  /** Of a movement between own wallets; absent for withdrawals. */
+  /** Kind of movement between the merchant's own wallets. Absent for withdrawals. */
   readonly kind?: MovementKind
   readonly intentHash: string
   readonly initiator: string
   /** ISO 8601 UTC. */
   readonly expiresAt: string
-  /** The chain took back its end: a closed workflow is followed by a new run, which goes on from the row. */
+  /**
+   * Whether a reorg removed the transaction that had settled the payout, so that a new run must follow it
+   * again.
+   */
   readonly reopened?: boolean
-  /** The batch that a part belongs to. */
+  /** Batch that the part belongs to. Absent for other payouts. */
   readonly batchId?: string
 }
 
@@ -42,7 +45,7 @@ export interface BatchInput {
   readonly merchantId: string
   readonly network: string
   readonly coin: string
-  /** For the operator: e.g. `25 payments, 1250.5 usdt`. */
+  /** Title that operators see, e.g. `25 payments, 1250.5 usdt`. */
   readonly title: string
   /** ISO 8601 UTC. */
   readonly expiresAt: string
@@ -52,11 +55,11 @@ export interface ConsolidationInput {
   readonly merchantId: string
   readonly network: string
   readonly coin: string
-  /** Of the deposit address (EVM), or the merchant's (UTXO). */
+  /** Id of the deposit address (EVM) or of the merchant (UTXO). */
   readonly id: string
-  /** For the operator: e.g. `usdt of 0x742d…6C87`. */
+  /** Title that operators see, e.g. `usdt of 0x742d…6C87`. */
   readonly title: string
-  /** Somebody asked for it: few outputs are enough. */
+  /** Whether a person requested it, so that the minimum number of outputs does not apply. */
   readonly requested?: boolean
 }
 
@@ -66,9 +69,12 @@ export interface WebhookDeliveryInput {
   readonly eventId: string
   readonly endpointId: string
   readonly merchantId: string
-  /** For the operator: e.g. `deposit.status_changed to shop.example`. */
+  /** Title that operators see, e.g. `deposit.status_changed to shop.example`. */
   readonly title: string
-  /** True when it was made pending again: a running workflow is told, a closing one goes on, a closed one is followed. */
+  /**
+   * Whether the delivery became pending again. A running workflow then receives a signal, and a closed one
+   * gets a new run.
+   */
   readonly resumed?: boolean
 }
 
@@ -77,7 +83,7 @@ export interface ControlChangeInput {
   readonly id: string
   readonly kind: ControlChangeKind
   readonly merchantId: string
-  /** For the operator: the fields that change, or the label and address. */
+  /** Title that operators see: the fields that change, or the label and address. */
   readonly title: string
 }
 
@@ -88,6 +94,9 @@ export interface ChainWatcherInput {
 export interface ScheduledWithdrawalInput {
   /** Id of the row (`wsc_…`). */
   readonly id: string
-  /** ISO 8601: the time of a firing that was cut short and is made up for; absent where the Schedule itself started it. */
+  /**
+   * Nominal time (ISO 8601) of an interrupted firing that runs again. Absent if the Schedule started the
+   * workflow.
+   */
   readonly nominalAt?: string
 }

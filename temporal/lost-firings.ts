@@ -1,4 +1,4 @@
-/** Firings of withdrawal schedules whose workflow was cut short: found in Temporal, and started again for the same time. */
+/** Finds interrupted firings of withdrawal schedules in Temporal and starts them again for the same time. */
 
 import {
   type WorkflowClient,
@@ -11,25 +11,25 @@ import type { ScheduledWithdrawalInput } from './inputs.js'
 import { SEARCH_ATTRIBUTE } from './search-attributes.js'
 import { TASK_QUEUE } from './task-queues.js'
 
-/** A firing that was started, and did not reach its end. */
+/** A firing whose workflow started but did not complete. */
 export interface LostFiring {
   readonly workflowId: string
   /** Id of the schedule's row (`wsc_…`). */
   readonly scheduleId: string
-  /** The time for which it was due: its key. */
+  /** Time for which it was due, which identifies the firing within its schedule. */
   readonly nominalAt: Date
 }
 
-/** Looked at a time. */
+/** Most firings that one call returns. */
 const MOST = 500
 const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME')
-/** Where a firing that was made up for keeps its time, should it be cut short again. */
+/** Memo key that keeps the nominal time of a restarted firing, in case it is interrupted again. */
 const NOMINAL = 'nominalAt'
 const PREFIX = withdrawalScheduleId('')
-/** `wsc_…` within `withdrawal-schedule:wsc_…-2026-02-01T08:00:00Z`. */
+/** Matches `wsc_…` within `withdrawal-schedule:wsc_…-2026-02-01T08:00:00Z`. */
 const SCHEDULE_ID = /^wsc_[0-9a-z]+/i
 
-/** Firings that were terminated, cancelled or failed since `since`, latest first. */
+/** Returns the firings that were terminated, cancelled, timed out or failed since `since`, latest first. */
 export async function listLostFirings(client: WorkflowClient, since: Date): Promise<LostFiring[]> {
   const lost: LostFiring[] = []
   const query = `WorkflowType = 'scheduledWithdrawal' AND ExecutionStatus IN ('Terminated', 'Canceled', 'Failed', 'TimedOut') AND CloseTime > '${since.toISOString()}'`
@@ -47,7 +47,11 @@ export async function listLostFirings(client: WorkflowClient, since: Date): Prom
   return lost
 }
 
-/** Starts it again for its own time, under its own id. @returns False when it runs, or reached its end meanwhile. */
+/**
+ * Starts a firing again for its own time, under its own id.
+ *
+ * @returns `false` if it runs or has completed meanwhile.
+ */
 export async function restartFiring(
   client: WorkflowClient,
   { workflowId, scheduleId, nominalAt }: LostFiring,

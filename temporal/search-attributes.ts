@@ -1,8 +1,11 @@
-/** Search attributes by which operators find workflows in the Temporal UI. */
+/** Defines the search attributes of our workflows. */
 
 import { defineSearchAttributeKey } from '@temporalio/common'
 
-/** Search attributes by which operators find workflows; registered in the namespace before the first start. */
+/**
+ * Search attributes by which operators find workflows. Workers register them in the namespace when they
+ * start.
+ */
 export const SEARCH_ATTRIBUTE = {
   merchant: defineSearchAttributeKey('Merchant', 'KEYWORD'),
   network: defineSearchAttributeKey('Network', 'KEYWORD'),

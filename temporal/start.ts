@@ -1,4 +1,4 @@
-/** How every workflow of the product is started: its id, queue, summary and search attributes, in this one place. */
+/** Starts every workflow, with its id, task queue, summary and search attributes. */
 
 import type { WorkflowClient } from '@temporalio/client'
 import {
@@ -32,9 +32,10 @@ import { SEARCH_ATTRIBUTE } from './search-attributes.js'
 import { TASK_QUEUE, type TaskQueue } from './task-queues.js'
 
 /**
- * Starts (or finds) the workflow of a deposit. A closed one is followed by a new run: a reverted deposit was mined again.
+ * Starts the workflow of a deposit, or finds it running. A new run may follow a closed one, because a
+ * reverted deposit can be mined again.
  *
- * @returns Whether it was started now.
+ * @returns Whether this call started it.
  */
 export async function startDeposit(client: WorkflowClient, input: DepositInput): Promise<boolean> {
   const id = depositId(input.network, input.txid, input.index, input.variant)
@@ -50,10 +51,10 @@ export async function startDeposit(client: WorkflowClient, input: DepositInput):
 }
 
 /**
- * Starts (or finds) the workflow of a withdrawal. A second run only follows one that did not reach its end, or whose end the
- * chain took back.
+ * Starts the workflow of a payout, or finds it. A second run follows only if the first did not complete, or
+ * if a reorg removed the transaction that had settled the payout.
  *
- * @returns Whether it was started now.
+ * @returns Whether this call started it.
  */
 export async function startWithdrawal(client: WorkflowClient, input: WithdrawalInput): Promise<boolean> {
   return start(client, 'withdrawal', withdrawalId(input.id), TASK_QUEUE.core, input, {
@@ -68,7 +69,10 @@ export async function startWithdrawal(client: WorkflowClient, input: WithdrawalI
   })
 }
 
-/** Starts the workflow of a consolidation, or has a running one look again: a run that is about to end sees the signal first. */
+/**
+ * Starts the workflow of a consolidation, or signals a running one to check again. A run cannot close without
+ * seeing it.
+ */
 export async function startConsolidation(client: WorkflowClient, input: ConsolidationInput): Promise<void> {
   await client.signalWithStart('consolidation', {
     workflowId: consolidationId(input.network, input.coin, input.id),
@@ -86,7 +90,11 @@ export async function startConsolidation(client: WorkflowClient, input: Consolid
   })
 }
 
-/** Starts (or finds) the workflow of a batch; a second run only follows one that did not reach its end. @returns Whether it was started now. */
+/**
+ * Starts the workflow of a batch, or finds it. A second run follows only if the first did not complete.
+ *
+ * @returns Whether this call started it.
+ */
 export async function startBatch(client: WorkflowClient, input: BatchInput): Promise<boolean> {
   return start(client, 'batch', batchId(input.id), TASK_QUEUE.core, input, {
     summary: `Batch of ${input.title}`,
@@ -100,7 +108,10 @@ export async function startBatch(client: WorkflowClient, input: BatchInput): Pro
   })
 }
 
-/** Starts (or finds) the workflow of a webhook delivery. A closed one starts anew: that is a redelivery. */
+/**
+ * Starts the workflow of a webhook delivery, or finds it running. A redelivery is a new run after a closed
+ * one.
+ */
 export async function startWebhookDelivery(
   client: WorkflowClient,
   input: WebhookDeliveryInput,
@@ -115,7 +126,8 @@ export async function startWebhookDelivery(
     await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, input, options)
     return
   }
-  // With a signal no run can close without having seen it; a plain start would find a run that is about to close.
+  // A run cannot close without having seen a signal, whereas a plain start could find a run that is about to
+  // close.
   await client.signalWithStart('webhookDelivery', {
     workflowId,
     taskQueue: TASK_QUEUE.webhooks,
@@ -134,7 +146,12 @@ const CONTROL_CHANGE_NAME: Readonly<Record<ControlChangeKind, string>> = {
   deposit_release: 'Release of a deposit',
 }
 
-/** Starts (or finds) the workflow of a change of controls; a second run only follows one that did not reach its end. @returns Whether it was started now. */
+/**
+ * Starts the workflow of a control change, or finds it. A second run follows only if the first did not
+ * complete.
+ *
+ * @returns Whether this call started it.
+ */
 export async function startControlChange(
   client: WorkflowClient,
   input: ControlChangeInput,
@@ -147,7 +164,7 @@ export async function startControlChange(
   })
 }
 
-/** Starts (or finds) the singleton that follows a chain. */
+/** Starts the singleton that follows a chain, or finds it running. */
 export async function startChainWatcher(client: WorkflowClient, input: ChainWatcherInput): Promise<void> {
   await start(client, 'chainWatcher', chainWatcherId(input.network), TASK_QUEUE.core, input, {
     summary: `Follows ${input.network}`,
@@ -159,11 +176,16 @@ export async function startChainWatcher(client: WorkflowClient, input: ChainWatc
 interface StartOptions {
   readonly summary: string
   readonly attributes: SearchAttributePair[]
-  /** Whether a workflow of this id that reached its end may be followed by a new run; one that was cut short always may. */
+  /** Whether a new run may follow one that completed. A new run may always follow an interrupted one. */
   readonly again: boolean
 }
 
-/** Running already, or closed for good: both are success, because the row says what is to be done. @returns False then. */
+/**
+ * Starts a workflow. A workflow that runs already, or that may not run again, is no error: the row holds the
+ * work.
+ *
+ * @returns Whether this call started it.
+ */
 async function start(
   client: WorkflowClient,
   type: string,

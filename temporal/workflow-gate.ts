@@ -1,4 +1,4 @@
-/** How activities reach other workflows: started by row, signalled by id. */
+/** Gives activities access to other workflows: they start them from a row and signal them by id. */
 
 import { type ScheduleClient, type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import { type AppliedSchedule, applySchedule, readMissed } from './apply-schedule.js'
@@ -21,31 +21,43 @@ import {
 } from './start.js'
 
 export interface WorkflowGate {
-  /** Starts the workflow of a deposit, or finds it running. @returns Whether it was started now. */
+  /** Starts the workflow of a deposit, or finds it running. @returns Whether this call started it. */
   startDeposit(input: DepositInput): Promise<boolean>
-  /** Starts the workflow of a withdrawal, or finds it, running or at its end. @returns Whether it was started now. */
+  /**
+   * Starts the workflow of a payout, or finds it, running or closed.
+   *
+   * @returns Whether this call started it.
+   */
   startWithdrawal(input: WithdrawalInput): Promise<boolean>
   /** Starts the watcher of a chain, or finds it running. */
   startChainWatcher(input: ChainWatcherInput): Promise<void>
-  /** Signals a workflow. @returns False when none of this id is running. */
+  /** Signals a workflow. @returns `false` if no workflow with this id is running. */
   signal(workflowId: string, signal: string, ...args: unknown[]): Promise<boolean>
 }
 
-/** How deposits, the sweeper and the look at the wallets reach consolidations. */
+/** Access to consolidations for deposits, the sweeper and the rebalancer. */
 export interface ConsolidationGate {
-  /** Starts the workflow of a consolidation, or has a running one look again. */
+  /** Starts the workflow of a consolidation, or signals a running one to check again. */
   startConsolidation(input: ConsolidationInput): Promise<void>
 }
 
-/** What only the sweeper starts besides. */
+/** Access to batches and control changes, for the sweeper alone. */
 export interface ControlChangeGate {
-  /** Starts the workflow of a batch, or finds it, running or at its end. @returns Whether it was started now. */
+  /**
+   * Starts the workflow of a batch, or finds it, running or closed.
+   *
+   * @returns Whether this call started it.
+   */
   startBatch(input: BatchInput): Promise<boolean>
-  /** Starts the workflow of a change of controls, or finds it, running or at its end. @returns Whether it was started now. */
+  /**
+   * Starts the workflow of a control change, or finds it, running or closed.
+   *
+   * @returns Whether this call started it.
+   */
   startControlChange(input: ControlChangeInput): Promise<boolean>
 }
 
-/** The gate to a Temporal server. */
+/** Creates the gate to a Temporal server. */
 export function createWorkflowGate(
   client: WorkflowClient,
 ): WorkflowGate & ControlChangeGate & ConsolidationGate {
@@ -68,19 +80,23 @@ export function createWorkflowGate(
   }
 }
 
-/** How the sweeper reaches Temporal's Schedules. */
+/** Access to Temporal's Schedules, for the sweeper. */
 export interface ScheduleGate {
-  /** Makes the Schedule what the row says. */
+  /** Creates, updates or deletes the Schedule so that it equals its row. */
   applySchedule(schedule: AppliedSchedule): Promise<void>
-  /** Firings that it left out since it was made; null when it is not there. */
+  /** Returns how many firings the Schedule has left out since its creation. `null` if it does not exist. */
   readMissed(id: string): Promise<number | null>
-  /** Firings whose workflow was cut short since then. */
+  /** Returns the firings that were interrupted since `since`. */
   listLostFirings(since: Date): Promise<LostFiring[]>
-  /** Starts one again for the time that it was due. @returns Whether it was started now. */
+  /**
+   * Starts an interrupted firing again for the time at which it was due.
+   *
+   * @returns Whether this call started it.
+   */
   restartFiring(firing: LostFiring, merchantId: string): Promise<boolean>
 }
 
-/** The gate to the Schedules of a Temporal server. */
+/** Creates the gate to the Schedules of a Temporal server. */
 export function createScheduleGate(client: ScheduleClient, workflows: WorkflowClient): ScheduleGate {
   return {
     applySchedule: (schedule) => applySchedule(client, schedule),

@@ -1,18 +1,19 @@
 /**
- * Secrets at rest: AES-256-GCM under a key that is derived from a master key. What is sealed carries the id of that key, and is
- * bound to its row, so that a secret copied into another row does not open there.
+ * Seals secrets at rest with AES-256-GCM, under a key that is derived from a master key. A sealed secret
+ * carries the id of its key and is bound to its row, so that a secret copied into another row does not open
+ * there.
  */
 
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
 
-/** The row that a secret belongs to. */
+/** Row that a secret belongs to. */
 export interface SealedRow {
   readonly table: 'api_keys' | 'webhook_endpoints' | 'idempotency_keys' | 'platform_keys'
-  /** The row's key, its parts in order. */
+  /** Parts of the row's primary key, in order. */
   readonly key: readonly string[]
 }
 
-/** Bytes that no nonce of an earlier format is likely to begin with: the format's name and version. */
+/** Name and version of the format. A nonce of the earlier format is unlikely to begin with these bytes. */
 const FORMAT = Buffer.from('KTS2', 'latin1')
 const KEY_ID_BYTES = 8
 const NONCE_BYTES = 12
@@ -24,14 +25,15 @@ interface SealingKey {
   readonly key: Buffer
 }
 
-/** Deriving costs a few microseconds; a process has few master keys. */
+/** Derived keys by master key. A derivation costs a few microseconds, and a process has few master keys. */
 const known = new Map<string, SealingKey>()
 
 /**
- * Seals a secret (an API secret, a webhook secret, an answer that shows one).
+ * Seals a secret: an API secret, a webhook secret, or a stored answer that shows one.
  *
  * @param masterKeyHex - 32 bytes in hex (`KEYTURN_MASTER_KEY`).
- * @returns The format, the key's id (8 bytes), a random nonce (12), ciphertext, tag (16).
+ * @returns The format, the key's id (8 bytes), a random nonce (12 bytes), the ciphertext and the tag (16
+ * bytes).
  */
 export function sealSecret(masterKeyHex: string, plaintext: Uint8Array, row: SealedRow): Buffer {
   const { id, key } = sealingKey(masterKeyHex)
@@ -42,10 +44,11 @@ export function sealSecret(masterKeyHex: string, plaintext: Uint8Array, row: Sea
 }
 
 /**
- * Opens what `sealSecret` made for this very row.
+ * Opens a secret that `sealSecret` sealed for this row.
  *
- * @param masterKeys - Those that this process has (`masterKeysOf`); the sealed secret says which one it needs.
- * @throws Error when none of them is that one, or when the secret was changed or belongs to another row.
+ * @param masterKeys - Master keys of this process (`masterKeysOf`). The sealed secret names the one that it
+ * needs.
+ * @throws Error if that key is missing, or if the secret was changed or belongs to another row.
  */
 export function openSecret(masterKeys: readonly string[], sealed: Uint8Array, row: SealedRow): Buffer {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
@@ -64,19 +67,23 @@ export function openSecret(masterKeys: readonly string[], sealed: Uint8Array, ro
   }
 }
 
-/** Opens what was sealed before secrets were bound to rows, in order to bind it. @throws Error when no key opens it. */
+/**
+ * Opens a secret of the earlier format, which bound no row, so that it can be bound.
+ *
+ * @throws Error if no key opens it.
+ */
 export function openUnbound(masterKeys: readonly string[], sealed: Uint8Array): Buffer {
   for (const masterKey of masterKeys) {
     try {
       return decrypt(sealingKey(masterKey).key, Buffer.from(sealed), null)
     } catch {
-      // Another key, or none.
+      // This master key does not open it. Try the next one.
     }
   }
   throw new Error('A sealed secret opens with none of the master keys that this process has')
 }
 
-/** Whether it is in the format that is bound to a row. */
+/** Returns whether a sealed secret has the format that is bound to a row. */
 export function isBound(sealed: Uint8Array): boolean {
   return (
     sealed.length >= HEAD_BYTES + NONCE_BYTES + TAG_BYTES &&
@@ -84,7 +91,7 @@ export function isBound(sealed: Uint8Array): boolean {
   )
 }
 
-/** The first bytes of everything that is sealed under a master key: format and key id. */
+/** Returns the first bytes of every secret sealed under a master key: the format and the key's id. */
 export function sealedHead(masterKeyHex: string): Buffer {
   return Buffer.concat([FORMAT, sealingKey(masterKeyHex).id])
 }

@@ -1,4 +1,4 @@
-/** The Temporal workers of a process: one for each task queue that its roles name. */
+/** Creates the Temporal workers of a process: one for each task queue that its roles name. */
 
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
@@ -17,7 +17,6 @@ import {
   createWithdrawalActivities,
   createWithdrawalChainActivities,
 } from '../activities/index.js'
-import type { ScreeningService } from '../activities/payouts/withdrawal/ask-screening.js'
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { Environment } from '../config/load-environment.js'
 import { masterKeysOf } from '../config/master-keys.js'
@@ -27,6 +26,10 @@ import { findCoin, findNetwork, type Networks } from '../domain/chain/network.js
 import { parseAmount } from '../domain/money.js'
 import { createSender, type Sender } from '../egress/create-sender.js'
 import { createEndpointGate } from '../egress/endpoint-gate.js'
+import {
+  createScreeningService,
+  type ScreeningService,
+} from '../egress/screening/create-screening-service.js'
 import { createTargetPolicy } from '../egress/target-policy.js'
 import type { Logger } from '../telemetry/logger.js'
 import { TASK_QUEUE, type TaskQueue } from '../temporal/task-queues.js'
@@ -36,41 +39,44 @@ export interface WorkerParts {
   readonly environment: Environment
   readonly networks: Networks
   readonly sql: Sql
-  /** By network name. */
+  /** Chain adapters by network name. */
   readonly adapters: ReadonlyMap<string, ChainAdapter>
   readonly connection: NativeConnection
   readonly workflowClient: WorkflowClient
   readonly scheduleClient: ScheduleClient
   readonly log: Logger
-  /** Path of the workflows' code (`loadWorkflowBundle`). */
+  /** Path of the workflow bundle (`loadWorkflowBundle`). */
   readonly bundle: string
-  /** Aborted when the process is asked to stop. */
+  /** Signal that is aborted when the process shall stop. */
   readonly stopping: AbortSignal
 }
 
 export interface CreatedWorkers {
   readonly workers: readonly Worker[]
-  /** Closes what activities hold open; call it when the workers have ended. */
+  /** Closes the connections of the activities. Call it when the workers have ended. */
   close(): Promise<void>
 }
 
 /**
- * Workflow tasks run in one thread, so few slots are enough and more pollers only help until the server is busy; a cached
- * workflow takes about 1 MB, and one that is not cached is replayed from its short history.
+ * Slots, pollers and cache for workflow tasks. The tasks run in one thread, so few slots are enough, and more
+ * pollers help only until the server is busy. A cached workflow takes about 1 MB. Temporal replays the short
+ * history of one that is not cached.
  */
 export const WORKFLOW_OPTIONS = {
   maxConcurrentWorkflowTaskExecutions: 40,
   maxCachedWorkflows: 500,
   workflowTaskPollerBehavior: { type: 'autoscaling', initial: 5, maximum: 20 },
 } as const
-/** As for workflow tasks: more pollers only help until the server is busy. */
+/** Pollers for activities. As for workflow tasks, more of them help only until the server is busy. */
 export const ACTIVITY_POLLERS = { type: 'autoscaling', initial: 5, maximum: 20 } as const
-/** Local activities are Postgres transactions: more at once than connections only wait. */
+/** Local activities at once. Each is a Postgres transaction, so more than the connections would only wait. */
 export const LOCAL_ACTIVITIES = 50
-/** Watchers and withdrawals that wait for their signer hold a slot each without doing much. */
+/**
+ * Slots for chain activities. A watcher, or a payout that waits for its signer, holds one but works little.
+ */
 const CHAIN_ACTIVITIES = 500
 
-/** Creates the workers of the process's roles; `sealer` is no Temporal worker. */
+/** Creates the workers of the process's roles. The role `sealer` has no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
   let sender: Sender | null = null
   const services: Screenings = { destinations: null, deposits: null }
@@ -109,7 +115,7 @@ function common({ connection, environment }: WorkerParts, taskQueue: TaskQueue) 
     connection,
     namespace: environment.KEYTURN_TEMPORAL_NAMESPACE,
     taskQueue,
-    // Orderly: what is under way may end; what does not is another worker's by its heartbeat.
+    // Activities under way may end first. If one does not, its missing heartbeat gives it to another worker.
     shutdownGraceTime: '5s',
     shutdownForceTime: '20s',
   } satisfies WorkerOptions
@@ -201,7 +207,7 @@ function chainOptions(parts: WorkerParts, { destinations, deposits }: Screenings
   } satisfies Omit<WorkerOptions, 'taskQueue'>
 }
 
-/** @throws KeyturnError where a threshold names a coin that is not served here. */
+/** Parses the thresholds of alerts. @throws KeyturnError if a threshold names a coin that is not enabled. */
 function alertSettings({ networks, environment }: WorkerParts): AlertSettings {
   const large = environment.KEYTURN_ALERT_LARGE.map(({ network, coin, amount }) => {
     const { decimals } = findCoin(findNetwork(networks, network), coin)
@@ -221,7 +227,7 @@ interface Screenings {
 }
 
 function createDestinationScreening(environment: Environment): ScreeningService | null {
-  return createScreening({
+  return createScreeningService({
     url: environment.KEYTURN_WITHDRAWAL_SCREENING_URL,
     secret: environment.KEYTURN_WITHDRAWAL_SCREENING_SECRET,
     timeoutMs: environment.KEYTURN_WITHDRAWAL_SCREENING_TIMEOUT,
@@ -230,7 +236,7 @@ function createDestinationScreening(environment: Environment): ScreeningService 
 }
 
 function createDepositScreening(environment: Environment): ScreeningService | null {
-  return createScreening({
+  return createScreeningService({
     url: environment.KEYTURN_SCREENING_URL,
     secret: environment.KEYTURN_SCREENING_SECRET,
     timeoutMs: environment.KEYTURN_SCREENING_TIMEOUT,
@@ -238,22 +244,9 @@ function createDepositScreening(environment: Environment): ScreeningService | nu
   })
 }
 
-/** A way out of its own: what it may reach is no business of webhooks, and the other way round. */
-function createScreening(service: {
-  readonly url: string | undefined
-  readonly secret: string | undefined
-  readonly timeoutMs: number
-  readonly allowCidrs: Environment['KEYTURN_SCREENING_ALLOW_CIDRS']
-}): ScreeningService | null {
-  const { url, secret = null, timeoutMs, allowCidrs } = service
-  if (url === undefined) return null
-  const policy = createTargetPolicy({ allowCidrs, allowHttp: allowCidrs.length > 0 })
-  return { url, secret, sender: createSender({ policy, timeoutMs }) }
-}
-
 function webhookOptions({ sql, environment, bundle }: WorkerParts, sender: Sender) {
   return {
-    // Workflow and activity share the queue, so that the first attempt is handed over without the server.
+    // Workflow and activity share the queue, so the worker starts the first attempt without another poll.
     workflowBundle: { codePath: bundle },
     activities: createWebhookDeliveryActivities({
       sql,

@@ -1,4 +1,4 @@
-/** The workflows' code as one file: made beforehand, kept from the last start, or made now. */
+/** Finds the workflow bundle that was built beforehand or cached by an earlier start, or builds it now. */
 
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
@@ -7,29 +7,32 @@ import { fileURLToPath } from 'node:url'
 import { Script } from 'node:vm'
 import { bundleWorkflowCode } from '@temporalio/worker'
 
-/** Whatever the bundle is made of: another one is made when one of these changes. */
+/** Sources of the bundle. A change in one of them leads to a new bundle. */
 const SOURCES = ['workflows', 'domain', 'package-lock.json']
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CACHE = join(ROOT, 'node_modules', '.cache', 'keyturn')
-/** How long a bundle that no process uses is kept, because a developer often goes back to an earlier state of the code. */
+/**
+ * Time for which an unused bundle is kept, because developers often return to an earlier state of the code.
+ */
 const KEEP_MS = 86_400_000
-/** What Temporal's bundler leaves in every bundle that is whole. */
+/** Text that every complete bundle of Temporal's bundler contains. */
 const MARK = 'importWorkflows'
 
-/** A bundle made by `npm run build` cannot be used; another attempt would not be able to either. */
+/** Thrown when a bundle made by `npm run build` cannot be used. Another attempt would fail as well. */
 export class UnusableBundleError extends Error {}
 
 export interface BundlePlaces {
-  /** Where bundles are kept; default `node_modules/.cache/keyturn`. */
+  /** Directory of cached bundles. Default `node_modules/.cache/keyturn`. */
   readonly cache?: string
 }
 
 /**
- * Finds or makes the bundle; safe in several processes at once. A kept bundle stays while a process that was given it lives, so
- * that a stack that runs can restart its workers though another one with other code was started.
+ * Finds or builds the bundle. Several processes may call it at once. A cached bundle stays as long as a
+ * process that uses it lives, so that a running stack can restart its workers after another stack with other
+ * code was started.
  *
- * @param prebuilt - Path of a bundle made by `npm run build`, or of a kept one; null looks into the cache. A kept one that is gone
- * is made from the code as it is now.
+ * @param prebuilt - Path of a bundle made by `npm run build`, or of a cached one. `null` searches the cache.
+ * If a cached bundle is missing, it is built from the current code.
  * @returns Path of the file.
  * @throws UnusableBundleError that says why a bundle made by `npm run build` cannot be used.
  */
@@ -46,7 +49,7 @@ export async function loadWorkflowBundle(
     }
     if (!kept) {
       throw new UnusableBundleError(
-        `KEYTURN_WORKFLOW_BUNDLE names ${prebuilt}, which cannot be used: ${wrong}. Make it with npm run build, or leave the variable out`,
+        `KEYTURN_WORKFLOW_BUNDLE names ${prebuilt}, which cannot be used: ${wrong}. Build it with npm run build, or unset the variable`,
       )
     }
   }
@@ -61,7 +64,7 @@ export async function loadWorkflowBundle(
   })
   await mkdir(cache, { recursive: true })
   await removeUnused(cache, path)
-  // Renamed into place: another process sees all of it or nothing.
+  // The rename makes the file appear whole, so no other process sees a part of it.
   const part = `${path}.${process.pid}`
   await writeFile(part, code)
   await rename(part, path)
@@ -69,7 +72,7 @@ export async function loadWorkflowBundle(
   return path
 }
 
-/** Why a file is no bundle; null where it is one. */
+/** Returns the reason why a file is no bundle. `null` if it is one. */
 async function defectOf(path: string): Promise<string | null> {
   try {
     const code = await readFile(path, 'utf8')
@@ -108,7 +111,7 @@ async function filesOf(path: string): Promise<string[]> {
   }
 }
 
-/** Says that this process uses a kept bundle, for as long as it lives, and forgets those that used it and are gone. */
+/** Records that this process uses a cached bundle, and removes the records of processes that have ended. */
 async function use(path: string): Promise<void> {
   const users = usersOf(path)
   try {
@@ -118,16 +121,16 @@ async function use(path: string): Promise<void> {
       if (!isAlive(Number(pid))) await rm(join(users, pid), { force: true })
     }
   } catch {
-    // A cache that cannot be written: the bundle may be removed while we live, and is then made again.
+    // The cache cannot be written, so another process may remove the bundle. It is then built again.
   }
 }
 
-/** A file for each process that was given the bundle, named by its id. */
+/** Returns the directory that holds one file, named by process id, for each process that uses the bundle. */
 function usersOf(path: string): string {
   return join(dirname(path), `${basename(path, '.js')}.users`)
 }
 
-/** Removes earlier bundles that no living process uses and none was given lately. */
+/** Removes earlier bundles that no living process uses and that were not used recently. */
 async function removeUnused(cache: string, keep: string): Promise<void> {
   for (const name of await readdir(cache)) {
     const path = join(cache, name)
@@ -138,7 +141,7 @@ async function removeUnused(cache: string, keep: string): Promise<void> {
   }
 }
 
-/** By a living process, or lately: the newest of its users said so when it began. */
+/** Returns whether a living process uses the bundle, or one began to use it recently. */
 async function isInUse(path: string): Promise<boolean> {
   const users = await readdir(usersOf(path)).catch(() => [])
   if (users.some((pid) => isAlive(Number(pid)))) return true
@@ -159,7 +162,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // Another user's process lives, too.
+    // EPERM means that the process lives but belongs to another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -1,4 +1,4 @@
-/** A worker process: serves the task queues that KEYTURN_WORKER_ROLES names, and runs the sealer where it is one of them. */
+/** Runs a worker process: it serves the task queues that KEYTURN_WORKER_ROLES names, and the sealer if it is named. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
@@ -23,10 +23,10 @@ import {
 import { startSealer } from './sealer.js'
 import { watchNodes } from './watch-nodes.js'
 
-/** Local activities, the watcher and the sealer share it. */
+/** Connections to PostgreSQL. Local activities, the watchers and the sealer share them. */
 const POOL_SIZE = 20
 const RETRY_MS = 1_000
-const FIRST_LOOK_MS = 10_000
+const FIRST_CHECK_MS = 10_000
 const ROLES: readonly string[] = [...Object.values(TASK_QUEUE), 'sealer']
 
 const environment = loadEnvironment()
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
       stopping.abort()
     })
   }
-  // We stop the workers ourselves, in our order.
+  // This process stops its workers itself, in its own order.
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('WARN', toPino) })
 
   const configured = await loadNetworks()
@@ -83,7 +83,7 @@ interface Served {
 
 async function serve(queues: readonly string[], { networks, sql, client, closing }: Served): Promise<void> {
   const runsWorkflows = queues.some((queue) => queue !== TASK_QUEUE.chain)
-  // Looked for again at each attempt: what was there a moment ago may have been removed.
+  // Find the bundle again at each attempt, because another process may have removed it meanwhile.
   const findBundle = async () =>
     runsWorkflows ? loadWorkflowBundle(environment.KEYTURN_WORKFLOW_BUNDLE ?? null) : ''
   await findBundle()
@@ -102,8 +102,8 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
     for (const network of networks.values()) adapters.set(network.name, createAdapter(network))
     const watch = watchNodes(sql, adapters, log)
     closing.unshift(async () => watch.stop())
-    // What must not be used is said before anything is done; a node that hangs holds nothing up.
-    await Promise.race([watch.looked, sleep(FIRST_LOOK_MS, undefined, { signal: stopping.signal })]).catch(
+    // Log nodes that must not be used before the work begins, but do not let a node that hangs delay it.
+    await Promise.race([watch.checked, sleep(FIRST_CHECK_MS, undefined, { signal: stopping.signal })]).catch(
       () => {},
     )
   }
@@ -130,24 +130,30 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
     for (const worker of workers) worker.shutdown()
   })
   log.info({ queues }, 'serving')
-  // When one ends with an error, the process does: whoever keeps it starts it anew.
+  // If one worker ends with an error, the process ends, and its supervisor starts it again.
   await Promise.all(workers.map((worker) => worker.run()))
 }
 
-/** Tries until it works or the process is told to stop: the other parts may start later than we do, or be restarted. */
+/**
+ * Retries an attempt through outages until the process shall stop. Other parts may start later or be
+ * restarted.
+ */
 async function persist<T>(part: string, attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await attempt()
     } catch (error) {
       if (stopping.signal.aborted || !isOutage(error)) throw error
-      log.warn({ error: String(error) }, `${part} cannot be used yet; trying again`)
+      log.warn({ error: String(error) }, `${part} is not available yet; retrying`)
       await sleep(RETRY_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   }
 }
 
-/** Everything that another attempt may get past; a changed migration, a wrong type or a bundle that is none is not. */
+/**
+ * Returns whether another attempt may succeed. It cannot after a changed migration, a wrong type or a bad
+ * bundle.
+ */
 function isOutage(error: unknown): boolean {
   if (error instanceof UnusableBundleError) return false
   return !(

@@ -1,4 +1,4 @@
-/** What must be in a Temporal namespace before the first workflow: search attributes, the watchers and our own schedules. */
+/** Prepares a Temporal namespace: it registers search attributes, creates our schedules and starts the watchers. */
 
 import {
   type Client,
@@ -15,7 +15,7 @@ import { TASK_QUEUE } from '../temporal/task-queues.js'
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2
 
-/** Registers our search attributes where they are missing. @throws Error when one of them is registered as another type. */
+/** Registers the search attributes that are missing. @throws Error if one is registered with another type. */
 export async function registerSearchAttributes(connection: Connection, namespace: string): Promise<void> {
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace })
   const names = Object.values(SEARCH_ATTRIBUTE).map((attribute) => attribute.name)
@@ -31,7 +31,7 @@ export async function registerSearchAttributes(connection: Connection, namespace
   })
 }
 
-/** Makes the sweeper's schedule, or gives it the interval that is configured now. */
+/** Creates the sweeper's schedule, or updates its interval. */
 export async function scheduleSweeper(client: Client, intervalMs: number): Promise<void> {
   await keepSchedule(
     client,
@@ -42,7 +42,7 @@ export async function scheduleSweeper(client: Client, intervalMs: number): Promi
   )
 }
 
-/** Makes the schedule of the look at every wallet, or gives it the interval that is configured now. */
+/** Creates the rebalancer's schedule, or updates its interval. */
 export async function scheduleRebalance(client: Client, intervalMs: number): Promise<void> {
   await keepSchedule(
     client,

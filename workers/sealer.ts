@@ -1,4 +1,4 @@
-/** The sealer: seals events and audit entries as they are committed and starts the deliveries of the former. */
+/** Runs the sealer, which seals committed events and audit entries and starts the deliveries of the events. */
 
 import type { WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
@@ -7,21 +7,24 @@ import type { Sql } from '../db/connect.js'
 import { sealEvents } from '../db/events/log/seal-events.js'
 import { startDeliveries } from './start-deliveries.js'
 
-/** A lost notification delays by this much, no more. */
+/** Interval of polling, which bounds the delay after a lost notification. */
 const POLL_MS = 1_000
 
 export interface SealerOptions {
   readonly sql: Sql
-  /** Null while Temporal is out of reach: sealing goes on, deliveries start later. */
+  /**
+   * Returns the client. `null` while Temporal is out of reach: sealing goes on, and deliveries start later.
+   */
   readonly workflowClient: () => WorkflowClient | null
   readonly log: Logger
 }
 
 /**
- * Runs until `stop` is called. Any number of processes may run one: batches are sealed under a lock. Events, audit entries
- * and deliveries have a loop each: what one of them cannot do, or waits for, holds up neither of the others.
+ * Starts a sealer that runs until `stop` is called. Any number of processes may run one, because batches are
+ * sealed under a lock. Events, audit entries and deliveries each have a loop, so that a failure or wait in
+ * one does not delay the others.
  *
- * @returns `stop`, which waits for the batches in hand.
+ * @returns `stop`, which waits for the batches under way.
  */
 export async function startSealer({
   sql,
@@ -51,12 +54,12 @@ export async function startSealer({
 }
 
 interface Loop {
-  /** Has it look now, or again when it is looking. */
+  /** Makes the loop check now, or once more if it is checking. */
   wake(): void
   stop(): Promise<void>
 }
 
-/** @param once - Does one batch. @returns Whether more may be left. */
+/** Starts a loop. @param once - Does one batch and returns whether more may be left. */
 function startLoop(what: string, log: Logger, once: () => Promise<boolean>): Loop {
   let stopped = false
   let woken = false
@@ -77,9 +80,9 @@ function startLoop(what: string, log: Logger, once: () => Promise<boolean>): Loo
       } catch (error) {
         log.error(
           { error: error instanceof Error ? error.message : String(error) },
-          `${what} failed, trying again`,
+          `${what} failed; retrying`,
         )
-        // What failed is not tried without a pause, however often it is woken.
+        // A batch that failed is retried only after a pause, however often the loop is woken.
         if (!stopped) await rest()
         continue
       }

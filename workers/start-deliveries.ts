@@ -1,4 +1,4 @@
-/** Starts the workflows of webhook deliveries; one that cannot be started is put off, and the others go on. */
+/** Starts the workflows of webhook deliveries. It postpones one that cannot be started and starts the others. */
 
 import type { WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
@@ -10,16 +10,16 @@ import { unstartedDeliveries } from '../db/events/log/unstarted-deliveries.js'
 import { startWebhookDelivery } from '../temporal/start.js'
 import { describeRefusal } from '../temporal/temporal-outage.js'
 
-/** Starts under way at once: the Temporal server, not the wire, is what limits them. */
+/** Starts under way at once. The Temporal server limits them, not the network. */
 const STARTS = 16
-/** A server that does not answer is an outage. */
+/** Deadline of a start. A server that does not answer in time counts as an outage. */
 const DEADLINE_MS = 10_000
 
 /**
- * Starts one batch.
+ * Starts one batch of deliveries.
  *
- * @returns Whether there was any.
- * @throws When Temporal cannot be used, once what was started is recorded.
+ * @returns Whether there were any to start.
+ * @throws The outage of Temporal, after the deliveries that did start are recorded.
  */
 export async function startDeliveries(sql: Sql, client: WorkflowClient, log: Logger): Promise<boolean> {
   const deliveries = await unstartedDeliveries(sql)
@@ -29,7 +29,7 @@ export async function startDeliveries(sql: Sql, client: WorkflowClient, log: Log
   await markDeliveriesStarted(sql, done)
   await clearPutOffDeliveries(sql, done)
   for (const { item, error } of failed) {
-    log.error({ err: error, delivery: item.id }, 'a webhook delivery cannot be started; it is put off')
+    log.error({ err: error, delivery: item.id }, 'a webhook delivery cannot be started; it is postponed')
     await putOffDelivery(sql, item, describeRefusal(error))
   }
   if (outage !== null) throw outage

@@ -1,4 +1,4 @@
-/** Looks at every node of every network now and then: what must not be used is logged, and told to `/readyz` and `/metrics`. */
+/** Checks every node of every network at an interval, logs nodes that must not be used, and stores the reports. */
 
 import type { ChainAdapter } from '../chains/adapter.js'
 import type { NodeReport } from '../chains/node-report.js'
@@ -9,12 +9,12 @@ import type { Logger } from '../telemetry/logger.js'
 const INTERVAL_MS = 15_000
 
 export interface NodeWatch {
-  /** Resolves after the first look at every node; it never rejects. */
-  readonly looked: Promise<void>
+  /** Promise that resolves after the first check of every node. It never rejects. */
+  readonly checked: Promise<void>
   stop(): void
 }
 
-/** Begins to look. */
+/** Starts the checks. `/readyz` and `/metrics` show the reports that it stores. */
 export function watchNodes(
   sql: Sql,
   adapters: ReadonlyMap<string, ChainAdapter>,
@@ -22,20 +22,20 @@ export function watchNodes(
   intervalMs = INTERVAL_MS,
 ): NodeWatch {
   const known = new Map<string, string>()
-  let looking: Promise<void> | null = null
+  let checking: Promise<void> | null = null
 
-  async function look(adapter: ChainAdapter): Promise<void> {
+  async function check(adapter: ChainAdapter): Promise<void> {
     const network = adapter.network.name
     try {
       const reports = await adapter.inspect()
-      for (const report of reports) tell(network, report)
+      for (const report of reports) logChange(network, report)
       await saveNodeReports(sql, network, reports)
     } catch (error) {
-      log.warn({ network, err: error }, 'The state of the nodes could not be kept')
+      log.warn({ network, err: error }, 'The state of the nodes could not be stored')
     }
   }
 
-  function tell(network: string, { endpoint, state, reason }: NodeReport): void {
+  function logChange(network: string, { endpoint, state, reason }: NodeReport): void {
     const key = `${network} ${endpoint}`
     const now = `${state} ${reason ?? ''}`
     const before = known.get(key)
@@ -50,15 +50,15 @@ export function watchNodes(
     }
   }
 
-  /** One round at a time, however long a node takes. */
+  /** Checks every node. Rounds never overlap, however long a node takes. */
   function round(): Promise<void> {
-    looking ??= Promise.all([...adapters.values()].map(look)).then(() => {
-      looking = null
+    checking ??= Promise.all([...adapters.values()].map(check)).then(() => {
+      checking = null
     })
-    return looking
+    return checking
   }
 
-  const looked = round()
+  const checked = round()
   const timer = setInterval(() => void round(), intervalMs)
-  return { looked, stop: () => clearInterval(timer) }
+  return { checked, stop: () => clearInterval(timer) }
 }

@@ -9,7 +9,7 @@ import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 import { fastForwardAddresses } from './fast-forward-addresses.js'
 import { follow } from './follow.js'
 
-export interface ChainWatcherDeps {
+export interface ChainWatcherDependencies {
   readonly sql: Sql
   /** Adapter of an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
   readonly adapter: (network: string) => ChainAdapter
@@ -29,23 +29,25 @@ const HANGS_AFTER_MS = 120_000
 /** What the step under way gets to end by itself. */
 const STEP_GRACE_MS = 3_000
 
-export type ChainWatcherActivities = ReturnType<typeof createChainWatcherActivities>
+export interface ChainWatcherActivities {
+  /** Follows the chain for an hour, or until this worker stops. */
+  followChain(input: ChainWatcherInput): Promise<void>
+}
 
 /** What the workflow `chainWatcher` asks the world to do. */
-export function createChainWatcherActivities(deps: ChainWatcherDeps) {
-  const { log } = deps
+export function createChainWatcherActivities(dependencies: ChainWatcherDependencies): ChainWatcherActivities {
+  const { log } = dependencies
   /** Accounts whose counter this process has compared with the chain, by network. */
   const compared = new Map<string, Set<string>>()
 
   return {
-    /** Follows the chain for an hour, or until this worker stops. */
-    async followChain({ network }: ChainWatcherInput): Promise<void> {
+    async followChain({ network }) {
       const context = Context.current()
-      const adapter = deps.adapter(network)
+      const adapter = dependencies.adapter(network)
       let height: number | null = null
       let steppedAt = Date.now()
       const hung = new AbortController()
-      const signal = AbortSignal.any([context.cancellationSignal, deps.stopping, hung.signal])
+      const signal = AbortSignal.any([context.cancellationSignal, dependencies.stopping, hung.signal])
       const heart = setInterval(() => {
         if (Date.now() - steppedAt < HANGS_AFTER_MS) context.heartbeat({ height })
         else hung.abort()
@@ -54,12 +56,13 @@ export function createChainWatcherActivities(deps: ChainWatcherDeps) {
         const known = compared.get(network) ?? new Set<string>()
         compared.set(network, known)
         const loop = follow({
-          sql: deps.sql,
+          sql: dependencies.sql,
           adapter,
-          gate: deps.gate,
+          gate: dependencies.gate,
           log,
           signal,
-          forward: () => fastForwardAddresses(deps.sql, adapter, { gap: deps.addressGap, known }),
+          forward: () =>
+            fastForwardAddresses(dependencies.sql, adapter, { gap: dependencies.addressGap, known }),
           until: Date.now() + RUN_MS,
           onStep(now) {
             height = now ?? height

@@ -1,4 +1,4 @@
-/** What the workflow of a change of controls asks of the database: a short local activity on the queue `core`. */
+/** The activity of a control change: a short local activity on the queue `core`. */
 
 import type { Sql } from '../../db/connect.js'
 import {
@@ -8,11 +8,14 @@ import {
 import type { Networks } from '../../domain/chain/network.js'
 
 export interface ControlChangeActivities {
-  /** @param now - The workflow's clock, ISO 8601. */
+  /** Advances the change as far as it can go. @param now - Time of the workflow's clock, ISO 8601. */
   advanceControlChange(id: string, now: string): Promise<ControlChangeProgress>
 }
 
-/** May run twice: the state in the row, read under its lock, says whether there is something to do. */
+/**
+ * Creates the activity. It may run twice, because the row's state, read under its lock, decides what is to
+ * do.
+ */
 export function createControlChangeActivities(deps: {
   readonly sql: Sql
   readonly networks: Networks

@@ -1,4 +1,7 @@
-/** One attempt of a webhook delivery: read everything in one query, POST the frozen bytes, write the result in one statement. */
+/**
+ * Makes one attempt of a delivery: reads all in one query, POSTs the frozen bytes, stores the result in one
+ * statement.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Context } from '@temporalio/activity'
@@ -15,14 +18,14 @@ import type { EndpointGate } from '../../egress/endpoint-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
 
 /**
- * Activity slots that a worker of the `webhooks` queue needs (`maxConcurrentActivityTaskExecutions`): an attempt mostly
- * waits for somebody else, and each endpoint that hangs keeps 16 of them (see `endpoint-gate.ts`).
+ * Activity slots of a worker of the queue `webhooks` (`maxConcurrentActivityTaskExecutions`). An attempt
+ * mostly waits for its endpoint, and each endpoint that hangs holds 16 slots (see `endpoint-gate.ts`).
  */
 export const WEBHOOK_ACTIVITY_SLOTS = 1_000
 
 export interface WebhookDeliveryDependencies {
   readonly sql: Sql
-  /** The master keys that open the endpoints' secrets. */
+  /** Master keys that open the endpoints' secrets. */
   readonly masterKeys: readonly string[]
   readonly sender: Sender
   readonly gate: EndpointGate
@@ -34,20 +37,22 @@ export interface WebhookDeliveryDependencies {
 
 export interface AttemptInput {
   readonly deliveryId: string
-  /** Milliseconds between the delivery's start and the time for which this attempt was planned. */
+  /** Milliseconds from the delivery's start to the planned time of this attempt. */
   readonly elapsedMs: number
-  /** Attempts before this one that ended without a result (ISO 8601): the log must show them. */
+  /** Times (ISO 8601) of earlier attempts that ended without a result, so that the log can show them. */
   readonly lost: readonly string[]
-  /** Whether a person asked for this attempt: it is made also after the window. Absent in older histories. */
+  /**
+   * Whether a person requested this attempt, which the window then does not limit. Absent in older histories.
+   */
   readonly asked?: boolean
 }
 
-/** What came of an attempt; the worker's settings reach the workflow here and nowhere else. */
+/** Outcome of an attempt. The workflow learns the worker's settings only from it. */
 export type AttemptOutcome =
   | { readonly kind: 'delivered'; readonly statusCode: number | null }
-  /** The next attempt is due `retryInMs` after this one was. */
+  /** The attempt failed. The next one is due `retryInMs` after the planned time of this one. */
   | { readonly kind: 'failed'; readonly error: string; readonly retryInMs: number }
-  /** Not attempted: the endpoint has too much under way, or the event is not sealed yet. */
+  /** No attempt was made: the endpoint has too many under way, or the event is not sealed yet. */
   | { readonly kind: 'postponed'; readonly delayMs: number }
   | { readonly kind: 'exhausted'; readonly error: string | null }
   | { readonly kind: 'held' }
@@ -60,16 +65,18 @@ export interface WebhookDeliveryActivities {
   cancelWebhookDelivery(deliveryId: string): Promise<void>
 }
 
-/** Sealing takes milliseconds; only a redelivery can be earlier. */
+/**
+ * Delay while the event is not sealed. Sealing takes milliseconds, and only a redelivery can come before it.
+ */
 const UNSEALED_DELAY_MS = 1_000
-/** Before this there is no need to say that we live: most attempts are over by then. */
+/** Interval of heartbeats. Most attempts end before the first one. */
 const HEARTBEAT_MS = 3_000
-/** How often writing the result is tried again: whoever has taken a webhook should not get it twice for our database's sake. */
+/** Tries to store the result, so that an outage of the database does not cause a duplicate delivery. */
 const RECORD_TRIES = 8
 const RECORD_PAUSE_MS = 250
 const USER_AGENT = 'Keyturn-Webhooks/1'
 
-/** Makes the activities of the `webhooks` queue. */
+/** Creates the activities of the queue `webhooks`. */
 export function createWebhookDeliveryActivities(
   dependencies: WebhookDeliveryDependencies,
 ): WebhookDeliveryActivities {
@@ -101,7 +108,10 @@ export function createWebhookDeliveryActivities(
   }
 }
 
-/** The row decides: an endpoint may have been disabled or deleted, a delivery cancelled or made by another run. */
+/**
+ * Returns the outcome that the row already has, because its endpoint or another run decided it. `null`
+ * otherwise.
+ */
 async function settleWithoutAttempt(
   sql: Sql,
   deliveryId: string,
@@ -130,8 +140,9 @@ async function settleWithoutAttempt(
 }
 
 /**
- * Ends a delivery whose window is over while its attempts ended without a result: another one would end so too, and without an end
- * nobody would learn of it. The newest of those attempts is its last.
+ * Ends a delivery whose window is over and whose attempts ended without a result. Another attempt would end
+ * in the same way, and only an exhausted delivery raises an alert. The newest of those attempts is stored as
+ * the last one.
  */
 async function giveUp(
   { sql, retryWindowMs }: WebhookDeliveryDependencies,
@@ -158,9 +169,9 @@ interface Attempted {
   readonly statusCode: number | null
   readonly error: string | null
   readonly timedOut: boolean
-  /** Whether no further attempt is planned where this one failed. */
+  /** Whether no further attempt follows if this one failed. */
   readonly last: boolean
-  /** Writes the result; returns the delivery's status. */
+  /** Stores the result and returns the delivery's status. */
   write(): Promise<DeliveryStatus | null>
 }
 
@@ -220,7 +231,7 @@ async function attempt(
   }
 }
 
-/** The signatures by every secret that signs now; or, for people, why there are none. */
+/** Returns the signatures by every valid secret, or the reason, for people, why there are none. */
 function signAttempt(
   masterKeys: readonly string[],
   delivery: LoadedAttempt,
@@ -246,7 +257,8 @@ function toOutcome(
     case 'delivered':
       return { kind: 'delivered', statusCode: attempted.statusCode }
     case 'pending':
-      // Made pending again during the last attempt: this run's window is over, and the signal begins another one.
+      // It became pending again during the last attempt. This run's window is over, and the signal starts
+      // another run.
       if (attempted.last) return { kind: 'exhausted', error: attempted.error }
       return { kind: 'failed', error: attempted.error ?? '', retryInMs: retryIntervalMs }
     case 'exhausted':
@@ -262,7 +274,7 @@ function toOutcome(
   }
 }
 
-/** Tries again while the database is away; what is written twice counts once. */
+/** Retries a write while the database is away. A result that is written twice counts once. */
 async function persistently<T>(write: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {

@@ -1,4 +1,4 @@
-/** Keeps Temporal's Schedules what the rows say: one that Temporal refuses is put off, and the others go on. */
+/** Keeps Temporal's Schedules equal to their rows. It postpones one that Temporal refuses and repairs the others. */
 
 import type { Sql } from '../../db/connect.js'
 import { isPassing } from '../../db/database-errors.js'
@@ -14,25 +14,25 @@ import { describeRefusal } from '../../temporal/temporal-outage.js'
 import type { ScheduleGate } from '../../temporal/workflow-gate.js'
 import { tryEach } from './try-each.js'
 
-/** How often a withdrawal schedule is compared with Temporal's. */
+/** Interval at which a withdrawal schedule is compared with its Temporal Schedule. */
 const CHECK_SCHEDULES_MS = 600_000
-/** Each holds a connection while it talks to Temporal. */
+/** Schedules repaired at once. Each holds a database connection during its call to Temporal. */
 const CONCURRENCY = 4
 
-/** What it works on. */
+/** Dependencies of the repair. */
 export interface ScheduleRepair {
   readonly sql: Sql
-  /** Absent where a test has no Temporal. */
+  /** Access to Temporal's Schedules. Absent in tests without Temporal. */
   readonly schedules?: ScheduleGate
   readonly graceMs: number
   readonly log: Logger
 }
 
 /**
- * Tells Temporal what it was not told, and looks whether it still has what it was.
+ * Applies the schedules that Temporal has not received, and checks that it still has the others.
  *
- * @returns How many it told or found lost.
- * @throws When Temporal cannot be used.
+ * @returns How many schedules were applied or had been lost.
+ * @throws The outage, if Temporal is out of reach.
  */
 export async function repairSchedules({ sql, schedules, graceMs, log }: ScheduleRepair): Promise<number> {
   if (!schedules) return 0
@@ -41,7 +41,7 @@ export async function repairSchedules({ sql, schedules, graceMs, log }: Schedule
     const { done, failed, outage } = await tryEach(ids, CONCURRENCY, run)
     for (const { item: id, error } of failed) {
       log.warn({ err: error, schedule: id }, 'A withdrawal schedule could not be applied; it is tried again')
-      // The row was locked, or the database busy: that says nothing of the schedule.
+      // The row was locked or the database was busy, so the schedule itself is not at fault.
       if (isPassing(error)) continue
       await putOffSchedule(sql, id, describeRefusal(error))
     }
@@ -53,11 +53,10 @@ export async function repairSchedules({ sql, schedules, graceMs, log }: Schedule
     await recordCheck(sql, id, missed)
     if (missed !== null) return
     lost++
-    // Told again at once.
     await syncSchedule(sql, id, schedules.applySchedule)
   })
-  const told = await each(await unsyncedSchedules(sql, graceMs), (id) =>
+  const applied = await each(await unsyncedSchedules(sql, graceMs), (id) =>
     syncSchedule(sql, id, schedules.applySchedule),
   )
-  return lost + told
+  return lost + applied
 }

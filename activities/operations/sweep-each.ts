@@ -1,4 +1,4 @@
-/** One row must never stop a loop that serves all: each has its try, and what fails for a reason of its own is put off. */
+/** Serves the rows of a sweep. A row that fails for its own reason is postponed and never stops the others. */
 
 import type { Sql } from '../../db/connect.js'
 import { isPassing } from '../../db/database-errors.js'
@@ -9,7 +9,7 @@ import { describeRefusal } from '../../temporal/temporal-outage.js'
 import { tryEach } from './try-each.js'
 
 export interface SweptRow {
-  /** Of the row; what it failed with is kept under it. */
+  /** Id of the row. The store of failures uses it as key. */
   readonly id: string
   readonly merchantId: string
 }
@@ -17,12 +17,14 @@ export interface SweptRow {
 const MESSAGE_LENGTH = 500
 
 /**
- * Serves each row, `concurrency` at a time. One that fails is put off with an alert, and the others go on.
+ * Serves each row, `concurrency` at once. It postpones a row that fails, raises an alert and serves the
+ * others.
  *
- * @param part - For the alert: what is tried, e.g. `withdrawals`.
- * @param serve - Serves one; returns whether anything was to be done for it.
- * @returns For how many something was done.
- * @throws Only what concerns every row: Temporal or the database is away. The next sweep tries again.
+ * @param part - Name of the rows in the alert, e.g. `withdrawals`.
+ * @param serve - Serves one row and returns whether there was work for it.
+ * @returns The number of rows that had work.
+ * @throws Only an error that concerns every row: Temporal or the database is away. The next sweep tries
+ * again.
  */
 export async function sweepEach<T extends SweptRow>(
   { sql, log }: { readonly sql: Sql; readonly log?: Logger },
@@ -42,7 +44,7 @@ export async function sweepEach<T extends SweptRow>(
       unusable ??= error
       continue
     }
-    log?.warn({ err: error, part, subject: item.id }, 'A row could not be served; the others go on')
+    log?.warn({ err: error, part, subject: item.id }, 'A row could not be served and is postponed')
     const message = describeRefusal(error).slice(0, MESSAGE_LENGTH)
     await putOff(sql, { subject: item.id, merchantId: item.merchantId, part, message })
   }

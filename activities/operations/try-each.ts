@@ -1,16 +1,18 @@
-/** Tries every row of a loop that serves all merchants: one that fails keeps none of the others from its turn. */
+/** Runs a step for every item, so that one that fails does not keep the others from their turn. */
 
 import { isTemporalOutage } from '../../temporal/temporal-outage.js'
 
-/** What became of the items; those that are in neither list were not tried, because of the outage. */
+/** Outcome for the items. Those in neither list were not tried because of the outage. */
 export interface Tried<T> {
   readonly done: readonly T[]
   readonly failed: readonly { readonly item: T; readonly error: unknown }[]
-  /** What says that Temporal cannot be used now, so that no further item was tried; null where all were. */
+  /**
+   * Error that shows an outage of Temporal, after which no further item was tried. `null` if all were tried.
+   */
   readonly outage: unknown
 }
 
-/** Runs with at most `limit` items under way; never throws. */
+/** Runs the step with at most `limit` items under way. It never throws. */
 export async function tryEach<T>(
   items: readonly T[],
   limit: number,

@@ -7,7 +7,7 @@ import { type Firing, fireSchedule } from '../../db/payouts/schedules/fire-sched
 import type { Networks } from '../../domain/chain/network.js'
 import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 
-export interface ScheduledWithdrawalDeps {
+export interface ScheduledWithdrawalDependencies {
   readonly sql: Sql
   readonly networks: Networks
   readonly gate: Pick<WorkflowGate, 'startWithdrawal'>
@@ -19,7 +19,10 @@ export interface ScheduledWithdrawalDeps {
 
 export type { Firing }
 
-export type ScheduledWithdrawalActivities = ReturnType<typeof createScheduledWithdrawalActivities>
+export interface ScheduledWithdrawalActivities {
+  /** @param nominalAt - ISO 8601 UTC. */
+  fireSchedule(id: string, nominalAt: string): Promise<Firing>
+}
 
 /** Safe to run again: the firing's row says what was done, and a withdrawal's workflow is started once. */
 export function createScheduledWithdrawalActivities({
@@ -28,10 +31,9 @@ export function createScheduledWithdrawalActivities({
   gate,
   expiryMs,
   screen = false,
-}: ScheduledWithdrawalDeps) {
+}: ScheduledWithdrawalDependencies): ScheduledWithdrawalActivities {
   return {
-    /** @param nominalAt - ISO 8601 UTC. */
-    async fireSchedule(id: string, nominalAt: string): Promise<Firing> {
+    async fireSchedule(id, nominalAt) {
       const firing = await fireSchedule(sql, networks, id, new Date(nominalAt), { expiryMs, screen })
       if (firing.outcome !== 'created') return firing
       const input = await readWithdrawalInput(sql, networks, firing.withdrawalId)

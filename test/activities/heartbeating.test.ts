@@ -5,7 +5,7 @@ import { heartbeating } from '../../activities/heartbeating.js'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-test('an activity heartbeats as long as it runs, and no longer', async () => {
+test('heartbeats while an activity runs and stops at its end', async () => {
   const environment = new MockActivityEnvironment()
   let beats = 0
   environment.on('heartbeat', () => beats++)

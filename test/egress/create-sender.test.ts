@@ -33,7 +33,7 @@ const post = (from: Sender, url = receiver.url, extra: Record<string, string> = 
   from.send({ url, headers: { 'content-type': 'application/json', ...extra }, body })
 
 describe('an endpoint that answers', () => {
-  test('gets the bytes and headers as they were given', async () => {
+  test('receives the bytes and headers unchanged', async () => {
     const result = await post(sender(), `${receiver.url}/hook?shop=1`, { 'webhook-id': 'evt_1' })
     expect(result).toMatchObject({ statusCode: 204, error: null, response: null, timedOut: false })
     expect(receiver.received[0]).toMatchObject({ path: '/hook?shop=1', body })
@@ -44,17 +44,17 @@ describe('an endpoint that answers', () => {
     })
     expect(receiver.received[0]?.headers['accept-encoding']).toBeUndefined()
   })
-  test('is reached over one connection again and again', async () => {
+  test('is reached over one kept-alive connection', async () => {
     receiver.behave(answers(200, 'ok'))
     const one = sender()
     for (let i = 0; i < 5; i += 1) expect((await post(one)).response).toBe('ok')
     expect(new Set(receiver.received.map((each) => each.fromPort)).size).toBe(1)
   })
-  test.each([200, 201, 202, 204, 299])('with %i has taken it', async (status) => {
+  test.each([200, 201, 202, 204, 299])('accepts the request with status %i', async (status) => {
     receiver.behave(answers(status))
     expect((await post(sender())).error).toBeNull()
   })
-  test.each([400, 401, 404, 410, 429, 500, 503])('with %i has not', async (status) => {
+  test.each([400, 401, 404, 410, 429, 500, 503])('refuses the request with status %i', async (status) => {
     receiver.behave(answers(status, 'because'))
     expect(await post(sender())).toMatchObject({
       statusCode: status,
@@ -62,14 +62,14 @@ describe('an endpoint that answers', () => {
       response: 'because',
     })
   })
-  test('through a proxy of the environment is none: the proxy is not asked', async () => {
+  test('is reached without the proxy of the environment', async () => {
     const proxy = await startWebhookReceiver()
     for (const name of ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'ALL_PROXY']) vi.stubEnv(name, proxy.url)
     expect((await post(sender())).statusCode).toBe(204)
     expect(proxy.received).toHaveLength(0)
     await proxy.close()
   })
-  test('and closed the idle connection just then is asked once more on a new one', async () => {
+  test('receives the request again on a new connection if it closed the idle one', async () => {
     let requests = 0
     const server = createTcpServer((socket) => {
       socket.on('error', () => {})
@@ -90,8 +90,8 @@ describe('an endpoint that answers', () => {
   })
 })
 
-describe('an endpoint that misbehaves', () => {
-  test.each([301, 302, 303, 307, 308])('by redirecting with %i is not followed', async (status) => {
+describe('the sender at an endpoint that misbehaves', () => {
+  test.each([301, 302, 303, 307, 308])('sends no second request after redirect %i', async (status) => {
     const elsewhere = await startWebhookReceiver()
     receiver.behave((response) => response.writeHead(status, { location: elsewhere.url }).end())
     const result = await post(sender())
@@ -100,13 +100,13 @@ describe('an endpoint that misbehaves', () => {
     expect(elsewhere.received).toHaveLength(0)
     await elsewhere.close()
   })
-  test('by redirecting to a metadata address fails like any redirect', async () => {
+  test('does not follow a redirect to a metadata address', async () => {
     receiver.behave((response) =>
       response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end(),
     )
     expect((await post(sender())).error).toMatch(/^HTTP 302/)
   })
-  test('by never answering costs the time-out', async () => {
+  test('ends the attempt at the time-out if no answer comes', async () => {
     receiver.behave(() => {})
     expect(await post(sender({ timeoutMs: 200 }))).toMatchObject({
       statusCode: null,
@@ -114,7 +114,7 @@ describe('an endpoint that misbehaves', () => {
       timedOut: true,
     })
   })
-  test('by dripping its headers costs the time-out', async () => {
+  test('ends the attempt at the time-out if headers arrive byte by byte', async () => {
     const server = createTcpServer((socket) => {
       socket.on('error', () => {})
       socket.write('HTTP/1.1 200 OK\r\n')
@@ -129,7 +129,7 @@ describe('an endpoint that misbehaves', () => {
     expect(result).toMatchObject({ statusCode: null, timedOut: true })
     server.close()
   })
-  test('by never ending its 2xx has taken it, and its connection is cut', async () => {
+  test('accepts a 2xx whose body never ends and closes the connection', async () => {
     let closed = false
     receiver.behave((response) => {
       response.writeHead(200)
@@ -143,7 +143,7 @@ describe('an endpoint that misbehaves', () => {
     expect(result).toMatchObject({ statusCode: 200, error: null })
     await vi.waitFor(() => expect(closed).toBe(true))
   })
-  test('by sending a gigabyte is cut off after a little', async () => {
+  test('stops reading a body of a gigabyte after the limit', async () => {
     let written = 0
     const chunk = Buffer.alloc(65_536, 'x')
     receiver.behave((response) => {
@@ -163,7 +163,7 @@ describe('an endpoint that misbehaves', () => {
     expect(result).toMatchObject({ statusCode: 500, error: 'HTTP 500', response: 'x'.repeat(4_096) })
     expect(written).toBeLessThan(64 * 1_048_576)
   })
-  test('by sending a compressed bomb is stored as it came', async () => {
+  test('stores a compressed bomb without decompressing it', async () => {
     const { gzipSync } = await import('node:zlib')
     const bomb = gzipSync(Buffer.alloc(10_485_760))
     receiver.behave((response) => response.writeHead(500, { 'content-encoding': 'gzip' }).end(bomb))
@@ -171,13 +171,13 @@ describe('an endpoint that misbehaves', () => {
     expect(Buffer.byteLength(result.response ?? '')).toBeLessThanOrEqual(4_096)
     expect(result.response).not.toContain('\0')
   })
-  test('by sending bytes that are no text is stored within the limit', async () => {
+  test('stores bytes that are no text within the limit', async () => {
     receiver.behave((response) => response.writeHead(500).end(Buffer.alloc(5_000, 0xff)))
     const { response } = await post(sender())
     expect(Buffer.byteLength(response ?? '')).toBeLessThanOrEqual(4_096)
     expect(response).toMatch(/^\uFFFD+$/)
   })
-  test('by closing early has not taken it, and is asked once', async () => {
+  test('reports a closed connection and sends no second request', async () => {
     receiver.behave((response) => response.socket?.destroy())
     expect(await post(sender())).toMatchObject({
       statusCode: null,
@@ -186,7 +186,7 @@ describe('an endpoint that misbehaves', () => {
     })
     expect(receiver.received).toHaveLength(1)
   })
-  test('by breaking off its body keeps its status', async () => {
+  test('keeps the status when the body breaks off', async () => {
     receiver.behave((response) => {
       response.writeHead(200, { 'content-length': 100 })
       response.write('half')
@@ -194,7 +194,7 @@ describe('an endpoint that misbehaves', () => {
     })
     expect(await post(sender())).toMatchObject({ statusCode: 200, error: null, response: 'half' })
   })
-  test('by not speaking HTTP is told so', async () => {
+  test('reports an answer that is not HTTP', async () => {
     const server = createTcpServer((socket) => socket.end('220 mail.example ESMTP\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const result = await post(sender(), `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
@@ -202,14 +202,14 @@ describe('an endpoint that misbehaves', () => {
     expect(result.error).toMatch(/not HTTP/)
     server.close()
   })
-  test('by not being there is told so', async () => {
+  test('reports a connection error', async () => {
     const { url, close } = await startWebhookReceiver()
     await close()
     expect((await post(sender(), url)).error).toBe('Connection refused')
   })
 })
 
-describe('an address that is not public', () => {
+describe('the sender and addresses that are not public', () => {
   const strict = createTargetPolicy({ allowCidrs: [], allowHttp: false })
 
   test.each([
@@ -224,7 +224,7 @@ describe('an address that is not public', () => {
     expect(result.error).toMatch(/^Not sent: .*not public/)
   })
 
-  test('behind a name that first resolved to a public one is not connected to', async () => {
+  test('refuses a name that resolved to a public address before', async () => {
     const answersOfDns = [['93.184.216.34'], ['127.0.0.1'], ['169.254.169.254'], ['::ffff:10.0.0.1']]
     const resolve = vi.fn(async () => answersOfDns.shift() ?? [])
     const { checkTarget } = await import('../../egress/check-target.js')
@@ -236,14 +236,14 @@ describe('an address that is not public', () => {
     expect(resolve).toHaveBeenCalledTimes(4)
   })
 
-  test('among public ones refuses the host as a whole', async () => {
+  test('refuses a host that also has public addresses', async () => {
     const resolve = async () => ['93.184.216.34', '10.0.0.1']
     expect((await post(sender({ policy: strict, resolve }), 'https://mixed.example/')).error).toMatch(
       /not public/,
     )
   })
 
-  test('the name server is asked once a connection, and what it said then is what is connected to', async () => {
+  test('resolves a name once a connection and connects to the address that was checked', async () => {
     const resolve = vi.fn(async () => ['127.0.0.1'])
     const one = sender({ resolve })
     expect((await post(one, `http://shop.example:${receiver.port}/`)).statusCode).toBe(204)
@@ -267,7 +267,7 @@ describe('over TLS', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  test('the certificate must be for the name, by an authority that is trusted', async () => {
+  test('requires a certificate for the host name from a trusted authority', async () => {
     const cert = readFileSync(join(directory, 'cert.pem'), 'utf8')
     const server = createHttpsServer(
       { key: readFileSync(join(directory, 'key.pem')), cert },
@@ -285,7 +285,7 @@ describe('over TLS', () => {
   })
 })
 
-test('errors never hold the path, the query or a secret', async () => {
+test('never puts the path, the query or a secret into an error', async () => {
   receiver.behave((response) => response.socket?.destroy())
   const targets = [
     `${receiver.url}/token-s3cret?key=s3cret`,
@@ -301,7 +301,7 @@ test('errors never hold the path, the query or a secret', async () => {
 describe('an endpoint that sends interim answers first', () => {
   const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
   const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
-  /** Answers each request with these pieces, a moment apart. */
+  /** Answers each request with these pieces and a short pause between them. */
   async function answering(...pieces: string[]) {
     const connections = new Set<unknown>()
     const server = createTcpServer((socket) => {
@@ -344,7 +344,7 @@ describe('an endpoint that sends interim answers first', () => {
       ['HTTP/1.1 102 Processing\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', OK],
     ],
     ['100 and 103', [CONTINUE, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', OK]],
-  ])('has taken it by its last answer: %s', async (_name, pieces) => {
+  ])('accepts the request by its final answer: %s', async (_name, pieces) => {
     const server = await answering(...pieces)
     const one = sender()
     for (let index = 0; index < 3; index++) {
@@ -356,7 +356,7 @@ describe('an endpoint that sends interim answers first', () => {
     await server.close()
   })
 
-  test('has not taken it when nothing or a refusal follows', async () => {
+  test('does not accept the request if a refusal or no answer follows', async () => {
     const refusing = await answering(CONTINUE, 'HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n')
     const silent = await answering(CONTINUE)
     const one = sender({ timeoutMs: 300 })
@@ -366,7 +366,7 @@ describe('an endpoint that sends interim answers first', () => {
     await Promise.all([refusing.close(), silent.close()])
   })
 
-  test('may speak of 100 Continue in its body', async () => {
+  test('may contain 100 Continue in its body', async () => {
     const text = 'HTTP/1.1 100 Continue'
     const server = await answering(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n`, text)
     const one = sender()

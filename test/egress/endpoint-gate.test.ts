@@ -7,7 +7,7 @@ function leave(pass: Pass | undefined, timedOut: boolean): void {
 }
 
 describe('a gate', () => {
-  test('lets as many attempts go as an endpoint may have, and one in for each that leaves', async () => {
+  test('admits attempts up to the limit, and another for each that leaves', async () => {
     const gate = createEndpointGate({ most: 2, least: 1, maxDelayMs: 1_000 })
     const first = await gate.enter('a')
     expect((await gate.enter('a')).kind).toBe('go')
@@ -22,13 +22,13 @@ describe('a gate', () => {
     expect(third?.kind).toBe('go')
   })
 
-  test('keeps endpoints apart', async () => {
+  test('limits each endpoint on its own', async () => {
     const gate = createEndpointGate({ most: 1, least: 1, maxDelayMs: 1_000 })
     await gate.enter('dead')
     expect((await gate.enter('live')).kind).toBe('go')
   })
 
-  test('counts an attempt that leaves twice once', async () => {
+  test('counts an attempt once although it leaves twice', async () => {
     const gate = createEndpointGate({ most: 2, least: 1, maxDelayMs: 1_000, patienceMs: 1 })
     const first = await gate.enter('a')
     await gate.enter('a')
@@ -38,7 +38,7 @@ describe('a gate', () => {
     expect((await gate.enter('a')).kind).toBe('later')
   })
 
-  test('gives an endpoint that times out fewer slots, and more again when it answers', async () => {
+  test('takes slots from an endpoint that times out and returns them when it answers', async () => {
     const gate = createEndpointGate({ most: 8, least: 2, maxDelayMs: 1_000, patienceMs: 1 })
     const goes = async () => {
       const passes: Pass[] = []
@@ -57,7 +57,7 @@ describe('a gate', () => {
     expect(await goes()).toHaveLength(4)
   })
 
-  test('sends back those that hang in turns that grow apart, and never past the longest delay', async () => {
+  test('spreads the turns of attempts that it sends back and never exceeds the longest delay', async () => {
     vi.useFakeTimers()
     const gate = createEndpointGate({ most: 4, least: 4, maxDelayMs: 10_000, patienceMs: 1_000 })
     for (let i = 0; i < 4; i += 1) await gate.enter('a')

@@ -6,7 +6,7 @@ import { createTargetPolicy, parseTarget, refuseAddress } from '../../egress/tar
 const strict = createTargetPolicy({ allowCidrs: [], allowHttp: false })
 const local = createTargetPolicy({ allowCidrs: ['127.0.0.0/8', '::1'], allowHttp: true })
 
-describe('addresses that the internet cannot reach are refused', () => {
+describe('the target policy', () => {
   test.each([
     ['10.0.0.1', 'RFC 1918'],
     ['172.16.0.1', 'RFC 1918'],
@@ -66,7 +66,7 @@ describe('addresses that the internet cannot reach are refused', () => {
     expect(refuseAddress(address, 'https:', strict)).toBeNull()
     expect(refuseAddress(address, 'http:', local)).toMatch(/https/)
   })
-  test('and allowed ones pass, by http as well, mapped or not', () => {
+  test('accepts allowed addresses, mapped ones and http included', () => {
     for (const address of ['127.0.0.1', '::ffff:127.0.0.1', '::1']) {
       expect(refuseAddress(address, 'http:', local)).toBeNull()
     }
@@ -96,7 +96,7 @@ describe('an endpoint’s URL', () => {
     expect(() => parseTarget(url, strict)).toThrow(reason)
     expect(() => parseTarget(url, strict)).toThrow(KeyturnError)
   })
-  test('never shows its credentials in the error', () => {
+  test('never repeats its credentials in the error', () => {
     expect(() => parseTarget('https://user:hunter2@shop.example/', strict)).not.toThrow(/hunter2/)
   })
   test('may be plain http on allowed addresses only', () => {
@@ -105,27 +105,27 @@ describe('an endpoint’s URL', () => {
   })
 })
 
-describe('at registration', () => {
-  test('a name with one private address among public ones is refused', async () => {
+describe('the check at registration', () => {
+  test('refuses a name with one private address among public ones', async () => {
     const resolve = async () => ['93.184.216.34', 'fd00::1']
     await expect(checkTarget('https://shop.example/', strict, resolve)).rejects.toThrow(/not public/)
   })
-  test('a name with public addresses passes', async () => {
+  test('accepts a name with public addresses', async () => {
     const resolve = async () => ['93.184.216.34', '2606:4700::1111']
     expect(await checkTarget('https://shop.example/hook?a=1', strict, resolve)).toBe(
       'https://shop.example/hook?a=1',
     )
   })
-  test('a name that does not resolve yet passes', async () => {
+  test('accepts a name that does not resolve yet', async () => {
     const resolve = async () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
     expect(await checkTarget('https://soon.example', strict, resolve)).toBe('https://soon.example/')
   })
-  test('localhost is refused', async () => {
+  test('refuses localhost', async () => {
     await expect(checkTarget('https://localhost/', strict)).rejects.toThrow(/not public/)
   })
 })
 
-test('an exception that is no CIDR is an error at the start', () => {
+test('rejects an exception that is not a CIDR', () => {
   expect(() => createTargetPolicy({ allowCidrs: ['10.0.0.0/99'], allowHttp: false })).toThrow(
     /10\.0\.0\.0\/99/,
   )

@@ -33,7 +33,7 @@ const newKey = (masterKey: string) =>
 const environment = (variables: Record<string, string>) =>
   loadEnvironment({ KEYTURN_DATABASE_URL: database.url, ...variables })
 
-test('a secret opens for its own row alone, whichever of the keys sealed it', () => {
+test('opens a secret for its own row only, under each master key', () => {
   const secret = Buffer.from('a secret')
   const sealed = sealSecret(OLD, secret, row('key_1'))
   expect(openSecret([OLD], sealed, row('key_1'))).toEqual(secret)
@@ -48,7 +48,7 @@ test('a secret opens for its own row alone, whichever of the keys sealed it', ()
   expect(() => openSecret([OLD], changed, row('key_1'))).toThrow('was changed')
 })
 
-test('the sealed secret of one API key does not work in the row of another', async () => {
+test('rejects the sealed secret of one API key in the row of another', async () => {
   const { sql } = database
   const [first, second] = [await newKey(OLD), await newKey(OLD)]
   await sql`
@@ -57,7 +57,7 @@ test('the sealed secret of one API key does not work in the row of another', asy
   await sql`DELETE FROM api_keys WHERE id = ${second.id}`
 })
 
-test('the master key rotates while everything goes on: learn, switch, seal again, forget', async () => {
+test('rotates the master key during operation: learn, switch, seal again, forget', async () => {
   const { sql } = database
   const key = await newKey(OLD)
   const secret = 'whsec_old'
@@ -80,7 +80,8 @@ test('the master key rotates while everything goes on: learn, switch, seal again
   await keepSealed(sql, learned, silent, true)
   expect((await findApiKey(sql, [OLD], key.id))?.secret.toString()).toBe(key.secret)
 
-  // 2. One after the other they seal under it. Those of the first step open what those of the second seal, and the other way round.
+  // 2. One after the other they seal under it. Those of the first step open what those of the second seal,
+  // and the other way round.
   const late = await newKey(NEW)
   expect((await findApiKey(sql, [OLD, NEW], late.id))?.secret.toString()).toBe(late.secret)
   await sql.begin((tx) =>
@@ -112,7 +113,7 @@ test('the master key rotates while everything goes on: learn, switch, seal again
   expect(after.token.split('.')[1]).toBe(before.token.split('.')[1])
 })
 
-test('a request that is asked again is answered again after the rotation', async () => {
+test('answers a repeated request from the store after the rotation', async () => {
   const api = await startTestApi({ KEYTURN_MASTER_KEY: OLD })
   const ask = () =>
     api.call({
@@ -136,7 +137,7 @@ test('a request that is asked again is answered again after the rotation', async
   await api.database.drop()
 })
 
-test('what was sealed before secrets were bound is bound once, and opens unbound never again', async () => {
+test('binds a secret of the earlier format once and never opens it unbound again', async () => {
   const old = await freshDatabase()
   const { sql } = old
   const { id: merchant } = await createMerchant(sql, { name: 'Old shop', rails: [] })
@@ -158,7 +159,7 @@ test('what was sealed before secrets were bound is bound once, and opens unbound
   await old.drop()
 })
 
-test('one secret that no key opens keeps no other from being sealed again', async () => {
+test('seals the other secrets again although no key opens one of them', async () => {
   const rotated = await freshDatabase()
   const { sql } = rotated
   const { id: merchantId } = await createMerchant(sql, { name: 'Shop', rails: [] })

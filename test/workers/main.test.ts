@@ -151,7 +151,7 @@ test('bitcoin: mempool, block, confirmations, credit', async () => {
   expect(row?.destinations).toContainEqual({ address: to, amount: '0.0015' })
 })
 
-test('bitcoin: several outputs to one address in one transaction are credited each', async () => {
+test('bitcoin: credits each of several outputs to one address in one transaction', async () => {
   const to = await addressOf('outputs', 'bitcoin')
   const txid = await bitcoin.faucet.pay([
     { address: to, amount: 1_000n },
@@ -183,7 +183,7 @@ test('ethereum: ether and tokens, from the mempool to the credit', async () => {
   ])
 })
 
-test('ethereum: a transaction with the same nonce replaces a payment, in the mempool or unseen in a block', async () => {
+test('ethereum: replaces a deposit by a transaction with the same nonce, in the mempool or unseen in a block', async () => {
   const to = (await addressOf('erin', 'ethereum')) as `0x${string}`
   const account = privateKeyToAccount(anvil.faucetPrivateKey)
   const wallet = createWalletClient({ account, transport: http(anvil.rpc) })
@@ -212,7 +212,7 @@ test('ethereum: a transaction with the same nonce replaces a payment, in the mem
   )
 })
 
-test('killed and started anew, it misses nothing of what happened meanwhile', async () => {
+test('misses no deposit that arrives between its kill and its next start', async () => {
   const bitcoinAddress = await addressOf('bob', 'bitcoin')
   const ethereumAddress = await addressOf('bob', 'ethereum')
   const before = await bitcoin.fund(bitcoinAddress, 10_000n)
@@ -233,7 +233,7 @@ test('killed and started anew, it misses nothing of what happened meanwhile', as
   })
 })
 
-test('bitcoin: a reorg deeper than the threshold takes a credit back, and its new block gives it again', async () => {
+test('bitcoin: reverses a credit after a reorg deeper than the threshold, and credits it again', async () => {
   const to = await addressOf('carol', 'bitcoin')
   const txid = await bitcoin.fund(to, 77_000n)
   const [block] = await bitcoin.mine(1)
@@ -255,7 +255,7 @@ test('bitcoin: a reorg deeper than the threshold takes a credit back, and its ne
   expect(journals.map((each) => each.type).filter((type) => type === 'deposit.reverted')).toHaveLength(2)
 })
 
-test('ethereum: a reorg that drops a credited transaction takes the credit back for good', async () => {
+test('ethereum: reverses a credit for good when a reorg drops its transaction', async () => {
   const to = await addressOf('dave', 'ethereum')
   const txid = await sendEther(to, '2')
   await anvil.mine(5)
@@ -269,13 +269,13 @@ test('ethereum: a reorg that drops a credited transaction takes the credit back 
   await eventually(async () => expect(await ledger(database.sql, 'available', 'dave', 'eth')).toBe(0n))
 })
 
-test('told to stop it ends in order', async () => {
+test('stops in order on a signal', async () => {
   expect(await killWorker('SIGTERM')).toBe(0)
   startWorker()
   await untilScanned()
 })
 
-test('at the end the books hold exactly what the chains hold', async () => {
+test('keeps the books equal to the chains', async () => {
   await untilScanned()
   await eventually(async () => {
     const open =

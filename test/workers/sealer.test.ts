@@ -43,7 +43,7 @@ const startedAt = (eventId: string) => async () => {
   return row?.workflow_started_at ?? undefined
 }
 
-test('seals what is committed and starts a workflow for each delivery', async () => {
+test('seals committed events and starts a workflow for each delivery', async () => {
   const sealer = await startSealer({
     sql: database.sql,
     workflowClient: () => temporal.client.workflow,
@@ -56,7 +56,7 @@ test('seals what is committed and starts a workflow for each delivery', async ()
   await sealer.stop()
 })
 
-test('seals while Temporal is out of reach and starts the deliveries when it is back', async () => {
+test('seals while Temporal is out of reach and starts the deliveries when it returns', async () => {
   let reachable = false
   const sealer = await startSealer({
     sql: database.sql,
@@ -76,7 +76,7 @@ test('seals while Temporal is out of reach and starts the deliveries when it is 
   await sealer.stop()
 })
 
-test('starts every other delivery while Temporal refuses one, which is put off with an alert', async () => {
+test('starts every other delivery while Temporal refuses one, which it postpones with an alert', async () => {
   // Temporal takes no workflow id of more than 1,000 characters.
   await database.sql`
     INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed, event_types)
@@ -104,7 +104,7 @@ test('starts every other delivery while Temporal refuses one, which is put off w
   await sealer.stop()
 })
 
-test('the alert about a delivery that cannot be started is delivered without making more of its kind', async () => {
+test('delivers the alert about a failed start without raising another alert', async () => {
   await database.sql`INSERT INTO merchants (id, name) VALUES ('m2', 'Two')`
   await database.sql`
     INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed) VALUES
@@ -139,7 +139,7 @@ test('the alert about a delivery that cannot be started is delivered without mak
   expect(alerts).toEqual({ count: 2 })
 })
 
-test('puts nothing off while Temporal does not find its namespace, because that is no fault of a delivery', async () => {
+test('postpones no delivery while Temporal does not find its namespace', async () => {
   const elsewhere = new Client({ connection: temporal.connection, namespace: 'nowhere' })
   const eventId = await append()
   while ((await sealEvents(database.sql)) > 0);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => database?.drop())
 
-test('what is found out about the nodes is logged once, kept, and kept up to date', async () => {
+test('logs each change of a node once and stores the latest report', async () => {
   let reports: NodeReport[] = [
     { endpoint: 1, state: 'wrong_chain', reason: 'it serves another chain' },
     { endpoint: 2, state: 'ok', reason: null },
@@ -25,7 +25,7 @@ test('what is found out about the nodes is logged once, kept, and kept up to dat
     error: (facts: object, message: string) => lines.push(`error ${message}: ${JSON.stringify(facts)}`),
   }
   const watch = watchNodes(database.sql, new Map([['bitcoin', adapter]]), log, 20)
-  await watch.looked
+  await watch.checked
   expect(await listNodes(database.sql)).toMatchObject([
     { network: 'bitcoin', endpoint: 1, state: 'wrong_chain', reason: 'it serves another chain' },
     { network: 'bitcoin', endpoint: 2, state: 'ok', reason: null },

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadWorkflowBundle, UnusableBundleError } from '../../workers/load-workflow-bundle.js'
 
-test('workflow code stays small: no parser of chains, keys or schemas gets into it', async () => {
+test('keeps parsers of chains, keys and schemas out of the workflow bundle', async () => {
   const path = await loadWorkflowBundle()
-  // Each workflow's context loads all of it. Measured 1.6 MB, of which Temporal's own packages are nearly all.
+  // Each workflow's context loads all of it. Measured 1.6 MB, of which Temporal's own packages are nearly
+  // all.
   expect((await stat(path)).size).toBeLessThan(2_500_000)
   const code = await readFile(path, 'utf8')
   for (const name of [
@@ -25,7 +26,7 @@ test('workflow code stays small: no parser of chains, keys or schemas gets into 
   }
 })
 
-test('the bundle is made once and kept', async () => {
+test('builds the bundle once and caches it', async () => {
   const path = await loadWorkflowBundle()
   const { mtimeMs } = await stat(path)
   expect(await loadWorkflowBundle()).toBe(path)
@@ -36,7 +37,7 @@ test('the bundle is made once and kept', async () => {
   expect(await loadWorkflowBundle(elsewhere)).toBe(elsewhere)
 })
 
-test('a start keeps the bundles that another running process uses, and removes the others', async () => {
+test('keeps bundles that another running process uses and removes the others', async () => {
   const cache = mkdtempSync(join(tmpdir(), 'keyturn-bundles-'))
   const bundle = await loadWorkflowBundle()
   const earlier = async (name: string, user: number | null) => {
@@ -63,7 +64,7 @@ test('a start keeps the bundles that another running process uses, and removes t
   other.kill()
 }, 120_000)
 
-test('a kept bundle that is gone or cut short is made again; one that was built ends the start with the reason', async () => {
+test('rebuilds a cached bundle that is missing or cut short, and reports a built one that is', async () => {
   const cache = mkdtempSync(join(tmpdir(), 'keyturn-bundles-'))
   const gone = join(cache, 'workflows-dddddddddddddddd.js')
   const made = await loadWorkflowBundle(gone, { cache })

@@ -9,6 +9,7 @@ import { createMovement, NOBODY } from '../../../db/payouts/movements/create-mov
 import { findGathering } from '../../../db/payouts/movements/find-gathering.js'
 import { listSmallOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
+import { findFirstHotWallet } from '../../../db/wallets/find-first-hot-wallet.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -55,11 +56,9 @@ export async function planGathering(
   if (worthwhile.length < fewest) {
     return { kind: 'nothing', message: `${worthwhile.length} small outputs are few` }
   }
-  const [to] = await sql<{ address: string }[]>`
-    SELECT address FROM addresses
-    WHERE merchant_id = ${input.merchantId} AND network = ${network.name} AND kind = 'master' ORDER BY index LIMIT 1`
-  if (!to) return { kind: 'nothing', message: 'There is no master wallet' }
-  const planned = await quote(sql, adapter, input.merchantId, to.address, worthwhile, feeRate, maxFeePercent)
+  const to = await findFirstHotWallet(sql, input.merchantId, network.name)
+  if (to === null) return { kind: 'nothing', message: 'There is no master wallet' }
+  const planned = await quote(sql, adapter, input.merchantId, to, worthwhile, feeRate, maxFeePercent)
   if (planned === null) {
     return { kind: 'nothing', message: 'The fee is too much for what would be gathered' }
   }
@@ -74,7 +73,7 @@ export async function planGathering(
         coin,
         amount: total,
         from: null,
-        toAddress: to.address,
+        toAddress: to,
         feePayer: 'recipient',
         fee,
         feeLimit,

@@ -5,7 +5,7 @@ import type { Sql } from '../../../db/connect.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import type { ScreeningService } from './ask-screening.js'
+import type { ScreeningService } from '../../../egress/screening/create-screening-service.js'
 
 export interface WithdrawalChainDependencies {
   readonly sql: Sql

@@ -1,9 +1,10 @@
 /** Asks a screening service about the recipients of a part of a batch, before anything is built for it. */
 
+import { Context } from '@temporalio/activity'
 import { readUnscreenedItems, storeItemScreening } from '../../../db/payouts/batches/item-screening.js'
 import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { mapConcurrently } from '../../../domain/map-concurrently.js'
-import { askScreening } from './ask-screening.js'
+import { askScreening } from '../../../egress/screening/ask-screening.js'
 import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
 
 /** Questions under way at a time. */
@@ -25,8 +26,9 @@ export async function screenItems(
   const unavailable = (reason: string) =>
     waitFor(dependencies, part.id, 'SCREENING_UNAVAILABLE', `A recipient is not screened yet: ${reason}`)
   if (!screening) return unavailable('this worker knows no screening service')
+  const signal = Context.current().cancellationSignal
   const reasons = await mapConcurrently(items, CONCURRENCY, async (item) => {
-    const said = await askScreening(screening, {
+    const question = {
       id: item.id,
       merchant_id: part.merchant_id,
       network: part.network,
@@ -36,7 +38,8 @@ export async function screenItems(
       user_reference: part.user_reference,
       batch_id: part.batch_id,
       created_at: part.created_at.toISOString(),
-    })
+    }
+    const said = await askScreening(screening, question, signal)
     if ('unavailable' in said) return said.unavailable
     await storeItemScreening(sql, part.merchant_id, item.id, said)
     return null

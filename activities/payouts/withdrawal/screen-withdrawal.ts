@@ -1,10 +1,11 @@
 /** Asks a screening service about the destination of a withdrawal, before anybody may approve it. */
 
-import type { PayoutRow } from '../../../db/payouts/payout-row.js'
+import { Context } from '@temporalio/activity'
+import { findRow, type PayoutRow } from '../../../db/payouts/payout-row.js'
 import { storeScreening } from '../../../db/payouts/withdrawals/store-screening.js'
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
-import { askScreening } from './ask-screening.js'
+import { askScreening } from '../../../egress/screening/ask-screening.js'
 import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
 
 /** `done`: look at the row. */
@@ -19,12 +20,12 @@ export async function screenWithdrawal(
   id: string,
 ): Promise<ScreenStep> {
   const { sql, networks, screening } = dependencies
-  const [row] = await sql<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id}`
-  if (row?.stage !== 'requested' || row.screening?.state !== 'pending') return { kind: 'done' }
+  const row = await findRow(sql, id)
+  if (row.stage !== 'requested' || row.screening?.state !== 'pending') return { kind: 'done' }
   const unavailable = (reason: string) =>
     waitFor(dependencies, id, 'SCREENING_UNAVAILABLE', `The destination is not screened yet: ${reason}`)
   if (!screening) return unavailable('this worker knows no screening service')
-  const said = await askScreening(screening, question(networks, row))
+  const said = await askScreening(screening, question(networks, row), Context.current().cancellationSignal)
   if ('unavailable' in said) return unavailable(said.unavailable)
   await storeScreening(sql, networks, id, said)
   return { kind: 'done' }

@@ -1,8 +1,8 @@
 /** What a screening service says of the recipients of a batch. */
 
+import type { ScreeningResult } from '../../../domain/controls/screening-result.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Queryable, type Sql } from '../../connect.js'
-import type { ScreeningResult } from '../withdrawals/store-screening.js'
 
 /** An item that the service was not asked about yet, or gave no answer to. */
 export interface UnscreenedItem {

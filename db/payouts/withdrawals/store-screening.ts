@@ -1,18 +1,11 @@
 /** Keeps what the screening service said of a withdrawal's destination, and acts on it. */
 
 import type { Networks } from '../../../domain/chain/network.js'
+import type { ScreeningResult } from '../../../domain/controls/screening-result.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
 import { lockWithdrawal } from '../payout-row.js'
-
-/** `review`: a person must look at it, before anybody may approve. */
-export interface ScreeningResult {
-  readonly result: 'approved' | 'rejected' | 'review'
-  readonly reason: string | null
-  /** The service's own id of the case. */
-  readonly reference: string | null
-}
 
 /** Stores the first answer; a second one, and one that comes too late, changes nothing. */
 export async function storeScreening(

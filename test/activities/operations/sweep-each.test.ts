@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSweeperActivities, type SweeperDeps } from '../../../activities/operations/sweeper.js'
+import { createSweeperActivities } from '../../../activities/operations/sweeper.js'
+import type { SweeperDependencies } from '../../../activities/operations/sweeper-dependencies.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 import { sealOnce } from '../../support/seal-once.js'
@@ -20,7 +21,7 @@ async function ask(network: string, coin: string, to_address: string): Promise<s
   if (status !== 201) throw new Error(JSON.stringify(json))
   return json.data.id
 }
-const willing: SweeperDeps['gate'] = {
+const willing: SweeperDependencies['gate'] = {
   startDeposit: async () => true,
   startChainWatcher: async () => {},
   startConsolidation: async () => {},
@@ -29,8 +30,8 @@ const willing: SweeperDeps['gate'] = {
   startWithdrawal: async () => true,
   signal: async () => true,
 }
-/** One sweep, with what it was to start. */
-async function sweep(change: Partial<SweeperDeps> = {}, start?: (id: string) => Promise<boolean>) {
+/** Sweeps once and returns the rows that it started. */
+async function sweep(change: Partial<SweeperDependencies> = {}, start?: (id: string) => Promise<boolean>) {
   const started: string[] = []
   const { sweep } = createSweeperActivities({
     sql: stage.api.database.sql,
@@ -61,7 +62,7 @@ const alertsOf = (subject: string) => stage.api.database.sql<{ cleared_at: Date 
 const retryNow = () => stage.api.database.sql`UPDATE sweep_failures SET retry_at = now()`
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 
-test('what a network that is switched off left unstarted does not stop the sweep, raises an alert, and is started when it is back', async () => {
+test('sweeps past a row of a disabled network, raises an alert, and starts it when the network returns', async () => {
   const off = await ask('ethereum', 'eth', TO)
   const on = await ask('bitcoin', 'btc', 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080')
   const { started, swept } = await sweep({ networks: testNetworks({ BITCOIN_ENABLED: 'true' }) })
@@ -70,14 +71,14 @@ test('what a network that is switched off left unstarted does not stop the sweep
   expect(await alertsOf(off)).toMatchObject([
     { cleared_at: null, reason: expect.stringContaining('ethereum') },
   ])
-  // Put off: it does not take the place of others in the next sweep.
+  // A postponed row takes no place of others in the next sweep.
   expect((await sweep()).started).toEqual([])
   await retryNow()
   expect((await sweep()).started).toEqual([off])
   expect(await alertsOf(off)).toMatchObject([{ cleared_at: expect.any(Date) }])
 })
 
-test('a row that Temporal refuses is put off, longer each time, with one alert, and the others are started', async () => {
+test('postpones a row that Temporal refuses, longer each time, with one alert, and starts the others', async () => {
   const ids = [
     await ask('ethereum', 'eth', TO),
     await ask('ethereum', 'eth', TO),
@@ -96,12 +97,12 @@ test('a row that Temporal refuses is put off, longer each time, with one alert, 
   expect(kept?.failures).toBe(2)
   expect(kept?.wait).toBeGreaterThan(60)
   while (await sealOnce(stage.api.database.sql, null)) {}
-  const told = await stage.api.database.sql`
+  const raised = await stage.api.database.sql`
     SELECT id FROM events WHERE type = 'exception.raised' AND subject = ${bad ?? ''} AND data ->> 'kind' = 'workflow.not_started'`
-  expect(told).toHaveLength(1)
+  expect(raised).toHaveLength(1)
 })
 
-test('while Temporal is away no row is blamed: the next sweep starts them all', async () => {
+test('postpones no row while Temporal is away and starts all in the next sweep', async () => {
   await retryNow()
   const ids = [await ask('ethereum', 'eth', TO), await ask('ethereum', 'eth', TO)]
   const away = () => Promise.reject(Object.assign(new Error('unavailable'), { code: 14 }))
@@ -110,7 +111,7 @@ test('while Temporal is away no row is blamed: the next sweep starts them all', 
   expect((await sweep()).started).toEqual(expect.arrayContaining(ids))
 })
 
-test('a deposit whose process Temporal refuses is put off, longer each time, with one alert, and the others are started', async () => {
+test('postpones a deposit that Temporal refuses, longer each time, with one alert, and starts the others', async () => {
   const { sql } = stage.api.database
   const insert = async (name: string) => {
     const id = `dep_${name}`
@@ -122,7 +123,7 @@ test('a deposit whose process Temporal refuses is put off, longer each time, wit
   }
   const [bad, good] = [await insert('bad'), await insert('good')]
   const asked: string[] = []
-  const gate = (refused: string | null): Partial<SweeperDeps> => ({
+  const gate = (refused: string | null): Partial<SweeperDependencies> => ({
     gate: {
       ...willing,
       startDeposit: async ({ id }) => {
@@ -135,7 +136,7 @@ test('a deposit whose process Temporal refuses is put off, longer each time, wit
   await sweep(gate(bad))
   expect(asked.sort()).toEqual([bad, good])
   expect(await alertsOf(bad)).toMatchObject([{ cleared_at: null, reason: 'invalid argument' }])
-  // It does not cost a call a second.
+  // The refused deposit does not cost a call a second.
   await sweep(gate(bad))
   expect(asked).toHaveLength(2)
   await retryNow()

@@ -1,18 +1,9 @@
-/** Asks a screening service about one destination, or about one deposit. */
+/** Asks a screening service one question: about a deposit, a destination or a recipient of a batch. */
 
-import { Context } from '@temporalio/activity'
 import { z } from 'zod'
-import type { ScreeningResult } from '../../../db/payouts/withdrawals/store-screening.js'
-import { signWebhook } from '../../../domain/events/webhook-signature.js'
-import type { Sender } from '../../../egress/create-sender.js'
-
-/** The service, and the way to it. */
-export interface ScreeningService {
-  readonly sender: Sender
-  readonly url: string
-  /** `whsec_…`; null: the question is not signed. */
-  readonly secret: string | null
-}
+import type { ScreeningResult } from '../../domain/controls/screening-result.js'
+import { signWebhook } from '../../domain/events/webhook-signature.js'
+import type { ScreeningService } from './create-screening-service.js'
 
 const answer = z.object({
   result: z.enum(['approved', 'rejected', 'review']),
@@ -21,13 +12,15 @@ const answer = z.object({
 })
 
 /**
- * Posts a question, signed as a Standard Webhook with its id; the same question always has the same id.
+ * Posts a question, signed as a Standard Webhook with its id. The same question always has the same id.
  *
- * @returns What the service said; whatever is no such answer is unavailable: nothing passes unscreened.
+ * @param signal - Aborts the question, for example when the worker shuts down.
+ * @returns The answer. Any other response counts as unavailable, so that nothing passes unscreened.
  */
 export async function askScreening(
   screening: ScreeningService,
   question: { readonly id: string; readonly [field: string]: unknown },
+  signal: AbortSignal,
 ): Promise<ScreeningResult | { readonly unavailable: string }> {
   const { id } = question
   const body = Buffer.from(JSON.stringify(question))
@@ -43,11 +36,11 @@ export async function askScreening(
       'webhook-timestamp': String(timestamp),
       ...(secrets.length === 0 ? {} : { 'webhook-signature': signWebhook({ id, timestamp, body, secrets }) }),
     },
-    signal: Context.current().cancellationSignal,
+    signal,
   })
   if (sent.error !== null) return { unavailable: sent.error }
   const parsed = answer.safeParse(parseJson(sent.response ?? ''))
-  return parsed.success ? parsed.data : { unavailable: 'the service answered something else than a result' }
+  return parsed.success ? parsed.data : { unavailable: 'the service did not answer with a result' }
 }
 
 function parseJson(text: string): unknown {
