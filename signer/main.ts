@@ -1,5 +1,6 @@
 /** The customer's executable: `keyturn-signer`. */
 
+import { visibleText } from '../domain/visible-text.js'
 import { approveDeviceCommand } from './commands/approve-device.js'
 import type { Command } from './commands/command.js'
 import { exportPolicyCommand } from './commands/export-policy.js'
@@ -63,6 +64,7 @@ process.umask(0o077)
 main(process.argv.slice(2)).catch((error: unknown) => {
   // A stack trace helps nobody whose passphrase is wrong; anything unexpected shows where it came from.
   const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error)
-  process.stderr.write(`${text}\n`)
+  // What it names may come from a file that somebody else wrote.
+  process.stderr.write(`${(text ?? '').split('\n').map(visibleText).join('\n')}\n`)
   process.exitCode = 1
 })

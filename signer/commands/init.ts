@@ -12,7 +12,7 @@ import { type Home, homeAt } from '../home/home.js'
 import { openHomeJournal } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
 import { DEFAULT_SCRYPT_N, openKeys, type SignerKeys, sealKeys } from '../home/seal-keys.js'
-import { readSignerFile, type SignerFile } from '../home/signer-file.js'
+import { readSignerFile, type SignerFile, writeSignerFile } from '../home/signer-file.js'
 import { witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
 import { compareWitness } from '../journal/compare-witness.js'
@@ -175,7 +175,7 @@ async function enrolHome(options: {
     xpubs: xpubs.map(({ proof: _proof, ...xpub }) => xpub),
   }
   // Last: from here on the home counts as enrolled.
-  writeFileAtomically(home.signer, `${JSON.stringify(file, null, 2)}\n`)
+  writeSignerFile(home, policySealKey(options.keys.identity), file)
   return file
 }
 

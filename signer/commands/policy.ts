@@ -4,11 +4,12 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { visibleJson } from '../../domain/visible-text.js'
 import { Failure } from '../failure.js'
 import { type Home, homeAt } from '../home/home.js'
 import { openHomeKeys } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
-import { requireSignerFile } from '../home/signer-file.js'
+import { isSealedSignerFile, requireSignerFile, writeSignerFile } from '../home/signer-file.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
 import { parsePolicy } from '../policy/policy.js'
 import { policyDifference } from '../policy/policy-difference.js'
@@ -22,7 +23,8 @@ Changes what may be signed. Each shows what differs from the policy that was sea
 checks the new one, asks, and seals it with the passphrase. A running signer takes it from
 there. A policy.json that was changed in another way is refused until it is accepted.
 
-  policy accept         takes policy.json as it lies there
+  policy accept         takes policy.json as it lies there, and signer.json where its seal is not
+                        genuine: compare its witness and its ids with what you know
   policy edit           opens a copy in $EDITOR, and puts it in force
   policy set --from FILE   puts the policy in FILE in force
 
@@ -44,10 +46,11 @@ export const policyCommand: Command = {
       throw new Failure('Say policy accept, policy edit or policy set; see keyturn-signer policy --help')
     }
     const home = homeAt(homeOption(options.home))
-    requireSignerFile(home)
+    const signer = requireSignerFile(home)
     const from = verb === 'set' ? requireOption(options.from, 'from') : home.policy
     const { sealKey } = openHomeKeys(home, await readPassphrase(options['passphrase-file']))
     if (verb !== 'accept') requireSealedPolicy(home, sealKey)
+    const sealsSigner = verb === 'accept' && !isSealedSignerFile(sealKey, signer)
     const text = verb === 'edit' ? edited(home) : read(from)
     const policy = parsed(text)
     const before = sealedPolicy(home)
@@ -56,7 +59,11 @@ export const policyCommand: Command = {
     const difference = policyDifference(known, text)
     if (known === null) process.stderr.write('There is no policy with a genuine seal; this is all of it:\n')
     process.stderr.write(difference.length === 0 ? 'Nothing differs.\n' : `${difference.join('\n')}\n`)
+    if (sealsSigner) {
+      process.stderr.write(`signer.json has no genuine seal; this is all of it:\n${visibleJson(signer, 2)}\n`)
+    }
     if (!options.yes) await confirm()
+    if (sealsSigner) writeSignerFile(home, sealKey, signer)
     sealPolicy(home, sealKey, text)
     rmSync(copyOf(home), { force: true })
     printJson({ policy_hash: policy.hash, approvers: policy.approvers.size, quorum: policy.quorum })

@@ -10,7 +10,7 @@ import { type Home, homeAt } from '../home/home.js'
 import { type JournalLock, lockHome } from '../home/lock-file.js'
 import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
-import { requireSignerFile } from '../home/signer-file.js'
+import { requireSealedSignerFile, requireSignerFile } from '../home/signer-file.js'
 import { startWitness } from '../home/start-witness.js'
 import { witnessPlace } from '../home/witness-place.js'
 import type { Journal } from '../journal/journal.js'
@@ -59,7 +59,7 @@ export const runCommand: Command = {
       'passphrase-file': { type: 'string' },
     })
     const home = homeAt(homeOption(options.home))
-    const signer = requireSignerFile(home)
+    requireSignerFile(home)
     const release = claimHome(home)
     try {
       const { keyring, identity, sealKey } = openHomeKeys(
@@ -67,6 +67,7 @@ export const runCommand: Command = {
         await readPassphrase(options['passphrase-file']),
       )
       requireSeal(home)
+      const signer = requireSealedSignerFile(home, sealKey)
       const journalWasThere = existsSync(home.journal)
       const journal = openHomeJournal(home, 'write')
       // Removing the file under a running process does not make the journal whole.
@@ -86,7 +87,7 @@ export const runCommand: Command = {
             witness: openWitness(signer.witness ?? witnessPlace(home, undefined, signer.identity_public_key)),
             lock: null,
           }
-        : await startWitness(home, signer, journal, journalWasThere)
+        : await startWitness(home, sealKey, signer, journal, journalWasThere)
       if (started.lock) lock(started.lock)
       const { witness } = started
       if (Date.now() < journal.lastAt) {

@@ -5,8 +5,9 @@ import { Failure } from '../failure.js'
 import { claimHome } from '../home/claim-home.js'
 import { homeAt } from '../home/home.js'
 import { type JournalLock, readLock } from '../home/lock-file.js'
-import { openHomeJournal } from '../home/open-home.js'
-import { requireSignerFile } from '../home/signer-file.js'
+import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
+import { readPassphrase } from '../home/read-passphrase.js'
+import { requireSealedSignerFile, requireSignerFile } from '../home/signer-file.js'
 import { keepWitnessPlace } from '../home/start-witness.js'
 import { witnessPlace } from '../home/witness-place.js'
 import { compareWitness } from '../journal/compare-witness.js'
@@ -30,7 +31,8 @@ was paid in the lost part is missing in the rolling limits for 24 hours.
   --home DIR           directory of this signer (also KEYTURN_SIGNER_HOME)
   --head HEAD          the head that is shown: typing it confirms that you accept the loss, and,
                        where the platform knows more, that you compared it with its operator
-  --witness PATH|URL   make the witness at another place, where its disk is lost too`
+  --witness PATH|URL   make the witness at another place, where its disk is lost too
+  --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for`
 
 /** The command. */
 export const unlockCommand: Command = {
@@ -40,13 +42,16 @@ export const unlockCommand: Command = {
       home: { type: 'string' },
       head: { type: 'string' },
       witness: { type: 'string' },
+      'passphrase-file': { type: 'string' },
     })
     const home = homeAt(homeOption(options.home))
-    const signer = requireSignerFile(home)
+    requireSignerFile(home)
     const lock = readLock(home)
     if (!lock) throw new Failure('The signer is not locked')
     const release = claimHome(home)
     try {
+      const { sealKey } = openHomeKeys(home, await readPassphrase(options['passphrase-file']))
+      const signer = requireSealedSignerFile(home, sealKey)
       const journal = openHomeJournal(home, 'write')
       const recorded = options.witness === undefined ? signer.witness : undefined
       const place = recorded ?? witnessPlace(home, options.witness, signer.identity_public_key)
@@ -72,7 +77,7 @@ export const unlockCommand: Command = {
       journal.sync()
       const { head, sequence } = journal.durable
       await witness.write({ head, sequence })
-      const warning = place === signer.witness ? null : keepWitnessPlace(home, signer, place)
+      const warning = place === signer.witness ? null : keepWitnessPlace(home, sealKey, signer, place)
       journal.close()
       rmSync(home.locked)
       const position = { head, sequence }

@@ -5,8 +5,9 @@ import { Failure } from '../failure.js'
 import { claimHome } from '../home/claim-home.js'
 import { homeAt } from '../home/home.js'
 import { readLock } from '../home/lock-file.js'
-import { openHomeJournal } from '../home/open-home.js'
-import { requireSignerFile } from '../home/signer-file.js'
+import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
+import { readPassphrase } from '../home/read-passphrase.js'
+import { requireSealedSignerFile, requireSignerFile } from '../home/signer-file.js'
 import { keepWitnessPlace, startWitness } from '../home/start-witness.js'
 import { witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { openWitness } from '../journal/open-witness.js'
@@ -20,22 +21,29 @@ that still names it is locked. An old URL is for you to take out of use.
 
   --home DIR        directory of this signer (also KEYTURN_SIGNER_HOME)
   --to PATH|URL     a file outside the home, best on a disk of its own, or an https URL;
-                    KEYTURN_SIGNER_WITNESS_TOKEN is sent to a URL as a bearer token`
+                    KEYTURN_SIGNER_WITNESS_TOKEN is sent to a URL as a bearer token
+  --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for: it seals the place`
 
 /** The command. */
 export const witnessCommand: Command = {
   help,
   async run(args) {
-    const options = readOptions(args, { home: { type: 'string' }, to: { type: 'string' } })
+    const options = readOptions(args, {
+      home: { type: 'string' },
+      to: { type: 'string' },
+      'passphrase-file': { type: 'string' },
+    })
     const home = homeAt(homeOption(options.home))
     const to = witnessPlace(home, requireOption(options.to, 'to'), '')
-    const signer = requireSignerFile(home)
+    requireSignerFile(home)
     if (readLock(home)) throw new Failure('The signer is locked; see keyturn-signer unlock --help')
     const release = claimHome(home)
     try {
       if (!existsSync(home.journal)) throw new Failure(`${home.journal} is missing`)
+      const { sealKey } = openHomeKeys(home, await readPassphrase(options['passphrase-file']))
+      const signer = requireSealedSignerFile(home, sealKey)
       const whole = openHomeJournal(home, 'write')
-      const { lock } = await startWitness(home, signer, whole, true)
+      const { lock } = await startWitness(home, sealKey, signer, whole, true)
       if (lock)
         throw new Failure(
           `The present witness does not confirm the journal (${lock.how}): start the signer, see its status`,
@@ -46,7 +54,7 @@ export const witnessCommand: Command = {
       await witness.write(whole.durable)
       whole.close()
       // The place before may have been made just now.
-      const left = keepWitnessPlace(home, requireSignerFile(home), to)
+      const left = keepWitnessPlace(home, sealKey, requireSignerFile(home), to)
       const warnings = [witnessWarning(home, to), left].filter((each) => each !== null)
       const warning = warnings.join('. ')
       printJson({ witness: to, journal: { ...whole.position }, ...(warning ? { warning } : {}) })

@@ -1,10 +1,13 @@
 /** `signer.json`: what enrolment agreed on. Public keys only. */
 
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { canonicalJson } from '../../domain/canonical-json.js'
 import { KEY_ROLES } from '../../domain/signing/signer-protocol.js'
 import { Failure } from '../failure.js'
 import type { Home } from './home.js'
+import { writeFileAtomically } from './write-file-atomically.js'
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -21,6 +24,8 @@ const schema = z.strictObject({
   enrolled_at: z.string(),
   /** Path or URL of the witness; homes made before witnesses existed get one at their first start. */
   witness: z.string().optional(),
+  /** Base64 HMAC over the rest, by the key of the policy's seal; older homes get one with `policy accept`. */
+  seal: z.string().optional(),
   xpubs: z.array(
     z.strictObject({
       network: z.string(),
@@ -47,4 +52,32 @@ export function requireSignerFile(home: Home): SignerFile {
   const file = readSignerFile(home)
   if (!file) throw new Failure(`${home.directory} holds no enrolled signer; run keyturn-signer init first`)
   return file
+}
+
+/** Writes `signer.json` with its seal. @param key - See `policySealKey`. */
+export function writeSignerFile(home: Home, key: Uint8Array, file: SignerFile): void {
+  const sealed = { ...file, seal: macOf(key, file).toString('base64') }
+  writeFileAtomically(home.signer, `${JSON.stringify(sealed, null, 2)}\n`)
+}
+
+/** Whether a file is as it was sealed: whoever changes it could name another witness, or the id of another signer of this seed. */
+export function isSealedSignerFile(key: Uint8Array, file: SignerFile): boolean {
+  const mac = macOf(key, file)
+  const found = Buffer.from(file.seal ?? '', 'base64')
+  return found.length === mac.length && timingSafeEqual(found, mac)
+}
+
+/** As `requireSignerFile`. @throws Failure when it is not as it was sealed. */
+export function requireSealedSignerFile(home: Home, key: Uint8Array): SignerFile {
+  const file = requireSignerFile(home)
+  if (isSealedSignerFile(key, file)) return file
+  throw new Failure(
+    `${home.signer} is not as it was sealed. Look at it and seal it: keyturn-signer policy accept --home ${home.directory}`,
+  )
+}
+
+function macOf(key: Uint8Array, { seal: _seal, ...file }: SignerFile): Buffer {
+  return createHmac('sha256', key)
+    .update(`keyturn-signer-seal-v1\n${canonicalJson(file)}`)
+    .digest()
 }

@@ -9,9 +9,8 @@ import { retireFileWitness } from '../journal/witness-file.js'
 import { log } from '../log.js'
 import type { Home } from './home.js'
 import type { JournalLock } from './lock-file.js'
-import type { SignerFile } from './signer-file.js'
+import { type SignerFile, writeSignerFile } from './signer-file.js'
 import { witnessPlace } from './witness-place.js'
-import { writeFileAtomically } from './write-file-atomically.js'
 
 export interface StartedWitness {
   readonly witness: Witness
@@ -23,11 +22,13 @@ export interface StartedWitness {
  * Compares the journal with its witness, and brings the witness up to date. A home that was enrolled before there were witnesses gets
  * one now, once; where its witness exists already, that one counts.
  *
+ * @param key - With which `signer.json` is sealed.
  * @param journalWasThere - Whether the journal's file existed before it was opened.
  * @throws JournalFailure when the witness cannot be asked.
  */
 export async function startWitness(
   home: Home,
+  key: Uint8Array,
   signer: SignerFile,
   journal: Journal,
   journalWasThere: boolean,
@@ -47,7 +48,7 @@ export async function startWitness(
   journal.sync()
   await witness.write(journal.durable)
   if (signer.witness === undefined) {
-    keepWitnessPlace(home, signer, place)
+    keepWitnessPlace(home, key, signer, place)
     log('info', 'This home has a witness from now on', { witness: place })
   }
   return { witness, lock: null }
@@ -59,8 +60,13 @@ export async function startWitness(
  *
  * @returns What is left to the operator; null where there is nothing.
  */
-export function keepWitnessPlace(home: Home, signer: SignerFile, place: string): string | null {
-  writeFileAtomically(home.signer, `${JSON.stringify({ ...signer, witness: place }, null, 2)}\n`)
+export function keepWitnessPlace(
+  home: Home,
+  key: Uint8Array,
+  signer: SignerFile,
+  place: string,
+): string | null {
+  writeSignerFile(home, key, { ...signer, witness: place })
   const before = signer.witness
   if (before === undefined || isSamePlace(before, place)) return null
   if (!isWitnessUrl(before)) {

@@ -153,3 +153,11 @@ test('a difference shows what a name would hide', () => {
     '+ name: "Ann\\u{202e}\\u{85}\\u001b[2K"',
   ])
 })
+
+test('what an unusable policy holds is shown with its control characters made visible, also in errors', async () => {
+  const file = join(signer.home, 'other.json')
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(policyText()), '\u001b[2J\u202e': 1 }))
+  const shown = await signer.command(['verify-policy', '--file', file])
+  expect(shown).toMatchObject({ code: 1, stderr: expect.stringContaining('\\u{1b}[2J\\u{202e}') })
+  expect(shown.stderr).not.toMatch(/[^\n\P{C}]/u)
+})

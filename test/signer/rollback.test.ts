@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Journal } from '../../signer/journal/journal.js'
 import { openFileStore } from '../../signer/journal/journal-store.js'
+import { openFileWitness } from '../../signer/journal/witness-file.js'
 import { buildSigner, type Executable, payoutOfNow, type Running, startExecutable } from './executable.js'
 
 let built: Awaited<ReturnType<typeof buildSigner>>
@@ -82,10 +83,18 @@ const signerFile = () => join(signer.home, 'signer.json')
 const readSigner = () => JSON.parse(readFileSync(signerFile(), 'utf8'))
 const lines = () => readFileSync(journal(), 'utf8').trimEnd().split('\n')
 
-/** Takes the witness out of a home, so that it is one of before there were witnesses. */
-function forgetWitness(): void {
-  const { witness: _witness, ...older } = readSigner()
+/** Takes the witness out of a home, so that it is one of before there were witnesses, whose operator accepted it as it lies there. */
+async function forgetWitness(): Promise<void> {
+  const { witness: _witness, seal: _seal, ...older } = readSigner()
   writeFileSync(signerFile(), JSON.stringify(older))
+  expect(await signer.run(['run'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('policy accept'),
+  })
+  expect(await signer.run(['policy', 'accept', '--yes'])).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining('signer.json has no genuine seal'),
+  })
 }
 
 async function pay(id: string, nonce: number): Promise<ReturnType<typeof payoutOfNow>> {
@@ -197,7 +206,7 @@ test('a journal that is ahead of its witness serves: a crash came before anythin
 
 test('a home of before witnesses gets one at its first start, once; its old snapshot does not get another', async () => {
   const old = join(signer.directory, 'old')
-  forgetWitness()
+  await forgetWitness()
   rmSync(signer.witness)
   const snapshot = readFileSync(signerFile())
   copyFileSync(journal(), old)
@@ -212,7 +221,7 @@ test('a home of before witnesses gets one at its first start, once; its old snap
 test('a home of before witnesses whose journal is gone is locked; an empty one pays only what is created later', async () => {
   const payment = await pay('h1', 0)
   const second = paidAgain(payment)
-  forgetWitness()
+  await forgetWitness()
   rmSync(signer.witness)
   rmSync(journal())
   expect(await serveOnce(second)).toBe('journal_stale')
@@ -231,6 +240,40 @@ test('every init pays only what is created after it, also where the journal was 
   expect(signer.platform.enrolments.at(-1)).toMatchObject({ journal_sequence: 1 })
   expect(await serveOnce(second)).toBe('JOURNAL_STALE')
   expect(await serveOnce(payoutOfNow('i2', 0))).toBe('signed')
+})
+
+test.each<[string, (file: Record<string, unknown>) => void]>([
+  [
+    'names another witness',
+    (file) => void Object.assign(file, { witness: join(signer.directory, 'forged') }),
+  ],
+  ['names no witness', (file) => void delete file.witness],
+  ['is another signer of the seed', (file) => void Object.assign(file, { signer_id: 'sig_2' })],
+  [
+    'is one of before there were seals',
+    (file) => {
+      delete file.witness
+      delete file.seal
+    },
+  ],
+])('a signer.json that was changed by hand and %s pays nothing', async (_what, change) => {
+  const old = join(signer.directory, 'old')
+  copyFileSync(journal(), old)
+  await pay('o1', 0)
+  copyFileSync(old, journal())
+  const file = readSigner()
+  change(file)
+  writeFileSync(signerFile(), JSON.stringify(file))
+  // A witness that agrees with the old journal.
+  const before = new Journal(openFileStore(journal()))
+  await openFileWitness(join(signer.directory, 'forged')).write(before.position)
+  before.close()
+  for (const call of [['run'], ['witness', '--to', join(signer.directory, 'forged')]]) {
+    expect(await signer.run(call)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not as it was sealed'),
+    })
+  }
 })
 
 test('the witness never lies inside the home, and is not taken from another journal', async () => {
