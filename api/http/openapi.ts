@@ -55,7 +55,7 @@ export function buildOpenApi(app: ApiApp): Record<string, unknown> {
       title: 'Keyturn',
       version: '1.0.0',
       description:
-        'Crypto deposits and withdrawals; the business keeps its keys. See docs/api.md for a first call.',
+        'Crypto deposits and withdrawals; the business keeps its keys. See docs/reference/api.md for a first call.',
     },
     servers: [{ url: '/' }],
   })

@@ -1,4 +1,4 @@
-/** Idempotency-Key on POST: the same key and request return the first answer; see docs/api.md for what holds when. */
+/** Idempotency-Key on POST: the same key and request return the first answer; see docs/reference/api.md for what holds when. */
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'

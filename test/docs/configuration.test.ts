@@ -1,6 +1,9 @@
+/** Holds docs/configuration.md against the code: each variable and key stands there once, with the default that it has. */
+
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { loadNetworks } from '../../networks/load-networks.js'
+import { projectFiles } from '../tidy/project-files.js'
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const page = read('docs/configuration.md')
@@ -19,6 +22,22 @@ test('every variable of the environment is listed', () => {
   )
   expect(names.length).toBeGreaterThan(20)
   expect(unlisted(names)).toEqual([])
+})
+
+test('documents each variable of the code once, and no other', () => {
+  const named = new Set(
+    projectFiles('.ts', '.mjs', '.yml')
+      .filter((path) => path !== 'test/docs/configuration.test.ts')
+      .flatMap((path) =>
+        [...read(path).matchAll(/(?<!\w)KEYTURN_[A-Z_0-9]*[A-Z0-9]\b(?!_)/g)].map(([name]) => name),
+      ),
+  )
+  const listed = rows.flatMap((row) =>
+    [...(row.split('|')[1] ?? '').matchAll(/`(KEYTURN_[A-Z_0-9]+)`/g)].map(([, name]) => name),
+  )
+  // The beginning of several names, as a pattern of the local stack has it.
+  named.delete('KEYTURN_SIGNER')
+  expect(listed.toSorted()).toEqual([...named].sort())
 })
 
 test('no variable has two rows in one table, and every duration shows the default that the code has', () => {
@@ -71,8 +90,8 @@ test('every key of the networks file is listed', () => {
   for (const key of inside) expect(page).toContain(key)
 })
 
-test('the entries that docs/adding-a-network.md shows are entries that are read', async () => {
-  const shown = read('docs/adding-a-network.md')
+test('the entries that docs/operating/adding-a-network.md shows are entries that are read', async () => {
+  const shown = read('docs/operating/adding-a-network.md')
   const networks = await loadNetworks(undefined, { POLYGON_ENABLED: 'true' })
   const polygon = networks.get('polygon')
   expect(polygon?.confirmations).toBe(100)

@@ -22,7 +22,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bgatherings?\b/i, 'consolidation'],
   [/\bof before\b/i, 'earlier'],
   [/\bsaid of\b/i, 'reported about'],
-  [/\b(?:an?|the|each|every|first|last|later|next|one|this|that|further) looks?\b/i, 'check, or poll'],
+  [/\b(?:an?|the|each|every|first|last|later|next|one|this|further) look\b/i, 'check, or poll'],
 ]
 
 /** The list itself, and the page that shows bad sentences beside good ones. */

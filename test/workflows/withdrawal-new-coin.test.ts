@@ -1,5 +1,5 @@
 /**
- * Adding a coin of the Bitcoin family: the two entries below are all of it, and are what docs/adding-a-network.md shows. The
+ * Adding a coin of the Bitcoin family: the two entries below are all of it, and are what docs/operating/adding-a-network.md shows. The
  * coin is invented (its prefixes are nobody's), its node is btcd, which knows Bitcoin's prefixes only and is asked by none.
  */
 
@@ -26,7 +26,7 @@ import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 /** The example of the documentation, so that it cannot go stale. */
 const EXAMPLE = /```yaml\n(networks:\n {2}keycoin:[\s\S]*?)```/.exec(
-  readFileSync(new URL('../../docs/adding-a-network.md', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../docs/operating/adding-a-network.md', import.meta.url), 'utf8'),
 )?.[1]
 /** Address parameters of the example's regtest, as a wallet of the coin would have them. */
 const KEYCOIN = { ...REGTEST, bech32: 'kcrt', pubKeyHash: 0x2d, scriptHash: 0x2e }
@@ -40,7 +40,7 @@ let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
   ;[temporal, node] = await Promise.all([testTemporal(), testBtcd()])
-  if (!EXAMPLE) throw new Error('docs/adding-a-network.md shows no keycoin')
+  if (!EXAMPLE) throw new Error('docs/operating/adding-a-network.md shows no keycoin')
   // The example's genesis is made up; the node is Bitcoin's regtest, and one of another chain is not used.
   const example = EXAMPLE.replace('6b6579636f696e207265677465737400', '0f9188f13cb7b2c71f2a335e3a4fc328')
   const networks = parseNetworks(example, { KEYCOIN_CHAIN: 'regtest', KEYCOIN_RPC_URLS: node.rpc })

@@ -1,0 +1,27 @@
+/** Holds the lines of pages to a length that a narrow window shows. */
+
+import { expect, test } from 'vitest'
+import { projectFiles, readProjectFile } from '../tidy/project-files.js'
+
+const WIDTH = 100
+/** A row of a table cannot be broken. */
+const WIDTH_OF_ROWS = 220
+
+/** Returns the lines that are too long. A word that is longer than half a line, as a payload in hex, may be on one. */
+function tooLong(path: string, text: string): string[] {
+  return text.split('\n').flatMap((line, index) => {
+    const width = line.trimStart().startsWith('|') ? WIDTH_OF_ROWS : WIDTH
+    const breaks = line.split(' ').every((word) => word.length <= WIDTH / 2)
+    return line.length > width && breaks ? [`${path}:${index + 1} has ${line.length} characters`] : []
+  })
+}
+
+test('no line of a page is too long', () => {
+  expect(projectFiles('.md').flatMap((path) => tooLong(path, readProjectFile(path)))).toEqual([])
+})
+
+test('finds a line that is too long, outside of tables', () => {
+  expect(tooLong('a.md', `${'word '.repeat(21)}\n| ${'word '.repeat(21)}|\n${'x'.repeat(300)}`)).toEqual([
+    'a.md:1 has 105 characters',
+  ])
+})
