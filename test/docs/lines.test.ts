@@ -7,9 +7,10 @@ const WIDTH = 100
 /** A row of a table cannot be broken. */
 const WIDTH_OF_ROWS = 220
 
-/** Returns the lines that are too long. A word that is longer than half a line, as a payload in hex, may be on one. */
+/** Returns the lines that are too long. Blocks of JSON are shown as they are sent; a long word, as a payload in hex, fits no line. */
 function tooLong(path: string, text: string): string[] {
-  return text.split('\n').flatMap((line, index) => {
+  const shown = text.replace(/```json\n[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, ''))
+  return shown.split('\n').flatMap((line, index) => {
     const width = line.trimStart().startsWith('|') ? WIDTH_OF_ROWS : WIDTH
     const breaks = line.split(' ').every((word) => word.length <= WIDTH / 2)
     return line.length > width && breaks ? [`${path}:${index + 1} has ${line.length} characters`] : []
