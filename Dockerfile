@@ -2,6 +2,10 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY domain/package.json domain/
+COPY wire/package.json wire/
+COPY client/package.json client/
+COPY signer/package.json signer/
 COPY local/patch-postgres.mjs local/
 RUN npm ci --no-fund --no-audit
 COPY . .

@@ -3,10 +3,10 @@
 import { ripemd160 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { address as bitcoinAddress } from 'bitcoinjs-lib'
+import { bech32 } from '@scure/base'
 import { decodeCashAddress } from '../domain/address/cashaddr.js'
-import { evmPayee } from '../domain/address/derive-address.js'
 import { derivePublicKey } from '../domain/address/derive-public-key.js'
+import { evmPayee } from '../domain/address/evm-payee.js'
 import type { ExportedXpub } from '../domain/signing/signer-protocol.js'
 
 /** An entry of `networks` in what `keyturn-signer export-xpubs` prints; get it from the signer, never from the platform. */
@@ -105,12 +105,13 @@ function isCash(address: string, keyHash: string, prefixes: readonly string[]): 
 /** @param prefixes - Null takes any: of a coin that an earlier signer's export does not describe. */
 function isP2wpkh(address: string, keyHash: string, prefixes: readonly string[] | null): boolean {
   try {
-    const { prefix, version, data } = bitcoinAddress.fromBech32(address)
+    // Segwit version 0 is encoded in bech32 (BIP-173), later versions in bech32m, which this does not decode.
+    const { prefix, words } = bech32.decode(address as `${string}1${string}`)
+    const [version, ...program] = words
     return (
       (prefixes === null || prefixes.includes(prefix)) &&
       version === 0 &&
-      data.length === 20 &&
-      bytesToHex(data) === keyHash
+      bytesToHex(bech32.fromWords(program)) === keyHash
     )
   } catch {
     return false

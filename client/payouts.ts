@@ -27,7 +27,7 @@ import type {
   WithdrawalFilter,
 } from './types.js'
 
-interface Reason {
+export interface Reason {
   readonly reason: string
 }
 

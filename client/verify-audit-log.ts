@@ -1,7 +1,5 @@
 /** Verifies an export of the audit log offline: nobody has to believe the platform. */
 
-import { readFile } from 'node:fs/promises'
-import { pathToFileURL } from 'node:url'
 import { AuditChainVerifier, type AuditRecord, type AuditVerification } from '../domain/operations/audit.js'
 
 /** An entry as `GET /audit-log` and `GET /exports/audit` give it. */
@@ -56,18 +54,4 @@ function tryParse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-async function main([file, expectedHead]: readonly string[]): Promise<number> {
-  if (file === undefined) {
-    console.error('usage: verify-audit-log <export.ndjson|export.json> [expected head hash]')
-    return 2
-  }
-  const result = verifyAuditLog(await readFile(file, 'utf8'), expectedHead)
-  console.log(JSON.stringify(result))
-  return result.valid ? 0 : 1
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  process.exitCode = await main(process.argv.slice(2))
 }

@@ -1,9 +1,9 @@
 /** Reads `networks.yml`: parsed and checked at the edge, exact types inside. */
 
 import { readFile } from 'node:fs/promises'
-import { getAddress } from 'viem/utils'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { checksumAddress } from '../domain/address/eip55.js'
 import { byFamily } from '../domain/chain/by-family.js'
 import type {
   Coin,
@@ -214,7 +214,7 @@ function toEvmNetwork(
     ([tokenName, token]): Coin => ({
       name: tokenName,
       decimals: token.decimals,
-      contract: getAddress(token.contract),
+      contract: toEvmAddress(token.contract),
       dust: parseAmount(token.dust, token.decimals),
       minimum: parseAmount(token.minimum, token.decimals),
     }),
@@ -232,7 +232,7 @@ function toEvmNetwork(
       minPriorityFeePerGas: parseAmount(String(entry.fees.min_priority_fee_gwei), GWEI_DECIMALS),
       maxTotal: parseAmount(entry.fees.max_total, native.decimals),
     },
-    l1FeeOracle: entry.l1_fee_oracle === null ? null : getAddress(entry.l1_fee_oracle),
+    l1FeeOracle: entry.l1_fee_oracle === null ? null : toEvmAddress(entry.l1_fee_oracle),
     traceBlock: entry.trace_block,
     systemSenders: entry.system_senders.map((sender) => sender.toLowerCase()),
   }
@@ -321,4 +321,11 @@ function shared(
     replacement: replacementRules(entry),
     treasury: toTreasury(networkName, entry.family, coins, entry.treasury),
   }
+}
+
+/** Returns an EVM address with its checksum (EIP-55). @throws Error when the text is no address. */
+function toEvmAddress(text: string): string {
+  if (!/^0x[0-9a-fA-F]{40}$/.test(text))
+    throw new Error(`${text} is not an EVM address: 0x and 40 hex digits`)
+  return checksumAddress(text.slice(2).toLowerCase())
 }

@@ -1,14 +1,13 @@
 /** Addresses from extended public keys (BIP-32): the same in the platform, the client and the tests of the signer. */
 
-import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { payments } from 'bitcoinjs-lib'
-import * as ecc from 'tiny-secp256k1'
 import { byFamily } from '../chain/by-family.js'
 import type { Network, UtxoNetwork } from '../chain/network.js'
 import { encodeCashAddress } from './cashaddr.js'
 import { derivePublicKey, xpubVersion } from './derive-public-key.js'
 import { checksumAddress } from './eip55.js'
+import { evmPayee } from './evm-payee.js'
 
 /** EVM wallets export keys with Bitcoin's mainnet version bytes, for want of their own. */
 const EVM_XPUB_VERSION = 0x0488b21e
@@ -51,7 +50,6 @@ export function deriveAddress({ network, xpub, branch, index }: DerivationReques
 type Paid = Pick<DerivedAddress, 'address' | 'payee'>
 
 function evmAddress(key: Uint8Array): Paid {
-  // The address is the hash of the uncompressed key. A hash of the compressed key looks valid and has no owner.
   const payee = evmPayee(key)
   return { address: checksumAddress(payee), payee }
 }
@@ -75,9 +73,4 @@ function utxoAddress(network: UtxoNetwork, key: Uint8Array): Paid {
       ? payment.address
       : encodeCashAddress(network.address.cashaddr, { kind: 'p2pkh', hash: payment.hash })
   return { address, payee: bytesToHex(payment.hash) }
-}
-
-/** @param publicKey - Compressed. @returns Lower-case hex of the 20 bytes of the key's EVM address. */
-export function evmPayee(publicKey: Uint8Array): string {
-  return bytesToHex(keccak_256(ecc.pointCompress(publicKey, false).subarray(1)).subarray(12))
 }

@@ -51,7 +51,7 @@ test('the command says so in its exit code', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'keyturn-audit-')), 'audit.ndjson')
   await writeFile(file, ndjson(entries))
   const run = (...args: string[]) =>
-    promisify(execFile)(process.execPath, ['--import', 'tsx', 'client/verify-audit-log.ts', ...args])
+    promisify(execFile)(process.execPath, ['--import', 'tsx', 'client/verify-audit-log-command.ts', ...args])
   expect(JSON.parse((await run(file, head)).stdout)).toMatchObject({ valid: true, entries: 5 })
   await writeFile(file, ndjson(entries.slice(1)))
   await expect(run(file)).rejects.toMatchObject({ code: 1 })
