@@ -24,6 +24,8 @@ const CLIENT = join(ROOT, 'client')
 const directory = mkdtempSync(join(tmpdir(), 'keyturn-package-'))
 const project = join(directory, 'project')
 const installed = join(project, 'node_modules/@keyturn/client')
+/** The compiler and npm take long where other tests run beside them. */
+const SLOW_MS = 300_000
 
 let registry: OfflineRegistry
 
@@ -37,7 +39,7 @@ beforeAll(async () => {
   writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   await installInto(project, join(directory, packed))
   copyFileSync(join(ROOT, 'test/packages/merchant/program.ts'), join(project, 'program.ts'))
-})
+}, SLOW_MS)
 
 afterAll(() => {
   registry?.close()
@@ -48,28 +50,40 @@ test('installs with its own list of dependencies, and gives JavaScript, types, l
   expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'dist', 'package.json'])
 })
 
-test('type-checks and runs in a strict TypeScript project', () => {
-  compile(['program.ts'], {})
-  expect(node('program.js')).toBe('done\n')
-})
+test(
+  'type-checks and runs in a strict TypeScript project',
+  () => {
+    compile(['program.ts'], {})
+    expect(node('program.js')).toBe('done\n')
+  },
+  SLOW_MS,
+)
 
-test('type-checks with the module resolution of bundlers', () => {
-  compile(['program.ts'], { module: 'ESNext', moduleResolution: 'bundler', noEmit: true })
-})
+test(
+  'type-checks with the module resolution of bundlers',
+  () => {
+    compile(['program.ts'], { module: 'ESNext', moduleResolution: 'bundler', noEmit: true })
+  },
+  SLOW_MS,
+)
 
-test('compiles the TypeScript that its README shows', () => {
-  const blocks = [...readFileSync(join(installed, 'README.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)]
-  const files = blocks.map(([, code = ''], index) => {
-    const name = code.includes('export const shop') ? 'shop.ts' : `readme-${index}.ts`
-    writeFileSync(join(project, name), code)
-    return name
-  })
-  expect(files).toContain('shop.ts')
-  expect(files.length).toBeGreaterThan(5)
-  symlinkSync(join(ROOT, 'node_modules/hono'), join(project, 'node_modules/hono'))
-  // The types of Hono need those of a browser, which a project on Node has not.
-  compile(files, { noEmit: true, skipLibCheck: true })
-})
+test(
+  'compiles the TypeScript that its README shows',
+  () => {
+    const blocks = [...readFileSync(join(installed, 'README.md'), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)]
+    const files = blocks.map(([, code = ''], index) => {
+      const name = code.includes('export const shop') ? 'shop.ts' : `readme-${index}.ts`
+      writeFileSync(join(project, name), code)
+      return name
+    })
+    expect(files).toContain('shop.ts')
+    expect(files.length).toBeGreaterThan(5)
+    symlinkSync(join(ROOT, 'node_modules/hono'), join(project, 'node_modules/hono'))
+    // The types of Hono need those of a browser, which a project on Node has not.
+    compile(files, { noEmit: true, skipLibCheck: true })
+  },
+  SLOW_MS,
+)
 
 test('verifies webhooks in plain JavaScript without any other package', () => {
   const alone = join(directory, 'alone')
