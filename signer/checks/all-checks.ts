@@ -6,6 +6,7 @@ import { cancelFeeWithinPolicy } from './cancel/cancel-fee-within-policy.js'
 import { cancelOfSigned } from './cancel/cancel-of-signed.js'
 import { cancelToItself } from './cancel/cancel-to-itself.js'
 import { cancelValueZero } from './cancel/cancel-value-zero.js'
+import { cancelWithinDailyCount } from './cancel/cancel-within-daily-count.js'
 import { cancelWithinDailyFees } from './cancel/cancel-within-daily-fees.js'
 import type { Check, EvmContext, PayloadContext, RequestContext, UtxoContext } from './check.js'
 import { calledAddressMatches } from './evm/called-address-matches.js'
@@ -208,6 +209,7 @@ export const ALL_CHECKS: CheckList = {
     outpointsFree,
     cancelOfSigned,
     cancelFeeWithinPolicy,
+    cancelWithinDailyCount,
     cancelWithinDailyFees,
     withinAttemptCount,
     batchFeeWithinIntent,

@@ -8,6 +8,9 @@ export const budgetKeys = (caip2: string) => ({ fees: `${caip2}/movement-fees`, 
 /** The name under which the journal counts the movements of a kind that it began with. */
 export const countKey = (caip2: string, kind: Movement['kind']) => `${caip2}/movements/${kind}`
 
+/** The name under which the journal counts the nonces that were filled though nothing was signed with them. */
+export const fillingKey = (caip2: string) => `${caip2}/filling`
+
 /** The name under which the journal counts what cancelling costs. */
 export const cancelKey = (caip2: string) => `${caip2}/cancelling`
 

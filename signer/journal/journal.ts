@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { isMovement } from '../../domain/payouts/treasury.js'
-import { budgetKeys, cancelKey, countKey } from './account-name.js'
+import { budgetKeys, cancelKey, countKey, fillingKey } from './account-name.js'
 import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, type NewJournalEntry } from './entry.js'
 import { JournalFailure } from './journal-failure.js'
 import type { JournalStore } from './journal-store.js'
@@ -218,10 +218,13 @@ export class Journal {
 
   /** Of several that cancel one payment at most one is ever mined: the dearest counts. */
   #countCancel(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
+    const caip2 = entry.asset.slice(0, entry.asset.lastIndexOf('/'))
+    // It opened the record: there was nothing of this intent before.
+    if (record.payloads.size === 1) this.#count(fillingKey(caip2), entry.at, 1n)
     const more = BigInt(entry.fee) - record.cancelFee
     if (more <= 0n) return
     record.cancelFee += more
-    this.#count(cancelKey(entry.asset.slice(0, entry.asset.lastIndexOf('/'))), entry.at, more)
+    this.#count(cancelKey(caip2), entry.at, more)
   }
 
   /** Movements pay nobody out: their fees and the gas they give count in budgets of their own. */

@@ -75,6 +75,13 @@ const later = (nonce = 9) => ethRequest({ intent: { withdrawal: 'withdrawal_late
 const gap = (intent = 'withdrawal_gap', nonce = 7, gwei = 60n) =>
   ethCancel({ intent: { withdrawal: intent }, payload: { nonce } }, gwei)
 
+/** It costs 30,000 wei. */
+const filling = (nonce: number) =>
+  ethCancel({
+    intent: { withdrawal: `withdrawal_free_${nonce}` },
+    payload: { nonce, max_fee_per_gas: '1', max_priority_fee_per_gas: '0' },
+  })
+
 /** So little that all of it may be burned as a fee. */
 const smallCoins = [{ path: "m/84'/1'/0'/0/7", amount: 100_000n }]
 const tiny = () =>
@@ -160,6 +167,18 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
     'POLICY_LIMIT',
     () => gap('withdrawal_first', 6, 3_300n),
     () => after([later(), gap('withdrawal_second', 7, 3_000n), gap('withdrawal_first', 6, 1_900n)]),
+  ),
+  of(
+    'fillings of free nonces that cost next to nothing, without end',
+    'cancel-within-daily-count',
+    'POLICY_LIMIT',
+    () => filling(100),
+    () =>
+      after([later(101), ...Array.from({ length: 100 }, (_, nonce) => filling(nonce))], {
+        policy: ({ networks: { ethereum } }) => {
+          if (ethereum?.family === 'evm') ethereum.max_nonces_ahead = 200
+        },
+      }),
   ),
   of(
     'a cancellation of nothing',
