@@ -1,30 +1,30 @@
-/** The PostgreSQL connection: exact types in, exact types out. */
+/** Connects to PostgreSQL, with exact types in both directions. */
 
 import postgres from 'postgres'
 
-/** `numeric` and `bigint` columns arrive as `bigint`, `timestamptz` as `Date`; every numeric column has scale 0. */
+/** Types of columns: `numeric` and `bigint` arrive as `bigint`. Every numeric column has scale 0. */
 export type Types = { bigint: bigint; numeric: bigint }
 
 export type Sql = postgres.Sql<Types>
 export type Transaction = postgres.TransactionSql<Types>
-/** What a query runs on: the pool or an open transaction. */
+/** Pool or open transaction, on which a query can run. */
 export type Queryable = Sql | Transaction
 
 const CONNECT_TIMEOUT_SECONDS = 5
 const MAX_BACKOFF_SECONDS = 0.5
 
 export interface ConnectOptions {
-  /** Connections of the pool. Default 10. */
+  /** Most connections of the pool. Default 10. */
   readonly max?: number
-  /** Shown in pg_stat_activity. */
+  /** Name of the process in `pg_stat_activity`. */
   readonly name?: string
-  /** Milliseconds after which the server gives up, with an error that `isPassing` knows. Default: none. */
+  /** Milliseconds after which the server gives up, with an error that `isPassing` recognizes. Default: no limits. */
   readonly timeouts?: {
-    /** Waiting for a lock. */
+    /** Limit of a wait for a lock. */
     readonly lock: number
-    /** One statement. */
+    /** Limit of one statement. */
     readonly statement: number
-    /** A transaction in which nothing happens: its process hangs, and its locks must not. */
+    /** Limit of an idle transaction. Its process hangs, and its locks must not block others. */
     readonly idleInTransaction: number
   }
 }
@@ -40,7 +40,7 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     max: options.max ?? 10,
     onnotice: () => {},
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
-    // While the server is away a query should fail soon, and when it is back be served soon.
+    // A query should fail soon while the server is away, and succeed soon when it returns.
     backoff: (attempt) => Math.min(MAX_BACKOFF_SECONDS, 2 ** attempt / 100),
     connection: {
       application_name: options.name ?? 'keyturn',
@@ -61,7 +61,7 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
       },
     },
   })
-  // Without it a transaction that lost its connection goes on beside the one that takes its place.
+  // Without the patch, a transaction that lost its connection would go on beside the one that replaces it.
   if (!('endsLostTransactions' in sql))
     throw new Error('The PostgreSQL driver is not patched: run node local/patch-postgres.mjs')
   return sql as unknown as Sql

@@ -1,4 +1,4 @@
-/** What an error of the database says of the database, not of the row or the request. */
+/** Separates errors that concern the database itself from those that concern a row or a request. */
 
 const CONNECTION_CODES: ReadonlySet<string> = new Set([
   'CONNECTION_CLOSED',
@@ -14,24 +14,24 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
   'EHOSTUNREACH',
 ])
-/** 25006: the server became a standby; 57P0x: it stops or starts; 53xxx: it is out of connections, memory or space. */
+/** Codes of an outage. 25006: the server is a standby. 57P0x: it stops or starts. 53xxx: it is out of resources. */
 const UNAVAILABLE = /^(08...|57P0[1-5]|25006|53...)$/
-/** Deadlock, serialization failure, a lock or a statement that took too long. */
+/** Codes of a deadlock, a serialization failure, and a lock or statement that took too long. */
 const TRY_AGAIN: ReadonlySet<string> = new Set(['40P01', '40001', '55P03', '57014'])
 
-/** The SQLSTATE, or the driver's or Node's code; empty where there is none. */
+/** Returns the SQLSTATE, or the code of the driver or of Node. Empty if there is none. */
 export function errorCode(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' ? code : ''
 }
 
-/** Whether the database could not be used at all: out of reach, starting, stopping, a standby, or out of resources. */
+/** Returns whether the database is unusable: out of reach, starting, stopping, a standby, or out of resources. */
 export function isDatabaseDown(error: unknown): boolean {
   const code = errorCode(error)
   return CONNECTION_CODES.has(code) || UNAVAILABLE.test(code)
 }
 
-/** Whether the same transaction may succeed in a moment: the database is down, or others were in the way. */
+/** Returns whether the same transaction may succeed soon: the database is down, or others held its locks. */
 export function isPassing(error: unknown): boolean {
   return isDatabaseDown(error) || TRY_AGAIN.has(errorCode(error))
 }

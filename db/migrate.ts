@@ -1,18 +1,18 @@
-/** Brings a database to the newest schema: every file of `migrations/`, in order, once. */
+/** Brings a database to the newest schema: applies every file of `migrations/` once, in order. */
 
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { inTransaction, type Sql } from './connect.js'
 
 const DIRECTORY = new URL('./migrations/', import.meta.url)
-/** Any constant will do: it keeps two processes that start together from migrating at once. */
+/** Advisory lock that keeps processes from migrating at the same time. Its value is arbitrary. */
 const LOCK = 7_246_114_001
 
 /**
- * Applies the migrations that are missing; safe to run from many processes at once.
+ * Applies the missing migrations. Many processes may run it at once.
  *
- * @returns Names of the files applied now.
- * @throws When an applied migration's file has changed since.
+ * @returns The names of the files that this call applied.
+ * @throws Error if the file of an applied migration has changed.
  */
 export async function migrate(sql: Sql): Promise<string[]> {
   return inTransaction(sql, async (tx) => {

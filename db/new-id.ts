@@ -1,8 +1,8 @@
-/** Ids of rows: a prefix that says what it is and a UUIDv7, so that ids sort by time and lists page by id. */
+/** Creates ids of rows: a prefix that names the kind, and a UUIDv7, so that ids sort by time and lists page by id. */
 
 import { randomBytes } from 'node:crypto'
 
-/** What an id can stand for. */
+/** Kinds of ids. */
 export type IdPrefix =
   | 'mer'
   | 'per'
@@ -37,14 +37,14 @@ export type IdPrefix =
 let lastTime = 0
 let counter = 0
 
-/** Makes an id such as `dep_0193…` (RFC 9562 UUIDv7 without hyphens; monotonic within a process). */
+/** Creates an id such as `dep_0193…` (an RFC 9562 UUIDv7 without hyphens, monotonic within a process). */
 export function newId(prefix: IdPrefix): string {
   const now = Date.now()
   if (now > lastTime) {
     lastTime = now
     counter = randomBytes(2).readUInt16BE() & 0x7ff
   } else if (++counter > 0xfff) {
-    // More than 4,096 in a millisecond: borrow the next one, so that order holds.
+    // After 4,096 ids in one millisecond, borrow from the next one to keep the order.
     lastTime += 1
     counter = 0
   }

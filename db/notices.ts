@@ -1,20 +1,23 @@
-/** Waiting for something that another process commits: Postgres notifications, with a time-out as the safety net. */
+/** Waits for a commit of another process, by a Postgres notification and with a time-out as the safety net. */
 
 import type { Queryable, Sql } from './connect.js'
 
-/** `signing_request`: something is to be signed (key: signer's id); `signing_answer`: a signer answered (key: request's id). */
+/**
+ * Channels. `signing_request`: a signer has a new request (key: the signer's id). `signing_answer`: a signer
+ * has answered (key: the request's id).
+ */
 export type NoticeChannel = 'signing_request' | 'signing_answer'
 
 type Waiters = Map<string, Set<() => void>>
-/** One listening connection a pool and channel, opened at the first wait. */
+/** Listeners by pool and channel. Each has one connection, opened at the first wait. */
 const listeners = new WeakMap<Sql, Map<NoticeChannel, Waiters>>()
 
-/** Wakes whoever waits for `key`, when the transaction commits. */
+/** Wakes the waits for `key` when the transaction commits. */
 export async function notify(sql: Queryable, channel: NoticeChannel, key: string): Promise<void> {
   await sql`SELECT pg_notify(${channel}, ${key})`
 }
 
-/** Resolves when `key` was notified, after `milliseconds`, or when `signal` aborts: look at the rows to know which. */
+/** Resolves after a notification of `key`, after `milliseconds`, or when `signal` aborts. The rows say which it was. */
 export async function waitForNotice(
   sql: Sql,
   channel: NoticeChannel,
@@ -52,7 +55,7 @@ function listen(sql: Sql, channel: NoticeChannel): Waiters {
     .listen(channel, (key) => {
       for (const wake of [...(waiters.get(key) ?? [])]) wake()
     })
-    // Without notifications every wait lasts to its time-out; the next one tries to listen again.
+    // Without notifications a wait lasts until its time-out, and the next wait tries to listen again.
     .catch(() => channels.delete(channel))
   return waiters
 }

@@ -1,4 +1,4 @@
-/** Seals again under the sealing master key whatever is sealed under another one, a few rows at a time and while everything runs. */
+/** Seals secrets of other master keys again under the sealing one, a few rows at once and during operation. */
 
 import {
   isBound,
@@ -11,7 +11,7 @@ import {
 import { inTransaction, type Sql, type Transaction } from './connect.js'
 import { PLATFORM_ROW } from './signing/platform-key.js'
 
-/** Rows in one transaction: requests that change one of them wait that long. */
+/** Rows in one transaction. A request that changes one of them waits until it ends. */
 const BATCH = 100
 
 interface Column {
@@ -29,13 +29,15 @@ const COLUMNS: readonly Column[] = [
 ]
 
 /**
- * Goes through every column that holds something sealed. Safe in many processes at once, and to repeat: what is killed in between
- * goes on at the next call. What was sealed before secrets were bound to rows is bound the first time that this ends; afterwards
- * nothing unbound opens any more. The platform key is stored already (`loadPlatformKey`).
+ * Goes through every column that holds sealed secrets. Many processes may run it at once, and a call that was
+ * killed is continued by the next one. The first call that completes binds the secrets of the earlier format
+ * to their rows; afterwards no unbound secret opens. `loadPlatformKey` must have stored the platform key
+ * before.
  *
- * @param masterKeys - Those that open, the sealing one first.
+ * @param masterKeys - Master keys that open secrets, the sealing one first.
  * @returns How many secrets were sealed again.
- * @throws Error when one opens with none of the keys, once all others are sealed again: then the key that it names is still needed.
+ * @throws Error if none of the keys opens a secret, after all others are sealed again. The key that the error
+ * names is still needed.
  */
 export async function resealSecrets(sql: Sql, masterKeys: readonly [string, ...string[]]): Promise<number> {
   const [platform] = await sql<{ bound: boolean }[]>`
@@ -59,13 +61,13 @@ export async function resealSecrets(sql: Sql, masterKeys: readonly [string, ...s
 
 interface Resealed {
   readonly sealed: number
-  /** One for each row that could not be opened: it keeps no other from being sealed again. */
+  /** Errors of the rows that could not be opened. The other rows are sealed again all the same. */
   readonly failures: readonly unknown[]
-  /** Key of the last row of a full batch; null where none follows. */
+  /** Key of the last row of a full batch. `null` if no batch follows. */
   readonly last: readonly string[] | null
 }
 
-/** @param after - Key of the last row of the batch before; empty at the beginning. */
+/** Seals one batch again. @param after - Key of the last row of the previous batch. Empty at the beginning. */
 async function resealBatch(
   tx: Transaction,
   { table, column, key }: Column,

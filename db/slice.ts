@@ -1,8 +1,10 @@
-/** The part of a list that a query returns, newest first. */
+/** Declares the part of a list that a query returns. */
+
+/** Part of a list, newest first. */
 export interface Slice {
-  /** Rows with an id below this one only; null from the newest. */
+  /** Id below which the rows begin. `null` begins with the newest. */
   readonly before: string | null
-  /** Rows to skip (pages by number). */
+  /** Rows to skip, for pages by number. */
   readonly offset: number
   readonly take: number
 }

@@ -1,4 +1,4 @@
-/** Takes an idempotency key for a request, or says what became of the request that has it. */
+/** Claims an idempotency key for a request, or returns the outcome of the request that holds it. */
 
 import type { Sql } from '../connect.js'
 
@@ -7,11 +7,11 @@ export interface RequestKey {
   readonly key: string
   /** SHA-256 over method, path and raw body. */
   readonly requestHash: Buffer
-  /** A fresh UUID: only its holder may store the answer. */
+  /** Fresh UUID of this request. Only its holder may store the answer. */
   readonly owner: string
   /** Milliseconds for which the first answer is kept. */
   readonly windowMs: number
-  /** Milliseconds after which a request without an answer is taken for dead. */
+  /** Milliseconds after which a request without an answer counts as dead. */
   readonly leaseMs: number
 }
 
@@ -22,8 +22,9 @@ export type BegunRequest =
   | { readonly kind: 'conflict' }
 
 /**
- * One statement decides, so of concurrent requests exactly one is `first`. A key is free again when its window is over, or
- * for the same request when its owner died without an answer.
+ * Claims the key. One statement decides, so exactly one of several concurrent requests is `first`. A key
+ * becomes free when its window is over. It also becomes free for the same request if its owner died without
+ * an answer.
  */
 export async function beginRequest(sql: Sql, request: RequestKey): Promise<BegunRequest> {
   const { merchantId, key, requestHash, owner } = request
@@ -41,7 +42,7 @@ export async function beginRequest(sql: Sql, request: RequestKey): Promise<Begun
   const [known] = await sql<
     { request_hash: Buffer; status_code: number | null; response: Buffer | null }[]
   >`SELECT request_hash, status_code, response FROM idempotency_keys WHERE merchant_id = ${merchantId} AND key = ${key}`
-  // Released between the two statements: the first request failed in a way that is not kept.
+  // The key was released between the two statements: the first request failed in a way that is not stored.
   if (!known) return { kind: 'in_progress' }
   if (!known.request_hash.equals(requestHash)) return { kind: 'conflict' }
   if (known.status_code === null || known.response === null) return { kind: 'in_progress' }

@@ -1,8 +1,8 @@
-/** Replay protection of signers' requests. */
+/** Protects signers' requests against replay. */
 
 import type { Queryable } from '../connect.js'
 
-/** Takes a nonce for an identity; false when it was used before inside the time window. */
+/** Claims a nonce for an identity. Returns `false` if it was used before within the time window. */
 export async function claimSignerNonce(
   sql: Queryable,
   identity: Uint8Array,

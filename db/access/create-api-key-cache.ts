@@ -1,23 +1,23 @@
-/** A short-lived cache of API keys in one process, so that a request costs no query for its key. */
+/** Caches API keys in one process for a short time, so that a request costs no query for its key. */
 
 import type { Sql } from '../connect.js'
 import { type ApiKey, findApiKey } from './find-api-key.js'
 
-/** Bounds how long a change can go unnoticed if the database's notification is lost. */
+/** Time to live, which bounds how long a change stays unnoticed if its notification is lost. */
 const TTL_MS = 3_000
-/** Ids that nobody has would otherwise fill the memory. */
+/** Most entries, so that unknown ids cannot fill the memory. */
 const MAX_ENTRIES = 50_000
 
 export interface ApiKeyCache {
-  /** The key, from the cache or the database; null where there is none that may be used. */
+  /** Returns the key from the cache or the database. `null` if no usable key has this id. */
   readonly find: (id: string) => Promise<ApiKey | null>
-  /** Forgets a key, because it was changed. */
+  /** Removes a key from the cache after a change. */
   readonly forget: (id: string) => void
-  /** Hears of changes by other processes from now on. @returns A function that stops it. */
+  /** Listens for changes by other processes. @returns A function that stops listening. */
   readonly listen: () => Promise<() => Promise<void>>
 }
 
-/** Makes the cache of a process. Unknown ids are cached too, so both kinds cost the same. */
+/** Creates the cache of a process. It caches unknown ids as well, so known and unknown ids cost the same. */
 export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiKeyCache {
   const entries = new Map<string, { readonly key: Promise<ApiKey | null>; readonly until: number }>()
   return {
@@ -29,7 +29,7 @@ export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiK
       const key = findApiKey(sql, masterKeys, id)
       const entry = { key, until: now + TTL_MS }
       entries.set(id, entry)
-      // An answer that failed is nobody's: the next request asks again.
+      // Do not cache a failed query, so that the next request asks again.
       key.catch(() => {
         if (entries.get(id) === entry) entries.delete(id)
       })
@@ -42,7 +42,7 @@ export function createApiKeyCache(sql: Sql, masterKeys: readonly string[]): ApiK
       const subscription = await sql.listen(
         'api_key_changed',
         (id) => entries.delete(id),
-        // A reconnect may have missed notifications.
+        // Notifications may have been lost before a reconnect.
         () => entries.clear(),
       )
       return () => subscription.unlisten()

@@ -1,4 +1,4 @@
-/** Makes an API key; its secret is shown once and kept sealed. */
+/** Creates an API key. Its secret is shown once and stored sealed. */
 
 import { randomBytes } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
@@ -9,23 +9,25 @@ import { newId } from '../new-id.js'
 
 export interface NewApiKey {
   readonly merchantId: string
-  /** The person who uses it; leave out for a merchant's backend. */
+  /** Person who uses the key. Absent for a merchant's backend. */
   readonly personId?: string
   readonly name: string
-  /** Of `read`, `payments`, `withdrawals`, `approvals`, `webhooks`, `policy`, `admin`. */
+  /** Scopes: `read`, `payments`, `withdrawals`, `approvals`, `webhooks`, `policy`, `admin`. */
   readonly scopes: readonly string[]
-  /** CIDRs or single addresses from which mutating requests may come; none means from nowhere. */
+  /** CIDRs or addresses from which mutating requests may come. An empty list allows none. */
   readonly ipAllowlist: readonly string[]
-  /** Default 6,000. */
+  /** Requests allowed a minute. Default 6,000. */
   readonly rateLimitPerMinute?: number
-  /** For the audit log. Default `system:operator`. */
+  /** Actor for the audit log. Default `system:operator`. */
   readonly actor?: string
 }
 
 /**
+ * Creates a key.
+ *
  * @param masterKeyHex - `KEYTURN_MASTER_KEY`.
  * @returns The public id (`key_…`, sent as `X-Api-Key`) and the secret, whose UTF-8 bytes are the HMAC key.
- * @throws Error when an allowlist entry is neither an address nor a CIDR.
+ * @throws Error if an allowlist entry is neither an address nor a CIDR.
  */
 export async function createApiKey(
   sql: Sql,

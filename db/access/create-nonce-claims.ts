@@ -1,8 +1,8 @@
-/** Nonces are good once: those of concurrent requests are claimed together, in one statement. */
+/** Claims the nonces of concurrent requests together, in one statement. A nonce is good once. */
 
 import type { Sql } from '../connect.js'
 
-/** More than this in one statement brings nothing. */
+/** Most claims in one statement. More bring no further gain. */
 const MAX_BATCH = 500
 
 interface Claim {
@@ -13,12 +13,12 @@ interface Claim {
   readonly reject: (error: unknown) => void
 }
 
-/** Claims a nonce until `expiresAt`; false when it was used before with this key. */
+/** Claims a nonce until `expiresAt`. Returns `false` if it was used before with this key. */
 export type ClaimNonce = (apiKeyId: string, nonce: string, expiresAt: Date) => Promise<boolean>
 
 /**
- * Makes the claiming function of a process. While one statement is under way, the requests that arrive wait for the next
- * one and share it, so the batch grows with the load and an idle server does not wait.
+ * Creates the claiming function of a process. Requests that arrive while a statement is under way share the
+ * next one, so the batch grows with the load and an idle server does not wait.
  */
 export function createNonceClaims(sql: Sql): ClaimNonce {
   const waiting: Claim[] = []
@@ -54,7 +54,7 @@ async function claimBatch(sql: Sql, batch: readonly Claim[]): Promise<void> {
     if (first.has(id)) again.push(claim)
     else first.set(id, claim)
   }
-  // In one order everywhere: two processes that insert the same rows in different orders would deadlock.
+  // Sort the rows: two processes that insert the same rows in different orders would deadlock.
   const rows = [...first].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, claim]) => claim)
   const inserted = await sql<{ id: string }[]>`
     INSERT INTO api_nonces (api_key_id, nonce, expires_at)

@@ -1,4 +1,4 @@
-/** The API key behind an id, with its secret opened. */
+/** Finds the API key behind an id and opens its secret. */
 
 import { openSecret } from '../../vault/seal-secret.js'
 import type { Sql } from '../connect.js'
@@ -13,7 +13,7 @@ export interface ApiKey {
   readonly rateLimitPerMinute: number
 }
 
-/** Finds a key that is not revoked, of a merchant that is active; null otherwise. */
+/** Returns the key. `null` if there is none, it is revoked, or its merchant is not active. */
 export async function findApiKey(
   sql: Sql,
   masterKeys: readonly string[],

@@ -1,8 +1,8 @@
-/** Deletes nonces whose time window is over: a request with such a timestamp is refused anyway. */
+/** Deletes nonces whose time window is over. The API refuses a request with such a timestamp anyway. */
 
 import type { Sql } from '../connect.js'
 
-/** Deletes at most 20,000 a call. @returns How many. */
+/** Deletes at most 20,000 nonces. @returns How many it deleted. */
 export async function purgeNonces(sql: Sql): Promise<number> {
   const rows = await sql`
     DELETE FROM api_nonces WHERE (api_key_id, nonce) IN (

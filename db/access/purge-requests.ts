@@ -2,7 +2,7 @@
 
 import type { Sql } from '../connect.js'
 
-/** Deletes at most 10,000 a call. @returns How many. */
+/** Deletes at most 10,000 keys. @returns How many it deleted. */
 export async function purgeRequests(sql: Sql, windowMs: number): Promise<number> {
   const rows = await sql`
     DELETE FROM idempotency_keys WHERE (merchant_id, key) IN (

@@ -1,8 +1,8 @@
-/** Frees an idempotency key whose request failed in a way that is not kept, so that it can be sent again at once. */
+/** Releases the idempotency key of a request whose failure is not stored, so that it can be sent again at once. */
 
 import type { Sql } from '../connect.js'
 
-/** Deletes the key if it is still this owner's and has no answer. */
+/** Deletes the key if this owner still holds it and it has no answer. */
 export async function releaseRequest(
   sql: Sql,
   request: { readonly merchantId: string; readonly key: string; readonly owner: string },

@@ -7,14 +7,15 @@ export interface Answer {
   readonly key: string
   readonly owner: string
   readonly statusCode: number
-  /** The JSON body as sent, sealed. */
+  /** JSON body as sent, sealed. */
   readonly response: Uint8Array
 }
 
 /**
- * Stores the answer if the key is still this owner's.
+ * Stores the answer if this owner still holds the key.
  *
- * @returns False when another request took over because this one was thought dead: in a transaction, roll back.
+ * @returns `false` if another request took the key over because this one counted as dead. A transaction must
+ * then roll back.
  */
 export async function storeAnswer(sql: Queryable, answer: Answer): Promise<boolean> {
   const rows = await sql`

@@ -1,4 +1,4 @@
-/** A merchant's audit log, newest first. */
+/** Lists a merchant's audit log, newest first. */
 
 import type { Queryable } from '../connect.js'
 import type { Slice } from '../slice.js'
@@ -20,7 +20,7 @@ export interface AuditFilter {
   readonly subject?: string | undefined
 }
 
-/** Lists sealed entries; `slice.before` is a sequence. What was written a moment ago is sealed within a second. */
+/** Lists sealed entries. `slice.before` is a sequence. The sealer seals a new entry within a second. */
 export async function listAudit(
   sql: Queryable,
   merchantId: string,

@@ -1,10 +1,10 @@
-/** Gives committed audit entries their sequence and hash; run by one sealer at a time. */
+/** Gives committed audit entries their sequence and hash. One sealer runs it at a time. */
 
 import { AUDIT_GENESIS, auditHash } from '../../domain/operations/audit.js'
 import type { Sql, Transaction } from '../connect.js'
 import { type SealFailure, sealInTurn, type Unsealed } from '../events/log/seal-in-turn.js'
 
-/** Advisory lock of those who seal the audit log: any constant will do. */
+/** Advisory lock of the sealers of the audit log. Its value is arbitrary. */
 const AUDIT_LOCK = 7_246_114_003
 
 interface Row extends Unsealed {
@@ -25,9 +25,9 @@ interface Sealed extends Head {
 }
 
 /**
- * Seals one batch. An entry that cannot be sealed is put off with an alert, and takes its place in the chain later.
+ * Seals one batch. An entry that cannot be sealed is postponed with an alert and joins the chain later.
  *
- * @returns How many entries were taken up; fewer than a full batch means that nothing is left.
+ * @returns How many entries were read. Fewer than a full batch means that none are left.
  */
 export async function sealAudit(sql: Sql): Promise<number> {
   return sealInTurn(sql, {

@@ -1,9 +1,9 @@
-/** Recomputes a merchant's whole audit chain from the table. */
+/** Verifies a merchant's whole audit chain from the table. */
 
 import { AuditChainVerifier, type AuditVerification } from '../../domain/operations/audit.js'
 import type { Sql } from '../connect.js'
 
-/** Rows fetched at a time, so that memory stays flat however long the log is. */
+/** Rows fetched at once, so that memory does not grow with the log. */
 const PAGE = 2_000
 
 interface Row {
@@ -16,10 +16,10 @@ interface Row {
   readonly hash: Buffer
 }
 
-/** Verifies every sealed entry, and that the recorded head is the last of them (a cut tail is noticed too). */
+/** Verifies every sealed entry, and that the recorded head is the last one, so that a cut tail is found as well. */
 export async function verifyAudit(sql: Sql, merchantId: string): Promise<AuditVerification> {
   const chain = new AuditChainVerifier()
-  // One snapshot for the entries and the head.
+  // Read the entries and the head in one snapshot.
   const head = await sql.begin('ISOLATION LEVEL REPEATABLE READ READ ONLY', async (tx) => {
     const rows = tx<Row[]>`
       SELECT sequence, at, actor, action, subject, data, hash FROM audit_log

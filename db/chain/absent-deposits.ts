@@ -12,7 +12,10 @@ export interface AbsentDeposit {
   readonly prevVout: number
 }
 
-/** Takes those that were never asked about, the ones that went last first, and then those asked about longest ago: each has its turn. */
+/**
+ * Takes those that were never asked about, the ones that went last first, and then those asked about longest
+ * ago: each has its turn.
+ */
 export async function takeAbsentDeposits(sql: Queryable, network: string): Promise<AbsentDeposit[]> {
   const rows = await sql<{ txid: string; prev_txid: string; prev_vout: number }[]>`
     WITH taken AS (

@@ -42,8 +42,8 @@ export type Applied =
 const INPUTS_KEPT_BLOCKS = 1_000
 
 /**
- * Applies consecutive blocks. Either all of it is written or nothing: blocks, deposits with their events, outputs,
- * spends, replaced deposits, our own mined transactions, cursor.
+ * Applies consecutive blocks. Either all of it is written or nothing: blocks, deposits with their events,
+ * outputs, spends, replaced deposits, our own mined transactions, cursor.
  *
  * @param blocks - Linked by parent hash, beginning right above the cursor.
  * @param found - Every transfer in `blocks` to an address of ours, in the order of the chain.
@@ -114,8 +114,9 @@ export async function applyBlocks(
 }
 
 /**
- * New deposits are detected and then unconfirmed; known ones that were not in a block become unconfirmed with what the block
- * pays. Those that were not in a block, and whose transaction the blocks hold without them, end.
+ * New deposits are detected and then unconfirmed; known ones that were not in a block become unconfirmed with
+ * what the block pays. Those that were not in a block, and whose transaction the blocks hold without them,
+ * end.
  */
 async function recordDeposits(
   tx: Transaction,
@@ -195,7 +196,10 @@ async function minedUnmined(
   return mined
 }
 
-/** Transactions that took from a merchant and pay it: what was seen of them in the mempool is no deposit. With their heights. */
+/**
+ * Transactions that took from a merchant and pay it: what was seen of them in the mempool is no deposit. With
+ * their heights.
+ */
 function comingBack(foreign: readonly Outgo[], hits: readonly Hit<MinedTransfer>[]): Map<string, number> {
   const back = hits.filter((hit) => comesBack(foreign, hit))
   return new Map(back.map(({ transfer }) => [transfer.txid, transfer.block.height]))

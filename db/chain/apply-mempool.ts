@@ -1,4 +1,7 @@
-/** Writes what the mempool shows: deposits on their way, those that lost their inputs, and those that are gone for now. */
+/**
+ * Writes what the mempool shows: deposits on their way, those that lost their inputs, and those that are gone
+ * for now.
+ */
 
 import type { MempoolLook } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'

@@ -5,8 +5,8 @@ import type { MinedTransfer } from './hit.js'
 import { type Hit, hitKey } from './hit.js'
 
 /**
- * Parts the hits of blocks into those that are recorded and those that are only counted. A deposit that was under way before a
- * minimum was raised goes on.
+ * Parts the hits of blocks into those that are recorded and those that are only counted. A deposit that was
+ * under way before a minimum was raised goes on.
  */
 export async function partSmall(
   tx: Transaction,

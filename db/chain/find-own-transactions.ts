@@ -46,9 +46,9 @@ export async function findOwnTransactions(
 }
 
 /**
- * Whether what arrives at `address` is a deposit. A transaction that a merchant made for itself (change, consolidation,
- * gas) only moves what the books know already; a withdrawal to an address of ours is a deposit like any other, because
- * the withdrawal's books let go of it.
+ * Whether what arrives at `address` is a deposit. A transaction that a merchant made for itself (change,
+ * consolidation, gas) only moves what the books know already; a withdrawal to an address of ours is a deposit
+ * like any other, because the withdrawal's books let go of it.
  */
 export function isDeposit(address: MatchedAddress, payer: OwnTransaction | undefined): boolean {
   if (!payer || payer.merchantId !== address.merchantId) return true

@@ -1,4 +1,7 @@
-/** What leaves addresses of ours by transactions that are not ours: somebody else has the keys. The books follow the chain. */
+/**
+ * What leaves addresses of ours by transactions that are not ours: somebody else has the keys. The books
+ * follow the chain.
+ */
 
 import type { Block, Transfer } from '../../chains/adapter.js'
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
@@ -96,7 +99,10 @@ export async function foreignOf(
   return outgoes.filter((outgo) => !known.has(outgo.txid))
 }
 
-/** Whether a transfer comes back to the merchant that a foreign transaction took from: then it is no deposit of anybody. */
+/**
+ * Whether a transfer comes back to the merchant that a foreign transaction took from: then it is no deposit
+ * of anybody.
+ */
 export function comesBack(foreign: readonly Outgo[], hit: Hit): boolean {
   return foreign.some(
     (outgo) => outgo.txid === hit.transfer.txid && outgo.merchantId === hit.address.merchantId,
@@ -104,8 +110,9 @@ export function comesBack(foreign: readonly Outgo[], hit: Hit): boolean {
 }
 
 /**
- * Books what foreign transactions moved, one journal a transaction and merchant: the addresses lose and gain what the chain
- * says, and the difference is the merchant's own loss; no user's balance changes. An exception and an audit entry name the transaction.
+ * Books what foreign transactions moved, one journal a transaction and merchant: the addresses lose and gain
+ * what the chain says, and the difference is the merchant's own loss; no user's balance changes. An exception
+ * and an audit entry name the transaction.
  *
  * @param hits - Every transfer of the blocks to an address of ours.
  * @returns The events, to be appended by the caller in the same transaction.
@@ -176,8 +183,8 @@ export async function revertForeignSpends(tx: Transaction, network: string, heig
 }
 
 /**
- * A transaction turns out to be ours: its signer's answer came after its block. What was booked is undone, because the payment
- * books it when it is settled.
+ * A transaction turns out to be ours: its signer's answer came after its block. What was booked is undone,
+ * because the payment books it when it is settled.
  *
  * @returns The scanned block that has it, or null.
  */

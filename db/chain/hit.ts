@@ -43,7 +43,10 @@ function detailColumns(
   }
 }
 
-/** What a deposit that is in no block takes from the transfer as it is seen now: amount, threshold and what is known of its payer. */
+/**
+ * What a deposit that is in no block takes from the transfer as it is seen now: amount, threshold and what is
+ * known of its payer.
+ */
 export function termsOf(
   network: Network,
   hit: Hit,

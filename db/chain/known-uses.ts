@@ -3,8 +3,8 @@
 import type { Queryable } from '../connect.js'
 
 /**
- * Counts by address the nonces that payments of ours used, the foreign transactions that were seen in blocks, and the uses
- * that an exception named already.
+ * Counts by address the nonces that payments of ours used, the foreign transactions that were seen in blocks,
+ * and the uses that an exception named already.
  *
  * @param height - Of the last block that counts.
  */

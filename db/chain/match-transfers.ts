@@ -1,4 +1,7 @@
-/** Finds the few transfers that pay an address of ours among all transfers of a block: one index probe for all of them. */
+/**
+ * Finds the few transfers that pay an address of ours among all transfers of a block: one index probe for all
+ * of them.
+ */
 
 import type { Transfer } from '../../chains/adapter.js'
 import { matchKey } from '../../domain/chain/match-key.js'
@@ -39,8 +42,9 @@ interface Row {
 }
 
 /**
- * Matches transfers with the issued addresses of a network; the order is kept. The cost follows the number of distinct
- * payees and only the logarithm of the number of addresses. Transfers of less than `least` (base units) are left out.
+ * Matches transfers with the issued addresses of a network; the order is kept. The cost follows the number of
+ * distinct payees and only the logarithm of the number of addresses. Transfers of less than `least` (base
+ * units) are left out.
  */
 export async function matchTransfers<T extends Transfer>(
   sql: Queryable,

@@ -3,10 +3,11 @@ import type { Network } from '../../domain/chain/network.js'
 import type { Transaction } from '../connect.js'
 
 /**
- * Marks our own outgoing transactions that the blocks hold as mined, with the height at which they are final. Of one that a node
- * told us is mined, this is the block that counts.
+ * Marks our own outgoing transactions that the blocks hold as mined, with the height at which they are final.
+ * Of one that a node told us is mined, this is the block that counts.
  *
- * @param spenders - Transactions that spent outputs of ours: they count whatever the state, a replaced one too.
+ * @param spenders - Transactions that spent outputs of ours: they count whatever the state, a replaced one
+ * too.
  */
 export async function mineOwnTransactions(
   tx: Transaction,

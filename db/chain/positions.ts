@@ -1,4 +1,7 @@
-/** What is known of the places in transactions that pay us; on EVM networks one place may pay different things when mined again. */
+/**
+ * What is known of the places in transactions that pay us; on EVM networks one place may pay different things
+ * when mined again.
+ */
 
 import type { Network } from '../../domain/chain/network.js'
 import type { Transaction } from '../connect.js'

@@ -1,4 +1,7 @@
-/** Forgets headers of blocks that are too deep to leave the chain, but for as many as it takes to find a fork at any depth. */
+/**
+ * Forgets headers of blocks that are too deep to leave the chain, but for as many as it takes to find a fork
+ * at any depth.
+ */
 
 import { inTransaction, type Sql } from '../connect.js'
 import { lockCursor } from '../networks/chain-cursor.js'
@@ -19,8 +22,9 @@ export interface PruneRules {
 const RULES: PruneRules = { newest: 10_000, youngerThan: 86_400, oneIn: 1_000, atMost: 20_000 }
 
 /**
- * Prunes the headers of a network. Those that hold deposits, transactions of ours or foreign spends stay: a fork is then found
- * right above the last of them that is still on the chain, and nothing is taken back without need.
+ * Prunes the headers of a network. Those that hold deposits, transactions of ours or foreign spends stay: a
+ * fork is then found right above the last of them that is still on the chain, and nothing is taken back
+ * without need.
  *
  * @returns How many were deleted.
  * @throws WatchLost when `watch` is not the latest.

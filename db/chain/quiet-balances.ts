@@ -11,7 +11,10 @@ export interface QuietBalance {
   readonly expected: bigint
 }
 
-/** Reads those of the addresses that neither pay nor are paid at the moment: of others, chain and books are allowed to differ. */
+/**
+ * Reads those of the addresses that neither pay nor are paid at the moment: of others, chain and books are
+ * allowed to differ.
+ */
 export async function quietBalances(
   sql: Queryable,
   network: string,

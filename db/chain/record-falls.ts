@@ -1,4 +1,7 @@
-/** Books falls of balances that no payment made, and raises an exception for each: the books say what the chain says. */
+/**
+ * Books falls of balances that no payment made, and raises an exception for each: the books say what the
+ * chain says.
+ */
 
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
@@ -23,8 +26,8 @@ export interface Fall {
 }
 
 /**
- * Records falls, each once: the address loses what the chain says, and the merchant's own account bears it; no user's balance
- * changes. An audit entry names it too. @returns The events to append.
+ * Records falls, each once: the address loses what the chain says, and the merchant's own account bears it;
+ * no user's balance changes. An audit entry names it too. @returns The events to append.
  */
 export async function recordFalls(
   tx: Transaction,

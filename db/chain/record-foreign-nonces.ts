@@ -1,4 +1,7 @@
-/** Records nonces of an account that a transaction of another party used, and raises an exception, because that party signs with its key. */
+/**
+ * Records nonces of an account that a transaction of another party used, and raises an exception, because
+ * that party signs with its key.
+ */
 
 import type { Network } from '../../domain/chain/network.js'
 import { appendAudit } from '../audit/append-audit.js'

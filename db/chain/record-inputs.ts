@@ -22,8 +22,8 @@ export async function recordInputs(
 }
 
 /**
- * Notes which transactions of these blocks spent what deposits need: their own, or others. Asked after `recordInputs`, so that a
- * deposit and what takes its place may lie in the same blocks.
+ * Notes which transactions of these blocks spent what deposits need: their own, or others. Asked after
+ * `recordInputs`, so that a deposit and what takes its place may lie in the same blocks.
  */
 export async function spendInputs(tx: Transaction, network: string, blocks: readonly Block[]): Promise<void> {
   const spenders = new Map<string, { readonly txid: string; readonly height: number }>()

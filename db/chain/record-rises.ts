@@ -1,4 +1,7 @@
-/** Keeps rises of balances that no transaction made, and raises an exception for each: a person decides whose the coins are. */
+/**
+ * Keeps rises of balances that no transaction made, and raises an exception for each: a person decides whose
+ * the coins are.
+ */
 
 import type { Block, Transfer } from '../../chains/adapter.js'
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
@@ -28,7 +31,11 @@ const MESSAGE: Readonly<Record<Rise['source'], string>> = {
     'The balance rose without a transaction that the scan saw (a mint by the chain, a token that changes balances, or a payment by a contract where nodes give no traces); it is in no user’s balance',
 }
 
-/** Finds what the chain itself paid to addresses of ours in these blocks, and records it. @returns The events to append. */
+/**
+ * Finds what the chain itself paid to addresses of ours in these blocks, and records it.
+ *
+ * @returns The events to append.
+ */
 export async function recordGrants(
   tx: Transaction,
   network: Network,

@@ -14,8 +14,8 @@ export interface Replacement {
 }
 
 /**
- * Looks every spend up in the inputs of deposits by one index probe and moves unmined deposits that lost an input to
- * `replaced`. What is mined stays: only a reorg takes it away.
+ * Looks every spend up in the inputs of deposits by one index probe and moves unmined deposits that lost an
+ * input to `replaced`. What is mined stays: only a reorg takes it away.
  */
 export async function replaceConflicting(
   tx: Transaction,

@@ -17,8 +17,8 @@ export interface Overtaken {
 }
 
 /**
- * Deposits of these transactions that are still `detected`; should one be mined after all, it becomes unconfirmed. A mined
- * transaction counts only once its block was scanned: what it pays is recorded by then.
+ * Deposits of these transactions that are still `detected`; should one be mined after all, it becomes
+ * unconfirmed. A mined transaction counts only once its block was scanned: what it pays is recorded by then.
  */
 export async function replaceOvertaken(
   sql: Sql,

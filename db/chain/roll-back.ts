@@ -1,4 +1,7 @@
-/** Takes back what orphaned blocks meant for us, in one transaction; the blocks of the new chain are applied afterwards. */
+/**
+ * Takes back what orphaned blocks meant for us, in one transaction; the blocks of the new chain are applied
+ * afterwards.
+ */
 
 import type { Network } from '../../domain/chain/network.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
@@ -23,8 +26,8 @@ export type RolledBack =
   | { readonly kind: 'moved' }
 
 /**
- * Sets the cursor back to the fork: deposits above it are reverted, outputs un-mined and un-spent, our own transactions
- * un-mined, blocks forgotten.
+ * Sets the cursor back to the fork: deposits above it are reverted, outputs un-mined and un-spent, our own
+ * transactions un-mined, blocks forgotten.
  *
  * @param from - The cursor for which the fork was found.
  * @param fork - The last block that stays.
@@ -42,7 +45,8 @@ export async function rollBack(
     await keepWatch(tx, network.name, watch)
     if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
     const at = new Date()
-    // Locked all at once and read under the lock: a confirmation under way has happened, or will find it reverted.
+    // Locked all at once and read under the lock: a confirmation under way has happened, or will find it
+    // reverted.
     const rows = await tx<DepositRow[]>`
       ${selectDeposits(tx)}
       WHERE deposit.network = ${network.name} AND deposit.block_number > ${fork.height}
@@ -132,8 +136,8 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
 /**
  * Forgets what blocks above a height excluded.
  *
- * @returns The withdrawals that were given up because of one of them. One that no signer is known to have signed stays ended: no
- * bytes of it were ever sent, and its request is worth nothing any more.
+ * @returns The withdrawals that were given up because of one of them. One that no signer is known to have
+ * signed stays ended: no bytes of it were ever sent, and its request is worth nothing any more.
  */
 async function readmitExcluded(
   tx: Transaction,

@@ -15,8 +15,8 @@ export interface BalanceDelta {
 }
 
 /**
- * Makes the event; call it after the journals were posted and the deposits saved. At an address, blockchain is its
- * ledger account, reserved what was confirmed there and not yet credited, available the rest.
+ * Makes the event; call it after the journals were posted and the deposits saved. At an address, blockchain
+ * is its ledger account, reserved what was confirmed there and not yet credited, available the rest.
  */
 export async function balanceEvent(
   tx: Transaction,

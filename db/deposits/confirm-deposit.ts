@@ -29,8 +29,8 @@ export type ConfirmOutcome =
   | { readonly kind: 'unknown' }
 
 /**
- * Confirms a deposit if the scanned chain holds its block at or beyond the threshold; otherwise says what it waits for.
- * Safe to repeat: the row is locked, and the journal's key is the deposit, its epoch and the step.
+ * Confirms a deposit if the scanned chain holds its block at or beyond the threshold; otherwise says what it
+ * waits for. Safe to repeat: the row is locked, and the journal's key is the deposit, its epoch and the step.
  */
 export async function confirmDeposit(sql: Sql, networks: Networks, id: string): Promise<ConfirmOutcome> {
   return inTransaction(sql, async (tx): Promise<ConfirmOutcome> => {
@@ -58,7 +58,8 @@ export async function confirmDeposit(sql: Sql, networks: Networks, id: string): 
     }
     const height = Number(chain?.height ?? 0n)
     const blocks = Number(row.target_height ?? 0n) - height
-    // A block that is not (or no longer) ours counts as not deep enough: the watcher is about to say what became of it.
+    // A block that is not (or no longer) ours counts as not deep enough: the watcher is about to say what
+    // became of it.
     if (!chain?.canonical || row.target_height === null || blocks > 0) {
       return { kind: 'waiting', stage: 'unconfirmed', blocks: Math.max(1, blocks), blockTimeSeconds }
     }

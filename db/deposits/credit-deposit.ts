@@ -15,8 +15,9 @@ import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
 /**
- * Credits a deposit that passed screening. One that is too small, or that comes from a sanctioned sender or one whose deposits the
- * operator holds, is set aside instead, for a person to decide (`releaseDeposit`). Safe to repeat.
+ * Credits a deposit that passed screening. One that is too small, or that comes from a sanctioned sender or
+ * one whose deposits the operator holds, is set aside instead, for a person to decide (`releaseDeposit`).
+ * Safe to repeat.
  *
  * @param heldSenders - Addresses whose deposits the operator holds.
  */

@@ -1,4 +1,7 @@
-/** A person decides about a deposit that was set aside: release credits it, once; reject keeps it out of what is available. */
+/**
+ * A person decides about a deposit that was set aside: release credits it, once; reject keeps it out of what
+ * is available.
+ */
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -46,7 +49,8 @@ export async function releaseDeposit(tx: Transaction, networks: Networks, ask: H
 }
 
 /**
- * Keeps a held deposit out of what is available, for good: what goes back to its sender goes by a withdrawal with all its controls.
+ * Keeps a held deposit out of what is available, for good: what goes back to its sender goes by a withdrawal
+ * with all its controls.
  *
  * @throws as `releaseDeposit`.
  */

@@ -34,7 +34,10 @@ export interface DepositRow {
   readonly user_reference: string | null
   readonly txid: string
   readonly output_index: number
-  /** 0 for what was first seen at this place of the transaction; more where the chain changed its mind about whom it pays. */
+  /**
+   * 0 for what was first seen at this place of the transaction; more where the chain changed its mind about
+   * whom it pays.
+   */
   readonly variant: number
   /** Base units. */
   readonly amount: bigint

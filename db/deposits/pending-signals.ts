@@ -66,8 +66,9 @@ export async function unstartedDeposits(sql: Queryable, network: Network): Promi
 }
 
 /**
- * Deposits that were started, have not ended, and neither moved nor were looked for: their workflow may be gone. One at or past
- * its threshold is looked for after `unseenMs`; one that waits for blocks, which a signal ends, more seldom.
+ * Deposits that were started, have not ended, and neither moved nor were looked for: their workflow may be
+ * gone. One at or past its threshold is looked for after `unseenMs`; one that waits for blocks, which a
+ * signal ends, more seldom.
  */
 export async function unseenDeposits(
   sql: Queryable,

@@ -16,10 +16,12 @@ export interface ReleaseRequest extends HeldDecision {
 }
 
 /**
- * Stores the request with its frozen intent; the deposit stays held until two people who did not ask have approved it.
+ * Stores the request with its frozen intent; the deposit stays held until two people who did not ask have
+ * approved it.
  *
  * @returns The intent, whose `release` is the request's id.
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where it is not held, was rejected, or waits for its approvals already.
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where it is not held, was rejected, or waits for its
+ * approvals already.
  */
 export async function requestRelease(
   tx: Transaction,

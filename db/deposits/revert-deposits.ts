@@ -16,8 +16,8 @@ import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
 /**
- * Moves locked deposits to `reverted` in a new epoch and reverses every journal of theirs that stands. Money that was
- * spent meanwhile leaves the user in debt: possible here alone, and an exception.
+ * Moves locked deposits to `reverted` in a new epoch and reverses every journal of theirs that stands. Money
+ * that was spent meanwhile leaves the user in debt: possible here alone, and an exception.
  *
  * @param height - Height of the fork.
  * @returns The events, to be appended by the caller in the same transaction.

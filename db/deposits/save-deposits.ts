@@ -3,7 +3,11 @@
 import type { Transaction } from '../connect.js'
 import type { DepositRow } from './deposit-row.js'
 
-/** Inserts new deposits in one statement. @throws where another deposit at the same place of its transaction is under way. */
+/**
+ * Inserts new deposits in one statement.
+ *
+ * @throws where another deposit at the same place of its transaction is under way.
+ */
 export async function insertDeposits(tx: Transaction, rows: readonly DepositRow[]): Promise<void> {
   if (rows.length === 0) return
   await tx`

@@ -8,16 +8,18 @@ import { newId } from '../new-id.js'
 export interface NewApprover {
   readonly merchantId: string
   readonly personId: string
-  /** Raw 32 bytes. */
+  /** Public key, 32 raw bytes. */
   readonly ed25519PublicKey: Uint8Array
   readonly role?: string
-  /** For the audit log. Default `system:operator`. */
+  /** Actor for the audit log. Default `system:operator`. */
   readonly actor?: string
 }
 
 /**
- * @returns The approver's id (`apr_…`), which is part of what the person signs.
- * @throws Error when the person is not the merchant's; when the key is registered already, or is one that must not be.
+ * Registers the key.
+ *
+ * @returns The approver's id (`apr_…`), which the person signs with each decision.
+ * @throws Error if the person is not the merchant's, or if the key is already registered or must not be used.
  */
 export async function createApprover(sql: Sql, approver: NewApprover): Promise<string> {
   const id = newId('apr')

@@ -1,4 +1,4 @@
-/** Makes the one-time token with which a customer's signer enrols. */
+/** Creates the one-time token with which a customer's signer enrols. */
 
 import { randomBytes } from 'node:crypto'
 import { appendAudit } from '../audit/append-audit.js'
@@ -9,10 +9,11 @@ import { enrolmentTokenHash } from './enrolment-token-hash.js'
 const DEFAULT_TTL_MS = 24 * 3_600_000
 
 /**
- * The token carries the platform's public key, so that the signer pins it from the hand of whoever gave it the token.
+ * Creates a token. It carries the platform's public key, so that the signer pins the key that came with the
+ * token.
  *
  * @param masterKeyHex - `KEYTURN_MASTER_KEY`.
- * @returns `ket_<random>.<base64url of the platform's 32-byte Ed25519 key>`; only its hash is stored.
+ * @returns `ket_<random>.<base64url of the platform's 32-byte Ed25519 key>`. Only its hash is stored.
  */
 export async function createEnrolmentToken(
   sql: Sql,

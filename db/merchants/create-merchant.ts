@@ -1,4 +1,4 @@
-/** Makes a merchant and enables its rails. */
+/** Creates a merchant and enables its networks and coins. */
 
 import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql } from '../connect.js'
@@ -6,13 +6,13 @@ import { newId } from '../new-id.js'
 
 export interface NewMerchant {
   readonly name: string
-  /** The networks and coins that it may use; anything else is refused with `RAIL_NOT_ENABLED`. */
+  /** Networks and coins that it may use. Others are refused with `RAIL_NOT_ENABLED`. */
   readonly rails: readonly { readonly network: string; readonly coin: string }[]
-  /** For the audit log. Default `system:operator`. */
+  /** Actor for the audit log. Default `system:operator`. */
   readonly actor?: string
 }
 
-/** @returns The merchant's id (`mer_…`) and the UUID of its asset pool. */
+/** Creates the merchant. @returns Its id (`mer_…`) and the UUID of its asset pool. */
 export async function createMerchant(
   sql: Sql,
   merchant: NewMerchant,

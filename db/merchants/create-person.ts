@@ -8,11 +8,11 @@ export interface NewPerson {
   readonly merchantId: string
   readonly name: string
   readonly email?: string
-  /** For the audit log. Default `system:operator`. */
+  /** Actor for the audit log. Default `system:operator`. */
   readonly actor?: string
 }
 
-/** @returns The person's id (`per_…`). */
+/** Registers the person. @returns The person's id (`per_…`). */
 export async function createPerson(sql: Sql, person: NewPerson): Promise<string> {
   const id = newId('per')
   await inTransaction(sql, async (tx) => {

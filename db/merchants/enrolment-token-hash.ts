@@ -1,8 +1,8 @@
-/** How enrolment tokens are kept. */
+/** Hashes enrolment tokens, which are stored only in this form. */
 
 import { createHash } from 'node:crypto'
 
-/** SHA-256 of the secret part of an enrolment token; the platform's key behind the dot is public and not part of it. */
+/** Returns the SHA-256 of a token's secret part. The platform's key after the dot is public and not part of it. */
 export function enrolmentTokenHash(token: string): Buffer {
   return createHash('sha256')
     .update(token.split('.', 1)[0] ?? '')

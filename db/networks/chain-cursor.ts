@@ -1,4 +1,7 @@
-/** How far a chain was scanned: height and hash of the last block applied, advanced with the matches in one transaction. */
+/**
+ * How far a chain was scanned: height and hash of the last block applied, advanced with the matches in one
+ * transaction.
+ */
 
 import type { Queryable, Transaction } from '../connect.js'
 
@@ -15,8 +18,8 @@ export async function readCursor(sql: Queryable, network: string): Promise<Chain
 }
 
 /**
- * As `readCursor`, locked until the transaction ends: whatever writes what the chain says takes this lock first, so two
- * watchers of one network (a worker cut off and its successor) never interleave.
+ * As `readCursor`, locked until the transaction ends: whatever writes what the chain says takes this lock
+ * first, so two watchers of one network (a worker cut off and its successor) never interleave.
  */
 export async function lockCursor(tx: Transaction, network: string): Promise<ChainCursor | null> {
   const [row] = await tx<{ height: bigint; block_hash: string }[]>`

@@ -1,15 +1,15 @@
-/** How many signers there are, and how many of them are away. */
+/** Counts the signers and those of them that are offline. */
 
 import type { Queryable } from '../connect.js'
 
 export interface SignerCount {
   readonly enrolled: number
   readonly offline: number
-  /** Seconds since the one that is away longest was last heard; null where none is. */
+  /** Longest silence of an offline signer, in seconds. `null` if none is offline. */
   readonly silent_seconds: number | null
 }
 
-/** Revoked signers do not count. */
+/** Counts the signers that are not revoked. */
 export async function countSigners(sql: Queryable): Promise<SignerCount> {
   const [row] = await sql<SignerCount[]>`
     SELECT count(*)::int AS enrolled, (count(*) FILTER (WHERE NOT online))::int AS offline,

@@ -1,4 +1,4 @@
-/** The nodes of every network, as the workers last found them. */
+/** Lists the nodes of every network with the latest reports of the workers. */
 
 import type { NodeReport } from '../../chains/node-report.js'
 import type { Queryable } from '../connect.js'
@@ -7,10 +7,10 @@ export interface NodeRow extends NodeReport {
   readonly network: string
 }
 
-/** What no worker has looked at for this long says nothing any more. */
+/** Age above which a report is no longer valid. */
 const SEEN_WITHIN_SECONDS = 120
 
-/** By network and place. */
+/** Returns the nodes, sorted by network and number. */
 export async function listNodes(sql: Queryable): Promise<NodeRow[]> {
   return sql<NodeRow[]>`
     SELECT network, endpoint, state, reason FROM chain_nodes

@@ -1,17 +1,17 @@
-/** Adds what has ended to the totals that `/metrics` shows, each once. */
+/** Adds ended withdrawals, each once, to the totals that `/metrics` shows. */
 
 import { groupBy } from '../../domain/group-by.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { PayoutKind } from '../payouts/payout-row.js'
 
-/** Upper bounds in seconds, from a minute to a week; the rest is only in the count. */
+/** Upper bounds in seconds, from a minute to a week. Longer durations are only in the count. */
 export const DURATION_BUCKETS = [60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800] as const
 
-/** Taken at a time; the next sweep takes the next. */
+/** Withdrawals of one sweep. The next sweep takes the next ones. */
 const BATCH = 1_000
 
-/** Whose withdrawals have ended, for whoever looks at failures in a row. */
+/** Merchant and coin of withdrawals that have ended, for the count of consecutive failures. */
 export interface Ended {
   readonly merchantId: string
   readonly network: string
@@ -29,7 +29,7 @@ interface EndedRow {
   readonly fee_estimate: bigint
 }
 
-/** @returns The merchants and coins of what was added, each once. */
+/** Adds a batch to the totals. @returns The merchants and coins of the added withdrawals, each once. */
 export async function measureWithdrawals(sql: Sql): Promise<Ended[]> {
   return inTransaction(sql, async (tx) => {
     const rows = await tx<EndedRow[]>`
@@ -41,7 +41,7 @@ export async function measureWithdrawals(sql: Sql): Promise<Ended[]> {
       RETURNING merchant_id, kind, network, coin, stage, fee, fee_estimate,
                 extract(epoch FROM coalesce(confirmed_at, updated_at) - created_at)::double precision AS seconds`
     const groups = groupBy(rows, (row) => [row.kind, row.network, row.coin, row.stage].join('\n'))
-    // In one order, so that two sweeps never wait for each other.
+    // The groups are sorted, so that two sweeps never wait for each other.
     for (const key of [...groups.keys()].sort()) await add(tx, groups.get(key) ?? [])
     const ended = new Map<string, Ended>()
     for (const { merchant_id: merchantId, network, coin } of rows) {

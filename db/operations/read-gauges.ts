@@ -1,4 +1,4 @@
-/** What an operator's graphs need to know of the database, in one look. */
+/** Reads the figures of the database for an operator's graphs. */
 
 import { readSmallTransfers, type SmallTransfers } from '../chain/count-small.js'
 import type { Sql } from '../connect.js'
@@ -11,21 +11,21 @@ export interface Gauges {
     readonly lag: number
     readonly ok: boolean
   }[]
-  /** Nodes that a worker looked at lately. */
+  /** Nodes that a worker checked recently. */
   readonly nodes: readonly NodeRow[]
-  /** Events that have no sequence yet. */
+  /** Number of events without a sequence. */
   readonly unsealedEvents: number
-  /** Rows that cannot be handled and wait by themselves. */
+  /** Number of postponed rows, by kind. */
   readonly putOff: Readonly<Record<'events' | 'audit_entries' | 'deliveries' | 'schedules', number>>
-  /** Deliveries that were not taken yet. */
+  /** Number of pending deliveries. */
   readonly pendingDeliveries: number
-  /** Deposits on their way to success. */
+  /** Number of deposits on their way to success. */
   readonly openDeposits: number
-  /** Transfers below the minimum of their network, which are only counted. */
+  /** Transfers below the minimum of their network, which are counted but not credited. */
   readonly smallTransfers: readonly SmallTransfers[]
 }
 
-/** Reads them; each is served by a partial index. */
+/** Reads the figures. A partial index serves each of them. */
 export async function readGauges(sql: Sql): Promise<Gauges> {
   const [nodes, smallTransfers, chains, [counts]] = await Promise.all([
     listNodes(sql),

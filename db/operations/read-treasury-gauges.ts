@@ -1,4 +1,4 @@
-/** What an operator's graphs need to know of wallets and movements, in one look. */
+/** Reads the figures of wallets and movements for an operator's graphs. */
 
 import type { Queryable } from '../connect.js'
 
@@ -9,11 +9,11 @@ interface Counted {
 }
 
 export interface TreasuryGauges {
-  /** Wallets that are low, by coin. */
+  /** Number of wallets that are low, by coin. */
   readonly low: readonly (Counted & { readonly coin: string })[]
-  /** Movements under way. */
+  /** Number of open movements. */
   readonly open: readonly Counted[]
-  /** What wallets hold in the books, base units. */
+  /** Balances of wallets in the books, in base units. */
   readonly held: readonly {
     readonly network: string
     readonly kind: string
@@ -22,7 +22,7 @@ export interface TreasuryGauges {
   }[]
 }
 
-/** Reads them; wallets are few, and movements under way have an index of their own. */
+/** Reads the figures. Wallets are few, and open movements have their own index. */
 export async function readTreasuryGauges(sql: Queryable): Promise<TreasuryGauges> {
   const [low, open, held] = await Promise.all([
     sql<TreasuryGauges['low'][number][]>`

@@ -1,4 +1,4 @@
-/** What an operator's graphs need to know of withdrawals, in one look. */
+/** Reads the figures of withdrawals for an operator's graphs. */
 
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Sql } from '../connect.js'
@@ -11,9 +11,9 @@ export interface WithdrawalTotal {
   readonly outcome: WithdrawalStage
   readonly count: bigint
   readonly seconds: number
-  /** By `DURATION_BUCKETS`, each with all below it. */
+  /** Cumulative counts by `DURATION_BUCKETS`. */
   readonly buckets: readonly bigint[]
-  /** Base units of the network's own coin. */
+  /** Fees in base units of the network's own coin. */
   readonly fee_paid: bigint
   readonly fee_estimated: bigint
 }
@@ -24,24 +24,24 @@ export interface WithdrawalQueue {
   readonly coin: string
   readonly stage: WithdrawalStage
   readonly length: number
-  /** Age of the oldest, in seconds. */
+  /** Age of the oldest withdrawal, in seconds. */
   readonly oldest: number
 }
 
 export interface WithdrawalGauges {
   readonly totals: readonly WithdrawalTotal[]
   readonly queues: readonly WithdrawalQueue[]
-  /** Alerts that stand, by kind. */
+  /** Number of open alerts, by kind. */
   readonly alerts: ReadonlyMap<string, number>
   readonly signers: {
     readonly online: number
     readonly offline: number
-    /** Seconds since the one that was silent for longest was seen; 0 without any. */
+    /** Longest silence of a signer, in seconds. 0 without signers. */
     readonly silence: number
   }
 }
 
-/** Reads them: sums, and what is under way. */
+/** Reads the totals and the withdrawals under way. */
 export async function readWithdrawalGauges(sql: Sql): Promise<WithdrawalGauges> {
   const [totals, queues, alerts, [signers]] = await Promise.all([
     sql<WithdrawalTotal[]>`SELECT * FROM withdrawal_totals ORDER BY kind, network, coin, outcome`,

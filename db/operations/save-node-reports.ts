@@ -1,9 +1,9 @@
-/** Keeps what was found out about the nodes of a network. */
+/** Stores the reports about the nodes of a network. */
 
 import type { NodeReport } from '../../chains/node-report.js'
 import { inTransaction, type Sql } from '../connect.js'
 
-/** Replaces what is known of the network's nodes; `since` moves only with the state. */
+/** Replaces the reports of the network's nodes. `since` changes only with the state. */
 export async function saveNodeReports(
   sql: Sql,
   network: string,
@@ -18,7 +18,7 @@ export async function saveNodeReports(
           state = excluded.state, reason = excluded.reason, seen_at = clock_timestamp(),
           since = CASE WHEN node.state = excluded.state THEN node.since ELSE clock_timestamp() END`
     }
-    // Fewer are configured than there were.
+    // Delete the reports of nodes that are no longer configured.
     await tx`DELETE FROM chain_nodes WHERE network = ${network} AND endpoint > ${reports.length}`
   })
 }

@@ -1,30 +1,30 @@
-/** Rows that the sweeper could not serve for a reason of their own: put off one by one, so that no row stops the others. */
+/** Postpones rows that the sweeper could not serve for their own reason, so that no row stops the others. */
 
 import type { PendingQuery, Row } from 'postgres'
 import { inTransaction, type Queryable, type Sql } from '../connect.js'
 import { raiseAlert } from './alerts/raise-alert.js'
 
-/** The wait after the first failure; each further one doubles it. */
+/** Wait after the first failure. Each further failure doubles it. */
 const FIRST_WAIT_MS = 60_000
 const LONGEST_WAIT_MS = 3_600_000
-/** A failure that was not tried again for so long is forgotten, because its row has ended or was removed. */
+/** Age after which a failure is deleted: a row that is not retried for so long has ended or was removed. */
 const FORGET_AFTER_MS = 86_400_000
 
 export interface FailedRow {
   readonly subject: string
   readonly merchantId: string
-  /** What the sweeper tried, e.g. `withdrawals`. */
+  /** Part of the sweep, e.g. `withdrawals`. */
   readonly part: string
   readonly message: string
 }
 
-/** A condition for queries of the sweeper: the row whose id stands in `column` is not put off at the moment. */
+/** Returns a SQL condition of the sweeper: the row whose id is in `column` is not postponed now. */
 export function notPutOff(sql: Queryable, column: string): PendingQuery<Row[]> {
   return sql`NOT EXISTS (
     SELECT FROM sweep_failures WHERE subject = ${sql(column)} AND retry_at > clock_timestamp())`
 }
 
-/** Puts a row off, longer each time, and raises an alert, which stands until the row is served. */
+/** Postpones a row, longer each time, and raises an alert, which stays open until the row is served. */
 export async function putOff(sql: Sql, { subject, merchantId, part, message }: FailedRow): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const [kept] = await tx<{ failures: number; retry_at: Date }[]>`
@@ -42,7 +42,7 @@ export async function putOff(sql: Sql, { subject, merchantId, part, message }: F
       severity: 'critical',
       subject,
       facts: {
-        message: 'Its process cannot be started or signalled; it is tried again, and the others go on',
+        message: 'Its workflow cannot be started or signalled. It is retried, and the others go on',
         part,
         reason: message,
         next_try_at: kept?.retry_at.toISOString(),
@@ -51,13 +51,13 @@ export async function putOff(sql: Sql, { subject, merchantId, part, message }: F
   })
 }
 
-/** These rows were served: what was noted of them is over. */
+/** Deletes the failures of rows that were served, and clears their alerts. */
 export async function forgetFailures(sql: Sql, subjects: readonly string[]): Promise<void> {
   if (subjects.length === 0) return
   await clear(sql, sql`subject = ANY (${[...subjects]})`)
 }
 
-/** Forgets rows that were not tried again for a day. */
+/** Deletes the failures of rows that were not retried for a day. */
 export async function purgeFailures(sql: Sql): Promise<void> {
   await clear(sql, sql`retry_at < clock_timestamp() - ${FORGET_AFTER_MS} * interval '1 millisecond'`)
 }

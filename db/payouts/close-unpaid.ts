@@ -18,7 +18,8 @@ export interface UnpaidEnd extends WithdrawalMove {
 /**
  * Ends a withdrawal that the caller has locked.
  *
- * @returns False while a signer holds its request (it may have signed), and once it has: then nothing was changed.
+ * @returns False while a signer holds its request (it may have signed), and once it has: then nothing was
+ * changed.
  */
 export async function closeUnpaid(
   tx: Transaction,

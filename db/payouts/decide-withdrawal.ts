@@ -10,7 +10,10 @@ import { closeUnpaid } from './close-unpaid.js'
 import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 
-/** Requested → waiting for a review or for approvals, or approved where it needs none. Every check was made when it was accepted. */
+/**
+ * Requested → waiting for a review or for approvals, or approved where it needs none. Every check was made
+ * when it was accepted.
+ */
 export async function admitWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
@@ -22,8 +25,9 @@ export async function admitWithdrawal(sql: Sql, networks: Networks, id: string):
 }
 
 /**
- * Acts on the decisions that are stored: as many approvals as the row asks for → approved, one rejection → rejected with the hold
- * released. What the workflow counted is not enough: only signed rows decide, so a forged signal moves nothing.
+ * Acts on the decisions that are stored: as many approvals as the row asks for → approved, one rejection →
+ * rejected with the hold released. What the workflow counted is not enough: only signed rows decide, so a
+ * forged signal moves nothing.
  */
 export async function decideWithdrawal(sql: Sql, networks: Networks, id: string): Promise<void> {
   await inTransaction(sql, async (tx) => {
@@ -86,7 +90,8 @@ export async function expireWithdrawal(sql: Sql, networks: Networks, id: string)
 }
 
 /**
- * Takes back a request that no signer has claimed, so that it is built again: at today's fees, and with the sanctions list asked again.
+ * Takes back a request that no signer has claimed, so that it is built again: at today's fees, and with the
+ * sanctions list asked again.
  *
  * @param cause - Shown in `history`.
  */

@@ -9,8 +9,9 @@ import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 
 /**
- * Building → waiting for a review, with its hold and its approvals kept; an earlier review was of something else and makes room. Its
- * risk says from then on that the destination is listed, so that the hit is not found again once a reviewer has accepted it.
+ * Building → waiting for a review, with its hold and its approvals kept; an earlier review was of something
+ * else and makes room. Its risk says from then on that the destination is listed, so that the hit is not
+ * found again once a reviewer has accepted it.
  *
  * @returns Whether it is held: then nothing is built.
  */

@@ -3,7 +3,10 @@
 import { byFamily } from '../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../domain/chain/network.js'
 
-/** Bytes of a P2PKH output and of its spending, the costliest of the common address types: 546 at Bitcoin's dust rate of 3. */
+/**
+ * Bytes of a P2PKH output and of its spending, the costliest of the common address types: 546 at Bitcoin's
+ * dust rate of 3.
+ */
 const DUST_BYTES = 182
 const DEFAULT_DUST_RATE = 3
 

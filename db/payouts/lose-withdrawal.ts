@@ -10,12 +10,13 @@ import { proveUnpaid } from './prove-unpaid.js'
 import { releaseJournal } from './withdrawal-journals.js'
 
 /**
- * Releases the hold of a withdrawal none of whose attempts can be mined any more: the nonce or an input went to a stranger's
- * transaction that is final now (somebody else has the keys, or the wallet is used elsewhere too), or an input vanished with a
- * transaction that was excluded itself. The audit log and the failure say which.
+ * Releases the hold of a withdrawal none of whose attempts can be mined any more: the nonce or an input went
+ * to a stranger's transaction that is final now (somebody else has the keys, or the wallet is used elsewhere
+ * too), or an input vanished with a transaction that was excluded itself. The audit log and the failure say
+ * which.
  *
- * The proof is taken again under the lock: since somebody found it, a reorganisation may have undone it, and a signer may have
- * answered. Without the proof nothing is changed, and the payment is followed further.
+ * The proof is taken again under the lock: since somebody found it, a reorganisation may have undone it, and
+ * a signer may have answered. Without the proof nothing is changed, and the payment is followed further.
  */
 export async function loseWithdrawal(
   sql: Sql,

@@ -36,8 +36,8 @@ export interface WithdrawalMove {
 }
 
 /**
- * Moves a withdrawal that the caller has locked (`lockWithdrawal`); `waiting` is cleared. An event is appended when the
- * public status changes, an audit entry always.
+ * Moves a withdrawal that the caller has locked (`lockWithdrawal`); `waiting` is cleared. An event is
+ * appended when the public status changes, an audit entry always.
  *
  * @throws Error when the transition is not in the table: the caller decides about replays before it calls.
  */

@@ -73,7 +73,10 @@ export interface Screening {
   readonly at?: string
 }
 
-/** What a row is for: somebody's request, a transaction of a batch, a movement between our own wallets, or filling a nonce gap. */
+/**
+ * What a row is for: somebody's request, a transaction of a batch, a movement between our own wallets, or
+ * filling a nonce gap.
+ */
 export type PayoutKind =
   | 'withdrawal'
   | 'batch_part'
@@ -159,7 +162,11 @@ export async function findRow(sql: Queryable, id: string): Promise<PayoutRow> {
   return row
 }
 
-/** Locks a withdrawal until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */
+/**
+ * Locks a withdrawal until the transaction ends; whatever decides about it does so under this lock.
+ *
+ * @throws when unknown.
+ */
 export async function lockWithdrawal(tx: Transaction, id: string): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)

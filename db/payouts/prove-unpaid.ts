@@ -36,12 +36,13 @@ interface AttemptRow {
 const EXCLUDABLE: readonly AttemptRow['state'][] = ['built', 'signed', 'broadcast']
 
 /**
- * Looks at every attempt of a withdrawal that the caller has locked. Signed bytes prove nothing until something that excludes
- * them (their nonce was used, an input was spent, or the transaction of an input was excluded itself) lies as deep under the scanned
- * head as the withdrawal asks for; all of it is read from the blocks that were scanned, never from what a node knows or has
- * forgotten. What a signer has and has not answered may be signed under a hash that nobody knows, so there a stranger's use
- * of the nonce or of an input proves nothing: it may be that very transaction. Only a final transaction of our own excludes it,
- * or an input that never came to be.
+ * Looks at every attempt of a withdrawal that the caller has locked. Signed bytes prove nothing until
+ * something that excludes them (their nonce was used, an input was spent, or the transaction of an input was
+ * excluded itself) lies as deep under the scanned head as the withdrawal asks for; all of it is read from the
+ * blocks that were scanned, never from what a node knows or has forgotten. What a signer has and has not
+ * answered may be signed under a hash that nobody knows, so there a stranger's use of the nonce or of an
+ * input proves nothing: it may be that very transaction. Only a final transaction of our own excludes it, or
+ * an input that never came to be.
  */
 export async function proveUnpaid(
   tx: Transaction,

@@ -1,4 +1,7 @@
-/** What the workflow of a withdrawal is started with, made of its row: by the API, and by the sweeper when that failed. */
+/**
+ * What the workflow of a withdrawal is started with, made of its row: by the API, and by the sweeper when
+ * that failed.
+ */
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'

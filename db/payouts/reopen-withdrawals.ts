@@ -18,9 +18,10 @@ export async function lockSettledAbove(tx: Transaction, network: string, height:
 }
 
 /**
- * Takes withdrawals back to `confirming` whose final transaction left the chain, or the one that had excluded all of theirs: what
- * was booked at their end is reversed, so that the hold stands again; every attempt that is or may be signed is live again, and a new run of
- * the workflow sends the same bytes. Nothing new is signed for that, so it cannot be paid twice.
+ * Takes withdrawals back to `confirming` whose final transaction left the chain, or the one that had excluded
+ * all of theirs: what was booked at their end is reversed, so that the hold stands again; every attempt that
+ * is or may be signed is live again, and a new run of the workflow sends the same bytes. Nothing new is
+ * signed for that, so it cannot be paid twice.
  *
  * @param ids - Their transactions are un-mined already.
  */
@@ -55,8 +56,8 @@ export async function reopenWithdrawals(
 }
 
 /**
- * What a signer had taken and not answered is an attempt again: it may be signed, so the hold stands until the chain excludes it. It is
- * not handed out again and keeps no other attempt waiting.
+ * What a signer had taken and not answered is an attempt again: it may be signed, so the hold stands until
+ * the chain excludes it. It is not handed out again and keeps no other attempt waiting.
  */
 async function awaitAgain(tx: Transaction, id: string): Promise<void> {
   const requests = await tx<{ transaction_id: string }[]>`
@@ -69,7 +70,10 @@ async function awaitAgain(tx: Transaction, id: string): Promise<void> {
     UPDATE attempts SET state = 'built' WHERE id = ANY (${requests.map((request) => request.transaction_id)})`
 }
 
-/** Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same one is mined. */
+/**
+ * Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same
+ * one is mined.
+ */
 async function reserveAgain(tx: Transaction, id: string): Promise<void> {
   await tx`
     INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)

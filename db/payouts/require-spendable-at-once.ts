@@ -8,11 +8,12 @@ import type { Transaction } from '../connect.js'
 import { MOST_INPUTS } from './attempts/list-spendable-outputs.js'
 
 /**
- * Compares what one transaction pays with the largest outputs that one may spend, whether they are free at the moment or not.
- * Where all outputs together would not do either, other checks say what lacks.
+ * Compares what one transaction pays with the largest outputs that one may spend, whether they are free at
+ * the moment or not. Where all outputs together would not do either, other checks say what lacks.
  *
  * @param need - Base units, the fee included where the sender pays it.
- * @throws KeyturnError `INVALID_STATE` {reason: `CONSOLIDATION_NEEDED`, requested, spendable_at_once, owned, coin}.
+ * @throws KeyturnError `INVALID_STATE` {reason: `CONSOLIDATION_NEEDED`, requested, spendable_at_once, owned,
+ * coin}.
  */
 export async function requireSpendableAtOnce(
   tx: Transaction,

@@ -7,8 +7,8 @@ import type { Queryable } from '../connect.js'
 /**
  * @param id - `from_address_id`; null where the platform may choose.
  * @returns Its address, or null.
- * @throws KeyturnError `VALIDATION_FAILED` when it is no wallet of the merchant's on the network, or is the gas wallet, which funds
- * deposit addresses and pays nobody.
+ * @throws KeyturnError `VALIDATION_FAILED` when it is no wallet of the merchant's on the network, or is the
+ * gas wallet, which funds deposit addresses and pays nobody.
  */
 export async function requireWallet(
   sql: Queryable,

@@ -5,7 +5,10 @@ import { inTransaction, type Sql } from '../connect.js'
 import { movePayout } from './move-payout.js'
 import { lockWithdrawal, type PayoutRow } from './payout-row.js'
 
-/** @returns Null when there is nothing to build (any more): it was cancelled, or its request is at the signer already. */
+/**
+ * @returns Null when there is nothing to build (any more): it was cancelled, or its request is at the signer
+ * already.
+ */
 export async function startBuilding(sql: Sql, networks: Networks, id: string): Promise<PayoutRow | null> {
   return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)

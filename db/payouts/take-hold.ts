@@ -23,7 +23,8 @@ export interface Hold {
 }
 
 /**
- * Checks that what is to be held is there, then holds it. The ledger's own check stays the last word on users' money.
+ * Checks that what is to be held is there, then holds it. The ledger's own check stays the last word on
+ * users' money.
  *
  * @throws KeyturnError `INSUFFICIENT_BALANCE`.
  */
@@ -65,8 +66,9 @@ export async function takeHold(tx: Transaction, request: Hold): Promise<void> {
 }
 
 /**
- * A user may spend what is available to them. The merchant may spend its own and, as floor, the users' funds that it
- * holds: own + sum of the users' available. Withdrawals of the merchant's own are checked one after the other.
+ * A user may spend what is available to them. The merchant may spend its own and, as floor, the users' funds
+ * that it holds: own + sum of the users' available. Withdrawals of the merchant's own are checked one after
+ * the other.
  */
 async function requireFunds(
   tx: Transaction,

@@ -1,6 +1,6 @@
 /**
- * Withdrawals whose workflow may not exist: never started, because the API was cut short or Temporal was down, or started and
- * terminated, or lost with its server. A batch starts its own parts.
+ * Withdrawals whose workflow may not exist: never started, because the API was cut short or Temporal was
+ * down, or started and terminated, or lost with its server. A batch starts its own parts.
  */
 
 import type { Queryable } from '../connect.js'
@@ -11,7 +11,8 @@ import type { PayoutRow } from './payout-row.js'
 const BATCH = 500
 
 /**
- * The oldest that were not started, and those under way that neither moved nor were looked for, longest first.
+ * The oldest that were not started, and those under way that neither moved nor were looked for, longest
+ * first.
  *
  * @param olderThanMs - Leaves alone what the API is starting right now.
  * @param unseenMs - Leaves alone what moved, or was found running, so recently.

@@ -29,8 +29,9 @@ export interface Outflow {
 }
 
 /**
- * Whose money is held: the amount on the user (or the merchant's own account ''), the fee with it or, for a token, on ''. Of a
- * movement between own wallets the fee alone, always on ''; whoever pays it on the chain, the amount stays the merchant's.
+ * Whose money is held: the amount on the user (or the merchant's own account ''), the fee with it or, for a
+ * token, on ''. Of a movement between own wallets the fee alone, always on ''; whoever pays it on the chain,
+ * the amount stays the merchant's.
  */
 export function holders(terms: Terms): { readonly amount: string; readonly fee: string | null } {
   const amount = terms.user_reference ?? ''
@@ -68,13 +69,14 @@ export function ejectJournal(terms: Terms, amount: bigint, indices: readonly num
 }
 
 /**
- * Reserved → what left our addresses, by coin; the rest of the hold back to available. A reverted EVM transaction has
- * only its fee in `outflows`.
+ * Reserved → what left our addresses, by coin; the rest of the hold back to available. A reverted EVM
+ * transaction has only its fee in `outflows`.
  *
- * What the network took above the hold (a chain with a fee of its parent chain can take more than was agreed) is the merchant's
- * own: nobody agreed to more, and the books must say what the chain says.
+ * What the network took above the hold (a chain with a fee of its parent chain can take more than was agreed)
+ * is the merchant's own: nobody agreed to more, and the books must say what the chain says.
  *
- * @param fee - What the network took, in base units of `fee_coin`; at most so much may have left above the hold.
+ * @param fee - What the network took, in base units of `fee_coin`; at most so much may have left above the
+ * hold.
  * @throws Error when more left than that: it is never posted, it is an exception to look into.
  */
 export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 0n): Journal {
@@ -95,7 +97,8 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 
     const left = spent.get(coin) ?? 0n
     spent.delete(coin)
     const over = left - held
-    // What coins without change bring above the amount goes to the fee; no recipient bears it, so it is the merchant's own.
+    // What coins without change bring above the amount goes to the fee; no recipient bears it, so it is the
+    // merchant's own.
     if (over > mostOver(terms, coin, fee))
       throw new Error(`Withdrawal ${terms.id} spent ${left} ${coin}, but only ${held} were held`)
     entries.push({ network: terms.network, coin, kind: 'reserved', owner, amount: held })
@@ -108,7 +111,8 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 
     })
   }
   for (const [coin, amount] of spent) {
-    // A token that takes a fee delivers less than left: between own wallets that is a cost of the merchant's own.
+    // A token that takes a fee delivers less than left: between own wallets that is a cost of the merchant's
+    // own.
     if (isMovement(terms.kind) && coin === terms.coin) {
       entries.push({ network: terms.network, coin, kind: 'available', owner: '', amount })
       continue
@@ -125,8 +129,8 @@ function mostOver(terms: Terms, coin: string, fee: bigint): bigint {
 }
 
 /**
- * A transaction that pays nobody took the payment's place: the whole hold goes back, and the network's fee is the merchant's own,
- * whoever asked for the payment.
+ * A transaction that pays nobody took the payment's place: the whole hold goes back, and the network's fee is
+ * the merchant's own, whoever asked for the payment.
  */
 export function cancelJournal(terms: Terms, outflows: readonly Outflow[]): Journal {
   const spent = outflows.flatMap(({ addressId, coin, amount }): JournalEntry[] => [

@@ -24,12 +24,14 @@ function verdict(answer: SigningAnswer): string {
 const AGAIN_AFTER_MS = 60_000
 
 /**
- * Stores the answer, frees the nonce of a refused payment, and wakes the withdrawal that waits for it. What was signed is
- * checked against the request by the workflow before anything else happens with it. A refusal that only says that the signer is
- * stopped is no last word: the request, with its payload and nonce, is queued again.
+ * Stores the answer, frees the nonce of a refused payment, and wakes the withdrawal that waits for it. What
+ * was signed is checked against the request by the workflow before anything else happens with it. A refusal
+ * that only says that the signer is stopped is no last word: the request, with its payload and nonce, is
+ * queued again.
  *
  * @returns The id of what was to be paid (the withdrawal), to signal its workflow.
- * @throws KeyturnError `NOT_FOUND` (another signer's, or unknown), `INVALID_STATE` (never claimed, or another answer).
+ * @throws KeyturnError `NOT_FOUND` (another signer's, or unknown), `INVALID_STATE` (never claimed, or another
+ * answer).
  */
 export async function answerRequest(
   sql: Sql,
@@ -74,7 +76,8 @@ export async function answerRequest(
       UPDATE signing_requests
       SET state = ${answer.outcome}, answer = ${json(tx, answer)}, answered_at = clock_timestamp(), lease_until = NULL
       WHERE id = ${answer.request_id}`
-    // A signer that says whose nonce it is has signed with it before: to give it to the next payment would fail that one too.
+    // A signer that says whose nonce it is has signed with it before: to give it to the next payment would
+    // fail that one too.
     if (answer.outcome === 'refused') {
       await freeNonces(tx, request.payout_id, answer.code === 'NONCE_CONFLICT')
     }

@@ -19,7 +19,10 @@ import type { PartOutput } from '../payouts/payout-row.js'
 
 /** Enough to keep a signer busy for one round trip. */
 export const MOST_AT_ONCE = 32
-/** Requests of one answer together: below `MAX_ANSWER_BYTES`, which is all that signers read. One that is larger alone is handed out alone. */
+/**
+ * Requests of one answer together: below `MAX_ANSWER_BYTES`, which is all that signers read. One that is
+ * larger alone is handed out alone.
+ */
 export const CLAIM_BYTES = 15_000_000
 /** Names, times and brackets around what is measured. */
 export const FRAME_BYTES = 2_000
@@ -41,11 +44,13 @@ interface OpenRow {
 }
 
 /**
- * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out is handed out again
- * with the same payload and nonce, as is one that a stopped signer put off; one whose wallet has no nonce to give stays queued. Of
- * each wallet that gives nonces one at a time only the first is looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
- * more waits for the next claim, with all that comes after it. What pays a destination that came onto the sanctions list since it was
- * built is not handed out: its workflow takes it back. Nor is what was passed over and has another attempt beside it.
+ * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out
+ * is handed out again with the same payload and nonce, as is one that a stopped signer put off; one whose
+ * wallet has no nonce to give stays queued. Of each wallet that gives nonces one at a time only the first is
+ * looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
+ * more waits for the next claim, with all that comes after it. What pays a destination that came onto the
+ * sanctions list since it was built is not handed out: its workflow takes it back. Nor is what was passed
+ * over and has another attempt beside it.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
@@ -65,7 +70,12 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
   })
 }
 
-/** Locks what is next. @param withheld - Subjects that are left out, so that what stands behind them in a line is not kept waiting. */
+/**
+ * Locks what is next.
+ *
+ * @param withheld - Subjects that are left out, so that what stands behind them in a line is not kept
+ * waiting.
+ */
 async function selectOpen(
   tx: Transaction,
   signerId: string,

@@ -36,9 +36,9 @@ const WALLETS: readonly Wallet[] = [
  * Enrols with a one-time token. The identity that used the token may ask again and gets the same answer.
  *
  * @returns The answer without the platform's key, and whether it was made now.
- * @throws KeyturnError `INVALID_ENROLMENT` with `details.reason`: `TOKEN_UNKNOWN`, `TOKEN_EXPIRED`, `TOKEN_USED`,
- * `IDENTITY_IN_USE`, `ALREADY_ENROLLED`, `ROLES_MISSING`, `DUPLICATE_XPUB`, `XPUB_IN_USE`, `FINGERPRINT_MISMATCH` and those
- * of `verifyXpubReport`; `UNSUPPORTED_NETWORK`.
+ * @throws KeyturnError `INVALID_ENROLMENT` with `details.reason`: `TOKEN_UNKNOWN`, `TOKEN_EXPIRED`,
+ * `TOKEN_USED`, `IDENTITY_IN_USE`, `ALREADY_ENROLLED`, `ROLES_MISSING`, `DUPLICATE_XPUB`, `XPUB_IN_USE`,
+ * `FINGERPRINT_MISMATCH` and those of `verifyXpubReport`; `UNSUPPORTED_NETWORK`.
  */
 export async function enrolSigner(
   sql: Sql,

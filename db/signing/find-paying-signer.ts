@@ -2,7 +2,10 @@
 
 import type { Queryable } from '../connect.js'
 
-/** The id of the one signer that holds the merchant's keys of the network; null where there is none, or it was revoked. */
+/**
+ * The id of the one signer that holds the merchant's keys of the network; null where there is none, or it was
+ * revoked.
+ */
 export async function findPayingSigner(
   sql: Queryable,
   merchantId: string,

@@ -19,8 +19,9 @@ export interface PlatformKey {
 }
 
 /**
- * Reads the platform's signing key. The first process of an installation stores it, derived from the oldest master key by
- * HKDF-SHA256, as every process did before it was stored; it stays the same when the master key changes, because signers pin it.
+ * Reads the platform's signing key. The first process of an installation stores it, derived from the oldest
+ * master key by HKDF-SHA256, as every process did before it was stored; it stays the same when the master key
+ * changes, because signers pin it.
  *
  * @param masterKeys - Those that open, the sealing one first.
  * @param oldest - From which it is derived where it is not stored yet; default the sealing one.

@@ -20,7 +20,8 @@ export interface SignerSight extends JournalHead {
  * Takes note of a signer; the first sight after an absence is the event `signer.online`.
  *
  * @param sight - Its journal's head now; only one further along replaces what is known.
- * @returns The furthest head that the platform knows: a signer behind it was restored from a backup and locks itself.
+ * @returns The furthest head that the platform knows: a signer behind it was restored from a backup and locks
+ * itself.
  */
 export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight): Promise<JournalHead> {
   const journal: JournalHead = { head: sight.head, sequence: sight.sequence }
@@ -73,7 +74,8 @@ async function keepStop(
 ): Promise<void> {
   const note = stopped === null ? null : { reason: stopped, since: new Date().toISOString() }
   await tx`UPDATE signers SET stopped = ${note === null ? null : tx.json(note)} WHERE id = ${signerId}`
-  // What it left unanswered while it was stopped is handed out again at once, and its silence counts from now.
+  // What it left unanswered while it was stopped is handed out again at once, and its silence counts from
+  // now.
   if (stopped === null) {
     await tx`
       UPDATE signing_requests SET lease_until = clock_timestamp(), first_leased_at = NULL

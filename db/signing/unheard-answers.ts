@@ -1,4 +1,7 @@
-/** Signers' answers that are stored and that no workflow has acted on: the signal was lost with the process that sent it. */
+/**
+ * Signers' answers that are stored and that no workflow has acted on: the signal was lost with the process
+ * that sent it.
+ */
 
 import type { Queryable } from '../connect.js'
 import { notPutOff } from '../operations/sweep-failures.js'

@@ -1,4 +1,4 @@
-/** A further hot wallet: the next key of the extended public key that the signer reported for hot wallets. */
+/** Adds a hot wallet: the next key of the extended public key that the signer reported for hot wallets. */
 
 import { deriveAddress } from '../../domain/address/derive-address.js'
 import { matchKey } from '../../domain/chain/match-key.js'
@@ -9,13 +9,14 @@ import type { Transaction } from '../connect.js'
 import { newId } from '../new-id.js'
 import type { WalletRow } from './list-wallets.js'
 
-/** More lanes than this no signer keeps busy, and every payment looks at each. */
+/** Most hot wallets. A signer cannot keep more of them busy, and every payout checks each one. */
 const MOST = 100
 
 /**
- * Derives and stores it; the signer needs no step, because it derives whatever index is asked for.
+ * Derives and stores the wallet. The signer needs no step, because it derives the key of every index by
+ * itself.
  *
- * @throws KeyturnError `NO_SIGNER` before a signer enrolled, `INVALID_STATE` when there are enough.
+ * @throws KeyturnError `NO_SIGNER` before a signer has enrolled, `INVALID_STATE` at the limit.
  */
 export async function addHotWallet(
   tx: Transaction,
@@ -27,7 +28,7 @@ export async function addHotWallet(
   },
 ): Promise<Omit<WalletRow, 'balances'>> {
   const { merchantId, network } = request
-  // The account's row is the lock: two requests never get one index.
+  // The row of the account is the lock, so two requests never get the same index.
   const [account] = await tx<{ id: string; path: string; xpub: string }[]>`
     SELECT account.id, account.path, account.xpub
     FROM key_accounts account JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL
@@ -36,7 +37,7 @@ export async function addHotWallet(
   if (!account) {
     throw new KeyturnError(
       'NO_SIGNER',
-      `No signer holds keys of ${network.name} for this merchant; enrol one with keyturn-signer init`,
+      `No signer holds keys of ${network.name} for this merchant. Enrol one with keyturn-signer init`,
       { details: { network: network.name } },
     )
   }
@@ -45,9 +46,13 @@ export async function addHotWallet(
     WHERE key_account_id = ${account.id} AND branch = 0`
   const index = (last?.index ?? -1) + 1
   if ((last?.count ?? 0) >= MOST) {
-    throw new KeyturnError('INVALID_STATE', `There are ${MOST} hot wallets already; use those`, {
-      details: { network: network.name, wallets: MOST },
-    })
+    throw new KeyturnError(
+      'INVALID_STATE',
+      `There are already ${MOST} hot wallets, which is the limit. Use those`,
+      {
+        details: { network: network.name, wallets: MOST },
+      },
+    )
   }
   const derived = deriveAddress({ network, xpub: account.xpub, branch: 0, index })
   const id = newId('addr')

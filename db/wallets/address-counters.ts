@@ -1,4 +1,4 @@
-/** The counters from which address indexes are taken. */
+/** Reads the counters from which address indexes are taken. */
 
 import type { Queryable } from '../connect.js'
 
@@ -10,13 +10,13 @@ export interface AddressCounter {
   readonly path: string
   readonly branch: number
   readonly nextIndex: number
-  /** Whether it was moved past what may have been given out after a backup, since the database was started. */
+  /** Whether, since the database started, it was raised past indexes that may have been assigned after a backup. */
   readonly moved: boolean
-  /** Whether it was compared with the chain since then. */
+  /** Whether it was compared with the chain since the database started. */
   readonly compared: boolean
 }
 
-/** Counters of a network: deposit addresses are branch 0 of the deposit account. */
+/** Returns the counters of a network. Deposit addresses are branch 0 of the deposit account. */
 export async function addressCounters(sql: Queryable, network: string): Promise<AddressCounter[]> {
   const rows = await sql<
     {
@@ -41,7 +41,7 @@ export async function addressCounters(sql: Queryable, network: string): Promise<
   }))
 }
 
-/** Whether a counter of the network was not compared with the chain since the database was started. */
+/** Returns whether a counter of the network was not compared with the chain since the database started. */
 export async function hasUncomparedCounters(sql: Queryable, network: string): Promise<boolean> {
   const [row] = await sql<{ found: boolean }[]>`
     SELECT EXISTS (SELECT FROM key_accounts WHERE network = ${network} AND role = 'deposit'
@@ -49,12 +49,12 @@ export async function hasUncomparedCounters(sql: Queryable, network: string): Pr
   return row?.found ?? false
 }
 
-/** Remembers that a counter was compared with the chain: from now on addresses are given out. */
+/** Records that a counter was compared with the chain, so that addresses can be assigned from it. */
 export async function markCounterCompared(sql: Queryable, id: string): Promise<void> {
   await sql`UPDATE key_accounts SET counter_compared = database_incarnation() WHERE id = ${id}`
 }
 
-/** Seconds since the watcher of a network last wrote; null where it never did. A backup is older than that. */
+/** Returns the seconds since the network's watcher last wrote. `null` if it never did. A backup is older than that. */
 export async function secondsOfSilence(sql: Queryable, network: string): Promise<number | null> {
   const [row] = await sql<{ seconds: number }[]>`
     SELECT extract(epoch FROM clock_timestamp() - updated_at)::float8 AS seconds

@@ -1,4 +1,4 @@
-/** A user's deposit address on a network: the existing one, or the next of the merchant's extended public key. */
+/** Assigns a user's deposit address: the existing one, or the next of the merchant's extended public key. */
 
 import { deriveAddress } from '../../domain/address/derive-address.js'
 import { matchKey } from '../../domain/chain/match-key.js'
@@ -13,16 +13,18 @@ export interface AddressRequest {
   readonly network: Network
   readonly userReference: string
   readonly label: string | null
-  /** True for another address although there is one. */
+  /** Whether the user gets another address although one exists. */
   readonly fresh: boolean
 }
 
 /**
- * Finds or makes the address. The row of the key account is the only source of indexes and is locked while one is taken,
- * so no two requests ever share an index, and two first requests of one user get the same address.
+ * Finds or creates the address. The row of the key account is the only source of indexes and is locked while
+ * one is taken, so two requests never share an index, and two first requests of one user get the same
+ * address.
  *
- * @throws KeyturnError `RAIL_NOT_ENABLED` when the merchant does not use the network, `NO_SIGNER` before its signer enrolled,
- * `DEPENDENCY_UNAVAILABLE` (retryable) while the counter of a database that was started again is compared with the chain.
+ * @throws KeyturnError `RAIL_NOT_ENABLED` if the merchant does not use the network, `NO_SIGNER` before its
+ * signer has enrolled, `DEPENDENCY_UNAVAILABLE` (retryable) while the counter is compared with the chain
+ * after a start of the database.
  */
 export async function allocateAddress(
   tx: Transaction,
@@ -44,7 +46,7 @@ export async function allocateAddress(
     FOR UPDATE`
   if (!account?.enabled) throw await refusal(tx, request)
   if (!request.fresh) {
-    // Somebody may have made it while we waited for the lock.
+    // Another request may have created it while this one waited for the lock.
     const existing = await newestAddress(tx, request)
     if (existing) return { address: existing, created: false }
   }
@@ -75,16 +77,19 @@ async function newestAddress(tx: Transaction, request: AddressRequest): Promise<
   return row
 }
 
-/** Whether an address could not be given out because its counter was not compared with the chain yet. */
+/** Returns whether an address was refused because its counter is not yet compared with the chain. */
 export function isNotCompared(error: KeyturnError): boolean {
   return error.code === 'DEPENDENCY_UNAVAILABLE' && error.details.waits_for === 'address_counter'
 }
 
-/** A database that was restored from a backup would give out again what it gave out after the backup. */
+/**
+ * Creates the error for a counter that is not compared. A database restored from a backup would otherwise
+ * assign the addresses again that it had assigned after the backup.
+ */
 function notCompared(network: Network): KeyturnError {
   return new KeyturnError(
     'DEPENDENCY_UNAVAILABLE',
-    `New addresses on ${network.name} wait until the chain watcher has compared their counter with the chain, after the database was started; send the same request again, with the same Idempotency-Key`,
+    `The database was started, so new addresses on ${network.name} wait until the chain watcher has compared their counter with the chain. Send the same request again, with the same Idempotency-Key`,
     { details: { dependency: network.name, waits_for: 'address_counter' }, retryable: true },
   )
 }
@@ -95,14 +100,14 @@ async function refusal(tx: Transaction, { merchantId, network }: AddressRequest)
   return rails.length === 0
     ? new KeyturnError(
         'RAIL_NOT_ENABLED',
-        `${network.name} is not enabled for this merchant; ask the operator for it`,
+        `${network.name} is not enabled for this merchant. Ask the operator to enable it`,
         {
           details: { network: network.name },
         },
       )
     : new KeyturnError(
         'NO_SIGNER',
-        `No signer has reported a key for ${network.name}; enrol one with "keyturn-signer init" first`,
+        `No signer has reported a key for ${network.name}. Enrol one with "keyturn-signer init" first`,
         { details: { network: network.name } },
       )
 }

@@ -1,4 +1,7 @@
-/** Which of these destinations are the merchant's own wallets: what is paid to them leaves the books and comes back to none. */
+/**
+ * Finds destinations that are the merchant's own wallets. A withdrawal to one would leave the books and never
+ * return.
+ */
 
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { matchKey } from '../../domain/chain/match-key.js'
@@ -7,12 +10,16 @@ import { KeyturnError } from '../../domain/errors.js'
 import { keyProbe } from '../chain/key-probe.js'
 import type { Queryable } from '../connect.js'
 
-/** Addresses as they were given, with what each is. Deposit addresses of users are none of them: what arrives there is credited. */
+/**
+ * Kinds of own wallets by address, as given. Users' deposit addresses are absent, because deposits there are
+ * credited.
+ */
 export type OwnWallets = ReadonlyMap<string, 'master' | 'hot' | 'gas' | 'change'>
 
 /**
- * Looks for the key hash, so that the notation does not matter: upper case, without a prefix, or the address type of the same key
- * that the platform does not watch. What is no address of the network is none of them.
+ * Compares key hashes, so that the notation does not matter: upper case, a missing prefix, or another address
+ * type of the same key, which the platform does not watch. Text that is no address of the network is left
+ * out.
  */
 export async function findOwnWallets(
   sql: Queryable,
@@ -36,17 +43,17 @@ export async function findOwnWallets(
   )
 }
 
-/** What is wrong with a destination that is an own wallet. */
+/** Creates the error for a destination that is an own wallet. */
 export function ownWalletError(network: Network, address: string, kind: string): KeyturnError {
   const what = kind === 'change' ? 'the address of your own change' : `your own ${kind} wallet`
   return new KeyturnError(
     'INVALID_ADDRESS',
-    `"${address}" cannot be paid on ${network.name}: it is ${what}, and what moves between your own wallets is no withdrawal`,
+    `"${address}" cannot be paid on ${network.name}: it is ${what}, and a transfer between your own wallets is no withdrawal`,
     { details: { address, network: network.name } },
   )
 }
 
-/** @throws KeyturnError `INVALID_ADDRESS` when the address is an own wallet, or none of the network. */
+/** Requires a foreign address. @throws KeyturnError `INVALID_ADDRESS` if it is an own wallet or not of the network. */
 export async function requireForeign(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** Addresses of a merchant, newest first. */
+/** Lists addresses of a merchant, newest first. */
 
 import type { Queryable } from '../connect.js'
 import type { Slice } from '../slice.js'
@@ -21,7 +21,7 @@ export interface AddressFilter {
   readonly address?: string | undefined
 }
 
-/** Lists deposit addresses of users (skipped indexes have none); each filter narrows. */
+/** Returns users' deposit addresses that match every filter. Skipped indexes have no user and are left out. */
 export async function listAddresses(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** The merchant's own wallets with what each holds per coin, in one query. */
+/** Lists the merchant's own wallets with their balances per coin, in one query. */
 
 import type { Balance } from '../books/balances/get-balances.js'
 import type { Queryable } from '../connect.js'
@@ -9,12 +9,15 @@ export interface WalletRow {
   readonly kind: 'master' | 'hot' | 'gas'
   readonly network: string
   readonly address: string
-  /** The same as `getBalances` answers for its address: each coin of its network's rails and each other coin that it ever held, by name. */
+  /**
+   * Balances as `getBalances` returns them for the address, by name: every enabled coin and every coin it
+   * ever held.
+   */
   readonly balances: readonly Balance[]
 }
 
 export interface WalletFilter {
-  /** Those that this installation serves, or one of them. */
+  /** Networks that this installation serves, or one of them. */
   readonly networks: readonly string[]
   readonly kind?: WalletRow['kind'] | undefined
 }
@@ -27,7 +30,7 @@ interface Row extends Pick<WalletRow, 'id' | 'kind' | 'network' | 'address'> {
   readonly screened: bigint
 }
 
-/** Lists master, hot and gas wallets, newest first. */
+/** Returns hot and gas wallets, newest first. */
 export async function listWallets(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** Leaves out indexes that may have been given out already, and watches them from now on. */
+/** Skips indexes that may already have been assigned, and watches their addresses. */
 
 import { deriveAddress } from '../../domain/address/derive-address.js'
 import { matchKey } from '../../domain/chain/match-key.js'
@@ -13,24 +13,24 @@ import type { AddressCounter } from './address-counters.js'
 export interface Skip {
   readonly network: Network
   readonly account: Pick<AddressCounter, 'id' | 'merchantId' | 'xpub' | 'path' | 'branch'>
-  /** The next index to be given out; where the counter is past it, nothing happens. */
+  /** Next index to assign. Nothing happens if the counter is already past it. */
   readonly to: number
-  /** Whether a person must be told: addresses may be in the hands of users whom this database does not know. */
+  /** Whether a person must be alerted, because users whom this database does not know may have such addresses. */
   readonly suspicious: boolean
-  /** Whether this is the move that each start of the database asks for, which happens once. */
+  /** Whether this is the skip that follows a start of the database, which happens once. */
   readonly once: boolean
 }
 
 /**
- * Raises the counter; it never goes back. Each index in between becomes an address without a user, so that what is paid to it
- * is a deposit of the merchant's own account instead of nothing.
+ * Raises the counter, which never goes back. Each skipped index becomes an address without a user, so that
+ * the platform sees a transfer to it and credits the merchant's own account.
  *
- * @returns How many were left out.
+ * @returns How many indexes were skipped.
  */
 export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
   const { network, account, once } = skip
   return inTransaction(sql, async (tx) => {
-    // As `allocateAddress`: the row is the lock.
+    // As in `allocateAddress`, the row is the lock.
     const [row] = await tx<{ next_index: number; moved: boolean }[]>`
       SELECT next_index, counter_moved IS NOT DISTINCT FROM database_incarnation() AS moved
       FROM key_accounts WHERE id = ${account.id} FOR UPDATE`
@@ -78,7 +78,7 @@ export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
           subject: account.id,
           facts: {
             message:
-              'The database was started again after a silence, or addresses beyond its counter were paid: these indexes may have been given out already. They are not given out again; what is paid to them is credited to the merchant’s own account',
+              'The database was started after a silence, or addresses beyond its counter were paid, so these indexes may already have been assigned. They are not assigned again. Deposits to them are credited to the merchant’s own account',
             network: network.name,
             from_index: from,
             to_index: to - 1,
@@ -91,5 +91,5 @@ export async function skipIndexes(sql: Sql, skip: Skip): Promise<number> {
 }
 
 const LABEL = 'skipped: may have been given out before a restore'
-/** PostgreSQL takes 65,534 parameters. */
+/** Rows of one insert. PostgreSQL takes 65,534 parameters. */
 const ROWS = 1_000

@@ -60,7 +60,7 @@ function cutAll(way: Way): void {
   }
 }
 
-test.each(WAYS)('a transaction whose connection is %s under it writes nothing afterwards', async (way) => {
+test.each(WAYS)('writes nothing after the connection of a transaction is %s', async (way) => {
   const sql = pool(1)
   let after: unknown
   const transaction = sql.begin(async (tx) => {
@@ -94,7 +94,7 @@ test.each(WAYS)(
   },
 )
 
-test('cut again and again, each query gets its own answer and each transaction is whole or nothing', async () => {
+test('answers each query and keeps transactions atomic when connections are cut repeatedly', async () => {
   const sql = pool(5)
   const until = Date.now() + 4_000
   let pair = 0
@@ -148,7 +148,7 @@ function expectLoss(error: unknown): void {
   )
 }
 
-test('with time-outs, a lock and a slow statement end with an error that says to try again', async () => {
+test('reports a passing error when a lock or a statement exceeds its time-out', async () => {
   const own = await freshDatabase()
   const timeouts = { lock: 100, statement: 300, idleInTransaction: 300 }
   const sql = connect(own.url, { max: 3, timeouts })

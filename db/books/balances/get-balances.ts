@@ -1,4 +1,4 @@
-/** Balances per coin, now or at an instant, for a merchant, a user or an address. */
+/** Reads balances per coin, now or at an instant, of a merchant, a user or an address. */
 
 import type { Queryable } from '../../connect.js'
 
@@ -8,33 +8,37 @@ export interface BalanceFilter {
   readonly addressId?: string
   readonly network?: string
   readonly coin?: string
-  /** Balances as they were recorded at this instant; default now. */
+  /** Instant of which the recorded balances are read. Default: now. */
   readonly asOf?: Date
 }
 
-/** Base units. */
+/** Balance of one coin, in base units. */
 export interface Balance {
   readonly network: string
   readonly coin: string
-  /** What may be withdrawn. May be negative for the merchant's own account alone, and after a reorg of spent money. */
+  /**
+   * Amount that may be withdrawn. It may be negative for the merchant's own account, or after a reorg of
+   * spent money.
+   */
   readonly available: bigint
-  /** Held for withdrawals, or confirmed and still being screened. */
+  /** Amount held for payouts, or confirmed and still being screened. */
   readonly reserved: bigint
-  /** What the chain holds on the addresses, confirmed. */
+  /** Confirmed amount on the addresses in the chain. */
   readonly blockchain: bigint
-  /** Seen and not yet confirmed. */
+  /** Amount of deposits that are detected but not yet confirmed. */
   readonly pending: bigint
 }
 
 interface Row extends Balance {
-  /** Deposits at the address that are confirmed and not yet credited. */
+  /** Amount of deposits at the address that are confirmed but not yet credited. */
   readonly screened: bigint
 }
 
 /**
- * Sums the accounts that the filter selects: with neither user nor address, everything that the merchant holds and owes,
- * wallets included. An address has no liabilities of its own: reserved is what arrived there and is still being
- * screened, available the rest of what is on it. Coins without a movement are listed as zero where the rail is enabled.
+ * Sums the accounts that the filter selects. Without a user or an address it sums everything that the
+ * merchant holds and owes, wallets included. An address has no liabilities of its own: its reserved amount is
+ * what arrived there and is still being screened, and its available amount is the rest. An enabled coin
+ * without a journal is listed as zero.
  */
 export async function getBalances(sql: Queryable, filter: BalanceFilter): Promise<Balance[]> {
   const { merchantId, userReference, addressId, network, coin, asOf } = filter

@@ -1,4 +1,4 @@
-/** What of a merchant's coins on the chain could pay now: it may be less than what is owned. */
+/** Reads how much of a merchant's coins could be paid out now. It may be less than the merchant owns. */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Networks } from '../../../domain/chain/network.js'
@@ -6,20 +6,21 @@ import type { Queryable } from '../../connect.js'
 import { MOST_INPUTS, spendableOutputs } from '../../payouts/attempts/list-spendable-outputs.js'
 import type { BalanceFilter } from './get-balances.js'
 
-/** Base units of one coin. */
+/** Spendable amounts of one coin, in base units. */
 export interface Spendable {
   readonly network: string
   readonly coin: string
-  /** All that can pay now, in however many payments. */
+  /** Amount that can be paid out now, in any number of payouts. */
   readonly spendable: bigint
-  /** The most that one payment can take: the largest outputs of one transaction, or the richest wallet. */
+  /** Largest amount of one payout: the largest outputs of one transaction, or the richest wallet. */
   readonly atOnce: bigint
 }
 
 /**
- * Of the addresses that the filter selects. UTXO networks: outputs that are confirmed, credited and not reserved. EVM networks: what
- * lies on hot and master wallets by the books, less what payments under way take; what lies on deposit addresses pays once it is swept.
- * Coins without any are left out.
+ * Sums the addresses that the filter selects. On UTXO networks it counts outputs that are confirmed, credited
+ * and not reserved. On EVM networks it counts the balances of hot wallets in the books, less the payouts
+ * under way; coins on deposit addresses count after their consolidation. Coins without any amount are left
+ * out.
  */
 export async function readSpendable(
   sql: Queryable,

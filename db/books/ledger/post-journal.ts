@@ -1,54 +1,61 @@
-/** Posting to the double-entry ledger: the only way that a balance changes. */
+/** Posts journals to the double-entry ledger. No balance changes in any other way. */
 
 import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Queryable } from '../../connect.js'
 
-/** What an account is for; see migration 003_ledger.sql. */
+/** Kind of account, as migration `003_ledger.sql` explains it. */
 export type AccountKind = 'chain' | 'available' | 'reserved' | 'network_fee'
 
-/** One line of a journal. */
+/** Entry of a journal. */
 export interface JournalEntry {
   readonly network: string
   readonly coin: string
   readonly kind: AccountKind
-  /** Address id for `chain`; user_reference, or '' for the merchant itself, for liabilities; '' for `network_fee`. */
+  /**
+   * Owner: an address id for `chain`, a user reference (or '' for the merchant) for liabilities, '' for
+   * `network_fee`.
+   */
   readonly owner: string
-  /** Base units; debit positive, credit negative, never zero. */
+  /** Amount in base units: a debit is positive, a credit is negative. It is never zero. */
   readonly amount: bigint
 }
 
 export interface Journal {
   readonly merchantId: string
-  /** Business id and step, e.g. `deposit:dep_…:0:confirmed`; the same key with the same content is a replay. */
+  /** Business id and step, e.g. `deposit:dep_…:0:confirmed`. The same key with the same content is a replay. */
   readonly idempotencyKey: string
-  /** What happened, e.g. `deposit.confirmed`. */
+  /** Type of the journal, e.g. `deposit.confirmed`. */
   readonly type: string
-  /** Id of the object it is about. */
+  /** Id of the object that the journal concerns. */
   readonly reference: string
-  /** Id of the journal that this one undoes; each can be undone once. */
+  /** Id of the journal that this one reverses. A journal can be reversed once. */
   readonly reverses?: bigint
-  /** Sum zero per network and coin; at least two. */
+  /** Entries, at least two, whose sum is zero per network and coin. */
   readonly entries: readonly JournalEntry[]
 }
 
 export interface PostOptions {
-  /** Lets a user's liability turn into a claim: only the reversal of a credited deposit may. Default false. */
+  /**
+   * Whether a liability to a user may become a claim. Only the reversal of a credited deposit may do that.
+   * Default `false`.
+   */
   readonly allowOverdraft?: boolean
 }
 
 export interface PostedJournal {
   readonly journalId: bigint
-  /** True when this key was posted before: nothing changed now. */
+  /** Whether this key was posted before, so that nothing changed now. */
   readonly replayed: boolean
 }
 
 /**
- * Posts one journal: in the caller's transaction, or by itself on the pool.
+ * Posts one journal, in the caller's transaction or in its own on the pool.
  *
- * @throws KeyturnError `INSUFFICIENT_BALANCE` (details in base units: requested, available, coin, network, owner).
- * @throws Error when it does not balance, or its key was used for another journal.
+ * @throws KeyturnError `INSUFFICIENT_BALANCE` (details in base units: requested, available, coin, network,
+ * owner).
+ * @throws Error if it does not balance, or if its key was used for another journal.
  */
 export async function postJournal(
   tx: Queryable,
@@ -63,8 +70,8 @@ export async function postJournal(
 /**
  * Posts many journals of one merchant in one round trip, in order.
  *
- * @returns One result a journal, in the same order.
- * @throws As `postJournal`; then nothing of it is posted and the transaction is aborted.
+ * @returns One result for each journal, in the same order.
+ * @throws The errors of `postJournal`. Then no journal is posted and the transaction is aborted.
  */
 export async function postJournals(
   tx: Queryable,
@@ -98,7 +105,7 @@ export async function postJournals(
   }
 }
 
-/** SHA-256 of everything that makes the journal what it is, so that a key is never reused for another one. */
+/** Returns the SHA-256 of the journal's content, so that its key is never reused for another journal. */
 function requestHash(journal: Omit<Journal, 'merchantId'>): string {
   const content = [journal.type, journal.reference, journal.reverses?.toString() ?? '']
   for (const entry of journal.entries) {
@@ -109,7 +116,7 @@ function requestHash(journal: Omit<Journal, 'merchantId'>): string {
 
 function translate(error: unknown): unknown {
   if (!(error instanceof postgres.PostgresError) || error.code !== 'KT001') return error
-  return new KeyturnError('INSUFFICIENT_BALANCE', 'The balance is too low for this', {
+  return new KeyturnError('INSUFFICIENT_BALANCE', 'The available balance is too low for this amount', {
     details: JSON.parse(error.detail ?? '{}') as Record<string, unknown>,
     cause: error,
   })

@@ -1,4 +1,4 @@
-/** Undoes a journal by its mirror image; history stays as it was. */
+/** Reverses a journal by posting its mirror image. The original journal stays. */
 
 import type { Transaction } from '../../connect.js'
 import { type AccountKind, type PostedJournal, postJournal } from './post-journal.js'
@@ -7,16 +7,16 @@ export interface Reversal {
   readonly merchantId: string
   readonly journalId: bigint
   readonly idempotencyKey: string
-  /** For example `deposit.reverted`. */
+  /** Type of the reversing journal, e.g. `deposit.reverted`. */
   readonly type: string
   readonly reference: string
 }
 
 /**
- * Posts the reversing journal of `journalId`, once: `reverses` is unique. Overdraft is allowed, because what the chain
- * took back is gone whether or not it was spent.
+ * Posts the reversing journal of `journalId`. It can be posted once, because `reverses` is unique. It may
+ * overdraw an account, because an amount that a reorg removed is gone whether or not it was spent.
  *
- * @throws Error when the journal is unknown, or was reversed under another key.
+ * @throws Error if the journal is unknown, or was reversed under another key.
  */
 export async function reverseJournal(tx: Transaction, reversal: Reversal): Promise<PostedJournal> {
   const entries = await tx<

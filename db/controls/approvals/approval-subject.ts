@@ -1,9 +1,9 @@
-/** What a decision can be about, as `recordApproval` needs to know it. */
+/** Declares the subject of a decision, as `recordApproval` needs it. */
 
 import type { Requirement } from '../../../domain/controls/approval.js'
 import type { Transaction } from '../../connect.js'
 
-/** Prefix of the audit log's actions, and `approvals.subject_type`. */
+/** Type of subject: `approvals.subject_type` and the prefix of the audit log's actions. */
 export type ApprovalSubjectType =
   | 'withdrawal'
   | 'batch'
@@ -16,16 +16,16 @@ export interface ApprovalSubject {
   readonly type: ApprovalSubjectType
   readonly id: string
   readonly intentHash: string
-  /** Everyone who asked for it or shaped what it pays. */
+  /** Persons who requested it or changed what it pays. */
   readonly initiators: readonly string[]
   readonly requirement: Requirement
-  /** Whether decisions are still taken. */
+  /** Whether it still accepts decisions. */
   readonly open: boolean
-  /** Shown when they are not. */
+  /** State that the error shows if it does not. */
   readonly state: string
   readonly createdAt: Date
   readonly expiresAt: Date
 }
 
-/** Finds a merchant's subject and locks it until the transaction ends. @throws KeyturnError `NOT_FOUND`. */
+/** Finds a merchant's subject and locks it until the transaction ends. @throws KeyturnError `NOT_FOUND` if unknown. */
 export type LockSubject = (tx: Transaction, merchantId: string, id: string) => Promise<ApprovalSubject>

@@ -1,17 +1,18 @@
-/** The decisions about a subject that count: every approver who gave one is registered still, or was when the threshold was met. */
+/** Reads the decisions that count: their approver is still registered, or was when the threshold was met. */
 
 import type { Approval } from '../../../domain/controls/approval.js'
 import { iso, type Queryable, type Transaction } from '../../connect.js'
 
-/** A stored decision, and what the person said of it. */
+/** A stored decision with the person's reason. */
 export interface StoredDecision extends Approval {
   readonly id: string
   readonly reason: string | null
 }
 
 /**
- * Whether a row of `approvals` counts. The approval of an approver who was removed before the threshold was met does not; a
- * rejection ended its subject when it was given, and a removal takes nothing back.
+ * Returns the SQL condition under which a row of `approvals` counts. An approval does not count if its
+ * approver was removed before the threshold was met. A rejection always counts, because it ended its subject
+ * at once.
  */
 export function decisionCounts(sql: Queryable) {
   return sql`
@@ -19,7 +20,7 @@ export function decisionCounts(sql: Queryable) {
       SELECT FROM approvers WHERE approvers.id = approvals.approver_id AND approvers.revoked_at IS NULL))`
 }
 
-/** Those that count, oldest first; the caller holds the subject's lock. */
+/** Returns the decisions that count, oldest first. The caller holds the subject's lock. */
 export async function readDecisions(sql: Queryable, subjectId: string): Promise<StoredDecision[]> {
   const rows = await sql<StoredDecision[]>`
     SELECT id, approver_id, person_id, decision, intent_hash, signed_at, signature, reason FROM approvals
@@ -27,14 +28,14 @@ export async function readDecisions(sql: Queryable, subjectId: string): Promise<
   return [...rows]
 }
 
-/** Says that the threshold was met with these. */
+/** Records that the threshold was met with these decisions. */
 export async function markCounted(tx: Transaction, decisions: readonly StoredDecision[]): Promise<void> {
   await tx`
     UPDATE approvals SET counted_at = clock_timestamp()
     WHERE id = ANY (${decisions.map((each) => each.id)}) AND decision = 'approve'`
 }
 
-/** Every decision about the subject as `decided.list`, as answers show them; joined into queries that end in a view. */
+/** Returns a SQL join that adds every decision about the subject as `decided.list`, in the form of the API. */
 export function decisionsJoin(sql: Queryable, subject: 'withdrawal' | 'batch' | 'change') {
   return sql`
     LEFT JOIN LATERAL (

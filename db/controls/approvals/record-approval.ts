@@ -1,4 +1,4 @@
-/** Takes a person's signed decision on whatever needs approval: every check and the row in the caller's transaction. */
+/** Records a person's signed decision: makes every check and stores the row in the caller's transaction. */
 
 import { createPublicKey, verify } from 'node:crypto'
 import { approvalMessage, type Decision, tallyApprovals } from '../../../domain/controls/approval.js'
@@ -9,24 +9,24 @@ import { newId } from '../../new-id.js'
 import type { ApprovalSubject, LockSubject } from './approval-subject.js'
 import { readDecisions } from './decisions.js'
 
-/** Clocks of approvers' machines may be this far off. */
+/** Accepted difference between the clock of an approver's machine and ours. */
 const SKEW_MS = 300_000
-/** DER prefix of an Ed25519 public key (RFC 8410); the 32 raw bytes follow. */
+/** DER prefix of an Ed25519 public key (RFC 8410), which the 32 raw bytes follow. */
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
 export interface NewApproval {
   readonly merchantId: string
   /** Id of the withdrawal, batch, policy change or whitelist entry. */
   readonly subjectId: string
-  /** The person behind the API key; null where the key has none. */
+  /** Person behind the API key. `null` if the key belongs to no person. */
   readonly personId: string | null
-  /** Which of the person's keys signed; by default the one whose key verifies. */
+  /** Approver key that signed. Default: the person's key that verifies the signature. */
   readonly approverId?: string | undefined
   readonly decision: Decision
   readonly intentHash: string
-  /** ISO 8601, exactly as signed. */
+  /** Time of the signature (ISO 8601), exactly as signed. */
   readonly signedAt: string
-  /** Base64 Ed25519 of `approvalMessage`. */
+  /** Ed25519 signature of `approvalMessage`, in base64. */
   readonly signature: string
   readonly reason: string | null
   readonly actor: string
@@ -44,7 +44,7 @@ export interface StoredApproval {
 }
 
 /**
- * Records a decision; the workflow counts it when it is signalled (`signalled_at` null until then).
+ * Records a decision. `signalled_at` stays `null` until the workflow has received it.
  *
  * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`,
  * `INTENT_HASH_MISMATCH`, `VALIDATION_FAILED` (signed_at), `INVALID_APPROVAL_SIGNATURE`.
@@ -60,7 +60,7 @@ export async function recordApproval(
   if (subject.initiators.includes(personId)) {
     throw new KeyturnError(
       'INITIATOR_CANNOT_APPROVE',
-      'You asked for this or changed what it pays, so you cannot decide about it; two other people must',
+      'You requested this or changed what it pays, so you cannot decide about it. Two other people must decide',
       { details: { id: subject.id } },
     )
   }
@@ -68,7 +68,7 @@ export async function recordApproval(
   if (request.intentHash !== subject.intentHash) {
     throw new KeyturnError(
       'INTENT_HASH_MISMATCH',
-      'This is not the hash of the intent; read /intent again and check what you sign',
+      'This is not the hash of the intent. Read /intent again and check what you sign',
       { details: { id: subject.id, expected: subject.intentHash, sent: request.intentHash } },
     )
   }
@@ -78,7 +78,7 @@ export async function recordApproval(
   if (!approver) {
     throw new KeyturnError(
       'INVALID_APPROVAL_SIGNATURE',
-      'The signature is not one of your registered approver keys over this decision; sign "keyturn-approval-v1", intent_hash, decision, approver_id and signed_at, each on a line',
+      'None of your registered approver keys made this signature over this decision. Sign "keyturn-approval-v1", intent_hash, decision, approver_id and signed_at, each on its own line',
       { details: { id: subject.id, approver_ids: keys.map((key) => key.id) } },
     )
   }
@@ -126,11 +126,11 @@ async function approversOf(
   if (first) return [first, ...others]
   throw new KeyturnError(
     'NOT_AN_APPROVER',
-    "Send this with the API key of a person who has a registered approver's key that is not revoked",
+    'Use the API key of a person who has a registered approver key that is not revoked',
   )
 }
 
-/** Where only some may approve, others are told so before their one decision is spent; anybody may reject. */
+/** Refuses an approval by a person who is not a listed signer, before their one decision is used. All may reject. */
 function requireSigner(
   { id, requirement }: ApprovalSubject,
   request: NewApproval,
@@ -141,7 +141,7 @@ function requireSigner(
   if (keys.some((key) => signers.some((signer) => signer.id === key.id))) return
   throw new KeyturnError(
     'NOT_AN_APPROVER',
-    'The policy names those who may approve so much, and this key is not one of them',
+    'For this amount the policy requires one of the listed signers, and this key is not among them',
     { details: { id, signers: signers.map((signer) => signer.id) } },
   )
 }
@@ -150,14 +150,14 @@ async function requireUndecided(tx: Transaction, subject: ApprovalSubject, perso
   const decisions = await readDecisions(tx, subject.id)
   const mine = decisions.find((each) => each.person_id === personId)
   if (mine) {
-    throw new KeyturnError('ALREADY_DECIDED', 'You have decided about this before; a decision is final', {
+    throw new KeyturnError('ALREADY_DECIDED', 'You have already decided about this. A decision is final', {
       details: { id: subject.id, decision: mine.decision },
     })
   }
   const { intentHash, initiators, requirement } = subject
   const tally = tallyApprovals(decisions, { hash: intentHash, initiators }, requirement)
   if (subject.open && tally === 'waiting' && subject.expiresAt.getTime() > Date.now()) return
-  throw new KeyturnError('ALREADY_DECIDED', 'This is decided already, or its time is over', {
+  throw new KeyturnError('ALREADY_DECIDED', 'This is already decided or has expired', {
     details: { id: subject.id, stage: subject.state, expires_at: subject.expiresAt.toISOString() },
   })
 }
@@ -166,7 +166,7 @@ function requireTime(signedAt: string, createdAt: Date): void {
   const time = Date.parse(signedAt)
   const late = time > Date.now() + SKEW_MS
   if (!Number.isNaN(time) && !late && time >= createdAt.getTime() - SKEW_MS) return
-  const reason = late ? 'lies in the future; check your clock' : 'lies before the request was made'
+  const reason = late ? 'lies in the future; check your clock' : 'lies before the creation of the request'
   throw new KeyturnError('VALIDATION_FAILED', `signed_at ${reason}`, {
     details: { in: 'body', fields: [{ path: 'signed_at', reason }] },
   })

@@ -1,11 +1,11 @@
-/** Decisions that are stored and did not reach their workflow yet. */
+/** Lists stored decisions that have not reached their workflow. */
 
 import type { Approval, Decision } from '../../../domain/controls/approval.js'
 import type { Queryable } from '../../connect.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
 import type { ApprovalSubjectType } from './approval-subject.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Decisions of one sweep. The next sweep takes the next ones. */
 const BATCH = 500
 
 export interface UnsignalledApproval {
@@ -17,9 +17,10 @@ export interface UnsignalledApproval {
 }
 
 /**
- * The oldest first, of workflows that were started: a signal to one that was not would be lost.
+ * Returns decisions, oldest first, whose workflow was started. A signal to a workflow that was not would be
+ * lost.
  *
- * @param olderThanMs - Leaves alone what the API is signalling right now.
+ * @param olderThanMs - Minimum age, so that the sweeper does not repeat a signal that the API is sending now.
  */
 export async function unsignalledApprovals(
   sql: Queryable,

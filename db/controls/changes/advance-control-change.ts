@@ -1,4 +1,4 @@
-/** Takes a change of controls as far as its stored decisions and the time allow. */
+/** Advances a control change as far as its stored decisions and the time allow. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
@@ -11,10 +11,10 @@ import { applyPolicyChange } from '../policy/apply-policy-change.js'
 import { type ControlChangeRow, type DepositReleaseRow, lockControlChange } from './control-change-row.js'
 import { moveControlChange } from './move-control-change.js'
 
-/** Small and JSON, because it goes into the workflow's history. */
+/** Progress of a change. It is small and JSON, because the workflow's history stores it. */
 export interface ControlChangeProgress {
   readonly state: ControlChangeState
-  /** Until when it waits if nobody does anything, ISO 8601; null once it is settled. */
+  /** Time (ISO 8601) until which it waits without a further decision. `null` once it is settled. */
   readonly until: string | null
   readonly approvals: number
 }
@@ -22,10 +22,10 @@ export interface ControlChangeProgress {
 const ACTOR = 'system:controls'
 
 /**
- * Decides, cools down, takes effect or expires; safe to call at any time and any number of times. Only stored, signed
- * decisions count.
+ * Decides, cools down, takes effect or expires. It is safe to call at any time and any number of times. Only
+ * stored, signed decisions count.
  *
- * @param now - The clock of the process that waits.
+ * @param now - Time of the process that waits.
  */
 export async function advanceControlChange(
   sql: Sql,
@@ -78,7 +78,7 @@ async function approve(
     await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
     return
   }
-  // What tightens never waits, whatever else is in the same change.
+  // Fields that tighten the policy take effect at once, even if the same change also loosens others.
   if (row.kind === 'policy') await applyPolicyChange(tx, row, 'tightening', now)
   const loosens = row.kind === 'whitelist' || row.intent.changes.some((edit) => edit.effect === 'loosening')
   const coolDown = loosens ? Number(row.cool_down_ms) : 0
@@ -101,7 +101,7 @@ async function takeEffect(tx: Transaction, row: ControlChangeRow, now: Date): Pr
   })
 }
 
-/** False where the deposit is not held any more, or was held again since: what was approved then is not what there is now. */
+/** Releases the deposit. Returns `false` if it is no longer held, or was held again after the request. */
 async function releaseApproved(
   tx: Transaction,
   networks: Networks,
@@ -126,7 +126,7 @@ async function releaseApproved(
   }
 }
 
-/** Effective where all of it holds; a change of which something was overtaken is superseded. */
+/** Returns `effective` if every field took effect, or `superseded` if a newer change had already replaced one. */
 async function endOf(tx: Transaction, { id }: ControlChangeRow): Promise<'effective' | 'superseded'> {
   const [row] = await tx<{ overtaken: boolean }[]>`
     SELECT cardinality(superseded) > 0 AS overtaken FROM control_changes WHERE id = ${id}`

@@ -1,4 +1,4 @@
-/** Tells the merchant what became of a change of its controls. */
+/** Notifies the merchant of a new state of a control change. */
 
 import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
 import type { Transaction } from '../../connect.js'
@@ -19,10 +19,10 @@ interface ChangedControl {
 const ONE = { before: null, offset: 0, take: 1 }
 
 /**
- * Appends `policy.status_changed` or `whitelist.status_changed` with the change as it is now; what becomes of a release is told by
- * the deposit's own events.
+ * Appends `policy.status_changed` or `whitelist.status_changed` with the present change. A release appends
+ * none, because the deposit has its own events.
  *
- * @param previous - Its state before; null when it was just made.
+ * @param previous - State before the change of state. `null` for a new change.
  */
 export async function appendControlChangeEvent(
   tx: Transaction,

@@ -1,15 +1,15 @@
-/** A row of `control_changes` as the database returns it. */
+/** Declares a row of `control_changes` as the database returns it, and locks one. */
 
 import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
 import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../../../domain/controls/intent.js'
 import type { Transaction } from '../../connect.js'
 
-/** One line of `history`: every state with its time and cause. */
+/** Entry of `history`: a state with its time and cause. */
 export interface ControlChangeHistoryEntry {
   readonly state: ControlChangeState
-  /** ISO 8601 UTC. */
+  /** Time in ISO 8601 UTC. */
   readonly at: string
-  /** Who or what moved it. */
+  /** Actor or reason that moved it. */
   readonly cause: string
 }
 
@@ -23,7 +23,7 @@ interface RowOf<Kind extends ControlChangeKind, Intent> {
   readonly initiator: string
   readonly cool_down_ms: bigint
   readonly effective_at: Date | null
-  /** Fields that stayed as they were, because something stricter had taken their place. */
+  /** Fields that did not change, because a stricter value had already replaced them. */
   readonly superseded: readonly string[]
   readonly history: readonly ControlChangeHistoryEntry[]
   readonly expires_at: Date
@@ -36,7 +36,7 @@ export type PolicyChangeRow = RowOf<'policy', PolicyIntent>
 export type DepositReleaseRow = RowOf<'deposit_release', DepositReleaseIntent>
 export type ControlChangeRow = PolicyChangeRow | RowOf<'whitelist', WhitelistIntent> | DepositReleaseRow
 
-/** Locks a change until the transaction ends; whatever decides about it does so under this lock. @throws when unknown. */
+/** Locks a change until the transaction ends. Every decision is made under this lock. @throws Error if unknown. */
 export async function lockControlChange(tx: Transaction, id: string): Promise<ControlChangeRow> {
   const [row] = await tx<ControlChangeRow[]>`SELECT * FROM control_changes WHERE id = ${id} FOR UPDATE`
   if (!row) throw new Error(`Change ${id} does not exist`)

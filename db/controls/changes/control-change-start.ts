@@ -1,4 +1,4 @@
-/** What the workflow of a change of controls is started with, and which were not started. */
+/** Reads the inputs of control changes' workflows and lists the changes whose workflow was not started. */
 
 import { assertNever } from '../../../domain/assert-never.js'
 import type { ControlChangeKind } from '../../../domain/controls/control-change.js'
@@ -6,7 +6,7 @@ import type { Queryable } from '../../connect.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
 import type { ControlChangeRow } from './control-change-row.js'
 
-/** As `ControlChangeInput` of `temporal/start.ts`. */
+/** Input of the workflow, equal to `ControlChangeInput` of `temporal/inputs.ts`. */
 export interface ControlChangeStart {
   readonly id: string
   readonly kind: ControlChangeKind
@@ -14,22 +14,22 @@ export interface ControlChangeStart {
   readonly title: string
 }
 
-/** Taken at a time; the next sweep takes the next. */
+/** Changes of one sweep. The next sweep takes the next ones. */
 const BATCH = 500
 const TITLE_LENGTH = 150
 
-/** Reads the input of one change, or null when it is unknown. */
+/** Reads the input of one change. `null` if the change is unknown. */
 export async function readControlChangeStart(sql: Queryable, id: string): Promise<ControlChangeStart | null> {
   const [row] = await sql<ControlChangeRow[]>`SELECT * FROM control_changes WHERE id = ${id}`
   return row ? toControlChangeStart(row) : null
 }
 
 /**
- * The oldest changes whose workflow was not started (the API was cut short, or Temporal was down), and those under way that neither
- * moved nor were looked for: theirs may be gone.
+ * Returns the oldest changes whose workflow was not started, because the API died or Temporal was down. It
+ * also returns open changes that neither moved nor were checked recently: their workflow may be gone.
  *
- * @param olderThanMs - Leaves alone what the API is starting right now.
- * @param unseenMs - Leaves alone what moved, or was found running, so recently.
+ * @param olderThanMs - Minimum age, so that the sweeper does not race the API.
+ * @param unseenMs - Time since the last move or check.
  */
 export async function unstartedControlChanges(
   sql: Queryable,
@@ -46,7 +46,7 @@ export async function unstartedControlChanges(
     ORDER BY greatest(workflow_seen_at, created_at) LIMIT ${BATCH}`
 }
 
-/** Says that the workflow of a change exists, so that the sweeper leaves it alone for a while. */
+/** Records that the workflow of a change exists, so that the sweeper does not check it again for a while. */
 export async function markControlChangeStarted(sql: Queryable, id: string): Promise<void> {
   await sql`
     UPDATE control_changes SET workflow_started_at = coalesce(workflow_started_at, clock_timestamp()),
@@ -54,7 +54,7 @@ export async function markControlChangeStarted(sql: Queryable, id: string): Prom
     WHERE id = ${id}`
 }
 
-/** The input made of a row. */
+/** Returns the input of a row's workflow. */
 export function toControlChangeStart(row: ControlChangeRow): ControlChangeStart {
   const title = titleOf(row).slice(0, TITLE_LENGTH)
   return { id: row.id, kind: row.kind, merchantId: row.merchant_id, title }

@@ -1,4 +1,4 @@
-/** Finds a merchant's change of its controls, to read it or to decide about it. */
+/** Finds a merchant's control change, to read it or to decide about it. */
 
 import { FOUR_EYES, initiatorsOf } from '../../../domain/controls/approval.js'
 import type { ControlChangeKind } from '../../../domain/controls/control-change.js'
@@ -7,7 +7,7 @@ import type { Queryable } from '../../connect.js'
 import type { LockSubject } from '../approvals/approval-subject.js'
 import type { ControlChangeRow } from './control-change-row.js'
 
-/** @throws KeyturnError `NOT_FOUND`, also for another merchant's or another kind's. */
+/** Finds a change. @throws KeyturnError `NOT_FOUND` if it is unknown, another merchant's or of another kind. */
 export async function findControlChange<Kind extends ControlChangeKind>(
   sql: Queryable,
   kind: Kind,
@@ -20,7 +20,7 @@ export async function findControlChange<Kind extends ControlChangeKind>(
   return row
 }
 
-/** How `recordApproval` finds and locks a change: always two people, whatever the policy says about payments. */
+/** Returns how `recordApproval` finds and locks a change. It requires two people whatever the policy of payouts is. */
 export function lockChangeSubject(kind: ControlChangeKind): LockSubject {
   return async (tx, merchantId, id) => {
     const [row] = await tx<ControlChangeRow[]>`
@@ -46,7 +46,7 @@ const NAMES: Readonly<Record<ControlChangeKind, string>> = {
   deposit_release: 'release of a deposit',
 }
 
-/** `NOT_FOUND` for a change. */
+/** Creates the error `NOT_FOUND` for a change. */
 export function changeNotFound(kind: ControlChangeKind, id: string): KeyturnError {
-  return new KeyturnError('NOT_FOUND', `There is no such ${NAMES[kind]}; check the id`, { details: { id } })
+  return new KeyturnError('NOT_FOUND', `There is no such ${NAMES[kind]}. Check the id`, { details: { id } })
 }

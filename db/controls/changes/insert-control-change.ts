@@ -1,4 +1,4 @@
-/** Stores a change of controls that waits for its approvals. */
+/** Stores a control change that waits for its approvals. */
 
 import {
   type DepositReleaseIntent,
@@ -12,12 +12,12 @@ import { json, type Transaction } from '../../connect.js'
 export interface NewControlChange {
   readonly id: string
   readonly intent: PolicyIntent | WhitelistIntent | DepositReleaseIntent
-  /** For the audit log. */
+  /** Actor for the audit log. */
   readonly actor: string
   readonly coolDownMs: number
 }
 
-/** Inserts the row with its frozen intent, and audits it. */
+/** Inserts the row with its frozen intent and appends the audit entry. */
 export async function insertControlChange(tx: Transaction, change: NewControlChange): Promise<void> {
   const { id, intent, actor } = change
   const hash = intentHash(intent)

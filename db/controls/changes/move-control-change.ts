@@ -1,4 +1,4 @@
-/** The one way in which a change of controls changes its state: row, history and audit together. */
+/** Moves a control change to another state: row, history, event and audit together. Nothing else changes a state. */
 
 import {
   CONTROL_CHANGE_TRANSITIONS,
@@ -11,17 +11,17 @@ import type { ControlChangeRow } from './control-change-row.js'
 
 export interface ControlChangeMove {
   readonly to: ControlChangeState
-  /** Of the change. */
+  /** Time of the move. */
   readonly at: Date
   readonly actor: string
-  /** Shown in `history`; default the actor. */
+  /** Cause that `history` shows. Default: the actor. */
   readonly cause?: string
   readonly effectiveAt?: Date
-  /** More facts for the audit log. */
+  /** Additional facts for the audit log. */
   readonly audit?: Readonly<Record<string, unknown>>
 }
 
-/** Moves a change that the caller has locked. @throws Error when the transition is not in the table. */
+/** Moves a change that the caller has locked. @throws Error if the table does not allow the transition. */
 export async function moveControlChange(
   tx: Transaction,
   row: ControlChangeRow,

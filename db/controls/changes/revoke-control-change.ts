@@ -1,4 +1,4 @@
-/** Takes back a change of controls: at once, by one person, because it never loosens anything. */
+/** Revokes a control change. One person may do it at once, because it never loosens anything. */
 
 import type { ControlChangeKind } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -8,7 +8,7 @@ import { findControlChange } from './find-control-change.js'
 import { moveControlChange } from './move-control-change.js'
 
 /**
- * Revokes a whitelist entry, or a policy change whose fields do not all hold yet; those that hold by then stay.
+ * Revokes a whitelist entry, or a policy change that is not fully in effect. Fields that are in effect stay.
  *
  * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`.
  */
@@ -24,8 +24,8 @@ export async function revokeControlChange(
     throw new KeyturnError(
       'INVALID_STATE',
       kind === 'policy' && row.state === 'effective'
-        ? 'This change is in force; ask for another one to undo it'
-        : `This is ${row.state} already`,
+        ? 'This change is already in effect. Request another change to undo it'
+        : `This is already ${row.state}`,
       { details: { id: row.id, state: row.state } },
     )
   }

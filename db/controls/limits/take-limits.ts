@@ -1,4 +1,4 @@
-/** Makes a withdrawal count against its limits, or refuses it; one after the other for each merchant and coin. */
+/** Counts a payout against its limits, or refuses it. Payouts of one merchant and coin are counted one at a time. */
 
 import type { PendingQuery, Row } from 'postgres'
 import type { Coin } from '../../../domain/chain/network.js'
@@ -11,26 +11,27 @@ import {
 } from '../../../domain/controls/limits.js'
 import type { Transaction } from '../../connect.js'
 
-/** What is about to be held; its row exists in this transaction already and is not counted twice. */
+/** Amount that is about to be held. Its row already exists in this transaction and is not counted twice. */
 export interface Spend {
   readonly id: string
   readonly merchantId: string
   readonly network: string
   readonly coin: Coin
-  /** Base units. */
+  /** Amount in base units. */
   readonly amount: bigint
   readonly userReference: string | null
   readonly toAddress: string
   readonly at: Date
 }
 
-/** Ends that paid nothing: what they took is given back the moment they are reached. */
+/** Final stages that paid nothing. They return their amount to the limit at once. */
 const UNPAID = ['rejected', 'expired', 'cancelled', 'failed', 'reverted']
 
 /**
- * Sums what the rows of the windows hold, under a lock until the transaction ends, so that no two creations see the same
- * room. Call it in the transaction that takes the hold, after the row is there. Its cost grows with the merchant's
- * withdrawals of the coin within the widest window that is limited; without limits it does nothing.
+ * Sums the rows within each window, under a lock until the transaction ends, so that two creations cannot use
+ * the same remainder of a limit. Call it in the transaction that takes the hold, after the row is inserted.
+ * Its cost grows with the merchant's payouts of the coin within the widest limited window. Without limits it
+ * does nothing.
  *
  * @throws KeyturnError `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`.
  */
@@ -57,7 +58,7 @@ async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: 
   return row?.used ?? 0n
 }
 
-/** One transaction of a batch may pay many addresses, so there the items are asked. */
+/** Sums what one address receives. It sums items for batches, because one transaction may pay many addresses. */
 async function sumTo(tx: Transaction, spend: Spend, counts: PendingQuery<Row[]>): Promise<bigint> {
   const [row] = await tx<{ used: bigint }[]>`
     SELECT coalesce(sum(amount), 0)::numeric AS used FROM (

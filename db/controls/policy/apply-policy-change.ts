@@ -1,4 +1,4 @@
-/** Puts the approved fields of a change into force: a new version of the policy. */
+/** Applies the approved fields of a change as a new version of the policy. */
 
 import { applyEdits, type FieldEffect } from '../../../domain/controls/policy-change.js'
 import { appendAudit } from '../../audit/append-audit.js'
@@ -7,8 +7,8 @@ import type { PolicyChangeRow } from '../changes/control-change-row.js'
 import { readPolicy } from './read-policy.js'
 
 /**
- * Applies the edits of one effect to the policy that holds now; makes no version where nothing changes. Fields that were
- * overtaken are kept with the change.
+ * Applies the edits of one effect (tightening or loosening) to the present policy. It creates no version if
+ * nothing changes. The change records the fields that a stricter value had already replaced.
  */
 export async function applyPolicyChange(
   tx: Transaction,

@@ -1,4 +1,4 @@
-/** Asks for a change of the policy: what differs, frozen as an intent that two people must approve. */
+/** Requests a change of the policy: freezes the differences as an intent that two people must approve. */
 
 import { rawKey } from '../../../domain/controls/multisig.js'
 import type { MultisigConfig, PolicyUpdate } from '../../../domain/controls/policy.js'
@@ -12,7 +12,7 @@ import { readPolicy } from './read-policy.js'
 
 export interface NewPolicyChange {
   readonly merchantId: string
-  /** Networks and coins in it are known to exist. */
+  /** Update whose networks and coins the caller has checked. */
   readonly update: PolicyUpdate
   readonly initiator: string
   readonly actor: string
@@ -23,8 +23,9 @@ export interface NewPolicyChange {
 /**
  * Stores the change.
  *
- * @returns Its id (`pol_…`).
- * @throws KeyturnError `VALIDATION_FAILED` when nothing would change or a signer is not registered as it is written.
+ * @returns The id of the change (`pol_…`).
+ * @throws KeyturnError `VALIDATION_FAILED` if nothing would change, or if a signer is not registered as
+ * written.
  */
 export async function createPolicyChange(tx: Transaction, request: NewPolicyChange): Promise<string> {
   const { merchantId } = request
@@ -35,7 +36,7 @@ export async function createPolicyChange(tx: Transaction, request: NewPolicyChan
   if (changes.length === 0) {
     throw new KeyturnError(
       'VALIDATION_FAILED',
-      'The policy is like this already; change at least one field',
+      'The policy already has these values. Change at least one field',
       {
         details: { in: 'body', fields: [] },
       },
@@ -64,7 +65,7 @@ export async function createPolicyChange(tx: Transaction, request: NewPolicyChan
   return id
 }
 
-/** Each signer is an approver of the merchant with that very key; and they are enough people for what is required. */
+/** Requires that each signer is the merchant's approver with that key, and that enough different people can sign. */
 async function requireSigners(tx: Transaction, merchantId: string, config: MultisigConfig): Promise<void> {
   const known = await tx<{ id: string; person_id: string; ed25519_public_key: Uint8Array }[]>`
     SELECT id, person_id, ed25519_public_key FROM approvers WHERE merchant_id = ${merchantId} AND revoked_at IS NULL`

@@ -1,4 +1,4 @@
-/** Changes of the policy as the API answers. */
+/** Lists changes of the policy in the form of the API. */
 
 import type { ControlChangeState } from '../../../domain/controls/control-change.js'
 import type { PolicyEdit } from '../../../domain/controls/policy-change.js'
@@ -14,7 +14,10 @@ export interface PolicyChangeView {
   readonly state: ControlChangeState
   readonly changes: readonly PolicyEdit[]
   readonly base_version: number
-  /** Fields that stayed as they were, because something stricter had taken their place; then `state` is `superseded` at the end. */
+  /**
+   * Fields that stayed as they were, because something stricter had taken their place; then `state` is
+   * `superseded` at the end.
+   */
   readonly superseded: readonly string[]
   /** When all of it holds; until it is approved, the earliest that this can be. */
   readonly effective_at: string
@@ -27,10 +30,10 @@ export interface PolicyChangeView {
   readonly created_at: string
 }
 
-/** A change with the decisions about it. */
+/** A change with its decisions. */
 export type DecidedRow<Row> = Row & { readonly approval_list: readonly ApprovalView[] }
 
-/** A merchant's changes, newest first; with `id` that one only. */
+/** Returns a merchant's changes, newest first. With `id` it returns that one only. */
 export async function listPolicyChanges(
   sql: Queryable,
   merchantId: string,
@@ -46,7 +49,7 @@ export async function listPolicyChanges(
     ORDER BY change.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
 }
 
-/** Turns a row into its view. */
+/** Returns the view of a row. */
 export function toPolicyChangeView(row: DecidedRow<PolicyChangeRow>): PolicyChangeView {
   const loosens = row.intent.changes.some((edit) => edit.effect === 'loosening')
   const earliest = new Date(row.created_at.getTime() + (loosens ? Number(row.cool_down_ms) : 0))

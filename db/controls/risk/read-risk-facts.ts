@@ -1,4 +1,4 @@
-/** What the past says about a withdrawal that is being asked for. */
+/** Reads the history that the risk assessment of a new withdrawal needs. */
 
 import type { Coin } from '../../../domain/chain/network.js'
 import type { RiskFacts } from '../../../domain/controls/risk.js'
@@ -11,15 +11,15 @@ export interface RiskQuestion {
   readonly coin: Coin
   readonly amount: bigint
   readonly toAddress: string
-  /** Null looks at the merchant's own account. */
+  /** User whose history is read. `null` reads that of the merchant's own account. */
   readonly userReference: string | null
   readonly whitelisted: boolean
-  /** Undefined: no GeoIP database; null: it does not know. */
+  /** Country of the request. `undefined` without a GeoIP database, `null` if the database does not know it. */
   readonly country: string | null | undefined
   readonly at: Date
 }
 
-/** Habits older than this say little, and so many are enough: the cost of a request must not grow with its past. */
+/** Days and number of past withdrawals that are read, so that the cost of a request does not grow with its history. */
 const DAYS = 90
 const MOST_ROWS = 500
 const DAY_MS = 86_400_000
@@ -32,7 +32,7 @@ interface EarlierRow {
   readonly origin_country: string | null
 }
 
-/** Reads them, in two queries. */
+/** Reads the facts in two queries. */
 export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Promise<RiskFacts> {
   const { merchantId, network, coin, userReference, toAddress, at } = question
   const rows = await sql<EarlierRow[]>`

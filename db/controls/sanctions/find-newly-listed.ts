@@ -1,14 +1,15 @@
-/** Which payouts go to destinations that came onto the sanctions list after they were asked for. */
+/** Finds payouts whose destination came onto the sanctions list after their creation. */
 
 import type { Queryable } from '../../connect.js'
 import { findSanctioned } from './find-sanctioned.js'
 
 /**
- * Asks the list about withdrawals and parts of batches. A destination that was on it when it was asked for was looked at by a person,
- * as was one whose hit was accepted in a review since, so neither is among them. Movements pay own wallets: no list applies.
+ * Compares the destinations of withdrawals and of parts of batches with the list. A destination that was
+ * listed at the creation, or accepted in a review since, was already examined by a person and is left out.
+ * Movements pay the merchant's own wallets, so no list applies to them.
  *
- * @param ids - Of rows of `withdrawals`, of any kind.
- * @returns By their id, what is listed of those that have something listed.
+ * @param ids - Ids of payouts of any kind.
+ * @returns The newly listed addresses by payout. A payout without one is absent.
  */
 export async function findNewlyListed(
   sql: Queryable,

@@ -1,9 +1,9 @@
-/** Which addresses are on the sanctions list. */
+/** Finds the addresses that are on the sanctions list. */
 
 import { sanctionKey } from '../../../domain/controls/sanction-key.js'
 import type { Queryable } from '../../connect.js'
 
-/** Those of the addresses that are on the sanctions list now. */
+/** Returns those of the addresses that are on the list now. */
 export async function findSanctioned(
   sql: Queryable,
   addresses: readonly string[],

@@ -1,16 +1,16 @@
-/** Replaces the list of sanctioned addresses, which every way of asking for a withdrawal consults. */
+/** Replaces the list of sanctioned addresses, which every creation of a payout to others consults. */
 
 import { sanctionKey } from '../../../domain/controls/sanction-key.js'
 import { inTransaction, type Sql } from '../../connect.js'
 
-/** Any constant will do: it keeps two processes that start together from mixing their lists. */
+/** Advisory lock that keeps two processes from mixing their lists at the start. Its value is arbitrary. */
 const LOCK = 7_246_114_008
 
 /**
  * Replaces the whole list in one transaction.
  *
- * @param text - One address a line; empty lines and what follows a `#` are left out.
- * @returns How many addresses are on it.
+ * @param text - One address a line. Empty lines and the text after a `#` are ignored.
+ * @returns How many addresses the list has.
  */
 export async function replaceSanctions(sql: Sql, text: string): Promise<number> {
   const lines = text.split('\n').map((line) => line.replace(/#.*/, '').trim())

@@ -1,4 +1,4 @@
-/** Asks for an address to be whitelisted: an intent that two people must approve, then the cool-down. */
+/** Requests a whitelist entry: an intent that two people must approve, followed by the cool-down. */
 
 import type { Network } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -10,10 +10,10 @@ import { insertControlChange } from '../changes/insert-control-change.js'
 export interface NewWhitelistEntry {
   readonly merchantId: string
   readonly network: Network
-  /** In the network's canonical form. */
+  /** Address in the network's canonical form. */
   readonly address: string
   readonly label: string
-  /** Whole coins. */
+  /** Daily limit in whole coins. `null` for none. */
   readonly dailyLimit: string | null
   readonly monthlyLimit: string | null
   readonly initiator: string
@@ -22,7 +22,12 @@ export interface NewWhitelistEntry {
   readonly expiryMs: number
 }
 
-/** @returns Its id (`wla_…`). @throws KeyturnError `INVALID_STATE` when the address has a living entry. */
+/**
+ * Stores the entry.
+ *
+ * @returns The id of the entry (`wla_…`).
+ * @throws KeyturnError `INVALID_STATE` if the address has an open or active entry.
+ */
 export async function createWhitelistEntry(tx: Transaction, entry: NewWhitelistEntry): Promise<string> {
   const { merchantId, network, address, label, dailyLimit, monthlyLimit } = entry
   const id = newId('wla')
@@ -60,7 +65,7 @@ export async function createWhitelistEntry(tx: Transaction, entry: NewWhitelistE
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND address = ${address} AND closed_at IS NULL`
   throw new KeyturnError(
     'INVALID_STATE',
-    'This address has an entry already; remove that one first if it is to be another',
+    'This address already has an entry. Remove that entry before you request another one',
     { details: { id: known?.id ?? null, address } },
   )
 }

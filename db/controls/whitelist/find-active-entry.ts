@@ -1,8 +1,8 @@
-/** Whether an address is whitelisted now. */
+/** Finds the active whitelist entry of an address. */
 
 import type { Queryable } from '../../connect.js'
 
-/** An active entry and its own limits, in whole coins. */
+/** An active entry with its own limits, in whole coins. */
 export interface ActiveEntry {
   readonly id: string
   readonly label: string
@@ -10,7 +10,7 @@ export interface ActiveEntry {
   readonly monthly: string | null
 }
 
-/** The active entry of exactly this canonical address, or null; one that waits or cools down is none. */
+/** Returns the active entry of this canonical address. `null` if there is none, or if it still waits or cools down. */
 export async function findActiveEntry(
   sql: Queryable,
   merchantId: string,

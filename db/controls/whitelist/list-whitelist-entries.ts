@@ -1,4 +1,4 @@
-/** Whitelist entries as the API answers. */
+/** Lists whitelist entries in the form of the API. */
 
 import type { ControlChangeState } from '../../../domain/controls/control-change.js'
 import type { Queryable } from '../../connect.js'
@@ -18,7 +18,7 @@ export const WHITELIST_STATUSES = [
 ] as const
 export type WhitelistStatus = (typeof WHITELIST_STATUSES)[number]
 
-/** What each state of the change is called for an entry; an entry is one field, which nothing overtakes. */
+/** Status of an entry for each state of its change. An entry is one field, so it is never superseded. */
 export const WHITELIST_STATUS: Readonly<Record<ControlChangeState, WhitelistStatus>> = {
   pending_approval: 'pending_approval',
   cooling_down: 'cooling_down',
@@ -29,7 +29,7 @@ export const WHITELIST_STATUS: Readonly<Record<ControlChangeState, WhitelistStat
   revoked: 'removed',
 }
 
-/** An entry with its change. */
+/** An entry with its change and decisions. */
 export type WhitelistRow = DecidedRow<Extract<ControlChangeRow, { kind: 'whitelist' }>> & {
   readonly network: string
   readonly address: string
@@ -65,7 +65,7 @@ export interface WhitelistFilter {
   readonly status?: WhitelistStatus | undefined
 }
 
-/** A merchant's entries, newest first. */
+/** Returns a merchant's entries, newest first. */
 export async function listWhitelistEntries(
   sql: Queryable,
   merchantId: string,
@@ -88,7 +88,7 @@ export async function listWhitelistEntries(
     ORDER BY change.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
 }
 
-/** Turns a row into its view. */
+/** Returns the view of a row. */
 export function toWhitelistView(row: WhitelistRow): WhitelistView {
   const earliest = new Date(row.created_at.getTime() + Number(row.cool_down_ms))
   return {

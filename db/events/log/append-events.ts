@@ -1,4 +1,4 @@
-/** Records many events and their deliveries in the transaction of the changes that they tell of, in one round trip. */
+/** Records events and their deliveries in one round trip, in the transaction of the changes that they report. */
 
 import type { EventType } from '../../../domain/events/event.js'
 import type { Transaction } from '../../connect.js'
@@ -7,19 +7,19 @@ import { newId } from '../../new-id.js'
 export interface NewEvent {
   readonly merchantId: string
   readonly type: EventType
-  /** Id of the object it is about. */
+  /** Id of the object that the event concerns. */
   readonly subject: string
-  /** The full snapshot that goes into `data`. JSON only: amounts as decimal strings. */
+  /** Full snapshot for `data`. JSON only, with amounts as decimal strings. */
   readonly data: Readonly<Record<string, unknown>>
-  /** Ids of endpoints that do not get it; it is in `GET /events` all the same. */
+  /** Ids of endpoints that do not receive the event. `GET /events` lists it all the same. */
   readonly notTo?: readonly string[]
 }
 
 /**
- * Inserts the events, in order, and a delivery for every endpoint of the merchant that wants them (`held` where the
- * endpoint is disabled), and wakes the sealer at commit. Sequence and body are assigned by the sealer, after commit.
+ * Inserts the events in order, and a delivery for every endpoint of the merchant that subscribes to them
+ * (`held` if the endpoint is disabled). The commit wakes the sealer, which then assigns sequence and body.
  *
- * @returns The events' ids in the same order.
+ * @returns The ids of the events, in the same order.
  */
 export async function appendEvents(tx: Transaction, events: readonly NewEvent[]): Promise<string[]> {
   if (events.length === 0) return []

@@ -1,14 +1,14 @@
-/** The event log of a merchant, in order and without a gap. */
+/** Lists the event log of a merchant, in order and without a gap. */
 
 import type { Queryable } from '../../connect.js'
 
 export interface SealedEvent {
   readonly sequence: bigint
-  /** The frozen bytes, as they were delivered. */
+  /** Frozen bytes, as they were delivered. */
   readonly body: Buffer
 }
 
-/** Events after a sequence, oldest first. */
+/** Returns the events after a sequence, oldest first. */
 export async function listEvents(
   sql: Queryable,
   merchantId: string,

@@ -1,8 +1,9 @@
 import type { Queryable } from '../../connect.js'
 
 /**
- * Records that the workflows of these deliveries run; called after their start, so a crash in between starts again.
- * One that was made pending again meanwhile (another `restarts`) stays unstarted: its new run is still to come.
+ * Records that the workflows of these deliveries run. The caller starts them first, so a crash in between
+ * leads to another start. A delivery that became pending again meanwhile (another `restarts`) stays unstarted
+ * for its new run.
  */
 export async function markDeliveriesStarted(
   sql: Queryable,

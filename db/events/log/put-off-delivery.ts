@@ -1,18 +1,19 @@
-/** A delivery whose workflow cannot be started waits by itself, and people hear of it. */
+/** Postpones a delivery whose workflow cannot be started, and raises an alert. */
 
 import { inTransaction, type Sql } from '../../connect.js'
 import { clearAlerts, raiseAlert } from '../../operations/alerts/raise-alert.js'
 import type { UnstartedDelivery } from './unstarted-deliveries.js'
 
-/** The first wait; each further failure doubles it, up to an hour. */
+/** First wait. Each further failure doubles it, up to an hour. */
 const FIRST_WAIT_SECONDS = 15
 const LONGEST_WAIT_SECONDS = 3_600
 const ERROR_LENGTH = 500
 
 /**
- * Puts it off, with the alert `webhook_delivery.not_started`. The alert makes no event where the delivery is of such an event itself.
+ * Postpones the delivery and raises the alert `webhook_delivery.not_started`. The alert appends no event if
+ * the delivery is of such an event itself.
  *
- * @param reason - What was answered to its start.
+ * @param reason - Temporal's answer to the start.
  */
 export async function putOffDelivery(sql: Sql, delivery: UnstartedDelivery, reason: string): Promise<void> {
   const shown = reason.slice(0, ERROR_LENGTH)
@@ -34,7 +35,7 @@ export async function putOffDelivery(sql: Sql, delivery: UnstartedDelivery, reas
         severity: 'critical',
         subject: delivery.id,
         facts: {
-          message: 'A webhook delivery cannot be started; the others go on, and it is tried again',
+          message: 'A webhook delivery cannot be started. It is retried, and the other deliveries go on',
           event_id: delivery.eventId,
           endpoint_id: delivery.endpointId,
           reason: shown,
@@ -45,7 +46,7 @@ export async function putOffDelivery(sql: Sql, delivery: UnstartedDelivery, reas
   })
 }
 
-/** Ends the alerts of deliveries that could be started after all. */
+/** Clears the alerts of deliveries that were started after all. */
 export async function clearPutOffDeliveries(
   sql: Sql,
   deliveries: readonly UnstartedDelivery[],

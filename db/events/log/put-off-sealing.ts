@@ -1,32 +1,32 @@
-/** Rows that cannot be sealed wait by themselves, and people hear of them. */
+/** Postpones rows that cannot be sealed, and raises alerts. */
 
 import type { Transaction } from '../../connect.js'
 import { raiseAlert } from '../../operations/alerts/raise-alert.js'
 
-/** The tables whose rows are sealed. */
+/** Tables whose rows are sealed. */
 export type SealedTable = 'events' | 'audit_log'
 
-/** The alert about a row that could not be sealed, by its table. */
+/** Kind of the alert about a row that could not be sealed, by table. */
 export const UNSEALED_ALERT = { events: 'event.unsealed', audit_log: 'audit.unsealed' } as const
 
 /** A row that the sealer could not seal. */
 export interface Unsealable {
   readonly position: bigint
   readonly merchant_id: string
-  /** The event's type, or the audit entry's action. */
+  /** Type of the event, or action of the audit entry. */
   readonly name: string
   readonly subject: string
   readonly error: unknown
 }
 
-/** The first wait; each further failure doubles it, up to a day. */
+/** First wait. Each further failure doubles it, up to a day. */
 const FIRST_WAIT_SECONDS = 60
 const LONGEST_WAIT_SECONDS = 86_400
 const ERROR_LENGTH = 500
 
 /**
- * Puts the rows off, each with the alert `event.unsealed` or `audit.unsealed`, in the sealer's transaction. The alert makes no event
- * where it is about such an event itself.
+ * Postpones the rows in the sealer's transaction, and raises the alert `event.unsealed` or `audit.unsealed`
+ * for each. An alert about an `exception.raised` event appends no further event.
  */
 export async function putOffSealing(
   tx: Transaction,
@@ -41,7 +41,7 @@ export async function putOffSealing(
         seal_after = clock_timestamp()
           + least(${LONGEST_WAIT_SECONDS}, ${FIRST_WAIT_SECONDS} * 2 ^ least(seal_failures, 20)) * interval '1 second'
       WHERE position = ${position.toString()}::bigint`
-    // The audit log also keeps acts of those who are no merchants; alerts do not.
+    // The audit log also holds acts that belong to no merchant, but an alert needs a merchant.
     const [merchant] = await tx`SELECT FROM merchants WHERE id = ${merchant_id}`
     if (!merchant) continue
     const alert = {
@@ -52,8 +52,8 @@ export async function putOffSealing(
       facts: {
         message:
           table === 'events'
-            ? 'An event cannot be sealed, so it is not delivered; the others go on, and it is tried again'
-            : 'An audit entry cannot be sealed, so it is not listed; the others go on, and it is tried again',
+            ? 'An event cannot be sealed, so it is not delivered. It is retried, and the other events go on'
+            : 'An audit entry cannot be sealed, so it is not listed. It is retried, and the other entries go on',
         name,
         about: subject,
         reason,

@@ -1,4 +1,4 @@
-/** Exceptions: what a person must look at. */
+/** Creates the event of an exception, which a person must examine. */
 
 import type { ExceptionRaised } from '../../../domain/events/event.js'
 import { newId } from '../../new-id.js'
@@ -6,16 +6,16 @@ import type { NewEvent } from './append-events.js'
 
 export interface NewException {
   readonly merchantId: string
-  /** For example `deposit.reverted_after_spend`. */
+  /** Kind, e.g. `deposit.reverted_after_spend`. */
   readonly kind: string
   readonly severity: ExceptionRaised['severity']
-  /** Id of the object. */
+  /** Id of the object that the exception concerns. */
   readonly subject: string
-  /** Facts for whoever looks at it; JSON only. */
+  /** Facts for the person who examines it. JSON only. */
   readonly facts: Readonly<Record<string, unknown>>
 }
 
-/** The `exception.raised` event of an exception; append it in the transaction of what caused it. */
+/** Returns the `exception.raised` event of an exception. Append it in the transaction of its cause. */
 export function exceptionEvent(exception: NewException): NewEvent {
   const data = {
     ...exception.facts,

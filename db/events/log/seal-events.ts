@@ -1,4 +1,4 @@
-/** Gives committed events their gap-free sequence and freezes their bytes; run by one sealer at a time. */
+/** Gives committed events their gap-free sequence and freezes their bytes. One sealer runs it at a time. */
 
 import type { EventType } from '../../../domain/events/event.js'
 import type { EventEnvelope } from '../../../wire/event.js'
@@ -6,7 +6,7 @@ import type { Sql, Transaction } from '../../connect.js'
 import { type SealFailure, sealInTurn, type Unsealed } from './seal-in-turn.js'
 import { toLayer1 } from './to-layer1.js'
 
-/** Advisory lock of those who seal events: any constant will do. */
+/** Advisory lock of the sealers of events. Its value is arbitrary. */
 const EVENTS_LOCK = 7_246_114_002
 
 interface Row extends Unsealed {
@@ -24,11 +24,11 @@ interface Sealed {
 }
 
 /**
- * Seals one batch of events in the order of their insertion. A sequence taken before commit would skip when a
- * transaction rolls back and would show later numbers before earlier ones; therefore this runs after commit. An event that
- * cannot be sealed is put off with an alert, and gets its sequence later.
+ * Seals one batch of events in the order of their insertion. It runs after the commit, because a sequence
+ * taken before would leave a gap after a rollback and could show later numbers before earlier ones. An event
+ * that cannot be sealed is postponed with an alert and gets its sequence later.
  *
- * @returns How many events were taken up; fewer than a full batch means that nothing is left.
+ * @returns How many events were read. Fewer than a full batch means that none are left.
  */
 export async function sealEvents(sql: Sql): Promise<number> {
   return sealInTurn(sql, {
@@ -64,7 +64,7 @@ async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<
   return failures
 }
 
-/** The last sequence of each merchant; nobody else changes them while the lock is held. */
+/** Returns the last sequence of each merchant. No other process changes them while this one holds the lock. */
 async function readSequences(tx: Transaction, rows: readonly Row[]): Promise<Map<string, number>> {
   const sequences = await tx<{ merchant_id: string; sequence: bigint }[]>`
     SELECT merchant_id, sequence FROM event_sequences

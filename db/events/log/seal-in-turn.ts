@@ -1,4 +1,4 @@
-/** Seals a batch or, where the batch fails as a whole, its rows one by one, so that one row cannot keep the others from it. */
+/** Seals a batch or, if it fails as a whole, its rows one by one, so that one row cannot block the others. */
 
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { errorCode, isPassing } from '../../database-errors.js'
@@ -8,7 +8,7 @@ import { putOffSealing, type SealedTable, UNSEALED_ALERT, type Unsealable } from
 /** Rows sealed in one transaction: enough to keep up, small enough to hold no lock for long. */
 const BATCH = 500
 
-/** What every row that waits for its seal has. */
+/** Fields that every unsealed row has. */
 export interface Unsealed extends Omit<Unsealable, 'name' | 'error'> {
   readonly seal_failures: number
 }
@@ -19,24 +19,25 @@ export interface SealFailure<Row> {
   readonly error: unknown
 }
 
-/** How the rows of one table are sealed. */
+/** Steps that seal the rows of one table. */
 export interface Sealing<Row extends Unsealed> {
   readonly table: SealedTable
-  /** Advisory lock of those who seal this table: any constant will do. */
+  /** Advisory lock of the sealers of this table. Its value is arbitrary. */
   readonly lock: number
-  /** Reads the first rows that wait and are not put off, in the order of their insertion. */
+  /** Reads the first unsealed rows that are not postponed, in the order of their insertion. */
   readonly read: (tx: Transaction, most: number) => Promise<Row[]>
-  /** Seals the rows. @returns Those that it could not seal. */
+  /** Seals the rows. @returns The rows that it could not seal. */
   readonly seal: (tx: Transaction, rows: readonly Row[]) => Promise<SealFailure<Row>[]>
-  /** Returns what an alert calls the row. */
+  /** Returns the name of the row for alerts. */
   readonly nameOf: (row: Row) => string
 }
 
 /**
- * Seals one batch. A row that cannot be sealed is put off with an alert, which ends when the row is sealed after all.
+ * Seals one batch. A row that cannot be sealed is postponed with an alert, which is cleared when the row is
+ * sealed.
  *
- * @returns How many rows were taken up; fewer than a full batch means that nothing is left.
- * @throws What says that the database is away or busy.
+ * @returns How many rows were read. Fewer than a full batch means that none are left.
+ * @throws The error of the database, if it is away or busy.
  */
 export async function sealInTurn<Row extends Unsealed>(sql: Sql, sealing: Sealing<Row>): Promise<number> {
   try {
@@ -101,7 +102,10 @@ function putOff<Row extends Unsealed>(
   )
 }
 
-/** The database is away or busy, or an older process, which has another lock, gave out the same number (23505). */
+/**
+ * Returns whether an error concerns no row: the database is away or busy, or an older process, which has
+ * another lock, assigned the same number (23505).
+ */
 function isNotOfARow(error: unknown): boolean {
   return isPassing(error) || errorCode(error) === '23505'
 }

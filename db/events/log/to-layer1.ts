@@ -1,20 +1,18 @@
-/**
- * The events of the layer1 format: names, envelope and fields as "Receive Deposit and Ingest the Webhooks" shows them.
- * What that format has no event for is null.
- */
+/** Writes events in the layer1 format, with its names, envelope and fields. */
 
 import type { AmountAtAddress, Deposit } from '../../../wire/deposit.js'
 import type { BalanceUpdated, EventEnvelope } from '../../../wire/event.js'
 
-/** The layer1 format writes at least two decimal places: `0.20`. */
+/** Least number of decimal places of the layer1 format: `0.20`. */
 const MIN_DECIMALS = 2
 
 /**
  * Writes an event in the layer1 format.
  *
- * @param event - Its `data` is a `Deposit` for `deposit.status_changed`, a `BalanceUpdated` for `balance.updated`.
- * @returns The whole body as a plain object, fields in the order of the format's examples; null where it has no such
- * event, or `data` is not of that shape.
+ * @param event - Event whose `data` is a `Deposit` (`deposit.status_changed`) or a `BalanceUpdated`
+ * (`balance.updated`).
+ * @returns The whole body as a plain object, with the fields in the order of the format's examples. `null` if
+ * the format has no such event, or if `data` does not have that shape.
  */
 export function toLayer1(
   event: Pick<EventEnvelope, 'event' | 'timestamp' | 'data'>,
@@ -37,7 +35,8 @@ export function toLayer1(
         return null
     }
   } catch (error) {
-    // Data that is not what its type promises: one such event must not keep all others from being sealed.
+    // The data does not have the shape of its type. One such event must not keep the others from being
+    // sealed.
     if (error instanceof TypeError) return null
     throw error
   }
@@ -69,7 +68,7 @@ function depositData(deposit: Deposit): Record<string, unknown> {
   }
 }
 
-/** Block and fee, once there is a block; the fee only where it is known. */
+/** Returns block and fee. `null` until the deposit is in a block. The fee is absent if it is not known. */
 function detail(deposit: Deposit): Record<string, unknown> | null {
   if (deposit.block_number === null) return null
   return {
@@ -100,13 +99,13 @@ function amountAtAddress(entry: AmountAtAddress): Record<string, unknown> {
   return { amount: money(entry.amount), address: entry.address }
 }
 
-/** `0.2` → `0.20`, `5` → `5.00`; longer fractions stay exact. */
+/** Pads an amount: `0.2` → `0.20`, `5` → `5.00`. Longer fractions stay exact. */
 function money(amount: string): string {
   const [whole = '0', fraction = ''] = amount.split('.')
   return `${whole}.${fraction.padEnd(MIN_DECIMALS, '0')}`
 }
 
-/** `bitcoin-cash` → `BITCOIN_CASH`. */
+/** Returns a name as a constant: `bitcoin-cash` → `BITCOIN_CASH`. */
 function constant(name: string): string {
   return name.toUpperCase().replaceAll('-', '_')
 }

@@ -1,35 +1,36 @@
 /**
- * Deliveries whose event is sealed and whose workflow was not started yet, each in its turn: what happens to one object within
- * milliseconds would overtake itself on the way, and a receiver that keeps the last status it was told would end with the
- * wrong one. So the first attempt of a delivery waits for the first attempts of earlier events of the same object.
+ * Lists deliveries whose event is sealed and whose workflow was not started, each in its turn. Events of one
+ * object within milliseconds could overtake each other on the way, and a receiver that keeps the last status
+ * would then end with a wrong one. So the first attempt of a delivery waits for the first attempts of earlier
+ * events of the same object.
  */
 
 import type { Queryable } from '../../connect.js'
 
-/** Taken at a time. */
+/** Deliveries that one call returns. */
 const BATCH = 200
-/** How many events of an object before this one are looked at; those that matter are the last few. */
+/** Number of earlier events of the object that are checked. Only the last few matter. */
 const LOOK_BACK = 8
-/** Nobody waits for his turn longer than an attempt may take. */
+/** Longest wait for a turn: the time that an attempt may take. */
 const TURN_LIMIT_SECONDS = 15
 
-/** What a delivery's workflow is started with. */
+/** Input of a delivery's workflow. */
 export interface UnstartedDelivery {
   readonly id: string
   readonly eventId: string
   readonly endpointId: string
   readonly merchantId: string
-  /** For the operator: event type and host. */
+  /** Title that operators see: event type and host. */
   readonly title: string
-  /** True when it was made pending again, so that its workflow may be running or closing at this moment. */
+  /** Whether it became pending again, so that its workflow may be running or closing now. */
   readonly resumed: boolean
-  /** How often it was; see `markDeliveriesStarted`. */
+  /** Number of times that it became pending again. See `markDeliveriesStarted`. */
   readonly restarts: number
-  /** How often its workflow could not be started. */
+  /** Number of failed starts of its workflow. */
   readonly failures: number
 }
 
-/** The oldest of them whose turn has come; `recordAttempt` wakes the sealer for those whose turn comes. */
+/** Returns the oldest deliveries whose turn has come. `recordAttempt` wakes the sealer when another turn comes. */
 export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDelivery[]> {
   const rows = await sql<
     {

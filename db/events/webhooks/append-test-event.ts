@@ -1,10 +1,10 @@
-/** A test event: real in everything but that one endpoint alone gets it. */
+/** Appends a test event, which is like every other event but goes to one endpoint only. */
 
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { EndpointRow } from './endpoint-row.js'
 
-/** Records a `webhook.test` event and its delivery to this endpoint, whatever types it asked for. */
+/** Records a `webhook.test` event and its delivery to this endpoint, whatever types it subscribes to. */
 export async function appendTestEvent(
   tx: Transaction,
   endpoint: EndpointRow,

@@ -7,26 +7,27 @@ import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 
 export interface NewEndpoint {
   readonly merchantId: string
-  /** Checked already. */
+  /** URL that the caller has checked. */
   readonly url: string
   readonly eventTypes: readonly string[] | null
   readonly format: EndpointRow['format']
-  /** Seals the UTF-8 of its `whsec_…` for the row of this id. */
+  /** Seals the UTF-8 bytes of the endpoint's secret (`whsec_…`) for the row with this id. */
   readonly seal: (id: string) => Buffer
 }
 
 /**
- * Inserts it, active at once: events from now on are delivered to it.
+ * Inserts an active endpoint, to which all later events are delivered.
  *
- * @param most - How many a merchant may have: each event costs a delivery to each of them. Default: any number.
- * @throws KeyturnError `INVALID_STATE` when the merchant has so many.
+ * @param most - Most endpoints of a merchant, because each event is delivered to each of them. Default: no
+ * limit.
+ * @throws KeyturnError `INVALID_STATE` if the merchant already has so many.
  */
 export async function createEndpoint(
   tx: Transaction,
   endpoint: NewEndpoint,
   most: number = Number.POSITIVE_INFINITY,
 ): Promise<EndpointRow> {
-  // Of two at once, the second counts the first.
+  // The lock lets the second of two concurrent registrations count the first.
   await tx`SELECT pg_advisory_xact_lock(hashtextextended(${`webhook endpoints of ${endpoint.merchantId}`}, 0))`
   const [count] = await tx<{ endpoints: number }[]>`
     SELECT count(*)::int AS endpoints FROM webhook_endpoints
@@ -34,7 +35,7 @@ export async function createEndpoint(
   if ((count?.endpoints ?? 0) >= most) {
     throw new KeyturnError(
       'INVALID_STATE',
-      `You have ${most} webhook endpoints, the most that you may have; delete one that you do not need`,
+      `You already have ${most} webhook endpoints, which is the limit. Delete one that you do not need`,
       { details: { limit: most } },
     )
   }

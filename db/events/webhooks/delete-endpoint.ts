@@ -1,10 +1,10 @@
-/** Deletes a webhook endpoint; its log stays. */
+/** Deletes a webhook endpoint. Its log stays. */
 
 import type { Transaction } from '../../connect.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 import { findEndpoint } from './find-endpoint.js'
 
-/** What was deleted, and the events whose deliveries may still have a workflow that waits (at most 200 are named). */
+/** The deleted endpoint, and at most 200 events whose delivery may still have a waiting workflow. */
 export interface DeletedEndpoint {
   readonly endpoint: EndpointRow
   readonly waiting: readonly string[]
@@ -12,7 +12,7 @@ export interface DeletedEndpoint {
 
 const MAX_NAMED = 200
 
-/** Cancels what was still to be delivered; null where there is no such endpoint. */
+/** Deletes the endpoint and cancels its open deliveries. Returns `null` if there is no such endpoint. */
 export async function deleteEndpoint(
   tx: Transaction,
   merchantId: string,

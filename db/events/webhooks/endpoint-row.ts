@@ -1,4 +1,4 @@
-/** Webhook endpoints as rows. */
+/** Declares a row of `webhook_endpoints`. */
 
 import type { Queryable } from '../../connect.js'
 
@@ -6,15 +6,15 @@ export interface EndpointRow {
   readonly id: string
   readonly merchant_id: string
   readonly url: string
-  /** Null: every type. */
+  /** Types that the endpoint subscribes to. `null` for every type. */
   readonly event_types: string[] | null
   readonly format: 'keyturn' | 'layer1'
   readonly status: 'active' | 'disabled' | 'deleted'
-  /** Until then the secret before the last rotation signs too. */
+  /** Time until which the previous secret signs as well. `null` if none does. */
   readonly previous_secret_until: Date | null
   readonly created_at: Date
 }
 
-/** The columns of `EndpointRow`; secrets are read by the sender alone. */
+/** Returns the columns of `EndpointRow`. Only the sender reads secrets. */
 export const endpointColumns = (sql: Queryable) =>
   sql`id, merchant_id, url, event_types, format, status, previous_secret_until, created_at`

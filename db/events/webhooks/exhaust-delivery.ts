@@ -1,4 +1,4 @@
-/** The end of a delivery that never came through: its last attempt, the exception that tells of it, and the audit entry. */
+/** Ends a delivery that failed for its whole window: stores the last attempt, the exception and the audit entry. */
 
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
@@ -7,15 +7,16 @@ import { exceptionEvent } from '../log/raise-exception.js'
 import type { LoadedAttempt } from './load-attempt.js'
 import { type AttemptRecord, recordAttempt } from './record-attempt.js'
 
-/** The kind of the exception. */
+/** Kind of the exception. */
 const DELIVERY_EXHAUSTED = 'webhook.delivery_exhausted'
 
 /**
  * Records the last attempt and, if that exhausts the delivery, raises the exception in the same transaction.
- * The exhausted delivery of an `exception.raised` event raises no other, or a dead endpoint would raise them for ever; and
- * the exception goes to no endpoint that does not take the same event either, or n dead endpoints would cost n² deliveries.
+ * The exhausted delivery of an `exception.raised` event raises no further one, because a dead endpoint would
+ * raise them without end. The exception goes to no endpoint that fails with the same event, because n dead
+ * endpoints would cost n² deliveries.
  *
- * @returns As `recordAttempt`.
+ * @returns The result of `recordAttempt`.
  */
 export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record: AttemptRecord) {
   return inTransaction(sql, async (tx) => {
@@ -49,7 +50,7 @@ export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record:
   })
 }
 
-/** Endpoints that were tried with this event and have not taken it: their windows end together with this one. */
+/** Returns the endpoints that have failed with this event so far. Their windows end at the same time as this one. */
 async function deafEndpoints(tx: Transaction, eventId: string): Promise<string[]> {
   const rows = await tx<{ endpoint_id: string }[]>`
     SELECT endpoint_id FROM webhook_deliveries

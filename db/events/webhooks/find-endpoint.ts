@@ -1,9 +1,12 @@
-/** One webhook endpoint of a merchant. */
+/** Finds one webhook endpoint of a merchant. */
 
 import type { Queryable } from '../../connect.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 
-/** Finds an endpoint that was not deleted; null where there is none. `lock` keeps it as it is until the transaction ends. */
+/**
+ * Returns an endpoint that is not deleted. `null` if there is none. `lock` locks its row until the
+ * transaction ends.
+ */
 export async function findEndpoint(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** Webhook deliveries with their attempts, newest first. */
+/** Lists webhook deliveries with their attempts, newest first. */
 
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import { iso, type Queryable } from '../../connect.js'
@@ -35,7 +35,7 @@ export interface DeliveryFilter {
   readonly status?: DeliveryStatus | undefined
 }
 
-/** Lists deliveries of a merchant; each filter narrows. */
+/** Returns the deliveries of a merchant that match every filter. */
 export async function listDeliveries(
   sql: Queryable,
   merchantId: string,
@@ -66,7 +66,7 @@ export async function listDeliveries(
     ORDER BY delivery.id DESC LIMIT ${slice.take} OFFSET ${slice.offset}`
 }
 
-/** One delivery of a merchant; null where there is none. */
+/** Returns one delivery of a merchant. `null` if there is none. */
 export async function getDelivery(
   sql: Queryable,
   merchantId: string,

@@ -1,10 +1,10 @@
-/** Webhook endpoints of a merchant, newest first. */
+/** Lists webhook endpoints of a merchant, newest first. */
 
 import type { Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 
-/** Lists those that were not deleted. */
+/** Returns the endpoints that are not deleted. */
 export async function listEndpoints(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** All that an attempt needs to know, in one query. */
+/** Loads everything that an attempt needs in one query. */
 
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import type { EventType } from '../../../domain/events/event.js'
@@ -6,7 +6,7 @@ import type { Queryable } from '../../connect.js'
 
 export interface LoadedAttempt {
   readonly status: DeliveryStatus
-  /** How often it was made pending again: another number at the end of an attempt means that one more was asked for. */
+  /** Number of times that it became pending again. A higher number after the attempt means that one more is due. */
   readonly restarts: number
   readonly merchant_id: string
   readonly event_id: string
@@ -14,14 +14,14 @@ export interface LoadedAttempt {
   readonly endpoint_id: string
   readonly endpoint_status: 'active' | 'disabled' | 'deleted'
   readonly url: string
-  /** The frozen bytes in the delivery's format; null while the event is not sealed. */
+  /** Frozen bytes in the delivery's format. `null` until the event is sealed. */
   readonly body: Buffer | null
   readonly secret_sealed: Buffer
-  /** Null once its grace is over. */
+  /** Previous secret. `null` after its grace period. */
   readonly previous_secret_sealed: Buffer | null
 }
 
-/** Reads a delivery with its event and endpoint; null where there is no such delivery. */
+/** Reads a delivery with its event and endpoint. `null` if there is no such delivery. */
 export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<LoadedAttempt | null> {
   const [row] = await sql<LoadedAttempt[]>`
     SELECT delivery.status, delivery.restarts, delivery.merchant_id, delivery.event_id, event.type AS event_type, delivery.endpoint_id,

@@ -1,4 +1,4 @@
-/** Writes what came of an attempt, and where the delivery stands now, in one statement. */
+/** Stores the result of an attempt and the delivery's new status in one statement. */
 
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import type { Queryable } from '../../connect.js'
@@ -8,26 +8,27 @@ export interface AttemptRecord {
   readonly at: Date
   readonly statusCode: number | null
   readonly durationMs: number
-  /** Null for a 2xx, which delivers. */
+  /** Reason of the failure. `null` for a 2xx, which delivers. */
   readonly error: string | null
   readonly response: string | null
-  /** Null when this was the last attempt: a failure then exhausts the delivery. */
+  /** Time of the next attempt. `null` for the last attempt, whose failure exhausts the delivery. */
   readonly nextAttemptAt: Date | null
-  /** Of the delivery when the attempt began: one that was made pending again since goes on, whatever came of this attempt. */
+  /** `restarts` of the delivery when the attempt began. If it has grown since, the delivery stays pending. */
   readonly restarts: number
-  /** Earlier attempts whose worker died before it could write them (ISO 8601). */
+  /** Times (ISO 8601) of earlier attempts whose worker died before it stored their result. */
   readonly lost: readonly string[]
 }
 
-/** Why an attempt has no result of its own. */
+/** Error of an attempt that has no result of its own. */
 export const LOST = 'No result was recorded: the worker stopped during the attempt'
 
 /**
- * Adds the attempt to the log and moves the delivery. A delivery that was held meanwhile and went through is delivered;
- * one that was cancelled stays cancelled. Writing the same attempt twice counts it once. A first attempt gives the turn to
- * the next event of the same object (`unstartedDeliveries`).
+ * Adds the attempt to the log and moves the delivery. A delivery that became held meanwhile and succeeded is
+ * delivered. A cancelled one stays cancelled. An attempt that is stored twice counts once. A first attempt
+ * passes the turn to the next event of the same object (`unstartedDeliveries`).
  *
- * @returns The status of the delivery now, and whether this call wrote the attempt; null where there is no such delivery.
+ * @returns The delivery's status, and whether this call stored the attempt. `null` if there is no such
+ * delivery.
  */
 export async function recordAttempt(
   sql: Queryable,

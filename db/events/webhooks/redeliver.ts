@@ -1,14 +1,14 @@
-/** Makes a delivery once more. */
+/** Makes a delivery pending again. */
 
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 
 /**
- * Makes any delivery pending again, with the same bytes and webhook-id; one that is waiting for its next attempt is
- * attempted at once. The sealer starts or signals its workflow.
+ * Makes any delivery pending again, with the same bytes and webhook-id. A delivery that waits for its next
+ * attempt is attempted at once. The sealer starts or signals its workflow.
  *
- * @returns False where there is no such delivery.
- * @throws KeyturnError `INVALID_STATE` when its endpoint is disabled or deleted.
+ * @returns `false` if there is no such delivery.
+ * @throws KeyturnError `INVALID_STATE` if its endpoint is disabled or deleted.
  */
 export async function redeliver(tx: Transaction, merchantId: string, id: string): Promise<boolean> {
   const [delivery] = await tx<{ endpoint_id: string; endpoint_status: string }[]>`
@@ -21,8 +21,8 @@ export async function redeliver(tx: Transaction, merchantId: string, id: string)
     throw new KeyturnError(
       'INVALID_STATE',
       delivery.endpoint_status === 'disabled'
-        ? 'The endpoint is disabled; enable it, which also frees what is held'
-        : 'The endpoint was deleted; replay the events to another one',
+        ? 'The endpoint is disabled. Enable it; held deliveries are then sent'
+        : 'The endpoint was deleted. Replay the events to another endpoint',
       { details: { endpoint_id: delivery.endpoint_id, endpoint_status: delivery.endpoint_status } },
     )
   }

@@ -1,27 +1,28 @@
-/** Delivers a stretch of time to an endpoint again. */
+/** Delivers the events of a time range to an endpoint again. */
 
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 import type { EndpointRow } from './endpoint-row.js'
 
 export interface ReplayRange {
-  /** Inclusive. */
+  /** Beginning of the range, inclusive. */
   readonly since: Date
-  /** Exclusive. */
+  /** End of the range, exclusive. */
   readonly until: Date
-  /** Null: those that the endpoint is subscribed to. */
+  /** Types to replay. `null` for those that the endpoint subscribes to. */
   readonly eventTypes: readonly string[] | null
 }
 
-/** More than this in one transaction would keep others waiting; ask again with a shorter stretch. */
+/** Most events of one replay, because a larger transaction would keep others waiting. */
 const MAX_EVENTS = 50_000
 
 /**
- * Makes every event of the range pending for the endpoint: deliveries that exist are made again (same bytes, same
- * webhook-id), those that never were are created. Rows first: the sealer starts the workflows, whatever happens to us.
+ * Makes every event of the range pending for the endpoint. It resumes existing deliveries (same bytes, same
+ * webhook-id) and creates missing ones. It writes rows only; the sealer starts the workflows, even if this
+ * process dies.
  *
- * @returns How many deliveries will be made; those that are pending anyway do not count.
- * @throws KeyturnError `VALIDATION_FAILED` when the range holds more than 50,000 events.
+ * @returns How many deliveries became pending. Those that were already pending do not count.
+ * @throws KeyturnError `VALIDATION_FAILED` if the range holds more than 50,000 events.
  */
 export async function replayEvents(
   tx: Transaction,
@@ -39,7 +40,7 @@ export async function replayEvents(
   if (Number(found?.count) > MAX_EVENTS) {
     throw new KeyturnError(
       'VALIDATION_FAILED',
-      `The range holds more than ${MAX_EVENTS} events; replay it in shorter stretches`,
+      `The range holds more than ${MAX_EVENTS} events. Replay it in shorter ranges`,
       { details: { in: 'body', fields: [{ path: 'until', reason: `more than ${MAX_EVENTS} events` }] } },
     )
   }

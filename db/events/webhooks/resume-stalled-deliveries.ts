@@ -1,16 +1,17 @@
-/** The safety net under the deliveries: whatever waits without a workflow that would do something about it. */
+/** Resumes deliveries that wait without a workflow. */
 
 import type { Queryable } from '../../connect.js'
 
-/** Taken at a time. */
+/** Deliveries that one call resumes. */
 const BATCH = 500
 
 /**
- * Makes pending again, for the sealer to start: deliveries whose next attempt is long overdue (their workflow was
- * terminated, or lost with its server), and held ones whose endpoint is enabled.
+ * Makes deliveries pending again, for the sealer to start: those whose next attempt is long overdue, because
+ * their workflow was terminated or lost with its server, and held ones whose endpoint is enabled.
  *
- * @param overdueMs - Far above the retry interval, which an attempt may be late by when its endpoint has much under way.
- * @returns How many.
+ * @param overdueMs - Lateness of an overdue attempt. It must be far above the retry interval, because an
+ * attempt may be late by that if its endpoint has many under way.
+ * @returns How many it made pending.
  */
 export async function resumeStalledDeliveries(sql: Queryable, overdueMs: number): Promise<number> {
   const resumed = await sql`

@@ -1,4 +1,4 @@
-/** Replaces an endpoint's secret; for a while both sign. */
+/** Replaces an endpoint's secret. Both secrets sign during the grace period. */
 
 import type { Transaction } from '../../connect.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
@@ -6,13 +6,16 @@ import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 export interface SecretRotation {
   readonly merchantId: string
   readonly id: string
-  /** `sealSecret` of the UTF-8 of the new `whsec_…`. */
+  /** New secret (`whsec_…`), sealed by `sealSecret`. */
   readonly secretSealed: Buffer
-  /** 0 ends the old one at once. Of two rotations within the grace only the latest old secret goes on. */
+  /**
+   * Grace period. 0 ends the old secret at once. After two rotations within it, only the latest old secret
+   * still signs.
+   */
   readonly graceSeconds: number
 }
 
-/** Rotates; null where there is no such endpoint. */
+/** Rotates the secret. Returns `null` if there is no such endpoint. */
 export async function rotateSecret(tx: Transaction, rotation: SecretRotation): Promise<EndpointRow | null> {
   const grace = rotation.graceSeconds > 0
   const [row] = await tx<EndpointRow[]>`

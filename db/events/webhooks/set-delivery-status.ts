@@ -1,4 +1,4 @@
-/** Moves a delivery aside without an attempt. */
+/** Holds or cancels a delivery without an attempt. */
 
 import type { Queryable } from '../../connect.js'
 
@@ -9,7 +9,7 @@ export async function holdDelivery(sql: Queryable, deliveryId: string): Promise<
     WHERE id = ${deliveryId} AND status = 'pending'`
 }
 
-/** Cancels a delivery that is still to be made. */
+/** Cancels a delivery that is not finished. */
 export async function cancelDelivery(sql: Queryable, deliveryId: string): Promise<void> {
   await sql`
     UPDATE webhook_deliveries SET status = 'cancelled', next_attempt_at = NULL

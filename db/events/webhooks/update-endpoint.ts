@@ -1,4 +1,4 @@
-/** Changes a webhook endpoint, and with its status what becomes of its deliveries. */
+/** Changes a webhook endpoint. A change of its status holds or resumes its deliveries. */
 
 import type { Transaction } from '../../connect.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
@@ -7,20 +7,21 @@ import { findEndpoint } from './find-endpoint.js'
 export interface EndpointChange {
   readonly url?: string | undefined
   readonly eventTypes?: readonly string[] | null | undefined
-  /** For events from now on; deliveries that exist keep their bytes. */
+  /** Format of later events. Existing deliveries keep their bytes. */
   readonly format?: EndpointRow['format'] | undefined
-  /** `disabled` holds what is pending; `active` sets free what was held. */
+  /** Status. `disabled` holds pending deliveries, `active` resumes held ones. */
   readonly status?: 'active' | 'disabled' | undefined
 }
 
-/** Applies the change; null where there is no such endpoint. */
+/** Applies the change. Returns `null` if there is no such endpoint. */
 export async function updateEndpoint(
   tx: Transaction,
   merchantId: string,
   id: string,
   change: EndpointChange,
 ): Promise<EndpointRow | null> {
-  // The lock waits for transactions that are adding deliveries to it, so that none of them is missed below.
+  // The lock waits for transactions that add deliveries to the endpoint, so that the update below misses
+  // none.
   const before = await findEndpoint(tx, merchantId, id, true)
   if (!before) return null
   const eventTypes = change.eventTypes === undefined ? before.event_types : change.eventTypes

@@ -1,11 +1,11 @@
-/** Alerts: exceptions that last, told once and cleared by themselves where that is natural. */
+/** Raises and clears alerts: exceptions that last, with one event each. */
 
 import type { ExceptionRaised } from '../../../domain/events/event.js'
 import { json, type Queryable, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { exceptionEvent, type NewException } from '../../events/log/raise-exception.js'
 
-/** Every kind of alert: the label of the gauge `keyturn_alerts`. */
+/** Kinds of alerts, which are the labels of the gauge `keyturn_alerts`. */
 export const ALERT_KINDS = [
   'withdrawal.large',
   'withdrawal.unusual',
@@ -23,11 +23,12 @@ export const ALERT_KINDS = [
 export type AlertKind = (typeof ALERT_KINDS)[number]
 
 /**
- * Raises an alert with its `exception.raised` event, in the caller's transaction; one that stands already is not told again.
+ * Raises an alert with its `exception.raised` event, in the caller's transaction. An alert that is already
+ * open appends no further event.
  *
- * @param withEvent - False where the alert is about such an event: what cannot be delivered or sealed would make more of the
- *   same without end. The alert itself stands, and the gauge shows it.
- * @returns Whether it is new.
+ * @param withEvent - `false` for an alert about such an event, because an event that cannot be delivered or
+ * sealed would cause further ones without end. The alert itself is raised, and the gauge shows it.
+ * @returns Whether the alert is new.
  */
 export async function raiseAlert(
   tx: Transaction,
@@ -47,7 +48,7 @@ export async function raiseAlert(
   return true
 }
 
-/** Ends the alerts of a kind about these objects. */
+/** Clears the alerts of a kind about these objects. */
 export async function clearAlerts(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** Looks for what a person should know of: large, unusual, stuck withdrawals and failures in a row. Each is told once. */
+/** Raises an alert, once each, for large, unusual and stuck withdrawals and for consecutive failures. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { RiskFactor } from '../../../domain/controls/risk.js'
@@ -9,26 +9,26 @@ import type { Ended } from '../measure-withdrawals.js'
 import { clearAlerts, raiseAlert } from './raise-alert.js'
 
 export interface AlertSettings {
-  /** By `network.coin`, in base units: amounts from there up are large. */
+  /** Amounts, in base units by `network.coin`, from which a withdrawal is large. */
   readonly large: ReadonlyMap<string, bigint>
-  /** So many failures in a row of one merchant and coin. */
+  /** Number of consecutive failures of one merchant and coin that raises an alert. */
   readonly failures: number
-  /** A withdrawal is stuck after so many times the time that its priority promises, counted from its approval. */
+  /** Multiple of the time that its priority promises, after its approval, from which a withdrawal is stuck. */
   readonly stuckFactor: number
-  /** A risk factor from this score up, 0 to 100, is unusual. */
+  /** Score of a risk factor, from 0 to 100, from which a withdrawal is unusual. */
   readonly unusualScore: number
 }
 
-/** Taken at a time; the next sweep takes the next. */
+/** Withdrawals of one sweep. The next sweep takes the next ones. */
 const BATCH = 500
-/** Failures in a row are looked for among so many of the newest. */
+/** Number of newest withdrawals among which consecutive failures are counted. */
 const NEWEST = 200
-/** The factors that compare with what is usual; a destination or a country is not a pattern. */
+/** Risk factors that compare with past behaviour. A destination or a country is not a pattern. */
 const PATTERNS: readonly RiskFactor['name'][] = ['amount', 'frequency', 'behaviour']
-/** Ends that somebody decided, or that never had to do with paying. */
+/** Failure codes that a person or a service decided, and that say nothing about the ability to pay. */
 const DECIDED = ['REJECTED_BY_SCREENING', 'REFUNDED']
 
-/** Looks at what is new, at what is late, and at what has ended. @returns How many alerts it raised. */
+/** Checks new, late and ended withdrawals. @returns How many alerts it raised. */
 export async function watchWithdrawals(
   sql: Sql,
   networks: Networks,
@@ -42,7 +42,7 @@ export async function watchWithdrawals(
     try {
       failures += await watchFailures(sql, settings, each)
     } catch (error) {
-      // One merchant's failures keep no other's from being seen.
+      // An error with one merchant's withdrawals does not stop the check of the others.
       errors.push(error)
     }
   }
@@ -75,7 +75,7 @@ async function raiseLarge(
   const threshold = large.get(`${row.network}.${row.coin}`)
   if (threshold === undefined || row.amount < threshold) return 0
   const coin = networks.get(row.network)?.coins.find((each) => each.name === row.coin)
-  // Its coin was taken out of the configuration: the next row matters all the same.
+  // The configuration no longer has this coin, so its withdrawals are skipped.
   if (!coin) return 0
   const { decimals } = coin
   const raised = await raiseAlert(tx, {
@@ -84,7 +84,7 @@ async function raiseLarge(
     severity: 'warning',
     subject: row.id,
     facts: {
-      message: 'A large withdrawal was asked for',
+      message: 'A large withdrawal was requested',
       network: row.network,
       coin: row.coin,
       amount: formatAmount(row.amount, decimals),
@@ -111,7 +111,7 @@ async function raiseUnusual(
     severity: 'warning',
     subject: row.id,
     facts: {
-      message: 'A withdrawal departs from what is usual',
+      message: 'A withdrawal departs from the usual pattern',
       factors: factors.map(({ name, score, reason }) => ({ name, score, reason })),
     },
   })
@@ -150,7 +150,7 @@ async function watchLate(sql: Sql, { stuckFactor }: AlertSettings): Promise<numb
         severity: 'critical',
         subject: row.id,
         facts: {
-          message: 'A withdrawal takes much longer than it should; `waiting` says what for',
+          message: 'A withdrawal takes much longer than expected. Its field `waiting` gives the reason',
           ...facts,
         },
       })
@@ -181,7 +181,7 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
       severity: 'critical',
       subject,
       facts: {
-        message: `${rows.length} withdrawals in a row failed`,
+        message: `${rows.length} consecutive withdrawals failed`,
         withdrawals: rows.map(({ id, failure_code }) => ({ id, failure: failure_code })),
       },
     })
@@ -189,7 +189,7 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
   })
 }
 
-/** What was said of one withdrawal is over when that is, and a step that failed when it does not any more. */
+/** Clears a withdrawal's alerts when it ends, and the alert about a failed step when the step no longer fails. */
 async function clearDone(sql: Sql): Promise<void> {
   await sql`
     UPDATE alerts SET cleared_at = clock_timestamp()
@@ -199,6 +199,6 @@ async function clearDone(sql: Sql): Promise<void> {
            AND withdrawal.stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
            -- A reviewer has decided, or it has ended.
            OR alerts.kind = 'withdrawal.sanctioned' AND withdrawal.stage NOT IN ('pending_review', 'broadcasting', 'confirming')
-           -- What failed goes on, or waits for something else.
+           -- The failed step has succeeded, or the withdrawal waits for another reason.
            OR alerts.kind = 'withdrawal.step_failed' AND withdrawal.waiting ->> 'code' IS DISTINCT FROM 'STEP_FAILED')`
 }

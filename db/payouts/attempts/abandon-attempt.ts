@@ -6,7 +6,8 @@ import { freeNonces } from './allocate-nonce.js'
 /**
  * Abandons the open attempt of a subject; the caller holds the subject's row.
  *
- * @param options.answered - The signer's answer was checked and is not a signature of ours: refused, or worthless.
+ * @param options.answered - The signer's answer was checked and is not a signature of ours: refused, or
+ * worthless.
  * @returns False while a signer holds the request (it may have signed): then nothing is changed.
  */
 export async function abandonAttempt(

@@ -6,8 +6,8 @@ import type { Queryable, Transaction } from '../../connect.js'
 export const MOST_IN_FLIGHT = 16
 
 /**
- * Takes note of the account's next nonce on the chain, under the account's lock. Free nonces below it were used by
- * somebody else (`foreign`) and are never given out.
+ * Takes note of the account's next nonce on the chain, under the account's lock. Free nonces below it were
+ * used by somebody else (`foreign`) and are never given out.
  */
 export async function observeChainNonce(
   tx: Transaction,
@@ -26,9 +26,9 @@ export async function observeChainNonce(
 /**
  * Gives the nonce of a subject: the one it has, else the lowest free one, else the next.
  *
- * @returns Null while the account has as many transactions in flight as a node keeps, or another first attempt
- * is at the signer: a refusal then never leaves a gap below a signed transaction. A further attempt has a nonce that is signed already,
- * so a signer that does not answer it keeps no other payment waiting.
+ * @returns Null while the account has as many transactions in flight as a node keeps, or another first
+ * attempt is at the signer: a refusal then never leaves a gap below a signed transaction. A further attempt
+ * has a nonce that is signed already, so a signer that does not answer it keeps no other payment waiting.
  */
 export async function allocateNonce(
   tx: Transaction,
@@ -72,7 +72,8 @@ export async function allocateNonce(
 /**
  * Gives back what a subject holds unsigned; a signed nonce stays, because its bytes may still be mined.
  *
- * @param maybeSigned - The signer may have signed something with it: its journal gives it to no other payment, so neither do we.
+ * @param maybeSigned - The signer may have signed something with it: its journal gives it to no other
+ * payment, so neither do we.
  * @returns What was given back.
  */
 export async function freeNonces(

@@ -21,9 +21,9 @@ export interface Outgoing {
 }
 
 /**
- * What the wallet holds must cover this payment and all others that are under way from it: not mined yet, or mined above the
- * height at which the balance was read. Of several attempts of one payment one is mined, so each counts with its dearest.
- * The caller holds the account's lock, so that two builders see each other.
+ * What the wallet holds must cover this payment and all others that are under way from it: not mined yet, or
+ * mined above the height at which the balance was read. Of several attempts of one payment one is mined, so
+ * each counts with its dearest. The caller holds the account's lock, so that two builders see each other.
  */
 export async function coversOpenPayouts(
   tx: Transaction,

@@ -5,8 +5,8 @@ import { inTransaction, type Sql } from '../../connect.js'
 import { lockWithdrawal } from '../payout-row.js'
 
 /**
- * Abandons an attempt that waits for its signature, and gives back what it alone had reserved. Nothing when a signer holds the
- * request and has not answered: it may have signed.
+ * Abandons an attempt that waits for its signature, and gives back what it alone had reserved. Nothing when a
+ * signer holds the request and has not answered: it may have signed.
  *
  * @param drop.answered - The answer was checked and is no signature of ours: refused, or worthless.
  */

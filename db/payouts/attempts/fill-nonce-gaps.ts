@@ -1,4 +1,7 @@
-/** Gaps in the nonces of EVM accounts: what lies above them in flight can never be mined, so something must take their place. */
+/**
+ * Gaps in the nonces of EVM accounts: what lies above them in flight can never be mined, so something must
+ * take their place.
+ */
 
 import { type Coin, findNetwork, type Networks, nativeCoin } from '../../../domain/chain/network.js'
 import type { Intent } from '../../../domain/controls/intent.js'
@@ -32,10 +35,12 @@ interface LastSubject {
 }
 
 /**
- * Makes a row of the kind `nonce_fill` for each gap that no payment has taken for so long: a transaction that sends 0 from the
- * account to itself, signed as a cancellation of what the nonce was given to last. Its workflow is started as any other's.
+ * Makes a row of the kind `nonce_fill` for each gap that no payment has taken for so long: a transaction that
+ * sends 0 from the account to itself, signed as a cancellation of what the nonce was given to last. Its
+ * workflow is started as any other's.
  *
- * @param afterMs - How long a nonce that was given back waits for the next payment; and how long after a filling that failed.
+ * @param afterMs - How long a nonce that was given back waits for the next payment; and how long after a
+ * filling that failed.
  * @returns How many there are now that were not before.
  * @throws The first error, once every gap was tried.
  */

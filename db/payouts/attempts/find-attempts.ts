@@ -9,7 +9,10 @@ import type {
 } from '../../../domain/signing/signer-protocol.js'
 import type { Queryable } from '../../connect.js'
 
-/** An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is ever mined. */
+/**
+ * An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is
+ * ever mined.
+ */
 export interface AttemptRow {
   readonly id: string
   readonly number: number
@@ -109,8 +112,8 @@ export function isUnanswered({ state, passed_at }: Pick<AttemptRow, 'state' | 'p
 }
 
 /**
- * The ids of signed payments that are followed and not sent: they were passed over, were answered late, and a cancellation is on
- * its way by now.
+ * The ids of signed payments that are followed and not sent: they were passed over, were answered late, and a
+ * cancellation is on its way by now.
  */
 export function listWithheld(payments: readonly AttemptRow[]): ReadonlySet<string> {
   const cancelled = payments.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')

@@ -1,4 +1,7 @@
-/** Which blocks of the scanned chain exclude the attempts of a payment: what they spend went elsewhere, or never came to be. */
+/**
+ * Which blocks of the scanned chain exclude the attempts of a payment: what they spend went elsewhere, or
+ * never came to be.
+ */
 
 import type { Queryable } from '../../connect.js'
 
@@ -12,16 +15,20 @@ export interface Exclusion {
   readonly height: number
   /** `txid:vout`. */
   readonly outpoint: string
-  /** Whether the outpoint is an input of the attempt itself; else one of a transaction whose output the attempt spends. */
+  /**
+   * Whether the outpoint is an input of the attempt itself; else one of a transaction whose output the
+   * attempt spends.
+   */
   readonly direct: boolean
   /** Height of the scanned head, of the same instant. */
   readonly scanned: number
 }
 
 /**
- * Follows the inputs of every attempt down through transactions that are in no block: one that lost an input to another
- * transaction takes everything that spends its outputs with it. What is known of such a transaction is what it spent: our own
- * attempts and deposits are known. Of several blocks the lowest counts. UTXO networks alone; an EVM attempt has no inputs.
+ * Follows the inputs of every attempt down through transactions that are in no block: one that lost an input
+ * to another transaction takes everything that spends its outputs with it. What is known of such a
+ * transaction is what it spent: our own attempts and deposits are known. Of several blocks the lowest counts.
+ * UTXO networks alone; an EVM attempt has no inputs.
  */
 export async function findExclusions(
   sql: Queryable,

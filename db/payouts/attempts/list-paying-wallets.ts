@@ -14,9 +14,9 @@ export interface PayingWallet {
 }
 
 /**
- * The wallet that was asked for alone; else the hot wallets, then the master wallet. Of the hot wallets those come first that have
- * enough in the books, and of them the one with the fewest payments under way; an account with as many as a node keeps comes
- * behind the others. Wallets of revoked signers cannot pay.
+ * The wallet that was asked for alone; else the hot wallets, then the master wallet. Of the hot wallets those
+ * come first that have enough in the books, and of them the one with the fewest payments under way; an
+ * account with as many as a node keeps comes behind the others. Wallets of revoked signers cannot pay.
  */
 export async function listPayingWallets(
   sql: Queryable,

@@ -25,11 +25,13 @@ const COINBASE_MATURITY = 100
 export const MOST_INPUTS = 250
 
 /**
- * Lists what is confirmed, unspent, unreserved and ours to spend, largest first. What came from outside must be credited
- * first (so that no reorg or screening takes it back); our own change needs one confirmation. An output that is in a block although
- * its deposit was replaced came back from a stranger's use of our keys: the mempool had shown it, and it is no deposit of any user.
+ * Lists what is confirmed, unspent, unreserved and ours to spend, largest first. What came from outside must
+ * be credited first (so that no reorg or screening takes it back); our own change needs one confirmation. An
+ * output that is in a block although its deposit was replaced came back from a stranger's use of our keys:
+ * the mempool had shown it, and it is no deposit of any user.
  *
- * @param row.from_address_id - Then only that wallet's outputs (with the change of payments, for the master wallet).
+ * @param row.from_address_id - Then only that wallet's outputs (with the change of payments, for the master
+ * wallet).
  */
 export async function listSpendableOutputs(
   sql: Queryable,
@@ -46,7 +48,10 @@ export async function listSpendableOutputs(
     ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${MOST}`
 }
 
-/** What follows the columns of a query for them: `output`, `address`, `account` and `signer` can be selected; `AND` may follow. */
+/**
+ * What follows the columns of a query for them: `output`, `address`, `account` and `signer` can be selected;
+ * `AND` may follow.
+ */
 export function spendableOutputs(sql: Queryable, merchantId: string, network: string, confirmations: number) {
   return sql`
     FROM utxos output
@@ -69,7 +74,11 @@ export function spendableOutputs(sql: Queryable, merchantId: string, network: st
           AND deposit.status NOT IN ('success', 'replaced'))`
 }
 
-/** The named outputs with their keys, whoever has reserved them, in the order in which they are named. @throws when one is not ours. */
+/**
+ * The named outputs with their keys, whoever has reserved them, in the order in which they are named.
+ *
+ * @throws when one is not ours.
+ */
 export async function listOutputs(
   sql: Queryable,
   network: string,
@@ -90,7 +99,11 @@ export async function listOutputs(
   return rows
 }
 
-/** The address that takes a merchant's change on a UTXO network. @throws when the signer never reported the accounts. */
+/**
+ * The address that takes a merchant's change on a UTXO network.
+ *
+ * @throws when the signer never reported the accounts.
+ */
 export async function findChangeAddress(
   sql: Queryable,
   row: Pick<PayoutRow, 'merchant_id' | 'network'>,

@@ -1,4 +1,7 @@
-/** A further attempt that its signer leaves unanswered for long must not keep a stuck payment from being replaced or cancelled. */
+/**
+ * A further attempt that its signer leaves unanswered for long must not keep a stuck payment from being
+ * replaced or cancelled.
+ */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Sql } from '../../connect.js'
@@ -8,12 +11,15 @@ import { passOver } from './pass-over.js'
 
 /** Taken at a time; the next sweep takes the next. */
 const BATCH = 50
-/** A signer that leaves so many attempts of one payment unanswered gets no further one by itself; a person may order it. */
+/**
+ * A signer that leaves so many attempts of one payment unanswered gets no further one by itself; a person may
+ * order it.
+ */
 const MOST_UNANSWERED = 3
 
 /**
- * Passes over further attempts whose signer has not answered for so long although it is there and not stopped. First attempts have
- * their own rule (`passUnanswered`), because nothing of theirs is signed.
+ * Passes over further attempts whose signer has not answered for so long although it is there and not
+ * stopped. First attempts have their own rule (`passUnanswered`), because nothing of theirs is signed.
  *
  * @returns The ids of their payments, whose workflows may be woken.
  * @throws The first error, once each payment was tried.

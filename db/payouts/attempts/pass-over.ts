@@ -13,10 +13,11 @@ interface Passed {
 }
 
 /**
- * Passes over what the signer holds of a payment whose first attempt is signed; the caller has locked the row. The next
- * replacement or cancellation is built beside it. That is safe because every attempt has the nonce, or spends all inputs, of the
- * first one: at most one of them is ever mined. What is passed over stays an attempt: its answer is taken whenever it comes, its
- * coins stay set aside, and nothing is given back before the chain has excluded it.
+ * Passes over what the signer holds of a payment whose first attempt is signed; the caller has locked the
+ * row. The next replacement or cancellation is built beside it. That is safe because every attempt has the
+ * nonce, or spends all inputs, of the first one: at most one of them is ever mined. What is passed over stays
+ * an attempt: its answer is taken whenever it comes, its coins stay set aside, and nothing is given back
+ * before the chain has excluded it.
  *
  * @param actor - Who decided it: a person, or the platform after a time.
  * @returns Whether there was such an attempt.

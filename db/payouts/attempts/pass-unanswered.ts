@@ -1,4 +1,7 @@
-/** A request that a signer took and does not answer holds a nonce, and with it the whole lane of its wallet: the lane goes round it. */
+/**
+ * A request that a signer took and does not answer holds a nonce, and with it the whole lane of its wallet:
+ * the lane goes round it.
+ */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { postJournal } from '../../books/ledger/post-journal.js'
@@ -17,10 +20,11 @@ import { reportUnanswered } from './report-unanswered.js'
 const BATCH = 50
 
 /**
- * Takes the nonce from a first attempt whose signer has not answered for so long although it is there and not stopped, or that a
- * person has put under investigation. It becomes a gap: the next payments get the nonces above it, and a transaction that pays
- * nobody fills it (`fillNonceGaps`); a filling that is not answered is passed as well. All transactions that the signer may have
- * signed have the same nonce, so at most one is ever mined, and the payment stays as it is until one of them is final.
+ * Takes the nonce from a first attempt whose signer has not answered for so long although it is there and not
+ * stopped, or that a person has put under investigation. It becomes a gap: the next payments get the nonces
+ * above it, and a transaction that pays nobody fills it (`fillNonceGaps`); a filling that is not answered is
+ * passed as well. All transactions that the signer may have signed have the same nonce, so at most one is
+ * ever mined, and the payment stays as it is until one of them is final.
  *
  * @returns How many wallets' lanes were freed.
  * @throws The first error, once each payment was tried.
@@ -67,8 +71,9 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
 }
 
 /**
- * Ends payments that a signer took and never answered, once a final transaction of our own has their nonce: what the signer
- * may have signed can never be mined, so the hold goes back. What is under investigation is left to a person.
+ * Ends payments that a signer took and never answered, once a final transaction of our own has their nonce:
+ * what the signer may have signed can never be mined, so the hold goes back. What is under investigation is
+ * left to a person.
  *
  * @returns The ids, whose workflows may be woken.
  * @throws The first error, once each payment was tried.

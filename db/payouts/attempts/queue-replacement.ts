@@ -1,4 +1,7 @@
-/** A further attempt of a payment that is not mined becomes a row and a request to the signer, inside its conflict set. */
+/**
+ * A further attempt of a payment that is not mined becomes a row and a request to the signer, inside its
+ * conflict set.
+ */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
@@ -119,7 +122,10 @@ async function queue(
   })
 }
 
-/** All inputs of the first attempt, or its account and nonce; and nothing of it mined, or at a signer that may still be waited for. */
+/**
+ * All inputs of the first attempt, or its account and nonce; and nothing of it mined, or at a signer that may
+ * still be waited for.
+ */
 async function requireConflictSet(
   tx: Transaction,
   row: PayoutRow,

@@ -44,8 +44,9 @@ export interface BuiltEvm extends BuiltBase {
 }
 
 /**
- * `raced`: another payment reserved one of the outpoints meanwhile, a transaction spent it, or its block left the chain; `short`: the wallet's other
- * open payments leave too little; `gone`: the withdrawal is no longer to be built (cancelled).
+ * `raced`: another payment reserved one of the outpoints meanwhile, a transaction spent it, or its block left
+ * the chain; `short`: the wallet's other open payments leave too little; `gone`: the withdrawal is no longer
+ * to be built (cancelled).
  */
 export type QueueResult = 'queued' | 'raced' | 'short' | 'gone'
 

@@ -4,10 +4,11 @@ import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /**
- * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this withdrawal has
- * reserved already stays its own.
+ * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this
+ * withdrawal has reserved already stays its own.
  *
- * @returns False when another payment has reserved one of them, a transaction spent it, or its block left the chain; then the caller rolls back.
+ * @returns False when another payment has reserved one of them, a transaction spent it, or its block left the
+ * chain; then the caller rolls back.
  */
 export async function reserveOutputs(
   tx: Transaction,

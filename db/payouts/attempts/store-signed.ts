@@ -15,8 +15,8 @@ export interface VerifiedSignature {
 }
 
 /**
- * Stores what was verified; from here on only the chain decides. A second call changes nothing. A further attempt is stored
- * beside those before it and leaves the stage as it is.
+ * Stores what was verified; from here on only the chain decides. A second call changes nothing. A further
+ * attempt is stored beside those before it and leaves the stage as it is.
  */
 export async function storeSigned(
   sql: Sql,
@@ -63,8 +63,8 @@ export async function storeSigned(
 }
 
 /**
- * The watcher saw it in a block before its hash was known to be ours: it is mined, and what that block proved against the payment was
- * this very attempt.
+ * The watcher saw it in a block before its hash was known to be ours: it is mined, and what that block proved
+ * against the payment was this very attempt.
  */
 async function noteBlock(
   tx: Transaction,

@@ -19,8 +19,8 @@ export async function startBroadcast(sql: Sql, networks: Networks, id: string): 
 }
 
 /**
- * Broadcasting → confirming: a node has it, or it is mined already. A further attempt that a node has taken is what the
- * withdrawal shows from then on, and the event `withdrawal.transaction_replaced` says so.
+ * Broadcasting → confirming: a node has it, or it is mined already. A further attempt that a node has taken
+ * is what the withdrawal shows from then on, and the event `withdrawal.transaction_replaced` says so.
  */
 export async function markBroadcast(
   sql: Sql,
@@ -41,9 +41,10 @@ export async function markBroadcast(
 }
 
 /**
- * Takes note of a block, where the watcher has not seen it yet; the watcher signals when it is deep enough. What the watcher has
- * scanned stands: a node that has another block at that height, or another attempt in one, is on a branch that was left, or
- * ahead of a reorganisation that the watcher will come to. Until they agree nothing is noted, and nothing may be settled.
+ * Takes note of a block, where the watcher has not seen it yet; the watcher signals when it is deep enough.
+ * What the watcher has scanned stands: a node that has another block at that height, or another attempt in
+ * one, is on a branch that was left, or ahead of a reorganisation that the watcher will come to. Until they
+ * agree nothing is noted, and nothing may be settled.
  *
  * @returns Whether the scanned chain says nothing else.
  */
@@ -98,7 +99,10 @@ async function isContradicted(
   return contradictions.length > 0
 }
 
-/** Makes `transaction_hash` that of the attempt which is in the mempool or the chain, and tells the merchant when it changes. */
+/**
+ * Makes `transaction_hash` that of the attempt which is in the mempool or the chain, and tells the merchant
+ * when it changes.
+ */
 async function showTransaction(
   tx: Transaction,
   networks: Networks,
@@ -126,8 +130,9 @@ async function showTransaction(
 }
 
 /**
- * Takes back that an attempt is mined where the scanned chain has another block at that height: a node had said so before the
- * block left its chain, and the watcher never came to it. Had the attempt been in the other block, it would say so.
+ * Takes back that an attempt is mined where the scanned chain has another block at that height: a node had
+ * said so before the block left its chain, and the watcher never came to it. Had the attempt been in the
+ * other block, it would say so.
  */
 export async function unmineOrphaned(tx: Transaction, id: string): Promise<void> {
   await tx`

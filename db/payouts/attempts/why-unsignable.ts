@@ -4,9 +4,11 @@ import type { Queryable } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /**
- * Why no signer will ever pay a row, or null. What fills a nonce gap carries the intent of another row, and pays nobody.
+ * Why no signer will ever pay a row, or null. What fills a nonce gap carries the intent of another row, and
+ * pays nobody.
  *
- * The intent is what people approved, so the signer that it names cannot be changed: what was asked for is asked for again.
+ * The intent is what people approved, so the signer that it names cannot be changed: what was asked for is
+ * asked for again.
  */
 export async function whyUnsignable(
   sql: Queryable,

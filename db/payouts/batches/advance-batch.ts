@@ -24,7 +24,8 @@ export interface BatchProgress {
 }
 
 /**
- * Admits, decides or expires; safe to call at any time and any number of times. Only stored, signed decisions count.
+ * Admits, decides or expires; safe to call at any time and any number of times. Only stored, signed decisions
+ * count.
  *
  * @param now - The clock of the process that waits.
  */

@@ -19,7 +19,10 @@ export interface BatchChange {
   readonly changed: readonly number[]
 }
 
-/** Appends `batch.status_changed` with the rows as they are now: one event, or more where many items changed at once. */
+/**
+ * Appends `batch.status_changed` with the rows as they are now: one event, or more where many items changed
+ * at once.
+ */
 export async function appendBatchEvents(
   tx: Transaction,
   networks: Networks,

@@ -50,8 +50,9 @@ export interface BatchRow {
 }
 
 /**
- * Locks a batch until the transaction ends. While it is pending, whoever decides about it takes this lock before those of its
- * parts; afterwards only parts move, each with its own lock first. So the two orders never meet.
+ * Locks a batch until the transaction ends. While it is pending, whoever decides about it takes this lock
+ * before those of its parts; afterwards only parts move, each with its own lock first. So the two orders
+ * never meet.
  *
  * @throws when unknown.
  */

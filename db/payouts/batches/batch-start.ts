@@ -30,8 +30,8 @@ export async function readBatchStart(
 }
 
 /**
- * The oldest batches whose workflow was not started (the API was cut short, or Temporal was down), and those under way that neither
- * moved nor were looked for: theirs may be gone.
+ * The oldest batches whose workflow was not started (the API was cut short, or Temporal was down), and those
+ * under way that neither moved nor were looked for: theirs may be gone.
  *
  * @param olderThanMs - Leaves alone what the API is starting right now.
  * @param unseenMs - Leaves alone what moved, or was found running, so recently.

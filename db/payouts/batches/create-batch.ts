@@ -1,4 +1,7 @@
-/** Accepts a batch: every check, one hold, the frozen intent, its parts and items, event and audit in one transaction. */
+/**
+ * Accepts a batch: every check, one hold, the frozen intent, its parts and items, event and audit in one
+ * transaction.
+ */
 
 import { confirmationsUnder } from '../../../domain/chain/confirmations.js'
 import { type Coin, type Network, type Networks, nativeCoin } from '../../../domain/chain/network.js'
@@ -61,8 +64,9 @@ export interface NewBatch {
  * Accepts a batch in the caller's transaction: all of it, or nothing.
  *
  * @returns The new row's id.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, `NO_SIGNER`, `INVALID_ADDRESS` (own wallets) and `NOT_WHITELISTED` (details: the index of each), `DUPLICATE_EXTERNAL_ID`,
- * `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`; then nothing is stored.
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, `NO_SIGNER`, `INVALID_ADDRESS` (own wallets) and `NOT_WHITELISTED`
+ * (details: the index of each), `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`,
+ * `INSUFFICIENT_BALANCE`; then nothing is stored.
  */
 export async function createBatch(tx: Transaction, networks: Networks, request: NewBatch): Promise<string> {
   const { network, coin, items, merchantId } = request

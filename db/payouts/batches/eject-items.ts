@@ -18,8 +18,8 @@ export interface Ejection {
 }
 
 /**
- * Ejects them, each with its reason, and releases their amounts. A part that has nothing left to pay fails, with all of its hold
- * released.
+ * Ejects them, each with its reason, and releases their amounts. A part that has nothing left to pay fails,
+ * with all of its hold released.
  *
  * @returns The part as it is to be built now; null when there is nothing to build (any more).
  */

@@ -10,8 +10,8 @@ import { lockBatch } from './batch-row.js'
 import { storeMove } from './move-batch.js'
 
 /**
- * Tells of the items that changed, and completes the batch when none is open any more. The caller holds the part's lock and
- * has changed it already.
+ * Tells of the items that changed, and completes the batch when none is open any more. The caller holds the
+ * part's lock and has changed it already.
  *
  * @param changed - Indices of the items.
  */

@@ -42,8 +42,8 @@ export async function storeItemScreening(
 }
 
 /**
- * Why items of a part must not be paid, by their index. A batch has had its review by then, so what the service wants a person to
- * look at is not paid in it either.
+ * Why items of a part must not be paid, by their index. A batch has had its review by then, so what the
+ * service wants a person to look at is not paid in it either.
  */
 export async function readRefusedItems(sql: Queryable, partId: string): Promise<ReadonlyMap<number, string>> {
   const rows = await sql<{ index: number; state: string; reason: string | null }[]>`

@@ -36,8 +36,8 @@ const PARTS_GO_TO = {
 } as const
 
 /**
- * Moves a batch that the caller has locked. Until it is approved its parts move with it, and where it ends unpaid the whole
- * hold is released. @returns The row as it is now.
+ * Moves a batch that the caller has locked. Until it is approved its parts move with it, and where it ends
+ * unpaid the whole hold is released. @returns The row as it is now.
  *
  * @throws Error when the transition is not in the table: the caller decides about replays before it calls.
  */

@@ -6,8 +6,8 @@ import type { PayoutRow } from '../payout-row.js'
 import { toWithdrawalStart, type WithdrawalStart } from '../read-withdrawal-input.js'
 
 /**
- * The first ones, so that no more than `window` are being built, signed and sent at a time: a wallet has no more nonces to give
- * at once, and other withdrawals need the workers and the signer too.
+ * The first ones, so that no more than `window` are being built, signed and sent at a time: a wallet has no
+ * more nonces to give at once, and other withdrawals need the workers and the signer too.
  */
 export async function nextParts(
   sql: Queryable,

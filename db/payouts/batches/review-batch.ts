@@ -11,7 +11,8 @@ import { moveBatch } from './move-batch.js'
 /**
  * Lets it go on to its approvals, or rejects all of it with the hold released.
  *
- * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`, `INVALID_STATE`.
+ * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`,
+ * `INVALID_STATE`.
  */
 export async function reviewBatch(tx: Transaction, networks: Networks, review: Review): Promise<void> {
   await requireReviewer(tx, review)

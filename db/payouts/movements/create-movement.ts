@@ -1,4 +1,7 @@
-/** Makes a movement between a merchant's own wallets: row, hold of its fee, frozen intent, event and audit in one transaction. */
+/**
+ * Makes a movement between a merchant's own wallets: row, hold of its fee, frozen intent, event and audit in
+ * one transaction.
+ */
 
 import { confirmationsUnder } from '../../../domain/chain/confirmations.js'
 import { type Coin, type Network, type Networks, nativeCoin } from '../../../domain/chain/network.js'
@@ -55,8 +58,8 @@ export interface MovementDetails {
  * Makes it in the caller's transaction.
  *
  * @returns The row's id, or null while one like it is under way.
- * @throws KeyturnError `INSUFFICIENT_BALANCE` when the merchant's own account cannot bear the fee; `NO_SIGNER` when the one that
- * holds the wallets was revoked.
+ * @throws KeyturnError `INSUFFICIENT_BALANCE` when the merchant's own account cannot bear the fee;
+ * `NO_SIGNER` when the one that holds the wallets was revoked.
  */
 export async function createMovement(
   tx: Transaction,
@@ -107,7 +110,8 @@ export async function createMovement(
     ON CONFLICT DO NOTHING
     RETURNING id`
   if (inserted.length === 0) return null
-  // The amount stays the merchant's; what it may cost is set aside, so that it cannot be spent twice meanwhile.
+  // The amount stays the merchant's; what it may cost is set aside, so that it cannot be spent twice
+  // meanwhile.
   await takeHold(tx, {
     id,
     merchantId: request.merchantId,

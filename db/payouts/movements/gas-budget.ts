@@ -7,8 +7,9 @@ import type { Transaction } from '../../connect.js'
 const UNPAID = ['rejected', 'expired', 'cancelled', 'failed']
 
 /**
- * Whether `cost` still fits, under a lock that lasts until the caller's transaction has made the movement: amounts and fees (the
- * highest while they are not known) of every funding of 24 hours, those that paid nothing left out.
+ * Whether `cost` still fits, under a lock that lasts until the caller's transaction has made the movement:
+ * amounts and fees (the highest while they are not known) of every funding of 24 hours, those that paid
+ * nothing left out.
  */
 export async function takeGasBudget(
   tx: Transaction,

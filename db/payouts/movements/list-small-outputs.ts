@@ -7,8 +7,9 @@ import type { UnspentOutput } from '../attempts/list-spendable-outputs.js'
 const COINBASE_MATURITY = 100
 
 /**
- * Lists what is confirmed, credited, unspent and unreserved below `small` base units, largest first. A coin of the first signed
- * attempt of a payment that was given up is left to payments: the signer gives it to no movement.
+ * Lists what is confirmed, credited, unspent and unreserved below `small` base units, largest first. A coin
+ * of the first signed attempt of a payment that was given up is left to payments: the signer gives it to no
+ * movement.
  */
 export async function listSmallOutputs(
   sql: Queryable,

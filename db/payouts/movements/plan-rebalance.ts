@@ -17,8 +17,8 @@ const AGAIN_AFTER_MS = 86_400_000
 const APPROVAL_MS = 86_400_000
 
 /**
- * From the hot wallet to the master wallet by itself; the other way with approvals. Nothing while another movement of the two
- * wallets in this coin is under way.
+ * From the hot wallet to the master wallet by itself; the other way with approvals. Nothing while another
+ * movement of the two wallets in this coin is under way.
  *
  * @returns The movement's id, or null when there is nothing to do.
  */

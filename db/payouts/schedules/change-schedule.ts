@@ -23,10 +23,11 @@ interface Asker {
 }
 
 /**
- * Applies the change in the caller's transaction; removing what is removed changes nothing. Changing what the firings ask for
- * makes the asker an initiator of every withdrawal to come, who approves none of them.
+ * Applies the change in the caller's transaction; removing what is removed changes nothing. Changing what the
+ * firings ask for makes the asker an initiator of every withdrawal to come, who approves none of them.
  *
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` when it was removed; `VALIDATION_FAILED` (end_at before start_at).
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` when it was removed; `VALIDATION_FAILED` (end_at before
+ * start_at).
  */
 export async function changeSchedule(tx: Transaction, asker: Asker, change: ScheduleChange): Promise<void> {
   const row = await lockSchedule(tx, asker.merchantId, asker.id)

@@ -26,8 +26,9 @@ export interface FiringOptions {
 }
 
 /**
- * Makes the withdrawal with all its checks and its hold, and the firing's row, in one transaction. What is refused (balance,
- * limit, whitelist, no signer, …) is the firing's row too, with an exception, and the schedule goes on.
+ * Makes the withdrawal with all its checks and its hold, and the firing's row, in one transaction. What is
+ * refused (balance, limit, whitelist, no signer, …) is the firing's row too, with an exception, and the
+ * schedule goes on.
  *
  * @param nominalAt - The time for which the schedule fired, not the one at which it did: the firing's key.
  */
@@ -68,8 +69,9 @@ export async function fireSchedule(
 }
 
 /**
- * The firing's key is its `external_id`: unique for ever, in the intent that people approve, and in every export. That no such
- * firing is recorded is known by now; so whoever has this one already is a withdrawal of another origin, and keeps it.
+ * The firing's key is its `external_id`: unique for ever, in the intent that people approve, and in every
+ * export. That no such firing is recorded is known by now; so whoever has this one already is a withdrawal of
+ * another origin, and keeps it.
  */
 async function keyOf(
   tx: Transaction,

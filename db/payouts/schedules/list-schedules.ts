@@ -45,7 +45,10 @@ export interface ScheduleView {
     readonly user_reference: string | null
     readonly metadata: Readonly<Record<string, unknown>>
   }
-  /** Firings that were left out: Temporal was down for longer than the catch-up window, or one before was still under way. */
+  /**
+   * Firings that were left out: Temporal was down for longer than the catch-up window, or one before was
+   * still under way.
+   */
   readonly missed: number
   readonly last_firing: FiringView | null
   readonly initiator: string

@@ -38,7 +38,8 @@ export async function uncheckedSchedules(sql: Sql, olderThanMs: number): Promise
 }
 
 /**
- * Applies a schedule under the lock of its row, so that of two changes the later one is the last that Temporal hears.
+ * Applies a schedule under the lock of its row, so that of two changes the later one is the last that
+ * Temporal hears.
  *
  * @param apply - Tells Temporal; when it throws, the row stays unsynced.
  */
@@ -90,10 +91,11 @@ export async function putOffSchedule(sql: Sql, id: string, reason: string): Prom
 }
 
 /**
- * Keeps what a comparison with Temporal's Schedule found. One that is gone is unsynced again, so that it is made anew;
- * firings that were left out since the last look are an exception.
+ * Keeps what a comparison with Temporal's Schedule found. One that is gone is unsynced again, so that it is
+ * made anew; firings that were left out since the last look are an exception.
  *
- * @param missed - Firings that Temporal left out since the Schedule was made; null when it has no such Schedule.
+ * @param missed - Firings that Temporal left out since the Schedule was made; null when it has no such
+ * Schedule.
  */
 export async function recordCheck(sql: Sql, id: string, missed: number | null): Promise<void> {
   await inTransaction(sql, async (tx) => {

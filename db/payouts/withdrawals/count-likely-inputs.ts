@@ -4,8 +4,8 @@ import type { Queryable } from '../../connect.js'
 import { MOST_INPUTS } from '../attempts/list-spendable-outputs.js'
 
 /**
- * Counts the merchant's largest unspent outputs that cover `amount`; at least 1. Fewer than needed exist when the wallets
- * are short: then all of them.
+ * Counts the merchant's largest unspent outputs that cover `amount`; at least 1. Fewer than needed exist when
+ * the wallets are short: then all of them.
  */
 export async function countLikelyInputs(
   sql: Queryable,

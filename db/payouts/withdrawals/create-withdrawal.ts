@@ -60,9 +60,10 @@ export interface NewWithdrawal {
  * Accepts a withdrawal in the caller's transaction.
  *
  * @returns The new row's id.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`, `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`,
- * `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`, `INVALID_STATE` (small outputs first); then
- * nothing is stored.
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`,
+ * `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`, `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`,
+ * `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`, `INVALID_STATE` (small outputs
+ * first); then nothing is stored.
  */
 export async function createWithdrawal(
   tx: Transaction,

@@ -10,8 +10,8 @@ import { type Decider, lockOwnWithdrawal } from './lock-own-withdrawal.js'
 import { requireReviewer } from './require-reviewer.js'
 
 /**
- * Sets the mark, at any stage; what is signed cannot be held. It is also the order to go round a further attempt that a signer took and
- * does not answer.
+ * Sets the mark, at any stage; what is signed cannot be held. It is also the order to go round a further
+ * attempt that a signer took and does not answer.
  *
  * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`.
  */
@@ -46,7 +46,11 @@ export async function markForInvestigation(
   await passOver(tx, row, decider.actor)
 }
 
-/** Takes the mark away; it goes on from where it was. @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INVALID_STATE`. */
+/**
+ * Takes the mark away; it goes on from where it was.
+ *
+ * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INVALID_STATE`.
+ */
 export async function clearInvestigation(
   tx: Transaction,
   decider: Decider & { readonly reason: string },

@@ -17,8 +17,8 @@ import { requireReviewer } from './require-reviewer.js'
 /**
  * Ends the withdrawal with its hold released.
  *
- * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`; `INVALID_STATE` {stage, reason} when nothing is held, or when it is not
- * proven that it is unpaid.
+ * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`; `INVALID_STATE` {stage, reason} when nothing is held,
+ * or when it is not proven that it is unpaid.
  */
 export async function refundWithdrawal(
   tx: Transaction,

@@ -21,10 +21,11 @@ export interface Cancellation extends OwnPayout {
 }
 
 /**
- * Stores the decision; the workflow builds the transaction. Until one of the two is final nothing is given back: the payment may
- * still be mined, and then it is paid.
+ * Stores the decision; the workflow builds the transaction. Until one of the two is final nothing is given
+ * back: the payment may still be mined, and then it is paid.
  *
- * @throws KeyturnError `NOT_AN_APPROVER` without a person; `INITIATOR_CANNOT_APPROVE`; `ALREADY_DECIDED`; and as `requestSpeedUp`.
+ * @throws KeyturnError `NOT_AN_APPROVER` without a person; `INITIATOR_CANNOT_APPROVE`; `ALREADY_DECIDED`; and
+ * as `requestSpeedUp`.
  */
 export async function requestCancellation(
   tx: Transaction,
@@ -49,8 +50,9 @@ export async function requestCancellation(
 }
 
 /**
- * The platform's own decision: a movement between own wallets that lags, and that nothing inside its fee limit can speed up, gives
- * way, so that it blocks no later nonce and holds no coins. What it was to move is planned again at today's fees.
+ * The platform's own decision: a movement between own wallets that lags, and that nothing inside its fee
+ * limit can speed up, gives way, so that it blocks no later nonce and holds no coins. What it was to move is
+ * planned again at today's fees.
  *
  * @param reason - Why it cannot be sped up.
  * @returns Whether it was decided now.

@@ -32,11 +32,12 @@ export interface SpeedUp extends OwnPayout {
 }
 
 /**
- * Stores what was asked for; the workflow builds it, inside the limit that people approved, so nobody needs to approve again.
+ * Stores what was asked for; the workflow builds it, inside the limit that people approved, so nobody needs
+ * to approve again.
  *
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where nothing can be replaced, or (reason `SANCTIONED`) where a destination came
- * onto the sanctions list; `REPLACEMENT_NOT_SUPPORTED`;
- * `FEE_LIMIT_EXCEEDED` {limit, required, coin}, as far as it is known without asking a node.
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where nothing can be replaced, or (reason `SANCTIONED`)
+ * where a destination came onto the sanctions list; `REPLACEMENT_NOT_SUPPORTED`; `FEE_LIMIT_EXCEEDED` {limit,
+ * required, coin}, as far as it is known without asking a node.
  */
 export async function requestSpeedUp(tx: Transaction, networks: Networks, request: SpeedUp): Promise<void> {
   const { row, network, attempts, unanswered, newest } = await lockReplaceable(tx, networks, request)
@@ -108,7 +109,8 @@ export async function clearSpeedUp(
 /**
  * Locks a withdrawal of which signed attempts wait for a block.
  *
- * @param purpose - A further payment waits until the signer has answered for the last one; a cancellation need not.
+ * @param purpose - A further payment waits until the signer has answered for the last one; a cancellation
+ * need not.
  * @throws KeyturnError as `requestSpeedUp`.
  */
 export async function lockReplaceable(

@@ -3,7 +3,10 @@
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 
-/** @throws KeyturnError `NOT_AN_APPROVER` unless a person asks whose key has the scope `admin`, or who has the role `reviewer`. */
+/**
+ * @throws KeyturnError `NOT_AN_APPROVER` unless a person asks whose key has the scope `admin`, or who has the
+ * role `reviewer`.
+ */
 export async function requireReviewer(
   tx: Transaction,
   asker: { readonly merchantId: string; readonly personId: string | null; readonly admin: boolean },

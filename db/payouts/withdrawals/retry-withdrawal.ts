@@ -23,8 +23,9 @@ export interface Retry
 }
 
 /**
- * An open one is woken, before it is signed also with other fees inside the limit that was approved. One that ended unpaid is
- * asked for anew, with every check and approvals of its own: what people approved was that one, and once.
+ * An open one is woken, before it is signed also with other fees inside the limit that was approved. One that
+ * ended unpaid is asked for anew, with every check and approvals of its own: what people approved was that
+ * one, and once.
  *
  * @returns The id of the withdrawal that goes on: the same, or the new one.
  * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` {stage, reason}; what `createWithdrawal` throws.

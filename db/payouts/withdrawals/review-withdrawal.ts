@@ -12,7 +12,8 @@ import { requireReviewer } from './require-reviewer.js'
 /**
  * Lets it go on to its approvals, or rejects it with the hold released.
  *
- * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`, `INVALID_STATE`.
+ * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`,
+ * `INVALID_STATE`.
  */
 export async function reviewWithdrawal(tx: Transaction, networks: Networks, review: Review): Promise<void> {
   await requireReviewer(tx, review)

@@ -21,7 +21,7 @@ const append = (merchantId: string, subject: string) =>
     }),
   )
 
-test('chains entries per merchant, verifies them, and notices each kind of tampering', async () => {
+test('chains entries per merchant, verifies them, and detects each kind of tampering', async () => {
   await Promise.all([append('m1', 'a'), append('m2', 'b'), append('m1', 'c'), append('m1', 'd')])
   while ((await sealAudit(database.sql)) > 0);
   expect(await verifyAudit(database.sql, 'm1')).toMatchObject({ valid: true, entries: 3 })
@@ -33,7 +33,7 @@ test('chains entries per merchant, verifies them, and notices each kind of tampe
   )
   await expect(database.sql`DELETE FROM audit_log WHERE merchant_id = 'm1'`).rejects.toThrow(/append-only/)
 
-  // Whoever owns the database can switch triggers off; the chain still tells.
+  // The owner of the database can disable triggers, but the chain still shows the change.
   await database.sql`ALTER TABLE audit_log DISABLE TRIGGER audit_log_frozen`
   await database.sql`UPDATE audit_log SET actor = 'x' WHERE merchant_id = 'm1' AND sequence = 2`
   expect(await verifyAudit(database.sql, 'm1')).toMatchObject({ valid: false, broken_at: 2 })
@@ -41,7 +41,7 @@ test('chains entries per merchant, verifies them, and notices each kind of tampe
   expect(await verifyAudit(database.sql, 'm1')).toMatchObject({ valid: false, broken_at: 2 })
 })
 
-test('two sealers at once number every entry once', async () => {
+test('numbers every entry once with two sealers at once', async () => {
   await Promise.all(Array.from({ length: 40 }, (_, index) => append('m3', `s${index}`)))
   await Promise.all([sealAudit(database.sql), sealAudit(database.sql), sealAudit(database.sql)])
   expect(await verifyAudit(database.sql, 'm3')).toMatchObject({ valid: true, entries: 40 })
@@ -57,7 +57,7 @@ test('seals an entry whose data is nested deeper than any stack, and verifies it
   expect(await verifyAudit(database.sql, 'm4')).toMatchObject({ valid: true, entries: 2 })
 })
 
-test('puts off an entry that cannot be sealed with one alert, seals all others, and chains it once it can be', async () => {
+test('postpones an entry that cannot be sealed with one alert, seals the others, and chains it later', async () => {
   await database.sql`INSERT INTO merchants (id, name) VALUES ('m5', 'Five')`
   const [bad] = await database.sql<{ position: bigint }[]>`
     INSERT INTO audit_log (merchant_id, at, actor, action, subject) VALUES ('m5', 'infinity', 'x', 'test.done', 'bad')
@@ -76,7 +76,7 @@ test('puts off an entry that cannot be sealed with one alert, seals all others, 
     await database.sql`SELECT data FROM events WHERE merchant_id = 'm5' AND type = 'exception.raised'`
   expect(event?.data).toMatchObject({ kind: 'audit.unsealed', about: 'bad' })
 
-  // Its turn comes again: it fails again, waits longer, and is told once only.
+  // At its next turn it fails again, waits longer, and raises no second alert.
   await database.sql`UPDATE audit_log SET seal_after = now() WHERE position = ${String(bad?.position)}::bigint`
   while ((await sealAudit(database.sql)) > 0);
   expect(await alerts()).toHaveLength(1)
@@ -90,8 +90,8 @@ test('puts off an entry that cannot be sealed with one alert, seals all others, 
   expect((await alerts())[0]?.cleared_at).not.toBeNull()
 })
 
-test('seals one by one when a batch fails as a whole, and puts off only the entry that is at fault', async () => {
-  // The database itself refuses one row, which no check before can foresee.
+test('seals entries one by one when a batch fails, and postpones only the entry at fault', async () => {
+  // The database itself refuses one row, which no earlier check can foresee.
   await database.sql`ALTER TABLE audit_log ADD CONSTRAINT refuse_one CHECK (sequence IS NULL OR subject <> 'refused')`
   await append('m7', 'before')
   await append('m7', 'refused')

@@ -21,7 +21,7 @@ async function people() {
 const register = (merchantId: string, personId: string, ed25519PublicKey: Uint8Array) =>
   createApprover(database.sql, { merchantId, personId, ed25519PublicKey })
 
-test('a key that one person registered cannot be registered for another one, nor twice', async () => {
+test('refuses a key that is already registered, for the same or another person', async () => {
   const { merchantId, ann, ben } = await people()
   const key = newKey()
   const id = await register(merchantId, ann, key)
@@ -33,14 +33,14 @@ test('a key that one person registered cannot be registered for another one, nor
   await register(merchantId, ben, newKey())
 })
 
-test('of two registrations of one key at once, one is refused', async () => {
+test('refuses one of two concurrent registrations of a key', async () => {
   const { merchantId, ann, ben } = await people()
   const key = newKey()
   const results = await Promise.allSettled([register(merchantId, ann, key), register(merchantId, ben, key)])
   expect(results.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected'])
 })
 
-test('a key of small order is registered for nobody', async () => {
+test('refuses a key of small order', async () => {
   const { merchantId, ann } = await people()
   const neutral = Buffer.from([1, ...Buffer.alloc(31)])
   await expect(register(merchantId, ann, neutral)).rejects.toThrow(/small order/)

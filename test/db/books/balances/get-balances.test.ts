@@ -65,7 +65,7 @@ afterAll(() => database.drop())
 
 const zero = { available: 0n, reserved: 0n, blockchain: 0n, pending: 0n }
 
-test('sums everything that the merchant holds and owes, and lists enabled coins without a movement', async () => {
+test('sums everything that the merchant holds and owes, and lists enabled coins without a journal', async () => {
   expect(await getBalances(database.sql, { merchantId: 'm' })).toEqual([
     { network: 'bitcoin', coin: 'btc', available: 70n, reserved: 80n, blockchain: 150n, pending: 7n },
     { network: 'ethereum', coin: 'eth', ...zero },
@@ -78,7 +78,7 @@ test("sums a user's accounts and addresses", async () => {
   ])
 })
 
-test('shows what is on an address, with what is still being screened as reserved', async () => {
+test('shows the balance of an address, with deposits being screened as reserved', async () => {
   expect(await getBalances(database.sql, { merchantId: 'm', addressId: 'a2' })).toEqual([
     { network: 'bitcoin', coin: 'btc', available: 0n, reserved: 50n, blockchain: 50n, pending: 0n },
   ])

@@ -62,7 +62,7 @@ test('posts a journal with gapless versions and balances after each entry', asyn
   ])
 })
 
-test('posts the same key once, however often and however parallel', async () => {
+test('posts a key once when it is posted repeatedly and in parallel', async () => {
   const results = await Promise.all(
     Array.from({ length: 10 }, () => post('m2', 'once', [chain('x', 5n), reserved('u', -5n)])),
   )
@@ -103,7 +103,7 @@ test('keeps journals and entries immutable', async () => {
   await expect(database.sql`TRUNCATE ledger_entries CASCADE`).rejects.toThrow(/immutable/)
 })
 
-test('lets no user spend more than is available, and says how much is', async () => {
+test('refuses to spend more than is available, and reports the available amount', async () => {
   await post('m7', 'in', [chain('x', 5n), available('u', -5n)])
   const spend = post('m7', 'out', [available('u', 6n), reserved('u', -6n)])
   await expect(spend).rejects.toBeInstanceOf(KeyturnError)
@@ -119,7 +119,7 @@ test("lets the merchant's own account go below zero", async () => {
   expect(await balanceOf('m8', 'available', '')).toBe(6n)
 })
 
-test('never pays out more than came in when withdrawals race', async () => {
+test('never pays out more than came in when payouts race', async () => {
   await post('m9', 'in', [chain('x', 100n), available('u', -100n)])
   const outcomes = await Promise.allSettled(
     Array.from({ length: 30 }, (_, index) =>
@@ -130,7 +130,7 @@ test('never pays out more than came in when withdrawals race', async () => {
   expect(await balanceOf('m9', 'available', 'u')).toBe(-1n)
 })
 
-test('reverses a journal once, spent or not', async () => {
+test('reverses a journal once, even if its amount is spent', async () => {
   const deposit = await post('m10', 'in', [chain('x', 5n), available('u', -5n)])
   await post('m10', 'out', [available('u', 5n), reserved('u', -5n)])
   const reverse = (key: string) =>
@@ -156,7 +156,7 @@ test('holds a uint256 exactly', async () => {
   expect(await balanceOf('m11', 'chain', 'x')).toBe(huge)
 })
 
-test('posts batches exactly as it posts them one by one', async () => {
+test('posts a batch with the same result as single journals', async () => {
   let run = 0
   await fc.assert(
     fc.asyncProperty(

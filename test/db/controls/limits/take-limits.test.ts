@@ -36,12 +36,12 @@ const newUser = async () => {
 }
 const ask = (user: string, amount: string, fields: object = {}) =>
   stage.create({ network: 'ethereum', coin: 'usdt', amount, to_address: TO, user_reference: user, ...fields })
-/** Makes every withdrawal of the users so much older. */
+/** Makes every withdrawal of the users older by this time. */
 const age = async (interval: string) => {
   await stage.api.database.sql.unsafe(`UPDATE payouts SET created_at = created_at - interval '${interval}'`)
 }
 
-test('a daily limit refuses with the details of the guide, holds nothing, and rolls', async () => {
+test('refuses above a daily limit with the documented details, holds nothing, and rolls', async () => {
   const user = await newUser()
   await setLimits({ user: [limit('5000.00')] })
   expect((await ask(user, '4500.00')).status).toBe(201)
@@ -64,7 +64,7 @@ test('a daily limit refuses with the details of the guide, holds nothing, and ro
   expect((await ask(user, '5000')).status).toBe(201)
 })
 
-test('a monthly limit holds for thirty days', async () => {
+test('applies a monthly limit for thirty days', async () => {
   const user = await newUser()
   await setLimits({ user: [limit('10', '25')] })
   for (let day = 0; day < 2; day++) {
@@ -80,7 +80,7 @@ test('a monthly limit holds for thirty days', async () => {
   expect((await ask(user, '10')).status).toBe(201)
 })
 
-test("the merchant's limit counts every user and its own, in that coin only", async () => {
+test("counts every user and the merchant itself against the merchant's limit, in that coin only", async () => {
   await age('31 days')
   await setLimits({ merchant: [limit('30')] })
   await stage.credit('ethereum', 'usdt', '', 10n ** 12n)
@@ -93,7 +93,7 @@ test("the merchant's limit counts every user and its own, in that coin only", as
   expect((await stage.create(other)).status).toBe(201)
 })
 
-test('what was cancelled or rejected gives back what it took', async () => {
+test('returns the amount of a cancelled or rejected withdrawal to the limit', async () => {
   await age('31 days')
   await setLimits({ user: [limit('10')] })
   const user = await newUser()
@@ -113,14 +113,14 @@ test('what was cancelled or rejected gives back what it took', async () => {
   expect((await ask(user, '1')).status).toBe(422)
 })
 
-test('a request that is repeated hears of its twin, not of the limit that the twin used up', async () => {
+test('answers a repeated request with the first withdrawal, not with the limit that it used up', async () => {
   await setLimits({ user: [limit('10')] })
   const user = await newUser()
   expect((await ask(user, '10', { external_id: 'twin' })).status).toBe(201)
   expect((await ask(user, '10', { external_id: 'twin' })).json.error.code).toBe('DUPLICATE_EXTERNAL_ID')
 })
 
-test('however many ask at once, never more than the limits leave', async () => {
+test('never exceeds the limits with many requests at once', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 8, maxLength: 16 }),
@@ -140,7 +140,7 @@ test('however many ask at once, never more than the limits leave', async () => {
         expect(a).toBeLessThanOrEqual(userLimit)
         expect(b).toBeLessThanOrEqual(userLimit)
         expect(a + b).toBeLessThanOrEqual(merchantLimit)
-        // Nobody was refused who would still fit now that all is quiet.
+        // No refused request would still fit now.
         answers.forEach((answer, i) => {
           if (answer.status === 201) return
           const amount = amounts[i] ?? 0

@@ -20,7 +20,7 @@ async function sealed(merchantId: string) {
     SELECT sequence, subject, body FROM events WHERE merchant_id = ${merchantId} ORDER BY sequence`
 }
 
-test('numbers events per merchant without a gap, although transactions roll back and commit out of order', async () => {
+test('numbers events per merchant without a gap when transactions roll back and commit out of order', async () => {
   await append('m1', 'first')
   let release = () => {}
   const held = new Promise<void>((resolve) => {
@@ -61,7 +61,7 @@ test('freezes the bytes of a sealed event', async () => {
   await expect(database.sql`DELETE FROM events WHERE merchant_id = 'm1'`).rejects.toThrow(/frozen/)
 })
 
-test('makes a delivery for each endpoint that wants the event, held where the endpoint is disabled', async () => {
+test('creates a delivery for each subscribed endpoint, held if the endpoint is disabled', async () => {
   await database.sql`
     INSERT INTO webhook_endpoints (id, merchant_id, url, event_types, status, secret_sealed) VALUES
       ('whe_all', 'm2', 'https://a.example', NULL, 'active', ''), ('whe_some', 'm2', 'https://b.example', '{balance.updated}', 'active', ''),
@@ -76,7 +76,7 @@ test('makes a delivery for each endpoint that wants the event, held where the en
   ])
 })
 
-test('two sealers at once number every event once', async () => {
+test('numbers every event once with two sealers at once', async () => {
   await Promise.all(Array.from({ length: 60 }, (_, index) => append('m1', `s${index}`)))
   await Promise.all([sealEvents(database.sql), sealEvents(database.sql), sealEvents(database.sql)])
   expect((await sealed('m1')).map((row) => Number(row.sequence))).toEqual(
@@ -84,7 +84,7 @@ test('two sealers at once number every event once', async () => {
   )
 })
 
-test('puts off an event that cannot be sealed with an alert; the sequence of its merchant has no gap', async () => {
+test('postpones an event that cannot be sealed with an alert, and leaves no gap in the sequence', async () => {
   await database.sql`INSERT INTO merchants (id, name) VALUES ('m3', 'Three')`
   await database.sql`
     INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)
@@ -93,7 +93,7 @@ test('puts off an event that cannot be sealed with an alert; the sequence of its
   await append('m1', 'of another merchant')
   while ((await sealEvents(database.sql)) > 0);
   const rows = (await sealed('m3')).filter((row) => row.sequence !== null)
-  // The exception that tells of it is an event too.
+  // The exception about it is an event as well.
   expect(rows.map((row) => Number(row.sequence))).toEqual([1, 2])
   expect(rows[0]?.subject).toBe('good')
   expect(JSON.parse(rows[1]?.body.toString() ?? '')).toMatchObject({
@@ -103,7 +103,7 @@ test('puts off an event that cannot be sealed with an alert; the sequence of its
   expect((await sealed('m1')).every((row) => row.sequence !== null)).toBe(true)
 })
 
-test('an exception that cannot be sealed has an alert, and makes no further exception', async () => {
+test('raises an alert but no further exception for an exception that cannot be sealed', async () => {
   await database.sql`INSERT INTO merchants (id, name) VALUES ('m4', 'Four')`
   await database.sql`
     INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)

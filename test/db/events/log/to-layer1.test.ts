@@ -92,17 +92,17 @@ const UNCONFIRMED = `{
   }
 }`
 
-test('a mined deposit is the example of the format, field order included', () => {
+test('writes a mined deposit as the example of the format, field order included', () => {
   expect(JSON.stringify(toLayer1(event(deposit)), null, 2)).toBe(UNCONFIRMED)
 })
 
-test('a deposit in the mempool has no network detail', () => {
+test('writes no network detail for a deposit in the mempool', () => {
   const body = toLayer1(event({ ...deposit, status: 'detected', block_number: null, block_time: null }))
   const { networkDetail: _, ...expected } = JSON.parse(UNCONFIRMED).data
   expect(body?.data).toEqual({ ...expected, status: 'DETECTED' })
 })
 
-test('an unknown fee is left out, the block stays', () => {
+test('leaves out an unknown fee and keeps the block', () => {
   const body = toLayer1(event({ ...deposit, fee: null })) as { data: { networkDetail: object } }
   expect(body.data.networkDetail).toEqual({ block: { number: 6046664, timestamp: '2024-06-05T20:39:24Z' } })
 })
@@ -116,7 +116,7 @@ test.each([
   expect(toLayer1(event({ ...deposit, status }))).toMatchObject({ data: { status: expected } })
 })
 
-test('a balance movement is the example of the format', () => {
+test('writes a balance update as the example of the format', () => {
   const balance: BalanceUpdated = {
     address_id: 'addr_1',
     address: '0xc4b21fb39aaf5fc07d3cd4420bf3ee74a61642e9',
@@ -147,17 +147,17 @@ test('a balance movement is the example of the format', () => {
   })
 })
 
-test('amounts keep every digit', () => {
+test('keeps every digit of amounts', () => {
   const body = toLayer1(event({ ...deposit, amount: '123456789012345678901234567890.000000000000000001' }))
   expect(body).toMatchObject({ data: { amount: '123456789012345678901234567890.000000000000000001' } })
 })
 
-test('other events have no layer1 form', () => {
+test('returns null for other events', () => {
   expect(toLayer1({ ...event(deposit), event: 'withdrawal.status_changed' })).toBeNull()
   expect(toLayer1({ ...event(deposit), event: 'webhook.test' })).toBeNull()
 })
 
-test('data of another shape has no layer1 form, and stops nobody', () => {
+test('returns null for data of another shape', () => {
   expect(toLayer1(event({ id: 'dep_1' }))).toBeNull()
   expect(toLayer1(event({}, 'balance.updated'))).toBeNull()
 })

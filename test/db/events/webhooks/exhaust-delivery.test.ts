@@ -48,7 +48,7 @@ async function exhaust(deliveryId: string): Promise<void> {
   await exhaustDelivery(sql, delivery, failure(deliveryId, new Date(), null))
 }
 
-test('dead endpoints are not told of each other, whoever gives up first; one that lives is told of each', async () => {
+test('notifies a live endpoint of each dead one, and no dead endpoint of another', async () => {
   const dead = await Promise.all(['a', 'b', 'c'].map(endpoint))
   const alive = await endpoint('alive')
   const event = await sql.begin((tx) =>
@@ -72,13 +72,13 @@ test('dead endpoints are not told of each other, whoever gives up first; one tha
     expect((await deliveriesOf(id)).map((each) => each.endpoint_id)).toEqual([alive.id])
   }
 
-  // An exception that nobody takes raises no further one, or there would be no end.
+  // An exception that no endpoint accepts raises no further one, or they would never end.
   const [first] = await deliveriesOf(raised[0]?.id ?? '')
   await exhaust(first?.id ?? '')
   expect(await sql`SELECT FROM events WHERE type = 'exception.raised'`).toHaveLength(dead.length)
 })
 
-test('an endpoint that was not asked yet is told', async () => {
+test('notifies an endpoint that has no attempt yet', async () => {
   const event = await sql.begin((tx) =>
     appendEvent(tx, { merchantId: MERCHANT, type: 'webhook.test', subject: 'y', data: {} }),
   )

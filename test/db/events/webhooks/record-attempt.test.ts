@@ -5,7 +5,7 @@ import { newId } from '../../../../db/new-id.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
 let database: TestDatabase
-/** Payloads, as they came. */
+/** Payloads of notifications, in their order. */
 const heard: string[] = []
 beforeAll(async () => {
   database = await freshDatabase()
@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-/** Deliveries of so many events of one object; the first is under way. */
+/** Creates deliveries of this many events of one object. The first one is under way. */
 async function deliveries(count: number): Promise<string[]> {
   const subject = newId('dep')
   await database.sql.begin(async (tx) => {
@@ -33,7 +33,7 @@ async function deliveries(count: number): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** Notifications of a record: they come in the order of their commits, so between two of our own. */
+/** Returns the notifications of a record. They arrive in the order of commits, so between two of our own. */
 async function notificationsOf(deliveryId: string, at = new Date()): Promise<number> {
   const [before, after] = [newId('evt'), newId('evt')]
   const say = async (payload: string) => {
@@ -57,14 +57,14 @@ async function notificationsOf(deliveryId: string, at = new Date()): Promise<num
   return heard.indexOf(after) - heard.indexOf(before) - 1
 }
 
-test('a first attempt wakes the sealer for the next event of the same object', async () => {
+test('wakes the sealer for the next event of the object after a first attempt', async () => {
   const [first = ''] = await deliveries(2)
   expect(await notificationsOf(first)).toBe(1)
-  // The next one's turn came with the first attempt.
+  // The first attempt passed the turn to the next delivery.
   expect(await notificationsOf(first, new Date(Date.now() + 300_000))).toBe(0)
 })
 
-test('where nothing waits, nobody is woken', async () => {
+test('wakes no sealer if no delivery waits', async () => {
   const [alone = ''] = await deliveries(1)
   expect(await notificationsOf(alone)).toBe(0)
 })

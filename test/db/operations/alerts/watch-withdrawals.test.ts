@@ -49,7 +49,7 @@ const told = async (kind: string) =>
       SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'kind' = ${kind} ORDER BY position`
   ).map((row) => row.data)
 
-test('a large withdrawal is told once, and over when it is', async () => {
+test('raises one alert for a large withdrawal and clears it at its end', async () => {
   await ask('99.999999999999999999')
   const large = await ask('100')
   expect(await watch()).toBe(1)
@@ -64,7 +64,7 @@ test('a large withdrawal is told once, and over when it is', async () => {
   expect(await told('withdrawal.large')).toHaveLength(1)
 })
 
-test('a withdrawal that departs from what is usual is told with its factors', async () => {
+test('raises an alert with the factors for an unusual withdrawal', async () => {
   const id = await ask()
   await stage.api.database.sql`
     UPDATE payouts SET risk = jsonb_set(risk, '{factors}', ${stage.api.database.sql.json([
@@ -81,7 +81,7 @@ test('a withdrawal that departs from what is usual is told with its factors', as
   expect(await standing('withdrawal.unusual')).toEqual([])
 })
 
-test('failures in a row are told once, decisions do not count, and a success ends it', async () => {
+test('raises one alert for consecutive failures, ignores decisions, and clears it after a success', async () => {
   const fail = async (code: string, to = 'failed') => end(await ask(), to, code)
   await fail('POLICY_LIMIT')
   await fail('REVERTED_ON_CHAIN', 'reverted')
@@ -110,7 +110,7 @@ test('failures in a row are told once, decisions do not count, and a success end
   expect(await standing('withdrawal.consecutive_failures')).toEqual([])
 })
 
-test('one that takes three times as long as it should is stuck; waiting for people is not', async () => {
+test('raises an alert after three times the expected time, but not while people decide', async () => {
   const { sql } = stage.api.database
   const [stuck, slow, pending] = [await ask(), await ask(), await ask()]
   // Normal priority promises 30 minutes.
@@ -133,7 +133,7 @@ test('one that takes three times as long as it should is stuck; waiting for peop
   expect(await standing('withdrawal.stuck')).toEqual([])
 })
 
-test('the metrics show totals, times, fees, queues, signers and alerts, without naming anybody', async () => {
+test('shows totals, times, fees, queues, signers and alerts in the metrics, without names', async () => {
   const { sql } = stage.api.database
   await sql`UPDATE payouts SET stage = 'cancelled', measured_at = now() WHERE measured_at IS NULL`
   await sql`DELETE FROM withdrawal_totals`
@@ -145,7 +145,7 @@ test('the metrics show totals, times, fees, queues, signers and alerts, without 
     await end(ids[index] ?? '', 'confirmed')
   }
   await watch()
-  // In two steps, as sweeps come; what was measured is not measured again.
+  // Two sweeps measure each withdrawal once.
   await end(ids[3] ?? '', 'failed', 'POLICY_LIMIT')
   await sql`UPDATE payouts SET fee = NULL WHERE id = ${ids[3] ?? ''}`
   await watch()
@@ -177,7 +177,7 @@ test('the metrics show totals, times, fees, queues, signers and alerts, without 
   for (const secret of [stage.api.merchantId, open]) expect(later).not.toContain(secret)
 })
 
-test('a withdrawal of a coin that is configured no more keeps no other from its alert', async () => {
+test('raises the other alerts although one withdrawal has a coin that is no longer configured', async () => {
   await ask('100')
   const large = await ask('150')
   const { sql } = stage.api.database
