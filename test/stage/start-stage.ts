@@ -205,7 +205,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
         await sleep(50)
       }
     },
-    async untilView(id, holds, seconds = 40) {
+    async untilView(id, holds, seconds = 60) {
       const deadline = Date.now() + seconds * 1_000
       for (;;) {
         const view = await stage.read(id)

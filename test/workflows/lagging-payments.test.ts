@@ -1,51 +1,27 @@
-/** Payments that lag are replaced by themselves, inside what people approved; what cannot go higher says so, and can be cancelled. */
-
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
+import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { Stage } from '../stage/start-stage.js'
 
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  const networks = testNetworks({
-    ETHEREUM_ENABLED: 'true',
-    ETHEREUM_RPC: anvil.rpc,
-    REPLACE_AUTOMATICALLY: 'true',
-  })
-  stage = await startStage({ networks, temporal })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
-  await stage.credit('ethereum', 'eth', '', parseEther('200'))
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('200'), variables: { REPLACE_AUTOMATICALLY: 'true' } })
+  stage = rail.stage
 })
 afterEach(async () => {
-  await mining(true)
-  await running?.stop()
-  running = undefined
+  await rail.mining(true)
+  await stage.signer.stop()
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
-const mining = (on: boolean) => anvil.call('evm_setIntervalMining', on ? 1 : 0)
 const RECIPIENT = `0x${'3'.repeat(40)}` as const
 
 async function inMempool(): Promise<string> {
-  await mining(false)
+  await rail.mining(false)
   const { status, json } = await stage.create({
     network: 'ethereum',
     coin: 'eth',
@@ -58,22 +34,16 @@ async function inMempool(): Promise<string> {
   return json.data.id
 }
 
-async function look(id: string, holds: (view: WithdrawalView) => boolean): Promise<WithdrawalView> {
-  for (let attempt = 0; attempt < 600; attempt++) {
-    const view = await stage.read(id)
-    if (holds(view)) return view
-    await sleep(50)
-  }
-  throw new Error(JSON.stringify(await stage.read(id)))
-}
-
 const price = (request: { payload: unknown }) => BigInt((request.payload as EvmPayload).max_fee_per_gas)
 
 test('a transaction that lags is replaced by itself, again and again, each time an eighth up, and pays once', async () => {
-  running = stage.signer.run(realSigner(stage))
-  const before = await reader().getBalance({ address: RECIPIENT })
+  stage.signer.run(realSigner(stage))
+  const before = await rail.reader.getBalance({ address: RECIPIENT })
   const id = await inMempool()
-  const waited = await look(id, ({ attempts }) => attempts.length >= 3 && attempts[0]?.state === 'broadcast')
+  const waited = await stage.untilView(
+    id,
+    ({ attempts }) => attempts.length >= 3 && attempts[0]?.state === 'broadcast',
+  )
   expect(waited.attempts.map(({ cause }) => cause)).toEqual([
     ...Array.from({ length: waited.attempts.length - 1 }, () => 'lagging'),
     'first',
@@ -82,45 +52,45 @@ test('a transaction that lags is replaced by itself, again and again, each time 
   prices.slice(1).forEach((each, index) => {
     expect(each * 8n).toBeGreaterThanOrEqual((prices[index] ?? 0n) * 9n)
   })
-  await mining(true)
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   await stage.ended(id, 'lagging')
   expect(view.attempts.filter(({ state }) => state === 'final')).toHaveLength(1)
-  expect((await reader().getBalance({ address: RECIPIENT })) - before).toBe(parseEther('1'))
+  expect((await rail.reader.getBalance({ address: RECIPIENT })) - before).toBe(parseEther('1'))
 })
 
 /** No attempt of a payment can be mined at this price: the cap is 500 gwei. */
 async function makeDear(): Promise<void> {
-  await anvil.call('anvil_setNextBlockBaseFeePerGas', `0x${(1_000n * 10n ** 9n).toString(16)}`)
-  await anvil.mine()
+  await rail.anvil.call('anvil_setNextBlockBaseFeePerGas', `0x${(1_000n * 10n ** 9n).toString(16)}`)
+  await rail.anvil.mine()
 }
 
 test('story 3: under a price above every cap the same bytes are sent on, until it falls', async () => {
-  running = stage.signer.run(realSigner(stage))
-  const before = await reader().getBalance({ address: RECIPIENT })
+  stage.signer.run(realSigner(stage))
+  const before = await rail.reader.getBalance({ address: RECIPIENT })
   const id = await inMempool()
   await makeDear()
-  const stuck = await look(id, ({ waiting }) => waiting?.code === 'FEE_LIMIT_REACHED')
+  const stuck = await stage.untilView(id, ({ waiting }) => waiting?.code === 'FEE_LIMIT_REACHED')
   expect(stuck.waiting?.message).toMatch(/may have to cost [\d.]+ eth, more than the limit of [\d.]+ eth/)
   const count = stuck.attempts.length
   // The node has evicted it; when the price falls, the same bytes come back.
   const hash = stuck.transaction_hash
-  await anvil.call('anvil_dropTransaction', hash)
-  await anvil.call('anvil_setNextBlockBaseFeePerGas', `0x${(10n ** 6n).toString(16)}`)
-  await anvil.mine()
-  await mining(true)
+  await rail.anvil.call('anvil_dropTransaction', hash)
+  await rail.anvil.call('anvil_setNextBlockBaseFeePerGas', `0x${(10n ** 6n).toString(16)}`)
+  await rail.anvil.mine()
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.attempts.length).toBeGreaterThanOrEqual(count)
   expect(view.attempts.filter(({ state }) => state === 'final')).toHaveLength(1)
-  expect((await reader().getBalance({ address: RECIPIENT })) - before).toBe(parseEther('1'))
+  expect((await rail.reader.getBalance({ address: RECIPIENT })) - before).toBe(parseEther('1'))
 })
 
 test('story 3: what no cap lets through is cancelled inside the emergency cap', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const hot = await stage.wallet('ethereum', 'hot')
   const id = await inMempool()
   await makeDear()
-  await look(id, ({ waiting }) => waiting?.code === 'FEE_LIMIT_REACHED')
+  await stage.untilView(id, ({ waiting }) => waiting?.code === 'FEE_LIMIT_REACHED')
   const { status, json } = await stage.api.call({
     method: 'POST',
     path: `/api/v1/withdrawals/${id}/cancel-transaction`,
@@ -128,13 +98,16 @@ test('story 3: what no cap lets through is cancelled inside the emergency cap', 
     body: { reason: 'fees are too high' },
   })
   expect(status, JSON.stringify(json)).toBe(200)
-  await look(id, ({ attempts }) => attempts[0]?.purpose === 'cancel' && attempts[0].state === 'broadcast')
+  await stage.untilView(
+    id,
+    ({ attempts }) => attempts[0]?.purpose === 'cancel' && attempts[0].state === 'broadcast',
+  )
   const last = stage.signer.claimed.at(-1)
   expect(last && price(last)).toBeGreaterThan(500n * 10n ** 9n)
-  await mining(true)
+  await rail.mining(true)
   const view = await stage.until(id, 'cancelled')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
-    await reader().getBalance({ address: hot.address as `0x${string}` }),
+    await rail.reader.getBalance({ address: hot.address as `0x${string}` }),
   )
   expect(parseEther(view.fee)).toBeGreaterThan(0n)
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)

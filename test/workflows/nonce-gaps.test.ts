@@ -1,44 +1,26 @@
 /** A nonce that was given out below others, and whose transaction never comes, must not block those above it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { fillNonceGaps } from '../../db/payouts/attempts/fill-nonce-gaps.js'
 import { closePassed, passUnanswered } from '../../db/payouts/attempts/pass-unanswered.js'
 import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { Stage } from '../stage/start-stage.js'
 
 const RECIPIENT = `0x${'4'.repeat(40)}` as const
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startStage({ networks, temporal })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
-  await stage.credit('ethereum', 'eth', '', parseEther('200'))
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('200') })
+  stage = rail.stage
 })
-afterEach(async () => {
-  await running?.stop()
-  running = undefined
-})
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
-
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
+afterEach(() => stage.signer.stop())
+afterAll(() => rail?.close())
 
 async function ask(amount = '1'): Promise<string> {
   const { status, json } = await stage.create({
@@ -61,7 +43,7 @@ async function sweep(afterMs: number): Promise<string[]> {
     SELECT id FROM payouts WHERE kind = 'nonce_fill' AND workflow_started_at IS NULL ORDER BY created_at`
   for (const { id } of rows) {
     const input = await readWithdrawalInput(sql, stage.networks, id)
-    if (input) await createWorkflowGate(temporal.client.workflow).startWithdrawal(input)
+    if (input) await createWorkflowGate(rail.temporal.client.workflow).startWithdrawal(input)
     await sql`UPDATE payouts SET workflow_started_at = now() WHERE id = ${id}`
   }
   return rows.map((row) => row.id)
@@ -87,7 +69,7 @@ const nonces = async () =>
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
-    await reader().getBalance({ address: hot.address as `0x${string}` }),
+    await rail.reader.getBalance({ address: hot.address as `0x${string}` }),
   )
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
@@ -103,7 +85,7 @@ test('story 1: a worthless answer leaves a gap below others; it is filled, and t
   const garbage = { ...answer, signed_transaction: '0x02c0' }
   await stage.signer.answer({ ...garbage, request_id: request.id })
   const above = await ask('2')
-  running = stage.signer.run(sign)
+  stage.signer.run(sign)
   await stage.until(worthless, 'failed')
   await stage.until(above, 'confirming')
   expect(await nonces()).toEqual([
@@ -128,7 +110,7 @@ test('story 1: a worthless answer leaves a gap below others; it is filled, and t
     [1, 'used'],
     [2, 'used'],
   ])
-  expect(await reader().getBalance({ address: RECIPIENT })).toBe(parseEther('5'))
+  expect(await rail.reader.getBalance({ address: RECIPIENT })).toBe(parseEther('5'))
   const [row] = await stage.api.database.sql<
     { fee: bigint }[]
   >`SELECT fee FROM payouts WHERE id = ${fill ?? ''}`
@@ -167,7 +149,7 @@ test('a nonce that a refused payment gave back goes to the next payment first, a
   expect(await sweep(0)).toEqual([])
   await sql`DELETE FROM nonces WHERE nonce = 4`
   await sql`UPDATE nonces SET state = 'foreign' WHERE nonce = 3`
-  running = stage.signer.run(sign)
+  stage.signer.run(sign)
   const above = await ask('7')
   await stage.until(above, 'confirming')
   await sql`UPDATE nonces SET state = 'free' WHERE nonce = 3`
@@ -195,7 +177,7 @@ test('one request that a signer does not answer holds its wallet up for a time o
   const { sql } = stage.api.database
   const { id, request: unanswered } = await taken()
   const above = await ask('2')
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await sleep(1_000)
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(0)
   expect((await stage.read(above)).stage).toBe('pending_signature')
@@ -221,7 +203,7 @@ test('one request that a signer does not answer holds its wallet up for a time o
 
 test('on an operator’s order the lane goes round a request at once, and an answer that comes before the gap is filled is paid', async () => {
   const { sql } = stage.api.database
-  const before = await reader().getBalance({ address: RECIPIENT })
+  const before = await rail.reader.getBalance({ address: RECIPIENT })
   const { id, request } = await taken()
   const above = await ask('2')
   const marked = await stage.api.call({
@@ -233,7 +215,7 @@ test('on an operator’s order the lane goes round a request at once, and an ans
   expect(marked.status, JSON.stringify(marked.json)).toBe(200)
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
   const sign = realSigner(stage)
-  running = stage.signer.run(sign)
+  stage.signer.run(sign)
   await stage.until(above, 'confirming')
   const gap = (await nonces()).findLast(([, state]) => state === 'gap')
   expect(gap?.[0]).toBe((request.payload as { nonce: number }).nonce)
@@ -241,7 +223,7 @@ test('on an operator’s order the lane goes round a request at once, and an ans
   await stage.until(id, 'confirmed')
   await stage.until(above, 'confirmed')
   expect(await sweep(0)).toEqual([])
-  expect(await reader().getBalance({ address: RECIPIENT })).toBe(before + parseEther('3'))
+  expect(await rail.reader.getBalance({ address: RECIPIENT })).toBe(before + parseEther('3'))
   await expectBooksToMatch()
 })
 
@@ -254,10 +236,9 @@ test('a filling that a signer does not answer is passed like any other request: 
   const above = await ask('2')
   await backdate(request.id)
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
-  running = stage.signer.run(sign)
+  stage.signer.run(sign)
   await stage.until(above, 'confirming')
-  await running.stop()
-  running = undefined
+  await stage.signer.stop()
   const [first] = await sweep(0)
   await untilStage(first ?? '', 'pending_signature')
   const [unanswered] = (await stage.signer.claim(10)).requests
@@ -267,7 +248,7 @@ test('a filling that a signer does not answer is passed like any other request: 
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
   const [second] = await sweep(0)
   await untilStage(second ?? '', 'pending_signature')
-  running = stage.signer.run(sign)
+  stage.signer.run(sign)
   await untilStage(second ?? '', 'confirming')
   // The first one is answered late; both pay nobody, and at most one of them is ever mined.
   await stage.signer.answer({ ...(await sign(unanswered)), request_id: unanswered.id } as never)

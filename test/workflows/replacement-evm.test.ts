@@ -1,51 +1,35 @@
 /** A payment that waits for a block is replaced by a dearer one, on a real chain, and never paid twice. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { passFurther } from '../../db/payouts/attempts/pass-further.js'
 import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
+import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { Stage } from '../stage/start-stage.js'
 
 const USER = 'alice'
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startStage({ networks, temporal })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
-  for (const owner of [USER, '']) await stage.credit('ethereum', 'eth', owner, parseEther('100'))
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('200'), owners: [USER, ''] })
+  stage = rail.stage
 })
 afterEach(async () => {
-  await mining(true)
-  await running?.stop()
-  running = undefined
+  await rail.mining(true)
+  await stage.signer.stop()
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
-const mining = (on: boolean) => anvil.call('evm_setIntervalMining', on ? 1 : 0)
 let recipients = 0
 const recipient = () =>
   `0x${(0x2000_0000_0000n + BigInt(++recipients)).toString(16).padStart(40, '2')}` as const
 
 /** An approved withdrawal whose transaction lies in the mempool, where nothing is mined. */
 async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
-  await mining(false)
+  await rail.mining(false)
   const { status, json } = await stage.create({
     network: 'ethereum',
     coin: 'eth',
@@ -78,14 +62,14 @@ const payloads = () => stage.signer.claimed.map(({ payload }) => payload as EvmP
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
-    await reader().getBalance({ address: hot.address as `0x${string}` }),
+    await rail.reader.getBalance({ address: hot.address as `0x${string}` }),
   )
   expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(0n)
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
 test('a speed-up has the same nonce and both prices an eighth up, needs no new approval, and pays once', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to })
   const { status, json } = await speedUp(id)
@@ -98,7 +82,7 @@ test('a speed-up has the same nonce and both prices an eighth up, needs no new a
   for (const price of ['max_fee_per_gas', 'max_priority_fee_per_gas'] as const) {
     expect(BigInt(after[price]) * 8n).toBeGreaterThanOrEqual(BigInt(before[price]) * 9n)
   }
-  await mining(true)
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   await stage.ended(id, 'replaced')
   expect(view.transaction_hash).toBe(second?.transaction_hash)
@@ -114,40 +98,40 @@ test('a speed-up has the same nonce and both prices an eighth up, needs no new a
     transaction_hash: second?.transaction_hash,
     previous_transaction_hash: first?.transaction_hash,
   })
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
 test('where the first attempt is mined all the same, it settles with its own fee and the dearer one is replaced', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const id = await inMempool()
   const [first] = (await stage.read(id)).attempts
   // The node forgets the first as soon as it takes the second, so its block is made of the first alone.
   await speedUp(id, { priority: 'urgent' })
   const [second] = await attempts(id, 2)
-  await anvil.call('anvil_dropTransaction', second?.transaction_hash)
+  await rail.anvil.call('anvil_dropTransaction', second?.transaction_hash)
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
     SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
-  await anvil.call('eth_sendRawTransaction', row?.signed_transaction)
-  await anvil.mine()
-  await mining(true)
+  await rail.anvil.call('eth_sendRawTransaction', row?.signed_transaction)
+  await rail.anvil.mine()
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.transaction_hash).toBe(first?.transaction_hash)
   expect(view.attempts.map(({ state }) => state)).toEqual(['replaced', 'final'])
-  const receipt = await reader().getTransactionReceipt({ hash: first?.transaction_hash as `0x${string}` })
+  const receipt = await rail.reader.getTransactionReceipt({ hash: first?.transaction_hash as `0x${string}` })
   expect(parseEther(view.fee)).toBe(receipt.gasUsed * receipt.effectiveGasPrice)
   await expectBooksToMatch()
 })
 
 test('a reorganisation that mines the other attempt swaps the winner, and still pays once', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const to = recipient()
   const id = await inMempool({ to_address: to })
   const [first] = (await stage.read(id)).attempts
   await speedUp(id)
   const [second] = await attempts(id, 2)
-  await anvil.mine()
+  await rail.anvil.mine()
   for (let look = 0; ; look++) {
     const view = await stage.read(id)
     if (view.attempts[0]?.state === 'mined') break
@@ -158,18 +142,18 @@ test('a reorganisation that mines the other attempt swaps the winner, and still 
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
     SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
   // The block is made anew with the first attempt in it.
-  await anvil.call('anvil_reorg', 1, [[row?.signed_transaction, 0]])
-  await anvil.call('anvil_dropTransaction', second?.transaction_hash)
-  await mining(true)
+  await rail.anvil.call('anvil_reorg', 1, [[row?.signed_transaction, 0]])
+  await rail.anvil.call('anvil_dropTransaction', second?.transaction_hash)
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.transaction_hash).toBe(first?.transaction_hash)
   expect(view.attempts.map(({ state }) => state)).toEqual(['replaced', 'final'])
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
 test('over the fee limit, or over max_fee, a speed-up is refused with the limit and what would be required', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const id = await inMempool()
   const tight = await speedUp(id, { max_fee: '0.000000000000000001' })
   expect([tight.status, tight.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
@@ -183,7 +167,7 @@ test('over the fee limit, or over max_fee, a speed-up is refused with the limit 
   expect([over.status, over.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect((await stage.read(id)).speed_up).toBeNull()
   await sql`UPDATE payouts SET fee_limit = ${row?.fee_limit.toString() ?? ''} WHERE id = ${id}`
-  await mining(true)
+  await rail.mining(true)
   await stage.until(id, 'confirmed')
   const late = await speedUp(id)
   expect([late.status, late.json.error.code]).toEqual([409, 'INVALID_STATE'])
@@ -194,7 +178,7 @@ test('over the fee limit, or over max_fee, a speed-up is refused with the limit 
 test('a signer that refuses the dearer attempt leaves the first on its way', async () => {
   const sign = realSigner(stage)
   let asked = 0
-  running = stage.signer.run(async (request) =>
+  stage.signer.run(async (request) =>
     ++asked === 1
       ? sign(request)
       : { outcome: 'refused', code: 'FEE_TOO_HIGH', message: 'too dear for this policy' },
@@ -205,14 +189,14 @@ test('a signer that refuses the dearer attempt leaves the first on its way', asy
     if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
     await sleep(50)
   }
-  await mining(true)
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.attempts.map(({ state }) => state)).toEqual(['abandoned', 'final'])
   await expectBooksToMatch()
 })
 
 test('a recipient who pays the fee gets as much less as the dearer attempt may cost more', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to, fee_payer: 'recipient', amount: '2' })
   await speedUp(id)
@@ -220,18 +204,18 @@ test('a recipient who pays the fee gets as much less as the dearer attempt may c
   const [before, after] = payloads().slice(-2) as [EvmPayload, EvmPayload]
   const cost = (payload: EvmPayload) => BigInt(payload.gas) * BigInt(payload.max_fee_per_gas)
   for (const each of [before, after]) expect(BigInt(each.value) + cost(each)).toBe(parseEther('2'))
-  await mining(true)
+  await rail.mining(true)
   await stage.until(id, 'confirmed')
-  expect(await reader().getBalance({ address: to })).toBe(BigInt(after.value))
+  expect(await rail.reader.getBalance({ address: to })).toBe(BigInt(after.value))
   await expectBooksToMatch()
 })
 
 test('what the mempool forgot is sent again with the same bytes', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const id = await inMempool()
   const [first] = (await stage.read(id)).attempts
-  await anvil.call('anvil_dropTransaction', first?.transaction_hash)
-  await mining(true)
+  await rail.anvil.call('anvil_dropTransaction', first?.transaction_hash)
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.attempts).toHaveLength(1)
   expect(view.transaction_hash).toBe(first?.transaction_hash)
@@ -247,7 +231,7 @@ const cancel = (id: string, person = 1, reason = 'wrong recipient') =>
   })
 
 test('a cancellation takes the payment’s place: cancelled when it is final, its fee the merchant’s own', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const user = await stage.balance('ethereum', 'eth', 'available', USER)
   const own = await stage.balance('ethereum', 'eth', 'available', '')
@@ -274,20 +258,20 @@ test('a cancellation takes the payment’s place: cancelled when it is final, it
     value: '0',
     data: '0x',
   })
-  await mining(true)
+  await rail.mining(true)
   const view = await stage.until(id, 'cancelled')
   await stage.ended(id, 'cancelled-on-chain')
   expect(view).toMatchObject({ status: 'cancelled', failure: { code: 'CANCELLED' } })
   expect(view.transaction_hash).toBe(second?.transaction_hash)
   expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced'])
-  expect(await reader().getBalance({ address: to })).toBe(0n)
+  expect(await rail.reader.getBalance({ address: to })).toBe(0n)
   expect(await stage.balance('ethereum', 'eth', 'available', USER)).toBe(user)
   expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(own + parseEther(view.fee))
   await expectBooksToMatch()
 })
 
 test('where the payment is mined before its cancellation, it is confirmed and never paid again', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to })
   const [first] = (await stage.read(id)).attempts
@@ -296,18 +280,18 @@ test('where the payment is mined before its cancellation, it is confirmed and ne
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
     SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
-  await anvil.call('anvil_dropTransaction', second?.transaction_hash)
-  await anvil.call('eth_sendRawTransaction', row?.signed_transaction)
-  await anvil.mine()
-  await mining(true)
+  await rail.anvil.call('anvil_dropTransaction', second?.transaction_hash)
+  await rail.anvil.call('eth_sendRawTransaction', row?.signed_transaction)
+  await rail.anvil.mine()
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.transaction_hash).toBe(first?.transaction_hash)
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
 test('only a person who did not ask for it, with the scope admin, cancels what was sent', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const id = await inMempool()
   expect((await cancel(id, 0)).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
   const machine = await stage.api.newKey({ scopes: ['admin'] })
@@ -320,7 +304,7 @@ test('only a person who did not ask for it, with the scope admin, cancels what w
   expect((await stage.api.call({ method: 'POST', path, body, key: plain })).json.error.code).toBe(
     'INSUFFICIENT_SCOPE',
   )
-  await mining(true)
+  await rail.mining(true)
   await stage.until(id, 'confirmed')
 })
 
@@ -328,7 +312,7 @@ test('only a person who did not ask for it, with the scope admin, cancels what w
 function keepsSecond() {
   const sign = realSigner(stage)
   const kept: SigningRequest[] = []
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     if (request.attempt !== 2) return sign(request)
     kept.push(request)
     return 'silent'
@@ -379,11 +363,11 @@ test('a replacement that a signer does not answer keeps a cancellation waiting f
     if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
     await sleep(50)
   }
-  await mining(true)
+  await rail.mining(true)
   const view = await stage.until(id, 'cancelled')
   expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
   await stage.until(above, 'confirmed')
-  expect(await reader().getBalance({ address: to })).toBe(0n)
+  expect(await rail.reader.getBalance({ address: to })).toBe(0n)
   expect(
     await sql`SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'signing_request.unanswered'`,
   ).toHaveLength(1)
@@ -410,14 +394,14 @@ test('on an operator’s order a payment is sped up beside an unanswered replace
     if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
     await sleep(50)
   }
-  for (const each of [third, first]) await anvil.call('anvil_dropTransaction', each?.transaction_hash)
-  await anvil.call('eth_sendRawTransaction', answer.signed_transaction)
-  await anvil.mine()
-  await mining(true)
+  for (const each of [third, first]) await rail.anvil.call('anvil_dropTransaction', each?.transaction_hash)
+  await rail.anvil.call('eth_sendRawTransaction', answer.signed_transaction)
+  await rail.anvil.mine()
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.transaction_hash).toBe(answer.transaction_hash)
   expect(view.attempts.map(({ state }) => state)).toEqual(['replaced', 'final', 'replaced'])
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   expect(await sql`SELECT FROM nonces WHERE state NOT IN ('used')`).toHaveLength(0)
   await expectBooksToMatch()
 })
@@ -437,10 +421,10 @@ test('an unanswered replacement that is mined keeps the hold until its answer co
   // The signer's operator sends what it signed past the platform.
   const answer = await sign(unanswered)
   if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
-  for (const each of [third, first]) await anvil.call('anvil_dropTransaction', each?.transaction_hash)
-  await anvil.call('eth_sendRawTransaction', answer.signed_transaction)
-  await anvil.mine()
-  await mining(true)
+  for (const each of [third, first]) await rail.anvil.call('anvil_dropTransaction', each?.transaction_hash)
+  await rail.anvil.call('eth_sendRawTransaction', answer.signed_transaction)
+  await rail.anvil.mine()
+  await rail.mining(true)
   await sleep(8_000)
   const looked = await stage.read(id)
   expect(looked.stage).toBe('confirming')
@@ -448,7 +432,7 @@ test('an unanswered replacement that is mined keeps the hold until its answer co
   await stage.signer.answer({ ...answer, request_id: unanswered.id } as never)
   const view = await stage.until(id, 'confirmed')
   expect(view.transaction_hash).toBe(answer.transaction_hash)
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   expect((await recover(id, 'clear-investigation')).status).toBe(200)
   expect(await sql`SELECT FROM foreign_spends`).toHaveLength(0)
   await expectBooksToMatch()

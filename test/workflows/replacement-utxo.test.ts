@@ -5,68 +5,34 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../chains/adapter.js'
-import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
+import { type BitcoinRail, openBitcoin } from '../stage/open-bitcoin.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestBitcoin, testBtcd } from '../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { Stage } from '../stage/start-stage.js'
 
-const BTC = 100_000_000n
-const OUTPUTS = 8
-let temporal: TestTemporal
-let bitcoin: TestBitcoin
+let rail: BitcoinRail
 let stage: Stage
 let adapter: UtxoAdapter
-let running: { stop(): Promise<void> } | undefined
-let mining = false
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
-  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startStage({ networks, temporal })
-  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
-  stage.follow()
-  const { sql } = stage.api.database
-  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
-  const hot = await stage.wallet('bitcoin', 'hot')
-  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount: BTC })))
-  await bitcoin.mine(3)
-  for (;;) {
-    const rows = await sql<{ id: string; status: string }[]>`SELECT id, status FROM deposits`
-    for (const { id } of rows) {
-      await confirmDeposit(sql, networks, id)
-      await creditDeposit(sql, networks, id)
-    }
-    if (rows.length === OUTPUTS && rows.every((row) => row.status === 'success')) break
-    await sleep(100)
-  }
-  await stage.startWorker()
-  miner = setInterval(() => void (mining && bitcoin.mine(1)), 700)
+  rail = await openBitcoin({ outputs: 8 })
+  ;({ stage, adapter } = rail)
 })
 afterEach(async () => {
-  mining = true
-  await running?.stop()
-  running = undefined
+  await rail.mining(true)
+  await stage.signer.stop()
 })
-afterAll(async () => {
-  clearInterval(miner)
-  await stage?.close()
-  await Promise.all([bitcoin?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
-  mining = false
+  await rail.mining(false)
   const { status, json } = await stage.create({
     network: 'bitcoin',
     coin: 'btc',
     amount: '0.1',
-    to_address: bitcoin.faucet.address,
+    to_address: rail.bitcoin.faucet.address,
     ...fields,
   })
   if (status !== 201) throw new Error(JSON.stringify(json))
@@ -111,7 +77,7 @@ async function expectBooksToMatch(): Promise<void> {
 }
 
 test('a speed-up keeps inputs and recipients, takes the rest from the change, and pays once', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
   const id = await inMempool({ to_address: address })
@@ -123,7 +89,7 @@ test('a speed-up keeps inputs and recipients, takes the rest from the change, an
   expect(dearer.txOutputs[1]?.value).toBeLessThan(old.txOutputs[1]?.value ?? 0n)
   const raise = parseAmount(second?.max_fee ?? '', 8) - parseAmount(first?.max_fee ?? '', 8)
   expect(raise).toBeGreaterThanOrEqual(141n)
-  mining = true
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(view.transaction_hash).toBe(second?.transaction_hash)
   expect([view.fee, view.attempts.map(({ state }) => state)]).toEqual([
@@ -135,7 +101,7 @@ test('a speed-up keeps inputs and recipients, takes the rest from the change, an
 })
 
 test('where the change is too small, confirmed outputs are added and all of before are kept', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   // The amount leaves just enough for the first fee.
   const id = await inMempool({ amount: '0.9999894' })
   expect(psbts(1)[0]?.inputCount).toBe(1)
@@ -146,18 +112,18 @@ test('where the change is too small, confirmed outputs are added and all of befo
   expect(dearer.inputCount).toBeGreaterThan(1)
   expect(outpointsOf(dearer)).toEqual(expect.arrayContaining(outpointsOf(old)))
   expect(dearer.txOutputs[0]?.value).toBe(parseAmount('0.9999894', 8))
-  mining = true
+  await rail.mining(true)
   await stage.until(id, 'confirmed')
   await expectBooksToMatch()
 })
 
 test('a recipient who pays the fee gets as much less as the dearer attempt costs more', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const id = await inMempool({ fee_payer: 'recipient' })
   await speedUp(id)
   await attempts(id, 2)
   const paid = psbts(2).map((psbt) => BigInt(psbt.txOutputs[0]?.value ?? 0))
-  mining = true
+  await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
   expect(paid[1]).toBe(parseAmount('0.1', 8) - parseAmount(view.fee, 8))
   expect(paid[1]).toBeLessThan(paid[0] ?? 0n)
@@ -165,19 +131,19 @@ test('a recipient who pays the fee gets as much less as the dearer attempt costs
 })
 
 test('over the fee limit a speed-up is refused with the limit and what would be required', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const id = await inMempool()
   const tight = await speedUp(id, { max_fee: '0.00000100' })
   expect([tight.status, tight.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect(tight.json.error.details.limit).toBe('0.000001')
   expect(parseAmount(tight.json.error.details.required, 8)).toBeGreaterThan(100n)
-  mining = true
+  await rail.mining(true)
   await stage.until(id, 'confirmed')
   await expectBooksToMatch()
 })
 
 test('a cancellation takes the payment’s place and brings all of its inputs back', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
@@ -196,7 +162,7 @@ test('a cancellation takes the payment’s place and brings all of its inputs ba
   expect(outpointsOf(nothing)).toEqual(outpointsOf(first))
   expect(nothing.txOutputs).toHaveLength(1)
   expect(parseAmount(third?.max_fee ?? '', 8)).toBeGreaterThan(parseAmount(second?.max_fee ?? '', 8))
-  mining = true
+  await rail.mining(true)
   const view = await stage.until(id, 'cancelled')
   expect(view.transaction_hash).toBe(third?.transaction_hash)
   expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
@@ -209,7 +175,7 @@ test('a replacement that a signer does not answer keeps its added coins, and a c
   const { sql } = stage.api.database
   const sign = realSigner(stage)
   const kept: SigningRequest[] = []
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     if (request.attempt !== 2) return sign(request)
     kept.push(request)
     return 'silent'
@@ -245,7 +211,7 @@ test('a replacement that a signer does not answer keeps its added coins, and a c
     if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
     await sleep(50)
   }
-  mining = true
+  await rail.mining(true)
   const view = await stage.until(id, 'cancelled')
   expect(view.attempts.map(({ state }) => state)).toEqual(['final', 'replaced', 'replaced'])
   expect(await added()).toHaveLength(0)

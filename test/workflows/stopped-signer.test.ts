@@ -1,38 +1,22 @@
 /** A signer that is stopped for a while costs no payment its approvals. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { Stage } from '../stage/start-stage.js'
 
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  stage = await startStage({
-    networks: testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc }),
-    temporal,
-    signatureLookMs: { online: 300, offline: 300 },
-  })
-  stage.follow()
-  await stage.startWorker()
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('100').toString(16)}`)
-  await stage.credit('ethereum', 'eth', '', parseEther('100'))
+  rail = await openEthereum({ wei: parseEther('100'), signatureLookMs: { online: 300, offline: 300 } })
+  stage = rail.stage
 })
 beforeEach(async () => {
   await stage.api.database.sql`UPDATE signers SET stopped = NULL`
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 async function approved(): Promise<string> {
   const { json } = await stage.create({
@@ -46,12 +30,8 @@ async function approved(): Promise<string> {
   return json.data.id
 }
 async function untilWaiting(id: string, code: string): Promise<string> {
-  for (let i = 0; i < 400; i++) {
-    const { waiting } = await stage.read(id)
-    if (waiting?.code === code) return waiting.message
-    await sleep(50)
-  }
-  throw new Error(JSON.stringify(await stage.read(id)))
+  const { waiting } = await stage.untilView(id, (view) => view.waiting?.code === code)
+  return waiting?.message ?? ''
 }
 
 test('a signer that says that it is stopped gets nothing to sign, and the payment says why it waits', async () => {

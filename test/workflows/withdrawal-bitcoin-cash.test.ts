@@ -10,52 +10,38 @@ import { parsePath } from '../../signer/keys/path.js'
 import { cashAddress } from '../../signer/utxo/cash-address.js'
 import { readPsbt } from '../../signer/utxo/read-psbt.js'
 import { signP2pkhForkId } from '../../signer/utxo/sign-p2pkh-forkid.js'
-import {
-  addressOf,
-  availableTo,
-  creditDeposits,
-  onChain,
-  payOut,
-  untilDeposit,
-  untilFollowed,
-} from '../stage/rail-steps.js'
+import { type MinedRail, openMinedRail } from '../stage/open-rail.js'
+import { addressOf, availableTo, creditDeposits, onChain, payOut, untilDeposit } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
+import type { Stage } from '../stage/start-stage.js'
 import { type CashNode, testCashNode } from '../support/cash-node.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 /** A key of the signer at which no wallet is. */
 const PATH = "m/44'/1'/9'/0/0"
 
-let temporal: TestTemporal
+let rail: MinedRail<CashNode>
 let node: CashNode
 let stage: Stage
 let adapter: UtxoAdapter
-let signing: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, node] = await Promise.all([testTemporal(), testCashNode()])
-  const networks = await loadNetworks(undefined, {
-    ETHEREUM_ENABLED: 'false',
-    BITCOIN_ENABLED: 'false',
-    BITCOIN_CASH_ENABLED: 'true',
-    BITCOIN_CASH_RPC_URLS: node.rpc,
-    BITCOIN_CASH_POLL_INTERVAL: '100ms',
+  rail = await openMinedRail({
+    start: testCashNode,
+    networks: ({ rpc }) =>
+      loadNetworks(undefined, {
+        ETHEREUM_ENABLED: 'false',
+        BITCOIN_ENABLED: 'false',
+        BITCOIN_CASH_ENABLED: 'true',
+        BITCOIN_CASH_RPC_URLS: rpc,
+        BITCOIN_CASH_POLL_INTERVAL: '100ms',
+      }),
+    blockMs: 300,
   })
-  stage = await startStage({ networks, temporal })
+  ;({ node, stage } = rail)
   adapter = stage.adapters.get('bitcoin-cash') as UtxoAdapter
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  signing = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
 })
-afterAll(async () => {
-  clearInterval(miner)
-  await signing?.stop()
-  await stage?.close()
-  await Promise.all([node?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 const stranger = () => cashAddress(randomBytes(20), 'bchreg')
 const withdrawal = (amount: string, to_address: string, fields: Record<string, unknown> = {}) => ({
@@ -66,15 +52,6 @@ const withdrawal = (amount: string, to_address: string, fields: Record<string, u
   user_reference: 'anna',
   ...fields,
 })
-
-async function whileMining<T>(work: () => Promise<T>): Promise<T> {
-  miner = setInterval(() => void node.mine(1), 300)
-  try {
-    return await work()
-  } finally {
-    clearInterval(miner)
-  }
-}
 
 test('a deposit to a cashaddr is detected, mined, reorganised and credited', async () => {
   const address = await addressOf(stage, 'bitcoin-cash', 'anna')
@@ -96,7 +73,7 @@ test('a deposit to a cashaddr is detected, mined, reorganised and credited', asy
 
 test('a withdrawal is signed with FORKID by the signer’s own code and taken by the chain’s rules', async () => {
   const recipient = stranger()
-  const view = await whileMining(() => payOut(stage, withdrawal('1.5', recipient)))
+  const view = await rail.whileMining(() => payOut(stage, withdrawal('1.5', recipient)))
   expect(await adapter.balance(recipient, 'bch')).toBe(parseAmount('1.5', 8))
   expect(await adapter.outcome(view.transaction_hash ?? '')).toMatchObject({
     kind: 'mined',
@@ -109,7 +86,7 @@ test('a withdrawal is signed with FORKID by the signer’s own code and taken by
 
 test('change is spent again, with the recipient paying the fee; an address may lack its prefix', async () => {
   const recipient = stranger()
-  const view = await whileMining(() =>
+  const view = await rail.whileMining(() =>
     payOut(stage, withdrawal('2', recipient.slice('bchreg:'.length), { fee_payer: 'recipient' })),
   )
   expect(view.to_address).toBe(recipient)
@@ -181,5 +158,5 @@ test('what was sent can be neither sped up nor cancelled, and that is said: its 
     })
     expect([refused.status, refused.json.error.code]).toEqual([409, 'REPLACEMENT_NOT_SUPPORTED'])
   }
-  await whileMining(() => stage.until(json.data.id, 'confirmed'))
+  await rail.whileMining(() => stage.until(json.data.id, 'confirmed'))
 })

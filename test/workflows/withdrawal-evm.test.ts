@@ -1,76 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, keccak256, parseEther } from 'viem'
+import { keccak256, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { BroadcastOutcome, ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
+import type { BroadcastOutcome, EvmAdapter } from '../../chains/adapter.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { evmClients, USDT_ABI } from '../../local/parts/usdt.js'
 import { withdrawalId } from '../../temporal/ids.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../support/usdt.js'
+import { type EthereumRail, openEthereum, replacing } from '../stage/open-ethereum.js'
+import type { Stage } from '../stage/start-stage.js'
 
 const USER = 'alice'
-let temporal: TestTemporal
-let anvil: TestAnvil
-let usdt: TestUsdt
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
-/** What the node does wrong at the moment. */
+/** Methods of the adapter that are replaced at the moment. */
 let fault: Partial<EvmAdapter> = {}
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  usdt = await testUsdt(anvil)
-  const networks = testNetworks({
-    ETHEREUM_ENABLED: 'true',
-    ETHEREUM_RPC: anvil.rpc,
-    ETHEREUM_USDT: usdt.address,
+  rail = await openEthereum({
+    wei: parseEther('200'),
+    usdt: 1_000_000_000n,
+    owners: [USER, ''],
+    wrap: replacing(() => fault),
   })
-  stage = await startStage({ networks, temporal, wrap: faulty })
-  await fund('hot', parseEther('200'), 1_000_000_000n)
-  for (const owner of [USER, '']) {
-    await stage.credit('ethereum', 'eth', owner, parseEther('100'))
-    await stage.credit('ethereum', 'usdt', owner, 500_000_000n)
-  }
-  stage.follow()
-  await stage.startWorker()
+  stage = rail.stage
 })
 afterEach(async () => {
   fault = {}
-  await running?.stop()
-  running = undefined
+  await stage.signer.stop()
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-/** An adapter whose methods tests replace for a while. */
-function faulty(adapter: ChainAdapter): ChainAdapter {
-  return new Proxy(adapter, {
-    get: (target, name) => (fault as Record<string | symbol, unknown>)[name] ?? Reflect.get(target, name),
-  })
-}
-
-async function fund(kind: 'hot' | 'master', wei: bigint, tokens: bigint): Promise<void> {
-  const { address } = await stage.wallet('ethereum', kind)
-  await anvil.call('anvil_setBalance', address, `0x${wei.toString(16)}`)
-  if (tokens > 0n) {
-    const { reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
-    await reader.waitForTransactionReceipt({ hash: await usdt.mint(address as `0x${string}`, tokens) })
-  }
-}
-
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
 let recipients = 0
 /** A fresh address for each payment. */
 const recipient = () =>
   `0x${(0x1000_0000_0000n + BigInt(++recipients)).toString(16).padStart(40, '1')}` as const
-const ask = async (fields: Record<string, unknown> = {}): Promise<string> => {
-  const { status, json } = await stage.create({
+const ask = (fields: Record<string, unknown> = {}) =>
+  stage.request({
     network: 'ethereum',
     coin: 'eth',
     amount: '1',
@@ -78,9 +43,6 @@ const ask = async (fields: Record<string, unknown> = {}): Promise<string> => {
     user_reference: USER,
     ...fields,
   })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  return json.data.id
-}
 const held = async () => [
   await stage.balance('ethereum', 'eth', 'reserved', USER),
   await stage.balance('ethereum', 'usdt', 'reserved', USER),
@@ -90,10 +52,10 @@ const held = async () => [
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
-    await reader().getBalance({ address: hot.address as `0x${string}` }),
+    await rail.reader.getBalance({ address: hot.address as `0x${string}` }),
   )
   expect(await stage.balance('ethereum', 'usdt', 'chain', hot.id)).toBe(
-    await usdt.balanceOf(hot.address as `0x${string}`),
+    await rail.usdt.balanceOf(hot.address as `0x${string}`),
   )
   expect(await held()).toEqual([0n, 0n, 0n])
 }
@@ -104,7 +66,7 @@ const nonces = async () =>
   ).map(({ nonce, state }) => [Number(nonce), state])
 
 test('pays ETH: every status is told once, the books are exact to the wei', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const to = recipient()
   const id = await ask({ to_address: to, amount: '1.5', external_id: 'eth-happy' })
   await stage.until(id, 'pending_approval')
@@ -112,8 +74,8 @@ test('pays ETH: every status is told once, the books are exact to the wei', asyn
   await stage.until(id, 'confirmed')
   expect(await stage.ended(id, 'confirmed')).toMatchObject({ stage: 'confirmed' })
   const view = await stage.read(id)
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1.5'))
-  const receipt = await reader().getTransactionReceipt({ hash: view.transaction_hash as `0x${string}` })
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1.5'))
+  const receipt = await rail.reader.getTransactionReceipt({ hash: view.transaction_hash as `0x${string}` })
   expect(view).toMatchObject({
     status: 'confirmed',
     block_number: Number(receipt.blockNumber),
@@ -153,13 +115,13 @@ test('pays ETH: every status is told once, the books are exact to the wei', asyn
 })
 
 test("pays USDT from the user's tokens, and the fee from the merchant's own coins", async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const to = recipient()
   const own = await stage.balance('ethereum', 'eth', 'available', '')
   const id = await ask({ to_address: to, coin: 'usdt', amount: '100.50', external_id: 'usdt-happy' })
   await stage.approve(id)
   const view = await stage.until(id, 'confirmed')
-  expect(await usdt.balanceOf(to)).toBe(100_500_000n)
+  expect(await rail.usdt.balanceOf(to)).toBe(100_500_000n)
   expect(view.fee_coin).toBe('eth')
   expect(await stage.balance('ethereum', 'usdt', 'available', USER)).toBe(-(500_000_000n - 100_500_000n))
   expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(own + parseEther(view.fee))
@@ -167,13 +129,13 @@ test("pays USDT from the user's tokens, and the fee from the merchant's own coin
 })
 
 test('takes the fee from what the recipient gets, where the recipient pays it', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const to = recipient()
   const before = await stage.balance('ethereum', 'eth', 'available', USER)
   const id = await ask({ to_address: to, amount: '2', fee_payer: 'recipient' })
   await stage.approve(id)
   const view = await stage.until(id, 'confirmed')
-  const got = await reader().getBalance({ address: to })
+  const got = await rail.reader.getBalance({ address: to })
   expect(got).toBeLessThan(parseEther('2'))
   expect((await stage.balance('ethereum', 'eth', 'available', USER)) - before).toBe(
     got + parseEther(view.fee),
@@ -224,7 +186,7 @@ test('a cancelled withdrawal ends its workflow; one that a signer holds cannot b
 
 test("the signer's refusal is shown, and its nonce goes to the next payment", async () => {
   let used: number | undefined
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     if (used !== undefined) return stage.signer.sign(request.payload)
     used = (request.payload as EvmPayload).nonce
     return { outcome: 'refused', code: 'POLICY_LIMIT', message: 'more than 1 ETH a day' }
@@ -243,7 +205,7 @@ test("the signer's refusal is shown, and its nonce goes to the next payment", as
 })
 
 test('story 7: a lost reply to the broadcast sends the same bytes again, and pays once', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const real = stage.adapters.get('ethereum') as EvmAdapter
   const broadcast = real.broadcast.bind(real)
   const outcome = real.outcome.bind(real)
@@ -264,23 +226,23 @@ test('story 7: a lost reply to the broadcast sends the same bytes again, and pay
   await stage.ended(id, 'lost-reply')
   expect(sent.length).toBeGreaterThanOrEqual(3)
   expect(new Set(sent).size).toBe(1)
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
 test('a transfer that reverts on the chain costs its fee and nothing else', async () => {
-  const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  const { wallet } = evmClients(rail.anvil.rpc, rail.anvil.chainId, rail.anvil.faucetPrivateKey)
   const hot = (await stage.wallet('ethereum', 'hot')).address as `0x${string}`
   const blacklist = async (functionName: 'addBlackList' | 'removeBlackList') => {
     const hash = await wallet.writeContract({
-      address: usdt.address,
+      address: rail.usdt.address,
       abi: USDT_ABI,
       functionName,
       args: [hot],
     })
-    await reader().waitForTransactionReceipt({ hash, pollingInterval: 100 })
+    await rail.reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
   }
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     await blacklist('addBlackList')
     return stage.signer.sign(request.payload)
   })
@@ -306,20 +268,20 @@ test('a transfer that reverts on the chain costs its fee and nothing else', asyn
 })
 
 test('without funds in the wallets it waits, says so, and goes on when they are there', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const hot = await stage.wallet('ethereum', 'hot')
-  const balance = await reader().getBalance({ address: hot.address as `0x${string}` })
-  await anvil.call('anvil_setBalance', hot.address, '0x1')
+  const balance = await rail.reader.getBalance({ address: hot.address as `0x${string}` })
+  await rail.anvil.call('anvil_setBalance', hot.address, '0x1')
   const id = await ask()
   await stage.approve(id)
   while ((await stage.read(id)).waiting?.code !== 'INSUFFICIENT_WALLET_FUNDS') await sleep(50)
-  await anvil.call('anvil_setBalance', hot.address, `0x${balance.toString(16)}`)
+  await rail.anvil.call('anvil_setBalance', hot.address, `0x${balance.toString(16)}`)
   await stage.until(id, 'confirmed')
   await expectBooksToMatch()
 })
 
 test('story 2: while the node is down what is signed waits, says so, and goes on afterwards', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const down = () => Promise.reject(new KeyturnError('DEPENDENCY_UNAVAILABLE', 'all of 1 nodes are down'))
   fault = { build: down }
   const id = await ask()
@@ -340,7 +302,7 @@ test('story 2: while the node is down what is signed waits, says so, and goes on
 test('decisions that nobody signed move nothing, even as signals', async () => {
   const id = await ask()
   const view = await stage.until(id, 'pending_approval')
-  const handle = temporal.client.workflow.getHandle(withdrawalId(id))
+  const handle = rail.temporal.client.workflow.getHandle(withdrawalId(id))
   for (const person of stage.people) {
     await handle.signal('decide', {
       approver_id: person.approverId,
@@ -362,15 +324,15 @@ test('decisions that nobody signed move nothing, even as signals', async () => {
 
 test('story 5: a nonce that somebody else used fails the payment only when that is final', async () => {
   const hot = await stage.wallet('ethereum', 'hot')
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     const stranger = await stage.signer.sign({
       ...(request.payload as EvmPayload),
       to: hot.address,
       value: '0',
     })
     const signed = (stranger as { signed_transaction: `0x${string}` }).signed_transaction
-    const hash = await reader().sendRawTransaction({ serializedTransaction: signed })
-    await reader().waitForTransactionReceipt({ hash, pollingInterval: 100 })
+    const hash = await rail.reader.sendRawTransaction({ serializedTransaction: signed })
+    await rail.reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
     return stage.signer.sign(request.payload)
   })
   const id = await ask()
@@ -380,14 +342,14 @@ test('story 5: a nonce that somebody else used fails the payment only when that 
   await stage.ended(id, 'nonce-lost')
   expect((await nonces()).at(-1)?.[1]).toBe('foreign')
   expect(await held()).toEqual([0n, 0n, 0n])
-  await running.stop()
+  await stage.signer.stop()
   // What the stranger paid for gas left the books with its block, and a person was told.
-  const onChain = await reader().getBalance({ address: hot.address as `0x${string}` })
+  const onChain = await rail.reader.getBalance({ address: hot.address as `0x${string}` })
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(onChain)
   const raised = await stage.api.database.sql<{ data: { severity: string } }[]>`
     SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'kind' = 'foreign_spend'`
   expect(raised.map(({ data }) => data.severity)).toEqual(['critical'])
-  running = stage.signer.run()
+  stage.signer.run()
   const next = await ask()
   await stage.approve(next)
   await stage.until(next, 'confirmed')
@@ -429,7 +391,7 @@ test('survives the death of its worker in every stage', async () => {
 })
 
 test('fifty payments from one wallet use fifty nonces in a row', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const first = (await nonces()).length
   const ids = await Promise.all(Array.from({ length: 50 }, () => ask({ amount: '0.1' })))
   await Promise.all(ids.map((id) => stage.approve(id)))
@@ -459,7 +421,7 @@ test('another transaction than asked for, or garbage, is never broadcast', async
     }),
     async () => ({ outcome: 'signed', signed_transaction: '0x02c0', transaction_hash: keccak256('0x02c0') }),
   ]
-  const before = await reader().getTransactionCount({
+  const before = await rail.reader.getTransactionCount({
     address: (await stage.wallet('ethereum', 'hot')).address as `0x${string}`,
   })
   const sent: string[] = []
@@ -485,7 +447,7 @@ test('another transaction than asked for, or garbage, is never broadcast', async
   }
   expect(sent).toEqual([])
   expect(
-    await reader().getTransactionCount({
+    await rail.reader.getTransactionCount({
       address: (await stage.wallet('ethereum', 'hot')).address as `0x${string}`,
     }),
   ).toBe(before)

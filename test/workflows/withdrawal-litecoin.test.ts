@@ -7,67 +7,43 @@ import { parseAmount } from '../../domain/money.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { LITECOIN_REGTEST } from '../../local/parts/litecoin.js'
 import { loadNetworks } from '../../networks/load-networks.js'
-import {
-  addressOf,
-  availableTo,
-  creditDeposits,
-  onChain,
-  payOut,
-  untilDeposit,
-  untilFollowed,
-} from '../stage/rail-steps.js'
+import { type MinedRail, openMinedRail } from '../stage/open-rail.js'
+import { addressOf, availableTo, creditDeposits, onChain, payOut, untilDeposit } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
+import type { Stage } from '../stage/start-stage.js'
 import { type TestLitecoin, testLitecoind } from '../support/litecoind.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
-let temporal: TestTemporal
-let litecoin: TestLitecoin
+let rail: MinedRail<TestLitecoin>
+let node: TestLitecoin
 let stage: Stage
 let adapter: UtxoAdapter
-let signing: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, litecoin] = await Promise.all([testTemporal(), testLitecoind()])
-  // The entry that ships with the product, told where its node is.
-  const networks = await loadNetworks(undefined, {
-    ETHEREUM_ENABLED: 'false',
-    BITCOIN_ENABLED: 'false',
-    LITECOIN_ENABLED: 'true',
-    LITECOIN_RPC_URLS: litecoin.rpc,
-    LITECOIN_POLL_INTERVAL: '100ms',
+  rail = await openMinedRail({
+    start: testLitecoind,
+    // The entry that ships with the product, with the address of this node.
+    networks: ({ rpc }) =>
+      loadNetworks(undefined, {
+        ETHEREUM_ENABLED: 'false',
+        BITCOIN_ENABLED: 'false',
+        LITECOIN_ENABLED: 'true',
+        LITECOIN_RPC_URLS: rpc,
+        LITECOIN_POLL_INTERVAL: '100ms',
+      }),
+    blockMs: 300,
   })
-  stage = await startStage({ networks, temporal })
+  ;({ node, stage } = rail)
   adapter = stage.adapters.get('litecoin') as UtxoAdapter
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  signing = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
 })
-afterAll(async () => {
-  clearInterval(miner)
-  await signing?.stop()
-  await stage?.close()
-  await Promise.all([litecoin?.stop(), temporal?.close()])
-})
-
-/** Mines in the background while something waits for confirmations. */
-async function whileMining<T>(work: () => Promise<T>): Promise<T> {
-  miner = setInterval(() => void litecoin.mine(1).catch(() => {}), 300)
-  try {
-    return await work()
-  } finally {
-    clearInterval(miner)
-  }
-}
+afterAll(() => rail?.close())
 
 const stranger = () => faucetKey(randomBytes(32), LITECOIN_REGTEST).address
 
 test('the node is the chain that the configuration names', async () => {
   const genesis = await adapter.hashAt(0)
   expect(adapter.network.caip2).toBe(`bip122:${genesis?.slice(0, 32)}`)
-  expect(await litecoin.call('getnetworkinfo')).toMatchObject({
+  expect(await node.call('getnetworkinfo')).toMatchObject({
     subversion: expect.stringContaining('LitecoinCore'),
   })
 })
@@ -75,19 +51,19 @@ test('the node is the chain that the configuration names', async () => {
 test('a deposit is detected in the mempool, mined, thrown out by a reorganisation, mined again and credited', async () => {
   const address = await addressOf(stage, 'litecoin', 'anna')
   expect(address).toMatch(/^rltc1q/)
-  const txid = await litecoin.fund(address, parseAmount('3', 8))
+  const txid = await node.fund(address, parseAmount('3', 8))
   const detected = await untilDeposit(stage, txid, (deposit) => deposit.status === 'detected')
   expect(detected).toMatchObject({ amount: '3', coin: 'ltc', required_confirmations: 3 })
 
-  const [first] = await litecoin.mine(1)
+  const [first] = await node.mine(1)
   await untilDeposit(
     stage,
     txid,
     (deposit) => deposit.status === 'unconfirmed' && deposit.block_hash === first,
   )
-  await litecoin.call('invalidateblock', first)
+  await node.call('invalidateblock', first)
   // Blocks without the mempool's transactions, until the new branch is the longer one.
-  for (let i = 0; i < 2; i += 1) await litecoin.call('generateblock', litecoin.faucet.address, [])
+  for (let i = 0; i < 2; i += 1) await node.call('generateblock', node.faucet.address, [])
   await untilDeposit(
     stage,
     txid,
@@ -95,20 +71,20 @@ test('a deposit is detected in the mempool, mined, thrown out by a reorganisatio
   )
   expect(await availableTo(stage, 'litecoin', 'ltc', 'anna')).toBe('0')
 
-  const [again] = await litecoin.mine(1)
+  const [again] = await node.mine(1)
   await untilDeposit(
     stage,
     txid,
     (deposit) => deposit.status === 'unconfirmed' && deposit.block_hash === again,
   )
-  await litecoin.mine(2)
+  await node.mine(2)
   expect((await creditDeposits(stage, txid)).amount).toBe('3')
   expect(await availableTo(stage, 'litecoin', 'ltc', 'anna')).toBe('3')
 })
 
 test('a withdrawal is built, signed by the signer’s own code, verified, broadcast and confirmed', async () => {
   const recipient = stranger()
-  const view = await whileMining(() =>
+  const view = await rail.whileMining(() =>
     payOut(stage, {
       network: 'litecoin',
       coin: 'ltc',
@@ -143,8 +119,8 @@ test('addresses of Bitcoin are refused', async () => {
 
 test('what is dust on Litecoin is ten times what is dust on Bitcoin', async () => {
   const key = faucetKey(randomBytes(32), LITECOIN_REGTEST)
-  await expect(litecoin.fund(key.address, 2_939n)).rejects.toThrow('dust')
-  expect(await litecoin.fund(key.address, 2_940n)).toMatch(/^[0-9a-f]{64}$/)
+  await expect(node.fund(key.address, 2_939n)).rejects.toThrow('dust')
+  expect(await node.fund(key.address, 2_940n)).toMatch(/^[0-9a-f]{64}$/)
   const { status, json } = await stage.create({
     network: 'litecoin',
     coin: 'ltc',

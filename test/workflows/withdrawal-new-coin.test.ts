@@ -11,18 +11,11 @@ import { scriptOfAddress } from '../../chains/utxo/script-of-address.js'
 import { parseAmount } from '../../domain/money.js'
 import { createBitcoinFaucet, faucetKey, REGTEST } from '../../local/parts/bitcoin-faucet.js'
 import { parseNetworks } from '../../networks/load-networks.js'
-import {
-  addressOf,
-  availableTo,
-  creditDeposits,
-  payOut,
-  untilDeposit,
-  untilFollowed,
-} from '../stage/rail-steps.js'
+import { type MinedRail, openMinedRail } from '../stage/open-rail.js'
+import { addressOf, availableTo, creditDeposits, payOut, untilDeposit } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
+import type { Stage } from '../stage/start-stage.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 /** The example of the documentation, so that it cannot go stale. */
 const EXAMPLE = /```yaml\n(networks:\n {2}keycoin:[\s\S]*?)```/.exec(
@@ -31,32 +24,27 @@ const EXAMPLE = /```yaml\n(networks:\n {2}keycoin:[\s\S]*?)```/.exec(
 /** Address parameters of the example's regtest, as a wallet of the coin would have them. */
 const KEYCOIN = { ...REGTEST, bech32: 'kcrt', pubKeyHash: 0x2d, scriptHash: 0x2e }
 
-let temporal: TestTemporal
+let rail: MinedRail<TestBitcoin>
 let node: TestBitcoin
 let stage: Stage
 let adapter: UtxoAdapter
-let signing: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, node] = await Promise.all([testTemporal(), testBtcd()])
-  if (!EXAMPLE) throw new Error('docs/operating/adding-a-network.md shows no keycoin')
-  // The example's genesis is made up; the node is Bitcoin's regtest, and one of another chain is not used.
-  const example = EXAMPLE.replace('6b6579636f696e207265677465737400', '0f9188f13cb7b2c71f2a335e3a4fc328')
-  const networks = parseNetworks(example, { KEYCOIN_CHAIN: 'regtest', KEYCOIN_RPC_URLS: node.rpc })
-  stage = await startStage({ networks, temporal })
+  rail = await openMinedRail({
+    start: testBtcd,
+    networks: ({ rpc }) => {
+      if (!EXAMPLE) throw new Error('docs/operating/adding-a-network.md shows no keycoin')
+      // The genesis of the example is invented. The node is Bitcoin's regtest, and a node of another chain is refused.
+      const example = EXAMPLE.replace('6b6579636f696e207265677465737400', '0f9188f13cb7b2c71f2a335e3a4fc328')
+      return parseNetworks(example, { KEYCOIN_CHAIN: 'regtest', KEYCOIN_RPC_URLS: rpc })
+    },
+    blockMs: 300,
+  })
+  ;({ node, stage } = rail)
   adapter = stage.adapters.get('keycoin') as UtxoAdapter
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  signing = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
 })
-afterAll(async () => {
-  clearInterval(miner)
-  await signing?.stop()
-  await stage?.close()
-  await Promise.all([node?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 test('a deposit is credited and a withdrawal paid, in addresses of the coin’s own prefix', async () => {
   const address = await addressOf(stage, 'keycoin', 'anna')
@@ -65,7 +53,7 @@ test('a deposit is credited and a withdrawal paid, in addresses of the coin’s 
   const faucet = createBitcoinFaucet(node, { ...faucetKey(node.faucet.privateKey, KEYCOIN) })
   const txid = await faucet.pay([{ address, amount: parseAmount('5', 8) }])
   await untilDeposit(stage, txid, (deposit) => deposit.status === 'detected' && deposit.coin === 'kyc')
-  miner = setInterval(() => void node.mine(1).catch(() => {}), 300)
+  await rail.mining(true)
   await creditDeposits(stage, txid)
   expect(await availableTo(stage, 'keycoin', 'kyc', 'anna')).toBe('5')
 

@@ -5,59 +5,60 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseAmount } from '../../domain/money.js'
 import { evmClients } from '../../local/parts/usdt.js'
 import { loadNetworks } from '../../networks/load-networks.js'
-import {
-  addressOf,
-  availableTo,
-  creditDeposits,
-  depositsOf,
-  onChain,
-  payOut,
-  untilFollowed,
-} from '../stage/rail-steps.js'
+import { openRail, type Rail } from '../stage/open-rail.js'
+import { addressOf, availableTo, creditDeposits, depositsOf, onChain, payOut } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
+import type { Stage } from '../stage/start-stage.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { type TestUsdt, testUsdt } from '../support/usdt.js'
 
-let temporal: TestTemporal
+let rail: Rail<Chains>
 let ethereum: TestAnvil
 let polygon: TestAnvil
 let usdc: TestUsdt
 let stage: Stage
-let signing: { stop(): Promise<void> } | undefined
 
-beforeAll(async () => {
-  ;[temporal, ethereum, polygon] = await Promise.all([
-    testTemporal(),
+interface Chains {
+  readonly ethereum: TestAnvil
+  readonly polygon: TestAnvil
+  readonly usdc: TestUsdt
+  stop(): Promise<void>
+}
+
+async function startChains(): Promise<Chains> {
+  const [ethereum, polygon] = await Promise.all([
     testAnvil({ mining: 1 }),
     testAnvil({ mining: 1, chainId: 31_338 }),
   ])
-  usdc = await testUsdt(polygon)
-  // The file that ships with the product; everything else is environment.
-  const networks = await loadNetworks(undefined, {
-    ETHEREUM_RPC_URLS: ethereum.rpc,
-    ETHEREUM_CONFIRMATIONS: '2',
-    ETHEREUM_POLL_INTERVAL: '100ms',
-    BITCOIN_ENABLED: 'false',
-    POLYGON_ENABLED: 'true',
-    POLYGON_RPC_URLS: polygon.rpc,
-    POLYGON_CHAIN_ID: '31338',
-    POLYGON_CONFIRMATIONS: '2',
-    POLYGON_POLL_INTERVAL: '100ms',
-    POLYGON_USDC_CONTRACT: usdc.address,
+  const stop = async () => {
+    await Promise.all([ethereum.stop(), polygon.stop()])
+  }
+  return { ethereum, polygon, usdc: await testUsdt(polygon), stop }
+}
+
+beforeAll(async () => {
+  rail = await openRail({
+    start: startChains,
+    // The file that ships with the product; everything else is environment.
+    networks: (chains) =>
+      loadNetworks(undefined, {
+        ETHEREUM_RPC_URLS: chains.ethereum.rpc,
+        ETHEREUM_CONFIRMATIONS: '2',
+        ETHEREUM_POLL_INTERVAL: '100ms',
+        BITCOIN_ENABLED: 'false',
+        POLYGON_ENABLED: 'true',
+        POLYGON_RPC_URLS: chains.polygon.rpc,
+        POLYGON_CHAIN_ID: '31338',
+        POLYGON_CONFIRMATIONS: '2',
+        POLYGON_POLL_INTERVAL: '100ms',
+        POLYGON_USDC_CONTRACT: chains.usdc.address,
+      }),
   })
-  stage = await startStage({ networks, temporal })
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  signing = stage.signer.run(realSigner(stage))
+  ;({ ethereum, polygon, usdc } = rail.node)
+  stage = rail.stage
+  stage.signer.run(realSigner(stage))
 })
-afterAll(async () => {
-  await signing?.stop()
-  await stage?.close()
-  await Promise.all([ethereum?.stop(), polygon?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 async function sendPol(to: string, amount: string): Promise<string> {
   const { wallet } = evmClients(polygon.rpc, polygon.chainId, polygon.faucetPrivateKey)

@@ -1,85 +1,47 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import type { BroadcastOutcome, ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
+import type { BroadcastOutcome, EvmAdapter } from '../../chains/adapter.js'
 import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
 import { withdrawalId } from '../../temporal/ids.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { type EthereumRail, openEthereum, replacing } from '../stage/open-ethereum.js'
+import type { Stage } from '../stage/start-stage.js'
 
 /** `receive` that stores what it got: some 22,000 gas more than a plain address takes (SELFBALANCE, PUSH1 0, SSTORE). */
 const STORING_CODE = '0x47600055'
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
 let fault: Partial<EvmAdapter> = {}
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startStage({
-    networks,
-    temporal,
-    wrap: (adapter: ChainAdapter) =>
-      new Proxy(adapter, {
-        get: (target, name) => (fault as Record<string | symbol, unknown>)[name] ?? Reflect.get(target, name),
-      }),
-  })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('100').toString(16)}`)
-  await stage.credit('ethereum', 'eth', '', parseEther('100'))
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('100'), wrap: replacing(() => fault) })
+  stage = rail.stage
 })
 afterEach(async () => {
   fault = {}
-  await running?.stop()
-  running = undefined
+  await stage.signer.stop()
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
 let recipients = 0
 const recipient = () => `0x${(0xabc0_0000 + ++recipients).toString(16).padStart(40, '3')}` as const
-async function ask(to: string): Promise<string> {
-  const { status, json } = await stage.create({
-    network: 'ethereum',
-    coin: 'eth',
-    amount: '1',
-    to_address: to,
-  })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  return json.data.id
-}
+const ask = (to: string) => stage.request({ network: 'ethereum', coin: 'eth', amount: '1', to_address: to })
 const post = (id: string, path: string, body: unknown, person = stage.people[0]) =>
   stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/${path}`, body, key: person.key })
 const lastPayload = () => stage.signer.claimed.at(-1)?.payload as EvmPayload
-async function until(look: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 600; i++) {
-    if (await look()) return
-    await sleep(50)
-  }
-  throw new Error('It did not come to be')
-}
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
-    await reader().getBalance({ address: hot.address as `0x${string}` }),
+    await rail.reader.getBalance({ address: hot.address as `0x${string}` }),
   )
 }
 
 test('a transfer that ran out of gas gives its amount back; retried, it has the gas that is needed now, and is paid once', async () => {
   const to = recipient()
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     // After it was built: what the gas was estimated for is another thing now.
-    await anvil.call('anvil_setCode', to, STORING_CODE)
+    await rail.anvil.call('anvil_setCode', to, STORING_CODE)
     return stage.signer.sign(request.payload)
   })
   const id = await ask(to)
@@ -92,7 +54,7 @@ test('a transfer that ran out of gas gives its amount back; retried, it has the 
   await stage.approve(json.data.id)
   await stage.until(json.data.id, 'confirmed')
   expect(BigInt(lastPayload().gas)).toBeGreaterThan(BigInt(before.gas))
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
@@ -103,7 +65,7 @@ test('gas that grew, and a nonce that a stranger took, before the signer has it:
   await stage.until(id, 'pending_signature')
   const hot = await stage.wallet('ethereum', 'hot')
   const address = hot.address as `0x${string}`
-  const nonce = await reader().getTransactionCount({ address })
+  const nonce = await rail.reader.getTransactionCount({ address })
   // Somebody else signs with this key, outside.
   const stranger = await stage.signer.sign({
     family: 'evm',
@@ -120,22 +82,22 @@ test('gas that grew, and a nonce that a stranger took, before the signer has it:
     max_priority_fee_per_gas: '1000000000',
   })
   const raw = (stranger as { signed_transaction: `0x${string}` }).signed_transaction
-  const hash = await reader().sendRawTransaction({ serializedTransaction: raw })
-  await reader().waitForTransactionReceipt({ hash, pollingInterval: 100 })
-  await anvil.call('anvil_setCode', to, STORING_CODE)
+  const hash = await rail.reader.sendRawTransaction({ serializedTransaction: raw })
+  await rail.reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
+  await rail.anvil.call('anvil_setCode', to, STORING_CODE)
 
   expect((await post(id, 'retry', { priority: 'urgent' })).status).toBe(200)
-  await until(async () => (await stage.read(id)).stage === 'pending_signature')
-  running = stage.signer.run()
+  await stage.untilView(id, (view) => view.stage === 'pending_signature')
+  stage.signer.run()
   await stage.until(id, 'confirmed')
   expect(lastPayload().nonce).toBe(nonce + 1)
   expect(BigInt(lastPayload().gas)).toBeGreaterThan(40_000n)
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
 test('a node that finds it underpriced gets the same bytes again, until one takes them', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const real = stage.adapters.get('ethereum') as EvmAdapter
   const broadcast = real.broadcast.bind(real)
   const sent: string[] = []
@@ -148,21 +110,21 @@ test('a node that finds it underpriced gets the same bytes again, until one take
   const to = recipient()
   const id = await ask(to)
   await stage.approve(id)
-  await until(async () => (await stage.read(id)).waiting?.message.includes('underpriced') ?? false)
+  await stage.untilView(id, (view) => view.waiting?.message.includes('underpriced') ?? false)
   // Asked for at once, instead of after the pause.
   expect((await post(id, 'retry', {})).status).toBe(200)
   await stage.until(id, 'confirmed')
   expect(new Set(sent).size).toBe(1)
-  expect(await reader().getBalance({ address: to })).toBe(parseEther('1'))
+  expect(await rail.reader.getBalance({ address: to })).toBe(parseEther('1'))
   await expectBooksToMatch()
 })
 
 test('under investigation it is approved and goes no further; cleared, it is paid', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const id = await ask(recipient())
   await post(id, 'mark-for-investigation', { reason: 'the customer denies it' })
   await stage.approve(id)
-  await until(async () => (await stage.read(id)).waiting?.code === 'UNDER_INVESTIGATION')
+  await stage.untilView(id, (view) => view.waiting?.code === 'UNDER_INVESTIGATION')
   await sleep(2_500)
   expect((await stage.read(id)).transaction_hash).toBeNull()
   expect((await post(id, 'clear-investigation', { reason: 'it was him' }, stage.people[1])).status).toBe(200)
@@ -191,7 +153,7 @@ test('a refund of what the signer has is refused; of what it has not, it is done
   await stage.until(queued, 'pending_signature')
   const done = await post(queued, 'refund', { reason: 'takes too long' }, stage.people[1])
   expect([done.status, done.json.data.status]).toEqual([200, 'cancelled'])
-  const handle = temporal.client.workflow.getHandle(withdrawalId(queued))
+  const handle = rail.temporal.client.workflow.getHandle(withdrawalId(queued))
   expect(await handle.result()).toMatchObject({ stage: 'cancelled' })
   expect((await stage.signer.claim()).requests).toEqual([])
   await expectBooksToMatch()

@@ -2,49 +2,53 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import { openRail, type Rail } from '../stage/open-rail.js'
 import { creditDeposits } from '../stage/rail-steps.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
+import type { Stage } from '../stage/start-stage.js'
 import { testNetworks } from '../stage/test-networks.js'
 import { type TestAnvil, testAnvil } from '../support/anvil.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
-let temporal: TestTemporal
+let rail: Rail<Chains>
 let anvil: TestAnvil
 let bitcoin: TestBitcoin
 let stage: Stage
 
+interface Chains {
+  readonly anvil: TestAnvil
+  readonly bitcoin: TestBitcoin
+  stop(): Promise<void>
+}
+
+async function startChains(): Promise<Chains> {
+  const [anvil, bitcoin] = await Promise.all([testAnvil({ mining: 1 }), testBtcd()])
+  const stop = async () => {
+    await Promise.all([anvil.stop(), bitcoin.stop()])
+  }
+  return { anvil, bitcoin, stop }
+}
+
 beforeAll(async () => {
-  ;[temporal, anvil, bitcoin] = await Promise.all([testTemporal(), testAnvil({ mining: 1 }), testBtcd()])
-  const networks = testNetworks({
-    ETHEREUM_ENABLED: 'true',
-    ETHEREUM_RPC: anvil.rpc,
-    BITCOIN_ENABLED: 'true',
-    BITCOIN_RPC: bitcoin.rpc,
+  rail = await openRail({
+    start: startChains,
+    networks: (chains) =>
+      testNetworks({
+        ETHEREUM_ENABLED: 'true',
+        ETHEREUM_RPC: chains.anvil.rpc,
+        BITCOIN_ENABLED: 'true',
+        BITCOIN_RPC: chains.bitcoin.rpc,
+      }),
   })
-  stage = await startStage({ networks, temporal })
-  stage.follow()
-  await stage.startWorker()
+  ;({ anvil, bitcoin } = rail.node)
+  stage = rail.stage
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), bitcoin?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 async function ask(body: Record<string, unknown>): Promise<string> {
   const { status, json } = await stage.create({ amount: '1', ...body })
   if (status !== 201) throw new Error(JSON.stringify(json))
   await stage.approve(json.data.id)
   return json.data.id
-}
-async function until(id: string, holds: (view: WithdrawalView) => boolean): Promise<WithdrawalView> {
-  let view = await stage.read(id)
-  for (let i = 0; i < 600 && !holds(view); i++) {
-    await sleep(50)
-    view = await stage.read(id)
-  }
-  if (!holds(view)) throw new Error(`It stayed ${JSON.stringify(view)}`)
-  return view
 }
 /** How often it was confirmed. */
 const confirmations = ({ history }: WithdrawalView) =>
@@ -66,23 +70,26 @@ const exceptions = async (id: string) =>
     SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'transaction.reverted_after_final'`
 
 test('a settled payment that the chain takes back is booked back, sent again as it was, and settled again: ETH', async () => {
-  const running = stage.signer.run()
+  stage.signer.run()
   const hot = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', hot.address, `0x${parseEther('10').toString(16)}`)
   await stage.credit('ethereum', 'eth', '', parseEther('10'))
   const to = `0x${'12'.repeat(20)}` as const
   await sleep(1_500)
   const id = await ask({ network: 'ethereum', coin: 'eth', to_address: to })
-  const first = await until(id, (view) => view.stage === 'confirmed')
+  const first = await stage.untilView(id, (view) => view.stage === 'confirmed')
   const available = await stage.balance('ethereum', 'eth', 'available', '')
-  await running.stop()
+  await stage.signer.stop()
 
   const reader = createPublicClient({ transport: http(anvil.rpc) })
   const depth = Number(await reader.getBlockNumber({ cacheTime: 0 })) - (first.block_number ?? 0) + 1
   await anvil.call('anvil_reorg', depth, [])
-  const taken = await until(id, (view) => view.history.at(-1)?.cause.includes('left the chain') ?? false)
+  const taken = await stage.untilView(
+    id,
+    (view) => view.history.at(-1)?.cause.includes('left the chain') ?? false,
+  )
   expect(taken).toMatchObject({ status: 'confirming', confirmed_at: null })
-  const again = await until(id, (view) => confirmations(view) === 2)
+  const again = await stage.untilView(id, (view) => confirmations(view) === 2)
   expect(again.transaction_hash).toBe(first.transaction_hash)
   expect(again.block_number).toBeGreaterThanOrEqual(first.block_number ?? 0)
   expect(await reader.getBalance({ address: to })).toBe(parseEther('1'))
@@ -108,23 +115,23 @@ test('a settled payment that the chain takes back is booked back, sent again as 
 })
 
 test('and BTC', async () => {
-  const running = stage.signer.run()
+  stage.signer.run()
   const hot = await stage.wallet('bitcoin', 'hot')
   const funding = await bitcoin.faucet.pay([{ address: hot.address, amount: 500_000_000n }])
   await bitcoin.mine(3)
   await creditDeposits(stage, funding)
   const id = await ask({ network: 'bitcoin', coin: 'btc', to_address: bitcoin.faucet.address })
-  await until(id, (view) => view.stage === 'confirming')
+  await stage.untilView(id, (view) => view.stage === 'confirming')
   await bitcoin.mine(1)
   const block = (await bitcoin.call('getbestblockhash')) as string
   await bitcoin.mine(1)
-  const first = await until(id, (view) => view.stage === 'confirmed')
-  await running.stop()
+  const first = await stage.untilView(id, (view) => view.stage === 'confirmed')
+  await stage.signer.stop()
   await bitcoin.call('invalidateblock', block)
   // Empty blocks, or the mempool's own copy would be mined before anybody looks.
   await bitcoin.mine(1)
   await bitcoin.mine(3)
-  const again = await until(id, (view) => confirmations(view) === 2)
+  const again = await stage.untilView(id, (view) => confirmations(view) === 2)
   expect(again.transaction_hash).toBe(first.transaction_hash)
   expect(again.block_number).toBeGreaterThan(0)
   expect(await journalsOf(id)).toEqual([':hold', ':settle', ':settle:reverted', ':settle:1'])

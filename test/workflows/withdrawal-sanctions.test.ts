@@ -1,7 +1,7 @@
 /** What is paid out when an address comes onto the sanctions list after it was asked for: nothing, until a person has seen it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createScheduledWithdrawalActivities } from '../../activities/payouts/scheduled-withdrawal.js'
 import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
@@ -12,70 +12,34 @@ import { DEFAULT_POLICY, type Policy } from '../../domain/controls/policy.js'
 import { updatedPolicy } from '../../domain/controls/policy-change.js'
 import { withdrawalId } from '../../temporal/ids.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
 import { realSigner } from '../stage/real-signer.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { Stage } from '../stage/start-stage.js'
 
 const LISTED = 'The destination came onto the sanctions list after this was asked for'
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
 let networks: Networks
-let running: { stop(): Promise<void> } | undefined
 let recipients = 0
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  networks = testNetworks({
-    ETHEREUM_ENABLED: 'true',
-    ETHEREUM_RPC: anvil.rpc,
-    REPLACE_AUTOMATICALLY: 'true',
-  })
-  stage = await startStage({ networks, temporal })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('200').toString(16)}`)
-  await stage.credit('ethereum', 'eth', '', parseEther('200'))
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('200'), variables: { REPLACE_AUTOMATICALLY: 'true' } })
+  stage = rail.stage
+  networks = stage.networks
 })
 beforeEach(() => sanction(''))
 afterEach(async () => {
-  await mining(true)
-  await running?.stop()
-  running = undefined
+  await rail.mining(true)
+  await stage.signer.stop()
 })
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-const mining = (on: boolean) => anvil.call('evm_setIntervalMining', on ? 1 : 0)
 const sanction = (text: string) => replaceSanctions(stage.api.database.sql, text)
 const held = () => stage.balance('ethereum', 'eth', 'reserved', '')
 const recipient = () =>
   `0x${(0x3000_0000_0000n + BigInt(++recipients)).toString(16).padStart(40, '4')}` as const
-const received = (address: `0x${string}`) =>
-  createPublicClient({ transport: http(anvil.rpc) }).getBalance({ address })
-async function ask(to: string): Promise<string> {
-  const { status, json } = await stage.create({
-    network: 'ethereum',
-    coin: 'eth',
-    amount: '1',
-    to_address: to,
-  })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  return json.data.id
-}
-async function until(id: string, holds: (view: WithdrawalView) => boolean): Promise<WithdrawalView> {
-  for (let look = 0; look < 800; look++) {
-    const view = await stage.read(id)
-    if (holds(view)) return view
-    await sleep(50)
-  }
-  throw new Error(JSON.stringify(await stage.read(id)))
-}
+const received = (address: `0x${string}`) => rail.reader.getBalance({ address })
+const ask = (to: string) => stage.request({ network: 'ethereum', coin: 'eth', amount: '1', to_address: to })
 const post = (id: string, path: string, body: object, person = stage.people[2]) =>
   stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/${path}`, body, key: person.key })
 const review = async (id: string, decision: string) =>
@@ -99,7 +63,7 @@ async function listedBeforeItIsBuilt(to: string): Promise<string> {
 }
 
 test('what is listed before it is built goes to review with its hold kept, and a person hears of it', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const before = await held()
   const claimed = stage.signer.claimed.length
   const id = await listedBeforeItIsBuilt(recipient())
@@ -133,7 +97,7 @@ test('what is listed before it is built goes to review with its hold kept, and a
   const [audit] = await sql<{ data: object }[]>`
     SELECT data FROM audit_log WHERE subject = ${id} AND action = 'withdrawal.pending_review'`
   expect(audit?.data).toMatchObject({ from: 'building', to_address: view.to_address, reason: LISTED })
-  const shown = await temporal.client.workflow
+  const shown = await rail.temporal.client.workflow
     .getHandle(withdrawalId(id))
     .query('__temporal_workflow_metadata')
   expect(JSON.stringify(shown)).toContain('because the destination is on the sanctions list')
@@ -151,7 +115,7 @@ test('what is listed before it is built goes to review with its hold kept, and a
 }, 90_000)
 
 test('once a reviewer accepted the hit it is paid with the approvals it has, and is not reviewed again', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await listedBeforeItIsBuilt(to)
   // Neither the one who asked for it, nor the approvals alone, take it on.
@@ -168,7 +132,7 @@ test('once a reviewer accepted the hit it is paid with the approvals it has, and
 }, 90_000)
 
 test('who was reviewed for another reason is reviewed again when its destination comes onto the list', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const { sql } = stage.api.database
   const { merchantId } = stage.api
@@ -183,14 +147,17 @@ test('who was reviewed for another reason is reviewed again when its destination
   expect(await review(id, 'approve')).toBe('pending_approval')
   await sanction(to)
   await stage.approve(id)
-  const again = await until(id, (view) => view.stage === 'pending_review' && view.risk?.sanctioned === true)
+  const again = await stage.untilView(
+    id,
+    (view) => view.stage === 'pending_review' && view.risk?.sanctioned === true,
+  )
   expect(again.review).toEqual({ required: true })
   expect(await review(id, 'approve')).toBe('pending_approval')
   await stage.until(id, 'confirmed')
 }, 90_000)
 
 test('who was on the list when it was asked for, and was accepted, is paid', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   await sanction(to)
   const id = await ask(to)
@@ -202,7 +169,7 @@ test('who was on the list when it was asked for, and was accepted, is paid', asy
 }, 90_000)
 
 test('the withdrawal of a schedule is held as any other when its destination is listed after the firing', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const { status, json } = await stage.api.call({
     method: 'POST',
@@ -219,7 +186,7 @@ test('the withdrawal of a schedule is held as any other when its destination is 
   const { fireSchedule } = createScheduledWithdrawalActivities({
     sql: stage.api.database.sql,
     networks,
-    gate: createWorkflowGate(temporal.client.workflow),
+    gate: createWorkflowGate(rail.temporal.client.workflow),
     expiryMs: 3_600_000,
   })
   const firing = await fireSchedule(json.data.id, '2026-01-02T08:00:00.000Z')
@@ -244,7 +211,7 @@ test('a request that no signer has taken yet is not handed out any more, and goe
   expect(requests.map((request) => request.intent.withdrawal)).toEqual([other])
   const view = await stage.until(id, 'pending_review')
   expect(view.attempts.map((attempt) => attempt.state)).toEqual(['abandoned'])
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   for (const request of requests) {
     await stage.signer.answer({ request_id: request.id, ...(await stage.signer.sign(request.payload)) })
   }
@@ -253,10 +220,10 @@ test('a request that no signer has taken yet is not handed out any more, and goe
 }, 90_000)
 
 test('what is sent already is not sped up, neither on demand nor by itself, and can be cancelled', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const to = recipient()
   const before = await held()
-  await mining(false)
+  await rail.mining(false)
   const id = await ask(to)
   await stage.approve(id)
   await stage.until(id, 'confirming')
@@ -268,14 +235,17 @@ test('what is sent already is not sped up, neither on demand nor by itself, and 
     { code: 'INVALID_STATE', details: { reason: 'SANCTIONED' } },
   ])
   // It lags after two seconds.
-  const waiting = await until(id, (view) => view.waiting?.code === 'SANCTIONED')
+  const waiting = await stage.untilView(id, (view) => view.waiting?.code === 'SANCTIONED')
   expect(waiting.waiting?.message).toContain('cancel-transaction')
   expect(await alerts(id)).toEqual(['withdrawal.sanctioned'])
   await sleep(4_000)
   expect(stage.signer.claimed).toHaveLength(claimed)
   expect((await post(id, 'cancel-transaction', { reason: 'it is listed' })).status).toBe(200)
-  await until(id, (view) => view.attempts[0]?.purpose === 'cancel' && view.attempts[0].state === 'broadcast')
-  await mining(true)
+  await stage.untilView(
+    id,
+    (view) => view.attempts[0]?.purpose === 'cancel' && view.attempts[0].state === 'broadcast',
+  )
+  await rail.mining(true)
   await stage.until(id, 'cancelled')
   expect(await received(to)).toBe(0n)
   expect(await held()).toBe(before)

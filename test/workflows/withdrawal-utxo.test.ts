@@ -1,72 +1,32 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../chains/adapter.js'
-import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../domain/money.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
-import { type Stage, startStage } from '../stage/start-stage.js'
-import { testNetworks } from '../stage/test-networks.js'
-import { type TestBitcoin, testBtcd } from '../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { type BitcoinRail, BTC, openBitcoin } from '../stage/open-bitcoin.js'
+import type { Stage } from '../stage/start-stage.js'
 
-const BTC = 100_000_000n
-/** Outputs that the hot wallet starts with. */
-const OUTPUTS = 24
-let temporal: TestTemporal
-let bitcoin: TestBitcoin
+let rail: BitcoinRail
 let stage: Stage
 let adapter: UtxoAdapter
-let running: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
-  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startStage({ networks, temporal })
-  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
-  stage.follow()
-  const { sql } = stage.api.database
-  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
-  const hot = await stage.wallet('bitcoin', 'hot')
-  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount: BTC })))
-  await bitcoin.mine(3)
-  for (;;) {
-    const rows = await sql<{ id: string; status: string }[]>`SELECT id, status FROM deposits`
-    for (const { id } of rows) {
-      await confirmDeposit(sql, networks, id)
-      await creditDeposit(sql, networks, id)
-    }
-    if (rows.length === OUTPUTS && rows.every((row) => row.status === 'success')) break
-    await sleep(100)
-  }
-  await stage.startWorker()
-  miner = setInterval(() => void bitcoin.mine(1), 700)
+  rail = await openBitcoin({ outputs: 24 })
+  ;({ stage, adapter } = rail)
 })
-afterEach(async () => {
-  await running?.stop()
-  running = undefined
-})
-afterAll(async () => {
-  clearInterval(miner)
-  await stage?.close()
-  await Promise.all([bitcoin?.stop(), temporal?.close()])
-})
+afterEach(() => stage.signer.stop())
+afterAll(() => rail?.close())
 
 /** A destination outside: the faucet's own address serves, except where what arrives is counted. */
-const ask = async (fields: Record<string, unknown> = {}): Promise<string> => {
-  const { status, json } = await stage.create({
+const ask = (fields: Record<string, unknown> = {}) =>
+  stage.request({
     network: 'bitcoin',
     coin: 'btc',
     amount: '0.1',
-    to_address: bitcoin.faucet.address,
+    to_address: rail.bitcoin.faucet.address,
     ...fields,
   })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  return json.data.id
-}
 const openReservations = async () =>
   (await stage.api.database.sql`SELECT 1 FROM utxo_reservations WHERE released_at IS NULL`).length
 const onChain = async () => {
@@ -95,7 +55,7 @@ function lastPsbt(): Psbt {
 const destination = async () => faucetKey(randomBytes(32))
 
 test('pays BTC with change, and the books are exact to the satoshi', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const id = await ask({ amount: '0.25', priority: 'high' })
   await stage.approve(id)
@@ -114,7 +74,7 @@ test('pays BTC with change, and the books are exact to the satoshi', async () =>
 })
 
 test('takes the fee from what the recipient gets, where the recipient pays it', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const id = await ask({ amount: '0.2', fee_payer: 'recipient' })
   await stage.approve(id)
@@ -193,7 +153,7 @@ test('a request whose lease ran out is handed out again with the same payload', 
 })
 
 test('twenty payments at once spend each output once', async () => {
-  running = stage.signer.run()
+  stage.signer.run()
   const { address } = await destination()
   const before = await adapter.balance(address, 'btc')
   const ids = await Promise.all(Array.from({ length: 20 }, () => ask({ amount: '0.3', to_address: address })))

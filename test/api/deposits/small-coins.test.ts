@@ -1,32 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
-import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 const STRANGER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
 let stage: Stage
-let build: UtxoAdapter['build']
 
 beforeAll(async () => {
-  stage = await startStage({
-    networks,
-    wrap: (adapter) =>
-      ({
-        ...adapter,
-        feeRate: async () => 1,
-        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
-      }) as ChainAdapter,
-  })
-  build = await fundInBooks(
-    stage,
-    'bitcoin',
-    Array.from({ length: 1_000 }, () => 100_000n),
-    { kind: 'master' },
-  )
+  const outputs = Array.from({ length: 1_000 }, () => 100_000n)
+  stage = (await openPaperRail({ networks, feeRate: 1, outputs, kind: 'master' })).stage
 })
 afterAll(() => stage?.close())
 

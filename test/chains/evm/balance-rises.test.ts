@@ -4,55 +4,33 @@ import { compareAccounts, createAccountLook } from '../../../activities/chain/co
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { parseBlock } from '../../../chains/evm/scan/parse-block.js'
 import { scanRules } from '../../../chains/evm/scan/scan-rules.js'
-import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
+import type { Sql } from '../../../db/connect.js'
 import { ChainModel } from '../../stage/chain-model.js'
-import { ethereum, ledger, merchantWith, scan, type TestMerchant } from '../../stage/deposit-steps.js'
-import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { evmNetwork, type Lab, startLab } from './lab.js'
+import { ethereum, ledger, scan } from '../../stage/deposit-steps.js'
+import { evmNetwork, type Lab } from './lab.js'
+import { type MerchantLab, startMerchantLab } from './merchant-lab.js'
 
-let database: TestDatabase
+let ground: MerchantLab
+let sql: Sql
 let lab: Lab
-let merchant: TestMerchant
+
 beforeAll(async () => {
-  ;[database, lab] = await Promise.all([freshDatabase(), startLab()])
-  await advanceChain(database.sql, lab.adapter)
-  merchant = await merchantWith(database.sql)
+  ground = await startMerchantLab()
+  ;({ sql, lab } = ground)
 })
-afterAll(async () => {
-  await lab?.stop()
-  await database?.drop()
-})
+afterAll(() => ground?.close())
 
-const exceptions = async (network = 'ethereum') =>
-  (
-    await database.sql<{ data: Record<string, unknown> }[]>`
-      SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'network' = ${network} ORDER BY position`
-  ).map((row) => row.data)
-
-/** An address whose text is its payee, as the chain knows it. */
-async function issued(user: string | null) {
-  const address = await merchant.address('ethereum', user)
-  await database.sql`UPDATE addresses SET address = ${`0x${address.payee}`} WHERE id = ${address.id}`
-  return { ...address, address: `0x${address.payee}` }
-}
-
-async function mineAndCredit(blocks: number): Promise<void> {
-  const { sql } = database
-  const networks = new Map([['ethereum', lab.network]])
-  await lab.anvil.mine(blocks)
-  await advanceChain(sql, lab.adapter)
-  for (const { id } of await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status = 'unconfirmed'`) {
-    if ((await confirmDeposit(sql, networks, id)).kind === 'confirmed') await creditDeposit(sql, networks, id)
-  }
-}
+const exceptions = (network = 'ethereum') => ground.exceptions({ network })
 
 test('a balance that rose without a transaction is found, named once, and is in no books', async () => {
-  const { sql } = database
-  const [alice, bob, carol] = [await issued('alice'), await issued('bob'), await issued('carol')]
+  const [alice, bob, carol] = [
+    await ground.issue('alice'),
+    await ground.issue('bob'),
+    await ground.issue('carol'),
+  ]
   await lab.send({ to: alice.address, value: 500n })
   await lab.usdt.mint(bob.address as `0x${string}`, 7n)
-  await mineAndCredit(4)
+  await ground.mineAndCredit(4)
   expect(await ledger(sql, 'available', 'alice', 'eth')).toBe(500n)
   const look = createAccountLook()
   await compareAccounts(sql, lab.adapter, look)
@@ -65,7 +43,7 @@ test('a balance that rose without a transaction is found, named once, and is in 
   await lab.anvil.mine(1)
   await compareAccounts(sql, lab.adapter, look)
   expect(await exceptions()).toEqual([])
-  await mineAndCredit(4)
+  await ground.mineAndCredit(4)
   await compareAccounts(sql, lab.adapter, look)
   await compareAccounts(sql, lab.adapter, look)
   await compareAccounts(sql, lab.adapter, look)
@@ -103,11 +81,10 @@ test("validators' withdrawals are read from their block, in wei", () => {
 })
 
 test('a withdrawal of a validator to an address of ours raises an exception, and again only in another block', async () => {
-  const { sql } = database
   const model = new ChainModel({ ...ethereum, name: 'mainnet' })
   const adapter = model.adapter()
   await scan(sql, adapter)
-  const payee = await merchant.address('mainnet', null)
+  const payee = await ground.merchant.address('mainnet', null)
   const granting = (reference: string) =>
     ({
       ...adapter,

@@ -4,59 +4,33 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { compareAccounts, createAccountLook } from '../../../activities/chain/compare-accounts.js'
 import { rollBack } from '../../../db/chain/roll-back.js'
-import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
-import { ledger, merchantWith, type TestMerchant } from '../../stage/deposit-steps.js'
-import { freshDatabase, type TestDatabase } from '../../support/database.js'
-import { FAUCET, type Lab, startLab } from './lab.js'
+import type { Sql } from '../../../db/connect.js'
+import { ledger } from '../../stage/deposit-steps.js'
+import { FAUCET, type Lab } from './lab.js'
+import { type MerchantLab, startMerchantLab } from './merchant-lab.js'
 
-let database: TestDatabase
+let ground: MerchantLab
+let sql: Sql
 let lab: Lab
-let merchant: TestMerchant
+
 beforeAll(async () => {
-  ;[database, lab] = await Promise.all([freshDatabase(), startLab()])
+  ground = await startMerchantLab()
+  ;({ sql, lab } = ground)
   await lab.anvil.call('anvil_autoImpersonateAccount', true)
-  await advanceChain(database.sql, lab.adapter)
-  merchant = await merchantWith(database.sql)
 })
-afterAll(async () => {
-  await lab?.stop()
-  await database?.drop()
-})
+afterAll(() => ground?.close())
 
-const exceptions = async (subject: string) =>
-  (
-    await database.sql<{ data: Record<string, unknown> }[]>`
-      SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${subject} ORDER BY position`
-  ).map((row) => row.data)
-
-/** An address whose text is its payee, as the chain knows it. */
-async function issued(user: string | null, kind?: string) {
-  const address = await merchant.address('ethereum', user, kind)
-  await database.sql`UPDATE addresses SET address = ${`0x${address.payee}`} WHERE id = ${address.id}`
-  return { ...address, address: `0x${address.payee}` as const }
-}
-
-async function mineAndCredit(blocks: number): Promise<void> {
-  const { sql } = database
-  const networks = new Map([['ethereum', lab.network]])
-  await lab.anvil.mine(blocks)
-  await advanceChain(sql, lab.adapter)
-  for (const { id } of await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status = 'unconfirmed'`) {
-    if ((await confirmDeposit(sql, networks, id)).kind === 'confirmed') await creditDeposit(sql, networks, id)
-  }
-}
-
+const exceptions = (subject: string) => ground.exceptions({ subject })
 const look = createAccountLook()
 /** Compares every account, and again when what was seen first is final. */
 async function compareTwice(): Promise<void> {
-  await compareAccounts(database.sql, lab.adapter, look)
-  await mineAndCredit(lab.network.confirmations)
-  await compareAccounts(database.sql, lab.adapter, look)
+  await compareAccounts(sql, lab.adapter, look)
+  await ground.mineAndCredit(lab.network.confirmations)
+  await compareAccounts(sql, lab.adapter, look)
 }
 
 test('a transaction of an own account that is not ours is named, though it costs and moves nothing', async () => {
-  const hot = await issued(null, 'hot')
+  const hot = await ground.issue(null, 'hot')
   await lab.anvil.call('anvil_setNextBlockBaseFeePerGas', '0x0')
   const txid = (await lab.anvil.call('eth_sendTransaction', {
     from: hot.address,
@@ -65,11 +39,11 @@ test('a transaction of an own account that is not ours is named, though it costs
     gas: '0x5208',
     gasPrice: '0x0',
   })) as string
-  await mineAndCredit(1)
+  await ground.mineAndCredit(1)
   expect(await exceptions(txid)).toMatchObject([
     { kind: 'foreign_spend', severity: 'critical', transaction_hash: txid, network: 'ethereum' },
   ])
-  expect(await ledger(database.sql, 'chain', hot.id, 'eth')).toBe(0n)
+  expect(await ledger(sql, 'chain', hot.id, 'eth')).toBe(0n)
   // Its use of the nonce is explained.
   await compareTwice()
   await compareTwice()
@@ -77,11 +51,10 @@ test('a transaction of an own account that is not ours is named, though it costs
 })
 
 test('a nonce that neither we nor a transaction that was seen used is named once, a nonce of ours never', async () => {
-  const { sql } = database
-  const hot = await issued(null, 'hot')
-  const spy = await issued('spied')
+  const hot = await ground.issue(null, 'hot')
+  const spy = await ground.issue('spied')
   await lab.send({ to: hot.address, value: 10n ** 18n })
-  await mineAndCredit(4)
+  await ground.mineAndCredit(4)
   const { height } = await lab.adapter.head()
   for (const [number, state] of [
     [1, 'final'],
@@ -96,10 +69,10 @@ test('a nonce that neither we nor a transaction that was seen used is named once
     await sql`
       INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,
                                 coin, amount, max_fee, txid, block_number)
-      VALUES (${`tx_own_${number}`}, ${merchant.id}, 'withdrawal', 'withdrawal_own', ${number}, 'ethereum', ${hot.id}, ${number - 1},
+      VALUES (${`tx_own_${number}`}, ${ground.merchant.id}, 'withdrawal', 'withdrawal_own', ${number}, 'ethereum', ${hot.id}, ${number - 1},
               ${state}, '{}', 'eth', 1, 5, ${txid}, ${height + 1})`
   }
-  await mineAndCredit(1)
+  await ground.mineAndCredit(1)
   await lab.anvil.call('anvil_setNonce', spy.address, '0x2')
   await compareTwice()
   await compareTwice()
@@ -123,14 +96,13 @@ test('a nonce that neither we nor a transaction that was seen used is named once
 })
 
 test('a balance that falls without a payment is named once, and the books say what the chain says', async () => {
-  const { sql } = database
-  const victim = await issued('victim')
-  const holder = await issued('holder')
+  const victim = await ground.issue('victim')
+  const holder = await ground.issue('holder')
   const merchantOwn = await ledger(sql, 'available', '', 'eth')
   await lab.send({ to: victim.address, value: 900n })
   await lab.usdt.mint(FAUCET, 70n)
   await lab.usdt.transfer(holder.address, 70n)
-  await mineAndCredit(4)
+  await ground.mineAndCredit(4)
   await compareTwice()
   expect(await exceptions(victim.id)).toEqual([])
 
@@ -164,7 +136,6 @@ test('a balance that falls without a payment is named once, and the books say wh
 })
 
 test('what a reorganisation takes back is booked back', async () => {
-  const { sql } = database
   const [row] = await sql<{ height: bigint; block_hash: string }[]>`
     SELECT height, block_hash FROM chain_cursors WHERE network = 'ethereum'`
   const [victim] = await sql<{ id: string }[]>`SELECT id FROM addresses WHERE user_reference = 'victim'`

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'
-import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { MAX_INPUTS, MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
 import { findAttempt, listAttempts } from '../../../db/payouts/attempts/find-attempts.js'
 import { CLAIM_BYTES, FRAME_BYTES, MOST_AT_ONCE } from '../../../db/signing/claim-requests.js'
@@ -11,9 +10,9 @@ import {
   MAX_PAYLOAD_INPUTS,
   MAX_REQUEST_BYTES,
 } from '../../../domain/signing/signer-protocol.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 /** What one payment needs: each of its coins comes with a parent of 90 kB, 2.7 MB in all, 3.6 MB in base64. */
@@ -22,25 +21,10 @@ const PAYMENTS = 6
 const COIN = 1_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
 let stage: Stage
-let build: UtxoAdapter['build']
 
 beforeAll(async () => {
-  stage = await startStage({
-    networks,
-    wrap: (adapter) =>
-      ({
-        ...adapter,
-        head: async () => ({ height: 100, hash: '00' }),
-        feeRate: async () => 5,
-        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
-      }) as ChainAdapter,
-  })
-  build = await fundInBooks(
-    stage,
-    'bitcoin',
-    Array.from({ length: COINS * PAYMENTS }, () => COIN),
-    { parentBytes: () => 90_000 },
-  )
+  const outputs = Array.from({ length: COINS * PAYMENTS }, () => COIN)
+  stage = (await openPaperRail({ networks, feeRate: 5, outputs, parentBytes: () => 90_000 })).stage
   // For the fees.
   await stage.credit('bitcoin', 'btc', '', 100_000_000n)
 })

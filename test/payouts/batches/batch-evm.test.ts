@@ -1,51 +1,24 @@
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
+import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../../support/usdt.js'
+import type { Stage } from '../../stage/start-stage.js'
 
 const ITEMS = 25
 const BLACKLISTED = 7
-let temporal: TestTemporal
-let anvil: TestAnvil
-let usdt: TestUsdt
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  usdt = await testUsdt(anvil)
-  const networks = testNetworks({
-    ETHEREUM_ENABLED: 'true',
-    ETHEREUM_RPC: anvil.rpc,
-    ETHEREUM_USDT: usdt.address,
-  })
-  stage = await startStage({ networks, temporal })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('100').toString(16)}`)
-  const { reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
-  await reader.waitForTransactionReceipt({ hash: await usdt.mint(address as `0x${string}`, 1_000_000_000n) })
-  await stage.credit('ethereum', 'eth', '', parseEther('100'))
-  await stage.credit('ethereum', 'usdt', '', 1_000_000_000n)
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('100'), usdt: 1_000_000_000n })
+  stage = rail.stage
 })
-afterEach(async () => {
-  await running?.stop()
-  running = undefined
-})
-afterAll(async () => {
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterEach(() => stage.signer.stop())
+afterAll(() => rail?.close())
 
 const address = (number: number) =>
   `0x${(0xbbbb_0000_0000n + BigInt(number)).toString(16).padStart(40, '3')}` as const
-const chain = () => createPublicClient({ transport: http(anvil.rpc) })
 const ask = async (coin: string, outputs: { to_address: string; amount: string }[]): Promise<string> => {
   const { status, json } = await stage.createBatch({
     batch_withdrawal: { network: 'ethereum', coin, outputs },
@@ -57,25 +30,25 @@ const ask = async (coin: string, outputs: { to_address: string; amount: string }
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
-    await chain().getBalance({ address: hot.address as `0x${string}` }),
+    await rail.reader.getBalance({ address: hot.address as `0x${string}` }),
   )
   expect(await stage.balance('ethereum', 'usdt', 'chain', hot.id)).toBe(
-    await usdt.balanceOf(hot.address as `0x${string}`),
+    await rail.usdt.balanceOf(hot.address as `0x${string}`),
   )
   expect(await stage.balance('ethereum', 'usdt', 'reserved', '')).toBe(0n)
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
 test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid with nonces in a row, one is ejected', async () => {
-  const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
+  const { wallet } = evmClients(rail.anvil.rpc, rail.anvil.chainId, rail.anvil.faucetPrivateKey)
   const hash = await wallet.writeContract({
-    address: usdt.address,
+    address: rail.usdt.address,
     abi: USDT_ABI,
     functionName: 'addBlackList',
     args: [address(BLACKLISTED)],
   })
-  await chain().waitForTransactionReceipt({ hash, pollingInterval: 100 })
-  running = stage.signer.run(realSigner(stage))
+  await rail.reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
+  stage.signer.run(realSigner(stage))
   // The last row goes to the address of the first one: two rows stay two payments.
   const outputs = Array.from({ length: ITEMS }, (_, index) => ({
     to_address: address(index === ITEMS - 1 ? 0 : index),
@@ -95,12 +68,12 @@ test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid w
   const paid = view.items.filter((item) => item.index !== BLACKLISTED)
   expect(paid.every((item) => item.status === 'confirmed' && item.failure === null)).toBe(true)
   expect(new Set(paid.map((item) => item.transaction_hash)).size).toBe(ITEMS - 1)
-  expect(await usdt.balanceOf(address(0))).toBe(1_500_000n + 25_500_000n)
-  expect(await usdt.balanceOf(address(3))).toBe(4_500_000n)
-  expect(await usdt.balanceOf(address(BLACKLISTED))).toBe(0n)
+  expect(await rail.usdt.balanceOf(address(0))).toBe(1_500_000n + 25_500_000n)
+  expect(await rail.usdt.balanceOf(address(3))).toBe(4_500_000n)
+  expect(await rail.usdt.balanceOf(address(BLACKLISTED))).toBe(0n)
   const nonces = await Promise.all(
     paid.map(async (item) => {
-      const transaction = await chain().getTransaction({ hash: item.transaction_hash as `0x${string}` })
+      const transaction = await rail.reader.getTransaction({ hash: item.transaction_hash as `0x${string}` })
       return transaction.nonce
     }),
   )
@@ -136,7 +109,7 @@ const parts = async (id: string) =>
 
 test('what the signer refuses fails alone, and the other payments of the batch go on', async () => {
   const decide = realSigner(stage)
-  running = stage.signer.run(async (request) =>
+  stage.signer.run(async (request) =>
     request.items?.includes(1)
       ? { outcome: 'refused', code: 'POLICY_LIMIT', message: 'more than 1 ETH a day' }
       : decide(request),
@@ -153,7 +126,7 @@ test('what the signer refuses fails alone, and the other payments of the batch g
     ['failed', 'POLICY_LIMIT'],
     ['confirmed', undefined],
   ])
-  expect(await chain().getBalance({ address: address(31) })).toBe(0n)
+  expect(await rail.reader.getBalance({ address: address(31) })).toBe(0n)
   expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(
     before + parseEther('1') + parseEther(view.fee),
   )
@@ -161,7 +134,7 @@ test('what the signer refuses fails alone, and the other payments of the batch g
 }, 120_000)
 
 test('every payment paid is a confirmed batch, and its workflow survives its worker', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await stage.stopWorkers()
   const id = await ask(
     'eth',
@@ -179,7 +152,7 @@ test('every payment paid is a confirmed batch, and its workflow survives its wor
   const view = await stage.untilBatch(id, 'confirmed', 90)
   expect(view.counts).toMatchObject({ confirmed: 4, failed: 0 })
   for (const number of [40, 41, 42, 43]) {
-    expect(await chain().getBalance({ address: address(number) })).toBe(parseEther('0.25'))
+    expect(await rail.reader.getBalance({ address: address(number) })).toBe(parseEther('0.25'))
   }
   expect(await stage.ended(id, 'confirmed')).toMatchObject({ stage: 'completed', status: 'confirmed' })
   await expectBooksToMatch()

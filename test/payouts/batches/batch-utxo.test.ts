@@ -1,66 +1,27 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { networks as bitcoinNetworks, Psbt, payments } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { replaceSanctions } from '../../../db/controls/sanctions/replace-sanctions.js'
-import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../../domain/money.js'
+import { type BitcoinRail, openBitcoin } from '../../stage/open-bitcoin.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
-import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import type { Stage } from '../../stage/start-stage.js'
 
-const BTC = 100_000_000n
-/** Outputs that the hot wallet starts with. */
-const OUTPUTS = 8
 /** Recipients of one transaction. */
 const MOST = 16
-let temporal: TestTemporal
-let bitcoin: TestBitcoin
+let rail: BitcoinRail
 let stage: Stage
 let adapter: UtxoAdapter
-let running: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
-  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startStage({
-    networks,
-    temporal,
-    environment: { KEYTURN_BATCH_OUTPUTS: String(MOST) },
-  })
-  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
-  stage.follow()
-  const { sql } = stage.api.database
-  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
-  const hot = await stage.wallet('bitcoin', 'hot')
-  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount: BTC })))
-  await bitcoin.mine(3)
-  for (;;) {
-    const rows = await sql<{ id: string; status: string }[]>`SELECT id, status FROM deposits`
-    for (const { id } of rows) {
-      await confirmDeposit(sql, networks, id)
-      await creditDeposit(sql, networks, id)
-    }
-    if (rows.length === OUTPUTS && rows.every((row) => row.status === 'success')) break
-    await sleep(100)
-  }
-  await stage.startWorker()
-  miner = setInterval(() => void bitcoin.mine(1), 700)
+  rail = await openBitcoin({ outputs: 8, environment: { KEYTURN_BATCH_OUTPUTS: String(MOST) } })
+  ;({ stage, adapter } = rail)
 })
 afterEach(async () => {
-  await running?.stop()
-  running = undefined
+  await stage.signer.stop()
   await replaceSanctions(stage.api.database.sql, '')
 })
-afterAll(async () => {
-  clearInterval(miner)
-  await stage?.close()
-  await Promise.all([bitcoin?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 /** An address that nobody else pays. */
 const address = (number: number): string =>
@@ -89,7 +50,7 @@ async function expectBooksToMatch(): Promise<void> {
 }
 
 test('thirty outputs are two transactions, each paying its items in their order, and two rows to one address', async () => {
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const outputs = Array.from({ length: 30 }, (_, index) => ({
     to_address: address(index === 29 ? 0 : index),
@@ -124,7 +85,7 @@ test('a recipient that came onto the sanctions list is ejected before its transa
   const outputs = [60, 61, 62].map((number) => ({ to_address: address(number), amount: '0.05' }))
   const id = await ask(outputs)
   await replaceSanctions(stage.api.database.sql, address(61))
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await stage.approve(id)
   const view = await stage.untilBatch(id, 'partially_confirmed', 90)
   expect(view.items.map((item) => [item.status, item.failure?.code ?? null])).toEqual([

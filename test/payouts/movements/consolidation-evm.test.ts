@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSweeperActivities } from '../../../activities/operations/sweeper.js'
-import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
+import type { EvmAdapter } from '../../../chains/adapter.js'
 import type { SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
 import { createWorkflowGate } from '../../../temporal/workflow-gate.js'
-import { availableTo, depositsOf, untilFollowed } from '../../stage/rail-steps.js'
+import { type EthereumRail, openEthereum, replacing } from '../../stage/open-ethereum.js'
+import { availableTo, depositsOf } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
+import type { Stage } from '../../stage/start-stage.js'
 import {
   consolidated,
   creditAsWorkflow,
@@ -20,67 +20,47 @@ import {
   untilQuiet,
   withTreasury,
 } from '../../stage/treasury.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../../support/usdt.js'
 
 type Hex = `0x${string}`
 const RETRY_MS = 1_500
-let temporal: TestTemporal
-let anvil: TestAnvil
-let usdt: TestUsdt
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> }
-/** What the signer does instead of its work; null: its work. */
+/** What the signer does before its work. `null`: nothing. */
 let instead: ((request: SigningRequest) => Promise<void>) | null = null
 let fault: Partial<EvmAdapter> = {}
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  usdt = await testUsdt(anvil)
-  const networks = withTreasury(
-    testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc, ETHEREUM_USDT: usdt.address }),
-    'ethereum',
-    {
-      consolidation: {
-        least: { eth: parseEther('0.01'), usdt: 5_000_000n },
-        worth: { usdt: parseEther('0.0005') },
-        maxFeePercent: 20,
-        retryMs: RETRY_MS,
-        expiryMs: 3_600_000,
-      },
-      gasDaily: parseEther('0.5'),
-    },
-  )
-  const faulty = (adapter: ChainAdapter) =>
-    new Proxy(adapter, {
-      get: (target, name) => (fault as Record<string | symbol, unknown>)[name] ?? Reflect.get(target, name),
-    })
-  stage = await startStage({ networks, temporal, wrap: faulty })
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
+  rail = await openEthereum({
+    usdt: 0n,
+    wrap: replacing(() => fault),
+    change: (networks) =>
+      withTreasury(networks, 'ethereum', {
+        consolidation: {
+          least: { eth: parseEther('0.01'), usdt: 5_000_000n },
+          worth: { usdt: parseEther('0.0005') },
+          maxFeePercent: 20,
+          retryMs: RETRY_MS,
+          expiryMs: 3_600_000,
+        },
+        gasDaily: parseEther('0.5'),
+      }),
+  })
+  stage = rail.stage
   const gas = await stage.wallet('ethereum', 'gas')
-  await creditAsWorkflow(stage, temporal, await payEth(gas.address as Hex, '5'))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(gas.address as Hex, '5'))
   const decide = realSigner(stage)
-  running = stage.signer.run(async (request) => {
+  stage.signer.run(async (request) => {
     await instead?.(request)
     return decide(request)
   })
 }, 120_000)
-afterAll(async () => {
-  await running?.stop()
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
-const clients = () => evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
-const payEth = (to: Hex, amount: string): Promise<Hex> =>
-  clients().wallet.sendTransaction({ to, value: parseEther(amount) })
+const clients = () => evmClients(rail.anvil.rpc, rail.anvil.chainId, rail.anvil.faucetPrivateKey)
+const payEth = (to: Hex, amount: string): Promise<Hex> => rail.send(to, parseEther(amount))
 
 async function payUsdt(to: Hex, amount: bigint): Promise<Hex> {
-  return usdt.mint(to, amount)
+  return rail.usdt.mint(to, amount)
 }
 
 let users = 0
@@ -105,12 +85,12 @@ const sweepOf =
 
 async function blacklist(address: Hex, functionName: 'addBlackList' | 'removeBlackList'): Promise<void> {
   const hash = await clients().wallet.writeContract({
-    address: usdt.address,
+    address: rail.usdt.address,
     abi: USDT_ABI,
     functionName,
     args: [address],
   })
-  await reader().waitForTransactionReceipt({ hash, pollingInterval: 100 })
+  await rail.reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
 }
 
 const depositCount = async () => (await stage.api.database.sql`SELECT 1 FROM deposits`).length
@@ -135,12 +115,12 @@ test('sweeps several deposits of an address at once: gas × maxFee is left out e
   const own = await stage.balance('ethereum', 'eth', 'available', '')
   const first = await payEth(address, '1.25')
   const second = await payEth(address, '0.75')
-  await reader().waitForTransactionReceipt({ hash: second })
+  await rail.reader.waitForTransactionReceipt({ hash: second })
   const before = await depositCount()
-  await creditAsWorkflow(stage, temporal, second)
-  await creditAsWorkflow(stage, temporal, first)
+  await creditAsWorkflow(stage, rail.temporal, second)
+  await creditAsWorkflow(stage, rail.temporal, first)
   const moved = await untilMovement(stage, sweepOf(address, 'eth'))
-  await consolidated(temporal, 'ethereum', 'eth', id)
+  await consolidated(rail.temporal, 'ethereum', 'eth', id)
   await untilQuiet(stage)
 
   const master = await stage.wallet('ethereum', 'master')
@@ -148,11 +128,11 @@ test('sweeps several deposits of an address at once: gas × maxFee is left out e
   let arrived = 0n
   let left = 0n
   for (const sweep of sweeps) {
-    const transaction = await reader().getTransaction({ hash: sweep.transaction_hash as Hex })
-    const receipt = await reader().getTransactionReceipt({ hash: sweep.transaction_hash as Hex })
+    const transaction = await rail.reader.getTransaction({ hash: sweep.transaction_hash as Hex })
+    const receipt = await rail.reader.getTransactionReceipt({ hash: sweep.transaction_hash as Hex })
     expect(transaction.type).toBe('eip1559')
     expect(transaction.to?.toLowerCase()).toBe(master.address.toLowerCase())
-    const held = await reader().getBalance({ address, blockNumber: receipt.blockNumber - 1n })
+    const held = await rail.reader.getBalance({ address, blockNumber: receipt.blockNumber - 1n })
     const most = transaction.gas * (transaction.maxFeePerGas ?? 0n)
     const swept = parseEther(sweep.amount)
     expect(transaction.value).toBe(swept - most)
@@ -164,8 +144,8 @@ test('sweeps several deposits of an address at once: gas × maxFee is left out e
   // Both deposits were there when the first was credited, or the second one followed: never more sweeps than deposits.
   expect(sweeps.length).toBeLessThanOrEqual(2)
   expect(parseEther(moved.amount)).toBeGreaterThan(0n)
-  expect(await reader().getBalance({ address: master.address as Hex })).toBe(arrived)
-  expect(await reader().getBalance({ address })).toBe(left)
+  expect(await rail.reader.getBalance({ address: master.address as Hex })).toBe(arrived)
+  expect(await rail.reader.getBalance({ address })).toBe(left)
   expect(await availableTo(stage, 'ethereum', 'eth', user)).toBe('2')
   // Nothing of it was taken for a deposit from outside, and the merchant's own account bore the fees.
   expect(await depositCount()).toBe(before)
@@ -178,9 +158,9 @@ test('funds the gas of a token sweep with exactly what is missing, then sweeps a
   const { id, address, user } = await newAddress()
   const deposits = await depositCount()
   const first = await payUsdt(address, 100_000_000n)
-  await creditAsWorkflow(stage, temporal, first)
+  await creditAsWorkflow(stage, rail.temporal, first)
   await untilMovement(stage, sweepOf(address, 'usdt'))
-  const { movements } = await consolidated(temporal, 'ethereum', 'usdt', id, 'token')
+  const { movements } = await consolidated(rail.temporal, 'ethereum', 'usdt', id, 'token')
   expect(movements).toHaveLength(2)
   const seen = (await movementsOf(stage)).filter((movement) => movements.includes(movement.id))
   expect(seen.map(({ kind, coin }) => [kind, coin])).toEqual([
@@ -188,14 +168,14 @@ test('funds the gas of a token sweep with exactly what is missing, then sweeps a
     ['consolidation', 'usdt'],
   ])
   const [funding, sweep] = seen
-  const transaction = await reader().getTransaction({ hash: sweep?.transaction_hash as Hex })
+  const transaction = await rail.reader.getTransaction({ hash: sweep?.transaction_hash as Hex })
   expect(transaction.gas * (transaction.maxFeePerGas ?? 0n)).toBeLessThanOrEqual(
     parseEther(funding?.amount ?? '0'),
   )
   const master = await stage.wallet('ethereum', 'master')
-  expect(await usdt.balanceOf(master.address as Hex)).toBe(100_000_000n)
-  expect(await usdt.balanceOf(address)).toBe(0n)
-  expect(await reader().getBalance({ address })).toBe(
+  expect(await rail.usdt.balanceOf(master.address as Hex)).toBe(100_000_000n)
+  expect(await rail.usdt.balanceOf(address)).toBe(0n)
+  expect(await rail.reader.getBalance({ address })).toBe(
     parseEther(funding?.amount ?? '0') - parseEther(sweep?.fee ?? '0'),
   )
   expect(await availableTo(stage, 'ethereum', 'usdt', user)).toBe('100')
@@ -207,9 +187,9 @@ test('funds the gas of a token sweep with exactly what is missing, then sweeps a
 
   // What was left of the gas counts for the next sweep of the address.
   const second = await payUsdt(address, 30_000_000n)
-  await creditAsWorkflow(stage, temporal, second)
+  await creditAsWorkflow(stage, rail.temporal, second)
   await untilMovement(stage, (movement) => sweepOf(address, 'usdt')(movement) && movement.amount === '30')
-  await consolidated(temporal, 'ethereum', 'usdt', id)
+  await consolidated(rail.temporal, 'ethereum', 'usdt', id)
   const gas = (await movementsOf(stage, '&kind=gas_funding')).filter((each) => each.to_address === address)
   expect(gas).toHaveLength(2)
   expect(parseEther(gas[1]?.amount ?? '0')).toBeLessThan(parseEther(gas[0]?.amount ?? '0'))
@@ -218,10 +198,10 @@ test('funds the gas of a token sweep with exactly what is missing, then sweeps a
 
 test('dust stays where it is until there is enough, and what costs too much of its value waits', async () => {
   const dust = await newAddress()
-  await creditAsWorkflow(stage, temporal, await payEth(dust.address, '0.005'))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(dust.address, '0.005'))
   await untilNote(dust.id, 'eth', 'TOO_LITTLE')
   expect(await noteOf(dust.id, 'eth')).toMatchObject({ due_at: null, failures: 0 })
-  await creditAsWorkflow(stage, temporal, await payEth(dust.address, '0.006'))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(dust.address, '0.006'))
   const moved = await untilMovement(stage, sweepOf(dust.address, 'eth'))
   expect(moved.amount).toBe('0.011')
 
@@ -236,7 +216,7 @@ test('dust stays where it is until there is enough, and what costs too much of i
       return built
     },
   }
-  await creditAsWorkflow(stage, temporal, await payUsdt(dear.address, 6_000_000n))
+  await creditAsWorkflow(stage, rail.temporal, await payUsdt(dear.address, 6_000_000n))
   const note = await untilNote(dear.id, 'usdt', 'TOO_DEAR')
   expect(note.failures).toBe(0)
   expect((await movementsOf(stage)).filter((each) => each.to_address === dear.address)).toEqual([])
@@ -251,15 +231,17 @@ test('an address that cannot be swept waits longer and longer, and stops no othe
   const stuck = await newAddress()
   const fine = await newAddress()
   await blacklist(stuck.address, 'removeBlackList')
-  await payUsdt(stuck.address, 50_000_000n).then((txid) => reader().waitForTransactionReceipt({ hash: txid }))
+  await payUsdt(stuck.address, 50_000_000n).then((txid) =>
+    rail.reader.waitForTransactionReceipt({ hash: txid }),
+  )
   const txid = await payUsdt(stuck.address, 1_000_000n)
   await blacklist(stuck.address, 'addBlackList')
-  await creditAsWorkflow(stage, temporal, txid)
+  await creditAsWorkflow(stage, rail.temporal, txid)
   const [other] = await stage.api.database.sql<{ txid: string }[]>`
     SELECT txid FROM deposits WHERE address_id = ${stuck.id} AND txid <> ${txid}`
-  await creditAsWorkflow(stage, temporal, other?.txid ?? '')
+  await creditAsWorkflow(stage, rail.temporal, other?.txid ?? '')
   await untilNote(stuck.id, 'usdt', 'WOULD_REVERT')
-  await creditAsWorkflow(stage, temporal, await payUsdt(fine.address, 40_000_000n))
+  await creditAsWorkflow(stage, rail.temporal, await payUsdt(fine.address, 40_000_000n))
   await untilMovement(stage, sweepOf(fine.address, 'usdt'))
   expect((await noteOf(stuck.id, 'usdt'))?.failures).toBeGreaterThan(0)
 
@@ -278,13 +260,13 @@ test('a sweep that reverts costs its fee alone, and is tried again', async () =>
       await blacklist(address, 'addBlackList')
     }
   }
-  await creditAsWorkflow(stage, temporal, await payUsdt(address, 60_000_000n))
+  await creditAsWorkflow(stage, rail.temporal, await payUsdt(address, 60_000_000n))
   const reverted = await untilMovement(
     stage,
     (movement) => movement.from_address === address && movement.stage === 'reverted',
   )
   expect(reverted.failure?.code).toBe('REVERTED_ON_CHAIN')
-  await consolidated(temporal, 'ethereum', 'usdt', id, 'reverted')
+  await consolidated(rail.temporal, 'ethereum', 'usdt', id, 'reverted')
   expect(await noteOf(id, 'usdt')).toMatchObject({ note: { code: 'MOVEMENT_FAILED' }, failures: 1 })
   await expectBooksToBeTheChain(stage, 'ethereum')
   await blacklist(address, 'removeBlackList')
@@ -298,21 +280,21 @@ test('estimates the gas of a master wallet that runs code when it is paid', asyn
   const { id, address } = await newAddress()
   const master = await stage.wallet('ethereum', 'master')
   // SSTORE(0, GAS): some 22,000 gas beyond a plain transfer's 21,000.
-  await anvil.call('anvil_setCode', master.address, '0x5a60005500')
-  await creditAsWorkflow(stage, temporal, await payEth(address, '0.5'))
+  await rail.anvil.call('anvil_setCode', master.address, '0x5a60005500')
+  await creditAsWorkflow(stage, rail.temporal, await payEth(address, '0.5'))
   const moved = await untilMovement(stage, sweepOf(address, 'eth'))
-  const receipt = await reader().getTransactionReceipt({ hash: moved.transaction_hash as Hex })
+  const receipt = await rail.reader.getTransactionReceipt({ hash: moved.transaction_hash as Hex })
   expect(receipt.status).toBe('success')
   expect(receipt.gasUsed).toBeGreaterThan(21_000n)
-  await anvil.call('anvil_setCode', master.address, '0x')
-  await consolidated(temporal, 'ethereum', 'eth', id, 'native')
+  await rail.anvil.call('anvil_setCode', master.address, '0x')
+  await consolidated(rail.temporal, 'ethereum', 'eth', id, 'native')
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
 test('what is under way is not started twice, however often it is asked for', async () => {
   const { id, address } = await newAddress()
   const before = (await movementsOf(stage)).length
-  await creditAsWorkflow(stage, temporal, await payEth(address, '0.3'))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(address, '0.3'))
   const asked = await Promise.all(
     Array.from({ length: 5 }, () =>
       stage.api.call({
@@ -329,7 +311,7 @@ test('what is under way is not started twice, however often it is asked for', as
     ])
   }
   await untilMovement(stage, sweepOf(address, 'eth'))
-  await consolidated(temporal, 'ethereum', 'eth', id)
+  await consolidated(rail.temporal, 'ethereum', 'eth', id)
   await untilQuiet(stage)
   expect((await movementsOf(stage)).length).toBe(before + 1)
   await expectBooksToBeTheChain(stage, 'ethereum')
@@ -342,7 +324,7 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
     networks: stage.networks,
     // The chain is followed here, and deposits take their steps here.
     gate: {
-      ...createWorkflowGate(temporal.client.workflow),
+      ...createWorkflowGate(rail.temporal.client.workflow),
       startChainWatcher: async () => {},
       startDeposit: async () => true,
     },
@@ -365,24 +347,24 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
 
 test('of a token that takes a fee a sweep books what arrived, and what was kept is the merchant’s own cost', async () => {
   await untilQuiet(stage)
-  const code = (await anvil.call('eth_getCode', usdt.address, 'latest')) as Hex
-  await anvil.call('anvil_setCode', usdt.address, compileFeeToken())
+  const code = (await rail.anvil.call('eth_getCode', rail.usdt.address, 'latest')) as Hex
+  await rail.anvil.call('anvil_setCode', rail.usdt.address, compileFeeToken())
   try {
     const { id, address, user } = await newAddress()
     const own = await stage.balance('ethereum', 'usdt', 'available', '')
     const master = await stage.wallet('ethereum', 'master')
-    const held = await usdt.balanceOf(master.address as Hex)
+    const held = await rail.usdt.balanceOf(master.address as Hex)
     const onBooks = await stage.balance('ethereum', 'usdt', 'chain', master.id)
-    await creditAsWorkflow(stage, temporal, await payUsdt(address, 100_000_000n))
+    await creditAsWorkflow(stage, rail.temporal, await payUsdt(address, 100_000_000n))
     await untilMovement(stage, sweepOf(address, 'usdt'))
-    await consolidated(temporal, 'ethereum', 'usdt', id)
-    expect(await usdt.balanceOf(master.address as Hex)).toBe(held + 99_000_000n)
+    await consolidated(rail.temporal, 'ethereum', 'usdt', id)
+    expect(await rail.usdt.balanceOf(master.address as Hex)).toBe(held + 99_000_000n)
     expect(await stage.balance('ethereum', 'usdt', 'chain', master.id)).toBe(onBooks + 99_000_000n)
     expect(await availableTo(stage, 'ethereum', 'usdt', user)).toBe('100')
     expect(await stage.balance('ethereum', 'usdt', 'available', '')).toBe(own + 1_000_000n)
     await expectBooksToBeTheChain(stage, 'ethereum')
   } finally {
-    await anvil.call('anvil_setCode', usdt.address, code)
+    await rail.anvil.call('anvil_setCode', rail.usdt.address, code)
   }
 })
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
-import { availableTo, untilFollowed } from '../../stage/rail-steps.js'
+import type { UtxoAdapter } from '../../../chains/adapter.js'
+import { type BitcoinRail, openBitcoin } from '../../stage/open-bitcoin.js'
+import { addressOf, availableTo } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
+import type { Stage } from '../../stage/start-stage.js'
 import {
   consolidated,
   creditAsWorkflow,
@@ -16,63 +16,39 @@ import {
   untilQuiet,
   withTreasury,
 } from '../../stage/treasury.js'
-import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
 
 const SMALL = 1_000_000n
-let temporal: TestTemporal
-let bitcoin: TestBitcoin
+let rail: BitcoinRail
 let stage: Stage
 let adapter: UtxoAdapter
-let running: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
-/** What the network asks, in sat/vB; null: what the node says. */
+/** sat/vB that the network asks. `null`: what the node says. */
 let rate: number | null = null
 
 beforeAll(async () => {
-  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
-  const networks = withTreasury(
-    testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc }),
-    'bitcoin',
-    {
-      consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 1_000, expiryMs: 3_600_000 },
-      outputs: { maxFeeRate: 8, maxFeePercent: 10, small: SMALL, count: 6 },
-    },
-  )
-  const priced = (real: ChainAdapter) =>
-    new Proxy(real, {
-      get: (target, name) =>
-        name === 'feeRate' && rate !== null ? async () => rate : Reflect.get(target, name),
-    })
-  stage = await startStage({ networks, temporal, wrap: priced })
-  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  miner = setInterval(() => void bitcoin.mine(1), 700)
+  rail = await openBitcoin({
+    wrap: (real) =>
+      new Proxy(real, {
+        get: (target, name) =>
+          name === 'feeRate' && rate !== null ? async () => rate : Reflect.get(target, name),
+      }),
+    change: (networks) =>
+      withTreasury(networks, 'bitcoin', {
+        consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 1_000, expiryMs: 3_600_000 },
+        outputs: { maxFeeRate: 8, maxFeePercent: 10, small: SMALL, count: 6 },
+      }),
+  })
+  ;({ stage, adapter } = rail)
 }, 120_000)
-afterAll(async () => {
-  clearInterval(miner)
-  await running?.stop()
-  await stage?.close()
-  await Promise.all([bitcoin?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 let looks = 0
-const look = (name: string | null = null) => recordHistory(temporal, 'rebalance', `look-btc-${++looks}`, name)
-async function addressOf(user: string): Promise<string> {
-  const { json } = await stage.api.call({
-    method: 'POST',
-    path: '/api/v1/addresses',
-    body: { user_reference: user, network: 'bitcoin', new: true },
-  })
-  return json.data.address
-}
+const look = (name: string | null = null) =>
+  recordHistory(rail.temporal, 'rebalance', `look-btc-${++looks}`, name)
 /** Pays small amounts to fresh addresses of a user, credited. */
 async function deposit(user: string, amounts: readonly bigint[]): Promise<void> {
   const payments = []
-  for (const amount of amounts) payments.push({ address: await addressOf(user), amount })
-  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(payments))
+  for (const amount of amounts) payments.push({ address: await addressOf(stage, 'bitcoin', user), amount })
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(payments))
 }
 const gatherings = async () => (await movementsOf(stage)).filter((each) => each.kind === 'consolidation')
 
@@ -91,7 +67,7 @@ test('gathers small outputs into one at the master wallet once the network is ch
   expect(await gatherings()).toEqual([])
 
   rate = 2
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const deposits = (await stage.api.database.sql`SELECT 1 FROM deposits`).length
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   await look('gathers')
@@ -99,7 +75,7 @@ test('gathers small outputs into one at the master wallet once the network is ch
     stage,
     (each) => each.kind === 'consolidation' && each.stage === 'confirmed',
   )
-  await consolidated(temporal, 'bitcoin', 'btc', stage.api.merchantId, 'outputs')
+  await consolidated(rail.temporal, 'bitcoin', 'btc', stage.api.merchantId, 'outputs')
   await untilQuiet(stage)
   expect(moved).toMatchObject({ amount: '0.021', required_approvals: 0, fee_coin: 'btc' })
 
@@ -128,15 +104,14 @@ test('gathers small outputs into one at the master wallet once the network is ch
 })
 
 test('never takes an output that a payment has reserved; on request a few are enough', async () => {
-  await running?.stop()
-  running = undefined
+  await stage.signer.stop()
   await deposit('carol', [400_000n, 500_000n, 600_000n])
   // A withdrawal that nobody signs yet keeps what it spends.
   const { json } = await stage.create({
     network: 'bitcoin',
     coin: 'btc',
     amount: '0.009',
-    to_address: bitcoin.faucet.address,
+    to_address: rail.bitcoin.faucet.address,
     user_reference: 'carol',
   })
   await stage.approve(json.data.id)
@@ -158,9 +133,9 @@ test('never takes an output that a payment has reserved; on request a few are en
       workflow_id: `consolidation:bitcoin:btc:${stage.api.merchantId}`,
     },
   ])
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await stage.until(json.data.id, 'confirmed', 60)
-  await consolidated(temporal, 'bitcoin', 'btc', stage.api.merchantId)
+  await consolidated(rail.temporal, 'bitcoin', 'btc', stage.api.merchantId)
   await untilQuiet(stage)
   const spends = await stage.api.database.sql<{ kind: string; outpoint: string }[]>`
     SELECT withdrawal.kind, input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint

@@ -2,12 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ChainAdapter } from '../../../chains/adapter.js'
 import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
-import { addressOf, availableTo, untilFollowed } from '../../stage/rail-steps.js'
+import { type BitcoinRail, BTC, openBitcoin } from '../../stage/open-bitcoin.js'
+import { addressOf, availableTo } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
+import type { Stage } from '../../stage/start-stage.js'
 import {
   creditAsWorkflow,
   expectBooksToBeTheChain,
@@ -15,48 +14,30 @@ import {
   untilQuiet,
   withTreasury,
 } from '../../stage/treasury.js'
-import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
 
-const BTC = 100_000_000n
-let temporal: TestTemporal
-let bitcoin: TestBitcoin
+let rail: BitcoinRail
 let stage: Stage
-let signer: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
-let mining = true
 
 beforeAll(async () => {
-  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
-  const networks = withTreasury(
-    testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc, REPLACE_AUTOMATICALLY: 'false' }),
-    'bitcoin',
-    {
-      automatic: false,
-      consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 500, expiryMs: 3_600_000 },
-      outputs: { maxFeeRate: 8, maxFeePercent: 10, small: BTC / 10n, count: 3 },
-    },
-  )
-  const cheap = (real: ChainAdapter) =>
-    new Proxy(real, {
-      get: (target, name) => (name === 'feeRate' ? async () => 2 : Reflect.get(target, name)),
-    })
-  stage = await startStage({ networks, temporal, wrap: cheap })
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  miner = setInterval(() => void (mining && bitcoin.mine(1)), 700)
+  rail = await openBitcoin({
+    wrap: (real) =>
+      new Proxy(real, {
+        get: (target, name) => (name === 'feeRate' ? async () => 2 : Reflect.get(target, name)),
+      }),
+    change: (networks) =>
+      withTreasury(networks, 'bitcoin', {
+        automatic: false,
+        consolidation: { least: {}, worth: {}, maxFeePercent: 10, retryMs: 500, expiryMs: 3_600_000 },
+        outputs: { maxFeeRate: 8, maxFeePercent: 10, small: BTC / 10n, count: 3 },
+      }),
+  })
+  stage = rail.stage
   const hot = await stage.wallet('bitcoin', 'hot')
   const coins = Array.from({ length: 6 }, () => ({ address: hot.address, amount: BTC }))
-  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(coins))
-  signer = stage.signer.run(realSigner(stage))
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(coins))
+  stage.signer.run(realSigner(stage))
 }, 120_000)
-afterAll(async () => {
-  clearInterval(miner)
-  await signer?.stop()
-  await stage?.close()
-  await Promise.all([bitcoin?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 const call = (method: string, path: string, body?: unknown, person: 0 | 1 | 2 = 1) =>
   stage.api.call({
@@ -70,7 +51,7 @@ async function batchOf(amount: string): Promise<string> {
     batch_withdrawal: {
       network: 'bitcoin',
       coin: 'btc',
-      outputs: [{ to_address: bitcoin.faucet.address, amount }],
+      outputs: [{ to_address: rail.bitcoin.faucet.address, amount }],
     },
   })
   if (status !== 201) throw new Error(JSON.stringify(json))
@@ -109,7 +90,7 @@ async function expectClosedBooks(): Promise<void> {
 }
 
 test('a part of a batch is sped up, and cancelled by a transaction that pays nobody: its item is unpaid, and its outputs are free', async () => {
-  mining = false
+  await rail.mining(false)
   const batch = await batchOf('0.5')
   const part = await untilPart(batch, (each) => each.stage === 'confirming')
   expect(part).toMatchObject({ kind: 'batch_part', batch_id: batch, items: [0] })
@@ -127,7 +108,7 @@ test('a part of a batch is sped up, and cancelled by a transaction that pays nob
   ])
   // What excludes the payment spends an output of it.
   expect(attempts[2]?.outpoints).toEqual(expect.arrayContaining(attempts[0]?.outpoints ?? ['none']))
-  mining = true
+  await rail.mining(true)
   const view = await stage.untilBatch(batch, 'cancelled')
   expect(view.items[0]).toMatchObject({ status: 'cancelled', failure: { code: 'CANCELLED' } })
   await stage.untilBatch(await batchOf('0.25'), 'confirmed')
@@ -139,8 +120,8 @@ test('a movement is sped up and cancelled: what it was to gather is back in one 
   for (const amount of [1_000_000n, 2_000_000n, 3_000_000n, 4_000_000n]) {
     payments.push({ address: await addressOf(stage, 'bitcoin', 'mover'), amount })
   }
-  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(payments))
-  mining = false
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(payments))
+  await rail.mining(false)
   expect((await call('POST', '/movements/consolidate', { network: 'bitcoin' })).status).toBe(200)
   const { id } = await untilMovement(
     stage,
@@ -158,20 +139,19 @@ test('a movement is sped up and cancelled: what it was to gather is back in one 
   // It brings back all that was to be gathered, in one output: there is nothing left for a next one.
   expect(attempts[2]?.outpoints).toEqual(attempts[0]?.outpoints)
   expect(attempts[2]?.outpoints).toHaveLength(4)
-  mining = true
+  await rail.mining(true)
   await untilMovement(stage, (each) => each.id === id && each.stage === 'cancelled')
   expect(await availableTo(stage, 'bitcoin', 'btc', 'mover')).toBe('0.1')
   await expectClosedBooks()
 }, 120_000)
 
 test('a part and a movement that are marked for investigation are handed to no signer until they are cleared', async () => {
-  await signer?.stop()
-  signer = undefined
+  await stage.signer.stop()
   const batch = await batchOf('0.1')
   const part = await untilPart(batch, (each) => each.stage === 'pending_signature')
   const address = await addressOf(stage, 'bitcoin', 'odd')
   const payments = [1_000_000n, 2_000_000n, 3_000_000n].map((amount) => ({ address, amount }))
-  await creditAsWorkflow(stage, temporal, await bitcoin.faucet.pay(payments))
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(payments))
   expect((await call('POST', '/movements/consolidate', { network: 'bitcoin' })).status).toBe(200)
   const movement = await untilMovement(
     stage,
@@ -190,7 +170,7 @@ test('a part and a movement that are marked for investigation are handed to no s
   for (const path of paths) {
     expect((await call('POST', `${path}/clear-investigation`, { reason: 'fine' })).status).toBe(200)
   }
-  signer = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await stage.untilBatch(batch, 'confirmed')
   await untilMovement(stage, (each) => each.id === movement.id && each.stage === 'confirmed')
   await expectClosedBooks()

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { planGathering } from '../../../activities/payouts/movement/plan-gathering.js'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
-import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 import { withTreasury } from '../../stage/treasury.js'
 
@@ -14,25 +14,18 @@ const networks = withTreasury(testNetworks({ BITCOIN_ENABLED: 'true' }), 'bitcoi
   outputs: { maxFeeRate: 2, maxFeePercent: 25, small: 1_000_000n, count: 50 },
 })
 let stage: Stage
-let build: UtxoAdapter['build']
 
 beforeAll(async () => {
-  stage = await startStage({
+  // 200 outputs just above dust, each of a transaction of 90 kB, and 20 whose spending costs more than they are worth.
+  const outputs = Array.from({ length: 220 }, (_, index) => (index < 200 ? 600n : 200n))
+  const rail = await openPaperRail({
     networks,
-    wrap: (adapter) =>
-      ({
-        ...adapter,
-        feeRate: async () => 1,
-        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
-      }) as ChainAdapter,
+    feeRate: 1,
+    outputs,
+    parentBytes: () => 90_000,
+    kind: 'master',
   })
-  // 200 outputs just above dust, each of a transaction of 90 kB, and some that are not worth their own spending.
-  build = await fundInBooks(
-    stage,
-    'bitcoin',
-    Array.from({ length: 220 }, (_, index) => (index < 200 ? 600n : 200n)),
-    { parentBytes: () => 90_000, kind: 'master' },
-  )
+  stage = rail.stage
   await stage.credit('bitcoin', 'btc', '', 100_000_000n)
 })
 afterAll(() => stage?.close())

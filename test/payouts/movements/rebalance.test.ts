@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { evmClients } from '../../../local/parts/usdt.js'
-import { untilFollowed } from '../../stage/rail-steps.js'
+import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
+import type { Stage } from '../../stage/start-stage.js'
 import {
   creditAsWorkflow,
   expectBooksToBeTheChain,
@@ -15,60 +13,41 @@ import {
   untilQuiet,
   withTreasury,
 } from '../../stage/treasury.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { type TestUsdt, testUsdt } from '../../support/usdt.js'
 
 type Hex = `0x${string}`
-let temporal: TestTemporal
-let anvil: TestAnvil
-let usdt: TestUsdt
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> }
 let looks = 0
 const STRANGER = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  usdt = await testUsdt(anvil)
-  const networks = withTreasury(
-    testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc, ETHEREUM_USDT: usdt.address }),
-    'ethereum',
-    {
-      rebalance: {
-        eth: { low: parseEther('2'), high: parseEther('10') },
-        usdt: { low: 100_000_000n, high: 1_000_000_000n },
-      },
-      lowBalance: {
-        master: {},
-        hot: { usdt: 50_000_000n },
-        gas: { eth: parseEther('1') },
-      },
-    },
-  )
-  stage = await startStage({ networks, temporal })
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  await creditAsWorkflow(stage, temporal, await payEth(await addressOf('gas'), '0.5'))
-  running = stage.signer.run(realSigner(stage))
+  rail = await openEthereum({
+    usdt: 0n,
+    change: (networks) =>
+      withTreasury(networks, 'ethereum', {
+        rebalance: {
+          eth: { low: parseEther('2'), high: parseEther('10') },
+          usdt: { low: 100_000_000n, high: 1_000_000_000n },
+        },
+        lowBalance: {
+          master: {},
+          hot: { usdt: 50_000_000n },
+          gas: { eth: parseEther('1') },
+        },
+      }),
+  })
+  stage = rail.stage
+  await creditAsWorkflow(stage, rail.temporal, await payEth(await addressOf('gas'), '0.5'))
+  stage.signer.run(realSigner(stage))
 }, 120_000)
-afterAll(async () => {
-  await running?.stop()
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
 const addressOf = async (kind: 'hot' | 'master' | 'gas') =>
   (await stage.wallet('ethereum', kind)).address as Hex
-const payEth = (to: Hex, amount: string): Promise<Hex> =>
-  evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey).wallet.sendTransaction({
-    to,
-    value: parseEther(amount),
-  })
+const payEth = (to: Hex, amount: string): Promise<Hex> => rail.send(to, parseEther(amount))
 /** As the Schedule starts it. */
-const look = (name: string | null = null) => recordHistory(temporal, 'rebalance', `look-${++looks}`, name)
+const look = (name: string | null = null) =>
+  recordHistory(rail.temporal, 'rebalance', `look-${++looks}`, name)
 const metrics = () => stage.api.metrics()
 const lowEvents = async () =>
   (
@@ -78,8 +57,8 @@ const lowEvents = async () =>
 
 test('above its high watermark a hot wallet gives to the master wallet by itself, down to the middle', async () => {
   const hot = await addressOf('hot')
-  await creditAsWorkflow(stage, temporal, await payEth(hot, '20'))
-  await creditAsWorkflow(stage, temporal, await usdt.mint(hot, 2_000_000_000n))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(hot, '20'))
+  await creditAsWorkflow(stage, rail.temporal, await rail.usdt.mint(hot, 2_000_000_000n))
   await look('up')
   // A second look at once finds it under way.
   await look()
@@ -93,8 +72,8 @@ test('above its high watermark a hot wallet gives to the master wallet by itself
       ['usdt', '1450', 0],
     ],
   )
-  expect(await reader().getBalance({ address: await addressOf('master') })).toBe(parseEther('14'))
-  expect(await usdt.balanceOf(await addressOf('master'))).toBe(1_450_000_000n)
+  expect(await rail.reader.getBalance({ address: await addressOf('master') })).toBe(parseEther('14'))
+  expect(await rail.usdt.balanceOf(await addressOf('master'))).toBe(1_450_000_000n)
   await look()
   expect(await movementsOf(stage)).toHaveLength(2)
   await expectBooksToBeTheChain(stage, 'ethereum')
@@ -128,7 +107,7 @@ test('below its low watermark a hot wallet is filled from the master wallet only
   expect((await stage.decide(asked.id, second)).status).toBe(201)
   const filled = await untilMovement(stage, ({ id, stage: at }) => id === asked.id && at === 'confirmed')
   expect(filled.approvals).toHaveLength(2)
-  expect(await usdt.balanceOf(await addressOf('hot'))).toBe(550_000_000n)
+  expect(await rail.usdt.balanceOf(await addressOf('hot'))).toBe(550_000_000n)
   await untilQuiet(stage)
   expect(await movementsOf(stage, '&kind=rebalance&coin=usdt')).toHaveLength(2)
   await expectBooksToBeTheChain(stage, 'ethereum')
@@ -176,14 +155,14 @@ test('a low wallet is told once a crossing, and again only after it was filled w
     ['gas', 'eth', '0.5', '1'],
     ['hot', 'usdt', '30', '50'],
   ])
-  await creditAsWorkflow(stage, temporal, await payEth(gas, '0.55'))
-  await creditAsWorkflow(stage, temporal, await usdt.mint(hot, 25_000_000n))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(gas, '0.55'))
+  await creditAsWorkflow(stage, rail.temporal, await rail.usdt.mint(hot, 25_000_000n))
   await look()
   // 1.05 and 55 are above the marks; of the gas wallet it is not enough above.
   const low = 'keyturn_wallets_low{network="ethereum",kind="gas",coin="eth"}'
   expect(await metrics()).toContain(`${low} 1`)
   expect(await metrics()).not.toContain('keyturn_wallets_low{network="ethereum",kind="hot"')
-  await creditAsWorkflow(stage, temporal, await payEth(gas, '0.05'))
+  await creditAsWorkflow(stage, rail.temporal, await payEth(gas, '0.05'))
   await look()
   expect(await metrics()).not.toContain(low)
   expect(await metrics()).toContain('keyturn_wallet_balance{network="ethereum",kind="gas",coin="eth"} 1.1')
@@ -218,8 +197,8 @@ test('payments are spread over several hot wallets: the fewest under way among t
   expect(new Set([await addressOf('hot'), ...made]).size).toBe(3)
   const { json: listed } = await stage.api.call({ path: '/api/v1/wallets' })
   expect(listed.data.filter((each: { kind: string }) => each.kind === 'hot')).toHaveLength(3)
-  for (const address of made) await creditAsWorkflow(stage, temporal, await payEth(address, '6'))
-  await running.stop()
+  for (const address of made) await creditAsWorkflow(stage, rail.temporal, await payEth(address, '6'))
+  await stage.signer.stop()
 
   // Nobody signs meanwhile, so that all of them are under way at once.
   const paid: string[] = []
@@ -237,7 +216,7 @@ test('payments are spread over several hot wallets: the fewest under way among t
   for (const address of paid) perWallet.set(address, (perWallet.get(address) ?? 0) + 1)
   expect([...perWallet.values()]).toEqual([2, 2, 2])
 
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   const { json } = await stage.api.call({ path: '/api/v1/withdrawals?limit=6' })
   for (const { id } of json.data) await stage.until(id, 'confirmed', 60)
   await expectBooksToBeTheChain(stage, 'ethereum')

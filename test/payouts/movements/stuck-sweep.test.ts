@@ -1,14 +1,13 @@
 /** Sweeps that lag, and sweeps that the chain takes back: they come through once, and the books stay the chain's. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MovementView } from '../../../db/payouts/movements/movement-view.js'
-import { evmClients } from '../../../local/parts/usdt.js'
-import { availableTo, untilFollowed } from '../../stage/rail-steps.js'
+import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
+import { availableTo } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
+import type { Stage } from '../../stage/start-stage.js'
 import {
   creditAsWorkflow,
   expectBooksToBeTheChain,
@@ -17,43 +16,21 @@ import {
   untilQuiet,
   withTreasury,
 } from '../../stage/treasury.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
-import { testUsdt } from '../../support/usdt.js'
 
 type Hex = `0x${string}`
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> }
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  const usdt = await testUsdt(anvil)
-  const networks = withTreasury(
-    testNetworks({
-      ETHEREUM_ENABLED: 'true',
-      ETHEREUM_RPC: anvil.rpc,
-      ETHEREUM_USDT: usdt.address,
-      REPLACE_AUTOMATICALLY: 'true',
-    }),
-    'ethereum',
-    { automatic: false },
-  )
-  stage = await startStage({ networks, temporal })
-  stage.follow()
-  await untilFollowed(stage)
-  await stage.startWorker()
-  running = stage.signer.run(realSigner(stage))
+  rail = await openEthereum({
+    usdt: 0n,
+    variables: { REPLACE_AUTOMATICALLY: 'true' },
+    change: (networks) => withTreasury(networks, 'ethereum', { automatic: false }),
+  })
+  stage = rail.stage
+  stage.signer.run(realSigner(stage))
 }, 120_000)
-afterAll(async () => {
-  await running?.stop()
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
-
-const reader = () => createPublicClient({ transport: http(anvil.rpc) })
-const mining = (on: boolean) => anvil.call('evm_setIntervalMining', on ? 1 : 0)
+afterAll(() => rail?.close())
 
 /** A user's address with 2 ETH that are credited. */
 async function funded(user: string): Promise<{ id: string; address: Hex }> {
@@ -62,9 +39,8 @@ async function funded(user: string): Promise<{ id: string; address: Hex }> {
     path: '/api/v1/addresses',
     body: { user_reference: user, network: 'ethereum' },
   })
-  const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
-  const txid = await wallet.sendTransaction({ to: json.data.address, value: parseEther('2') })
-  await creditAsWorkflow(stage, temporal, txid)
+  const txid = await rail.send(json.data.address, parseEther('2'))
+  await creditAsWorkflow(stage, rail.temporal, txid)
   return { id: json.data.id, address: json.data.address }
 }
 
@@ -87,12 +63,12 @@ test('without `automatic` nothing moves unasked', async () => {
   const { address } = await funded('idle')
   await sleep(1_500)
   expect(await movementsOf(stage)).toEqual([])
-  expect(await reader().getBalance({ address })).toBe(parseEther('2'))
+  expect(await rail.reader.getBalance({ address })).toBe(parseEther('2'))
 })
 
 test('a sweep that lags is replaced by dearer ones that send less, and one of them is mined', async () => {
   const { id, address } = await funded('stuck')
-  await mining(false)
+  await rail.mining(false)
   await consolidate(id)
   const stuck = await untilMovement(stage, from(address, 'confirming'))
   for (let wait = 0; wait < 300 && (await attemptsOf(stuck.id)).length < 3; wait++) await sleep(100)
@@ -100,12 +76,12 @@ test('a sweep that lags is replaced by dearer ones that send less, and one of th
   expect(sent.length).toBeGreaterThanOrEqual(3)
   // The whole balance, whatever the fee: what a dearer attempt pays more, it sends less.
   for (const { amount, max_fee } of sent) expect(amount + max_fee).toBe(parseEther('2'))
-  await mining(true)
+  await rail.mining(true)
   const moved = await untilMovement(stage, from(address, 'confirmed'))
   await untilQuiet(stage)
   const final = (await attemptsOf(stuck.id)).filter(({ state }) => state === 'final')
   expect(final.map(({ txid }) => txid)).toEqual([moved.transaction_hash])
-  expect(await reader().getTransactionCount({ address })).toBe(1)
+  expect(await rail.reader.getTransactionCount({ address })).toBe(1)
   expect(await availableTo(stage, 'ethereum', 'eth', 'stuck')).toBe('2')
   await expectBooksToBeTheChain(stage, 'ethereum')
 }, 120_000)
@@ -114,8 +90,8 @@ test('a settled sweep that the chain takes back is booked back, sent again, and 
   const { id, address } = await funded('reorged')
   await consolidate(id)
   const first = await untilMovement(stage, from(address, 'confirmed'))
-  const depth = Number(await reader().getBlockNumber({ cacheTime: 0 })) - (first.block_number ?? 0) + 1
-  await anvil.call('anvil_reorg', depth, [])
+  const depth = Number(await rail.reader.getBlockNumber({ cacheTime: 0 })) - (first.block_number ?? 0) + 1
+  await rail.anvil.call('anvil_reorg', depth, [])
   await untilMovement(
     stage,
     (each) => each.id === first.id && each.history.some(({ cause }) => cause.includes('left the chain')),
@@ -131,6 +107,6 @@ test('a settled sweep that the chain takes back is booked back, sent again, and 
   const final = (await attemptsOf(first.id)).filter(({ state }) => state === 'final')
   expect(final.map(({ txid }) => txid)).toEqual([again.transaction_hash])
   expect((await movementsOf(stage)).filter((each) => each.from_address === address)).toHaveLength(1)
-  expect(await reader().getTransactionCount({ address })).toBe(1)
+  expect(await rail.reader.getTransactionCount({ address })).toBe(1)
   await expectBooksToBeTheChain(stage, 'ethereum')
 }, 120_000)

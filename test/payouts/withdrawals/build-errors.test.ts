@@ -4,47 +4,35 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import type { WithdrawalChainDependencies } from '../../../activities/payouts/withdrawal/dependencies.js'
 import { createWithdrawalChainActivities } from '../../../activities/payouts/withdrawal-chain.js'
-import type { ChainAdapter, EvmBuildRequest, UtxoAdapter, UtxoBuildRequest } from '../../../chains/adapter.js'
+import type { EvmBuildRequest, UtxoBuildRequest } from '../../../chains/adapter.js'
 import { watchWithdrawals } from '../../../db/operations/alerts/watch-withdrawals.js'
 import { advanceBatch } from '../../../db/payouts/batches/advance-batch.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import { BTC } from '../../stage/open-bitcoin.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 /** A P2TR address whose key, x = 5, is not on the curve: an older release took such addresses. */
 const OFF_CURVE = 'bcrt1pqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzssr24l3'
 const STRANGER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const EVM_STRANGER = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
-const BTC = 100_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
 let stage: Stage
 let dependencies: WithdrawalChainDependencies
-/** What the adapters' `build` does before it builds, while it is set; most of it throws. */
+/** Runs before each build while it is set; most of it throws. */
 let trouble: ((request: UtxoBuildRequest | EvmBuildRequest) => Promise<void>) | null = null
-let utxoBuild: UtxoAdapter['build']
-
-const wrap = (adapter: ChainAdapter): ChainAdapter =>
-  ({
-    ...adapter,
-    head: async () => ({ height: 100, hash: '00' }),
-    feeRate: async () => 5,
-    balance: async () => 10n ** 20n,
-    build: async (request: UtxoBuildRequest & EvmBuildRequest) => {
-      if (trouble) await trouble(request)
-      return utxoBuild(request)
-    },
-  }) as ChainAdapter
 
 beforeAll(async () => {
-  stage = await startStage({ networks, wrap })
-  utxoBuild = await fundInBooks(
-    stage,
-    'bitcoin',
-    Array.from({ length: 20 }, () => BTC),
-  )
-  await stage.credit('ethereum', 'eth', '', 10n ** 20n)
-  dependencies = { sql: stage.api.database.sql, networks, adapters: stage.adapters, stepLimitMs: 1_000 }
+  const rail = await openPaperRail({
+    networks,
+    feeRate: 5,
+    outputs: Array.from({ length: 20 }, () => BTC),
+    wei: 10n ** 20n,
+    beforeBuild: async (request) => trouble?.(request),
+  })
+  stage = rail.stage
+  dependencies = { ...rail.dependencies, stepLimitMs: 1_000 }
 })
 beforeEach(() => {
   trouble = null

@@ -6,40 +6,23 @@ import { awaitSignature, type SignatureWait } from '../../../activities/payouts/
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import type { WithdrawalChainDependencies } from '../../../activities/payouts/withdrawal/dependencies.js'
 import { pursueReplacement } from '../../../activities/payouts/withdrawal/pursue-replacement.js'
-import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
+import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { replaceSanctions } from '../../../db/controls/sanctions/replace-sanctions.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import { BTC } from '../../stage/open-bitcoin.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
-const BTC = 100_000_000n
 const LISTED = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const OTHER = 'bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry'
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', REPLACE_AUTOMATICALLY: 'true' })
 let stage: Stage
 let dependencies: WithdrawalChainDependencies
-let utxoBuild: UtxoAdapter['build']
-const wrap = (adapter: ChainAdapter): ChainAdapter =>
-  ({
-    ...adapter,
-    head: async () => ({ height: 100, hash: '00' }),
-    feeRate: async () => 5,
-    build: async (request: Parameters<UtxoAdapter['build']>[0]) => utxoBuild(request),
-  }) as ChainAdapter
 
 beforeAll(async () => {
-  stage = await startStage({ networks, wrap })
-  utxoBuild = await fundInBooks(
-    stage,
-    'bitcoin',
-    Array.from({ length: 20 }, () => BTC),
-  )
-  dependencies = {
-    sql: stage.api.database.sql,
-    networks,
-    adapters: stage.adapters,
-    signatureLookMs: { online: 0, offline: 0 },
-  }
+  const rail = await openPaperRail({ networks, feeRate: 5, outputs: Array.from({ length: 20 }, () => BTC) })
+  stage = rail.stage
+  dependencies = { ...rail.dependencies, signatureLookMs: { online: 0, offline: 0 } }
 })
 beforeEach(() => sanction(''))
 afterAll(() => stage?.close())

@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import type { WithdrawalChainDependencies } from '../../../activities/payouts/withdrawal/dependencies.js'
-import type { ChainAdapter, UtxoAdapter, UtxoBuildRequest } from '../../../chains/adapter.js'
 import { advanceBatch } from '../../../db/payouts/batches/advance-batch.js'
 import { type Intent, intentHash } from '../../../domain/controls/intent.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import { BTC } from '../../stage/open-bitcoin.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 const TO = {
@@ -15,29 +15,15 @@ const TO = {
   ethereum: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
 } as const
 const COIN = { bitcoin: 'btc', ethereum: 'eth' } as const
-const BTC = 100_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
 let stage: Stage
 let dependencies: WithdrawalChainDependencies
-let utxoBuild: UtxoAdapter['build']
 
 beforeAll(async () => {
-  const wrap = (adapter: ChainAdapter) =>
-    ({
-      ...adapter,
-      head: async () => ({ height: 100, hash: '00' }),
-      feeRate: async () => 5,
-      balance: async () => 10n ** 20n,
-      build: async (request: UtxoBuildRequest) => utxoBuild(request),
-    }) as unknown as ChainAdapter
-  stage = await startStage({ networks, wrap })
-  utxoBuild = await fundInBooks(
-    stage,
-    'bitcoin',
-    Array.from({ length: 20 }, () => BTC),
-  )
-  await stage.credit('ethereum', 'eth', '', 10n ** 20n)
-  dependencies = { sql: stage.api.database.sql, networks, adapters: stage.adapters, stepLimitMs: 1_000 }
+  const outputs = Array.from({ length: 20 }, () => BTC)
+  const rail = await openPaperRail({ networks, feeRate: 5, outputs, wei: 10n ** 20n })
+  stage = rail.stage
+  dependencies = { ...rail.dependencies, stepLimitMs: 1_000 }
 })
 afterAll(() => stage?.close())
 

@@ -1,32 +1,18 @@
-import { createPublicClient, http, parseEther } from 'viem'
+import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
-import { type TestAnvil, testAnvil } from '../../support/anvil.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import type { Stage } from '../../stage/start-stage.js'
 
 const COUNT = 200
-let temporal: TestTemporal
-let anvil: TestAnvil
+let rail: EthereumRail
 let stage: Stage
-let running: { stop(): Promise<void> } | undefined
 
 beforeAll(async () => {
-  ;[temporal, anvil] = await Promise.all([testTemporal(), testAnvil({ mining: 1 })])
-  const networks = testNetworks({ ETHEREUM_ENABLED: 'true', ETHEREUM_RPC: anvil.rpc })
-  stage = await startStage({ networks, temporal })
-  const { address } = await stage.wallet('ethereum', 'hot')
-  await anvil.call('anvil_setBalance', address, `0x${parseEther('1000').toString(16)}`)
-  await stage.credit('ethereum', 'eth', '', parseEther('1000'))
-  stage.follow()
-  await stage.startWorker()
+  rail = await openEthereum({ wei: parseEther('1000') })
+  stage = rail.stage
 })
-afterAll(async () => {
-  await running?.stop()
-  await stage?.close()
-  await Promise.all([anvil?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 const address = (number: number) =>
   `0x${(0xdddd_0000_0000n + BigInt(number)).toString(16).padStart(40, '5')}` as const
@@ -46,9 +32,9 @@ test('two hundred payments from one wallet at once: every nonce once, every one 
       return json.data.id as string
     }),
   )
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await untilAll(ids)
-  const chain = createPublicClient({ transport: http(anvil.rpc) })
+  const chain = rail.reader
   const hot = await stage.wallet('ethereum', 'hot')
   const used = await sql<{ nonce: bigint; payout_id: string }[]>`
     SELECT nonce, payout_id FROM attempts WHERE payout_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`

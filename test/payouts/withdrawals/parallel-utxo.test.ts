@@ -2,56 +2,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { networks as bitcoinNetworks, payments } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
-import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../../db/deposits/credit-deposit.js'
 import { parseAmount } from '../../../domain/money.js'
+import { type BitcoinRail, openBitcoin } from '../../stage/open-bitcoin.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
-import { testNetworks } from '../../stage/test-networks.js'
-import { type TestBitcoin, testBtcd } from '../../support/btcd.js'
-import { type TestTemporal, testTemporal } from '../../support/temporal.js'
+import type { Stage } from '../../stage/start-stage.js'
 
 const COUNT = 200
 /** As many as payments and some more: no payment has to wait for the change of another. */
 const OUTPUTS = 220
-let temporal: TestTemporal
-let bitcoin: TestBitcoin
+let rail: BitcoinRail
 let stage: Stage
 let adapter: UtxoAdapter
-let running: { stop(): Promise<void> } | undefined
-let miner: NodeJS.Timeout | undefined
 
 beforeAll(async () => {
-  ;[temporal, bitcoin] = await Promise.all([testTemporal(), testBtcd()])
-  const networks = testNetworks({ BITCOIN_ENABLED: 'true', BITCOIN_RPC: bitcoin.rpc })
-  stage = await startStage({ networks, temporal })
-  adapter = stage.adapters.get('bitcoin') as UtxoAdapter
-  stage.follow()
-  const { sql } = stage.api.database
-  while ((await sql`SELECT 1 FROM chain_cursors`).length === 0) await sleep(50)
-  const hot = await stage.wallet('bitcoin', 'hot')
-  const amount = parseAmount('1', 8)
-  await bitcoin.faucet.pay(Array.from({ length: OUTPUTS }, () => ({ address: hot.address, amount })))
-  await bitcoin.mine(3)
-  while ((await sql`SELECT 1 FROM deposits`).length < OUTPUTS) await sleep(50)
-  for (;;) {
-    const rows = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status <> 'success'`
-    if (rows.length === 0) break
-    for (const { id } of rows) {
-      await confirmDeposit(sql, networks, id)
-      await creditDeposit(sql, networks, id)
-    }
-    await sleep(50)
-  }
-  await stage.startWorker()
-  miner = setInterval(() => void bitcoin.mine(1), 700)
+  rail = await openBitcoin({ outputs: OUTPUTS })
+  ;({ stage, adapter } = rail)
 })
-afterAll(async () => {
-  clearInterval(miner)
-  await running?.stop()
-  await stage?.close()
-  await Promise.all([bitcoin?.stop(), temporal?.close()])
-})
+afterAll(() => rail?.close())
 
 const address = (number: number): string =>
   payments.p2wpkh({
@@ -74,7 +41,7 @@ test('story 8: two hundred payments from one wallet at once: every outpoint once
       return json.data.id as string
     }),
   )
-  running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   for (let attempt = 0; ; attempt++) {
     const rows = await sql<{ stage: string; failure_message: string | null }[]>`
       SELECT stage, failure_message FROM payouts WHERE id = ANY (${ids}) AND stage <> 'confirmed'`

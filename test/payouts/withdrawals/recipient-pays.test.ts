@@ -1,35 +1,25 @@
 import { Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
+import type { WithdrawalChainDependencies } from '../../../activities/payouts/withdrawal/dependencies.js'
 import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'
-import type { ChainAdapter, UtxoAdapter } from '../../../chains/adapter.js'
 import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
-import { fundInBooks } from '../../stage/fund-in-books.js'
+import { openPaperRail } from '../../stage/open-paper-rail.js'
 import { realSigner } from '../../stage/real-signer.js'
-import { type Stage, startStage } from '../../stage/start-stage.js'
+import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
 let stage: Stage
-let build: UtxoAdapter['build']
+let dependencies: WithdrawalChainDependencies
 
 beforeAll(async () => {
-  stage = await startStage({
-    networks,
-    wrap: (adapter) =>
-      ({
-        ...adapter,
-        feeRate: async () => 3,
-        build: (request: Parameters<UtxoAdapter['build']>[0]) => build(request),
-      }) as ChainAdapter,
-  })
-  build = await fundInBooks(stage, 'bitcoin', [100_000n])
+  ;({ stage, dependencies } = await openPaperRail({ networks, feeRate: 3, outputs: [100_000n] }))
 })
 afterAll(() => stage?.close())
 
 test('where the rest is below dust, the signer signs what two people approved, and the books close', async () => {
   const { sql } = stage.api.database
-  const dependencies = { sql, networks, adapters: stage.adapters }
   const { json } = await stage.create({
     network: 'bitcoin',
     coin: 'btc',
