@@ -1,4 +1,4 @@
-/** Two approvers, each with a device of their own, who take their time. */
+/** Approves as two people do who take their time, each with an own device. */
 
 import { createPrivateKey } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,13 +7,13 @@ import { createClient } from '../../client/create-client.js'
 import { intentHash } from '../../domain/controls/intent.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
 
-/** Long enough for anything that is killed to come back. */
+/** Options of a client that tries again long enough for a process that was killed to come back. */
 export const PATIENT = { attempts: 200, timeoutMs: 10_000 } as const
 
 /**
- * Has two people approve a withdrawal or a batch.
+ * Approves a withdrawal or a batch as two people.
  *
- * @param thinkMs - Before each of the two approvals.
+ * @param thinkMs - Pause before each of the two approvals, in milliseconds.
  */
 export async function approve(
   stack: StackFile,

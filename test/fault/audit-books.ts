@@ -1,8 +1,8 @@
-/** The books by themselves: what must hold in them whatever happened. Each finding is a line; none is what is wanted. */
+/** Audits the books by themselves: rules that hold in them after any failure. Each violation is a line; a test wants none. */
 
 import type { Sql } from '../../db/connect.js'
 
-/** Journals sum to zero, balances are their entries, versions have no gap, nothing is held for anybody. */
+/** Finds journals that do not sum to zero, balances that are not their entries, gaps in versions, and amounts that are still held. */
 export async function findLedgerFaults(sql: Sql): Promise<string[]> {
   const unbalanced = await sql<{ id: bigint; network: string; coin: string; sum: bigint }[]>`
     SELECT entry.journal_id AS id, account.network, account.coin, sum(entry.amount) AS sum
@@ -34,7 +34,7 @@ export async function findLedgerFaults(sql: Sql): Promise<string[]> {
   ]
 }
 
-/** What stands on a user's account for each deposit: one credit, whatever was reversed in between. */
+/** Reads what each deposit added to its user's account, by its id: one credit, even if it was reversed in between. */
 export async function readCredits(sql: Sql): Promise<ReadonlyMap<string, bigint>> {
   const rows = await sql<{ id: string; credit: bigint }[]>`
     SELECT deposit.id, coalesce(-sum(entry.amount), 0) AS credit
@@ -46,7 +46,7 @@ export async function readCredits(sql: Sql): Promise<ReadonlyMap<string, bigint>
   return new Map(rows.map((row) => [row.id, row.credit]))
 }
 
-/** What the ledger says is at each address of ours, by `address coin`; 0 where nothing was booked. */
+/** Reads what the ledger says each of our addresses holds, in each coin. 0 where no entry exists. */
 export async function readHoldings(sql: Sql): Promise<
   readonly {
     readonly network: string

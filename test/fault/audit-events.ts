@@ -1,23 +1,23 @@
-/** What merchants learn: whether webhooks carry what was sealed, and whether each change of status follows the one before. */
+/** Audits what merchants receive: the bodies of webhooks, and the order of changes of status. */
 
 import { z } from 'zod'
 import type { StackFile } from '../../local/stack/stack-file.js'
 import type { EventEnvelope } from '../../wire/event.js'
 
-/** What the merchant's endpoint received. */
+/** The webhooks that the merchant's endpoint received. */
 export interface ReceivedWebhooks {
-  /** How many requests brought it. */
+  /** Number of requests. */
   readonly requests: number
-  /** Bodies that had no signature of the platform. */
+  /** Bodies without a valid signature of the platform. */
   readonly unverified: readonly string[]
-  /** By an event's id, each different body that came with it. */
+  /** Different bodies of each event, by the event's id. */
   readonly bodies: ReadonlyMap<string, readonly string[]>
 }
 
 const requests = z.array(z.object({ raw_body: z.string(), verified: z.boolean() }))
 const identified = z.object({ id: z.string() })
 
-/** Asks the merchant of the local stack. */
+/** Reads what the merchant of the local stack received. */
 export async function readReceived({ webhook }: StackFile): Promise<ReceivedWebhooks> {
   const received = requests.parse(await (await fetch(webhook.received)).json())
   const bodies = new Map<string, string[]>()
@@ -33,7 +33,7 @@ export async function readReceived({ webhook }: StackFile): Promise<ReceivedWebh
   }
 }
 
-/** Lines about changes of status that do not follow the one before, in the order of their sequence; none is what is wanted. */
+/** Returns a line for each change of status that does not follow the one before, by sequence. A test wants none. */
 export function findStatusesOutOfOrder(events: readonly EventEnvelope[]): string[] {
   const wrong: string[] = []
   const last = new Map<unknown, unknown>()

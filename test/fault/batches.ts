@@ -1,4 +1,4 @@
-/** Batches that the merchant pays from its own account meanwhile: one transaction an item on Ethereum, one for all on Bitcoin. */
+/** Batches that the merchant pays from its own account: one transaction an item on Ethereum, one for all items on Bitcoin. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/create-client.js'
@@ -8,7 +8,7 @@ import { approve } from './approve.js'
 import { COINS, type CoinName, freshRecipient } from './coins.js'
 import type { Random } from './random.js'
 
-export interface AskedBatch {
+export interface RequestedBatch {
   readonly id: string
   readonly coin: CoinName
   readonly outputs: readonly { readonly recipient: string; readonly amount: bigint }[]
@@ -16,8 +16,12 @@ export interface AskedBatch {
 
 const AMOUNTS = { usdt: ['1', '20'], btc: ['0.001', '0.01'] } as const
 
-/** Draws everything in advance. @returns What asks for the batches, each twice at once, and has two people approve each. */
-export function createBatches(stack: StackFile, client: Client, random: Random): () => Promise<AskedBatch[]> {
+/** Draws all batches in advance. @returns A function that requests each batch twice at once and approves it as two people. */
+export function createBatches(
+  stack: StackFile,
+  client: Client,
+  random: Random,
+): () => Promise<RequestedBatch[]> {
   const plans = (['usdt', 'btc'] as const).map((coin) => {
     const { decimals } = COINS[coin]
     const [least, most] = AMOUNTS[coin].map((text) => Number(parseAmount(text, decimals)))
@@ -37,12 +41,15 @@ export function createBatches(stack: StackFile, client: Client, random: Random):
 async function payBatch(
   stack: StackFile,
   client: Client,
-  plan: Omit<AskedBatch, 'id'> & { readonly afterMs: number; readonly thinkMs: readonly [number, number] },
-): Promise<AskedBatch> {
+  plan: Omit<RequestedBatch, 'id'> & {
+    readonly afterMs: number
+    readonly thinkMs: readonly [number, number]
+  },
+): Promise<RequestedBatch> {
   const { coin, outputs } = plan
   const { network, decimals } = COINS[coin]
   await sleep(plan.afterMs)
-  const ask = () =>
+  const request = () =>
     client.batches.create(
       {
         batch_withdrawal: {
@@ -57,7 +64,7 @@ async function payBatch(
       },
       { idempotencyKey: `batch of ${coin}` },
     )
-  const [created, again] = await Promise.all([ask(), ask()])
+  const [created, again] = await Promise.all([request(), request()])
   if (created.id !== again.id) throw new Error(`One request made ${created.id} and ${again.id}`)
   await approve(stack, 'batches', created.id, plan.thinkMs)
   return { id: created.id, coin, outputs }

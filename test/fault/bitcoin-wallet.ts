@@ -1,4 +1,4 @@
-/** A stranger's wallet on the Bitcoin chain of a stack whose node dies. */
+/** A stranger's wallet on the Bitcoin chain of a stack whose node is killed. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Transaction } from '@scure/btc-signer'
@@ -11,21 +11,21 @@ import {
 } from '../../local/parts/bitcoin-faucet.js'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
 
-const LOOK_MS = 1_000
+const CHECK_MS = 1_000
 const RETRY_MS = 200
 
 export interface BitcoinWallet {
-  /** Pays all of them in one transaction; from then on its bytes are sent until they are in a block. @returns The txid. */
-  pay(payments: readonly FaucetPayment[]): Promise<string>
-  /** How often bytes had to be sent once more. */
+  /** Pays all outputs in one transaction, and sends its bytes again until a block holds them. @returns The txid. */
+  pay(outputs: readonly FaucetPayment[]): Promise<string>
+  /** Returns how often the wallet sent bytes again. */
   resent(): number
   stop(): Promise<void>
 }
 
 /**
- * A wallet over the coinbases of the local chain.
+ * Opens a wallet over the coinbases of the local chain.
  *
- * @param rpc - With `user:password@`.
+ * @param rpc - URL with `user:password@`.
  * @param network - Default: Bitcoin's regtest.
  */
 export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST): BitcoinWallet {
@@ -33,7 +33,7 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
   const stopping = new AbortController()
   let resent = 0
 
-  /** The node may be dead, may have it already, or may have forgotten it: its answer says nothing that we need. */
+  /** Sends bytes. The node may be dead, may have them already, or may forget them, so its answer is not read. */
   const submit = (raw: string) => jsonRpc(rpc, 'sendrawtransaction', [raw]).catch(() => null)
 
   async function call(method: string, ...params: unknown[]): Promise<unknown> {
@@ -48,14 +48,14 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
       try {
         return await jsonRpc(rpc, method, params)
       } catch (error) {
-        // A dead node does not answer; what it answers to a question about the chain is final.
+        // A dead node does not answer. A node's error about the chain is final.
         if (stopping.signal.aborted || isAnswer(error)) throw error
         await sleep(RETRY_MS)
       }
     }
   }
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     for (const { txid, raw } of sent) {
       const known = await jsonRpc(rpc, 'getrawtransaction', [txid, 0]).catch((error: unknown) => {
         if (isAnswer(error)) return null
@@ -67,25 +67,25 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
     }
   }
 
-  const looking = (async () => {
+  const checking = (async () => {
     while (!stopping.signal.aborted) {
-      await look().catch(() => {})
-      await sleep(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
+      await check().catch(() => {})
+      await sleep(CHECK_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   })()
   const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(wif), network))
 
   return {
-    pay: (payments) => faucet.pay(payments),
+    pay: (outputs) => faucet.pay(outputs),
     resent: () => resent,
     async stop() {
       stopping.abort()
-      await looking
+      await checking
     },
   }
 }
 
-/** `jsonRpc` ends the message of a node's own error with its code. */
+/** Whether a node answered with an error of its own; `jsonRpc` ends the message of such an error with its code. */
 function isAnswer(error: unknown): boolean {
   return error instanceof Error && /\(-?\d+\)$/.test(error.message)
 }

@@ -1,4 +1,4 @@
-/** What is paid with. */
+/** The coins of the stack that is killed, and fresh recipients of them. */
 
 import { randomBytes } from 'node:crypto'
 import { getAddress } from 'viem'
@@ -12,7 +12,7 @@ export const COINS = {
   btc: { network: 'bitcoin', decimals: 8 },
 } as const satisfies Record<CoinName, { network: 'ethereum' | 'bitcoin'; decimals: number }>
 
-/** An address that nobody ever used. */
+/** Returns an address that was never used. */
 export function freshRecipient(coin: CoinName): string {
   const key = randomBytes(32)
   return coin === 'btc' ? faucetKey(key).address : getAddress(`0x${key.toString('hex').slice(0, 40)}`)

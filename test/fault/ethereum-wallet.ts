@@ -1,4 +1,4 @@
-/** A stranger's wallet on the Ethereum chain of a stack whose node dies. */
+/** A stranger's wallet on the Ethereum chain of a stack whose node is killed. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Abi, type Address, encodeFunctionData, getContractAddress, type Hex, keccak256 } from 'viem'
@@ -6,29 +6,29 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
 
-/** Far above what a block of a local chain asks for, so that nothing waits for a better price. */
+/** Price far above what a block of a local chain asks for, so that no transaction waits for a lower base fee. */
 const MAX_FEE = 100_000_000_000n
 const TIP = 1_000_000_000n
 const GAS = 1_500_000n
-const LOOK_MS = 1_000
+const CHECK_MS = 1_000
 
 const quantity = z.string().transform(BigInt)
 
 export interface EthereumWallet {
   readonly address: Address
-  /** Signs with the next nonce; from then on the bytes are sent until they are in a block, and again should they leave it. */
+  /** Signs with the next nonce, and sends the bytes again until a block holds them, also after a reorganisation. */
   send(transaction: { readonly to?: Address; readonly value?: bigint; readonly data?: Hex }): Promise<Hex>
-  /** As `send`. @returns The address that the contract has once it is mined. */
+  /** Sends a contract, as `send` does. @returns The address that the contract has once it is mined. */
   deploy(bytecode: Hex): Promise<Address>
   call(to: Address, abi: Abi, functionName: string, args: readonly unknown[], value?: bigint): Promise<Hex>
-  /** Waits until every transaction is in a block and succeeded. */
+  /** Waits until every transaction is in a block. @throws Error when one failed there. */
   mined(): Promise<void>
-  /** How often bytes had to be sent once more. */
+  /** Returns how often the wallet sent bytes again. */
   resent(): number
   stop(): Promise<void>
 }
 
-/** A wallet with one key that was never used before. */
+/** Opens a wallet with one key that no transaction has used yet. */
 export function createEthereumWallet(rpc: string, chainId: number, privateKey: Hex): EthereumWallet {
   const account = privateKeyToAccount(privateKey)
   const sent: { readonly hash: Hex; readonly raw: Hex }[] = []
@@ -45,10 +45,10 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
     return receipt !== null
   }
 
-  /** The node may be dead, may have it already, or may have forgotten it: its answer says nothing that we need. */
+  /** Sends bytes. The node may be dead, may have them already, or may forget them, so its answer is not read. */
   const submit = (raw: Hex) => jsonRpc(rpc, 'eth_sendRawTransaction', [raw]).catch(() => null)
 
-  async function look(): Promise<void> {
+  async function check(): Promise<void> {
     for (const { hash, raw } of sent) {
       const known = await jsonRpc(rpc, 'eth_getTransactionByHash', [hash])
       if (known !== null) continue
@@ -57,10 +57,10 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
     }
   }
 
-  const looking = (async () => {
+  const checking = (async () => {
     while (!stopping.signal.aborted) {
-      await look().catch(() => {})
-      await sleep(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
+      await check().catch(() => {})
+      await sleep(CHECK_MS, undefined, { signal: stopping.signal }).catch(() => {})
     }
   })()
 
@@ -97,7 +97,7 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
     resent: () => resent,
     async stop() {
       stopping.abort()
-      await looking
+      await checking
     },
   }
   return wallet

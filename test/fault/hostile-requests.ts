@@ -1,4 +1,4 @@
-/** What a hostile tenant sends to the API: each is refused, or kept, and none may hurt the service. */
+/** Requests of a hostile tenant: the API refuses or stores each, and none may hurt the service. */
 
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
@@ -12,15 +12,15 @@ export interface Credentials {
   readonly api_secret: string
 }
 
-/** An answer of the API, as a caller sees it who trusts nothing. */
+/** An answer of the API, read without trust in its shape. */
 export interface HostileAnswer {
   readonly what: string
-  /** 0 where the connection was cut, as some deserve. */
+  /** HTTP status. 0 when the API cut the connection. */
   readonly status: number
   readonly code: string | null
   /** Whether an error has the shape that every error of the API has. */
   readonly shaped: boolean
-  /** Id of what was made. */
+  /** Id of the resource that the request created. `null` when it created none. */
   readonly id: string | null
 }
 
@@ -38,12 +38,12 @@ const errorBody = z.object({
 const success = z.looseObject({ success: z.literal(true) })
 const created = z.object({ success: z.literal(true), data: z.object({ id: z.string() }) })
 
-/** Deeper than a program's stack, or just than anything sensible. */
+/** Returns JSON that is nested deeper than a program's stack, or than any sensible document. */
 const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
 const listed = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
-/** An address of Taproot that no key can spend from: no point of the curve has this x (BIP-340). */
+/** A Taproot address that no key can spend from: no point of the curve has this x (BIP-340). */
 const OFF_CURVE = address.toBech32(Buffer.from('05'.padStart(64, '0'), 'hex'), 1, 'bcrt')
-/** Which JavaScript takes for times, and PostgreSQL does not, or only some of them. */
+/** Dates of which JavaScript accepts others than PostgreSQL. */
 const STRANGE_DATES = [
   '0000-01-01',
   '-271821-04-20T00:00:00.000Z',
@@ -57,7 +57,7 @@ const STRANGE_DATES = [
   'now',
 ] as const
 
-/** Sends bytes as they are, with a signature that fits them. */
+/** Sends bytes unchanged, with a signature that fits them. */
 export async function sendRaw(
   api: string,
   key: Credentials,
@@ -104,7 +104,7 @@ export async function sendRaw(
   }
 }
 
-/** What may be kept, and must then do no harm, or must be refused. */
+/** Sends requests that the API must refuse, or may store without harm. */
 export async function* hostileRequests(
   api: string,
   key: Credentials,
@@ -119,16 +119,16 @@ export async function* hostileRequests(
       path,
       typeof body === 'string' || body === undefined ? body : JSON.stringify(body),
     )
-  const payment = {
+  const withdrawal = {
     network: 'ethereum',
     coin: 'eth',
     amount: '0.001',
     to_address: addresses.evm,
     user_reference: addresses.user,
   }
-  const schedule = { label: 'hostile', interval_seconds: 86_400, paused: true, withdrawal: payment }
+  const schedule = { label: 'hostile', interval_seconds: 86_400, paused: true, withdrawal }
   const withMetadata = (metadata: string) =>
-    `${JSON.stringify(payment).slice(0, -1)},"metadata":{"m":${metadata}}}`
+    `${JSON.stringify(withdrawal).slice(0, -1)},"metadata":{"m":${metadata}}}`
 
   for (const depth of [33, 2_200, 20_000, 150_000]) {
     yield await send(
@@ -188,7 +188,7 @@ export async function* hostileRequests(
       cron,
     })
   }
-  // Temporal counts intervals from the epoch: an offset before it is one that it refuses.
+  // Temporal counts intervals from the epoch, so it refuses an offset before the epoch.
   for (let index = 0; index < 4; index += 1) {
     yield await send('a schedule that Temporal refuses', 'POST', '/withdrawal-schedules', {
       ...schedule,
@@ -208,7 +208,7 @@ export async function* hostileRequests(
     '٣',
   ]
   for (const amount of amounts)
-    yield await send(`the amount ${amount.slice(0, 30)}`, 'POST', '/withdrawals', { ...payment, amount })
+    yield await send(`the amount ${amount.slice(0, 30)}`, 'POST', '/withdrawals', { ...withdrawal, amount })
   const destinations = [
     ['bitcoin', 'btc', OFF_CURVE],
     ['ethereum', 'eth', `0x${'0'.repeat(40)}`],
@@ -220,7 +220,7 @@ export async function* hostileRequests(
   for (const [network, coin, to_address] of destinations) {
     const amount = '0.0001'
     yield await send(`to ${to_address.slice(0, 50)}`, 'POST', '/withdrawals', {
-      ...payment,
+      ...withdrawal,
       network,
       coin,
       amount,
@@ -256,14 +256,14 @@ export async function* hostileRequests(
   }
 }
 
-/** What leaves no trace and costs time: replays, strangers, uploads that end half way. */
+/** Sends requests that leave no trace and cost time: replays, requests of strangers, uploads that end half way. */
 export async function* nuisances(api: string, key: Credentials, user: string): AsyncGenerator<HostileAnswer> {
   yield* sendTwice(api, key, user)
   yield* sendAsStrangers(api, user)
   await cutOff(api, key)
 }
 
-/** The very bytes of a request, again and again. */
+/** Sends the same bytes of a request thirty times. */
 async function* sendTwice(api: string, key: Credentials, user: string): AsyncGenerator<HostileAnswer> {
   const body = JSON.stringify({ user_reference: user, network: 'ethereum' })
   const signed = {
@@ -281,7 +281,7 @@ async function* sendTwice(api: string, key: Credentials, user: string): AsyncGen
   }
 }
 
-/** Keys that no tenant has, and requests for signers that no signer sent. */
+/** Sends requests with unknown API keys, and signers' requests without a signer's signature. */
 async function* sendAsStrangers(api: string, user: string): AsyncGenerator<HostileAnswer> {
   const body = JSON.stringify({ user_reference: user, network: 'ethereum', label: 'x'.repeat(50_000) })
   for (let index = 0; index < 60; index += 1) {
@@ -301,7 +301,7 @@ async function* sendAsStrangers(api: string, user: string): AsyncGenerator<Hosti
   }
 }
 
-/** Uploads that end half way, and connections that say nothing. */
+/** Begins uploads, and cuts each off half way. */
 async function cutOff(api: string, key: Credentials): Promise<void> {
   const { hostname, port } = new URL(api)
   for (let index = 0; index < 10; index += 1) {

@@ -1,4 +1,4 @@
-/** A tenant that does its worst beside an honest one, with money, approvers and webhook endpoints of its own. */
+/** A hostile tenant beside an honest one, with its own money, approvers and webhook endpoints. */
 
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -22,11 +22,11 @@ import type { EthereumWallet } from './ethereum-wallet.js'
 import { type HostileAnswer, hostileRequests, nuisances } from './hostile-requests.js'
 
 export interface HostileTenant {
-  /** Sends everything once, then what leaves no trace again and again until it is aborted. */
+  /** Sends every hostile request once, then the nuisances again and again until `until` aborts. */
   attack(until: AbortSignal): Promise<void>
-  /** Everything that the API answered. */
+  /** All answers of the API. */
   readonly answers: readonly HostileAnswer[]
-  /** Takes back what can be taken back, so that nothing is held any more. */
+  /** Cancels every withdrawal and batch that can be cancelled, so that nothing is held. */
   giveUp(): Promise<void>
   close(): Promise<void>
 }
@@ -36,11 +36,12 @@ const DUST_OUTPUTS = 25
 const DUST_SATOSHIS = 600n
 const DUST_CALLS = 3
 const PAUSE_MS = 30
-/** Before it begins again. */
+/** Pause before it begins again. */
 const BREATH_MS = 5_000
 const RAW_KEY_BYTES = 32
 const secrets = z.object({ master_key: z.string() })
 
+/** Prepares the tenant: approvers, contracts, endpoints that hang, and money in its hot wallet. */
 export async function createHostileTenant(
   facts: StackFile,
   home: string,
@@ -65,12 +66,12 @@ export async function createHostileTenant(
   const [payer, refuser] = [await ethereum.deploy(pays.bytecode), await ethereum.deploy(unpayable.bytecode)]
   const { items } = await client.wallets.list()
   const wallet = items.find((each) => each.network === 'ethereum' && each.kind === 'hot')?.address ?? ''
-  // What its payments are made from.
+  // The tenant's payouts spend this.
   await ethereum.send({ to: getAddress(wallet), value: parseAmount('2', 18) })
   await ethereum.mined()
   const evm = (await client.addresses.create({ user_reference: USER, network: 'ethereum' })).address
   const callers = new Set<Socket>()
-  // Takes connections and never says anything.
+  // A server that takes connections and never answers.
   const silent = createServer((socket) => {
     callers.add(socket)
     socket.on('error', () => {})
@@ -78,8 +79,8 @@ export async function createHostileTenant(
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const answers: HostileAnswer[] = []
 
-  /** Money to do harm with, and the smallest amounts there are. */
-  async function payIn(): Promise<void> {
+  /** Deposits money for the attack, and many of the smallest amounts. */
+  async function deposit(): Promise<void> {
     const to = getAddress(evm)
     await ethereum.send({ to, value: parseAmount('1', 18) })
     for (let index = 0; index < DUST_CALLS; index += 1) {
@@ -91,8 +92,8 @@ export async function createHostileTenant(
     await bitcoin.pay([...dust, { address, amount: parseAmount('0.05', 8) }])
   }
 
-  /** Payments that two people approve and that no chain takes, or no signer signs. */
-  async function payOut(): Promise<void> {
+  /** Requests withdrawals that two people approve and that the chain reverts or no signer signs. */
+  async function withdraw(): Promise<void> {
     for (const to_address of [refuser, getAddress(`0x${'11'.repeat(20)}`)]) {
       const made = await untilFunded(() =>
         client.withdrawals.create({
@@ -116,7 +117,7 @@ export async function createHostileTenant(
         event_types: ['deposit.status_changed'],
       })
       await client.webhookEndpoints.create({ url: silentUrl, event_types: ['withdrawal.status_changed'] })
-      const paying = Promise.all([payIn(), payOut()])
+      const transfers = Promise.all([deposit(), withdraw()])
       const addresses = {
         user: USER,
         evm: getAddress(`0x${'22'.repeat(20)}`),
@@ -134,7 +135,7 @@ export async function createHostileTenant(
         await keep(nuisances(facts.api, key, USER))
         await sleep(BREATH_MS, undefined, { signal: until }).catch(() => {})
       } while (!until.aborted)
-      await paying
+      await transfers
     },
     async giveUp() {
       for (;;) {
@@ -183,11 +184,11 @@ async function makeApprover(
   }
 }
 
-/** Until its deposit is credited. */
-async function untilFunded<T>(ask: () => Promise<T>): Promise<T> {
+/** Repeats a request until the tenant's deposit is credited. */
+async function untilFunded<T>(request: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
-      return await ask()
+      return await request()
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== 'INSUFFICIENT_BALANCE') throw error
       await sleep(1_000)
@@ -195,6 +196,7 @@ async function untilFunded<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Ignores an error of the API that says that people or a workflow decided first. */
 async function unlessDecided(act: () => Promise<unknown>): Promise<void> {
   await act().catch((error: unknown) => {
     if (!(error instanceof ApiError) || error.status >= 500) throw error

@@ -1,11 +1,11 @@
 /**
- * Forty deposits, ten withdrawals, two batches and the sweeps of what was deposited are under way while API, workers, signer,
- * Temporal, PostgreSQL and the nodes are killed with SIGKILL, each twice, at moments and in an order that a seed decides.
- * Afterwards books, chains and webhooks must agree to the last unit.
+ * Kills API, workers, signer, Temporal, PostgreSQL and the nodes with SIGKILL, each twice, at moments and in an order that a seed
+ * decides, while forty deposits, ten withdrawals, two batches and the consolidations of deposits are under way. Afterwards books,
+ * chains and webhooks must agree to the last unit.
  *
- * Simulated here is only what lies outside the product: users' wallets, which send their bytes again until they are mined (a
- * local node forgets its mempool, and sometimes its last blocks, when it dies; the product must see that as a reorganisation);
- * a merchant's impatient backend, which sends each request for a withdrawal twice at once; and two approvers.
+ * The test simulates only what lies outside the product: users' wallets, which send their bytes again until a block holds them (a
+ * local node forgets its mempool, and sometimes its last blocks, when it is killed, and the product must see a reorganisation); a
+ * merchant's impatient backend, which sends each request for a withdrawal twice at once; and two approvers.
  */
 
 import { readFileSync } from 'node:fs'
@@ -22,19 +22,20 @@ import { homeAt } from '../../signer/home/home.js'
 import { readJournal } from '../../signer/journal/read-journal.js'
 import { findLedgerFaults, readCredits, readHoldings } from './audit-books.js'
 import { findStatusesOutOfOrder, readReceived } from './audit-events.js'
-import { type AskedBatch, createBatches } from './batches.js'
+import { createBatches, type RequestedBatch } from './batches.js'
 import { COINS, type CoinName } from './coins.js'
+import { describeDeposit } from './describe-deposit.js'
 import { createRandom } from './random.js'
 import { all, allEvents } from './read-all.js'
 import { type BitcoinScan, scanBitcoin } from './scan-bitcoin.js'
 import { type EthereumTransaction, etherOf, scanEthereum, tokenOf } from './scan-ethereum.js'
-import { type FaultStack, startFaultStack, VICTIMS } from './stack.js'
-import { type AskedWithdrawal, createTraffic, type SentDeposit, type Traffic } from './traffic.js'
+import { endStack, type FaultStack, startFaultStack, VICTIMS } from './stack.js'
+import { createTraffic, type RequestedWithdrawal, type SentDeposit, type Traffic } from './traffic.js'
 import { untilSettled } from './until-settled.js'
 
 const SEED = Number(process.env.KEYTURN_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const ROUNDS = 2
-/** Before each kill. Short enough that several are dead at once now and then. */
+/** Pause before each kill: short enough that several processes are dead at once now and then. */
 const PAUSE_MS = [500, 5_000] as const
 const SETTLE_MS = 300_000
 
@@ -47,8 +48,8 @@ let facts: StackFile
 let failed = false
 
 let deposits: SentDeposit[]
-let withdrawals: AskedWithdrawal[]
-let batches: AskedBatch[]
+let withdrawals: RequestedWithdrawal[]
+let batches: RequestedBatch[]
 const killed: number[] = []
 
 beforeAll(async () => {
@@ -58,7 +59,7 @@ beforeAll(async () => {
     KEYTURN_SWEEP_INTERVAL: '5s',
     KEYTURN_WEBHOOK_RETRY_INTERVAL: '5s',
     KEYTURN_REBROADCAST_INTERVAL: '3s',
-    // Deposits are swept by themselves; tokens are dear enough to be worth their gas.
+    // The platform consolidates deposits by itself; tokens are worth more than their gas.
     ETHEREUM_TREASURY: 'true',
     ETHEREUM_USDT_WORTH: '0.01',
   }))
@@ -76,12 +77,10 @@ afterEach(({ task }) => {
 afterAll(async () => {
   await traffic?.stop()
   await sql?.end({ timeout: 1 })
-  await stack?.stop(failed)
-  if (failed)
-    console.log(`Seed ${SEED}; everything is in ${stack?.home}; the supervisor said:\n${stack?.output()}`)
+  await endStack(stack, failed, SEED)
 }, 120_000)
 
-test('everything is settled although everything was killed', async () => {
+test('settles everything although every process is killed', async () => {
   const random = createRandom(SEED + 1)
   ;[deposits, withdrawals, batches] = await Promise.all([
     traffic.sendDeposits(),
@@ -96,7 +95,7 @@ test('everything is settled although everything was killed', async () => {
     SETTLE_MS,
   )
   const { pids } = stack.facts()
-  // Each was killed, and another one took its place.
+  // Each process was killed, and another one took its place.
   expect(
     Object.values(pids)
       .flat()
@@ -116,7 +115,7 @@ test('everything is settled although everything was killed', async () => {
 
 async function killAll(random: ReturnType<typeof createRandom>): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
-    // There are two workers, and who was started last is not the one that has run longest.
+    // There are two workers: the second kill hits the other one, which runs longer than the one that was started again.
     for (const victim of random.shuffled([...VICTIMS, 'longest running worker'] as const)) {
       const pause = random.between(...PAUSE_MS)
       await sleep(pause)
@@ -127,7 +126,7 @@ async function killAll(random: ReturnType<typeof createRandom>): Promise<void> {
   }
 }
 
-test('every deposit is credited exactly once, with its amount', async () => {
+test('credits every deposit exactly once, with its amount', async () => {
   expect(deposits).toHaveLength(40)
   const found = (await all<Deposit>((cursor) => client.deposits.list({ limit: 100, ...cursor }))).filter(
     (deposit) => deposit.user_reference !== null,
@@ -152,19 +151,7 @@ test('every deposit is credited exactly once, with its amount', async () => {
   )
 })
 
-function describeDeposit(deposit: {
-  status: string
-  user_reference: string | null
-  coin: string
-  transaction_hash: string
-  address: { address: string }
-  amount: string
-}): string {
-  const { transaction_hash: hash, amount, coin, address, user_reference: user, status } = deposit
-  return `${hash} ${amount} ${coin} to ${address.address} of ${user}: ${status}`
-}
-
-test('every withdrawal is on the chain exactly once, and no nonce or output is used twice', async () => {
+test('pays every withdrawal on the chain exactly once, and uses no nonce and no output twice', async () => {
   expect(withdrawals).toHaveLength(10)
   const found = await all<Withdrawal>((cursor) => client.withdrawals.list({ limit: 100, ...cursor }))
   expect(found.map(({ id, status }) => [id, status]).sort()).toEqual(
@@ -190,12 +177,12 @@ test('every withdrawal is on the chain exactly once, and no nonce or output is u
   const items = batches.flatMap((batch) =>
     itemsOf(batch, paidBatches).map(({ hash }) => ({ network: COINS[batch.coin].network, hash })),
   )
-  const asked = found.map(({ network, transaction_hash: hash }) => ({ network, hash }))
-  await expectOwnPayouts([...asked, ...items], ethereum, bitcoin)
+  const requested = found.map(({ network, transaction_hash: hash }) => ({ network, hash }))
+  await expectOwnPayouts([...requested, ...items], ethereum, bitcoin)
 })
 
-/** The items as they were asked for, with the transactions that the API names. */
-function itemsOf({ id, coin, outputs }: AskedBatch, answers: readonly Batch[]) {
+/** Returns the items as they were requested, with the transactions that the API names. */
+function itemsOf({ id, coin, outputs }: RequestedBatch, answers: readonly Batch[]) {
   const answer = answers.find((each) => each.id === id)
   expect(answer).toMatchObject({
     status: 'confirmed',
@@ -215,9 +202,9 @@ function itemsOf({ id, coin, outputs }: AskedBatch, answers: readonly Batch[]) {
   }))
 }
 
-/** What left our wallets is what was asked for, or came to another wallet of ours; and the signer never signed two for one place. */
+/** Expects that what left our wallets was requested or went to another of our wallets, and that the signer signed once a place. */
 async function expectOwnPayouts(
-  asked: readonly { readonly network: string; readonly hash: string | null }[],
+  requested: readonly { readonly network: string; readonly hash: string | null }[],
   ethereum: readonly EthereumTransaction[],
   bitcoin: BitcoinScan,
 ): Promise<void> {
@@ -227,15 +214,17 @@ async function expectOwnPayouts(
   const left = ethereum.filter(({ from }) => own.includes(from))
   expectNoneTwice(left.map(({ from, nonce }) => `${from} ${nonce}`))
   const hashes = (network: string) => [
-    ...new Set(asked.flatMap((each) => (each.network === network && each.hash !== null ? [each.hash] : []))),
+    ...new Set(
+      requested.flatMap((each) => (each.network === network && each.hash !== null ? [each.hash] : [])),
+    ),
   ]
   const moved = left.filter(({ paid }) => own.includes(paid)).map(({ hash }) => hash)
-  // Gas first, then the tokens, for each of five users; and the ether of most of them.
+  // Gas first, then the tokens, of each of five users; and the ether of most of them.
   expect(moved.length).toBeGreaterThan(10)
   expect(left.map(({ hash }) => hash).sort()).toEqual([...moved, ...hashes('ethereum')].sort())
   const spending = await sql<{ txid: string; outpoint: string }[]>`
-    SELECT payment.txid, (input ->> 'txid') || ':' || (input ->> 'vout') AS outpoint
-    FROM attempts payment, jsonb_array_elements(payment.inputs) AS input WHERE payment.network = 'bitcoin'`
+    SELECT attempt.txid, (input ->> 'txid') || ':' || (input ->> 'vout') AS outpoint
+    FROM attempts attempt, jsonb_array_elements(attempt.inputs) AS input WHERE attempt.network = 'bitcoin'`
   expectNoneTwice(spending.map(({ outpoint }) => outpoint))
   expect([...new Set(spending.map(({ txid }) => txid))].sort()).toEqual(hashes('bitcoin').sort())
   for (const { outpoint } of spending) expect(bitcoin.spent).toContain(outpoint)
@@ -251,14 +240,14 @@ async function expectOwnPayouts(
   expect([...new Set(signed)].sort()).toEqual([...moved, ...hashes('ethereum'), ...hashes('bitcoin')].sort())
 }
 
-test('the books are whole', async () => {
+test('keeps the books whole', async () => {
   expect(await findLedgerFaults(sql)).toEqual([])
 })
 
-test('each address holds on the chain what the books say', async () => {
+test('books for each address what it holds on the chain', async () => {
   const bitcoin = await scanBitcoin(facts.networks.bitcoin?.rpc ?? '')
   const holdings = await readHoldings(sql)
-  // Five users on two networks, wallets and change of two merchants.
+  // The addresses of five users on two networks, and the wallets and change of two merchants.
   expect(holdings.length).toBeGreaterThan(20)
   const onChain = await Promise.all(
     holdings.map(async ({ address, coin }) =>
@@ -270,7 +259,7 @@ test('each address holds on the chain what the books say', async () => {
   )
 })
 
-test('what was deposited lies in the master wallet, but for what is not worth moving', async () => {
+test('consolidates deposits in the master wallet, except amounts that are not worth moving', async () => {
   const wallets = await sql<{ kind: string; address: string }[]>`
     SELECT kind, address FROM addresses
     WHERE merchant_id = ${facts.merchant.id} AND network = 'ethereum' AND kind IN ('deposit', 'master')`
@@ -286,7 +275,7 @@ test('what was deposited lies in the master wallet, but for what is not worth mo
   for (const left of await held('deposit', 'eth')) expect(left).toBeLessThan(parseAmount('0.01', 18))
 })
 
-test('each user has what was deposited, less what was withdrawn and its fee', async () => {
+test('owes each user the deposits, less the withdrawals and their fees', async () => {
   const fees = new Map<string, bigint>()
   for (const { id, coin } of withdrawals) {
     const { fee, fee_coin } = await client.withdrawals.get(id)
@@ -312,7 +301,7 @@ test('each user has what was deposited, less what was withdrawn and its fee', as
   }
 })
 
-test('events have no gap, and each change of status follows the one before', async () => {
+test('numbers events without a gap, each change of status after the one before', async () => {
   const events = await allEvents(client)
   expect(events.map((event) => event.sequence)).toEqual(events.map((_, index) => index + 1))
   const [stored] = await sql<{ count: number }[]>`
@@ -328,7 +317,7 @@ test('events have no gap, and each change of status follows the one before', asy
   expect([...last.values()].filter((status) => status !== 'success' && status !== 'confirmed')).toEqual([])
 })
 
-test('the merchant received every event, each time the same bytes, and each verified', async () => {
+test('delivers every event to the merchant, each time with the same bytes and a valid signature', async () => {
   const { requests, unverified, bodies } = await readReceived(facts)
   expect(unverified).toEqual([])
   const events = await allEvents(client)
@@ -340,11 +329,11 @@ test('the merchant received every event, each time the same bytes, and each veri
   expect(stored.map(({ body }) => JSON.parse(body.toString('utf8')))).toEqual(events)
   expect(bodies.size).toBe(events.length)
   console.log(
-    `${events.length} events received in ${requests} webhooks; wallets sent ${traffic.resent()} transactions once more`,
+    `${events.length} events received in ${requests} webhooks; wallets sent ${traffic.resent()} transactions again`,
   )
 })
 
-test('the audit log verifies, here and offline', async () => {
+test('keeps an audit log that verifies, online and offline', async () => {
   const verified = await client.auditLog.verify()
   expect(verified.valid).toBe(true)
   const entries = await all<AuditEntry>((cursor) => client.auditLog.list({ limit: 100, ...cursor }))

@@ -1,4 +1,4 @@
-/** What is deposited and withdrawn where nodes misbehave: on networks with another, honest node, and on networks with none. */
+/** Rails on which users deposit and withdraw while nodes misbehave: networks with an honest node beside, and networks without. */
 
 import { randomBytes } from 'node:crypto'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
@@ -20,12 +20,13 @@ export interface Rail {
   readonly network: NetworkName
   readonly coin: string
   readonly decimals: number
-  /** The token's name in `stack.json`; null for the network's own coin. */
+  /** Name of the token in `stack.json`. `null` for the network's own coin. */
   readonly token: 'usdt' | 'usdc' | null
-  /** Whole coins, from and to. */
+  /** Least and greatest amount of a deposit, in whole coins. */
   readonly deposit: readonly [string, string]
+  /** Least and greatest amount of a withdrawal, in whole coins. */
   readonly withdrawal: readonly [string, string]
-  /** What a withdrawal's fee may be at most, on this rail (`networks.yml`). */
+  /** Highest fee of a withdrawal on this rail (`networks.yml`), in whole coins. */
   readonly mostFee: string
 }
 
@@ -86,32 +87,32 @@ export const RAILS: readonly Rail[] = [
   },
 ]
 
-/** The real node of a network. @throws Error when the stack has none. */
+/** Returns the URL of a network's real node. @throws Error when the stack has none. */
 export function nodeOf(facts: StackFile, network: NetworkName): string {
   const node = facts.networks[network]
   if (!node) throw new Error(`The stack has no ${network}`)
   return node.rpc
 }
 
-/** The networks that the stack brings: a machine without a node of one goes without it. */
+/** Returns the networks of the stack; a machine that has no node of a network leaves it out. */
 export function networksOf(facts: StackFile): NetworkName[] {
   return (Object.keys(NETWORKS) as NetworkName[]).filter((network) => facts.networks[network] !== undefined)
 }
 
-/** The contract of a rail's token. */
+/** Returns the contract of a rail's token. */
 export function contractOf(facts: StackFile, rail: Pick<Rail, 'token'>): string {
   return rail.token === 'usdc'
     ? (facts.networks.polygon?.tokens.usdc.address ?? '')
     : facts.networks.ethereum.tokens.usdt.address
 }
 
-/** An address of a network that was never used. */
+/** Returns an address of a network that was never used. */
 export function strangerOn(network: NetworkName): string {
   if (network === 'litecoin') return faucetKey(randomBytes(32), LITECOIN_REGTEST).address
   return freshRecipient(network === 'bitcoin' ? 'btc' : 'eth')
 }
 
-/** What an address holds on the chain; a scan of the chain is needed where it has no accounts. */
+/** Returns what an address holds on the chain, in base units. Needs a scan where the chain has no accounts. */
 export async function holdingOf(
   facts: StackFile,
   network: NetworkName,
@@ -126,7 +127,7 @@ export async function holdingOf(
   return rail.token === null ? etherOf(rpc, address) : tokenOf(rpc, contractOf(facts, rail), address)
 }
 
-/** The hash of a block as the real node has it; null when the chain is not so high. */
+/** Returns the hash of a block from the real node. `null` when the chain is not that high. */
 export function blockHashAt(facts: StackFile, network: NetworkName, height: number): Promise<string | null> {
   const rpc = nodeOf(facts, network)
   return NETWORKS[network].family === 'utxo' ? bitcoinHashAt(rpc, height) : ethereumHashAt(rpc, height)

@@ -1,13 +1,13 @@
-/** Randomness that can be had again: a failing run is repeated with its seed. */
+/** Random numbers that a seed repeats, so that a failing run can be run again. */
 
 export interface Random {
-  /** A whole number from `least` to `most`, both included. */
+  /** Returns a whole number from `least` to `most`, both included. */
   between(least: number, most: number): number
-  /** The same values in another order. */
+  /** Returns the same values in another order. */
   shuffled<T>(values: readonly T[]): T[]
 }
 
-/** The generator mulberry32 (T. Ettinger, public domain). */
+/** Returns the generator mulberry32 (T. Ettinger, public domain). */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0
   const next = () => {

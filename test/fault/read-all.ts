@@ -1,9 +1,9 @@
-/** Lists of the API from their first page to their last. */
+/** Reads lists of the API from their first page to their last. */
 
 import type { Client } from '../../client/create-client.js'
 import type { EventEnvelope } from '../../wire/event.js'
 
-/** Every event of a merchant, oldest first. */
+/** Returns every event of a merchant, oldest first. */
 export async function allEvents(client: Client): Promise<EventEnvelope[]> {
   const events: EventEnvelope[] = []
   for (;;) {
@@ -13,7 +13,7 @@ export async function allEvents(client: Client): Promise<EventEnvelope[]> {
   }
 }
 
-/** Everything of a list. @param page - Asks for the page at a cursor. */
+/** Returns all items of a list. @param page - Requests the page at a cursor. */
 export async function all<T>(
   page: (cursor: { cursor?: string }) => Promise<{
     readonly items: readonly T[]

@@ -1,4 +1,4 @@
-/** Real reorganisations of the local chains. */
+/** Reorganises the local chains, in their own nodes. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -10,8 +10,8 @@ const RETRY_MS = 200
 const MINE_MS = 20_000
 
 /**
- * Replaces the newest blocks of a chain by others; on the Bitcoin family by one more. What they held is mined again there; Anvil
- * forgets it, and the wallet that sent it sends it again.
+ * Replaces the newest blocks of a chain by others; in the Bitcoin family by one block more than before. Nodes of the Bitcoin family
+ * mine the transactions of the old blocks again. Anvil forgets those transactions, and the wallets send them again.
  */
 export async function reorganise(facts: StackFile, network: NetworkName, depth: number): Promise<void> {
   const rpc = nodeOf(facts, network)
@@ -29,7 +29,7 @@ export async function reorganise(facts: StackFile, network: NetworkName, depth: 
         ? jsonRpc(rpc, 'generate', [1])
         : jsonRpc(rpc, 'generatetoaddress', [1, address]))
     } catch (error) {
-      // Made within the same second, a block can be the very one that was invalidated; and the stack mines as well.
+      // A block made within the same second can be the one that was invalidated. The stack mines as well.
       if (Date.now() > deadline) throw error
       await sleep(RETRY_MS)
     }

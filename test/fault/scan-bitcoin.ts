@@ -1,4 +1,4 @@
-/** What a Bitcoin node says, block by block, without any code of the platform's. */
+/** Reads a Bitcoin node block by block, without any code of the platform. */
 
 import { z } from 'zod'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
@@ -22,13 +22,13 @@ const block = z
 const SATOSHIS = 1e8
 
 export interface BitcoinScan {
-  /** Satoshis at an address that no transaction of the chain spent. */
+  /** Returns the satoshis at an address that no transaction of the chain spent. */
   unspent(address: string): bigint
-  /** Satoshis that were ever paid to an address. */
+  /** Returns the satoshis that were ever paid to an address. */
   received(address: string): bigint
-  /** How often a transaction stands in the chain. */
+  /** Returns how often the chain holds a transaction. */
   times(txid: string): number
-  /** Outpoints (`txid:vout`) that the chain spends, each as often as it does. */
+  /** Outpoints (`txid:vout`) that the chain spends, each as often as the chain spends it. */
   readonly spent: readonly string[]
 }
 
@@ -60,7 +60,7 @@ export async function scanBitcoin(rpc: string): Promise<BitcoinScan> {
   }
 }
 
-/** The hash of a block; null when the chain is not so high. */
+/** Returns the hash of a block. `null` when the chain is not that high. */
 export async function bitcoinHashAt(rpc: string, height: number): Promise<string | null> {
   const tip = z.int().parse(await jsonRpc(rpc, 'getblockcount', []))
   return height > tip ? null : z.string().parse(await jsonRpc(rpc, 'getblockhash', [height]))

@@ -1,4 +1,4 @@
-/** What an Ethereum node says, block by block, without any code of the platform's. */
+/** Reads an Ethereum node block by block, without any code of the platform. */
 
 import { z } from 'zod'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
@@ -20,17 +20,17 @@ const block = z.object({
 
 export interface EthereumTransaction {
   readonly hash: string
-  /** Lower case. */
+  /** Sender, in lower case. */
   readonly from: string
   readonly nonce: bigint
-  /** Lower case: who got the ether, or the tokens where it is a transfer of such. */
+  /** Recipient of the ether, or of the tokens in a transfer of tokens, in lower case. */
   readonly paid: string
 }
 
 /** Selector of `transfer(address,uint256)`. */
 const TRANSFER = '0xa9059cbb'
 
-/** Every transaction of the chain, oldest first. */
+/** Returns every transaction of the chain, oldest first. */
 export async function scanEthereum(rpc: string): Promise<EthereumTransaction[]> {
   const head = Number(await jsonRpc(rpc, 'eth_blockNumber', []))
   const found: EthereumTransaction[] = []
@@ -46,18 +46,18 @@ export async function scanEthereum(rpc: string): Promise<EthereumTransaction[]> 
   return found
 }
 
-/** Wei at an address. */
+/** Returns the wei at an address. */
 export async function etherOf(rpc: string, address: string): Promise<bigint> {
   return quantity.parse(await jsonRpc(rpc, 'eth_getBalance', [address, 'latest']))
 }
 
-/** Base units of a token at an address. */
+/** Returns the base units of a token at an address. */
 export async function tokenOf(rpc: string, token: string, address: string): Promise<bigint> {
   const data = `0x70a08231${address.slice(2).toLowerCase().padStart(64, '0')}`
   return quantity.parse(await jsonRpc(rpc, 'eth_call', [{ to: token, data }, 'latest']))
 }
 
-/** The hash of a block; null when the chain is not so high. */
+/** Returns the hash of a block. `null` when the chain is not that high. */
 export async function ethereumHashAt(rpc: string, height: number): Promise<string | null> {
   const found = await jsonRpc(rpc, 'eth_getBlockByNumber', [`0x${height.toString(16)}`, false])
   return found === null ? null : z.object({ hash: z.string() }).parse(found).hash

@@ -12,12 +12,12 @@ import { startOf } from '../../local/stack/process-identity.js'
 import { type StackFile, stackFileSchema } from '../../local/stack/stack-file.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** Below the range that systems give out themselves (from 32,768). */
+/** The first port, below the range from which systems choose ports themselves (32,768 and above). */
 const FIRST_PORT = 16_000
 const START_MS = 240_000
 const STOP_MS = 60_000
 
-/** Everything that is killed. The sample merchant is not: it is the witness. */
+/** The processes that are killed. The sample merchant is not among them: it is the witness. */
 export const VICTIMS = [
   'api',
   'longest running worker',
@@ -31,21 +31,21 @@ export type Victim = (typeof VICTIMS)[number]
 
 export interface FaultStack {
   readonly home: string
-  /** `stack.json` as it is now. */
+  /** Reads `stack.json` as it is now. */
   facts(): StackFile
-  /** Kills with SIGKILL as soon as there is such a process. @returns Its id. */
+  /** Kills a process with SIGKILL as soon as there is one of that kind. @returns Its id. */
   kill(victim: Victim): Promise<number>
-  /** What it printed. */
+  /** Returns what the supervisor printed. */
   output(): string
-  /** Ends it in order; `keep` leaves its home for a look. */
+  /** Ends the stack in order. `keep` leaves its home, so that a person can examine it. */
   stop(keep: boolean): Promise<void>
 }
 
 /**
  * Starts the stack and waits until it is ready.
  *
- * @param environment - Made once home and ports are chosen.
- * @throws Error with what it printed when it is not.
+ * @param environment - Returns the environment, once home and ports are chosen.
+ * @throws Error with what the stack printed, when it does not become ready.
  */
 export async function startFaultStack(
   environment: (chosen: { readonly home: string; readonly ports: Ports }) => Readonly<Record<string, string>>,
@@ -81,13 +81,13 @@ export async function startFaultStack(
     if (ended || !now) throw new Error(`The stack does not run:\n${output}`)
     return now
   }
-  /** The process of now, or nothing while it is being started again. */
+  /** Returns the id of the process that runs now. `undefined` while the supervisor starts it again. */
   const pidOf = (victim: Victim): number | undefined => {
     const { pids } = facts()
     const { workers } = pids
     const pid =
       victim === 'longest running worker'
-        ? // Who is started again comes last.
+        ? // The supervisor lists a worker that it started again last.
           workers.length > 1 && workers[0]
         : pids[victim]
     return pid && startOf(pid) !== null ? pid : undefined
@@ -110,11 +110,11 @@ export async function startFaultStack(
     async stop(keep) {
       const supervisor = read()?.pids.supervisor
       const runs = () => !ended || (supervisor !== undefined && startOf(supervisor) !== null)
-      // npm is gone before what it started; that notices.
+      // npm ends before the supervisor that it started; the supervisor notices.
       child.kill('SIGTERM')
       for (const deadline = Date.now() + STOP_MS; runs() && Date.now() < deadline; ) await sleep(50)
       const left = runs()
-      // The watchdog ends what the supervisor leaves.
+      // The watchdog ends the processes that the supervisor leaves.
       if (left && supervisor !== undefined) process.kill(supervisor, 'SIGKILL')
       if (left) throw new Error(`The stack did not end within ${STOP_MS / 1_000} s; look into ${home}`)
       if (!keep) rmSync(home, { recursive: true, force: true, maxRetries: 5 })
@@ -126,6 +126,13 @@ export async function startFaultStack(
     throw new Error(`The stack did not start:\n${output}`)
   }
   return stack
+}
+
+/** Ends a stack. After a failure it keeps the stack's home, and prints the seed and what the supervisor printed. */
+export async function endStack(stack: FaultStack | undefined, failed: boolean, seed: number): Promise<void> {
+  await stack?.stop(failed)
+  if (failed)
+    console.log(`Seed ${seed}; everything is in ${stack?.home}; the supervisor printed:\n${stack?.output()}`)
 }
 
 async function freePorts(): Promise<number> {

@@ -1,8 +1,8 @@
 /**
- * Deposits and withdrawals on both families of chains go through nodes that lag, forget, refuse and come back at another height,
- * with an honest node beside them and without one; the chains are reorganised meanwhile, and a contract pays another user when
- * its transaction is mined again. A hostile tenant does its worst beside the honest one. Afterwards books, chains and webhooks
- * must agree to the last unit, and each deposit that was reversed must have left the chain.
+ * Runs deposits and withdrawals of both families of chains through nodes that lag, forget, refuse and come back at another height,
+ * with an honest node beside them and without one. Meanwhile the chains reorganise, a contract pays another user when its
+ * transaction is mined again, and a hostile tenant attacks beside the honest one. Afterwards books, chains and webhooks must agree
+ * to the last unit, and each deposit that was reversed must have left the chain.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,42 +17,50 @@ import { MISBEHAVIOURS, type Misbehaviour } from '../support/unreliable-node/sta
 import { findLedgerFaults, readCredits, readHoldings } from './audit-books.js'
 import { findStatusesOutOfOrder, readReceived } from './audit-events.js'
 import type { BitcoinWallet } from './bitcoin-wallet.js'
+import { describeDeposit } from './describe-deposit.js'
 import type { EthereumWallet } from './ethereum-wallet.js'
 import { createHostileTenant, type HostileTenant } from './hostile-tenant.js'
-import { createPayments, type PaidIn, type PaidOut, type Payments, USERS } from './payments.js'
+import {
+  createRailTraffic,
+  type RailTraffic,
+  type RequestedWithdrawal,
+  type SentDeposit,
+  USERS,
+} from './rail-traffic.js'
 import { blockHashAt, holdingOf, NETWORKS, type NetworkName, networksOf, nodeOf, RAILS } from './rails.js'
 import { createRandom } from './random.js'
 import { all, allEvents } from './read-all.js'
 import { reorganise } from './reorganise.js'
 import { type BitcoinScan, scanBitcoin } from './scan-bitcoin.js'
 import { scanEthereum } from './scan-ethereum.js'
+import { endStack } from './stack.js'
 import { startUnreliableStack, type UnreliableStack } from './unreliable-stack.js'
 import { findUnscanned } from './until-settled.js'
 import { whatIsOpen } from './what-is-open.js'
 
 const SEED = Number(process.env.KEYTURN_FAULT_SEED ?? Math.floor(Math.random() * 2 ** 31))
-/** It takes seconds where a machine is quiet. */
+/** Limit for settling, which takes seconds on a quiet machine. */
 const SETTLE_MS = 300_000
-const LOOKS = 3
-/** As long as an honest node may take to be followed again; it takes a second where a machine is quiet. */
+const CHECKS = 3
+/** Limit for following an honest node again, which takes a second on a quiet machine. */
 const SCAN_MS = 120_000
-/** Between two ways to misbehave: long where no other node tells the truth. */
+/** Time between two ways to misbehave, in milliseconds: longer where no other node is honest. */
 const HONEST_MS = { beside: [200, 800], alone: [1_000, 2_500] } as const
 const BEHIND: readonly Misbehaviour[] = ['lagging', 'short of blocks', 'restarting']
 const REORG_AFTER_MS = [100, 1_200] as const
-/** Fewer blocks than a deposit is confirmed by. */
+/** Depths of a reorganisation: fewer blocks than a deposit needs. */
 const SHALLOW = [1, 2] as const
 
 let stack: UnreliableStack
 let facts: StackFile
 let sql: Sql
-let payments: Payments
+let traffic: RailTraffic
 let hostile: HostileTenant
 let client: Client
 let failed = false
 
-let paidIn: PaidIn[]
-let paidOut: PaidOut[]
+let deposits: SentDeposit[]
+let withdrawals: RequestedWithdrawal[]
 let scheduleId: string
 const scans = new Map<NetworkName, BitcoinScan>()
 const turned = new Map<NetworkName, number>()
@@ -71,11 +79,11 @@ beforeAll(async () => {
   })
   facts = stack.facts()
   sql = connect(facts.postgres, { max: 4, name: 'keyturn-fault-test' })
-  payments = await createPayments(facts, createRandom(SEED + 10))
-  client = payments.client
+  traffic = await createRailTraffic(facts, createRandom(SEED + 10))
+  client = traffic.client
   hostile = await createHostileTenant(facts, stack.home, sql, {
-    ethereum: payments.wallets.ethereum as EthereumWallet,
-    bitcoin: payments.wallets.bitcoin as BitcoinWallet | undefined,
+    ethereum: traffic.wallets.ethereum as EthereumWallet,
+    bitcoin: traffic.wallets.bitcoin as BitcoinWallet | undefined,
   })
 }, 360_000)
 
@@ -84,15 +92,13 @@ afterEach(({ task }) => {
 })
 
 afterAll(async () => {
-  await payments?.stop()
+  await traffic?.stop()
   await hostile?.close()
   await sql?.end({ timeout: 1 })
-  await stack?.stop(failed)
-  if (failed)
-    console.log(`Seed ${SEED}; everything is in ${stack?.home}; the supervisor said:\n${stack?.output()}`)
+  await endStack(stack, failed, SEED)
 }, 120_000)
 
-test('everything is settled although nodes lied, chains turned and a tenant was hostile', async () => {
+test('settles everything although nodes lie, chains reorganise and a tenant is hostile', async () => {
   const began = Date.now()
   const elapsed = () => Math.round((Date.now() - began) / 1_000)
   const until = new AbortController()
@@ -106,7 +112,7 @@ test('everything is settled although nodes lied, chains turned and a tenant was 
         {
           honestMs: NETWORKS[network].honestNode ? HONEST_MS.beside : HONEST_MS.alone,
           wishes: wishes.get(network) ?? [],
-          meanwhile: (behaviour) => turn(network, behaviour, random),
+          meanwhile: (behaviour) => reorganiseBehind(network, behaviour, random),
           recovered: () => untilScanned(network),
         },
         until.signal,
@@ -114,21 +120,21 @@ test('everything is settled although nodes lied, chains turned and a tenant was 
     }),
     hostile.attack(until.signal),
   ])
-  const asked = Promise.all([
-    payments.deposit(),
-    // Who finds no transaction just when ours is mined must not take it for lost.
-    payments.withdraw((network) => wishes.get(network)?.push('forgetful')),
+  const requested = Promise.all([
+    traffic.deposit(),
+    // A platform that does not find its transaction just when it is mined must not take it for lost.
+    traffic.withdraw((network) => wishes.get(network)?.push('forgetful')),
     payByBlockTwice(),
     makeSchedule(),
   ])
-  // What fails in the background is not waited for.
-  const [deposited, withdrawn, byBlock] = await Promise.race([asked, background.then(() => asked)])
-  console.log(`All was asked for after ${elapsed()} s; the nodes end their round, then they tell the truth`)
+  // A failure in the background ends the test at once.
+  const [deposited, withdrawn, byBlock] = await Promise.race([requested, background.then(() => requested)])
+  console.log(`All was requested after ${elapsed()} s; the nodes end their round, then they are honest`)
   until.abort()
   await background
   await hostile.giveUp()
-  paidIn = [...deposited, ...(await Promise.all(byBlock.map((each) => each.paid())))]
-  paidOut = withdrawn
+  deposits = [...deposited, ...(await Promise.all(byBlock.map((each) => each.paid())))]
+  withdrawals = withdrawn
   await untilNothingIsOpen()
   console.log(`All is settled after ${elapsed()} s`)
   for (const network of networksOf(facts)) {
@@ -136,8 +142,8 @@ test('everything is settled although nodes lied, chains turned and a tenant was 
   }
 }, 660_000)
 
-/** While the node does not know the newest blocks, they are replaced by others: the real fork is not where it seems to be. */
-async function turn(
+/** Replaces the newest blocks while the node does not know them, so that the real fork is not where the node shows it. */
+async function reorganiseBehind(
   network: NetworkName,
   behaviour: Misbehaviour,
   random: ReturnType<typeof createRandom>,
@@ -148,7 +154,7 @@ async function turn(
   turned.set(network, (turned.get(network) ?? 0) + 1)
 }
 
-/** A network with no other node gets on only while its node is honest; one that does not get on then is stuck. */
+/** Waits until a network without another node is scanned again. @throws Error when it does not get on while its node is honest. */
 async function untilScanned(network: NetworkName): Promise<void> {
   if (NETWORKS[network].honestNode) return
   const deadline = Date.now() + SCAN_MS
@@ -160,19 +166,19 @@ async function untilScanned(network: NetworkName): Promise<void> {
   }
 }
 
-/** The transaction is mined, credited, leaves the chain, and pays what another block decides. */
+/** Has the contract pay, waits for the credit, removes the block, and lets another block decide what the contract pays. */
 async function payByBlockTwice() {
-  const each = await Promise.all([payments.payByBlock(false), payments.payByBlock(true)])
+  const each = await Promise.all([traffic.payByBlock(false), traffic.payByBlock(true)])
   const before = await Promise.all(each.map((one) => one.paid()))
   for (const { txid } of before) await untilCredited(txid)
   const depth = Math.max(...(await Promise.all(each.map((one) => one.depth()))))
-  // The chain may grow between the question and the act.
+  // The chain may grow between reading its height and reorganising it.
   await reorganise(facts, 'ethereum', depth + 2)
   console.log(
-    `ethereum turned by ${depth + 2}, after ${before.map(({ user, amount }) => `${user} ${amount}`)}`,
+    `ethereum reorganised by ${depth + 2}, after ${before.map(({ user, amount }) => `${user} ${amount}`)}`,
   )
-  // Once more, seen and not yet credited.
-  const later = await payments.payByBlock(false)
+  // A third transfer is seen and not yet credited when its block is replaced.
+  const later = await traffic.payByBlock(false)
   await later.paid()
   await reorganise(facts, 'ethereum', SHALLOW[1])
   return [...each, later]
@@ -186,7 +192,7 @@ async function untilCredited(txid: string): Promise<void> {
   }
 }
 
-/** A schedule of the honest tenant, of which Temporal was not informed yet, as if the API had died: the sweeper informs it. */
+/** Creates a schedule as if the API had died before it informed Temporal, so that the sweeper must. */
 async function makeSchedule(): Promise<void> {
   await sleep(15_000)
   const made = await client.withdrawalSchedules.create({
@@ -207,14 +213,14 @@ async function makeSchedule(): Promise<void> {
 
 async function untilNothingIsOpen(): Promise<void> {
   const deadline = Date.now() + SETTLE_MS
-  for (let settled = 0; settled < LOOKS; await sleep(1_000)) {
+  for (let settled = 0; settled < CHECKS; await sleep(1_000)) {
     const open = await whatIsOpen(stack.facts(), sql).catch((error: unknown) => [String(error)])
     settled = open.length === 0 ? settled + 1 : 0
     if (Date.now() > deadline) throw new Error(`Not settled after ${SETTLE_MS / 1_000} s: ${open.join('; ')}`)
   }
 }
 
-test('nodes of both families misbehaved in every way, and every chain turned meanwhile', () => {
+test('saw nodes of both families misbehave in every way, and every chain reorganise meanwhile', () => {
   const networks = networksOf(facts)
   expect(networks.filter((network) => (turned.get(network) ?? 0) < BEHIND.length)).toEqual([])
   const lies = (of: readonly NetworkName[], each: Misbehaviour) =>
@@ -224,7 +230,7 @@ test('nodes of both families misbehaved in every way, and every chain turned mea
     for (const network of nodes) {
       console.log(network, MISBEHAVIOURS.map((each) => `${each}: ${lies([network], each)}`).join(', '))
     }
-    // A node that forgets what is in its mempool is not always asked for it.
+    // The platform does not always ask a node that forgets its mempool.
     const certain = MISBEHAVIOURS.filter((each) => each !== 'without mempool')
     if (nodes.length > 0) {
       expect([family, certain.filter((each) => lies(nodes, each) === 0)]).toEqual([family, []])
@@ -233,14 +239,15 @@ test('nodes of both families misbehaved in every way, and every chain turned mea
   expect(lies(networks, 'without mempool')).toBeGreaterThan(0)
 })
 
-test('every deposit is credited exactly once, with what the chain pays in the end', async () => {
+test('credits every deposit exactly once, with what the chain pays in the end', async () => {
   const found = (await all<Deposit>((cursor) => client.deposits.list({ limit: 100, ...cursor }))).filter(
     ({ user_reference, status }) => user_reference !== null && status === 'success',
   )
   expect(found.map(describeDeposit).sort()).toEqual(
-    paidIn
+    deposits
       .map(({ user, rail, txid, address, amount }) =>
         describeDeposit({
+          status: 'success',
           user_reference: user,
           coin: rail.coin,
           transaction_hash: txid,
@@ -254,25 +261,14 @@ test('every deposit is credited exactly once, with what the chain pays in the en
   for (const { id, coin, amount } of found) {
     expect([id, credits.get(id)]).toEqual([id, parseAmount(amount, decimalsOf(coin))])
   }
-  // Nothing stands for what is in no block any more.
+  // The books hold nothing for a deposit whose transaction is in no block.
   const credited = new Set(found.map(({ id }) => id))
   const rest = await sql<{ id: string }[]>`
     SELECT id FROM deposits WHERE merchant_id = ${facts.merchant.id} AND user_reference IS NOT NULL AND status <> 'success'`
   expect(rest.filter(({ id }) => !credited.has(id) && (credits.get(id) ?? 0n) !== 0n)).toEqual([])
 })
 
-function describeDeposit(deposit: {
-  user_reference: string | null
-  coin: string
-  transaction_hash: string
-  address: { address: string }
-  amount: string
-}): string {
-  const { transaction_hash: hash, amount, coin, address, user_reference: user } = deposit
-  return `${hash} ${amount} ${coin} to ${address.address} of ${user}`
-}
-
-test('nothing was reversed that is still in the chain', async () => {
+test('reverses no deposit that is still in the chain', async () => {
   const blocks = new Map<unknown, { readonly number: number; readonly hash: string }>()
   const wrong: string[] = []
   let reversed = 0
@@ -290,14 +286,14 @@ test('nothing was reversed that is still in the chain', async () => {
     }
   }
   expect(wrong).toEqual([])
-  // What the contract had paid before its block was replaced.
+  // The deposits that the contract had made before their block was replaced.
   expect(reversed).toBeGreaterThan(0)
 })
 
-test('every withdrawal is on the chain exactly once, and none was ever given up', async () => {
+test('pays every withdrawal on the chain exactly once, and gives none up', async () => {
   const found = await all<Withdrawal>((cursor) => client.withdrawals.list({ limit: 100, ...cursor }))
   expect(found.map(({ id, status }) => [id, status]).sort()).toEqual(
-    paidOut.map(({ id }) => [id, 'confirmed']).sort(),
+    withdrawals.map(({ id }) => [id, 'confirmed']).sort(),
   )
   const networks = networksOf(facts)
   const accounts = new Map(
@@ -307,7 +303,7 @@ test('every withdrawal is on the chain exactly once, and none was ever given up'
         .map(async (network) => [network, await scanEthereum(nodeOf(facts, network))] as const),
     ),
   )
-  for (const { id, rail, amount, recipient } of paidOut) {
+  for (const { id, rail, amount, recipient } of withdrawals) {
     const { network, coin } = rail
     const hash = found.find((each) => each.id === id)?.transaction_hash ?? ''
     const scan = scans.get(network)
@@ -321,7 +317,7 @@ test('every withdrawal is on the chain exactly once, and none was ever given up'
   expect(statuses.filter((status) => status === 'failed' || status === 'cancelled')).toEqual([])
 })
 
-test('the books are whole, and each address holds on the chain what they say', async () => {
+test('keeps the books whole, and books for each address what it holds on the chain', async () => {
   expect(await findLedgerFaults(sql)).toEqual([])
   const holdings = await readHoldings(sql)
   const onChain = await Promise.all(
@@ -334,9 +330,9 @@ test('the books are whole, and each address holds on the chain what they say', a
   )
 })
 
-test('each user has what was deposited, less what was withdrawn and its fee', async () => {
+test('owes each user the deposits, less the withdrawals and their fees', async () => {
   const fees = new Map<string, bigint>()
-  for (const { id, rail } of paidOut) {
+  for (const { id, rail } of withdrawals) {
     const { fee, fee_coin } = await client.withdrawals.get(id)
     // A token's fee is the merchant's.
     fees.set(id, fee_coin === rail.coin ? parseAmount(fee, rail.decimals) : 0n)
@@ -346,10 +342,10 @@ test('each user has what was deposited, less what was withdrawn and its fee', as
     for (const { network, coin, decimals } of RAILS.filter((rail) =>
       networksOf(facts).includes(rail.network),
     )) {
-      const mine = (each: PaidIn | PaidOut) => each.user === user && each.rail.coin === coin
+      const mine = (each: SentDeposit | RequestedWithdrawal) => each.user === user && each.rail.coin === coin
       const expected =
-        paidIn.filter(mine).reduce((sum, { amount }) => sum + amount, 0n) -
-        paidOut.filter(mine).reduce((sum, { id, amount }) => sum + amount + (fees.get(id) ?? 0n), 0n)
+        deposits.filter(mine).reduce((sum, { amount }) => sum + amount, 0n) -
+        withdrawals.filter(mine).reduce((sum, { id, amount }) => sum + amount + (fees.get(id) ?? 0n), 0n)
       const { available, reserved, pending } =
         items.find((each) => each.coin === coin && each.network === network) ?? {}
       expect([user, coin, available, reserved, pending]).toEqual([
@@ -363,7 +359,7 @@ test('each user has what was deposited, less what was withdrawn and its fee', as
   }
 })
 
-test('the honest tenant received every event, without a gap, and each change of status follows the one before', async () => {
+test('delivers every event to the honest tenant without a gap, each change of status after the one before', async () => {
   const events = await allEvents(client)
   expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1))
   expect(findStatusesOutOfOrder(events)).toEqual([])
@@ -377,7 +373,7 @@ test('the honest tenant received every event, without a gap, and each change of 
   expect(bodies.size).toBe(events.length)
 })
 
-test('the audit logs of both tenants verify, and Temporal knows the honest schedule', async () => {
+test('keeps audit logs of both tenants that verify, and informs Temporal of the honest schedule', async () => {
   const { api, merchant, other_merchant } = facts
   for (const { api_key: apiKey, api_secret: apiSecret } of [merchant, other_merchant]) {
     const verified = await createClient({ baseUrl: api, apiKey, apiSecret }).auditLog.verify()
@@ -388,7 +384,7 @@ test('the audit logs of both tenants verify, and Temporal knows the honest sched
   expect(row).toEqual({ synced: true })
 })
 
-test('no request of the hostile tenant was answered with a fault of ours, and no process ended', () => {
+test('answers no request of the hostile tenant with a fault of the platform, and keeps every process', () => {
   expect(stack.facts().pids).toEqual(facts.pids)
   expect(hostile.answers.length).toBeGreaterThan(150)
   const ours = hostile.answers.filter(({ status, shaped }) => status >= 500 || !shaped)
@@ -398,7 +394,7 @@ test('no request of the hostile tenant was answered with a fault of ours, and no
   expect(replayed.filter(({ status }) => status < 300).length).toBeLessThanOrEqual(replayed.length / 30)
   const strangers = hostile.answers.filter(({ what }) => what === 'an unknown key')
   expect(strangers.some(({ status }) => status === 401)).toBe(true)
-  // The API does not wait for the rest of a body that it refuses: 0 stands for a connection that it cut.
+  // The API cuts the connection of a body that it refuses, which is status 0 here.
   expect(strangers.filter(({ status }) => ![0, 401, 429].includes(status))).toEqual([])
 })
 

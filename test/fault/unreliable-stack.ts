@@ -1,4 +1,4 @@
-/** The whole stack, whose platform sees the chains only through nodes that misbehave. */
+/** Starts the whole stack so that its platform reads the chains through unreliable nodes only. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,13 +11,13 @@ import { createRandom } from './random.js'
 import { type FaultStack, startFaultStack } from './stack.js'
 
 export interface UnreliableStack extends FaultStack {
-  /** The one that misbehaves, of each network. */
+  /** Unreliable node of each network. */
   readonly nodes: Readonly<Record<NetworkName, UnreliableNode>>
 }
 
 const secrets = z.object({ bitcoin_password: z.string() })
 
-/** Starts it; its nodes are honest until they are asked to misbehave. */
+/** Starts the stack. Its nodes are honest until a test asks them to misbehave. */
 export async function startUnreliableStack(
   seed: number,
   environment: Readonly<Record<string, string>>,
@@ -64,7 +64,7 @@ export async function startUnreliableStack(
   }
 }
 
-/** The product's own networks, each with other nodes: the local stack itself names the real ones in the environment. */
+/** Writes the product's networks with the unreliable nodes in place of variables, as the stack sets those to the real nodes. */
 function networksFile(
   home: string,
   networks: readonly { readonly network: NetworkName; readonly urls: readonly string[] }[],

@@ -1,4 +1,4 @@
-/** Waits until nothing moves any more: all that was asked for has happened, and nothing waits any more. */
+/** Waits until the stack is settled: all that was requested has happened, and no row or workflow waits. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, Connection } from '@temporalio/client'
@@ -7,12 +7,12 @@ import type { StackFile } from '../../local/stack/stack-file.js'
 import { blockHashAt, type NetworkName } from './rails.js'
 
 const POLL_MS = 1_000
-/** Blocks between the node's head and what was scanned; both move on while we look. */
+/** Blocks that a scan may be behind its node's head; both move on while the test reads them. */
 const MOST_BEHIND = 2
-/** Two looks this far apart must both find everything settled: a reorganisation that the platform did not notice yet is noticed by then. */
-const LOOKS = 3
+/** Checks in a row that must find everything settled, so that the platform has noticed a reorganisation in between. */
+const CHECKS = 3
 
-/** @throws Error that says what is left when it takes longer than `limitMs`. */
+/** Waits until nothing is left to do. @throws Error that lists what is left after `limitMs`. */
 export async function untilSettled(
   facts: () => StackFile,
   sql: Sql,
@@ -20,7 +20,7 @@ export async function untilSettled(
   limitMs: number,
 ): Promise<void> {
   const deadline = Date.now() + limitMs
-  for (let settled = 0; settled < LOOKS; await sleep(POLL_MS)) {
+  for (let settled = 0; settled < CHECKS; await sleep(POLL_MS)) {
     const left = await whatIsLeft(facts(), sql, expected).catch((error: unknown) => [String(error)])
     settled = left.length === 0 ? settled + 1 : 0
     if (Date.now() > deadline) throw new Error(`Not settled after ${limitMs / 1_000} s: ${left.join('; ')}`)
@@ -40,11 +40,11 @@ async function whatIsLeft(
        WHERE merchant_id = ${merchant} AND user_reference IS NOT NULL AND status = 'success') AS "deposits credited",
       (SELECT count(*)::int FROM deposits WHERE status <> 'success') AS "deposits not credited",
       (SELECT count(*)::int FROM payouts WHERE kind = 'withdrawal' AND stage = 'confirmed') AS "withdrawals confirmed",
-      (SELECT count(*)::int FROM payouts WHERE stage <> 'confirmed') AS "payments not confirmed",
+      (SELECT count(*)::int FROM payouts WHERE stage <> 'confirmed') AS "payouts not confirmed",
       (SELECT count(*)::int FROM batches WHERE status = 'confirmed') AS "batches confirmed",
       (SELECT count(*)::int FROM consolidations WHERE due_at IS NOT NULL) AS "addresses to be swept",
-      -- An attempt that was replaced, or that no signer took, is over too.
-      (SELECT count(*)::int FROM attempts WHERE state NOT IN ('final', 'replaced', 'abandoned')) AS "transactions open",
+      -- An attempt that was replaced, or that no signer took, has ended too.
+      (SELECT count(*)::int FROM attempts WHERE state NOT IN ('final', 'replaced', 'abandoned')) AS "attempts open",
       (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
       (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",
       (SELECT count(*)::int FROM webhook_deliveries WHERE status <> 'delivered') AS "webhooks not delivered"`
@@ -61,7 +61,7 @@ async function whatIsLeft(
   return left
 }
 
-/** Networks whose scan is behind their chain, or on another branch of it. */
+/** Returns a line for each network whose scan is behind its chain or on another branch of it. */
 export async function findUnscanned(facts: StackFile, sql: Sql): Promise<string[]> {
   const left: string[] = []
   const cursors = await sql<{ network: string; height: bigint; block_hash: string }[]>`
@@ -76,10 +76,10 @@ export async function findUnscanned(facts: StackFile, sql: Sql): Promise<string[
   return left
 }
 
-/** Watchers run without an end, others now and then by their schedule; any other that runs waits for something. */
+/** Types of workflows that run without an end or by their schedule; a workflow of another type that runs waits for something. */
 export const PERPETUAL: readonly string[] = ['chainWatcher', 'sweeper', 'rebalance']
 
-/** Workflows that run, but for those of the types in `expected`. */
+/** Returns a line for each workflow that runs and whose type is not in `expected`. */
 export async function openWorkflows({ temporal }: StackFile, expected: readonly string[]): Promise<string[]> {
   const connection = await Connection.connect({ address: temporal.address, connectTimeout: '5s' })
   try {

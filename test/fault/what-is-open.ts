@@ -1,11 +1,12 @@
-/** What still waits for something once nodes tell the truth and a hostile tenant gave up. */
+/** Finds what still waits for something after nodes became honest and the hostile tenant gave up. */
 
 import type { Sql } from '../../db/connect.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
 import { findUnscanned, openWorkflows, PERPETUAL } from './until-settled.js'
 
 /**
- * Lines that say so; none is what is wanted. Of both tenants, but for webhooks to endpoints that are dead.
+ * Returns a line for each kind of row or workflow that is open, of both tenants. A test wants none. Webhooks of the hostile tenant do
+ * not count, as its endpoints are dead.
  */
 export async function whatIsOpen(facts: StackFile, sql: Sql): Promise<string[]> {
   const merchant = facts.merchant.id
@@ -14,10 +15,10 @@ export async function whatIsOpen(facts: StackFile, sql: Sql): Promise<string[]> 
       (SELECT count(*)::int FROM deposits
        WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS "deposits under way",
       (SELECT count(*)::int FROM payouts
-       WHERE stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')) AS "payments under way",
+       WHERE stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')) AS "payouts under way",
       (SELECT count(*)::int FROM batches WHERE completed_at IS NULL) AS "batches under way",
       (SELECT count(*)::int FROM attempts
-       WHERE state IN ('signed', 'broadcast', 'mined') AND merchant_id = ${merchant}) AS "transactions not final",
+       WHERE state IN ('signed', 'broadcast', 'mined') AND merchant_id = ${merchant}) AS "attempts not final",
       (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS "events not sealed",
       (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL) AS "audit entries not sealed",
       (SELECT count(*)::int FROM webhook_deliveries delivery JOIN events event ON event.id = delivery.event_id

@@ -1,4 +1,4 @@
-/** An EVM chain of a test's own. */
+/** Starts an EVM chain that belongs to one test file. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import { freePort } from '../../local/parts/free-port.js'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
 
 export interface TestAnvil extends Anvil {
-  /** Account 0 of Anvil: 10,000 ETH. */
+  /** Key of Anvil's account 0, which holds 10,000 ETH. */
   readonly faucetPrivateKey: `0x${string}`
   /** Calls the node, e.g. `anvil_mine`, `anvil_reorg`, `evm_setAutomine`. */
   call(method: string, ...params: unknown[]): Promise<unknown>
@@ -16,7 +16,7 @@ export interface TestAnvil extends Anvil {
   mine(blocks?: number): Promise<void>
 }
 
-/** Starts a chain that makes a block a transaction unless told otherwise. */
+/** Starts the chain. By default it mines a block for each transaction. */
 export async function testAnvil(options: Pick<AnvilOptions, 'mining' | 'chainId'> = {}): Promise<TestAnvil> {
   const directory = mkdtempSync(join(tmpdir(), 'keyturn-anvil-'))
   const anvil = await startAnvil({

@@ -1,4 +1,4 @@
-/** A Bitcoin node on regtest of a test's own. */
+/** Starts a Bitcoin node on regtest that belongs to one test file. */
 
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { freePort } from '../../local/parts/free-port.js'
 
 export interface TestBitcoin extends Bitcoin {
   readonly faucet: BitcoinFaucet
-  /** Pays `amount` satoshis from the faucet; into the mempool only. @returns Its txid. */
+  /** Pays `amount` satoshis from the faucet into the mempool, and mines nothing. @returns The txid. */
   fund(address: string, amount: bigint): Promise<string>
 }
 

@@ -1,6 +1,6 @@
 /**
- * A Bitcoin Cash node of which only the wire and the rules are real: no node of it can be had here. It holds a small chain,
- * answers as Bitcoin Cash Node does, and takes a transaction only when libauth's virtual machine finds it valid and standard.
+ * A double of a Bitcoin Cash node, as no such node can be installed for tests. Its wire format and its rules are real: it answers as
+ * Bitcoin Cash Node does, and accepts a transaction only if libauth's virtual machine finds it valid and standard.
  */
 
 import { createHash } from 'node:crypto'
@@ -32,23 +32,23 @@ interface Mined {
 
 export interface CashNode {
   readonly rpc: string
-  /** Methods that were called, in order. */
+  /** Methods that callers called, in order. */
   readonly methods: string[]
-  /** Pays from the coinbase of an old block; into the mempool only. @returns Its txid. */
+  /** Pays from the coinbase of an old block into the mempool, and mines nothing. @returns The txid. */
   fund(address: string, amount: bigint): Promise<string>
-  /** Mines the mempool (or nothing of it) into blocks. @returns Their hashes. */
+  /** Mines blocks, the first of which holds the mempool unless they are to be empty. @returns Their hashes. */
   mine(blocks?: number, options?: { readonly empty?: boolean }): Promise<string[]>
-  /** Takes blocks off the tip; their transactions go back to the mempool. */
+  /** Removes blocks from the tip, and puts their transactions back into the mempool. */
   disconnect(blocks: number): void
   stop(): Promise<void>
 }
 
-/** Starts a chain of 120 blocks, 20 of whose coinbases may be spent (by anyone: `fund` alone does). */
+/** Starts a chain of 120 blocks with 20 mature coinbases. Anyone may spend them, but only `fund` does. */
 export async function testCashNode(): Promise<CashNode> {
   const machine = createVirtualMachineBCH(true)
   const chain: Mined[] = []
   const mempool = new Map<string, Kept>()
-  // The coinbase of the genesis block pays a key that is not known.
+  // The coinbase of the genesis block pays an unknown key.
   const funded = new Set<number>([0])
   let branch = 0
 
@@ -74,7 +74,7 @@ export async function testCashNode(): Promise<CashNode> {
       if (!output || spentBy(outpoint, inChain().values())) {
         throw new ScriptedError(-25, 'bad-txns-inputs-missingorspent')
       }
-      // The first seen stays: there is no replacement by fee.
+      // The first transaction seen stays: Bitcoin Cash has no replacement by fee.
       if (spentBy(outpoint, mempool.values())) throw new ScriptedError(-26, 'txn-mempool-conflict')
       return output
     })
@@ -96,7 +96,7 @@ export async function testCashNode(): Promise<CashNode> {
           outpointTransactionHash: new Uint8Array(32),
           outpointIndex: 0xffff_ffff,
           sequenceNumber: 0xffff_ffff,
-          // Height and branch, so that no two are alike.
+          // Height and branch make each coinbase unique.
           unlockingBytecode: Uint8Array.from([4, height & 255, height >> 8, branch & 255, branch >> 8]),
         },
       ],
@@ -169,7 +169,7 @@ export async function testCashNode(): Promise<CashNode> {
       })
       return { success: true, unspents }
     },
-    // Bitcoin Cash Node has neither `estimatesmartfee` nor `scanblocks`: "Method not found".
+    // Bitcoin Cash Node has neither `estimatesmartfee` nor `scanblocks`, and answers "Method not found".
   })
   chain.push(genesis())
   for (let i = 0; i < MATURITY + 20; i += 1) mineOne(true)
@@ -182,7 +182,7 @@ export async function testCashNode(): Promise<CashNode> {
       funded.add(height)
       const [coinbase] = chain[height]?.transactions ?? []
       if (!coinbase) throw new Error('No coinbase is mature')
-      const payment = keep({
+      const funding = keep({
         version: 2,
         locktime: 0,
         inputs: [
@@ -198,7 +198,7 @@ export async function testCashNode(): Promise<CashNode> {
           { lockingBytecode: ANYONE, valueSatoshis: SUBSIDY - amount - FEE },
         ],
       })
-      return accept(payment.raw)
+      return accept(funding.raw)
     },
     async mine(blocks = 1, { empty = false } = {}) {
       return Array.from({ length: blocks }, () => mineOne(empty))
@@ -213,7 +213,7 @@ export async function testCashNode(): Promise<CashNode> {
   }
 }
 
-/** Block 0 of regtest, the same on Bitcoin and Bitcoin Cash. */
+/** Returns block 0 of regtest, which Bitcoin and Bitcoin Cash share. */
 function genesis(): Mined {
   const coinbase = keep(decodeTransactionBCH(bytes(GENESIS_COINBASE)) as TransactionBCH)
   const header = Buffer.alloc(80)
@@ -232,7 +232,7 @@ function genesis(): Mined {
 const GENESIS_COINBASE =
   '01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000'
 
-/** A script hash whose script is OP_1: anyone may spend it, and nodes relay it. */
+/** Unlocks a script hash whose script is OP_1: anyone may spend it, and nodes relay it. */
 const UNLOCK = Uint8Array.from([0x01, 0x51])
 const ANYONE = Uint8Array.from(Buffer.from(`a914${hash160(Buffer.from([0x51]))}87`, 'hex'))
 

@@ -1,4 +1,4 @@
-/** A migrated PostgreSQL database of a test's own, in the server that the test run shares. */
+/** Makes a migrated PostgreSQL database that belongs to one test file, in the server that the test run shares. */
 
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
@@ -8,18 +8,18 @@ import { sharedPart } from './shared-part.js'
 
 export interface TestDatabase {
   readonly sql: Sql
-  /** For processes that connect themselves. */
+  /** URL for processes that connect themselves. */
   readonly url: string
-  /** Closes the pool and drops the database, whoever is still connected. */
+  /** Closes the pool and drops the database, also while others are connected. */
   drop(): Promise<void>
 }
 
-/** Copies the migrated template: some 50 ms. `max` is the size of the pool. */
+/** Copies the migrated template, which takes some 50 ms. `max` is the size of the pool. */
 export async function freshDatabase(options: { readonly max?: number } = {}): Promise<TestDatabase> {
   return copyDatabase(TEMPLATE_DATABASE, options)
 }
 
-/** Copies a database to which nobody is connected, as restoring a backup of it would. */
+/** Copies a database that has no connections, as restoring its backup would. */
 export async function copyDatabase(
   template: string,
   options: { readonly max?: number } = {},

@@ -1,6 +1,6 @@
 /**
- * Real parts that a whole test run shares: started when the first test asks, ended with the run.
- * Test files run in processes of their own, so they ask this process over HTTP.
+ * Shares real parts among all test files: starts a part when the first test asks for it, and ends it with the run.
+ * Each test file runs in its own process, so it asks this process over HTTP.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -23,14 +23,14 @@ declare module 'vitest' {
   }
 }
 
-/** The migrated database that every test's database is a copy of. */
+/** Name of the migrated database that each test's database copies. */
 export const TEMPLATE_DATABASE = 'keyturn_template'
 
 const running: RunningProcess[] = []
 let directory = ''
 let server: ReturnType<typeof createServer> | undefined
 
-/** Called by vitest before the first test file. */
+/** Starts the server for parts. Vitest calls this before the first test file. */
 export async function setup(project: TestProject): Promise<void> {
   directory = mkdtempSync(join(tmpdir(), 'keyturn-test-'))
   const parts: Record<string, () => Promise<unknown>> = {
@@ -53,7 +53,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide('parts', `http://127.0.0.1:${port}`)
 }
 
-/** Called by vitest after the last test file. */
+/** Ends all parts. Vitest calls this after the last test file. */
 export async function teardown(): Promise<void> {
   server?.close()
   server?.closeAllConnections()
@@ -65,7 +65,7 @@ async function sharePostgres(): Promise<{ url: string }> {
   const existing = process.env.KEYTURN_POSTGRES_URL
   const url = existing ?? (await startTestPostgres())
   const admin = connect(url, { max: 1 })
-  // On a server that outlives us an older template may be left; its migrations may have changed since.
+  // A server that outlives the run may hold an older template, whose migrations have changed since.
   await admin.unsafe(`DROP DATABASE IF EXISTS ${TEMPLATE_DATABASE}`)
   await admin.unsafe(`CREATE DATABASE ${TEMPLATE_DATABASE}`)
   await admin.end()
@@ -81,7 +81,7 @@ async function startTestPostgres(): Promise<string> {
     port: await freePort(),
     password: randomBytes(16).toString('hex'),
     logFile: join(directory, 'postgres.log'),
-    // Nothing in it outlives the run, so nothing must reach the disk. Tests that kill it say what they need themselves.
+    // No data outlives the run, so none must reach the disk. Tests that kill PostgreSQL start one of their own.
     settings: { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '500' },
   })
   running.push(postgres)
@@ -108,7 +108,7 @@ function databaseUrl(url: string, database: string): string {
   return changed.href
 }
 
-/** Many ask at once, one starts; a failure is told to all and tried again by the next. */
+/** Returns a function that starts once for all callers. When the start fails, all callers get the error and the next one tries again. */
 function once<T>(start: () => Promise<T>): () => Promise<T> {
   let started: Promise<T> | undefined
   return () => {

@@ -1,4 +1,4 @@
-/** A Litecoin node on regtest of a test's own. */
+/** Starts a Litecoin node on regtest that belongs to one test file. */
 
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -28,7 +28,7 @@ export async function testLitecoind(options: { readonly mature?: number; readonl
   return {
     ...node,
     faucet,
-    /** Pays `amount` base units from the faucet; into the mempool only. @returns Its txid. */
+    /** Pays `amount` base units from the faucet into the mempool, and mines nothing. @returns The txid. */
     fund: (address: string, amount: bigint) => faucet.pay([{ address, amount }]),
     async stop() {
       await node.stop()

@@ -1,4 +1,4 @@
-/** What the sealer's loops do, once and one after the other, for tests that say when. */
+/** Runs each loop of the sealer once, for tests that decide when. */
 
 import type { WorkflowClient } from '@temporalio/client'
 import { pino } from 'pino'
@@ -7,7 +7,7 @@ import type { Sql } from '../../db/connect.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
 import { startDeliveries } from '../../workers/start-deliveries.js'
 
-/** @returns Whether there was anything to do. */
+/** Seals events and the audit log, and starts deliveries. @returns Whether there was anything to do. */
 export async function sealOnce(sql: Sql, client: WorkflowClient | null): Promise<boolean> {
   const events = await sealEvents(sql)
   const audit = await sealAudit(sql)

@@ -1,4 +1,4 @@
-/** A Temporal namespace of a test's own, in the server that the test run shares. */
+/** Makes a Temporal namespace that belongs to one test file, in the server that the test run shares. */
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,7 +11,7 @@ import { sharedPart } from './shared-part.js'
 export interface TestTemporal {
   /** `127.0.0.1:<port>` */
   readonly address: string
-  /** Nobody else's, so the fixed task queues and workflow ids of the product do not meet. */
+  /** Namespace of this test file alone, so that fixed task queues and workflow ids of several files do not meet. */
   readonly namespace: string
   readonly client: Client
   readonly connection: Connection
@@ -23,7 +23,7 @@ export interface TestTemporal {
 /** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
 const KEYWORD = 2
 
-/** Makes a namespace with our search attributes, which takes a moment: once a test file is enough. */
+/** Makes a namespace with our search attributes. This takes a moment, so a test file makes one. */
 export async function testTemporal(): Promise<TestTemporal> {
   const { address, ui } = z
     .object({ address: z.string(), ui: z.string() })
@@ -35,7 +35,7 @@ export async function testTemporal(): Promise<TestTemporal> {
     workflowExecutionRetentionPeriod: msToTs('1 day'),
   })
   const names = Object.values(SEARCH_ATTRIBUTE).map((attribute) => attribute.name)
-  // The server's own caches learn of a new namespace a moment after it was made.
+  // The server's caches hold a new namespace only a moment after it was made.
   await eventually(() =>
     connection.operatorService.addSearchAttributes({
       namespace,

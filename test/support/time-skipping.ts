@@ -1,4 +1,4 @@
-/** Temporal with a clock that jumps to the next timer. */
+/** Starts Temporal with a clock that jumps to the next timer. */
 
 import { temporal as proto } from '@temporalio/proto'
 import { TestWorkflowEnvironment } from '@temporalio/testing'
@@ -6,8 +6,8 @@ import { findTimeSkippingServer } from '../../local/parts/time-skipping.js'
 import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 
 /**
- * Starts a server whose time skips while nothing runs. One clock for all of it, so a test file has its own.
- * Our search attributes are registered, as it refuses to start a workflow with others.
+ * Starts a server whose time skips while nothing runs. The server has one clock, so each test file starts its own.
+ * Registers our search attributes, as the server refuses to start a workflow with unknown ones.
  */
 export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment> {
   const path = await findTimeSkippingServer(console.log)

@@ -1,4 +1,4 @@
-/** The no-return-value token on a test's chain. */
+/** Deploys USDT, whose `transfer` returns no value, on a test's chain. */
 
 import type { Address } from 'viem'
 import { deployUsdt, evmClients, USDT_ABI } from '../../local/parts/usdt.js'
@@ -6,14 +6,14 @@ import type { TestAnvil } from './anvil.js'
 
 export interface TestUsdt {
   readonly address: Address
-  /** Mints base units (6 decimals); needs a block to be mined on a chain with manual mining. @returns Transaction hash. */
+  /** Mints base units (6 decimals). On a chain with manual mining, the test must mine a block. @returns Transaction hash. */
   mint(to: Address, amount: bigint): Promise<`0x${string}`>
   /** Transfers base units from the faucet. @returns Transaction hash. */
   transfer(to: Address, amount: bigint): Promise<`0x${string}`>
   balanceOf(account: Address): Promise<bigint>
 }
 
-/** Deploys the token, owned by the faucet, which holds a large supply. Mines a block when the chain does not by itself. */
+/** Deploys the token. The faucet owns it and holds a large supply. Mines a block when the chain does not mine by itself. */
 export async function testUsdt(anvil: TestAnvil): Promise<TestUsdt> {
   const deployed = deployUsdt(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
   let mined = false
@@ -22,7 +22,7 @@ export async function testUsdt(anvil: TestAnvil): Promise<TestUsdt> {
   }
   deployed.then(done, done)
   if (!(await anvil.call('anvil_getAutomine'))) {
-    // A chain that mines at intervals may have it in a block before it is seen pending.
+    // A chain that mines at intervals may mine the transaction before a check sees it pending.
     while (!mined && (await anvil.call('eth_getBlockTransactionCountByNumber', 'pending')) === '0x0')
       await new Promise((resolve) => setTimeout(resolve, 20))
     if (!mined) await anvil.mine()

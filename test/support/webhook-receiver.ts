@@ -1,4 +1,4 @@
-/** A merchant's endpoint that behaves, or misbehaves, as a test tells it to. */
+/** Starts a merchant's endpoint that answers, or misbehaves, as a test decides. */
 
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +9,7 @@ export interface ReceivedRequest {
   readonly body: Buffer
   /** Milliseconds since the epoch. */
   readonly at: number
-  /** Port of the caller: the same for requests on one connection. */
+  /** Port of the caller. Requests on one connection have the same port. */
   readonly fromPort: number
 }
 
@@ -20,21 +20,21 @@ export interface WebhookReceiver {
   readonly url: string
   readonly port: number
   readonly received: ReceivedRequest[]
-  /** From now on. */
+  /** Sets how the endpoint answers from now on. */
   behave(behaviour: Behaviour): void
-  /** Resolves once that many requests have come. */
+  /** Resolves once the endpoint has received this many requests. */
   count(requests: number): Promise<void>
   close(): Promise<void>
 }
 
-/** Answers with a status and, if given, a body. */
+/** Returns a behaviour that answers with a status and a body. */
 export const answers =
   (status: number, body = ''): Behaviour =>
   (response) => {
     response.writeHead(status).end(body)
   }
 
-/** Starts one on a free port of 127.0.0.1; answers 204 until told otherwise. */
+/** Starts an endpoint on a free port of 127.0.0.1. It answers 204 until a test sets a behaviour. */
 export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const received: ReceivedRequest[] = []
   const waiting: { requests: number; resolve: () => void }[] = []

@@ -5,22 +5,22 @@ import type { TestDatabase } from '../../support/database.js'
 import { type Cut, openCutWire } from './cut-wire.js'
 
 export interface Life<Subject> {
-  /** Something new to live with: a deposit to come, a withdrawal to pay. */
+  /** Prepares a new subject: a deposit that will come, a withdrawal to pay. */
   prepare(): Promise<Subject>
   /**
-   * Everything that processes do with it, to its end; what was done before is found in the database.
+   * Does all that processes do with the subject, to its end. Finds in the database what was done before.
    *
    * @param process - 1 for the first process, 2 for the one after it.
    */
   live(sql: TestDatabase['sql'], subject: Subject, process: 1 | 2): Promise<unknown>
-  /** What is to be the same wherever the first process was killed. */
+  /** Reads what must be equal at whichever commit the first process was killed. */
   facts(subject: Subject): Promise<unknown>
 }
 
-/** A process that has lost its database is not waited for: it was killed. */
+/** Time that a process has after it lost its database; then the test takes it for killed. */
 const LAST_WORDS_MS = 100
 
-/** @returns How many commits an undisturbed life has. */
+/** Runs a life once undisturbed, then once for each side of each commit. @returns The commits of an undisturbed life. */
 export async function atEveryCommit<Subject>(
   database: TestDatabase,
   { prepare, live, facts }: Life<Subject>,
@@ -42,7 +42,7 @@ export async function atEveryCommit<Subject>(
       () => {},
       () => {},
     )
-    // One that needs fewer commits than the one before is never killed; that is noticed below.
+    // A life with fewer commits than the one before is never killed; the expectation below notices that.
     await Promise.race([wire.dead, ended])
     if (wire.commits() >= cut.commit) await wire.dead
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))])

@@ -1,7 +1,7 @@
 /**
- * A way to PostgreSQL that ends at a chosen commit, as it does for a process that is killed there: before the commit has left
- * it, or when it is done and the answer on its way back. What comes between two commits leaves no trace in the database (nor
- * does a question by itself, which is not counted), so these are all the moments there are.
+ * A proxy to PostgreSQL that cuts the connection at a chosen commit, as a process that is killed there loses it: before the commit
+ * reaches the server, or after the commit while its answer is on the way. Nothing between two commits leaves a trace in the database,
+ * and neither does a SELECT by itself, which is not counted. So these are all the moments at which a process can die.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -10,32 +10,32 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Sql } from '../../../db/connect.js'
 
 export interface Cut {
-  /** The first is 1. A statement outside of a transaction that may write is a commit too. */
+  /** Number of the commit, from 1. A statement that may write outside of a transaction is a commit too. */
   readonly commit: number
   readonly side: 'before' | 'after'
 }
 
 export interface CutWire {
   readonly sql: Sql
-  /** Commits that came so far. */
+  /** Returns the number of commits so far. */
   commits(): number
-  /** Settles when it was cut, and the server has rolled back what was open. */
+  /** Settles when the wire was cut and the server has rolled back open transactions. */
   readonly dead: Promise<void>
   close(): Promise<void>
 }
 
-/** What the client sends up to a Sync is answered up to a ReadyForQuery. */
+/** The messages that a client sends up to a Sync; the server answers them up to a ReadyForQuery. */
 interface Group {
   readonly text: string
   readonly runs: boolean
 }
 
 const CODE = { parse: 'P', bind: 'B', execute: 'E', query: 'Q', sync: 'S', ready: 'Z' } as const
-/** A statement that writes nothing: our functions that write are called inside of transactions. */
-const QUESTION = /^\s*select(?!.*pg_notify)/is
+/** A statement that writes nothing. Functions of ours that write are called inside transactions. */
+const READ_ONLY = /^\s*select(?!.*pg_notify)/is
 const POOL = 4
 
-/** @param admin - Another way to the same server, to see whose connections are left. */
+/** Opens the proxy. @param admin - A direct connection to the same server, which shows the connections that are left. */
 export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Promise<CutWire> {
   const target = new URL(url)
   const [port, host] = [Number(target.port), target.hostname]
@@ -74,18 +74,18 @@ export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Pro
       })
     }
     const texts = new Map<string, string>()
-    /** Not answered yet; true is the one whose answer is lost. The start-up comes first. */
+    /** Groups without an answer yet. `true` marks the group whose answer is lost. The start-up comes first. */
     const unanswered: boolean[] = [false]
     let inTransaction = false
     let open: Buffer[] = []
     let group: Group = { text: '', runs: false }
 
-    /** @returns False when everything is over. */
+    /** Ends a group and passes it on. @returns `false` when the wire was cut. */
     function finish(): boolean {
       const isCommit = /^(commit|rollback)/i.test(group.text)
       const counts = group.runs && !/^(begin|rollback)/i.test(group.text)
       let lost = false
-      if (counts && (isCommit || (!inTransaction && !QUESTION.test(group.text)))) {
+      if (counts && (isCommit || (!inTransaction && !READ_ONLY.test(group.text)))) {
         commits += 1
         if (commits === cut?.commit && cut.side === 'before') {
           die()
@@ -125,7 +125,7 @@ export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Pro
         else if (code === CODE.query) group = { text: (strings(frame)[0] ?? '').trim(), runs: true }
         if (code === CODE.query || code === CODE.sync) finish()
         else if (!Object.values<string>(CODE).includes(code)) {
-          // Passwords, Describe, Flush, Close: whoever waits for an answer in the middle of a group gets it.
+          // A client may wait for the answer to a password, Describe, Flush or Close in the middle of a group.
           upstream.write(Buffer.concat(open))
           open = []
         }
@@ -158,7 +158,7 @@ export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Pro
   }
 }
 
-/** Calls back for each whole message; the first of a client has no code before its length. */
+/** Calls back for each whole message. The first message of a client has no code before its length. */
 function frames(socket: Socket, hasCode: () => boolean, each: (frame: Buffer) => void): void {
   let rest = Buffer.alloc(0)
   socket.on('data', (chunk) => {
@@ -175,7 +175,7 @@ function frames(socket: Socket, hasCode: () => boolean, each: (frame: Buffer) =>
   })
 }
 
-/** The texts at the beginning of a message, each of which ends with a zero byte. */
+/** Returns the texts at the beginning of a message, each of which ends with a zero byte. */
 function strings(frame: Buffer): string[] {
   return frame.subarray(5).toString('latin1').split('\0')
 }

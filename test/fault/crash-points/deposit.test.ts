@@ -1,3 +1,5 @@
+/** Kills the processes of a deposit at every commit: they credit it once, and take it back once. */
+
 import type { WorkflowClient } from '@temporalio/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
@@ -14,7 +16,7 @@ import { atEveryCommit } from './at-every-commit.js'
 
 interface Subject {
   readonly merchantId: string
-  readonly payment: ModelTransaction
+  readonly transaction: ModelTransaction
   /** Ids of workflows that were started. */
   readonly started: Set<string>
 }
@@ -30,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => database?.drop())
 
-/** A merchant with an endpoint and a user who is paid in a block that nobody has scanned. */
+/** Makes a merchant with an endpoint, and a deposit to a user in a block that is not scanned yet. */
 async function paid(): Promise<Subject> {
   const { sql } = database
   const merchant = await merchantWith(sql)
@@ -38,13 +40,13 @@ async function paid(): Promise<Subject> {
     INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed)
     VALUES (${`whe_${merchant.id}`}, ${merchant.id}, 'https://shop.example/hook', '')`
   const { payee } = await merchant.address('bitcoin', 'alice')
-  const payment = model.pay({ payee, coin: 'btc', amount: AMOUNT })
+  const transaction = model.pay({ payee, coin: 'btc', amount: AMOUNT })
   for (let block = 0; block < 3; block++) model.mine()
-  return { merchantId: merchant.id, payment, started: new Set() }
+  return { merchantId: merchant.id, transaction, started: new Set() }
 }
 
-/** Watcher, deposit workflow and sealer, one after the other. */
-async function live(sql: Sql, { payment, started }: Subject): Promise<void> {
+/** Runs watcher, deposit workflow and sealer, one after the other. */
+async function live(sql: Sql, { transaction, started }: Subject): Promise<void> {
   await advanceChain(sql, adapter)
   const start = async (id: string) => {
     started.add(id)
@@ -52,16 +54,16 @@ async function live(sql: Sql, { payment, started }: Subject): Promise<void> {
   }
   await dispatchPending(sql, bitcoin, {
     startDeposit: ({ network, txid, index }) => start(depositId(network, txid, index)),
-    startWithdrawal: () => Promise.reject(new Error('Nobody withdraws')),
+    startWithdrawal: () => Promise.reject(new Error('This test has no withdrawals')),
     startChainWatcher: async () => {},
     signal: async () => true,
   })
-  const rows = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${payment.txid}`
+  const rows = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${transaction.txid}`
   for (const { id } of rows) {
     await confirmDeposit(sql, networks, id)
     await creditDeposit(sql, networks, id)
   }
-  // All that the sealer needs of Temporal.
+  // The methods of Temporal's client that the sealer calls.
   const client = {
     start: (_: string, { workflowId }: { workflowId: string }) => start(workflowId),
     withDeadline: (_: number, run: () => Promise<void>) => run(),
@@ -69,7 +71,7 @@ async function live(sql: Sql, { payment, started }: Subject): Promise<void> {
   while (await sealOnce(sql, client as unknown as WorkflowClient)) {}
 }
 
-async function facts({ merchantId, payment, started }: Subject): Promise<unknown> {
+async function facts({ merchantId, transaction, started }: Subject): Promise<unknown> {
   const { sql } = database
   const deposits = await sql`
     SELECT status, epoch, amount, workflow_started_at IS NOT NULL AS started,
@@ -93,13 +95,13 @@ async function facts({ merchantId, payment, started }: Subject): Promise<unknown
     entries: [...entries],
     events: [...events],
     audited: [...audited],
-    // Deliveries of earlier subjects may be started meanwhile, when their turn has waited long enough.
+    // The sealer may start deliveries of earlier subjects meanwhile, once those have waited long enough.
     started: [...started].filter((id) => id.endsWith(`:whe_${merchantId}`)).length,
-    deposit: started.has(depositId('bitcoin', payment.txid, 0)),
+    deposit: started.has(depositId('bitcoin', transaction.txid, 0)),
   }
 }
 
-test('a deposit is credited once, with every event and delivery, wherever its process is killed', async () => {
+test('credits a deposit once, with every event and delivery, at whichever commit its process is killed', async () => {
   const commits = await atEveryCommit(database, { prepare: paid, live, facts })
   // Scanned, started, confirmed, credited, sealed, deliveries started.
   expect(commits).toBeGreaterThan(7)
@@ -109,7 +111,7 @@ test('a deposit is credited once, with every event and delivery, wherever its pr
   expect(credited).toEqual({ users: 1 + 2 * commits, wrong: 0 })
 }, 120_000)
 
-test('a credit that leaves the chain is taken back once and given again once, wherever its process is killed', async () => {
+test('reverses a deposit that leaves the chain once, and credits it again once, at whichever commit its process is killed', async () => {
   const commits = await atEveryCommit(database, {
     async prepare() {
       const subject = await paid()
@@ -117,7 +119,7 @@ test('a credit that leaves the chain is taken back once and given again once, wh
       subject.started.clear()
       model.orphan(3)
       model.mine([])
-      model.mine([subject.payment])
+      model.mine([subject.transaction])
       for (let block = 0; block < 3; block++) model.mine([])
       return subject
     },

@@ -1,3 +1,5 @@
+/** Kills the worker of a webhook's delivery at every commit: the endpoint receives the webhook, and the log holds every attempt. */
+
 import { randomBytes } from 'node:crypto'
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
@@ -33,9 +35,9 @@ afterAll(async () => {
   await database?.drop()
 })
 
-test('a webhook reaches its endpoint, with every attempt in the log, wherever the worker is killed', async () => {
+test('delivers a webhook, with every attempt in the log, at whichever commit its worker is killed', async () => {
   const { sql } = database
-  /** How often the endpoint got an event whose first worker was killed. */
+  /** Numbers of requests that the endpoint got for each event whose first worker was killed. */
   const times: number[] = []
   const commits = await atEveryCommit(database, {
     async prepare() {
@@ -71,7 +73,7 @@ test('a webhook reaches its endpoint, with every attempt in the log, wherever th
         retryIntervalMs: 300_000,
         retryWindowMs: 86_400_000,
       })
-      // What the workflow tells the next attempt when the one before gave no result.
+      // The workflow passes the times of attempts without a result to the next attempt.
       const lost = process === 1 ? [] : ['2026-01-02T03:04:05.000Z']
       const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') })
       return environment.run(attemptWebhookDelivery, { deliveryId, elapsedMs: 0, lost })
@@ -83,7 +85,7 @@ test('a webhook reaches its endpoint, with every attempt in the log, wherever th
       const codes = (delivery?.attempts ?? []).map((each) => each.status_code)
       return {
         status: delivery?.status,
-        // The last one was taken; whatever came before it had no result.
+        // The endpoint took the last attempt; no attempt before it has a result.
         taken: codes.at(-1),
         earlier: codes.slice(0, -1).filter((code) => code !== null),
         numbered: delivery?.attempts.every((each, index) => each.number === index + 1),
@@ -92,6 +94,6 @@ test('a webhook reaches its endpoint, with every attempt in the log, wherever th
     },
   })
   expect(commits).toBeGreaterThan(0)
-  // Taken once, or once more where nobody knows whether it was taken; never not at all.
+  // The endpoint got it once, or twice where the first result was lost; never not at all.
   expect(new Set(times)).toEqual(new Set([1, 2]))
 }, 120_000)

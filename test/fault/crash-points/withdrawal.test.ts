@@ -1,3 +1,5 @@
+/** Kills the processes of a withdrawal at every commit, on both families of chains: they pay it once. */
+
 import { randomBytes } from 'node:crypto'
 import { getAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -27,7 +29,7 @@ import { atEveryCommit } from './at-every-commit.js'
 
 interface Rail {
   readonly coin: string
-  /** A fresh address of nobody's. */
+  /** Returns an address that was never used. */
   stranger(): string
   /** Starts the node. */
   start(): Promise<Node>
@@ -36,7 +38,7 @@ interface Rail {
 interface Node {
   readonly networks: Networks
   mine(blocks: number): Promise<unknown>
-  /** Gives the wallets what is enough for all withdrawals, on the chain and in the books. */
+  /** Gives the wallets enough for all withdrawals, on the chain and in the books. */
   fund(stage: Stage): Promise<void>
   stop(): Promise<void>
 }
@@ -44,9 +46,9 @@ interface Node {
 interface Subject {
   readonly id: string
   readonly recipient: string
-  /** What Temporal was asked for. */
+  /** Starts and signals that Temporal got. */
   readonly asked: Set<string>
-  /** What the node was sent. */
+  /** Bytes that the node got. */
   readonly sent: Set<string>
 }
 
@@ -107,7 +109,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     node = await start()
     stage = await startStage({
       networks: node.networks,
-      // What reaches the node is told of, whoever sends it.
+      // Records all bytes that reach the node.
       wrap: (adapter) =>
         new Proxy(adapter, {
           get(target, name) {
@@ -127,25 +129,19 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     await node?.stop()
   })
 
-  /** A withdrawal that two people approved while Temporal was out of reach. */
+  /** Makes a withdrawal that two people approved while Temporal was out of reach. */
   async function approved(): Promise<Subject> {
     await node.mine(3)
     const { sql } = stage.api.database
     await advanceChain(sql, stage.adapters.get(network) as ChainAdapter)
     const recipient = stranger()
-    const { status, json } = await stage.create({
-      network,
-      coin,
-      amount: AMOUNT,
-      to_address: recipient,
-    })
-    if (status !== 201) throw new Error(JSON.stringify(json))
-    await stage.approve(json.data.id)
-    subject = { id: json.data.id, recipient, asked: new Set(), sent: new Set() }
+    const id = await stage.request({ network, coin, amount: AMOUNT, to_address: recipient })
+    await stage.approve(id)
+    subject = { id, recipient, asked: new Set(), sent: new Set() }
     return subject
   }
 
-  /** Sweeper, withdrawal workflow, signer's exchange and sealer, one after the other. */
+  /** Runs sweeper, withdrawal workflow, the signer's exchange and sealer, one after the other. */
   async function live(
     sql: Sql,
     { id, asked }: Subject,
@@ -218,7 +214,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     await sweep()
   }
 
-  /** What the signer's two requests come to; its lease is over at once. */
+  /** Claims and answers as the signer does; the lease of a claim ends at once. */
   async function sign(sql: Sql): Promise<void> {
     const { signerId } = stage.signer
     for (const { id, payload } of await claimRequests(sql, signerId, 0)) {
@@ -250,10 +246,10 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       FROM events WHERE subject = ${id} ORDER BY position`
     const audited = await sql`
       SELECT action, hash IS NOT NULL AS hashed FROM audit_log WHERE subject = ${id} ORDER BY position`
-    const payments = await sql`
-      SELECT payment.number, payment.state, request.state AS request, payment.nonce IS NOT NULL AS nonce
-      FROM attempts payment JOIN signing_requests request ON request.transaction_id = payment.id
-      WHERE payment.payout_id = ${id} ORDER BY payment.number`
+    const attempts = await sql`
+      SELECT attempt.number, attempt.state, request.state AS request, attempt.nonce IS NOT NULL AS nonce
+      FROM attempts attempt JOIN signing_requests request ON request.transaction_id = attempt.id
+      WHERE attempt.payout_id = ${id} ORDER BY attempt.number`
     const nonces = await sql`SELECT state FROM nonces WHERE payout_id = ${id}`
     const reserved = await sql`
       SELECT DISTINCT released_at IS NOT NULL AS released FROM utxo_reservations WHERE payout_id = ${id}`
@@ -265,7 +261,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       entries: [...entries],
       events: [...events],
       audited: [...audited],
-      payments: [...payments],
+      attempts: [...attempts],
       nonces: [...nonces],
       reserved: [...reserved],
       transactions: sent.size,
@@ -273,7 +269,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     }
   }
 
-  /** Everything was paid once, in a row, and the books say what the chain says. */
+  /** Expects that each withdrawal was paid once, with nonces in a row, and that the books equal the chain. */
   async function expectExactBooks(): Promise<void> {
     const { sql } = stage.api.database
     const [sums] = await sql<{ withdrawals: number; confirmed: number; cost: bigint }[]>`
@@ -297,14 +293,14 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
     facts,
   }
 
-  test('a withdrawal is paid once, with every event, wherever its process is killed', async () => {
+  test('pays a withdrawal once, with every event, at whichever commit its process is killed', async () => {
     const commits = await atEveryCommit(stage.api.database, { ...life, prepare: approved })
     // Swept, admitted, approved, built, leased, answered, signed, broadcast, followed, settled, sealed.
     expect(commits).toBeGreaterThan(20)
     await expectExactBooks()
   }, 300_000)
 
-  test('a withdrawal that is sped up is paid once, by the dearer transaction, wherever its process is killed', async () => {
+  test('pays a withdrawal that is sped up once, with the higher fee, at whichever commit its process is killed', async () => {
     const commits = await atEveryCommit(stage.api.database, {
       ...life,
       async prepare() {
@@ -316,10 +312,10 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
         return subject
       },
       async facts(subject) {
-        const { transactions, payments, ...rest } = (await facts(subject)) as Record<string, unknown>
+        const { transactions, attempts, ...rest } = (await facts(subject)) as Record<string, unknown>
         // Both attempts were sent, and the second was mined.
         expect(transactions).toBe(2)
-        expect(payments).toMatchObject([{ state: 'replaced' }, { state: 'final' }])
+        expect(attempts).toMatchObject([{ state: 'replaced' }, { state: 'final' }])
         return rest
       },
     })

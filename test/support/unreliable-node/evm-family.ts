@@ -1,4 +1,4 @@
-/** How an Ethereum node that lags, forgets or lost its mempool answers. */
+/** Answers as an Ethereum node does that lags, forgets or lost its mempool. */
 
 import { keccak256 } from 'viem'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ const NOTHING: Answer = { result: null }
 const placed = z.object({ blockNumber: z.string().nullish() }).nullish()
 const block = z.object({ number: z.string().nullish() }).nullish()
 
-/** Where the block of the state stands among the parameters. */
+/** Position of the state's block among the parameters, by method. */
 const STATE_PARAMETER: Readonly<Record<string, number>> = {
   eth_getBalance: 1,
   eth_getTransactionCount: 1,
@@ -18,6 +18,7 @@ const STATE_PARAMETER: Readonly<Record<string, number>> = {
   eth_feeHistory: 1,
 }
 
+/** Answers of the EVM family. */
 export const evmFamily: Family = {
   height: async (ask) => Number((await ask('eth_blockNumber', [])).result),
 
@@ -56,7 +57,7 @@ async function blockAnswer({ method, params }: Call, view: View, ask: Ask): Prom
   if (at === 'pending' && !view.hasMempool) return NOTHING
   if (at === 'latest' && view.top !== null && view.admitsTop) return ask(method, [hex(view.top), ...rest])
   if (typeof at !== 'string' || !at.startsWith('0x') || !isAbove(view, at)) return ask(method, params)
-  // Nodes have all kinds of errors for traces of a block that they do not have.
+  // Nodes answer a request for traces of an unknown block with different errors.
   return method === 'trace_block' ? { error: { code: -32_000, message: 'block not found' } } : NOTHING
 }
 
@@ -66,7 +67,7 @@ async function transactionAnswer({ method, params }: Call, view: View, ask: Ask)
   const height = placed.parse(found.result)?.blockNumber ?? null
   if (height === null) return view.hasMempool ? found : NOTHING
   if (!isAbove(view, height)) return found
-  // It had it in its mempool before the block came.
+  // The node had the transaction in its mempool before the block came.
   return view.hasMempool
     ? { result: { ...Object(found.result), blockNumber: null, blockHash: null, transactionIndex: null } }
     : NOTHING

@@ -1,31 +1,31 @@
-/** Has a node misbehave in every way, in an order and for times that a seed decides. */
+/** Makes a node misbehave in every way, in an order and for times that a seed decides. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../../fault/random.js'
 import { MISBEHAVIOURS, type Misbehaviour, type UnreliableNode } from './start-unreliable-node.js'
 
 export interface Plan {
-  /** Milliseconds between two ways, at least. */
+  /** Least and greatest time between two ways, in milliseconds. */
   readonly honestMs: readonly [number, number]
-  /** Comes next, before the rest of the round; a test that sees when it would hurt most adds to it. */
+  /** Ways that come next, before the rest of the round. A test adds a way at the moment at which it hurts most. */
   readonly wishes: Misbehaviour[]
-  /** Called while it misbehaves. */
+  /** Runs while the node misbehaves. */
   readonly meanwhile: (behaviour: Misbehaviour) => Promise<void>
-  /** Settles when callers know what the honest node knows; it stays honest until then, however slow the machine is. */
+  /** Settles when callers know what the honest node knows. The node stays honest until then, on a slow machine too. */
   readonly recovered: () => Promise<void>
 }
 
 const BAD_MS = [1_500, 3_000] as const
-/** An index that lags for so many blocks that a payment looks lost, to whom asks for nothing else. */
+/** Time that an index lags: so many blocks that a payout looks lost to a caller that checks nothing else. */
 const FORGETFUL_MS = [6_000, 9_000] as const
-/** Answers that were not the truth; a node that failed is left alone for a while, and then it deceives no caller. */
+/** Wrong answers before a way may end. Callers leave a node that failed alone for a while, and then it deceives none. */
 const ENOUGH_LIES = 2
-/** After this it no longer waits for a caller: where another node serves, or no transaction is looked for, none may come. */
+/** Time after which a way ends without a caller: none may come where another node serves or no transaction is searched. */
 const UNHEARD_MS = 12_000
 
 /**
- * Goes on until it is aborted, and through all of them once at least; then the node is honest. Each way comes once before one of
- * them comes again, but for wishes, and lasts until callers were deceived.
+ * Goes on until it is aborted, but at least once through all ways; then the node is honest. Each way comes once before any comes
+ * again, except wishes, and lasts until it has deceived callers.
  */
 export async function misbehave(
   node: UnreliableNode,

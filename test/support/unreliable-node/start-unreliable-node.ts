@@ -1,7 +1,7 @@
 /**
- * A node that does not always tell the truth: a JSON-RPC proxy in front of a real one. It lags as a replica behind a load balancer
+ * Starts a node that sometimes answers wrongly: a JSON-RPC proxy in front of a real node. It lags as a replica behind a load balancer
  * does, forgets transactions, lacks the newest blocks, loses its mempool, is slow, refuses, and comes back at another height.
- * It never invents anything: each answer is one that a real node gave, gives, or gives when it knows less.
+ * It invents nothing: a real node gives each of its answers, now, earlier, or when it knows less.
  */
 
 import { createServer, type ServerResponse } from 'node:http'
@@ -14,27 +14,27 @@ import { utxoFamily } from './utxo-family.js'
 import type { Answer, Ask, View } from './view.js'
 
 export const MISBEHAVIOURS = [
-  /** Some of the replicas behind the address are up to eight blocks behind. */
+  /** Some replicas behind the address are up to eight blocks behind. */
   'lagging',
-  /** Finds no transaction by its id. */
+  /** The node finds no transaction by its id. */
   'forgetful',
-  /** Names a head, and says that it has no such block. */
+  /** The node names a head whose block it does not have. */
   'short of blocks',
-  /** Shows an empty mempool, takes transactions and drops them. */
+  /** The node shows an empty mempool, accepts transactions and drops them. */
   'without mempool',
   'slow',
-  /** HTTP 429, 500, 502, 503, pages of HTML, cut connections. */
+  /** The node answers with HTTP 429, 500, 502, 503 or pages of HTML, or cuts connections. */
   'refusing',
-  /** Is away, then catches up from some blocks before. */
+  /** The node is away, then catches up from some blocks before. */
   'restarting',
 ] as const
 export type Misbehaviour = (typeof MISBEHAVIOURS)[number]
 
 export interface UnreliableNode {
   readonly url: string
-  /** From now on; it starts honest. */
+  /** Sets how the node answers from now on. It starts honest. */
   behave(behaviour: Misbehaviour | 'honest'): void
-  /** How many answers were not what the real node would have said at once. */
+  /** Returns how many answers differed from what the real node would have answered at once. */
   lies(): Readonly<Record<Misbehaviour, number>>
   close(): Promise<void>
 }
@@ -43,13 +43,13 @@ const FAMILIES = { evm: evmFamily, utxo: utxoFamily } as const
 const WHOLE: View = { top: null, admitsTop: true, findsTransactions: true, hasMempool: true }
 const LAG = [3, 8] as const
 const AWAY_MS = 1_000
-/** Per block that it is behind after a restart. */
+/** Time to catch up a block after a restart. */
 const CATCH_UP_MS = 400
 const SLOW_MS = [300, 2_500] as const
-/** Of a hundred answers of a lagging or refusing node. */
+/** Wrong answers in a hundred of a lagging or refusing node. */
 const PERCENT_BAD = 60
 
-/** What is in the mempool, which may be as empty as it is said to be. */
+/** Methods that read the mempool, whose wrong answer can equal the real one. */
 const MEMPOOL_METHODS = ['txpool_content', 'getrawmempool']
 
 const call = z.object({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()).default([]) })
@@ -59,7 +59,8 @@ const answered = z.object({ result: z.unknown().optional(), error: z.unknown().o
 /**
  * Starts the proxy on a free port of 127.0.0.1.
  *
- * @param upstream - The real node, with `user:password@` where it wants it; asked for at each request, because it may not run yet.
+ * @param upstream - Returns the URL of the real node, with `user:password@` where the node wants it. Called at each request, because
+ *   the node may not run yet.
  */
 export async function startUnreliableNode(
   familyName: keyof typeof FAMILIES,
@@ -72,7 +73,7 @@ export async function startUnreliableNode(
   let since = Date.now()
   let depth: number = LAG[0]
 
-  /** What this answer is made from; behind a load balancer each may come from another replica. */
+  /** Returns what an answer is made from. Behind a load balancer each answer may come from another replica. */
   async function view(of: Misbehaviour | 'honest'): Promise<View> {
     const upTo = async (blocks: number, admitsTop: boolean): Promise<View> => ({
       ...WHOLE,
@@ -154,7 +155,7 @@ export async function startUnreliableNode(
     response.on('error', () => {})
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {
-      // The real node is away or speaks no JSON: so is this one.
+      // The real node is away or answers no JSON, so this node cuts the connection.
       serve(Buffer.concat(chunks).toString('utf8'), response).catch(() => response.socket?.destroy())
     })
   })

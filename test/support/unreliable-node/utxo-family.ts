@@ -1,4 +1,4 @@
-/** How a node of the Bitcoin family that lags, forgets or lost its mempool answers; its errors are those of the real node. */
+/** Answers as a node of the Bitcoin family does that lags, forgets or lost its mempool, with the errors of the real node. */
 
 import { z } from 'zod'
 import type { Answer, Ask, Call, Family, View } from './view.js'
@@ -9,6 +9,7 @@ const decoded = z.object({ txid: z.string() })
 const UNKNOWN_ID = '11'.repeat(32)
 const FAR_ABOVE = 10_000_000
 
+/** Answers of the UTXO family. */
 export const utxoFamily: Family = {
   height: async (ask) => Number((await ask('getblockcount', [])).result),
 

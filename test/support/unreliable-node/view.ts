@@ -1,34 +1,36 @@
-/** What a node that misbehaves shows of a chain, whichever family it is of. */
+/** Types that both families of unreliable nodes share. */
 
-/** A JSON-RPC call as it came. */
+/** A JSON-RPC call, unchanged. */
 export interface Call {
   readonly method: string
   readonly params: readonly unknown[]
 }
 
-/** One of the two. */
+/** An answer: either a result or an error. */
 export interface Answer {
   readonly result?: unknown
   readonly error?: unknown
 }
 
-/** Asks the real node. */
+/** Calls the real node. */
 export type Ask = (method: string, params: readonly unknown[]) => Promise<Answer>
 
+/** The part of a chain that an unreliable node shows. */
 export interface View {
-  /** It has blocks up to this height; null for all. */
+  /** Height of the highest block that it has. `null`: it has all. */
   readonly top: number | null
-  /** False where it names a head that it does not have the block of. */
+  /** Whether its head is that block. `false`: it names a head whose block it does not have. */
   readonly admitsTop: boolean
-  /** False where it finds no transaction by its id. */
+  /** Whether it finds transactions by their ids. */
   readonly findsTransactions: boolean
-  /** False where it shows an empty mempool, and takes transactions only to forget them. */
+  /** Whether it has a mempool. `false`: it shows an empty one, and forgets the transactions that it accepts. */
   readonly hasMempool: boolean
 }
 
+/** The answers of one family of nodes. */
 export interface Family {
-  /** Height of the real node. */
+  /** Returns the height of the real node. */
   height(ask: Ask): Promise<number>
-  /** What a node with this view answers. */
+  /** Returns the answer of a node with this view. */
   answer(call: Call, view: View, ask: Ask): Promise<Answer>
 }

@@ -1,28 +1,27 @@
 /**
- * What honest users do while nodes misbehave: each deposits and withdraws on every rail, and a contract pays them what the block
- * that it is mined in decides. Drawn in advance, so that a seed repeats it.
+ * Traffic of honest users while nodes misbehave: each user deposits and withdraws on every rail, and a contract pays users an amount
+ * that depends on the block that mines its transaction. All of it is drawn in advance, so that a seed repeats it.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { getAddress, type Hex } from 'viem'
+import { getAddress } from 'viem'
 import { z } from 'zod'
 import { ApiError } from '../../client/api-error.js'
-import { type Client, createClient } from '../../client/create-client.js'
+import type { Client } from '../../client/create-client.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
 import { LITECOIN_REGTEST } from '../../local/parts/litecoin.js'
-import { evmClients, USDT_ABI } from '../../local/parts/usdt.js'
+import { USDT_ABI } from '../../local/parts/usdt.js'
 import type { StackFile } from '../../local/stack/stack-file.js'
-import { homeAt } from '../../signer/home/home.js'
-import { requireSignerFile } from '../../signer/home/signer-file.js'
 import { compileLab } from '../chains/evm/compile-lab.js'
-import { approve, PATIENT } from './approve.js'
+import { approve } from './approve.js'
 import { type BitcoinWallet, createBitcoinWallet } from './bitcoin-wallet.js'
 import { createEthereumWallet, type EthereumWallet } from './ethereum-wallet.js'
 import { contractOf, type NetworkName, networksOf, nodeOf, RAILS, type Rail, strangerOn } from './rails.js'
 import type { Random } from './random.js'
+import { addressBook, fundWithTokens, openClient, untilAvailable, WALLET_KEY } from './users.js'
 
-export interface PaidIn {
+export interface SentDeposit {
   readonly user: string
   readonly rail: Rail
   readonly txid: string
@@ -31,7 +30,7 @@ export interface PaidIn {
   readonly amount: bigint
 }
 
-export interface PaidOut {
+export interface RequestedWithdrawal {
   readonly id: string
   readonly user: string
   readonly rail: Rail
@@ -40,41 +39,34 @@ export interface PaidOut {
 }
 
 export interface PaidByBlock {
-  paid(): Promise<PaidIn>
-  /** How many blocks a reorganisation must replace for it to leave the chain. */
+  /** Returns the deposit that the contract made in the block that its transaction is in now. */
+  paid(): Promise<SentDeposit>
+  /** Returns how many blocks a reorganisation must replace to remove the transaction. */
   depth(): Promise<number>
 }
 
-export interface Payments {
+export interface RailTraffic {
   readonly client: Client
   readonly wallets: Readonly<Partial<Record<NetworkName, EthereumWallet | BitcoinWallet>>>
   addressOf(user: string, network: NetworkName): Promise<string>
   /** Sends the deposits, one after the other on each network. */
-  deposit(): Promise<PaidIn[]>
-  /** Has the contract pay one of two users. @returns What it paid in the block that it is in now; ask again after a reorganisation. */
+  deposit(): Promise<SentDeposit[]>
+  /** Makes the contract pay one of two users, which the block decides. */
   payByBlock(token: boolean): Promise<PaidByBlock>
-  /** Asks for the withdrawals as soon as their users have the money, and has two people approve each, which `approved` hears of. */
-  withdraw(approved: (network: NetworkName) => void): Promise<PaidOut[]>
+  /** Requests the withdrawals as soon as their users have the money, approves each as two people, and then calls `approved`. */
+  withdraw(approved: (network: NetworkName) => void): Promise<RequestedWithdrawal[]>
   stop(): Promise<void>
 }
 
 export const USERS = ['user-1', 'user-2', 'user-3'] as const
-/** Second account of Anvil's published test mnemonic. */
-const WALLET_KEY: Hex = '0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d'
-/** What `PaysByBlock` pays besides the number of the block. */
+/** Base units that `PaysByBlock` pays besides the number of the block. */
 const BY_BLOCK = { eth: 10n ** 17n, usdt: 10n ** 6n } as const
 const POLL_MS = 400
 const receipt = z.object({ blockNumber: z.string().transform(Number) }).nullable()
 
-/** Prepares wallets and the contract, on nodes that tell the truth. */
-export async function createPayments(facts: StackFile, random: Random): Promise<Payments> {
-  const client = createClient({
-    baseUrl: facts.api,
-    apiKey: facts.merchant.api_key,
-    apiSecret: facts.merchant.api_secret,
-    xpubs: requireSignerFile(homeAt(facts.signer.home)).xpubs,
-    ...PATIENT,
-  })
+/** Prepares wallets and the contract on the real nodes. */
+export async function createRailTraffic(facts: StackFile, random: Random): Promise<RailTraffic> {
+  const client = openClient(facts)
   const lab = compileLab().PaysByBlock
   if (!lab) throw new Error('The contract was not compiled')
   const networks = networksOf(facts)
@@ -94,7 +86,8 @@ export async function createPayments(facts: StackFile, random: Random): Promise<
   if (!ethereum) throw new Error('The stack always has Ethereum')
   for (const rail of RAILS) {
     const wallet = rail.token === null ? undefined : evm.get(rail.network)
-    if (wallet) await fundWithTokens(facts, rail, wallet)
+    const chain = rail.network === 'polygon' ? facts.networks.polygon : facts.networks.ethereum
+    if (wallet && chain) await fundWithTokens(chain, contractOf(facts, rail), wallet.address)
   }
   const contract = await ethereum.deploy(lab.bytecode)
   const usdt = getAddress(facts.networks.ethereum.tokens.usdt.address)
@@ -102,20 +95,13 @@ export async function createPayments(facts: StackFile, random: Random): Promise<
   await ethereum.call(usdt, USDT_ABI, 'transfer', [contract, parseAmount('1000', 6)])
   await ethereum.mined()
 
-  /** Asked for when it is first needed. */
-  const addresses = new Map<string, Promise<string>>()
-  const addressOf = (user: string, network: NetworkName): Promise<string> => {
-    const key = `${user} ${network}`
-    const asked =
-      addresses.get(key) ??
-      client.addresses
-        .create({ user_reference: user, network }, { idempotencyKey: `address ${key}` })
-        .then(({ address }) => address)
-    addresses.set(key, asked)
-    return asked
-  }
+  const addressOf = addressBook(client)
 
-  async function payIn({ rail, user, amount }: Pick<PaidIn, 'rail' | 'user' | 'amount'>): Promise<PaidIn> {
+  async function sendDeposit({
+    rail,
+    user,
+    amount,
+  }: Pick<SentDeposit, 'rail' | 'user' | 'amount'>): Promise<SentDeposit> {
     const address = await addressOf(user, rail.network)
     const account = evm.get(rail.network)
     if (!account) {
@@ -157,9 +143,9 @@ export async function createPayments(facts: StackFile, random: Random): Promise<
     addressOf,
     async deposit() {
       const byNetwork = networks.map(async (network) => {
-        const paid: PaidIn[] = []
+        const paid: SentDeposit[] = []
         for (const each of random.shuffled(ins.filter(({ rail }) => rail.network === network))) {
-          paid.push(await payIn(each))
+          paid.push(await sendDeposit(each))
           await sleep(each.pauseMs)
         }
         return paid
@@ -207,20 +193,7 @@ export async function createPayments(facts: StackFile, random: Random): Promise<
   }
 }
 
-async function fundWithTokens(facts: StackFile, rail: Rail, wallet: EthereumWallet): Promise<void> {
-  const chain = rail.network === 'polygon' ? facts.networks.polygon : facts.networks.ethereum
-  if (!chain) throw new Error(`The stack has no ${rail.network}`)
-  const faucet = evmClients(chain.rpc, chain.chain_id, chain.faucet_private_key as Hex)
-  const hash = await faucet.wallet.writeContract({
-    address: getAddress(contractOf(facts, rail)),
-    abi: USDT_ABI,
-    functionName: 'transfer',
-    args: [wallet.address, parseAmount('100000', rail.decimals)],
-  })
-  await faucet.reader.waitForTransactionReceipt({ hash })
-}
-
-/** Odd amounts, so that two of them are never mistaken for each other. */
+/** Draws an amount that no other draw repeats, so that a test can tell two transfers apart. */
 function draw(random: Random, [least, most]: readonly [string, string], decimals: number): bigint {
   const scale = 10n ** BigInt(Math.max(0, decimals - 6))
   const [from, to] = [least, most].map((text) => Number(parseAmount(text, decimals) / scale))
@@ -230,8 +203,11 @@ function draw(random: Random, [least, most]: readonly [string, string], decimals
 async function withdraw(
   facts: StackFile,
   client: Client,
-  plan: Omit<PaidOut, 'id'> & { readonly afterMs: number; readonly thinkMs: readonly [number, number] },
-): Promise<PaidOut> {
+  plan: Omit<RequestedWithdrawal, 'id'> & {
+    readonly afterMs: number
+    readonly thinkMs: readonly [number, number]
+  },
+): Promise<RequestedWithdrawal> {
   const { user, rail, amount, recipient } = plan
   const { network, coin, decimals, mostFee } = rail
   await sleep(plan.afterMs)
@@ -252,18 +228,8 @@ async function withdraw(
       await approve(facts, 'withdrawals', created.id, plan.thinkMs)
       return { id: created.id, user, rail, amount, recipient }
     } catch (error) {
-      // The chain took the deposit back between the look and the request: the user waits for it again.
+      // A reorganisation removed the deposit between the check and the request, so the user waits for it again.
       if (!(error instanceof ApiError) || error.code !== 'INSUFFICIENT_BALANCE') throw error
     }
-  }
-}
-
-async function untilAvailable(client: Client, user: string, rail: Rail, wanted: bigint): Promise<void> {
-  const { network, coin, decimals } = rail
-  for (;;) {
-    const { items } = await client.balances.list({ user_reference: user, network, coin })
-    const available = items.find((each) => each.coin === coin)?.available ?? '0'
-    if (!available.startsWith('-') && parseAmount(available, decimals) >= wanted) return
-    await sleep(POLL_MS)
   }
 }
