@@ -11,13 +11,13 @@ import { install } from '../local/install.mjs'
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 install()
 
-/** Test files that use a fixture are left out where its part cannot be had. */
-const FIXTURE_OF = {
-  anvil: 'support/anvil.js',
-  bitcoin: 'support/btcd.js',
-  litecoin: 'support/litecoind.js',
-  'time-skipping': 'support/time-skipping.js',
-  chromium: 'support/chromium.js',
+/** Files that start a part. Test files that import one, directly or not, are left out where the part cannot be installed. */
+const STARTED_BY = {
+  anvil: 'test/support/anvil.ts',
+  bitcoin: 'test/support/btcd.ts',
+  litecoin: 'test/support/litecoind.ts',
+  'time-skipping': 'test/support/time-skipping.ts',
+  chromium: 'test/support/chromium.ts',
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 }
@@ -50,15 +50,24 @@ check('format and lint', bin('biome'), ['check', '.'])
 check('dead code and dependencies', bin('knip'), [])
 check('build', process.execPath, ['--import', 'tsx', 'local/build.ts'])
 
-const without = missing.map((part) => FIXTURE_OF[part]).filter(Boolean)
+/** Returns a file and the files below `test/` that it imports, directly or not. */
+function withImports(path, found = new Set()) {
+  if (found.has(path) || !path.startsWith('test') || !existsSync(path)) return found
+  found.add(path)
+  for (const [, name] of readFileSync(path, 'utf8').matchAll(/from '(\.{1,2}\/[^']+)\.js'/g))
+    withImports(join(path, '..', `${name}.ts`), found)
+  return found
+}
+
+const without = missing.map((part) => STARTED_BY[part]).filter(Boolean)
 const leftOut = readdirSync('test', { recursive: true })
   .map((name) => join('test', String(name)))
   .filter((path) => path.endsWith('.test.ts'))
   .filter((path) => {
-    const text = readFileSync(path, 'utf8')
-    return without.some((fixture) => text.includes(fixture))
+    const imported = withImports(path)
+    return without.some((file) => imported.has(file))
   })
-for (const path of leftOut) console.log(`skip ${path}: its part cannot be had here`)
+for (const path of leftOut) console.log(`skip ${path}: a part of it cannot be installed here`)
 
 const directory = mkdtempSync(join(tmpdir(), 'keyturn-run-'))
 const report = join(directory, 'report.json')
@@ -78,7 +87,7 @@ if (existsSync(report)) {
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   )
-  // A file that does not even load, or whose preparation fails, has no failed test in it.
+  // A file that does not load, or whose set-up fails, has no failed test.
   const brokenFiles = testResults.filter(
     (file) =>
       file.status === 'failed' && !file.assertionResults.some((assertion) => assertion.status === 'failed'),
@@ -88,7 +97,7 @@ if (existsSync(report)) {
   total.skipped += numPendingTests + numTodoTests
 }
 total.skipped += leftOut.length
-// Whatever vitest has against the run beyond single tests (an unhandled rejection, a run that was cut off) is a failure too.
+// Vitest can fail for other reasons than a test (an unhandled rejection, a run that was cut off): that is a failure too.
 if (status !== 0 && total.failed === 0) total.failed += 1
 rmSync(directory, { recursive: true, force: true })
 
