@@ -1,5 +1,6 @@
-/** An error answer of the API. */
+/** The error that the client throws for an error answer of the API. */
 
+/** `error` of an error answer. */
 export interface ApiErrorBody {
   readonly code: string
   readonly message: string
@@ -7,13 +8,13 @@ export interface ApiErrorBody {
   readonly request_id: string
 }
 
-/** Thrown for every answer that is not a success; `code` is stable, the message says what to do next. */
+/** Reports an answer that is not a success. Its `code` is stable; its message says what to do next. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
   readonly code: string
   readonly details: Readonly<Record<string, unknown>>
-  /** Name it when you ask the operator. */
+  /** Id of the request. The operator finds the request by it. */
   readonly requestId: string
 
   constructor(status: number, body: ApiErrorBody) {

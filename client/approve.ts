@@ -1,16 +1,16 @@
-/** The approver's executable: `keyturn-approve`. The key that signs never leaves the approver's machine. */
+/** The approver's program, `keyturn-approve`. The key that signs never leaves the approver's machine. */
 
 import { decideCommand } from './approve/decide-command.js'
 import { Failure } from './approve/failure.js'
 import { keygenCommand } from './approve/keygen-command.js'
 import { showCommand } from './approve/show-command.js'
 
-const HELP = `keyturn-approve: look at what is to be paid, and sign that decision with your own key
+const HELP = `keyturn-approve: shows what is to be paid, and signs your decision with your own key
 
   keygen  --out FILE            make an Ed25519 key; prints the public key to register
-  show    ID                    what is paid to whom, from the intent itself
-  approve ID                    the same, then signs and sends "approve"
-  reject  ID [--reason TEXT]    the same, then signs and sends "reject"; final
+  show    ID                    show what is paid to whom, from the intent itself
+  approve ID                    show the same, then sign and send "approve"
+  reject  ID [--reason TEXT]    show the same, then sign and send "reject", which is final
 
 ID is a withdrawal (withdrawal_…), a batch (batch_…), or the path of what needs approval: policy/changes/pol_…,
 whitelist/addresses/wla_…, movements/mov_…, deposits/releases/rel_….

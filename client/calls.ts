@@ -1,4 +1,4 @@
-/** The shapes that calls of the API have in common. */
+/** What calls of the API have in common: pages, approvals and how a request is sent. */
 
 import type { Pagination, Request, Send } from './send-request.js'
 import type { Approval, ApprovalDecision } from './types.js'
@@ -9,14 +9,18 @@ export interface ClientPage<T> {
   readonly pagination: Pagination
 }
 
+/** Options of a POST. */
 export interface Sent {
-  /** Give your own (e.g. your order's id) to be safe across restarts of yours. */
+  /**
+   * `Idempotency-Key` of the request. Give your own, such as an order's id, so that it survives a restart of
+   * yours.
+   */
   readonly idempotencyKey?: string
 }
 
 export type Calls = ReturnType<typeof createCalls>
 
-/** Makes them of what sends a request. */
+/** Returns the functions that make calls, on top of the one that sends a request. */
 export function createCalls(send: Send) {
   const one = async <T>(request: Request): Promise<T> => (await send<T>(request)).data
   const at = (path: string, id: string, rest = ''): string => `${path}/${encodeURIComponent(id)}${rest}`
@@ -38,15 +42,15 @@ export function createCalls(send: Send) {
       if (!pagination) throw new Error(`${path} did not answer with a page`)
       return { items: data, pagination }
     },
-    /** Intent and approvals of whatever needs approval. */
+    /** Returns the calls for the intent and the approvals of a subject that needs approval. */
     approvable: <T>(path: string) => ({
-      /** What approvers sign. */
+      /** Fetches the intent that approvers sign. */
       intent: (id: string) =>
         one<{ readonly intent: T; readonly intent_hash: string }>({
           method: 'GET',
           path: at(path, id, '/intent'),
         }),
-      /** With an approver's own key. */
+      /** Sends a decision. The API key must be the approver's own. */
       decide: (id: string, decision: ApprovalDecision, sent?: Sent) =>
         post<Approval>(at(path, id, '/approvals'), decision, sent),
     }),

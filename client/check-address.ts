@@ -1,4 +1,4 @@
-/** Checks that an address of the API is the customer's own, with the keys that the customer's signer exported. */
+/** Checks with the keys that the customer's signer exported that an address belongs to the customer. */
 
 import { ripemd160 } from '@noble/hashes/legacy.js'
 import { sha256 } from '@noble/hashes/sha2.js'
@@ -9,13 +9,16 @@ import { derivePublicKey } from '../domain/address/derive-public-key.js'
 import { evmPayee } from '../domain/address/evm-payee.js'
 import type { ExportedXpub } from '../domain/signing/signer-protocol.js'
 
-/** An entry of `networks` in what `keyturn-signer export-xpubs` prints; get it from the signer, never from the platform. */
+/**
+ * An entry of `networks` that `keyturn-signer export-xpubs` prints. Copy it from the signer, never from the
+ * platform.
+ */
 export type { ExportedXpub }
 
-/** What `init` writes into a policy; exports of earlier signers do not name it. */
+/** The highest index that `init` writes into a policy. Exports of earlier signers do not name it. */
 const DEFAULT_MAX_INDEX = 1_000_000
 
-/** Prefixes by coin type (SLIP-44), for exports of earlier signers, which name none. */
+/** Prefixes by coin type (SLIP-44), for exports of earlier signers, which name no prefix. */
 const BECH32_PREFIXES: Readonly<Record<string, readonly string[]>> = {
   '0': ['bc'],
   '1': ['tb', 'bcrt', 'tltc', 'rltc'],
@@ -26,19 +29,23 @@ const CASHADDR_PREFIXES: Readonly<Record<string, readonly string[]>> = {
   '145': ['bitcoincash'],
 }
 
-/** Thrown when the platform named an address that the customer's signer does not hold. Do not show it to anyone. */
+/**
+ * Reports that the platform named an address that the customer's signer does not hold. Do not show the
+ * address.
+ */
 export class ForeignAddressError extends Error {
   override readonly name = 'ForeignAddressError'
   readonly address: string
 
   constructor(address: string, network: string, reason: string) {
     super(
-      `${address} (${network}) is not ours: ${reason}. Do not use it; somebody may have tampered with the platform`,
+      `${address} (${network}) is not ours: ${reason}. Do not use it: the platform may have been tampered with`,
     )
     this.address = address
   }
 }
 
+/** An address as the platform returned it. */
 export interface ReturnedAddress {
   readonly network: string
   readonly address: string
@@ -47,9 +54,10 @@ export interface ReturnedAddress {
 }
 
 /**
- * Derives the key at the address's path again, and accepts the one form of its address that the signer can spend from.
+ * Derives the key at the address's path again, and accepts only the form of address from which the signer can
+ * spend.
  *
- * @throws ForeignAddressError when it differs, or the signer could not spend what is paid to it.
+ * @throws ForeignAddressError when the address differs, or the signer could not spend from it.
  */
 export function checkAddress(returned: ReturnedAddress, xpubs: readonly ExportedXpub[]): void {
   const { network, address, derivation_path: path } = returned
@@ -77,7 +85,7 @@ export function checkAddress(returned: ReturnedAddress, xpubs: readonly Exported
   }
 }
 
-/** Whether an address is the one by which the signer spends what is paid to a key. */
+/** Whether an address is the one from which the signer spends with a key. */
 function spendable(address: string, key: Uint8Array, account: ExportedXpub): boolean {
   if (account.addresses === null) return false
   const isHex = /^0x[0-9a-fA-F]{40}$/.test(address)
@@ -102,7 +110,7 @@ function isCash(address: string, keyHash: string, prefixes: readonly string[]): 
   return payee?.kind === 'p2pkh' && bytesToHex(payee.hash) === keyHash
 }
 
-/** @param prefixes - Null takes any: of a coin that an earlier signer's export does not describe. */
+/** @param prefixes - `null` accepts any prefix: an earlier signer's export does not describe the coin. */
 function isP2wpkh(address: string, keyHash: string, prefixes: readonly string[] | null): boolean {
   try {
     // Segwit version 0 is encoded in bech32 (BIP-173), later versions in bech32m, which this does not decode.

@@ -1,4 +1,4 @@
-/** The TypeScript client for merchants: signed, typed, safe to retry, and suspicious of addresses. */
+/** Creates the client for merchants: it signs, retries safely, and checks every address. */
 
 import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
 import type { PolicyUpdate } from '../domain/controls/policy.js'
@@ -28,14 +28,17 @@ import type {
 } from './types.js'
 
 export interface ClientOptions extends SenderOptions {
-  /** `networks` of what `keyturn-signer export-xpubs` printed; with it every returned address is derived anew and a foreign one throws. */
+  /**
+   * `networks` of the output of `keyturn-signer export-xpubs`. With it the client derives every returned
+   * address again, and throws for a foreign one.
+   */
   readonly xpubs?: readonly ExportedXpub[]
 }
 
 export type Client = ReturnType<typeof createClient>
 
 /**
- * Makes a client. Every method throws `ApiError` for an error answer.
+ * Creates a client. Every method throws `ApiError` for an error answer.
  *
  * @example
  * const client = createClient({ baseUrl, apiKey, apiSecret, xpubs })
@@ -51,11 +54,14 @@ export function createClient(options: ClientOptions) {
   }
 
   return {
-    /** For what has no method of its own. */
+    /** Sends a request that has no method of its own. */
     request: send,
 
     addresses: {
-      /** The user's address on a network; a fresh one with `new: true`. */
+      /**
+       * Returns the user's address on a network, and creates it first if there is none. `new: true` always
+       * creates one.
+       */
       create: async (address: NewAddress, sent?: Sent): Promise<Address> =>
         trusted(await post('/addresses', address, sent)),
       get: async (id: string): Promise<Address> =>
@@ -70,25 +76,28 @@ export function createClient(options: ClientOptions) {
     deposits: {
       get: (id: string) => one<DepositWithHistory>({ method: 'GET', path: at('/deposits', id) }),
       list: (filter?: DepositFilter) => page<Deposit>('/deposits', filter),
-      /** Credits one that was set aside, once, or waits for two approvals where the policy asks for them; with the scope `admin` or the key of a reviewer. */
+      /**
+       * Credits a held deposit. When the policy requires two approvals, it waits for them. Needs the scope
+       * `admin` or the key of a reviewer.
+       */
       release: (id: string, decision: Reason, sent?: Sent) =>
         post<DepositWithHistory & Partial<Pick<DepositAwaitingApproval, 'approval'>>>(
           at('/deposits', id, '/release'),
           decision,
           sent,
         ),
-      /** Keeps one that was set aside out of what is available. */
+      /** Keeps a held deposit out of the available balance. */
       reject: (id: string, decision: Reason, sent?: Sent) =>
         post<DepositWithHistory>(at('/deposits', id, '/reject'), decision, sent),
-      /** A release that waits for two approvals, by the id in `approval.path`. */
+      /** Releases that wait for two approvals. Their id stands in `approval.path`. */
       releases: approvable<DepositReleaseIntent>('/deposits/releases'),
     },
 
     balances: { list: (filter?: BalanceFilter) => page<Balance>('/balances', filter) },
     wallets: {
-      /** Newest first, a page at a time. */
+      /** Lists wallets, the newest first. */
       list: (filter?: Paging & Partial<Pick<Wallet, 'network' | 'kind'>>) => page<Wallet>('/wallets', filter),
-      /** A further hot wallet, with the scope `admin`. */
+      /** Creates a further hot wallet. Needs the scope `admin`. */
       create: (
         wallet: { readonly network: string; readonly kind: 'hot'; readonly label?: string },
         sent?: Sent,
@@ -100,12 +109,15 @@ export function createClient(options: ClientOptions) {
 
     policy: {
       get: () => one<PolicyVersion>({ method: 'GET', path: '/policy' }),
-      /** Asks for a change; what tightens holds once two others approved it, what loosens after the cool-down. */
+      /**
+       * Requests a change. Two other people must approve it. Then its tightening edits take effect; its
+       * loosening edits take effect after the cool-down.
+       */
       update: (update: PolicyUpdate) => one<PolicyChange>({ method: 'PUT', path: '/policy', body: update }),
       changes: {
         get: (id: string) => one<PolicyChange>({ method: 'GET', path: at('/policy/changes', id) }),
         list: (paging?: Paging) => page<PolicyChange>('/policy/changes', paging),
-        /** Takes back what does not hold yet. */
+        /** Revokes the edits that have not taken effect yet. */
         revoke: (id: string) => one<PolicyChange>({ method: 'DELETE', path: at('/policy/changes', id) }),
         ...approvable<PolicyIntent>('/policy/changes'),
       },
@@ -116,13 +128,13 @@ export function createClient(options: ClientOptions) {
         post<WhitelistEntry>('/whitelist/addresses', entry, sent),
       get: (id: string) => one<WhitelistEntry>({ method: 'GET', path: at('/whitelist/addresses', id) }),
       list: (filter?: WhitelistFilter) => page<WhitelistEntry>('/whitelist/addresses', filter),
-      /** At once. */
+      /** Removes an entry, with immediate effect. */
       remove: (id: string) => one<WhitelistEntry>({ method: 'DELETE', path: at('/whitelist/addresses', id) }),
       ...approvable<WhitelistIntent>('/whitelist/addresses'),
     },
 
     webhookEndpoints: {
-      /** The secret is in this answer and never again. */
+      /** Registers an endpoint. Only this answer shows the secret. */
       create: (endpoint: NewWebhookEndpoint, sent?: Sent) =>
         post<WebhookEndpoint & { readonly secret: string }>('/webhook-endpoints', endpoint, sent),
       get: (id: string) => one<WebhookEndpoint>({ method: 'GET', path: at('/webhook-endpoints', id) }),
@@ -132,7 +144,7 @@ export function createClient(options: ClientOptions) {
         changes: Partial<NewWebhookEndpoint> & { readonly status?: 'active' | 'disabled' },
       ) => one<WebhookEndpoint>({ method: 'PATCH', path: at('/webhook-endpoints', id), body: changes }),
       remove: (id: string) => one<WebhookEndpoint>({ method: 'DELETE', path: at('/webhook-endpoints', id) }),
-      /** The old secret keeps signing beside the new one for the grace. */
+      /** Makes a new secret. The old secret also signs until the grace ends. */
       rotateSecret: (id: string, grace_seconds?: number) =>
         one<WebhookEndpoint & { readonly secret: string }>({
           method: 'POST',
@@ -145,7 +157,7 @@ export function createClient(options: ClientOptions) {
           path: at('/webhook-endpoints', id, '/test'),
           body: {},
         }),
-      /** Delivers what happened from `since` up to `until` again. */
+      /** Delivers the events from `since` up to `until` again. */
       replay: (
         id: string,
         range: { readonly since: string; readonly until: string; readonly event_types?: readonly string[] },
@@ -166,7 +178,7 @@ export function createClient(options: ClientOptions) {
         one<WebhookDelivery>({ method: 'POST', path: at('/webhook-deliveries', id, '/redeliver'), body: {} }),
     },
 
-    /** Events after a sequence, oldest first and without a gap. */
+    /** Lists the events after a sequence, the oldest first and without a gap. */
     events: (range?: { readonly after?: number; readonly limit?: number }) =>
       page<EventEnvelope>('/events', range),
 

@@ -1,4 +1,4 @@
-/** What `@keyturn/client` exports: the list of its public names, and nothing else. */
+/** Lists the public names of `@keyturn/client`. */
 
 export type * from '../domain/controls/intent.js'
 export { intentHash } from '../domain/controls/intent.js'

@@ -1,4 +1,4 @@
-/** Everything that pays: withdrawals, batches, schedules, and movements between the own wallets. */
+/** Calls for payouts: withdrawals, batches, schedules, and movements between the merchant's own wallets. */
 
 import type { Intent } from '../domain/controls/intent.js'
 import type { Calls, Sent } from './calls.js'
@@ -31,11 +31,11 @@ export interface Reason {
   readonly reason: string
 }
 
-/** Makes those calls. */
+/** Returns the calls. */
 export function payoutCalls({ one, at, post, get, remove, page, approvable }: Calls) {
   const withdrawal = (id: string, rest = '') => at('/withdrawals', id, rest)
   const schedule = (id: string, rest = '') => at('/withdrawal-schedules', id, rest)
-  /** What helps a part or a movement along; with the scope `admin`. */
+  /** Returns the calls with which a person helps a stuck part or movement. They need the scope `admin`. */
   const recovery = (place: '/parts' | '/movements') => ({
     /** Replaces a transaction that waits for a block by one with a higher fee, within the fee limit. */
     speedUp: (
@@ -43,10 +43,10 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       how: { readonly priority?: Priority; readonly max_fee?: string } = {},
       sent?: Sent,
     ) => post<Payout>(at(place, id, '/speed-up'), how, sent),
-    /** Puts a transaction that pays nobody in its place; by a person who did not ask for it. */
+    /** Replaces the transaction by one that pays no recipient. The caller must not be the initiator. */
     cancelTransaction: (id: string, why: Reason, sent?: Sent) =>
       post<Payout>(at(place, id, '/cancel-transaction'), why, sent),
-    /** Holds everything of it before signing. */
+    /** Stops the payout before the next signature. */
     markForInvestigation: (id: string, why: Reason, sent?: Sent) =>
       post<Payout>(at(place, id, '/mark-for-investigation'), why, sent),
     clearInvestigation: (id: string, why: Reason, sent?: Sent) =>
@@ -60,9 +60,9 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
         post<Readonly<Record<string, unknown>>>('/withdrawals/estimate', wanted),
       get: (id: string) => get<Withdrawal>(withdrawal(id)),
       list: (filter?: WithdrawalFilter) => page<Withdrawal>('/withdrawals', filter),
-      /** Only while it is pending. */
+      /** Cancels a withdrawal that is still pending. */
       cancel: (id: string) => remove<Withdrawal>(withdrawal(id)),
-      /** With the key of a person who may review and did not ask for it. */
+      /** Reviews a withdrawal. The key must belong to a reviewer who did not request it. */
       review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/review'), decision, sent),
       /** Replaces a transaction that waits for a block by one with a higher fee, within the fee limit. */
@@ -71,16 +71,19 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
         how: { readonly priority?: Priority; readonly max_fee?: string } = {},
         sent?: Sent,
       ) => post<Withdrawal>(withdrawal(id, '/speed-up'), how, sent),
-      /** Puts a transaction that pays nobody in its place; by a person who did not ask for it. */
+      /** Replaces the transaction by one that pays no recipient. The caller must not be the initiator. */
       cancelTransaction: (id: string, why: Reason, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/cancel-transaction'), why, sent),
-      /** Wakes one that waits, or asks anew for one that failed unpaid: then it is another withdrawal. */
+      /**
+       * Wakes a waiting withdrawal. A withdrawal that failed unpaid is requested again, as another
+       * withdrawal.
+       */
       retry: (id: string, how: { readonly priority?: Priority } = {}, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/retry'), how, sent),
-      /** Gives the hold back when it is proven that nothing was or can be paid. */
+      /** Releases the hold of a withdrawal that is proven unpaid and that can no longer be paid. */
       refund: (id: string, why: Reason, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/refund'), why, sent),
-      /** Holds everything of it before signing. */
+      /** Stops the payout before the next signature. */
       markForInvestigation: (id: string, why: Reason, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/mark-for-investigation'), why, sent),
       clearInvestigation: (id: string, why: Reason, sent?: Sent) =>
@@ -89,20 +92,20 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
     },
 
     batches: {
-      /** One round of approvals for all of them; a bad output refuses the whole. */
+      /** Requests a batch. All outputs share one round of approvals; one invalid output refuses the batch. */
       create: (batch: NewBatch, sent?: Sent) => post<Batch>('/withdrawals/batch', batch, sent),
       get: (id: string) => get<Batch>(at('/batches', id)),
       list: (filter?: BatchFilter) => page<BatchSummary>('/batches', filter),
-      /** Only while it is not approved. */
+      /** Cancels a batch that is not approved yet. */
       cancel: (id: string) => remove<Batch>(at('/batches', id)),
       review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         post<Batch>(at('/batches', id, '/review'), decision, sent),
-      /** Its transactions, each with its attempts and what it waits for. */
+      /** Lists the transactions of a batch, each with its attempts and the reason for which it waits. */
       parts: (id: string) => get<readonly Payout[]>(at('/batches', id, '/parts')),
       ...approvable<Intent>('/batches'),
     },
 
-    /** One transaction of a batch. */
+    /** Calls for one transaction of a batch. */
     parts: recovery('/parts'),
 
     withdrawalSchedules: {
@@ -110,18 +113,18 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
         post<WithdrawalSchedule>('/withdrawal-schedules', wanted, sent),
       get: (id: string) => get<WithdrawalScheduleWithTimes>(schedule(id)),
       list: (filter?: ScheduleFilter) => page<WithdrawalSchedule>('/withdrawal-schedules', filter),
-      /** What became of each firing. */
+      /** Lists the firings, each with its outcome. */
       firings: (id: string, paging?: Paging) => page<ScheduleFiring>(schedule(id, '/firings'), paging),
       update: (id: string, change: WithdrawalScheduleChange) =>
         one<WithdrawalSchedule>({ method: 'PATCH', path: schedule(id), body: change }),
-      /** Withdrawals that it asked for go on. */
+      /** Removes a schedule. Withdrawals that it requested go on. */
       remove: (id: string) => remove<WithdrawalSchedule>(schedule(id)),
     },
 
     movements: {
       get: (id: string) => get<Movement>(at('/movements', id)),
       list: (filter?: MovementFilter) => page<Movement>('/movements', filter),
-      /** Sweeps what is worth it to the master wallet, now. */
+      /** Sweeps balances that are worth their fee to the master wallet now. */
       consolidate: (
         where: { readonly network: string; readonly coin?: string; readonly address_id?: string },
         sent?: Sent,

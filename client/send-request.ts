@@ -1,4 +1,4 @@
-/** Sends signed requests, and sends them again where that cannot do anything twice. */
+/** Sends signed requests, and retries where a retry cannot do anything twice. */
 
 import { randomUUID } from 'node:crypto'
 import { ApiError, type ApiErrorBody } from './api-error.js'
@@ -11,26 +11,29 @@ const FIRST_DELAY_MS = 200
 const MAX_DELAY_MS = 5_000
 
 export interface SenderOptions {
-  /** For example `https://pay.example`; without `/api/v1`. */
+  /** Address of the platform, such as `https://pay.example`, without `/api/v1`. */
   readonly baseUrl: string
-  /** Public id of the key. */
+  /** Public id of the API key. */
   readonly apiKey: string
   readonly apiSecret: string
-  /** How often a request is tried in all. Default 5. */
+  /** Number of attempts in all. Default: 5. */
   readonly attempts?: number
-  /** Milliseconds for one attempt. Default 30,000. */
+  /** Milliseconds for one attempt. Default: 30,000. */
   readonly timeoutMs?: number
-  /** Default: the global `fetch`. */
+  /** Function that makes the HTTP request. Default: the global `fetch`. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
 export interface Request {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** Below `/api/v1`, e.g. `/addresses`; encode what you put into it. */
+  /** Path below `/api/v1`, such as `/addresses`. Its parts must be encoded already. */
   readonly path: string
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   readonly body?: unknown
-  /** Default on POST: a random one, the same in every attempt. Give your own to be safe across restarts of yours. */
+  /**
+   * `Idempotency-Key`. Default on POST: a random one, the same in every attempt. Your own survives a restart
+   * of yours.
+   */
   readonly idempotencyKey?: string
 }
 
@@ -51,9 +54,9 @@ export interface Pagination {
 export type Send = <T>(request: Request) => Promise<Success<T>>
 
 /**
- * Makes the function that sends. Tried again with growing pauses: 429 and 503 (nothing was done) and
- * `REQUEST_IN_PROGRESS` always; broken connections and other 5xx only on GET and on POST, whose Idempotency-Key keeps
- * it from being done twice.
+ * Returns the function that sends. It retries with growing pauses. After 429, 503 (nothing was done) and
+ * `REQUEST_IN_PROGRESS` it always retries; after a broken connection or another 5xx only GET and POST,
+ * because the Idempotency-Key keeps a POST from being done twice.
  */
 export function createSender(options: SenderOptions): Send {
   const base = options.baseUrl.replace(/\/+$/, '')
@@ -64,7 +67,7 @@ export function createSender(options: SenderOptions): Send {
     const path = BASE_PATH + request.path + queryText(request.query)
     const text = request.body === undefined ? undefined : JSON.stringify(request.body)
     const body = Buffer.from(text ?? '')
-    // What is signed is what goes over the wire: URL may write the path another way.
+    // The signature covers the path as it is sent, and `URL` may write a path in another way.
     const url = new URL(base + path)
     const response = await doFetch(url.href, {
       method: request.method,
@@ -97,10 +100,10 @@ export function createSender(options: SenderOptions): Send {
   }
 }
 
-/** Milliseconds to wait before trying again; null where that would be no use or no good. */
+/** Returns the milliseconds to wait before the next attempt. `null` when a retry is useless or unsafe. */
 function pauseBefore(error: unknown, attempt: number, repeatable: boolean): number | null {
   const growing = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
-  // Many clients that failed together should not come back together.
+  // A random part keeps clients that failed together from coming back together.
   const pause = growing / 2 + Math.random() * (growing / 2)
   if (!(error instanceof ApiError)) return repeatable ? pause : null
   const nothingDone = error.status === 429 || error.code === 'DEPENDENCY_UNAVAILABLE'
@@ -116,7 +119,7 @@ function toError(response: Response, answer: unknown): ApiError {
   }
   return new ApiError(response.status, {
     code: 'UNEXPECTED_ANSWER',
-    message: `HTTP ${response.status} without an answer of the API; is something else at this URL?`,
+    message: `HTTP ${response.status} without an answer of the API; the URL may belong to another service`,
     details: {},
     request_id: response.headers.get('x-request-id') ?? '',
   })

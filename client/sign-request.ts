@@ -1,19 +1,20 @@
-/** Signs a request of a merchant (contract section 2). */
+/** Signs a request of a merchant with HMAC-SHA256. */
 
 import { createHmac, randomUUID } from 'node:crypto'
 import { requestMessage } from '../domain/signing/request-signature.js'
 
+/** A request, and the API key that signs it. */
 export interface RequestToSign {
   readonly apiKey: string
   readonly apiSecret: string
-  /** Upper case. */
+  /** HTTP method in upper case. */
   readonly method: string
-  /** Path with query exactly as it will be sent. */
+  /** Path with query, exactly as it will be sent. */
   readonly path: string
   readonly body: Uint8Array
 }
 
-/** Makes the four headers, with a fresh nonce and the time of now: sign each attempt anew. */
+/** Returns the four headers, with a new nonce and the current time. Each attempt needs its own. */
 export function signRequest(request: RequestToSign): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1_000))
   const nonce = randomUUID()

@@ -1,4 +1,6 @@
-/** The program `keyturn-verify-audit-log`: verifies an export of the audit log offline, without the platform. */
+/**
+ * The program `keyturn-verify-audit-log`: verifies an export of the audit log offline, without the platform.
+ */
 
 import { readFile } from 'node:fs/promises'
 import { verifyAuditLog } from './verify-audit-log.js'

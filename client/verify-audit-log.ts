@@ -1,8 +1,8 @@
-/** Verifies an export of the audit log offline: nobody has to believe the platform. */
+/** Verifies an export of the audit log offline, without trust in the platform. */
 
 import { AuditChainVerifier, type AuditRecord, type AuditVerification } from '../domain/operations/audit.js'
 
-/** An entry as `GET /audit-log` and `GET /exports/audit` give it. */
+/** An entry as `GET /audit-log` and `GET /exports/audit` return it. */
 export interface ExportedAuditEntry extends AuditRecord {
   readonly hash: string
 }
@@ -11,7 +11,8 @@ export interface ExportedAuditEntry extends AuditRecord {
  * Recomputes the chain of a whole export, in any order.
  *
  * @param text - NDJSON, a JSON array, or answers of `GET /audit-log` (`{data: […]}`).
- * @param expectedHead - The head's hash as you noted it earlier or elsewhere: tells a log that was written anew.
+ * @param expectedHead - The head's hash that you noted earlier or elsewhere. It reveals a log that was
+ * rewritten.
  * @throws Error when the text is not such an export.
  */
 export function verifyAuditLog(text: string, expectedHead?: string): AuditVerification {

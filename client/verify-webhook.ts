@@ -1,12 +1,12 @@
-/** Verifies webhooks on their raw bytes, before anything is parsed. */
+/** Verifies a webhook over its raw bytes, before anything is parsed. */
 
 import { verifyWebhookSignature } from '../domain/events/webhook-signature.js'
 import type { EventEnvelope } from '../wire/event.js'
 
-/** As the receiving framework gives them; names in any case. */
+/** Headers as the receiving framework gives them. Names may have any case. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
 
-/** Thrown for a webhook that must not be acted upon; answer it with 400. */
+/** Reports a webhook on which the receiver must not act. Answer it with 400. */
 export class WebhookVerificationError extends Error {
   override readonly name = 'WebhookVerificationError'
 }
@@ -14,13 +14,14 @@ export class WebhookVerificationError extends Error {
 const DEFAULT_TOLERANCE_SECONDS = 300
 
 /**
- * Checks the signature (Standard Webhooks) and the age of a webhook and returns its event. Deliveries are
- * at-least-once: remember `id` and skip what you have seen.
+ * Checks the signature (Standard Webhooks) and the age of a webhook, and returns its event. A delivery may
+ * come more than once: remember `id`, and skip an event that you have seen.
  *
- * @param rawBody - The bytes as received; JSON that was parsed and written again has another signature.
- * @param secret - `whsec_…`; while you change it, the old and the new one.
- * @param toleranceSeconds - How far `webhook-timestamp` may be from now. Default 300.
- * @throws WebhookVerificationError when the webhook is not from the platform, was changed, or is too old.
+ * @param rawBody - The bytes as received. JSON that was parsed and written again has another signature.
+ * @param secret - `whsec_…`. While you rotate the secret, a list of the old and the new one.
+ * @param toleranceSeconds - Largest distance of `webhook-timestamp` from now. Default: 300.
+ * @throws WebhookVerificationError when the platform did not send the webhook, or it was changed or is too
+ * old.
  */
 export function verifyWebhook(
   headers: WebhookHeaders,

@@ -1,4 +1,4 @@
-/** One signed call of the API, its errors told to the approver. */
+/** Makes one signed call of the API, and reports its errors to the approver. */
 
 import { visibleText } from '../../domain/visible-text.js'
 import { ApiError } from '../api-error.js'
@@ -9,10 +9,10 @@ import { Failure } from './failure.js'
 /**
  * Calls the API.
  *
- * @param path - After `/api/v1`.
- * @param body - Sent as JSON by POST; a GET without.
+ * @param path - The path after `/api/v1`.
+ * @param body - JSON for a POST. Without it the call is a GET.
  * @returns The answer's `data`.
- * @throws Failure with the API's own code and message.
+ * @throws Failure with the code and message of the API, or because the API cannot be reached.
  */
 export async function callApi(credentials: Credentials, path: string, body?: unknown): Promise<unknown> {
   const send = createSender({

@@ -1,4 +1,4 @@
-/** Who approves: the API key with which a decision is sent, and the Ed25519 key with which it is signed. */
+/** Reads an approver's credentials: the API key that sends a decision, and the Ed25519 key that signs it. */
 
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -6,14 +6,14 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { Failure } from './failure.js'
 
-/** What a command needs; the private key only where it signs. */
+/** Credentials of an approver. Commands that only show do not read the private key. */
 export interface Credentials {
-  /** Base URL of the API, without a slash at its end. */
+  /** Base URL of the API, without a slash at the end. */
   readonly api: string
   readonly apiKey: string
   readonly apiSecret: string
   readonly approverId: string
-  /** Reads the key when it is needed. @throws Failure when there is none. */
+  /** Reads the private key. @throws Failure when there is none. */
   readonly privateKey: () => KeyObject
 }
 
@@ -22,13 +22,17 @@ const file = z.object({
   api_key: z.string().min(1),
   api_secret: z.string().min(1),
   approver_id: z.string().min(1).optional(),
-  /** As the local stack's file names it. */
+  /** Id of the approver, as the local stack writes it. */
   id: z.string().min(1).optional(),
   private_key_file: z.string().optional(),
   ed25519_private_key_pem: z.string().optional(),
 })
 
-/** Reads credentials from a file, else from the environment. @throws Failure that names what is missing. */
+/**
+ * Reads credentials from a file, or from the environment without one.
+ *
+ * @throws Failure that names what is missing.
+ */
 export function readCredentials(path: string | undefined, environment = process.env): Credentials {
   const from = path ? fromFile(path) : fromEnvironment(environment)
   const api = from.api ?? environment.KEYTURN_API

@@ -1,4 +1,4 @@
-/** `approve` and `reject`: shows the intent, asks, signs, sends. */
+/** The commands `approve` and `reject`: they show the intent, ask, sign and send. */
 
 import { createInterface } from 'node:readline/promises'
 import type { Decision } from '../../domain/controls/approval.js'
@@ -11,13 +11,13 @@ import { fetchIntent } from './fetch-intent.js'
 import { readOptions } from './options.js'
 import { signDecision } from './sign-decision.js'
 
-/** The command. */
+/** Runs the command. */
 export async function decideCommand(decision: Decision, args: readonly string[]): Promise<void> {
   const options = readOptions(args, true)
   const credentials = readCredentials(options.credentials)
   const { intent, hash, path } = await fetchIntent(credentials, options.id)
   if (options.hash !== undefined && options.hash !== hash) {
-    throw new Failure(`The intent's hash is ${hash}, not the one you were told. Do not sign.`)
+    throw new Failure(`The intent's hash is ${hash}, not the one that you named. Do not sign.`)
   }
   process.stderr.write(`${describeIntent(intent, hash)}\n`)
   if (!options.yes) await confirm(decision)
@@ -38,7 +38,7 @@ export async function decideCommand(decision: Decision, args: readonly string[])
 
 async function confirm(decision: Decision): Promise<void> {
   if (!process.stdin.isTTY)
-    throw new Failure('There is no terminal to ask on; look at it with show, then give --yes')
+    throw new Failure('There is no terminal to ask on. Check the intent with show, then give --yes')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const typed = await terminal.question(`Type ${decision} to sign: `)

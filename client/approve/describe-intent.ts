@@ -1,4 +1,4 @@
-/** An intent in words and whole coins, from the very fields that are hashed. */
+/** Describes an intent in words and whole coins, from the same fields that are hashed. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import type {
@@ -11,10 +11,15 @@ import type {
 import { formatAmount } from '../../domain/money.js'
 import { visibleText } from '../../domain/visible-text.js'
 
-/** Decimals of networks' own coins by CAIP-2 namespace; fee limits are in them. */
+/** Decimals of the coins in which fees are paid, by CAIP-2 namespace. */
 const NATIVE_DECIMALS: Readonly<Record<string, number>> = { eip155: 18, bip122: 8 }
 
-/** Lines to show before a decision. @param hash - Recomputed. @param now - Milliseconds since the epoch. */
+/**
+ * Returns the lines that an approver reads before a decision.
+ *
+ * @param hash - The hash of the intent as it was computed here.
+ * @param now - Milliseconds since the epoch.
+ */
 export function describeIntent(intent: AnyIntent, hash: string, now: number = Date.now()): string {
   const expired = Date.parse(intent.expires_at) <= now
   return [
@@ -27,13 +32,13 @@ export function describeIntent(intent: AnyIntent, hash: string, now: number = Da
   ].join('\n')
 }
 
-/** Those who shaped it besides the one who asked; they may not approve it either. */
+/** Names the people who changed the intent after its initiator. They may not approve it either. */
 function changedBy(intent: AnyIntent): string[] {
   const others = 'co_initiators' in intent ? (intent.co_initiators ?? []) : []
   return others.length === 0 ? [] : [`  changed by ${others.map(visibleText).join(', ')}`]
 }
 
-/** What it is about, as the approver's last line names it. */
+/** Returns the id of what the intent is about. */
 export function subjectOf(intent: AnyIntent): string {
   switch (intent.kind) {
     case 'withdrawal':
@@ -106,7 +111,7 @@ function describeRelease(intent: DepositReleaseIntent): string[] {
   ]
 }
 
-/** Null is nothing. */
+/** Writes a value; `null` is "none". */
 function value(of: unknown): string {
   return of === null ? 'none' : visibleText(typeof of === 'string' ? of : JSON.stringify(of))
 }
@@ -122,7 +127,10 @@ function describePayout(intent: Intent): string[] {
   ]
 }
 
-/** Every output; of several, how many there are and their sum before them, each with its number and whether it is paid again. */
+/**
+ * Describes every output. Several outputs begin with a line that has their number and sum, and each shows its
+ * index and whether its address is paid more than once.
+ */
 function describeOutputs({ asset, outputs }: Intent): string[] {
   const text = (amount: bigint) => `${formatAmount(amount, asset.decimals)} ${visibleText(asset.coin)}`
   if (outputs.length === 1) {

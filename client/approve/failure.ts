@@ -1,4 +1,6 @@
-/** A failure that the approver can act upon: printed without a stack trace, exit code 1. */
+/**
+ * Reports an error that the approver can correct. It is printed without a stack trace; the exit code is 1.
+ */
 export class Failure extends Error {
   override readonly name = 'Failure'
 }

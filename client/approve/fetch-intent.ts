@@ -1,4 +1,4 @@
-/** The intent of something that needs approval, with its hash computed here. */
+/** Fetches an intent that needs approval, and computes its hash here. */
 
 import { z } from 'zod'
 import { type AnyIntent, INTENT_KINDS, intentHash } from '../../domain/controls/intent.js'
@@ -10,7 +10,7 @@ import { Failure } from './failure.js'
 
 const digits = z.string().regex(/^\d+$/)
 
-/** Strict: a field that this program does not show must not be signed unseen. */
+/** The schemas are strict: an approver must not sign a field that this program does not show. */
 const payoutSchema = z.strictObject({
   version: z.literal(1),
   kind: z.enum(INTENT_KINDS),
@@ -84,7 +84,7 @@ const releaseSchema = z.strictObject({
   cool_down_seconds: z.int().min(0),
   ...asked,
 })
-/** What may stand behind each path; an id alone is that of a withdrawal or a batch. */
+/** Kinds of intents that each path may hold. */
 const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   withdrawals: ['withdrawal'],
   batches: ['batch'],
@@ -93,12 +93,13 @@ const KINDS_OF: Readonly<Record<string, readonly AnyIntent['kind'][]>> = {
   'whitelist/addresses': ['whitelist'],
   'deposits/releases': ['deposit_release'],
 }
+/** Kinds of intents that an id without a path may name. */
 const WHOLE_IDS: readonly AnyIntent['kind'][] = ['withdrawal', 'batch']
 
 const intentSchema = z.union([payoutSchema, policySchema, whitelistSchema, releaseSchema])
 const answerSchema = z.object({ intent: intentSchema, intent_hash: z.string() })
 
-/** An intent whose hash was recomputed from its canonical form. */
+/** An intent, and the hash that was computed from its canonical form. */
 export interface FetchedIntent {
   readonly intent: AnyIntent
   readonly hash: string
@@ -109,9 +110,9 @@ export interface FetchedIntent {
 /**
  * Fetches an intent.
  *
- * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`, `whitelist/addresses/wla_1`,
- * `deposits/releases/rel_1`.
- * @throws Failure when the platform names another hash than the intent has.
+ * @param id - The id of a withdrawal or a batch, or a path such as `policy/changes/pol_1`,
+ * `whitelist/addresses/wla_1`, `deposits/releases/rel_1`.
+ * @throws Failure when the intent is another one, or has another hash than the platform names.
  */
 export async function fetchIntent(credentials: Credentials, id: string): Promise<FetchedIntent> {
   const path = pathOf(id)
@@ -133,9 +134,10 @@ export async function fetchIntent(credentials: Credentials, id: string): Promise
 }
 
 /**
- * Another intent than the one that was asked for may be a genuine one too: who looks at the first would sign the second.
+ * Checks that the intent is the one that the approver asked for. Another intent could be genuine too, and the
+ * approver would sign it for the first.
  *
- * @throws Failure when the intent has another id, or is of another kind than the path.
+ * @throws Failure when the intent has another id, or another kind than the path.
  */
 function requireAskedFor(id: string, intent: AnyIntent): void {
   const parts = id.split('/').filter(Boolean)

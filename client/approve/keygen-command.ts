@@ -1,4 +1,4 @@
-/** `keygen`: makes an approver's key. */
+/** The command `keygen`: makes an approver's key. */
 
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -6,16 +6,16 @@ import { dirname, resolve } from 'node:path'
 import { Failure } from './failure.js'
 import { readOptions } from './options.js'
 
-/** The command: writes the private key (PKCS #8 PEM, mode 600, never over a file) and prints the public one. */
+/** Writes the private key (PKCS #8 PEM, mode 600) into a new file, and prints the public key. */
 export async function keygenCommand(args: readonly string[]): Promise<void> {
   const { out } = readOptions(args, false)
-  if (!out) throw new Failure('--out is missing: where shall the private key go?')
+  if (!out) throw new Failure('--out is missing: name the file for the private key')
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const folder = dirname(resolve(out))
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new Failure(`${out} cannot be written: there is no folder ${folder}, and none can be made`, {
+    throw new Failure(`${out} cannot be written: the folder ${folder} does not exist and cannot be made`, {
       cause: error,
     })
   }

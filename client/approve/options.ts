@@ -1,9 +1,9 @@
-/** The options that the commands share. */
+/** Reads the options that the commands share. */
 
 import { parseArgs } from 'node:util'
 import { Failure } from './failure.js'
 
-/** Parsed options; `id` is empty where a command takes none. */
+/** Parsed options. `id` is empty when a command takes none. */
 export interface Options {
   readonly id: string
   readonly yes: boolean
@@ -14,7 +14,12 @@ export interface Options {
   readonly out: string | undefined
 }
 
-/** Reads options strictly. @param takesId - Whether exactly one ID must follow. @throws Failure that names what is wrong. */
+/**
+ * Reads options strictly.
+ *
+ * @param takesId - Whether exactly one ID must follow.
+ * @throws Failure that names what is wrong.
+ */
 export function readOptions(args: readonly string[], takesId: boolean): Options {
   try {
     const { values, positionals } = parseArgs({

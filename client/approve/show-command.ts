@@ -1,4 +1,4 @@
-/** `show`: what a decision would be about. */
+/** The command `show`: shows what a decision would be about. */
 
 import { visibleJson } from '../../domain/visible-text.js'
 import { readCredentials } from './credentials.js'
@@ -6,7 +6,7 @@ import { describeIntent } from './describe-intent.js'
 import { fetchIntent } from './fetch-intent.js'
 import { readOptions } from './options.js'
 
-/** The command. */
+/** Runs the command. */
 export async function showCommand(args: readonly string[]): Promise<void> {
   const options = readOptions(args, true)
   const { intent, hash } = await fetchIntent(readCredentials(options.credentials), options.id)

@@ -1,4 +1,4 @@
-/** Signs a decision (contract section 3, "Approvals"). */
+/** Signs an approver's decision about an intent. */
 
 import { type KeyObject, sign } from 'node:crypto'
 import { approvalMessage, type Decision } from '../../domain/controls/approval.js'
@@ -9,12 +9,17 @@ export interface SignedDecision {
   readonly intent_hash: string
   /** ISO 8601 UTC. */
   readonly signed_at: string
-  /** Base64. */
+  /** Ed25519 signature, in base64. */
   readonly signature: string
   readonly reason?: string
 }
 
-/** Signs with an approver's Ed25519 key. @param intentHash - Recomputed from the intent that was shown. */
+/**
+ * Signs with an approver's Ed25519 key.
+ *
+ * @param options - `intentHash` is the hash of the intent that the approver checked, never one that the
+ * platform named.
+ */
 export function signDecision(options: {
   readonly decision: Decision
   readonly intentHash: string

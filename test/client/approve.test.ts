@@ -92,7 +92,7 @@ async function run(args: string[], environment: Record<string, string> = {}) {
   )
 }
 
-test('makes a key, shows an intent, signs and sends a decision that verifies', async () => {
+test('makes a key, shows an intent, and sends a decision whose signature verifies', async () => {
   const keyFile = join(directory, 'key.pem')
   const made = await run(['keygen', '--out', keyFile])
   const { public_key } = JSON.parse(made.stdout)
@@ -125,7 +125,7 @@ test('makes a key, shows an intent, signs and sends a decision that verifies', a
   expect(sent[1]?.body).toMatchObject({ decision: 'reject', reason: 'not ours' })
 })
 
-test('takes the credentials of a file as the local stack writes it', async () => {
+test('accepts a file of credentials that the local stack writes', async () => {
   await run(['keygen', '--out', join(directory, 'key.pem')])
   const file = join(directory, 'credentials.json')
   const pem = readFileSync(join(directory, 'key.pem'), 'utf8')
@@ -154,7 +154,7 @@ test('signs nothing when the platform lies about the hash', async () => {
   expect(sent).toEqual([])
 })
 
-test('signs nothing when the intent has a field that is not shown, or another hash than a colleague named', async () => {
+test('signs nothing when the intent has a field that it does not show, or another hash than the approver named', async () => {
   await run(['keygen', '--out', join(directory, 'key.pem')])
   expect((await run(['approve', 'withdrawal_usdt', '--yes', '--hash', 'ab'.repeat(32)])).stderr).toContain(
     'Do not sign',
@@ -165,7 +165,7 @@ test('signs nothing when the intent has a field that is not shown, or another ha
   expect(sent).toEqual([])
 })
 
-test('does not sign unasked without a terminal, and names what is missing or refused', async () => {
+test('signs nothing without a terminal and without --yes, and names missing or refused credentials', async () => {
   await run(['keygen', '--out', join(directory, 'key.pem')])
   expect((await run(['approve', 'withdrawal_usdt'])).stderr).toContain('no terminal')
   expect((await run(['show', 'withdrawal_usdt'], { KEYTURN_API_SECRET: 'wrong' })).stderr).toContain(
@@ -177,12 +177,12 @@ test('does not sign unasked without a terminal, and names what is missing or ref
   expect(sent).toEqual([])
 })
 
-test('shows control characters as what they are', () => {
+test('shows control characters as escapes', () => {
   const text = describeIntent({ ...intent, external_id: 'a\u001b[2Kb\u202ec' }, 'hash')
   expect(text).toContain('a\\u{1b}[2Kb\\u{202e}c')
 })
 
-test('a change of policy is shown field by field, with what loosens named as that', async () => {
+test('shows a change of policy field by field, and marks what loosens', async () => {
   const asked = {
     merchant: 'mer_1',
     initiator: 'per_1',
@@ -233,7 +233,7 @@ test('a change of policy is shown field by field, with what loosens named as tha
   expect(text).not.toContain('\u001b')
 })
 
-test('a batch is shown in full: how many, their sum, every payment, and who is paid again', async () => {
+test('shows a batch in full: number, sum, every output, and addresses that are paid more than once', async () => {
   const [first, second] = [
     '0x70997970C51812dc3A010C7d01b50e0d17dc79C8',
     '0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC',
@@ -263,7 +263,7 @@ test('a batch is shown in full: how many, their sum, every payment, and who is p
   expect(sent[0]?.body).toMatchObject({ decision: 'approve', intent_hash: intentHash(batch) })
 })
 
-test('signs nothing when the platform shows another intent than the one that was asked for', async () => {
+test('signs nothing when the platform shows another intent than the approver asked for', async () => {
   await run(['keygen', '--out', join(directory, 'key.pem')])
   const wrong = [
     { id: 'withdrawal_other', named: 'withdrawal_other' },
@@ -281,7 +281,7 @@ test('signs nothing when the platform shows another intent than the one that was
   expect(sent).toEqual([])
 })
 
-test('keygen makes the folder of the key, for its owner alone, and says why it cannot write', async () => {
+test('makes the folder of a key for its owner alone, and says why it cannot write', async () => {
   const out = join(directory, 'new', 'folder', 'key.pem')
   expect(await run(['keygen', '--out', out])).toMatchObject({ code: 0 })
   expect(statSync(join(directory, 'new', 'folder')).mode & 0o777).toBe(0o700)

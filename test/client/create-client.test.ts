@@ -1,3 +1,5 @@
+/** The client against a real API over HTTP: it signs, retries, and checks addresses. */
+
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
@@ -38,7 +40,7 @@ afterAll(async () => {
 const client = (options: Partial<Parameters<typeof createClient>[0]> = {}) =>
   createClient({ baseUrl, apiKey: api.key.id, apiSecret: api.key.secret, xpubs, ...options })
 
-test('calls go over real HTTP, signed, with queries that need escaping', async () => {
+test('makes signed calls over HTTP, with queries that need escaping', async () => {
   const reference = 'user/ä 7&x=1?#😀'
   const made = await client().addresses.create({ user_reference: reference, network: 'bitcoin' })
   const found = await client().addresses.list({ user_reference: reference, limit: 1 })
@@ -52,7 +54,7 @@ test('calls go over real HTTP, signed, with queries that need escaping', async (
   expect((await client().auditLog.verify()).valid).toBe(true)
 })
 
-test('an error answer is thrown with its code and request id', async () => {
+test('throws an error answer with its code and request id', async () => {
   const error = await client()
     .addresses.create({ user_reference: 'u', network: 'dogecoin' })
     .catch((thrown: unknown) => thrown)
@@ -64,7 +66,7 @@ test('an error answer is thrown with its code and request id', async () => {
   })
 })
 
-test('a request whose answer was lost is sent again and done once', async () => {
+test('retries a request whose answer was lost, and the request is done once', async () => {
   let sent = 0
   const flaky = client({
     fetch: async (url, init) => {
@@ -79,7 +81,7 @@ test('a request whose answer was lost is sent again and done once', async () => 
   expect(items).toEqual([made])
 })
 
-test('what must not be sent twice is not', async () => {
+test('never retries a request that must not be sent twice', async () => {
   let sent = 0
   const flaky = client({
     fetch: async () => {
@@ -91,7 +93,7 @@ test('what must not be sent twice is not', async () => {
   expect(sent).toBe(1)
 })
 
-test('429 and 503 are waited out', async () => {
+test('retries after 429 and 503', async () => {
   const answers = [
     [429, 'RATE_LIMITED'],
     [503, 'DEPENDENCY_UNAVAILABLE'],
@@ -116,7 +118,7 @@ test('429 and 503 are waited out', async () => {
   limited.close()
 })
 
-test('an address that the signer does not hold is refused, however it is dressed up', async () => {
+test('refuses an address that the signer does not hold, in every disguise', async () => {
   const made = await client().addresses.create({ user_reference: 'victim', network: 'bitcoin' })
   const networks = await loadNetworks(undefined, {})
   const bitcoin = networks.get('bitcoin')!
@@ -139,13 +141,13 @@ test('an address that the signer does not hold is refused, however it is dressed
   })
   const refusals = [
     { ...made, address: foreign },
-    // Our own key, but another index than it says.
+    // Our own key, but at another index than the path says.
     { ...made, derivation_path: `${own.path}/0/999999` },
     { ...made, derivation_path: "m/84'/1'/7'/0/0" },
     { ...made, derivation_path: `${own.path}/1/0` },
     { ...made, derivation_path: `${own.path}/0/0/0` },
     { ...made, network: 'litecoin' },
-    // The same key where the signer would not spend it: above its bound, as P2PKH, and on other networks.
+    // The same key where the signer does not spend: above its bound, as P2PKH, and on other networks.
     atIndex(2_000_000_000),
     atIndex(1_000_001),
     { ...made, address: bitcoinAddress.toBase58Check(hash, 0x6f) },
@@ -167,14 +169,14 @@ test('an address that the signer does not hold is refused, however it is dressed
   }
   expect(() => checkAddress(made, xpubs)).not.toThrow()
   expect(() => checkAddress(made, [bounds])).not.toThrow()
-  // What the signer says of itself counts: its bound, the prefix of its chain, and whether it spends there at all.
+  // The signer's own export decides: its bound, the prefix of its chain, and whether it spends there at all.
   expect(() => checkAddress(atIndex(indexOf(made) + 1), [bounds])).not.toThrow()
   expect(() => checkAddress(atIndex(indexOf(made) + 2), [bounds])).toThrow(ForeignAddressError)
   const testnet: ExportedXpub = { ...bounds, addresses: { form: 'p2wpkh', prefix: 'tb' } }
   expect(() => checkAddress(made, [testnet])).toThrow(ForeignAddressError)
   expect(() => checkAddress(made, [{ ...bounds, addresses: null }])).toThrow(ForeignAddressError)
 
-  // The platform's database was tampered with.
+  // An attacker changed the platform's database.
   await api.database.sql`UPDATE addresses SET address = ${foreign} WHERE id = ${made.id}`
   await expect(client().addresses.get(made.id)).rejects.toThrow(ForeignAddressError)
   await expect(client().addresses.list({ user_reference: 'victim' })).rejects.toThrow(ForeignAddressError)
@@ -183,7 +185,7 @@ test('an address that the signer does not hold is refused, however it is dressed
   )
 })
 
-test('Ethereum addresses are checked as well', async () => {
+test('checks Ethereum addresses too', async () => {
   const made = await client().addresses.create({ user_reference: 'eve', network: 'ethereum' })
   const wrong = { ...made, address: '0x9858EfFD232B4033E47d90003D41EC34EcaEda95' }
   expect(() => checkAddress(wrong, xpubs)).toThrow(ForeignAddressError)

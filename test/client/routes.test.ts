@@ -1,10 +1,15 @@
+/** The client and the OpenAPI document: each has what the other has. */
+
 import { expect, test } from 'vitest'
 import { createClient } from '../../client/create-client.js'
 import { startTestApi } from '../stage/test-api.js'
 
 type Method = (...args: unknown[]) => Promise<unknown>
 
-/** Every method of the client, by its path (`withdrawals.create`); `request` sends whatever it is told. */
+/**
+ * Returns every method of the client by its path, such as `withdrawals.create`. `request` has no operation of
+ * its own.
+ */
 function methodsOf(client: object, path: string[] = []): [string, Method][] {
   return Object.entries(client).flatMap(([name, value]): [string, Method][] => {
     const here = [...path, name]
@@ -13,7 +18,7 @@ function methodsOf(client: object, path: string[] = []): [string, Method][] {
   })
 }
 
-test('every method asks for an operation that the API has, and every operation for merchants has a method', async () => {
+test('has a method for every operation for merchants, and an operation for every method', async () => {
   const api = await startTestApi()
   const { paths } = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
     paths: Record<string, Record<string, { tags?: string[] }>>

@@ -1,3 +1,5 @@
+/** The verifier of audit logs, against whole logs and changed ones. */
+
 import { execFile } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -22,7 +24,7 @@ for (let sequence = 1; sequence <= 5; sequence++) {
 const head = entries.at(-1)!.hash
 const ndjson = (list: readonly unknown[]) => list.map((each) => JSON.stringify(each)).join('\n')
 
-test('a whole log verifies as NDJSON, as JSON and as pages of answers, newest first or not', () => {
+test('verifies a whole log as NDJSON, as JSON and as pages of answers in any order', () => {
   const valid = { valid: true, entries: 5, head_hash: head, broken_at: null }
   expect(verifyAuditLog(ndjson(entries))).toEqual(valid)
   expect(verifyAuditLog(JSON.stringify(entries))).toEqual(valid)
@@ -34,7 +36,7 @@ test('a whole log verifies as NDJSON, as JSON and as pages of answers, newest fi
   expect(verifyAuditLog(ndjson(entries), head).valid).toBe(true)
 })
 
-test('a changed, missing, added or exchanged entry is found', () => {
+test('finds a changed, missing, added or exchanged entry', () => {
   const changed = entries.map((each) => (each.sequence === 3 ? { ...each, actor: 'person:per_2' } : each))
   expect(verifyAuditLog(ndjson(changed))).toMatchObject({ valid: false, broken_at: 3 })
   expect(verifyAuditLog(ndjson(entries.toSpliced(1, 1)))).toMatchObject({ valid: false, broken_at: 2 })
@@ -42,12 +44,12 @@ test('a changed, missing, added or exchanged entry is found', () => {
   expect(verifyAuditLog(ndjson([...entries, entries[4]]))).toMatchObject({ valid: false })
 })
 
-test('a log whose end was cut off, or that was written anew, lacks the head that was noted', () => {
+test('misses the noted head in a log whose end was cut off', () => {
   expect(verifyAuditLog(ndjson(entries.slice(0, 4)), head).valid).toBe(false)
   expect(verifyAuditLog(ndjson(entries.slice(0, 4))).valid).toBe(true)
 })
 
-test('the command says so in its exit code', async () => {
+test('reports the result in the exit code of the command', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'keyturn-audit-')), 'audit.ndjson')
   await writeFile(file, ndjson(entries))
   const run = (...args: string[]) =>
@@ -57,6 +59,6 @@ test('the command says so in its exit code', async () => {
   await expect(run(file)).rejects.toMatchObject({ code: 1 })
 })
 
-test('anything else is not an audit log', () => {
+test('rejects text that is not an audit log', () => {
   expect(() => verifyAuditLog('{"a":1}')).toThrow(/not an export/)
 })

@@ -1,3 +1,5 @@
+/** The verifier of webhooks, against an independent implementation of Standard Webhooks. */
+
 import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
 import { verifyWebhook, WebhookVerificationError } from '../../client/verify-webhook.js'
@@ -17,7 +19,7 @@ function headers(options: { secret?: string; at?: Date; body?: string } = {}): R
   }
 }
 
-test('takes what the Standard Webhooks library signed, whatever holds the headers', () => {
+test('accepts webhooks that the Standard Webhooks library signed, with headers of any kind', () => {
   const raw = Buffer.from(BODY)
   expect(verifyWebhook(headers(), raw, SECRET)).toMatchObject({ id: 'evt_1', sequence: 1 })
   expect(verifyWebhook(new Headers(headers()), raw, SECRET).id).toBe('evt_1')
@@ -27,7 +29,7 @@ test('takes what the Standard Webhooks library signed, whatever holds the header
   expect(verifyWebhook(shouted, raw, SECRET).id).toBe('evt_1')
 })
 
-test('while a secret is rotated either is enough, on both sides', () => {
+test('accepts the old and the new secret during a rotation', () => {
   const raw = Buffer.from(BODY)
   expect(verifyWebhook(headers({ secret: OLD_SECRET }), raw, [SECRET, OLD_SECRET]).id).toBe('evt_1')
   const both = {
@@ -56,7 +58,7 @@ test.each([
   expect(() => verifyWebhook(given, Buffer.from(body), SECRET)).toThrow(WebhookVerificationError)
 })
 
-test('the tolerance can be chosen', () => {
+test('accepts a tolerance of the caller', () => {
   const old = headers({ at: new Date(Date.now() - 3_600_000) })
   expect(verifyWebhook(old, Buffer.from(BODY), SECRET, 4_000).id).toBe('evt_1')
 })

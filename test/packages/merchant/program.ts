@@ -74,7 +74,7 @@ const message = [
 ].join('\n')
 assert.equal(headers.get('x-signature'), createHmac('sha256', 'secret').update(message).digest('hex'))
 
-// Refuses an address of somebody else.
+// Refuses an address that the signer does not hold.
 served = { ...stored, address: 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4' }
 await assert.rejects(shop.addresses.get('adr_1'), ForeignAddressError)
 assert.throws(() => checkAddress(served, xpubs), ForeignAddressError)
