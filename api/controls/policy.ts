@@ -11,8 +11,9 @@ import {
   toPolicyChangeView,
 } from '../../db/controls/policy/policy-change-view.js'
 import { readPolicy } from '../../db/controls/policy/read-policy.js'
+import { members } from '../../db/members.js'
 import { findCoin, findNetwork, type Networks } from '../../domain/chain/network.js'
-import { CONTROL_CHANGE_STATES } from '../../domain/controls/control-change.js'
+import { CONTROL_CHANGE_STATES, OPEN_CONTROL_CHANGES } from '../../domain/controls/control-change.js'
 import type { PolicyUpdate } from '../../domain/controls/policy.js'
 import { plainAmount } from '../../domain/controls/policy-change.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -227,7 +228,7 @@ export function registerPolicyRoutes(app: ApiApp, dependencies: ApiDependencies)
     const { version, policy, effectiveAt } = await readPolicy(sql, c.get('merchantId'))
     const open = await sql<{ id: string }[]>`
       SELECT id FROM control_changes
-      WHERE merchant_id = ${c.get('merchantId')} AND kind = 'policy' AND state IN ('pending_approval', 'cooling_down')
+      WHERE merchant_id = ${c.get('merchantId')} AND kind = 'policy' AND state IN ${members(sql, OPEN_CONTROL_CHANGES)}
       ORDER BY id DESC`
     const view = {
       version,

@@ -3,6 +3,7 @@
 import type { Block, Spend } from '../../chains/adapter.js'
 import { byFamily } from '../../domain/chain/by-family.js'
 import type { Network } from '../../domain/chain/network.js'
+import { MINED_DEPOSITS, UNMINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
@@ -10,6 +11,7 @@ import { moveDeposit } from '../deposits/move-deposit.js'
 import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
+import { members } from '../members.js'
 import { lockCursor } from '../networks/chain-cursor.js'
 import { countSmall, partSmall } from './count-small.js'
 import {
@@ -146,7 +148,7 @@ async function recordDeposits(
     if (known) paid.add(known.id)
     const row = known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length)
     if (!known) events.push(depositEvent(network, row, null, null))
-    if (row.status !== 'detected' && row.status !== 'reverted' && row.status !== 'replaced') continue
+    if (MINED_DEPOSITS[row.status]) continue
     const terms = termsOf(network, hit, row)
     const cause = `Mined in block ${block.height}${amountChange(network, hit, row)}`
     const mined = moveDeposit(row, 'unconfirmed', at, cause, {
@@ -186,7 +188,7 @@ async function minedUnmined(
   blocks: readonly Block[],
 ): Promise<ReadonlyMap<string, number>> {
   const rows = await tx<{ txid: string }[]>`
-    SELECT DISTINCT txid FROM deposits WHERE network = ${network} AND status IN ('detected', 'reverted')`
+    SELECT DISTINCT txid FROM deposits WHERE network = ${network} AND status IN ${members(tx, UNMINED_DEPOSITS)}`
   const waiting = new Set(rows.map((row) => row.txid))
   const mined = new Map<string, number>()
   if (waiting.size === 0) return mined

@@ -5,6 +5,7 @@
 
 import type { MempoolLook } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
+import { MINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { depositEvent } from '../deposits/deposit-view.js'
@@ -83,7 +84,7 @@ async function recordDetected(
   for (const hit of deposits) {
     const seen = rowsAt(positions, hit)
     // What a block says counts more than what a mempool says.
-    if (seen.some((row) => !isUnmined(row) && row.status !== 'replaced')) continue
+    if (seen.some((row) => MINED_DEPOSITS[row.status])) continue
     const known = seen.find((row) => isPaidBy(row, hit))
     for (const other of seen) {
       if (other === known || !isUnmined(other)) continue

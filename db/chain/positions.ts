@@ -4,6 +4,7 @@
  */
 
 import type { Network } from '../../domain/chain/network.js'
+import { UNMINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import type { Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
@@ -44,7 +45,7 @@ export function isPaidBy(row: DepositRow, hit: Hit): boolean {
 
 /** Whether a deposit waits for a block and can still be ended by one. */
 export function isUnmined(row: DepositRow): boolean {
-  return row.status === 'detected' || row.status === 'reverted'
+  return UNMINED_DEPOSITS[row.status]
 }
 
 /** A deposit that ends because its transaction pays something else, or nothing, in its place; not yet written. */

@@ -1,6 +1,8 @@
 /** What addresses should hold by the books, where nothing is under way that would change it. */
 
+import { FINAL_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../connect.js'
+import { members } from '../members.js'
 
 export interface QuietBalance {
   readonly addressId: string
@@ -42,7 +44,7 @@ export async function quietBalances(
                       WHERE movement.merchant_id = address.merchant_id AND movement.network = address.network
                         AND movement.kind IN ('consolidation', 'gas_funding', 'rebalance')
                         AND (movement.to_address = address.address OR movement.from_address_id = address.id)
-                        AND movement.stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted'))
+                        AND movement.stage NOT IN ${members(sql, FINAL_PAYOUTS)})
     ORDER BY address.id, coin.name`
   return rows.map((row) => ({
     addressId: row.address_id,

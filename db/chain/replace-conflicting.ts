@@ -1,9 +1,11 @@
 /** Finds deposits whose inputs another transaction took. */
 
 import type { Spend } from '../../chains/adapter.js'
+import { UNMINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import type { Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
+import { members } from '../members.js'
 import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
 
@@ -39,7 +41,7 @@ export async function replaceConflicting(
   const rows = await tx<DepositRow[]>`
     ${selectDeposits(tx)}
     WHERE deposit.network = ${network} AND deposit.txid = ANY (${[...replacedBy.keys()]})
-      AND deposit.status IN ('detected', 'reverted')
+      AND deposit.status IN ${members(tx, UNMINED_DEPOSITS)}
     ORDER BY deposit.id FOR UPDATE OF deposit`
   return rows.map((before) => {
     const by = replacedBy.get(before.txid) ?? null

@@ -4,12 +4,14 @@
  */
 
 import type { Network } from '../../domain/chain/network.js'
+import { MINED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { revertDeposits } from '../deposits/revert-deposits.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
+import { members } from '../members.js'
 import { type ChainCursor, lockCursor } from '../networks/chain-cursor.js'
 import { lockSettledAbove, reopenWithdrawals } from '../payouts/reopen-withdrawals.js'
 import { uncountSmall } from './count-small.js'
@@ -50,7 +52,7 @@ export async function rollBack(
     const rows = await tx<DepositRow[]>`
       ${selectDeposits(tx)}
       WHERE deposit.network = ${network.name} AND deposit.block_number > ${fork.height}
-        AND deposit.status IN ('unconfirmed', 'confirmed', 'screening_requested', 'success', 'held')
+        AND deposit.status IN ${members(tx, MINED_DEPOSITS)}
       ORDER BY deposit.id FOR UPDATE OF deposit`
     const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
     await unspendOutputs(tx, network.name, fork.height)

@@ -1,10 +1,12 @@
 /** `balance.updated` at the address of a deposit (seed 003: reserved at confirmation, available at success). */
 
 import { knownCoin, type Network } from '../../domain/chain/network.js'
+import { RESERVED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { formatAmount } from '../../domain/money.js'
 import type { BalanceUpdated } from '../../wire/event.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
+import { members } from '../members.js'
 import type { DepositRow } from './deposit-row.js'
 
 /** What a step moved at the address, in base units. */
@@ -31,7 +33,7 @@ export async function balanceEvent(
                   AND kind = 'chain' AND owner = ${deposit.address_id}), 0) AS blockchain,
       coalesce((SELECT sum(amount) FROM deposits
                 WHERE address_id = ${deposit.address_id} AND coin = ${deposit.coin}
-                  AND status IN ('confirmed', 'screening_requested', 'held')), 0) AS reserved`
+                  AND status IN ${members(tx, RESERVED_DEPOSITS)}), 0) AS reserved`
   const blockchain = row?.blockchain ?? 0n
   const reserved = row?.reserved ?? 0n
   return balanceEventOf(network, deposit, { available: blockchain - reserved, blockchain, reserved }, delta)

@@ -1,5 +1,6 @@
 /** The step at the threshold: on-chain and reserved in the books (seed 003: CONFIRMED, SCREENING_REQUESTED). */
 
+import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
@@ -55,6 +56,8 @@ export async function confirmDeposit(sql: Sql, networks: Networks, id: string): 
         return { kind: 'credited' }
       case 'unconfirmed':
         break
+      default:
+        return assertNever(row.status)
     }
     const height = Number(chain?.height ?? 0n)
     const blocks = Number(row.target_height ?? 0n) - height

@@ -1,5 +1,6 @@
 /** The last step: reserved becomes available (seed 003: SUCCESS). */
 
+import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { sanctionKey } from '../../domain/controls/sanction-key.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
@@ -29,7 +30,8 @@ export async function creditDeposit(
 ): Promise<CreditOutcome> {
   return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
-    switch (row?.status) {
+    if (!row) return { kind: 'not_confirmed' }
+    switch (row.status) {
       case 'success':
         return { kind: 'credited' }
       case 'held':
@@ -39,8 +41,12 @@ export async function creditDeposit(
         return { kind: 'gone', status: row.status }
       case 'screening_requested':
         break
-      default:
+      case 'detected':
+      case 'unconfirmed':
+      case 'confirmed':
         return { kind: 'not_confirmed' }
+      default:
+        return assertNever(row.status)
     }
     const network = findNetwork(networks, row.network)
     const height = (await readCursor(tx, row.network))?.height ?? null

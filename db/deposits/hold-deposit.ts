@@ -1,5 +1,6 @@
 /** Sets a deposit aside that screening did not pass: in the books, reserved, not available. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
@@ -23,7 +24,8 @@ export async function holdDeposit(
 ): Promise<CreditOutcome> {
   return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
-    switch (row?.status) {
+    if (!row) return { kind: 'not_confirmed' }
+    switch (row.status) {
       case 'success':
         return { kind: 'credited' }
       case 'held':
@@ -33,8 +35,12 @@ export async function holdDeposit(
         return { kind: 'gone', status: row.status }
       case 'screening_requested':
         break
-      default:
+      case 'detected':
+      case 'unconfirmed':
+      case 'confirmed':
         return { kind: 'not_confirmed' }
+      default:
+        return assertNever(row.status)
     }
     const network = findNetwork(networks, row.network)
     await setAside(tx, network, row, (await readCursor(tx, row.network))?.height ?? null, reason)

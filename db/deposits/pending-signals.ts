@@ -1,9 +1,16 @@
 /** Which workflows of a network must be started or woken: the rows are the outbox. */
 
 import type { Network } from '../../domain/chain/network.js'
+import {
+  GONE_DEPOSITS,
+  OPEN_DEPOSITS,
+  PENDING_DEPOSITS,
+  UNCREDITED_DEPOSITS,
+} from '../../domain/deposits/deposit-sets.js'
 import { formatAmount } from '../../domain/money.js'
 import type { DepositInput } from '../../temporal/inputs.js'
 import type { Queryable } from '../connect.js'
+import { members } from '../members.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 
 /** Taken at a time; more follow at once. */
@@ -59,7 +66,7 @@ export async function unstartedDeposits(sql: Queryable, network: Network): Promi
            epoch = 0 AND status = 'unconfirmed' AND target_height <= (
              SELECT height FROM chain_cursors WHERE network = ${network.name}) IS TRUE AS due
     FROM deposits
-    WHERE workflow_started_at IS NULL AND network = ${network.name} AND status NOT IN ('reverted', 'replaced', 'success')
+    WHERE workflow_started_at IS NULL AND network = ${network.name} AND status IN ${members(sql, UNCREDITED_DEPOSITS)}
       AND ${notPutOff(sql, 'deposits.id')}
     ORDER BY detected_at LIMIT ${BATCH}`
   return rows.map((row) => toUnstarted(network, row))
@@ -78,10 +85,10 @@ export async function unseenDeposits(
   const rows = await sql<StartRow[]>`
     SELECT id, merchant_id, coin, txid, output_index, variant, amount, user_reference, false AS due
     FROM deposits
-    WHERE network = ${network.name} AND status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')
+    WHERE network = ${network.name} AND status IN ${members(sql, OPEN_DEPOSITS)}
       AND workflow_started_at IS NOT NULL
       AND greatest(workflow_started_at, workflow_seen_at, updated_at) < clock_timestamp()
-        - (CASE WHEN status IN ('detected', 'unconfirmed') THEN ${WAITING_FACTOR} ELSE 1 END) * ${unseenMs}
+        - (CASE WHEN status IN ${members(sql, PENDING_DEPOSITS)} THEN ${WAITING_FACTOR} ELSE 1 END) * ${unseenMs}
           * interval '1 millisecond'
       AND ${notPutOff(sql, 'deposits.id')}
     ORDER BY greatest(workflow_started_at, workflow_seen_at, updated_at) LIMIT ${BATCH}`
@@ -133,7 +140,7 @@ export async function depositSignals(
     SELECT id, merchant_id, txid, output_index, variant, epoch, status FROM deposits
     WHERE network = ${network} AND workflow_started_at IS NOT NULL AND signalled_at IS NULL
       AND (status = 'unconfirmed' AND target_height <= (SELECT height FROM chain_cursors WHERE network = ${network})
-           OR status IN ('reverted', 'replaced'))
+           OR status IN ${members(sql, GONE_DEPOSITS)})
       AND ${notPutOff(sql, 'deposits.id')}
     UNION ALL
     SELECT id, merchant_id, txid, output_index, variant, epoch, status FROM deposits
@@ -216,7 +223,7 @@ export async function markDepositsUnstarted(sql: Queryable, ids: readonly string
   if (ids.length === 0) return
   await sql`
     UPDATE deposits SET workflow_started_at = NULL, signalled_at = NULL
-    WHERE id = ANY (${[...ids]}) AND status NOT IN ('reverted', 'replaced', 'success', 'held')`
+    WHERE id = ANY (${[...ids]}) AND status IN ${members(sql, OPEN_DEPOSITS)}`
 }
 
 /** As `markDepositsSignalled`. */

@@ -1,5 +1,6 @@
 /** Takes deposits back whose block left the chain: compensating journals, once, with their events. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import { formatAmount } from '../../domain/money.js'
@@ -81,8 +82,13 @@ function undone(status: DepositStatus, amount: bigint): BalanceDelta | null {
     case 'screening_requested':
     case 'held':
       return { available: 0n, blockchain: -amount, reserved: -amount }
-    default:
+    case 'detected':
+    case 'unconfirmed':
+    case 'reverted':
+    case 'replaced':
       return null
+    default:
+      return assertNever(status)
   }
 }
 

@@ -1,8 +1,10 @@
 /** Adds ended withdrawals, each once, to the totals that `/metrics` shows. */
 
 import { groupBy } from '../../domain/group-by.js'
+import { FINAL_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
+import { members } from '../members.js'
 import type { PayoutKind } from '../payouts/payout-row.js'
 
 /** Upper bounds in seconds, from a minute to a week. Longer durations are only in the count. */
@@ -36,7 +38,7 @@ export async function measureWithdrawals(sql: Sql): Promise<Ended[]> {
       UPDATE payouts SET measured_at = clock_timestamp()
       WHERE id IN (
         SELECT id FROM payouts
-        WHERE measured_at IS NULL AND stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+        WHERE measured_at IS NULL AND stage IN ${members(tx, FINAL_PAYOUTS)}
         ORDER BY created_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
       RETURNING merchant_id, kind, network, coin, stage, fee, fee_estimate,
                 extract(epoch FROM coalesce(confirmed_at, updated_at) - created_at)::double precision AS seconds`

@@ -1,7 +1,9 @@
 /** Reads the figures of the database for an operator's graphs. */
 
+import { OPEN_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { readSmallTransfers, type SmallTransfers } from '../chain/count-small.js'
 import type { Sql } from '../connect.js'
+import { members } from '../members.js'
 import { listNodes, type NodeRow } from './list-nodes.js'
 
 export interface Gauges {
@@ -46,7 +48,7 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
       SELECT (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS unsealed,
              (SELECT count(*)::int FROM webhook_deliveries WHERE status = 'pending') AS pending,
              (SELECT count(*)::int FROM deposits
-              WHERE status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested')) AS open,
+              WHERE status IN ${members(sql, OPEN_DEPOSITS)}) AS open,
              (SELECT count(*)::int FROM events WHERE sequence IS NULL AND seal_failures > 0) AS events,
              (SELECT count(*)::int FROM audit_log WHERE sequence IS NULL AND seal_failures > 0) AS audit_entries,
              (SELECT count(*)::int FROM webhook_deliveries

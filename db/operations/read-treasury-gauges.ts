@@ -1,6 +1,8 @@
 /** Reads the figures of wallets and movements for an operator's graphs. */
 
+import { FINAL_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../connect.js'
+import { members } from '../members.js'
 
 interface Counted {
   readonly network: string
@@ -32,7 +34,7 @@ export async function readTreasuryGauges(sql: Queryable): Promise<TreasuryGauges
     sql<Counted[]>`
       SELECT network, kind, count(*)::int AS count FROM payouts
       WHERE kind IN ('consolidation', 'gas_funding', 'rebalance')
-        AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+        AND stage NOT IN ${members(sql, FINAL_PAYOUTS)}
       GROUP BY network, kind`,
     sql<TreasuryGauges['held'][number][]>`
       SELECT address.network, address.kind, account.coin, sum(account.balance)::numeric AS balance

@@ -1,7 +1,9 @@
 /** Reads the figures of withdrawals for an operator's graphs. */
 
+import { OPEN_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Sql } from '../connect.js'
+import { members } from '../members.js'
 import type { PayoutKind } from '../payouts/payout-row.js'
 
 export interface WithdrawalTotal {
@@ -49,8 +51,7 @@ export async function readWithdrawalGauges(sql: Sql): Promise<WithdrawalGauges> 
       SELECT kind, network, coin, stage, count(*)::int AS length,
              greatest(0, extract(epoch FROM clock_timestamp() - min(created_at)))::double precision AS oldest
       FROM payouts
-      WHERE stage IN ('requested', 'pending_review', 'pending_approval', 'approved', 'building', 'pending_signature',
-                      'signed', 'broadcasting', 'confirming')
+      WHERE stage IN ${members(sql, OPEN_PAYOUTS)}
       GROUP BY kind, network, coin, stage ORDER BY kind, network, coin, stage`,
     sql<{ kind: string; count: number }[]>`
       SELECT kind, count(*)::int AS count FROM alerts WHERE cleared_at IS NULL GROUP BY kind`,

@@ -1,5 +1,6 @@
 /** The steps of a withdrawal that need nothing but the database: admit, approve, reject, expire, build anew. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { initiatorsOf, tallyApprovals } from '../../domain/controls/approval.js'
 import { isMovement } from '../../domain/payouts/treasury.js'
@@ -84,7 +85,18 @@ export async function expireWithdrawal(sql: Sql, networks: Networks, id: string)
         })
         return
       }
+      case 'signed':
+      case 'broadcasting':
+      case 'confirming':
+      case 'confirmed':
+      case 'rejected':
+      case 'expired':
+      case 'cancelled':
+      case 'failed':
+      case 'reverted':
+        return
       default:
+        assertNever(row.stage)
     }
   })
 }

@@ -1,6 +1,7 @@
 /** The end of a signed withdrawal that can never be mined, because something else took its place. */
 
 import type { Networks } from '../../domain/chain/network.js'
+import { SENT_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { excludeAttempts } from './attempts/exclude-attempts.js'
@@ -26,7 +27,7 @@ export async function loseWithdrawal(
 ): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return
+    if (!SENT_PAYOUTS[row.stage]) return
     const proof = await proveUnpaid(tx, row)
     if (!proof.proven || proof.by !== 'conflict_final') return
     await excludeAttempts(tx, id)

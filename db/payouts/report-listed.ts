@@ -1,5 +1,6 @@
 /** Raises that a payment which is sent already goes to a destination that came onto the sanctions list. */
 
+import { SENT_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import { lockWithdrawal } from './payout-row.js'
@@ -13,7 +14,7 @@ export async function reportListed(
 ): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return
+    if (!SENT_PAYOUTS[row.stage]) return
     await raiseAlert(tx, {
       merchantId: row.merchant_id,
       kind: 'withdrawal.sanctioned',

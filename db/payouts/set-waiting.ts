@@ -1,6 +1,8 @@
 /** Says on a withdrawal why nothing moves at the moment. */
 
+import { FINAL_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import { isoNow, type Queryable } from '../connect.js'
+import { members } from '../members.js'
 
 /** Stores the reason; `since` stays while the code does. Null clears it. A withdrawal at its end is left alone. */
 export async function setWaiting(
@@ -17,6 +19,6 @@ export async function setWaiting(
       'code', ${reason.code}::text, 'message', ${reason.message}::text,
       'since', CASE WHEN waiting ->> 'code' = ${reason.code} THEN waiting ->> 'since'
                     ELSE ${isoNow(sql)} END)
-    WHERE id = ${id} AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+    WHERE id = ${id} AND stage NOT IN ${members(sql, FINAL_PAYOUTS)}
       AND (waiting IS NULL OR waiting ->> 'code' <> ${reason.code} OR waiting ->> 'message' <> ${reason.message})`
 }

@@ -3,7 +3,9 @@
  * down, or started and terminated, or lost with its server. A batch starts its own parts.
  */
 
+import { OPEN_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../connect.js'
+import { members } from '../members.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 import type { PayoutRow } from './payout-row.js'
 
@@ -30,8 +32,7 @@ export async function unstartedWithdrawals(
      ORDER BY created_at LIMIT ${BATCH})
     UNION ALL
     (SELECT * FROM payouts
-     WHERE stage IN ('requested', 'pending_review', 'pending_approval', 'approved', 'building', 'pending_signature', 'signed',
-                     'broadcasting', 'confirming')
+     WHERE stage IN ${members(sql, OPEN_PAYOUTS)}
        AND workflow_started_at IS NOT NULL
        AND greatest(workflow_started_at, workflow_seen_at, updated_at) < clock_timestamp() - ${unseenMs} * interval '1 millisecond'
        AND ${notPutOff(sql, 'payouts.id')}

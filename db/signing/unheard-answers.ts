@@ -3,7 +3,9 @@
  * that sent it.
  */
 
+import { ASKING_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../connect.js'
+import { members } from '../members.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 
 /** Taken at a time; the next sweep takes the next. */
@@ -22,7 +24,7 @@ export async function unheardAnswers(
     SELECT withdrawal.id, withdrawal.merchant_id
     FROM payouts withdrawal JOIN signing_requests request ON request.payout_id = withdrawal.id
     JOIN attempts attempt ON attempt.id = request.transaction_id AND attempt.state = 'built'
-    WHERE withdrawal.stage IN ('pending_signature', 'broadcasting', 'confirming') AND request.state IN ('signed', 'refused')
+    WHERE withdrawal.stage IN ${members(sql, ASKING_PAYOUTS)} AND request.state IN ('signed', 'refused')
       AND request.answered_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
       AND ${notPutOff(sql, 'withdrawal.id')}
     ORDER BY request.answered_at LIMIT ${BATCH}`

@@ -1,7 +1,13 @@
 /** Lists the merchant's own wallets with their balances per coin, in one query. */
 
+import {
+  PENDING_DEPOSITS,
+  RESERVED_DEPOSITS,
+  UNCREDITED_DEPOSITS,
+} from '../../domain/deposits/deposit-sets.js'
 import type { Balance } from '../books/balances/get-balances.js'
 import type { Queryable } from '../connect.js'
+import { members } from '../members.js'
 import type { Slice } from '../slice.js'
 
 export interface WalletRow {
@@ -56,11 +62,11 @@ export async function listWallets(
       GROUP BY wallet.id, account.coin
     ), deposit AS (
       SELECT wallet.id, deposit.coin,
-             coalesce(sum(amount) FILTER (WHERE status IN ('detected', 'unconfirmed')), 0) AS pending,
-             coalesce(sum(amount) FILTER (WHERE status IN ('confirmed', 'screening_requested', 'held')), 0) AS screened
+             coalesce(sum(amount) FILTER (WHERE status IN ${members(sql, PENDING_DEPOSITS)}), 0) AS pending,
+             coalesce(sum(amount) FILTER (WHERE status IN ${members(sql, RESERVED_DEPOSITS)}), 0) AS screened
       FROM wallet JOIN deposits deposit ON deposit.address_id = wallet.id
       WHERE deposit.merchant_id = ${merchantId}
-        AND deposit.status IN ('detected', 'unconfirmed', 'confirmed', 'screening_requested', 'held')
+        AND deposit.status IN ${members(sql, UNCREDITED_DEPOSITS)}
       GROUP BY wallet.id, deposit.coin
     ), held AS (
       SELECT id, coin, coalesce(blockchain, 0) AS blockchain, coalesce(pending, 0) AS pending, coalesce(screened, 0) AS screened

@@ -30,7 +30,18 @@ export const CONTROL_CHANGE_TRANSITIONS: Readonly<Record<ControlChangeState, rea
     revoked: [],
   }
 
-/** Whether nobody has to do or wait for anything any more. */
+/** States in which a change waits for people or for its time. Queries write the set with `members` of `db/members.ts`. */
+export const OPEN_CONTROL_CHANGES: Readonly<Record<ControlChangeState, boolean>> = {
+  pending_approval: true,
+  cooling_down: true,
+  effective: false,
+  superseded: false,
+  rejected: false,
+  expired: false,
+  revoked: false,
+}
+
+/** Returns whether a change waits for nothing any more. */
 export function isControlChangeSettled(state: ControlChangeState): boolean {
-  return state !== 'pending_approval' && state !== 'cooling_down'
+  return !OPEN_CONTROL_CHANGES[state]
 }

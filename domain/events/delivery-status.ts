@@ -8,3 +8,12 @@ export const DELIVERY_STATUSES = ['pending', 'delivered', 'held', 'exhausted', '
  * way when its endpoint was disabled may still end in `delivered`; the merchant's own answer decides, so nothing is final.
  */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
+
+/** Statuses of deliveries that are still to be sent. Queries write the set with `members` of `db/members.ts`. */
+export const OPEN_DELIVERIES: Readonly<Record<DeliveryStatus, boolean>> = {
+  pending: true,
+  delivered: false,
+  held: true,
+  exhausted: false,
+  cancelled: false,
+}

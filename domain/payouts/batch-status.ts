@@ -57,9 +57,33 @@ export const NO_ITEMS: ItemCounts = {
 /** Open statuses, the least advanced first. */
 const OPEN = ['pending', 'processing', 'broadcasting', 'confirming'] as const
 
-/** Whether people can still decide about it. */
+/** Whether people can still decide about a batch of each stage. */
+const PENDING: Readonly<Record<BatchStage, boolean>> = {
+  requested: true,
+  pending_review: true,
+  pending_approval: true,
+  approved: false,
+  completed: false,
+  rejected: false,
+  expired: false,
+  cancelled: false,
+}
+
+/** Stages of batches that have not ended. Queries write the set with `members` of `db/members.ts`. */
+export const OPEN_BATCHES: Readonly<Record<BatchStage, boolean>> = {
+  requested: true,
+  pending_review: true,
+  pending_approval: true,
+  approved: true,
+  completed: false,
+  rejected: false,
+  expired: false,
+  cancelled: false,
+}
+
+/** Returns whether people can still decide about a batch. */
 export function isBatchPending(stage: BatchStage): boolean {
-  return stage === 'requested' || stage === 'pending_review' || stage === 'pending_approval'
+  return PENDING[stage]
 }
 
 /** Whether nothing will change any more. */

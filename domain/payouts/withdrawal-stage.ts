@@ -81,9 +81,30 @@ export function canWithdrawalMove(from: WithdrawalStage, to: WithdrawalStage): b
   return WITHDRAWAL_TRANSITIONS[from].includes(to)
 }
 
-/** Whether signed bytes exist that may be mined whatever we do: nothing is given back on our word alone any more. */
+const SIGNED: Readonly<Record<WithdrawalStage, boolean>> = {
+  requested: false,
+  pending_review: false,
+  pending_approval: false,
+  approved: false,
+  building: false,
+  pending_signature: false,
+  signed: true,
+  broadcasting: true,
+  confirming: true,
+  confirmed: false,
+  rejected: false,
+  expired: false,
+  cancelled: false,
+  failed: false,
+  reverted: false,
+}
+
+/**
+ * Returns whether signed bytes exist that can still be mined. From here on nothing is given back on the platform's
+ * word alone.
+ */
 export function isSigned(stage: WithdrawalStage): boolean {
-  return stage === 'signed' || stage === 'broadcasting' || stage === 'confirming'
+  return SIGNED[stage]
 }
 
 /** Whether nothing will change any more. */

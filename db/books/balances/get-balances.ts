@@ -1,6 +1,8 @@
 /** Reads balances per coin, now or at an instant, of a merchant, a user or an address. */
 
+import { GONE_DEPOSITS, PENDING_DEPOSITS, RESERVED_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 
 export interface BalanceFilter {
   readonly merchantId: string
@@ -50,19 +52,19 @@ export async function getBalances(sql: Queryable, filter: BalanceFilter): Promis
       SELECT network, coin, amount,
              ${
                asOf
-                 ? sql`detected_at <= ${asOf} AND (confirmed_at IS NULL OR confirmed_at > ${asOf}) AND status NOT IN ('reverted', 'replaced')`
-                 : sql`status IN ('detected', 'unconfirmed')`
+                 ? sql`detected_at <= ${asOf} AND (confirmed_at IS NULL OR confirmed_at > ${asOf}) AND status NOT IN ${members(sql, GONE_DEPOSITS)}`
+                 : sql`status IN ${members(sql, PENDING_DEPOSITS)}`
              } AS pending,
              ${
                asOf
-                 ? sql`confirmed_at <= ${asOf} AND (credited_at IS NULL OR credited_at > ${asOf}) AND status NOT IN ('reverted', 'replaced')`
-                 : sql`status IN ('confirmed', 'screening_requested', 'held')`
+                 ? sql`confirmed_at <= ${asOf} AND (credited_at IS NULL OR credited_at > ${asOf}) AND status NOT IN ${members(sql, GONE_DEPOSITS)}`
+                 : sql`status IN ${members(sql, RESERVED_DEPOSITS)}`
              } AS screened
       FROM deposits
       WHERE merchant_id = ${merchantId}
         ${addressId === undefined ? sql`` : sql`AND address_id = ${addressId}`}
         ${userReference === undefined ? sql`` : sql`AND user_reference = ${userReference}`}
-        ${asOf || addressId !== undefined ? sql`` : sql`AND status IN ('detected', 'unconfirmed')`}
+        ${asOf || addressId !== undefined ? sql`` : sql`AND status IN ${members(sql, PENDING_DEPOSITS)}`}
     ) each
     GROUP BY network, coin`
   const balanceOfAccount = asOf

@@ -1,5 +1,6 @@
 /** Advances a control change as far as its stored decisions and the time allow. */
 
+import { assertNever } from '../../../domain/assert-never.js'
 import type { Networks } from '../../../domain/chain/network.js'
 import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
@@ -42,7 +43,14 @@ export async function advanceControlChange(
       case 'cooling_down':
         if (row.effective_at && row.effective_at <= now) await takeEffect(tx, row, now)
         break
+      case 'effective':
+      case 'superseded':
+      case 'rejected':
+      case 'expired':
+      case 'revoked':
+        break
       default:
+        assertNever(row.state)
     }
     return await progress(tx, id)
   })

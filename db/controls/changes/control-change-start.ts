@@ -2,7 +2,9 @@
 
 import { assertNever } from '../../../domain/assert-never.js'
 import type { ControlChangeKind } from '../../../domain/controls/control-change.js'
+import { OPEN_CONTROL_CHANGES } from '../../../domain/controls/control-change.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
 import type { ControlChangeRow } from './control-change-row.js'
 
@@ -39,7 +41,7 @@ export async function unstartedControlChanges(
   return sql<ControlChangeRow[]>`
     SELECT * FROM control_changes
     WHERE (workflow_started_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
-           OR workflow_started_at IS NOT NULL AND state IN ('pending_approval', 'cooling_down')
+           OR workflow_started_at IS NOT NULL AND state IN ${members(sql, OPEN_CONTROL_CHANGES)}
               AND greatest(workflow_started_at, workflow_seen_at, updated_at)
                 < clock_timestamp() - ${unseenMs} * interval '1 millisecond')
       AND ${notPutOff(sql, 'control_changes.id')}

@@ -1,6 +1,7 @@
 /** Revokes a control change. One person may do it at once, because it never loosens anything. */
 
 import type { ControlChangeKind } from '../../../domain/controls/control-change.js'
+import { OPEN_CONTROL_CHANGES } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 import { type ControlChangeRow, lockControlChange } from './control-change-row.js'
@@ -19,7 +20,7 @@ export async function revokeControlChange(
 ): Promise<ControlChangeRow> {
   await findControlChange(tx, kind, request.merchantId, request.id)
   const row = await lockControlChange(tx, request.id)
-  const open = row.state === 'pending_approval' || row.state === 'cooling_down'
+  const open = OPEN_CONTROL_CHANGES[row.state]
   if (!open && !(kind === 'whitelist' && row.state === 'effective')) {
     throw new KeyturnError(
       'INVALID_STATE',

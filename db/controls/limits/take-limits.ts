@@ -9,7 +9,9 @@ import {
   type LimitUse,
   limitExceeded,
 } from '../../../domain/controls/limits.js'
+import { UNPAID_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Transaction } from '../../connect.js'
+import { members } from '../../members.js'
 
 /** Amount that is about to be held. Its row already exists in this transaction and is not counted twice. */
 export interface Spend {
@@ -23,9 +25,6 @@ export interface Spend {
   readonly toAddress: string
   readonly at: Date
 }
-
-/** Final stages that paid nothing. They return their amount to the limit at once. */
-const UNPAID = ['rejected', 'expired', 'cancelled', 'failed', 'reverted']
 
 /**
  * Sums the rows within each window, under a lock until the transaction ends, so that two creations cannot use
@@ -49,7 +48,7 @@ async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: 
   const since = new Date(at.getTime() - LIMIT_WINDOW_MS[window])
   const counts = tx`
     merchant_id = ${spend.merchantId} AND network = ${spend.network} AND coin = ${spend.coin.name}
-    AND created_at > ${since} AND stage <> ALL (${UNPAID})`
+    AND created_at > ${since} AND stage NOT IN ${members(tx, UNPAID_PAYOUTS)}`
   if (scope === 'whitelist') return sumTo(tx, spend, counts)
   const [row] = await tx<{ used: bigint }[]>`
     SELECT coalesce(sum(amount), 0)::numeric AS used FROM payouts

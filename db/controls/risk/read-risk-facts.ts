@@ -3,6 +3,8 @@
 import type { Coin } from '../../../domain/chain/network.js'
 import type { RiskFacts } from '../../../domain/controls/risk.js'
 import { sanctionKey } from '../../../domain/controls/sanction-key.js'
+import { STOPPED_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
+import type { WithdrawalStage } from '../../../domain/payouts/withdrawal-stage.js'
 import type { Queryable } from '../../connect.js'
 
 export interface RiskQuestion {
@@ -28,7 +30,7 @@ const MONTH_DAYS = 30
 interface EarlierRow {
   readonly amount: bigint
   readonly created_at: Date
-  readonly stage: string
+  readonly stage: WithdrawalStage
   readonly origin_country: string | null
 }
 
@@ -65,8 +67,7 @@ export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Pro
       usual: [...new Set(paid.flatMap((row) => row.origin_country ?? []))].sort(),
     },
     behaviour: {
-      unpaid: since(MONTH_DAYS).filter((row) => ['rejected', 'cancelled', 'expired'].includes(row.stage))
-        .length,
+      unpaid: since(MONTH_DAYS).filter((row) => STOPPED_PAYOUTS[row.stage]).length,
       hour: at.getUTCHours(),
       usualHours: paid.map((row) => row.created_at.getUTCHours()),
     },

@@ -1,6 +1,8 @@
 /** Deletes a webhook endpoint. Its log stays. */
 
+import { OPEN_DELIVERIES } from '../../../domain/events/delivery-status.js'
 import type { Transaction } from '../../connect.js'
+import { members } from '../../members.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 import { findEndpoint } from './find-endpoint.js'
 
@@ -24,7 +26,7 @@ export async function deleteEndpoint(
   if (!endpoint) return null
   const cancelled = await tx<{ event_id: string; started: boolean }[]>`
     UPDATE webhook_deliveries SET status = 'cancelled', next_attempt_at = NULL
-    WHERE endpoint_id = ${id} AND status IN ('pending', 'held')
+    WHERE endpoint_id = ${id} AND status IN ${members(tx, OPEN_DELIVERIES)}
     RETURNING event_id, workflow_started_at IS NOT NULL AS started`
   const waiting = cancelled.filter((row) => row.started).map((row) => row.event_id)
   return { endpoint, waiting: waiting.slice(0, MAX_NAMED) }

@@ -1,7 +1,9 @@
 /** Stores the result of an attempt and the delivery's new status in one statement. */
 
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
+import { OPEN_DELIVERIES } from '../../../domain/events/delivery-status.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 
 export interface AttemptRecord {
   readonly deliveryId: string
@@ -40,10 +42,10 @@ export async function recordAttempt(
     WITH moved AS (
       UPDATE webhook_deliveries SET
         attempts = attempts + 1 + ${record.lost.length},
-        status = CASE WHEN ${delivered} AND status IN ('pending', 'held') THEN 'delivered'
+        status = CASE WHEN ${delivered} AND status IN ${members(sql, OPEN_DELIVERIES)} THEN 'delivered'
                       WHEN ${!delivered && last} AND status = 'pending' AND restarts = ${record.restarts} THEN 'exhausted'
                       ELSE status END,
-        delivered_at = CASE WHEN ${delivered} AND status IN ('pending', 'held') THEN now() ELSE delivered_at END,
+        delivered_at = CASE WHEN ${delivered} AND status IN ${members(sql, OPEN_DELIVERIES)} THEN now() ELSE delivered_at END,
         next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} AND restarts <> ${record.restarts} THEN next_attempt_at
                                WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END
       WHERE id = ${record.deliveryId}

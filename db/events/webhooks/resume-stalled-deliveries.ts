@@ -1,6 +1,8 @@
 /** Resumes deliveries that wait without a workflow. */
 
+import { OPEN_DELIVERIES } from '../../../domain/events/delivery-status.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 
 /** Deliveries that one call resumes. */
 const BATCH = 500
@@ -30,7 +32,7 @@ export async function resumeStalledDeliveries(sql: Queryable, overdueMs: number)
         JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
         WHERE delivery.status = 'held' AND endpoint.status = 'active' LIMIT ${BATCH}
       ) AS freed
-    ) AND status IN ('pending', 'held')`
+    ) AND status IN ${members(sql, OPEN_DELIVERIES)}`
   if (resumed.count > 0) await sql`SELECT pg_notify('sealer', '')`
   return resumed.count
 }

@@ -1,6 +1,8 @@
 /** Holds or cancels a delivery without an attempt. */
 
+import { OPEN_DELIVERIES } from '../../../domain/events/delivery-status.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 
 /** Holds a pending delivery whose endpoint is disabled. */
 export async function holdDelivery(sql: Queryable, deliveryId: string): Promise<void> {
@@ -13,5 +15,5 @@ export async function holdDelivery(sql: Queryable, deliveryId: string): Promise<
 export async function cancelDelivery(sql: Queryable, deliveryId: string): Promise<void> {
   await sql`
     UPDATE webhook_deliveries SET status = 'cancelled', next_attempt_at = NULL
-    WHERE id = ${deliveryId} AND status IN ('pending', 'held')`
+    WHERE id = ${deliveryId} AND status IN ${members(sql, OPEN_DELIVERIES)}`
 }

@@ -3,7 +3,14 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import type { RiskFactor } from '../../../domain/controls/risk.js'
 import { formatAmount } from '../../../domain/money.js'
+import {
+  APPROVED_PAYOUTS,
+  BROKEN_PAYOUTS,
+  FINAL_PAYOUTS,
+  LISTED_PAYOUTS,
+} from '../../../domain/payouts/stage-sets.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
+import { members } from '../../members.js'
 import type { PayoutRow, Waiting } from '../../payouts/payout-row.js'
 import type { Ended } from '../measure-withdrawals.js'
 import { clearAlerts, raiseAlert } from './raise-alert.js'
@@ -136,7 +143,7 @@ async function watchLate(sql: Sql, { stuckFactor }: AlertSettings): Promise<numb
                         withdrawal.created_at) AS since
         FROM jsonb_array_elements(withdrawal.history) AS entry
       ) started
-      WHERE withdrawal.stage IN ('approved', 'building', 'pending_signature', 'signed', 'broadcasting', 'confirming')
+      WHERE withdrawal.stage IN ${members(tx, APPROVED_PAYOUTS)}
         AND clock_timestamp() > started.since
             + ${stuckFactor} * (withdrawal.estimated_confirmation_at - withdrawal.created_at)
         AND NOT EXISTS (SELECT FROM alerts WHERE kind = 'withdrawal.stuck' AND subject = withdrawal.id AND cleared_at IS NULL)
@@ -168,7 +175,7 @@ async function watchFailures(sql: Sql, { failures }: AlertSettings, ended: Ended
         WHERE merchant_id = ${ended.merchantId} AND network = ${ended.network} AND coin = ${ended.coin}
         ORDER BY created_at DESC LIMIT ${NEWEST}
       ) newest
-      WHERE stage = 'confirmed' OR stage IN ('failed', 'reverted') AND failure_code <> ALL (${DECIDED})
+      WHERE stage = 'confirmed' OR stage IN ${members(tx, BROKEN_PAYOUTS)} AND failure_code <> ALL (${DECIDED})
       ORDER BY updated_at DESC LIMIT ${failures}`
     const subject = `${ended.network}:${ended.coin}`
     if (rows[0]?.stage === 'confirmed') {
@@ -196,9 +203,9 @@ async function clearDone(sql: Sql): Promise<void> {
     FROM payouts withdrawal
     WHERE alerts.cleared_at IS NULL AND withdrawal.id = alerts.subject
       AND (alerts.kind IN ('withdrawal.large', 'withdrawal.unusual', 'withdrawal.stuck', 'withdrawal.step_failed')
-           AND withdrawal.stage IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+           AND withdrawal.stage IN ${members(sql, FINAL_PAYOUTS)}
            -- A reviewer has decided, or it has ended.
-           OR alerts.kind = 'withdrawal.sanctioned' AND withdrawal.stage NOT IN ('pending_review', 'broadcasting', 'confirming')
+           OR alerts.kind = 'withdrawal.sanctioned' AND withdrawal.stage NOT IN ${members(sql, LISTED_PAYOUTS)}
            -- The failed step has succeeded, or the withdrawal waits for another reason.
            OR alerts.kind = 'withdrawal.step_failed' AND withdrawal.waiting ->> 'code' IS DISTINCT FROM 'STEP_FAILED')`
 }

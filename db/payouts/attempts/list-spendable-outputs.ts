@@ -1,6 +1,8 @@
 /** The unspent outputs with which a UTXO withdrawal may be paid. */
 
+import { FREE_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /** An output with what is needed to derive its key. */
@@ -71,7 +73,7 @@ export function spendableOutputs(sql: Queryable, merchantId: string, network: st
       AND NOT EXISTS (
         SELECT 1 FROM deposits deposit
         WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
-          AND deposit.status NOT IN ('success', 'replaced'))`
+          AND deposit.status NOT IN ${members(sql, FREE_DEPOSITS)})`
 }
 
 /**

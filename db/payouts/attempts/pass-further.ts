@@ -4,7 +4,9 @@
  */
 
 import type { Networks } from '../../../domain/chain/network.js'
+import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Sql } from '../../connect.js'
+import { members } from '../../members.js'
 import { serveEach } from '../../signing/serve-each.js'
 import { lockWithdrawal } from '../payout-row.js'
 import { passOver } from './pass-over.js'
@@ -32,7 +34,7 @@ export async function passFurther(sql: Sql, networks: Networks, afterMs: number)
     JOIN attempts attempt ON attempt.id = request.transaction_id
     JOIN payouts withdrawal ON withdrawal.id = request.payout_id
     WHERE request.state = 'leased' AND request.passed_at IS NULL AND attempt.state = 'built'
-      AND attempt.network = ANY (${[...networks.keys()]}) AND withdrawal.stage IN ('broadcasting', 'confirming')
+      AND attempt.network = ANY (${[...networks.keys()]}) AND withdrawal.stage IN ${members(sql, SENT_PAYOUTS)}
       AND signer.online AND signer.stopped IS NULL
       AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond'
       AND NOT EXISTS (

@@ -1,5 +1,6 @@
 /** A further attempt that a signer took and does not answer keeps no other attempt of its payment waiting any more. */
 
+import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 import { reportUnanswered } from './report-unanswered.js'
@@ -27,7 +28,7 @@ export async function passOver(
   row: Pick<PayoutRow, 'id' | 'merchant_id' | 'network' | 'stage'>,
   actor: string,
 ): Promise<boolean> {
-  if (row.stage !== 'broadcasting' && row.stage !== 'confirming') return false
+  if (!SENT_PAYOUTS[row.stage]) return false
   const requests = await tx<Passed[]>`
     UPDATE signing_requests request SET passed_at = clock_timestamp()
     FROM attempts attempt

@@ -4,6 +4,7 @@
  */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
+import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
@@ -75,7 +76,7 @@ async function queue(
   built: UtxoReplacement | EvmReplacement,
 ): Promise<void> {
   const row = await lockWithdrawal(tx, withdrawalId)
-  if (row.stage !== 'broadcasting' && row.stage !== 'confirming') throw new NotQueued('gone')
+  if (!SENT_PAYOUTS[row.stage]) throw new NotQueued('gone')
   // A cancellation that was asked for meanwhile goes before every payment.
   if (row.cancellation && built.purpose === 'pay') throw new NotQueued('gone')
   await requireConflictSet(tx, row, built)

@@ -1,6 +1,7 @@
 /** Keeps signed bytes and txid before anybody sends them anywhere. */
 
 import type { Networks } from '../../../domain/chain/network.js'
+import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { reclaimForeignSpend } from '../../chain/foreign-spends.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
@@ -26,7 +27,7 @@ export async function storeSigned(
 ): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    const further = row.stage === 'broadcasting' || row.stage === 'confirming'
+    const further = SENT_PAYOUTS[row.stage]
     if (row.stage !== 'pending_signature' && !further) return
     const stored = await tx`
       UPDATE attempts SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}

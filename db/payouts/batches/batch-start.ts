@@ -2,7 +2,9 @@
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
+import { OPEN_BATCHES } from '../../../domain/payouts/batch-status.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
 import { type BatchRow, batchColumns } from './batch-row.js'
 
@@ -44,7 +46,7 @@ export async function unstartedBatches(
   return sql<BatchRow[]>`
     SELECT ${batchColumns(sql)} FROM batches batch
     WHERE (workflow_started_at IS NULL AND created_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
-           OR workflow_started_at IS NOT NULL AND stage IN ('requested', 'pending_review', 'pending_approval', 'approved')
+           OR workflow_started_at IS NOT NULL AND stage IN ${members(sql, OPEN_BATCHES)}
               AND greatest(workflow_started_at, workflow_seen_at, updated_at)
                 < clock_timestamp() - ${unseenMs} * interval '1 millisecond')
       AND ${notPutOff(sql, 'batch.id')}

@@ -5,8 +5,10 @@ import type { RiskAssessment } from '../../../domain/controls/risk.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { BatchStage, BatchStatus, ItemCounts } from '../../../domain/payouts/batch-status.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
+import { UNSPENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../../connect.js'
 import { decisionsJoin } from '../../controls/approvals/decisions.js'
+import { members } from '../../members.js'
 import type { ReviewDecision } from '../payout-row.js'
 import type { ApprovalView } from '../withdrawals/read-withdrawal-view.js'
 import { type BatchItemView, countBatchItems, readBatchItems } from './batch-items.js'
@@ -66,7 +68,7 @@ export function batchViewQuery(sql: Queryable) {
     LEFT JOIN LATERAL (
       SELECT coalesce(sum(coalesce(part.fee, part.fee_estimate)), 0)::numeric AS fee FROM payouts part
       WHERE part.batch_id = batch.id
-        AND (part.fee IS NOT NULL OR part.stage NOT IN ('rejected', 'expired', 'cancelled', 'failed'))
+        AND (part.fee IS NOT NULL OR part.stage NOT IN ${members(sql, UNSPENT_PAYOUTS)})
     ) paid ON true
     ${decisionsJoin(sql, 'batch')}`
 }

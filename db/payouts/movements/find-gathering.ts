@@ -1,6 +1,8 @@
 /** Finds the gathering of outputs that is under way for a merchant on a network. */
 
+import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 
 /** Its id, or null; index `withdrawals_one_gathering`. */
 export async function findGathering(
@@ -11,6 +13,6 @@ export async function findGathering(
   const [row] = await sql<{ id: string }[]>`
     SELECT id FROM payouts
     WHERE merchant_id = ${merchantId} AND network = ${network} AND kind = 'consolidation' AND from_address_id IS NULL
-      AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')`
+      AND stage NOT IN ${members(sql, FINAL_PAYOUTS)}`
   return row?.id ?? null
 }

@@ -1,10 +1,9 @@
 /** What the gas wallet may give away within 24 hours, counted when it is promised. */
 
 import type { Network } from '../../../domain/chain/network.js'
+import { UNSPENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Transaction } from '../../connect.js'
-
-/** Nothing left the wallet for these. */
-const UNPAID = ['rejected', 'expired', 'cancelled', 'failed']
+import { members } from '../../members.js'
 
 /**
  * Whether `cost` still fits, under a lock that lasts until the caller's transaction has made the movement:
@@ -23,6 +22,6 @@ export async function takeGasBudget(
     SELECT coalesce(sum(CASE WHEN stage = 'reverted' THEN fee ELSE amount + coalesce(fee, fee_limit) END), 0)::numeric AS spent
     FROM payouts
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND kind = 'gas_funding'
-      AND stage <> ALL (${UNPAID}) AND created_at > clock_timestamp() - interval '24 hours'`
+      AND stage NOT IN ${members(tx, UNSPENT_PAYOUTS)} AND created_at > clock_timestamp() - interval '24 hours'`
   return (row?.spent ?? 0n) + cost <= budget
 }

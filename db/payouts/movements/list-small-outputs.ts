@@ -1,7 +1,9 @@
 /** The small outputs of a merchant that may become one: deposits, change and the master wallet's own. */
 
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
+import { FREE_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 import type { UnspentOutput } from '../attempts/list-spendable-outputs.js'
 
 const COINBASE_MATURITY = 100
@@ -64,7 +66,7 @@ function free(sql: Queryable) {
     AND NOT EXISTS (
       SELECT 1 FROM deposits deposit
       WHERE deposit.network = output.network AND deposit.txid = output.txid AND deposit.output_index = output.vout
-        AND deposit.status NOT IN ('success', 'replaced'))`
+        AND deposit.status NOT IN ${members(sql, FREE_DEPOSITS)})`
 }
 
 /** Not an input of the first signed attempt of any payment. */

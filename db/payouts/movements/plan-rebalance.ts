@@ -4,9 +4,11 @@ import type { Coin, Network, Networks } from '../../../domain/chain/network.js'
 import { requiredApprovals } from '../../../domain/controls/multisig.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
+import { BROKEN_PAYOUTS, STOPPED_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import { NO_TREASURY, rebalanceOf, type Watermarks } from '../../../domain/payouts/treasury.js'
 import { inTransaction, type Queryable, type Sql } from '../../connect.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
+import { members } from '../../members.js'
 import { estimateWithdrawal } from '../withdrawals/estimate-withdrawal.js'
 import { createMovement, NOBODY } from './create-movement.js'
 import type { MovedWallet } from './list-moved-wallets.js'
@@ -124,9 +126,9 @@ async function isRecent(
     SELECT 1 FROM payouts
     WHERE merchant_id = ${wallet.merchantId} AND kind = 'rebalance' AND coin = ${coin}
       AND (from_address_id = ${wallet.id} OR to_address = ${wallet.address})
-      AND CASE WHEN stage IN ('rejected', 'expired', 'cancelled')
+      AND CASE WHEN stage IN ${members(sql, STOPPED_PAYOUTS)}
                  THEN updated_at > clock_timestamp() - ${AGAIN_AFTER_MS} * interval '1 millisecond'
-               WHEN stage IN ('failed', 'reverted')
+               WHEN stage IN ${members(sql, BROKEN_PAYOUTS)}
                  THEN updated_at > clock_timestamp() - ${retryMs} * interval '1 millisecond'
                ELSE stage <> 'confirmed' END
     ORDER BY updated_at DESC LIMIT 1`

@@ -1,6 +1,9 @@
 /** What is known of a deposit address before it is swept. */
 
+import { RESERVED_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
+import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../../connect.js'
+import { members } from '../../members.js'
 
 /** Amounts in base units, from the books. */
 export interface SweepFacts {
@@ -52,14 +55,14 @@ export async function readSweepFacts(
                   AND kind = 'chain' AND owner = address.id), 0)::numeric AS held,
       coalesce((SELECT sum(amount) FROM deposits
                 WHERE address_id = address.id AND coin = ${coin}
-                  AND status IN ('confirmed', 'screening_requested', 'held')), 0)::numeric AS unsettled,
+                  AND status IN ${members(sql, RESERVED_DEPOSITS)}), 0)::numeric AS unsettled,
       (SELECT jsonb_build_object('id', id, 'kind', kind, 'coin', coin, 'serves', metadata ->> 'serves')
        FROM payouts movement
        WHERE (movement.kind = 'consolidation' AND movement.from_address_id = address.id
               OR movement.kind = 'gas_funding' AND movement.network = address.network
                  AND movement.to_address = address.address)
          AND movement.network = address.network AND kind IN ('consolidation', 'gas_funding', 'rebalance')
-         AND stage NOT IN ('confirmed', 'rejected', 'expired', 'cancelled', 'failed', 'reverted')
+         AND stage NOT IN ${members(sql, FINAL_PAYOUTS)}
        ORDER BY id LIMIT 1) AS open,
       (SELECT jsonb_build_object('id', wallet.id, 'address', wallet.address) FROM addresses wallet
        WHERE wallet.merchant_id = address.merchant_id AND wallet.network = address.network AND wallet.kind = 'master'

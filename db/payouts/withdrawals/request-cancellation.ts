@@ -3,6 +3,7 @@
 import type { Networks } from '../../../domain/chain/network.js'
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
+import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
@@ -60,7 +61,7 @@ export async function requestCancellation(
 export async function cancelLaggingMovement(sql: Sql, id: string, reason: string): Promise<boolean> {
   return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    const waits = row.stage === 'broadcasting' || row.stage === 'confirming'
+    const waits = SENT_PAYOUTS[row.stage]
     if (!isMovement(row.kind) || !waits || row.cancellation) return false
     await storeCancellation(tx, row, { actor: 'system:treasury', reason })
     return true

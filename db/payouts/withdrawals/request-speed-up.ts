@@ -6,6 +6,7 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount, parseAmount } from '../../../domain/money.js'
 import { PRIORITIES, type Priority } from '../../../domain/payouts/priority.js'
 import { leastReplacement, leastUtxoReplacement } from '../../../domain/payouts/replacement.js'
+import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import { type FeePrice, priceOf } from '../../../domain/payouts/withdrawal-fee.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { isoNow, type Queryable, type Transaction } from '../../connect.js'
@@ -134,7 +135,7 @@ export async function lockReplaceable(
   const attempts = payments.filter(isLive)
   const [newest] = attempts
   const mined = payments.some(({ state }) => state === 'mined' || state === 'final')
-  const waits = row.stage === 'broadcasting' || row.stage === 'confirming'
+  const waits = SENT_PAYOUTS[row.stage]
   if (!waits || !newest || mined) {
     throw new KeyturnError(
       'INVALID_STATE',

@@ -1,5 +1,6 @@
 /** Tries a withdrawal again: wakes one that waits, asks anew for one that failed and is proven unpaid. */
 
+import { assertNever } from '../../../domain/assert-never.js'
 import { findCoin, findNetwork, type Networks } from '../../../domain/chain/network.js'
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -91,8 +92,19 @@ async function wake(tx: Transaction, networks: Networks, row: PayoutRow, retry: 
       await setPriority(tx, row, priority)
       await movePayout(tx, networks, row, { to: 'building', actor, cause: `retried by ${actor}` })
       break
-    default:
+    case 'signed':
+    case 'broadcasting':
+    case 'confirming':
+    case 'confirmed':
+    case 'rejected':
+    case 'expired':
+    case 'cancelled':
+    case 'failed':
+    case 'reverted':
       if (priority !== null) throw refused(row, 'it is signed; other fees are for speed-up')
+      break
+    default:
+      assertNever(row.stage)
   }
   await appendAudit(tx, {
     merchantId: row.merchant_id,
