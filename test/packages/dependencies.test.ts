@@ -15,7 +15,7 @@ interface Manifest {
 }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const page = readFileSync(join(ROOT, 'docs/dependencies.md'), 'utf8')
+const page = readFileSync(join(ROOT, 'docs/internals/dependencies.md'), 'utf8')
 const root = manifest('.')
 const workspaces = root.workspaces ?? []
 const all = [root, ...workspaces.map(manifest)]
@@ -127,7 +127,7 @@ test('the image installs with the list of every package', () => {
   for (const folder of workspaces) expect(before).toContain(`COPY ${folder}/package.json ${folder}/\n`)
 })
 
-test('docs/dependencies.md has a row for every dependency, and none for others', () => {
+test('docs/internals/dependencies.md has a row for every dependency, and none for others', () => {
   const rows = page
     .split('\n')
     .filter((line) => line.startsWith('| `'))
@@ -136,7 +136,7 @@ test('docs/dependencies.md has a row for every dependency, and none for others',
   expect(sorted(rows)).toEqual(used)
 })
 
-test('docs/dependencies.md names every package inside the signer’s executable', async () => {
+test('docs/internals/dependencies.md names every package inside the signer’s executable', async () => {
   const { inputs } = await bundle(['signer/main.ts'], 'bundle')
   const inside = sorted(
     Object.keys(inputs)
