@@ -1,4 +1,4 @@
-/** Two measurements in turns, so that whatever else the machine does meets both. */
+/** Takes two measurements in turns, so that the machine's other work affects both. */
 
 import { median } from './measurement.js'
 

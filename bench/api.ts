@@ -97,7 +97,7 @@ async function startApi(context: BenchContext, databaseUrl: string): Promise<num
       KEYTURN_DATABASE_URL: databaseUrl,
       KEYTURN_MASTER_KEY: MASTER_KEY,
       KEYTURN_API_PORT: String(port),
-      // Nobody listens there: reading an address needs no Temporal.
+      // No server listens there: reading an address needs no Temporal.
       KEYTURN_TEMPORAL_ADDRESS: '127.0.0.1:1',
     },
     logFile,

@@ -50,7 +50,7 @@ export function childOptions<Options>(): Options {
   return JSON.parse(process.argv[2] ?? 'null') as Options
 }
 
-/** Inside the child: tells the parent that it can be used. */
+/** Inside the child: sends the parent the message that it is ready. */
 export function ready(facts: unknown): void {
   process.send?.(facts as object)
 }

@@ -13,7 +13,7 @@ export interface Cost {
   readonly bytes: number
 }
 
-/** Tables that grow with time or requests whatever the work is, or are emptied soon. */
+/** Tables that grow with time or requests and not with the work, or are emptied soon. */
 const LEFT_OUT = ['chain_blocks', 'network_fees', 'api_nonces', 'signer_nonces', 'idempotency_keys']
 /** How long the idle platform is watched, to take its polling out of the count. */
 const IDLE_MS = 6_000

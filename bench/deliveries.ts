@@ -31,7 +31,7 @@ const IDLE_SAMPLES = 40
 /** Longer than a delivery takes, its bookkeeping included: nothing else may be under way. */
 const IDLE_PAUSE_MS = 400
 const LATENCY_TARGET_MS = 30
-/** History events of a webhook that is delivered at the first attempt (design, section 3). */
+/** History events of a webhook that is delivered at the first attempt. */
 const BUDGET = 11
 
 /** Ours is everything from the committed event to the recorded answer of the endpoint. */

@@ -44,7 +44,7 @@ const ROUNDS = 4
 const BLOCKS = 4
 const DEPOSITS = 12
 const CONFIRMATIONS = 3
-/** What a deposit that is first seen in a block tells the endpoint: five statuses and two balances. */
+/** Events that the endpoint gets about a deposit that is first seen in a block: five statuses and two balances. */
 const WEBHOOKS = { seen: 2, confirmed: 3, credited: 2 } as const
 const WEBHOOKS_EACH = WEBHOOKS.seen + WEBHOOKS.confirmed + WEBHOOKS.credited
 /** The next block comes when no more webhooks than those of so many deposits are on their way. */
@@ -53,7 +53,7 @@ const BACKLOG = 2 * DEPOSITS * WEBHOOKS_EACH
 const DISPATCHES = 24
 const STARTS = 16
 const POLL_MS = 20
-/** History events of a deposit that is first seen in a block (design, section 3). */
+/** History events of a deposit that is first seenin a block. */
 const BUDGET = 18
 /** First account of Anvil, which signs for it. */
 const FAUCET = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
@@ -238,7 +238,7 @@ function payment(payee: string, token: string | null): object {
 async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Promise<() => Promise<number>> {
   const client = await temporal.namespace('floor')
   const gate = createWorkflowGate(client.workflow)
-  // As the real activity, it knows the height before the signal tells of it: one that comes early wakes nobody.
+  // As the real activity, it knows the height before the signal brings it, so a signal that comes early wakes no workflow.
   const reached = new Set<string>()
   // As in the real activities, a step that runs twice does its effect once.
   const confirmed = new Set<string>()

@@ -17,7 +17,7 @@ import { until } from './until.js'
 
 /** Of each coin, all under way at once: polling is a smaller part of what is counted then. */
 const PIECES = 5
-/** History events of a deposit that is first seen in the mempool (design, section 3). */
+/** History events of a deposit that is first seen in the mempool. */
 const BUDGET = 24
 const USER = 'bench'
 

@@ -18,7 +18,7 @@ const BOUND = 16
 const ITEMS = 1_000
 const SINGLES = 5
 const REQUESTS = 8
-/** Nobody's. */
+/** An address without an owner. */
 const STRANGER = '0x00000000000000000000000000000000DeaDBeef'
 
 /** Approved withdrawals a second, from one wallet; then a batch of a thousand beside single payments. */

@@ -1,4 +1,5 @@
-// Entry of `npm run bench`: plain JavaScript, so that it can run before anything is installed.
+/** Entry of `npm run bench`: plain JavaScript, so that it can run before anything is installed. */
+
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'

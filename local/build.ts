@@ -1,6 +1,6 @@
 /**
  * `npm run build`: the two programs that customers run, each one executable file with everything in it, and the workflows' code
- * as one file, which workers would otherwise make anew at every start.
+ * as one file, which workers would otherwise make again at every start.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'

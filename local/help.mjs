@@ -1,4 +1,4 @@
-// Plain JavaScript, so that help is shown before anything is installed.
+/** The help of `npm start`: plain JavaScript, so that it is shown before anything is installed. */
 
 /** What `npm start -- --help` prints. */
 export const HELP = `npm start [-- options]

@@ -1,4 +1,4 @@
-// Plain JavaScript, so that it runs before anything is installed.
+/** Installs packages that are missing: plain JavaScript, so that it runs before anything is installed. */
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'

@@ -1,16 +1,18 @@
-// Mends the PostgreSQL driver in node_modules. Plain JavaScript, because npm runs it when it has installed the packages.
-//
-// postgres 3.4.9, the latest, does not survive the loss of a connection (porsager/postgres#1154, #1208 and others), which is what
-// a restart of the server, a fail-over or a broken network is. Found by cutting connections of transactions, and tested so
-// (test/db/connect.test.ts):
-//   1. A transaction goes on after its connection is lost: its next statements run on whatever connection took the place of the
-//      old one, each for itself. So a part of a transaction is committed although the transaction failed.
-//   2. The rollback of such a transaction stays in the queue of answers. From then on each query on that connection gets the
-//      answer to the next one, or none.
-//   3. Bytes that were not sent yet stay in the buffer and their timer counts as set: for most of a minute the connection
-//      cannot be opened again.
-//   4. A write to a connection that is gone throws where nobody can catch it, and a connection that is lost while it asks for the
-//      types of arrays rejects where nobody listens: either ends the process.
+/**
+ * Repairs the PostgreSQL driver in node_modules. Plain JavaScript, because npm runs it when it has installed the packages.
+ *
+ * postgres 3.4.9, the latest, does not survive the loss of a connection (porsager/postgres#1154, #1208 and others), which is what
+ * a restart of the server, a fail-over or a broken network is. Found by cutting connections of transactions, and tested so
+ * (test/db/connect.test.ts):
+ *   1. A transaction goes on after its connection is lost: its next statements run on the connection that took the place of the
+ *      old one, each for itself. So a part of a transaction is committed although the transaction failed.
+ *   2. The rollback of such a transaction stays in the queue of answers. From then on each query on that connection gets the
+ *      answer to the next one, or none.
+ *   3. Bytes that were not sent yet stay in the buffer and their timer counts as set: for most of a minute the connection
+ *      cannot be opened again.
+ *   4. A write to a connection that is gone throws where no caller can catch it, and a connection that is lost while it asks for the
+ *      types of arrays rejects without a listener: either ends the process.
+ */
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -116,7 +118,7 @@ export function patchPostgres(directory = new URL('../node_modules/postgres/', i
   const { version } = JSON.parse(readFileSync(manifest, 'utf8'))
   if (version !== VERSION)
     throw new Error(
-      `local/patch-postgres.mjs is for postgres ${VERSION}, and ${version} is installed: see whether the driver was mended`,
+      `local/patch-postgres.mjs is for postgres ${VERSION}, and ${version} is installed: see whether the driver was repaired`,
     )
   for (const [name, changes] of Object.entries(CHANGES)) {
     const file = new URL(name, directory)
@@ -126,11 +128,11 @@ export function patchPostgres(directory = new URL('../node_modules/postgres/', i
     for (const [found, wanted] of changes) {
       if (text.split(found).length !== 2)
         throw new Error(
-          `local/patch-postgres.mjs does not fit ${fileURLToPath(file)}: install the packages anew (npm ci)`,
+          `local/patch-postgres.mjs does not fit ${fileURLToPath(file)}: install the packages again (npm ci)`,
         )
       text = text.replace(found, () => wanted)
     }
-    // Renamed into place: whoever starts at this moment reads all of it, patched or not.
+    // Renamed into place, so that a process that starts at this moment reads all of it, patched or not.
     const part = new URL(`${file.href}.${process.pid}`)
     writeFileSync(part, text)
     renameSync(part, file)

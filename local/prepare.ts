@@ -29,5 +29,5 @@ for (const [name, find] of Object.entries(PARTS)) {
     missing.push(name)
   }
 }
-// For whoever called us: what is not here, on standard output; everything else went to standard error.
+// The calling process reads the names of missing parts on standard output; all else went to standard error.
 console.log(JSON.stringify(missing))

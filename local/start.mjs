@@ -1,4 +1,4 @@
-// Plain JavaScript, so that it runs before anything is installed: installs packages, starts the stack.
+/** Installs packages and starts the stack: plain JavaScript, so that it runs before anything is installed. */
 
 import { fileURLToPath } from 'node:url'
 import { HELP } from './help.mjs'

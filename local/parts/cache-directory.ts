@@ -1,3 +1,5 @@
+/** Names the directory of built and downloaded parts. */
+
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 

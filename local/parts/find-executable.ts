@@ -5,7 +5,7 @@ import { accessSync, constants, mkdirSync, mkdtempSync, renameSync, rmSync, stat
 import { delimiter, join, sep } from 'node:path'
 import { cacheDirectory } from './cache-directory.js'
 
-/** Tells the person at the terminal what takes its time. */
+/** Shows a person at the terminal which work takes long. */
 export type Say = (line: string) => void
 
 /** A part that this machine does not have and cannot get; the message is one clear line. */
@@ -155,16 +155,16 @@ async function goInstall(
   const directory = mkdtempSync(join(bin, '.build-'))
   const started = Date.now()
   let compiled = 0
-  let told = Date.now()
+  let saidAt = Date.now()
   try {
     // -v names every package as it is compiled: that is the progress.
     const failure = await runToEnd(go, ['install', '-v', goPackage], {
       env: { GOBIN: directory, GOFLAGS: '', CGO_ENABLED: '0' },
       say: () => {
         compiled += 1
-        if (Date.now() - told < 10_000) return
-        told = Date.now()
-        say(`  … ${compiled} steps, ${Math.round((told - started) / 1_000)} s`)
+        if (Date.now() - saidAt < 10_000) return
+        saidAt = Date.now()
+        say(`  … ${compiled} steps, ${Math.round((saidAt - started) / 1_000)} s`)
       },
     })
     if (failure === null) renameSync(join(directory, executable), join(bin, executable))

@@ -1,6 +1,8 @@
+/** Finds a free TCP port. */
+
 import { createServer } from 'node:net'
 
-/** Asks the system for a TCP port of 127.0.0.1 that nobody listens on now. */
+/** Asks the system for a TCP port of 127.0.0.1 on which no process listens. */
 export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()

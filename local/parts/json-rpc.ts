@@ -1,3 +1,5 @@
+/** Calls a JSON-RPC method of a node. */
+
 import { z } from 'zod'
 
 const answer = z.object({

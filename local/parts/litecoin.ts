@@ -23,7 +23,7 @@ export async function findLitecoin(say: Say): Promise<string> {
 }
 
 export interface LitecoinOptions extends BitcoinOptions {
-  /** Lets MWEB activate at height 432 and gives the node a wallet, without which nobody could peg in. Default false. */
+  /** Lets MWEB activate at height 432 and gives the node a wallet, which a peg-in needs. Default false. */
   readonly mweb?: boolean
 }
 

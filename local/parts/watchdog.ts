@@ -42,7 +42,7 @@ export function watch(pid: number): void {
   shell.stdin?.write(`+${pid}\n`)
 }
 
-/** `pid` has ended; its number may be somebody else's soon. */
+/** `pid` has ended; another process may get its number soon. */
 export function unwatch(pid: number): void {
   shell?.stdin?.write(`-${pid}\n`)
 }

@@ -57,7 +57,7 @@ export async function bootstrap(
     const id = await createApprover(sql, {
       merchantId,
       personId,
-      // Whoever approves here may also review what looks risky.
+      // The approvers of the local stack may also review risky withdrawals.
       role: 'reviewer',
       ed25519PublicKey: publicKey.export({ type: 'spki', format: 'der' }).subarray(-RAW_KEY_BYTES),
     })

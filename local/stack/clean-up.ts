@@ -15,7 +15,8 @@ export type RecordedProcess = z.infer<typeof recorded>
 const GRACE_MS = 6_000
 
 /**
- * Ends the children that an earlier supervisor of this home left; whoever has their number now but not their start is let be.
+ * Ends the children that an earlier supervisor of this home left. A process that has the number of one but
+ * another start is left alone.
  *
  * @throws Error when that supervisor still runs.
  */

@@ -50,6 +50,6 @@ export function readJson(path: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new Error(`${path} is damaged; --fresh starts anew`, { cause })
+    throw new Error(`${path} is damaged; --fresh starts with an empty home`, { cause })
   }
 }

@@ -12,7 +12,7 @@ import { freePort } from '../parts/free-port.js'
 import { type Gate, openGate } from './open-gate.js'
 
 const POLL_MS = 100
-/** Giving blocks back takes a millisecond each; who waits longer is told. */
+/** Restoring takes a millisecond a block. A longer wait is announced. */
 const LONG_MS = 2_000
 
 export interface KeptChain<Flavour extends string> {
@@ -89,7 +89,7 @@ export function keepBitcoinChain<Flavour extends string>(
   async function restore(fresh: Bitcoin<Flavour>): Promise<void> {
     const began = Date.now()
     for (let height = (await heightOf(fresh)) + 1; height < blocks.length; height += 1) {
-      // The answer says little (null, or a word such as "duplicate"); the height tells.
+      // The answer says little (null, or a word such as "duplicate"), so the height decides.
       await fresh.call('submitblock', blocks[height]?.raw).catch(() => {})
     }
     for (const raw of mempool.values()) await fresh.call('sendrawtransaction', raw).catch(() => {})

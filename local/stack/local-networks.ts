@@ -30,7 +30,7 @@ export function localNetworks(
   return new Set(
     names.filter(isOptional).filter((name) => {
       if (!known || known.includes(name)) return true
-      say(`Left out: ${name} (what is kept here was made without it; --fresh starts anew)`)
+      say(`Left out: ${name} (this home was created without it; --fresh starts with an empty home)`)
       return false
     }),
   )

@@ -119,7 +119,7 @@ export async function runStack(options: RunOptions): Promise<number> {
     const [, { webhook, signer }] = await allOrFirstError([
       startWorkers(running),
       startApi(running).then(async () => ({
-        // The endpoint first: it is told of everything from the start.
+        // The endpoint comes first, so that it gets every event from the start.
         webhook: await startSampleMerchant(running, client),
         signer: await startSigner(running, { merchant, otherMerchant, approvers }),
       })),
@@ -227,7 +227,7 @@ function utxoEntry<Flavour extends string>({ rpc, flavour, faucet }: BitcoinFact
   return { rpc, flavour, faucet_wif: faucet.wif, faucet_address: faucet.address }
 }
 
-/** As Promise.all, but waits until all have settled: nothing starts behind the back of whoever cleans up. */
+/** As Promise.all, but waits until all have settled, so that nothing starts while the stack is cleaned up. */
 async function allOrFirstError<T extends readonly unknown[]>(
   promises: {
     [K in keyof T]: Promise<T[K]> | T[K]

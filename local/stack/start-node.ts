@@ -1,3 +1,5 @@
+/** Starts a program of ours as a process of the stack. */
+
 import { fileURLToPath } from 'node:url'
 import { type RunningProcess, startProcess, tail, untilReady } from '../parts/start-process.js'
 import type { Home } from './home.js'

@@ -1,4 +1,4 @@
-/** Keeps the processes of the stack running: whoever dies is started again and said so. */
+/** Keeps the processes of the stack running: starts one that dies again, and reports it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Say } from '../parts/find-executable.js'

@@ -48,6 +48,6 @@ export async function walkBatch(stack: StackFile, client: Client, flow: Flow, le
     if (held !== expected)
       throw new Error(`${recipient} holds ${formatAmount(held, flow.decimals)} ${flow.coin} on chain`)
   }
-  const told = await webhooksOf(stack, batch.id, 'batch.status_changed', 'confirmed')
-  leg.done(`each recipient has it on chain; ${told} batch webhooks verified`)
+  const received = await webhooksOf(stack, batch.id, 'batch.status_changed', 'confirmed')
+  leg.done(`each recipient has it on chain; ${received} batch webhooks verified`)
 }

@@ -21,7 +21,7 @@ export interface Flow {
   pay(address: string, amount: bigint): Promise<string>
   /** What a stranger's address holds on chain, in base units. */
   holds(address: string): Promise<bigint>
-  /** An address that nobody used. */
+  /** An address that no transaction has used. */
   stranger(): string
 }
 

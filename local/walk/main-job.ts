@@ -32,8 +32,8 @@ export async function walkMainJob(
   leg.done(`deposit of ${credited.amount} credited after ${credited.confirmations} confirmations (${txid})`)
 
   leg.begin('deposit webhooks')
-  const told = await webhooksOf(stack, credited.id, 'deposit.status_changed', 'success')
-  leg.done(`${told} deposit webhooks received and verified`)
+  const received = await webhooksOf(stack, credited.id, 'deposit.status_changed', 'success')
+  leg.done(`${received} deposit webhooks received and verified`)
 
   leg.begin('withdrawal')
   const recipient = flow.stranger()

@@ -9,7 +9,7 @@ import { intentHash } from '../../domain/controls/intent.js'
 import type { StackFile } from '../stack/stack-file.js'
 import { until } from './until.js'
 
-/** A client with somebody's key; with `xpubs` it derives each returned address anew. */
+/** A client with one person's key. With `xpubs` it derives each returned address again. */
 export function clientOf(
   baseUrl: string,
   key: { readonly api_key: string; readonly api_secret: string },
@@ -23,7 +23,7 @@ export function clientOf(
   })
 }
 
-/** Approves as two of the approvers: each reads the intent, hashes it anew, signs the decision. @returns Their names. */
+/** Approves as two of the approvers: each reads the intent, hashes it again, signs the decision. @returns Their names. */
 export async function approve(
   stack: StackFile,
   kind: 'withdrawals' | 'batches',

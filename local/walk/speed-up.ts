@@ -1,4 +1,4 @@
-/** A withdrawal that waits for a block, replaced by a dearer one with the same nonce. Mining rests meanwhile. */
+/** A withdrawal that waits for a block, replaced by an attempt with a higher fee and the same nonce. Mining pauses meanwhile. */
 
 import type { Client } from '../../client/create-client.js'
 import { jsonRpc } from '../parts/json-rpc.js'
@@ -39,7 +39,7 @@ export async function walkSpeedUp(stack: StackFile, client: Client, flow: Flow, 
         ? newest
         : null
     })
-    leg.done(`replaced by a dearer one without a new approval (${second.transaction_hash})`)
+    leg.done(`replaced by one with a higher fee, without a new approval (${second.transaction_hash})`)
   } finally {
     await mineEvery(ANVIL_BLOCK_SECONDS)
   }
@@ -48,5 +48,5 @@ export async function walkSpeedUp(stack: StackFile, client: Client, flow: Flow, 
   const { attempts, transaction_hash: mined } = await paid(client, id)
   const states = attempts.map(({ state }) => state).join(', ')
   if (states !== 'final, replaced') throw new Error(`the attempts are ${states}`)
-  leg.done(`the dearer one was mined, the first never will be (${mined})`)
+  leg.done(`the one with the higher fee was mined, the first never will be (${mined})`)
 }
