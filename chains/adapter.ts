@@ -11,7 +11,7 @@ export interface BlockRef {
   readonly hash: string
 }
 
-/** A payment to somebody: an output (UTXO) or a native, internal or token transfer (EVM). */
+/** A payment to one recipient: an output (UTXO) or a native, internal or token transfer (EVM). */
 export interface Transfer {
   readonly txid: string
   /** Output index, or the ordinal of the transfer in its transaction (see `deposits.output_index`). */
@@ -44,7 +44,7 @@ export interface Spend {
   readonly prevVout: number
 }
 
-/** What a chain pays by itself, in its native coin: nobody sent it, and no transaction holds it (EIP-4895). */
+/** A payment of the chain itself, in its native coin: it has no sender, and no transaction holds it (EIP-4895). */
 export interface Grant {
   /** As in `Transfer`. */
   readonly payee: string
@@ -78,7 +78,7 @@ export interface Charge {
   readonly amount: bigint
 }
 
-/** What is new in the mempool since the last look. */
+/** Transactions that are new in the mempool since the last poll. */
 export interface MempoolLook {
   /** All txids in it now: what was detected, is not here and not mined, was dropped or replaced. */
   readonly txids: ReadonlySet<string>
@@ -119,7 +119,7 @@ export type BroadcastOutcome =
   | { readonly kind: 'rejected'; readonly reason: string }
   | { readonly kind: 'unknown'; readonly reason: string }
 
-/** The multipliers of the withdrawal guide (seed 002, "Fee Priority Levels"), in percent. */
+/** Factor of each priority on the price that the network asks, in percent. */
 export const PRIORITY_PERCENT: Readonly<Record<Priority, bigint>> = {
   low: 80n,
   normal: 100n,
@@ -170,7 +170,7 @@ export interface SpendableOutput {
 }
 
 export interface UtxoBuildRequest {
-  /** Nobody, where everything comes back as change: a cancelling transaction. */
+  /** Recipients. Empty for a cancelling transaction, which returns everything as change. */
   readonly outputs: readonly { readonly address: string; readonly amount: bigint }[]
   /** The change address, its path and key. */
   readonly change: Omit<SpendableOutput, 'txid' | 'vout' | 'amount'>
@@ -248,7 +248,7 @@ export type EvmBuildResult =
 
 /** Another transaction with the same nonce. */
 export interface EvmReplaceRequest {
-  /** `cancel`: pays nobody, and only its own limit counts. */
+  /** `cancel`: it has no recipient, and only its own limit counts. */
   readonly purpose: 'pay' | 'cancel'
   readonly from: string
   readonly derivationPath: string

@@ -22,7 +22,7 @@ export class UnusableNode extends Error {
   }
 }
 
-/** The questions to one node; each throws `UnusableNode`, or whatever else keeps it from being answered. */
+/** The questions to one node; each throws `UnusableNode`, or the error that kept it from being answered. */
 export interface NodeChecks {
   /** Which chain it serves: asked before its first use and after every new connection. */
   readonly identity: () => Promise<void>

@@ -1,3 +1,5 @@
+/** Turns output scripts into addresses. */
+
 import { address as addresses } from 'bitcoinjs-lib'
 import { encodeCashAddress } from '../../domain/address/cashaddr.js'
 import type { UtxoNetwork } from '../../domain/chain/network.js'

@@ -1,3 +1,5 @@
+/** Translates a network's parameters for bitcoinjs-lib. */
+
 import { initEccLib, type Network } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
 import type { UtxoNetwork } from '../../domain/chain/network.js'

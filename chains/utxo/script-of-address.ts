@@ -1,3 +1,5 @@
+/** Turns addresses into output scripts. */
+
 import { address as addresses } from 'bitcoinjs-lib'
 import { decodeCashAddress } from '../../domain/address/cashaddr.js'
 import type { UtxoNetwork } from '../../domain/chain/network.js'

@@ -1,3 +1,5 @@
+/** Names the rules by which a chain checks signatures. */
+
 import type { UtxoNetwork } from '../../domain/chain/network.js'
 
 /** `bitcoin`: BIP-143 in witnesses, the original digest in scriptSigs. `bitcoin-cash`: SIGHASH_FORKID everywhere. */

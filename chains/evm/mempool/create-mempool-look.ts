@@ -25,7 +25,7 @@ interface Pool {
   readonly queued: ReadonlySet<string>
 }
 
-// In one batch; more are asked for at the next look, and are taken to be there until then.
+// One batch. The next poll asks for more, and until then they count as present.
 const MOST_LOOKUPS = 100
 
 /**
@@ -62,7 +62,7 @@ export function createMempoolLook(
     return {
       txids,
       transfers: [...nativeTransfers(rules, fresh), ...tokens],
-      // Of one account and nonce the chain takes one transaction: whatever has the same took its place.
+      // The chain takes one transaction of an account and nonce: another one with the same replaced it.
       spends: fresh.map(({ txid, from, nonce }) => ({ txid, prevTxid: from, prevVout: nonce })),
     }
   }

@@ -16,7 +16,7 @@ export interface PendingCall {
   readonly input: string
 }
 
-// A simulated block must stay below the block gas limit, and one look below a second: 200 token transfers are about 12 M gas.
+// A simulated block must stay below the block gas limit, and one poll below a second: 200 token transfers are about 12 M gas.
 const MOST_CALLS = 200
 
 /**

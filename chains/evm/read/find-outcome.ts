@@ -15,7 +15,7 @@ import { feePaid } from './fee-paid.js'
 /**
  * Finds a transaction in a block or the mempool; `unknown` only when no endpoint knows it.
  *
- * `succeeded` is false on status 0, and for a token's `transfer` also when the log that must tell of it is missing: some tokens
+ * `succeeded` is false on status 0, and for a token's `transfer` also when the log that must report it is missing: some tokens
  * return false instead of reverting, and a contract without code succeeds at everything. The amount is not compared,
  * since a token may keep a fee.
  */

@@ -136,7 +136,7 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
     failed() {
       restMs = Math.min(LONGEST_REST_MS, restMs === 0 ? FIRST_REST_MS : restMs * 2)
       restingUntil = Date.now() + restMs
-      // Whatever stands behind the URL when it answers again is checked anew.
+      // Another node may stand behind the URL when it answers again, so it is checked again.
       guard.forget()
     },
     examine: () => guard.examine(),

@@ -41,7 +41,7 @@ export interface Rpc {
 export interface RpcOptions {
   /** Milliseconds in which a batch must be answered. Default 20,000. */
   readonly timeoutMs?: number
-  /** Told about each endpoint that failed, without credentials, for logs and health. */
+  /** Called with each endpoint that failed, without credentials, for logs and health. */
   readonly onEndpointFailure?: (endpoint: string, reason: string) => void
 }
 

@@ -48,7 +48,7 @@ export function groupTraces(traces: unknown, blockHash: string): Map<string, Tra
 
 /**
  * The movements of one transaction that succeeded. Ranks follow the trace addresses, so every node gives the same ones. What
- * happened under a call that failed was undone, whatever the inner traces say. Delegate and static calls and callcode move
+ * happened under a call that failed was undone, also where the inner traces say otherwise. Delegate and static calls and callcode move
  * nothing, though they show a value; a contract's creation pays the new contract, which is no address of ours.
  */
 export function nativeMovements(traces: readonly Trace[]): NativeMovement[] {

@@ -9,7 +9,7 @@ export interface Fees {
   readonly maxPriorityFeePerGas: bigint
 }
 
-/** What `eth_feeHistory` told, in wei. */
+/** Answer of `eth_feeHistory`, in wei. */
 export interface FeeMarket {
   /** Of the next block. */
   readonly baseFee: bigint
@@ -63,7 +63,7 @@ function leastTip(market: FeeMarket, { minPriorityFeePerGas }: FeeBounds): bigin
     : greatest(minPriorityFeePerGas, TIP_WITHOUT_MARKET)
 }
 
-/** The least that `maxFeePerGas` may be for the next block, whatever that block's base fee (it grows by an eighth at most). */
+/** The least that `maxFeePerGas` may be for the next block, at each base fee that it may have (it grows by an eighth at most). */
 export function leastMaxFee(market: FeeMarket, fees: Fees): bigint {
   return (market.baseFee * 9n + 7n) / 8n + fees.maxPriorityFeePerGas
 }

@@ -34,7 +34,7 @@ const REJECTED: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/** Sorts a refusal; whatever is not known to be a plain rejection is `unknown`, and the same bytes are sent again. */
+/** Sorts a refusal. One that is not known to be a plain rejection is `unknown`, and the same bytes are sent again. */
 export function classifyBroadcastError(error: RpcError): BroadcastRefusal {
   const { message } = error
   if (ALREADY_KNOWN.test(message)) return { kind: 'already_known' }

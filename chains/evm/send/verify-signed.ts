@@ -94,7 +94,7 @@ export function verifySigned(
     maxFeePerGas: expected.max_fee_per_gas,
     maxPriorityFeePerGas: expected.max_priority_fee_per_gas,
   }
-  // Made anew from the payload: bytes that parse to the same but are written otherwise (leading zeros) differ here.
+  // Made again from the payload: bytes that parse to the same but are written otherwise (leading zeros) differ here.
   if (serializeTransaction(unsigned, { r, s, yParity }) !== bytes) throw differs('encoding')
   if (recoverSender(keccak256(serializeTransaction(unsigned)), r, s, yParity) !== expected.from) {
     throw differs('from')
@@ -113,7 +113,7 @@ function parse(bytes: `0x02${string}`) {
 function recoverSender(hash: Hex, r: Hex, s: Hex, yParity: 0 | 1): string | null {
   try {
     const signature = new Uint8Array([...to32Bytes(r), ...to32Bytes(s)])
-    // Uncompressed: an address is the hash of the whole point, and viem hashes whatever it is given.
+    // Uncompressed: an address is the hash of the whole point, and viem hashes what it gets.
     const key = ecc.recover(hexToBytes(hash), signature, yParity, false)
     return key ? publicKeyToAddress(toHex(key)) : null
   } catch {

@@ -1,3 +1,5 @@
+/** Sends signed bytes to a node, and names the reason when it refuses them. */
+
 import { z } from 'zod'
 import type { BroadcastOutcome } from '../../adapter.js'
 import { parseTransaction } from '../parse/parse-transaction.js'
@@ -24,7 +26,7 @@ const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
 
 /**
  * Sends a transaction and reads the node's answer. `rejected` carries a reason that starts with `insufficient_fee`,
- * `conflict`, `missing_inputs`, `fee_too_high`, `malformed` or `invalid`, then a colon and the node's words. Signed bytes stay valid whatever
+ * `conflict`, `missing_inputs`, `fee_too_high`, `malformed` or `invalid`, then a colon and the node's words. Signed bytes stay valid, whichever reason
  * this says: a rejection for fee or inputs may not last.
  */
 export async function broadcastTransaction(signedTransaction: string, rpc: Rpc): Promise<BroadcastOutcome> {

@@ -16,15 +16,15 @@ export function nodeChecks(network: UtxoNetwork, ask: AskNode): NodeChecks {
 }
 
 /**
- * Compares the network's landmarks: the genesis block, and the blocks by which a fork is told from what it left. A node that has
- * not come to one of them yet cannot be told from others, and waits.
+ * Compares the network's landmarks: the genesis block, and the blocks that distinguish a fork from the chain that it left. A node that has
+ * not reached one of them yet cannot be identified, and waits.
  */
 async function compareLandmarks(network: UtxoNetwork, ask: AskNode): Promise<void> {
   for (const { height, hash } of network.landmarks) {
     const found = await findHashAt(height, { call: ask })
     if (found === null) {
       throw new Error(
-        `it has not reached block ${height}, by which ${network.name} is told from other chains; waiting for it`,
+        `it has not reached block ${height}, which distinguishes ${network.name} from other chains; waiting for it`,
       )
     }
     if (!found.startsWith(hash)) {

@@ -1,3 +1,5 @@
+/** Reads sources and fee of transactions from their parents. */
+
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transfer, TransferDetails } from '../../adapter.js'

@@ -1,3 +1,5 @@
+/** Reads a node's estimate of the fee rate for each priority. */
+
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
@@ -5,7 +7,7 @@ import { PRIORITY_PERCENT } from '../../adapter.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { NodeError } from '../rpc/node-error.js'
 
-/** Blocks within which each priority should confirm, from the times of the withdrawal guide; nodes know no target below 2. */
+/** Blocks within which each priority should confirm, from the times that the priorities promise; nodes know no target below 2. */
 const TARGET_BLOCKS: Readonly<Record<Priority, number>> = { low: 6, normal: 3, high: 2, urgent: 2 }
 
 /** Base units per 1,000 vB make one sat/vB when multiplied by this: the node speaks of whole coins per 1,000 vB. */

@@ -1,3 +1,5 @@
+/** Fetches the outputs that a transaction spends. */
+
 import { KeyturnError } from '../../../domain/errors.js'
 import type { ParsedOutput, ParsedTransaction } from '../parse/parse-transaction.js'
 import type { TransactionSource } from './transaction-source.js'

@@ -1,3 +1,5 @@
+/** Finds whether a transaction is mined, in the mempool or unknown. */
+
 import { z } from 'zod'
 import type { TransactionOutcome } from '../../adapter.js'
 import { isCoinbase } from '../parse/movements-of-transaction.js'

@@ -1,3 +1,5 @@
+/** Finds which addresses the chain has used. */
+
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'

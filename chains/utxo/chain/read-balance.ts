@@ -1,3 +1,5 @@
+/** Reads the balance of an address from a node. */
+
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import type { Rpc } from '../rpc/create-rpc.js'

@@ -1,3 +1,5 @@
+/** Reads blocks from a node, several in one request. */
+
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'

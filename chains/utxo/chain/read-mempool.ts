@@ -1,3 +1,5 @@
+/** Reads transactions that are new in the mempool. */
+
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import type { MempoolLook, Spend, Transfer } from '../../adapter.js'

@@ -1,3 +1,5 @@
+/** Searches btcd's address index. */
+
 import { z } from 'zod'
 import { KeyturnError } from '../../../domain/errors.js'
 import { type ParsedTransaction, parseTransaction } from '../parse/parse-transaction.js'

@@ -7,7 +7,7 @@ import { feeForWeight } from './weights.js'
 export interface SelectionRequest<Coin> {
   /** May pay. All inputs weigh the same, as all are of one script type. */
   readonly candidates: readonly Coin[]
-  /** Must be spent, whatever it costs. */
+  /** Must be spent at every cost. */
   readonly required: readonly Coin[]
   /** Sum of the outputs in base units. */
   readonly target: bigint
@@ -95,7 +95,7 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
   if (need <= 0n && required.length > 0) {
     propose([])
   } else {
-    // Where the recipient pays, an overpaid changeless match would cost somebody what nobody agreed to: exact ones only.
+    // Where the recipient pays, an overpaid changeless match would cost the recipient an amount that no person approved: exact ones only.
     const costOfChange = senderPays ? changeFee + laterInputFee : 0n
     propose(branchAndBound(values, need, costOfChange, wastePerInput, room))
     propose(singleRandomDraw(values, withChange + COMFORTABLE_CHANGE, room, request.seed))

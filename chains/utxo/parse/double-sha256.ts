@@ -1,3 +1,5 @@
+/** Hashes as block and transaction ids are made. */
+
 import { hash } from 'node:crypto'
 
 /** SHA-256 of SHA-256, as block and transaction ids are made. */

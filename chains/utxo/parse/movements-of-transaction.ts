@@ -1,3 +1,5 @@
+/** Lists what a parsed transaction spends and pays. */
+
 import { nativeCoin, type UtxoNetwork } from '../../../domain/chain/network.js'
 import type { Spend, Transfer } from '../../adapter.js'
 import type { ParsedTransaction } from './parse-transaction.js'

@@ -1,3 +1,5 @@
+/** Reads the payee of an output script. */
+
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
 /**

@@ -1,3 +1,5 @@
+/** Detects whether a node is Bitcoin Core or btcd. */
+
 import { z } from 'zod'
 import type { Rpc } from './create-rpc.js'
 import { NodeError } from './node-error.js'
@@ -11,7 +13,7 @@ export async function detectFlavour(rpc: Rpc): Promise<NodeFlavour> {
     const info = await rpc.call('getnetworkinfo', [], z.object({ subversion: z.string() }))
     return info.subversion.includes('btcd') ? 'btcd' : 'core'
   } catch (error) {
-    // btcd has no getnetworkinfo, but tells the version of its API.
+    // btcd has no getnetworkinfo, but names the version of its API.
     if (!(error instanceof NodeError) || !error.isUnsupported) throw error
   }
   const versions = await rpc.call('version', [], z.record(z.string(), z.unknown()))

@@ -1,3 +1,5 @@
+/** Names the errors of a node's JSON-RPC. */
+
 import { KeyturnError } from '../../../domain/errors.js'
 
 /** Codes of Bitcoin Core's JSON-RPC (src/rpc/protocol.h) that mean something to us; btcd uses the same numbers. */

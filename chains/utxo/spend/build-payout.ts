@@ -63,7 +63,7 @@ export async function buildPayout(
   )
   if (parents === null) return selection
   const { coins, change } = selection
-  // Where nobody is paid, something must come back: a transaction needs an output.
+  // A transaction needs an output: without a recipient, change must come back.
   if (outputs.length === 0 && change === 0n)
     return { kind: 'insufficient_funds', missing: dustThreshold(changeScript, network) }
   const paid = request.feePayer === 'recipient' ? takeFee(outputs, selection.fee) : outputs

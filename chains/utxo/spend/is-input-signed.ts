@@ -1,3 +1,5 @@
+/** Checks the signature of an input. */
+
 import { script as scripts, Transaction } from 'bitcoinjs-lib'
 import { verify } from 'tiny-secp256k1'
 import type { ParsedInput, ParsedOutput } from '../parse/parse-transaction.js'

@@ -1,3 +1,5 @@
+/** Makes the output script of a public key. */
+
 import { crypto } from 'bitcoinjs-lib'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
