@@ -32,7 +32,7 @@ export type Decision =
       readonly code: RefusalCode
       readonly message: string
       /**
-       * This very payload was decided before and may have been signed. The platform must not be told that it never will be:
+       * This very payload was decided before and may have been signed. The platform must not learn that it never will be:
        * it would give its nonce and coins to another payment.
        */
       readonly decidedBefore: boolean

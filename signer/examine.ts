@@ -117,7 +117,7 @@ function payloadContext(context: RequestContext): PayloadContext {
   const { payload } = request
   if (!network || !asset) throw new Error('The policy has no such network or asset')
   if (payload.family === 'utxo' && network.family === 'utxo') {
-    // What cancels pays nobody: every output must be own change.
+    // A cancelling transaction has no recipient: every output must be own change.
     const { outputs } = context
     const wanted =
       request.purpose === 'cancel' ? PAYS_NOBODY : { outputs, fee_payer: request.intent.fee_payer }

@@ -62,9 +62,9 @@ function say(text: string): void {
 // Everything written here may end in a file: secrets of others need no world-readable neighbours.
 process.umask(0o077)
 main(process.argv.slice(2)).catch((error: unknown) => {
-  // A stack trace helps nobody whose passphrase is wrong; anything unexpected shows where it came from.
+  // A stack trace does not help a person whose passphrase is wrong; an unexpected error shows where it came from.
   const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error)
-  // What it names may come from a file that somebody else wrote.
+  // What it names may come from a file that another person wrote.
   process.stderr.write(`${(text ?? '').split('\n').map(visibleText).join('\n')}\n`)
   process.exitCode = 1
 })

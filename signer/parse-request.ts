@@ -6,7 +6,7 @@ import { isIsoTime } from '../domain/iso-time.js'
 import { MAX_OUTPUTS, MAX_REQUEST_BYTES } from '../domain/signing/signer-protocol.js'
 import { requestSize, tooLarge } from './request-size.js'
 
-/** Most problems that are said of one request. */
+/** Most problems that are reported about one request. */
 const MOST_ISSUES = 3
 
 /** A text of at most so many characters; a longer one meets no pattern, whose steps would grow with it. */

@@ -14,11 +14,11 @@ import { clientOf } from './people.js'
 import { walkSpeedUp } from './speed-up.js'
 
 /**
- * Deposits of each coin to addresses of a user, credited and told to the merchant; then a withdrawal of each, approved by two
+ * Deposits of each coin to addresses of a user, credited and sent to the merchant's endpoint; then a withdrawal of each, approved by two
  * people, signed by the customer's signer, confirmed on chain. Beside that a batch on each family of chains; afterwards a user's
  * tokens are swept, and a withdrawal is sped up. Each step is a line.
  *
- * @param xpubs - What the customer's signer exported: every address that the API gives is derived from it anew.
+ * @param xpubs - What the customer's signer exported: every address that the API gives is derived from it again.
  * @returns Whether every step succeeded; the first failure of a coin ends that coin's steps.
  */
 export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say: Say): Promise<boolean> {

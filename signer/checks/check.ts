@@ -70,7 +70,7 @@ export interface Check<Context> {
   readonly run: (context: Context) => Refusal | null
   /**
    * Asked when the decision is taken, not when the same payload comes again after the decision is in the journal: there
-   * the answer can only be the same bytes, whatever time it is.
+   * the answer can only be the same bytes, at every time.
    */
   readonly once?: true
   /** Asked of such requests alone; without it of both. */

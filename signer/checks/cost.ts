@@ -1,3 +1,5 @@
+/** Calculates what a payload costs. */
+
 import { byFamily } from './by-family.js'
 import type { PayloadContext } from './check.js'
 

@@ -3,7 +3,7 @@
 import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 import { Failure } from '../failure.js'
 
-/** `ket_<random>.<platform key in base64url>`: whoever hands the token over pins the platform's key with it. */
+/** `ket_<random>.<platform key in base64url>`: the person who hands the token over pins the platform's key with it. */
 const TOKEN = /^ket_[A-Za-z0-9_-]{16,}\.([A-Za-z0-9_-]{43})$/
 
 /** The platform's Ed25519 public key inside a token, in base64. @throws Failure when it is no such token. */

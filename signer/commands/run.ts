@@ -1,4 +1,4 @@
-/** `run`: serves the platform until it is told to stop. */
+/** `run`: serves the platform until a signal stops it. */
 
 import { existsSync } from 'node:fs'
 import { createApprovalVerifier } from '../approval-verifier.js'
@@ -160,7 +160,7 @@ export const runCommand: Command = {
 }
 
 /**
- * Ends the process, whatever it still waits for. What was decided is durable, and an answer that has not arrived is given again
+ * Ends the process, also while it waits for something. What was decided is durable, and an answer that has not arrived is given again
  * when its request is claimed again.
  */
 function endNow(journal: Journal, release: () => void): never {

@@ -88,7 +88,7 @@ function sizeOf(journal: Journal) {
   return { lines, bytes, bytes_last_day: bytesLastDay }
 }
 
-/** Whether the seal itself is genuine only `run` can tell, which has the passphrase. */
+/** Only `run`, which has the passphrase, can verify the seal itself. */
 function policyState(home: Home) {
   try {
     const text = readFileSync(home.policy, 'utf8')

@@ -58,7 +58,7 @@ export const unlockCommand: Command = {
       const witness = openWitness(place)
       const verdict = await compareWitness(witness, journal)
       const lost = [lock.known, verdict.known].filter((known) => isLost(known, journal))
-      // Without a witness nobody knows what was there: something may be missing.
+      // Without a witness no record says what was there: something may be missing.
       const isFirst =
         signer.witness === undefined && (lock.by === 'platform' || journal.position.sequence > 0)
       const isUncertain = verdict.known === null && !isFirst

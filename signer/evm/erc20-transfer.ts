@@ -12,7 +12,7 @@ export interface TransferCall {
   readonly amount: bigint
 }
 
-/** Reads selector, recipient and amount, ignoring padding and whatever follows. @param data - `0x…` */
+/** Reads selector, recipient and amount, ignoring padding and all that follows. @param data - `0x…` */
 export function decodeTransfer(data: string): TransferCall {
   const hex = data.slice(2).toLowerCase()
   return {

@@ -1,4 +1,4 @@
-/** The exchange with the platform: claim, decide, answer, for ever. */
+/** The exchange with the platform: claim, decide, answer, until the process ends. */
 
 import { z } from 'zod'
 import {
@@ -37,7 +37,7 @@ const claimResponse = z.object({
   requests: z.array(z.unknown()).max(1_000),
 })
 
-/** What the exchange tells the process around it. */
+/** What the exchange reports to the process around it. */
 export interface ExchangeEvents {
   /** The platform was heard. */
   readonly heard: () => void
@@ -123,7 +123,7 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
     if (options.signal.aborted) break
     // No answer leaves before the witness has heard of what it rests on: a journal that is taken back later is found out.
     const decisions = await decideWitnessed(portion, state)
-    // All answers of a portion tell the same position, in whatever order they arrive.
+    // All answers of a portion name the same position, in every order in which they arrive.
     const { durable } = state.journal
     answers.push(...decisions.map((decision) => answerWith(decision, durable, options)))
   }
@@ -167,7 +167,7 @@ async function answerWith(
   for (let attempt = 1; attempt <= ANSWER_ATTEMPTS; attempt++) {
     try {
       const { status } = await connection.post('/signer/v1/answers', body, { timeoutMs: ANSWER_TIMEOUT_MS })
-      // Whatever the platform makes of it, it has the answer; a request it still wants it hands out again.
+      // The platform has the answer now. It hands out again a request that it still wants.
       if (status >= 300)
         log('warn', 'The platform did not take an answer', { request: decision.requestId, status })
       if (status < 500) return true
@@ -183,7 +183,7 @@ async function answerWith(
 
 let hasNotedWithoutId = false
 
-/** There is nobody to answer, so it comes again with each claim; it is said once. */
+/** Without an id there is no request to answer, so it comes again with each claim; it is logged once. */
 function noteWithoutId(): void {
   if (hasNotedWithoutId) return
   hasNotedWithoutId = true

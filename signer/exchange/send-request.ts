@@ -1,4 +1,4 @@
-/** One HTTP request whose answer is bounded in time and bytes, whatever the peer does. */
+/** One HTTP request whose answer is bounded in time and bytes, for every behaviour of the peer. */
 
 import {
   type IncomingHttpHeaders,

@@ -7,7 +7,7 @@ import type { Home } from './home.js'
 
 interface ProcessMark {
   readonly pid: number
-  /** Start time and boot of that process where the system tells them: process ids are used again. */
+  /** Start time and boot of that process where the system shows them: process ids are used again. */
   readonly started: string | null
 }
 

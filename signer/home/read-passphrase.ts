@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Failure } from '../failure.js'
 
-/** Shorter ones are guessed, whatever the stretching. */
+/** Shorter ones are guessed despite all stretching. */
 const LEAST_LENGTH = 8
 
 /**

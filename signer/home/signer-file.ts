@@ -60,7 +60,7 @@ export function writeSignerFile(home: Home, key: Uint8Array, file: SignerFile): 
   writeFileAtomically(home.signer, `${JSON.stringify(sealed, null, 2)}\n`)
 }
 
-/** Whether a file is as it was sealed: whoever changes it could name another witness, or the id of another signer of this seed. */
+/** Whether a file is as it was sealed: a changed one could name another witness, or the id of another signer of this seed. */
 export function isSealedSignerFile(key: Uint8Array, file: SignerFile): boolean {
   const mac = macOf(key, file)
   const found = Buffer.from(file.seal ?? '', 'base64')

@@ -10,7 +10,7 @@ export const EMPTY_HEAD = '0'.repeat(64)
 
 /**
  * How far an `unlocked` entry may move the sequence: more lines than a journal can hold, and far from where numbers stop being
- * exact, so that whatever the platform claims every later line can be read again.
+ * exact, so that every later line can be read again at each claim of the platform.
  */
 export const MAX_JUMP = 1_000_000_000
 
@@ -48,7 +48,7 @@ export const entrySchema = z.discriminatedUnion('type', [
     type: z.literal('decided'),
     request: z.string(),
     attempt: z.int(),
-    /** `cancel` pays nobody and takes the place of a payment. */
+    /** `cancel` has no recipient and takes the place of a payout. */
     purpose: z.enum(['pay', 'cancel']).default('pay'),
     intent: z.string(),
     intent_hash: hash,

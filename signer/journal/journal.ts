@@ -68,13 +68,13 @@ export class Journal {
     return this.#position
   }
 
-  /** The last entry that survives a power cut: what the platform is told. */
+  /** The last entry that survives a power cut: the platform gets this one. */
   get durable(): JournalPosition {
     this.#require()
     return this.#durable
   }
 
-  /** Milliseconds of the last entry, 0 of an empty journal: it cannot be earlier now, whatever a clock says. */
+  /** Milliseconds of the last entry, 0 of an empty journal: it cannot be earlier now, also when a clock says so. */
   get lastAt(): number {
     return this.#lastAt
   }
@@ -216,7 +216,7 @@ export class Journal {
     else if (isNew) this.#count(entry.asset, entry.at, BigInt(entry.amount))
   }
 
-  /** Of several that cancel one payment at most one is ever mined: the dearest counts. */
+  /** Of several that cancel one payout at most one is ever mined: the highest fee counts. */
   #countCancel(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
     const caip2 = entry.asset.slice(0, entry.asset.lastIndexOf('/'))
     // It opened the record: there was nothing of this intent before.
@@ -227,7 +227,7 @@ export class Journal {
     this.#count(cancelKey(caip2), entry.at, more)
   }
 
-  /** Movements pay nobody out: their fees and the gas they give count in budgets of their own. */
+  /** Movements pay no outsider: their fees and the gas they give count in budgets of their own. */
   #countMovement(entry: Extract<JournalEntry, { type: 'decided' }>, isNew: boolean, more: bigint): void {
     const caip2 = entry.asset.slice(0, entry.asset.lastIndexOf('/'))
     const keys = budgetKeys(caip2)

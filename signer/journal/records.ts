@@ -54,7 +54,7 @@ export class Records {
   readonly #highestNonces = new Map<string, number>()
   readonly #highestChange = new Map<string, number>()
 
-  /** Hash of the intent that has this id, whatever part of it was decided. */
+  /** Hash of the intent that has this id, for every part of it that was decided. */
   hashOf(id: string): string | undefined {
     return this.#hashes.get(id)
   }
@@ -129,7 +129,7 @@ export class Records {
     record?.payloads.set(entry.payload_hash, place)
   }
 
-  /** Lines were once written with a name alone, and a part was called `batch#first item`: the payload tells which is meant. */
+  /** Lines were once written with a name alone, and a part was called `batch#first item`: the payload shows which is meant. */
   #named({ intent, payload_hash }: Signed): IntentRecord | undefined {
     const end = intent.lastIndexOf('#')
     const candidates = [

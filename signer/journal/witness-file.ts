@@ -137,7 +137,7 @@ function recordOf({ head, sequence }: JournalPosition): Buffer {
   return Buffer.from(`${text.padEnd(BLOCK_BYTES - 1)}\n`)
 }
 
-/** Tells a record that a power cut left half written. */
+/** Detects a record that a power cut left half written. */
 function checkOf(head: string, sequence: number): string {
   return createHash('sha256').update(`keyturn-witness-v1\n${head}\n${sequence}`).digest('hex').slice(0, 32)
 }

@@ -5,7 +5,7 @@ import type { JournalPosition } from './journal.js'
 import { JournalFailure } from './journal-failure.js'
 import { type Witness, WitnessMismatch } from './witness.js'
 
-/** For one call, whatever the other side does. */
+/** The longest that one call may take, for every behaviour of the other side. */
 const CALL_TIMEOUT_MS = 5_000
 const ATTEMPTS = 3
 const PAUSE_MS = 200
@@ -18,7 +18,7 @@ const positionSchema = z.object({
 })
 
 /**
- * Asks and tells a service of the customer's; docs/signer-protocol.md has the protocol.
+ * Reads from and writes to a service of the customer's; docs/signer-protocol.md has the protocol.
  *
  * @param token - Sent as a bearer token.
  * @param timeoutMs - For one call; a call is tried three times.

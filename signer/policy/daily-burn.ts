@@ -1,4 +1,4 @@
-/** What a platform that was taken over could burn under a policy, with nobody's approval. */
+/** What a compromised platform could burn under a policy, without any approval. */
 
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import type { PolicyFile } from './policy.js'
@@ -7,7 +7,7 @@ import type { PolicyFile } from './policy.js'
 export interface DailyBurn {
   /** Fees of movements between the own wallets. */
   readonly movement_fees: string
-  /** Fees of transactions that take a payment's place and pay nobody. */
+  /** Fees of transactions that take a payout's place and have no recipient. */
   readonly cancel_fees: string
   /** Both. */
   readonly in_all: string

@@ -1,4 +1,4 @@
-/** The policy that `init` writes: the enabled networks, nobody who may approve yet. */
+/** The policy that `init` writes: the enabled networks, and no approver yet. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import type { Network, Networks } from '../../domain/chain/network.js'

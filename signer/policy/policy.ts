@@ -57,7 +57,7 @@ const shared = {
   max_address_index: z.int().min(0).max(0x7fff_ffff),
   /** The most that one transaction may cost, in whole coins of the network's own coin. */
   max_fee: amount,
-  /** Movements between the own wallets that nobody approves; left out, none is signed. Whole coins of the own coin. */
+  /** Budgets of movements between own wallets, which no person approves; absent, none is signed. Whole coins of the own coin. */
   movements: z
     .strictObject({
       /** The most that their fees may come to in any 24 hours. */
@@ -70,7 +70,7 @@ const shared = {
       treasury: z.array(z.string().min(1)).default([]),
     })
     .optional(),
-  /** Transactions that pay nobody and take a payment's place, which nobody approves; left out, none is signed. */
+  /** Limits of transactions without a recipient that take a payout's place, which no person approves; absent, none is signed. */
   cancel: z
     .strictObject({
       /** The most that one may cost, in whole coins of the own coin: an emergency cap, above `max_fee`. */

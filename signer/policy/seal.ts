@@ -32,7 +32,7 @@ export function sealPolicy(home: Home, key: Uint8Array, text: string): void {
   }
 }
 
-/** The policy that was sealed last, or null. Whether the seal is genuine only the passphrase tells: see `isSealed`. */
+/** The policy that was sealed last, or null. Only the passphrase verifies the seal: see `isSealed`. */
 export function sealedPolicy(home: Home): string | null {
   return readSeal(home)?.policy ?? null
 }

@@ -41,7 +41,7 @@ export const MAX_AMOUNT = (1n << 63n) - 1n
  * Parses a transaction.
  *
  * @param form - `either` accepts witnesses; `stripped` (a PSBT's unsigned transaction) does not know them.
- * @param most - Of a transaction that somebody else wrote: what has more is not read.
+ * @param most - Limit for a transaction that another party wrote: one that has more is not read.
  * @throws RangeError when the bytes are not exactly one canonical transaction.
  */
 export function readTransaction(

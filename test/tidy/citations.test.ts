@@ -10,7 +10,8 @@ import { proseFiles } from './prose-files.js'
 const OUTSIDE: readonly RegExp[] = [
   /\bseeds? 0\d\d\b/i,
   /\bcontract,? sections?\b/i,
-  /\bthe contract (?:says|has|asks|shows|names|wants|gives)\b/i,
+  /\bas the contract has\b/i,
+  /\bthe contract (?:says|asks|shows|names|wants|gives)\b/i,
   /\bthe guide\b/i,
   /\bthe seed (?:says|has|asks|shows|names|wants)\b/i,
   /\bthe (?:issue|brief)\b/i,

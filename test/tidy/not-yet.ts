@@ -2,22 +2,10 @@
 export const NOT_YET: readonly string[] = [
   'activities/',
   'api/',
-  'bench/',
-  'chains/',
   'client/',
-  'config/',
   'db/',
   'domain/',
-  'egress/',
-  'local/',
-  'networks/',
-  'signer/',
-  'telemetry/',
-  'temporal/',
   'test/',
-  'vault/',
-  'wire/',
-  'workers/',
   'workflows/',
 ]
 

@@ -14,7 +14,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bwhoever\b/i, 'the person, key or process that acts'],
   [/\bwhomever\b/i, 'the person, key or process'],
   [/\bwhatever\b/i, 'the thing itself'],
-  [/(?<![`'])\bnobody\b(?![`'])/i, 'no person, no signer, no wallet'],
+  [/(?<![`'])\bnobody\b|\bnobody\b(?![`'])/i, 'no person, no signer, no wallet'],
   [/\bsomebody\b/i, 'a person, another key'],
   [/\bfor ever\b/i, 'permanently, without an end'],
   [/\btell(?:s|ing)?\b/i, 'notify, say, show, report'],

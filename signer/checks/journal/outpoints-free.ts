@@ -7,7 +7,7 @@ import { conflictSet } from '../conflict-set.js'
  * approved. Such a payout can exclude the first one and can never pay it twice, because every payload of an
  * intent spends the first one's outpoints. So a payout that can no longer be mined, because another of its
  * inputs was spent, leaves its coins to others. A transaction that people did not approve must not exclude
- * a signed payout outside the limits of cancellations, and the parts of one batch are told apart by their
+ * a signed payout outside the limits of cancellations, and the parts of one batch are distinguished by their
  * coins alone.
  */
 export const outpointsFree: Check<PayloadContext> = {

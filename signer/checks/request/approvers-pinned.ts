@@ -1,6 +1,6 @@
 import { type Check, type RequestContext, refuse } from '../check.js'
 
-/** Every decision must come from a key that the customer pinned, whatever the platform says about persons. */
+/** Every decision must come from a key that the customer pinned. What the platform says about persons does not count. */
 export const approversPinned: Check<RequestContext> = {
   name: 'approvers-pinned',
   purpose: 'pay',

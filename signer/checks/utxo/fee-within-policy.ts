@@ -1,6 +1,6 @@
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** The fee may be the policy's cap at most, whatever people approved. */
+/** The fee may be the policy's cap at most, also when people approved more. */
 export const utxoFeeWithinPolicy: Check<UtxoContext> = {
   name: 'utxo-fee-within-policy',
   purpose: 'pay',
