@@ -1,4 +1,4 @@
-/** What every part of the API shares: its dependencies, and what the middleware leaves for the routes. */
+/** Declares what every part of the API shares: its dependencies, and what the middleware sets for the routes. */
 
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
@@ -9,53 +9,56 @@ import type { Sql } from '../db/connect.js'
 import type { Networks } from '../domain/chain/network.js'
 import type { Geography } from './sources/open-geography.js'
 
-/** Injected into the app and every route. */
+/** Dependencies of the app and of every route. */
 export interface ApiDependencies {
   readonly sql: Sql
   readonly networks: Networks
   readonly environment: Environment
-  /** Null where no Temporal is configured (tests); a server that is down throws on use, see `start-soon.ts`. */
+  /**
+   * Clients of Temporal. `null` in tests without Temporal. They throw while the server is down; see
+   * `start-soon.ts`.
+   */
   readonly temporal: { readonly workflow: WorkflowClient; readonly schedule?: ScheduleClient } | null
   readonly log: Logger
-  /** Absent where no GeoIP database is configured. */
+  /** GeoIP database. Absent if none is configured. */
   readonly geography?: Geography | null
 }
 
-/** What a key may do; a key has a set of them, none implies another. */
+/** Scopes of API keys. A key has a set of them, and none implies another. */
 export const SCOPES = ['read', 'payments', 'withdrawals', 'approvals', 'webhooks', 'policy', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** `c.get(…)` in a route under `/api/v1`: all are set once the request is authenticated. */
+/** Values of `c.get(…)` in a route under `/api/v1`. All are set once the request is authenticated. */
 export interface ApiVariables {
-  /** `req_…`, also in the answer's `X-Request-Id`. */
+  /** Id of the request (`req_…`), also in the answer's `X-Request-Id`. */
   requestId: string
-  /** The key that the request names; whether it holds its secret is known after `authenticate`. */
+  /** Key that the request names. `authenticate` proves that the sender holds its secret. */
   apiKey: ApiKey
   merchantId: string
   apiKeyId: string
-  /** The person who uses the key, where there is one. */
+  /** Person who uses the key. `null` if the key belongs to no person. */
   personId: string | null
-  /** For the audit log: `person:<id>`, or `api-key:<id>` without a person. */
+  /** Actor for the audit log: `person:<id>`, or `api-key:<id>` without a person. */
   actor: string
-  /** Who asks, for intents: the person's id or, without one, the API key's. Never counts as an approver. */
+  /** Initiator for intents: the id of the person or, without one, of the API key. It never counts as an approver. */
   initiator: string
   scopes: readonly string[]
   ipAllowlist: readonly string[]
-  /** Of a mutating request: the peer's or, behind trusted proxies, the client's. */
+  /** Address of a mutating request: the peer's or, behind trusted proxies, the client's. */
   clientIp: string | null
   rateLimitPerMinute: number
-  /** The body as sent; empty where there is none. */
+  /** Body as sent. Empty if there is none. */
   rawBody: Uint8Array
-  /** Path with query as sent: what was signed. */
+  /** Path with query as sent, which the client signed. */
   sentPath: string
-  /** Set on a POST with an Idempotency-Key; see `keepAnswer`. */
+  /** Idempotent request of a POST with an Idempotency-Key; see `keepAnswer`. */
   idempotentRequest: IdempotentRequest | undefined
-  /** Under `/signer/v1`: the request is signed by a signer that is enrolled, or is enrolled by it. */
+  /** Set under `/signer/v1` if an enrolled signer signed the request, or if the request enrols its signer. */
   signerKnown: true | undefined
   dependencies: ApiDependencies
 }
 
-/** The part of Node's request that is needed; tests pass it as the third argument of `app.request`. */
+/** Part of Node's request that the API needs. Tests pass it as the third argument of `app.request`. */
 export interface ApiBindings {
   incoming?: { url?: string | undefined; socket?: { remoteAddress?: string | undefined } }
 }
@@ -65,13 +68,13 @@ export interface ApiEnv {
   Bindings: ApiBindings
 }
 
-/** The app on which routes are registered. */
+/** App on which routes are registered. */
 export type ApiApp = OpenAPIHono<ApiEnv>
 
-/** What a POST with an Idempotency-Key carries through its handler. */
+/** State of a POST with an Idempotency-Key while its handler runs. */
 export interface IdempotentRequest {
   readonly key: string
   readonly owner: string
-  /** True once the answer was stored with the effect, in the handler's transaction. */
+  /** Whether the handler's transaction has stored the answer with the effect. */
   kept: boolean
 }

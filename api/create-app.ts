@@ -1,4 +1,4 @@
-/** The HTTP app of the platform: the public API, the customers' signers' side, operations and documentation. */
+/** Creates the HTTP app of the platform: public API, protocol of the signers, operations and documentation. */
 
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
@@ -22,21 +22,21 @@ import { registerRoutes } from './register-routes.js'
 import { signerRoutes } from './signer/signer.js'
 
 export interface AppOptions {
-  /** Shared with `main.ts`, which listens for changes. Default: one of its own. */
+  /** Cache shared with `main.ts`, which listens for changes. Default: a new cache. */
   readonly apiKeys?: ApiKeyCache
-  /** Shared with the metrics' own port. Default: of its own. */
+  /** Metrics shared with their own port. Default: new metrics. */
   readonly metrics?: Metrics
 }
 
-/** Where merchants' requests go. */
+/** Base path of merchants' requests. */
 export const BASE_PATH = '/api/v1'
-/** Where customers' signers dial in; it shares no authentication with merchants. */
+/** Base path of customers' signers, which share no authentication with merchants. */
 export const SIGNER_PATH = '/signer/v1'
 
 /**
- * Builds the app; it holds no state but caches, so any number of processes may serve it.
+ * Builds the app. It holds no state but caches, so any number of processes may serve it.
  *
- * @throws Error when `KEYTURN_TRUSTED_PROXIES` is not a list of CIDRs.
+ * @throws Error if `KEYTURN_TRUSTED_PROXIES` is not a list of CIDRs.
  */
 export function createApp(dependencies: ApiDependencies, options: AppOptions = {}): ApiApp {
   const { sql, environment } = dependencies
@@ -73,7 +73,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   return app
 }
 
-/** A router whose schemas' refusals become `VALIDATION_FAILED`. */
+/** Creates a router that turns the refusals of its schemas into `VALIDATION_FAILED`. */
 export function createRouter(): ApiApp {
   return new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {

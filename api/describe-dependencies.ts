@@ -1,4 +1,4 @@
-/** What this installation depends on and how each of it is, for `GET /readyz`. */
+/** Describes the state of each dependency of this installation, for `GET /readyz`. */
 
 import type { ChainCursorRow } from '../db/networks/list-cursors.js'
 import type { SignerCount } from '../db/operations/count-signers.js'
@@ -8,17 +8,17 @@ import type { Network } from '../domain/chain/network.js'
 export interface Dependency {
   readonly name: string
   readonly ok: boolean
-  /** Whether this process serves nothing without it. */
+  /** Whether this process can serve nothing without it. */
   readonly needed: boolean
-  /** What is wrong, for people; null when nothing is. */
+  /** Fault, for people. `null` if there is none. */
   readonly reason: string | null
   readonly lag_seconds: number | null
 }
 
-/** A watcher writes every few seconds, whether or not there is a block. */
+/** Silence after which a watcher counts as stopped. It writes every few seconds, with or without a new block. */
 const SILENT_SECONDS = 60
 
-/** A network works when its watcher makes progress; nodes that must not be used are named even where another one does. */
+/** Describes a network, which works while its watcher makes progress. It always names nodes that must not be used. */
 export function describeNetwork(
   network: Network,
   cursor: ChainCursorRow | undefined,
@@ -30,7 +30,7 @@ export function describeNetwork(
     .filter((node) => node.network === network.name && node.reason !== null)
     .map((node) => `endpoint ${node.endpoint} (${node.state}): ${node.reason}`)
   const trouble = troubleOf(cursor, now, wait)
-  // The watcher's own words name the same nodes again.
+  // The watcher's own reason would name the same nodes again.
   const reasons = refused.length > 0 ? refused : trouble === null ? [] : [trouble]
   return {
     name: network.name,
@@ -43,7 +43,7 @@ export function describeNetwork(
   }
 }
 
-/** All signers as one. */
+/** Describes all signers together. */
 export function describeSigners({ enrolled, offline, silent_seconds }: SignerCount): Dependency {
   return {
     name: 'signer',
@@ -57,6 +57,6 @@ export function describeSigners({ enrolled, offline, silent_seconds }: SignerCou
 function troubleOf(cursor: ChainCursorRow | undefined, now: Date, wait?: string): string | null {
   if (!cursor) return wait ?? 'No block was scanned yet'
   const silent = Math.round((now.getTime() - cursor.updated_at.getTime()) / 1000)
-  if (silent > SILENT_SECONDS) return `Its watcher has made no progress for ${silent} s`
+  if (silent > SILENT_SECONDS) return `The chain watcher has made no progress for ${silent} s`
   return cursor.health === 'ok' ? null : (cursor.health_note ?? 'degraded')
 }

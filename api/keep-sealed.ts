@@ -1,4 +1,4 @@
-/** Keeps every secret sealed under the master key that seals now. */
+/** Keeps every secret sealed under the present master key. */
 
 import type { Logger } from 'pino'
 import type { Environment } from '../config/load-environment.js'
@@ -8,9 +8,11 @@ import { resealSecrets } from '../db/reseal-secrets.js'
 import { loadPlatformKey } from '../db/signing/platform-key.js'
 
 /**
- * Seals again what is sealed under another master key, and says so. An error leaves everything as it is: what opens still opens.
+ * Seals secrets of other master keys again and logs their number. After an error every secret still opens as
+ * before.
  *
- * @param always - Also where no previous master key is configured, as at the first start with a new version.
+ * @param always - Whether to do it even if no previous master key is configured, as at the first start of a
+ * new version.
  */
 export async function keepSealed(
   sql: Sql,

@@ -1,4 +1,4 @@
-/** The API process: environment, database, Temporal's client, HTTP; stops gracefully on SIGTERM and SIGINT. */
+/** Runs the API process: environment, database, Temporal's client, HTTP. It stops gracefully on SIGTERM and SIGINT. */
 
 import type { Server } from 'node:http'
 import { Client, Connection } from '@temporalio/client'
@@ -23,10 +23,10 @@ import { openGeography } from './sources/open-geography.js'
 
 const PURGE_INTERVAL_MS = 60_000
 const DATABASE_RETRY_MS = 1_000
-/** A signer's long poll may last 25 s; it dials again, so it is not waited for. */
+/** Time for requests under way. A signer's long poll may last 25 s, but the signer connects again by itself. */
 const SHUTDOWN_MS = 5_000
 const POOL_SIZE = 20
-/** Far longer than a handler lets its transaction wait for anything. */
+/** Limit of an idle transaction, far above the time that a handler's transaction waits. */
 const IDLE_IN_TRANSACTION_MS = 30_000
 
 const environment = loadEnvironment()
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     },
   })
   const networks = await rememberCoins(sql, configured)
-  // Lazy: the API starts and accepts requests while Temporal is down; gRPC reconnects by itself.
+  // The connection is lazy, so the API accepts requests while Temporal is down. gRPC reconnects by itself.
   const connection = Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS })
   const { workflow, schedule } = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE })
   await keepSealed(sql, environment, log, true)
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   const { KEYTURN_GEOIP_FILE, KEYTURN_SANCTIONS_FILE } = environment
   const geography = KEYTURN_GEOIP_FILE === undefined ? null : await openGeography(KEYTURN_GEOIP_FILE)
   const sanctions = KEYTURN_SANCTIONS_FILE === undefined ? null : followSanctions(sql, KEYTURN_SANCTIONS_FILE)
-  // Without its list the API must not begin to accept withdrawals.
+  // The API must not accept withdrawals before the sanctions list is loaded.
   if (sanctions) log.info({ addresses: await sanctions() }, 'loaded the sanctions list')
   const metrics = createMetrics(sql, networks)
   const app = createApp(
@@ -71,9 +71,9 @@ async function main(): Promise<void> {
     purge(sql, environment)
     void keepSealed(sql, environment, log, false)
     sanctions?.().then(
-      (addresses) => addresses !== null && log.info({ addresses }, 'loaded the sanctions list anew'),
+      (addresses) => addresses !== null && log.info({ addresses }, 'reloaded the sanctions list'),
       (error: unknown) =>
-        log.error({ err: error }, 'the sanctions list cannot be read; the one before holds'),
+        log.error({ err: error }, 'the sanctions list cannot be read; the previous one stays'),
     )
   }, PURGE_INTERVAL_MS)
 
@@ -99,7 +99,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', stop)
 }
 
-/** A process that cannot have the port, such as a second API process on this machine, serves requests all the same. */
+/** Serves the metrics. A process that cannot get the port, such as a second one on this machine, runs without them. */
 async function serveMetrics(metrics: Metrics): Promise<Server | null> {
   const { KEYTURN_METRICS_HOST: host, KEYTURN_METRICS_PORT: port } = environment
   if (port === 0) return null
@@ -111,7 +111,10 @@ async function serveMetrics(metrics: Metrics): Promise<Server | null> {
   }
 }
 
-/** PostgreSQL may start later than we do. A migration may take longer than a request: it has a connection of its own. */
+/**
+ * Migrates once PostgreSQL is there. It uses its own connection, because a migration may take longer than a
+ * request.
+ */
 async function migrateWhenUp(): Promise<void> {
   const sql = connect(environment.KEYTURN_DATABASE_URL, { max: 1, name: 'keyturn-api migrations' })
   for (;;) {
@@ -122,7 +125,7 @@ async function migrateWhenUp(): Promise<void> {
       return
     } catch (error) {
       if (!isDatabaseDown(error)) throw error
-      log.warn('PostgreSQL cannot be reached; trying again')
+      log.warn('PostgreSQL cannot be reached; retrying')
       await new Promise((resolve) => setTimeout(resolve, DATABASE_RETRY_MS))
     }
   }

@@ -1,4 +1,4 @@
-/** Every resource under `/api/v1`: a route file exports `registerXRoutes(app, dependencies)` and has its line here. */
+/** Registers every resource under `/api/v1`. A route file exports `registerXRoutes(app, dependencies)`, called here. */
 
 import { registerBalanceRoutes } from './books/balances.js'
 import type { ApiApp, ApiDependencies } from './context.js'
@@ -22,7 +22,7 @@ import { registerWithdrawalRecoveryRoutes } from './payouts/withdrawal-recovery.
 import { registerWithdrawalScheduleRoutes } from './payouts/withdrawal-schedules.js'
 import { registerWithdrawalRoutes } from './payouts/withdrawals.js'
 
-/** Registers the routes; paths are relative to `/api/v1`. */
+/** Registers the routes, whose paths are relative to `/api/v1`. */
 export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   registerAddressRoutes(app, dependencies)
   registerApprovalRoutes(app, dependencies)

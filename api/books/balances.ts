@@ -87,7 +87,10 @@ export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 }
 
-/** Formats balances; those on networks that the configuration no longer has are left out, for want of their decimals. */
+/**
+ * Formats balances; those on networks that the configuration no longer has are left out, for want of their
+ * decimals.
+ */
 export function viewBalances(
   balances: readonly Balance[],
   networks: Networks,

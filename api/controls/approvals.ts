@@ -1,4 +1,7 @@
-/** The four-eyes principle over HTTP: what is to be approved, and each person's signed decision (contract section 3). */
+/**
+ * The four-eyes principle over HTTP: what is to be approved, and each person's signed decision (contract
+ * section 3).
+ */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowHandle } from '@temporalio/client'

@@ -100,7 +100,10 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 }
 
-/** After a start of the database the comparison of a counter is done within moments as a rule: the request waits for it. */
+/**
+ * After a start of the database the comparison of a counter is done within moments as a rule: the request
+ * waits for it.
+ */
 async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
   const until = Date.now() + COMPARED_WITHIN_MS
   for (;;) {

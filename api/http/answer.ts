@@ -1,11 +1,11 @@
-/** The envelope of every answer (contract section 2), as schemas for the document and as values for the handlers. */
+/** Builds the envelope of every answer: schemas for the document, and values for the handlers. */
 
 import { z } from '@hono/zod-openapi'
 import type { ZodType } from 'zod'
 import { Pagination } from '../../wire/paging.js'
 import type { Page } from './paging.js'
 
-/** A response of `createRoute`: `{ success: true, data }`. */
+/** Returns a response for `createRoute`: `{ success: true, data }`. */
 export function answer<T extends ZodType>(data: T, description = 'Done') {
   return {
     description,
@@ -13,7 +13,7 @@ export function answer<T extends ZodType>(data: T, description = 'Done') {
   } as const
 }
 
-/** A response of `createRoute`: `{ success: true, data: [...], pagination }`. */
+/** Returns a response for `createRoute`: `{ success: true, data: [...], pagination }`. */
 export function listAnswer<T extends ZodType>(item: T, description = 'A page, newest first') {
   return {
     description,
@@ -29,12 +29,12 @@ export function listAnswer<T extends ZodType>(item: T, description = 'A page, ne
   } as const
 }
 
-/** The body of a success: `c.json(success(view), 200)`. */
+/** Returns the body of a success: `c.json(success(view), 200)`. */
 export function success<T>(data: T): { success: true; data: T } {
   return { success: true, data }
 }
 
-/** The body of a page; see `toPage` for where a page comes from. */
+/** Returns the body of a page that `toPage` or `wholeList` made. */
 export function successPage<T>(page: Page<T>) {
   return { success: true as const, data: page.items, pagination: page.pagination }
 }

@@ -1,10 +1,10 @@
-/** Addresses in filters: found in whatever spelling they were sent. */
+/** Normalises addresses in filters, so that every spelling finds the same rows. */
 
 import { parseAddress } from '../../domain/address/parse-address.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 
-/** The canonical form of an address on the first network whose it is; as sent where it is nobody's. */
+/** Returns the address in canonical form for the first network that accepts it, or unchanged if none does. */
 export function canonicalQuery(text: string | undefined, networks: Networks): string | undefined {
   if (text === undefined) return undefined
   for (const network of networks.values()) {

@@ -1,4 +1,4 @@
-/** Times that a request gives: those that both JavaScript and PostgreSQL can hold, from the year 1 to 9999 in UTC. */
+/** Parses times of requests that both JavaScript and PostgreSQL can store, from the year 1 to 9999 in UTC. */
 
 import { z } from '@hono/zod-openapi'
 
@@ -8,15 +8,15 @@ const DAY_MS = 86_400_000
 const IN_RANGE = 'must lie within the years 1 to 9999, in UTC'
 const DAY_OR_INSTANT = 'a day (2024-01-15) or an instant (2024-01-15T12:30:00Z)'
 
-/** ISO 8601 with an offset or `Z`. */
+/** Instant in ISO 8601 with an offset or `Z`. */
 export const instant = z.iso.datetime({ offset: true }).refine(isStorable, IN_RANGE)
 
-/** A day or an instant. */
+/** Day or instant in ISO 8601. */
 export const dayOrInstant = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()], DAY_OR_INSTANT)
   .refine(isStorable, IN_RANGE)
 
-/** The last millisecond that a day or an instant means; a day means all of it, in UTC. */
+/** Returns the last millisecond of a day in UTC, or the instant itself. */
 export function endOf(text: string): Date {
   return new Date(Date.parse(text) + (text.length === 10 ? DAY_MS - 1 : 0))
 }

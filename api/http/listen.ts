@@ -1,4 +1,4 @@
-/** A server around an app, in which also what goes wrong before the app is reached has the shape of every other error. */
+/** Creates the server of an app. Errors that occur before the app is reached have the shape of every other error. */
 
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server, STATUS_CODES } from 'node:http'
@@ -8,22 +8,22 @@ import { KeyturnError } from '../../domain/errors.js'
 import type { ApiApp } from '../context.js'
 import { errorBody, toKeyturnError } from './map-error.js'
 
-/** For the headers and for the whole request. */
+/** Limit for the headers, and for the whole request. */
 const REQUEST_TIMEOUT_MS = 30_000
 
 export interface ListenOptions {
   readonly host: string
-  /** 0 takes any that is free. */
+  /** Port. 0 takes any free one. */
   readonly port: number
 }
 
-/** @returns The server once it listens. @throws What `listen` fails with, e.g. EADDRINUSE. */
+/** Starts the server. @returns The server once it listens. @throws The error of `listen`, e.g. EADDRINUSE. */
 export async function listen(app: Pick<ApiApp, 'fetch'>, { host, port }: ListenOptions): Promise<Server> {
   const listener = getRequestListener((request, env) => app.fetch(request, env as never), {
     errorHandler: (error) => toResponse(beforeApp(error)),
   })
   const server = createServer(
-    // A missing Host is refused by ourselves: Node's own refusal has no body.
+    // The app refuses a missing Host header itself, because Node's own refusal has no body.
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, requireHostHeader: false },
     listener,
   )
@@ -44,10 +44,10 @@ export async function listen(app: Pick<ApiApp, 'fetch'>, { host, port }: ListenO
   return server
 }
 
-/** The request could not be read: a Host that is none, a path that is no path. */
+/** Returns the error for a request that the app could not read, because of its Host header or its path. */
 function beforeApp(error: unknown): KeyturnError {
   return error instanceof RequestError
-    ? malformed('The Host header or the path cannot be read; check both and send it again')
+    ? malformed('The Host header or the path cannot be read. Check both and send the request again')
     : toKeyturnError(error)
 }
 
@@ -56,12 +56,12 @@ function ofParser({ code }: NodeJS.ErrnoException): KeyturnError {
     case 'HPE_HEADER_OVERFLOW':
       return new KeyturnError(
         'HEADERS_TOO_LARGE',
-        'The headers are too large together; send fewer or shorter ones',
+        'The headers are too large together. Send fewer or shorter ones',
       )
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new KeyturnError('REQUEST_TIMEOUT', 'The request did not arrive in time; send it again')
+      return new KeyturnError('REQUEST_TIMEOUT', 'The request did not arrive in time. Send it again')
     default:
-      return malformed('This is not HTTP/1.1 as we read it; check the request line and the headers')
+      return malformed('This is not a valid HTTP/1.1 request. Check the request line and the headers')
   }
 }
 
@@ -81,7 +81,7 @@ function toResponse(error: KeyturnError): Response {
 }
 
 function refuse(socket: Duplex, error: KeyturnError): void {
-  // Gone already: there is no one left to answer.
+  // The client has already closed the connection, so no answer can be sent.
   if (!socket.writable) {
     socket.destroy()
     return

@@ -1,4 +1,4 @@
-/** The one place where an error becomes an HTTP answer. */
+/** Maps every error to an HTTP answer. */
 
 import type { ErrorHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
@@ -8,8 +8,9 @@ import { errorCode, isDatabaseDown, isPassing } from '../../db/database-errors.j
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 
-/** Seconds after which it is worth trying again when Postgres is away. */
+/** `Retry-After` of an answer while PostgreSQL is away. */
 const RETRY_AFTER_SECONDS = 2
+
 /** Turns the issues of a zod parse into `VALIDATION_FAILED` with the path and reason of each field. */
 export function validationError(error: ZodError, target: string): KeyturnError {
   const fields = error.issues.flatMap((issue) =>
@@ -26,7 +27,7 @@ export function validationError(error: ZodError, target: string): KeyturnError {
   )
 }
 
-/** Maps any thrown value to the error that the caller may see; what is unexpected stays inside. */
+/** Maps any thrown value to the error that the caller may see. It hides the details of an unexpected error. */
 export function toKeyturnError(error: unknown): KeyturnError {
   if (error instanceof KeyturnError) return error
   if (error instanceof HTTPException) {
@@ -34,33 +35,33 @@ export function toKeyturnError(error: unknown): KeyturnError {
     if (error.status === 413)
       return new KeyturnError('BODY_TOO_LARGE', 'Send a smaller body', { cause: error })
     if (error.status === 400) {
-      return new KeyturnError('MALFORMED_JSON', 'The body is not valid JSON; check it and send it again', {
+      return new KeyturnError('MALFORMED_JSON', 'The body is not valid JSON. Check it and send it again', {
         cause: error,
       })
     }
   }
   if (error instanceof ZodError) {
-    // A parse outside a route's own schemas: our fault, not the caller's.
+    // A parse outside a route's own schemas failed, which is a fault of the platform and not of the caller.
     return internalError(error)
   }
   if (isDatabaseDown(error)) {
     return new KeyturnError(
       'DEPENDENCY_UNAVAILABLE',
-      'The database cannot be reached; nothing was half done. Send the same request again, with the same Idempotency-Key',
+      'The database cannot be reached, and nothing was changed partially. Send the same request again, with the same Idempotency-Key',
       { cause: error, retryable: true, details: { dependency: 'postgres' } },
     )
   }
   if (isPassing(error)) {
     return new KeyturnError(
       'DEPENDENCY_UNAVAILABLE',
-      'The database is busy with others at the same rows, or took too long; nothing was half done. Send the same request again, with the same Idempotency-Key',
+      'The database is busy or took too long, and nothing was changed partially. Send the same request again, with the same Idempotency-Key',
       { cause: error, retryable: true, details: { dependency: 'postgres' } },
     )
   }
   return unstorable(error) ?? internalError(error)
 }
 
-/** SQLSTATE class 22: a value that passed every check of ours and that PostgreSQL cannot hold all the same. */
+/** Maps SQLSTATE class 22: a value passed every check of the API, but PostgreSQL cannot store it. */
 function unstorable(cause: unknown): KeyturnError | null {
   const code = errorCode(cause)
   if (!/^22...$/.test(code)) return null
@@ -71,20 +72,20 @@ function unstorable(cause: unknown): KeyturnError | null {
     code === '22021' || code === '22P05'
       ? 'A text holds a character that cannot be stored (NUL)'
       : /^2200[78]$/.test(code)
-        ? 'A time lies outside what can be stored'
-        : 'A value lies outside what can be stored'
-  return new KeyturnError('VALIDATION_FAILED', `${reason}; correct it and send it again`, {
+        ? 'A time is outside the range that can be stored'
+        : 'A value is outside the range that can be stored'
+  return new KeyturnError('VALIDATION_FAILED', `${reason}. Correct it and send the request again`, {
     cause,
     details: { fields: [] },
   })
 }
 
-/** 415: only JSON bodies are taken. */
+/** Creates the error 415: the API accepts JSON bodies only. */
 export function unsupportedMediaType(): KeyturnError {
   return new KeyturnError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as Content-Type: application/json')
 }
 
-/** The JSON body of an error answer. */
+/** Returns the JSON body of an error answer. */
 export function errorBody(error: KeyturnError, requestId: string) {
   return {
     success: false as const,
@@ -92,7 +93,7 @@ export function errorBody(error: KeyturnError, requestId: string) {
   }
 }
 
-/** Hono's error handler: logs what is unexpected, answers with the envelope, never with a stack. */
+/** Handles errors for Hono: logs unexpected ones and answers with the envelope, never with a stack. */
 export const handleError: ErrorHandler<ApiEnv> = (thrown, c) => {
   const error = toKeyturnError(thrown)
   const requestId = c.get('requestId') ?? 'req_unknown'
@@ -111,7 +112,7 @@ export const handleError: ErrorHandler<ApiEnv> = (thrown, c) => {
 function internalError(cause: unknown): KeyturnError {
   return new KeyturnError(
     'INTERNAL_ERROR',
-    'Something unexpected happened; it was recorded under this request_id. Try again, with the same Idempotency-Key',
+    'An unexpected error occurred and was recorded under this request_id. Send the same request again, with the same Idempotency-Key',
     { cause },
   )
 }

@@ -1,12 +1,12 @@
-/** The OpenAPI document, generated from the schemas that validate. */
+/** Builds the OpenAPI document from the schemas that validate requests and answers. */
 
 import { HTTP_STATUS } from '../../domain/errors.js'
 import type { ApiApp } from '../context.js'
 
 const HEADERS = {
-  ApiKey: ['X-Api-Key', 'The public id of the key.'],
-  Timestamp: ['X-Timestamp', 'Unix seconds, at most 300 s off.'],
-  Nonce: ['X-Nonce', 'Up to 64 characters, never used before with this key.'],
+  ApiKey: ['X-Api-Key', 'Public id of the API key.'],
+  Timestamp: ['X-Timestamp', 'Present time in Unix seconds, at most 300 s off.'],
+  Nonce: ['X-Nonce', 'Nonce of up to 64 characters that was never used before with this key.'],
   Signature: [
     'X-Signature',
     'Lower-case hex HMAC-SHA256, keyed with the API secret, of timestamp, nonce, METHOD, path with query as sent and lower-case hex SHA-256 of the body, joined by line feeds.',
@@ -23,7 +23,7 @@ const ERROR_SCHEMA = {
       required: ['code', 'message', 'details', 'request_id'],
       properties: {
         code: { type: 'string', enum: Object.keys(HTTP_STATUS) },
-        message: { type: 'string', description: 'Says what to do next.' },
+        message: { type: 'string', description: 'Message for people. It says what to do next.' },
         details: { type: 'object', additionalProperties: true },
         request_id: { type: 'string' },
       },
@@ -36,10 +36,11 @@ const IDEMPOTENCY_KEY = {
   in: 'header',
   required: false,
   schema: { type: 'string', minLength: 1, maxLength: 255 },
-  description: 'The same key and request return the first answer, with `Idempotent-Replayed: true`.',
+  description:
+    'Key of this request. The same key and request return the first answer, with `Idempotent-Replayed: true`.',
 } as const
 
-/** Builds the document (OpenAPI 3.1) of everything that is registered on the app. */
+/** Builds the document (OpenAPI 3.1) of every route that is registered on the app. */
 export function buildOpenApi(app: ApiApp): Record<string, unknown> {
   for (const [name, [header, description]] of Object.entries(HEADERS)) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, {
@@ -55,7 +56,7 @@ export function buildOpenApi(app: ApiApp): Record<string, unknown> {
       title: 'Keyturn',
       version: '1.0.0',
       description:
-        'Crypto deposits and withdrawals; the business keeps its keys. See docs/reference/api.md for a first call.',
+        'Crypto deposits and withdrawals for a business that keeps its own keys. See docs/reference/api.md for a first call.',
     },
     servers: [{ url: '/' }],
   })
@@ -68,7 +69,7 @@ export function buildOpenApi(app: ApiApp): Record<string, unknown> {
     for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
       if (!operation.security) continue
       operation.responses.default = {
-        description: 'An error; `code` is stable',
+        description: 'An error. Its `code` is stable',
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
       }
       if (method === 'post') operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY]

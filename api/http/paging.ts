@@ -1,9 +1,9 @@
-/** Paging of every list: `page`+`limit` or `cursor`+`limit`, newest first by id. */
+/** Pages every list by `page` and `limit` or by `cursor` and `limit`, newest first by id. */
 
 import type { Slice } from '../../db/slice.js'
 import { type Pagination, pagingFields } from '../../wire/paging.js'
 
-/** The paging fields of a list's query: spread into it. */
+/** Paging fields to spread into a list's query. */
 export { pagingFields as pagingQuery }
 
 export interface PagingQuery {
@@ -17,7 +17,7 @@ export interface Page<T> {
   readonly pagination: Pagination
 }
 
-/** What a list query has to fetch: one row more than a page, so that `has_more` needs no count. */
+/** Returns the slice that a list query has to fetch: one row more than a page, so that `has_more` needs no count. */
 export function toSlice(query: PagingQuery): Slice {
   return query.cursor === undefined
     ? { before: null, offset: ((query.page ?? 1) - 1) * query.limit, take: query.limit + 1 }
@@ -29,9 +29,9 @@ export function toSlice(query: PagingQuery): Slice {
 }
 
 /**
- * Makes a page of the rows that a query returned for `toSlice(query)`.
+ * Builds a page from the rows that a query returned for `toSlice(query)`.
  *
- * @param idOf - The id (or another text key) by which the list is ordered, newest first.
+ * @param idOf - Returns the id (or another text key) by which the list is ordered, newest first.
  */
 export function toPage<Row, View>(
   query: PagingQuery,
@@ -53,7 +53,7 @@ export function toPage<Row, View>(
   }
 }
 
-/** A list that the configuration bounds (networks, and balances by their coins) as one page. */
+/** Returns a list that the configuration bounds (networks, balances by coin) as one page. */
 export function wholeList<View>(items: readonly View[]): Page<View> {
   return { items, pagination: { page: 1, limit: items.length, has_more: false, next_cursor: null } }
 }

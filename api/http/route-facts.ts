@@ -1,16 +1,16 @@
-/** What the document says of the route that answers a request: also what its schemas do not check by themselves. */
+/** Looks up the route of a request in the document, for checks that its schemas do not make by themselves. */
 
 import type { Context } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import type { ApiApp, ApiEnv } from '../context.js'
 
 export interface RouteFacts {
-  /** Whether it takes query fields; then its own strict schema names those that it does not know. */
+  /** Whether the route accepts query fields. Its strict schema then refuses unknown ones. */
   readonly query: boolean
   readonly bodyRequired: boolean
 }
 
-/** Makes the look-up; the routes may be registered later than this is called. */
+/** Creates the look-up. Routes may be registered after this call. */
 export function createRouteFacts(app: ApiApp): (c: Context<ApiEnv>) => RouteFacts | undefined {
   let facts: Map<string, RouteFacts> | null = null
   return (c) => {

@@ -1,4 +1,4 @@
-/** What every route under `/api/v1` is declared with: the scope it needs, and idempotency. */
+/** Declares what every route under `/api/v1` has: authentication, the scope that it needs, and idempotency. */
 
 import type { MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
@@ -6,9 +6,11 @@ import type { ApiEnv, Scope } from '../context.js'
 import { idempotency } from '../middleware/idempotency.js'
 
 /**
- * Spread into `createRoute`: `createRoute({ ...secured('payments'), method: 'post', path: '/addresses', … })`.
+ * Returns fields to spread into `createRoute`: `createRoute({ ...secured('payments'), method: 'post', path:
+ * '/addresses', … })`.
  *
- * @param scopes - One of them the API key must have, else 403 `INSUFFICIENT_SCOPE`.
+ * @param scopes - Scopes of which the API key must have one. Otherwise the answer is 403
+ * `INSUFFICIENT_SCOPE`.
  */
 export function secured(...scopes: readonly [Scope, ...Scope[]]) {
   return {
@@ -18,13 +20,13 @@ export function secured(...scopes: readonly [Scope, ...Scope[]]) {
   }
 }
 
-/** Lets only keys with one of the scopes through. */
+/** Refuses keys without one of the scopes. */
 export function requireScope(...scopes: readonly [Scope, ...Scope[]]): MiddlewareHandler<ApiEnv> {
   return async function requireScope(c, next) {
     if (!scopes.some((scope) => c.get('scopes').includes(scope))) {
       throw new KeyturnError(
         'INSUFFICIENT_SCOPE',
-        `This API key lacks the scope "${scopes.join('" or "')}"; use a key that has it`,
+        `This API key lacks the scope "${scopes.join('" or "')}". Use a key that has it`,
         { details: { required: scopes.length === 1 ? scopes[0] : scopes, scopes: c.get('scopes') } },
       )
     }

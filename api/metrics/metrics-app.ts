@@ -1,4 +1,4 @@
-/** The app of the metrics' own port: `/metrics` and nothing else, without a key; see `KEYTURN_METRICS_HOST`. */
+/** Creates the app of the metrics' own port (`KEYTURN_METRICS_HOST`), which serves `/metrics` only, without a key. */
 
 import { Hono } from 'hono'
 import type { ApiEnv } from '../context.js'
@@ -6,7 +6,7 @@ import { handleError } from '../http/map-error.js'
 import { nothingHere } from '../middleware/known-route.js'
 import type { Metrics } from './metrics.js'
 
-/** Serves the metrics of an API process. */
+/** Creates the app that serves the metrics of an API process. */
 export function createMetricsApp(metrics: Pick<Metrics, 'expose'>): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>()
   app.onError(handleError)

@@ -1,4 +1,4 @@
-/** Prometheus metrics of an API process, and of the database some seconds ago at most. */
+/** Collects the Prometheus metrics of an API process, and those of the database, at most some seconds old. */
 
 import type { MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
@@ -13,16 +13,16 @@ import { createTreasuryGauges } from './treasury-metrics.js'
 import { describeWithdrawals } from './withdrawal-metrics.js'
 
 export interface Metrics {
-  /** Counts and times every request by method, route and status. */
+  /** Counts and measures every request by method, route and status. */
   readonly observe: MiddlewareHandler<ApiEnv>
-  /** The text exposition; without the database's figures while it is down. */
+  /** Returns the text exposition. It lacks the database's figures while the database is down. */
   readonly expose: () => Promise<{ readonly contentType: string; readonly body: string }>
 }
 
-/** How long the database's figures are shown again: a scrape costs queries over all merchants. */
+/** Age up to which the database's figures are reused, because reading them costs queries over all merchants. */
 const CACHE_MS = 5_000
 
-/** Makes the registry of an app. @param cacheMs - How long the database's figures are shown again. */
+/** Creates the registry of an app. @param cacheMs - Age up to which the database's figures are reused. */
 export function createMetrics(sql: Sql, networks: Networks, cacheMs: number = CACHE_MS): Metrics {
   const registers = [new Registry()]
   const registry = registers[0] as Registry
@@ -36,9 +36,9 @@ export function createMetrics(sql: Sql, networks: Networks, cacheMs: number = CA
   })
   const show = createGauges(registers)
   const showTreasury = createTreasuryGauges(registers, networks)
-  let looked: { readonly at: number; readonly withdrawals: Promise<string> } | null = null
-  /** Sets the gauges. @returns What is written beside them. */
-  const look = async (): Promise<string> => {
+  let latest: { readonly at: number; readonly withdrawals: Promise<string> } | null = null
+  /** Sets the gauges. @returns The text that is appended to them. */
+  const readDatabase = async (): Promise<string> => {
     try {
       show(await readGauges(sql))
       showTreasury(await readTreasuryGauges(sql))
@@ -58,9 +58,9 @@ export function createMetrics(sql: Sql, networks: Networks, cacheMs: number = CA
     },
     async expose() {
       const now = performance.now()
-      // Those who scrape at once share one look, also while it is under way.
-      if (looked === null || now - looked.at >= cacheMs) looked = { at: now, withdrawals: look() }
-      const withdrawals = await looked.withdrawals
+      // Concurrent scrapes share one reading, even while it is under way.
+      if (latest === null || now - latest.at >= cacheMs) latest = { at: now, withdrawals: readDatabase() }
+      const withdrawals = await latest.withdrawals
       return { contentType: registry.contentType, body: `${await registry.metrics()}${withdrawals}` }
     },
   }
@@ -71,22 +71,22 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
     new Gauge({ name: `keyturn_${name}`, help, labelNames, registers })
   const up = gauge('postgres_up', 'Whether PostgreSQL answered the scrape')
   const scanned = gauge('chain_scanned_height', 'Height up to which a chain was scanned', ['network'])
-  const lag = gauge('chain_lag_blocks', 'Blocks between the head of a chain and what was scanned', [
+  const lag = gauge('chain_lag_blocks', 'Blocks between the head of a chain and the scanned height', [
     'network',
   ])
   const ok = gauge('chain_healthy', '1 while the node of a chain answers', ['network'])
-  const node = gauge('node_usable', '1 while a node of a network may be used; `state` says why it may not', [
-    'network',
-    'endpoint',
-    'state',
-  ])
+  const node = gauge(
+    'node_usable',
+    '1 while a node of a network may be used; `state` gives the reason why not',
+    ['network', 'endpoint', 'state'],
+  )
   const unsealed = gauge('events_unsealed', 'Events that wait for their sequence')
-  const putOff = gauge('put_off', 'Rows that cannot be handled and were put off', ['what'])
-  const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that were not taken yet')
+  const putOff = gauge('put_off', 'Rows that cannot be served and were postponed', ['what'])
+  const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that are pending')
   const open = gauge('deposits_open', 'Deposits on their way to success')
   const small = gauge(
     'small_transfers',
-    'Transfers below the minimum of their network, which were only counted',
+    'Transfers below the minimum of their network, which are counted but not credited',
     ['network', 'coin'],
   )
   return (gauges) => {
@@ -97,7 +97,7 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
       lag.set({ network: chain.network }, chain.lag)
       ok.set({ network: chain.network }, chain.ok ? 1 : 0)
     }
-    // A state that is left must not stay beside the new one.
+    // A previous state of a node must not stay beside its new one.
     node.reset()
     for (const { network, endpoint, state } of gauges.nodes) {
       node.set({ network, endpoint, state }, state === 'ok' ? 1 : 0)

@@ -1,20 +1,20 @@
-/** Prometheus gauges of wallets and movements. */
+/** Creates the Prometheus gauges of wallets and movements. */
 
 import { Gauge, type Registry } from 'prom-client'
 import type { TreasuryGauges } from '../../db/operations/read-treasury-gauges.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 
-/** Makes the gauges. @returns What shows figures; null leaves none, while the database is down. */
+/** Creates the gauges. @returns A function that sets them. It removes them for `null`, while the database is down. */
 export function createTreasuryGauges(
   registers: Registry[],
   networks: Networks,
 ): (gauges: TreasuryGauges | null) => void {
   const gauge = (name: string, help: string, labelNames: string[]): Gauge =>
     new Gauge({ name: `keyturn_${name}`, help, labelNames, registers })
-  const low = gauge('wallets_low', 'Wallets below their mark', ['network', 'kind', 'coin'])
-  const open = gauge('movements_open', 'Movements between own wallets under way', ['network', 'kind'])
-  const held = gauge('wallet_balance', 'What wallets hold in the books, whole coins', [
+  const low = gauge('wallets_low', 'Wallets below their low watermark', ['network', 'kind', 'coin'])
+  const open = gauge('movements_open', 'Open movements between own wallets', ['network', 'kind'])
+  const held = gauge('wallet_balance', 'Balances of wallets in the books, in whole coins', [
     'network',
     'kind',
     'coin',

@@ -1,4 +1,7 @@
-/** The metrics of withdrawals as Prometheus' text: they are the database's, so every API process shows the same. */
+/**
+ * Writes the metrics of withdrawals as Prometheus text. They come from the database, so all processes show
+ * the same.
+ */
 
 import { ALERT_KINDS } from '../../db/operations/alerts/raise-alert.js'
 import { DURATION_BUCKETS } from '../../db/operations/measure-withdrawals.js'
@@ -8,7 +11,7 @@ import { groupBy } from '../../domain/group-by.js'
 
 type Labels = Readonly<Record<string, string>>
 
-/** Writes them; merchants and withdrawals are not named. */
+/** Writes the metrics. They name no merchant and no withdrawal. */
 export function describeWithdrawals({ totals, queues, alerts, signers }: WithdrawalGauges): string {
   const lines: string[] = []
   const metric = (name: string, type: string, help: string) =>
@@ -16,7 +19,7 @@ export function describeWithdrawals({ totals, queues, alerts, signers }: Withdra
   const sample = (name: string, labels: Labels, value: number | bigint) =>
     lines.push(`keyturn_${name}${write(labels)} ${value}`)
 
-  metric('withdrawals_total', 'counter', 'Withdrawals that ended, by what became of them')
+  metric('withdrawals_total', 'counter', 'Ended withdrawals, by outcome')
   for (const total of totals)
     sample('withdrawals_total', { ...of(total), outcome: total.outcome }, total.count)
 
@@ -37,11 +40,19 @@ export function describeWithdrawals({ totals, queues, alerts, signers }: Withdra
   }
 
   const fees = "base units of the network's own coin"
-  metric('withdrawal_fees_paid_total', 'counter', `Network fees of those that cost one, in ${fees}`)
+  metric(
+    'withdrawal_fees_paid_total',
+    'counter',
+    `Network fees of ended withdrawals that cost one, in ${fees}`,
+  )
   for (const [labels, paid] of sums(totals, (total) => total.fee_paid)) {
     sample('withdrawal_fees_paid_total', labels, paid)
   }
-  metric('withdrawal_fees_estimated_total', 'counter', `What the same were estimated to cost, in ${fees}`)
+  metric(
+    'withdrawal_fees_estimated_total',
+    'counter',
+    `Estimated network fees of the same withdrawals, in ${fees}`,
+  )
   for (const [labels, estimated] of sums(totals, (total) => total.fee_estimated)) {
     sample('withdrawal_fees_estimated_total', labels, estimated)
   }
@@ -54,13 +65,13 @@ export function describeWithdrawals({ totals, queues, alerts, signers }: Withdra
     sample('withdrawal_queue_oldest_seconds', { ...of(queue), stage: queue.stage }, queue.oldest)
   }
 
-  metric('signers', 'gauge', "Customers' signers that are there, and that are not")
+  metric('signers', 'gauge', "Customers' signers, online and offline")
   sample('signers', { state: 'online' }, signers.online)
   sample('signers', { state: 'offline' }, signers.offline)
-  metric('signer_silence_seconds', 'gauge', 'Since the signer that was silent for longest was last seen')
+  metric('signer_silence_seconds', 'gauge', 'Longest silence of a signer')
   sample('signer_silence_seconds', {}, signers.silence)
 
-  metric('alerts', 'gauge', 'Alerts that stand')
+  metric('alerts', 'gauge', 'Open alerts')
   for (const kind of ALERT_KINDS) sample('alerts', { kind }, alerts.get(kind) ?? 0)
   sample('alerts', { kind: 'signer.offline' }, signers.offline)
   return `${lines.join('\n')}\n`
@@ -70,7 +81,7 @@ function of({ kind, network, coin }: Pick<WithdrawalTotal, 'kind' | 'network' | 
   return { kind, network, coin }
 }
 
-/** Over all outcomes: a reverted transaction costs its fee too. */
+/** Sums over all outcomes, because a reverted transaction costs its fee as well. */
 function sums(
   totals: readonly WithdrawalTotal[],
   value: (total: WithdrawalTotal) => bigint,

@@ -1,4 +1,4 @@
-/** Takes each request once, at the rate of its key; one that is sent again uses up nothing of its owner's rate. */
+/** Admits each request once and within its key's rate. A replayed request uses up nothing of its owner's rate. */
 
 import type { MiddlewareHandler } from 'hono'
 import type { ClaimNonce } from '../../db/access/create-nonce-claims.js'
@@ -7,16 +7,17 @@ import type { ApiEnv } from '../context.js'
 import { createBuckets } from './create-buckets.js'
 import { RecentSet } from './recent-set.js'
 
-/** Nonces are kept until their timestamp can no longer pass, and so much longer for the clocks of several servers. */
+/** Additional time for which a nonce is kept after its timestamp is refused, for differing clocks of servers. */
 export const NONCE_MARGIN_MS = 60_000
-/** What this process knows to be used; the database knows all. */
+/** Used nonces that this process remembers. The database knows all of them. */
 const MOST_USED = 100_000
 
 /**
- * Refuses with 429 `RATE_LIMITED` and Retry-After once a key has used up its `rate_limit_per_minute`, and with 401
- * `NONCE_REUSED` a nonce that was used before with this key, whatever the request. Runs after authentication.
+ * Refuses with 429 `RATE_LIMITED` and Retry-After once a key has used up its `rate_limit_per_minute`, and
+ * with 401 `NONCE_REUSED` a nonce that was used before with this key, whatever the request. Runs after
+ * authentication.
  *
- * @param windowMs - How far `X-Timestamp` may be off.
+ * @param windowMs - Accepted difference of `X-Timestamp`.
  */
 export function admitOnce(options: {
   readonly claim: ClaimNonce
@@ -37,7 +38,7 @@ export function admitOnce(options: {
     const fresh = await options.claim(id, nonce, new Date(sentAt + options.windowMs + NONCE_MARGIN_MS))
     used.add(request)
     if (!fresh) {
-      // A stranger who recorded a request and sends it again must not be able to stop its owner.
+      // An attacker who replays a recorded request must not use up its owner's rate.
       buckets.giveBack(id, perMinute)
       throw nonceReused()
     }
@@ -46,13 +47,13 @@ export function admitOnce(options: {
 }
 
 function nonceReused(): KeyturnError {
-  return new KeyturnError('NONCE_REUSED', 'This X-Nonce was used before; make a fresh one for every request')
+  return new KeyturnError('NONCE_REUSED', 'This X-Nonce was used before. Create a new one for every request')
 }
 
 function rateLimited(perMinute: number, seconds: number): KeyturnError {
   return new KeyturnError(
     'RATE_LIMITED',
-    `This key may send ${perMinute} requests a minute; wait ${seconds} s`,
+    `This key may send ${perMinute} requests a minute. Wait ${seconds} s`,
     { retryable: true, details: { limit_per_minute: perMinute, retry_after: seconds } },
   )
 }

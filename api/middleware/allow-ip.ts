@@ -1,4 +1,4 @@
-/** Mutating requests must come from an address in the key's allowlist. */
+/** Refuses mutating requests from addresses outside the key's allowlist. */
 
 import type { Context, MiddlewareHandler } from 'hono'
 import ipaddr from 'ipaddr.js'
@@ -8,13 +8,13 @@ import type { ApiEnv } from '../context.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Range = [Address, number]
 
-/** Ranges of a list are parsed once; the lists are the cached keys' own arrays. */
+/** Parsed ranges by list. A list is the array of a cached key, so it is parsed once. */
 const parsedLists = new WeakMap<readonly string[], readonly Range[]>()
 
 /**
- * Checks POST, PUT, PATCH and DELETE. An empty allowlist allows nobody.
+ * Checks POST, PUT, PATCH and DELETE. An empty allowlist allows no address.
  *
- * @param trustedProxies - CIDRs of proxies whose X-Forwarded-For counts (`KEYTURN_TRUSTED_PROXIES`).
+ * @param trustedProxies - CIDRs of proxies whose `X-Forwarded-For` is trusted (`KEYTURN_TRUSTED_PROXIES`).
  */
 export function allowIp(trustedProxies: readonly string[]): MiddlewareHandler<ApiEnv> {
   const proxies = parseRanges(trustedProxies)
@@ -26,7 +26,7 @@ export function allowIp(trustedProxies: readonly string[]): MiddlewareHandler<Ap
         const shown = address?.toString() ?? 'unknown'
         throw new KeyturnError(
           'IP_NOT_ALLOWED',
-          `Requests that change something may not come from ${shown} with this key; add it to the key's allowlist`,
+          `This key may not send mutating requests from ${shown}. Add the address to the key's allowlist`,
           { details: { ip: shown } },
         )
       }
@@ -35,7 +35,7 @@ export function allowIp(trustedProxies: readonly string[]): MiddlewareHandler<Ap
   }
 }
 
-/** The peer's address or, behind trusted proxies, the last one in X-Forwarded-For that is not a trusted proxy. */
+/** Returns the peer's address or, behind trusted proxies, the last untrusted one in `X-Forwarded-For`. */
 export function clientAddress(c: Context<ApiEnv>, proxies: readonly Range[]): Address | null {
   let address = parseAddress(c.env?.incoming?.socket?.remoteAddress)
   if (proxies.length === 0) return address
@@ -48,7 +48,7 @@ export function clientAddress(c: Context<ApiEnv>, proxies: readonly Range[]): Ad
   return address
 }
 
-/** Parses CIDRs or single addresses. @throws Error on anything else. */
+/** Parses CIDRs or single addresses. @throws Error on other text. */
 export function parseRanges(cidrs: readonly string[]): readonly Range[] {
   return cidrs.map((cidr) => {
     const range: Range = cidr.includes('/') ? ipaddr.parseCIDR(cidr) : single(ipaddr.parse(cidr))
@@ -69,7 +69,7 @@ function single(address: Address): Range {
   return [address, address.kind() === 'ipv4' ? 32 : 128]
 }
 
-/** An IPv4-mapped IPv6 range (::ffff:0:0/96 and below) is the IPv4 range that it means. */
+/** Returns the IPv4 range of an IPv4-mapped IPv6 range (::ffff:0:0/96 and below), and other ranges unchanged. */
 function narrow([address, bits]: Range): Range {
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96
     ? [address.toIPv4Address(), bits - 96]
@@ -80,7 +80,7 @@ function isInside(address: Address, ranges: readonly Range[]): boolean {
   return ranges.some(([base, bits]) => base.kind() === address.kind() && address.match(base, bits))
 }
 
-/** An address of a socket or header; a port is left out, IPv4-mapped IPv6 becomes IPv4, a zone is dropped. */
+/** Parses an address of a socket or header. It drops port and zone, and turns IPv4-mapped IPv6 into IPv4. */
 function parseAddress(text: string | undefined): Address | null {
   if (text === undefined) return null
   const [, bracketed, ipv4] = /^(?:\[([^\]]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/.exec(text) ?? []

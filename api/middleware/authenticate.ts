@@ -1,4 +1,4 @@
-/** Authentication (contract section 2): API key, HMAC over the request, time window. The nonce comes after the rate limit. */
+/** Authenticates requests by API key, HMAC and time window. The nonce is checked after the rate limit. */
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
@@ -16,12 +16,12 @@ const EMPTY_SHA256 = createHash('sha256').digest('hex')
 
 export interface AuthenticateOptions {
   readonly keys: ApiKeyCache
-  /** How far `X-Timestamp` may be off, either way. */
+  /** Accepted difference of `X-Timestamp` in either direction. */
   readonly windowMs: number
   readonly guard: AddressGuard
 }
 
-/** Finds the key that a request names. Runs before the body is read: those whom no key stands for send it in vain. */
+/** Finds the key that a request names. It runs first, so that the body of a request without a key is not read. */
 export function identify({
   keys,
   guard,
@@ -37,14 +37,14 @@ export function identify({
     }
     if (!key) {
       guard.failed(c, id)
-      throw invalidKey('This API key is not known or was revoked; check X-Api-Key')
+      throw invalidKey('This API key is unknown or was revoked. Check X-Api-Key')
     }
     c.set('apiKey', key)
     await next()
   }
 }
 
-/** Checks the signature and the time, and sets who asks. Runs after `identify`, and after the body was read. */
+/** Checks signature and time, and sets the actor. It runs after `identify` and after the body was read. */
 export function authenticate({
   windowMs,
   guard,
@@ -65,7 +65,7 @@ export function authenticate({
       guard.failed(c, key.id)
       throw new KeyturnError(
         'INVALID_SIGNATURE',
-        'X-Signature does not match: sign timestamp, nonce, method, path with query and the SHA-256 of the body with your API secret, in lower-case hex',
+        'X-Signature does not match. Sign timestamp, nonce, method, path with query and the SHA-256 of the body with your API secret, in lower-case hex',
       )
     }
     guard.passed(c, key.id)
@@ -100,7 +100,7 @@ function checkTimestamp(timestamp: string, windowMs: number): void {
   if (off > windowMs) {
     throw new KeyturnError(
       'TIMESTAMP_OUT_OF_RANGE',
-      `X-Timestamp must be Unix seconds at most ${Math.floor(windowMs / 1_000)} s off; check your clock`,
+      `X-Timestamp must be Unix seconds at most ${Math.floor(windowMs / 1_000)} s off. Check your clock`,
       { details: { server_time: Math.floor(now / 1_000) } },
     )
   }

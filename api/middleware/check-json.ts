@@ -1,6 +1,6 @@
-/** What a JSON text may hold, read before it is parsed: the parser keeps neither depth, nor doubled names, nor digits. */
+/** Checks a JSON text before it is parsed, because the parser hides depth, repeated names and lost digits. */
 
-/** Nesting that a body may have. */
+/** Deepest nesting of a body. */
 export const MOST_DEPTH = 32
 
 const QUOTE = 0x22
@@ -13,12 +13,12 @@ const MINUS = 0x2d
 const NUMBER = /-?\d[\d.eE+-]*/y
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
 
-/** An object (its names so far) or an array (null) that is open. */
+/** An open object (its names so far) or an open array (`null`). */
 type Frame = Set<string> | null
 
 /**
- * Why a text is refused although it is JSON; null where nothing stands against it. It reads on past what is no JSON, of
- * which the parser says so.
+ * Returns the reason why a JSON text is refused. `null` if it is accepted. It skips text that is no JSON,
+ * which the parser reports.
  */
 export function checkJson(text: string): string | null {
   const frames: Frame[] = []
@@ -48,15 +48,14 @@ export function checkJson(text: string): string | null {
     } else if (code === MINUS || (code >= 0x30 && code <= 0x39)) {
       NUMBER.lastIndex = at
       const number = NUMBER.exec(text)?.[0] ?? text.charAt(at)
-      if (!isKept(number))
-        return `the number ${number.slice(0, 50)} would not be kept exactly; send it as a string`
+      if (!isKept(number)) return `the number ${number.slice(0, 50)} would lose digits; send it as a string`
       at += number.length - 1
     }
   }
   return null
 }
 
-/** The index of the closing quotation mark, or of the last character where there is none. */
+/** Returns the index of the closing quotation mark, or of the last character if there is none. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)
@@ -75,15 +74,15 @@ function readName(quoted: string): string {
   }
 }
 
-/** Whether a number comes back as the same value from a double, which is what it is parsed to. */
+/** Returns whether a number keeps its value as a double, to which it is parsed. */
 function isKept(number: string): boolean {
   const sent = normalise(number)
-  // No JSON number at all: the parser says so.
+  // This is no JSON number, which the parser reports.
   if (sent === null) return true
   return sent === normalise(String(Number(number)))
 }
 
-/** Sign, significant digits and exponent; `0` for every zero; null for what is no decimal number. */
+/** Returns sign, significant digits and exponent. It returns `0` for every zero and `null` for no decimal number. */
 function normalise(number: string): string | null {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(number) ?? []
   if (whole === '') return null
@@ -91,7 +90,8 @@ function normalise(number: string): string | null {
   let start = 0
   while (digits[start] === '0') start++
   if (start === digits.length) return '0'
-  // Counted by hand: a search for zeros at the end begins again at each zero, which takes minutes for one long number.
+  // Count from the end: a pattern that searches trailing zeros restarts at each zero and takes minutes for
+  // long numbers.
   let end = digits.length
   while (digits[end - 1] === '0') end--
   const power = Number(exponent) - fraction.length + (digits.length - end)

@@ -1,17 +1,17 @@
-/** Token buckets by id, in this process: a burst of a minute's worth, then an even flow. */
+/** Creates token buckets by id, in this process: a burst of one minute's tokens, then an even flow. */
 
-/** Ids are not bounded; those that were not seen for longest go first, and a full bucket is as good as none. */
+/** Most buckets. The least recently used are removed first; a missing bucket counts as full. */
 const MOST_BUCKETS = 50_000
 const MINUTE_MS = 60_000
 
 export interface Buckets {
-  /** Takes a token. @returns 0 when there was one, else the whole seconds until there is. */
+  /** Takes a token. @returns 0 if there was one, or the whole seconds until there is one. */
   take(id: string, perMinute: number): number
-  /** Gives a token back that was taken for nothing. */
+  /** Returns a token that was taken for nothing. */
   giveBack(id: string, perMinute: number): void
-  /** Whether there is a token now. @returns 0, or the whole seconds until there is. */
+  /** Checks for a token without taking it. @returns 0 if there is one, or the whole seconds until there is one. */
   wait(id: string, perMinute: number): number
-  /** Takes a token that may not be there: what is owed, a minute's worth at most, must flow back first. */
+  /** Takes a token even if there is none. The debt, of one minute's tokens at most, must flow back first. */
   owe(id: string, perMinute: number): void
 }
 
@@ -20,13 +20,13 @@ interface Bucket {
   at: number
 }
 
-/** Makes buckets. @param now - Milliseconds, for tests. */
+/** Creates buckets. @param now - Clock in milliseconds, for tests. */
 export function createBuckets(now: () => number = Date.now): Buckets {
   const buckets = new Map<string, Bucket>()
   const fill = (id: string, perMinute: number): Bucket => {
     const at = now()
     const bucket = buckets.get(id) ?? { tokens: perMinute, at }
-    // Last in the order again.
+    // Delete and set again, so that the bucket becomes the most recently used.
     buckets.delete(id)
     buckets.set(id, bucket)
     for (const oldest of buckets.keys()) {
@@ -51,7 +51,7 @@ export function createBuckets(now: () => number = Date.now): Buckets {
       bucket.tokens = Math.min(perMinute, bucket.tokens + 1)
     },
     wait(id, perMinute) {
-      // One that is not there is full; looking makes none.
+      // A missing bucket is full, and this check creates none.
       return buckets.has(id) ? secondsUntil(fill(id, perMinute), perMinute) : 0
     },
     owe(id, perMinute) {

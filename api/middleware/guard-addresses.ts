@@ -1,4 +1,4 @@
-/** Limits by address those who have not shown yet that they may ask, before more than their headers is read. */
+/** Limits unauthenticated requests by address, before more than their headers is read. */
 
 import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
@@ -8,29 +8,29 @@ import { clientAddress, parseRanges } from './allow-ip.js'
 import { createBuckets } from './create-buckets.js'
 import { RecentSet } from './recent-set.js'
 
-/** Who asked from where with success; they are not held up by strangers at the same address. */
+/** Remembered pairs of id and address that authenticated. Strangers at the same address do not hold them up. */
 const MOST_KNOWN = 50_000
-/** One customer's worth of IPv6. */
+/** Prefix length of one customer's IPv6 network. */
 const IPV6_NETWORK_BITS = 64
 
 export interface AddressGuard {
-  /** Lets a request begin. @param id - Who it says that it is. @throws KeyturnError `RATE_LIMITED`. */
+  /** Admits a request. @param id - Identity that it claims. @throws KeyturnError `RATE_LIMITED`. */
   begin(c: Context<ApiEnv>, id: string): void
-  /** It was who it said. */
+  /** Records that the request was authenticated. */
   passed(c: Context<ApiEnv>, id: string): void
-  /** It was not. */
+  /** Records that the request was not authenticated. */
   failed(c: Context<ApiEnv>, id: string): void
 }
 
 export interface AddressGuardOptions {
-  /** Requests a minute and address that may turn out not to be authenticated. */
+  /** Unauthenticated requests allowed a minute for each address. */
   readonly perMinute: number
   /** `KEYTURN_TRUSTED_PROXIES`. */
   readonly trustedProxies: readonly string[]
   readonly now?: () => number
 }
 
-/** Makes the guard of a process. @throws Error when the proxies are not a list of CIDRs. */
+/** Creates the guard of a process. @throws Error if the proxies are not a list of CIDRs. */
 export function createAddressGuard({ perMinute, trustedProxies, now }: AddressGuardOptions): AddressGuard {
   const proxies = parseRanges(trustedProxies)
   const buckets = createBuckets(now)
@@ -48,7 +48,7 @@ export function createAddressGuard({ perMinute, trustedProxies, now }: AddressGu
       if (seconds === 0) return
       throw new KeyturnError(
         'RATE_LIMITED',
-        `Too many requests of this address were not authenticated; wait ${seconds} s`,
+        `Too many unauthenticated requests came from this address. Wait ${seconds} s`,
         { retryable: true, details: { limit_per_minute: perMinute, retry_after: seconds } },
       )
     },

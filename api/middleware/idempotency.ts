@@ -1,4 +1,4 @@
-/** Idempotency-Key on POST: the same key and request return the first answer; see docs/reference/api.md for what holds when. */
+/** Answers a repeated POST with the same Idempotency-Key by the first answer, as docs/reference/api.md documents. */
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Context, MiddlewareHandler } from 'hono'
@@ -12,13 +12,14 @@ import { openSecret, type SealedRow, sealSecret } from '../../vault/seal-secret.
 import type { ApiEnv, IdempotentRequest } from '../context.js'
 
 /**
- * A handler is done in far less. After that the process is taken for dead and the same request may take over, which is
- * safe even when it was only slow, because `keepAnswer` then fails and rolls the slow one's transaction back.
+ * Time after which a request without an answer counts as dead, and the same request may take over. A handler
+ * needs far less. It is safe even if the first one is only slow, because `keepAnswer` then fails and rolls
+ * its transaction back.
  */
 const LEASE_MS = 10_000
 const MAX_KEY_LENGTH = 255
 
-/** Replays, refuses or lets through a POST that has an Idempotency-Key. Runs after the scope check. */
+/** Replays, refuses or admits a POST that has an Idempotency-Key. It runs after the check of the scope. */
 export function idempotency(): MiddlewareHandler<ApiEnv> {
   return async function idempotency(c, next) {
     const key = c.req.method === 'POST' ? c.req.header('idempotency-key') : undefined
@@ -58,31 +59,33 @@ export function idempotency(): MiddlewareHandler<ApiEnv> {
       case 'in_progress':
         throw new KeyturnError(
           'REQUEST_IN_PROGRESS',
-          'The first request with this Idempotency-Key is still under way; send it again in a moment',
+          'The first request with this Idempotency-Key is still under way. Send it again in a moment',
           { retryable: true, details: { retry_after: 1 } },
         )
       case 'conflict':
         throw new KeyturnError(
           'IDEMPOTENCY_CONFLICT',
-          'This Idempotency-Key was used for another request; use a new key for a new request',
+          'This Idempotency-Key was used for another request. Use a new key for a new request',
         )
       case 'first':
     }
     const request: IdempotentRequest = { key, owner, kept: false }
     c.set('idempotentRequest', request)
     await next()
-    // With an error, the transaction in which the answer was kept may have been rolled back.
+    // After an error, the transaction that stored the answer may have been rolled back.
     if (!request.kept || c.error) await afterHandler(c, sql, merchantId, request)
   }
 }
 
 /**
- * Stores the answer in the transaction of the effect: then a crash cannot come between the two, and the effect happens
- * once however often the request is sent. Call it last in the transaction, with exactly what is answered.
+ * Stores the answer in the transaction of the effect, so that a crash cannot come between the two and the
+ * effect happens once however often the request is sent. Call it last in the transaction, with the exact
+ * answer.
  *
- * @param body - The whole body, e.g. `success(view)`.
+ * @param body - Whole body, e.g. `success(view)`.
  * @returns The body, so that a handler can `return keepAnswer(…)` from its transaction.
- * @throws KeyturnError `REQUEST_IN_PROGRESS` when another request took over: the transaction must roll back.
+ * @throws KeyturnError `REQUEST_IN_PROGRESS` if another request took over. The transaction must then roll
+ * back.
  */
 export async function keepAnswer<Body>(
   c: Context<ApiEnv>,
@@ -100,16 +103,20 @@ export async function keepAnswer<Body>(
     response: sealAnswer(c, request.key, Buffer.from(JSON.stringify(body))),
   })
   if (!stored) {
-    throw new KeyturnError('REQUEST_IN_PROGRESS', 'The same request is under way a second time; ask again', {
-      retryable: true,
-      details: { retry_after: 1 },
-    })
+    throw new KeyturnError(
+      'REQUEST_IN_PROGRESS',
+      'The same request is under way a second time. Send it again in a moment',
+      {
+        retryable: true,
+        details: { retry_after: 1 },
+      },
+    )
   }
   request.kept = true
   return body
 }
 
-/** Answers that were not kept with their effect: refusals, and the answers of routes that may safely run twice. */
+/** Stores answers without an effect of their own: refusals, and answers of routes that may safely run twice. */
 async function afterHandler(
   c: Context<ApiEnv>,
   sql: Sql,
@@ -125,12 +132,12 @@ async function afterHandler(
     const response = sealAnswer(c, answer.key, new Uint8Array(await c.res.clone().arrayBuffer()))
     await storeAnswer(sql, { ...answer, statusCode: c.res.status, response })
   } catch (error) {
-    // What the handler did stands, so its answer goes out; the key frees itself when the lease is over.
+    // The handler's effect is committed, so send its answer. The key becomes free when the lease is over.
     c.get('dependencies').log.warn({ err: error }, 'idempotent answer could not be stored')
   }
 }
 
-/** Kept answers are sealed: some show a new secret, which is nowhere else at rest in the clear. */
+/** Seals a stored answer, because some show a new secret, which is stored nowhere else in the clear. */
 function sealAnswer(c: Context<ApiEnv>, key: string, answer: Uint8Array): Buffer {
   const { environment } = c.get('dependencies')
   return sealSecret(environment.KEYTURN_MASTER_KEY, answer, sealedRow(c.get('merchantId'), key))
@@ -140,7 +147,7 @@ function sealedRow(merchantId: string, key: string): SealedRow {
   return { table: 'idempotency_keys', key: [merchantId, key] }
 }
 
-/** Not the request's own outcome: a malformed request may be mended, a server error tried again, under the same key. */
+/** Returns whether the same key may be used again: for a corrected malformed request, or after a server error. */
 function isTransient(c: Context<ApiEnv>): boolean {
   const { status } = c.res
   if (status >= 500 || status === 400 || status === 415 || status === 429) return true

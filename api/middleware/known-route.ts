@@ -1,13 +1,13 @@
-/** 404 for a path that no route has, 405 for a method that its path does not take: before anything else is asked. */
+/** Refuses unknown paths (404) and methods that a path does not accept (405), before any other check. */
 
 import type { MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiApp, ApiEnv } from '../context.js'
 
-/** HEAD is answered as GET without its body. */
+/** Methods that routes may have. HEAD is answered as GET without its body. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** Lets requests through that some route (not only middleware) will answer. */
+/** Admits requests that a route, and not only middleware, will answer. */
 export function knownRoute(app: ApiApp): MiddlewareHandler<ApiEnv> {
   return async function knownRoute(c, next) {
     const error = unknownRoute(app, c.req.method, c.req.path)
@@ -16,7 +16,7 @@ export function knownRoute(app: ApiApp): MiddlewareHandler<ApiEnv> {
   }
 }
 
-/** Why no route answers the method and path; null where one does. */
+/** Returns the error if no route answers the method and path. `null` if one does. */
 export function unknownRoute(
   app: Pick<ApiApp, 'router' | 'routes'>,
   method: string,
@@ -27,13 +27,13 @@ export function unknownRoute(
   return allowed.length > 0 ? methodNotAllowed(method, allowed) : nothingHere()
 }
 
-/** 404 for a path that is not part of the API. */
+/** Creates the error 404 for a path that is not part of the API. */
 export function nothingHere(): KeyturnError {
-  return new KeyturnError('NOT_FOUND', 'There is nothing here; GET /openapi.json lists every path')
+  return new KeyturnError('NOT_FOUND', 'There is nothing at this path. GET /openapi.json lists every path')
 }
 
 function allowedMethods({ router, routes }: Pick<ApiApp, 'router' | 'routes'>, path: string): string[] {
-  // A path that is written out (`/withdrawals/batch`) is no id of the path beside it (`/withdrawals/{id}`).
+  // A literal path (`/withdrawals/batch`) takes precedence over a path with an id (`/withdrawals/{id}`).
   const literal = routes.filter((route) => route.method !== 'ALL' && route.path === path)
   return METHODS.filter((method) => {
     const asked = method === 'HEAD' ? 'GET' : method
@@ -45,7 +45,7 @@ function allowedMethods({ router, routes }: Pick<ApiApp, 'router' | 'routes'>, p
 function methodNotAllowed(method: string, allowed: readonly string[]): KeyturnError {
   return new KeyturnError(
     'METHOD_NOT_ALLOWED',
-    `This path does not take ${method}; use ${allowed.join(' or ')}`,
+    `This path does not accept ${method}. Use ${allowed.join(' or ')}`,
     {
       details: { allow: allowed.join(', ') },
     },

@@ -1,4 +1,4 @@
-/** Reads the body once, at most so many bytes: its raw bytes are signed, hashed and parsed. */
+/** Reads the body once, up to a limit. Its raw bytes are verified, hashed and parsed. */
 
 import type { Context, MiddlewareHandler } from 'hono'
 import { KeyturnError } from '../../domain/errors.js'
@@ -13,7 +13,7 @@ const JSON_TYPE = /^application\/json\s*(;|$)/i
 /**
  * Sets `rawBody` and `sentPath`.
  *
- * @param limit - Bytes (`KEYTURN_BODY_LIMIT`); more is 413 `BODY_TOO_LARGE`, without reading on.
+ * @param limit - Most bytes (`KEYTURN_BODY_LIMIT`). A longer body is 413 `BODY_TOO_LARGE` and is not read on.
  */
 export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
   return async function readBody(c, next) {
@@ -24,7 +24,7 @@ export function readBody(limit: number): MiddlewareHandler<ApiEnv> {
   }
 }
 
-/** Takes only UTF-8 JSON bodies (415, `MALFORMED_JSON`), and hands the parsed text on. Runs after authentication. */
+/** Accepts only JSON bodies in UTF-8 (otherwise 415 or `MALFORMED_JSON`). It runs after authentication. */
 export function jsonBody(factsOf: ReturnType<typeof createRouteFacts>): MiddlewareHandler<ApiEnv> {
   return async function jsonBody(c, next) {
     const body = c.get('rawBody')
@@ -39,12 +39,15 @@ export function jsonBody(factsOf: ReturnType<typeof createRouteFacts>): Middlewa
   }
 }
 
-/** Hono parses what it finds in its body cache, where it keeps promises although their type says otherwise. */
+/**
+ * Puts the text into Hono's body cache, which it parses. The cache holds promises, although its type does not
+ * say so.
+ */
 function handOn(c: Context<ApiEnv>, text: string): void {
   ;(c.req.bodyCache as { text?: unknown }).text = Promise.resolve(text)
 }
 
-/** The path with its query exactly as it was sent: that is what was signed. */
+/** Returns the path with its query exactly as sent, because the client signed it in this form. */
 function sentPath(c: Context<ApiEnv>): string {
   const sent = c.env?.incoming?.url
   if (sent !== undefined) return sent
@@ -56,13 +59,13 @@ async function read(c: Context<ApiEnv>, limit: number): Promise<Uint8Array> {
   const announced = c.req.header('content-length')
   if (announced !== undefined && Number(announced) > limit) throw tooLarge(limit)
   try {
-    // Node refuses a body that is longer than announced, so only an unannounced one has to be counted.
+    // Node refuses a body that is longer than announced, so only a body without a length has to be counted.
     if (announced !== undefined && c.env?.incoming) return new Uint8Array(await c.req.raw.arrayBuffer())
     return await count(c.req.raw.body, limit)
   } catch (cause) {
     if (cause instanceof KeyturnError) throw cause
     // The connection's own error (ECONNRESET) would look like the database's.
-    throw new KeyturnError('MALFORMED_JSON', 'The body was cut off before its end; send it again', { cause })
+    throw new KeyturnError('MALFORMED_JSON', 'The body was cut off before its end. Send it again', { cause })
   }
 }
 
@@ -79,16 +82,16 @@ async function count(body: ReadableStream<Uint8Array> | null, limit: number): Pr
 }
 
 /**
- * The text of a JSON body. What it holds can be parsed, stored and given back as it was sent.
+ * Returns the text of a JSON body, whose values can be parsed, stored and returned unchanged.
  *
- * @throws KeyturnError `MALFORMED_JSON` where it is no UTF-8; `VALIDATION_FAILED` for what `checkJson` refuses.
+ * @throws KeyturnError `MALFORMED_JSON` if it is not UTF-8, `VALIDATION_FAILED` if `checkJson` refuses it.
  */
 export function decodeJson(body: Uint8Array): string {
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
   } catch (cause) {
-    throw new KeyturnError('MALFORMED_JSON', 'The body is not UTF-8; encode it so and send it again', {
+    throw new KeyturnError('MALFORMED_JSON', 'The body is not UTF-8. Encode it as UTF-8 and send it again', {
       cause,
     })
   }
@@ -98,7 +101,7 @@ export function decodeJson(body: Uint8Array): string {
       details: { in: 'body', fields: [{ path: '', reason }] },
     })
   }
-  // PostgreSQL stores neither NUL nor half a surrogate pair; asked here so that no route has to.
+  // PostgreSQL stores neither NUL nor half a surrogate pair. Check it here for every route.
   if (/\\u(0000|d[89a-f])/i.test(text)) refuseUnstorable(text)
   return text
 }
@@ -113,23 +116,23 @@ function refuseUnstorable(text: string): void {
   try {
     value = JSON.parse(text)
   } catch {
-    return // The route's own parse says so.
+    return // The route's own parse reports it.
   }
   if (found(value)) {
-    throw new KeyturnError('VALIDATION_FAILED', 'A text holds NUL or half a surrogate pair; leave it out', {
+    throw new KeyturnError('VALIDATION_FAILED', 'A text holds NUL or half a surrogate pair. Remove it', {
       details: { in: 'body', fields: [] },
     })
   }
 }
 
 function bodyRequired(): KeyturnError {
-  return new KeyturnError('VALIDATION_FAILED', 'Send a JSON body; GET /openapi.json says what it holds', {
+  return new KeyturnError('VALIDATION_FAILED', 'Send a JSON body. GET /openapi.json describes its fields', {
     details: { in: 'body', fields: [{ path: '', reason: 'is required' }] },
   })
 }
 
 function tooLarge(limit: number): KeyturnError {
-  return new KeyturnError('BODY_TOO_LARGE', `The body is larger than ${limit} bytes; send a smaller one`, {
+  return new KeyturnError('BODY_TOO_LARGE', `The body is larger than ${limit} bytes. Send a smaller one`, {
     details: { limit },
   })
 }

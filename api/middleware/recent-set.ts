@@ -1,4 +1,6 @@
-/** Texts that were added lately; of more than so many the oldest are forgotten. */
+/** Remembers the texts that were added most recently. */
+
+/** A set of limited size that forgets its oldest texts. */
 export class RecentSet {
   readonly #texts = new Set<string>()
   readonly #most: number
@@ -11,7 +13,7 @@ export class RecentSet {
     return this.#texts.has(text)
   }
 
-  /** Adds a text, or makes it the newest again. */
+  /** Adds a text, or makes it the newest one again. */
   add(text: string): void {
     this.#texts.delete(text)
     this.#texts.add(text)

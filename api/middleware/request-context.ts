@@ -1,4 +1,4 @@
-/** The first middleware: a request id, the dependencies, and headers that every answer has. */
+/** Sets the request id, the dependencies and the common headers. It is the first middleware. */
 
 import { randomUUID } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'

@@ -1,4 +1,7 @@
-/** For operators and their machines: health and readiness without authentication, metrics on a port of their own or with a token. */
+/**
+ * For operators and their machines: health and readiness without authentication, metrics on a port of their
+ * own or with a token.
+ */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, z } from '@hono/zod-openapi'

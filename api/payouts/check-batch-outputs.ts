@@ -20,8 +20,8 @@ interface BadOutput {
 /**
  * Parses addresses and amounts.
  *
- * @throws KeyturnError with the code of the first bad output (`INVALID_ADDRESS`, `INVALID_AMOUNT`) and `details.outputs`,
- * which lists each with its index.
+ * @throws KeyturnError with the code of the first bad output (`INVALID_ADDRESS`, `INVALID_AMOUNT`) and
+ * `details.outputs`, which lists each with its index.
  */
 export function checkBatchOutputs(
   network: Network,

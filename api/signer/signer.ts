@@ -1,4 +1,7 @@
-/** The platform's side of `/signer/v1`: customers' signers dial in, prove who they are, and take work (domain/signing/signer-protocol.ts). */
+/**
+ * The platform's side of `/signer/v1`: customers' signers dial in, prove who they are, and take work
+ * (domain/signing/signer-protocol.ts).
+ */
 
 import { createPublicKey, verify } from 'node:crypto'
 import { type Context, Hono } from 'hono'
@@ -103,8 +106,8 @@ interface Caller {
 }
 
 /**
- * Builds the routes; mount them at `/signer/v1`. They share nothing with merchants' authentication: a signer proves itself
- * by its identity key, and every answer, errors too, is signed with the platform's key.
+ * Builds the routes; mount them at `/signer/v1`. They share nothing with merchants' authentication: a signer
+ * proves itself by its identity key, and every answer, errors too, is signed with the platform's key.
  */
 export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard): Hono<ApiEnv> {
   const { sql, networks, environment } = dependencies
@@ -121,7 +124,8 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.use(async (c, next) => {
     guard.begin(c, signerIdOf(c))
     await next()
-    // The request counts whatever its fault was: the API read its body for a sender that has not proved who it is.
+    // The request counts whatever its fault was: the API read its body for a sender that has not proved who
+    // it is.
     if (!c.get('signerKnown') && c.res.status < 500) guard.failed(c, signerIdOf(c))
   })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))
@@ -219,7 +223,8 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     })
     const until = Date.now() + Math.min(body.wait_seconds, MOST_WAIT_SECONDS) * 1_000
     let requests: SigningRequest[] = []
-    // A signer that is behind its own journal was restored from a backup: it gets nothing to sign, only the news.
+    // A signer that is behind its own journal was restored from a backup: it gets nothing to sign, only the
+    // news.
     const behind = body.journal_sequence < known.sequence || body.journal_head !== known.head
     for (;;) {
       if (!behind && !body.stopped)

@@ -1,14 +1,13 @@
-/** Keeps the list of sanctioned addresses as the file `KEYTURN_SANCTIONS_FILE` says. */
+/** Keeps the list of sanctioned addresses equal to the file `KEYTURN_SANCTIONS_FILE`. */
 
 import { readFile, stat } from 'node:fs/promises'
 import type { Sql } from '../../db/connect.js'
 import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
 
 /**
- * Makes a function that loads the file when it has changed since the last call.
- *
- * @returns The number of addresses, or null when nothing was loaded. @throws when the file cannot be read: then the list
- * that was there stays.
+ * Returns a function that loads the file if it has changed since the last call. The function returns the
+ * number of addresses, or `null` if it loaded nothing. It throws if the file cannot be read, and the previous
+ * list then stays.
  */
 export function followSanctions(sql: Sql, path: string): () => Promise<number | null> {
   let loaded = ''

@@ -1,4 +1,4 @@
-/** Sees to it that the workflow of a batch runs, and tells it something, without the answer waiting for Temporal. */
+/** Starts and signals the workflow of a batch in the background, so that the answer does not wait for Temporal. */
 
 import type { WorkflowHandle } from '@temporalio/client'
 import { markBatchStarted, readBatchStart } from '../../db/payouts/batches/batch-start.js'
@@ -7,7 +7,7 @@ import { startBatch } from '../../temporal/start.js'
 import type { ApiDependencies } from '../context.js'
 import { startSoon } from './start-soon.js'
 
-/** Starts the workflow (or finds it running or closed), then signals. */
+/** Starts the workflow, or finds it running or closed, and then sends the signal. */
 export function startBatchSoon(
   dependencies: ApiDependencies,
   id: string,

@@ -1,4 +1,4 @@
-/** Sees to it that the workflow of a change of controls runs, and tells it something, without the answer waiting for Temporal. */
+/** Starts and signals the workflow of a control change in the background. */
 
 import type { WorkflowHandle } from '@temporalio/client'
 import {
@@ -10,7 +10,7 @@ import { startControlChange } from '../../temporal/start.js'
 import type { ApiDependencies } from '../context.js'
 import { startSoon } from './start-soon.js'
 
-/** Starts the workflow (or finds it running or closed), then signals. */
+/** Starts the workflow, or finds it running or closed, and then sends the signal. */
 export function startControlChangeSoon(
   dependencies: ApiDependencies,
   id: string,

@@ -1,12 +1,12 @@
-/** Starts or signals a workflow after the row is committed, without the answer waiting for Temporal. */
+/** Starts or signals a workflow in the background after the commit, so that the answer does not wait for Temporal. */
 
 import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import type { ApiDependencies } from '../context.js'
 
 /**
- * Runs the task in the background. With Temporal down nothing is lost: the row is the outbox and the sweeper carries on.
+ * Runs the task in the background. If Temporal is down, the sweeper finds the row and does the task later.
  *
- * @param what - For the log, e.g. `withdrawal withdrawal_0193…`.
+ * @param what - Name for the log, e.g. `withdrawal withdrawal_0193…`.
  */
 export function startSoon(
   dependencies: ApiDependencies,
@@ -16,8 +16,8 @@ export function startSoon(
   const { temporal, log } = dependencies
   if (!temporal) return
   void task(temporal.workflow).catch((error: unknown) => {
-    // It ended before it was told: the row has the last word, and there is nobody left who must hear it.
+    // The workflow ended before the signal arrived. The row already holds the outcome, so nothing is lost.
     if (error instanceof WorkflowNotFoundError) return
-    log.warn({ err: error }, `${what} was not started or signalled; the sweeper will`)
+    log.warn({ err: error }, `${what} was not started or signalled; the sweeper will do it`)
   })
 }

@@ -1,4 +1,4 @@
-/** Sees to it that a withdrawal's workflow runs, and tells it something, without the answer waiting for Temporal. */
+/** Starts and signals a payout's workflow in the background, so that the answer does not wait for Temporal. */
 
 import type { WorkflowHandle } from '@temporalio/client'
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
@@ -9,8 +9,8 @@ import type { ApiDependencies } from '../context.js'
 import { startSoon } from './start-soon.js'
 
 /**
- * Starts the workflow (or finds it running), then signals. Whoever decides a moment after the request must not be told that
- * nobody listens: the start may still be under way, or have failed while Temporal was down.
+ * Starts the workflow, or finds it running, and then sends the signal. It starts the workflow first, because
+ * a decision may come while the start is still under way or after it failed.
  */
 export function startWithdrawalSoon(
   dependencies: ApiDependencies,

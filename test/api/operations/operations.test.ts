@@ -82,7 +82,7 @@ test('a node that is not used is named with its reason, in readiness and in the 
   await sql`UPDATE chain_cursors SET updated_at = now() - interval '5 minutes'`
   expect(await dependency('ethereum')).toMatchObject({
     ok: false,
-    reason: expect.stringMatching(/^Its watcher has made no progress for 30\d s$/),
+    reason: expect.stringMatching(/^The chain watcher has made no progress for 30\d s$/),
   })
   await own.database.drop()
 })
