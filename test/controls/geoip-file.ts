@@ -1,10 +1,10 @@
-/** Writes a MaxMind database (format 2.0, IPv4) of a few networks, so that the real reader reads a real file. */
+/** Writes a MaxMind database (format 2.0, IPv4) of a few networks, so that tests use the real reader on a real file. */
 
 import { writeFile } from 'node:fs/promises'
 
 const METADATA_MARKER = Buffer.from('abcdef4d61784d696e642e636f6d', 'hex')
 const RECORD_BITS = 24
-/** Between the tree and the data. */
+/** Separates the tree from the data. */
 const SEPARATOR = Buffer.alloc(16)
 
 type Value =
@@ -13,7 +13,7 @@ type Value =
   | { readonly [key: string]: Value }
   | { readonly bits: 16 | 32; readonly of: number }
 
-/** @param countries - ISO code by the first octet of an IPv4 address. */
+/** Writes the file. @param countries - ISO code by the first octet of an IPv4 address. */
 export async function writeGeoipFile(
   path: string,
   countries: Readonly<Record<number, string>>,

@@ -33,7 +33,7 @@ const becomes = (id: string, state: string) =>
 const ask = (amount: string, user = 'alice') =>
   controls.stage.create({ network: 'ethereum', coin: 'usdt', amount, to_address: TO, user_reference: user })
 
-test('until a merchant decides otherwise two people approve everything and nothing is limited', async () => {
+test('requires two approvals and limits nothing by default', async () => {
   expect(await policy()).toMatchObject({
     version: 0,
     limits: { merchant: [], user: [] },
@@ -44,7 +44,7 @@ test('until a merchant decides otherwise two people approve everything and nothi
   expect((await controls.call('GET', '/policy/changes/pol_unknown')).status).toBe(404)
 })
 
-test('what tightens holds as soon as two people who did not ask have approved, and not before', async () => {
+test('applies a stricter rule as soon as two people who did not request it have approved, and not before', async () => {
   const { id, changes, effective_at, created_at } = await put(limits('5000.00'))
   expect(effective_at).toBe(created_at)
   expect(changes).toEqual([
@@ -70,7 +70,7 @@ test('what tightens holds as soon as two people who did not ask have approved, a
   expect(await controls.result('policy', id)).toBe('effective')
 })
 
-test('what loosens waits for the cool-down; what tightens in the same change does not', async () => {
+test('delays a looser rule until the cool-down ends, but not a stricter one in the same change', async () => {
   const { id } = await put({ ...limits('9000'), risk: { threshold: 70 } })
   await controls.approve(`/policy/changes/${id}`)
   const cooling = await becomes(id, 'cooling_down')
@@ -78,20 +78,20 @@ test('what loosens waits for the cool-down; what tightens in the same change doe
   expect(Date.parse(cooling.effective_at) - Date.parse(approved)).toBe(DAY_MS)
   expect(await policy()).toMatchObject({ risk: { threshold: 70 }, limits: { user: [{ daily: '5000' }] } })
   expect((await ask('5000.01')).status).toBe(422)
-  await controls.coolDownIsOver('policy', id)
+  await controls.endCoolDown('policy', id)
   expect(await controls.result('policy', id)).toBe('effective')
   expect(await policy()).toMatchObject({ risk: { threshold: 70 }, limits: { user: [{ daily: '9000' }] } })
   expect((await ask('5000.01')).status).toBe(201)
 })
 
-test('a loosening that was overtaken by something stricter is dropped, and the audit log says so', async () => {
+test('drops a looser rule if a stricter one took effect meanwhile, and records that in the audit log', async () => {
   const loose = await put(limits('20000'))
   await controls.approve(`/policy/changes/${loose.id}`)
   await becomes(loose.id, 'cooling_down')
   const strict = await put(limits('100'))
   await controls.approve(`/policy/changes/${strict.id}`)
   await becomes(strict.id, 'effective')
-  await controls.coolDownIsOver('policy', loose.id)
+  await controls.endCoolDown('policy', loose.id)
   expect(await controls.result('policy', loose.id)).toBe('superseded')
   expect(await change(loose.id)).toMatchObject({
     state: 'superseded',
@@ -103,7 +103,7 @@ test('a loosening that was overtaken by something stricter is dropped, and the a
   expect(audit?.data).toMatchObject({ superseded: ['limits.user.ethereum.usdt.daily'] })
 })
 
-test('one rejection ends it; what is taken back while it cools down never holds', async () => {
+test('ends a change at the first rejection, and never applies one that is cancelled while it cools down', async () => {
   const rejected = await put({ whitelist: { mode: 'required' } })
   await controls.decide(`/policy/changes/${rejected.id}`, controls.stage.people[1], 'reject')
   await becomes(rejected.id, 'rejected')
@@ -116,7 +116,7 @@ test('one rejection ends it; what is taken back while it cools down never holds'
   expect((await controls.call('DELETE', `/policy/changes/${loose.id}`)).json.error.code).toBe('INVALID_STATE')
 })
 
-test('more signatures above the threshold, of those named, with the roles asked for; frozen at creation', async () => {
+test('requires more signatures above a threshold, from the named signers and roles, as they were at creation', async () => {
   const { stage } = controls
   const { sql } = stage.api.database
   const [asker, first, second] = stage.people
@@ -171,12 +171,12 @@ test('more signatures above the threshold, of those named, with the roles asked 
   expect([before.required_approvals, small.required_approvals, large.required_approvals]).toEqual([2, 2, 3])
   expect(large.required_signers).toEqual(multisig_config.signers.map((each) => each.id).sort())
   expect((await stage.read(before.id)).required_approvals).toBe(2)
-  // Somebody who is an approver, but not one of those named.
+  // An approver whom the policy does not name.
   const clerk = await stage.newPerson('clerk')
   expect((await stage.decide(large.id, clerk)).json.error.code).toBe('NOT_AN_APPROVER')
   await stage.approve(large.id)
   await stage.approve(before.id)
-  // Two are enough for the one that was made before; the large one still waits for its third.
+  // Two approvals are enough for the earlier withdrawal; the large one still waits for its third.
   await stage.until(before.id, 'approved')
   await decideWithdrawal(sql, stage.networks, large.id)
   expect((await stage.read(large.id)).stage).toBe('pending_approval')
@@ -184,12 +184,12 @@ test('more signatures above the threshold, of those named, with the roles asked 
   await stage.until(large.id, 'approved')
 })
 
-test('signatures are loosened again, a lost signer is replaced, and all of it can be switched off', async () => {
+test('lets approvers lower signatures again, replace a lost signer, and switch all of it off', async () => {
   const [, first, second] = controls.stage.people
   const before = (await policy()).multisig_config
   expect(before).toMatchObject({ enabled: true, required_signatures: 3 })
   const { sql } = controls.stage.api.database
-  // The third signer is lost; a key that belongs to no person asks, and the two that remain approve.
+  // The third signer is lost. A key without a person requests the change, and the two signers that remain approve it.
   const substitute = await controls.stage.newPerson('substitute')
   const [key] = await sql<{ ed25519_public_key: Buffer }[]>`
     SELECT ed25519_public_key FROM approvers WHERE id = ${substitute.approverId}`
@@ -210,7 +210,7 @@ test('signatures are loosened again, a lost signer is replaced, and all of it ca
   expect(replaced.changes).toMatchObject([{ field: 'multisig_config', effect: 'loosening' }])
   await controls.approve(`/policy/changes/${replaced.id}`)
   await becomes(replaced.id, 'cooling_down')
-  await controls.coolDownIsOver('policy', replaced.id)
+  await controls.endCoolDown('policy', replaced.id)
   expect(await controls.result('policy', replaced.id)).toBe('effective')
   const signers = (await policy()).multisig_config.signers.map((each: { id: string }) => each.id)
   expect(signers.sort()).toEqual([first.approverId, second.approverId, substitute.approverId].sort())
@@ -218,13 +218,13 @@ test('signatures are loosened again, a lost signer is replaced, and all of it ca
   const off = await putByBackend({ multisig_config: { ...(await policy()).multisig_config, enabled: false } })
   await controls.approve(`/policy/changes/${off.id}`)
   await becomes(off.id, 'cooling_down')
-  await controls.coolDownIsOver('policy', off.id)
+  await controls.endCoolDown('policy', off.id)
   expect(await controls.result('policy', off.id)).toBe('effective')
   expect((await policy()).multisig_config.enabled).toBe(false)
   expect((await ask('11', 'bob')).json.data.required_approvals).toBe(2)
 })
 
-test('every step of a change is an event', async () => {
+test('records every step of a change as an event', async () => {
   const { id } = await put({ risk: { threshold: 66 } })
   await controls.approve(`/policy/changes/${id}`)
   await becomes(id, 'effective')
@@ -237,7 +237,7 @@ test('every step of a change is an event', async () => {
   expect(rows[1]?.data.changes).toMatchObject([{ field: 'risk.threshold', to: 66 }])
 })
 
-test('a policy that names what is not there is refused, by name', async () => {
+test('rejects a policy that names what does not exist, and says what', async () => {
   const refused = async (body: unknown) => {
     const { status, json } = await controls.call('PUT', '/policy', body)
     return [status, json.error.code]
@@ -254,17 +254,17 @@ test('a policy that names what is not there is refused, by name', async () => {
   expect(await refused({ risk: { threshold: 101 } })).toEqual([400, 'VALIDATION_FAILED'])
 })
 
-test('a confirmation tier counts for withdrawals made from then on', async () => {
+test('applies a confirmation tier to withdrawals that are requested after it took effect', async () => {
   const tier = { network: 'ethereum', coin: 'usdt', from: '5', confirmations: 7 }
   const { id } = await put({ confirmation_tiers: [tier, { ...tier, from: '0', confirmations: 1 }] })
   await controls.approve(`/policy/changes/${id}`)
   await becomes(id, 'effective')
-  // Never fewer than the network's own 2.
+  // A tier never requires fewer confirmations than the network does, which is 2.
   expect((await ask('4', 'bob')).json.data.required_confirmations).toBe(2)
   expect((await ask('5', 'bob')).json.data.required_confirmations).toBe(7)
 })
 
-test('an operator sees what a change waits for', async () => {
+test('shows operators what a change waits for', async () => {
   const { id } = await put(limits('777'))
   const handle = controls.temporal.client.workflow.getHandle(controlChangeId('policy', id))
   await controls.until(
@@ -276,7 +276,7 @@ test('an operator sees what a change waits for', async () => {
   expect(await described.staticSummary()).toBe('Policy: limits.user.ethereum.usdt.daily')
 })
 
-test('what nobody approves expires', async () => {
+test('expires a change that two people did not approve in time', async () => {
   const { id, expires_at } = await put({ whitelist: { mode: 'required' } })
   const { sql } = controls.stage.api.database
   expect(

@@ -72,7 +72,7 @@ const sanction = async (text: string) => {
   return { path, load, loaded: await load() }
 }
 
-test('every withdrawal shows its risk, factor by factor, and by default goes straight to its approvals', async () => {
+test('shows the risk of every withdrawal by factors, and by default asks for approvals at once', async () => {
   const made = await ask()
   expect(made.review).toBe(null)
   expect(made.risk).toMatchObject({ threshold: 80, sanctioned: false })
@@ -92,13 +92,13 @@ test('every withdrawal shows its risk, factor by factor, and by default goes str
   await controls.stage.until(made.id, 'pending_approval')
 })
 
-test('above the threshold it waits for a person, then for its two approvals', async () => {
+test('holds a withdrawal above the threshold for a review, then for its two approvals', async () => {
   await setPolicy(RISKY)
   const { id, review: asked } = await ask()
   expect(asked).toEqual({ required: true })
   await controls.stage.until(id, 'pending_review')
   const [initiator, first, second] = controls.stage.people
-  // A key without a person, a person without the role, whoever asked for it.
+  // A key without a person, a person without the role, and the person who requested it.
   const noAdmin = await controls.stage.api.newKey({ personId: first.id, scopes: ['read', 'approvals'] })
   expect(await review(id, first, 'approve', noAdmin)).toMatchObject({ status: 403, code: 'NOT_AN_APPROVER' })
   expect(await review(id, first, 'approve', controls.stage.api.key)).toMatchObject({
@@ -106,7 +106,7 @@ test('above the threshold it waits for a person, then for its two approvals', as
   })
   expect(await review(id, initiator)).toMatchObject({ status: 403, code: 'INITIATOR_CANNOT_APPROVE' })
   expect(await review('withdrawal_unknown')).toMatchObject({ status: 404 })
-  // Approvals may come first; they count when the review is done.
+  // Approvals may come before the review; they count once it is done.
   expect((await controls.stage.decide(id, first)).status).toBe(201)
   expect((await controls.stage.decide(id, second)).status).toBe(201)
   expect((await controls.stage.read(id)).stage).toBe('pending_review')
@@ -129,7 +129,7 @@ test('above the threshold it waits for a person, then for its two approvals', as
   expect(audit).toMatchObject({ actor: `person:${second.id}`, data: { review: { decision: 'approve' } } })
 })
 
-test('a review does not replace an approval', async () => {
+test('requires two approvals besides the review', async () => {
   await setPolicy(RISKY)
   const { id } = await ask()
   expect((await review(id)).status).toBe(200)
@@ -142,7 +142,7 @@ test('a review does not replace an approval', async () => {
   ])
 })
 
-test('a rejected review ends it and gives back the hold; so does a rejection while it waits', async () => {
+test('ends a withdrawal and releases its hold after a rejected review, or a rejection before the review', async () => {
   await setPolicy(RISKY)
   const before = await controls.stage.balance('ethereum', 'usdt', 'reserved', 'alice')
   const first = await ask()
@@ -157,7 +157,7 @@ test('a rejected review ends it and gives back the hold; so does a rejection whi
   expect(await controls.stage.balance('ethereum', 'usdt', 'reserved', 'alice')).toBe(before)
 })
 
-test('a whitelisted destination is not reviewed for its score, and still needs two people', async () => {
+test('reviews no withdrawal to a whitelisted destination for its score, but requires two approvals', async () => {
   await setPolicy(RISKY)
   const entry = await controls.call('POST', '/whitelist/addresses', {
     address: TO,
@@ -169,7 +169,7 @@ test('a whitelisted destination is not reviewed for its score, and still needs t
   const status = async (wanted: string) =>
     (await controls.call('GET', `/whitelist/addresses/${id}`)).json.data.status === wanted
   await controls.until(() => status('cooling_down'))
-  await controls.coolDownIsOver('whitelist', id)
+  await controls.endCoolDown('whitelist', id)
   await controls.until(() => status('active'))
   await setPolicy({ risk: { threshold: 0 } })
   const made = await ask()
@@ -184,7 +184,7 @@ test('a whitelisted destination is not reviewed for its score, and still needs t
   await controls.call('DELETE', `/whitelist/addresses/${id}`)
 })
 
-test('a destination on the sanctions list is held, however it is written there; the file is followed', async () => {
+test('holds a withdrawal to a destination on the sanctions list in any spelling, and follows the file', async () => {
   await setPolicy({})
   const { path, load, loaded } = await sanction(`# OFAC\n\n${SANCTIONED.toLowerCase()}  # a comment\n`)
   expect(loaded).toBe(1)
@@ -204,7 +204,7 @@ test('a destination on the sanctions list is held, however it is written there; 
   await sanction('')
 })
 
-test('the country of a request counts where a database is configured', async () => {
+test('counts the country of a request where a database is configured', async () => {
   await setPolicy({ risk: { high_risk_countries: ['KP'] } })
   const path = join(directory, 'country.mmdb')
   await writeGeoipFile(path, { 81: 'GB', 175: 'KP' })

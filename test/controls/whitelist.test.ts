@@ -46,11 +46,11 @@ const ask = async (to_address: string, amount = '1') => {
 const activate = async (id: string) => {
   await controls.approve(`/whitelist/addresses/${id}`)
   await becomes(id, 'cooling_down')
-  await controls.coolDownIsOver('whitelist', id)
+  await controls.endCoolDown('whitelist', id)
   await becomes(id, 'active')
 }
 
-test('every step of an entry is an event', async () => {
+test('records every step of an entry as an event', async () => {
   const { id } = (await add({ address: '0x00000000000000000000000000000000000000A1' })).json.data
   await activate(id)
   await controls.call('DELETE', `/whitelist/addresses/${id}`)
@@ -65,7 +65,7 @@ test('every step of an entry is an event', async () => {
   expect(rows[0]?.data).toMatchObject({ id, network: 'ethereum', label: 'Customer Wallet' })
 })
 
-test('an entry counts only after two approvals and its cool-down, for exactly its address, until it is removed', async () => {
+test('counts an entry after two approvals and its cool-down, for its address alone, until it is removed', async () => {
   await setMode('required')
   const { status, json } = await add({ address: KNOWN.toLowerCase() })
   expect(status).toBe(201)
@@ -91,7 +91,7 @@ test('an entry counts only after two approvals and its cool-down, for exactly it
   const approved = cooling.history.at(-1).at
   expect(Date.parse(cooling.effective_at) - Date.parse(approved)).toBe(86_400_000)
   expect(await ask(KNOWN)).toMatchObject(refused)
-  await controls.coolDownIsOver('whitelist', id)
+  await controls.endCoolDown('whitelist', id)
   await becomes(id, 'active')
   expect(await controls.result('whitelist', id)).toBe('effective')
   expect(await ask(KNOWN)).toMatchObject({ status: 201 })
@@ -104,7 +104,7 @@ test('an entry counts only after two approvals and its cool-down, for exactly it
   expect(await ask(KNOWN)).toMatchObject({ status: 201 })
 })
 
-test('one living entry an address, and a new one after it was removed', async () => {
+test('allows one entry for an address, and a new one after that was removed', async () => {
   const first = (await add({ address: OTHER })).json.data
   const second = await add({ address: OTHER })
   expect(second.status).toBe(409)
@@ -125,7 +125,7 @@ test('one living entry an address, and a new one after it was removed', async ()
   )
 })
 
-test('the limits of an entry hold for what goes there', async () => {
+test('limits withdrawals to the address of an entry by its limits', async () => {
   const address = '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359'
   const { id } = (await add({ address, daily_limit: '1000.00', monthly_limit: '10000.00' })).json.data
   await activate(id)
@@ -140,7 +140,7 @@ test('the limits of an entry hold for what goes there', async () => {
   expect(await ask(KNOWN, '401')).toMatchObject({ status: 201 })
 })
 
-test('what is no address, or another merchant’s, is refused', async () => {
+test('rejects an invalid address, and an entry of another merchant', async () => {
   expect((await add({ address: 'nonsense' })).json.error.code).toBe('INVALID_ADDRESS')
   expect((await add({ daily_limit: '-1' })).json.error.code).toBe('VALIDATION_FAILED')
   expect((await add({ network: 'dogecoin' })).json.error.code).toBe('UNSUPPORTED_NETWORK')
@@ -150,6 +150,6 @@ test('what is no address, or another merchant’s, is refused', async () => {
   for (const path of ['', '/intent']) {
     expect((await api.call({ path: `/api/v1/whitelist/addresses/${own.id}${path}`, key })).status).toBe(404)
   }
-  // A policy's change is not found among whitelist entries.
+  // The whitelist does not find a change of the policy.
   expect((await controls.call('GET', `/policy/changes/${own.id}`)).status).toBe(404)
 })

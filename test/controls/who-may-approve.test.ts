@@ -1,4 +1,4 @@
-/** Four eyes: nobody approves what they shaped, and only approvers who are still registered count. */
+/** Four eyes: a person never approves a payout that the person shaped, and only registered approvers count. */
 
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -47,7 +47,7 @@ async function fire(id: string, at: string): Promise<string> {
 const errorOf = async (answer: Promise<{ status: number; json: { error?: { code: string } } }>) =>
   (await answer).json.error?.code
 
-test('whoever changes what a schedule pays becomes an initiator and approves none of its withdrawals', async () => {
+test('makes a person who changes what a schedule pays an initiator, who approves none of its withdrawals', async () => {
   const [maker, editor, other] = stage.people
   const fourth = await stage.newPerson('fourth')
   const id = await schedule(maker)
@@ -55,7 +55,7 @@ test('whoever changes what a schedule pays becomes an initiator and approves non
   expect((await call('PATCH', `/withdrawal-schedules/${id}`, { amount: '0.5' }, editor)).status).toBe(200)
   const after = await fire(id, '2026-02-02T08:00:00Z')
 
-  // What was asked for before the change is the maker's alone.
+  // Withdrawals from before the change have the maker of the schedule as their only initiator.
   expect((await stage.decide(before, editor)).status).toBe(201)
   expect(await errorOf(stage.decide(after, editor))).toBe('INITIATOR_CANNOT_APPROVE')
   expect(await errorOf(stage.decide(after, maker))).toBe('INITIATOR_CANNOT_APPROVE')
@@ -71,7 +71,7 @@ test('whoever changes what a schedule pays becomes an initiator and approves non
   expect((await stage.read(after)).stage).toBe('approved')
 })
 
-test('an approval that reached the table of an initiator does not count', async () => {
+test('does not count an initiator’s approval that is in the table', async () => {
   const [maker, editor, other] = stage.people
   const id = await schedule(maker)
   await call('PATCH', `/withdrawal-schedules/${id}`, { priority: 'urgent' }, editor)
@@ -86,7 +86,7 @@ test('an approval that reached the table of an initiator does not count', async 
   expect((await stage.read(withdrawal)).stage).toBe('pending_approval')
 })
 
-test('a change that changes nothing of the payment makes nobody an initiator', async () => {
+test('makes no initiator by a change that leaves the payout as it was', async () => {
   const [maker, editor] = stage.people
   const id = await schedule(maker)
   for (const change of [
@@ -101,7 +101,7 @@ test('a change that changes nothing of the payment makes nobody an initiator', a
   expect((await stage.decide(withdrawal, editor)).status).toBe(201)
 })
 
-test('who asked for the withdrawal that is tried again stays an initiator', async () => {
+test('keeps the initiator of a withdrawal that is retried', async () => {
   const [asker, retrier, other] = stage.people
   const first = (await stage.create(payment('0.01'))).json.data.id
   const { sql } = stage.api.database
@@ -123,7 +123,7 @@ test('who asked for the withdrawal that is tried again stays an initiator', asyn
   expect((await stage.decide(id, other)).status).toBe(201)
 })
 
-test('the approval of an approver who was removed before the threshold was met does not count', async () => {
+test('does not count the approval of an approver who was removed before the threshold was met', async () => {
   const { sql } = stage.api.database
   const [, first, second] = stage.people
   const third = await stage.newPerson('third')
@@ -147,7 +147,7 @@ test('the approval of an approver who was removed before the threshold was met d
   expect((await stage.decide(id, third)).status).toBe(201)
   await decideWithdrawal(sql, networks, id)
   expect((await stage.read(id)).stage).toBe('approved')
-  // What met the threshold goes on to the signer, also when one of those approvers is removed later.
+  // A withdrawal that met the threshold goes on to the signer, also if one of its approvers is removed later.
   await remove(third)
   expect((await stage.read(id)).approvals.filter((each) => each.counts)).toHaveLength(2)
   await restore(first)
@@ -184,7 +184,7 @@ test('the approval of an approver who was removed before the threshold was met d
   }
 })
 
-test('a person whose key was removed decides again with a new key', async () => {
+test('counts a new decision of a person whose key was removed, with the new key', async () => {
   const { sql } = stage.api.database
   const [, first, second] = stage.people
   const { id } = (await stage.create(payment('0.03'))).json.data

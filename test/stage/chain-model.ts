@@ -1,4 +1,4 @@
-/** A chain in memory that tests can mine, fork and double-spend at will, behind the interface of an adapter. */
+/** Models a chain in memory behind the interface of an adapter. Tests mine it, fork it and spend outputs twice. */
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../chains/adapter.js'
@@ -6,7 +6,7 @@ import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 
 export interface ModelOutput {
-  /** Lower-case hex of 20 bytes. */
+  /** 20 bytes in lower-case hex. */
   readonly payee: string
   readonly coin: string
   readonly amount: bigint
@@ -15,7 +15,7 @@ export interface ModelOutput {
 export interface ModelTransaction {
   readonly txid: string
   readonly outputs: readonly ModelOutput[]
-  /** Outpoints spent, `txid:vout`. */
+  /** Outpoints that it spends, `txid:vout`. */
   readonly inputs: readonly string[]
 }
 
@@ -27,20 +27,20 @@ export interface ModelBlock extends BlockRef {
 
 export class ChainModel {
   blocks: ModelBlock[] = []
-  /** Every transaction there ever was. */
+  /** Every transaction that was ever made, by its id. */
   readonly known = new Map<string, ModelTransaction>()
   readonly mempool = new Map<string, ModelTransaction>()
-  /** Questions for a hash, by their number, that another node behind the same load balancer answers from a lower tip. */
+  /** Numbers of calls of `hashAt` that another node behind the same load balancer answers, from a lower tip. */
   lagging: { readonly tip: number; readonly answers: (question: number) => boolean } | null = null
-  /** Blocks that the node knows to be missing while it synchronises. */
+  /** Blocks that the node still lacks while it synchronises. */
   missing: number | null = null
-  /** The lowest block that the node has in full. */
+  /** Height of the lowest block that the node has in full. */
   servedFrom = 0
-  /** Calls that fail before one succeeds. */
+  /** Number of calls that fail before one succeeds. */
   failures = 0
   calls: Record<string, number> = {}
   private serial = 0
-  /** So that two chains never have a transaction in common. */
+  /** Salt, so that two chains have no transaction in common. */
   private readonly salt = randomUUID()
 
   constructor(readonly network: Network) {
@@ -51,7 +51,7 @@ export class ChainModel {
     return this.blocks.length - 1
   }
 
-  /** A transaction that nobody has seen yet; inputs default to one that only it spends. */
+  /** Makes a transaction that is in no mempool and no block. By default it spends one input that no other spends. */
   transaction(outputs: readonly ModelOutput[], inputs?: readonly string[]): ModelTransaction {
     this.serial += 1
     const transaction = {
@@ -63,14 +63,14 @@ export class ChainModel {
     return transaction
   }
 
-  /** The same transaction with other outputs: on EVM networks an id does not fix what is paid. */
+  /** Returns the same transaction with other outputs: on EVM networks an id does not fix what is paid. */
   altered(transaction: ModelTransaction, outputs: readonly ModelOutput[]): ModelTransaction {
     const altered = { ...transaction, outputs }
     this.known.set(altered.txid, altered)
     return altered
   }
 
-  /** Into the mempool, in place of whatever spends the same. */
+  /** Puts a transaction into the mempool, in place of those that spend the same inputs. */
   send(transaction: ModelTransaction): ModelTransaction {
     for (const other of this.mempool.values()) {
       if (other.inputs.some((input) => transaction.inputs.includes(input))) this.mempool.delete(other.txid)
@@ -83,7 +83,7 @@ export class ChainModel {
     return this.send(this.transaction(outputs))
   }
 
-  /** A block of these transactions, by default of the whole mempool. */
+  /** Mines a block of these transactions, by default of the whole mempool. */
   mine(
     transactions: readonly ModelTransaction[] = [...this.mempool.values()],
     time = Math.floor(Date.now() / 1000),
@@ -108,7 +108,7 @@ export class ChainModel {
     return block
   }
 
-  /** Takes the top blocks off. @returns Their transactions, which are nowhere now. */
+  /** Removes the top blocks. @returns Their transactions, which are in no block and no mempool then. */
   orphan(depth: number): ModelTransaction[] {
     return this.blocks.splice(this.blocks.length - depth).flatMap((block) => block.transactions)
   }
@@ -139,7 +139,7 @@ export class ChainModel {
       syncing: async () => this.missing,
       blocks: async (from: number, to: number) => {
         count('blocks')
-        // A node that is no archive has the headers of old blocks and nothing else of them.
+        // A node that keeps no archive has only the headers of old blocks.
         if (from < this.servedFrom) {
           throw new KeyturnError('DEPENDENCY_UNAVAILABLE', 'The node has pruned it', { retryable: true })
         }
@@ -188,7 +188,7 @@ export class ChainModel {
       feeRate: async () => 2,
       fees: async () => ({ maxFeePerGas: 2n, maxPriorityFeePerGas: 1n }),
     }
-    // Only what following a chain needs; asking for more fails loudly.
+    // The model has only what following a chain needs; a call of another method throws.
     return adapter as unknown as ChainAdapter
   }
 

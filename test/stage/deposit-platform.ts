@@ -1,4 +1,4 @@
-/** A platform of a test's own around a chain in memory: real Postgres, real Temporal, the product's own workers. */
+/** Starts a platform of deposits around chain models, with real PostgreSQL, real Temporal and the product's own workers. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -20,28 +20,28 @@ export interface DepositPlatform {
   readonly sql: Sql
   readonly temporal: TestTemporal
   readonly gate: WorkflowGate
-  /** Starts a process's worth of workers. */
+  /** Starts the workers that one process of these roles has. */
   startWorkers(
     roles: readonly string[],
     adapters: readonly ChainAdapter[],
     screeningUrl?: string,
   ): Promise<RunningWorkers>
-  /** Stops all that were started. */
+  /** Stops all workers that the test started. */
   stopAll(): Promise<void>
-  /** The history of a deposit's latest run. */
+  /** Returns the history of a deposit's latest run. */
   history(network: string, txid: string, index?: number): Promise<proto.api.history.v1.IHistory>
 }
 
 export interface RunningWorkers {
-  /** As SIGTERM does. */
+  /** Stops the workers as SIGTERM does. */
   stop(): Promise<void>
 }
 
-/** Signs what the screening service is asked. */
+/** Secret that signs requests to the screening service. */
 export const SCREENING_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 export const quiet = { info() {}, warn() {}, error() {} }
 
-/** Registers the set-up and tear-down of a test file; the platform is there inside tests. */
+/** Registers set-up and tear-down of a test file. Its tests can use the platform; code outside of tests cannot. */
 export function depositPlatform(networks: Networks): DepositPlatform {
   let database: TestDatabase
   let temporal: TestTemporal
@@ -119,10 +119,10 @@ export function depositPlatform(networks: Networks): DepositPlatform {
   }
 }
 
-/** A network whose head is asked for often, so that tests are quick. */
+/** Returns a network with a short poll interval, so that tests are quick. */
 export const polledFast = <N extends Network>(network: N): N => ({ ...network, pollIntervalMs: 40 })
 
-/** Waits until the condition holds. @throws After 30 s, with what it was last. */
+/** Repeats a check until it passes. @throws The last error of the check, after 30 s. */
 export async function eventually(check: () => Promise<void>): Promise<void> {
   const deadline = Date.now() + 30_000
   for (;;) {
@@ -143,6 +143,6 @@ export async function untilStatus(sql: Sql, txid: string, status: string): Promi
   })
 }
 
-/** Where recorded histories are kept. */
+/** Returns the path of a recorded history. */
 export const historyFile = (name: string): string =>
   fileURLToPath(new URL(`../histories/${name}.pb`, import.meta.url))

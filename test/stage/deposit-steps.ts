@@ -1,4 +1,4 @@
-/** A merchant with addresses, and one pass of everything that the watcher and the workflows do. */
+/** Makes merchants with addresses, and takes the steps of the watcher and of deposit workflows, without Temporal. */
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ import { matchKey } from '../../domain/chain/match-key.js'
 import type { Network, Networks } from '../../domain/chain/network.js'
 import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../networks/load-networks.js'
 
-/** The networks that ship with the product: bitcoin counts after 3 blocks, ethereum after 4. */
+/** Networks that ship with the product. Deposits need 3 blocks on Bitcoin and 4 on Ethereum. */
 export const networks: Networks = parseNetworks(readFileSync(DEFAULT_NETWORKS_FILE, 'utf8'), {
   ETHEREUM_CONFIRMATIONS: '4',
 })
@@ -30,11 +30,11 @@ export interface TestAddress {
 
 export interface TestMerchant {
   readonly id: string
-  /** Issues an address; `user` null makes one of the merchant's own wallets. */
+  /** Issues an address of a user. With `user` null it makes a wallet of the merchant itself. */
   address(network: string, user: string | null, kind?: string): Promise<TestAddress>
 }
 
-/** A merchant with a signer and a key account a network. */
+/** Creates a merchant with a signer. Each network gets a key account with its first address. */
 export async function merchantWith(sql: Sql): Promise<TestMerchant> {
   const id = newId('mer')
   const signer = newId('sig')
@@ -69,13 +69,13 @@ export async function merchantWith(sql: Sql): Promise<TestMerchant> {
   }
 }
 
-/** Scans up to the head and looks at the mempool with fresh eyes. */
+/** Scans the chain up to its head, then reads the mempool as if for the first time. */
 export async function scan(sql: Sql, adapter: ChainAdapter): Promise<void> {
   await advanceChain(sql, adapter)
   await lookAtMempool(sql, adapter, new Set())
 }
 
-/** Takes the steps of every deposit workflow that could take one, all at once. */
+/** Confirms and credits every open deposit that can be, all at once. */
 export async function settle(sql: Sql): Promise<void> {
   const open = await sql<{ id: string }[]>`
     SELECT id FROM deposits WHERE status IN ('unconfirmed', 'confirmed', 'screening_requested') ORDER BY id`
@@ -87,7 +87,7 @@ export async function settle(sql: Sql): Promise<void> {
   )
 }
 
-/** Balance of a ledger account; liabilities are shown positive. Base units. */
+/** Returns the balance of a ledger account in base units. Liabilities are positive. */
 export async function ledger(sql: Sql, kind: string, owner: string, coin = 'btc'): Promise<bigint> {
   const [row] = await sql<{ balance: bigint }[]>`
     SELECT coalesce(sum(balance), 0) AS balance FROM ledger_accounts WHERE kind = ${kind} AND owner = ${owner} AND coin = ${coin}`
@@ -95,7 +95,7 @@ export async function ledger(sql: Sql, kind: string, owner: string, coin = 'btc'
   return kind === 'chain' ? balance : -balance
 }
 
-/** Statuses of a deposit's events, oldest first. */
+/** Returns the statuses in a deposit's events, oldest first. */
 export async function eventStatuses(sql: Sql, txid: string): Promise<string[]> {
   const rows = await sql<{ status: string }[]>`
     SELECT data ->> 'status' AS status FROM events

@@ -7,7 +7,7 @@ import type { createApp } from '../../api/create-app.js'
 interface Declared {
   readonly method: string
   readonly path: RegExp
-  /** How much of the path is literal: `/deposits/releases/x` is not `/deposits/{id}/x`. */
+  /** Number of literal parts of the path: `/deposits/releases/x` is not `/deposits/{id}/x`. */
   readonly literals: number
   /** Schemas of the JSON answers by status. */
   readonly schemas: ReadonlyMap<number, ZodType>

@@ -1,4 +1,4 @@
-/** Coins of a wallet that no chain has, in the database and behind an adapter's `build`: for tests without a node. */
+/** Funds a wallet with coins that exist in the database alone, and builds transactions that spend them, without a node. */
 
 import { payments, Transaction } from 'bitcoinjs-lib'
 import type { UtxoAdapter } from '../../chains/adapter.js'
@@ -9,7 +9,7 @@ import { findNetwork } from '../../domain/chain/network.js'
 import type { Stage } from './start-stage.js'
 
 export interface FundingOptions {
-  /** What each parent weighs besides, as a transaction with many outputs does. */
+  /** Returns further bytes of a coin's parent, as a transaction with many outputs has them. */
   readonly parentBytes?: (index: number) => number
   readonly kind?: 'hot' | 'master'
 }
@@ -17,9 +17,9 @@ export interface FundingOptions {
 let made = 0
 
 /**
- * Funds a wallet in the books and with an output for each amount, mined at height 1 of a chain that is at 100.
+ * Stores an output for each amount, mined at height 1 of a chain at height 100, and credits their sum in the books.
  *
- * @returns `build` of an adapter whose node knows their parents.
+ * @returns `build` of an adapter whose node knows the parents of these outputs.
  */
 export async function fundInBooks(
   stage: Stage,
@@ -45,7 +45,7 @@ export async function fundInBooks(
     transaction.addInput(seed, 0)
     transaction.addOutput(script, amount)
     const padding = parentBytes(index)
-    // As consensus allows; a node relays no such output, but many small ones weigh the same.
+    // Consensus allows such an output. A node does not relay it, but many small outputs weigh the same.
     if (padding > 0)
       transaction.addOutput(Buffer.concat([Buffer.from('6a', 'hex'), Buffer.alloc(padding)]), 0n)
     const parsed = parseTransaction(Buffer.from(transaction.toBuffer()))

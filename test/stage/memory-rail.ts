@@ -1,4 +1,4 @@
-/** Payments on a chain in memory whose blocks, forks and strangers a test decides; everything else is real. */
+/** Opens a rail on a chain in memory: a test decides its blocks, its forks and what strangers spend. All else is real. */
 
 import { advanceChain } from '../../activities/chain/advance-chain.js'
 import { followWithdrawal } from '../../activities/payouts/withdrawal/follow-withdrawal.js'
@@ -12,7 +12,7 @@ import { ChainModel, type ModelTransaction } from './chain-model.js'
 import { type Stage, startStage } from './start-stage.js'
 import { testNetworks } from './test-networks.js'
 
-/** What every payment of this world pays, in base units. */
+/** Base units that every withdrawal of the rail pays. */
 export const PAID = 10_000_000n
 const STRANGER = 'ff'.repeat(20)
 
@@ -31,25 +31,27 @@ export interface MemoryRail {
   readonly stage: Stage
   readonly sql: Sql
   readonly model: ChainModel
-  /** What the node is missing: it knows no transaction, or takes none. */
+  /** Faults of the node: it knows no transaction, or accepts none. */
   readonly node: { forgets: boolean; refuses: boolean }
-  /** A transaction of a stranger that pays the hot wallet so much an output, not mined yet. */
+  /** Makes a stranger's transaction with outputs of these amounts to the hot wallet. It is not mined yet. */
   fund(
     amounts: readonly bigint[],
     inputs?: readonly string[],
   ): { transaction: ModelTransaction; coins: Coin[] }
-  /** A stranger's transaction that spends these coins. */
+  /** Makes a stranger's transaction that spends these coins. */
   steal(coins: readonly Coin[], outputs?: ModelTransaction['outputs']): ModelTransaction
-  /** A withdrawal whose hold stands and that waits for a block, without an attempt. */
-  payment(): Promise<string>
-  /** A signed attempt of it, that spends these coins and brings back what is left. */
+  /** Makes a withdrawal that has its hold and waits for a block, without an attempt. @returns Its id. */
+  withdrawal(): Promise<string>
+  /** Stores a signed attempt of a withdrawal. The attempt spends these coins and returns the rest as change. */
   attempt(id: string, coins: readonly Coin[], fee: bigint): Promise<TestAttempt>
+  /** Scans the chain up to its head. */
   scan(): Promise<void>
-  /** Scans, and takes the steps that the workflow would take. @returns The stage. */
+  /** Scans, then takes the steps that the workflow would take. @returns The stage of the withdrawal. */
   step(id: string): Promise<WithdrawalStage>
+  /** Returns the base units that the books hold for withdrawals. */
   held(): Promise<bigint>
   payeeOf(kind: 'hot' | 'change'): Promise<string>
-  /** Whether the next payment may select it. */
+  /** Whether the next withdrawal may select this coin. */
   isFree(coin: Coin): Promise<boolean>
 }
 
@@ -91,7 +93,7 @@ export async function openMemoryRail(): Promise<MemoryRail> {
     },
     steal: (coins, outputs = [{ payee: STRANGER, coin: 'btc', amount: 1n }]) =>
       model.transaction(outputs, coins.map(nameOf)),
-    async payment() {
+    async withdrawal() {
       const to_address = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
       const { status, json } = await stage.create({
         network: 'bitcoin',
@@ -167,7 +169,7 @@ export function nameOf({ txid, vout }: Pick<Coin, 'txid' | 'vout'>): string {
   return `${txid}:${vout}`
 }
 
-/** The node of the model: it takes what is valid on its chain, and forgets what is not. Signed bytes are the hash. */
+/** Returns the model's node: it accepts what is valid on its chain, and forgets the rest. Signed bytes are the txid here. */
 function nodeOf(
   model: ChainModel,
   node: { readonly forgets: boolean; readonly refuses: boolean },
@@ -182,7 +184,7 @@ function nodeOf(
       return { kind: 'mined', block, confirmations, fee: 0n, succeeded: true }
     }
     const waiting = model.mempool.get(txid)
-    // A node drops what lost its inputs.
+    // A node drops a transaction whose inputs are spent or gone.
     return { kind: waiting && isValid(model, waiting) ? 'mempool' : 'unknown' }
   }
   const broadcast = async (txid: string): Promise<BroadcastOutcome> => {
@@ -196,7 +198,7 @@ function nodeOf(
   return Object.assign(model.adapter(), { outcome, broadcast }) as ChainAdapter
 }
 
-/** Whether every input exists on the canonical chain, and is unspent there. What a stranger's coin is, is not asked. */
+/** Whether every input exists on the canonical chain and is unspent there. Coins of strangers are not checked. */
 export function isValid(model: ChainModel, transaction: ModelTransaction): boolean {
   const mined = model.blocks.flatMap((block) => block.transactions)
   const spent = new Set(mined.flatMap((each) => each.inputs))

@@ -1,4 +1,4 @@
-/** What every rail must do, on whatever chain it is: take a deposit, pay a withdrawal, keep the books. */
+/** Takes the steps that every rail must support: receive a deposit, pay a withdrawal, keep the books. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
@@ -6,7 +6,7 @@ import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import type { Deposit } from '../../wire/deposit.js'
 import type { Stage } from './start-stage.js'
 
-/** A fresh deposit address of a user. */
+/** Issues a fresh deposit address of a user. */
 export async function addressOf(stage: Stage, network: string, user: string): Promise<string> {
   const { status, json } = await stage.api.call({
     method: 'POST',
@@ -17,13 +17,13 @@ export async function addressOf(stage: Stage, network: string, user: string): Pr
   return json.data.address
 }
 
-/** The deposits of a transaction as the API shows them. */
+/** Returns the deposits of a transaction as the API shows them. */
 export async function depositsOf(stage: Stage, txid: string): Promise<Deposit[]> {
   const { json } = await stage.api.call({ path: `/api/v1/deposits?transaction_hash=${txid}&limit=100` })
   return json.data
 }
 
-/** Waits until a transaction's only deposit is what `holds` says. */
+/** Waits until a transaction has one deposit, and `holds` accepts it. */
 export async function untilDeposit(
   stage: Stage,
   txid: string,
@@ -39,7 +39,7 @@ export async function untilDeposit(
   throw new Error(`the deposit is ${JSON.stringify(seen)}`)
 }
 
-/** Takes the steps of a deposit's workflow until it is credited; the chain must grow meanwhile. */
+/** Takes the steps of a deposit's workflow until the deposit is credited. The chain must grow meanwhile. */
 export async function creditDeposits(stage: Stage, txid: string): Promise<Deposit> {
   const { sql } = stage.api.database
   for (let attempt = 0; attempt < 600; attempt += 1) {
@@ -55,13 +55,13 @@ export async function creditDeposits(stage: Stage, txid: string): Promise<Deposi
   throw new Error(`${txid} was not credited`)
 }
 
-/** Waits until the chain is followed. */
+/** Waits until the stage has a cursor on every chain. */
 export async function untilFollowed(stage: Stage): Promise<void> {
   const { sql } = stage.api.database
   while ((await sql`SELECT 1 FROM chain_cursors`).length < stage.networks.size) await sleep(50)
 }
 
-/** What a user may spend, in whole coins. */
+/** Returns the amount that a user may spend, in whole coins. */
 export async function availableTo(
   stage: Stage,
   network: string,
@@ -73,7 +73,7 @@ export async function availableTo(
   return json.data[0]?.available ?? '0'
 }
 
-/** Asks for a withdrawal, has it approved, and waits until the chain has confirmed it. */
+/** Requests a withdrawal, approves it, and waits until the chain has confirmed it. */
 export async function payOut(stage: Stage, body: Record<string, unknown>) {
   const { status, json } = await stage.create(body)
   if (status !== 201) throw new Error(JSON.stringify(json))
@@ -81,7 +81,7 @@ export async function payOut(stage: Stage, body: Record<string, unknown>) {
   return stage.until(json.data.id, 'confirmed', 60)
 }
 
-/** What the books say is on chain for a network, and what the chain says its addresses hold (base units). */
+/** Returns the base units that the books have on a network, and those that its addresses hold on the chain. */
 export async function onChain(stage: Stage, network: string, coin: string) {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get(network)

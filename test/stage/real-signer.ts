@@ -1,4 +1,4 @@
-/** The customer's signer as it is: its own policy, checks, journal and signing, behind the double's transport. */
+/** Puts the customer's real signer behind the double's transport, with its policy, checks, journal and signing. */
 
 import { createPublicKey } from 'node:crypto'
 import type { SigningAnswer, SigningRequest } from '../../domain/signing/signer-protocol.js'
@@ -15,9 +15,10 @@ import type { SignerState } from '../../signer/state.js'
 import type { Stage } from './start-stage.js'
 
 /**
- * Decides by the policy that `init` writes for these networks, without its limits, with the stage's people pinned.
+ * Makes a signer that decides by the policy that `init` writes for these networks, with generous limits, and that knows the
+ * approvers of the stage.
  *
- * @returns What `stage.signer.run` takes.
+ * @returns The behaviour for `stage.signer.run`.
  */
 export function realSigner(stage: Stage): (request: SigningRequest) => Promise<Partial<SigningAnswer>> {
   const policy = generousPolicy(

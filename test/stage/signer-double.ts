@@ -1,4 +1,4 @@
-/** A customer's signer that tests script: real keys and the real protocol, but no policy of its own. */
+/** A double of the customer's signer that tests script: it has real keys and speaks the real protocol, but has no policy. */
 
 import {
   createHash,
@@ -33,19 +33,24 @@ interface Run {
 }
 
 export interface SignerDouble {
-  /** What every key is derived from (BIP-32). */
+  /** Seed of every key (BIP-32). */
   readonly seed: Buffer
   readonly identity: KeyObject
   readonly identityPublicKey: string
   readonly signerId: string
+  /** Requests that it claimed, oldest first. */
   readonly claimed: SigningRequest[]
   /** Sends a signed request of this signer. */
   send(path: string, body: unknown, options?: SendOptions): Promise<SignerAnswer>
+  /** Enrols with a token. @param change - Changes the reported keys. */
   enrol(token: string, change?: (xpubs: XpubReport[]) => XpubReport[]): Promise<SignerAnswer>
-  /** @param fingerprint - Told instead of the real one, with a proof that covers it. */
+  /** Returns reports of its keys. @param fingerprint - Replaces the real one; the proofs cover it. */
   reports(fingerprint?: string): XpubReport[]
+  /** Claims requests. */
   claim(waitSeconds?: number): Promise<ClaimResponse>
+  /** Sends an answer, and moves the head of its journal on. */
   answer(answer: Partial<SigningAnswer> & { request_id: string }): Promise<SignerAnswer>
+  /** Signs a payload without any check. */
   sign(payload: Payload): Promise<Partial<SigningAnswer>>
   /** Claims and answers until `stop()`, of this run or of all. Signs everything by default. */
   run(behaviour?: Behaviour): Run
@@ -69,7 +74,7 @@ export interface SignerAnswer {
   readonly nonce: string
 }
 
-/** @param seed - Default: a random one. */
+/** Creates a signer that is not enrolled yet. @param seed - Default: a random seed. */
 export function createSignerDouble(
   api: Pick<TestApi, 'app'>,
   networks: Networks,

@@ -1,4 +1,4 @@
-/** A merchant's controls with everything around them: API, workflows, three people. */
+/** Starts a merchant's controls: a stage with a worker for changes of policy and whitelist, and three people. */
 
 import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
@@ -15,21 +15,22 @@ import { testNetworks } from './test-networks.js'
 export interface Controls {
   readonly stage: Stage
   readonly temporal: TestTemporal
-  /** With the first person's key. */
+  /** Calls the API with a person's key, by default the first person's. */
   call(method: string, path: string, body?: unknown, person?: TestPerson): Promise<Answer>
   /** Signs the intent under a path and sends the decision. */
   decide(path: string, person: TestPerson, decision?: Decision): Promise<Answer>
-  /** Both people who did not ask. */
+  /** Sends the approvals of the two people who did not request it. */
   approve(path: string): Promise<void>
-  /** Looks until there is something, on the real clock. */
-  until<T>(look: () => Promise<T | false>): Promise<T>
-  /** As if the cool-down of a change were over now. */
-  coolDownIsOver(kind: 'policy' | 'whitelist', id: string): Promise<void>
+  /** Repeats a check until it returns something else than `false`. */
+  until<T>(check: () => Promise<T | false>): Promise<T>
+  /** Ends the cool-down of a change now. */
+  endCoolDown(kind: 'policy' | 'whitelist', id: string): Promise<void>
+  /** Waits for the end of a change's workflow. @returns Its result. */
   result(kind: 'policy' | 'whitelist', id: string): Promise<unknown>
   close(): Promise<void>
 }
 
-/** Starts it, with the cool-downs of the defaults. */
+/** Starts the controls, with the default cool-downs. */
 export async function startControls(variables: Record<string, string> = {}): Promise<Controls> {
   const temporal = await testTemporal()
   const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
@@ -66,15 +67,15 @@ export async function startControls(variables: Record<string, string> = {}): Pro
         if (status !== 201) throw new Error(JSON.stringify(json))
       }
     },
-    async until(look) {
+    async until(check) {
       for (let i = 0; i < 400; i++) {
-        const found = await look()
+        const found = await check()
         if (found !== false) return found
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
-      throw new Error('It did not come to be')
+      throw new Error('The check never passed')
     },
-    async coolDownIsOver(kind, id) {
+    async endCoolDown(kind, id) {
       await sql`UPDATE control_changes SET effective_at = now() WHERE id = ${id}`
       await temporal.client.workflow.getHandle(controlChangeId(kind, id)).signal('decide')
     },

@@ -1,4 +1,4 @@
-/** The app on a fresh database, with merchants, keys and requests signed by hand (not by the code under test). */
+/** Starts the app on a fresh database, with merchants and API keys. Signs requests itself, not by the code under test. */
 
 import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { BIP32Factory } from 'bip32'
@@ -18,7 +18,7 @@ import { createDeclaredCheck } from './expect-declared.js'
 
 export const MASTER_KEY = '11'.repeat(32)
 const ALL_SCOPES = ['read', 'payments', 'withdrawals', 'approvals', 'webhooks', 'policy', 'admin']
-/** BIP-39 test vector "abandon … about", from BIP-84. */
+/** Seed of the BIP-39 test vector "abandon … about", from BIP-84. */
 export const TEST_SEED = Buffer.from(
   '5eb00bbddcf069084889a8ab9155568165f5c453ccb85e70811aaed6f6da5fc19a5ac40b389cd370d086206dec8aa6c43daea6690f20ad3d8d48b2d2ce9e38e4',
   'hex',
@@ -32,15 +32,16 @@ export interface ApiKeyPair {
 export interface Call {
   readonly method?: string
   readonly path: string
-  /** Sent as JSON; a string or bytes go as they are. */
+  /** Body, sent as JSON. A string is sent unchanged. */
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>
   readonly key?: ApiKeyPair
   readonly timestamp?: string
   readonly nonce?: string
   readonly ip?: string
-  /** Signed instead of what is sent. */
+  /** Path that is signed instead of the one that is sent. */
   readonly signedPath?: string
+  /** Body that is signed instead of the one that is sent. */
   readonly signedBody?: string
 }
 
@@ -58,9 +59,9 @@ export interface TestApi {
   readonly merchantId: string
   readonly key: ApiKeyPair
   call(call: Call): Promise<Answer>
-  /** What a scraper gets, never from the cache. */
+  /** Returns the metrics as a scraper gets them, never from the cache. */
   metrics(): Promise<string>
-  /** Another key, by default with every scope and allowed from anywhere. */
+  /** Creates another key. By default it has every scope and works from any address. */
   newKey(options?: {
     merchantId?: string
     personId?: string
@@ -69,13 +70,15 @@ export interface TestApi {
     rateLimitPerMinute?: number
   }): Promise<ApiKeyPair>
   newMerchant(): Promise<string>
-  /** Gives a merchant the extended public keys that an enrolled signer would have reported. */
+  /** Stores the extended public keys that an enrolled signer would have reported for a merchant. */
   enrol(merchantId: string, seed?: Buffer): Promise<void>
 }
 
 /**
+ * Starts the app.
+ *
  * @param environment - Variables that differ from the defaults.
- * @param parts - Networks of real nodes, and a Temporal server, for tests that have them.
+ * @param parts - Networks of real nodes and a Temporal server, for tests that have them.
  */
 export async function startTestApi(
   environment: Record<string, string> = {},
@@ -83,7 +86,7 @@ export async function startTestApi(
 ): Promise<TestApi> {
   const database = await freshDatabase({ max: 20 })
   const timeouts = parts.timeouts
-  // The test's own statements have all the time they need.
+  // The time-outs are for the app. The test's own statements have none.
   const sql = timeouts ? connect(database.url, { max: 20, timeouts }) : database.sql
   const networks = parts.networks ?? (await loadNetworks(undefined, {}))
   const dependencies: ApiDependencies = {
@@ -151,7 +154,7 @@ export async function startTestApi(
   }
 }
 
-/** The four headers, as contract section 2 tells a merchant to make them. */
+/** Returns the four headers of a request, as `docs/reference/api.md` describes them to merchants. */
 export function signedHeaders(
   key: ApiKeyPair,
   call: Pick<Call, 'path' | 'timestamp' | 'nonce' | 'signedPath'> & { method: string; body: string },

@@ -3,7 +3,7 @@
 import type { Networks } from '../../domain/chain/network.js'
 import { parseNetworks } from '../../networks/load-networks.js'
 
-/** Parses the networks that ship with the product against the nodes of a test. */
+/** Parses Ethereum and Bitcoin with the URLs of a test's nodes. A variable enables each network. */
 export function testNetworks(variables: Record<string, string>): Networks {
   return parseNetworks(
     `

@@ -1,4 +1,4 @@
-/** What tests of movements share: rules, deposits that are credited as their workflow would, and the books against the chain. */
+/** Helps tests of movements: sets rules, credits deposits as their workflow does, and compares the books with the chain. */
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,7 +16,7 @@ import type { TestTemporal } from '../support/temporal.js'
 import { depositsOf } from './rail-steps.js'
 import type { Stage } from './start-stage.js'
 
-/** The networks with rules for one of them; `rules` may be changed while the test runs. */
+/** Returns the networks with rules of the treasury for one of them. */
 export function withTreasury(networks: Networks, name: string, rules: Partial<Treasury>): Networks {
   const found = networks.get(name)
   if (!found) throw new Error(`no network ${name}`)
@@ -24,7 +24,7 @@ export function withTreasury(networks: Networks, name: string, rules: Partial<Tr
   return new Map<string, Network>([...networks, [name, { ...found, treasury }]])
 }
 
-/** Takes the steps of deposits as their workflow does, consolidation included; the chain must grow meanwhile. */
+/** Takes the steps of deposits as their workflow does, consolidation included. The chain must grow meanwhile. */
 export async function creditAsWorkflow(stage: Stage, temporal: TestTemporal, txid: string): Promise<void> {
   const { confirmDeposit, creditDeposit } = createDepositActivities({
     sql: stage.api.database.sql,
@@ -45,14 +45,14 @@ export async function creditAsWorkflow(stage: Stage, temporal: TestTemporal, txi
   throw new Error(`${txid} was not credited`)
 }
 
-/** Movements as the API lists them, oldest first. */
+/** Returns the movements as the API lists them, oldest first. */
 export async function movementsOf(stage: Stage, filter = ''): Promise<MovementView[]> {
   const { status, json } = await stage.api.call({ path: `/api/v1/movements?limit=100${filter}` })
   if (status !== 200) throw new Error(JSON.stringify(json))
   return (json.data as MovementView[]).reverse()
 }
 
-/** Waits until a movement that `wanted` accepts is there. */
+/** Waits for a movement that `wanted` accepts. */
 export async function untilMovement(
   stage: Stage,
   wanted: (movement: MovementView) => boolean,
@@ -77,7 +77,7 @@ export async function untilMovement(
   }
 }
 
-/** Waits for the end of a consolidation's workflow; keeps its history as `name` when histories are to be recorded. */
+/** Waits for the end of a consolidation's workflow. Stores its history as `name` when a run records histories. */
 export async function consolidated(
   temporal: TestTemporal,
   network: string,
@@ -91,7 +91,7 @@ export async function consolidated(
   return result as { movements: readonly string[]; message: string }
 }
 
-/** Runs a workflow to its end; keeps its history as `name` when histories are to be recorded. */
+/** Runs a workflow to its end. Stores its history as `name` when a run records histories. */
 export async function recordHistory(
   temporal: TestTemporal,
   type: 'rebalance',
@@ -110,7 +110,7 @@ async function keep(handle: WorkflowHandle, name: string): Promise<void> {
   writeFileSync(new URL(`../histories/${name}.pb`, import.meta.url), history)
 }
 
-/** Waits until nothing moves any more. */
+/** Waits until every movement is final. */
 export async function untilQuiet(stage: Stage): Promise<void> {
   for (let attempt = 0; attempt < 600; attempt++) {
     const movements = await movementsOf(stage)
@@ -120,7 +120,7 @@ export async function untilQuiet(stage: Stage): Promise<void> {
   throw new Error('something still moves')
 }
 
-/** Address by address the books are what the chain says, nothing is held, and every journal balances. */
+/** Expects that the books equal the chain at each address, that nothing is held, and that every journal balances. */
 export async function expectBooksToBeTheChain(stage: Stage, network: string): Promise<void> {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get(network)

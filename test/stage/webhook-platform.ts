@@ -1,4 +1,4 @@
-/** A merchant with endpoints, real Postgres, and a worker of the `webhooks` queue, for tests of deliveries. */
+/** Starts a worker of the queue `webhooks` for a merchant with endpoints, on real PostgreSQL. */
 
 import { randomBytes } from 'node:crypto'
 import type { Client } from '@temporalio/client'
@@ -94,13 +94,13 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
       )
       return { ...row, secret }
     },
-    /** Commits an event, seals it, and starts its deliveries as the sealer does. Returns its id. */
+    /** Commits an event, seals it, and starts its deliveries as the sealer does. @returns The event's id. */
     async happen(event: Partial<NewEvent> = {}): Promise<string> {
       const id = await sql.begin((tx) =>
         appendEvent(tx, {
           merchantId,
           type: 'deposit.status_changed',
-          // An object of its own, so that it waits for no other.
+          // Each event has its own subject, so that it waits for no other.
           subject: newId('dep'),
           data: { id: 'dep_1', amount: '0.1', note: 'Zoë 💶' },
           ...event,
@@ -112,7 +112,7 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     async seal(): Promise<void> {
       while (await sealOnce(sql, client.workflow)) {}
     },
-    /** Starts the one delivery of an event without the sealer's bookkeeping. */
+    /** Starts the delivery of an event to one endpoint, without the sealer's bookkeeping. */
     async start(eventId: string, endpoint: EndpointRow): Promise<void> {
       while ((await sealEvents(sql)) > 0) {}
       await startWebhookDelivery(client.workflow, {

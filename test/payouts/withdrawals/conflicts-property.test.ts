@@ -89,7 +89,7 @@ async function play(acts: readonly Act[]): Promise<string> {
   await rail.scan()
   const floor = model.height - 1
   const coins = [...funding.coins, ...extra.coins] as [Coin, Coin, Coin]
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const attempts = [
     await rail.attempt(id, [coins[0]], 1_000n),
     await rail.attempt(id, [coins[0], coins[1]], 3_000n),

@@ -37,7 +37,7 @@ test('one attempt that a stranger excluded does not end a payment whose other at
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const first = await rail.attempt(id, [a], 1_000n)
   await rail.attempt(id, [a, x], 9_000n)
   rail.model.mine([rail.steal([x])])
@@ -60,7 +60,7 @@ test('a payment all of whose attempts a stranger excluded ends once that is fina
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   await rail.attempt(id, [a], 1_000n)
   await rail.attempt(id, [a, x], 9_000n)
   rail.model.mine([rail.steal([a])])
@@ -77,7 +77,7 @@ test('a payment that the watcher saw mined is never given up on the word of a no
   const { transaction, coins } = rail.fund([PAID + 1_000n])
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const paid = await rail.attempt(id, coins, 1_000n)
   rail.model.mine([paid.transaction])
   await rail.scan()
@@ -96,7 +96,7 @@ test('a payment whose input came from a transaction that a reorganisation exclud
   const other = rail.fund([50_000n])
   rail.model.mine([transaction, other.transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const attempt = await rail.attempt(id, [...coins, ...other.coins], 1_000n)
   rail.model.mine([attempt.transaction])
   expect(await rail.step(id)).toBe('confirming')
@@ -121,13 +121,13 @@ test('the change of an attempt that lost to another one of its own payment exclu
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
   await rail.scan()
-  const parent = await rail.payment()
+  const parent = await rail.withdrawal()
   const cheap = await rail.attempt(parent, [a], 1_000n)
   const dear = await rail.attempt(parent, [a, x], 9_000n)
   rail.model.mine([cheap.transaction])
   grow(1)
   expect(await rail.step(parent)).toBe('confirmed')
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const change = { txid: cheap.transaction.txid, vout: 1, amount: 2n * PAID - 1_000n }
   await rail.attempt(id, [change], 1_000n)
   rail.model.orphan(2)
@@ -144,7 +144,7 @@ test('while an input of the first attempt is in no block, no further attempt is 
   const { transaction, coins } = rail.fund([PAID + 5_000n])
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   await rail.attempt(id, coins, 1_000n)
   rail.model.orphan(1)
   grow(2)
@@ -174,7 +174,7 @@ test('after a reorganisation that mines another attempt, what only the losing on
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const first = await rail.attempt(id, [a], 1_000n)
   const second = await rail.attempt(id, [a, x], 9_000n)
   rail.model.mine([second.transaction])
@@ -196,7 +196,7 @@ test('a payment that was given up comes back to life when the chain takes back w
   const { transaction, coins } = rail.fund([PAID + 1_000n])
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const attempt = await rail.attempt(id, coins, 1_000n)
   rail.model.mine([rail.steal(coins)])
   grow(1)
@@ -217,7 +217,7 @@ test('what a signer took and has not answered keeps a payment alive, and a proof
   const { transaction, coins } = rail.fund([PAID + 5_000n])
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   await rail.attempt(id, coins, 1_000n)
   const further = await rail.attempt(id, coins, 3_000n)
   await rail.sql`
@@ -237,7 +237,7 @@ test('what a signer had not answered when its payment was settled may be mined o
   const { transaction, coins } = rail.fund([PAID + 5_000n])
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const first = await rail.attempt(id, coins, 1_000n)
   const further = await rail.attempt(id, coins, 3_000n)
   await rail.sql`
@@ -282,7 +282,7 @@ test('a consolidation leaves out a coin that a payment was signed with before it
     return found.some(({ txid }) => txid === coin.txid)
   }
   expect(await isGathered()).toBe(true)
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   await rail.attempt(id, [...coins, coin], 1_000n)
   expect(await isGathered()).toBe(false)
   rail.model.mine([rail.steal(coins)])
@@ -301,7 +301,7 @@ test('a payment whose input came back from a stranger’s transaction ends when 
   const theft = rail.steal(coins, [{ payee: change, coin: 'btc', amount: PAID + 40_000n }])
   rail.model.mine([theft])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const back = { txid: theft.txid, vout: 0, amount: PAID + 40_000n }
   await rail.attempt(id, [back], 1_000n)
   expect(await rail.step(id)).toBe('confirming')
@@ -318,7 +318,7 @@ test('a payment that nobody signed and that ended with its vanished input stays 
   const { transaction, coins } = rail.fund([PAID + 1_000n], source)
   rail.model.mine([transaction])
   await rail.scan()
-  const id = await rail.payment()
+  const id = await rail.withdrawal()
   const attempt = await rail.attempt(id, coins, 1_000n)
   // The signer took it and never answered.
   await rail.sql`UPDATE payouts SET stage = 'pending_signature' WHERE id = ${id}`
