@@ -1,4 +1,4 @@
-/** A signer that is stopped for a while costs no payment its approvals. */
+/** No payout loses its approvals while its signer is stopped. */
 
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -19,41 +19,37 @@ beforeEach(async () => {
 afterAll(() => rail?.close())
 
 async function approved(): Promise<string> {
-  const { json } = await stage.create({
-    network: 'ethereum',
-    coin: 'eth',
-    amount: '1',
-    to_address: `0x${'ab'.repeat(20)}`,
-  })
-  await stage.approve(json.data.id)
-  await stage.until(json.data.id, 'pending_signature')
-  return json.data.id
+  const to_address = `0x${'ab'.repeat(20)}`
+  const id = await stage.request({ network: 'ethereum', coin: 'eth', amount: '1', to_address })
+  await stage.approve(id)
+  await stage.until(id, 'pending_signature')
+  return id
 }
 async function untilWaiting(id: string, code: string): Promise<string> {
   const { waiting } = await stage.untilView(id, (view) => view.waiting?.code === code)
   return waiting?.message ?? ''
 }
 
-test('a signer that says that it is stopped gets nothing to sign, and the payment says why it waits', async () => {
+test('hands nothing to a signer that reports that it is stopped, and shows why the payout waits', async () => {
   const id = await approved()
   const claim = { journal_head: '0'.repeat(64), journal_sequence: 0, wait_seconds: 0 }
   const { status, json } = await stage.signer.send('/signer/v1/claim', { ...claim, stopped: 'paused' })
   expect([status, json.data.requests]).toEqual([200, []])
   expect(await untilWaiting(id, 'SIGNER_STOPPED')).toContain('paused by its operator')
-  const running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await stage.until(id, 'confirmed')
-  await running.stop()
+  await stage.signer.stop()
 })
 
 test.each(['PAUSED', 'JOURNAL_STALE'] as const)(
-  'a refusal with %s ends no payment: it is handed out again as it was, and paid with the approvals it has',
+  'hands out a request again after a refusal with %s, and pays with the approvals that the payout has',
   async (code) => {
     const id = await approved()
     const [request] = (await stage.signer.claim(10)).requests
     const refusal = { request_id: request?.id ?? '', outcome: 'refused' as const, code, message: 'Stopped' }
     expect((await stage.signer.answer(refusal)).status).toBe(200)
     await untilWaiting(id, 'SIGNER_STOPPED')
-    // Not at once: a signer that is stopped must not be asked in a tight loop.
+    // The request does not return at once, so that a stopped signer is not asked in a tight loop.
     expect((await stage.signer.claim()).requests).toEqual([])
     await stage.api.database.sql`UPDATE signing_requests SET lease_until = now() WHERE payout_id = ${id}`
     const [again] = (await stage.signer.claim()).requests
@@ -67,7 +63,7 @@ test.each(['PAUSED', 'JOURNAL_STALE'] as const)(
   },
 )
 
-test('what was put off so keeps its nonce: the next payment of the wallet waits for it', async () => {
+test('keeps the nonce of a postponed request, and lets the next payout of the wallet wait for it', async () => {
   const first = await approved()
   const [request] = (await stage.signer.claim(10)).requests
   await stage.signer.answer({
@@ -80,8 +76,8 @@ test('what was put off so keeps its nonce: the next payment of the wallet waits 
   expect((await stage.signer.claim()).requests).toEqual([])
   await stage.api.database
     .sql`UPDATE signing_requests SET lease_until = now() WHERE state = 'queued' AND payout_id = ${first}`
-  const running = stage.signer.run(realSigner(stage))
+  stage.signer.run(realSigner(stage))
   await stage.until(first, 'confirmed')
   await stage.until(second, 'confirmed')
-  await running.stop()
+  await stage.signer.stop()
 })

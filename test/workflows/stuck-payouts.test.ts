@@ -1,3 +1,5 @@
+/** Stuck payouts are replaced automatically, inside what people approved; one at the limit says so and can be cancelled. */
+
 import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
@@ -22,21 +24,15 @@ const RECIPIENT = `0x${'3'.repeat(40)}` as const
 
 async function inMempool(): Promise<string> {
   await rail.mining(false)
-  const { status, json } = await stage.create({
-    network: 'ethereum',
-    coin: 'eth',
-    amount: '1',
-    to_address: RECIPIENT,
-  })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  await stage.approve(json.data.id)
-  await stage.until(json.data.id, 'confirming')
-  return json.data.id
+  const id = await stage.request({ network: 'ethereum', coin: 'eth', amount: '1', to_address: RECIPIENT })
+  await stage.approve(id)
+  await stage.until(id, 'confirming')
+  return id
 }
 
 const price = (request: { payload: unknown }) => BigInt((request.payload as EvmPayload).max_fee_per_gas)
 
-test('a transaction that lags is replaced by itself, again and again, each time an eighth up, and pays once', async () => {
+test('replaces a stuck transaction again and again, each time with a fee an eighth higher, and pays once', async () => {
   stage.signer.run(realSigner(stage))
   const before = await rail.reader.getBalance({ address: RECIPIENT })
   const id = await inMempool()
@@ -59,21 +55,21 @@ test('a transaction that lags is replaced by itself, again and again, each time 
   expect((await rail.reader.getBalance({ address: RECIPIENT })) - before).toBe(parseEther('1'))
 })
 
-/** No attempt of a payment can be mined at this price: the cap is 500 gwei. */
-async function makeDear(): Promise<void> {
+/** Raises the base fee so far above the cap of 500 gwei that no attempt can be mined. */
+async function raiseBaseFee(): Promise<void> {
   await rail.anvil.call('anvil_setNextBlockBaseFeePerGas', `0x${(1_000n * 10n ** 9n).toString(16)}`)
   await rail.anvil.mine()
 }
 
-test('story 3: under a price above every cap the same bytes are sent on, until it falls', async () => {
+test('story 3: sends the same bytes while the base fee is above every cap, until it falls', async () => {
   stage.signer.run(realSigner(stage))
   const before = await rail.reader.getBalance({ address: RECIPIENT })
   const id = await inMempool()
-  await makeDear()
+  await raiseBaseFee()
   const stuck = await stage.untilView(id, ({ waiting }) => waiting?.code === 'FEE_LIMIT_REACHED')
   expect(stuck.waiting?.message).toMatch(/may have to cost [\d.]+ eth, more than the limit of [\d.]+ eth/)
   const count = stuck.attempts.length
-  // The node has evicted it; when the price falls, the same bytes come back.
+  // The node evicts the transaction. When the price falls, the platform sends the same bytes again.
   const hash = stuck.transaction_hash
   await rail.anvil.call('anvil_dropTransaction', hash)
   await rail.anvil.call('anvil_setNextBlockBaseFeePerGas', `0x${(10n ** 6n).toString(16)}`)
@@ -85,11 +81,11 @@ test('story 3: under a price above every cap the same bytes are sent on, until i
   expect((await rail.reader.getBalance({ address: RECIPIENT })) - before).toBe(parseEther('1'))
 })
 
-test('story 3: what no cap lets through is cancelled inside the emergency cap', async () => {
+test('story 3: cancels a payout inside the emergency cap, when its own cap allows no higher fee', async () => {
   stage.signer.run(realSigner(stage))
   const hot = await stage.wallet('ethereum', 'hot')
   const id = await inMempool()
-  await makeDear()
+  await raiseBaseFee()
   await stage.untilView(id, ({ waiting }) => waiting?.code === 'FEE_LIMIT_REACHED')
   const { status, json } = await stage.api.call({
     method: 'POST',
