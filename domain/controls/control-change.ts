@@ -1,4 +1,4 @@
-/** The states of what two people approve besides payments (policy, whitelist, the release of a deposit) and the only ways between them. */
+/** Lists the states of a control change (policy, whitelist entry, release of a deposit) and its transitions. */
 
 export const CONTROL_CHANGE_STATES = [
   'pending_approval',
@@ -15,9 +15,21 @@ export type ControlChangeState = (typeof CONTROL_CHANGE_STATES)[number]
 export type ControlChangeKind = 'policy' | 'whitelist' | 'deposit_release'
 
 /**
- * `cooling_down`: approved, and what loosens waits for its time. `superseded`: its time came, and something stricter had taken the
- * place of some of its fields meanwhile; those stay as they are. `effective` → `revoked` is the removal of a whitelist
- * entry; a policy that holds is only changed by another change.
+ * Transitions of a control change.
+ *
+ * ```
+ * pending_approval ─┬─► cooling_down ─┬─► effective ──► revoked
+ *                   │                 └─► superseded
+ *                   ├─► effective
+ *                   ├─► superseded
+ *                   └─► rejected, expired
+ * pending_approval, cooling_down ──► revoked
+ * ```
+ *
+ * - `cooling_down`: approved, and the fields that loosen the rules wait for their time.
+ * - `superseded`: its time came, and a stricter change had replaced some of its fields. Those stay as they are.
+ * - `effective` becomes `revoked` when a whitelist entry is removed. An effective policy changes only by another
+ *   change.
  */
 export const CONTROL_CHANGE_TRANSITIONS: Readonly<Record<ControlChangeState, readonly ControlChangeState[]>> =
   {
@@ -30,7 +42,7 @@ export const CONTROL_CHANGE_TRANSITIONS: Readonly<Record<ControlChangeState, rea
     revoked: [],
   }
 
-/** States in which a change waits for people or for its time. Queries write the set with `members` of `db/members.ts`. */
+/** States in which a change waits for people or for its time. Queries write the set with `members`. */
 export const OPEN_CONTROL_CHANGES: Readonly<Record<ControlChangeState, boolean>> = {
   pending_approval: true,
   cooling_down: true,

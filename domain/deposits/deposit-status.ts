@@ -1,4 +1,4 @@
-/** The states of a deposit and the only ways between them. */
+/** Lists the statuses of a deposit and the transitions between them. */
 
 export const DEPOSIT_STATUSES = [
   'detected',
@@ -14,11 +14,26 @@ export const DEPOSIT_STATUSES = [
 export type DepositStatus = (typeof DEPOSIT_STATUSES)[number]
 
 /**
- * `detected` seen in the mempool (or on the way into a block); `unconfirmed` mined below the threshold; `confirmed` at it
- * (BLOCKCHAIN + RESERVED in the books); `screening_requested`; `success` (AVAILABLE). Aside: `held` by screening,
- * `reverted` when its block left the chain, `replaced` when a conflicting transaction took its inputs, or (EVM) its own
- * transaction was mined and does not pay it.
- * A reverted deposit that is mined again becomes `unconfirmed` in a new epoch.
+ * Transitions of a deposit.
+ *
+ * ```
+ * detected ──► unconfirmed ──► confirmed ──► screening_requested ─┬─► success
+ *                                                                 └─► held ──► success
+ *
+ * unconfirmed, confirmed, screening_requested, success, held ──► reverted    its block left the chain
+ * detected, reverted ──► replaced                                            another transaction excludes it
+ * reverted, replaced ──► detected, unconfirmed                               it was seen or mined again
+ * ```
+ *
+ * - `detected`: seen in the mempool, or on its way into a block.
+ * - `unconfirmed`: mined, below the threshold.
+ * - `confirmed`: at the threshold, booked as BLOCKCHAIN and RESERVED.
+ * - `screening_requested`: waits for the verdict of screening.
+ * - `success`: AVAILABLE to the user.
+ * - `held`: set aside by screening, for a person to decide.
+ * - `reverted`: its block left the chain. Mined again, it becomes `unconfirmed` in a new epoch.
+ * - `replaced`: a conflicting transaction took its inputs, or (EVM) its own transaction was mined and does not
+ *   pay it.
  */
 export const DEPOSIT_TRANSITIONS: Readonly<Record<DepositStatus, readonly DepositStatus[]>> = {
   detected: ['unconfirmed', 'replaced'],
@@ -31,7 +46,7 @@ export const DEPOSIT_TRANSITIONS: Readonly<Record<DepositStatus, readonly Deposi
   replaced: ['detected', 'unconfirmed'],
 }
 
-/** Whether a deposit may go from one status to the other. */
+/** Returns whether a deposit may move from one status to the other. */
 export function canDepositMove(from: DepositStatus, to: DepositStatus): boolean {
   return DEPOSIT_TRANSITIONS[from].includes(to)
 }

@@ -1,15 +1,31 @@
-/** The states of a webhook delivery. */
+/** Lists the statuses of a webhook delivery and the transitions between them. */
 
 export const DELIVERY_STATUSES = ['pending', 'delivered', 'held', 'exhausted', 'cancelled'] as const
 
-/**
- * `pending` until a 2xx (`delivered`) or the window's end (`exhausted`); `held` while its endpoint is disabled;
- * `cancelled` when its endpoint was deleted. A redelivery makes any of them `pending` again, and an attempt that was under
- * way when its endpoint was disabled may still end in `delivered`; the merchant's own answer decides, so nothing is final.
- */
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
 
-/** Statuses of deliveries that are still to be sent. Queries write the set with `members` of `db/members.ts`. */
+/**
+ * Transitions of a delivery.
+ *
+ * ```
+ * pending ─┬─► delivered                 the endpoint answered 2xx
+ *          ├─► exhausted                 every attempt of the retry window failed
+ *          ├─► held ─┬─► pending         the endpoint was disabled, and is enabled again
+ *          │         ├─► delivered       an attempt was under way when it was disabled
+ *          │         └─► cancelled
+ *          └─► cancelled                 the endpoint was deleted
+ * delivered, exhausted ──► pending       a redelivery or a replay was requested
+ * ```
+ */
+export const DELIVERY_TRANSITIONS: Readonly<Record<DeliveryStatus, readonly DeliveryStatus[]>> = {
+  pending: ['delivered', 'held', 'exhausted', 'cancelled'],
+  delivered: ['pending'],
+  held: ['pending', 'delivered', 'cancelled'],
+  exhausted: ['pending'],
+  cancelled: [],
+}
+
+/** Statuses of deliveries that are still to be sent. Queries write the set with `members`. */
 export const OPEN_DELIVERIES: Readonly<Record<DeliveryStatus, boolean>> = {
   pending: true,
   delivered: false,

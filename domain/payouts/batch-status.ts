@@ -1,4 +1,4 @@
-/** The stages of a batch, and the public status that follows from what became of its items. */
+/** Lists the stages of a batch, and derives its public status from the statuses of its items. */
 
 import type { WithdrawalStatus } from './withdrawal-stage.js'
 
@@ -15,7 +15,17 @@ export const BATCH_STAGES = [
 
 export type BatchStage = (typeof BATCH_STAGES)[number]
 
-/** An approved batch can no longer be stopped as a whole: each of its parts goes its own way. */
+/**
+ * Transitions of a batch.
+ *
+ * ```
+ * requested ─┬─► pending_review ──► pending_approval ──► approved ──► completed
+ *            └─► pending_approval        no review is needed
+ * requested, pending_review, pending_approval ──► rejected, cancelled, expired
+ * ```
+ *
+ * An approved batch cannot be stopped as a whole: each of its parts is a payout with its own stages.
+ */
 export const BATCH_TRANSITIONS: Readonly<Record<BatchStage, readonly BatchStage[]>> = {
   requested: ['pending_review', 'pending_approval', 'rejected', 'cancelled', 'expired'],
   pending_review: ['pending_approval', 'rejected', 'cancelled', 'expired'],
@@ -27,7 +37,7 @@ export const BATCH_TRANSITIONS: Readonly<Record<BatchStage, readonly BatchStage[
   cancelled: [],
 }
 
-/** The seven statuses of a withdrawal, which its items have too, and one for a batch that was paid in part. */
+/** Public statuses of a batch: those of a withdrawal, and one for a batch that was paid in part. */
 export const BATCH_STATUSES = [
   'pending',
   'processing',
@@ -41,7 +51,7 @@ export const BATCH_STATUSES = [
 
 export type BatchStatus = (typeof BATCH_STATUSES)[number]
 
-/** How many items are where; the sum is the number of items. */
+/** Number of items in each status. */
 export type ItemCounts = Readonly<Record<WithdrawalStatus, number>>
 
 export const NO_ITEMS: ItemCounts = {
@@ -54,10 +64,10 @@ export const NO_ITEMS: ItemCounts = {
   cancelled: 0,
 }
 
-/** Open statuses, the least advanced first. */
+/** Statuses of items that have not ended, the least advanced first. */
 const OPEN = ['pending', 'processing', 'broadcasting', 'confirming'] as const
 
-/** Whether people can still decide about a batch of each stage. */
+/** Stages in which people can still decide about a batch. */
 const PENDING: Readonly<Record<BatchStage, boolean>> = {
   requested: true,
   pending_review: true,
@@ -69,7 +79,7 @@ const PENDING: Readonly<Record<BatchStage, boolean>> = {
   cancelled: false,
 }
 
-/** Stages of batches that have not ended. Queries write the set with `members` of `db/members.ts`. */
+/** Stages of batches that have not ended. Queries write the set with `members`. */
 export const OPEN_BATCHES: Readonly<Record<BatchStage, boolean>> = {
   requested: true,
   pending_review: true,
@@ -86,14 +96,15 @@ export function isBatchPending(stage: BatchStage): boolean {
   return PENDING[stage]
 }
 
-/** Whether nothing will change any more. */
+/** Returns whether a stage is final. */
 export function isBatchFinal(stage: BatchStage): boolean {
   return BATCH_TRANSITIONS[stage].length === 0
 }
 
 /**
- * While items are open, the batch is where the last of them is. Afterwards it is `confirmed` when all were paid,
- * `partially_confirmed` when some were, `cancelled` when all were cancelled, else `failed`.
+ * Returns the public status of a batch: while items are open, the status of the least advanced one. Afterwards it
+ * is `confirmed` if all were paid, `partially_confirmed` if some were, `cancelled` if all were cancelled, else
+ * `failed`.
  */
 export function batchStatus(counts: ItemCounts): BatchStatus {
   const open = OPEN.find((status) => counts[status] > 0)

@@ -1,4 +1,4 @@
-/** The fine stages of a withdrawal, the only ways between them, and the seven public statuses they show as. */
+/** Lists the stages of a payout, the transitions between them, and the public status of each. */
 
 export const WITHDRAWAL_STAGES = [
   'requested',
@@ -20,7 +20,7 @@ export const WITHDRAWAL_STAGES = [
 
 export type WithdrawalStage = (typeof WITHDRAWAL_STAGES)[number]
 
-/** The seven statuses of the withdrawal guide (seed 002, "Status Descriptions"). */
+/** Public status of a withdrawal. `WITHDRAWAL_STATUS` maps each stage to one. */
 export type WithdrawalStatus =
   | 'pending'
   | 'processing'
@@ -31,13 +31,30 @@ export type WithdrawalStatus =
   | 'cancelled'
 
 /**
- * `requested` → `approved` is for movements between own wallets that need nobody.
- * Never backwards past `signed`: signed bytes are a bearer instrument, so from there on only the chain decides.
- * `building` → `approved` is the retry of an attempt that died unsigned, `building` → `pending_review` a destination that
- * came onto the sanctions list after it was asked for. `reverted` means an EVM transaction that was
- * mined and failed: its gas is spent, the amount is not. `pending_signature` → `cancelled` or `expired` only while no
- * signer has taken the request. `broadcasting` or `confirming` → `failed` only when a conflicting transaction that is
- * not ours (same nonce, same input) is final; → `cancelled` only when a transaction of ours that pays nobody is.
+ * Transitions of a payout.
+ *
+ * ```
+ * requested ─┬─► pending_review ──► pending_approval ──► approved
+ *            ├─► pending_approval        no review is needed
+ *            └─► approved                a movement between own wallets that needs no person
+ * approved ──► building ──► pending_signature ──► signed ──► broadcasting ──► confirming ─┬─► confirmed
+ *                                                                                         └─► reverted
+ * building ─┬─► approved                 the attempt died unsigned; it is tried again
+ *           └─► pending_review           its recipient came onto the sanctions list meanwhile
+ * pending_signature ──► building         no signer took the request; it is built again
+ * confirming ──► broadcasting            a reorg took its block
+ *
+ * requested, pending_review, pending_approval, approved, building, pending_signature ──► cancelled, expired
+ * pending_review, pending_approval ──► rejected
+ * requested, approved, building, pending_signature, broadcasting, confirming ──► failed
+ * broadcasting, confirming ──► cancelled
+ * ```
+ *
+ * - No payout goes back past `signed`. Signed bytes are a bearer instrument, so the chain alone decides then.
+ * - `pending_signature` ends in `cancelled` or `expired` only while no signer has taken the request.
+ * - `broadcasting` and `confirming` end in `failed` only when a conflicting transaction of others (same nonce or
+ *   same input) is final, and in `cancelled` only when an own transaction that pays no recipient is final.
+ * - `reverted`: an EVM transaction was mined and failed. Its gas is spent, its amount is not.
  */
 export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly WithdrawalStage[]>> = {
   requested: ['pending_review', 'pending_approval', 'approved', 'failed', 'cancelled', 'expired'],
@@ -57,7 +74,7 @@ export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly W
   reverted: [],
 }
 
-/** The public status of each stage. */
+/** Public status of each stage. */
 export const WITHDRAWAL_STATUS: Readonly<Record<WithdrawalStage, WithdrawalStatus>> = {
   requested: 'pending',
   pending_review: 'pending',
@@ -76,7 +93,7 @@ export const WITHDRAWAL_STATUS: Readonly<Record<WithdrawalStage, WithdrawalStatu
   reverted: 'failed',
 }
 
-/** Whether a withdrawal may go from one stage to the other. */
+/** Returns whether a payout may move from one stage to the other. */
 export function canWithdrawalMove(from: WithdrawalStage, to: WithdrawalStage): boolean {
   return WITHDRAWAL_TRANSITIONS[from].includes(to)
 }
@@ -107,7 +124,7 @@ export function isSigned(stage: WithdrawalStage): boolean {
   return SIGNED[stage]
 }
 
-/** Whether nothing will change any more. */
+/** Returns whether a stage is final. Only a reorg moves a payout out of a final stage. */
 export function isWithdrawalFinal(stage: WithdrawalStage): boolean {
   return WITHDRAWAL_TRANSITIONS[stage].length === 0
 }
