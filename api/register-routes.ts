@@ -10,6 +10,8 @@ import { registerDepositRoutes } from './deposits/deposits.js'
 import { registerEventRoutes } from './events/events.js'
 import { registerWebhookDeliveryRoutes } from './events/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './events/webhook-endpoints.js'
+import { registerWebhookReplayRoutes } from './events/webhook-replays.js'
+import { registerWebhookSecretRoutes } from './events/webhook-secrets.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
 import { registerBatchRoutes } from './payouts/batches.js'
@@ -37,6 +39,8 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)
   registerWebhookEndpointRoutes(app, dependencies)
+  registerWebhookSecretRoutes(app, dependencies)
+  registerWebhookReplayRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
   registerWithdrawalEstimateRoute(app, dependencies)

@@ -1,0 +1,50 @@
+/** What the routes of webhook endpoints share: the view, the audit entry, and the look-up of an active endpoint. */
+
+import type { z } from '@hono/zod-openapi'
+import type { Transaction } from '../../db/connect.js'
+import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
+import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
+import { KeyturnError } from '../../domain/errors.js'
+import { notFound } from '../http/not-found.js'
+import type { endpointView } from './endpoint-schemas.js'
+
+/**
+ * Locks an endpoint to which events are about to be delivered.
+ *
+ * @throws KeyturnError `NOT_FOUND`, or `INVALID_STATE` while the endpoint is disabled.
+ */
+export async function lockActiveEndpoint(
+  tx: Transaction,
+  merchantId: string,
+  id: string,
+): Promise<EndpointRow> {
+  const endpoint = await findEndpoint(tx, merchantId, id, true)
+  if (!endpoint) throw notFound('webhook endpoint', id)
+  if (endpoint.status === 'active') return endpoint
+  throw new KeyturnError('INVALID_STATE', 'The endpoint is disabled. Enable it first', {
+    details: { endpoint_id: endpoint.id, status: endpoint.status },
+  })
+}
+
+/** Returns the audit entry of an act on an endpoint. */
+export function endpointAudit(
+  c: { get(key: 'actor'): string },
+  action: string,
+  endpoint: EndpointRow,
+  data: Readonly<Record<string, unknown>>,
+) {
+  return { merchantId: endpoint.merchant_id, actor: c.get('actor'), action, subject: endpoint.id, data }
+}
+
+/** Returns the view of a row. */
+export function viewEndpoint(row: EndpointRow): z.infer<typeof endpointView> {
+  return {
+    id: row.id,
+    url: row.url,
+    event_types: row.event_types,
+    format: row.format,
+    status: row.status,
+    previous_secret_until: row.previous_secret_until?.toISOString() ?? null,
+    created_at: row.created_at.toISOString(),
+  }
+}

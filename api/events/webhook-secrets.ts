@@ -1,0 +1,58 @@
+/** Route that rotates the secret of a webhook endpoint. */
+
+import { createRoute, z } from '@hono/zod-openapi'
+import { appendAudit } from '../../db/audit/append-audit.js'
+import { inTransaction } from '../../db/connect.js'
+import { rotateSecret } from '../../db/events/webhooks/rotate-secret.js'
+import type { ApiApp, ApiDependencies } from '../context.js'
+import { answer, success } from '../http/answer.js'
+import { notFound } from '../http/not-found.js'
+import { secured } from '../http/secured.js'
+import { keepAnswer } from '../middleware/idempotency.js'
+import { endpointWithSecret, json, params, tags } from './endpoint-schemas.js'
+import { endpointAudit, viewEndpoint } from './endpoint-view.js'
+import { newEndpointSecret } from './new-endpoint-secret.js'
+
+const DEFAULT_GRACE_SECONDS = 86_400
+const MAX_GRACE_SECONDS = 604_800
+
+const rotate = createRoute({
+  ...secured('webhooks'),
+  method: 'post',
+  path: '/webhook-endpoints/{id}/rotate-secret',
+  summary: 'Replace the secret; both sign until the grace is over',
+  tags,
+  request: {
+    params,
+    ...json(
+      z.strictObject({
+        grace_seconds: z.int().min(0).max(MAX_GRACE_SECONDS).default(DEFAULT_GRACE_SECONDS),
+      }),
+      false,
+    ),
+  },
+  responses: { 200: answer(endpointWithSecret) },
+})
+/** Registers `/webhook-endpoints/{id}/rotate-secret`. */
+export function registerWebhookSecretRoutes(app: ApiApp, { sql, environment }: ApiDependencies): void {
+  app.openapi(rotate, async (c) => {
+    const { id } = c.req.valid('param')
+    const graceSeconds = c.req.valid('json')?.grace_seconds ?? DEFAULT_GRACE_SECONDS
+    const { secret, seal } = newEndpointSecret(environment.KEYTURN_MASTER_KEY)
+    const rotated = await inTransaction(sql, async (tx) => {
+      const endpoint = await rotateSecret(tx, {
+        merchantId: c.get('merchantId'),
+        id,
+        secretSealed: seal(id),
+        graceSeconds,
+      })
+      if (!endpoint) throw notFound('webhook endpoint', id)
+      await appendAudit(
+        tx,
+        endpointAudit(c, 'webhook_endpoint.secret_rotated', endpoint, { grace_seconds: graceSeconds }),
+      )
+      return keepAnswer(c, tx, 200, success({ ...viewEndpoint(endpoint), secret }))
+    })
+    return c.json(rotated, 200)
+  })
+}
