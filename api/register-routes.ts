@@ -4,6 +4,7 @@ import { registerBalanceRoutes } from './books/balances.js'
 import type { ApiApp, ApiDependencies } from './context.js'
 import { registerApprovalRoutes } from './controls/approvals.js'
 import { registerPolicyRoutes } from './controls/policy.js'
+import { registerPolicyChangeRoutes } from './controls/policy-changes.js'
 import { registerWhitelistRoutes } from './controls/whitelist.js'
 import { registerAddressRoutes } from './deposits/addresses.js'
 import { registerDepositRoutes } from './deposits/deposits.js'
@@ -36,6 +37,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
+  registerPolicyChangeRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)
   registerWebhookEndpointRoutes(app, dependencies)
