@@ -1,7 +1,8 @@
 /** What calls of the API have in common: pages, approvals and how a request is sent. */
 
-import type { Pagination, Request, Send } from './send-request.js'
-import type { Approval, ApprovalDecision } from './types.js'
+import type { Approval, ApprovalDecision } from '../wire/approval.js'
+import type { Pagination } from '../wire/paging.js'
+import type { Request, Send } from './send-request.js'
 
 /** A page of a list. */
 export interface ClientPage<T> {

@@ -3,24 +3,23 @@
 import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
 import type { PolicyUpdate } from '../domain/controls/policy.js'
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+import type { BalanceFilter, SpendableBalance } from '../wire/balance.js'
 import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../wire/deposit.js'
 import type { EventEnvelope } from '../wire/event.js'
 import type { Paging } from '../wire/paging.js'
 import type { Reason } from '../wire/reason.js'
+import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
 import { payoutCalls } from './payouts.js'
 import { createSender, type SenderOptions } from './send-request.js'
 import type {
   AuditEntry,
-  Balance,
-  BalanceFilter,
   NetworkStatus,
   NewWebhookEndpoint,
   NewWhitelistEntry,
   PolicyChange,
   PolicyVersion,
-  Wallet,
   WebhookDelivery,
   WebhookEndpoint,
   WhitelistEntry,
@@ -93,15 +92,12 @@ export function createClient(options: ClientOptions) {
       releases: approvable<DepositReleaseIntent>('/deposits/releases'),
     },
 
-    balances: { list: (filter?: BalanceFilter) => page<Balance>('/balances', filter) },
+    balances: { list: (filter?: BalanceFilter) => page<SpendableBalance>('/balances', filter) },
     wallets: {
       /** Lists wallets, the newest first. */
-      list: (filter?: Paging & Partial<Pick<Wallet, 'network' | 'kind'>>) => page<Wallet>('/wallets', filter),
+      list: (filter?: WalletFilter) => page<Wallet>('/wallets', filter),
       /** Creates a further hot wallet. Needs the scope `admin`. */
-      create: (
-        wallet: { readonly network: string; readonly kind: 'hot'; readonly label?: string },
-        sent?: Sent,
-      ) => post<Wallet>('/wallets', wallet, sent),
+      create: (wallet: NewWallet, sent?: Sent) => post<Wallet>('/wallets', wallet, sent),
     },
     networks: { list: () => page<NetworkStatus>('/networks') },
 

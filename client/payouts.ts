@@ -1,35 +1,23 @@
 /** Calls for payouts: withdrawals, batches, schedules, and movements between the merchant's own wallets. */
 
 import type { Intent } from '../domain/controls/intent.js'
-import type { Calls, Sent } from './calls.js'
+import type { ReviewDecision } from '../wire/approval.js'
+import type { Batch, BatchFilter, BatchSummary, NewBatch } from '../wire/batch.js'
+import type { EstimateRequest, WithdrawalEstimate } from '../wire/estimate.js'
+import type { ConsolidationRequest, Movement, MovementFilter, NewConsolidation } from '../wire/movement.js'
+import type { Paging } from '../wire/paging.js'
+import type { Payout } from '../wire/payout.js'
+import type { Reason } from '../wire/reason.js'
 import type {
-  Batch,
-  BatchFilter,
-  BatchSummary,
-  Consolidation,
-  Movement,
-  MovementFilter,
-  NewBatch,
   NewWithdrawalSchedule,
-  Payout,
   ScheduleFilter,
   ScheduleFiring,
   WithdrawalSchedule,
   WithdrawalScheduleChange,
   WithdrawalScheduleWithTimes,
-} from './payout-types.js'
-import type {
-  NewWithdrawal,
-  Paging,
-  Priority,
-  ReviewDecision,
-  Withdrawal,
-  WithdrawalFilter,
-} from './types.js'
-
-export interface Reason {
-  readonly reason: string
-}
+} from '../wire/schedule.js'
+import type { NewWithdrawal, Retry, SpeedUp, Withdrawal, WithdrawalFilter } from '../wire/withdrawal.js'
+import type { Calls, Sent } from './calls.js'
 
 /** Returns the calls. */
 export function payoutCalls({ one, at, post, get, remove, page, approvable }: Calls) {
@@ -38,11 +26,8 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
   /** Returns the calls with which a person helps a stuck part or movement. They need the scope `admin`. */
   const recovery = (place: '/parts' | '/movements') => ({
     /** Replaces a transaction that waits for a block by one with a higher fee, within the fee limit. */
-    speedUp: (
-      id: string,
-      how: { readonly priority?: Priority; readonly max_fee?: string } = {},
-      sent?: Sent,
-    ) => post<Payout>(at(place, id, '/speed-up'), how, sent),
+    speedUp: (id: string, how: SpeedUp = {}, sent?: Sent) =>
+      post<Payout>(at(place, id, '/speed-up'), how, sent),
     /** Replaces the transaction by one that pays no recipient. The caller must not be the initiator. */
     cancelTransaction: (id: string, why: Reason, sent?: Sent) =>
       post<Payout>(at(place, id, '/cancel-transaction'), why, sent),
@@ -56,8 +41,7 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
     withdrawals: {
       create: (wanted: NewWithdrawal, sent?: Sent) => post<Withdrawal>('/withdrawals', wanted, sent),
       /** The fee for every priority. */
-      estimate: (wanted: Pick<NewWithdrawal, 'network' | 'coin' | 'amount' | 'to_address'>) =>
-        post<Readonly<Record<string, unknown>>>('/withdrawals/estimate', wanted),
+      estimate: (wanted: EstimateRequest) => post<WithdrawalEstimate>('/withdrawals/estimate', wanted),
       get: (id: string) => get<Withdrawal>(withdrawal(id)),
       list: (filter?: WithdrawalFilter) => page<Withdrawal>('/withdrawals', filter),
       /** Cancels a withdrawal that is still pending. */
@@ -66,11 +50,8 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       review: (id: string, decision: ReviewDecision, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/review'), decision, sent),
       /** Replaces a transaction that waits for a block by one with a higher fee, within the fee limit. */
-      speedUp: (
-        id: string,
-        how: { readonly priority?: Priority; readonly max_fee?: string } = {},
-        sent?: Sent,
-      ) => post<Withdrawal>(withdrawal(id, '/speed-up'), how, sent),
+      speedUp: (id: string, how: SpeedUp = {}, sent?: Sent) =>
+        post<Withdrawal>(withdrawal(id, '/speed-up'), how, sent),
       /** Replaces the transaction by one that pays no recipient. The caller must not be the initiator. */
       cancelTransaction: (id: string, why: Reason, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/cancel-transaction'), why, sent),
@@ -78,7 +59,7 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
        * Wakes a waiting withdrawal. A withdrawal that failed unpaid is requested again, as another
        * withdrawal.
        */
-      retry: (id: string, how: { readonly priority?: Priority } = {}, sent?: Sent) =>
+      retry: (id: string, how: Retry = {}, sent?: Sent) =>
         post<Withdrawal>(withdrawal(id, '/retry'), how, sent),
       /** Releases the hold of a withdrawal that is proven unpaid and that can no longer be paid. */
       refund: (id: string, why: Reason, sent?: Sent) =>
@@ -125,10 +106,8 @@ export function payoutCalls({ one, at, post, get, remove, page, approvable }: Ca
       get: (id: string) => get<Movement>(at('/movements', id)),
       list: (filter?: MovementFilter) => page<Movement>('/movements', filter),
       /** Sweeps balances that are worth their fee to the master wallet now. */
-      consolidate: (
-        where: { readonly network: string; readonly coin?: string; readonly address_id?: string },
-        sent?: Sent,
-      ) => post<{ readonly consolidations: readonly Consolidation[] }>('/movements/consolidate', where, sent),
+      consolidate: (where: NewConsolidation, sent?: Sent) =>
+        post<ConsolidationRequest>('/movements/consolidate', where, sent),
       ...recovery('/movements'),
       ...approvable<Intent>('/movements'),
     },

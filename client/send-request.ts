@@ -1,6 +1,7 @@
 /** Sends signed requests, and retries where a retry cannot do anything twice. */
 
 import { randomUUID } from 'node:crypto'
+import type { Pagination } from '../wire/paging.js'
 import { ApiError, type ApiErrorBody } from './api-error.js'
 import { signRequest } from './sign-request.js'
 
@@ -42,13 +43,6 @@ export interface Success<T> {
   readonly success: true
   readonly data: T
   readonly pagination?: Pagination
-}
-
-export interface Pagination {
-  readonly page: number | null
-  readonly limit: number
-  readonly has_more: boolean
-  readonly next_cursor: string | null
 }
 
 export type Send = <T>(request: Request) => Promise<Success<T>>

@@ -3,14 +3,15 @@
 import type { ControlChangeState } from '../domain/controls/control-change.js'
 import type { Policy } from '../domain/controls/policy.js'
 import type { PolicyEdit } from '../domain/controls/policy-change.js'
-import type { RiskAssessment } from '../domain/controls/risk.js'
 import type { DeliveryStatus } from '../domain/events/delivery-status.js'
 import type { EventType } from '../domain/events/event.js'
-import type { WithdrawalStage, WithdrawalStatus } from '../domain/payouts/withdrawal-stage.js'
+import type { ListedApproval } from '../wire/approval.js'
 import type { Paging } from '../wire/paging.js'
-import type { DateRange } from '../wire/time.js'
 
 export type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+export type { Approval, ApprovalDecision, ListedApproval, ReviewDecision } from '../wire/approval.js'
+export type { Balance, BalanceFilter, SpendableBalance } from '../wire/balance.js'
+export type { Batch, BatchFilter, BatchItem, BatchSummary, NewBatch } from '../wire/batch.js'
 export type {
   AwaitedApproval,
   Deposit,
@@ -18,38 +19,41 @@ export type {
   DepositFilter,
   DepositWithHistory,
 } from '../wire/deposit.js'
+export type { EstimateRequest, WithdrawalEstimate } from '../wire/estimate.js'
+export type { EventEnvelope } from '../wire/event.js'
+export type { Failure } from '../wire/failure.js'
+export type {
+  Consolidation,
+  ConsolidationRequest,
+  Movement,
+  MovementFilter,
+  NewConsolidation,
+} from '../wire/movement.js'
+export type { Pagination } from '../wire/paging.js'
+export type { Payout } from '../wire/payout.js'
+export type { Priority } from '../wire/priority.js'
 export type { Reason } from '../wire/reason.js'
+export type { Risk } from '../wire/risk.js'
+export type {
+  NewWithdrawalSchedule,
+  ScheduleFilter,
+  ScheduleFiring,
+  WithdrawalSchedule,
+  WithdrawalScheduleChange,
+  WithdrawalScheduleWithTimes,
+} from '../wire/schedule.js'
 export type { DateRange } from '../wire/time.js'
+export type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
+export type {
+  Attempt,
+  NewWithdrawal,
+  Retry,
+  SpeedUp,
+  Withdrawal,
+  WithdrawalFilter,
+  WithdrawalStatus,
+} from '../wire/withdrawal.js'
 export type { Paging }
-
-export interface Balance {
-  readonly network: string
-  readonly coin: string
-  readonly available: string
-  readonly reserved: string
-  readonly blockchain: string
-  readonly pending: string
-  /** What of `blockchain` can pay now, in however many payments; null of the past. In `GET /balances` alone. */
-  readonly spendable?: string | null
-  /** The most that one payment can take of it. */
-  readonly spendable_at_once?: string | null
-}
-
-export interface BalanceFilter {
-  readonly user_reference?: string
-  readonly address_id?: string
-  readonly network?: string
-  readonly coin?: string
-  readonly as_of?: string
-}
-
-export interface Wallet {
-  readonly id: string
-  readonly kind: 'master' | 'hot' | 'gas'
-  readonly network: string
-  readonly address: string
-  readonly balances: readonly Balance[]
-}
 
 export interface NetworkStatus {
   readonly network: string
@@ -73,114 +77,6 @@ export interface NetworkStatus {
   readonly updated_at: string | null
 }
 
-export type Priority = 'low' | 'normal' | 'high' | 'urgent'
-
-export interface NewWithdrawal {
-  readonly network: string
-  readonly coin: string
-  readonly amount: string
-  readonly to_address: string
-  readonly from_address_id?: string
-  readonly priority?: Priority
-  readonly metadata?: Readonly<Record<string, unknown>>
-  readonly user_reference?: string
-  /** Unique for ever: a second withdrawal with it is refused. */
-  readonly external_id?: string
-  readonly fee_payer?: 'sender' | 'recipient'
-}
-
-export interface Withdrawal {
-  readonly id: string
-  readonly status: WithdrawalStatus
-  readonly stage: WithdrawalStage
-  readonly network: string
-  readonly coin: string
-  readonly amount: string
-  readonly fee: string
-  readonly fee_coin: string
-  readonly to_address: string
-  readonly from_address: string | null
-  readonly user_reference: string | null
-  readonly external_id: string | null
-  readonly approvals: readonly {
-    readonly approver_id: string
-    readonly person_id: string
-    readonly decision: 'approve' | 'reject'
-    /** False for the approval of an approver who was removed before the threshold was met. */
-    readonly counts: boolean
-    readonly signed_at: string
-  }[]
-  readonly required_approvals: number
-  readonly intent_hash: string
-  readonly risk: RiskAssessment | null
-  readonly review: ({ readonly required: boolean } & Partial<ReviewDecision>) | null
-  readonly failure: { readonly code: string; readonly message: string } | null
-  /** The transactions that pay it, or cancel it; newest first, one of them is mined at most. */
-  readonly attempts: readonly WithdrawalAttempt[]
-  /** The dearer attempt that was asked for and is not at the signer yet. */
-  readonly speed_up: { readonly priority: Priority; readonly max_fee: string | null } | null
-  readonly cancellation: { readonly requested_by: string; readonly reason: string } | null
-  readonly retry_of: string | null
-  readonly retried_by: string | null
-  /** Of the attempt that is in the chain, else of the one that nodes took last. */
-  readonly transaction_hash: string | null
-  readonly confirmations: number
-  readonly required_confirmations: number
-  readonly created_at: string
-  readonly confirmed_at: string | null
-  readonly [field: string]: unknown
-}
-
-/** One transaction that was made for a withdrawal; fees in whole `fee_coin`. */
-export interface WithdrawalAttempt {
-  readonly number: number
-  /** `cancel` pays nobody and takes the payment's place. */
-  readonly purpose: 'pay' | 'cancel'
-  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
-  readonly priority: Priority
-  readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
-  readonly transaction_hash: string | null
-  readonly max_fee: string
-  readonly fee: string | null
-}
-
-export interface WithdrawalFilter extends Paging, DateRange {
-  readonly status?: WithdrawalStatus
-  readonly network?: string
-  readonly coin?: string
-  readonly user_reference?: string
-  readonly external_id?: string
-}
-
-/** A stored decision. */
-export interface Approval {
-  readonly id: string
-  readonly subject_id: string
-  readonly approver_id: string
-  readonly person_id: string
-  readonly decision: 'approve' | 'reject'
-  readonly intent_hash: string
-  readonly signed_at: string
-  readonly signature: string
-  readonly created_at: string
-}
-
-/** A decision as an approver's own key sends it. */
-export interface ApprovalDecision {
-  readonly decision: 'approve' | 'reject'
-  readonly intent_hash: string
-  readonly signed_at: string
-  /** Base64 Ed25519. */
-  readonly signature: string
-  readonly reason?: string
-}
-
-/** Who decided about a withdrawal that looked risky is another person than who asked for it. */
-export interface ReviewDecision {
-  readonly decision: 'approve' | 'reject'
-  readonly reason: string
-}
-
 export interface PolicyVersion extends Policy {
   /** 0 until the first change holds. */
   readonly version: number
@@ -195,7 +91,7 @@ interface ControlChange {
   readonly effective_at: string
   readonly intent_hash: string
   readonly required_approvals: number
-  readonly approvals: Withdrawal['approvals']
+  readonly approvals: readonly ListedApproval[]
   readonly initiator: string
   readonly expires_at: string
   readonly created_at: string

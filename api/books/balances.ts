@@ -1,42 +1,17 @@
 /** Balances per coin (contract section 3). */
 
-import { createRoute, z } from '@hono/zod-openapi'
-import { type Balance, getBalances } from '../../db/books/balances/get-balances.js'
+import { createRoute } from '@hono/zod-openapi'
+import { getBalances, type UnitBalance } from '../../db/books/balances/get-balances.js'
 import { readSpendable, type Spendable } from '../../db/books/balances/read-spendable.js'
 import { getAddress } from '../../db/wallets/get-address.js'
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
+import { type Balance, BalanceFilter, SpendableBalance } from '../../wire/balance.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { listAnswer, successPage } from '../http/answer.js'
-import { instant } from '../http/instant.js'
 import { notFound } from '../http/not-found.js'
 import { wholeList } from '../http/paging.js'
 import { secured } from '../http/secured.js'
-
-const amount = z.string().openapi({ example: '100.5' })
-/** A balance as answers show it; amounts are whole coins. */
-export const balanceView = z
-  .object({
-    network: z.string(),
-    coin: z.string(),
-    available: amount,
-    reserved: amount,
-    blockchain: amount,
-    pending: amount,
-  })
-  .openapi('Balance')
-
-/** With what of `blockchain` could pay now; null of the past. */
-const spendableView = balanceView
-  .extend({
-    spendable: amount.nullable().openapi({
-      description: 'What of `blockchain` can pay now, in however many payments; null with `as_of`',
-    }),
-    spendable_at_once: amount
-      .nullable()
-      .openapi({ description: 'The most that one payment can take of it; null with `as_of`' }),
-  })
-  .openapi('SpendableBalance')
 
 const list = createRoute({
   ...secured('read'),
@@ -45,18 +20,9 @@ const list = createRoute({
   summary: 'Balances per coin: of the merchant, of a user or of an address; now or at an instant',
   tags: ['Balances'],
   request: {
-    query: z.strictObject({
-      user_reference: z.string().optional(),
-      address_id: z.string().optional(),
-      network: z.string().optional(),
-      coin: z.string().optional(),
-      as_of: instant
-        .transform((text) => new Date(text))
-        .optional()
-        .openapi({ type: 'string', format: 'date-time' }),
-    }),
+    query: BalanceFilter,
   },
-  responses: { 200: listAnswer(spendableView, 'Every coin of the enabled rails') },
+  responses: { 200: listAnswer(SpendableBalance, 'Every coin of the enabled rails') },
 })
 
 /** Registers `/balances`. */
@@ -88,13 +54,10 @@ export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDepende
 }
 
 /**
- * Formats balances; those on networks that the configuration no longer has are left out, for want of their
- * decimals.
+ * Formats balances. It leaves out those on networks that the configuration no longer has, whose decimals are
+ * unknown.
  */
-export function viewBalances(
-  balances: readonly Balance[],
-  networks: Networks,
-): z.infer<typeof balanceView>[] {
+export function viewBalances(balances: readonly UnitBalance[], networks: Networks): Balance[] {
   return balances.flatMap((balance) => {
     const network = networks.get(balance.network)
     const coin = [...(network?.coins ?? []), ...(network?.removedCoins ?? [])].find(
@@ -119,7 +82,7 @@ function viewSpendable(
   { network, coin }: { readonly network: string; readonly coin: string },
   spendable: readonly Spendable[] | null,
   networks: Networks,
-): Pick<z.infer<typeof spendableView>, 'spendable' | 'spendable_at_once'> {
+): Pick<SpendableBalance, 'spendable' | 'spendable_at_once'> {
   if (spendable === null) return { spendable: null, spendable_at_once: null }
   const found = spendable.find((each) => each.network === network && each.coin === coin)
   const { decimals } = knownCoin(findNetwork(networks, network), coin)

@@ -5,9 +5,9 @@ import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { appendTestEvent } from '../../db/events/webhooks/append-test-event.js'
 import { replayEvents } from '../../db/events/webhooks/replay-events.js'
+import { Instant } from '../../wire/time.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
-import { instant } from '../http/instant.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { eventTypes, json, params, replayed, sent, tags } from './endpoint-schemas.js'
@@ -33,8 +33,8 @@ const replay = createRoute({
     ...json(
       z
         .strictObject({
-          since: instant.openapi({ description: 'Inclusive.' }),
-          until: instant.openapi({ description: 'Exclusive.' }),
+          since: Instant.meta({ description: 'Inclusive.' }),
+          until: Instant.meta({ description: 'Exclusive.' }),
           event_types: eventTypes.optional(),
         })
         .refine((range) => Date.parse(range.since) < Date.parse(range.until), {

@@ -5,73 +5,20 @@ import { inTransaction, type Queryable } from '../../db/connect.js'
 import { cancelBatch } from '../../db/payouts/batches/cancel-batch.js'
 import { createBatch } from '../../db/payouts/batches/create-batch.js'
 import { listBatches } from '../../db/payouts/batches/list-batches.js'
-import { type BatchView, readBatchView, toBatchSummary } from '../../db/payouts/batches/read-batch-view.js'
+import { readBatchView, toBatchSummary } from '../../db/payouts/batches/read-batch-view.js'
 import { reviewBatch } from '../../db/payouts/batches/review-batch.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
-import { BATCH_STAGES, BATCH_STATUSES } from '../../domain/payouts/batch-status.js'
-import { PRIORITIES } from '../../domain/payouts/priority.js'
+import { ReviewDecision } from '../../wire/approval.js'
+import { Batch, BatchFilter, BatchSummary, NewBatch } from '../../wire/batch.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startBatchSoon } from '../start/start-batch-soon.js'
 import { checkBatchOutputs } from './check-batch-outputs.js'
 import { originOf } from './withdrawal-request.js'
-import { controls, reviewDecision, STATUSES } from './withdrawal-view.js'
-
-/** Payments of one batch. */
-const MOST_ITEMS = 1_000
-
-const amount = z.string().min(1).max(100).openapi({ example: '50.00' })
-const status = z.enum(BATCH_STATUSES)
-const failure = z.object({ code: z.string(), message: z.string() }).nullable()
-
-const summary = z
-  .object({
-    id: z.string().openapi({ example: 'batch_0193…' }),
-    status,
-    stage: z.enum(BATCH_STAGES).openapi({ description: 'The state of the batch itself behind `status`.' }),
-    network: z.string(),
-    coin: z.string(),
-    amount: z.string().openapi({ description: 'Of all items.' }),
-    item_count: z.int(),
-    fee: z
-      .string()
-      .openapi({ description: 'In whole `fee_coin`, over all transactions: estimates until known.' }),
-    fee_coin: z.string(),
-    fee_limit: z.string().openapi({ description: 'The most that all fees together may be; held.' }),
-    priority: z.enum(PRIORITIES),
-    user_reference: z.string().nullable(),
-    external_id: z.string().nullable(),
-    ...controls,
-    failure,
-    history: z.array(z.object({ stage: z.enum(BATCH_STAGES), status, at: z.string(), cause: z.string() })),
-    expires_at: z.string(),
-    created_at: z.string(),
-    updated_at: z.string(),
-    completed_at: z.string().nullable(),
-  })
-  .openapi('BatchSummary')
-
-const view = summary
-  .extend({
-    counts: z.record(z.enum(STATUSES), z.int()).openapi({ description: 'How many items have each status.' }),
-    items: z.array(
-      z.object({
-        id: z.string(),
-        index: z.int().openapi({ description: 'In `outputs` of the request, from 0.' }),
-        to_address: z.string(),
-        amount: amount.openapi({ description: 'As it was sent.' }),
-        status: z.enum(STATUSES),
-        transaction_hash: z.string().nullable(),
-        failure,
-      }),
-    ),
-  })
-  .openapi('Batch')
 
 const params = z.object({ id: z.string().max(255) })
 
@@ -88,34 +35,12 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            batch_withdrawal: z.strictObject({
-              network: z.string().min(1).max(31).openapi({ example: 'ethereum' }),
-              coin: z.string().min(1).max(31).openapi({ example: 'usdt' }),
-              outputs: z
-                .array(z.strictObject({ to_address: z.string().min(1).max(200), amount }))
-                .min(1)
-                .max(MOST_ITEMS),
-              priority: z.enum(PRIORITIES).default('normal'),
-            }),
-            user_reference: z
-              .string()
-              .min(1)
-              .max(255)
-              .optional()
-              .openapi({ description: "Draws on this user; without it, on the merchant's own account." }),
-            external_id: z
-              .string()
-              .min(1)
-              .max(255)
-              .optional()
-              .openapi({ description: 'Unique for ever per merchant, among batches.' }),
-          }),
+          schema: NewBatch,
         },
       },
     },
   },
-  responses: { 201: answer(view, 'Accepted; the amounts and the fee limit are held') },
+  responses: { 201: answer(Batch, 'Accepted; the amounts and the fee limit are held') },
 })
 
 const get = createRoute({
@@ -125,7 +50,7 @@ const get = createRoute({
   summary: 'One batch with its items',
   tags: ['Batches'],
   request: { params },
-  responses: { 200: answer(view) },
+  responses: { 200: answer(Batch) },
 })
 
 const list = createRoute({
@@ -135,16 +60,9 @@ const list = createRoute({
   summary: 'Batches, newest first, without their items',
   tags: ['Batches'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      status: status.optional(),
-      network: z.string().optional(),
-      coin: z.string().optional(),
-      user_reference: z.string().optional(),
-      external_id: z.string().optional(),
-    }),
+    query: BatchFilter,
   },
-  responses: { 200: listAnswer(summary) },
+  responses: { 200: listAnswer(BatchSummary) },
 })
 
 const cancel = createRoute({
@@ -154,7 +72,7 @@ const cancel = createRoute({
   summary: 'Cancels a batch that is not approved yet; the hold is released',
   tags: ['Batches'],
   request: { params },
-  responses: { 200: answer(view, 'Cancelled') },
+  responses: { 200: answer(Batch, 'Cancelled') },
 })
 
 const review = createRoute({
@@ -170,12 +88,12 @@ const review = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: reviewDecision,
+          schema: ReviewDecision,
         },
       },
     },
   },
-  responses: { 200: answer(view, 'Decided') },
+  responses: { 200: answer(Batch, 'Decided') },
 })
 
 /** Registers `/withdrawals/batch` and `/batches`; `/intent` and `/approvals` of a batch are in `approvals.ts`. */
@@ -207,7 +125,7 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
       return { id, kept: await keepAnswer(c, tx, 201, success(await viewOf(tx, id, merchantId))) }
     })
     startBatchSoon(dependencies, id)
-    return c.json(mutable(kept), 201)
+    return c.json(kept, 201)
   })
 
   app.openapi(list, async (c) => {
@@ -226,12 +144,12 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
       (row) => toBatchSummary(networks, row),
       (row) => row.id,
     )
-    return c.json(mutable(successPage(page)), 200)
+    return c.json(successPage(page), 200)
   })
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(mutable(success(await viewOf(sql, id, c.get('merchantId')))), 200)
+    return c.json(success(await viewOf(sql, id, c.get('merchantId'))), 200)
   })
 
   app.openapi(cancel, async (c) => {
@@ -240,7 +158,7 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
     const actor = c.get('actor')
     await inTransaction(sql, (tx) => cancelBatch(tx, networks, { merchantId, id, actor }))
     startBatchSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
-    return c.json(mutable(success(await viewOf(sql, id, merchantId))), 200)
+    return c.json(success(await viewOf(sql, id, merchantId)), 200)
   })
 
   app.openapi(review, async (c) => {
@@ -259,10 +177,10 @@ export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies):
       return keepAnswer(c, tx, 200, success(await viewOf(tx, id, merchantId)))
     })
     startBatchSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 
-  async function viewOf(queryable: Queryable, id: string, merchantId: string): Promise<BatchView> {
+  async function viewOf(queryable: Queryable, id: string, merchantId: string): Promise<Batch> {
     const found = await readBatchView(queryable, networks, id, merchantId)
     if (!found) throw notFound('batch', id)
     return found

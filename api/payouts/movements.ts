@@ -10,54 +10,17 @@ import { getAddress } from '../../db/wallets/get-address.js'
 import { byFamily } from '../../domain/chain/by-family.js'
 import { findCoin, findNetwork, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
-import { MOVEMENT_KINDS } from '../../domain/payouts/treasury.js'
 import { consolidationId } from '../../temporal/ids.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { startConsolidation } from '../../temporal/start.js'
+import { ConsolidationRequest, Movement, MovementFilter, NewConsolidation } from '../../wire/movement.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
-import { STATUSES, withdrawalView } from './withdrawal-view.js'
-
-const movementView = withdrawalView
-  .pick({
-    id: true,
-    status: true,
-    stage: true,
-    network: true,
-    coin: true,
-    amount: true,
-    fee: true,
-    fee_coin: true,
-    fee_limit: true,
-    to_address: true,
-    from_address: true,
-    approvals: true,
-    required_approvals: true,
-    intent_hash: true,
-    failure: true,
-    waiting: true,
-    transaction_hash: true,
-    confirmations: true,
-    required_confirmations: true,
-    block_number: true,
-    history: true,
-    expires_at: true,
-    created_at: true,
-    updated_at: true,
-    confirmed_at: true,
-  })
-  .extend({
-    id: z.string().openapi({ example: 'mov_0193…' }),
-    kind: z.enum(MOVEMENT_KINDS),
-    cause: z.string().openapi({ description: 'Why it was made.' }),
-  })
-  .openapi('Movement')
 
 const params = z.object({ id: z.string().max(255) })
 
@@ -68,15 +31,9 @@ const list = createRoute({
   summary: 'Movements between own wallets, newest first',
   tags: ['Movements'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      kind: z.enum(MOVEMENT_KINDS).optional(),
-      status: z.enum(STATUSES).optional(),
-      network: z.string().optional(),
-      coin: z.string().optional(),
-    }),
+    query: MovementFilter,
   },
-  responses: { 200: listAnswer(movementView) },
+  responses: { 200: listAnswer(Movement) },
 })
 
 const get = createRoute({
@@ -86,21 +43,8 @@ const get = createRoute({
   summary: 'One movement',
   tags: ['Movements'],
   request: { params },
-  responses: { 200: answer(movementView) },
+  responses: { 200: answer(Movement) },
 })
-
-const consolidated = z
-  .object({
-    consolidations: z.array(
-      z.object({
-        network: z.string(),
-        coin: z.string(),
-        address_id: z.string().nullable().openapi({ description: 'Null where many addresses pay (UTXO).' }),
-        workflow_id: z.string(),
-      }),
-    ),
-  })
-  .openapi('ConsolidationRequest')
 
 const consolidate = createRoute({
   ...secured('admin'),
@@ -115,16 +59,12 @@ const consolidate = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            network: z.string().min(1).max(31),
-            coin: z.string().min(1).max(31).optional(),
-            address_id: z.string().min(1).max(255).optional(),
-          }),
+          schema: NewConsolidation,
         },
       },
     },
   },
-  responses: { 200: answer(consolidated, 'Looked at now; at most 500 at a time, the fullest first') },
+  responses: { 200: answer(ConsolidationRequest, 'Looked at now; at most 500 at a time, the fullest first') },
 })
 
 /** Registers `/movements`. */
@@ -146,14 +86,14 @@ export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencie
       (row) => toMovementView(networks, row),
       (row) => row.id,
     )
-    return c.json(mutable(successPage(page)), 200)
+    return c.json(successPage(page), 200)
   })
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
     const view = await readMovementView(sql, networks, id, c.get('merchantId'))
     if (!view) throw notFound('movement', id)
-    return c.json(mutable(success(view)), 200)
+    return c.json(success(view), 200)
   })
 
   app.openapi(consolidate, async (c) => {

@@ -11,53 +11,15 @@ import {
 import type { Decider, OwnPayoutKind } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
 import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
-import { PRIORITIES } from '../../domain/payouts/priority.js'
+import { Payout } from '../../wire/payout.js'
+import { Reason } from '../../wire/reason.js'
+import { SpeedUp } from '../../wire/withdrawal.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, success } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
 import { notFound } from '../http/not-found.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
-import { withdrawalView } from './withdrawal-view.js'
-
-const payoutView = withdrawalView
-  .pick({
-    status: true,
-    stage: true,
-    network: true,
-    coin: true,
-    fee: true,
-    fee_coin: true,
-    fee_limit: true,
-    priority: true,
-    from_address: true,
-    failure: true,
-    waiting: true,
-    speed_up: true,
-    cancellation: true,
-    attempts: true,
-    investigation: true,
-    transaction_hash: true,
-    confirmations: true,
-    required_confirmations: true,
-    block_number: true,
-    history: true,
-    expires_at: true,
-    created_at: true,
-    updated_at: true,
-    confirmed_at: true,
-  })
-  .extend({
-    id: z.string().openapi({ example: 'part_0193…' }),
-    kind: z.enum(['batch_part', 'consolidation', 'gas_funding', 'rebalance']),
-    batch_id: z.string().nullable().openapi({ description: 'Null of a movement.' }),
-    items: z
-      .array(z.int())
-      .nullable()
-      .openapi({ description: 'Indices of the items of the batch that it pays; null of a movement.' }),
-  })
-  .openapi('Payout')
 
 const params = z.object({ id: z.string().max(255) })
 const withReason = {
@@ -65,7 +27,7 @@ const withReason = {
   body: {
     required: true,
     content: {
-      'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+      'application/json': { schema: Reason },
     },
   },
 }
@@ -77,7 +39,7 @@ const listOfParts = createRoute({
   summary: 'The transactions of a batch, each with its attempts and what it waits for',
   tags: ['Batches'],
   request: { params },
-  responses: { 200: answer(z.array(payoutView)) },
+  responses: { 200: answer(z.array(Payout).readonly()) },
 })
 
 interface Place {
@@ -100,7 +62,7 @@ export function registerPayoutRecoveryRoutes(app: ApiApp, dependencies: ApiDepen
     const { id } = c.req.valid('param')
     const parts = await listParts(sql, networks, c.get('merchantId'), id)
     if (!parts) throw notFound('batch', id)
-    return c.json(mutable(success(parts)), 200)
+    return c.json(success(parts), 200)
   })
   for (const place of PLACES) register(app, dependencies, place)
 }
@@ -115,7 +77,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
       summary,
       tags: [tag],
       request: request as Request & { params: typeof params },
-      responses: { 200: answer(payoutView) },
+      responses: { 200: answer(Payout) },
     })
   const view = (tx: Transaction, decider: Decider) => readPayoutView(tx, networks, decider)
 
@@ -126,10 +88,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
         required: true,
         content: {
           'application/json': {
-            schema: z.strictObject({
-              priority: z.enum(PRIORITIES).optional(),
-              max_fee: z.string().min(1).max(100).optional(),
-            }),
+            schema: SpeedUp,
           },
         },
       },
@@ -144,7 +103,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
       startWithdrawalSoon(dependencies, decider.id, (handle) =>
         handle.signal('replace', { by: decider.actor }),
       )
-      return c.json(mutable(kept), 200)
+      return c.json(kept, 200)
     },
   )
 
@@ -163,7 +122,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
       startWithdrawalSoon(dependencies, decider.id, (handle) =>
         handle.signal('replace', { by: decider.actor }),
       )
-      return c.json(mutable(kept), 200)
+      return c.json(kept, 200)
     },
   )
 
@@ -176,7 +135,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })
       startWithdrawalSoon(dependencies, decider.id, (handle) => handle.signal('wake'))
-      return c.json(mutable(kept), 200)
+      return c.json(kept, 200)
     },
   )
 
@@ -189,7 +148,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
         return keepAnswer(c, tx, 200, success(await view(tx, decider)))
       })
       startWithdrawalSoon(dependencies, decider.id, (handle) => handle.signal('wake'))
-      return c.json(mutable(kept), 200)
+      return c.json(kept, 200)
     },
   )
 }

@@ -1,6 +1,7 @@
 import type { Queryable } from '../../db/connect.js'
-import { readWithdrawalView, type WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import { readWithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import type { Networks } from '../../domain/chain/network.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import { notFound } from '../http/not-found.js'
 
 /** A merchant's withdrawal as it is now. @throws KeyturnError `NOT_FOUND`, also for another merchant's. */
@@ -9,7 +10,7 @@ export async function readOwnWithdrawal(
   networks: Networks,
   merchantId: string,
   id: string,
-): Promise<WithdrawalView> {
+): Promise<Withdrawal> {
   const view = await readWithdrawalView(sql, networks, id, merchantId)
   if (!view) throw notFound('withdrawal', id)
   return view

@@ -1,27 +1,18 @@
 /** The merchant's wallets (contract section 3). */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { getBalances } from '../../db/books/balances/get-balances.js'
 import { inTransaction } from '../../db/connect.js'
 import { addHotWallet } from '../../db/wallets/add-hot-wallet.js'
 import { listWallets } from '../../db/wallets/list-wallets.js'
 import { findNetwork } from '../../domain/chain/network.js'
-import { balanceView, viewBalances } from '../books/balances.js'
+import { NewWallet, Wallet, WalletFilter } from '../../wire/wallet.js'
+import { viewBalances } from '../books/balances.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-
-const wallet = z
-  .object({
-    id: z.string(),
-    kind: z.enum(['master', 'hot', 'gas']),
-    network: z.string(),
-    address: z.string(),
-    balances: z.array(balanceView),
-  })
-  .openapi('Wallet')
 
 const list = createRoute({
   ...secured('read'),
@@ -30,13 +21,9 @@ const list = createRoute({
   summary: 'Master, hot and gas wallets with what they hold, newest first',
   tags: ['Wallets'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      network: z.string().optional(),
-      kind: z.enum(['master', 'hot', 'gas']).optional(),
-    }),
+    query: WalletFilter,
   },
-  responses: { 200: listAnswer(wallet) },
+  responses: { 200: listAnswer(Wallet) },
 })
 
 const create = createRoute({
@@ -51,16 +38,12 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            network: z.string().min(1).max(31),
-            kind: z.literal('hot'),
-            label: z.string().min(1).max(255).optional(),
-          }),
+          schema: NewWallet,
         },
       },
     },
   },
-  responses: { 201: answer(wallet, 'Made; fund it, or let rebalancing do so') },
+  responses: { 201: answer(Wallet, 'Made; fund it, or let rebalancing do so') },
 })
 
 /** Registers `/wallets`. */

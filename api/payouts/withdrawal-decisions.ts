@@ -5,19 +5,16 @@ import { inTransaction } from '../../db/connect.js'
 import { requestCancellation } from '../../db/payouts/withdrawals/request-cancellation.js'
 import { requestSpeedUp } from '../../db/payouts/withdrawals/request-speed-up.js'
 import { reviewWithdrawal } from '../../db/payouts/withdrawals/review-withdrawal.js'
-import { PRIORITIES } from '../../domain/payouts/priority.js'
+import { ReviewDecision } from '../../wire/approval.js'
+import { Reason } from '../../wire/reason.js'
+import { SpeedUp, Withdrawal } from '../../wire/withdrawal.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
 import { readOwnWithdrawal } from './read-own-withdrawal.js'
-import { amountSchema } from './withdrawal-request.js'
-import { reviewDecision, withdrawalView } from './withdrawal-view.js'
 
-const amount = amountSchema
-const priority = z.enum(PRIORITIES)
 const params = z.object({ id: z.string().max(255) })
 
 const review = createRoute({
@@ -33,12 +30,12 @@ const review = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: reviewDecision,
+          schema: ReviewDecision,
         },
       },
     },
   },
-  responses: { 200: answer(withdrawalView, 'Decided') },
+  responses: { 200: answer(Withdrawal, 'Decided') },
 })
 
 const speedUp = createRoute({
@@ -55,19 +52,12 @@ const speedUp = createRoute({
       required: false,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            priority: priority
-              .optional()
-              .openapi({ description: 'Default: the next above that of the newest attempt.' }),
-            max_fee: amount.optional().openapi({
-              description: 'The most that the fee may be, in whole `fee_coin`; default the fee limit.',
-            }),
-          }),
+          schema: SpeedUp,
         },
       },
     },
   },
-  responses: { 200: answer(withdrawalView, 'Accepted; `attempts` shows what comes of it') },
+  responses: { 200: answer(Withdrawal, 'Accepted; `attempts` shows what comes of it') },
 })
 
 const cancelTransaction = createRoute({
@@ -83,11 +73,11 @@ const cancelTransaction = createRoute({
     body: {
       required: true,
       content: {
-        'application/json': { schema: z.strictObject({ reason: z.string().min(1).max(1_000) }) },
+        'application/json': { schema: Reason },
       },
     },
   },
-  responses: { 200: answer(withdrawalView, 'Decided; `attempts` shows what comes of it') },
+  responses: { 200: answer(Withdrawal, 'Decided; `attempts` shows what comes of it') },
 })
 
 /** Registers `/review`, `/speed-up` and `/cancel-transaction` under `/withdrawals/{id}`. */
@@ -110,7 +100,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
       return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('reviewed', { by: actor }))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 
   app.openapi(speedUp, async (c) => {
@@ -124,7 +114,7 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
       return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 
   app.openapi(cancelTransaction, async (c) => {
@@ -144,6 +134,6 @@ export function registerWithdrawalDecisionRoutes(app: ApiApp, dependencies: ApiD
       return keepAnswer(c, tx, 200, success(await readOwnWithdrawal(tx, networks, merchantId, id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('replace', { by: actor }))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 }

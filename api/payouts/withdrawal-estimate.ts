@@ -1,6 +1,6 @@
 /** What a withdrawal would cost at every priority (seed 002, "Fee Priority Levels"). */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { requireWallet } from '../../db/payouts/require-wallet.js'
 import { estimateWithdrawal } from '../../db/payouts/withdrawals/estimate-withdrawal.js'
 import { requireForeign } from '../../db/wallets/find-own-wallets.js'
@@ -8,33 +8,11 @@ import { findCoin, findNetwork, nativeCoin } from '../../domain/chain/network.js
 import { formatAmount } from '../../domain/money.js'
 import { PRIORITIES } from '../../domain/payouts/priority.js'
 import { PRIORITY_LEVEL } from '../../domain/payouts/withdrawal-fee.js'
+import { EstimateRequest, WithdrawalEstimate } from '../../wire/estimate.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { secured } from '../http/secured.js'
-import { amountSchema, positiveAmount } from './withdrawal-request.js'
-
-const amount = amountSchema
-const priority = z.enum(PRIORITIES)
-
-const estimateView = z
-  .object({
-    network: z.string(),
-    coin: z.string(),
-    amount,
-    fee_coin: z.string(),
-    estimates: z.array(
-      z.object({
-        priority,
-        description: z.string().openapi({ example: 'Standard rate' }),
-        fee_multiplier: z.string().openapi({ example: '1.0' }),
-        fee: z.string(),
-        fee_limit: z.string(),
-        confirmation_time: z.string().openapi({ example: '10-30 minutes' }),
-        estimated_confirmation_time: z.string(),
-      }),
-    ),
-  })
-  .openapi('WithdrawalEstimate')
+import { positiveAmount } from './withdrawal-request.js'
 
 const estimate = createRoute({
   ...secured('withdrawals'),
@@ -47,19 +25,12 @@ const estimate = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            network: z.string().min(1).max(31),
-            coin: z.string().min(1).max(31),
-            amount,
-            to_address: z.string().min(1).max(200).optional(),
-            from_address_id: z.string().min(1).max(255).optional(),
-            priority: priority.optional(),
-          }),
+          schema: EstimateRequest,
         },
       },
     },
   },
-  responses: { 200: answer(estimateView) },
+  responses: { 200: answer(WithdrawalEstimate) },
 })
 
 /** Registers `/withdrawals/estimate`. */

@@ -10,22 +10,20 @@ import {
 import type { Decider } from '../../db/payouts/withdrawals/lock-own-withdrawal.js'
 import { refundWithdrawal } from '../../db/payouts/withdrawals/refund-withdrawal.js'
 import { retryWithdrawal } from '../../db/payouts/withdrawals/retry-withdrawal.js'
-import { PRIORITIES } from '../../domain/payouts/priority.js'
+import { Reason } from '../../wire/reason.js'
+import { Retry, Withdrawal } from '../../wire/withdrawal.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { answer, success } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
 import { readOwnWithdrawal } from './read-own-withdrawal.js'
 import { originOf } from './withdrawal-request.js'
-import { withdrawalView } from './withdrawal-view.js'
 
 const params = z.object({ id: z.string().max(255) })
-const reason = z.string().min(1).max(1_000)
 const withReason = {
   params,
-  body: { required: true, content: { 'application/json': { schema: z.strictObject({ reason }) } } },
+  body: { required: true, content: { 'application/json': { schema: Reason } } },
 }
 
 const retry = createRoute({
@@ -41,13 +39,13 @@ const retry = createRoute({
     body: {
       required: true,
       content: {
-        'application/json': { schema: z.strictObject({ priority: z.enum(PRIORITIES).optional() }) },
+        'application/json': { schema: Retry },
       },
     },
   },
   responses: {
-    200: answer(withdrawalView, 'It is open, and goes on at once'),
-    201: answer(withdrawalView, 'The new withdrawal; it waits for its own approvals'),
+    200: answer(Withdrawal, 'It is open, and goes on at once'),
+    201: answer(Withdrawal, 'The new withdrawal; it waits for its own approvals'),
   },
 })
 
@@ -60,7 +58,7 @@ const refund = createRoute({
     'By a person with the scope `admin` or the role `reviewer`. 409 `INVALID_STATE` says in `details.reason` what is not proven.',
   tags: ['Withdrawals'],
   request: withReason,
-  responses: { 200: answer(withdrawalView, 'Ended; the hold is available again') },
+  responses: { 200: answer(Withdrawal, 'Ended; the hold is available again') },
 })
 
 const mark = createRoute({
@@ -70,7 +68,7 @@ const mark = createRoute({
   summary: 'Holds everything of it before signing, until it is cleared',
   tags: ['Withdrawals'],
   request: withReason,
-  responses: { 200: answer(withdrawalView, 'Marked, and an exception raised') },
+  responses: { 200: answer(Withdrawal, 'Marked, and an exception raised') },
 })
 
 const clear = createRoute({
@@ -81,7 +79,7 @@ const clear = createRoute({
   description: 'By a person with the scope `admin` or the role `reviewer`.',
   tags: ['Withdrawals'],
   request: withReason,
-  responses: { 200: answer(withdrawalView, 'Cleared; it goes on') },
+  responses: { 200: answer(Withdrawal, 'Cleared; it goes on') },
 })
 
 /** Registers the four decisions under `/withdrawals/{id}`. */
@@ -106,7 +104,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
       return { id, kept: await keepAnswer(c, tx, status, body) }
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
-    return c.json(mutable(kept), id === decider.id ? 200 : 201)
+    return c.json(kept, id === decider.id ? 200 : 201)
   })
 
   app.openapi(refund, async (c) => {
@@ -116,7 +114,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 
   app.openapi(mark, async (c) => {
@@ -126,7 +124,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 
   app.openapi(clear, async (c) => {
@@ -136,7 +134,7 @@ export function registerWithdrawalRecoveryRoutes(app: ApiApp, dependencies: ApiD
       return keepAnswer(c, tx, 200, success(await view(tx, c.get('merchantId'), id)))
     })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('wake'))
-    return c.json(mutable(kept), 200)
+    return c.json(kept, 200)
   })
 }
 

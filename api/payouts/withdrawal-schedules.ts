@@ -8,8 +8,6 @@ import { createSchedule } from '../../db/payouts/schedules/create-schedule.js'
 import {
   listFirings,
   listSchedules,
-  SCHEDULE_STATUSES,
-  type ScheduleView,
   toFiringView,
   toScheduleView,
 } from '../../db/payouts/schedules/list-schedules.js'
@@ -20,94 +18,29 @@ import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork, knownCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { everFires, refuseCron } from '../../domain/payouts/cron.js'
-import { PRIORITIES } from '../../domain/payouts/priority.js'
 import { type AppliedSchedule, applySchedule, readNextFirings } from '../../temporal/apply-schedule.js'
+import { Paging } from '../../wire/paging.js'
+import {
+  NewWithdrawalSchedule,
+  ScheduleFilter,
+  ScheduleFiring,
+  WithdrawalSchedule,
+  WithdrawalScheduleChange,
+  WithdrawalScheduleWithTimes,
+} from '../../wire/schedule.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { instant } from '../http/instant.js'
-import { mutable } from '../http/mutable.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import {
-  amountSchema,
-  metadataSchema,
-  newWithdrawal,
-  originOf,
-  positiveAmount,
-  requireSenderPays,
-} from './withdrawal-request.js'
+import { originOf, positiveAmount, requireSenderPays } from './withdrawal-request.js'
 
 const SECOND_MS = 1_000
-const MIN_SECONDS = 60
-const YEAR_SECONDS = 31_536_000
-const MAX_CATCH_UP_SECONDS = 2_592_000
 /** Temporal is asked for the times to come; who asks for a schedule does not wait for a Temporal that is down. */
 const NEXT_TIMEOUT_MS = 2_000
 const SYNC_TIMEOUT_MS = 4_000
 const MOST_NEXT = 5
-
-const time = instant.openapi({ example: '2026-01-31T08:00:00Z' })
-const label = z.string().min(1).max(255).openapi({ example: 'Payroll of the Lisbon office' })
-
-const firingView = z
-  .object({
-    id: z.string(),
-    nominal_at: z.string().openapi({ description: 'The time for which it fired: its key.' }),
-    fired_at: z.string().openapi({ description: 'When it did.' }),
-    outcome: z.enum(['created', 'refused']),
-    withdrawal_id: z.string().nullable(),
-    failure: z
-      .object({ code: z.string(), message: z.string(), details: z.record(z.string(), z.unknown()) })
-      .nullable(),
-  })
-  .openapi('ScheduleFiring')
-
-const scheduleView = z
-  .object({
-    id: z.string().openapi({ example: 'wsc_0193…' }),
-    label: z.string(),
-    status: z.enum(SCHEDULE_STATUSES),
-    cron: z.string().nullable(),
-    interval_seconds: z.number().nullable(),
-    time_zone: z.literal('UTC'),
-    start_at: z.string(),
-    end_at: z.string().nullable(),
-    catch_up_seconds: z.number(),
-    withdrawal: z.object({
-      network: z.string(),
-      coin: z.string(),
-      amount: z.string(),
-      to_address: z.string(),
-      from_address_id: z.string().nullable(),
-      fee_payer: z.enum(['sender', 'recipient']),
-      priority: z.enum(PRIORITIES),
-      user_reference: z.string().nullable(),
-      metadata: z.record(z.string(), z.unknown()),
-    }),
-    missed: z.int().openapi({
-      description:
-        'Firings that were left out: later than the catch-up window, or while one before was under way.',
-    }),
-    last_firing: firingView.nullable(),
-    initiator: z.string(),
-    co_initiators: z.array(z.string()).openapi({
-      description:
-        'Others who changed what it pays; like the initiator they approve none of its withdrawals.',
-    }),
-    created_at: z.string(),
-    updated_at: z.string(),
-  })
-  .openapi('WithdrawalSchedule')
-
-const oneView = scheduleView
-  .extend({
-    next_firings: z.array(z.string()).nullable().openapi({
-      description: 'The next five at most; null while Temporal cannot be asked.',
-    }),
-  })
-  .openapi('WithdrawalScheduleWithTimes')
 
 const params = z.object({ id: z.string().max(255) })
 const tags = ['Withdrawal schedules']
@@ -125,33 +58,12 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            label,
-            cron: z.string().max(200).optional().openapi({
-              example: '0 8 1 * *',
-              description:
-                'Minute, hour, day of the month, month, day of the week; UTC. Day of the month and day of the week must both match: "0 8 13 * FRI" is every Friday the 13th. One that never fires is refused. Or interval_seconds.',
-            }),
-            interval_seconds: z
-              .int()
-              .min(MIN_SECONDS)
-              .max(YEAR_SECONDS)
-              .optional()
-              .openapi({ description: 'Counted from start_at, which is the first firing.' }),
-            start_at: time.optional().openapi({ description: 'Default: now.' }),
-            end_at: time.optional().openapi({ description: 'It does not fire later; default: for ever.' }),
-            catch_up_seconds: z.int().min(MIN_SECONDS).max(MAX_CATCH_UP_SECONDS).optional().openapi({
-              description:
-                'After an outage a firing that is later than this is left out; default KEYTURN_SCHEDULE_CATCH_UP.',
-            }),
-            paused: z.boolean().default(false),
-            withdrawal: newWithdrawal.omit({ external_id: true }),
-          }),
+          schema: NewWithdrawalSchedule,
         },
       },
     },
   },
-  responses: { 201: answer(scheduleView, 'Stored; it fires from start_at on') },
+  responses: { 201: answer(WithdrawalSchedule, 'Stored; it fires from start_at on') },
 })
 
 const list = createRoute({
@@ -160,8 +72,8 @@ const list = createRoute({
   path: '/withdrawal-schedules',
   summary: 'Schedules, newest first; removed ones only by their status',
   tags,
-  request: { query: z.strictObject({ ...pagingQuery, status: z.enum(SCHEDULE_STATUSES).optional() }) },
-  responses: { 200: listAnswer(scheduleView) },
+  request: { query: ScheduleFilter },
+  responses: { 200: listAnswer(WithdrawalSchedule) },
 })
 
 const get = createRoute({
@@ -171,7 +83,7 @@ const get = createRoute({
   summary: 'One schedule, with the times to come',
   tags,
   request: { params },
-  responses: { 200: answer(oneView) },
+  responses: { 200: answer(WithdrawalScheduleWithTimes) },
 })
 
 const firings = createRoute({
@@ -180,8 +92,8 @@ const firings = createRoute({
   path: '/withdrawal-schedules/{id}/firings',
   summary: 'What became of each firing, newest first',
   tags,
-  request: { params, query: z.strictObject({ ...pagingQuery }) },
-  responses: { 200: listAnswer(firingView) },
+  request: { params, query: Paging },
+  responses: { 200: listAnswer(ScheduleFiring) },
 })
 
 const change = createRoute({
@@ -196,19 +108,12 @@ const change = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            label: label.optional(),
-            paused: z.boolean().optional(),
-            end_at: time.nullable().optional(),
-            amount: amountSchema.optional(),
-            priority: z.enum(PRIORITIES).optional(),
-            metadata: metadataSchema.optional(),
-          }),
+          schema: WithdrawalScheduleChange,
         },
       },
     },
   },
-  responses: { 200: answer(scheduleView, 'Changed') },
+  responses: { 200: answer(WithdrawalSchedule, 'Changed') },
 })
 
 const remove = createRoute({
@@ -218,7 +123,7 @@ const remove = createRoute({
   summary: 'Removes a schedule; withdrawals that it asked for go on',
   tags,
   request: { params },
-  responses: { 200: answer(scheduleView, 'Removed') },
+  responses: { 200: answer(WithdrawalSchedule, 'Removed') },
 })
 
 /** Registers `/withdrawal-schedules`. */
@@ -268,39 +173,33 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
       return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
     syncSoon(dependencies, view.id)
-    return c.json(mutable(kept), 201)
+    return c.json(kept, 201)
   })
 
   app.openapi(list, async (c) => {
     const query = c.req.valid('query')
     const rows = await listSchedules(sql, c.get('merchantId'), { status: query.status }, toSlice(query))
-    return c.json(
-      mutable(
-        successPage(
-          toPage(
-            query,
-            rows,
-            (row) => toScheduleView(row),
-            (row) => row.id,
-          ),
-        ),
-      ),
-      200,
+    const page = toPage(
+      query,
+      rows,
+      (row) => toScheduleView(row),
+      (row) => row.id,
     )
+    return c.json(successPage(page), 200)
   })
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
     const view = await viewOf(sql, c.get('merchantId'), id)
     const next_firings = view.status === 'active' ? await nextFirings(dependencies, id) : []
-    return c.json(mutable(success({ ...view, next_firings })), 200)
+    return c.json(success({ ...view, next_firings }), 200)
   })
 
   app.openapi(firings, async (c) => {
     const query = c.req.valid('query')
     const { id } = await findSchedule(sql, c.get('merchantId'), c.req.valid('param').id)
     const rows = await listFirings(sql, id, toSlice(query))
-    return c.json(mutable(successPage(toPage(query, rows, toFiringView, (row) => row.id))), 200)
+    return c.json(successPage(toPage(query, rows, toFiringView, (row) => row.id)), 200)
   })
 
   app.openapi(change, async (c) => {
@@ -328,7 +227,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
       ),
     )
     syncSoon(dependencies, id)
-    return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
+    return c.json(success(await viewOf(sql, merchantId, id)), 200)
   })
 
   app.openapi(remove, async (c) => {
@@ -342,11 +241,11 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
       ),
     )
     syncSoon(dependencies, id)
-    return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
+    return c.json(success(await viewOf(sql, merchantId, id)), 200)
   })
 }
 
-async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<ScheduleView> {
+async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<WithdrawalSchedule> {
   const [row] = await listSchedules(sql, merchantId, { id }, { before: null, offset: 0, take: 1 })
   if (!row) throw notFound('withdrawal schedule', id)
   return toScheduleView(row)

@@ -8,17 +8,15 @@ import { listWithdrawals } from '../../db/payouts/withdrawals/list-withdrawals.j
 import { readWithdrawalView, toWithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
+import { NewWithdrawal, Withdrawal, WithdrawalFilter } from '../../wire/withdrawal.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { dateRangeQuery } from '../http/date-range.js'
-import { mutable } from '../http/mutable.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
 import { readOwnWithdrawal } from './read-own-withdrawal.js'
-import { newWithdrawal, originOf, positiveAmount, requireSenderPays } from './withdrawal-request.js'
-import { STATUSES, withdrawalView } from './withdrawal-view.js'
+import { originOf, positiveAmount, requireSenderPays } from './withdrawal-request.js'
 
 const params = z.object({ id: z.string().max(255) })
 
@@ -33,12 +31,12 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: newWithdrawal,
+          schema: NewWithdrawal,
         },
       },
     },
   },
-  responses: { 201: answer(withdrawalView, 'Accepted; the amount and the fee limit are held') },
+  responses: { 201: answer(Withdrawal, 'Accepted; the amount and the fee limit are held') },
 })
 
 const get = createRoute({
@@ -48,7 +46,7 @@ const get = createRoute({
   summary: 'One withdrawal',
   tags: ['Withdrawals'],
   request: { params },
-  responses: { 200: answer(withdrawalView) },
+  responses: { 200: answer(Withdrawal) },
 })
 
 const list = createRoute({
@@ -58,17 +56,9 @@ const list = createRoute({
   summary: 'Withdrawals, newest first',
   tags: ['Withdrawals'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      status: z.enum(STATUSES).optional(),
-      network: z.string().optional(),
-      coin: z.string().optional(),
-      user_reference: z.string().optional(),
-      external_id: z.string().optional(),
-      ...dateRangeQuery,
-    }),
+    query: WithdrawalFilter,
   },
-  responses: { 200: listAnswer(withdrawalView) },
+  responses: { 200: listAnswer(Withdrawal) },
 })
 
 const cancel = createRoute({
@@ -78,7 +68,7 @@ const cancel = createRoute({
   summary: 'Cancels a withdrawal that no signer has yet; the hold is released',
   tags: ['Withdrawals'],
   request: { params },
-  responses: { 200: answer(withdrawalView, 'Cancelled') },
+  responses: { 200: answer(Withdrawal, 'Cancelled') },
 })
 
 /** Registers `/withdrawals`. */
@@ -117,7 +107,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
       return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
     startWithdrawalSoon(dependencies, view.id)
-    return c.json(mutable(kept), 201)
+    return c.json(kept, 201)
   })
 
   app.openapi(list, async (c) => {
@@ -142,12 +132,12 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
       (row) => toWithdrawalView(networks, row),
       (row) => row.id,
     )
-    return c.json(mutable(successPage(page)), 200)
+    return c.json(successPage(page), 200)
   })
 
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
-    return c.json(mutable(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id))), 200)
+    return c.json(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id)), 200)
   })
 
   app.openapi(cancel, async (c) => {
@@ -155,6 +145,6 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const actor = c.get('actor')
     await cancelWithdrawal(sql, networks, { merchantId: c.get('merchantId'), id, actor })
     startWithdrawalSoon(dependencies, id, (handle) => handle.signal('cancel', { by: actor }))
-    return c.json(mutable(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id))), 200)
+    return c.json(success(await readOwnWithdrawal(sql, networks, c.get('merchantId'), id)), 200)
   })
 }

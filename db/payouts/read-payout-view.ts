@@ -1,59 +1,22 @@
 /** Parts of batches and movements as the API shows them to a person who speeds one up, cancels or investigates it. */
 
 import type { Networks } from '../../domain/chain/network.js'
-import { isMovement, type MovementKind } from '../../domain/payouts/treasury.js'
+import { isMovement } from '../../domain/payouts/treasury.js'
+import type { Payout } from '../../wire/payout.js'
 import type { Queryable } from '../connect.js'
 import { isOwnPayout, type OwnPayout, payoutNotFound } from './withdrawals/lock-own-withdrawal.js'
 import {
   toWithdrawalView,
-  type WithdrawalView,
   type WithdrawalViewRow,
   withdrawalViewQuery,
 } from './withdrawals/read-withdrawal-view.js'
-
-/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
-export interface PayoutView
-  extends Pick<
-    WithdrawalView,
-    | 'id'
-    | 'status'
-    | 'stage'
-    | 'network'
-    | 'coin'
-    | 'fee'
-    | 'fee_coin'
-    | 'fee_limit'
-    | 'priority'
-    | 'from_address'
-    | 'failure'
-    | 'waiting'
-    | 'speed_up'
-    | 'cancellation'
-    | 'attempts'
-    | 'investigation'
-    | 'transaction_hash'
-    | 'confirmations'
-    | 'required_confirmations'
-    | 'block_number'
-    | 'history'
-    | 'expires_at'
-    | 'created_at'
-    | 'updated_at'
-    | 'confirmed_at'
-  > {
-  readonly kind: 'batch_part' | MovementKind
-  /** Null of a movement. */
-  readonly batch_id: string | null
-  /** Indices of the batch's items that it pays; null of a movement. */
-  readonly items: readonly number[] | null
-}
 
 /** Reads a part or a movement of the merchant. @throws KeyturnError `NOT_FOUND`. */
 export async function readPayoutView(
   sql: Queryable,
   networks: Networks,
   payment: OwnPayout,
-): Promise<PayoutView> {
+): Promise<Payout> {
   const [row] = await sql<WithdrawalViewRow[]>`${withdrawalViewQuery(sql)} WHERE ${isOwnPayout(sql, payment)}`
   if (!row) throw payoutNotFound(payment)
   return toPayoutView(networks, row)
@@ -65,7 +28,7 @@ export async function listParts(
   networks: Networks,
   merchantId: string,
   batchId: string,
-): Promise<PayoutView[] | null> {
+): Promise<Payout[] | null> {
   const rows = await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
     WHERE withdrawal.batch_id = ${batchId} AND withdrawal.merchant_id = ${merchantId} ORDER BY withdrawal.id`
@@ -74,7 +37,7 @@ export async function listParts(
   return batch ? [] : null
 }
 
-function toPayoutView(networks: Networks, row: WithdrawalViewRow): PayoutView {
+function toPayoutView(networks: Networks, row: WithdrawalViewRow): Payout {
   const view = toWithdrawalView(networks, row)
   const { kind } = row
   if (kind !== 'batch_part' && !isMovement(kind)) throw new Error(`${row.id} is no part and no movement`)

@@ -5,7 +5,7 @@ import {
   RESERVED_DEPOSITS,
   UNCREDITED_DEPOSITS,
 } from '../../domain/deposits/deposit-sets.js'
-import type { Balance } from '../books/balances/get-balances.js'
+import type { UnitBalance } from '../books/balances/get-balances.js'
 import type { Queryable } from '../connect.js'
 import { members } from '../members.js'
 import type { Slice } from '../slice.js'
@@ -19,7 +19,7 @@ export interface WalletRow {
    * Balances as `getBalances` returns them for the address, by name: every enabled coin and every coin it
    * ever held.
    */
-  readonly balances: readonly Balance[]
+  readonly balances: readonly UnitBalance[]
 }
 
 export interface WalletFilter {
@@ -76,7 +76,7 @@ export async function listWallets(
            coalesce(held.pending, 0) AS pending, coalesce(held.screened, 0) AS screened
     FROM wallet LEFT JOIN held USING (id)
     ORDER BY wallet.id DESC, held.coin`
-  const wallets = new Map<string, WalletRow & { readonly balances: Balance[] }>()
+  const wallets = new Map<string, WalletRow & { readonly balances: UnitBalance[] }>()
   for (const { id, kind, network, address, coin, blockchain, pending, screened } of rows) {
     const wallet = wallets.get(id) ?? { id, kind, network, address, balances: [] }
     wallets.set(id, wallet)

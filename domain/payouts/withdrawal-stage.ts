@@ -20,15 +20,18 @@ export const WITHDRAWAL_STAGES = [
 
 export type WithdrawalStage = (typeof WITHDRAWAL_STAGES)[number]
 
-/** Public status of a withdrawal. `WITHDRAWAL_STATUS` maps each stage to one. */
-export type WithdrawalStatus =
-  | 'pending'
-  | 'processing'
-  | 'broadcasting'
-  | 'confirming'
-  | 'confirmed'
-  | 'failed'
-  | 'cancelled'
+/** Public statuses of a payout. `WITHDRAWAL_STATUS` maps each stage to one. */
+export const WITHDRAWAL_STATUSES = [
+  'pending',
+  'processing',
+  'broadcasting',
+  'confirming',
+  'confirmed',
+  'failed',
+  'cancelled',
+] as const
+
+export type WithdrawalStatus = (typeof WITHDRAWAL_STATUSES)[number]
 
 /**
  * Transitions of a payout.

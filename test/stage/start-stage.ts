@@ -10,14 +10,14 @@ import { createAdapter } from '../../chains/create-adapter.js'
 import { postJournal } from '../../db/books/ledger/post-journal.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
 import { newId } from '../../db/new-id.js'
-import type { BatchView } from '../../db/payouts/batches/read-batch-view.js'
-import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import type { Networks } from '../../domain/chain/network.js'
 import type { Decision } from '../../domain/controls/approval.js'
 import { type BatchStatus, isBatchFinal } from '../../domain/payouts/batch-status.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import { batchId, withdrawalId } from '../../temporal/ids.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import type { Batch } from '../../wire/batch.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import type { TestTemporal } from '../support/temporal.js'
 import { newPerson, sendDecision, type TestPerson } from './people.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
@@ -61,12 +61,12 @@ export interface Stage {
   create(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
   /** Requests a withdrawal. @returns Its id. @throws Error when the API refuses it. */
   request(body: Record<string, unknown>): Promise<string>
-  read(id: string): Promise<WithdrawalView>
+  read(id: string): Promise<Withdrawal>
   /** Requests a batch. @param body - `batch_withdrawal` and the fields beside it. */
   createBatch(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
-  readBatch(id: string): Promise<BatchView>
+  readBatch(id: string): Promise<Batch>
   /** Waits for a status of a batch. @throws Error when the batch ends with another one. */
-  untilBatch(id: string, status: BatchStatus, seconds?: number): Promise<BatchView>
+  untilBatch(id: string, status: BatchStatus, seconds?: number): Promise<Batch>
   /** Signs and sends a decision about a payout, batch, change or release. */
   decide(
     id: string,
@@ -77,9 +77,9 @@ export interface Stage {
   /** Sends the approvals of both approvers. */
   approve(id: string): Promise<void>
   /** Waits for a stage of a withdrawal. @throws Error when the withdrawal ends in another one. */
-  until(id: string, stage: WithdrawalStage, seconds?: number): Promise<WithdrawalView>
+  until(id: string, stage: WithdrawalStage, seconds?: number): Promise<Withdrawal>
   /** Waits until a withdrawal, as the API shows it, is as `holds` says. */
-  untilView(id: string, holds: (view: WithdrawalView) => boolean, seconds?: number): Promise<WithdrawalView>
+  untilView(id: string, holds: (view: Withdrawal) => boolean, seconds?: number): Promise<Withdrawal>
   startWorker(): Promise<{ stop(): Promise<void> }>
   /** Stops all workers that the test started. */
   stopWorkers(): Promise<void>

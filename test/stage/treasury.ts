@@ -6,12 +6,12 @@ import type { WorkflowHandle } from '@temporalio/client'
 import { temporal as proto } from '@temporalio/proto'
 import { expect } from 'vitest'
 import { createDepositActivities } from '../../activities/deposits/deposit.js'
-import type { MovementView } from '../../db/payouts/movements/movement-view.js'
 import type { Network, Networks } from '../../domain/chain/network.js'
 import { NO_TREASURY, type Treasury } from '../../domain/payouts/treasury.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
 import { consolidationId } from '../../temporal/ids.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import type { Movement } from '../../wire/movement.js'
 import type { TestTemporal } from '../support/temporal.js'
 import { depositsOf } from './rail-steps.js'
 import type { Stage } from './start-stage.js'
@@ -46,18 +46,18 @@ export async function creditAsWorkflow(stage: Stage, temporal: TestTemporal, txi
 }
 
 /** Returns the movements as the API lists them, oldest first. */
-export async function movementsOf(stage: Stage, filter = ''): Promise<MovementView[]> {
+export async function movementsOf(stage: Stage, filter = ''): Promise<Movement[]> {
   const { status, json } = await stage.api.call({ path: `/api/v1/movements?limit=100${filter}` })
   if (status !== 200) throw new Error(JSON.stringify(json))
-  return (json.data as MovementView[]).reverse()
+  return (json.data as Movement[]).reverse()
 }
 
 /** Waits for a movement that `wanted` accepts. */
 export async function untilMovement(
   stage: Stage,
-  wanted: (movement: MovementView) => boolean,
+  wanted: (movement: Movement) => boolean,
   seconds = 60,
-): Promise<MovementView> {
+): Promise<Movement> {
   const deadline = Date.now() + seconds * 1_000
   for (;;) {
     const movements = await movementsOf(stage)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import { openRail, type Rail } from '../stage/open-rail.js'
 import { creditDeposits } from '../stage/rail-steps.js'
 import type { Stage } from '../stage/start-stage.js'
@@ -51,7 +51,7 @@ async function ask(body: Record<string, unknown>): Promise<string> {
   return json.data.id
 }
 /** How often it was confirmed. */
-const confirmations = ({ history }: WithdrawalView) =>
+const confirmations = ({ history }: Withdrawal) =>
   history.filter((entry) => entry.stage === 'confirmed').length
 const statusesOf = async (id: string) =>
   (

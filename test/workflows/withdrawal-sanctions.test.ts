@@ -6,12 +6,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { createScheduledWithdrawalActivities } from '../../activities/payouts/scheduled-withdrawal.js'
 import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
 import { watchWithdrawals } from '../../db/operations/alerts/watch-withdrawals.js'
-import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { DEFAULT_POLICY, type Policy } from '../../domain/controls/policy.js'
 import { updatedPolicy } from '../../domain/controls/policy-change.js'
 import { withdrawalId } from '../../temporal/ids.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
 import { realSigner } from '../stage/real-signer.js'
 import type { Stage } from '../stage/start-stage.js'
@@ -49,7 +49,7 @@ const alerts = async (id: string) =>
     await stage.api.database.sql<{ kind: string }[]>`
       SELECT kind FROM alerts WHERE subject = ${id} AND cleared_at IS NULL`
   ).map(({ kind }) => kind)
-const stages = (view: WithdrawalView) => view.history.map((entry) => entry.stage)
+const stages = (view: Withdrawal) => view.history.map((entry) => entry.stage)
 
 /** Listed between the first and the second approval: neither of the two approvers can know. */
 async function listedBeforeItIsBuilt(to: string): Promise<string> {
@@ -85,7 +85,7 @@ test('what is listed before it is built goes to review with its hold kept, and a
   expect(await held()).toBe(before - parseEther('1') - parseEther(view.fee_limit))
   expect(await alerts(id)).toEqual(['withdrawal.sanctioned'])
   const { sql } = stage.api.database
-  const [event] = await sql<{ data: WithdrawalView & { previous_status: string } }[]>`
+  const [event] = await sql<{ data: Withdrawal & { previous_status: string } }[]>`
     SELECT data FROM events WHERE subject = ${id} AND type = 'withdrawal.status_changed' ORDER BY id DESC LIMIT 1`
   expect(event?.data).toMatchObject({
     status: 'pending',

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { WithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import { formatWebhookSecret, verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
 import { createSender } from '../../egress/create-sender.js'
 import { createTargetPolicy } from '../../egress/target-policy.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import { type Stage, startStage } from '../stage/start-stage.js'
 import { testNetworks } from '../stage/test-networks.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
@@ -42,7 +42,7 @@ async function ask(): Promise<string> {
   const { json } = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1.50', to_address: TO })
   return json.data.id
 }
-async function until(id: string, holds: (view: WithdrawalView) => boolean): Promise<WithdrawalView> {
+async function until(id: string, holds: (view: Withdrawal) => boolean): Promise<Withdrawal> {
   for (let i = 0; i < 400; i++) {
     const view = await stage.read(id)
     if (holds(view)) return view

@@ -15,7 +15,7 @@ export interface BalanceFilter {
 }
 
 /** Balance of one coin, in base units. */
-export interface Balance {
+export interface UnitBalance {
   readonly network: string
   readonly coin: string
   /**
@@ -31,7 +31,7 @@ export interface Balance {
   readonly pending: bigint
 }
 
-interface Row extends Balance {
+interface Row extends UnitBalance {
   /** Amount of deposits at the address that are confirmed but not yet credited. */
   readonly screened: bigint
 }
@@ -42,7 +42,7 @@ interface Row extends Balance {
  * what arrived there and is still being screened, and its available amount is the rest. An enabled coin
  * without a journal is listed as zero.
  */
-export async function getBalances(sql: Queryable, filter: BalanceFilter): Promise<Balance[]> {
+export async function getBalances(sql: Queryable, filter: BalanceFilter): Promise<UnitBalance[]> {
   const { merchantId, userReference, addressId, network, coin, asOf } = filter
   const deposits = sql`
     SELECT network, coin,

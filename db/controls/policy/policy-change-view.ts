@@ -2,8 +2,8 @@
 
 import type { ControlChangeState } from '../../../domain/controls/control-change.js'
 import type { PolicyEdit } from '../../../domain/controls/policy-change.js'
+import type { ListedApproval } from '../../../wire/approval.js'
 import type { Queryable } from '../../connect.js'
-import type { ApprovalView } from '../../payouts/withdrawals/read-withdrawal-view.js'
 import type { Slice } from '../../slice.js'
 import { decisionsJoin } from '../approvals/decisions.js'
 import type { ControlChangeHistoryEntry, PolicyChangeRow } from '../changes/control-change-row.js'
@@ -23,7 +23,7 @@ export interface PolicyChangeView {
   readonly effective_at: string
   readonly intent_hash: string
   readonly required_approvals: number
-  readonly approvals: readonly ApprovalView[]
+  readonly approvals: readonly ListedApproval[]
   readonly initiator: string
   readonly history: readonly ControlChangeHistoryEntry[]
   readonly expires_at: string
@@ -31,7 +31,7 @@ export interface PolicyChangeView {
 }
 
 /** A change with its decisions. */
-export type DecidedRow<Row> = Row & { readonly approval_list: readonly ApprovalView[] }
+export type DecidedRow<Row> = Row & { readonly approval_list: readonly ListedApproval[] }
 
 /** Returns a merchant's changes, newest first. With `id` it returns that one only. */
 export async function listPolicyChanges(

@@ -1,8 +1,8 @@
 /** Lists whitelist entries in the form of the API. */
 
 import type { ControlChangeState } from '../../../domain/controls/control-change.js'
+import type { ListedApproval } from '../../../wire/approval.js'
 import type { Queryable } from '../../connect.js'
-import type { ApprovalView } from '../../payouts/withdrawals/read-withdrawal-view.js'
 import type { Slice } from '../../slice.js'
 import { decisionsJoin } from '../approvals/decisions.js'
 import type { ControlChangeHistoryEntry, ControlChangeRow } from '../changes/control-change-row.js'
@@ -51,7 +51,7 @@ export interface WhitelistView {
   readonly effective_at: string
   readonly intent_hash: string
   readonly required_approvals: number
-  readonly approvals: readonly ApprovalView[]
+  readonly approvals: readonly ListedApproval[]
   readonly initiator: string
   readonly history: readonly ControlChangeHistoryEntry[]
   readonly expires_at: string

@@ -6,18 +6,8 @@ import {
   type WithdrawalStage,
   type WithdrawalStatus,
 } from '../../../domain/payouts/withdrawal-stage.js'
+import type { BatchItem } from '../../../wire/batch.js'
 import type { Queryable } from '../../connect.js'
-
-/** Amounts in whole coins, as they were sent. */
-export interface BatchItemView {
-  readonly id: string
-  readonly index: number
-  readonly to_address: string
-  readonly amount: string
-  readonly status: WithdrawalStatus
-  readonly transaction_hash: string | null
-  readonly failure: { readonly code: string; readonly message: string } | null
-}
 
 interface ItemRow {
   readonly id: string
@@ -37,7 +27,7 @@ export async function readBatchItems(
   sql: Queryable,
   batchId: string,
   indices?: readonly number[],
-): Promise<BatchItemView[]> {
+): Promise<BatchItem[]> {
   const rows = await sql<ItemRow[]>`
     SELECT item.id, item.index, item.to_address, item.amount_sent, item.failure_code AS ejected_code,
            item.failure_message AS ejected_message, part.stage, part.transaction_hash, part.failure_code,
@@ -60,7 +50,7 @@ export async function countBatchItems(sql: Queryable, batchId: string): Promise<
 }
 
 /** An item that was taken out of its part failed, whatever becomes of the part. */
-function toView(row: ItemRow): BatchItemView {
+function toView(row: ItemRow): BatchItem {
   const ejected = row.ejected_code !== null
   const code = row.ejected_code ?? row.failure_code
   const message = ejected ? row.ejected_message : row.failure_message

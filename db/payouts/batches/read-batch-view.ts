@@ -1,63 +1,20 @@
 /** Batches as the API answers (contract section 3). */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
-import type { RiskAssessment } from '../../../domain/controls/risk.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { BatchStage, BatchStatus, ItemCounts } from '../../../domain/payouts/batch-status.js'
-import type { Priority } from '../../../domain/payouts/priority.js'
 import { UNSPENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
+import type { ListedApproval } from '../../../wire/approval.js'
+import type { Batch, BatchSummary } from '../../../wire/batch.js'
 import type { Queryable } from '../../connect.js'
 import { decisionsJoin } from '../../controls/approvals/decisions.js'
 import { members } from '../../members.js'
-import type { ReviewDecision } from '../payout-row.js'
-import type { ApprovalView } from '../withdrawals/read-withdrawal-view.js'
-import { type BatchItemView, countBatchItems, readBatchItems } from './batch-items.js'
-import { type BatchHistoryEntry, type BatchRow, batchColumns } from './batch-row.js'
-
-/** What a list shows of a batch. Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
-export interface BatchSummary {
-  readonly id: string
-  readonly status: BatchStatus
-  readonly stage: BatchStage
-  readonly network: string
-  readonly coin: string
-  /** Of all items. */
-  readonly amount: string
-  readonly item_count: number
-  /** In whole `fee_coin`, over all transactions: estimates until the real ones are known. */
-  readonly fee: string
-  readonly fee_coin: string
-  readonly fee_limit: string
-  readonly priority: Priority
-  readonly user_reference: string | null
-  readonly external_id: string | null
-  readonly approvals: readonly ApprovalView[]
-  readonly required_approvals: number
-  /** Ids of those whose approval counts; empty where every approver's does. */
-  readonly required_signers: readonly string[]
-  /** Roles of which at least one must approve. */
-  readonly required_roles: readonly string[]
-  readonly intent_hash: string
-  readonly risk: RiskAssessment | null
-  readonly review: (Partial<ReviewDecision> & { readonly required: boolean }) | null
-  readonly failure: { readonly code: string; readonly message: string } | null
-  readonly history: readonly BatchHistoryEntry[]
-  readonly expires_at: string
-  readonly created_at: string
-  readonly updated_at: string
-  readonly completed_at: string | null
-}
-
-export interface BatchView extends BatchSummary {
-  readonly counts: ItemCounts
-  /** In the order of the request. */
-  readonly items: readonly BatchItemView[]
-}
+import { countBatchItems, readBatchItems } from './batch-items.js'
+import { type BatchRow, batchColumns } from './batch-row.js'
 
 /** A row with what other tables know about it. */
 export interface BatchViewRow extends BatchRow {
   readonly fee: bigint
-  readonly approval_list: readonly ApprovalView[]
+  readonly approval_list: readonly ListedApproval[]
 }
 
 /** The columns and joins of every query that ends in a view; `batch` is the table's alias in it. */
@@ -79,7 +36,7 @@ export async function readBatchView(
   networks: Networks,
   id: string,
   merchantId: string,
-): Promise<BatchView | null> {
+): Promise<Batch | null> {
   const [row] = await sql<BatchViewRow[]>`
     ${batchViewQuery(sql)} WHERE batch.id = ${id} AND batch.merchant_id = ${merchantId}`
   if (!row) return null

@@ -4,50 +4,14 @@ import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/net
 import { formatAmount } from '../../../domain/money.js'
 import type { MovementKind } from '../../../domain/payouts/treasury.js'
 import type { WithdrawalStatus } from '../../../domain/payouts/withdrawal-stage.js'
+import type { Movement } from '../../../wire/movement.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import {
-  type ApprovalView,
   toWithdrawalView,
-  type WithdrawalView,
   type WithdrawalViewRow,
   withdrawalViewQuery,
 } from '../withdrawals/read-withdrawal-view.js'
-
-/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
-export interface MovementView
-  extends Pick<
-    WithdrawalView,
-    | 'id'
-    | 'status'
-    | 'stage'
-    | 'network'
-    | 'coin'
-    | 'amount'
-    | 'fee'
-    | 'fee_coin'
-    | 'fee_limit'
-    | 'to_address'
-    | 'from_address'
-    | 'required_approvals'
-    | 'intent_hash'
-    | 'failure'
-    | 'waiting'
-    | 'transaction_hash'
-    | 'confirmations'
-    | 'required_confirmations'
-    | 'block_number'
-    | 'history'
-    | 'expires_at'
-    | 'created_at'
-    | 'updated_at'
-    | 'confirmed_at'
-  > {
-  readonly kind: MovementKind
-  /** Why it was made. */
-  readonly cause: string
-  readonly approvals: readonly ApprovalView[]
-}
 
 /** Reads one movement, or null; with `merchantId` only that merchant's. */
 export async function readMovementView(
@@ -55,7 +19,7 @@ export async function readMovementView(
   networks: Networks,
   id: string,
   merchantId?: string,
-): Promise<MovementView | null> {
+): Promise<Movement | null> {
   const [row] = await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
     WHERE withdrawal.id = ${id} AND withdrawal.kind IN ('consolidation', 'gas_funding', 'rebalance')
@@ -64,7 +28,7 @@ export async function readMovementView(
 }
 
 /** Turns a row into its view. */
-export function toMovementView(networks: Networks, row: WithdrawalViewRow): MovementView {
+export function toMovementView(networks: Networks, row: WithdrawalViewRow): Movement {
   const view = toWithdrawalView(networks, row)
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {

@@ -1,12 +1,10 @@
 /** A merchant's schedules and their firings, newest first. */
 
-import type { Priority } from '../../../domain/payouts/priority.js'
+import type { ScheduleStatus } from '../../../domain/payouts/schedule-status.js'
+import type { ScheduleFiring, WithdrawalSchedule } from '../../../wire/schedule.js'
 import { iso, type Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import type { ScheduleRow } from './schedule-row.js'
-
-export const SCHEDULE_STATUSES = ['active', 'paused', 'ended', 'removed'] as const
-export type ScheduleStatus = (typeof SCHEDULE_STATUSES)[number]
 
 /** One line of `schedule_firings`. */
 export interface FiringRow {
@@ -23,50 +21,7 @@ export interface FiringRow {
   readonly fired_at: Date
 }
 
-/** Times ISO 8601 UTC; amounts as they were sent, in whole coins. */
-export interface ScheduleView {
-  readonly id: string
-  readonly label: string
-  readonly status: ScheduleStatus
-  readonly cron: string | null
-  readonly interval_seconds: number | null
-  readonly time_zone: 'UTC'
-  readonly start_at: string
-  readonly end_at: string | null
-  readonly catch_up_seconds: number
-  readonly withdrawal: {
-    readonly network: string
-    readonly coin: string
-    readonly amount: string
-    readonly to_address: string
-    readonly from_address_id: string | null
-    readonly fee_payer: 'sender' | 'recipient'
-    readonly priority: Priority
-    readonly user_reference: string | null
-    readonly metadata: Readonly<Record<string, unknown>>
-  }
-  /**
-   * Firings that were left out: Temporal was down for longer than the catch-up window, or one before was
-   * still under way.
-   */
-  readonly missed: number
-  readonly last_firing: FiringView | null
-  readonly initiator: string
-  readonly co_initiators: readonly string[]
-  readonly created_at: string
-  readonly updated_at: string
-}
-
-export interface FiringView {
-  readonly id: string
-  readonly nominal_at: string
-  readonly fired_at: string
-  readonly outcome: 'created' | 'refused'
-  readonly withdrawal_id: string | null
-  readonly failure: FiringRow['failure']
-}
-
-export type ScheduleViewRow = ScheduleRow & { readonly last_firing: FiringView | null }
+export type ScheduleViewRow = ScheduleRow & { readonly last_firing: ScheduleFiring | null }
 
 /** By id, which sorts by time of creation; removed ones are found by id or by their status alone. */
 export async function listSchedules(
@@ -109,7 +64,7 @@ export async function listFirings(sql: Queryable, scheduleId: string, slice: Sli
 }
 
 /** Turns a row into its view. */
-export function toScheduleView(row: ScheduleViewRow, now: Date = new Date()): ScheduleView {
+export function toScheduleView(row: ScheduleViewRow, now: Date = new Date()): WithdrawalSchedule {
   const { amount_text, amount: _, country: __, ...withdrawal } = row.template
   return {
     id: row.id,
@@ -132,7 +87,7 @@ export function toScheduleView(row: ScheduleViewRow, now: Date = new Date()): Sc
 }
 
 /** Turns a firing into its view. */
-export function toFiringView(row: FiringRow): FiringView {
+export function toFiringView(row: FiringRow): ScheduleFiring {
   return {
     id: row.id,
     nominal_at: row.nominal_at.toISOString(),

@@ -1,120 +1,22 @@
 /** Withdrawals as the API answers and as events tell of them (seed 002; contract section 3). */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
-import type { RiskAssessment } from '../../../domain/controls/risk.js'
 import type { WithdrawalStatusChanged } from '../../../domain/events/event.js'
 import { formatAmount } from '../../../domain/money.js'
-import type { Priority } from '../../../domain/payouts/priority.js'
-import {
-  WITHDRAWAL_STATUS,
-  type WithdrawalStage,
-  type WithdrawalStatus,
-} from '../../../domain/payouts/withdrawal-stage.js'
+import { WITHDRAWAL_STATUS, type WithdrawalStatus } from '../../../domain/payouts/withdrawal-stage.js'
+import type { ListedApproval } from '../../../wire/approval.js'
+import type { Attempt, Withdrawal } from '../../../wire/withdrawal.js'
 import { iso, type Queryable } from '../../connect.js'
 import { decisionsJoin } from '../../controls/approvals/decisions.js'
-import type {
-  CancellationRequest,
-  Investigation,
-  PayoutRow,
-  ReviewDecision,
-  Screening,
-  SpeedUpRequest,
-  Waiting,
-  WithdrawalHistoryEntry,
-} from '../payout-row.js'
-
-/** An approval as an answer shows it. */
-export interface ApprovalView {
-  readonly id: string
-  readonly approver_id: string
-  readonly person_id: string
-  readonly decision: 'approve' | 'reject'
-  readonly intent_hash: string
-  readonly signed_at: string
-  readonly signature: string
-  readonly reason: string | null
-  /** False for the approval of an approver who was removed before the threshold was met. */
-  readonly counts: boolean
-  readonly created_at: string
-}
-
-/** One transaction that was made for it; of all of them at most one is ever mined. Amounts in base units in the row. */
-export interface AttemptView {
-  readonly number: number
-  /** `cancel` pays nobody and takes the payment's place. */
-  readonly purpose: 'pay' | 'cancel'
-  readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
-  readonly priority: Priority
-  readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
-  readonly transaction_hash: string | null
-  /** Whole coins of the fee's coin: the most that it can cost. */
-  readonly max_fee: string
-  /** What it cost, once that is final. */
-  readonly fee: string | null
-  readonly created_at: string
-  readonly broadcast_at: string | null
-}
-
-/** Amounts are decimal strings in whole coins; times ISO 8601 UTC. */
-export interface WithdrawalView {
-  readonly id: string
-  readonly status: WithdrawalStatus
-  readonly stage: WithdrawalStage
-  readonly network: string
-  readonly coin: string
-  readonly amount: string
-  /** In whole `fee_coin`: the estimate until the real one is known. */
-  readonly fee: string
-  readonly fee_coin: string
-  readonly fee_limit: string
-  readonly fee_payer: 'sender' | 'recipient'
-  readonly priority: Priority
-  readonly to_address: string
-  readonly from_address: string | null
-  readonly user_reference: string | null
-  readonly external_id: string | null
-  readonly metadata: Readonly<Record<string, unknown>>
-  readonly approvals: readonly ApprovalView[]
-  readonly required_approvals: number
-  /** Ids of those whose approval counts; empty where every approver's does. */
-  readonly required_signers: readonly string[]
-  /** Roles of which at least one must approve. */
-  readonly required_roles: readonly string[]
-  readonly intent_hash: string
-  readonly risk: RiskAssessment | null
-  readonly review: (Partial<ReviewDecision> & { readonly required: boolean }) | null
-  readonly failure: { readonly code: string; readonly message: string } | null
-  readonly waiting: Waiting | null
-  /** The dearer attempt that was asked for and is not at the signer yet; `max_fee` in whole coins. */
-  readonly speed_up: SpeedUpRequest | null
-  readonly cancellation: CancellationRequest | null
-  /** Newest first. */
-  readonly attempts: readonly AttemptView[]
-  /** While a person looks into it, nothing is built or handed to a signer. */
-  readonly investigation: Investigation | null
-  readonly screening: Screening | null
-  readonly retry_of: string | null
-  /** The one that was asked for in its place. */
-  readonly retried_by: string | null
-  readonly transaction_hash: string | null
-  readonly confirmations: number
-  readonly required_confirmations: number
-  readonly block_number: number | null
-  readonly history: readonly WithdrawalHistoryEntry[]
-  readonly estimated_confirmation_time: string
-  readonly expires_at: string
-  readonly created_at: string
-  readonly updated_at: string
-  readonly confirmed_at: string | null
-}
+import type { PayoutRow } from '../payout-row.js'
 
 /** A row with what other tables know about it. */
 export interface WithdrawalViewRow extends PayoutRow {
   readonly mined_in: bigint | null
   readonly tip: bigint | null
-  readonly approval_list: readonly ApprovalView[]
+  readonly approval_list: readonly ListedApproval[]
   /** Amounts in base units. */
-  readonly attempt_list: readonly AttemptView[]
+  readonly attempt_list: readonly Attempt[]
   readonly retried_by: string | null
 }
 
@@ -147,7 +49,7 @@ export async function readWithdrawalView(
   networks: Networks,
   id: string,
   merchantId?: string,
-): Promise<WithdrawalView | null> {
+): Promise<Withdrawal | null> {
   const [row] = await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
     WHERE withdrawal.id = ${id} AND withdrawal.kind = 'withdrawal'
@@ -156,7 +58,7 @@ export async function readWithdrawalView(
 }
 
 /** Turns a row into its view. */
-export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): WithdrawalView {
+export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Withdrawal {
   const network = findNetwork(networks, row.network)
   const coin = knownCoin(network, row.coin)
   const feeCoin = knownCoin(network, row.fee_coin)
@@ -216,7 +118,7 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
 
 /** The data of `withdrawal.status_changed`: the view, and the status before. */
 export function toStatusChanged(
-  view: WithdrawalView,
+  view: Withdrawal,
   previous: WithdrawalStatus | null,
 ): WithdrawalStatusChanged {
   return { ...view, previous_status: previous }

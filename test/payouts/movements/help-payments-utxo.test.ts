@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
+import type { Payout } from '../../../wire/payout.js'
 import { type BitcoinRail, BTC, openBitcoin } from '../../stage/open-bitcoin.js'
 import { addressOf, availableTo } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
@@ -58,12 +58,12 @@ async function batchOf(amount: string): Promise<string> {
   await stage.approve(json.data.id)
   return json.data.id
 }
-async function untilPart(batch: string, holds: (part: PayoutView) => boolean): Promise<PayoutView> {
+async function untilPart(batch: string, holds: (part: Payout) => boolean): Promise<Payout> {
   let seen: unknown
   for (let look = 0; look < 600; look++) {
     const { json } = await call('GET', `/batches/${batch}/parts`)
     seen = json
-    const found = (json.data as PayoutView[] | undefined)?.find(holds)
+    const found = (json.data as Payout[] | undefined)?.find(holds)
     if (found) return found
     await sleep(50)
   }

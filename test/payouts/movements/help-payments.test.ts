@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../../chains/adapter.js'
-import type { PayoutView } from '../../../db/payouts/read-payout-view.js'
+import type { Payout } from '../../../wire/payout.js'
 import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { onChain } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
@@ -62,7 +62,7 @@ async function call(rail: EthereumRail, method: string, path: string, body?: unk
     ...(body === undefined ? {} : { body }),
   })
 }
-async function partsOf(rail: EthereumRail, batch: string): Promise<PayoutView[]> {
+async function partsOf(rail: EthereumRail, batch: string): Promise<Payout[]> {
   const { status, json } = await call(rail, 'GET', `/batches/${batch}/parts`)
   if (status !== 200) throw new Error(JSON.stringify(json))
   return json.data
@@ -70,9 +70,9 @@ async function partsOf(rail: EthereumRail, batch: string): Promise<PayoutView[]>
 async function untilPart(
   rail: EthereumRail,
   batch: string,
-  holds: (part: PayoutView) => boolean,
-): Promise<PayoutView> {
-  let parts: PayoutView[] = []
+  holds: (part: Payout) => boolean,
+): Promise<Payout> {
+  let parts: Payout[] = []
   for (let i = 0; i < 600; i++) {
     parts = await partsOf(rail, batch)
     const found = parts.find(holds)

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { MovementView } from '../../../db/payouts/movements/movement-view.js'
+import type { Movement } from '../../../wire/movement.js'
 import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
 import { availableTo } from '../../stage/rail-steps.js'
 import { realSigner } from '../../stage/real-signer.js'
@@ -56,7 +56,7 @@ async function consolidate(addressId: string): Promise<void> {
 const attemptsOf = async (id: string) =>
   stage.api.database.sql<{ state: string; txid: string; max_fee: bigint; amount: bigint }[]>`
     SELECT state, txid, max_fee, amount FROM attempts WHERE payout_id = ${id} ORDER BY number`
-const from = (address: string, stageOf: string) => (each: MovementView) =>
+const from = (address: string, stageOf: string) => (each: Movement) =>
   each.from_address === address && each.stage === stageOf
 
 test('without `automatic` nothing moves unasked', async () => {
