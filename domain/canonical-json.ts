@@ -1,22 +1,25 @@
-/** RFC 8785 canonical JSON. It keeps a list of what is still to be written, so no depth of nesting can overflow the stack. */
+/**
+ * Writes RFC 8785 canonical JSON. It keeps a list of open tasks, so that no depth of nesting overflows the
+ * stack.
+ */
 
-/** Text that is written as it is. */
+/** Text that is written unchanged. */
 interface Text {
   readonly text: string
 }
 interface Value {
   readonly value: unknown
 }
-/** The end of an object or array: it may occur again beside itself, but not inside itself. */
+/** End of an object or array. The value may occur again beside itself, but not inside itself. */
 interface End {
   readonly end: object
 }
 type Task = Text | Value | End
 
 /**
- * Writes a value as RFC 8785 asks for: no white space, keys sorted by their UTF-16 code units.
+ * Writes a value in the form of RFC 8785: no white space, keys sorted by their UTF-16 code units.
  *
- * @throws Error when it holds something that JSON cannot: NaN, an infinity, a bigint, a function, or itself.
+ * @throws Error if it holds something that JSON cannot: NaN, an infinity, a bigint, a function, or itself.
  */
 export function canonicalJson(value: unknown): string {
   const written: string[] = []
@@ -72,7 +75,7 @@ function primitive(value: unknown): string {
   return text
 }
 
-/** As `JSON.stringify` does: left out of objects, null in arrays. */
+/** Returns whether `JSON.stringify` leaves a value out of objects and writes null for it in arrays. */
 function isLeftOut(value: unknown): boolean {
   return value === undefined || typeof value === 'symbol'
 }

@@ -1,6 +1,6 @@
-/** The one error class of the product, its codes, and the HTTP status of each code. */
+/** Defines the one error class of the product, its codes, and the HTTP status of each code. */
 
-/** Every code that the public API answers with (contract section 2), and its HTTP status. */
+/** HTTP status of every code that the public API answers with. */
 export const HTTP_STATUS = {
   VALIDATION_FAILED: 400,
   MALFORMED_JSON: 400,
@@ -48,14 +48,14 @@ export const HTTP_STATUS = {
 export type ErrorCode = keyof typeof HTTP_STATUS
 
 export interface KeyturnErrorOptions {
-  /** Machine-readable facts for the caller; JSON only, no secrets. */
+  /** Machine-readable facts for the caller. JSON only, no secrets. */
   readonly details?: Record<string, unknown>
   readonly cause?: unknown
-  /** True when the same call may succeed later without a change. Default false. */
+  /** Whether the same call may succeed later without a change. Default false. */
   readonly retryable?: boolean
 }
 
-/** An expected failure with a stable code; the message says what to do next and is safe to show. */
+/** Expected failure with a stable code. Its message says what to do next and is safe to show. */
 export class KeyturnError extends Error {
   override readonly name = 'KeyturnError'
   readonly code: ErrorCode
@@ -69,7 +69,7 @@ export class KeyturnError extends Error {
     this.retryable = options.retryable ?? false
   }
 
-  /** The HTTP status of this error's code. */
+  /** Returns the HTTP status of this error's code. */
   get status(): number {
     return HTTP_STATUS[this.code]
   }

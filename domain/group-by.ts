@@ -1,4 +1,4 @@
-/** Sorts items into groups by a text key; the order inside a group is that of the items. */
+/** Groups items by a text key. Within a group the items keep their order. */
 export function groupBy<T>(
   items: readonly T[],
   keyOf: (item: T) => string,

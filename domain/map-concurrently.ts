@@ -1,5 +1,5 @@
 /**
- * Maps items with at most `limit` calls under way; results keep the order of the items.
+ * Maps items with at most `limit` calls under way. Results keep the order of the items.
  *
  * @throws The first error, once no call is under way any more.
  */

@@ -1,11 +1,11 @@
-/** Exact amounts: base units as `bigint` inside, decimal strings of whole coins outside. */
+/** Handles exact amounts: base units as `bigint` inside, decimal strings of whole coins outside. */
 
 import { KeyturnError } from './errors.js'
 
-/** An amount in the smallest unit of its asset (satoshi, wei, 10^-6 USDT). Never negative unless a delta. */
+/** Amount in the smallest unit of its asset (satoshi, wei, 10^-6 USDT). Only a delta may be negative. */
 export type BaseUnits = bigint
 
-/** The largest amount that `numeric(78,0)` and a `uint256` hold. */
+/** Largest amount that `numeric(78,0)` and a `uint256` hold. */
 export const MAX_BASE_UNITS = (1n << 256n) - 1n
 
 const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
@@ -13,9 +13,9 @@ const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
 /**
  * Parses a decimal string of whole coins into base units, exactly.
  *
- * @param text - For example `"100.50"`; no sign, exponent, grouping or leading zeros.
+ * @param text - Amount such as `"100.50"`, without sign, exponent, grouping or leading zeros.
  * @param decimals - Decimal places of the asset (8 for BTC, 18 for ETH, 6 for USDT).
- * @throws KeyturnError `INVALID_AMOUNT` when malformed, too precise or larger than a uint256.
+ * @throws KeyturnError `INVALID_AMOUNT` if malformed, too precise or larger than a uint256.
  */
 export function parseAmount(text: string, decimals: number): BaseUnits {
   const match = DECIMAL.exec(text)

@@ -1,8 +1,8 @@
-/** Text that somebody else wrote, made fit to be shown. */
+/** Makes text of others fit to be shown. */
 
 /**
- * Text from elsewhere must not move the cursor, turn the direction of writing or hide a letter: control, format and unassigned
- * characters, and separators of lines, are shown as what they are (`\u{202e}`).
+ * Escapes characters that move the cursor, turn the direction of writing or hide a letter: control, format
+ * and unassigned characters and separators of lines are shown as their codes (`\u{202e}`).
  */
 export function visibleText(text: string): string {
   return text.replace(
@@ -11,7 +11,10 @@ export function visibleText(text: string): string {
   )
 }
 
-/** JSON that shows no character as another: outside of ASCII's controls, which JSON escapes anyway, the same kinds are escaped. */
+/**
+ * Returns JSON in which no character hides another. JSON escapes ASCII's controls; this escapes the other
+ * kinds.
+ */
 export function visibleJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(/[^\n\P{C}]|[\p{Zl}\p{Zp}]/gu, (character) =>
     Array.from(

@@ -1,21 +1,27 @@
-/** CashAddr, the address format of Bitcoin Cash (https://github.com/bitcoincashorg/bitcoincash.org/blob/master/spec/cashaddr.md). */
+/**
+ * Encodes and decodes CashAddr, the address format of Bitcoin Cash
+ * (https://github.com/bitcoincashorg/bitcoincash.org/blob/master/spec/cashaddr.md).
+ */
 
 const ALPHABET = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
 const GENERATORS = [0x98f2bc8e61n, 0x79b76d99e2n, 0xf33e5fb3c4n, 0xae2eabe2a8n, 0x1e4f43e470n] as const
 const CHECKSUM_DIGITS = 8
 /** Version bytes of hashes of 20 bytes: size bits 0. */
 const TYPE_BITS = { p2pkh: 0, p2sh: 8 } as const
-/** The same for those who take CashTokens as well (`z…`, `r…`): the script that is paid is that of the plain form. */
+/**
+ * Version bytes of recipients that take CashTokens as well (`z…`, `r…`). The script is that of the plain
+ * form.
+ */
 const TOKEN_AWARE_BITS = { p2pkh: 16, p2sh: 24 } as const
 const HASH_BYTES = 20
 
 export interface CashAddress {
   readonly kind: keyof typeof TYPE_BITS
-  /** 20 bytes. */
+  /** Hash of 20 bytes. */
   readonly hash: Uint8Array
 }
 
-/** @param prefix - `bitcoincash`, `bchtest` or `bchreg`. @returns The address with its prefix. */
+/** Returns the address with its prefix. @param prefix - `bitcoincash`, `bchtest` or `bchreg`. */
 export function encodeCashAddress(prefix: string, { kind, hash }: CashAddress): string {
   const payload = regroup([TYPE_BITS[kind], ...hash], 8, 5, true)
   let checksum = polymod([...prefixDigits(prefix), ...payload, ...new Array<number>(CHECKSUM_DIGITS).fill(0)])
@@ -28,8 +34,9 @@ export function encodeCashAddress(prefix: string, { kind, hash }: CashAddress): 
 }
 
 /**
- * Decodes an address with or without its prefix; null when it is none of this prefix, or pays no hash of 20 bytes. That an address
- * takes tokens is not kept, because coins are paid to it as to its plain form.
+ * Decodes an address with or without its prefix. Returns `null` if it is not of this prefix, or pays no hash
+ * of 20 bytes. The result does not say that an address takes tokens, because coins are paid to its plain
+ * form.
  */
 export function decodeCashAddress(prefix: string, text: string): CashAddress | null {
   const read = readCashAddress(prefix, text)
@@ -40,7 +47,10 @@ export function decodeCashAddress(prefix: string, text: string): CashAddress | n
   return kind === undefined ? null : { kind, hash: read.hash }
 }
 
-/** What an address with a right checksum says, whether its type and size are known or not; null when it is none of this prefix. */
+/**
+ * Returns the content of an address with a valid checksum, also of unknown types and sizes. `null` if it is
+ * not of this prefix.
+ */
 export function readCashAddress(
   prefix: string,
   text: string,
@@ -72,7 +82,7 @@ function polymod(digits: readonly number[]): bigint {
   return state ^ 1n
 }
 
-/** Regroups bits; without `pad`, left-over bits must be zero padding, else the result is empty. */
+/** Regroups bits. Without `pad`, left-over bits must be zero padding; otherwise the result is empty. */
 function regroup(values: readonly number[], from: number, to: number, pad: boolean): number[] {
   const mask = (1 << to) - 1
   const result: number[] = []

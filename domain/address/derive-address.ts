@@ -1,4 +1,7 @@
-/** Addresses from extended public keys (BIP-32): the same in the platform, the client and the tests of the signer. */
+/**
+ * Derives addresses from extended public keys (BIP-32), for the platform, the client and the tests of the
+ * signer.
+ */
 
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { payments } from 'bitcoinjs-lib'
@@ -9,33 +12,37 @@ import { derivePublicKey, xpubVersion } from './derive-public-key.js'
 import { checksumAddress } from './eip55.js'
 import { evmPayee } from './evm-payee.js'
 
-/** EVM wallets export keys with Bitcoin's mainnet version bytes, for want of their own. */
+/**
+ * Version bytes of EVM wallets' exported keys. They have none of their own and use those of Bitcoin's main
+ * network.
+ */
 const EVM_XPUB_VERSION = 0x0488b21e
 
 export interface DerivationRequest {
   readonly network: Network
   /** Extended public key of the account, e.g. of `m/84'/1'/0'`. */
   readonly xpub: string
-  /** 0 receives, 1 takes change. */
+  /** Branch: 0 receives, 1 takes change. */
   readonly branch: number
   readonly index: number
 }
 
 export interface DerivedAddress {
-  /** In the network's canonical form: bech32, CashAddr with its prefix, EIP-55. */
+  /** Canonical form of the network: bech32, CashAddr with its prefix, or EIP-55. */
   readonly address: string
   /** Lower-case hex of the 20 bytes that are paid: HASH160 of the key, or the EVM address. */
   readonly payee: string
-  /** Lower-case hex, compressed (33 bytes). */
+  /** Lower-case hex of the compressed key (33 bytes). */
   readonly publicKey: string
-  /** Below the account: `0/7`. */
+  /** Path below the account, such as `0/7`. */
   readonly pathSuffix: string
 }
 
 /**
- * Derives an address: P2WPKH (BIP-84) or P2PKH (BIP-44) on chains of the Bitcoin family, BIP-44 on EVM chains.
+ * Derives an address: P2WPKH (BIP-84) or P2PKH (BIP-44) on chains of the Bitcoin family, BIP-44 on EVM
+ * chains.
  *
- * @throws Error when the xpub is malformed, of another network, or a private key.
+ * @throws Error if the xpub is malformed, of another network, or a private key.
  */
 export function deriveAddress({ network, xpub, branch, index }: DerivationRequest): DerivedAddress {
   const version = byFamily(network, { utxo: ({ bip32 }) => bip32.public, evm: () => EVM_XPUB_VERSION })

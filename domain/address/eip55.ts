@@ -1,9 +1,9 @@
-/** EIP-55: the checksum that an Ethereum address carries in the case of its letters. */
+/** Computes EIP-55, the checksum that an Ethereum address carries in the case of its letters. */
 
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 
-/** @param payee - Lower-case hex of the 20 bytes. @returns `0x…` with the checksum's case. */
+/** Returns `0x…` in the case of the checksum. @param payee - Lower-case hex of the 20 bytes. */
 export function checksumAddress(payee: string): string {
   const hash = bytesToHex(keccak_256(utf8ToBytes(payee)))
   let address = '0x'

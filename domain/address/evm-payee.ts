@@ -1,4 +1,4 @@
-/** The 20 bytes of an EVM address, from the public key that owns it. */
+/** Computes the 20 bytes of an EVM address from its public key. */
 
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex } from '@noble/hashes/utils.js'

@@ -1,4 +1,6 @@
-/** Reads an address as somebody typed it: checksum, network, type; returns its canonical form. */
+/**
+ * Parses an address that a person typed: checks checksum, network and type, and returns the canonical form.
+ */
 
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
@@ -10,26 +12,27 @@ import { decodeCashAddress, encodeCashAddress, readCashAddress } from './cashadd
 import { checksumAddress } from './eip55.js'
 
 export interface ParsedAddress {
-  /** Canonical: bech32 in lower case, CashAddr with its prefix, EIP-55. */
+  /** Canonical form: bech32 in lower case, CashAddr with its prefix, or EIP-55. */
   readonly address: string
   readonly type: 'evm' | 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr'
-  /** Lower-case hex of the 20 bytes that could be an address of ours; null for scripts and Taproot. */
+  /** Lower-case hex of the 20 bytes that an own address could have. `null` for scripts and Taproot. */
   readonly payee: string | null
-  /** Lower-case hex of the output script on chains of the Bitcoin family; null on EVM chains. */
+  /** Lower-case hex of the output script on chains of the Bitcoin family. `null` on EVM chains. */
   readonly script: string | null
 }
 
-/** Bitcoin's P2PKH and P2SH on the main network and on test networks (Base58Check). */
+/** Version bytes of P2PKH and P2SH on Bitcoin's main and test networks (Base58Check). */
 const BITCOIN_VERSIONS = [0x00, 0x05, 0x6f, 0xc4]
 
 /**
- * Parses an address of a network, as a destination of money.
+ * Parses an address of a network, as a recipient of money.
  *
- * EVM: EIP-55 is checked where the case is mixed; all-lower and all-upper are taken. The zero address (nobody has its key)
- * and the contracts of the network's own tokens (they keep what is sent to them) are refused.
- * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), P2TR (BIP-350) with a key that is on the curve. Bitcoin Cash: CashAddr, of
- * which the form that takes tokens is paid as its plain form; an address in the form that Bitcoin has too is refused, because
- * nobody can tell for which of the two it was meant.
+ * EVM: the EIP-55 checksum is checked if the case is mixed; all-lower and all-upper are accepted. The zero
+ * address, which has no key, and the contracts of the network's own tokens, which keep what is sent to them,
+ * are refused.
+ * Bitcoin family: P2PKH, P2SH, P2WPKH, P2WSH (BIP-173), and P2TR (BIP-350) with a key that is on the curve.
+ * Bitcoin Cash: CashAddr. The form that takes tokens is paid as its plain form. A form that Bitcoin has too
+ * is refused, because it does not say which of the two networks is meant.
  *
  * @throws KeyturnError `INVALID_ADDRESS` {address, network} with the reason in the message.
  */
@@ -49,13 +52,13 @@ function parseEvm(network: EvmNetwork, text: string): ParsedAddress {
   if (!uniform && text !== address) {
     throw invalid(network, text, 'its EIP-55 checksum is wrong, so it was mistyped somewhere')
   }
-  if (/^0+$/.test(payee)) throw invalid(network, text, 'it is the zero address, whose key nobody has')
+  if (/^0+$/.test(payee)) throw invalid(network, text, 'it is the zero address, which no key can spend from')
   const token = network.coins.find((coin) => coin.contract?.toLowerCase() === `0x${payee}`)
   if (token) {
     throw invalid(
       network,
       text,
-      `it is the contract of ${token.name}, which keeps for ever what is sent to it`,
+      `it is the contract of ${token.name}, which keeps what is sent to it permanently`,
     )
   }
   return { address, type: 'evm', payee, script: null }
@@ -89,7 +92,7 @@ function parseSegwit(network: UtxoNetwork, text: string): ParsedAddress | null {
       throw invalid(
         network,
         text,
-        'its Taproot key is not on the curve (BIP-340), so that nobody could spend what is sent to it',
+        'its Taproot key is not on the curve (BIP-340), so that no key could spend what is sent to it',
       )
     }
     return { address, type: 'p2tr', payee: null, script: `5120${data}` }

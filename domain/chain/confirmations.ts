@@ -1,10 +1,16 @@
-/** Confirmations that a movement needs: the network's own, and what the merchant's policy adds. */
+/**
+ * Computes the confirmations that an amount needs: the network's own, and those that the merchant's policy
+ * adds.
+ */
 
 import { wholeUnits } from '../controls/limits.js'
 import type { PolicyTier } from '../controls/policy.js'
 import { knownCoin, type Network, requiredConfirmations } from './network.js'
 
-/** The highest of the network's number and of every tier of the policy that matches; a policy never lowers it. */
+/**
+ * Returns the highest of the network's number and of each matching tier of the policy. A policy never lowers
+ * it.
+ */
 export function confirmationsUnder(
   tiers: readonly PolicyTier[],
   network: Network,

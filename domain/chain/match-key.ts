@@ -1,6 +1,7 @@
 /**
- * The signed 64-bit key under which an address is found in a block: the first 8 of the payee's 20 bytes, which are
- * uniformly distributed already. Collisions are possible and harmless: hits are compared in full.
+ * Returns the signed 64-bit key under which the watcher finds an address in a block: the first 8 of the
+ * payee's 20 bytes, which are distributed uniformly. Collisions are possible and harmless, because the
+ * watcher compares each hit in full.
  *
  * @param payee - Lower-case hex of the 20 bytes (HASH160 or EVM address), without 0x.
  */

@@ -1,23 +1,31 @@
-/** Networks and coins as configuration describes them; a new coin of a known family is configuration only. */
+/**
+ * Describes networks and coins as configuration has them. A new coin of a known family needs configuration
+ * only.
+ */
 
 import { KeyturnError } from '../errors.js'
 import type { Priority } from '../payouts/priority.js'
 import type { Treasury } from '../payouts/treasury.js'
 
-/** A native coin or token of a network. */
+/** Native coin or token of a network. */
 export interface Coin {
   /** Lower-case name used by the API, e.g. `usdt`. */
   readonly name: string
   readonly decimals: number
-  /** Contract address (EIP-55) of an ERC-20 token; null for the network's native coin. */
+  /** Contract address (EIP-55) of an ERC-20 token. `null` for the network's native coin. */
   readonly contract: string | null
-  /** Amounts below this many base units are recorded but never credited by themselves; 0 credits everything. */
+  /** Least amount, in base units, that is credited without a person's decision. 0 credits everything. */
   readonly dust: bigint
-  /** Transfers of fewer base units from outside are only counted, against spam; absent: 0, each is a deposit. */
+  /**
+   * Least amount of a transfer from outside that is a deposit; smaller ones are only counted, against spam.
+   * Absent: 0.
+   */
   readonly minimum?: bigint
 }
 
-/** The number of confirmations that an amount from `min` base units up needs (the last matching tier holds). */
+/**
+ * Number of confirmations that an amount of at least `min` base units needs. The last matching tier holds.
+ */
 export interface ConfirmationTier {
   readonly min: bigint
   readonly confirmations: number
@@ -29,15 +37,20 @@ export interface Derivation {
   readonly coinType: number
 }
 
-/** How unmined transactions of a network are replaced. */
+/** Rules by which unmined transactions of a network are replaced. */
 export interface ReplacementRules {
-  /** Whether nodes take a dearer transaction in the place of one that they have; Bitcoin Cash's do not. */
+  /** Whether nodes accept a replacement with a higher fee. Bitcoin Cash's do not. */
   readonly supported: boolean
-  /** Whether it happens by itself. */
+  /** Whether the platform replaces stuck transactions without a request. */
   readonly automatic: boolean
-  /** How long the newest attempt of each priority may wait for a block before it does, in milliseconds. */
+  /**
+   * Milliseconds that the newest attempt of each priority may wait for a block before it counts as stuck.
+   */
   readonly afterMs: Readonly<Record<Priority, number>>
-  /** The most that a cancelling transaction may cost, in base units of the native coin; above `fees.maxTotal`, for emergencies. */
+  /**
+   * Highest cost of a cancelling transaction, in base units of the native coin. Above `fees.maxTotal`, for
+   * emergencies.
+   */
   readonly maxCancelFee: bigint
 }
 
@@ -46,40 +59,45 @@ interface NetworkBase {
   readonly name: string
   /** CAIP-2 chain id, e.g. `eip155:31337` or `bip122:<first 32 hex of the genesis hash>`. */
   readonly caip2: string
-  /** Native coin first, then tokens. */
+  /** Coins, the native one first. */
   readonly coins: readonly Coin[]
-  /** What an earlier configuration had: shown and finished, nothing new begins in it. */
+  /** Coins of an earlier configuration. They are shown and finished; nothing new begins in them. */
   readonly removedCoins?: readonly Coin[]
   readonly confirmations: number
   readonly confirmationTiers: Readonly<Record<string, readonly ConfirmationTier[]>>
   readonly derivation: Derivation
-  /** RPC endpoints in the order of preference; may carry credentials, so never logged. */
+  /** RPC endpoints in the order of preference. They may carry credentials, so they are never logged. */
   readonly rpcUrls: readonly string[]
-  /** Expected seconds between blocks; used for ETAs only. */
+  /** Expected seconds between blocks, used for estimates only. */
   readonly blockTimeSeconds: number
-  /** Milliseconds between looks at the chain's head. */
+  /** Milliseconds between polls of the chain's head. */
   readonly pollIntervalMs: number
-  /** First height to scan when no cursor exists; null means the tip at first start. */
+  /** First height to scan if there is no cursor. `null` means the tip at the first start. */
   readonly startHeight: number | null
-  /** Whether and when a transaction that lags is replaced by a dearer one. */
+  /** Rules by which stuck transactions are replaced by ones with a higher fee. */
   readonly replacement: ReplacementRules
-  /** Movements between own wallets; absent: `NO_TREASURY`. */
+  /** Rules of movements between own wallets. Absent: `NO_TREASURY`. */
   readonly treasury?: Treasury
 }
 
-/** A block that tells a chain from others. */
+/** Block that distinguishes a chain from others. */
 export interface Landmark {
   readonly height: number
-  /** The first hex digits of its hash, lower-case. */
+  /** First hex digits of its hash, lower-case. */
   readonly hash: string
 }
 
-/** Bitcoin and its kin. */
+/** Network of the Bitcoin family. */
 export interface UtxoNetwork extends NetworkBase {
   readonly family: 'utxo'
-  /** What a node must have to be used: the genesis block, and a block after each fork from which another chain went on. */
+  /**
+   * Blocks that a node must have: the genesis block, and one after each fork from which another chain went
+   * on.
+   */
   readonly landmarks: readonly Landmark[]
-  /** Address parameters; `bech32` null where the network has no SegWit (Bitcoin Cash, which uses cashaddr). */
+  /**
+   * Address parameters. `bech32` is null where the network has no SegWit (Bitcoin Cash, which uses cashaddr).
+   */
   readonly address: {
     readonly bech32: string | null
     readonly pubKeyHash: number
@@ -88,7 +106,7 @@ export interface UtxoNetwork extends NetworkBase {
   }
   /** BIP-32 version bytes of exported keys (`0x043587cf` for test networks, `0x0488b21e` for main). */
   readonly bip32: { readonly public: number; readonly private: number }
-  /** `p2wpkh` or, on Bitcoin Cash, `p2pkh`. */
+  /** Script of own addresses: `p2wpkh`, or `p2pkh` on Bitcoin Cash. */
   readonly script: 'p2wpkh' | 'p2pkh'
   /** Fee rates in sat/vB. */
   readonly fees: {
@@ -96,39 +114,44 @@ export interface UtxoNetwork extends NetworkBase {
     readonly maxRate: number
     readonly minRate: number
     readonly maxTotal: bigint
-    /** The rate at which the network's nodes reckon what is dust; Bitcoin Core's 3 when left out. */
+    /** Rate that defines dust for the network's nodes. Absent: 3, as in Bitcoin Core. */
     readonly dustRate?: number
   }
 }
 
-/** An Ethereum-like chain. */
+/** Network of the Ethereum family. */
 export interface EvmNetwork extends NetworkBase {
   readonly family: 'evm'
   readonly chainId: number
-  /** Hash of its block 0, which a node must have to be used; null where only the chain id is compared. */
+  /** Hash of its block 0, which a node must have. `null` where only the chain id is compared. */
   readonly genesisHash: string | null
-  /** Bounds in wei. `maxTotal` is the most that one transaction may cost. */
+  /** Bounds in wei. `maxTotal` is the highest cost of one transaction. */
   readonly fees: {
     readonly maxFeePerGas: bigint
     readonly maxPriorityFeePerGas: bigint
-    /** The least tip that its nodes take, whatever recent blocks paid. */
+    /** Least tip that its nodes accept, also when recent blocks paid less. */
     readonly minPriorityFeePerGas: bigint
     readonly maxTotal: bigint
   }
-  /** The contract that says what a transaction pays its parent chain on top of gas (OP-Stack); null where there is no such fee. */
+  /**
+   * Contract that returns what a transaction pays its parent chain on top of gas (OP-Stack). `null` without
+   * such a fee.
+   */
   readonly l1FeeOracle: string | null
-  /** Whether the node answers `trace_block`; null means ask it. */
+  /** Whether the node answers `trace_block`. `null` means that the adapter asks it. */
   readonly traceBlock: boolean | null
-  /** Addresses (lower case) in whose name the chain itself acts; their transactions may lack a receipt, and pay nothing then. */
+  /**
+   * Addresses (lower case) of the chain's own transactions. These may lack a receipt, and pay nothing then.
+   */
   readonly systemSenders?: readonly string[]
 }
 
 export type Network = UtxoNetwork | EvmNetwork
 
-/** All enabled networks by name. */
+/** Enabled networks by name. */
 export type Networks = ReadonlyMap<string, Network>
 
-/** Finds an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
+/** Returns an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
 export function findNetwork(networks: Networks, name: string): Network {
   const network = networks.get(name)
   if (!network) {
@@ -143,12 +166,15 @@ export function findNetwork(networks: Networks, name: string): Network {
   return network
 }
 
-/** Finds a coin of what is under way or done, also one that was removed since. @throws KeyturnError `UNSUPPORTED_COIN`. */
+/**
+ * Returns a coin of something that exists, also one that was removed since. @throws KeyturnError
+ * `UNSUPPORTED_COIN`.
+ */
 export function knownCoin(network: Network, name: string): Coin {
   return network.removedCoins?.find((each) => each.name === name) ?? findCoin(network, name)
 }
 
-/** Finds a coin in which something new may begin. @throws KeyturnError `UNSUPPORTED_COIN`. */
+/** Returns a coin in which something new may begin. @throws KeyturnError `UNSUPPORTED_COIN`. */
 export function findCoin(network: Network, name: string): Coin {
   const coin = network.coins.find((each) => each.name === name)
   if (!coin) {
@@ -159,14 +185,14 @@ export function findCoin(network: Network, name: string): Coin {
   return coin
 }
 
-/** The coin in which a network's fees are paid. */
+/** Returns the coin in which a network's fees are paid. */
 export function nativeCoin(network: Network): Coin {
   const coin = network.coins[0]
   if (!coin) throw new Error(`Network ${network.name} has no native coin`)
   return coin
 }
 
-/** Confirmations that a movement of `amount` base units of `coin` needs on `network`. */
+/** Returns the confirmations that `amount` base units of `coin` need on `network`. */
 export function requiredConfirmations(network: Network, coin: string, amount: bigint): number {
   let confirmations = network.confirmations
   for (const tier of network.confirmationTiers[coin] ?? []) {

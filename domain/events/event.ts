@@ -1,4 +1,7 @@
-/** The events a merchant gets: their names and data, the envelope, and which endpoint wants which. */
+/**
+ * Defines the events that a merchant receives: their names and data, the envelope, and which endpoint wants
+ * which.
+ */
 
 import type { BatchStage, BatchStatus, ItemCounts } from '../payouts/batch-status.js'
 import type { WithdrawalStage, WithdrawalStatus } from '../payouts/withdrawal-stage.js'
@@ -22,7 +25,7 @@ export const EVENT_TYPES = [
 
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** `withdrawal.status_changed` (seed 002, "Webhook Notifications"). */
+/** Data of `withdrawal.status_changed`. */
 export interface WithdrawalStatusChanged {
   readonly id: string
   readonly status: WithdrawalStatus
@@ -33,11 +36,14 @@ export interface WithdrawalStatusChanged {
   readonly [field: string]: unknown
 }
 
-/** `batch.status_changed`: the batch, and each item whose status changed; no items where all changed with the batch. */
+/**
+ * Data of `batch.status_changed`: the batch, and the items whose status changed. No items if all changed with
+ * the batch.
+ */
 export interface BatchStatusChanged {
   readonly id: string
   readonly status: BatchStatus
-  /** The same as `status` when only items changed. */
+  /** Status before. The same as `status` if only items changed. */
   readonly previous_status: BatchStatus | null
   readonly stage: BatchStage
   readonly counts: ItemCounts
@@ -53,7 +59,7 @@ export interface BatchStatusChanged {
   readonly [field: string]: unknown
 }
 
-/** `exception.raised`. */
+/** Data of `exception.raised`. */
 export interface ExceptionRaised {
   readonly id: string
   readonly kind: string

@@ -1,6 +1,8 @@
 /**
- * Standard Webhooks 1.0.0: how a webhook is signed, and how its receiver checks that.
- * Always over the bytes that go over the wire: JSON that was parsed and written again is another message.
+ * Signs and verifies webhooks by Standard Webhooks 1.0.0.
+ *
+ * The signature covers the bytes that go over the wire. JSON that was parsed and written again is another
+ * message.
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
@@ -13,41 +15,41 @@ const MAX_SECRET_BYTES = 64
 const DEFAULT_TOLERANCE_SECONDS = 300
 
 export interface WebhookMessage {
-  /** `webhook-id`: the event's id, the same in every attempt. */
+  /** Header `webhook-id`: the event's id, the same in every attempt. */
   readonly id: string
-  /** `webhook-timestamp`: Unix seconds of the attempt. */
+  /** Header `webhook-timestamp`: Unix seconds of the attempt. */
   readonly timestamp: number
-  /** The raw body. */
+  /** Raw body. */
   readonly body: Uint8Array
 }
 
-/** A received webhook, and what its receiver knows. */
+/** Received webhook, with the secret and the clock of its receiver. */
 export interface ReceivedWebhook extends WebhookMessage {
-  /** The value of `webhook-signature`: one or more signatures, separated by spaces. */
+  /** Header `webhook-signature`: one or more signatures, separated by spaces. */
   readonly signature: string
-  /** `whsec_…` of the endpoint. */
+  /** Secret of the endpoint, `whsec_…`. */
   readonly secret: string
-  /** The receiver's clock in Unix seconds. */
+  /** Receiver's clock in Unix seconds. */
   readonly now: number
-  /** How far the timestamp may be from `now`, either way. Default 300. */
+  /** Largest difference between the timestamp and `now`, either way. Default 300. */
   readonly toleranceSeconds?: number
 }
 
 /**
- * Signs a message with every live secret (two while one is being rotated).
+ * Signs a message with every live secret (two during a rotation).
  *
- * @returns The value of `webhook-signature`: `v1,<base64>` a secret, separated by a space.
- * @throws Error when a secret is not `whsec_` and the base64 of 24 to 64 bytes.
+ * @returns The value of `webhook-signature`: `v1,<base64>` for each secret, separated by a space.
+ * @throws Error if a secret is not `whsec_` and the base64 of 24 to 64 bytes.
  */
 export function signWebhook(message: WebhookMessage & { readonly secrets: readonly string[] }): string {
   return message.secrets.map((secret) => `${VERSION},${hmac(secret, message).toString('base64')}`).join(' ')
 }
 
 /**
- * Whether one of the signatures is by this secret and the timestamp is near; takes as long for a wrong one as for a right one.
- * Signatures of other versions are passed over.
+ * Returns whether one of the signatures is by this secret and the timestamp is near. A wrong signature takes
+ * as long as a right one. Signatures of other versions are ignored.
  *
- * @throws Error when the secret itself is malformed.
+ * @throws Error if the secret itself is malformed.
  */
 export function verifyWebhookSignature(received: ReceivedWebhook): boolean {
   const tolerance = received.toleranceSeconds ?? DEFAULT_TOLERANCE_SECONDS
@@ -64,7 +66,7 @@ export function verifyWebhookSignature(received: ReceivedWebhook): boolean {
   return valid
 }
 
-/** Writes a secret as merchants get it. @param bytes - 24 to 64 random bytes. */
+/** Returns a secret in the form that merchants receive. @param bytes - 24 to 64 random bytes. */
 export function formatWebhookSecret(bytes: Uint8Array): string {
   const secret = SECRET_PREFIX + Buffer.from(bytes).toString('base64')
   secretBytes(secret)

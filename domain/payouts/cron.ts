@@ -1,4 +1,4 @@
-/** Cron expressions as withdrawal schedules take them: five fields, UTC. */
+/** Reads the cron expressions of withdrawal schedules: five fields, UTC. */
 
 interface Field {
   readonly name: string
@@ -18,8 +18,9 @@ const FIELDS: readonly Field[] = [
 ]
 
 /**
- * Why a text is no cron expression; null where it is one: minute, hour, day of the month, month, day of the week, each `*`,
- * numbers, ranges, steps and lists of them, months and days also by their English abbreviations.
+ * Returns why a text is no cron expression. `null` if it is one: minute, hour, day of the month, month and
+ * day of the week, each `*`, numbers, ranges, steps or lists of them. Months and days may be English
+ * abbreviations.
  */
 export function refuseCron(text: string): string | null {
   const parts = text.trim().split(/\s+/)
@@ -35,17 +36,20 @@ export function refuseCron(text: string): string | null {
   return null
 }
 
-/** The longest that a date and a day of the week can keep each other waiting: 29 February around 2100 falls out once. */
+/**
+ * Longest wait of an expression: 29 February on one day of the week, around 2100, when a leap year is left
+ * out.
+ */
 const HORIZON_YEARS = 41
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
 const MINUTE_MS = 60_000
 
 /**
- * Whether an expression that `refuseCron` took ever fires from one instant to another. Day of the month and day of the week
- * must both match, as in Temporal's calendars: `0 8 13 * FRI` is Friday the 13th.
+ * Returns whether an expression that `refuseCron` accepted ever fires between two instants. Day of the month
+ * and day of the week must both match, as in Temporal's calendars: `0 8 13 * FRI` is Friday the 13th.
  *
- * @param end - The last instant; null: any within the next 41 years, after which the calendar has shown all that it has.
+ * @param end - Last instant. `null` for any within the next 41 years, after which the calendar repeats.
  */
 export function everFires(text: string, start: Date, end: Date | null): boolean {
   const [minutes = [], hours = [], days = [], months = [], weekdays = []] = text

@@ -1,4 +1,4 @@
-/** Priorities of a payout: how much it offers for a place in the next blocks. */
+/** Lists the priorities of a payout: how much fee it offers for a place in the next blocks. */
 
 export const PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
 export type Priority = (typeof PRIORITIES)[number]

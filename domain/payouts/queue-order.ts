@@ -1,12 +1,13 @@
-/** In which order waiting payments are served: by urgency and age, so that none starves. */
+/** Orders waiting payouts by urgency and age, so that none waits without an end. */
 
 import type { Priority } from './priority.js'
 
 const MINUTE_MS = 60_000
 
 /**
- * How much older than it is a payment counts. Whatever waits is overtaken only by what is asked for within the difference of
- * two head starts after it: nothing waits for ever, however much is urgent.
+ * Head start, in milliseconds, that is added to a payout's age. A payout can be overtaken only by one that is
+ * requested within the difference of their head starts after it, so no number of urgent ones keeps it waiting
+ * without an end.
  */
 export const HEAD_START_MS: Readonly<Record<Priority, number>> = {
   low: 0,
@@ -15,14 +16,14 @@ export const HEAD_START_MS: Readonly<Record<Priority, number>> = {
   urgent: 40 * MINUTE_MS,
 }
 
-/** The score by which payments are served, highest first, in milliseconds: age and head start. */
+/** Returns the score by which payouts are served, highest first: age and head start, in milliseconds. */
 export function queueScore(priority: Priority, askedAt: Date, now: Date): number {
   return now.getTime() - askedAt.getTime() + HEAD_START_MS[priority]
 }
 
 /**
- * Temporal's priority of a payment's steps, 1 (first) to 5, for a worker that has more to do than slots: urgency, and one
- * step up for each ten minutes of age.
+ * Returns Temporal's priority of a payout's steps, 1 (first) to 5, for a worker that has more to do than
+ * slots. Urgency decides, and each ten minutes of age raise it by one step.
  */
 export function priorityKey(priority: Priority, ageMs: number): number {
   const { low: least, urgent: most } = HEAD_START_MS

@@ -1,28 +1,31 @@
-/** What it costs to put another transaction of ours in the place of one that is not mined yet. */
+/** Computes the fee with which one own transaction replaces another that is not mined yet. */
 
 import type { BaseUnits } from '../money.js'
 
-/** Wei per gas of an EIP-1559 transaction. */
+/** Prices of an EIP-1559 transaction, in wei per gas. */
 export interface GasPrices {
   readonly maxFeePerGas: bigint
   readonly maxPriorityFeePerGas: bigint
 }
 
-/** A market with the base fee of the next block, and what a transaction at a priority usually offers in it. */
+/** Market: the base fee of the next block, and the usual offer of a transaction at a priority. */
 export interface GasMarket extends GasPrices {
   readonly baseFee: bigint
 }
 
-/** Nodes ask for 10 % more of both prices before they replace (geth's `PriceBump`); an eighth leaves no doubt. */
+/**
+ * Raises a price by an eighth. Nodes ask for 10 % more of both prices before they replace (geth's
+ * `PriceBump`).
+ */
 export function raised(price: bigint): bigint {
   return (price * 9n + 7n) / 8n
 }
 
 /**
- * The least prices at which a transaction with the same nonce takes the place of `before`: both at least an eighth up, and
- * includable in the next block, whose base fee grows by an eighth at most.
+ * Returns the least prices at which a transaction with the same nonce replaces `before`: both at least an
+ * eighth up, and high enough for the next block, whose base fee grows by an eighth at most.
  *
- * @param before - Null where nothing is to be replaced, as in a nonce gap.
+ * @param before - Prices to beat. `null` if there is nothing to replace, as in a nonce gap.
  */
 export function leastReplacement(before: GasPrices | null, market: GasMarket): GasPrices {
   const tip = before
@@ -35,17 +38,17 @@ export function leastReplacement(before: GasPrices | null, market: GasMarket): G
   }
 }
 
-/** The prices of a replacement under a limit, or what the least of them would cost where that is more. */
+/** Prices of a replacement under a limit, or the cost of the least of them if that is above the limit. */
 export type Repricing =
   | { readonly kind: 'priced'; readonly prices: GasPrices }
   | { readonly kind: 'too_high'; readonly required: BaseUnits }
 
 /**
- * Chooses the prices of a replacement: what the market usually asks, never less than `leastReplacement`, and no more than the
- * limit leaves for each unit of gas.
+ * Chooses the prices of a replacement: what the market usually offers, at least `leastReplacement`, and at
+ * most what the limit leaves for each unit of gas.
  *
- * @param limit - The most that gas × maxFeePerGas may be, in wei.
- * @param caps - Of both prices; null where only the limit counts.
+ * @param limit - Highest gas × maxFeePerGas, in wei.
+ * @param caps - Highest value of both prices. `null` if only the limit counts.
  */
 export function repriceGas(
   before: GasPrices | null,
@@ -54,7 +57,8 @@ export function repriceGas(
   limit: bigint,
   caps: GasPrices | null,
 ): Repricing {
-  // The cap holds for what the market asks; nodes refuse a replacement whose tip is not an eighth up.
+  // The cap holds for the market's prices only: nodes refuse a replacement whose tip is less than an eighth
+  // up.
   const tip = atMost(market.maxPriorityFeePerGas, caps?.maxPriorityFeePerGas)
   const least = leastReplacement(before, { ...market, maxPriorityFeePerGas: tip })
   const affordable = atMost(limit / gas, caps?.maxFeePerGas)
@@ -69,12 +73,13 @@ export function repriceGas(
 }
 
 /**
- * The least fee of a replacement on a UTXO network (BIP-125, rules 3 and 4): what is replaced, and the relay rate for its own
- * size; and what its size costs at the rate that the network asks.
+ * Returns the least fee of a replacement on a UTXO network. By BIP-125, rules 3 and 4, it is at least the
+ * replaced fee and the relay rate for its own size. It is also at least the price of its size at the wanted
+ * rate.
  *
- * @param vsize - Of the replacement, in virtual bytes.
+ * @param vsize - Virtual bytes of the replacement.
  * @param rate - sat/vB at the wanted priority.
- * @param relayRate - sat/vB that nodes ask on top of what is replaced.
+ * @param relayRate - sat/vB that nodes ask on top of the replaced fee.
  */
 export function leastUtxoReplacement(
   before: bigint,

@@ -1,59 +1,66 @@
-/** Movements between a merchant's own wallets: what configuration says of them, and when one is worth its fee. */
+/**
+ * Defines the rules of movements between a merchant's own wallets, and computes when one is worth its fee.
+ */
 
-/** What moves without anybody asking for it: rows of `withdrawals` of these kinds. */
+/** Kinds of payouts that the platform makes without a request. */
 export const MOVEMENT_KINDS = ['consolidation', 'gas_funding', 'rebalance'] as const
 export type MovementKind = (typeof MOVEMENT_KINDS)[number]
 
-/** Whether a row of `withdrawals` moves money between our own wallets instead of paying somebody. */
+/** Returns whether a payout moves money between own wallets instead of paying an outside recipient. */
 export function isMovement(kind: string | undefined): kind is MovementKind {
   return (MOVEMENT_KINDS as readonly string[]).includes(kind ?? '')
 }
 
-/** Between which balances of a hot wallet nothing is moved; base units. */
+/** Balances of a hot wallet between which nothing is moved, in base units. */
 export interface Watermarks {
   readonly low: bigint
   readonly high: bigint
 }
 
-/** Wallets whose balance is watched. */
+/** Wallet whose balance is watched. */
 export type WatchedWallet = 'master' | 'hot' | 'gas'
 
-/** A network's rules; amounts in base units, by coin. */
+/** Rules of a network. Amounts are base units, by coin. */
 export interface Treasury {
-  /** Whether deposits are swept, wallets balanced and outputs gathered by themselves; on request they are either way. */
+  /** Whether the platform sweeps deposits, balances wallets and consolidates outputs without a request. */
   readonly automatic: boolean
   readonly consolidation: {
-    /** Less than this stays where it is. */
+    /** Least amount of a sweep. Less stays where it is. */
     readonly least: Readonly<Record<string, bigint>>
-    /** What one whole coin of a token is about worth, in base units of the native coin; absent: nobody knows. */
+    /**
+     * Approximate value of one whole coin of a token, in base units of the native coin. Absent if unknown.
+     */
     readonly worth: Readonly<Record<string, bigint>>
-    /** The fee of a sweep, its gas funding included, may be this share of its value at most; above 0, below 100. */
+    /** Largest share of a sweep's value that its fee, gas funding included, may be. Above 0, below 100. */
     readonly maxFeePercent: number
-    /** After how long an address that could not be swept is tried again, doubled each time; milliseconds. */
+    /** Milliseconds after which an address that could not be swept is tried again. They double each time. */
     readonly retryMs: number
-    /** How long a movement may wait for its fee or its signer before it is planned anew; milliseconds. */
+    /** Milliseconds that a movement may wait for its fee or its signer before it is planned again. */
     readonly expiryMs: number
   }
-  /** What the gas wallet may give and pay in fees within 24 hours (EVM). */
+  /** Most that the gas wallet may give and pay in fees within 24 hours (EVM). */
   readonly gasDaily: bigint
-  /** When small outputs become one (UTXO); null never. */
+  /** Rules by which small outputs become one (UTXO). `null` for never. */
   readonly outputs: {
-    /** Base units a virtual byte: only while the network is that cheap. */
+    /** Highest fee rate, in base units a virtual byte, at which outputs are consolidated. */
     readonly maxFeeRate: number
-    /** The most that spending an output may cost, in percent of it; what costs more stays where it is. */
+    /**
+     * Largest share of an output that spending it may cost, in percent. An output that costs more stays where
+     * it is.
+     */
     readonly maxFeePercent: number
-    /** Outputs below this are small. */
+    /** Amount below which an output is small. */
     readonly small: bigint
-    /** From so many on. */
+    /** Number of small outputs from which on they are consolidated. */
     readonly count: number
   } | null
-  /** Per hot wallet. */
+  /** Watermarks of each hot wallet. */
   readonly rebalance: Readonly<Record<string, Watermarks>>
-  /** Below this a wallet is low. */
+  /** Balance below which a wallet is low. */
   readonly lowBalance: Readonly<Record<WatchedWallet, Readonly<Record<string, bigint>>>>
 }
 
-/** What holds where the networks file says nothing: nothing moves by itself. */
+/** Rules of a network without any in its file: the platform makes no movement without a request. */
 export const NO_TREASURY: Treasury = {
   automatic: false,
   consolidation: { least: {}, worth: {}, maxFeePercent: 5, retryMs: 3_600_000, expiryMs: 3_600_000 },
@@ -63,25 +70,31 @@ export const NO_TREASURY: Treasury = {
   lowBalance: { master: {}, hot: {}, gas: {} },
 }
 
-/** A wallet that was low counts as filled again only this far above its mark, so that it does not flutter. */
+/**
+ * Share of its mark above which a wallet that was low counts as filled again, so that the alert does not
+ * flutter.
+ */
 const HYSTERESIS_PERCENT = 110n
 
-/** Whether a wallet is low now. @param wasLow - Whether it counted as low before. */
+/** Returns whether a wallet is low now. @param wasLow - Whether it counted as low before. */
 export function isLow(balance: bigint, mark: bigint, wasLow: boolean): boolean {
   return wasLow ? balance * 100n < mark * HYSTERESIS_PERCENT : balance < mark
 }
 
-/** Whether a fee is at most `percent` of a value in the same coin. */
+/** Returns whether a fee is at most `percent` of a value in the same coin. */
 export function isWorth(value: bigint, fee: bigint, percent: number): boolean {
   return fee * 10_000n <= value * BigInt(Math.round(percent * 100))
 }
 
-/** The most that a fee may be to be worth it. */
+/** Returns the highest fee that is worth it. */
 export function dearestFee(value: bigint, percent: number): bigint {
   return (value * BigInt(Math.round(percent * 100))) / 10_000n
 }
 
-/** What brings a hot wallet back to the middle of its watermarks; null where it lies between them. */
+/**
+ * Returns the movement that brings a hot wallet back to the middle of its watermarks. `null` if it lies
+ * between them.
+ */
 export function rebalanceOf(
   balance: bigint,
   { low, high }: Watermarks,
@@ -92,7 +105,7 @@ export function rebalanceOf(
   return null
 }
 
-/** How operators read of them. */
+/** Names of the kinds of movements for operators. */
 export const MOVEMENT_NAME: Readonly<Record<MovementKind, string>> = {
   consolidation: 'Consolidation',
   gas_funding: 'Gas funding',

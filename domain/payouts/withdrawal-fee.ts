@@ -1,11 +1,11 @@
-/** What a withdrawal's network fee is expected to be, and the most that its intent allows. */
+/** Estimates a payout's network fee, and computes the highest fee that its intent allows. */
 
 import { byFamily, type Family } from '../chain/by-family.js'
 import type { Coin, EvmNetwork, Network, UtxoNetwork } from '../chain/network.js'
 import type { BaseUnits } from '../money.js'
 import type { Priority } from './priority.js'
 
-/** Seed 002, "Fee Priority Levels": multiplier in percent, and minutes until confirmed (from, to). */
+/** Multiplier in percent, minutes until confirmed (from, to) and description of each priority. */
 export const PRIORITY_LEVEL: Readonly<
   Record<
     Priority,
@@ -24,29 +24,38 @@ export type FeePrice =
       readonly family: 'evm'
       readonly maxFeePerGas: bigint
       readonly maxPriorityFeePerGas: bigint
-      /** What a transaction pays the parent chain besides, in wei (OP-Stack). */
+      /** Fee for the parent chain, in wei (OP-Stack). */
       readonly l1Fee?: bigint
     }
-  /** sat/vB. */
+  /** Rate in sat/vB. */
   | { readonly family: 'utxo'; readonly rate: number }
 
-/** Typical gas; the real transaction is estimated by the node when it is built. A first transfer of USDT costs about 63,000. */
+/**
+ * Typical gas. The node estimates the real transaction when it is built. A first transfer of USDT costs about
+ * 63,000.
+ */
 const TYPICAL_GAS = { native: 21_000n, token: 65_000n } as const
-/** Virtual bytes of a P2WPKH transaction: 10.5 and 68 an input, 31 an output (BIP-141); P2PKH: 10, 148, 34. */
+/** Virtual bytes of a P2WPKH transaction: 10.5, 68 an input, 31 an output (BIP-141). P2PKH: 10, 148, 34. */
 const VSIZE = {
   p2wpkh: { base: 11, input: 68, output: 31 },
   p2pkh: { base: 10, input: 148, output: 34 },
 } as const
-/** Fees may rise this much between request and signature (approvals take hours) before the withdrawal has to wait. */
+/**
+ * Factor by which fees may rise between request and signature (approvals take hours) before the payout has to
+ * wait.
+ */
 const LIMIT_MULTIPLE = 5n
-/** A quiet chain must not leave a limit that the next busy block exceeds: at least this share of the network's cap. */
+/**
+ * Divisor of the network's cap for the least limit, so that a quiet chain gives no limit that the next busy
+ * block exceeds.
+ */
 const LIMIT_FLOOR_DIVISOR = 100n
 
 /**
- * The expected fee in base units of the network's own coin.
+ * Returns the expected fee in base units of the network's own coin.
  *
- * @param inputs - How many outputs are likely to be spent (UTXO).
- * @param outputs - How many recipients one transaction pays (UTXO).
+ * @param inputs - Number of outputs that are likely to be spent (UTXO).
+ * @param outputs - Number of recipients that one transaction pays (UTXO).
  */
 export function estimateFee(
   network: Network,
@@ -63,15 +72,18 @@ export function estimateFee(
 }
 
 /**
- * The most that the fee of an intent may be: five times the estimate, at least a hundredth of the network's cap for one
- * transaction, never above that cap. The signer's own policy has its own cap.
+ * Returns the highest fee of an intent: five times the estimate, at least a hundredth of the network's cap
+ * for one transaction, and never above that cap. The signer's own policy has its own cap.
  */
 export function feeLimit(network: Network, estimate: BaseUnits): BaseUnits {
   const cap = network.fees.maxTotal
   return within(estimate * LIMIT_MULTIPLE, cap / LIMIT_FLOOR_DIVISOR, cap)
 }
 
-/** What to reckon with while no market price is known: the network's caps (EVM), its fallback rate (UTXO). */
+/**
+ * Returns the price to use while no market price is known: the network's caps (EVM), or its fallback rate
+ * (UTXO).
+ */
 export function fallbackPrice(network: Network, priority: Priority): FeePrice {
   const { percent } = PRIORITY_LEVEL[priority]
   return byFamily(network, {
@@ -90,7 +102,7 @@ export function priceOf<Name extends Family>(
 }
 
 function estimateEvm(coin: Coin, price: Extract<FeePrice, { family: 'evm' }>): bigint {
-  // maxFeePerGas is twice the base fee and the tip; what is paid is the base fee and the tip.
+  // maxFeePerGas is twice the base fee and the tip; a transaction pays the base fee and the tip.
   const tip = price.maxPriorityFeePerGas
   const base = price.maxFeePerGas > tip ? (price.maxFeePerGas - tip + 1n) / 2n : 0n
   return (
@@ -100,7 +112,7 @@ function estimateEvm(coin: Coin, price: Extract<FeePrice, { family: 'evm' }>): b
 
 function estimateUtxo(network: UtxoNetwork, rate: number, inputs: number, outputs: number): bigint {
   const size = VSIZE[network.script]
-  // One more for the change.
+  // One more output for the change.
   return BigInt(
     Math.ceil((size.base + size.input * Math.max(1, inputs) + size.output * (outputs + 1)) * rate),
   )

@@ -1,14 +1,18 @@
-/** Ed25519 public keys that must not be registered: with a key of small order anybody can make signatures that verify. */
+/**
+ * Refuses Ed25519 public keys that must not be registered: with a key of small order, anyone can make
+ * signatures that verify.
+ */
 
 const SIZE = 32
 const FIELD = 2n ** 255n - 19n
-/** The constant of Ed25519's curve (RFC 8032): -121665/121666. */
+/** Constant of Ed25519's curve (RFC 8032): -121665/121666. */
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n
 const Y_BITS = (1n << 255n) - 1n
 
 /**
- * The y coordinates, in hex as they are encoded, of the points whose order divides 8: 1, 2, 4 and 8. The sign of x is left
- * out. The same list as libsodium's `ge25519_has_small_order`, without the encodings that are not canonical.
+ * The y coordinates, in hex as they are encoded, of the points whose order divides 8: 1, 2, 4 and 8, without
+ * the sign of x. They are libsodium's list of `ge25519_has_small_order` without the encodings that are not
+ * canonical.
  */
 const SMALL_ORDER: ReadonlySet<bigint> = new Set(
   [
@@ -21,9 +25,10 @@ const SMALL_ORDER: ReadonlySet<bigint> = new Set(
 )
 
 /**
- * Why 32 bytes may not be anybody's public key; null where they may.
+ * Returns why 32 bytes may not be a public key. `null` if they may.
  *
- * @param raw - As RFC 8032 encodes it. A second encoding of one point would let a key look like two.
+ * @param raw - Key in the encoding of RFC 8032. A second encoding of one point would make one key look like
+ * two.
  */
 export function refuseEd25519Key(raw: Uint8Array): string | null {
   if (raw.length !== SIZE) return `has ${raw.length} bytes, not ${SIZE}`
@@ -33,7 +38,10 @@ export function refuseEd25519Key(raw: Uint8Array): string | null {
   return null
 }
 
-/** As `refuseEd25519Key`, and why bytes that are no point of the curve may not be pinned: no signature would ever verify. */
+/**
+ * Also refuses bytes that are no point of the curve. They must not be pinned, because no signature would ever
+ * verify.
+ */
 export function refuseEd25519Point(raw: Uint8Array): string | null {
   const reason = refuseEd25519Key(raw)
   if (reason !== null) return reason
@@ -45,8 +53,8 @@ function littleEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * Of -x² + y² = 1 + d·x²·y²: whether x² = (y² - 1) / (d·y² + 1) is a square. A quotient is one exactly when the product is, and
- * the denominator is never 0. Where x itself is 0 the point is of small order.
+ * Returns whether x² = (y² - 1) / (d·y² + 1) of -x² + y² = 1 + d·x²·y² is a square. A quotient is one exactly
+ * when the product is, and the denominator is never 0. If x itself is 0, the point is of small order.
  */
 function isOnCurve(y: bigint): boolean {
   const square = (y * y) % FIELD

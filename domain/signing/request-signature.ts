@@ -1,4 +1,4 @@
-/** How a request is signed (contract section 2): one message, used by the API, the client and the tests' clients. */
+/** Builds the message of a signed request, for the API, the client and the tests' clients. */
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -6,17 +6,19 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 export interface SignedRequest {
   /** Unix seconds, as sent in `X-Timestamp`. */
   readonly timestamp: string
-  /** As sent in `X-Nonce`. */
+  /** Nonce, as sent in `X-Nonce`. */
   readonly nonce: string
   /** Upper-case HTTP method. */
   readonly method: string
   /** Path with query exactly as sent. */
   readonly path: string
-  /** Raw body bytes; empty where there is none. */
+  /** Raw body bytes. Empty without a body. */
   readonly body: Uint8Array
 }
 
-/** The message over which merchants make an HMAC-SHA256 and customers' signers an Ed25519 signature. */
+/**
+ * Returns the message over which merchants make an HMAC-SHA256 and customers' signers an Ed25519 signature.
+ */
 export function requestMessage(request: SignedRequest): string {
   return hashedRequestMessage(request, bytesToHex(sha256(request.body)))
 }

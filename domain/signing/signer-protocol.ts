@@ -1,53 +1,66 @@
 /**
- * What the customer's signer and the platform say to each other under `/signer/v1`; see docs/signer-protocol.md.
- * The signer only dials out. Its requests carry `X-Signer-Id`, `X-Timestamp`, `X-Nonce` and `X-Signature` (base64 Ed25519
- * of `requestMessage`, by its identity key); the platform's answers carry `X-Platform-Signature` (base64 Ed25519 of
- * `"keyturn-platform-v1\n" + X-Nonce of the request + "\n" + raw body`, by the key pinned at enrolment).
+ * Defines the messages between the customer's signer and the platform under `/signer/v1`; see
+ * docs/signer-protocol.md.
  *
- * Bodies are JSON in the envelope of the public API: `{"success": true, "data": EnrolResponse | ClaimResponse |
- * AnswerResponse}` (201 for an enrolment, 200 otherwise; the same identity enrolling again with its token gets 200), errors
- * `{"success": false, "error": {code, message, details, request_id}}`: 401 `INVALID_SIGNATURE`, `TIMESTAMP_OUT_OF_RANGE`,
- * `NONCE_REUSED`; 422 `INVALID_ENROLMENT` with `details.reason`; 404 and 409 `INVALID_STATE` for an answer that came too
- * late. An enrolment has no `X-Signer-Id`; it is signed by the identity key in its body.
+ * The signer only dials out. Its requests carry `X-Signer-Id`, `X-Timestamp`, `X-Nonce` and `X-Signature`
+ * (base64 Ed25519 of `requestMessage`, by its identity key). The platform's answers carry
+ * `X-Platform-Signature` (base64 Ed25519 of `"keyturn-platform-v1\n" + X-Nonce of the request + "\n" + raw
+ * body`, by the key pinned at enrolment).
  *
- * Where the recipient pays the fee: on UTXO networks the output is the intent's amount less the fee exactly (less what of the fee is
- * a surplus of coins without change); on EVM networks
- * `value` is the intent's amount less `gas × max_fee_per_gas` exactly.
+ * Bodies are JSON in the envelope of the public API: `{"success": true, "data": EnrolResponse | ClaimResponse
+ * | AnswerResponse}`, with 201 for an enrolment and 200 otherwise. The same identity that enrols again with
+ * its token gets 200. Errors are `{"success": false, "error": {code, message, details, request_id}}`: 401
+ * `INVALID_SIGNATURE`, `TIMESTAMP_OUT_OF_RANGE`, `NONCE_REUSED`; 422 `INVALID_ENROLMENT` with
+ * `details.reason`; 404 and 409 `INVALID_STATE` for an answer that came too late. An enrolment has no
+ * `X-Signer-Id`; the identity key in its body signs it.
+ *
+ * If the recipient pays the fee: on UTXO networks the output is exactly the intent's amount less the fee
+ * (less the part of the fee that is a surplus of coins without change). On EVM networks `value` is exactly
+ * the intent's amount less `gas × max_fee_per_gas`.
  */
 
 import type { Approval } from '../controls/approval.js'
 import type { Intent } from '../controls/intent.js'
 
-/** What each BIP-44 account of a network is for. Deposits, change and treasury stay apart. */
+/** Purposes of a network's BIP-44 accounts. Deposits, change and treasury stay apart. */
 export const KEY_ROLES = ['deposit', 'master', 'hot', 'gas'] as const
 export type KeyRole = (typeof KEY_ROLES)[number]
 
-/** The account index of each role: `m/purpose'/coin_type'/<index>'`; branch 0 receives, branch 1 of `master` takes change. */
+/**
+ * Account index of each role: `m/purpose'/coin_type'/<index>'`. Branch 0 receives, branch 1 of `master` takes
+ * change.
+ */
 export const ROLE_ACCOUNT: Readonly<Record<KeyRole, number>> = { deposit: 0, master: 1, hot: 2, gas: 3 }
 
-/** The most bytes of one answer of the platform; a signer reads no further. */
+/** Most bytes of one answer of the platform. A signer reads no further. */
 export const MAX_ANSWER_BYTES = 16 * 1_048_576
-/** The most bytes of one request within a claim, as JSON without white space; a larger one is refused as MALFORMED. */
+/**
+ * Most bytes of one request within a claim, as JSON without white space. A larger one is refused as
+ * MALFORMED.
+ */
 export const MAX_REQUEST_BYTES = 4 * 1_048_576
-/** The most outputs of an intent, and items of a request. */
+/** Most outputs of an intent, and items of a request. */
 export const MAX_OUTPUTS = 1_000
-/** The most inputs of a payload, each of which is signed; the platform's own builder takes 250. */
+/** Most inputs of a payload, each of which is signed. The platform's own builder takes 250. */
 export const MAX_PAYLOAD_INPUTS = 300
 
-/** An extended public key with the proof that its holder knows the private key. */
+/** Extended public key with the proof that its holder knows the private key. */
 export interface XpubReport {
   readonly network: string
   readonly role: KeyRole
-  /** For example `m/84'/1'/0'`. */
+  /** Path, such as `m/84'/1'/0'`. */
   readonly path: string
   readonly xpub: string
-  /** Lower-case hex master fingerprint (BIP-32), for PSBT key origins. */
+  /** Lower-case hex master fingerprint (BIP-32), for the key origins of PSBTs. */
   readonly master_fingerprint: string
   /** Base64 compact (64-byte) ECDSA signature by the xpub's own key of SHA-256 of `xpubProofMessage`. */
   readonly proof: string
 }
 
-/** The text whose SHA-256 the xpub's key signs: binds key, path, network and the enrolling identity. */
+/**
+ * Returns the text whose SHA-256 the xpub's key signs. It binds key, path, network and the enrolling
+ * identity.
+ */
 export function xpubProofMessage(
   report: Pick<XpubReport, 'network' | 'role' | 'path' | 'xpub' | 'master_fingerprint'>,
   identityPublicKey: string,
@@ -63,29 +76,40 @@ export function xpubProofMessage(
   ].join('\n')
 }
 
-/** What the addresses of a network look like that a signer can spend from; `prefix` is that of bech32 or of CashAddr. */
+/**
+ * Form of the addresses of a network that a signer can spend from. `prefix` is that of bech32 or of CashAddr.
+ */
 export type SpendableAddresses =
   | { readonly form: 'evm' }
   | { readonly form: 'p2wpkh' | 'cashaddr'; readonly prefix: string }
 
-/** What `keyturn-signer export-xpubs` prints of a key: with it a client accepts exactly the addresses that the signer can spend from. */
+/**
+ * Output of `keyturn-signer export-xpubs` for a key. With it a client accepts exactly the addresses that the
+ * signer can spend from.
+ */
 export interface ExportedXpub extends Omit<XpubReport, 'proof' | 'master_fingerprint'> {
   readonly master_fingerprint?: string
-  /** The highest index below it that the signer's policy lets pay. */
+  /** Highest index below it from which the signer's policy lets the wallet pay. */
   readonly max_index?: number
-  /** Null where the signer's policy lists no such network: it spends nothing there. */
+  /**
+   * Form of its addresses. `null` if the signer's policy has no such network, so that it spends nothing
+   * there.
+   */
   readonly addresses?: SpendableAddresses | null
 }
 
-/** `POST /signer/v1/enrol` — unauthenticated but for the one-time token and the identity's signature of the body. */
+/**
+ * Body of `POST /signer/v1/enrol`. It is authenticated by the one-time token and the identity's signature
+ * alone.
+ */
 export interface EnrolRequest {
   readonly token: string
-  /** Base64 raw 32-byte Ed25519 public key. */
+  /** Base64 of the raw 32-byte Ed25519 public key. */
   readonly identity_public_key: string
   readonly name: string
   readonly version: string
   readonly xpubs: readonly XpubReport[]
-  /** Hash of the journal's head (64 hex zeros when empty). */
+  /** Hash of the journal's head (64 hex zeros if empty). */
   readonly journal_head: string
   readonly journal_sequence: number
 }
@@ -93,7 +117,9 @@ export interface EnrolRequest {
 export interface EnrolResponse {
   readonly signer_id: string
   readonly merchant_id: string
-  /** Base64 raw 32-byte Ed25519 key with which the platform signs what it sends; pinned from now on. */
+  /**
+   * Base64 of the raw 32-byte Ed25519 key with which the platform signs what it sends. The signer pins it.
+   */
   readonly platform_public_key: string
   readonly wallets: readonly {
     readonly network: string
@@ -102,24 +128,27 @@ export interface EnrolResponse {
   }[]
 }
 
-/** What to sign on a UTXO network: a PSBT v0 in base64 (`nonWitnessUtxo` on each input, BIP-32 origins on inputs and change). */
+/**
+ * Payload of a UTXO network: a PSBT v0 in base64 (`nonWitnessUtxo` on each input, BIP-32 origins on inputs
+ * and change).
+ */
 export interface UtxoPayload {
   readonly family: 'utxo'
   readonly network: string
   readonly psbt: string
 }
 
-/** What to sign on an EVM network: every field of an EIP-1559 transaction; integers as decimal strings. */
+/** Payload of an EVM network: every field of an EIP-1559 transaction. Integers are decimal strings. */
 export interface EvmPayload {
   readonly family: 'evm'
   readonly network: string
   readonly chain_id: number
-  /** EIP-55 address of the paying wallet and its path. */
+  /** EIP-55 address of the paying wallet. Its path is `derivation_path`. */
   readonly from: string
   readonly derivation_path: string
   readonly to: string
   readonly value: string
-  /** `0x` for native transfers, else the ERC-20 `transfer` call. */
+  /** Call data: `0x` for native transfers, else the ERC-20 `transfer` call. */
   readonly data: string
   readonly nonce: number
   readonly gas: string
@@ -129,45 +158,63 @@ export interface EvmPayload {
 
 export type Payload = UtxoPayload | EvmPayload
 
-/** One thing to sign, as `claim` hands it out under a lease. */
+/** Request to sign, as `claim` hands it out under a lease. */
 export interface SigningRequest {
   readonly id: string
-  /** Each attempt of an intent has another payload, inside one conflict set. */
+  /** Number of the attempt. Each attempt of an intent has another payload inside one conflict set. */
   readonly attempt: number
-  /** `cancel`: the payload pays nobody and takes the place of what was signed for the intent, so it needs no approvals. */
+  /**
+   * Purpose. The payload of `cancel` pays no recipient and replaces what was signed for the intent, so it
+   * needs no approvals.
+   */
   readonly purpose: 'pay' | 'cancel'
   readonly intent: Intent
   readonly intent_hash: string
   readonly approvals: readonly Approval[]
-  /** Which outputs of a batch's intent this payload pays, ascending; null pays all of them, as every other kind does. */
+  /**
+   * Indices of the outputs of a batch's intent that this payload pays, ascending. `null` pays all, as for
+   * every other kind.
+   */
   readonly items: readonly number[] | null
-  /** Where the destination of a movement between own wallets lies (`m/44'/60'/1'/0/0`); a hint, derived again. Payments have none. */
+  /**
+   * Path of a movement's destination (`m/44'/60'/1'/0/0`). A hint that the signer derives again. Withdrawals
+   * have none.
+   */
   readonly destination_path?: string
   readonly payload: Payload
-  /** ISO 8601 UTC. */
+  /** End of the lease, ISO 8601 UTC. */
   readonly lease_until: string
 }
 
-/** `POST /signer/v1/claim` {journal_head, journal_sequence, wait_seconds} long-polls up to `wait_seconds` (at most 25). */
+/** Body of `POST /signer/v1/claim`, which long-polls up to `wait_seconds` (at most 25). */
 export interface ClaimRequest {
   readonly journal_head: string
   readonly journal_sequence: number
   readonly wait_seconds: number
-  /** Why it signs nothing at the moment: it is only seen, and gets no requests. Absent while it works. */
+  /**
+   * Reason why it signs nothing at present. It is then only seen, and gets no requests. Absent while it
+   * works.
+   */
   readonly stopped?: SignerStop
 }
 
-/** What stops a signer as a whole, until its operator ends it: the kill switch, its journal, a policy that cannot be read. */
+/**
+ * Reasons that stop a signer as a whole until its operator ends them: kill switch, journal, unreadable
+ * policy.
+ */
 export const SIGNER_STOPS = ['paused', 'journal_stale', 'policy_unreadable'] as const
 export type SignerStop = (typeof SIGNER_STOPS)[number]
 
 export interface ClaimResponse {
-  /** What the platform last saw of this signer's journal; a signer whose own journal is behind it locks itself. */
+  /**
+   * What the platform last saw of this signer's journal. A signer whose own journal is behind it locks
+   * itself.
+   */
   readonly known_journal: { readonly head: string; readonly sequence: number }
   readonly requests: readonly SigningRequest[]
 }
 
-/** Why a signer refused; machine-readable, shown on the withdrawal. */
+/** Machine-readable reasons of a refusal, shown on the withdrawal. */
 export const REFUSAL_CODES = [
   'MALFORMED',
   'KIND_NOT_ALLOWED',
@@ -204,15 +251,18 @@ export const REFUSAL_CODES = [
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
-/** Refusals that say nothing of the request: its signer is stopped, and the same request may be signed once that is over. */
+/**
+ * Refusals that do not concern the request: its signer is stopped, and may sign the same request once that is
+ * over.
+ */
 export const PASSING_REFUSALS: ReadonlySet<RefusalCode> = new Set(['PAUSED', 'JOURNAL_STALE'])
 
-/** `POST /signer/v1/answers` — the signer's last word on a request. At-least-once: the same request gets the same bytes. */
+/** Body of `POST /signer/v1/answers`, delivered at least once. The same request gets the same bytes. */
 export type SigningAnswer =
   | {
       readonly request_id: string
       readonly outcome: 'signed'
-      /** Raw transaction, lower-case hex (no 0x on UTXO networks, with 0x on EVM). */
+      /** Raw transaction in lower-case hex, without 0x on UTXO networks, with 0x on EVM. */
       readonly signed_transaction: string
       readonly transaction_hash: string
       readonly journal_head: string
@@ -227,9 +277,9 @@ export type SigningAnswer =
       readonly journal_sequence: number
     }
 
-/** `POST /signer/v1/answers` once it is stored. */
+/** Answer of `POST /signer/v1/answers` once the platform has stored it. */
 export interface AnswerResponse {
   readonly request_id: string
-  /** True when the same answer had been stored before. */
+  /** Whether the same answer had been stored before. */
   readonly replayed: boolean
 }

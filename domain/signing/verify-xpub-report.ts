@@ -1,4 +1,4 @@
-/** What the platform asks of every extended public key before it derives a single address from it. */
+/** Verifies an extended public key before the platform derives a single address from it. */
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
@@ -11,19 +11,19 @@ import { ROLE_ACCOUNT, type XpubReport, xpubProofMessage } from './signer-protoc
 
 const bip32 = BIP32Factory(ecc)
 const HARDENED = 0x8000_0000
-/** `m / purpose' / coin_type' / account'` (BIP-44). */
+/** Depth of `m / purpose' / coin_type' / account'` (BIP-44). */
 const ACCOUNT_DEPTH = 3
 const COMPACT_SIGNATURE_BYTES = 64
-/** EVM wallets export keys with Bitcoin's main version bytes. */
+/** Version bytes of EVM wallets' exported keys: those of Bitcoin's main network. */
 const EVM_VERSIONS = { public: 0x0488b21e, private: 0x0488ade4 }
 
 /**
- * Verifies an extended public key: version bytes of its network, depth and account of its role, the path it claims, and the
- * proof by its own private key, bound to the enrolling identity.
+ * Verifies an extended public key: version bytes of its network, depth and account of its role, the path it
+ * claims, and the proof by its own private key, bound to the enrolling identity.
  *
  * @param identityPublicKey - Base64, as in the enrolment.
- * @throws KeyturnError `INVALID_ENROLMENT` with `reason`: `PRIVATE_KEY`, `WRONG_VERSION`, `WRONG_PATH`, `MALFORMED`,
- * `PROOF_INVALID`.
+ * @throws KeyturnError `INVALID_ENROLMENT` with `reason`: `PRIVATE_KEY`, `WRONG_VERSION`, `WRONG_PATH`,
+ * `MALFORMED`, `PROOF_INVALID`.
  */
 export function verifyXpubReport(network: Network, report: XpubReport, identityPublicKey: string): void {
   const key = parse(network, report)
@@ -48,7 +48,7 @@ export function verifyXpubReport(network: Network, report: XpubReport, identityP
   }
 }
 
-/** `INVALID_ENROLMENT` with a machine-readable reason; never carries a key. */
+/** Returns `INVALID_ENROLMENT` with a machine-readable reason. It never carries a key. */
 export function enrolmentError(
   reason: string,
   message: string,
@@ -61,7 +61,7 @@ export function enrolmentError(
 
 function parse(network: Network, report: XpubReport) {
   const versions = byFamily(network, { utxo: ({ bip32 }) => bip32, evm: () => EVM_VERSIONS })
-  // Also of other networks: whoever sends a private key must hear that, and not only that its prefix is wrong.
+  // This also finds private keys of other networks, whose sender must hear that the key is private.
   if (/^[a-z]prv/i.test(report.xpub)) {
     throw enrolmentError('PRIVATE_KEY', 'This is a private key; it must never leave the signer', report)
   }
