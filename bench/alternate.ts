@@ -1,8 +1,8 @@
-/** Takes two measurements in turns, so that the machine's other work affects both. */
+/** Measures two sides in turns, so that other load of the machine meets both. */
 
 import { median } from './measurement.js'
 
-/** The medians of what each side measured, and of the rounds' ratios. */
+/** Medians of each side, and of the rounds' ratios. */
 export interface Alternated {
   readonly ours: number
   readonly reference: number
@@ -14,9 +14,9 @@ export interface Alternated {
 const BUDGET_MS = 75_000
 
 /**
- * Runs ours, the reference, ours, the reference, … after one round of each that does not count.
+ * Runs ours and the reference in turns, after one round of each that does not count.
  *
- * @param rounds - At most; at least one.
+ * @param rounds - The largest number of rounds. At least one round runs.
  */
 export async function alternate(
   rounds: number,

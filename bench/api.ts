@@ -1,4 +1,7 @@
-/** API requests a second with full authentication, beside a bare route with one query. Servers and load are processes apart. */
+/**
+ * Measures API requests a second with full authentication, beside a bare route with one query. Servers and
+ * load are processes apart.
+ */
 
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,14 +21,17 @@ import { createBenchMerchant } from './merchant.js'
 const EXPECTED = 0.4
 const ROUNDS = 5
 const SECONDS = 3
-/** Of the load; all of them kept alive. */
+/** Connections of the load. All are kept alive. */
 const CONNECTIONS = 50
-/** What `api/main.ts` opens. */
+/** Connections to the database that `api/main.ts` opens. */
 const DATABASE_CONNECTIONS = 20
 const ADDRESSES = 10_000
 const MASTER_KEY = '11'.repeat(32)
 
-/** `GET /api/v1/addresses/{id}`: HMAC, time window, nonce claimed in the database, rate limit, scope, query, answer. */
+/**
+ * Measures `GET /api/v1/addresses/{id}`: HMAC, time window, nonce claimed in the database, rate limit, scope,
+ * query, answer.
+ */
 export async function benchApi(context: BenchContext): Promise<Measurement[]> {
   const { sql, url } = await context.database()
   const merchant = await createBenchMerchant(sql)
@@ -51,7 +57,7 @@ export async function benchApi(context: BenchContext): Promise<Measurement[]> {
     return () =>
       rate(SECONDS, CONNECTIONS, async (index) => {
         const path = `${server.prefix}/addresses/${ids[index % ids.length]}`
-        // The bare server gets the same headers: making them is the load's work.
+        // The bare server gets the same headers, because the load spends time on them.
         const headers = signRequest({
           apiKey: key.id,
           apiSecret: key.secret,
@@ -84,7 +90,7 @@ async function addressIds(sql: Sql): Promise<string[]> {
   return (await sql<{ id: string }[]>`SELECT id FROM addresses`).map((row) => row.id)
 }
 
-/** The process that is deployed, as it is deployed. */
+/** Starts the API as it is deployed. */
 async function startApi(context: BenchContext, databaseUrl: string): Promise<number> {
   const port = await freePort()
   const logFile = join(context.directory, 'api.log')
@@ -97,7 +103,7 @@ async function startApi(context: BenchContext, databaseUrl: string): Promise<num
       KEYTURN_DATABASE_URL: databaseUrl,
       KEYTURN_MASTER_KEY: MASTER_KEY,
       KEYTURN_API_PORT: String(port),
-      // No server listens there: reading an address needs no Temporal.
+      // No server listens there, because reading an address needs no Temporal.
       KEYTURN_TEMPORAL_ADDRESS: '127.0.0.1:1',
     },
     logFile,

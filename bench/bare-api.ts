@@ -1,4 +1,7 @@
-/** The least that an HTTP API in front of PostgreSQL can be: the same server library, one route, one indexed query, no checks. */
+/**
+ * The smallest HTTP API in front of PostgreSQL: the same server library, one route, one indexed query, no
+ * checks.
+ */
 
 import { serve } from '@hono/node-server'
 import { Hono } from 'hono'

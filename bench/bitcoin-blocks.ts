@@ -1,4 +1,4 @@
-/** Raw Bitcoin blocks as the network makes them: real serialization, Merkle roots and parents; only the work is missing. */
+/** Makes raw Bitcoin blocks with real serialization, Merkle roots and parents. Only the work is missing. */
 
 import { randomBytes } from 'node:crypto'
 import { doubleSha256, toDisplayHex } from '../chains/utxo/parse/double-sha256.js'
@@ -26,10 +26,11 @@ const SEQUENCE = Buffer.from('fdffffff', 'hex')
 const FIRST_BLOCK_TIME = 1_700_000_000
 
 /**
- * Makes consecutive blocks whose transactions spend outputs of the block before. All outputs are P2WPKH, so that every one of
- * them has to be looked up.
+ * Makes consecutive blocks whose transactions spend outputs of the block before. All outputs are P2WPKH, so
+ * that the scan must search for every one of them.
  *
- * @param payees - 20 bytes in hex that each block pays, one a transaction, besides strangers.
+ * @param payees - Returns the payees (20 bytes in hex) of a block, one for each transaction, besides
+ * strangers.
  */
 export function makeBlocks(
   count: number,
@@ -71,14 +72,15 @@ export function makeBlocks(
 }
 
 function transaction(shape: BlockShape, parents: readonly Buffer[], payee: string | undefined): Raw {
-  // Not the first outputs: what pays a watched address stays unspent, because a stranger who spent it would be an exception.
+  // The first outputs stay unspent: they pay watched addresses, and a stranger who spent them would be an
+  // exception.
   const inputs = parents.map((hash, index) =>
     Buffer.concat([hash, u32(index + 1), Buffer.from([0]), SEQUENCE]),
   )
   const outputs = Array.from({ length: shape.outputsPerTransaction }, (_, index) =>
     output(1_000n + BigInt(index), index === 0 && payee ? Buffer.from(payee, 'hex') : randomBytes(20)),
   )
-  // A signature and a public key an input.
+  // Each input has a signature and a public key.
   const witness = parents.map(() =>
     Buffer.concat([Buffer.from([2, 71]), randomBytes(71), Buffer.from([33]), randomBytes(33)]),
   )

@@ -1,4 +1,7 @@
-/** A process that answers as a Bitcoin node does, from blocks in a file: a node with full blocks cannot be had on regtest quickly. */
+/**
+ * A process that answers as a Bitcoin node does, from blocks in a file, because regtest cannot fill blocks
+ * quickly.
+ */
 
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -18,7 +21,7 @@ const byTxid = new Map(
   blocks.flatMap((block) => block.transactions.map(({ txid, hex }) => [txid, hex] as const)),
 )
 
-/** Undefined means that there is no such thing. */
+/** Answers a call. `undefined` means that the node has no such block or transaction. */
 function answer({ method, params }: Call): unknown {
   switch (method) {
     case 'getblockchaininfo':

@@ -1,4 +1,7 @@
-/** The time of a full Bitcoin block with a thousand and with a million watched addresses, beside fetching and parsing it alone. */
+/**
+ * Measures a full Bitcoin block with a thousand and with a million watched addresses, beside fetching and
+ * parsing it alone.
+ */
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,16 +20,16 @@ import { createBenchMerchant, payeeOf } from './merchant.js'
 
 const FEW = 1_000
 const MANY = 1_000_000
-/** What the time of a block may grow by from the one to the other. */
+/** Largest growth of the time of a block between the two. */
 const GROWTH = 1.1
 /** A full block of the main chain has some 6,000 outputs. */
 const SHAPE = { transactions: 2_000, outputsPerTransaction: 3, inputsPerTransaction: 2 }
 const HITS_PER_BLOCK = 10
 const ROUNDS = 7
-/** The first round warms everything up and does not count. */
+/** Blocks in a round. The first round warms everything up and does not count. */
 const BLOCKS_PER_ROUND = 4
 
-/** Runs what the chain watcher runs, over the same blocks, in two databases. */
+/** Runs the scan of the chain watcher over the same blocks in two databases. */
 export async function benchBlockScan(context: BenchContext): Promise<Measurement[]> {
   const blocks = makeBlocks((ROUNDS + 1) * BLOCKS_PER_ROUND + 1, SHAPE, (height) =>
     Array.from({ length: HITS_PER_BLOCK }, (_, index) => payeeOf((height * HITS_PER_BLOCK + index) % FEW)),
@@ -91,7 +94,7 @@ async function startNode(context: BenchContext, blocks: readonly RawBlock[]): Pr
   })
   const network = findNetwork(networks, 'bitcoin')
   if (network.family !== 'utxo') throw new Error('bitcoin is of the UTXO family')
-  // A node is used only when its first block is the one that the network is named by.
+  // The adapter uses a node only when its first block is the one that names the network.
   const genesis = blocks[0]?.hash.slice(0, 32) ?? ''
   return { ...network, caip2: `bip122:${genesis}`, landmarks: [{ height: 0, hash: genesis }] }
 }
@@ -111,7 +114,7 @@ async function watcher(
   return { sql, adapter, blocks }
 }
 
-/** The watcher's own pass, with the chain's head at `to`. */
+/** Runs one pass of the watcher, with the chain's head at `to`. */
 async function scan({ sql, adapter, blocks }: Watcher, to: number): Promise<void> {
   const head = { height: to, hash: blocks[to]?.hash ?? '' }
   await advanceChain(sql, { ...adapter, head: async () => head })
@@ -127,7 +130,7 @@ async function timed(work: () => Promise<void>): Promise<number> {
   return performance.now() - started
 }
 
-/** A scan that misses something is no scan. */
+/** Checks that the scan found every deposit. */
 async function expectDeposits(sql: Sql, blocks: readonly RawBlock[]): Promise<void> {
   const expected = (blocks.length - 1) * HITS_PER_BLOCK
   const [row] = await sql<{ found: number }[]>`SELECT count(*)::integer AS found FROM deposits`

@@ -1,10 +1,10 @@
-/** A module of ours as a process of its own; it ends with the run, however that ends. */
+/** Runs a module of ours as a process of its own, which ends with the run in every case. */
 
 import { fork } from 'node:child_process'
 import { unwatch, watch } from '../local/parts/watchdog.js'
 
 export interface Child<Facts> {
-  /** What the module said once it was ready. */
+  /** What the module reported when it was ready. */
   readonly facts: Facts
   stop(): Promise<void>
 }
@@ -12,15 +12,15 @@ export interface Child<Facts> {
 /**
  * Runs a module, which calls `ready` when it can be used.
  *
- * @param path - Relative to this directory, e.g. `./api-server.ts`.
- * @param options - JSON; the module reads it with `childOptions`.
- * @throws Error when it ends before it is ready.
+ * @param path - The path from this directory, such as `./api-server.ts`.
+ * @param options - JSON that the module reads with `childOptions`.
+ * @throws Error when the module ends before it is ready.
  */
 export async function startChild<Facts>(path: string, options: unknown): Promise<Child<Facts>> {
   const child = fork(new URL(path, import.meta.url), [JSON.stringify(options)], {
     execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    // A group of its own: Ctrl-C reaches us alone, and the watchdog ends what we leave behind.
+    // With a group of its own, Ctrl-C reaches us alone, and the watchdog ends what we leave behind.
     detached: true,
   })
   const { pid } = child
@@ -45,12 +45,12 @@ export async function startChild<Facts>(path: string, options: unknown): Promise
   }
 }
 
-/** Inside the child: what it was started with. */
+/** Returns, inside the child, the options with which it was started. */
 export function childOptions<Options>(): Options {
   return JSON.parse(process.argv[2] ?? 'null') as Options
 }
 
-/** Inside the child: sends the parent the message that it is ready. */
+/** Reports, inside the child, to the parent that it can be used. */
 export function ready(facts: unknown): void {
   process.send?.(facts as object)
 }

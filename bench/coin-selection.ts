@@ -1,7 +1,7 @@
 /**
- * Coin selection beside that of `@scure/btc-signer`: over a large wallet for time, over small random wallets for waste (Murch,
- * "An Evaluation of Coin Selection Strategies", 2016: random wallets, random payments), where every subset can be tried and
- * the optimum is known.
+ * Measures coin selection beside that of `@scure/btc-signer`: its time over a large wallet, and its waste
+ * over small random wallets (Murch, "An Evaluation of Coin Selection Strategies", 2016), where every subset
+ * can be tried and the optimum is known.
  */
 
 import { p2wpkh, selectUTXO } from '@scure/btc-signer'
@@ -18,10 +18,10 @@ const SEED = 20_161_011
 const LARGE = 100_000
 const ROUNDS = 1
 const PAYMENTS = 1
-/** Every subset of so many coins is tried. */
+/** Coins of a small wallet, of which every subset is tried. */
 const SMALL = 12
 const WALLETS = 100
-/** sat/vB of now, beside what an input costs later. */
+/** Fee rates of now in sat/vB, beside `LONG_TERM`, the rate of an input that is spent later. */
 const FEE_RATES = [3, 10, 40] as const
 const LONG_TERM = 10
 const DUST = 294n
@@ -38,7 +38,7 @@ interface Coin {
   readonly amount: bigint
 }
 
-/** Time over 100,000 coins; mean waste above the optimum over wallets of 12. */
+/** Measures the time over 100,000 coins, and the mean waste above the optimum over wallets of 12. */
 export async function benchCoinSelection(context: BenchContext): Promise<Measurement[]> {
   const random = createRandom(SEED)
   context.progress(`  … ${LARGE.toLocaleString('en')} coins`)
@@ -98,13 +98,13 @@ function wasteLine(random: ReturnType<typeof createRandom>, feeRate: number): Me
     ours: mean,
     against: '@scure/btc-signer',
     reference,
-    // Nothing wasted is beyond comparison; one satoshi stands for it.
+    // No waste has no ratio, so one satoshi stands for it.
     ratio: Math.max(reference, 1) / Math.max(mean, 1),
     expected: null,
   }
 }
 
-/** Amounts from thousands of satoshis to some coins, evenly by their magnitude. */
+/** Makes amounts from thousands of satoshis to some coins, spread evenly by magnitude. */
 function wallet(random: ReturnType<typeof createRandom>, size: number): Coin[] {
   return Array.from({ length: size }, (_, index) => ({
     index,
@@ -141,7 +141,7 @@ function inputsOf(coins: readonly Coin[]): Inputs {
   }))
 }
 
-/** @returns Indexes of the coins. */
+/** Tries every subset. @returns The indexes of the best coins. */
 function scure(inputs: Inputs, target: bigint, feeRate: number): number[] | null {
   const selected = selectUTXO(inputs, [{ script: SCRIPT, amount: target }], 'default', {
     feePerByte: BigInt(feeRate),
@@ -153,7 +153,10 @@ function scure(inputs: Inputs, target: bigint, feeRate: number): number[] | null
   return selected.inputs.map(({ txid }) => Number.parseInt(Buffer.from(txid ?? []).toString('hex'), 16))
 }
 
-/** Bitcoin Core's metric: what inputs cost now above later, and change or what is given away for want of it. */
+/**
+ * Returns Bitcoin Core's metric: the cost of inputs now above later, and the cost of change or the excess
+ * given away.
+ */
 function wasteOf(coins: readonly Coin[], target: bigint, feeRate: number): bigint {
   const later = feeForWeight(INPUT, LONG_TERM)
   const inputs = BigInt(coins.length) * (feeForWeight(INPUT, feeRate) - later)

@@ -1,4 +1,4 @@
-/** The real parts of a bench run, started once and ended with it. */
+/** Starts the real parts of a bench run once, and ends them with it. */
 
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
@@ -10,22 +10,22 @@ import { freePort } from '../local/parts/free-port.js'
 import { startPostgres } from '../local/parts/postgres.js'
 
 export interface BenchContext {
-  /** A fresh, migrated database. */
+  /** Creates a new, migrated database. */
   database(options?: { readonly max?: number }): Promise<{ readonly sql: Sql; readonly url: string }>
-  /** Of the database server itself, for parts that make their own databases. */
+  /** URL of the database server, for parts that create their own databases. */
   readonly postgresUrl: string
-  /** Where a part may keep its files; removed at the end. */
+  /** Directory for the files of parts. It is removed at the end. */
   readonly directory: string
-  /** Registers what is to be stopped at the end, last first. */
+  /** Registers a function that stops a part at the end. The last one runs first. */
   onEnd(stop: () => Promise<void>): void
   /** Shows progress on standard error. */
   progress(text: string): void
 }
 
-/** Starts PostgreSQL; everything else is started by the bench that needs it. */
+/** Starts PostgreSQL. Each bench starts the other parts that it needs. */
 export async function openContext(): Promise<BenchContext & { close(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'keyturn-bench-'))
-  // PostgreSQL runs as another user when we are root, and must reach its directory.
+  // PostgreSQL runs as another user when we are root, and that user must reach the directory.
   await chmod(directory, 0o711)
   const stops: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })]
   const postgres = await startPostgres({
@@ -36,7 +36,7 @@ export async function openContext(): Promise<BenchContext & { close(): Promise<v
     settings: {
       max_connections: '300',
       shared_buffers: '512MB',
-      // Counts nothing before `countCost` asks for it.
+      // The extension counts nothing before `countCost` switches it on.
       shared_preload_libraries: 'pg_stat_statements',
     },
   })

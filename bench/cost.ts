@@ -1,26 +1,26 @@
-/** What a piece of work costs the database: statements that it sends, rows and bytes that it leaves behind. */
+/** Counts what work costs the database: statements, and the rows and bytes that it leaves behind. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '../db/connect.js'
 import type { Measurement } from './measurement.js'
 
-/** Of all the work together. */
+/** Cost of all the work together. */
 export interface Cost {
-  /** Transaction control left out. */
+  /** Statements without those of transaction control. */
   readonly statements: number
   readonly rows: number
-  /** Tables with their indexes. */
+  /** Bytes of tables and their indexes. */
   readonly bytes: number
 }
 
-/** Tables that grow with time or requests and not with the work, or are emptied soon. */
+/** Tables that grow with time or requests under any work, or that are emptied soon. */
 const LEFT_OUT = ['chain_blocks', 'network_fees', 'api_nonces', 'signer_nonces', 'idempotency_keys']
-/** How long the idle platform is watched, to take its polling out of the count. */
+/** Milliseconds for which the idle platform is watched, to subtract its polling from the count. */
 const IDLE_MS = 6_000
-/** A statement that came no more often than this, compared with the idle platform, is polling. */
+/** Ratio to the idle platform up to which a statement counts as polling. */
 const POLLING = 1.5
 
-/** Runs the work and counts, but for statements with `bench_poll` in them and what processes ask for while nothing happens. */
+/** Runs the work and counts. Statements with `bench_poll` and the polling of idle processes do not count. */
 export async function countCost(sql: Sql, work: () => Promise<void>): Promise<Cost> {
   await sql`CREATE EXTENSION IF NOT EXISTS pg_stat_statements`
   await track(sql, 'top')
@@ -45,7 +45,7 @@ export async function countCost(sql: Sql, work: () => Promise<void>): Promise<Co
   }
 }
 
-/** Lines of the table for one of `count` pieces; they inform and are held against nothing. */
+/** Returns the lines of the table for one of `count` pieces. They inform, and have no reference. */
 export function costLines(name: string, cost: Cost, count: number): Measurement[] {
   const line = (what: string, total: number): Measurement => ({
     name: `${name}: ${what}`,
@@ -62,7 +62,7 @@ export function costLines(name: string, cost: Cost, count: number): Measurement[
 async function track(sql: Sql, what: 'top' | 'none'): Promise<void> {
   await sql.unsafe(`ALTER SYSTEM SET pg_stat_statements.track = '${what}'`)
   await sql`SELECT pg_reload_conf()`
-  // Sessions read the configuration again before their next statement, a moment from now.
+  // Sessions read the configuration again before their next statement, which takes a moment.
   await sleep(200)
 }
 

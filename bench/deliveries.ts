@@ -1,4 +1,7 @@
-/** Webhook deliveries a second, beside the same workflows with an attempt that does nothing; and how long one takes when idle. */
+/**
+ * Measures webhook deliveries a second, beside the same workflows with empty attempts, and the latency of one
+ * when idle.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -25,16 +28,21 @@ import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.
 const EXPECTED = 0.8
 const ROUNDS = 5
 const DELIVERIES = 400
-/** Starts under way at once: the sealer's number, for both sides. */
+/** Starts that run at the same time, on both sides. It is the sealer's number. */
 const STARTS = 16
 const IDLE_SAMPLES = 40
-/** Longer than a delivery takes, its bookkeeping included: nothing else may be under way. */
+/**
+ * Pause between two deliveries. It is longer than a delivery and its bookkeeping, so that only one is under
+ * way.
+ */
 const IDLE_PAUSE_MS = 400
 const LATENCY_TARGET_MS = 30
-/** History events of a webhook that is delivered at the first attempt. */
+/** Budget of history events for a webhook that is delivered at the first attempt. */
 const BUDGET = 11
 
-/** Ours is everything from the committed event to the recorded answer of the endpoint. */
+/**
+ * Measures deliveries. Ours is everything from the committed event to the recorded answer of the endpoint.
+ */
 export async function benchDeliveries(context: BenchContext): Promise<Measurement[]> {
   const temporal = await startBenchTemporal(context)
   const ours = await startOurs(context, temporal)
@@ -47,7 +55,7 @@ export async function benchDeliveries(context: BenchContext): Promise<Measuremen
       const work = async () => {
         figure = await ours.deliver()
       }
-      // The round that does not count is the one that is counted.
+      // The cost is counted in the warm-up round, whose time does not count.
       if (round === 0) cost = await countCost(ours.sql, work)
       else await work()
       return figure
@@ -80,11 +88,11 @@ export async function benchDeliveries(context: BenchContext): Promise<Measuremen
 interface Ours {
   readonly sql: Sql
   readonly client: Client
-  /** Of the endpoint. */
+  /** URL at which the endpoint lists the webhooks that it received. */
   readonly receiver: string
-  /** Commits events; returns their ids. */
+  /** Commits events. @returns Their ids. */
   happen(count: number): Promise<string[]>
-  /** Delivers a round; returns deliveries a second. */
+  /** Delivers a round. @returns Deliveries a second. */
   deliver(): Promise<number>
 }
 
@@ -153,7 +161,7 @@ async function untilDelivered(sql: Sql): Promise<void> {
   }
 }
 
-/** @returns A round of the floor: deliveries a second. */
+/** Starts the floor. @returns A function that runs a round and returns deliveries a second. */
 async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Promise<() => Promise<number>> {
   const client = await temporal.namespace('floor')
   let done = 0
@@ -192,7 +200,10 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
   }
 }
 
-/** From before the transaction that records the event to the arrival of the whole request, nothing else under way. */
+/**
+ * Measures from the start of the transaction that records the event to the arrival of the whole request, one
+ * at a time.
+ */
 async function idleLatency({ happen, receiver }: Ours): Promise<number> {
   const began = new Map<string, number>()
   for (let sample = 0; sample < IDLE_SAMPLES; sample++) {
@@ -211,7 +222,7 @@ async function idleLatency({ happen, receiver }: Ours): Promise<number> {
   return median(latencies)
 }
 
-/** The longest of some real histories. */
+/** Measures the longest of some real histories. */
 async function historyLine({ sql, client }: Ours): Promise<Measurement> {
   const rows = await sql<{ event_id: string; endpoint_id: string }[]>`
     SELECT event_id, endpoint_id FROM webhook_deliveries ORDER BY id DESC LIMIT 30`

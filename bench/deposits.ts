@@ -1,7 +1,7 @@
 /**
- * Deposits a second from the block to the last webhook, beside the same workflows, timers and signals with activities that do
- * nothing. Blocks are real ones of Anvil, mined beforehand and shown to the watcher one after the other: a node that mines while
- * it is measured would be what is measured.
+ * Measures deposits a second from the block to the last webhook, beside the same workflows, timers and
+ * signals with empty activities. Blocks are real ones of Anvil, mined beforehand and shown to the watcher one
+ * after the other: otherwise the bench would measure the mining node.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -40,25 +40,27 @@ import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.
 
 const EXPECTED = 0.6
 const ROUNDS = 4
-/** Of a round; each holds so many deposits, half in ether and half in the token. */
+/** Blocks of a round. Each holds `DEPOSITS` deposits, half in ether and half in the token. */
 const BLOCKS = 4
 const DEPOSITS = 12
 const CONFIRMATIONS = 3
-/** Events that the endpoint gets about a deposit that is first seen in a block: five statuses and two balances. */
+/** Webhooks of a deposit that is first seen in a block: five statuses and two balances. */
 const WEBHOOKS = { seen: 2, confirmed: 3, credited: 2 } as const
 const WEBHOOKS_EACH = WEBHOOKS.seen + WEBHOOKS.confirmed + WEBHOOKS.credited
-/** The next block comes when no more webhooks than those of so many deposits are on their way. */
+/** Number of open webhooks up to which the next block comes. */
 const BACKLOG = 2 * DEPOSITS * WEBHOOKS_EACH
-/** Calls to Temporal under way at once: the dispatcher's and the sealer's numbers, for both sides. */
+/** Calls to Temporal that run at the same time, on both sides: the dispatcher's and the sealer's numbers. */
 const DISPATCHES = 24
 const STARTS = 16
 const POLL_MS = 20
-/** History events of a deposit that is first seenin a block. */
+/** Budget of history events for a deposit that is first seen in a block. */
 const BUDGET = 18
-/** First account of Anvil, which signs for it. */
+/** First account of Anvil. Anvil signs for it. */
 const FAUCET = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 
-/** Ours: chain watcher, deposit workflows, ledger, sealer, deliveries, an endpoint that takes them. */
+/**
+ * Measures deposits. Ours is chain watcher, deposit workflows, ledger, sealer, deliveries and an endpoint.
+ */
 export async function benchDeposits(context: BenchContext): Promise<Measurement[]> {
   const temporal = await startBenchTemporal(context)
   const ours = await startOurs(context, temporal)
@@ -93,7 +95,7 @@ export async function benchDeposits(context: BenchContext): Promise<Measurement[
 interface Ours {
   readonly sql: Sql
   readonly client: Client
-  /** A round; returns deposits a second. */
+  /** Runs a round. @returns Deposits a second. */
   run(): Promise<number>
 }
 
@@ -137,7 +139,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
   await startChainWatcher(client.workflow, { network: 'ethereum' })
 
   let height = 0
-  /** Blocks with deposits, and as many empty ones as the last of them needs to be confirmed. */
+  /** Shows the blocks with deposits, and as many empty ones as confirm the last of them. */
   async function run(): Promise<number> {
     const before = await countOf(sql, 'success')
     const started = performance.now()
@@ -159,7 +161,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
       return row?.ready === true
     })
     const figure = (BLOCKS * DEPOSITS) / ((performance.now() - started) / 1_000)
-    // All but the watcher.
+    // Every workflow has ended except the watcher.
     await untilClosed(client, 1)
     return figure
   }
@@ -172,7 +174,7 @@ async function countOf(sql: Sql, status: string): Promise<number> {
   return row?.count ?? 0
 }
 
-/** A chain for all rounds. `blocks` begins with the one below the first deposit. */
+/** Mines a chain for all rounds. `blocks` begins with the block below the first deposit. */
 async function mineChain(context: BenchContext) {
   const anvil = await startAnvil({
     port: await freePort(),
@@ -234,13 +236,14 @@ function payment(payee: string, token: string | null): object {
       }
 }
 
-/** @returns A round of the floor: deposits a second. */
+/** Starts the floor. @returns A function that runs a round and returns deposits a second. */
 async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Promise<() => Promise<number>> {
   const client = await temporal.namespace('floor')
   const gate = createWorkflowGate(client.workflow)
-  // As the real activity, it knows the height before the signal brings it, so a signal that comes early wakes no workflow.
+  // Like the real activity, it knows the height before the signal. So an early signal wakes no workflow in
+  // vain.
   const reached = new Set<string>()
-  // As in the real activities, a step that runs twice does its effect once.
+  // Like the real activities, a step that runs twice has its effect once.
   const confirmed = new Set<string>()
   const credited = new Set<string>()
   const deliveries = createDeliveryStarter(client)
@@ -306,7 +309,10 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
   }
 }
 
-/** Starts delivery workflows as the sealer does: so many at once, in the order in which they were asked for. */
+/**
+ * Starts delivery workflows as the sealer does: a fixed number at the same time, in the order of the
+ * requests.
+ */
 function createDeliveryStarter(client: Client) {
   let asked = 0
   let begun = 0
@@ -342,7 +348,7 @@ async function until(check: () => Promise<boolean>): Promise<void> {
   while (!(await check())) await sleep(POLL_MS)
 }
 
-/** The longest of some real histories. */
+/** Measures the longest of some real histories. */
 async function historyLine({ sql, client }: Ours): Promise<Measurement> {
   const rows = await sql<{ txid: string; output_index: number }[]>`
     SELECT txid, output_index FROM deposits ORDER BY id DESC LIMIT 30`

@@ -1,4 +1,7 @@
-/** Blocks a second while catching up with an EVM chain, beside asking the node for the same data and doing nothing with it. */
+/**
+ * Measures blocks a second while catching up with an EVM chain, beside fetching the same data without using
+ * it.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -23,15 +26,17 @@ const ROUNDS = 5
 const BLOCKS = 1_000
 const TRANSFERS = 20
 const ADDRESSES = 10_000
-/** One block in so many pays a user: what we scan is mostly other people's. */
+/** One block in this many pays a user. Most of what the scan reads belongs to others. */
 const HIT_EVERY = 10
-/** Of the bare fetch: blocks in a batch, and batches under way; the fastest pair is what we are held against. */
+/**
+ * Settings of the bare fetch: blocks in a batch, and batches under way. The fastest pair is the reference.
+ */
 const SWEEP = [4, 8, 16, 32].flatMap((blocks) => [1, 2, 4].map((batches) => ({ blocks, batches })))
 const SWEEP_BLOCKS = 200
-/** First account of Anvil, which signs for it. */
+/** First account of Anvil. Anvil signs for it. */
 const FAUCET = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 
-/** A fresh scan of the same chain each round: adapter, matching, and the writing transaction. */
+/** Measures a new scan of the same chain in each round: adapter, matching, and the writing transaction. */
 export async function benchEvmCatchUp(context: BenchContext): Promise<Measurement[]> {
   const { sql } = await context.database()
   const merchant = await createBenchMerchant(sql)
@@ -99,7 +104,7 @@ interface Shape {
   readonly batches: number
 }
 
-/** Finds the fastest way to ask for everything that the scan asks for. */
+/** Finds the fastest way to fetch everything that the scan fetches. */
 async function createBareFetch(
   context: BenchContext,
   anvil: Anvil,

@@ -1,4 +1,7 @@
-/** History events and database work of deposits and withdrawals, counted on the whole local stack with every process of its own. */
+/**
+ * Counts history events and database work of deposits and withdrawals, on the whole local stack with a
+ * process for each part.
+ */
 
 import { Client, Connection } from '@temporalio/client'
 import { connect, type Sql } from '../db/connect.js'
@@ -15,9 +18,9 @@ import type { Measurement } from './measurement.js'
 import { startStack } from './stack.js'
 import { until } from './until.js'
 
-/** Of each coin, all under way at once: polling is a smaller part of what is counted then. */
+/** Number of each coin, all under way at the same time, so that polling is a smaller part of the count. */
 const PIECES = 5
-/** History events of a deposit that is first seen in the mempool. */
+/** Budget of history events for a deposit that is first seen in the mempool. */
 const BUDGET = 24
 const USER = 'bench'
 
@@ -26,12 +29,12 @@ interface Flow {
   readonly coin: 'eth' | 'btc'
   readonly deposited: string
   readonly withdrawn: string
-  /** Pays `deposited`. @returns The transaction's hash. */
+  /** Pays `deposited` to an address. @returns The transaction's hash. */
   pay(address: string): Promise<string>
   readonly recipient: string
 }
 
-/** Starts the stack that `npm start` starts, pays in and out, and reads what happened. */
+/** Starts the stack of `npm start`, makes deposits and withdrawals, and reads what happened. */
 export async function benchHistories(context: BenchContext): Promise<Measurement[]> {
   const stack = await startStack(context)
   const sql = connect(stack.postgres, { max: 2, name: 'keyturn-bench' })
@@ -108,7 +111,7 @@ async function measure(stack: StackFile, sql: Sql, temporal: Client, flow: Flow)
   ]
 }
 
-/** Runs the work until its webhooks are delivered as well. */
+/** Runs the work, and waits until its webhooks are delivered too. */
 async function counted(sql: Sql, work: () => Promise<void>) {
   const deliveries = async () => {
     const [row] = await sql<{ all: number; open: number }[]>`

@@ -1,16 +1,16 @@
-/** Journals a second: one at a time over 20 connections, and in batches of 500. */
+/** Measures journals a second: one at a time over 20 connections, and in batches of 500. */
 
 import { type Journal, postJournal, postJournals } from '../db/books/ledger/post-journal.js'
 import type { BenchContext } from './context.js'
 import { type Measurement, rate } from './measurement.js'
 
-/** Targets of the design for a machine of two cores. */
+/** Targets for a machine of two cores. */
 const SINGLE = 2_500
 const BATCHED = 8_000
 const BATCH = 500
 const SECONDS = 6
 
-/** Deposits of 1,000 users, as they are confirmed. */
+/** Measures the journals of deposits of 1,000 users at their confirmation. */
 export async function benchJournals(context: BenchContext): Promise<Measurement[]> {
   const { sql } = await context.database({ max: 20 })
   const single = await rate(SECONDS, 20, async (index) => {

@@ -1,22 +1,22 @@
-/** What a bench reports: a figure of ours beside one of the same run; alone only what is a count and no speed. */
+/** What a bench reports: a figure of ours beside a reference of the same run. Only counts stand alone. */
 
 /** One line of the table. */
 export interface Measurement {
-  /** For example `deposits, block to webhook`. */
+  /** Name, such as `deposits, block to webhook`. */
   readonly name: string
   readonly unit: string
   readonly ours: number
-  /** What it is held against: the floor, the bare library, a target; null for a count that only informs. */
+  /** Reference: the floor, the bare library or a target. `null` for a count that only informs. */
   readonly against: string | null
   readonly reference: number | null
-  /** `ours / reference`, or its inverse where less is better, so that more is always better. */
+  /** `ours / reference`, or the inverse where less is better, so that more is always better. */
   readonly ratio: number | null
-  /** What is expected of the ratio; null where the line only informs. */
+  /** Smallest expected ratio. `null` when the line only informs. */
   readonly expected: number | null
   readonly note?: string
 }
 
-/** Runs `task` from `concurrency` loops for `seconds` and returns the rate per second. */
+/** Runs `task` in `concurrency` loops for `seconds`. @returns The rate per second. */
 export async function rate(
   seconds: number,
   concurrency: number,
@@ -29,7 +29,7 @@ export async function rate(
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
       while (performance.now() < deadline) {
-        // Not `done += await …`, which would read `done` before the other loops have added to it.
+        // `done += await …` would read `done` before the other loops have added to it.
         const more = (await task(next++)) ?? 1
         done += more
       }
@@ -38,7 +38,7 @@ export async function rate(
   return done / ((performance.now() - started) / 1_000)
 }
 
-/** The middle of a list of numbers. */
+/** Returns the median of a list of numbers. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN

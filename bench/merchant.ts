@@ -1,4 +1,4 @@
-/** A merchant with any number of watched addresses, made by SQL alone: nothing is derived. */
+/** Creates a merchant with any number of watched addresses by SQL alone, without derivation. */
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { Sql } from '../db/connect.js'
@@ -6,7 +6,9 @@ import { newId } from '../db/new-id.js'
 
 export interface BenchMerchant {
   readonly id: string
-  /** Gives it users 0 to `count - 1`, each with an address on the network; user n's payee is `payeeOf(n)`. */
+  /**
+   * Adds users 0 to `count - 1`, each with an address on the network. The payee of user n is `payeeOf(n)`.
+   */
   watch(network: string, count: number): Promise<void>
 }
 
@@ -39,7 +41,7 @@ export async function createBenchMerchant(sql: Sql): Promise<BenchMerchant> {
   }
 }
 
-/** The 20 bytes in hex that pay a user of a bench merchant. */
+/** Returns the payee of a user of a bench merchant: 20 bytes in hex. */
 export function payeeOf(user: number): string {
   return createHash('sha256').update(`bench ${user}`).digest('hex').slice(0, 40)
 }

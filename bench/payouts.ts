@@ -1,4 +1,6 @@
-/** Payments out of the wallets: how fast approved ones reach the chain, and what a batch saves. On the whole local stack. */
+/**
+ * Measures payouts on the whole local stack: how fast approved ones reach the chain, and what a batch saves.
+ */
 
 import { randomBytes } from 'node:crypto'
 import type { Client } from '../client/create-client.js'
@@ -13,15 +15,17 @@ import { startStack } from './stack.js'
 import { until } from './until.js'
 
 const WITHDRAWALS = 200
-/** What one account may have in flight, with a block a second. */
+/** Attempts that one account may have in flight, with a block a second. */
 const BOUND = 16
 const ITEMS = 1_000
 const SINGLES = 5
 const REQUESTS = 8
-/** An address without an owner. */
+/** Recipient, an address without an owner. */
 const STRANGER = '0x00000000000000000000000000000000DeaDBeef'
 
-/** Approved withdrawals a second, from one wallet; then a batch of a thousand beside single payments. */
+/**
+ * Measures approved withdrawals a second from one wallet, then a batch of a thousand beside single payouts.
+ */
 export async function benchPayouts(context: BenchContext): Promise<Measurement[]> {
   const stack = await startStack(context)
   const sql = connect(stack.postgres, { max: 2, name: 'keyturn-bench' })
@@ -30,11 +34,14 @@ export async function benchPayouts(context: BenchContext): Promise<Measurement[]
   context.progress(`  … ${WITHDRAWALS} withdrawals of eth`)
   const measurements = [await approvedToBroadcast(stack, sql, merchant)]
   if (!stack.networks.bitcoin) return measurements
-  context.progress(`  … a batch of ${ITEMS} payments of btc`)
+  context.progress(`  … a batch of ${ITEMS} items of btc`)
   return [...measurements, ...(await batchBesideSingles(stack, sql, merchant))]
 }
 
-/** All are approved and built while the signer rests, so that what is measured begins with its first claim. */
+/**
+ * Approves and builds all withdrawals while the signer is stopped, so that the measurement begins with its
+ * first claim.
+ */
 async function approvedToBroadcast(stack: StackFile, sql: Sql, merchant: Client): Promise<Measurement> {
   const { signer } = stack.pids
   if (signer === undefined) throw new Error('The signer does not run')
@@ -89,10 +96,10 @@ async function sent(sql: Sql, subjects: readonly string[]): Promise<Sent[]> {
 
 async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client): Promise<Measurement[]> {
   const recipients = bitcoinStrangers(ITEMS)
-  const payment = { network: 'bitcoin', coin: 'btc' } as const
+  const rail = { network: 'bitcoin', coin: 'btc' } as const
   const batch = await merchant.batches.create({
     batch_withdrawal: {
-      ...payment,
+      ...rail,
       outputs: recipients.map((to_address) => ({ to_address, amount: '0.0005' })),
     },
   })
@@ -106,11 +113,11 @@ async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client):
 
   const singles: string[] = []
   for (const to_address of recipients.slice(0, SINGLES)) {
-    const { id } = await merchant.withdrawals.create({ ...payment, amount: '0.0005', to_address })
+    const { id } = await merchant.withdrawals.create({ ...rail, amount: '0.0005', to_address })
     singles.push(id)
     await approve(stack, 'withdrawals', id)
   }
-  await until('single payments are sent', async () => (await sent(sql, singles)).length >= SINGLES)
+  await until('single payouts are sent', async () => (await sent(sql, singles)).length >= SINGLES)
   const apart = await sent(sql, singles)
   const each = (rows: readonly Sent[], of: (row: Sent) => number, count: number) =>
     rows.reduce((sum, row) => sum + of(row), 0) / count
@@ -120,7 +127,7 @@ async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client):
       name,
       unit,
       ours,
-      against: 'single payments',
+      against: 'single payouts',
       reference,
       ratio: reference / ours,
       expected: null,
@@ -128,7 +135,7 @@ async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client):
   }
   return [
     {
-      name: `batch of ${ITEMS} BTC payments in ${together.length} transactions, approval to broadcast`,
+      name: `batch of ${ITEMS} BTC items in ${together.length} transactions, approval to broadcast`,
       unit: 's',
       ours: seconds,
       against: null,
@@ -136,8 +143,8 @@ async function batchBesideSingles(stack: StackFile, sql: Sql, merchant: Client):
       ratio: null,
       expected: null,
     },
-    line('batch, bytes a payment', 'B', ({ bytes }) => bytes),
-    line('batch, fee a payment', 'sat', ({ fee }) => Number(fee)),
+    line('batch, bytes an item', 'B', ({ bytes }) => bytes),
+    line('batch, fee an item', 'sat', ({ fee }) => Number(fee)),
   ]
 }
 

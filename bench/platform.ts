@@ -1,4 +1,7 @@
-/** The platform's workers in this process, and beside them the floor: the same workflows with activities that do nothing. */
+/**
+ * Runs the platform's workers in this process, and beside them the floor: the same workflows with empty
+ * activities.
+ */
 
 import type { Client } from '@temporalio/client'
 import { Worker, type WorkerOptions } from '@temporalio/worker'
@@ -66,9 +69,9 @@ export async function startPlatform(context: BenchContext, options: PlatformOpti
 }
 
 /**
- * Starts workers with the same options whose activities return at once.
+ * Starts workers with the same options, whose activities return at once.
  *
- * @param activities - By task queue, with the names and results of the real ones.
+ * @param activities - Activities by task queue, with the names and results of the real ones.
  */
 export async function startFloor(
   context: BenchContext,

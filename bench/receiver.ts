@@ -1,14 +1,14 @@
-/** A merchant's endpoint as a process of its own: takes every webhook and remembers when. */
+/** A merchant's endpoint as a process of its own. It accepts every webhook and notes its time. */
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ready } from './child.js'
 
-/** What `GET /` answers, oldest first. */
+/** An entry of the answer of `GET /`, which lists the oldest first. */
 export interface Received {
-  /** The event's id. */
+  /** Id of the event. */
   readonly id: string
-  /** Milliseconds since the epoch, with fractions. */
+  /** Time of arrival: milliseconds since the epoch, with fractions. */
   readonly at: number
 }
 

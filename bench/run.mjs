@@ -1,4 +1,4 @@
-/** Entry of `npm run bench`: plain JavaScript, so that it can run before anything is installed. */
+/** `npm run bench`: starts the bench, in plain JavaScript so that it runs before anything is installed. */
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -11,7 +11,7 @@ if (!existsSync(join(root, 'node_modules', 'tsx'))) {
   const installed = spawnSync('npm', ['ci'], { cwd: root, stdio: 'inherit' })
   if (installed.status !== 0) process.exit(installed.status ?? 1)
 }
-// In this process, so that a signal reaches who has to act on it.
+// The bench runs in this process, so that a signal reaches it.
 const { register } = await import('tsx/esm/api')
 register()
 await import('./run.ts')

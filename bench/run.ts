@@ -1,4 +1,4 @@
-/** `npm run bench`: every figure beside its reference, in one run; a table for people and JSON for the rest. */
+/** Runs every bench, and prints a table for people and JSON for programs. */
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
@@ -37,7 +37,7 @@ The table goes to standard output, JSON to bench/results/latest.json. SHORT: les
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** A bench that could not be carried out: named in the table and in the JSON, never silently left out. */
+/** A bench that could not be carried out. The table and the JSON name it. */
 interface Failure {
   readonly name: string
   readonly reason: string
@@ -57,13 +57,13 @@ async function main(): Promise<number> {
     if (names.length > 0 && !names.includes(name)) continue
     const began = Date.now()
     process.stderr.write(`… ${name}\n`)
-    // Parts of its own for each, so that nothing that one leaves behind slows down the next.
+    // Each bench has parts of its own, so that the remains of one do not slow down the next.
     const context = await openContext()
     const interruption = endWith(context)
     try {
       measurements.push(...(await bench(context)))
     } catch (error) {
-      // Its parts were taken from under it; the process ends in a moment.
+      // A signal has stopped the parts of this bench, and the process is about to end.
       if (interruption.came()) return 130
       const reason = error instanceof Error ? error.message : String(error)
       failures.push({ name, reason })
@@ -80,7 +80,7 @@ async function main(): Promise<number> {
   return failures.length === 0 ? 0 : 1
 }
 
-/** Ctrl-C ends what was started, then us; the watchdog does so when we are not asked. */
+/** Ends the parts and then this process at Ctrl-C. The watchdog does so when this process is killed. */
 function endWith(context: { close(): Promise<void> }): { came(): boolean; disarm(): void } {
   let came = false
   const stop = (): void => {

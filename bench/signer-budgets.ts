@@ -1,4 +1,4 @@
-/** Time and memory of the largest requests that a signer decides on, beside what it may take for one. */
+/** Measures time and memory of the largest requests that a signer decides on, beside their budgets. */
 
 import { mnemonicToSeedSync } from '@scure/bip39'
 import { Psbt, Transaction } from 'bitcoinjs-lib'
@@ -32,10 +32,13 @@ const BUDGET_MS = 1_000
 const BUDGET_BYTES = 512 * 1_048_576
 const COIN = 1_000_000n
 const PAID = 80_000_000n
-/** An output of the parent takes 31 bytes, in base64 a third more; the rest of the request has room besides. */
+/**
+ * Outputs of the parent. Each takes 31 bytes, in base64 a third more, and leaves room for the rest of the
+ * request.
+ */
 const PARENT_OUTPUTS = Math.floor((MAX_REQUEST_BYTES - 20_000) / ((31 * 4) / 3))
 
-/** Each round decides in a signer that was just started, so that no key is derived yet. */
+/** Measures decisions of a signer that was just started, so that no key is derived yet. */
 export async function benchSignerBudgets(): Promise<Measurement[]> {
   return [
     ...measure(`${MAX_PAYLOAD_INPUTS} inputs`, manyInputs()),

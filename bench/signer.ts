@@ -1,4 +1,7 @@
-/** Signatures a second in the customer's signer, every check and the journal included, beside the bare libraries. */
+/**
+ * Measures signatures a second of the customer's signer, with every check and the journal, beside the bare
+ * libraries.
+ */
 
 import { join } from 'node:path'
 import { mnemonicToSeedSync } from '@scure/bip39'
@@ -29,7 +32,9 @@ import { type Measurement, median } from './measurement.js'
 
 const EXPECTED = 0.7
 const ROUNDS = 5
-/** Of each kind in a round; a claim hands out at most 32 at a time (`db/signing/claim-requests.ts`). */
+/**
+ * Requests of each kind in a round. A claim hands out at most 32 at a time (`db/signing/claim-requests.ts`).
+ */
 const REQUESTS = 512
 const BATCH = 32
 const ONE_AT_A_TIME = 64
@@ -38,11 +43,14 @@ interface Kind {
   readonly name: string
   readonly library: string
   readonly requests: readonly SigningRequest[]
-  /** Signs what is in a request's payload, and nothing else. */
+  /** Signs a request's payload without any check. */
   bare(request: SigningRequest): Promise<string> | string
 }
 
-/** Each round decides on fresh requests in a fresh journal, then signs the same payloads with the library alone. */
+/**
+ * Measures rounds that decide on new requests in a new journal, then sign the same payloads with the library
+ * alone.
+ */
 export async function benchSigner(context: BenchContext): Promise<Measurement[]> {
   const root = BIP32Factory(ecc).fromSeed(mnemonicToSeedSync(MNEMONIC))
   const measurements: Measurement[] = []
@@ -97,7 +105,7 @@ async function perSecond(
   return requests.length / ((performance.now() - started) / 1_000)
 }
 
-/** What the exchange does with each batch that it claims. */
+/** Does what the exchange does with each batch that it claims. */
 async function decide(
   requests: readonly SigningRequest[],
   store: JournalStore,
@@ -114,7 +122,7 @@ async function decide(
   state.journal.close()
 }
 
-/** The limits are checked, but so many payments must fit in. */
+/** Lifts the limits of a policy so far that all payouts fit. They are still checked. */
 function liftLimits(
   file: Parameters<NonNullable<NonNullable<Parameters<typeof makeState>[0]>['policy']>>[0],
 ): void {
@@ -138,7 +146,8 @@ function segwitPayouts(root: BIP32Interface): Kind {
         payload: {
           family: 'utxo',
           network: 'bitcoin',
-          // Another amount makes another parent, so that each payment spends coins of its own; the difference is fee.
+          // Another amount makes another parent, so that each payout spends coins of its own. The difference
+          // is fee.
           psbt: makePsbt({ coins: COINS.map((coin) => ({ ...coin, amount: coin.amount + BigInt(index) })) }),
         },
       }),

@@ -1,4 +1,4 @@
-/** The whole local stack with every process of its own, as `npm start` runs it, for benches that need all of it. */
+/** Runs the whole local stack as `npm start` does, for benches that need all of it. */
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import type { BenchContext } from './context.js'
 
 const START_MS = 240_000
 
-/** Starts Ethereum, Bitcoin and the platform without a walk; it ends with the bench. */
+/** Starts Ethereum, Bitcoin and the platform without a walk. The stack ends with the bench. */
 export async function startStack(context: BenchContext): Promise<StackFile> {
   const home = join(context.directory, 'stack')
   const logFile = join(context.directory, 'stack.log')
@@ -26,7 +26,7 @@ export async function startStack(context: BenchContext): Promise<StackFile> {
       POLYGON_ENABLED: 'false',
     },
     logFile,
-    // It ends its own parts in order.
+    // The stack ends its own parts in order.
     stopSignal: 'SIGINT',
     stopGrace: 60_000,
   })

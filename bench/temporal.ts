@@ -1,4 +1,4 @@
-/** A Temporal server for a bench, in memory so that its disk does not blur what is compared. */
+/** Starts a Temporal server for a bench, in memory so that its disk does not blur the comparison. */
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,18 +11,20 @@ import { registerSearchAttributes } from '../workers/prepare-namespace.js'
 import type { BenchContext } from './context.js'
 
 export interface BenchTemporal {
-  /** Of the workers of both sides. */
+  /** Connection for the workers of both sides. */
   readonly connection: NativeConnection
-  /** A namespace with our search attributes: the same queues and ids in two of them do not meet. */
+  /**
+   * Creates a namespace with our search attributes. Equal queues and ids in two namespaces do not collide.
+   */
   namespace(name: string): Promise<Client>
 }
 
 const NAMESPACE_TIMEOUT_MS = 30_000
 
-/** The SDK's runtime is one a process. */
+/** Whether the SDK's runtime is installed. A process has one. */
 let installed = false
 
-/** Starts the server; it ends with the bench. */
+/** Starts the server, which ends with the bench. */
 export async function startBenchTemporal(context: BenchContext): Promise<BenchTemporal> {
   if (!installed) Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') })
   installed = true
@@ -47,7 +49,7 @@ export async function startBenchTemporal(context: BenchContext): Promise<BenchTe
         namespace: name,
         workflowExecutionRetentionPeriod: msToTs('1 day'),
       })
-      // The server's own caches learn of a new namespace a moment after it was made.
+      // The server's caches know a new namespace only a moment after it was created.
       const deadline = Date.now() + NAMESPACE_TIMEOUT_MS
       for (;;) {
         try {
@@ -63,7 +65,9 @@ export async function startBenchTemporal(context: BenchContext): Promise<BenchTe
   }
 }
 
-/** Waits until a namespace has no more than `expected` workflows open, so that no leftover meets the next round. */
+/**
+ * Waits until a namespace has at most `expected` open workflows, so that no leftover disturbs the next round.
+ */
 export async function untilClosed(client: Client, expected: number): Promise<void> {
   for (;;) {
     const { count } = await client.workflow.count(`ExecutionStatus = 'Running'`)

@@ -1,11 +1,11 @@
-/** How benches wait for what the platform does by itself. */
+/** Waits for what the platform does by itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const STEP_MS = 180_000
 const POLL_MS = 100
 
-/** Looks until it is so. @throws Error that names what was waited for. */
+/** Polls until the check succeeds. @throws Error that names what did not happen in time. */
 export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + STEP_MS
   while (!(await check())) {

@@ -24,8 +24,8 @@ const OPTIONS = {
 } as const
 
 /**
- * Bundles the library and its command with the files of this repository that they use. Code that two entries of the
- * library share becomes a file of its own, so that each class exists once.
+ * Bundles the library and its command with the files of this repository that they use. Code that two entries
+ * of the library share becomes a file of its own, so that each class exists once.
  */
 async function bundle(): Promise<void> {
   await build({
@@ -42,8 +42,8 @@ async function bundle(): Promise<void> {
 }
 
 /**
- * Writes the types with the compiler. The folders below `types` are those of the repository, and the types of `wire` are
- * written out, so that a merchant needs no zod.
+ * Writes the types with the compiler. The folders below `types` are those of the repository, and the types of
+ * `wire` are written out, so that a merchant needs no zod.
  */
 function declareTypes(): void {
   const typescript = createRequire(import.meta.url).resolve('typescript/bin/tsc')

@@ -4,7 +4,9 @@ import { chmodSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
 
-/** tiny-secp256k1 reads its WebAssembly from beside its own file; in one executable it is inside. */
+/**
+ * tiny-secp256k1 reads its WebAssembly from a file beside its own. This plugin puts it inside the executable.
+ */
 const wasmInside: Plugin = {
   name: 'wasm-inside',
   setup({ onLoad }) {
@@ -22,7 +24,7 @@ const wasmInside: Plugin = {
   },
 }
 
-/** Bundles `entry` (a path from the repository's root) into the executable `file`; it needs Node and nothing else. */
+/** Bundles `entry`, a path from the repository's root, into the executable `file`, which needs Node alone. */
 export async function buildProgram(entry: string, file: string): Promise<void> {
   await build({
     entryPoints: [fileURLToPath(new URL(`../${entry}`, import.meta.url))],
@@ -39,7 +41,7 @@ export async function buildProgram(entry: string, file: string): Promise<void> {
         readFileSync(new URL('../config/networks.yml', import.meta.url), 'utf8'),
       ),
     },
-    // CommonJS packages inside ask for Node's modules with require.
+    // CommonJS packages inside call `require` for Node's modules.
     banner: {
       js: "#!/usr/bin/env node\nimport { createRequire as makeRequire } from 'node:module'\nconst require = makeRequire(import.meta.url)",
     },

@@ -1,6 +1,6 @@
 /**
- * `npm run build`: the two programs that customers run, each one executable file with everything in it, and the workflows' code
- * as one file, which workers would otherwise make again at every start.
+ * `npm run build`: builds the two programs that customers run, each as one executable file, and the
+ * workflows' code as one file, which workers would otherwise build at their first start.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'

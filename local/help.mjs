@@ -1,6 +1,6 @@
-/** The help of `npm start`: plain JavaScript, so that it is shown before anything is installed. */
+/** The help of `npm start`, in plain JavaScript so that it can be shown before anything is installed. */
 
-/** What `npm start -- --help` prints. */
+/** The text that `npm start -- --help` prints. */
 export const HELP = `npm start [-- options]
 
   Starts PostgreSQL, Temporal with its web UI, local chains of Ethereum, Polygon, Bitcoin and Litecoin, the API, the workers, a

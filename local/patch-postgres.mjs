@@ -1,30 +1,33 @@
 /**
- * Repairs the PostgreSQL driver in node_modules. Plain JavaScript, because npm runs it when it has installed the packages.
+ * Corrects the PostgreSQL driver in node_modules, in plain JavaScript because npm runs it after it has
+ * installed the packages.
  *
- * postgres 3.4.9, the latest, does not survive the loss of a connection (porsager/postgres#1154, #1208 and others), which is what
- * a restart of the server, a fail-over or a broken network is. Found by cutting connections of transactions, and tested so
- * (test/db/connect.test.ts):
- *   1. A transaction goes on after its connection is lost: its next statements run on the connection that took the place of the
- *      old one, each for itself. So a part of a transaction is committed although the transaction failed.
- *   2. The rollback of such a transaction stays in the queue of answers. From then on each query on that connection gets the
- *      answer to the next one, or none.
- *   3. Bytes that were not sent yet stay in the buffer and their timer counts as set: for most of a minute the connection
- *      cannot be opened again.
- *   4. A write to a connection that is gone throws where no caller can catch it, and a connection that is lost while it asks for the
- *      types of arrays rejects without a listener: either ends the process.
+ * postgres 3.4.9, the latest, does not survive the loss of a connection (porsager/postgres#1154, #1208 and
+ * others), which a restart of the server, a fail-over or a broken network causes. test/db/connect.test.ts
+ * cuts connections of transactions and shows four faults:
+ *   1. A transaction goes on after its connection is lost: its next statements run on the connection that
+ *      replaced the old one, each for itself. So a part of a transaction is committed although the
+ *      transaction failed.
+ *   2. The rollback of such a transaction stays in the queue of answers. From then on each query on that
+ *      connection gets the answer to the next one, or none.
+ *   3. Bytes that were not sent yet stay in the buffer and their timer counts as set: for most of a minute
+ *      the connection cannot be opened again.
+ *   4. A write to a lost connection throws where no caller can catch it, and a connection that is lost
+ *      while it requests the types of arrays rejects where no caller listens. Either ends the process.
  */
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const VERSION = '3.4.9'
-/** `db/connect.ts` refuses a driver without it. */
+/** Property of a corrected driver. `db/connect.ts` refuses a driver without it. */
 const MARK = 'endsLostTransactions'
 
-/** Texts that each stand once in a file, and what takes their place. */
+/** Texts that each stand once in a file, and their replacements. */
 const CHANGES = {
   'src/connection.js': [
-    // 2, 4: nothing is asked of a connection that is gone; true, so that it is not moved to another queue of the pool.
+    // 2, 4: a lost connection gets no query. The answer is true, so that the pool does not move it to another
+    // queue.
     [
       `      return queryError(q, Errors.connection('CONNECTION_DESTROYED', options))
 
@@ -63,7 +66,7 @@ const CHANGES = {
     chunk = nextWriteTimer = null
     socket.removeListener('data', data)`,
     ],
-    // 2: after an error too there may be queries that came since, and what they left must not meet the next connection.
+    // 2: queries may have come after an error too, and their remains must not meet the next connection.
     [
       `    !hadError && (query || sent.length) && error(Errors.connection('CONNECTION_CLOSED', options, socket))
 `,
@@ -111,14 +114,18 @@ const CHANGES = {
   ],
 }
 
-/** Patches what is not patched yet. @throws Error when the driver is another version than the one this was written for. */
+/**
+ * Corrects the files that are not corrected yet.
+ *
+ * @throws Error when the driver has another version than this is for.
+ */
 export function patchPostgres(directory = new URL('../node_modules/postgres/', import.meta.url)) {
   const manifest = new URL('package.json', directory)
   if (!existsSync(manifest)) return
   const { version } = JSON.parse(readFileSync(manifest, 'utf8'))
   if (version !== VERSION)
     throw new Error(
-      `local/patch-postgres.mjs is for postgres ${VERSION}, and ${version} is installed: see whether the driver was repaired`,
+      `local/patch-postgres.mjs is for postgres ${VERSION}, and ${version} is installed: check whether the driver was corrected`,
     )
   for (const [name, changes] of Object.entries(CHANGES)) {
     const file = new URL(name, directory)
@@ -132,7 +139,7 @@ export function patchPostgres(directory = new URL('../node_modules/postgres/', i
         )
       text = text.replace(found, () => wanted)
     }
-    // Renamed into place, so that a process that starts at this moment reads all of it, patched or not.
+    // A rename replaces the file at once, so that a process that starts now reads a whole file.
     const part = new URL(`${file.href}.${process.pid}`)
     writeFileSync(part, text)
     renameSync(part, file)

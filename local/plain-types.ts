@@ -12,12 +12,12 @@ const OPTIONS: ts.CompilerOptions = {
   types: ['node'],
 }
 
-/** What stands at the end of a union. */
+/** Types that stand at the end of a union. */
 const LAST = ['null', 'undefined']
 
 /**
- * Returns the declarations of each file's exported types, with every type written out and the description that the
- * schema gives to a field as its comment.
+ * Returns the declarations of each file's exported types, with every type written out and the description
+ * that the schema gives to a field as its comment.
  *
  * @param files - Paths of TypeScript files.
  * @throws Error for a function, or a type with parameters: schemas give neither.

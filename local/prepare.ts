@@ -1,4 +1,7 @@
-/** Finds, downloads or builds every real part, so that nothing waits for it later; `node --import tsx local/prepare.ts`. */
+/**
+ * Finds, downloads or builds every real part, so that nothing waits for it later: `node --import tsx
+ * local/prepare.ts`.
+ */
 
 import { findAnvil } from './parts/anvil.js'
 import { findBitcoin } from './parts/bitcoin.js'
@@ -29,5 +32,5 @@ for (const [name, find] of Object.entries(PARTS)) {
     missing.push(name)
   }
 }
-// The calling process reads the names of missing parts on standard output; all else went to standard error.
+// Standard output has the missing parts for the caller. Everything else went to standard error.
 console.log(JSON.stringify(missing))

@@ -1,8 +1,8 @@
-/** The table of URLs at the end of `npm start`. */
+/** Prints the table of URLs at the end of `npm start`. */
 
 import type { StackFile } from './stack/stack-file.js'
 
-/** Prints where everything is. */
+/** Prints the URL of each part. */
 export function printUrls(stack: StackFile, stackFile: string): void {
   const rows: [string, string][] = [
     ['API', `${stack.api}/api/v1`],
@@ -23,7 +23,7 @@ export function printUrls(stack: StackFile, stackFile: string): void {
   console.log()
 }
 
-/** Credentials stay in the file. */
+/** Returns the row of a node, without its credentials. */
 function rpcRow(name: string, node: { readonly rpc: string } | undefined): [string, string][] {
   return node ? [[name, node.rpc.replace(/\/\/.*@/, '//')]] : []
 }

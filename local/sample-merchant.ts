@@ -1,6 +1,6 @@
 /**
- * A merchant's backend for the local stack: takes webhooks at `/webhooks`, verifies them over the raw bytes, remembers them in a
- * file, and lists them at `/received`, oldest first.
+ * A merchant's backend for the local stack. It receives webhooks at `/webhooks`, verifies them over the raw
+ * bytes, keeps them in a file, and lists them at `/received`, oldest first.
  */
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -12,9 +12,9 @@ import { verifyWebhookSignature } from '../domain/events/webhook-signature.js'
 const environment = z
   .object({
     SAMPLE_MERCHANT_PORT: z.coerce.number().int(),
-    /** `whsec_…` */
+    /** Secret of the endpoint, `whsec_…`. */
     SAMPLE_MERCHANT_SECRET: z.string(),
-    /** One line of JSON a webhook. */
+    /** File with one line of JSON for each webhook. */
     SAMPLE_MERCHANT_FILE: z.string(),
   })
   .parse(process.env)
@@ -26,7 +26,7 @@ const received: string[] = existsSync(environment.SAMPLE_MERCHANT_FILE)
 const app = new Hono()
 
 app.post('/webhooks', async (context) => {
-  // The signature is over these bytes; JSON that was parsed and written again would be others.
+  // The signature covers these bytes. JSON that was parsed and written again would have others.
   const body = new Uint8Array(await context.req.arrayBuffer())
   const verified = verifyWebhookSignature({
     id: context.req.header('webhook-id') ?? '',

@@ -1,4 +1,7 @@
-/** Installs packages and starts the stack: plain JavaScript, so that it runs before anything is installed. */
+/**
+ * `npm start`: installs packages and starts the stack, in plain JavaScript so that it runs before anything is
+ * installed.
+ */
 
 import { fileURLToPath } from 'node:url'
 import { HELP } from './help.mjs'
@@ -11,7 +14,7 @@ if (process.argv.includes('--help')) {
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 install()
 
-// In this same process: one less between the terminal's Ctrl-C and the stack.
+// The stack runs in this process, so that no other one stands between the terminal's Ctrl-C and the stack.
 const { register } = await import('tsx/esm/api')
 register()
 await import('./start.ts')

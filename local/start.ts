@@ -1,4 +1,4 @@
-/** `npm start`: the whole stack on this machine, then the main job once on its chains. */
+/** Runs the whole stack on this machine, and walks the main job once on its chains. */
 
 import { parseArgs } from 'node:util'
 import { openHome } from './stack/home.js'
@@ -22,7 +22,7 @@ async function main(): Promise<number> {
   })
   const stopping = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    // Again and again is once: ending in order is under way.
+    // A further Ctrl-C changes nothing: the stack is ending in order.
     process.on(signal, () => stopping.abort(signal))
   }
   stopWithParent(stopping)
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   })
 }
 
-/** `npm start` that is killed cannot pass the signal on; we notice that it is gone. */
+/** Resolves when our parent is gone, because an `npm start` that is killed cannot pass the signal on. */
 function stopWithParent(stopping: AbortController): void {
   if (!process.env.npm_lifecycle_event) return
   const parent = process.ppid

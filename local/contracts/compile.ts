@@ -19,7 +19,7 @@ const output = z.object({
   ),
 })
 
-/** Compiles the token afresh. @returns The text of the artifact: abi and bytecode as JSON. */
+/** Compiles the token. @returns The text of the artifact: abi and bytecode as JSON. */
 export function compileTetherLike(): string {
   const solc = createRequire(import.meta.url)('solc') as { compile(input: string): string }
   const compiled = output.parse(
@@ -31,7 +31,7 @@ export function compileTetherLike(): string {
           settings: {
             optimizer: { enabled: true, runs: 200 },
             evmVersion: 'shanghai',
-            // Without it the bytecode would carry a hash of paths and comments.
+            // Otherwise the bytecode would carry a hash of paths and comments.
             metadata: { bytecodeHash: 'none' },
             outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } },
           },

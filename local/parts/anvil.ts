@@ -1,21 +1,27 @@
-/** Anvil, a local EVM chain, as a process of its own. */
+/** Finds and starts Anvil, a local EVM chain, as a process of its own. */
 
 import { createRequire } from 'node:module'
 import { findExecutable, isExecutable, type Say } from './find-executable.js'
 import { jsonRpc } from './json-rpc.js'
 import { type RunningProcess, startProcess, untilReady } from './start-process.js'
 
-/** Private key of the first account of Anvil's published test mnemonic: worthless anywhere but on local chains. */
+/**
+ * Private key of the first account of Anvil's published test mnemonic. It is worthless except on local
+ * chains.
+ */
 export const FAUCET_PRIVATE_KEY = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
 
 export interface AnvilOptions {
   readonly port: number
   readonly logFile: string
-  /** `automine` makes a block a transaction, `manual` none (`anvil_mine`), a number one every so many seconds. */
+  /**
+   * When blocks are mined: `automine` at each transaction, `manual` by `anvil_mine`, a number every so many
+   * seconds.
+   */
   readonly mining?: 'automine' | 'manual' | number
-  /** Starts with the chain in this file (`anvil_dumpState`, unzipped). */
+  /** File with the chain to start from (`anvil_dumpState`, unzipped). */
   readonly loadState?: string
-  /** Default 31337. */
+  /** Chain id. Default: 31337. */
   readonly chainId?: number
 }
 
@@ -24,7 +30,10 @@ export interface Anvil extends RunningProcess {
   readonly chainId: number
 }
 
-/** The executable: `KEYTURN_ANVIL_BIN`, the npm package that our lock file pins (not its wrapper), PATH, our cache. */
+/**
+ * Finds the executable: `KEYTURN_ANVIL_BIN`, the npm package that our lock file pins (not its wrapper), PATH,
+ * our cache.
+ */
 export async function findAnvil(say: Say): Promise<string> {
   const packaged = packagedAnvil()
   if (packaged && !process.env.KEYTURN_ANVIL_BIN) return packaged

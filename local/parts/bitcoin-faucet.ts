@@ -1,4 +1,7 @@
-/** Pays from the coinbases of a regtest chain; nodes have no wallet here, so it selects and signs itself. */
+/**
+ * Pays from the coinbases of a regtest chain. The nodes have no wallet, so the faucet selects coins and signs
+ * itself.
+ */
 
 import { NETWORK, p2wpkh, Transaction, WIF } from '@scure/btc-signer'
 import { pubECDSA } from '@scure/btc-signer/utils.js'
@@ -12,7 +15,7 @@ const COINBASE_MATURITY = 100
 const VBYTES_INPUT = 68n
 const VBYTES_OUTPUT = 43n
 const VBYTES_REST = 11n
-/** Change below it goes to the fee: more than Litecoin's, whose nodes ask ten times what Bitcoin's do. */
+/** Smaller change goes to the fee. This is above Litecoin's limit, which is ten times that of Bitcoin. */
 const DUST = 6_000n
 
 const block = z.object({
@@ -27,31 +30,31 @@ const coinbase = z.object({
 export interface FaucetKey {
   readonly privateKey: Uint8Array
   readonly wif: string
-  /** P2WPKH on regtest. */
+  /** P2WPKH address on regtest. */
   readonly address: string
-  /** Address parameters of its chain. */
+  /** Address parameters of the chain. */
   readonly network: typeof REGTEST
 }
 
 export interface FaucetPayment {
   readonly address: string
-  /** Satoshis. */
+  /** Amount in satoshis. */
   readonly amount: bigint
 }
 
 export interface BitcoinFaucet extends FaucetKey {
-  /** Signs and sends one transaction that pays all of them; its change serves the next. @returns Its txid. */
+  /** Signs and sends one transaction that pays all outputs. @returns Its txid. */
   pay(payments: readonly FaucetPayment[], feeRate?: number): Promise<string>
 }
 
-/** The address and WIF of a key. @param network - Default: Bitcoin's regtest. */
+/** Returns the address and WIF of a key. @param network - Default: Bitcoin's regtest. */
 export function faucetKey(privateKey: Uint8Array, network = REGTEST): FaucetKey {
   const { address } = p2wpkh(pubECDSA(privateKey), network)
   if (!address) throw new Error('The faucet has no address')
   return { privateKey, wif: WIF(network).encode(privateKey), address, network }
 }
 
-/** The private key of a WIF of regtest (Bitcoin's and Litecoin's have the same version byte). */
+/** Returns the private key of a WIF of regtest. Bitcoin and Litecoin have the same version byte. */
 export function privateKeyOf(wif: string): Uint8Array {
   return WIF(REGTEST).decode(wif)
 }
@@ -62,7 +65,7 @@ interface Coin {
   readonly amount: bigint
 }
 
-/** A faucet over the coinbases that the node paid to its key's address. */
+/** Creates a faucet that spends the coinbases that the node paid to its key's address. */
 export function createBitcoinFaucet(node: Pick<Bitcoin, 'call'>, key: FaucetKey): BitcoinFaucet {
   const script = p2wpkh(pubECDSA(key.privateKey), key.network).script
   const scriptHex = Buffer.from(script).toString('hex')
@@ -70,7 +73,10 @@ export function createBitcoinFaucet(node: Pick<Bitcoin, 'call'>, key: FaucetKey)
   let scanned = 0
   let busy: Promise<unknown> = Promise.resolve()
 
-  /** The next coin: own change first, then the oldest coinbase (regtest halves the subsidy every 150 blocks). */
+  /**
+   * Returns the next coin: own change first, then the oldest coinbase (regtest halves the subsidy every 150
+   * blocks).
+   */
   async function nextCoin(): Promise<Coin> {
     for (;;) {
       const kept = change.pop()
@@ -110,7 +116,7 @@ export function createBitcoinFaucet(node: Pick<Bitcoin, 'call'>, key: FaucetKey)
       transaction.addInput({
         txid: coin.txid,
         index: coin.index,
-        // Replaceable, so that tests can replace it.
+        // The sequence signals that tests may replace the transaction.
         sequence: 0xfffffffd,
         witnessUtxo: { script, amount: coin.amount },
       })
@@ -128,7 +134,7 @@ export function createBitcoinFaucet(node: Pick<Bitcoin, 'call'>, key: FaucetKey)
   return {
     ...key,
     pay(payments, feeRate = 5) {
-      // One at a time: two at once would take the same coins.
+      // Payments run one at a time: two at once would take the same coins.
       const done = busy.then(() => pay(payments, feeRate))
       busy = done.catch(() => {})
       return done

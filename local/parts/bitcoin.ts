@@ -1,4 +1,4 @@
-/** A Bitcoin node on regtest, Bitcoin Core where there is one, else btcd, as a process of its own. */
+/** Finds and starts a Bitcoin node on regtest as a process of its own: Bitcoin Core, or btcd without it. */
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,27 +10,30 @@ import { type RunningProcess, startProcess, untilReady } from './start-process.j
 export type BitcoinFlavour = 'bitcoind' | 'btcd'
 
 export interface BitcoinOptions {
-  /** Of the JSON-RPC server. */
+  /** Port of the JSON-RPC server. */
   readonly port: number
   readonly dataDirectory: string
   readonly logFile: string
   readonly password: string
-  /** Where `mine` sends the coinbase. */
+  /** Address to which `mine` pays the coinbase. */
   readonly miningAddress: string
 }
 
 /** A node of the Bitcoin family with its JSON-RPC. */
 export interface Bitcoin<Flavour extends string = BitcoinFlavour> extends RunningProcess {
-  /** With `user:password@`. */
+  /** URL with `user:password@`. */
   readonly rpc: string
   readonly flavour: Flavour
-  /** Calls the node. */
+  /** Calls a method of the node. */
   call(method: string, ...params: unknown[]): Promise<unknown>
   /** Mines blocks to the mining address. @returns Their hashes. */
   mine(blocks?: number): Promise<string[]>
 }
 
-/** The executable: `KEYTURN_BITCOIND_BIN`, `KEYTURN_BTCD_BIN`, bitcoind on PATH, then btcd wherever it can be had. */
+/**
+ * Finds the executable: `KEYTURN_BITCOIND_BIN`, `KEYTURN_BTCD_BIN`, bitcoind on PATH, then btcd from any
+ * source.
+ */
 export async function findBitcoin(
   say: Say,
 ): Promise<{ readonly command: string; readonly flavour: BitcoinFlavour }> {
@@ -59,13 +62,13 @@ export async function startBitcoin(options: BitcoinOptions, say: Say = () => {})
     command,
     args: flavour === 'btcd' ? btcdArguments(options) : coreArguments(options),
     logFile: options.logFile,
-    // btcd listens to an interrupt only.
+    // btcd ends in order at an interrupt only.
     stopSignal: 'SIGINT',
   })
   return openNode(running, flavour, options)
 }
 
-/** The node behind a process that was just started, once it answers. */
+/** Returns the node of a process that was just started, as soon as it answers. */
 export async function openNode<Flavour extends string>(
   running: RunningProcess,
   flavour: Flavour,
@@ -94,15 +97,15 @@ function btcdArguments(options: BitcoinOptions): string[] {
     '--regtest',
     '--notls',
     '--txindex',
-    // What an address holds and whether it was used: Bitcoin Core knows without.
+    // btcd needs these indices to know what an address holds and whether it was used. Bitcoin Core does not.
     '--addrindex',
     '--nolisten',
     '--nodnsseed',
     '--configfile=/dev/null',
     '--debuglevel=warn',
-    // Tests ask quickly, over many connections.
+    // Tests send many requests over many connections.
     '--rpcmaxclients=200',
-    // Without it, transactions without a priority (all new ones) count as free.
+    // Otherwise transactions without a priority, which all new ones are, count as free.
     '--norelaypriority',
     '--rpcuser=keyturn',
     `--rpcpass=${options.password}`,
@@ -113,7 +116,7 @@ function btcdArguments(options: BitcoinOptions): string[] {
   ]
 }
 
-/** Of Bitcoin Core and what is made from it. */
+/** Returns the arguments of Bitcoin Core and of nodes that derive from it. */
 export function coreArguments(options: BitcoinOptions): string[] {
   return [
     '-regtest',
@@ -122,7 +125,7 @@ export function coreArguments(options: BitcoinOptions): string[] {
     '-listen=0',
     '-disablewallet',
     '-fallbackfee=0.00001',
-    // The usual 16 are soon taken by a scan of the whole chain beside a platform that catches up.
+    // A scan of the whole chain beside a platform that catches up soon takes the usual 16.
     '-rpcworkqueue=256',
     '-rpcuser=keyturn',
     `-rpcpassword=${options.password}`,

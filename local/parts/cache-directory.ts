@@ -1,9 +1,9 @@
-/** Names the directory of built and downloaded parts. */
+/** The directory that keeps built and downloaded parts. */
 
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** Where built and downloaded parts are kept between runs and clones: `KEYTURN_CACHE`, else `~/.cache/keyturn`. */
+/** Returns the directory that runs and clones share: `KEYTURN_CACHE`, or `~/.cache/keyturn`. */
 export function cacheDirectory(): string {
   return process.env.KEYTURN_CACHE || join(homedir(), '.cache', 'keyturn')
 }

@@ -1,4 +1,4 @@
-/** A browser for tests and screenshots. */
+/** Finds a browser for tests and screenshots. */
 
 import { existsSync } from 'node:fs'
 import { findOnPath, isExecutable, PartMissing, runToEnd, type Say } from './find-executable.js'
@@ -6,7 +6,8 @@ import { findOnPath, isExecutable, PartMissing, runToEnd, type Say } from './fin
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 /**
- * Chromium: `KEYTURN_CHROMIUM_BIN`, PATH, what Playwright has or can download, else (root on Debian) the distribution's package.
+ * Finds Chromium: `KEYTURN_CHROMIUM_BIN`, PATH, Playwright's own or its download, and for root on Debian the
+ * distribution's package.
  *
  * @throws PartMissing when none of them has it.
  */

@@ -1,36 +1,39 @@
-/** Finds the executable of a part: environment variable, PATH, our cache, download, build, the distribution's package. */
+/**
+ * Finds the executable of a part: environment variable, PATH, our cache, download, build, the distribution's
+ * package.
+ */
 
 import { spawn } from 'node:child_process'
 import { accessSync, constants, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { cacheDirectory } from './cache-directory.js'
 
-/** Shows a person at the terminal which work takes long. */
+/** Shows a line to the person at the terminal. */
 export type Say = (line: string) => void
 
-/** A part that this machine does not have and cannot get; the message is one clear line. */
+/** Reports a part that this machine does not have and cannot get, in one line. */
 export class PartMissing extends Error {
   override readonly name = 'PartMissing'
 }
 
 export interface Recipe {
-  /** For messages, e.g. `Temporal`. */
+  /** Name for messages, such as `Temporal`. */
   readonly title: string
   /** Environment variable that names the executable. */
   readonly variable: string
   /** Name of the executable on PATH and in the cache. */
   readonly executable: string
-  /** The archive (tar.gz) that has it, when there is one for this machine. */
+  /** URL of the archive (tar.gz) with the executable. Absent when there is none for this machine. */
   readonly archive?: string | null
-  /** `go install` argument, e.g. `github.com/btcsuite/btcd@v0.26.2`. */
+  /** Argument of `go install`, such as `github.com/btcsuite/btcd@v0.26.2`. */
   readonly goPackage?: string
-  /** How long the build takes, for the person who waits. */
+  /** Duration of the build, for the person who waits. */
   readonly buildTakes?: string
-  /** Debian package that has it; installed where we are root. */
+  /** Debian package with the executable. It is installed only for root. */
   readonly debianPackage?: string
 }
 
-/** Finds or makes an executable. @throws PartMissing with what to do. */
+/** Finds, downloads or builds an executable. @throws PartMissing that says what to do. */
 export async function findExecutable(recipe: Recipe, say: Say): Promise<string> {
   const named = process.env[recipe.variable]
   if (named) {
@@ -68,7 +71,7 @@ export async function findExecutable(recipe: Recipe, say: Say): Promise<string> 
   )
 }
 
-/** The path of a command, npm's own wrappers (which start further processes) left out. */
+/** Returns the path of a command. It skips npm's wrappers, which start further processes. */
 export function findOnPath(command: string): string | null {
   for (const directory of (process.env.PATH ?? '').split(delimiter)) {
     if (!directory || directory.includes(`${sep}node_modules${sep}`)) continue
@@ -78,7 +81,7 @@ export function findOnPath(command: string): string | null {
   return null
 }
 
-/** Whether a file is there and may be executed. */
+/** Whether a file exists and may be executed. */
 export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
@@ -88,7 +91,11 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/** Runs a command to its end; its output goes line by line to `say`. @returns Null, or why it failed. */
+/**
+ * Runs a command to its end and passes its output to `say` line by line.
+ *
+ * @returns The reason of a failure, or `null`.
+ */
 export async function runToEnd(
   command: string,
   args: readonly string[],
@@ -126,13 +133,13 @@ export async function runToEnd(
   })
 }
 
-/** @returns Null, or why it was not installed. */
+/** Installs a Debian package. @returns The reason why it was not installed, or `null`. */
 async function installPackage(name: string, title: string, say: Say): Promise<string | null> {
   if (process.getuid?.() !== 0) return `not root, so the package ${name} was not installed`
   const apt = findOnPath('apt-get')
   if (!apt) return `no apt-get to install the package ${name} with`
   say(`${title}: installing the package ${name}, once`)
-  // Another installation may be under way.
+  // Another installation may hold the lock.
   const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } }
   const wait = ['-o', 'DPkg::Lock::Timeout=120']
   await runToEnd(apt, ['update', '-qq', ...wait], options)
@@ -155,16 +162,16 @@ async function goInstall(
   const directory = mkdtempSync(join(bin, '.build-'))
   const started = Date.now()
   let compiled = 0
-  let saidAt = Date.now()
+  let shown = Date.now()
   try {
-    // -v names every package as it is compiled: that is the progress.
+    // -v names every package as it is compiled, which shows the progress.
     const failure = await runToEnd(go, ['install', '-v', goPackage], {
       env: { GOBIN: directory, GOFLAGS: '', CGO_ENABLED: '0' },
       say: () => {
         compiled += 1
-        if (Date.now() - saidAt < 10_000) return
-        saidAt = Date.now()
-        say(`  … ${compiled} steps, ${Math.round((saidAt - started) / 1_000)} s`)
+        if (Date.now() - shown < 10_000) return
+        shown = Date.now()
+        say(`  … ${compiled} steps, ${Math.round((shown - started) / 1_000)} s`)
       },
     })
     if (failure === null) renameSync(join(directory, executable), join(bin, executable))

@@ -1,8 +1,8 @@
-/** Finds a free TCP port. */
+/** Finds free TCP ports of this machine. */
 
 import { createServer } from 'node:net'
 
-/** Asks the system for a TCP port of 127.0.0.1 on which no process listens. */
+/** Returns a TCP port of 127.0.0.1 on which no process listens now. */
 export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()

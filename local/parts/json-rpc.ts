@@ -1,4 +1,4 @@
-/** Calls a JSON-RPC method of a node. */
+/** Calls the JSON-RPC of a local node. */
 
 import { z } from 'zod'
 
@@ -10,9 +10,9 @@ const answer = z.object({
 /**
  * Calls a node.
  *
- * @param url - May carry `user:password@`.
+ * @param url - The URL of the node, which may carry `user:password@`.
  * @returns The result, unparsed.
- * @throws Error with the node's message, or when it does not answer within 30 s.
+ * @throws Error with the node's message, or when the node does not answer within 30 s.
  */
 export async function jsonRpc(url: string, method: string, params: readonly unknown[]): Promise<unknown> {
   const { username, password, origin, pathname } = new URL(url)

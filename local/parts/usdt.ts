@@ -1,4 +1,4 @@
-/** The `usdt` token of a local EVM chain. */
+/** Deploys the `usdt` token on a local EVM chain, and gives clients for it. */
 
 import { readFile } from 'node:fs/promises'
 import { type Address, createPublicClient, createWalletClient, defineChain, type Hex, http } from 'viem'
@@ -6,7 +6,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { parseAbi } from 'viem/utils'
 import { z } from 'zod'
 
-/** What callers of the token need. */
+/** The part of the token's ABI that callers need. */
 export const USDT_ABI = parseAbi([
   'function transfer(address to, uint256 value)',
   'function transferFrom(address from, address to, uint256 value)',
@@ -20,7 +20,7 @@ export const USDT_ABI = parseAbi([
   'event Transfer(address indexed from, address indexed to, uint256 value)',
 ])
 
-/** A thousand million dollars in base units, all of it the deployer's. */
+/** Supply in base units, a thousand million dollars. The deployer owns all of it. */
 const SUPPLY = 1_000_000_000n * 10n ** 6n
 
 /** Deploys the token. @returns Its address (EIP-55). */
@@ -39,7 +39,7 @@ export async function deployUsdt(rpc: string, chainId: number, ownerPrivateKey: 
   return contractAddress
 }
 
-/** viem's clients for a local chain and one account of it. */
+/** Creates viem's clients for a local chain and one account of it. */
 export function evmClients(rpc: string, chainId: number, privateKey: Hex) {
   const chain = defineChain({
     id: chainId,

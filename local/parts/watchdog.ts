@@ -1,10 +1,11 @@
-/** Ends our children when we end without a chance to: kill -9, a crash, a closed terminal. */
+/** Ends our child processes when we die without a chance to end them: kill -9, a crash, a closed terminal. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Reads "+pid" and "-pid" lines until its input closes, which happens when we are gone however that came about; then it
- * ends what is left, politely first. Each child leads a process group of its own, so the group is ended with it.
+ * Reads "+pid" and "-pid" lines until its input closes, which happens whenever we die. Then it ends the
+ * processes that are left, in order first. Each child leads a process group of its own, so the group ends
+ * with it.
  */
 const SCRIPT = `
 left=" "
@@ -28,21 +29,21 @@ for pid in $left; do kill -s KILL -- "-$pid" 2>/dev/null; done
 
 let shell: ChildProcess | undefined
 
-/** From now on `pid` (the leader of a process group) ends when this process ends. */
+/** Makes `pid`, the leader of a process group, end when this process ends. */
 export function watch(pid: number): void {
   if (!shell) {
     shell = spawn('sh', ['-c', SCRIPT], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
     shell.on('error', () => {})
     shell.stdin?.on('error', () => {})
     shell.unref()
-    // The pipe must not keep this process alive either; it closes with it, which is the signal.
+    // The pipe must not keep this process alive. It closes when this process ends, which is the signal.
     const stdin = shell.stdin as (NodeJS.WritableStream & { unref?: () => void }) | null
     stdin?.unref?.()
   }
   shell.stdin?.write(`+${pid}\n`)
 }
 
-/** `pid` has ended; another process may get its number soon. */
+/** Forgets `pid`, which has ended. Another process may soon have its number. */
 export function unwatch(pid: number): void {
   shell?.stdin?.write(`-${pid}\n`)
 }

@@ -1,4 +1,4 @@
-/** What an operator and a customer do once before the first payment: merchants, people, keys. */
+/** Does what an operator and a customer do once before the first payout: merchants, people, keys. */
 
 import { generateKeyPairSync } from 'node:crypto'
 import { createApiKey } from '../../db/access/create-api-key.js'
@@ -23,7 +23,10 @@ export interface Merchants {
   readonly approvers: readonly StackApprover[]
 }
 
-/** Makes two merchants with every rail, a key each, and three approvers of the first; what is there already is kept. */
+/**
+ * Creates two merchants with every rail and a key each, and three approvers of the first. Keeps those that
+ * exist.
+ */
 export async function bootstrap(
   home: Home,
   state: StackState,
@@ -57,7 +60,7 @@ export async function bootstrap(
     const id = await createApprover(sql, {
       merchantId,
       personId,
-      // The approvers of the local stack may also review risky withdrawals.
+      // Approvers of the local stack may also review risky withdrawals.
       role: 'reviewer',
       ed25519PublicKey: publicKey.export({ type: 'spki', format: 'der' }).subarray(-RAW_KEY_BYTES),
     })

@@ -1,4 +1,4 @@
-/** Cleans up after a supervisor that had no chance to. */
+/** Cleans up after a supervisor that was killed. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -8,15 +8,15 @@ import { startOf } from './process-identity.js'
 
 const recorded = z.object({ name: z.string(), pid: z.int().positive(), start: z.string() })
 
-/** What `processes.json` holds. */
+/** Content of `processes.json`. */
 export const processesSchema = z.object({ supervisor: recorded, children: z.array(recorded) })
 export type RecordedProcess = z.infer<typeof recorded>
 
 const GRACE_MS = 6_000
 
 /**
- * Ends the children that an earlier supervisor of this home left. A process that has the number of one but
- * another start is left alone.
+ * Ends the child processes that an earlier supervisor of this home left. A process that has the number of a
+ * child now, but another start, is left alone.
  *
  * @throws Error when that supervisor still runs.
  */
@@ -41,9 +41,9 @@ export async function cleanUp(home: Home, say: Say): Promise<void> {
 
 function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    // Each leads a process group.
+    // Each child leads a process group.
     process.kill(-pid, name)
   } catch {
-    // Gone in the meantime.
+    // The process ended in the meantime.
   }
 }

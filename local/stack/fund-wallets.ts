@@ -1,4 +1,4 @@
-/** Fills the merchant's own wallets once, so that it can pay withdrawals and fees at once. */
+/** Fills the merchant's own wallets once, so that it can pay withdrawals and fees from the start. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/create-client.js'
@@ -10,14 +10,16 @@ import type { Home } from './home.js'
 import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import { type StackState, saveState } from './state.js'
 
-/** Whole coins: of the chain's own coin and of its token (6 decimals). */
+/** Amounts in whole coins, of the chain's own coin and of its token (6 decimals). */
 const HOT_NATIVE = '100'
 const HOT_TOKEN = '100000'
 const GAS_NATIVE = '10'
-/** Enough for many deposits that are set aside. */
+/** Amounts for the held sender, enough for many held deposits. */
 const HELD_NATIVE = '100'
 const HELD_TOKEN = '10000'
-/** Several outputs, so that several withdrawals can be under way at once. */
+/**
+ * Outputs to the master wallet, in whole coins. Several outputs allow several withdrawals at the same time.
+ */
 const MASTER_OUTPUTS = Array.from({ length: 10 }, () => '1')
 
 const CREDIT_TIMEOUT_MS = 120_000
@@ -28,7 +30,9 @@ export interface Chains {
   readonly utxo: Readonly<Record<string, Pick<BitcoinFacts<string>, 'faucet'> | null>>
 }
 
-/** Pays from the faucets and waits until the platform has credited it all to the merchant's own account. */
+/**
+ * Pays from the faucets and waits until the platform has credited everything to the merchant's own account.
+ */
 export async function fundWallets(
   home: Home,
   state: StackState,
@@ -42,7 +46,7 @@ export async function fundWallets(
     cursor = page.pagination.next_cursor
   }
   const address = (network: string, kind: string): string => {
-    // The first one: further hot wallets are newer.
+    // The oldest is the first hot wallet: further hot wallets are newer.
     const found = list.findLast((wallet) => wallet.network === network && wallet.kind === kind)
     if (!found) throw new Error(`The signer reported no ${kind} wallet on ${network}`)
     return found.address
@@ -96,7 +100,7 @@ export async function fundWallets(
   }
 }
 
-/** @returns No transaction to wait for: its address is not the merchant's. */
+/** Funds the held sender. Returns no transaction to wait for, because the address is not the merchant's. */
 async function fundHeldSender(state: StackState, evm: EvmFacts): Promise<string[]> {
   const { wallet } = evmClients(evm.rpc, evm.chainId, evm.faucetPrivateKey)
   const { address } = heldSender(state)

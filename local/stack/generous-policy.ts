@@ -1,4 +1,4 @@
-/** The signer's policy on test chains, whose coins are worth nothing. */
+/** Writes the signer's policy for test chains, whose coins are worth nothing. */
 
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import type { PolicyFile } from '../../signer/policy/policy.js'
@@ -6,7 +6,9 @@ import type { PolicyFile } from '../../signer/policy/policy.js'
 const MOVEMENTS = 20n
 const CANCELS = 10n
 
-/** Lifts every limit of payments, and gives movements and cancellations budgets that long tests do not use up. */
+/**
+ * Lifts every limit of payouts, and gives movements and cancellations budgets that long tests do not use up.
+ */
 export function generousPolicy(file: PolicyFile): PolicyFile {
   const policy = structuredClone(file)
   for (const network of Object.values(policy.networks)) {

@@ -5,19 +5,19 @@ import { join, resolve } from 'node:path'
 
 export interface Home {
   readonly path: string
-  /** What clients of the stack read. */
+  /** File that clients of the stack read. */
   readonly stackFile: string
-  /** Secrets and ids made at the first start. */
+  /** File with the secrets and ids that the first start makes. */
   readonly stateFile: string
-  /** Who runs, for the next start to clean up after a supervisor that was killed. */
+  /** File with the processes that run, for the next start to clean up after a supervisor that was killed. */
   readonly processesFile: string
-  /** A log of this name. */
+  /** Returns the path of a log. */
   log(name: string): string
-  /** A file or directory of this name. */
+  /** Returns the path of a file or directory. */
   file(...names: string[]): string
 }
 
-/** Opens `KEYTURN_HOME` (default `.keyturn`), made with mode 700. */
+/** Opens `KEYTURN_HOME` (default `.keyturn`), and makes it with mode 700. */
 export function openHome(path = process.env.KEYTURN_HOME || '.keyturn'): Home {
   const root = resolve(path)
   mkdirSync(join(root, 'logs'), { recursive: true, mode: 0o700 })
@@ -31,14 +31,18 @@ export function openHome(path = process.env.KEYTURN_HOME || '.keyturn'): Home {
   }
 }
 
-/** Writes JSON with mode 600, all of it or nothing: a reader never sees half a file. */
+/** Writes JSON with mode 600. The file is replaced at once, so a reader never sees half of it. */
 export function writeJson(path: string, value: unknown): void {
   const temporary = `${path}.${process.pid}.tmp`
   writeFileSync(temporary, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
   renameSync(temporary, path)
 }
 
-/** Reads JSON; null when the file is not there. @throws Error that names a file which is not JSON. */
+/**
+ * Reads JSON. Returns `null` when the file does not exist.
+ *
+ * @throws Error that names a file that is not JSON.
+ */
 export function readJson(path: string): unknown {
   let text: string
   try {
@@ -50,6 +54,6 @@ export function readJson(path: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new Error(`${path} is damaged; --fresh starts with an empty home`, { cause })
+    throw new Error(`${path} is damaged; --fresh starts from nothing`, { cause })
   }
 }

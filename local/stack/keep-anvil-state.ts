@@ -1,4 +1,7 @@
-/** Keeps Anvil's chain on disk. Anvil itself writes its file in place, so a kill in that moment would lose everything. */
+/**
+ * Keeps Anvil's chain on disk. Anvil itself writes its file in place, so a kill in that moment would lose
+ * everything.
+ */
 
 import { renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,22 +10,22 @@ import { z } from 'zod'
 import { jsonRpc } from '../parts/json-rpc.js'
 
 const POLL_MS = 150
-/** Empty blocks are worth little: they are written this often. */
+/** Milliseconds between two writes for empty blocks, which are worth little. */
 const IDLE_MS = 5_000
-/** Writing takes longer as the chain grows; it never takes more than this share of the time. */
+/** Pause after a write, in durations of that write. Writing takes longer as the chain grows. */
 const SHARE = 10
 
 const quantity = z.string().transform(Number)
 
 export interface KeptState {
-  /** Writes what is not written yet and ends. */
+  /** Writes the blocks that are not written yet, and ends. */
   stop(): Promise<void>
 }
 
 /**
- * Writes the chain to `file` as soon as a block with transactions is mined: all of it or nothing.
+ * Writes the chain to `file` as soon as a block with transactions is mined. The file is replaced at once.
  *
- * @param file - For `anvil --load-state`.
+ * @param file - The file for `anvil --load-state`.
  */
 export function keepAnvilState(rpc: string, file: string): KeptState {
   const stopping = new AbortController()
@@ -54,7 +57,7 @@ export function keepAnvilState(rpc: string, file: string): KeptState {
       let pause = POLL_MS
       try {
         const height = quantity.parse(await jsonRpc(rpc, 'eth_blockNumber', []))
-        // After a restart from an older state the chain is shorter than what was looked at.
+        // After a restart from an older state the chain is shorter than the blocks seen so far.
         if (height < looked) looked = height - 1
         const due = height !== written && Date.now() - idleSince > IDLE_MS
         if (height > looked && ((await hasTransactions(looked + 1, height)) || due)) {
@@ -65,7 +68,7 @@ export function keepAnvilState(rpc: string, file: string): KeptState {
         }
         looked = height
       } catch {
-        // Anvil is being restarted.
+        // Anvil is restarting.
       }
       await sleep(pause, undefined, { signal: stopping.signal }).catch(() => {})
     }

@@ -1,6 +1,7 @@
 /**
- * A regtest chain that outlives its node: btcd throws a regtest chain away whenever it starts. Here every block is kept in a file
- * as it is mined, and a node gets back what it forgot before anyone else may ask it.
+ * Keeps a regtest chain over restarts of its node, because btcd discards a regtest chain whenever it starts.
+ * Each mined block is written to a file, and a node gets the blocks that it forgot before any client may
+ * reach it.
  */
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -12,13 +13,15 @@ import { freePort } from '../parts/free-port.js'
 import { type Gate, openGate } from './open-gate.js'
 
 const POLL_MS = 100
-/** Restoring takes a millisecond a block. A longer wait is announced. */
+/** Milliseconds after which a restore is reported. A block takes about one millisecond. */
 const LONG_MS = 2_000
 
 export interface KeptChain<Flavour extends string> {
-  /** Starts the node, or starts it again; it answers on the port of the options once it has the chain. */
+  /**
+   * Starts the node, also after it ended. It answers on the port of the options as soon as it has the chain.
+   */
   start(): Promise<Bitcoin<Flavour>>
-  /** Mines from now on: a block every so many milliseconds; 0 never. */
+  /** Starts mining, a block every so many milliseconds. 0 mines none. */
   mineEvery(ms: number): void
   stop(): void
 }
@@ -29,8 +32,11 @@ interface KeptBlock {
 }
 
 /**
- * @param startNode - Starts the node itself, e.g. `startBitcoin`.
- * @param file - One line a block: height, hash, raw block in hex; where a height comes again, the chain turned there.
+ * Creates the keeper of a chain.
+ *
+ * @param startNode - Starts the node itself, such as `startBitcoin`.
+ * @param file - One line for each block: height, hash, raw block in hex. A height that comes again is a
+ * reorganisation.
  */
 export function keepBitcoinChain<Flavour extends string>(
   startNode: (options: BitcoinOptions, say: Say) => Promise<Bitcoin<Flavour>>,
@@ -78,7 +84,7 @@ export function keepBitcoinChain<Flavour extends string>(
           }
         }
       } catch {
-        // The node is being restarted, or a transaction left the mempool while we looked.
+        // The node is restarting, or a transaction left the mempool meanwhile.
       }
       await sleep(Math.min(POLL_MS, everyMs || POLL_MS), undefined, { signal: stopping.signal }).catch(
         () => {},
@@ -89,7 +95,7 @@ export function keepBitcoinChain<Flavour extends string>(
   async function restore(fresh: Bitcoin<Flavour>): Promise<void> {
     const began = Date.now()
     for (let height = (await heightOf(fresh)) + 1; height < blocks.length; height += 1) {
-      // The answer says little (null, or a word such as "duplicate"), so the height decides.
+      // The answer says little (null, or a word such as "duplicate"). The height shows the result.
       await fresh.call('submitblock', blocks[height]?.raw).catch(() => {})
     }
     for (const raw of mempool.values()) await fresh.call('sendrawtransaction', raw).catch(() => {})
@@ -131,7 +137,7 @@ function readBlocks(file: string): KeptBlock[] {
   if (!existsSync(file)) return blocks
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     const [height, hash, raw] = line.split(' ')
-    // The last line may be cut off where we were killed.
+    // The last line may be incomplete after a kill.
     if (!height || !hash || !raw || !Number.isInteger(Number(height))) continue
     blocks[Number(height)] = { hash, raw }
     blocks.length = Number(height) + 1

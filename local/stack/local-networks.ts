@@ -1,20 +1,21 @@
-/** Which chains the local stack brings. */
+/** Chooses the chains of the local stack. */
 
 import type { Say } from '../parts/find-executable.js'
 import type { StackState } from './state.js'
 
-/** Those that can be left out; Ethereum is always there. */
+/** Networks that can be left out. Ethereum always runs. */
 const OPTIONAL = ['bitcoin', 'litecoin', 'polygon'] as const
 export type OptionalNetwork = (typeof OPTIONAL)[number]
 
-/** A home made before this list was kept has these. */
+/** Networks of a home from the time before homes kept this list. */
 const FIRST_NETWORKS = ['ethereum', 'bitcoin']
 
 /**
- * Reads `KEYTURN_LOCAL_NETWORKS`, a list such as `bitcoin,litecoin` (default: all). What a home was not made with stays out,
- * because its merchants have no such rail and its signers reported no such keys; both are said.
+ * Reads `KEYTURN_LOCAL_NETWORKS`, a list such as `bitcoin,litecoin` (default: all). A network with which the
+ * home was not made stays out, because its merchants have no such rail and its signers reported no such keys.
+ * The terminal shows it.
  *
- * @throws Error that names a network which the stack does not know.
+ * @throws Error that names a network that the stack does not know.
  */
 export function localNetworks(
   state: Pick<StackState, 'merchant' | 'networks'>,
@@ -30,7 +31,7 @@ export function localNetworks(
   return new Set(
     names.filter(isOptional).filter((name) => {
       if (!known || known.includes(name)) return true
-      say(`Left out: ${name} (this home was created without it; --fresh starts with an empty home)`)
+      say(`Left out: ${name} (this home was made without it; --fresh starts from nothing)`)
       return false
     }),
   )

@@ -1,16 +1,16 @@
-/** A port that leads to another one, or nowhere while that one is not fit to be asked. */
+/** Opens a port that leads to another one, and that is shut while the other one must not be used. */
 
 import { connect, createServer, type Socket } from 'node:net'
 
 export interface Gate {
-  /** From now on connections lead to this port of 127.0.0.1. */
+  /** Lets new connections lead to this port of 127.0.0.1. */
   open(port: number): void
-  /** New connections are refused, those that are open are cut. */
+  /** Refuses new connections and cuts the open ones. */
   shut(): void
   close(): void
 }
 
-/** Listens on a port of 127.0.0.1; shut at first. */
+/** Listens on a port of 127.0.0.1. The gate is shut at first. */
 export async function openGate(port: number): Promise<Gate> {
   let target: number | null = null
   const sockets = new Set<Socket>()

@@ -1,4 +1,4 @@
-/** The environment of the platform's processes and of the signer on the local stack. */
+/** Builds the environment of the platform's processes and of the signer on the local stack. */
 
 import { heldSender } from './held-sender.js'
 import type { Ports } from './ports.js'
@@ -6,8 +6,9 @@ import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import type { StackState } from './state.js'
 
 /**
- * What our own environment says wins over what suits a local stack (short polls, few confirmations), so that every duration can
- * be tried; what must fit the parts that were started does not.
+ * Returns the environment. Our own environment overrides the values that suit a local stack (short polls, few
+ * confirmations), so that every duration can be tried. It does not override values that must fit the parts
+ * that were started.
  */
 export function platformEnvironment(facts: {
   readonly ports: Ports
@@ -18,7 +19,7 @@ export function platformEnvironment(facts: {
   readonly polygon: EvmFacts | null
   readonly bitcoin: BitcoinFacts | null
   readonly litecoin: Pick<BitcoinFacts<string>, 'rpc'> | null
-  /** Path of the workflows' code as one file. */
+  /** Path of the file with the workflows' code. */
   readonly workflowBundle: string
 }): Record<string, string> {
   const { ports, state, databaseUrl, temporalAddress, ethereum, polygon, bitcoin, litecoin, workflowBundle } =
@@ -53,7 +54,7 @@ export function platformEnvironment(facts: {
     KEYTURN_API_PORT: String(ports.api),
     KEYTURN_METRICS_HOST: '127.0.0.1',
     KEYTURN_METRICS_PORT: String(ports.metrics),
-    // A merchant's endpoint on this machine may be plain http; nowhere else.
+    // A merchant's endpoint on this machine may be plain http. Elsewhere it may not.
     KEYTURN_WEBHOOK_ALLOW_CIDRS: '127.0.0.0/8,::1/128',
     KEYTURN_WEBHOOK_ALLOW_HTTP: 'true',
     ETHEREUM_RPC_URLS: ethereum.rpc,

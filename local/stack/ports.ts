@@ -1,9 +1,9 @@
-/** Which port each part of the local stack listens on. */
+/** Chooses the port of each part of the local stack. */
 
 import type { Say } from '../parts/find-executable.js'
 import { freePort, isPortFree } from '../parts/free-port.js'
 
-/** The defaults; with `KEYTURN_PORT_BASE` they follow each other from there, in this order. */
+/** Default ports. With `KEYTURN_PORT_BASE` the ports follow each other from there, in this order. */
 const DEFAULT_PORTS = {
   api: 4000,
   temporal: 7233,
@@ -20,11 +20,11 @@ const DEFAULT_PORTS = {
 
 export type Ports = Record<keyof typeof DEFAULT_PORTS, number>
 
-/** How many ports `KEYTURN_PORT_BASE` takes. */
+/** Number of ports from `KEYTURN_PORT_BASE` up. */
 export const PORT_COUNT = Object.keys(DEFAULT_PORTS).length
 
 /**
- * Chooses the ports. A busy default is replaced by a free port and said so.
+ * Chooses the ports. A free port replaces a busy default, and the terminal shows it.
  *
  * @throws Error when `KEYTURN_PORT_BASE` is not a number, or a port from there up is busy.
  */

@@ -1,13 +1,16 @@
-/** A process id says who runs only together with its start: numbers are used again. */
+/** Identifies a process by its id and its start, because systems use ids again. */
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** When a process began, in the system's own words; null when it does not run (a zombie does not). */
+/**
+ * Returns when a process began, as the system writes it. `null` when it does not run; a zombie does not run.
+ */
 export function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name in parentheses may hold anything; what follows the last one is regular (proc_pid_stat(5)).
+    // The name in parentheses may hold any text. The fields after the last parenthesis are regular
+    // (proc_pid_stat(5)).
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return state === 'Z' ? null : (fields[18] ?? null)
   } catch {

@@ -1,4 +1,4 @@
-/** The life of a local stack: start in order, walk, stay, stop in order. */
+/** Runs a local stack: starts it in order, walks the main job, stays up, stops in order. */
 
 import { readdirSync, rmSync } from 'node:fs'
 import { createClient } from '../../client/create-client.js'
@@ -35,17 +35,22 @@ import { createSupervisor } from './supervisor.js'
 
 export interface RunOptions {
   readonly home: Home
-  /** Throw away what an earlier run kept. */
+  /** Whether the state of an earlier run is deleted first. */
   readonly fresh: boolean
-  /** Walk the main job. */
+  /** Whether the main job is walked. */
   readonly walk: boolean
-  /** Stay up until `stopping`. */
+  /** Whether the stack stays up until `stopping`. */
   readonly stay: boolean
   readonly stopping: AbortSignal
   readonly say: Say
 }
 
-/** @returns The exit code: 0, or 1 when a step of the walk failed. @throws Error when the stack does not start. */
+/**
+ * Runs the stack.
+ *
+ * @returns The exit code: 0, or 1 when a step of the walk failed.
+ * @throws Error when it does not start.
+ */
 export async function runStack(options: RunOptions): Promise<number> {
   const { home, stopping, say } = options
   await cleanUp(home, say)
@@ -90,7 +95,7 @@ export async function runStack(options: RunOptions): Promise<number> {
         chosen.has('polygon') ? startPolygon(stack) : null,
         chosen.has('bitcoin') ? startBitcoinChain(stack) : null,
         chosen.has('litecoin') ? startLitecoinChain(stack) : null,
-        // Once for all workers; kept until the workflows change.
+        // All workers share the bundle. It is kept until the workflows change.
         loadWorkflowBundle(),
       ])
     const environment = platformEnvironment({
@@ -119,7 +124,7 @@ export async function runStack(options: RunOptions): Promise<number> {
     const [, { webhook, signer }] = await allOrFirstError([
       startWorkers(running),
       startApi(running).then(async () => ({
-        // The endpoint comes first, so that it gets every event from the start.
+        // The endpoint comes first, so that it receives every event from the start.
         webhook: await startSampleMerchant(running, client),
         signer: await startSigner(running, { merchant, otherMerchant, approvers }),
       })),
@@ -227,7 +232,7 @@ function utxoEntry<Flavour extends string>({ rpc, flavour, faucet }: BitcoinFact
   return { rpc, flavour, faucet_wif: faucet.wif, faucet_address: faucet.address }
 }
 
-/** As Promise.all, but waits until all have settled, so that nothing starts while the stack is cleaned up. */
+/** Waits until all have settled, unlike Promise.all, so that nothing starts while the stack is cleaned up. */
 async function allOrFirstError<T extends readonly unknown[]>(
   promises: {
     [K in keyof T]: Promise<T[K]> | T[K]

@@ -1,4 +1,4 @@
-/** `stack.json`: what a client of the running stack needs to know (its shape is public). */
+/** `stack.json`: the facts that a client of the running stack needs. Its shape is public. */
 
 import { z } from 'zod'
 
@@ -7,7 +7,7 @@ const credentials = z.object({ id: z.string(), api_key: z.string(), api_secret: 
 const pid = z.int().positive()
 const privateKey = z.string().regex(/^0x[0-9a-f]{64}$/)
 
-/** The shape of `stack.json`. */
+/** Schema of `stack.json`. */
 export const stackFileSchema = z.object({
   ready: z.boolean(),
   api: url,
@@ -21,7 +21,7 @@ export const stackFileSchema = z.object({
       chain_id: z.int(),
       faucet_private_key: privateKey,
       tokens: z.object({ usdt: z.object({ address: z.string(), decimals: z.literal(6) }) }),
-      /** The platform sets aside what comes from here, for a reviewer to decide. */
+      /** Sender whose deposits the platform holds, for a reviewer to decide. */
       held_sender: z.object({ address: z.string(), private_key: privateKey }),
     }),
     bitcoin: z

@@ -1,4 +1,4 @@
-/** The chains of the local stack, each kept over restarts of its node. */
+/** Starts the chains of the local stack, each kept over restarts of its node. */
 
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,20 +16,20 @@ import type { Ports } from './ports.js'
 import { type StackState, saveState } from './state.js'
 import type { Supervisor } from './supervisor.js'
 
-/** Blocks of regtest that are there before anything else: 100 for maturity, 150 that pay the faucet 50 coins each. */
+/** Number of first blocks of regtest: 100 for maturity, 150 that pay the faucet 50 coins each. */
 const FIRST_BLOCKS = 250
-/** The local EVM chains mine this often. */
+/** Seconds between two blocks of the local EVM chains. */
 export const ANVIL_BLOCK_SECONDS = 1
-/** Anything but Anvil's own and the main network's. */
+/** Chain id of the local Polygon, different from Anvil's own and the main network's. */
 const POLYGON_CHAIN_ID = 31_338
-/** `KEYTURN_LOCAL_BITCOIN_BLOCK_MS`: milliseconds between two blocks on each regtest; 0 mines none. */
+/** `KEYTURN_LOCAL_BITCOIN_BLOCK_MS`: milliseconds between two blocks on each regtest. 0 mines none. */
 const BITCOIN_BLOCK_MS = Number(process.env.KEYTURN_LOCAL_BITCOIN_BLOCK_MS ?? 2_000)
 
 export interface EvmFacts {
   readonly rpc: string
   readonly chainId: number
   readonly faucetPrivateKey: `0x${string}`
-  /** Address of the one token: `usdt` on Ethereum, `usdc` on Polygon. */
+  /** Address of the token: `usdt` on Ethereum, `usdc` on Polygon. */
   readonly token: `0x${string}`
 }
 
@@ -45,11 +45,11 @@ interface Stack {
   readonly state: StackState
   readonly supervisor: Supervisor
   readonly say: Say
-  /** Called when the stack stops, before its processes do. */
+  /** Registers a function that runs when the stack stops, before its processes end. */
   readonly beforeStop: (() => Promise<void> | void)[]
 }
 
-/** Starts Anvil with one-second blocks and deploys `usdt` once. */
+/** Starts Anvil with one-second blocks, and deploys `usdt` once. */
 export function startEthereum(stack: Stack): Promise<EvmFacts> {
   return startEvmChain(stack, {
     name: 'anvil',
@@ -60,7 +60,7 @@ export function startEthereum(stack: Stack): Promise<EvmFacts> {
   })
 }
 
-/** Starts a second Anvil, which is Polygon here, and deploys `usdc` (the same contract) once. */
+/** Starts a second Anvil as Polygon, and deploys `usdc` (the same contract) once. */
 export function startPolygon(stack: Stack): Promise<EvmFacts> {
   return startEvmChain(stack, {
     name: 'polygon',
@@ -71,7 +71,10 @@ export function startPolygon(stack: Stack): Promise<EvmFacts> {
   })
 }
 
-/** Starts a Bitcoin node on regtest and mines; null, and said so, where no node can be had. */
+/**
+ * Starts a Bitcoin node on regtest, and mines. Returns `null` and shows it when this machine cannot get a
+ * node.
+ */
 export function startBitcoinChain(stack: Stack): Promise<BitcoinFacts | null> {
   return startRegtest(stack, {
     name: 'bitcoin',
@@ -81,7 +84,10 @@ export function startBitcoinChain(stack: Stack): Promise<BitcoinFacts | null> {
   })
 }
 
-/** Starts a Litecoin node on regtest and mines; null, and said so, where no node can be had. */
+/**
+ * Starts a Litecoin node on regtest, and mines. Returns `null` and shows it when this machine cannot get a
+ * node.
+ */
 export function startLitecoinChain(stack: Stack): Promise<BitcoinFacts<'litecoind'> | null> {
   return startRegtest(stack, {
     name: 'litecoin',
@@ -120,7 +126,7 @@ async function startEvmChain(
   beforeStop.push(() => kept.stop())
   const known = state[chain.token]
   if (!known || (await jsonRpc(anvil.rpc, 'eth_getCode', [known, 'latest'])) === '0x') {
-    // The deployer's first transaction: on a new chain the token always has the same address.
+    // This is the deployer's first transaction, so on a new chain the token always has the same address.
     state[chain.token] = await deployUsdt(anvil.rpc, anvil.chainId, FAUCET_PRIVATE_KEY)
     saveState(home, state)
   }
@@ -165,7 +171,7 @@ async function startRegtest<Flavour extends string>(
   const height = Number(await node.call('getblockcount'))
   if (height < FIRST_BLOCKS) await node.mine(FIRST_BLOCKS - height)
   chain.mineEvery(BITCOIN_BLOCK_MS)
-  // The faucet asks whichever node runs at the time.
+  // The faucet uses the node that runs at the time.
   const call = async (method: string, ...params: unknown[]) => {
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -1,4 +1,4 @@
-/** Starts a program of ours as a process of the stack. */
+/** Starts and runs the programs of this repository as processes. */
 
 import { fileURLToPath } from 'node:url'
 import { type RunningProcess, startProcess, tail, untilReady } from '../parts/start-process.js'
@@ -6,12 +6,12 @@ import type { Home } from './home.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Starts one of our own programs as a process and waits until `ready` no longer throws. */
+/** Starts a program of ours as a process, and waits until `ready` no longer throws. */
 export async function startNode(
   home: Home,
   program: {
     readonly name: string
-    /** Path in the repository and arguments. */
+    /** Path in the repository, and arguments. */
     readonly entry: string
     readonly args?: readonly string[]
     readonly environment: Readonly<Record<string, string | undefined>>
@@ -31,7 +31,7 @@ export async function startNode(
   return running
 }
 
-/** Runs one of our own programs to its end. @throws Error with the end of its log when it fails. */
+/** Runs a program of ours to its end. @throws Error with the end of its log when it fails. */
 export async function runNode(
   home: Home,
   name: string,

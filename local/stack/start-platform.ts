@@ -1,4 +1,4 @@
-/** The platform's own processes: API, workers; and a merchant's backend that listens to it. */
+/** Starts the platform's processes, API and workers, and a merchant's backend that receives its webhooks. */
 
 import { Connection } from '@temporalio/client'
 import type { Client } from '../../client/create-client.js'
@@ -10,7 +10,7 @@ import { answers, startNode } from './start-node.js'
 import { type StackState, saveState } from './state.js'
 import type { Supervisor } from './supervisor.js'
 
-/** What every process of the platform is started with. */
+/** What every process of the platform needs for its start. */
 export interface Running {
   readonly home: Home
   readonly ports: Ports
@@ -20,7 +20,10 @@ export interface Running {
   readonly temporalAddress: string
 }
 
-/** Two processes: who follows chains and calls third parties is apart from who moves deposits and withdrawals on. */
+/**
+ * Roles of the two workers. One follows chains and calls third parties, the other moves deposits and payouts
+ * on.
+ */
 const WORKERS: readonly { readonly name: string; readonly roles: string; readonly queues: TaskQueue[] }[] = [
   { name: 'worker-core', roles: 'core,sealer', queues: [TASK_QUEUE.core] },
   { name: 'worker-edge', roles: 'chain,webhooks', queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks] },
@@ -40,7 +43,7 @@ export async function startApi({ home, ports, supervisor, environment }: Running
   )
 }
 
-/** Starts the workers; ready when each polls its queues. */
+/** Starts the workers, and waits until each polls its queues. */
 export async function startWorkers(running: Running): Promise<void> {
   const { home, supervisor, environment, temporalAddress } = running
   await Promise.all(
@@ -57,7 +60,7 @@ export async function startWorkers(running: Running): Promise<void> {
   )
 }
 
-/** Registers the endpoint (its secret is shown once) and starts the merchant's backend behind it. */
+/** Registers the endpoint, whose secret is shown once, and starts the merchant's backend behind it. */
 export async function startSampleMerchant(
   { home, ports, state, supervisor }: Running,
   client: Client,
@@ -98,7 +101,8 @@ async function polls(address: string, process: RunningProcess, queues: readonly 
         taskQueue: { name: queue },
         taskQueueType: ACTIVITY,
       })
-      // A worker's identity begins with its process id; the server remembers pollers of earlier processes for a while.
+      // A worker's identity begins with its process id. The server lists pollers of earlier processes for a
+      // while.
       if (!pollers?.some((poller) => poller.identity?.startsWith(`${process.pid}@`)))
         throw new Error(`${queue} is not polled yet`)
     }

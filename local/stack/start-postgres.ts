@@ -1,4 +1,4 @@
-/** The stack's database. */
+/** Starts the stack's database. */
 
 import { connect } from '../../db/connect.js'
 import { migrate } from '../../db/migrate.js'
@@ -11,7 +11,7 @@ import type { Supervisor } from './supervisor.js'
 const DATABASE = 'keyturn'
 
 /**
- * Starts PostgreSQL, or uses the server of `KEYTURN_POSTGRES_URL`; makes and migrates the database.
+ * Starts PostgreSQL, or uses the server of `KEYTURN_POSTGRES_URL`. Creates and migrates the database.
  *
  * @returns The database's URL.
  */
@@ -49,7 +49,7 @@ export async function startDatabase(stack: {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new Error(
-      `The database cannot be brought to this version: ${reason}. What another version left is thrown away by npm start -- --fresh`,
+      `The database cannot be brought to this version: ${reason}. npm start -- --fresh deletes the data of another version`,
       { cause: error },
     )
   } finally {

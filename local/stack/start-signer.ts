@@ -1,4 +1,4 @@
-/** The customer's signer, as the customer runs it: by its own commands, with nothing of the platform's. */
+/** Starts the customer's signer as the customer does: by its own commands, with nothing of the platform's. */
 
 import { createPublicKey } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,10 @@ export interface SignerFacts {
 
 const enrolled = z.object({ signer_id: z.string() })
 
-/** Enrols a signer for each merchant at the first start, pins the approvers with the first one's, runs both. */
+/**
+ * Enrols a signer for each merchant at the first start, pins the approvers at the first signer, and runs
+ * both.
+ */
 export async function startSigner(
   running: Running,
   { merchant, otherMerchant, approvers }: Merchants,
@@ -54,7 +57,7 @@ async function enrolAndRun(
   const signerFile = homeAt(directory).signer
   if (!existsSync(signerFile)) {
     const token = await enrolmentToken(running, merchantId)
-    // By environment, not by argument: arguments are for every user of the machine to see.
+    // The environment carries them, because every user of the machine can see arguments.
     await runNode(home, name, 'signer/main.ts', ['init', '--platform', platform, '--name', name], {
       ...withPassphrase,
       KEYTURN_ENROLMENT_TOKEN: token,
@@ -71,7 +74,7 @@ async function enrolAndRun(
       withPassphrase,
     )
   }
-  // A home of an earlier version has a policy that was never sealed.
+  // The policy of a home from an earlier version was never sealed.
   if (!existsSync(homeAt(directory).seal)) {
     await runNode(home, name, 'signer/main.ts', ['policy', 'accept', '--yes'], withPassphrase)
   }
@@ -112,7 +115,7 @@ async function enrolAndRun(
   return { id: signer_id, home: directory, log: home.log(name) }
 }
 
-/** What the customer's machine knows: its networks, nothing of the platform's. */
+/** Returns the environment of the customer's machine: its networks, and nothing of the platform's. */
 function signerEnvironment({ environment }: Running): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [

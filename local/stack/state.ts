@@ -1,4 +1,4 @@
-/** Secrets and ids that are made once and kept in `state.json` (mode 600). */
+/** Keeps the secrets and ids of a stack in `state.json` (mode 600). */
 
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
@@ -22,14 +22,14 @@ const schema = z.object({
   bitcoin_faucet_key: z.string(),
   signer_passphrase: z.string(),
   operator: z.object({ email: z.string(), password: z.string() }),
-  /** Private key of the sender whose deposits are set aside; a home made before there was one gets it now. */
+  /** Private key of the sender whose deposits are held. A home from before there was one gets it now. */
   held_sender_key: z
     .string()
     .regex(/^0x[0-9a-f]{64}$/)
     .default(() => `0x${randomBytes(32).toString('hex')}`),
   usdt: z.string().optional(),
   usdc: z.string().optional(),
-  /** The networks that merchants and signers of this home were made with. */
+  /** Networks with which the merchants and signers of this home were made. */
   networks: z.array(z.string()).optional(),
   merchant: credentials.optional(),
   other_merchant: credentials.optional(),

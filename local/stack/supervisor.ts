@@ -1,4 +1,4 @@
-/** Keeps the processes of the stack running: starts one that dies again, and reports it. */
+/** Keeps the processes of the stack running: starts each again that dies, and shows it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Say } from '../parts/find-executable.js'
@@ -7,27 +7,27 @@ import type { RecordedProcess } from './clean-up.js'
 import { type Home, writeJson } from './home.js'
 import { startOf } from './process-identity.js'
 
-/** First wait before a restart; doubled up to the longest while it keeps dying. */
+/** First wait before a restart. Each further death doubles it, up to the longest wait. */
 const BACKOFF_MS = 200
 const LONGEST_BACKOFF_MS = 10_000
-/** Who ran this long starts with the short wait again. */
+/** Milliseconds of running after which the next restart has the first wait again. */
 const STEADY_MS = 20_000
 
 export interface Supervisor {
   /**
    * Starts a process and keeps it running until `stop`.
    *
-   * @param start - Called for every start; resolves when it is ready.
-   * @returns What the first start gave.
+   * @param start - Starts the process, and resolves when it is ready. It is called for every start.
+   * @returns The result of the first start.
    */
   keep<T extends RunningProcess>(name: string, start: () => Promise<T>): Promise<T>
-  /** The process ids of now by name. */
+  /** Returns the current process ids by name. */
   pids(): Readonly<Record<string, number>>
-  /** Ends all processes, the last started first; settles when none is left. */
+  /** Ends all processes, the last started first. Settles when none is left. */
   stop(): Promise<void>
 }
 
-/** @param changed - Called after every change of the process ids. */
+/** Creates a supervisor. @param changed - Called after every change of the process ids. */
 export function createSupervisor(home: Home, say: Say, changed: () => void): Supervisor {
   const kept = new Map<string, RunningProcess>()
   const order: string[] = []
@@ -94,7 +94,7 @@ export function createSupervisor(home: Home, say: Say, changed: () => void): Sup
     pids: () => Object.fromEntries([...kept].map(([name, { pid }]) => [name, pid])),
     async stop() {
       stopping.abort()
-      // What uses a part ends before it: nothing complains about what is gone.
+      // A process ends before the parts that it uses, so that none misses its part.
       for (const name of [...order].reverse()) await kept.get(name)?.stop()
       await Promise.all(loops)
     },

@@ -1,4 +1,4 @@
-/** A batch: several payments, one of them twice to the same address, under one round of approvals. */
+/** Walks a batch: several items, two of them to the same address, under one round of approvals. */
 
 import type { Client } from '../../client/create-client.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
@@ -11,7 +11,7 @@ import { webhooksOf } from './webhooks.js'
 
 const AMOUNTS = ['0.01', '0.02', '0.03'] as const
 
-/** Walks it on the merchant's own account. @throws Error at the first step that does not come true. */
+/** Walks the batch on the merchant's own account. @throws Error at the first step that fails. */
 export async function walkBatch(stack: StackFile, client: Client, flow: Flow, leg: Leg): Promise<void> {
   leg.begin('batch')
   const [first, second] = [flow.stranger(), flow.stranger()]
@@ -20,7 +20,7 @@ export async function walkBatch(stack: StackFile, client: Client, flow: Flow, le
   const batch = await client.batches.create({
     batch_withdrawal: { network: flow.network, coin: flow.coin, outputs, priority: 'high' },
   })
-  leg.done(`batch of ${outputs.length} payments asked for (${batch.id})`)
+  leg.done(`batch of ${outputs.length} items requested (${batch.id})`)
 
   leg.begin('approvals')
   leg.done(`approved once, by ${await approve(stack, 'batches', batch.id)}`)

@@ -1,4 +1,4 @@
-/** The tokens of a user's address, swept to the master wallet: gas first, then all of them. */
+/** Walks a sweep of the tokens of a user's address to the master wallet: first gas, then all tokens. */
 
 import type { Client } from '../../client/create-client.js'
 import type { Address } from '../../client/types.js'
@@ -6,7 +6,7 @@ import type { Flow } from './flows.js'
 import type { Leg } from './leg.js'
 import { until } from './until.js'
 
-/** Walks it. @throws Error at the first step that does not come true. */
+/** Walks the sweep. @throws Error at the first step that fails. */
 export async function walkConsolidation(
   client: Client,
   flow: Flow,
@@ -18,7 +18,7 @@ export async function walkConsolidation(
   const [before, mineBefore] = [await availableOf(client), await onChain(client, address, coin)]
   const { consolidations } = await client.movements.consolidate({ network, coin, address_id: address.id })
   if (consolidations.length !== 1) throw new Error(`${consolidations.length} workflows were started`)
-  leg.done(`sweep of ${mineBefore} ${coin} asked for (${consolidations[0]?.workflow_id})`)
+  leg.done(`sweep of ${mineBefore} ${coin} requested (${consolidations[0]?.workflow_id})`)
 
   const moved = (kind: 'gas_funding' | 'consolidation') =>
     until(`the ${kind} is confirmed`, async () => {

@@ -1,4 +1,4 @@
-/** The coins of the local chains, as users pay and strangers receive them. */
+/** The coins of the local chains: how users pay them and recipients get them. */
 
 import { randomBytes } from 'node:crypto'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
@@ -14,18 +14,18 @@ export interface Flow {
   readonly network: 'ethereum' | 'bitcoin' | 'litecoin' | 'polygon'
   readonly coin: 'eth' | 'usdt' | 'btc' | 'ltc' | 'usdc'
   readonly decimals: number
-  /** Whole coins. */
+  /** Amount of the deposit, in whole coins. */
   readonly deposited: string
   readonly withdrawn: string
   /** Pays base units from the faucet. @returns The transaction's hash. */
   pay(address: string, amount: bigint): Promise<string>
-  /** What a stranger's address holds on chain, in base units. */
+  /** Returns what an address holds on chain, in base units. */
   holds(address: string): Promise<bigint>
-  /** An address that no transaction has used. */
+  /** Returns an address that no one used before. */
   stranger(): string
 }
 
-/** Every coin of the chains that run. */
+/** Returns every coin of the chains that run. */
 export function flowsOf(stack: StackFile): Flow[] {
   return [...ethereumFlows(stack), ...polygonFlows(stack), ...bitcoinFlows(stack), ...litecoinFlows(stack)]
 }
@@ -55,7 +55,7 @@ function evmPayouts(
   const { wallet, reader } = evmClients(chain.rpc, chain.chain_id, chain.faucet_private_key as `0x${string}`)
   const token = tokenAddress as `0x${string}`
   const stranger = () => privateKeyToAddress(generatePrivateKey())
-  // Both coins are paid by one account: one at a time, so that its nonces do not meet.
+  // One account pays both coins. Payments run one at a time, so that its nonces do not collide.
   let turn: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(send: () => Promise<T>): Promise<T> => {
     const sent = turn.then(send)
@@ -118,7 +118,7 @@ function utxoPayouts(
   }
 }
 
-/** Sums what the last blocks pay to an address; the node has no wallet to ask. */
+/** Sums the outputs of the last blocks to an address. The node has no wallet that could do so. */
 async function receivedOnChain(
   call: (method: string, ...params: unknown[]) => Promise<unknown>,
   address: string,

@@ -1,11 +1,11 @@
-/** A part of the walk: it prints each step when it is done, and the first step that fails ends it. */
+/** Walks a part of the main job: shows each step when it is done, and ends at the first that fails. */
 
 import type { Say } from '../parts/find-executable.js'
 
 export interface Leg {
   /** Names the next step, for the line that reports a failure. */
   begin(step: string): void
-  /** Prints a step that is done. */
+  /** Shows a step that is done. */
   done(line: string): void
 }
 

@@ -1,4 +1,6 @@
-/** The main job with one coin: address, deposit, webhooks, withdrawal, two approvals, payment, balances. */
+/**
+ * Walks the main job with one coin: address, deposit, webhooks, withdrawal, two approvals, payout, balances.
+ */
 
 import type { Client } from '../../client/create-client.js'
 import type { Address } from '../../client/types.js'
@@ -10,7 +12,7 @@ import { approve, paid } from './people.js'
 import { until } from './until.js'
 import { webhooksOf } from './webhooks.js'
 
-/** Walks it. @returns The user's address. @throws Error at the first step that does not come true. */
+/** Walks the main job. @returns The user's address. @throws Error at the first step that fails. */
 export async function walkMainJob(
   stack: StackFile,
   client: Client,
@@ -19,7 +21,7 @@ export async function walkMainJob(
   leg: Leg,
 ): Promise<Address> {
   leg.begin('address')
-  // Throws when the address is not derived from what the signer exported.
+  // The client throws when the address is not derived from the keys that the signer exported.
   const address = await client.addresses.create({ user_reference: user, network: flow.network })
   leg.done(`address ${address.address} is derived from the signer's own key (${address.derivation_path})`)
 
@@ -45,12 +47,12 @@ export async function walkMainJob(
     priority: 'high',
     user_reference: user,
   })
-  leg.done(`withdrawal of ${flow.withdrawn} to ${recipient} asked for (${created.id})`)
+  leg.done(`withdrawal of ${flow.withdrawn} to ${recipient} requested (${created.id})`)
 
   leg.begin('approvals')
   leg.done(`approved by ${await approve(stack, 'withdrawals', created.id)}`)
 
-  leg.begin('payment')
+  leg.begin('payout')
   const confirmed = await paid(client, created.id)
   leg.done(
     `signed by the customer's signer, confirmed (${confirmed.transaction_hash}, fee ${confirmed.fee} ${confirmed.fee_coin})`,

@@ -1,4 +1,4 @@
-/** The merchant's backend and its approvers, as the walk plays them: over HTTP, each with a key of its own. */
+/** Plays the merchant's backend and its approvers in the walk: over HTTP, each with a key of its own. */
 
 import { sign } from 'node:crypto'
 import type { ExportedXpub } from '../../client/check-address.js'
@@ -9,7 +9,7 @@ import { intentHash } from '../../domain/controls/intent.js'
 import type { StackFile } from '../stack/stack-file.js'
 import { until } from './until.js'
 
-/** A client with one person's key. With `xpubs` it derives each returned address again. */
+/** Creates a client with a key. With `xpubs` it derives each returned address again. */
 export function clientOf(
   baseUrl: string,
   key: { readonly api_key: string; readonly api_secret: string },
@@ -23,7 +23,11 @@ export function clientOf(
   })
 }
 
-/** Approves as two of the approvers: each reads the intent, hashes it again, signs the decision. @returns Their names. */
+/**
+ * Approves as two approvers: each reads the intent, hashes it again, and signs the decision.
+ *
+ * @returns Their names.
+ */
 export async function approve(
   stack: StackFile,
   kind: 'withdrawals' | 'batches',
@@ -42,7 +46,7 @@ export async function approve(
   return people.map(({ name }) => name).join(' and ')
 }
 
-/** Waits until a withdrawal is paid. @throws Error with its reason when it ends otherwise. */
+/** Waits until a withdrawal is confirmed. @throws Error with the reason when it ends otherwise. */
 export async function paid(client: Client, id: string): Promise<Withdrawal> {
   return until('the withdrawal is confirmed', async () => {
     const now = await client.withdrawals.get(id)

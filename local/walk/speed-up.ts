@@ -1,4 +1,7 @@
-/** A withdrawal that waits for a block, replaced by an attempt with a higher fee and the same nonce. Mining pauses meanwhile. */
+/**
+ * Walks the replacement of an attempt that waits for a block by one with a higher fee. Mining rests
+ * meanwhile.
+ */
 
 import type { Client } from '../../client/create-client.js'
 import { jsonRpc } from '../parts/json-rpc.js'
@@ -9,7 +12,7 @@ import type { Leg } from './leg.js'
 import { approve, paid } from './people.js'
 import { until } from './until.js'
 
-/** Walks it on the merchant's own account. @throws Error at the first step that does not come true. */
+/** Walks the replacement on the merchant's own account. @throws Error at the first step that fails. */
 export async function walkSpeedUp(stack: StackFile, client: Client, flow: Flow, leg: Leg): Promise<void> {
   const mineEvery = (seconds: number) =>
     jsonRpc(stack.networks.ethereum.rpc, 'evm_setIntervalMining', [seconds])
@@ -44,9 +47,9 @@ export async function walkSpeedUp(stack: StackFile, client: Client, flow: Flow, 
     await mineEvery(ANVIL_BLOCK_SECONDS)
   }
 
-  leg.begin('payment')
+  leg.begin('payout')
   const { attempts, transaction_hash: mined } = await paid(client, id)
   const states = attempts.map(({ state }) => state).join(', ')
   if (states !== 'final, replaced') throw new Error(`the attempts are ${states}`)
-  leg.done(`the one with the higher fee was mined, the first never will be (${mined})`)
+  leg.done(`the replacement was mined, the first attempt never will be (${mined})`)
 }

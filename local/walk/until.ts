@@ -1,11 +1,11 @@
-/** How the walk waits. */
+/** Waits for a step of the walk. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const TIMEOUT_MS = 90_000
 const POLL_MS = 100
 
-/** Looks until something is there. @throws Error that names what was waited for. */
+/** Polls until there is a result. @throws Error that names what did not happen in time. */
 export async function until<T>(what: string, look: () => Promise<T | null>): Promise<T> {
   const deadline = Date.now() + TIMEOUT_MS
   for (;;) {

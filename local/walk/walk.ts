@@ -1,4 +1,6 @@
-/** The main job once, on the local chains, as a merchant, its users and its approvers see it: over HTTP only. */
+/**
+ * Walks the main job once on the local chains, as a merchant, its users and its approvers do: over HTTP only.
+ */
 
 import { randomBytes } from 'node:crypto'
 import type { ExportedXpub } from '../../client/check-address.js'
@@ -14,12 +16,13 @@ import { clientOf } from './people.js'
 import { walkSpeedUp } from './speed-up.js'
 
 /**
- * Deposits of each coin to addresses of a user, credited and sent to the merchant's endpoint; then a withdrawal of each, approved by two
- * people, signed by the customer's signer, confirmed on chain. Beside that a batch on each family of chains; afterwards a user's
- * tokens are swept, and a withdrawal is sped up. Each step is a line.
+ * Deposits each coin to an address of a user and waits for the credit and its webhooks. Then it withdraws
+ * each coin: two people approve, the customer's signer signs, the chain confirms. It also pays a batch on
+ * each family of chains, sweeps a user's tokens and speeds a withdrawal up. Each step is a line.
  *
- * @param xpubs - What the customer's signer exported: every address that the API gives is derived from it again.
- * @returns Whether every step succeeded; the first failure of a coin ends that coin's steps.
+ * @param xpubs - The keys that the customer's signer exported. The client derives every address of the API
+ * from them again.
+ * @returns Whether every step succeeded. The first failure of a coin ends that coin's steps.
  */
 export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say: Say): Promise<boolean> {
   const client = clientOf(stack.api, stack.merchant, xpubs)
@@ -30,7 +33,7 @@ export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say
   const mainJob = async (flow: Flow): Promise<boolean> => {
     let address: Address | undefined
     const done = await walkLeg(flow.coin.toUpperCase(), say, async (leg) => {
-      // Who has tokens alone needs gas to have them swept.
+      // A sweep of a user who has tokens alone needs gas first.
       const owner = flow.coin === 'usdt' ? `${user}-tokens` : user
       address = await walkMainJob(stack, client, owner, flow, leg)
     })
@@ -43,7 +46,7 @@ export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say
     ...flows.map(mainJob),
     ...flows.filter(({ coin }) => coin === 'usdt' || coin === 'btc').map(batch),
   ])
-  // Last, and alone: the chain does not grow meanwhile.
+  // This leg runs last and alone, because the chain does not grow meanwhile.
   const eth = flowOf('eth')
   if (eth) passed.push(await walkLeg('speed', say, (leg) => walkSpeedUp(stack, client, eth, leg)))
   const succeeded = passed.every(Boolean)

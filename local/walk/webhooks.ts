@@ -1,4 +1,4 @@
-/** What the sample merchant's endpoint took. */
+/** Reads the webhooks that the sample merchant's endpoint received. */
 
 import { z } from 'zod'
 import type { StackFile } from '../stack/stack-file.js'
@@ -7,7 +7,7 @@ import { until } from './until.js'
 const received = z.array(z.object({ raw_body: z.string(), verified: z.boolean() }))
 const webhook = z.object({ event: z.string(), data: z.record(z.string(), z.unknown()) })
 
-/** Waits until the sample merchant has the last webhook of a thing. @returns How many it has of it. */
+/** Waits until the sample merchant has the last webhook of an object. @returns The number of its webhooks. */
 export async function webhooksOf(
   stack: StackFile,
   id: string,

@@ -1,3 +1,5 @@
+/** The two programs of `npm run build`, each run where nothing else is. */
+
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,17 +14,17 @@ beforeAll(() => {
   execFileSync(process.execPath, ['--import', 'tsx', 'local/build.ts'], { cwd: ROOT, stdio: 'pipe' })
 })
 
-/** Runs a program where there is nothing but itself. */
+/** Runs a program in a directory that holds nothing else. */
 function run(program: string, ...args: string[]): string {
   const alone = join(directory, program)
   copyFileSync(join(ROOT, 'dist', program), alone)
   return execFileSync(alone, args, { cwd: directory, encoding: 'utf8' })
 }
 
-test('the signer is one executable file', () => {
+test('builds the signer as one executable file', () => {
   expect(run('keyturn-signer', '--help')).toContain('approve-device')
 })
 
-test('the approver’s program is one executable file', () => {
+test('builds the approver’s program as one executable file', () => {
   expect(run('keyturn-approve', '--help')).toContain('keyturn-approve')
 })

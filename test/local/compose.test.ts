@@ -1,3 +1,5 @@
+/** The file for docker compose, against the specification and against the code. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +11,9 @@ import { z } from 'zod'
 import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 
 /**
- * The part of the Compose specification that the file uses, stricter than the specification's own schema
- * (https://github.com/compose-spec/compose-spec/blob/main/spec.md), which it must satisfy as well. No engine is asked.
+ * The part of the Compose specification that the file uses. It is stricter than the specification's own
+ * schema (https://github.com/compose-spec/compose-spec/blob/main/spec.md), which the file must satisfy as
+ * well. The test needs no engine.
  */
 const duration = z.string().regex(/^(\d+h)?(\d+m)?(\d+s)?$/)
 const environment = z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string().nullable())
@@ -58,7 +61,7 @@ const lintResults = z.array(
   z.object({ messages: z.array(z.object({ rule: z.string(), message: z.string() })) }),
 )
 
-/** What the specification's JSON schema says against a file. */
+/** Returns what the specification's JSON schema rejects in a file. */
 function violations(file: string): string[] {
   const linter = new DCLinter({ rules: {}, quiet: true, debug: false, exclude: [] })
   return lintResults
@@ -94,7 +97,7 @@ describe('docker-compose.yml', () => {
     )
   })
 
-  test('names only services and volumes that are there', () => {
+  test('names only services and volumes that exist', () => {
     for (const [, { depends_on = {}, volumes = [] }] of services) {
       for (const [name, { condition: wanted }] of Object.entries(depends_on)) {
         const dependency = file.services[name]
@@ -110,7 +113,7 @@ describe('docker-compose.yml', () => {
     expect(roles.sort()).toEqual(['chain', 'core', 'sealer', 'webhooks'])
   })
 
-  test('takes every secret from the environment and has none in it', () => {
+  test('takes every secret from the environment and holds none', () => {
     const secrets = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8')
       .split('\n')
       .filter((line) => /^[A-Z]/.test(line))
@@ -119,7 +122,7 @@ describe('docker-compose.yml', () => {
     expect(new Set(secrets)).toEqual(required)
     for (const [, { environment: variables = {} }] of services) {
       for (const [name, value] of Object.entries(variables)) {
-        // Without a value it is passed on where it is set, and only then.
+        // A variable without a value is passed on only when it is set.
         const passedOn = value === null
         if (/PASSWORD|PASSPHRASE|PWD|_KEYS?$/.test(name) && !passedOn)
           expect(value).toMatch(/^\$\{[A-Z_]+:\?/)

@@ -1,3 +1,5 @@
+/** The local chains after their nodes were killed. */
+
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,7 +37,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   throw new Error('it never held')
 }
 
-test('btcd that is killed comes back with every block and the mempool', async () => {
+test('restores every block and the mempool of a killed btcd', async () => {
   const key = faucetKey(randomBytes(32))
   const chain = keepBitcoinChain(
     startBitcoin,
@@ -56,7 +58,7 @@ test('btcd that is killed comes back with every block and the mempool', async ()
     { address: faucetKey(randomBytes(32)).address, amount: 1_000n },
   ])
   await until(async () => contains(join(directory, 'blocks.txt'), hashes.at(-1) ?? '?'))
-  // The mempool is looked at after the blocks, ten times a second.
+  // The keeper reads the mempool after the blocks, ten times a second.
   await sleep(1_000)
   process.kill(first.pid, 'SIGKILL')
   await first.exited
@@ -66,7 +68,7 @@ test('btcd that is killed comes back with every block and the mempool', async ()
   expect(await second.call('getrawmempool')).toEqual([txid])
 })
 
-test('anvil that is killed comes back with every transaction that was mined', async () => {
+test('restores every mined transaction of a killed Anvil', async () => {
   const stateFile = join(directory, 'anvil.json')
   const port = await freePort()
   const start = (more: { loadState?: string } = {}) =>

@@ -1,3 +1,5 @@
+/** The fixtures of real parts: database, Temporal, Anvil, btcd. */
+
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -14,7 +16,7 @@ afterAll(async () => {
   for (const stop of stops) await stop()
 })
 
-test('each database is migrated and nobody else’s', async () => {
+test('gives each caller a migrated database of its own', async () => {
   const [first, second] = await Promise.all([freshDatabase(), freshDatabase()])
   stops.push(first.drop, second.drop)
   await first.sql`INSERT INTO merchants (id, name) VALUES ('mer_1', 'Shop')`
@@ -22,7 +24,7 @@ test('each database is migrated and nobody else’s', async () => {
   expect(first.url).not.toBe(second.url)
 })
 
-test('each namespace takes our search attributes', async () => {
+test('registers our search attributes in each namespace', async () => {
   const temporal = await testTemporal()
   stops.push(temporal.close)
   const handle = await temporal.client.workflow.start('none', {
@@ -40,7 +42,7 @@ test('each namespace takes our search attributes', async () => {
   expect(found).toEqual(['one'])
 })
 
-test('time skips on the time-skipping server', async () => {
+test('skips time on the time-skipping server', async () => {
   const environment = await timeSkippingEnvironment()
   stops.push(() => environment.teardown())
   const before = await environment.currentTimeMs()
@@ -48,7 +50,7 @@ test('time skips on the time-skipping server', async () => {
   expect((await environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(86_400_000)
 })
 
-test('anvil mines a block when told', async () => {
+test('mines a block of Anvil on request', async () => {
   const anvil = await testAnvil({ mining: 'manual' })
   stops.push(anvil.stop)
   await anvil.mine(3)

@@ -1,3 +1,5 @@
+/** `npm start` and `npm run pay` as processes, on a stack of their own. */
+
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +18,7 @@ const home = mkdtempSync(join(tmpdir(), 'keyturn-start-'))
 const stackFile = join(home, 'stack.json')
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
-/** `npm start` in a home and on ports of its own. */
+/** Runs `npm start` in a home and on ports of its own. */
 async function start(...args: string[]) {
   const base = await freePorts()
   const child = spawn('npm', ['start', '--', ...args], {
@@ -59,7 +61,7 @@ async function until<T>(what: string, look: () => T | null | false): Promise<T> 
   throw new Error(`never: ${what}`)
 }
 
-/** `npm run pay` on the stack of this home. @returns What it prints. */
+/** Runs `npm run pay` on the stack of this home. @returns The output. */
 function pay(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'pay', '--', ...args], {
     cwd: ROOT,
@@ -70,7 +72,7 @@ function pay(...args: string[]): string {
   return stdout.trim()
 }
 
-/** What the held sender pays is set aside, and a release credits it. */
+/** Checks that a deposit of the held sender is held, and that a release credits it. */
 async function expectHeld(stack: StackFile): Promise<void> {
   const client = createClient({
     baseUrl: stack.api,
@@ -90,22 +92,22 @@ async function expectHeld(stack: StackFile): Promise<void> {
   expect(released.status).toBe('success')
 }
 
-test('npm start -- --once walks the main job, writes stack.json and leaves nothing running', async () => {
+test('walks the main job with --once, writes stack.json and leaves nothing running', async () => {
   const { exited, output } = await start('--once')
   expect(await exited, output()).toBe(0)
   const stack = readStack()
-  // Litecoin's node cannot be had everywhere; then it is named.
+  // Not every machine can get a Litecoin node. The stack then names what it left out.
   const coins = ['ETH', 'USDT', 'BTC', 'USDC', ...(stack?.networks.litecoin ? ['LTC'] : [])]
   for (const coin of coins) expect(output()).toMatch(new RegExp(`ok +${coin} +signed by the customer`))
   expect(output()).toContain('Left out: bitcoin-cash')
   if (!stack?.networks.litecoin) expect(output()).toContain('Left out: Litecoin')
-  // It says what was there; that nothing is there any more, too.
+  // The file keeps the facts of the run, and says that nothing runs any more.
   expect(stack?.ready).toBe(false)
   expect(stack?.pids.workers).toHaveLength(2)
   for (const pid of stack ? pidsOf(stack) : []) expect(startOf(pid)).toBeNull()
 }, 180_000)
 
-test('a second start keeps merchants and chains, restarts who is killed, and ends on SIGTERM', async () => {
+test('keeps merchants and chains over a second start, restarts a killed process, and ends on SIGTERM', async () => {
   const before = readStack() as StackFile
   const { child, exited, output } = await start('--no-demo')
   let ended = false
@@ -136,7 +138,7 @@ test('a second start keeps merchants and chains, restarts who is killed, and end
     await until(`the end of ${pid}`, () => startOf(pid) === null)
 }, 180_000)
 
-test('nothing in its home is for others to read', () => {
+test('lets no other user read the files of its home', () => {
   for (const name of readdirSync(home)) {
     const { mode } = statSync(join(home, name))
     if (/\.json$/.test(name)) expect(mode & 0o077, name).toBe(0)

@@ -1,3 +1,5 @@
+/** The supervisor of the local stack, with children that are killed. */
+
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,7 +29,7 @@ async function until(holds: () => boolean): Promise<void> {
   throw new Error('it never held')
 }
 
-test('a child that is killed is started again, said so, and recorded', async () => {
+test('starts a killed child again, shows it, and records it', async () => {
   const said: string[] = []
   let changes = 0
   const supervisor = createSupervisor(
@@ -51,13 +53,13 @@ test('a child that is killed is started again, said so, and recorded', async () 
   expect(startOf(again)).toBeNull()
 })
 
-test('what a killed supervisor left is ended at the next start, and nobody else', async () => {
+test('ends at the next start what a killed supervisor left, and no other process', async () => {
   const [mine, stranger] = [await sleeper(), await sleeper()]
   writeJson(home.processesFile, {
     supervisor: { name: 'supervisor', pid: 2 ** 22 - 1, start: '1' },
     children: [
       { name: 'mine', pid: mine.pid, start: startOf(mine.pid) },
-      // The number is somebody else's by now.
+      // Another process has the number by now.
       { name: 'gone', pid: stranger.pid, start: 'another time' },
     ],
   })
@@ -67,7 +69,7 @@ test('what a killed supervisor left is ended at the next start, and nobody else'
   await stranger.stop()
 })
 
-test('two stacks in one home are refused', async () => {
+test('refuses a second stack in one home', async () => {
   const other = await sleeper()
   writeJson(home.processesFile, {
     supervisor: { name: 'supervisor', pid: other.pid, start: startOf(other.pid) },
@@ -77,7 +79,7 @@ test('two stacks in one home are refused', async () => {
   await other.stop()
 })
 
-test('children end with a parent that is killed', async () => {
+test('ends the children of a killed parent', async () => {
   const script = join(home.path, 'parent.mts')
   const parts = new URL('../../local/parts/start-process.ts', import.meta.url).href
   const { writeFileSync } = await import('node:fs')

@@ -1,3 +1,5 @@
+/** The local token, on Anvil. */
+
 import { readFileSync } from 'node:fs'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,12 +18,12 @@ beforeAll(async () => {
 })
 afterAll(() => anvil.stop())
 
-test('the committed artifact is what the source compiles to', () => {
+test('has a committed artifact that equals the compiled source', () => {
   const committed = readFileSync(new URL('../../local/contracts/TetherLike.json', import.meta.url), 'utf8')
   expect(committed).toBe(compileTetherLike())
 })
 
-test('transfer moves the amount, logs it and returns nothing', async () => {
+test('moves the amount of a transfer, logs it and returns nothing', async () => {
   const { wallet, reader } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
   const hash = await usdt.transfer(STRANGER, 1_500_000n)
   expect(await usdt.balanceOf(STRANGER)).toBe(1_500_000n)
@@ -34,7 +36,7 @@ test('transfer moves the amount, logs it and returns nothing', async () => {
   expect(data).toBeUndefined()
 })
 
-test('the owner mints and blacklists, nobody else', async () => {
+test('lets only the owner mint and blacklist', async () => {
   const owner = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
   await usdt.mint(STRANGER, 7n)
   expect(await usdt.balanceOf(STRANGER)).toBe(1_500_007n)

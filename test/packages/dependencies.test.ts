@@ -1,4 +1,6 @@
-/** Lists of dependencies: each package lists what its code imports, in one version, with a reason in the docs. */
+/**
+ * Lists of dependencies: each package lists what its code imports, in one version, with a reason in the docs.
+ */
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'

@@ -1,4 +1,7 @@
-/** A package registry on this machine that serves what `node_modules` of the repository holds, and nothing else. */
+/**
+ * A package registry on this machine that serves what `node_modules` of the repository holds, and nothing
+ * else.
+ */
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -58,7 +61,9 @@ export async function startOfflineRegistry(directory: string, tarballs: string):
   return { url: addressOf(server), close: () => server.close() }
 }
 
-/** Lists the packages that a package finds when it imports what it depends on, each once, in every version. */
+/**
+ * Lists the packages that a package finds when it imports what it depends on, each once, in every version.
+ */
 function installedBelow(directory: string, known = new Map<string, Installed>()): readonly Installed[] {
   for (const name of Object.keys(readManifest(directory).dependencies ?? {})) {
     const found = find(name, directory)
