@@ -21,6 +21,7 @@ import {
 } from '../domain/payouts/batch-status.js'
 import type { BatchInput } from '../temporal/inputs.js'
 import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
+import { describeApprovals, toMinute } from './describe-approvals.js'
 
 /** A decision was stored: the stored rows are counted, not this. */
 const decide = defineSignal('decide')
@@ -86,15 +87,12 @@ function waitMs(input: BatchInput, row: BatchProgress): number {
 }
 
 function describe(input: BatchInput, row: BatchProgress): string {
-  const expires = `expires ${input.expiresAt.slice(0, 16).replace('T', ' ')} UTC`
   switch (row.stage) {
     case 'requested':
     case 'pending_review':
-      return `Waiting for a manual review; ${expires}`
-    case 'pending_approval': {
-      const missing = Math.max(1, row.required - row.approvals)
-      return `Waiting for ${missing} more ${missing === 1 ? 'approval' : 'approvals'} of ${row.required}; ${expires}`
-    }
+      return `Waiting for a manual review; expires ${toMinute(input.expiresAt)}`
+    case 'pending_approval':
+      return describeApprovals(row.approvals, row.required, input.expiresAt)
     case 'approved':
       return `Paying: ${countsOf(row.counts)}`
     case 'completed':

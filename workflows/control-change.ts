@@ -11,6 +11,7 @@ import type { ControlChangeActivities } from '../activities/controls/control-cha
 import { FOUR_EYES } from '../domain/controls/approval.js'
 import type { ControlChangeState } from '../domain/controls/control-change.js'
 import type { ControlChangeInput } from '../temporal/inputs.js'
+import { describeApprovals, toMinute } from './describe-approvals.js'
 
 /** A decision was stored: the stored rows are counted, not this. */
 const decide = defineSignal('decide')
@@ -59,8 +60,6 @@ async function follow({ id, title }: ControlChangeInput, what: string): Promise<
 
 function describe(state: ControlChangeState, until: string | null, approvals: number): string {
   if (until === null) return state
-  const when = `${until.slice(0, 16).replace('T', ' ')} UTC`
-  if (state === 'cooling_down') return `Approved; holds entirely from ${when}`
-  const missing = Math.max(1, FOUR_EYES.count - approvals)
-  return `Waiting for ${missing} more ${missing === 1 ? 'approval' : 'approvals'} of ${FOUR_EYES.count}; expires ${when}`
+  if (state === 'cooling_down') return `Approved; holds entirely from ${toMinute(until)}`
+  return describeApprovals(approvals, FOUR_EYES.count, until)
 }

@@ -1,16 +1,16 @@
 /** What the workflow of a withdrawal needs to know of its row. */
 
-import type { Approval, Requirement } from '../../domain/controls/approval.js'
+import type { Requirement } from '../../domain/controls/approval.js'
 import type { RiskAssessment } from '../../domain/controls/risk.js'
 import type { Priority } from '../../domain/payouts/priority.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
-import type { Screening, Waiting } from './payout-row.js'
+import { countStoredApprovals } from '../controls/approvals/decide-subject.js'
+import type { Screening } from './payout-row.js'
 
 /** Small and JSON, because it goes into the workflow's history. */
 export interface WithdrawalState {
   readonly stage: WithdrawalStage
-  readonly waiting: Waiting | null
   readonly failure: string | null
   readonly transactionHash: string | null
   readonly requiredConfirmations: number
@@ -22,8 +22,8 @@ export interface WithdrawalState {
   readonly createdAt: string
   /** Why a person must look at it, while one must. */
   readonly reviewReason: string | null
-  /** The decisions that are stored, while it may still be approved; absent in older histories, and later. */
-  readonly approvals?: readonly Approval[]
+  /** Number of persons whose approvals count so far; 0 once it can no longer be approved. */
+  readonly approvedBy: number
 }
 
 /** Reads the state. @throws when the withdrawal is unknown. */
@@ -31,7 +31,6 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
   const [row] = await sql<
     {
       stage: WithdrawalStage
-      waiting: Waiting | null
       failure_message: string | null
       transaction_hash: string | null
       required_confirmations: number
@@ -40,15 +39,18 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
       screening: Screening | null
       priority: Priority
       created_at: Date
+      expires_at: Date
+      intent_hash: string
+      initiator: string
+      co_initiators: readonly string[]
     }[]
   >`
-    SELECT stage, waiting, failure_message, transaction_hash, required_confirmations, approval_requirement,
-           risk, screening, priority, created_at
+    SELECT stage, failure_message, transaction_hash, required_confirmations, approval_requirement,
+           risk, screening, priority, created_at, expires_at, intent_hash, initiator, co_initiators
     FROM payouts WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
   return {
     stage: row.stage,
-    waiting: row.waiting,
     failure: row.failure_message,
     transactionHash: row.transaction_hash,
     requiredConfirmations: row.required_confirmations,
@@ -57,19 +59,14 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
     createdAt: row.created_at.toISOString(),
     unscreened: row.screening?.state === 'pending',
     reviewReason: row.stage === 'pending_review' ? reasonOf(row.risk, row.screening) : null,
-    ...(isUndecided(row.stage) ? { approvals: await readApprovals(sql, id) } : {}),
+    approvedBy: isUndecided(row.stage)
+      ? await countStoredApprovals(sql, { ...row, id }, row.approval_requirement)
+      : 0,
   }
 }
 
 function isUndecided(stage: WithdrawalStage): boolean {
   return stage === 'pending_review' || stage === 'pending_approval'
-}
-
-async function readApprovals(sql: Queryable, id: string): Promise<Approval[]> {
-  const rows = await sql<Approval[]>`
-    SELECT approver_id, person_id, decision, intent_hash, signed_at, signature FROM approvals
-    WHERE subject_id = ${id} ORDER BY id`
-  return [...rows]
 }
 
 function reasonOf(risk: RiskAssessment | null, screening: Screening | null): string {

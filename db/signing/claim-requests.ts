@@ -12,7 +12,7 @@ import type {
   UtxoPayload,
 } from '../../domain/signing/signer-protocol.js'
 import { inTransaction, json, type Sql, type Transaction } from '../connect.js'
-import { decisionCounts } from '../controls/approvals/decisions.js'
+import { signedApprovalList } from '../controls/approvals/approval-list.js'
 import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
 import { allocateNonce } from '../payouts/attempts/allocate-nonce.js'
 import type { PartOutput } from '../payouts/payout-row.js'
@@ -83,40 +83,35 @@ async function selectOpen(
 ): Promise<readonly OpenRow[]> {
   const rows = await tx<OpenRow[]>`
     WITH open AS (
-      SELECT request.id, payment.purpose, payment.network, payment.from_address_id,
-             payment.from_address_id IS NOT NULL AND payment.nonce IS NULL AS needs_nonce,
-             withdrawal.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> payment.priority)::bigint * interval '1 millisecond'
+      SELECT request.id, attempt.purpose, attempt.network, attempt.from_address_id,
+             attempt.from_address_id IS NOT NULL AND attempt.nonce IS NULL AS needs_nonce,
+             payout.created_at - (${tx.json(HEAD_START_MS)}::jsonb ->> attempt.priority)::bigint * interval '1 millisecond'
                AS counts_from
       FROM signing_requests request
-      JOIN attempts payment ON payment.id = request.transaction_id
-      JOIN payouts withdrawal ON withdrawal.id = request.payout_id
-      WHERE request.signer_id = ${signerId} AND (payment.purpose = 'cancel'
-          OR withdrawal.investigation IS NULL AND withdrawal.id <> ALL (${[...withheld]}))
-        AND payment.state = 'built' AND request.state IN ('queued', 'leased')
+      JOIN attempts attempt ON attempt.id = request.transaction_id
+      JOIN payouts payout ON payout.id = request.payout_id
+      WHERE request.signer_id = ${signerId} AND (attempt.purpose = 'cancel'
+          OR payout.investigation IS NULL AND payout.id <> ALL (${[...withheld]}))
+        AND attempt.state = 'built' AND request.state IN ('queued', 'leased')
         AND (request.passed_at IS NULL OR NOT EXISTS (
           SELECT FROM attempts later
-          WHERE later.payout_id = request.payout_id AND later.number > payment.number AND later.state <> 'abandoned'))
+          WHERE later.payout_id = request.payout_id AND later.number > attempt.number AND later.state <> 'abandoned'))
         AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)
     ), placed AS (
       SELECT id, purpose, counts_from, needs_nonce,
              row_number() OVER (PARTITION BY network, from_address_id, needs_nonce ORDER BY counts_from, id) AS place
       FROM open
     )
-    SELECT request.id, request.transaction_id, request.payout_id, request.state, payment.number, payment.purpose, payment.network,
-           coalesce(payment.payload_bytes, octet_length(payment.payload::text)) AS payload_bytes,
-           coalesce(withdrawal.intent, batch.intent) AS intent, withdrawal.intent_hash,
-           withdrawal.outputs, coalesce(decided.list, '[]') AS approvals
+    SELECT request.id, request.transaction_id, request.payout_id, request.state, attempt.number, attempt.purpose, attempt.network,
+           coalesce(attempt.payload_bytes, octet_length(attempt.payload::text)) AS payload_bytes,
+           coalesce(payout.intent, batch.intent) AS intent, payout.intent_hash,
+           payout.outputs, coalesce(decided.list, '[]') AS approvals
     FROM placed
     JOIN signing_requests request ON request.id = placed.id
-    JOIN attempts payment ON payment.id = request.transaction_id
-    JOIN payouts withdrawal ON withdrawal.id = request.payout_id
-    LEFT JOIN batches batch ON batch.id = withdrawal.batch_id
-    LEFT JOIN LATERAL (
-      SELECT jsonb_agg(jsonb_build_object('approver_id', approver_id, 'person_id', person_id, 'decision', decision,
-        'intent_hash', intent_hash, 'signed_at', signed_at, 'signature', signature) ORDER BY id) AS list
-      FROM approvals
-      WHERE subject_id = coalesce(withdrawal.batch_id, withdrawal.id) AND ${decisionCounts(tx)}
-    ) decided ON true
+    JOIN attempts attempt ON attempt.id = request.transaction_id
+    JOIN payouts payout ON payout.id = request.payout_id
+    LEFT JOIN batches batch ON batch.id = payout.batch_id
+    ${signedApprovalList(tx)}
     WHERE (placed.place = 1 OR NOT placed.needs_nonce)
       AND request.state IN ('queued', 'leased')
       AND (request.lease_until < clock_timestamp() OR request.state = 'queued' AND request.lease_until IS NULL)

@@ -71,3 +71,19 @@ export function tallyApprovals(
   const enough = persons.size >= Math.max(QUORUM, requirement.count)
   return enough && requirement.roles.every((role) => roles.has(role)) ? 'approved' : 'waiting'
 }
+
+/** Counts the persons whose approvals of one intent count: each once, no initiator, and only required signers where there are any. */
+export function countApprovers(
+  approvals: readonly Pick<Approval, 'approver_id' | 'person_id' | 'decision' | 'intent_hash'>[],
+  intent: { readonly hash: string; readonly initiators: readonly string[] },
+  { signers }: Requirement = FOUR_EYES,
+): number {
+  const persons = new Set<string>()
+  for (const approval of approvals) {
+    if (approval.decision !== 'approve' || approval.intent_hash !== intent.hash) continue
+    if (intent.initiators.includes(approval.person_id)) continue
+    if (signers.length > 0 && !signers.some((signer) => signer.id === approval.approver_id)) continue
+    persons.add(approval.person_id)
+  }
+  return persons.size
+}

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceControlChange } from '../../db/controls/changes/advance-control-change.js'
-import { decideWithdrawal } from '../../db/payouts/decide-withdrawal.js'
+import { advanceWithdrawal } from '../../db/payouts/advance-withdrawal.js'
 import { intentHash } from '../../domain/controls/intent.js'
 import { controlChangeId } from '../../temporal/ids.js'
 import { type Controls, startControls } from '../stage/start-controls.js'
@@ -178,7 +178,7 @@ test('requires more signatures above a threshold, from the named signers and rol
   await stage.approve(before.id)
   // Two approvals are enough for the earlier withdrawal; the large one still waits for its third.
   await stage.until(before.id, 'approved')
-  await decideWithdrawal(sql, stage.networks, large.id)
+  await advanceWithdrawal(sql, stage.networks, large.id, new Date())
   expect((await stage.read(large.id)).stage).toBe('pending_approval')
   await stage.decide(large.id, asker)
   await stage.until(large.id, 'approved')

@@ -4,8 +4,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceControlChange } from '../../db/controls/changes/advance-control-change.js'
 import { createApprover } from '../../db/merchants/create-approver.js'
+import { advanceWithdrawal } from '../../db/payouts/advance-withdrawal.js'
 import { advanceBatch } from '../../db/payouts/batches/advance-batch.js'
-import { admitWithdrawal, decideWithdrawal } from '../../db/payouts/decide-withdrawal.js'
 import { fireSchedule } from '../../db/payouts/schedules/fire-schedule.js'
 import type { TestPerson } from '../stage/people.js'
 import { type Stage, startStage } from '../stage/start-stage.js'
@@ -41,7 +41,7 @@ async function fire(id: string, at: string): Promise<string> {
   const options = { expiryMs: 3_600_000, screen: false }
   const firing = await fireSchedule(stage.api.database.sql, networks, id, new Date(at), options)
   if (firing.outcome !== 'created') throw new Error(JSON.stringify(firing))
-  await admitWithdrawal(stage.api.database.sql, networks, firing.withdrawalId)
+  await advanceWithdrawal(stage.api.database.sql, networks, firing.withdrawalId, new Date())
   return firing.withdrawalId
 }
 const errorOf = async (answer: Promise<{ status: number; json: { error?: { code: string } } }>) =>
@@ -67,7 +67,7 @@ test('makes a person who changes what a schedule pays an initiator, who approves
   })
 
   for (const person of [other, fourth]) expect((await stage.decide(after, person)).status).toBe(201)
-  await decideWithdrawal(stage.api.database.sql, networks, after)
+  await advanceWithdrawal(stage.api.database.sql, networks, after, new Date())
   expect((await stage.read(after)).stage).toBe('approved')
 })
 
@@ -82,7 +82,7 @@ test('does not count an initiator’s approval that is in the table', async () =
     INSERT INTO approvals (id, merchant_id, subject_type, subject_id, person_id, approver_id, decision, intent_hash, signed_at, signature)
     SELECT 'apv_forged', merchant_id, subject_type, subject_id, ${editor.id}, ${editor.approverId}, decision, intent_hash,
            signed_at, signature FROM approvals WHERE subject_id = ${withdrawal}`
-  await decideWithdrawal(sql, networks, withdrawal)
+  await advanceWithdrawal(sql, networks, withdrawal, new Date())
   expect((await stage.read(withdrawal)).stage).toBe('pending_approval')
 })
 
@@ -105,9 +105,9 @@ test('keeps the initiator of a withdrawal that is retried', async () => {
   const [asker, retrier, other] = stage.people
   const first = (await stage.create(payment('0.01'))).json.data.id
   const { sql } = stage.api.database
-  await admitWithdrawal(sql, networks, first)
+  await advanceWithdrawal(sql, networks, first, new Date())
   await stage.decide(first, other, 'reject')
-  await decideWithdrawal(sql, networks, first)
+  await advanceWithdrawal(sql, networks, first, new Date())
   const admin = await stage.api.newKey({ personId: retrier.id })
   const retried = await stage.api.call({
     method: 'POST',
@@ -133,11 +133,11 @@ test('does not count the approval of an approver who was removed before the thre
     sql`UPDATE approvers SET revoked_at = NULL WHERE id = ${person.approverId}`
 
   const { id } = (await stage.create(payment('0.02'))).json.data
-  await admitWithdrawal(sql, networks, id)
+  await advanceWithdrawal(sql, networks, id, new Date())
   await stage.decide(id, first)
   await remove(first)
   expect((await stage.decide(id, second)).status).toBe(201)
-  await decideWithdrawal(sql, networks, id)
+  await advanceWithdrawal(sql, networks, id, new Date())
   const waiting = await stage.read(id)
   expect(waiting.stage).toBe('pending_approval')
   expect(waiting.approvals.map((each) => [each.person_id, each.counts])).toEqual([
@@ -145,7 +145,7 @@ test('does not count the approval of an approver who was removed before the thre
     [second.id, true],
   ])
   expect((await stage.decide(id, third)).status).toBe(201)
-  await decideWithdrawal(sql, networks, id)
+  await advanceWithdrawal(sql, networks, id, new Date())
   expect((await stage.read(id)).stage).toBe('approved')
   // A withdrawal that met the threshold goes on to the signer, also if one of its approvers is removed later.
   await remove(third)
@@ -188,7 +188,7 @@ test('counts a new decision of a person whose key was removed, with the new key'
   const { sql } = stage.api.database
   const [, first, second] = stage.people
   const { id } = (await stage.create(payment('0.03'))).json.data
-  await admitWithdrawal(sql, networks, id)
+  await advanceWithdrawal(sql, networks, id, new Date())
   await stage.decide(id, first)
   expect(await errorOf(stage.decide(id, first))).toBe('ALREADY_DECIDED')
   await sql`UPDATE approvers SET revoked_at = now() WHERE id = ${first.approverId}`
@@ -200,6 +200,6 @@ test('counts a new decision of a person whose key was removed, with the new key'
   })
   expect((await stage.decide(id, { ...first, approverId, privateKey })).status).toBe(201)
   expect((await stage.decide(id, second)).status).toBe(201)
-  await decideWithdrawal(sql, networks, id)
+  await advanceWithdrawal(sql, networks, id, new Date())
   expect((await stage.read(id)).stage).toBe('approved')
 })

@@ -7,7 +7,7 @@ import { appendAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { ApprovalSubject, LockSubject } from './approval-subject.js'
-import { readDecisions } from './decisions.js'
+import { readApprovals } from './read-approvals.js'
 
 /** Accepted difference between the clock of an approver's machine and ours. */
 const SKEW_MS = 300_000
@@ -147,7 +147,7 @@ function requireSigner(
 }
 
 async function requireUndecided(tx: Transaction, subject: ApprovalSubject, personId: string): Promise<void> {
-  const decisions = await readDecisions(tx, subject.id)
+  const decisions = await readApprovals(tx, subject.id)
   const mine = decisions.find((each) => each.person_id === personId)
   if (mine) {
     throw new KeyturnError('ALREADY_DECIDED', 'You have already decided about this. A decision is final', {

@@ -2,12 +2,12 @@
 
 import { assertNever } from '../../../domain/assert-never.js'
 import type { Networks } from '../../../domain/chain/network.js'
-import { FOUR_EYES, initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
+import { FOUR_EYES } from '../../../domain/controls/approval.js'
 import { type ControlChangeState, isControlChangeSettled } from '../../../domain/controls/control-change.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { releaseDeposit } from '../../deposits/decide-held-deposit.js'
-import { decisionCounts, markCounted, readDecisions, type StoredDecision } from '../approvals/decisions.js'
+import { countStoredApprovals, decideSubject } from '../approvals/decide-subject.js'
 import { applyPolicyChange } from '../policy/apply-policy-change.js'
 import { type ControlChangeRow, type DepositReleaseRow, lockControlChange } from './control-change-row.js'
 import { moveControlChange } from './move-control-change.js'
@@ -57,18 +57,18 @@ export async function advanceControlChange(
 }
 
 async function decide(tx: Transaction, networks: Networks, row: ControlChangeRow, now: Date): Promise<void> {
-  const approvals = await readDecisions(tx, row.id)
-  const tally = tallyApprovals(approvals, { hash: row.intent_hash, initiators: initiatorsOf(row) }, FOUR_EYES)
-  if (tally === 'approved') return approve(tx, networks, row, now, approvals)
-  if (tally === 'rejected') {
-    const by = approvals.find((approval) => approval.decision === 'reject')
-    await moveControlChange(tx, row, {
-      to: 'rejected',
-      at: now,
-      actor: `person:${by?.person_id ?? 'unknown'}`,
-    })
-  } else if (row.expires_at <= now) {
-    await moveControlChange(tx, row, { to: 'expired', at: now, actor: ACTOR })
+  const verdict = await decideSubject(tx, row, { requirement: FOUR_EYES, mayApprove: true, now })
+  switch (verdict.kind) {
+    case 'waiting':
+      return
+    case 'approved':
+      return approve(tx, networks, row, now, verdict.cause)
+    case 'rejected':
+      return moveControlChange(tx, row, { to: 'rejected', at: now, actor: verdict.actor })
+    case 'expired':
+      return moveControlChange(tx, row, { to: 'expired', at: now, actor: ACTOR })
+    default:
+      assertNever(verdict)
   }
 }
 
@@ -77,10 +77,8 @@ async function approve(
   networks: Networks,
   row: ControlChangeRow,
   now: Date,
-  approvals: readonly StoredDecision[],
+  cause: string,
 ): Promise<void> {
-  await markCounted(tx, approvals)
-  const cause = `approved by ${approvals.map((approval) => approval.person_id).join(' and ')}`
   if (row.kind === 'deposit_release') {
     const to = (await releaseApproved(tx, networks, row)) ? 'effective' : 'superseded'
     await moveControlChange(tx, row, { to, at: now, actor: ACTOR, cause, effectiveAt: now })
@@ -142,18 +140,11 @@ async function endOf(tx: Transaction, { id }: ControlChangeRow): Promise<'effect
 }
 
 async function progress(tx: Transaction, id: string): Promise<ControlChangeProgress> {
-  const [row] = await tx<
-    { state: ControlChangeState; effective_at: Date | null; expires_at: Date; approvals: bigint }[]
-  >`
-    SELECT state, effective_at, expires_at,
-           (SELECT count(*) FROM approvals
-            WHERE subject_id = ${id} AND decision = 'approve' AND ${decisionCounts(tx)}) AS approvals
-    FROM control_changes WHERE id = ${id}`
-  if (!row) throw new Error(`Change ${id} vanished under its lock`)
+  const row = await lockControlChange(tx, id)
   const until = row.state === 'cooling_down' ? row.effective_at : row.expires_at
   return {
     state: row.state,
     until: isControlChangeSettled(row.state) ? null : (until?.toISOString() ?? null),
-    approvals: Number(row.approvals),
+    approvals: await countStoredApprovals(tx, row, FOUR_EYES),
   }
 }

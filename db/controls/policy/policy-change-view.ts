@@ -5,7 +5,7 @@ import type { PolicyEdit } from '../../../domain/controls/policy-change.js'
 import type { ListedApproval } from '../../../wire/approval.js'
 import type { Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
-import { decisionsJoin } from '../approvals/decisions.js'
+import { approvalList } from '../approvals/approval-list.js'
 import type { ControlChangeHistoryEntry, PolicyChangeRow } from '../changes/control-change-row.js'
 
 /** Times ISO 8601 UTC. */
@@ -42,7 +42,7 @@ export async function listPolicyChanges(
 ): Promise<DecidedRow<PolicyChangeRow>[]> {
   return await sql<DecidedRow<PolicyChangeRow>[]>`
     SELECT change.*, coalesce(decided.list, '[]') AS approval_list
-    FROM control_changes change ${decisionsJoin(sql, 'change')}
+    FROM control_changes change ${approvalList(sql, 'change')}
     WHERE change.merchant_id = ${merchantId} AND change.kind = 'policy'
       ${id === undefined ? sql`` : sql`AND change.id = ${id}`}
       ${slice.before === null ? sql`` : sql`AND change.id < ${slice.before}`}

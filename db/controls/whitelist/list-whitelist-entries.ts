@@ -4,7 +4,7 @@ import type { ControlChangeState } from '../../../domain/controls/control-change
 import type { ListedApproval } from '../../../wire/approval.js'
 import type { Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
-import { decisionsJoin } from '../approvals/decisions.js'
+import { approvalList } from '../approvals/approval-list.js'
 import type { ControlChangeHistoryEntry, ControlChangeRow } from '../changes/control-change-row.js'
 import type { DecidedRow } from '../policy/policy-change-view.js'
 
@@ -78,7 +78,7 @@ export async function listWhitelistEntries(
   return await sql<WhitelistRow[]>`
     SELECT change.*, entry.network, entry.address, entry.label, entry.daily_limit, entry.monthly_limit,
            coalesce(decided.list, '[]') AS approval_list
-    FROM control_changes change JOIN whitelist_entries entry ON entry.id = change.id ${decisionsJoin(sql, 'change')}
+    FROM control_changes change JOIN whitelist_entries entry ON entry.id = change.id ${approvalList(sql, 'change')}
     WHERE change.merchant_id = ${merchantId} AND change.kind = 'whitelist'
       ${filter.id === undefined ? sql`` : sql`AND change.id = ${filter.id}`}
       ${filter.network === undefined ? sql`` : sql`AND entry.network = ${filter.network}`}

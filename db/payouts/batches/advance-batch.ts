@@ -1,11 +1,11 @@
 /** Takes a batch as far as its stored decisions and the time allow. */
 
+import { assertNever } from '../../../domain/assert-never.js'
 import type { Networks } from '../../../domain/chain/network.js'
-import { initiatorsOf, tallyApprovals } from '../../../domain/controls/approval.js'
 import type { BatchStage, BatchStatus, ItemCounts } from '../../../domain/payouts/batch-status.js'
 import { isBatchPending } from '../../../domain/payouts/batch-status.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
-import { decisionCounts, markCounted, readDecisions } from '../../controls/approvals/decisions.js'
+import { countStoredApprovals, decideSubject } from '../../controls/approvals/decide-subject.js'
 import { countBatchItems } from './batch-items.js'
 import { type BatchRow, lockBatch } from './batch-row.js'
 import { moveBatch } from './move-batch.js'
@@ -23,6 +23,8 @@ export interface BatchProgress {
   readonly failure: string | null
 }
 
+const ACTOR = 'system:batch'
+
 /**
  * Admits, decides or expires; safe to call at any time and any number of times. Only stored, signed decisions
  * count.
@@ -39,7 +41,7 @@ export async function advanceBatch(
     let row = await lockBatch(tx, id)
     if (row.stage === 'requested') {
       const to = row.review_required ? 'pending_review' : 'pending_approval'
-      await moveBatch(tx, networks, row, { to, actor: 'system:batch' })
+      await moveBatch(tx, networks, row, { to, actor: ACTOR })
       row = await lockBatch(tx, id)
     }
     if (isBatchPending(row.stage)) await decide(tx, networks, row, now)
@@ -48,49 +50,45 @@ export async function advanceBatch(
 }
 
 async function decide(tx: Transaction, networks: Networks, row: BatchRow, now: Date): Promise<void> {
-  const approvals = await readDecisions(tx, row.id)
-  const intent = { hash: row.intent_hash, initiators: initiatorsOf(row) }
-  const tally = tallyApprovals(approvals, intent, row.approval_requirement)
-  if (tally === 'rejected') {
-    const rejection = approvals.find((approval) => approval.decision === 'reject')
-    const reason = rejection?.reason ? `: ${rejection.reason}` : ''
-    await moveBatch(tx, networks, row, {
-      to: 'rejected',
-      actor: `person:${rejection?.person_id ?? 'unknown'}`,
-      failure: { code: 'REJECTED', message: `Rejected by an approver${reason}` },
-    })
-  } else if (tally === 'approved' && row.stage === 'pending_approval') {
-    await markCounted(tx, approvals)
-    const persons = approvals.map((approval) => approval.person_id)
-    await moveBatch(tx, networks, row, {
-      to: 'approved',
-      actor: 'system:batch',
-      cause: `approved by ${persons.join(' and ')}`,
-    })
-  } else if (row.expires_at <= now) {
-    await moveBatch(tx, networks, row, {
-      to: 'expired',
-      actor: 'system:batch',
-      failure: { code: 'EXPIRED', message: `It was not approved until ${row.expires_at.toISOString()}` },
-    })
+  const verdict = await decideSubject(tx, row, {
+    requirement: row.approval_requirement,
+    mayApprove: row.stage === 'pending_approval',
+    now,
+  })
+  switch (verdict.kind) {
+    case 'waiting':
+      return
+    case 'approved':
+      return moveBatch(tx, networks, row, { to: 'approved', actor: ACTOR, cause: verdict.cause })
+    case 'rejected': {
+      const { actor, failure } = verdict
+      return moveBatch(tx, networks, row, { to: 'rejected', actor, failure })
+    }
+    case 'expired': {
+      const message = `It was not approved until ${row.expires_at.toISOString()}`
+      return moveBatch(tx, networks, row, {
+        to: 'expired',
+        actor: ACTOR,
+        failure: { code: 'EXPIRED', message },
+      })
+    }
+    default:
+      assertNever(verdict)
   }
 }
 
 async function progress(tx: Transaction, id: string): Promise<BatchProgress> {
   const row = await lockBatch(tx, id)
-  const [more] = await tx<{ approvals: number; unstarted: number }[]>`
-    SELECT (SELECT count(DISTINCT person_id)::int FROM approvals
-            WHERE subject_id = ${id} AND decision = 'approve' AND person_id <> ${row.initiator}
-              AND ${decisionCounts(tx)}) AS approvals,
-           (SELECT count(*)::int FROM payouts
-            WHERE batch_id = ${id} AND stage = 'approved' AND workflow_started_at IS NULL) AS unstarted`
+  const [parts] = await tx<{ unstarted: number }[]>`
+    SELECT count(*)::int AS unstarted FROM payouts
+    WHERE batch_id = ${id} AND stage = 'approved' AND workflow_started_at IS NULL`
   return {
     stage: row.stage,
     status: row.status,
     counts: await countBatchItems(tx, id),
-    approvals: more?.approvals ?? 0,
+    approvals: await countStoredApprovals(tx, row, row.approval_requirement),
     required: row.approval_requirement.count,
-    unstarted: more?.unstarted ?? 0,
+    unstarted: parts?.unstarted ?? 0,
     failure: row.failure_message,
   }
 }

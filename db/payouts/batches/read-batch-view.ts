@@ -6,7 +6,7 @@ import { UNSPENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { ListedApproval } from '../../../wire/approval.js'
 import type { Batch, BatchSummary } from '../../../wire/batch.js'
 import type { Queryable } from '../../connect.js'
-import { decisionsJoin } from '../../controls/approvals/decisions.js'
+import { approvalList } from '../../controls/approvals/approval-list.js'
 import { members } from '../../members.js'
 import { countBatchItems, readBatchItems } from './batch-items.js'
 import { type BatchRow, batchColumns } from './batch-row.js'
@@ -27,7 +27,7 @@ export function batchViewQuery(sql: Queryable) {
       WHERE part.batch_id = batch.id
         AND (part.fee IS NOT NULL OR part.stage NOT IN ${members(sql, UNSPENT_PAYOUTS)})
     ) paid ON true
-    ${decisionsJoin(sql, 'batch')}`
+    ${approvalList(sql, 'batch')}`
 }
 
 /** Reads a merchant's batch with its items, or null. */

@@ -7,7 +7,7 @@ import { WITHDRAWAL_STATUS, type WithdrawalStatus } from '../../../domain/payout
 import type { ListedApproval } from '../../../wire/approval.js'
 import type { Attempt, Withdrawal } from '../../../wire/withdrawal.js'
 import { iso, type Queryable } from '../../connect.js'
-import { decisionsJoin } from '../../controls/approvals/decisions.js'
+import { approvalList } from '../../controls/approvals/approval-list.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /** A row with what other tables know about it. */
@@ -32,7 +32,7 @@ export function withdrawalViewQuery(sql: Queryable) {
       SELECT block_number FROM attempts
       WHERE payout_id = withdrawal.id AND state IN ('mined', 'final') ORDER BY number DESC LIMIT 1
     ) mined ON true
-    ${decisionsJoin(sql, 'withdrawal')}
+    ${approvalList(sql, 'withdrawal')}
     LEFT JOIN LATERAL (
       SELECT jsonb_agg(jsonb_build_object(
         'number', number, 'purpose', purpose, 'cause', cause, 'priority', priority, 'state', state,
