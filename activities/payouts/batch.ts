@@ -1,4 +1,4 @@
-/** What the workflow of a batch asks of the database, and of Temporal: its parts are withdrawals with workflows of their own. */
+/** The steps of a batch: in the database, and in Temporal, where each part has a withdrawal's workflow. */
 
 import type { Sql } from '../../db/connect.js'
 import { advanceBatch, type BatchProgress } from '../../db/payouts/batches/advance-batch.js'
@@ -10,9 +10,12 @@ import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 
 export type { BatchProgress }
 
-/** Calls to Temporal under way at a time. */
+/** Most calls to Temporal at a time. */
 const CONCURRENCY = 4
-/** As many as one wallet has nonces to give at a time, and far fewer than a worker has slots. */
+/**
+ * Most parts that are started at a time: as many as one wallet has free nonces, and far fewer than a worker
+ * has slots.
+ */
 const PARTS_AT_ONCE = 16
 
 export interface BatchDependencies {
@@ -21,18 +24,21 @@ export interface BatchDependencies {
   readonly gate: Pick<WorkflowGate, 'startWithdrawal'>
 }
 
-/** Local. */
+/** Activities that the workflow runs locally. */
 export interface BatchActivities {
   /** @param now - The workflow's clock, ISO 8601. */
   advanceBatch(id: string, now: string): Promise<BatchProgress>
 }
 
 export interface BatchPartsActivities {
-  /** Starts the next parts, as many as may be under way. @returns How many. */
+  /** Starts the next parts, up to the most that may be open. @returns The number of parts started. */
   startBatchParts(id: string): Promise<number>
 }
 
-/** Every one may run twice: the rows say whether there is something to do, and a workflow starts once. */
+/**
+ * Creates the activities. Each may run twice: the rows say whether there is something to do, and a workflow
+ * starts once.
+ */
 export function createBatchActivities({
   sql,
   networks,

@@ -1,4 +1,4 @@
-/** What a firing of a withdrawal schedule asks the world to do: a regular activity of the queue `core`. */
+/** The step of one firing of a withdrawal schedule: an activity on the queue `core`. */
 
 import type { Sql } from '../../db/connect.js'
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
@@ -13,7 +13,7 @@ export interface ScheduledWithdrawalDependencies {
   readonly gate: Pick<WorkflowGate, 'startWithdrawal'>
   /** `KEYTURN_WITHDRAWAL_EXPIRY`, in milliseconds. */
   readonly expiryMs: number
-  /** Whether destinations are screened. */
+  /** Whether a screening service checks destinations. */
   readonly screen?: boolean
 }
 
@@ -24,7 +24,10 @@ export interface ScheduledWithdrawalActivities {
   fireSchedule(id: string, nominalAt: string): Promise<Firing>
 }
 
-/** Safe to run again: the firing's row says what was done, and a withdrawal's workflow is started once. */
+/**
+ * Creates the activity. It may run again: the firing's row says what was done, and a withdrawal's workflow
+ * starts once.
+ */
 export function createScheduledWithdrawalActivities({
   sql,
   networks,

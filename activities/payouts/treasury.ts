@@ -1,4 +1,4 @@
-/** What consolidation and rebalancing ask of chains and the database: activities on the queue `chain`. */
+/** The steps of consolidation and rebalancing: activities on the queue `chain`. */
 
 import { byAdapterFamily } from '../../chains/adapter.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
@@ -16,7 +16,10 @@ export interface TreasuryActivities {
   balanceWallets(): Promise<Balanced>
 }
 
-/** @throws from `planConsolidation` while no node answers: it is tried again until one does. */
+/**
+ * Creates the activities. @throws From `planConsolidation` while no node answers; Temporal retries it until
+ * one does.
+ */
 export function createTreasuryActivities(dependencies: TreasuryDependencies): TreasuryActivities {
   return {
     async planConsolidation(input, last) {

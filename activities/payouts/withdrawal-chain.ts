@@ -1,4 +1,4 @@
-/** What the workflow of a withdrawal asks of chains and the customer's signer: activities on the queue `chain`. */
+/** The steps of a withdrawal that need a node or the customer's signer: activities on the queue `chain`. */
 
 import { awaitSignature, type SignatureWait } from './withdrawal/await-signature.js'
 import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-withdrawal.js'
@@ -20,8 +20,9 @@ export interface WithdrawalChainActivities {
 }
 
 /**
- * Expected outcomes (no funds, no node, no signer) are returned, and stand on the withdrawal as `waiting`; so does an error that a
- * step did not expect, with an alert.
+ * Creates the activities. They return the outcomes that are expected (no funds, no node, no signer) and store
+ * them on the withdrawal as `waiting`. An error that a step did not expect is stored in the same way, with an
+ * alert.
  */
 export function createWithdrawalChainActivities(
   dependencies: WithdrawalChainDependencies,

@@ -1,46 +1,66 @@
+/** Replays recorded histories of withdrawals, as this version of the workflow would after a deployment. */
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { temporal as proto } from '@temporalio/proto'
 import { Worker } from '@temporalio/worker'
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 
-/** As `temporal.api.history.v1.History`, kept by `KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows`. */
-const directory = new URL('../histories/', import.meta.url)
-const names = readdirSync(directory).filter((name) => name.startsWith('withdrawal.'))
+/** Histories as `temporal.api.history.v1.History`, recorded by `KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows`. */
+const RECORDED = new URL('../histories/', import.meta.url)
+/** Histories of runs that began before `advanceWithdrawal`. They go with `workflows/withdrawal-before-advance.ts`. */
+const BEFORE_ADVANCE = new URL('../histories/before-advance/', import.meta.url)
+const WAYS = [
+  'batch-part',
+  'btc',
+  'cancelled',
+  'cancelled-at-signer',
+  'cancelled-on-chain',
+  'confirmed',
+  'expired',
+  'lagging',
+  'late-refusal',
+  'lost-reply',
+  'mismatch',
+  'node-down',
+  'nonce-lost',
+  'refused',
+  'rejected',
+  'replaced',
+  'restarted',
+  'reverted',
+  'signer-away',
+  'would-revert',
+]
+/** Events of the history of a withdrawal of ETH that confirms normally; see docs/performance.md. */
+const MOST_EVENTS = 74
 let codePath: string
 
 beforeAll(async () => {
   codePath = await loadWorkflowBundle()
 })
 
-test('every way that a withdrawal goes was recorded', () => {
-  expect(names.map((name) => name.split('.')[1]).sort()).toEqual(
-    [
-      'batch-part',
-      'btc',
-      'cancelled',
-      'cancelled-at-signer',
-      'cancelled-on-chain',
-      'confirmed',
-      'expired',
-      'lagging',
-      'late-refusal',
-      'lost-reply',
-      'mismatch',
-      'node-down',
-      'nonce-lost',
-      'refused',
-      'rejected',
-      'replaced',
-      'restarted',
-      'reverted',
-      'signer-away',
-      'would-revert',
-    ].sort(),
-  )
+const namesIn = (directory: URL) => readdirSync(directory).filter((name) => name.startsWith('withdrawal.'))
+const read = (directory: URL, name: string) =>
+  proto.api.history.v1.History.decode(readFileSync(new URL(name, directory)))
+
+describe.each([
+  ['today', RECORDED, [...WAYS, 'expired-in-review']],
+  ['before advanceWithdrawal', BEFORE_ADVANCE, WAYS],
+] as const)('runs that began %s', (_when, directory, ways) => {
+  test('are recorded for every way that a withdrawal can go', () => {
+    expect(
+      namesIn(directory)
+        .map((name) => name.split('.')[1])
+        .sort(),
+    ).toEqual([...ways].sort())
+  })
+
+  test.each(namesIn(directory))('replay %s', async (name) => {
+    await Worker.runReplayHistory({ workflowBundle: { codePath } }, read(directory, name))
+  })
 })
 
-test.each(names)('%s replays: what is running survives this version of the workflow', async (name) => {
-  const history = proto.api.history.v1.History.decode(readFileSync(new URL(name, directory)))
-  await Worker.runReplayHistory({ workflowBundle: { codePath } }, history)
+test('keeps the history of a normal withdrawal as short as it was', () => {
+  expect(read(RECORDED, 'withdrawal.confirmed.pb').events.length).toBeLessThanOrEqual(MOST_EVENTS)
 })

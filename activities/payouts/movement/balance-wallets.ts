@@ -1,4 +1,7 @@
-/** One look at every wallet: low balances are told, hot wallets brought between their watermarks, small outputs gathered. */
+/**
+ * Checks every wallet of a network: alerts about low balances, moves hot wallets between their watermarks,
+ * and consolidates small outputs.
+ */
 
 import { Context } from '@temporalio/activity'
 import { listMovedWallets, type MovedWallet } from '../../../db/payouts/movements/list-moved-wallets.js'
@@ -11,15 +14,19 @@ import type { TreasuryDependencies } from './dependencies.js'
 import { treasuryOf } from './plan-step.js'
 
 export interface Balanced {
-  /** Wallets that are low now, each coin once. */
+  /** Wallets whose balance is low now, counted once for each coin. */
   readonly low: number
-  /** Movements between hot wallets and their master wallet that were made. */
+  /** Rebalances between hot wallets and their master wallet that were created. */
   readonly rebalances: number
-  /** Merchants whose small outputs were looked at. */
+  /** Merchants whose small outputs were checked. */
   readonly gatherings: number
 }
 
-/** Looks once. Each part is tried whatever became of the others. @throws After all, when one failed. */
+/**
+ * Checks the wallets once. Runs every part even if another fails.
+ *
+ * @throws The first error, after all parts have run.
+ */
 export async function balanceWallets(dependencies: TreasuryDependencies): Promise<Balanced> {
   const { sql, networks, log } = dependencies
   const failures: unknown[] = []
@@ -29,7 +36,7 @@ export async function balanceWallets(dependencies: TreasuryDependencies): Promis
       return await run()
     } catch (error) {
       failures.push(error)
-      log.warn({ err: error, part }, 'A part of the look at the wallets failed; the next one tries again')
+      log.warn({ err: error, part }, 'A part of the check of the wallets failed; the next check tries again')
       return 0
     }
   }
@@ -57,7 +64,7 @@ async function tellLow(
   let low = 0
   for (const coin of network.coins) {
     const mark = treasuryOf(networks, network.name).lowBalance[wallet.kind][coin.name]
-    // A wallet that could not pay is low without a mark, until it holds something.
+    // A wallet that could not pay counts as low without a watermark, until it holds something.
     if (mark === undefined && !wallet.low.includes(coin.name)) continue
     if (await noteBalance(sql, networks, wallet.id, coin.name)) low++
   }

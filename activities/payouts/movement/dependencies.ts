@@ -1,4 +1,4 @@
-/** What the activities of movements need. */
+/** The dependencies of the activities of movements. */
 
 import type { Logger } from '../../../telemetry/logger.js'
 import type { ConsolidationGate, WorkflowGate } from '../../../temporal/workflow-gate.js'

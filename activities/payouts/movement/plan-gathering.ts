@@ -1,4 +1,4 @@
-/** Decides whether many small outputs of a chain of the Bitcoin family become one, while the network is cheap. */
+/** Decides whether many small outputs of a UTXO network become one, while the network's fees are low. */
 
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { least } from '../../../chains/evm/send/least.js'
@@ -19,13 +19,16 @@ import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { keyOf, spendable } from '../withdrawal/own-output.js'
 import { type LastMovement, type PlanStep, treasuryOf } from './plan-step.js'
 
-/** Inputs of one transaction; some below what nodes relay and adapters build. */
+/** Most inputs of one transaction. Nodes relay, and adapters build, a few more. */
 const MOST = 200
 const FEWEST = 2
-/** Virtual bytes of an input, rounded up: what is worth less than its own spending stays. */
+/**
+ * Virtual bytes of an input, rounded up. An output that is worth less than spending it costs stays where it
+ * is.
+ */
 const INPUT_BYTES = { p2wpkh: 69n, p2pkh: 149n } as const
 
-/** Plans one gathering for a merchant; `input.id` is the merchant's. */
+/** Plans one consolidation of outputs for a merchant. `input.id` is the merchant's id. */
 export async function planGathering(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
@@ -51,7 +54,7 @@ export async function planGathering(
   const worthwhile = (await listSmallOutputs(sql, input.merchantId, network, small, MOST)).filter((output) =>
     isWorth(output.amount, cost, maxFeePercent),
   )
-  // What was asked for is done with the first; after it a few are few again.
+  // A person's request is served by the first transaction; after it the usual minimum applies again.
   const fewest = input.requested && !last ? FEWEST : Math.max(FEWEST, count)
   if (worthwhile.length < fewest) {
     return { kind: 'nothing', message: `${worthwhile.length} small outputs are few` }
@@ -90,7 +93,10 @@ export async function planGathering(
   }
 }
 
-/** What gathering them costs, or as many of them as a signer takes with their parents; null where it is not worth it. */
+/**
+ * Builds the transaction for its fee. If a signer cannot take all parents of the outputs, spends as many as
+ * it can. `null` when it is not worth its fee.
+ */
 async function quote(
   sql: Sql,
   adapter: UtxoAdapter,
@@ -120,7 +126,7 @@ async function quote(
     if (bytes <= MAX_PAYLOAD_BYTES || outputs.length <= FEWEST) {
       return { outputs, total, fee: built.fee, feeLimit }
     }
-    // A little fewer than the average says, because parents differ.
+    // A little fewer than the average allows, because parents differ in size.
     const fitting = Math.floor((outputs.length * MAX_PAYLOAD_BYTES * 0.95) / bytes)
     outputs = outputs.slice(0, Math.max(FEWEST, fitting))
   }

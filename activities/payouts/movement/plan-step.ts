@@ -1,4 +1,4 @@
-/** What the planning of a consolidation found. */
+/** The outcomes of planning a consolidation. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { NO_TREASURY, type Treasury } from '../../../domain/payouts/treasury.js'
@@ -6,22 +6,22 @@ import type { WithdrawalStage } from '../../../domain/payouts/withdrawal-stage.j
 import type { WithdrawalInput } from '../../../temporal/inputs.js'
 
 export type PlanStep =
-  /** Nothing is left to be moved, or it is not worth it before something new comes. */
+  /** Nothing is left to move, or nothing is worth moving before something new arrives. */
   | { readonly kind: 'nothing'; readonly message: string }
-  /** Not now: the row says when to look again, and the sweeper starts anew then. */
+  /** Nothing can be moved now. The row says when to check again, and the sweeper then starts a new run. */
   | { readonly kind: 'later'; readonly message: string }
-  /** Something came meanwhile: look again at once. */
+  /** Something arrived meanwhile: plan again at once. */
   | { readonly kind: 'again' }
-  /** This movement is to be seen through, then look again. */
+  /** Follow this movement to its end, then plan again. */
   | { readonly kind: 'move'; readonly movement: WithdrawalInput }
 
-/** The movement that was seen through last, and how it ended. */
+/** The movement that was followed last, and how it ended. */
 export interface LastMovement {
   readonly id: string
   readonly stage: WithdrawalStage
 }
 
-/** A network's rules. */
+/** Returns a network's treasury rules. */
 export function treasuryOf(networks: Networks, network: string): Treasury {
   return networks.get(network)?.treasury ?? NO_TREASURY
 }

@@ -1,4 +1,6 @@
-/** Decides what is to be done with the coins of a deposit address on an EVM chain: nothing, gas first, or the sweep. */
+/**
+ * Decides what happens to the coins of a deposit address on an EVM network: nothing, gas first, or the sweep.
+ */
 
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { least } from '../../../chains/evm/send/least.js'
@@ -13,7 +15,7 @@ import { BUSY_MS, later, postpone, rest, type Sweep, show } from './sweep.js'
 import { sweepNative } from './sweep-native.js'
 import { sweepToken } from './sweep-token.js'
 
-/** Plans; may run twice, because what is under way is found and never started again. */
+/** Plans the next step. May run twice, because it finds a movement that is open and never starts it again. */
 export async function planSweep(
   dependencies: WithdrawalChainDependencies,
   adapter: EvmAdapter,

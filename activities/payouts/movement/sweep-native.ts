@@ -1,15 +1,18 @@
-/** The sweep of a chain's own coin. */
+/** Plans the sweep of a network's native coin. */
 
 import { least } from '../../../chains/evm/send/least.js'
 import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
 import { type PlanStep, treasuryOf } from './plan-step.js'
 import { explain, move, PRIORITY, rest, type Sweep, show, tooDear } from './sweep.js'
 
-/** The whole balance leaves: what arrives is that less gas × maxFee, and what of the fee was not spent stays behind. */
+/**
+ * Plans to move the whole balance. The master wallet receives it less gas × maxFee; what the fee does not use
+ * stays behind.
+ */
 export async function sweepNative(sweep: Sweep): Promise<PlanStep> {
   const { adapter, coin, facts, master, amount, dependencies, input } = sweep
   const { maxTotal } = adapter.network.fees
-  // One unit is enough to learn what gas it takes: that depends on the code of who gets it, not on how much.
+  // One base unit is enough to estimate the gas, which depends on the recipient's code and not on the amount.
   const quote = await adapter.build({
     from: facts.address,
     derivationPath: facts.path,

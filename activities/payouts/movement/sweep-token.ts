@@ -1,4 +1,4 @@
-/** The sweep of a token, and the gas that it needs first. */
+/** Plans the sweep of a token, and the gas that it needs first. */
 
 import { least } from '../../../chains/evm/send/least.js'
 import { noteBalance } from '../../../db/payouts/movements/note-balance.js'
@@ -6,7 +6,7 @@ import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
 import { type PlanStep, treasuryOf } from './plan-step.js'
 import { explain, move, PRIORITY, postpone, type Sweep, show, tooDear } from './sweep.js'
 
-/** All tokens leave, once the address can pay the gas. */
+/** Plans to move all tokens once the address can pay the gas. */
 export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
   const { adapter, coin, native, facts, master, amount, input, dependencies } = sweep
   const { maxTotal } = adapter.network.fees
@@ -38,7 +38,10 @@ export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
     details: { cause: `${show(amount, coin)} of ${facts.address} to the master wallet` },
   })
 
-  /** The most that moving it may cost in the native coin; null where nobody knows what the token is worth. */
+  /**
+   * Returns the most that moving the tokens may cost, in the native coin. `null` when no rate of the token is
+   * known.
+   */
   function worthOf({ coin: token }: Sweep): bigint | null {
     const { worth, maxFeePercent } = treasuryOf(dependencies.networks, adapter.network.name).consolidation
     const each = worth[token.name]
@@ -47,7 +50,10 @@ export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
   }
 }
 
-/** Exactly what is missing for the sweep at today's capped price, from the gas wallet, inside its budget of the day. */
+/**
+ * Plans to send exactly the gas that the sweep lacks at today's highest price, from the gas wallet and inside
+ * its daily budget.
+ */
 async function fundGas(sweep: Sweep, missing: bigint, sweepFee: bigint): Promise<PlanStep> {
   const { adapter, coin, native, facts, dependencies, input, amount } = sweep
   const { gas } = facts

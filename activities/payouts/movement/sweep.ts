@@ -1,4 +1,4 @@
-/** What every step of planning a sweep shares: its facts, and how it ends. */
+/** The facts that every step of planning a sweep shares, and the ways in which one ends. */
 
 import type { EvmAdapter, EvmBuildResult } from '../../../chains/adapter.js'
 import { inTransaction } from '../../../db/connect.js'
@@ -14,14 +14,14 @@ import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { type PlanStep, treasuryOf } from './plan-step.js'
 
-/** Another coin of the address is being moved: its account and its gas are spoken for. */
+/** Delay while another coin of the address is being moved, which uses its nonce and its gas. */
 export const BUSY_MS = 15_000
 const MOST_FAILURES = 8
 
-/** At whose prices sweeps are made. */
+/** Priority whose prices sweeps offer. */
 export const PRIORITY = 'normal'
 
-/** An address with something to sweep. */
+/** An address that holds something to sweep. */
 export interface Sweep {
   readonly dependencies: WithdrawalChainDependencies
   readonly adapter: EvmAdapter
@@ -33,7 +33,7 @@ export interface Sweep {
   readonly amount: bigint
 }
 
-/** Makes the movement; where it is gas, inside the budget of the day. */
+/** Creates the movement. Gas stays inside the daily budget. */
 export async function move(
   sweep: Sweep,
   movement: Omit<NewMovement, 'merchantId' | 'network' | 'requirement' | 'expiryMs'>,
@@ -70,7 +70,7 @@ export async function move(
   }
 }
 
-/** Why nothing could be built. */
+/** Explains why no transaction could be built. */
 export function explain(sweep: Sweep, quote: Exclude<EvmBuildResult, { kind: 'built' }>): Promise<PlanStep> {
   const { dependencies, input, facts, native } = sweep
   switch (quote.kind) {
@@ -89,7 +89,7 @@ export function explain(sweep: Sweep, quote: Exclude<EvmBuildResult, { kind: 'bu
   }
 }
 
-/** Prices fall again; that is no failure. */
+/** Waits for lower prices, which is no failure. */
 export function tooDear({ dependencies, adapter, input, native }: Sweep, fee: bigint): Promise<PlanStep> {
   const { retryMs } = treasuryOf(dependencies.networks, adapter.network.name).consolidation
   return later(
@@ -101,7 +101,7 @@ export function tooDear({ dependencies, adapter, input, native }: Sweep, fee: bi
   )
 }
 
-/** A failure: each in a row waits twice as long. */
+/** Records a failure: after each further one in a row the wait is twice as long. */
 export async function postpone(
   { sql, networks }: WithdrawalChainDependencies,
   input: ConsolidationInput,
@@ -115,7 +115,7 @@ export async function postpone(
   return { kind: 'later', message }
 }
 
-/** Looks again after a while; nothing failed. */
+/** Checks again after a while. Nothing failed. */
 export async function later(
   { sql }: WithdrawalChainDependencies,
   input: ConsolidationInput,
@@ -127,7 +127,7 @@ export async function later(
   return { kind: 'later', message }
 }
 
-/** Nothing is to be done until something new comes. */
+/** Does nothing until something new arrives. */
 export async function rest(
   { sql }: WithdrawalChainDependencies,
   input: ConsolidationInput,
@@ -138,7 +138,7 @@ export async function rest(
   return rested ? { kind: 'nothing', message: note.message } : { kind: 'again' }
 }
 
-/** Whole coins with their name. */
+/** Formats an amount in whole coins, with the coin's name. */
 export function show(amount: bigint, { name, decimals }: Coin): string {
   return `${formatAmount(amount, decimals)} ${name}`
 }

@@ -10,29 +10,31 @@ import type { SignerStop } from '../../../domain/signing/signer-protocol.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /**
- * How long one call looks: a signer that is there answers within seconds. One that is away must not keep an activity slot of
- * every withdrawal it has to sign, so the workflow waits instead, for a signal or its timer.
+ * How long one call polls for the answer. An online signer answers within seconds. An offline one must not
+ * occupy an activity slot for each withdrawal that it has to sign, so the workflow then waits for a signal or
+ * its timer.
  */
 const LOOK_MS = { online: 45_000, offline: 2_000 } as const
-/** Also the longest between two heartbeats. */
+/** Interval of polls, and so the longest time between two heartbeats. */
 const GLANCE_MS = 2_000
 
 export type SignatureWait =
   | { readonly kind: 'answered' }
-  /** No request is open: look at the row. */
+  /** No request is open: read the row again. */
   | { readonly kind: 'gone' }
   | {
       readonly kind: 'waiting'
-      /** True while no signer has taken the request. */
+      /** Whether no signer has claimed the request yet. */
       readonly queued: boolean
-      /** True while the signer asks for work from time to time. */
+      /** Whether the signer still asks for work from time to time. */
       readonly online: boolean
       readonly message: string
     }
 
 /**
- * Returns as soon as there is an answer. A request that no signer has taken, and that pays what came onto the sanctions list since it
- * was built, is taken back: the next build says what becomes of it. Safe to run again, on any worker.
+ * Returns as soon as there is an answer. Takes back a request that no signer has claimed if its destination
+ * came onto the sanctions list after it was built; the next build decides what becomes of the withdrawal.
+ * Safe to run again, on any worker.
  */
 export async function awaitSignature(
   { sql, networks, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
@@ -42,37 +44,37 @@ export async function awaitSignature(
   let until: number | null = null
   for (;;) {
     context.heartbeat()
-    const payment = await findAttempt(sql, id)
-    if (!payment || payment.request_state === 'withdrawn') return { kind: 'gone' }
-    if (payment.answer) return { kind: 'answered' }
-    if (payment.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
+    const attempt = await findAttempt(sql, id)
+    if (!attempt || attempt.request_state === 'withdrawn') return { kind: 'gone' }
+    if (attempt.answer) return { kind: 'answered' }
+    if (attempt.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
       await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
-      // A signer that took it a moment ago may have signed it.
-      if ((await findAttempt(sql, id))?.id !== payment.id) return { kind: 'gone' }
+      // A signer that claimed the request a moment ago may have signed it.
+      if ((await findAttempt(sql, id))?.id !== attempt.id) return { kind: 'gone' }
     }
     const now = Date.now()
-    until ??= now + (payment.signer_online ? signatureLookMs.online : signatureLookMs.offline)
-    const message = explain(payment)
-    await setWaiting(sql, id, { code: codeOf(payment), message })
+    until ??= now + (attempt.signer_online ? signatureLookMs.online : signatureLookMs.offline)
+    const message = explain(attempt)
+    await setWaiting(sql, id, { code: codeOf(attempt), message })
     if (now >= until) {
       return {
         kind: 'waiting',
-        queued: payment.request_state === 'queued',
-        online: payment.signer_online,
+        queued: attempt.request_state === 'queued',
+        online: attempt.signer_online,
         message,
       }
     }
-    await waitForNotice(sql, 'signing_answer', payment.request_id, GLANCE_MS, context.cancellationSignal)
+    await waitForNotice(sql, 'signing_answer', attempt.request_id, GLANCE_MS, context.cancellationSignal)
     context.cancellationSignal.throwIfAborted()
   }
 }
 
-function codeOf(payment: AttemptRow): string {
-  if (!payment.signer_online) return 'SIGNER_OFFLINE'
-  return isStopped(payment) ? 'SIGNER_STOPPED' : 'AWAITING_SIGNER'
+function codeOf(attempt: AttemptRow): string {
+  if (!attempt.signer_online) return 'SIGNER_OFFLINE'
+  return isStopped(attempt) ? 'SIGNER_STOPPED' : 'AWAITING_SIGNER'
 }
 
-/** By its own word, or because it sent the request back for that reason. */
+/** Whether the signer reported that it is stopped, or returned the request for that reason. */
 function isStopped({ signer_stopped, postponed, request_state }: AttemptRow): boolean {
   return signer_stopped !== null || (postponed !== null && request_state === 'queued')
 }
@@ -83,19 +85,19 @@ const STOPPED: Readonly<Record<SignerStop, string>> = {
   policy_unreadable: 'cannot read its policy',
 }
 
-function explain(payment: AttemptRow): string {
-  const since = payment.request_created_at.toISOString()
-  if (payment.signer_online && isStopped(payment)) {
-    const why = payment.signer_stopped
-      ? `${STOPPED[payment.signer_stopped.reason]} since ${payment.signer_stopped.since}`
-      : `is stopped: ${payment.postponed?.message}`
-    return `The customer's signer "${payment.signer_name}" ${why}; it goes on with the approvals it has once that is over`
+function explain(attempt: AttemptRow): string {
+  const since = attempt.request_created_at.toISOString()
+  if (attempt.signer_online && isStopped(attempt)) {
+    const why = attempt.signer_stopped
+      ? `${STOPPED[attempt.signer_stopped.reason]} since ${attempt.signer_stopped.since}`
+      : `is stopped: ${attempt.postponed?.message}`
+    return `The customer's signer "${attempt.signer_name}" ${why}; it goes on with the approvals it has once that is over`
   }
-  if (payment.signer_online) {
-    return payment.request_state === 'leased'
-      ? `The customer's signer "${payment.signer_name}" has the request and has not answered yet`
-      : `Waiting for the customer's signer "${payment.signer_name}" since ${since}`
+  if (attempt.signer_online) {
+    return attempt.request_state === 'leased'
+      ? `The customer's signer "${attempt.signer_name}" has the request and has not answered yet`
+      : `Waiting for the customer's signer "${attempt.signer_name}" since ${since}`
   }
-  const seen = payment.signer_seen_at ? `last seen ${payment.signer_seen_at.toISOString()}` : 'never seen'
-  return `The customer's signer "${payment.signer_name}" is offline (${seen}); waiting since ${since}`
+  const seen = attempt.signer_seen_at ? `last seen ${attempt.signer_seen_at.toISOString()}` : 'never seen'
+  return `The customer's signer "${attempt.signer_name}" is offline (${seen}); waiting since ${since}`
 }

@@ -1,4 +1,4 @@
-/** The first sending of a signed withdrawal, again and again until a node has it. */
+/** Sends a signed withdrawal for the first time, until a node has it. */
 
 import { isLive, listAttempts, listWithheld } from '../../../db/payouts/attempts/find-attempts.js'
 import { markBroadcast, startBroadcast } from '../../../db/payouts/attempts/track-broadcast.js'
@@ -14,10 +14,13 @@ import { findConflict, type LostStep } from './find-conflict.js'
 import { pursueReplacement } from './pursue-replacement.js'
 import { sendAttempts } from './send-attempts.js'
 
-/** `done`: look at the row, it is confirming. */
+/** `done`: read the row again, which is confirming. */
 export type BroadcastStep = { readonly kind: 'done' } | WaitStep | LostStep
 
-/** Signed → broadcasting → confirming, once a node has the transaction, or one that takes its place. */
+/**
+ * Moves signed → broadcasting, then → confirming once a node has the transaction, or another transaction that
+ * excludes it.
+ */
 export async function broadcastWithdrawal(
   dependencies: WithdrawalChainDependencies,
   id: string,
@@ -31,10 +34,10 @@ export async function broadcastWithdrawal(
   return orWaitForNode(dependencies, id, newest.network, async () => {
     const pursued = await pursueReplacement(dependencies, adapter, id)
     const all = await listAttempts(sql, id)
-    const payments = all.filter(isLive)
-    const sent = await sendAttempts(adapter, payments, listWithheld(all))
+    const attempts = all.filter(isLive)
+    const sent = await sendAttempts(adapter, attempts, listWithheld(all))
     if (sent.known) {
-      await markBroadcast(sql, networks, id, sent.payment.id)
+      await markBroadcast(sql, networks, id, sent.attempt.id)
       return { kind: 'done' } as const
     }
     const lost = await findConflict(dependencies, adapter, id)

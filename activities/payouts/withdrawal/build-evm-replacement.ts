@@ -1,4 +1,4 @@
-/** Builds a further attempt of a payment on an EVM chain: the same nonce, dearer. */
+/** Builds a further attempt of a payout on an EVM network: the same nonce, a higher fee. */
 
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { queueReplacement } from '../../../db/payouts/attempts/queue-replacement.js'
@@ -8,7 +8,10 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
 import { evmPayload, highestPrices } from './highest-prices.js'
 import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 
-/** Both prices go at least an eighth above every attempt, and what the next block asks; over the limit it says so. */
+/**
+ * Offers at least an eighth more than every attempt so far, and at least what the next block asks. Waits when
+ * that is above the limit.
+ */
 export async function buildEvmReplacement(
   { sql }: WithdrawalChainDependencies,
   adapter: EvmAdapter,
@@ -38,7 +41,7 @@ export async function buildEvmReplacement(
       message: `A further attempt may have to cost ${text(built.fee)}, more than the limit of ${text(wanted.feeLimit)}; the same bytes are sent on`,
     }
   }
-  // The recipient who pays the fee gets less as it rises, as the intent says.
+  // A recipient who pays the fee receives less as the fee rises, as the intent says.
   const byRecipient = purpose === 'pay' && row.fee_payer === 'recipient'
   const amount = purpose === 'cancel' ? 0n : byRecipient ? row.amount - built.maxFee : paying.amount
   const { height } = await adapter.head()
@@ -67,6 +70,6 @@ export async function buildEvmReplacement(
   return {
     kind: 'waiting',
     code: 'INSUFFICIENT_WALLET_FUNDS',
-    message: `The wallet ${payload.from} has too little ${native.name} for a dearer attempt; fund it`,
+    message: `The wallet ${payload.from} has too little ${native.name} for an attempt at a higher fee; fund it`,
   }
 }

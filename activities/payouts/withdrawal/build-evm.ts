@@ -1,4 +1,4 @@
-/** Builds the transaction of a withdrawal on an EVM chain. */
+/** Builds the transaction of a payout on an EVM network. */
 
 import type { EvmAdapter, EvmBuildResult } from '../../../chains/adapter.js'
 import { listPayingWallets, type PayingWallet } from '../../../db/payouts/attempts/list-paying-wallets.js'
@@ -9,7 +9,9 @@ import { formatAmount } from '../../../domain/money.js'
 import type { BuildFailure, BuildStep } from './build-step.js'
 import type { WaitStep, WithdrawalChainDependencies } from './dependencies.js'
 
-/** Pays from the wallet that was asked for, else from the first of hot and master that has enough. */
+/**
+ * Pays from the wallet that was requested, or else from the first of hot and master wallet that has enough.
+ */
 export async function buildEvm(
   dependencies: WithdrawalChainDependencies,
   adapter: EvmAdapter,
@@ -27,7 +29,7 @@ export async function buildEvm(
   for (const wallet of wallets) {
     const tried = await payFrom(dependencies, adapter, row, wallet)
     if (tried.kind === 'done') return tried
-    // A wallet without funds says nothing about the next one; any other reason holds for all.
+    // A wallet without funds says nothing about the next one. Any other reason holds for all wallets.
     if (tried.kind === 'failed' || tried.code !== 'INSUFFICIENT_WALLET_FUNDS') return tried
     step ??= tried
   }
@@ -49,7 +51,7 @@ async function payFrom(
     derivationPath: wallet.derivation_path,
     coin: row.coin,
     to: row.to_address,
-    // The fee comes out of the amount, so that less than its limit leaves is never asked of the wallet twice.
+    // The fee comes out of the amount, so the wallet never needs the amount and the fee limit together.
     amount: byRecipient ? row.amount - row.fee_limit : row.amount,
     priority: row.priority,
     feeLimit: row.fee_limit,
@@ -78,7 +80,7 @@ async function payFrom(
   return {
     kind: 'waiting',
     code: 'INSUFFICIENT_WALLET_FUNDS',
-    message: `The ${wallet.kind} wallet ${wallet.address} has payments under way that leave too little for this one`,
+    message: `The ${wallet.kind} wallet ${wallet.address} has payouts under way that leave too little for this one`,
   }
 }
 

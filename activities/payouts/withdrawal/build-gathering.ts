@@ -1,4 +1,6 @@
-/** Builds the transaction that makes many small outputs one: exactly those that were planned, or none. */
+/**
+ * Builds the transaction that consolidates many small outputs into one: exactly the planned ones, or none.
+ */
 
 import { z } from 'zod'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
@@ -12,7 +14,10 @@ import { keyOf, spendable } from './own-output.js'
 
 const details = z.object({ outpoints: z.array(z.object({ txid: z.string(), vout: z.int() })).min(1) })
 
-/** The amount of the row is the sum of its outputs, so with one of them gone it cannot be paid: it ends, another is planned. */
+/**
+ * Spends exactly the planned outputs. Their sum is the row's amount, so if one of them is gone the movement
+ * fails and another is planned.
+ */
 export async function buildGathering(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
@@ -23,7 +28,7 @@ export async function buildGathering(
   const taken: BuildFailure = {
     kind: 'failed',
     code: 'OUTPUTS_TAKEN',
-    message: 'A payment has taken an output that was to be gathered',
+    message: 'Another payout has taken an output that was to be consolidated',
   }
   const outputs = await listFreeOutputs(sql, network.name, outpoints)
   if (outputs.length < outpoints.length) return taken

@@ -1,4 +1,4 @@
-/** Builds the transaction that fills a nonce gap: 0 from the account to itself. */
+/** Builds the transaction that fills a nonce gap: it sends 0 from the account to itself. */
 
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { findAllocatedNonce } from '../../../db/payouts/attempts/allocate-nonce.js'
@@ -12,7 +12,7 @@ import type { BuildFailure, BuildStep } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 import { highestPrices } from './highest-prices.js'
 
-/** Fails where the nonce is used on the chain already: then there is no gap any more. */
+/** Builds it, or fails when the nonce is used on the chain already: then there is no gap any more. */
 export async function buildNonceFill(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: EvmAdapter,
@@ -32,7 +32,8 @@ export async function buildNonceFill(
     return { kind: 'failed', code: 'NO_GAP', message: `Nonce ${nonce} is used on the chain already` }
   }
   const native = nativeCoin(adapter.network)
-  // A filling before it may be signed without our knowledge: the next one costs more, so that the two are never the same.
+  // A signer may have signed an earlier fill of this nonce without reporting it. The next fill offers more,
+  // so the two are never the same.
   const rivals = await listRivals(sql, { fromAddressId: wallet.id, nonce, payoutId: row.id })
   const built = await adapter.replace({
     purpose: 'cancel',

@@ -1,21 +1,21 @@
-/** What building a payload can come to. */
+/** The outcomes of building a payload. */
 
 import type { WaitStep } from './dependencies.js'
 
-/** `done`: look at the row, its stage says what came of it. */
+/** `done`: read the row again. Its stage says what came of the build. */
 export type BuildStep = { readonly kind: 'done' } | WaitStep
 
-/** What cannot get better by waiting. */
+/** A failure that waiting cannot cure. */
 export interface BuildFailure {
   readonly kind: 'failed'
   readonly code: string
   readonly message: string
 }
 
-/** One payment of a batch is in the way of the others. */
+/** One item of a batch that prevents the others from being paid. */
 export interface UnpayableItem {
   readonly kind: 'unpayable'
-  /** In the batch. */
+  /** Index of the item in the batch. */
   readonly index: number
   readonly code: string
   readonly message: string

@@ -1,4 +1,7 @@
-/** Builds a further attempt of a payment on a chain of the Bitcoin family (BIP-125): the same inputs and recipients, dearer. */
+/**
+ * Builds a further attempt of a payout on a UTXO network (BIP-125): the same inputs and recipients, a higher
+ * fee.
+ */
 
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { dearestFee } from '../../../db/payouts/attempts/find-attempts.js'
@@ -16,10 +19,13 @@ import { keyOf, paidOutputs, spendable } from './own-output.js'
 import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 
 /**
- * A payment keeps all inputs of the newest attempt and every recipient's amount; the change shrinks, and where it is not enough
- * confirmed outputs are added. A cancelling transaction spends the first attempt's inputs and pays everything to own change.
- * What the newest attempt had added and is gone meanwhile is left out. Without all inputs of the first one nothing can be built
- * that excludes it: then it is waited for, until they are back or the payment is given up.
+ * Builds the attempt. One that pays keeps all inputs of the newest attempt and every recipient's amount; the
+ * change shrinks, and where that is not enough, confirmed outputs are added. One that cancels spends the
+ * first attempt's inputs and pays everything to the merchant's own change address.
+ *
+ * An input that the newest attempt had added is left out if it is gone. An attempt without all inputs of the
+ * first one would not exclude it, so nothing is built then: the payout waits until they are back, or is given
+ * up.
  */
 export async function buildUtxoReplacement(
   { sql }: WithdrawalChainDependencies,

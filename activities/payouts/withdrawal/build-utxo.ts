@@ -1,4 +1,4 @@
-/** Builds the transaction of a withdrawal on a chain of the Bitcoin family. */
+/** Builds the transaction of a payout on a UTXO network. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { UtxoAdapter, UtxoBuildRequest, UtxoBuildResult } from '../../../chains/adapter.js'
@@ -16,16 +16,22 @@ import type { BuildFailure, BuildStep, UnpayableItem } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 import { keyOf, paidOutputs, spendable } from './own-output.js'
 
-/** Somebody else is quicker at most a few times; then the next try of the workflow selects anew. */
+/** Most outpoint races that one step may lose. After that the workflow's next try selects coins again. */
 const MOST_RACES = 10
-/** How long the line of a wallet waits for the builder whose turn it is, because one that hangs must not stop the wallet. */
+/** Longest turn of one builder. A builder that hangs must not stop the wallet's queue. */
 const LONGEST_TURN_MS = 10_000
-/** How long a builder waits for its turn before it leaves the line: less than a step may take. */
+/** Longest wait of a builder for its turn, less than a step may take. After that it leaves the queue. */
 const LINE_PATIENCE_MS = 30_000
-/** Builders of one wallet in this process queue up, so that they do not select the same coins; others race on the index. */
+/**
+ * Queues of the builders in this process, one for each wallet, so that they do not select the same coins.
+ * Builders in other processes compete at the index.
+ */
 const lanes = new Map<string, Promise<unknown>>()
 
-/** Selects coins, makes the PSBT and reserves its outpoints; a lost race for an outpoint selects again. */
+/**
+ * Selects coins, makes the PSBT and reserves its outpoints. Selects again after losing a race for an
+ * outpoint.
+ */
 export async function buildUtxo(
   dependencies: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
@@ -43,7 +49,7 @@ export async function buildUtxo(
     step ?? {
       kind: 'waiting',
       code: 'OUTPUTS_BUSY',
-      message: 'Other payments reserve the same outputs; selecting again',
+      message: 'Other payouts reserve the same outputs; selecting again',
     }
   )
 }
@@ -78,7 +84,7 @@ async function select(
     return {
       kind: 'waiting',
       code: 'CONSOLIDATION_NEEDED',
-      message: `Enough is there, but in too many small outputs for one transaction, which lacks ${formatAmount(built.missing, coin.decimals)} ${coin.name}; it goes on once they are gathered (POST /movements/consolidate)`,
+      message: `Enough is there, but in too many small outputs for one transaction, which lacks ${formatAmount(built.missing, coin.decimals)} ${coin.name}; it goes on once they are consolidated (POST /movements/consolidate)`,
     }
   }
   if (built.kind === 'fee_too_high') {
@@ -110,7 +116,10 @@ async function select(
   return result === 'raced' ? 'raced' : { kind: 'done' }
 }
 
-/** Builds; an output that cannot be paid can be left out of a batch, and ends a payment of its own. */
+/**
+ * Builds the PSBT. An output that cannot be paid is returned as an item when it belongs to a batch, and fails
+ * the payout otherwise.
+ */
 async function build(
   adapter: UtxoAdapter,
   { outputs }: PayoutRow,
@@ -120,7 +129,8 @@ async function build(
     return await adapter.build(request)
   } catch (error) {
     const at = error instanceof KeyturnError ? error.details.output : undefined
-    // An error that names no output of the request is about something else, such as a coin or an address of our own.
+    // An error that names no output of the request is about something else, such as a coin or an address of
+    // the merchant.
     if (!(error instanceof KeyturnError) || at === undefined) throw error
     const { code, message } = error
     const item = outputs?.[Number(at)]
@@ -129,9 +139,10 @@ async function build(
 }
 
 /**
- * Takes a place at the end of a line and runs the step when its turn comes. The line goes on when the step is through, or hangs.
+ * Joins the end of a queue, and runs the step when its turn comes. The queue goes on when the step ends, or
+ * hangs.
  *
- * @returns Null, without having run the step, when its turn did not come in time.
+ * @returns What the step returns. `null`, without having run it, when its turn did not come in time.
  */
 async function inLane<T>(key: string, step: () => Promise<T>): Promise<T | null> {
   let left = false
@@ -152,7 +163,7 @@ async function inLane<T>(key: string, step: () => Promise<T>): Promise<T | null>
   return null
 }
 
-/** Keeps no process alive. */
+/** Returns a promise of a delay that keeps no process alive. */
 function after(ms: number): Promise<unknown> {
   return sleep(ms, undefined, { ref: false })
 }

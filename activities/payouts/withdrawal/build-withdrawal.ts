@@ -1,4 +1,4 @@
-/** Builds the transaction of an approved withdrawal and hands it to the signer. */
+/** Builds the transaction of an approved payout and queues it for the signer. */
 
 import { byAdapterFamily } from '../../../chains/adapter.js'
 import { whyUnsignable } from '../../../db/payouts/attempts/why-unsignable.js'
@@ -14,7 +14,7 @@ import { adapterOf, orWaitForNode, type WithdrawalChainDependencies, waitFor } f
 import { ejectUnpayable } from './eject-unpayable.js'
 import { screenItems } from './screen-items.js'
 
-/** Builds; may run twice, because a transaction that is queued already moved the stage on. */
+/** Builds. May run twice, because a transaction that is queued already has moved the stage on. */
 export async function buildWithdrawal(
   dependencies: WithdrawalChainDependencies,
   id: string,
@@ -46,7 +46,7 @@ export async function buildWithdrawal(
     }),
   )
   if (step.kind === 'unpayable') {
-    // What is left is built by the next try, at once.
+    // The next try, which follows at once, builds for the items that are left.
     await ejectItems(dependencies.sql, dependencies.networks, id, [step])
     return { kind: 'done' }
   }

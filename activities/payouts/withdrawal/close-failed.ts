@@ -1,4 +1,4 @@
-/** Ends a withdrawal that can never be paid, before anything was signed. */
+/** Ends a payout that can never be paid, before anything was signed. */
 
 import { inTransaction } from '../../../db/connect.js'
 import { closeUnpaid, type UnpaidEnd } from '../../../db/payouts/close-unpaid.js'
@@ -6,7 +6,10 @@ import { lockWithdrawal } from '../../../db/payouts/payout-row.js'
 import { canWithdrawalMove } from '../../../domain/payouts/withdrawal-stage.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
-/** Failed (or `to`), with the hold released; nothing when it is at another stage meanwhile. */
+/**
+ * Moves the payout to `failed` (or `to`) and releases the hold. Does nothing if it has reached another stage
+ * meanwhile.
+ */
 export async function closeFailed(
   { sql, networks }: WithdrawalChainDependencies,
   id: string,

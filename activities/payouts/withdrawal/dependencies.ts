@@ -1,4 +1,4 @@
-/** What the chain activities of withdrawals share. */
+/** The dependencies and outcomes that the chain activities of withdrawals share. */
 
 import type { ChainAdapter } from '../../../chains/adapter.js'
 import type { Sql } from '../../../db/connect.js'
@@ -10,31 +10,31 @@ import type { ScreeningService } from '../../../egress/screening/create-screenin
 export interface WithdrawalChainDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  /** By network name. */
+  /** Adapters by the name of the network. */
   readonly adapters: ReadonlyMap<string, ChainAdapter>
-  /** Absent where no service is configured. */
+  /** Absent where no screening service is configured. */
   readonly screening?: ScreeningService | null
-  /** How long one call looks for the signer's answer, in milliseconds; see `awaitSignature`. */
+  /** How long one call polls for the signer's answer, in milliseconds; see `awaitSignature`. */
   readonly signatureLookMs?: { readonly online: number; readonly offline: number }
   /** How long one step may take before it counts as failed, in milliseconds; see `orReportFailure`. */
   readonly stepLimitMs?: number
 }
 
-/** Nothing can be done now: the reason stands on the withdrawal, and the workflow tries again later. */
+/** Nothing can be done now. The reason is stored on the withdrawal, and the workflow tries again later. */
 export interface WaitStep {
   readonly kind: 'waiting'
   readonly code: string
   readonly message: string
 }
 
-/** The adapter of a network. @throws Error when the worker was started without it. */
+/** Returns the adapter of a network. @throws Error when the worker was started without it. */
 export function adapterOf({ adapters }: WithdrawalChainDependencies, network: string): ChainAdapter {
   const adapter = adapters.get(network)
   if (!adapter) throw new Error(`This worker has no adapter for ${network}`)
   return adapter
 }
 
-/** Writes the reason down and hands it to the workflow. */
+/** Stores the reason on the withdrawal and returns it to the workflow. */
 export async function waitFor(
   { sql }: WithdrawalChainDependencies,
   id: string,
@@ -45,7 +45,7 @@ export async function waitFor(
   return { kind: 'waiting', code, message }
 }
 
-/** Runs a step; a node that does not answer is something to wait for, not an error. */
+/** Runs a step. A node that does not answer is a reason to wait, not an error. */
 export async function orWaitForNode<T>(
   dependencies: WithdrawalChainDependencies,
   id: string,

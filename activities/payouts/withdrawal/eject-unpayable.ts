@@ -1,4 +1,4 @@
-/** Leaves unpaid what must not or cannot be paid any more, before anything is built for it. */
+/** Takes out what must not or cannot be paid any more, before anything is built for it. */
 
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
 import { type Ejection, ejectItems } from '../../../db/payouts/batches/eject-items.js'
@@ -13,12 +13,12 @@ import { closeFailed } from './close-failed.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /**
- * Looks at each item of a part: a destination that came onto the sanctions list since the batch was asked for, that the screening
- * service did not approve, or that the network does not know (any more), is ejected. Of a withdrawal, a destination that came onto
- * the list sends it to a reviewer, and one that the network does not know lets it fail. Movements pass as they are: they pay own
- * wallets.
+ * Checks each item of a part. Ejects an item whose destination came onto the sanctions list after the batch
+ * was requested, or that the screening service did not approve, or that is no valid address of the network
+ * (any more). A withdrawal whose destination came onto the list goes to a reviewer, and one with an invalid
+ * address fails. Movements pass unchecked, because they pay the merchant's own wallets.
  *
- * @returns What is to be built; null when nothing is left.
+ * @returns The row to build for. `null` when nothing is left.
  */
 export async function ejectUnpayable(
   dependencies: WithdrawalChainDependencies,
@@ -33,7 +33,7 @@ export async function ejectUnpayable(
     await closeFailed(dependencies, row.id, reason)
     return null
   }
-  // What fills a nonce gap names the items of the part that it stands for, and pays none of them.
+  // A nonce fill names the items of the part that it stands for, and pays none of them.
   if (row.outputs === null || row.kind !== 'batch_part') return row
   const own = await findOwnWallets(
     sql,
@@ -56,7 +56,10 @@ export async function ejectUnpayable(
   return ejections.length === 0 ? row : ejectItems(sql, networks, row.id, ejections)
 }
 
-/** Why an address cannot be paid, or null. It was taken once: rules and configuration may be others since. */
+/**
+ * Returns why an address cannot be paid, or `null`. It was valid when it was accepted; rules and
+ * configuration may have changed since.
+ */
 function whyInvalid(
   network: Network,
   address: string,

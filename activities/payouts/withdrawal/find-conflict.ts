@@ -1,4 +1,4 @@
-/** Whether something that is final took the place of every attempt of a payment. */
+/** Finds out whether something final has excluded every attempt of a payout. */
 
 import type { ChainAdapter, EvmAdapter } from '../../../chains/adapter.js'
 import { byAdapterFamily } from '../../../chains/adapter.js'
@@ -13,7 +13,7 @@ import { assertNever } from '../../../domain/assert-never.js'
 import { isSigned } from '../../../domain/payouts/withdrawal-stage.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
-/** The withdrawal can never be mined; its funds may be released. */
+/** The payout can never be mined, so its hold may be released. */
 export interface LostStep {
   readonly kind: 'lost'
   readonly code: string
@@ -21,11 +21,11 @@ export interface LostStep {
 }
 
 /**
- * Asked while no node knows any attempt. What a node has forgotten proves nothing: the verdict comes from the blocks that the
- * watcher has scanned, in which an attempt of ours would have been seen (`proveUnpaid`). Of an EVM account the node is asked
- * one thing, its nonce at a block that was scanned.
+ * Decides while no node knows any attempt. That a node forgot it proves nothing, so the verdict comes from
+ * the blocks that the watcher has scanned, in which an attempt of ours would have been found (`proveUnpaid`).
+ * Only for an EVM account is a node asked, for its nonce at a scanned block.
  *
- * @returns Null while one attempt may still be mined.
+ * @returns The failure. `null` while one attempt may still be mined.
  */
 export async function findConflict(
   { sql }: WithdrawalChainDependencies,
@@ -53,7 +53,7 @@ async function lookAtNonce(
   const cursor = await readCursor(sql, name)
   if (newest?.payload.family !== 'evm' || !cursor) return
   const next = await adapter.nonceAt(newest.payload.from, cursor)
-  // A node that has not come to that block, has another one there or keeps no state of it proves nothing either way.
+  // A node that has not reached the block, has another block there or keeps no state of it proves nothing.
   if (next !== null) await noteNonceUse(sql, id, name, cursor, next)
 }
 
@@ -68,7 +68,7 @@ function explain(conflict: Conflict, from: string | null): Omit<LostStep, 'kind'
       return conflict.direct
         ? {
             code: 'INPUT_SPENT_ELSEWHERE',
-            message: `Transaction ${conflict.by}, which is not one of this payment, spent its input ${conflict.outpoint}`,
+            message: `Transaction ${conflict.by}, which is no attempt of this payout, spent its input ${conflict.outpoint}`,
           }
         : {
             code: 'INPUT_VANISHED',

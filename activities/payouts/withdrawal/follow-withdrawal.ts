@@ -1,4 +1,7 @@
-/** Looks what became of a broadcast withdrawal, sends it again where the network has forgotten it, and replaces it when it lags. */
+/**
+ * Follows a broadcast payout: finds out whether an attempt is mined, sends it again if the network forgot it,
+ * and replaces it if it is stuck.
+ */
 
 import type { ChainAdapter, TransactionOutcome } from '../../../chains/adapter.js'
 import {
@@ -27,16 +30,19 @@ export type FollowStep =
   /** Deep enough: the books can be closed. */
   | { readonly kind: 'final'; readonly outcome: MinedOutcome }
   | { readonly kind: 'mined'; readonly confirmations: number; readonly blockNumber: number }
-  /** @param lagsInMs - When it is to be replaced by itself, where that is set up. */
+  /**
+   * @param lagsInMs - When the newest attempt counts as stuck and is replaced automatically. Absent where
+   * that is not configured.
+   */
   | { readonly kind: 'unmined'; readonly lagsInMs?: number }
-  /** Nothing to follow: look at the row. */
+  /** There is nothing to follow: read the row again. */
   | { readonly kind: 'gone' }
   | (WaitStep & { readonly lagsInMs?: number })
   | LostStep
 
 type Mined = Extract<TransactionOutcome, { kind: 'mined' }>
 
-/** Asks the node itself about every attempt, whatever the watcher has signalled: whichever is mined has paid. */
+/** Asks the node about every attempt, regardless of the watcher's signals: whichever is mined has paid. */
 export async function followWithdrawal(
   dependencies: WithdrawalChainDependencies,
   id: string,
@@ -51,19 +57,20 @@ export async function followWithdrawal(
     if (before.mined) return follow(dependencies, id, before.mined, required)
     const pursued = await pursueReplacement(dependencies, adapter, id)
     const all = await listAttempts(sql, id)
-    const payments = all.filter(isLive)
-    // An attempt that was signed just now is in no mempool yet; the newest goes first.
-    const [first] = payments
+    const attempts = all.filter(isLive)
+    // The newest attempt goes first. If it was signed just now, no mempool has it yet.
+    const [first] = attempts
     if (first && before.inMempool === first.id) return unmined(dependencies, id, pursued)
-    const sent = await sendAttempts(adapter, payments, listWithheld(all))
+    const sent = await sendAttempts(adapter, attempts, listWithheld(all))
     if (sent.known) {
-      await markBroadcast(sql, dependencies.networks, id, sent.payment.id)
+      await markBroadcast(sql, dependencies.networks, id, sent.attempt.id)
       return unmined(dependencies, id, pursued)
     }
     const lost = await findConflict(dependencies, adapter, id)
     if (lost) return lost
     const lagsInMs = pursued.lagsInMs
-    // Why nothing dearer can be sent says more than that the same bytes are refused.
+    // The reason why no attempt at a higher fee can be sent says more than the node's refusal of the same
+    // bytes.
     const why =
       pursued.kind === 'waiting'
         ? pursued
@@ -76,19 +83,19 @@ export async function followWithdrawal(
   })
 }
 
-/** Which attempt is mined, or else the newest that a mempool has. */
+/** Returns the attempt that is mined, or else the newest one that a mempool has. */
 async function look(
   adapter: ChainAdapter,
-  payments: readonly SignedAttempt[],
+  attempts: readonly SignedAttempt[],
 ): Promise<{
-  readonly mined: { readonly payment: SignedAttempt; readonly outcome: Mined } | null
+  readonly mined: { readonly attempt: SignedAttempt; readonly outcome: Mined } | null
   readonly inMempool: string | null
 }> {
   let inMempool: string | null = null
-  for (const payment of payments) {
-    const outcome = await adapter.outcome(payment.txid)
-    if (outcome.kind === 'mined') return { mined: { payment, outcome }, inMempool }
-    if (outcome.kind === 'mempool') inMempool ??= payment.id
+  for (const attempt of attempts) {
+    const outcome = await adapter.outcome(attempt.txid)
+    if (outcome.kind === 'mined') return { mined: { attempt, outcome }, inMempool }
+    if (outcome.kind === 'mempool') inMempool ??= attempt.id
   }
   return { mined: null, inMempool }
 }
@@ -96,30 +103,30 @@ async function look(
 async function follow(
   dependencies: WithdrawalChainDependencies,
   id: string,
-  { payment, outcome }: { readonly payment: SignedAttempt; readonly outcome: Mined },
+  { attempt, outcome }: { readonly attempt: SignedAttempt; readonly outcome: Mined },
   required: number,
 ): Promise<FollowStep> {
   const { sql, networks } = dependencies
   const { height: blockNumber, hash: blockHash } = outcome.block
-  const block = { network: payment.network, blockNumber, blockHash, required }
-  if (!(await markMined(sql, networks, id, payment.id, block))) {
+  const block = { network: attempt.network, blockNumber, blockHash, required }
+  if (!(await markMined(sql, networks, id, attempt.id, block))) {
     return waitFor(
       dependencies,
       id,
       'NODES_DISAGREE',
-      `A node has ${payment.txid} in block ${blockNumber} (${blockHash}), and the scanned chain says otherwise; waiting until they agree`,
+      `A node has ${attempt.txid} in block ${blockNumber} (${blockHash}), and the scanned chain says otherwise; waiting until they agree`,
     )
   }
   await setWaiting(sql, id, null)
   if (outcome.confirmations < required) {
     return { kind: 'mined', confirmations: outcome.confirmations, blockNumber }
   }
-  // What UTXO inputs and outputs say is exact and was checked against the signed bytes.
-  const fee = byFamily(payment.payload, { utxo: () => payment.max_fee, evm: () => outcome.fee })
+  // The fee that UTXO inputs and outputs state is exact, and was checked against the signed bytes.
+  const fee = byFamily(attempt.payload, { utxo: () => attempt.max_fee, evm: () => outcome.fee })
   return {
     kind: 'final',
     outcome: {
-      transactionId: payment.id,
+      transactionId: attempt.id,
       blockNumber,
       blockHash,
       confirmations: outcome.confirmations,
@@ -130,7 +137,10 @@ async function follow(
   }
 }
 
-/** In a mempool: nothing to say, unless it lags and cannot be helped, or a dearer attempt is at the signer. */
+/**
+ * Reports an attempt in a mempool: only if it is stuck and cannot be replaced, or if a replacement is at the
+ * signer, is there something to show.
+ */
 async function unmined(
   dependencies: WithdrawalChainDependencies,
   id: string,

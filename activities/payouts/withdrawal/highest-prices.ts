@@ -3,7 +3,7 @@
 import type { AttemptRow } from '../../../db/payouts/attempts/find-attempts.js'
 import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 
-/** What every node may have seen: a replacement must beat the dearest of them. */
+/** Returns the highest price that any node may have seen. A replacement must exceed it. */
 export function highestPrices(attempts: readonly AttemptRow[]) {
   let maxFeePerGas = 0n
   let maxPriorityFeePerGas = 0n

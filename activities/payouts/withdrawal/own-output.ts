@@ -1,4 +1,4 @@
-/** Outputs of the own wallets, as the builders of UTXO payloads see them. */
+/** The merchant's own outputs, in the form in which the builders of UTXO payloads take them. */
 
 import type { SpendableOutput, UtxoBuildRequest } from '../../../chains/adapter.js'
 import type { UnspentOutput } from '../../../db/payouts/attempts/list-spendable-outputs.js'
@@ -6,7 +6,7 @@ import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { deriveAddress } from '../../../domain/address/derive-address.js'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
-/** The key of an address of ours, as the adapter takes it. */
+/** Returns the key of an own address, as the adapter takes it. */
 export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' | 'vout' | 'amount'>) {
   const { xpub, branch, index } = output
   return {
@@ -17,12 +17,12 @@ export function keyOf(network: UtxoNetwork, output: Omit<UnspentOutput, 'txid' |
   }
 }
 
-/** An output of ours as the adapter takes it. */
+/** Returns an own output, as the adapter takes it. */
 export function spendable(network: UtxoNetwork, output: UnspentOutput): SpendableOutput {
   return { ...keyOf(network, output), txid: output.txid, vout: output.vout, amount: output.amount }
 }
 
-/** What a payment pays: one address, or the items of a part of a batch in their order. */
+/** Returns what a payout pays: one address, or the items of a part of a batch in their order. */
 export function paidOutputs(
   row: Pick<PayoutRow, 'to_address' | 'amount' | 'outputs'>,
 ): UtxoBuildRequest['outputs'] {

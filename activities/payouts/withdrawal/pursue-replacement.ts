@@ -1,4 +1,7 @@
-/** Brings a further attempt on its way: one that was asked for, one that is due because the last one lags, or a cancelling one. */
+/**
+ * Starts a further attempt: one that was requested, one that is due because the last one is stuck, or one
+ * that cancels.
+ */
 
 import type { ChainAdapter } from '../../../chains/adapter.js'
 import { byAdapterFamily } from '../../../chains/adapter.js'
@@ -30,7 +33,10 @@ export type Pursued = { readonly lagsInMs?: number } & (
 /** Codes with which an attempt at a higher fee fails when only the fee limit prevents it. */
 const TOO_DEAR: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUFFICIENT_WALLET_FUNDS'])
 
-/** Asked while no attempt is mined. Takes a signer's answer, or queues the next attempt; safe to run twice. */
+/**
+ * Takes the signer's answer, or queues the next attempt. Call it while no attempt is mined. Safe to run
+ * twice.
+ */
 export async function pursueReplacement(
   dependencies: WithdrawalChainDependencies,
   adapter: ChainAdapter,
@@ -38,25 +44,26 @@ export async function pursueReplacement(
 ): Promise<Pursued> {
   const { sql } = dependencies
   const row = await findRow(sql, id)
-  const payments = await listAttempts(sql, id)
-  if (payments.some((payment) => payment.state === 'built' && payment.answer !== null)) {
+  const all = await listAttempts(sql, id)
+  if (all.some((attempt) => attempt.state === 'built' && attempt.answer !== null)) {
     await takeAnswer(dependencies, id)
     return pursueReplacement(dependencies, adapter, id)
   }
-  const open = payments.find(isOpen)
+  const open = all.find(isOpen)
   if (open) return awaitOpen(dependencies, adapter, row, open)
-  const attempts = payments.filter(isLive)
+  const attempts = all.filter(isLive)
   const [newest] = attempts
   if (!newest || !adapter.network.replacement.supported) return { kind: 'idle' }
-  const lag = lagOf(adapter, row, payments, newest)
-  const wanted = choose(adapter, row, payments, newest, lag)
+  const lag = lagOf(adapter, row, all, newest)
+  const wanted = choose(adapter, row, all, newest, lag)
   if (!wanted) return { kind: 'idle', ...(lag === null ? {} : { lagsInMs: Math.max(lag, 1) }) }
   const built = (await refuseListed(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
   if (built.kind === 'gone') return { kind: 'idle' }
   if (built.kind === 'queued') return awaiting(newest.signer_name)
-  // Asked for again, it is tried again; by itself it is at every look.
+  // A person who requests it again causes a new try. An automatic replacement is tried at each poll.
   if (wanted.cause === 'speed_up') await clearSpeedUp(sql, id, built)
-  // No person watches a movement. One whose fee cannot rise any more is cancelled, or it would block every later transaction.
+  // A movement has no person who watches it. One whose fee cannot rise any more is cancelled, because it
+  // would block every later transaction.
   const givesWay =
     isMovement(row.kind) && wanted.purpose === 'pay' && lag !== null && lag <= 0 && TOO_DEAR.has(built.code)
   if (givesWay && (await cancelLaggingMovement(sql, id, built.message))) {
@@ -66,8 +73,9 @@ export async function pursueReplacement(
 }
 
 /**
- * A payment in public is none that is yet to be made, so it is not taken to a review; but nothing of it is hurried once a destination
- * came onto the sanctions list. A cancellation is built all the same.
+ * Refuses an attempt at a higher fee once a destination came onto the sanctions list. The payout is public
+ * already, so a review would come too late, but the platform does not hurry it. A cancellation is still
+ * built.
  */
 async function refuseListed(
   { sql }: WithdrawalChainDependencies,
@@ -82,7 +90,10 @@ async function refuseListed(
   return { kind: 'waiting', code: 'SANCTIONED', message }
 }
 
-/** An attempt is at the signer: a payment that no signer has claimed gives way to a cancellation, and to the sanctions list. */
+/**
+ * Waits for an attempt that is at the signer. One that pays and that no signer has claimed is dropped in
+ * favour of a cancellation, or because of the sanctions list.
+ */
 async function awaitOpen(
   dependencies: WithdrawalChainDependencies,
   adapter: ChainAdapter,
@@ -112,19 +123,20 @@ function awaiting(signer: string): Pursued {
   return { kind: 'waiting', code: 'AWAITING_SIGNER', message }
 }
 
-/** Milliseconds until the newest attempt lags; null where nothing happens by itself. */
+/**
+ * Returns the milliseconds until the newest attempt counts as stuck. `null` where nothing is replaced
+ * automatically.
+ */
 function lagOf(
   { network }: ChainAdapter,
   row: PayoutRow,
-  payments: readonly AttemptRow[],
+  all: readonly AttemptRow[],
   newest: AttemptRow,
 ): number | null {
   if (!network.replacement.automatic && !row.cancellation) return null
-  // Also after one that was refused: a signer is not asked the same thing at every look.
+  // A refused attempt counts too: the signer is not asked for the same attempt at each poll.
   const since = Math.max(
-    ...payments.map((payment) =>
-      (payment.broadcast_at ?? payment.answered_at ?? payment.created_at).getTime(),
-    ),
+    ...all.map((attempt) => (attempt.broadcast_at ?? attempt.answered_at ?? attempt.created_at).getTime()),
   )
   return since + network.replacement.afterMs[newest.priority] - Date.now()
 }
@@ -132,12 +144,12 @@ function lagOf(
 function choose(
   { network }: ChainAdapter,
   row: PayoutRow,
-  payments: readonly AttemptRow[],
+  all: readonly AttemptRow[],
   newest: AttemptRow,
   lag: number | null,
 ): WantedAttempt | null {
-  const attempts = payments.filter(isLive)
-  const unanswered = payments.filter(isUnanswered)
+  const attempts = all.filter(isLive)
+  const unanswered = all.filter(isUnanswered)
   const lags = lag !== null && lag <= 0
   if (row.cancellation || row.kind === 'nonce_fill') {
     const cancelling = attempts.some((attempt) => attempt.purpose === 'cancel')

@@ -1,24 +1,28 @@
-/** An error that no step expects is shown on the withdrawal within seconds, and raises an alert: it is never retried in silence. */
+/**
+ * Shows an error that no step expects on the withdrawal within seconds, and raises an alert: no error is
+ * retried in silence.
+ */
 
 import { CancelledFailure, Context } from '@temporalio/activity'
 import { reportStepFailure } from '../../../db/payouts/report-step-failure.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { WaitStep, WithdrawalChainDependencies } from './dependencies.js'
 
-/** Less than the activity's own time-out, so that it is this that says what takes so long. */
+/** Less than the activity's own time-out, so that this limit reports what takes so long. */
 const LIMIT_MS = 45_000
-/** Classes of SQLSTATE that pass by themselves: connection, rolled back, not ready, taken down. */
+/** Classes of SQLSTATE whose cause passes: connection, rolled back, not ready, taken down. */
 const PASSING_STATES = ['08', '40', '53', '55', '57']
 
-/** The step did not come back in its time; it may still end, and is safe to run beside its successor. */
+/** The step did not return in time. It may still end, and is safe to run beside its next try. */
 class StepTooSlow extends Error {}
 
 /**
- * Runs a step. What it throws becomes a reason to wait, so that the workflow tries it again with growing pauses and looks at the
- * expiry each time.
+ * Runs a step. Turns what it throws into a reason to wait, so that the workflow retries it with growing
+ * pauses and checks the expiry each time.
  *
- * @param name - What fails, as it stands in the message: `Building the transaction`.
- * @throws What comes of the database being away: nothing can be shown then, and the activity is tried again.
+ * @param name - What fails, as the message names it: `Building the transaction`.
+ * @throws An error whose cause is that the database is away: nothing can be shown then, and Temporal retries
+ * the activity.
  */
 export async function orReportFailure<T>(
   dependencies: WithdrawalChainDependencies,
@@ -33,7 +37,10 @@ export async function orReportFailure<T>(
   }
 }
 
-/** As `orReportFailure`, for a step that has no waiting of its own: the activity is tried again. @throws What the step throws. */
+/**
+ * As `orReportFailure`, for a step without an outcome `waiting`: Temporal retries the activity. @throws What
+ * the step throws.
+ */
 export async function reportFailure<T>(
   dependencies: WithdrawalChainDependencies,
   id: string,
@@ -63,7 +70,10 @@ async function report(
   return { kind: 'waiting', code, message }
 }
 
-/** The product's own errors are safe to show; of any other only the kind is, because its text may name a node with its password. */
+/**
+ * Returns a text that is safe to show: of the product's own errors the message, of any other error only its
+ * class, because its text may contain a node's URL with its password.
+ */
 function reasonOf(error: unknown): string {
   if (error instanceof KeyturnError) return error.message
   if (error instanceof StepTooSlow) return 'it did not come back in its time'
@@ -78,7 +88,7 @@ function isPassing(error: unknown): boolean {
 }
 
 function log(name: string, id: string, error: unknown): void {
-  // Outside of a worker, as in a command or a test, there is no activity whose log this is.
+  // Outside a worker, in a command or a test, there is no activity with a log.
   try {
     Context.current().log.error(`${name} of ${id} failed`, { error })
   } catch {}

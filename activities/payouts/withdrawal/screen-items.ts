@@ -7,13 +7,14 @@ import { mapConcurrently } from '../../../domain/map-concurrently.js'
 import { askScreening } from '../../../egress/screening/ask-screening.js'
 import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
 
-/** Questions under way at a time. */
+/** Most questions at a time. */
 const CONCURRENCY = 8
 
 /**
- * Each item is asked about once, under its own id, and its answer stored. Nothing is built while one has no answer.
+ * Asks about each item once, under the item's own id, and stores its answer. Nothing is built while one item
+ * has no answer.
  *
- * @returns Null when every item of the part has its answer, or none was to be asked.
+ * @returns Why the part waits. `null` when every item has its answer, or none needs one.
  */
 export async function screenItems(
   dependencies: WithdrawalChainDependencies,

@@ -1,4 +1,4 @@
-/** Asks a screening service about the destination of a withdrawal, before anybody may approve it. */
+/** Asks a screening service about the destination of a withdrawal, before anyone may approve it. */
 
 import { Context } from '@temporalio/activity'
 import { findRow, type PayoutRow } from '../../../db/payouts/payout-row.js'
@@ -8,12 +8,12 @@ import { formatAmount } from '../../../domain/money.js'
 import { askScreening } from '../../../egress/screening/ask-screening.js'
 import { type WaitStep, type WithdrawalChainDependencies, waitFor } from './dependencies.js'
 
-/** `done`: look at the row. */
+/** `done`: read the row again. */
 export type ScreenStep = { readonly kind: 'done' } | WaitStep
 
 /**
- * Posts the withdrawal, signed as a Standard Webhook whose id is the withdrawal's; the answer is stored. Whatever is no such
- * answer means that it waits: nothing passes unscreened.
+ * Posts the withdrawal, signed as a Standard Webhook with the withdrawal's id, and stores the answer. Any
+ * other reply makes the withdrawal wait: nothing passes unscreened.
  */
 export async function screenWithdrawal(
   dependencies: WithdrawalChainDependencies,
@@ -31,7 +31,7 @@ export async function screenWithdrawal(
   return { kind: 'done' }
 }
 
-/** Amounts are decimal strings in whole coins. */
+/** Builds the question. Amounts are decimal strings in whole coins. */
 function question(networks: Networks, row: PayoutRow) {
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {

@@ -1,32 +1,36 @@
-/** Sends signed bytes. An error means unknown, so the same bytes go again; they are never signed anew for that. */
+/**
+ * Sends signed bytes. An error means that the outcome is unknown, so the same bytes are sent again; they are
+ * never signed again for that.
+ */
 
 import type { BroadcastOutcome, ChainAdapter } from '../../../chains/adapter.js'
 import type { SignedAttempt } from '../../../db/payouts/attempts/find-attempts.js'
 
-/** What became of sending: the attempt that a node has, or why none has one. */
+/** The outcome of sending: the attempt that a node has, or why no node has one. */
 export type Sent =
-  | { readonly known: true; readonly payment: SignedAttempt }
+  | { readonly known: true; readonly attempt: SignedAttempt }
   | { readonly known: false; readonly reason: string }
 
 /**
- * Sends the newest attempt; where no node takes it, those before it: a dearer one may be refused while an older one is welcome.
+ * Sends the newest attempt. If no node accepts it, sends the earlier ones: a node may refuse a higher fee and
+ * accept an older attempt.
  *
- * @param payments - Newest first, at least one.
- * @param withheld - Ids of those that are looked for, because others may have sent them, but not sent.
+ * @param attempts - Newest first, at least one.
+ * @param withheld - Ids of attempts that are searched for, because others may have sent them, but not sent.
  */
 export async function sendAttempts(
   adapter: ChainAdapter,
-  payments: readonly SignedAttempt[],
+  attempts: readonly SignedAttempt[],
   withheld: ReadonlySet<string>,
 ): Promise<Sent> {
   let reason: string | null = null
-  for (const payment of payments) {
-    const sent: BroadcastOutcome | null = withheld.has(payment.id)
+  for (const attempt of attempts) {
+    const sent: BroadcastOutcome | null = withheld.has(attempt.id)
       ? null
-      : await adapter.broadcast(payment.signed_transaction)
-    if (sent?.kind === 'accepted' || sent?.kind === 'already_known') return { known: true, payment }
-    // No yes is not a no: the node may have it all the same.
-    if ((await adapter.outcome(payment.txid)).kind !== 'unknown') return { known: true, payment }
+      : await adapter.broadcast(attempt.signed_transaction)
+    if (sent?.kind === 'accepted' || sent?.kind === 'already_known') return { known: true, attempt }
+    // A reply that is no acceptance is no refusal: the node may have the transaction all the same.
+    if ((await adapter.outcome(attempt.txid)).kind !== 'unknown') return { known: true, attempt }
     reason ??= sent?.reason ?? null
   }
   if (reason === null) throw new Error('There is nothing signed to send')

@@ -1,4 +1,4 @@
-/** Acts on what the signer answered: a refusal ends the withdrawal, a signature is checked before it is kept. */
+/** Acts on the signer's answer: a refusal ends the payout, and a signature is checked before it is kept. */
 
 import { byAdapterFamily } from '../../../chains/adapter.js'
 import { dropReplacement } from '../../../db/payouts/attempts/drop-replacement.js'
@@ -9,17 +9,18 @@ import { closeFailed } from './close-failed.js'
 import { adapterOf, type WithdrawalChainDependencies } from './dependencies.js'
 
 /**
- * Refused: failed with the signer's code, nonce and outpoints given back. Signed: parsed and compared field by field with
- * what was to be signed; anything else is never stored as signed and never broadcast.
+ * Takes the answer. Refused: fails the payout with the signer's code, and gives nonce and outpoints back.
+ * Signed: parses the bytes and compares them field by field with the request. Bytes that differ are never
+ * stored as signed and never broadcast.
  */
 export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: string): Promise<void> {
-  // Also of one that was passed over, and has others beside it.
-  const payments = await listAttempts(dependencies.sql, id)
-  const payment = payments.find(({ state, answer }) => state === 'built' && answer !== null)
-  if (!payment?.answer) return
-  if (payment.cause !== 'first') return takeFurther(dependencies, id, payment, payment.answer)
-  const { answer } = payment
-  const actor = `signer:${payment.signer_id}`
+  // Takes the answer to an attempt that was passed over too, and that has others beside it.
+  const attempts = await listAttempts(dependencies.sql, id)
+  const attempt = attempts.find(({ state, answer }) => state === 'built' && answer !== null)
+  if (!attempt?.answer) return
+  if (attempt.cause !== 'first') return takeFurther(dependencies, id, attempt, attempt.answer)
+  const { answer } = attempt
+  const actor = `signer:${attempt.signer_id}`
   if (answer.outcome === 'refused') {
     await closeFailed(
       dependencies,
@@ -29,7 +30,7 @@ export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: 
     )
     return
   }
-  const verified = await verify(dependencies, payment, answer)
+  const verified = await verify(dependencies, attempt, answer)
   if ('problem' in verified) {
     await closeFailed(
       dependencies,
@@ -43,27 +44,27 @@ export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: 
     return
   }
   await storeSigned(dependencies.sql, dependencies.networks, id, {
-    transactionId: payment.id,
-    signerId: payment.signer_id,
+    transactionId: attempt.id,
+    signerId: attempt.signer_id,
     signedTransaction: answer.signed_transaction,
     txid: verified.txid,
   })
 }
 
-/** A further attempt that is refused or worthless is dropped; what is on its way already stays on its way. */
+/** Drops a further attempt that is refused or worthless. Attempts that were sent stay sent. */
 async function takeFurther(
   dependencies: WithdrawalChainDependencies,
   id: string,
-  payment: AttemptRow,
+  attempt: AttemptRow,
   answer: SigningAnswer,
 ): Promise<void> {
-  const actor = `signer:${payment.signer_id}`
-  const drop = { transactionId: payment.id, actor, answered: true }
+  const actor = `signer:${attempt.signer_id}`
+  const drop = { transactionId: attempt.id, actor, answered: true }
   if (answer.outcome === 'refused') {
     await dropReplacement(dependencies.sql, id, { ...drop, reason: `${answer.code}: ${answer.message}` })
     return
   }
-  const verified = await verify(dependencies, payment, answer)
+  const verified = await verify(dependencies, attempt, answer)
   if ('problem' in verified) {
     await dropReplacement(dependencies.sql, id, {
       ...drop,
@@ -73,8 +74,8 @@ async function takeFurther(
     return
   }
   await storeSigned(dependencies.sql, dependencies.networks, id, {
-    transactionId: payment.id,
-    signerId: payment.signer_id,
+    transactionId: attempt.id,
+    signerId: attempt.signer_id,
     signedTransaction: answer.signed_transaction,
     txid: verified.txid,
   })
@@ -82,23 +83,23 @@ async function takeFurther(
 
 async function verify(
   dependencies: WithdrawalChainDependencies,
-  payment: AttemptRow,
+  attempt: AttemptRow,
   answer: Extract<SigningAnswer, { outcome: 'signed' }>,
 ): Promise<{ readonly txid: string } | { readonly problem: string }> {
-  const adapter = adapterOf(dependencies, payment.network)
-  const payload = await readPayload(dependencies.sql, payment.id)
+  const adapter = adapterOf(dependencies, attempt.network)
+  const payload = await readPayload(dependencies.sql, attempt.id)
   try {
     const verified = byAdapterFamily(adapter, {
       utxo: (utxo) =>
         payload.family === 'utxo' ? utxo.verifySigned(payload, answer.signed_transaction) : null,
       evm: (evm) => (payload.family === 'evm' ? evm.verifySigned(payload, answer.signed_transaction) : null),
     })
-    if (!verified) return { problem: `it is not a transaction of ${payment.network}` }
+    if (!verified) return { problem: `it is not a transaction of ${attempt.network}` }
     if (verified.txid !== answer.transaction_hash)
       return { problem: 'its hash is another one than the signer says' }
     return verified
   } catch (error) {
-    // The adapters check without asking a node: whatever they throw is about the bytes.
+    // The adapters check without asking a node, so any error is about the bytes.
     return { problem: error instanceof Error ? error.message : String(error) }
   }
 }
