@@ -1,4 +1,4 @@
-/** The end of a withdrawal that paid nothing: the attempt is abandoned and the hold given back. */
+/** Ends a payout that paid nothing: abandons its attempt and releases the hold. */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { isSigned } from '../../domain/payouts/withdrawal-stage.js'
@@ -11,15 +11,15 @@ import { releaseJournal } from './withdrawal-journals.js'
 
 export interface UnpaidEnd extends WithdrawalMove {
   readonly to: 'rejected' | 'expired' | 'cancelled' | 'failed'
-  /** See `abandonAttempt`. */
+  /** Whether the signer has answered; see `abandonAttempt`. */
   readonly answered?: boolean
 }
 
 /**
- * Ends a withdrawal that the caller has locked.
+ * Ends a payout that the caller has locked.
  *
- * @returns False while a signer holds its request (it may have signed), and once it has: then nothing was
- * changed.
+ * @returns False, without a change, while a signer holds its request (it may have signed), and once it has
+ * signed.
  */
 export async function closeUnpaid(
   tx: Transaction,

@@ -1,4 +1,7 @@
-/** Sends a withdrawal back to a person when its destination came onto the sanctions list after it was asked for. */
+/**
+ * Sends a withdrawal back to a reviewer when its destination came onto the sanctions list after it was
+ * requested.
+ */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { LISTED_LATER, listedLater } from '../../domain/controls/risk.js'
@@ -9,11 +12,11 @@ import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 
 /**
- * Building → waiting for a review, with its hold and its approvals kept; an earlier review was of something
- * else and makes room. Its risk says from then on that the destination is listed, so that the hit is not
- * found again once a reviewer has accepted it.
+ * Moves building → pending_review and keeps the hold and the approvals. Removes an earlier review, which was
+ * about something else. Marks the destination as listed in the risk, so that the same entry is not found
+ * again once a reviewer has accepted it.
  *
- * @returns Whether it is held: then nothing is built.
+ * @returns Whether it was sent back: then nothing is built.
  */
 export async function holdListed(sql: Sql, networks: Networks, id: string): Promise<boolean> {
   return inTransaction(sql, async (tx) => {

@@ -1,4 +1,4 @@
-/** The end of a signed withdrawal that can never be mined, because something else took its place. */
+/** Ends a signed payout that can never be mined, because something else took its place. */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { SENT_PAYOUTS } from '../../domain/payouts/stage-sets.js'
@@ -11,13 +11,13 @@ import { proveUnpaid } from './prove-unpaid.js'
 import { releaseJournal } from './withdrawal-journals.js'
 
 /**
- * Releases the hold of a withdrawal none of whose attempts can be mined any more: the nonce or an input went
- * to a stranger's transaction that is final now (somebody else has the keys, or the wallet is used elsewhere
- * too), or an input vanished with a transaction that was excluded itself. The audit log and the failure say
+ * Releases the hold of a payout none of whose attempts can be mined any more. Either the nonce or an input
+ * went to a stranger's transaction that is final now (another program has the keys, or uses the wallet too),
+ * or an input disappeared with a transaction that was itself excluded. The audit log and the failure say
  * which.
  *
- * The proof is taken again under the lock: since somebody found it, a reorganisation may have undone it, and
- * a signer may have answered. Without the proof nothing is changed, and the payment is followed further.
+ * Proves it again under the lock, because a reorg may have undone the proof, and a signer may have answered,
+ * since it was found. Without the proof it changes nothing, and the payout is followed further.
  */
 export async function loseWithdrawal(
   sql: Sql,

@@ -1,4 +1,4 @@
-/** Says that the workflow of a withdrawal exists, so that the sweeper leaves it alone for a while. */
+/** Marks that the workflow of a withdrawal exists, so that the sweeper leaves it alone for a while. */
 
 import type { Queryable } from '../connect.js'
 

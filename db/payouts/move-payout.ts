@@ -1,4 +1,7 @@
-/** The one way in which a withdrawal changes its stage: row, history, event and audit together. */
+/**
+ * Moves a payout to another stage: the only code that does so. Row, history, event and audit entry are
+ * written together.
+ */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { isMovement } from '../../domain/payouts/treasury.js'
@@ -18,28 +21,30 @@ import { readWithdrawalView, toStatusChanged } from './withdrawals/read-withdraw
 
 export interface WithdrawalMove {
   readonly to: WithdrawalStage
-  /** The chain took back its end: the one way that leads from an end, to `confirming`. */
+  /**
+   * Whether a reorg removed the transaction that had settled it: the only way from an end, to `confirming`.
+   */
   readonly reopened?: boolean
-  /** `person:…`, `api-key:…`, `signer:…` or `system:…`. */
+  /** Actor: `person:…`, `api-key:…`, `signer:…` or `system:…`. */
   readonly actor: string
-  /** Shown in `history`; default the actor. */
+  /** Cause shown in `history`. Default: the actor. */
   readonly cause?: string
   readonly failure?: { readonly code: string; readonly message: string }
   readonly transactionHash?: string
   readonly fromAddress?: string | null
-  /** Of the block that decided. */
+  /** Facts about the block that decided. */
   readonly mined?: { readonly blockNumber: number; readonly confirmations: number; readonly fee: bigint }
-  /** Sets `confirmed_at`. */
+  /** Whether to set `confirmed_at`. */
   readonly confirmed?: boolean
-  /** More facts for the audit log. */
+  /** Further facts for the audit log. */
   readonly audit?: Readonly<Record<string, unknown>>
 }
 
 /**
- * Moves a withdrawal that the caller has locked (`lockWithdrawal`); `waiting` is cleared. An event is
- * appended when the public status changes, an audit entry always.
+ * Moves a payout that the caller has locked (`lockWithdrawal`), and clears `waiting`. Appends an event when
+ * the public status changes, and an audit entry always.
  *
- * @throws Error when the transition is not in the table: the caller decides about replays before it calls.
+ * @throws Error when the transition is not in the table: the caller decides about repeated calls beforehand.
  */
 export async function movePayout(
   tx: Transaction,
@@ -85,7 +90,7 @@ export async function movePayout(
   })
 }
 
-/** A movement of our own has an event of its own; a part's news are its batch's. */
+/** Appends the event: a movement has one of its own, and a part of a batch changes its batch. */
 async function tell(
   tx: Transaction,
   networks: Networks,
@@ -103,7 +108,10 @@ async function tell(
   )
 }
 
-/** Appends `withdrawal.status_changed` with the row as it is now; `previous` null when it was just made. */
+/**
+ * Appends `withdrawal.status_changed` with the row as it is now. `previous` is `null` when the withdrawal was
+ * just created.
+ */
 export async function appendStatusEvent(
   tx: Transaction,
   networks: Networks,

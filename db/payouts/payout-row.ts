@@ -1,4 +1,4 @@
-/** A row of `withdrawals` as the database returns it. */
+/** A row of `payouts` as the database returns it. */
 
 import type { Requirement } from '../../domain/controls/approval.js'
 import type { Intent } from '../../domain/controls/intent.js'
@@ -7,75 +7,77 @@ import type { Priority } from '../../domain/payouts/priority.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Queryable, Transaction } from '../connect.js'
 
-/** One line of `history`: every stage with its time and cause. */
+/** One line of `history`: each stage with its time and cause. */
 export interface WithdrawalHistoryEntry {
   readonly stage: WithdrawalStage
   readonly status: string
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at: string
-  /** Who or what moved it: an actor of the audit log, or a plain reason. */
+  /** Cause of the move: an actor of the audit log, or a plain reason. */
   readonly cause: string
 }
 
-/** Why nothing moves at the moment; shown to merchants and operators. */
+/** Reason why nothing moves at the moment, shown to merchants and operators. */
 export interface Waiting {
   readonly code: string
   readonly message: string
-  /** ISO 8601 UTC of when it began to wait for this. */
+  /** Time since when it waits for this, ISO 8601 UTC. */
   readonly since: string
 }
 
-/** A dearer attempt that somebody asked for. */
+/** A person's request for an attempt at a higher fee. */
 export interface SpeedUpRequest {
   readonly priority: Priority
-  /** The most that the fee may be, in base units of the fee's coin; null is the withdrawal's own limit. */
+  /** Highest fee allowed, in base units of the fee's coin. `null`: the withdrawal's own limit. */
   readonly max_fee: string | null
-  /** An actor of the audit log. */
+  /** Actor of the audit log. */
   readonly requested_by: string
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly requested_at: string
 }
 
-/** A person's decision that a transaction which pays nobody shall take the payment's place. */
+/**
+ * A person's decision that a cancelling transaction, which has no recipients, shall take the payout's place.
+ */
 export interface CancellationRequest {
   readonly requested_by: string
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly requested_at: string
   readonly reason: string
 }
 
-/** A person's decision about a risky withdrawal. */
+/** A reviewer's decision about a risky withdrawal. */
 export interface ReviewDecision {
   readonly decision: 'approve' | 'reject'
-  /** Person's id. */
+  /** Id of the person. */
   readonly reviewer: string
   readonly reason: string
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at: string
 }
 
-/** A person looks into it; nothing is built or handed to a signer meanwhile. */
+/** A person investigates the payout. Nothing is built or handed to a signer meanwhile. */
 export interface Investigation {
   readonly reason: string
   /** Actor of the audit log. */
   readonly by: string
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at: string
 }
 
-/** What the screening service of destinations said; `pending` until it has. */
+/** Answer of the screening service about a destination; `pending` until it answers. */
 export interface Screening {
   readonly state: 'pending' | 'approved' | 'rejected' | 'review'
   readonly reason?: string | null
-  /** The service's own id of the case. */
+  /** Id of the case at the service. */
   readonly reference?: string | null
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at?: string
 }
 
 /**
- * What a row is for: somebody's request, a transaction of a batch, a movement between our own wallets, or
- * filling a nonce gap.
+ * Kind of a payout: a merchant's request, a transaction of a batch, a movement between the merchant's own
+ * wallets, or a nonce fill.
  */
 export type PayoutKind =
   | 'withdrawal'
@@ -85,20 +87,20 @@ export type PayoutKind =
   | 'rebalance'
   | 'nonce_fill'
 
-/** One payment of a part of a batch. */
+/** One item of a part of a batch. */
 export interface PartOutput {
-  /** In the outputs of the batch's intent. */
+  /** Index in the outputs of the batch's intent. */
   readonly index: number
   readonly address: string
-  /** Base units, decimal digits. */
+  /** Amount in base units, decimal digits. */
   readonly amount: string
 }
 
-/** Amounts in base units. */
+/** A row of `payouts`. Amounts are in base units. */
 export interface PayoutRow {
   readonly id: string
   readonly kind: PayoutKind
-  /** The batch of a part; null otherwise. */
+  /** Batch of a part. `null` for every other kind. */
   readonly batch_id: string | null
   readonly merchant_id: string
   readonly external_id: string | null
@@ -106,10 +108,10 @@ export interface PayoutRow {
   readonly network: string
   readonly coin: string
   readonly amount: bigint
-  /** As it was sent, in whole coins; null: canonical. */
+  /** Amount as it was sent, in whole coins. `null`: the canonical form. */
   readonly amount_text: string | null
   readonly to_address: string
-  /** What a part of a batch pays; null: all of `amount` to `to_address`. */
+  /** Items that a part of a batch pays. `null`: all of `amount` goes to `to_address`. */
   readonly outputs: readonly PartOutput[] | null
   readonly from_address_id: string | null
   readonly from_address: string | null
@@ -125,12 +127,12 @@ export interface PayoutRow {
   readonly waiting: Waiting | null
   readonly speed_up: SpeedUpRequest | null
   readonly cancellation: CancellationRequest | null
-  /** Null for a part of a batch, whose intent is the batch's. */
+  /** `null` for a part of a batch, whose intent is the batch's. */
   readonly intent: Intent | null
   readonly intent_hash: string
   readonly initiator: string
   readonly co_initiators: readonly string[]
-  /** What the policy asked for when the withdrawal was made. */
+  /** Approvals that the policy required when the withdrawal was created. */
   readonly approval_requirement: Requirement
   readonly risk: RiskAssessment | null
   readonly review_required: boolean
@@ -146,16 +148,16 @@ export interface PayoutRow {
   readonly created_at: Date
   readonly updated_at: Date
   readonly confirmed_at: Date | null
-  /** The one that failed and that this one asks for again. */
+  /** Withdrawal that failed and that this one retries. */
   readonly retry_of: string | null
   readonly investigation: Investigation | null
   readonly screening: Screening | null
-  /** How often the chain took back its end. */
+  /** Number of times that a reorg removed its final transaction. */
   readonly reopened: number
   readonly workflow_started_at: Date | null
 }
 
-/** Reads a row of any kind. @throws when unknown. */
+/** Reads a row of any kind. @throws Error when it does not exist. */
 export async function findRow(sql: Queryable, id: string): Promise<PayoutRow> {
   const [row] = await sql<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id}`
   if (!row) throw new Error(`Withdrawal ${id} does not exist`)
@@ -163,9 +165,8 @@ export async function findRow(sql: Queryable, id: string): Promise<PayoutRow> {
 }
 
 /**
- * Locks a withdrawal until the transaction ends; whatever decides about it does so under this lock.
- *
- * @throws when unknown.
+ * Locks a payout until the transaction ends. Every decision about it is made under this lock. @throws Error
+ * when it does not exist.
  */
 export async function lockWithdrawal(tx: Transaction, id: string): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`

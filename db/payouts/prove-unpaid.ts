@@ -1,10 +1,10 @@
-/** Whether it is proven that a withdrawal was not paid and never will be by what exists of it. */
+/** Proves that a payout was not paid, and that no attempt of it will ever be mined. */
 
 import type { Transaction } from '../connect.js'
 import { type Exclusion, findExclusions } from './attempts/find-exclusions.js'
 import type { PayoutRow } from './payout-row.js'
 
-/** What took the place of a payment. */
+/** A final transaction or block that excludes an attempt. */
 export type Conflict =
   /** EVM: the account's nonce was used, as the scanned block at `height` shows. */
   | { readonly kind: 'nonce'; readonly nonce: number; readonly height: number }
@@ -12,10 +12,10 @@ export type Conflict =
   /** A final transaction of our own excludes what a signer may have signed. */
   | { readonly kind: 'own' }
 
-/** `reason`: why not, in words for the person who asked. */
+/** The proof, or `reason`: why there is none, in words for the person who asked. */
 export type UnpaidProof =
   | { readonly proven: true; readonly by: 'nothing_signed' }
-  /** @param conflict - What excludes the newest of the attempts. */
+  /** @param conflict - What excludes the newest attempt. */
   | { readonly proven: true; readonly by: 'conflict_final'; readonly conflict: Conflict }
   | { readonly proven: false; readonly reason: string }
 
@@ -32,23 +32,28 @@ interface AttemptRow {
   readonly own_final: boolean
 }
 
-/** Of the others, what is in a block speaks for itself, and what was given up has nothing left to exclude. */
+/**
+ * States in which an attempt must be excluded. One in a block speaks for itself, and one that was given up
+ * has nothing to exclude.
+ */
 const EXCLUDABLE: readonly AttemptRow['state'][] = ['built', 'signed', 'broadcast']
 
 /**
- * Looks at every attempt of a withdrawal that the caller has locked. Signed bytes prove nothing until
- * something that excludes them (their nonce was used, an input was spent, or the transaction of an input was
- * excluded itself) lies as deep under the scanned head as the withdrawal asks for; all of it is read from the
- * blocks that were scanned, never from what a node knows or has forgotten. What a signer has and has not
- * answered may be signed under a hash that nobody knows, so there a stranger's use of the nonce or of an
- * input proves nothing: it may be that very transaction. Only a final transaction of our own excludes it, or
- * an input that never came to be.
+ * Examines every attempt of a payout that the caller has locked.
+ *
+ * Signed bytes prove nothing until something that excludes them is as deep below the scanned head as the
+ * payout requires: their nonce was used, an input was spent, or the transaction of an input was itself
+ * excluded. All of it is read from the scanned blocks, never from what a node knows or has forgotten.
+ *
+ * A request that a signer has not answered may be signed under an unknown hash. A stranger's use of the nonce
+ * or of an input then proves nothing, because it may be that very transaction. Only a final transaction of
+ * our own excludes it, or an input that never came to exist.
  */
 export async function proveUnpaid(
   tx: Transaction,
   row: Pick<PayoutRow, 'id' | 'required_confirmations'>,
 ): Promise<UnpaidProof> {
-  // No signer takes a request while it is looked at.
+  // The locks keep signers from claiming a request meanwhile.
   await tx`SELECT FROM signing_requests WHERE payout_id = ${row.id} ORDER BY id FOR UPDATE`
   const attempts = await tx<AttemptRow[]>`
     SELECT payment.id, payment.state, payment.txid, payment.nonce, payment.succeeded, payment.purpose = 'pay' AS pays,
@@ -80,7 +85,7 @@ export async function proveUnpaid(
   return conflict ? { proven: true, by: 'conflict_final', conflict } : { proven: true, by: 'nothing_signed' }
 }
 
-/** What finally excludes an attempt, or null. */
+/** Returns what finally excludes an attempt, or `null`. */
 function conflictOf(
   attempt: AttemptRow,
   exclusion: Exclusion | undefined,
@@ -98,7 +103,7 @@ function conflictOf(
 function objection(attempt: AttemptRow): string | null {
   switch (attempt.state) {
     case 'final':
-      // A cancelling transaction pays nobody; one that reverted has used up its nonce.
+      // A cancelling transaction has no recipients, and one that reverted has used up its nonce.
       return attempt.pays && attempt.succeeded !== false ? `${attempt.txid} has paid it` : null
     case 'mined':
       return `${attempt.txid} is in a block and may become final`
@@ -114,7 +119,7 @@ function objection(attempt: AttemptRow): string | null {
       return attempt.request_state === 'signed' ? 'the signer has answered; look again in a moment' : null
     case 'abandoned':
       return attempt.request_state === 'signed'
-        ? 'the signer answered with another transaction than it was asked for, and nobody knows where that one is'
+        ? 'the signer answered with another transaction than it was asked for, and it is not known where that one is'
         : null
   }
 }

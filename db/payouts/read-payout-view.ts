@@ -1,4 +1,7 @@
-/** Parts of batches and movements as the API shows them to a person who speeds one up, cancels or investigates it. */
+/**
+ * Parts of batches and movements, as the API shows them to a person who speeds one up, cancels or
+ * investigates it.
+ */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { isMovement } from '../../domain/payouts/treasury.js'
@@ -22,7 +25,10 @@ export async function readPayoutView(
   return toPayoutView(networks, row)
 }
 
-/** The parts of a batch of the merchant, in the order of their items; null where the merchant has no such batch. */
+/**
+ * Lists the parts of a merchant's batch in the order of their items. `null` when the merchant has no such
+ * batch.
+ */
 export async function listParts(
   sql: Queryable,
   networks: Networks,

@@ -1,6 +1,6 @@
 /**
- * What the workflow of a withdrawal is started with, made of its row: by the API, and by the sweeper when
- * that failed.
+ * Makes the input of a withdrawal's workflow from its row: for the API, and for the sweeper when the API's
+ * start failed.
  */
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
@@ -9,25 +9,27 @@ import { isMovement, type MovementKind } from '../../domain/payouts/treasury.js'
 import type { Queryable } from '../connect.js'
 import type { PayoutRow } from './payout-row.js'
 
-/** As `WithdrawalInput` of `temporal/start.ts`. */
+/** The input, as `WithdrawalInput` of `temporal/inputs.ts`. */
 export interface WithdrawalStart {
   readonly id: string
   readonly merchantId: string
   readonly network: string
   readonly coin: string
   readonly title: string
-  /** Of a movement between own wallets. */
+  /** Kind of movement. Absent for withdrawals. */
   readonly kind?: MovementKind
   readonly intentHash: string
   readonly initiator: string
   readonly expiresAt: string
-  /** The chain took back its end: a closed workflow is followed by a new run. */
+  /**
+   * Whether a reorg removed the transaction that had settled it. A new run then follows the closed workflow.
+   */
   readonly reopened?: boolean
-  /** The batch that a part belongs to. */
+  /** Batch of a part. */
   readonly batchId?: string
 }
 
-/** Reads the input of one withdrawal, or null when it is unknown. */
+/** Reads the input of one withdrawal. `null` when it does not exist. */
 export async function readWithdrawalInput(
   sql: Queryable,
   networks: Networks,
@@ -37,7 +39,7 @@ export async function readWithdrawalInput(
   return row ? toWithdrawalStart(networks, row) : null
 }
 
-/** The input made of a row. */
+/** Returns the input that belongs to a row. */
 export function toWithdrawalStart(networks: Networks, row: PayoutRow): WithdrawalStart {
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {

@@ -1,4 +1,4 @@
-/** What the workflow of a withdrawal needs to know of its row. */
+/** Reads what the workflow of a withdrawal needs to know about its row. */
 
 import type { Requirement } from '../../domain/controls/approval.js'
 import type { RiskAssessment } from '../../domain/controls/risk.js'
@@ -8,25 +8,25 @@ import type { Queryable } from '../connect.js'
 import { countStoredApprovals } from '../controls/approvals/decide-subject.js'
 import type { Screening } from './payout-row.js'
 
-/** Small and JSON, because it goes into the workflow's history. */
+/** The state. Small and JSON, because it goes into the workflow's history. */
 export interface WithdrawalState {
   readonly stage: WithdrawalStage
   readonly failure: string | null
   readonly transactionHash: string | null
   readonly requiredConfirmations: number
   readonly approvalRequirement: Requirement
-  /** Whether the screening service is still to be asked about its destination. */
+  /** Whether the screening service has yet to answer about the destination. */
   readonly unscreened: boolean
   readonly priority: Priority
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly createdAt: string
-  /** Why a person must look at it, while one must. */
+  /** Reason for a manual review. `null` unless the withdrawal waits for one. */
   readonly reviewReason: string | null
-  /** Number of persons whose approvals count so far; 0 once it can no longer be approved. */
+  /** Number of persons whose approvals count so far. 0 once the withdrawal can no longer be approved. */
   readonly approvedBy: number
 }
 
-/** Reads the state. @throws when the withdrawal is unknown. */
+/** Reads the state. @throws Error when the withdrawal does not exist. */
 export async function readWithdrawalState(sql: Queryable, id: string): Promise<WithdrawalState> {
   const [row] = await sql<
     {

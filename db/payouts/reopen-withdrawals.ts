@@ -1,4 +1,6 @@
-/** Withdrawals whose end the chain took back: their books are undone, and they are followed again. */
+/**
+ * Reopens payouts whose final transaction a reorg removed: undoes their books, and has them followed again.
+ */
 
 import type { Network } from '../../domain/chain/network.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
@@ -7,7 +9,9 @@ import type { Transaction } from '../connect.js'
 import { movePayout } from './move-payout.js'
 import type { PayoutRow } from './payout-row.js'
 
-/** Locks what `reopenWithdrawals` may touch, before any transaction is: settling locks in this order too. */
+/**
+ * Locks what `reopenWithdrawals` may change, before any attempt is locked: settling locks in this order too.
+ */
 export async function lockSettledAbove(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`
     SELECT id FROM payouts
@@ -18,12 +22,12 @@ export async function lockSettledAbove(tx: Transaction, network: string, height:
 }
 
 /**
- * Takes withdrawals back to `confirming` whose final transaction left the chain, or the one that had excluded
- * all of theirs: what was booked at their end is reversed, so that the hold stands again; every attempt that
- * is or may be signed is live again, and a new run of the workflow sends the same bytes. Nothing new is
- * signed for that, so it cannot be paid twice.
+ * Moves payouts back to `confirming` when their final transaction, or the one that had excluded all of
+ * theirs, left the chain. Reverses what was booked at their end, so the hold stands again, and makes every
+ * attempt that is or may be signed live again. A new run of the workflow sends the same bytes. Nothing new is
+ * signed, so the payout cannot be paid twice.
  *
- * @param ids - Their transactions are un-mined already.
+ * @param ids - Payouts whose attempts are no longer marked as mined.
  */
 export async function reopenWithdrawals(
   tx: Transaction,
@@ -56,8 +60,8 @@ export async function reopenWithdrawals(
 }
 
 /**
- * What a signer had taken and not answered is an attempt again: it may be signed, so the hold stands until
- * the chain excludes it. It is not handed out again and keeps no other attempt waiting.
+ * Makes a request that a signer had claimed and not answered live again. It may be signed, so the hold stands
+ * until the chain excludes it. It is not handed out again, and keeps no other attempt waiting.
  */
 async function awaitAgain(tx: Transaction, id: string): Promise<void> {
   const requests = await tx<{ transaction_id: string }[]>`
@@ -71,8 +75,8 @@ async function awaitAgain(tx: Transaction, id: string): Promise<void> {
 }
 
 /**
- * Sets aside what its attempts spend, as far as no other payment has it meanwhile: of two that spend the same
- * one is mined.
+ * Reserves what its attempts spend, unless another payout has reserved it meanwhile: of two that spend the
+ * same output one is mined.
  */
 async function reserveAgain(tx: Transaction, id: string): Promise<void> {
   await tx`
@@ -104,7 +108,9 @@ async function reverseEnd(tx: Transaction, row: PayoutRow): Promise<void> {
   }
 }
 
-/** What took the place of a failed one must not be signed while that one may succeed after all. */
+/**
+ * Stops the retry of a failed payout: it must not be signed while the payout itself may succeed after all.
+ */
 async function holdRetry(tx: Transaction, id: string): Promise<void> {
   const held = {
     reason: `${id}, which this one retries, is on its way again: the chain took back its end`,

@@ -1,11 +1,14 @@
-/** Raises that a payment which is sent already goes to a destination that came onto the sanctions list. */
+/** Raises an alert about a payout that is sent already and whose destination came onto the sanctions list. */
 
 import { SENT_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import { lockWithdrawal } from './payout-row.js'
 
-/** Once while it lasts. @param message - What becomes of it, and what a person can do. */
+/**
+ * Raises the alert once while it lasts. @param message - What becomes of the payout, and what a person can
+ * do.
+ */
 export async function reportListed(
   sql: Sql,
   id: string,

@@ -1,11 +1,11 @@
-/** Shows an unexpected error of a withdrawal's step on the withdrawal, and raises an alert. */
+/** Shows an unexpected error of a step on its payout, and raises an alert. */
 
 import { inTransaction, type Sql } from '../connect.js'
 import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import type { PayoutRow } from './payout-row.js'
 import { setWaiting } from './set-waiting.js'
 
-/** What may pass by itself raises an alert only when it stands for so long. */
+/** Age at which an error whose cause may pass raises an alert. */
 const PASSING_MS = 120_000
 
 /** Stores the reason as `waiting`, and raises `withdrawal.step_failed` once while it lasts. */
@@ -18,7 +18,7 @@ export async function reportStepFailure(
     await setWaiting(tx, id, failure)
     const [row] = await tx<Pick<PayoutRow, 'merchant_id' | 'network' | 'coin' | 'stage' | 'waiting'>[]>`
       SELECT merchant_id, network, coin, stage, waiting FROM payouts WHERE id = ${id}`
-    // One at its end waits for nothing any more.
+    // A payout at its end waits for nothing.
     if (row?.waiting?.code !== failure.code) return
     if (failure.retryable && Date.now() - Date.parse(row.waiting.since) < PASSING_MS) return
     await raiseAlert(tx, {

@@ -1,11 +1,11 @@
-/** Whether a merchant may pay out in a coin at all. */
+/** Checks that a merchant may pay out in a coin. */
 
 import type { Coin, Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
 import { findPayingSigner } from '../signing/find-paying-signer.js'
 
-/** A coin of a network that a merchant wants to pay out in. */
+/** A coin of a network in which a merchant wants to pay out. */
 export interface Rail {
   readonly merchantId: string
   readonly network: Network
@@ -13,8 +13,10 @@ export interface Rail {
 }
 
 /**
+ * Checks that the coin is enabled and that a signer holds its keys.
+ *
  * @returns The id of the signer that pays.
- * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` where no signer holds keys.
+ * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` when no signer holds keys.
  */
 export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
   const [rail] = await sql`

@@ -1,4 +1,7 @@
-/** Says at creation that small outputs must be gathered first, instead of letting a payment wait until it expires. */
+/**
+ * Rejects a payout when small outputs must be consolidated first, which would otherwise wait until it
+ * expires.
+ */
 
 import { byFamily } from '../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../domain/chain/network.js'
@@ -8,10 +11,11 @@ import type { Transaction } from '../connect.js'
 import { MOST_INPUTS } from './attempts/list-spendable-outputs.js'
 
 /**
- * Compares what one transaction pays with the largest outputs that one may spend, whether they are free at
- * the moment or not. Where all outputs together would not do either, other checks say what lacks.
+ * Compares what one transaction has to pay with the largest outputs that one can spend, whether they are free
+ * at the moment or not. When all outputs together would not be enough either, other checks say what is
+ * missing.
  *
- * @param need - Base units, the fee included where the sender pays it.
+ * @param need - Base units, including the fee when the sender pays it.
  * @throws KeyturnError `INVALID_STATE` {reason: `CONSOLIDATION_NEEDED`, requested, spendable_at_once, owned,
  * coin}.
  */
@@ -47,7 +51,7 @@ export async function requireSpendableAtOnce(
   const whole = (units: bigint) => formatAmount(units, coin.decimals)
   throw new KeyturnError(
     'INVALID_STATE',
-    `${whole(need)} ${coin.name} is there, but in more than ${MOST_INPUTS} small outputs, and one transaction can spend ${whole(at_once)} at most; gather them first with POST /movements/consolidate, or ask for smaller payments`,
+    `${whole(need)} ${coin.name} is there, but in more than ${MOST_INPUTS} small outputs, and one transaction can spend ${whole(at_once)} at most. Consolidate them first with POST /movements/consolidate, or request smaller payouts`,
     {
       details: {
         reason: 'CONSOLIDATION_NEEDED',

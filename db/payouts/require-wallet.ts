@@ -1,14 +1,15 @@
-/** The wallet that a withdrawal names as the one that pays it. */
+/** Checks the wallet that a withdrawal names as its payer. */
 
 import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
 
 /**
- * @param id - `from_address_id`; null where the platform may choose.
- * @returns Its address, or null.
- * @throws KeyturnError `VALIDATION_FAILED` when it is no wallet of the merchant's on the network, or is the
- * gas wallet, which funds deposit addresses and pays nobody.
+ * Returns the wallet's address.
+ *
+ * @param id - `from_address_id`. `null` when the platform may choose; then `null` is returned.
+ * @throws KeyturnError `VALIDATION_FAILED` when it is no wallet of the merchant on the network, or is the gas
+ * wallet, which only funds deposit addresses.
  */
 export async function requireWallet(
   sql: Queryable,

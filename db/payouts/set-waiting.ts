@@ -1,10 +1,13 @@
-/** Says on a withdrawal why nothing moves at the moment. */
+/** Stores on a payout why nothing moves at the moment. */
 
 import { FINAL_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import { isoNow, type Queryable } from '../connect.js'
 import { members } from '../members.js'
 
-/** Stores the reason; `since` stays while the code does. Null clears it. A withdrawal at its end is left alone. */
+/**
+ * Stores the reason. `since` stays as long as the code does. `null` clears it. A payout at its end is not
+ * changed.
+ */
 export async function setWaiting(
   sql: Queryable,
   id: string,

@@ -1,4 +1,4 @@
-/** The end of a withdrawal that was mined: the books get what really left, the rest of the hold goes back. */
+/** Ends a payout that was mined: the books get what really left, and the rest of the hold is released. */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { isWithdrawalFinal } from '../../domain/payouts/withdrawal-stage.js'
@@ -12,7 +12,7 @@ import { movementInflows } from './movements/movement-inflows.js'
 import { lockWithdrawal, type PayoutRow } from './payout-row.js'
 import { cancelJournal, type Outflow, settleJournal } from './withdrawal-journals.js'
 
-/** What the chain says; amounts in base units as decimal strings, because they cross a workflow. */
+/** Facts from the chain. Amounts are decimal strings in base units, because they pass through a workflow. */
 export interface MinedOutcome {
   readonly transactionId: string
   readonly blockNumber: number
@@ -21,7 +21,7 @@ export interface MinedOutcome {
   readonly fee: string
   /** False when an EVM transaction reverted: its fee is spent, the amount is not. */
   readonly succeeded: boolean
-  /** What a token's recipient got; absent where that is what was sent. */
+  /** Amount that a token's recipient received. Absent when that is the amount sent. */
   readonly arrived?: string
 }
 
@@ -36,7 +36,7 @@ interface PaidRow {
   readonly change: { readonly address_id: string; readonly amount: string } | null
 }
 
-/** Settles; a second call changes nothing. */
+/** Settles the payout. A second call changes nothing. */
 export async function settleWithdrawal(
   sql: Sql,
   networks: Networks,
@@ -95,7 +95,10 @@ export async function settleWithdrawal(
   })
 }
 
-/** The chain has taken it: it is settled, and a person learns of it. */
+/**
+ * Raises an alert when the fee was above the agreed limit. The chain has taken it, so the payout is settled
+ * all the same.
+ */
 async function tellOfFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<void> {
   if (BigInt(outcome.fee) <= row.fee_limit) return
   await appendEvents(tx, [
@@ -137,9 +140,9 @@ async function closeTransaction(tx: Transaction, row: PayoutRow, outcome: MinedO
     UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
     WHERE payout_id = ${row.id} AND state = 'leased'`
   await tx`UPDATE nonces SET state = 'used' WHERE payout_id = ${row.id} AND state IN ('allocated', 'signed')`
-  // Only what another attempt had added comes free.
+  // Releases the outputs that only other attempts had added.
   await releaseOutputs(tx, row.id)
-  // The watcher may not have come to this block yet.
+  // The watcher may not have scanned this block yet.
   await tx`
     UPDATE utxos output SET spent_by = payment.txid
     FROM attempts payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)

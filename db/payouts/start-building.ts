@@ -1,4 +1,4 @@
-/** Approved → building, and the row to build for. */
+/** Starts to build a payout: approved → building. */
 
 import type { Networks } from '../../domain/chain/network.js'
 import { inTransaction, type Sql } from '../connect.js'
@@ -6,8 +6,8 @@ import { movePayout } from './move-payout.js'
 import { lockWithdrawal, type PayoutRow } from './payout-row.js'
 
 /**
- * @returns Null when there is nothing to build (any more): it was cancelled, or its request is at the signer
- * already.
+ * @returns The row to build for. `null` when there is nothing to build (any more): it was cancelled, or its
+ * request is at the signer already.
  */
 export async function startBuilding(sql: Sql, networks: Networks, id: string): Promise<PayoutRow | null> {
   return inTransaction(sql, async (tx) => {

@@ -1,4 +1,4 @@
-/** Sets aside what a withdrawal or a batch may cost: amount and fee limit, from available to reserved. */
+/** Holds what a withdrawal or a batch may cost: moves amount and fee limit from available to reserved. */
 
 import { type Coin, findCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -14,17 +14,17 @@ export interface Hold {
   readonly coin: Coin
   /** Base units of the coin. */
   readonly amount: bigint
-  /** As it was sent, in whole coins: an error repeats it. */
+  /** Amount as it was sent, in whole coins, which an error repeats. */
   readonly amountText?: string
-  /** Base units of the network's own coin. */
+  /** Base units of the network's native coin. */
   readonly feeLimit: bigint
   readonly feePayer: 'sender' | 'recipient'
   readonly userReference: string | null
 }
 
 /**
- * Checks that what is to be held is there, then holds it. The ledger's own check stays the last word on
- * users' money.
+ * Checks that the funds are there, then holds them. For users' money the ledger's own check has the last
+ * word.
  *
  * @throws KeyturnError `INSUFFICIENT_BALANCE`.
  */
@@ -66,9 +66,9 @@ export async function takeHold(tx: Transaction, request: Hold): Promise<void> {
 }
 
 /**
- * A user may spend what is available to them. The merchant may spend its own and, as floor, the users' funds
- * that it holds: own + sum of the users' available. Withdrawals of the merchant's own are checked one after
- * the other.
+ * Requires the funds. A user may spend what is available to them. The merchant may spend its own funds and,
+ * down to a floor, the users' funds that it holds: own + sum of the users' available. Withdrawals of the
+ * merchant's own funds are checked one after the other.
  */
 async function requireFunds(
   tx: Transaction,

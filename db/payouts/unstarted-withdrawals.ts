@@ -1,6 +1,6 @@
 /**
- * Withdrawals whose workflow may not exist: never started, because the API was cut short or Temporal was
- * down, or started and terminated, or lost with its server. A batch starts its own parts.
+ * Finds withdrawals whose workflow may not exist: never started, because the API was cut short or Temporal
+ * was down, or started and then terminated, or lost with its server. A batch starts its own parts.
  */
 
 import { OPEN_PAYOUTS } from '../../domain/payouts/stage-sets.js'
@@ -9,15 +9,15 @@ import { members } from '../members.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 import type { PayoutRow } from './payout-row.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep takes. The next sweep takes the next. */
 const BATCH = 500
 
 /**
- * The oldest that were not started, and those under way that neither moved nor were looked for, longest
+ * Returns the oldest that were not started, then open ones that have neither moved nor been checked, longest
  * first.
  *
- * @param olderThanMs - Leaves alone what the API is starting right now.
- * @param unseenMs - Leaves alone what moved, or was found running, so recently.
+ * @param olderThanMs - Minimum age, so that the API's own start is not disturbed.
+ * @param unseenMs - Minimum time since it moved, or was found running.
  */
 export async function unstartedWithdrawals(
   sql: Queryable,

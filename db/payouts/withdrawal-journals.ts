@@ -1,4 +1,4 @@
-/** The ledger entries of a withdrawal: what is held when it is accepted, given back, or paid. */
+/** The ledger entries of a payout: what is held when it is accepted, released, or paid. */
 
 import { isMovement } from '../../domain/payouts/treasury.js'
 import type { Journal, JournalEntry } from '../books/ledger/post-journal.js'
@@ -17,11 +17,14 @@ type Terms = Pick<
   | 'user_reference'
 > & {
   readonly kind?: PayoutRow['kind']
-  /** Each end of one that was reopened has keys of its own. */
+  /** Each end of a payout that was reopened has idempotency keys of its own. */
   readonly reopened?: number
 }
 
-/** What left our addresses, by the ledger's owners: positive leaves, negative comes back (change). Base units. */
+/**
+ * What left the merchant's addresses, by owner in the ledger, in base units. Positive amounts leave, negative
+ * ones come back (change).
+ */
 export interface Outflow {
   readonly addressId: string
   readonly coin: string
@@ -29,9 +32,9 @@ export interface Outflow {
 }
 
 /**
- * Whose money is held: the amount on the user (or the merchant's own account ''), the fee with it or, for a
- * token, on ''. Of a movement between own wallets the fee alone, always on ''; whoever pays it on the chain,
- * the amount stays the merchant's.
+ * Returns whose money is held: the amount on the user (or on the merchant's own account ''), and the fee with
+ * it or, for a token, on ''. A movement between own wallets holds the fee alone, always on '': the amount
+ * stays the merchant's, whichever wallet pays the fee.
  */
 export function holders(terms: Terms): { readonly amount: string; readonly fee: string | null } {
   const amount = terms.user_reference ?? ''
@@ -40,7 +43,7 @@ export function holders(terms: Terms): { readonly amount: string; readonly fee: 
   return { amount, fee: terms.coin === terms.fee_coin ? amount : '' }
 }
 
-/** Available → reserved: the amount, and the fee limit where the sender pays. */
+/** Returns available → reserved: the amount, and the fee limit when the sender pays it. */
 export function holdJournal(terms: Terms): Journal {
   const { amount, fee } = holders(terms)
   const entries: JournalEntry[] = [
@@ -50,7 +53,7 @@ export function holdJournal(terms: Terms): Journal {
   return journal(terms, 'hold', 'withdrawal.held', entries)
 }
 
-/** The mirror image of the hold: nothing was paid. */
+/** Returns the reverse of the hold, for a payout that paid nothing. */
 export function releaseJournal(terms: Terms): Journal {
   return {
     ...journal(terms, 'release', 'withdrawal.released', []),
@@ -59,9 +62,9 @@ export function releaseJournal(terms: Terms): Journal {
 }
 
 /**
- * Gives back what a part of a batch held for items that were taken out of it; its fee limit stays held.
+ * Returns what a part of a batch held for items that were taken out of it. Its fee limit stays held.
  *
- * @param indices - Of the items, in the batch.
+ * @param indices - Indices of the items in the batch.
  */
 export function ejectJournal(terms: Terms, amount: bigint, indices: readonly number[]): Journal {
   const entries = move(terms, terms.coin, holders(terms).amount, 'reserved', amount)
@@ -69,15 +72,15 @@ export function ejectJournal(terms: Terms, amount: bigint, indices: readonly num
 }
 
 /**
- * Reserved → what left our addresses, by coin; the rest of the hold back to available. A reverted EVM
+ * Returns reserved → what left the addresses, by coin, and the rest of the hold → available. A reverted EVM
  * transaction has only its fee in `outflows`.
  *
- * What the network took above the hold (a chain with a fee of its parent chain can take more than was agreed)
- * is the merchant's own: nobody agreed to more, and the books must say what the chain says.
+ * What the network took above the hold is the merchant's own: a chain with a fee of its parent chain can take
+ * more than was agreed, no user agreed to more, and the books must say what the chain says.
  *
- * @param fee - What the network took, in base units of `fee_coin`; at most so much may have left above the
+ * @param fee - What the network took, in base units of `fee_coin`. At most so much may have left above the
  * hold.
- * @throws Error when more left than that: it is never posted, it is an exception to look into.
+ * @throws Error when more left than that. Such an outcome is never posted: a person has to examine it.
  */
 export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 0n): Journal {
   const spent = new Map<string, bigint>()
@@ -97,7 +100,7 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 
     const left = spent.get(coin) ?? 0n
     spent.delete(coin)
     const over = left - held
-    // What coins without change bring above the amount goes to the fee; no recipient bears it, so it is the
+    // Coins that are spent without change leave their surplus to the fee. No recipient bears it, so it is the
     // merchant's own.
     if (over > mostOver(terms, coin, fee))
       throw new Error(`Withdrawal ${terms.id} spent ${left} ${coin}, but only ${held} were held`)
@@ -111,8 +114,8 @@ export function settleJournal(terms: Terms, outflows: readonly Outflow[], fee = 
     })
   }
   for (const [coin, amount] of spent) {
-    // A token that takes a fee delivers less than left: between own wallets that is a cost of the merchant's
-    // own.
+    // A token that charges a fee delivers less than left. Between own wallets that is a cost of the
+    // merchant's own.
     if (isMovement(terms.kind) && coin === terms.coin) {
       entries.push({ network: terms.network, coin, kind: 'available', owner: '', amount })
       continue
@@ -129,8 +132,8 @@ function mostOver(terms: Terms, coin: string, fee: bigint): bigint {
 }
 
 /**
- * A transaction that pays nobody took the payment's place: the whole hold goes back, and the network's fee is
- * the merchant's own, whoever asked for the payment.
+ * Returns the journal of a cancelling transaction that took the payout's place: the whole hold is released,
+ * and the network's fee is the merchant's own, even when a user requested the payout.
  */
 export function cancelJournal(terms: Terms, outflows: readonly Outflow[]): Journal {
   const spent = outflows.flatMap(({ addressId, coin, amount }): JournalEntry[] => [
@@ -155,7 +158,7 @@ function move(
   ]
 }
 
-/** One entry an account, and none of zero. */
+/** Makes a journal with one entry an account, and none of zero. */
 function journal(terms: Terms, step: string, type: string, entries: readonly JournalEntry[]): Journal {
   const merged = new Map<string, JournalEntry>()
   for (const entry of entries) {

@@ -1,4 +1,4 @@
-/** Stores a signer's last word on a request; the same word again changes nothing. */
+/** Stores a signer's answer to a request. Storing the same answer twice has no effect. */
 
 import { canonicalJson } from '../../domain/canonical-json.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -13,23 +13,23 @@ export interface AnsweringSigner {
   readonly merchantId: string
 }
 
-/** The decision alone: a signer that answers twice is at another place of its journal. */
+/** Returns the decision alone: a signer that answers twice is at another place in its journal. */
 function verdict(answer: SigningAnswer): string {
   return answer.outcome === 'signed'
     ? canonicalJson([answer.outcome, answer.signed_transaction, answer.transaction_hash])
     : canonicalJson([answer.outcome, answer.code])
 }
 
-/** A signer that is stopped is not asked again at once. */
+/** Pause before a stopped signer is asked again. */
 const AGAIN_AFTER_MS = 60_000
 
 /**
- * Stores the answer, frees the nonce of a refused payment, and wakes the withdrawal that waits for it. What
- * was signed is checked against the request by the workflow before anything else happens with it. A refusal
- * that only says that the signer is stopped is no last word: the request, with its payload and nonce, is
- * queued again.
+ * Stores the answer, frees the nonce of a refused payout, and wakes the payout that waits for it. The
+ * workflow checks signed bytes against the request before anything else happens with them. A refusal that
+ * only says that the signer is stopped is no answer: the request, with its payload and nonce, is queued
+ * again.
  *
- * @returns The id of what was to be paid (the withdrawal), to signal its workflow.
+ * @returns The payout's id, to signal its workflow.
  * @throws KeyturnError `NOT_FOUND` (another signer's, or unknown), `INVALID_STATE` (never claimed, or another
  * answer).
  */
@@ -76,8 +76,8 @@ export async function answerRequest(
       UPDATE signing_requests
       SET state = ${answer.outcome}, answer = ${json(tx, answer)}, answered_at = clock_timestamp(), lease_until = NULL
       WHERE id = ${answer.request_id}`
-    // A signer that says whose nonce it is has signed with it before: to give it to the next payment would
-    // fail that one too.
+    // A signer that names the nonce's owner has signed with it before. Allocating it to the next payout would
+    // make that one fail too.
     if (answer.outcome === 'refused') {
       await freeNonces(tx, request.payout_id, answer.code === 'NONCE_CONFLICT')
     }
@@ -92,7 +92,7 @@ export async function answerRequest(
           : { request_id: answer.request_id, code: answer.code, message: answer.message },
     })
     await notify(tx, 'signing_answer', answer.request_id)
-    // A lane that was busy with this request may have the next one to give.
+    // A queue that this request kept busy may have the next nonce to allocate.
     await notify(tx, 'signing_request', signer.id)
     return { payoutId: request.payout_id, replayed: false }
   })

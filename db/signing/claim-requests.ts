@@ -1,4 +1,4 @@
-/** Hands out what is to be signed, under a lease; nonces are allocated here, not before. */
+/** Hands out requests to a signer, under a lease. Nonces are allocated here, not before. */
 
 import { byFamily } from '../../domain/chain/by-family.js'
 import type { Approval } from '../../domain/controls/approval.js'
@@ -17,14 +17,14 @@ import { findNewlyListed } from '../controls/sanctions/find-newly-listed.js'
 import { allocateNonce } from '../payouts/attempts/allocate-nonce.js'
 import type { PartOutput } from '../payouts/payout-row.js'
 
-/** Enough to keep a signer busy for one round trip. */
+/** Most requests of one claim: enough to keep a signer busy for one round trip. */
 export const MOST_AT_ONCE = 32
 /**
- * Requests of one answer together: below `MAX_ANSWER_BYTES`, which is all that signers read. One that is
- * larger alone is handed out alone.
+ * Most bytes of the requests in one answer: below `MAX_ANSWER_BYTES`, which is all that signers read. A
+ * request that is larger by itself is handed out alone.
  */
 export const CLAIM_BYTES = 15_000_000
-/** Names, times and brackets around what is measured. */
+/** Bytes of names, times and brackets around what is measured. */
 export const FRAME_BYTES = 2_000
 
 interface OpenRow {
@@ -39,18 +39,20 @@ interface OpenRow {
   readonly intent: Intent
   readonly intent_hash: string
   readonly approvals: readonly Approval[]
-  /** Of a part of a batch. */
+  /** Items of a part of a batch. */
   readonly outputs: readonly PartOutput[] | null
 }
 
 /**
- * Leases the signer's open requests by urgency and age, cancelling ones first. A request whose lease ran out
- * is handed out again with the same payload and nonce, as is one that a stopped signer put off; one whose
- * wallet has no nonce to give stays queued. Of each wallet that gives nonces one at a time only the first is
- * looked at, so that a long line there keeps nobody else waiting. What does not fit into `CLAIM_BYTES` any
- * more waits for the next claim, with all that comes after it. What pays a destination that came onto the
- * sanctions list since it was built is not handed out: its workflow takes it back. Nor is what was passed
- * over and has another attempt beside it.
+ * Leases the signer's open requests by urgency and age, cancelling ones first.
+ *
+ * A request whose lease ran out, or that a stopped signer put off, is handed out again with the same payload
+ * and nonce. A request whose wallet has no nonce to allocate stays queued. Of each wallet that allocates
+ * nonces one at a time only the first request is considered, so that a long queue there delays no other
+ * wallet. What does not fit into `CLAIM_BYTES` waits for the next claim, with all that comes after it.
+ *
+ * Two kinds are not handed out: a payout whose destination came onto the sanctions list after it was built,
+ * which its workflow takes back, and an attempt that was passed over and has another one beside it.
  *
  * @param leaseMs - After this many milliseconds without an answer the request may be claimed again.
  */
@@ -71,10 +73,8 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
 }
 
 /**
- * Locks what is next.
- *
- * @param withheld - Subjects that are left out, so that what stands behind them in a line is not kept
- * waiting.
+ * Locks the next requests. @param withheld - Payouts that are left out, so that those behind them in a queue
+ * do not wait.
  */
 async function selectOpen(
   tx: Transaction,
@@ -125,7 +125,7 @@ async function selectOpen(
   return listed.size === 0 ? rows : selectOpen(tx, signerId, [...withheld, ...listed.keys()])
 }
 
-/** Of the request as it will be sent, without reading its payload. */
+/** Returns the size of the request as it will be sent, without reading its payload. */
 function bytesOf({ payload_bytes, intent, approvals, outputs }: OpenRow): number {
   return payload_bytes + Buffer.byteLength(JSON.stringify([intent, approvals, outputs])) + FRAME_BYTES
 }
@@ -172,7 +172,7 @@ async function lease(tx: Transaction, row: OpenRow, leaseMs: number): Promise<Si
   }
 }
 
-/** A movement's signer derives the destination again, and needs to be told where it lies. */
+/** Returns the path of a movement's destination: the signer derives the address again. */
 async function destinationOf(
   tx: Transaction,
   { intent, network }: OpenRow,

@@ -24,7 +24,7 @@ interface Wallet {
   readonly branch: 0 | 1
 }
 
-/** One address each: treasury on branch 0, and the change of payments on branch 1 of the master account. */
+/** One address each: treasury on branch 0, and the change of payouts on branch 1 of the master account. */
 const WALLETS: readonly Wallet[] = [
   { kind: 'master', role: 'master', branch: 0 },
   { kind: 'hot', role: 'hot', branch: 0 },
@@ -35,7 +35,7 @@ const WALLETS: readonly Wallet[] = [
 /**
  * Enrols with a one-time token. The identity that used the token may ask again and gets the same answer.
  *
- * @returns The answer without the platform's key, and whether it was made now.
+ * @returns The answer without the platform's key, and whether the signer was enrolled now.
  * @throws KeyturnError `INVALID_ENROLMENT` with `details.reason`: `TOKEN_UNKNOWN`, `TOKEN_EXPIRED`,
  * `TOKEN_USED`, `IDENTITY_IN_USE`, `ALREADY_ENROLLED`, `ROLES_MISSING`, `DUPLICATE_XPUB`, `XPUB_IN_USE`,
  * `FINGERPRINT_MISMATCH` and those of `verifyXpubReport`; `UNSUPPORTED_NETWORK`.
@@ -52,7 +52,7 @@ export async function enrolSigner(
       SELECT merchant_id, expires_at < clock_timestamp() AS expired, used_at, signer_id FROM enrolment_tokens
       WHERE token_hash = ${enrolmentTokenHash(request.token)} FOR UPDATE`
     if (!token) throw enrolmentError('TOKEN_UNKNOWN', 'This enrolment token is not known; ask for a new one')
-    // Checking many reports costs much: it is done for those alone who have a token.
+    // Checking many reports is expensive, so it is done only for a caller with a token.
     const reported = checkReports(networks, request)
     const identity = Buffer.from(request.identity_public_key, 'base64')
     if (token.used_at !== null) {
@@ -94,7 +94,7 @@ export async function enrolSigner(
   })
 }
 
-/** Everything that can be said without the database. */
+/** Checks everything that needs no database. */
 function checkReports(networks: Networks, request: EnrolRequest): Map<Network, XpubReport[]> {
   const reported = new Map<Network, XpubReport[]>()
   const xpubs = new Set<string>()
@@ -160,7 +160,7 @@ async function addWallet(
     SELECT id, path, xpub FROM key_accounts
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND role = ${wallet.role}`
   if (!account) throw new Error(`The ${wallet.role} account of ${network.name} is missing`)
-  // Accounts of an EVM chain have no change: what is not spent stays where it is.
+  // Accounts of an EVM network have no change: what is not spent stays where it is.
   const hasChange = byFamily(network, { utxo: () => true, evm: () => false })
   if (wallet.kind === 'change' && !hasChange) return
   const derived = deriveAddress({ network, xpub: account.xpub, branch: wallet.branch, index: 0 })
@@ -172,7 +172,7 @@ async function addWallet(
             ${`${account.path}/${derived.pathSuffix}`})`
 }
 
-/** The answer that an enrolled signer gets, or null when the signer is another identity. */
+/** Returns the answer that an enrolled signer gets. `null` when the signer has another identity. */
 async function findEnrolled(
   tx: Transaction,
   signerId: string | null,

@@ -1,10 +1,10 @@
-/** Which signer pays for a merchant on a network. */
+/** Finds the signer that pays for a merchant on a network. */
 
 import type { Queryable } from '../connect.js'
 
 /**
- * The id of the one signer that holds the merchant's keys of the network; null where there is none, or it was
- * revoked.
+ * Returns the id of the one signer that holds the merchant's keys of the network. `null` when there is none,
+ * or it was revoked.
  */
 export async function findPayingSigner(
   sql: Queryable,

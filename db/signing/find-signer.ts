@@ -9,7 +9,7 @@ export interface EnrolledSigner {
   readonly identityPublicKey: Uint8Array
 }
 
-/** The signer, or null when it is unknown or revoked. */
+/** Returns the signer. `null` when it does not exist or was revoked. */
 export async function findSigner(sql: Queryable, id: string): Promise<EnrolledSigner | null> {
   const [row] = await sql<{ id: string; merchant_id: string; identity_public_key: Uint8Array }[]>`
     SELECT id, merchant_id, identity_public_key FROM signers WHERE id = ${id} AND revoked_at IS NULL`

@@ -5,11 +5,11 @@ import { inTransaction, type Sql } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
 
 /**
- * Marks signers offline that were not seen for so long, with the event `signer.offline`, and forgets signers'
- * nonces whose time is over. Run it from time to time, from any process.
+ * Marks signers offline that were not seen for so long, with the event `signer.offline`, and deletes signers'
+ * request nonces that have expired. Run it from time to time, from any process.
  *
  * @param offlineAfterMs - `KEYTURN_SIGNER_OFFLINE_AFTER`.
- * @returns Ids of those that went offline now.
+ * @returns Ids of the signers that went offline now.
  */
 export async function markOfflineSigners(sql: Sql, offlineAfterMs: number): Promise<string[]> {
   return inTransaction(sql, async (tx) => {

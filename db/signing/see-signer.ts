@@ -1,4 +1,4 @@
-/** Keeps when a signer was last there and how far its journal has come. */
+/** Stores when a signer was last seen, and how far its journal has come. */
 
 import type { SignerStop } from '../../domain/signing/signer-protocol.js'
 import { appendAudit } from '../audit/append-audit.js'
@@ -10,18 +10,18 @@ export interface JournalHead {
   readonly sequence: number
 }
 
-/** What a signer says of itself. */
+/** What a signer reports about itself. */
 export interface SignerSight extends JournalHead {
-  /** Why it signs nothing at the moment; null while it works, absent where it does not say. */
+  /** Reason why it signs nothing at the moment. `null` while it works. Absent when it does not say. */
   readonly stopped?: SignerStop | null
 }
 
 /**
- * Takes note of a signer; the first sight after an absence is the event `signer.online`.
+ * Stores the sight of a signer. The first sight after an absence appends the event `signer.online`.
  *
- * @param sight - Its journal's head now; only one further along replaces what is known.
- * @returns The furthest head that the platform knows: a signer behind it was restored from a backup and locks
- * itself.
+ * @param sight - The head of its journal now. Only one further along replaces the stored one.
+ * @returns The furthest head that the platform knows. A signer behind it was restored from a backup, and
+ * locks itself.
  */
 export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight): Promise<JournalHead> {
   const journal: JournalHead = { head: sight.head, sequence: sight.sequence }

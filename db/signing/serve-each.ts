@@ -1,12 +1,12 @@
-/** One payment that cannot be served keeps no other waiting. */
+/** Handles payouts one by one, so that one that fails delays no other. */
 
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 
 /**
- * Serves each payment in a transaction of its own.
+ * Handles each payout in a transaction of its own.
  *
  * @returns The ids of those that were changed.
- * @throws The first error, once each was tried.
+ * @throws The first error, after each was tried.
  */
 export async function serveEach(
   sql: Sql,

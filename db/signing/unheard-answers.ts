@@ -1,6 +1,6 @@
 /**
- * Signers' answers that are stored and that no workflow has acted on: the signal was lost with the process
- * that sent it.
+ * Finds signers' answers that are stored and on which no workflow has acted: the signal was lost with the
+ * process that sent it.
  */
 
 import { ASKING_PAYOUTS } from '../../domain/payouts/stage-sets.js'
@@ -8,13 +8,13 @@ import type { Queryable } from '../connect.js'
 import { members } from '../members.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep takes. The next sweep takes the next. */
 const BATCH = 500
 
 /**
- * The withdrawals that still wait although their signer has answered, oldest first.
+ * Returns the payouts that still wait although their signer has answered, oldest first.
  *
- * @param olderThanMs - Leaves alone what is being acted on right now.
+ * @param olderThanMs - Minimum age, so that an answer which is being acted on is left alone.
  */
 export async function unheardAnswers(
   sql: Queryable,

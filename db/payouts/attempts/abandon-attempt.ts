@@ -1,14 +1,14 @@
-/** Ends an attempt to pay that nobody signed: request withdrawn, outpoints and nonce given back. */
+/** Ends an attempt that was not signed: withdraws its request, and releases its outpoints and its nonce. */
 
 import type { Transaction } from '../../connect.js'
 import { freeNonces } from './allocate-nonce.js'
 
 /**
- * Abandons the open attempt of a subject; the caller holds the subject's row.
+ * Abandons the open attempt of a payout whose row the caller has locked.
  *
- * @param options.answered - The signer's answer was checked and is not a signature of ours: refused, or
- * worthless.
- * @returns False while a signer holds the request (it may have signed): then nothing is changed.
+ * @param options.answered - The signer's answer was checked and is no signature of the transaction: refused,
+ * or worthless.
+ * @returns False, without a change, while a signer holds the request (it may have signed).
  */
 export async function abandonAttempt(
   tx: Transaction,
@@ -29,7 +29,7 @@ export async function abandonAttempt(
   await tx`
     UPDATE utxo_reservations SET released_at = clock_timestamp()
     WHERE payout_id = ${payoutId} AND released_at IS NULL`
-  // A worthless answer is a signature of something: what of, nobody knows.
+  // A worthless answer is a signature of an unknown transaction.
   await freeNonces(
     tx,
     payoutId,

@@ -1,13 +1,13 @@
-/** Nonces of EVM accounts: each is a row, given out under the account's lock, lowest free first. */
+/** Nonces of EVM accounts. Each is a row, allocated under the account's lock, lowest free one first. */
 
 import type { Queryable, Transaction } from '../../connect.js'
 
-/** geth keeps 16 executable transactions an account; more may be dropped from the mempool. */
+/** Executable transactions that geth keeps for one account. Further ones may be dropped from the mempool. */
 export const MOST_IN_FLIGHT = 16
 
 /**
- * Takes note of the account's next nonce on the chain, under the account's lock. Free nonces below it were
- * used by somebody else (`foreign`) and are never given out.
+ * Stores the account's next nonce on the chain, under the account's lock. Free nonces below it were used by
+ * another program (`foreign`) and are never allocated.
  */
 export async function observeChainNonce(
   tx: Transaction,
@@ -24,11 +24,12 @@ export async function observeChainNonce(
 }
 
 /**
- * Gives the nonce of a subject: the one it has, else the lowest free one, else the next.
+ * Returns the nonce of a payout: the one it has, or else the lowest free one, or else the next.
  *
- * @returns Null while the account has as many transactions in flight as a node keeps, or another first
- * attempt is at the signer: a refusal then never leaves a gap below a signed transaction. A further attempt
- * has a nonce that is signed already, so a signer that does not answer it keeps no other payment waiting.
+ * @returns `null` while the account has as many transactions in flight as a node keeps, or while another
+ * first attempt is at the signer: a refusal then never leaves a gap below a signed transaction. A further
+ * attempt has a nonce that is signed already, so a signer that does not answer it keeps no other payout
+ * waiting.
  */
 export async function allocateNonce(
   tx: Transaction,
@@ -70,11 +71,11 @@ export async function allocateNonce(
 }
 
 /**
- * Gives back what a subject holds unsigned; a signed nonce stays, because its bytes may still be mined.
+ * Frees the nonces that a payout holds unsigned. A signed nonce stays, because its bytes may still be mined.
  *
- * @param maybeSigned - The signer may have signed something with it: its journal gives it to no other
- * payment, so neither do we.
- * @returns What was given back.
+ * @param maybeSigned - Whether the signer may have signed with it. Its journal then gives the nonce to no
+ * other payout, so the platform does not either.
+ * @returns The freed nonces.
  */
 export async function freeNonces(
   tx: Transaction,
@@ -98,7 +99,7 @@ export async function freeNonces(
     RETURNING nonces.address, nonces.nonce`
 }
 
-/** The nonce that a subject holds unsigned, or null. */
+/** Returns the nonce that a payout holds unsigned, or `null`. */
 export async function findAllocatedNonce(sql: Queryable, payoutId: string): Promise<number | null> {
   const [row] = await sql<{ nonce: bigint }[]>`
     SELECT nonce FROM nonces WHERE payout_id = ${payoutId} AND state = 'allocated'`

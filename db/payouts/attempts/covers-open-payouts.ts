@@ -1,16 +1,18 @@
-/** Whether a wallet of an EVM chain can pay for one more attempt. */
+/** Decides whether an EVM wallet's balance covers another attempt besides those already open. */
 
 import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 
-/** What a wallet held on the chain at `height`, in base units: the coin of the payment, and the native coin. */
+/**
+ * Balance of a wallet on the chain at `height`, in base units: in the payout's coin, and in the native coin.
+ */
 export interface WalletBalance {
   readonly coin: bigint
   readonly native: bigint
   readonly height: number
 }
 
-/** Base units. */
+/** What an attempt may cost the wallet, in base units. */
 export interface Outgoing {
   readonly fromAddressId: string
   readonly coin: string
@@ -21,9 +23,10 @@ export interface Outgoing {
 }
 
 /**
- * What the wallet holds must cover this payment and all others that are under way from it: not mined yet, or
- * mined above the height at which the balance was read. Of several attempts of one payment one is mined, so
- * each counts with its dearest. The caller holds the account's lock, so that two builders see each other.
+ * Compares the balance with this payout and all others that are open at the wallet: not mined yet, or mined
+ * above the height at which the balance was read. Of several attempts of one payout only one is mined, so
+ * each payout counts with its highest fee. The caller holds the account's lock, so that two builders see each
+ * other's payouts.
  */
 export async function coversOpenPayouts(
   tx: Transaction,

@@ -1,14 +1,15 @@
-/** A further attempt that nobody signed is given up; the attempts before it stay. */
+/** Drops a further attempt that was not signed. The attempts before it stay. */
 
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql } from '../../connect.js'
 import { lockWithdrawal } from '../payout-row.js'
 
 /**
- * Abandons an attempt that waits for its signature, and gives back what it alone had reserved. Nothing when a
- * signer holds the request and has not answered: it may have signed.
+ * Abandons an attempt that waits for its signature, and releases what it alone had reserved. Does nothing
+ * while a signer holds the request without an answer: it may have signed.
  *
- * @param drop.answered - The answer was checked and is no signature of ours: refused, or worthless.
+ * @param drop.answered - The answer was checked and is no signature of the transaction: refused, or
+ * worthless.
  */
 export async function dropReplacement(
   sql: Sql,

@@ -1,13 +1,13 @@
-/** Something final excludes every attempt of a payment: none of them holds anything any more. */
+/** Ends every attempt of a payout that something final has excluded. */
 
 import type { Transaction } from '../../connect.js'
 import { findExclusions } from './find-exclusions.js'
 
 /**
- * Ends all open attempts of a withdrawal that the caller has locked, and for which `proveUnpaid` found a
- * final conflict; gives their outpoints back. What a signer may answer yet is worth nothing, unless the chain
- * takes that back (`reopenWithdrawals`). The block that excluded each of them is kept, so that a
- * reorganisation below it takes this back.
+ * Ends all open attempts of a payout that the caller has locked, and for which `proveUnpaid` found a final
+ * conflict, and releases their outpoints. A later answer of a signer has no effect, unless a reorg removes
+ * the conflict (`reopenWithdrawals`). Keeps the block that excluded each attempt, so that a reorg below it
+ * undoes this.
  */
 export async function excludeAttempts(tx: Transaction, id: string): Promise<void> {
   const exclusions = [...(await findExclusions(tx, id)).values()]
@@ -30,8 +30,8 @@ export async function excludeAttempts(tx: Transaction, id: string): Promise<void
 }
 
 /**
- * Gives back every outpoint that a withdrawal has set aside, and what one of its replaced attempts had spent
- * in a block that left the chain. What is spent in a block stays spent.
+ * Releases every outpoint that a payout has reserved, and what one of its replaced attempts had spent in a
+ * block that left the chain. What a block spends stays spent.
  */
 export async function releaseOutputs(tx: Transaction, id: string): Promise<void> {
   await tx`

@@ -1,6 +1,6 @@
 /**
- * Gaps in the nonces of EVM accounts: what lies above them in flight can never be mined, so something must
- * take their place.
+ * Fills gaps in the nonces of EVM accounts. Transactions above a gap can never be mined, so a transaction
+ * must use its nonce.
  */
 
 import { type Coin, findNetwork, type Networks, nativeCoin } from '../../../domain/chain/network.js'
@@ -14,10 +14,10 @@ import { newId } from '../../new-id.js'
 import type { PartOutput } from '../payout-row.js'
 import { holdJournal } from '../withdrawal-journals.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most gaps that one sweep fills. The next sweep takes the next. */
 const BATCH = 50
 const DAY_MS = 86_400_000
-/** Who asks for it, as the initiator of the row. */
+/** Initiator of the rows that fill gaps. */
 const SYSTEM = 'system:nonces'
 
 interface Gap {
@@ -35,14 +35,13 @@ interface LastSubject {
 }
 
 /**
- * Makes a row of the kind `nonce_fill` for each gap that no payment has taken for so long: a transaction that
- * sends 0 from the account to itself, signed as a cancellation of what the nonce was given to last. Its
- * workflow is started as any other's.
+ * Creates a row of the kind `nonce_fill` for each gap that no payout has taken for so long: a transaction
+ * that sends 0 from the account to itself, signed as a cancellation of the payout that had the nonce last.
+ * Its workflow is started like any other.
  *
- * @param afterMs - How long a nonce that was given back waits for the next payment; and how long after a
- * filling that failed.
- * @returns How many there are now that were not before.
- * @throws The first error, once every gap was tried.
+ * @param afterMs - How long a freed nonce waits for the next payout, and the pause after a fill that failed.
+ * @returns The number of rows created.
+ * @throws The first error, after every gap was tried.
  */
 export async function fillNonceGaps(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
   let filled = 0
@@ -52,7 +51,7 @@ export async function fillNonceGaps(sql: Sql, networks: Networks, afterMs: numbe
       const made = await inTransaction(sql, (tx) => fill(tx, networks, gap))
       if (made) filled++
     } catch (error) {
-      // One account's gap keeps no other account from its filling.
+      // A failure at one account does not keep another account's gap from being filled.
       failures.push(error)
     }
   }
@@ -60,7 +59,10 @@ export async function fillNonceGaps(sql: Sql, networks: Networks, afterMs: numbe
   return filled
 }
 
-/** Below what is signed and in flight; one that nothing lies above waits for the next payment, however long. */
+/**
+ * Finds gaps below signed transactions that are in flight. A gap with none above it waits for the next
+ * payout, however long.
+ */
 async function findGaps(sql: Queryable, networks: Networks, afterMs: number): Promise<Gap[]> {
   return sql<Gap[]>`
     SELECT gap.network, gap.address, gap.nonce
@@ -97,7 +99,7 @@ async function fill(tx: Transaction, networks: Networks, gap: Gap): Promise<bool
   return true
 }
 
-/** What the nonce was given to: a part of a batch has its batch's intent. */
+/** Finds the payout that had the nonce. A part of a batch has its batch's intent. */
 async function findSubject(tx: Transaction, id: string): Promise<LastSubject | null> {
   const [last] = await tx<LastSubject[]>`
     SELECT withdrawal.id, withdrawal.merchant_id, coalesce(withdrawal.intent, batch.intent) AS intent,

@@ -1,4 +1,4 @@
-/** The transactions that pay a withdrawal, and the signer's requests for them. */
+/** Reads the attempts of a payout, with the signer's request for each. */
 
 import type { Priority } from '../../../domain/payouts/priority.js'
 import type {
@@ -10,8 +10,7 @@ import type {
 import type { Queryable } from '../../connect.js'
 
 /**
- * An attempt to pay. All attempts of a withdrawal share a nonce or the first one's inputs, so at most one is
- * ever mined.
+ * An attempt. All attempts of a payout share a nonce or the first one's inputs, so at most one is ever mined.
  */
 export interface AttemptRow {
   readonly id: string
@@ -23,7 +22,10 @@ export interface AttemptRow {
   readonly cause: 'first' | 'speed_up' | 'lagging' | 'cancel'
   readonly priority: Priority
   readonly state: 'built' | 'signed' | 'broadcast' | 'mined' | 'final' | 'replaced' | 'abandoned'
-  /** With its nonce once a signer has claimed it. A PSBT has megabytes, so that only `readPayload` reads it. */
+  /**
+   * Payload, with its nonce once a signer has claimed it. A PSBT can have megabytes, so only `readPayload`
+   * reads it.
+   */
   readonly payload: Omit<UtxoPayload, 'psbt'> | EvmPayload
   readonly coin: string
   readonly amount: bigint
@@ -33,7 +35,7 @@ export interface AttemptRow {
     readonly address_id: string
     readonly txid: string
     readonly vout: number
-    /** Base units. */
+    /** Amount in base units. */
     readonly amount: string
   }[]
   readonly signed_transaction: string | null
@@ -50,18 +52,18 @@ export interface AttemptRow {
   readonly signer_name: string
   readonly signer_online: boolean
   readonly signer_seen_at: Date | null
-  /** Why the signer signs nothing at the moment, by its own word; null while it works. */
+  /** Reason why the signer signs nothing at the moment, as it reported. `null` while it works. */
   readonly signer_stopped: { readonly reason: SignerStop; readonly since: string } | null
-  /** Why a signer would not look at the request when it had it last. */
+  /** Reason for which a signer last returned the request unexamined. */
   readonly postponed: { readonly code: string; readonly message: string; readonly at: string } | null
-  /** Since when its signer's silence keeps no other attempt waiting; null while it does. */
+  /** Time since when its signer's silence keeps no other attempt waiting. `null` while it does. */
   readonly passed_at: Date | null
 }
 
-/** A signed attempt: its bytes may be mined whatever we do. */
+/** A signed attempt: its bytes may be mined whatever the platform does. */
 export type SignedAttempt = AttemptRow & { readonly signed_transaction: string; readonly txid: string }
 
-/** The newest attempt that was not abandoned, or null. */
+/** Returns the newest attempt that was not abandoned, or `null`. */
 export async function findAttempt(sql: Queryable, payoutId: string): Promise<AttemptRow | null> {
   const [row] = await sql<AttemptRow[]>`
     ${selectAttempts(sql)}
@@ -70,13 +72,13 @@ export async function findAttempt(sql: Queryable, payoutId: string): Promise<Att
   return row ?? null
 }
 
-/** Every attempt of a subject, newest first, the abandoned ones too. */
+/** Lists every attempt of a payout, newest first, including abandoned ones. */
 export async function listAttempts(sql: Queryable, payoutId: string): Promise<AttemptRow[]> {
   return sql<AttemptRow[]>`
     ${selectAttempts(sql)} WHERE payment.payout_id = ${payoutId} ORDER BY payment.number DESC`
 }
 
-/** The attempts of other subjects that a signer may have signed with a nonce of an EVM account. */
+/** Lists attempts of other payouts that a signer may have signed with a nonce of an EVM account. */
 export async function listRivals(
   sql: Queryable,
   nonce: { readonly fromAddressId: string; readonly nonce: number; readonly payoutId: string },
@@ -87,7 +89,7 @@ export async function listRivals(
       AND payment.payout_id <> ${nonce.payoutId} AND request.state IN ('leased', 'signed')`
 }
 
-/** All that a signer got of an attempt, a PSBT with its parents too: up to megabytes. */
+/** Reads all that a signer gets of an attempt, including a PSBT with its parents: up to megabytes. */
 export async function readPayload(sql: Queryable, transactionId: string): Promise<UtxoPayload | EvmPayload> {
   const [row] = await sql<{ payload: UtxoPayload | EvmPayload }[]>`
     SELECT payload FROM attempts WHERE id = ${transactionId}`
@@ -95,25 +97,25 @@ export async function readPayload(sql: Queryable, transactionId: string): Promis
   return row.payload
 }
 
-/** Whether the chain may still mine it: signed, and nothing that excludes it is final. */
+/** Whether the chain may still mine it: it is signed, and nothing that excludes it is final. */
 export function isLive(payment: AttemptRow): payment is SignedAttempt {
   const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
   return live && payment.txid !== null && payment.signed_transaction !== null
 }
 
-/** Whether it is at the signer, so that no other attempt is asked for beside it. */
+/** Whether it is at the signer, so that no other attempt is requested beside it. */
 export function isOpen({ state, passed_at }: Pick<AttemptRow, 'state' | 'passed_at'>): boolean {
   return state === 'built' && passed_at === null
 }
 
-/** Whether it was passed over and may be signed all the same. */
+/** Whether it was passed over, and may be signed all the same. */
 export function isUnanswered({ state, passed_at }: Pick<AttemptRow, 'state' | 'passed_at'>): boolean {
   return state === 'built' && passed_at !== null
 }
 
 /**
- * The ids of signed payments that are followed and not sent: they were passed over, were answered late, and a
- * cancellation is on its way by now.
+ * Returns the ids of signed attempts that are followed but not sent: they were passed over and answered late,
+ * and a cancellation was sent in the meantime.
  */
 export function listWithheld(payments: readonly AttemptRow[]): ReadonlySet<string> {
   const cancelled = payments.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')
@@ -123,7 +125,10 @@ export function listWithheld(payments: readonly AttemptRow[]): ReadonlySet<strin
   return new Set(late.map((payment) => payment.id))
 }
 
-/** What the dearest of them can cost, in base units: a replacement must beat each that a node may have. */
+/**
+ * Returns the highest fee that one of them can cost, in base units. A replacement must exceed each that a
+ * node may have.
+ */
 export function dearestFee(payments: readonly Pick<AttemptRow, 'max_fee'>[]): bigint {
   let most = 0n
   for (const { max_fee } of payments) if (max_fee > most) most = max_fee

@@ -1,6 +1,6 @@
 /**
- * Which blocks of the scanned chain exclude the attempts of a payment: what they spend went elsewhere, or
- * never came to be.
+ * Finds the blocks of the scanned chain that exclude the attempts of a payout: another transaction spent
+ * their inputs, or an input never came to exist.
  */
 
 import type { Queryable } from '../../connect.js'
@@ -9,26 +9,26 @@ import type { Queryable } from '../../connect.js'
 export interface Exclusion {
   /** Id of the attempt. */
   readonly attempt: string
-  /** The transaction that spent the outpoint. */
+  /** Transaction that spent the outpoint. */
   readonly by: string
-  /** Its block. */
+  /** Height of its block. */
   readonly height: number
-  /** `txid:vout`. */
+  /** Outpoint, `txid:vout`. */
   readonly outpoint: string
   /**
-   * Whether the outpoint is an input of the attempt itself; else one of a transaction whose output the
+   * Whether the outpoint is an input of the attempt itself. False: an input of a transaction whose output the
    * attempt spends.
    */
   readonly direct: boolean
-  /** Height of the scanned head, of the same instant. */
+  /** Height of the scanned head at the same instant. */
   readonly scanned: number
 }
 
 /**
  * Follows the inputs of every attempt down through transactions that are in no block: one that lost an input
- * to another transaction takes everything that spends its outputs with it. What is known of such a
- * transaction is what it spent: our own attempts and deposits are known. Of several blocks the lowest counts.
- * UTXO networks alone; an EVM attempt has no inputs.
+ * to another transaction invalidates everything that spends its outputs. The inputs of such a transaction are
+ * known if it is one of our own attempts or a deposit. Of several blocks the lowest counts. Applies to UTXO
+ * networks only; an EVM attempt has no inputs.
  */
 export async function findExclusions(
   sql: Queryable,

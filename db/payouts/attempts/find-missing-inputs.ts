@@ -1,4 +1,4 @@
-/** Which inputs a further attempt of a payment cannot spend at the moment. */
+/** Finds the inputs that a further attempt cannot spend at the moment. */
 
 import type { Queryable } from '../../connect.js'
 
@@ -7,7 +7,10 @@ export interface Outpoint {
   readonly vout: number
 }
 
-/** Of these outpoints of ours those that are in no block (any more), and those that something in a block has spent. */
+/**
+ * Returns those of our outpoints that are in no block (any more), and those that a mined transaction has
+ * spent.
+ */
 export async function findMissingInputs(
   sql: Queryable,
   network: string,

@@ -1,4 +1,4 @@
-/** An attempt to pay becomes a row and a request to the signer. */
+/** Inserts an attempt, and the request to its signer. */
 
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import { json, type Transaction } from '../../connect.js'
@@ -14,7 +14,7 @@ export interface AttemptInput {
   readonly amount: bigint
 }
 
-/** What is stored of an attempt; amounts in base units. */
+/** The stored fields of an attempt. Amounts are in base units. */
 export interface NewAttempt {
   readonly id: string
   readonly signerId: string
@@ -22,7 +22,7 @@ export interface NewAttempt {
   readonly cause: AttemptRow['cause']
   readonly priority: AttemptRow['priority']
   readonly fromAddressId: string | null
-  /** Null until a signer claims it. */
+  /** `null` until a signer claims it. */
   readonly nonce: number | null
   readonly payload: UtxoPayload | EvmPayload | Omit<EvmPayload, 'nonce'>
   readonly coin: string
@@ -33,7 +33,10 @@ export interface NewAttempt {
   readonly change: { readonly addressId: string; readonly amount: bigint } | null
 }
 
-/** Inserts the attempt as the next number of its withdrawal, whose row the caller has locked, and wakes the signer. */
+/**
+ * Inserts the attempt with the next number of its payout, whose row the caller has locked, and wakes the
+ * signer.
+ */
 export async function insertAttempt(
   tx: Transaction,
   row: Pick<PayoutRow, 'id' | 'merchant_id' | 'network'>,

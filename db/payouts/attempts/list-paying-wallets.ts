@@ -1,4 +1,4 @@
-/** Which wallets of an EVM chain may pay a withdrawal, in the order in which they are asked. */
+/** Lists the wallets of an EVM network that may pay a payout, in the order in which they are tried. */
 
 import type { Queryable } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
@@ -7,16 +7,16 @@ import { MOST_IN_FLIGHT } from './allocate-nonce.js'
 export interface PayingWallet {
   readonly id: string
   readonly kind: 'master' | 'hot' | 'gas'
-  /** EIP-55. */
+  /** Address in the form of EIP-55. */
   readonly address: string
   readonly derivation_path: string
   readonly signer_id: string
 }
 
 /**
- * The wallet that was asked for alone; else the hot wallets, then the master wallet. Of the hot wallets those
- * come first that have enough in the books, and of them the one with the fewest payments under way; an
- * account with as many as a node keeps comes behind the others. Wallets of revoked signers cannot pay.
+ * Returns only the wallet that was requested; without one, the hot wallets and then the master wallet. Hot
+ * wallets with enough in the books come first, and of them the one with the fewest open payouts. An account
+ * with as many open transactions as a node keeps comes last. Wallets of revoked signers cannot pay.
  */
 export async function listPayingWallets(
   sql: Queryable,

@@ -1,11 +1,11 @@
-/** The unspent outputs with which a UTXO withdrawal may be paid. */
+/** Lists the unspent outputs that may pay a UTXO payout. */
 
 import { FREE_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
 import type { Queryable } from '../../connect.js'
 import { members } from '../../members.js'
 import type { PayoutRow } from '../payout-row.js'
 
-/** An output with what is needed to derive its key. */
+/** An output, with what is needed to derive its key. */
 export interface UnspentOutput {
   readonly txid: string
   readonly vout: number
@@ -20,20 +20,19 @@ export interface UnspentOutput {
   readonly signer_id: string
 }
 
-/** A merchant with more unspent outputs than this pays from the largest. */
+/** Most outputs that are read. A merchant with more unspent outputs pays from the largest. */
 const MOST = 2_000
 const COINBASE_MATURITY = 100
-/** More inputs than this make a transaction that adapters do not build. */
+/** Most inputs of one transaction that adapters build. */
 export const MOST_INPUTS = 250
 
 /**
- * Lists what is confirmed, unspent, unreserved and ours to spend, largest first. What came from outside must
- * be credited first (so that no reorg or screening takes it back); our own change needs one confirmation. An
- * output that is in a block although its deposit was replaced came back from a stranger's use of our keys:
- * the mempool had shown it, and it is no deposit of any user.
+ * Lists the outputs that are confirmed, unspent, unreserved and ours to spend, largest first. An output that
+ * came from outside must be credited first, so that neither a reorg nor screening takes it back; our own
+ * change needs one confirmation. An output that is in a block although its deposit was replaced came from a
+ * stranger's use of our keys: the mempool had shown it, and it is no deposit of any user.
  *
- * @param row.from_address_id - Then only that wallet's outputs (with the change of payments, for the master
- * wallet).
+ * @param row.from_address_id - When set, only outputs of that wallet (with change, for the master wallet).
  */
 export async function listSpendableOutputs(
   sql: Queryable,
@@ -51,8 +50,8 @@ export async function listSpendableOutputs(
 }
 
 /**
- * What follows the columns of a query for them: `output`, `address`, `account` and `signer` can be selected;
- * `AND` may follow.
+ * Returns the part of a query that follows the columns. `output`, `address`, `account` and `signer` can be
+ * selected, and `AND` may follow.
  */
 export function spendableOutputs(sql: Queryable, merchantId: string, network: string, confirmations: number) {
   return sql`
@@ -77,9 +76,8 @@ export function spendableOutputs(sql: Queryable, merchantId: string, network: st
 }
 
 /**
- * The named outputs with their keys, whoever has reserved them, in the order in which they are named.
- *
- * @throws when one is not ours.
+ * Lists the named outputs with their keys in the order in which they are named, whether reserved or not.
+ * @throws Error when one is not ours.
  */
 export async function listOutputs(
   sql: Queryable,
@@ -102,9 +100,8 @@ export async function listOutputs(
 }
 
 /**
- * The address that takes a merchant's change on a UTXO network.
- *
- * @throws when the signer never reported the accounts.
+ * Finds the address that receives a merchant's change on a UTXO network. @throws Error when the signer never
+ * reported the accounts.
  */
 export async function findChangeAddress(
   sql: Queryable,

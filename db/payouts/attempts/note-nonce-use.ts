@@ -1,16 +1,17 @@
 /**
- * Keeps at which scanned block an account's nonce was past that of a payment, although none of our
- * transactions was seen there.
+ * Stores the scanned block at which an account's nonce was above that of a payout, although none of our
+ * transactions was in it.
  */
 
 import { inTransaction, type Sql } from '../../connect.js'
 import { type ChainCursor, lockCursor } from '../../networks/chain-cursor.js'
 
 /**
- * Notes what the account's nonce was at a block that the watcher has scanned; the first such block stays.
- * Nothing is noted when that block has left the chain meanwhile. An attempt of ours that used the nonce is
- * `mined` by then, because the watcher came to its block: that, and not what a node knows of a transaction,
- * tells our own use from a stranger's.
+ * Stores the account's nonce at a block that the watcher has scanned. The first such block stays. Does
+ * nothing if that block has left the chain meanwhile.
+ *
+ * An attempt of ours that used the nonce is `mined` by then, because the watcher scanned its block. That, and
+ * not what a node knows about a transaction, distinguishes our own use from a stranger's.
  *
  * @param next - The account's next nonce at the end of that block.
  */

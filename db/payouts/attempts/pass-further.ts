@@ -1,5 +1,5 @@
 /**
- * A further attempt that its signer leaves unanswered for long must not keep a stuck payment from being
+ * Passes over further attempts that a signer leaves unanswered for long, so that a stuck payout can be
  * replaced or cancelled.
  */
 
@@ -11,20 +11,20 @@ import { serveEach } from '../../signing/serve-each.js'
 import { lockWithdrawal } from '../payout-row.js'
 import { passOver } from './pass-over.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep passes over. The next sweep takes the next. */
 const BATCH = 50
 /**
- * A signer that leaves so many attempts of one payment unanswered gets no further one by itself; a person may
- * order it.
+ * Number of unanswered attempts of one payout after which no further one is passed over automatically. A
+ * person may order it.
  */
 const MOST_UNANSWERED = 3
 
 /**
- * Passes over further attempts whose signer has not answered for so long although it is there and not
- * stopped. First attempts have their own rule (`passUnanswered`), because nothing of theirs is signed.
+ * Passes over further attempts whose signer has not answered for so long although it is online and not
+ * stopped. First attempts have their own rule (`passUnanswered`), because nothing of them is signed.
  *
- * @returns The ids of their payments, whose workflows may be woken.
- * @throws The first error, once each payment was tried.
+ * @returns The ids of their payouts, whose workflows may be woken.
+ * @throws The first error, after each payout was tried.
  */
 export async function passFurther(sql: Sql, networks: Networks, afterMs: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`

@@ -1,4 +1,7 @@
-/** A further attempt that a signer took and does not answer keeps no other attempt of its payment waiting any more. */
+/**
+ * Passes over a further attempt that a signer claimed and does not answer, so that it keeps no other attempt
+ * of its payout waiting.
+ */
 
 import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Transaction } from '../../connect.js'
@@ -14,11 +17,12 @@ interface Passed {
 }
 
 /**
- * Passes over what the signer holds of a payment whose first attempt is signed; the caller has locked the
- * row. The next replacement or cancellation is built beside it. That is safe because every attempt has the
- * nonce, or spends all inputs, of the first one: at most one of them is ever mined. What is passed over stays
- * an attempt: its answer is taken whenever it comes, its coins stay set aside, and nothing is given back
- * before the chain has excluded it.
+ * Passes over what the signer holds of a payout whose first attempt is signed; the caller has locked the row.
+ * The next replacement or cancellation is built beside it. That is safe because every attempt has the first
+ * one's nonce, or spends all of its inputs, so at most one of them is ever mined.
+ *
+ * An attempt that is passed over stays an attempt: its answer is accepted whenever it comes, its coins stay
+ * reserved, and nothing is released before the chain has excluded it.
  *
  * @param actor - Who decided it: a person, or the platform after a time.
  * @returns Whether there was such an attempt.

@@ -1,6 +1,6 @@
 /**
- * A request that a signer took and does not answer holds a nonce, and with it the whole lane of its wallet:
- * the lane goes round it.
+ * Passes a request that a signer claimed and does not answer. It holds a nonce, and with it the whole queue
+ * of its wallet.
  */
 
 import type { Networks } from '../../../domain/chain/network.js'
@@ -16,18 +16,20 @@ import { freeNonces } from './allocate-nonce.js'
 import { excludeAttempts } from './exclude-attempts.js'
 import { reportUnanswered } from './report-unanswered.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep passes. The next sweep takes the next. */
 const BATCH = 50
 
 /**
- * Takes the nonce from a first attempt whose signer has not answered for so long although it is there and not
- * stopped, or that a person has put under investigation. It becomes a gap: the next payments get the nonces
- * above it, and a transaction that pays nobody fills it (`fillNonceGaps`); a filling that is not answered is
- * passed as well. All transactions that the signer may have signed have the same nonce, so at most one is
- * ever mined, and the payment stays as it is until one of them is final.
+ * Takes the nonce from a first attempt whose signer has not answered for so long although it is online and
+ * not stopped, or that a person has put under investigation. The nonce becomes a gap: the next payouts get
+ * the nonces above it, and a nonce fill uses it (`fillNonceGaps`). A fill that is not answered is passed as
+ * well.
  *
- * @returns How many wallets' lanes were freed.
- * @throws The first error, once each payment was tried.
+ * All transactions that the signer may have signed have the same nonce, so at most one is ever mined, and the
+ * payout stays as it is until one of them is final.
+ *
+ * @returns The number of wallets whose queues were freed.
+ * @throws The first error, after each payout was tried.
  */
 export async function passUnanswered(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
   const rows = await sql<{ id: string }[]>`
@@ -54,7 +56,7 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
     SELECT request.id, request.signer_id, request.state
     FROM signing_requests request JOIN attempts attempt ON attempt.id = request.transaction_id
     WHERE request.payout_id = ${id} AND attempt.state = 'built' FOR UPDATE OF request`
-  // It has answered meanwhile.
+  // The signer has answered meanwhile.
   if (request?.state !== 'leased') return false
   const [nonce] = await freeNonces(tx, id, true)
   if (!nonce) return false
@@ -71,12 +73,12 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
 }
 
 /**
- * Ends payments that a signer took and never answered, once a final transaction of our own has their nonce:
- * what the signer may have signed can never be mined, so the hold goes back. What is under investigation is
- * left to a person.
+ * Ends payouts whose request a signer claimed and never answered, once a final transaction of our own has
+ * their nonce: what the signer may have signed can never be mined, so the hold is released. A payout under
+ * investigation is left to a person.
  *
  * @returns The ids, whose workflows may be woken.
- * @throws The first error, once each payment was tried.
+ * @throws The first error, after each payout was tried.
  */
 export async function closePassed(sql: Sql, networks: Networks): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`

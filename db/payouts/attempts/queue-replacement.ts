@@ -1,6 +1,6 @@
 /**
- * A further attempt of a payment that is not mined becomes a row and a request to the signer, inside its
- * conflict set.
+ * Stores a further attempt of a payout that is not mined, with its request to the signer, inside its conflict
+ * set.
  */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
@@ -21,7 +21,7 @@ interface ReplacementBase {
   readonly cause: AttemptRow['cause']
   readonly priority: AttemptRow['priority']
   readonly coin: string
-  /** Base units that leave in `coin`, without the fee; 0 where nobody is paid. */
+  /** Base units that leave in `coin`, without the fee. 0 for a cancelling transaction. */
   readonly amount: bigint
   readonly maxFee: bigint
 }
@@ -42,7 +42,10 @@ export interface EvmReplacement extends ReplacementBase {
   readonly balance: WalletBalance
 }
 
-/** `raced` and `short` as for a first attempt; `gone`: it was mined, or another attempt is at the signer. */
+/**
+ * `raced` and `short` as for a first attempt; `gone`: the payout was mined, or another attempt is at the
+ * signer.
+ */
 export type ReplacementQueued = 'queued' | 'raced' | 'short' | 'gone'
 
 class NotQueued extends Error {
@@ -52,9 +55,10 @@ class NotQueued extends Error {
 }
 
 /**
- * Stores the attempt; the stage stays, because the attempts before it are as good as they were.
+ * Stores the attempt. The stage stays, because the attempts before it are as good as they were.
  *
- * @throws Error when it lies outside of the conflict set: that would be a second payment.
+ * @throws Error when the attempt is outside the conflict set: it could be mined beside the first one, and pay
+ * a second time.
  */
 export async function queueReplacement(
   sql: Sql,
@@ -77,7 +81,7 @@ async function queue(
 ): Promise<void> {
   const row = await lockWithdrawal(tx, withdrawalId)
   if (!SENT_PAYOUTS[row.stage]) throw new NotQueued('gone')
-  // A cancellation that was asked for meanwhile goes before every payment.
+  // A cancellation that was requested meanwhile goes before any attempt that pays.
   if (row.cancellation && built.purpose === 'pay') throw new NotQueued('gone')
   await requireConflictSet(tx, row, built)
   const transactionId = newId('tx')
@@ -124,8 +128,8 @@ async function queue(
 }
 
 /**
- * All inputs of the first attempt, or its account and nonce; and nothing of it mined, or at a signer that may
- * still be waited for.
+ * Requires that the attempt spends all inputs of the first one, or has its account and nonce, and that no
+ * attempt is mined, or at a signer that may still answer.
  */
 async function requireConflictSet(
   tx: Transaction,

@@ -1,4 +1,7 @@
-/** A built transaction becomes a row and a request to the signer, with what it spends set aside, in one transaction. */
+/**
+ * Stores a built transaction and its request to the signer, and reserves what it spends, in one transaction
+ * of the database.
+ */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Networks } from '../../../domain/chain/network.js'
@@ -33,9 +36,9 @@ export interface BuiltUtxo extends BuiltBase {
 
 export interface BuiltEvm extends BuiltBase {
   readonly family: 'evm'
-  /** With its nonce only where that is what it is for: in a gap. */
+  /** Payload. It has its nonce only in a nonce fill. */
   readonly payload: Omit<EvmPayload, 'nonce'> | EvmPayload
-  /** Default `pay`. */
+  /** Default: `pay`. */
   readonly purpose?: 'cancel'
   readonly fromAddressId: string
   readonly chainNonce: number
@@ -44,20 +47,20 @@ export interface BuiltEvm extends BuiltBase {
 }
 
 /**
- * `raced`: another payment reserved one of the outpoints meanwhile, a transaction spent it, or its block left
- * the chain; `short`: the wallet's other open payments leave too little; `gone`: the withdrawal is no longer
- * to be built (cancelled).
+ * `raced`: another payout reserved one of the outpoints meanwhile, a transaction spent it, or its block left
+ * the chain; `short`: the wallet's other open payouts leave too little; `gone`: the payout is no longer to be
+ * built (cancelled).
  */
 export type QueueResult = 'queued' | 'raced' | 'short' | 'gone'
 
-/** Ends the transaction without a trace. */
+/** Rolls the transaction back. */
 class NotQueued extends Error {
   constructor(readonly result: QueueResult) {
     super(result)
   }
 }
 
-/** Stores transaction, reservations and signing request, and moves the withdrawal to `pending_signature`. */
+/** Stores attempt, reservations and signing request, and moves the payout to `pending_signature`. */
 export async function queueTransaction(
   sql: Sql,
   networks: Networks,

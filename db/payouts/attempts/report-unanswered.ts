@@ -1,4 +1,4 @@
-/** Tells the merchant, and the audit log, that a signer took a request and does not answer it. */
+/** Reports to the merchant, and in the audit log, that a signer claimed a request and does not answer it. */
 
 import { appendAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
@@ -7,10 +7,10 @@ import { exceptionEvent } from '../../events/log/raise-exception.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /**
- * Raises `signing_request.unanswered` about a payment whose request was passed.
+ * Raises `signing_request.unanswered` about a payout whose request was passed.
  *
  * @param actor - Who decided it: a person, or the platform after a time.
- * @param facts - What both records say besides the payment's network.
+ * @param facts - What both records contain besides the payout's network.
  */
 export async function reportUnanswered(
   tx: Transaction,

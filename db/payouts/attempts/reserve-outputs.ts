@@ -1,14 +1,14 @@
-/** Outpoints are set aside for one withdrawal. */
+/** Reserves outpoints for one payout. */
 
 import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /**
- * Reserves outpoints: one open reservation each, the unique index decides, whatever races. What this
- * withdrawal has reserved already stays its own.
+ * Reserves outpoints. Each has at most one open reservation, which the unique index enforces in every race.
+ * What this payout has reserved already stays its own.
  *
- * @returns False when another payment has reserved one of them, a transaction spent it, or its block left the
- * chain; then the caller rolls back.
+ * @returns False when another payout has reserved one of them, a transaction spent it, or its block left the
+ * chain. The caller then rolls back.
  */
 export async function reserveOutputs(
   tx: Transaction,

@@ -1,4 +1,4 @@
-/** Keeps signed bytes and txid before anybody sends them anywhere. */
+/** Stores signed bytes and txid before they are sent anywhere. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { SENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
@@ -16,7 +16,7 @@ export interface VerifiedSignature {
 }
 
 /**
- * Stores what was verified; from here on only the chain decides. A second call changes nothing. A further
+ * Stores the verified bytes. From here on only the chain decides. A second call changes nothing. A further
  * attempt is stored beside those before it and leaves the stage as it is.
  */
 export async function storeSigned(
@@ -49,7 +49,7 @@ export async function storeSigned(
       return
     }
     await tx`UPDATE nonces SET state = 'signed' WHERE payout_id = ${id} AND state = 'allocated'`
-    // Its lane had gone round it, and nothing has filled the gap yet: it is none any more.
+    // Its queue had gone on without it, and nothing has filled the gap yet: the nonce is no gap any more.
     await tx`
       UPDATE nonces SET state = 'signed', payout_id = ${id}, freed_at = NULL
       FROM attempts attempt JOIN addresses payer ON payer.id = attempt.from_address_id
@@ -64,8 +64,8 @@ export async function storeSigned(
 }
 
 /**
- * The watcher saw it in a block before its hash was known to be ours: it is mined, and what that block proved
- * against the payment was this very attempt.
+ * Marks the attempt as mined if the watcher scanned its block before its hash was known. What that block
+ * proved against the payout was this very attempt.
  */
 async function noteBlock(
   tx: Transaction,

@@ -1,4 +1,4 @@
-/** A signed withdrawal on its way: being sent, known to the network, mined. */
+/** Tracks a signed payout: being sent, known to the network, mined. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { appendAudit } from '../../audit/append-audit.js'
@@ -9,7 +9,7 @@ import { movePayout } from '../move-payout.js'
 import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { readWithdrawalView } from '../withdrawals/read-withdrawal-view.js'
 
-/** Signed → broadcasting, before the first byte leaves. */
+/** Moves signed → broadcasting, before the first byte is sent. */
 export async function startBroadcast(sql: Sql, networks: Networks, id: string): Promise<void> {
   await inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
@@ -19,8 +19,9 @@ export async function startBroadcast(sql: Sql, networks: Networks, id: string): 
 }
 
 /**
- * Broadcasting → confirming: a node has it, or it is mined already. A further attempt that a node has taken
- * is what the withdrawal shows from then on, and the event `withdrawal.transaction_replaced` says so.
+ * Moves broadcasting → confirming when a node has the attempt, or it is mined already. The withdrawal then
+ * shows a further attempt that a node has accepted, and the event `withdrawal.transaction_replaced` reports
+ * it.
  */
 export async function markBroadcast(
   sql: Sql,
@@ -41,12 +42,14 @@ export async function markBroadcast(
 }
 
 /**
- * Takes note of a block, where the watcher has not seen it yet; the watcher signals when it is deep enough.
- * What the watcher has scanned stands: a node that has another block at that height, or another attempt in
- * one, is on a branch that was left, or ahead of a reorganisation that the watcher will come to. Until they
- * agree nothing is noted, and nothing may be settled.
+ * Stores the block of an attempt when the watcher has not scanned it yet; the watcher signals when it is deep
+ * enough.
  *
- * @returns Whether the scanned chain says nothing else.
+ * The scanned chain has priority: a node that has another block at that height, or another attempt in one, is
+ * on a branch that was left, or ahead of a reorg that the watcher has yet to see. Until they agree nothing is
+ * stored, and nothing may be settled.
+ *
+ * @returns Whether the scanned chain does not contradict.
  */
 export async function markMined(
   sql: Sql,
@@ -61,7 +64,8 @@ export async function markMined(
   },
 ): Promise<boolean> {
   return inTransaction(sql, async (tx) => {
-    // First: the watcher locks in this order, and nothing is scanned between the look and the note.
+    // This lock comes first: the watcher locks in this order, and no block is scanned between the check and
+    // the note.
     await lockCursor(tx, mined.network)
     const row = await lockWithdrawal(tx, id)
     if (await isContradicted(tx, id, transactionId, mined)) return false
@@ -71,7 +75,7 @@ export async function markMined(
           target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
       WHERE id = ${transactionId} AND state IN ('signed', 'broadcast', 'mined') RETURNING txid`
     if (!winner) return true
-    // A node had said so of another one before.
+    // A node had reported another attempt as mined before.
     await tx`
       UPDATE attempts SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
       WHERE payout_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
@@ -80,7 +84,10 @@ export async function markMined(
   })
 }
 
-/** Whether the scanned chain has another block at that height, or an attempt of this payment in another place. */
+/**
+ * Whether the scanned chain has another block at that height, or has an attempt of this payout in another
+ * place.
+ */
 async function isContradicted(
   tx: Transaction,
   id: string,
@@ -100,7 +107,7 @@ async function isContradicted(
 }
 
 /**
- * Makes `transaction_hash` that of the attempt which is in the mempool or the chain, and tells the merchant
+ * Makes `transaction_hash` the hash of the attempt that is in the mempool or the chain, and appends an event
  * when it changes.
  */
 async function showTransaction(
@@ -130,9 +137,9 @@ async function showTransaction(
 }
 
 /**
- * Takes back that an attempt is mined where the scanned chain has another block at that height: a node had
- * said so before the block left its chain, and the watcher never came to it. Had the attempt been in the
- * other block, it would say so.
+ * Unmarks an attempt as mined when the scanned chain has another block at that height. A node had reported it
+ * before the block left its chain, and the watcher never scanned it. If the other block contained the
+ * attempt, the watcher would have marked it.
  */
 export async function unmineOrphaned(tx: Transaction, id: string): Promise<void> {
   await tx`

@@ -1,14 +1,14 @@
-/** Whether the signer that an intent names can still pay it. */
+/** Decides whether the signer that an intent names can still pay it. */
 
 import type { Queryable } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 
 /**
- * Why no signer will ever pay a row, or null. What fills a nonce gap carries the intent of another row, and
- * pays nobody.
+ * Returns why no signer will ever pay a row, or `null`. A nonce fill carries the intent of another row, and
+ * has no recipients.
  *
- * The intent is what people approved, so the signer that it names cannot be changed: what was asked for is
- * asked for again.
+ * The intent is what people approved, so the signer that it names cannot be changed: the payout has to be
+ * requested again.
  */
 export async function whyUnsignable(
   sql: Queryable,
@@ -24,8 +24,8 @@ export async function whyUnsignable(
     WHERE payment.id = ${row.id}`
   if (!named) throw new Error(`Withdrawal ${row.id} does not exist`)
   if (named.signer === null)
-    return 'It was asked for before intents named the signer that pays them; ask for it again'
+    return 'It was requested before intents named the signer that pays them; request it again'
   return named.holds
     ? null
-    : `The signer ${named.signer} that its intent names was revoked, and no other may pay it; ask for it again`
+    : `The signer ${named.signer} that its intent names was revoked, and no other may pay it; request it again`
 }

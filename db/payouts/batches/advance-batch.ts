@@ -10,15 +10,15 @@ import { countBatchItems } from './batch-items.js'
 import { type BatchRow, lockBatch } from './batch-row.js'
 import { moveBatch } from './move-batch.js'
 
-/** Small and JSON, because it goes into the workflow's history. */
+/** Progress of a batch. Small and JSON, because it goes into the workflow's history. */
 export interface BatchProgress {
   readonly stage: BatchStage
   readonly status: BatchStatus
   readonly counts: ItemCounts
-  /** Persons who have approved so far, and how many must. */
+  /** Number of persons who have approved so far. `required` is how many must. */
   readonly approvals: number
   readonly required: number
-  /** Parts of an approved batch whose own workflow was not started yet. */
+  /** Number of parts of an approved batch whose workflow was not started yet. */
   readonly unstarted: number
   readonly failure: string | null
 }
@@ -26,10 +26,10 @@ export interface BatchProgress {
 const ACTOR = 'system:batch'
 
 /**
- * Admits, decides or expires; safe to call at any time and any number of times. Only stored, signed decisions
- * count.
+ * Admits, decides or expires a batch. Safe to call at any time and any number of times. Only stored, signed
+ * decisions count.
  *
- * @param now - The clock of the process that waits.
+ * @param now - Clock of the process that waits.
  */
 export async function advanceBatch(
   sql: Sql,

@@ -1,4 +1,4 @@
-/** Tells the merchant what became of a batch and of its items. */
+/** Appends the events of a batch and of its items. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import type { BatchStatusChanged } from '../../../domain/events/event.js'
@@ -9,18 +9,18 @@ import { appendEvents } from '../../events/log/append-events.js'
 import { countBatchItems, readBatchItems } from './batch-items.js'
 import { type BatchRow, batchColumns } from './batch-row.js'
 
-/** So many items an event: a webhook's body stays below what receivers take by default. */
+/** Most items in one event, so that a webhook's body stays below what receivers accept by default. */
 const ITEMS_AN_EVENT = 100
 
 export interface BatchChange {
-  /** The batch's status before; null when it was just made. */
+  /** Status of the batch before. `null` when the batch was just created. */
   readonly previous: BatchStatus | null
-  /** Indices of the items whose status changed; none when all changed with the batch. */
+  /** Indices of the items whose status changed. Empty when all changed with the batch. */
   readonly changed: readonly number[]
 }
 
 /**
- * Appends `batch.status_changed` with the rows as they are now: one event, or more where many items changed
+ * Appends `batch.status_changed` with the rows as they are now: one event, or several when many items changed
  * at once.
  */
 export async function appendBatchEvents(

@@ -1,4 +1,4 @@
-/** The items of a batch: what became of each, as answers and events show it. */
+/** The items of a batch, with the status of each, as answers and events show them. */
 
 import { type ItemCounts, NO_ITEMS } from '../../../domain/payouts/batch-status.js'
 import {
@@ -22,7 +22,7 @@ interface ItemRow {
   readonly failure_message: string | null
 }
 
-/** All items in their order, or only those with these indices. */
+/** Reads all items in their order, or only those with these indices. */
 export async function readBatchItems(
   sql: Queryable,
   batchId: string,
@@ -38,7 +38,7 @@ export async function readBatchItems(
   return rows.map(toView)
 }
 
-/** How many items are where. */
+/** Counts the items by status. */
 export async function countBatchItems(sql: Queryable, batchId: string): Promise<ItemCounts> {
   const rows = await sql<{ stage: WithdrawalStage; items: number }[]>`
     SELECT CASE WHEN item.failure_code IS NULL THEN part.stage ELSE 'failed' END AS stage, count(*)::int AS items
@@ -49,7 +49,7 @@ export async function countBatchItems(sql: Queryable, batchId: string): Promise<
   return counts
 }
 
-/** An item that was taken out of its part failed, whatever becomes of the part. */
+/** Turns a row into a view. An item that was taken out of its part has failed, whatever its part does. */
 function toView(row: ItemRow): BatchItem {
   const ejected = row.ejected_code !== null
   const code = row.ejected_code ?? row.failure_code

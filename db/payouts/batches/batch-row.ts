@@ -7,17 +7,17 @@ import type { Priority } from '../../../domain/payouts/priority.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import type { ReviewDecision } from '../payout-row.js'
 
-/** One line of `history`: every stage with its time and cause. */
+/** One line of `history`: each stage with its time and cause. */
 export interface BatchHistoryEntry {
   readonly stage: BatchStage
   readonly status: BatchStatus
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at: string
-  /** Who or what moved it. */
+  /** Cause of the move. */
   readonly cause: string
 }
 
-/** Amounts in base units. Without the intent, which may be long: `findBatch` reads it. */
+/** A row without its intent, which may be long and is read by `findBatch`. Amounts are in base units. */
 export interface BatchRow {
   readonly id: string
   readonly merchant_id: string
@@ -50,11 +50,10 @@ export interface BatchRow {
 }
 
 /**
- * Locks a batch until the transaction ends. While it is pending, whoever decides about it takes this lock
- * before those of its parts; afterwards only parts move, each with its own lock first. So the two orders
- * never meet.
+ * Locks a batch until the transaction ends. While it is pending, every decision takes this lock before those
+ * of its parts. Afterwards only parts move, each taking its own lock first. So the two orders never meet.
  *
- * @throws when unknown.
+ * @throws Error when it does not exist.
  */
 export async function lockBatch(tx: Transaction, id: string): Promise<BatchRow> {
   const [row] = await tx<BatchRow[]>`
@@ -63,12 +62,12 @@ export async function lockBatch(tx: Transaction, id: string): Promise<BatchRow> 
   return row
 }
 
-/** What the ledger's journals need to know of a batch: its sender pays the fees. */
+/** Returns what the ledger's journals need to know about a batch: its sender pays the fees. */
 export function termsOf(row: BatchRow) {
   return { ...row, fee_payer: 'sender' as const }
 }
 
-/** The columns of a `BatchRow`; `batch` is the table's alias in the query. */
+/** Returns the columns of a `BatchRow`. `batch` is the table's alias in the query. */
 export function batchColumns(sql: Queryable) {
   return sql`
     batch.id, batch.merchant_id, batch.external_id, batch.user_reference, batch.network, batch.coin, batch.amount,

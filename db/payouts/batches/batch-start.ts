@@ -1,4 +1,4 @@
-/** What the workflow of a batch is started with, and which were not started. */
+/** Makes the input of a batch's workflow, and finds batches whose workflow was not started. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -8,7 +8,7 @@ import { members } from '../../members.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
 import { type BatchRow, batchColumns } from './batch-row.js'
 
-/** As `BatchInput` of `temporal/start.ts`. */
+/** The input, as `BatchInput` of `temporal/inputs.ts`. */
 export interface BatchStart {
   readonly id: string
   readonly merchantId: string
@@ -18,10 +18,10 @@ export interface BatchStart {
   readonly expiresAt: string
 }
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep takes. The next sweep takes the next. */
 const MOST = 500
 
-/** Reads the input of one batch, or null when it is unknown. */
+/** Reads the input of one batch. `null` when it does not exist. */
 export async function readBatchStart(
   sql: Queryable,
   networks: Networks,
@@ -32,11 +32,11 @@ export async function readBatchStart(
 }
 
 /**
- * The oldest batches whose workflow was not started (the API was cut short, or Temporal was down), and those
- * under way that neither moved nor were looked for: theirs may be gone.
+ * Returns the oldest batches whose workflow was not started (the API was cut short, or Temporal was down),
+ * and open ones that have neither moved nor been checked, whose workflow may be gone.
  *
- * @param olderThanMs - Leaves alone what the API is starting right now.
- * @param unseenMs - Leaves alone what moved, or was found running, so recently.
+ * @param olderThanMs - Minimum age, so that the API's own start is not disturbed.
+ * @param unseenMs - Minimum time since it moved, or was found running.
  */
 export async function unstartedBatches(
   sql: Queryable,
@@ -53,7 +53,7 @@ export async function unstartedBatches(
     ORDER BY greatest(workflow_seen_at, created_at) LIMIT ${MOST}`
 }
 
-/** Says that the workflow of a batch exists, so that the sweeper leaves it alone for a while. */
+/** Marks that the workflow of a batch exists, so that the sweeper leaves it alone for a while. */
 export async function markBatchStarted(sql: Queryable, id: string): Promise<void> {
   await sql`
     UPDATE batches SET workflow_started_at = coalesce(workflow_started_at, clock_timestamp()),
@@ -61,7 +61,9 @@ export async function markBatchStarted(sql: Queryable, id: string): Promise<void
     WHERE id = ${id}`
 }
 
-/** The input made of a row. @throws KeyturnError when its network or coin is not served any more. */
+/**
+ * Returns the input that belongs to a row. @throws KeyturnError when its network or coin is no longer served.
+ */
 export function toBatchStart(networks: Networks, row: BatchRow): BatchStart {
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)
   return {

@@ -1,4 +1,4 @@
-/** Cancels a batch that nobody has approved yet; the row's lock decides the race with the last approval. */
+/** Cancels a batch that is not approved yet. The row's lock decides the race with the last approval. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -9,7 +9,7 @@ import { findBatch } from './find-batch.js'
 import { moveBatch } from './move-batch.js'
 
 /**
- * Cancels all of it and releases the hold.
+ * Cancels the whole batch and releases the hold.
  *
  * @throws KeyturnError `NOT_FOUND`; `WITHDRAWAL_NOT_CANCELLABLE` once it is approved, and at every end.
  */
@@ -27,7 +27,7 @@ export async function cancelBatch(
   throw new KeyturnError(
     'WITHDRAWAL_NOT_CANCELLABLE',
     row.stage === 'approved'
-      ? 'This batch is approved and its payments are under way, so it can no longer be cancelled'
+      ? 'This batch is approved and its payouts are under way, so it can no longer be cancelled'
       : `A batch in stage ${row.stage} can no longer be cancelled`,
     { details: { id: row.id, stage: row.stage } },
   )

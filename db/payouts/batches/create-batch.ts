@@ -30,7 +30,10 @@ import { takeBatchLimits } from './take-batch-limits.js'
 
 const MINUTE_MS = 60_000
 
-/** One payment: address in the network's canonical form, amount in base units and as the text that was sent. */
+/**
+ * One item: the address in the network's canonical form, the amount in base units and as the text that was
+ * sent.
+ */
 export interface NewBatchItem {
   readonly toAddress: string
   readonly amount: bigint
@@ -42,21 +45,24 @@ export interface NewBatch {
   readonly merchantId: string
   readonly network: Network
   readonly coin: Coin
-  /** In the order of the request; the same address twice stays two. */
+  /** Items in the order of the request. The same address twice stays two items. */
   readonly items: readonly NewBatchItem[]
   readonly priority: Priority
   readonly userReference: string | null
   readonly externalId: string | null
-  /** Person's or API key's id, and the audit log's actor. */
+  /** Id of the person or API key, and the audit log's actor. */
   readonly initiator: string
   readonly actor: string
-  /** Where it was asked for, ISO 3166-1 alpha-2; null: nobody knows; left out: nothing is configured that could. */
+  /**
+   * Country of the request, ISO 3166-1 alpha-2. `null`: unknown. Absent: no source of countries is
+   * configured.
+   */
   readonly country?: string | null
-  /** Whether a screening service is asked about each recipient, before its transaction is built. */
+  /** Whether a screening service is asked about each recipient before its transaction is built. */
   readonly screen?: boolean
-  /** How long it may wait until it is signed, in milliseconds. */
+  /** How long the batch may wait until it is signed, in milliseconds. */
   readonly expiryMs: number
-  /** Recipients of one UTXO transaction at most. */
+  /** Most recipients of one UTXO transaction. */
   readonly mostOutputs: number
 }
 
@@ -66,7 +72,7 @@ export interface NewBatch {
  * @returns The new row's id.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `NO_SIGNER`, `INVALID_ADDRESS` (own wallets) and `NOT_WHITELISTED`
  * (details: the index of each), `DUPLICATE_EXTERNAL_ID`, `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`,
- * `INSUFFICIENT_BALANCE`; then nothing is stored.
+ * `INSUFFICIENT_BALANCE`. Then nothing is stored.
  */
 export async function createBatch(tx: Transaction, networks: Networks, request: NewBatch): Promise<string> {
   const { network, coin, items, merchantId } = request
@@ -147,7 +153,7 @@ export async function createBatch(tx: Transaction, networks: Networks, request: 
   return id
 }
 
-/** The transactions, with what each may cost and how deep it must be. */
+/** Splits the batch into transactions, with the fee limit and the required confirmations of each. */
 async function planParts(tx: Transaction, request: NewBatch, policy: Policy): Promise<NewPart[]> {
   const { network, coin } = request
   const payments = request.items.map((item, index) => ({ ...item, index, address: item.toAddress }))
@@ -161,7 +167,10 @@ async function planParts(tx: Transaction, request: NewBatch, policy: Policy): Pr
   })
 }
 
-/** The largest payment to the least known destination: a batch is as risky as its riskiest item. */
+/**
+ * Returns the facts of the largest item to the least known destination: a batch is as risky as its riskiest
+ * item.
+ */
 async function riskFacts(tx: Transaction, request: NewBatch, known: Destinations, at: Date) {
   const { items } = request
   const largest = items.reduce((most, item) => (item.amount > most.amount ? item : most))
@@ -179,7 +188,7 @@ async function riskFacts(tx: Transaction, request: NewBatch, known: Destinations
   return { ...facts, destination }
 }
 
-/** Own wallets are no destinations: all that are named are listed, in the shape of `checkBatchOutputs`. */
+/** Rejects own wallets as destinations. The error lists all of them, in the shape of `checkBatchOutputs`. */
 async function requireForeignItems(tx: Transaction, request: NewBatch): Promise<void> {
   const { network, items, merchantId } = request
   const own = await findOwnWallets(
@@ -220,7 +229,7 @@ async function duplicate(tx: Transaction, request: NewBatch): Promise<KeyturnErr
     SELECT id FROM batches WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
   return new KeyturnError(
     'DUPLICATE_EXTERNAL_ID',
-    `external_id "${request.externalId}" was used for a batch before and stays unique for ever; choose another, or GET the batch`,
+    `external_id "${request.externalId}" was used for a batch before and stays unique; choose another, or GET the batch`,
     { details: { external_id: request.externalId, batch_id: known?.id ?? null } },
   )
 }

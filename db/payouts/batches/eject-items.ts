@@ -9,19 +9,19 @@ import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { ejectJournal } from '../withdrawal-journals.js'
 import { followPart } from './follow-part.js'
 
-/** An item and why it cannot be paid. */
+/** An item, and why it cannot be paid. */
 export interface Ejection {
-  /** In the batch. */
+  /** Index of the item in the batch. */
   readonly index: number
   readonly code: string
   readonly message: string
 }
 
 /**
- * Ejects them, each with its reason, and releases their amounts. A part that has nothing left to pay fails,
- * with all of its hold released.
+ * Ejects the items, each with its reason, and releases their amounts. A part with nothing left to pay fails,
+ * and all of its hold is released.
  *
- * @returns The part as it is to be built now; null when there is nothing to build (any more).
+ * @returns The part as it is to be built now. `null` when there is nothing to build (any more).
  */
 export async function ejectItems(
   sql: Sql,

@@ -1,4 +1,4 @@
-/** Fee and limit of each transaction of a batch, from what the database knows. */
+/** Estimates fee and limit of each transaction of a batch, from the database alone. */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../../domain/chain/network.js'
@@ -9,7 +9,7 @@ import type { Queryable } from '../../connect.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import { countLikelyInputs } from '../withdrawals/count-likely-inputs.js'
 
-/** Base units of the network's own coin. */
+/** Base units of the network's native coin. */
 export interface PartEstimate {
   readonly fee: bigint
   readonly feeLimit: bigint

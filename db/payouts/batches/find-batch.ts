@@ -8,7 +8,7 @@ import type { Queryable, Transaction } from '../../connect.js'
 import type { ApprovalSubject } from '../../controls/approvals/approval-subject.js'
 import { type BatchRow, batchColumns } from './batch-row.js'
 
-/** @throws KeyturnError `NOT_FOUND`, also for another merchant's. */
+/** Finds the batch. @throws KeyturnError `NOT_FOUND`, also for another merchant's batch. */
 export async function findBatch(
   sql: Queryable,
   merchantId: string,
@@ -20,7 +20,7 @@ export async function findBatch(
   return row
 }
 
-/** How `recordApproval` finds and locks a batch. */
+/** Finds and locks a batch for `recordApproval`. */
 export async function lockBatchSubject(
   tx: Transaction,
   merchantId: string,
@@ -42,7 +42,7 @@ export async function lockBatchSubject(
   }
 }
 
-/** `NOT_FOUND` for a batch. */
+/** Returns the error `NOT_FOUND` for a batch. */
 export function batchNotFound(id: string): KeyturnError {
   return new KeyturnError('NOT_FOUND', 'There is no such batch; check the id', { details: { id } })
 }

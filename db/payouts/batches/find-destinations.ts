@@ -1,4 +1,7 @@
-/** What is known of a batch's destinations: whitelist entries, sanctions, and whether they were paid before. */
+/**
+ * Finds what is known about a batch's destinations: whitelist entries, sanctions, and whether they were paid
+ * before.
+ */
 
 import type { Queryable } from '../../connect.js'
 import { findSanctioned } from '../../controls/sanctions/find-sanctioned.js'
@@ -8,11 +11,11 @@ export interface Destinations {
   /** Active whitelist entries by address. */
   readonly entries: ReadonlyMap<string, ActiveEntry>
   readonly sanctioned: ReadonlySet<string>
-  /** Of those that are not whitelisted, the fewest payments that one got before (at most 1 is counted). */
+  /** Fewest payouts that a destination without a whitelist entry received before (counted up to 1). */
   readonly paidBefore: number
 }
 
-/** Looks all addresses up at once; they are in the network's canonical form. */
+/** Looks up all addresses at once. They are in the network's canonical form. */
 export async function findDestinations(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** What a change of a part, or of some of its items, makes of its batch. */
+/** Updates a batch after a change of a part, or of some of its items. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { batchStatus } from '../../../domain/payouts/batch-status.js'
@@ -10,8 +10,8 @@ import { lockBatch } from './batch-row.js'
 import { storeMove } from './move-batch.js'
 
 /**
- * Tells of the items that changed, and completes the batch when none is open any more. The caller holds the
- * part's lock and has changed it already.
+ * Appends the event about the items that changed, and completes the batch when none is open any more. The
+ * caller holds the part's lock and has changed the part already.
  *
  * @param changed - Indices of the items.
  */

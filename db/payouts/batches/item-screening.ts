@@ -1,24 +1,27 @@
-/** What a screening service says of the recipients of a batch. */
+/** The answers of a screening service about the recipients of a batch. */
 
 import type { ScreeningResult } from '../../../domain/controls/screening-result.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Queryable, type Sql } from '../../connect.js'
 
-/** An item that the service was not asked about yet, or gave no answer to. */
+/** An item about which the service was not asked yet, or gave no answer. */
 export interface UnscreenedItem {
   readonly id: string
   readonly to_address: string
   readonly amount_sent: string
 }
 
-/** Of a part, in their order; none where no service was configured when the batch was asked for. */
+/**
+ * Reads the items of a part in their order. Empty when no service was configured when the batch was
+ * requested.
+ */
 export async function readUnscreenedItems(sql: Queryable, partId: string): Promise<UnscreenedItem[]> {
   return sql<UnscreenedItem[]>`
     SELECT id, to_address, amount_sent FROM batch_items
     WHERE part_id = ${partId} AND failure_code IS NULL AND screening ->> 'state' = 'pending' ORDER BY index`
 }
 
-/** Stores the first answer; a second one changes nothing. */
+/** Stores the first answer. A second one changes nothing. */
 export async function storeItemScreening(
   sql: Sql,
   merchantId: string,
@@ -42,8 +45,8 @@ export async function storeItemScreening(
 }
 
 /**
- * Why items of a part must not be paid, by their index. A batch has had its review by then, so what the
- * service wants a person to look at is not paid in it either.
+ * Returns why items of a part must not be paid, by their index. A batch has had its review by then, so an
+ * item that the service wants a person to review is not paid in it either.
  */
 export async function readRefusedItems(sql: Queryable, partId: string): Promise<ReadonlyMap<number, string>> {
   const rows = await sql<{ index: number; state: string; reason: string | null }[]>`

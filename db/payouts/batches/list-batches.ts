@@ -1,4 +1,4 @@
-/** A merchant's batches, newest first, without their items. */
+/** Lists a merchant's batches, newest first, without their items. */
 
 import type { BatchStatus } from '../../../domain/payouts/batch-status.js'
 import type { Queryable } from '../../connect.js'

@@ -1,4 +1,7 @@
-/** The one way in which a batch changes its stage: row, history, parts, event and audit together. */
+/**
+ * Moves a batch to another stage: the only code that does so. Row, history, parts, event and audit entry are
+ * written together.
+ */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import {
@@ -18,16 +21,16 @@ import { type BatchRow, termsOf } from './batch-row.js'
 
 export interface BatchMove {
   readonly to: BatchStage
-  /** `person:…`, `api-key:…` or `system:…`. */
+  /** Actor: `person:…`, `api-key:…` or `system:…`. */
   readonly actor: string
-  /** Shown in `history`; default the actor. */
+  /** Cause shown in `history`. Default: the actor. */
   readonly cause?: string
   readonly failure?: { readonly code: string; readonly message: string }
-  /** More facts for the audit log. */
+  /** Further facts for the audit log. */
   readonly audit?: Readonly<Record<string, unknown>>
 }
 
-/** What the end of a pending batch, or its approval, makes of all its parts. */
+/** Stages to which all parts move when a pending batch ends, or is approved. */
 const PARTS_GO_TO = {
   approved: 'approved',
   rejected: 'rejected',
@@ -36,10 +39,10 @@ const PARTS_GO_TO = {
 } as const
 
 /**
- * Moves a batch that the caller has locked. Until it is approved its parts move with it, and where it ends
- * unpaid the whole hold is released. @returns The row as it is now.
+ * Moves a batch that the caller has locked. Until it is approved its parts move with it, and if it ends
+ * unpaid the whole hold is released.
  *
- * @throws Error when the transition is not in the table: the caller decides about replays before it calls.
+ * @throws Error when the transition is not in the table: the caller decides about repeated calls beforehand.
  */
 export async function moveBatch(
   tx: Transaction,
@@ -67,7 +70,7 @@ export async function moveBatch(
   })
 }
 
-/** Stage, status, history and end. */
+/** Stores stage, status, history and end. */
 export async function storeMove(
   tx: Transaction,
   row: BatchRow,

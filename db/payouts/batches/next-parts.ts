@@ -1,4 +1,4 @@
-/** Which parts of an approved batch are to be started next. */
+/** Chooses the parts of an approved batch that are started next. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { UNSENT_PARTS } from '../../../domain/payouts/stage-sets.js'
@@ -8,8 +8,8 @@ import type { PayoutRow } from '../payout-row.js'
 import { toWithdrawalStart, type WithdrawalStart } from '../read-withdrawal-input.js'
 
 /**
- * The first ones, so that no more than `window` are being built, signed and sent at a time: a wallet has no
- * more nonces to give at once, and other withdrawals need the workers and the signer too.
+ * Returns the first parts, so that at most `window` are being built, signed and sent at a time: a wallet has
+ * no more nonces to allocate at once, and other payouts need the workers and the signer too.
  */
 export async function nextParts(
   sql: Queryable,

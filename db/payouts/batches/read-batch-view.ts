@@ -1,4 +1,4 @@
-/** Batches as the API answers (contract section 3). */
+/** Batches as the API answers them. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -17,7 +17,7 @@ export interface BatchViewRow extends BatchRow {
   readonly approval_list: readonly ListedApproval[]
 }
 
-/** The columns and joins of every query that ends in a view; `batch` is the table's alias in it. */
+/** Returns the columns and joins of every query that ends in a view. `batch` is the table's alias in it. */
 export function batchViewQuery(sql: Queryable) {
   return sql`
     SELECT ${batchColumns(sql)}, coalesce(decided.list, '[]') AS approval_list, paid.fee
@@ -30,7 +30,7 @@ export function batchViewQuery(sql: Queryable) {
     ${approvalList(sql, 'batch')}`
 }
 
-/** Reads a merchant's batch with its items, or null. */
+/** Reads a merchant's batch with its items, or `null`. */
 export async function readBatchView(
   sql: Queryable,
   networks: Networks,

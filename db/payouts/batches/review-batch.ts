@@ -1,4 +1,4 @@
-/** A person's decision about a batch that looked risky; the four eyes still have to approve it afterwards. */
+/** Stores a reviewer's decision about a risky batch. Two people still have to approve it afterwards. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Transaction } from '../../connect.js'
@@ -9,7 +9,7 @@ import { findBatch } from './find-batch.js'
 import { moveBatch } from './move-batch.js'
 
 /**
- * Lets it go on to its approvals, or rejects all of it with the hold released.
+ * Lets the batch go on to its approvals, or rejects all of it and releases the hold.
  *
  * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`,
  * `INVALID_STATE`.
@@ -27,7 +27,7 @@ export async function reviewBatch(tx: Transaction, networks: Networks, review: R
     at: new Date().toISOString(),
   }
   await tx`UPDATE batches SET review = ${tx.json(decided)} WHERE id = ${row.id}`
-  // The workflow may not have come to it yet; the history shows the stage all the same.
+  // The workflow may not have admitted it yet. The history shows the stage all the same.
   if (row.stage === 'requested') {
     await moveBatch(tx, networks, row, { to: 'pending_review', actor: 'system:batch' })
     row = await lockBatch(tx, row.id)

@@ -11,7 +11,7 @@ export interface NewPart {
     readonly amount: bigint
     readonly amountSent: string
   }[]
-  /** Base units: what it pays, and what it is expected to cost and may cost. */
+  /** Base units: what it pays, what it is expected to cost, and what it may cost. */
   readonly amount: bigint
   readonly fee: bigint
   readonly feeLimit: bigint
@@ -19,17 +19,17 @@ export interface NewPart {
 }
 
 export interface PartFacts {
-  /** Addresses on the sanctions list now. */
+  /** Addresses that are on the sanctions list now. */
   readonly sanctioned: ReadonlySet<string>
   /** Whether a screening service is asked about each recipient before anything is built. */
   readonly screen: boolean
-  /** When they should be confirmed if nobody had to wait. */
+  /** Time of the expected confirmation if it did not wait for people. */
   readonly confirmedAt: Date
-  /** Who asked, for the history. */
+  /** Initiator, for the history. */
   readonly cause: string
 }
 
-/** Copies from the batch's row what parts share with it; they wait with it for approvals. */
+/** Copies what parts share from the batch's row. They wait with it for approvals. */
 export async function storeParts(
   tx: Transaction,
   batchId: string,

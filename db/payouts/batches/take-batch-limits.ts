@@ -1,4 +1,4 @@
-/** Makes a batch count against its limits as a whole, and against those of each whitelisted destination. */
+/** Counts a batch against its limits as a whole, and against those of each whitelisted destination. */
 
 import type { Coin } from '../../../domain/chain/network.js'
 import { bindingLimits } from '../../../domain/controls/limits.js'
@@ -13,7 +13,8 @@ export interface BatchSpend extends Omit<Spend, 'toAddress' | 'amount'> {
 }
 
 /**
- * Call it in the transaction that takes the hold, before the parts are stored.
+ * Takes the limits, or rejects the batch. Call it in the transaction that takes the hold, before the parts
+ * are stored.
  *
  * @throws KeyturnError `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`.
  */

@@ -1,14 +1,17 @@
-/** The outbox of sweeps: which addresses are to be looked at, and when. */
+/** The outbox of consolidations: which addresses are to be checked, and when. */
 
 import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import { isoNow, type Queryable } from '../../connect.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep takes. The next sweep takes the next. */
 const BATCH = 500
-/** While a workflow is at it, nobody starts it again; should it be gone, it is started after that. */
+/** Lease of a workflow on an address. If the workflow is gone, another is started after that time. */
 const LEASE_MS = 600_000
 
-/** Has an address looked at now: it got something, or somebody asked. Only deposit addresses are swept. */
+/**
+ * Makes an address due now, because it received something or a person requested it. Only deposit addresses
+ * are swept.
+ */
 export async function dueNow(sql: Queryable, addressId: string, coin: string): Promise<void> {
   await sql`
     INSERT INTO consolidations (merchant_id, network, coin, address_id, due_at)
@@ -17,14 +20,17 @@ export async function dueNow(sql: Queryable, addressId: string, coin: string): P
     ON CONFLICT (address_id, coin) DO UPDATE SET due_at = clock_timestamp(), version = consolidations.version + 1`
 }
 
-/** Takes an address for a while. */
+/** Leases an address to a workflow for a while. */
 export async function leaseConsolidation(sql: Queryable, addressId: string, coin: string): Promise<void> {
   await sql`
     UPDATE consolidations SET due_at = clock_timestamp() + ${LEASE_MS} * interval '1 millisecond'
     WHERE address_id = ${addressId} AND coin = ${coin} AND due_at IS NOT NULL`
 }
 
-/** Nothing is left to do, unless something came since `version` was read. @returns False then. */
+/**
+ * Marks that nothing is left to do, unless something arrived since `version` was read. @returns False in that
+ * case.
+ */
 export async function restConsolidation(
   sql: Queryable,
   addressId: string,
@@ -38,7 +44,10 @@ export async function restConsolidation(
   return rested.length > 0
 }
 
-/** Looks again after a while, and says why. @param failed - Counts as a failure: the next wait is twice as long. */
+/**
+ * Checks again after a while, and stores why. @param failed - Whether it counts as a failure: the next wait
+ * is twice as long.
+ */
 export async function postponeConsolidation(
   sql: Queryable,
   addressId: string,
@@ -53,13 +62,16 @@ export async function postponeConsolidation(
     WHERE address_id = ${addressId} AND coin = ${coin}`
 }
 
-/** A sweep went through: earlier failures are forgotten. */
+/** Resets the count of failures after a sweep was paid. */
 export async function forgetFailures(sql: Queryable, addressId: string, coin: string): Promise<void> {
   await sql`
     UPDATE consolidations SET failures = 0, note = NULL WHERE address_id = ${addressId} AND coin = ${coin}`
 }
 
-/** The addresses that are due, longest first, each leased to whoever starts their workflows now. */
+/**
+ * Returns the addresses that are due, longest first. Each is leased to the caller, who starts their
+ * workflows.
+ */
 export async function takeDueConsolidations(
   sql: Queryable,
   olderThanMs: number,
@@ -85,7 +97,9 @@ export async function takeDueConsolidations(
   }))
 }
 
-/** Asks for the addresses of a merchant that hold something in the books. @returns How many. */
+/**
+ * Makes the addresses of a merchant due that hold something in the books. @returns The number of addresses.
+ */
 export async function dueOnRequest(
   sql: Queryable,
   request: {

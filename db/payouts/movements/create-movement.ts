@@ -1,6 +1,6 @@
 /**
- * Makes a movement between a merchant's own wallets: row, hold of its fee, frozen intent, event and audit in
- * one transaction.
+ * Creates a movement between a merchant's own wallets: row, hold of its fee, frozen intent, event and audit
+ * in one transaction.
  */
 
 import { confirmationsUnder } from '../../../domain/chain/confirmations.js'
@@ -18,9 +18,9 @@ import { findPayingSigner } from '../../signing/find-paying-signer.js'
 import { takeHold } from '../take-hold.js'
 import { appendMovementEvent } from './movement-view.js'
 
-/** Nobody's id: the platform itself asks, so no person is barred from approving. */
+/** Initiator of automatic movements. It is no person's id, so every person may approve. */
 export const TREASURY = 'system:treasury'
-/** Automatic movements need nobody; see `Requirement`. */
+/** Requirement of automatic movements, which need no approval. */
 export const NOBODY: Requirement = { count: 0, signers: [], roles: [] }
 
 export interface NewMovement {
@@ -28,38 +28,38 @@ export interface NewMovement {
   readonly merchantId: string
   readonly network: Network
   readonly coin: Coin
-  /** Base units; with `feePayer` recipient the fee comes out of it. */
+  /** Base units. With `feePayer` recipient the fee comes out of it. */
   readonly amount: bigint
-  /** Null where several addresses pay (UTXO). */
+  /** Paying wallet. `null` where several addresses pay (UTXO). */
   readonly from: { readonly id: string; readonly address: string } | null
-  /** Of one of the merchant's own wallets. */
+  /** Address of one of the merchant's own wallets. */
   readonly toAddress: string
   readonly feePayer: 'sender' | 'recipient'
   /** Base units of the native coin. */
   readonly fee: bigint
   readonly feeLimit: bigint
   readonly requirement: Requirement
-  /** What the platform needs to know of it later, and why it was made. */
+  /** What the platform needs to know about the movement later, and why it was created. */
   readonly details: MovementDetails
   readonly expiryMs: number
 }
 
-/** Kept as the row's metadata. */
+/** Stored as the row's metadata. */
 export interface MovementDetails {
-  /** In words. */
+  /** Cause, in words. */
   readonly cause: string
-  /** The coin for whose sweep gas is funded. */
+  /** Coin for whose sweep gas is funded. */
   readonly serves?: string
-  /** What a gathering of outputs spends. */
+  /** Outputs that a consolidation spends. */
   readonly outpoints?: readonly { readonly txid: string; readonly vout: number }[]
 }
 
 /**
- * Makes it in the caller's transaction.
+ * Creates the movement in the caller's transaction.
  *
- * @returns The row's id, or null while one like it is under way.
+ * @returns The row's id. `null` while one like it is open.
  * @throws KeyturnError `INSUFFICIENT_BALANCE` when the merchant's own account cannot bear the fee;
- * `NO_SIGNER` when the one that holds the wallets was revoked.
+ * `NO_SIGNER` when the signer that holds the wallets was revoked.
  */
 export async function createMovement(
   tx: Transaction,
@@ -110,7 +110,7 @@ export async function createMovement(
     ON CONFLICT DO NOTHING
     RETURNING id`
   if (inserted.length === 0) return null
-  // The amount stays the merchant's; what it may cost is set aside, so that it cannot be spent twice
+  // The amount stays the merchant's. What the movement may cost is held, so that it cannot be spent twice
   // meanwhile.
   await takeHold(tx, {
     id,

@@ -1,10 +1,10 @@
-/** Finds the gathering of outputs that is under way for a merchant on a network. */
+/** Finds the open consolidation of outputs of a merchant on a network. */
 
 import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../../connect.js'
 import { members } from '../../members.js'
 
-/** Its id, or null; index `withdrawals_one_gathering`. */
+/** Returns its id, or `null`; index `withdrawals_one_gathering`. */
 export async function findGathering(
   sql: Queryable,
   merchantId: string,

@@ -1,4 +1,4 @@
-/** What the gas wallet may give away within 24 hours, counted when it is promised. */
+/** Limits what the gas wallet may give away within 24 hours. Gas counts when it is promised. */
 
 import type { Network } from '../../../domain/chain/network.js'
 import { UNSPENT_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
@@ -6,9 +6,9 @@ import type { Transaction } from '../../connect.js'
 import { members } from '../../members.js'
 
 /**
- * Whether `cost` still fits, under a lock that lasts until the caller's transaction has made the movement:
- * amounts and fees (the highest while they are not known) of every funding of 24 hours, those that paid
- * nothing left out.
+ * Returns whether `cost` still fits, under a lock that lasts until the caller's transaction has created the
+ * movement. Counts amounts and fees (the limit while the fee is not known) of every funding of the last 24
+ * hours, except those that paid nothing.
  */
 export async function takeGasBudget(
   tx: Transaction,

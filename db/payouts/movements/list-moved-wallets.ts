@@ -1,4 +1,4 @@
-/** Every merchant's wallets on a network, for the look that balances them. */
+/** Lists the wallets that the rebalancer checks on a network. */
 
 import type { WatchedWallet } from '../../../domain/payouts/treasury.js'
 import type { Queryable } from '../../connect.js'
@@ -8,11 +8,11 @@ export interface MovedWallet {
   readonly merchantId: string
   readonly kind: WatchedWallet
   readonly address: string
-  /** Coins in which it counts as low. */
+  /** Coins in which its balance counts as low. */
   readonly low: readonly string[]
 }
 
-/** Those whose signer is not revoked, oldest first. */
+/** Lists the wallets whose signer is not revoked, oldest first. */
 export async function listMovedWallets(sql: Queryable, network: string): Promise<MovedWallet[]> {
   return sql<MovedWallet[]>`
     SELECT address.id, address.merchant_id AS "merchantId", address.kind, address.address,

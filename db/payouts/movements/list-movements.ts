@@ -1,4 +1,4 @@
-/** A merchant's movements between its own wallets, newest first. */
+/** Lists a merchant's movements between its own wallets, newest first. */
 
 import type { MovementKind } from '../../../domain/payouts/treasury.js'
 import {

@@ -1,4 +1,7 @@
-/** The small outputs of a merchant that may become one: deposits, change and the master wallet's own. */
+/**
+ * Lists the small outputs of a merchant that may be consolidated: deposits, change and the master wallet's
+ * own.
+ */
 
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 import { FREE_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
@@ -9,9 +12,9 @@ import type { UnspentOutput } from '../attempts/list-spendable-outputs.js'
 const COINBASE_MATURITY = 100
 
 /**
- * Lists what is confirmed, credited, unspent and unreserved below `small` base units, largest first. A coin
- * of the first signed attempt of a payment that was given up is left to payments: the signer gives it to no
- * movement.
+ * Lists the outputs below `small` base units that are confirmed, credited, unspent and unreserved, largest
+ * first. An input of the first signed attempt of a payout that was given up is left to payouts to outsiders:
+ * the signer gives it to no movement.
  */
 export async function listSmallOutputs(
   sql: Queryable,
@@ -32,7 +35,7 @@ export async function listSmallOutputs(
     ORDER BY output.amount DESC, output.txid, output.vout LIMIT ${most}`
 }
 
-/** The named outputs, as far as they are in a block and still free; in the order in which they are named. */
+/** Returns the named outputs that are in a block and still free, in the order in which they are named. */
 export async function listFreeOutputs(
   sql: Queryable,
   network: string,
@@ -56,7 +59,7 @@ function columns(sql: Queryable) {
     JOIN signers signer ON signer.id = account.signer_id AND signer.revoked_at IS NULL`
 }
 
-/** Not reserved by a payment, and not part of a deposit that may be taken back or held. */
+/** Not reserved by a payout, and not part of a deposit that may be taken back or held. */
 function free(sql: Queryable) {
   return sql`
     NOT EXISTS (
@@ -69,7 +72,7 @@ function free(sql: Queryable) {
         AND deposit.status NOT IN ${members(sql, FREE_DEPOSITS)})`
 }
 
-/** Not an input of the first signed attempt of any payment. */
+/** Not an input of the first signed attempt of any payout. */
 function neverSigned(sql: Queryable) {
   return sql`
     NOT EXISTS (

@@ -1,11 +1,11 @@
-/** What a movement brings to the wallet that it goes to: the other side of what left. */
+/** Returns what a movement brings to its destination: the other side of what left. */
 
 import { isMovement } from '../../../domain/payouts/treasury.js'
 import type { Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 import type { Outflow } from '../withdrawal-journals.js'
 
-/** The inflow of a movement that was paid, as a negative outflow; nothing for payments, which go to strangers. */
+/** Returns the inflow of a movement that was paid, as a negative outflow. Empty for payouts to outsiders. */
 export async function movementInflows(
   tx: Transaction,
   row: Pick<PayoutRow, 'id' | 'kind' | 'merchant_id' | 'network' | 'to_address'>,

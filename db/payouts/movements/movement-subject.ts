@@ -1,4 +1,4 @@
-/** A movement as something that people decide about: what fills a hot wallet. */
+/** A movement as a subject of approvals: one that fills a hot wallet. */
 
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -21,7 +21,7 @@ export async function findMovement(
   return row
 }
 
-/** Locks the merchant's movement. @throws KeyturnError `NOT_FOUND`. */
+/** Locks a merchant's movement. @throws KeyturnError `NOT_FOUND`. */
 export async function lockMovementSubject(
   tx: Transaction,
   merchantId: string,

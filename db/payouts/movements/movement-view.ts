@@ -1,4 +1,4 @@
-/** Movements as the API answers and as `movement.status_changed` tells of them. */
+/** Movements as the API answers them, and as `movement.status_changed` carries them. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'

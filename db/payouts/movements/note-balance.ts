@@ -1,4 +1,7 @@
-/** Tells that a wallet runs low, once a crossing, and forgets it when it was filled. */
+/**
+ * Reports that a wallet's balance is low, once for each crossing of the mark, and resets the report when it
+ * is filled.
+ */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -8,9 +11,9 @@ import { inTransaction, type Sql } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 
 /**
- * Compares what the books say of a wallet with its mark, and tells a crossing as `wallet.low_balance`.
+ * Compares a wallet's balance in the books with its mark, and appends `wallet.low_balance` at a crossing.
  *
- * @param found - `empty`: something could not be paid from it, so it is low whatever its mark.
+ * @param found - `empty`: a payout found too little in the wallet, so its balance is low whatever its mark.
  * @returns Whether it counts as low now.
  */
 export async function noteBalance(
@@ -21,7 +24,7 @@ export async function noteBalance(
   found: 'balance' | 'empty' = 'balance',
 ): Promise<boolean> {
   return inTransaction(sql, async (tx) => {
-    // The wallet's row is the lock of its alerts.
+    // The wallet's row is the lock of its reports.
     const [wallet] = await tx<
       { merchant_id: string; network: string; kind: WatchedWallet; address: string; label: string | null }[]
     >`SELECT merchant_id, network, kind, address, label FROM addresses WHERE id = ${addressId} FOR UPDATE`
@@ -37,7 +40,7 @@ export async function noteBalance(
                      WHERE address_id = ${addressId} AND coin = ${coinName} AND kind = 'low_balance') AS low`
     const balance = known?.balance ?? 0n
     const wasLow = known?.low ?? false
-    // What never held this coin does not run low of it, unless it was needed.
+    // A wallet that never held this coin does not run low in it, unless it was needed.
     const used = wasLow || (known?.balance ?? null) !== null
     const low = found === 'empty' || (used && isLow(balance, mark, wasLow))
     if (low === wasLow) return low

@@ -1,4 +1,4 @@
-/** Makes the movement that brings a hot wallet back between its watermarks. */
+/** Creates the movement that brings a hot wallet back between its watermarks. */
 
 import type { Coin, Network, Networks } from '../../../domain/chain/network.js'
 import { requiredApprovals } from '../../../domain/controls/multisig.js'
@@ -13,16 +13,16 @@ import { estimateWithdrawal } from '../withdrawals/estimate-withdrawal.js'
 import { createMovement, NOBODY } from './create-movement.js'
 import type { MovedWallet } from './list-moved-wallets.js'
 
-/** What people rejected is not asked for again so soon, nor what they let expire. */
+/** Pause after a rebalance that people rejected or let expire. */
 const AGAIN_AFTER_MS = 86_400_000
-/** As long as people have to approve what fills a hot wallet. */
+/** Time that people have to approve a movement to a hot wallet. */
 const APPROVAL_MS = 86_400_000
 
 /**
- * From the hot wallet to the master wallet by itself; the other way with approvals. Nothing while another
- * movement of the two wallets in this coin is under way.
+ * Creates the movement: from the hot wallet to the master wallet automatically, the other way with approvals.
+ * Does nothing while another movement of the two wallets in this coin is open.
  *
- * @returns The movement's id, or null when there is nothing to do.
+ * @returns The movement's id. `null` when there is nothing to do.
  */
 export async function planRebalance(
   sql: Sql,
@@ -57,7 +57,7 @@ export async function planRebalance(
   const there = await settledBalance(sql, { ...wallet, id: from.id }, network.name, coin.name)
   const spare = there - reserve
   const amount = up || spare > found.amount ? found.amount : spare
-  // The master wallet has nothing to give: that is told as a low balance, not asked of people.
+  // The master wallet has nothing to give. That is reported as a low balance; people are not asked.
   if (amount <= 0n || amount < (rules.consolidation.least[coin.name] ?? 0n)) return null
   const { policy } = await readPolicy(sql, wallet.merchantId)
   const approvals = up
@@ -92,7 +92,7 @@ export async function planRebalance(
   }
 }
 
-/** What the books say of a wallet, less what is leaving it. */
+/** Returns a wallet's balance in the books, less what is leaving it. */
 async function settledBalance(
   sql: Queryable,
   wallet: Pick<MovedWallet, 'id' | 'merchantId'>,
@@ -115,7 +115,7 @@ async function settledBalance(
   return row?.balance ?? 0n
 }
 
-/** Whether one of the two wallets in this coin is under way, was refused by people lately, or failed a moment ago. */
+/** Whether a rebalance of this coin is open for either wallet, or was rejected or failed recently. */
 async function isRecent(
   sql: Queryable,
   wallet: MovedWallet,

@@ -1,21 +1,24 @@
-/** What is known of a deposit address before it is swept. */
+/** Reads what is known about a deposit address before it is swept. */
 
 import { RESERVED_DEPOSITS } from '../../../domain/deposits/deposit-sets.js'
 import { FINAL_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../../connect.js'
 import { members } from '../../members.js'
 
-/** Amounts in base units, from the books. */
+/** The facts. Amounts are in base units, from the books. */
 export interface SweepFacts {
   readonly merchantId: string
   readonly address: string
   readonly path: string
-  /** Of the row of `consolidations`, read before anything else. */
+  /** Version of the row of `consolidations`, read before anything else. */
   readonly version: number
   readonly failures: number
-  /** On the address and credited: what is confirmed there and still screened or held stays where it is. */
+  /**
+   * Amount on the address that is credited. What is confirmed there but still being screened, or held, stays
+   * where it is.
+   */
   readonly credited: bigint
-  /** The movement that is under way from or to the address, and what it is for. */
+  /** Open movement from or to the address, and its purpose. */
   readonly open: {
     readonly id: string
     readonly kind: string
@@ -26,14 +29,14 @@ export interface SweepFacts {
   readonly gas: { readonly id: string; readonly address: string; readonly path: string } | null
 }
 
-/** Reads them, or null when there is nothing to look at, or its signer was revoked. */
+/** Reads the facts. `null` when there is nothing to check, or the signer was revoked. */
 export async function readSweepFacts(
   sql: Queryable,
   network: string,
   coin: string,
   addressId: string,
 ): Promise<SweepFacts | null> {
-  // First, so that a credit that comes while the rest is read counts as new.
+  // Read first, so that a credit that comes while the rest is read counts as new.
   const [due] = await sql<{ version: number; failures: number }[]>`
     SELECT version, failures FROM consolidations WHERE address_id = ${addressId} AND coin = ${coin}`
   if (!due) return null

@@ -1,4 +1,4 @@
-/** Changes or removes a schedule; firings that have happened stay what they are. */
+/** Changes or removes a schedule. Firings that have happened stay as they are. */
 
 import { canonicalJson } from '../../../domain/canonical-json.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -18,13 +18,14 @@ interface Asker {
   readonly merchantId: string
   readonly id: string
   readonly actor: string
-  /** Person (or API key without one) that asks. */
+  /** Person who requests the change, or the API key without one. */
   readonly person: string
 }
 
 /**
- * Applies the change in the caller's transaction; removing what is removed changes nothing. Changing what the
- * firings ask for makes the asker an initiator of every withdrawal to come, who approves none of them.
+ * Applies the change in the caller's transaction. Removing a schedule that is removed changes nothing. A
+ * person who changes what the firings request becomes an initiator of every later withdrawal of the schedule,
+ * and may approve none of them.
  *
  * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` when it was removed; `VALIDATION_FAILED` (end_at before
  * start_at).
@@ -82,7 +83,10 @@ export async function changeSchedule(tx: Transaction, asker: Asker, change: Sche
   })
 }
 
-/** The same payment, however its amount is written and in whatever order the database gives its keys. */
+/**
+ * Whether both request the same withdrawal, however the amount is written and in whatever order the database
+ * returns the keys.
+ */
 function sameTemplate(a: ScheduleTemplate, b: ScheduleTemplate): boolean {
   const payment = ({ amount_text: _, ...rest }: ScheduleTemplate) => canonicalJson(rest)
   return payment(a) === payment(b)

@@ -1,4 +1,4 @@
-/** Stores a schedule; Temporal's Schedule is made of the row afterwards. */
+/** Stores a schedule. Temporal's Schedule is created from the row afterwards. */
 
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
@@ -20,7 +20,7 @@ export interface NewSchedule {
   readonly actor: string
 }
 
-/** @returns The new row's id. */
+/** Stores the schedule. @returns The new row's id. */
 export async function createSchedule(tx: Transaction, schedule: NewSchedule): Promise<string> {
   const id = newId('wsc')
   await tx`

@@ -1,4 +1,6 @@
-/** One firing of a schedule: asks for a normal withdrawal, once for each nominal time, whatever fires twice. */
+/**
+ * Fires a schedule: requests an ordinary withdrawal once for each nominal time, even if the time fires twice.
+ */
 
 import { findCoin, findNetwork, type Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -11,11 +13,11 @@ import { createWithdrawal } from '../withdrawals/create-withdrawal.js'
 import type { FiringRow } from './list-schedules.js'
 import type { ScheduleRow } from './schedule-row.js'
 
-/** Small and JSON, because it goes into a workflow's history. */
+/** Outcome of a firing. Small and JSON, because it goes into a workflow's history. */
 export type Firing =
   | { readonly outcome: 'created'; readonly withdrawalId: string }
   | { readonly outcome: 'refused'; readonly code: string; readonly message: string }
-  /** Removed, paused or ended meanwhile, or unknown. */
+  /** The schedule was removed, paused or ended meanwhile, or does not exist. */
   | { readonly outcome: 'idle' }
 
 export interface FiringOptions {
@@ -26,11 +28,11 @@ export interface FiringOptions {
 }
 
 /**
- * Makes the withdrawal with all its checks and its hold, and the firing's row, in one transaction. What is
- * refused (balance, limit, whitelist, no signer, …) is the firing's row too, with an exception, and the
- * schedule goes on.
+ * Creates the withdrawal with all its checks and its hold, and the firing's row, in one transaction. A
+ * refusal (balance, limit, whitelist, no signer, …) is stored in the firing's row too, raises an exception,
+ * and the schedule goes on.
  *
- * @param nominalAt - The time for which the schedule fired, not the one at which it did: the firing's key.
+ * @param nominalAt - Time for which the schedule fired, not the time at which it did. It is the firing's key.
  */
 export async function fireSchedule(
   sql: Sql,
@@ -50,7 +52,7 @@ export async function fireSchedule(
     if (schedule.deleted_at !== null || schedule.paused || over) return { outcome: 'idle' }
     const firingId = newId('fir')
     try {
-      // A savepoint: what a refusal leaves behind goes, the firing's row stays.
+      // The savepoint undoes what a refused withdrawal left behind; the firing's row stays.
       const withdrawalId = (await tx.savepoint(async (point) => {
         const key = await keyOf(point, schedule, nominalAt, firingId)
         const made = await ask(point, networks, schedule, key, options)
@@ -69,9 +71,9 @@ export async function fireSchedule(
 }
 
 /**
- * The firing's key is its `external_id`: unique for ever, in the intent that people approve, and in every
- * export. That no such firing is recorded is known by now; so whoever has this one already is a withdrawal of
- * another origin, and keeps it.
+ * Returns the firing's key, which is its `external_id`: unique, in the intent that people approve, and in
+ * every export. The caller knows that no such firing is stored, so a withdrawal that has this `external_id`
+ * already is of another origin, and keeps it.
  */
 async function keyOf(
   tx: Transaction,

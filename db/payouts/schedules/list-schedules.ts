@@ -1,4 +1,4 @@
-/** A merchant's schedules and their firings, newest first. */
+/** Lists a merchant's schedules and their firings, newest first. */
 
 import type { ScheduleStatus } from '../../../domain/payouts/schedule-status.js'
 import type { ScheduleFiring, WithdrawalSchedule } from '../../../wire/schedule.js'
@@ -6,7 +6,7 @@ import { iso, type Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import type { ScheduleRow } from './schedule-row.js'
 
-/** One line of `schedule_firings`. */
+/** One row of `schedule_firings`. */
 export interface FiringRow {
   readonly id: string
   readonly schedule_id: string
@@ -23,7 +23,9 @@ export interface FiringRow {
 
 export type ScheduleViewRow = ScheduleRow & { readonly last_firing: ScheduleFiring | null }
 
-/** By id, which sorts by time of creation; removed ones are found by id or by their status alone. */
+/**
+ * Lists by id, which sorts by time of creation. Removed schedules are found only by id or by their status.
+ */
 export async function listSchedules(
   sql: Queryable,
   merchantId: string,
@@ -55,7 +57,7 @@ export async function listSchedules(
     ORDER BY schedule.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
 }
 
-/** The firings of one schedule; the caller has checked whose it is. */
+/** Lists the firings of one schedule. The caller has checked that it is the merchant's. */
 export async function listFirings(sql: Queryable, scheduleId: string, slice: Slice): Promise<FiringRow[]> {
   return await sql<FiringRow[]>`
     SELECT * FROM schedule_firings

@@ -1,4 +1,4 @@
-/** A row of `withdrawal_schedules`, and the withdrawal that each of its firings asks for. */
+/** A row of `withdrawal_schedules`, and the withdrawal that each of its firings requests. */
 
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
@@ -9,7 +9,7 @@ export interface ScheduleTemplate {
   readonly network: string
   readonly coin: string
   readonly amount: string
-  /** As it was sent, in whole coins. */
+  /** Amount as it was sent, in whole coins. */
   readonly amount_text: string
   readonly to_address: string
   readonly from_address_id: string | null
@@ -17,7 +17,10 @@ export interface ScheduleTemplate {
   readonly priority: Priority
   readonly user_reference: string | null
   readonly metadata: Readonly<Record<string, unknown>>
-  /** Where the schedule was made, as `NewWithdrawal.country`; left out: nothing is configured that could know. */
+  /**
+   * Country in which the schedule was created, as `NewWithdrawal.country`. Absent: no source of countries is
+   * configured.
+   */
   readonly country?: string | null
 }
 
@@ -34,19 +37,19 @@ export interface ScheduleRow {
   readonly deleted_at: Date | null
   readonly template: ScheduleTemplate
   readonly initiator: string
-  /** Others who changed what each firing asks for. */
+  /** Others who changed what each firing requests. */
   readonly co_initiators: readonly string[]
   readonly version: number
   readonly synced_version: number
   readonly checked_at: Date | null
   readonly missed: bigint
-  /** How often Temporal refused its last change. */
+  /** Number of times that Temporal refused its last change. */
   readonly sync_failures: number
   readonly created_at: Date
   readonly updated_at: Date
 }
 
-/** Locks the merchant's schedule. @throws KeyturnError `NOT_FOUND`. */
+/** Locks a merchant's schedule. @throws KeyturnError `NOT_FOUND`. */
 export async function lockSchedule(tx: Transaction, merchantId: string, id: string): Promise<ScheduleRow> {
   const [row] = await tx<ScheduleRow[]>`
     SELECT * FROM withdrawal_schedules WHERE id = ${id} AND merchant_id = ${merchantId} FOR NO KEY UPDATE`
@@ -54,7 +57,7 @@ export async function lockSchedule(tx: Transaction, merchantId: string, id: stri
   return row
 }
 
-/** Finds the merchant's schedule, a deleted one too. @throws KeyturnError `NOT_FOUND`. */
+/** Finds a merchant's schedule, including a removed one. @throws KeyturnError `NOT_FOUND`. */
 export async function findSchedule(sql: Queryable, merchantId: string, id: string): Promise<ScheduleRow> {
   const [row] = await sql<ScheduleRow[]>`
     SELECT * FROM withdrawal_schedules WHERE id = ${id} AND merchant_id = ${merchantId}`

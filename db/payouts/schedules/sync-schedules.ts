@@ -1,4 +1,4 @@
-/** Which schedules Temporal must be told of, and what it was told. */
+/** Keeps Temporal's Schedules in step with the rows: which are out of step, and what a sync found. */
 
 import type { AppliedSchedule } from '../../../temporal/apply-schedule.js'
 import { appendAudit } from '../../audit/append-audit.js'
@@ -8,14 +8,14 @@ import { exceptionEvent } from '../../events/log/raise-exception.js'
 import { clearAlerts, raiseAlert } from '../../operations/alerts/raise-alert.js'
 import type { ScheduleRow } from './schedule-row.js'
 
-/** Taken at a time; the next sweep takes the next. */
+/** Most that one sweep takes. The next sweep takes the next. */
 const BATCH = 100
-/** The first wait of a schedule that Temporal refuses; each further refusal doubles it, up to an hour. */
+/** First pause after Temporal refused a schedule. Each further refusal doubles it, up to an hour. */
 const FIRST_WAIT_SECONDS = 60
 const LONGEST_WAIT_SECONDS = 3_600
 const ERROR_LENGTH = 500
 
-/** Ids of schedules whose last change Temporal was not told, oldest first. */
+/** Returns the ids of schedules whose last change Temporal does not have yet, oldest first. */
 export async function unsyncedSchedules(sql: Sql, olderThanMs: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     SELECT id FROM withdrawal_schedules
@@ -25,7 +25,7 @@ export async function unsyncedSchedules(sql: Sql, olderThanMs: number): Promise<
   return rows.map((row) => row.id)
 }
 
-/** Ids of living schedules that were not compared with Temporal's for so long. */
+/** Returns the ids of schedules, none of them removed, that were not compared with Temporal's for so long. */
 export async function uncheckedSchedules(sql: Sql, olderThanMs: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     SELECT id FROM withdrawal_schedules
@@ -38,10 +38,9 @@ export async function uncheckedSchedules(sql: Sql, olderThanMs: number): Promise
 }
 
 /**
- * Applies a schedule under the lock of its row, so that of two changes the later one is the last that
- * Temporal hears.
+ * Applies a schedule under the lock of its row, so that of two changes the later one reaches Temporal last.
  *
- * @param apply - Tells Temporal; when it throws, the row stays unsynced.
+ * @param apply - Applies it in Temporal. When it throws, the row stays out of step.
  */
 export async function syncSchedule(
   sql: Sql,
@@ -62,9 +61,9 @@ export async function syncSchedule(
 }
 
 /**
- * Puts off a schedule that Temporal refuses, so that it keeps no other from its turn, and tells people of it.
+ * Puts off a schedule that Temporal refuses, so that it does not delay the others, and raises an alert.
  *
- * @param reason - What Temporal answered.
+ * @param reason - Temporal's answer.
  */
 export async function putOffSchedule(sql: Sql, id: string, reason: string): Promise<void> {
   const shown = reason.slice(0, ERROR_LENGTH)
@@ -82,7 +81,7 @@ export async function putOffSchedule(sql: Sql, id: string, reason: string): Prom
       severity: 'critical',
       subject: id,
       facts: {
-        message: 'This schedule cannot be made, so it does not fire; remove it and make another one',
+        message: 'This schedule cannot be made, so it does not fire; remove it and create another one',
         label: row.label,
         reason: shown,
       },
@@ -91,11 +90,11 @@ export async function putOffSchedule(sql: Sql, id: string, reason: string): Prom
 }
 
 /**
- * Keeps what a comparison with Temporal's Schedule found. One that is gone is unsynced again, so that it is
- * made anew; firings that were left out since the last look are an exception.
+ * Stores the result of a comparison with Temporal's Schedule. One that is gone counts as out of step, so that
+ * it is created again. Firings that were left out since the last comparison raise an exception.
  *
- * @param missed - Firings that Temporal left out since the Schedule was made; null when it has no such
- * Schedule.
+ * @param missed - Number of firings that Temporal left out since the Schedule was created. `null` when it has
+ * no such Schedule.
  */
 export async function recordCheck(sql: Sql, id: string, missed: number | null): Promise<void> {
   await inTransaction(sql, async (tx) => {
@@ -109,7 +108,7 @@ export async function recordCheck(sql: Sql, id: string, missed: number | null): 
         WHERE id = ${id} AND synced_version = version`
       return
     }
-    // A Schedule that was made anew counts from zero.
+    // A Schedule that was created again counts from zero.
     const more = missed - Number(row.missed)
     await tx`UPDATE withdrawal_schedules SET checked_at = clock_timestamp(), missed = ${missed} WHERE id = ${id}`
     if (more <= 0) return

@@ -1,4 +1,4 @@
-/** Which firings left no row: their workflow was cut short before it asked for anything. */
+/** Finds firings that left no row, because their workflow was cut short before it requested anything. */
 
 import type { Queryable } from '../../connect.js'
 import { notPutOff } from '../../operations/sweep-failures.js'
@@ -8,7 +8,7 @@ export interface NominalTime {
   readonly nominalAt: Date
 }
 
-/** Those of living schedules among `times` that have no firing, with their merchant. */
+/** Returns those of `times` whose schedule is not removed and that have no firing, with their merchant. */
 export async function unfiredTimes<T extends NominalTime>(
   sql: Queryable,
   times: readonly T[],

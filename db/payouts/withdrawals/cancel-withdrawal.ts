@@ -1,4 +1,4 @@
-/** Cancels a withdrawal that nobody signed yet; the row's lock decides the race with the signer. */
+/** Cancels a withdrawal that is not signed yet. The row's lock decides the race with the signer. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -9,7 +9,7 @@ import { lockWithdrawal } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
 
 /**
- * Cancels and releases the hold.
+ * Cancels the withdrawal and releases the hold.
  *
  * @throws KeyturnError `NOT_FOUND`; `WITHDRAWAL_NOT_CANCELLABLE` once a signer has it, and at every end.
  */

@@ -1,11 +1,11 @@
-/** How many outputs a payment on a UTXO network is likely to spend, for the fee estimate. */
+/** Counts the outputs that a payout on a UTXO network is likely to spend, for the fee estimate. */
 
 import type { Queryable } from '../../connect.js'
 import { MOST_INPUTS } from '../attempts/list-spendable-outputs.js'
 
 /**
- * Counts the merchant's largest unspent outputs that cover `amount`; at least 1. Fewer than needed exist when
- * the wallets are short: then all of them.
+ * Counts the merchant's largest unspent outputs that cover `amount`; at least 1. When the wallets hold too
+ * little, counts all of them.
  */
 export async function countLikelyInputs(
   sql: Queryable,

@@ -26,13 +26,13 @@ import { requireWallet } from '../require-wallet.js'
 import { takeHold } from '../take-hold.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
 
-/** A checked request: address in the network's canonical form, amount in base units. */
+/** A checked request: the address in the network's canonical form, the amount in base units. */
 export interface NewWithdrawal {
   readonly merchantId: string
   readonly network: Network
   readonly coin: Coin
   readonly amount: bigint
-  /** As it was sent, in whole coins: answers and events repeat it. */
+  /** Amount as it was sent, in whole coins. Answers and events repeat it. */
   readonly amountText?: string
   readonly toAddress: string
   readonly fromAddressId: string | null
@@ -41,18 +41,21 @@ export interface NewWithdrawal {
   readonly userReference: string | null
   readonly externalId: string | null
   readonly metadata: Readonly<Record<string, unknown>>
-  /** Person's or API key's id, and the audit log's actor. */
+  /** Id of the person or API key, and the audit log's actor. */
   readonly initiator: string
-  /** Others who shaped it; none of them may approve it. */
+  /** Others who shaped the request. None of them may approve it. */
   readonly coInitiators?: readonly string[]
   readonly actor: string
-  /** Where it was asked for, ISO 3166-1 alpha-2; null: nobody knows; left out: nothing is configured that could. */
+  /**
+   * Country of the request, ISO 3166-1 alpha-2. `null`: unknown. Absent: no source of countries is
+   * configured.
+   */
   readonly country?: string | null
-  /** How long it may wait until it is signed, in milliseconds. */
+  /** How long the withdrawal may wait until it is signed, in milliseconds. */
   readonly expiryMs: number
-  /** Whether the screening service is asked about the destination before anybody may approve. */
+  /** Whether the screening service is asked about the destination before anyone may approve. */
   readonly screen?: boolean
-  /** The one that failed and that this one asks for again. */
+  /** Withdrawal that failed and that this one retries. */
   readonly retryOf?: string
 }
 
@@ -63,7 +66,7 @@ export interface NewWithdrawal {
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`,
  * `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`, `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`,
  * `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`, `INVALID_STATE` (small outputs
- * first); then nothing is stored.
+ * first). Then nothing is stored.
  */
 export async function createWithdrawal(
   tx: Transaction,
@@ -186,7 +189,7 @@ function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit
   )
 }
 
-/** The active entry of the destination, which the policy may demand. */
+/** Returns the active whitelist entry of the destination, which the policy may require. */
 async function requireWhitelisted(
   tx: Transaction,
   { merchantId, network, toAddress }: NewWithdrawal,
@@ -206,7 +209,7 @@ async function duplicate(tx: Transaction, request: NewWithdrawal): Promise<Keytu
     SELECT id FROM payouts WHERE merchant_id = ${request.merchantId} AND external_id = ${request.externalId}`
   return new KeyturnError(
     'DUPLICATE_EXTERNAL_ID',
-    `external_id "${request.externalId}" was used before and stays unique for ever; choose another, or GET the withdrawal`,
+    `external_id "${request.externalId}" was used before and stays unique; choose another, or GET the withdrawal`,
     { details: { external_id: request.externalId, withdrawal_id: known?.id ?? null } },
   )
 }

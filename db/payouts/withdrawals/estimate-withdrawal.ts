@@ -1,4 +1,4 @@
-/** Fee, limit and time of a payment at one priority, from what the database knows. */
+/** Estimates fee, limit and time of a payout at one priority, from the database alone. */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
 import type { Coin, Network } from '../../../domain/chain/network.js'
@@ -11,14 +11,14 @@ import { countLikelyInputs } from './count-likely-inputs.js'
 const MINUTE_MS = 60_000
 
 export interface WithdrawalEstimate {
-  /** Base units of the network's own coin. */
+  /** Base units of the network's native coin. */
   readonly fee: bigint
   readonly feeLimit: bigint
-  /** When it should be confirmed if nobody had to wait: the end of the priority's span (seed 002). */
+  /** Time of the expected confirmation if it did not wait for people: the end of the priority's span. */
   readonly confirmedAt: Date
 }
 
-/** Estimates a payment of `amount` base units of `coin`. */
+/** Estimates a payout of `amount` base units of `coin`. */
 export async function estimateWithdrawal(
   sql: Queryable,
   merchantId: string,

@@ -8,7 +8,7 @@ import type { PayoutRow } from '../payout-row.js'
 /** A row of the kind `withdrawal`, which has an intent of its own. */
 export type RequestedWithdrawal = PayoutRow & { readonly intent: Intent }
 
-/** The row, or the error of every path that names an unknown or somebody else's withdrawal: `NOT_FOUND`. */
+/** Returns the row. @throws KeyturnError `NOT_FOUND`, also for another merchant's withdrawal. */
 export async function findWithdrawal(
   sql: Queryable,
   merchantId: string,
@@ -20,7 +20,7 @@ export async function findWithdrawal(
   return row
 }
 
-/** `NOT_FOUND` for a withdrawal. */
+/** Returns the error `NOT_FOUND` for a withdrawal. */
 export function withdrawalNotFound(id: string): KeyturnError {
   return new KeyturnError('NOT_FOUND', 'There is no such withdrawal; check the id', { details: { id } })
 }

@@ -1,4 +1,6 @@
-/** Marks a withdrawal for investigation: nothing of it is built or handed to a signer until a person clears it. */
+/**
+ * Marks a payout for investigation: nothing of it is built or handed to a signer until a person clears it.
+ */
 
 import { KeyturnError } from '../../../domain/errors.js'
 import { appendAudit } from '../../audit/append-audit.js'
@@ -10,8 +12,8 @@ import { type Decider, lockOwnWithdrawal } from './lock-own-withdrawal.js'
 import { requireReviewer } from './require-reviewer.js'
 
 /**
- * Sets the mark, at any stage; what is signed cannot be held. It is also the order to go round a further
- * attempt that a signer took and does not answer.
+ * Sets the mark, at any stage. What is signed cannot be stopped. The mark is also the order to pass over a
+ * further attempt that a signer claimed and does not answer.
  *
  * @throws KeyturnError `NOT_FOUND`, `INVALID_STATE`.
  */
@@ -47,9 +49,8 @@ export async function markForInvestigation(
 }
 
 /**
- * Takes the mark away; it goes on from where it was.
- *
- * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INVALID_STATE`.
+ * Removes the mark. The payout goes on from where it was. @throws KeyturnError `NOT_AN_APPROVER`,
+ * `NOT_FOUND`, `INVALID_STATE`.
  */
 export async function clearInvestigation(
   tx: Transaction,

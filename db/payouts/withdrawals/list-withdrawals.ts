@@ -1,4 +1,4 @@
-/** A merchant's withdrawals, newest first. */
+/** Lists a merchant's withdrawals, newest first. */
 
 import {
   WITHDRAWAL_STAGES,
@@ -15,9 +15,9 @@ export interface WithdrawalFilter {
   readonly coin?: string | undefined
   readonly userReference?: string | undefined
   readonly externalId?: string | undefined
-  /** Created at or after. */
+  /** Created at or after this time. */
   readonly from?: Date | undefined
-  /** Created at or before. */
+  /** Created at or before this time. */
   readonly to?: Date | undefined
 }
 

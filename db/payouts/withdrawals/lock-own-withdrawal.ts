@@ -1,4 +1,4 @@
-/** A merchant's withdrawal, or a part of a batch or a movement of it, for a person who decides about it. */
+/** Locks a merchant's withdrawal, part of a batch or movement, for a person who decides about it. */
 
 import type { PendingQuery, Row } from 'postgres'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -6,7 +6,10 @@ import type { Queryable, Transaction } from '../../connect.js'
 import type { PayoutRow } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
 
-/** What is meant: one that was asked for, one transaction of a batch, or money on its way between own wallets. */
+/**
+ * Kind of payout: a withdrawal that was requested, one transaction of a batch, or a movement between own
+ * wallets.
+ */
 export type OwnPayoutKind = 'withdrawal' | 'part' | 'movement'
 
 export interface OwnPayout {
@@ -16,7 +19,7 @@ export interface OwnPayout {
   readonly kind?: OwnPayoutKind
 }
 
-/** Who decides: the person behind the API key, and whether that key has the scope `admin`. */
+/** Person behind the API key who decides, and whether that key has the scope `admin`. */
 export interface Decider extends OwnPayout {
   readonly personId: string | null
   readonly admin: boolean
@@ -29,7 +32,7 @@ const ROWS: Readonly<Record<OwnPayoutKind, readonly string[]>> = {
   movement: ['consolidation', 'gas_funding', 'rebalance'],
 }
 
-/** The condition under which a row of `withdrawal` is the merchant's, and of the kind that is meant. */
+/** Returns the condition that a row of `withdrawal` is the merchant's, and of that kind. */
 export function isOwnPayout(
   sql: Queryable,
   { merchantId, id, kind = 'withdrawal' }: OwnPayout,
@@ -37,7 +40,7 @@ export function isOwnPayout(
   return sql`withdrawal.id = ${id} AND withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = ANY (${[...ROWS[kind]]})`
 }
 
-/** Locks it. @throws KeyturnError `NOT_FOUND`. */
+/** Locks the payout. @throws KeyturnError `NOT_FOUND`. */
 export async function lockOwnWithdrawal(tx: Transaction, payment: OwnPayout): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`
     SELECT * FROM payouts withdrawal WHERE ${isOwnPayout(tx, payment)} FOR UPDATE`
@@ -45,7 +48,7 @@ export async function lockOwnWithdrawal(tx: Transaction, payment: OwnPayout): Pr
   return row
 }
 
-/** There is none, or it is another merchant's. */
+/** Returns the error for a payout that does not exist, or is another merchant's. */
 export function payoutNotFound({ id, kind = 'withdrawal' }: Pick<OwnPayout, 'id' | 'kind'>): KeyturnError {
   if (kind === 'withdrawal') return withdrawalNotFound(id)
   const what = kind === 'part' ? 'part of a batch' : 'movement'

@@ -1,4 +1,4 @@
-/** A withdrawal as something that people decide about. */
+/** A withdrawal as a subject of approvals. */
 
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import type { Transaction } from '../../connect.js'
@@ -6,7 +6,7 @@ import type { ApprovalSubject } from '../../controls/approvals/approval-subject.
 import type { PayoutRow } from '../payout-row.js'
 import { withdrawalNotFound } from './find-withdrawal.js'
 
-/** Locks the merchant's withdrawal. @throws KeyturnError `NOT_FOUND`. */
+/** Locks a merchant's withdrawal. @throws KeyturnError `NOT_FOUND`. */
 export async function lockWithdrawalSubject(
   tx: Transaction,
   merchantId: string,

@@ -1,4 +1,7 @@
-/** Gives the hold of a withdrawal back by a person's decision, when it is proven that nothing was or can be paid. */
+/**
+ * Releases the hold of a withdrawal by a person's decision, when it is proven that nothing was or can be
+ * paid.
+ */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -15,10 +18,10 @@ import { type Decider, lockOwnWithdrawal } from './lock-own-withdrawal.js'
 import { requireReviewer } from './require-reviewer.js'
 
 /**
- * Ends the withdrawal with its hold released.
+ * Ends the withdrawal and releases its hold.
  *
  * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`; `INVALID_STATE` {stage, reason} when nothing is held,
- * or when it is not proven that it is unpaid.
+ * or when it is not proven unpaid.
  */
 export async function refundWithdrawal(
   tx: Transaction,

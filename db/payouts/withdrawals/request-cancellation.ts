@@ -1,4 +1,4 @@
-/** A person decides that a transaction which pays nobody shall take the place of a payment that waits for a block. */
+/** Requests a cancelling transaction, which has no recipients, for a payout that waits for a block. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import { initiatorsOf } from '../../../domain/controls/approval.js'
@@ -13,17 +13,17 @@ import { lockReplaceable } from './request-speed-up.js'
 import { requireReviewer } from './require-reviewer.js'
 
 export interface Cancellation extends OwnPayout {
-  /** The person behind the API key; null where the key has none. */
+  /** Person behind the API key. `null` where the key has none. */
   readonly personId: string | null
-  /** Whether the key has the scope `admin`; else the person must have the role `reviewer`. */
+  /** Whether the key has the scope `admin`. Otherwise the person must have the role `reviewer`. */
   readonly admin: boolean
   readonly reason: string
   readonly actor: string
 }
 
 /**
- * Stores the decision; the workflow builds the transaction. Until one of the two is final nothing is given
- * back: the payment may still be mined, and then it is paid.
+ * Stores the decision; the workflow builds the transaction. Until one of the two is final nothing is
+ * released: the payout may still be mined, and then it is paid.
  *
  * @throws KeyturnError `NOT_AN_APPROVER` without a person; `INITIATOR_CANNOT_APPROVE`; `ALREADY_DECIDED`; and
  * as `requestSpeedUp`.
@@ -51,9 +51,9 @@ export async function requestCancellation(
 }
 
 /**
- * The platform's own decision: a movement between own wallets that lags, and that nothing inside its fee
- * limit can speed up, gives way, so that it blocks no later nonce and holds no coins. What it was to move is
- * planned again at today's fees.
+ * Cancels a stuck movement between own wallets that no fee inside its limit can speed up, by the platform's
+ * own decision, so that it blocks no later nonce and holds no coins. What it was to move is planned again at
+ * the fees of that time.
  *
  * @param reason - Why it cannot be sped up.
  * @returns Whether it was decided now.

@@ -1,4 +1,4 @@
-/** Asks for a dearer attempt of a payment that waits for a block. */
+/** Requests an attempt at a higher fee for a payout that waits for a block. */
 
 import { byFamily } from '../../../domain/chain/by-family.js'
 import { findNetwork, type Network, type Networks, nativeCoin } from '../../../domain/chain/network.js'
@@ -25,20 +25,20 @@ import { lockWithdrawal, type PayoutRow, type SpeedUpRequest } from '../payout-r
 import { isOwnPayout, type OwnPayout, payoutNotFound } from './lock-own-withdrawal.js'
 
 export interface SpeedUp extends OwnPayout {
-  /** Default: the next above the newest attempt's. */
+  /** Priority. Default: the next above the newest attempt's. */
   readonly priority: Priority | null
-  /** The most that the fee may be, in whole coins; default the withdrawal's own limit. */
+  /** Highest fee allowed, in whole coins. Default: the payout's own limit. */
   readonly maxFee: string | null
   readonly actor: string
 }
 
 /**
- * Stores what was asked for; the workflow builds it, inside the limit that people approved, so nobody needs
- * to approve again.
+ * Stores the request. The workflow builds the attempt inside the limit that people approved, so no new
+ * approval is needed.
  *
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where nothing can be replaced, or (reason `SANCTIONED`)
- * where a destination came onto the sanctions list; `REPLACEMENT_NOT_SUPPORTED`; `FEE_LIMIT_EXCEEDED` {limit,
- * required, coin}, as far as it is known without asking a node.
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` when nothing can be replaced, or (reason `SANCTIONED`)
+ * when a destination came onto the sanctions list; `REPLACEMENT_NOT_SUPPORTED`; `FEE_LIMIT_EXCEEDED` {limit,
+ * required, coin}, as far as that is known without asking a node.
  */
 export async function requestSpeedUp(tx: Transaction, networks: Networks, request: SpeedUp): Promise<void> {
   const { row, network, attempts, unanswered, newest } = await lockReplaceable(tx, networks, request)
@@ -54,7 +54,7 @@ export async function requestSpeedUp(tx: Transaction, networks: Networks, reques
   if ((await findNewlyListed(tx, [row.id])).has(row.id)) {
     throw new KeyturnError(
       'INVALID_STATE',
-      'A destination came onto the sanctions list after this was asked for; nothing of it is paid faster. cancel-transaction may still take it back',
+      'A destination came onto the sanctions list after this was requested; nothing of it is paid faster. cancel-transaction may still take it back',
       { details: { id: row.id, stage: row.stage, reason: 'SANCTIONED' } },
     )
   }
@@ -67,8 +67,8 @@ export async function requestSpeedUp(tx: Transaction, networks: Networks, reques
     throw new KeyturnError(
       'FEE_LIMIT_EXCEEDED',
       asked === limit
-        ? 'A dearer transaction would cost more than max_fee; allow more, or wait'
-        : 'A dearer transaction would cost more than the fee limit that was approved; wait, or cancel and ask again',
+        ? 'A replacement at this priority needs a fee above max_fee. Raise max_fee, or wait'
+        : 'A replacement at this priority needs a fee above the approved limit. Wait, or cancel and request it again',
       {
         details: {
           limit: formatAmount(limit, coin.decimals),
@@ -94,7 +94,7 @@ export async function requestSpeedUp(tx: Transaction, networks: Networks, reques
   })
 }
 
-/** Forgets a request that could not be met; the withdrawal says why. */
+/** Removes a request that could not be met. The withdrawal shows why. */
 export async function clearSpeedUp(
   sql: Queryable,
   id: string,
@@ -108,10 +108,10 @@ export async function clearSpeedUp(
 }
 
 /**
- * Locks a withdrawal of which signed attempts wait for a block.
+ * Locks a payout of which signed attempts wait for a block.
  *
- * @param purpose - A further payment waits until the signer has answered for the last one; a cancellation
- * need not.
+ * @param purpose - A further attempt that pays waits until the signer has answered for the last one. A
+ * cancellation does not.
  * @throws KeyturnError as `requestSpeedUp`.
  */
 export async function lockReplaceable(
@@ -123,7 +123,7 @@ export async function lockReplaceable(
   readonly row: PayoutRow
   readonly network: Network
   readonly attempts: readonly SignedAttempt[]
-  /** At a signer that does not answer, and no longer waited for. */
+  /** Attempts at a signer that does not answer, for which nothing waits any more. */
   readonly unanswered: readonly AttemptRow[]
   readonly newest: SignedAttempt
 }> {
@@ -155,7 +155,7 @@ export async function lockReplaceable(
   if (purpose === 'pay' && payments.some(isOpen)) {
     throw new KeyturnError(
       'INVALID_STATE',
-      'A further attempt is at the signer already; wait for its answer, or mark the payment for investigation to go round it',
+      'A further attempt is at the signer already; wait for its answer, or mark the payout for investigation to pass over it',
       {
         details: { id: row.id, stage: row.stage },
       },
@@ -168,7 +168,7 @@ function nextPriority(priority: Priority): Priority {
   return PRIORITIES[PRIORITIES.indexOf(priority) + 1] ?? 'urgent'
 }
 
-/** By the prices that the watcher saw last; what is built asks the node itself. */
+/** Returns the least fee by the prices that the watcher saw last. The build asks the node itself. */
 async function leastFee(
   tx: Transaction,
   network: Network,
@@ -197,7 +197,7 @@ function leastEvmFee(attempts: readonly AttemptRow[], price: Extract<FeePrice, {
       maxFeePerGas: BigInt(payload.max_fee_per_gas),
       maxPriorityFeePerGas: BigInt(payload.max_priority_fee_per_gas),
     }
-    // What the watcher keeps is twice the base fee and the tip.
+    // The watcher stores twice the base fee plus the tip.
     const baseFee = (price.maxFeePerGas - price.maxPriorityFeePerGas) / 2n
     const fee = BigInt(payload.gas) * leastReplacement(before, { ...price, baseFee }).maxFeePerGas
     if (fee > required) required = fee

@@ -2,20 +2,20 @@ import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { ReviewDecision } from '../payout-row.js'
 
-/** What a person says of something that looked risky. */
+/** A reviewer's decision about something risky. */
 export interface Review {
   readonly merchantId: string
   readonly id: string
-  /** The person behind the API key; null where the key has none. */
+  /** Person behind the API key. `null` where the key has none. */
   readonly personId: string | null
-  /** Whether the key has the scope `admin`; else the person must have the role `reviewer`. */
+  /** Whether the key has the scope `admin`. Otherwise the person must have the role `reviewer`. */
   readonly admin: boolean
   readonly decision: 'approve' | 'reject'
   readonly reason: string
   readonly actor: string
 }
 
-/** What a review is about: a withdrawal or a batch. */
+/** The subject of a review: a withdrawal or a batch. */
 interface Reviewable {
   readonly id: string
   readonly stage: string
@@ -26,7 +26,7 @@ interface Reviewable {
 }
 
 /**
- * Requires that nobody reviewed it before, that it waits for a review, and that somebody else asked for it.
+ * Requires that it was not reviewed before, that it waits for a review, and that another person requested it.
  *
  * @param waits - Whether its stage is one in which it is reviewed.
  * @throws KeyturnError `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`, `INVALID_STATE`.

@@ -1,11 +1,11 @@
-/** Who may decide about withdrawals as an operator does. */
+/** Requires a person who may decide about withdrawals as an operator does. */
 
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 
 /**
- * @throws KeyturnError `NOT_AN_APPROVER` unless a person asks whose key has the scope `admin`, or who has the
- * role `reviewer`.
+ * Requires a key of a person that has the scope `admin`, or whose person has the role `reviewer`. @throws
+ * KeyturnError `NOT_AN_APPROVER`.
  */
 export async function requireReviewer(
   tx: Transaction,

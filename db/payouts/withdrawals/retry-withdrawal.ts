@@ -1,4 +1,6 @@
-/** Tries a withdrawal again: wakes one that waits, asks anew for one that failed and is proven unpaid. */
+/**
+ * Tries a withdrawal again: wakes one that waits, and requests one again that failed and is proven unpaid.
+ */
 
 import { assertNever } from '../../../domain/assert-never.js'
 import { findCoin, findNetwork, type Networks } from '../../../domain/chain/network.js'
@@ -19,14 +21,14 @@ export interface Retry
   extends Pick<NewWithdrawal, 'initiator' | 'actor' | 'country' | 'expiryMs' | 'screen'> {
   readonly merchantId: string
   readonly id: string
-  /** Null: as before. */
+  /** Priority. `null`: as before. */
   readonly priority: Priority | null
 }
 
 /**
- * An open one is woken, before it is signed also with other fees inside the limit that was approved. One that
- * ended unpaid is asked for anew, with every check and approvals of its own: what people approved was that
- * one, and once.
+ * Wakes an open withdrawal; one that is not signed yet also gets other fees inside the approved limit.
+ * Requests one that ended unpaid again, with every check and approvals of its own: people approved that one,
+ * and once.
  *
  * @returns The id of the withdrawal that goes on: the same, or the new one.
  * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` {stage, reason}; what `createWithdrawal` throws.
@@ -56,10 +58,10 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
     feePayer: row.fee_payer,
     priority: retry.priority ?? row.priority,
     userReference: row.user_reference,
-    // The old one keeps its own for ever.
+    // The old withdrawal keeps its external_id.
     externalId: null,
     metadata: row.metadata,
-    // Those who shaped the old one shaped this one, too.
+    // The initiators of the old one shaped this one, too.
     coInitiators: initiatorsOf(row),
     retryOf: row.id,
   })
@@ -115,7 +117,7 @@ async function wake(tx: Transaction, networks: Networks, row: PayoutRow, retry: 
   })
 }
 
-/** The priority is no part of what people approved; the fee limit is, and stays. */
+/** Sets the priority, which is no part of what people approved. The fee limit is, and stays. */
 async function setPriority(tx: Transaction, row: PayoutRow, priority: Priority): Promise<void> {
   await tx`UPDATE payouts SET priority = ${priority}, updated_at = clock_timestamp() WHERE id = ${row.id}`
 }

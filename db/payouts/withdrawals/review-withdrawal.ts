@@ -1,4 +1,4 @@
-/** A person's decision about a withdrawal that looked risky; the four eyes still have to approve it afterwards. */
+/** Stores a reviewer's decision about a risky withdrawal. Two people still have to approve it afterwards. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { Transaction } from '../../connect.js'
@@ -10,7 +10,7 @@ import { type Review, requireReviewable } from './require-reviewable.js'
 import { requireReviewer } from './require-reviewer.js'
 
 /**
- * Lets it go on to its approvals, or rejects it with the hold released.
+ * Lets the withdrawal go on to its approvals, or rejects it and releases the hold.
  *
  * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INITIATOR_CANNOT_APPROVE`, `ALREADY_DECIDED`,
  * `INVALID_STATE`.
@@ -21,7 +21,7 @@ export async function reviewWithdrawal(tx: Transaction, networks: Networks, revi
     SELECT 1 FROM payouts WHERE id = ${review.id} AND merchant_id = ${review.merchantId} AND kind = 'withdrawal'`
   if (!own) throw withdrawalNotFound(review.id)
   const row = await lockWithdrawal(tx, review.id)
-  // Whoever is still to be screened is not reviewed before: the service may say more.
+  // A withdrawal that is yet to be screened is not reviewed before: the service may add a reason.
   const unscreened = row.screening?.state === 'pending'
   const waits =
     row.stage === 'pending_review' || (row.stage === 'requested' && row.review_required && !unscreened)
@@ -33,7 +33,7 @@ export async function reviewWithdrawal(tx: Transaction, networks: Networks, revi
     at: new Date().toISOString(),
   }
   await tx`UPDATE payouts SET review = ${tx.json(decided)} WHERE id = ${row.id}`
-  // The workflow may not have come to it yet; the history shows the stage all the same.
+  // The workflow may not have admitted it yet. The history shows the stage all the same.
   let current = row
   if (row.stage === 'requested') {
     await movePayout(tx, networks, row, { to: 'pending_review', actor: 'system:withdrawal' })

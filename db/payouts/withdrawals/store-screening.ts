@@ -1,4 +1,4 @@
-/** Keeps what the screening service said of a withdrawal's destination, and acts on it. */
+/** Stores the screening service's answer about a withdrawal's destination, and acts on it. */
 
 import type { Networks } from '../../../domain/chain/network.js'
 import type { ScreeningResult } from '../../../domain/controls/screening-result.js'
@@ -7,7 +7,7 @@ import { inTransaction, type Sql } from '../../connect.js'
 import { closeUnpaid } from '../close-unpaid.js'
 import { lockWithdrawal } from '../payout-row.js'
 
-/** Stores the first answer; a second one, and one that comes too late, changes nothing. */
+/** Stores the first answer. A second one, and one that comes too late, changes nothing. */
 export async function storeScreening(
   sql: Sql,
   networks: Networks,
