@@ -4,7 +4,7 @@ import { byAdapterFamily } from '../../chains/adapter.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 import { type Balanced, balanceWallets } from './movement/balance-wallets.js'
 import type { TreasuryDependencies } from './movement/dependencies.js'
-import { planGathering } from './movement/plan-gathering.js'
+import { planOutputConsolidation } from './movement/plan-output-consolidation.js'
 import type { LastMovement, PlanStep } from './movement/plan-step.js'
 import { planSweep } from './movement/plan-sweep.js'
 import { adapterOf } from './withdrawal/dependencies.js'
@@ -25,7 +25,7 @@ export function createTreasuryActivities(dependencies: TreasuryDependencies): Tr
     async planConsolidation(input, last) {
       const adapter = adapterOf(dependencies, input.network)
       return byAdapterFamily(adapter, {
-        utxo: (utxo) => planGathering(dependencies, utxo, input, last),
+        utxo: (utxo) => planOutputConsolidation(dependencies, utxo, input, last),
         evm: (evm) => planSweep(dependencies, evm, input, last),
       })
     },

@@ -75,7 +75,7 @@ export async function movePayout(
       updated_at = clock_timestamp()
     WHERE id = ${row.id}`
   const previous = WITHDRAWAL_STATUS[row.stage]
-  if (status !== previous) await tell(tx, networks, row, previous)
+  if (status !== previous) await appendEventOf(tx, networks, row, previous)
   await appendAudit(tx, {
     merchantId: row.merchant_id,
     actor: move.actor,
@@ -91,7 +91,7 @@ export async function movePayout(
 }
 
 /** Appends the event: a movement has one of its own, and a part of a batch changes its batch. */
-async function tell(
+async function appendEventOf(
   tx: Transaction,
   networks: Networks,
   row: PayoutRow,

@@ -56,22 +56,22 @@ export async function proveUnpaid(
   // The locks keep signers from claiming a request meanwhile.
   await tx`SELECT FROM signing_requests WHERE payout_id = ${row.id} ORDER BY id FOR UPDATE`
   const attempts = await tx<AttemptRow[]>`
-    SELECT payment.id, payment.state, payment.txid, payment.nonce, payment.succeeded, payment.purpose = 'pay' AS pays,
-           request.state AS request_state, payment.conflict_height, cursor.height AS scanned, own.final AS own_final
-    FROM attempts payment
-    LEFT JOIN signing_requests request ON request.transaction_id = payment.id
-    LEFT JOIN chain_cursors cursor ON cursor.network = payment.network
+    SELECT attempt.id, attempt.state, attempt.txid, attempt.nonce, attempt.succeeded, attempt.purpose = 'pay' AS pays,
+           request.state AS request_state, attempt.conflict_height, cursor.height AS scanned, own.final AS own_final
+    FROM attempts attempt
+    LEFT JOIN signing_requests request ON request.transaction_id = attempt.id
+    LEFT JOIN chain_cursors cursor ON cursor.network = attempt.network
     CROSS JOIN LATERAL (
       SELECT EXISTS (
         SELECT FROM attempts other
-        WHERE other.from_address_id = payment.from_address_id AND other.nonce = payment.nonce AND other.state = 'final'
+        WHERE other.from_address_id = attempt.from_address_id AND other.nonce = attempt.nonce AND other.state = 'final'
         UNION ALL
-        SELECT FROM jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
-        JOIN utxos output ON output.network = payment.network AND output.txid = input.txid AND output.vout = input.vout
+        SELECT FROM jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
+        JOIN utxos output ON output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
         JOIN attempts other ON other.network = output.network AND other.txid = output.spent_by AND other.state = 'final'
       ) AS final
     ) own
-    WHERE payment.payout_id = ${row.id} ORDER BY payment.number`
+    WHERE attempt.payout_id = ${row.id} ORDER BY attempt.number`
   const exclusions = await findExclusions(tx, row.id)
   let conflict: Conflict | null = null
   for (const attempt of attempts) {

@@ -18,10 +18,10 @@ import {
 export async function readPayoutView(
   sql: Queryable,
   networks: Networks,
-  payment: OwnPayout,
+  payout: OwnPayout,
 ): Promise<Payout> {
-  const [row] = await sql<WithdrawalViewRow[]>`${withdrawalViewQuery(sql)} WHERE ${isOwnPayout(sql, payment)}`
-  if (!row) throw payoutNotFound(payment)
+  const [row] = await sql<WithdrawalViewRow[]>`${withdrawalViewQuery(sql)} WHERE ${isOwnPayout(sql, payout)}`
+  if (!row) throw payoutNotFound(payout)
   return toPayoutView(networks, row)
 }
 

@@ -71,7 +71,7 @@ export async function settleWithdrawal(
       tx,
       settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
     )
-    await tellOfFee(tx, row, outcome)
+    await reportFee(tx, row, outcome)
     await movePayout(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
       actor: 'system:chain',
@@ -99,7 +99,7 @@ export async function settleWithdrawal(
  * Raises an alert when the fee was above the agreed limit. The chain has taken it, so the payout is settled
  * all the same.
  */
-async function tellOfFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<void> {
+async function reportFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<void> {
   if (BigInt(outcome.fee) <= row.fee_limit) return
   await appendEvents(tx, [
     exceptionEvent({
@@ -144,9 +144,9 @@ async function closeTransaction(tx: Transaction, row: PayoutRow, outcome: MinedO
   await releaseOutputs(tx, row.id)
   // The watcher may not have scanned this block yet.
   await tx`
-    UPDATE utxos output SET spent_by = payment.txid
-    FROM attempts payment, jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
-    WHERE payment.id = ${paid.id} AND output.network = payment.network AND output.txid = input.txid
+    UPDATE utxos output SET spent_by = attempt.txid
+    FROM attempts attempt, jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
+    WHERE attempt.id = ${paid.id} AND output.network = attempt.network AND output.txid = input.txid
       AND output.vout = input.vout AND output.spent_by IS NULL`
   return paid
 }

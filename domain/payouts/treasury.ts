@@ -87,7 +87,7 @@ export function isWorth(value: bigint, fee: bigint, percent: number): boolean {
 }
 
 /** Returns the highest fee that is worth it. */
-export function dearestFee(value: bigint, percent: number): bigint {
+export function highestWorthwhileFee(value: bigint, percent: number): bigint {
   return (value * BigInt(Math.round(percent * 100))) / 10_000n
 }
 

@@ -1,9 +1,9 @@
 /** Plans the sweep of a network's native coin. */
 
 import { least } from '../../../chains/evm/send/least.js'
-import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
+import { highestWorthwhileFee, isWorth } from '../../../domain/payouts/treasury.js'
 import { type PlanStep, treasuryOf } from './plan-step.js'
-import { explain, move, PRIORITY, rest, type Sweep, show, tooDear } from './sweep.js'
+import { explain, feeTooHigh, move, PRIORITY, rest, type Sweep, show } from './sweep.js'
 
 /**
  * Plans to move the whole balance. The master wallet receives it less gas × maxFee; what the fee does not use
@@ -30,8 +30,8 @@ export async function sweepNative(sweep: Sweep): Promise<PlanStep> {
   }
   if (quote.kind !== 'built') return explain(sweep, quote)
   const percent = treasuryOf(dependencies.networks, adapter.network.name).consolidation.maxFeePercent
-  if (!isWorth(amount, quote.maxFee, percent)) return tooDear(sweep, quote.maxFee)
-  const dearest = dearestFee(amount, percent)
+  if (!isWorth(amount, quote.maxFee, percent)) return feeTooHigh(sweep, quote.maxFee)
+  const dearest = highestWorthwhileFee(amount, percent)
   return move(sweep, {
     kind: 'consolidation',
     coin,

@@ -2,9 +2,9 @@
 
 import { least } from '../../../chains/evm/send/least.js'
 import { noteBalance } from '../../../db/payouts/movements/note-balance.js'
-import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
+import { highestWorthwhileFee, isWorth } from '../../../domain/payouts/treasury.js'
 import { type PlanStep, treasuryOf } from './plan-step.js'
-import { explain, move, PRIORITY, postpone, type Sweep, show, tooDear } from './sweep.js'
+import { explain, feeTooHigh, move, PRIORITY, postpone, type Sweep, show } from './sweep.js'
 
 /** Plans to move all tokens once the address can pay the gas. */
 export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
@@ -25,7 +25,7 @@ export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
   }
   if (quote.kind !== 'built') return explain(sweep, quote)
   const dearest = worthOf(sweep)
-  if (dearest !== null && quote.maxFee > dearest) return tooDear(sweep, quote.maxFee)
+  if (dearest !== null && quote.maxFee > dearest) return feeTooHigh(sweep, quote.maxFee)
   return move(sweep, {
     kind: 'consolidation',
     coin,
@@ -46,7 +46,7 @@ export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
     const { worth, maxFeePercent } = treasuryOf(dependencies.networks, adapter.network.name).consolidation
     const each = worth[token.name]
     if (each === undefined) return null
-    return dearestFee((amount * each) / 10n ** BigInt(token.decimals), maxFeePercent)
+    return highestWorthwhileFee((amount * each) / 10n ** BigInt(token.decimals), maxFeePercent)
   }
 }
 
@@ -80,7 +80,7 @@ async function fundGas(sweep: Sweep, missing: bigint, sweepFee: bigint): Promise
   const total = sweepFee + quote.maxFee
   if (each !== undefined) {
     const value = (amount * each) / 10n ** BigInt(coin.decimals)
-    if (!isWorth(value, total, rules.consolidation.maxFeePercent)) return tooDear(sweep, total)
+    if (!isWorth(value, total, rules.consolidation.maxFeePercent)) return feeTooHigh(sweep, total)
   }
   return move(
     sweep,

@@ -3,7 +3,11 @@
 import type { EvmAdapter, EvmBuildResult } from '../../../chains/adapter.js'
 import { inTransaction } from '../../../db/connect.js'
 import { postponeConsolidation, restConsolidation } from '../../../db/payouts/movements/consolidation-due.js'
-import { createMovement, type NewMovement, NOBODY } from '../../../db/payouts/movements/create-movement.js'
+import {
+  createMovement,
+  type NewMovement,
+  NO_APPROVAL,
+} from '../../../db/payouts/movements/create-movement.js'
 import { takeGasBudget } from '../../../db/payouts/movements/gas-budget.js'
 import type { SweepFacts } from '../../../db/payouts/movements/sweep-facts.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
@@ -51,7 +55,7 @@ export async function move(
         ...movement,
         merchantId: facts.merchantId,
         network,
-        requirement: NOBODY,
+        requirement: NO_APPROVAL,
         expiryMs: treasuryOf(networks, network.name).consolidation.expiryMs,
       })
     })
@@ -75,7 +79,7 @@ export function explain(sweep: Sweep, quote: Exclude<EvmBuildResult, { kind: 'bu
   const { dependencies, input, facts, native } = sweep
   switch (quote.kind) {
     case 'fee_too_high':
-      return tooDear(sweep, quote.fee)
+      return feeTooHigh(sweep, quote.fee)
     case 'would_revert':
       return postpone(dependencies, input, facts, 'WOULD_REVERT', `It would fail: ${quote.reason}`)
     case 'insufficient_funds':
@@ -90,7 +94,7 @@ export function explain(sweep: Sweep, quote: Exclude<EvmBuildResult, { kind: 'bu
 }
 
 /** Waits for lower prices, which is no failure. */
-export function tooDear({ dependencies, adapter, input, native }: Sweep, fee: bigint): Promise<PlanStep> {
+export function feeTooHigh({ dependencies, adapter, input, native }: Sweep, fee: bigint): Promise<PlanStep> {
   const { retryMs } = treasuryOf(dependencies.networks, adapter.network.name).consolidation
   return later(
     dependencies,

@@ -4,7 +4,7 @@
  */
 
 import type { UtxoAdapter } from '../../../chains/adapter.js'
-import { dearestFee } from '../../../db/payouts/attempts/find-attempts.js'
+import { highestFee } from '../../../db/payouts/attempts/find-attempts.js'
 import { findMissingInputs, type Outpoint } from '../../../db/payouts/attempts/find-missing-inputs.js'
 import {
   findChangeAddress,
@@ -60,7 +60,7 @@ export async function buildUtxoReplacement(
     candidates: candidates.map((output) => spendable(network, output)),
     required: kept.map((output) => spendable(network, output)),
     feeRate: await adapter.feeRate(wanted.priority),
-    floor: { fee: dearestFee([...attempts, ...wanted.unanswered]), rate: network.fees.minRate },
+    floor: { fee: highestFee([...attempts, ...wanted.unanswered]), rate: network.fees.minRate },
     feeLimit: wanted.feeLimit,
     ...(purpose === 'cancel' ? { feeCap: network.replacement.maxCancelFee } : {}),
     feePayer: purpose === 'cancel' ? 'sender' : row.fee_payer,

@@ -11,7 +11,7 @@ import type { PayoutRow } from '../../../db/payouts/payout-row.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
-import { buildGathering } from './build-gathering.js'
+import { buildOutputConsolidation } from './build-output-consolidation.js'
 import type { BuildFailure, BuildStep, UnpayableItem } from './build-step.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 import { keyOf, paidOutputs, spendable } from './own-output.js'
@@ -38,7 +38,7 @@ export async function buildUtxo(
   row: PayoutRow,
 ): Promise<BuildStep | BuildFailure | UnpayableItem> {
   const step = await inLane(`${row.merchant_id}:${row.network}`, async () => {
-    if (row.kind === 'consolidation') return buildGathering(dependencies, adapter, row)
+    if (row.kind === 'consolidation') return buildOutputConsolidation(dependencies, adapter, row)
     for (let race = 0; race < MOST_RACES; race++) {
       const step = await select(dependencies, adapter, row)
       if (step !== 'raced') return step

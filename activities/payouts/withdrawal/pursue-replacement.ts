@@ -31,7 +31,7 @@ export type Pursued = { readonly lagsInMs?: number } & (
 )
 
 /** Codes with which an attempt at a higher fee fails when only the fee limit prevents it. */
-const TOO_DEAR: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUFFICIENT_WALLET_FUNDS'])
+const LIMITED_BY_FEE: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUFFICIENT_WALLET_FUNDS'])
 
 /**
  * Takes the signer's answer, or queues the next attempt. Call it while no attempt is mined. Safe to run
@@ -54,9 +54,9 @@ export async function pursueReplacement(
   const attempts = all.filter(isLive)
   const [newest] = attempts
   if (!newest || !adapter.network.replacement.supported) return { kind: 'idle' }
-  const lag = lagOf(adapter, row, all, newest)
-  const wanted = choose(adapter, row, all, newest, lag)
-  if (!wanted) return { kind: 'idle', ...(lag === null ? {} : { lagsInMs: Math.max(lag, 1) }) }
+  const stuckInMs = untilStuck(adapter, row, all, newest)
+  const wanted = choose(adapter, row, all, newest, stuckInMs)
+  if (!wanted) return { kind: 'idle', ...(stuckInMs === null ? {} : { lagsInMs: Math.max(stuckInMs, 1) }) }
   const built = (await refuseListed(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
   if (built.kind === 'gone') return { kind: 'idle' }
   if (built.kind === 'queued') return awaiting(newest.signer_name)
@@ -65,7 +65,11 @@ export async function pursueReplacement(
   // A movement has no person who watches it. One whose fee cannot rise any more is cancelled, because it
   // would block every later transaction.
   const givesWay =
-    isMovement(row.kind) && wanted.purpose === 'pay' && lag !== null && lag <= 0 && TOO_DEAR.has(built.code)
+    isMovement(row.kind) &&
+    wanted.purpose === 'pay' &&
+    stuckInMs !== null &&
+    stuckInMs <= 0 &&
+    LIMITED_BY_FEE.has(built.code)
   if (givesWay && (await cancelLaggingMovement(sql, id, built.message))) {
     return pursueReplacement(dependencies, adapter, id)
   }
@@ -127,7 +131,7 @@ function awaiting(signer: string): Pursued {
  * Returns the milliseconds until the newest attempt counts as stuck. `null` where nothing is replaced
  * automatically.
  */
-function lagOf(
+function untilStuck(
   { network }: ChainAdapter,
   row: PayoutRow,
   all: readonly AttemptRow[],
@@ -146,14 +150,14 @@ function choose(
   row: PayoutRow,
   all: readonly AttemptRow[],
   newest: AttemptRow,
-  lag: number | null,
+  stuckInMs: number | null,
 ): WantedAttempt | null {
   const attempts = all.filter(isLive)
   const unanswered = all.filter(isUnanswered)
-  const lags = lag !== null && lag <= 0
+  const stuck = stuckInMs !== null && stuckInMs <= 0
   if (row.cancellation || row.kind === 'nonce_fill') {
     const cancelling = attempts.some((attempt) => attempt.purpose === 'cancel')
-    if (cancelling && !lags) return null
+    if (cancelling && !stuck) return null
     return {
       row,
       attempts,
@@ -171,7 +175,7 @@ function choose(
     const feeLimit = asked < row.fee_limit ? asked : row.fee_limit
     return { ...base, cause: 'speed_up', priority, feeLimit }
   }
-  if (!lags) return null
+  if (!stuck) return null
   return { ...base, cause: 'lagging', priority: newest.priority, feeLimit: row.fee_limit }
 }
 

@@ -46,14 +46,14 @@ export async function allocateNonce(
   if (mine) return Number(mine.nonce)
   const [lane] = await tx<{ at_signer: number; in_flight: number }[]>`
     SELECT count(*) FILTER (WHERE nonce.state = 'allocated' AND request.state IN ('queued', 'leased'))::int AS at_signer,
-           count(*) FILTER (WHERE NOT coalesce(payment.mined, false))::int AS in_flight
+           count(*) FILTER (WHERE NOT coalesce(attempt.mined, false))::int AS in_flight
     FROM nonces nonce
     LEFT JOIN LATERAL (
       SELECT state FROM signing_requests WHERE payout_id = nonce.payout_id ORDER BY created_at DESC LIMIT 1
     ) request ON true
     LEFT JOIN LATERAL (
       SELECT bool_or(state IN ('mined', 'final')) AS mined FROM attempts WHERE payout_id = nonce.payout_id
-    ) payment ON true
+    ) attempt ON true
     WHERE nonce.network = ${network} AND nonce.address = ${address} AND nonce.state IN ('allocated', 'signed')`
   if (!lane || lane.at_signer > 0 || lane.in_flight >= MOST_IN_FLIGHT) return null
   const [next] = await tx<{ nonce: bigint }[]>`

@@ -46,7 +46,7 @@ export async function coversOpenPayouts(
              OR (state = 'final' AND block_number > ${balance.height}))
       GROUP BY payout_id
       HAVING NOT bool_or(coalesce(state = 'mined' AND block_number <= ${balance.height}, false))
-    ) AS payments`
+    ) AS open`
   if (!open) throw new Error('Sums always exist')
   const native = coin === nativeCoin ? outgoing.amount : 0n
   return (

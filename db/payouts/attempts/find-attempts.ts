@@ -67,15 +67,15 @@ export type SignedAttempt = AttemptRow & { readonly signed_transaction: string; 
 export async function findAttempt(sql: Queryable, payoutId: string): Promise<AttemptRow | null> {
   const [row] = await sql<AttemptRow[]>`
     ${selectAttempts(sql)}
-    WHERE payment.payout_id = ${payoutId} AND payment.state <> 'abandoned'
-    ORDER BY payment.number DESC LIMIT 1`
+    WHERE attempt.payout_id = ${payoutId} AND attempt.state <> 'abandoned'
+    ORDER BY attempt.number DESC LIMIT 1`
   return row ?? null
 }
 
 /** Lists every attempt of a payout, newest first, including abandoned ones. */
 export async function listAttempts(sql: Queryable, payoutId: string): Promise<AttemptRow[]> {
   return sql<AttemptRow[]>`
-    ${selectAttempts(sql)} WHERE payment.payout_id = ${payoutId} ORDER BY payment.number DESC`
+    ${selectAttempts(sql)} WHERE attempt.payout_id = ${payoutId} ORDER BY attempt.number DESC`
 }
 
 /** Lists attempts of other payouts that a signer may have signed with a nonce of an EVM account. */
@@ -85,8 +85,8 @@ export async function listRivals(
 ): Promise<AttemptRow[]> {
   return sql<AttemptRow[]>`
     ${selectAttempts(sql)}
-    WHERE payment.from_address_id = ${nonce.fromAddressId} AND payment.nonce = ${nonce.nonce}
-      AND payment.payout_id <> ${nonce.payoutId} AND request.state IN ('leased', 'signed')`
+    WHERE attempt.from_address_id = ${nonce.fromAddressId} AND attempt.nonce = ${nonce.nonce}
+      AND attempt.payout_id <> ${nonce.payoutId} AND request.state IN ('leased', 'signed')`
 }
 
 /** Reads all that a signer gets of an attempt, including a PSBT with its parents: up to megabytes. */
@@ -98,9 +98,9 @@ export async function readPayload(sql: Queryable, transactionId: string): Promis
 }
 
 /** Whether the chain may still mine it: it is signed, and nothing that excludes it is final. */
-export function isLive(payment: AttemptRow): payment is SignedAttempt {
-  const live = payment.state === 'signed' || payment.state === 'broadcast' || payment.state === 'mined'
-  return live && payment.txid !== null && payment.signed_transaction !== null
+export function isLive(attempt: AttemptRow): attempt is SignedAttempt {
+  const live = attempt.state === 'signed' || attempt.state === 'broadcast' || attempt.state === 'mined'
+  return live && attempt.txid !== null && attempt.signed_transaction !== null
 }
 
 /** Whether it is at the signer, so that no other attempt is requested beside it. */
@@ -117,37 +117,37 @@ export function isUnanswered({ state, passed_at }: Pick<AttemptRow, 'state' | 'p
  * Returns the ids of signed attempts that are followed but not sent: they were passed over and answered late,
  * and a cancellation was sent in the meantime.
  */
-export function listWithheld(payments: readonly AttemptRow[]): ReadonlySet<string> {
-  const cancelled = payments.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')
-  const late = payments.filter(
+export function listWithheld(attempts: readonly AttemptRow[]): ReadonlySet<string> {
+  const cancelled = attempts.some(({ purpose, state }) => purpose === 'cancel' && state !== 'abandoned')
+  const late = attempts.filter(
     ({ purpose, passed_at }) => cancelled && purpose === 'pay' && passed_at !== null,
   )
-  return new Set(late.map((payment) => payment.id))
+  return new Set(late.map((attempt) => attempt.id))
 }
 
 /**
  * Returns the highest fee that one of them can cost, in base units. A replacement must exceed each that a
  * node may have.
  */
-export function dearestFee(payments: readonly Pick<AttemptRow, 'max_fee'>[]): bigint {
+export function highestFee(attempts: readonly Pick<AttemptRow, 'max_fee'>[]): bigint {
   let most = 0n
-  for (const { max_fee } of payments) if (max_fee > most) most = max_fee
+  for (const { max_fee } of attempts) if (max_fee > most) most = max_fee
   return most
 }
 
 function selectAttempts(sql: Queryable) {
   return sql`
-    SELECT payment.id, payment.number, payment.network, payment.from_address_id, payment.nonce, payment.purpose,
-           payment.cause, payment.priority, payment.state,
-           CASE WHEN payment.from_address_id IS NULL
-                THEN jsonb_build_object('family', 'utxo', 'network', payment.network) ELSE payment.payload END AS payload,
-           payment.coin, payment.amount, payment.max_fee,
-           payment.vsize, payment.inputs, payment.signed_transaction, payment.txid, payment.conflict_height,
-           payment.created_at, payment.broadcast_at, request.id AS request_id, request.state AS request_state,
+    SELECT attempt.id, attempt.number, attempt.network, attempt.from_address_id, attempt.nonce, attempt.purpose,
+           attempt.cause, attempt.priority, attempt.state,
+           CASE WHEN attempt.from_address_id IS NULL
+                THEN jsonb_build_object('family', 'utxo', 'network', attempt.network) ELSE attempt.payload END AS payload,
+           attempt.coin, attempt.amount, attempt.max_fee,
+           attempt.vsize, attempt.inputs, attempt.signed_transaction, attempt.txid, attempt.conflict_height,
+           attempt.created_at, attempt.broadcast_at, request.id AS request_id, request.state AS request_state,
            request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
            signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at,
            signer.stopped AS signer_stopped, request.postponed, request.passed_at
-    FROM attempts payment
-    JOIN signing_requests request ON request.transaction_id = payment.id
+    FROM attempts attempt
+    JOIN signing_requests request ON request.transaction_id = attempt.id
     JOIN signers signer ON signer.id = request.signer_id`
 }

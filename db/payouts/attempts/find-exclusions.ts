@@ -36,10 +36,10 @@ export async function findExclusions(
 ): Promise<ReadonlyMap<string, Exclusion>> {
   const rows = await sql<(Omit<Exclusion, 'height' | 'scanned'> & { height: bigint; scanned: bigint })[]>`
     WITH RECURSIVE needed (attempt, network, spender, txid, vout, direct) AS (
-      SELECT payment.id, payment.network, payment.txid, input.txid, input.vout, true
-      FROM attempts payment
-      CROSS JOIN LATERAL jsonb_to_recordset(payment.inputs) AS input (txid text, vout integer)
-      WHERE payment.payout_id = ${payoutId}
+      SELECT attempt.id, attempt.network, attempt.txid, input.txid, input.vout, true
+      FROM attempts attempt
+      CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
+      WHERE attempt.payout_id = ${payoutId}
       UNION
       SELECT needed.attempt, needed.network, needed.txid, parent.txid, parent.vout, false
       FROM needed

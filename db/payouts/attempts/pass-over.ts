@@ -42,7 +42,7 @@ export async function passOver(
   for (const request of requests) {
     await reportUnanswered(tx, row, actor, {
       message:
-        'A signer took a further attempt of a payment and does not answer it; another one may be built beside it, and at most one of them is ever mined',
+        'A signer took a further attempt of a payout and does not answer it; another one may be built beside it, and at most one of them is ever mined',
       request_id: request.id,
       signer_id: request.signer_id,
       transaction_id: request.transaction_id,

@@ -19,9 +19,9 @@ export async function whyUnsignable(
     SELECT intent.signer, EXISTS (
       SELECT FROM signers signer JOIN key_accounts account ON account.signer_id = signer.id
       WHERE signer.id = intent.signer AND signer.revoked_at IS NULL AND account.network = ${row.network}) AS holds
-    FROM payouts payment LEFT JOIN batches batch ON batch.id = payment.batch_id
-    CROSS JOIN LATERAL (SELECT coalesce(payment.intent, batch.intent) ->> 'signer' AS signer) intent
-    WHERE payment.id = ${row.id}`
+    FROM payouts payout LEFT JOIN batches batch ON batch.id = payout.batch_id
+    CROSS JOIN LATERAL (SELECT coalesce(payout.intent, batch.intent) ->> 'signer' AS signer) intent
+    WHERE payout.id = ${row.id}`
   if (!named) throw new Error(`Withdrawal ${row.id} does not exist`)
   if (named.signer === null)
     return 'It was requested before intents named the signer that pays them; request it again'

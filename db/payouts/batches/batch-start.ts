@@ -71,7 +71,7 @@ export function toBatchStart(networks: Networks, row: BatchRow): BatchStart {
     merchantId: row.merchant_id,
     network: row.network,
     coin: row.coin,
-    title: `${row.item_count} payments, ${formatAmount(row.amount, decimals)} ${row.coin}`,
+    title: `${row.item_count} payouts, ${formatAmount(row.amount, decimals)} ${row.coin}`,
     expiresAt: row.expires_at.toISOString(),
   }
 }

@@ -156,8 +156,8 @@ export async function createBatch(tx: Transaction, networks: Networks, request: 
 /** Splits the batch into transactions, with the fee limit and the required confirmations of each. */
 async function planParts(tx: Transaction, request: NewBatch, policy: Policy): Promise<NewPart[]> {
   const { network, coin } = request
-  const payments = request.items.map((item, index) => ({ ...item, index, address: item.toAddress }))
-  const split = splitBatch(network, payments, request.mostOutputs)
+  const items = request.items.map((item, index) => ({ ...item, index, address: item.toAddress }))
+  const split = splitBatch(network, items, request.mostOutputs)
   const estimates = await estimateBatch(tx, request.merchantId, network, coin, split, request.priority)
   return split.map((items, at) => {
     const amount = items.reduce((sum, item) => sum + item.amount, 0n)

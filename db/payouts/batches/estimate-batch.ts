@@ -27,7 +27,7 @@ export async function estimateBatch(
   const price = await readFeePrice(sql, network, priority)
   const estimates: PartEstimate[] = []
   for (const part of parts) {
-    const amount = part.reduce((sum, payment) => sum + payment.amount, 0n)
+    const amount = part.reduce((sum, item) => sum + item.amount, 0n)
     const inputs = await byFamily(network, {
       utxo: ({ name }) => countLikelyInputs(sql, merchantId, name, amount),
       evm: () => 0,

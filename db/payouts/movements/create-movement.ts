@@ -21,7 +21,7 @@ import { appendMovementEvent } from './movement-view.js'
 /** Initiator of automatic movements. It is no person's id, so every person may approve. */
 export const TREASURY = 'system:treasury'
 /** Requirement of automatic movements, which need no approval. */
-export const NOBODY: Requirement = { count: 0, signers: [], roles: [] }
+export const NO_APPROVAL: Requirement = { count: 0, signers: [], roles: [] }
 
 export interface NewMovement {
   readonly kind: MovementKind

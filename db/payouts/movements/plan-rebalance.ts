@@ -10,7 +10,7 @@ import { inTransaction, type Queryable, type Sql } from '../../connect.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
 import { members } from '../../members.js'
 import { estimateWithdrawal } from '../withdrawals/estimate-withdrawal.js'
-import { createMovement, NOBODY } from './create-movement.js'
+import { createMovement, NO_APPROVAL } from './create-movement.js'
 import type { MovedWallet } from './list-moved-wallets.js'
 
 /** Pause after a rebalance that people rejected or let expire. */
@@ -61,7 +61,7 @@ export async function planRebalance(
   if (amount <= 0n || amount < (rules.consolidation.least[coin.name] ?? 0n)) return null
   const { policy } = await readPolicy(sql, wallet.merchantId)
   const approvals = up
-    ? NOBODY
+    ? NO_APPROVAL
     : requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
   const shown = `${formatAmount(amount, coin.decimals)} ${coin.name}`
   try {

@@ -88,6 +88,6 @@ export async function changeSchedule(tx: Transaction, asker: Asker, change: Sche
  * returns the keys.
  */
 function sameTemplate(a: ScheduleTemplate, b: ScheduleTemplate): boolean {
-  const payment = ({ amount_text: _, ...rest }: ScheduleTemplate) => canonicalJson(rest)
-  return payment(a) === payment(b)
+  const withoutText = ({ amount_text: _, ...rest }: ScheduleTemplate) => canonicalJson(rest)
+  return withoutText(a) === withoutText(b)
 }

@@ -41,10 +41,10 @@ export function isOwnPayout(
 }
 
 /** Locks the payout. @throws KeyturnError `NOT_FOUND`. */
-export async function lockOwnWithdrawal(tx: Transaction, payment: OwnPayout): Promise<PayoutRow> {
+export async function lockOwnWithdrawal(tx: Transaction, payout: OwnPayout): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`
-    SELECT * FROM payouts withdrawal WHERE ${isOwnPayout(tx, payment)} FOR UPDATE`
-  if (!row) throw payoutNotFound(payment)
+    SELECT * FROM payouts withdrawal WHERE ${isOwnPayout(tx, payout)} FOR UPDATE`
+  if (!row) throw payoutNotFound(payout)
   return row
 }
 

@@ -14,7 +14,7 @@ import { findNewlyListed } from '../../controls/sanctions/find-newly-listed.js'
 import { readFeePrice } from '../../networks/read-fee-price.js'
 import {
   type AttemptRow,
-  dearestFee,
+  highestFee,
   isLive,
   isOpen,
   isUnanswered,
@@ -131,10 +131,10 @@ export async function lockReplaceable(
   if (!own) throw payoutNotFound(request)
   const row = await lockWithdrawal(tx, request.id)
   const network = findNetwork(networks, row.network)
-  const payments = await listAttempts(tx, row.id)
-  const attempts = payments.filter(isLive)
+  const all = await listAttempts(tx, row.id)
+  const attempts = all.filter(isLive)
   const [newest] = attempts
-  const mined = payments.some(({ state }) => state === 'mined' || state === 'final')
+  const mined = all.some(({ state }) => state === 'mined' || state === 'final')
   const waits = SENT_PAYOUTS[row.stage]
   if (!waits || !newest || mined) {
     throw new KeyturnError(
@@ -152,7 +152,7 @@ export async function lockReplaceable(
       { details: { id: row.id, network: network.name } },
     )
   }
-  if (purpose === 'pay' && payments.some(isOpen)) {
+  if (purpose === 'pay' && all.some(isOpen)) {
     throw new KeyturnError(
       'INVALID_STATE',
       'A further attempt is at the signer already; wait for its answer, or mark the payout for investigation to pass over it',
@@ -161,7 +161,7 @@ export async function lockReplaceable(
       },
     )
   }
-  return { row, network, attempts, unanswered: payments.filter(isUnanswered), newest }
+  return { row, network, attempts, unanswered: all.filter(isUnanswered), newest }
 }
 
 function nextPriority(priority: Priority): Priority {
@@ -180,7 +180,7 @@ async function leastFee(
   return byFamily(network, {
     utxo: ({ fees }) =>
       leastUtxoReplacement(
-        dearestFee(attempts),
+        highestFee(attempts),
         newest.vsize ?? 0,
         priceOf('utxo', price).rate,
         fees.minRate,

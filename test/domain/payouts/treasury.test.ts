@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { dearestFee, isLow, isWorth, rebalanceOf } from '../../../domain/payouts/treasury.js'
+import { highestWorthwhileFee, isLow, isWorth, rebalanceOf } from '../../../domain/payouts/treasury.js'
 
 const amount = fc.bigInt({ min: 0n, max: 10n ** 24n })
 const percent = fc.integer({ min: 1, max: 9_999 }).map((basisPoints) => basisPoints / 100)
@@ -8,7 +8,7 @@ const percent = fc.integer({ min: 1, max: 9_999 }).map((basisPoints) => basisPoi
 test('the dearest fee that is worth it is worth it, and one more is not', () => {
   fc.assert(
     fc.property(amount, percent, (value, share) => {
-      const dearest = dearestFee(value, share)
+      const dearest = highestWorthwhileFee(value, share)
       expect(isWorth(value, dearest, share)).toBe(true)
       expect(isWorth(value, dearest + 1n, share)).toBe(false)
     }),

@@ -18,7 +18,7 @@ import {
 
 type Hex = `0x${string}`
 /** What the node says of a dearer transaction instead of building one. */
-let tooDear = false
+let feeTooHigh = false
 
 async function start(automatic: boolean): Promise<EthereumRail> {
   const rail = await openEthereum({
@@ -39,7 +39,7 @@ async function start(automatic: boolean): Promise<EthereumRail> {
         get(target, name) {
           if (name !== 'replace') return Reflect.get(target, name)
           const replace: EvmAdapter['replace'] = async (wanted) =>
-            tooDear && wanted.purpose === 'pay'
+            feeTooHigh && wanted.purpose === 'pay'
               ? { kind: 'fee_too_high', fee: 10n ** 18n }
               : target.replace(wanted)
           return replace
@@ -247,7 +247,7 @@ describe('by itself', () => {
   afterAll(() => rail?.close())
 
   test('a movement that lags and can be made no faster inside its limit is cancelled, and made again at the fees of then', async () => {
-    tooDear = true
+    feeTooHigh = true
     const { id, from, addressId } = await stuckSweep(rail, 'lagging')
     const cancelling = async () =>
       rail.stage.api.database.sql<{ cancellation: { requested_by: string } | null; sent: boolean }[]>`
@@ -259,7 +259,7 @@ describe('by itself', () => {
       { cancellation: { requested_by: 'system:treasury' }, sent: true },
     ])
     await rail.mining(true)
-    tooDear = false
+    feeTooHigh = false
     await untilMovement(rail.stage, (each) => each.id === id && each.stage === 'cancelled')
     const body = { network: 'ethereum', coin: 'eth', address_id: addressId }
     for (let i = 0; i < 40; i++) {
@@ -278,7 +278,7 @@ describe('by itself', () => {
   }, 120_000)
 
   test('a withdrawal that lags at its limit is not cancelled: people approved it, and people decide', async () => {
-    tooDear = true
+    feeTooHigh = true
     await rail.mining(false)
     const to = `0x${'b1'.repeat(20)}`
     const { json } = await rail.stage.create({
@@ -297,7 +297,7 @@ describe('by itself', () => {
       cancellation: null,
       waiting: { code: 'FEE_LIMIT_REACHED' },
     })
-    tooDear = false
+    feeTooHigh = false
     await rail.mining(true)
     await rail.stage.until(json.data.id, 'confirmed')
   }, 120_000)

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { closeUnpaid } from '../../../../db/payouts/close-unpaid.js'
-import { createMovement, type NewMovement, NOBODY } from '../../../../db/payouts/movements/create-movement.js'
+import {
+  createMovement,
+  type NewMovement,
+  NO_APPROVAL,
+} from '../../../../db/payouts/movements/create-movement.js'
 import { takeGasBudget } from '../../../../db/payouts/movements/gas-budget.js'
 import { noteBalance } from '../../../../db/payouts/movements/note-balance.js'
 import { lockWithdrawal } from '../../../../db/payouts/payout-row.js'
@@ -43,7 +47,7 @@ const movement = (change: Partial<NewMovement>): NewMovement => ({
   feePayer: 'recipient',
   fee: MILLI,
   feeLimit: 2n * MILLI,
-  requirement: NOBODY,
+  requirement: NO_APPROVAL,
   details: { cause: 'test' },
   expiryMs: 60_000,
   ...change,

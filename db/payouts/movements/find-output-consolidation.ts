@@ -5,7 +5,7 @@ import type { Queryable } from '../../connect.js'
 import { members } from '../../members.js'
 
 /** Returns its id, or `null`; index `withdrawals_one_gathering`. */
-export async function findGathering(
+export async function findOutputConsolidation(
   sql: Queryable,
   merchantId: string,
   network: string,

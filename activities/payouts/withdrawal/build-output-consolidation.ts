@@ -18,7 +18,7 @@ const details = z.object({ outpoints: z.array(z.object({ txid: z.string(), vout:
  * Spends exactly the planned outputs. Their sum is the row's amount, so if one of them is gone the movement
  * fails and another is planned.
  */
-export async function buildGathering(
+export async function buildOutputConsolidation(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
   row: PayoutRow,

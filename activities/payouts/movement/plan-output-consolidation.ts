@@ -5,15 +5,15 @@ import { least } from '../../../chains/evm/send/least.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
 import { inTransaction, type Sql } from '../../../db/connect.js'
 import { findChangeAddress, type UnspentOutput } from '../../../db/payouts/attempts/list-spendable-outputs.js'
-import { createMovement, NOBODY } from '../../../db/payouts/movements/create-movement.js'
-import { findGathering } from '../../../db/payouts/movements/find-gathering.js'
+import { createMovement, NO_APPROVAL } from '../../../db/payouts/movements/create-movement.js'
+import { findOutputConsolidation } from '../../../db/payouts/movements/find-output-consolidation.js'
 import { listSmallOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
 import { findFirstHotWallet } from '../../../db/wallets/find-first-hot-wallet.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
-import { dearestFee, isWorth } from '../../../domain/payouts/treasury.js'
+import { highestWorthwhileFee, isWorth } from '../../../domain/payouts/treasury.js'
 import type { ConsolidationInput } from '../../../temporal/inputs.js'
 import type { WithdrawalChainDependencies } from '../withdrawal/dependencies.js'
 import { keyOf, spendable } from '../withdrawal/own-output.js'
@@ -29,7 +29,7 @@ const FEWEST = 2
 const INPUT_BYTES = { p2wpkh: 69n, p2pkh: 149n } as const
 
 /** Plans one consolidation of outputs for a merchant. `input.id` is the merchant's id. */
-export async function planGathering(
+export async function planOutputConsolidation(
   { sql, networks }: WithdrawalChainDependencies,
   adapter: UtxoAdapter,
   input: ConsolidationInput,
@@ -41,7 +41,7 @@ export async function planGathering(
   if (last && last.stage !== 'confirmed') {
     return { kind: 'nothing', message: `${last.id} ended ${last.stage}` }
   }
-  const open = await findGathering(sql, input.merchantId, network.name)
+  const open = await findOutputConsolidation(sql, input.merchantId, network.name)
   const known = open && (await readWithdrawalInput(sql, networks, open))
   if (known) return { kind: 'move', movement: known }
   if (!rules.outputs) return { kind: 'nothing', message: 'Outputs are not gathered on this network' }
@@ -80,7 +80,7 @@ export async function planGathering(
         feePayer: 'recipient',
         fee,
         feeLimit,
-        requirement: NOBODY,
+        requirement: NO_APPROVAL,
         details: { cause, outpoints: outputs.map(({ txid, vout }) => ({ txid, vout })) },
         expiryMs: rules.consolidation.expiryMs,
       }),
@@ -111,7 +111,7 @@ async function quote(
   let outputs = all
   for (;;) {
     const total = outputs.reduce((sum, output) => sum + output.amount, 0n)
-    const feeLimit = least(dearestFee(total, maxFeePercent), network.fees.maxTotal)
+    const feeLimit = least(highestWorthwhileFee(total, maxFeePercent), network.fees.maxTotal)
     const built = await adapter.build({
       outputs: [{ address: to, amount: total }],
       change: keyOf(network, change),

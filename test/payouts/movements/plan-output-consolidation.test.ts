@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { planGathering } from '../../../activities/payouts/movement/plan-gathering.js'
+import { planOutputConsolidation } from '../../../activities/payouts/movement/plan-output-consolidation.js'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
 import { MAX_PAYLOAD_BYTES } from '../../../chains/utxo/spend/build-payout.js'
@@ -42,9 +42,9 @@ test('dust of fat transactions is gathered by itself, in rounds that a signer ta
     title: 'small outputs',
   }
   const rounds: number[] = []
-  let last: Parameters<typeof planGathering>[3] = null
+  let last: Parameters<typeof planOutputConsolidation>[3] = null
   for (;;) {
-    const step = await planGathering(dependencies, adapter, input, last)
+    const step = await planOutputConsolidation(dependencies, adapter, input, last)
     if (step.kind === 'nothing') break
     if (step.kind !== 'move') throw new Error(step.kind)
     const { id } = step.movement
