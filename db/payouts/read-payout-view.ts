@@ -15,11 +15,7 @@ import {
 } from './withdrawals/read-withdrawal-view.js'
 
 /** Reads a part or a movement of the merchant. @throws KeyturnError `NOT_FOUND`. */
-export async function readPayoutView(
-  sql: Queryable,
-  networks: Networks,
-  payout: OwnPayout,
-): Promise<Payout> {
+export async function readPayoutView(sql: Queryable, networks: Networks, payout: OwnPayout): Promise<Payout> {
   const [row] = await sql<WithdrawalViewRow[]>`${withdrawalViewQuery(sql)} WHERE ${isOwnPayout(sql, payout)}`
   if (!row) throw payoutNotFound(payout)
   return toPayoutView(networks, row)
