@@ -1,5 +1,7 @@
-// `npm test`: installs what is missing, runs every check, and ends with one line that counts them.
-// `npm test -- test/api` runs the test files under a path only, and every other check.
+/**
+ * `npm test`: installs what is missing, runs every check, and ends with one line that counts them.
+ * `npm test -- test/api` runs the test files under a path only, and every other check.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'

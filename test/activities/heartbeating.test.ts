@@ -1,3 +1,5 @@
+/** Heartbeats of long activities. */
+
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { heartbeating } from '../../activities/heartbeating.js'

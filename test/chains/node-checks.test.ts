@@ -1,3 +1,5 @@
+/** Nodes of other chains are never used. */
+
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ChainAdapter } from '../../chains/adapter.js'
@@ -96,7 +98,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     ])
   })
 
-  test('Bitcoin Cash and Bitcoin have one genesis block, and are told apart by what came after the fork', async () => {
+  test('distinguishes Bitcoin Cash and Bitcoin, which have one genesis block, by what came after the fork', async () => {
     const bitcoin = await forked({ 478559: AFTER_FORK.bitcoin })
     const cash = await forked({ 478559: AFTER_FORK.cash, ...LATER_ON_CASH })
     const head = (name: 'bitcoin' | 'bitcoin-cash', { url }: { url: string }) =>
@@ -109,7 +111,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     expect((await head('bitcoin', bitcoin)).height).toBe(900_000)
   })
 
-  test('a node that has not come to the fork yet cannot be told from others, and is waited for', async () => {
+  test('waits for a node that has not reached the fork yet and cannot be identified', async () => {
     const young = await forked({})
     const adapter = opened(createUtxoAdapter(onMain('bitcoin-cash', young.url)))
     await expect(adapter.head()).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE' })

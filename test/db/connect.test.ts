@@ -1,3 +1,5 @@
+/** The database connection survives cut connections, and bounds locks and statements. */
+
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+/** Canonical JSON (RFC 8785). */
+
 import canonicalizeModule from 'canonicalize'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

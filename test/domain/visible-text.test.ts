@@ -1,3 +1,5 @@
+/** Texts of others are shown without characters that hide or move. */
+
 import { expect, test } from 'vitest'
 import { visibleJson, visibleText } from '../../domain/visible-text.js'
 

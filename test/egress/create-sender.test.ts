@@ -1,3 +1,5 @@
+/** Sending to endpoints of others: guarded, bounded and kept alive. */
+
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttpsServer } from 'node:https'

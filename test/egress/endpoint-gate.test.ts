@@ -1,3 +1,5 @@
+/** The limit of concurrent attempts for each endpoint. */
+
 import { describe, expect, test, vi } from 'vitest'
 import { createEndpointGate, type Pass } from '../../egress/endpoint-gate.js'
 

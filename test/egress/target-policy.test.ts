@@ -1,3 +1,5 @@
+/** Which addresses a webhook may reach. */
+
 import { describe, expect, test } from 'vitest'
 import { KeyturnError } from '../../domain/errors.js'
 import { checkTarget } from '../../egress/check-target.js'

@@ -1,3 +1,5 @@
+/** The networks file: what it may say, and what is refused. */
+
 import { readFileSync } from 'node:fs'
 import { BIP32Factory } from 'bip32'
 import * as ecc from 'tiny-secp256k1'

@@ -1,3 +1,5 @@
+/** The networks file's rules of movements. */
+
 import { expect, test } from 'vitest'
 import { NO_TREASURY } from '../../domain/payouts/treasury.js'
 import { parseNetworks } from '../../networks/load-networks.js'

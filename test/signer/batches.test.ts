@@ -1,3 +1,5 @@
+/** Batches at the signer: parts, items and their fees. */
+
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
@@ -19,7 +21,7 @@ test('the same part again gets the same bytes; the same payload for another item
   const state = batchState()
   const first = decide(ethPart(0), state)
   expect(decide(ethPart(0), state)).toEqual(first)
-  // Rows 0 and 1 pay the same to the same address, so only the nonce tells them apart.
+  // Rows 0 and 1 pay the same to the same address, so only the nonce distinguishes them.
   expect(decide({ ...ethPart(0), items: [1] }, state)).toMatchObject({ code: 'NONCE_CONFLICT' })
   expect(decide(ethPart(1), state)).toMatchObject({ outcome: 'signed' })
 })
@@ -41,8 +43,8 @@ test('limits count each part once, and a part once however often it is attempted
     },
   })
   expect(decide(ethPart(0), state)).toMatchObject({ outcome: 'signed' })
-  const dearer = { payload: { max_fee_per_gas: '40000000000' } }
-  expect(decide(ethPart(0, dearer), state)).toMatchObject({ outcome: 'signed' })
+  const higherFee = { payload: { max_fee_per_gas: '40000000000' } }
+  expect(decide(ethPart(0, higherFee), state)).toMatchObject({ outcome: 'signed' })
   expect(decide(ethPart(1), state)).toMatchObject({ outcome: 'signed' })
   expect(decide(ethPart(2), state)).toMatchObject({ outcome: 'signed' })
   expect(state.journal.spent('eip155:31337/native', state.now())).toBe(4n * 10n ** 18n)

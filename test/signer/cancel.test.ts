@@ -1,4 +1,4 @@
-/** What an honest platform gets besides payments: dearer attempts and cancellations inside the conflict set. */
+/** What an honest platform gets besides payouts: attempts with higher fees, and cancellations inside the conflict set. */
 
 import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction } from 'viem'
@@ -25,7 +25,7 @@ function signed(decision: ReturnType<typeof decide>) {
   return decision
 }
 
-test('cancels an EVM payment: the same nonce, nothing to itself, without approvals, dearer than people approved', () => {
+test('cancels an EVM payout: the same nonce, 0 to itself, without approvals, with a higher fee than people approved', () => {
   const request = ethCancel({}, 500n)
   const raw = signed(decide(request, after([ethRequest()]))).signedTransaction as `0x02${string}`
   expect(parseTransaction(raw)).toMatchObject({ nonce: 5, to: PAYING_ADDRESS })
@@ -50,7 +50,7 @@ test('the same cancellation gets the same bytes, also after the signer was start
   expect(signed(decide(ethCancel(), again)).signedTransaction).toBe(first.signedTransaction)
 })
 
-test('a dearer cancellation of one payment counts with what it costs more', () => {
+test('counts only the difference of a cancellation with a higher fee', () => {
   const state = after([ethRequest(), ethCancel({}, 3_000n)])
   expect(decide(ethCancel({}, 3_300n), state)).toMatchObject({ outcome: 'signed' })
 })
@@ -66,12 +66,12 @@ test('the budget of cancelling comes back after a day', () => {
   expect(decide(gap('withdrawal_second', 7), state)).toMatchObject({ outcome: 'signed' })
 })
 
-test('a dearer attempt of what was signed in time is signed after its time, and after its approvals went stale', () => {
+test('signs a higher fee of what was signed in time after its time, and after its approvals became stale', () => {
   let now = NOW
   const state = after([ethRequest()], { now: () => now })
   now += 48 * HOUR
-  const dearer = ethRequest({ payload: { max_fee_per_gas: '60000000000' } })
-  expect(decide(dearer, state)).toMatchObject({ outcome: 'signed' })
+  const higherFee = ethRequest({ payload: { max_fee_per_gas: '60000000000' } })
+  expect(decide(higherFee, state)).toMatchObject({ outcome: 'signed' })
   const other = ethRequest({ intent: { withdrawal: 'withdrawal_other' }, payload: { nonce: 6 } })
   expect(decide(other, state)).toMatchObject({ code: 'INTENT_EXPIRED' })
 })
@@ -84,7 +84,7 @@ test('a cancellation opens no way around the time of an intent', () => {
   expect(decide(ethRequest(), state)).toMatchObject({ code: 'INTENT_EXPIRED' })
 })
 
-test('a dearer UTXO attempt may add inputs to all of the first, and not leave one of them out', () => {
+test('lets a UTXO attempt with a higher fee add inputs, and refuses one that leaves out an input of the first', () => {
   const state = after([btcRequest()])
   const [first, second] = COINS
   const [recipient, change] = honestOutputs

@@ -69,23 +69,20 @@ test.each([
   ['the mark of a process that is dead', DEAD],
   ['a mark that nothing can read', '\0\0'],
   ['no mark', null],
-])(
-  'of two processes that claim a home with %s one gets it, whatever the other does in between',
-  (_what, mark) => {
-    for (let at = 0; at < STEPS; at++) {
-      fs.rmSync(join(directory, 'process.json'), { force: true })
-      if (mark !== null) fs.writeFileSync(join(directory, 'process.json'), mark)
-      let other = false
-      Object.assign(between, { steps: 0, at, happens: () => (other = outcome(claimAsOther)) })
-      const mine = outcome(() => claimHome(homeAt(directory)))
-      between.at = -1
-      if (!other) expect(mine, `step ${at}`).toBe(true)
-      else expect(mine, `step ${at}`).toBe(false)
-      expect(processOf(homeAt(directory)), `step ${at}`).toBe(mine ? own : process.ppid)
-      expect(fs.readdirSync(directory)).toEqual(['process.json'])
-    }
-  },
-)
+])('gives a home with %s to one of two processes, at every step of the other in between', (_what, mark) => {
+  for (let at = 0; at < STEPS; at++) {
+    fs.rmSync(join(directory, 'process.json'), { force: true })
+    if (mark !== null) fs.writeFileSync(join(directory, 'process.json'), mark)
+    let other = false
+    Object.assign(between, { steps: 0, at, happens: () => (other = outcome(claimAsOther)) })
+    const mine = outcome(() => claimHome(homeAt(directory)))
+    between.at = -1
+    if (!other) expect(mine, `step ${at}`).toBe(true)
+    else expect(mine, `step ${at}`).toBe(false)
+    expect(processOf(homeAt(directory)), `step ${at}`).toBe(mine ? own : process.ppid)
+    expect(fs.readdirSync(directory)).toEqual(['process.json'])
+  }
+})
 
 test('a process that was killed while it took the place of a dead one does not keep the next from it', () => {
   fs.writeFileSync(join(directory, 'process.json'), DEAD)

@@ -133,7 +133,7 @@ function requestOfNow(id: string) {
   return { ...base, id: `srq_${id}`, approvals }
 }
 
-test('enrols: a proven xpub a role and network, files for the owner alone, a policy that denies until somebody is pinned', async () => {
+test('enrols: a proven xpub a role and network, files for the owner alone, a policy that denies until an approver is pinned', async () => {
   const result = await init(['--name', 'vault', '--limit', 'ethereum:eth:1.5:none'])
   // The test's directory has one disk.
   expect(result.stderr).toMatch(/^The witness .* is on the same filesystem as the home.*\n/)

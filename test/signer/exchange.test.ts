@@ -248,7 +248,7 @@ test.each([
   },
 )
 
-test('does not tell the platform that it refuses what it may have signed before', async () => {
+test('does not answer with a refusal what it may have signed before', async () => {
   const state = makeState()
   platform.queue.push(ethRequest())
   serve(state)
@@ -316,7 +316,7 @@ test('ends without an answer when the witness cannot keep it', async () => {
   expect(platform.answers).toEqual([])
 })
 
-test('stops when it is told to', async () => {
+test('stops when its signal is aborted', async () => {
   serve(makeState())
   await platform.waitFor(() => platform.claims.length > 0)
   stop.abort()

@@ -1,4 +1,4 @@
-/** The real executable in a home of its own, beside a platform double that says whatever a test wants. */
+/** The real executable in a home of its own, beside a platform double that says what a test sets. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

@@ -283,7 +283,7 @@ export const HOSTILE_BATCHES: readonly HostileCase[] = [
     afterParts([0, 1].map((item) => ethPart(item, { intent: feeLimit(3n * ETH_FEE - 1n) }))),
   ),
   of(
-    'a dearer attempt of one part, with the fees of the others above what was approved',
+    'an attempt of one part whose higher fee, with the fees of the others, is above what was approved',
     'batch-fee-within-intent',
     'FEE_TOO_HIGH',
     () => ethPart(0, { intent: feeLimit(2n * ETH_FEE), payload: { max_fee_per_gas: '30000000001' } }),

@@ -1,4 +1,4 @@
-/** What a hostile platform asks in the name of a cancellation: nobody approves one, so it must not be good for anything else. */
+/** What a hostile platform asks in the name of a cancellation: no person approves one, so it must not be good for anything else. */
 
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
@@ -116,7 +116,7 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
         },
       }),
   ),
-  of('a cancellation that pays somebody', 'cancel-to-itself', 'RECIPIENT_MISMATCH', () =>
+  of('a cancellation that pays another address', 'cancel-to-itself', 'RECIPIENT_MISMATCH', () =>
     ethCancel({ payload: { to: STRANGER } }),
   ),
   of('a cancellation that sends coins', 'cancel-value-zero', 'AMOUNT_MISMATCH', () =>
@@ -162,7 +162,7 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
     () => after([later(), gap('withdrawal_first', 6, 3_000n)]),
   ),
   of(
-    'a cancellation that gets dearer and dearer',
+    'cancellations with higher and higher fees',
     'cancel-within-daily-fees',
     'POLICY_LIMIT',
     () => gap('withdrawal_first', 6, 3_300n),
@@ -219,15 +219,23 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
     () => ethCancel({ intent: { withdrawal: 'withdrawal_forged' } }),
     () => after([ethRequest(), later()]),
   ),
-  of('a UTXO cancellation that pays somebody besides', 'at-most-one-change', 'OUTPUT_NOT_ALLOWED', () =>
-    btcCancel({
-      outputs: [
-        { script: ownScript(CHANGE_PATH), amount: 50_000_000n, path: CHANGE_PATH },
-        { script: ownScript(CHANGE_PATH), amount: everything - 50_000_000n - CANCEL_FEE, path: CHANGE_PATH },
-      ],
-    }),
+  of(
+    'a UTXO cancellation that pays another address besides',
+    'at-most-one-change',
+    'OUTPUT_NOT_ALLOWED',
+    () =>
+      btcCancel({
+        outputs: [
+          { script: ownScript(CHANGE_PATH), amount: 50_000_000n, path: CHANGE_PATH },
+          {
+            script: ownScript(CHANGE_PATH),
+            amount: everything - 50_000_000n - CANCEL_FEE,
+            path: CHANGE_PATH,
+          },
+        ],
+      }),
   ),
-  of('a UTXO cancellation that pays somebody else', 'change-mine', 'CHANGE_NOT_MINE', () =>
+  of('a UTXO cancellation that pays another key instead', 'change-mine', 'CHANGE_NOT_MINE', () =>
     btcCancel({ outputs: [{ address: BTC_STRANGER, amount: everything - CANCEL_FEE, path: CHANGE_PATH }] }),
   ),
   of(

@@ -46,7 +46,7 @@ export function identityState(options: StateOptions = {}): SignerState {
 
 /** What a part of the batch was once called in the journal. */
 export const PART_NAME = 'batch_btc#0'
-/** A movement, which nobody approves, under the name of a part. */
+/** A movement, which no person approves, under the name of a part. */
 export const namesake = (id = PART_NAME) => gather({ intent: { withdrawal: id, created_at: iso(-MINUTE) } })
 
 const [firstCoin, secondCoin, thirdCoin] = PART_COINS

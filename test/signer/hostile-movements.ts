@@ -1,4 +1,4 @@
-/** A platform that uses movements, which nobody approves, to get at the money. */
+/** A platform that uses movements, which no person approves, to get at the money. */
 
 import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
@@ -84,7 +84,7 @@ function furtherGas(index: number) {
 
 const paidTo = (address: string) => ({ outputs: [{ address, amount: WEI.toString() }] })
 
-/** A consolidation whose parents were made up, which only a node could tell; it pays no fee. */
+/** A consolidation whose parents were made up, which only a node could notice; it pays no fee. */
 export function inventedGathering(index: number) {
   const coin = { path: `m/84'/1'/0'/0/${index}`, amount: 100_000n }
   return gather({
@@ -196,10 +196,15 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     const path = "m/44'/60'/1'/0/1001"
     return sweep({ intent: paidTo(at(path)), payload: { to: at(path) }, destination_path: path })
   }),
-  of('a consolidation to a branch that nobody looks at', 'destination-allowed', 'OUTPUT_NOT_ALLOWED', () => {
-    const path = "m/44'/60'/1'/7/0"
-    return sweep({ intent: paidTo(at(path)), payload: { to: at(path) }, destination_path: path })
-  }),
+  of(
+    'a consolidation to a branch that no wallet searches',
+    'destination-allowed',
+    'OUTPUT_NOT_ALLOWED',
+    () => {
+      const path = "m/44'/60'/1'/7/0"
+      return sweep({ intent: paidTo(at(path)), payload: { to: at(path) }, destination_path: path })
+    },
+  ),
   of('gas for a hot wallet', 'destination-allowed', 'OUTPUT_NOT_ALLOWED', () =>
     gasFunding({
       intent: { outputs: [{ address: at(HOT_PATH), amount: GAS }] },
@@ -263,13 +268,13 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     rebalance('down', { by: [alice, aliceSecond] }),
   ),
   of(
-    'a hot wallet filled under a policy that pins nobody',
+    'a hot wallet filled under a policy that pins no approver',
     'quorum-configured',
     'QUORUM_NOT_MET',
     () => rebalance('down'),
     () => movementState({ policy: (file) => void Object.assign(file, { quorum: 0, approvers: [] }) }),
   ),
-  of('a hot wallet told to be the master wallet', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
+  of('a hot wallet that is called the master wallet', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
     rebalance('down', {
       destination_path: MASTER_PATH,
       payload: { from: at(HOT_PATH), derivation_path: HOT_PATH },

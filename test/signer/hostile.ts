@@ -160,7 +160,7 @@ const requestCases: HostileCase[] = [
     () => makeState({ policy: (file) => void Object.assign(file, { quorum: 1 }) }),
   ),
   of(
-    'no approvals under a policy that pins nobody and asks for nobody',
+    'no approvals under a policy that pins no approver and asks for none',
     'quorum-configured',
     'QUORUM_NOT_MET',
     () => withApprovals(() => []),
@@ -375,7 +375,7 @@ const utxoCases: HostileCase[] = [
     'input-scripts-mine',
   ),
   of(
-    'an input of somebody else',
+    'an input of another key',
     'input-scripts-mine',
     'UNKNOWN_INPUT',
     withPsbt({
@@ -639,7 +639,7 @@ const evmCases: HostileCase[] = [
   of('another path than the paying address has', 'paying-address-mine', 'UNKNOWN_INPUT', () =>
     ethRequest({ payload: { derivation_path: "m/44'/60'/2'/0/0" } }),
   ),
-  of('a paying address of somebody else', 'paying-address-mine', 'UNKNOWN_INPUT', () =>
+  of('a paying address of another key', 'paying-address-mine', 'UNKNOWN_INPUT', () =>
     ethRequest({ payload: { from: STRANGER } }),
   ),
   of('several recipients', 'single-recipient', 'OUTPUT_NOT_ALLOWED', () =>
@@ -940,7 +940,7 @@ function inflatedParent(): SigningRequest {
     bytes.writeBigUInt64LE(amount)
     return bytes
   })
-  // The witness UTXO tells the same lie, so that only the hash can tell.
+  // The witness UTXO has the same lie, so that only the hash shows it.
   return patched(withParent, amounts[0] ?? Buffer.alloc(0), amounts[1] ?? Buffer.alloc(0))
 }
 

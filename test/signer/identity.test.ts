@@ -1,4 +1,4 @@
-/** What the journal knows of an intent is found by that intent alone, whatever ids a hostile platform makes up. */
+/** What the journal knows of an intent is found by that intent alone, for all ids that a hostile platform makes up. */
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -137,8 +137,8 @@ test('what a journal of such a signer holds is not signed with another nonce or 
 
 test('what an older signer paid may be made more expensive; of what it did not pay nothing is signed without a signer’s name', () => {
   const state = oldState()
-  const dearer = ethRequest({ ...OLD, payload: { max_fee_per_gas: '60000000000' } })
-  expect(decide(dearer, state)).toMatchObject({ outcome: 'signed' })
+  const higherFee = ethRequest({ ...OLD, payload: { max_fee_per_gas: '60000000000' } })
+  expect(decide(higherFee, state)).toMatchObject({ outcome: 'signed' })
   expect(decide(ethPart(1, { ...OLD, payload: { nonce: 40 } }), state)).toMatchObject({ code: 'MALFORMED' })
   // The id stands for the old intent, so naming a signer afterwards makes it no new one.
   expect(decide(ethRequest({ payload: { nonce: 40 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })

@@ -68,7 +68,7 @@ test('a whole last line that cannot be read is damage and is not cut off, so tha
     'damaged at line 1',
   )
   expect(() => open(Buffer.concat([store.read(), Buffer.from('\n')]))).toThrow('damaged at line 3')
-  // What has no newline was never acted upon, whatever it holds.
+  // A line without a newline was never acted upon, with all its contents.
   expect(open(Buffer.from(`${lines[0]}\n${lines[1]}`)).position.sequence).toBe(1)
 })
 
@@ -79,7 +79,7 @@ test('a line whose time is no date does not open: it would move the fence or the
   }
 })
 
-/** A store that fails in one of its calls, from the time when it is told to. */
+/** A store that fails in one of its calls, from the time that a test sets. */
 function failing(call: 'append' | 'sync' | 'half append'): JournalStore & { fail: boolean } {
   const memory = openMemoryStore()
   const store = {

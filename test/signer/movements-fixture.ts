@@ -161,7 +161,7 @@ export function gasFunding(change: MovementChange = {}): SigningRequest {
   )
 }
 
-/** One ETH between a hot wallet and the master wallet; `up` is to the master wallet, which needs nobody. */
+/** One ETH between a hot wallet and the master wallet; `up` is to the master wallet, which needs no approval. */
 export function rebalance(direction: 'up' | 'down', change: MovementChange = {}): SigningRequest {
   const [from, to] = direction === 'up' ? [HOT_PATH, MASTER_PATH] : [MASTER_PATH, HOT_PATH]
   return movement(

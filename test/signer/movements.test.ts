@@ -1,4 +1,4 @@
-/** Movements between the own wallets: which need nobody, and how their budgets are counted. */
+/** Movements between the own wallets: which need no approval, and how their budgets are counted. */
 
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
@@ -20,7 +20,7 @@ test('fills a hot wallet when two people approved it', () => {
   })
 })
 
-test('a rejection stops a movement that would need nobody', () => {
+test('a rejection stops a movement that needs no approval', () => {
   const request = sweep()
   const approvals = [approve(request.intent_hash, alice, { decision: 'reject' })]
   expect(decide({ ...request, approvals }, movementState())).toMatchObject({ code: 'REJECTED' })

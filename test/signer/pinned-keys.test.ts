@@ -1,3 +1,5 @@
+/** Which approvers' keys a signer pins. */
+
 import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
@@ -28,7 +30,7 @@ const otherSpelling = (key: string) => {
   return `${key.slice(0, 42)}${digits[digits.indexOf(key[42] ?? '') + 1]}=`
 }
 
-test('one key cannot be pinned for two persons, in whatever spelling', () => {
+test('refuses to pin one key for two persons, in every spelling', () => {
   const key = newKey()
   expect(Buffer.from(otherSpelling(key), 'base64')).toEqual(Buffer.from(key, 'base64'))
   expect(() => parsePolicy(withKeys(key, newKey()))).not.toThrow()
@@ -36,13 +38,13 @@ test('one key cannot be pinned for two persons, in whatever spelling', () => {
   expect(() => parsePolicy(withKeys(key, otherSpelling(key)))).toThrow(/canonical base64/)
 })
 
-test('a key of small order, for which anybody can sign, is pinned for nobody', () => {
+test('refuses to pin a key of small order, for which anyone can sign', () => {
   for (const raw of [[1, ...Buffer.alloc(31)], [...Buffer.alloc(32)], [...Buffer.alloc(31), 0x80]]) {
     expect(() => parsePolicy(withKeys(newKey(), Buffer.from(raw).toString('base64')))).toThrow(/small order/)
   }
 })
 
-test('bytes that are no point of the curve are pinned for nobody', () => {
+test('refuses to pin bytes that are no point of the curve', () => {
   const bad = Buffer.concat([Buffer.from([2]), Buffer.alloc(31)])
   expect(() => parsePolicy(withKeys(newKey(), bad.toString('base64')))).toThrow(/no point of the curve/)
   for (let index = 0; index < 200; index += 1) {

@@ -1,4 +1,4 @@
-/** A small platform for tests: answers as the protocol says, and misbehaves when told to. */
+/** A small platform for tests: answers as the protocol says, and misbehaves when a test says so. */
 
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'

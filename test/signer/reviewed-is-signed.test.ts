@@ -1,3 +1,5 @@
+/** What people reviewed is what the signer signs. */
+
 import { parseTransaction } from 'viem'
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
@@ -31,7 +33,7 @@ test('story 10: what people reviewed is what the signer decodes from the bytes; 
   })
 })
 
-test('story 10: one intent changed after its approval is another hash, for which nobody signed', () => {
+test('story 10: one intent changed after its approval is another hash, which no person signed', () => {
   const request = usdtRequest()
   const intent = { ...request.intent, outputs: [{ address: STRANGER, amount: '25000000' }] }
   const payload = { ...request.payload, data: call('transfer', STRANGER, 25_000_000n) }

@@ -1,4 +1,4 @@
-/** A home that was taken back in time, with a platform that repeats whatever head it hears: the witness knows better. */
+/** A home that was restored from an earlier time, with a platform that repeats every head it hears: the witness knows better. */
 
 import {
   copyFileSync,
@@ -83,7 +83,7 @@ const signerFile = () => join(signer.home, 'signer.json')
 const readSigner = () => JSON.parse(readFileSync(signerFile(), 'utf8'))
 const lines = () => readFileSync(journal(), 'utf8').trimEnd().split('\n')
 
-/** Takes the witness out of a home, so that it is one of before there were witnesses, whose operator accepted it as it lies there. */
+/** Takes the witness out of a home, so that it is like a home from a version without witnesses, whose operator accepted it as it is. */
 async function forgetWitness(): Promise<void> {
   const { witness: _witness, seal: _seal, ...older } = readSigner()
   writeFileSync(signerFile(), JSON.stringify(older))
@@ -204,7 +204,7 @@ test('a journal that is ahead of its witness serves: a crash came before anythin
   expect((await status()).witness.known.sequence).toBeGreaterThan(1)
 })
 
-test('a home of before witnesses gets one at its first start, once; its old snapshot does not get another', async () => {
+test('gives a home without a witness one at its first start, once; its old snapshot gets no other', async () => {
   const old = join(signer.directory, 'old')
   await forgetWitness()
   rmSync(signer.witness)
@@ -218,7 +218,7 @@ test('a home of before witnesses gets one at its first start, once; its old snap
   expect(await serveOnce(second)).toBe('journal_stale')
 })
 
-test('a home of before witnesses whose journal is gone is locked; an empty one pays only what is created later', async () => {
+test('locks a home without witness and journal; an empty journal pays only what is created later', async () => {
   const payment = await pay('h1', 0)
   const second = paidAgain(payment)
   await forgetWitness()
@@ -250,7 +250,7 @@ test.each<[string, (file: Record<string, unknown>) => void]>([
   ['names no witness', (file) => void delete file.witness],
   ['is another signer of the seed', (file) => void Object.assign(file, { signer_id: 'sig_2' })],
   [
-    'is one of before there were seals',
+    'is of a version without seals',
     (file) => {
       delete file.witness
       delete file.seal
@@ -333,7 +333,7 @@ test.each([
     },
   ],
 ])(
-  'a home of before %s does not pay again what was paid since, though the place it names is still there',
+  'a home from before %s does not pay again what was paid since, though the place it names is still there',
   async (_how, move) => {
     await serveOnce(payoutOfNow('n1', 0))
     const old = join(signer.directory, 'old-home')

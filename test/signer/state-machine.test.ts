@@ -1,4 +1,4 @@
-/** Whatever a platform asks, and whatever happens to the disks and the clock: nothing is paid twice, too much, too late or alone. */
+/** Random requests of a platform, and random faults of disks and clock: nothing is paid twice, too much, too late or alone. */
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'

@@ -24,7 +24,7 @@ const CHANGES: { readonly [Field in keyof Intent]: Partial<Intent> } = {
   expires_at: { expires_at: iso(48 * HOUR) },
 }
 
-test('story 13: every field is signed, the journal outlives the process, and nothing is approved by nobody', () => {
+test('story 13: every field is signed, the journal outlives the process, and nothing is approved without a person', () => {
   const honest = ethRequest()
   expect(Object.keys(CHANGES).sort()).toEqual(Object.keys(honest.intent).sort())
   for (const change of Object.values(CHANGES)) {
@@ -67,8 +67,8 @@ test('story 13: every field is signed, the journal outlives the process, and not
     code: 'CONFLICT_SET',
   })
 
-  // An empty quorum denies, whoever has approved.
-  const nobody = makeState({ policy: (file) => void Object.assign(file, { quorum: 0, approvers: [] }) })
-  expect(decide(honest, nobody)).toMatchObject({ code: 'QUORUM_NOT_MET' })
-  expect(decide({ ...honest, approvals: [] }, nobody)).toMatchObject({ code: 'QUORUM_NOT_MET' })
+  // An empty quorum denies, with all approvals.
+  const unmanned = makeState({ policy: (file) => void Object.assign(file, { quorum: 0, approvers: [] }) })
+  expect(decide(honest, unmanned)).toMatchObject({ code: 'QUORUM_NOT_MET' })
+  expect(decide({ ...honest, approvals: [] }, unmanned)).toMatchObject({ code: 'QUORUM_NOT_MET' })
 })

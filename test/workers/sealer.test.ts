@@ -1,3 +1,5 @@
+/** The sealer process, with Temporal away and with refused deliveries. */
+
 import { Client } from '@temporalio/client'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+/** The worker's checks of nodes. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChainAdapter } from '../../chains/adapter.js'
 import type { NodeReport } from '../../chains/node-report.js'

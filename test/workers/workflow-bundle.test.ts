@@ -1,3 +1,5 @@
+/** The bundle of workflow code. */
+
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync } from 'node:fs'
 import { copyFile, mkdir, readFile, stat, truncate, utimes, writeFile } from 'node:fs/promises'

@@ -1,3 +1,5 @@
+/** Starting the workflows of deposits, past one that cannot be started. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { dispatchPending } from '../../../activities/chain/dispatch-pending.js'

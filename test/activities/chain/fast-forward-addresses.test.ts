@@ -1,3 +1,5 @@
+/** Address counters after a restored database: no address is given twice. */
+
 import { randomBytes } from 'node:crypto'
 import { BIP32Factory } from 'bip32'
 import * as ecc from 'tiny-secp256k1'

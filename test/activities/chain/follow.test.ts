@@ -1,3 +1,5 @@
+/** The chain watcher: one writes at a time, and slow blocks count as progress. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'

@@ -1,3 +1,5 @@
+/** Transfers inside of contract calls, on nodes with and without traces. */
+
 import { getAddress } from 'viem'
 import { afterEach, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'

@@ -1,3 +1,5 @@
+/** The sweeper passes rows that cannot be started, and raises alerts about them. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSweeperActivities } from '../../../activities/operations/sweeper.js'
 import type { SweeperDependencies } from '../../../activities/operations/sweeper-dependencies.js'

@@ -1,3 +1,5 @@
+/** Balances that rise without a transaction, such as withdrawals of validators. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { compareAccounts, createAccountLook } from '../../../activities/chain/compare-accounts.js'

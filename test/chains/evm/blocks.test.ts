@@ -1,3 +1,5 @@
+/** What a block of an EVM chain pays: native, internal and token transfers. */
+
 import { encodeFunctionData, erc20Abi, type Hex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FAUCET, type Lab, shortly, startLab } from './lab.js'
@@ -70,7 +72,7 @@ describe('what a block pays', () => {
     ])
   })
 
-  test('a transaction that failed pays nobody', async () => {
+  test('reads no transfer from a transaction that failed', async () => {
     await lab.callLab('payAndRevert', [ALICE, 5n], 50n)
     await lab.send({
       to: lab.usdt.address,
@@ -81,7 +83,7 @@ describe('what a block pays', () => {
     expect(block.transfers).toEqual([])
   })
 
-  test('an inner call that was undone pays nobody, what follows it does', async () => {
+  test('reads no transfer from an inner call that was undone, and those that follow it', async () => {
     const paid = await lab.callLab('payAndSwallow', [ALICE, 5n], 50n)
     const block = await lab.mineBlock()
     // Root, undone call, undone payment below it, then the payment that holds.

@@ -1,3 +1,5 @@
+/** Sources, fees and first uses of addresses on EVM chains. */
+
 import { encodeFunctionData, erc20Abi, getAddress } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'

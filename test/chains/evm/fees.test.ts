@@ -1,3 +1,5 @@
+/** Fees of EVM transactions: factors of the priorities, caps, and quiet chains. */
+
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

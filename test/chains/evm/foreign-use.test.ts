@@ -1,4 +1,4 @@
-/** Somebody else has the key of an account of ours, and no log, trace or fee shows it: the account's own figures do. */
+/** Another party has the key of an account of ours, and no log, trace or fee shows it: the account's own figures do. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'

@@ -1,3 +1,5 @@
+/** The fee that an OP-Stack chain pays its parent chain. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { refreshFees } from '../../../activities/chain/refresh-fees.js'
 import type { EvmAdapter } from '../../../chains/adapter.js'

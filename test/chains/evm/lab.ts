@@ -58,7 +58,7 @@ export interface Lab {
   stop(): Promise<void>
 }
 
-/** Starts a chain that mines only when told to, with USDT, a fee-taking and a lying token. */
+/** Starts a chain that mines only when a test says so, with USDT, a fee-taking and a lying token. */
 export async function startLab(): Promise<Lab> {
   const anvil = await testAnvil({ mining: 'manual' })
   const usdt = await testUsdt(anvil)

@@ -1,3 +1,5 @@
+/** Pending transfers of an EVM chain. */
+
 import { encodeFunctionData, erc20Abi, type Hex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../../chains/adapter.js'

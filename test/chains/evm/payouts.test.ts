@@ -1,3 +1,5 @@
+/** Payouts on an EVM chain: built, signed, verified, broadcast and mined. */
+
 import { encodeFunctionData, erc20Abi, type Hex, keccak256, parseAbi } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -212,7 +214,7 @@ test('malformed recipients and amounts never reach the node', async () => {
   })
 })
 
-test('plain rejections are told apart', async () => {
+test('distinguishes plain rejections', async () => {
   const { payload } = built(await lab.adapter.build(request({ coin: 'eth', amount: 1n })))
   const { raw } = await pay({ coin: 'eth', amount: 2n })
   await lab.anvil.mine()
@@ -275,7 +277,7 @@ test('current fees stay inside the caps of the network', async () => {
   expect((await capped.build(request())).kind).toBe('fee_too_high')
 })
 
-test('the nonce at a block is what it was there, and nothing is said of a block of another branch', async () => {
+test('reads the nonce at a block, and answers nothing about a block of another branch', async () => {
   const adapter = createEvmAdapter(evmNetwork([lab.anvil.rpc]))
   try {
     const sender = privateKeyToAccount(`0x${'43'.repeat(32)}`)

@@ -1,3 +1,5 @@
+/** Reading internal transfers from traces. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { groupTraces, nativeMovements } from '../../../chains/evm/scan/read-traces.js'
@@ -62,7 +64,7 @@ function flatten(
     flatten(inner, [...address, position], gone, traces, moved)
 }
 
-test('whatever the tree of calls, only what took effect is moved, in whatever order the node lists it', () => {
+test('moves only what took effect, for random trees of calls and orders of the node', () => {
   fc.assert(
     fc.property(tree, fc.infiniteStream(fc.nat()), (root, order) => {
       const traces: unknown[] = []

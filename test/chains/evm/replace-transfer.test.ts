@@ -1,3 +1,5 @@
+/** Replacements and cancellations of EVM transactions. */
+
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -47,7 +49,7 @@ const sign = (payload: EvmPayload) =>
     maxPriorityFeePerGas: BigInt(payload.max_priority_fee_per_gas),
   })
 
-test('keeps recipient, amount, gas and nonce, and is an eighth dearer in both prices', async () => {
+test('keeps recipient, amount, gas and nonce, and raises both prices by an eighth', async () => {
   const { payload, maxFee } = built(await lab.adapter.replace(request()))
   expect(payload).toMatchObject({ to: ALICE, value: '250', data: '0x', gas: '26250', nonce: 0 })
   expect(BigInt(payload.max_fee_per_gas)).toBe(45n * GWEI)
@@ -83,7 +85,7 @@ test('a node takes it in the place of the first, and takes a cancellation in the
   for (const payload of [first, second, third]) {
     expect(await lab.adapter.broadcast(await sign(payload))).toEqual({ kind: 'accepted' })
   }
-  // One that is not an eighth dearer is not taken.
+  // A node refuses one whose prices are not an eighth higher.
   const cheap = { ...second, value: '251' }
   expect(await lab.adapter.broadcast(await sign(cheap))).toMatchObject({ kind: 'rejected' })
   await lab.anvil.mine()

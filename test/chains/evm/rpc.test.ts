@@ -1,3 +1,5 @@
+/** Calls to several EVM nodes: fail-over, secrets, and nodes of other chains. */
+
 import { afterEach, describe, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../../chains/adapter.js'
 import { createEvmAdapter } from '../../../chains/evm/create-evm-adapter.js'
@@ -54,7 +56,7 @@ function emptyChain(tip: number, fork = 0) {
   }
 }
 
-test('a node that fails is left for the next one, and its credentials are told to nobody', async () => {
+test('leaves a node that fails for the next one, and shows its credentials nowhere', async () => {
   const failures: string[] = []
   const broken = await node(
     () => null,
@@ -109,7 +111,7 @@ test('a node of another chain is not used', async () => {
   expect((await open([other.url, well.url]).head()).height).toBe(3)
 })
 
-test('nobody listening, no answer in time, no JSON: each is retryable', async () => {
+test('no listener, no answer in time, no JSON: each is retryable', async () => {
   const silent = await node(
     () => null,
     () => true,

@@ -1,3 +1,5 @@
+/** Signed EVM transactions must be the ones that were asked for. */
+
 import fc from 'fast-check'
 import { getAddress, type Hex, keccak256, parseTransaction, serializeTransaction, toRlp } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'

@@ -1,3 +1,5 @@
+/** Addresses and output scripts of the Bitcoin family. */
+
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { addressOfScript } from '../../../chains/utxo/address-of-script.js'

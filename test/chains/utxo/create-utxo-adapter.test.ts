@@ -192,7 +192,7 @@ describe('the mempool', () => {
 })
 
 describe('describe', () => {
-  test('tells who paid whom, and the fee', async () => {
+  test('reads who paid whom, and the fee', async () => {
     const coin = await funded(400_000n)
     const payee = freshKey()
     const request = payment([coin], 150_000n)

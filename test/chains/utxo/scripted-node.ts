@@ -1,3 +1,5 @@
+/** A node of the Bitcoin family that answers as a test sets. */
+
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 

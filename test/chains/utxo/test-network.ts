@@ -1,3 +1,5 @@
+/** Networks of the Bitcoin family for tests. */
+
 import { readFileSync } from 'node:fs'
 import { findNetwork, type UtxoNetwork } from '../../../domain/chain/network.js'
 import { DEFAULT_NETWORKS_FILE, parseNetworks } from '../../../networks/load-networks.js'

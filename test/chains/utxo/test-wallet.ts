@@ -1,3 +1,5 @@
+/** A wallet of the Bitcoin family that signs for tests. */
+
 import { BIP32Factory } from 'bip32'
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'

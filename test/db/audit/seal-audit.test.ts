@@ -1,3 +1,5 @@
+/** The audit log: chained by merchant, sealed once, and verified. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendAudit } from '../../../db/audit/append-audit.js'
 import { sealAudit } from '../../../db/audit/seal-audit.js'

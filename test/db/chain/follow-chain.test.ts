@@ -1,3 +1,5 @@
+/** Deposits from the mempool through blocks and reorganisations to the credit. */
+
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { findOvertaken } from '../../../activities/chain/find-overtaken.js'

@@ -1,3 +1,5 @@
+/** Deposits of a token that the configuration no longer names. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import { dispatchPending } from '../../../activities/chain/dispatch-pending.js'

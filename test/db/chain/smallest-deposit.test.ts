@@ -1,3 +1,5 @@
+/** The floor against spam: transfers below the minimum are only counted. */
+
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pruneBlocks } from '../../../db/chain/prune-blocks.js'
 import { readGauges } from '../../../db/operations/read-gauges.js'

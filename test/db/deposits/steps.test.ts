@@ -1,3 +1,5 @@
+/** The steps of a deposit in the books, concurrent and repeated. */
+
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { dispatchPending } from '../../../activities/chain/dispatch-pending.js'
 import { confirmDeposit } from '../../../db/deposits/confirm-deposit.js'

@@ -1,3 +1,5 @@
+/** Registering approvers' keys. */
+
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApprover } from '../../../db/merchants/create-approver.js'

@@ -1,3 +1,5 @@
+/** The journals of payouts: holds, settlements and change. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Journal } from '../../../db/books/ledger/post-journal.js'

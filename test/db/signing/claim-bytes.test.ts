@@ -1,3 +1,5 @@
+/** Claims stay inside what a signer reads. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import { takeAnswer } from '../../../activities/payouts/withdrawal/take-answer.js'

@@ -1,3 +1,5 @@
+/** The order in which requests go to a signer. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { observeChainNonce } from '../../../db/payouts/attempts/allocate-nonce.js'
 import { claimRequests } from '../../../db/signing/claim-requests.js'

@@ -1,3 +1,5 @@
+/** Answers of a signer that no workflow has read yet. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unheardAnswers } from '../../../db/signing/unheard-answers.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'

@@ -1,3 +1,5 @@
+/** Deriving addresses from extended keys. */
+
 import { BIP32Factory } from 'bip32'
 import fc from 'fast-check'
 import * as ecc from 'tiny-secp256k1'

@@ -1,3 +1,5 @@
+/** Parsing addresses into their canonical form. */
+
 import { encodeCashAddress as encodeByLibrary } from '@bitauth/libauth'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
 import fc from 'fast-check'

@@ -1,3 +1,5 @@
+/** Confirmations by amount. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { confirmationsUnder } from '../../../domain/chain/confirmations.js'

@@ -1,3 +1,5 @@
+/** The four-eyes principle: who counts, and when a subject is approved. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Requirement, tallyApprovals } from '../../../domain/controls/approval.js'

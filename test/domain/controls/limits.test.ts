@@ -1,3 +1,5 @@
+/** Rolling limits as a rule. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Coin } from '../../../domain/chain/network.js'

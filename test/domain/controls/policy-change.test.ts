@@ -1,3 +1,5 @@
+/** Which fields of a policy change tighten and which loosen. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Coin } from '../../../domain/chain/network.js'

@@ -1,3 +1,5 @@
+/** The risk score and its factors. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Coin } from '../../../domain/chain/network.js'

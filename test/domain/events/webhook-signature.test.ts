@@ -1,3 +1,5 @@
+/** Signatures of webhooks, compared with the Standard Webhooks library. */
+
 import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'

@@ -1,3 +1,5 @@
+/** Verifying the chain of an audit log. */
+
 import { expect, test } from 'vitest'
 import {
   AUDIT_GENESIS,

@@ -1,3 +1,5 @@
+/** Cron expressions that never fire. */
+
 import { expect, test } from 'vitest'
 import { everFires, refuseCron } from '../../../domain/payouts/cron.js'
 

@@ -1,3 +1,5 @@
+/** Urgency and age in the signing queue. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { PRIORITIES, type Priority } from '../../../domain/payouts/priority.js'

@@ -1,3 +1,5 @@
+/** Prices of a replacement. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {

@@ -1,3 +1,5 @@
+/** Fee shares, watermarks and low balances of movements. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { highestWorthwhileFee, isLow, isWorth, rebalanceOf } from '../../../domain/payouts/treasury.js'

@@ -1,3 +1,5 @@
+/** Fees and fee limits of withdrawals. */
+
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { findCoin, type Network } from '../../../domain/chain/network.js'

@@ -1,3 +1,5 @@
+/** Ed25519 keys for which anyone can sign are refused. */
+
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { refuseEd25519Key } from '../../../domain/signing/refuse-ed25519-key.js'

@@ -89,7 +89,7 @@ export interface PayloadPlan {
   /** Bits: which coins are spent, and which items of a batch are paid. */
   readonly coins: number
   readonly items: number
-  /** One thing that nobody approved. */
+  /** One thing that no person approved. */
   readonly lie: 'none' | 'recipient' | 'amount' | 'hash'
 }
 
@@ -218,7 +218,7 @@ export function makeIntent(plan: IntentPlan, made: readonly MadeIntent[], now: n
   return { form, intent, hash: intentHash(intent) }
 }
 
-/** Makes a request for the signer that is asked, with its keys, whoever shall pay. */
+/** Makes a request for the signer that is asked, with its keys, whichever signer is to pay. */
 export function makeRequest(
   { form, intent, hash }: MadeIntent,
   payload: PayloadPlan,

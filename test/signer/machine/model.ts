@@ -94,7 +94,7 @@ export class Model {
     for (const request of requests) this.#asked.set(nameOf(request), request)
   }
 
-  /** Whether the journal lacks a decision whose transaction left, and nobody accepted that. */
+  /** Whether the journal lacks a decision whose transaction left, and no person accepted that. */
   isTakenBack(marks: readonly Mark[]): boolean {
     const held = new Set(marks.map((mark) => keyOf(mark.intentHash, mark.payloadHash)))
     return [...this.#counted].some(({ mark }) => !held.has(keyOf(mark.intentHash, mark.payloadHash)))
@@ -164,7 +164,7 @@ export class Model {
     const groups: { hash: string; mark: Mark; paid: boolean; fee: bigint; cancelFee: bigint }[] = []
     for (const [key, mark] of [...held].sort(([, a], [, b]) => a.at - b.at || a.end - b.end)) {
       const request = this.#asked.get(key)
-      if (!request) throw new Error('Something was decided that nobody asked for')
+      if (!request) throw new Error('Something was decided without a request')
       let group = groups.find((each) => each.hash === mark.intentHash && shareItems(each.mark, mark))
       if (!group) {
         group = { hash: mark.intentHash, mark, paid: false, fee: 0n, cancelFee: 0n }
@@ -231,7 +231,7 @@ export class Model {
         return each.address.toLowerCase() === to.toLowerCase() && BigInt(each.amount) - least === amount
       })
       if (at >= 0) wanted.splice(at, 1)
-      else if (!isOwn(to)) throw new Error(`${amount} to ${to}, which nobody approved`)
+      else if (!isOwn(to)) throw new Error(`${amount} to ${to}, which no person approved`)
     }
     if (wanted.length > 0) throw new Error('It does not pay all that it says')
     const { kind, outputs } = request.intent
@@ -282,7 +282,7 @@ export class Model {
   }
 }
 
-/** No item of an intent is payable twice: whatever pays it excludes all else that pays it. */
+/** No item of an intent is payable twice: each transaction that pays it excludes all others that do. */
 export function requireExclusion(all: readonly Left[]): void {
   const paying = new Map<string, Left[]>()
   for (const left of all) {

@@ -199,7 +199,7 @@ class Home {
   }
 }
 
-/** What happened in a run, so that a test can tell that something did. */
+/** What happened in a run, so that a test can check that something did. */
 export interface Tally {
   signed: number
   refused: number

@@ -1,3 +1,5 @@
+/** Blocks that take too long together are fetched in smaller numbers. */
+
 import { expect, test } from 'vitest'
 import { createBlockReader } from '../../../../chains/utxo/chain/read-blocks.js'
 import type { Rpc } from '../../../../chains/utxo/rpc/create-rpc.js'

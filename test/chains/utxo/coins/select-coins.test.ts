@@ -1,3 +1,5 @@
+/** Coin selection keeps its promises. */
+
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { branchAndBound } from '../../../../chains/utxo/coins/branch-and-bound.js'
@@ -68,7 +70,7 @@ const sum = (coins: readonly { readonly amount: bigint }[]) =>
   coins.reduce((total, each) => total + each.amount, 0n)
 
 describe('selectCoins', () => {
-  test('keeps its promises whatever it is asked', () => {
+  test('keeps its promises for random requests', () => {
     let selected = 0
     fc.assert(
       fc.property(anyRequest, (asked) => {
@@ -262,7 +264,7 @@ describe('branchAndBound', () => {
     expect(found.map((index) => values[index])).toEqual(Array(6).fill(5n))
   })
 
-  test('gives up on a puzzle that would take for ever', () => {
+  test('gives up on a puzzle that would take too long', () => {
     // Bitcoin Core's worst case: every coin is slightly off, so that no branch can be cut early.
     const values: bigint[] = []
     for (let i = 0; i < 28; i++)

@@ -1,3 +1,5 @@
+/** Dust thresholds, sizes and fees of the Bitcoin family. */
+
 import { expect, test } from 'vitest'
 import { dustThreshold, feeForWeight, toVsize } from '../../../../chains/utxo/coins/weights.js'
 import { testNetwork } from '../test-network.js'

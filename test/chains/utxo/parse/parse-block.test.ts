@@ -1,3 +1,5 @@
+/** Parsing blocks, compared with bitcoinjs-lib. */
+
 import { readFileSync } from 'node:fs'
 import { Block, Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'

@@ -1,3 +1,5 @@
+/** Calls to several nodes of the Bitcoin family. */
+
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
@@ -24,7 +26,7 @@ function rpcOf(urls: string[], timeoutMs = 2_000) {
   return rpc
 }
 
-const NOBODY = 'http://alice:secret-password@127.0.0.1:1/'
+const SILENT = 'http://alice:secret-password@127.0.0.1:1/'
 
 test('sends the credentials of the URL, and its path', async () => {
   const { url, headers } = await node({ getblockcount: () => 7 })
@@ -35,7 +37,7 @@ test('sends the credentials of the URL, and its path', async () => {
 test('asks the next node when one does not answer, and the one that answered first from then on', async () => {
   const busy = await node({}, 503)
   const good = await node({ getblockcount: () => 7 })
-  const rpc = rpcOf([NOBODY, busy.url, good.url])
+  const rpc = rpcOf([SILENT, busy.url, good.url])
   expect(await rpc.call('getblockcount', [], z.int())).toBe(7)
   expect(await rpc.call('getblockcount', [], z.int())).toBe(7)
   expect(busy.headers).toHaveLength(1)
@@ -72,7 +74,7 @@ test('gives up on a node that hangs', async () => {
 
 test('says that no node answers, without a credential in the error', async () => {
   const busy = await node({}, 503)
-  const error = await rpcOf([NOBODY, busy.url])
+  const error = await rpcOf([SILENT, busy.url])
     .call('getblockcount', [], z.int())
     .catch((caught) => caught)
   expect(error).toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE', retryable: true })
@@ -122,7 +124,7 @@ test('refuses an answer of another shape', async () => {
   })
 })
 
-test('tells Bitcoin Core and its kin from btcd', async () => {
+test('distinguishes Bitcoin Core and its relatives from btcd', async () => {
   const core = await node({ getnetworkinfo: () => ({ subversion: '/Satoshi:29.0.0/' }) })
   const litecoin = await node({ getnetworkinfo: () => ({ subversion: '/LitecoinCore:0.21.2.1/' }) })
   const btcd = await node({

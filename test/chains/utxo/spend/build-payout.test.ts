@@ -1,3 +1,5 @@
+/** Payouts of the Bitcoin family: recipients, change, fees, replacements. */
+
 import { Transaction as ScureTransaction } from '@scure/btc-signer'
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
 import fc from 'fast-check'
@@ -14,7 +16,7 @@ import { fundedWallet, testWallet } from '../test-wallet.js'
 const segwit = testNetwork()
 const legacy = legacyNetwork()
 const stranger = (network: UtxoNetwork, index: number) =>
-  testWallet(network, 'somebody else').key(index).address
+  testWallet(network, 'another owner').key(index).address
 
 function requestOn(
   network: UtxoNetwork,
@@ -82,7 +84,7 @@ describe.each([
     expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
   })
 
-  test('a recipient who pays the fee gets the amount less the fee, whatever is left below dust', async () => {
+  test('pays a recipient who bears the fee the amount less the fee, also where the rest is below dust', async () => {
     const { outputs, source, wallet } = fundedWallet(network, [100_000n])
     const request = requestOn(network, outputs, [99_900n], { feePayer: 'recipient' })
     const result = built(await buildPayout(request, network, source))
@@ -96,7 +98,7 @@ describe.each([
     expect(poor.kind).toBe('fee_too_high')
   })
 
-  test('a replacement keeps inputs and recipients and brings what BIP-125 asks; a cancellation pays nobody', async () => {
+  test('a replacement keeps inputs and recipients and brings what BIP-125 asks; a cancellation has no recipient', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.bigInt({ min: 20_000n, max: 10_000_000n }), { minLength: 2, maxLength: 8 }),

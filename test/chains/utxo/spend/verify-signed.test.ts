@@ -1,3 +1,5 @@
+/** Signed transactions of the Bitcoin family must be the ones that were asked for. */
+
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
 import { describe, expect, test } from 'vitest'
 import { parseTransaction } from '../../../../chains/utxo/parse/parse-transaction.js'
@@ -13,8 +15,8 @@ async function signedPayout(network = testNetwork()) {
   const result = await buildPayout(
     {
       outputs: [
-        { address: testWallet(network, 'somebody else').key(0).address, amount: 350_000n },
-        { address: testWallet(network, 'somebody else').key(1).address, amount: 100_000n },
+        { address: testWallet(network, 'another owner').key(0).address, amount: 350_000n },
+        { address: testWallet(network, 'another owner').key(1).address, amount: 100_000n },
       ],
       change: wallet.key(0, 1),
       candidates: outputs,

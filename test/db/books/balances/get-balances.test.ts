@@ -1,3 +1,5 @@
+/** Balances of merchants, users and addresses. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { getBalances } from '../../../../db/books/balances/get-balances.js'
 import { type AccountKind, postJournal } from '../../../../db/books/ledger/post-journal.js'

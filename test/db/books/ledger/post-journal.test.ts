@@ -1,3 +1,5 @@
+/** Posting journals: once by key, balanced, without gaps. */
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type JournalEntry, postJournal, postJournals } from '../../../../db/books/ledger/post-journal.js'

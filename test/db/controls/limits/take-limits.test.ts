@@ -1,3 +1,5 @@
+/** Rolling limits of merchants, users and whitelist entries. */
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_POLICY, type Policy } from '../../../../domain/controls/policy.js'

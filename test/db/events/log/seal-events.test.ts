@@ -1,3 +1,5 @@
+/** The sealer numbers events without a gap and freezes their bytes. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendEvent } from '../../../../db/events/log/append-event.js'
 import { sealEvents } from '../../../../db/events/log/seal-events.js'

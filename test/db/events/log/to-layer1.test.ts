@@ -1,3 +1,5 @@
+/** Deposit events in the `layer1` format. */
+
 import { expect, test } from 'vitest'
 import { toLayer1 } from '../../../../db/events/log/to-layer1.js'
 import type { Deposit } from '../../../../wire/deposit.js'

@@ -1,3 +1,5 @@
+/** Exhausted deliveries notify the other endpoints. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Sql } from '../../../../db/connect.js'
 import { appendEvent } from '../../../../db/events/log/append-event.js'

@@ -1,3 +1,5 @@
+/** Recording an attempt of a delivery wakes the sealer where one waits. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendEvent } from '../../../../db/events/log/append-event.js'
 import { recordAttempt } from '../../../../db/events/webhooks/record-attempt.js'

@@ -1,3 +1,5 @@
+/** Alerts about withdrawals: raised once, cleared at their end. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AlertSettings, watchWithdrawals } from '../../../../db/operations/alerts/watch-withdrawals.js'
 import { measureWithdrawals } from '../../../../db/operations/measure-withdrawals.js'

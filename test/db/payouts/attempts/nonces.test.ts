@@ -1,3 +1,5 @@
+/** Nonces: lowest free first, never one that was signed or is used elsewhere. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../../../db/new-id.js'
 import {

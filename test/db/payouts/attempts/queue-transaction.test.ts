@@ -1,3 +1,5 @@
+/** Reserving outpoints and queueing transactions, under races. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { queueTransaction } from '../../../../db/payouts/attempts/queue-transaction.js'
 import { startBuilding } from '../../../../db/payouts/start-building.js'

@@ -1,3 +1,5 @@
+/** Creating movements: one sweep at a time, with its fee held. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { closeUnpaid } from '../../../../db/payouts/close-unpaid.js'
 import {
