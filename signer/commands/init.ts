@@ -15,6 +15,7 @@ import { DEFAULT_SCRYPT_N, openKeys, type SignerKeys, sealKeys } from '../home/s
 import { readSignerFile, type SignerFile, writeSignerFile } from '../home/signer-file.js'
 import { witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
+import { timeOf } from '../journal/accept-lost.js'
 import { compareWitness } from '../journal/compare-witness.js'
 import type { JournalPosition } from '../journal/journal.js'
 import { openWitness } from '../journal/open-witness.js'
@@ -189,11 +190,11 @@ async function setFence(home: Home, place: string): Promise<JournalPosition> {
   const journal = openHomeJournal(home, 'write')
   try {
     const witness = openWitness(place)
-    const { how } = await compareWitness(witness, journal)
+    const { how, known } = await compareWitness(witness, journal)
     if (how !== 'agrees' && how !== 'witness_missing') {
       throw new Failure(`The witness ${place} holds the head of another journal; name another with --witness`)
     }
-    journal.append({ type: 'enrolled' })
+    journal.append({ type: 'enrolled' }, timeOf(known))
     journal.sync()
     await witness.write(journal.durable)
     return journal.durable

@@ -1,17 +1,18 @@
 /** `unlock`: the operator accepts that a part of the journal is lost. */
 
 import { rmSync } from 'node:fs'
+import { assertNever } from '../../domain/assert-never.js'
 import { Failure } from '../failure.js'
 import { claimHome } from '../home/claim-home.js'
 import { homeAt } from '../home/home.js'
 import { type JournalLock, readLock } from '../home/lock-file.js'
 import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
-import { requireSealedSignerFile, requireSignerFile } from '../home/signer-file.js'
+import { requireSealedSignerFile, requireSignerFile, type SignerFile } from '../home/signer-file.js'
 import { keepWitnessPlace } from '../home/start-witness.js'
 import { witnessPlace } from '../home/witness-place.js'
-import { compareWitness } from '../journal/compare-witness.js'
-import { MAX_JUMP } from '../journal/entry.js'
+import { acceptLost, findLoss, type Loss, setsFence } from '../journal/accept-lost.js'
+import { compareWitness, type WitnessVerdict } from '../journal/compare-witness.js'
 import type { Journal, JournalPosition } from '../journal/journal.js'
 import { openWitness } from '../journal/open-witness.js'
 import { type Command, homeOption, printJson, readOptions } from './command.js'
@@ -25,14 +26,19 @@ wherever you can; with it in place, unlock accepts nothing. Stop the signer firs
 Without --head it shows what is lost and changes nothing.
 
 What was signed in the lost part is not known any more, so from now on only intents that
-are created later are new; older ones that this journal does not hold are refused. What
-was paid in the lost part is missing in the rolling limits for 24 hours.
+are created later are new; older ones that this journal does not hold are refused. It
+shows the time ("fence"): never before that of an entry that the witness saw, and otherwise
+that of this machine's clock, which must then be right. What was paid in the lost part is
+missing in the rolling limits for 24 hours.
 
   --home DIR           directory of this signer (also KEYTURN_SIGNER_HOME)
   --head HEAD          the head that is shown: typing it confirms that you accept the loss, and,
                        where the platform knows more, that you compared it with its operator
   --witness PATH|URL   make the witness at another place, where its disk is lost too
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for`
+
+const CLOCK_MUST_BE_RIGHT =
+  'The time of the last entry that was lost is not known, so the clock of this machine must be right: an intent that was paid after the fence could be paid again'
 
 /** The command. */
 export const unlockCommand: Command = {
@@ -57,26 +63,24 @@ export const unlockCommand: Command = {
       const place = recorded ?? witnessPlace(home, options.witness, signer.identity_public_key)
       const witness = openWitness(place)
       const verdict = await compareWitness(witness, journal)
-      const lost = [lock.known, verdict.known].filter((known) => isLost(known, journal))
-      // Without a witness no record says what was there: something may be missing.
-      const isFirst =
-        signer.witness === undefined && (lock.by === 'platform' || journal.position.sequence > 0)
-      const isUncertain = verdict.known === null && !isFirst
+      const replaced = place === signer.witness ? null : await askIfThere(signer.witness)
+      const isUncertain = mayLackMore(lock, verdict, signer, journal)
+      const loss = findLoss(journal, [lock.known, verdict.known, replaced], isUncertain)
       const confirm = lock.known?.head ?? lock.own.head
       if (options.head !== confirm) {
-        printJson({ unlocked: false, ...describe(lock, lost, journal), confirm_with: confirm })
+        printJson({ unlocked: false, ...describe(lock, loss, journal), confirm_with: confirm })
         journal.close()
         throw new Failure(
           options.head === undefined
-            ? `Nothing is changed; to accept this, run unlock with --head ${confirm}`
+            ? `Nothing is changed; to accept this, run unlock with --head ${confirm}${refusedBy(loss, journal)}`
             : `Nothing is changed: the head to confirm is ${confirm}, not ${options.head}`,
         )
       }
-      const report = describe(lock, lost, journal)
-      for (const known of lost.length === 0 && isUncertain ? [journal.position] : lost) accept(known, journal)
+      const report = describe(lock, loss, journal)
+      acceptLost(journal, loss)
       journal.sync()
       const { head, sequence } = journal.durable
-      await witness.write({ head, sequence })
+      await witness.write(journal.durable)
       const warning = place === signer.witness ? null : keepWitnessPlace(home, sealKey, signer, place)
       journal.close()
       rmSync(home.locked)
@@ -84,6 +88,7 @@ export const unlockCommand: Command = {
       printJson({
         unlocked: true,
         ...report,
+        fence: fenceText(journal.fence),
         journal: position,
         witness: place,
         ...(warning ? { warning } : {}),
@@ -94,19 +99,66 @@ export const unlockCommand: Command = {
   },
 }
 
-/** Whether the journal lacks this entry; a place that no journal can reach says nothing. */
-function isLost(known: JournalPosition | null, journal: Journal): known is JournalPosition {
-  return known !== null && !journal.knows(known) && known.sequence - journal.position.sequence <= MAX_JUMP
+/**
+ * Returns whether the journal may lack more than the platform and the witness can name: the witness is gone, or it was when the
+ * signer locked itself. A witness that was put there since may be an old copy, so it proves nothing by agreeing.
+ */
+function mayLackMore(
+  lock: JournalLock,
+  verdict: WitnessVerdict,
+  signer: SignerFile,
+  journal: Journal,
+): boolean {
+  const isEmpty = journal.position.sequence === 0
+  switch (lock.how) {
+    case 'witness_missing':
+    case 'witness_unreadable':
+      return true
+    case 'journal_missing':
+      if (isEmpty) return true
+      break
+    case 'behind':
+    case 'differs':
+      break
+    default:
+      assertNever(lock.how)
+  }
+  if (verdict.known !== null) return false
+  // A home from before there were witnesses has none to lose.
+  const hadNone = signer.witness === undefined && verdict.how === 'witness_missing'
+  return !(hadNone && (lock.by === 'platform' || !isEmpty))
 }
 
-function accept(known: JournalPosition, journal: Journal): void {
-  // The platform and the witness may know the same entry.
-  if (known !== journal.position && journal.knows(known)) return
-  journal.append({ type: 'unlocked', known_head: known.head, known_sequence: known.sequence })
+/** Returns what the witness before holds. `null` where its disk or service is lost, or it knows nothing. */
+async function askIfThere(place: string | undefined): Promise<JournalPosition | null> {
+  if (place === undefined) return null
+  try {
+    return await openWitness(place).read()
+  } catch {
+    return null
+  }
 }
 
-/** What is lost, for the one who has to accept it. */
-function describe(lock: JournalLock, lost: readonly JournalPosition[], journal: Journal) {
+/** Returns the fence, after which an intent must be created to be new. `null` where there is none. */
+function fenceText(fence: number | null): string | null {
+  return fence === null ? null : new Date(fence).toISOString()
+}
+
+/** Says which intents accepting it will refuse; empty where it sets no fence. */
+function refusedBy(loss: Loss, journal: Journal): string {
+  if (!setsFence(loss)) return ''
+  const fence = fenceText(fenceOf(loss, journal))
+  return `. Intents created before ${fence} are then refused, unless this journal holds them`
+}
+
+/** Returns the fence that accepting it now leaves, in milliseconds. `null` where there is none. */
+function fenceOf(loss: Loss, journal: Journal): number | null {
+  return setsFence(loss) ? Math.max(journal.now(), loss.notBefore) : journal.fence
+}
+
+/** Describes what is lost, and what follows from accepting it. */
+function describe(lock: JournalLock, loss: Loss, journal: Journal) {
+  const { lost } = loss
   const { sequence } = journal.position
   const furthest = Math.max(0, ...lost.map((known) => known.sequence))
   return {
@@ -123,5 +175,7 @@ function describe(lock: JournalLock, lost: readonly JournalPosition[], journal: 
         : furthest > sequence
           ? { from_sequence: sequence + 1, to_sequence: furthest }
           : { differs_at_sequence: furthest },
+    fence: fenceText(fenceOf(loss, journal)),
+    ...(setsFence(loss) && !loss.isTimeKnown ? { clock: CLOCK_MUST_BE_RIGHT } : {}),
   }
 }

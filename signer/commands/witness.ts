@@ -57,7 +57,8 @@ export const witnessCommand: Command = {
       const left = keepWitnessPlace(home, sealKey, requireSignerFile(home), to)
       const warnings = [witnessWarning(home, to), left].filter((each) => each !== null)
       const warning = warnings.join('. ')
-      printJson({ witness: to, journal: { ...whole.position }, ...(warning ? { warning } : {}) })
+      const { head, sequence } = whole.position
+      printJson({ witness: to, journal: { head, sequence }, ...(warning ? { warning } : {}) })
     } finally {
       release()
     }

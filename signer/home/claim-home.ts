@@ -1,24 +1,42 @@
 /** One process a home: two writers would tear the journal apart. */
 
 import { createHash, randomUUID } from 'node:crypto'
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { Failure } from '../failure.js'
+import { log } from '../log.js'
 import type { Home } from './home.js'
+
+/** How often a process that uses a home refreshes the time of its mark. */
+const REFRESH_MS = 2_000
+/** Without a refresh for so long, the process of a mark is dead or stopped. */
+const STALE_AFTER_MS = 30_000
 
 interface ProcessMark {
   readonly pid: number
   /** Start time and boot of that process where the system shows them: process ids are used again. */
   readonly started: string | null
+  /** Boot and pid namespace in which `pid` means something. `null` where the system does not tell them, as in older marks. */
+  readonly namespace: string | null
 }
 
 /**
- * Marks the home as used by this process.
+ * Marks the home as used by this process, and refreshes the mark while the process runs. When another process has taken the home all
+ * the same, because this one was stopped for long, this one ends.
  *
  * @returns A function that gives it back.
  * @throws Failure when another process that is alive uses it, or took it at this moment.
  */
 export function claimHome(home: Home): () => void {
-  const mark: ProcessMark = { pid: process.pid, started: startOf(process.pid) }
+  const mark: ProcessMark = { pid: process.pid, started: startOf(process.pid), namespace: ownNamespace() }
   // No two marks are the same text, so that a successor is one of this mark alone.
   const mine = JSON.stringify({ ...mark, claim: randomUUID() })
   const draft = `${home.process}.${process.pid}.new`
@@ -28,8 +46,22 @@ export function claimHome(home: Home): () => void {
   } finally {
     rmSync(draft, { force: true })
   }
+  const timer = setInterval(() => refresh(home, mine), REFRESH_MS)
+  timer.unref()
   return () => {
+    clearInterval(timer)
     if (textOf(home.process) === mine) rmSync(home.process, { force: true })
+  }
+}
+
+function refresh(home: Home, mine: string): void {
+  const found = textOf(home.process)
+  if (found === mine) {
+    const now = new Date()
+    utimesSync(home.process, now, now)
+  } else if (found !== null) {
+    log('error', 'Ended: another process has taken the home of this signer', { home: home.directory })
+    process.exit(1)
   }
 }
 
@@ -46,7 +78,15 @@ function take(file: string, draft: string, home: Home): void {
     return
   }
   const other = parseMark(found)
-  if (other && other.pid !== process.pid && isAlive(other)) {
+  if (other && isForeign(other)) {
+    const left = staleIn(file)
+    if (left > 0) {
+      const seconds = Math.ceil(left / 1_000)
+      throw new Failure(
+        `A process in another container, or of an earlier boot, uses ${home.directory}. If it has ended, try again in ${seconds} seconds`,
+      )
+    }
+  } else if (other && other.pid !== process.pid && isAlive(other)) {
     throw new Failure(`Process ${other.pid} uses ${home.directory} already`)
   }
   const successor = `${home.process}.${createHash('sha256').update(found).digest('hex').slice(0, 32)}`
@@ -73,7 +113,9 @@ function isMade(file: string, draft: string): boolean {
 /** The process that uses a home now, or null. */
 export function processOf(home: Home): number | null {
   const mark = readMark(home)
-  return mark && isAlive(mark) ? mark.pid : null
+  if (!mark) return null
+  const lives = isForeign(mark) ? staleIn(home.process) > 0 : isAlive(mark)
+  return lives ? mark.pid : null
 }
 
 function readMark(home: Home): ProcessMark | null {
@@ -96,7 +138,8 @@ function parseMark(text: string): ProcessMark | null {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null || !('pid' in value)) return null
     const started = 'started' in value && typeof value.started === 'string' ? value.started : null
-    return typeof value.pid === 'number' ? { pid: value.pid, started } : null
+    const namespace = 'namespace' in value && typeof value.namespace === 'string' ? value.namespace : null
+    return typeof value.pid === 'number' ? { pid: value.pid, started, namespace } : null
   } catch {
     return null
   }
@@ -109,6 +152,34 @@ function isAlive(mark: ProcessMark): boolean {
     return true
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Returns whether the mark's process id belongs to another pid namespace, where this process cannot look it up. */
+function isForeign({ namespace }: ProcessMark): boolean {
+  return namespace !== null && namespace !== ownNamespace()
+}
+
+/**
+ * Returns the milliseconds until a mark counts as stale; 0 where it does. A mark from the future was refreshed before the clock was set
+ * back, and not since.
+ */
+function staleIn(file: string): number {
+  try {
+    return Math.max(0, STALE_AFTER_MS - Math.abs(Date.now() - statSync(file).mtimeMs))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0
+    throw error
+  }
+}
+
+/** Returns the boot and the pid namespace of this process. `null` where there is no /proc. */
+function ownNamespace(): string | null {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return `${boot}/${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    return null
   }
 }
 

@@ -2,11 +2,17 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { isIsoTime } from '../../domain/iso-time.js'
 import type { JournalPosition } from '../journal/journal.js'
 import type { Home } from './home.js'
 import { writeFileAtomically } from './write-file-atomically.js'
 
-const position = z.object({ head: z.string().regex(/^[0-9a-f]{64}$/), sequence: z.int().min(0) })
+const position = z.object({
+  head: z.string().regex(/^[0-9a-f]{64}$/),
+  sequence: z.int().min(0),
+  /** Time of the entry. Absent where it is not known. */
+  at: z.string().refine(isIsoTime).optional(),
+})
 const lockSchema = z.object({
   /** Whose knowledge the journal does not agree with. */
   by: z.enum(['platform', 'witness']).default('platform'),

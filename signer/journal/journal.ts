@@ -14,6 +14,8 @@ import { RollingSum } from './rolling-sum.js'
 export interface JournalPosition {
   readonly head: string
   readonly sequence: number
+  /** Time of the entry, ISO 8601 UTC. Absent where it is not known, and before the first entry. */
+  readonly at?: string | undefined
 }
 
 /** Lines and bytes of a journal. */
@@ -130,17 +132,18 @@ export class Journal {
   /**
    * Appends an entry; it counts at once and is durable after `sync`.
    *
+   * @param notBefore - Milliseconds of a time that has passed for certain, though the clock may be behind it.
    * @throws Error when the entry could not be read again; it is then not written.
    * @throws JournalFailure when it may not be written, or only in part: the process must then end.
    */
-  append(entry: NewJournalEntry): void {
+  append(entry: NewJournalEntry, notBefore = 0): void {
     // An unlock jumps over the sequences that the platform knows and this journal lost.
     const sequence = nextSequence(entry, this.#position.sequence)
     if (Number.isNaN(sequence)) throw new Error('The sequence to go on from is too far from this journal')
     const full = entrySchema.parse({
       sequence,
       previous: this.#position.head,
-      at: new Date(this.now()).toISOString(),
+      at: new Date(Math.max(this.now(), notBefore)).toISOString(),
       ...entry,
     })
     const text = Buffer.from(JSON.stringify(full))
@@ -180,7 +183,7 @@ export class Journal {
 
   #index({ entry, hash, offset, length }: JournalLine): void {
     this.#lastAt = Math.max(this.#lastAt, Date.parse(entry.at))
-    this.#position = { head: hash, sequence: entry.sequence }
+    this.#position = { head: hash, sequence: entry.sequence, at: entry.at }
     this.#hashes.set(entry.sequence, hash)
     this.#lines++
     this.#growth.add(Date.parse(entry.at), BigInt(length + 1))

@@ -15,10 +15,11 @@ import {
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { isIsoTime } from '../../domain/iso-time.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
 import type { JournalPosition } from './journal.js'
 import { JournalFailure } from './journal-failure.js'
-import { type Witness, WitnessMismatch } from './witness.js'
+import { isSamePosition, type Witness, WitnessMismatch } from './witness.js'
 
 /** Two records in turn, in blocks of their own: a power cut in the middle of one leaves the other. */
 const BLOCK_BYTES = 4_096
@@ -32,6 +33,8 @@ const recordSchema = z.strictObject({
   keyturn_witness: z.literal(1),
   head: z.string().regex(/^[0-9a-f]{64}$/),
   sequence: z.int().min(0),
+  /** Time of the entry. Absent in records of older signers, and before the first entry. */
+  at: z.string().refine(isIsoTime).optional(),
   check: z.string(),
 })
 
@@ -98,7 +101,7 @@ export function openFileWitness(place: string): Witness {
     write: (position) =>
       guard(place, async () => {
         const known = open() ? newest(seen) : null
-        if (known?.position.sequence === position.sequence && known.position.head === position.head) return
+        if (known && isSamePosition(known.position, position)) return
         if (file === null || known === null || position.sequence <= known.position.sequence) {
           return create(position)
         }
@@ -132,14 +135,16 @@ function content(file: number): Buffer {
   return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0))
 }
 
-function recordOf({ head, sequence }: JournalPosition): Buffer {
-  const text = JSON.stringify({ keyturn_witness: 1, head, sequence, check: checkOf(head, sequence) })
+function recordOf(position: JournalPosition): Buffer {
+  const { head, sequence, at } = position
+  const text = JSON.stringify({ keyturn_witness: 1, head, sequence, at, check: checkOf(position) })
   return Buffer.from(`${text.padEnd(BLOCK_BYTES - 1)}\n`)
 }
 
 /** Detects a record that a power cut left half written. */
-function checkOf(head: string, sequence: number): string {
-  return createHash('sha256').update(`keyturn-witness-v1\n${head}\n${sequence}`).digest('hex').slice(0, 32)
+function checkOf({ head, sequence, at }: JournalPosition): string {
+  const text = [head, sequence, ...(at === undefined ? [] : [at])].join('\n')
+  return createHash('sha256').update(`keyturn-witness-v1\n${text}`).digest('hex').slice(0, 32)
 }
 
 function newest(bytes: Buffer): { readonly position: JournalPosition; readonly at: number } | null {
@@ -153,8 +158,12 @@ function newest(bytes: Buffer): { readonly position: JournalPosition; readonly a
 
 function parse(bytes: Buffer): JournalPosition | null {
   try {
-    const { head, sequence, check } = recordSchema.parse(JSON.parse(bytes.toString('utf8')))
-    return check === checkOf(head, sequence) ? { head, sequence } : null
+    const {
+      keyturn_witness: _version,
+      check,
+      ...position
+    } = recordSchema.parse(JSON.parse(bytes.toString('utf8')))
+    return check === checkOf(position) ? position : null
   } catch {
     return null
   }

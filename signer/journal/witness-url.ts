@@ -1,20 +1,23 @@
 /** A witness behind a URL of the customer's: `GET` answers with what it holds, `PUT` keeps it. */
 
 import { z } from 'zod'
+import { isIsoTime } from '../../domain/iso-time.js'
 import type { JournalPosition } from './journal.js'
 import { JournalFailure } from './journal-failure.js'
-import { type Witness, WitnessMismatch } from './witness.js'
+import { isSamePosition, type Witness, WitnessMismatch } from './witness.js'
 
 /** The longest that one call may take, for every behaviour of the other side. */
 const CALL_TIMEOUT_MS = 5_000
 const ATTEMPTS = 3
 const PAUSE_MS = 200
-/** The answer is two fields. */
+/** The answer is three short fields. */
 const MAX_ANSWER_BYTES = 4_096
 
 const positionSchema = z.object({
   head: z.string().regex(/^[0-9a-f]{64}$/),
   sequence: z.int().min(0),
+  /** Absent where the service does not keep it, or keeps something else by this name. */
+  at: z.string().refine(isIsoTime).optional().catch(undefined),
 })
 
 /**
@@ -52,17 +55,18 @@ export function openUrlWitness(
       if (answer.status === 404) return null
       const known = positionOf(answer)
       if (!known) throw new JournalFailure(`The witness ${place} answered ${answer.status} and no position`)
-      written = { head: known.head, sequence: known.sequence }
+      written = known
       return known
     },
     async write(position) {
-      if (written?.sequence === position.sequence && written.head === position.head) return
-      const { head, sequence } = position
+      if (written && isSamePosition(written, position)) return
+      const { head, sequence, at } = position
+      const previous = written && { head: written.head, sequence: written.sequence }
       // A copy of this home that writes there too finds another position than it left, and ends before its answer leaves.
-      const answer = await call('PUT', { head, sequence, previous: written })
+      const answer = await call('PUT', { head, sequence, at, previous })
       const known = positionOf(answer)
       if (known?.sequence === position.sequence && known.head === position.head) {
-        written = { head, sequence }
+        written = position
         return
       }
       if (known || answer.status === 409) {

@@ -17,6 +17,11 @@ export interface Witness {
   write(position: JournalPosition): Promise<void>
 }
 
+/** Whether two positions are the same, with the same knowledge of the entry's time. */
+export function isSamePosition(one: JournalPosition, other: JournalPosition): boolean {
+  return one.head === other.head && one.sequence === other.sequence && one.at === other.at
+}
+
 /** The witness holds another position than it was given: it was taken back itself, or another signer writes it. */
 export class WitnessMismatch extends JournalFailure {
   readonly known: JournalPosition | null

@@ -104,3 +104,48 @@ test('a process that was killed while it took the place of a dead one does not k
     fs.writeFileSync(join(directory, 'process.json'), DEAD)
   }
 })
+
+/** Puts there the mark of a process of another container with the same process id, refreshed so many seconds ago. */
+function markElsewhere(mark: string, secondsAgo: number): void {
+  const path = join(directory, 'process.json')
+  fs.writeFileSync(path, JSON.stringify({ ...JSON.parse(mark), namespace: 'another' }))
+  const at = Date.now() / 1_000 - secondsAgo
+  fs.utimesSync(path, at, at)
+}
+
+test('refuses a home that a process of another pid namespace refreshes, and says how long to wait', () => {
+  const release = claimHome(homeAt(directory))
+  const mark = fs.readFileSync(join(directory, 'process.json'), 'utf8')
+  release()
+  markElsewhere(mark, 10)
+  expect(() => claimHome(homeAt(directory))).toThrow(/another container.* (19|20) seconds/)
+  expect(processOf(homeAt(directory))).toBe(own)
+  markElsewhere(mark, 31)
+  expect(processOf(homeAt(directory))).toBe(null)
+  claimHome(homeAt(directory))()
+  // The clock was set back since its last refresh: it has not refreshed by this clock.
+  markElsewhere(mark, -3_600)
+  claimHome(homeAt(directory))()
+})
+
+test('refreshes its mark while it runs, and ends when another process has taken the home', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const ended = vi.spyOn(process, 'exit').mockImplementation(() => undefined as never)
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+  try {
+    const path = join(directory, 'process.json')
+    const release = claimHome(homeAt(directory))
+    fs.utimesSync(path, 0, 0)
+    vi.advanceTimersByTime(5_000)
+    expect(fs.statSync(path).mtimeMs).toBeGreaterThan(Date.now() - 5_000)
+    expect(ended).not.toHaveBeenCalled()
+    fs.writeFileSync(path, DEAD)
+    vi.advanceTimersByTime(5_000)
+    expect(ended).toHaveBeenCalledWith(1)
+    release()
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  }
+})

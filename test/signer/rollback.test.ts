@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { unlockCommand } from '../../signer/commands/unlock.js'
 import { Journal } from '../../signer/journal/journal.js'
 import { openFileStore } from '../../signer/journal/journal-store.js'
 import { openFileWitness } from '../../signer/journal/witness-file.js'
@@ -139,6 +140,75 @@ test('unlock shows what is lost, changes nothing without the head, and takes eve
   expect(await serveOnce(second)).toBe('JOURNAL_STALE')
   expect(await serveOnce(payoutOfNow('b2', 1))).toBe('signed')
 })
+
+/** Runs `unlock` in this process, with a clock that is two hours behind. */
+async function unlockBehind(args: readonly string[]): Promise<Record<string, unknown>> {
+  let text = ''
+  const written = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    text += chunk
+    return true
+  })
+  vi.stubEnv('KEYTURN_SIGNER_PASSPHRASE', signer.environment.KEYTURN_SIGNER_PASSPHRASE)
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 2 * 3_600_000 })
+  try {
+    await unlockCommand.run(['--home', signer.home, ...args]).catch((error: unknown) => {
+      if (!args.includes('--head')) return
+      throw error
+    })
+  } finally {
+    vi.useRealTimers()
+    vi.unstubAllEnvs()
+    written.mockRestore()
+  }
+  return JSON.parse(text)
+}
+
+test('takes an intent that was paid in the lost part for paid, though the clock is behind when unlock runs', async () => {
+  const old = readFileSync(journal())
+  const payout = await pay('p1', 0)
+  const lastAt = JSON.parse(lines().at(-2) ?? '').at
+  writeFileSync(journal(), old)
+  const second = paidAgain(payout)
+  expect(await serveOnce(second)).toBe('journal_stale')
+  const { head } = (await status()).locked.known
+  expect(await unlockBehind([])).toMatchObject({ unlocked: false, fence: lastAt })
+  expect(await unlockBehind(['--head', head])).toMatchObject({ unlocked: true, fence: lastAt })
+  expect(await serveOnce(second)).toBe('JOURNAL_STALE')
+  expect(await serveOnce(payoutOfNow('p2', 1))).toBe('signed')
+})
+
+test('sets the fence by the clock, and says that it must be right, where the witness knows no time', async () => {
+  await pay('q1', 0)
+  rmSync(signer.witness)
+  expect(await serveOnce(payoutOfNow('q2', 1))).toBe('journal_stale')
+  const { head } = (await status()).locked.own
+  const shown = await signer.run(['unlock'])
+  expect(JSON.parse(shown.stdout)).toMatchObject({ fence: expect.any(String), clock: expect.any(String) })
+  expect(JSON.parse((await signer.run(['unlock', '--head', head])).stdout)).toMatchObject({
+    unlocked: true,
+    fence: JSON.parse(lines().at(-1) ?? '').at,
+    clock: expect.stringContaining('must be right'),
+  })
+})
+
+test.each([
+  ['was gone', () => rmSync(signer.witness)],
+  ['was unreadable', () => writeFileSync(signer.witness, 'damaged')],
+])(
+  'sets the fence when the witness %s and an older one that agrees was put there since',
+  async (_what, spoil) => {
+    const [old, oldWitness] = [readFileSync(journal()), readFileSync(signer.witness)]
+    const second = paidAgain(await pay('r1', 0))
+    writeFileSync(journal(), old)
+    spoil()
+    expect(await serveOnce(second)).toBe('journal_stale')
+    writeFileSync(signer.witness, oldWitness)
+    const { head } = (await status()).locked.own
+    expect(await signer.run(['unlock', '--head', head])).toMatchObject({ code: 0 })
+    expect(await serveOnce(second)).toBe('JOURNAL_STALE')
+    expect(await serveOnce(payoutOfNow('r2', 1))).toBe('signed')
+  },
+)
 
 test('with the right journal back in its place unlock accepts nothing, and older intents stay what they were', async () => {
   const old = join(signer.directory, 'old')

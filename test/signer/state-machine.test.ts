@@ -94,7 +94,15 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ act: fc.constant('copy' as const), to: signer }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('restore' as const), to: signer, pick: fc.nat(9) }) },
   { weight: 3, arbitrary: fc.record({ act: fc.constant('unlock' as const), to: signer }) },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant('lose' as const), to: signer, pick: fc.nat(9) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      act: fc.constant('lose' as const),
+      to: signer,
+      pick: fc.nat(9),
+      hoursBack: fc.constantFrom(0, 0, 1, 30),
+    }),
+  },
 )
 
 beforeAll(() => {

@@ -56,6 +56,33 @@ test('a file keeps the last position for its owner alone, whichever of its recor
   await expect(openFileWitness(place).read()).rejects.toThrow(WitnessMismatch)
 })
 
+test('keeps the time of the entry, and adds it to a record of an older signer that has none', async () => {
+  const place = join(directory, 'witness')
+  const kept = { position: null as JournalPosition | null }
+  const url = await serve(honest(kept))
+  for (const open of [() => openFileWitness(place), () => openUrlWitness(url, undefined)]) {
+    await open().write(at(1))
+    expect(await open().read()).toEqual(at(1))
+    const timed = { ...at(1), at: '2026-06-01T12:00:00.000Z' }
+    const witness = open()
+    await witness.read()
+    await witness.write(timed)
+    expect(await open().read()).toEqual(timed)
+  }
+  writeFileSync(place, readFileSync(place, 'utf8').replaceAll('12:00:00', '11:00:00'))
+  await expect(openFileWitness(place).read()).rejects.toThrow(WitnessMismatch)
+})
+
+test('takes a position from a URL that keeps no time of the entry, or something else by that name', async () => {
+  const url = await serve((request, body, response) => {
+    const { head, sequence } = request.method === 'PUT' ? JSON.parse(body) : at(2)
+    response.end(JSON.stringify({ head, sequence, at: 1_780_000_000 }))
+  })
+  const witness = openUrlWitness(url, undefined)
+  expect(await witness.read()).toEqual(at(2))
+  await witness.write({ ...at(3), at: '2026-06-01T12:00:00.000Z' })
+})
+
 test('a file that was removed or replaced under the process is an error, not made again in silence', async () => {
   const place = join(directory, 'witness')
   const witness = openFileWitness(place)

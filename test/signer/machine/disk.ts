@@ -31,6 +31,12 @@ export interface Fault {
   readonly how: 'append' | 'half' | 'whole' | 'sync'
 }
 
+/** The time of a line that accepts a loss: the witness knows it, though the clock may be behind. */
+function acceptedAt(line: Buffer): number {
+  const entry = JSON.parse(line.toString('utf8'))
+  return entry.type === 'unlocked' ? Date.parse(entry.at) : 0
+}
+
 /** Keeps bytes in memory. */
 export class Disk implements JournalStore {
   #bytes: Buffer = Buffer.alloc(0)
@@ -96,7 +102,7 @@ export class Disk implements JournalStore {
       this.#bytes = Buffer.concat([this.#bytes, bytes.subarray(0, bytes.length >> 1)])
       throw new Error('ENOSPC: no space left on device')
     }
-    const at = Math.max(this.#clock(), this.lastAt)
+    const at = Math.max(this.#clock(), this.lastAt, acceptedAt(bytes))
     this.#bytes = Buffer.concat([this.#bytes, bytes])
     this.#times.push({ end: this.#bytes.length, at })
     this.#note(bytes, at)

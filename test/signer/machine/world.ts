@@ -3,8 +3,8 @@
 import type { SigningAnswer, SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { serveOnce } from '../../../signer/exchange/exchange.js'
 import { type PlatformConnection, PlatformUnavailable } from '../../../signer/exchange/platform-connection.js'
+import { acceptLost, findLoss } from '../../../signer/journal/accept-lost.js'
 import { compareWitness } from '../../../signer/journal/compare-witness.js'
-import { MAX_JUMP } from '../../../signer/journal/entry.js'
 import type { JournalPosition } from '../../../signer/journal/journal.js'
 import { JournalFailure } from '../../../signer/journal/journal-failure.js'
 import type { Witness } from '../../../signer/journal/witness.js'
@@ -56,8 +56,8 @@ export type Act =
   | { readonly act: 'copy'; readonly to: SignerIndex }
   | { readonly act: 'restore'; readonly to: SignerIndex; readonly pick: number }
   | { readonly act: 'unlock'; readonly to: SignerIndex }
-  /** An old copy is put back, found out, and accepted, all at once. */
-  | { readonly act: 'lose'; readonly to: SignerIndex; readonly pick: number }
+  /** An old copy is put back, found out, and accepted, all at once, with a clock that may be behind for that moment. */
+  | { readonly act: 'lose'; readonly to: SignerIndex; readonly pick: number; readonly hoursBack: number }
 
 const LIMITS: Limits = {
   eth: 2n * 10n ** 18n,
@@ -170,15 +170,12 @@ class Home {
     this.#isOwn = false
   }
 
-  /** As `unlock` does; the operator sees to it that the clock is right. */
+  /** As `unlock` does, whatever the clock says. */
   async unlock(): Promise<void> {
     if (!this.#lock) return
     this.#running = null
     const { journal } = this.#open()
-    for (const known of [this.#lock.known, this.#known]) {
-      if (!known || journal.knows(known) || known.sequence - journal.position.sequence > MAX_JUMP) continue
-      journal.append({ type: 'unlocked', known_head: known.head, known_sequence: known.sequence })
-    }
+    acceptLost(journal, findLoss(journal, [this.#lock.known, this.#known], false))
     journal.sync()
     this.#known = journal.durable
     this.#lock = null
@@ -266,11 +263,13 @@ export class World {
         const home = this.#homes[act.to]
         home.restore(act.pick)
         await home.start()
-        this.#back = 0
-        return home.unlock()
+        const back = this.#back
+        this.#back = act.hoursBack * HOUR
+        await home.unlock()
+        this.#back = back
+        return
       }
       case 'unlock':
-        this.#back = 0
         return this.#homes[act.to].unlock()
     }
   }

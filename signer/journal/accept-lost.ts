@@ -1,0 +1,63 @@
+/** Accepts that entries of a journal are lost, so that nothing that they may have paid is paid again. */
+
+import { MAX_JUMP } from './entry.js'
+import type { Journal, JournalPosition } from './journal.js'
+
+/** What is known of the lost part of a journal. */
+export interface Loss {
+  /** Entries that the platform or the witness saw and this journal lacks. */
+  readonly lost: readonly JournalPosition[]
+  /** Whether there may be entries that neither of them can name. */
+  readonly isUncertain: boolean
+  /** Milliseconds before which nothing in the lost part can have ended; 0 where no time is known. */
+  readonly notBefore: number
+  /** Whether everything in the lost part was written by `notBefore`. Without it only the clock can say. */
+  readonly isTimeKnown: boolean
+}
+
+/**
+ * Finds what a journal lacks.
+ *
+ * @param seen - Positions that the platform or a witness saw. One that no journal can reach is not believed.
+ * @param isUncertain - Whether a witness that might know more is gone.
+ */
+export function findLoss(
+  journal: Journal,
+  seen: readonly (JournalPosition | null)[],
+  isUncertain: boolean,
+): Loss {
+  const believed = seen.filter(
+    (each): each is JournalPosition => each !== null && each.sequence - journal.position.sequence <= MAX_JUMP,
+  )
+  const lost = believed.filter((each) => !journal.knows(each))
+  const furthest = Math.max(0, ...lost.map(({ sequence }) => sequence))
+  return {
+    lost,
+    isUncertain,
+    notBefore: Math.max(0, ...believed.map(timeOf)),
+    isTimeKnown: !isUncertain && lost.some(({ sequence, at }) => sequence === furthest && at !== undefined),
+  }
+}
+
+/** Whether accepting it sets a fence. */
+export function setsFence({ lost, isUncertain }: Loss): boolean {
+  return lost.length > 0 || isUncertain
+}
+
+/**
+ * Writes what was accepted, and with it the fence: intents that were created before are not new any more. The fence is never before a
+ * known time of the lost part, though the clock may be. Not durable before `sync`.
+ */
+export function acceptLost(journal: Journal, loss: Loss): void {
+  const accepted = loss.lost.length === 0 && loss.isUncertain ? [journal.position] : loss.lost
+  for (const { head, sequence } of accepted) {
+    // The platform and the witness may know the same entry.
+    if (loss.lost.length > 0 && journal.knows({ head, sequence })) continue
+    journal.append({ type: 'unlocked', known_head: head, known_sequence: sequence }, loss.notBefore)
+  }
+}
+
+/** Milliseconds of a position's entry; 0 where they are not known. */
+export function timeOf(position: JournalPosition | null): number {
+  return position?.at === undefined ? 0 : Date.parse(position.at)
+}
