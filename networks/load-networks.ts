@@ -277,7 +277,7 @@ function toUtxoNetwork(
 /** The ends of the spans in which each priority should be confirmed (the withdrawal guide's table). */
 const REPLACE_AFTER_MINUTES = { low: 60, normal: 30, high: 15, urgent: 10 } as const
 const MINUTE_MS = 60_000
-/** An emergency may cost this many times what a payment may. */
+/** Factor by which a cancelling transaction may cost more than a payout. */
 const CANCEL_FEE_MULTIPLE = 2n
 
 function replacementRules(entry: z.infer<typeof evm> | z.infer<typeof utxo>): ReplacementRules {

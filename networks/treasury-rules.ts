@@ -28,7 +28,7 @@ export const treasurySchema = z
     outputs: z
       .strictObject({
         max_fee_rate: z.number().positive(),
-        // Small outputs cost a large share of themselves; left alone they are lost to every payment.
+        // Spending a small output costs a large share of it. Without consolidation it would never pay.
         max_fee_percent: z.number().gt(0).lt(100).default(25),
         smaller_than: z.string(),
         at_least: z.int().min(2).max(10_000),

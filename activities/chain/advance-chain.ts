@@ -1,4 +1,6 @@
-/** Brings the scanned chain up to the node's head: blocks in order, never one left out, reorgs undone first. */
+/**
+ * Brings the scanned chain up to the node's head: blocks in order, without a gap, after reorgs are undone.
+ */
 
 import type { Block, BlockRef, ChainAdapter, Transfer } from '../../chains/adapter.js'
 import { applyBlocks } from '../../db/chain/apply-blocks.js'
@@ -13,38 +15,44 @@ import { type ChainCursor, readCursor } from '../../db/networks/chain-cursor.js'
 import { describeMatches } from './describe-matches.js'
 import { placeCursor } from './place-cursor.js'
 
-/** Blocks asked for at a time while catching up; the adapter gives fewer where they are large. */
+/** Blocks of one request while catching up. The adapter gives fewer if they are large. */
 const RANGE = 100
-/** Ranges read while one is written: the node and the database answer in their own time, and both should be busy. */
+/** Ranges read while one is written, so that both the node and the database are busy. */
 const AHEAD = 2
 const WAITING_EVERY_MS = 1_000
-/** Beyond, waiting is a standstill: an adapter gives every request an end long before. */
+/**
+ * Longest wait for blocks, in milliseconds. Longer is a standstill, because an adapter ends every request
+ * long before.
+ */
 const LONGEST_WAIT_MS = 1_800_000
 
 export interface AdvanceOptions {
   readonly signal?: AbortSignal
-  /** Called with the node's head before the first block. */
+  /** Receives the node's head before the first block. */
   readonly onHead?: (head: BlockRef, cursor: ChainCursor) => Promise<void>
-  /** Called after every commit. */
+  /** Receives the cursor after every commit. */
   readonly onProgress?: (cursor: ChainCursor) => void
   /** Whether details that the node does not give are left out instead of stopping the scan. */
   readonly tolerant?: boolean
-  /** Called every second while blocks are waited for: a node may take minutes for a large one, and that is no standstill. */
+  /**
+   * Called every second while blocks are awaited. A node may take minutes for a large one, which is no
+   * standstill.
+   */
   readonly onWaiting?: () => void
-  /** The right to write; absent where nothing competes for it. */
+  /** Right to write. Absent if nothing competes for it. */
   readonly watch?: Watch
-  /** Called with blocks whose payments by contracts could not be seen, once they are written. */
+  /** Receives blocks in which transfers by contracts could not be seen, once they are written. */
   readonly onUntraced?: (from: number, to: number) => void
 }
 
 export interface Advanced {
   readonly head: BlockRef
   readonly cursor: ChainCursor
-  /** Blocks taken back. */
+  /** Number of reverted blocks. */
   readonly rolledBack: number
 }
 
-/** One pass. @throws What the node or the database throws; everything committed before stays. */
+/** Makes one pass. @throws Any error of the node or the database. Everything committed before stays. */
 export async function advanceChain(
   sql: Sql,
   adapter: ChainAdapter,
@@ -56,7 +64,7 @@ export async function advanceChain(
   let rolledBack = 0
   await options.onHead?.(head, cursor)
 
-  // A node below us that agrees with us is merely behind; one that disagrees has seen a reorg.
+  // A node below our height that agrees with us is merely behind. One that disagrees has seen a reorg.
   if (head.height <= cursor.height) {
     const ours = head.height === cursor.height ? cursor.hash : await blockHashAt(sql, name, head.height)
     if (ours === null || ours === head.hash) return { head, cursor, rolledBack }
@@ -69,7 +77,7 @@ export async function advanceChain(
   let next = readOn(cursor.height + 1)
   while (cursor.height < head.height && !options.signal?.aborted) {
     const { blocks, hits, last } = await whileWaiting(next(), options.onWaiting)
-    // What comes after the end was waited for in vain.
+    // The wait is over, so what comes now is of no use.
     if (options.signal?.aborted) break
     const applied = await applyBlocks(sql, adapter.network, blocks, hits, options.watch)
     if (applied.kind === 'applied') {
@@ -81,7 +89,7 @@ export async function advanceChain(
       if (applied.kind === 'reorg')
         rolledBack += await undo(sql, adapter, cursor, cursor.height, options.watch)
       cursor = (await readCursor(sql, name)) ?? cursor
-      // What was read ahead is of another chain now.
+      // The blocks that were read ahead are of another chain now.
       next = readOn(cursor.height + 1)
     }
     options.onProgress?.(cursor)
@@ -102,7 +110,7 @@ async function whileWaiting<T>(work: Promise<T>, onWaiting: (() => void) | undef
   }
 }
 
-/** All blocks in one probe; only what matched learns which block it is in. */
+/** Matches all blocks in one probe. Only the matches then find their block. */
 async function matchBlocks(
   sql: Sql,
   network: string,
@@ -122,7 +130,10 @@ async function matchBlocks(
   )
 }
 
-/** The part of a fetched range that is one chain; where the node changed its mind in between, the rest is fetched anew. */
+/**
+ * Returns the part of a fetched range that is one chain. If the node changed its chain in between, the rest
+ * is fetched again.
+ */
 function linked(blocks: readonly Block[], from: number): Block[] {
   const chain: Block[] = []
   for (const block of blocks) {
@@ -133,7 +144,7 @@ function linked(blocks: readonly Block[], from: number): Block[] {
   return chain
 }
 
-/** Consecutive blocks with what they pay to addresses of ours: ready to be written. */
+/** Consecutive blocks with their transfers to own addresses, ready to be written. */
 interface Range {
   readonly blocks: readonly Block[]
   readonly hits: readonly Hit<MinedTransfer>[]
@@ -141,10 +152,10 @@ interface Range {
 }
 
 /**
- * Reads one range after the other while earlier ones are written. Each is matched after it was fetched, so an address that it
- * can pay is known by then.
+ * Reads one range after the other while earlier ones are written. Each is matched after it was fetched, so an
+ * address that it can pay is known by then.
  *
- * @returns What gives the next range, beginning with the one at `first`.
+ * @returns A function that gives the next range, beginning with the one at `first`.
  */
 function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number, tolerant: boolean) {
   const { name } = adapter.network
@@ -169,7 +180,7 @@ function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number,
     const blocks = height.then(fetch)
     from = blocks.then(async (some) => (await height) + some.length)
     const range = blocks.then(async (some) => describe(await height, some))
-    // Thrown where it is awaited, if it ever is.
+    // The error is thrown where the range is awaited, if it ever is.
     from.catch(() => {})
     range.catch(() => {})
     ranges.push(range)
@@ -181,7 +192,10 @@ function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number,
   }
 }
 
-/** @param differsAt - Where the node has another block than we scanned. */
+/**
+ * Reverts the blocks above the fork. @param differsAt - Height at which the node has another block than the
+ * scanned one.
+ */
 async function undo(
   sql: Sql,
   adapter: ChainAdapter,

@@ -1,4 +1,6 @@
-/** The activity of the chain watcher: one long, heartbeating run of the loop that follows a chain. */
+/**
+ * Defines the activity of the chain watcher: one long, heartbeating run of the loop that follows a chain.
+ */
 
 import { CancelledFailure, Context } from '@temporalio/activity'
 import type { ChainAdapter } from '../../chains/adapter.js'
@@ -11,7 +13,7 @@ import { follow } from './follow.js'
 
 export interface ChainWatcherDependencies {
   readonly sql: Sql
-  /** Adapter of an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
+  /** Returns the adapter of an enabled network. @throws KeyturnError `UNSUPPORTED_NETWORK`. */
   readonly adapter: (network: string) => ChainAdapter
   readonly gate: WorkflowGate
   readonly log: Logger
@@ -21,12 +23,17 @@ export interface ChainWatcherDependencies {
   readonly addressGap: number
 }
 
-/** One run; afterwards the workflow continues as new, so that its history stays short. */
+/**
+ * Length of one run, in milliseconds. Then the workflow continues as new, so that its history stays short.
+ */
 const RUN_MS = 3_600_000
 const HEARTBEAT_MS = 2_000
-/** A loop without a step for this long hangs: heartbeats cease, and Temporal hands the chain to another attempt. */
+/**
+ * Time without a step after which a loop hangs. Its heartbeats cease, and Temporal gives the chain to another
+ * attempt.
+ */
 const HANGS_AFTER_MS = 120_000
-/** What the step under way gets to end by itself. */
+/** Time that the step under way has to end. */
 const STEP_GRACE_MS = 3_000
 
 export interface ChainWatcherActivities {
@@ -34,7 +41,7 @@ export interface ChainWatcherActivities {
   followChain(input: ChainWatcherInput): Promise<void>
 }
 
-/** What the workflow `chainWatcher` asks the world to do. */
+/** Creates the activities of the workflow `chainWatcher`. */
 export function createChainWatcherActivities(dependencies: ChainWatcherDependencies): ChainWatcherActivities {
   const { log } = dependencies
   /** Accounts whose counter this process has compared with the chain, by network. */
@@ -79,7 +86,10 @@ export function createChainWatcherActivities(dependencies: ChainWatcherDependenc
   }
 }
 
-/** A step that hangs must not keep the process from stopping; once the next watcher has begun, it can write nothing more. */
+/**
+ * Lets a process stop although a step hangs. Once the next watcher has begun, the step can write nothing
+ * more.
+ */
 function ended(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const leave = () => setTimeout(resolve, STEP_GRACE_MS).unref()

@@ -1,4 +1,7 @@
-/** Compares accounts on an EVM chain with the books, some at a time: not every change of a balance or nonce has a transaction that was seen. */
+/**
+ * Compares accounts on an EVM chain with the books, some at a time, because not every change of a balance or
+ * nonce has a transaction that the scan saw.
+ */
 
 import type { AccountState, EvmAdapter } from '../../chains/adapter.js'
 import { knownUses } from '../../db/chain/known-uses.js'
@@ -13,27 +16,29 @@ import { appendEvents } from '../../db/events/log/append-events.js'
 import { lockCursor, readCursor } from '../../db/networks/chain-cursor.js'
 import { mapConcurrently } from '../../domain/map-concurrently.js'
 
-/** Accounts compared in one look; each is one batch to the node. */
+/** Accounts of one comparison. Each is one batch to the node. */
 const BATCH = 20
 /** Batches to the node under way at a time. */
 const CONCURRENCY = 4
 
 interface Suspect {
-  /** What was too much (positive) or missing (negative), or uses of nonces. */
+  /** Surplus (positive), deficit (negative), or number of uses of nonces. */
   readonly difference: bigint
-  /** Height at which it was seen first. */
+  /** Height at which it was first seen. */
   readonly height: number
 }
 
-/** How far the comparison got, and what it found once: a second look must find the same. */
+/**
+ * Progress of the comparison, and the differences that it found once. A second comparison must confirm them.
+ */
 export interface AccountLook {
-  /** `wallets`: the merchants' own wallets alone, whose turn comes sooner. */
+  /** Accounts to compare. `wallets`: the merchants' own wallets only, whose turn comes sooner. */
   readonly of: 'all' | 'wallets'
   after: string
   readonly suspects: Map<string, Suspect>
 }
 
-/** Where a watcher begins. */
+/** Makes the state with which a watcher begins. */
 export const createAccountLook = (of: AccountLook['of'] = 'all'): AccountLook => ({
   of,
   after: '',
@@ -41,9 +46,10 @@ export const createAccountLook = (of: AccountLook['of'] = 'all'): AccountLook =>
 })
 
 /**
- * Compares the next accounts at the block up to which the chain was scanned: balances with the ledger where nothing is under way,
- * and the number of used nonces with the uses that are known. What a later look finds to be the same is recorded with an exception:
- * a rise at the next look, a fall and a foreign use of a nonce when the block of the first look is final.
+ * Compares the next accounts at the block up to which the chain was scanned: balances with the ledger, if
+ * nothing is under way, and the number of used nonces with the known uses. A difference that a later
+ * comparison confirms is recorded with an exception: a rise at the next comparison, a fall and a foreign use
+ * of a nonce when the block of the first comparison is final.
  */
 export async function compareAccounts(
   sql: Sql,

@@ -1,15 +1,18 @@
-/** Runs the dispatch beside the scan, one at a time, so that a slow Temporal server never holds a block up. */
+/** Runs the dispatch beside the scan, one at a time, so that a slow Temporal server never delays a block. */
 
 import type { Logger } from '../../telemetry/logger.js'
 
 export interface Dispatcher {
-  /** Asks for a dispatch of everything pending now; returns at once. */
+  /** Requests a dispatch of everything that is pending now, and returns at once. */
   kick(): void
-  /** Waits until none is under way. */
+  /** Waits until no dispatch is under way. */
   idle(): Promise<void>
 }
 
-/** @param dispatch - Delivers what is pending; when it throws, the next kick tries again. */
+/**
+ * Creates a dispatcher. @param dispatch - Delivers what is pending. If it throws, the next request tries
+ * again.
+ */
 export function createDispatcher(dispatch: () => Promise<unknown>, log: Logger): Dispatcher {
   let running: Promise<void> | null = null
   let again = false

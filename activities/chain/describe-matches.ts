@@ -9,7 +9,7 @@ import { mapConcurrently } from '../../domain/map-concurrently.js'
 
 /** Groups under way at a time. */
 const CONCURRENCY = 8
-/** Transfers described together. */
+/** Transfers that are described together. */
 const GROUP = 200
 
 /**
@@ -49,7 +49,7 @@ export async function describeMatches<T extends Transfer>(
       await describe(group)
     } catch (error) {
       if (!tolerant) throw error
-      // One that the node no longer knows leaves only itself without details.
+      // A transaction that the node no longer knows leaves only itself without details.
       for (const transaction of groupsOf(group, 1)) await describe(transaction).catch(() => {})
     }
   })
@@ -62,7 +62,9 @@ export async function describeMatches<T extends Transfer>(
   }))
 }
 
-/** The transfers in groups of at least `size`, the last one apart; a transaction is never divided. */
+/**
+ * Returns the transfers in groups of at least `size`, except for the last. It never divides a transaction.
+ */
 function groupsOf(transfers: readonly Transfer[], size: number): Transfer[][] {
   const groups: Transfer[][] = []
   for (const transfer of transfers) {

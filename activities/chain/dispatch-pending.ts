@@ -1,4 +1,6 @@
-/** Starts and wakes the workflows that the rows of a network ask for; the rows remember what was delivered. */
+/**
+ * Starts and signals the workflows that the rows of a network ask for. The rows remember what was delivered.
+ */
 
 import type { Sql } from '../../db/connect.js'
 import {
@@ -26,10 +28,12 @@ export interface Dispatched {
 }
 
 /**
- * Delivers until nothing is pending. What cannot be delivered for a reason of its own is put off, and nothing else loses its turn.
+ * Delivers until nothing is pending. A delivery that fails for a reason of its own is put off, and the others
+ * keep their turn.
  *
- * @param again - Also signals sent before this instant to workflows that did not move since.
- * @throws What Temporal or the database throws, once all else was tried; what was delivered is remembered.
+ * @param again - Also signals sent before this instant to workflows that have not moved since.
+ * @throws The first error of Temporal or the database, after all else was tried. Deliveries before stay
+ * remembered.
  */
 export async function dispatchPending(
   sql: Sql,
@@ -57,7 +61,7 @@ export async function dispatchPending(
       (await attempt(() => signalOwn(sql, network, gate, again)))
     started += deposits
     signalled += signals
-    // What was signalled again is not pending any more, so this ends.
+    // A signal that was sent again is no longer pending, so this loop ends.
     if (deposits + signals > 0) continue
     if (failures.length > 0) throw failures[0]
     return { started, signalled }
@@ -65,9 +69,9 @@ export async function dispatchPending(
 }
 
 interface Delivered {
-  /** How many were. */
+  /** Number of deliveries. */
   readonly count: number
-  /** The first error, or null. */
+  /** First error. `null` without one. */
   readonly failure: unknown
 }
 
@@ -98,7 +102,8 @@ async function signalDeposits(
     async (deposit) => {
       const workflow = depositId(network.name, deposit.txid, deposit.index, deposit.variant)
       const found = await gate.signal(workflow, deposit.signal)
-      // Nobody waits for bad news of a finished deposit; at its threshold one must be there to act.
+      // A finished deposit needs no reorg signal. At the threshold a workflow must exist, so restart it if it
+      // does not.
       if (found || deposit.signal !== 'heightReached') return true
       lost.push(deposit.id)
       return false
@@ -121,7 +126,7 @@ async function signalOwn(
     await transactionSignals(sql, network.name, again),
     async (transaction) => {
       const found = await gate.signal(withdrawalId(transaction.payoutId), transaction.signal)
-      // The chain took back the end of one that was done: it is followed again.
+      // A reorg took back the end of a payout, so its workflow follows it again.
       if (!found && transaction.signal === 'reorged') {
         await startReopened(sql, network, gate, transaction.payoutId)
       }
@@ -138,7 +143,7 @@ async function startReopened(sql: Sql, network: Network, gate: WorkflowGate, id:
   await markWithdrawalStarted(sql, id)
 }
 
-/** Remembers what was delivered also when Temporal fails meanwhile. */
+/** Remembers what was delivered, also if Temporal fails meanwhile. */
 async function deliver<T extends SweptRow>(
   sql: Sql,
   part: string,

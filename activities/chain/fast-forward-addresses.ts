@@ -1,4 +1,7 @@
-/** Moves address counters past everything that may have been given out already, so that a restored database reuses nothing. */
+/**
+ * Moves address counters past every index that may have been issued, so that a restored database reuses no
+ * address.
+ */
 
 import type { ChainAdapter } from '../../chains/adapter.js'
 import type { Sql } from '../../db/connect.js'
@@ -11,26 +14,30 @@ import {
 import { skipIndexes } from '../../db/wallets/skip-indexes.js'
 import { deriveAddress } from '../../domain/address/derive-address.js'
 
-/** Addresses looked at beyond the counter; while one of them was used, as many again. */
+/** Addresses checked beyond the counter. If one of them was used, as many again. */
 const LOOKAHEAD = 200
-/** A server that is started again within this time was hardly restored from a backup in between. */
+/** Seconds within which a restarted server was hardly restored from a backup. */
 const RESTART_SECONDS = 120
-/** What a standby that took over may lack of the last moments. */
+/** Number of indexes that a standby which took over may lack. */
 const RESTART_GAP = 20
 
 export interface FastForwardOptions {
-  /** Indexes left out beyond the last that was used, because those that were given out and not yet paid show nowhere. */
+  /**
+   * Number of indexes left out beyond the last used one, because an issued address that was not yet paid
+   * shows nowhere.
+   */
   readonly gap: number
-  /** Accounts that this process has compared already; those of a database that was started again are compared all the same. */
+  /** Accounts that this process has compared. Those of a restarted database are compared again. */
   readonly known?: Set<string>
 }
 
 /**
- * Compares each counter with the chain that was not compared since the database was started: first it is moved past a gap,
- * which needs no node, then past what was used. What is left out is watched.
+ * Compares with the chain each counter that was not compared since the database started. First it moves the
+ * counter past a gap, which needs no node, and then past the used addresses. The watcher watches the indexes
+ * that are left out.
  *
- * @returns How many indexes were left out.
- * @throws What the node or the database throws; the counters that it concerns give out no address meanwhile.
+ * @returns The number of indexes left out.
+ * @throws Any error of the node or the database. The affected counters issue no address meanwhile.
  */
 export async function fastForwardAddresses(
   sql: Sql,
@@ -58,7 +65,7 @@ export async function fastForwardAddresses(
       if (!counter.compared) await markCounterCompared(sql, counter.id)
       known.add(counter.id)
     } catch (error) {
-      // One account must not keep the others from giving out addresses.
+      // An error with one account must not keep the others from issuing addresses.
       failure ??= error
     }
   }

@@ -1,3 +1,5 @@
+/** Finds pending deposits of EVM networks that the chain can no longer make. */
+
 import type { EvmAdapter } from '../../chains/adapter.js'
 import { takeAbsentDeposits } from '../../db/chain/absent-deposits.js'
 import { replaceOvertaken } from '../../db/chain/replace-overtaken.js'
@@ -10,9 +12,10 @@ import { mapConcurrently } from '../../domain/map-concurrently.js'
 const CONCURRENCY = 4
 
 /**
- * EVM blocks do not list nonces, so a conflict that was never in the mempool shows only in the sender's account: its nonce is
- * past that of a transaction which no block and no mempool holds. And a transaction that a lagging node still showed as pending
- * after its block was scanned has paid all that it ever will.
+ * Ends deposits whose transaction was overtaken. EVM blocks list no nonces, so a conflict that was never in
+ * the mempool shows only in the sender's account: its nonce is past that of a transaction which no block and
+ * no mempool holds. A transaction that a node behind the others still showed as pending after its block was
+ * scanned has paid all that it ever will.
  */
 export async function findOvertaken(sql: Sql, adapter: EvmAdapter, watch?: Watch): Promise<void> {
   const absent = await takeAbsentDeposits(sql, adapter.network.name)

@@ -1,4 +1,6 @@
-/** Follows one chain until told to stop: blocks, mempool, fees, health, and the workflows that rows ask for. */
+/**
+ * Follows one chain until it is stopped: blocks, mempool, fees, health, and the workflows that rows ask for.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BlockRef, byAdapterFamily, type ChainAdapter } from '../../chains/adapter.js'
@@ -26,29 +28,34 @@ export interface FollowOptions {
   readonly log: Logger
   /** Ends the loop after the step under way. */
   readonly signal: AbortSignal
-  /** Unix milliseconds after which the loop ends by itself. */
+  /** Unix milliseconds after which the loop ends. */
   readonly until: number
   /** Compares address counters with the chain; see `fastForwardAddresses`. */
   readonly forward: () => Promise<number>
-  /** Called at every step, so that a loop that hangs is noticed. */
+  /** Called at every step, so that a hanging loop is noticed. */
   readonly onStep?: (height: number | null) => void
 }
 
-/** Also how often transactions that are gone are asked after. */
+/** Interval of polling fees, and of checking absent transactions. */
 const FEES_EVERY_MS = 10_000
-/** Twenty wallets and twenty of all addresses are compared each time: all of 10,000 within nine hours. */
+/** Interval of comparing twenty wallets and twenty of all addresses: all of 10,000 within nine hours. */
 const COMPARE_EVERY_MS = 60_000
-/** In this time no chain makes more blocks than one pruning takes away. */
+/** Interval of pruning. In this time no chain makes more blocks than one pruning deletes. */
 const PRUNE_EVERY_MS = 300_000
-/** Unchanged health is written this often, so that a stale row shows a dead watcher. */
+/** Interval of writing unchanged health, so that a stale row shows a dead watcher. */
 const HEALTH_EVERY_MS = 5_000
-/** A chain that is this many blocks ahead of us is shown as being caught up with. */
+/** Number of blocks behind the head from which on a chain is shown as catching up. */
 const BEHIND_BLOCKS = 20
 const MAX_BACKOFF_MS = 5_000
-/** After so many failures in a row the details of a deposit are done without: its credit matters more. */
+/**
+ * Failures in a row after which a deposit is recorded without its details, because its credit matters more.
+ */
 const TOLERANT_AFTER = 5
 
-/** Returns when stopped, due, or followed by another watcher; errors of the node and the database are shown as health and tried again. */
+/**
+ * Follows the chain until it is stopped, its time is over, or another watcher follows it. Errors of the node
+ * and the database are shown as health, and the step is tried again.
+ */
 export async function follow(options: FollowOptions): Promise<void> {
   const { sql, adapter, gate, log, signal } = options
   const { network } = adapter
@@ -68,7 +75,8 @@ export async function follow(options: FollowOptions): Promise<void> {
 
   while (!signal.aborted && Date.now() < options.until) {
     try {
-      // Before anything is written: how long the database was silent says whether it may be a backup.
+      // This comes before any write: how long the database was silent says whether it may be a restored
+      // backup.
       await counters.step()
       watch ??= await takeWatch(sql, network.name)
       const current = watch
@@ -84,7 +92,7 @@ export async function follow(options: FollowOptions): Promise<void> {
         onUntraced: (from, to) =>
           log.error(
             { network: network.name, from, to },
-            'No node keeps the traces of these blocks: payments by contracts in them were not seen',
+            'No node keeps the traces of these blocks, so transfers by contracts in them were not seen',
           ),
         onProgress: (at) => {
           step(at)
@@ -99,7 +107,7 @@ export async function follow(options: FollowOptions): Promise<void> {
       failures = 0
       dispatcher.kick()
       if (signal.aborted) break
-      // The mempool and fees are for show and speed: the books only follow blocks.
+      // The mempool and fees only show and speed up. The books follow blocks alone.
       try {
         if (head.height <= cursor.height) {
           seen = await lookAtMempool(sql, adapter, seen, watch)
@@ -168,14 +176,16 @@ function healthOf(head: BlockRef, cursor: ChainCursor, mempoolNote: string | nul
   return { headHeight: head.height, health: mempoolNote === null ? 'ok' : 'degraded', note: mempoolNote }
 }
 
-/** Only what is meant for people: other errors may carry addresses of nodes with their passwords. */
+/**
+ * Returns the message of errors for people only: others may carry addresses of nodes with their passwords.
+ */
 function explain(error: unknown): string {
   return error instanceof KeyturnError
     ? error.message
     : 'Following the chain failed; the log of the worker says why'
 }
 
-/** Writes health when it changes, and now and then when it does not. */
+/** Writes health when it changes, and at intervals when it does not. */
 function createHealth(sql: Sql, network: string) {
   let last = ''
   let writtenAt = 0

@@ -1,4 +1,6 @@
-/** Runs the comparison of address counters with the chain beside the scan, or before it where a backup may have been restored. */
+/**
+ * Compares address counters with the chain beside the scan, or before it if a backup may have been restored.
+ */
 
 import type { Sql } from '../../db/connect.js'
 import { hasUncomparedCounters } from '../../db/wallets/address-counters.js'
@@ -6,18 +8,23 @@ import type { Logger } from '../../telemetry/logger.js'
 
 export interface CounterKeeper {
   /**
-   * Looks whether something is to be compared. Where the database was started again it waits for the end: what was given out
-   * after a backup must be watched before the blocks that pay it are scanned.
+   * Starts the comparison if there is something to compare. If the database was restarted, it waits for the
+   * end: addresses issued after a backup must be watched before the blocks that pay them are scanned.
    */
   step(): Promise<void>
 }
 
-/** How often accounts that are new are looked for, and how soon a failure is tried again. */
+/** Interval of looking for new accounts, and of trying again after a failure. */
 const EVERY_MS = 10_000
-/** The search for used addresses may take minutes on some nodes; the loop that waits for it does not hang. */
+/**
+ * Interval of reported steps. The search for used addresses may take minutes on some nodes, and the loop that
+ * waits for it does not hang.
+ */
 const STEP_MS = 10_000
 
-/** @param forward - Compares what is to be compared; resolves to how many indexes were left out. */
+/**
+ * Creates the keeper. @param forward - Makes the comparison and resolves to the number of indexes left out.
+ */
 export function createCounterKeeper(
   sql: Sql,
   network: string,
@@ -35,7 +42,7 @@ export function createCounterKeeper(
       if (skipped > 0)
         log.warn({ network, skipped }, 'Address indexes that may have been given out were left out')
     } catch (error) {
-      // The node is down, or slow: scanning says so better, and new addresses wait.
+      // The node is down or slow. The scan reports that better, and new addresses wait.
       retryAt = Date.now() + EVERY_MS
       log.warn(
         { network, err: error },

@@ -1,3 +1,5 @@
+/** Polls the mempool of a network. */
+
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { applyMempool } from '../../db/chain/apply-mempool.js'
 import { matchTransfers } from '../../db/chain/match-transfers.js'
@@ -6,10 +8,10 @@ import type { Sql } from '../../db/connect.js'
 import { describeMatches } from './describe-matches.js'
 
 /**
- * Looks at the mempool and records what it means for us.
+ * Polls the mempool and records what it means for own addresses.
  *
- * @param seen - Transactions of the last look, which are not parsed again; empty after a start or a reorg.
- * @returns What to pass as `seen` next time.
+ * @param seen - Transactions of the last poll, which are not parsed again. Empty after a start or a reorg.
+ * @returns The `seen` of the next poll.
  */
 export async function lookAtMempool(
   sql: Sql,
@@ -19,7 +21,8 @@ export async function lookAtMempool(
 ): Promise<ReadonlySet<string>> {
   const look = await adapter.mempool(seen)
   const matches = await matchTransfers(sql, adapter.network.name, look.transfers)
-  // A transaction may leave the mempool while it is looked at: what is not known yet is asked again once it is mined.
+  // A transaction may leave the mempool during the poll. If it is unknown then, it is checked again once it
+  // is mined.
   const hits = await describeMatches(sql, adapter, matches, true)
   await applyMempool(sql, adapter.network, look, hits, watch)
   return look.txids

@@ -8,21 +8,25 @@ import { byFamily } from '../../domain/chain/by-family.js'
 import type { Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 
-/** Block times may run ahead of or behind the clock by up to two hours (Bitcoin's consensus rule). */
+/** Seconds by which block times may differ from the clock (Bitcoin's consensus rule: two hours). */
 const CLOCK_SLACK_SECONDS = 2 * 3_600
-/** Below the tip, so that a short reorganisation at the first contact is seen as one, and a node that lags has the block. */
+/**
+ * Blocks below the tip, so that a short reorg at the first contact is noticed, and a node that is behind has
+ * the block.
+ */
 const BLOCKS_BELOW_TIP = 6
-/** A head older than this many blocks' time is that of a node which has not begun to synchronise. */
+/** Age of a head, in blocks' times, above which its node has not begun to synchronise. */
 const STALE_AFTER_BLOCKS = 100
 const STALE_AFTER_SECONDS = 3 * 3_600
 
 /**
- * Places the cursor: below the configured height, else below the first block since an address was first issued, else a few
- * blocks below the tip. So an address that was given out before the watcher came up misses nothing.
+ * Places the cursor: below the configured height, else below the first block since an address was first
+ * issued, else a few blocks below the tip. So an address that was issued before the watcher started misses
+ * nothing.
  *
- * Only headers are asked for, which every node has, archive or not.
+ * It asks for headers only, which every node has, archive or not.
  *
- * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) while the node is not where scanning can begin: it is waited for.
+ * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) while scanning cannot begin at the node's height.
  */
 export async function placeCursor(sql: Sql, adapter: ChainAdapter, head: BlockRef): Promise<ChainCursor> {
   const { network } = adapter
@@ -48,7 +52,10 @@ async function firstHeight(sql: Sql, adapter: ChainAdapter, head: BlockRef): Pro
   return Math.min(nearTip, await firstHeightSince(adapter, since, head.height))
 }
 
-/** From the head of a node that synchronises the whole chain would have to be scanned, in step with it. */
+/**
+ * Requires a synchronised node. From the head of one that synchronises, the whole chain would be scanned in
+ * step with it.
+ */
 async function requireTip(adapter: ChainAdapter, head: BlockRef): Promise<void> {
   const { network } = adapter
   const missing = await adapter.syncing()
@@ -67,7 +74,7 @@ async function requireTip(adapter: ChainAdapter, head: BlockRef): Promise<void> 
   }
 }
 
-/** Chains of one's own may stand still for days; those of the world do not. */
+/** Returns whether a chain is public. Private chains may stand still for days; public ones do not. */
 function isPublic(network: Network): boolean {
   return byFamily(network, {
     utxo: ({ derivation }) => derivation.coinType !== 1,
@@ -89,14 +96,17 @@ async function below(adapter: ChainAdapter, height: number): Promise<ChainCursor
   return { height: height - 1, hash }
 }
 
-/** The lowest height with a block time of at least `since`, or the one above the tip; block times rise all but exactly. */
+/**
+ * Returns the lowest height with a block time of at least `since`, or the one above the tip. Block times rise
+ * almost always.
+ */
 async function firstHeightSince(adapter: ChainAdapter, since: number, tip: number): Promise<number> {
   let low = 0
   let high = tip + 1
   while (low < high) {
     const middle = Math.floor((low + high) / 2)
     const time = await adapter.timeAt(middle)
-    // What a node has no header of is older than what it has.
+    // A block of which the node has no header is older than those that it has.
     if (time !== null && time >= since) high = middle
     else low = middle + 1
   }

@@ -1,10 +1,12 @@
+/** Stores current fees of a network. */
+
 import type { ChainAdapter, EvmAdapter, UtxoAdapter } from '../../chains/adapter.js'
 import { byAdapterFamily, PRIORITY_PERCENT } from '../../chains/adapter.js'
 import type { Sql } from '../../db/connect.js'
 import { type NetworkFees, saveNetworkFees } from '../../db/networks/save-network-fees.js'
 import type { Priority } from '../../domain/payouts/priority.js'
 
-/** Asks the node what transactions cost now and keeps it for the API's estimates. */
+/** Asks the node for current fees and stores them for the API's estimates. */
 export async function refreshFees(sql: Sql, adapter: ChainAdapter): Promise<void> {
   const fees = await byAdapterFamily(adapter, { utxo: utxoFees, evm: evmFees })
   await saveNetworkFees(sql, adapter.network.name, fees)

@@ -1,4 +1,7 @@
-/** The activities of a deposit: two short database steps, and the question to a screening service if there is one. */
+/**
+ * Defines the activities of a deposit: two short database steps, and the question to a screening service if
+ * there is one.
+ */
 
 import { Context } from '@temporalio/activity'
 import type { Sql } from '../../db/connect.js'

@@ -1,20 +1,20 @@
-/** Detected deposits that are in no mempool, with what their transactions use up. */
+/** Lists detected deposits that are in no mempool, with the inputs of their transactions. */
 
 import type { Queryable } from '../connect.js'
 
-/** Asked about at a time; those that went last may still come back or be overtaken. */
+/** Transactions checked at a time. Those that left last can still come back or be overtaken. */
 const BATCH = 20
 
 export interface AbsentDeposit {
   readonly txid: string
-  /** As `Spend`: on EVM networks the sender and the nonce. */
+  /** As in `Spend`: on EVM networks the sender and the nonce. */
   readonly prevTxid: string
   readonly prevVout: number
 }
 
 /**
- * Takes those that were never asked about, the ones that went last first, and then those asked about longest
- * ago: each has its turn.
+ * Takes the transactions that were never checked, those that left last first, and then those that were
+ * checked longest ago, so that each has its turn.
  */
 export async function takeAbsentDeposits(sql: Queryable, network: string): Promise<AbsentDeposit[]> {
   const rows = await sql<{ txid: string; prev_txid: string; prev_vout: number }[]>`

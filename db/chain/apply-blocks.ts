@@ -1,4 +1,4 @@
-/** Writes what blocks of a chain mean for us: everything that follows from them, and the cursor, in one transaction. */
+/** Writes everything that follows from blocks of a chain, and the cursor, in one transaction. */
 
 import type { Block, Spend } from '../../chains/adapter.js'
 import { byFamily } from '../../domain/chain/by-family.js'
@@ -35,21 +35,23 @@ import { keepWatch, type Watch } from './take-watch.js'
 
 export type Applied =
   | { readonly kind: 'applied'; readonly height: number }
-  /** The first block does not stand on the last one applied. */
+  /** The first block does not follow the last one applied. */
   | { readonly kind: 'reorg' }
-  /** Another watcher moved the cursor meanwhile: read it again. */
+  /** Another watcher moved the cursor meanwhile; the caller reads it again. */
   | { readonly kind: 'moved' }
 
-/** Below this depth a double spend of a credited deposit is no longer told from a plain disappearance. */
+/**
+ * Depth below which a double spend of a credited deposit is no longer distinguished from a disappearance.
+ */
 const INPUTS_KEPT_BLOCKS = 1_000
 
 /**
- * Applies consecutive blocks. Either all of it is written or nothing: blocks, deposits with their events,
- * outputs, spends, replaced deposits, our own mined transactions, cursor.
+ * Applies consecutive blocks, all or nothing: blocks, deposits with their events, outputs, spends, replaced
+ * deposits, own mined transactions, cursor.
  *
- * @param blocks - Linked by parent hash, beginning right above the cursor.
- * @param found - Every transfer in `blocks` to an address of ours, in the order of the chain.
- * @throws WatchLost when `watch` is not the latest.
+ * @param blocks - Blocks linked by parent hash, beginning right above the cursor.
+ * @param found - Every transfer in `blocks` to an own address, in the order of the chain.
+ * @throws WatchLost if `watch` is not the latest.
  */
 export async function applyBlocks(
   sql: Sql,
@@ -65,7 +67,7 @@ export async function applyBlocks(
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (cursor?.height !== first.height - 1) return { kind: 'moved' }
-    // Nothing stands below the first block of all.
+    // The first block of all has no parent.
     if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }
 
     const at = new Date()
@@ -116,9 +118,9 @@ export async function applyBlocks(
 }
 
 /**
- * New deposits are detected and then unconfirmed; known ones that were not in a block become unconfirmed with
- * what the block pays. Those that were not in a block, and whose transaction the blocks hold without them,
- * end.
+ * Detects new deposits and makes them unconfirmed. Known ones that were in no block become unconfirmed with
+ * what the block pays. Those that were in no block, and that the blocks' version of their transaction does
+ * not pay, end.
  */
 async function recordDeposits(
   tx: Transaction,
@@ -175,13 +177,13 @@ async function recordDeposits(
     events.push(depositEvent(network, after, height, row.status))
     ended.push(after)
   }
-  // First: what takes their place is the only deposit there.
+  // Ended rows are written first, because only one deposit may stand at a place.
   await saveDeposits(tx, ended)
   await Promise.all([insertDeposits(tx, inserted), saveDeposits(tx, saved)])
   return events
 }
 
-/** Transactions of the blocks that have deposits in no block, with their heights. */
+/** Returns transactions of the blocks that have deposits in no block, with their heights. */
 async function minedUnmined(
   tx: Transaction,
   network: string,
@@ -199,15 +201,15 @@ async function minedUnmined(
 }
 
 /**
- * Transactions that took from a merchant and pay it: what was seen of them in the mempool is no deposit. With
- * their heights.
+ * Returns transactions that took from a merchant and pay it, with their heights. Their mempool sightings are
+ * no deposits.
  */
 function comingBack(foreign: readonly Outgo[], hits: readonly Hit<MinedTransfer>[]): Map<string, number> {
   const back = hits.filter((hit) => comesBack(foreign, hit))
   return new Map(back.map(({ transfer }) => [transfer.txid, transfer.block.height]))
 }
 
-/** What the transactions of the deposits spend, as far as anybody said. */
+/** Returns what the transactions of the deposits spend, as far as it is known. */
 function inputsOf(hits: readonly Hit[], spends: readonly Spend[]): Spend[] {
   const txids = new Set<string>()
   for (const hit of hits) if (hit.deposit) txids.add(hit.transfer.txid)

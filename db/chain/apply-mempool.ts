@@ -1,6 +1,6 @@
 /**
- * Writes what the mempool shows: deposits on their way, those that lost their inputs, and those that are gone
- * for now.
+ * Writes what the mempool shows: deposits on their way, those that lost their inputs, and those that are
+ * absent.
  */
 
 import type { MempoolLook } from '../../chains/adapter.js'
@@ -21,10 +21,10 @@ import { replaceConflicting } from './replace-conflicting.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
 /**
- * Applies a look at the mempool in one transaction.
+ * Applies one poll of the mempool in one transaction.
  *
- * @param hits - Every transfer in `look` to an address of ours.
- * @throws WatchLost when `watch` is not the latest.
+ * @param hits - Every transfer in `look` to an own address.
+ * @throws WatchLost if `watch` is not the latest.
  */
 export async function applyMempool(
   sql: Sql,
@@ -34,7 +34,7 @@ export async function applyMempool(
   watch?: Watch,
 ): Promise<void> {
   const deposits = hits.filter((hit) => hit.deposit)
-  // Most looks find nothing: no transaction for those.
+  // Most polls find nothing and need no transaction.
   if (deposits.length === 0 && look.spends.length === 0 && !(await changesPresence(sql, network.name, look)))
     return
   await inTransaction(sql, async (tx) => {
@@ -43,7 +43,7 @@ export async function applyMempool(
     if (!cursor) return
     const at = new Date()
     const events = await recordDetected(tx, network, deposits, at)
-    // First the conflicts: what is new here took the place of what it conflicts with.
+    // Conflicts come first: a new transaction has replaced the one that it conflicts with.
     const replaced = await replaceConflicting(tx, network.name, look.spends, at)
     for (const each of replaced) {
       events.push(depositEvent(network, each.after, cursor.height, each.before.status))
@@ -83,7 +83,7 @@ async function recordDetected(
   const ended: DepositRow[] = []
   for (const hit of deposits) {
     const seen = rowsAt(positions, hit)
-    // What a block says counts more than what a mempool says.
+    // A block counts more than a mempool.
     if (seen.some((row) => MINED_DEPOSITS[row.status])) continue
     const known = seen.find((row) => isPaidBy(row, hit))
     for (const other of seen) {
@@ -116,14 +116,17 @@ async function recordDetected(
       events.push(depositEvent(network, back, null, known.status))
     }
   }
-  // First: what takes their place is the only deposit there.
+  // Ended rows are written first, because only one deposit may stand at a place.
   await saveDeposits(tx, ended)
   await insertDeposits(tx, inserted)
   await saveDeposits(tx, saved)
   return events
 }
 
-/** Still detected, with the amount that is pending now; the event of its next status tells it. */
+/**
+ * Returns the row, still detected, with the amount that is pending now. The event of its next status shows
+ * it.
+ */
 function repriced(network: Network, hit: Hit, row: DepositRow, at: Date): DepositRow {
   const cause = `In the mempool${amountChange(network, hit, row)}`
   return {
@@ -140,7 +143,7 @@ interface Presence {
   readonly absent_since: Date | null
 }
 
-/** Detected deposits whose transaction went or came since they were last looked at. */
+/** Returns detected deposits whose transaction left or entered the mempool since the last poll. */
 async function presenceChanges(
   sql: Sql | Transaction,
   network: string,
@@ -155,7 +158,10 @@ async function changesPresence(sql: Sql, network: string, look: MempoolLook): Pr
   return (await presenceChanges(sql, network, look)).length > 0
 }
 
-/** Without a conflict a transaction that is gone may come back any time, so it stays `detected`, with a note. */
+/**
+ * Notes a change of presence. An absent transaction without a conflict may come back, so its deposit stays
+ * `detected`.
+ */
 async function notePresence(tx: Transaction, network: string, look: MempoolLook, at: Date): Promise<void> {
   const changes = await presenceChanges(tx, network, look)
   if (changes.length === 0) return

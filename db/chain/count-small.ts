@@ -5,8 +5,8 @@ import type { MinedTransfer } from './hit.js'
 import { type Hit, hitKey } from './hit.js'
 
 /**
- * Parts the hits of blocks into those that are recorded and those that are only counted. A deposit that was
- * under way before a minimum was raised goes on.
+ * Separates the hits of blocks that are recorded from those that are only counted. A deposit that was under
+ * way before a minimum was raised continues.
  */
 export async function partSmall(
   tx: Transaction,
@@ -32,7 +32,7 @@ export async function partSmall(
   }
 }
 
-/** Adds them up by block, address and coin. */
+/** Adds small transfers up by block, address and coin. */
 export async function countSmall(
   tx: Transaction,
   network: string,
@@ -49,12 +49,12 @@ export async function countSmall(
     GROUP BY block_number, address_id, coin`
 }
 
-/** Forgets what was counted above a fork. */
+/** Deletes what was counted above a fork. */
 export async function uncountSmall(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`DELETE FROM small_transfers WHERE network = ${network} AND block_number > ${height}`
 }
 
-/** Puts together what was counted up to a height that is too deep to leave the chain. */
+/** Merges what was counted up to a height that is too deep to leave the chain. */
 export async function foldSmall(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`
     WITH old AS (
@@ -72,7 +72,7 @@ export interface SmallTransfers {
   readonly transfers: number
 }
 
-/** How many were counted of each coin. */
+/** Returns the number of small transfers of each coin. */
 export async function readSmallTransfers(sql: Queryable): Promise<SmallTransfers[]> {
   const rows = await sql<{ network: string; coin: string; transfers: bigint }[]>`
     SELECT network, coin, sum(transfers)::bigint AS transfers FROM small_transfers

@@ -1,4 +1,4 @@
-/** Finds the last block on which we and the node agree. */
+/** Finds the last block on which the scanned chain and the node agree. */
 
 import type { ChainAdapter } from '../../chains/adapter.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -8,16 +8,16 @@ import { blockHashAt } from './block-hash-at.js'
 
 /**
  * Compares the scanned chain with the node's, downwards in growing steps and then by halves: a reorg of depth
- * d costs about 2 log2(d) questions. Where not even the first scanned block is left, the answer is the node's
+ * d costs about 2 log2(d) questions. If not even the first scanned block is left, the answer is the node's
  * block below it.
  *
  * Only a different hash is disagreement. A node without a block at a height is merely behind (another one
- * behind the same load balancer, say) and says nothing about it.
+ * behind the same load balancer, say) and proves nothing about it.
  *
- * @param adapter - Only asked for hashes.
- * @param differsAt - A scanned height at which the node was seen to have another block.
- * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when nodes disagree, or one that is behind leaves
- * the fork unknown: the next look asks again.
+ * @param adapter - Adapter, asked for hashes only.
+ * @param differsAt - Scanned height at which the node was seen to have another block.
+ * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) if nodes disagree, or one that is behind leaves
+ * the fork unknown. The next poll asks again.
  */
 export async function findFork(
   sql: Queryable,

@@ -1,4 +1,4 @@
-/** Which transactions on a chain are ours, and which of their outputs are nevertheless deposits. */
+/** Finds own transactions on a chain, and which of their outputs are nevertheless deposits. */
 
 import { isMovement } from '../../domain/payouts/treasury.js'
 import type { Queryable } from '../connect.js'
@@ -7,13 +7,16 @@ import type { MatchedAddress } from './match-transfers.js'
 export interface OwnTransaction {
   readonly merchantId: string
   readonly subjectType: string
-  /** Whether it moves money between the merchant's own wallets and pays nobody. */
+  /** Whether it only moves money between the merchant's own wallets. */
   readonly movement: boolean
-  /** Id of the address that takes the change; null without change. */
+  /** Id of the address that takes the change. `null` without change. */
   readonly changeAddressId: string | null
 }
 
-/** Transactions that the platform made, by txid (stored before the first broadcast, so before anybody can see them). */
+/**
+ * Returns the platform's transactions by txid. They are stored before the first broadcast, so before anyone
+ * can see them.
+ */
 export async function findOwnTransactions(
   sql: Queryable,
   network: string,
@@ -46,9 +49,9 @@ export async function findOwnTransactions(
 }
 
 /**
- * Whether what arrives at `address` is a deposit. A transaction that a merchant made for itself (change,
- * consolidation, gas) only moves what the books know already; a withdrawal to an address of ours is a deposit
- * like any other, because the withdrawal's books let go of it.
+ * Returns whether what arrives at `address` is a deposit. A transaction that a merchant made for itself
+ * (change, consolidation, gas) only moves money that is in the books. A withdrawal to an own address is a
+ * deposit like any other, because the withdrawal's journal takes the money out of the books.
  */
 export function isDeposit(address: MatchedAddress, payer: OwnTransaction | undefined): boolean {
   if (!payer || payer.merchantId !== address.merchantId) return true

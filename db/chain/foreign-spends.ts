@@ -1,5 +1,5 @@
 /**
- * What leaves addresses of ours by transactions that are not ours: somebody else has the keys. The books
+ * Books what leaves own addresses by transactions that are not ours: another party has the keys. The books
  * follow the chain.
  */
 
@@ -17,7 +17,7 @@ import type { Hit, MinedTransfer } from './hit.js'
 import { matchTransfers } from './match-transfers.js'
 import type { SpentOutput } from './spend-outputs.js'
 
-/** An output of ours that was spent, or what an EVM account of ours paid, fee included. Base units. */
+/** Spent own output, or what an own EVM account paid, fee included. Base units. */
 export interface Outgo {
   readonly txid: string
   readonly merchantId: string
@@ -25,13 +25,13 @@ export interface Outgo {
   readonly address: string
   readonly coin: string
   readonly amount: bigint
-  /** `txid:vout` of the output (UTXO). */
+  /** Outpoint `txid:vout` of the output (UTXO). */
   readonly outpoint?: string
-  /** EVM: the account sent the transaction, and paid its fee (0 where it was free). */
+  /** Whether the account sent the transaction and paid its fee (EVM; 0 if it was free). */
   readonly sender?: boolean
 }
 
-/** Outputs of ours that blocks of a UTXO network spend, as `Outgo`. */
+/** Returns the own outputs that blocks of a UTXO network spend, as `Outgo`. */
 export async function spentOutgoes(
   sql: Queryable,
   network: Network,
@@ -52,7 +52,10 @@ export async function spentOutgoes(
   }))
 }
 
-/** What accounts of ours pay in blocks of an EVM network: values, tokens and fees, also where a stranger moved them. */
+/**
+ * Returns what own accounts pay in blocks of an EVM network: values, tokens and fees, also if a stranger
+ * moved them.
+ */
 export async function paidOutgoes(
   sql: Queryable,
   network: Network,
@@ -69,7 +72,7 @@ export async function paidOutgoes(
     }
     for (const transfer of block.transfers) {
       const payer = transfer.origin?.payer
-      // Anybody can write a transfer of nothing from us into a log.
+      // Anyone can write a transfer of 0 from an own address into a log.
       if (payer && transfer.amount > 0n) debits.push({ ...transfer, payee: payer.slice(2) })
     }
   }
@@ -85,7 +88,7 @@ export async function paidOutgoes(
   }))
 }
 
-/** Those that no transaction of ours explains. */
+/** Returns the outgoes that no own transaction explains. */
 export async function foreignOf(
   sql: Queryable,
   network: string,
@@ -100,8 +103,8 @@ export async function foreignOf(
 }
 
 /**
- * Whether a transfer comes back to the merchant that a foreign transaction took from: then it is no deposit
- * of anybody.
+ * Returns whether a transfer comes back to the merchant from whom a foreign transaction took. It is then no
+ * deposit.
  */
 export function comesBack(foreign: readonly Outgo[], hit: Hit): boolean {
   return foreign.some(
@@ -110,12 +113,12 @@ export function comesBack(foreign: readonly Outgo[], hit: Hit): boolean {
 }
 
 /**
- * Books what foreign transactions moved, one journal a transaction and merchant: the addresses lose and gain
- * what the chain says, and the difference is the merchant's own loss; no user's balance changes. An exception
- * and an audit entry name the transaction.
+ * Books what foreign transactions moved, in one journal for each transaction and merchant. The addresses lose
+ * and gain what the chain says, and the difference is the merchant's own loss; no user's balance changes. An
+ * exception and an audit entry name the transaction.
  *
- * @param hits - Every transfer of the blocks to an address of ours.
- * @returns The events, to be appended by the caller in the same transaction.
+ * @param hits - Every transfer of the blocks to an own address.
+ * @returns The events, which the caller appends in the same transaction.
  */
 export async function recordForeignSpends(
   tx: Transaction,
@@ -143,7 +146,7 @@ export async function recordForeignSpends(
         ? null
         : await postJournal(tx, {
             merchantId: first.merchantId,
-            // A block may come, go and come again: the row below is what makes it once a time.
+            // A block may come, go and come again. The row below makes it count once each time.
             idempotencyKey: newId('fsp'),
             type: 'foreign_spend.booked',
             reference: first.txid,
@@ -174,7 +177,7 @@ export async function recordForeignSpends(
   return events
 }
 
-/** Takes back what blocks above a height had told. */
+/** Reverts what was booked for blocks above a height. */
 export async function revertForeignSpends(tx: Transaction, network: string, height: number): Promise<void> {
   const gone = await tx<ForeignRow[]>`
     DELETE FROM foreign_spends WHERE network = ${network} AND block_number > ${height}
@@ -183,10 +186,10 @@ export async function revertForeignSpends(tx: Transaction, network: string, heig
 }
 
 /**
- * A transaction turns out to be ours: its signer's answer came after its block. What was booked is undone,
- * because the payment books it when it is settled.
+ * Reclaims a transaction that proves to be own: its signer's answer came after its block. Its foreign journal
+ * is reversed, because the payout books it when it settles.
  *
- * @returns The scanned block that has it, or null.
+ * @returns The scanned block that has it. `null` if none has.
  */
 export async function reclaimForeignSpend(
   tx: Transaction,
@@ -218,7 +221,10 @@ async function reverse(tx: Transaction, row: ForeignRow, type: string): Promise<
   })
 }
 
-/** The addresses by what they lost and gained, and the rest on the merchant's own account. */
+/**
+ * Returns the entries of a journal: the addresses with what they lost and gained, and the rest on the
+ * merchant's own account.
+ */
 function entriesOf(network: Network, outgoes: readonly Outgo[], back: readonly Hit[]): JournalEntry[] {
   const chain = new Map<string, { coin: string; owner: string; amount: bigint }>()
   const move = (coin: string, owner: string, amount: bigint) => {
@@ -254,7 +260,7 @@ function factsOf(
   })
   return {
     message:
-      'A transaction that is not ours spent from an address of ours: somebody else signs with its key. The books follow the chain, and the loss is on the merchant’s own account',
+      'A foreign transaction spent from an own address, so another party signs with its key. The books follow the chain, and the loss is on the merchant’s own account',
     network: network.name,
     transaction_hash: txid,
     block_number: block.height,

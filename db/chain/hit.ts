@@ -1,4 +1,4 @@
-/** A transfer to an address of ours, ready to be recorded. */
+/** Describes a transfer to an own address that is ready to be recorded. */
 
 import type { Block, Transfer, TransferDetails } from '../../chains/adapter.js'
 import { confirmationsUnder } from '../../domain/chain/confirmations.js'
@@ -11,21 +11,24 @@ import type { MatchedAddress } from './match-transfers.js'
 export interface Hit<T extends Transfer = Transfer> {
   readonly transfer: T
   readonly address: MatchedAddress
-  /** False for change and other movements inside the merchant's own wallets: only an output, not a deposit. */
+  /**
+   * Whether it is a deposit. False for change and other movements between own wallets, which are outputs
+   * only.
+   */
   readonly deposit: boolean
-  /** Whether it would be a deposit and is below the network's minimum: it is only counted. */
+  /** Whether it would be a deposit but is below the network's minimum, so that it is only counted. */
   readonly small?: boolean
-  /** Null when they could not be had; a credit does not wait for them. */
+  /** Details. `null` if the node did not give them; a credit does not wait for them. */
   readonly details: TransferDetails | null
 }
 
-/** A coinbase output cannot be spent before 100 further blocks (Bitcoin's COINBASE_MATURITY). */
+/** Confirmations of a coinbase output before it can be spent (Bitcoin's COINBASE_MATURITY). */
 const COINBASE_MATURITY = 100
 
-/** What identifies a deposit on its network. */
+/** Returns the key of a deposit on its network. */
 export const hitKey = (txid: string, index: number): string => `${txid}:${index}`
 
-/** Sources, destinations and fee in the form that the row keeps. */
+/** Returns sources, destinations and fee in the form of the row's columns. */
 function detailColumns(
   network: Network,
   hit: Hit,
@@ -44,8 +47,8 @@ function detailColumns(
 }
 
 /**
- * What a deposit that is in no block takes from the transfer as it is seen now: amount, threshold and what is
- * known of its payer.
+ * Returns the columns of a deposit in no block that follow the transfer as it is seen now: amount, threshold
+ * and its payer.
  */
 export function termsOf(
   network: Network,
@@ -54,7 +57,7 @@ export function termsOf(
 ): Pick<DepositRow, 'amount' | 'required_confirmations'> & ReturnType<typeof detailColumns> {
   const { transfer, address } = hit
   const required = confirmationsUnder(address.confirmationTiers, network, transfer.coin, transfer.amount)
-  // What was said of another amount does not describe this one.
+  // Details of another amount do not describe this one.
   const outdated = before !== undefined && before.amount !== transfer.amount
   return {
     amount: transfer.amount,
@@ -64,7 +67,9 @@ export function termsOf(
   }
 }
 
-/** ", paying … instead of …" where a transfer is seen with another amount than before, for the history. */
+/**
+ * Returns ", paying … instead of …" for the history, if a transfer is seen with another amount than before.
+ */
 export function amountChange(network: Network, hit: Hit, before: DepositRow): string {
   const { coin, amount } = hit.transfer
   if (before.amount === amount) return ''
@@ -73,9 +78,9 @@ export function amountChange(network: Network, hit: Hit, before: DepositRow): st
 }
 
 /**
- * A new row, `detected`, not yet written.
+ * Makes a new row, `detected`, which is not yet written.
  *
- * @param variant - How many other deposits were seen at the same place of the transaction before.
+ * @param variant - Number of other deposits that were seen at the same place of the transaction before.
  */
 export function detectedDeposit(
   network: Network,
@@ -123,7 +128,7 @@ export function detectedDeposit(
   }
 }
 
-/** A transfer with the block that it is in. */
+/** Transfer with the block that holds it. */
 export interface MinedTransfer extends Transfer {
   readonly block: Block
 }

@@ -1,12 +1,12 @@
-/** How many nonces of an EVM account were used up to a block, as far as we can explain. */
+/** Counts the nonces of an EVM account that are explained up to a block. */
 
 import type { Queryable } from '../connect.js'
 
 /**
- * Counts by address the nonces that payments of ours used, the foreign transactions that were seen in blocks,
- * and the uses that an exception named already.
+ * Counts, by address, the nonces that own payouts used, foreign transactions that were seen in blocks, and
+ * uses that an exception already named.
  *
- * @param height - Of the last block that counts.
+ * @param height - Height of the last block that counts.
  */
 export async function knownUses(
   sql: Queryable,

@@ -1,7 +1,4 @@
-/**
- * Finds the few transfers that pay an address of ours among all transfers of a block: one index probe for all
- * of them.
- */
+/** Finds the few transfers that pay an own address among all transfers of a block, by one index probe. */
 
 import type { Transfer } from '../../chains/adapter.js'
 import { matchKey } from '../../domain/chain/match-key.js'
@@ -9,7 +6,7 @@ import type { PolicyTier } from '../../domain/controls/policy.js'
 import type { Queryable } from '../connect.js'
 import { keyProbe } from './key-probe.js'
 
-/** The address that a transfer pays. */
+/** Address that a transfer pays. */
 export interface MatchedAddress {
   readonly id: string
   readonly merchantId: string
@@ -19,7 +16,7 @@ export interface MatchedAddress {
   readonly label: string | null
   readonly keyAccountId: string
   readonly assetPoolId: string
-  /** Of the merchant's policy. */
+  /** Tiers of the merchant's policy. */
   readonly confirmationTiers: readonly PolicyTier[]
 }
 
@@ -42,8 +39,8 @@ interface Row {
 }
 
 /**
- * Matches transfers with the issued addresses of a network; the order is kept. The cost follows the number of
- * distinct payees and only the logarithm of the number of addresses. Transfers of less than `least` (base
+ * Matches transfers with the issued addresses of a network and keeps their order. The cost follows the number
+ * of distinct payees, and only the logarithm of the number of addresses. Transfers of less than `least` (base
  * units) are left out.
  */
 export async function matchTransfers<T extends Transfer>(
@@ -64,7 +61,7 @@ export async function matchTransfers<T extends Transfer>(
              WHERE policies.merchant_id = address.merchant_id ORDER BY version DESC LIMIT 1) AS confirmation_tiers
     FROM addresses address JOIN merchants merchant ON merchant.id = address.merchant_id
     WHERE address.network = ${network} AND address.match_key = ANY (${keyProbe(sql, keys)})`
-  // The key is a prefix: what counts is the whole payee.
+  // The key is a prefix; the whole payee decides.
   const byPayee = new Map<string, MatchedAddress>()
   for (const row of rows) {
     byPayee.set(row.payee, {

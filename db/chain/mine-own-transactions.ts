@@ -1,13 +1,14 @@
+/** Marks own transactions as mined. */
+
 import type { Block } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
 import type { Transaction } from '../connect.js'
 
 /**
- * Marks our own outgoing transactions that the blocks hold as mined, with the height at which they are final.
- * Of one that a node told us is mined, this is the block that counts.
+ * Marks own outgoing transactions in the blocks as mined, with the height at which they are final. If a node
+ * reported another block for one, the scanned block counts.
  *
- * @param spenders - Transactions that spent outputs of ours: they count whatever the state, a replaced one
- * too.
+ * @param spenders - Transactions that spent own outputs. They count in any state, also if they were replaced.
  */
 export async function mineOwnTransactions(
   tx: Transaction,

@@ -1,4 +1,4 @@
-/** The accounts of a network whose turn it is to be compared with the chain. */
+/** Takes the accounts of a network whose turn it is to be compared with the chain. */
 
 import type { Queryable } from '../connect.js'
 
@@ -8,11 +8,13 @@ export interface NextAccounts {
     readonly merchantId: string
     readonly address: string
   }[]
-  /** Where to go on; null when the last one was reached. */
+  /** Id after which the next call continues. `null` after the last address. */
   readonly after: string | null
 }
 
-/** Takes the next addresses of a network in the order of their ids: all, or the merchants' own wallets alone. */
+/**
+ * Takes the next addresses of a network in the order of their ids: all, or the merchants' own wallets only.
+ */
 export async function nextAccounts(
   sql: Queryable,
   network: string,

@@ -1,7 +1,9 @@
+/** Computes the key of an outpoint. */
+
 import { matchKey } from '../../domain/chain/match-key.js'
 
 /**
- * The signed 64-bit key under which an outpoint is found: the first 8 bytes of its transaction's id (see
+ * Returns the signed 64-bit key of an outpoint: the first 8 bytes of its transaction's id (see
  * 006_chain.sql).
  */
 export function outpointKey(txid: string): bigint {

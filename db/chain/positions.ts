@@ -1,6 +1,6 @@
 /**
- * What is known of the places in transactions that pay us; on EVM networks one place may pay different things
- * when mined again.
+ * Finds the deposits at places in transactions that pay own addresses. On EVM networks one place may pay something else
+ * when it is mined again.
  */
 
 import type { Network } from '../../domain/chain/network.js'
@@ -10,7 +10,7 @@ import { type DepositRow, selectDeposits } from '../deposits/deposit-row.js'
 import { moveDeposit } from '../deposits/move-deposit.js'
 import { type Hit, hitKey } from './hit.js'
 
-/** Every deposit that was ever seen at a place, locked. */
+/** Deposits that were ever seen at each place, locked. */
 export type Positions = ReadonlyMap<string, readonly DepositRow[]>
 
 /** Locks the deposits of these transactions, in the order of their ids. */
@@ -33,22 +33,28 @@ export async function lockPositions(
   return positions
 }
 
-/** The deposits that were seen where a hit is. */
+/** Returns the deposits that were seen at the place of a hit. */
 export function rowsAt(positions: Positions, hit: Hit): readonly DepositRow[] {
   return positions.get(hitKey(hit.transfer.txid, hit.transfer.index)) ?? []
 }
 
-/** Whether a deposit is of the address and the coin that a hit pays: only then it may carry on with its amount. */
+/**
+ * Returns whether a hit pays the address and the coin of a deposit. Only then may the deposit continue with
+ * its amount.
+ */
 export function isPaidBy(row: DepositRow, hit: Hit): boolean {
   return row.address_id === hit.address.id && row.coin === hit.transfer.coin
 }
 
-/** Whether a deposit waits for a block and can still be ended by one. */
+/** Returns whether a deposit is in no block and can still be replaced. */
 export function isUnmined(row: DepositRow): boolean {
   return UNMINED_DEPOSITS[row.status]
 }
 
-/** A deposit that ends because its transaction pays something else, or nothing, in its place; not yet written. */
+/**
+ * Returns a deposit that ends because its transaction pays something else, or nothing, in its place. It is
+ * not yet written.
+ */
 export function superseded(row: DepositRow, at: Date, cause: string): DepositRow {
   return moveDeposit(row, 'replaced', at, cause, { absent_since: null, signalled_at: null })
 }

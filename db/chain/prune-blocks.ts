@@ -1,6 +1,6 @@
 /**
- * Forgets headers of blocks that are too deep to leave the chain, but for as many as it takes to find a fork
- * at any depth.
+ * Deletes headers of blocks that are too deep to leave the chain. It keeps as many as finding a fork at any
+ * depth needs.
  */
 
 import { inTransaction, type Sql } from '../connect.js'
@@ -9,25 +9,25 @@ import { foldSmall } from './count-small.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
 export interface PruneRules {
-  /** So many of the newest headers are all kept. */
+  /** Number of the newest headers that are all kept. */
   readonly newest: number
-  /** As are those younger than this, in seconds: some chains make four blocks a second. */
+  /** Age in seconds below which headers are all kept: some chains make four blocks a second. */
   readonly youngerThan: number
-  /** Of the others one in so many is kept. */
+  /** Of the other headers, one in this many is kept. */
   readonly oneIn: number
-  /** Headers looked at in one call. */
+  /** Most headers that one call checks. */
   readonly atMost: number
 }
 
 const RULES: PruneRules = { newest: 10_000, youngerThan: 86_400, oneIn: 1_000, atMost: 20_000 }
 
 /**
- * Prunes the headers of a network. Those that hold deposits, transactions of ours or foreign spends stay: a
- * fork is then found right above the last of them that is still on the chain, and nothing is taken back
- * without need.
+ * Prunes the headers of a network. Those of blocks with deposits, own transactions or foreign spends stay: a
+ * fork is then found right above the last of them that is still on the chain, and nothing is reverted without
+ * need.
  *
- * @returns How many were deleted.
- * @throws WatchLost when `watch` is not the latest.
+ * @returns The number of deleted headers.
+ * @throws WatchLost if `watch` is not the latest.
  */
 export async function pruneBlocks(
   sql: Sql,

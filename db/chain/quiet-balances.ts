@@ -1,4 +1,4 @@
-/** What addresses should hold by the books, where nothing is under way that would change it. */
+/** Reads the balances that addresses should have by the books, if nothing is under way that changes them. */
 
 import { FINAL_PAYOUTS } from '../../domain/payouts/stage-sets.js'
 import type { Queryable } from '../connect.js'
@@ -9,13 +9,13 @@ export interface QuietBalance {
   readonly merchantId: string
   readonly address: string
   readonly coin: string
-  /** Base units: the books, what was too small for them, and rises that are known. */
+  /** Expected base units: the books, transfers too small for them, and known rises. */
   readonly expected: bigint
 }
 
 /**
- * Reads those of the addresses that neither pay nor are paid at the moment: of others, chain and books are
- * allowed to differ.
+ * Reads the addresses that neither pay nor are paid at present. For others, chain and books are allowed to
+ * differ.
  */
 export async function quietBalances(
   sql: Queryable,

@@ -1,6 +1,6 @@
 /**
- * Books falls of balances that no payment made, and raises an exception for each: the books say what the
- * chain says.
+ * Books falls of balances that no own payout made, and raises an exception for each. The books follow the
+ * chain.
  */
 
 import { knownCoin, type Network } from '../../domain/chain/network.js'
@@ -18,16 +18,16 @@ export interface Fall {
   readonly addressId: string
   readonly address: string
   readonly coin: string
-  /** Height at which it was seen first. */
+  /** Height at which it was first seen. */
   readonly height: number
-  /** Base units: what the chain says, and the books with all that is known besides. */
+  /** Base units that the chain says, beside those of the books with all that is known. */
   readonly onChain: bigint
   readonly expected: bigint
 }
 
 /**
- * Records falls, each once: the address loses what the chain says, and the merchant's own account bears it;
- * no user's balance changes. An audit entry names it too. @returns The events to append.
+ * Records each fall once. The address loses what the chain says, and the merchant's own account bears it; no
+ * user's balance changes. An audit entry names the fall too. @returns The events to append.
  */
 export async function recordFalls(
   tx: Transaction,
@@ -40,7 +40,7 @@ export async function recordFalls(
     const amount = fall.expected - fall.onChain
     const { journalId } = await postJournal(tx, {
       merchantId,
-      // A block may leave the chain and come again: the row below is what makes it once a time.
+      // A block may leave the chain and come again. The row below makes it count once each time.
       idempotencyKey: newId('fall'),
       type: 'balance_fall.booked',
       reference: addressId,
@@ -55,7 +55,7 @@ export async function recordFalls(
     const shown = (units: bigint) => formatAmount(units, knownCoin(network, coin).decimals)
     const facts = {
       message:
-        'The balance fell, and no payment of ours and no transaction that the scan saw explains it. The books follow the chain, and the loss is on the merchant’s own account',
+        'The balance fell, and neither an own payout nor a transaction that the scan saw explains it. The books follow the chain, and the loss is on the merchant’s own account',
       network: network.name,
       address: fall.address,
       coin,
@@ -84,7 +84,7 @@ export async function recordFalls(
   return events
 }
 
-/** Takes back what was seen above a fork; what is still missing is found again. */
+/** Reverts what was seen above a fork. What is still missing is found again. */
 export async function revertFalls(tx: Transaction, network: string, height: number): Promise<void> {
   const gone = await tx<{ merchant_id: string; address_id: string; journal_id: bigint }[]>`
     DELETE FROM balance_falls WHERE network = ${network} AND block_number > ${height}

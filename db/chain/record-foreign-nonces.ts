@@ -13,17 +13,17 @@ export interface ForeignNonces {
   readonly merchantId: string
   readonly addressId: string
   readonly address: string
-  /** Height at which they were seen first. */
+  /** Height at which they were first seen. */
   readonly height: number
-  /** The account's next nonce on the chain. */
+  /** Account's next nonce on the chain. */
   readonly nonce: number
-  /** How many uses are known. */
+  /** Number of known uses. */
   readonly explained: number
-  /** How many are not. */
+  /** Number of unknown uses. */
   readonly uses: number
 }
 
-/** Records what was found, each once, with an audit entry. @returns The events to append. */
+/** Records each unknown use once, with an audit entry. @returns The events to append. */
 export async function recordForeignNonces(
   tx: Transaction,
   network: Network,
@@ -38,7 +38,7 @@ export async function recordForeignNonces(
     if (fresh.count === 0) continue
     const facts = {
       message:
-        'Nonces of this account were used, and no transaction of ours explains it: somebody else signs with its key. Move what is left, with a new signer',
+        'Nonces of this account were used, and no own transaction explains it, so another party signs with its key. Move what is left, with a new signer',
       network: network.name,
       address: each.address,
       block_number: each.height,
@@ -66,7 +66,7 @@ export async function recordForeignNonces(
   return events
 }
 
-/** Forgets what was seen above a fork; what is still there is found again. */
+/** Deletes what was seen above a fork. What is still there is found again. */
 export async function forgetForeignNonces(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`DELETE FROM foreign_nonces WHERE network = ${network} AND block_number > ${height}`
 }

@@ -1,4 +1,4 @@
-/** The outpoints that transactions of deposits spend, and who spent them in the end. */
+/** Keeps the outpoints that transactions of deposits spend, and which transaction finally spent each. */
 
 import type { Block, Spend } from '../../chains/adapter.js'
 import type { Transaction } from '../connect.js'
@@ -22,8 +22,8 @@ export async function recordInputs(
 }
 
 /**
- * Notes which transactions of these blocks spent what deposits need: their own, or others. Asked after
- * `recordInputs`, so that a deposit and what takes its place may lie in the same blocks.
+ * Notes which transactions of these blocks spent the inputs of deposits: their own, or others. Call it after
+ * `recordInputs`, because a deposit and its replacement may lie in the same blocks.
  */
 export async function spendInputs(tx: Transaction, network: string, blocks: readonly Block[]): Promise<void> {
   const spenders = new Map<string, { readonly txid: string; readonly height: number }>()
@@ -53,7 +53,7 @@ export async function spendInputs(tx: Transaction, network: string, blocks: read
     WHERE input.network = ${network} AND input.prev_txid = spend.prev_txid AND input.prev_vout = spend.prev_vout`
 }
 
-/** What blocks above a height had spent is unspent again. */
+/** Marks what blocks above a height had spent as unspent. */
 export async function unspendInputs(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`
     UPDATE deposit_inputs SET spent_by = NULL, spent_at_block = NULL

@@ -1,7 +1,9 @@
+/** Records outputs to own addresses. */
+
 import type { Transaction } from '../connect.js'
 import type { Hit, MinedTransfer } from './hit.js'
 
-/** Keeps every mined output to an address of ours: deposits, change and treasury alike. */
+/** Records every mined output to an own address: deposits, change and treasury alike. */
 export async function recordOutputs(
   tx: Transaction,
   network: string,

@@ -1,6 +1,6 @@
 /**
- * Keeps rises of balances that no transaction made, and raises an exception for each: a person decides whose
- * the coins are.
+ * Records rises of balances that no transaction made, and raises an exception for each. A person decides
+ * whose the coins are.
  */
 
 import type { Block, Transfer } from '../../chains/adapter.js'
@@ -17,10 +17,10 @@ export interface Rise {
   readonly address: string
   readonly coin: string
   readonly source: 'validator_withdrawal' | 'unexplained'
-  /** The withdrawal's index, or the height at which the balance was compared. */
+  /** Index of the chain's own withdrawal, or the height at which the balance was compared. */
   readonly reference: string
   readonly height: number
-  /** Base units. */
+  /** Amount in base units. */
   readonly amount: bigint
 }
 
@@ -32,7 +32,7 @@ const MESSAGE: Readonly<Record<Rise['source'], string>> = {
 }
 
 /**
- * Finds what the chain itself paid to addresses of ours in these blocks, and records it.
+ * Finds what the chain itself paid to own addresses in these blocks, and records it.
  *
  * @returns The events to append.
  */
@@ -71,7 +71,7 @@ export async function recordGrants(
   )
 }
 
-/** Records rises, each once. @returns The events to append. */
+/** Records each rise once. @returns The events to append. */
 export async function recordRises(
   tx: Transaction,
   network: Network,
@@ -111,7 +111,7 @@ export async function recordRises(
     )
 }
 
-/** Forgets the rises above a fork; those that are still there are found again. */
+/** Deletes the rises above a fork. Those that are still there are found again. */
 export async function forgetRises(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`DELETE FROM balance_rises WHERE network = ${network} AND block_number > ${height}`
 }

@@ -1,14 +1,11 @@
-/**
- * Keeps the coins that the configuration names, so that one that is removed from it can still be shown and
- * finished.
- */
+/** Remembers the coins of the configuration, so that a removed one can still be shown and finished. */
 
 import type { Coin, Network, Networks } from '../../domain/chain/network.js'
 import type { Sql } from '../connect.js'
 
 /**
- * Records the coins of these networks and adds those that were configured before: nothing new begins in them,
- * and what is under way goes on.
+ * Records the coins of these networks and adds those of earlier configurations. Nothing new begins in them,
+ * and what is under way continues.
  */
 export async function rememberCoins(sql: Sql, networks: Networks): Promise<Networks> {
   const coins = [...networks.values()].flatMap(({ name: network, coins: listed }) =>

@@ -9,15 +9,15 @@ import { members } from '../members.js'
 import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
 
-/** A deposit before and after its replacement; not yet written. */
+/** Deposit before and after its replacement, which is not yet written. */
 export interface Replacement {
   readonly before: DepositRow
   readonly after: DepositRow
 }
 
 /**
- * Looks every spend up in the inputs of deposits by one index probe and moves unmined deposits that lost an
- * input to `replaced`. What is mined stays: only a reorg takes it away.
+ * Finds the spends among the inputs of deposits by one index probe, and moves unmined deposits that lost an
+ * input to `replaced`. A mined deposit stays: only a reorg reverts it.
  */
 export async function replaceConflicting(
   tx: Transaction,

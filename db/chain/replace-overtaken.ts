@@ -1,4 +1,4 @@
-/** Ends pending deposits that the chain can no longer make, as it shows without naming a conflict in a block. */
+/** Ends pending deposits that the chain can no longer make, although no block shows a conflict. */
 
 import type { Network } from '../../domain/chain/network.js'
 import { inTransaction, type Sql } from '../connect.js'
@@ -12,13 +12,14 @@ import { keepWatch, type Watch } from './take-watch.js'
 
 export interface Overtaken {
   readonly txid: string
-  /** The height at which the transaction itself was mined; null where another one used its nonce. */
+  /** Height at which the transaction itself was mined. `null` if another one used its nonce. */
   readonly minedAt: number | null
 }
 
 /**
- * Deposits of these transactions that are still `detected`; should one be mined after all, it becomes
- * unconfirmed. A mined transaction counts only once its block was scanned: what it pays is recorded by then.
+ * Ends the deposits of these transactions that are still `detected`. If one is mined after all, it becomes
+ * unconfirmed. A mined transaction counts only once its block was scanned, because what it pays is recorded
+ * then.
  */
 export async function replaceOvertaken(
   sql: Sql,

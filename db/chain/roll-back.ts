@@ -1,5 +1,5 @@
 /**
- * Takes back what orphaned blocks meant for us, in one transaction; the blocks of the new chain are applied
+ * Reverts everything that orphaned blocks meant, in one transaction. The blocks of the new chain are applied
  * afterwards.
  */
 
@@ -24,16 +24,16 @@ import { keepWatch, type Watch } from './take-watch.js'
 
 export type RolledBack =
   | { readonly kind: 'rolled_back'; readonly blocks: number; readonly deposits: number }
-  /** Another watcher moved the cursor meanwhile: read it again. */
+  /** Another watcher moved the cursor meanwhile; the caller reads it again. */
   | { readonly kind: 'moved' }
 
 /**
- * Sets the cursor back to the fork: deposits above it are reverted, outputs un-mined and un-spent, our own
- * transactions un-mined, blocks forgotten.
+ * Sets the cursor back to the fork: deposits above it are reverted, outputs are unmined and unspent, own
+ * transactions are unmined, and blocks are deleted.
  *
- * @param from - The cursor for which the fork was found.
- * @param fork - The last block that stays.
- * @throws WatchLost when `watch` is not the latest.
+ * @param from - Cursor for which the fork was found.
+ * @param fork - Last block that stays.
+ * @throws WatchLost if `watch` is not the latest.
  */
 export async function rollBack(
   sql: Sql,
@@ -47,8 +47,8 @@ export async function rollBack(
     await keepWatch(tx, network.name, watch)
     if (!cursor || cursor.height !== from.height || cursor.hash !== from.hash) return { kind: 'moved' }
     const at = new Date()
-    // Locked all at once and read under the lock: a confirmation under way has happened, or will find it
-    // reverted.
+    // One statement locks all rows and reads them under the lock, so a confirmation under way has happened,
+    // or will find the deposit reverted.
     const rows = await tx<DepositRow[]>`
       ${selectDeposits(tx)}
       WHERE deposit.network = ${network.name} AND deposit.block_number > ${fork.height}
@@ -77,7 +77,7 @@ export async function rollBack(
 
 async function unspendOutputs(tx: Transaction, network: string, height: number): Promise<void> {
   await tx`UPDATE utxos SET block_number = NULL WHERE network = ${network} AND block_number > ${height}`
-  // What a transaction of ours spent stays spoken for: the same bytes are sent again.
+  // An output that an own transaction spent stays reserved, because the same bytes are sent again.
   await tx`
     UPDATE utxos output
     SET spent_at_block = NULL,
@@ -85,7 +85,10 @@ async function unspendOutputs(tx: Transaction, network: string, height: number):
     WHERE network = ${network} AND spent_at_block > ${height}`
 }
 
-/** Back to broadcast; a withdrawal that was settled already is followed again, and a person is told. */
+/**
+ * Sets transactions back to broadcast. A settled payout is followed again, and an exception notifies a
+ * person.
+ */
 async function unmineTransactions(tx: Transaction, network: Network, height: number): Promise<NewEvent[]> {
   await lockSettledAbove(tx, network.name, height)
   const lost = await readmitExcluded(tx, network.name, height)
@@ -112,7 +115,7 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
       subject: row.payout_id,
       facts: {
         message:
-          'The chain took back what had excluded a payment; its hold stands again, and the same bytes may still be mined',
+          'A reorg took back the transaction that had excluded a payout. Its hold stands again, and the same bytes may still be mined',
         network: network.name,
       },
     }),
@@ -136,10 +139,10 @@ async function unmineTransactions(tx: Transaction, network: Network, height: num
 }
 
 /**
- * Forgets what blocks above a height excluded.
+ * Forgets conflicts that lay in blocks above a height.
  *
- * @returns The withdrawals that were given up because of one of them. One that no signer is known to have
- * signed stays ended: no bytes of it were ever sent, and its request is worth nothing any more.
+ * @returns The payouts that were given up because of one of them. A payout that no signer is known to have
+ * signed stays ended: none of its bytes were ever sent, and its request has no value any more.
  */
 async function readmitExcluded(
   tx: Transaction,

@@ -1,20 +1,22 @@
+/** Marks own outputs as spent. */
+
 import type { Block } from '../../chains/adapter.js'
 import type { Transaction } from '../connect.js'
 import { keyProbe } from './key-probe.js'
 import { outpointKey } from './outpoint-key.js'
 
-/** An output of ours that the blocks spend. */
+/** Own output that the blocks spend. */
 export interface SpentOutput {
   readonly txid: string
   readonly vout: number
   readonly merchantId: string
   readonly addressId: string
   readonly amount: bigint
-  /** The transaction that spent it. */
+  /** Transaction that spent it. */
   readonly by: string
 }
 
-/** Marks outputs of ours that the blocks spend, by one index probe for all spends. @returns Them. */
+/** Marks own outputs that the blocks spend, by one index probe for all spends, and returns them. */
 export async function spendOutputs(
   tx: Transaction,
   network: string,

@@ -1,12 +1,12 @@
-/** Hands a chain to a watcher: from then on those before it write nothing more. */
+/** Hands a chain to a watcher. From then on, earlier watchers write nothing more. */
 
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { lockCursor } from '../networks/chain-cursor.js'
 
-/** The number of a watcher of a network; the highest one alone may write. */
+/** Number of a watcher of a network. Only the highest may write. */
 export type Watch = bigint
 
-/** A later watcher follows this chain: this one has to end. */
+/** Thrown when a later watcher follows the chain, so that this one has to end. */
 export class WatchLost extends Error {
   override readonly name = 'WatchLost'
   constructor(network: string) {
@@ -14,7 +14,7 @@ export class WatchLost extends Error {
   }
 }
 
-/** Takes the watch of a network. What the watcher before is writing is finished first. */
+/** Takes the watch of a network. It waits until the watcher before has finished its transaction. */
 export async function takeWatch(sql: Sql, network: string): Promise<Watch> {
   return inTransaction(sql, async (tx) => {
     await lockCursor(tx, network)
@@ -27,10 +27,10 @@ export async function takeWatch(sql: Sql, network: string): Promise<Watch> {
 }
 
 /**
- * Makes sure that a watcher may still write; call it after `lockCursor`.
+ * Checks that a watcher may still write. Call it after `lockCursor`.
  *
- * @param watch - Absent where there is no watcher (a test that applies blocks by itself).
- * @throws WatchLost when a later one has begun.
+ * @param watch - Watch. Absent without a watcher (a test that applies blocks itself).
+ * @throws WatchLost if a later one has begun.
  */
 export async function keepWatch(tx: Transaction, network: string, watch: Watch | undefined): Promise<void> {
   if (watch === undefined) return

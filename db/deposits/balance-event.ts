@@ -1,4 +1,7 @@
-/** `balance.updated` at the address of a deposit (seed 003: reserved at confirmation, available at success). */
+/**
+ * Makes the event `balance.updated` for the address of a deposit, when it is booked as reserved or becomes
+ * available.
+ */
 
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { RESERVED_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
@@ -9,7 +12,7 @@ import type { NewEvent } from '../events/log/append-events.js'
 import { members } from '../members.js'
 import type { DepositRow } from './deposit-row.js'
 
-/** What a step moved at the address, in base units. */
+/** Change of the balances at the address by one step, in base units. */
 export interface BalanceDelta {
   readonly available: bigint
   readonly blockchain: bigint
@@ -17,8 +20,8 @@ export interface BalanceDelta {
 }
 
 /**
- * Makes the event; call it after the journals were posted and the deposits saved. At an address, blockchain
- * is its ledger account, reserved what was confirmed there and not yet credited, available the rest.
+ * Makes the event. Call it after the journals were posted and the deposits saved. At an address, `blockchain`
+ * is its ledger account, `reserved` what was confirmed there and not yet credited, and `available` the rest.
  */
 export async function balanceEvent(
   tx: Transaction,
@@ -39,7 +42,7 @@ export async function balanceEvent(
   return balanceEventOf(network, deposit, { available: blockchain - reserved, blockchain, reserved }, delta)
 }
 
-/** As `balanceEvent`, where the balances are known. */
+/** As `balanceEvent`, for known balances. */
 export function balanceEventOf(
   network: Network,
   deposit: DepositRow,

@@ -1,4 +1,4 @@
-/** Makes a deposit available in the books: journal, row, audit and events together. */
+/** Makes a deposit available in the books: journal, row, audit and events in one transaction. */
 
 import { byFamily } from '../../domain/chain/by-family.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
@@ -16,22 +16,22 @@ import { depositEvent } from './deposit-view.js'
 import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
-/** Who credits it and why. */
+/** Cause of a credit, and who acts. */
 export interface Credit {
   readonly at: Date
-  /** For the history. */
+  /** Cause, for the history. */
   readonly cause: string
   readonly actor: string
   readonly action: 'deposit.credited' | 'deposit.released'
-  /** More facts for the audit log. */
+  /** Further facts for the audit log. */
   readonly audit?: Readonly<Record<string, unknown>>
 }
 
 /**
  * Credits a row that the caller holds locked and whose status allows it.
  *
- * @param height - Height up to which the chain was scanned; null before the first start.
- * @returns What is to be started now, where the credited address is swept by itself.
+ * @param height - Height up to which the chain was scanned. `null` before the first start.
+ * @returns The consolidation to start, if the network sweeps the credited address. Else `null`.
  */
 export async function bookCredit(
   tx: Transaction,

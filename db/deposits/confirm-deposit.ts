@@ -1,4 +1,6 @@
-/** The step at the threshold: on-chain and reserved in the books (seed 003: CONFIRMED, SCREENING_REQUESTED). */
+/**
+ * Confirms a deposit at its threshold: it is booked as on-chain and reserved, and screening is requested.
+ */
 
 import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
@@ -13,25 +15,26 @@ import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
 export type ConfirmOutcome =
-  /** In the mempool, or mined and `blocks` short of the threshold. */
+  /** The deposit is in the mempool, or mined and `blocks` short of the threshold. */
   | {
       readonly kind: 'waiting'
       readonly stage: 'detected' | 'unconfirmed'
       readonly blocks: number
       readonly blockTimeSeconds: number
     }
-  /** In the books, reserved. */
+  /** The deposit is booked as reserved. */
   | { readonly kind: 'confirmed' }
   | { readonly kind: 'held' }
-  /** Credited before. */
+  /** The deposit was credited before. */
   | { readonly kind: 'credited' }
   /** Its block left the chain, or a conflicting transaction took its inputs. */
   | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }
   | { readonly kind: 'unknown' }
 
 /**
- * Confirms a deposit if the scanned chain holds its block at or beyond the threshold; otherwise says what it
- * waits for. Safe to repeat: the row is locked, and the journal's key is the deposit, its epoch and the step.
+ * Confirms a deposit if the scanned chain holds its block at or beyond the threshold; otherwise returns what
+ * it waits for. Safe to repeat: the row is locked, and the journal's key is the deposit, its epoch and the
+ * step.
  */
 export async function confirmDeposit(sql: Sql, networks: Networks, id: string): Promise<ConfirmOutcome> {
   return inTransaction(sql, async (tx): Promise<ConfirmOutcome> => {
@@ -61,8 +64,7 @@ export async function confirmDeposit(sql: Sql, networks: Networks, id: string): 
     }
     const height = Number(chain?.height ?? 0n)
     const blocks = Number(row.target_height ?? 0n) - height
-    // A block that is not (or no longer) ours counts as not deep enough: the watcher is about to say what
-    // became of it.
+    // If the block is not on our chain, keep waiting: the watcher will report the reorg.
     if (!chain?.canonical || row.target_height === null || blocks > 0) {
       return { kind: 'waiting', stage: 'unconfirmed', blocks: Math.max(1, blocks), blockTimeSeconds }
     }
@@ -88,7 +90,7 @@ export async function confirmDeposit(sql: Sql, networks: Networks, id: string): 
   })
 }
 
-/** The row, locked until the transaction ends. */
+/** Returns the row, locked until the transaction ends. */
 export async function lockDeposit(tx: Transaction, id: string): Promise<DepositRow[]> {
   return tx<DepositRow[]>`${selectDeposits(tx)} WHERE deposit.id = ${id} FOR UPDATE OF deposit`
 }

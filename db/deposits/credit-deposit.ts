@@ -1,4 +1,4 @@
-/** The last step: reserved becomes available (seed 003: SUCCESS). */
+/** Credits a screened deposit, so that its reserved amount becomes available. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
@@ -16,9 +16,8 @@ import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
 /**
- * Credits a deposit that passed screening. One that is too small, or that comes from a sanctioned sender or
- * one whose deposits the operator holds, is set aside instead, for a person to decide (`releaseDeposit`).
- * Safe to repeat.
+ * Credits a deposit that passed screening. A deposit that is too small, or whose sender is sanctioned or held
+ * by the operator, is held instead, for a person to decide (`releaseDeposit`). Safe to repeat.
  *
  * @param heldSenders - Addresses whose deposits the operator holds.
  */
@@ -72,7 +71,7 @@ export async function creditDeposit(
   })
 }
 
-/** Why a deposit is set aside for its sender's sake; null where it is not. */
+/** Returns why a deposit is held because of its sender. `null` if it is not. */
 async function suspicion(
   tx: Transaction,
   { sources }: DepositRow,

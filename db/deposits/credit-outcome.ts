@@ -1,12 +1,14 @@
-/** What crediting a deposit can come to. */
+/** Defines the outcomes of crediting a deposit. */
 
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 
 export type CreditOutcome =
-  /** With what is to be started now, where the credited address is swept by itself. */
+  /**
+   * The deposit is available. `consolidation` is to be started if the network sweeps the credited address.
+   */
   | { readonly kind: 'credited'; readonly consolidation?: ConsolidationInput }
-  /** Too small to be credited by itself, or set aside by screening. */
+  /** The deposit is too small to be credited without a person, or screening held it. */
   | { readonly kind: 'held' }
   | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }
-  /** Not confirmed (any more). */
+  /** The deposit is not, or no longer, confirmed. */
   | { readonly kind: 'not_confirmed' }

@@ -1,6 +1,6 @@
 /**
- * A person decides about a deposit that was set aside: release credits it, once; reject keeps it out of what
- * is available.
+ * Stores a person's decision about a held deposit: a release credits it, once; a rejection keeps it from
+ * becoming available.
  */
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
@@ -19,19 +19,19 @@ import { depositEvent } from './deposit-view.js'
 export interface HeldDecision {
   readonly merchantId: string
   readonly id: string
-  /** The mining of it that is meant; left out: the one that holds now. */
+  /** Mining of the deposit that is meant. Absent: the current one. */
   readonly epoch?: number
-  /** Person's or, without one, API key's id. */
+  /** Id of the person or, without one, of the API key. */
   readonly by: string
   readonly reason: string
-  /** As the audit log names who decides. */
+  /** Name of the decider in the audit log. */
   readonly actor: string
 }
 
 /**
  * Credits a held deposit with journal, audit and events.
  *
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where it is not held, or was rejected.
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` if it is not held, or was rejected.
  */
 export async function releaseDeposit(tx: Transaction, networks: Networks, ask: HeldDecision): Promise<void> {
   const row = await lockHeld(tx, ask)
@@ -49,10 +49,10 @@ export async function releaseDeposit(tx: Transaction, networks: Networks, ask: H
 }
 
 /**
- * Keeps a held deposit out of what is available, for good: what goes back to its sender goes by a withdrawal
- * with all its controls.
+ * Keeps a held deposit from becoming available, permanently. A withdrawal with all its controls returns the
+ * money to its sender.
  *
- * @throws as `releaseDeposit`.
+ * @throws KeyturnError as `releaseDeposit`.
  */
 export async function rejectDeposit(tx: Transaction, networks: Networks, ask: HeldDecision): Promise<void> {
   const row = await lockHeld(tx, ask)
@@ -92,7 +92,7 @@ export async function rejectDeposit(tx: Transaction, networks: Networks, ask: He
   ])
 }
 
-/** Locks a deposit that waits for a decision. @throws as `releaseDeposit`. */
+/** Locks a deposit that waits for a decision. @throws KeyturnError as `releaseDeposit`. */
 export async function lockHeld(
   tx: Transaction,
   { merchantId, id, epoch }: HeldDecision,

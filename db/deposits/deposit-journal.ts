@@ -1,14 +1,20 @@
-/** The journals of a deposit: keys by deposit, epoch and step, so that each step of each mining is booked once. */
+/**
+ * Makes the journals of a deposit. Their keys are deposit, epoch and step, so that each step of each mining
+ * is booked once.
+ */
 
 import type { Journal } from '../books/ledger/post-journal.js'
 import type { DepositRow } from './deposit-row.js'
 
 export type DepositStep = 'confirmed' | 'success'
 
-/** Whose liability a deposit is: the user's, or the merchant's own where it arrived at a wallet. */
+/** Returns whose liability a deposit is: the user's, or the merchant's own if it arrived at a wallet. */
 export const ownerOf = (deposit: Pick<DepositRow, 'user_reference'>): string => deposit.user_reference ?? ''
 
-/** `confirmed`: on-chain of the address against reserved. `success`: reserved against available. */
+/**
+ * Returns the journal of a step. `confirmed` books the address's chain account against reserved, `success`
+ * reserved against available.
+ */
 export function depositJournal(deposit: DepositRow, step: DepositStep): Journal {
   const asset = { network: deposit.network, coin: deposit.coin }
   const owner = ownerOf(deposit)

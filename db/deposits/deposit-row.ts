@@ -1,27 +1,27 @@
-/** A deposit as it is kept, with the address that it pays. */
+/** Reads a deposit's row, with the address that it pays. */
 
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { AmountAtAddress } from '../../wire/deposit.js'
 import type { Queryable } from '../connect.js'
 
-/** One line of a deposit's history. */
+/** Line of a deposit's history. */
 export interface DepositHistoryEntry {
   readonly status: DepositStatus
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at: string
-  /** For people: why it got there. */
+  /** Cause of the status, for people. */
   readonly cause: string
 }
 
-/** What a person decided about a held deposit. */
+/** Decision of a person about a held deposit. */
 export interface DepositDecision {
   readonly verdict: 'release' | 'reject'
-  /** Person's or, without one, API key's id. */
+  /** Id of the person or, without one, of the API key. */
   readonly by: string
   readonly reason: string
-  /** ISO 8601 UTC. */
+  /** Time, ISO 8601 UTC. */
   readonly at: string
-  /** The mining of the deposit that it was about. */
+  /** Mining of the deposit that the decision is about. */
   readonly epoch: number
 }
 
@@ -35,11 +35,11 @@ export interface DepositRow {
   readonly txid: string
   readonly output_index: number
   /**
-   * 0 for what was first seen at this place of the transaction; more where the chain changed its mind about
-   * whom it pays.
+   * Number of the deposit among those at the same place of a transaction: 0 for the first. It grows if the
+   * chain, after a reorg, pays another recipient there.
    */
   readonly variant: number
-  /** Base units. */
+  /** Amount in base units. */
   readonly amount: bigint
   readonly status: DepositStatus
   readonly epoch: number
@@ -49,9 +49,9 @@ export interface DepositRow {
   readonly required_confirmations: number
   readonly target_height: bigint | null
   readonly signalled_at: Date | null
-  /** Base units of the network's own coin. */
+  /** Fee in base units of the network's own coin. */
   readonly fee: bigint | null
-  /** Whole coins. */
+  /** Sources, with amounts in whole coins. */
   readonly sources: readonly AmountAtAddress[]
   readonly destinations: readonly AmountAtAddress[]
   readonly replaced_by: string | null
@@ -70,7 +70,10 @@ export interface DepositRow {
   readonly asset_pool_id: string
 }
 
-/** `SELECT … FROM` of a `DepositRow`; add a WHERE. The tables are named deposit, address and merchant. */
+/**
+ * Returns `SELECT … FROM` of a `DepositRow`, to which the caller adds a WHERE. The tables are named deposit,
+ * address and merchant.
+ */
 export const selectDeposits = (sql: Queryable) => sql`
   SELECT deposit.*, address.address, address.label AS address_label, address.key_account_id, merchant.asset_pool_id
   FROM deposits deposit

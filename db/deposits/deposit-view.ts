@@ -1,4 +1,4 @@
-/** A deposit as events and the API show it. */
+/** Makes the shape in which events and the API show a deposit. */
 
 import { knownCoin, type Network, nativeCoin } from '../../domain/chain/network.js'
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
@@ -9,8 +9,8 @@ import type { DepositRow } from './deposit-row.js'
 /**
  * Makes the view of a row.
  *
- * @param height - Height up to which the chain was scanned; null before the first start.
- * @param previous - Given in events: the status before.
+ * @param height - Height up to which the chain was scanned. `null` before the first start.
+ * @param previous - Status before. Set in events only.
  */
 export function depositView(
   network: Network,
@@ -55,7 +55,7 @@ export function depositView(
   }
 }
 
-/** The `deposit.status_changed` event of a row that just got its status. */
+/** Makes the `deposit.status_changed` event of a row that just got its status. */
 export function depositEvent(
   network: Network,
   row: DepositRow,
@@ -70,7 +70,7 @@ export function depositEvent(
   }
 }
 
-/** A decision about an earlier mining says nothing about this one. */
+/** Returns the decision about this mining. A decision about an earlier one does not count. */
 function decisionOf({ decision, epoch }: DepositRow): Deposit['decision'] {
   if (decision === null || decision.epoch !== epoch) return null
   const { epoch: _, ...shown } = decision

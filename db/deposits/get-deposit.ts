@@ -1,10 +1,10 @@
-/** One deposit of a merchant. */
+/** Reads one deposit of a merchant. */
 
 import type { Queryable } from '../connect.js'
 import { selectDeposits } from './deposit-row.js'
 import type { ListedDeposit } from './list-deposits.js'
 
-/** Null when there is none or it is another merchant's. */
+/** Returns the deposit. `null` if there is none, or it is another merchant's. */
 export async function getDeposit(
   sql: Queryable,
   merchantId: string,

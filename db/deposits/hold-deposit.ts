@@ -1,4 +1,7 @@
-/** Sets a deposit aside that screening did not pass: in the books, reserved, not available. */
+/**
+ * Holds a deposit that did not pass screening: it stays in the books as reserved and does not become
+ * available.
+ */
 
 import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/chain/network.js'
@@ -15,7 +18,7 @@ import { depositEvent } from './deposit-view.js'
 import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
-/** Holds it, with an exception for a person to decide; `releaseDeposit` lets it go. Safe to repeat. */
+/** Holds a deposit, with an exception for a person to decide (`releaseDeposit`). Safe to repeat. */
 export async function holdDeposit(
   sql: Sql,
   networks: Networks,
@@ -48,7 +51,7 @@ export async function holdDeposit(
   })
 }
 
-/** Sets aside a row that the caller holds locked, with an exception for a person to decide. */
+/** Holds a row that the caller holds locked, with an exception for a person to decide. */
 export async function setAside(
   tx: Transaction,
   network: Network,

@@ -1,4 +1,4 @@
-/** A merchant's deposits, newest first. */
+/** Lists a merchant's deposits, newest first. */
 
 import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { Queryable } from '../connect.js'
@@ -10,22 +10,22 @@ export interface DepositFilter {
   readonly network?: string | undefined
   readonly coin?: string | undefined
   readonly status?: DepositStatus | undefined
-  /** In the network's canonical form. */
+  /** Address in the network's canonical form. */
   readonly address?: string | undefined
   readonly transactionHash?: string | undefined
   readonly paymentId?: string | undefined
-  /** Detected at or after. */
+  /** Earliest time of detection. */
   readonly from?: Date | undefined
-  /** Detected at or before. */
+  /** Latest time of detection. */
   readonly to?: Date | undefined
 }
 
 export interface ListedDeposit extends DepositRow {
-  /** Height up to which its chain was scanned; null before the first block. */
+  /** Height up to which its chain was scanned. `null` before the first block. */
   readonly scanned_height: bigint | null
 }
 
-/** Lists by id, which sorts by time of detection; each filter narrows. */
+/** Lists deposits by id, which sorts by time of detection. Each filter narrows the list. */
 export async function listDeposits(
   sql: Queryable,
   merchantId: string,

@@ -1,11 +1,13 @@
+/** Moves a deposit's row to its next status. */
+
 import { canDepositMove, type DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { DepositRow } from './deposit-row.js'
 
 /**
- * The row in its next status, with the history's new line; nothing is written yet (`saveDeposits` does).
+ * Returns the row in its next status, with the new line of its history. `saveDeposits` writes it.
  *
  * @param changes - Columns that change with the status.
- * @throws Error when the states have no such way: a defect, never an answer.
+ * @throws Error if the table has no such transition, which is a defect.
  */
 export function moveDeposit(
   row: DepositRow,

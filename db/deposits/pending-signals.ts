@@ -1,4 +1,4 @@
-/** Which workflows of a network must be started or woken: the rows are the outbox. */
+/** Finds the workflows of a network that must be started or signalled. The rows are the outbox. */
 
 import type { Network } from '../../domain/chain/network.js'
 import {
@@ -13,21 +13,23 @@ import type { Queryable } from '../connect.js'
 import { members } from '../members.js'
 import { notPutOff } from '../operations/sweep-failures.js'
 
-/** Taken at a time; more follow at once. */
+/** Rows that one call takes. More follow at once. */
 const BATCH = 500
-/** Of the time after which others are looked for. */
+/**
+ * Factor of the time after which a deposit that waits for blocks is checked, because a signal ends that wait.
+ */
 const WAITING_FACTOR = 12
 
-/** A deposit without a workflow. */
+/** Deposit without a workflow. */
 export interface UnstartedDeposit {
   readonly id: string
   readonly merchantId: string
   readonly input: DepositInput
-  /** True when its first step will find the threshold met: it need not be woken. */
+  /** Whether its first step will find the threshold met, so that no signal is needed. */
   readonly due: boolean
 }
 
-/** A deposit whose workflow waits for this signal. */
+/** Deposit whose workflow waits for this signal. */
 export interface DepositSignal {
   readonly id: string
   readonly merchantId: string
@@ -38,7 +40,7 @@ export interface DepositSignal {
   readonly signal: 'heightReached' | 'reorged' | 'replaced'
 }
 
-/** A transaction of ours whose withdrawal waits for this signal. */
+/** Own transaction whose payout waits for this signal. */
 export interface TransactionSignal {
   readonly id: string
   readonly merchantId: string
@@ -59,7 +61,7 @@ interface StartRow {
   readonly due: boolean
 }
 
-/** Oldest first. */
+/** Returns deposits without a workflow, oldest first. */
 export async function unstartedDeposits(sql: Queryable, network: Network): Promise<UnstartedDeposit[]> {
   const rows = await sql<StartRow[]>`
     SELECT id, merchant_id, coin, txid, output_index, variant, amount, user_reference,
@@ -73,9 +75,9 @@ export async function unstartedDeposits(sql: Queryable, network: Network): Promi
 }
 
 /**
- * Deposits that were started, have not ended, and neither moved nor were looked for: their workflow may be
- * gone. One at or past its threshold is looked for after `unseenMs`; one that waits for blocks, which a
- * signal ends, more seldom.
+ * Returns deposits that were started, have not ended, and neither moved nor were checked lately: their
+ * workflow may be gone. One at or past its threshold is checked after `unseenMs`; one that waits for blocks,
+ * less often.
  */
 export async function unseenDeposits(
   sql: Queryable,
@@ -97,7 +99,7 @@ export async function unseenDeposits(
 
 function toUnstarted(network: Network, row: StartRow): UnstartedDeposit {
   const coin = [...network.coins, ...(network.removedCoins ?? [])].find(({ name }) => name === row.coin)
-  // A token may have left the configuration since: its deposits still have a process.
+  // A token may have left the configuration since. Its deposits still have a workflow.
   const amount = coin ? formatAmount(row.amount, coin.decimals) : `${row.amount} base units of`
   return {
     id: row.id,
@@ -117,9 +119,10 @@ function toUnstarted(network: Network, row: StartRow): UnstartedDeposit {
 }
 
 /**
- * Deposits at their threshold, and those that left the chain or lost their inputs, that were not signalled.
+ * Returns deposits at their threshold, and those that left the chain or lost their inputs, that were not
+ * signalled.
  *
- * @param again - Also those that were signalled before this instant and did not move since.
+ * @param again - Also those that were signalled before this instant and have not moved since.
  */
 export async function depositSignals(
   sql: Queryable,
@@ -160,7 +163,7 @@ export async function depositSignals(
   }))
 }
 
-/** Transactions of ours that are final or left the chain, and were not signalled (`again` as above). */
+/** Returns own transactions that are final or left the chain, and were not signalled (`again` as above). */
 export async function transactionSignals(
   sql: Queryable,
   network: string,
@@ -198,7 +201,7 @@ export async function markDepositsStarted(
     WHERE id = ANY (${started.map((each) => each.input.id)})`
 }
 
-/** Records that the signals were delivered, as long as what they told of still holds. */
+/** Records that the signals were delivered, if what they reported still holds. */
 export async function markDepositsSignalled(
   sql: Queryable,
   signals: readonly DepositSignal[],
@@ -213,7 +216,7 @@ export async function markDepositsSignalled(
       AND deposits.status = CASE sent.signal WHEN 'heightReached' THEN 'unconfirmed' WHEN 'reorged' THEN 'reverted' ELSE 'replaced' END`
 }
 
-/** Records that the workflow of a deposit was found running, or is running again. */
+/** Records that the workflow of a deposit was found running, or runs again. */
 export async function markDepositSeen(sql: Queryable, id: string): Promise<void> {
   await sql`UPDATE deposits SET workflow_seen_at = clock_timestamp() WHERE id = ${id}`
 }

@@ -1,4 +1,4 @@
-/** Asks for the release of a held deposit where the policy wants two people to approve it. */
+/** Requests the release of a held deposit, if the policy wants two people to approve it. */
 
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import type { DepositReleaseIntent } from '../../domain/controls/intent.js'
@@ -11,24 +11,24 @@ import { newId } from '../new-id.js'
 import { type HeldDecision, lockHeld } from './decide-held-deposit.js'
 
 export interface ReleaseRequest extends HeldDecision {
-  /** How long it waits for its approvals, in milliseconds. */
+  /** Time that the request waits for its approvals, in milliseconds. */
   readonly expiryMs: number
 }
 
 /**
- * Stores the request with its frozen intent; the deposit stays held until two people who did not ask have
- * approved it.
+ * Stores the request with its frozen intent. The deposit stays held until two people other than the requester
+ * have approved it.
  *
  * @returns The intent, whose `release` is the request's id.
- * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` where it is not held, was rejected, or waits for its
- * approvals already.
+ * @throws KeyturnError `NOT_FOUND`; `INVALID_STATE` if it is not held, was rejected, or already waits for
+ * approvals.
  */
 export async function requestRelease(
   tx: Transaction,
   networks: Networks,
   request: ReleaseRequest,
 ): Promise<DepositReleaseIntent> {
-  // The request before the deposit, as an approval locks them.
+  // The request is locked before the deposit, in the order of an approval.
   await requireNoOpenRequest(tx, request)
   const row = await lockHeld(tx, request)
   const network = findNetwork(networks, row.network)
@@ -59,12 +59,12 @@ export async function requestRelease(
   return intent
 }
 
-/** Where the request's intent and approvals stand, under `/api/v1`. */
+/** Returns the path of the request's intent and approvals, under `/api/v1`. */
 export function releasePath(id: string): string {
   return `/deposits/releases/${id}`
 }
 
-/** One request at a time; one that ran out, and whose workflow has not come to say so, ends here. */
+/** Allows one request at a time. It ends an expired request whose workflow has not done so yet. */
 async function requireNoOpenRequest(tx: Transaction, { merchantId, id }: ReleaseRequest): Promise<void> {
   const [open] = await tx<DepositReleaseRow[]>`
     SELECT * FROM control_changes

@@ -1,4 +1,4 @@
-/** Takes deposits back whose block left the chain: compensating journals, once, with their events. */
+/** Reverts deposits whose block left the chain: compensating journals, once, with their events. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
@@ -17,11 +17,12 @@ import { moveDeposit } from './move-deposit.js'
 import { saveDeposits } from './save-deposits.js'
 
 /**
- * Moves locked deposits to `reverted` in a new epoch and reverses every journal of theirs that stands. Money
- * that was spent meanwhile leaves the user in debt: possible here alone, and an exception.
+ * Moves locked deposits to `reverted` in a new epoch, and reverses each of their standing journals. If the
+ * user has spent the money meanwhile, his balance becomes negative. That is possible here alone, and raises
+ * an exception.
  *
  * @param height - Height of the fork.
- * @returns The events, to be appended by the caller in the same transaction.
+ * @returns The events, which the caller appends in the same transaction.
  */
 export async function revertDeposits(
   tx: Transaction,
@@ -73,7 +74,7 @@ export async function revertDeposits(
   return [...events, ...(await debts(tx, network, rows))]
 }
 
-/** What the reversal moves at the address; null where nothing was booked. */
+/** Returns the change that the reversal makes at the address. `null` if nothing was booked. */
 function undone(status: DepositStatus, amount: bigint): BalanceDelta | null {
   switch (status) {
     case 'success':
@@ -92,7 +93,10 @@ function undone(status: DepositStatus, amount: bigint): BalanceDelta | null {
   }
 }
 
-/** Posts the mirror image of every standing journal of the deposits, newest first, in one round trip a merchant. */
+/**
+ * Posts the mirror image of every standing journal of the deposits, newest first, in one round trip a
+ * merchant.
+ */
 async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Promise<void> {
   const entries = await tx<
     {
@@ -140,7 +144,7 @@ async function reverseJournals(tx: Transaction, rows: readonly DepositRow[]): Pr
   }
 }
 
-/** Users whose available balance is below zero now. */
+/** Returns an exception for each user whose available balance is below zero now. */
 async function debts(tx: Transaction, network: Network, rows: readonly DepositRow[]): Promise<NewEvent[]> {
   const credited = rows.filter((row) => row.status === 'success' && row.user_reference !== null)
   if (credited.length === 0) return []

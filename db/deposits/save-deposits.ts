@@ -1,4 +1,4 @@
-/** Writes deposits: what never changes once, what changes with the status or until it is mined as often as it does. */
+/** Writes deposits: columns that never change once, the others each time. */
 
 import type { Transaction } from '../connect.js'
 import type { DepositRow } from './deposit-row.js'
@@ -6,7 +6,7 @@ import type { DepositRow } from './deposit-row.js'
 /**
  * Inserts new deposits in one statement.
  *
- * @throws where another deposit at the same place of its transaction is under way.
+ * @throws PostgresError if another deposit at the same place of its transaction is under way.
  */
 export async function insertDeposits(tx: Transaction, rows: readonly DepositRow[]): Promise<void> {
   if (rows.length === 0) return
@@ -25,7 +25,7 @@ export async function insertDeposits(tx: Transaction, rows: readonly DepositRow[
       destinations jsonb, history jsonb, detected_at timestamptz, updated_at timestamptz)`
 }
 
-/** Writes every column that may change, of rows that the caller holds locked, in one statement. */
+/** Writes every column that may change, for rows that the caller holds locked, in one statement. */
 export async function saveDeposits(tx: Transaction, rows: readonly DepositRow[]): Promise<void> {
   if (rows.length === 0) return
   await tx`

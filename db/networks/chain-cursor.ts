@@ -1,6 +1,6 @@
 /**
- * How far a chain was scanned: height and hash of the last block applied, advanced with the matches in one
- * transaction.
+ * Reads and places the cursor of a chain: height and hash of the last block applied. It advances in one
+ * transaction with everything that the block meant.
  */
 
 import type { Queryable, Transaction } from '../connect.js'
@@ -10,7 +10,7 @@ export interface ChainCursor {
   readonly hash: string
 }
 
-/** The cursor of a network; null before the first start. */
+/** Returns the cursor of a network. `null` before the first start. */
 export async function readCursor(sql: Queryable, network: string): Promise<ChainCursor | null> {
   const [row] = await sql<{ height: bigint; block_hash: string }[]>`
     SELECT height, block_hash FROM chain_cursors WHERE network = ${network}`
@@ -18,8 +18,8 @@ export async function readCursor(sql: Queryable, network: string): Promise<Chain
 }
 
 /**
- * As `readCursor`, locked until the transaction ends: whatever writes what the chain says takes this lock
- * first, so two watchers of one network (a worker cut off and its successor) never interleave.
+ * Returns the cursor, locked until the transaction ends. Every writer of what the chain says takes this lock
+ * first, so that two watchers of one network (a worker that was cut off and its successor) never interleave.
  */
 export async function lockCursor(tx: Transaction, network: string): Promise<ChainCursor | null> {
   const [row] = await tx<{ height: bigint; block_hash: string }[]>`
@@ -27,7 +27,7 @@ export async function lockCursor(tx: Transaction, network: string): Promise<Chai
   return row ? { height: Number(row.height), hash: row.block_hash } : null
 }
 
-/** Records where scanning begins, unless it began already. */
+/** Records where scanning begins, unless it has begun. */
 export async function createCursor(sql: Queryable, network: string, start: ChainCursor): Promise<void> {
   await sql`
     WITH waited AS (DELETE FROM chain_waits WHERE network = ${network})

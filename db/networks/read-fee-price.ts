@@ -1,4 +1,4 @@
-/** Market prices of transactions, as the chain watcher left them; no node is asked. */
+/** Reads market prices of transactions, as the chain watcher stored them. It asks no node. */
 
 import { z } from 'zod'
 import { byFamily } from '../../domain/chain/by-family.js'
@@ -23,7 +23,7 @@ const utxo = z.coerce
   .positive()
   .transform((rate): FeePrice => ({ family: 'utxo', rate }))
 
-/** The price of a priority; the network's fallback where none was ever seen. */
+/** Returns the price of a priority, or the network's fallback if none was ever stored. */
 export async function readFeePrice(sql: Queryable, network: Network, priority: Priority): Promise<FeePrice> {
   const [row] = await sql<{ price: unknown }[]>`
     SELECT fees -> ${priority} AS price FROM network_fees WHERE network = ${network.name}`

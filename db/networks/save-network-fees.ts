@@ -1,9 +1,9 @@
-/** Keeps what transactions cost now, so that the API estimates without asking a node. */
+/** Stores current prices of transactions, so that the API estimates fees without asking a node. */
 
 import type { Priority } from '../../domain/payouts/priority.js'
 import { json, type Queryable } from '../connect.js'
 
-/** UTXO networks: sat/vB by priority. EVM networks: wei, as decimal strings, by priority. */
+/** Prices by priority. UTXO networks: sat/vB. EVM networks: wei, as decimal strings. */
 export type NetworkFees =
   | Readonly<Record<Priority, number>>
   | Readonly<
@@ -17,7 +17,7 @@ export type NetworkFees =
       >
     >
 
-/** Replaces the fees of a network. */
+/** Replaces the prices of a network. */
 export async function saveNetworkFees(sql: Queryable, network: string, fees: NetworkFees): Promise<void> {
   await sql`
     INSERT INTO network_fees (network, fees, updated_at) VALUES (${network}, ${json(sql, fees)}, clock_timestamp())

@@ -1,16 +1,19 @@
-/** What `GET /networks` shows of a chain: the node's head, and whether following it works. */
+/** Stores the health of a chain for `GET /networks`: the node's head, and whether following it works. */
 
 import type { Queryable } from '../connect.js'
 
 export interface ChainHealth {
-  /** The node's head; null where it could not be asked. */
+  /** Node's head. `null` if the node could not be asked. */
   readonly headHeight: number | null
   readonly health: 'ok' | 'degraded'
-  /** Why it is degraded, for people; null when all is well. */
+  /** Why it is degraded, for people. `null` if all is well. */
   readonly note: string | null
 }
 
-/** Records the health; before the first start, when there is no cursor, only why it has not begun. */
+/**
+ * Records the health. Before the first start there is no cursor, and it records only why scanning has not
+ * begun.
+ */
 export async function setChainHealth(sql: Queryable, network: string, health: ChainHealth): Promise<void> {
   const updated = await sql`
     UPDATE chain_cursors
