@@ -1,4 +1,4 @@
-/** Balances per coin (contract section 3). */
+/** Route of balances per coin. */
 
 import { createRoute } from '@hono/zod-openapi'
 import { getBalances, type UnitBalance } from '../../db/books/balances/get-balances.js'
@@ -17,12 +17,12 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/balances',
-  summary: 'Balances per coin: of the merchant, of a user or of an address; now or at an instant',
+  summary: 'Balances per coin of the merchant, a user or an address, now or at an instant',
   tags: ['Balances'],
   request: {
     query: BalanceFilter,
   },
-  responses: { 200: listAnswer(SpendableBalance, 'Every coin of the enabled rails') },
+  responses: { 200: listAnswer(SpendableBalance, 'Every enabled coin') },
 })
 
 /** Registers `/balances`. */
@@ -53,10 +53,7 @@ export function registerBalanceRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 }
 
-/**
- * Formats balances. It leaves out those on networks that the configuration no longer has, whose decimals are
- * unknown.
- */
+/** Formats balances. It leaves out networks that the configuration no longer has, because it lacks their decimals. */
 export function viewBalances(balances: readonly UnitBalance[], networks: Networks): Balance[] {
   return balances.flatMap((balance) => {
     const network = networks.get(balance.network)

@@ -1,7 +1,4 @@
-/**
- * The four-eyes principle over HTTP: what is to be approved, and each person's signed decision (contract
- * section 3).
- */
+/** Routes of approvals: the intent of each resource that needs approval, and each person's signed decision. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { WorkflowHandle } from '@temporalio/client'
@@ -149,9 +146,9 @@ const decision = z
   })
   .openapi('Decision')
 
-/** One kind of thing that people decide about. */
+/** One kind of resource that people decide about. */
 interface Approvable {
-  /** With `{id}`. */
+  /** Path of the resource, with `{id}`. */
   readonly path: string
   readonly view: ReturnType<typeof intentView>
   readonly find: (
@@ -208,7 +205,7 @@ const APPROVABLES: readonly Approvable[] = [
   },
 ]
 
-/** Registers `/intent` and `/approvals` under everything that needs approval. */
+/** Registers `/intent` and `/approvals` under every resource that needs approval. */
 export function registerApprovalRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   for (const approvable of APPROVABLES) register(app, dependencies, approvable)
 }
@@ -219,7 +216,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
     ...secured('read'),
     method: 'get',
     path: `${approvable.path}/intent`,
-    summary: 'What approvers sign: the frozen intent and its hash',
+    summary: 'The frozen intent that approvers sign, and its hash',
     tags: ['Approvals'],
     request: { params },
     responses: { 200: answer(approvable.view) },
@@ -229,10 +226,10 @@ function register(app: ApiApp, dependencies: ApiDependencies, approvable: Approv
     method: 'post',
     path: `${approvable.path}/approvals`,
     summary:
-      "An approver's signed decision; enough approvals by different people, or one rejection, are final",
+      'Send an approver’s signed decision. One rejection, or enough approvals by different people, are final',
     tags: ['Approvals'],
     request: { params, body: { required: true, content: { 'application/json': { schema: decision } } } },
-    responses: { 201: answer(approvalView, 'Stored; it moves on as soon as the quorum is there') },
+    responses: { 201: answer(approvalView, 'Stored. Its subject moves on when there are enough approvals') },
   })
 
   app.openapi(readIntent, async (c) => {

@@ -7,8 +7,8 @@ import { KeyturnError } from '../../domain/errors.js'
 import type { policyBody } from './policy-schemas.js'
 
 /**
- * Checks the coins of an update. A limit on a misspelled coin would limit nothing, and two rows for one coin would
- * contradict each other.
+ * Checks the coins of an update. A limit on a misspelled coin would limit nothing, and two rows for one coin
+ * would contradict each other.
  *
  * @throws KeyturnError `UNSUPPORTED_NETWORK`, `UNSUPPORTED_COIN` or `VALIDATION_FAILED`.
  */

@@ -43,7 +43,7 @@ const revoke = createRoute({
   ...secured('policy'),
   method: 'delete',
   path: '/policy/changes/{id}',
-  summary: 'Takes back what does not hold yet',
+  summary: 'Revoke the fields that are not in effect yet',
   tags: ['Policy'],
   request: { params },
   responses: { 200: answer(changeView, 'Revoked') },

@@ -19,7 +19,7 @@ const read = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/policy',
-  summary: 'The policy that holds now',
+  summary: 'The policy in effect',
   tags: ['Policy'],
   responses: { 200: answer(policyView) },
 })
@@ -28,7 +28,7 @@ const update = createRoute({
   ...secured('policy'),
   method: 'put',
   path: '/policy',
-  summary: 'Asks for a change; two other people must approve it, and what loosens waits for the cool-down',
+  summary: 'Request a change. Two other people must approve it, and loosening fields wait for the cool-down',
   tags: ['Policy'],
   request: { body: { required: true, content: { 'application/json': { schema: policyBody } } } },
   responses: { 202: answer(changeView, 'Waits for its approvals under /policy/changes/{id}') },

@@ -1,4 +1,4 @@
-/** The whitelist of destinations (seed 002, "Address Whitelisting"; contract section 3). */
+/** Routes of the whitelist of destinations. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction, type Queryable } from '../../db/connect.js'
@@ -57,7 +57,7 @@ const create = createRoute({
   ...secured('policy'),
   method: 'post',
   path: '/whitelist/addresses',
-  summary: 'Asks for an address to be whitelisted: two approvals by others, then the cool-down',
+  summary: 'Request a whitelist entry: two approvals by other people, then the cool-down',
   tags: ['Whitelist'],
   request: {
     body: {
@@ -113,13 +113,13 @@ const remove = createRoute({
   ...secured('policy'),
   method: 'delete',
   path: '/whitelist/addresses/{id}',
-  summary: 'Removes an entry, at once',
+  summary: 'Remove an entry at once',
   tags: ['Whitelist'],
   request: { params },
   responses: { 200: answer(entryView, 'Removed') },
 })
 
-/** Registers `/whitelist/addresses`; `/intent` and `/approvals` of an entry are in `approvals.ts`. */
+/** Registers `/whitelist/addresses`. An entry's `/intent` and `/approvals` are in `approvals.ts`. */
 export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, networks, environment } = dependencies
 

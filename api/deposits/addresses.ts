@@ -1,4 +1,4 @@
-/** Addresses: where users of a merchant pay to (contract section 3). */
+/** Routes of deposit addresses, to which users of a merchant pay. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRoute, z } from '@hono/zod-openapi'
@@ -18,14 +18,14 @@ import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 
 const COMPARED_WITHIN_MS = 5_000
-const COMPARED_LOOK_MS = 250
+const COMPARED_CHECK_MS = 250
 
 const create = createRoute({
   ...secured('payments'),
   method: 'post',
   path: '/addresses',
   summary:
-    "A user's address on a network: the existing one, or a fresh one where none exists or `new` is true",
+    'Assign a user’s address on a network: the existing one, or a new one if none exists or `new` is true',
   tags: ['Addresses'],
   request: {
     body: {
@@ -37,7 +37,7 @@ const create = createRoute({
       },
     },
   },
-  responses: { 200: answer(Address, 'It was there'), 201: answer(Address, 'Made now') },
+  responses: { 200: answer(Address, 'Existing address'), 201: answer(Address, 'New address') },
 })
 
 const list = createRoute({
@@ -100,10 +100,7 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 }
 
-/**
- * After a start of the database the comparison of a counter is done within moments as a rule: the request
- * waits for it.
- */
+/** Retries while the address counter is compared with the chain, which usually takes moments after a database start. */
 async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
   const until = Date.now() + COMPARED_WITHIN_MS
   for (;;) {
@@ -111,7 +108,7 @@ async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
       return await allocate()
     } catch (error) {
       if (!(error instanceof KeyturnError) || !isNotCompared(error) || Date.now() >= until) throw error
-      await sleep(COMPARED_LOOK_MS)
+      await sleep(COMPARED_CHECK_MS)
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Deposits: what arrived on the chains (contract section 3). */
+/** Routes of deposits: list, read, and the decision about a held one. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -51,7 +51,7 @@ const decide = {
   method: 'post' as const,
   tags: ['Deposits'],
   description:
-    'By the scope `admin` or a person with the role `reviewer`; 409 `INVALID_STATE` unless it is held.',
+    'Needs the scope `admin` or a person with the role `reviewer`. 409 `INVALID_STATE` unless the deposit is held.',
   request: {
     params: z.object({ id: z.string().max(255) }),
     body: {
@@ -66,17 +66,17 @@ const decide = {
 const release = createRoute({
   ...decide,
   path: '/deposits/{id}/release',
-  summary: 'Credits a deposit that was set aside, once',
+  summary: 'Release a held deposit, which credits it once',
   responses: {
     200: answer(DepositWithHistory, 'Credited'),
-    202: answer(DepositAwaitingApproval, 'Waits for two approvals, as the policy asks'),
+    202: answer(DepositAwaitingApproval, 'Waits for two approvals, as the policy requires'),
   },
 })
 
 const reject = createRoute({
   ...decide,
   path: '/deposits/{id}/reject',
-  summary: 'Keeps a deposit that was set aside out of what is available; it goes back only by a withdrawal',
+  summary: 'Reject a held deposit, which stays held. It can be returned only by a withdrawal',
   responses: { 200: answer(DepositWithHistory, 'Stays held') },
 })
 
@@ -127,7 +127,7 @@ export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies
     if (!row) throw notFound('deposit', id)
     return { ...view(networks, row), history: row.history }
   }
-  const askedBy = async (c: Context<ApiEnv>, tx: Transaction, id: string, reason: string) => {
+  const requestOf = async (c: Context<ApiEnv>, tx: Transaction, id: string, reason: string) => {
     const merchantId = c.get('merchantId')
     const admin = c.get('scopes').includes('admin')
     if (!admin) await requireReviewer(tx, { merchantId, personId: c.get('personId'), admin })
@@ -138,7 +138,7 @@ export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies
     const { id } = c.req.valid('param')
     const merchantId = c.get('merchantId')
     const done = await inTransaction(sql, async (tx) => {
-      const ask = await askedBy(c, tx, id, c.req.valid('json').reason)
+      const ask = await requestOf(c, tx, id, c.req.valid('json').reason)
       const { policy } = await readPolicy(tx, merchantId)
       if (policy.held_deposits.release_approvals === 1) {
         await releaseDeposit(tx, networks, ask)
@@ -164,7 +164,7 @@ export function registerDepositRoutes(app: ApiApp, dependencies: ApiDependencies
   app.openapi(reject, async (c) => {
     const { id } = c.req.valid('param')
     const kept = await inTransaction(sql, async (tx) => {
-      await rejectDeposit(tx, networks, await askedBy(c, tx, id, c.req.valid('json').reason))
+      await rejectDeposit(tx, networks, await requestOf(c, tx, id, c.req.valid('json').reason))
       return keepAnswer(c, tx, 200, success(await readView(tx, c.get('merchantId'), id)))
     })
     return c.json(kept, 200)

@@ -1,4 +1,4 @@
-/** The event log: everything that was or will be delivered, for whoever would rather ask (contract section 3). */
+/** Route of the event log: every event, for merchants who poll instead of, or beside, webhooks. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { listEvents } from '../../db/events/log/list-events.js'
@@ -25,7 +25,7 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/events',
-  summary: 'Events after a sequence, in order and without a gap, each as it was delivered',
+  summary: 'Events after a sequence, in order and without a gap, each with its delivered bytes',
   tags: ['Webhooks'],
   request: {
     query: z.strictObject({
@@ -50,7 +50,7 @@ export function registerEventRoutes(app: ApiApp, { sql }: ApiDependencies): void
       has_more: rows.length > limit,
       next_cursor: String(shown.at(-1)?.sequence ?? from),
     }
-    // The stored bytes go in as they are: parsing and writing them again could change what was signed.
+    // Answer with the stored bytes, because parsing and writing them again could change what was signed.
     const data = shown.map((row) => row.body.toString('utf8')).join(',')
     const body = `{"success":true,"data":[${data}],"pagination":${JSON.stringify(pagination)}}`
     return c.body(body, 200, { 'Content-Type': 'application/json' }) as never

@@ -1,4 +1,4 @@
-/** Webhook deliveries: what was sent where, each attempt, and once more (contract section 3). */
+/** Routes of webhook deliveries: list and read them with their attempts, and deliver again. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
@@ -70,13 +70,13 @@ const again = createRoute({
   ...secured('webhooks'),
   method: 'post',
   path: '/webhook-deliveries/{id}/redeliver',
-  summary: 'Deliver once more, now: the same bytes under the same webhook-id',
+  summary: 'Deliver again now, with the same bytes and webhook-id',
   tags,
   request: {
     params,
     body: { required: false, content: { 'application/json': { schema: z.strictObject({}) } } },
   },
-  responses: { 202: answer(deliveryView, 'On its way') },
+  responses: { 202: answer(deliveryView, 'Under way') },
 })
 
 /** Registers `/webhook-deliveries`. */

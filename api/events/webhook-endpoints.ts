@@ -35,7 +35,7 @@ const create = createRoute({
   ...secured('webhooks'),
   method: 'post',
   path: '/webhook-endpoints',
-  summary: 'Register an endpoint; its secret is in the answer, once',
+  summary: 'Register an endpoint. Only this answer shows its secret',
   tags,
   request: json(
     z.strictObject({ url, event_types: eventTypes.optional(), format: format.default('keyturn') }),
@@ -64,7 +64,7 @@ const patch = createRoute({
   ...secured('webhooks'),
   method: 'patch',
   path: '/webhook-endpoints/{id}',
-  summary: 'Change an endpoint; disabling it holds its deliveries, enabling it sets them free',
+  summary: 'Change an endpoint. Disabling it holds its deliveries, and enabling it resumes them',
   tags,
   request: {
     params,
@@ -83,7 +83,7 @@ const remove = createRoute({
   ...secured('webhooks'),
   method: 'delete',
   path: '/webhook-endpoints/{id}',
-  summary: 'Delete an endpoint and cancel what was still to be delivered to it',
+  summary: 'Delete an endpoint and cancel its open deliveries',
   tags,
   request: { params },
   responses: { 200: answer(endpointView) },
@@ -157,7 +157,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
       return found
     })
     if (!deleted) throw notFound('webhook endpoint', id)
-    // The rows are cancelled already; this only ends the waits of their workflows sooner.
+    // The rows are already cancelled. The signals only end the waits of their workflows sooner.
     startSoon(dependencies, `cancelling the deliveries of ${id}`, async (client) => {
       await Promise.allSettled(
         deleted.waiting.map((eventId) => client.getHandle(webhookDeliveryId(eventId, id)).signal('cancel')),

@@ -17,16 +17,16 @@ const test = createRoute({
   ...secured('webhooks'),
   method: 'post',
   path: '/webhook-endpoints/{id}/test',
-  summary: 'Deliver a real, signed webhook.test event to this endpoint alone',
+  summary: 'Deliver a real, signed webhook.test event to this endpoint only',
   tags,
   request: { params, ...json(z.strictObject({}), false) },
-  responses: { 202: answer(sent, 'On its way; see GET /webhook-deliveries/{delivery_id}') },
+  responses: { 202: answer(sent, 'Under way. See GET /webhook-deliveries/{delivery_id}') },
 })
 const replay = createRoute({
   ...secured('webhooks'),
   method: 'post',
   path: '/webhook-endpoints/{id}/replay',
-  summary: 'Deliver the events of a stretch of time again, with the same bytes and webhook-id',
+  summary: 'Deliver the events of a time range again, with the same bytes and webhook-id',
   tags,
   request: {
     params,
@@ -43,7 +43,7 @@ const replay = createRoute({
         }),
     ),
   },
-  responses: { 202: answer(replayed, 'The deliveries are recorded and will be made') },
+  responses: { 202: answer(replayed, 'The deliveries are stored and will be made') },
 })
 
 /** Registers `/webhook-endpoints/{id}/test` and `/webhook-endpoints/{id}/replay`. */

@@ -20,7 +20,7 @@ const rotate = createRoute({
   ...secured('webhooks'),
   method: 'post',
   path: '/webhook-endpoints/{id}/rotate-secret',
-  summary: 'Replace the secret; both sign until the grace is over',
+  summary: 'Replace the secret. Both secrets sign until the grace period is over',
   tags,
   request: {
     params,

@@ -1,4 +1,4 @@
-/** The audit log (contract section 3): every act that mattered, hash-chained. */
+/** Routes of the audit log: list it, and verify its chain. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { type AuditRow, listAudit } from '../../db/audit/list-audit.js'
@@ -46,7 +46,7 @@ const verify = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/audit-log/verify',
-  summary: 'Recomputes the whole chain',
+  summary: 'Verify the whole chain',
   tags: ['Audit'],
   responses: {
     200: answer(
@@ -72,7 +72,7 @@ export function registerAuditLogRoutes(app: ApiApp, { sql }: ApiDependencies): v
     const query = { page, limit, cursor }
     const slice = toSlice(query)
     if (slice.before !== null && !/^\d{1,18}$/.test(slice.before)) {
-      throw new KeyturnError('VALIDATION_FAILED', 'Take the cursor from next_cursor of the page before', {
+      throw new KeyturnError('VALIDATION_FAILED', 'Use the next_cursor of the previous page as cursor', {
         details: { in: 'query', fields: [{ path: 'cursor', reason: 'not a cursor of this list' }] },
       })
     }

@@ -1,4 +1,4 @@
-/** `/openapi.json` and `/docs`: the reference in a browser, served from here alone. */
+/** Serves `/openapi.json` and `/docs`, the reference in a browser. It loads nothing from other hosts. */
 
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -11,7 +11,7 @@ const ASSETS: Readonly<Record<string, string>> = {
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
   'favicon-32x32.png': 'image/png',
 }
-/** Swagger UI styles elements in place and draws icons from data: URLs; nothing else may come from elsewhere. */
+/** Policy for the page. Swagger UI needs inline styles and icons from `data:` URLs, and nothing from other hosts. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 const PAGE = `<!doctype html>
@@ -39,7 +39,7 @@ const START = `SwaggerUIBundle({
 })
 `
 
-/** Registers `/openapi.json` and `/docs`; call it after every other route. */
+/** Registers `/openapi.json` and `/docs`. Call it after every other route. */
 export function registerDocumentationRoutes(app: ApiApp): void {
   const directory = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
   let document: string | undefined

@@ -1,4 +1,4 @@
-/** The networks that are enabled here, and how well they are followed (contract section 3). */
+/** Route of the enabled networks, with the state of their scan. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { type ChainCursorRow, listCursors, listWaits } from '../../db/networks/list-cursors.js'
@@ -41,7 +41,7 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/networks',
-  summary: 'Every enabled network and coin, its confirmations, its health and scan lag',
+  summary: 'Enabled networks and coins, with confirmations, health and scan lag',
   tags: ['Networks'],
   responses: { 200: listAnswer(network, 'Every network') },
 })
@@ -80,7 +80,7 @@ function view(
       })),
     })),
     health: cursor?.health ?? 'starting',
-    health_note: cursor ? cursor.health_note : (wait ?? 'No block was scanned yet'),
+    health_note: cursor ? cursor.health_note : (wait ?? 'No block has been scanned yet'),
     head_height: cursor ? Number(cursor.head_height) : null,
     scanned_height: cursor ? Number(cursor.height) : null,
     lag_blocks: cursor ? Math.max(0, Number(cursor.head_height - cursor.height)) : null,

@@ -1,7 +1,4 @@
-/**
- * For operators and their machines: health and readiness without authentication, metrics on a port of their
- * own or with a token.
- */
+/** Routes for operators: health and readiness without authentication, and metrics with a token. */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createRoute, z } from '@hono/zod-openapi'
@@ -28,11 +25,12 @@ const health = createRoute({
 })
 
 const dependency = z.object({
-  name: z.string().openapi({ description: '`postgres`, `temporal`, `signer`, or the name of a network' }),
+  name: z.string().openapi({ description: 'Name: `postgres`, `temporal`, `signer` or that of a network' }),
   ok: z.boolean(),
-  needed: z.boolean().openapi({ description: 'Whether this process serves nothing without it' }),
+  needed: z.boolean().openapi({ description: 'Whether this process can serve nothing without it' }),
   reason: z.string().nullable().openapi({
-    description: 'What is wrong; also names nodes that are not used (another chain, no transaction index)',
+    description:
+      'Fault, and nodes that are not used (another chain, no transaction index). `null` if there is none',
   }),
   lag_seconds: z.number().nullable(),
 })
@@ -40,7 +38,8 @@ const readiness = z.object({
   status: z.enum(['ready', 'not_ready']),
   postgres: z.enum(['ok', 'down']),
   temporal: z.enum(['ok', 'down', 'not_configured']).openapi({
-    description: 'While it is down requests are accepted and carried on later, so it does not count',
+    description:
+      'State of Temporal. It does not count, because requests are accepted while it is down and continue later',
   }),
   dependencies: z.array(dependency),
 })
@@ -65,7 +64,7 @@ const metricsRoute = createRoute({
   path: '/metrics',
   summary: 'Prometheus metrics',
   description:
-    'Served without a token on KEYTURN_METRICS_PORT, which is bound to the loopback address by default; here with `Authorization: Bearer` and KEYTURN_METRICS_TOKEN, and not at all where none is set.',
+    'KEYTURN_METRICS_PORT serves them without a token, by default on the loopback address only. This path needs `Authorization: Bearer` with KEYTURN_METRICS_TOKEN, and is 404 if no token is set.',
   tags: ['Operations'],
   responses: { 200: { description: 'Text exposition', content: { 'text/plain': { schema: z.string() } } } },
 })
@@ -110,7 +109,7 @@ const parts = (name: string, ok: boolean, needed: boolean): Dependency => ({
   lag_seconds: null,
 })
 
-/** Networks and signers, from the rows that their watchers keep; none while those cannot be read. */
+/** Returns the state of networks and signers from their rows. Empty while the rows cannot be read. */
 async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[]> {
   try {
     const [cursors, waits, nodes, signers] = await Promise.all([
@@ -137,12 +136,12 @@ async function dependenciesOf(sql: Sql, networks: Networks): Promise<Dependency[
   }
 }
 
-/** @throws KeyturnError `NOT_FOUND` where no token is set, `INVALID_API_KEY` where another one was sent. */
+/** Requires the token. @throws KeyturnError `NOT_FOUND` if none is set, `INVALID_API_KEY` if it is not the one sent. */
 function requireToken(token: string | undefined, authorization: string | undefined): void {
   if (token === undefined) {
     throw new KeyturnError(
       'NOT_FOUND',
-      'Metrics are served on KEYTURN_METRICS_PORT; set KEYTURN_METRICS_TOKEN to have them here',
+      'Metrics are served on KEYTURN_METRICS_PORT. Set KEYTURN_METRICS_TOKEN to serve them here as well',
     )
   }
   const digest = (text: string) => createHash('sha256').update(text).digest()

@@ -1,7 +1,4 @@
-/**
- * The platform's side of `/signer/v1`: customers' signers dial in, prove who they are, and take work
- * (domain/signing/signer-protocol.ts).
- */
+/** Serves `/signer/v1`: customers' signers connect, prove their identity and take requests to sign. */
 
 import { createPublicKey, verify } from 'node:crypto'
 import { type Context, Hono } from 'hono'
@@ -37,10 +34,10 @@ import { startSoon } from '../start/start-soon.js'
 
 const TIMESTAMP = /^\d{1,15}$/
 const NONCE = /^[\x21-\x7e]{1,64}$/
-/** Longest long-poll, and how often a waiting claim looks without being told: a lane may have come free. */
+/** Longest long poll, and the interval at which a waiting claim checks for work without a notification. */
 const MOST_WAIT_SECONDS = 25
 const GLANCE_MS = 1_000
-/** DER prefix of an Ed25519 public key (RFC 8410); the 32 raw bytes follow. */
+/** DER prefix of an Ed25519 public key (RFC 8410), which the 32 raw bytes follow. */
 const SPKI_ED25519 = Buffer.from('302a300506032b6570032100', 'hex')
 
 const rawKey = z
@@ -106,15 +103,15 @@ interface Caller {
 }
 
 /**
- * Builds the routes; mount them at `/signer/v1`. They share nothing with merchants' authentication: a signer
- * proves itself by its identity key, and every answer, errors too, is signed with the platform's key.
+ * Builds the routes for `/signer/v1`. They share nothing with the authentication of merchants: a signer
+ * proves its identity by its identity key, and the platform's key signs every answer, errors included.
  */
 export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard): Hono<ApiEnv> {
   const { sql, networks, environment } = dependencies
   let platform: Promise<PlatformKey> | null = null
   const platformKey = () => {
     platform ??= loadPlatformKey(sql, masterKeysOf(environment), oldestMasterKey(environment))
-    // An attempt that failed is asked for again by the next request.
+    // Do not keep a failed attempt, so that the next request tries again.
     platform.catch(() => {
       platform = null
     })
@@ -124,8 +121,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.use(async (c, next) => {
     guard.begin(c, signerIdOf(c))
     await next()
-    // The request counts whatever its fault was: the API read its body for a sender that has not proved who
-    // it is.
+    // Count every failed request, whatever its fault, because the API read the body of an unproven sender.
     if (!c.get('signerKnown') && c.res.status < 500) guard.failed(c, signerIdOf(c))
   })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))
@@ -145,7 +141,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     })
   }
   app.onError((thrown, c) => {
-    // The common handler logs what is unexpected and sets Retry-After; its text is signed here.
+    // The common handler logs unexpected errors and sets Retry-After. Its text is signed here.
     const error = toKeyturnError(thrown)
     if (error.status >= 500) void handleError(thrown, c)
     return respond(
@@ -155,7 +151,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     )
   })
 
-  /** Checks signature and time of a request by the holder of an identity key. @returns When it was signed. */
+  /** Checks signature and time of a request under an identity key. @returns The time of the signature. */
   const authenticate = async (c: Context<ApiEnv>, identity: Uint8Array): Promise<number> => {
     const timestamp = c.req.header('x-timestamp') ?? ''
     const nonce = c.req.header('x-nonce') ?? ''
@@ -173,14 +169,14 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     if (!TIMESTAMP.test(timestamp) || Math.abs(Date.now() - sentAt) > windowMs) {
       throw new KeyturnError(
         'TIMESTAMP_OUT_OF_RANGE',
-        `X-Timestamp must be Unix seconds at most ${Math.floor(windowMs / 1_000)} s off; check your clock`,
+        `X-Timestamp must be Unix seconds at most ${Math.floor(windowMs / 1_000)} s off. Check your clock`,
         { details: { server_time: Math.floor(Date.now() / 1_000) } },
       )
     }
     return sentAt
   }
 
-  /** Writes: only for those who are known by now. */
+  /** Claims the nonce of a request. It writes a row, so call it for an authenticated signer only. */
   const takeNonce = async (c: Context<ApiEnv>, identity: Uint8Array, sentAt: number): Promise<void> => {
     c.set('signerKnown', true)
     guard.passed(c, signerIdOf(c))
@@ -189,7 +185,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     if (NONCE.test(nonce) && (await claimSignerNonce(sql, identity, nonce, until))) return
     throw new KeyturnError(
       'NONCE_REUSED',
-      'Make a fresh X-Nonce of 1 to 64 visible ASCII characters for every request',
+      'Create a new X-Nonce of 1 to 64 visible ASCII characters for every request',
     )
   }
 
@@ -206,7 +202,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     const identity = Buffer.from(body.identity_public_key, 'base64')
     const sentAt = await authenticate(c, identity)
     const { enrolled, created } = await enrolSigner(sql, networks, body).catch(asEnrolmentError)
-    // Now it is known whose request it is. Enrolling twice changes nothing, so the nonce may be taken last.
+    // The sender is known now. A repeated enrolment changes nothing, so the nonce may be claimed last.
     await takeNonce(c, identity, sentAt)
     const { publicKey } = await platformKey()
     const data = { ...enrolled, platform_public_key: publicKey.toString('base64') }
@@ -223,8 +219,8 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     })
     const until = Date.now() + Math.min(body.wait_seconds, MOST_WAIT_SECONDS) * 1_000
     let requests: SigningRequest[] = []
-    // A signer that is behind its own journal was restored from a backup: it gets nothing to sign, only the
-    // news.
+    // A signer whose journal is behind the known one was restored from a backup. It gets the known position
+    // and nothing to sign.
     const behind = body.journal_sequence < known.sequence || body.journal_head !== known.head
     for (;;) {
       if (!behind && !body.stopped)
@@ -272,11 +268,11 @@ function publicKey(raw: Uint8Array) {
   return createPublicKey({ key: Buffer.concat([SPKI_ED25519, raw]), format: 'der', type: 'spki' })
 }
 
-/** One answer for an unknown signer and a wrong signature: who asks must not learn which ids exist. */
+/** Creates one error for an unknown signer and for a wrong signature, so that a sender cannot learn which ids exist. */
 function invalidSignature(): KeyturnError {
   return new KeyturnError(
     'INVALID_SIGNATURE',
-    'The request is not signed by an enrolled signer; check X-Signer-Id and X-Signature',
+    'No enrolled signer signed this request. Check X-Signer-Id and X-Signature',
   )
 }
 
