@@ -55,7 +55,7 @@ export function describeSigners({ enrolled, offline, silent_seconds }: SignerCou
 }
 
 function troubleOf(cursor: ChainCursorRow | undefined, now: Date, wait?: string): string | null {
-  if (!cursor) return wait ?? 'No block was scanned yet'
+  if (!cursor) return wait ?? 'No block has been scanned yet'
   const silent = Math.round((now.getTime() - cursor.updated_at.getTime()) / 1000)
   if (silent > SILENT_SECONDS) return `The chain watcher has made no progress for ${silent} s`
   return cursor.health === 'ok' ? null : (cursor.health_note ?? 'degraded')
