@@ -1,4 +1,4 @@
-/** Batches: many payments under one round of approvals (seed 002, "Batch Withdrawals"; contract section 3). */
+/** Routes of batches: many payouts under one round of approvals. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction, type Queryable } from '../../db/connect.js'
@@ -26,9 +26,9 @@ const create = createRoute({
   ...secured('withdrawals'),
   method: 'post',
   path: '/withdrawals/batch',
-  summary: 'Asks for many payments at once; one round of approvals is for all of them',
+  summary: 'Request many payouts at once, under one round of approvals',
   description:
-    'A bad output refuses the whole; `details.outputs` says which. Two rows to the same address stay two payments.',
+    'One invalid output refuses the whole batch, and `details.outputs` lists it. Two outputs to one address stay two.',
   tags: ['Batches'],
   request: {
     body: {
@@ -40,7 +40,7 @@ const create = createRoute({
       },
     },
   },
-  responses: { 201: answer(Batch, 'Accepted; the amounts and the fee limit are held') },
+  responses: { 201: answer(Batch, 'Accepted. The amounts and the fee limit are held') },
 })
 
 const get = createRoute({
@@ -69,7 +69,7 @@ const cancel = createRoute({
   ...secured('withdrawals'),
   method: 'delete',
   path: '/batches/{id}',
-  summary: 'Cancels a batch that is not approved yet; the hold is released',
+  summary: 'Cancel a batch that is not approved yet, and release its hold',
   tags: ['Batches'],
   request: { params },
   responses: { 200: answer(Batch, 'Cancelled') },
@@ -79,8 +79,8 @@ const review = createRoute({
   ...secured('admin', 'approvals'),
   method: 'post',
   path: '/batches/{id}/review',
-  summary: 'Decides about a batch that looked risky; approvals are needed all the same',
-  description: 'By a person with the scope `admin` or the role `reviewer`, who did not ask for it.',
+  summary: 'Review a risky batch. Its approvals are needed all the same',
+  description: 'Needs a person with the scope `admin` or the role `reviewer` who did not request the batch.',
   tags: ['Batches'],
   request: {
     params,
@@ -96,7 +96,7 @@ const review = createRoute({
   responses: { 200: answer(Batch, 'Decided') },
 })
 
-/** Registers `/withdrawals/batch` and `/batches`; `/intent` and `/approvals` of a batch are in `approvals.ts`. */
+/** Registers `/withdrawals/batch` and `/batches`. A batch's `/intent` and `/approvals` are in `approvals.ts`. */
 export function registerBatchRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, networks, environment } = dependencies
 

@@ -1,4 +1,4 @@
-/** Checks the outputs of a batch: all of them, so that one answer names every bad one. */
+/** Checks all outputs of a batch, so that one answer names every invalid one. */
 
 import type { NewBatchItem } from '../../db/payouts/batches/create-batch.js'
 import { leastAmount } from '../../db/payouts/least-amount.js'
@@ -7,9 +7,9 @@ import type { Coin, Network } from '../../domain/chain/network.js'
 import { type ErrorCode, KeyturnError } from '../../domain/errors.js'
 import { formatAmount, MAX_BASE_UNITS, parseAmount } from '../../domain/money.js'
 
-/** Why an output is refused. */
+/** A refused output with the reason. */
 interface BadOutput {
-  /** In the request, from 0. */
+  /** Index in the request, from 0. */
   readonly index: number
   readonly code: ErrorCode
   readonly message: string
@@ -49,15 +49,15 @@ export function checkBatchOutputs(
   const which = bad.length === 1 ? `Output ${first.index} is` : `${bad.length} outputs are`
   throw new KeyturnError(
     first.code,
-    `${which} bad, so nothing was accepted; mend what details.outputs lists and send all again`,
+    `${which} invalid, so the batch was not accepted. Correct the outputs listed in details.outputs and send the batch again`,
     { details: { network: network.name, coin: coin.name, outputs: bad } },
   )
 }
 
-/** The sum is held, so it must be an amount too. */
+/** Requires that the sum, which is held, is a valid amount as well. */
 function requireSum(items: readonly NewBatchItem[]): void {
   const sum = items.reduce((total, { amount }) => total + amount, 0n)
-  if (sum > MAX_BASE_UNITS) throw new KeyturnError('INVALID_AMOUNT', 'The amounts are too large together')
+  if (sum > MAX_BASE_UNITS) throw new KeyturnError('INVALID_AMOUNT', 'The sum of the amounts is too large')
 }
 
 function requireLeast(network: Network, coin: Coin, amount: bigint): void {
@@ -65,6 +65,6 @@ function requireLeast(network: Network, coin: Coin, amount: bigint): void {
   if (amount >= least) return
   throw new KeyturnError(
     'INVALID_AMOUNT',
-    `The amount is too small; send at least ${formatAmount(least, coin.decimals)} ${coin.name}`,
+    `The amount is too small. Send at least ${formatAmount(least, coin.decimals)} ${coin.name}`,
   )
 }

@@ -1,4 +1,4 @@
-/** Movements between the merchant's own wallets: what the platform does by itself, and what an operator may ask for. */
+/** Routes of movements between the merchant's own wallets: list them, and request a consolidation. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
@@ -50,9 +50,9 @@ const consolidate = createRoute({
   ...secured('admin'),
   method: 'post',
   path: '/movements/consolidate',
-  summary: 'Looks at deposit addresses now and sweeps what is worth it to the master wallet',
+  summary: 'Consolidate deposit addresses that are worth their fee into the hot wallet now',
   description:
-    'Also where nothing moves by itself. Least amounts and fee shares of the network’s configuration hold all the same; movements appear under /movements.',
+    'It works on networks without automatic consolidation as well. The configured least amounts and fee shares apply. Movements appear under /movements.',
   tags: ['Movements'],
   request: {
     body: {
@@ -64,7 +64,12 @@ const consolidate = createRoute({
       },
     },
   },
-  responses: { 200: answer(ConsolidationRequest, 'Looked at now; at most 500 at a time, the fullest first') },
+  responses: {
+    200: answer(
+      ConsolidationRequest,
+      'Consolidations under way, at most 500, those with the largest balances first',
+    ),
+  },
 })
 
 /** Registers `/movements`. */
@@ -143,7 +148,7 @@ export function registerMovementRoutes(app: ApiApp, dependencies: ApiDependencie
   })
 }
 
-/** @throws KeyturnError `VALIDATION_FAILED` when it is no deposit address of the merchant's on an EVM network. */
+/** Requires a deposit address of the merchant on an EVM network. @throws KeyturnError `VALIDATION_FAILED`. */
 async function requireDepositAddress(
   sql: Sql,
   merchantId: string,
@@ -155,8 +160,8 @@ async function requireDepositAddress(
   const sweepsAddresses = byFamily(network, { utxo: () => false, evm: () => true })
   if (!wrong && sweepsAddresses) return
   const reason = wrong
-    ? `is not a deposit address of yours on ${network.name}; GET /addresses lists them`
-    : `cannot be chosen on ${network.name}, where small outputs of all addresses are gathered; leave it out`
+    ? `is not a deposit address of yours on ${network.name}. GET /addresses lists them`
+    : `cannot be chosen on ${network.name}, where the small outputs of all addresses are consolidated. Remove it`
   throw new KeyturnError('VALIDATION_FAILED', `address_id ${reason}`, {
     details: { in: 'body', fields: [{ path: 'address_id', reason }] },
   })

@@ -1,4 +1,4 @@
-/** What people do when a part of a batch or a movement goes wrong: speed it up, cancel it, look into it. */
+/** Routes for parts of batches and movements that go wrong: speed up, cancel and investigate. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -36,7 +36,7 @@ const listOfParts = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/batches/{id}/parts',
-  summary: 'The transactions of a batch, each with its attempts and what it waits for',
+  summary: 'Parts of a batch, each with its attempts and the reason why it waits',
   tags: ['Batches'],
   request: { params },
   responses: { 200: answer(z.array(Payout).readonly()) },
@@ -46,7 +46,7 @@ interface Place {
   readonly path: string
   readonly kind: OwnPayoutKind
   readonly tag: string
-  /** For the summaries. */
+  /** Name of the payout for the summaries. */
   readonly what: string
 }
 
@@ -82,7 +82,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
   const view = (tx: Transaction, decider: Decider) => readPayoutView(tx, networks, decider)
 
   app.openapi(
-    route('speed-up', `Pays more for ${what} that waits for a block, inside its fee limit`, {
+    route('speed-up', `Replace the attempt of ${what} by one with a higher fee, within its fee limit`, {
       params,
       body: {
         required: true,
@@ -108,11 +108,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
   )
 
   app.openapi(
-    route(
-      'cancel-transaction',
-      `Puts a transaction that pays nobody in the place of ${what} that waits`,
-      withReason,
-    ),
+    route('cancel-transaction', `Replace the attempt of ${what} by a cancelling transaction`, withReason),
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
       const kept = await inTransaction(sql, async (tx) => {
@@ -127,7 +123,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
   )
 
   app.openapi(
-    route('mark-for-investigation', `Holds everything of ${what} before signing`, withReason),
+    route('mark-for-investigation', `Hold ${what} before the next signature`, withReason),
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
       const kept = await inTransaction(sql, async (tx) => {
@@ -140,7 +136,7 @@ function register(app: ApiApp, dependencies: ApiDependencies, { path, kind, tag,
   )
 
   app.openapi(
-    route('clear-investigation', `Lets ${what} go on that was marked for investigation`, withReason),
+    route('clear-investigation', `Resume ${what} that was marked for investigation`, withReason),
     async (c) => {
       const decider = deciderOf(c, c.req.valid('param').id, kind)
       const kept = await inTransaction(sql, async (tx) => {

@@ -1,4 +1,4 @@
-/** The merchant's wallets (contract section 3). */
+/** Routes of the merchant's own wallets. */
 
 import { createRoute } from '@hono/zod-openapi'
 import { getBalances } from '../../db/books/balances/get-balances.js'
@@ -18,7 +18,7 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/wallets',
-  summary: 'Master, hot and gas wallets with what they hold, newest first',
+  summary: 'Hot and gas wallets with their balances, newest first',
   tags: ['Wallets'],
   request: {
     query: WalletFilter,
@@ -31,7 +31,7 @@ const create = createRoute({
   method: 'post',
   path: '/wallets',
   summary:
-    'A further hot wallet, derived from the key that the signer reported; payments are spread over all of them',
+    'Add a hot wallet, derived from the key that the signer reported. Payouts are spread over all hot wallets',
   tags: ['Wallets'],
   request: {
     body: {
@@ -43,7 +43,7 @@ const create = createRoute({
       },
     },
   },
-  responses: { 201: answer(Wallet, 'Made; fund it, or let rebalancing do so') },
+  responses: { 201: answer(Wallet, 'Added. Fund it, or let rebalancing fund it') },
 })
 
 /** Registers `/wallets`. */

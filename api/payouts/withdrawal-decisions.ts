@@ -1,4 +1,4 @@
-/** What people decide about a withdrawal on its way: review, speed-up, cancelling what was sent. */
+/** Routes of decisions about an open withdrawal: review, speed-up, and cancelling its transaction. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction } from '../../db/connect.js'
@@ -21,8 +21,9 @@ const review = createRoute({
   ...secured('admin', 'approvals'),
   method: 'post',
   path: '/withdrawals/{id}/review',
-  summary: 'Decides about a withdrawal that looked risky; approvals are needed all the same',
-  description: 'By a person with the scope `admin` or the role `reviewer`, who did not ask for it.',
+  summary: 'Review a risky withdrawal. Its approvals are needed all the same',
+  description:
+    'Needs a person with the scope `admin` or the role `reviewer` who did not request the withdrawal.',
   tags: ['Withdrawals'],
   request: {
     params,
@@ -42,9 +43,9 @@ const speedUp = createRoute({
   ...secured('withdrawals'),
   method: 'post',
   path: '/withdrawals/{id}/speed-up',
-  summary: 'Replaces the transaction that waits for a block by a dearer one',
+  summary: 'Replace the waiting transaction by one with a higher fee',
   description:
-    'Within the fee limit that was approved, so no new approval is needed. Same nonce (EVM) or same inputs and recipients (BIP-125).',
+    'It stays within the approved fee limit, so it needs no new approval. It uses the same nonce (EVM), or the same inputs and recipients (BIP-125).',
   tags: ['Withdrawals'],
   request: {
     params,
@@ -57,16 +58,16 @@ const speedUp = createRoute({
       },
     },
   },
-  responses: { 200: answer(Withdrawal, 'Accepted; `attempts` shows what comes of it') },
+  responses: { 200: answer(Withdrawal, 'Accepted. `attempts` shows its progress') },
 })
 
 const cancelTransaction = createRoute({
   ...secured('admin', 'approvals'),
   method: 'post',
   path: '/withdrawals/{id}/cancel-transaction',
-  summary: 'Puts a transaction that pays nobody in the place of one that waits for a block',
+  summary: 'Replace the waiting transaction by a cancelling one',
   description:
-    'By a person with the scope `admin` or the role `reviewer`, who did not ask for the withdrawal. Whichever is mined decides: `cancelled` with the hold released and the fee on the merchant’s own account, or `confirmed`.',
+    'Needs a person with the scope `admin` or the role `reviewer` who did not request the withdrawal. The transaction that is mined decides: `cancelled`, with the hold released and the fee on the merchant’s own account, or `confirmed`.',
   tags: ['Withdrawals'],
   request: {
     params,
@@ -77,7 +78,7 @@ const cancelTransaction = createRoute({
       },
     },
   },
-  responses: { 200: answer(Withdrawal, 'Decided; `attempts` shows what comes of it') },
+  responses: { 200: answer(Withdrawal, 'Decided. `attempts` shows its progress') },
 })
 
 /** Registers `/review`, `/speed-up` and `/cancel-transaction` under `/withdrawals/{id}`. */

@@ -1,4 +1,4 @@
-/** What a withdrawal would cost at every priority (seed 002, "Fee Priority Levels"). */
+/** Route of the estimate: the fee of a withdrawal at every priority. */
 
 import { createRoute } from '@hono/zod-openapi'
 import { requireWallet } from '../../db/payouts/require-wallet.js'
@@ -18,7 +18,7 @@ const estimate = createRoute({
   ...secured('withdrawals'),
   method: 'post',
   path: '/withdrawals/estimate',
-  summary: 'The fee for every priority',
+  summary: 'Estimate the fee for every priority',
   tags: ['Withdrawals'],
   request: {
     body: {

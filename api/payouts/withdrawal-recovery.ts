@@ -1,4 +1,4 @@
-/** What people do when a withdrawal goes wrong: retry, refund, investigate (seed 002, "Manual Intervention"). */
+/** Routes for withdrawals that go wrong: retry, refund and investigate. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
@@ -30,9 +30,9 @@ const retry = createRoute({
   ...secured('withdrawals', 'admin'),
   method: 'post',
   path: '/withdrawals/{id}/retry',
-  summary: 'Tries it again: wakes one that waits, or asks anew for one that failed unpaid',
+  summary: 'Retry a withdrawal: wake one that waits, or request a failed one again',
   description:
-    'Answers 200 with the same withdrawal when it is still open, also with other fees while it is unsigned. One that ended is asked for anew (201, `retry_of`), with approvals of its own, and only when it is proven that it cannot be paid any more.',
+    'An open withdrawal answers 200 with itself, and may get other fees while it is unsigned. A failed one is requested again as a new withdrawal (201, `retry_of`) with its own approvals, once it is proven that the old one can no longer be paid.',
   tags: ['Withdrawals'],
   request: {
     params,
@@ -44,8 +44,8 @@ const retry = createRoute({
     },
   },
   responses: {
-    200: answer(Withdrawal, 'It is open, and goes on at once'),
-    201: answer(Withdrawal, 'The new withdrawal; it waits for its own approvals'),
+    200: answer(Withdrawal, 'The open withdrawal, which continues at once'),
+    201: answer(Withdrawal, 'The new withdrawal, which waits for its own approvals'),
   },
 })
 
@@ -53,33 +53,33 @@ const refund = createRoute({
   ...secured('admin', 'approvals'),
   method: 'post',
   path: '/withdrawals/{id}/refund',
-  summary: 'Gives the hold back when it is proven that nothing was or can be paid',
+  summary: 'Release the hold once it is proven that nothing was or can be paid',
   description:
-    'By a person with the scope `admin` or the role `reviewer`. 409 `INVALID_STATE` says in `details.reason` what is not proven.',
+    'Needs a person with the scope `admin` or the role `reviewer`. 409 `INVALID_STATE` names in `details.reason` what is not proven.',
   tags: ['Withdrawals'],
   request: withReason,
-  responses: { 200: answer(Withdrawal, 'Ended; the hold is available again') },
+  responses: { 200: answer(Withdrawal, 'Ended. The hold is available again') },
 })
 
 const mark = createRoute({
   ...secured('withdrawals', 'approvals', 'admin'),
   method: 'post',
   path: '/withdrawals/{id}/mark-for-investigation',
-  summary: 'Holds everything of it before signing, until it is cleared',
+  summary: 'Hold a withdrawal before the next signature, until it is cleared',
   tags: ['Withdrawals'],
   request: withReason,
-  responses: { 200: answer(Withdrawal, 'Marked, and an exception raised') },
+  responses: { 200: answer(Withdrawal, 'Marked. An exception is raised') },
 })
 
 const clear = createRoute({
   ...secured('admin', 'approvals'),
   method: 'post',
   path: '/withdrawals/{id}/clear-investigation',
-  summary: 'Lets a withdrawal go on that was marked for investigation',
-  description: 'By a person with the scope `admin` or the role `reviewer`.',
+  summary: 'Resume a withdrawal that was marked for investigation',
+  description: 'Needs a person with the scope `admin` or the role `reviewer`.',
   tags: ['Withdrawals'],
   request: withReason,
-  responses: { 200: answer(Withdrawal, 'Cleared; it goes on') },
+  responses: { 200: answer(Withdrawal, 'Cleared. It continues') },
 })
 
 /** Registers the four decisions under `/withdrawals/{id}`. */

@@ -1,11 +1,11 @@
-/** What asks for a withdrawal, once or by a schedule: the fields of the request and what is checked of them. */
+/** Checks the request of a withdrawal, for a single one and for a schedule. */
 
 import type { Coin } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { parseAmount } from '../../domain/money.js'
 import type { ApiDependencies } from '../context.js'
 
-/** @throws KeyturnError `VALIDATION_FAILED` where the recipient of a token should pay a fee that is another coin. */
+/** Requires that a token's recipient does not pay the fee, which is in another coin. @throws `VALIDATION_FAILED`. */
 export function requireSenderPays(feePayer: 'sender' | 'recipient', coin: Coin): void {
   if (feePayer === 'sender' || coin.contract === null) return
   throw new KeyturnError(
@@ -20,7 +20,7 @@ export function requireSenderPays(feePayer: 'sender' | 'recipient', coin: Coin):
   )
 }
 
-/** From which country it is asked for; nothing, where no database is configured. */
+/** Returns the country of the request. It returns no field if no GeoIP database is configured. */
 export function originOf(
   { geography }: Pick<ApiDependencies, 'geography'>,
   ip: string | null,
@@ -28,7 +28,7 @@ export function originOf(
   return geography ? { country: ip === null ? null : geography.country(ip) } : {}
 }
 
-/** Base units of an amount that must be more than 0. @throws KeyturnError `INVALID_AMOUNT`. */
+/** Parses an amount above 0 into base units. @throws KeyturnError `INVALID_AMOUNT`. */
 export function positiveAmount(text: string, decimals: number): bigint {
   const units = parseAmount(text, decimals)
   if (units > 0n) return units

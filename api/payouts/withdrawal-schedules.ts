@@ -1,4 +1,4 @@
-/** Recurring withdrawals: `/withdrawal-schedules` (seed 002, "Scheduled: Pre-configured recurring transfers"). */
+/** Routes of withdrawal schedules: recurring withdrawals and their firings. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction, type Queryable } from '../../db/connect.js'
@@ -12,13 +12,9 @@ import {
   toScheduleView,
 } from '../../db/payouts/schedules/list-schedules.js'
 import { findSchedule } from '../../db/payouts/schedules/schedule-row.js'
-import { syncSchedule } from '../../db/payouts/schedules/sync-schedules.js'
 import { requireForeign } from '../../db/wallets/find-own-wallets.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork, knownCoin } from '../../domain/chain/network.js'
-import { KeyturnError } from '../../domain/errors.js'
-import { everFires, refuseCron } from '../../domain/payouts/cron.js'
-import { type AppliedSchedule, applySchedule, readNextFirings } from '../../temporal/apply-schedule.js'
 import { Paging } from '../../wire/paging.js'
 import {
   NewWithdrawalSchedule,
@@ -34,13 +30,12 @@ import { notFound } from '../http/not-found.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
+import { syncScheduleSoon } from '../start/sync-schedule-soon.js'
+import { checkScheduleTimes, toSecond } from './check-schedule-times.js'
+import { readNextTimes } from './read-next-times.js'
 import { originOf, positiveAmount, requireSenderPays } from './withdrawal-request.js'
 
 const SECOND_MS = 1_000
-/** Temporal is asked for the times to come; who asks for a schedule does not wait for a Temporal that is down. */
-const NEXT_TIMEOUT_MS = 2_000
-const SYNC_TIMEOUT_MS = 4_000
-const MOST_NEXT = 5
 
 const params = z.object({ id: z.string().max(255) })
 const tags = ['Withdrawal schedules']
@@ -49,9 +44,9 @@ const create = createRoute({
   ...secured('withdrawals'),
   method: 'post',
   path: '/withdrawal-schedules',
-  summary: 'Asks for the same withdrawal again and again',
+  summary: 'Request the same withdrawal at recurring times',
   description:
-    'Each firing is a normal withdrawal with all its checks and two approvals of its own. The schedule itself needs none, because nothing leaves by it alone.',
+    'Each firing is a normal withdrawal with all its checks and its own two approvals. The schedule itself needs none, because it alone pays nothing.',
   tags,
   request: {
     body: {
@@ -63,14 +58,14 @@ const create = createRoute({
       },
     },
   },
-  responses: { 201: answer(WithdrawalSchedule, 'Stored; it fires from start_at on') },
+  responses: { 201: answer(WithdrawalSchedule, 'Stored. It fires from start_at on') },
 })
 
 const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/withdrawal-schedules',
-  summary: 'Schedules, newest first; removed ones only by their status',
+  summary: 'Schedules, newest first. Removed ones are listed only by their status',
   tags,
   request: { query: ScheduleFilter },
   responses: { 200: listAnswer(WithdrawalSchedule) },
@@ -80,7 +75,7 @@ const get = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/withdrawal-schedules/{id}',
-  summary: 'One schedule, with the times to come',
+  summary: 'One schedule with its next firing times',
   tags,
   request: { params },
   responses: { 200: answer(WithdrawalScheduleWithTimes) },
@@ -90,7 +85,7 @@ const firings = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/withdrawal-schedules/{id}/firings',
-  summary: 'What became of each firing, newest first',
+  summary: 'Firings of a schedule with their outcome, newest first',
   tags,
   request: { params, query: Paging },
   responses: { 200: listAnswer(ScheduleFiring) },
@@ -100,7 +95,7 @@ const change = createRoute({
   ...secured('withdrawals'),
   method: 'patch',
   path: '/withdrawal-schedules/{id}',
-  summary: 'Pauses, resumes, or changes a schedule for firings to come',
+  summary: 'Pause, resume or change a schedule for its later firings',
   tags,
   request: {
     params,
@@ -120,7 +115,7 @@ const remove = createRoute({
   ...secured('withdrawals'),
   method: 'delete',
   path: '/withdrawal-schedules/{id}',
-  summary: 'Removes a schedule; withdrawals that it asked for go on',
+  summary: 'Remove a schedule. Withdrawals that it requested continue',
   tags,
   request: { params },
   responses: { 200: answer(WithdrawalSchedule, 'Removed') },
@@ -137,7 +132,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
     const coin = findCoin(network, withdrawal.coin)
     requireSenderPays(withdrawal.fee_payer, coin)
     await requireWallet(sql, c.get('merchantId'), network, withdrawal.from_address_id ?? null)
-    const times = checkTimes(body, new Date())
+    const times = checkScheduleTimes(body, new Date())
     const template = {
       network: network.name,
       coin: coin.name,
@@ -172,7 +167,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
       const view = await viewOf(tx, merchantId, id)
       return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
-    syncSoon(dependencies, view.id)
+    syncScheduleSoon(dependencies, view.id)
     return c.json(kept, 201)
   })
 
@@ -191,7 +186,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
   app.openapi(get, async (c) => {
     const { id } = c.req.valid('param')
     const view = await viewOf(sql, c.get('merchantId'), id)
-    const next_firings = view.status === 'active' ? await nextFirings(dependencies, id) : []
+    const next_firings = view.status === 'active' ? await readNextTimes(dependencies, id) : []
     return c.json(success({ ...view, next_firings }), 200)
   })
 
@@ -226,7 +221,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
         },
       ),
     )
-    syncSoon(dependencies, id)
+    syncScheduleSoon(dependencies, id)
     return c.json(success(await viewOf(sql, merchantId, id)), 200)
   })
 
@@ -240,7 +235,7 @@ export function registerWithdrawalScheduleRoutes(app: ApiApp, dependencies: ApiD
         { deleted: true },
       ),
     )
-    syncSoon(dependencies, id)
+    syncScheduleSoon(dependencies, id)
     return c.json(success(await viewOf(sql, merchantId, id)), 200)
   })
 }
@@ -249,67 +244,4 @@ async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<W
   const [row] = await listSchedules(sql, merchantId, { id }, { before: null, offset: 0, take: 1 })
   if (!row) throw notFound('withdrawal schedule', id)
   return toScheduleView(row)
-}
-
-/** Tells Temporal without the answer waiting for it; the sweeper tells it when this fails. */
-function syncSoon({ sql, temporal, log }: ApiDependencies, id: string): void {
-  const client = temporal?.schedule
-  if (!client) return
-  // The row is locked meanwhile: a Temporal that does not answer must not hold it.
-  const apply = (schedule: AppliedSchedule) =>
-    client.connection.withDeadline(Date.now() + SYNC_TIMEOUT_MS, () => applySchedule(client, schedule))
-  void syncSchedule(sql, id, apply).catch((error: unknown) => {
-    log.warn({ err: error }, `schedule ${id} was not told to Temporal; the sweeper will`)
-  })
-}
-
-async function nextFirings({ temporal }: ApiDependencies, id: string): Promise<string[] | null> {
-  const client = temporal?.schedule
-  if (!client) return null
-  try {
-    const times = await client.connection.withDeadline(Date.now() + NEXT_TIMEOUT_MS, () =>
-      readNextFirings(client, id),
-    )
-    return times.slice(0, MOST_NEXT).map((time) => time.toISOString())
-  } catch {
-    return null
-  }
-}
-
-/** Temporal's Schedules know whole seconds: the next one, but never one after the year 9999. */
-function toSecond(text: string): Date {
-  const second = new Date(Math.ceil(Date.parse(text) / SECOND_MS) * SECOND_MS)
-  return second.getUTCFullYear() > 9_999 ? new Date(second.getTime() - SECOND_MS) : second
-}
-
-function checkTimes(
-  body: {
-    readonly cron?: string | undefined
-    readonly interval_seconds?: number | undefined
-    readonly start_at?: string | undefined
-    readonly end_at?: string | undefined
-  },
-  now: Date,
-): { readonly startAt: Date; readonly endAt: Date | null } {
-  if ((body.cron === undefined) === (body.interval_seconds === undefined)) {
-    throw refused('cron', 'send either cron or interval_seconds')
-  }
-  const wrong = body.cron === undefined ? null : refuseCron(body.cron)
-  if (wrong !== null) throw refused('cron', wrong)
-  const startAt = toSecond(body.start_at ?? now.toISOString())
-  const endAt = body.end_at === undefined ? null : toSecond(body.end_at)
-  if (endAt !== null && (endAt <= startAt || endAt <= now)) {
-    throw refused('end_at', 'must be after start_at and in the future')
-  }
-  if (body.cron !== undefined && !everFires(body.cron, startAt > now ? startAt : now, endAt)) {
-    const until = endAt === null ? '' : ' before end_at'
-    throw refused('cron', `never fires${until}; day of the month and day of the week must both match`)
-  }
-  return { startAt, endAt }
-}
-
-function refused(path: string, reason: string): KeyturnError {
-  return new KeyturnError('VALIDATION_FAILED', `${path} ${reason}`, {
-    details: { in: 'body', fields: [{ path, reason }] },
-  })
 }

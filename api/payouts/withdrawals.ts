@@ -1,4 +1,4 @@
-/** Withdrawals: create, read, cancel, estimate (seed 002; contract section 3). */
+/** Routes of withdrawals: request, list, read and cancel. */
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction } from '../../db/connect.js'
@@ -24,7 +24,7 @@ const create = createRoute({
   ...secured('withdrawals'),
   method: 'post',
   path: '/withdrawals',
-  summary: 'Asks for a withdrawal; two people must approve it before the signer signs',
+  summary: 'Request a withdrawal. Two people must approve it before the signer signs',
   tags: ['Withdrawals'],
   request: {
     body: {
@@ -36,7 +36,7 @@ const create = createRoute({
       },
     },
   },
-  responses: { 201: answer(Withdrawal, 'Accepted; the amount and the fee limit are held') },
+  responses: { 201: answer(Withdrawal, 'Accepted. The amount and the fee limit are held') },
 })
 
 const get = createRoute({
@@ -65,7 +65,7 @@ const cancel = createRoute({
   ...secured('withdrawals'),
   method: 'delete',
   path: '/withdrawals/{id}',
-  summary: 'Cancels a withdrawal that no signer has yet; the hold is released',
+  summary: 'Cancel a withdrawal that no signer has yet, and release its hold',
   tags: ['Withdrawals'],
   request: { params },
   responses: { 200: answer(Withdrawal, 'Cancelled') },

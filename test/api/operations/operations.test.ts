@@ -36,7 +36,13 @@ test('the process is alive and ready', async () => {
       dependencies: expect.arrayContaining([
         { name: 'postgres', ok: true, needed: true, reason: null, lag_seconds: null },
         { name: 'temporal', ok: true, needed: false, reason: null, lag_seconds: null },
-        { name: 'ethereum', ok: false, needed: false, reason: 'No block has been scanned yet', lag_seconds: null },
+        {
+          name: 'ethereum',
+          ok: false,
+          needed: false,
+          reason: 'No block has been scanned yet',
+          lag_seconds: null,
+        },
         { name: 'signer', ok: true, needed: false, reason: null, lag_seconds: null },
       ]),
     },
