@@ -19,7 +19,7 @@ export const webhookDeliveryId = (eventId: string, endpointId: string): string =
 export const withdrawalId = (id: string): string => `withdrawal:${id}`
 
 /**
- * Returns the id of a consolidation: the transfer of a deposit address's coins to the hot wallet (EVM), or
+ * Returns the id of a consolidation: the transfer of a deposit address's coins to the master wallet (EVM), or
  * the merge of a merchant's small outputs into one (UTXO).
  */
 export const consolidationId = (network: string, coin: string, id: string): string =>

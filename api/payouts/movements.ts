@@ -50,7 +50,7 @@ const consolidate = createRoute({
   ...secured('admin'),
   method: 'post',
   path: '/movements/consolidate',
-  summary: 'Consolidate deposit addresses that are worth their fee into the hot wallet now',
+  summary: 'Consolidate deposit addresses that are worth their fee into the master wallet now',
   description:
     'It works on networks without automatic consolidation as well. The configured least amounts and fee shares apply. Movements appear under /movements.',
   tags: ['Movements'],

@@ -18,7 +18,7 @@ const list = createRoute({
   ...secured('read'),
   method: 'get',
   path: '/wallets',
-  summary: 'Hot and gas wallets with their balances, newest first',
+  summary: 'Master, hot and gas wallets with their balances, newest first',
   tags: ['Wallets'],
   request: {
     query: WalletFilter,

@@ -36,7 +36,7 @@ interface Row extends Pick<WalletRow, 'id' | 'kind' | 'network' | 'address'> {
   readonly screened: bigint
 }
 
-/** Returns hot and gas wallets, newest first. */
+/** Returns master, hot and gas wallets, newest first. */
 export async function listWallets(
   sql: Queryable,
   merchantId: string,

@@ -9,7 +9,7 @@ import { createMovement, NO_APPROVAL } from '../../../db/payouts/movements/creat
 import { findOutputConsolidation } from '../../../db/payouts/movements/find-output-consolidation.js'
 import { listSmallOutputs } from '../../../db/payouts/movements/list-small-outputs.js'
 import { readWithdrawalInput } from '../../../db/payouts/read-withdrawal-input.js'
-import { findFirstHotWallet } from '../../../db/wallets/find-first-hot-wallet.js'
+import { findMasterWallet } from '../../../db/wallets/find-master-wallet.js'
 import { nativeCoin } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -59,7 +59,7 @@ export async function planOutputConsolidation(
   if (worthwhile.length < fewest) {
     return { kind: 'nothing', message: `${worthwhile.length} small outputs are few` }
   }
-  const to = await findFirstHotWallet(sql, input.merchantId, network.name)
+  const to = await findMasterWallet(sql, input.merchantId, network.name)
   if (to === null) return { kind: 'nothing', message: 'There is no master wallet' }
   const planned = await quote(sql, adapter, input.merchantId, to, worthwhile, feeRate, maxFeePercent)
   if (planned === null) {

@@ -18,9 +18,9 @@ export interface Spendable {
 
 /**
  * Sums the addresses that the filter selects. On UTXO networks it counts outputs that are confirmed, credited
- * and not reserved. On EVM networks it counts the balances of hot wallets in the books, less the payouts
- * under way; coins on deposit addresses count after their consolidation. Coins without any amount are left
- * out.
+ * and not reserved. On EVM networks it counts the balances of master and hot wallets in the books, less the
+ * payouts under way; coins on deposit addresses count after their consolidation. Coins without any amount are
+ * left out.
  */
 export async function readSpendable(
   sql: Queryable,

@@ -1,9 +1,9 @@
-/** Finds the first hot wallet of a merchant on a network. */
+/** Finds the master wallet of a merchant on a network. */
 
 import type { Queryable } from '../connect.js'
 
-/** Returns the address of the hot wallet with the lowest index. `null` if the merchant has none on the network. */
-export async function findFirstHotWallet(
+/** Returns the address of the first master wallet. `null` if the merchant has none on the network. */
+export async function findMasterWallet(
   sql: Queryable,
   merchantId: string,
   network: string,
