@@ -28,7 +28,7 @@ const MESSAGE: Readonly<Record<Rise['source'], string>> = {
   validator_withdrawal:
     'A validator’s withdrawal arrived here without a transaction; it is in no user’s balance',
   unexplained:
-    'The balance rose without a transaction that the scan saw (a mint by the chain, a token that changes balances, or a payment by a contract where nodes give no traces); it is in no user’s balance',
+    'The balance rose without a transaction that the scan saw (a mint by the chain, a token that changes balances, or a transfer by a contract where nodes give no traces); it is in no user’s balance',
 }
 
 /**
