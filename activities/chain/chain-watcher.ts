@@ -81,7 +81,7 @@ export function createChainWatcherActivities(dependencies: ChainWatcherDependenc
       } finally {
         clearInterval(heart)
       }
-      if (context.cancellationSignal.aborted) throw new CancelledFailure('Told to stop')
+      if (context.cancellationSignal.aborted) throw new CancelledFailure('The watcher was cancelled')
     },
   }
 }

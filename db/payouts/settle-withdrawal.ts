@@ -52,12 +52,12 @@ export async function settleWithdrawal(
       await movePayout(tx, networks, row, {
         to: 'cancelled',
         actor: row.cancellation?.requested_by ?? 'system:chain',
-        cause: `a transaction that pays nobody took its place: ${row.cancellation?.reason ?? 'cancelled'}`,
+        cause: `a transaction without a recipient took its place: ${row.cancellation?.reason ?? 'cancelled'}`,
         transactionHash: paid.txid,
         mined: mined(outcome),
         failure: {
           code: 'CANCELLED',
-          message: 'Cancelled by a transaction that pays nobody; its fee is the merchant’s own',
+          message: 'Cancelled by a transaction without a recipient. The merchant’s own account paid its fee',
         },
         audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
       })

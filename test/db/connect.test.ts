@@ -68,7 +68,7 @@ test.each(WAYS)('writes nothing after the connection of a transaction is %s', as
   const transaction = sql.begin(async (tx) => {
     await tx`INSERT INTO pairs VALUES (1, 'first')`
     cutAll(way)
-    // Busy with something else, while the pool opens the connection again for somebody else.
+    // Busy with something else, while the pool opens the connection again for another caller.
     await sleep(500)
     after = await tx`INSERT INTO pairs VALUES (1, 'second')`.catch((error: unknown) => error)
   })

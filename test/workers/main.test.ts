@@ -1,4 +1,4 @@
-/** The worker process itself, on real chains: killed, started anew, reorganised. */
+/** The worker process itself, on real chains: killed, started again, reorganised. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

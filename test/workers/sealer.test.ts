@@ -35,7 +35,7 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
 
 const append = () =>
   database.sql.begin((tx) =>
-    // Nobody attempts these deliveries, so each is of an object of its own.
+    // No worker attempts these deliveries, so each is of an object of its own.
     appendEvent(tx, { merchantId: 'm', type: 'webhook.test', subject: newId('dep'), data: {} }),
   )
 

@@ -20,7 +20,7 @@ export async function findControlChange<Kind extends ControlChangeKind>(
   return row
 }
 
-/** Returns how `recordApproval` finds and locks a change. It requires two people whatever the policy of payouts is. */
+/** Returns how `recordApproval` finds and locks a change. It requires two people, under every policy of payouts. */
 export function lockChangeSubject(kind: ControlChangeKind): LockSubject {
   return async (tx, merchantId, id) => {
     const [row] = await tx<ControlChangeRow[]>`

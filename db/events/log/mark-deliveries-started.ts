@@ -1,3 +1,5 @@
+/** Records that the workflows of deliveries run. */
+
 import type { Queryable } from '../../connect.js'
 
 /**

@@ -4,7 +4,7 @@ import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { EndpointRow } from './endpoint-row.js'
 
-/** Records a `webhook.test` event and its delivery to this endpoint, whatever types it subscribes to. */
+/** Records a `webhook.test` event and its delivery to this endpoint, also when it does not subscribe to the type. */
 export async function appendTestEvent(
   tx: Transaction,
   endpoint: EndpointRow,

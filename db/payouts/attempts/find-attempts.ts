@@ -60,7 +60,7 @@ export interface AttemptRow {
   readonly passed_at: Date | null
 }
 
-/** A signed attempt: its bytes may be mined whatever the platform does. */
+/** A signed attempt: its bytes may be mined, and the platform cannot prevent it. */
 export type SignedAttempt = AttemptRow & { readonly signed_transaction: string; readonly txid: string }
 
 /** Returns the newest attempt that was not abandoned, or `null`. */

@@ -67,7 +67,7 @@ export async function findExclusions(
       SELECT spent_by, spent_at_block FROM deposit_inputs
       WHERE deposit_inputs.network = needed.network AND prev_txid = needed.txid AND prev_vout = needed.vout
     ) spend
-    -- Whose hash nobody knows yet may be the very transaction that spent it.
+    -- An attempt whose hash is not known yet may be the very transaction that spent it.
     WHERE spend.height IS NOT NULL AND spend.by <> needed.spender
     ORDER BY needed.attempt, spend.height, needed.direct DESC, outpoint`
   return new Map(

@@ -62,7 +62,7 @@ async function pass(tx: Transaction, id: string): Promise<boolean> {
   if (!nonce) return false
   await reportUnanswered(tx, row, 'system:nonces', {
     message:
-      'A signer took a request and does not answer it; the wallet goes on with the next nonces, and a transaction that pays nobody will take this one',
+      'A signer took a request and does not answer it. The wallet continues with the next nonces, and a transaction without a recipient will use this one',
     address: nonce.address,
     nonce: Number(nonce.nonce),
     request_id: request.id,
@@ -104,11 +104,11 @@ async function close(tx: Transaction, networks: Networks, id: string): Promise<b
   await movePayout(tx, networks, row, {
     to: 'failed',
     actor: 'system:nonces',
-    cause: 'a transaction that pays nobody took its nonce',
+    cause: 'a transaction without a recipient used its nonce',
     failure: {
       code: 'SIGNER_UNANSWERED',
       message:
-        'The signer took the request and never answered; a final transaction that pays nobody has its nonce, so it can never be paid',
+        'The signer took the request and never answered. A final transaction without a recipient has its nonce, so it can never be paid',
     },
     audit: { conflict: proof.conflict },
   })

@@ -84,8 +84,8 @@ export async function changeSchedule(tx: Transaction, asker: Asker, change: Sche
 }
 
 /**
- * Whether both request the same withdrawal, however the amount is written and in whatever order the database
- * returns the keys.
+ * Whether both request the same withdrawal, in every notation of the amount and in every order in which the
+ * database returns the keys.
  */
 function sameTemplate(a: ScheduleTemplate, b: ScheduleTemplate): boolean {
   const withoutText = ({ amount_text: _, ...rest }: ScheduleTemplate) => canonicalJson(rest)

@@ -1,3 +1,5 @@
+/** Checks that a reviewer may decide about a withdrawal. */
+
 import { initiatorsOf } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { ReviewDecision } from '../payout-row.js'

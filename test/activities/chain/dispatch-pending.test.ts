@@ -33,7 +33,7 @@ test('a deposit whose workflow cannot be started keeps no other from being start
       started.push(id)
       return true
     },
-    startWithdrawal: () => Promise.reject(new Error('Nobody withdraws')),
+    startWithdrawal: () => Promise.reject(new Error('No withdrawal starts here')),
     startChainWatcher: async () => {},
     signal: async (id: string) => {
       signalled.push(id)

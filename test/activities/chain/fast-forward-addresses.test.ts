@@ -54,7 +54,7 @@ test('a counter is raised past everything that was used, however far, and a gap 
   const merchant = await merchantWith(sql)
   await merchant.address('bitcoin', 'alice')
   await sql`UPDATE key_accounts SET xpub = ${xpub}, next_index = 5`
-  // Gaps of up to 200 are bridged, and one look is not the end.
+  // Gaps of up to 200 are bridged, and one search is not the end.
   const used = new Set(
     [2, 7, 203, 395, 401].map((index) => deriveAddress({ network, xpub, branch: 0, index }).address),
   )
@@ -138,7 +138,7 @@ test('a database that was restored from a backup gives no address twice, and wha
   expect(raised.map((each) => (each as { data: unknown }).data)).toMatchObject([
     { kind: 'address.indexes_skipped', network: 'bitcoin', from_index: 1, to_index: 40 },
   ])
-  // They are nobody's, so the merchant's list of its users' addresses leaves them out.
+  // They belong to no user, so the merchant's list of its users' addresses leaves them out.
   const slice = { take: 100, offset: 0, before: null }
   expect((await listAddresses(sql, merchant.id, {}, slice)).map((row) => row.user_reference)).toEqual([
     'new',

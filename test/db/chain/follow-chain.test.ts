@@ -96,7 +96,7 @@ test('a payment goes from the mempool through its block to the credit', async ()
   ])
 })
 
-test('the two balance movements are those of the guide, in their place among the statuses', async () => {
+test('sends the two balance events in their place among the statuses', async () => {
   const { sql, model, adapter, to } = await setup()
   model.pay(to(20_000_000n))
   for (let block = 0; block < 3; block++) model.mine()
@@ -632,7 +632,7 @@ describe('reorgs', () => {
     ])
   })
 
-  test('money that was spent meanwhile leaves the user in debt, and a person is told', async () => {
+  test('money that was spent meanwhile leaves the user in debt, and raises an exception', async () => {
     const { sql, model, adapter, merchant, alice, to } = await setup()
     model.pay(to(50_000n))
     for (let block = 0; block < 3; block++) model.mine()
@@ -765,7 +765,7 @@ describe('catching up', () => {
     expect(await ledger(sql, 'available', 'alice')).toBe(1_000n)
   })
 
-  test('a credit does not wait for details for ever', async () => {
+  test('a credit waits for details for a limited time', async () => {
     const { sql, model, adapter, to } = await setup()
     const { txid } = model.pay(to(1_000n))
     model.mine()

@@ -1,4 +1,4 @@
-/** Somebody else has a key of ours: the books follow the chain, nothing of it is credited, and a person is told. */
+/** Another party has a key of ours: the books follow the chain, nothing of it is credited, and an exception reports it. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Block, ChainAdapter } from '../../../chains/adapter.js'
@@ -34,7 +34,7 @@ test('BTC: an output of a user that a stranger spends leaves the books, what com
   const merchant = await merchantWith(sql)
   const alice = await merchant.address('bitcoin', 'alice-btc')
   const change = await merchant.address('bitcoin', null, 'change')
-  const other = await (await merchantWith(sql)).address('bitcoin', 'somebody-else')
+  const other = await (await merchantWith(sql)).address('bitcoin', 'another-user')
   const own = await ledger(sql, 'available', '')
   const paid = model.pay({ payee: alice.payee, coin: 'btc', amount: 100_000n })
   for (let block = 0; block < 3; block++) model.mine()
@@ -66,9 +66,9 @@ test('BTC: an output of a user that a stranger spends leaves the books, what com
     expect(await ledger(sql, 'available', 'alice-btc')).toBe(100_000n)
     expect(await ledger(sql, 'available', '')).toBe(own - 11_000n)
     // What it pays another merchant is that merchant's own business.
-    expect(await ledger(sql, 'available', 'somebody-else')).toBe(5_000n)
+    expect(await ledger(sql, 'available', 'another-user')).toBe(5_000n)
   }
-  // Whatever the mempool had shown: what came back may be spent, and what was spent may not.
+  // With everything that the mempool had shown: what came back may be spent, and what was spent may not.
   const spendable = async () => {
     const row = { merchant_id: merchant.id, network: 'bitcoin', from_address_id: null }
     return (await listSpendableOutputs(sql, row, 3)).map(({ txid, vout }) => `${txid}:${vout}`)

@@ -1,4 +1,4 @@
-/** Whatever the chain does, the books say what the canonical chain says. */
+/** For random reorganisations the books say what the canonical chain says. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -360,12 +360,12 @@ async function compare(
     expect(outputs.map((row) => row.key).sort()).toEqual(unspent.sort())
   }
 
-  // What merchants were told adds up to the same, step by step.
-  const told = await sql<{ subject: string; type: string; data: Record<string, unknown> }[]>`
+  // The events of merchants add up to the same, step by step.
+  const events = await sql<{ subject: string; type: string; data: Record<string, unknown> }[]>`
     SELECT subject, type, data FROM events WHERE type IN ('deposit.status_changed', 'balance.updated') ORDER BY position`
   const last = new Map<string, DepositStatus>()
   const moved = new Map<string, bigint>()
-  for (const event of told) {
+  for (const event of events) {
     if (event.type === 'deposit.status_changed') {
       const { status, previous_status: previous } = event.data as {
         status: DepositStatus

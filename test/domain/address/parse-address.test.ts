@@ -59,7 +59,7 @@ test.each([
   [5n, 'bc1pqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzs2jkusy'],
   [2n ** 256n - 2n ** 32n - 977n, ''],
 ])(
-  'refuses a Taproot address whose key is not on the curve, because nobody could spend what it gets',
+  'refuses a Taproot address whose key is not on the curve, because no key could spend what it gets',
   (x, known) => {
     const data = Buffer.from(x.toString(16).padStart(64, '0'), 'hex')
     const text = bitcoinAddress.toBech32(data, 1, 'bc')

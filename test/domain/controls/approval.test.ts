@@ -22,7 +22,7 @@ const requirement: fc.Arbitrary<Requirement> = fc.record({
   roles: fc.subarray(['admin', 'finance']),
 })
 
-test('approved means enough different people, of those named, in the roles asked for, and never whoever asked', () => {
+test('approves with enough different people, of those named, in the required roles, without the initiators', () => {
   fc.assert(
     fc.property(approvals, requirement, (given, needed) => {
       if (tallyApprovals(given, intent, needed) !== 'approved') return
@@ -54,7 +54,7 @@ test('asking for more never approves what asking for less did not', () => {
   )
 })
 
-test('a rejection counts whoever it is by, but for whoever asked', () => {
+test('counts a rejection of every person except an initiator', () => {
   const reject = { approver_id: 'x', decision: 'reject' as const, intent_hash: 'a' }
   const needed: Requirement = { count: 2, signers: [{ id: 'key of ada', role: 'admin' }], roles: [] }
   expect(tallyApprovals([{ ...reject, person_id: 'alan' }], intent, needed)).toBe('rejected')

@@ -47,7 +47,7 @@ test('what is let through stays within every limit, and what is refused would ha
   )
 })
 
-test('the error says what the guide says', () => {
+test('describes an exceeded limit in whole coins', () => {
   const exceeded: LimitUse = { scope: 'user', window: 'daily', amount: 5_000_000_000n, used: 4_500_000_000n }
   const error = limitExceeded(exceeded, 1_000_000_000n, usdt)
   expect(error.code).toBe('DAILY_LIMIT_EXCEEDED')

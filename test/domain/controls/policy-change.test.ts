@@ -115,7 +115,7 @@ function expectNotLooser(before: Policy, after: Policy, units: bigint): void {
 
 const units = fc.bigInt({ min: 1n, max: 70_000_000n })
 
-test('what takes effect at once never loosens anything, whatever holds by then', () => {
+test('what takes effect at once never loosens anything, for every policy in force by then', () => {
   fc.assert(
     fc.property(policy, policy, policy, units, (from, to, meanwhile, amountUnits) => {
       const edits = diffPolicies(from, to)
@@ -207,7 +207,7 @@ test('a field that was tightened meanwhile is not loosened by what was approved 
     dropped: ['limits.user.ethereum.usdt.daily'],
     policy: { limits: { user: [{ daily: '50' }] } },
   })
-  // Somebody raised it further: to lower it to 200 is fine.
+  // Another change raised it further: to lower it to 200 is fine.
   expect(applyEdits(at('300'), edits, 'loosening').policy.limits.user[0]?.daily).toBe('200')
 })
 

@@ -107,7 +107,7 @@ test('a sanctions hit is reviewed always, a high score unless the destination is
   )
 })
 
-test('each factor tells the usual from the unusual', () => {
+test('distinguishes the usual from the unusual in each factor', () => {
   expect(assessRisk(calm, risk).score).toBe(0)
   expect(factor({ amount: 10_000_000n }, 'amount')).toEqual([100, '10 times 1 usdt, the average of 3'])
   expect(factor({ amount: 5_500_000n }, 'amount')[0]).toBe(50)
@@ -137,7 +137,7 @@ test('each factor tells the usual from the unusual', () => {
   )
 })
 
-test('a listed address is found whatever way it is written', () => {
+test('finds a listed address in every notation', () => {
   const evm = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
   expect(sanctionKey(` ${evm} `)).toBe(sanctionKey(evm.toLowerCase()))
   const bech32 = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'

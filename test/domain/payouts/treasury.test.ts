@@ -7,12 +7,12 @@ import { highestWorthwhileFee, isLow, isWorth, rebalanceOf } from '../../../doma
 const amount = fc.bigInt({ min: 0n, max: 10n ** 24n })
 const percent = fc.integer({ min: 1, max: 9_999 }).map((basisPoints) => basisPoints / 100)
 
-test('the dearest fee that is worth it is worth it, and one more is not', () => {
+test('accepts the highest worthwhile fee, and not one more', () => {
   fc.assert(
     fc.property(amount, percent, (value, share) => {
-      const dearest = highestWorthwhileFee(value, share)
-      expect(isWorth(value, dearest, share)).toBe(true)
-      expect(isWorth(value, dearest + 1n, share)).toBe(false)
+      const highest = highestWorthwhileFee(value, share)
+      expect(isWorth(value, highest, share)).toBe(true)
+      expect(isWorth(value, highest + 1n, share)).toBe(false)
     }),
   )
 })

@@ -44,7 +44,7 @@ test('a fee is what base fee and tip cost on EVM chains, and size times rate on 
   )
 })
 
-test('without a market price the fallback follows the multipliers of the guide', () => {
+test('without a market price the fallback follows the factors of the priorities', () => {
   const rates = PRIORITIES.map((priority) => {
     const price = fallbackPrice(network('bitcoin'), priority)
     return price.family === 'utxo' ? price.rate : null

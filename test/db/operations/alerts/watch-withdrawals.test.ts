@@ -45,7 +45,7 @@ const standing = async (kind: string) =>
     await stage.api.database.sql<{ subject: string }[]>`
       SELECT subject FROM alerts WHERE kind = ${kind} AND cleared_at IS NULL ORDER BY subject`
   ).map((row) => row.subject)
-const told = async (kind: string) =>
+const raised = async (kind: string) =>
   (
     await stage.api.database.sql<{ data: Record<string, unknown> }[]>`
       SELECT data FROM events WHERE type = 'exception.raised' AND data ->> 'kind' = ${kind} ORDER BY position`
@@ -56,14 +56,14 @@ test('raises one alert for a large withdrawal and clears it at its end', async (
   const large = await ask('100')
   expect(await watch()).toBe(1)
   expect(await watch()).toBe(0)
-  expect(await told('withdrawal.large')).toMatchObject([
+  expect(await raised('withdrawal.large')).toMatchObject([
     { subject: large, severity: 'warning', amount: '100', threshold: '100', coin: 'eth' },
   ])
   expect(await standing('withdrawal.large')).toEqual([large])
   await end(large, 'confirmed')
   await watch()
   expect(await standing('withdrawal.large')).toEqual([])
-  expect(await told('withdrawal.large')).toHaveLength(1)
+  expect(await raised('withdrawal.large')).toHaveLength(1)
 })
 
 test('raises an alert with the factors for an unusual withdrawal', async () => {
@@ -75,7 +75,7 @@ test('raises an alert with the factors for an unusual withdrawal', async () => {
       { name: 'destination', score: 100, weight: 0.2, reason: 'new' },
     ])}) WHERE id = ${id}`
   expect(await watch()).toBe(1)
-  expect(await told('withdrawal.unusual')).toMatchObject([
+  expect(await raised('withdrawal.unusual')).toMatchObject([
     { subject: id, factors: [{ name: 'frequency', score: 60, reason: '40 within 24 hours' }] },
   ])
   await end(id, 'cancelled')
@@ -90,10 +90,10 @@ test('raises one alert for consecutive failures, ignores decisions, and clears i
   await fail('REFUNDED')
   await fail('REJECTED', 'rejected')
   await watch()
-  expect(await told('withdrawal.consecutive_failures')).toEqual([])
+  expect(await raised('withdrawal.consecutive_failures')).toEqual([])
   await fail('NONCE_USED_ELSEWHERE')
   await watch()
-  expect(await told('withdrawal.consecutive_failures')).toMatchObject([
+  expect(await raised('withdrawal.consecutive_failures')).toMatchObject([
     {
       subject: 'ethereum:eth',
       severity: 'critical',
@@ -106,7 +106,7 @@ test('raises one alert for consecutive failures, ignores decisions, and clears i
   ])
   await fail('POLICY_LIMIT')
   await watch()
-  expect(await told('withdrawal.consecutive_failures')).toHaveLength(1)
+  expect(await raised('withdrawal.consecutive_failures')).toHaveLength(1)
   await end(await ask(), 'confirmed')
   await watch()
   expect(await standing('withdrawal.consecutive_failures')).toEqual([])
@@ -127,7 +127,7 @@ test('raises an alert after three times the expected time, but not while people 
       estimated_confirmation_at = now() - interval '19 hours' WHERE id = ${pending}`
   await watch()
   expect(await watch()).toBe(0)
-  expect(await told('withdrawal.stuck')).toMatchObject([
+  expect(await raised('withdrawal.stuck')).toMatchObject([
     { subject: stuck, stage: 'pending_signature', waiting: { code: 'SIGNER_OFFLINE' } },
   ])
   await end(stuck, 'expired')

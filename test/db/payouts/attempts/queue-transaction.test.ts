@@ -69,7 +69,7 @@ test('of many that race for the same outpoint one gets it, and no half of a sele
       inputs,
       change: null,
     })
-  // Each wants two neighbours in a ring, in either order: most must lose, none may block for ever.
+  // Each wants two neighbours in a ring, in either order: most must lose, none may block without an end.
   const results = await Promise.all(
     ids.map((id, index) => {
       const pair = [outpoints[index % 6], outpoints[(index + 1) % 6]].filter((each) => each !== undefined)
@@ -128,7 +128,7 @@ test('a coin whose block left the chain after it was selected is not set aside, 
   expect(await reserved()).toHaveLength(1)
 })
 
-test('a wallet is never asked for more than it holds, whatever is under way from it', async () => {
+test('never asks a wallet for more than it holds, with payouts in progress', async () => {
   const { sql } = stage.api.database
   const hot = await stage.wallet('ethereum', 'hot')
   const ids = await building(10, ethereumBody)

@@ -68,7 +68,7 @@ test('of many that start the same sweep one does; it holds the fee alone, and gi
   expect(others).toEqual([])
   expect(await held()).toBe(-2n * MILLI)
   const { sql } = stage.api.database
-  // Nobody cancels a movement as if it were a withdrawal.
+  // A movement cannot be cancelled as if it were a withdrawal.
   await expect(
     cancelWithdrawal(sql, networks, { merchantId: stage.api.merchantId, id: id ?? '', actor: 'person:x' }),
   ).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -102,7 +102,7 @@ test('the merchant’s own account bears the fee, as far as it can', async () =>
   ).rejects.toMatchObject({ code: 'INSUFFICIENT_BALANCE' })
 })
 
-test('events and audit tell of it as a movement, and limits and lists of withdrawals do not know it', async () => {
+test('events and audit call it a movement, and limits and lists of withdrawals do not know it', async () => {
   const [from] = await addresses(1)
   const master = await stage.wallet('ethereum', 'master')
   const id = await make({ from: from ?? null, toAddress: master.address })
@@ -126,7 +126,7 @@ test('events and audit tell of it as a movement, and limits and lists of withdra
   expect(json.data).toEqual([])
 })
 
-test('the gas budget is debited when gas is promised, whoever races, and given back only when nothing was paid', async () => {
+test('the gas budget is debited when gas is promised, under races, and given back only when nothing was paid', async () => {
   const { sql } = stage.api.database
   const gas = await stage.wallet('ethereum', 'gas')
   const targets = await addresses(10)
@@ -158,7 +158,7 @@ test('the gas budget is debited when gas is promised, whoever races, and given b
   expect(await fund(last?.address ?? '')).not.toBeNull()
 })
 
-test('a wallet that could not pay is told as low, once, whatever its mark', async () => {
+test('reports a wallet that could not pay as low, once, at every mark', async () => {
   const { sql } = stage.api.database
   const gas = await stage.wallet('ethereum', 'gas')
   // It never held any, and nothing was asked of it yet.
