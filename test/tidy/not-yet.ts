@@ -2,7 +2,6 @@
 export const NOT_YET: readonly string[] = [
   'activities/',
   'api/',
-  'client/',
   'db/',
   'domain/',
   'test/',
