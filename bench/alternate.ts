@@ -10,7 +10,7 @@ export interface Alternated {
   readonly ratio: number
 }
 
-/** A busy machine gets fewer rounds rather than a longer run. */
+/** Milliseconds after which no round starts: a busy machine gets fewer rounds, not a longer run. */
 const BUDGET_MS = 75_000
 
 /**
