@@ -1,3 +1,5 @@
+/** Changes of the policy: who approves them, when they take effect, and what they require of withdrawals. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceControlChange } from '../../db/controls/changes/advance-control-change.js'
 import { advanceWithdrawal } from '../../db/payouts/advance-withdrawal.js'

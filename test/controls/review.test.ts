@@ -1,3 +1,5 @@
+/** Risk of withdrawals: factors, reviews by people, sanctions and countries. */
+
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

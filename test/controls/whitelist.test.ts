@@ -1,3 +1,5 @@
+/** Entries of the whitelist: approvals, cool-down, limits and removal. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DEFAULT_POLICY } from '../../domain/controls/policy.js'
 import { type Controls, startControls } from '../stage/start-controls.js'

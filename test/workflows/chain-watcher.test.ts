@@ -1,3 +1,5 @@
+/** The watcher of a chain detects, confirms and reports, and moves between workers without a gap. */
+
 import { writeFileSync } from 'node:fs'
 import { temporal as proto } from '@temporalio/proto'
 import { beforeAll, expect, test } from 'vitest'
@@ -33,7 +35,7 @@ beforeAll(async () => {
   await untilScanned()
 })
 
-test('a payment is seen, mined, confirmed and credited without anybody else', async () => {
+test('detects, confirms and credits a deposit without any other process', async () => {
   const merchant = await merchantWith(platform.sql)
   const alice = await merchant.address('bitcoin', 'alice')
   const { txid } = model.pay({ payee: alice.payee, coin: 'btc', amount: 1_000n })
@@ -46,14 +48,14 @@ test('a payment is seen, mined, confirmed and credited without anybody else', as
   expect(await ledger(platform.sql, 'available', 'alice')).toBe(1_000n)
 })
 
-test('fees are kept for estimates', async () => {
+test('stores fees for estimates', async () => {
   await eventually(async () => {
     const [row] = await platform.sql`SELECT fees FROM network_fees WHERE network = 'bitcoin'`
     expect(row?.fees).toEqual({ low: 2, normal: 2, high: 2, urgent: 2 })
   })
 })
 
-test('a node that does not answer is shown, kills nothing, and is forgotten when it is back', async () => {
+test('reports a node that does not answer, ends no run, and clears the report when the node returns', async () => {
   const run = (await watcher().describe()).runId
   model.failures = 4
   await eventually(async () => {
@@ -71,7 +73,7 @@ test('a node that does not answer is shown, kills nothing, and is forgotten when
   expect(description.raw.pendingActivities?.[0]?.attempt).toBe(1)
 })
 
-test('it moves to another worker when its own stops, at once and without a gap', async () => {
+test('moves to another worker at once and without a gap when its own worker stops', async () => {
   const before = (await watcher().describe()).runId
   await platform.stopAll()
   const merchant = await merchantWith(platform.sql)
@@ -87,7 +89,7 @@ test('it moves to another worker when its own stops, at once and without a gap',
   const history = await platform.temporal.client.workflow
     .getHandle(chainWatcherId('bitcoin'), before)
     .fetchHistory()
-  // A task that the stopping worker took with it costs three more.
+  // A task that the stopping worker had taken adds three more events.
   expect(history.events?.length).toBeLessThanOrEqual(14)
   if (process.env.KEYTURN_RECORD_HISTORIES) {
     writeFileSync(
@@ -97,7 +99,7 @@ test('it moves to another worker when its own stops, at once and without a gap',
   }
 })
 
-test('a step that hangs does not keep its process from stopping, and another worker carries on', async () => {
+test('lets its process stop while a step hangs, and goes on in another worker', async () => {
   await platform.stopAll()
   let asked = 0
   const hanging = {
@@ -115,7 +117,7 @@ test('a step that hangs does not keep its process from stopping, and another wor
   await untilScanned()
 })
 
-test('the sweeper runs by its schedule, with the interval that is configured last', async () => {
+test('runs the sweeper by its schedule, with the interval that was configured last', async () => {
   await scheduleSweeper(platform.temporal.client, 3_600_000)
   await scheduleSweeper(platform.temporal.client, 60_000)
   const schedule = platform.temporal.client.schedule.getHandle(SWEEPER_SCHEDULE_ID)
@@ -126,7 +128,7 @@ test('the sweeper runs by its schedule, with the interval that is configured las
     return recentActions.find((each) => each.action.type === 'startWorkflow')?.action.workflow.workflowId
   })
   const handle = platform.temporal.client.workflow.getHandle(id)
-  // Each part found nothing to do, whatever parts there are.
+  // No part of the sweep found anything to do.
   const swept = (await handle.result()) as Record<string, number>
   expect(swept).toMatchObject({ deposits: 0, withdrawals: 0, deliveries: 0 })
   expect(new Set(Object.values(swept))).toEqual(new Set([0]))

@@ -1,3 +1,5 @@
+/** The workflow of a control change sleeps through the cool-down and wakes at decisions. */
+
 import { fileURLToPath } from 'node:url'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker } from '@temporalio/worker'
@@ -12,17 +14,17 @@ beforeAll(async () => {
 })
 afterAll(() => environment?.teardown())
 
-/** Runs one workflow against a row that is only in memory. @returns Its result, and the clock at each look. */
-async function run(row: (now: number, look: number) => ControlChangeProgress, signal?: string) {
-  const looks: number[] = []
+/** Runs one workflow on a row in memory. @returns Its result, and the clock at each check of the row. */
+async function run(row: (now: number, check: number) => ControlChangeProgress, signal?: string) {
+  const checks: number[] = []
   const worker = await Worker.create({
     connection: environment.nativeConnection,
     taskQueue: 'core',
     workflowsPath: fileURLToPath(new URL('../../workflows/control-change.ts', import.meta.url)),
     activities: {
       async advanceControlChange(_id: string, now: string) {
-        looks.push(Date.parse(now))
-        return row(Date.parse(now), looks.length)
+        checks.push(Date.parse(now))
+        return row(Date.parse(now), checks.length)
       },
     },
   })
@@ -34,36 +36,36 @@ async function run(row: (now: number, look: number) => ControlChangeProgress, si
     })
     if (!signal) return handle.result()
     await handle.signal(signal)
-    // Waiting for the result would let the server skip time, perhaps past a timer that the signal is about to cancel.
+    // Waiting for the result would let the server skip time, perhaps past a timer that the signal must cancel.
     await expect
       .poll(async () => (await handle.describe()).status.name, { timeout: 20_000 })
       .toBe('COMPLETED')
     return handle.result()
   })
-  return { result, looks }
+  return { result, checks }
 }
 
-test('it sleeps through the cool-down and wakes when that is over', async () => {
+test('sleeps through the cool-down and wakes when that ends', async () => {
   let until = 0
-  const { result, looks } = await run((now) => {
+  const { result, checks } = await run((now) => {
     until ||= now + DAY_MS
     return now >= until
       ? { state: 'effective', until: null, approvals: 2 }
       : { state: 'cooling_down', until: new Date(until).toISOString(), approvals: 2 }
   })
   expect(result).toBe('effective')
-  expect(looks).toHaveLength(2)
-  expect(looks[1]).toBeGreaterThanOrEqual(until)
+  expect(checks).toHaveLength(2)
+  expect(checks[1]).toBeGreaterThanOrEqual(until)
 })
 
-test('a decision wakes it before its time, and one that came while it looked is not slept over', async () => {
-  const { result, looks } = await run(
-    (now, look) =>
-      look > 1
+test('wakes early at a decision, also at one that came during its check', async () => {
+  const { result, checks } = await run(
+    (now, check) =>
+      check > 1
         ? { state: 'effective', until: null, approvals: 2 }
         : { state: 'pending_approval', until: new Date(now + 365 * DAY_MS).toISOString(), approvals: 1 },
     'decide',
   )
   expect(result).toBe('effective')
-  expect((looks[1] ?? 0) - (looks[0] ?? 0)).toBeLessThan(365 * DAY_MS)
+  expect((checks[1] ?? 0) - (checks[0] ?? 0)).toBeLessThan(365 * DAY_MS)
 })

@@ -1,3 +1,5 @@
+/** The workflow of a deposit credits it once, through reorganisations, crashes and screening. */
+
 import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -42,7 +44,7 @@ beforeAll(async () => {
   await platform.startWorkers(['core', 'chain'], [adapter, ethereumModel.adapter()])
 })
 
-/** A user of each test's own. */
+/** Issues an address of a user whom no other test uses. */
 async function setup() {
   const merchant = await merchantWith(platform.sql)
   const name = `user-${++user}`
@@ -50,7 +52,7 @@ async function setup() {
   return { merchant, name, to: (amount: bigint) => ({ payee: alice.payee, coin: 'btc', amount }) }
 }
 
-/** What the watcher does at every step, here at the test's own pace. */
+/** Takes one step of the watcher, when the test decides. */
 async function step() {
   await scan(platform.sql, adapter)
   await dispatchPending(platform.sql, network, platform.gate)
@@ -60,14 +62,14 @@ const handleOf = (txid: string) => platform.temporal.client.workflow.getHandle(d
 
 async function keep(name: string, txid: string) {
   const history = await platform.history('bitcoin', txid)
-  // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
+  // The replay test reads these: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
   if (process.env.KEYTURN_RECORD_HISTORIES) {
     writeFileSync(historyFile(name), proto.api.history.v1.History.encode(history).finish())
   }
   return history.events?.length ?? 0
 }
 
-test('seen in the mempool, mined, confirmed and credited within 24 events', async () => {
+test('credits a deposit that was first seen in the mempool within 24 events', async () => {
   const { name, to } = await setup()
   const { txid } = model.pay(to(50_000n))
   await step()
@@ -84,7 +86,7 @@ test('seen in the mempool, mined, confirmed and credited within 24 events', asyn
   expect(await keep('deposit.mempool', txid)).toBeLessThanOrEqual(24)
 })
 
-test('first seen in a block, confirmed and credited within 18 events', async () => {
+test('credits a deposit that was first seen in a block within 18 events', async () => {
   const { to } = await setup()
   const { txid } = model.pay(to(50_000n))
   model.mine()
@@ -101,7 +103,7 @@ test('first seen in a block, confirmed and credited within 18 events', async () 
   expect(await keep('deposit.block', txid)).toBeLessThanOrEqual(18)
 })
 
-test('found at its threshold while catching up it needs neither timer nor signal', async () => {
+test('credits a deposit without a timer or a signal when a late scan finds it at its threshold', async () => {
   const { to } = await setup()
   const { txid } = model.pay(to(50_000n))
   for (let block = 0; block < 5; block++) model.mine()
@@ -110,7 +112,7 @@ test('found at its threshold while catching up it needs neither timer nor signal
   expect(await keep('deposit.catch-up', txid)).toBeLessThanOrEqual(8)
 })
 
-test('operators see what it waits for', async () => {
+test('shows operators what a deposit waits for', async () => {
   const { name, to } = await setup()
   const { txid } = model.pay(to(50_000n))
   model.mine()
@@ -124,7 +126,7 @@ test('operators see what it waits for', async () => {
   })
 })
 
-test('a replaced deposit ends its workflow', async () => {
+test('ends the workflow of a replaced deposit', async () => {
   const { to } = await setup()
   const first = model.pay(to(50_000n))
   await step()
@@ -134,45 +136,45 @@ test('a replaced deposit ends its workflow', async () => {
   expect(await keep('deposit.replaced', first.txid)).toBeLessThanOrEqual(24)
 })
 
-test('an unconfirmed deposit that leaves the chain ends its run; mined again, a new run credits it', async () => {
+test('ends its run when an unconfirmed deposit leaves the chain, and credits it in a new run when it is mined again', async () => {
   const { name, to } = await setup()
-  const payment = model.pay(to(50_000n))
+  const transaction = model.pay(to(50_000n))
   model.mine()
   await step()
-  const first = (await handleOf(payment.txid).describe()).runId
+  const first = (await handleOf(transaction.txid).describe()).runId
   model.orphan(1)
   model.mine([])
   model.mine([])
   await step()
-  expect(await handleOf(payment.txid).result()).toBe('reverted')
-  await keep('deposit.reverted', payment.txid)
-  model.mine([payment])
+  expect(await handleOf(transaction.txid).result()).toBe('reverted')
+  await keep('deposit.reverted', transaction.txid)
+  model.mine([transaction])
   model.mine([])
   model.mine([])
   await step()
-  await untilStatus(platform.sql, payment.txid, 'success')
-  expect((await handleOf(payment.txid).describe()).runId).not.toBe(first)
+  await untilStatus(platform.sql, transaction.txid, 'success')
+  expect((await handleOf(transaction.txid).describe()).runId).not.toBe(first)
   expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
 })
 
-test('a credited deposit that leaves the chain and comes back is credited once', async () => {
+test('credits a deposit once that leaves the chain after its credit and comes back', async () => {
   const { name, to } = await setup()
-  const payment = model.pay(to(50_000n))
+  const transaction = model.pay(to(50_000n))
   for (let block = 0; block < 4; block++) model.mine()
   await step()
-  await untilStatus(platform.sql, payment.txid, 'success')
+  await untilStatus(platform.sql, transaction.txid, 'success')
   model.orphan(4)
   model.mine([])
   model.mine([])
   model.mine([])
   model.mine([])
-  model.mine([payment])
+  model.mine([transaction])
   model.mine([])
   model.mine([])
   await step()
-  await untilStatus(platform.sql, payment.txid, 'success')
+  await untilStatus(platform.sql, transaction.txid, 'success')
   expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
-  expect(await eventStatuses(platform.sql, payment.txid)).toEqual([
+  expect(await eventStatuses(platform.sql, transaction.txid)).toEqual([
     'detected',
     'unconfirmed',
     'confirmed',
@@ -186,43 +188,43 @@ test('a credited deposit that leaves the chain and comes back is credited once',
   ])
 })
 
-test('a transaction that pays another user when it is mined again is credited by a workflow of its own', async () => {
+test('credits another user in a new workflow when a transaction that is mined again pays that user', async () => {
   const merchant = await merchantWith(platform.sql)
   const [first, second] = await Promise.all([
     merchant.address('ethereum', 'first'),
     merchant.address('ethereum', 'second'),
   ])
-  const look = async () => {
+  const step = async () => {
     await scan(platform.sql, ethereumModel.adapter())
     await dispatchPending(platform.sql, ethereum, platform.gate)
   }
-  const payment = ethereumModel.pay({ payee: first.payee, coin: 'usdt', amount: 1_000_000n })
+  const transaction = ethereumModel.pay({ payee: first.payee, coin: 'usdt', amount: 1_000_000n })
   ethereumModel.mine()
-  await look()
+  await step()
   ethereumModel.orphan(1)
   ethereumModel.mine([
-    ethereumModel.altered(payment, [{ payee: second.payee, coin: 'usdt', amount: 7_000_000n }]),
+    ethereumModel.altered(transaction, [{ payee: second.payee, coin: 'usdt', amount: 7_000_000n }]),
   ])
   for (let block = 0; block < 3; block++) ethereumModel.mine()
-  await look()
+  await step()
   await eventually(async () => {
     const rows = await platform.sql`
-      SELECT user_reference, status FROM deposits WHERE txid = ${payment.txid} ORDER BY variant`
+      SELECT user_reference, status FROM deposits WHERE txid = ${transaction.txid} ORDER BY variant`
     expect(rows).toEqual([
       { user_reference: 'first', status: 'replaced' },
       { user_reference: 'second', status: 'success' },
     ])
   })
   const workflow = (variant: number) =>
-    platform.temporal.client.workflow.getHandle(depositId('ethereum', payment.txid, 0, variant)).result()
-  // It may have read its row between the two.
+    platform.temporal.client.workflow.getHandle(depositId('ethereum', transaction.txid, 0, variant)).result()
+  // The workflow may have read its row between the two steps.
   expect(['reverted', 'replaced']).toContain(await workflow(0))
   expect(await workflow(1)).toBe('credited')
   expect(await ledger(platform.sql, 'available', 'first', 'usdt')).toBe(0n)
   expect(await ledger(platform.sql, 'available', 'second', 'usdt')).toBe(7_000_000n)
 })
 
-test('signals that mean nothing now change nothing', async () => {
+test('ignores signals that mean nothing at its stage', async () => {
   const { to } = await setup()
   const { txid } = model.pay(to(50_000n))
   model.mine()
@@ -235,7 +237,7 @@ test('signals that mean nothing now change nothing', async () => {
   expect(await handleOf(txid).result()).toBe('credited')
 })
 
-test('a crash between commit and start is repaired by the sweeper', async () => {
+test('starts by the sweeper after a crash between commit and start', async () => {
   const { name, to } = await setup()
   const { txid } = model.pay(to(50_000n))
   for (let block = 0; block < 3; block++) model.mine()
@@ -251,7 +253,7 @@ test('a crash between commit and start is repaired by the sweeper', async () => 
   expect(await ledger(platform.sql, 'available', name)).toBe(50_000n)
 })
 
-test('a workflow that was terminated is started anew at the threshold', async () => {
+test('starts again at the threshold after it was terminated', async () => {
   const { to } = await setup()
   const { txid } = model.pay(to(50_000n))
   model.mine()
@@ -289,7 +291,7 @@ describe('with a screening service', () => {
       })
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    // A deposit is screened where the worker that confirms it knows of a service.
+    // A deposit is screened if the worker that confirms it has a service.
     await platform.stopAll()
     const { port } = server.address() as AddressInfo
     await platform.startWorkers(['core', 'chain'], [adapter], `http://127.0.0.1:${port}/screen`)
@@ -298,7 +300,7 @@ describe('with a screening service', () => {
     server.close()
   })
 
-  test('what it passes is credited', async () => {
+  test('credits a deposit that the service approves', async () => {
     const { name, to } = await setup()
     const { txid } = model.pay(to(50_000n))
     for (let block = 0; block < 3; block++) model.mine()
@@ -313,7 +315,7 @@ describe('with a screening service', () => {
     await keep('deposit.screened', txid)
   })
 
-  test('while it is out of order nothing is credited, and nothing is lost', async () => {
+  test('credits nothing and loses nothing while the service is out of order', async () => {
     status = 503
     const { name, to } = await setup()
     const { txid } = model.pay(to(50_000n))
@@ -327,7 +329,7 @@ describe('with a screening service', () => {
     expect(await handleOf(txid).result()).toBe('credited')
   })
 
-  test('what it does not approve stays reserved, and a person is told', async () => {
+  test('reserves a deposit that the service does not approve, and notifies a person', async () => {
     verdict = { result: 'review', reason: 'on a list' }
     const { name, to } = await setup()
     const { txid } = model.pay(to(50_000n))

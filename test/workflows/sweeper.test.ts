@@ -1,3 +1,5 @@
+/** The sweeper survives the death of its worker. */
+
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
@@ -13,7 +15,7 @@ afterAll(async () => {
   await temporal?.close()
 })
 
-test('a sweep whose worker dies is made by another one within seconds', async () => {
+test('repeats a sweep in another worker within seconds when its worker dies', async () => {
   let bury: () => void = () => {}
   const dead = new Promise<void>((resolve) => {
     bury = resolve
@@ -27,7 +29,7 @@ test('a sweep whose worker dies is made by another one within seconds', async ()
     activities: {
       async sweep() {
         attempts += 1
-        // Who is dead says nothing more.
+        // A dead worker sends no result.
         if (attempts === 1) await dead
         return attempts
       },

@@ -1,4 +1,4 @@
-/** Every process is terminated at every stage that it can be found in; the sweeper's next look goes on from the row. */
+/** Terminates every workflow at every stage at which it can be found. The sweeper's next round continues from the row. */
 
 import { sign } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -42,7 +42,7 @@ let service: WebhookReceiver
 let shop: WebhookReceiver
 let connection: NativeConnection
 let stopWorkers: () => Promise<void>
-/** What a node does instead of its work. */
+/** Methods of a node's adapter that are replaced at the moment. */
 let fault: Partial<EvmAdapter> = {}
 
 beforeAll(async () => {
@@ -96,7 +96,7 @@ afterAll(async () => {
   await Promise.all([anvil?.stop(), service?.close(), shop?.close(), temporal?.close()])
 })
 
-/** All of the product's queues, as one process. */
+/** Starts workers of all queues of the product, as one process. */
 async function startWorkers(variables: Record<string, string>): Promise<() => Promise<void>> {
   const stopping = new AbortController()
   const { workers, close } = await createWorkers(
@@ -128,7 +128,7 @@ async function startWorkers(variables: Record<string, string>): Promise<() => Pr
   }
 }
 
-/** One sweep, some minutes later. */
+/** Sweeps once, as if some minutes had passed. */
 async function sweep() {
   const swept = await createSweeperActivities({
     sql: stage.api.database.sql,
@@ -153,7 +153,7 @@ const terminate = (workflowId: string) =>
   temporal.client.workflow.getHandle(workflowId).terminate('an operator, by mistake')
 const statusOf = async (workflowId: string) =>
   (await temporal.client.workflow.getHandle(workflowId).describe()).status.name
-/** Terminates, sweeps, and sees that it runs again. */
+/** Terminates a workflow, sweeps, and expects that it runs again. */
 async function terminateAndSweep(workflowId: string): Promise<void> {
   await terminate(workflowId)
   await sweep()
@@ -190,8 +190,8 @@ const statusesOf = async (subject: string) =>
       WHERE subject = ${subject} AND type LIKE '%.status_changed' ORDER BY position`
   ).map((row) => row.status)
 
-describe('what is terminated at any stage ends as if nothing had happened', () => {
-  test('a deposit', async () => {
+describe('after a termination at any stage', () => {
+  test('credits a deposit', async () => {
     service.behave(answers(503))
     await setMining(0)
     const to = await addressOf(stage, 'ethereum', 'payer')
@@ -209,7 +209,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     await anvil.mine(1)
     await statusIs('screening_requested')
     await terminateAndSweep(workflow)
-    // Gone once more, while it waits for the service's answer and nothing else happens on the chain.
+    // A second termination, while the deposit waits for the service's answer and the chain does not grow.
     await terminateAndSweep(workflow)
     says({ result: 'approved' })
     await statusIs('success')
@@ -226,14 +226,14 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     await setMining(1)
   })
 
-  test('a withdrawal', async () => {
+  test('pays a withdrawal', async () => {
     service.behave(answers(503))
     const to = `0x${'a1'.repeat(20)}`
     const { json } = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1', to_address: to })
     const id = json.data.id as string
     const workflow = withdrawalId(id)
     await until(async () => service.received.some((each) => each.headers['webhook-id'] === id))
-    // An approval that comes before the screening has ended.
+    // The first approval comes before the screening has ended.
     expect((await stage.decide(id, stage.people[1])).status).toBe(201)
     await terminateAndSweep(workflow)
     says({ result: 'review' })
@@ -248,7 +248,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(reviewed.status).toBe(200)
     await stageIs(id, 'pending_approval')
     await terminate(workflow)
-    // The second approval comes while there is no process that could count it.
+    // The second approval comes while no workflow can count it.
     fault = { build: nodeIsAway }
     expect((await stage.decide(id, stage.people[2])).status).toBe(201)
     await sweep()
@@ -257,7 +257,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     fault = { broadcast: async () => ({ kind: 'unknown', reason: 'the node is away' }) }
     await stageIs(id, 'pending_signature')
     await terminateAndSweep(workflow)
-    // Signed while there is no process that waits for it.
+    // The signer signs while no workflow waits for the answer.
     await terminate(workflow)
     const running = stage.signer.run()
     await until(async () => {
@@ -274,7 +274,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     await stageIs(id, 'confirming')
     await terminateAndSweep(workflow)
     await terminate(workflow)
-    // Mined and deep enough while nobody follows it.
+    // The transaction is mined and confirmed while no workflow follows it.
     await anvil.mine(3)
     await sleep(300)
     await sweep()
@@ -286,7 +286,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(await stage.api.database.sql`SELECT id FROM attempts WHERE payout_id = ${id}`).toHaveLength(1)
   })
 
-  test('a batch, and its part', async () => {
+  test('pays a batch and its part', async () => {
     says({ result: 'approved' })
     const recipients = [`0x${'b1'.repeat(20)}`, `0x${'b2'.repeat(20)}`]
     const { json } = await stage.createBatch({
@@ -322,7 +322,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
   })
 
-  test('a consolidation, and its movement', async () => {
+  test('completes a consolidation and its movement', async () => {
     says({ result: 'approved' })
     const from = await addressOf(stage, 'ethereum', 'saver')
     const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
@@ -348,7 +348,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(await balanceOf(from)).toBe(await stage.balance('ethereum', 'eth', 'chain', address?.id ?? ''))
   })
 
-  test('a change of controls', async () => {
+  test('applies a change of controls', async () => {
     const { json } = await stage.api.call({
       method: 'POST',
       path: '/api/v1/whitelist/addresses',
@@ -377,7 +377,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     expect(await temporal.client.workflow.getHandle(workflow).result()).toBe('effective')
   })
 
-  test('a webhook delivery', async () => {
+  test('delivers a webhook', async () => {
     shop.behave(answers(500))
     const created = await stage.api.call({
       method: 'POST',
@@ -404,7 +404,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
       shop.behave(answers(answer))
       const before = shop.received.length
       await until(async () => {
-        // An attempt that was under way may still write when the next one is due.
+        // An attempt that is under way may still write when the next one is due.
         await stage.api.database.sql`
           UPDATE webhook_deliveries SET next_attempt_at = now() - interval '2 hours' WHERE id = ${delivery.id}`
         await sweep()
@@ -418,7 +418,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
     })
   })
 
-  test('a schedule, and a firing of it', async () => {
+  test('fires a schedule and pays its withdrawal', async () => {
     says({ result: 'approved' })
     const { json } = await stage.api.call({
       method: 'POST',
@@ -450,7 +450,7 @@ describe('what is terminated at any stage ends as if nothing had happened', () =
       const runs = await listed()
       return runs.length > 0 && runs
     })
-    // Twice, so that what is made up for is made up for again.
+    // The test terminates twice, so that the sweeper repairs a repair.
     for (let round = 1; round <= 2; round++) {
       await terminate(firing?.workflowId ?? '')
       await until(async () => {

@@ -1,3 +1,5 @@
+/** The workflow of a delivery sends, waits, retries, and redelivers. */
+
 import { randomBytes } from 'node:crypto'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { pino } from 'pino'
@@ -61,7 +63,7 @@ const verify = (request: ReceivedRequest | undefined, secret: string) =>
   new Webhook(secret).verify(request?.body.toString('utf8') ?? '', request?.headers as Record<string, string>)
 const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout: 20_000, interval: 25 })
 
-describe('two events of one object', () => {
+describe('two events of one subject', () => {
   async function append(tx: Transaction): Promise<[string, string]> {
     const subject = newId('dep')
     const event = {
@@ -88,13 +90,13 @@ describe('two events of one object', () => {
   test.each([
     { behaviour: answers(204), attempted: 'taken' },
     { behaviour: answers(500), attempted: 'refused' },
-  ])('the later one is sent when the earlier one was $attempted', async ({ behaviour }) => {
+  ])('sends the later one after the earlier one was $attempted', async ({ behaviour }) => {
     receiver.behave(slowly(behaviour))
     const endpoint = await platform.endpoint(receiver.url)
     const [first, second] = await twoOfOne()
     await receiver.count(1)
     expect(order()).toEqual([first])
-    // The sealer has had its turn, and left the second alone.
+    // The sealer has run and has not started the second.
     await platform.seal()
     const [row] = await platform.sql`
       SELECT workflow_started_at FROM webhook_deliveries WHERE id = ${platform.deliveryId(second, endpoint)}`
@@ -103,7 +105,7 @@ describe('two events of one object', () => {
     expect(order()).toEqual([first, second])
   })
 
-  test('the later one is not held up for long by one that is not under way at all', async () => {
+  test('delivers the later one soon although the first one does not run', async () => {
     const endpoint = await platform.endpoint(receiver.url)
     const [first, second] = await platform.sql.begin(async (tx) => {
       const pair = await twoOfOne(tx)
@@ -119,8 +121,8 @@ describe('two events of one object', () => {
   })
 })
 
-describe('a delivery that the endpoint takes', () => {
-  test('is one signed POST of the frozen bytes, at most 11 history events, and replays', async () => {
+describe('a delivery that the endpoint accepts', () => {
+  test('sends one signed POST of the frozen bytes, in at most 11 history events, and replays', async () => {
     const endpoint = await platform.endpoint(`${receiver.url}/hook`)
     const event = await platform.happen()
     expect(await platform.handle(event, endpoint).result()).toBe('delivered')
@@ -150,7 +152,7 @@ describe('a delivery that the endpoint takes', () => {
     )
   })
 
-  test('in the layer1 format has that format’s bytes; what it has no event for comes as usual', async () => {
+  test('sends layer1 bytes in the layer1 format, and the usual bytes of events that this format lacks', async () => {
     const endpoint = await platform.endpoint(receiver.url, { format: 'layer1' })
     const balance = {
       address: '0xabc',
@@ -175,7 +177,7 @@ describe('a delivery that the endpoint takes', () => {
     })
   })
 
-  test('is signed by both secrets while one is being rotated, and by the new one alone afterwards', async () => {
+  test('signs with both secrets during a rotation, and with the new one alone afterwards', async () => {
     const endpoint = await platform.endpoint(receiver.url)
     const rotate = (graceSeconds: number) => {
       const secret = formatWebhookSecret(randomBytes(32))
@@ -206,7 +208,7 @@ describe('a delivery that the endpoint takes', () => {
 })
 
 describe('a delivery that fails', () => {
-  test('waits for its timer, tells why, and is attempted at once on retryNow', async () => {
+  test('waits for its timer, says why, and sends at once on retryNow', async () => {
     receiver.behave(answers(500, 'broken'))
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
@@ -234,7 +236,7 @@ describe('a delivery that fails', () => {
     expect(receiver.received[1]?.headers['webhook-id']).toBe(receiver.received[0]?.headers['webhook-id'])
   })
 
-  test('by a redirect, a hang or an early close is recorded as such', async () => {
+  test('records a redirect, a hang or an early close as such', async () => {
     const misbehaviours: [string, (response: import('node:http').ServerResponse) => void, RegExp][] = [
       [
         'redirect',
@@ -257,7 +259,7 @@ describe('a delivery that fails', () => {
     }
   })
 
-  test('is cancelled by Temporal’s own cancellation as well', async () => {
+  test('ends on a cancellation by Temporal as well', async () => {
     receiver.behave(answers(503))
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
@@ -274,7 +276,7 @@ describe('a redelivery', () => {
     await platform.seal()
   }
 
-  test('of a delivered one sends the same bytes under the same id, in a new run', async () => {
+  test('sends a delivered webhook again with the same bytes and id, in a new run', async () => {
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
     await platform.handle(event, endpoint).result()
@@ -287,7 +289,7 @@ describe('a redelivery', () => {
     expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(2)
   })
 
-  test('keeps the bytes when the endpoint has changed its format since', async () => {
+  test('keeps the bytes although the endpoint has changed its format since', async () => {
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen({ type: 'balance.updated', data: { coin: 'eth', funds: [] } })
     await platform.handle(event, endpoint).result()
@@ -299,7 +301,7 @@ describe('a redelivery', () => {
     expect(receiver.received[1]?.body).toEqual(receiver.received[0]?.body)
   })
 
-  test('of a waiting one is an attempt at once in the same run', async () => {
+  test('sends a waiting webhook at once in the same run', async () => {
     receiver.behave(answers(500))
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
@@ -311,7 +313,7 @@ describe('a redelivery', () => {
     expect((await platform.handle(event, endpoint).describe()).runId).toBe(runId)
   })
 
-  test('of a whole stretch of time makes what was delivered once more, and what never was', async () => {
+  test('sends all webhooks of a period, the delivered ones again and those that never were', async () => {
     const since = new Date(Date.now() - 1)
     const missed = await platform.happen()
     const endpoint = await platform.endpoint(receiver.url)
@@ -335,7 +337,7 @@ describe('an endpoint', () => {
   const set = (id: string, status: 'active' | 'disabled') =>
     platform.sql.begin((tx) => updateEndpoint(tx, platform.merchantId, id, { status }))
 
-  test('that is disabled gets nothing; enabled again it gets all that was held', async () => {
+  test('receives nothing while it is disabled, and the held webhooks once it is enabled again', async () => {
     receiver.behave(answers(500))
     const endpoint = await platform.endpoint(receiver.url)
     const before = await platform.happen()
@@ -357,7 +359,7 @@ describe('an endpoint', () => {
     }
   })
 
-  test('that is disabled and enabled while an attempt is under way loses nothing', async () => {
+  test('loses nothing when it is disabled and enabled during an attempt', async () => {
     const endpoint = await platform.endpoint(receiver.url)
     let release = () => {}
     receiver.behave((response) => {
@@ -374,7 +376,7 @@ describe('an endpoint', () => {
     expect(await platform.handle(event, endpoint).result()).toBe('delivered')
   })
 
-  test('that is deleted gets nothing more', async () => {
+  test('receives nothing after it is deleted', async () => {
     receiver.behave(answers(500))
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
@@ -387,8 +389,8 @@ describe('an endpoint', () => {
   })
 })
 
-describe('when something breaks', () => {
-  test('a workflow that was terminated is started again by the sweep', async () => {
+describe('the sweeper and the sealer', () => {
+  test('start a workflow again that was terminated', async () => {
     receiver.behave(answers(500))
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
@@ -403,7 +405,7 @@ describe('when something breaks', () => {
     await until(async () => expect((await platform.delivery(event, endpoint)).status).toBe('delivered'))
   })
 
-  test('a delivery that is started twice is made once', async () => {
+  test('deliver once although they start a delivery twice', async () => {
     const endpoint = await platform.endpoint(receiver.url)
     const event = await platform.happen()
     await platform.handle(event, endpoint).result()

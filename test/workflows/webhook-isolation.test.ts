@@ -1,3 +1,5 @@
+/** An endpoint that hangs takes no slot from others. */
+
 import { NativeConnection } from '@temporalio/worker'
 import { expect, test } from 'vitest'
 import { appendEvents } from '../../db/events/log/append-events.js'
@@ -6,12 +8,12 @@ import { freshDatabase } from '../support/database.js'
 import { testTemporal } from '../support/temporal.js'
 import { startWebhookReceiver } from '../support/webhook-receiver.js'
 
-/** What one endpoint may have under way at most. */
+/** Most attempts that one endpoint may have under way. */
 const MOST_IN_FLIGHT = 64
-/** Deliveries to the endpoint that hangs; many more than it may have under way. */
+/** Deliveries to the endpoint that hangs: many more than it may have under way. */
 const WAITING = 150
 
-test('an endpoint that hangs delays no other, however much waits for it', async () => {
+test('delays no other endpoint while one hangs, however many deliveries wait for it', async () => {
   const temporal = await testTemporal()
   const connection = await NativeConnection.connect({ address: temporal.address })
   const database = await freshDatabase()
@@ -20,7 +22,7 @@ test('an endpoint that hangs delays no other, however much waits for it', async 
     client: temporal.client,
     connection,
     namespace: temporal.namespace,
-    // Longer than the test: not one attempt ends while it runs.
+    // The time-out is longer than the test, so no attempt ends while it runs.
     timeoutMs: 90_000,
   })
   const dead = await startWebhookReceiver()
@@ -56,7 +58,7 @@ test('an endpoint that hangs delays no other, however much waits for it', async 
     pending: WAITING,
   })
 
-  // A worker that is told to stop does not wait for them either.
+  // A worker that stops does not wait for them either.
   await platform.close()
   await dead.close()
   await live.close()

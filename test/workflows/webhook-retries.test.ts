@@ -1,3 +1,5 @@
+/** Retries of a delivery keep to the schedule and end with the window. */
+
 import { MockActivityEnvironment, type TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -22,7 +24,7 @@ afterAll(async () => {
   await database?.drop()
 })
 
-test('an endpoint that never takes it is asked once and 288 times again, every 5 minutes for 24 hours', async () => {
+test('sends once and 288 times again, every 5 minutes for 24 hours, to an endpoint that never accepts', async () => {
   const platform = await startWebhookPlatform({
     sql: database.sql,
     client: environment.client,
@@ -55,7 +57,7 @@ test('an endpoint that never takes it is asked once and 288 times again, every 5
     SELECT subject FROM audit_log WHERE action = 'webhook_delivery.exhausted'`
   expect(audited.map((each) => each.subject)).toEqual([delivery.id])
 
-  // The exception is no news for the endpoint that is dead: it is in the event log alone.
+  // The exception is in the event log alone, as the endpoint that it is about is dead.
   await platform.seal()
   const [told] = await platform.sql<{ sequence: bigint | null; deliveries: number }[]>`
     SELECT sequence, (SELECT count(*)::int FROM webhook_deliveries WHERE event_id = events.id) AS deliveries
@@ -76,7 +78,7 @@ const platform = (retryWindowMs: number) =>
     retryWindowMs,
   })
 
-test('a delivery that the platform cannot sign ends as any other, and says why', async () => {
+test('ends a delivery that the platform cannot sign as any other, and says why', async () => {
   const here = await platform(600_000)
   const receiver = await startWebhookReceiver()
   const endpoint = await here.endpoint(receiver.url)
@@ -102,7 +104,7 @@ test('a delivery that the platform cannot sign ends as any other, and says why',
 }, 120_000)
 
 test.each(['at once', 'when the run has ended'])(
-  'a redelivery that is asked for during the last attempt is made, though the sealer hears of it %s',
+  'makes a redelivery that a person requests during the last attempt, though the sealer starts it %s',
   async (when) => {
     const here = await platform(600_000)
     const receiver = await startWebhookReceiver()
@@ -139,7 +141,7 @@ test.each(['at once', 'when the run has ended'])(
   120_000,
 )
 
-test('a delivery whose attempts never have a result ends with its window, unless a person asks for one more', async () => {
+test('ends a delivery without any result at the end of its window, unless a person requests another attempt', async () => {
   const here = await platform(600_000)
   const receiver = await startWebhookReceiver()
   receiver.behave(answers(500, 'broken'))
@@ -176,8 +178,8 @@ test('a delivery whose attempts never have a result ends with its window, unless
   await here.close()
 }, 60_000)
 
-describe('with activities that a test plays', () => {
-  /** Runs one delivery; `play` gets each attempt's input and number. Returns what the workflow made of it. */
+describe('with attempts that a test answers', () => {
+  /** Runs one delivery. `play` gets each attempt's input and number. @returns What the workflow recorded. */
   async function run(
     id: string,
     play: (input: AttemptInput, number: number) => Promise<AttemptOutcome>,
@@ -211,7 +213,7 @@ describe('with activities that a test plays', () => {
   const failed = { kind: 'failed', error: 'HTTP 500', retryInMs: 300_000 } as const
   const delivered = { kind: 'delivered', statusCode: 200 } as const
 
-  test('a worker that dies during an attempt counts as unreachable, and the next attempt tells of it', async () => {
+  test('counts an attempt as unreachable when its worker dies, and reports it at the next attempt', async () => {
     const { result, inputs } = await run('lost', async (_input, number) => {
       if (number <= 2) throw new Error('the worker is gone')
       return delivered
@@ -221,12 +223,12 @@ describe('with activities that a test plays', () => {
     expect(inputs[2]?.elapsedMs).toBeLessThan(60_000)
   })
 
-  test('attempts keep to the schedule, whatever each of them takes', async () => {
+  test('keeps to the schedule, however long an attempt takes', async () => {
     const { inputs } = await run('schedule', async (_input, number) => (number < 20 ? failed : delivered))
     expect(inputs.map((each) => each.elapsedMs)).toEqual(Array.from({ length: 20 }, (_, i) => i * 300_000))
   })
 
-  test('an attempt that was postponed comes when it was told to', async () => {
+  test('makes a postponed attempt at its new time', async () => {
     const { inputs } = await run('postponed', async (_input, number) =>
       number === 1 ? { kind: 'postponed', delayMs: 60_000 } : delivered,
     )
@@ -235,7 +237,7 @@ describe('with activities that a test plays', () => {
     expect(inputs[1]?.elapsedMs).toBeLessThan(120_000)
   })
 
-  test('a redelivery that was asked for during the last attempt is looked at before the end', async () => {
+  test('makes a redelivery that was requested during the last attempt before it ends', async () => {
     let first = true
     const { result, inputs } = await run('wanted', async () => {
       if (first) {
@@ -249,7 +251,7 @@ describe('with activities that a test plays', () => {
     expect(inputs).toHaveLength(2)
   })
 
-  test('a cancelled one ends', async () => {
+  test('ends when it is cancelled', async () => {
     const { result } = await run('cancelled', async () => failed, ['cancel'])
     expect(result).toBe('cancelled')
   })
