@@ -1,3 +1,8 @@
+/**
+ * Bodies, metadata, dates and amounts that a hostile caller sends: each is refused with its reason or stored
+ * as sent.
+ */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MOST_DEPTH } from '../../api/middleware/check-json.js'
 import { type Stage, startStage } from '../stage/start-stage.js'
@@ -15,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** JSON text nested so deep, arrays and objects in turn. */
+/** Returns JSON text nested this deep, with arrays and objects in turn. */
 const nested = (depth: number) => {
   const opening = Array.from({ length: depth }, (_, index) => (index % 2 === 0 ? '[' : '{"a":'))
   const closing = Array.from({ length: depth }, (_, index) => (index % 2 === 0 ? ']' : '}')).reverse()
@@ -30,7 +35,7 @@ const reasonOf = (json: { error: { details: { fields: { reason: string }[] } } }
   json.error.details.fields.map((field) => field.reason).join()
 
 describe('bodies', () => {
-  test.each([33, 2_200, 100_000])('nested %d levels deep are refused on every route', async (depth) => {
+  test.each([33, 2_200, 100_000])('are refused on every route if nested %d levels deep', async (depth) => {
     // The metadata is the third level of a schedule and the second of a withdrawal.
     for (const [path, body] of [
       ['/withdrawal-schedules', schedule(`{"deep":${nested(depth - 3)}}`)],
@@ -50,7 +55,7 @@ describe('bodies', () => {
     )
   })
 
-  test('of signers are held to the same', async () => {
+  test('of signers have the same limits', async () => {
     for (const path of ['/enrol', '/claim', '/answers']) {
       const response = await api.app.request(`http://api.test/signer/v1${path}`, {
         method: 'POST',
@@ -85,12 +90,12 @@ describe('bodies', () => {
     expect(reasonOf(json)).toMatch(reason)
   })
 
-  test('with one number of a million digits hold nobody else up', async () => {
+  test('with a number of a million digits delay no other request', async () => {
     const number = `1${'0'.repeat(1_000_000)}1`
     const begun = Date.now()
     const refused = await post('/withdrawals', withdrawal(`{"order":${number}}`))
     expect([refused.status, refused.json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
-    // Those of strangers are read before it is known who sends them.
+    // The API reads bodies of strangers before it knows who sends them.
     const enrolment = await api.app.request('http://api.test/signer/v1/enrol', {
       method: 'POST',
       body: `{"token":${number}}`,
@@ -99,7 +104,7 @@ describe('bodies', () => {
     expect(Date.now() - begun).toBeLessThan(3_000)
   })
 
-  test('that are no JSON are a 400, whatever stands in them', async () => {
+  test('that are no JSON get a 400, with any bytes in them', async () => {
     for (const body of [
       '{"a":12345678901234567890',
       '[[[[',
@@ -116,14 +121,14 @@ describe('bodies', () => {
   })
 })
 
-test('metadata comes back as it was sent', async () => {
+test('returns metadata as it was sent', async () => {
   const metadata =
     String.raw`{"int":9007199254740991,"neg":-0.5,"tiny":1e-7,"large":1e21,"huge":1.7976931348623157e308,"zero":-0.0,` +
     String.raw`"trailing":1.50,"exponent":12E+2,"text":"\"\\\/é😀\t12345678901234567890 {[","empty":{},"list":[null,true,[]],"":"no name","constructor":1}`
   const { status, json } = await post('/withdrawals', withdrawal(metadata))
   expect([status, json.error]).toEqual([201, undefined])
   const { json: read } = await api.call({ path: `/api/v1/withdrawals/${json.data.id}` })
-  // Equal as values: -0 is 0 for JSON.
+  // The values are equal: -0 is 0 in JSON.
   const sent = JSON.parse(metadata, (_key, value) => (value === 0 ? 0 : value))
   expect(JSON.parse(JSON.stringify(read.data.metadata))).toEqual(sent)
 })
@@ -148,7 +153,7 @@ describe('times', () => {
     }
   })
 
-  test('at the edges of what PostgreSQL holds are taken', async () => {
+  test('are accepted at the limits of what PostgreSQL stores', async () => {
     for (const path of ['/deposits', '/withdrawals']) {
       const { status } = await api.call({ path: `/api/v1${path}?from_date=0001-01-01&to_date=9999-12-31` })
       expect(status).toBe(200)
@@ -156,7 +161,7 @@ describe('times', () => {
     expect((await api.call({ path: '/api/v1/balances?as_of=9999-12-31T23:59:59.999Z' })).status).toBe(200)
   })
 
-  test('that PostgreSQL cannot hold are a 400 in bodies', async () => {
+  test('get a 400 in bodies if PostgreSQL cannot store them', async () => {
     const [endpoint, made] = await Promise.all([
       post('/webhook-endpoints', { url: 'https://shop.example/hook' }),
       post('/withdrawal-schedules', schedule('{}')),
@@ -188,7 +193,7 @@ describe('times', () => {
   })
 })
 
-test('amounts whose sum is beyond what can be stored are an INVALID_AMOUNT, not an error of ours', async () => {
+test('refuses amounts whose sum is too large to be stored with INVALID_AMOUNT', async () => {
   const output = { to_address: TO, amount: ((1n << 256n) / 10n ** 18n - 1n).toString() }
   for (const outputs of [Array.from({ length: 20 }, () => output), [output, output]]) {
     const { status, json } = await post('/withdrawals/batch', {

@@ -1,3 +1,5 @@
+/** Rules of every request: signature, nonce, addresses, scopes, bodies and idempotency. */
+
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
@@ -18,11 +20,11 @@ const get = (call: Partial<Call> = {}) => api.call({ path: PATH, ...call })
 const post = (call: Partial<Call> = {}) => api.call({ method: 'POST', path: PATH, body, ...call })
 
 describe('authentication', () => {
-  test('a request signed as the contract says is taken, query and all', async () => {
+  test('accepts a request whose signature covers path and query', async () => {
     expect((await get({ path: `${PATH}?limit=5&user_reference=a%20b%2Fc` })).status).toBe(200)
   })
 
-  test('an error has the envelope, a request id and no stack', async () => {
+  test('answers an error with the envelope, a request id and no stack', async () => {
     const answer = await get({ headers: { 'X-Api-Key': 'key_none' } })
     expect(answer.json).toEqual({
       success: false,
@@ -52,23 +54,23 @@ describe('authentication', () => {
     expect(outcome(await get({ ...call, ...timestamp }))).toEqual([401, code])
   })
 
-  test('401: a body other than was signed', async () => {
+  test('refuses a body other than the signed one with 401', async () => {
     expect(outcome(await post({ signedBody: '{}' }))).toEqual([401, 'INVALID_SIGNATURE'])
   })
 
-  test('a time 295 s off passes', async () => {
+  test('accepts a time that is 295 s off', async () => {
     expect((await get({ timestamp: now(-295) })).status).toBe(200)
     expect((await get({ timestamp: now(295) })).status).toBe(200)
   })
 
-  test('a nonce is good once with a key, for any request, and free with another key', async () => {
+  test('accepts a nonce once with a key, for any request, and again with another key', async () => {
     const nonce = randomUUID()
     expect((await get({ nonce })).status).toBe(200)
     expect(outcome(await get({ nonce, path: `${PATH}?limit=3` }))).toEqual([401, 'NONCE_REUSED'])
     expect((await get({ nonce, key: await api.newKey() })).status).toBe(200)
   })
 
-  test('of 50 concurrent requests with one nonce, in two processes, one passes', async () => {
+  test('accepts one of 50 concurrent requests with one nonce, in two processes', async () => {
     const nonce = randomUUID()
     const second = createApp(api.dependencies)
     const headers = signedHeaders(api.key, { method: 'GET', path: PATH, body: '', nonce })
@@ -82,17 +84,17 @@ describe('authentication', () => {
     expect(statuses.filter((status) => status === 401)).toHaveLength(49)
   })
 
-  test('many nonces at once are all taken', async () => {
+  test('accepts many nonces at once', async () => {
     const answers = await Promise.all(Array.from({ length: 300 }, () => get()))
     expect(new Set(answers.map((each) => each.status))).toEqual(new Set([200]))
   })
 
-  test('a nonce is at most 64 characters', async () => {
+  test('refuses a nonce of more than 64 characters', async () => {
     expect((await get({ nonce: 'n'.repeat(64) })).status).toBe(200)
     expect(outcome(await get({ nonce: 'n'.repeat(65) }))).toEqual([400, 'VALIDATION_FAILED'])
   })
 
-  test('a key that is revoked stops working at once, everywhere', async () => {
+  test('refuses a revoked key at once, in every process', async () => {
     const { createApiKeyCache } = await import('../../db/access/create-api-key-cache.js')
     const { sql } = api.database
     const apiKeys = createApiKeyCache(sql, ['11'.repeat(32)])
@@ -111,7 +113,7 @@ describe('authentication', () => {
     await stop()
   })
 
-  test('a suspended merchant is refused', async () => {
+  test('refuses a suspended merchant', async () => {
     const merchantId = await api.newMerchant()
     const key = await api.newKey({ merchantId })
     await api.database.sql`UPDATE merchants SET status = 'suspended' WHERE id = ${merchantId}`
@@ -119,8 +121,8 @@ describe('authentication', () => {
   })
 })
 
-describe('where a request may come from, and what it may do', () => {
-  test('requests that change something come from the allowlist, IPv4 and IPv6', async () => {
+describe('addresses and scopes', () => {
+  test('accepts requests that change something from the allowlist only, IPv4 and IPv6', async () => {
     const key = await api.newKey({ ipAllowlist: ['192.0.2.0/24', '2001:db8::/32', '203.0.113.7'] })
     for (const ip of ['192.0.2.9', '::ffff:192.0.2.9', '2001:db8::1', '203.0.113.7'])
       expect((await post({ key, ip })).status).toBeLessThan(300)
@@ -129,24 +131,24 @@ describe('where a request may come from, and what it may do', () => {
     expect((await get({ key, ip: '198.51.100.1' })).status).toBe(200)
   })
 
-  test('an empty allowlist allows nobody', async () => {
+  test('accepts no such request with an empty allowlist', async () => {
     const key = await api.newKey({ ipAllowlist: [] })
     expect(outcome(await post({ key }))).toEqual([403, 'IP_NOT_ALLOWED'])
   })
 
-  test('X-Forwarded-For counts only behind a trusted proxy, and only its own last hop', async () => {
+  test('reads X-Forwarded-For behind a trusted proxy only, and only its last hop', async () => {
     const key = await api.newKey({ ipAllowlist: ['192.0.2.1'] })
     const from = (ip: string, forwarded: string) =>
       post({ key, ip, headers: { 'X-Forwarded-For': forwarded } })
     expect(outcome(await from('198.51.100.1', '192.0.2.1'))).toEqual([403, 'IP_NOT_ALLOWED'])
     expect((await from('10.1.1.1', '192.0.2.1')).status).toBeLessThan(300)
     expect((await from('10.1.1.1', '192.0.2.1, 10.2.2.2')).status).toBeLessThan(300)
-    // What the client itself wrote stands further left and does not count.
+    // The part that the client itself wrote stands further left and does not count.
     expect(outcome(await from('10.1.1.1', '192.0.2.1, 198.51.100.1'))).toEqual([403, 'IP_NOT_ALLOWED'])
     expect(outcome(await from('10.1.1.1', 'nonsense'))).toEqual([403, 'IP_NOT_ALLOWED'])
   })
 
-  test('X-Forwarded-For is understood with a port, as some proxies write it', async () => {
+  test('reads X-Forwarded-For with a port, as some proxies write it', async () => {
     const key = await api.newKey({ ipAllowlist: ['192.0.2.1', '2001:db8::/32'] })
     const from = (forwarded: string) =>
       post({ key, ip: '10.1.1.1', headers: { 'X-Forwarded-For': forwarded } })
@@ -161,7 +163,7 @@ describe('where a request may come from, and what it may do', () => {
       expect([forwarded, ...outcome(await from(forwarded))]).toEqual([forwarded, 403, 'IP_NOT_ALLOWED'])
   })
 
-  test('a key without the scope is refused, by name', async () => {
+  test('refuses a key without the scope, and names the scope', async () => {
     const key = await api.newKey({ scopes: ['read'] })
     expect((await get({ key })).status).toBe(200)
     const refused = await post({ key })
@@ -169,7 +171,7 @@ describe('where a request may come from, and what it may do', () => {
     expect(refused.json.error.details.required).toBe('payments')
   })
 
-  test('429 with Retry-After once the rate of the key is used up', async () => {
+  test('answers 429 with Retry-After once the rate of the key is used up', async () => {
     const key = await api.newKey({ rateLimitPerMinute: 3 })
     const statuses = []
     for (let i = 0; i < 3; i++) statuses.push((await get({ key })).status)
@@ -181,32 +183,32 @@ describe('where a request may come from, and what it may do', () => {
   })
 })
 
-describe('what is sent', () => {
-  test('an unknown field is named', async () => {
+describe('bodies and queries', () => {
+  test('names an unknown field', async () => {
     const answer = await post({ body: { ...body, colour: 'red' } })
     expect(outcome(answer)).toEqual([400, 'VALIDATION_FAILED'])
     expect(answer.json.error.details.fields).toEqual([{ path: 'colour', reason: 'unknown field' }])
     expect(answer.json.error.message).toContain('colour')
   })
 
-  test('every wrong field has its path and reason', async () => {
+  test('names path and reason of every wrong field', async () => {
     const answer = await post({ body: { user_reference: 7, network: '' } })
     const paths = answer.json.error.details.fields.map((each: { path: string }) => each.path)
     expect(paths).toEqual(['user_reference', 'network'])
   })
 
-  test.each(['{', '', 'nul', '{"user_reference":"a"'])('malformed JSON: %j', async (text) => {
+  test.each(['{', '', 'nul', '{"user_reference":"a"'])('refuses malformed JSON: %j', async (text) => {
     const answer = await post({ body: text })
     expect(answer.status).toBe(400)
     expect(answer.json.error.code).toBe(text === '' ? 'VALIDATION_FAILED' : 'MALFORMED_JSON')
   })
 
-  test('what is not an object is refused', async () => {
+  test('refuses a body that is not an object', async () => {
     for (const text of ['null', '[]', '"text"', '7'])
       expect(outcome(await post({ body: text }))).toEqual([400, 'VALIDATION_FAILED'])
   })
 
-  test('NUL and half surrogate pairs never reach the database', async () => {
+  test('refuses NUL and half surrogate pairs before they reach the database', async () => {
     for (const user_reference of ['a\0b', '\ud800'])
       expect(outcome(await post({ body: { ...body, user_reference } }))).toEqual([400, 'VALIDATION_FAILED'])
     expect((await post({ body: { ...body, user_reference: '😀 \\u0000' } })).status).toBe(201)
@@ -220,7 +222,7 @@ describe('what is sent', () => {
     }
   })
 
-  test('only JSON is taken', async () => {
+  test('accepts JSON only', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'application/jsonp'])
       expect(outcome(await post({ headers: { 'Content-Type': type } }))).toEqual([
         415,
@@ -229,12 +231,12 @@ describe('what is sent', () => {
     expect((await post({ headers: { 'Content-Type': 'application/json; charset=utf-8' } })).status).toBe(200)
   })
 
-  test('a body over the limit is 413 before anything else', async () => {
+  test('answers a body over the limit with 413 before any other check', async () => {
     const large = await post({ body: { ...body, label: 'x'.repeat(2_000) } })
     expect(outcome(large)).toEqual([413, 'BODY_TOO_LARGE'])
   })
 
-  test('an unknown path is 404, a wrong method 405, signed or not', async () => {
+  test('answers an unknown path with 404 and a wrong method with 405, signed or not', async () => {
     expect(outcome(await get({ path: '/api/v1/nothing' }))).toEqual([404, 'NOT_FOUND'])
     expect(outcome(await get({ path: '/nothing' }))).toEqual([404, 'NOT_FOUND'])
     const wrong = await api.call({ method: 'DELETE', path: PATH })
@@ -242,14 +244,14 @@ describe('what is sent', () => {
     expect(wrong.headers.get('allow')).toBe('GET, HEAD, POST')
   })
 
-  test('Allow names what a path takes, on every path', async () => {
+  test('names the methods of a path in Allow, on every path', async () => {
     for (const [method, path, allow] of [
       ['POST', '/healthz', 'GET, HEAD'],
       ['GET', '/signer/v1/claim', 'POST'],
       ['PUT', '/api/v1/networks', 'GET, HEAD'],
       ['DELETE', '/api/v1/policy', 'GET, HEAD, PUT'],
       ['PUT', '/api/v1/withdrawals/x', 'GET, HEAD, DELETE'],
-      // Paths that are written out are no ids of the path beside them.
+      // A literal path is not an id of the path beside it.
       ['GET', '/api/v1/withdrawals/batch', 'POST'],
       ['DELETE', '/api/v1/withdrawals/estimate', 'POST'],
       ['GET', '/api/v1/movements/consolidate', 'POST'],
@@ -262,7 +264,7 @@ describe('what is sent', () => {
     expect((await api.call({ method: 'HEAD', path: PATH })).status).toBe(200)
   })
 
-  test('an unknown query field is a 400 on every route', async () => {
+  test('refuses an unknown query field with 400 on every route', async () => {
     const document = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
       paths: Record<string, Record<string, unknown>>
     }
@@ -285,7 +287,7 @@ describe('what is sent', () => {
     }
   })
 
-  test('a body that the document calls required is required', async () => {
+  test('requires a body that the document calls required', async () => {
     const document = (await (await api.app.request('http://api.test/openapi.json')).json()) as {
       paths: Record<string, Record<string, { requestBody?: { required?: boolean } }>>
     }
@@ -304,7 +306,7 @@ describe('what is sent', () => {
     expect(required).toBeGreaterThan(15)
   })
 
-  test('an unknown filter is named instead of ignored', async () => {
+  test('names an unknown filter instead of ignoring it', async () => {
     const answer = await get({ path: `${PATH}?user=7` })
     expect(answer.json.error.details.fields).toEqual([{ path: 'user', reason: 'unknown field' }])
   })
@@ -313,7 +315,7 @@ describe('what is sent', () => {
 describe('idempotency', () => {
   const fresh = { ...body, new: true }
 
-  test('the same key and body return the first answer', async () => {
+  test('returns the first answer to the same key and body', async () => {
     const headers = { 'Idempotency-Key': randomUUID() }
     const first = await post({ body: fresh, headers })
     const again = await post({ body: fresh, headers })
@@ -323,7 +325,7 @@ describe('idempotency', () => {
     expect(again.json).toEqual(first.json)
   })
 
-  test('a kept answer is not readable in the database, because some show a new secret', async () => {
+  test('stores answers so that the database does not show the secrets in them', async () => {
     const key = randomUUID()
     const first = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
     const [row] = await api.database.sql<
@@ -333,7 +335,7 @@ describe('idempotency', () => {
     expect(row?.response.includes(first.json.data.id)).toBe(false)
   })
 
-  test('another body is a conflict; another merchant may use the same key', async () => {
+  test('refuses another body with the same key, except from another merchant', async () => {
     const headers = { 'Idempotency-Key': randomUUID() }
     await post({ body: fresh, headers })
     expect(outcome(await post({ body: { ...fresh, label: 'x' }, headers }))).toEqual([
@@ -346,7 +348,7 @@ describe('idempotency', () => {
     expect((await post({ body: fresh, headers, key })).status).toBe(201)
   })
 
-  test('of 20 concurrent requests one makes an address, the others wait or get its answer', async () => {
+  test('makes one address in 20 concurrent requests; the others wait or get its answer', async () => {
     const headers = { 'Idempotency-Key': randomUUID() }
     const request = { ...fresh, user_reference: 'concurrent' }
     const answers = await Promise.all(Array.from({ length: 20 }, () => post({ body: request, headers })))
@@ -359,7 +361,7 @@ describe('idempotency', () => {
     expect(json.data).toHaveLength(1)
   })
 
-  test('a request that is under way is said to be', async () => {
+  test('reports that the first request is still under way', async () => {
     const key = randomUUID()
     await post({ body: fresh, headers: { 'Idempotency-Key': key } })
     await api.database.sql`
@@ -370,7 +372,7 @@ describe('idempotency', () => {
     expect(answer.headers.get('retry-after')).toBe('1')
   })
 
-  test('a process that died blocks the key no longer than its lease', async () => {
+  test('frees the key of a process that died once its lease ends', async () => {
     const key = randomUUID()
     await post({ body: fresh, headers: { 'Idempotency-Key': key } })
     await api.database.sql`
@@ -381,7 +383,7 @@ describe('idempotency', () => {
     expect((await post({ body: fresh, headers: { 'Idempotency-Key': key } })).status).toBe(201)
   })
 
-  test('a slow process whose key was taken over does nothing', async () => {
+  test('stops a slow process whose key another process took over', async () => {
     const { sql } = api.database
     await sql.unsafe(`
       CREATE FUNCTION take_over() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -398,7 +400,7 @@ describe('idempotency', () => {
     expect((await get({ path: `${PATH}?user_reference=slow` })).json.data).toEqual([])
   })
 
-  test('a refusal is the first answer too, but a malformed request may be mended', async () => {
+  test('repeats a refusal as the first answer, but lets a malformed request be corrected', async () => {
     const key = randomUUID()
     const bad = { user_reference: 'u', network: 'bitcoin', nonsense: 1 }
     expect((await post({ body: bad, headers: { 'Idempotency-Key': key } })).status).toBe(400)
@@ -412,7 +414,7 @@ describe('idempotency', () => {
     expect(again.headers.get('idempotent-replayed')).toBe('true')
   })
 
-  test('a server error is not kept', async () => {
+  test('does not store a server error', async () => {
     const { sql } = api.database
     const headers = { 'Idempotency-Key': randomUUID() }
     await sql`ALTER TABLE addresses RENAME TO addresses_away`
@@ -423,14 +425,14 @@ describe('idempotency', () => {
     expect((await post({ body: fresh, headers })).status).toBe(201)
   })
 
-  test('a replay needs the scope as well', async () => {
+  test('requires the scope for a repeated request as well', async () => {
     const headers = { 'Idempotency-Key': randomUUID() }
     await post({ body: fresh, headers })
     const key = await api.newKey({ scopes: ['read'] })
     expect(outcome(await post({ body: fresh, headers, key }))).toEqual([403, 'INSUFFICIENT_SCOPE'])
   })
 
-  test('an answer is forgotten when its window is over', async () => {
+  test('forgets an answer when its window ends', async () => {
     const key = randomUUID()
     const first = await post({ body: fresh, headers: { 'Idempotency-Key': key } })
     await api.database
@@ -441,7 +443,7 @@ describe('idempotency', () => {
   })
 })
 
-test('no answer ever shows a secret', async () => {
+test('shows no secret in any answer', async () => {
   const seen: string[] = []
   for (const call of [
     { headers: { 'X-Signature': 'ab'.repeat(32) } },
@@ -456,7 +458,7 @@ test('no answer ever shows a secret', async () => {
   }
 })
 
-test('with PostgreSQL away the answer is 503 with Retry-After', async () => {
+test('answers 503 with Retry-After while PostgreSQL is away', async () => {
   const { startTestApi: start } = await import('../stage/test-api.js')
   const away = await start()
   await away.database.sql.end({ timeout: 1 })
@@ -466,7 +468,7 @@ test('with PostgreSQL away the answer is 503 with Retry-After', async () => {
   await away.database.drop()
 })
 
-test('a nonce is kept a minute longer than its timestamp can pass', async () => {
+test('keeps a nonce a minute longer than its timestamp is accepted', async () => {
   const nonce = randomUUID()
   await get({ nonce, timestamp: now() })
   const [row] = await api.database.sql<{ left: number }[]>`
@@ -475,7 +477,7 @@ test('a nonce is kept a minute longer than its timestamp can pass', async () => 
   expect(row?.left).toBeLessThan(365)
 })
 
-test('a table that another one has locked is a 503 in time, and requests that do not need it go on', async () => {
+test('answers 503 in time while a table is locked, and serves requests that do not need it', async () => {
   const locked = await startTestApi(
     {},
     { timeouts: { lock: 300, statement: 2_000, idleInTransaction: 2_000 } },

@@ -1,3 +1,5 @@
+/** Lists and details of deposits, balances, wallets, networks and the audit log. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../api/create-app.js'
 import { sealAudit } from '../../db/audit/seal-audit.js'
@@ -40,7 +42,7 @@ async function insertDeposit(options: {
   return id
 }
 
-test('a deposit is shown as the contract has it, with its history', async () => {
+test('shows a deposit with its history', async () => {
   const id = await insertDeposit({ status: 'unconfirmed', txid: 'aa'.repeat(32), block: 100 })
   const { status, json } = await get(`/deposits/${id}`)
   expect(status).toBe(200)
@@ -64,7 +66,7 @@ test('a deposit is shown as the contract has it, with its history', async () => 
   expect((await api.call({ path: `/api/v1/deposits/${id}`, key: stranger })).status).toBe(404)
 })
 
-test('each filter of deposits narrows', async () => {
+test('narrows the list of deposits by each filter', async () => {
   const id = await insertDeposit({
     status: 'success',
     txid: 'bb'.repeat(32),
@@ -92,7 +94,7 @@ test('each filter of deposits narrows', async () => {
   expect((await get('/deposits?from_date=yesterday')).status).toBe(400)
 })
 
-test('balances list every coin of the rails and what is pending', async () => {
+test('lists balances of every coin of the rails, with pending amounts', async () => {
   await insertDeposit({ status: 'detected', txid: 'cc'.repeat(32), amount: 7n })
   const { json } = await get('/balances')
   expect(json.data.map((each: { coin: string }) => each.coin).sort()).toEqual(['btc', 'eth', 'usdt'])
@@ -106,7 +108,7 @@ test('balances list every coin of the rails and what is pending', async () => {
   expect((await get('/balances?user_reference=bob&coin=btc')).json.data[0].pending).toBe('0')
 })
 
-test('wallets are the master, hot and gas addresses with their balances', async () => {
+test('lists master, hot and gas wallets with their balances', async () => {
   await api.database.sql`
     INSERT INTO addresses (id, merchant_id, network, kind, address, payee, match_key, key_account_id, branch, index, derivation_path)
     SELECT 'addr_master', merchant_id, network, 'master', 'bcrt1qmaster', ${Buffer.alloc(20)}, 0, id, 9, 0, 'm' FROM key_accounts
@@ -125,7 +127,7 @@ test('wallets are the master, hot and gas addresses with their balances', async 
   ])
 })
 
-test('networks show coins, confirmations, health and lag', async () => {
+test('shows coins, confirmations, health and lag of networks', async () => {
   const { json } = await get('/networks')
   const bitcoin = json.data.find((each: { network: string }) => each.network === 'bitcoin')
   expect(bitcoin).toMatchObject({
@@ -142,7 +144,7 @@ test('networks show coins, confirmations, health and lag', async () => {
   expect(JSON.stringify(json)).not.toContain('8545')
 })
 
-test('the audit log lists what was done, pages, and verifies', async () => {
+test('lists the audit log by pages, and verifies it', async () => {
   while ((await sealAudit(api.database.sql)) > 0);
   const { json } = await get('/audit-log?limit=1')
   expect(json.data[0]).toMatchObject({
@@ -162,14 +164,14 @@ test('the audit log lists what was done, pages, and verifies', async () => {
     head_hash: json.data[0].hash,
   })
   await api.database.sql.begin(async (tx) => {
-    // Somebody with all rights in the database, past the trigger that keeps the log append-only.
+    // An attacker with all rights in the database passes the trigger that keeps the log append-only.
     await tx`SET LOCAL session_replication_role = replica`
     await tx`UPDATE audit_log SET data = '{"forged": true}' WHERE merchant_id = ${api.merchantId} AND sequence = 1`
   })
   expect((await get('/audit-log/verify')).json.data).toMatchObject({ valid: false, broken_at: 1 })
 })
 
-test('wallets page by cursor through all of them, newest first, each page in one query with its balances', async () => {
+test('pages wallets by cursor, newest first, each page with its balances in one query', async () => {
   const { sql } = api.database
   const merchantId = await api.newMerchant()
   await api.enrol(merchantId, Buffer.alloc(32, 9))

@@ -1,3 +1,5 @@
+/** Requests of strangers are limited by address, and use up nothing of the rate of a merchant. */
+
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -28,7 +30,7 @@ const unknown = (ip: string) =>
 const good = (ip: string, key = api.key) => api.call({ path: PATH, ip, key }).then(({ status }) => status)
 const count = <T>(values: readonly T[], value: T) => values.filter((each) => each === value).length
 
-test('unknown keys are limited by address; a key that was used from there, and other addresses, are not', async () => {
+test('limits unknown keys by address, but no known key from that address and no other address', async () => {
   const [ip, other] = [newAddress(), newAddress()]
   expect(await good(ip)).toBe(200)
   const answers = []
@@ -39,17 +41,17 @@ test('unknown keys are limited by address; a key that was used from there, and o
   expect(await unknown(other)).toBe(401)
 })
 
-test('a burst of unknown keys is paid for afterwards', async () => {
+test('makes an address wait after a burst of unknown keys', async () => {
   const ip = newAddress()
   await Promise.all(Array.from({ length: 4 * LIMIT }, () => unknown(ip)))
   const answer = await api.call({ path: PATH, key: { id: 'key_unknown', secret: 'x' }, ip })
   expect([answer.status, answer.json.error.code]).toEqual([429, 'RATE_LIMITED'])
-  // A minute's worth is owed at most.
+  // An address owes one minute of requests at most.
   expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(50)
   expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(66)
 })
 
-test('good requests use up nothing of their address', async () => {
+test('takes nothing from the limit of an address for valid requests', async () => {
   const ip = newAddress()
   for (let index = 0; index < 3 * LIMIT; index++) expect(await good(ip, await api.newKey())).toBe(200)
   const fresh = newAddress()
@@ -57,7 +59,7 @@ test('good requests use up nothing of their address', async () => {
   expect(count(burst, 200)).toBe(10 * LIMIT)
 })
 
-test('wrong signatures of a known key are limited by address too', async () => {
+test('limits wrong signatures of a known key by address too', async () => {
   const ip = newAddress()
   const wrong = () =>
     api.call({ path: PATH, ip, headers: { 'X-Signature': 'ab'.repeat(32) } }).then(({ status }) => status)
@@ -66,7 +68,7 @@ test('wrong signatures of a known key are limited by address too', async () => {
   expect([count(answers, 401), count(answers, 429)]).toEqual([LIMIT, LIMIT])
 })
 
-test('addresses of one IPv6 network count as one', async () => {
+test('counts the addresses of one IPv6 network as one', async () => {
   const answers = []
   for (let index = 0; index < 2 * LIMIT; index++)
     answers.push(await unknown(`2001:db8:1:2::${index.toString(16)}`))
@@ -74,21 +76,21 @@ test('addresses of one IPv6 network count as one', async () => {
   expect(await unknown('2001:db8:1:3::1')).toBe(401)
 })
 
-test('the body of an unknown key is not waited for', async () => {
+test('does not wait for the body of an unknown key', async () => {
   const { port } = server.address() as AddressInfo
   const socket = connect(port, '127.0.0.1')
   const headers = signedHeaders({ id: 'key_unknown', secret: 'x' }, { path: PATH, method: 'POST', body: '' })
   const lines = Object.entries({ ...headers, 'X-Forwarded-For': newAddress() }).map(
     ([name, value]) => `${name}: ${value}`,
   )
-  // Announced, and never sent.
+  // The header announces a body that is never sent.
   socket.write(`POST ${PATH} HTTP/1.1\r\nHost: a\r\n${lines.join('\r\n')}\r\nContent-Length: 100000\r\n\r\n`)
   const [first] = await new Promise<Buffer[]>((resolve) => socket.once('data', (chunk) => resolve([chunk])))
   expect(String(first)).toMatch(/^HTTP\/1\.1 401 /)
   socket.destroy()
 })
 
-test('a request that others send again uses up nothing of its owner’s rate', async () => {
+test('takes nothing from the rate of a key when others send its request again', async () => {
   const key = await api.newKey({ rateLimitPerMinute: 5 })
   const call = { path: PATH, key, timestamp: String(Math.floor(Date.now() / 1_000)), nonce: randomUUID() }
   expect((await api.call(call)).status).toBe(200)
@@ -100,7 +102,7 @@ test('a request that others send again uses up nothing of its owner’s rate', a
   expect((await api.call({ path: PATH, key })).status).toBe(429)
 })
 
-test('requests that are sent again to another process use up nothing there either', async () => {
+test('takes nothing from that rate in another process either', async () => {
   const key = await api.newKey({ rateLimitPerMinute: 5 })
   const expiresAt = new Date(Date.now() + 300_000)
   for (let index = 0; index < 10; index++) {
@@ -113,7 +115,7 @@ test('requests that are sent again to another process use up nothing there eithe
   for (let left = 5; left > 0; left--) expect((await api.call({ path: PATH, key })).status).toBe(200)
 })
 
-test('signers that are not enrolled write nothing and are limited by address', async () => {
+test('limits unknown signers by address, and writes nothing for them', async () => {
   const { sql } = api.database
   const written = async () => {
     const [row] = await sql<{ nonces: number; audit: number }[]>`

@@ -1,4 +1,7 @@
-/** Writes a MaxMind database (format 2.0, IPv4) of a few networks, so that tests use the real reader on a real file. */
+/**
+ * Writes a MaxMind database (format 2.0, IPv4) of a few networks, so that tests use the real reader on a real
+ * file.
+ */
 
 import { writeFile } from 'node:fs/promises'
 

@@ -191,7 +191,8 @@ test('lets approvers lower signatures again, replace a lost signer, and switch a
   const before = (await policy()).multisig_config
   expect(before).toMatchObject({ enabled: true, required_signatures: 3 })
   const { sql } = controls.stage.api.database
-  // The third signer is lost. A key without a person requests the change, and the two signers that remain approve it.
+  // The third signer is lost. A key without a person requests the change, and the two signers that remain
+  // approve it.
   const substitute = await controls.stage.newPerson('substitute')
   const [key] = await sql<{ ed25519_public_key: Buffer }[]>`
     SELECT ed25519_public_key FROM approvers WHERE id = ${substitute.approverId}`

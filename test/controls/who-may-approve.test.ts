@@ -1,4 +1,6 @@
-/** Four eyes: a person never approves a payout that the person shaped, and only registered approvers count. */
+/**
+ * Four eyes: a person never approves a payout that the person shaped, and only registered approvers count.
+ */
 
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -23,14 +25,14 @@ afterAll(() => stage?.close())
 
 const call = (method: string, path: string, body: unknown, person: TestPerson) =>
   stage.api.call({ method, path: `/api/v1${path}`, ...(body === undefined ? {} : { body }), key: person.key })
-const payment = (amount: string) => ({ network: 'ethereum', coin: 'eth', amount, to_address: TO })
+const withdrawal = (amount: string) => ({ network: 'ethereum', coin: 'eth', amount, to_address: TO })
 
 async function schedule(person: TestPerson): Promise<string> {
   const body = {
     label: 'Rent',
     interval_seconds: 86_400,
     start_at: '2026-01-01T08:00:00Z',
-    withdrawal: payment('0.001'),
+    withdrawal: withdrawal('0.001'),
   }
   const { status, json } = await call('POST', '/withdrawal-schedules', body, person)
   expect(status).toBe(201)
@@ -103,7 +105,7 @@ test('makes no initiator by a change that leaves the payout as it was', async ()
 
 test('keeps the initiator of a withdrawal that is retried', async () => {
   const [asker, retrier, other] = stage.people
-  const first = (await stage.create(payment('0.01'))).json.data.id
+  const first = (await stage.create(withdrawal('0.01'))).json.data.id
   const { sql } = stage.api.database
   await advanceWithdrawal(sql, networks, first, new Date())
   await stage.decide(first, other, 'reject')
@@ -132,7 +134,7 @@ test('does not count the approval of an approver who was removed before the thre
   const restore = (person: TestPerson) =>
     sql`UPDATE approvers SET revoked_at = NULL WHERE id = ${person.approverId}`
 
-  const { id } = (await stage.create(payment('0.02'))).json.data
+  const { id } = (await stage.create(withdrawal('0.02'))).json.data
   await advanceWithdrawal(sql, networks, id, new Date())
   await stage.decide(id, first)
   await remove(first)
@@ -187,7 +189,7 @@ test('does not count the approval of an approver who was removed before the thre
 test('counts a new decision of a person whose key was removed, with the new key', async () => {
   const { sql } = stage.api.database
   const [, first, second] = stage.people
-  const { id } = (await stage.create(payment('0.03'))).json.data
+  const { id } = (await stage.create(withdrawal('0.03'))).json.data
   await advanceWithdrawal(sql, networks, id, new Date())
   await stage.decide(id, first)
   expect(await errorOf(stage.decide(id, first))).toBe('ALREADY_DECIDED')

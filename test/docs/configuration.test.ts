@@ -1,4 +1,7 @@
-/** Holds docs/configuration.md against the code: each variable and key stands there once, with the default that it has. */
+/**
+ * Holds docs/configuration.md against the code: each variable and key stands there once, with the default
+ * that it has.
+ */
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -9,14 +12,14 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const page = read('docs/configuration.md')
 const rows = page.split('\n').filter((line) => line.startsWith('|'))
 
-/** Whether a row of a table has it in its first column. */
+/** Whether a row of a table has a name in its first column. */
 const isListed = (name: string) => rows.some((row) => row.split('|')[1]?.includes(`\`${name}\``))
 
 function unlisted(names: Iterable<string>): string[] {
   return [...new Set(names)].filter((name) => !isListed(name))
 }
 
-test('every variable of the environment is listed', () => {
+test('lists every variable of the environment', () => {
   const names = [...read('config/load-environment.ts').matchAll(/^ {2}(KEYTURN_[A-Z_]+):/gm)].map(
     (match) => match[1] ?? '',
   )
@@ -35,12 +38,12 @@ test('documents each variable of the code once, and no other', () => {
   const listed = rows.flatMap((row) =>
     [...(row.split('|')[1] ?? '').matchAll(/`(KEYTURN_[A-Z_0-9]+)`/g)].map(([, name]) => name),
   )
-  // The beginning of several names, as a pattern of the local stack has it.
+  // The beginning of several names, from a pattern in the local stack.
   named.delete('KEYTURN_SIGNER')
   expect(listed.toSorted()).toEqual([...named].sort())
 })
 
-test('no variable has two rows in one table, and every duration shows the default that the code has', () => {
+test('lists each variable once in a table, and each duration with the default of the code', () => {
   const tables = page.split(/^#+ .*$/m)
   for (const table of tables) {
     const named = [...table.matchAll(/^\| `(KEYTURN_[A-Z_]+)`/gm)].map((match) => match[1])
@@ -55,13 +58,13 @@ test('no variable has two rows in one table, and every duration shows the defaul
   }
 })
 
-test('what the local stack sets differently is what its code sets', () => {
+test('names the sweep interval that the local stack sets', () => {
   const interval = /KEYTURN_SWEEP_INTERVAL: '([^']+)'/.exec(read('local/stack/platform-environment.ts'))?.[1]
   const seconds = /a sweep every\s+(\d+) s\b/.exec(page)?.[1]
   expect(`${seconds}s`).toBe(interval)
 })
 
-test('every variable of the networks file is listed, with its default', () => {
+test('lists every variable of the networks file with its default', () => {
   const found = [...read('config/networks.yml').matchAll(/\$\{([A-Z0-9_]+)(?::-([^}]*))?\}/g)].filter(
     ([, name]) => name !== 'NAME',
   )
@@ -74,11 +77,11 @@ test('every variable of the networks file is listed, with its default', () => {
   }
 })
 
-test('every key of the networks file is listed', () => {
+test('lists every key of the networks file', () => {
   const source = read('networks/load-networks.ts')
   const schemas = source.slice(source.indexOf('const coin ='), source.indexOf('const file ='))
   const keys = [...schemas.matchAll(/^\s+([a-z][a-z0-9_]*):/gm)].map((match) => match[1] ?? '')
-  // Parts of a value that has a row of its own.
+  // Parts of a value that has its own row.
   const inside = ['contract', 'decimals', 'dust', 'minimum', 'fees', 'tokens', 'replacement', 'treasury']
   const shown = keys.filter((key) => !inside.includes(key))
   expect(shown.length).toBeGreaterThan(25)
@@ -90,7 +93,7 @@ test('every key of the networks file is listed', () => {
   for (const key of inside) expect(page).toContain(key)
 })
 
-test('the entries that docs/operating/adding-a-network.md shows are entries that are read', async () => {
+test('shows entries in docs/operating/adding-a-network.md that the platform can read', async () => {
   const shown = read('docs/operating/adding-a-network.md')
   const networks = await loadNetworks(undefined, { POLYGON_ENABLED: 'true' })
   const polygon = networks.get('polygon')

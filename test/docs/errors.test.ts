@@ -1,4 +1,7 @@
-/** Holds docs/reference/errors.md against the code table: a heading for each code, in its order, with its HTTP status. */
+/**
+ * Holds docs/reference/errors.md against the code table: a heading for each code, in its order, with its HTTP
+ * status.
+ */
 
 import { expect, test } from 'vitest'
 import { HTTP_STATUS } from '../../domain/errors.js'

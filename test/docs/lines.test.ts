@@ -4,10 +4,13 @@ import { expect, test } from 'vitest'
 import { projectFiles, readProjectFile } from '../tidy/project-files.js'
 
 const WIDTH = 100
-/** A row of a table cannot be broken. */
+/** Width of rows of tables, which cannot be broken. */
 const WIDTH_OF_ROWS = 220
 
-/** Returns the lines that are too long. Blocks of JSON are shown as they are sent; a long word, as a payload in hex, fits no line. */
+/**
+ * Returns the lines that are too long. Blocks of JSON are shown as they are sent; a long word, as a payload
+ * in hex, fits no line.
+ */
 function tooLong(path: string, text: string): string[] {
   const shown = text.replace(/```json\n[\s\S]*?```/g, (block) => block.replace(/[^\n]/g, ''))
   return shown.split('\n').flatMap((line, index) => {
@@ -17,7 +20,7 @@ function tooLong(path: string, text: string): string[] {
   })
 }
 
-test('no line of a page is too long', () => {
+test('keeps the lines of all pages short', () => {
   expect(projectFiles('.md').flatMap((path) => tooLong(path, readProjectFile(path)))).toEqual([])
 })
 

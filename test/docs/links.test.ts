@@ -1,4 +1,7 @@
-/** Follows every link of every page to a file and a heading that are there, and every path of code that a page names. */
+/**
+ * Follows every link of every page to a file and a heading that are there, and every path of code that a page
+ * names.
+ */
 
 import { posix } from 'node:path'
 import { expect, test } from 'vitest'
@@ -48,12 +51,12 @@ function exists(name: string): boolean {
   return files.includes(name) || files.some((file) => file.startsWith(name.replace(/\/?$/, '/')))
 }
 
-test('every link of every page leads somewhere', () => {
+test('resolves every link of every page', () => {
   expect(pages.length).toBeGreaterThan(20)
   expect(pages.flatMap((path) => broken(path, readProjectFile(path)))).toEqual([])
 })
 
-test('finds a link to a page or a heading that is not there', () => {
+test('finds a link to a missing page or heading', () => {
   const text =
     '# One thing: `x`\n[a](architecture.md) [b](#one-thing-x) [c](no-page.md) [d](#two) [e](https://a.b)'
   expect(broken('docs/page.md', text)).toEqual(['docs/page.md: no-page.md', 'docs/page.md: #two'])

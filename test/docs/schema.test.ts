@@ -10,7 +10,7 @@ const rows = [
   writers: [...writers.matchAll(/`([a-z/]+)`/g)].map(([, room = '']) => room),
 }))
 
-/** Returns the tables that are there after the last migration. */
+/** Returns the tables that exist after the last migration. */
 function tablesOfMigrations(): string[] {
   const tables = new Set<string>()
   const change =
@@ -26,7 +26,10 @@ function tablesOfMigrations(): string[] {
   return [...tables]
 }
 
-/** Returns the rooms of `db/` whose statements write a table; the functions of migrations count where no room does. */
+/**
+ * Returns the rooms of `db/` whose statements write a table; the functions of migrations count where no room
+ * does.
+ */
 function writersOf(table: string): string[] {
   const writes = new RegExp(`(?:insert into|update|delete from) ${table}\\b`, 'i')
   const writing = projectFiles('.ts', '.sql').filter(

@@ -1,4 +1,7 @@
-/** The page is enough to write a platform from: its examples are signed as they stand, and its tables name what the code has. */
+/**
+ * Holds docs/signer-protocol.md against the signer: it signs the page's examples, and the tables name its
+ * checks and codes.
+ */
 
 import { createHash, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -17,7 +20,7 @@ import { openKeyring } from '../../signer/keys/keyring.js'
 import { compilePolicy, type PolicyFile } from '../../signer/policy/policy.js'
 import type { SignerState } from '../../signer/state.js'
 
-// Its types say CommonJS; what is there is the function.
+// The package's types declare CommonJS, but the import is the function itself.
 const canonicalize = canonicalizeModule as unknown as (value: unknown) => string
 
 interface Example {
@@ -41,7 +44,7 @@ interface Example {
 
 const page = readFileSync(new URL('../../docs/signer-protocol.md', import.meta.url), 'utf8')
 
-/** What stands under a heading of the second level. */
+/** Returns the text below a heading of the second level. */
 function section(title: string): string {
   const [, text] = page.split(`\n## ${title}\n`)
   if (text === undefined) throw new Error(`The page has no section "${title}"`)
@@ -61,7 +64,7 @@ const examples = section('Worked examples')
     return { title: text.split('\n')[0], request, answer } as Example
   })
 
-test('the requests of the page are signed, in its order, with the bytes that it shows', () => {
+test('signs the requests of the page, in its order, with the bytes that it shows', () => {
   const now = () => Date.parse('2026-06-01T12:00:00Z')
   const words = `${'abandon '.repeat(11)}about`
   const state: SignerState = {
@@ -87,7 +90,7 @@ test('the requests of the page are signed, in its order, with the bytes that it 
   }
 })
 
-test('hashes and approvals follow from the texts that the page gives, with none of our own code', () => {
+test('derives hashes and approvals from the texts of the page, without our own code', () => {
   const keys = new Map(policy.approvers.map((each) => [each.approver_id, ed25519PublicKey(each.public_key)]))
   let verified = 0
   for (const { title, request } of examples) {
@@ -106,10 +109,10 @@ test('hashes and approvals follow from the texts that the page gives, with none 
   expect(verified).toBe(4)
 })
 
-test('the tables name every check, and the page every refusal code, and no other', () => {
+test('finds every check in the tables and every refusal code on the page, and no other', () => {
   const [text = ''] = section('What is checked').split('\n### ')
   const cells = [...text.matchAll(/^\| (`(?:[^|\\]|\\.)*) \|/gm)].map(([, cell = '']) => cell)
-  // Names stand before a colon and, where a cell goes on about another check, behind a semicolon.
+  // A name stands before a colon. In a cell about several checks, further names follow a semicolon.
   const tables = cells.flatMap((cell) => {
     const [first = '', ...others] = cell.split('; `')
     return [first.split(':')[0] ?? '', ...others.map((other) => `\`${other.split(':')[0]}`)].flatMap(

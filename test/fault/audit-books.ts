@@ -1,8 +1,14 @@
-/** Audits the books by themselves: rules that hold in them after any failure. Each violation is a line; a test wants none. */
+/**
+ * Audits the books by themselves: rules that hold in them after any failure. Each violation is a line; a test
+ * wants none.
+ */
 
 import type { Sql } from '../../db/connect.js'
 
-/** Finds journals that do not sum to zero, balances that are not their entries, gaps in versions, and amounts that are still held. */
+/**
+ * Finds journals that do not sum to zero, balances that are not their entries, gaps in versions, and amounts
+ * that are still held.
+ */
 export async function findLedgerFaults(sql: Sql): Promise<string[]> {
   const unbalanced = await sql<{ id: bigint; network: string; coin: string; sum: bigint }[]>`
     SELECT entry.journal_id AS id, account.network, account.coin, sum(entry.amount) AS sum
@@ -34,7 +40,10 @@ export async function findLedgerFaults(sql: Sql): Promise<string[]> {
   ]
 }
 
-/** Reads what each deposit added to its user's account, by its id: one credit, even if it was reversed in between. */
+/**
+ * Reads what each deposit added to its user's account, by its id: one credit, even if it was reversed in
+ * between.
+ */
 export async function readCredits(sql: Sql): Promise<ReadonlyMap<string, bigint>> {
   const rows = await sql<{ id: string; credit: bigint }[]>`
     SELECT deposit.id, coalesce(-sum(entry.amount), 0) AS credit

@@ -33,7 +33,10 @@ export async function readReceived({ webhook }: StackFile): Promise<ReceivedWebh
   }
 }
 
-/** Returns a line for each change of status that does not follow the one before, by sequence. A test wants none. */
+/**
+ * Returns a line for each change of status that does not follow the one before, by sequence. A test wants
+ * none.
+ */
 export function findStatusesOutOfOrder(events: readonly EventEnvelope[]): string[] {
   const wrong: string[] = []
   const last = new Map<unknown, unknown>()

@@ -1,4 +1,7 @@
-/** Batches that the merchant pays from its own account: one transaction an item on Ethereum, one for all items on Bitcoin. */
+/**
+ * Batches that the merchant pays from its own account: one transaction an item on Ethereum, one for all items
+ * on Bitcoin.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/create-client.js'
@@ -16,7 +19,10 @@ export interface RequestedBatch {
 
 const AMOUNTS = { usdt: ['1', '20'], btc: ['0.001', '0.01'] } as const
 
-/** Draws all batches in advance. @returns A function that requests each batch twice at once and approves it as two people. */
+/**
+ * Draws all batches in advance. @returns A function that requests each batch twice at once and approves it as
+ * two people.
+ */
 export function createBatches(
   stack: StackFile,
   client: Client,

@@ -15,7 +15,10 @@ const CHECK_MS = 1_000
 const RETRY_MS = 200
 
 export interface BitcoinWallet {
-  /** Pays all outputs in one transaction, and sends its bytes again until a block holds them. @returns The txid. */
+  /**
+   * Pays all outputs in one transaction, and sends its bytes again until a block holds them. @returns The
+   * txid.
+   */
   pay(outputs: readonly FaucetPayment[]): Promise<string>
   /** Returns how often the wallet sent bytes again. */
   resent(): number
@@ -33,7 +36,9 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
   const stopping = new AbortController()
   let resent = 0
 
-  /** Sends bytes. The node may be dead, may have them already, or may forget them, so its answer is not read. */
+  /**
+   * Sends bytes. The node may be dead, may have them already, or may forget them, so its answer is not read.
+   */
   const submit = (raw: string) => jsonRpc(rpc, 'sendrawtransaction', [raw]).catch(() => null)
 
   async function call(method: string, ...params: unknown[]): Promise<unknown> {
@@ -85,7 +90,10 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
   }
 }
 
-/** Whether a node answered with an error of its own; `jsonRpc` ends the message of such an error with its code. */
+/**
+ * Whether a node answered with an error of its own; `jsonRpc` ends the message of such an error with its
+ * code.
+ */
 function isAnswer(error: unknown): boolean {
   return error instanceof Error && /\(-?\d+\)$/.test(error.message)
 }

@@ -6,7 +6,9 @@ import { privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
 
-/** Price far above what a block of a local chain asks for, so that no transaction waits for a lower base fee. */
+/**
+ * Price far above what a block of a local chain asks for, so that no transaction waits for a lower base fee.
+ */
 const MAX_FEE = 100_000_000_000n
 const TIP = 1_000_000_000n
 const GAS = 1_500_000n
@@ -16,7 +18,10 @@ const quantity = z.string().transform(BigInt)
 
 export interface EthereumWallet {
   readonly address: Address
-  /** Signs with the next nonce, and sends the bytes again until a block holds them, also after a reorganisation. */
+  /**
+   * Signs with the next nonce, and sends the bytes again until a block holds them, also after a
+   * reorganisation.
+   */
   send(transaction: { readonly to?: Address; readonly value?: bigint; readonly data?: Hex }): Promise<Hex>
   /** Sends a contract, as `send` does. @returns The address that the contract has once it is mined. */
   deploy(bytecode: Hex): Promise<Address>
@@ -45,7 +50,9 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
     return receipt !== null
   }
 
-  /** Sends bytes. The node may be dead, may have them already, or may forget them, so its answer is not read. */
+  /**
+   * Sends bytes. The node may be dead, may have them already, or may forget them, so its answer is not read.
+   */
   const submit = (raw: Hex) => jsonRpc(rpc, 'eth_sendRawTransaction', [raw]).catch(() => null)
 
   async function check(): Promise<void> {

@@ -256,7 +256,10 @@ export async function* hostileRequests(
   }
 }
 
-/** Sends requests that leave no trace and cost time: replays, requests of strangers, uploads that end half way. */
+/**
+ * Sends requests that leave no trace and cost time: replays, requests of strangers, uploads that end half
+ * way.
+ */
 export async function* nuisances(api: string, key: Credentials, user: string): AsyncGenerator<HostileAnswer> {
   yield* sendTwice(api, key, user)
   yield* sendAsStrangers(api, user)

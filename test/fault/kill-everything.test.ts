@@ -1,11 +1,12 @@
 /**
- * Kills API, workers, signer, Temporal, PostgreSQL and the nodes with SIGKILL, each twice, at moments and in an order that a seed
- * decides, while forty deposits, ten withdrawals, two batches and the consolidations of deposits are under way. Afterwards books,
- * chains and webhooks must agree to the last unit.
+ * Kills API, workers, signer, Temporal, PostgreSQL and the nodes with SIGKILL, each twice, at moments and in
+ * an order that a seed decides, while forty deposits, ten withdrawals, two batches and the consolidations of
+ * deposits are under way. Afterwards books, chains and webhooks must agree to the last unit.
  *
- * The test simulates only what lies outside the product: users' wallets, which send their bytes again until a block holds them (a
- * local node forgets its mempool, and sometimes its last blocks, when it is killed, and the product must see a reorganisation); a
- * merchant's impatient backend, which sends each request for a withdrawal twice at once; and two approvers.
+ * The test simulates only what lies outside the product: users' wallets, which send their bytes again until a
+ * block holds them (a local node forgets its mempool, and sometimes its last blocks, when it is killed, and
+ * the product must see a reorganisation); a merchant's impatient backend, which sends each request for a
+ * withdrawal twice at once; and two approvers.
  */
 
 import { readFileSync } from 'node:fs'
@@ -115,7 +116,8 @@ test('settles everything although every process is killed', async () => {
 
 async function killAll(random: ReturnType<typeof createRandom>): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
-    // There are two workers: the second kill hits the other one, which runs longer than the one that was started again.
+    // There are two workers: the second kill hits the other one, which runs longer than the one that was
+    // started again.
     for (const victim of random.shuffled([...VICTIMS, 'longest running worker'] as const)) {
       const pause = random.between(...PAUSE_MS)
       await sleep(pause)
@@ -202,7 +204,10 @@ function itemsOf({ id, coin, outputs }: RequestedBatch, answers: readonly Batch[
   }))
 }
 
-/** Expects that what left our wallets was requested or went to another of our wallets, and that the signer signed once a place. */
+/**
+ * Expects that what left our wallets was requested or went to another of our wallets, and that the signer
+ * signed once a place.
+ */
 async function expectOwnPayouts(
   requested: readonly { readonly network: string; readonly hash: string | null }[],
   ethereum: readonly EthereumTransaction[],

@@ -1,6 +1,7 @@
 /**
- * Traffic of honest users while nodes misbehave: each user deposits and withdraws on every rail, and a contract pays users an amount
- * that depends on the block that mines its transaction. All of it is drawn in advance, so that a seed repeats it.
+ * Traffic of honest users while nodes misbehave: each user deposits and withdraws on every rail, and a
+ * contract pays users an amount that depends on the block that mines its transaction. All of it is drawn in
+ * advance, so that a seed repeats it.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -53,7 +54,10 @@ export interface RailTraffic {
   deposit(): Promise<SentDeposit[]>
   /** Makes the contract pay one of two users, which the block decides. */
   payByBlock(token: boolean): Promise<PaidByBlock>
-  /** Requests the withdrawals as soon as their users have the money, approves each as two people, and then calls `approved`. */
+  /**
+   * Requests the withdrawals as soon as their users have the money, approves each as two people, and then
+   * calls `approved`.
+   */
   withdraw(approved: (network: NetworkName) => void): Promise<RequestedWithdrawal[]>
   stop(): Promise<void>
 }
@@ -193,7 +197,7 @@ export async function createRailTraffic(facts: StackFile, random: Random): Promi
   }
 }
 
-/** Draws an amount that no other draw repeats, so that a test can tell two transfers apart. */
+/** Draws an amount that no other draw repeats, so that a test can distinguish two transfers. */
 function draw(random: Random, [least, most]: readonly [string, string], decimals: number): bigint {
   const scale = 10n ** BigInt(Math.max(0, decimals - 6))
   const [from, to] = [least, most].map((text) => Number(parseAmount(text, decimals) / scale))
@@ -228,7 +232,8 @@ async function withdraw(
       await approve(facts, 'withdrawals', created.id, plan.thinkMs)
       return { id: created.id, user, rail, amount, recipient }
     } catch (error) {
-      // A reorganisation removed the deposit between the check and the request, so the user waits for it again.
+      // A reorganisation removed the deposit between the check and the request, so the user waits for it
+      // again.
       if (!(error instanceof ApiError) || error.code !== 'INSUFFICIENT_BALANCE') throw error
     }
   }

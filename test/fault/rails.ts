@@ -1,4 +1,7 @@
-/** Rails on which users deposit and withdraw while nodes misbehave: networks with an honest node beside, and networks without. */
+/**
+ * Rails on which users deposit and withdraw while nodes misbehave: networks with an honest node beside, and
+ * networks without.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
@@ -112,7 +115,9 @@ export function strangerOn(network: NetworkName): string {
   return freshRecipient(network === 'bitcoin' ? 'btc' : 'eth')
 }
 
-/** Returns what an address holds on the chain, in base units. Needs a scan where the chain has no accounts. */
+/**
+ * Returns what an address holds on the chain, in base units. Needs a scan where the chain has no accounts.
+ */
 export async function holdingOf(
   facts: StackFile,
   network: NetworkName,

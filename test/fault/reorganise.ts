@@ -10,8 +10,9 @@ const RETRY_MS = 200
 const MINE_MS = 20_000
 
 /**
- * Replaces the newest blocks of a chain by others; in the Bitcoin family by one block more than before. Nodes of the Bitcoin family
- * mine the transactions of the old blocks again. Anvil forgets those transactions, and the wallets send them again.
+ * Replaces the newest blocks of a chain by others; in the Bitcoin family by one block more than before. Nodes
+ * of the Bitcoin family mine the transactions of the old blocks again. Anvil forgets those transactions, and
+ * the wallets send them again.
  */
 export async function reorganise(facts: StackFile, network: NetworkName, depth: number): Promise<void> {
   const rpc = nodeOf(facts, network)

@@ -1,4 +1,7 @@
-/** The whole stack as `npm start` runs it, in a home and on ports of its own, and a way to kill each of its processes. */
+/**
+ * The whole stack as `npm start` runs it, in a home and on ports of its own, and a way to kill each of its
+ * processes.
+ */
 
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -128,7 +131,10 @@ export async function startFaultStack(
   return stack
 }
 
-/** Ends a stack. After a failure it keeps the stack's home, and prints the seed and what the supervisor printed. */
+/**
+ * Ends a stack. After a failure it keeps the stack's home, and prints the seed and what the supervisor
+ * printed.
+ */
 export async function endStack(stack: FaultStack | undefined, failed: boolean, seed: number): Promise<void> {
   await stack?.stop(failed)
   if (failed)

@@ -1,4 +1,7 @@
-/** Traffic of users and approvers during the kills: forty deposits and ten withdrawals, drawn in advance so that a seed repeats them. */
+/**
+ * Traffic of users and approvers during the kills: forty deposits and ten withdrawals, drawn in advance so
+ * that a seed repeats them.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getAddress, type Hex } from 'viem'
@@ -47,7 +50,9 @@ const USERS = ['user-1', 'user-2', 'user-3', 'user-4', 'user-5'] as const
 /** Highest fee of a withdrawal, in whole native coins (`networks.yml`). */
 const MOST_FEE = { eth: '0.05', btc: '0.01', usdt: '0' } as const
 
-/** Prepares wallets and a contract that pays several users at once. No process is killed before this is done. */
+/**
+ * Prepares wallets and a contract that pays several users at once. No process is killed before this is done.
+ */
 export async function createTraffic(stack: StackFile, random: Random): Promise<Traffic> {
   const { ethereum, bitcoin } = stack.networks
   if (!bitcoin) throw new Error('There is no Bitcoin node')
@@ -102,12 +107,15 @@ interface DepositStep {
   readonly parts: readonly { readonly user: string; readonly amount: bigint }[]
 }
 
-/** Plans forty deposits in twenty-eight transactions. The first of them give each user of `planWithdrawals` the money. */
+/**
+ * Plans forty deposits in twenty-eight transactions. The first of them give each user of `planWithdrawals`
+ * the money.
+ */
 function planDeposits(random: Random): DepositStep[] {
   const user = (index: number) => USERS[index % USERS.length] as string
   const units = (coin: CoinName, least: string, most: string) => {
     const { decimals } = COINS[coin]
-    // An amount that no other draw repeats, so that a test can tell two transfers apart.
+    // An amount that no other draw repeats, so that a test can distinguish two transfers.
     const scale = 10n ** BigInt(Math.max(0, decimals - 6))
     const [from, to] = [least, most].map((text) => Number(parseAmount(text, decimals) / scale))
     return BigInt(random.between(from ?? 0, to ?? 0)) * scale + BigInt(random.between(0, 9_999))
@@ -244,7 +252,8 @@ async function withdraw(
       await approve(stack, 'withdrawals', created.id, plan.thinkMs)
       return { id: created.id, user, coin, amount, recipient }
     } catch (error) {
-      // A reorganisation removed the deposit between the check and the request, so the user waits for it again.
+      // A reorganisation removed the deposit between the check and the request, so the user waits for it
+      // again.
       if (!(error instanceof ApiError) || error.code !== 'INSUFFICIENT_BALANCE') throw error
     }
   }

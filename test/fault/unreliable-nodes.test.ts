@@ -1,8 +1,9 @@
 /**
- * Runs deposits and withdrawals of both families of chains through nodes that lag, forget, refuse and come back at another height,
- * with an honest node beside them and without one. Meanwhile the chains reorganise, a contract pays another user when its
- * transaction is mined again, and a hostile tenant attacks beside the honest one. Afterwards books, chains and webhooks must agree
- * to the last unit, and each deposit that was reversed must have left the chain.
+ * Runs deposits and withdrawals of both families of chains through nodes that lag, forget, refuse and come
+ * back at another height, with an honest node beside them and without one. Meanwhile the chains reorganise, a
+ * contract pays another user when its transaction is mined again, and a hostile tenant attacks beside the
+ * honest one. Afterwards books, chains and webhooks must agree to the last unit, and each deposit that was
+ * reversed must have left the chain.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -142,7 +143,10 @@ test('settles everything although nodes lie, chains reorganise and a tenant is h
   }
 }, 660_000)
 
-/** Replaces the newest blocks while the node does not know them, so that the real fork is not where the node shows it. */
+/**
+ * Replaces the newest blocks while the node does not know them, so that the real fork is not where the node
+ * shows it.
+ */
 async function reorganiseBehind(
   network: NetworkName,
   behaviour: Misbehaviour,
@@ -154,7 +158,10 @@ async function reorganiseBehind(
   turned.set(network, (turned.get(network) ?? 0) + 1)
 }
 
-/** Waits until a network without another node is scanned again. @throws Error when it does not get on while its node is honest. */
+/**
+ * Waits until a network without another node is scanned again. @throws Error when it does not get on while
+ * its node is honest.
+ */
 async function untilScanned(network: NetworkName): Promise<void> {
   if (NETWORKS[network].honestNode) return
   const deadline = Date.now() + SCAN_MS
@@ -166,7 +173,10 @@ async function untilScanned(network: NetworkName): Promise<void> {
   }
 }
 
-/** Has the contract pay, waits for the credit, removes the block, and lets another block decide what the contract pays. */
+/**
+ * Has the contract pay, waits for the credit, removes the block, and lets another block decide what the
+ * contract pays.
+ */
 async function payByBlockTwice() {
   const each = await Promise.all([traffic.payByBlock(false), traffic.payByBlock(true)])
   const before = await Promise.all(each.map((one) => one.paid()))

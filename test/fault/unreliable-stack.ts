@@ -64,7 +64,10 @@ export async function startUnreliableStack(
   }
 }
 
-/** Writes the product's networks with the unreliable nodes in place of variables, as the stack sets those to the real nodes. */
+/**
+ * Writes the product's networks with the unreliable nodes in place of variables, as the stack sets those to
+ * the real nodes.
+ */
 function networksFile(
   home: string,
   networks: readonly { readonly network: NetworkName; readonly urls: readonly string[] }[],

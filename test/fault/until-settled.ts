@@ -9,7 +9,10 @@ import { blockHashAt, type NetworkName } from './rails.js'
 const POLL_MS = 1_000
 /** Blocks that a scan may be behind its node's head; both move on while the test reads them. */
 const MOST_BEHIND = 2
-/** Checks in a row that must find everything settled, so that the platform has noticed a reorganisation in between. */
+/**
+ * Checks in a row that must find everything settled, so that the platform has noticed a reorganisation in
+ * between.
+ */
 const CHECKS = 3
 
 /** Waits until nothing is left to do. @throws Error that lists what is left after `limitMs`. */
@@ -76,7 +79,10 @@ export async function findUnscanned(facts: StackFile, sql: Sql): Promise<string[
   return left
 }
 
-/** Types of workflows that run without an end or by their schedule; a workflow of another type that runs waits for something. */
+/**
+ * Types of workflows that run without an end or by their schedule; a workflow of another type that runs waits
+ * for something.
+ */
 export const PERPETUAL: readonly string[] = ['chainWatcher', 'sweeper', 'rebalance']
 
 /** Returns a line for each workflow that runs and whose type is not in `expected`. */

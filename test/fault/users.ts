@@ -1,4 +1,7 @@
-/** What users of the stack need: the merchant's client, their addresses, tokens in their wallet, and the money to withdraw. */
+/**
+ * What users of the stack need: the merchant's client, their addresses, tokens in their wallet, and the money
+ * to withdraw.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getAddress, type Hex } from 'viem'

@@ -5,8 +5,8 @@ import type { StackFile } from '../../local/stack/stack-file.js'
 import { findUnscanned, openWorkflows, PERPETUAL } from './until-settled.js'
 
 /**
- * Returns a line for each kind of row or workflow that is open, of both tenants. A test wants none. Webhooks of the hostile tenant do
- * not count, as its endpoints are dead.
+ * Returns a line for each kind of row or workflow that is open, of both tenants. A test wants none. Webhooks
+ * of the hostile tenant do not count, as its endpoints are dead.
  */
 export async function whatIsOpen(facts: StackFile, sql: Sql): Promise<string[]> {
   const merchant = facts.merchant.id

@@ -1,4 +1,7 @@
-/** Models a chain in memory behind the interface of an adapter. Tests mine it, fork it and spend outputs twice. */
+/**
+ * Models a chain in memory behind the interface of an adapter. Tests mine it, fork it and spend outputs
+ * twice.
+ */
 
 import { createHash, randomUUID } from 'node:crypto'
 import type { Block, BlockRef, ChainAdapter, Spend, Transfer } from '../../chains/adapter.js'
@@ -30,7 +33,9 @@ export class ChainModel {
   /** Every transaction that was ever made, by its id. */
   readonly known = new Map<string, ModelTransaction>()
   readonly mempool = new Map<string, ModelTransaction>()
-  /** Numbers of calls of `hashAt` that another node behind the same load balancer answers, from a lower tip. */
+  /**
+   * Numbers of calls of `hashAt` that another node behind the same load balancer answers, from a lower tip.
+   */
   lagging: { readonly tip: number; readonly answers: (question: number) => boolean } | null = null
   /** Blocks that the node still lacks while it synchronises. */
   missing: number | null = null
@@ -51,7 +56,10 @@ export class ChainModel {
     return this.blocks.length - 1
   }
 
-  /** Makes a transaction that is in no mempool and no block. By default it spends one input that no other spends. */
+  /**
+   * Makes a transaction that is in no mempool and no block. By default it spends one input that no other
+   * spends.
+   */
   transaction(outputs: readonly ModelOutput[], inputs?: readonly string[]): ModelTransaction {
     this.serial += 1
     const transaction = {

@@ -1,4 +1,7 @@
-/** Starts a platform of deposits around chain models, with real PostgreSQL, real Temporal and the product's own workers. */
+/**
+ * Starts a platform of deposits around chain models, with real PostgreSQL, real Temporal and the product's
+ * own workers.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -41,7 +44,10 @@ export interface RunningWorkers {
 export const SCREENING_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`
 export const quiet = { info() {}, warn() {}, error() {} }
 
-/** Registers set-up and tear-down of a test file. Its tests can use the platform; code outside of tests cannot. */
+/**
+ * Registers set-up and tear-down of a test file. Its tests can use the platform; code outside of tests
+ * cannot.
+ */
 export function depositPlatform(networks: Networks): DepositPlatform {
   let database: TestDatabase
   let temporal: TestTemporal

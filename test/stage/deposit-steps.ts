@@ -1,4 +1,7 @@
-/** Makes merchants with addresses, and takes the steps of the watcher and of deposit workflows, without Temporal. */
+/**
+ * Makes merchants with addresses, and takes the steps of the watcher and of deposit workflows, without
+ * Temporal.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -14,8 +14,8 @@ interface Declared {
 }
 
 /**
- * Makes the check for an app. It fails for an answer with a field too many, too few or of another kind: a parsed answer has only
- * the declared fields, so it must equal the answer.
+ * Makes the check for an app. It fails for an answer with a field too many, too few or of another kind: a
+ * parsed answer has only the declared fields, so it must equal the answer.
  */
 export function createDeclaredCheck(app: ReturnType<typeof createApp>) {
   const declared = readDeclared(app)

@@ -1,4 +1,7 @@
-/** Funds a wallet with coins that exist in the database alone, and builds transactions that spend them, without a node. */
+/**
+ * Funds a wallet with coins that exist in the database alone, and builds transactions that spend them,
+ * without a node.
+ */
 
 import { payments, Transaction } from 'bitcoinjs-lib'
 import type { UtxoAdapter } from '../../chains/adapter.js'
@@ -17,7 +20,8 @@ export interface FundingOptions {
 let made = 0
 
 /**
- * Stores an output for each amount, mined at height 1 of a chain at height 100, and credits their sum in the books.
+ * Stores an output for each amount, mined at height 1 of a chain at height 100, and credits their sum in the
+ * books.
  *
  * @returns `build` of an adapter whose node knows the parents of these outputs.
  */

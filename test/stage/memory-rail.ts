@@ -1,4 +1,7 @@
-/** Opens a rail on a chain in memory: a test decides its blocks, its forks and what strangers spend. All else is real. */
+/**
+ * Opens a rail on a chain in memory: a test decides its blocks, its forks and what strangers spend. All else
+ * is real.
+ */
 
 import { advanceChain } from '../../activities/chain/advance-chain.js'
 import { followWithdrawal } from '../../activities/payouts/withdrawal/follow-withdrawal.js'
@@ -42,7 +45,9 @@ export interface MemoryRail {
   steal(coins: readonly Coin[], outputs?: ModelTransaction['outputs']): ModelTransaction
   /** Makes a withdrawal that has its hold and waits for a block, without an attempt. @returns Its id. */
   withdrawal(): Promise<string>
-  /** Stores a signed attempt of a withdrawal. The attempt spends these coins and returns the rest as change. */
+  /**
+   * Stores a signed attempt of a withdrawal. The attempt spends these coins and returns the rest as change.
+   */
   attempt(id: string, coins: readonly Coin[], fee: bigint): Promise<TestAttempt>
   /** Scans the chain up to its head. */
   scan(): Promise<void>
@@ -169,7 +174,10 @@ export function nameOf({ txid, vout }: Pick<Coin, 'txid' | 'vout'>): string {
   return `${txid}:${vout}`
 }
 
-/** Returns the model's node: it accepts what is valid on its chain, and forgets the rest. Signed bytes are the txid here. */
+/**
+ * Returns the model's node: it accepts what is valid on its chain, and forgets the rest. Signed bytes are the
+ * txid here.
+ */
 function nodeOf(
   model: ChainModel,
   node: { readonly forgets: boolean; readonly refuses: boolean },
@@ -198,7 +206,9 @@ function nodeOf(
   return Object.assign(model.adapter(), { outcome, broadcast }) as ChainAdapter
 }
 
-/** Whether every input exists on the canonical chain and is unspent there. Coins of strangers are not checked. */
+/**
+ * Whether every input exists on the canonical chain and is unspent there. Coins of strangers are not checked.
+ */
 export function isValid(model: ChainModel, transaction: ModelTransaction): boolean {
   const mined = model.blocks.flatMap((block) => block.transactions)
   const spent = new Set(mined.flatMap((each) => each.inputs))

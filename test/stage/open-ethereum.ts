@@ -13,7 +13,9 @@ import { testNetworks } from './test-networks.js'
 type Hex = `0x${string}`
 
 export interface EthereumOptions extends StageParts {
-  /** Wei that the hot wallet holds on the chain; the books owe it to `owners` in equal shares. Default: none. */
+  /**
+   * Wei that the hot wallet holds on the chain; the books owe it to `owners` in equal shares. Default: none.
+   */
   readonly wei?: bigint
   /** Base units of USDT, as `wei`. The token is deployed when this is set, also to 0. */
   readonly usdt?: bigint

@@ -29,7 +29,8 @@ export async function newPerson(api: TestApi, name: string): Promise<TestPerson>
  * Reads the intent below a path, signs a decision about it and sends the decision.
  *
  * @param path - Path of what is decided, without `/intent` or `/approvals`.
- * @param change - Fields that replace those of the decision before it is signed; a `signature` replaces the signature.
+ * @param change - Fields that replace those of the decision before it is signed; a `signature` replaces the
+ *   signature.
  */
 export async function sendDecision(
   api: TestApi,

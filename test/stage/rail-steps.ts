@@ -81,7 +81,9 @@ export async function payOut(stage: Stage, body: Record<string, unknown>) {
   return stage.until(json.data.id, 'confirmed', 60)
 }
 
-/** Returns the base units that the books have on a network, and those that its addresses hold on the chain. */
+/**
+ * Returns the base units that the books have on a network, and those that its addresses hold on the chain.
+ */
 export async function onChain(stage: Stage, network: string, coin: string) {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get(network)

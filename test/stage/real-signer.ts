@@ -1,4 +1,7 @@
-/** Puts the customer's real signer behind the double's transport, with its policy, checks, journal and signing. */
+/**
+ * Puts the customer's real signer behind the double's transport, with its policy, checks, journal and
+ * signing.
+ */
 
 import { createPublicKey } from 'node:crypto'
 import type { SigningAnswer, SigningRequest } from '../../domain/signing/signer-protocol.js'
@@ -15,8 +18,8 @@ import type { SignerState } from '../../signer/state.js'
 import type { Stage } from './start-stage.js'
 
 /**
- * Makes a signer that decides by the policy that `init` writes for these networks, with generous limits, and that knows the
- * approvers of the stage.
+ * Makes a signer that decides by the policy that `init` writes for these networks, with generous limits, and
+ * that knows the approvers of the stage.
  *
  * @returns The behaviour for `stage.signer.run`.
  */

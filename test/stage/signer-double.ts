@@ -1,4 +1,7 @@
-/** A double of the customer's signer that tests script: it has real keys and speaks the real protocol, but has no policy. */
+/**
+ * A double of the customer's signer that tests script: it has real keys and speaks the real protocol, but has
+ * no policy.
+ */
 
 import {
   createHash,
@@ -68,7 +71,7 @@ export interface SendOptions {
 export interface SignerAnswer {
   readonly status: number
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever was answered
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads any answer
   readonly json: any
   readonly signature: string
   readonly nonce: string

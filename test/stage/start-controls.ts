@@ -1,4 +1,6 @@
-/** Starts a merchant's controls: a stage with a worker for changes of policy and whitelist, and three people. */
+/**
+ * Starts a merchant's controls: a stage with a worker for changes of policy and whitelist, and three people.
+ */
 
 import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'

@@ -1,4 +1,7 @@
-/** Starts all that a payout meets: the API, workers, an enrolled signer's double, an initiator and two approvers. */
+/**
+ * Starts all that a payout meets: the API, workers, an enrolled signer's double, an initiator and two
+ * approvers.
+ */
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -55,7 +58,10 @@ export interface Stage {
   newPerson(name: string): Promise<TestPerson>
   /** Returns the merchant's first wallet of a kind. */
   wallet(network: string, kind: 'master' | 'hot' | 'gas' | 'change'): Promise<{ id: string; address: string }>
-  /** Posts a journal by which the hot wallet holds `amount` base units that are `owner`'s (the merchant itself: `''`). */
+  /**
+   * Posts a journal by which the hot wallet holds `amount` base units that are `owner`'s (the merchant
+   * itself: `''`).
+   */
   credit(network: string, coin: string, owner: string, amount: bigint): Promise<void>
   /** Requests a withdrawal. */
   create(body: Record<string, unknown>, key?: ApiKeyPair): Promise<Answer>
@@ -83,11 +89,17 @@ export interface Stage {
   startWorker(): Promise<{ stop(): Promise<void> }>
   /** Stops all workers that the test started. */
   stopWorkers(): Promise<void>
-  /** Follows the chains as the watcher does, until `close()`. Records deposits, but starts no workflows of them. */
+  /**
+   * Follows the chains as the watcher does, until `close()`. Records deposits, but starts no workflows of
+   * them.
+   */
   follow(): void
   /** Returns the balance of a ledger account in base units, with the sign of the ledger. */
   balance(network: string, coin: string, kind: string, owner: string): Promise<bigint>
-  /** Waits for the end of a withdrawal's or batch's workflow. Stores its history as `name` when a run records histories. */
+  /**
+   * Waits for the end of a withdrawal's or batch's workflow. Stores its history as `name` when a run records
+   * histories.
+   */
   ended(id: string, name: string): Promise<unknown>
   /** Stops the signer and the workers, then drops the database. */
   close(): Promise<void>

@@ -1,4 +1,7 @@
-/** Starts the app on a fresh database, with merchants and API keys. Signs requests itself, not by the code under test. */
+/**
+ * Starts the app on a fresh database, with merchants and API keys. Signs requests itself, not by the code
+ * under test.
+ */
 
 import { createHash, createHmac, randomUUID } from 'node:crypto'
 import { BIP32Factory } from 'bip32'
@@ -48,7 +51,7 @@ export interface Call {
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever was answered
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads any answer
   readonly json: any
 }
 

@@ -1,4 +1,7 @@
-/** Helps tests of movements: sets rules, credits deposits as their workflow does, and compares the books with the chain. */
+/**
+ * Helps tests of movements: sets rules, credits deposits as their workflow does, and compares the books with
+ * the chain.
+ */
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,7 +27,9 @@ export function withTreasury(networks: Networks, name: string, rules: Partial<Tr
   return new Map<string, Network>([...networks, [name, { ...found, treasury }]])
 }
 
-/** Takes the steps of deposits as their workflow does, consolidation included. The chain must grow meanwhile. */
+/**
+ * Takes the steps of deposits as their workflow does, consolidation included. The chain must grow meanwhile.
+ */
 export async function creditAsWorkflow(stage: Stage, temporal: TestTemporal, txid: string): Promise<void> {
   const { confirmDeposit, creditDeposit } = createDepositActivities({
     sql: stage.api.database.sql,
@@ -77,7 +82,9 @@ export async function untilMovement(
   }
 }
 
-/** Waits for the end of a consolidation's workflow. Stores its history as `name` when a run records histories. */
+/**
+ * Waits for the end of a consolidation's workflow. Stores its history as `name` when a run records histories.
+ */
 export async function consolidated(
   temporal: TestTemporal,
   network: string,
@@ -120,7 +127,10 @@ export async function untilQuiet(stage: Stage): Promise<void> {
   throw new Error('something still moves')
 }
 
-/** Expects that the books equal the chain at each address, that nothing is held, and that every journal balances. */
+/**
+ * Expects that the books equal the chain at each address, that nothing is held, and that every journal
+ * balances.
+ */
 export async function expectBooksToBeTheChain(stage: Stage, network: string): Promise<void> {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get(network)

@@ -1,6 +1,7 @@
 /**
- * Lists failures that other custodians' payouts had, each with a test that excludes it here. Most tests stand beside the code that
- * they are about and begin with `story N:`; this file has the list, and the tests that belong to no single room.
+ * Lists failures that other custodians' payouts had, each with a test that excludes it here. Most tests stand
+ * beside the code that they are about and begin with `story N:`; this file has the list, and the tests that
+ * belong to no single room.
  */
 
 import { readdirSync, readFileSync } from 'node:fs'
@@ -34,7 +35,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const STORIES: Readonly<Record<number, string>> = {
   1: 'A nonce whose transaction never came blocked every payout above it.',
   2: 'An outage of the node failed payouts that were signed already.',
-  3: 'A spike of the fee left payouts stuck, and nobody could replace or cancel them.',
+  3: 'A spike of the fee left payouts stuck that no person could replace or cancel.',
   4: 'A nonce that was kept in memory was given out twice.',
   5: 'A nonce that another program used failed a payout before that was final.',
   6: 'A retry built a payout that was signed already, and paid it again.',

@@ -1,6 +1,7 @@
 /**
- * A double of a Bitcoin Cash node, as no such node can be installed for tests. Its wire format and its rules are real: it answers as
- * Bitcoin Cash Node does, and accepts a transaction only if libauth's virtual machine finds it valid and standard.
+ * A double of a Bitcoin Cash node, as no such node can be installed for tests. Its wire format and its rules
+ * are real: it answers as Bitcoin Cash Node does, and accepts a transaction only if libauth's virtual machine
+ * finds it valid and standard.
  */
 
 import { createHash } from 'node:crypto'
@@ -36,7 +37,9 @@ export interface CashNode {
   readonly methods: string[]
   /** Pays from the coinbase of an old block into the mempool, and mines nothing. @returns The txid. */
   fund(address: string, amount: bigint): Promise<string>
-  /** Mines blocks, the first of which holds the mempool unless they are to be empty. @returns Their hashes. */
+  /**
+   * Mines blocks, the first of which holds the mempool unless they are to be empty. @returns Their hashes.
+   */
   mine(blocks?: number, options?: { readonly empty?: boolean }): Promise<string[]>
   /** Removes blocks from the tip, and puts their transactions back into the mempool. */
   disconnect(blocks: number): void

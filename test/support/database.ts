@@ -1,4 +1,6 @@
-/** Makes a migrated PostgreSQL database that belongs to one test file, in the server that the test run shares. */
+/**
+ * Makes a migrated PostgreSQL database that belongs to one test file, in the server that the test run shares.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'

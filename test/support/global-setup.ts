@@ -1,6 +1,6 @@
 /**
- * Shares real parts among all test files: starts a part when the first test asks for it, and ends it with the run.
- * Each test file runs in its own process, so it asks this process over HTTP.
+ * Shares real parts among all test files: starts a part when the first test asks for it, and ends it with the
+ * run. Each test file runs in its own process, so it asks this process over HTTP.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -81,7 +81,8 @@ async function startTestPostgres(): Promise<string> {
     port: await freePort(),
     password: randomBytes(16).toString('hex'),
     logFile: join(directory, 'postgres.log'),
-    // No data outlives the run, so none must reach the disk. Tests that kill PostgreSQL start one of their own.
+    // No data outlives the run, so none must reach the disk. Tests that kill PostgreSQL start one of their
+    // own.
     settings: { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: '500' },
   })
   running.push(postgres)
@@ -108,7 +109,10 @@ function databaseUrl(url: string, database: string): string {
   return changed.href
 }
 
-/** Returns a function that starts once for all callers. When the start fails, all callers get the error and the next one tries again. */
+/**
+ * Returns a function that starts once for all callers. When the start fails, all callers get the error and
+ * the next one tries again.
+ */
 function once<T>(start: () => Promise<T>): () => Promise<T> {
   let started: Promise<T> | undefined
   return () => {

@@ -11,7 +11,10 @@ import { sharedPart } from './shared-part.js'
 export interface TestTemporal {
   /** `127.0.0.1:<port>` */
   readonly address: string
-  /** Namespace of this test file alone, so that fixed task queues and workflow ids of several files do not meet. */
+  /**
+   * Namespace of this test file alone, so that fixed task queues and workflow ids of several files do not
+   * meet.
+   */
   readonly namespace: string
   readonly client: Client
   readonly connection: Connection

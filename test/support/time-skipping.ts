@@ -6,8 +6,8 @@ import { findTimeSkippingServer } from '../../local/parts/time-skipping.js'
 import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 
 /**
- * Starts a server whose time skips while nothing runs. The server has one clock, so each test file starts its own.
- * Registers our search attributes, as the server refuses to start a workflow with unknown ones.
+ * Starts a server whose time skips while nothing runs. The server has one clock, so each test file starts its
+ * own. Registers our search attributes, as the server refuses to start a workflow with unknown ones.
  */
 export async function timeSkippingEnvironment(): Promise<TestWorkflowEnvironment> {
   const path = await findTimeSkippingServer(console.log)

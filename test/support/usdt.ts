@@ -6,14 +6,20 @@ import type { TestAnvil } from './anvil.js'
 
 export interface TestUsdt {
   readonly address: Address
-  /** Mints base units (6 decimals). On a chain with manual mining, the test must mine a block. @returns Transaction hash. */
+  /**
+   * Mints base units (6 decimals). On a chain with manual mining, the test must mine a block. @returns
+   * Transaction hash.
+   */
   mint(to: Address, amount: bigint): Promise<`0x${string}`>
   /** Transfers base units from the faucet. @returns Transaction hash. */
   transfer(to: Address, amount: bigint): Promise<`0x${string}`>
   balanceOf(account: Address): Promise<bigint>
 }
 
-/** Deploys the token. The faucet owns it and holds a large supply. Mines a block when the chain does not mine by itself. */
+/**
+ * Deploys the token. The faucet owns it and holds a large supply. Mines a block when the chain does not mine
+ * by itself.
+ */
 export async function testUsdt(anvil: TestAnvil): Promise<TestUsdt> {
   const deployed = deployUsdt(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
   let mined = false

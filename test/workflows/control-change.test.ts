@@ -36,7 +36,8 @@ async function run(row: (now: number, check: number) => ControlChangeProgress, s
     })
     if (!signal) return handle.result()
     await handle.signal(signal)
-    // Waiting for the result would let the server skip time, perhaps past a timer that the signal must cancel.
+    // Waiting for the result would let the server skip time, perhaps past a timer that the signal must
+    // cancel.
     await expect
       .poll(async () => (await handle.describe()).status.name, { timeout: 20_000 })
       .toBe('COMPLETED')

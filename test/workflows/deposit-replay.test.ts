@@ -6,7 +6,10 @@ import { Worker } from '@temporalio/worker'
 import { beforeAll, expect, test } from 'vitest'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 
-/** Histories as `temporal.api.history.v1.History`, stored by `KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows`. */
+/**
+ * Histories as `temporal.api.history.v1.History`, stored by `KEYTURN_RECORD_HISTORIES=1 npx vitest run
+ * test/workflows`.
+ */
 const directory = new URL('../histories/', import.meta.url)
 const names = readdirSync(directory).filter((name) => /^(deposit|chain-watcher|sweeper)\./.test(name))
 let codePath: string

@@ -1,4 +1,7 @@
-/** Stuck payouts are replaced automatically, inside what people approved; one at the limit says so and can be cancelled. */
+/**
+ * Stuck payouts are replaced automatically, inside what people approved; one at the limit says so and can be
+ * cancelled.
+ */
 
 import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'

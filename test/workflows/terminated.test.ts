@@ -1,4 +1,7 @@
-/** Terminates every workflow at every stage at which it can be found. The sweeper's next round continues from the row. */
+/**
+ * Terminates every workflow at every stage at which it can be found. The sweeper's next round continues from
+ * the row.
+ */
 
 import { sign } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'

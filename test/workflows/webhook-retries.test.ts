@@ -59,11 +59,11 @@ test('sends once and 288 times again, every 5 minutes for 24 hours, to an endpoi
 
   // The exception is in the event log alone, as the endpoint that it is about is dead.
   await platform.seal()
-  const [told] = await platform.sql<{ sequence: bigint | null; deliveries: number }[]>`
+  const [sealed] = await platform.sql<{ sequence: bigint | null; deliveries: number }[]>`
     SELECT sequence, (SELECT count(*)::int FROM webhook_deliveries WHERE event_id = events.id) AS deliveries
     FROM events WHERE type = 'exception.raised'`
-  expect(told).toMatchObject({ deliveries: 0 })
-  expect(told?.sequence).not.toBeNull()
+  expect(sealed).toMatchObject({ deliveries: 0 })
+  expect(sealed?.sequence).not.toBeNull()
 
   await receiver.close()
   await platform.close()

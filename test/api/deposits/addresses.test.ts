@@ -1,3 +1,5 @@
+/** Addresses through the API: one for each user, unique under concurrency, listed by pages. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestApi, type TestApi } from '../../stage/test-api.js'
 
@@ -11,7 +13,7 @@ afterAll(() => api?.database.drop())
 const post = (body: unknown, headers: Record<string, string> = {}) =>
   api.call({ method: 'POST', path: '/api/v1/addresses', body, headers })
 
-test('the first request makes the address, the next one finds it', async () => {
+test('makes an address at the first request and finds it at the next', async () => {
   const made = await post({ user_reference: 'user-1', network: 'bitcoin', label: 'first' })
   expect(made.status).toBe(201)
   expect(made.json).toMatchObject({
@@ -30,7 +32,7 @@ test('the first request makes the address, the next one finds it', async () => {
   expect(newest.json.data.id).toBe(other.json.data.id)
 })
 
-test('1,000 concurrent requests never share an address, and leave no index out', async () => {
+test('makes 1,000 different addresses at once, without a gap in their indices', async () => {
   const answers = await Promise.all(
     Array.from({ length: 1_000 }, (_, i) => post({ user_reference: `crowd-${i}`, network: 'ethereum' })),
   )
@@ -42,7 +44,7 @@ test('1,000 concurrent requests never share an address, and leave no index out',
   expect(row?.n).toBe(row?.used)
 })
 
-test('50 concurrent first requests of one user get one address', async () => {
+test('makes one address for 50 concurrent first requests of one user', async () => {
   const answers = await Promise.all(
     Array.from({ length: 50 }, () => post({ user_reference: 'same', network: 'bitcoin' })),
   )
@@ -50,7 +52,7 @@ test('50 concurrent first requests of one user get one address', async () => {
   expect(answers.filter((each) => each.status === 201)).toHaveLength(1)
 })
 
-test('an unknown network, a rail that is not enabled and a missing signer are told apart', async () => {
+test('distinguishes an unknown network, a disabled rail and a missing signer', async () => {
   const unknown = await post({ user_reference: 'u', network: 'dogecoin' })
   expect([unknown.status, unknown.json.error.code]).toEqual([422, 'UNSUPPORTED_NETWORK'])
 
@@ -69,7 +71,7 @@ test('an unknown network, a rail that is not enabled and a missing signer are to
   expect([closed.status, closed.json.error.code]).toEqual([422, 'RAIL_NOT_ENABLED'])
 })
 
-test('an address is found by its id by its merchant alone', async () => {
+test('shows an address by its id to its own merchant only', async () => {
   const { json } = await post({ user_reference: 'mine', network: 'bitcoin' })
   const path = `/api/v1/addresses/${json.data.id}`
   expect((await api.call({ path })).json.data).toEqual(json.data)
@@ -82,7 +84,7 @@ test('an address is found by its id by its merchant alone', async () => {
   )
 })
 
-test('pages by cursor stay stable while addresses are added', async () => {
+test('keeps pages by cursor stable while addresses are added', async () => {
   for (let i = 0; i < 25; i++) await post({ user_reference: 'pager', network: 'ethereum', new: true })
   const seen: string[] = []
   let cursor = ''
@@ -100,7 +102,7 @@ test('pages by cursor stay stable while addresses are added', async () => {
   expect([...seen].sort().reverse()).toEqual(seen)
 })
 
-test('pages by number say which page and whether there is more', async () => {
+test('says in pages by number which page it is and whether there is more', async () => {
   for (let i = 0; i < 5; i++) await post({ user_reference: 'numbers', network: 'bitcoin', new: true })
   const path = '/api/v1/addresses?user_reference=numbers&limit=2'
   const second = await api.call({ path: `${path}&page=2` })
@@ -112,7 +114,7 @@ test('pages by number say which page and whether there is more', async () => {
   expect([tooMany.status, tooMany.json.error.code]).toEqual([400, 'VALIDATION_FAILED'])
 })
 
-test('an Ethereum address is found in whatever case it is asked for', async () => {
+test('finds an Ethereum address in upper, lower and mixed case', async () => {
   const { json } = await post({ user_reference: 'case', network: 'ethereum' })
   const { json: found } = await api.call({
     path: `/api/v1/addresses?address=${json.data.address.toLowerCase()}`,
@@ -120,7 +122,7 @@ test('an Ethereum address is found in whatever case it is asked for', async () =
   expect(found.data.map((each: { id: string }) => each.id)).toEqual([json.data.id])
 })
 
-test('after a start of the database a new address waits until its counter was compared; an existing one does not', async () => {
+test('issues no new address after a start of the database until its counter was compared, but shows existing ones', async () => {
   const { sql } = api.database
   await post({ user_reference: 'before', network: 'bitcoin' })
   await sql`UPDATE key_accounts SET counter_compared = 'an earlier start' WHERE network = 'bitcoin'`

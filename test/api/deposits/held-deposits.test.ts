@@ -1,4 +1,4 @@
-/** Deposits that were set aside: a reviewer releases or rejects them, once, with audit and events. */
+/** Held deposits: a reviewer releases or rejects each once, with an audit entry and an event. */
 
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -33,7 +33,7 @@ beforeAll(async () => {
 })
 afterAll(() => api?.database.drop())
 
-/** A confirmed deposit. */
+/** Makes a confirmed deposit. */
 async function pay(amount: bigint): Promise<string> {
   const { sql } = api.database
   const { txid } = model.pay({ payee: alice.payee, coin: 'btc', amount })
@@ -58,13 +58,13 @@ const decide = (id: string, verdict: string, key = admin, headers: Record<string
   })
 const available = () => ledger(api.database.sql, 'available', 'alice')
 const reserved = () => ledger(api.database.sql, 'reserved', 'alice')
-const told = async (subject: string) =>
+const statuses = async (subject: string) =>
   (
     await api.database.sql<{ type: string; data: Record<string, unknown> }[]>`
       SELECT type, data FROM events WHERE subject = ${subject} ORDER BY position`
   ).map(({ type, data }) => [type, data.status ?? data.kind ?? null])
 
-test('release credits a held deposit once, however often it is asked for', async () => {
+test('credits a held deposit once, however often its release is requested', async () => {
   const id = await held(700n)
   const before = await available()
   const key = { 'Idempotency-Key': 'release-1' }
@@ -82,7 +82,7 @@ test('release credits a held deposit once, however often it is asked for', async
   })
   expect(await available()).toBe(before + 700n)
   expect(await reserved()).toBe(0n)
-  expect((await told(id)).slice(-2)).toEqual([
+  expect((await statuses(id)).slice(-2)).toEqual([
     ['balance.updated', null],
     ['deposit.status_changed', 'success'],
   ])
@@ -97,7 +97,7 @@ test('release credits a held deposit once, however often it is asked for', async
   expect(replayed.json).toEqual(first.json)
 })
 
-test('reject keeps it held with the decision, out of available, and raises rejected_deposit', async () => {
+test('keeps a rejected deposit held, outside of available, and raises rejected_deposit', async () => {
   const id = await held(900n)
   const before = await available()
   const { status, json } = await decide(id, 'reject')
@@ -112,7 +112,7 @@ test('reject keeps it held with the decision, out of available, and raises rejec
   })
   expect(await available()).toBe(before)
   expect(await reserved()).toBe(900n)
-  expect((await told(id)).slice(-2)).toEqual([
+  expect((await statuses(id)).slice(-2)).toEqual([
     ['deposit.status_changed', 'held'],
     ['exception.raised', 'rejected_deposit'],
   ])
@@ -124,7 +124,7 @@ test('reject keeps it held with the decision, out of available, and raises rejec
   expect(audit).toHaveLength(1)
 })
 
-test('only a reviewer or the scope admin decides, about deposits of the own merchant that are held', async () => {
+test('lets only a reviewer or the scope admin decide, and only about held deposits of the own merchant', async () => {
   const { sql } = api.database
   const id = await held(10n)
   const newcomer = async (role: string, scopes: string[]) => {
@@ -150,7 +150,7 @@ test('only a reviewer or the scope admin decides, about deposits of the own merc
   expect((await decide(id, 'release', await newcomer('reviewer', ['approvals']))).status).toBe(200)
 })
 
-test('dust is released as what screening held', async () => {
+test('releases dust as it releases deposits that the screening held', async () => {
   const { sql } = api.database
   const [coin] = bitcoin.coins
   const dusty: Networks = new Map([['bitcoin', { ...bitcoin, coins: [{ ...coin, dust: 546n }] } as Network]])
@@ -161,7 +161,7 @@ test('dust is released as what screening held', async () => {
   expect(await available()).toBe(before + 545n)
 })
 
-test('a deposit from a sanctioned sender, or one whose deposits the operator holds, is set aside', async () => {
+test('holds a deposit from a sanctioned sender, or from a sender that the operator holds', async () => {
   const { sql } = api.database
   const sender = '0xAbCd000000000000000000000000000000000001'
   const sources = sql.json([{ address: sender, amount: '1' }])
@@ -171,7 +171,7 @@ test('a deposit from a sanctioned sender, or one whose deposits the operator hol
     if (how === 'listed') await sql`INSERT INTO sanctioned_addresses VALUES (${sender.toLowerCase()})`
     const outcome = await creditDeposit(sql, networks, id, how === 'held' ? [sender.toLowerCase()] : [])
     expect(outcome).toEqual({ kind: 'held' })
-    expect((await told(id)).slice(-2)).toEqual([
+    expect((await statuses(id)).slice(-2)).toEqual([
       ['deposit.status_changed', 'held'],
       ['exception.raised', 'deposit.held'],
     ])
@@ -180,7 +180,7 @@ test('a deposit from a sanctioned sender, or one whose deposits the operator hol
   }
 })
 
-test('a decision is about one mining: held again after a reorganisation, it is decided again', async () => {
+test('requires a new decision when a deposit is held again after a reorganisation', async () => {
   const { sql } = api.database
   const id = await held(60n)
   await decide(id, 'reject')
@@ -190,7 +190,7 @@ test('a decision is about one mining: held again after a reorganisation, it is d
   expect((await decide(id, 'reject')).status).toBe(200)
 })
 
-test('where the policy asks for two, a release waits for two people who did not ask, and credits once', async () => {
+test('waits for two people who did not request a release, if the policy says so, and credits once', async () => {
   const { sql } = api.database
   const policy = { ...DEFAULT_POLICY, held_deposits: { release_approvals: 2 } }
   await sql`INSERT INTO policies (merchant_id, version, policy) VALUES (${merchantId}, 1, ${sql.json(policy as never)})`
@@ -249,7 +249,7 @@ test('where the policy asks for two, a release waits for two people who did not 
   const read = await api.call({ path: `/api/v1/deposits/${id}`, key: admin })
   expect(read.json.data).toMatchObject({ status: 'success', decision: { verdict: 'release' } })
 
-  // What was rejected while the release waited stays rejected.
+  // A deposit that was rejected while its release waited stays rejected.
   const other = await held(70n)
   const { approval } = (await decide(other, 'release')).json.data
   expect((await decide(other, 'reject')).status).toBe(200)

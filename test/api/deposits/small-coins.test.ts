@@ -1,3 +1,5 @@
+/** Payouts that only many small coins could pay: refusals, balances, and what a waiting payout shows. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
@@ -25,7 +27,7 @@ async function balance(query: string) {
   return json.data[0]
 }
 
-test('a payment that only many small coins could pay is refused with the reason: they must be gathered first', async () => {
+test('refuses a payout that needs too many small coins, because they must be consolidated first', async () => {
   const refused = await stage.create(bitcoin('0.9'))
   expect([refused.status, refused.json.error]).toMatchObject([409, needed])
   expect(refused.json.error.message).toContain('POST /movements/consolidate')
@@ -38,13 +40,13 @@ test('a payment that only many small coins could pay is refused with the reason:
   })
   expect([batch.status, batch.json.error]).toMatchObject([409, needed])
   expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(0n)
-  // More than there is at all is another reason.
+  // An amount above the whole balance has another reason.
   const tooMuch = await stage.create(bitcoin('1.5'))
   expect(tooMuch.json.error.code).toBe('INSUFFICIENT_BALANCE')
   expect((await stage.create(bitcoin('0.2'))).status).toBe(201)
 })
 
-test('balances tell what can pay from what is merely owned', async () => {
+test('distinguishes in balances the spendable amount from the owned one', async () => {
   const { sql } = stage.api.database
   expect(await balance('network=bitcoin')).toMatchObject({
     blockchain: '1',
@@ -66,7 +68,7 @@ test('balances tell what can pay from what is merely owned', async () => {
     spendable: null,
     spendable_at_once: null,
   })
-  // On an EVM chain what lies on deposit addresses pays once it is swept.
+  // On an EVM chain, amounts on deposit addresses are spendable once they are consolidated.
   await stage.credit('ethereum', 'eth', '', 5n * 10n ** 18n)
   const { json } = await stage.api.call({
     method: 'POST',
@@ -98,7 +100,7 @@ test('balances tell what can pay from what is merely owned', async () => {
   })
 })
 
-test('one that was accepted before says what it waits for', async () => {
+test('shows what a payout waits for that was accepted before', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create(bitcoin('0.1'))
   const { id } = json.data

@@ -1,3 +1,5 @@
+/** Webhook endpoints, deliveries and the event log through the API. */
+
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { appendEvent } from '../../../db/events/log/append-event.js'
@@ -84,19 +86,19 @@ describe('endpoints', () => {
     expect(patched.status).toBe(400)
   })
 
-  test('with an unknown field, type or format are refused', async () => {
+  test('are refused with an unknown field, type or format', async () => {
     for (const wrong of [{ colour: 'red' }, { event_types: ['nothing.happened'] }, { format: 'xml' }]) {
       expect((await post(ENDPOINTS, { url: 'http://127.0.0.1:9/', ...wrong })).status).toBe(400)
     }
   })
 
-  test('need the scope webhooks to change and read to see', async () => {
+  test('require the scope webhooks for changes and read for lists', async () => {
     const body = { url: 'http://127.0.0.1:9/' }
     const refused = await api.call({ method: 'POST', path: ENDPOINTS, body, key: reader })
     expect(refused).toMatchObject({ status: 403, json: { error: { code: 'INSUFFICIENT_SCOPE' } } })
   })
 
-  test('of another merchant do not exist', async () => {
+  test('of another merchant are not found', async () => {
     const { id } = await create()
     const calls = [
       { path: `${ENDPOINTS}/${id}` },
@@ -132,7 +134,7 @@ describe('endpoints', () => {
     }
   })
 
-  test('get a test event that no other endpoint gets', async () => {
+  test('receive a test event that no other endpoint receives', async () => {
     const { id } = await create({ event_types: ['balance.updated'] })
     await create()
     const sent = await post(`${ENDPOINTS}/${id}/test`)
@@ -151,7 +153,7 @@ describe('endpoints', () => {
     expect((await post(`${ENDPOINTS}/${id}/test`)).json.error.code).toBe('INVALID_STATE')
   })
 
-  test('hold their deliveries while disabled and lose them when deleted', async () => {
+  test('hold deliveries while they are disabled and lose them when they are deleted', async () => {
     const { id } = await create()
     const event = await happen()
     const status = async () =>
@@ -168,7 +170,7 @@ describe('endpoints', () => {
     expect((await api.call({ path: `${ENDPOINTS}/${id}` })).status).toBe(404)
   })
 
-  test('leave their traces in the audit log, without the secret', async () => {
+  test('appear in the audit log without their secret', async () => {
     const { id, secret } = await create()
     await post(`${ENDPOINTS}/${id}/rotate-secret`)
     const rows = await api.database.sql<{ action: string; data: unknown }[]>`
@@ -182,7 +184,7 @@ describe('endpoints', () => {
 })
 
 describe('deliveries', () => {
-  test('show each attempt as it was', async () => {
+  test('show each attempt', async () => {
     const { id } = await create()
     const event = await happen()
     const { data } = (await api.call({ path: `${DELIVERIES}?endpoint_id=${id}` })).json
@@ -259,7 +261,7 @@ describe('deliveries', () => {
     expect((await post(`${DELIVERIES}/${delivery.id}/redeliver`)).json.error.code).toBe('INVALID_STATE')
   })
 
-  test('of a stretch of time are made again, and counted', async () => {
+  test('of a period are made again and counted', async () => {
     const since = new Date().toISOString()
     const missed = await happen('wallet.low_balance')
     const { id } = await create({ event_types: ['wallet.low_balance'] })
@@ -268,7 +270,7 @@ describe('deliveries', () => {
     expect(replayed).toMatchObject({ status: 202, json: { data: { endpoint_id: id, deliveries: 1 } } })
     const list = (await api.call({ path: `${DELIVERIES}?endpoint_id=${id}` })).json.data
     expect(list).toMatchObject([{ event_id: missed, status: 'pending' }])
-    // What is pending anyway is not counted again.
+    // A delivery that is pending already is not counted again.
     expect((await post(`${ENDPOINTS}/${id}/replay`, { since, until })).json.data.deliveries).toBe(0)
     expect((await post(`${ENDPOINTS}/${id}/replay`, { since: until, until: since })).status).toBe(400)
   })
@@ -309,13 +311,13 @@ describe('the event log', () => {
     expect(Buffer.from(await raw.arrayBuffer()).includes(row?.body ?? Buffer.from('missing'))).toBe(true)
   })
 
-  test('refuses what is no sequence', async () => {
+  test('refuses an invalid sequence', async () => {
     expect((await api.call({ path: '/api/v1/events?after=-1' })).status).toBe(400)
     expect((await api.call({ path: '/api/v1/events?after=x' })).status).toBe(400)
   })
 })
 
-test('a merchant has a limited number of endpoints, also when it asks for many at once', async () => {
+test('limits the endpoints of a merchant, also when it requests many at once', async () => {
   const limited = await startTestApi({ KEYTURN_WEBHOOK_ENDPOINTS: '3' })
   const make = (key = limited.key) =>
     limited.call({

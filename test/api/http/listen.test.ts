@@ -1,3 +1,5 @@
+/** The server on its port: malformed requests, uploads that are cut off, and metrics. */
+
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -21,7 +23,7 @@ afterAll(async () => {
   await api?.database.drop()
 })
 
-/** Sends bytes and reads until the server closes, or has answered. */
+/** Sends bytes, and reads until the server closes or has answered. */
 async function raw(
   text: string,
   options: { readonly half?: boolean } = {},
@@ -68,7 +70,7 @@ test.each([
   })
 })
 
-test('an upload that is cut off is the sender’s fault, not an outage of ours', async () => {
+test('counts an upload that is cut off as the sender’s fault, not as an outage', async () => {
   const errors: unknown[] = []
   const log = {
     ...api.dependencies.log,
@@ -106,7 +108,7 @@ test('an upload that is cut off is the sender’s fault, not an outage of ours',
   own.closeAllConnections()
 })
 
-test('metrics are served on a port of their own, and on the API’s with the token alone', async () => {
+test('serves metrics on their own port, and on the port of the API with the token only', async () => {
   const url = `http://127.0.0.1:${port}/metrics`
   expect((await fetch(url)).status).toBe(401)
   expect((await fetch(url, { headers: { Authorization: 'Bearer other' } })).status).toBe(401)

@@ -1,8 +1,10 @@
+/** Errors of PostgreSQL become answers that callers can act on. */
+
 import { expect, test } from 'vitest'
 import { toKeyturnError } from '../../../api/http/map-error.js'
 import { freshDatabase } from '../../support/database.js'
 
-test('who loses a deadlock is told to send it again, not that something broke', async () => {
+test('asks the caller who loses a deadlock to send the request again', async () => {
   const database = await freshDatabase()
   let [both, arrived] = [() => {}, 0]
   const met = new Promise<void>((resolve) => {
@@ -22,7 +24,7 @@ test('who loses a deadlock is told to send it again, not that something broke', 
   expect(toKeyturnError(lost)).toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE', status: 503, retryable: true })
 })
 
-test('a database that became a standby, or that a time-out ended, is a 503 that may be sent again', async () => {
+test('maps a standby database and a time-out to a 503 that may be sent again', async () => {
   const database = await freshDatabase()
   const { sql } = database
   const raise = (code: string) =>
@@ -49,7 +51,7 @@ test('a database that became a standby, or that a time-out ended, is a 503 that 
   await database.drop()
 })
 
-test('what PostgreSQL cannot hold is a refusal of the value, never an error of ours', async () => {
+test('maps a value that PostgreSQL cannot store to a refusal of the value', async () => {
   const database = await freshDatabase()
   const { sql } = database
   const refusals = [

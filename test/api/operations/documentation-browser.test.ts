@@ -1,3 +1,5 @@
+/** The reference of the API in a real browser. */
+
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import type { Browser } from 'playwright-core'
@@ -19,7 +21,7 @@ afterAll(async () => {
   await api?.database.drop()
 })
 
-test('the reference is readable in a browser, under its own policy, with nothing from elsewhere', async () => {
+test('shows the reference in a browser, under its content policy, without files from other sites', async () => {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const page = await browser.newPage()
   const problems: string[] = []

@@ -1,3 +1,5 @@
+/** Health, metrics and the document of the API. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApp } from '../../../api/create-app.js'
 import { createMetrics } from '../../../api/metrics/metrics.js'
@@ -23,7 +25,7 @@ interface Document {
 }
 const readDocument = async () => (await (await get('/openapi.json')).json()) as Document
 
-test('the process is alive and ready', async () => {
+test('reports that the process is alive and ready', async () => {
   expect((await get('/healthz')).status).toBe(200)
   const ready = await get('/readyz')
   expect(ready.status).toBe(200)
@@ -49,7 +51,7 @@ test('the process is alive and ready', async () => {
   })
 })
 
-test('a node that is not used is named with its reason, in readiness and in the metrics', async () => {
+test('names an unused node with its reason, in readiness and in the metrics', async () => {
   const own = await startTestApi()
   const { sql } = own.database
   const request = (path: string) => own.app.request(`http://api.test${path}`)
@@ -69,7 +71,7 @@ test('a node that is not used is named with its reason, in readiness and in the 
     'keyturn_node_usable{network="ethereum",endpoint="1",state="wrong_chain"} 0',
   )
 
-  // With another node beside it the network works, and the wrong one is still named.
+  // The network works with another node beside it, and the wrong node is still named.
   await sql`
     INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('ethereum', 90, '00', 100)`
   await saveNodeReports(sql, 'ethereum', [wrong, { endpoint: 2, state: 'ok', reason: null }])
@@ -93,7 +95,7 @@ test('a node that is not used is named with its reason, in readiness and in the 
   await own.database.drop()
 })
 
-test('without PostgreSQL it is alive, not ready, and still has metrics', async () => {
+test('is alive and has metrics without PostgreSQL, but is not ready', async () => {
   const away = await startTestApi()
   await away.database.sql.end({ timeout: 1 })
   const request = (path: string) => away.app.request(`http://api.test${path}`)
@@ -103,7 +105,7 @@ test('without PostgreSQL it is alive, not ready, and still has metrics', async (
   await away.database.drop()
 })
 
-test('metrics tell of requests by route, never by id, and of the chains', async () => {
+test('counts requests by route and never by id, and shows the chains', async () => {
   await api.database.sql`
     INSERT INTO chain_cursors (network, height, block_hash, head_height) VALUES ('bitcoin', 90, '00', 100)`
   await api.call({ path: '/api/v1/addresses/addr_secret' })
@@ -116,7 +118,7 @@ test('metrics tell of requests by route, never by id, and of the chains', async 
   expect(text).toContain('keyturn_postgres_up 1')
 })
 
-test('every route is in the document, with its parameters and errors', async () => {
+test('documents every route with its parameters and errors', async () => {
   const document = await readDocument()
   expect(document.openapi).toBe('3.1.0')
   const undocumented = ['/openapi.json', '/docs', '/docs/*', '/signer/v1/*']
@@ -143,7 +145,7 @@ test('every route is in the document, with its parameters and errors', async () 
   }
 })
 
-test('every reference in the document leads somewhere', async () => {
+test('resolves every reference in the document', async () => {
   const document = await readDocument()
   const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
     (match) => match[1] ?? '',
@@ -158,7 +160,7 @@ test('every reference in the document leads somewhere', async () => {
     expect(document.components.securitySchemes).toHaveProperty(scheme)
 })
 
-test('the document says what is validated: a body has no unknown fields', async () => {
+test('documents that a body has no unknown fields, as the validation requires', async () => {
   const document = await readDocument()
   const create = document.paths['/api/v1/addresses']?.post as unknown as {
     requestBody: { content: { 'application/json': { schema: Record<string, unknown> } } }
@@ -168,7 +170,7 @@ test('the document says what is validated: a body has no unknown fields', async 
   expect(schema.required).toEqual(['user_reference', 'network'])
 })
 
-test('the reference comes from here alone', async () => {
+test('loads nothing for the reference from other sites', async () => {
   const page = await get('/docs')
   const html = await page.text()
   expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
@@ -179,7 +181,7 @@ test('the reference comes from here alone', async () => {
   expect((await get('/docs/../package.json')).status).toBe(404)
 })
 
-test('two apps in one process keep their metrics apart', () => {
+test('separates the metrics of two apps in one process', () => {
   expect(() => createApp(api.dependencies)).not.toThrow()
 })
 
@@ -187,13 +189,13 @@ function covers(pattern: string, path: string): boolean {
   return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : pattern === path
 }
 
-test('without a token nobody gets metrics on the port of the API', async () => {
+test('serves no metrics on the port of the API without a token', async () => {
   const answer = await get('/metrics')
   expect(answer.status).toBe(404)
   expect(await answer.text()).not.toContain('keyturn_')
 })
 
-test('scrapes within some seconds share one look at the database', async () => {
+test('reads the database once for scrapes within some seconds', async () => {
   const metrics = createMetrics(api.database.sql, api.dependencies.networks, 60_000)
   await Promise.all(Array.from({ length: 10 }, () => metrics.expose()))
   await api.database.sql`UPDATE chain_cursors SET height = 95 WHERE network = 'bitcoin'`

@@ -1,4 +1,4 @@
-/** A merchant has the rails that the operator enabled for it, by network and coin, and no others. */
+/** A merchant can use only the rails that the operator enabled for it, by network and coin. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEnrolmentToken } from '../../../db/merchants/create-enrolment-token.js'
@@ -20,7 +20,7 @@ beforeAll(async () => {
   })
   api = await startTestApi({}, { networks })
   const { sql } = api.database
-  // Everything is served, and its signer has keys of everything; two rails are enabled.
+  // The platform serves all rails and the signer has keys for all; the operator enabled two of them.
   ;({ id: merchantId } = await createMerchant(sql, {
     name: 'Litecoin and USDT',
     rails: [
@@ -68,14 +68,14 @@ test.each([
   expect([await count('payouts'), await count('ledger_entries')]).toEqual([0, 0])
 })
 
-test.each(['bitcoin', 'bitcoin-cash', 'polygon'])('an address on %s is refused', async (network) => {
+test.each(['bitcoin', 'bitcoin-cash', 'polygon'])('refuses an address on %s', async (network) => {
   const before = await count('addresses')
   const { status, code, details } = await post('addresses', { user_reference: 'anna', network })
   expect([status, code, details]).toEqual([422, 'RAIL_NOT_ENABLED', { network }])
   expect(await count('addresses')).toBe(before)
 })
 
-test('the rails that are enabled go as far as the money goes', async () => {
+test('accepts withdrawals on enabled rails up to the balance', async () => {
   for (const network of ['litecoin', 'ethereum']) {
     expect((await post('addresses', { user_reference: 'anna', network })).status).toBe(201)
   }
@@ -83,7 +83,7 @@ test('the rails that are enabled go as far as the money goes', async () => {
   expect((await withdraw('ethereum', 'usdt')).code).toBe('INSUFFICIENT_BALANCE')
 })
 
-test('a rail that is enabled later is open at once', async () => {
+test('opens a rail at once when it is enabled', async () => {
   expect((await withdraw('polygon', 'usdc')).code).toBe('RAIL_NOT_ENABLED')
   await api.database.sql`
     INSERT INTO merchant_rails (merchant_id, network, coin) VALUES (${merchantId}, 'polygon', 'usdc')`

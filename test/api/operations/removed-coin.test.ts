@@ -1,4 +1,7 @@
-/** A token that was taken out of the configuration: what there is of it is shown and decided about all the same. */
+/**
+ * A token that the configuration no longer has: its balances are still shown, and its held deposits can be
+ * decided.
+ */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { postJournal } from '../../../db/books/ledger/post-journal.js'
@@ -30,7 +33,7 @@ beforeAll(async () => {
 })
 afterAll(() => api?.database.drop())
 
-test('its balances are listed beside those of the others', async () => {
+test('lists its balances beside those of other coins', async () => {
   const { sql } = api.database
   const amount = 2_500_000n
   await sql.begin((tx) =>
@@ -50,7 +53,7 @@ test('its balances are listed beside those of the others', async () => {
   expect(json.data).toContainEqual(expect.objectContaining({ coin: 'usdt', available: '2.5' }))
 })
 
-test('the release of a held deposit of it can be asked for', async () => {
+test('accepts a request to release a held deposit of it', async () => {
   const { sql } = api.database
   const { json } = await api.call({
     method: 'POST',

@@ -1,3 +1,5 @@
+/** Further hot wallets and consolidations that administrators request. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { deriveAddress } from '../../../domain/address/derive-address.js'
 import { findNetwork } from '../../../domain/chain/network.js'
@@ -20,7 +22,7 @@ const post = (path: string, body: unknown, scopes?: string[]) =>
       ...(scopes ? { key: await stage.api.newKey({ scopes }) } : {}),
     }))()
 
-test('further hot wallets are the next keys of what the signer reported, on every family', async () => {
+test('derives further hot wallets from the next keys of the signer’s report, in both families', async () => {
   for (const network of ['ethereum', 'bitcoin']) {
     const { xpub } =
       stage.signer.reports().find((each) => each.network === network && each.role === 'hot') ?? {}
@@ -39,7 +41,7 @@ test('further hot wallets are the next keys of what the signer reported, on ever
   expect(json.data.filter((each: { kind: string }) => each.kind === 'hot')).toHaveLength(10)
 })
 
-test('the same key makes one wallet', async () => {
+test('makes one wallet for one Idempotency-Key', async () => {
   const call = () =>
     stage.api.call({
       method: 'POST',
@@ -51,7 +53,7 @@ test('the same key makes one wallet', async () => {
   expect(second.json.data.id).toBe(first.json.data.id)
 })
 
-test('only an administrator makes wallets and asks for consolidations', async () => {
+test('lets only administrators make wallets and request consolidations', async () => {
   const scopes = ['read', 'withdrawals', 'payments', 'approvals', 'policy', 'webhooks']
   for (const [path, body] of [
     ['/wallets', { network: 'ethereum', kind: 'hot' }],
@@ -78,7 +80,7 @@ test.each([
   expect([answer.status, answer.json.error.code]).toEqual([status, code])
 })
 
-test('without a signer there is no wallet, and of an unknown movement nothing is told', async () => {
+test('refuses a wallet without a signer, and does not find an unknown movement', async () => {
   const key = await stage.api.newKey({ merchantId: await stage.api.newMerchant() })
   const made = await stage.api.call({
     method: 'POST',
@@ -93,7 +95,7 @@ test('without a signer there is no wallet, and of an unknown movement nothing is
   }
 })
 
-test('addresses of others, and those that hold nothing, are not looked at', async () => {
+test('consolidates neither empty addresses nor those of other merchants', async () => {
   const { json } = await stage.api.call({
     method: 'POST',
     path: '/api/v1/addresses',

@@ -1,3 +1,5 @@
+/** Payouts to the own wallets of a merchant are refused, in every notation of an address. */
+
 import { address as addresses } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
@@ -24,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** Every notation of one address. */
+/** Returns every notation of one address. */
 function notations(network: string, address: string): string[] {
   if (network === 'ethereum') {
     const digits = address.slice(2)
@@ -35,7 +37,7 @@ function notations(network: string, address: string): string[] {
     return [address, body, body.toUpperCase(), `${prefix}:${body}`.toUpperCase()]
   }
   const { data } = addresses.fromBech32(address)
-  // The same key as P2PKH, which the platform does not watch.
+  // The same key as P2PKH, an address that the platform does not watch.
   return [address, address.toUpperCase(), addresses.toBase58Check(data, 0x6f)]
 }
 
@@ -50,7 +52,7 @@ describe.each([
   ['ethereum', 'usdt'],
 ])('%s of a merchant', (network, coin) => {
   test.each(KINDS.filter((kind) => network !== 'ethereum' || kind !== 'change'))(
-    'pays no withdrawal, batch or schedule to the own %s address in any notation, and neither whitelists nor estimates it',
+    'refuses withdrawals, batches, schedules, whitelist entries and estimates to the own %s address in any notation',
     async (kind) => {
       const { address } = await stage.wallet(network, kind)
       for (const to_address of notations(network, address)) {
@@ -108,7 +110,7 @@ describe.each([
   )
 })
 
-test('a schedule that was made before refuses to fire to an own wallet, and the next firing is no other', async () => {
+test('refuses the firing of an older schedule that pays an own wallet', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.api.call({
     method: 'POST',
@@ -135,7 +137,7 @@ test('a schedule that was made before refuses to fire to an own wallet, and the 
   })
 })
 
-test('a withdrawal to an own wallet that was accepted before ends unpaid, and gives its hold back', async () => {
+test('ends an older withdrawal to an own wallet unpaid, and releases its hold', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create({
     network: 'ethereum',
@@ -153,7 +155,7 @@ test('a withdrawal to an own wallet that was accepted before ends unpaid, and gi
   expect(await reserved()).toBe(0)
 })
 
-test('a deposit address of a user of the same merchant may be paid: what arrives there is credited', async () => {
+test('pays a deposit address of a user of the same merchant, who is credited', async () => {
   const { json } = await stage.api.call({
     method: 'POST',
     path: '/api/v1/addresses',

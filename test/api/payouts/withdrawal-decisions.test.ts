@@ -1,3 +1,5 @@
+/** Decisions about withdrawals: each answer says what was done, and the server enforces the four eyes. */
+
 import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApprover } from '../../../db/merchants/create-approver.js'
@@ -22,7 +24,7 @@ async function ask(): Promise<string> {
   if (status !== 201) throw new Error(JSON.stringify(json))
   return json.data.id
 }
-/** Everything that a decision could have changed. */
+/** Reads every row that a decision could have changed. */
 async function everything(id: string): Promise<unknown> {
   const { sql } = stage.api.database
   return {
@@ -46,7 +48,7 @@ const DECISIONS: readonly (readonly [method: string, path: string, body: unknown
 ]
 
 test.each(DECISIONS)(
-  'story 9: %s …%s is answered as it was done, in every stage: a refusal changed nothing, a success is what the row shows',
+  'story 9: answers %s …%s as it was done, in every stage: a refusal changes nothing, a success is what the row shows',
   async (method, path, body) => {
     const { sql } = stage.api.database
     let refused = 0
@@ -73,7 +75,7 @@ test.each(DECISIONS)(
   },
 )
 
-test('story 6: of many who try again at once one does, and one withdrawal comes of it', async () => {
+test('story 6: makes one withdrawal when many people retry at once', async () => {
   const { sql } = stage.api.database
   const id = await ask()
   await sql`UPDATE payouts SET stage = 'failed' WHERE id = ${id}`
@@ -91,7 +93,7 @@ test('story 6: of many who try again at once one does, and one withdrawal comes 
   expect(await sql`SELECT id FROM payouts WHERE retry_of = ${id}`).toHaveLength(1)
 })
 
-test('story 14: the four eyes are the server’s: neither initiator, nor a second key of one person, nor another hash, nor silence counts', async () => {
+test('story 14: counts neither the initiator, nor a second key of one person, nor another hash, nor silence', async () => {
   const { sql } = stage.api.database
   const id = await ask()
   const [initiator, first, second] = stage.people
@@ -100,11 +102,11 @@ test('story 14: the four eyes are the server’s: neither initiator, nor a secon
   expect(await code(stage.decide(id, first, 'approve', { intent_hash: '0'.repeat(64) }))).toBe(
     'INTENT_HASH_MISMATCH',
   )
-  // What somebody else signed, or signed for another hash, is no signature of this.
+  // A signature of another person, or of another hash, is not a signature of this decision.
   expect(
     await code(stage.decide(id, first, 'approve', { signature: Buffer.alloc(64).toString('base64') })),
   ).toBe('INVALID_APPROVAL_SIGNATURE')
-  // With the key of one person nobody signs for another.
+  // A person's key cannot sign for another person.
   expect(await code(stage.decide(id, { ...second, key: first.key }))).toBe('INVALID_APPROVAL_SIGNATURE')
   expect((await stage.decide(id, first)).status).toBe(201)
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')

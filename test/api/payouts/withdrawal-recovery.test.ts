@@ -1,3 +1,5 @@
+/** Refunds, retries and investigations of withdrawals. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApprover } from '../../../db/merchants/create-approver.js'
 import { claimRequests } from '../../../db/signing/claim-requests.js'
@@ -41,7 +43,7 @@ const auditOf = async (id: string) =>
   ).map((row) => row.action)
 let transactions = 0
 
-/** An attempt as the platform keeps it. @returns The transaction's id. */
+/** Stores an attempt as the platform does. @returns The attempt's id. */
 async function attempt(
   id: string,
   state: string,
@@ -65,7 +67,7 @@ async function attempt(
   return transactionId
 }
 
-test('a refund gives the hold of an unsigned withdrawal back, by a person with the role, and tells who and why', async () => {
+test('releases the hold of an unsigned withdrawal on a refund by a person with the role, and records who and why', async () => {
   const before = await held()
   const id = await ask()
   expect(await held()).toBeLessThan(before)
@@ -76,13 +78,13 @@ test('a refund gives the hold of an unsigned withdrawal back, by a person with t
   })
   expect(await held()).toBe(before)
   expect(await auditOf(id)).toEqual(['withdrawal.requested', 'withdrawal.cancelled'])
-  // Once is once.
+  // A second refund changes nothing.
   const again = await post(id, 'refund', { reason: 'once more' })
   expect(again.json.error).toMatchObject({ code: 'INVALID_STATE', details: { stage: 'cancelled' } })
   expect(await held()).toBe(before)
 })
 
-test('who is no reviewer and has no admin key refunds and clears nothing', async () => {
+test('refuses refunds and clearances by people who are neither reviewers nor have an admin key', async () => {
   const id = await ask()
   const person = await stage.newPerson('clerk')
   const key = await stage.api.newKey({ personId: person.id, scopes: ['read', 'withdrawals', 'approvals'] })
@@ -112,10 +114,10 @@ test.each([
   ['signed', 'signed', { txid: '0xaa' }, 'may still be mined'],
   ['broadcast', 'signed', { txid: '0xab' }, 'may still be mined'],
   ['mined', 'signed', { txid: '0xac' }, 'is in a block'],
-  // Two confirmations are asked for; the stranger's transaction has one.
+  // Two confirmations are required; the stranger's transaction has one.
   ['broadcast', 'signed', { txid: '0xad', conflictHeight: 100 }, 'may still be mined'],
 ] as const)(
-  'nothing is given back or asked for anew while an attempt is %s (%s)',
+  'neither releases the hold nor retries while an attempt is %s (%s)',
   async (state, request, more, reason) => {
     const before = await held()
     const id = await ask()
@@ -125,7 +127,7 @@ test.each([
     expect([status, json.error.code]).toEqual([409, 'INVALID_STATE'])
     expect(json.error.details.reason).toContain(reason)
     expect(await held()).toBeLessThan(before)
-    // Even where something else had ended it wrongly.
+    // The hold stays even if something else ended the withdrawal wrongly.
     await setStage(id, 'failed')
     const retried = await post(id, 'retry', {})
     expect(retried.status).toBe(409)
@@ -133,7 +135,7 @@ test.each([
   },
 )
 
-test("a stranger's use of the nonce excludes what is signed, once it is final; then the hold comes back", async () => {
+test("releases the hold once a stranger's use of the nonce is final, which excludes the signed attempt", async () => {
   const before = await held()
   const id = await ask()
   await setStage(id, 'confirming')
@@ -145,7 +147,7 @@ test("a stranger's use of the nonce excludes what is signed, once it is final; t
   expect(await held()).toBe(before)
 })
 
-test('what a signer took and never answered is excluded by a final transaction of our own alone', async () => {
+test('excludes a request that a signer took and never answered by a final transaction of our own only', async () => {
   const before = await held()
   const other = await ask()
   const id = await ask()
@@ -165,7 +167,7 @@ test('what a signer took and never answered is excluded by a final transaction o
   expect(await held()).toBe(before)
 })
 
-test('a failed one is asked for anew once, with the same terms and approvals of its own', async () => {
+test('retries a failed withdrawal once, as a new withdrawal that needs new approvals', async () => {
   const id = await ask({ amount: '1.50', external_id: 'order-9', metadata: { order: 9 } })
   await stage.decide(id, stage.people[1])
   await setStage(id, 'pending_signature')
@@ -194,35 +196,35 @@ test('a failed one is asked for anew once, with the same terms and approvals of 
     code: 'INVALID_STATE',
     details: { retried_by: retried.id },
   })
-  // Whoever retries has asked for it, and cannot approve it.
+  // The person who retries becomes the initiator and cannot approve.
   expect((await stage.decide(retried.id, stage.people[1])).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
   await post(retried.id, 'refund', { reason: 'cleaning up' })
 })
 
-test('what is paid, cancelled by nobody, or waits for people is not retried', async () => {
+test('retries no withdrawal that is paid, waits for people, or may be paid by another transaction', async () => {
   const paid = await ask()
   await setStage(paid, 'confirmed')
   await attempt(paid, 'final', 'signed', { txid: '0xb0', succeeded: true })
   expect((await post(paid, 'retry', {})).json.error.details.reason).toContain('paid')
-  // Even where its stage said otherwise.
+  // The retry is refused even if the stage says otherwise.
   await setStage(paid, 'failed')
   expect((await post(paid, 'retry', {})).json.error.details.reason).toContain('has paid it')
   const pending = await ask()
   await setStage(pending, 'pending_approval')
   expect((await post(pending, 'retry', {})).json.error.details.reason).toContain('waits for people')
-  // A transfer that reverted has used up its nonce.
+  // A reverted transfer has used its nonce.
   const reverted = await ask()
   await setStage(reverted, 'reverted')
   await attempt(reverted, 'final', 'signed', { txid: '0xb1', succeeded: false })
   expect((await post(reverted, 'retry', {})).status).toBe(201)
-  // Nobody knows where the other transaction is that the signer made.
+  // The other transaction that the signer made may still be mined.
   const mismatch = await ask()
   await setStage(mismatch, 'failed')
   await attempt(mismatch, 'abandoned', 'signed')
   expect((await post(mismatch, 'retry', {})).json.error.details.reason).toContain('another transaction')
 })
 
-test('an open one is woken, and before it is signed gets other fees inside its limit', async () => {
+test('wakes an open withdrawal on a retry, and changes its fees inside its limit before it is signed', async () => {
   const { sql } = stage.api.database
   const id = await ask()
   await setStage(id, 'building')
@@ -242,7 +244,7 @@ test('an open one is woken, and before it is signed gets other fees inside its l
   expect((await post(id, 'retry', {})).status).toBe(200)
 })
 
-test('under investigation nothing is handed to a signer; once cleared it is', async () => {
+test('hands a withdrawal under investigation to no signer until it is cleared', async () => {
   const { sql } = stage.api.database
   const id = await ask()
   await setStage(id, 'pending_signature')
@@ -273,7 +275,7 @@ test('under investigation nothing is handed to a signer; once cleared it is', as
   ])
 })
 
-test("another merchant's withdrawal is not there", async () => {
+test("does not find another merchant's withdrawal", async () => {
   const id = await ask()
   const other = await stage.api.newKey({ merchantId: await stage.api.newMerchant() })
   const person = { reason: 'x' }

@@ -1,3 +1,5 @@
+/** Withdrawals through the API: creation, balances, lists, estimates and decisions. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createPerson } from '../../../db/merchants/create-person.js'
 import { intentHash } from '../../../domain/controls/intent.js'
@@ -31,7 +33,7 @@ const refusal = async (body: Record<string, unknown>) => {
   return { status, code: json.error?.code, details: json.error?.details }
 }
 
-test('an accepted withdrawal is answered as the guide shows it, held, told of and audited', async () => {
+test('answers an accepted withdrawal as documented, and writes its hold, event and audit entry', async () => {
   const before = await stage.balance('ethereum', 'usdt', 'available', 'alice')
   const { status, json } = await stage.create({
     network: 'ethereum',
@@ -50,7 +52,7 @@ test('an accepted withdrawal is answered as the guide shows it, held, told of an
     stage: 'requested',
     network: 'ethereum',
     coin: 'usdt',
-    // As it was sent, as in the event below.
+    // The metadata is as it was sent, as in the event below.
     amount: '100.50',
     fee_coin: 'eth',
     to_address: EVM_ADDRESS,
@@ -73,7 +75,7 @@ test('an accepted withdrawal is answered as the guide shows it, held, told of an
   expect(Date.parse(data.estimated_confirmation_time)).toBeGreaterThan(Date.parse(data.created_at))
   expect(await stage.balance('ethereum', 'usdt', 'available', 'alice')).toBe(before + 100_500_000n)
   expect(await stage.balance('ethereum', 'usdt', 'reserved', 'alice')).toBe(-100_500_000n)
-  // The fee of a token is held in the native coin, on the merchant's own account.
+  // The fee of a token is a hold in the native coin on the merchant's own account.
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(-BigInt(Number(data.fee_limit) * 1e18))
   const { sql } = stage.api.database
   const [event] = await sql<
@@ -90,7 +92,7 @@ test('an accepted withdrawal is answered as the guide shows it, held, told of an
   expect(audit).toEqual({ action: 'withdrawal.requested', actor: `person:${stage.people[0].id}` })
 })
 
-test('the intent is frozen and its hash is the hash of its canonical form', async () => {
+test('freezes the intent, whose hash is the hash of its canonical form', async () => {
   const { json } = await stage.create(eth({ external_id: 'frozen' }))
   const read = await stage.api.call({ path: `/api/v1/withdrawals/${json.data.id}/intent` })
   expect(read.json.data.intent_hash).toBe(intentHash(read.json.data.intent))
@@ -110,7 +112,7 @@ test('the intent is frozen and its hash is the hash of its canonical form', asyn
   })
 })
 
-test('what is wrong with a request is said, one thing at a time', async () => {
+test('names the first fault of a request', async () => {
   const typo = EVM_ADDRESS.replace('742d', '742D')
   expect(await refusal(eth({ network: 'dogecoin' }))).toMatchObject({
     status: 422,
@@ -154,7 +156,7 @@ test('what is wrong with a request is said, one thing at a time', async () => {
   })
 })
 
-test('the gas wallet pays no withdrawal', async () => {
+test('refuses a withdrawal from the gas wallet', async () => {
   const gas = await stage.wallet('ethereum', 'gas')
   const { status, json } = await stage.create(eth({ from_address_id: gas.id }))
   expect(status).toBe(400)
@@ -163,7 +165,7 @@ test('the gas wallet pays no withdrawal', async () => {
   ])
 })
 
-test('more than there is cannot be asked for, and the answer says how much there is', async () => {
+test('refuses more than the balance, and says how much that is', async () => {
   const { json } = await stage.create(eth({ amount: '100', user_reference: 'alice' }))
   expect(json.error.code).toBe('INSUFFICIENT_BALANCE')
   expect(json.error.details).toMatchObject({ available: '5', coin: 'eth' })
@@ -173,19 +175,19 @@ test('more than there is cannot be asked for, and the answer says how much there
     code: 'INSUFFICIENT_BALANCE',
     details: { available: '0' },
   })
-  // A token's fee is another coin's, so what was asked for is what was sent.
+  // The fee of a token is in another coin, so the whole balance can be withdrawn.
   expect(await refusal(eth({ coin: 'usdt', amount: '100000.50', user_reference: 'nobody' }))).toMatchObject({
     code: 'INSUFFICIENT_BALANCE',
     details: { requested: '100000.50', available: '0', coin: 'usdt' },
   })
-  // A user's own coins are there, but not the fee on top of all of them.
+  // The user has the coins, but not the fee on top of all of them.
   expect(await refusal(eth({ amount: '5', user_reference: 'alice' }))).toMatchObject({
     status: 422,
     code: 'INSUFFICIENT_BALANCE',
   })
 })
 
-test("the merchant's own account may go as low as the users' funds it holds", async () => {
+test("lets the merchant's own account go down to the users' funds that it holds", async () => {
   const customer = await startStage({ networks })
   await customer.credit('ethereum', 'eth', 'alice', ETH)
   const { status } = await customer.create(eth({ amount: '0.5' }))
@@ -206,7 +208,7 @@ test("the merchant's own account may go as low as the users' funds it holds", as
   await poor.close()
 })
 
-test('many requests at once never hold more than there is', async () => {
+test('never holds more than the balance in many requests at once', async () => {
   const customer = await startStage({ networks })
   await customer.credit('ethereum', 'eth', '', ETH)
   await customer.credit('ethereum', 'eth', 'alice', ETH)
@@ -214,7 +216,8 @@ test('many requests at once never hold more than there is', async () => {
     Promise.all(Array.from({ length: 12 }, () => customer.create(eth({ amount: '0.3', ...fields }))))
   const accepted = async (answers: Promise<{ status: number }[]>) =>
     (await answers).filter((answer) => answer.status === 201).length
-  // 0.3 and the fee limit each: three for a user who has 1, six for the merchant, whose floor is its users' funds.
+  // 0.3 and the fee limit each: three for a user who has 1, six for the merchant, whose floor is its users'
+  // funds.
   expect(await accepted(ask({ user_reference: 'alice' }))).toBe(3)
   expect(await customer.balance('ethereum', 'eth', 'reserved', 'alice')).toBeGreaterThan(-ETH)
   expect(await customer.balance('ethereum', 'eth', 'available', 'alice')).toBeLessThan(0n)
@@ -225,7 +228,7 @@ test('many requests at once never hold more than there is', async () => {
   await customer.close()
 })
 
-test('an external_id is unique for ever, whoever comes first', async () => {
+test('refuses an external_id that any earlier withdrawal had', async () => {
   const answers = await Promise.all([1, 2, 3].map(() => stage.create(eth({ external_id: 'only-once' }))))
   expect(answers.map((answer) => answer.status).sort()).toEqual([201, 409, 409])
   const refused = answers.find((answer) => answer.status === 409)
@@ -236,7 +239,7 @@ test('an external_id is unique for ever, whoever comes first', async () => {
   })
 })
 
-test('the same Idempotency-Key makes one withdrawal', async () => {
+test('makes one withdrawal for one Idempotency-Key', async () => {
   const send = () =>
     stage.api.call({
       method: 'POST',
@@ -250,7 +253,7 @@ test('the same Idempotency-Key makes one withdrawal', async () => {
   expect(again.headers.get('idempotent-replayed')).toBe('true')
 })
 
-test('without a signer or a rail nothing is accepted', async () => {
+test('refuses a withdrawal without a signer or a rail', async () => {
   const { api } = stage
   const merchantId = await api.newMerchant()
   const key = await api.newKey({ merchantId })
@@ -260,7 +263,7 @@ test('without a signer or a rail nothing is accepted', async () => {
   expect((await ask()).json.error.code).toBe('RAIL_NOT_ENABLED')
 })
 
-test("another merchant's withdrawal does not exist", async () => {
+test("does not find another merchant's withdrawal", async () => {
   const { json } = await stage.create(eth())
   const { api } = stage
   const key = await api.newKey({ merchantId: await api.newMerchant() })
@@ -270,7 +273,7 @@ test("another merchant's withdrawal does not exist", async () => {
   expect(cancel.status).toBe(404)
 })
 
-test('a pending withdrawal is cancelled once, and the hold comes back', async () => {
+test('cancels a pending withdrawal once, and releases its hold', async () => {
   const before = await stage.balance('bitcoin', 'btc', 'available', 'alice')
   const { json } = await stage.create({
     network: 'bitcoin',
@@ -294,7 +297,7 @@ test('a pending withdrawal is cancelled once, and the hold comes back', async ()
   ])
 })
 
-test('lists are filtered and stable by cursor while rows are added', async () => {
+test('filters lists, and keeps pages by cursor stable while rows are added', async () => {
   const all: string[] = []
   let cursor: string | null = null
   do {
@@ -319,7 +322,7 @@ test('lists are filtered and stable by cursor while rows are added', async () =>
   expect(await count(`from_date=${new Date().toISOString().slice(0, 10)}`)).toBeGreaterThan(3)
 })
 
-test('the estimate tells fee and time of every priority', async () => {
+test('estimates fee and time of every priority', async () => {
   const { sql } = stage.api.database
   const price = (gwei: bigint) => ({
     max_fee_per_gas: (gwei * 10n ** 9n).toString(),
@@ -355,7 +358,7 @@ test('the estimate tells fee and time of every priority', async () => {
   expect(json.data.estimates[1].fee_limit).toBe('0.001155')
 })
 
-test('decisions are refused one wrong thing at a time, and a right one is stored and audited', async () => {
+test('names the first fault of a decision, and stores and audits a valid one', async () => {
   const { api, people } = stage
   const { sql } = api.database
   const [initiator, first, second] = people
@@ -365,7 +368,7 @@ test('decisions are refused one wrong thing at a time, and a right one is stored
     const { status, json } = await answer
     return [status, json.error?.code]
   }
-  // A key without a person, and a person without a registered key.
+  // A key without a person, and a person without an approver's key.
   const machine = { ...first, key: api.key }
   expect(await code(stage.decide(id, machine))).toEqual([403, 'NOT_AN_APPROVER'])
   const clerk = await createPerson(sql, { merchantId: api.merchantId, name: 'clerk' })
@@ -389,7 +392,7 @@ test('decisions are refused one wrong thing at a time, and a right one is stored
     400,
     'VALIDATION_FAILED',
   ])
-  // The signature of somebody else; of another decision; of another approver id.
+  // The signature of another person; of another decision; of another approver id.
   expect(await code(stage.decide(id, { ...first, privateKey: second.privateKey }))).toEqual([
     422,
     'INVALID_APPROVAL_SIGNATURE',
@@ -421,7 +424,7 @@ test('decisions are refused one wrong thing at a time, and a right one is stored
   await sql`UPDATE approvers SET revoked_at = NULL WHERE id = ${second.approverId}`
 })
 
-test('after a rejection or a cancellation nobody decides any more', async () => {
+test('refuses decisions after a rejection or a cancellation', async () => {
   const [, first, second] = stage.people
   const rejected = (await stage.create(eth())).json.data.id
   expect((await stage.decide(rejected, first, 'reject')).status).toBe(201)
@@ -431,7 +434,7 @@ test('after a rejection or a cancellation nobody decides any more', async () => 
   expect((await stage.decide(cancelled, first)).json.error.code).toBe('ALREADY_DECIDED')
 })
 
-test('a person with two keys signs with either, and counts once', async () => {
+test('counts a person once who signs with two keys', async () => {
   const [, first] = stage.people
   const { generateKeyPairSync } = await import('node:crypto')
   const { createApprover } = await import('../../../db/merchants/create-approver.js')
@@ -446,7 +449,7 @@ test('a person with two keys signs with either, and counts once', async () => {
   expect((await stage.decide(id, first)).json.error.code).toBe('ALREADY_DECIDED')
 })
 
-test('an estimate is not given for a wallet that is not the merchant’s', async () => {
+test('refuses an estimate for a wallet of another merchant', async () => {
   const estimate = (from_address_id: string) =>
     stage.api.call({
       method: 'POST',

@@ -1,3 +1,5 @@
+/** The API of signers: enrolment, claims and answers. */
+
 import { createPublicKey, verify } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEnrolmentToken } from '../../../db/merchants/create-enrolment-token.js'
@@ -22,7 +24,7 @@ const newToken = async (merchantId: string, ttlMs?: number) =>
       ...(ttlMs === undefined ? {} : { ttlMs }),
     })
   ).token
-/** A merchant of its own with a token, so that tests do not meet. */
+/** Makes a merchant with an enrolment token, so that tests do not share one. */
 const newCustomer = async () => {
   const merchantId = await api.newMerchant()
   return { merchantId, token: await newToken(merchantId), signer: createSignerDouble(api, networks) }
@@ -34,7 +36,7 @@ function change(network: string, role: string, fields: Partial<XpubReport>) {
     xpubs.map((each) => (each.network === network && each.role === role ? { ...each, ...fields } : each))
 }
 
-test('an enrolled signer gets its id, its wallets, and the platform key that signs the answer', async () => {
+test('answers an enrolment with the signer’s id, its wallets, and the platform key that signs the answer', async () => {
   const { merchantId, token, signer } = await newCustomer()
   const answer = await signer.enrol(token)
   expect(answer.status).toBe(201)
@@ -71,7 +73,7 @@ test('an enrolled signer gets its id, its wallets, and the platform key that sig
   expect(change?.derivation_path).toBe("m/84'/1'/1'/1/0")
 })
 
-test('the same identity that enrols again gets the same answer; another one is refused', async () => {
+test('answers the same to an identity that enrols again, and refuses another identity', async () => {
   const { token, signer } = await newCustomer()
   const first = await signer.enrol(token)
   const again = await signer.enrol(token)
@@ -81,7 +83,7 @@ test('the same identity that enrols again gets the same answer; another one is r
   expect(reason(await thief.enrol(token))).toEqual([422, 'TOKEN_USED'])
 })
 
-test('two signers that use one token at once: one is enrolled, one refused', async () => {
+test('enrols one of two signers that use one token at once', async () => {
   const { token, merchantId } = await newCustomer()
   const answers = await Promise.all(
     [createSignerDouble(api, networks), createSignerDouble(api, networks)].map((signer) =>
@@ -96,13 +98,13 @@ test('two signers that use one token at once: one is enrolled, one refused', asy
   expect(count).toBe(1)
 })
 
-test('an unknown or expired token is refused', async () => {
+test('refuses an unknown or expired token', async () => {
   const { merchantId, signer } = await newCustomer()
   expect(reason(await signer.enrol('ket_unknown'))).toEqual([422, 'TOKEN_UNKNOWN'])
   expect(reason(await signer.enrol(await newToken(merchantId, -1_000)))).toEqual([422, 'TOKEN_EXPIRED'])
 })
 
-test('a merchant has one holder of each network, and an identity or a key enrols once', async () => {
+test('allows one signer for each network of a merchant, and enrols an identity or a key once', async () => {
   const { merchantId, token, signer } = await newCustomer()
   await signer.enrol(token)
   const second = createSignerDouble(api, networks)
@@ -116,7 +118,7 @@ test('a merchant has one holder of each network, and an identity or a key enrols
   expect(reason(await copy.enrol(await newToken(await api.newMerchant())))).toEqual([422, 'XPUB_IN_USE'])
 })
 
-test('a private key is refused and never stored', async () => {
+test('refuses a private key and never stores it', async () => {
   const { token, signer } = await newCustomer()
   const xprv =
     'tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK'
@@ -127,7 +129,7 @@ test('a private key is refused and never stored', async () => {
   expect(rows).toHaveLength(0)
 })
 
-test('a report is refused one wrong thing at a time', async () => {
+test('names the first fault of a report', async () => {
   const { token, signer } = await newCustomer()
   const bitcoin = signer.reports().find((each) => each.network === 'bitcoin')
   const ethereum = signer.reports().find((each) => each.network === 'ethereum')
@@ -135,7 +137,7 @@ test('a report is refused one wrong thing at a time', async () => {
   const stranger = createSignerDouble(api, networks)
   const strangers = stranger.reports().find((each) => each.network === 'bitcoin' && each.role === 'hot')
   const cases: [string, (xpubs: XpubReport[]) => XpubReport[]][] = [
-    // Version bytes of the main network on a test network.
+    // A report with version bytes of the main network on a test network.
     ['WRONG_VERSION', change('bitcoin', 'hot', { xpub: ethereum.xpub })],
     ['MALFORMED', change('bitcoin', 'hot', { xpub: `${bitcoin.xpub.slice(0, -1)}x` })],
     ['WRONG_PATH', change('bitcoin', 'hot', { path: "m/84'/1'/7'" })],
@@ -147,7 +149,7 @@ test('a report is refused one wrong thing at a time', async () => {
         return change('bitcoin', 'hot', { xpub: deposit?.xpub ?? '' })(xpubs)
       },
     ],
-    // A key without its private key: the proof is of another one, of another role, or by another identity.
+    // A proof of another key, of another role, or by another identity.
     ['PROOF_INVALID', change('bitcoin', 'hot', { proof: bitcoin.proof })],
     [
       'PROOF_INVALID',
@@ -166,7 +168,7 @@ test('a report is refused one wrong thing at a time', async () => {
   expect((await signer.enrol(token)).status).toBe(201)
 })
 
-test('a request without the right signature, time or a fresh nonce is refused, and the refusal is signed', async () => {
+test('refuses a request with a wrong signature, time or nonce, and signs the refusal', async () => {
   const { token, signer } = await newCustomer()
   await signer.enrol(token)
   const body = { journal_head: '0'.repeat(64), journal_sequence: 0, wait_seconds: 0 }
@@ -187,7 +189,7 @@ test('a request without the right signature, time or a fresh nonce is refused, a
   expect(await code(claim({}))).toEqual([401, 'INVALID_SIGNATURE'])
 })
 
-test('a signer that stops asking goes offline and comes back, each once as an event', async () => {
+test('raises one event when a signer goes offline, and one when it returns', async () => {
   const { merchantId, token, signer } = await newCustomer()
   const { sql } = api.database
   await signer.enrol(token)
@@ -202,7 +204,7 @@ test('a signer that stops asking goes offline and comes back, each once as an ev
   expect(events.map((event) => event.type)).toEqual(['signer.online', 'signer.offline', 'signer.online'])
 })
 
-test('the furthest head of the journal is remembered, and a signer behind it gets nothing to sign', async () => {
+test('stores the furthest head of the journal, and hands nothing to a signer behind it', async () => {
   const { token, signer } = await newCustomer()
   await signer.enrol(token)
   const claim = async (journal_head: string, journal_sequence: number) =>
@@ -213,7 +215,7 @@ test('the furthest head of the journal is remembered, and a signer behind it get
   expect(await claim('b'.repeat(64), 3)).toEqual({ head: 'a'.repeat(64), sequence: 5 })
 })
 
-test('an answer to an unknown request is refused', async () => {
+test('refuses an answer to an unknown request', async () => {
   const { token, signer } = await newCustomer()
   await signer.enrol(token)
   const answer = await signer.answer({
@@ -225,7 +227,7 @@ test('an answer to an unknown request is refused', async () => {
   expect([answer.status, answer.json.error.code]).toEqual([404, 'NOT_FOUND'])
 })
 
-test('an identity of small order, for which anybody can sign, is not enrolled', async () => {
+test('refuses an identity of small order, for which anyone can sign', async () => {
   const { token, signer } = await newCustomer()
   for (const raw of [[1, ...Buffer.alloc(31)], [...Buffer.alloc(32)]]) {
     const answer = await signer.send('/signer/v1/enrol', {

@@ -20,7 +20,10 @@ export interface Life<Subject> {
 /** Time that a process has after it lost its database; then the test takes it for killed. */
 const LAST_WORDS_MS = 100
 
-/** Runs a life once undisturbed, then once for each side of each commit. @returns The commits of an undisturbed life. */
+/**
+ * Runs a life once undisturbed, then once for each side of each commit. @returns The commits of an
+ * undisturbed life.
+ */
 export async function atEveryCommit<Subject>(
   database: TestDatabase,
   { prepare, live, facts }: Life<Subject>,

@@ -1,7 +1,8 @@
 /**
- * A proxy to PostgreSQL that cuts the connection at a chosen commit, as a process that is killed there loses it: before the commit
- * reaches the server, or after the commit while its answer is on the way. Nothing between two commits leaves a trace in the database,
- * and neither does a SELECT by itself, which is not counted. So these are all the moments at which a process can die.
+ * A proxy to PostgreSQL that cuts the connection at a chosen commit, as a process that is killed there loses
+ * it: before the commit reaches the server, or after the commit while its answer is on the way. Nothing
+ * between two commits leaves a trace in the database, and neither does a SELECT by itself, which is not
+ * counted. So these are all the moments at which a process can die.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -35,7 +36,10 @@ const CODE = { parse: 'P', bind: 'B', execute: 'E', query: 'Q', sync: 'S', ready
 const READ_ONLY = /^\s*select(?!.*pg_notify)/is
 const POOL = 4
 
-/** Opens the proxy. @param admin - A direct connection to the same server, which shows the connections that are left. */
+/**
+ * Opens the proxy. @param admin - A direct connection to the same server, which shows the connections that
+ * are left.
+ */
 export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Promise<CutWire> {
   const target = new URL(url)
   const [port, host] = [Number(target.port), target.hostname]
@@ -74,7 +78,9 @@ export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Pro
       })
     }
     const texts = new Map<string, string>()
-    /** Groups without an answer yet. `true` marks the group whose answer is lost. The start-up comes first. */
+    /**
+     * Groups without an answer yet. `true` marks the group whose answer is lost. The start-up comes first.
+     */
     const unanswered: boolean[] = [false]
     let inTransaction = false
     let open: Buffer[] = []
@@ -125,7 +131,8 @@ export async function openCutWire(url: string, admin: Sql, cut: Cut | null): Pro
         else if (code === CODE.query) group = { text: (strings(frame)[0] ?? '').trim(), runs: true }
         if (code === CODE.query || code === CODE.sync) finish()
         else if (!Object.values<string>(CODE).includes(code)) {
-          // A client may wait for the answer to a password, Describe, Flush or Close in the middle of a group.
+          // A client may wait for the answer to a password, Describe, Flush or Close in the middle of a
+          // group.
           upstream.write(Buffer.concat(open))
           open = []
         }

@@ -1,4 +1,7 @@
-/** Kills the worker of a webhook's delivery at every commit: the endpoint receives the webhook, and the log holds every attempt. */
+/**
+ * Kills the worker of a webhook's delivery at every commit: the endpoint receives the webhook, and the log
+ * holds every attempt.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { MockActivityEnvironment } from '@temporalio/testing'

@@ -7,25 +7,37 @@ import { MISBEHAVIOURS, type Misbehaviour, type UnreliableNode } from './start-u
 export interface Plan {
   /** Least and greatest time between two ways, in milliseconds. */
   readonly honestMs: readonly [number, number]
-  /** Ways that come next, before the rest of the round. A test adds a way at the moment at which it hurts most. */
+  /**
+   * Ways that come next, before the rest of the round. A test adds a way at the moment at which it hurts
+   * most.
+   */
   readonly wishes: Misbehaviour[]
   /** Runs while the node misbehaves. */
   readonly meanwhile: (behaviour: Misbehaviour) => Promise<void>
-  /** Settles when callers know what the honest node knows. The node stays honest until then, on a slow machine too. */
+  /**
+   * Settles when callers know what the honest node knows. The node stays honest until then, on a slow machine
+   * too.
+   */
   readonly recovered: () => Promise<void>
 }
 
 const BAD_MS = [1_500, 3_000] as const
 /** Time that an index lags: so many blocks that a payout looks lost to a caller that checks nothing else. */
 const FORGETFUL_MS = [6_000, 9_000] as const
-/** Wrong answers before a way may end. Callers leave a node that failed alone for a while, and then it deceives none. */
+/**
+ * Wrong answers before a way may end. Callers leave a node that failed alone for a while, and then it
+ * deceives none.
+ */
 const ENOUGH_LIES = 2
-/** Time after which a way ends without a caller: none may come where another node serves or no transaction is searched. */
+/**
+ * Time after which a way ends without a caller: none may come where another node serves or no transaction is
+ * searched.
+ */
 const UNHEARD_MS = 12_000
 
 /**
- * Goes on until it is aborted, but at least once through all ways; then the node is honest. Each way comes once before any comes
- * again, except wishes, and lasts until it has deceived callers.
+ * Goes on until it is aborted, but at least once through all ways; then the node is honest. Each way comes
+ * once before any comes again, except wishes, and lasts until it has deceived callers.
  */
 export async function misbehave(
   node: UnreliableNode,

@@ -1,7 +1,8 @@
 /**
- * Starts a node that sometimes answers wrongly: a JSON-RPC proxy in front of a real node. It lags as a replica behind a load balancer
- * does, forgets transactions, lacks the newest blocks, loses its mempool, is slow, refuses, and comes back at another height.
- * It invents nothing: a real node gives each of its answers, now, earlier, or when it knows less.
+ * Starts a node that sometimes answers wrongly: a JSON-RPC proxy in front of a real node. It lags as a
+ * replica behind a load balancer does, forgets transactions, lacks the newest blocks, loses its mempool, is
+ * slow, refuses, and comes back at another height. It invents nothing: a real node gives each of its answers,
+ * now, earlier, or when it knows less.
  */
 
 import { createServer, type ServerResponse } from 'node:http'
@@ -59,7 +60,8 @@ const answered = z.object({ result: z.unknown().optional(), error: z.unknown().o
 /**
  * Starts the proxy on a free port of 127.0.0.1.
  *
- * @param upstream - Returns the URL of the real node, with `user:password@` where the node wants it. Called at each request, because
+ * @param upstream - Returns the URL of the real node, with `user:password@` where the node wants it. Called
+ *   at each request, because
  *   the node may not run yet.
  */
 export async function startUnreliableNode(
@@ -73,7 +75,9 @@ export async function startUnreliableNode(
   let since = Date.now()
   let depth: number = LAG[0]
 
-  /** Returns what an answer is made from. Behind a load balancer each answer may come from another replica. */
+  /**
+   * Returns what an answer is made from. Behind a load balancer each answer may come from another replica.
+   */
   async function view(of: Misbehaviour | 'honest'): Promise<View> {
     const upTo = async (blocks: number, admitsTop: boolean): Promise<View> => ({
       ...WHOLE,

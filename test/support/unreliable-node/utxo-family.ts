@@ -1,4 +1,7 @@
-/** Answers as a node of the Bitcoin family does that lags, forgets or lost its mempool, with the errors of the real node. */
+/**
+ * Answers as a node of the Bitcoin family does that lags, forgets or lost its mempool, with the errors of the
+ * real node.
+ */
 
 import { z } from 'zod'
 import type { Answer, Ask, Call, Family, View } from './view.js'

@@ -23,7 +23,9 @@ export interface View {
   readonly admitsTop: boolean
   /** Whether it finds transactions by their ids. */
   readonly findsTransactions: boolean
-  /** Whether it has a mempool. `false`: it shows an empty one, and forgets the transactions that it accepts. */
+  /**
+   * Whether it has a mempool. `false`: it shows an empty one, and forgets the transactions that it accepts.
+   */
   readonly hasMempool: boolean
 }
 
