@@ -4,16 +4,7 @@ import type { ChainCursorRow } from '../db/networks/list-cursors.js'
 import type { SignerCount } from '../db/operations/count-signers.js'
 import type { NodeRow } from '../db/operations/list-nodes.js'
 import type { Network } from '../domain/chain/network.js'
-
-export interface Dependency {
-  readonly name: string
-  readonly ok: boolean
-  /** Whether this process can serve nothing without it. */
-  readonly needed: boolean
-  /** Fault, for people. `null` if there is none. */
-  readonly reason: string | null
-  readonly lag_seconds: number | null
-}
+import type { Dependency } from '../wire/readiness.js'
 
 /** Silence after which a watcher counts as stopped. It writes every few seconds, with or without a new block. */
 const SILENT_SECONDS = 60

@@ -1,12 +1,9 @@
 /** The error that the client throws for an error answer of the API. */
 
-/** `error` of an error answer. */
-export interface ApiErrorBody {
-  readonly code: string
-  readonly message: string
-  readonly details: Readonly<Record<string, unknown>>
-  readonly request_id: string
-}
+import type { ErrorAnswer } from '../wire/error.js'
+
+/** `error` of an error answer. A later API may send codes that this client does not know. */
+export type ApiErrorBody = Omit<ErrorAnswer['error'], 'code'> & { readonly code: string }
 
 /** Reports an answer that is not a success. Its `code` is stable; its message says what to do next. */
 export class ApiError extends Error {

@@ -1,30 +1,31 @@
 /** Creates the client for merchants: it signs, retries safely, and checks every address. */
 
 import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../domain/controls/intent.js'
-import type { PolicyUpdate } from '../domain/controls/policy.js'
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
+import type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 import type { BalanceFilter, SpendableBalance } from '../wire/balance.js'
 import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../wire/deposit.js'
 import type { EventEnvelope } from '../wire/event.js'
+import type { NetworkStatus } from '../wire/network.js'
 import type { Paging } from '../wire/paging.js'
+import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 import type { Reason } from '../wire/reason.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
+import type { DeliveryFilter, WebhookDelivery } from '../wire/webhook-delivery.js'
+import type {
+  NewWebhookEndpoint,
+  ReplayRange,
+  WebhookEndpoint,
+  WebhookEndpointChange,
+  WebhookEndpointWithSecret,
+  WebhookReplay,
+  WebhookTest,
+} from '../wire/webhook-endpoint.js'
+import type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
 import { payoutCalls } from './payouts.js'
 import { createSender, type SenderOptions } from './send-request.js'
-import type {
-  AuditEntry,
-  NetworkStatus,
-  NewWebhookEndpoint,
-  NewWhitelistEntry,
-  PolicyChange,
-  PolicyVersion,
-  WebhookDelivery,
-  WebhookEndpoint,
-  WhitelistEntry,
-  WhitelistFilter,
-} from './types.js'
 
 export interface ClientOptions extends SenderOptions {
   /**
@@ -132,33 +133,28 @@ export function createClient(options: ClientOptions) {
     webhookEndpoints: {
       /** Registers an endpoint. Only this answer shows the secret. */
       create: (endpoint: NewWebhookEndpoint, sent?: Sent) =>
-        post<WebhookEndpoint & { readonly secret: string }>('/webhook-endpoints', endpoint, sent),
+        post<WebhookEndpointWithSecret>('/webhook-endpoints', endpoint, sent),
       get: (id: string) => one<WebhookEndpoint>({ method: 'GET', path: at('/webhook-endpoints', id) }),
       list: (paging?: Paging) => page<WebhookEndpoint>('/webhook-endpoints', paging),
-      update: (
-        id: string,
-        changes: Partial<NewWebhookEndpoint> & { readonly status?: 'active' | 'disabled' },
-      ) => one<WebhookEndpoint>({ method: 'PATCH', path: at('/webhook-endpoints', id), body: changes }),
+      update: (id: string, changes: WebhookEndpointChange) =>
+        one<WebhookEndpoint>({ method: 'PATCH', path: at('/webhook-endpoints', id), body: changes }),
       remove: (id: string) => one<WebhookEndpoint>({ method: 'DELETE', path: at('/webhook-endpoints', id) }),
       /** Makes a new secret. The old secret also signs until the grace ends. */
       rotateSecret: (id: string, grace_seconds?: number) =>
-        one<WebhookEndpoint & { readonly secret: string }>({
+        one<WebhookEndpointWithSecret>({
           method: 'POST',
           path: at('/webhook-endpoints', id, '/rotate-secret'),
           body: grace_seconds === undefined ? {} : { grace_seconds },
         }),
       test: (id: string) =>
-        one<{ readonly event_id: string; readonly delivery_id: string }>({
+        one<WebhookTest>({
           method: 'POST',
           path: at('/webhook-endpoints', id, '/test'),
           body: {},
         }),
       /** Delivers the events from `since` up to `until` again. */
-      replay: (
-        id: string,
-        range: { readonly since: string; readonly until: string; readonly event_types?: readonly string[] },
-      ) =>
-        one<{ readonly deliveries: number }>({
+      replay: (id: string, range: ReplayRange) =>
+        one<WebhookReplay>({
           method: 'POST',
           path: at('/webhook-endpoints', id, '/replay'),
           body: range,
@@ -167,9 +163,7 @@ export function createClient(options: ClientOptions) {
 
     webhookDeliveries: {
       get: (id: string) => one<WebhookDelivery>({ method: 'GET', path: at('/webhook-deliveries', id) }),
-      list: (
-        filter?: Paging & { readonly endpoint_id?: string; readonly status?: WebhookDelivery['status'] },
-      ) => page<WebhookDelivery>('/webhook-deliveries', filter),
+      list: (filter?: DeliveryFilter) => page<WebhookDelivery>('/webhook-deliveries', filter),
       redeliver: (id: string) =>
         one<WebhookDelivery>({ method: 'POST', path: at('/webhook-deliveries', id, '/redeliver'), body: {} }),
     },
@@ -179,9 +173,9 @@ export function createClient(options: ClientOptions) {
       page<EventEnvelope>('/events', range),
 
     auditLog: {
-      list: (paging?: Paging) => page<AuditEntry>('/audit-log', paging),
+      list: (filter?: AuditFilter) => page<AuditEntry>('/audit-log', filter),
       verify: () =>
-        one<{ readonly valid: boolean; readonly entries: number; readonly head_hash: string }>({
+        one<AuditVerification>({
           method: 'GET',
           path: '/audit-log/verify',
         }),

@@ -2,7 +2,6 @@
 
 export type * from '../domain/controls/intent.js'
 export { intentHash } from '../domain/controls/intent.js'
-export type { PolicyUpdate } from '../domain/controls/policy.js'
 export type { EventType } from '../domain/events/event.js'
 export { ApiError } from './api-error.js'
 export { type SignedDecision, signDecision } from './approve/sign-decision.js'

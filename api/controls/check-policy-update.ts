@@ -1,10 +1,10 @@
 /** Checks an update of the policy beyond its schema: coins exist, and no coin is named twice. */
 
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import { findCoin, findNetwork, type Networks } from '../../domain/chain/network.js'
 import { plainAmount } from '../../domain/controls/policy-change.js'
 import { KeyturnError } from '../../domain/errors.js'
-import type { policyBody } from './policy-schemas.js'
+import type { PolicyUpdate } from '../../wire/policy.js'
 
 /**
  * Checks the coins of an update. A limit on a misspelled coin would limit nothing, and two rows for one coin
@@ -12,7 +12,7 @@ import type { policyBody } from './policy-schemas.js'
  *
  * @throws KeyturnError `UNSUPPORTED_NETWORK`, `UNSUPPORTED_COIN` or `VALIDATION_FAILED`.
  */
-export function checkPolicyUpdate(networks: Networks, body: z.infer<typeof policyBody>): void {
+export function checkPolicyUpdate(networks: Networks, body: z.output<typeof PolicyUpdate>): void {
   const lists = {
     'limits.merchant': body.limits?.merchant,
     'limits.user': body.limits?.user,

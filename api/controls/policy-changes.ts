@@ -4,18 +4,14 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction, type Queryable } from '../../db/connect.js'
 import { changeNotFound } from '../../db/controls/changes/find-control-change.js'
 import { revokeControlChange } from '../../db/controls/changes/revoke-control-change.js'
-import {
-  listPolicyChanges,
-  type PolicyChangeView,
-  toPolicyChangeView,
-} from '../../db/controls/policy/policy-change-view.js'
+import { listPolicyChanges, toPolicyChangeView } from '../../db/controls/policy/policy-change-view.js'
+import { Paging } from '../../wire/paging.js'
+import { PolicyChange } from '../../wire/policy.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
-import { changeView } from './policy-schemas.js'
 
 const params = z.object({ id: z.string().max(255) })
 
@@ -25,8 +21,8 @@ const list = createRoute({
   path: '/policy/changes',
   summary: 'Changes of the policy, newest first',
   tags: ['Policy'],
-  request: { query: z.strictObject({ ...pagingQuery }) },
-  responses: { 200: listAnswer(changeView) },
+  request: { query: Paging },
+  responses: { 200: listAnswer(PolicyChange) },
 })
 
 const get = createRoute({
@@ -36,7 +32,7 @@ const get = createRoute({
   summary: 'One change of the policy',
   tags: ['Policy'],
   request: { params },
-  responses: { 200: answer(changeView) },
+  responses: { 200: answer(PolicyChange) },
 })
 
 const revoke = createRoute({
@@ -46,7 +42,7 @@ const revoke = createRoute({
   summary: 'Revoke the fields that are not in effect yet',
   tags: ['Policy'],
   request: { params },
-  responses: { 200: answer(changeView, 'Revoked') },
+  responses: { 200: answer(PolicyChange, 'Revoked') },
 })
 
 /** Registers `/policy/changes`. Their `/intent` and `/approvals` are in `approvals.ts`. */
@@ -56,14 +52,11 @@ export function registerPolicyChangeRoutes(app: ApiApp, dependencies: ApiDepende
   app.openapi(list, async (c) => {
     const query = c.req.valid('query')
     const rows = await listPolicyChanges(sql, c.get('merchantId'), toSlice(query))
-    return c.json(mutable(successPage(toPage(query, rows, toPolicyChangeView, (row) => row.id))), 200)
+    return c.json(successPage(toPage(query, rows, toPolicyChangeView, (row) => row.id)), 200)
   })
 
   app.openapi(get, async (c) => {
-    return c.json(
-      mutable(success(await viewPolicyChange(sql, c.get('merchantId'), c.req.valid('param').id))),
-      200,
-    )
+    return c.json(success(await viewPolicyChange(sql, c.get('merchantId'), c.req.valid('param').id)), 200)
   })
 
   app.openapi(revoke, async (c) => {
@@ -72,7 +65,7 @@ export function registerPolicyChangeRoutes(app: ApiApp, dependencies: ApiDepende
     const actor = c.get('actor')
     await inTransaction(sql, (tx) => revokeControlChange(tx, 'policy', { merchantId, id, actor }))
     startControlChangeSoon(dependencies, id, (handle) => handle.signal('revoked'))
-    return c.json(mutable(success(await viewPolicyChange(sql, merchantId, id))), 200)
+    return c.json(success(await viewPolicyChange(sql, merchantId, id)), 200)
   })
 }
 
@@ -81,7 +74,7 @@ export async function viewPolicyChange(
   sql: Queryable,
   merchantId: string,
   id: string,
-): Promise<PolicyChangeView> {
+): Promise<PolicyChange> {
   const [row] = await listPolicyChanges(sql, merchantId, { before: null, offset: 0, take: 1 }, id)
   if (!row) throw changeNotFound('policy', id)
   return toPolicyChangeView(row)

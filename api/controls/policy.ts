@@ -5,15 +5,14 @@ import { inTransaction } from '../../db/connect.js'
 import { createPolicyChange } from '../../db/controls/policy/create-policy-change.js'
 import { listOpenPolicyChanges } from '../../db/controls/policy/list-open-changes.js'
 import { readPolicy } from '../../db/controls/policy/read-policy.js'
-import type { PolicyUpdate } from '../../domain/controls/policy.js'
+import type { PolicyUpdate as DomainUpdate } from '../../domain/controls/policy.js'
+import { PolicyChange, PolicyUpdate, PolicyVersion } from '../../wire/policy.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
-import { mutable } from '../http/mutable.js'
 import { secured } from '../http/secured.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
 import { checkPolicyUpdate } from './check-policy-update.js'
 import { viewPolicyChange } from './policy-changes.js'
-import { changeView, policyBody, policyView } from './policy-schemas.js'
 
 const read = createRoute({
   ...secured('read'),
@@ -21,7 +20,7 @@ const read = createRoute({
   path: '/policy',
   summary: 'The policy in effect',
   tags: ['Policy'],
-  responses: { 200: answer(policyView) },
+  responses: { 200: answer(PolicyVersion) },
 })
 
 const update = createRoute({
@@ -30,8 +29,8 @@ const update = createRoute({
   path: '/policy',
   summary: 'Request a change. Two other people must approve it, and loosening fields wait for the cool-down',
   tags: ['Policy'],
-  request: { body: { required: true, content: { 'application/json': { schema: policyBody } } } },
-  responses: { 202: answer(changeView, 'Waits for its approvals under /policy/changes/{id}') },
+  request: { body: { required: true, content: { 'application/json': { schema: PolicyUpdate } } } },
+  responses: { 202: answer(PolicyChange, 'Waits for its approvals under /policy/changes/{id}') },
 })
 
 /** Registers `/policy`. */
@@ -46,7 +45,7 @@ export function registerPolicyRoutes(app: ApiApp, dependencies: ApiDependencies)
       ...policy,
       pending_changes: await listOpenPolicyChanges(sql, c.get('merchantId')),
     }
-    return c.json(mutable(success(view)), 200)
+    return c.json(success(view), 200)
   })
 
   app.openapi(update, async (c) => {
@@ -56,7 +55,7 @@ export function registerPolicyRoutes(app: ApiApp, dependencies: ApiDependencies)
       const id = await createPolicyChange(tx, {
         merchantId: c.get('merchantId'),
         // Parsed JSON holds no `undefined`, so the exact optional types match.
-        update: body as PolicyUpdate,
+        update: body as DomainUpdate,
         initiator: c.get('initiator'),
         actor: c.get('actor'),
         coolDownMs: environment.KEYTURN_POLICY_COOL_DOWN,
@@ -65,6 +64,6 @@ export function registerPolicyRoutes(app: ApiApp, dependencies: ApiDependencies)
       return viewPolicyChange(tx, c.get('merchantId'), id)
     })
     startControlChangeSoon(dependencies, view.id)
-    return c.json(mutable(success(view)), 202)
+    return c.json(success(view), 202)
   })
 }

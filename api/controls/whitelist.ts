@@ -5,51 +5,18 @@ import { inTransaction, type Queryable } from '../../db/connect.js'
 import { changeNotFound } from '../../db/controls/changes/find-control-change.js'
 import { revokeControlChange } from '../../db/controls/changes/revoke-control-change.js'
 import { createWhitelistEntry } from '../../db/controls/whitelist/create-whitelist-entry.js'
-import {
-  listWhitelistEntries,
-  toWhitelistView,
-  WHITELIST_STATUSES,
-  type WhitelistView,
-} from '../../db/controls/whitelist/list-whitelist-entries.js'
+import { listWhitelistEntries, toWhitelistView } from '../../db/controls/whitelist/list-whitelist-entries.js'
 import { requireForeign } from '../../db/wallets/find-own-wallets.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { findNetwork } from '../../domain/chain/network.js'
-import { CONTROL_CHANGE_STATES } from '../../domain/controls/control-change.js'
+import { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../../wire/whitelist.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { canonicalQuery } from '../http/canonical-query.js'
-import { mutable } from '../http/mutable.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startControlChangeSoon } from '../start/start-control-change-soon.js'
-
-const limit = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,40})(\.\d{1,36})?$/, 'a decimal amount in whole coins, for example "1000.00"')
-  .openapi({ example: '1000.00', description: 'In whole coins of whichever coin is sent there.' })
-
-const entryView = z
-  .object({
-    id: z.string(),
-    address: z.string(),
-    network: z.string(),
-    label: z.string(),
-    daily_limit: z.string().nullable(),
-    monthly_limit: z.string().nullable(),
-    status: z.enum(WHITELIST_STATUSES),
-    effective_at: z.string().openapi({
-      description: 'When it becomes active; until it is approved, the earliest that this can be.',
-    }),
-    intent_hash: z.string(),
-    required_approvals: z.int(),
-    approvals: z.array(z.record(z.string(), z.unknown())),
-    initiator: z.string(),
-    history: z.array(z.object({ state: z.enum(CONTROL_CHANGE_STATES), at: z.string(), cause: z.string() })),
-    expires_at: z.string(),
-    created_at: z.string(),
-  })
-  .openapi('WhitelistEntry')
 
 const params = z.object({ id: z.string().max(255) })
 
@@ -64,22 +31,12 @@ const create = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({
-            address: z
-              .string()
-              .min(1)
-              .max(200)
-              .openapi({ example: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e' }),
-            network: z.string().min(1).max(31).openapi({ example: 'ethereum' }),
-            label: z.string().min(1).max(255).openapi({ example: 'Customer Wallet' }),
-            daily_limit: limit.optional(),
-            monthly_limit: limit.optional(),
-          }),
+          schema: NewWhitelistEntry,
         },
       },
     },
   },
-  responses: { 201: answer(entryView, 'Waits for its approvals') },
+  responses: { 201: answer(WhitelistEntry, 'Waits for its approvals') },
 })
 
 const list = createRoute({
@@ -89,14 +46,9 @@ const list = createRoute({
   summary: 'Whitelist entries, newest first',
   tags: ['Whitelist'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      network: z.string().optional(),
-      address: z.string().optional(),
-      status: z.enum(WHITELIST_STATUSES).optional(),
-    }),
+    query: WhitelistFilter,
   },
-  responses: { 200: listAnswer(entryView) },
+  responses: { 200: listAnswer(WhitelistEntry) },
 })
 
 const get = createRoute({
@@ -106,7 +58,7 @@ const get = createRoute({
   summary: 'One whitelist entry',
   tags: ['Whitelist'],
   request: { params },
-  responses: { 200: answer(entryView) },
+  responses: { 200: answer(WhitelistEntry) },
 })
 
 const remove = createRoute({
@@ -116,7 +68,7 @@ const remove = createRoute({
   summary: 'Remove an entry at once',
   tags: ['Whitelist'],
   request: { params },
-  responses: { 200: answer(entryView, 'Removed') },
+  responses: { 200: answer(WhitelistEntry, 'Removed') },
 })
 
 /** Registers `/whitelist/addresses`. An entry's `/intent` and `/approvals` are in `approvals.ts`. */
@@ -146,7 +98,7 @@ export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependenci
       return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
     startControlChangeSoon(dependencies, view.id)
-    return c.json(mutable(kept), 201)
+    return c.json(kept, 201)
   })
 
   app.openapi(list, async (c) => {
@@ -157,11 +109,11 @@ export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependenci
       status: query.status,
     }
     const rows = await listWhitelistEntries(sql, c.get('merchantId'), filter, toSlice(query))
-    return c.json(mutable(successPage(toPage(query, rows, toWhitelistView, (row) => row.id))), 200)
+    return c.json(successPage(toPage(query, rows, toWhitelistView, (row) => row.id)), 200)
   })
 
   app.openapi(get, async (c) => {
-    return c.json(mutable(success(await viewOf(sql, c.get('merchantId'), c.req.valid('param').id))), 200)
+    return c.json(success(await viewOf(sql, c.get('merchantId'), c.req.valid('param').id)), 200)
   })
 
   app.openapi(remove, async (c) => {
@@ -170,11 +122,11 @@ export function registerWhitelistRoutes(app: ApiApp, dependencies: ApiDependenci
     const actor = c.get('actor')
     await inTransaction(sql, (tx) => revokeControlChange(tx, 'whitelist', { merchantId, id, actor }))
     startControlChangeSoon(dependencies, id, (handle) => handle.signal('revoked'))
-    return c.json(mutable(success(await viewOf(sql, merchantId, id))), 200)
+    return c.json(success(await viewOf(sql, merchantId, id)), 200)
   })
 }
 
-async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<WhitelistView> {
+async function viewOf(sql: Queryable, merchantId: string, id: string): Promise<WhitelistEntry> {
   const slice = { before: null, offset: 0, take: 1 }
   const [row] = await listWhitelistEntries(sql, merchantId, { id }, slice)
   if (!row) throw changeNotFound('whitelist', id)

@@ -1,12 +1,11 @@
 /** What the routes of webhook endpoints share: the view, the audit entry, and the look-up of an active endpoint. */
 
-import type { z } from '@hono/zod-openapi'
 import type { Transaction } from '../../db/connect.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { KeyturnError } from '../../domain/errors.js'
+import type { WebhookEndpoint } from '../../wire/webhook-endpoint.js'
 import { notFound } from '../http/not-found.js'
-import type { endpointView } from './endpoint-schemas.js'
 
 /**
  * Locks an endpoint to which events are about to be delivered.
@@ -37,7 +36,7 @@ export function endpointAudit(
 }
 
 /** Returns the view of a row. */
-export function viewEndpoint(row: EndpointRow): z.infer<typeof endpointView> {
+export function viewEndpoint(row: EndpointRow): WebhookEndpoint {
   return {
     id: row.id,
     url: row.url,

@@ -1,25 +1,11 @@
 /** Route of the event log: every event, for merchants who poll instead of, or beside, webhooks. */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { listEvents } from '../../db/events/log/list-events.js'
-import { EVENT_TYPES } from '../../domain/events/event.js'
+import { EventEnvelope, EventRange } from '../../wire/event.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { listAnswer } from '../http/answer.js'
 import { secured } from '../http/secured.js'
-
-const eventView = z
-  .object({
-    id: z.string(),
-    event: z.enum(EVENT_TYPES),
-    timestamp: z.iso.datetime(),
-    sequence: z.int(),
-    data: z.record(z.string(), z.unknown()),
-  })
-  .openapi('Event')
-const sequence = z
-  .string()
-  .regex(/^\d{1,18}$/, 'is a sequence: digits')
-  .optional()
 
 const list = createRoute({
   ...secured('read'),
@@ -28,13 +14,11 @@ const list = createRoute({
   summary: 'Events after a sequence, in order and without a gap, each with its delivered bytes',
   tags: ['Webhooks'],
   request: {
-    query: z.strictObject({
-      after: sequence.openapi({ description: 'The last sequence that you have; 0 for the beginning.' }),
-      cursor: sequence.openapi({ description: 'The same, as `next_cursor` gives it.' }),
-      limit: z.coerce.number().int().min(1).max(100).default(20),
-    }),
+    query: EventRange,
   },
-  responses: { 200: listAnswer(eventView, 'A page, oldest first; `next_cursor` is what `after` takes next') },
+  responses: {
+    200: listAnswer(EventEnvelope, 'A page, oldest first; `next_cursor` is what `after` takes next'),
+  },
 })
 
 /** Registers `/events`. */

@@ -5,37 +5,13 @@ import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { type DeliveryRow, getDelivery, listDeliveries } from '../../db/events/webhooks/list-deliveries.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
-import { DELIVERY_STATUSES } from '../../domain/events/delivery-status.js'
+import { DeliveryFilter, WebhookDelivery } from '../../wire/webhook-delivery.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-
-const deliveryView = z
-  .object({
-    id: z.string(),
-    event_id: z.string().openapi({ description: 'What `webhook-id` says, in every attempt.' }),
-    endpoint_id: z.string(),
-    event: z.string().openapi({ example: 'deposit.status_changed' }),
-    status: z.enum(DELIVERY_STATUSES),
-    next_attempt_at: z.iso.datetime().nullable(),
-    created_at: z.iso.datetime(),
-    delivered_at: z.iso.datetime().nullable(),
-    attempts: z
-      .array(
-        z.object({
-          number: z.int(),
-          at: z.iso.datetime(),
-          status_code: z.int().nullable(),
-          duration_ms: z.int(),
-          error: z.string().nullable(),
-        }),
-      )
-      .readonly(),
-  })
-  .openapi('WebhookDelivery')
 
 const tags = ['Webhooks']
 const params = z.object({ id: z.string() })
@@ -47,15 +23,9 @@ const list = createRoute({
   summary: 'Deliveries with their attempts, newest first',
   tags,
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      endpoint_id: z.string().optional(),
-      status: z.enum(DELIVERY_STATUSES).optional(),
-      event_id: z.string().optional(),
-      event: z.string().optional(),
-    }),
+    query: DeliveryFilter,
   },
-  responses: { 200: listAnswer(deliveryView) },
+  responses: { 200: listAnswer(WebhookDelivery) },
 })
 const get = createRoute({
   ...secured('read'),
@@ -64,7 +34,7 @@ const get = createRoute({
   summary: 'One delivery',
   tags,
   request: { params },
-  responses: { 200: answer(deliveryView) },
+  responses: { 200: answer(WebhookDelivery) },
 })
 const again = createRoute({
   ...secured('webhooks'),
@@ -76,7 +46,7 @@ const again = createRoute({
     params,
     body: { required: false, content: { 'application/json': { schema: z.strictObject({}) } } },
   },
-  responses: { 202: answer(deliveryView, 'Under way') },
+  responses: { 202: answer(WebhookDelivery, 'Under way') },
 })
 
 /** Registers `/webhook-deliveries`. */
@@ -114,7 +84,7 @@ export function registerWebhookDeliveryRoutes(app: ApiApp, { sql }: ApiDependenc
   })
 }
 
-function view(row: DeliveryRow): z.infer<typeof deliveryView> {
+function view(row: DeliveryRow): WebhookDelivery {
   return {
     id: row.id,
     event_id: row.event_id,

@@ -1,6 +1,6 @@
 /** Routes of webhook endpoints: register, list, read, change and delete. */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
@@ -11,23 +11,21 @@ import { updateEndpoint } from '../../db/events/webhooks/update-endpoint.js'
 import { checkTarget } from '../../egress/check-target.js'
 import { createTargetPolicy } from '../../egress/target-policy.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
+import { Paging } from '../../wire/paging.js'
+import {
+  NewWebhookEndpoint,
+  WebhookEndpoint,
+  WebhookEndpointChange,
+  WebhookEndpointWithSecret,
+} from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
-import {
-  endpointView,
-  endpointWithSecret,
-  eventTypes,
-  format,
-  json,
-  params,
-  tags,
-  url,
-} from './endpoint-schemas.js'
+import { json, params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewEndpoint } from './endpoint-view.js'
 import { newEndpointSecret } from './new-endpoint-secret.js'
 
@@ -37,10 +35,8 @@ const create = createRoute({
   path: '/webhook-endpoints',
   summary: 'Register an endpoint. Only this answer shows its secret',
   tags,
-  request: json(
-    z.strictObject({ url, event_types: eventTypes.optional(), format: format.default('keyturn') }),
-  ),
-  responses: { 201: answer(endpointWithSecret, 'Registered') },
+  request: json(NewWebhookEndpoint),
+  responses: { 201: answer(WebhookEndpointWithSecret, 'Registered') },
 })
 const list = createRoute({
   ...secured('read'),
@@ -48,8 +44,8 @@ const list = createRoute({
   path: '/webhook-endpoints',
   summary: 'Endpoints, newest first',
   tags,
-  request: { query: z.strictObject(pagingQuery) },
-  responses: { 200: listAnswer(endpointView) },
+  request: { query: Paging },
+  responses: { 200: listAnswer(WebhookEndpoint) },
 })
 const get = createRoute({
   ...secured('read'),
@@ -58,7 +54,7 @@ const get = createRoute({
   summary: 'One endpoint',
   tags,
   request: { params },
-  responses: { 200: answer(endpointView) },
+  responses: { 200: answer(WebhookEndpoint) },
 })
 const patch = createRoute({
   ...secured('webhooks'),
@@ -68,16 +64,9 @@ const patch = createRoute({
   tags,
   request: {
     params,
-    ...json(
-      z.strictObject({
-        url: url.optional(),
-        event_types: eventTypes.optional(),
-        format: format.optional(),
-        status: z.enum(['active', 'disabled']).optional(),
-      }),
-    ),
+    ...json(WebhookEndpointChange),
   },
-  responses: { 200: answer(endpointView) },
+  responses: { 200: answer(WebhookEndpoint) },
 })
 const remove = createRoute({
   ...secured('webhooks'),
@@ -86,7 +75,7 @@ const remove = createRoute({
   summary: 'Delete an endpoint and cancel its open deliveries',
   tags,
   request: { params },
-  responses: { 200: answer(endpointView) },
+  responses: { 200: answer(WebhookEndpoint) },
 })
 /** Registers `/webhook-endpoints`. */
 export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDependencies): void {

@@ -5,12 +5,12 @@ import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { appendTestEvent } from '../../db/events/webhooks/append-test-event.js'
 import { replayEvents } from '../../db/events/webhooks/replay-events.js'
-import { Instant } from '../../wire/time.js'
+import { ReplayRange, WebhookReplay, WebhookTest } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { eventTypes, json, params, replayed, sent, tags } from './endpoint-schemas.js'
+import { json, params, tags } from './endpoint-routes.js'
 import { endpointAudit, lockActiveEndpoint } from './endpoint-view.js'
 
 const test = createRoute({
@@ -20,7 +20,7 @@ const test = createRoute({
   summary: 'Deliver a real, signed webhook.test event to this endpoint only',
   tags,
   request: { params, ...json(z.strictObject({}), false) },
-  responses: { 202: answer(sent, 'Under way. See GET /webhook-deliveries/{delivery_id}') },
+  responses: { 202: answer(WebhookTest, 'Under way. See GET /webhook-deliveries/{delivery_id}') },
 })
 const replay = createRoute({
   ...secured('webhooks'),
@@ -30,20 +30,9 @@ const replay = createRoute({
   tags,
   request: {
     params,
-    ...json(
-      z
-        .strictObject({
-          since: Instant.meta({ description: 'Inclusive.' }),
-          until: Instant.meta({ description: 'Exclusive.' }),
-          event_types: eventTypes.optional(),
-        })
-        .refine((range) => Date.parse(range.since) < Date.parse(range.until), {
-          path: ['until'],
-          message: 'must be after since',
-        }),
-    ),
+    ...json(ReplayRange),
   },
-  responses: { 202: answer(replayed, 'The deliveries are stored and will be made') },
+  responses: { 202: answer(WebhookReplay, 'The deliveries are stored and will be made') },
 })
 
 /** Registers `/webhook-endpoints/{id}/test` and `/webhook-endpoints/{id}/replay`. */

@@ -1,20 +1,18 @@
 /** Route that rotates the secret of a webhook endpoint. */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { rotateSecret } from '../../db/events/webhooks/rotate-secret.js'
+import { SecretRotation, WebhookEndpointWithSecret } from '../../wire/webhook-endpoint.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, success } from '../http/answer.js'
 import { notFound } from '../http/not-found.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-import { endpointWithSecret, json, params, tags } from './endpoint-schemas.js'
+import { json, params, tags } from './endpoint-routes.js'
 import { endpointAudit, viewEndpoint } from './endpoint-view.js'
 import { newEndpointSecret } from './new-endpoint-secret.js'
-
-const DEFAULT_GRACE_SECONDS = 86_400
-const MAX_GRACE_SECONDS = 604_800
 
 const rotate = createRoute({
   ...secured('webhooks'),
@@ -24,20 +22,16 @@ const rotate = createRoute({
   tags,
   request: {
     params,
-    ...json(
-      z.strictObject({
-        grace_seconds: z.int().min(0).max(MAX_GRACE_SECONDS).default(DEFAULT_GRACE_SECONDS),
-      }),
-      false,
-    ),
+    ...json(SecretRotation, false),
   },
-  responses: { 200: answer(endpointWithSecret) },
+  responses: { 200: answer(WebhookEndpointWithSecret) },
 })
 /** Registers `/webhook-endpoints/{id}/rotate-secret`. */
 export function registerWebhookSecretRoutes(app: ApiApp, { sql, environment }: ApiDependencies): void {
   app.openapi(rotate, async (c) => {
     const { id } = c.req.valid('param')
-    const graceSeconds = c.req.valid('json')?.grace_seconds ?? DEFAULT_GRACE_SECONDS
+    // A request without a body is not parsed, so its default is taken here.
+    const graceSeconds = SecretRotation.parse(c.req.valid('json') ?? {}).grace_seconds
     const { secret, seal } = newEndpointSecret(environment.KEYTURN_MASTER_KEY)
     const rotated = await inTransaction(sql, async (tx) => {
       const endpoint = await rotateSecret(tx, {

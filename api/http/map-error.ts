@@ -6,6 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { ZodError } from 'zod'
 import { errorCode, isDatabaseDown, isPassing } from '../../db/database-errors.js'
 import { KeyturnError } from '../../domain/errors.js'
+import type { ErrorAnswer } from '../../wire/error.js'
 import type { ApiEnv } from '../context.js'
 
 /** `Retry-After` of an answer while PostgreSQL is away. */
@@ -86,9 +87,9 @@ export function unsupportedMediaType(): KeyturnError {
 }
 
 /** Returns the JSON body of an error answer. */
-export function errorBody(error: KeyturnError, requestId: string) {
+export function errorBody(error: KeyturnError, requestId: string): ErrorAnswer {
   return {
-    success: false as const,
+    success: false,
     error: { code: error.code, message: error.message, details: error.details, request_id: requestId },
   }
 }

@@ -1,6 +1,6 @@
 /** Builds the OpenAPI document from the schemas that validate requests and answers. */
 
-import { HTTP_STATUS } from '../../domain/errors.js'
+import { ErrorAnswer } from '../../wire/error.js'
 import type { ApiApp } from '../context.js'
 
 const HEADERS = {
@@ -11,24 +11,6 @@ const HEADERS = {
     'X-Signature',
     'Lower-case hex HMAC-SHA256, keyed with the API secret, of timestamp, nonce, METHOD, path with query as sent and lower-case hex SHA-256 of the body, joined by line feeds.',
   ],
-} as const
-
-const ERROR_SCHEMA = {
-  type: 'object',
-  required: ['success', 'error'],
-  properties: {
-    success: { type: 'boolean', enum: [false] },
-    error: {
-      type: 'object',
-      required: ['code', 'message', 'details', 'request_id'],
-      properties: {
-        code: { type: 'string', enum: Object.keys(HTTP_STATUS) },
-        message: { type: 'string', description: 'Message for people. It says what to do next.' },
-        details: { type: 'object', additionalProperties: true },
-        request_id: { type: 'string' },
-      },
-    },
-  },
 } as const
 
 const IDEMPOTENCY_KEY = {
@@ -50,6 +32,8 @@ export function buildOpenApi(app: ApiApp): Record<string, unknown> {
       description,
     })
   }
+  // No route declares its errors, so the schema is registered here.
+  app.openAPIRegistry.register('Error', ErrorAnswer)
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -60,11 +44,6 @@ export function buildOpenApi(app: ApiApp): Record<string, unknown> {
     },
     servers: [{ url: '/' }],
   })
-  document.components ??= {}
-  document.components.schemas = {
-    ...document.components.schemas,
-    Error: structuredClone(ERROR_SCHEMA) as never,
-  }
   for (const item of Object.values(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
       if (!operation.security) continue

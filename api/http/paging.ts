@@ -1,10 +1,7 @@
 /** Pages every list by `page` and `limit` or by `cursor` and `limit`, newest first by id. */
 
 import type { Slice } from '../../db/slice.js'
-import { type Pagination, pagingFields } from '../../wire/paging.js'
-
-/** Paging fields to spread into a list's query. */
-export { pagingFields as pagingQuery }
+import type { Pagination } from '../../wire/paging.js'
 
 export interface PagingQuery {
   readonly page?: number | undefined

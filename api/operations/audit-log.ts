@@ -1,29 +1,14 @@
 /** Routes of the audit log: list it, and verify its chain. */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { type AuditRow, listAudit } from '../../db/audit/list-audit.js'
 import { verifyAudit } from '../../db/audit/verify-audit.js'
 import { KeyturnError } from '../../domain/errors.js'
+import { AuditEntry, AuditFilter, AuditVerification } from '../../wire/audit-entry.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
-import { pagingQuery, toPage, toSlice } from '../http/paging.js'
+import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
-
-const entry = z
-  .object({
-    sequence: z.int(),
-    at: z.iso.datetime(),
-    actor: z.string(),
-    action: z.string(),
-    subject: z.string(),
-    data: z.record(z.string(), z.unknown()),
-    previous_hash: z.string(),
-    hash: z.string().openapi({
-      description:
-        'SHA-256 of "keyturn-audit-v1\\n", previous_hash, "\\n" and the RFC 8785 JSON of {sequence, at, actor, action, subject, data}',
-    }),
-  })
-  .openapi('AuditEntry')
 
 const list = createRoute({
   ...secured('read'),
@@ -32,14 +17,9 @@ const list = createRoute({
   summary: 'Entries, newest first',
   tags: ['Audit'],
   request: {
-    query: z.strictObject({
-      ...pagingQuery,
-      actor: z.string().optional(),
-      action: z.string().optional(),
-      subject: z.string().optional(),
-    }),
+    query: AuditFilter,
   },
-  responses: { 200: listAnswer(entry) },
+  responses: { 200: listAnswer(AuditEntry) },
 })
 
 const verify = createRoute({
@@ -49,19 +29,7 @@ const verify = createRoute({
   summary: 'Verify the whole chain',
   tags: ['Audit'],
   responses: {
-    200: answer(
-      z
-        .object({
-          valid: z.boolean(),
-          entries: z.int(),
-          head_hash: z.string(),
-          broken_at: z
-            .int()
-            .nullable()
-            .openapi({ description: 'Sequence of the first entry that does not fit' }),
-        })
-        .openapi('AuditVerification'),
-    ),
+    200: answer(AuditVerification),
   },
 })
 
@@ -85,7 +53,7 @@ export function registerAuditLogRoutes(app: ApiApp, { sql }: ApiDependencies): v
   })
 }
 
-function view(row: AuditRow): z.infer<typeof entry> {
+function view(row: AuditRow): AuditEntry {
   return {
     sequence: Number(row.sequence),
     at: row.at.toISOString(),

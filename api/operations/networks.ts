@@ -1,41 +1,14 @@
 /** Route of the enabled networks, with the state of their scan. */
 
-import { createRoute, z } from '@hono/zod-openapi'
+import { createRoute } from '@hono/zod-openapi'
 import { type ChainCursorRow, listCursors, listWaits } from '../../db/networks/list-cursors.js'
 import type { Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
+import { NetworkStatus } from '../../wire/network.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { listAnswer, successPage } from '../http/answer.js'
 import { wholeList } from '../http/paging.js'
 import { secured } from '../http/secured.js'
-
-const network = z
-  .object({
-    network: z.string(),
-    family: z.enum(['utxo', 'evm']),
-    chain_id: z.string().openapi({ description: 'CAIP-2', example: 'eip155:1' }),
-    confirmations: z.int(),
-    coins: z.array(
-      z.object({
-        coin: z.string(),
-        decimals: z.int(),
-        contract: z.string().nullable(),
-        minimum: z.string().openapi({
-          description: 'In whole coins; what arrives in smaller transfers is not credited',
-          example: '0.00001',
-        }),
-        confirmations: z.int(),
-        confirmation_tiers: z.array(z.object({ from: z.string(), confirmations: z.int() })),
-      }),
-    ),
-    health: z.enum(['ok', 'degraded', 'starting']),
-    health_note: z.string().nullable(),
-    head_height: z.int().nullable(),
-    scanned_height: z.int().nullable(),
-    lag_blocks: z.int().nullable(),
-    updated_at: z.iso.datetime().nullable(),
-  })
-  .openapi('Network')
 
 const list = createRoute({
   ...secured('read'),
@@ -43,7 +16,7 @@ const list = createRoute({
   path: '/networks',
   summary: 'Enabled networks and coins, with confirmations, health and scan lag',
   tags: ['Networks'],
-  responses: { 200: listAnswer(network, 'Every network') },
+  responses: { 200: listAnswer(NetworkStatus, 'Every network') },
 })
 
 /** Registers `/networks`. */
@@ -58,11 +31,7 @@ export function registerNetworkRoutes(app: ApiApp, { sql, networks }: ApiDepende
   })
 }
 
-function view(
-  each: Network,
-  cursor: ChainCursorRow | undefined,
-  wait: string | undefined,
-): z.infer<typeof network> {
+function view(each: Network, cursor: ChainCursorRow | undefined, wait: string | undefined): NetworkStatus {
   return {
     network: each.name,
     family: each.family,

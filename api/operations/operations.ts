@@ -9,8 +9,9 @@ import { countSigners } from '../../db/operations/count-signers.js'
 import { listNodes } from '../../db/operations/list-nodes.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
+import { type Dependency, Health, Readiness } from '../../wire/readiness.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
-import { type Dependency, describeNetwork, describeSigners } from '../describe-dependencies.js'
+import { describeNetwork, describeSigners } from '../describe-dependencies.js'
 import { answer, success } from '../http/answer.js'
 import type { Metrics } from '../metrics/metrics.js'
 
@@ -21,39 +22,20 @@ const health = createRoute({
   path: '/healthz',
   summary: 'Whether this process is alive',
   tags: ['Operations'],
-  responses: { 200: answer(z.object({ status: z.literal('ok') })) },
+  responses: { 200: answer(Health) },
 })
 
-const dependency = z.object({
-  name: z.string().openapi({ description: 'Name: `postgres`, `temporal`, `signer` or that of a network' }),
-  ok: z.boolean(),
-  needed: z.boolean().openapi({ description: 'Whether this process can serve nothing without it' }),
-  reason: z.string().nullable().openapi({
-    description:
-      'Fault, and nodes that are not used (another chain, no transaction index). `null` if there is none',
-  }),
-  lag_seconds: z.number().nullable(),
-})
-const readiness = z.object({
-  status: z.enum(['ready', 'not_ready']),
-  postgres: z.enum(['ok', 'down']),
-  temporal: z.enum(['ok', 'down', 'not_configured']).openapi({
-    description:
-      'State of Temporal. It does not count, because requests are accepted while it is down and continue later',
-  }),
-  dependencies: z.array(dependency),
-})
 const ready = createRoute({
   method: 'get',
   path: '/readyz',
   summary: 'Whether this process can serve requests',
   tags: ['Operations'],
   responses: {
-    200: answer(readiness, 'Ready'),
+    200: answer(Readiness, 'Ready'),
     503: {
       description: 'Not ready',
       content: {
-        'application/json': { schema: z.object({ success: z.literal(false), data: readiness }) },
+        'application/json': { schema: z.object({ success: z.literal(false), data: Readiness }) },
       },
     },
   },

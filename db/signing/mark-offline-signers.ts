@@ -1,5 +1,6 @@
 /** Notices signers that stopped asking for work. */
 
+import type { SignerOffline } from '../../wire/event.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
@@ -25,7 +26,11 @@ export async function markOfflineSigners(sql: Sql, offlineAfterMs: number): Prom
         merchantId: signer.merchant_id,
         type: 'signer.offline',
         subject: signer.id,
-        data: { id: signer.id, name: signer.name, last_seen_at: signer.last_seen_at.toISOString() },
+        data: {
+          id: signer.id,
+          name: signer.name,
+          last_seen_at: signer.last_seen_at.toISOString(),
+        } satisfies SignerOffline,
       })
       await appendAudit(tx, {
         merchantId: signer.merchant_id,

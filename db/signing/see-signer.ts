@@ -1,6 +1,7 @@
 /** Stores when a signer was last seen, and how far its journal has come. */
 
 import type { SignerStop } from '../../domain/signing/signer-protocol.js'
+import type { SignerOnline } from '../../wire/event.js'
 import { appendAudit } from '../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
@@ -49,7 +50,7 @@ export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight):
         merchantId: signer.merchant_id,
         type: 'signer.online',
         subject: signerId,
-        data: { id: signerId, name: signer.name },
+        data: { id: signerId, name: signer.name } satisfies SignerOnline,
       })
       await appendAudit(tx, {
         merchantId: signer.merchant_id,

@@ -1,8 +1,11 @@
-/** Holds each success of the API against the schema that its route declares. */
+/** Holds each success of the API, and the data of each event, against the schema that declares it. */
 
 import { expect } from 'vitest'
 import type { ZodType } from 'zod'
 import type { createApp } from '../../api/create-app.js'
+import type { Sql } from '../../db/connect.js'
+import type { EventType } from '../../domain/events/event.js'
+import { EVENT_DATA } from '../../wire/event.js'
 
 interface Declared {
   readonly method: string
@@ -27,6 +30,12 @@ export function createDeclaredCheck(app: ReturnType<typeof createApp>) {
     const schema = route?.schemas.get(status)
     if (schema) expect(schema.parse(json), `${method} ${path}`).toEqual(json)
   }
+}
+
+/** Fails when the data of a recorded event has a field too many, too few or of another kind. */
+export async function expectDeclaredEvents(sql: Sql): Promise<void> {
+  const events = await sql<{ type: EventType; data: unknown }[]>`SELECT type, data FROM events`
+  for (const { type, data } of events) expect(EVENT_DATA[type].parse(data), type).toEqual(data)
 }
 
 function readDeclared(app: ReturnType<typeof createApp>): Declared[] {

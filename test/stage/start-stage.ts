@@ -22,6 +22,7 @@ import { createWorkflowGate } from '../../temporal/workflow-gate.js'
 import type { Batch } from '../../wire/batch.js'
 import type { Withdrawal } from '../../wire/withdrawal.js'
 import type { TestTemporal } from '../support/temporal.js'
+import { expectDeclaredEvents } from './expect-declared.js'
 import { newPerson, sendDecision, type TestPerson } from './people.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
 import { startWorker } from './start-worker.js'
@@ -279,7 +280,11 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       await Promise.all(following)
       await stage.stopWorkers()
       await Promise.all([...adapters.values()].map((adapter) => adapter.close()))
-      await api.database.drop()
+      try {
+        await expectDeclaredEvents(api.database.sql)
+      } finally {
+        await api.database.drop()
+      }
     },
   }
   return stage

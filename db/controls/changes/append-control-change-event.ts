@@ -1,14 +1,12 @@
 /** Notifies the merchant of a new state of a control change. */
 
 import type { ControlChangeKind, ControlChangeState } from '../../../domain/controls/control-change.js'
+import { WHITELIST_STATUS } from '../../../domain/controls/whitelist-status.js'
+import type { PolicyStatusChanged, WhitelistStatusChanged } from '../../../wire/event.js'
 import type { Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { listPolicyChanges, toPolicyChangeView } from '../policy/policy-change-view.js'
-import {
-  listWhitelistEntries,
-  toWhitelistView,
-  WHITELIST_STATUS,
-} from '../whitelist/list-whitelist-entries.js'
+import { listWhitelistEntries, toWhitelistView } from '../whitelist/list-whitelist-entries.js'
 
 interface ChangedControl {
   readonly id: string
@@ -34,13 +32,17 @@ export async function appendControlChangeEvent(
   if (change.kind === 'policy') {
     const [row] = await listPolicyChanges(tx, merchantId, ONE, id)
     if (!row) throw new Error(`Change ${id} does not exist`)
-    const data = { ...toPolicyChangeView(row), status: row.state, previous_status: previous }
+    const data: PolicyStatusChanged = {
+      ...toPolicyChangeView(row),
+      status: row.state,
+      previous_status: previous,
+    }
     await appendEvent(tx, { merchantId, type: 'policy.status_changed', subject: id, data })
     return
   }
   const [row] = await listWhitelistEntries(tx, merchantId, { id }, ONE)
   if (!row) throw new Error(`Whitelist entry ${id} does not exist`)
   const previous_status = previous === null ? null : WHITELIST_STATUS[previous]
-  const data = { ...toWhitelistView(row), previous_status }
+  const data: WhitelistStatusChanged = { ...toWhitelistView(row), previous_status }
   await appendEvent(tx, { merchantId, type: 'whitelist.status_changed', subject: id, data })
 }

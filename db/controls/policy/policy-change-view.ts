@@ -1,34 +1,11 @@
 /** Lists changes of the policy in the form of the API. */
 
-import type { ControlChangeState } from '../../../domain/controls/control-change.js'
-import type { PolicyEdit } from '../../../domain/controls/policy-change.js'
 import type { ListedApproval } from '../../../wire/approval.js'
+import type { PolicyChange } from '../../../wire/policy.js'
 import type { Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import { approvalList } from '../approvals/approval-list.js'
-import type { ControlChangeHistoryEntry, PolicyChangeRow } from '../changes/control-change-row.js'
-
-/** Times ISO 8601 UTC. */
-export interface PolicyChangeView {
-  readonly id: string
-  readonly state: ControlChangeState
-  readonly changes: readonly PolicyEdit[]
-  readonly base_version: number
-  /**
-   * Fields that stayed as they were, because something stricter had taken their place; then `state` is
-   * `superseded` at the end.
-   */
-  readonly superseded: readonly string[]
-  /** When all of it holds; until it is approved, the earliest that this can be. */
-  readonly effective_at: string
-  readonly intent_hash: string
-  readonly required_approvals: number
-  readonly approvals: readonly ListedApproval[]
-  readonly initiator: string
-  readonly history: readonly ControlChangeHistoryEntry[]
-  readonly expires_at: string
-  readonly created_at: string
-}
+import type { PolicyChangeRow } from '../changes/control-change-row.js'
 
 /** A change with its decisions. */
 export type DecidedRow<Row> = Row & { readonly approval_list: readonly ListedApproval[] }
@@ -50,7 +27,7 @@ export async function listPolicyChanges(
 }
 
 /** Returns the view of a row. */
-export function toPolicyChangeView(row: DecidedRow<PolicyChangeRow>): PolicyChangeView {
+export function toPolicyChangeView(row: DecidedRow<PolicyChangeRow>): PolicyChange {
   const loosens = row.intent.changes.some((edit) => edit.effect === 'loosening')
   const earliest = new Date(row.created_at.getTime() + (loosens ? Number(row.cool_down_ms) : 0))
   return {

@@ -1,33 +1,12 @@
 /** Lists whitelist entries in the form of the API. */
 
-import type { ControlChangeState } from '../../../domain/controls/control-change.js'
-import type { ListedApproval } from '../../../wire/approval.js'
+import { WHITELIST_STATUS, type WhitelistStatus } from '../../../domain/controls/whitelist-status.js'
+import type { WhitelistEntry } from '../../../wire/whitelist.js'
 import type { Queryable } from '../../connect.js'
 import type { Slice } from '../../slice.js'
 import { approvalList } from '../approvals/approval-list.js'
-import type { ControlChangeHistoryEntry, ControlChangeRow } from '../changes/control-change-row.js'
+import type { ControlChangeRow } from '../changes/control-change-row.js'
 import type { DecidedRow } from '../policy/policy-change-view.js'
-
-export const WHITELIST_STATUSES = [
-  'pending_approval',
-  'cooling_down',
-  'active',
-  'rejected',
-  'expired',
-  'removed',
-] as const
-export type WhitelistStatus = (typeof WHITELIST_STATUSES)[number]
-
-/** Status of an entry for each state of its change. An entry is one field, so it is never superseded. */
-export const WHITELIST_STATUS: Readonly<Record<ControlChangeState, WhitelistStatus>> = {
-  pending_approval: 'pending_approval',
-  cooling_down: 'cooling_down',
-  effective: 'active',
-  superseded: 'removed',
-  rejected: 'rejected',
-  expired: 'expired',
-  revoked: 'removed',
-}
 
 /** An entry with its change and decisions. */
 export type WhitelistRow = DecidedRow<Extract<ControlChangeRow, { kind: 'whitelist' }>> & {
@@ -36,26 +15,6 @@ export type WhitelistRow = DecidedRow<Extract<ControlChangeRow, { kind: 'whiteli
   readonly label: string
   readonly daily_limit: string | null
   readonly monthly_limit: string | null
-}
-
-/** Times ISO 8601 UTC. */
-export interface WhitelistView {
-  readonly id: string
-  readonly address: string
-  readonly network: string
-  readonly label: string
-  readonly daily_limit: string | null
-  readonly monthly_limit: string | null
-  readonly status: WhitelistStatus
-  /** When it becomes, or became, active; until it is approved, the earliest that this can be. */
-  readonly effective_at: string
-  readonly intent_hash: string
-  readonly required_approvals: number
-  readonly approvals: readonly ListedApproval[]
-  readonly initiator: string
-  readonly history: readonly ControlChangeHistoryEntry[]
-  readonly expires_at: string
-  readonly created_at: string
 }
 
 export interface WhitelistFilter {
@@ -89,7 +48,7 @@ export async function listWhitelistEntries(
 }
 
 /** Returns the view of a row. */
-export function toWhitelistView(row: WhitelistRow): WhitelistView {
+export function toWhitelistView(row: WhitelistRow): WhitelistEntry {
   const earliest = new Date(row.created_at.getTime() + Number(row.cool_down_ms))
   return {
     id: row.id,

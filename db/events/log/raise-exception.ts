@@ -1,6 +1,6 @@
 /** Creates the event of an exception, which a person must examine. */
 
-import type { ExceptionRaised } from '../../../domain/events/event.js'
+import type { ExceptionRaised } from '../../../wire/event.js'
 import { newId } from '../../new-id.js'
 import type { NewEvent } from './append-events.js'
 

@@ -1,5 +1,6 @@
 /** Appends a test event, which is like every other event but goes to one endpoint only. */
 
+import type { WebhookTested } from '../../../wire/event.js'
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { EndpointRow } from './endpoint-row.js'
@@ -11,7 +12,7 @@ export async function appendTestEvent(
 ): Promise<{ readonly eventId: string; readonly deliveryId: string }> {
   const eventId = newId('evt')
   const deliveryId = `whd_${eventId.slice(4)}_${endpoint.id.slice(4)}`
-  const data = { endpoint_id: endpoint.id, message: 'This is a test; nothing happened.' }
+  const data: WebhookTested = { endpoint_id: endpoint.id, message: 'This is a test; nothing happened.' }
   await tx`
     WITH event AS (
       INSERT INTO events (id, merchant_id, type, subject, occurred_at, data)

@@ -1,6 +1,6 @@
 /** Raises and clears alerts: exceptions that last, with one event each. */
 
-import type { ExceptionRaised } from '../../../domain/events/event.js'
+import type { ExceptionRaised } from '../../../wire/event.js'
 import { json, type Queryable, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import { exceptionEvent, type NewException } from '../../events/log/raise-exception.js'

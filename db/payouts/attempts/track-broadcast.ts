@@ -1,6 +1,7 @@
 /** Tracks a signed payout: being sent, known to the network, mined. */
 
 import type { Networks } from '../../../domain/chain/network.js'
+import type { TransactionReplaced } from '../../../wire/event.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql, type Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
@@ -132,7 +133,7 @@ async function showTransaction(
     merchantId: row.merchant_id,
     type: 'withdrawal.transaction_replaced',
     subject: row.id,
-    data: { ...view, previous_transaction_hash: row.transaction_hash },
+    data: { ...view, previous_transaction_hash: row.transaction_hash } satisfies TransactionReplaced,
   })
 }
 

@@ -1,9 +1,9 @@
 /** Appends the events of a batch and of its items. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
-import type { BatchStatusChanged } from '../../../domain/events/event.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { BatchStatus } from '../../../domain/payouts/batch-status.js'
+import type { BatchStatusChanged } from '../../../wire/event.js'
 import type { Transaction } from '../../connect.js'
 import { appendEvents } from '../../events/log/append-events.js'
 import { countBatchItems, readBatchItems } from './batch-items.js'

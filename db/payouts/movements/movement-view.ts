@@ -4,6 +4,7 @@ import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/net
 import { formatAmount } from '../../../domain/money.js'
 import type { MovementKind } from '../../../domain/payouts/treasury.js'
 import type { WithdrawalStatus } from '../../../domain/payouts/withdrawal-stage.js'
+import type { MovementStatusChanged } from '../../../wire/event.js'
 import type { Movement } from '../../../wire/movement.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
@@ -75,6 +76,6 @@ export async function appendMovementEvent(
     merchantId: row.merchant_id,
     type: 'movement.status_changed',
     subject: row.id,
-    data: { ...view, previous_status: previous },
+    data: { ...view, previous_status: previous } satisfies MovementStatusChanged,
   })
 }

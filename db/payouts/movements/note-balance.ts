@@ -6,6 +6,7 @@
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
 import { isLow, NO_TREASURY, type WatchedWallet } from '../../../domain/payouts/treasury.js'
+import type { WalletLowBalance } from '../../../wire/event.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { inTransaction, type Sql } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
@@ -51,7 +52,7 @@ export async function noteBalance(
     await tx`
       INSERT INTO wallet_alerts (merchant_id, address_id, coin, kind)
       VALUES (${wallet.merchant_id}, ${addressId}, ${coinName}, 'low_balance')`
-    const data = {
+    const data: WalletLowBalance = {
       wallet_id: addressId,
       kind: wallet.kind,
       network: wallet.network,

@@ -1,10 +1,10 @@
 /** Withdrawals as the API answers and as events tell of them (seed 002; contract section 3). */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
-import type { WithdrawalStatusChanged } from '../../../domain/events/event.js'
 import { formatAmount } from '../../../domain/money.js'
 import { WITHDRAWAL_STATUS, type WithdrawalStatus } from '../../../domain/payouts/withdrawal-stage.js'
 import type { ListedApproval } from '../../../wire/approval.js'
+import type { WithdrawalStatusChanged } from '../../../wire/event.js'
 import type { Attempt, Withdrawal } from '../../../wire/withdrawal.js'
 import { iso, type Queryable } from '../../connect.js'
 import { approvalList } from '../../controls/approvals/approval-list.js'

@@ -1,0 +1,97 @@
+/** Webhook endpoints: where a merchant's events go. */
+
+import { z } from 'zod'
+import { EVENT_TYPES } from '../domain/events/event.js'
+import { Instant } from './time.js'
+
+const DEFAULT_GRACE_SECONDS = 86_400
+const MAX_GRACE_SECONDS = 604_800
+
+const eventTypes = z
+  .array(z.enum([...EVENT_TYPES, '*']))
+  .min(1)
+  .max(EVENT_TYPES.length + 1)
+  .readonly()
+  .nullable()
+  .meta({ description: 'Types of events that the endpoint receives. `null` or "*": all.' })
+const format = z.enum(['keyturn', 'layer1']).meta({
+  description:
+    '`layer1` sends deposits and balances as layer1:digital:… events. Events that this format lacks are sent as usual.',
+})
+const url = z.string().min(1).max(2_048).meta({ example: 'https://shop.example/webhooks' })
+
+export const WebhookEndpoint = z
+  .object({
+    id: z.string().meta({ example: 'whe_0193…' }),
+    url: z.string(),
+    event_types: z.array(z.string()).readonly().nullable(),
+    format,
+    status: z.enum(['active', 'disabled', 'deleted']),
+    previous_secret_until: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'Until then the secret before the last rotation signs too.' }),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'WebhookEndpoint', description: 'A URL to which events are delivered.' })
+export type WebhookEndpoint = z.infer<typeof WebhookEndpoint>
+
+export const WebhookEndpointWithSecret = WebhookEndpoint.extend({
+  secret: z
+    .string()
+    .meta({ description: 'The API shows it in this answer and never again.', example: 'whsec_…' }),
+}).meta({ id: 'WebhookEndpointWithSecret', description: 'An endpoint with its new secret.' })
+export type WebhookEndpointWithSecret = z.infer<typeof WebhookEndpointWithSecret>
+
+/** The body of `POST /webhook-endpoints`. */
+export const NewWebhookEndpoint = z.strictObject({
+  url,
+  event_types: eventTypes.optional(),
+  format: format.default('keyturn'),
+})
+export type NewWebhookEndpoint = z.input<typeof NewWebhookEndpoint>
+
+/** The body of `PATCH /webhook-endpoints/{id}`. */
+export const WebhookEndpointChange = z.strictObject({
+  url: url.optional(),
+  event_types: eventTypes.optional(),
+  format: format.optional(),
+  status: z.enum(['active', 'disabled']).optional(),
+})
+export type WebhookEndpointChange = z.input<typeof WebhookEndpointChange>
+
+/** The body of `/rotate-secret`. */
+export const SecretRotation = z.strictObject({
+  grace_seconds: z.int().min(0).max(MAX_GRACE_SECONDS).default(DEFAULT_GRACE_SECONDS),
+})
+export type SecretRotation = z.input<typeof SecretRotation>
+
+/** The answer to a test event. */
+export const WebhookTest = z
+  .object({ event_id: z.string(), delivery_id: z.string(), endpoint_id: z.string() })
+  .meta({ id: 'WebhookTest', description: 'The test event, and its delivery.' })
+export type WebhookTest = z.infer<typeof WebhookTest>
+
+/** The body of `/replay`. */
+export const ReplayRange = z
+  .strictObject({
+    since: Instant.meta({ description: 'Inclusive.' }),
+    until: Instant.meta({ description: 'Exclusive.' }),
+    event_types: eventTypes.optional(),
+  })
+  .refine((range) => Date.parse(range.since) < Date.parse(range.until), {
+    path: ['until'],
+    message: 'must be after since',
+  })
+export type ReplayRange = z.input<typeof ReplayRange>
+
+/** The answer to a replay. */
+export const WebhookReplay = z
+  .object({
+    endpoint_id: z.string(),
+    deliveries: z
+      .int()
+      .meta({ description: 'Number of new deliveries. Deliveries that are pending already do not count.' }),
+  })
+  .meta({ id: 'WebhookReplay', description: 'How many deliveries a replay makes.' })
+export type WebhookReplay = z.infer<typeof WebhookReplay>
