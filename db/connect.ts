@@ -18,7 +18,10 @@ export interface ConnectOptions {
   readonly max?: number
   /** Name of the process in `pg_stat_activity`. */
   readonly name?: string
-  /** Milliseconds after which the server gives up, with an error that `isPassing` recognizes. Default: no limits. */
+  /**
+   * Milliseconds after which the server gives up, with an error that `isPassing` recognizes. Default: no
+   * limits.
+   */
   readonly timeouts?: {
     /** Limit of a wait for a lock. */
     readonly lock: number
@@ -72,7 +75,10 @@ export function inTransaction<T>(sql: Sql, work: (tx: Transaction) => Promise<T>
   return sql.begin(work) as Promise<T>
 }
 
-/** Passes a value to a query as `jsonb`. The driver's own type rejects interfaces, which have no index signature. */
+/**
+ * Passes a value to a query as `jsonb`. The driver's own type rejects interfaces, which have no index
+ * signature.
+ */
 export function json(sql: Queryable, value: unknown) {
   return sql.json(value as never)
 }

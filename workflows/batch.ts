@@ -1,4 +1,7 @@
-/** One batch: one round of approvals, then a withdrawal's own process for each of its parts. The rows are the truth. */
+/**
+ * One batch: one round of approvals, then a withdrawal's own process for each of its parts. The rows are the
+ * truth.
+ */
 
 import {
   condition,

@@ -1,4 +1,7 @@
-/** The singleton that follows a chain: it owns one long activity, which moves between workers by its heartbeat. */
+/**
+ * The singleton that follows a chain: it owns one long activity, which moves between workers by its
+ * heartbeat.
+ */
 
 import { continueAsNew, proxyActivities, setCurrentDetails } from '@temporalio/workflow'
 import type { ChainWatcherActivities } from '../activities/chain/chain-watcher.js'

@@ -1,4 +1,7 @@
-/** The coins of one deposit address on their way to the master wallet: gas first where it is needed, then the sweep, then the books. */
+/**
+ * The coins of one deposit address on their way to the master wallet: gas first where it is needed, then the
+ * sweep, then the books.
+ */
 
 import {
   ChildWorkflowFailure,
@@ -38,7 +41,9 @@ export interface ConsolidationResult {
   readonly message: string
 }
 
-/** More rounds than gas, sweep and a look take mean that something goes in a circle; the sweeper starts anew. */
+/**
+ * More rounds than gas, sweep and a look take mean that something goes in a circle; the sweeper starts anew.
+ */
 const MOST_ROUNDS = 20
 const SECOND = 1_000
 const POLL = { first: 5 * SECOND, most: 60 * SECOND } as const
@@ -55,7 +60,10 @@ const { readWithdrawal } = proxyLocalActivities<WithdrawalActivities>({
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
 })
 
-/** Moves until there is nothing left to move. A movement that fails ends this; the row says when to look again. */
+/**
+ * Moves until there is nothing left to move. A movement that fails ends this; the row says when to look
+ * again.
+ */
 export async function consolidation(input: ConsolidationInput): Promise<ConsolidationResult> {
   let looks = 0
   setHandler(look, () => {

@@ -1,4 +1,7 @@
-/** A change of a merchant's controls, from its request to the day it holds: two people, then the cool-down. The row is the truth. */
+/**
+ * A change of a merchant's controls, from its request to the day it holds: two people, then the cool-down.
+ * The row is the truth.
+ */
 
 import {
   condition,

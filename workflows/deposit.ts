@@ -1,4 +1,7 @@
-/** One deposit, from its first sight to its credit. The row is the truth; this process waits, takes the steps and shows them. */
+/**
+ * One deposit, from its first sight to its credit. The row is the truth; this process waits, takes the steps
+ * and shows them.
+ */
 
 import {
   condition,
@@ -42,7 +45,10 @@ const { screenDeposit } = proxyActivities<ScreeningActivities>({
   summary: 'Screening',
 })
 
-/** Waits for the threshold, books, has it screened, credits. A deposit that is mined again after a reorg gets a new run. */
+/**
+ * Waits for the threshold, books, has it screened, credits. A deposit that is mined again after a reorg gets
+ * a new run.
+ */
 export async function deposit(input: DepositInput): Promise<DepositResult> {
   let woken = false
   const wake = () => {

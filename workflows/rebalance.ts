@@ -1,4 +1,7 @@
-/** Started by a Temporal Schedule: keeps hot wallets between their watermarks, gathers small outputs, tells of low wallets. */
+/**
+ * Started by a Temporal Schedule: keeps hot wallets between their watermarks, gathers small outputs, tells of
+ * low wallets.
+ */
 
 import { proxyActivities } from '@temporalio/workflow'
 import type { Balanced, TreasuryActivities } from '../activities/payouts/treasury.js'

@@ -1,4 +1,7 @@
-/** One firing of a withdrawal schedule, started by its Temporal Schedule: asks for the withdrawal of its nominal time. */
+/**
+ * One firing of a withdrawal schedule, started by its Temporal Schedule: asks for the withdrawal of its
+ * nominal time.
+ */
 
 import { defineSearchAttributeKey } from '@temporalio/common'
 import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow'

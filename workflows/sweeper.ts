@@ -7,7 +7,8 @@ import type { SweeperActivities, Swept } from '../activities/operations/sweeper.
 export async function sweeper(): Promise<Swept> {
   const { sweep } = proxyActivities<SweeperActivities>({
     startToCloseTimeout: '5m',
-    // The schedule starts no further sweep while this one runs, so a worker that dies in it must be noticed soon.
+    // The schedule starts no further sweep while this one runs, so a worker that dies in it must be noticed
+    // soon.
     heartbeatTimeout: '15s',
     retry: { maximumAttempts: 3 },
     summary: 'Starts, signals and cleans up what was left',

@@ -1,4 +1,7 @@
-/** One event to one endpoint: an attempt, again every few minutes until the endpoint takes it or the window ends. */
+/**
+ * One event to one endpoint: an attempt, again every few minutes until the endpoint takes it or the window
+ * ends.
+ */
 
 import {
   CancellationScope,
@@ -39,8 +42,9 @@ const LOST_DELAY_MS = 5_000
 const DEFAULT_INTERVAL_MS = 300_000
 
 /**
- * Delivers a webhook. Interval and window come with each attempt's result; the row in Postgres has the last word on
- * whether there is anything left to do, so a run that was started or signalled once too often does no harm.
+ * Delivers a webhook. Interval and window come with each attempt's result; the row in Postgres has the last
+ * word on whether there is anything left to do, so a run that was started or signalled once too often does no
+ * harm.
  *
  * @returns How it ended; a held delivery goes on in a new run when its endpoint is enabled.
  */
@@ -94,7 +98,8 @@ export async function webhookDelivery(
         case 'failed':
           lost = []
           intervalMs = outcome.retryInMs
-          // From the time it was planned for, so that the schedule does not drift; from now, where attempts take longer.
+          // From the time it was planned for, so that the schedule does not drift; from now, where attempts
+          // take longer.
           dueAt = dueAt + intervalMs > Date.now() ? dueAt + intervalMs : Date.now() + intervalMs
           await wait(outcome.error)
           break

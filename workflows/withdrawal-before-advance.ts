@@ -1,19 +1,17 @@
 /**
- * How runs that began before `advanceWithdrawal` come to `approved`: they count the decisions that are signalled to them. Their recorded
- * histories replay only with this file. Remove it, `activities/payouts/withdrawal-before-advance.ts` and the `patched` call in
- * `withdrawal.ts` once no such run is open:
+ * How runs that began before `advanceWithdrawal` come to `approved`: they count the decisions that are
+ * signalled to them. Their recorded histories replay only with this file. Remove it,
+ * `activities/payouts/withdrawal-before-advance.ts` and the `patched` call in `withdrawal.ts` once no such
+ * run is open:
  *
  *     temporal workflow count --query "WorkflowType='withdrawal' AND ExecutionStatus='Running' AND TemporalChangeVersion IS NULL"
  *
- * A part of a batch has no such version, because it is approved before it starts: leave out those whose `Stage` is past `approved`.
+ * A part of a batch has no such version, because it is approved before it starts: leave out those whose
+ * `Stage` is past `approved`.
  */
 
-import { proxyLocalActivities } from '@temporalio/workflow'
-import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
-import type {
-  StoredApprovals,
-  WithdrawalActivitiesBeforeAdvance,
-} from '../activities/payouts/withdrawal-before-advance.js'
+import type { WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
+import type { StoredApprovals } from '../activities/payouts/withdrawal-before-advance.js'
 import {
   type Approval,
   countApprovers,
@@ -22,15 +20,8 @@ import {
   tallyApprovals,
 } from '../domain/controls/approval.js'
 import { describeApprovals, toMinute } from './describe-approvals.js'
+import { core } from './withdrawal-activities.js'
 import type { Course } from './withdrawal-course.js'
-
-const core = proxyLocalActivities<
-  WithdrawalActivitiesBeforeAdvance & Pick<WithdrawalActivities, 'expireWithdrawal'>
->({
-  startToCloseTimeout: '10s',
-  localRetryThreshold: '10s',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
-})
 
 /** A snapshot as old histories have it: fields that were added later are absent there. */
 export type SnapshotBeforeAdvance = WithdrawalSnapshot & StoredApprovals
@@ -54,7 +45,10 @@ export function createBeforeAdvance(course: Course): BeforeAdvance {
   /** Number of decisions at the last tally. */
   let counted = 0
 
-  /** Asks for a decision when the tally is new. Returns false when it is not: the stored rows decide, and they did not agree. */
+  /**
+   * Asks for a decision when the tally is new. Returns false when it is not: the stored rows decide, and they
+   * did not agree.
+   */
   async function decide(wanted: readonly string[], requirement?: Requirement): Promise<boolean> {
     const tally = tallyApprovals(approvals, intent, requirement)
     if (!wanted.includes(tally) || approvals.length <= counted) return false

@@ -9,8 +9,8 @@ const BACKOFF = { first: 2 * SECOND, most: 5 * MINUTE } as const
 /** Longest time without a poll of the row, in case a signal is lost. */
 const LONGEST_POLL_MS = 10 * MINUTE
 /**
- * Longest time for which a step may be retried. What is not signed yet must expire even while no worker takes its step, or while the step
- * always fails, so the workflow then checks the expiry itself.
+ * Longest time for which a step may be retried. What is not signed yet must expire even while no worker takes
+ * its step, or while the step always fails, so the workflow then checks the expiry itself.
  */
 export const LONGEST_STEP_MS = 5 * MINUTE
 
@@ -30,7 +30,9 @@ export interface Course {
   poll(ms: number, text: string): Promise<void>
   /** Waits before a step is retried: each time twice as long, up to `most` milliseconds. */
   backOff(text: string, most?: number): Promise<void>
-  /** Returns what a step returns. `null`, after a pause, when no worker took the step or none completed it. */
+  /**
+   * Returns what a step returns. `null`, after a pause, when no worker took the step or none completed it.
+   */
   attempt<T>(step: Promise<T>): Promise<T | null>
   untilExpiry(): number
   isOver(): boolean

@@ -1,27 +1,27 @@
-/** One payout, from its request to the settled books. The row is the truth; this process waits, takes the steps and shows them. */
+/**
+ * One payout, from its request to the settled books. The row is the truth; this process waits, takes the
+ * steps and shows them.
+ */
 
 import {
   continueAsNew,
   defineSignal,
   getExternalWorkflowHandle,
   patched,
-  proxyActivities,
-  proxyLocalActivities,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { WithdrawalActivities, WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
-import type { WithdrawalChainActivities } from '../activities/payouts/withdrawal-chain.js'
+import type { WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
 import { assertNever } from '../domain/assert-never.js'
 import { priorityKey } from '../domain/payouts/queue-order.js'
 import { isWithdrawalFinal, type WithdrawalStage } from '../domain/payouts/withdrawal-stage.js'
 import { batchId } from '../temporal/ids.js'
 import type { WithdrawalInput } from '../temporal/inputs.js'
 import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
-import { TASK_QUEUE } from '../temporal/task-queues.js'
 import { partMoved } from './batch.js'
 import { describeApprovals, toMinute } from './describe-approvals.js'
+import { chain, core } from './withdrawal-activities.js'
 import { createBeforeAdvance } from './withdrawal-before-advance.js'
 import { type Course, createCourse, LONGEST_STEP_MS } from './withdrawal-course.js'
 
@@ -52,32 +52,16 @@ export interface WithdrawalResult {
 const MINUTE = 60_000
 /** Age at which a request that no signer has claimed is built again, with the fees of that time. */
 const STALE_BUILD_MS = 15 * MINUTE
-/** Longest wait for a signer that is offline, perhaps for days. Its answer is signalled, and the sweeper finds it if the signal is lost. */
+/**
+ * Longest wait for a signer that is offline, perhaps for days. Its answer is signalled, and the sweeper finds
+ * it if the signal is lost.
+ */
 const SIGNER_OFFLINE_MS = 15 * MINUTE
-/** Timers wait so many times the expected time. They are the safety net: blocks come late, and the watcher's signal comes first. */
+/**
+ * Timers wait so many times the expected time. They are the safety net: blocks come late, and the watcher's
+ * signal comes first.
+ */
 const PATIENCE = 2
-
-// No step is ever given up: it is retried until it succeeds.
-const core = proxyLocalActivities<WithdrawalActivities>({
-  startToCloseTimeout: '10s',
-  localRetryThreshold: '10s',
-  retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
-})
-const chain = (
-  summary: string,
-  options: { priority?: number | undefined; closeMs?: number; signer?: true } = {},
-) => {
-  const { priority, closeMs, signer } = options
-  return proxyActivities<WithdrawalChainActivities>({
-    taskQueue: TASK_QUEUE.chain,
-    startToCloseTimeout: signer ? '2m' : '1m',
-    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
-    summary,
-    ...(signer ? { heartbeatTimeout: '15s' } : {}),
-    ...(closeMs === undefined ? {} : { scheduleToCloseTimeout: closeMs }),
-    ...(priority === undefined ? {} : { priority: { priorityKey: priority } }),
-  })
-}
 
 /** Takes one payout to its end. It goes on from whichever stage the row is in. */
 export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResult> {
@@ -130,7 +114,10 @@ function isUndecided(stage: WithdrawalStage): boolean {
   return stage === 'requested' || stage === 'pending_review' || stage === 'pending_approval'
 }
 
-/** Notifies the batch of a part, so that the next part may start. The batch also polls, so a lost signal does no harm. */
+/**
+ * Notifies the batch of a part, so that the next part may start. The batch also polls, so a lost signal does
+ * no harm.
+ */
 async function notifyBatch({ batchId: id }: WithdrawalInput): Promise<void> {
   if (id === undefined) return
   try {
@@ -188,7 +175,8 @@ async function build(course: Course, row: WithdrawalSnapshot): Promise<void> {
   const { id } = course.input
   if (course.isOver()) return core.expireWithdrawal(id)
   course.show('Building the transaction')
-  // While workers have more steps than slots, urgency and age decide which is built first. Histories recorded earlier lack the field.
+  // While workers have more steps than slots, urgency and age decide which is built first. Histories recorded
+  // earlier lack the field.
   const priority = row.priority && priorityKey(row.priority, Date.now() - Date.parse(row.createdAt))
   const steps = chain('Builds the transaction', { closeMs: course.closeMs(), priority })
   const built = await course.attempt(steps.buildWithdrawal(id))

@@ -17,8 +17,9 @@ export interface TreasuryActivities {
 }
 
 /**
- * Creates the activities. @throws From `planConsolidation` while no node answers; Temporal retries it until
- * one does.
+ * Creates the activities.
+ *
+ * @throws From `planConsolidation` while no node answers; Temporal retries it until one does.
  */
 export function createTreasuryActivities(dependencies: TreasuryDependencies): TreasuryActivities {
   return {

@@ -1,4 +1,7 @@
-/** The activities of runs that began before `advanceWithdrawal`; they go with `workflows/withdrawal-before-advance.ts`. */
+/**
+ * The activities of runs that began before `advanceWithdrawal`; they go with `workflows/withdrawal-before-
+ * advance.ts`.
+ */
 
 import type { Sql } from '../../db/connect.js'
 import { readApprovals } from '../../db/controls/approvals/read-approvals.js'

@@ -17,7 +17,10 @@ import {
 export interface WithdrawalDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  /** Interval at which unconfirmed bytes are first sent again (`KEYTURN_REBROADCAST_INTERVAL`), in milliseconds. */
+  /**
+   * Interval at which unconfirmed bytes are first sent again (`KEYTURN_REBROADCAST_INTERVAL`), in
+   * milliseconds.
+   */
   readonly rebroadcastMs: number
 }
 
@@ -37,7 +40,10 @@ export interface WithdrawalActivities {
   loseWithdrawal(id: string, failure: { readonly code: string; readonly message: string }): Promise<void>
 }
 
-/** Creates the activities. Each may run twice: the stage in the row, read under its lock, says whether there is something to do. */
+/**
+ * Creates the activities. Each may run twice: the stage in the row, read under its lock, says whether there
+ * is something to do.
+ */
 export function createWithdrawalActivities({
   sql,
   networks,

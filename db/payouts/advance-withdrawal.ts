@@ -14,8 +14,9 @@ import { readWithdrawalState, type WithdrawalState } from './read-withdrawal-sta
 const ACTOR = 'system:withdrawal'
 
 /**
- * Admits, decides or expires a withdrawal, and returns its state. Safe to call at any time and any number of times: a withdrawal that is
- * approved, or at its end, is returned as it is. Only stored, signed decisions count.
+ * Admits, decides or expires a withdrawal, and returns its state. Safe to call at any time and any number of
+ * times: a withdrawal that is approved, or at its end, is returned as it is. Only stored, signed decisions
+ * count.
  *
  * @param now - Clock of the process that waits.
  */
@@ -38,7 +39,9 @@ export async function advanceWithdrawal(
   })
 }
 
-/** Moves it on once its destination is screened. Every other check was made when the withdrawal was created. */
+/**
+ * Moves it on once its destination is screened. Every other check was made when the withdrawal was created.
+ */
 async function admit(tx: Transaction, networks: Networks, row: PayoutRow, now: Date): Promise<void> {
   if (row.screening?.state === 'pending') {
     if (row.expires_at <= now) await expireLocked(tx, networks, row)

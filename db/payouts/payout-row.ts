@@ -165,8 +165,9 @@ export async function findRow(sql: Queryable, id: string): Promise<PayoutRow> {
 }
 
 /**
- * Locks a payout until the transaction ends. Every decision about it is made under this lock. @throws Error
- * when it does not exist.
+ * Locks a payout until the transaction ends. Every decision about it is made under this lock.
+ *
+ * @throws Error when it does not exist.
  */
 export async function lockWithdrawal(tx: Transaction, id: string): Promise<PayoutRow> {
   const [row] = await tx<PayoutRow[]>`SELECT * FROM payouts WHERE id = ${id} FOR UPDATE`

@@ -7,8 +7,8 @@ import { movePayout } from './move-payout.js'
 import { lockWithdrawal } from './payout-row.js'
 
 /**
- * Moves a withdrawal back to `building`: its next attempt offers today's fees, and its destination is checked against today's sanctions
- * list. Does nothing once a signer holds the request.
+ * Moves a withdrawal back to `building`: its next attempt offers today's fees, and its destination is checked
+ * against today's sanctions list. Does nothing once a signer holds the request.
  *
  * @param cause - Shown in `history`.
  */

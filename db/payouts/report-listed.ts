@@ -6,8 +6,9 @@ import { raiseAlert } from '../operations/alerts/raise-alert.js'
 import { lockWithdrawal } from './payout-row.js'
 
 /**
- * Raises the alert once while it lasts. @param message - What becomes of the payout, and what a person can
- * do.
+ * Raises the alert once while it lasts.
+ *
+ * @param message - What becomes of the payout, and what a person can do.
  */
 export async function reportListed(
   sql: Sql,

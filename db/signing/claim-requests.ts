@@ -73,8 +73,9 @@ export async function claimRequests(sql: Sql, signerId: string, leaseMs: number)
 }
 
 /**
- * Locks the next requests. @param withheld - Payouts that are left out, so that those behind them in a queue
- * do not wait.
+ * Locks the next requests.
+ *
+ * @param withheld - Payouts that are left out, so that those behind them in a queue do not wait.
  */
 async function selectOpen(
   tx: Transaction,

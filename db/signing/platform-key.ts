@@ -1,4 +1,7 @@
-/** The platform's Ed25519 key, with which it signs what it sends to customers' signers; sealed in the database. */
+/**
+ * The platform's Ed25519 key, with which it signs what it sends to customers' signers; sealed in the
+ * database.
+ */
 
 import { createPrivateKey, createPublicKey, hkdfSync, sign } from 'node:crypto'
 import { openSecret, type SealedRow, sealSecret } from '../../vault/seal-secret.js'

@@ -49,8 +49,8 @@ export function initiatorsOf(subject: {
 }
 
 /**
- * Counts decisions on one intent. Decisions on another hash, by an initiator, or a person's second one do not count, nor
- * approvals by others than the required signers; one rejection by any approver is final.
+ * Counts decisions on one intent. Decisions on another hash, by an initiator, or a person's second one do not
+ * count, nor approvals by others than the required signers; one rejection by any approver is final.
  */
 export function tallyApprovals(
   approvals: readonly Pick<Approval, 'approver_id' | 'person_id' | 'decision' | 'intent_hash'>[],
@@ -72,7 +72,10 @@ export function tallyApprovals(
   return enough && requirement.roles.every((role) => roles.has(role)) ? 'approved' : 'waiting'
 }
 
-/** Counts the persons whose approvals of one intent count: each once, no initiator, and only required signers where there are any. */
+/**
+ * Counts the persons whose approvals of one intent count: each once, no initiator, and only required signers
+ * where there are any.
+ */
 export function countApprovers(
   approvals: readonly Pick<Approval, 'approver_id' | 'person_id' | 'decision' | 'intent_hash'>[],
   intent: { readonly hash: string; readonly initiators: readonly string[] },

@@ -6,9 +6,15 @@ import { Worker } from '@temporalio/worker'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 
-/** Histories as `temporal.api.history.v1.History`, recorded by `KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows`. */
+/**
+ * Histories as `temporal.api.history.v1.History`, recorded by `KEYTURN_RECORD_HISTORIES=1 npx vitest run
+ * test/workflows`.
+ */
 const RECORDED = new URL('../histories/', import.meta.url)
-/** Histories of runs that began before `advanceWithdrawal`. They go with `workflows/withdrawal-before-advance.ts`. */
+/**
+ * Histories of runs that began before `advanceWithdrawal`. They go with `workflows/withdrawal-before-
+ * advance.ts`.
+ */
 const BEFORE_ADVANCE = new URL('../histories/before-advance/', import.meta.url)
 const WAYS = [
   'batch-part',

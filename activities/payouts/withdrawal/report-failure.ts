@@ -38,8 +38,9 @@ export async function orReportFailure<T>(
 }
 
 /**
- * As `orReportFailure`, for a step without an outcome `waiting`: Temporal retries the activity. @throws What
- * the step throws.
+ * As `orReportFailure`, for a step without an outcome `waiting`: Temporal retries the activity.
+ *
+ * @throws What the step throws.
  */
 export async function reportFailure<T>(
   dependencies: WithdrawalChainDependencies,

@@ -18,7 +18,9 @@ export function approvalList(sql: Queryable, subject: 'withdrawal' | 'batch' | '
     ) decided ON true`
 }
 
-/** Joins the decisions about a payout that count as `decided.list`, in the form in which a signer checks them. */
+/**
+ * Joins the decisions about a payout that count as `decided.list`, in the form in which a signer checks them.
+ */
 export function signedApprovalList(sql: Queryable) {
   return sql`
     LEFT JOIN LATERAL (

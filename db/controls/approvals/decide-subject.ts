@@ -1,4 +1,6 @@
-/** Decides a withdrawal, a batch or a change of controls: by the decisions that are stored, then by the time. */
+/**
+ * Decides a withdrawal, a batch or a change of controls: by the decisions that are stored, then by the time.
+ */
 
 import {
   countApprovers,
@@ -39,8 +41,9 @@ export type Verdict =
   | { readonly kind: 'expired' }
 
 /**
- * Returns what has become of a subject that the caller has locked. One rejection rejects, enough approvals approve, and only a subject
- * without either expires. Only stored, signed decisions count: a forged signal to a workflow changes nothing.
+ * Returns what has become of a subject that the caller has locked. One rejection rejects, enough approvals
+ * approve, and only a subject without either expires. Only stored, signed decisions count: a forged signal to
+ * a workflow changes nothing.
  */
 export async function decideSubject(tx: Transaction, subject: Subject, rule: Rule): Promise<Verdict> {
   const decisions = await readApprovals(tx, subject.id)
@@ -79,7 +82,10 @@ function rejected(decisions: readonly StoredDecision[]): Verdict {
   }
 }
 
-/** Marks the approvals with which the threshold was met, so that they count even when an approver is removed later. */
+/**
+ * Marks the approvals with which the threshold was met, so that they count even when an approver is removed
+ * later.
+ */
 async function markCounted(tx: Transaction, decisions: readonly StoredDecision[]): Promise<void> {
   await tx`
     UPDATE approvals SET counted_at = clock_timestamp()

@@ -10,8 +10,9 @@ export interface StoredDecision extends Approval {
 }
 
 /**
- * Says whether a row of `approvals` counts. The approval of an approver who was removed before the threshold was met does not. A
- * rejection always counts: it ended its subject when it was given, and a removal takes nothing back.
+ * Says whether a row of `approvals` counts. The approval of an approver who was removed before the threshold
+ * was met does not. A rejection always counts: it ended its subject when it was given, and a removal takes
+ * nothing back.
  */
 export function decisionCounts(sql: Queryable) {
   return sql`

@@ -130,7 +130,10 @@ async function approversOf(
   )
 }
 
-/** Refuses an approval by a person who is not a listed signer, before their one decision is used. All may reject. */
+/**
+ * Refuses an approval by a person who is not a listed signer, before their one decision is used. All may
+ * reject.
+ */
 function requireSigner(
   { id, requirement }: ApprovalSubject,
   request: NewApproval,

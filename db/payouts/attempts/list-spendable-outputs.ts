@@ -100,8 +100,9 @@ export async function listOutputs(
 }
 
 /**
- * Finds the address that receives a merchant's change on a UTXO network. @throws Error when the signer never
- * reported the accounts.
+ * Finds the address that receives a merchant's change on a UTXO network.
+ *
+ * @throws Error when the signer never reported the accounts.
  */
 export async function findChangeAddress(
   sql: Queryable,

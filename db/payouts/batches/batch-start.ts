@@ -62,7 +62,9 @@ export async function markBatchStarted(sql: Queryable, id: string): Promise<void
 }
 
 /**
- * Returns the input that belongs to a row. @throws KeyturnError when its network or coin is no longer served.
+ * Returns the input that belongs to a row.
+ *
+ * @throws KeyturnError when its network or coin is no longer served.
  */
 export function toBatchStart(networks: Networks, row: BatchRow): BatchStart {
   const { decimals } = knownCoin(findNetwork(networks, row.network), row.coin)

@@ -28,8 +28,9 @@ export async function leaseConsolidation(sql: Queryable, addressId: string, coin
 }
 
 /**
- * Marks that nothing is left to do, unless something arrived since `version` was read. @returns False in that
- * case.
+ * Marks that nothing is left to do, unless something arrived since `version` was read.
+ *
+ * @returns False in that case.
  */
 export async function restConsolidation(
   sql: Queryable,
@@ -45,8 +46,9 @@ export async function restConsolidation(
 }
 
 /**
- * Checks again after a while, and stores why. @param failed - Whether it counts as a failure: the next wait
- * is twice as long.
+ * Checks again after a while, and stores why.
+ *
+ * @param failed - Whether it counts as a failure: the next wait is twice as long.
  */
 export async function postponeConsolidation(
   sql: Queryable,
@@ -98,7 +100,9 @@ export async function takeDueConsolidations(
 }
 
 /**
- * Makes the addresses of a merchant due that hold something in the books. @returns The number of addresses.
+ * Makes the addresses of a merchant due that hold something in the books.
+ *
+ * @returns The number of addresses.
  */
 export async function dueOnRequest(
   sql: Queryable,

@@ -49,8 +49,9 @@ export async function markForInvestigation(
 }
 
 /**
- * Removes the mark. The payout goes on from where it was. @throws KeyturnError `NOT_AN_APPROVER`,
- * `NOT_FOUND`, `INVALID_STATE`.
+ * Removes the mark. The payout goes on from where it was.
+ *
+ * @throws KeyturnError `NOT_AN_APPROVER`, `NOT_FOUND`, `INVALID_STATE`.
  */
 export async function clearInvestigation(
   tx: Transaction,

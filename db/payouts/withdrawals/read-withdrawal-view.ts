@@ -43,7 +43,9 @@ export function withdrawalViewQuery(sql: Queryable) {
     ) tried ON true`
 }
 
-/** Reads the view of a withdrawal (of no other kind of row), or null; with `merchantId` only that merchant's. */
+/**
+ * Reads the view of a withdrawal (of no other kind of row), or null; with `merchantId` only that merchant's.
+ */
 export async function readWithdrawalView(
   sql: Queryable,
   networks: Networks,

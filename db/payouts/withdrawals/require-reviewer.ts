@@ -4,8 +4,9 @@ import { KeyturnError } from '../../../domain/errors.js'
 import type { Transaction } from '../../connect.js'
 
 /**
- * Requires a key of a person that has the scope `admin`, or whose person has the role `reviewer`. @throws
- * KeyturnError `NOT_AN_APPROVER`.
+ * Requires a key of a person that has the scope `admin`, or whose person has the role `reviewer`.
+ *
+ * @throws KeyturnError `NOT_AN_APPROVER`.
  */
 export async function requireReviewer(
   tx: Transaction,
