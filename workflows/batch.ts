@@ -1,5 +1,5 @@
 /**
- * One batch: one round of approvals, then a withdrawal's own process for each of its parts. The rows are the
+ * One batch: one round of approvals, then a withdrawal's workflow for each of its parts. The rows are the
  * truth.
  */
 
@@ -26,13 +26,13 @@ import type { BatchInput } from '../temporal/inputs.js'
 import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
 import { describeApprovals, toMinute } from './describe-approvals.js'
 
-/** A decision was stored: the stored rows are counted, not this. */
+/** A decision was stored. Only the stored rows are counted. */
 const decide = defineSignal('decide')
-/** The row was cancelled: stop waiting. */
+/** A person cancelled the batch. */
 const cancel = defineSignal('cancel')
-/** A person reviewed it: stop waiting. */
+/** A person reviewed the batch. */
 const reviewed = defineSignal('reviewed')
-/** A part was sent, or has ended: the next one may start. */
+/** A part was sent, or has ended, so the next one may start. */
 export const partMoved = defineSignal('partMoved')
 
 export interface BatchResult {
@@ -42,12 +42,12 @@ export interface BatchResult {
 }
 
 const MINUTE = 60_000
-/** Should a signal be lost, a look now and then finds what happened. */
+/** Longest time without a poll of the rows, in case a signal is lost. */
 const LOOK_MS = 10 * MINUTE
-/** Parts move often: one look for all that moved within a second. */
+/** Pause after a part moved: parts move often, and one poll serves all that moved within a second. */
 const PAUSE_MS = 1_000
 
-// No step is ever given up: what cannot be done now is tried again until it can.
+// No step is ever given up: it is retried until it succeeds.
 const { advanceBatch } = proxyLocalActivities<BatchActivities>({
   startToCloseTimeout: '20s',
   localRetryThreshold: '10s',
@@ -59,7 +59,7 @@ const { startBatchParts } = proxyActivities<BatchPartsActivities>({
   summary: 'Starts the next payments',
 })
 
-/** Takes one batch to its end. Whatever stage the row is in, it goes on from there. */
+/** Takes one batch to its end. It goes on from whichever stage the row is in. */
 export async function batch(input: BatchInput): Promise<BatchResult> {
   let signals = 0
   let shown: BatchStage | null = null
@@ -77,7 +77,7 @@ export async function batch(input: BatchInput): Promise<BatchResult> {
     setCurrentDetails(`**${input.title}** on ${input.network}\n\n${text}`)
     if (isBatchFinal(row.stage)) return { stage: row.stage, status: row.status, counts: row.counts }
     if (row.unstarted > 0) await startBatchParts(input.id)
-    // Whatever was signalled is in the rows, so a new run misses nothing.
+    // Everything that was signalled is in the rows, so a new run misses nothing.
     if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof batch>(input)
     await condition(() => signals !== seen, waitMs(input, row), { summary: text.slice(0, 200) })
     if (row.stage === 'approved') await condition(() => false, PAUSE_MS, { summary: 'Others may move too' })

@@ -1,5 +1,5 @@
 /**
- * The singleton that follows a chain: it owns one long activity, which moves between workers by its
+ * The singleton that follows a chain. It owns one long activity, which moves between workers by its
  * heartbeat.
  */
 
@@ -8,11 +8,11 @@ import type { ChainWatcherActivities } from '../activities/chain/chain-watcher.j
 import type { ChainWatcherInput } from '../temporal/inputs.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 
-/** Runs for ever: an hour at a time, each time as a new run so that the history stays short. */
+/** Follows the chain without end: an hour at a time, each in a new run, so that the history stays short. */
 export async function chainWatcher(input: ChainWatcherInput): Promise<void> {
   const { followChain } = proxyActivities<ChainWatcherActivities>({
     taskQueue: TASK_QUEUE.chain,
-    // A worker that dies is noticed this soon, and another one carries on from the cursor.
+    // A worker that dies is noticed within this time, and another one goes on from the cursor.
     heartbeatTimeout: '10s',
     startToCloseTimeout: '2h',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },

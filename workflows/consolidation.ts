@@ -1,6 +1,6 @@
 /**
- * The coins of one deposit address on their way to the master wallet: gas first where it is needed, then the
- * sweep, then the books.
+ * Moves the coins of one deposit address to the master wallet: gas first where it is needed, then the sweep,
+ * then the books.
  */
 
 import {
@@ -32,17 +32,18 @@ import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 import type { withdrawal } from './withdrawal.js'
 
-/** Something was credited to the address, or somebody asked: look again before the end. */
+/** The address was credited, or a person requested a consolidation: plan again before the end. */
 export const look = defineSignal('look')
 
 export interface ConsolidationResult {
-  /** Ids of the movements that were seen through. */
+  /** Ids of the movements that were followed to their end. */
   readonly movements: readonly string[]
   readonly message: string
 }
 
 /**
- * More rounds than gas, sweep and a look take mean that something goes in a circle; the sweeper starts anew.
+ * Most rounds of one run. More than gas, sweep and a last check take means that the plan repeats itself; the
+ * sweeper then starts a new run.
  */
 const MOST_ROUNDS = 20
 const SECOND = 1_000
@@ -52,7 +53,7 @@ const { planConsolidation } = proxyActivities<TreasuryActivities>({
   taskQueue: TASK_QUEUE.chain,
   startToCloseTimeout: '1m',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '5m' },
-  summary: 'Looks what is to be moved',
+  summary: 'Plans what is to be moved',
 })
 const { readWithdrawal } = proxyLocalActivities<WithdrawalActivities>({
   startToCloseTimeout: '10s',
@@ -61,7 +62,7 @@ const { readWithdrawal } = proxyLocalActivities<WithdrawalActivities>({
 })
 
 /**
- * Moves until there is nothing left to move. A movement that fails ends this; the row says when to look
+ * Moves coins until nothing is left to move. A movement that fails ends the run; the row says when to check
  * again.
  */
 export async function consolidation(input: ConsolidationInput): Promise<ConsolidationResult> {
@@ -85,25 +86,27 @@ export async function consolidation(input: ConsolidationInput): Promise<Consolid
       case 'later':
       case 'nothing':
         show(input, step.message)
-        // Asked for while it was planned: what was found then may be old.
+        // It was requested while the plan was made, so the plan may be outdated.
         if (looks === seen) return { movements, message: step.message }
         last = null
         break
       default:
         return assertNever(step)
     }
-    if (round >= MOST_ROUNDS) return { movements, message: 'Too many rounds; the sweeper starts anew' }
+    if (round >= MOST_ROUNDS) return { movements, message: 'Too many rounds; the sweeper starts again' }
   }
 }
 
-/** The movement is a withdrawal like any other, run as a child; the sweeper may have started it before us. */
+/**
+ * Runs a movement, which is a withdrawal like any other, as a child. The sweeper may have started it before.
+ */
 async function seeThrough(movement: WithdrawalInput): Promise<LastMovement> {
   try {
     const { stage } = await executeChild<typeof withdrawal>('withdrawal', {
       workflowId: withdrawalId(movement.id),
       args: [movement],
       taskQueue: TASK_QUEUE.core,
-      // It goes on whatever becomes of us: signed bytes must be followed.
+      // The child goes on when this run ends: signed bytes must be followed.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
       staticSummary: `${MOVEMENT_NAME[movement.kind ?? 'consolidation']} of ${movement.title}`.slice(0, 200),
@@ -116,7 +119,7 @@ async function seeThrough(movement: WithdrawalInput): Promise<LastMovement> {
     })
     return { id: movement.id, stage }
   } catch (error) {
-    // Running already, or cut short: the sweeper starts it again, and the row says how it ends.
+    // It runs already, or was cut short: the sweeper starts it again, and the row says how it ends.
     const goesOn =
       error instanceof WorkflowExecutionAlreadyStartedError || error instanceof ChildWorkflowFailure
     if (!goesOn || CancellationScope.current().consideredCancelled) throw error

@@ -1,5 +1,5 @@
 /**
- * A change of a merchant's controls, from its request to the day it holds: two people, then the cool-down.
+ * A change of a merchant's controls, from its request until it takes effect: two people, then the cool-down.
  * The row is the truth.
  */
 
@@ -16,29 +16,31 @@ import type { ControlChangeState } from '../domain/controls/control-change.js'
 import type { ControlChangeInput } from '../temporal/inputs.js'
 import { describeApprovals, toMinute } from './describe-approvals.js'
 
-/** A decision was stored: the stored rows are counted, not this. */
+/** A decision was stored. Only the stored rows are counted. */
 const decide = defineSignal('decide')
-/** The change was taken back. */
+/** A person withdrew the change. */
 const revoked = defineSignal('revoked')
 
-// No step is ever given up: what cannot be done now is tried again until it can.
+// No step is ever given up: it is retried until it succeeds.
 const { advanceControlChange } = proxyLocalActivities<ControlChangeActivities>({
   startToCloseTimeout: '10s',
   localRetryThreshold: '10s',
   retry: { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '1m' },
 })
 
-/** One change of the policy. */
+/** Follows one change of the policy. */
 export async function policyChange(input: ControlChangeInput): Promise<ControlChangeState> {
   return follow(input, 'Change of the policy')
 }
 
-/** One whitelist entry, until it is active or will never be. */
+/** Follows one whitelist entry, until it is active or can no longer become so. */
 export async function whitelist(input: ControlChangeInput): Promise<ControlChangeState> {
   return follow(input, 'Whitelist entry')
 }
 
-/** The release of a held deposit, until two people approved it or it will not be. */
+/**
+ * Follows the release of a held deposit, until two people have approved it or it can no longer be approved.
+ */
 export async function depositRelease(input: ControlChangeInput): Promise<ControlChangeState> {
   return follow(input, 'Release of a deposit')
 }
@@ -63,6 +65,6 @@ async function follow({ id, title }: ControlChangeInput, what: string): Promise<
 
 function describe(state: ControlChangeState, until: string | null, approvals: number): string {
   if (until === null) return state
-  if (state === 'cooling_down') return `Approved; holds entirely from ${toMinute(until)}`
+  if (state === 'cooling_down') return `Approved; fully in effect from ${toMinute(until)}`
   return describeApprovals(approvals, FOUR_EYES.count, until)
 }

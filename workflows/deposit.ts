@@ -27,12 +27,14 @@ export type DepositResult = 'credited' | 'held' | 'reverted' | 'replaced' | 'unk
 
 type Waiting = Extract<ConfirmResult, { kind: 'waiting' }>
 
-/** Blocks come late: the timer is the safety net behind the signal, so it is generous. */
+/**
+ * Timers wait so many times the expected time. They are the safety net behind the signal: blocks come late.
+ */
 const PATIENCE = 3
 const MIN_WAIT_MS = 120_000
 const MAX_WAIT_MS = 86_400_000
 
-// Long outages of the database become durable timers; no step is ever given up.
+// Long outages of the database become durable timers. No step is ever given up.
 const { confirmDeposit, creditDeposit, holdDeposit } = proxyLocalActivities<DepositActivities>({
   startToCloseTimeout: '5s',
   localRetryThreshold: '10s',
@@ -46,8 +48,8 @@ const { screenDeposit } = proxyActivities<ScreeningActivities>({
 })
 
 /**
- * Waits for the threshold, books, has it screened, credits. A deposit that is mined again after a reorg gets
- * a new run.
+ * Waits for the threshold, books the deposit, has it screened, and credits it. A deposit that is mined again
+ * after a reorg gets a new run.
  */
 export async function deposit(input: DepositInput): Promise<DepositResult> {
   let woken = false
@@ -107,7 +109,7 @@ function resultOf(outcome: Awaited<ReturnType<typeof creditDeposit>>): DepositRe
       return outcome.kind
     case 'gone':
       return outcome.status
-    // Taken back between two steps; mined again it gets a new run.
+    // A reorg removed it between two steps. If it is mined again it gets a new run.
     case 'not_confirmed':
       return 'reverted'
     default:
@@ -123,7 +125,10 @@ function describe(outcome: Waiting): string {
     : `${blocks} to go, expected about ${due.toISOString().slice(0, 16)}Z`
 }
 
-/** What is in the mempool may wait for weeks: each round waits twice as long, so its history stays short. */
+/**
+ * Returns the length of the next wait. A transaction may stay in the mempool for weeks, so each round waits
+ * twice as long and the history stays short.
+ */
 function waitMs(outcome: Waiting, round: number): number {
   const expected = outcome.blocks * outcome.blockTimeSeconds * 1000 * PATIENCE
   return Math.min(MAX_WAIT_MS, Math.max(MIN_WAIT_MS, expected) * 2 ** Math.min(round, 20))

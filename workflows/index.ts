@@ -1,4 +1,4 @@
-/** Every workflow type: what a worker bundles. */
+/** Exports every workflow type, for the bundle of the workers. */
 
 export { batch } from './batch.js'
 export { chainWatcher } from './chain-watcher.js'

@@ -1,13 +1,13 @@
 /**
- * Started by a Temporal Schedule: keeps hot wallets between their watermarks, gathers small outputs, tells of
- * low wallets.
+ * Keeps hot wallets between their watermarks, consolidates small outputs, and reports low balances. A
+ * Temporal Schedule starts it.
  */
 
 import { proxyActivities } from '@temporalio/workflow'
 import type { Balanced, TreasuryActivities } from '../activities/payouts/treasury.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 
-/** One look. What fails is tried again by the next one. */
+/** Checks once. The next run tries again what failed. */
 export async function rebalance(): Promise<Balanced> {
   const { balanceWallets } = proxyActivities<TreasuryActivities>({
     taskQueue: TASK_QUEUE.chain,

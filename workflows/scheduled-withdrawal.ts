@@ -1,5 +1,5 @@
 /**
- * One firing of a withdrawal schedule, started by its Temporal Schedule: asks for the withdrawal of its
+ * One firing of a withdrawal schedule, started by its Temporal Schedule: requests the withdrawal of its
  * nominal time.
  */
 
@@ -9,21 +9,25 @@ import type { Firing, ScheduledWithdrawalActivities } from '../activities/payout
 import { assertNever } from '../domain/assert-never.js'
 import type { ScheduledWithdrawalInput } from '../temporal/inputs.js'
 
-/** Temporal's own: the time for which a Schedule started this, also when it was late or filled in. */
+/**
+ * Temporal's own attribute: the time for which a Schedule started this run, also when it was late or filled
+ * in.
+ */
 const SCHEDULED_START_TIME = defineSearchAttributeKey('TemporalScheduledStartTime', 'DATETIME')
 
-/** Ends when the firing is recorded; the withdrawal has a workflow of its own. */
+/** Ends when the firing is stored. The withdrawal has a workflow of its own. */
 export async function scheduledWithdrawal({
   id,
   nominalAt: missed,
 }: ScheduledWithdrawalInput): Promise<Firing> {
   const info = workflowInfo()
-  // Started by hand it has no such time: its own start is its key then.
+  // A run that a person started has no such time. Its own start is its key then.
   const nominalAt =
     missed === undefined
       ? (info.typedSearchAttributes.get(SCHEDULED_START_TIME) ?? info.startTime)
       : new Date(missed)
-  // Until it is done: a database that is away makes it late, never lost.
+  // The step is retried until it succeeds: a database that is away makes the withdrawal late, but never loses
+  // it.
   const { fireSchedule } = proxyActivities<ScheduledWithdrawalActivities>({
     startToCloseTimeout: '30s',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
@@ -41,7 +45,7 @@ function describe(firing: Firing): string {
     case 'refused':
       return `Refused: ${firing.code}: ${firing.message}`
     case 'idle':
-      return 'Nothing was asked for: the schedule is paused, over or removed'
+      return 'Nothing was requested: the schedule is paused, over or removed'
     default:
       return assertNever(firing)
   }

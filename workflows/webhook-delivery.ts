@@ -1,6 +1,6 @@
 /**
- * One event to one endpoint: an attempt, again every few minutes until the endpoint takes it or the window
- * ends.
+ * Delivers one event to one endpoint: an attempt every few minutes, until the endpoint accepts it or the
+ * window ends.
  */
 
 import {
@@ -18,35 +18,34 @@ import type { AttemptOutcome, WebhookDeliveryActivities } from '../activities/ev
 import { assertNever } from '../domain/assert-never.js'
 import type { WebhookDeliveryInput } from '../temporal/inputs.js'
 
-/** Attempt at once: an operator asked for it, or the delivery was made pending again. */
+/** Attempt at once: an operator requested it, or the delivery was made pending again. */
 export const retryNow = defineSignal('retryNow')
 /** Make no further attempt. */
 export const cancel = defineSignal('cancel')
 
-/** What a new run goes on with when the history of the one before became too long. */
+/** Progress that a new run continues from when the history of the last one became too long. */
 export interface DeliveryProgress {
-  /** Milliseconds since the epoch: the window counts from here. */
+  /** Start of the window, in milliseconds since the epoch. */
   readonly startedAt: number
-  /** Milliseconds since the epoch: when the next attempt is planned. */
+  /** Time of the next attempt, in milliseconds since the epoch. */
   readonly dueAt: number
   readonly lost: readonly string[]
 }
 
-/** An attempt ends by itself after its own time-out; this only catches a worker that hangs. */
+/** Limit against a worker that hangs. An attempt ends by itself after its own time-out. */
 const START_TO_CLOSE = '2m'
-/** A worker that dies is missed after this long. */
+/** Time after which a worker that died is noticed. */
 const HEARTBEAT_TIMEOUT_MS = 10_000
-/** After an attempt without a result the next one comes soon, then ever later, up to the interval. */
+/** Pause after an attempt without a result. Each further pause is longer, up to the interval. */
 const LOST_DELAY_MS = 5_000
-/** Until an attempt has told the interval. */
+/** Interval until an attempt has returned the endpoint's. */
 const DEFAULT_INTERVAL_MS = 300_000
 
 /**
- * Delivers a webhook. Interval and window come with each attempt's result; the row in Postgres has the last
- * word on whether there is anything left to do, so a run that was started or signalled once too often does no
- * harm.
+ * Delivers a webhook. Interval and window come with each attempt's result. The row in Postgres decides
+ * whether there is anything left to do, so a run that was started or signalled once too often does no harm.
  *
- * @returns How it ended; a held delivery goes on in a new run when its endpoint is enabled.
+ * @returns How it ended. A held delivery goes on in a new run when its endpoint is enabled.
  */
 export async function webhookDelivery(
   input: WebhookDeliveryInput,
@@ -73,7 +72,7 @@ export async function webhookDelivery(
     cancelled = true
   })
 
-  /** Sleeps until `dueAt` unless somebody wants it sooner. */
+  /** Sleeps until `dueAt`, unless a signal requests the attempt sooner. */
   const wait = async (why: string): Promise<void> => {
     const delayMs = Math.max(dueAt - Date.now(), 1)
     setCurrentDetails(`${why}. Next attempt at ${new Date(Date.now() + delayMs).toISOString()}`)
@@ -98,8 +97,8 @@ export async function webhookDelivery(
         case 'failed':
           lost = []
           intervalMs = outcome.retryInMs
-          // From the time it was planned for, so that the schedule does not drift; from now, where attempts
-          // take longer.
+          // The next attempt counts from the planned time, so that the schedule does not drift; or from now,
+          // if attempts take longer than the interval.
           dueAt = dueAt + intervalMs > Date.now() ? dueAt + intervalMs : Date.now() + intervalMs
           await wait(outcome.error)
           break
@@ -118,9 +117,9 @@ export async function webhookDelivery(
         case 'cancelled':
         case 'unknown':
           setCurrentDetails(describeEnd(outcome))
-          // Asked for during the attempt: the row may be pending again, so look.
+          // A retry was requested during the attempt: the row may be pending again, so the loop asks it.
           if (!wanted) return outcome.kind
-          // They are in the log of the window that ends.
+          // These attempts are in the log of the window that ends.
           if (outcome.kind === 'delivered' || outcome.kind === 'exhausted') lost = []
           startedAt = Date.now()
           dueAt = startedAt
@@ -139,14 +138,17 @@ export async function webhookDelivery(
   }
 }
 
-/** A worker that died, or a database that stayed away: nobody knows whether the endpoint got it. */
+/**
+ * Makes an attempt. A worker that died, or a database that stayed away, leaves it unknown whether the
+ * endpoint received the event.
+ */
 async function attemptOrLose(
   attempt: () => Promise<AttemptOutcome>,
 ): Promise<AttemptOutcome | { readonly kind: 'lost' }> {
   try {
     return await attempt()
   } catch (error) {
-    // A worker that shuts down cancels its activities too; only the workflow's own cancellation ends it.
+    // A worker that shuts down cancels its activities too. Only the workflow's own cancellation ends it.
     if (CancellationScope.current().consideredCancelled) throw error
     return { kind: 'lost' }
   }

@@ -1,13 +1,9 @@
 /**
  * How runs that began before `advanceWithdrawal` come to `approved`: they count the decisions that are
- * signalled to them. Their recorded histories replay only with this file. Remove it,
- * `activities/payouts/withdrawal-before-advance.ts` and the `patched` call in `withdrawal.ts` once no such
- * run is open:
- *
- *     temporal workflow count --query "WorkflowType='withdrawal' AND ExecutionStatus='Running' AND TemporalChangeVersion IS NULL"
- *
- * A part of a batch has no such version, because it is approved before it starts: leave out those whose
- * `Stage` is past `approved`.
+ * signalled to them. Their histories replay only with this file. Remove it,
+ * `activities/payouts/withdrawal-before-advance.ts` and the `patched` call in `withdrawal.ts` when no run is
+ * open that started before this version was deployed: `WorkflowType = 'withdrawal' AND ExecutionStatus =
+ * 'Running' AND StartTime < '…'`.
  */
 
 import type { WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
@@ -27,13 +23,13 @@ import type { Course } from './withdrawal-course.js'
 export type SnapshotBeforeAdvance = WithdrawalSnapshot & StoredApprovals
 
 export interface BeforeAdvance {
-  /** Keeps a signalled decision. */
+  /** Stores a signalled decision. */
   decided(signalled: unknown): void
-  /** Keeps the stored decisions that were not signalled to this run. */
+  /** Stores the row's decisions that were not signalled to this run. */
   recall(row: SnapshotBeforeAdvance): void
-  /** Starts to count from the beginning in a new stage. */
+  /** Counts from the beginning in a new stage. */
   stageChanged(): void
-  /** Takes the step of a stage before `approved`. Returns false when the step is the same as today. */
+  /** Takes the step of a stage before `approved`. Returns false when the step is the same as in new runs. */
   step(row: SnapshotBeforeAdvance): Promise<boolean>
 }
 
@@ -46,8 +42,8 @@ export function createBeforeAdvance(course: Course): BeforeAdvance {
   let counted = 0
 
   /**
-   * Asks for a decision when the tally is new. Returns false when it is not: the stored rows decide, and they
-   * did not agree.
+   * Has the stored rows decide when the tally is new. Returns false when it is not new: the stored rows did
+   * not agree with it.
    */
   async function decide(wanted: readonly string[], requirement?: Requirement): Promise<boolean> {
     const tally = tallyApprovals(approvals, intent, requirement)
@@ -107,7 +103,7 @@ export function createBeforeAdvance(course: Course): BeforeAdvance {
   }
 }
 
-/** Rejects signals that are no decisions: anyone who reaches Temporal can send one. */
+/** Whether a signal is a decision. Anyone who reaches Temporal can send one that is not. */
 function isApproval(value: unknown): value is Approval {
   if (typeof value !== 'object' || value === null) return false
   const { person_id, intent_hash, decision } = value as Partial<Approval>

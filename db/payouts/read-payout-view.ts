@@ -9,6 +9,7 @@ import type { Payout } from '../../wire/payout.js'
 import type { Queryable } from '../connect.js'
 import { isOwnPayout, type OwnPayout, payoutNotFound } from './withdrawals/lock-own-withdrawal.js'
 import {
+  progressOf,
   toWithdrawalView,
   type WithdrawalViewRow,
   withdrawalViewQuery,
@@ -63,14 +64,6 @@ function toPayoutView(networks: Networks, row: WithdrawalViewRow): Payout {
     cancellation: view.cancellation,
     attempts: view.attempts,
     investigation: view.investigation,
-    transaction_hash: view.transaction_hash,
-    confirmations: view.confirmations,
-    required_confirmations: view.required_confirmations,
-    block_number: view.block_number,
-    history: view.history,
-    expires_at: view.expires_at,
-    created_at: view.created_at,
-    updated_at: view.updated_at,
-    confirmed_at: view.confirmed_at,
+    ...progressOf(view),
   }
 }

@@ -19,7 +19,7 @@ export interface Balanced {
   /** Rebalances between hot wallets and their master wallet that were created. */
   readonly rebalances: number
   /** Merchants whose small outputs were checked. */
-  readonly gatherings: number
+  readonly consolidations: number
 }
 
 /**
@@ -40,7 +40,7 @@ export async function balanceWallets(dependencies: TreasuryDependencies): Promis
       return 0
     }
   }
-  let [low, rebalances, gatherings] = [0, 0, 0]
+  let [low, rebalances, consolidations] = [0, 0, 0]
   for (const network of networks.values()) {
     const wallets = await listMovedWallets(sql, network.name)
     for (const wallet of wallets) {
@@ -49,11 +49,11 @@ export async function balanceWallets(dependencies: TreasuryDependencies): Promis
       if (wallet.kind === 'hot')
         rebalances += await attempt('rebalance', () => bringBack(dependencies, network, wallet))
       if (wallet.kind === 'master')
-        gatherings += await attempt('outputs', () => gather(dependencies, network, wallet))
+        consolidations += await attempt('outputs', () => consolidate(dependencies, network, wallet))
     }
   }
   if (failures.length > 0) throw failures[0]
-  return { low, rebalances, gatherings }
+  return { low, rebalances, consolidations }
 }
 
 async function tellLow(
@@ -88,7 +88,7 @@ async function bringBack(
   return made
 }
 
-async function gather(
+async function consolidate(
   { networks, gate }: TreasuryDependencies,
   network: Network,
   wallet: MovedWallet,

@@ -31,7 +31,7 @@ export async function sweepNative(sweep: Sweep): Promise<PlanStep> {
   if (quote.kind !== 'built') return explain(sweep, quote)
   const percent = treasuryOf(dependencies.networks, adapter.network.name).consolidation.maxFeePercent
   if (!isWorth(amount, quote.maxFee, percent)) return feeTooHigh(sweep, quote.maxFee)
-  const dearest = highestWorthwhileFee(amount, percent)
+  const highest = highestWorthwhileFee(amount, percent)
   return move(sweep, {
     kind: 'consolidation',
     coin,
@@ -40,7 +40,7 @@ export async function sweepNative(sweep: Sweep): Promise<PlanStep> {
     toAddress: master.address,
     feePayer: 'recipient',
     fee: quote.maxFee,
-    feeLimit: least(dearest, maxTotal),
+    feeLimit: least(highest, maxTotal),
     details: { cause: `${show(amount, coin)} of ${facts.address} to the master wallet` },
   })
 }

@@ -24,8 +24,8 @@ export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
     return fundGas(sweep, quote.missing, gas + quote.missing)
   }
   if (quote.kind !== 'built') return explain(sweep, quote)
-  const dearest = worthOf(sweep)
-  if (dearest !== null && quote.maxFee > dearest) return feeTooHigh(sweep, quote.maxFee)
+  const highest = worthOf(sweep)
+  if (highest !== null && quote.maxFee > highest) return feeTooHigh(sweep, quote.maxFee)
   return move(sweep, {
     kind: 'consolidation',
     coin,
@@ -34,7 +34,7 @@ export async function sweepToken(sweep: Sweep): Promise<PlanStep> {
     toAddress: master.address,
     feePayer: 'sender',
     fee: quote.maxFee,
-    feeLimit: least(gas, maxTotal, ...(dearest === null ? [] : [dearest])),
+    feeLimit: least(gas, maxTotal, ...(highest === null ? [] : [highest])),
     details: { cause: `${show(amount, coin)} of ${facts.address} to the master wallet` },
   })
 

@@ -62,7 +62,7 @@ function explain(conflict: Conflict, from: string | null): Omit<LostStep, 'kind'
     case 'nonce':
       return {
         code: 'NONCE_USED_ELSEWHERE',
-        message: `Nonce ${conflict.nonce} of ${from} was used by a transaction that is not ours; somebody else signs with this key`,
+        message: `Nonce ${conflict.nonce} of ${from} was used by a transaction that is not ours; another program signs with this key`,
       }
     case 'input':
       return conflict.direct

@@ -28,7 +28,8 @@ export interface ApprovalSubject {
 }
 
 /**
- * Finds a merchant's subject and locks it until the transaction ends. @throws KeyturnError `NOT_FOUND` if
- * unknown.
+ * Finds a merchant's subject and locks it until the transaction ends.
+ *
+ * @throws KeyturnError `NOT_FOUND` if unknown.
  */
 export type LockSubject = (tx: Transaction, merchantId: string, id: string) => Promise<ApprovalSubject>

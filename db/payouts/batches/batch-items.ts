@@ -49,7 +49,7 @@ export async function countBatchItems(sql: Queryable, batchId: string): Promise<
   return counts
 }
 
-/** Turns a row into a view. An item that was taken out of its part has failed, whether or not its part is paid. */
+/** Turns a row into a view. An item that was taken out of its part has failed, even if the part is paid. */
 function toView(row: ItemRow): BatchItem {
   const ejected = row.ejected_code !== null
   const code = row.ejected_code ?? row.failure_code

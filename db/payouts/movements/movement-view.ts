@@ -9,12 +9,13 @@ import type { Movement } from '../../../wire/movement.js'
 import type { Queryable, Transaction } from '../../connect.js'
 import { appendEvent } from '../../events/log/append-event.js'
 import {
+  progressOf,
   toWithdrawalView,
   type WithdrawalViewRow,
   withdrawalViewQuery,
 } from '../withdrawals/read-withdrawal-view.js'
 
-/** Reads one movement, or null; with `merchantId` only that merchant's. */
+/** Reads one movement. With `merchantId`, only if it is that merchant's. `null` when there is none. */
 export async function readMovementView(
   sql: Queryable,
   networks: Networks,
@@ -51,19 +52,14 @@ export function toMovementView(networks: Networks, row: WithdrawalViewRow): Move
     intent_hash: view.intent_hash,
     failure: view.failure,
     waiting: view.waiting,
-    transaction_hash: view.transaction_hash,
-    confirmations: view.confirmations,
-    required_confirmations: view.required_confirmations,
-    block_number: view.block_number,
-    history: view.history,
-    expires_at: view.expires_at,
-    created_at: view.created_at,
-    updated_at: view.updated_at,
-    confirmed_at: view.confirmed_at,
+    ...progressOf(view),
   }
 }
 
-/** Appends `movement.status_changed` with the row as it is now; `previous` null when it was just made. */
+/**
+ * Appends `movement.status_changed` with the row as it is now. `previous` is `null` when the movement was
+ * just created.
+ */
 export async function appendMovementEvent(
   tx: Transaction,
   networks: Networks,

@@ -14,7 +14,7 @@ import { appendEvent } from '../../events/log/append-event.js'
 /**
  * Compares a wallet's balance in the books with its mark, and appends `wallet.low_balance` at a crossing.
  *
- * @param found - `empty`: a payout found too little in the wallet, so its balance is low at every mark.
+ * @param found - `empty`: a payout found too little in the wallet, so its balance is low even above its mark.
  * @returns Whether it counts as low now.
  */
 export async function noteBalance(

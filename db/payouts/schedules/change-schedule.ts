@@ -84,8 +84,8 @@ export async function changeSchedule(tx: Transaction, asker: Asker, change: Sche
 }
 
 /**
- * Whether both request the same withdrawal, in every notation of the amount and in every order in which the
- * database returns the keys.
+ * Whether both request the same withdrawal. The spelling of the amount and the order of the keys do not
+ * count.
  */
 function sameTemplate(a: ScheduleTemplate, b: ScheduleTemplate): boolean {
   const withoutText = ({ amount_text: _, ...rest }: ScheduleTemplate) => canonicalJson(rest)

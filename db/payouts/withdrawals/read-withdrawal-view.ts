@@ -1,4 +1,4 @@
-/** Withdrawals as the API answers and as events tell of them (seed 002; contract section 3). */
+/** Withdrawals, as the API answers them and as events carry them. */
 
 import { findNetwork, knownCoin, type Networks } from '../../../domain/chain/network.js'
 import { formatAmount } from '../../../domain/money.js'
@@ -15,12 +15,12 @@ export interface WithdrawalViewRow extends PayoutRow {
   readonly mined_in: bigint | null
   readonly tip: bigint | null
   readonly approval_list: readonly ListedApproval[]
-  /** Amounts in base units. */
+  /** Attempts, with amounts in base units. */
   readonly attempt_list: readonly Attempt[]
   readonly retried_by: string | null
 }
 
-/** The columns and joins of every query that ends in a view; `withdrawal` is the table's alias in it. */
+/** Returns the columns and joins of every query that ends in a view. `withdrawal` is the table's alias in it. */
 export function withdrawalViewQuery(sql: Queryable) {
   return sql`
     SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
@@ -44,7 +44,8 @@ export function withdrawalViewQuery(sql: Queryable) {
 }
 
 /**
- * Reads the view of a withdrawal (of no other kind of row), or null; with `merchantId` only that merchant's.
+ * Reads the view of a withdrawal (of no other kind of row). With `merchantId`, only if it is that merchant's.
+ * `null` when there is none.
  */
 export async function readWithdrawalView(
   sql: Queryable,
@@ -118,7 +119,22 @@ export function toWithdrawalView(networks: Networks, row: WithdrawalViewRow): Wi
   }
 }
 
-/** The data of `withdrawal.status_changed`: the view, and the status before. */
+/** Returns the fields about a payout's progress, which the views of every kind of payout have in common. */
+export function progressOf(view: Withdrawal) {
+  return {
+    transaction_hash: view.transaction_hash,
+    confirmations: view.confirmations,
+    required_confirmations: view.required_confirmations,
+    block_number: view.block_number,
+    history: view.history,
+    expires_at: view.expires_at,
+    created_at: view.created_at,
+    updated_at: view.updated_at,
+    confirmed_at: view.confirmed_at,
+  }
+}
+
+/** Returns the data of `withdrawal.status_changed`: the view, and the status before. */
 export function toStatusChanged(
   view: Withdrawal,
   previous: WithdrawalStatus | null,
@@ -126,7 +142,7 @@ export function toStatusChanged(
   return { ...view, previous_status: previous }
 }
 
-/** Live while the chain grows; never less than what settled it. */
+/** Returns the confirmations, which grow with the chain and are never fewer than those that settled it. */
 function confirmations(row: WithdrawalViewRow): number {
   if (row.mined_in === null) return 0
   const live = row.tip === null ? 0 : Number(row.tip - row.mined_in + 1n)
