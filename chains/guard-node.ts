@@ -1,17 +1,20 @@
-/** Keeps a node from being used before it is known to be the right one, and checks it again after each new connection. */
+/**
+ * Keeps a node from being used before it is known to be the right one, and checks it again after each new
+ * connection.
+ */
 
 import type { Pool } from 'undici'
 
-/** What makes a node unusable although it answers. */
+/** Reasons for which a node that answers must not be used. */
 export type Unusable =
-  /** It serves another chain than the one that is configured. */
+  /** It serves another chain than the configured one. */
   | 'wrong_chain'
-  /** It cannot look transactions up by their id. */
+  /** It cannot find transactions by their id. */
   | 'no_transaction_lookup'
-  /** Its chain takes a fee that the configuration does not reckon with. */
+  /** Its chain takes a fee that the configuration does not know. */
   | 'unknown_fee'
 
-/** The node answers, and what it answers must not be used. The message says why, without a credential. */
+/** Thrown when a node's answers must not be used. The message says why, without a credential. */
 export class UnusableNode extends Error {
   override readonly name = 'UnusableNode'
   constructor(
@@ -22,33 +25,36 @@ export class UnusableNode extends Error {
   }
 }
 
-/** The questions to one node; each throws `UnusableNode`, or the error that kept it from being answered. */
+/** Checks of one node. Each throws `UnusableNode`, or the error that kept it from an answer. */
 export interface NodeChecks {
-  /** Which chain it serves: asked before its first use and after every new connection. */
+  /** Checks which chain it serves, before its first use and after every new connection. */
   readonly identity: () => Promise<void>
-  /** What it must be able to do: asked before its first use, after a failure, and now and then. */
+  /** Checks what it must be able to do, before its first use, after a failure, and at intervals. */
   readonly abilities: () => Promise<void>
 }
 
 export interface NodeGuard {
   /**
-   * Sends once the node has passed its checks. Where a connection was opened meanwhile, another node may have answered: the
-   * answer counts only after the chain was compared again.
+   * Sends once the node has passed its checks. If a connection was opened meanwhile, another node may have
+   * answered, so the answer counts only after the chain was compared again.
    */
   through<T>(send: () => Promise<T>): Promise<T>
-  /** Checks now. */
+  /** Checks the node now. */
   examine(): Promise<void>
-  /** The next use checks everything again. */
+  /** Makes the next use check everything again. */
   forget(): void
 }
 
-/** Abilities change with a node's configuration, which no dropped connection need betray. */
+/**
+ * Time for which abilities stay known. They change with a node's configuration, and its connections may
+ * survive that.
+ */
 const ABLE_FOR_MS = 600_000
 
-/** @param pool - Its connections lead to the one node. */
+/** Creates the guard of a node. @param pool - Pool whose connections lead to that one node. */
 export function guardNode(pool: Pool, checks: NodeChecks): NodeGuard {
   let connections = 0
-  /** How many connections had been opened when the chain was last compared. */
+  /** Number of opened connections when the chain was last compared. */
   let comparedAt = -1
   let ableUntil = 0
   let checking: Promise<void> | null = null

@@ -1,16 +1,16 @@
-/** What is known of the nodes of a network, for operators. */
+/** Reports the state of a network's nodes, for operators. */
 
 import { type Unusable, UnusableNode } from './guard-node.js'
 
 export interface NodeReport {
-  /** Place in the network's `rpc_urls`, from 1; the URL itself may carry credentials. */
+  /** Place in the network's `rpc_urls`, from 1. The URL itself may carry credentials. */
   readonly endpoint: number
   readonly state: 'ok' | 'unreachable' | Unusable
-  /** Why it is not used, for people; null when it is. */
+  /** Why it is not used, for people. `null` if it is. */
   readonly reason: string | null
 }
 
-/** Runs the checks of one node and says what came of them. */
+/** Runs the checks of one node and returns their result. */
 export async function reportNode(endpoint: number, examine: () => Promise<void>): Promise<NodeReport> {
   try {
     await examine()

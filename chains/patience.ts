@@ -1,18 +1,20 @@
-/** How long one block is waited for: longer each time that it was not there in time, so that no block stops a chain. */
+/**
+ * Decides how long to wait for one block: longer after each time-out, so that no large block stops a chain.
+ */
 
-/** A node that needs longer than this for one block cannot be followed. */
+/** Longest wait. A node that needs longer for one block cannot be followed. */
 const LONGEST_MS = 600_000
 
 export interface Patience {
-  /** Milliseconds for the next request. */
+  /** Returns the milliseconds for the next request. */
   ms(): number
-  /** The answer to a request of so many milliseconds did not come in time; several under way at once count once. */
+  /** Notes that a request of so many milliseconds was not answered in time. Several at once count once. */
   exceeded(ms: number): void
-  /** An answer came: the next block may be smaller. */
+  /** Notes an answer. The next block may be smaller. */
   answered(): void
 }
 
-/** @param usualMs - What a request gets as a rule. */
+/** Creates the patience of a network. @param usualMs - Usual time of a request. */
 export function createPatience(usualMs: number): Patience {
   let current = usualMs
   return {

@@ -4,7 +4,9 @@ import { address as addresses } from 'bitcoinjs-lib'
 import { encodeCashAddress } from '../../domain/address/cashaddr.js'
 import type { UtxoNetwork } from '../../domain/chain/network.js'
 
-/** The address that an output script pays, in the network's own form, or null for scripts that have none. */
+/**
+ * Returns the address that an output script pays, in the network's own form. `null` for scripts without one.
+ */
 export function addressOfScript(script: Buffer, network: UtxoNetwork): string | null {
   const { bech32, cashaddr, pubKeyHash, scriptHash } = network.address
   if (script.length === 25 && script.readUIntBE(0, 3) === 0x76a914 && script.readUInt16BE(23) === 0x88ac) {

@@ -4,10 +4,12 @@ import { initEccLib, type Network } from 'bitcoinjs-lib'
 import * as ecc from 'tiny-secp256k1'
 import type { UtxoNetwork } from '../../domain/chain/network.js'
 
-// Taproot recipients: bitcoinjs-lib checks that the key in the address is on the curve.
+// For Taproot recipients bitcoinjs-lib checks that the key in the address is on the curve.
 initEccLib(ecc)
 
-/** The parameters of a network in the form that bitcoinjs-lib takes; private keys (`wif`) never come here. */
+/**
+ * Returns the parameters of a network in the form of bitcoinjs-lib. Private keys (`wif`) never come here.
+ */
 export function bitcoinjsNetwork(network: UtxoNetwork): Network {
   return {
     messagePrefix: '',

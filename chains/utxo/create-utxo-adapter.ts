@@ -1,4 +1,7 @@
-/** The adapter of Bitcoin and its kin: one code, everything that differs comes from the network's configuration and its node. */
+/**
+ * Creates the adapter of the Bitcoin family. All differences come from the network's configuration and its
+ * node.
+ */
 
 import { z } from 'zod'
 import { nativeCoin, type UtxoNetwork } from '../../domain/chain/network.js'
@@ -22,13 +25,14 @@ import type { FatParents } from './spend/choose-coins.js'
 import { verifySigned } from './spend/verify-signed.js'
 
 export interface UtxoAdapterOptions extends Omit<RpcOptions, 'checks'> {
-  /** Default: asked of the node when it first matters. */
+  /** Flavour of the node. Default: the adapter asks the node when it first matters. */
   readonly flavour?: NodeFlavour
 }
 
 /**
- * Makes the adapter of a network; connects when first asked something. Its nodes need a transaction index (`txindex=1`),
- * because every input is signed against its whole parent; btcd also needs `--addrindex` for `balance`.
+ * Creates the adapter of a network. It connects at its first request. Its nodes need a transaction index
+ * (`txindex=1`), because every input is signed against its whole parent; btcd also needs `--addrindex` for
+ * `balance`.
  */
 export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOptions = {}): UtxoAdapter {
   const rpc = createRpc(network.name, network.rpcUrls, {
@@ -80,7 +84,7 @@ export function createUtxoAdapter(network: UtxoNetwork, options: UtxoAdapterOpti
   }
 }
 
-/** A block or two whose header came before its body is no synchronisation. */
+/** Missing blocks up to which a node counts as synchronised: a header may come before its block. */
 const SYNCING_BLOCKS = 6
 const progress = z.object({ blocks: z.int().nonnegative(), headers: z.int().nonnegative().optional() })
 const tip = z.object({ blocks: z.int().nonnegative(), bestblockhash: z.string() })

@@ -6,7 +6,10 @@ import type { UtxoNetwork } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { bitcoinjsNetwork } from './bitcoinjs-network.js'
 
-/** The output script that pays an address (BIP-173, BIP-350, Base58Check, CashAddr). @throws KeyturnError `INVALID_ADDRESS`. */
+/**
+ * Returns the output script of an address (BIP-173, BIP-350, Base58Check, CashAddr). @throws KeyturnError
+ * `INVALID_ADDRESS`.
+ */
 export function scriptOfAddress(address: string, network: UtxoNetwork): Buffer {
   try {
     const { cashaddr } = network.address
@@ -25,7 +28,7 @@ export function scriptOfAddress(address: string, network: UtxoNetwork): Buffer {
   }
 }
 
-/** Only cashaddr: a Base58 address there could be meant for Bitcoin. */
+/** Accepts CashAddr only: a Base58 address there could be meant for Bitcoin. */
 function scriptOfCashAddress(address: string, prefix: string): Buffer {
   const decoded = decodeCashAddress(prefix, address)
   if (!decoded) throw new Error('It is not an address of this prefix')

@@ -2,13 +2,16 @@
 
 import type { UtxoNetwork } from '../../domain/chain/network.js'
 
-/** `bitcoin`: BIP-143 in witnesses, the original digest in scriptSigs. `bitcoin-cash`: SIGHASH_FORKID everywhere. */
+/**
+ * Rules of signatures. `bitcoin`: BIP-143 in witnesses, the original digest in scriptSigs. `bitcoin-cash`:
+ * SIGHASH_FORKID everywhere.
+ */
 export type SignatureRules = 'bitcoin' | 'bitcoin-cash'
 
-/** SIGHASH_ALL with SIGHASH_FORKID, the only type of signature that pays on Bitcoin Cash here. */
+/** SIGHASH_ALL with SIGHASH_FORKID, the only accepted type of signature on Bitcoin Cash. */
 export const SIGHASH_ALL_FORKID = 0x41
 
-/** By which rules a network's signatures are made: those that use cashaddr have Bitcoin Cash's. */
+/** Returns the rules of a network's signatures. Networks with CashAddr have Bitcoin Cash's. */
 export function signatureRules(network: UtxoNetwork): SignatureRules {
   return network.address.cashaddr === null ? 'bitcoin' : 'bitcoin-cash'
 }

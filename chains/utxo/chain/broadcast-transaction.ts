@@ -11,7 +11,7 @@ const ALREADY_KNOWN =
   /already in (block ?chain|utxo set|mempool)|already have transaction|already exists|txn-already|same-nonwitness-data-in-mempool/i
 const MISSING_INPUTS = /missing|orphan transaction/i
 
-/** The first that matches names the reason; the node's own words follow it. */
+/** Patterns of a node's words. The first that matches names the reason. */
 const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [
     /insufficient (absolute )?fee|fee not met|insufficient priority|fees? which is under/i,
@@ -20,14 +20,14 @@ const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/conflict|already spent in mempool/i, 'conflict'],
   [MISSING_INPUTS, 'missing_inputs'],
   [/max-?fee|absurdly/i, 'fee_too_high'],
-  // btcd's words for a script that fails, under the code that it has for errors of its own too.
+  // btcd uses these words for a failed script, under the code of its own errors.
   [/failed to validate input/i, 'invalid'],
 ]
 
 /**
- * Sends a transaction and reads the node's answer. `rejected` carries a reason that starts with `insufficient_fee`,
- * `conflict`, `missing_inputs`, `fee_too_high`, `malformed` or `invalid`, then a colon and the node's words. Signed bytes stay valid, whichever reason
- * this says: a rejection for fee or inputs may not last.
+ * Sends a transaction and reads the node's answer. The reason of `rejected` starts with `insufficient_fee`,
+ * `conflict`, `missing_inputs`, `fee_too_high`, `malformed` or `invalid`, then a colon and the node's words.
+ * Signed bytes stay valid in each case: a rejection for fee or inputs may not last.
  */
 export async function broadcastTransaction(signedTransaction: string, rpc: Rpc): Promise<BroadcastOutcome> {
   let unanswered = false
@@ -55,18 +55,19 @@ async function readAnswer(error: NodeError, signedTransaction: string, rpc: Rpc)
   if (nodeCode === NODE_CODE.deserialization) return { kind: 'rejected', reason: `malformed: ${nodeMessage}` }
   const reason = REASONS.find(([pattern]) => pattern.test(nodeMessage))?.[1]
   if (reason === 'missing_inputs') {
-    // A transaction whose outputs are all spent again looks like this too: its inputs are gone because it spent them.
+    // A transaction whose outputs are all spent again looks like this too: its inputs are gone because it
+    // spent them.
     const known = await isKnown(signedTransaction, rpc)
     if (known === null) return { kind: 'unknown', reason: `missing_inputs: ${nodeMessage}` }
     if (known) return { kind: 'already_known' }
   }
   if (reason) return { kind: 'rejected', reason: `${reason}: ${nodeMessage}` }
-  // -25 without one of the known reasons is an error inside the node as often as a verdict.
+  // -25 without a known reason is an error inside the node as often as a verdict.
   if (nodeCode === NODE_CODE.verifyRejected) return { kind: 'rejected', reason: `invalid: ${nodeMessage}` }
   return { kind: 'unknown', reason: nodeMessage }
 }
 
-/** Whether the node knows the transaction; null when it cannot say. */
+/** Returns whether the node knows the transaction. `null` if it cannot say. */
 async function isKnown(signedTransaction: string, rpc: Rpc): Promise<boolean | null> {
   try {
     const { txid } = parseTransaction(Buffer.from(signedTransaction, 'hex'))

@@ -1,4 +1,7 @@
-/** What a node of the Bitcoin family is asked before it is used: which chain it serves, and whether it has a transaction index. */
+/**
+ * Checks a node of the Bitcoin family before it is used: which chain it serves, and whether it has a
+ * transaction index.
+ */
 
 import { z } from 'zod'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
@@ -10,14 +13,14 @@ import { findHashAt } from './find-outcome.js'
 const block = z.object({ tx: z.array(z.string()) })
 const tip = z.object({ blocks: z.int().nonnegative(), bestblockhash: z.string() })
 
-/** The checks of one node of the network. */
+/** Returns the checks of one node of the network. */
 export function nodeChecks(network: UtxoNetwork, ask: AskNode): NodeChecks {
   return { identity: () => compareLandmarks(network, ask), abilities: () => lookUpTransaction(ask) }
 }
 
 /**
- * Compares the network's landmarks: the genesis block, and the blocks that distinguish a fork from the chain that it left. A node that has
- * not reached one of them yet cannot be identified, and waits.
+ * Compares the network's landmarks: the genesis block, and the blocks that distinguish a fork from the chain
+ * that it left. A node that has not reached one of them cannot be identified yet, and waits.
  */
 async function compareLandmarks(network: UtxoNetwork, ask: AskNode): Promise<void> {
   for (const { height, hash } of network.landmarks) {
@@ -36,7 +39,10 @@ async function compareLandmarks(network: UtxoNetwork, ask: AskNode): Promise<voi
   }
 }
 
-/** Looks up a mined transaction: every input is signed against its whole parent, and each payment is followed by its id. */
+/**
+ * Looks up a mined transaction, because every input is signed against its whole parent, and each attempt is
+ * followed by its id.
+ */
 async function lookUpTransaction(ask: AskNode): Promise<void> {
   const txid = await coinbaseOfTip(ask)
   if (txid === null) return
@@ -51,7 +57,10 @@ async function lookUpTransaction(ask: AskNode): Promise<void> {
   }
 }
 
-/** Null where it cannot be had: the coinbase of the genesis block is in no index, and not every kin has every method. */
+/**
+ * Returns the coinbase of the tip. `null` if the node does not give one: the coinbase of the genesis block is
+ * in no index, and not every node has every method.
+ */
 async function coinbaseOfTip(ask: AskNode): Promise<string | null> {
   try {
     const { blocks, bestblockhash } = await ask('getblockchaininfo', [], tip)

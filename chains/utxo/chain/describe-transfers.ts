@@ -9,12 +9,15 @@ import type { ParsedOutput, ParsedTransaction } from '../parse/parse-transaction
 import { fetchPrevouts, sumAmounts } from './fetch-prevouts.js'
 import type { TransactionSource } from './transaction-source.js'
 
-/** Distinct parents that are fetched for one description; beyond, sources and fee stay unknown rather than cost a gigabyte. */
+/**
+ * Most distinct parents of one description. Beyond it, sources and fee stay unknown rather than cost a
+ * gigabyte.
+ */
 const MAX_PARENTS = 500
 
 /**
- * Describes the transaction of each transfer. Sources are summed by address; destinations are the outputs one by one.
- * Scripts without an address (OP_RETURN, bare multisig) are left out of both.
+ * Describes the transaction of each transfer. Sources are summed by address; destinations are the outputs one
+ * by one. Scripts without an address (OP_RETURN, bare multisig) are left out of both.
  */
 export async function describeTransfers(
   transfers: readonly Transfer[],

@@ -7,15 +7,18 @@ import { PRIORITY_PERCENT } from '../../adapter.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { NodeError } from '../rpc/node-error.js'
 
-/** Blocks within which each priority should confirm, from the times that the priorities promise; nodes know no target below 2. */
+/**
+ * Blocks within which each priority should confirm, from the times that priorities promise. Nodes know no
+ * target below 2.
+ */
 const TARGET_BLOCKS: Readonly<Record<Priority, number>> = { low: 6, normal: 3, high: 2, urgent: 2 }
 
-/** Base units per 1,000 vB make one sat/vB when multiplied by this: the node speaks of whole coins per 1,000 vB. */
+/** Factor from whole coins per 1,000 vB, which the node uses, to sat/vB. */
 const SAT_PER_VB = 100_000
 
 /**
- * The fee rate for a priority in sat/vB: the node's estimate (or the network's fallback where it has none) times the
- * priority's multiplier, at least what the mempool takes now, inside the network's minimum and maximum.
+ * Returns the fee rate of a priority in sat/vB: the node's estimate (or the network's fallback) times the
+ * priority's multiplier, at least the mempool's current minimum, inside the network's minimum and maximum.
  */
 export async function estimateFeeRate(priority: Priority, network: UtxoNetwork, rpc: Rpc): Promise<number> {
   const [estimate, floor] = await Promise.all([smartFee(TARGET_BLOCKS[priority], rpc), mempoolFloor(rpc)])
@@ -25,7 +28,10 @@ export async function estimateFeeRate(priority: Priority, network: UtxoNetwork, 
   return Math.ceil(clamped * 1_000) / 1_000
 }
 
-/** Null where the node has no estimator (btcd) or too little history (a fresh chain). */
+/**
+ * Returns the node's estimate. `null` if the node has no estimator (btcd) or too little history (a fresh
+ * chain).
+ */
 async function smartFee(blocks: number, rpc: Rpc): Promise<number | null> {
   try {
     const answer = await rpc.call(

@@ -5,8 +5,9 @@ import type { ParsedOutput, ParsedTransaction } from '../parse/parse-transaction
 import type { TransactionSource } from './transaction-source.js'
 
 /**
- * The outputs that a transaction spends, in the order of its inputs.
- * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when the node does not know a parent.
+ * Returns the outputs that a transaction spends, in the order of its inputs.
+ *
+ * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) if the node does not know a parent.
  */
 export async function fetchPrevouts(
   transaction: ParsedTransaction,
@@ -27,7 +28,7 @@ export async function fetchPrevouts(
   })
 }
 
-/** Sum of amounts in base units. */
+/** Returns the sum of amounts in base units. */
 export function sumAmounts(items: readonly { readonly amount: bigint }[]): bigint {
   return items.reduce((sum, each) => sum + each.amount, 0n)
 }

@@ -12,7 +12,7 @@ import { isTransactionUnknown, type TransactionSource } from './transaction-sour
 const found = z.object({ hex: z.string(), blockhash: z.string().optional() })
 const header = z.object({ height: z.int(), confirmations: z.int() })
 
-/** What became of a transaction; one that is only in an abandoned block is `unknown`. */
+/** Returns the outcome of a transaction. One that is in an abandoned block only is `unknown`. */
 export async function findOutcome(
   txid: string,
   rpc: Rpc,
@@ -34,7 +34,7 @@ export async function findOutcome(
   }
 }
 
-/** Hash of the canonical block at a height, or null above the tip. */
+/** Returns the hash of the canonical block at a height. `null` above the tip. */
 export async function findHashAt(height: number, rpc: { readonly call: AskNode }): Promise<string | null> {
   try {
     return await rpc.call('getblockhash', [height], z.string())
@@ -48,7 +48,10 @@ export async function findHashAt(height: number, rpc: { readonly call: AskNode }
   }
 }
 
-/** Unix seconds of the canonical block at a height, or null above the tip. Pruned nodes keep all headers. */
+/**
+ * Returns the Unix seconds of the canonical block at a height. `null` above the tip. Pruned nodes keep all
+ * headers.
+ */
 export async function findTimeAt(height: number, rpc: { readonly call: AskNode }): Promise<number | null> {
   const hash = await findHashAt(height, rpc)
   if (hash === null) return null

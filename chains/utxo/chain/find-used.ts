@@ -12,7 +12,9 @@ import { scriptOfAddress } from '../script-of-address.js'
 import { scanUnspent } from './read-balance.js'
 import { isAddressIndexed } from './search-address.js'
 
-/** Blocks that we read ourselves where the node has no index: a regtest chain, or a young cursor. */
+/**
+ * Most blocks that the adapter scans itself if the node has no index: a regtest chain, or a young cursor.
+ */
 const MAX_OWN_SCAN = 5_000
 const SCAN_TIMEOUT_MS = 600_000
 
@@ -22,11 +24,13 @@ interface ChainReader {
 }
 
 /**
- * Which of our addresses were ever paid. By the best means that the node has: btcd's address index; Bitcoin Core's
- * `scanblocks` (25.0 and later with `blockfilterindex=1`); our own scan where the chain since the network's start height
- * is at most 5,000 blocks long; else Core's unspent outputs, which do not show an address that was emptied again.
+ * Returns which own addresses were ever paid, by the best means of the node: btcd's address index; Bitcoin
+ * Core's `scanblocks` (25.0 and later with `blockfilterindex=1`); an own scan if the chain since the
+ * network's start height is at most 5,000 blocks long; else Core's unspent outputs, which do not show an
+ * address that was emptied again.
  *
- * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` on btcd without `--addrindex` when the chain is longer than that.
+ * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` on btcd without `--addrindex` if the chain is longer than
+ * that.
  */
 export async function findUsed(
   addresses: readonly string[],
@@ -82,7 +86,10 @@ async function askIndex(addresses: readonly string[], rpc: Rpc): Promise<boolean
   return answers
 }
 
-/** Heights of blocks that may pay one of the addresses (BIP-158 filters), or null where the node cannot look. */
+/**
+ * Returns the heights of blocks that may pay one of the addresses (BIP-158 filters). `null` if the node
+ * cannot search.
+ */
 async function scanFilters(addresses: readonly string[], start: number, rpc: Rpc): Promise<number[] | null> {
   const header = z.object({ height: z.int() })
   try {

@@ -7,11 +7,14 @@ import type { NodeFlavour } from '../rpc/detect-flavour.js'
 import { scriptOfAddress } from '../script-of-address.js'
 import { searchAddress } from './search-address.js'
 
-/** Bitcoin Core reads its whole set of unspent outputs, which takes minutes on a main network. */
+/**
+ * Time-out of a scan. Bitcoin Core reads its whole set of unspent outputs, which takes minutes on a main
+ * network.
+ */
 const SCAN_TIMEOUT_MS = 600_000
 const BASE_UNITS = 1e8
 
-/** One scan of Core's set of unspent outputs: all that each of the addresses holds, confirmed. */
+/** Returns what each address holds, confirmed, by one scan of Core's set of unspent outputs. */
 export async function scanUnspent(
   addresses: readonly string[],
   rpc: Rpc,
@@ -29,8 +32,8 @@ export async function scanUnspent(
 }
 
 /**
- * What an address holds in base units, confirmed, by the node's own books: Bitcoin Core's set of unspent outputs, or
- * btcd's address index. Meant for audits, not for every request.
+ * Returns what an address holds in base units, confirmed, by the node's own books: Bitcoin Core's set of
+ * unspent outputs, or btcd's address index. It serves audits, not every request.
  */
 export async function readBalance(
   address: string,
@@ -41,7 +44,8 @@ export async function readBalance(
   const script = scriptOfAddress(address, network)
   if (flavour === 'core') {
     const unspents = await scanUnspent([address], rpc)
-    // Each amount is a JSON number of whole coins with 8 decimals, exact after rounding below 2^53 base units.
+    // Each amount is a JSON number of whole coins with 8 decimals, exact after rounding below 2^53 base
+    // units.
     return unspents.reduce((sum, { amount }) => sum + BigInt(Math.round(amount * BASE_UNITS)), 0n)
   }
   const unspent = new Map<string, bigint>()

@@ -14,14 +14,19 @@ import { NodeError } from '../rpc/node-error.js'
 const TARGET_BYTES = 4_000_000
 const MAX_BLOCKS = 100
 
-/** Makes the reader of consecutive blocks; it remembers how large blocks were, to ask for the right number, and how long one took. */
+/**
+ * Creates the reader of consecutive blocks. It remembers the size of blocks, to request the right number, and
+ * how long one took.
+ */
 export function createBlockReader(rpc: Rpc, network: UtxoNetwork) {
   let bytesPerBlock = TARGET_BYTES / 8
   const patience = createPatience(rpc.timeoutMs)
 
   /**
-   * Reads blocks from `from` up to at most `to`, each the child of the one before; empty only when `from` is above the tip.
-   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when a block is not what its hash says.
+   * Reads blocks from `from` up to at most `to`, each the child of the one before. Empty only if `from` is
+   * above the tip.
+   *
+   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) if a block does not have its hash.
    */
   return async function readBlocks(from: number, to: number): Promise<Block[]> {
     const count = Math.min(to - from + 1, MAX_BLOCKS, Math.max(1, Math.floor(TARGET_BYTES / bytesPerBlock)))
@@ -44,7 +49,7 @@ export function createBlockReader(rpc: Rpc, network: UtxoNetwork) {
       {
         timeoutMs: waitMs,
         onTooLate() {
-          // Fewer blocks next time, or more time for the one.
+          // The next request asks for fewer blocks, or gives more time for one.
           if (hashes.length > 1) bytesPerBlock = (TARGET_BYTES * 2) / hashes.length
           else patience.exceeded(waitMs)
         },
@@ -57,7 +62,7 @@ export function createBlockReader(rpc: Rpc, network: UtxoNetwork) {
       if (answer instanceof NodeError) throw answer
       bytesRead += answer.length / 2
       const block = toBlock(answer, from + index, hashes[index], network)
-      // A reorganisation between two answers: what comes after it is for the next call.
+      // A reorg happened between two answers. The next call reads what comes after it.
       const parent = blocks.at(-1)
       if (parent && block.parentHash !== parent.hash) break
       blocks.push(block)

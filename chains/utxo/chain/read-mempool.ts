@@ -8,10 +8,13 @@ import { parseTransaction } from '../parse/parse-transaction.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { NODE_CODE, NodeError } from '../rpc/node-error.js'
 
-/** Transactions in one HTTP request. */
+/** Transactions of one HTTP request. */
 const BATCH = 200
 
-/** Looks at the mempool and fetches what is not in `seen`; what left it between the two questions is not reported. */
+/**
+ * Polls the mempool and fetches transactions that are not in `seen`. One that left it between the two
+ * requests is not reported.
+ */
 export async function readMempool(
   rpc: Rpc,
   network: UtxoNetwork,
@@ -35,7 +38,8 @@ export async function readMempool(
         continue
       }
       const transaction = parseTransaction(Buffer.from(answer, 'hex'))
-      // A pure MWEB transaction has an id of another make, and neither inputs nor outputs that we could know.
+      // A pure MWEB transaction has an id of another kind, and neither inputs nor outputs that the adapter
+      // could know.
       if (transaction.txid === chunk[index]) addMovements(transaction, network, transfers, spends)
     }
   }

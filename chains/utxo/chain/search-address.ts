@@ -10,8 +10,9 @@ const PAGE = 100
 const page = z.array(z.object({ hex: z.string(), confirmations: z.int().optional() }))
 
 /**
- * Every mined transaction that pays or spends an address, from btcd's address index, oldest first.
- * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` when the node has no such index.
+ * Returns every mined transaction that pays or spends an address, from btcd's address index, oldest first.
+ *
+ * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` if the node has no such index.
  */
 export async function* searchAddress(address: string, rpc: Rpc): AsyncGenerator<ParsedTransaction> {
   for (let skip = 0; ; skip += PAGE) {
@@ -23,7 +24,7 @@ export async function* searchAddress(address: string, rpc: Rpc): AsyncGenerator<
   }
 }
 
-/** Whether the address index has the address; null where the node has no index. */
+/** Returns whether the address index has the address. `null` if the node has no index. */
 export async function isAddressIndexed(address: string, rpc: Rpc): Promise<boolean | null> {
   try {
     await rpc.call('searchrawtransactions', [address, 0, 0, 1], z.array(z.string()))

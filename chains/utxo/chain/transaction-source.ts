@@ -1,4 +1,7 @@
-/** Transactions by txid from the node's transaction index, parsed, checked against the txid, and kept for a while. */
+/**
+ * Fetches transactions by txid from the node's transaction index, parses them, checks them against the txid,
+ * and caches them.
+ */
 
 import { z } from 'zod'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -7,16 +10,22 @@ import type { Rpc } from '../rpc/create-rpc.js'
 import { NODE_CODE, NodeError } from '../rpc/node-error.js'
 
 export interface TransactionSource {
-  /** The transactions that the node knows, mined or in its mempool. @throws KeyturnError where it has no index. */
+  /**
+   * Returns the transactions that the node knows, mined or in its mempool. @throws KeyturnError if it has no
+   * index.
+   */
   fetch(txids: Iterable<string>): Promise<Map<string, ParsedTransaction>>
 }
 
-/** Transactions in one HTTP request: about 50 kB as a rule, 40 MB at worst. */
+/** Transactions of one HTTP request: about 50 kB as a rule, 40 MB at worst. */
 const BATCH = 100
-/** A parent is asked for again on every attempt and by every description of a payer's change; a transaction never changes. */
+/**
+ * Bytes of the cache. Every attempt and every description of a payer's change needs its parents again, and a
+ * transaction never changes.
+ */
 const CACHE_BYTES = 32 * 1024 * 1024
 
-/** @param cacheBytes - Raw bytes kept; the least recently used go first. */
+/** Creates the source. @param cacheBytes - Raw bytes to keep. The least recently used go first. */
 export function createTransactionSource(rpc: Rpc, cacheBytes = CACHE_BYTES): TransactionSource {
   const cache = new Map<string, { readonly transaction: ParsedTransaction; readonly bytes: number }>()
   let cachedBytes = 0
@@ -39,7 +48,7 @@ export function createTransactionSource(rpc: Rpc, cacheBytes = CACHE_BYTES): Tra
       for (const txid of new Set(txids)) {
         const entry = cache.get(txid)
         if (entry) {
-          // Moves it to the young end of the map's order.
+          // This moves it to the young end of the map's order.
           cache.delete(txid)
           cache.set(txid, entry)
           found.set(txid, entry.transaction)
@@ -70,7 +79,10 @@ export function createTransactionSource(rpc: Rpc, cacheBytes = CACHE_BYTES): Tra
   }
 }
 
-/** Whether the node says that it knows no such transaction. @throws KeyturnError when it cannot know, for want of an index. */
+/**
+ * Returns whether the node knows no such transaction. @throws KeyturnError if it cannot know, because it has
+ * no index.
+ */
 export function isTransactionUnknown(error: NodeError, network: string): boolean {
   if (error.nodeCode !== NODE_CODE.invalidAddressOrKey) return false
   if (/txindex/i.test(error.nodeMessage)) {

@@ -1,15 +1,18 @@
-/** How many branches are looked at before the search gives up, as in Bitcoin Core. */
+/** Searches for coins that need no change. */
+
+/** Branches that the search tries before it gives up, as in Bitcoin Core. */
 const MAX_TRIES = 100_000
 
 /**
- * Looks for coins whose effective values sum to the target closely enough to need no change (Murch, "An Evaluation of Coin
- * Selection Strategies", 2016; Bitcoin Core's SelectCoinsBnB). Depth first, inclusion before omission, largest first; a
- * branch ends where it overshoots, cannot reach the target any more, has too many inputs, or wastes more than the best.
+ * Searches for coins whose effective values sum to the target closely enough to need no change (Murch, "An
+ * Evaluation of Coin Selection Strategies", 2016; Bitcoin Core's SelectCoinsBnB). Depth first, inclusion
+ * before omission, largest first. A branch ends when it overshoots, cannot reach the target any more, has too
+ * many inputs, or wastes more than the best.
  *
  * @param values - Effective values, all positive, in descending order.
- * @param costOfChange - The most that may be overpaid: what making and spending a change output would cost.
- * @param wastePerInput - What an input costs now above what it will cost later; negative when fees are low.
- * @returns Indexes into `values` of the least wasteful match, or null.
+ * @param costOfChange - Largest overpayment: the cost of making and spending a change output.
+ * @param wastePerInput - Cost of an input now above its later cost. Negative when fees are low.
+ * @returns Indexes into `values` of the least wasteful match. `null` without one.
  */
 export function branchAndBound(
   values: readonly bigint[],
@@ -24,7 +27,7 @@ export function branchAndBound(
   let sum = 0n
   let best: number[] | null = null
   let bestWaste = 0n
-  // Coins above the upper bound are in no match.
+  // A coin above the upper bound is in no match.
   let index = firstAtMost(values, upper)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const waste = BigInt(selected.length) * wastePerInput
@@ -52,7 +55,9 @@ export function branchAndBound(
   return best
 }
 
-/** For each position what all coins from there on are worth, and where the next smaller coin is. */
+/**
+ * Returns, for each position, the value of all coins from there on, and the place of the next smaller coin.
+ */
 function lookAhead(values: readonly bigint[]) {
   const rest = new Array<bigint>(values.length + 1).fill(0n)
   const nextSmaller = new Array<number>(values.length)
@@ -63,7 +68,7 @@ function lookAhead(values: readonly bigint[]) {
   return { rest, nextSmaller }
 }
 
-/** Index of the first value at most `limit` in a descending list. */
+/** Returns the index of the first value of at most `limit` in a descending list. */
 function firstAtMost(values: readonly bigint[], limit: bigint): number {
   let low = 0
   let high = values.length

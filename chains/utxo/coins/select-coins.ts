@@ -1,52 +1,61 @@
-/** Chooses which coins pay: several strategies propose, the waste metric decides, the fee limit has the last word. */
+/**
+ * Chooses the coins that pay: several strategies propose, the waste metric chooses, and the fee limit can
+ * refuse.
+ */
 
 import { branchAndBound } from './branch-and-bound.js'
 import { singleRandomDraw } from './single-random-draw.js'
 import { feeForWeight } from './weights.js'
 
 export interface SelectionRequest<Coin> {
-  /** May pay. All inputs weigh the same, as all are of one script type. */
+  /** Coins that may pay. All inputs weigh the same, because all have one script type. */
   readonly candidates: readonly Coin[]
-  /** Must be spent at every cost. */
+  /** Coins that must be spent at any cost. */
   readonly required: readonly Coin[]
   /** Sum of the outputs in base units. */
   readonly target: bigint
   /** Weight of the transaction without inputs and change. */
   readonly baseWeight: number
   readonly inputWeight: number
-  /** What a change output adds. */
+  /** Weight that a change output adds. */
   readonly changeWeight: number
-  /** sat/vB now, and what an input is expected to cost in calmer times (for the waste metric). */
+  /** Rate in sat/vB now, and the expected cost of an input in calmer times (for the waste metric). */
   readonly feeRate: number
   readonly longTermFeeRate: number
-  /** Change is never smaller; what would be goes to the fee. */
+  /** Least change. A smaller one goes to the fee. */
   readonly dust: bigint
-  /** The fee is at least `fee` and `rate` sat/vB of the whole size: what a replacement must bring. Default none. */
+  /**
+   * Floor of the fee: `fee`, and `rate` sat/vB of the whole size on top, as a replacement must pay. Default
+   * none.
+   */
   readonly floor?: { readonly fee: bigint; readonly rate: number }
   readonly feeLimit: bigint
-  /** `recipient`: the fee comes out of the target, so coins need only reach the target itself. */
+  /**
+   * Payer of the fee. `recipient`: the fee comes out of the target, so coins need only reach the target
+   * itself.
+   */
   readonly feePayer: 'sender' | 'recipient'
   readonly maxInputs: number
-  /** Makes the random draw repeatable. */
+  /** Seed that makes the random draw repeatable. */
   readonly seed: number
 }
 
 export type Selection<Coin> =
   | {
       readonly kind: 'selected'
-      /** Required coins first, in their order. */
+      /** Coins, the required ones first, in their order. */
       readonly coins: readonly Coin[]
-      /** 0 when there is no change output. */
+      /** Change. 0 without a change output. */
       readonly change: bigint
-      /** What inputs − outputs − change will be. */
+      /** Fee: inputs − outputs − change. */
       readonly fee: bigint
     }
   | { readonly kind: 'insufficient_funds'; readonly missing: bigint }
-  /** All coins together would do, but not as many as one transaction may spend. */
+  /** All coins together would suffice, but not as many as one transaction may spend. */
   | { readonly kind: 'too_many_inputs'; readonly missing: bigint }
   | { readonly kind: 'fee_too_high'; readonly fee: bigint }
 
-/** Change that a random draw aims for at least, so that it is worth having; Bitcoin Core's CHANGE_LOWER. */
+/** Least change that a random draw aims for, so that it is worth having (Bitcoin Core's CHANGE_LOWER). */
 const COMFORTABLE_CHANGE = 50_000n
 
 interface Proposal<Coin> {
@@ -56,7 +65,10 @@ interface Proposal<Coin> {
   readonly waste: bigint
 }
 
-/** Selects coins by effective value (amount less the fee of spending it). Deterministic for the same request and seed. */
+/**
+ * Selects coins by effective value (amount less the fee of spending it). Deterministic for the same request
+ * and seed.
+ */
 export function selectCoins<Coin extends { readonly amount: bigint }>(
   request: SelectionRequest<Coin>,
 ): Selection<Coin> {
@@ -65,7 +77,7 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
   const { floor } = request
   const feeOf = (weight: number) =>
     atLeast(feeForWeight(weight, feeRate), floor ? floor.fee + feeForWeight(weight, floor.rate) : 0n)
-  // What an input adds at most, whether the rate or the floor decides.
+  // Largest cost of an input, whether the rate or the floor decides.
   const inputFee = feeForWeight(inputWeight, Math.max(feeRate, floor?.rate ?? 0))
   const laterInputFee = feeForWeight(inputWeight, longTermFeeRate)
   const changeFee = feeForWeight(request.changeWeight, feeRate)
@@ -95,7 +107,8 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
   if (need <= 0n && required.length > 0) {
     propose([])
   } else {
-    // Where the recipient pays, an overpaid changeless match would cost the recipient an amount that no person approved: exact ones only.
+    // If the recipient pays, an overpaid match without change would cost the recipient an amount that no
+    // person approved, so only exact ones count.
     const costOfChange = senderPays ? changeFee + laterInputFee : 0n
     propose(branchAndBound(values, need, costOfChange, wastePerInput, room))
     propose(singleRandomDraw(values, withChange + COMFORTABLE_CHANGE, room, request.seed))
@@ -109,7 +122,7 @@ export function selectCoins<Coin extends { readonly amount: bigint }>(
   const fees = proposals.map((each) => each.fee).sort((a, b) => (a < b ? -1 : 1))
   return { kind: 'fee_too_high', fee: fees[0] ?? baseFee }
 
-  /** Fee and change of a set of coins by the real size of the transaction that it makes. */
+  /** Returns fee and change of a set of coins by the real size of the transaction that it makes. */
   function settle(coins: readonly Coin[]): Proposal<Coin> {
     const sum = coins.reduce((total, coin) => total + coin.amount, 0n)
     const weight = request.baseWeight + coins.length * inputWeight
@@ -137,7 +150,7 @@ function byWaste<Coin>(a: Proposal<Coin>, b: Proposal<Coin>): number {
   return a.change < b.change ? -1 : a.change > b.change ? 1 : 0
 }
 
-/** The one smallest coin that is enough: one input, and the large coins stay whole for others. */
+/** Returns the smallest single coin that suffices: one input, and the large coins stay whole for others. */
 function smallestSufficient(values: readonly bigint[], target: bigint): number[] | null {
   const index = values.findLastIndex((value) => value >= target)
   return index < 0 ? null : [index]

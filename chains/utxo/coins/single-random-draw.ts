@@ -1,9 +1,9 @@
 /**
- * Draws coins at random until they reach the target (Erhardt's single random draw, as Bitcoin Core uses it): wallets that
- * pay this way keep coins of many sizes. The same seed draws the same coins.
+ * Draws coins at random until they reach the target (Erhardt's single random draw, as in Bitcoin Core).
+ * Wallets that pay this way keep coins of many sizes. The same seed draws the same coins.
  *
- * @param seed - An integer; its low 32 bits count.
- * @returns Indexes into `values`, or null when `maxInputs` draws do not reach the target.
+ * @param seed - Integer, of which the low 32 bits count.
+ * @returns Indexes into `values`. `null` if `maxInputs` draws do not reach the target.
  */
 export function singleRandomDraw(
   values: readonly bigint[],
@@ -12,7 +12,7 @@ export function singleRandomDraw(
   seed: number,
 ): number[] | null {
   const random = mulberry32(seed)
-  // A Fisher–Yates shuffle of which only the drawn part is ever carried out.
+  // This is a Fisher–Yates shuffle of which only the drawn part is carried out.
   const moved = new Map<number, number>()
   const drawn: number[] = []
   let sum = 0n
@@ -27,7 +27,7 @@ export function singleRandomDraw(
   return null
 }
 
-/** A small generator of numbers in [0, 1); which coins are drawn is no secret. */
+/** Creates a small generator of numbers in [0, 1). It is no secret which coins are drawn. */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0
   return () => {

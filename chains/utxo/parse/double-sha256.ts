@@ -2,12 +2,12 @@
 
 import { hash } from 'node:crypto'
 
-/** SHA-256 of SHA-256, as block and transaction ids are made. */
+/** Returns SHA-256 of SHA-256, from which block and transaction ids are made. */
 export function doubleSha256(bytes: Uint8Array): Buffer {
   return hash('sha256', hash('sha256', bytes, 'buffer'), 'buffer')
 }
 
-/** An id in the form that nodes show: hex of the hash in reversed byte order. */
+/** Returns an id in the form that nodes show: hex of the hash in reversed byte order. */
 export function toDisplayHex(hashBytes: Uint8Array): string {
   return Buffer.from(hashBytes).reverse().toString('hex')
 }

@@ -7,14 +7,14 @@ import { payeeOfScript } from './payee-of-script.js'
 
 const NO_TXID = '0'.repeat(64)
 
-/** Whether a transaction makes new coins: its one input points nowhere. */
+/** Returns whether a transaction makes new coins: its one input points nowhere. */
 export function isCoinbase(transaction: ParsedTransaction): boolean {
   return transaction.inputs[0]?.prevTxid === NO_TXID
 }
 
 /**
- * Adds what a transaction pays to possible addresses of ours, and what it spends, to the lists given.
- * Costs the same however many addresses are watched: nothing here knows them.
+ * Adds to the given lists what a transaction pays to possible own addresses, and what it spends. Its cost
+ * does not depend on the number of watched addresses, which it does not know.
  */
 export function addMovements(
   transaction: ParsedTransaction,

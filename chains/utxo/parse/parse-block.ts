@@ -1,4 +1,4 @@
-/** Parses a serialized block and proves that nothing in it was missed: its hash and its Merkle root must come out. */
+/** Parses a serialized block and proves that it is complete by its hash and its Merkle root. */
 
 import { doubleSha256, toDisplayHex } from './double-sha256.js'
 import { type ParsedTransaction, readTransaction } from './parse-transaction.js'
@@ -6,7 +6,7 @@ import { type ParsedTransaction, readTransaction } from './parse-transaction.js'
 export interface ParsedBlock {
   readonly hash: string
   readonly parentHash: string
-  /** Unix seconds. */
+  /** Time in Unix seconds. */
   readonly time: number
   readonly transactions: readonly ParsedTransaction[]
 }
@@ -14,8 +14,11 @@ export interface ParsedBlock {
 const HEADER_BYTES = 80
 
 /**
- * @param bytes - As `getblock hash 0` gives them; on Litecoin the extension block that follows a HogEx is ignored.
- * @throws Error when the transactions do not make the header's Merkle root: better no block than a lost deposit.
+ * Parses a block.
+ *
+ * @param bytes - Answer of `getblock hash 0`. On Litecoin the extension block after a HogEx is ignored.
+ * @throws Error if the transactions do not make the header's Merkle root: no block is better than a lost
+ * deposit.
  */
 export function parseBlock(bytes: Buffer): ParsedBlock {
   if (bytes.length <= HEADER_BYTES) throw new RangeError('The bytes end inside the header')

@@ -1,6 +1,7 @@
 /**
- * Our own parser of serialized transactions: fast enough for every block, strict enough to check what a signer returns.
- * Formats: the original one, BIP-144 (flag 0x01), and Litecoin's MWEB (flag 0x08, LIP-0002 and LIP-0003).
+ * Parses serialized transactions: fast enough for every block, strict enough to check what a signer returns.
+ *
+ * It reads the original format, BIP-144 (flag 0x01), and Litecoin's MWEB (flag 0x08, LIP-0002 and LIP-0003).
  */
 
 import { doubleSha256, toDisplayHex } from './double-sha256.js'
@@ -10,25 +11,25 @@ export interface ParsedInput {
   readonly prevVout: number
   readonly scriptSig: Buffer
   readonly sequence: number
-  /** Empty without one, and where the caller did not ask for witnesses. */
+  /** Witness. Empty without one, and if the caller did not ask for witnesses. */
   readonly witness: readonly Buffer[]
 }
 
 export interface ParsedOutput {
-  /** Base units. */
+  /** Amount in base units. */
   readonly amount: bigint
   readonly script: Buffer
 }
 
 export interface ParsedTransaction {
   readonly txid: string
-  /** The txid's bytes as hashed (not reversed). */
+  /** Bytes of the txid as hashed (not reversed). */
   readonly hash: Buffer
   readonly version: number
   readonly inputs: readonly ParsedInput[]
   readonly outputs: readonly ParsedOutput[]
   readonly locktime: number
-  /** What the txid is the hash of: no witness, no MWEB data. */
+  /** Bytes of which the txid is the hash: without witnesses and MWEB data. */
   readonly stripped: Buffer
   /** Whether it carries Litecoin's MWEB flag. */
   readonly mweb: boolean
@@ -40,7 +41,7 @@ const FLAG_WITNESS = 0x01
 const FLAG_MWEB = 0x08
 const NO_WITNESS: readonly Buffer[] = []
 
-/** Parses bytes that hold exactly one transaction. @throws RangeError or Error when they do not. */
+/** Parses bytes that hold exactly one transaction. @throws RangeError or Error if they do not. */
 export function parseTransaction(bytes: Buffer): ParsedTransaction {
   const transaction = readTransaction(bytes, 0, { witnesses: true, alone: true })
   if (transaction.end !== bytes.length) throw new Error('There are bytes behind the transaction')
@@ -122,7 +123,10 @@ interface Cursor {
   at: number
 }
 
-/** In a block the flag marks the HogEx and an empty pointer follows; only in the mempool there is data, up to the locktime. */
+/**
+ * Skips MWEB data. In a block the flag marks the HogEx and an empty pointer follows; only in the mempool
+ * there is data, up to the locktime.
+ */
 function skipMweb(cursor: Cursor, alone: boolean): void {
   if (cursor.bytes.readUInt8(cursor.at) === 0) {
     cursor.at += 1
@@ -136,7 +140,7 @@ function readWitness(cursor: Cursor, keep: boolean): readonly Buffer[] {
   const count = readCount(cursor, 1)
   if (!keep) {
     for (let i = 0; i < count; i++) {
-      // Two statements: the length's own bytes move the cursor before the item does.
+      // Two statements, because the length's own bytes move the cursor before the item does.
       const length = readCount(cursor, 1)
       cursor.at += length
     }
@@ -161,7 +165,10 @@ function readUInt32(cursor: Cursor): number {
   return value
 }
 
-/** A CompactSize that counts things of at least `size` bytes each; more than the rest of the bytes could hold is refused. */
+/**
+ * Reads a CompactSize that counts items of at least `size` bytes each. It refuses more than the remaining
+ * bytes could hold.
+ */
 function readCount(cursor: Cursor, size: number): number {
   const { bytes } = cursor
   const first = bytes.readUInt8(cursor.at)

@@ -3,8 +3,9 @@
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
 /**
- * The payee of an output that could be ours, or null: we issue P2WPKH addresses, or P2PKH where the network has no SegWit.
- * The other template never counts, because the same key hash behind it is an output that our coin selection cannot spend.
+ * Returns the payee of an output that could be own: P2WPKH, or P2PKH if the network has no SegWit. `null` for
+ * others. The other template never counts, because coin selection could not spend an output with the same key
+ * hash behind it.
  *
  * @returns Lower-case hex of the key's HASH160.
  */

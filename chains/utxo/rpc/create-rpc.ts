@@ -1,4 +1,7 @@
-/** JSON-RPC over HTTP(S) to the nodes of one network: several URLs, fail-over, time-outs, batches; credentials stay inside. */
+/**
+ * Speaks JSON-RPC over HTTP(S) to the nodes of one network: several URLs, fail-over, time-outs, batches.
+ * Credentials stay inside.
+ */
 
 import { Pool } from 'undici'
 import { z } from 'zod'
@@ -8,35 +11,40 @@ import { type NodeReport, reportNode } from '../../node-report.js'
 import { NODE_CODE, NodeError } from './node-error.js'
 
 export interface RpcOptions {
-  /** Milliseconds for one request to one node. Default 30,000. */
+  /** Milliseconds of one request to one node. Default 30,000. */
   readonly timeoutMs?: number
-  /** Milliseconds for which a node that failed is asked last. Default 10,000. */
+  /** Milliseconds for which a failed node is asked last. Default 10,000. */
   readonly retryEndpointMs?: number
-  /** What each node is asked before it is used; none by default. */
+  /** Checks of each node before it is used. Default none. */
   readonly checks?: (ask: AskNode) => NodeChecks
 }
 
-/** Puts one question to one node. @throws NodeError when it answers with an error. */
+/** Puts one question to one node. @throws NodeError if it answers with an error. */
 export type AskNode = <T>(method: string, params: readonly unknown[], result: z.ZodType<T>) => Promise<T>
 
 export interface CallOptions {
   readonly timeoutMs?: number
-  /** Called when a node got the request and did not answer it, so that it may have acted all the same. */
+  /** Called if a node got the request and did not answer it, so that it may have acted all the same. */
   readonly onUnanswered?: () => void
-  /** Called when a node did not answer in time. */
+  /** Called if a node did not answer in time. */
   readonly onTooLate?: () => void
 }
 
 export interface Rpc {
   readonly network: string
-  /** Milliseconds in which a request is answered as a rule. */
+  /** Usual time of a request, in milliseconds. */
   readonly timeoutMs: number
   /**
-   * @throws NodeError when a node answers with an error.
-   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when no node answers.
+   * Calls a method.
+   *
+   * @throws NodeError if a node answers with an error.
+   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) if no node answers.
    */
   call<T>(method: string, params: readonly unknown[], result: z.ZodType<T>, options?: CallOptions): Promise<T>
-  /** The same method for several parameter lists in one HTTP request; a node's error takes the place of its result. */
+  /**
+   * Calls a method with several parameter lists in one HTTP request. A node's error takes the place of its
+   * result.
+   */
   batch<T>(
     method: string,
     paramsList: readonly (readonly unknown[])[],
@@ -49,7 +57,7 @@ export interface Rpc {
 }
 
 interface Endpoint {
-  /** Host and port: what may be shown of the URL. */
+  /** Host and port, which may be shown of the URL. */
   readonly label: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
@@ -62,7 +70,10 @@ interface Target extends Pick<Endpoint, 'label' | 'path' | 'headers' | 'pool'> {
 
 const NO_CHECKS: NodeChecks = { identity: async () => {}, abilities: async () => {} }
 
-/** btcd serves 10 clients by default; others of ours may be among them. */
+/**
+ * Connections to each node. btcd serves 10 clients by default, and other processes of the platform may be
+ * among them.
+ */
 const CONNECTIONS_PER_NODE = 4
 
 const reply = z.object({
@@ -72,7 +83,7 @@ const reply = z.object({
 })
 const replies = z.array(reply)
 
-/** Opens connections lazily; the first URL is preferred, the others are asked when it does not answer. */
+/** Opens connections lazily. It prefers the first URL and asks the others if that does not answer. */
 export function createRpc(network: string, urls: readonly string[], options: RpcOptions = {}): Rpc {
   const timeoutMs = options.timeoutMs ?? 30_000
   const retryEndpointMs = options.retryEndpointMs ?? 10_000
@@ -157,20 +168,21 @@ function openTarget(text: string): Target {
   }
 }
 
-/** Returns the JSON of an answer; throws where the node gave none, or one that another node may not give. */
+/** Returns the JSON of an answer. It throws if the node gave none, or one that another node may not give. */
 async function post(endpoint: Target, body: string, timeoutMs: number): Promise<unknown> {
   const response = await endpoint.pool.request({
     method: 'POST',
     path: endpoint.path,
     headers: endpoint.headers,
     body,
-    // `scantxoutset` says nothing for minutes; the signal below is the only clock.
+    // `scantxoutset` is silent for minutes, so the signal below is the only clock.
     headersTimeout: 0,
     bodyTimeout: 0,
     signal: AbortSignal.timeout(timeoutMs),
   })
   const text = await response.body.text()
-  // Bitcoin Core answers an RPC error with 500 or 404 and a JSON body; without one it is a failure of the node.
+  // Bitcoin Core answers an RPC error with 500 or 404 and a JSON body. Without a body it is a failure of the
+  // node.
   let answer: unknown
   try {
     answer = JSON.parse(text)
@@ -185,7 +197,7 @@ async function post(endpoint: Target, body: string, timeoutMs: number): Promise<
   return answer
 }
 
-/** A node that was reached and said something other than an answer of its RPC. */
+/** Thrown when a node was reached and gave something other than an answer of its RPC. */
 class NoAnswer extends Error {
   readonly nothingDone: boolean
 
@@ -195,13 +207,13 @@ class NoAnswer extends Error {
   }
 }
 
-/** Wrong credentials, a full queue (503) and no connection are certain to have changed nothing. */
+/** Wrong credentials, a full queue (503) and no connection have certainly changed nothing. */
 const NOTHING_DONE_STATUS = [401, 403, 429, 503]
 const NOT_CONNECTED = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT']
 
 function mayHaveActed(error: unknown): boolean {
   if (error instanceof NoAnswer) return !error.nothingDone
-  // It was not sent, or to a chain on which it cannot act.
+  // The request was not sent, or went to a chain on which it cannot act.
   if (error instanceof UnusableNode) return false
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return !NOT_CONNECTED.includes(code)

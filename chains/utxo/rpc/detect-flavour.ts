@@ -4,10 +4,13 @@ import { z } from 'zod'
 import type { Rpc } from './create-rpc.js'
 import { NodeError } from './node-error.js'
 
-/** `core`: Bitcoin Core and its kin (litecoind, Bitcoin Cash Node). `btcd`: lacks what its kind lacks; see the callers. */
+/**
+ * Flavour of a node. `core`: Bitcoin Core and its relatives (litecoind, Bitcoin Cash Node). `btcd` lacks some
+ * methods; see the callers.
+ */
 export type NodeFlavour = 'core' | 'btcd'
 
-/** Asks the node what it is. All nodes of a network are taken to be of one flavour. */
+/** Asks the node for its flavour. All nodes of a network are expected to have the same. */
 export async function detectFlavour(rpc: Rpc): Promise<NodeFlavour> {
   try {
     const info = await rpc.call('getnetworkinfo', [], z.object({ subversion: z.string() }))

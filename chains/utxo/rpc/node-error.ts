@@ -2,7 +2,9 @@
 
 import { KeyturnError } from '../../../domain/errors.js'
 
-/** Codes of Bitcoin Core's JSON-RPC (src/rpc/protocol.h) that mean something to us; btcd uses the same numbers. */
+/**
+ * Codes of Bitcoin Core's JSON-RPC (src/rpc/protocol.h) that the adapter knows. btcd uses the same numbers.
+ */
 export const NODE_CODE = {
   misc: -1,
   invalidAddressOrKey: -5,
@@ -15,7 +17,7 @@ export const NODE_CODE = {
   methodNotFound: -32601,
 } as const
 
-/** The node answered, and its answer is an error. `nodeCode` and `nodeMessage` are the node's own. */
+/** Thrown when a node answers with an error. `nodeCode` and `nodeMessage` are the node's own. */
 export class NodeError extends KeyturnError {
   readonly nodeCode: number
   readonly nodeMessage: string
@@ -29,7 +31,7 @@ export class NodeError extends KeyturnError {
     this.nodeMessage = nodeMessage
   }
 
-  /** Whether the node does not have the method (btcd says -1 for those it knows of and never built). */
+  /** Returns whether the node lacks the method (btcd says -1 for known ones that it never built). */
   get isUnsupported(): boolean {
     return (
       this.nodeCode === NODE_CODE.methodNotFound ||

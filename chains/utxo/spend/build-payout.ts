@@ -1,4 +1,7 @@
-/** From a request to a PSBT: selects coins, fetches their parents, and writes down all that a signer needs to check it. */
+/**
+ * Builds a PSBT: selects coins, fetches their parents, and writes down everything that a signer needs to
+ * check it.
+ */
 
 import { createHash } from 'node:crypto'
 import { Psbt } from 'bitcoinjs-lib'
@@ -16,14 +19,14 @@ import { SIGHASH_ALL_FORKID, signatureRules } from '../signature-rules.js'
 import { chooseCoins, type FatParents } from './choose-coins.js'
 import { scriptOfKey } from './script-of-key.js'
 
-/** Signals replaceability (BIP-125) and leaves the locktime in force. */
+/** Sequence that signals replaceability (BIP-125) and leaves the locktime in force. */
 const SEQUENCE = 0xfffffffd
 const VERSION = 2
-/** Inputs of one transaction: as other custodians limit it, and one byte of count. */
+/** Most inputs of one transaction: a common limit of custodians, and one byte of count. */
 export const MAX_INPUTS = 250
 /**
- * The most characters of a PSBT, so that with the largest intent and its approvals it stays below `MAX_REQUEST_BYTES`, above which
- * signers refuse. Only what is required may exceed it.
+ * Most characters of a PSBT, so that with the largest intent and its approvals it stays below
+ * `MAX_REQUEST_BYTES`, above which signers refuse. Only required inputs may exceed it.
  */
 export const MAX_PAYLOAD_BYTES = 3_900_000
 
@@ -33,10 +36,11 @@ interface Output {
 }
 
 /**
- * Builds a payment. Outputs keep the order of the request (an address twice stays two outputs), change comes last.
+ * Builds a payout. Outputs keep the order of the request (an address twice stays two outputs), and change
+ * comes last.
  *
- * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT` (dust), both with the index as `details.output`; `INVALID_STATE` when a
- * candidate is not what the chain says.
+ * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT` (dust), both with the index as `details.output`;
+ * `INVALID_STATE` if a candidate is not what the chain says.
  */
 export async function buildPayout(
   request: UtxoBuildRequest,
@@ -63,11 +67,11 @@ export async function buildPayout(
   )
   if (parents === null) return selection
   const { coins, change } = selection
-  // A transaction needs an output: without a recipient, change must come back.
+  // A transaction needs an output. Without a recipient, change must come back.
   if (outputs.length === 0 && change === 0n)
     return { kind: 'insufficient_funds', missing: dustThreshold(changeScript, network) }
   const paid = request.feePayer === 'recipient' ? takeFee(outputs, selection.fee) : outputs
-  // Where the recipient pays and there is no change, what the coins bring above the amount goes to the fee as well.
+  // If the recipient pays and there is no change, the surplus of the coins goes to the fee as well.
   const fee = sum(coins) - change - sum(paid)
   if (fee > feeLimit) return { kind: 'fee_too_high', fee }
   const [first] = paid
@@ -87,7 +91,7 @@ export async function buildPayout(
   return {
     kind: 'built',
     payload: { family: 'utxo', network: network.name, psbt: psbt.toBase64() },
-    // Signatures of SegWit inputs are outside of what the txid covers.
+    // The txid does not cover signatures of SegWit inputs.
     txid: network.script === 'p2wpkh' ? toDisplayHex(doubleSha256(unsigned)) : null,
     inputs: coins,
     paid: sum(paid),
@@ -101,7 +105,9 @@ export async function buildPayout(
   }
 }
 
-/** @throws KeyturnError `INVALID_ADDRESS` that says which output it is about. */
+/**
+ * Returns the script of a recipient. @throws KeyturnError `INVALID_ADDRESS` with the index of the output.
+ */
 function scriptOfRecipient(address: string, index: number, network: UtxoNetwork): Buffer {
   try {
     return scriptOfAddress(address, network)
@@ -112,7 +118,7 @@ function scriptOfRecipient(address: string, index: number, network: UtxoNetwork)
   }
 }
 
-/** The candidates that are not required anyway, each once. */
+/** Returns the candidates that are not required, each once. */
 function others(request: UtxoBuildRequest, network: UtxoNetwork): SpendableOutput[] {
   const taken = new Set(request.required.map(outpoint))
   if (taken.size !== request.required.length) throw invalid('An outpoint is required twice', network)
@@ -153,7 +159,7 @@ function select(
   })
 }
 
-/** The same request draws the same coins, and another one draws others. */
+/** Returns a seed, so that the same request draws the same coins, and another one draws others. */
 function seedOf(request: UtxoBuildRequest): number {
   const hash = createHash('sha256')
   for (const { address, amount } of request.outputs) hash.update(`${address} ${amount}\n`)
@@ -164,7 +170,7 @@ function seedOf(request: UtxoBuildRequest): number {
 
 function checkOutputs(request: UtxoBuildRequest, outputs: readonly Output[], network: UtxoNetwork): void {
   if (outputs.length === 0 && request.required.length === 0)
-    throw invalid('A payment needs an output', network)
+    throw invalid('A payout needs an output', network)
   if (request.feePayer === 'recipient' && outputs.length !== 1) {
     throw invalid('The recipient can pay the fee only where there is one', network)
   }
@@ -178,7 +184,10 @@ function checkOutputs(request: UtxoBuildRequest, outputs: readonly Output[], net
   }
 }
 
-/** What the recipient gets is the amount less the fee, with all that is too little for a change output. */
+/**
+ * Returns outputs from which the fee is taken, together with a remainder that is too small for a change
+ * output.
+ */
 function takeFee(outputs: readonly Output[], fee: bigint): Output[] {
   return outputs.map(({ script, amount }) => ({ script, amount: amount - fee }))
 }
@@ -211,10 +220,10 @@ function addInput(
     hash: coin.txid,
     index: coin.vout,
     sequence: SEQUENCE,
-    // Without witnesses: still a network serialization, its hash is the txid, and every parser reads it.
+    // Without witnesses it is still a network serialization, its hash is the txid, and every parser reads it.
     nonWitnessUtxo: parent.stripped,
     ...(network.script === 'p2wpkh' ? { witnessUtxo: { script, value: coin.amount } } : {}),
-    // Said, not left to be guessed: a signer that does not know the type must not sign by Bitcoin's rules.
+    // The type is explicit, so that a signer that does not know it does not sign by Bitcoin's rules.
     ...(signatureRules(network) === 'bitcoin-cash' ? { sighashType: SIGHASH_ALL_FORKID } : {}),
     bip32Derivation: [keyOrigin(coin)],
   })
@@ -228,7 +237,7 @@ function keyOrigin(key: UtxoBuildRequest['change']) {
   }
 }
 
-/** The script of one of our addresses, once it is sure that its key is the one it is said to have. */
+/** Returns the script of an own address, after checking that it belongs to its stored key. */
 function ownScript(key: UtxoBuildRequest['change'], network: UtxoNetwork): Buffer {
   const script = scriptOfAddress(key.address, network)
   if (!script.equals(scriptOfKey(Buffer.from(key.publicKey, 'hex'), network.script))) {
@@ -239,7 +248,7 @@ function ownScript(key: UtxoBuildRequest['change'], network: UtxoNetwork): Buffe
   return script
 }
 
-/** `Math.min` of two bigints. */
+/** Returns the smaller of two bigints. */
 function atMost(value: bigint, cap: bigint): bigint {
   if (value > cap) return cap
   return value

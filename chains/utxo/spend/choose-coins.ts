@@ -1,23 +1,26 @@
-/** Which coins pay, with their parents: a signer needs each parent whole, so coins of fat ones pay only where no others do. */
+/**
+ * Chooses coins together with their parents. A signer needs each parent whole, so coins of fat parents pay
+ * only if no others suffice.
+ */
 
 import type { SpendableOutput } from '../../adapter.js'
 import type { TransactionSource } from '../chain/transaction-source.js'
 import type { Selection } from '../coins/select-coins.js'
 import type { ParsedTransaction } from '../parse/parse-transaction.js'
 
-/** A parent above this is fat: 250 lean ones are 2.5 MB at most. */
+/** Size above which a parent is fat: 250 lean ones are 2.5 MB at most. */
 const FAT_BYTES = 10_000
-/** No standard transaction has more bytes without its witnesses. */
+/** Size of the fattest parent: no standard transaction has more bytes without its witnesses. */
 const FATTEST_BYTES = 100_000
-/** Parents that weigh less together are taken as they are, fat or not. */
+/** Sum of parents below which all are taken, fat or not. */
 const COMFORTABLE_BYTES = 750_000
-/** The most that the parents of one payment may weigh: 3.7 MB in base64, see `MAX_PAYLOAD_BYTES`. */
+/** Largest sum of the parents of one payout: 3.7 MB in base64, see `MAX_PAYLOAD_BYTES`. */
 const MOST_BYTES = 2_800_000
-/** After so many selections what is not known is taken for the worst. */
+/** Number of selections after which unknown parents count as the fattest. */
 const MOST_ROUNDS = 20
 const MOST_REMEMBERED = 20_000
 
-/** The bytes of fat parents that were met, by txid: one map an adapter. */
+/** Bytes of fat parents, by txid. One map an adapter. */
 export type FatParents = Map<string, number>
 
 export type ChosenCoins =
@@ -28,11 +31,12 @@ export type ChosenCoins =
   | { readonly selection: Exclude<Selection<SpendableOutput>, { kind: 'selected' }>; readonly parents: null }
 
 /**
- * Selects among coins that are not known to have fat parents, looks at the parents, and selects again without those that turn out to
- * be fat. Where that is not enough, the fat ones of the largest coins are allowed, as many as fit.
+ * Selects among coins whose parents are not known to be fat, fetches the parents, and selects again without
+ * those that prove fat. If that does not suffice, the fat parents of the largest coins are allowed, as many
+ * as fit.
  *
- * @param choose - Selects among these candidates, beside what is required.
- * @param most - Inputs of one transaction.
+ * @param choose - Selects among these candidates, beside the required ones.
+ * @param most - Most inputs of one transaction.
  */
 export async function chooseCoins(
   candidates: readonly SpendableOutput[],
@@ -68,7 +72,7 @@ export async function chooseCoins(
   }
 }
 
-/** Of the fat ones the largest amounts, so that no selection of `most` coins is heavier than a payload may be. */
+/** Returns the fat ones with the largest amounts, so that no selection of `most` coins exceeds a payload. */
 function thoseThatFit(
   candidates: readonly SpendableOutput[],
   required: readonly SpendableOutput[],
@@ -90,7 +94,7 @@ function thoseThatFit(
   return fitting
 }
 
-/** What lacks in the pool may be there in coins that no one transaction can spend beside the others. */
+/** Returns whether the missing amount is in coins that one transaction cannot spend beside the others. */
 function fragmented(
   selection: Exclude<Selection<SpendableOutput>, { kind: 'selected' }>,
   pool: readonly SpendableOutput[],
@@ -102,7 +106,7 @@ function fragmented(
   return choose(candidates).kind === 'insufficient_funds' ? selection : { kind: 'too_many_inputs', missing }
 }
 
-/** Keeps the sizes of fat parents; the oldest go first. @returns Those that were not known. */
+/** Remembers the sizes of fat parents and forgets the oldest first. @returns Those that were unknown. */
 function remember(fat: FatParents, parents: ReadonlyMap<string, ParsedTransaction>): string[] {
   const found: string[] = []
   for (const [txid, { stripped }] of parents) {

@@ -1,4 +1,4 @@
-/** Bitcoin Cash's own verdict on a signed transaction, by the virtual machine of libauth. */
+/** Checks a signed transaction by Bitcoin Cash's own rules, with the virtual machine of libauth. */
 
 import { createVirtualMachineBCH, decodeTransactionBCH } from '@bitauth/libauth'
 import { script as scripts } from 'bitcoinjs-lib'
@@ -7,15 +7,16 @@ import { SIGHASH_ALL_FORKID } from '../signature-rules.js'
 import { scriptOfKey } from './script-of-key.js'
 
 const COMPRESSED_KEY_BYTES = 33
-/** A Schnorr signature has 64 bytes and its type; ours are ECDSA in DER, which is longer. */
+/** Size of a Schnorr signature with its type. The signer's are ECDSA in DER, which is longer. */
 const SCHNORR_BYTES = 65
 
 /** Standard rules: what a node relays, not only what a block may hold. */
 const machine = createVirtualMachineBCH(true)
 
 /**
- * The first input that does not carry exactly what its P2PKH output asks for: two plain pushes, an ECDSA signature of
- * SIGHASH_ALL|FORKID and the compressed key; `all` when the machine refuses the transaction; null when all is well.
+ * Returns the first input that does not carry exactly what its P2PKH output asks for: two plain pushes, an
+ * ECDSA signature of SIGHASH_ALL|FORKID and the compressed key. `all` if the machine refuses the transaction.
+ * `null` if all is well.
  */
 export function findInvalidCashInput(
   bytes: Uint8Array,

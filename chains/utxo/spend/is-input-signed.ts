@@ -8,8 +8,8 @@ import { scriptOfKey } from './script-of-key.js'
 const COMPRESSED_KEY_BYTES = 33
 
 /**
- * Whether an input carries exactly what its P2WPKH (BIP-143) or P2PKH output asks for: a signature with sighash ALL, strict
- * DER and low S (BIP-66, BIP-146), and the compressed key.
+ * Returns whether an input carries exactly what its P2WPKH (BIP-143) or P2PKH output asks for: a signature
+ * with sighash ALL, strict DER and low S (BIP-66, BIP-146), and the compressed key.
  */
 export function isInputSigned(
   transaction: Transaction,
@@ -31,12 +31,12 @@ export function isInputSigned(
       : transaction.hashForSignature(index, prevout.script, Transaction.SIGHASH_ALL)
     return verify(hash, publicKey, decoded.signature, true)
   } catch {
-    // Malformed DER, keys that are no points: not signed.
+    // Malformed DER, or a key that is no point, means not signed.
     return false
   }
 }
 
-/** BIP-143's scriptCode of a P2WPKH output is the P2PKH script of the same key. */
+/** Returns BIP-143's scriptCode of a P2WPKH output: the P2PKH script of the same key. */
 function legacyScript(publicKey: Uint8Array): Uint8Array {
   return scriptOfKey(publicKey, 'p2pkh')
 }
@@ -44,6 +44,6 @@ function legacyScript(publicKey: Uint8Array): Uint8Array {
 function pushesOf(scriptSig: Buffer): Uint8Array[] {
   const chunks = scripts.decompile(scriptSig) ?? []
   const pushes = chunks.filter((chunk): chunk is Uint8Array => typeof chunk !== 'number')
-  // Anything but plain, minimal pushes would change the txid's bytes without changing what it does.
+  // Anything but plain, minimal pushes would change the txid's bytes without changing their meaning.
   return pushes.length === chunks.length && scriptSig.equals(scripts.compile(pushes)) ? pushes : []
 }

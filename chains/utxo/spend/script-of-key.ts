@@ -3,7 +3,10 @@
 import { crypto } from 'bitcoinjs-lib'
 import type { UtxoNetwork } from '../../../domain/chain/network.js'
 
-/** The output script that a compressed public key can spend, of the network's own kind (BIP-141 P2WPKH, or P2PKH). */
+/**
+ * Returns the output script that a compressed public key can spend, of the network's own kind (BIP-141
+ * P2WPKH, or P2PKH).
+ */
 export function scriptOfKey(publicKey: Uint8Array, kind: UtxoNetwork['script']): Buffer {
   const hash = crypto.hash160(publicKey)
   return kind === 'p2wpkh'

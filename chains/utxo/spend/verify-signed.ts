@@ -1,4 +1,7 @@
-/** The platform's check of what a signer returned, before it is stored: the payload's transaction, validly signed, and nothing else. */
+/**
+ * Checks what a signer returned, before it is stored: it must be the payload's transaction, validly signed,
+ * and nothing else.
+ */
 
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { KeyturnError } from '../../../domain/errors.js'
@@ -9,11 +12,12 @@ import { findInvalidCashInput } from './find-invalid-cash-input.js'
 import { isInputSigned } from './is-input-signed.js'
 
 /**
- * Compares version, inputs, sequences, outputs and locktime with the payload's unsigned transaction, and verifies every
- * signature (sighash ALL, on Bitcoin Cash with FORKID) against the output it spends, whose parent must hash to the outpoint's txid.
+ * Compares version, inputs, sequences, outputs and locktime with the payload's unsigned transaction. It
+ * verifies every signature (sighash ALL, on Bitcoin Cash with FORKID) against the output it spends, whose
+ * parent must hash to the outpoint's txid.
  *
  * @param signedTransaction - Hex of the network serialization.
- * @param rules - See `signatureRules`; a signature of the other network's rules never passes.
+ * @param rules - See `signatureRules`. A signature by the other network's rules never passes.
  * @returns The txid, and the fee as inputs − outputs in base units.
  * @throws KeyturnError `VALIDATION_FAILED` with the first difference.
  */
@@ -44,7 +48,7 @@ export function verifySigned(
   return { txid: signed.txid, fee }
 }
 
-/** The first input that is not validly signed, or `all` where the rules judge all inputs together. */
+/** Returns the first input that is not validly signed, or `all` if the rules judge all inputs together. */
 function findUnsigned(
   hex: string,
   signed: ParsedTransaction,
