@@ -1,4 +1,4 @@
-/** Reads `networks.yml`: parsed and checked at the edge, exact types inside. */
+/** Reads `networks.yml`: it is parsed and checked at the edge, and has exact types inside. */
 
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
@@ -19,7 +19,7 @@ import { parseDuration } from './parse-duration.js'
 import { toTreasury, treasurySchema } from './treasury-rules.js'
 
 const GWEI_DECIMALS = 9
-/** What geth's block producers ask for by default (`miner.gasprice`); far below what any busy chain pays. */
+/** Default tip of geth's block producers (`miner.gasprice`), far below what any busy chain pays. */
 const DEFAULT_MIN_TIP_GWEI = 0.001
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
 const coin = z.strictObject({
@@ -121,14 +121,15 @@ const file = z.strictObject({
   evm_chains: z.record(z.string().regex(/^[1-9][0-9]*$/), evmChain).default({}),
 })
 
-/** The file that ships with the product. */
+/** File that ships with the product. */
 export const DEFAULT_NETWORKS_FILE = new URL('../config/networks.yml', import.meta.url)
 
 /**
- * Reads and checks the networks that this installation serves; networks with `enabled: false` are left out.
+ * Reads and checks the networks that this installation serves. Networks with `enabled: false` are left out.
  *
- * @param path - Default: `KEYTURN_NETWORKS_FILE`, else the file that ships with the product.
- * @param environment - Where `${NAME}` comes from; default `process.env`.
+ * @param path - Path of the file. Default: `KEYTURN_NETWORKS_FILE`, else the file that ships with the
+ * product.
+ * @param environment - Source of `${NAME}`. Default `process.env`.
  * @throws Error that names the file, the path in it and the reason.
  */
 export async function loadNetworks(
@@ -174,8 +175,9 @@ export function parseNetworks(
 }
 
 /**
- * An intent names its network by CAIP-2 id alone, and a signature on a chain of the Bitcoin family names none: neither may
- * stand for two networks. Coin type 1 is that of every test network (SLIP-44), where nothing is to be lost.
+ * Refuses two networks that could be confused. An intent names its network by CAIP-2 id alone, and a
+ * signature on a chain of the Bitcoin family names none. Coin type 1 belongs to every test network (SLIP-44),
+ * where nothing is at risk.
  */
 function refuseTwins(networks: readonly Network[], source: string): void {
   const keysOf = (network: Network) => `${network.derivation.purpose}/${network.derivation.coinType}`
@@ -274,7 +276,7 @@ function toUtxoNetwork(
   }
 }
 
-/** The ends of the spans in which each priority should be confirmed (the withdrawal guide's table). */
+/** Minutes within which each priority should be confirmed, and after which an attempt counts as stuck. */
 const REPLACE_AFTER_MINUTES = { low: 60, normal: 30, high: 15, urgent: 10 } as const
 const MINUTE_MS = 60_000
 /** Factor by which a cancelling transaction may cost more than a payout. */
@@ -323,7 +325,7 @@ function shared(
   }
 }
 
-/** Returns an EVM address with its checksum (EIP-55). @throws Error when the text is no address. */
+/** Returns an EVM address with its checksum (EIP-55). @throws Error if the text is no address. */
 function toEvmAddress(text: string): string {
   if (!/^0x[0-9a-fA-F]{40}$/.test(text))
     throw new Error(`${text} is not an EVM address: 0x and 40 hex digits`)

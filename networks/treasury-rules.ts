@@ -1,4 +1,4 @@
-/** The part `treasury` of a network in `networks.yml`. */
+/** Parses the part `treasury` of a network in `networks.yml`. */
 
 import { z } from 'zod'
 import type { Family } from '../domain/chain/by-family.js'
@@ -11,7 +11,7 @@ const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case le
 const amounts = z.record(name, z.string()).default({})
 const duration = (fallback: string) => z.string().default(fallback).transform(parseDuration)
 
-/** Amounts are whole coins, by the coin's name. */
+/** Schema of the part. Amounts are whole coins, by the coin's name. */
 export const treasurySchema = z
   .strictObject({
     automatic: z.boolean().default(false),
@@ -43,9 +43,10 @@ export const treasurySchema = z
 /**
  * Makes the rules of a network.
  *
- * @param coins - Native coin first.
- * @throws Error that names a coin which the network does not have, watermarks that are the wrong way round, or a part that the
- * family has no use for: on UTXO networks every wallet pays and change goes to the master wallet, on EVM there are no outputs.
+ * @param coins - Coins, the native one first.
+ * @throws Error that names a coin which the network does not have, watermarks that are the wrong way round,
+ * or a part that the family has no use for: on UTXO networks every wallet pays and change goes to the master
+ * wallet, on EVM networks there are no outputs.
  */
 export function toTreasury(
   networkName: string,

@@ -1,4 +1,7 @@
-/** The adapter of EVM chains: native coin, internal transfers and configured ERC-20 tokens over JSON-RPC. */
+/**
+ * Creates the adapter of EVM chains: native coin, internal transfers and configured ERC-20 tokens over
+ * JSON-RPC.
+ */
 
 import { type EvmNetwork, knownCoin } from '../../domain/chain/network.js'
 import type { BlockRef, EvmAdapter } from '../adapter.js'
@@ -27,9 +30,10 @@ import { verifySigned } from './send/verify-signed.js'
 /**
  * Creates the adapter of an EVM network.
  *
- * What it sees: the native value of transactions that succeeded, `Transfer` logs of configured tokens, and, where a node
- * answers `trace_block`, payments by contracts and self-destructs. What no transaction pays is no transfer: validators'
- * withdrawals are named by their block, and other rises show in balances alone. A node needs `eth_getBlockReceipts`.
+ * It sees the native value of transactions that succeeded, `Transfer` logs of configured tokens, and, if a
+ * node answers `trace_block`, transfers by contracts and self-destructs. A rise without a transaction is no
+ * transfer: the block names validators' withdrawals, and other rises show in balances alone. A node needs
+ * `eth_getBlockReceipts`.
  */
 export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}): EvmAdapter {
   const rpc = createRpc(network, options)
@@ -74,7 +78,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
           const block = expectResult(answers[0], 'eth_getBlockByNumber')
           return block === null ? null : readBlockRef(block).hash
         },
-        // A node that lags must not look like a reorg.
+        // A node behind the others must not look like a reorg.
         { until: (hash) => hash !== null },
       ),
 
@@ -82,7 +86,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
       rpc.ask(
         [{ method: 'eth_getBlockByNumber', params: [toQuantity(height), false] }],
         ({ answers }) => {
-          // Nodes that pruned a block refuse it in many words, or say that it is not there.
+          // Nodes that pruned a block refuse it in many wordings, or say that it does not exist.
           const [block] = answers
           if (block === null || block instanceof RpcError) return null
           return toInteger(toRecord(block, 'block').timestamp, 'timestamp')
@@ -93,7 +97,7 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
     syncing: () =>
       rpc.ask([{ method: 'eth_syncing', params: [] }], ({ answers }) => {
         const [progress] = answers
-        // Some providers do not offer it; what they serve is synchronised.
+        // Some providers do not offer it. They serve synchronised nodes.
         if (progress instanceof RpcError || typeof progress !== 'object' || progress === null) return null
         const { currentBlock, highestBlock } = toRecord(progress, 'eth_syncing')
         if (currentBlock === undefined || highestBlock === undefined) return null
@@ -131,10 +135,13 @@ export function createEvmAdapter(network: EvmNetwork, options: RpcOptions = {}):
   }
 }
 
-/** Geth also says `eth_syncing` while it follows the tip and indexes. */
+/**
+ * Missing blocks up to which a node counts as synchronised: Geth reports `eth_syncing` also while it follows
+ * the tip and indexes.
+ */
 const SYNCING_BLOCKS = 6
 
-/** The size of a token's transfer; nothing in it can be compressed, as in none that is real. */
+/** Call of the size of a token's transfer. Its bytes do not compress, as those of a real one. */
 const TYPICAL_CALL = {
   to: `0x${'5a'.repeat(20)}`,
   value: 0n,

@@ -1,23 +1,32 @@
-/** Reads the hex of JSON-RPC by hand: blocks have tens of thousands of such values, where a schema library costs most. */
+/**
+ * Reads the hex of JSON-RPC by hand, because blocks have tens of thousands of such values, where a schema
+ * library is slow.
+ */
 
 import { EndpointFailure } from './rpc/rpc-error.js'
 
 const HEX = /^0x[0-9a-fA-F]+$/
 
-/** A quantity (`0x1a`) as bigint. @throws EndpointFailure that names the field. */
+/** Reads a quantity (`0x1a`) as bigint. @throws EndpointFailure that names the field. */
 export function toBigInt(value: unknown, field: string): bigint {
   if (typeof value !== 'string' || !HEX.test(value)) throw new EndpointFailure(`a malformed ${field}`)
   return BigInt(value)
 }
 
-/** A quantity that must be a safe integer: heights, indexes, nonces, times. @throws EndpointFailure that names the field. */
+/**
+ * Reads a quantity that must be a safe integer: heights, indexes, nonces, times. @throws EndpointFailure that
+ * names the field.
+ */
 export function toInteger(value: unknown, field: string): number {
   const integer = Number(toBigInt(value, field))
   if (!Number.isSafeInteger(integer)) throw new EndpointFailure(`a malformed ${field}`)
   return integer
 }
 
-/** Bytes of a fixed length as lower-case hex with 0x (20: an address, 32: a hash). @throws EndpointFailure that names the field. */
+/**
+ * Reads bytes of a fixed length as lower-case hex with 0x (20: an address, 32: a hash). @throws
+ * EndpointFailure that names the field.
+ */
 export function toBytes(value: unknown, length: number, field: string): string {
   if (typeof value !== 'string' || value.length !== 2 + 2 * length || !HEX.test(value)) {
     throw new EndpointFailure(`a malformed ${field}`)
@@ -25,7 +34,7 @@ export function toBytes(value: unknown, length: number, field: string): string {
   return value.toLowerCase()
 }
 
-/** An object of a node's answer. @throws EndpointFailure that names the field. */
+/** Reads an object of a node's answer. @throws EndpointFailure that names the field. */
 export function toRecord(value: unknown, field: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new EndpointFailure(`a malformed ${field}`)
@@ -33,13 +42,13 @@ export function toRecord(value: unknown, field: string): Readonly<Record<string,
   return value as Readonly<Record<string, unknown>>
 }
 
-/** A list of a node's answer. @throws EndpointFailure that names the field. */
+/** Reads a list of a node's answer. @throws EndpointFailure that names the field. */
 export function toList(value: unknown, field: string): readonly unknown[] {
   if (!Array.isArray(value)) throw new EndpointFailure(`a malformed ${field}`)
   return value
 }
 
-/** A number as a JSON-RPC quantity. */
+/** Writes a number as a JSON-RPC quantity. */
 export function toQuantity(value: number | bigint): `0x${string}` {
   return `0x${value.toString(16)}`
 }

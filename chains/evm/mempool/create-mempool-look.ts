@@ -1,4 +1,4 @@
-/** What is new among the transactions that no block holds yet. */
+/** Polls for new transactions that no block holds yet. */
 
 import type { MempoolLook, Transfer } from '../../adapter.js'
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
@@ -12,29 +12,31 @@ interface Pending {
   readonly txid: string
   readonly from: string
   readonly nonce: number
-  /** Null: creates a contract. */
+  /** Recipient. `null` creates a contract. */
   readonly to: string | null
   readonly value: bigint
   readonly input: string
 }
 
 interface Pool {
-  /** Could be in the next block. */
+  /** Transactions that could be in the next block. */
   readonly ready: readonly Pending[]
-  /** Hashes of those behind a gap of nonces. */
+  /** Hashes of the transactions behind a gap of nonces. */
   readonly queued: ReadonlySet<string>
 }
 
-// One batch. The next poll asks for more, and until then they count as present.
+// Calls of one batch. The next poll makes the others, and until then those transactions count as present.
 const MOST_LOOKUPS = 100
 
 /**
- * Makes the mempool look of a network. The whole pool is read by `txpool_content` where a node offers it; otherwise the pending
- * block shows the part that would be mined next, and what was seen before and is not in it is looked up by hash.
+ * Creates the mempool poll of a network. It reads the whole pool by `txpool_content` if a node offers it.
+ * Otherwise the pending block shows the part that would be mined next, and earlier transactions that are not
+ * in it are looked up by hash.
  *
- * Transfers are provisional. A pending native transfer has the ordinal it will have when mined. A token transfer's ordinal
- * depends on the logs before it (a fee may be logged first), so it comes from executing the call (`eth_simulateV1`), and
- * where no node can do that pending token transfers are left out. Transfers inside contracts' calls show up when mined.
+ * Transfers are provisional. A pending native transfer has the ordinal that it will have when mined. A token
+ * transfer's ordinal depends on the logs before it (a fee may be logged first), so it comes from executing
+ * the call (`eth_simulateV1`). If no node can do that, pending token transfers are left out. Transfers inside
+ * contracts' calls show up when mined.
  */
 export function createMempoolLook(
   rpc: Rpc,
@@ -51,7 +53,8 @@ export function createMempoolLook(
     const fresh = pool.ready.filter((each) => !seen.has(each.txid))
     const missing = [...seen].filter((txid) => !txids.has(txid))
     if (whole) {
-      // Queued ones are not announced, but what was announced and fell behind a gap is still there.
+      // Queued transactions are not announced, but one that was announced and fell behind a gap is still
+      // there.
       for (const txid of missing) if (pool.queued.has(txid)) txids.add(txid)
     } else {
       for (const txid of await stillPending(rpc, missing)) txids.add(txid)
@@ -62,7 +65,8 @@ export function createMempoolLook(
     return {
       txids,
       transfers: [...nativeTransfers(rules, fresh), ...tokens],
-      // The chain takes one transaction of an account and nonce: another one with the same replaced it.
+      // The chain takes one transaction of an account and nonce, so another one with the same has replaced
+      // it.
       spends: fresh.map(({ txid, from, nonce }) => ({ txid, prevTxid: from, prevVout: nonce })),
     }
   }
@@ -137,7 +141,10 @@ function nativeTransfers(rules: ScanRules, pending: readonly Pending[]): Transfe
   )
 }
 
-/** Calls of configured tokens; pool (whose keys are nonces) and pending block list each sender's in the order of nonces. */
+/**
+ * Returns calls of configured tokens. Pool (whose keys are nonces) and pending block list each sender's in
+ * the order of nonces.
+ */
 function tokenCalls(rules: ScanRules, pending: readonly Pending[]): PendingCall[] {
   return pending
     .filter((each) => each.to !== null && rules.tokens.has(each.to) && each.input !== '0x')

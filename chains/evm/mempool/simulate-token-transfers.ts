@@ -1,4 +1,4 @@
-/** What pending calls of tokens would log, by executing them. */
+/** Finds what pending calls of tokens would log, by executing them. */
 
 import type { Transfer } from '../../adapter.js'
 import { toInteger, toList, toQuantity, toRecord } from '../quantity.js'
@@ -16,13 +16,14 @@ export interface PendingCall {
   readonly input: string
 }
 
-// A simulated block must stay below the block gas limit, and one poll below a second: 200 token transfers are about 12 M gas.
+// Most calls: a simulated block must stay below the block gas limit, and one poll below a second. 200 token
+// transfers are about 12 M gas.
 const MOST_CALLS = 200
 
 /**
- * Executes the calls one after another on the latest state (`eth_simulateV1`, without checks of nonce and gas price) and reads
- * their logs: real positions and real amounts. Calls that would fail give nothing. The deposit is only detected by this; what
- * is credited is read from the block.
+ * Executes the calls one after another on the latest state (`eth_simulateV1`, without checks of nonce and gas
+ * price) and reads their logs: real positions and real amounts. Calls that would fail give nothing. This only
+ * detects a deposit; what is credited is read from the block.
  */
 export async function simulateTokenTransfers(
   rpc: Rpc,
@@ -37,7 +38,7 @@ export async function simulateTokenTransfers(
     params: [{ blockStateCalls: [{ calls }], validation: false }, 'latest'],
   }
   return rpc.ask([request], ({ answers }) => {
-    // A refusal (gas limit of the block, state not at hand) only means that these are first seen in a block.
+    // A refusal (gas limit of the block, missing state) only means that these are first seen in a block.
     if (answers[0] instanceof RpcError) return []
     const [block] = toList(expectResult(answers[0], 'eth_simulateV1'), 'simulation')
     const results = toList(toRecord(block, 'simulation').calls, 'simulation')

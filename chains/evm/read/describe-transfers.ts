@@ -1,4 +1,4 @@
-/** Who paid transfers, and what their transactions cost. */
+/** Finds the payers of transfers and the costs of their transactions. */
 
 import { getAddress } from 'viem'
 import type { Spend, Transfer, TransferDetails } from '../../adapter.js'
@@ -6,13 +6,14 @@ import { toBytes, toInteger, toRecord } from '../quantity.js'
 import type { Rpc } from '../rpc/create-rpc.js'
 import { expectResult } from '../rpc/expect-result.js'
 
-/** Providers cap a batch at about 100 calls. */
+/** Calls of one batch: providers cap a batch at about 100. */
 const BATCH = 100
 
 /**
- * Describes each transfer by its own payer and payee (a transaction may hold others), and by the fee once it is mined; what the
- * sender of a native transfer parted with then includes it. Payers and fees were read with the block; each transaction is asked
- * for once, for its nonce. Where the node no longer knows it, what only it says is left out rather than guessed.
+ * Describes each transfer by its own payer and payee (a transaction may hold others), and by the fee once it
+ * is mined. The amount that the sender of a native transfer gave then includes the fee. Payers and fees were
+ * read with the block; each transaction is requested once, for its nonce. If the node no longer knows it, its
+ * nonce is left out rather than guessed.
  */
 export async function describeTransfers(
   rpc: Rpc,
@@ -24,7 +25,8 @@ export async function describeTransfers(
     // A pending native transfer is paid by the sender himself.
     const payer = origin?.payer ?? (index === 0 ? spend?.prevTxid : undefined)
     const fee = origin?.fee ?? null
-    // Who sends the coin itself pays the fee in it too, as the inputs of a UTXO transaction do; tokens and calls leave it aside.
+    // The sender of the native coin pays the fee in it too, as the inputs of a UTXO transaction do. Tokens
+    // and calls leave it out.
     const spent = index === 0 && fee !== null ? amount + fee : amount
     return {
       sources: payer === undefined ? [] : [{ address: getAddress(payer), amount: spent }],
@@ -35,7 +37,7 @@ export async function describeTransfers(
   })
 }
 
-/** Sender and nonce of each transaction that a node knows. */
+/** Returns sender and nonce of each transaction that a node knows. */
 async function readSpends(rpc: Rpc, txids: readonly string[]): Promise<ReadonlyMap<string, Spend>> {
   const chunks = Array.from({ length: Math.ceil(txids.length / BATCH) }, (_, at) =>
     txids.slice(at * BATCH, (at + 1) * BATCH),
@@ -55,7 +57,7 @@ function readChunk(rpc: Rpc, txids: readonly string[]): Promise<Spend[]> {
         const prevTxid = toBytes(transaction.from, 20, 'from')
         return [{ txid, prevTxid, prevVout: toInteger(transaction.nonce, 'nonce') }]
       }),
-    // One that lags knows fewer.
+    // A node behind the others knows fewer.
     { until: (spends) => spends.length === txids.length },
   )
 }

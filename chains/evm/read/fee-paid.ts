@@ -1,10 +1,11 @@
-/** What a mined transaction cost its sender. */
+/** Computes the cost of a mined transaction for its sender. */
 
 import { toBigInt } from '../quantity.js'
 
 /**
- * gasUsed × effectiveGasPrice in wei, and with it what else the receipt says was taken: the price of blobs (EIP-4844), and the
- * share of the parent chain (`l1Fee` of OP-Stack chains), without which the books would not meet the balance.
+ * Returns gasUsed × effectiveGasPrice in wei, and the further costs of the receipt: the price of blobs
+ * (EIP-4844), and the parent chain's share (`l1Fee` of OP-Stack chains). Without them the books would not
+ * meet the balance.
  */
 export function feePaid(receipt: Readonly<Record<string, unknown>>): bigint {
   const execution =

@@ -1,4 +1,4 @@
-/** What became of a transaction. */
+/** Finds the outcome of a transaction. */
 
 import { decodeFunctionData, erc20Abi } from 'viem'
 import type { TransactionOutcome } from '../../adapter.js'
@@ -13,11 +13,11 @@ import type { ScanRules } from '../scan/scan-rules.js'
 import { feePaid } from './fee-paid.js'
 
 /**
- * Finds a transaction in a block or the mempool; `unknown` only when no endpoint knows it.
+ * Finds a transaction in a block or the mempool. `unknown` only if no endpoint knows it.
  *
- * `succeeded` is false on status 0, and for a token's `transfer` also when the log that must report it is missing: some tokens
- * return false instead of reverting, and a contract without code succeeds at everything. The amount is not compared,
- * since a token may keep a fee.
+ * `succeeded` is false on status 0, and for a token's `transfer` also if the log that must report it is
+ * missing: some tokens return false instead of reverting, and a contract without code succeeds at everything.
+ * The amount is not compared, because a token may keep a fee.
  */
 export function findOutcome(rpc: Rpc, rules: ScanRules, txid: string): Promise<TransactionOutcome> {
   return rpc.ask(
@@ -44,7 +44,7 @@ function readOutcome(rules: ScanRules, { answers }: Answers): TransactionOutcome
   return {
     kind: 'mined',
     block: { height, hash: toBytes(receipt.blockHash, 32, 'blockHash') },
-    // Behind a load balancer the head may come from a node that lags.
+    // Behind a load balancer the head may come from a node that is behind the others.
     confirmations: Math.max(1, head - height + 1),
     fee: feePaid(receipt),
     succeeded: succeeded(receipt) && arrived !== 'nothing',
@@ -52,7 +52,10 @@ function readOutcome(rules: ScanRules, { answers }: Answers): TransactionOutcome
   }
 }
 
-/** What the logs of a token's transfer say that its recipient got; `nothing` without one; null where it is no such transfer. */
+/**
+ * Returns what the recipient of a token's transfer received by the logs; `nothing` without a log. `null` if
+ * it is no such transfer.
+ */
 function arrivedBy(
   rules: ScanRules,
   transaction: Readonly<Record<string, unknown>>,

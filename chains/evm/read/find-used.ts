@@ -1,4 +1,4 @@
-/** Which addresses were ever used. */
+/** Finds which addresses were ever used. */
 
 import { toBigInt } from '../quantity.js'
 import type { Rpc } from '../rpc/create-rpc.js'
@@ -7,12 +7,12 @@ import type { RpcCall } from '../rpc/rpc-call.js'
 import type { ScanRules } from '../scan/scan-rules.js'
 import { balanceOfCall, readTokenBalance } from './token-balance.js'
 
-// Providers cap a batch at about 100 calls.
+// Calls of one batch: providers cap a batch at about 100.
 const MOST_CALLS = 100
 
 /**
- * An address counts as used when it sent something (nonce) or holds the native coin or a configured token. A holder that was
- * emptied has sent, so nothing that we ever credited escapes this.
+ * Returns which addresses were used: those that sent something (nonce), or hold the native coin or a
+ * configured token. An emptied holder has sent, so this finds every address that was ever credited.
  */
 export async function findUsed(rpc: Rpc, rules: ScanRules, addresses: readonly string[]): Promise<boolean[]> {
   const contracts = [...rules.tokens.keys()]

@@ -1,4 +1,4 @@
-/** What an account has at a block: its next nonce and its balances. */
+/** Reads nonce and balances of an account at a block. */
 
 import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { knownCoin } from '../../../domain/chain/network.js'
@@ -10,10 +10,11 @@ import { isBlock } from './read-nonce-at.js'
 import { balanceOfCall, readTokenBalance } from './token-balance.js'
 
 /**
- * Asks one endpoint at a time for nonce and balances at the height and for the block there, in one batch: the answer counts
- * only where that is the block which was meant.
+ * Asks one endpoint at a time for nonce and balances at the height and for the block there, in one batch. The
+ * answer counts only if that block is the expected one.
  *
- * @returns Null where no endpoint has the block in its chain and its state too. A token that refuses to say a balance is left out.
+ * @returns `null` if no endpoint has the block in its chain with its state. A token that refuses to say a
+ * balance is left out.
  */
 export function readAccountAt(
   rpc: Rpc,

@@ -1,4 +1,4 @@
-/** An account's nonce at a block. */
+/** Reads an account's nonce at a block. */
 
 import type { BlockRef } from '../../adapter.js'
 import { toInteger, toQuantity, toRecord } from '../quantity.js'
@@ -6,10 +6,11 @@ import type { Rpc } from '../rpc/create-rpc.js'
 import { RpcError } from '../rpc/rpc-error.js'
 
 /**
- * Asks one endpoint at a time for the account's next nonce at the height and for the block there, in one batch: the answer counts
- * only where that is the block which was meant.
+ * Asks one endpoint at a time for the account's next nonce at the height and for the block there, in one
+ * batch. The answer counts only if that block is the expected one.
  *
- * @returns Null where no endpoint has the block in its chain and its state too: nodes keep the state of the last 128 blocks.
+ * @returns `null` if no endpoint has the block in its chain with its state. Nodes keep the state of the last
+ * 128 blocks.
  */
 export function readNonceAt(rpc: Rpc, address: string, { height, hash }: BlockRef): Promise<number | null> {
   const tag = toQuantity(height)
@@ -27,7 +28,7 @@ export function readNonceAt(rpc: Rpc, address: string, { height, hash }: BlockRe
   )
 }
 
-/** Whether an answer of `eth_getBlockByNumber` is the block with this hash. */
+/** Returns whether an answer of `eth_getBlockByNumber` is the block with this hash. */
 export function isBlock(answer: unknown, hash: string): boolean {
   return (
     answer !== undefined &&

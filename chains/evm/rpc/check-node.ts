@@ -1,4 +1,7 @@
-/** What an EVM node is asked before it is used: which chain it serves, and whether it can look transactions up by their hash. */
+/**
+ * Checks an EVM node before it is used: which chain it serves, and whether it can find transactions by their
+ * hash.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
@@ -8,16 +11,19 @@ import { expectResult } from './expect-result.js'
 import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { RpcError } from './rpc-error.js'
 
-/** Puts a batch to the one node that is checked. */
+/** Sends a batch to the one node that is checked. */
 type AskNode = (calls: readonly RpcCall[]) => Promise<readonly RpcAnswer[]>
 
-/** Blocks below the head in which a transaction is looked for: indexes lag at the tip, and are cut off at some depth. */
+/**
+ * Blocks below the head in which a transaction is looked up: indexes are behind at the tip, and cut off at
+ * some depth.
+ */
 const DEPTHS = [1, 16, 256, 2_048] as const
-/** A block that leaves the chain between two questions takes its transactions with it. */
+/** Attempts. A block that leaves the chain between two questions takes its transactions with it. */
 const ATTEMPTS = 3
 const PAUSE_MS = 250
 
-/** The checks of one node of the network. */
+/** Returns the checks of one node of the network. */
 export function nodeChecks(network: EvmNetwork, ask: AskNode): NodeChecks {
   return { identity: () => compareChain(network, ask), abilities: () => lookUpTransactions(network, ask) }
 }
@@ -44,8 +50,8 @@ async function compareChain(network: EvmNetwork, ask: AskNode): Promise<void> {
 }
 
 /**
- * Looks up one transaction in each of some blocks. What became of a payment is asked by its hash: from a node without a
- * complete index "unknown" would mean nothing.
+ * Looks up one transaction in each of some blocks. Each attempt's outcome is requested by its hash, and from
+ * a node without a complete index "unknown" would mean nothing.
  */
 async function lookUpTransactions(network: EvmNetwork, ask: AskNode): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
@@ -61,7 +67,10 @@ async function lookUpTransactions(network: EvmNetwork, ask: AskNode): Promise<vo
   }
 }
 
-/** What it could not find of its own blocks; null where it found everything, or has no transaction yet. */
+/**
+ * Returns what the node could not find of its own blocks. `null` if it found everything, or has no
+ * transaction yet.
+ */
 async function findMissing(network: EvmNetwork, ask: AskNode): Promise<string | null> {
   const [answer] = await ask([{ method: 'eth_blockNumber', params: [] }])
   if (typeof answer !== 'string') return null
@@ -100,7 +109,10 @@ async function findMissing(network: EvmNetwork, ask: AskNode): Promise<string | 
   return null
 }
 
-/** The last transaction of a block; where the chain itself acts at the end of blocks, and may leave no receipt, the first of several. */
+/**
+ * Returns the last transaction of a block. If the chain itself acts at the end of blocks, and may leave no
+ * receipt, it returns the first of several.
+ */
 function lookedUp(network: EvmNetwork, block: RpcAnswer): string | null {
   if (block === null || block instanceof RpcError) return null
   const transactions = toList(toRecord(block, 'block').transactions, 'transactions')

@@ -4,11 +4,11 @@ import type { Rpc } from './create-rpc.js'
 import type { RpcCall } from './rpc-call.js'
 
 /**
- * Asks once and remembers a definite answer; an outage is neither yes nor no.
+ * Asks once and remembers a definite answer. An outage is neither yes nor no.
  *
- * @param configured - What the configuration says; null means ask.
- * @param whenUnknown - While it cannot be known: `fail` rejects with `DEPENDENCY_UNAVAILABLE`, since taking it for a no would
- *   hide transfers for good; `no` does without for now.
+ * @param configured - Answer of the configuration. `null` asks the node.
+ * @param whenUnknown - Result while the answer is unknown. `fail` rejects with `DEPENDENCY_UNAVAILABLE`,
+ * because a wrong no would hide transfers permanently. `no` does without for now.
  */
 export function createCapability(
   rpc: Rpc,

@@ -1,4 +1,6 @@
-/** One JSON-RPC URL: batches over keep-alive connections, to a node that is checked before it is used. */
+/**
+ * Opens one JSON-RPC URL: batches over keep-alive connections, to a node that is checked before it is used.
+ */
 
 import { Pool } from 'undici'
 import { z } from 'zod'
@@ -9,27 +11,27 @@ import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { AskedTooMuch, EndpointFailure, RpcError } from './rpc-error.js'
 
 export interface Answers {
-  /** One for each call, in the order of the calls. */
+  /** Answers in the order of the calls. */
   readonly answers: readonly RpcAnswer[]
   /** Size of the answer in characters. */
   readonly size: number
 }
 
 export interface Endpoint {
-  /** For messages; the URL itself may carry credentials. */
+  /** Name for messages. The URL itself may carry credentials. */
   readonly label: string
   /**
    * Sends a batch.
    *
-   * @param waitMs - How long it is waited for, where that is not the usual time.
+   * @param waitMs - Longest wait, if it differs from the usual one.
    * @throws EndpointFailure, or AskedTooMuch on a time-out or a size limit.
    */
   send(calls: readonly RpcCall[], waitMs?: number): Promise<Answers>
-  /** Milliseconds since the epoch until which others are preferred. */
+  /** Returns until when others are preferred, in milliseconds since the epoch. */
   restingUntil(): number
-  /** Remembers that it failed, so that others are preferred for a while (1 s, doubling up to 30 s). */
+  /** Remembers a failure, so that others are preferred for a while (1 s, doubling up to 30 s). */
   failed(): void
-  /** Checks it now. @throws UnusableNode, or what keeps it from answering. */
+  /** Checks the node now. @throws UnusableNode, or the error that keeps it from an answer. */
   examine(): Promise<void>
   close(): Promise<void>
 }
@@ -41,7 +43,10 @@ const CONNECT_TIMEOUT_MS = 5_000
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 const FIRST_REST_MS = 1_000
 const LONGEST_REST_MS = 30_000
-/** A connection that was closed while idle says nothing about the node: such a request is sent once more. */
+/**
+ * Errors of a connection that was closed while idle. They prove nothing about the node, so the request is
+ * sent once more.
+ */
 const STALE_CONNECTION = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
 const TOO_SLOW = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
@@ -53,10 +58,11 @@ const refusal = z.object({
 const answer = z.object({ id: z.number(), result: z.unknown().optional(), error: refusal.nullish() })
 
 /**
- * Opens an endpoint; nothing is sent before the first batch.
+ * Opens an endpoint. It sends nothing before the first batch.
  *
- * @param url - May carry credentials (user:password, or a key in path or query); they never appear in an error.
- * @param network - What it must serve: a wrong URL would credit another chain's coins.
+ * @param url - URL. It may carry credentials (user:password, or a key in path or query), which never appear
+ * in an error.
+ * @param network - Network that it must serve: a wrong URL would credit another chain's coins.
  */
 export function createEndpoint(url: string, label: string, network: EvmNetwork, timeoutMs: number): Endpoint {
   const target = new URL(url)
@@ -111,7 +117,8 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
     )
     if (status === 413) throw new AskedTooMuch('HTTP 413')
     const parsed = parseJson(text)
-    // Some nodes send JSON-RPC errors with an HTTP status of their own; anything else with such a status is a failure.
+    // Some nodes send JSON-RPC errors with an HTTP status of their own. Any other content with such a status
+    // is a failure.
     if (!Array.isArray(parsed)) throw wholeRefused(status, parsed)
     if (parsed.length !== calls.length) throw new EndpointFailure('an incomplete batch answer')
     const answers: RpcAnswer[] = new Array(calls.length)
@@ -140,12 +147,14 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
       guard.forget()
     },
     examine: () => guard.examine(),
-    // What was fetched ahead is not waited for.
+    // No caller waits for what was fetched ahead.
     close: () => pool.destroy(),
   }
 }
 
-/** A batch has thousands of values; the shape is checked by hand first, since this is the hot path. */
+/**
+ * Reads the answer of a batch. The shape is checked by hand first, because a batch has thousands of values.
+ */
 function readAnswer(value: unknown): z.infer<typeof answer> {
   if (
     typeof value === 'object' &&
@@ -165,7 +174,7 @@ function wholeRefused(status: number, parsed: unknown): Error {
   const error = z.object({ error: refusal }).safeParse(parsed)
   if (error.success) {
     const { code, message } = error.data.error
-    // The message is left out: providers put keys and account names into it.
+    // The message is left out, because providers put keys and account names into it.
     if (/batch|too (many|large|big)|response size/i.test(message)) return new AskedTooMuch(`code ${code}`)
     return new EndpointFailure(`the batch was refused with code ${code}`)
   }
@@ -180,7 +189,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Takes the secrets of a URL out of a text, should a node repeat them. */
+/** Creates a function that takes the secrets of a URL out of a text, in case a node repeats them. */
 function createRedactor(target: URL): (text: string) => string {
   const secrets = [
     target.password,

@@ -1,4 +1,6 @@
-/** All endpoints of a network as one: the first that is well answers, the others take over when it does not. */
+/**
+ * Joins all endpoints of a network: the first that works answers, and the others take over when it does not.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
@@ -11,27 +13,34 @@ import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { AskedTooMuch, EndpointFailure, RpcError, UnsettledAnswers } from './rpc-error.js'
 
 interface AskOptions<T> {
-  /** While it says no, further endpoints are asked too (one that lags knows less); the last value is returned. */
+  /**
+   * Condition on the answer. While it fails, further endpoints are asked too (one behind the others knows
+   * less); the last value is returned.
+   */
   readonly until?: (value: T) => boolean
-  /** Lets `AskedTooMuch` through at once, because the caller can ask for less. */
+  /** Whether `AskedTooMuch` is thrown at once, because the caller can ask for less. */
   readonly divisible?: boolean
-  /** How long an answer that cannot be divided is waited for; it hears whether that was long enough. */
+  /** Wait for an answer that cannot be divided. It learns whether the wait was long enough. */
   readonly patience?: Patience
 }
 
 export interface Rpc {
-  /** Milliseconds in which a batch is answered as a rule. */
+  /** Usual time of a batch, in milliseconds. */
   readonly timeoutMs: number
   /**
-   * Sends a batch to one endpoint and reads its answers; `read` may throw EndpointFailure (another endpoint is asked) or
-   * UnsettledAnswers (the same one is asked again).
+   * Sends a batch to one endpoint and reads its answers. `read` may throw EndpointFailure (another endpoint
+   * is asked) or UnsettledAnswers (the same one is asked again).
    *
-   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) when no endpoint can serve it; AskedTooMuch when divisible.
+   * @throws KeyturnError `DEPENDENCY_UNAVAILABLE` (retryable) if no endpoint can serve it; AskedTooMuch if
+   * divisible.
    */
   ask<T>(calls: readonly RpcCall[], read: (answers: Answers) => T, options?: AskOptions<T>): Promise<T>
-  /** Sends one call to every endpoint at once; an endpoint without an answer gives its failure. */
+  /** Sends one call to every endpoint at once. An endpoint without an answer gives its failure. */
   askAll(call: RpcCall): readonly Promise<RpcAnswer | EndpointFailure>[]
-  /** Whether any endpoint has a method. @throws KeyturnError `DEPENDENCY_UNAVAILABLE` when that cannot be known now. */
+  /**
+   * Returns whether any endpoint has a method. @throws KeyturnError `DEPENDENCY_UNAVAILABLE` if that cannot
+   * be known now.
+   */
   supports(call: RpcCall): Promise<boolean>
   /** Checks every endpoint now, whether or not it is in use. */
   inspect(): Promise<NodeReport[]>
@@ -41,12 +50,13 @@ export interface Rpc {
 export interface RpcOptions {
   /** Milliseconds in which a batch must be answered. Default 20,000. */
   readonly timeoutMs?: number
-  /** Called with each endpoint that failed, without credentials, for logs and health. */
+  /** Receives each endpoint that failed, without credentials, for logs and health. */
   readonly onEndpointFailure?: (endpoint: string, reason: string) => void
 }
 
 const DEFAULT_TIMEOUT_MS = 20_000
-// A reorg between the calls of one batch is over within milliseconds; a node that stays torn is left.
+// A reorg between the calls of one batch is over within milliseconds. A node whose answers still disagree is
+// left.
 const UNSETTLED_ATTEMPTS = 4
 const UNSETTLED_PAUSE_MS = 50
 
@@ -62,7 +72,10 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
     options.onEndpointFailure?.(endpoint.label, error.message)
   }
 
-  /** @param unusable - Why endpoints that answer are not used: that lasts until a person does something. */
+  /**
+   * Makes the error. @param unusable - Why endpoints that answer are not used, which lasts until a person
+   * acts.
+   */
   function unavailable(reasons: readonly string[], unusable: readonly string[] = []): KeyturnError {
     const why = unusable.length === 0 ? '' : `: ${unusable.join('; ')}`
     return new KeyturnError(
@@ -115,7 +128,7 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
       const answered = answers.filter((answer) => !(answer instanceof EndpointFailure))
       if (answered.some((answer) => !(answer instanceof RpcError && answer.unsupported))) return true
       const silent = answers.filter((answer) => answer instanceof EndpointFailure)
-      // An outage is not a "no": the question is put again.
+      // An outage is not a "no", so the question is asked again.
       if (silent.length > 0) throw unavailable(silent.map((failure) => failure.message))
       return false
     },
@@ -127,7 +140,7 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
             try {
               await endpoint.examine()
             } catch (error) {
-              // What is refused now is not used from now on, although it passed before.
+              // An endpoint that is refused now is not used from now on, although it passed before.
               if (isAboutEndpoint(error)) leave(endpoint, error)
               throw error
             }
@@ -141,7 +154,10 @@ export function createRpc(network: EvmNetwork, options: RpcOptions = {}): Rpc {
   }
 }
 
-/** The well ones by preference, then those that rest, the soonest rested first: with nothing else they are tried too. */
+/**
+ * Returns the working endpoints by preference, then the resting ones, the soonest rested first. Without
+ * others they are tried too.
+ */
 function inOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
   const now = Date.now()
   const rest = (endpoint: Endpoint) => Math.max(0, endpoint.restingUntil() - now)

@@ -1,4 +1,7 @@
-/** Consecutive blocks, fetched in batches that adapt to the node, the next ones while the caller works on these. */
+/**
+ * Scans consecutive blocks in batches that adapt to the node, and fetches the next ones while the caller
+ * works on these.
+ */
 
 import type { Block } from '../../adapter.js'
 import { createPatience } from '../../patience.js'
@@ -26,10 +29,13 @@ const TARGET_SIZE = 2 * 1024 * 1024
 const AHEAD = 3
 // Transactions of the chain itself whose receipts are asked for one by one in a batch; a node that leaves out more is not followed.
 const MOST_MISSING = 64
-/** What was fetched ahead longer ago than this is fetched again: the tip may have moved. */
+/** Age above which blocks that were fetched ahead are fetched again: the tip may have moved. */
 const STALE_AFTER_MS = 5_000
 
-/** Full nodes keep the state of 128 blocks or so; above that depth a missing state is a fault of the moment, and waited for. */
+/**
+ * Depth up to which a missing state is a passing fault, and waited for. Full nodes keep the state of 128
+ * blocks or so.
+ */
 const STATE_KEPT_BLOCKS = 100
 
 interface Fetch {
@@ -40,7 +46,8 @@ interface Fetch {
 }
 
 /**
- * Makes the scanner of a network; its only state is the size of the next batch and what is being fetched ahead.
+ * Creates the scanner of a network. Its only state is the size of the next batch and what is being fetched
+ * ahead.
  *
  * @param hasTraces - Whether the node answers `trace_block`.
  */
@@ -52,7 +59,7 @@ export function createBlockScanner(
   let batchSize = FIRST_BLOCKS
   let queue: Fetch[] = []
   const patience = createPatience(rpc.timeoutMs)
-  /** Up to here no node has the state that traces are made from. */
+  /** Height up to which no node has the state from which traces are made. */
   let prunedUpTo = -1
 
   function start(from: number, to: number, traces: boolean): Fetch {
@@ -61,7 +68,7 @@ export function createBlockScanner(
     const done = () => {
       fetch.doneAt = Date.now()
     }
-    // A fetch ahead that fails, and is never asked for, must not end the process.
+    // A fetch ahead that fails, and is never awaited, must not end the process.
     fetch.blocks.then(done, done)
     return fetch
   }
@@ -135,7 +142,8 @@ export function createBlockScanner(
     if (!current) return []
     try {
       const blocks = await current.blocks
-      // After fewer than asked for, what was fetched ahead does not follow, and the next call drops it.
+      // After fewer blocks than requested, what was fetched ahead does not follow, and the next call drops
+      // it.
       if (blocks.length === current.count) top(end(current), to, traces)
       return blocks
     } catch (error) {
@@ -149,7 +157,10 @@ function end(fetch: Fetch | undefined): number {
   return fetch ? fetch.from + fetch.count : 0
 }
 
-/** With traces the transactions' values are known from them, and nodes give hashes several times faster than transactions. */
+/**
+ * Returns the calls of a range. With traces the transactions' values are known, and nodes give hashes several
+ * times faster than transactions.
+ */
 function blockCalls(from: number, count: number, traces: boolean): RpcCall[] {
   return Array.from({ length: count }, (_, offset) => toQuantity(from + offset)).flatMap((height) => [
     { method: 'eth_getBlockByNumber', params: [height, !traces] },
@@ -158,7 +169,7 @@ function blockCalls(from: number, count: number, traces: boolean): RpcCall[] {
   ])
 }
 
-/** Two calls a transaction whose receipt the list leaves out, after those of the blocks. */
+/** Returns two calls for each transaction whose receipt the list leaves out, after those of the blocks. */
 function missingCalls(txids: readonly string[]): RpcCall[] {
   return txids.flatMap((txid) => [
     { method: 'eth_getTransactionReceipt', params: [txid] },
@@ -200,7 +211,7 @@ function readBlocks(
       return expectResult(answer, method)
     }
     const header = take(0, 'eth_getBlockByNumber')
-    // Nodes answer about receipts and traces of a block they do not have with all kinds of errors.
+    // Nodes answer about receipts and traces of a block that they lack with all kinds of errors.
     const block =
       header === null
         ? null
@@ -211,7 +222,8 @@ function readBlocks(
             missing,
           })
     const previous = blocks[blocks.length - 1]
-    // A reorg inside the range: what came before it is handed out, and the caller finds the break at the next block.
+    // A reorg lies inside the range. The blocks before it are returned, and the caller finds the break at the
+    // next one.
     if (!block || (previous && block.parentHash !== previous.hash)) break
     blocks.push(block)
   }

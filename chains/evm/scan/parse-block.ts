@@ -1,4 +1,4 @@
-/** One block out of a node's answers, checked to be of one piece. */
+/** Makes one block out of a node's answers, and checks that they belong together. */
 
 import type { Block, Charge, Grant, Transfer } from '../../adapter.js'
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
@@ -10,37 +10,40 @@ import type { ScanRules } from './scan-rules.js'
 
 type Receipt = Readonly<Record<string, unknown>>
 
-/** What a node answered about one height. */
+/** Answers of a node about one height. */
 export interface BlockAnswers {
-  /** `eth_getBlockByNumber`: with whole transactions, or with their hashes alone where there are traces. */
+  /**
+   * Answer of `eth_getBlockByNumber`: with whole transactions, or with their hashes alone if there are
+   * traces.
+   */
   readonly block: unknown
-  /** `eth_getBlockReceipts`: status, and each log's place in its own receipt. */
+  /** Answer of `eth_getBlockReceipts`: status, and each log's place in its own receipt. */
   readonly receipts: unknown
-  /** `trace_block`; null where the node has none, and internal transfers stay unseen. */
+  /** Answer of `trace_block`. `null` if the node has none, and internal transfers stay unseen. */
   readonly traces: unknown
-  /** By transaction: what was asked for by itself, because `receipts` leaves it out. */
+  /** Answers about single transactions that `receipts` leaves out. */
   readonly missing?: ReadonlyMap<string, MissingAnswers>
 }
 
-/** What a node answered about one transaction. */
+/** Answers of a node about one transaction. */
 export interface MissingAnswers {
-  /** `eth_getTransactionReceipt`. */
+  /** Answer of `eth_getTransactionReceipt`. */
   readonly receipt: unknown
-  /** `eth_getTransactionByHash`. */
+  /** Answer of `eth_getTransactionByHash`. */
   readonly transaction: unknown
 }
 
-/** So many transactions of the chain itself may be in a block; more without a receipt are the sign of a reorg. */
+/** Most transactions of the chain itself in a block. More without a receipt are the sign of a reorg. */
 const MOST_MISSING = 8
 const WEI_PER_GWEI = 1_000_000_000n
 
 /**
- * Parses and cross-checks a block. The calls of one batch may fall on both sides of a reorg, so receipts and traces must carry
- * the block's hash and cover its transactions.
+ * Parses and cross-checks a block. The calls of one batch may fall on both sides of a reorg, so receipts and
+ * traces must carry the block's hash and cover its transactions.
  *
- * @returns null when the node does not have the block.
- * @throws UnsettledAnswers when the parts do not belong together; MissingReceipts when some must be asked for by themselves;
- * EndpointFailure when they are malformed or incomplete.
+ * @returns `null` if the node does not have the block.
+ * @throws UnsettledAnswers if the parts do not belong together; MissingReceipts if some must be requested by
+ * themselves; EndpointFailure if they are malformed or incomplete.
  */
 export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswers): Block | null {
   if (answers.block === null) return null
@@ -56,7 +59,8 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
   const txids: string[] = []
   const transfers: Transfer[] = []
   const charges: Charge[] = []
-  // Nodes of chains that act by themselves (Polygon's state syncs) may list such a transaction in one place only.
+  // Nodes of chains that act by themselves (Polygon's state syncs) may list such a transaction in one place
+  // only.
   const listed = new Map(
     transactions.map((transaction) => [
       toBytes(
@@ -107,7 +111,7 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
   }
 }
 
-/** Withdrawals of validators (EIP-4895), whose amounts are in gwei. */
+/** Reads withdrawals of validators (EIP-4895), whose amounts are in gwei. */
 function readGrants(withdrawals: unknown): Grant[] {
   if (withdrawals === undefined || withdrawals === null) return []
   return toList(withdrawals, 'withdrawals').map((each) => {
@@ -120,7 +124,9 @@ function readGrants(withdrawals: unknown): Grant[] {
   })
 }
 
-/** The receipts by transaction. @throws UnsettledAnswers when one belongs to another block than `hash`. */
+/**
+ * Returns the receipts by transaction. @throws UnsettledAnswers if one belongs to another block than `hash`.
+ */
 function readReceipts(answer: unknown, hash: string): Map<string, Receipt> {
   return new Map(
     toList(answer, 'receipts').map((each) => {
@@ -134,7 +140,7 @@ function readReceipts(answer: unknown, hash: string): Map<string, Receipt> {
 /**
  * Adds the receipts that the list leaves out. A transaction of the chain itself may have none.
  *
- * @throws MissingReceipts while they were not asked for; EndpointFailure when one is not to be had.
+ * @throws MissingReceipts while they were not requested; EndpointFailure if one is not available.
  */
 function completeReceipts(
   rules: ScanRules,
@@ -163,12 +169,15 @@ function completeReceipts(
   }
 }
 
-/** Status of a receipt (EIP-658). A receipt without one is refused: guessing would credit what failed. */
+/**
+ * Returns the status of a receipt (EIP-658). A receipt without one is refused: a guess could credit a failed
+ * transfer.
+ */
 export function succeeded(receipt: Readonly<Record<string, unknown>>): boolean {
   return toInteger(receipt.status, 'receipt status') === 1
 }
 
-/** Read once a transaction; bookkeeping transactions of some chains name no price. */
+/** Returns a function that reads the fee once. Bookkeeping transactions of some chains name no price. */
 function feeOnce(receipt: Readonly<Record<string, unknown>>): () => bigint | null {
   let fee: bigint | null | undefined
   return () => {

@@ -1,18 +1,21 @@
-/** Native value that moves inside transactions, from `trace_block` (the Parity trace format). */
+/** Reads native value that moves inside transactions, from `trace_block` (the Parity trace format). */
 
 import { toBigInt, toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import { EndpointFailure, UnsettledAnswers } from '../rpc/rpc-error.js'
 
-/** A movement of native value by a call or self-destruct that took effect. */
+/** Movement of native value by a call or self-destruct that took effect. */
 export interface NativeMovement {
-  /** 0 for the transaction's own value, 1,000,000 + rank of the trace among its transaction's for what happens inside. */
+  /**
+   * Ordinal: 0 for the transaction's own value, 1,000,000 + rank of the trace in its transaction for internal
+   * ones.
+   */
   readonly index: number
   readonly from: string
   readonly to: string
   readonly amount: bigint
 }
 
-/** Where internal transfers start among a transaction's ordinals (`deposits.output_index`). */
+/** Ordinal at which a transaction's internal transfers start (`deposits.output_index`). */
 export const FIRST_INTERNAL_INDEX = 1_000_000
 
 interface Trace {
@@ -23,9 +26,9 @@ interface Trace {
 }
 
 /**
- * Groups a block's traces by transaction; rewards, which have none, are left out.
+ * Groups a block's traces by transaction. Rewards, which have none, are left out.
  *
- * @throws UnsettledAnswers when a trace belongs to another block than `blockHash`.
+ * @throws UnsettledAnswers if a trace belongs to another block than `blockHash`.
  */
 export function groupTraces(traces: unknown, blockHash: string): Map<string, Trace[]> {
   const groups = new Map<string, Trace[]>()
@@ -47,9 +50,10 @@ export function groupTraces(traces: unknown, blockHash: string): Map<string, Tra
 }
 
 /**
- * The movements of one transaction that succeeded. Ranks follow the trace addresses, so every node gives the same ones. What
- * happened under a call that failed was undone, also where the inner traces say otherwise. Delegate and static calls and callcode move
- * nothing, though they show a value; a contract's creation pays the new contract, which is no address of ours.
+ * Returns the movements of one transaction that succeeded. Ranks follow the trace addresses, so every node
+ * gives the same ones. Everything under a failed call was undone, even if the inner traces say otherwise.
+ * Delegate and static calls and callcode move nothing, though they show a value. A contract's creation pays
+ * the new contract, which is no own address.
  */
 export function nativeMovements(traces: readonly Trace[]): NativeMovement[] {
   const ordered = traces.length > 1 ? [...traces].sort(byAddress) : traces
@@ -81,11 +85,11 @@ export function nativeMovements(traces: readonly Trace[]): NativeMovement[] {
 }
 
 function toTraceIndex(value: unknown): number {
-  // The one place where this format has a plain number.
+  // This is the one place where the format has a plain number.
   return typeof value === 'number' ? value : toInteger(value, 'traceAddress')
 }
 
-/** Depth first: a call before what it calls, in order. */
+/** Compares depth first: a call before its inner calls, in order. */
 function byAddress(a: Trace, b: Trace): number {
   const shared = Math.min(a.address.length, b.address.length)
   for (let depth = 0; depth < shared; depth += 1) {

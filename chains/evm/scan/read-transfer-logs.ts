@@ -1,30 +1,31 @@
-/** ERC-20 transfers of configured tokens in one receipt. */
+/** Reads ERC-20 transfers of configured tokens in one receipt. */
 
 import type { Transfer } from '../../adapter.js'
 import { toBytes, toInteger, toList, toRecord } from '../quantity.js'
 import type { ScanRules } from './scan-rules.js'
 
-/** keccak256 of `Transfer(address,address,uint256)` (EIP-20). */
+/** Topic of transfers: keccak256 of `Transfer(address,address,uint256)` (EIP-20). */
 const TRANSFER_TOPIC = '0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef'
-/** What indexed addresses are padded with. */
+/** Padding of indexed addresses. */
 const ADDRESS_PADDING = `0x${'0'.repeat(24)}`
 const WORD_LENGTH = 66
 
-/** A Transfer log of a configured token, and where it stands among the logs of its own receipt. */
+/** Transfer log of a configured token, and its place among the logs of its own receipt. */
 export interface TransferLog {
   readonly position: number
   readonly coin: string
-  /** 0x and 40 lower-case hex digits. */
+  /** Sender, as 0x and 40 lower-case hex digits. */
   readonly from: string
   readonly to: string
   readonly amount: bigint
 }
 
 /**
- * Reads the Transfer logs of a receipt: three topics (an ERC-721 transfer has four) and one word of data, from a configured
- * contract. The position counts every log of the receipt, so it does not depend on the block or on what is configured.
+ * Reads the Transfer logs of a receipt: three topics (an ERC-721 transfer has four) and one word of data,
+ * from a configured contract. The position counts every log of the receipt, so it depends neither on the
+ * block nor on the configuration.
  *
- * @throws EndpointFailure when the receipt is malformed.
+ * @throws EndpointFailure if the receipt is malformed.
  */
 export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[] {
   const found: TransferLog[] = []
@@ -33,7 +34,7 @@ export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[]
   for (const [position, each] of list.entries()) {
     const log = toRecord(each, 'log')
     const logIndex = toInteger(log.logIndex, 'logIndex')
-    // The position stands for the ordinal only while the node keeps the order; a node that does not is not used.
+    // The position is the ordinal only while the node keeps the order. A node that does not is not used.
     if (logIndex <= previous) toInteger(null, 'order of logs')
     previous = logIndex
     const coin = rules.tokens.get(toBytes(log.address, 20, 'log address'))
@@ -50,15 +51,15 @@ export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[]
   return found
 }
 
-/** Whether a movement changes anything: zero amounts and payments to oneself do not. */
+/** Returns whether a movement changes anything. Zero amounts and transfers to oneself do not. */
 export function movesValue(movement: { from: string; to: string; amount: bigint }): boolean {
   return movement.amount > 0n && movement.from !== movement.to
 }
 
 /**
- * The transfers that a receipt's logs show; index 1 + position (`deposits.output_index`).
+ * Returns the transfers that a receipt's logs show. Their index is 1 + position (`deposits.output_index`).
  *
- * @param fee - What the transaction cost; null while it is in no block.
+ * @param fee - Cost of the transaction. `null` while it is in no block.
  */
 export function tokenTransfers(
   rules: ScanRules,

@@ -1,16 +1,16 @@
-/** What the scanner looks for, taken from the network's configuration. */
+/** Takes from the network's configuration what the scanner needs. */
 
 import { type EvmNetwork, nativeCoin } from '../../../domain/chain/network.js'
 
 export interface ScanRules {
   readonly nativeCoin: string
-  /** Coin name by lower-case contract address. */
+  /** Coin names by lower-case contract address. */
   readonly tokens: ReadonlyMap<string, string>
-  /** Lower-case addresses in whose name the chain itself acts. */
+  /** Lower-case addresses of the chain's own transactions. */
   readonly systemSenders: ReadonlySet<string>
 }
 
-/** The rules of a network. */
+/** Returns the rules of a network. */
 export function scanRules(network: EvmNetwork): ScanRules {
   const tokens = new Map<string, string>()
   for (const coin of network.coins) {

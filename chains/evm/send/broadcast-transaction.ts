@@ -7,9 +7,9 @@ import { EndpointFailure, RpcError } from '../rpc/rpc-error.js'
 import { classifyBroadcastError } from './classify-broadcast-error.js'
 
 /**
- * Broadcasts raw bytes (0x and lower-case hex). One node that has it is enough; a node that may have it forbids a verdict.
- * Before a rejection is believed, the endpoints are asked for the transaction itself: after a lost answer the second sending
- * meets "nonce too low" or worse although the first went through.
+ * Broadcasts raw bytes (0x and lower-case hex). One node that has them is enough; a node that may have them
+ * forbids a verdict. Before a rejection counts, the endpoints are asked for the transaction itself: after a
+ * lost answer the second sending meets "nonce too low" or worse although the first one succeeded.
  */
 export async function broadcastTransaction(rpc: Rpc, signedTransaction: string): Promise<BroadcastOutcome> {
   if (!/^0x(?:[0-9a-f]{2})+$/.test(signedTransaction)) {
@@ -23,7 +23,7 @@ export async function broadcastTransaction(rpc: Rpc, signedTransaction: string):
   return (await lookUp(rpc, keccak256(signedTransaction as `0x${string}`))) ?? best
 }
 
-/** Does not wait for endpoints that are slow to answer once another one has taken it. */
+/** Returns once one endpoint has taken it, without waiting for slow ones. */
 async function firstThatHasIt(
   outcomes: readonly Promise<BroadcastOutcome>[],
 ): Promise<BroadcastOutcome | null> {
@@ -47,7 +47,7 @@ function readAnswer(answer: unknown): BroadcastOutcome {
   return refusal.kind === 'nonce_too_low' ? { kind: 'rejected', reason: 'nonce too low' } : refusal
 }
 
-/** Null when every endpoint says that it does not have the transaction. */
+/** Returns `null` if every endpoint says that it does not have the transaction. */
 async function lookUp(rpc: Rpc, txid: string): Promise<BroadcastOutcome | null> {
   const answers = await Promise.all(rpc.askAll({ method: 'eth_getTransactionByHash', params: [txid] }))
   const failure = answers.find((answer) => answer instanceof EndpointFailure || answer instanceof RpcError)

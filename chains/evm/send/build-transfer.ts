@@ -1,4 +1,4 @@
-/** Makes the payload of a payment: everything that the signer needs but the nonce. */
+/** Makes the payload of a payout: everything that the signer needs but the nonce. */
 
 import { encodeFunctionData, erc20Abi, getAddress, type Hex, isAddress, zeroAddress } from 'viem'
 import { type Coin, type EvmNetwork, knownCoin, nativeCoin } from '../../../domain/chain/network.js'
@@ -18,7 +18,9 @@ import { boundL1Fee, l1FeeCalls, readL1Fee } from './l1-fee.js'
 import { least } from './least.js'
 import { revertReason } from './revert-reason.js'
 
-/** State moves between estimate and block: a quarter more gas than estimated, of which the unused part costs nothing. */
+/**
+ * Percent of the estimated gas. State moves between estimate and block, and an unused part costs nothing.
+ */
 const GAS_MARGIN_PERCENT = 125n
 
 interface Call {
@@ -28,10 +30,11 @@ interface Call {
 }
 
 /**
- * Builds a payment with one batch of calls: balances, nonce, fees, a simulation of the very call and its gas.
+ * Builds a payout with one batch of calls: balances, nonce, fees, a simulation of the very call and its gas.
  *
- * The fee is gas × maxFeePerGas, with twice what the parent chain takes now where there is such a fee, and stays under the request's limit and the network's `maxTotal`; where the usual headroom over
- * the base fee does not fit, it shrinks, but never below what the next block may ask for.
+ * The fee is gas × maxFeePerGas, and twice the parent chain's current share if there is one. It stays under
+ * the request's limit and the network's `maxTotal`. If the usual headroom over the base fee does not fit, it
+ * shrinks, but never below what the next block may ask for.
  *
  * @throws KeyturnError `INVALID_ADDRESS`, `INVALID_AMOUNT`, `UNSUPPORTED_COIN`, `DEPENDENCY_UNAVAILABLE`.
  */
@@ -94,7 +97,7 @@ function readAnswers(
   const market = readFeeMarket(history, suggestion)
   const native = nativeCoin(network).name
 
-  // Missing funds first: they make the simulation fail too, with a reason that says less.
+  // Missing funds come first: they make the simulation fail too, with a reason that says less.
   if (coin.contract !== null) {
     if (expectResult(code, 'eth_getCode') === '0x') {
       return { kind: 'would_revert', reason: `there is no contract at the address of ${coin.name}` }
@@ -126,7 +129,7 @@ function readAnswers(
   }
 }
 
-/** Fees inside request and network, or the least that would do. */
+/** Returns fees inside request and network, or the least fees that would suffice. */
 function fitFees(
   network: EvmNetwork,
   request: EvmBuildRequest,
@@ -142,7 +145,10 @@ function fitFees(
   return { maxFeePerGas, maxPriorityFeePerGas: usual.maxPriorityFeePerGas }
 }
 
-/** Returning nothing is success (USDT), returning false is not (old tokens). */
+/**
+ * Returns why a simulated call failed. Returning nothing is success (USDT), returning false is not (old
+ * tokens).
+ */
 function simulationRefusal(coin: Coin, simulated: RpcAnswer): string | null {
   const refusal = executionRefusal(simulated, 'eth_call')
   if (refusal !== null || coin.contract === null) return refusal

@@ -1,8 +1,11 @@
-/** What a node's refusal of a raw transaction means. */
+/** Classifies a node's refusal of a raw transaction. */
 
 import type { RpcError } from '../rpc/rpc-error.js'
 
-/** `nonce_too_low` is either our own transaction, mined already, or a conflict: the caller looks. */
+/**
+ * Meaning of a refusal. `nonce_too_low` is either the own transaction, already mined, or a conflict; the
+ * caller checks.
+ */
 export type BroadcastRefusal =
   | { readonly kind: 'already_known' }
   | { readonly kind: 'nonce_too_low' }
@@ -12,7 +15,10 @@ export type BroadcastRefusal =
 const ALREADY_KNOWN =
   /already known|already imported|already exists|already in (the )?(mem)?pool|known transaction|AlreadyKnown|duplicate transaction/i
 const NONCE_TOO_LOW = /nonce (is )?too low|OldNonce|nonce has already been used|nonce already used/i
-/** Plain rejections of Geth, Nethermind, Besu, Erigon, Reth and Anvil: the node looked at the transaction and will not have it. */
+/**
+ * Plain rejections of Geth, Nethermind, Besu, Erigon, Reth and Anvil: the node examined the transaction and
+ * refuses it.
+ */
 const REJECTED: readonly (readonly [RegExp, string])[] = [
   [/replacement|ReplacementNotAllowed|FeeTooLowToCompete/i, 'replacement transaction underpriced'],
   [/underpriced|FeeTooLow|gas price.*too low|minimum.*(gas price|tip)/i, 'transaction underpriced'],
@@ -34,7 +40,10 @@ const REJECTED: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-/** Sorts a refusal. One that is not known to be a plain rejection is `unknown`, and the same bytes are sent again. */
+/**
+ * Classifies a refusal. One that is not known to be a plain rejection is `unknown`, and the same bytes are
+ * sent again.
+ */
 export function classifyBroadcastError(error: RpcError): BroadcastRefusal {
   const { message } = error
   if (ALREADY_KNOWN.test(message)) return { kind: 'already_known' }

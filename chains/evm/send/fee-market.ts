@@ -9,7 +9,7 @@ import { type FeeMarket, PRIORITY_PERCENTILE } from './choose-fees.js'
 
 const BLOCKS = 20
 const PRIORITIES = Object.keys(PRIORITY_PERCENTILE) as readonly Priority[]
-/** Used when blocks are empty and the node suggests nothing: 1 gwei, what miners long took as their minimum. */
+/** Tip if blocks are empty and the node suggests nothing: 1 gwei, long the minimum of miners. */
 const FALLBACK_TIP = 1_000_000_000n
 
 /** The two calls whose answers `readFeeMarket` reads. */
@@ -21,7 +21,10 @@ export const FEE_MARKET_CALLS: readonly [RpcCall, RpcCall] = [
   { method: 'eth_maxPriorityFeePerGas', params: [] },
 ]
 
-/** Reads fee history and suggestion. @throws EndpointFailure on a chain without EIP-1559: only type 2 is ever signed. */
+/**
+ * Reads fee history and suggestion. @throws EndpointFailure on a chain without EIP-1559, because only type 2
+ * is ever signed.
+ */
 export function readFeeMarket(historyAnswer: RpcAnswer, suggestionAnswer: RpcAnswer): FeeMarket {
   const history = toRecord(expectResult(historyAnswer, 'eth_feeHistory'), 'eth_feeHistory')
   const baseFees = toList(history.baseFeePerGas, 'baseFeePerGas')

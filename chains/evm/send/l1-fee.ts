@@ -1,4 +1,4 @@
-/** What a transaction pays the parent chain on top of its gas, on OP-Stack chains. */
+/** Reads what a transaction pays the parent chain on top of its gas, on OP-Stack chains. */
 
 import { decodeFunctionResult, encodeFunctionData, type Hex, parseAbi, serializeTransaction } from 'viem'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
@@ -7,19 +7,22 @@ import type { RpcAnswer, RpcCall } from '../rpc/rpc-call.js'
 import { EndpointFailure } from '../rpc/rpc-error.js'
 
 const ORACLE = parseAbi(['function getL1Fee(bytes data) view returns (uint256)'])
-/** The parent chain's base fee doubles in six full blocks; like gas that is not used, what is not taken stays where it is. */
+/**
+ * Factor on the current share. The parent chain's base fee doubles in six full blocks; an unused part is not
+ * charged.
+ */
 const MARGIN = 2n
-/** Larger than any real one, so that the bytes are never fewer than those that are sent. */
+/** Values larger than any real one, so that the measured bytes are never fewer than the sent ones. */
 const WIDE = { nonce: 0xff_ffff, gas: 0xff_ffffn, price: 0xff_ffff_ffff_ffffn } as const
 
-/** What is called, as far as its size matters. */
+/** Call, as far as its size matters. */
 export interface SizedCall {
   readonly to: string
   readonly value: bigint
   readonly data: Hex
 }
 
-/** The question to the oracle, or none where the chain takes no such fee. */
+/** Returns the question to the oracle, or none if the chain takes no such fee. */
 export function l1FeeCalls({ chainId, l1FeeOracle }: EvmNetwork, call: SizedCall): RpcCall[] {
   if (l1FeeOracle === null) return []
   const bytes = serializeTransaction({
@@ -37,7 +40,7 @@ export function l1FeeCalls({ chainId, l1FeeOracle }: EvmNetwork, call: SizedCall
   return [{ method: 'eth_call', params: [{ to: l1FeeOracle, data }, 'latest'] }]
 }
 
-/** Reads its answer: the fee as of now, in wei; 0 where nothing was asked. */
+/** Reads its answer: the current fee in wei. 0 if there was no question. */
 export function readL1Fee(network: EvmNetwork, answer: RpcAnswer | undefined): bigint {
   if (network.l1FeeOracle === null) return 0n
   const result = expectResult(answer, 'getL1Fee')
@@ -47,7 +50,7 @@ export function readL1Fee(network: EvmNetwork, answer: RpcAnswer | undefined): b
   return decodeFunctionResult({ abi: ORACLE, functionName: 'getL1Fee', data: result as Hex })
 }
 
-/** The most that is reckoned with. */
+/** Returns the highest fee to expect. */
 export function boundL1Fee(fee: bigint): bigint {
   return fee * MARGIN
 }

@@ -1,4 +1,4 @@
-/** Prices a transaction that takes the place of others with the same nonce. */
+/** Prices a transaction that replaces others with the same nonce. */
 
 import { getAddress, type Hex, isAddress } from 'viem'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
@@ -14,14 +14,18 @@ import { FEE_MARKET_CALLS, readFeeMarket } from './fee-market.js'
 import { boundL1Fee, l1FeeCalls, readL1Fee } from './l1-fee.js'
 import { least } from './least.js'
 
-/** As for payments: a delegated account (EIP-7702) may need more than 21,000 for a transfer to itself. */
+/**
+ * Percent of the estimated gas, as for payouts: a delegated account (EIP-7702) may need more than 21,000 for
+ * a transfer to itself.
+ */
 const GAS_MARGIN_PERCENT = 125n
 
 /**
- * Makes the payload of the next attempt. A payment keeps recipient, amount, calldata and gas; a cancelling transaction sends 0
- * to itself. Both prices are at least an eighth above what they replace, and what the next block asks.
+ * Makes the payload of the next attempt. A payout keeps recipient, amount, calldata and gas; a cancelling
+ * transaction sends 0 to itself. Both prices are at least an eighth above the replaced ones, and at least
+ * what the next block asks.
  *
- * A payment stays inside the network's caps; a cancelling transaction is bound by its limit alone.
+ * A payout stays inside the network's caps; a cancelling transaction is bound by its limit alone.
  *
  * @throws KeyturnError `INVALID_ADDRESS`, `DEPENDENCY_UNAVAILABLE`.
  */

@@ -1,4 +1,4 @@
-/** Why a call would revert, in words. */
+/** Says in words why a call would revert. */
 
 import { decodeErrorResult, type Hex } from 'viem'
 import type { RpcError } from '../rpc/rpc-error.js'
@@ -6,14 +6,19 @@ import type { RpcError } from '../rpc/rpc-error.js'
 const REVERTED =
   /revert|VM execution error|VM Exception|out of gas|invalid (opcode|jump)|stack (under|over)flow|OpcodeNotFound/i
 
-/** The reason of a refusal of `eth_call` or `eth_estimateGas`; null when it is about something else than execution. */
+/**
+ * Returns the reason of a refusal of `eth_call` or `eth_estimateGas`. `null` if it is not about execution.
+ */
 export function revertReason(error: RpcError): string | null {
   const data = findData(error.data)
   if (data === null && error.code !== 3 && !REVERTED.test(error.message)) return null
   return (data && decode(data)) ?? error.message.replace(/^execution reverted:? ?/i, '').slice(0, 200)
 }
 
-/** Geth puts the bytes into `data`, others into `data.data` or `data.originalError.data`, or behind "Reverted ". */
+/**
+ * Finds the bytes of the reason. Geth puts them into `data`, others into `data.data` or
+ * `data.originalError.data`, or behind "Reverted ".
+ */
 function findData(data: unknown): Hex | null {
   if (typeof data === 'string') {
     const match = /0x[0-9a-fA-F]{8,}$/.exec(data)

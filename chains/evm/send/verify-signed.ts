@@ -1,4 +1,4 @@
-/** Checks what a signer sent back, before it is stored or broadcast. */
+/** Checks what a signer returned, before it is stored or broadcast. */
 
 import * as ecc from 'tiny-secp256k1'
 import {
@@ -18,7 +18,9 @@ import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { EvmPayload } from '../../../domain/signing/signer-protocol.js'
 
-/** Half the order of secp256k1 (EIP-2): above it, the mirrored signature is valid too and has another hash. */
+/**
+ * Half the order of secp256k1 (EIP-2). Above it, the mirrored signature is valid too and has another hash.
+ */
 const HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n
 
 const integer = z
@@ -29,7 +31,10 @@ const address = z
   .string()
   .refine((text) => isAddress(text), 'not an address')
   .transform((text) => getAddress(text))
-/** Strict: a field that is missing here would be signed as 0, or as the creation of a contract. */
+/**
+ * Schema of the payload. It is strict, because a missing field would be signed as 0, or as the creation of a
+ * contract.
+ */
 const payloadSchema = z.strictObject({
   family: z.literal('evm'),
   network: z.string(),
@@ -46,8 +51,8 @@ const payloadSchema = z.strictObject({
 })
 
 /**
- * Checks a signed transaction against its payload, field by field: type 2, canonical bytes, no access list, low s, and a
- * signature by `payload.from`.
+ * Compares a signed transaction with its payload, field by field: type 2, canonical bytes, no access list,
+ * low s, and a signature by `payload.from`.
  *
  * @param signedTransaction - 0x and lower-case hex.
  * @returns The transaction's hash, keccak256 of the bytes (EIP-2718).
@@ -94,7 +99,8 @@ export function verifySigned(
     maxFeePerGas: expected.max_fee_per_gas,
     maxPriorityFeePerGas: expected.max_priority_fee_per_gas,
   }
-  // Made again from the payload: bytes that parse to the same but are written otherwise (leading zeros) differ here.
+  // The bytes are made again from the payload: bytes with the same meaning in another form (leading zeros)
+  // differ here.
   if (serializeTransaction(unsigned, { r, s, yParity }) !== bytes) throw differs('encoding')
   if (recoverSender(keccak256(serializeTransaction(unsigned)), r, s, yParity) !== expected.from) {
     throw differs('from')
@@ -113,7 +119,7 @@ function parse(bytes: `0x02${string}`) {
 function recoverSender(hash: Hex, r: Hex, s: Hex, yParity: 0 | 1): string | null {
   try {
     const signature = new Uint8Array([...to32Bytes(r), ...to32Bytes(s)])
-    // Uncompressed: an address is the hash of the whole point, and viem hashes what it gets.
+    // The key is uncompressed: an address is the hash of the whole point, and viem hashes what it gets.
     const key = ecc.recover(hexToBytes(hash), signature, yParity, false)
     return key ? publicKeyToAddress(toHex(key)) : null
   } catch {
