@@ -1,22 +1,22 @@
-/** Verifies approvers' signatures, for whole batches on other threads ahead of the decision. */
+/** Verifies approvers' signatures, on other threads for whole batches before the decision. */
 
 import { type KeyObject, verify } from 'node:crypto'
 import { approvalMessage } from '../domain/controls/approval.js'
 import type { ParsedApproval, ParsedRequest } from './parse-request.js'
 import type { Policy } from './policy/policy.js'
 
-/** Answers whether a pinned key signed a decision. */
+/** Verifier of approvers' signatures. */
 export interface ApprovalVerifier {
-  /** @param key - From the policy, never from the request. */
+  /** Returns whether the key signed the decision. @param key - From the policy, never from the request. */
   isSigned(key: KeyObject, approval: ParsedApproval): boolean
-  /** Verifies a request's approvals on other threads, so that `isSigned` then only looks the answers up. */
+  /** Verifies a request's approvals on other threads, so that `isSigned` only reads the stored answers. */
   prefetch(request: ParsedRequest, policy: Policy): Promise<void>
 }
 
-/** Answers kept; each belongs to one key, text and signature, so it can never become wrong. */
+/** Most answers that are kept. Each belongs to one key, text and signature, so it can never become wrong. */
 const MAX_ANSWERS = 4_096
 
-/** Makes a verifier. */
+/** Creates a verifier. */
 export function createApprovalVerifier(): ApprovalVerifier {
   const answers = new WeakMap<KeyObject, Map<string, boolean>>()
 

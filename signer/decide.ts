@@ -1,4 +1,4 @@
-/** The signer's decision: check, write down, sync, and only then sign. */
+/** Decides on requests: check, write the decision down, sync, and only then sign. */
 
 import { createHash } from 'node:crypto'
 import type { RefusalCode } from '../domain/signing/signer-protocol.js'
@@ -17,12 +17,12 @@ import type { SignerState } from './state.js'
 import { signP2pkhForkId } from './utxo/sign-p2pkh-forkid.js'
 import { signP2wpkh } from './utxo/sign-p2wpkh.js'
 
-/** The last word on a request. */
+/** Final decision on a request. */
 export type Decision =
   | {
       readonly outcome: 'signed'
       readonly requestId: string
-      /** Lower-case hex: no 0x on UTXO networks, with 0x on EVM. */
+      /** Lower-case hex, without 0x on UTXO networks and with 0x on EVM networks. */
       readonly signedTransaction: string
       readonly transactionHash: string
     }
@@ -32,19 +32,17 @@ export type Decision =
       readonly code: RefusalCode
       readonly message: string
       /**
-       * This very payload was decided before and may have been signed. The platform must not learn that it never will be:
-       * it would give its nonce and coins to another payment.
+       * Whether this payload was decided before and may have been signed. The platform must not conclude that
+       * it never will be, because it would give its nonce and coins to another payout.
        */
       readonly decidedBefore: boolean
-      /** The signer is stopped as a whole: not a word on this request, which is handed out again. */
+      /**
+       * Present when the signer as a whole is stopped. The request gets no answer and is handed out again.
+       */
       readonly passing?: true
     }
 
-/**
- * Decides on one request; see `decideAll`.
- *
- * @param request - As it came from the platform.
- */
+/** Decides on one request as `decideAll` does. @param request - As the platform sent it. */
 export function decide(request: unknown, state: SignerState): Decision {
   const [decision] = decideAll([request], state)
   if (!decision) throw new Error('One request has one decision')
@@ -52,23 +50,24 @@ export function decide(request: unknown, state: SignerState): Decision {
 }
 
 /**
- * Decides on a batch, in order, each knowing those before. All decisions are written and synced once before the first key
- * is touched: a crash after that finds them in the journal, and the same request gets the same bytes; a crash before that
- * has signed nothing.
+ * Decides on requests in order; each decision knows the previous ones. All decisions are written and synced
+ * once before the first key is used. A crash after the sync finds them in the journal, and the same request
+ * gets the same bytes. A crash before it has signed nothing.
  *
  * @param checks - `ALL_CHECKS`; see `examine`.
- * @throws JournalFailure when the journal cannot be written: the process must then end.
+ * @throws JournalFailure when the journal cannot be written. The process must then end.
  */
 export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
   return signAccepted(writeDecisions(requests.map(parseRequest), state, checks), state)
 }
 
 /**
- * Decides on a batch as `decideAll` does. Other threads verify the approvals while requests are still parsed, and sync the witness
- * while keys are used: what this returns may leave the signer, because the witness has the journal's position by then.
+ * Decides on requests as `decideAll` does. Other threads verify the approvals while requests are still
+ * parsed, and sync the witness while keys are used. When it returns, the witness has the journal's position,
+ * so the answers may leave the signer.
  *
- * @param requests - As they came from the platform.
- * @throws JournalFailure when the journal or its witness cannot be written: the process must then end.
+ * @param requests - As the platform sent them.
+ * @throws JournalFailure when the journal or its witness cannot be written. The process must then end.
  */
 export async function decideWitnessed(requests: readonly unknown[], state: SignerState): Promise<Decision[]> {
   const verified: Promise<void>[] = []
@@ -85,12 +84,14 @@ export async function decideWitnessed(requests: readonly unknown[], state: Signe
   return decisions
 }
 
-/** Runs it as a promise, so that its error is awaited beside that of others. */
+/** Runs a function as a promise, so that its error is awaited beside those of others. */
 async function inTurn<T>(use: () => T): Promise<T> {
   return use()
 }
 
-/** Examines each request knowing those before, and returns when every new decision is durable. */
+/**
+ * Examines each request with knowledge of the previous ones, and returns when every new decision is durable.
+ */
 function writeDecisions(
   readings: readonly RequestReading[],
   state: SignerState,
@@ -112,7 +113,10 @@ function signAccepted(examinations: readonly Examination[], state: SignerState):
 
 type Accepted = Extract<Examination, { outcome: 'accepted' }>
 
-/** What cannot be written so that it is read again was not decided, and is not signed. */
+/**
+ * Writes a decision down. A decision that cannot be written so that it is read again is refused, and nothing
+ * is signed.
+ */
 function writtenDown(accepted: Accepted, state: SignerState): Examination {
   try {
     writeDown(accepted, state)
@@ -146,7 +150,7 @@ function writeDown({ context, payloadHash }: Accepted, state: SignerState): void
   })
 }
 
-/** Remembered so that the bound of the next change can follow it. */
+/** Returns the index of the change, which bounds the index of the next change. */
 function changeIndexOf(context: PayloadContext): { change_index?: number } {
   const index = byFamily(context, { utxo: ({ utxo }) => utxo.extra[0]?.path?.at(-1), evm: () => undefined })
   return index === undefined ? {} : { change_index: index }
@@ -163,16 +167,16 @@ function conclude(examination: Examination, state: SignerState): Decision {
     return { outcome: 'signed', requestId, signedTransaction: raw, transactionHash: hash }
   } catch (error) {
     if (error instanceof JournalFailure) throw error
-    // Nothing left the signer; the decision stays in the journal, and the same request tries again.
+    // Nothing left the signer. The decision stays in the journal, and the same request tries again.
     const message = error instanceof Error ? error.message : 'Signing failed'
     return { outcome: 'refused', requestId, ...refuse('MALFORMED', message), decidedBefore: true }
   }
 }
 
-/** The stored bytes where there are some, else fresh ones, stored before they leave. */
+/** Returns the stored bytes. If there are none, signs and stores the bytes before they leave. */
 function signedOnce({ context, payloadHash }: Accepted, state: SignerState): { raw: string; hash: string } {
   const { request, intentHash } = context
-  // Of a new intent it was made when the decision was written down.
+  // A new intent got its record when the decision was written down.
   const record = state.journal.records.find(intentHash, request.items)
   if (!record) throw new Error('The journal does not hold the decision')
   const stored = state.journal.signedTransaction(record, payloadHash)

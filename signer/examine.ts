@@ -1,4 +1,4 @@
-/** Walks the checks; decides nothing by itself and changes nothing. */
+/** Runs the checks on a request. It decides nothing by itself and changes nothing. */
 
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../domain/canonical-json.js'
@@ -23,13 +23,13 @@ import { utxoFacts } from './utxo/utxo-facts.js'
 
 const PAYS_NOBODY = { outputs: [], fee_payer: 'sender' } as const
 
-/** What the checks made of a request. */
+/** Result of the checks. */
 export type Examination =
   | {
       readonly outcome: 'refused'
       readonly requestId: string
       readonly refusal: Refusal
-      /** Whether this very payload was decided before: then it may have been signed. */
+      /** Whether this payload was decided before, so that it may have been signed. */
       readonly replay: boolean
     }
   | {
@@ -37,14 +37,14 @@ export type Examination =
       readonly requestId: string
       readonly context: PayloadContext
       readonly payloadHash: string
-      /** Whether this very payload is in the journal already. */
+      /** Whether this payload is in the journal already. */
       readonly replay: boolean
     }
 
 /**
- * Asks every check of the list until one refuses. Fails closed: what throws is refused.
+ * Runs every check of the list until one refuses. An error in a check is a refusal.
  *
- * @param checks - `ALL_CHECKS`; tests hand in a list with one missing to prove that it is needed.
+ * @param checks - `ALL_CHECKS`. Tests leave one out to prove that it is needed.
  */
 export function examine(checks: CheckList, reading: RequestReading, state: SignerState): Examination {
   const { requestId } = reading
@@ -98,7 +98,7 @@ function requestContext(
   const hash = intentHash(intent)
   return {
     request,
-    // An index that is none has a check of its own.
+    // An index outside of the outputs is refused by a check of its own.
     outputs: items?.flatMap((item) => intent.outputs[item] ?? []) ?? intent.outputs,
     intentHash: hash,
     state,
@@ -117,7 +117,7 @@ function payloadContext(context: RequestContext): PayloadContext {
   const { payload } = request
   if (!network || !asset) throw new Error('The policy has no such network or asset')
   if (payload.family === 'utxo' && network.family === 'utxo') {
-    // A cancelling transaction has no recipient: every output must be own change.
+    // A cancellation has no recipient, so every output must be own change.
     const { outputs } = context
     const wanted =
       request.purpose === 'cancel' ? PAYS_NOBODY : { outputs, fee_payer: request.intent.fee_payer }
@@ -132,7 +132,10 @@ function payloadContext(context: RequestContext): PayloadContext {
   throw new Error('The payload is of another family than the network')
 }
 
-/** Lower-case hex SHA-256 of `"keyturn-payload-v1\n"` (`"keyturn-cancel-v1\n"` for what cancels) and the canonical JSON of the payload, with the items of a batch. */
+/**
+ * Returns the lower-case hex SHA-256 of `"keyturn-payload-v1\n"` (`"keyturn-cancel-v1\n"` for a cancellation)
+ * and the canonical JSON of the payload, with the items of a batch.
+ */
 function hashPayload(request: ParsedRequest): string {
   const prefix = request.purpose === 'cancel' ? 'keyturn-cancel-v1' : 'keyturn-payload-v1'
   const { items, payload } = request

@@ -1,6 +1,9 @@
-/** What an intent takes from a limit. */
+/** Sums what an intent takes from a limit. */
 
-/** Base units of all outputs, of an intent or of what a payload pays of it; where the recipient pays the fee it is within them. */
+/**
+ * Returns the base units of all outputs of an intent, or of the part that a payload pays. A fee that the
+ * recipient pays is included.
+ */
 export function intentAmount(paid: { readonly outputs: readonly { readonly amount: string }[] }): bigint {
   return paid.outputs.reduce((sum, output) => sum + BigInt(output.amount), 0n)
 }

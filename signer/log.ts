@@ -1,16 +1,22 @@
-/** JSON lines on standard output. Fields are named by the caller one by one, so that no secret slips in with an object. */
+/**
+ * Writes JSON lines to standard output. The caller names each field, so that no object brings a secret with
+ * it.
+ */
 
 import { visibleJson } from '../domain/visible-text.js'
 import { shorten } from './shorten.js'
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
-/** The most bytes of a line: its texts may come from the platform. */
+/** Most bytes of a line, whose texts may come from the platform. */
 const MAX_LINE_BYTES = 1_024
-/** Lengths that a line's texts are cut to until it fits; the last one does even where each byte is escaped. */
+/**
+ * Lengths to which the texts of a line are cut until the line fits. The last one fits even where each byte is
+ * escaped.
+ */
 const TEXT_BYTES = [500, 200, 80, 20]
 
-/** Writes one line: time, level, message and the fields given; texts that make it too long are cut. */
+/** Writes one line with time, level, message and the given fields. Texts that make it too long are cut. */
 export function log(
   level: LogLevel,
   message: string,

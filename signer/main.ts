@@ -1,4 +1,4 @@
-/** The customer's executable: `keyturn-signer`. */
+/** Runs the customer's executable, `keyturn-signer`. */
 
 import { visibleText } from '../domain/visible-text.js'
 import { approveDeviceCommand } from './commands/approve-device.js'
@@ -30,7 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   witness: witnessCommand,
 }
 
-const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and has the last word on every payment
+const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and decides on every payout
 
   init             make or restore a seed, enrol at the platform
   run              serve the platform
@@ -44,7 +44,7 @@ const HELP = `keyturn-signer ${SIGNER_VERSION}: holds the keys of a business and
   unlock           accept that a part of the journal is lost
   witness          move the witness of the journal's head
 
-keyturn-signer COMMAND --help says more. docs/signer-protocol.md says everything.`
+keyturn-signer COMMAND --help says more; docs/signer-protocol.md has the whole protocol.`
 
 async function main([name, ...args]: readonly string[]): Promise<void> {
   if (name === undefined || name === '--help' || name === 'help') return say(HELP)
@@ -59,12 +59,12 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-// Everything written here may end in a file: secrets of others need no world-readable neighbours.
+// Output may end in a file, and other users of the machine must not read it.
 process.umask(0o077)
 main(process.argv.slice(2)).catch((error: unknown) => {
   // A stack trace does not help a person whose passphrase is wrong; an unexpected error shows where it came from.
   const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error)
-  // What it names may come from a file that another person wrote.
+  // The text may quote a file that another person wrote.
   process.stderr.write(`${(text ?? '').split('\n').map(visibleText).join('\n')}\n`)
   process.exitCode = 1
 })

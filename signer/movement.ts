@@ -1,4 +1,7 @@
-/** Movements between the own wallets: which need no person, who may pay them, and where they may go. */
+/**
+ * Says which movements between own wallets need no approval, which wallets may pay them, and where they may
+ * go.
+ */
 
 import type { KeyRole } from '../domain/signing/signer-protocol.js'
 import { parsePath, type WalletPlace, walletPlace } from './keys/path.js'
@@ -6,20 +9,20 @@ import type { ParsedRequest } from './parse-request.js'
 import type { PolicyNetwork } from './policy/policy.js'
 import { treasuryKey } from './policy/treasury-key.js'
 
-/** What the signer found out about a movement's destination; nothing of it is believed before the checks have looked. */
+/** Facts about a movement's destination. The checks verify them before they count. */
 export interface Movement {
   readonly kind: 'consolidation' | 'gas_funding' | 'rebalance'
-  /** The path that the platform claims for the destination; null without one. */
+  /** Path that the platform claims for the destination. `null` without one. */
   readonly path: readonly number[] | null
-  /** Which wallet key that path is; null when it is none. */
+  /** Wallet key at that path. `null` when it is none. */
   readonly place: WalletPlace | null
   /** Whether the policy names every address that is paid. */
   readonly named: boolean
-  /** Only what fills a hot wallet: it takes coins nearer to the street. Everything else goes the other way, or is gas. */
+  /** Whether people must approve it. True only for a movement into the hot wallet, which pays outsiders. */
   readonly needsApproval: boolean
 }
 
-/** Reads a request as a movement. @returns Null for payments, which people approve. */
+/** Reads a request as a movement. @returns `null` for payouts that people approve. */
 export function movementOf(request: ParsedRequest, network: PolicyNetwork | undefined): Movement | null {
   const { kind, outputs } = request.intent
   if (kind === 'withdrawal' || kind === 'batch') return null
@@ -31,13 +34,19 @@ export function movementOf(request: ParsedRequest, network: PolicyNetwork | unde
   return { kind, path, place, named, needsApproval }
 }
 
-/** On UTXO networks many outputs become one, and the master wallet has some of them. */
+/**
+ * Roles that a consolidation may spend from. On UTXO networks the master wallet itself has many outputs to
+ * consolidate.
+ */
 const CONSOLIDATED_ROLES: Readonly<Record<PolicyNetwork['family'], readonly KeyRole[]>> = {
   utxo: ['deposit', 'master'],
   evm: ['deposit'],
 }
 
-/** Whose keys may pay what is asked: the policy's roles for payments, by kind and direction for movements. */
+/**
+ * Returns the roles whose keys may pay: the policy's roles for payouts, and roles by kind and direction for
+ * movements.
+ */
 export function payingRoles(movement: Movement | null, network: PolicyNetwork): readonly KeyRole[] {
   switch (movement?.kind) {
     case undefined:

@@ -1,4 +1,4 @@
-/** Parses what the platform asks to be signed. Nothing in it is trusted; this only gives it a shape. */
+/** Parses the requests of the platform. It trusts nothing in them and only gives them a shape. */
 
 import { z } from 'zod'
 import { INTENT_KINDS } from '../domain/controls/intent.js'
@@ -9,25 +9,31 @@ import { requestSize, tooLarge } from './request-size.js'
 /** Most problems that are reported about one request. */
 const MOST_ISSUES = 3
 
-/** A text of at most so many characters; a longer one meets no pattern, whose steps would grow with it. */
+/**
+ * Returns a schema for a text of at most `most` characters. A longer text meets no pattern, whose steps would
+ * grow with it.
+ */
 const bounded = (most: number) => z.string().min(1).max(most, { abort: true })
 const hash = bounded(64).regex(/^[0-9a-f]{64}$/)
 const integer = bounded(78).regex(/^(0|[1-9]\d{0,77})$/)
 const positive = bounded(78).regex(/^[1-9]\d{0,77}$/)
 const evmAddress = bounded(42).regex(/^0x[0-9a-fA-F]{40}$/)
-/** Ids, names of networks and coins, and paths. */
+/** Schema of ids, names of networks and coins, and paths. */
 const text = bounded(128)
-/** A transfer takes 138 characters; somewhat more is refused by a check of its own. */
+/** Schema of calldata. A transfer takes 138 characters; a check of its own refuses somewhat more. */
 const calldata = bounded(1_024).regex(/^0x(?:[0-9a-fA-F]{2})*$/)
 const time = z.string().max(40, { abort: true }).refine(isIsoTime, 'Not a time of the calendar in UTC')
 
-/** An unknown field would be signed by approvers and not understood here, so it is refused. */
+/**
+ * Schema of the intent. An unknown field would be signed by approvers and not understood here, so it is
+ * refused.
+ */
 const intent = z.strictObject({
   version: z.literal(1),
   kind: z.enum(INTENT_KINDS),
   merchant: text,
   withdrawal: text,
-  /** Older platforms named none; a check says what is still signed for those. */
+  /** Signer that shall pay. Absent from older platforms; a check decides what is still signed for those. */
   signer: text.optional(),
   external_id: z.string().max(255).nullable(),
   network: text,
@@ -55,7 +61,10 @@ const utxoPayload = z.strictObject({
   network: text,
   psbt: bounded(MAX_REQUEST_BYTES),
 })
-/** Loose: further fields mean another type of transaction, which a check of its own refuses by name. */
+/**
+ * Schema of an EVM payload. Further fields pass, because they mean another type of transaction, which a check
+ * refuses by name.
+ */
 const evmPayload = z.looseObject({
   family: z.literal('evm'),
   network: text,
@@ -79,12 +88,12 @@ const requestSchema = z.object({
   intent_hash: hash,
   approvals: z.array(approval).max(100),
   items: z.array(z.int().min(0)).min(1).max(MAX_OUTPUTS).nullable(),
-  /** Of a movement; payments have none. */
+  /** Path of a movement's destination. Absent for payouts that people approve. */
   destination_path: text.optional(),
   payload: z.discriminatedUnion('family', [utxoPayload, evmPayload]),
 })
 
-/** A request that has the right shape; see `SigningRequest` in domain/signer-protocol.ts. */
+/** A request that has the right shape; see `SigningRequest` in domain/signing/signer-protocol.ts. */
 export type ParsedRequest = z.infer<typeof requestSchema>
 export type ParsedApproval = ParsedRequest['approvals'][number]
 export type ParsedEvmPayload = Extract<ParsedRequest['payload'], { family: 'evm' }>
@@ -92,13 +101,17 @@ export type ParsedEvmPayload = Extract<ParsedRequest['payload'], { family: 'evm'
 /** Field names that an EIP-1559 payload may have. */
 export const EVM_PAYLOAD_FIELDS: ReadonlySet<string> = new Set(Object.keys(evmPayload.shape))
 
-/** What the parser made of a request. */
+/** Result of parsing a request. */
 export type RequestReading = {
-  /** Empty when it has none. */
+  /** Id of the request. Empty when it has none. */
   readonly requestId: string
 } & ({ readonly request: ParsedRequest } | { readonly reason: string })
 
-/** Parses a request. @returns The reason when it has not the right shape or is too large; it never throws. */
+/**
+ * Parses a request, and never throws.
+ *
+ * @returns The request, or the reason when its shape or size is wrong.
+ */
 export function parseRequest(input: unknown): RequestReading {
   const unread = (reason: string) => ({ requestId: requestIdOf(input), reason })
   try {
@@ -112,7 +125,7 @@ export function parseRequest(input: unknown): RequestReading {
   }
 }
 
-/** The id of what may be no request otherwise, so that it can be refused by it. */
+/** Returns the id of a value that may otherwise be no request, so that the refusal can name it. */
 function requestIdOf(input: unknown): string {
   const id = typeof input === 'object' && input !== null && 'id' in input ? input.id : null
   const parsed = requestSchema.shape.id.safeParse(id)

@@ -1,17 +1,20 @@
-/** How large a request is, looked at before anything else is done with it. */
+/** Measures requests before they are parsed further. */
 
 import { MAX_REQUEST_BYTES } from '../domain/signing/signer-protocol.js'
 
-/** The most values of a request: the largest batch with all its items and approvals has half of it. */
+/** Most values of a request. The largest batch with all its items and approvals has half of it. */
 export const MAX_REQUEST_VALUES = 10_000
 
-/** Bytes of texts and names, and values; both stop counting where they are too large. */
+/** Size of a request: bytes of its texts and names, and values. Counting stops where either is too large. */
 export interface RequestSize {
   readonly bytes: number
   readonly values: number
 }
 
-/** Measures a parsed request in one pass that ends at the first value too much. It keeps a list, so no nesting overflows the stack. */
+/**
+ * Measures a parsed request in one pass that ends at the first value too many. It keeps a list of its own, so
+ * that deep nesting cannot overflow the stack.
+ */
 export function requestSize(input: unknown): RequestSize {
   let bytes = 0
   let values = 0
@@ -36,7 +39,7 @@ export function requestSize(input: unknown): RequestSize {
   return { bytes, values }
 }
 
-/** Says what of a request is too much, or null. */
+/** Says which limit a request exceeds. @returns `null` when it exceeds none. */
 export function tooLarge({ bytes, values }: RequestSize): string | null {
   if (bytes > MAX_REQUEST_BYTES) return `The request is larger than ${MAX_REQUEST_BYTES} bytes`
   if (values > MAX_REQUEST_VALUES) return `The request has more than ${MAX_REQUEST_VALUES} values`

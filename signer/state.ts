@@ -1,4 +1,4 @@
-/** What a decision depends on besides the request. */
+/** Defines the knowledge on which a decision depends besides the request. */
 
 import type { SignerStop } from '../domain/signing/signer-protocol.js'
 import type { ApprovalVerifier } from './approval-verifier.js'
@@ -7,26 +7,31 @@ import type { Witness } from './journal/witness.js'
 import type { Keyring } from './keys/keyring.js'
 import type { Policy } from './policy/policy.js'
 
-/** The signer's own knowledge; nothing in it comes from the platform. */
+/** The signer's own knowledge. Nothing in it comes from the platform. */
 export interface SignerState {
-  /** This signer's id, from enrolment: intents name the signer that shall pay. */
+  /** Id of this signer, from enrolment. Intents name the signer that shall pay. */
   readonly signerId: string
-  /** Null while `policy.json` cannot be read: nothing is signed. */
+  /**
+   * Policy in force. `null` while `policy.json` cannot be read or is not sealed, and then nothing is signed.
+   */
   readonly policy: Policy | null
   readonly keyring: Keyring
   readonly journal: Journal
-  /** Hears how far the journal has come before an answer leaves. */
+  /** Witness that gets the journal's position before an answer leaves. */
   readonly witness: Witness
   readonly approvals: ApprovalVerifier
-  /** Milliseconds since the epoch. */
+  /** Returns milliseconds since the epoch. */
   readonly now: () => number
-  /** Whether the kill switch is on. */
+  /** Returns whether the kill switch is on. */
   readonly paused: () => boolean
-  /** Whether the journal is not the one that the platform last saw. */
+  /** Returns whether the journal lacks an entry that the platform or the witness saw. */
   readonly locked: () => boolean
 }
 
-/** What stops this signer as a whole at this moment: it claims nothing, and answers nothing, until that is over. */
+/**
+ * Returns the reason why the signer as a whole is stopped, so that it claims and answers nothing. `null`
+ * while it works.
+ */
 export function stopOf(state: SignerState): SignerStop | null {
   if (state.paused()) return 'paused'
   if (state.locked()) return 'journal_stale'

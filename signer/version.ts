@@ -1,2 +1,2 @@
-/** The version that the signer reports at enrolment. */
+/** Version that the signer reports at enrolment. */
 export const SIGNER_VERSION = '0.1.0'

@@ -1,4 +1,4 @@
-/** The order in which the checks are asked. Each file holds one check whole: its name, when it is asked, and its reason. */
+/** Lists the checks in their order. Each file holds one check whole: its name, its purpose and its reason. */
 
 import { cancelAllowed } from './cancel/cancel-allowed.js'
 import { cancelCalldataEmpty } from './cancel/cancel-calldata-empty.js'
@@ -100,19 +100,19 @@ import { sighashAllOnly } from './utxo/sighash-all-only.js'
 import { transactionVersionAllowed } from './utxo/transaction-version-allowed.js'
 import { witnessUtxosAgree } from './utxo/witness-utxos-agree.js'
 
-/** The checks of one walk, by what they look at. */
+/** The checks of a request, by the part that they read. */
 export interface CheckList {
-  /** Asked of the request and its approvals, before the payload is looked at. */
+  /** Checks of the request and its approvals. They run before the payload is read. */
   readonly request: readonly Check<RequestContext>[]
-  /** Asked of a PSBT. */
+  /** Checks of a PSBT. */
   readonly utxo: readonly Check<UtxoContext>[]
-  /** Asked of an EIP-1559 payload. */
+  /** Checks of an EIP-1559 payload. */
   readonly evm: readonly Check<EvmContext>[]
-  /** Asked of the journal, last. */
+  /** Checks that read the journal. They run last. */
   readonly journal: readonly Check<PayloadContext>[]
 }
 
-/** All of them; there is no way to switch one off. */
+/** All checks. None can be switched off. */
 export const ALL_CHECKS: CheckList = {
   request: [
     signerNotPaused,

@@ -1,4 +1,4 @@
-/** What a check is: a small question to a request, answered with nothing or a refusal. */
+/** Defines a check: a small rule that accepts a request or refuses it. */
 
 import type { RefusalCode } from '../../domain/signing/signer-protocol.js'
 import type { IntentRecord } from '../journal/records.js'
@@ -15,69 +15,72 @@ import { shorten } from '../shorten.js'
 import type { SignerState } from '../state.js'
 import type { UtxoFacts } from '../utxo/utxo-facts.js'
 
-/** Why nothing is signed; the message is for the operator and holds no secret. */
+/** Reason why nothing is signed. The message is for the operator and holds no secret. */
 export interface Refusal {
   readonly code: RefusalCode
   readonly message: string
-  /** It says nothing of the request: the signer is stopped, and the request may be signed once that is over. */
+  /** Present when the signer is stopped. The request itself may be signed after the stop. */
   readonly passing?: true
 }
 
-/** What every check sees. */
+/** Facts that every check gets. */
 export interface RequestContext {
   readonly request: ParsedRequest
-  /** Recomputed from the intent. */
+  /** Hash of the intent, computed by the signer. */
   readonly intentHash: string
   readonly state: SignerState
   readonly policy: Policy
   readonly now: number
-  /** The approved outputs that this payload is to pay: all of them, or the named items of a batch. */
+  /** Approved outputs that this payload must pay: all of them, or the named items of a batch. */
   readonly outputs: ParsedRequest['intent']['outputs']
-  /** What the journal holds of this very intent; of a batch, of the part that the items belong to. */
+  /**
+   * Journal's record of this intent, or of the batch's part that the items belong to. Absent before the first
+   * decision.
+   */
   readonly record: IntentRecord | undefined
-  /** The policy's network for the intent's CAIP-2 id. */
+  /** Policy's network for the intent's CAIP-2 id. Absent when the policy has none. */
   readonly network: PolicyNetwork | undefined
-  /** The policy's asset for the intent's. */
+  /** Policy's asset for the intent's asset. Absent when the policy has none. */
   readonly asset: PolicyAsset | undefined
-  /** Null for payments. */
+  /** Facts about a movement. `null` for payouts that people approve. */
   readonly movement: Movement | null
 }
 
-/** What checks of a UTXO payload see. */
+/** Facts that checks of a UTXO payload get. */
 export interface UtxoContext extends RequestContext {
   readonly network: PolicyUtxoNetwork
   readonly asset: PolicyAsset
   readonly utxo: UtxoFacts
 }
 
-/** What checks of an EVM payload see. */
+/** Facts that checks of an EVM payload get. */
 export interface EvmContext extends RequestContext {
   readonly network: PolicyEvmNetwork
   readonly asset: PolicyAsset
   readonly payload: ParsedEvmPayload
-  /** The derivation path, parsed; null when it is not one. */
+  /** Parsed derivation path. `null` when the text is not one. */
   readonly path: readonly number[] | null
-  /** gas × max_fee_per_gas in wei. */
+  /** Highest fee in wei: gas × max_fee_per_gas. */
   readonly maxFee: bigint
 }
 
-/** What checks that ask the journal see. */
+/** Facts that checks of the journal get. */
 export type PayloadContext = UtxoContext | EvmContext
 
-/** A check with its name, by which docs and tests speak of it. */
+/** A check with its name, which docs and tests use. */
 export interface Check<Context> {
   readonly name: string
   readonly run: (context: Context) => Refusal | null
   /**
-   * Asked when the decision is taken, not when the same payload comes again after the decision is in the journal: there
-   * the answer can only be the same bytes, at every time.
+   * Present when the check runs only for a new decision. A payload that the journal already holds can only
+   * get the same bytes, at every time.
    */
   readonly once?: true
-  /** Asked of such requests alone; without it of both. */
+  /** Run this check only for requests with this purpose. Default: both. */
   readonly purpose?: 'pay' | 'cancel'
 }
 
-/** The most bytes of a message: parts of it come from the request. */
+/** Most bytes of a message, parts of which come from the request. */
 const MAX_MESSAGE_BYTES = 1_000
 
 /** Makes a refusal. */

@@ -1,10 +1,12 @@
-/** What makes two payloads exclude each other on chain. */
+/** Computes what makes two payloads exclude each other on the chain. */
 
 import type { ConflictSet } from '../journal/entry.js'
 import { byFamily } from './by-family.js'
 import type { PayloadContext } from './check.js'
 
-/** The conflict set of a payload: its account's nonce (EVM), or the outpoints that it spends (UTXO). */
+/**
+ * Returns the conflict set of a payload: its account's nonce (EVM), or the outpoints that it spends (UTXO).
+ */
 export function conflictSet(context: PayloadContext): ConflictSet {
   return byFamily(context, {
     utxo: ({ utxo, network }): ConflictSet => {

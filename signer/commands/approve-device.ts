@@ -15,7 +15,7 @@ import { requireSealedPolicy } from './require-sealed-policy.js'
 
 const help = `keyturn-signer approve-device --home DIR --id ID --person PERSON --name NAME --public-key KEY
 
-Pins the Ed25519 key of an approver in policy.json; a running signer takes it from there.
+Pins the Ed25519 key of an approver in policy.json, which a running signer reads again.
 Check key and person with the approver, not with the platform: from now on this key moves
 money.
 
@@ -24,12 +24,12 @@ money.
   --person PERSON    the person's id at the platform (per_…); two keys of a person count once
   --name NAME        for people
   --public-key KEY   32 bytes in base64, or a PEM file
-  --remove           takes the approver out again; only --id is needed
+  --remove           removes the approver; only --id is needed
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for: it seals the policy`
 
 const RAW_KEY = /^[A-Za-z0-9+/]{43}=$/
 
-/** The command. */
+/** The `approve-device` command. */
 export const approveDeviceCommand: Command = {
   help,
   async run(args) {

@@ -1,17 +1,17 @@
-/** What a command of the executable is, and how its options are read. */
+/** Defines a command of the executable, and reads its options. */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { visibleJson } from '../../domain/visible-text.js'
 import { Failure } from '../failure.js'
 
-/** A command with its help. */
+/** A command of the executable with its help. */
 export interface Command {
   readonly help: string
-  /** @param args - What follows the command's name. */
+  /** Runs the command. @param args - Arguments after the command's name. */
   readonly run: (args: readonly string[]) => Promise<void>
 }
 
-/** Reads options strictly. @throws Failure that names the option that is wrong. */
+/** Reads options strictly. @throws Failure that names the wrong option. */
 export function readOptions<T extends NonNullable<ParseArgsConfig['options']>>(
   args: readonly string[],
   options: T,
@@ -23,13 +23,17 @@ export function readOptions<T extends NonNullable<ParseArgsConfig['options']>>(
   }
 }
 
-/** The value of an option that must be there. @throws Failure that names it. */
+/** Returns the value of a required option. @throws Failure that names it when it is missing. */
 export function requireOption(value: string | undefined, name: string): string {
   if (!value) throw new Failure(`--${name} is missing; see --help`)
   return value
 }
 
-/** The directory of the signer: `--home`, else `KEYTURN_SIGNER_HOME`. @throws Failure without either. */
+/**
+ * Returns the directory of the signer: `--home`, else `KEYTURN_SIGNER_HOME`.
+ *
+ * @throws Failure without either.
+ */
 export function homeOption(value: string | undefined): string {
   return requireOption(value ?? process.env.KEYTURN_SIGNER_HOME, 'home')
 }

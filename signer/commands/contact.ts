@@ -1,13 +1,16 @@
-/** When the platform was last heard. */
+/** Stores the time at which the platform last answered. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Home } from '../home/home.js'
 
-/** Not more often than this: it is for people. */
+/** Least interval between two writes. The time is for people. */
 const INTERVAL_MS = 1_000
 let written = 0
 
-/** Notes that the platform was heard now; losing this costs nothing, so it is neither synced nor atomic. */
+/**
+ * Stores the present as the time of the last contact. Its loss costs nothing, so the write is neither synced
+ * nor atomic.
+ */
 export function writeContact(home: Home): void {
   const now = Date.now()
   if (now - written < INTERVAL_MS) return
@@ -17,7 +20,7 @@ export function writeContact(home: Home): void {
   })
 }
 
-/** When the platform was last heard, or null. */
+/** Returns the time of the last contact. `null` before the first. */
 export function readContact(home: Home): string | null {
   try {
     const value: unknown = JSON.parse(readFileSync(home.contact, 'utf8'))

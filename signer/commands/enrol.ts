@@ -1,4 +1,4 @@
-/** `POST /signer/v1/enrol`, repeated until there is an answer that can be believed. */
+/** Enrols at the platform (`POST /signer/v1/enrol`), until there is an answer that the signer can believe. */
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
@@ -38,13 +38,15 @@ const answerSchema = z.object({
 const errorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) })
 
 /**
- * Enrols. The platform accepts a token again from the same identity, so a lost answer is simply asked for again.
+ * Enrols. The platform accepts a token again from the same identity, so the signer repeats the call after a
+ * lost answer.
  *
- * @throws Failure when the platform refuses, is not the one that the token pins, or names wallets that are not ours.
+ * @throws Failure when the platform refuses, is not the one that the token pins, or names wallets of another
+ * seed.
  */
 export async function enrol(options: {
   readonly platform: string
-  /** Base64, from the token. */
+  /** Platform's key in base64, from the token. */
   readonly platformKey: string
   readonly token: string
   readonly name: string
@@ -70,7 +72,7 @@ export async function enrol(options: {
   }
   const answer = await post(connection, request)
   const parsed = answerSchema.safeParse(answer)
-  if (!parsed.success) throw new Failure('The platform answered the enrolment with something else')
+  if (!parsed.success) throw new Failure("The platform's answer to the enrolment has another form")
   if (parsed.data.platform_public_key !== options.platformKey) {
     throw new Failure('The platform names another key than the token pins; do not trust either')
   }
@@ -99,7 +101,10 @@ async function post(connection: ReturnType<typeof connectPlatform>, request: Enr
   }
 }
 
-/** A platform that shows another address for a wallet would have it funded in vain. */
+/**
+ * Checks that a wallet's address belongs to this seed. Coins at another address would be lost to the
+ * customer.
+ */
 function checkWallet(
   wallet: { readonly network: string; readonly kind: KeyRole; readonly address: string },
   networks: Networks,
@@ -110,7 +115,7 @@ function checkWallet(
     throw new Failure(
       `The platform names a wallet on ${visibleText(wallet.network)}, which is not enabled here`,
     )
-  // Other kinds of addresses are derived by the platform alone until this signer can pay from them.
+  // The signer cannot pay from other kinds of addresses yet, so only the platform derives them.
   if (!isSignable(network)) return
   const { purpose, coinType } = network.derivation
   const { publicKey, keyHash } = keyring.at([

@@ -1,4 +1,4 @@
-/** `export-policy`: the policy in force and its hash. */
+/** `export-policy`: prints the policy in force and its hash. */
 
 import { readFileSync } from 'node:fs'
 import { Failure } from '../failure.js'
@@ -13,7 +13,7 @@ canonical JSON (RFC 8785) of the policy; every decision in the journal names it.
 
   --home DIR   directory of this signer (also KEYTURN_SIGNER_HOME)`
 
-/** The command. */
+/** The `export-policy` command. */
 export const exportPolicyCommand: Command = {
   help,
   async run(args) {
@@ -24,7 +24,7 @@ export const exportPolicyCommand: Command = {
   },
 }
 
-/** Reads a policy for a command. @throws Failure that says what is wrong with it. */
+/** Reads a policy for a command. @throws Failure that names the fault in it. */
 export function loadPolicy(path: string): Policy & { readonly text: string } {
   try {
     const text = readFileSync(path, 'utf8')

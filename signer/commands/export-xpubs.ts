@@ -1,4 +1,4 @@
-/** `export-xpubs`: the keys from which the merchant re-derives every address that the platform shows. */
+/** `export-xpubs`: prints the keys from which the merchant derives every address that the platform shows. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import type { ExportedXpub, SpendableAddresses } from '../../domain/signing/signer-protocol.js'
@@ -12,12 +12,12 @@ const help = `keyturn-signer export-xpubs --home DIR
 
 Prints {merchant_id, networks: [{network, role, path, xpub, master_fingerprint, max_index,
 addresses}]}. Give it to the merchant's backend: its client derives every address that the
-platform returns again, and refuses one that differs or that this signer's policy does not
-let pay. Export it again after you changed max_address_index or added a network.
+platform returns, and refuses one that differs or that this signer's policy cannot spend
+from. Export it again after you changed max_address_index or added a network.
 
   --home DIR   directory of this signer (also KEYTURN_SIGNER_HOME)`
 
-/** The command. */
+/** The `export-xpubs` command. */
 export const exportXpubsCommand: Command = {
   help,
   async run(args) {

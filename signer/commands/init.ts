@@ -1,4 +1,4 @@
-/** `init`: makes or restores the seed, enrols at the platform, writes the policy. */
+/** `init`: makes or restores the seed, enrols at the platform and writes the policy. */
 
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
@@ -36,29 +36,29 @@ import { openEnds } from './verify-policy.js'
 const help = `keyturn-signer init --platform URL --token TOKEN --home DIR [options]
 
 Makes a seed (24 words) and an identity, seals both on disk, reports the wallets'
-extended public keys to the platform and writes policy.json. Safe to repeat with the
-same token: a lost answer is asked for again.
+extended public keys to the platform and writes policy.json. You can repeat it with the
+same token after a lost answer.
 
-  --platform URL           where the platform is, e.g. https://keyturn.example
+  --platform URL           address of the platform, e.g. https://keyturn.example
   --token TOKEN            one-time enrolment token (also KEYTURN_ENROLMENT_TOKEN)
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
-  --name NAME              shown to operators; default: the host's name
-  --witness PATH|URL       where the head of the journal is kept besides, outside the home (also
+  --name NAME              name that operators see; default: the host's name
+  --witness PATH|URL       place outside the home that keeps the head of the journal too (also
                            KEYTURN_SIGNER_WITNESS); best a disk or a service of its own
   --restore                read the words of an existing seed from standard input
-  --networks FILE          networks.yml to take networks from; default: the one inside
+  --networks FILE          file of the networks; default: the one inside the executable
   --limit NETWORK:COIN:PER_TRANSACTION:DAILY
                            limits in whole coins, "none" for no limit; may be repeated.
-                           What is not named has a tight limit; of coins whose value
-                           is not known here nothing is paid
+                           Other coins have a tight limit, or cannot be paid where their
+                           value is not known here
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for
   --show-mnemonic          show the words once, on a terminal only: write them down
   --insecure-test-scrypt-n N
-                           cheaper key stretching, for tests only`
+                           cost of key stretching, for tests only`
 
 const LIMIT = /^([a-z][a-z0-9-]*):([a-z][a-z0-9-]*):(none|[0-9.]+):(none|[0-9.]+)$/
 
-/** The command. */
+/** The `init` command. */
 export const initCommand: Command = {
   help,
   async run(args) {
@@ -120,7 +120,10 @@ export const initCommand: Command = {
   },
 }
 
-/** Opens the keys of an interrupted `init`, or makes new ones; on disk before anybody hears of them. */
+/**
+ * Opens the keys of an interrupted `init`, or makes new ones. They are on disk before any other party learns
+ * of them.
+ */
 function keepKeys(home: Home, passphrase: string, restored: string | null, n: number): SignerKeys {
   if (existsSync(home.keys)) {
     const keys = openKeys(readFileSync(home.keys, 'utf8'), passphrase)
@@ -175,16 +178,17 @@ async function enrolHome(options: {
     witness,
     xpubs: xpubs.map(({ proof: _proof, ...xpub }) => xpub),
   }
-  // Last: from here on the home counts as enrolled.
+  // This file is written last, because the home counts as enrolled from here on.
   writeSignerFile(home, policySealKey(options.keys.identity), file)
   return file
 }
 
 /**
- * What another home signed with this seed, or this one in a journal that is gone, is not in this journal: intents that were
- * created before are not new here. On disk before the platform hears of the signer, so that every intent for it comes later.
+ * Sets the fence. The journal lacks signatures that another home made with this seed, or that stood in a
+ * journal that is gone, so an intent that was created before is not new here. The entry is on disk before the
+ * platform learns of the signer, so every intent for it comes later.
  *
- * @throws Failure when the witness at this place is another journal's.
+ * @throws Failure when the witness at this place belongs to another journal.
  */
 async function setFence(home: Home, place: string): Promise<JournalPosition> {
   const journal = openHomeJournal(home, 'write')
@@ -203,7 +207,7 @@ async function setFence(home: Home, place: string): Promise<JournalPosition> {
   }
 }
 
-/** Without the words a broken disk is the loss of all coins. */
+/** Returns the reminder to write down the words. Without them a broken disk is the loss of all coins. */
 function wordsUnseen(home: Home): string {
   return `The 24 words of the seed were not shown. Before any coin arrives, write them on paper:
   keyturn-signer show-mnemonic --home ${home.directory}

@@ -1,4 +1,7 @@
-/** `policy edit`, `policy set` and `policy accept`: every change of the policy needs the passphrase, which seals it. */
+/**
+ * `policy edit`, `policy set` and `policy accept`: change the policy. Every change needs the passphrase,
+ * which seals it.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
@@ -19,20 +22,20 @@ import { requireSealedPolicy } from './require-sealed-policy.js'
 
 const help = `keyturn-signer policy accept|edit|set --home DIR [options]
 
-Changes what may be signed. Each shows what differs from the policy that was sealed last,
-checks the new one, asks, and seals it with the passphrase. A running signer takes it from
-there. A policy.json that was changed in another way is refused until it is accepted.
+Changes what may be signed. Each command shows the difference from the policy that was
+sealed last, checks the new one, asks, and seals it with the passphrase. A running signer
+reads it again. It refuses a policy.json that was changed in another way until you accept it.
 
-  policy accept         takes policy.json as it lies there, and signer.json where its seal is not
-                        genuine: compare its witness and its ids with what you know
-  policy edit           opens a copy in $EDITOR, and puts it in force
+  policy accept         puts policy.json in force as it is, and signer.json too where its seal is
+                        not genuine: compare its witness and its ids with what you know
+  policy edit           opens a copy in $EDITOR, and puts the result in force
   policy set --from FILE   puts the policy in FILE in force
 
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --yes                    do not ask on the terminal
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for`
 
-/** The command. */
+/** The `policy` command. */
 export const policyCommand: Command = {
   help,
   async run([verb, ...args]) {
@@ -43,7 +46,7 @@ export const policyCommand: Command = {
       'passphrase-file': { type: 'string' },
     })
     if (verb !== 'accept' && verb !== 'edit' && verb !== 'set') {
-      throw new Failure('Say policy accept, policy edit or policy set; see keyturn-signer policy --help')
+      throw new Failure('Use policy accept, policy edit or policy set; see keyturn-signer policy --help')
     }
     const home = homeAt(homeOption(options.home))
     const signer = requireSignerFile(home)
@@ -54,7 +57,7 @@ export const policyCommand: Command = {
     const text = verb === 'edit' ? edited(home) : read(from)
     const policy = parsed(text)
     const before = sealedPolicy(home)
-    // A copy whose seal is not genuine says nothing of what was in force: then everything is shown.
+    // A copy without a genuine seal does not prove what was in force, so the whole policy is shown.
     const known = before !== null && isSealed(home, sealKey, before) ? before : null
     const difference = policyDifference(known, text)
     if (known === null) process.stderr.write('There is no policy with a genuine seal; this is all of it:\n')
@@ -70,13 +73,13 @@ export const policyCommand: Command = {
   },
 }
 
-/** The policy as the operator left it in the editor; a copy that cannot be used is kept. */
+/** Returns the policy as the operator left it in the editor. A copy that is not usable is kept. */
 function edited(home: Home): string {
   const editor = process.env.VISUAL ?? process.env.EDITOR
   if (!editor) throw new Failure('Set EDITOR, or use policy set --from FILE')
   const copy = copyOf(home)
   writeFileAtomically(copy, readFileSync(home.policy, 'utf8'))
-  // By the shell, as editors are often given with options of their own.
+  // The shell runs the editor, because EDITOR often holds options too.
   const { status } = spawnSync('/bin/sh', ['-c', `${editor} "$1"`, 'sh', copy], { stdio: 'inherit' })
   if (status !== 0) throw new Failure('The editor failed; nothing was changed')
   const text = read(copy)
@@ -108,7 +111,8 @@ function parsed(text: string): ReturnType<typeof parsePolicy> {
 }
 
 async function confirm(): Promise<void> {
-  if (!process.stdin.isTTY) throw new Failure('There is no terminal to ask on; look at it, then give --yes')
+  if (!process.stdin.isTTY)
+    throw new Failure('There is no terminal to ask on; review the difference, then give --yes')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const typed = await terminal.question('Type yes to put this policy in force: ')

@@ -1,13 +1,17 @@
-/** The networks of the signer's own copy of the networks file. */
+/** Reads the networks of the signer's own copy of the networks file. */
 
 import { readFile } from 'node:fs/promises'
 import type { Networks } from '../../domain/chain/network.js'
 import { Failure } from '../failure.js'
 
-/** Set by local/build.ts: the networks file that travels inside the executable. */
+/** Text of the networks file inside the executable, which local/build.ts sets. */
 declare const __KEYTURN_NETWORKS__: string | undefined
 
-/** Reads networks from a file, else `KEYTURN_NETWORKS_FILE`, else the copy inside. @throws Failure that says what is wrong. */
+/**
+ * Reads networks from a file, else `KEYTURN_NETWORKS_FILE`, else the copy inside.
+ *
+ * @throws Failure that names the fault.
+ */
 export async function readNetworks(path: string | undefined): Promise<Networks> {
   // Only `init` needs the YAML parser, so that `run` starts without it.
   const { DEFAULT_NETWORKS_FILE, parseNetworks } = await import('../../networks/load-networks.js')

@@ -1,4 +1,7 @@
-/** The policy that a command changes must be the one that was sealed: what was changed by hand is looked at first. */
+/**
+ * Requires that the policy that a command changes is the sealed one. The operator reviews an edit by hand
+ * first.
+ */
 
 import { Failure } from '../failure.js'
 import type { Home } from '../home/home.js'
@@ -11,6 +14,6 @@ export function requireSealedPolicy(home: Home, key: Uint8Array): Policy {
   const policy = loadPolicy(home.policy)
   if (isSealed(home, key, policy.text)) return policy
   throw new Failure(
-    `${home.policy} is not the policy that was sealed. Look at the difference: keyturn-signer policy accept --home ${home.directory}`,
+    `${home.policy} is not the policy that was sealed. Review the difference: keyturn-signer policy accept --home ${home.directory}`,
   )
 }

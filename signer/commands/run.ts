@@ -28,9 +28,9 @@ import { writeContact } from './contact.js'
 
 const help = `keyturn-signer run --home DIR [options]
 
-Serves the platform: claims requests, checks each against policy.json and the journal,
-signs or refuses. Serves nothing while policy.json is not sealed. Dials out only.
-Stops on SIGTERM or SIGINT after what is under way, within 5 seconds.
+Serves the platform: it claims requests, checks each against policy.json and the journal,
+and signs or refuses it. It serves nothing while policy.json is not sealed, and accepts no
+connections. SIGTERM or SIGINT stops it after the open work, within 5 seconds.
 
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --platform URL           another address of the same platform; its key stays pinned
@@ -38,18 +38,24 @@ Stops on SIGTERM or SIGINT after what is under way, within 5 seconds.
 
 A file named PAUSED in the home stops all signing while it is there.`
 
-/** So long what is under way may take once the process is to end; a portion of requests may take two seconds before that is seen. */
+/**
+ * Time that open work may take once the process is to end. A portion of requests may take two seconds before
+ * it sees that.
+ */
 const STOP_WITHIN_MS = 2_500
 
-/** A home of an earlier version has a policy that was never sealed: its operator looks at it first. */
+/**
+ * Requires a seal. A home of an earlier version has a policy that was never sealed, and its operator reviews
+ * it first.
+ */
 function requireSeal(home: Home): void {
   if (sealedPolicy(home) !== null) return
   throw new Failure(
-    `The policy in ${home.directory} is not sealed. Look at it and seal it: keyturn-signer policy accept --home ${home.directory}`,
+    `The policy in ${home.directory} is not sealed. Review it and seal it: keyturn-signer policy accept --home ${home.directory}`,
   )
 }
 
-/** The command. */
+/** The `run` command. */
 export const runCommand: Command = {
   help,
   async run(args) {
@@ -70,7 +76,7 @@ export const runCommand: Command = {
       const signer = requireSealedSignerFile(home, sealKey)
       const journalWasThere = existsSync(home.journal)
       const journal = openHomeJournal(home, 'write')
-      // Removing the file under a running process does not make the journal whole.
+      // Removing the file under a running process does not repair the journal.
       let isLocked = existsSync(home.locked)
       const lock = (why: Omit<JournalLock, 'own'>) => {
         isLocked = true
@@ -160,8 +166,8 @@ export const runCommand: Command = {
 }
 
 /**
- * Ends the process, also while it waits for something. What was decided is durable, and an answer that has not arrived is given again
- * when its request is claimed again.
+ * Ends the process, also while it waits for something. Decisions are durable, and an answer that has not
+ * arrived is given again when its request is claimed again.
  */
 function endNow(journal: Journal, release: () => void): never {
   journal.sync()

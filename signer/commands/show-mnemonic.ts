@@ -1,4 +1,4 @@
-/** `show-mnemonic`: the words of the seed, on a terminal alone. */
+/** `show-mnemonic`: shows the words of the seed, on a terminal only. */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { Failure } from '../failure.js'
@@ -16,7 +16,7 @@ all coins.
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for`
 
-/** The command. */
+/** The `show-mnemonic` command. */
 export const showMnemonicCommand: Command = {
   help,
   async run(args) {

@@ -1,4 +1,4 @@
-/** `status`: what a signer is and how it stands; needs no passphrase. */
+/** `status`: prints the state of a signer. It needs no passphrase. */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { processOf } from '../home/claim-home.js'
@@ -17,8 +17,8 @@ import { readContact } from './contact.js'
 
 const help = `keyturn-signer status --home DIR
 
-Prints id, journal head and size, what its witness holds, whether it is paused or locked, the
-policy's hash, whether it runs and when the platform was last heard, as JSON.
+Prints as JSON: its id, the journal's head and size, the position that its witness holds, whether
+it is paused or locked, the policy's hash, whether it runs, and when the platform last answered.
 
   --home DIR   directory of this signer (also KEYTURN_SIGNER_HOME)`
 
@@ -27,7 +27,7 @@ const UNSEALED = {
   missing: 'policy.json was never sealed; nothing is signed until keyturn-signer policy accept',
 } as const
 
-/** The command. */
+/** The `status` command. */
 export const statusCommand: Command = {
   help,
   async run(args) {
@@ -62,7 +62,7 @@ export const statusCommand: Command = {
   },
 }
 
-/** What the witness says, and how safe its place is. */
+/** Returns what the witness holds, and a warning about an unsafe place. */
 async function witnessState(home: Home, signer: SignerFile, journal: Journal | null) {
   const place = signer.witness
   if (place === undefined) return { place: null, state: 'none yet: the next run makes one' }
@@ -78,7 +78,7 @@ async function witnessState(home: Home, signer: SignerFile, journal: Journal | n
   }
 }
 
-/** Time of the last entry; null of an empty journal. */
+/** Returns the time of the last entry. `null` for an empty journal. */
 function lastEntryAt(journal: Journal): string | null {
   return journal.lastAt === 0 ? null : new Date(journal.lastAt).toISOString()
 }
@@ -88,7 +88,7 @@ function sizeOf(journal: Journal) {
   return { lines, bytes, bytes_last_day: bytesLastDay }
 }
 
-/** Only `run`, which has the passphrase, can verify the seal itself. */
+/** Returns the state of the policy. Only `run`, which has the passphrase, can verify the seal itself. */
 function policyState(home: Home) {
   try {
     const text = readFileSync(home.policy, 'utf8')

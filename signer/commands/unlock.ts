@@ -1,4 +1,4 @@
-/** `unlock`: the operator accepts that a part of the journal is lost. */
+/** `unlock`: lets the operator accept that a part of the journal is lost. */
 
 import { rmSync } from 'node:fs'
 import { assertNever } from '../../domain/assert-never.js'
@@ -19,28 +19,28 @@ import { type Command, homeOption, printJson, readOptions } from './command.js'
 
 const help = `keyturn-signer unlock --home DIR [--head HEAD] [--witness PATH|URL]
 
-Opens a signer that locked itself because its journal does not hold what the platform or
-its witness saw, or because the witness is gone. Put the newest journal back instead
-wherever you can; with it in place, unlock accepts nothing. Stop the signer first.
+Opens a signer that locked itself because its journal lacks an entry that the platform or
+its witness saw, or because the witness is gone. If you can, put the newest journal back
+first: unlock then accepts no loss. Stop the signer first.
 
 Without --head it shows what is lost and changes nothing.
 
-What was signed in the lost part is not known any more, so from now on only intents that
-are created later are new; older ones that this journal does not hold are refused. It
-shows the time ("fence"): never before that of an entry that the witness saw, and otherwise
-that of this machine's clock, which must then be right. What was paid in the lost part is
-missing in the rolling limits for 24 hours.
+The signer no longer knows what it signed in the lost part. So it refuses intents that this
+journal does not hold and that were created before the fence, which unlock shows. The fence
+is never before an entry that the witness saw. Where that time is not known, the clock of
+this machine alone decides, and must be right. The rolling limits do not count the payouts
+of the lost part for 24 hours.
 
   --home DIR           directory of this signer (also KEYTURN_SIGNER_HOME)
-  --head HEAD          the head that is shown: typing it confirms that you accept the loss, and,
-                       where the platform knows more, that you compared it with its operator
-  --witness PATH|URL   make the witness at another place, where its disk is lost too
+  --head HEAD          the head that unlock shows: with it you accept the loss, and confirm that
+                       you compared it with the platform's operator where the platform knows more
+  --witness PATH|URL   new place of the witness, where its disk is lost too
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for`
 
 const CLOCK_MUST_BE_RIGHT =
   'The time of the last entry that was lost is not known, so the clock of this machine must be right: an intent that was paid after the fence could be paid again'
 
-/** The command. */
+/** The `unlock` command. */
 export const unlockCommand: Command = {
   help,
   async run(args) {
@@ -100,8 +100,9 @@ export const unlockCommand: Command = {
 }
 
 /**
- * Returns whether the journal may lack more than the platform and the witness can name: the witness is gone, or it was when the
- * signer locked itself. A witness that was put there since may be an old copy, so it proves nothing by agreeing.
+ * Returns whether the journal may lack more than the platform and the witness can name. That is so when the
+ * witness is gone, or was when the signer locked itself. A witness that was put there since may be an old
+ * copy, so its agreement proves nothing.
  */
 function mayLackMore(
   lock: JournalLock,
@@ -124,12 +125,14 @@ function mayLackMore(
       assertNever(lock.how)
   }
   if (verdict.known !== null) return false
-  // A home from before there were witnesses has none to lose.
+  // A home that is older than witnesses has none to lose.
   const hadNone = signer.witness === undefined && verdict.how === 'witness_missing'
   return !(hadNone && (lock.by === 'platform' || !isEmpty))
 }
 
-/** Returns what the witness before holds. `null` where its disk or service is lost, or it knows nothing. */
+/**
+ * Returns the position in the previous witness. `null` where its disk or service is lost, or it holds none.
+ */
 async function askIfThere(place: string | undefined): Promise<JournalPosition | null> {
   if (place === undefined) return null
   try {
@@ -139,19 +142,19 @@ async function askIfThere(place: string | undefined): Promise<JournalPosition | 
   }
 }
 
-/** Returns the fence, after which an intent must be created to be new. `null` where there is none. */
+/** Returns the fence as text; an intent is new only when it was created later. `null` where there is none. */
 function fenceText(fence: number | null): string | null {
   return fence === null ? null : new Date(fence).toISOString()
 }
 
-/** Says which intents accepting it will refuse; empty where it sets no fence. */
+/** Says which intents are refused after the loss is accepted. Empty where that sets no fence. */
 function refusedBy(loss: Loss, journal: Journal): string {
   if (!setsFence(loss)) return ''
   const fence = fenceText(fenceOf(loss, journal))
   return `. Intents created before ${fence} are then refused, unless this journal holds them`
 }
 
-/** Returns the fence that accepting it now leaves, in milliseconds. `null` where there is none. */
+/** Returns the fence in milliseconds after the loss is accepted now. `null` where there is none. */
 function fenceOf(loss: Loss, journal: Journal): number | null {
   return setsFence(loss) ? Math.max(journal.now(), loss.notBefore) : journal.fence
 }
@@ -168,7 +171,7 @@ function describe(lock: JournalLock, loss: Loss, journal: Journal) {
       sequence,
       last_entry_at: journal.lastAt === 0 ? null : new Date(journal.lastAt).toISOString(),
     },
-    // An entry that differs at a place that is here means that everything since the last common one may be another.
+    // If an entry at a place that exists here differs, everything since the last common entry may differ.
     lost:
       lost.length === 0
         ? null

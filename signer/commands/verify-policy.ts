@@ -1,4 +1,4 @@
-/** `verify-policy`: whether a policy can be used, and what it leaves open. */
+/** `verify-policy`: checks whether a policy is usable, and prints what it leaves open. */
 
 import { Failure } from '../failure.js'
 import { homeAt } from '../home/home.js'
@@ -10,14 +10,14 @@ import { loadPolicy } from './export-policy.js'
 
 const help = `keyturn-signer verify-policy --home DIR | --file FILE
 
-Checks policy.json, or another file, without changing anything: whether it can be used,
-which coins have no limit and which cannot be paid, and what a platform that was taken
-over could burn a day without anybody's approval. Exit code 1 when it cannot be used.
+Checks policy.json, or another file, without a change: whether it is usable, which coins
+have no limit and which cannot be paid, and how much a compromised platform could burn a
+day without an approval. The exit code is 1 when it is not usable.
 
   --home DIR    directory of this signer (also KEYTURN_SIGNER_HOME)
   --file FILE   another file than the policy in the home`
 
-/** The command. */
+/** The `verify-policy` command. */
 export const verifyPolicyCommand: Command = {
   help,
   async run(args) {
@@ -42,7 +42,7 @@ export const verifyPolicyCommand: Command = {
   },
 }
 
-/** Coins without a limit, and those of which nothing can be paid. */
+/** Lists coins without a limit, and coins that cannot be paid. */
 export function openEnds(file: PolicyFile): {
   readonly without_limit: string[]
   readonly not_paid: string[]

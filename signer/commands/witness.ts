@@ -16,15 +16,15 @@ import { type Command, homeOption, printJson, readOptions, requireOption } from 
 const help = `keyturn-signer witness --home DIR --to PATH|URL
 
 Moves the witness to another place, once the present one has confirmed that the journal
-is whole. Stop the signer first. The old file is taken out of use: a copy of this home
-that still names it is locked. An old URL is for you to take out of use.
+is whole. Stop the signer first. The command takes the old file out of use, so that a copy
+of this home that still names it is locked. Take an old URL out of use yourself.
 
   --home DIR        directory of this signer (also KEYTURN_SIGNER_HOME)
   --to PATH|URL     a file outside the home, best on a disk of its own, or an https URL;
                     KEYTURN_SIGNER_WITNESS_TOKEN is sent to a URL as a bearer token
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for: it seals the place`
 
-/** The command. */
+/** The `witness` command. */
 export const witnessCommand: Command = {
   help,
   async run(args) {
@@ -53,7 +53,7 @@ export const witnessCommand: Command = {
       if (there && !whole.knows(there)) throw new Failure(`${to} holds the head of another journal`)
       await witness.write(whole.durable)
       whole.close()
-      // The place before may have been made just now.
+      // `startWitness` may have made the previous place just now.
       const left = keepWitnessPlace(home, sealKey, requireSignerFile(home), to)
       const warnings = [witnessWarning(home, to), left].filter((each) => each !== null)
       const warning = warnings.join('. ')

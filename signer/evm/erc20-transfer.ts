@@ -1,18 +1,21 @@
-/** The one contract call that this signer knows: ERC-20 `transfer(address,uint256)`. */
+/** Reads and writes ERC-20 `transfer(address,uint256)`, the one contract call that this signer knows. */
 
 /** First four bytes of keccak256("transfer(address,uint256)"). */
 export const TRANSFER_SELECTOR = 'a9059cbb'
 
-/** What calldata says, read leniently: `decodeTransfer` never throws on hex, checks compare the re-encoding. */
+/**
+ * Content of calldata, read leniently. `decodeTransfer` never throws on hex, and a check compares the
+ * re-encoding.
+ */
 export interface TransferCall {
-  /** Lower-case hex of the first four bytes. */
+  /** First four bytes in lower-case hex. */
   readonly selector: string
-  /** Lower-case address with 0x. */
+  /** Recipient in lower case, with 0x. */
   readonly to: string
   readonly amount: bigint
 }
 
-/** Reads selector, recipient and amount, ignoring padding and all that follows. @param data - `0x…` */
+/** Reads selector, recipient and amount, and ignores padding and further bytes. @param data - `0x…` */
 export function decodeTransfer(data: string): TransferCall {
   const hex = data.slice(2).toLowerCase()
   return {
@@ -22,7 +25,7 @@ export function decodeTransfer(data: string): TransferCall {
   }
 }
 
-/** The only calldata that pays `amount` to `to`, lower case. */
+/** Returns the only calldata that pays `amount` to `to` (lower case). */
 export function encodeTransfer(to: string, amount: bigint): string {
   return `0x${TRANSFER_SELECTOR}${to.slice(2).toLowerCase().padStart(64, '0')}${amount.toString(16).padStart(64, '0')}`
 }

@@ -1,12 +1,15 @@
-/** The EVM address of a key. */
+/** Computes the EVM address of a key. */
 
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import * as ecc from 'tiny-secp256k1'
 
-/** By key object: wallets pay again and again, and decompressing costs as much as half a signature. */
+/** Addresses by key object. Wallets pay often, and decompressing a key costs as much as half a signature. */
 const known = new WeakMap<Uint8Array, string>()
 
-/** Lower-case `0x…` address of a compressed public key (it is decompressed first: the hash is over 64 bytes). */
+/**
+ * Returns the lower-case `0x…` address of a compressed public key. The hash is over the 64 bytes of the
+ * decompressed key.
+ */
 export function evmAddress(publicKey: Uint8Array): string {
   const before = known.get(publicKey)
   if (before) return before

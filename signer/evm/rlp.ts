@@ -1,4 +1,4 @@
-/** RLP (Ethereum yellow paper, appendix B): only canonical encodings are read. */
+/** Reads and writes RLP (Ethereum yellow paper, appendix B). It reads canonical encodings only. */
 
 export type RlpItem = Uint8Array | readonly RlpItem[]
 
@@ -19,7 +19,7 @@ export function decodeRlp(bytes: Uint8Array): RlpItem {
   return item
 }
 
-/** A non-negative integer as RLP has it: big-endian without leading zeros, zero as nothing. */
+/** Returns a non-negative integer as RLP has it: big-endian without leading zeros, and zero as no byte. */
 export function integerBytes(value: bigint): Uint8Array {
   if (value === 0n) return new Uint8Array(0)
   const hex = value.toString(16)

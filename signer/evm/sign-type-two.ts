@@ -5,21 +5,21 @@ import * as ecc from 'tiny-secp256k1'
 import type { LeafKey } from '../keys/keyring.js'
 import { decodeRlp, encodeRlp, integerBytes, type RlpItem } from './rlp.js'
 
-/** Every field of an EIP-1559 transaction; the access list is always empty. */
+/** Fields of an EIP-1559 transaction. The access list is always empty. */
 export interface TypeTwoTransaction {
   readonly chainId: bigint
   readonly nonce: bigint
   readonly maxPriorityFeePerGas: bigint
   readonly maxFeePerGas: bigint
   readonly gas: bigint
-  /** `0x` and 40 hex digits. */
+  /** Recipient or contract, `0x` and 40 hex digits. */
   readonly to: string
   readonly value: bigint
-  /** `0x…` */
+  /** Calldata, `0x…`. */
   readonly data: string
 }
 
-/** Raw bytes as `0x…` and their keccak256. */
+/** A signed transaction as `0x…`, and its keccak256. */
 export interface SignedTransaction {
   readonly raw: string
   readonly hash: string
@@ -28,10 +28,10 @@ export interface SignedTransaction {
 const TYPE = Buffer.from([0x02])
 
 /**
- * Signs (RFC 6979, so the same fields always give the same bytes), then parses the raw bytes again, compares every field
- * and verifies the signature with the paying key.
+ * Signs a transaction (RFC 6979, so the same fields always give the same bytes). Then it parses the raw bytes
+ * again, compares every field and verifies the signature with the paying key.
  *
- * @throws Error when what came out is not what was asked for.
+ * @throws Error when the result differs from the checked transaction.
  */
 export function signTypeTwo(transaction: TypeTwoTransaction, key: LeafKey): SignedTransaction {
   const fields: RlpItem[] = [

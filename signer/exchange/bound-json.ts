@@ -1,4 +1,4 @@
-/** Looks over JSON before it is parsed: a few bytes of text can stand for many of memory. */
+/** Checks the size of JSON before it is parsed, because a few bytes of text can stand for many of memory. */
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -9,15 +9,15 @@ const CLOSE_LIST = 0x5d
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
-/** The most values that an answer may hold: a full claim of payments of the largest batches has a third of it. */
+/** Most values of an answer. A full claim of payouts of the largest batches has a third of it. */
 export const MAX_VALUES = 500_000
-/** The deepest that anything of the protocol is nested is 7. */
+/** Most levels of nesting. The protocol needs 7. */
 export const MAX_DEPTH = 16
 
 /**
- * Counts values and depth in one pass, without keeping anything; what is no JSON is left to the parser.
+ * Counts values and depth in one pass without keeping anything. The parser reports text that is not JSON.
  *
- * @returns What is too much of it, or null.
+ * @returns Which limit is exceeded, or `null`.
  */
 export function boundJson(raw: Uint8Array): string | null {
   let values = 0
@@ -46,7 +46,9 @@ export function boundJson(raw: Uint8Array): string | null {
   return null
 }
 
-/** The place of the quote that ends the string; behind the last byte when none does. */
+/**
+ * Returns the place of the quote that ends the string, or the place after the last byte when there is none.
+ */
 function endOfString(raw: Uint8Array, start: number): number {
   for (let at = start + 1; at < raw.length; at++) {
     if (raw[at] === BACKSLASH) at++

@@ -1,4 +1,4 @@
-/** The exchange with the platform: claim, decide, answer, until the process ends. */
+/** Exchanges requests and answers with the platform until the process ends. */
 
 import { z } from 'zod'
 import {
@@ -15,20 +15,26 @@ import { requestSize } from '../request-size.js'
 import { type SignerState, stopOf } from '../state.js'
 import { type PlatformConnection, PlatformUnavailable } from './platform-connection.js'
 
-/** How long a claim waits for work; also the heartbeat. */
+/** Time that a claim waits for work. It is also the heartbeat. */
 const WAIT_SECONDS = 25
-/** While the signer is stopped: so soon after its end it claims work again. */
+/** Time that a claim waits while the signer is stopped, so that it soon sees the end of the stop. */
 const STOPPED_WAIT_SECONDS = 1
-/** Beyond the wait, for the way there and back. */
+/** Time for the connection in addition to the wait. */
 const CLAIM_MARGIN_MS = 15_000
 const ANSWER_TIMEOUT_MS = 15_000
 const ANSWER_ATTEMPTS = 5
 const FIRST_BACKOFF_MS = 250
 const MAX_BACKOFF_MS = 15_000
-/** A platform that answers at once without work must not be asked in a tight loop. */
+/**
+ * Least pause after a claim, so that a platform that answers at once without work is not asked in a tight
+ * loop.
+ */
 const LEAST_PAUSE_MS = 100
 
-/** What is decided and synced at once: as many requests as the platform hands out, and some hundred signatures of inputs at most. */
+/**
+ * Size of a portion that is decided and synced at once: as many requests as the platform hands out, and some
+ * hundred signatures of inputs at most.
+ */
 const PORTION_REQUESTS = 32
 const PORTION_BYTES = 262_144
 
@@ -37,22 +43,27 @@ const claimResponse = z.object({
   requests: z.array(z.unknown()).max(1_000),
 })
 
-/** What the exchange reports to the process around it. */
+/** Reports of the exchange to the process around it. */
 export interface ExchangeEvents {
-  /** The platform was heard. */
+  /** Called when the platform answered. */
   readonly heard: () => void
-  /** The journal is not the one that the platform last saw; from now on `state.locked()` must be true. */
+  /**
+   * Called when the journal is not the one that the platform last saw. From then on `state.locked()` must be
+   * true.
+   */
   readonly lock: (how: 'behind' | 'differs', known: JournalPosition) => void
 }
 
 /**
- * Serves the platform until `signal` aborts. Connection errors and answers that are not the platform's are waited out.
+ * Serves the platform until `signal` aborts. Connection errors, and answers that are not the platform's, only
+ * delay it.
  *
- * @throws JournalFailure when the journal or its witness cannot be written: the process must end, and be started again.
+ * @throws JournalFailure when the journal or its witness cannot be written. The process must end, and be
+ * started again.
  */
 export async function exchange(options: {
   readonly connection: PlatformConnection
-  /** Read for every batch, so that a changed policy holds at once. */
+  /** Returns the state. It is read for every portion, so that a changed policy holds at once. */
   readonly state: () => SignerState
   readonly events: ExchangeEvents
   readonly signal: AbortSignal
@@ -76,7 +87,11 @@ export async function exchange(options: {
   }
 }
 
-/** Claims once and serves what came; a signer that is stopped is only seen. @returns How many requests it has given an answer to. */
+/**
+ * Claims once and serves the requests. A stopped signer claims none.
+ *
+ * @returns The number of requests that got an answer.
+ */
 export async function serveOnce(options: Parameters<typeof exchange>[0]): Promise<number> {
   const before = options.state()
   const stopped = stopOf(before)
@@ -96,10 +111,11 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   if (answer.status !== 200)
     throw new PlatformUnavailable(`The platform refused the claim with ${answer.status}`)
   const parsed = claimResponse.safeParse(answer.body)
-  if (!parsed.success) throw new PlatformUnavailable('The platform answered a claim with something else')
+  if (!parsed.success) throw new PlatformUnavailable("The platform's answer to a claim has another form")
   const { known_journal: known, requests } = parsed.data
   const state = options.state()
-  // No journal has so many lines: the claim is false, so nothing in it is acted upon, and it is not written down either.
+  // No journal has so many lines. The claim is false, so nothing in the answer counts, and it is not written
+  // down.
   if (known.sequence - state.journal.position.sequence > MAX_JUMP) {
     throw new PlatformUnavailable(`The platform claims to know a journal of ${known.sequence} entries`)
   }
@@ -107,7 +123,8 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   const comparison = compareJournal(known, state.journal)
   if (comparison !== 'agrees') options.events.lock(comparison, known)
   if (requests.length === 0) return 0
-  // Stopped while it waited: no answer is given, so that each is handed out again, with the approvals that it has.
+  // The signer was stopped while it waited. It gives no answer, so each request is handed out again with its
+  // approvals.
   const now = stopOf(state)
   if (now !== null) {
     log('warn', 'Requests were left unanswered: this signer is stopped', {
@@ -118,10 +135,11 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   }
   const answers: Promise<boolean>[] = []
   for (const portion of portionsOf(requests)) {
-    // What the platform sends at once must not keep this process from seeing that it is to stop.
+    // A long list of requests must not keep this process from seeing that it is to stop.
     await nextTurn()
     if (options.signal.aborted) break
-    // No answer leaves before the witness has heard of what it rests on: a journal that is taken back later is found out.
+    // No answer leaves before the witness has the position on which it rests, so a later rollback of the
+    // journal is detected.
     const decisions = await decideWitnessed(portion, state)
     // All answers of a portion name the same position, in every order in which they arrive.
     const { durable } = state.journal
@@ -130,7 +148,7 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   return (await Promise.all(answers)).filter((given) => given).length
 }
 
-/** Cuts what is decided without a pause to the size of an honest claim; the requests keep their order. */
+/** Cuts requests into portions that are decided without a pause. The order stays. */
 function portionsOf(requests: readonly unknown[]): unknown[][] {
   const portions: unknown[][] = []
   let bytes = 0
@@ -151,7 +169,12 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-/** @returns Whether there was something to answer; what cannot be answered must not be asked for in a tight loop. */
+/**
+ * Delivers an answer.
+ *
+ * @returns False when the request gets no answer (it has no id, was decided before, or the signer is
+ * stopped), so that the exchange pauses before it asks for more.
+ */
 async function answerWith(
   decision: Decision,
   journal: JournalPosition,
@@ -183,7 +206,7 @@ async function answerWith(
 
 let hasNotedWithoutId = false
 
-/** Without an id there is no request to answer, so it comes again with each claim; it is logged once. */
+/** Logs a request without an id once. It cannot be answered, so it comes again with each claim. */
 function noteWithoutId(): void {
   if (hasNotedWithoutId) return
   hasNotedWithoutId = true

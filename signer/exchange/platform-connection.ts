@@ -1,4 +1,7 @@
-/** Calls to the platform: signed by this signer, believed only when signed by the platform's pinned key. */
+/**
+ * Calls the platform. This signer signs each call, and believes an answer only when the platform's pinned key
+ * signed it.
+ */
 
 import { type KeyObject, randomBytes, verify } from 'node:crypto'
 import { requestMessage } from '../../domain/signing/request-signature.js'
@@ -6,14 +9,17 @@ import type { Identity } from '../keys/identity.js'
 import { boundJson } from './bound-json.js'
 import { type RawAnswer, sendRequest } from './send-request.js'
 
-/** An answer of the platform whose signature holds. */
+/** An answer of the platform with a valid signature. */
 export interface PlatformAnswer {
   readonly status: number
-  /** Parsed JSON; null where there is no body. */
+  /** Parsed JSON. `null` without a body. */
   readonly body: unknown
 }
 
-/** The platform cannot be reached, or what answered is not the platform: try again later, believe nothing. */
+/**
+ * Error when the platform cannot be reached, or the answer is not the platform's. The caller tries again
+ * later.
+ */
 export class PlatformUnavailable extends Error {
   override readonly name = 'PlatformUnavailable'
 }
@@ -23,7 +29,8 @@ export interface PlatformConnection {
    * Sends JSON with POST.
    *
    * @param path - For example `/signer/v1/claim`.
-   * @param options.maxBytes - Of the answer; a small one when left out: many calls may be under way at once.
+   * @param options.maxBytes - Most bytes of the answer. The default is small, because many calls may be open
+   * at once.
    * @throws PlatformUnavailable on a connection error, a time-out or a missing or false signature.
    */
   post(
@@ -33,14 +40,14 @@ export interface PlatformConnection {
   ): Promise<PlatformAnswer>
 }
 
-/** Answers to enrolments and last words; nothing of the latter but the status is read. */
+/** Most bytes of an answer to an enrolment or a decision. */
 const MAX_SMALL_ANSWER_BYTES = 262_144
 
 /** Prefix of the text that the platform signs (domain/signing/signer-protocol.ts). */
 const ANSWER_PREFIX = 'keyturn-platform-v1'
 
 /**
- * Connects nothing yet; every call is one request.
+ * Creates the connection without opening a socket. Every call is one request.
  *
  * @param options.signerId - Absent before enrolment.
  */
@@ -75,7 +82,7 @@ export function connectPlatform(options: {
         maxBytes,
         signal,
       })
-      // Over the raw bytes, before anything of them is parsed.
+      // The signature covers the raw bytes, and is verified before any of them are parsed.
       if (!isSigned(answer, nonce, options.platformKey)) {
         throw new PlatformUnavailable(
           `${path} was answered with ${answer.status}, not signed by the platform's pinned key`,
@@ -112,7 +119,7 @@ function parse(raw: Buffer): unknown {
   if (tooMuch !== null) throw new PlatformUnavailable(`The platform's answer is not read: ${tooMuch}`)
   try {
     const value: unknown = JSON.parse(raw.toString('utf8'))
-    // The API's envelope, where the platform uses it here too.
+    // The platform may use the API's envelope here too.
     const isEnvelope = typeof value === 'object' && value !== null && 'success' in value && 'data' in value
     return isEnvelope ? value.data : value
   } catch (error) {

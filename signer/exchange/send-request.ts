@@ -1,4 +1,4 @@
-/** One HTTP request whose answer is bounded in time and bytes, for every behaviour of the peer. */
+/** Sends one HTTP request whose answer is bounded in time and bytes, for every behaviour of the peer. */
 
 import {
   type IncomingHttpHeaders,
@@ -8,14 +8,14 @@ import {
 } from 'node:http'
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https'
 
-/** What came back, as it came: nothing inflated, nothing parsed. */
+/** The raw answer, neither inflated nor parsed. */
 export interface RawAnswer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly raw: Buffer
 }
 
-/** Connections at once; further requests wait for one, inside their own deadline. */
+/** Most connections at once. Further requests wait for one, within their own deadline. */
 const MAX_SOCKETS = 32
 const FIRST_BYTES = 65_536
 
@@ -25,12 +25,12 @@ const agents = {
 }
 
 /**
- * Sends a body with POST and reads the whole answer. Redirects are answers like others. A connection that the peer closed while
- * it was idle says nothing of the request, so that is sent once more, inside the same deadline.
+ * Sends a body with POST and reads the whole answer. Redirects are answers like others. If the peer closed a
+ * connection while it was idle, the request is sent once more within the same deadline.
  *
- * @param options.headers - Made for each time that it is sent.
- * @param options.deadlineMs - After so long it is over, at whichever byte the answer is.
- * @throws Error when there is no whole answer within the budgets.
+ * @param options.headers - Returns the headers for each time that the request is sent.
+ * @param options.deadlineMs - Time after which the exchange ends, wherever the answer is.
+ * @throws Error when there is no whole answer within the limits.
  */
 export async function sendRequest(
   url: URL,
@@ -63,10 +63,11 @@ function sendOnce(
     const outgoing = (isTls ? tlsRequest : plainRequest)(url, {
       method: 'POST',
       agent: isTls ? agents.tls : agents.plain,
-      // Nothing is inflated here: a few bytes could stand for gigabytes.
+      // Compression is not accepted, because a few bytes could stand for gigabytes.
       headers: { ...headers(), 'accept-encoding': 'identity', 'content-length': body.length },
     })
-    // The timer holds this promise and is held by the event loop, so no peer and no garbage collection can end it early.
+    // The timer holds this promise and is held by the event loop, so no peer and no garbage collection can
+    // end it early.
     const timer = setTimeout(
       () => fail(new Error('the answer took too long')),
       Math.max(0, until - Date.now()),
@@ -104,7 +105,7 @@ function sendOnce(
   })
 }
 
-/** Copies what comes into one buffer: many small chunks cost no more than their bytes. */
+/** Copies the chunks into one buffer, so that many small chunks cost no more than their bytes. */
 function readWhole(
   incoming: IncomingMessage,
   maxBytes: number,

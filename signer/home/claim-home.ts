@@ -1,4 +1,4 @@
-/** One process a home: two writers would tear the journal apart. */
+/** Lets one process use a home at a time. Two writers would destroy the journal. */
 
 import { createHash, randomUUID } from 'node:crypto'
 import {
@@ -15,29 +15,35 @@ import { Failure } from '../failure.js'
 import { log } from '../log.js'
 import type { Home } from './home.js'
 
-/** How often a process that uses a home refreshes the time of its mark. */
+/** Interval at which a process that uses a home refreshes the time of its mark. */
 const REFRESH_MS = 2_000
-/** Without a refresh for so long, the process of a mark is dead or stopped. */
+/** Time without a refresh after which the process of a mark counts as dead or stopped. */
 const STALE_AFTER_MS = 30_000
 
 interface ProcessMark {
   readonly pid: number
-  /** Start time and boot of that process where the system shows them: process ids are used again. */
+  /**
+   * Start time and boot of that process, because process ids are used again. `null` where the system does not
+   * show them.
+   */
   readonly started: string | null
-  /** Boot and pid namespace in which `pid` means something. `null` where the system does not tell them, as in older marks. */
+  /**
+   * Boot and pid namespace to which `pid` belongs. `null` where the system does not show them, and in older
+   * marks.
+   */
   readonly namespace: string | null
 }
 
 /**
- * Marks the home as used by this process, and refreshes the mark while the process runs. When another process has taken the home all
- * the same, because this one was stopped for long, this one ends.
+ * Marks the home as used by this process, and refreshes the mark while the process runs. If another process
+ * takes the home while this one is stopped for long, this one ends.
  *
- * @returns A function that gives it back.
- * @throws Failure when another process that is alive uses it, or took it at this moment.
+ * @returns A function that gives the home back.
+ * @throws Failure when another live process uses the home, or took it at this moment.
  */
 export function claimHome(home: Home): () => void {
   const mark: ProcessMark = { pid: process.pid, started: startOf(process.pid), namespace: ownNamespace() }
-  // No two marks are the same text, so that a successor is one of this mark alone.
+  // Each mark is a unique text, so that a successor belongs to one mark alone.
   const mine = JSON.stringify({ ...mark, claim: randomUUID() })
   const draft = `${home.process}.${process.pid}.new`
   writeFileSync(draft, mine, { mode: 0o600 })
@@ -66,13 +72,14 @@ function refresh(home: Home, mine: string): void {
 }
 
 /**
- * Makes a file with the draft's text, or takes the place of one whose process is dead. Of all who find the same dead mark one alone can
- * make the file of its successor, and who makes it when the mark has been replaced already sees that and gives up.
+ * Creates a file with the draft's text, or replaces one whose process is dead. Of all processes that find the
+ * same dead mark, only one can create the file of its successor. A process that creates it after the mark was
+ * replaced sees that and gives up.
  */
 function take(file: string, draft: string, home: Home): void {
   if (isMade(file, draft)) return
   const found = textOf(file)
-  // It was given back just now.
+  // Another process gave the home back just now.
   if (found === null) {
     take(file, draft, home)
     return
@@ -98,7 +105,7 @@ function take(file: string, draft: string, home: Home): void {
   renameSync(successor, file)
 }
 
-/** Makes a file with all of its text at once; false where it exists. */
+/** Creates a file with all of its text at once. @returns False when the file exists. */
 function isMade(file: string, draft: string): boolean {
   try {
     linkSync(draft, file)
@@ -110,7 +117,7 @@ function isMade(file: string, draft: string): boolean {
   }
 }
 
-/** The process that uses a home now, or null. */
+/** Returns the id of the process that uses a home now. `null` when none does. */
 export function processOf(home: Home): number | null {
   const mark = readMark(home)
   if (!mark) return null
@@ -123,7 +130,7 @@ function readMark(home: Home): ProcessMark | null {
   return text === null ? null : parseMark(text)
 }
 
-/** Null where there is no file. */
+/** Returns the text of a file. `null` where there is none. */
 function textOf(path: string): string | null {
   try {
     return readFileSync(path, 'utf8')
@@ -161,8 +168,8 @@ function isForeign({ namespace }: ProcessMark): boolean {
 }
 
 /**
- * Returns the milliseconds until a mark counts as stale; 0 where it does. A mark from the future was refreshed before the clock was set
- * back, and not since.
+ * Returns the milliseconds until a mark counts as stale, and 0 once it does. A mark with a time in the future
+ * was refreshed before the clock was set back, and not since.
  */
 function staleIn(file: string): number {
   try {
@@ -183,12 +190,12 @@ function ownNamespace(): string | null {
   }
 }
 
-/** Field 22 of /proc/PID/stat and the boot id; null where there is no /proc. */
+/** Returns field 22 of /proc/PID/stat with the boot id. `null` where there is no /proc. */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    // The second field may hold spaces and brackets; what follows its last bracket does not.
+    // The second field may hold spaces and brackets. The text after its last bracket does not.
     const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
     return started ? `${boot}/${started}` : null
   } catch {

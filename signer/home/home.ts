@@ -1,29 +1,29 @@
-/** The files in a signer's home. */
+/** Names the files in a signer's home. */
 
 import { join } from 'node:path'
 
-/** Paths of everything that a signer keeps; docs/signer-protocol.md says what each is. */
+/** Paths of all files of a signer. docs/signer-protocol.md describes each. */
 export interface Home {
   readonly directory: string
-  /** Seed and identity, sealed. */
+  /** Sealed seed and identity. */
   readonly keys: string
-  /** What enrolment agreed on; nothing secret. */
+  /** Result of the enrolment. It holds no secret. */
   readonly signer: string
   readonly policy: string
   /** The seal of the policy, with the copy that was sealed. */
   readonly seal: string
   readonly journal: string
-  /** The kill switch: while it exists nothing is signed. */
+  /** Kill switch. While the file exists, nothing is signed. */
   readonly paused: string
-  /** Exists while the journal is not the one that the platform last saw. */
+  /** Lock. The file exists while the journal lacks an entry that the platform or the witness saw. */
   readonly locked: string
-  /** When the platform was last heard. */
+  /** Time at which the platform last answered. */
   readonly contact: string
-  /** Which process uses this home. */
+  /** Mark of the process that uses this home. */
   readonly process: string
 }
 
-/** Names the files in a directory. */
+/** Returns the paths of the files in a directory. */
 export function homeAt(directory: string): Home {
   return {
     directory,

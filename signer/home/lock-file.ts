@@ -1,4 +1,7 @@
-/** `LOCKED`: while it exists nothing is signed, since the journal may not hold all that was. */
+/**
+ * Reads and writes `LOCKED`. While it exists nothing is signed, since the journal may lack a part of what
+ * was.
+ */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -14,10 +17,10 @@ const position = z.object({
   at: z.string().refine(isIsoTime).optional(),
 })
 const lockSchema = z.object({
-  /** Whose knowledge the journal does not agree with. */
+  /** Party whose knowledge the journal contradicts. */
   by: z.enum(['platform', 'witness']).default('platform'),
   how: z.enum(['behind', 'differs', 'witness_missing', 'witness_unreadable', 'journal_missing']),
-  /** What the journal should hold; null where that is not known. */
+  /** Position that the journal should hold. `null` where it is not known. */
   known: position.nullable(),
   own: position,
   reason: z.string().optional(),
@@ -25,7 +28,7 @@ const lockSchema = z.object({
 
 export type JournalLock = z.infer<typeof lockSchema>
 
-/** Writes the lock; the first reason stays. @returns Whether it was written now. */
+/** Writes the lock, unless there is one: the first reason stays. @returns Whether it was written now. */
 export function lockHome(home: Home, lock: Omit<JournalLock, 'own'>, own: JournalPosition): boolean {
   if (existsSync(home.locked)) return false
   const { head, sequence } = own
@@ -33,7 +36,7 @@ export function lockHome(home: Home, lock: Omit<JournalLock, 'own'>, own: Journa
   return true
 }
 
-/** Reads the lock; null where there is none. */
+/** Reads the lock. @returns `null` where there is none. */
 export function readLock(home: Home): JournalLock | null {
   return existsSync(home.locked) ? lockSchema.parse(JSON.parse(readFileSync(home.locked, 'utf8'))) : null
 }

@@ -1,4 +1,4 @@
-/** Opens what a home holds, for the commands that need it. */
+/** Opens the keys and the journal of a home. */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { mnemonicToSeedSync } from '@scure/bip39'
@@ -11,7 +11,7 @@ import { policySealKey } from '../policy/seal.js'
 import type { Home } from './home.js'
 import { openKeys } from './seal-keys.js'
 
-/** Opens the key file. @throws Failure when there is none or the passphrase is wrong. */
+/** Opens the key file. @throws Failure when there is none, or the passphrase is wrong. */
 export function openHomeKeys(
   home: Home,
   passphrase: string,

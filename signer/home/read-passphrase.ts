@@ -1,16 +1,16 @@
-/** Where the passphrase of the key file comes from: environment, file, or the terminal. */
+/** Reads the passphrase of the key file from the environment, a file or the terminal. */
 
 import { readFileSync } from 'node:fs'
 import { Failure } from '../failure.js'
 
-/** Shorter ones are guessed despite all stretching. */
+/** Least length of a passphrase. A shorter one can be guessed despite the key stretching. */
 const LEAST_LENGTH = 8
 
 /**
  * Reads the passphrase from `KEYTURN_SIGNER_PASSPHRASE`, else the file, else the terminal without echo.
  *
- * @param file - Path, or undefined; a newline at its end is not part of it.
- * @throws Failure when there is none, or it is too short.
+ * @param file - Path, if one was given. A newline at the end of the file is not part of the passphrase.
+ * @throws Failure when there is no passphrase, or it is too short.
  */
 export async function readPassphrase(file: string | undefined): Promise<string> {
   const passphrase = process.env.KEYTURN_SIGNER_PASSPHRASE ?? (file ? fromFile(file) : await prompt())

@@ -1,18 +1,18 @@
-/** Seed and identity at rest: scrypt over the passphrase, AES-256-GCM. */
+/** Seals seed and identity on disk with scrypt over the passphrase and AES-256-GCM. */
 
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto'
 import { z } from 'zod'
 import { Failure } from '../failure.js'
 
-/** What is sealed. */
+/** Secrets that are sealed. */
 export interface SignerKeys {
-  /** BIP-39 words. */
+  /** BIP-39 words of the seed. */
   readonly mnemonic: string
-  /** Raw 32-byte Ed25519 seed. */
+  /** Raw 32-byte Ed25519 seed of the identity. */
   readonly identity: Buffer
 }
 
-/** Cost of scrypt: 2^17 blocks of 1 KiB are 128 MiB and about half a second a guess. */
+/** Cost of scrypt. 2^17 blocks of 1 KiB are 128 MiB and about half a second for each guess. */
 export const DEFAULT_SCRYPT_N = 2 ** 17
 const SCRYPT_R = 8
 const KEY_BYTES = 32
@@ -37,7 +37,12 @@ const sealedSchema = z.strictObject({
 })
 const keysSchema = z.strictObject({ mnemonic: z.string(), identity: base64 })
 
-/** Seals keys under a passphrase; the result is the text of `keys.json`. @param n - Lower than the default in tests only. */
+/**
+ * Seals keys under a passphrase.
+ *
+ * @param n - Lower than the default in tests only.
+ * @returns The text of `keys.json`.
+ */
 export function sealKeys(keys: SignerKeys, passphrase: string, n = DEFAULT_SCRYPT_N): string {
   const kdf = {
     name: 'scrypt' as const,
@@ -90,7 +95,7 @@ export function openKeys(text: string, passphrase: string): SignerKeys {
 type Kdf = z.infer<typeof sealedSchema>['kdf']
 
 function stretch(passphrase: string, kdf: Kdf): Buffer {
-  // Twice what scrypt needs: Node counts a little more than 128 * n * r.
+  // Node counts a little more than 128 * n * r, so the limit is twice that.
   const maxmem = 256 * kdf.n * kdf.r + 1_048_576
   return scryptSync(passphrase.normalize('NFKC'), Buffer.from(kdf.salt, 'base64'), KEY_BYTES, {
     N: kdf.n,
@@ -100,7 +105,7 @@ function stretch(passphrase: string, kdf: Kdf): Buffer {
   })
 }
 
-/** The parameters are authenticated too. */
+/** Returns the parameters as associated data, so that they are authenticated too. */
 function associated(kdf: Kdf): Buffer {
   return Buffer.from(`keyturn-signer-keys-v1\n${kdf.name} ${kdf.n} ${kdf.r} ${kdf.p} ${kdf.salt}`)
 }

@@ -1,4 +1,4 @@
-/** `signer.json`: what enrolment agreed on. Public keys only. */
+/** Reads and writes `signer.json`, the result of the enrolment. It holds public keys only. */
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -14,17 +14,20 @@ const schema = z.strictObject({
   signer_id: z.string().min(1),
   merchant_id: z.string().min(1),
   name: z.string(),
-  /** Where the platform is. */
+  /** URL of the platform. */
   platform: z.url(),
-  /** Base64 of the raw Ed25519 key, pinned from the enrolment token. */
+  /** Platform's raw Ed25519 key in base64, pinned from the enrolment token. */
   platform_public_key: z.string(),
   identity_public_key: z.string(),
   /** SHA-256 of the enrolment token, so that a repeated `init` is recognised. */
   token_hash: z.string(),
   enrolled_at: z.string(),
-  /** Path or URL of the witness; homes made before witnesses existed get one at their first start. */
+  /** Path or URL of the witness. A home that is older than witnesses gets one at its first start. */
   witness: z.string().optional(),
-  /** Base64 HMAC over the rest, by the key of the policy's seal; older homes get one with `policy accept`. */
+  /**
+   * Base64 HMAC over the other fields, by the key of the policy's seal. An older home gets one with `policy
+   * accept`.
+   */
   seal: z.string().optional(),
   xpubs: z.array(
     z.strictObject({
@@ -39,7 +42,7 @@ const schema = z.strictObject({
 
 export type SignerFile = z.infer<typeof schema>
 
-/** Reads `signer.json`. @returns Null before enrolment. @throws Failure when it is damaged. */
+/** Reads `signer.json`. @returns `null` before enrolment. @throws Failure when it is damaged. */
 export function readSignerFile(home: Home): SignerFile | null {
   if (!existsSync(home.signer)) return null
   const parsed = schema.safeParse(JSON.parse(readFileSync(home.signer, 'utf8')))
@@ -47,7 +50,7 @@ export function readSignerFile(home: Home): SignerFile | null {
   return parsed.data
 }
 
-/** As `readSignerFile`. @throws Failure before enrolment. */
+/** Reads `signer.json`. @throws Failure when it is damaged, and before enrolment. */
 export function requireSignerFile(home: Home): SignerFile {
   const file = readSignerFile(home)
   if (!file) throw new Failure(`${home.directory} holds no enrolled signer; run keyturn-signer init first`)
@@ -60,19 +63,26 @@ export function writeSignerFile(home: Home, key: Uint8Array, file: SignerFile): 
   writeFileAtomically(home.signer, `${JSON.stringify(sealed, null, 2)}\n`)
 }
 
-/** Whether a file is as it was sealed: a changed one could name another witness, or the id of another signer of this seed. */
+/**
+ * Returns whether a file is as it was sealed. A changed one could name another witness, or another signer of
+ * this seed.
+ */
 export function isSealedSignerFile(key: Uint8Array, file: SignerFile): boolean {
   const mac = macOf(key, file)
   const found = Buffer.from(file.seal ?? '', 'base64')
   return found.length === mac.length && timingSafeEqual(found, mac)
 }
 
-/** As `requireSignerFile`. @throws Failure when it is not as it was sealed. */
+/**
+ * Reads `signer.json` as `requireSignerFile` does.
+ *
+ * @throws Failure also when the file is not as it was sealed.
+ */
 export function requireSealedSignerFile(home: Home, key: Uint8Array): SignerFile {
   const file = requireSignerFile(home)
   if (isSealedSignerFile(key, file)) return file
   throw new Failure(
-    `${home.signer} is not as it was sealed. Look at it and seal it: keyturn-signer policy accept --home ${home.directory}`,
+    `${home.signer} is not as it was sealed. Review it and seal it: keyturn-signer policy accept --home ${home.directory}`,
   )
 }
 

@@ -1,4 +1,4 @@
-/** What `run` asks the witness before it serves: is this journal the one that was there last? */
+/** Compares the journal with its witness before `run` serves, and moves the witness to another place. */
 
 import { existsSync, statSync } from 'node:fs'
 import { compareWitness } from '../journal/compare-witness.js'
@@ -14,17 +14,17 @@ import { witnessPlace } from './witness-place.js'
 
 export interface StartedWitness {
   readonly witness: Witness
-  /** Why nothing may be signed; null where the journal holds what the witness saw. */
+  /** Reason why nothing may be signed. `null` where the journal holds the position of the witness. */
   readonly lock: Omit<JournalLock, 'own'> | null
 }
 
 /**
- * Compares the journal with its witness, and brings the witness up to date. A home that was enrolled before there were witnesses gets
- * one now, once; where its witness exists already, that one counts.
+ * Compares the journal with its witness, and brings the witness up to date. A home that was enrolled before
+ * there were witnesses gets one now, once. If a witness exists there already, it counts.
  *
- * @param key - With which `signer.json` is sealed.
+ * @param key - Key of the seal of `signer.json`.
  * @param journalWasThere - Whether the journal's file existed before it was opened.
- * @throws JournalFailure when the witness cannot be asked.
+ * @throws JournalFailure when the witness cannot be read or written.
  */
 export async function startWitness(
   home: Home,
@@ -55,10 +55,10 @@ export async function startWitness(
 }
 
 /**
- * Writes the place of the witness into `signer.json`, and takes the place before it out of use: a copy of the home that names it would
- * take the head that it holds for the newest one.
+ * Writes the place of the witness into `signer.json`, and takes the previous place out of use: a copy of the
+ * home that names it would take its head for the newest one.
  *
- * @returns What is left to the operator; null where there is nothing.
+ * @returns A warning about a place that the operator must take out of use. `null` where there is none.
  */
 export function keepWitnessPlace(
   home: Home,
@@ -74,7 +74,7 @@ export function keepWitnessPlace(
       retireFileWitness(before)
       return null
     } catch {
-      // Its disk may be lost.
+      // The disk of the previous witness may be lost.
     }
   }
   return `The witness before, ${before}, may still hold a head that an old copy of this home agrees with: take it out of use`

@@ -1,4 +1,6 @@
-/** Where the witness of a home lies: never inside the home, since both would be taken back together. */
+/**
+ * Chooses the place of a witness. It is never inside the home, since a restore would take both back together.
+ */
 
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync, statSync } from 'node:fs'
@@ -9,10 +11,11 @@ import { isWitnessUrl } from '../journal/open-witness.js'
 import type { Home } from './home.js'
 
 /**
- * The place that the operator names (`--witness`, else `KEYTURN_SIGNER_WITNESS`), else a file named after the identity:
- * `/var/lib/keyturn-witness/<id>` for root, `$XDG_STATE_HOME/keyturn-witness/<id>` for others.
+ * Returns the place that the operator names (`--witness`, else `KEYTURN_SIGNER_WITNESS`), else a file named
+ * after the identity: `/var/lib/keyturn-witness/<id>` for root, `$XDG_STATE_HOME/keyturn-witness/<id>` for
+ * other users.
  *
- * @throws Failure when it lies inside the home.
+ * @throws Failure when the place is inside the home.
  */
 export function witnessPlace(home: Home, named: string | undefined, identityPublicKey: string): string {
   const chosen = named ?? process.env.KEYTURN_SIGNER_WITNESS
@@ -25,7 +28,7 @@ export function witnessPlace(home: Home, named: string | undefined, identityPubl
   return place
 }
 
-/** What the operator should know of a place; null where there is nothing to say. */
+/** Returns a warning about a place. `null` where there is nothing to warn of. */
 export function witnessWarning(home: Home, place: string): string | null {
   if (isWitnessUrl(place)) return null
   if (statSync(existing(place)).dev !== statSync(existing(home.directory)).dev) return null
@@ -44,13 +47,13 @@ function isInside(path: string, directory: string): boolean {
   return from === '' || !(from === '..' || from.startsWith('../'))
 }
 
-/** The path without symbolic links, as far as it exists. */
+/** Returns the path without symbolic links, as far as it exists. */
 function real(path: string): string {
   const there = existing(path)
   return join(realpathSync(there), relative(there, resolve(path)))
 }
 
-/** The path, or the nearest directory above it that exists. */
+/** Returns the path, or the nearest directory above it that exists. */
 function existing(path: string): string {
   const whole = resolve(path)
   return existsSync(whole) ? whole : existing(dirname(whole))

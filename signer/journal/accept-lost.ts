@@ -3,15 +3,17 @@
 import { MAX_JUMP } from './entry.js'
 import type { Journal, JournalPosition } from './journal.js'
 
-/** What is known of the lost part of a journal. */
+/** A part of the journal that is lost, as far as it is known. */
 export interface Loss {
   /** Entries that the platform or the witness saw and this journal lacks. */
   readonly lost: readonly JournalPosition[]
   /** Whether there may be entries that neither of them can name. */
   readonly isUncertain: boolean
-  /** Milliseconds before which nothing in the lost part can have ended; 0 where no time is known. */
+  /** Latest known time of the lost part, in milliseconds. 0 where no time is known. */
   readonly notBefore: number
-  /** Whether everything in the lost part was written by `notBefore`. Without it only the clock can say. */
+  /**
+   * Whether everything in the lost part was written by `notBefore`. Otherwise the fence rests on the clock.
+   */
   readonly isTimeKnown: boolean
 }
 
@@ -39,14 +41,15 @@ export function findLoss(
   }
 }
 
-/** Whether accepting it sets a fence. */
+/** Returns whether accepting the loss sets a fence. */
 export function setsFence({ lost, isUncertain }: Loss): boolean {
   return lost.length > 0 || isUncertain
 }
 
 /**
- * Writes what was accepted, and with it the fence: intents that were created before are not new any more. The fence is never before a
- * known time of the lost part, though the clock may be. Not durable before `sync`.
+ * Writes the loss that the operator accepted, and with it the fence: an intent that was created before it is
+ * not new any more. The fence is never before a known time of the lost part, although the clock may be. The
+ * entries are not durable before `sync`.
  */
 export function acceptLost(journal: Journal, loss: Loss): void {
   const accepted = loss.lost.length === 0 && loss.isUncertain ? [journal.position] : loss.lost
@@ -57,7 +60,7 @@ export function acceptLost(journal: Journal, loss: Loss): void {
   }
 }
 
-/** Milliseconds of a position's entry; 0 where they are not known. */
+/** Returns the time of a position's entry in milliseconds. 0 where it is not known. */
 export function timeOf(position: JournalPosition | null): number {
   return position?.at === undefined ? 0 : Date.parse(position.at)
 }

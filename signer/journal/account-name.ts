@@ -1,20 +1,23 @@
-/** The names under which the journal counts what was spent. */
+/** Names the sums that the journal keeps for limits. */
 
 import type { Movement } from '../movement.js'
 
-/** The names under which the journal counts what movements cost, and what gas funding gives away. */
+/** Returns the names under which the journal counts the fees of movements, and the gas that is given. */
 export const budgetKeys = (caip2: string) => ({ fees: `${caip2}/movement-fees`, gas: `${caip2}/gas-funding` })
 
-/** The name under which the journal counts the movements of a kind that it began with. */
+/** Returns the name under which the journal counts the first payloads of a kind of movement. */
 export const countKey = (caip2: string, kind: Movement['kind']) => `${caip2}/movements/${kind}`
 
-/** The name under which the journal counts the nonces that were filled though nothing was signed with them. */
+/**
+ * Returns the name under which the journal counts nonces that are filled although nothing was signed with
+ * them.
+ */
 export const fillingKey = (caip2: string) => `${caip2}/filling`
 
-/** The name under which the journal counts what cancelling costs. */
+/** Returns the name under which the journal counts the fees of cancellations. */
 export const cancelKey = (caip2: string) => `${caip2}/cancelling`
 
-/** The name under which the journal counts an asset. */
+/** Returns the name under which the journal counts payouts of an asset. */
 export function assetKey(
   network: { readonly caip2: string },
   asset: { readonly contract: string | null },

@@ -1,11 +1,14 @@
-/** Whether the journal still holds what its witness saw. */
+/** Compares the journal with the position that its witness holds. */
 
 import { compareJournal } from './compare-journal.js'
 import { MAX_JUMP } from './entry.js'
 import type { Journal, JournalPosition } from './journal.js'
 import { type Witness, WitnessMismatch } from './witness.js'
 
-/** What is wrong, and the position that the journal lacks where there is one. */
+/**
+ * Result of the comparison, and the position that the witness holds. `null` where it holds none that can be
+ * believed.
+ */
 export interface WitnessVerdict {
   readonly how: 'agrees' | 'behind' | 'differs' | 'witness_missing' | 'witness_unreadable'
   readonly known: JournalPosition | null
@@ -13,9 +16,10 @@ export interface WitnessVerdict {
 }
 
 /**
- * Compares; a journal that is ahead of its witness agrees: a crash came before the answer.
+ * Compares the journal with its witness. A journal that is ahead of its witness agrees: a crash came before
+ * the answer left.
  *
- * @throws JournalFailure when the witness cannot be asked: that says nothing of the journal.
+ * @throws JournalFailure when the witness cannot be read. That says nothing about the journal.
  */
 export async function compareWitness(witness: Witness, journal: Journal): Promise<WitnessVerdict> {
   let known: JournalPosition | null

@@ -1,4 +1,6 @@
-/** The journal, or the witness of its head, cannot be relied on any more: the process must end before it signs or answers anything else. */
+/**
+ * Error of a journal or witness that cannot be relied on. The process must end before it signs or answers.
+ */
 export class JournalFailure extends Error {
   override readonly name = 'JournalFailure'
 }

@@ -1,14 +1,14 @@
-/** Where a journal's lines are kept. */
+/** Keeps the bytes of a journal, in a file or in memory. */
 
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 
-/** Append-only bytes. */
+/** Bytes to which the journal only appends. */
 export interface JournalStore {
-  /** Everything that is there. */
+  /** Returns all bytes. */
   read(): Buffer
-  /** Writes at the end; not durable before `sync`. */
+  /** Writes at the end. The bytes are not durable before `sync`. */
   append(bytes: Buffer): void
-  /** Returns when everything appended survives a power cut. @throws when it may not. */
+  /** Returns when all appended bytes survive a power cut. @throws Error when they may not. */
   sync(): void
   readAt(offset: number, length: number): Buffer
   truncate(length: number): void
@@ -38,7 +38,7 @@ export function openFileStore(path: string): JournalStore {
   }
 }
 
-/** Keeps the journal in memory: for benches and tests. */
+/** Keeps the journal in memory, for benches and tests. */
 export function openMemoryStore(initial: Buffer = Buffer.alloc(0)): JournalStore {
   let chunks: Buffer[] = [initial]
   const whole = () => {

@@ -1,4 +1,4 @@
-/** What this signer has decided: the memory that makes a second payment impossible. */
+/** Keeps every decision of this signer, so that it cannot pay an intent twice. */
 
 import { createHash } from 'node:crypto'
 import { isMovement } from '../../domain/payouts/treasury.js'
@@ -10,7 +10,7 @@ import { type JournalLine, nextSequence, readJournal } from './read-journal.js'
 import { type IntentRecord, Records } from './records.js'
 import { RollingSum } from './rolling-sum.js'
 
-/** Head and sequence of a journal. */
+/** Position in a journal: the hash and sequence of an entry. */
 export interface JournalPosition {
   readonly head: string
   readonly sequence: number
@@ -18,18 +18,18 @@ export interface JournalPosition {
   readonly at?: string | undefined
 }
 
-/** Lines and bytes of a journal. */
+/** Size of a journal. */
 interface JournalSize {
   readonly lines: number
   readonly bytes: number
   readonly bytesLastDay: number
 }
 
-/** An append-only, hash-chained journal with the indexes that checks ask. */
+/** An append-only, hash-chained journal with the indexes that the checks need. */
 export class Journal {
   readonly #store: JournalStore
   readonly #now: () => number
-  /** What was decided about each intent. */
+  /** Decisions about each intent. */
   readonly records = new Records()
   readonly #spending = new Map<string, RollingSum>()
   readonly #hashes = new Map<number, string>()
@@ -42,14 +42,14 @@ export class Journal {
   #fence: number | null = null
   #lastAt = 0
   #failure: JournalFailure | null = null
-  /** Bytes of a torn tail that were cut off when it was opened. */
+  /** Bytes of an unfinished last line that was cut off when the journal was opened. */
   readonly tornBytes: number
 
   /**
    * Opens a journal.
    *
-   * @param now - Milliseconds since the epoch.
-   * @param mode - `read` leaves a torn tail alone: another process may be writing it.
+   * @param now - Returns milliseconds since the epoch.
+   * @param mode - `read` leaves an unfinished last line alone, because another process may be writing it.
    * @throws Error when the chain is damaged.
    */
   constructor(store: JournalStore, now: () => number = Date.now, mode: 'read' | 'write' = 'write') {
@@ -65,47 +65,52 @@ export class Journal {
     this.#durable = this.#position
   }
 
-  /** The last entry written. */
+  /** Position of the last entry that was written. */
   get position(): JournalPosition {
     return this.#position
   }
 
-  /** The last entry that survives a power cut: the platform gets this one. */
+  /** Position of the last entry that survives a power cut. Only this one is reported to the platform. */
   get durable(): JournalPosition {
     this.#require()
     return this.#durable
   }
 
-  /** Milliseconds of the last entry, 0 of an empty journal: it cannot be earlier now, also when a clock says so. */
+  /**
+   * Time of the last entry in milliseconds, which is a lower bound for the present. 0 for an empty journal.
+   */
   get lastAt(): number {
     return this.#lastAt
   }
 
-  /** Milliseconds since the epoch, never before the last entry. */
+  /** Returns the present in milliseconds since the epoch, never before the last entry. */
   now(): number {
     return Math.max(this.#now(), this.#lastAt)
   }
 
-  /** Milliseconds before which an intent that is not in the journal cannot be taken as new; null means no such time. */
+  /**
+   * Time in milliseconds up to which an intent that is not in the journal is not taken as new. `null` without
+   * a fence.
+   */
   get fence(): number | null {
     return this.#fence
   }
 
   /**
-   * Base units that were decided in the window before `now`, each intent once.
+   * Returns the base units that were decided in the window before `now`, with each intent counted once.
    *
-   * @param key - `assetKey` of what was paid out, `cancelKey`, or one of `budgetKeys`.
+   * @param key - Name from `account-name.ts`.
    */
   spent(key: string, now: number): bigint {
     return this.#spending.get(key)?.total(now) ?? 0n
   }
 
-  /** How large it is, and what the 24 hours before `now` added. */
+  /** Returns the size of the journal, and its growth in the 24 hours before `now`. */
   size(now: number): JournalSize {
     return { lines: this.#lines, bytes: this.#length, bytesLastDay: Number(this.#growth.total(now)) }
   }
 
-  /** Whether this entry is here, or was accepted by the operator as lost. */
+  /** Returns whether the entry is here, or the operator accepted that it is lost. */
   knows(position: JournalPosition): boolean {
     if (position.sequence === 0) return position.head === EMPTY_HEAD
     return (
@@ -114,14 +119,14 @@ export class Journal {
     )
   }
 
-  /** The signed bytes of a payload, if it came to that. */
+  /** Returns the signed bytes of a payload. `null` when it was decided but not signed. */
   signedTransaction(record: IntentRecord, payloadHash: string): { raw: string; hash: string } | null {
     const place = record.payloads.get(payloadHash)
     if (!place) return null
     return this.#guard(() => {
       const line = this.#store.readAt(place.offset, place.length).toString('utf8')
       const entry = JSON.parse(line) as JournalEntry
-      if (entry.type !== 'signed') throw new Error('The journal does not hold what it should')
+      if (entry.type !== 'signed') throw new Error('The journal holds another entry at this place')
       if (createHash('sha256').update(entry.signed_transaction).digest('hex') !== entry.signed_hash) {
         throw new Error('Signed bytes in the journal are damaged')
       }
@@ -130,11 +135,11 @@ export class Journal {
   }
 
   /**
-   * Appends an entry; it counts at once and is durable after `sync`.
+   * Appends an entry. It counts at once and is durable after `sync`.
    *
-   * @param notBefore - Milliseconds of a time that has passed for certain, though the clock may be behind it.
-   * @throws Error when the entry could not be read again; it is then not written.
-   * @throws JournalFailure when it may not be written, or only in part: the process must then end.
+   * @param notBefore - Time in milliseconds that has certainly passed, although the clock may be behind it.
+   * @throws Error when the entry could not be read again. It is then not written.
+   * @throws JournalFailure when the entry may be missing, or written only in part. The process must then end.
    */
   append(entry: NewJournalEntry, notBefore = 0): void {
     // An unlock jumps over the sequences that the platform knows and this journal lost.
@@ -152,7 +157,11 @@ export class Journal {
     this.#length += text.length + 1
   }
 
-  /** Returns when everything appended is durable. @throws JournalFailure when it may not be: the process must then end. */
+  /**
+   * Returns when all appended entries are durable.
+   *
+   * @throws JournalFailure when they may not be. The process must then end.
+   */
   sync(): void {
     this.#guard(() => this.#store.sync())
     this.#durable = this.#position
@@ -162,7 +171,10 @@ export class Journal {
     this.#store.close()
   }
 
-  /** After the first error nothing is known of the disk: a second try might succeed and stand behind half a line. */
+  /**
+   * Runs a step on the disk. After the first error the state of the disk is unknown, and a second try might
+   * succeed behind half a line, so all further steps are refused.
+   */
   #guard<T>(use: () => T): T {
     this.#require()
     try {
@@ -219,10 +231,13 @@ export class Journal {
     else if (isNew) this.#count(entry.asset, entry.at, BigInt(entry.amount))
   }
 
-  /** Of several that cancel one payout at most one is ever mined: the highest fee counts. */
+  /**
+   * Counts a cancellation. At most one of several cancellations of a payout is ever mined, so only the
+   * highest fee counts.
+   */
   #countCancel(entry: Extract<JournalEntry, { type: 'decided' }>, record: IntentRecord): void {
     const caip2 = entry.asset.slice(0, entry.asset.lastIndexOf('/'))
-    // It opened the record: there was nothing of this intent before.
+    // The record has no other payload, so this cancellation fills a nonce that no payout used.
     if (record.payloads.size === 1) this.#count(fillingKey(caip2), entry.at, 1n)
     const more = BigInt(entry.fee) - record.cancelFee
     if (more <= 0n) return
@@ -230,7 +245,9 @@ export class Journal {
     this.#count(cancelKey(caip2), entry.at, more)
   }
 
-  /** Movements pay no outsider: their fees and the gas they give count in budgets of their own. */
+  /**
+   * Counts a movement. It pays no outsider, so its fee and the gas that it gives have budgets of their own.
+   */
   #countMovement(entry: Extract<JournalEntry, { type: 'decided' }>, isNew: boolean, more: bigint): void {
     const caip2 = entry.asset.slice(0, entry.asset.lastIndexOf('/'))
     const keys = budgetKeys(caip2)

@@ -6,16 +6,16 @@ import type { Witness } from './witness.js'
 import { openFileWitness } from './witness-file.js'
 import { openUrlWitness } from './witness-url.js'
 
-/** Names of this machine itself, where nothing is sent over a network. */
+/** Names of this machine itself. Calls to them leave no machine. */
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** Whether a place is a URL, and not the path of a file. */
+/** Returns whether a place is a URL, and not the path of a file. */
 export function isWitnessUrl(place: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(place)
 }
 
 /**
- * Opens a file or a URL; a URL gets the bearer token of `KEYTURN_SIGNER_WITNESS_TOKEN`.
+ * Opens the witness in a file or behind a URL. A URL gets the bearer token of `KEYTURN_SIGNER_WITNESS_TOKEN`.
  *
  * @throws Failure when the place is neither an absolute path nor an https URL without a password in it.
  */

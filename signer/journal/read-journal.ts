@@ -1,8 +1,8 @@
-/** Reads a journal's lines, verifies the chain and leaves out what a crash left half written. */
+/** Reads a journal's lines, verifies the chain, and leaves out a last line that a crash left unfinished. */
 
 import { EMPTY_HEAD, entryHash, entrySchema, type JournalEntry, MAX_JUMP } from './entry.js'
 
-/** A line that holds, and where it lies. */
+/** A valid line, and its place in the file. */
 export interface JournalLine {
   readonly entry: JournalEntry
   readonly hash: string
@@ -15,11 +15,12 @@ const NEWLINE = 0x0a
 /**
  * Reads all lines.
  *
- * Bytes after the last newline are dropped: a line is acted upon only after the sync that follows it, newline included. A line
- * that ends in a newline is never dropped, also not the last: it holds, or the journal does not open.
+ * Bytes after the last newline are dropped: the signer acts on a line only after the sync that follows its
+ * newline. A line that ends in a newline is never dropped, also not the last one. It is valid, or the journal
+ * does not open.
  *
- * @returns The lines, and the length in bytes up to which the journal is good.
- * @throws Error that names the line at which the journal is damaged.
+ * @returns The lines, and the length in bytes up to which the journal is valid.
+ * @throws Error that names the damaged line.
  */
 export function readJournal(bytes: Buffer): { readonly lines: JournalLine[]; readonly goodLength: number } {
   const lines: JournalLine[] = []
@@ -53,7 +54,7 @@ function follows(entry: JournalEntry, head: string, sequence: number): boolean {
   return entry.previous === head && entry.sequence === nextSequence(entry, sequence)
 }
 
-/** The place of an entry in the chain; NaN where an unlock would jump too far. */
+/** Returns the place of an entry in the chain. NaN when an `unlocked` entry would jump too far. */
 export function nextSequence(
   entry: Pick<JournalEntry, 'type'> & { readonly known_sequence?: number },
   sequence: number,

@@ -1,34 +1,34 @@
-/** What was decided about each intent, found by the hash of that intent; an id is only shown. */
+/** Indexes the decisions by the hash of their intent. Ids are only shown. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import type { IntentKind } from '../../domain/controls/intent.js'
 import type { ConflictSet, JournalEntry } from './entry.js'
 
-/** Where a `signed` line lies. */
+/** Place of a `signed` line in the journal. */
 export interface SignedPlace {
   readonly offset: number
   readonly length: number
 }
 
-/** What the journal knows of an intent; of a batch, of one of its parts. */
+/** Decisions about one intent, or about one part of a batch. */
 export interface IntentRecord {
   readonly kind: IntentKind
-  /** Its id. */
+  /** Id of the intent. */
   readonly intent: string
   readonly intentHash: string
-  /** Of a part of a batch: what its first payload pays. */
+  /** Items of the part's first payload. `null` for an intent that is paid as a whole. */
   readonly items: ReadonlySet<number> | null
-  /** Of a part of a batch: the first of them, which no other part has. */
+  /** First of `items`, which no other part has. `null` for an intent that is paid as a whole. */
   readonly firstItem: number | null
-  /** Of the first payload; every later one must lie in it. */
+  /** Conflict set of the first payload. Every later payload must lie in it. */
   readonly conflict: ConflictSet
-  /** Payload hashes that were decided, and where the signed bytes lie. */
+  /** Decided payload hashes, with the place of the signed bytes. `null` until signed. */
   readonly payloads: Map<string, SignedPlace | null>
-  /** Whether a payment is among them, which limits have counted; else all of them cancel. */
+  /** Whether a payload pays, so that limits have counted it. Otherwise all of them cancel. */
   paid: boolean
-  /** The highest fee of those that pay, in base units of the native coin. */
+  /** Highest fee of the payloads that pay, in base units of the native coin. */
   fee: bigint
-  /** The highest fee of those that cancel, in base units of the native coin. */
+  /** Highest fee of the payloads that cancel, in base units of the native coin. */
   cancelFee: bigint
 }
 
@@ -36,33 +36,34 @@ type Decided = Extract<JournalEntry, { type: 'decided' }>
 type Signed = Extract<JournalEntry, { type: 'signed' }>
 
 interface KnownIntent {
-  /** Of an intent that is paid as a whole. */
+  /** Record of an intent that is paid as a whole. `null` for a batch. */
   whole: IntentRecord | null
-  /** Of a batch: the part of each item. */
+  /** Record of each item's part. Empty unless the intent is a batch. */
   readonly parts: Map<number, IntentRecord>
-  /** Sum of the fees of all records. */
+  /** Sum of the fees of all its records. */
   fees: bigint
 }
 
 /** The records of one journal, with the coins and nonces that they own. */
 export class Records {
   readonly #intents = new Map<string, KnownIntent>()
-  /** The hash of the intent that an id stands for. */
+  /** Hashes of intents by id. */
   readonly #hashes = new Map<string, string>()
   readonly #nonces = new Map<string, IntentRecord>()
   readonly #outpoints = new Map<string, IntentRecord[]>()
   readonly #highestNonces = new Map<string, number>()
   readonly #highestChange = new Map<string, number>()
 
-  /** Hash of the intent that has this id, for every part of it that was decided. */
+  /** Returns the hash of the intent that was decided under this id. */
   hashOf(id: string): string | undefined {
     return this.#hashes.get(id)
   }
 
   /**
-   * Finds the record of an intent. A batch has a record for each part; the first item that belongs to a part decides.
+   * Finds the record of an intent. A batch has a record for each part, and the first item that belongs to a
+   * part decides.
    *
-   * @param items - What a payload of a batch pays; null for every other kind.
+   * @param items - Items that the payload of a batch pays. `null` for every other kind.
    */
   find(intentHash: string, items: readonly number[] | null): IntentRecord | undefined {
     const known = this.#intents.get(intentHash)
@@ -74,32 +75,41 @@ export class Records {
     return undefined
   }
 
-  /** Base units of the native coin that an intent may cost, the most expensive attempt of each of its parts. */
+  /**
+   * Returns the base units of the native coin that an intent may cost: the highest fee of each of its parts.
+   */
   fees(intentHash: string): bigint {
     return this.#intents.get(intentHash)?.fees ?? 0n
   }
 
-  /** Whose first payload uses this nonce. @param from - Lower case. */
+  /** Returns the record whose first payload uses this nonce. @param from - Lower case. */
   nonceOwner(chainId: number, from: string, nonce: number): IntentRecord | undefined {
     return this.#nonces.get(`${chainId}/${from}/${nonce}`)
   }
 
-  /** The highest nonce of an account that anything was signed with; null while nothing was. @param from - Lower case. */
+  /**
+   * Returns the highest nonce of an account in the journal. `null` before the first.
+   *
+   * @param from - Lower case.
+   */
   highestNonce(chainId: number, from: string): number | null {
     return this.#highestNonces.get(`${chainId}/${from}`) ?? null
   }
 
-  /** The highest index of change that was decided on a network; 0 while there was none. */
+  /** Returns the highest index of change that was decided on a network. 0 before the first. */
   highestChange(network: string): number {
     return this.#highestChange.get(network) ?? 0
   }
 
-  /** Whose first payloads spend this outpoint: the first, and payments that people approved since. */
+  /**
+   * Returns the records whose first payloads spend this outpoint: the first one, and later payouts that
+   * people approved.
+   */
   outpointOwners(network: string, outpoint: string): readonly IntentRecord[] {
     return this.#outpoints.get(`${network}/${outpoint}`) ?? []
   }
 
-  /** Takes in a decision. @returns Its record, a new one when there was none. */
+  /** Adds a decision. @returns Its record, which is new for a new intent or part. */
   decided(entry: Decided): IntentRecord {
     const record = this.find(entry.intent_hash, entry.items ?? null) ?? this.#found(entry)
     if (!record.payloads.has(entry.payload_hash)) record.payloads.set(entry.payload_hash, null)
@@ -110,7 +120,7 @@ export class Records {
     return record
   }
 
-  /** Notes what an attempt that pays may cost. @returns By how much it is more than any attempt before it. */
+  /** Notes the fee of an attempt that pays. @returns The amount by which it exceeds every earlier attempt. */
   raiseFee(record: IntentRecord, fee: bigint): bigint {
     const more = fee - record.fee
     if (more <= 0n) return 0n
@@ -120,7 +130,7 @@ export class Records {
     return more
   }
 
-  /** Takes in where signed bytes lie. */
+  /** Adds the place of signed bytes. */
   signed(entry: Signed, place: SignedPlace): void {
     const record =
       entry.intent_hash === undefined
@@ -129,7 +139,10 @@ export class Records {
     record?.payloads.set(entry.payload_hash, place)
   }
 
-  /** Lines were once written with a name alone, and a part was called `batch#first item`: the payload shows which is meant. */
+  /**
+   * Finds the record of an older line, which has no hash and calls a part `batch#first item`. The payload
+   * shows which record is meant.
+   */
   #named({ intent, payload_hash }: Signed): IntentRecord | undefined {
     const end = intent.lastIndexOf('#')
     const candidates = [
@@ -144,7 +157,7 @@ export class Records {
   #found(entry: Decided): IntentRecord {
     const { conflict, items, intent_hash: intentHash } = entry
     const record: IntentRecord = {
-      // Payments were once written without their kind.
+      // Older lines have no kind.
       kind: entry.kind ?? (items ? 'batch' : 'withdrawal'),
       intent: entry.intent,
       intentHash,
@@ -188,7 +201,7 @@ export class Records {
   }
 }
 
-/** How a record is named to people. */
+/** Returns the name of a record for people. */
 export function recordName({ intent, firstItem }: IntentRecord): string {
   return firstItem === null ? intent : `item ${firstItem} of ${intent}`
 }

@@ -1,16 +1,21 @@
-/** A sum over the last 24 hours. */
+/** Sums amounts over the last 24 hours. */
 
-/** The rolling window of limits. */
+/** Length of the rolling window of limits. */
 export const LIMIT_WINDOW_MS = 86_400_000
 
-/** Adds amounts as they come and forgets them when they have left the window for good. */
+/** Adds amounts in their order, and forgets them when they have left the window for good. */
 export class RollingSum {
   #entries: { readonly at: number; readonly amount: bigint }[] = []
-  /** The first entry that `#sum` holds. */
+  /** Index of the first entry that `#sum` includes. */
   #start = 0
   #sum = 0n
 
-  /** @param at - Milliseconds; a clock that was set back must not take entries out of order: they would leave too early. */
+  /**
+   * Adds an amount. An entry after a clock was set back keeps its place in the order, since it would leave
+   * too early otherwise.
+   *
+   * @param at - Milliseconds.
+   */
   add(at: number, amount: bigint): void {
     const last = Math.max(at, this.#entries.at(-1)?.at ?? 0)
     this.#entries.push({ at: last, amount })
@@ -18,7 +23,10 @@ export class RollingSum {
     this.#forget(last)
   }
 
-  /** What lies in the window before `now`, which may be earlier than it was the last time: a clock that was ahead takes nothing away. */
+  /**
+   * Returns the sum of the window before `now`. `now` may be earlier than in the last call, because a clock
+   * that was ahead must not remove anything.
+   */
   total(now: number): bigint {
     const from = now - LIMIT_WINDOW_MS
     for (let oldest = this.#entries[this.#start]; oldest && oldest.at <= from; ) {
@@ -32,7 +40,10 @@ export class RollingSum {
     return this.#sum
   }
 
-  /** No time that is asked about is before the last entry, so what had left the window by then is let go of: each entry is moved once on average. */
+  /**
+   * Forgets entries before the window that ends with the last entry: no caller asks for an earlier time. Each
+   * entry is moved once on average.
+   */
   #forget(last: number): void {
     this.total(last)
     if (this.#start <= 1_000 || this.#start * 2 <= this.#entries.length) return

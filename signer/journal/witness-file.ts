@@ -1,4 +1,4 @@
-/** A witness in a file, for a disk of its own. */
+/** Keeps the witness in a file, best on a disk of its own. */
 
 import { createHash } from 'node:crypto'
 import {
@@ -21,7 +21,9 @@ import type { JournalPosition } from './journal.js'
 import { JournalFailure } from './journal-failure.js'
 import { isSamePosition, type Witness, WitnessMismatch } from './witness.js'
 
-/** Two records in turn, in blocks of their own: a power cut in the middle of one leaves the other. */
+/**
+ * Size of one record's block. Two records are written in turn, so a power cut during one leaves the other.
+ */
 const BLOCK_BYTES = 4_096
 const RECORDS = 2
 
@@ -39,8 +41,9 @@ const recordSchema = z.strictObject({
 })
 
 /**
- * Keeps the position in the file at `place`; overwriting a record costs one sync. Before it writes it looks at what is there: when
- * anything else wrote the file, a copy of this home is in use, and this process must end.
+ * Opens a witness that keeps the position in the file at `place`. Overwriting a record costs one sync. Before
+ * each write it compares the file with what it wrote last: another writer means that a copy of this home is
+ * in use, and this process must end.
  */
 export function openFileWitness(place: string): Witness {
   let file: number | null = null
@@ -79,7 +82,7 @@ export function openFileWitness(place: string): Witness {
     const after = Buffer.alloc(Math.max(seen.length, at + record.length))
     seen.copy(after)
     record.copy(after, at)
-    // What another process wrote meanwhile must not pass for what this one has seen.
+    // Bytes that another process wrote meanwhile must not count as seen.
     if (!content(opened).equals(after)) throw new Error(OTHER_WRITER)
     seen = after
   }
@@ -111,8 +114,8 @@ export function openFileWitness(place: string): Witness {
 }
 
 /**
- * Makes a file that is no witness any more say so. A copy of the home that still names it would agree with the head that it holds,
- * and not know what was signed since; now such a copy is locked.
+ * Overwrites a file that is not the witness any more, so that a copy of the home that still names it is
+ * locked. The copy would otherwise agree with the head in it, without knowing what was signed since.
  */
 export function retireFileWitness(place: string): void {
   if (!existsSync(place)) return
@@ -141,7 +144,7 @@ function recordOf(position: JournalPosition): Buffer {
   return Buffer.from(`${text.padEnd(BLOCK_BYTES - 1)}\n`)
 }
 
-/** Detects a record that a power cut left half written. */
+/** Returns the checksum that detects a record that a power cut left half written. */
 function checkOf({ head, sequence, at }: JournalPosition): string {
   const text = [head, sequence, ...(at === undefined ? [] : [at])].join('\n')
   return createHash('sha256').update(`keyturn-witness-v1\n${text}`).digest('hex').slice(0, 32)

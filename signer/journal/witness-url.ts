@@ -1,4 +1,4 @@
-/** A witness behind a URL of the customer's: `GET` answers with what it holds, `PUT` keeps it. */
+/** Keeps the witness behind a URL of the customer's: `GET` returns the position, `PUT` stores it. */
 
 import { z } from 'zod'
 import { isIsoTime } from '../../domain/iso-time.js'
@@ -6,25 +6,25 @@ import type { JournalPosition } from './journal.js'
 import { JournalFailure } from './journal-failure.js'
 import { isSamePosition, type Witness, WitnessMismatch } from './witness.js'
 
-/** The longest that one call may take, for every behaviour of the other side. */
+/** Longest time of one call, for every behaviour of the other side. */
 const CALL_TIMEOUT_MS = 5_000
 const ATTEMPTS = 3
 const PAUSE_MS = 200
-/** The answer is three short fields. */
+/** Most bytes of an answer, which has three short fields. */
 const MAX_ANSWER_BYTES = 4_096
 
 const positionSchema = z.object({
   head: z.string().regex(/^[0-9a-f]{64}$/),
   sequence: z.int().min(0),
-  /** Absent where the service does not keep it, or keeps something else by this name. */
+  /** Time of the entry. Absent where the service does not keep it, or uses the name for something else. */
   at: z.string().refine(isIsoTime).optional().catch(undefined),
 })
 
 /**
- * Reads from and writes to a service of the customer's; docs/signer-protocol.md has the protocol.
+ * Opens a witness behind a service of the customer's. docs/signer-protocol.md describes the protocol.
  *
- * @param token - Sent as a bearer token.
- * @param timeoutMs - For one call; a call is tried three times.
+ * @param token - Bearer token, if the service needs one.
+ * @param timeoutMs - Longest time of one call. A call is tried three times.
  */
 export function openUrlWitness(
   place: string,
@@ -62,7 +62,8 @@ export function openUrlWitness(
       if (written && isSamePosition(written, position)) return
       const { head, sequence, at } = position
       const previous = written && { head: written.head, sequence: written.sequence }
-      // A copy of this home that writes there too finds another position than it left, and ends before its answer leaves.
+      // A copy of this home that writes there as well finds another position than it left, and ends before
+      // its answer leaves.
       const answer = await call('PUT', { head, sequence, at, previous })
       const known = positionOf(answer)
       if (known?.sequence === position.sequence && known.head === position.head) {
@@ -122,7 +123,7 @@ async function once(
     }
     return { status: response.status, text: Buffer.concat(chunks).toString('utf8') }
   })()
-  // The loser of the race may still fail; nothing waits for it.
+  // The loser of the race may still fail, and no code waits for it.
   answer.catch(() => undefined)
   try {
     return await Promise.race([answer, late])

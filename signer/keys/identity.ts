@@ -1,15 +1,15 @@
-/** The signer's Ed25519 identity, with which it signs what it says to the platform. */
+/** Opens the signer's Ed25519 identity, with which it signs its calls to the platform. */
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import { refuseEd25519Point } from '../../domain/signing/refuse-ed25519-key.js'
 
-/** DER of a PKCS #8 Ed25519 key up to its 32 bytes (RFC 8410). */
+/** DER of a PKCS #8 Ed25519 key before its 32 bytes (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 export interface Identity {
-  /** Base64 of the raw 32 bytes. */
+  /** Base64 of the raw 32-byte public key. */
   readonly publicKey: string
-  /** Base64 signature of a text's UTF-8 bytes. */
+  /** Returns the base64 signature of a text's UTF-8 bytes. */
   sign(text: string): string
 }
 
@@ -23,7 +23,11 @@ export function openIdentity(seed: Uint8Array): Identity {
   }
 }
 
-/** A raw Ed25519 public key in base64 as a key that verifies. @throws when it is not 32 bytes, written otherwise or of small order. */
+/**
+ * Reads a raw Ed25519 public key in base64.
+ *
+ * @throws RangeError when it is not 32 bytes, not canonical or of small order.
+ */
 export function ed25519PublicKey(base64: string): KeyObject {
   const bytes = Buffer.from(base64, 'base64')
   const reason =

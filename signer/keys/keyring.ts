@@ -1,4 +1,4 @@
-/** The keys of one seed, derived on demand (BIP-32) and kept in memory only. */
+/** Derives the keys of one seed on demand (BIP-32), and keeps them in memory only. */
 
 import { createHash } from 'node:crypto'
 import { ripemd160 } from '@noble/hashes/legacy.js'
@@ -7,33 +7,36 @@ import * as ecc from 'tiny-secp256k1'
 
 const bip32 = BIP32Factory(ecc)
 
-/** Leaves kept; an account's or branch's node is kept for good (there are few). */
+/** Most leaf keys that are cached. Nodes of accounts and branches are few and stay. */
 const MAX_LEAVES = 20_000
 
 /** A key that may pay. */
 export interface LeafKey {
   readonly privateKey: Uint8Array
-  /** Compressed. */
+  /** Compressed public key. */
   readonly publicKey: Uint8Array
-  /** The same key uncompressed, 65 bytes: verifying with it saves the square root. */
+  /** Uncompressed public key, 65 bytes. Verifying with it saves the square root. */
   readonly point: Uint8Array
-  /** HASH160 of the public key. */
+  /** HASH160 of the compressed public key. */
   readonly keyHash: Uint8Array
 }
 
-/** Derives from one seed. */
+/** Keys of one seed. */
 export interface Keyring {
-  /** Lower-case hex master fingerprint. */
+  /** Master fingerprint in lower-case hex. */
   readonly fingerprint: string
-  /** The key at a path; the nodes on the way are cached, so that a signature costs no derivation from the seed. */
+  /**
+   * Returns the key at a path. The nodes on the way are cached, so that a signature costs no derivation from
+   * the seed.
+   */
   at(path: readonly number[]): LeafKey
-  /** Extended public key of an account, with a network's version bytes. */
+  /** Returns the extended public key of an account, with a network's version bytes. */
   xpub(path: readonly number[], version: { readonly public: number; readonly private: number }): string
-  /** Compact ECDSA signature by the key at a path. @param digest - 32 bytes. */
+  /** Returns the compact ECDSA signature by the key at a path. @param digest - 32 bytes. */
   sign(path: readonly number[], digest: Uint8Array): Uint8Array
 }
 
-/** Opens a keyring. @param seed - The 64 bytes of BIP-39. */
+/** Opens a keyring. @param seed - 64 bytes of BIP-39. */
 export function openKeyring(seed: Uint8Array): Keyring {
   const root = bip32.fromSeed(seed)
   const nodes = new Map<string, BIP32Interface>()
@@ -74,7 +77,7 @@ export function openKeyring(seed: Uint8Array): Keyring {
     fingerprint: Buffer.from(root.fingerprint).toString('hex'),
     at,
     xpub(path, version) {
-      // Only at enrolment, so a root with the network's version bytes is made for the occasion.
+      // This happens only at enrolment, so the root with the network's version bytes is not cached.
       const start: BIP32Interface = bip32.fromSeed(seed, { wif: 0, bip32: { ...version } })
       return path.reduce(derive, start).neutered().toBase58()
     },

@@ -1,21 +1,21 @@
-/** Derivation paths as text and numbers (BIP-32). */
+/** Reads and writes derivation paths (BIP-32). */
 
 import type { KeyRole } from '../../domain/signing/signer-protocol.js'
 import { KEY_ROLES, ROLE_ACCOUNT } from '../../domain/signing/signer-protocol.js'
 
-/** Added to an index to harden it. */
+/** Offset that hardens an index. */
 export const HARDENED = 0x8000_0000
 
 const PATH = /^m(?:\/(?:0|[1-9]\d{0,9})'?)+$/
 
-/** A wallet key's place: `m/purpose'/coin_type'/account'/branch/index`. */
+/** Place of a wallet key: `m/purpose'/coin_type'/account'/branch/index`. */
 export interface WalletPlace {
   readonly role: KeyRole
   readonly branch: number
   readonly index: number
 }
 
-/** Parses `m/84'/1'/0'/0/7`. @returns Null when it is not such a path. */
+/** Parses `m/84'/1'/0'/0/7`. @returns `null` when the text is not such a path. */
 export function parsePath(text: string): number[] | null {
   if (!PATH.test(text)) return null
   const numbers = text
@@ -34,7 +34,7 @@ export function formatPath(path: readonly number[]): string {
   return ['m', ...path.map((n) => (n >= HARDENED ? `${n - HARDENED}'` : String(n)))].join('/')
 }
 
-/** The account path of a role on a network. */
+/** Returns the account path of a role on a network. */
 export function accountPath(
   derivation: { readonly purpose: number; readonly coin_type: number },
   role: KeyRole,
@@ -42,7 +42,7 @@ export function accountPath(
   return [derivation.purpose + HARDENED, derivation.coin_type + HARDENED, ROLE_ACCOUNT[role] + HARDENED]
 }
 
-/** Says which wallet key of a network a path is. @returns Null when it is none. */
+/** Returns the place of a path among the wallet keys of a network. `null` when it has none. */
 export function walletPlace(
   path: readonly number[],
   derivation: { readonly purpose: number; readonly coin_type: number },

@@ -1,4 +1,4 @@
-/** The extended public keys that a signer reports, each with the proof that it holds the private key. */
+/** Reports extended public keys, each with a proof that the signer holds the private key. */
 
 import { createHash } from 'node:crypto'
 import { assertNever } from '../../domain/assert-never.js'
@@ -7,10 +7,14 @@ import { KEY_ROLES, type XpubReport, xpubProofMessage } from '../../domain/signi
 import type { Keyring } from './keyring.js'
 import { accountPath, formatPath } from './path.js'
 
-/** Version bytes of BIP-32 on Bitcoin's main network, which EVM wallets use too. */
+/** BIP-32 version bytes of Bitcoin's main network, which EVM wallets use too. */
 const MAIN_VERSION = { public: 0x0488b21e, private: 0x0488ade4 }
 
-/** One report a network and role. @param identityPublicKey - Base64; the proof binds the key to it. */
+/**
+ * Returns one report for each network and role.
+ *
+ * @param identityPublicKey - Base64. The proof binds the key to it.
+ */
 export function reportXpubs(networks: Networks, keyring: Keyring, identityPublicKey: string): XpubReport[] {
   return [...networks.values()].flatMap((network) =>
     KEY_ROLES.map((role): XpubReport => {

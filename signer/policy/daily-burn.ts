@@ -1,24 +1,25 @@
-/** What a compromised platform could burn under a policy, without any approval. */
+/** Computes the amount that a compromised platform could burn under a policy without any approval. */
 
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import type { PolicyFile } from './policy.js'
 
-/** Whole coins of a network's own coin in any 24 hours. */
+/** Amounts in any 24 hours, in whole coins of a network's own coin. */
 export interface DailyBurn {
-  /** Fees of movements between the own wallets. */
+  /** Fees of movements between own wallets. */
   readonly movement_fees: string
-  /** Fees of transactions that take a payout's place and have no recipient. */
+  /** Fees of cancellations, which take a payout's place and have no recipient. */
   readonly cancel_fees: string
-  /** Both. */
+  /** Sum of the two. */
   readonly in_all: string
-  /** What may be moved to own deposit addresses as gas: it is not lost, and its fees are counted above. */
+  /** Gas that may move to own deposit addresses. It is not lost, and its fees are counted above. */
   readonly gas_moved: string
 }
 
 /**
- * By network. Fees of payments are not in it: they are spent only on what people approved, up to the fee limit that they saw.
+ * Returns the amounts by network. Fees of payouts that people approved are not included: they stay below the
+ * fee limit that the approvers saw.
  *
- * @param file - A policy that was parsed.
+ * @param file - A parsed policy.
  */
 export function dailyBurn(file: PolicyFile): Record<string, DailyBurn> {
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** The policy that `init` writes: the enabled networks, and no approver yet. */
+/** Makes the policy that `init` writes: the enabled networks, and no approver yet. */
 
 import { assertNever } from '../../domain/assert-never.js'
 import type { Network, Networks } from '../../domain/chain/network.js'
@@ -8,35 +8,41 @@ import { DEFAULT_DAILY_COUNT, type PolicyFile, type PolicyNetworkFile } from './
 
 const GWEI_DECIMALS = 9
 
-/** Limits of one asset in whole coins; null is no limit. */
+/** Limits of one asset in whole coins. `null` is no limit. */
 export interface AssetLimit {
   readonly perTransaction: string | null
   readonly daily: string | null
 }
 
-/** Which wallets pay by default: on UTXO networks deposits too, on EVM networks the master and hot wallet. */
+/** Roles that pay by default: on UTXO networks also deposits, on EVM networks the master and hot wallet. */
 const PAYING_ROLES: Readonly<Record<Network['family'], KeyRole[]>> = {
   utxo: ['deposit', 'master', 'hot'],
   evm: ['master', 'hot'],
 }
 
-/** Deposit addresses at higher indices would hardly be found again from the seed alone. */
+/** Highest index of a deposit address. Higher ones would hardly be found again from the seed alone. */
 const MAX_ADDRESS_INDEX = 1_000_000
-/** Nonces above the highest that the journal knows of an account: four times what the platform has under way. */
+/** Nonces above the highest nonce of an account in the journal: four times what the platform has open. */
 const NONCES_AHEAD = 64
-/** Indices above the highest that the journal knows of change. */
+/** Indices above the highest index of change in the journal. */
 const CHANGE_AHEAD = 100
-/** Bitcoin Core's, in sat/vB. */
+/** Dust rate of Bitcoin Core, in sat/vB. */
 const DUST_RATE = 3
 
 const DAY_SECONDS = 86_400
-/** Replacements raise a tip above what a market asked, by an eighth each. */
+/** Multiple of a usual tip. Replacements raise a tip above the market's, by an eighth each. */
 const TIP_MULTIPLE = 2n
-/** What a deposit address is given is half the cap of one transaction at most, and in a day this many times that cap. */
+/**
+ * Gas for deposit addresses: one transfer is at most half the fee cap of a transaction, and a day's transfers
+ * are twice that cap.
+ */
 const GAS_SHARE = 2n
 const DAILY_GAS = 2n
 
-/** What a small business pays: at a time and in a day, in whole coins by their name. Of other coins nothing, until it is set. */
+/**
+ * Limits of a small business in whole coins, by coin. Other coins cannot be paid until the operator sets a
+ * limit.
+ */
 const LIMITS: Readonly<Record<string, AssetLimit>> = {
   btc: { perTransaction: '0.05', daily: '0.1' },
   eth: { perTransaction: '1', daily: '2' },
@@ -49,9 +55,10 @@ const LIMITS: Readonly<Record<string, AssetLimit>> = {
 const NOTHING: AssetLimit = { perTransaction: '0', daily: '0' }
 
 /**
- * Makes a policy for a freshly enrolled signer.
+ * Makes a policy for a newly enrolled signer.
  *
- * @param limits - By `network:coin`; an asset that is not named has the limits of a small business, or 0 where its value is not known here.
+ * @param limits - By `network:coin`. Any other asset has the limits of a small business, or 0 where its value
+ * is not known here.
  */
 export function defaultPolicy(options: {
   readonly merchantId: string
@@ -76,7 +83,10 @@ export function defaultPolicy(options: {
   }
 }
 
-/** Whether this signer knows how to sign there: EVM, and UTXO networks with P2WPKH or Bitcoin Cash's P2PKH. */
+/**
+ * Returns whether this signer can sign on a network: EVM, and UTXO networks with P2WPKH or Bitcoin Cash's
+ * P2PKH.
+ */
 export function isSignable(network: Network): boolean {
   switch (network.family) {
     case 'evm':

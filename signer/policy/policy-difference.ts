@@ -1,12 +1,12 @@
-/** What two policies differ in, for people to read before they put one in force. */
+/** Compares two policies, for people to read before they put one in force. */
 
 import { visibleText } from '../../domain/visible-text.js'
 
 /**
- * One line for each value that differs: `- networks.bitcoin.max_fee: "0.01"` is gone, `+ …` is new.
+ * Returns one line for each value that differs: `- networks.bitcoin.max_fee: "0.01"` is removed, `+ …` is
+ * added. Policies that say the same give no line.
  *
- * @param before - Text of a policy, or null where there was none.
- * @returns No line when they say the same.
+ * @param before - Text of a policy. `null` where there was none.
  */
 export function policyDifference(before: string | null, after: string): string[] {
   const [old, now] = [valuesOf(before), valuesOf(after)]
@@ -21,7 +21,10 @@ export function policyDifference(before: string | null, after: string): string[]
   })
 }
 
-/** Every value that is no object or list, by its path; of approvers by their id, as their order means nothing. */
+/**
+ * Returns every value that is no object or list, by its path. Approvers are named by their id, since their
+ * order means nothing.
+ */
 function valuesOf(text: string | null): Map<string, string> {
   const values = new Map<string, string>()
   if (text === null) return values

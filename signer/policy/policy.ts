@@ -1,4 +1,7 @@
-/** The customer's policy: what this signer may sign. Its file is the only source of trust besides the seed. */
+/**
+ * Defines the customer's policy: what this signer may sign. Its file is the only source of trust besides the
+ * seed.
+ */
 
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
@@ -13,20 +16,26 @@ import type { KeyScriptKind } from '../utxo/key-script.js'
 import { treasuryKey } from './treasury-key.js'
 
 const GWEI_DECIMALS = 9
-/** An account that paid every second would need more than a century for it. */
+/** Highest first nonce. An account that paid every second would need more than a century for it. */
 const MAX_FIRST_NONCE = 4_000_000_000
-/** The platform has at most 16 transactions of an account under way, and a few nonces below them may be free. */
+/**
+ * Default of `max_nonces_ahead`. The platform has at most 16 open transactions of an account, and a few
+ * nonces below them may be free.
+ */
 const MAX_NONCES_AHEAD = 64
-/** A wallet that is restored from its seed looks so far for change without a gap, and further. */
+/**
+ * Default of `max_change_ahead`. A wallet that is restored from its seed searches further than this without a
+ * gap.
+ */
 const MAX_CHANGE_AHEAD = 100
-/** A tip above this part of the highest price is nothing that a market asked. */
+/** Divisor of the highest price that bounds a tip by default. No market asked for a higher tip. */
 const TIP_SHARE = 5n
-/** Bitcoin Core's, and Bitcoin Cash Node's. */
+/** Dust rate of Bitcoin Core and Bitcoin Cash Node, in sat/vB. */
 const DUST_RATE = 3
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'names are lower-case letters, digits and hyphens')
 const amount = z.string().regex(/^(0|[1-9]\d*)(\.\d+)?$/, 'write a decimal amount in whole coins, e.g. "1.5"')
-/** A raw Ed25519 key. One text a key: two that mean one key would look like two keys. */
+/** Schema of a raw Ed25519 key. A key has one text only: two texts of one key would look like two keys. */
 const key = z
   .string()
   .regex(/^[A-Za-z0-9+/]{43}=$/, 'write 32 bytes in base64')
@@ -38,44 +47,56 @@ const key = z
   })
 const count = z.int().min(0).max(1_000_000)
 const asset = z.strictObject({
-  /** EIP-55 address of an ERC-20 token, or null for the network's own coin. */
+  /** EIP-55 address of an ERC-20 token. `null` for the network's own coin. */
   contract: z
     .string()
     .regex(/^0x[0-9a-fA-F]{40}$/)
     .nullable(),
   decimals: z.int().min(0).max(36),
-  /** Whole coins; null is no limit and must be written. */
+  /** Limit of one payout in whole coins. `null` is no limit, and must be written. */
   per_transaction: amount.nullable(),
-  /** Whole coins in any 24 hours; null is no limit and must be written. */
+  /** Limit of any 24 hours in whole coins. `null` is no limit, and must be written. */
   daily: amount.nullable(),
 })
 const shared = {
   caip2: z.string(),
   derivation: z.strictObject({ purpose: z.union([z.literal(44), z.literal(84)]), coin_type: z.int().min(0) }),
-  /** Whose keys may pay. */
+  /** Roles whose keys may pay. */
   paying_roles: z.array(z.enum(KEY_ROLES)),
   max_address_index: z.int().min(0).max(0x7fff_ffff),
-  /** The most that one transaction may cost, in whole coins of the network's own coin. */
+  /** Highest fee of one transaction, in whole coins of the network's own coin. */
   max_fee: amount,
-  /** Budgets of movements between own wallets, which no person approves; absent, none is signed. Whole coins of the own coin. */
+  /**
+   * Budgets of movements between own wallets, which no person approves, in whole coins of the own coin.
+   * Without them no movement is signed.
+   */
   movements: z
     .strictObject({
-      /** The most that their fees may come to in any 24 hours. */
+      /** Highest sum of their fees in any 24 hours. */
       daily_fee: amount,
-      /** What the gas wallet may give deposit addresses, at a time and in any 24 hours. */
+      /** Limits of the gas that deposit addresses get, for one transfer and for any 24 hours. */
       gas_funding: z.strictObject({ per_transaction: amount, daily: amount }),
-      /** How many may begin in any 24 hours, by kind; left out, `DEFAULT_DAILY_COUNT`, as in policies older than this field. */
+      /**
+       * Most movements that may begin in any 24 hours, by kind. Without it `DEFAULT_DAILY_COUNT` holds, as in
+       * older policies.
+       */
       daily_count: z.strictObject({ consolidation: count, gas_funding: count, rebalance: count }).optional(),
-      /** Further addresses, of other seeds, that consolidation and rebalancing may fill. */
+      /** Addresses of other seeds that consolidation and rebalancing may fill. */
       treasury: z.array(z.string().min(1)).default([]),
     })
     .optional(),
-  /** Limits of transactions without a recipient that take a payout's place, which no person approves; absent, none is signed. */
+  /**
+   * Limits of cancellations, which have no recipient and take a payout's place without approval. Without them
+   * none is signed.
+   */
   cancel: z
     .strictObject({
-      /** The most that one may cost, in whole coins of the own coin: an emergency cap, above `max_fee`. */
+      /**
+       * Highest fee of one cancellation in whole coins of the own coin: an emergency cap, above the payout's
+       * `max_fee`.
+       */
       max_fee: amount,
-      /** The most that all may cost in any 24 hours. */
+      /** Highest sum of their fees in any 24 hours, in whole coins. */
       daily_fees: amount,
     })
     .optional(),
@@ -89,17 +110,20 @@ const network = z.discriminatedUnion('family', [
       bech32: z.string(),
       pub_key_hash: z.int(),
       script_hash: z.int(),
-      /** Bitcoin Cash's prefix: then keys are paid by P2PKH, and signatures carry SIGHASH_FORKID. */
+      /** Prefix of Bitcoin Cash. With it keys are paid by P2PKH, and signatures carry SIGHASH_FORKID. */
       cashaddr: z
         .string()
         .regex(/^[a-z]+$/)
         .optional(),
     }),
-    /** sat/vB. */
+    /** Highest fee rate in sat/vB. */
     max_fee_rate: z.number().positive(),
-    /** How far above the highest index of change in the journal change may lie; left out, `MAX_CHANGE_AHEAD`. */
+    /**
+     * Distance above the highest index of change in the journal at which change may lie. Default:
+     * `MAX_CHANGE_AHEAD`.
+     */
     max_change_ahead: z.int().min(0).max(1_000_000).optional(),
-    /** The rate in sat/vB at which the network's nodes reckon what is dust; left out, Bitcoin Core's 3. */
+    /** Dust rate of the network's nodes, in sat/vB. Default: Bitcoin Core's 3. */
     dust_rate: z.number().min(0).max(1_000).optional(),
   }),
   z.strictObject({
@@ -107,30 +131,35 @@ const network = z.discriminatedUnion('family', [
     family: z.literal('evm'),
     chain_id: z.int().min(1),
     max_fee_per_gas_gwei: amount,
-    /** The highest tip, which a block's builder keeps; left out, a fifth of `max_fee_per_gas_gwei`. */
+    /** Highest tip, which the builder of a block keeps. Default: a fifth of `max_fee_per_gas_gwei`. */
     max_priority_fee_per_gas_gwei: amount.optional(),
-    /** How far above the highest nonce of an account in the journal a nonce may lie; left out, `MAX_NONCES_AHEAD`. */
+    /**
+     * Distance above the highest nonce of an account in the journal at which a nonce may lie. Default:
+     * `MAX_NONCES_AHEAD`.
+     */
     max_nonces_ahead: z.int().min(1).max(1_000_000).optional(),
-    /** The next nonce of accounts that were used before this journal began, by address; of all others it is 0. */
+    /**
+     * Next nonces of accounts that paid before this journal began, by address. All other accounts begin at 0.
+     */
     first_nonces: z
       .record(z.string().regex(/^0x[0-9a-fA-F]{40}$/), z.int().min(0).max(MAX_FIRST_NONCE))
       .optional(),
   }),
 ])
 
-/** The file `policy.json`. */
+/** Schema of `policy.json`. */
 export const policySchema = z.strictObject({
   version: z.literal(1),
   merchant_id: z.string().min(1),
   platform_public_key: key,
-  /** Distinct persons who must approve. Fewer than 2, or no approvers, denies everything. */
+  /** Number of distinct persons who must approve. Fewer than 2, or no approvers, denies everything. */
   quorum: z.int(),
   approvers: z.array(
     z.strictObject({
       approver_id: z.string().min(1),
       person_id: z.string().min(1),
       name: z.string(),
-      /** Base64 of the raw 32-byte Ed25519 key. */
+      /** Approver's raw 32-byte Ed25519 key in base64. */
       public_key: key,
     }),
   ),
@@ -140,28 +169,31 @@ export const policySchema = z.strictObject({
   networks: z.record(name, network),
 })
 
-/** The policy as its file says it. */
+/** Content of `policy.json`. */
 export type PolicyFile = z.infer<typeof policySchema>
 export type PolicyNetworkFile = PolicyFile['networks'][string]
 
-/** An approver whose key the customer pinned. */
+/** An approver with a key that the customer pinned. */
 export interface PinnedApprover {
   readonly approverId: string
   readonly personId: string
   readonly key: KeyObject
 }
 
-/** An asset with its limits in base units; null is no limit. */
+/** An asset with its limits in base units. `null` is no limit. */
 export interface PolicyAsset {
   readonly coin: string
-  /** Lower case, or null. */
+  /** Contract in lower case. `null` for the network's own coin. */
   readonly contract: string | null
   readonly decimals: number
   readonly perTransaction: bigint | null
   readonly daily: bigint | null
 }
 
-/** Room for the sweep of a thousand deposit addresses on each network, with gas for each; a larger one goes on the next day. */
+/**
+ * Default daily counts. They allow the sweep of a thousand deposit addresses on each network, with gas for
+ * each. A larger sweep continues on the next day.
+ */
 export const DEFAULT_DAILY_COUNT = { consolidation: 1_000, gas_funding: 1_000, rebalance: 100 } as const
 
 /** Budgets of movements in base units of the native coin. */
@@ -169,13 +201,13 @@ export interface PolicyMovements {
   readonly dailyFee: bigint
   readonly gasPerTransaction: bigint
   readonly gasDaily: bigint
-  /** How many may begin in any 24 hours. */
+  /** Most movements that may begin in any 24 hours, by kind. */
   readonly dailyCount: {
     readonly consolidation: number
     readonly gas_funding: number
     readonly rebalance: number
   }
-  /** As `treasuryKey` writes them. */
+  /** Treasury addresses as `treasuryKey` writes them. */
   readonly treasury: ReadonlySet<string>
 }
 
@@ -185,11 +217,11 @@ interface PolicyNetworkBase {
   readonly derivation: { readonly purpose: number; readonly coin_type: number }
   readonly payingRoles: readonly KeyRole[]
   readonly maxAddressIndex: number
-  /** Base units of the native coin. */
+  /** Highest fee of one transaction in base units of the native coin. */
   readonly maxFee: bigint
-  /** Null: no movement is signed. */
+  /** Budgets of movements. `null` when no movement is signed. */
   readonly movements: PolicyMovements | null
-  /** Base units of the native coin; null where nothing may be cancelled. */
+  /** Limits of cancellations in base units of the native coin. `null` when none is signed. */
   readonly cancel: { readonly maxFee: bigint; readonly dailyFees: bigint } | null
   readonly native: PolicyAsset
   readonly assets: ReadonlyMap<string, PolicyAsset>
@@ -198,31 +230,31 @@ export interface PolicyUtxoNetwork extends PolicyNetworkBase {
   readonly family: 'utxo'
   readonly address: AddressPrefixes
   readonly script: KeyScriptKind
-  /** sat/vB. */
+  /** Highest fee rate in sat/vB. */
   readonly maxFeeRate: number
-  /** How far above the journal's highest index of change. */
+  /** Distance of change above the journal's highest index. */
   readonly maxChangeAhead: number
-  /** sat/vB. */
+  /** Dust rate in sat/vB. */
   readonly dustRate: number
 }
 export interface PolicyEvmNetwork extends PolicyNetworkBase {
   readonly family: 'evm'
   readonly chainId: number
-  /** Wei. */
+  /** Highest price of gas in wei. */
   readonly maxFeePerGas: bigint
-  /** Wei. */
+  /** Highest tip in wei. */
   readonly maxPriorityFeePerGas: bigint
-  /** How far above the journal's highest nonce of the account. */
+  /** Distance of a nonce above the journal's highest nonce of the account. */
   readonly maxNoncesAhead: number
-  /** By address in lower case. */
+  /** First nonces by address in lower case. */
   readonly firstNonces: ReadonlyMap<string, number>
 }
 export type PolicyNetwork = PolicyUtxoNetwork | PolicyEvmNetwork
 
-/** The policy ready for use: amounts in base units, keys parsed, networks by CAIP-2. */
+/** The policy in the form that checks use: amounts in base units, parsed keys, networks by CAIP-2. */
 export interface Policy {
   readonly file: PolicyFile
-  /** See `policyHash`. */
+  /** Hash of the policy, see `policyHash`. */
   readonly hash: string
   readonly merchantId: string
   readonly quorum: number
@@ -233,21 +265,25 @@ export interface Policy {
   readonly networks: ReadonlyMap<string, PolicyNetwork>
 }
 
-/** Lower-case hex SHA-256 of `"keyturn-policy-v1\n"` and the canonical JSON of the policy. */
+/** Returns the lower-case hex SHA-256 of `"keyturn-policy-v1\n"` and the canonical JSON of the policy. */
 export function policyHash(file: PolicyFile): string {
   return createHash('sha256')
     .update(`keyturn-policy-v1\n${canonicalJson(file)}`)
     .digest('hex')
 }
 
-/** Parses the text of `policy.json`. @throws Error that names what is wrong; the caller then denies everything. */
+/**
+ * Parses the text of `policy.json`.
+ *
+ * @throws Error that names the fault. The caller then denies everything.
+ */
 export function parsePolicy(text: string): Policy {
   const parsed = policySchema.safeParse(JSON.parse(text))
   if (!parsed.success) throw new Error(`policy.json is not usable:\n${z.prettifyError(parsed.error)}`)
   return compilePolicy(parsed.data)
 }
 
-/** Readies a policy for use. @throws Error when entries contradict each other. */
+/** Compiles a policy for use. @throws Error when entries contradict each other. */
 export function compilePolicy(file: PolicyFile): Policy {
   const networks = new Map<string, PolicyNetwork>()
   for (const [networkName, entry] of Object.entries(file.networks)) {
@@ -267,7 +303,7 @@ export function compilePolicy(file: PolicyFile): Policy {
   }
 }
 
-/** One key must not stand for two persons: the quorum counts persons. */
+/** Compiles the approvers. One key must not stand for two persons, because the quorum counts persons. */
 function compileApprovers(file: PolicyFile): Map<string, PinnedApprover> {
   const approvers = new Map<string, PinnedApprover>()
   const keys = new Set<string>()

@@ -1,6 +1,6 @@
-/** How the policy compares treasury addresses. */
+/** Compares treasury addresses of the policy. */
 
-/** How addresses of the policy are compared: EVM addresses in every case, others exactly. */
+/** Returns the key under which an address is compared: EVM addresses in lower case, others unchanged. */
 export function treasuryKey(address: string): string {
   return address.startsWith('0x') ? address.toLowerCase() : address
 }

@@ -1,4 +1,7 @@
-/** The policy as its file has it now: a sealed edit holds from the next batch on, after anything else nothing is signed. */
+/**
+ * Reads the policy as its file has it now. A sealed edit counts from the next portion on; after any other
+ * edit nothing is signed.
+ */
 
 import { readFileSync, statSync } from 'node:fs'
 import type { Home } from '../home/home.js'
@@ -7,7 +10,8 @@ import { type Policy, parsePolicy } from './policy.js'
 import { isSealed } from './seal.js'
 
 /**
- * Returns a function that gives the policy of this moment, or null while the file cannot be read or is not sealed.
+ * Returns a function that gives the policy of this moment. It gives `null` while the file cannot be read or
+ * is not sealed.
  *
  * @param key - See `policySealKey`.
  */

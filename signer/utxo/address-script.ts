@@ -1,14 +1,14 @@
-/** The script behind an address of a Bitcoin-like network. */
+/** Converts between addresses and scripts of a Bitcoin-like network. */
 
 import { Address, OutScript } from '@scure/btc-signer'
 import { cashAddressScript } from './cash-address.js'
 
-/** Prefixes of a network's addresses; `bech32` is null where there is no SegWit. */
+/** Prefixes of a network's addresses. `bech32` is `null` where there is no SegWit. */
 export interface AddressPrefixes {
   readonly bech32: string | null
   readonly pub_key_hash: number
   readonly script_hash: number
-  /** The prefix of Bitcoin Cash's addresses; then no other form is known. */
+  /** Prefix of Bitcoin Cash's addresses. With it no other form is accepted. */
   readonly cashaddr?: string | undefined
 }
 
@@ -16,13 +16,17 @@ type AddressCoder = ReturnType<typeof Address>
 
 const coders = new WeakMap<AddressPrefixes, AddressCoder>()
 
-/** The script that pays to an address. @throws Error when the address is not one of this network. */
+/**
+ * Returns the script that pays to an address.
+ *
+ * @throws Error when the address does not belong to this network.
+ */
 export function addressScript(address: string, prefixes: AddressPrefixes): Uint8Array {
   if (prefixes.cashaddr !== undefined) return cashAddressScript(address, prefixes.cashaddr)
   return OutScript.encode(coderOf(prefixes).decode(address))
 }
 
-/** The P2WPKH address of HASH160 of a key. */
+/** Returns the P2WPKH address of the HASH160 of a key. */
 export function p2wpkhAddress(keyHash: Uint8Array, prefixes: AddressPrefixes): string {
   return coderOf(prefixes).encode({ type: 'wpkh', hash: keyHash })
 }
@@ -31,7 +35,7 @@ function coderOf(prefixes: AddressPrefixes): AddressCoder {
   const known = coders.get(prefixes)
   if (known) return known
   const coder = Address({
-    // A prefix that no address has, where the network has no SegWit.
+    // No address has this prefix, which stands for a network without SegWit.
     bech32: prefixes.bech32 ?? 'none',
     pubKeyHash: prefixes.pub_key_hash,
     scriptHash: prefixes.script_hash,

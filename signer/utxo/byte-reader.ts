@@ -1,4 +1,4 @@
-/** Reads Bitcoin's serialised integers and strings; anything short, long or non-canonical throws. */
+/** Reads Bitcoin's serialised integers and strings. It throws on bytes that are missing or not canonical. */
 
 /** A cursor over bytes. @throws RangeError on reading past the end or on a non-minimal compact size. */
 export class ByteReader {
@@ -35,18 +35,18 @@ export class ByteReader {
     return this.#view.getBigUint64(this.#move(8), true)
   }
 
-  /** The next `length` bytes, not copied. */
+  /** Returns the next `length` bytes without a copy. */
   take(length: number): Uint8Array {
     const start = this.#move(length)
     return this.#bytes.subarray(start, start + length)
   }
 
-  /** Passes over the next `length` bytes. */
+  /** Skips the next `length` bytes. */
   skip(length: number): void {
     this.#move(length)
   }
 
-  /** A compact size; only its shortest form is accepted, so that a value has one serialisation. */
+  /** Reads a compact size. Only its shortest form is accepted, so that a value has one serialisation. */
   compactSize(): number {
     const first = this.u8()
     if (first < 0xfd) return first
@@ -61,7 +61,7 @@ export class ByteReader {
     return value
   }
 
-  /** A compact size and that many bytes. */
+  /** Reads a compact size and that many bytes. */
   takeSized(): Uint8Array {
     return this.take(this.compactSize())
   }

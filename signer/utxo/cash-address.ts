@@ -1,14 +1,21 @@
-/** CashAddr of Bitcoin Cash, read and written by the signer's own code (the platform's is not trusted here). */
+/** Reads and writes Bitcoin Cash's CashAddr with the signer's own code, independent of the platform's. */
 
 const LETTERS = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
 const GENERATORS = [0x98f2bc8e61n, 0x79b76d99e2n, 0xf33e5fb3c4n, 0xae2eabe2a8n, 0x1e4f43e470n] as const
-/** Version byte and 20 bytes of hash in 5-bit digits (two bits of padding), and 8 digits of checksum. */
+/**
+ * Digits of the payload: a version byte and 20 bytes of hash in 5-bit digits, with two bits of padding. 8
+ * digits of checksum follow.
+ */
 const PAYLOAD_DIGITS = 34
 const CHECKSUM_DIGITS = 8
 const VERSION_P2PKH = 0
 const VERSION_P2SH = 8
 
-/** The script that pays to an address. @throws Error when it is not the canonical form of a P2PKH or P2SH address of this prefix. */
+/**
+ * Returns the script that pays to an address.
+ *
+ * @throws Error when the text is not the canonical P2PKH or P2SH address of this prefix.
+ */
 export function cashAddressScript(address: string, prefix: string): Uint8Array {
   const [head, body = ''] = address.split(':')
   if (head !== prefix || address !== `${prefix}:${body}`) throw new Error(`The address lacks ${prefix}:`)
@@ -27,7 +34,7 @@ export function cashAddressScript(address: string, prefix: string): Uint8Array {
   throw new Error('The type of the address is not known')
 }
 
-/** The P2PKH address of HASH160 of a key, with its prefix. */
+/** Returns the P2PKH address of the HASH160 of a key, with its prefix. */
 export function cashAddress(keyHash: Uint8Array, prefix: string): string {
   let payload = BigInt(`0x${Buffer.from([VERSION_P2PKH, ...keyHash]).toString('hex')}`) << 2n
   const digits = new Array<number>(PAYLOAD_DIGITS)
@@ -40,7 +47,10 @@ export function cashAddress(keyHash: Uint8Array, prefix: string): string {
   return `${prefix}:${digits.map((digit) => LETTERS[digit]).join('')}`
 }
 
-/** The remainder of the specification's polynomial over prefix, separator and digits; 0 where the checksum is right. */
+/**
+ * Returns the remainder of the specification's polynomial over prefix, separator and digits. It is 0 where
+ * the checksum is right.
+ */
 function checksum(prefix: string, digits: readonly number[]): bigint {
   let state = 1n
   for (const digit of [...Array.from(prefix, (letter) => letter.charCodeAt(0) & 31), 0, ...digits]) {

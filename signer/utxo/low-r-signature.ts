@@ -1,10 +1,12 @@
-/** ECDSA signatures in the form that nodes relay. */
+/** Makes ECDSA signatures in the form that nodes relay. */
 
 import * as ecc from 'tiny-secp256k1'
 
 /**
- * Signs with low S and low R, trying counters as extra entropy until R's first bit is clear, exactly as Bitcoin Core does
- * (RFC 6979: the same digest always gives the same bytes). @returns Compact, 64 bytes.
+ * Signs with low S and low R. It tries counters as extra entropy until R's first bit is clear, exactly as
+ * Bitcoin Core does (RFC 6979: the same digest always gives the same bytes).
+ *
+ * @returns 64 bytes, compact.
  */
 export function signLowR(digest: Uint8Array, privateKey: Uint8Array): Uint8Array {
   let signature = ecc.sign(digest, privateKey)
@@ -16,7 +18,7 @@ export function signLowR(digest: Uint8Array, privateKey: Uint8Array): Uint8Array
   return signature
 }
 
-/** Strict DER (BIP-66) of a compact signature. */
+/** Returns the strict DER (BIP-66) of a compact signature. */
 export function encodeDer(signature: Uint8Array): Buffer {
   const body = Buffer.concat([derInteger(signature.subarray(0, 32)), derInteger(signature.subarray(32))])
   return Buffer.concat([Buffer.from([0x30, body.length]), body])

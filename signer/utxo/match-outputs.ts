@@ -1,4 +1,4 @@
-/** Finds which outputs pay what was approved, in one pass however many there are. */
+/** Matches outputs with the approved ones, in one pass for any number of them. */
 
 interface PaidOutput {
   readonly amount: bigint
@@ -6,9 +6,9 @@ interface PaidOutput {
 }
 
 /**
- * Takes each wanted payment out of the outputs once: the same address twice must be paid twice.
+ * Matches each wanted output with one output. An address that is wanted twice must be paid twice.
  *
- * @returns What no output pays exactly, and the outputs that pay none of it.
+ * @returns The wanted outputs that no output pays exactly, and the outputs that pay none of them.
  */
 export function matchOutputs<Wanted extends PaidOutput, Output extends PaidOutput>(
   wanted: readonly Wanted[],

@@ -1,20 +1,23 @@
-/** Reads of a parent transaction what is needed, its id and one output, and keeps nothing else: it may be as large as a request. */
+/**
+ * Reads the id and one output of a parent transaction, and keeps nothing else: it may be as large as a
+ * request.
+ */
 
 import { ByteReader } from './byte-reader.js'
 import { hashOf, MAX_AMOUNT, type TransactionOutput } from './read-transaction.js'
 
-/** The transaction that an input spends from. */
+/** Transaction whose output an input spends. */
 export interface ParentTransaction {
-  /** Lower-case hex; the hash leaves witnesses out. */
+  /** Id in lower-case hex. The hash leaves witnesses out. */
   readonly txid: string
-  /** The output that is spent; null when there is no such output. */
+  /** Output that is spent. `null` when the transaction has no such output. */
   readonly output: Pick<TransactionOutput, 'amount' | 'script'> | null
 }
 
 /**
- * Walks over a transaction, with or without witnesses (BIP-144).
+ * Reads a transaction, with or without witnesses (BIP-144).
  *
- * @param vout - Which of its outputs is spent.
+ * @param vout - Index of the output that is spent.
  * @throws RangeError when the bytes are not exactly one canonical transaction.
  */
 export function readParent(bytes: Uint8Array, vout: number): ParentTransaction {
@@ -55,7 +58,7 @@ function readOutputs(reader: ByteReader, vout: number): ParentTransaction['outpu
   return spent
 }
 
-/** @returns How many witness items there were. */
+/** Skips the witnesses. @returns The number of witness items. */
 function skipWitnesses(reader: ByteReader, inputs: number): number {
   let all = 0
   for (let index = 0; index < inputs; index++) {

@@ -1,24 +1,24 @@
-/** Parses a PSBT v0 (BIP-174) strictly; what it knows no field for is kept as `unknown`, so that a check can refuse it. */
+/** Parses a PSBT v0 (BIP-174) strictly. It lists unknown fields, so that a check can refuse them. */
 
 import { MAX_OUTPUTS, MAX_PAYLOAD_INPUTS } from '../../domain/signing/signer-protocol.js'
 import { ByteReader } from './byte-reader.js'
 import { type ParentTransaction, readParent } from './read-parent.js'
 import { readTransaction, type Transaction, type TransactionOutput } from './read-transaction.js'
 
-/** Where a key comes from, as the sender claims. Only a hint: scripts are derived again from the seed. */
+/** Origin of a key, as the sender claims. It is only a hint: scripts are derived again from the seed. */
 export interface KeyOrigin {
   readonly publicKey: Uint8Array
-  /** Lower-case hex master fingerprint. */
+  /** Master fingerprint in lower-case hex. */
   readonly fingerprint: string
   readonly path: readonly number[]
 }
 
 export interface PsbtInput {
-  /** The transaction that is spent from, with the output that this input spends. */
+  /** Parent transaction, with the output that this input spends. */
   readonly parent: ParentTransaction | null
   readonly witnessUtxo: Pick<TransactionOutput, 'amount' | 'script'> | null
   readonly sighash: number | null
-  /** Whether it carries a partial or final signature. */
+  /** Whether the input carries a partial or final signature. */
   readonly hasSignature: boolean
   readonly origins: readonly KeyOrigin[]
 }
@@ -27,7 +27,7 @@ export interface Psbt {
   readonly transaction: Transaction
   readonly inputs: readonly PsbtInput[]
   readonly outputs: readonly { readonly origins: readonly KeyOrigin[] }[]
-  /** Keys of fields that this signer has no rule for, e.g. `input 0: 04`. */
+  /** Keys of fields that this signer does not know, for example `input 0: 04`. */
   readonly unknown: readonly string[]
 }
 
@@ -37,12 +37,12 @@ interface Field {
   readonly value: Uint8Array
 }
 
-/** Fields of one input or output: it has a handful, and each costs more memory than bytes. */
+/** Most fields of one input or output. An honest one has a handful, and each costs more memory than bytes. */
 const MAX_FIELDS = 64
-/** A wallet's path has five steps. */
+/** Most steps of a path. A wallet's path has five. */
 const MAX_PATH = 10
 
-/** Every input is signed, every output matched: one more than an intent has, the change. */
+/** Most inputs and outputs. An honest payload has at most one output more than its intent, the change. */
 const MOST = { inputs: MAX_PAYLOAD_INPUTS, outputs: MAX_OUTPUTS + 1 }
 
 const MAGIC = 'psbt\xff'

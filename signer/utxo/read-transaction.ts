@@ -1,16 +1,19 @@
-/** Parses a raw Bitcoin-like transaction, with or without witnesses (BIP-144); shares no code with the platform. */
+/**
+ * Parses a raw Bitcoin-like transaction, with or without witnesses (BIP-144). It shares no code with the
+ * platform.
+ */
 
 import { createHash } from 'node:crypto'
 import { ByteReader } from './byte-reader.js'
 
 export interface TransactionInput {
-  /** In the usual, reversed display order. */
+  /** Id in the usual, reversed display order. */
   readonly txid: string
   readonly vout: number
   readonly scriptSig: Uint8Array
   readonly sequence: number
   readonly witness: readonly Uint8Array[]
-  /** The 36 bytes as serialised. */
+  /** The 36 bytes of the outpoint as serialised. */
   readonly outpointBytes: Uint8Array
 }
 
@@ -26,22 +29,22 @@ export interface Transaction {
   readonly inputs: readonly TransactionInput[]
   readonly outputs: readonly TransactionOutput[]
   readonly locktime: number
-  /** Lower-case hex; the hash leaves witnesses out. */
+  /** Id in lower-case hex. The hash leaves witnesses out. */
   readonly txid: string
 }
 
-/** Of our own transactions, read back. */
+/** Most inputs, outputs or witness items of an own transaction that is read back. */
 const MAX_COUNT = 100_000
 const NO_BOUNDS = { inputs: MAX_COUNT, outputs: MAX_COUNT }
 
-/** No amount may exceed what a signed 64-bit integer holds. */
+/** Highest amount, which fits a signed 64-bit integer. */
 export const MAX_AMOUNT = (1n << 63n) - 1n
 
 /**
  * Parses a transaction.
  *
- * @param form - `either` accepts witnesses; `stripped` (a PSBT's unsigned transaction) does not know them.
- * @param most - Limit for a transaction that another party wrote: one that has more is not read.
+ * @param form - `either` accepts witnesses. `stripped` (a PSBT's unsigned transaction) does not know them.
+ * @param most - Most inputs and outputs of a transaction that another party wrote. A larger one is not read.
  * @throws RangeError when the bytes are not exactly one canonical transaction.
  */
 export function readTransaction(
@@ -69,7 +72,7 @@ export function readTransaction(
   return { version, inputs, outputs, locktime, txid }
 }
 
-/** A count that is a lie must not allocate. */
+/** Reads a count. A false count must not allocate memory. */
 function count(reader: ByteReader, most: number): number {
   const value = reader.compactSize()
   if (value > most)
@@ -102,7 +105,7 @@ function readWitness(reader: ByteReader, bytes: Uint8Array): Uint8Array[] {
   return Array.from({ length: count(reader, bytes.length) }, () => reader.takeSized())
 }
 
-/** SHA-256 twice, as ids are shown. */
+/** Returns SHA-256 applied twice, in the display order of ids. */
 export function hashOf(...parts: readonly Uint8Array[]): string {
   const once = createHash('sha256')
   for (const part of parts) once.update(part)

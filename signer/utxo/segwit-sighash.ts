@@ -1,17 +1,21 @@
-/** The digest that a SegWit v0 P2WPKH input signs (BIP-143), and with another type a P2PKH input of Bitcoin Cash. */
+/**
+ * Computes the digest that a SegWit v0 P2WPKH input signs (BIP-143), and with another type a Bitcoin Cash
+ * P2PKH input.
+ */
 
 import { createHash } from 'node:crypto'
 import type { Transaction } from './read-transaction.js'
 import { i32, u32 } from './write-integers.js'
 
-/** Sign all inputs and all outputs. */
+/** Type that signs all inputs and all outputs. */
 export const SIGHASH_ALL = 1
 
 /**
- * Makes the digest function of one transaction; what all inputs share is hashed once.
+ * Makes the digest function of one transaction. The parts that all inputs share are hashed once.
  *
- * @param sighashType - SIGHASH_ALL, or with FORKID on Bitcoin Cash; types that leave inputs or outputs out are not known here.
- * @returns Digest of an input, given HASH160 of its key and the amount that it spends (from its parent).
+ * @param sighashType - SIGHASH_ALL, with FORKID on Bitcoin Cash. Types that leave inputs or outputs out are
+ * not known here.
+ * @returns Digest of an input, given the HASH160 of its key and the amount that it spends (from its parent).
  */
 export function segwitSighash(
   transaction: Transaction,

@@ -11,10 +11,11 @@ import { compactSize, i32, u32 } from './write-integers.js'
 const SIGHASH = SIGHASH_OF['p2pkh-forkid']
 
 /**
- * Signs every input with SIGHASH_ALL|FORKID, whose digest is BIP-143's with that type, low-S and low-R; then parses the raw
- * bytes again, compares every field with what was checked and verifies each signature.
+ * Signs every input with SIGHASH_ALL|FORKID, whose digest is BIP-143's with that type, low-S and low-R. Then
+ * it parses the raw bytes again, compares every field with the checked transaction and verifies each
+ * signature.
  *
- * @throws Error when what came out is not what was asked for.
+ * @throws Error when the result differs from the checked transaction.
  */
 export function signP2pkhForkId(transaction: Transaction, keys: readonly InputKey[]): SignedUtxoTransaction {
   const digest = segwitSighash(transaction, SIGHASH)
@@ -37,7 +38,7 @@ export function signP2pkhForkId(transaction: Transaction, keys: readonly InputKe
   return { raw: raw.toString('hex'), hash: readBack(raw, transaction, keys).txid }
 }
 
-/** The script with its length: the signature with its type and the key, each pushed plainly. */
+/** Returns the script with its length: the signature with its type and the key, each as a plain push. */
 function unlock(signature: Uint8Array, publicKey: Uint8Array): Buffer {
   const item = Buffer.concat([encodeDer(signature), Buffer.from([SIGHASH])])
   const script = Buffer.concat([Buffer.from([item.length]), item, Buffer.from([publicKey.length]), publicKey])
@@ -67,7 +68,7 @@ function readBack(raw: Buffer, expected: Transaction, keys: readonly InputKey[])
   const digest = segwitSighash(read, SIGHASH)
   read.inputs.forEach((input, index) => {
     const { key, amount } = keyAt(keys, index)
-    // The length of a DER signature is in its second byte; its type follows.
+    // The length of a DER signature is in its second byte. Its type follows.
     const signature = fromDer(input.scriptSig.subarray(1, 1 + (input.scriptSig[0] ?? 0) - 1))
     if (!ecc.verify(digest(index, key.keyHash, amount), key.point, signature, true)) {
       throw new Error(`The signature of input ${index} does not verify`)
@@ -76,7 +77,7 @@ function readBack(raw: Buffer, expected: Transaction, keys: readonly InputKey[])
   return read
 }
 
-/** The compact form of a DER signature that we made ourselves. */
+/** Returns the compact form of a DER signature that this signer made. */
 function fromDer(der: Uint8Array): Uint8Array {
   const compact = Buffer.alloc(64)
   let at = 2

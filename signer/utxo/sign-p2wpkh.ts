@@ -7,24 +7,24 @@ import { readTransaction, type Transaction } from './read-transaction.js'
 import { SIGHASH_ALL, segwitSighash } from './segwit-sighash.js'
 import { compactSize, i32, u32 } from './write-integers.js'
 
-/** The key that an input needs and the amount that it spends, from its parent. */
+/** Key that an input needs, and the amount that it spends, from its parent. */
 export interface InputKey {
   readonly key: LeafKey
   readonly amount: bigint
 }
 
-/** Raw bytes in lower-case hex and the txid. */
+/** A signed transaction in lower-case hex, and its txid. */
 export interface SignedUtxoTransaction {
   readonly raw: string
   readonly hash: string
 }
 
 /**
- * Signs every input with SIGHASH_ALL, low-S and low-R (as Bitcoin Core, so a signature is never longer than estimated;
- * RFC 6979, so the same transaction always gives the same bytes), then parses the raw bytes again, compares them with what
- * was checked and verifies each signature.
+ * Signs every input with SIGHASH_ALL, low-S and low-R (as Bitcoin Core, so a signature is never longer than
+ * estimated; RFC 6979, so the same transaction always gives the same bytes). Then it parses the raw bytes
+ * again, compares them with the checked transaction and verifies each signature.
  *
- * @throws Error when what came out is not what was asked for.
+ * @throws Error when the result differs from the checked transaction.
  */
 export function signP2wpkh(transaction: Transaction, keys: readonly InputKey[]): SignedUtxoTransaction {
   const digest = segwitSighash(transaction)

@@ -1,4 +1,4 @@
-/** What a PSBT really says, computed once for all checks: amounts from the parents, keys from the own seed. */
+/** Computes the facts of a PSBT once for all checks: amounts from the parents, keys from the own seed. */
 
 import type { Keyring, LeafKey } from '../keys/keyring.js'
 import { type AddressPrefixes, addressScript } from './address-script.js'
@@ -9,19 +9,22 @@ import { sameScript } from './p2wpkh.js'
 import { type Psbt, type PsbtInput, readPsbt } from './read-psbt.js'
 import type { TransactionOutput } from './read-transaction.js'
 
-/** An input with what the signer found out about it. */
+/** An input with the facts that the signer found. */
 export interface UtxoFactsInput extends PsbtInput {
-  /** `txid:vout` */
+  /** Outpoint as `txid:vout`. */
   readonly outpoint: string
-  /** The output that is spent, from the parent; null when the parent is missing or has no such output. */
+  /** Output that is spent, from the parent. `null` when the parent is missing or has no such output. */
   readonly spent: Pick<TransactionOutput, 'amount' | 'script'> | null
-  /** The claimed path; null unless there is exactly one claim. */
+  /** Claimed path. `null` unless there is exactly one claim. */
   readonly path: readonly number[] | null
-  /** The key that the own seed has at that path; derived when asked, so that a hostile path costs nothing before its check. */
+  /**
+   * Returns the key of the own seed at that path. It is derived on demand, so that a hostile path costs
+   * nothing before its check.
+   */
   readonly key: () => LeafKey | null
 }
 
-/** An output that is not one of the intent's. */
+/** An output that pays none of the intent's outputs. */
 export interface ExtraOutput extends TransactionOutput {
   readonly index: number
   readonly path: readonly number[] | null
@@ -33,29 +36,37 @@ export interface UtxoFacts {
   /** Base units of all outputs that are spent, from their parents. */
   readonly amountIn: bigint
   readonly amountOut: bigint
-  /** amountIn − amountOut; negative when the transaction is nonsense. */
+  /** `amountIn` − `amountOut`. It is negative for an impossible transaction. */
   readonly fee: bigint
-  /** Scripts and amounts that the intent asks for, after the fee where the recipient pays it. */
+  /** Scripts and amounts that the intent asks for, less the fee where the recipient pays it. */
   readonly wanted: readonly {
     readonly address: string
     readonly script: Uint8Array
     readonly amount: bigint
   }[]
-  /** Those of `wanted` that no output pays exactly. */
+  /** Entries of `wanted` that no output pays exactly. */
   readonly missing: UtxoFacts['wanted']
-  /** Outputs that pay none of `wanted`: change, or something that must not be. */
+  /** Outputs that pay none of `wanted`: change, or an output that must not be there. */
   readonly extra: readonly ExtraOutput[]
-  /** Virtual bytes once signed (BIP-141; without SegWit, bytes), with 71-byte signatures. */
+  /** Virtual bytes of the signed transaction with 71-byte signatures (BIP-141; without SegWit, bytes). */
   readonly vsize: number
 }
 
-/** Marker, flag, and per input: count, length, 71-byte signature with its hash type, length, 33-byte key. */
+/**
+ * Marker and flag. Each input then has a count, a length, a 71-byte signature with its hash type, a length
+ * and a 33-byte key.
+ */
 const WITNESS_MARKER_BYTES = 2
 const WITNESS_BYTES_PER_INPUT = 1 + 1 + 72 + 1 + 33
-/** The same without the count, in scriptSig (whose own length takes one byte either way). */
+/** Bytes of the same in a scriptSig, without the count. Its own length takes one byte in both cases. */
 const SCRIPT_SIG_BYTES = 1 + 72 + 1 + 33
 
-/** @throws RangeError when the PSBT does not parse; Error when a recipient's address is none of this network. */
+/**
+ * Computes the facts.
+ *
+ * @throws RangeError when the PSBT does not parse, and Error when a recipient's address is not of this
+ * network.
+ */
 export function utxoFacts(
   psbtBase64: string,
   intent: {
@@ -101,8 +112,8 @@ export function utxoFacts(
 }
 
 /**
- * What coins without change bring above the approved amount, and is too little for an output of its own: it goes to the fee, and the
- * recipient, who pays the fee, does not bear it. As it is part of the fee, the limits of fees bound it.
+ * Returns the surplus of coins without change that is too small for an output of its own. It goes to the fee,
+ * and the recipient, who pays the fee, does not bear it. The limits of fees bound it as a part of the fee.
  */
 function surplusOf(
   { transaction }: Psbt,
@@ -120,14 +131,14 @@ function surplusOf(
   return surplus > 0n && only.amount <= BigInt(approved.amount) ? surplus : 0n
 }
 
-/** Whether an output pays to the own key at its claimed path. */
+/** Returns whether an output pays to the own key at its claimed path. */
 export function isOwnOutput(output: ExtraOutput, kind: KeyScriptKind, keyring: Keyring): boolean {
   return output.path !== null && output.path.length > 0
     ? sameScript(output.script, keyScript(kind, keyring.at(output.path).keyHash))
     : false
 }
 
-/** The outputs with the paths that they claim, matched with what is wanted. */
+/** Returns the outputs with their claimed paths, matched with the wanted ones. */
 function outputsOf(psbt: Psbt, wanted: UtxoFacts['wanted']): Pick<UtxoFacts, 'missing' | 'extra'> {
   const all = psbt.transaction.outputs.map((output, index): ExtraOutput => {
     const origins = psbt.outputs[index]?.origins ?? []

@@ -1,6 +1,6 @@
 /** Writes Bitcoin's serialised integers. */
 
-/** A compact size in its shortest form. */
+/** Returns a compact size in its shortest form. */
 export function compactSize(value: number): Buffer {
   if (value < 0xfd) return Buffer.from([value])
   const bytes = Buffer.alloc(value <= 0xffff ? 3 : 5)
@@ -10,14 +10,14 @@ export function compactSize(value: number): Buffer {
   return bytes
 }
 
-/** Four bytes, least significant first. */
+/** Returns four bytes, least significant first. */
 export function u32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(value)
   return bytes
 }
 
-/** Four bytes of a signed integer, least significant first. */
+/** Returns four bytes of a signed integer, least significant first. */
 export function i32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeInt32LE(value)

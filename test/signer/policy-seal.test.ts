@@ -104,7 +104,7 @@ test('a home of an earlier version, whose policy was never sealed, does not run 
   rmSync(sealPath)
   expect(await signer.command(['run'])).toMatchObject({
     code: 1,
-    stderr: `The policy in ${signer.home} is not sealed. Look at it and seal it: keyturn-signer policy accept --home ${signer.home}\n`,
+    stderr: `The policy in ${signer.home} is not sealed. Review it and seal it: keyturn-signer policy accept --home ${signer.home}\n`,
   })
   expect(await status()).toMatchObject({ usable: false, seal: 'missing' })
   expect(await signer.command(['policy', 'accept', '--yes'])).toMatchObject({ code: 0 })

@@ -1,6 +1,6 @@
 import { type Check, refuse, type UtxoContext } from '../check.js'
 
-/** A locktime would make a payment that cannot be mined yet, so that it could be held back. */
+/** A locktime would make a transaction that cannot be mined yet, so that it could be held back. */
 export const locktimeZero: Check<UtxoContext> = {
   name: 'locktime-zero',
   run(context) {
