@@ -1,8 +1,9 @@
 /** Builds the package `@keyturn/client` into `client/dist`; npm runs it before it packs the package. */
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { plainTypes } from './plain-types.js'
@@ -58,6 +59,27 @@ function declareTypes(): void {
   }
 }
 
+/** Removes the declarations that no entry's declarations name: the compiler writes one for each file that it reads. */
+function removeUnused(): void {
+  const types = `${DIST}/types`
+  const used = new Set<string>()
+  const follow = (file: string): void => {
+    if (used.has(file)) return
+    used.add(file)
+    for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(
+      /(?:from |import\()['"](\.[^'"]+)\.js['"]/g,
+    )) {
+      follow(resolve(dirname(file), `${path}.d.ts`))
+    }
+  }
+  for (const entry of ['index', 'verify-webhook']) follow(`${types}/client/${entry}.d.ts`)
+  for (const name of readdirSync(types, { recursive: true, encoding: 'utf8' })) {
+    const file = `${types}/${name}`
+    if (name.endsWith('.d.ts') && !used.has(file)) rmSync(file)
+  }
+}
+
 rmSync(DIST, { recursive: true, force: true })
 await bundle()
 declareTypes()
+removeUnused()

@@ -39,7 +39,18 @@ function declare(checker: ts.TypeChecker, statement: ts.Statement): string[] {
   if (!statement.modifiers?.some((each) => each.kind === ts.SyntaxKind.ExportKeyword)) return []
   if (statement.typeParameters) throw new Error(`${statement.name.text} has parameters`)
   const type = checker.getTypeAtLocation(statement.name)
-  return [`export type ${statement.name.text} = ${write(checker, type, '', [])}\n`]
+  const name = statement.name.text
+  return [`${schemaComment(statement.parent, name)}export type ${name} = ${write(checker, type, '', [])}\n`]
+}
+
+/** Returns the description of the schema that has the name of a type; empty when there is none. */
+function schemaComment(source: ts.Node, name: string): string {
+  const declarations = ts.isSourceFile(source)
+    ? source.statements.filter(ts.isVariableStatement).flatMap((each) => each.declarationList.declarations)
+    : []
+  const schema = declarations.find((each) => ts.isIdentifier(each.name) && each.name.text === name)
+  const text = schema?.initializer && description(schema.initializer)
+  return text ? `/** ${text} */\n` : ''
 }
 
 /** @param above - Types that are being written: where one of them contains itself, it is `unknown`. */
