@@ -45,7 +45,7 @@ export interface BatchInput {
   readonly merchantId: string
   readonly network: string
   readonly coin: string
-  /** Title that operators see, e.g. `25 payments, 1250.5 usdt`. */
+  /** Title that operators see, e.g. `25 payouts, 1250.5 usdt`. */
   readonly title: string
   /** ISO 8601 UTC. */
   readonly expiresAt: string

@@ -1,4 +1,4 @@
-/** What the routes of webhook endpoints share: the view, the audit entry, and the look-up of an active endpoint. */
+/** Shares the view, the audit entry and the lock of an active endpoint between the routes of webhook endpoints. */
 
 import type { Transaction } from '../../db/connect.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'

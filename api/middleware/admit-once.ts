@@ -14,7 +14,7 @@ const MOST_USED = 100_000
 
 /**
  * Refuses with 429 `RATE_LIMITED` and Retry-After once a key has used up its `rate_limit_per_minute`, and
- * with 401 `NONCE_REUSED` a nonce that was used before with this key, whatever the request. Runs after
+ * with 401 `NONCE_REUSED` a nonce that was used before with this key in any request. It runs after
  * authentication.
  *
  * @param windowMs - Accepted difference of `X-Timestamp`.

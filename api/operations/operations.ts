@@ -7,6 +7,7 @@ import type { Sql } from '../../db/connect.js'
 import { listCursors, listWaits } from '../../db/networks/list-cursors.js'
 import { countSigners } from '../../db/operations/count-signers.js'
 import { listNodes } from '../../db/operations/list-nodes.js'
+import { pingDatabase } from '../../db/operations/ping-database.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { type Dependency, Health, Readiness } from '../../wire/readiness.js'
@@ -61,7 +62,7 @@ export function registerOperationRoutes(
 
   app.openapi(ready, async (c) => {
     const [postgres, workflows] = await Promise.all([
-      within(sql`SELECT 1`),
+      within(pingDatabase(sql)),
       temporal ? within(ping(temporal.workflow)) : ('not_configured' as const),
     ])
     const rest = postgres === 'ok' ? await dependenciesOf(sql, networks) : []

@@ -78,8 +78,8 @@ test('lists every variable of the networks file with its default', () => {
 })
 
 test('lists every key of the networks file', () => {
-  const source = read('networks/load-networks.ts')
-  const schemas = source.slice(source.indexOf('const coin ='), source.indexOf('const file ='))
+  const source = read('networks/networks-schema.ts')
+  const schemas = source.slice(source.indexOf('const coin ='), source.indexOf('export const networksFile ='))
   const keys = [...schemas.matchAll(/^\s+([a-z][a-z0-9_]*):/gm)].map((match) => match[1] ?? '')
   // Parts of a value that has its own row.
   const inside = ['contract', 'decimals', 'dust', 'minimum', 'fees', 'tokens', 'replacement', 'treasury']
