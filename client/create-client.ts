@@ -5,7 +5,7 @@ import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
 import type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 import type { BalanceFilter, SpendableBalance } from '../wire/balance.js'
 import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../wire/deposit.js'
-import type { EventEnvelope } from '../wire/event.js'
+import type { MerchantEvent } from '../wire/event.js'
 import type { NetworkStatus } from '../wire/network.js'
 import type { Paging } from '../wire/paging.js'
 import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
@@ -170,7 +170,7 @@ export function createClient(options: ClientOptions) {
 
     /** Lists the events after a sequence, the oldest first and without a gap. */
     events: (range?: { readonly after?: number; readonly limit?: number }) =>
-      page<EventEnvelope>('/events', range),
+      page<MerchantEvent>('/events', range),
 
     auditLog: {
       list: (filter?: AuditFilter) => page<AuditEntry>('/audit-log', filter),

@@ -21,6 +21,7 @@ export type {
   EventData,
   EventEnvelope,
   ExceptionRaised,
+  MerchantEvent,
   MovementStatusChanged,
   PolicyStatusChanged,
   SignerOffline,

@@ -1,7 +1,7 @@
 /** Verifies a webhook over its raw bytes, before anything is parsed. */
 
 import { verifyWebhookSignature } from '../domain/events/webhook-signature.js'
-import type { EventEnvelope } from '../wire/event.js'
+import type { MerchantEvent } from '../wire/event.js'
 
 /** Headers as the receiving framework gives them. Names may have any case. */
 export type WebhookHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>
@@ -28,7 +28,7 @@ export function verifyWebhook(
   rawBody: Uint8Array,
   secret: string | readonly string[],
   toleranceSeconds: number = DEFAULT_TOLERANCE_SECONDS,
-): EventEnvelope {
+): MerchantEvent {
   const id = header(headers, 'webhook-id')
   const timestamp = header(headers, 'webhook-timestamp')
   const signature = header(headers, 'webhook-signature')
@@ -50,7 +50,7 @@ export function verifyWebhook(
   if (!secrets.some((each) => verifyWebhookSignature({ ...received, secret: each }))) {
     throw new WebhookVerificationError('No signature matches; check the secret, and that the body is raw')
   }
-  return JSON.parse(Buffer.from(rawBody).toString('utf8')) as EventEnvelope
+  return JSON.parse(Buffer.from(rawBody).toString('utf8')) as MerchantEvent
 }
 
 function header(headers: WebhookHeaders, name: string): string | undefined {

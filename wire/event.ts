@@ -177,3 +177,11 @@ export const EVENT_DATA = {
 
 /** `data` by type of event: `EventData['deposit.status_changed']`. */
 export type EventData = { [Type in EventType]: z.infer<(typeof EVENT_DATA)[Type]> }
+
+/** An event with the data of its type. A later API may send further types, and further fields. */
+export type MerchantEvent = {
+  [Type in EventType]: Omit<EventEnvelope, 'event' | 'data'> & {
+    readonly event: Type
+    readonly data: EventData[Type]
+  }
+}[EventType]
