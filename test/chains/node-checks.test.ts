@@ -1,4 +1,4 @@
-/** Nodes of other chains are never used. */
+/** Keeps nodes of other chains from being used. */
 
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -63,14 +63,14 @@ async function forked(blocks: Readonly<Record<number, string>>) {
   return node
 }
 
-describe('a node of another chain of the Bitcoin family is never used', () => {
+describe('a node of another chain of the Bitcoin family', () => {
   let btcd: TestBitcoin
   beforeAll(async () => {
     btcd = await testBtcd({ mature: 1 })
   })
   afterAll(() => btcd?.stop())
 
-  test('a regtest node behind a configuration of the main chain', async () => {
+  test('is not used on regtest behind a configuration of the main chain', async () => {
     const adapter = opened(createUtxoAdapter(onMain('bitcoin', btcd.rpc)))
     const why = /another chain than bip122:000000000019d6689c085ae165831e93: its block 0 is 0f9188f13cb7/
     for (const ask of [() => adapter.head(), () => adapter.hashAt(1), () => adapter.blocks(1, 2)]) {
@@ -86,7 +86,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     ])
   })
 
-  test('the right node beside it is used', async () => {
+  test('leaves the right node beside it in use', async () => {
     const other = await forked({})
     const adapter = opened(createUtxoAdapter(onRegtest(`${other.url},${btcd.rpc}`)))
     expect((await adapter.head()).height).toBe(101)
@@ -98,7 +98,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     ])
   })
 
-  test('distinguishes Bitcoin Cash and Bitcoin, which have one genesis block, by what came after the fork', async () => {
+  test('is distinguished by the blocks after the fork, as Bitcoin Cash from Bitcoin', async () => {
     const bitcoin = await forked({ 478559: AFTER_FORK.bitcoin })
     const cash = await forked({ 478559: AFTER_FORK.cash, ...LATER_ON_CASH })
     const head = (name: 'bitcoin' | 'bitcoin-cash', { url }: { url: string }) =>
@@ -111,7 +111,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     expect((await head('bitcoin', bitcoin)).height).toBe(900_000)
   })
 
-  test('waits for a node that has not reached the fork yet and cannot be identified', async () => {
+  test('is awaited if it has not reached the fork and cannot be identified', async () => {
     const young = await forked({})
     const adapter = opened(createUtxoAdapter(onMain('bitcoin-cash', young.url)))
     await expect(adapter.head()).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE' })
@@ -120,7 +120,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     ])
   })
 
-  test('after a reconnection the chain is compared again before an answer counts', async () => {
+  test('is found after a reconnection, before its answer counts', async () => {
     let genesis = REGTEST_GENESIS
     const node = await scriptedUtxo({
       getblockhash: () => genesis,
@@ -142,7 +142,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
     expect((await adapter.head()).height).toBe(0)
   })
 
-  test('a node without a transaction index is refused by name', async () => {
+  test('is refused by name without a transaction index', async () => {
     const node = await scriptedUtxo({
       getblockchaininfo: () => ({ blocks: 5, bestblockhash: 'aa' }),
       getblock: () => ({ tx: ['bb'] }),
@@ -157,7 +157,7 @@ describe('a node of another chain of the Bitcoin family is never used', () => {
   })
 })
 
-describe('a node of another EVM chain is never used', () => {
+describe('a node of another EVM chain', () => {
   let anvil: TestAnvil
   let genesisHash: string
   beforeAll(async () => {
@@ -171,7 +171,7 @@ describe('a node of another EVM chain is never used', () => {
   const on = (url: string, changes: Partial<EvmNetwork> = {}) =>
     opened(createEvmAdapter({ ...evmNetwork([url]), traceBlock: false, ...changes }))
 
-  test('whose chain id is the same and whose genesis block is not', async () => {
+  test('is not used with the same chain id and another genesis block', async () => {
     const other = `0x${'ab'.repeat(32)}`
     const adapter = on(anvil.rpc, { genesisHash: other })
     const why = `its block 0 is ${genesisHash}, not ${other}`
@@ -182,13 +182,13 @@ describe('a node of another EVM chain is never used', () => {
     expect((await on(anvil.rpc, { genesisHash }).head()).height).toBe(3)
   })
 
-  test('the genesis block of known chains is in the networks file', () => {
+  test('is found by the genesis block of known chains in the networks file', () => {
     const main = named('ethereum', { ETHEREUM_CHAIN_ID: '1' }) as EvmNetwork
     expect(main.genesisHash).toBe('0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3')
     expect((named('ethereum', {}) as EvmNetwork).genesisHash).toBeNull()
   })
 
-  test('after a reconnection the chain is compared again before an answer counts', async () => {
+  test('is found after a reconnection, before its answer counts', async () => {
     let hash = `0x${'01'.repeat(32)}`
     const node = await scriptedEvm(({ params }) => ({ number: params[0] === '0x0' ? '0x0' : '0x7', hash }))
     open.push(() => node.stop())
@@ -205,7 +205,7 @@ describe('a node of another EVM chain is never used', () => {
   })
 })
 
-describe('an EVM node that cannot look transactions up is refused, and says why', () => {
+describe('an EVM node that cannot find transactions', () => {
   const hashOf = (height: number) => `0x${height.toString(16).padStart(64, '0')}`
   /** Each block has one transaction; those below `indexedFrom` are in no index. */
   function chain(indexedFrom: number, receiptsFrom = indexedFrom) {
@@ -233,7 +233,7 @@ describe('an EVM node that cannot look transactions up is refused, and says why'
     return { report, head: () => adapter.head() }
   }
 
-  test('at the tip, deeper down, and for receipts alone', async () => {
+  test('is refused at the tip, deeper down, and for receipts alone', async () => {
     const fine = await inspect(0)
     expect(fine.report).toEqual({ endpoint: 1, state: 'ok', reason: null })
     expect((await fine.head()).height).toBe(5_000)
@@ -248,7 +248,7 @@ describe('an EVM node that cannot look transactions up is refused, and says why'
     }
   })
 
-  test('a chain without a transaction says nothing, and its node is used', async () => {
+  test('is used on a chain without a transaction', async () => {
     const anvil = await testAnvil()
     open.push(() => anvil.stop())
     await anvil.mine(2)

@@ -1,4 +1,4 @@
-/** Canonical JSON (RFC 8785). */
+/** Writes canonical JSON (RFC 8785). */
 
 import canonicalizeModule from 'canonicalize'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** Texts of others are shown without characters that hide or move. */
+/** Shows texts of others without characters that hide or move. */
 
 import { expect, test } from 'vitest'
 import { visibleJson, visibleText } from '../../domain/visible-text.js'
@@ -6,7 +6,7 @@ import { visibleJson, visibleText } from '../../domain/visible-text.js'
 /** Null, escape, delete, next line, zero-width space, two that turn the direction, a line separator, a mark, a tag. */
 const HIDDEN = [0, 0x1b, 0x7f, 0x85, 0x200b, 0x202e, 0x2066, 0x2028, 0xfeff, 0xe0041]
 
-test('no character that moves the cursor, turns the direction of writing or is not seen comes through', () => {
+test('escapes characters that move the cursor, turn the direction of writing or are not seen', () => {
   for (const code of HIDDEN) {
     const text = `a${String.fromCodePoint(code)}b`
     expect(visibleText(text)).toBe(`a\\u{${code.toString(16)}}b`)

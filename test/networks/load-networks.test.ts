@@ -1,4 +1,4 @@
-/** The networks file: what it may say, and what is refused. */
+/** Reads the networks file, and refuses wrong ones. */
 
 import { readFileSync } from 'node:fs'
 import { BIP32Factory } from 'bip32'
@@ -18,26 +18,23 @@ const on = (chain: string) => ({
   BITCOIN_CASH_CHAIN: chain,
 })
 
-test.each(['main', 'test', 'regtest'])(
-  'every network that ships can be served at once on %s',
-  async (chain) => {
-    const networks = [...(await loadNetworks(undefined, on(chain))).values()]
-    expect(networks.map((each) => each.name)).toEqual([
-      'ethereum',
-      'bitcoin',
-      'litecoin',
-      'bitcoin-cash',
-      'polygon',
-    ])
-    expect(new Set(networks.map((each) => each.caip2)).size).toBe(networks.length)
-  },
-)
+test.each(['main', 'test', 'regtest'])('serves every shipped network at once on %s', async (chain) => {
+  const networks = [...(await loadNetworks(undefined, on(chain))).values()]
+  expect(networks.map((each) => each.name)).toEqual([
+    'ethereum',
+    'bitcoin',
+    'litecoin',
+    'bitcoin-cash',
+    'polygon',
+  ])
+  expect(new Set(networks.map((each) => each.caip2)).size).toBe(networks.length)
+})
 
-test('only networks whose nodes everybody has are served unless asked for', async () => {
+test('serves only networks with common nodes unless others are enabled', async () => {
   expect([...(await loadNetworks(undefined, {})).keys()]).toEqual(['ethereum', 'bitcoin'])
 })
 
-test('CAIP-2 ids of the main networks are the registered ones', async () => {
+test('uses the registered CAIP-2 ids of the main networks', async () => {
   const networks = await loadNetworks(undefined, { ...on('main'), ETHEREUM_CHAIN_ID: '1' })
   expect([...networks.values()].map((each) => each.caip2)).toEqual([
     'eip155:1',
@@ -48,7 +45,7 @@ test('CAIP-2 ids of the main networks are the registered ones', async () => {
   ])
 })
 
-test('addresses of the words "abandon … about" are those that other wallets show', async () => {
+test('derives the addresses that other wallets show for the words "abandon … about"', async () => {
   const networks = await loadNetworks(undefined, on('main'))
   const root = BIP32Factory(ecc).fromSeed(TEST_SEED)
   const first = (name: string) => {
@@ -61,20 +58,20 @@ test('addresses of the words "abandon … about" are those that other wallets sh
   expect(first('bitcoin-cash')).toBe('bitcoincash:qqyx49mu0kkn9ftfj6hje6g2wfer34yfnq5tahq3q6')
 })
 
-test('two networks with one CAIP-2 id are refused', () => {
+test('refuses two networks with one CAIP-2 id', () => {
   const text = shipped.replace('coin_type: 966', 'coin_type: 967')
   expect(() => parseNetworks(text, { ...ALL, POLYGON_CHAIN_ID: '31337' })).toThrow(
     'ethereum and polygon are both eip155:31337',
   )
 })
 
-test('two main networks with the same keys are refused, two test networks are not', () => {
+test('refuses two main networks with the same keys, and accepts two test networks', () => {
   const text = shipped.replace('coin_type: 2,', 'coin_type: 0,')
   expect(() => parseNetworks(text, on('main'))).toThrow('bitcoin and litecoin would have the same keys')
   expect(parseNetworks(text, on('test')).size).toBe(5)
 })
 
-test('a variable that is not set, an unknown key and a chain without parameters are named', () => {
+test('names a variable that is not set, an unknown key and a chain without parameters', () => {
   const missing = shipped.replace('{LITECOIN_CHAIN:-regtest}', '{LITECOIN_CHAIN}')
   expect(() => parseNetworks(missing, {})).toThrow('set LITECOIN_CHAIN in the environment')
   expect(() => parseNetworks(shipped.replace('poll_interval:', 'pol_interval:'), {})).toThrow('pol_interval')
@@ -83,7 +80,7 @@ test('a variable that is not set, an unknown key and a chain without parameters 
   )
 })
 
-test('what lags is replaced after the spans of the priorities, inside the caps, unless the file says otherwise', () => {
+test('replaces stuck attempts after the spans of the priorities, inside the caps, unless the file says otherwise', () => {
   const MINUTE = 60_000
   const networks = parseNetworks(shipped, ALL)
   const { replacement } = networks.get('ethereum') ?? {}

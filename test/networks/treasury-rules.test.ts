@@ -1,4 +1,4 @@
-/** The networks file's rules of movements. */
+/** Reads the networks file's rules of movements. */
 
 import { expect, test } from 'vitest'
 import { NO_TREASURY } from '../../domain/payouts/treasury.js'
@@ -20,7 +20,7 @@ networks:
 `
 const rulesOf = (treasury: string) => parseNetworks(file(treasury)).get('ethereum')?.treasury
 
-test('without the part nothing moves by itself', () => {
+test('makes no movement without the part', () => {
   expect(rulesOf('')).toEqual(NO_TREASURY)
 })
 

@@ -1,4 +1,4 @@
-/** Starting the workflows of deposits, past one that cannot be started. */
+/** Starts the workflows of deposits, past one that cannot be started. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => database?.drop())
 
-test('a deposit whose workflow cannot be started keeps no other from being started or signalled, waits, and raises an alert', async () => {
+test('starts and signals every other deposit, puts one that cannot be started off, and raises an alert', async () => {
   const { sql } = database
   const merchant = await merchantWith(sql)
   const { payee } = await merchant.address('bitcoin', 'alice')

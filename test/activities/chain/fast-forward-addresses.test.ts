@@ -1,4 +1,4 @@
-/** Address counters after a restored database: no address is given twice. */
+/** Moves address counters after a restored database, so that no address is issued twice. */
 
 import { randomBytes } from 'node:crypto'
 import { BIP32Factory } from 'bip32'
@@ -46,7 +46,7 @@ function chainWith(used: ReadonlySet<string>, asked: number[] = []): ChainAdapte
   } as unknown as ChainAdapter
 }
 
-test('a counter is raised past everything that was used, however far, and a gap beyond it', async () => {
+test('moves a counter past every used address and a gap beyond it', async () => {
   const database = await freshDatabase()
   open.push(() => database.drop())
   const { sql } = database
@@ -70,7 +70,7 @@ test('a counter is raised past everything that was used, however far, and a gap 
   expect(await fastForwardAddresses(sql, adapter, { gap: 30 })).toBe(0)
 })
 
-test('a database that was restored from a backup gives no address twice, and what is paid to those after the backup arrives', async () => {
+test('issues no address twice after a restored backup, and credits transfers to addresses issued after the backup', async () => {
   const first = await freshDatabase()
   open.push(() => first.drop())
   const setup = first.sql
@@ -146,7 +146,7 @@ test('a database that was restored from a backup gives no address twice, and wha
   ])
 })
 
-test('a server that was only restarted leaves out few indexes and raises nothing', async () => {
+test('leaves out few indexes and raises nothing after a mere restart of the server', async () => {
   const database = await freshDatabase()
   open.push(() => database.drop())
   const { sql } = database

@@ -1,4 +1,4 @@
-/** The chain watcher: one writes at a time, and slow blocks count as progress. */
+/** Follows a chain: one watcher writes at a time, and slow blocks count as progress. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -31,14 +31,14 @@ function watch(adapter: ChainAdapter, forMs: number): Promise<void> {
   return follow({ sql: database.sql, adapter, gate, log: quiet, signal, until, forward: async () => 0 })
 }
 
-test('a watcher that hung writes nothing more once another one has begun, and ends', async () => {
+test('stops a watcher that hung from writing once another one has begun', async () => {
   const { sql } = database
   const model = new ChainModel(network)
   await scan(sql, model.adapter())
   const alice = await (await merchantWith(sql)).address('bitcoin', 'alice')
   const first = model.pay({ payee: alice.payee, coin: 'btc', amount: 5n })
 
-  // It looked at the mempool, and hangs before it writes what it saw.
+  // It has polled the mempool, and hangs before it writes the result.
   let looked = () => {}
   const hasLooked = new Promise<void>((resolve) => {
     looked = resolve
@@ -60,7 +60,7 @@ test('a watcher that hung writes nothing more once another one has begun, and en
   const hung = watch(hanging, 3_600_000)
   await hasLooked
 
-  // Its successor sees the payment, and the double spend that is mined in its place.
+  // Its successor sees the transfer, and the double spend that is mined in its place.
   await watch(model.adapter(), 200)
   model.mine([model.transaction([{ payee: '00'.repeat(20), coin: 'btc', amount: 1n }], first.inputs)])
   await watch(model.adapter(), 200)
@@ -74,7 +74,7 @@ test('a watcher that hung writes nothing more once another one has begun, and en
   expect(await status()).toBe('replaced')
 })
 
-test('waiting for a slow block counts as a step', async () => {
+test('counts waiting for a slow block as a step', async () => {
   const model = new ChainModel(network)
   await scan(database.sql, model.adapter())
   model.mine([])

@@ -1,4 +1,4 @@
-/** Transfers inside of contract calls, on nodes with and without traces. */
+/** Scans transfers inside of contract calls, on nodes with and without traces. */
 
 import { getAddress } from 'viem'
 import { afterEach, expect, test } from 'vitest'
@@ -84,7 +84,7 @@ const receipt = (transactionHash: string) => ({
 })
 
 test.each([1, 1_500])(
-  'a block with 3,000 inner transfers in %i transactions is traced once, and each is described',
+  'traces a block with 3,000 inner transfers in %i transactions once, and describes each',
   async (transactions) => {
     database = await freshDatabase()
     const { sql } = database

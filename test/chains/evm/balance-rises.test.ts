@@ -1,4 +1,4 @@
-/** Balances that rise without a transaction, such as withdrawals of validators. */
+/** Finds balances that rise without a transaction, such as withdrawals of validators. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
@@ -24,7 +24,7 @@ afterAll(() => ground?.close())
 
 const exceptions = (network = 'ethereum') => ground.exceptions({ network })
 
-test('a balance that rose without a transaction is found, named once, and is in no books', async () => {
+test('finds a balance that rose without a transaction, names it once, and books nothing', async () => {
   const [alice, bob, carol] = [
     await ground.issue('alice'),
     await ground.issue('bob'),
@@ -64,7 +64,7 @@ test('a balance that rose without a transaction is found, named once, and is in 
   expect(await ledger(sql, 'available', 'carol', 'eth')).toBe(9n)
 })
 
-test("validators' withdrawals are read from their block, in wei", () => {
+test("reads validators' withdrawals from their block, in wei", () => {
   const hash = `0x${'1'.repeat(64)}`
   const block = parseBlock(scanRules(evmNetwork(['http://127.0.0.1:1'])), 5, {
     block: {
@@ -82,7 +82,7 @@ test("validators' withdrawals are read from their block, in wei", () => {
   expect(block?.grants).toEqual([{ payee: 'ab'.repeat(20), amount: 7_000_000_000n, reference: '31' }])
 })
 
-test('a withdrawal of a validator to an address of ours raises an exception, and again only in another block', async () => {
+test("raises an exception for a validator's withdrawal to an own address, and again only in another block", async () => {
   const model = new ChainModel({ ...ethereum, name: 'mainnet' })
   const adapter = model.adapter()
   await scan(sql, adapter)

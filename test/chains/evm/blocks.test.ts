@@ -1,4 +1,4 @@
-/** What a block of an EVM chain pays: native, internal and token transfers. */
+/** Reads the native, internal and token transfers of a block of an EVM chain. */
 
 import { encodeFunctionData, erc20Abi, type Hex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -16,8 +16,8 @@ afterAll(() => lab?.stop())
 const transferData = (to: Hex, amount: bigint) =>
   encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [to, amount] })
 
-describe('what a block pays', () => {
-  test('a native transfer has ordinal 0, a zero amount or a payment to oneself is none', async () => {
+describe('the transfers of a block', () => {
+  test('give a native transfer ordinal 0, and leave out zero amounts and transfers to oneself', async () => {
     const paid = await lab.send({ to: ALICE, value: 5n })
     await lab.send({ to: ALICE, value: 0n })
     await lab.send({ to: FAUCET, value: 7n })
@@ -27,13 +27,13 @@ describe('what a block pays', () => {
     expect(block.spends).toEqual([])
   })
 
-  test('a token that returns nothing is read from its log', async () => {
+  test('read a token that returns nothing from its log', async () => {
     const paid = await lab.send({ to: lab.usdt.address, data: transferData(ALICE, 1_500_000n) })
     const block = await lab.mineBlock()
     expect(shortly(block.transfers)).toEqual([`${paid} 1 ${ALICE} usdt 1500000`])
   })
 
-  test('minted tokens count, a token that is not configured does not', async () => {
+  test('count minted tokens, and not a token that is not configured', async () => {
     await lab.usdt.mint(ALICE, 9n)
     const without = lab.open({ coins: lab.network.coins.slice(0, 1) })
     const block = await lab.mineBlock()
@@ -41,7 +41,7 @@ describe('what a block pays', () => {
     expect((await lab.lastBlock(without)).transfers).toEqual([])
   })
 
-  test('several token transfers of one transaction keep their place among all of its logs', async () => {
+  test('keep the place of several token transfers of one transaction among all of its logs', async () => {
     await lab.send({ to: lab.usdt.address, data: transferData(lab.contracts.lab, 100n) })
     const paid = await lab.callLab('payTokens', [lab.usdt.address, ALICE, 10n, 20n])
     const block = await lab.mineBlock()
@@ -52,7 +52,7 @@ describe('what a block pays', () => {
     ])
   })
 
-  test('a token that keeps a fee is credited with what its log says', async () => {
+  test('credit a token that keeps a fee with the amount of its log', async () => {
     const paid = await lab.send({ to: lab.contracts.fee, data: transferData(ALICE, 100n) })
     const block = await lab.mineBlock()
     expect(shortly(block.transfers)).toEqual([
@@ -61,7 +61,7 @@ describe('what a block pays', () => {
     ])
   })
 
-  test('internal payments are found by the trace, each with an ordinal of its own', async () => {
+  test('find internal transfers by the trace, each with an ordinal of its own', async () => {
     const paid = await lab.callLab('payThree', [ALICE, BOB], 50n)
     const block = await lab.mineBlock()
     expect(shortly(block.transfers)).toEqual([
@@ -72,7 +72,7 @@ describe('what a block pays', () => {
     ])
   })
 
-  test('reads no transfer from a transaction that failed', async () => {
+  test('leave out a transaction that failed', async () => {
     await lab.callLab('payAndRevert', [ALICE, 5n], 50n)
     await lab.send({
       to: lab.usdt.address,
@@ -83,7 +83,7 @@ describe('what a block pays', () => {
     expect(block.transfers).toEqual([])
   })
 
-  test('reads no transfer from an inner call that was undone, and those that follow it', async () => {
+  test('leave out an inner call that was undone, and keep those that follow it', async () => {
     const paid = await lab.callLab('payAndSwallow', [ALICE, 5n], 50n)
     const block = await lab.mineBlock()
     // Root, undone call, undone payment below it, then the payment that holds.
@@ -93,13 +93,13 @@ describe('what a block pays', () => {
     ])
   })
 
-  test('a delegate call moves only what it pays itself', async () => {
+  test('give a delegate call only its own transfers', async () => {
     const paid = await lab.callLab('payByDelegate', [lab.contracts.lab, ALICE, 7n], 50n)
     const block = await lab.mineBlock()
     expect(shortly(block.transfers).slice(1)).toEqual([`${paid} 1000002 ${ALICE} eth 7`])
   })
 
-  test('a self-destruct pays its balance', async () => {
+  test('pay the balance of a self-destruct', async () => {
     const before = await lab.adapter.balance(BOB, 'eth')
     const paid = await lab.callLab('destructTo', [BOB], 11n)
     const block = await lab.mineBlock()
@@ -107,7 +107,7 @@ describe('what a block pays', () => {
     expect(await lab.adapter.balance(BOB, 'eth')).toBe(before + 11n)
   })
 
-  test('what is credited to an address is what the chain says it holds', async () => {
+  test('add up to what the chain says an address holds', async () => {
     const head = await lab.adapter.head()
     const held = new Map<string, bigint>()
     for (let from = 0; from <= head.height; ) {
@@ -145,8 +145,8 @@ describe('a node without trace_block', () => {
   })
 })
 
-describe('ranges', () => {
-  test('are handed out without a gap, linked by parent hash, up to the end', async () => {
+describe('a range', () => {
+  test('has no gap, is linked by parent hash, and reaches the end', async () => {
     await lab.anvil.mine(150)
     const { height } = await lab.adapter.head()
     const seen = []
@@ -161,7 +161,7 @@ describe('ranges', () => {
     expect(seen.at(-1)?.hash).toBe(await lab.adapter.hashAt(height))
   })
 
-  test('above the tip there is no hash, and no block but a retryable error', async () => {
+  test('has no hash above the tip, and a retryable error instead of a block', async () => {
     const { height } = await lab.adapter.head()
     expect(await lab.adapter.hashAt(height + 1)).toBeNull()
     const [top] = await lab.adapter.blocks(height, height)
@@ -178,7 +178,7 @@ describe('ranges', () => {
 })
 
 describe('a reorg', () => {
-  test('changes the hashes, and a transaction mined again keeps its ordinals', async () => {
+  test('changes the hashes and keeps the ordinals of a transaction that is mined again', async () => {
     await lab.send({ to: lab.usdt.address, data: transferData(lab.contracts.lab, 100n) })
     await lab.anvil.mine()
     const tokens = await lab.callLab('payTokens', [lab.usdt.address, ALICE, 10n, 20n])

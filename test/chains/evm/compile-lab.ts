@@ -1,4 +1,4 @@
-/** The contracts of TransferLab.sol, compiled. */
+/** Compiles the contracts of TransferLab.sol. */
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,7 +9,7 @@ export interface Contract {
   readonly bytecode: Hex
 }
 
-/** By name. */
+/** Contracts by name. */
 export function compileLab(): Record<string, Contract> {
   const solc = createRequire(import.meta.url)('solc') as { compile(input: string): string }
   const output = JSON.parse(

@@ -1,4 +1,4 @@
-/** Sources, fees and first uses of addresses on EVM chains. */
+/** Describes sources, fees and first uses of addresses on EVM chains. */
 
 import { encodeFunctionData, erc20Abi, getAddress } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
@@ -16,7 +16,7 @@ afterAll(() => lab?.stop())
 const transferData = (amount: bigint) =>
   encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [ALICE, amount] })
 
-test('each kind of transfer is described by who paid it, with the fee of its transaction', async () => {
+test('describes each kind of transfer by its payer and the fee of its transaction', async () => {
   await lab.send({
     to: lab.usdt.address,
     data: encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [lab.contracts.lab, 50n] }),
@@ -30,7 +30,7 @@ test('each kind of transfer is described by who paid it, with the fee of its tra
   const own = block.transfers.filter(({ payee }) => getAddress(`0x${payee}`) === ALICE)
   const details = await lab.adapter.describe(own)
   const [native, tokens, , inner] = details.map(({ fee }) => fee ?? 0n)
-  // Who sends the coin itself parts with the fee in it too; senders of tokens and contracts do not.
+  // The sender of the native coin pays the fee in it too; senders of tokens and contracts do not.
   expect(details.map(({ sources, destinations }) => [sources, destinations])).toEqual(
     (
       [
@@ -47,7 +47,7 @@ test('each kind of transfer is described by who paid it, with the fee of its tra
   expect((native ?? 0n) + (tokens ?? 0n) + (inner ?? 0n) + 103n).toBe(paid)
 })
 
-test('a pending transfer has no fee yet, an unknown one no payer', async () => {
+test('gives a pending transfer no fee, and an unknown one no payer', async () => {
   await lab.send({ to: ALICE, value: 5n })
   await lab.send({ to: lab.usdt.address, data: transferData(7n) })
   const { transfers } = await lab.adapter.mempool(new Set())
@@ -63,7 +63,7 @@ test('a pending transfer has no fee yet, an unknown one no payer', async () => {
   await lab.anvil.mine()
 })
 
-test('an address is used once it holds a coin or has sent, whichever of many it is', async () => {
+test('finds each used address among many: one that holds a coin or has sent', async () => {
   const fresh = Array.from({ length: 60 }, () => privateKeyToAccount(generatePrivateKey()).address)
   const [holder, sender, token] = [fresh[3] ?? ALICE, fresh[31] ?? ALICE, fresh[59] ?? ALICE]
   await lab.send({ to: holder, value: 1n })
@@ -76,7 +76,7 @@ test('an address is used once it holds a coin or has sent, whichever of many it 
   expect(await lab.adapter.used([])).toEqual([])
 })
 
-test('a balance is read from the chain, and a wrong contract is not taken for an empty account', async () => {
+test('reads a balance from the chain, and refuses a wrong contract instead of reporting 0', async () => {
   expect(await lab.adapter.balance(privateKeyToAccount(generatePrivateKey()).address, 'usdt')).toBe(0n)
   const coins = lab.network.coins.map((coin) => (coin.name === 'usdt' ? { ...coin, contract: ALICE } : coin))
   await expect(lab.open({ coins }).balance(FAUCET, 'usdt')).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** Fees of EVM transactions: factors of the priorities, caps, and quiet chains. */
+/** Chooses fees of EVM transactions: factors of the priorities, caps, and quiet chains. */
 
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
@@ -14,14 +14,14 @@ const caps = { maxFeePerGas: 500n * GWEI, maxPriorityFeePerGas: 50n * GWEI, minP
 const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high', 'urgent']
 const even = (tip: bigint) => ({ low: [tip], normal: [tip], high: [tip], urgent: [tip] })
 
-test('the multipliers of the withdrawal guide apply to the tip', () => {
+test('applies the multipliers of the priorities to the tip', () => {
   const market: FeeMarket = { baseFee: 10n * GWEI, tips: even(2n * GWEI), suggestedTip: 9n }
   const tips = PRIORITIES.map((priority) => chooseFees(market, priority, caps).maxPriorityFeePerGas)
   expect(tips).toEqual([(16n * GWEI) / 10n, 2n * GWEI, 3n * GWEI, 4n * GWEI])
   expect(chooseFees(market, 'high', caps).maxFeePerGas).toBe(23n * GWEI)
 })
 
-test('the caps hold, the tip is never above the whole fee nor 0, and more priority never pays less', () => {
+test('keeps the caps, a tip between 1 and the whole fee, and never pays less for a higher priority', () => {
   const wei = fc.bigInt({ min: 0n, max: 10n ** 13n })
   fc.assert(
     fc.property(wei, fc.array(wei, { maxLength: 5 }), wei, wei, wei, (baseFee, tips, suggestedTip, a, b) => {
@@ -44,7 +44,7 @@ test('the caps hold, the tip is never above the whole fee nor 0, and more priori
   )
 })
 
-test('empty blocks say nothing about tips, the node is asked instead', () => {
+test('asks the node for a tip when blocks are empty', () => {
   const history = {
     baseFeePerGas: ['0x3b9aca00', '0x3b9aca00', '0x34ad4e48'],
     gasUsedRatio: [0, 0.5],
@@ -62,11 +62,11 @@ test('empty blocks say nothing about tips, the node is asked instead', () => {
   expect(chooseFees(quiet, 'normal', caps).maxPriorityFeePerGas).toBe(5n)
 })
 
-test('a chain without EIP-1559 is refused', () => {
+test('refuses a chain without EIP-1559', () => {
   expect(() => readFeeMarket({ gasUsedRatio: [] }, '0x5')).toThrow('baseFeePerGas')
 })
 
-test('no priority offers less than the least tip that the nodes of the network take', () => {
+test("offers at least the least tip of the network's nodes", () => {
   const polygon = { ...caps, minPriorityFeePerGas: 30n * GWEI }
   const market: FeeMarket = { baseFee: 20n * GWEI, tips: even(30n * GWEI), suggestedTip: 30n * GWEI }
   expect(chooseFees(market, 'low', polygon)).toEqual({
@@ -77,7 +77,7 @@ test('no priority offers less than the least tip that the nodes of the network t
   expect(chooseFees(market, 'high', polygon).maxPriorityFeePerGas).toBe(45n * GWEI)
 })
 
-test('where recent blocks paid no tip, what the node suggests is offered, and never nothing', () => {
+test("offers the node's suggestion, and never 0, when recent blocks paid no tip", () => {
   const bounds = { ...caps, minPriorityFeePerGas: 1_000_000n }
   const tipOf = (market: FeeMarket) => chooseFees(market, 'normal', bounds)
   const paidNone = { tips: even(0n) }
@@ -85,7 +85,7 @@ test('where recent blocks paid no tip, what the node suggests is offered, and ne
     2n * GWEI,
   )
   expect(tipOf({ ...paidNone, baseFee: 7n * GWEI, suggestedTip: 0n }).maxPriorityFeePerGas).toBe(1_000_000n)
-  // A chain on which nothing was ever paid: nodes refuse 1 wei all the same.
+  // Nothing was ever paid on this chain, and its nodes refuse 1 wei all the same.
   for (const suggestedTip of [0n, 1n]) {
     expect(tipOf({ ...paidNone, baseFee: 0n, suggestedTip })).toEqual({
       maxFeePerGas: GWEI,
@@ -94,7 +94,7 @@ test('where recent blocks paid no tip, what the node suggests is offered, and ne
   }
 })
 
-test('the least tip of a network is configuration', () => {
+test('takes the least tip of a network from the configuration', () => {
   const networks = parseNetworks(readFileSync(DEFAULT_NETWORKS_FILE, 'utf8'), { POLYGON_ENABLED: 'true' })
   const least = (name: string) => (networks.get(name) as EvmNetwork).fees.minPriorityFeePerGas
   expect(least('polygon')).toBe(30n * GWEI)

@@ -1,4 +1,4 @@
-/** Another party has the key of an account of ours, and no log, trace or fee shows it: the account's own figures do. */
+/** Finds a foreign use of an own account's key that no log, trace or fee shows, by the account's own figures. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
@@ -29,7 +29,7 @@ async function compareTwice(): Promise<void> {
   await compareAccounts(sql, lab.adapter, look)
 }
 
-test('a transaction of an own account that is not ours is named, though it costs and moves nothing', async () => {
+test('names a foreign transaction of an own account, though it costs and moves nothing', async () => {
   const hot = await ground.issue(null, 'hot')
   await lab.anvil.call('anvil_setNextBlockBaseFeePerGas', '0x0')
   const txid = (await lab.anvil.call('eth_sendTransaction', {
@@ -50,7 +50,7 @@ test('a transaction of an own account that is not ours is named, though it costs
   expect(await exceptions(hot.id)).toEqual([])
 })
 
-test('a nonce that neither we nor a transaction that was seen used is named once, a nonce of ours never', async () => {
+test('names a nonce that no seen transaction used once, and never an own one', async () => {
   const hot = await ground.issue(null, 'hot')
   const spy = await ground.issue('spied')
   await lab.send({ to: hot.address, value: 10n ** 18n })
@@ -89,13 +89,13 @@ test('a nonce that neither we nor a transaction that was seen used is named once
     },
   ])
 
-  // One more is named by itself.
+  // One further use is named by itself.
   await lab.anvil.call('anvil_setNonce', spy.address, '0x3')
   await compareTwice()
   expect((await exceptions(spy.id)).slice(1)).toMatchObject([{ chain_nonce: 3, unexplained_uses: 1 }])
 })
 
-test('a balance that falls without a payment is named once, and the books say what the chain says', async () => {
+test('names a balance that falls without an own payout once, and books what the chain says', async () => {
   const victim = await ground.issue('victim')
   const holder = await ground.issue('holder')
   const merchantOwn = await ledger(sql, 'available', '', 'eth')
@@ -135,7 +135,7 @@ test('a balance that falls without a payment is named once, and the books say wh
   expect(await ledger(sql, 'available', '', 'eth')).toBe(merchantOwn - 500n)
 })
 
-test('what a reorganisation takes back is booked back', async () => {
+test('books back what a reorg takes back', async () => {
   const [row] = await sql<{ height: bigint; block_hash: string }[]>`
     SELECT height, block_hash FROM chain_cursors WHERE network = 'ethereum'`
   const [victim] = await sql<{ id: string }[]>`SELECT id FROM addresses WHERE user_reference = 'victim'`

@@ -1,4 +1,4 @@
-/** The fee that an OP-Stack chain pays its parent chain. */
+/** Counts the fee that an OP-Stack chain pays its parent chain. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { refreshFees } from '../../../activities/chain/refresh-fees.js'
@@ -49,7 +49,7 @@ const request = (feeLimit: bigint, amount = 1n) => ({
   feeLimit,
 })
 
-test('the fee of the parent chain counts, with a margin, in the fee, its limit and the balance', async () => {
+test("counts the parent chain's fee, with a margin, in the fee, its limit and the balance", async () => {
   const without = await plain.build(request(ETHER / 100n))
   const built = await adapter.build(request(ETHER / 100n))
   if (without.kind !== 'built' || built.kind !== 'built') throw new Error('not built')
@@ -66,7 +66,7 @@ test('the fee of the parent chain counts, with a margin, in the fee, its limit a
   expect((await adapter.build(request(ETHER / 100n, ETHER - 2n * built.maxFee))).kind).toBe('built')
 })
 
-test('it counts again when a payment is sped up or cancelled', async () => {
+test('counts it again in a speed-up and in a cancellation', async () => {
   const built = await adapter.build(request(ETHER / 100n))
   if (built.kind !== 'built') throw new Error('not built')
   const before = {
@@ -95,7 +95,7 @@ test('it counts again when a payment is sped up or cancelled', async () => {
   }
 })
 
-test('estimates of payments hold it', async () => {
+test('adds it to estimates', async () => {
   const { sql } = database
   await refreshFees(sql, adapter)
   const price = await readFeePrice(sql, adapter.network, 'normal')
@@ -105,7 +105,7 @@ test('estimates of payments hold it', async () => {
   expect(estimateFee(adapter.network, coin, price, 0)).toBe(without + L1_FEE)
 })
 
-test('a chain with such a fee is refused by name as long as its oracle is not configured', async () => {
+test('refuses a chain with such a fee until its oracle is configured', async () => {
   const hash = `0x${'0b'.repeat(32)}`
   const node = await scriptedNode(({ method }) => {
     switch (method) {

@@ -1,4 +1,4 @@
-/** A chain of a test's own with contracts that move value in every way, and an adapter on it. */
+/** Starts a chain of a test's own with contracts that move value in every way, and an adapter on it. */
 
 import { type Address, encodeFunctionData, getContractAddress, type Hex } from 'viem'
 import type { EvmAdapter, Transfer } from '../../../chains/adapter.js'
@@ -13,7 +13,7 @@ import { type Contract, compileLab } from './compile-lab.js'
 /** Anvil's account 0. */
 export const FAUCET: Address = '0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266'
 
-/** An EVM network on a node. */
+/** Returns an EVM network on a node. */
 export function evmNetwork(
   rpcUrls: readonly string[],
   tokens: Readonly<Record<string, string>> = {},
@@ -46,7 +46,7 @@ export interface Lab {
   readonly adapter: EvmAdapter
   readonly network: EvmNetwork
   readonly contracts: { readonly lab: Address; readonly fee: Address; readonly lying: Address }
-  /** Another adapter on the same chain. */
+  /** Creates another adapter on the same chain. */
   open(network?: Partial<EvmNetwork>, options?: RpcOptions): EvmAdapter
   /** Sends from the faucet without waiting for a block; gas is given, so that failing transactions are mined too. */
   send(transaction: { to?: string; value?: bigint; data?: Hex; from?: Address }): Promise<Hex>
@@ -126,7 +126,7 @@ export async function startLab(): Promise<Lab> {
   }
 }
 
-/** The transfers of a block in short: `txid index payee coin amount`. */
+/** Returns the transfers of a block in short: `txid index payee coin amount`. */
 export function shortly(transfers: readonly Transfer[]): string[] {
   return transfers.map(
     ({ txid, index, payee, coin, amount }) => `${txid} ${index} 0x${payee} ${coin} ${amount}`,

@@ -1,4 +1,4 @@
-/** Pending transfers of an EVM chain. */
+/** Shows pending transfers of an EVM chain. */
 
 import { encodeFunctionData, erc20Abi, type Hex } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -10,7 +10,7 @@ const ALICE = '0x00000000000000000000000000000000000a11ce'
 const NOTHING: ReadonlySet<string> = new Set()
 
 let lab: Lab
-/** The same node, as one that offers neither the pool nor simulation. */
+/** Opens the same node as one that offers neither the pool nor simulation. */
 let plainNode: ScriptedNode
 let plain: EvmAdapter
 beforeAll(async () => {
@@ -30,7 +30,7 @@ afterAll(async () => {
 const transferData = (to: Hex, amount: bigint) =>
   encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [to, amount] })
 
-test('pending transfers have the ordinals and amounts that they have when mined', async () => {
+test('gives pending transfers the ordinals and amounts that they have when mined', async () => {
   const native = await lab.send({ to: ALICE, value: 5n })
   const token = await lab.send({ to: lab.usdt.address, data: transferData(ALICE, 7n) })
   const withFee = await lab.send({ to: lab.contracts.fee, data: transferData(ALICE, 100n) })
@@ -45,7 +45,7 @@ test('pending transfers have the ordinals and amounts that they have when mined'
   expect((await lab.adapter.mempool(look.txids)).txids).toEqual(NOTHING)
 })
 
-test('what was seen is not announced again, and what was replaced is gone', async () => {
+test('announces a transaction once, and drops one that was replaced', async () => {
   const first = await lab.send({ to: ALICE, value: 5n })
   const seen = (await lab.adapter.mempool(NOTHING)).txids
   const again = await lab.adapter.mempool(seen)
@@ -65,7 +65,7 @@ test('what was seen is not announced again, and what was replaced is gone', asyn
   await lab.anvil.mine()
 })
 
-test('what waits behind a gap of nonces is not announced before the gap is filled', async () => {
+test('does not announce a transaction behind a gap of nonces before the gap is filled', async () => {
   const nonce = Number(await lab.anvil.call('eth_getTransactionCount', FAUCET, 'latest'))
   const queued = (await lab.anvil.call('eth_sendTransaction', {
     from: FAUCET,

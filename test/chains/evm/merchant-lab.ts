@@ -1,4 +1,4 @@
-/** A merchant whose addresses are watched on the chain of the lab. */
+/** Watches a merchant's addresses on the chain of the lab. */
 
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
 import type { Sql } from '../../../db/connect.js'
@@ -23,7 +23,7 @@ export interface MerchantLab {
   close(): Promise<void>
 }
 
-/** Starts the lab with a merchant, and scans the chain as far as it is. */
+/** Starts the lab with a merchant, and scans the chain up to its tip. */
 export async function startMerchantLab(): Promise<MerchantLab> {
   const [database, lab] = await Promise.all([freshDatabase(), startLab()])
   const { sql } = database

@@ -1,4 +1,4 @@
-/** Payouts on an EVM chain: built, signed, verified, broadcast and mined. */
+/** Builds, signs, verifies, broadcasts and mines payouts on an EVM chain. */
 
 import { encodeFunctionData, erc20Abi, type Hex, keccak256, parseAbi } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -72,7 +72,7 @@ async function pay(
   return { raw, txid, maxFee }
 }
 
-test('a token payment: built, signed, verified, broadcast, mined, its fee as the chain took it', async () => {
+test('pays a token: builds, signs, verifies, broadcasts and mines it, with the fee that the chain took', async () => {
   const before = await lab.adapter.balance(payer.address, 'eth')
   const { raw, txid, maxFee } = await pay()
   expect(await lab.adapter.outcome(txid)).toEqual({ kind: 'mempool' })
@@ -95,7 +95,7 @@ test('a token payment: built, signed, verified, broadcast, mined, its fee as the
   expect(await lab.adapter.balance(ALICE, 'usdt')).toBe(250n)
 })
 
-test('a native payment leaves the nonce to the lease, and has a quarter of gas in reserve', async () => {
+test('leaves the nonce of a native payout to the lease, and reserves a quarter of the gas', async () => {
   const result = built(await lab.adapter.build(request({ coin: 'eth', amount: 5n })))
   expect(result.chainNonce).toBe(await lab.adapter.nonce(payer.address))
   expect(result.payload).toMatchObject({
@@ -112,7 +112,7 @@ test('a native payment leaves the nonce to the lease, and has a quarter of gas i
   expect(result.maxFee).toBe(26_250n * BigInt(result.payload.max_fee_per_gas))
 })
 
-test('what would revert is said with its reason, before anything is signed', async () => {
+test('reports the reason of a transfer that would revert, before anything is signed', async () => {
   const abi = parseAbi(['function addBlackList(address)', 'function removeBlackList(address)'])
   await lab.send({
     to: lab.usdt.address,
@@ -126,13 +126,13 @@ test('what would revert is said with its reason, before anything is signed', asy
   })
   await lab.anvil.mine()
   expect((await lab.adapter.build(request())).kind).toBe('built')
-  // A contract that takes no payment.
+  // This contract accepts no transfer.
   expect(await lab.adapter.build(request({ coin: 'eth', to: lab.usdt.address }))).toMatchObject({
     kind: 'would_revert',
   })
 })
 
-test('a token that answers false, and an address without a contract, would move nothing', async () => {
+test('refuses a token that answers false, and an address without a contract', async () => {
   const lying = request({ coin: 'lyingtoken', amount: 1n, from: FAUCET })
   expect(await lab.adapter.build(lying)).toMatchObject({ kind: 'would_revert' })
   const coins = lab.network.coins.map((coin) => (coin.name === 'usdt' ? { ...coin, contract: ALICE } : coin))
@@ -142,7 +142,7 @@ test('a token that answers false, and an address without a contract, would move 
   })
 })
 
-test('a transfer that claims success without a log has not succeeded, nor one that reverted', async () => {
+test('reports no success for a transfer without a log, nor for one that reverted', async () => {
   const setAnswer = encodeFunctionData({
     abi: parseAbi(['function setAnswer(bool)']),
     functionName: 'setAnswer',
@@ -164,7 +164,7 @@ test('a transfer that claims success without a log has not succeeded, nor one th
   expect(await lab.adapter.outcome(keccak256('0x00'))).toEqual({ kind: 'unknown' })
 })
 
-test('missing funds are named by coin and amount, gas included', async () => {
+test('names missing funds by coin and amount, gas included', async () => {
   expect(await lab.adapter.build(request({ amount: 2_000_000n }))).toMatchObject({
     kind: 'insufficient_funds',
     coin: 'usdt',
@@ -184,7 +184,7 @@ test('missing funds are named by coin and amount, gas included', async () => {
   await lab.anvil.call('anvil_setBalance', payer.address, '0x8ac7230489e80000')
 })
 
-test('the fee limit is kept: headroom shrinks first, then the payment is refused', async () => {
+test('keeps the fee limit: the headroom shrinks first, and then the payout is refused', async () => {
   const usual = built(await lab.adapter.build(request()))
   const tight = built(await lab.adapter.build(request({ feeLimit: (usual.maxFee * 9n) / 10n })))
   expect(tight.maxFee).toBeLessThanOrEqual((usual.maxFee * 9n) / 10n)
@@ -199,7 +199,7 @@ test('the fee limit is kept: headroom shrinks first, then the payment is refused
   expect((await thrifty.build(request())).kind).toBe('fee_too_high')
 })
 
-test('malformed recipients and amounts never reach the node', async () => {
+test('sends no malformed recipient or amount to the node', async () => {
   for (const to of [
     '',
     '0x12',
@@ -238,7 +238,7 @@ test('distinguishes plain rejections', async () => {
   await lab.anvil.mine()
 })
 
-test('no answer means unknown, one node that has it is enough', async () => {
+test('reports unknown without an answer, and needs one node only that has it', async () => {
   const { payload, chainNonce } = built(await lab.adapter.build(request({ coin: 'eth', amount: 1n })))
   const raw = await sign({ ...payload, nonce: chainNonce })
   const failing = await scriptedNode(
@@ -269,7 +269,7 @@ test('no answer means unknown, one node that has it is enough', async () => {
   await lab.anvil.mine()
 })
 
-test('current fees stay inside the caps of the network', async () => {
+test('keeps current fees inside the caps of the network', async () => {
   const fees = await lab.adapter.fees('urgent')
   expect(fees.maxFeePerGas).toBeGreaterThan(fees.maxPriorityFeePerGas)
   const capped = lab.open({ fees: { ...lab.network.fees, maxFeePerGas: 7n, maxPriorityFeePerGas: 5n } })

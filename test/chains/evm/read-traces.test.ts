@@ -1,4 +1,4 @@
-/** Reading internal transfers from traces. */
+/** Reads internal transfers from traces. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -32,7 +32,7 @@ const account = (address: readonly number[], end: string) =>
     .toString('hex')
     .padStart(38, '0')}${end}`
 
-/** As a node would list them, and what a straight reading of the tree says was moved. */
+/** Traces as a node would list them, and the movements by a plain reading of the tree. */
 function flatten(
   call: Call,
   address: readonly number[],
@@ -81,13 +81,13 @@ test('moves only what took effect, for random trees of calls and orders of the n
   )
 })
 
-test('traces of another block are not mixed in, and rewards belong to no transaction', () => {
+test('refuses traces of another block, and gives rewards to no transaction', () => {
   const reward = { blockHash: HASH, type: 'reward', action: {}, traceAddress: [], transactionHash: null }
   expect(groupTraces([reward], HASH).size).toBe(0)
   expect(() => groupTraces([reward], `0x${'cd'.repeat(32)}`)).toThrow('traces of another block')
 })
 
-test('traces without their root are not believed', () => {
+test('refuses traces without their root', () => {
   const traces: unknown[] = []
   flatten({ kind: 'call', value: 1, failed: false, inner: [] }, [0], false, traces, [])
   expect(() => nativeMovements(groupTraces(traces, HASH).get(TXID) ?? [])).toThrow('without their root')

@@ -1,4 +1,4 @@
-/** Replacements and cancellations of EVM transactions. */
+/** Replaces and cancels EVM transactions. */
 
 import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
@@ -57,7 +57,7 @@ test('keeps recipient, amount, gas and nonce, and raises both prices by an eight
   expect(maxFee).toBe(26_250n * 45n * GWEI)
 })
 
-test('a node takes it in the place of the first, and takes a cancellation in the place of both', async () => {
+test('makes a replacement that a node accepts, and a cancellation that replaces both', async () => {
   await lab.anvil.call('evm_setAutomine', false)
   const first = built(await lab.adapter.replace(request({ before: null }))).payload
   const second = built(
@@ -94,7 +94,7 @@ test('a node takes it in the place of the first, and takes a cancellation in the
   expect(await lab.adapter.balance(ALICE, 'eth')).toBe(0n)
 })
 
-test('over the limit, or over the caps of the network, it says what the least would cost', async () => {
+test('reports the least fee if it is over the limit, or over the caps of the network', async () => {
   expect(await lab.adapter.replace(request({ feeLimit: 26_250n * 44n * GWEI }))).toEqual({
     kind: 'fee_too_high',
     fee: 26_250n * 45n * GWEI,
@@ -104,7 +104,7 @@ test('over the limit, or over the caps of the network, it says what the least wo
     kind: 'fee_too_high',
     fee: 26_250n * 540n * GWEI,
   })
-  // The cap of a payment is none of a cancellation, whose limit alone counts.
+  // The cap of a payout does not hold for a cancellation, whose limit alone counts.
   const cancel = built(
     await lab.adapter.replace(request({ purpose: 'cancel', before: dear, feeLimit: ETHER })),
   )

@@ -1,4 +1,4 @@
-/** Calls to several EVM nodes: fail-over, secrets, and nodes of other chains. */
+/** Calls several EVM nodes: fail-over, secrets, and nodes of other chains. */
 
 import { afterEach, describe, expect, test } from 'vitest'
 import type { EvmAdapter } from '../../../chains/adapter.js'
@@ -38,7 +38,7 @@ function open(
   return adapter
 }
 
-/** A chain of empty blocks up to a height; block n has hash n (and parent n − 1). */
+/** Answers for a chain of empty blocks up to a height; block n has hash n (and parent n − 1). */
 function emptyChain(tip: number, fork = 0) {
   return ({ method, params }: ScriptedCall): unknown => {
     const height = params[0] === 'latest' ? tip : Number(params[0])
@@ -87,7 +87,7 @@ test('leaves a node that fails for the next one, and shows its credentials nowhe
   )
 })
 
-test('a secret that a node repeats in a refusal is taken out', async () => {
+test('takes out a secret that a node repeats in a refusal', async () => {
   const chatty = await node(() => new Refusal(-32000, 'no plan for key-0123456789abcdef'))
   const adapter = open([`${chatty.url}/v3/key-0123456789abcdef`])
   const error = await adapter
@@ -96,7 +96,7 @@ test('a secret that a node repeats in a refusal is taken out', async () => {
   expect(JSON.stringify(error)).toContain('no plan for …')
 })
 
-test('a node of another chain is not used', async () => {
+test('uses no node of another chain', async () => {
   const other = await node(
     () => null,
     (calls, response) => {
@@ -111,7 +111,7 @@ test('a node of another chain is not used', async () => {
   expect((await open([other.url, well.url]).head()).height).toBe(3)
 })
 
-test('no listener, no answer in time, no JSON: each is retryable', async () => {
+test('reports a retryable error without a listener, without an answer in time, and without JSON', async () => {
   const silent = await node(
     () => null,
     () => true,
@@ -130,7 +130,7 @@ test('no listener, no answer in time, no JSON: each is retryable', async () => {
     })
 })
 
-test('a node that lags is not taken for a reorg', async () => {
+test('takes a node that is behind for no reorg', async () => {
   const lagging = await node(emptyChain(5))
   const ahead = await node(emptyChain(9))
   const adapter = open([lagging.url, ahead.url])
@@ -139,7 +139,7 @@ test('a node that lags is not taken for a reorg', async () => {
   expect((await adapter.blocks(8, 8))[0]?.hash).toBe(word(8))
 })
 
-test('a range is halved when it is too much, by size, refusal or time, and grows again', async () => {
+test('halves a range that is too much by size, refusal or time, and lets it grow again', async () => {
   let most = 2
   const sizes: number[] = []
   let refuse = 0
@@ -170,7 +170,7 @@ test('a range is halved when it is too much, by size, refusal or time, and grows
   expect(next).toBe(401)
 }, 60_000)
 
-test('one block that is too much for one node is asked of another', async () => {
+test('asks another node for one block that is too much for the first', async () => {
   const small = await node((call) =>
     call.method === 'eth_getBlockReceipts' ? new Refusal(-32003, 'response too large') : emptyChain(3)(call),
   )
@@ -178,7 +178,7 @@ test('one block that is too much for one node is asked of another', async () => 
   expect((await open([small.url, large.url]).blocks(2, 2))[0]?.hash).toBe(word(2))
 })
 
-test('one block that takes longer than the time-out is waited for longer, until it is there', async () => {
+test('waits longer for one block that exceeds the time-out, until it comes', async () => {
   const chain = emptyChain(4)
   const slow = await node(async (call) => {
     if (Number(call.params[0]) === 3) await new Promise((resolve) => setTimeout(resolve, 1_500))
@@ -201,7 +201,7 @@ test('one block that takes longer than the time-out is waited for longer, until 
   expect(Date.now() - started).toBeLessThan(2_000)
 }, 60_000)
 
-test('answers from both sides of a reorg are asked for again', async () => {
+test('asks again after answers from both sides of a reorg', async () => {
   let asked = 0
   const transaction = {
     hash: word(77),
@@ -230,7 +230,7 @@ test('answers from both sides of a reorg are asked for again', async () => {
   ])
 })
 
-test('a range with a reorg inside is cut where the blocks no longer follow', async () => {
+test('cuts a range with a reorg inside where the blocks no longer follow', async () => {
   const forked = await node((call) =>
     call.method === 'eth_getBlockByNumber' && Number(call.params[0]) >= 2
       ? emptyChain(9, 100)(call)
@@ -240,7 +240,7 @@ test('a range with a reorg inside is cut where the blocks no longer follow', asy
   expect(blocks.map(({ hash }) => hash)).toEqual([word(0), word(1)])
 })
 
-test('whether a node has trace_block is asked once; an outage is no answer', async () => {
+test('asks once whether a node has trace_block, and takes an outage for no answer', async () => {
   const without = await node(emptyChain(3))
   const traced = await node((call) => emptyChain(3)(call))
   const refusing = await node((call) =>
@@ -263,7 +263,7 @@ test('whether a node has trace_block is asked once; an outage is no answer', asy
   expect(asked(without)).toBe(0)
 })
 
-test('a node whose traces leave a transaction out is not believed', async () => {
+test('uses no node whose traces leave a transaction out', async () => {
   const pruned = await node((call) => {
     if (call.method === 'trace_block') return []
     if (call.method === 'eth_getBlockReceipts')
@@ -275,7 +275,7 @@ test('a node whose traces leave a transaction out is not believed', async () => 
   })
 })
 
-test('a node that is no archive is followed without the traces that it has not kept, but only deep below its head', async () => {
+test('follows a node that is no archive without its missing traces, but only deep below its head', async () => {
   const chain = emptyChain(300)
   // It keeps the state of its newest 128 blocks.
   const pruned = await node((call) => {
@@ -353,14 +353,14 @@ describe('a block with a transaction that the list of receipts leaves out', () =
     ],
   } as Partial<EvmNetwork>
 
-  test('is completed by asking for that receipt', async () => {
+  test('is completed by requesting that receipt', async () => {
     const bor = await polygon(receipt(78, [paid]), `0x${'0'.repeat(40)}`)
     const [block] = await open([bor.url], [], options).blocks(1, 1)
     expect(block?.txids).toEqual([word(77), word(78)])
     expect(block?.transfers).toMatchObject([{ txid: word(78), index: 1, coin: 'usdt', amount: 9n }])
   })
 
-  test('is read without it where the configuration says that its sender is the chain itself', async () => {
+  test('is read without it if the configuration names its sender as the chain itself', async () => {
     const zero = `0x${'0'.repeat(40)}`
     const bor = await polygon(null, zero)
     const [block] = await open([bor.url], [], { ...options, systemSenders: [zero] }).blocks(1, 1)
@@ -368,7 +368,7 @@ describe('a block with a transaction that the list of receipts leaves out', () =
     expect(block?.transfers).toEqual([])
   })
 
-  test('is not believed otherwise', async () => {
+  test('is refused otherwise', async () => {
     const bor = await polygon(null, `0x${'11'.repeat(20)}`)
     const failures: string[] = []
     const adapter = open([bor.url], failures, { ...options, systemSenders: [`0x${'0'.repeat(40)}`] })
@@ -381,7 +381,7 @@ describe('a block with a transaction that the list of receipts leaves out', () =
     })
   })
 
-  test('counts too where it is in the list of receipts and not among the hashes', async () => {
+  test('counts too if it is in the list of receipts and not among the hashes', async () => {
     const erigon = await node((call) => {
       if (call.method === 'eth_getBlockReceipts') return [receipt(77, []), receipt(78, [paid])]
       if (call.method === 'trace_block') return []

@@ -1,4 +1,4 @@
-/** A JSON-RPC node that answers as a test says, for what a real one cannot be made to do. */
+/** Starts a JSON-RPC node that answers as a test says, for answers that no real one gives on demand. */
 
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

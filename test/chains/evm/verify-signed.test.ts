@@ -1,4 +1,4 @@
-/** Signed EVM transactions must be the ones that were asked for. */
+/** Verifies that signed EVM transactions are the requested ones. */
 
 import fc from 'fast-check'
 import { getAddress, type Hex, keccak256, parseTransaction, serializeTransaction, toRlp } from 'viem'
@@ -81,7 +81,7 @@ const GOLDEN: readonly (readonly [
   ],
 ]
 
-test('accepts the published EIP-1559 transactions, and gives keccak256 as their hash', () => {
+test('accepts the published EIP-1559 transactions, and returns keccak256 as their hash', () => {
   const signer = privateKeyToAccount('0x8f2a55949038a9610f50fb23b5883af3b4ecb3c3bb792cbcefbd1542c692be63')
   for (const [nonce, value, gas, tip, max, raw] of GOLDEN) {
     const of: EvmPayload = {
@@ -100,7 +100,7 @@ test('accepts the published EIP-1559 transactions, and gives keccak256 as their 
   }
 })
 
-test('addresses are compared as EIP-55 writes them, and a wrong checksum is refused', async () => {
+test('compares addresses in EIP-55, and refuses a wrong checksum', async () => {
   for (const published of [
     '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed',
     '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359',
@@ -117,7 +117,7 @@ test('addresses are compared as EIP-55 writes them, and a wrong checksum is refu
   }
 })
 
-test('any transaction made from its payload is accepted, zeros and all', async () => {
+test('accepts any transaction that is made from its payload, with zeros too', async () => {
   const amount = fc.bigInt({ min: 0n, max: 2n ** 256n - 1n }).map(String)
   const small = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String)
   await fc.assert(
@@ -139,7 +139,7 @@ test('any transaction made from its payload is accepted, zeros and all', async (
   )
 })
 
-test('every field that differs is named', async () => {
+test('names every field that differs', async () => {
   const changed: readonly (readonly [keyof EvmPayload, unknown, string])[] = [
     ['to', ALICE, 'to'],
     ['value', '1', 'value'],
@@ -165,7 +165,7 @@ test('every field that differs is named', async () => {
   ).toBe('access_list')
 })
 
-test('a payload with a field missing, added or of another form is refused, never completed', async () => {
+test('refuses a payload with a field missing, added or of another form', async () => {
   // viem would sign the first as nonce 0, the second as the creation of a contract, the third with free gas.
   for (const field of [
     'nonce',
@@ -194,7 +194,7 @@ test('a payload with a field missing, added or of another form is refused, never
     expect([wrong, refused({ ...payload, ...wrong }, good)]).toEqual([wrong, 'payload'])
 })
 
-test('only type 2 is accepted', async () => {
+test('accepts type 2 only', async () => {
   const fields = {
     nonce: 3,
     to: CONTRACT,
@@ -209,7 +209,7 @@ test('only type 2 is accepted', async () => {
     expect([raw, ['type', 'encoding'].includes(refused(payload, raw))]).toEqual([raw, true])
 })
 
-test('bytes after the transaction, leading zeros and upper case are refused', async () => {
+test('refuses bytes after the transaction, leading zeros and upper case', async () => {
   const good = await sign(payload)
   expect(refused(payload, `${good}00`)).not.toBe('accepted')
   expect(refused(payload, good.toUpperCase().replace('0X', '0x'))).toBe('type')
@@ -231,7 +231,7 @@ test('bytes after the transaction, leading zeros and upper case are refused', as
   expect(refused(payload, `0x02${padded.slice(2)}`)).toBe('encoding')
 })
 
-test('an unsigned transaction and the mirrored high-s signature are refused', async () => {
+test('refuses an unsigned transaction and the mirrored high-s signature', async () => {
   const good = await sign(payload)
   const {
     r,

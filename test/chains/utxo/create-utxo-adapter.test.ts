@@ -1,4 +1,4 @@
-/** The adapter on a real btcd, as the local stack runs it. */
+/** Runs the adapter on a real btcd, as the local stack does. */
 
 import { Block, Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -150,7 +150,7 @@ describe('the chain', () => {
     expect(await adapter.balance(key.address, 'btc')).toBe(34_000n)
   })
 
-  test('changes its mind: a block is abandoned, its transaction goes back to the mempool and is mined elsewhere', async () => {
+  test('abandons a block, and mines its transaction again elsewhere', async () => {
     const key = freshKey()
     const txid = await node.fund(key.address, 50_000n)
     const [abandoned] = await node.mine()
@@ -192,7 +192,7 @@ describe('the mempool', () => {
 })
 
 describe('describe', () => {
-  test('reads who paid whom, and the fee', async () => {
+  test('reads payers, recipients and the fee', async () => {
     const coin = await funded(400_000n)
     const payee = freshKey()
     const request = payment([coin], 150_000n)
@@ -217,7 +217,7 @@ describe('describe', () => {
   })
 })
 
-describe('a payment', () => {
+describe('a payout', () => {
   test('is built, signed, verified, broadcast, mined and accounted for', async () => {
     const coins = [await funded(200_000n), await funded(300_000n)]
     const paid = await signedPayout(coins, 450_000n)
@@ -259,7 +259,7 @@ describe('a payment', () => {
     expect(await adapter.broadcast(paid.raw)).toEqual({ kind: 'already_known' })
   })
 
-  test('is rejected when its coin is spent by another, waiting or mined', async () => {
+  test('is rejected when another transaction, waiting or mined, spends its coin', async () => {
     const coin = await funded(500_000n)
     const paid = await signedPayout([coin], 200_000n)
     const rival = await signedPayout([coin], 210_000n)
@@ -314,14 +314,14 @@ describe('a payment', () => {
   })
 })
 
-describe('what else is asked of the node', () => {
-  test('is the rate of the configuration, as btcd estimates none', async () => {
+describe("the node's other answers", () => {
+  test('give the rate of the configuration, because btcd estimates none', async () => {
     const { fallbackRate } = testNetwork().fees
     expect(await adapter.feeRate('normal')).toBe(fallbackRate)
     expect(await adapter.feeRate('high')).toBe(fallbackRate * 1.5)
   })
 
-  test('is which addresses were used, emptied ones among them', async () => {
+  test('name the used addresses, emptied ones among them', async () => {
     const coin = await funded(300_000n)
     const paid = await signedPayout([coin], 100_000n)
     await adapter.broadcast(paid.raw)
@@ -330,14 +330,14 @@ describe('what else is asked of the node', () => {
     expect(await adapter.used([freshKey().address, coin.address])).toEqual([false, true])
   })
 
-  test('is the same without an address index, by a scan of our own', async () => {
+  test('are the same without an address index, by an own scan', async () => {
     const coin = await funded(300_000n)
     const scanning = createUtxoAdapter(testNetwork(node.rpc), { flavour: 'core' })
     expect(await scanning.used([freshKey().address, coin.address])).toEqual([false, true])
     await scanning.close()
   })
 
-  test('is refused for a coin that the network does not have', async () => {
+  test('are refused for a coin that the network does not have', async () => {
     await expect(adapter.balance(freshKey().address, 'usdt')).rejects.toMatchObject({
       code: 'UNSUPPORTED_COIN',
     })

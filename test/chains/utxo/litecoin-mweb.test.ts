@@ -1,4 +1,4 @@
-/** The adapter on a real Litecoin chain after MWEB: a HogEx in every block, deposits that come out of the extension block. */
+/** Runs the adapter on a real Litecoin chain after MWEB: a HogEx in every block, and deposits out of the extension block. */
 
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -33,7 +33,7 @@ beforeAll(async () => {
   const text = z.string()
   await node.fund(text.parse(await node.call('getnewaddress', '', 'bech32')), 20n * LTC)
   await node.mine(ACTIVATION - 1 - Number(await node.call('getblockcount')))
-  // All that the node's wallet has goes into the extension block, with the block that activates it.
+  // The node's whole wallet goes into the extension block, with the block that activates it.
   const inside = text.parse(await node.call('getnewaddress', '', 'mweb'))
   await node.call('sendtoaddress', inside, 20, '', '', true)
   await node.mine(1)
@@ -43,12 +43,12 @@ afterAll(async () => {
   await node?.stop()
 })
 
-test('a deposit that pegs out of the extension block is found in its HogEx, described and spent', async () => {
+test('finds, describes and spends a deposit that pegs out of the extension block in its HogEx', async () => {
   const info = z.object({ softforks: z.object({ mweb: z.object({ active: z.boolean() }) }) })
   expect(info.parse(await node.call('getblockchaininfo')).softforks.mweb.active).toBe(true)
   const key = wallet.key(0)
   const pegOut = z.string().parse(await node.call('sendtoaddress', key.address, 3))
-  // In the mempool it has no output yet that anybody could see.
+  // In the mempool it has no visible output yet.
   const look = await adapter.mempool(new Set())
   expect(look.txids.has(pegOut)).toBe(true)
   expect(look.transfers.filter((each) => each.amount === 3n * LTC)).toEqual([])
@@ -86,7 +86,7 @@ test('a deposit that pegs out of the extension block is found in its HogEx, desc
   expect(await adapter.balance(recipient, 'ltc')).toBe(LTC)
 })
 
-test('every block before and after the activation is read whole', async () => {
+test('reads every block before and after the activation whole', async () => {
   const { height } = await adapter.head()
   let parent = ''
   for (let next = ACTIVATION - 5; next <= height; ) {

@@ -1,4 +1,4 @@
-/** A node of the Bitcoin family that answers as a test sets. */
+/** Starts a node of the Bitcoin family that answers as a test sets. */
 
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,4 +1,4 @@
-/** Networks of the Bitcoin family for tests. */
+/** Makes networks of the Bitcoin family for tests. */
 
 import { readFileSync } from 'node:fs'
 import { findNetwork, type UtxoNetwork } from '../../../domain/chain/network.js'

@@ -1,4 +1,4 @@
-/** A wallet of the Bitcoin family that signs for tests. */
+/** Creates a wallet of the Bitcoin family that signs for tests. */
 
 import { BIP32Factory } from 'bip32'
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'

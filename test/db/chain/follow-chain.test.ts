@@ -1,4 +1,4 @@
-/** Deposits from the mempool through blocks and reorganisations to the credit. */
+/** Follows deposits from the mempool through blocks and reorgs to the credit. */
 
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
@@ -59,7 +59,7 @@ const deposit = async (txid: string) => {
   return rows[0] as Record<string, unknown>
 }
 
-test('a payment goes from the mempool through its block to the credit', async () => {
+test('credits a transfer that went from the mempool through its block', async () => {
   const { sql, model, adapter, alice, to } = await setup()
   const { txid } = model.pay(to(50_000n))
   await scan(sql, adapter)
@@ -123,7 +123,7 @@ test('sends the two balance events in their place among the statuses', async () 
   ])
 })
 
-test('a deposit event holds everything that its receivers show', async () => {
+test('puts everything that receivers show into a deposit event', async () => {
   const { sql, model, adapter, alice, to } = await setup()
   const { txid } = model.pay(to(50_000n))
   const block = model.mine()
@@ -150,7 +150,7 @@ test('a deposit event holds everything that its receivers show', async () => {
   })
 })
 
-test('several outputs to one address are several deposits, and each is credited', async () => {
+test('credits several outputs to one address as several deposits', async () => {
   const { sql, model, adapter, to } = await setup()
   const { txid } = model.pay(to(1_000n), to(1_000n), to(3_000n))
   for (let block = 0; block < 3; block++) model.mine()
@@ -160,7 +160,7 @@ test('several outputs to one address are several deposits, and each is credited'
   expect(await ledger(sql, 'available', 'alice')).toBe(5_000n)
 })
 
-test('a large amount waits for more blocks', async () => {
+test('waits for more blocks with a large amount', async () => {
   const { sql, model, adapter, to } = await setup()
   const { txid } = model.pay(to(1_000_000_000n))
   for (let block = 0; block < 5; block++) model.mine()
@@ -173,7 +173,7 @@ test('a large amount waits for more blocks', async () => {
   expect(await deposit(txid)).toMatchObject({ status: 'success' })
 })
 
-test("the merchant's policy may ask for more blocks still", async () => {
+test("waits for the further blocks of the merchant's policy", async () => {
   const { sql, model, adapter, to } = await setup()
   const tier = { network: 'bitcoin', coin: 'btc', from: '0.5', confirmations: 8 }
   await sql`
@@ -187,7 +187,7 @@ test("the merchant's policy may ask for more blocks still", async () => {
   expect(await deposit(small.txid)).toMatchObject({ required_confirmations: 3 })
 })
 
-test('a double spend in the mempool replaces the deposit', async () => {
+test('replaces a deposit after a double spend in the mempool', async () => {
   const { sql, model, adapter, to } = await setup()
   const first = model.pay(to(50_000n))
   await scan(sql, adapter)
@@ -197,7 +197,7 @@ test('a double spend in the mempool replaces the deposit', async () => {
   expect(await deposit(second.txid)).toMatchObject({ status: 'detected' })
 })
 
-test('a double spend that is mined replaces the deposit, although it was never in the mempool', async () => {
+test('replaces a deposit after a mined double spend that was never in the mempool', async () => {
   const { sql, model, adapter, to } = await setup()
   const first = model.pay(to(50_000n))
   await scan(sql, adapter)
@@ -207,7 +207,7 @@ test('a double spend that is mined replaces the deposit, although it was never i
   expect(await eventStatuses(sql, first.txid)).toEqual(['detected', 'replaced'])
 })
 
-test('a replaced payment that is mined after all is credited', async () => {
+test('credits a replaced transfer that is mined after all', async () => {
   const { sql, model, adapter, to } = await setup()
   const first = model.pay(to(50_000n))
   await scan(sql, adapter)
@@ -229,7 +229,7 @@ test('a replaced payment that is mined after all is credited', async () => {
   ])
 })
 
-test('a payment that leaves the mempool without a conflict stays detected, with a note, and may come back', async () => {
+test('keeps a deposit detected, with a note, when it leaves the mempool without a conflict', async () => {
   const { sql, model, adapter, to } = await setup()
   const payment = model.pay(to(50_000n))
   await scan(sql, adapter)
@@ -248,7 +248,7 @@ test('a payment that leaves the mempool without a conflict stays detected, with 
   ])
 })
 
-test('an address is only paid where all 20 bytes agree', async () => {
+test('matches an address only by all 20 bytes', async () => {
   const { sql, model, adapter, alice } = await setup()
   const lookalike = alice.payee.slice(0, 16) + '00'.repeat(12)
   model.pay({ payee: lookalike, coin: 'btc', amount: 1_000n })
@@ -257,7 +257,7 @@ test('an address is only paid where all 20 bytes agree', async () => {
   expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
 })
 
-test('transfers of nothing are no deposits', async () => {
+test('makes no deposit of a transfer of 0', async () => {
   const { sql, model, adapter, to } = await setup(ethereum)
   model.pay({ ...to(1n), amount: 0n })
   model.mine()
@@ -265,7 +265,7 @@ test('transfers of nothing are no deposits', async () => {
   expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
 })
 
-test('what arrives at a wallet of the merchant is credited to the merchant itself', async () => {
+test('credits the merchant itself with what arrives at its wallet', async () => {
   const { sql, model, adapter, merchant } = await setup()
   const wallet = await merchant.address('bitcoin', null)
   model.pay({ payee: wallet.payee, coin: 'btc', amount: 7_000n })
@@ -302,7 +302,7 @@ describe('an EVM transaction that pays other things than it did', () => {
     expect(await rowsOf(payment.txid)).toMatchObject([{ amount: 1n, status: 'success' }])
   })
 
-  test('credits the one whom it pays when it is mined again, in another coin and of another merchant', async () => {
+  test('credits the recipient of the second mining, in another coin and of another merchant', async () => {
     const { sql, model, adapter, to } = await setup(ethereum)
     const bob = await (await merchantWith(sql)).address('ethereum', 'bob')
     const payment = model.pay(to(1_000_000n))
@@ -333,7 +333,7 @@ describe('an EVM transaction that pays other things than it did', () => {
     ])
   })
 
-  test('credits what was mined, not what was pending, and waits for as many blocks as that needs', async () => {
+  test('credits the mined amount, not the pending one, and waits for its confirmations', async () => {
     const { sql, model, adapter, to } = await setup(ethereum)
     const tier = { network: 'ethereum', coin: 'eth', from: '0.000000000000001', confirmations: 40 }
     await sql`
@@ -358,7 +358,7 @@ describe('an EVM transaction that pays other things than it did', () => {
     ])
   })
 
-  test('ends the pending deposit where it is mined without that transfer', async () => {
+  test('ends the pending deposit if it is mined without that transfer', async () => {
     const { sql, model, adapter, to } = await setup(ethereum)
     const failed = model.pay(to(1_000n))
     const half = model.pay(to(2_000n), to(3_000n))
@@ -386,7 +386,7 @@ describe('pending deposits that are in no mempool', () => {
     findOvertaken(database.sql, adapter as EvmAdapter)
   const elsewhere = { payee: '00'.repeat(20), coin: 'eth', amount: 1n }
 
-  test('each is asked about, however many others stay away', async () => {
+  test('checks each in turn, also if many others stay away', async () => {
     const { sql, model, adapter, to } = await setup(ethereum)
     const overtaken = model.pay(to(1n))
     await scan(sql, adapter)
@@ -404,7 +404,7 @@ describe('pending deposits that are in no mempool', () => {
     expect(await sql`SELECT 1 FROM deposits WHERE status = 'detected'`).toHaveLength(45)
   })
 
-  test('one that a lagging node showed after its block was scanned ends, unless the block pays it', async () => {
+  test('ends one that a node showed after its block was scanned, unless the block pays it', async () => {
     const { sql, model, adapter, to } = await setup(ethereum)
     const failed = model.transaction([to(1n)])
     const mined = model.altered(failed, [])
@@ -415,7 +415,7 @@ describe('pending deposits that are in no mempool', () => {
     expect(await deposit(failed.txid)).toMatchObject({ status: 'detected' })
     model.mempool.clear()
     await scan(sql, adapter)
-    // A block above the cursor proves nothing: it is about to say itself what it pays.
+    // A block above the cursor proves nothing: its scan will show what it pays.
     const later = model.pay(to(2n))
     await scan(sql, adapter)
     model.mempool.clear()
@@ -429,14 +429,14 @@ describe('pending deposits that are in no mempool', () => {
   })
 })
 
-describe('transactions of our own', () => {
+describe('own transactions', () => {
   async function own(txid: string, merchantId: string, subjectType: string) {
     await database.sql`
       INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, coin, amount, max_fee, state, payload, txid)
       VALUES (${newId('tx')}, ${merchantId}, ${subjectType}, ${newId('withdrawal')}, 1, 'bitcoin', 'btc', 1, 1, 'broadcast', '{}', ${txid})`
   }
 
-  test('change is an output of ours and no deposit; the output it came from is spent', async () => {
+  test('records change as an output and no deposit, and marks the spent output', async () => {
     const { sql, model, adapter, merchant, to } = await setup()
     const change = await merchant.address('bitcoin', null, 'change')
     const funding = model.pay(to(50_000n))
@@ -464,7 +464,7 @@ describe('transactions of our own', () => {
     expect(transaction).toEqual({ state: 'mined', block_number: 2n, target_height: 4n })
   })
 
-  test('a withdrawal to an address of a user here is a deposit of that user', async () => {
+  test("makes a deposit of a withdrawal to a user's own address", async () => {
     const { sql, model, adapter, merchant, to } = await setup()
     const payment = model.transaction([to(9_000n)])
     await own(payment.txid, merchant.id, 'withdrawal')
@@ -473,7 +473,7 @@ describe('transactions of our own', () => {
     expect(await deposit(payment.txid)).toMatchObject({ status: 'unconfirmed', user_reference: 'alice' })
   })
 
-  test('a consolidation is no deposit', async () => {
+  test('makes no deposit of a consolidation', async () => {
     const { sql, model, adapter, merchant } = await setup()
     const wallet = await merchant.address('bitcoin', null)
     const payment = model.transaction([{ payee: wallet.payee, coin: 'btc', amount: 9_000n }])
@@ -483,7 +483,7 @@ describe('transactions of our own', () => {
     expect(await sql`SELECT 1 FROM deposits`).toHaveLength(0)
   })
 
-  test('a reorg takes a mined transaction back to broadcast, and what it spent stays spoken for', async () => {
+  test('takes a mined transaction back to broadcast after a reorg, and keeps its outputs reserved', async () => {
     const { sql, model, adapter, merchant, to } = await setup()
     const funding = model.pay(to(50_000n))
     model.mine()
@@ -516,7 +516,7 @@ describe('transactions of our own', () => {
 describe('headers that are too deep to leave the chain', () => {
   const rules = { newest: 10, youngerThan: -60, oneIn: 20, atMost: 25 }
 
-  test('are forgotten, but for those that hold something of ours and one in so many', async () => {
+  test('are deleted, except for those of blocks with own rows and one in so many', async () => {
     const { sql, model, adapter, to } = await setup()
     for (let block = 1; block < 7; block++) model.mine([])
     model.pay(to(50_000n))
@@ -558,7 +558,7 @@ describe('headers that are too deep to leave the chain', () => {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
 
 describe('reorgs', () => {
-  test('a credited deposit is taken back and, mined again, credited again', async () => {
+  test('reverts a credited deposit, and credits it again once it is mined again', async () => {
     const { sql, model, adapter, alice, to } = await setup()
     const payment = model.pay(to(50_000n))
     for (let block = 0; block < 5; block++) model.mine()
@@ -610,7 +610,7 @@ describe('reorgs', () => {
     ])
   })
 
-  test('back in the mempool it is detected again, and a conflict in the new chain replaces it', async () => {
+  test('detects a deposit that is back in the mempool, and replaces it after a conflict in the new chain', async () => {
     const { sql, model, adapter, to } = await setup()
     const payment = model.pay(to(50_000n))
     model.mine()
@@ -632,7 +632,7 @@ describe('reorgs', () => {
     ])
   })
 
-  test('money that was spent meanwhile leaves the user in debt, and raises an exception', async () => {
+  test('makes the balance negative and raises an exception if the money was spent meanwhile', async () => {
     const { sql, model, adapter, merchant, alice, to } = await setup()
     model.pay(to(50_000n))
     for (let block = 0; block < 3; block++) model.mine()
@@ -664,7 +664,7 @@ describe('reorgs', () => {
     })
   })
 
-  test('a reorg of any depth costs few questions', async () => {
+  test('asks few questions for a reorg of any depth', async () => {
     const { sql, model, adapter } = await setup()
     for (let block = 0; block < 600; block++) model.mine([])
     await scan(sql, adapter)
@@ -678,7 +678,7 @@ describe('reorgs', () => {
     expect(kept.map((row) => row.hash)).toEqual(model.blocks.slice(1).map((block) => block.hash))
   })
 
-  test('a node that is merely behind takes nothing back', async () => {
+  test('reverts nothing for a node that is merely behind', async () => {
     const { sql, model, adapter, to } = await setup()
     const payment = model.pay(to(50_000n))
     for (let block = 0; block < 3; block++) model.mine()
@@ -692,7 +692,7 @@ describe('reorgs', () => {
     expect((await readCursor(sql, 'bitcoin'))?.height).toBe(3)
   })
 
-  test('a lagging node behind a load balancer deepens no reorg: it is waited for', async () => {
+  test('waits for a node that is behind its load balancer instead of deepening a reorg', async () => {
     const { sql, model, adapter, to } = await setup()
     const payment = model.pay(to(50_000n))
     for (let block = 0; block < 20; block++) model.mine()
@@ -725,7 +725,7 @@ describe('reorgs', () => {
     expect(await sql`SELECT 1 FROM events WHERE data ->> 'status' = 'reverted'`).toHaveLength(0)
   })
 
-  test('a shorter chain that differs is a reorg', async () => {
+  test('reverts to a shorter chain that differs', async () => {
     const { sql, model, adapter, to } = await setup()
     const payment = model.pay(to(50_000n))
     for (let block = 0; block < 3; block++) model.mine()
@@ -739,7 +739,7 @@ describe('reorgs', () => {
 })
 
 describe('catching up', () => {
-  test('after any downtime every block is applied, in order', async () => {
+  test('applies every block in order after any downtime', async () => {
     const { sql, model, adapter, to } = await setup()
     for (let block = 0; block < 250; block++) {
       if (block % 50 === 0) model.pay(to(1_000n))
@@ -751,7 +751,7 @@ describe('catching up', () => {
     expect(await sql`SELECT 1 FROM chain_blocks`).toHaveLength(250)
   })
 
-  test('an error in the middle loses nothing of what was applied, and nothing of what was not', async () => {
+  test('keeps what was applied before an error, and applies the rest afterwards', async () => {
     const { sql, model, adapter, to } = await setup()
     model.pay(to(1_000n))
     for (let block = 0; block < 30; block++) model.mine()
@@ -765,7 +765,7 @@ describe('catching up', () => {
     expect(await ledger(sql, 'available', 'alice')).toBe(1_000n)
   })
 
-  test('a credit waits for details for a limited time', async () => {
+  test('credits without details after a limited time', async () => {
     const { sql, model, adapter, to } = await setup()
     const { txid } = model.pay(to(1_000n))
     model.mine()
@@ -774,7 +774,7 @@ describe('catching up', () => {
     expect(await deposit(txid)).toMatchObject({ status: 'unconfirmed', sources: [], fee: null })
   })
 
-  test('two watchers at once apply each block once', async () => {
+  test('applies each block once with two watchers at the same time', async () => {
     const { sql, model, adapter, to } = await setup()
     for (let block = 0; block < 60; block++) {
       model.pay(to(1_000n))
@@ -787,7 +787,7 @@ describe('catching up', () => {
     expect(await sql`SELECT 1 FROM events WHERE data ->> 'status' = 'detected'`).toHaveLength(60)
   })
 
-  test('an address that was issued before the first start misses nothing', async () => {
+  test('misses nothing for an address that was issued before the first start', async () => {
     const { sql } = database
     const merchant = await merchantWith(sql)
     const alice = await merchant.address('bitcoin', 'alice')
@@ -799,7 +799,7 @@ describe('catching up', () => {
     expect(await ledger(sql, 'available', 'alice')).toBe(5n)
   })
 
-  test('without addresses scanning begins a few blocks below the tip, or where the configuration says', async () => {
+  test('begins a few blocks below the tip without addresses, or where the configuration says', async () => {
     const { sql } = database
     const model = new ChainModel(bitcoin)
     for (let block = 0; block < 10; block++) model.mine()
@@ -813,7 +813,7 @@ describe('catching up', () => {
     expect(await sql`SELECT 1 FROM chain_blocks WHERE network = 'litecoin'`).toHaveLength(7)
   })
 
-  test('a node that still synchronises is waited for, and scanning begins near the tip then', async () => {
+  test('waits for a node that still synchronises, and then begins near the tip', async () => {
     const { sql } = database
     const main = { ...bitcoin, derivation: { purpose: 84, coinType: 0 } } as typeof bitcoin
     const model = new ChainModel(main)
@@ -840,7 +840,7 @@ describe('catching up', () => {
     )
   })
 
-  test('a node that is no archive serves a network whose addresses are older than its first contact', async () => {
+  test('scans with a node that is no archive, also for addresses older than its first contact', async () => {
     const { sql } = database
     const merchant = await merchantWith(sql)
     const alice = await merchant.address('bitcoin', 'alice')
@@ -857,7 +857,7 @@ describe('catching up', () => {
   })
 })
 
-test('a mempool that is looked at again is not parsed again', async () => {
+test('does not parse a mempool twice', async () => {
   const { sql, model, adapter, to } = await setup()
   model.pay(to(1n))
   const seen = await lookAtMempool(sql, adapter, new Set())

@@ -26,7 +26,7 @@ const exceptionsOf = async (txid: string) =>
 const statusesOf = async (txid: string) =>
   (await sql<{ status: string }[]>`SELECT status FROM deposits WHERE txid = ${txid}`).map((row) => row.status)
 
-test('BTC: an output of a user that a stranger spends leaves the books, what comes back to the change is no deposit', async () => {
+test('BTC: takes an output that a stranger spends out of the books, and makes no deposit of its change', async () => {
   await sql`DELETE FROM chain_cursors`
   const model = new ChainModel(bitcoin)
   const adapter = model.adapter()
@@ -68,7 +68,7 @@ test('BTC: an output of a user that a stranger spends leaves the books, what com
     // What it pays another merchant is that merchant's own business.
     expect(await ledger(sql, 'available', 'another-user')).toBe(5_000n)
   }
-  // With everything that the mempool had shown: what came back may be spent, and what was spent may not.
+  // Everything that the mempool had shown is known: what came back may be spent, and what was spent may not.
   const spendable = async () => {
     const row = { merchant_id: merchant.id, network: 'bitcoin', from_address_id: null }
     return (await listSpendableOutputs(sql, row, 3)).map(({ txid, vout }) => `${txid}:${vout}`)
@@ -87,7 +87,7 @@ test('BTC: an output of a user that a stranger spends leaves the books, what com
     },
   ])
 
-  // A reorganisation takes it back, and the same transaction is mined again.
+  // A reorg takes it back, and the same transaction is mined again.
   model.orphan(4)
   for (let block = 0; block < 5; block++) model.mine([])
   await scan(sql, adapter)
@@ -97,7 +97,7 @@ test('BTC: an output of a user that a stranger spends leaves the books, what com
   await mine()
   await expectLoss()
 
-  // The signer's answer came late: it was ours after all, and the payment books it when it is settled.
+  // The signer's answer came late: the transaction was own after all, and the payout books it when it settles.
   await sql.begin((tx) => reclaimForeignSpend(tx, 'bitcoin', theft.txid))
   expect(await ledger(sql, 'chain', alice.id)).toBe(100_000n)
   expect(await ledger(sql, 'available', '')).toBe(own)
@@ -124,7 +124,7 @@ function paying(
   return { ...adapter, blocks } as ChainAdapter
 }
 
-test('ETH: a stranger who uses a nonce of ours, or moves what our account holds, is named, and what moved leaves the books', async () => {
+test('ETH: names a stranger who uses a nonce or moves the money of an own account, and books what moved', async () => {
   const model = new ChainModel(ethereum)
   const payments = new Map<string, { payer: string; signer: string; fee: bigint }>()
   const adapter = paying(model, payments)
@@ -151,7 +151,7 @@ test('ETH: a stranger who uses a nonce of ours, or moves what our account holds,
   const failed = foreign(model.transaction([]), hot.payee, 7n)
   // By an allowance: the stranger pays the fee.
   const pulled = foreign(model.transaction([{ payee: STRANGER, coin: 'usdt', amount: 30n }]), STRANGER, 9n)
-  // A payment of ours.
+  // This is an own payout.
   const mine = foreign(model.transaction([{ payee: STRANGER, coin: 'eth', amount: 50n }]), hot.payee, 5n)
   await sql`
     INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee, txid)

@@ -1,4 +1,4 @@
-/** Deposits of a token that the configuration no longer names. */
+/** Handles deposits of a token that the configuration no longer names. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'
@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-test('deposits of a token that was removed from the configuration are shown, started, credited and reverted', async () => {
+test('shows, starts, credits and reverts deposits of a token that was removed from the configuration', async () => {
   const { sql } = database
   const before = await rememberCoins(sql, new Map([[ethereum.name, ethereum]]))
   expect(before.get('ethereum')).toBe(ethereum)

@@ -1,4 +1,4 @@
-/** For random reorganisations the books say what the canonical chain says. */
+/** Compares the books with the canonical chain after random reorgs. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -100,7 +100,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
 
 // On EVM networks a transaction may pay other things than its mempool or its former block showed.
 test.each([bitcoin, ethereum])(
-  'after any sequence of payments, blocks, reorgs, failures and races on $name the books equal the canonical chain',
+  'keeps the books of $name equal to the canonical chain after any transfers, blocks, reorgs, failures and races',
   async (network) => {
     let runs = 0
     await fc.assert(
@@ -258,7 +258,7 @@ async function perform(
   }
 }
 
-/** A node that is behind answers some of the questions: no block that is still on the chain may be taken back for it. */
+/** A node that is behind answers some of the questions. It must not make a block of the chain be reverted. */
 async function scanBesideALaggard(
   sql: Sql,
   model: ChainModel,

@@ -1,4 +1,4 @@
-/** The floor against spam: transfers below the minimum are only counted. */
+/** Counts transfers below the minimum instead of recording them, against spam. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { pruneBlocks } from '../../../db/chain/prune-blocks.js'
@@ -21,7 +21,7 @@ const withFloor = (network: Network, minimum = 1_000n): Network => ({
 })
 
 test.each([bitcoin, ethereum])(
-  'on $name a transfer below the minimum is counted, and makes no deposit, event or output',
+  'counts a transfer below the minimum on $name, and makes no deposit, event or output',
   async (network) => {
     const { sql } = database
     const model = new ChainModel(withFloor(network))
@@ -45,7 +45,7 @@ test.each([bitcoin, ethereum])(
     const counted = async () => (await readGauges(sql)).smallTransfers
     expect(await counted()).toEqual([{ network: network.name, coin, transfers: 20 }])
 
-    // What leaves the chain is not counted any more; what is deep is counted together.
+    // A transfer that leaves the chain is no longer counted; deep ones are counted together.
     model.orphan(5)
     model.mine([model.transaction([to(5n), to(7n)])])
     for (let block = 0; block < 6; block++) model.mine([])
@@ -58,7 +58,7 @@ test.each([bitcoin, ethereum])(
   },
 )
 
-test('a deposit that was under way before the minimum was raised goes on', async () => {
+test('continues a deposit that was under way before the minimum was raised', async () => {
   const { sql } = database
   const model = new ChainModel(bitcoin)
   await scan(sql, model.adapter())
@@ -74,7 +74,7 @@ test('a deposit that was under way before the minimum was raised goes on', async
   expect(await sql`SELECT 1 FROM small_transfers`).toHaveLength(0)
 })
 
-test("the merchant's own change is recorded, however small", async () => {
+test("records the merchant's own change of any amount", async () => {
   const { sql } = database
   const model = new ChainModel(withFloor(bitcoin))
   await scan(sql, model.adapter())

@@ -1,4 +1,4 @@
-/** The steps of a deposit in the books, concurrent and repeated. */
+/** Books the steps of a deposit, also concurrent and repeated ones. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { dispatchPending } from '../../../activities/chain/dispatch-pending.js'
@@ -60,7 +60,7 @@ async function forkAway(): Promise<void> {
   await scan(database.sql, model.adapter())
 }
 
-test('the steps may be taken by many at once and again: each books once', async () => {
+test('posts each journal once for concurrent and repeated steps', async () => {
   const { sql } = database
   const id = await pay(700n, 3)
   const confirmed = await Promise.all(Array.from({ length: 10 }, () => confirmDeposit(sql, networks, id)))
@@ -73,7 +73,7 @@ test('the steps may be taken by many at once and again: each books once', async 
   expect(await sql`SELECT 1 FROM events WHERE subject = ${id}`).toHaveLength(7)
 })
 
-test('below the threshold nothing is booked, and it says what is missing', async () => {
+test('books nothing below the threshold, and says what is missing', async () => {
   const id = await pay(700n, 1)
   expect(await confirmDeposit(database.sql, networks, id)).toEqual({
     kind: 'waiting',
@@ -85,23 +85,26 @@ test('below the threshold nothing is booked, and it says what is missing', async
   expect(await confirmDeposit(database.sql, networks, 'dep_unknown')).toEqual({ kind: 'unknown' })
 })
 
-test.each(['screening_requested', 'held', 'success'])('a reorg takes back what is %s', async (at) => {
-  const { sql } = database
-  const id = await pay(700n, 3)
-  await confirmDeposit(sql, networks, id)
-  if (at === 'held') await holdDeposit(sql, networks, id, 'suspicious')
-  if (at === 'success') await creditDeposit(sql, networks, id)
-  expect(await status(id)).toBe(at)
-  await forkAway()
-  expect(await status(id)).toBe('reverted')
-  for (const kind of ['available', 'reserved']) expect(await ledger(sql, kind, alice.user ?? '')).toBe(0n)
-  expect(await ledger(sql, 'chain', alice.id)).toBe(0n)
-  expect(await confirmDeposit(sql, networks, id)).toEqual({ kind: 'gone', status: 'reverted' })
-  expect(await creditDeposit(sql, networks, id)).toEqual({ kind: 'gone', status: 'reverted' })
-  expect(await holdDeposit(sql, networks, id, 'late')).toEqual({ kind: 'gone', status: 'reverted' })
-})
+test.each(['screening_requested', 'held', 'success'])(
+  'reverts a deposit that is %s after a reorg',
+  async (at) => {
+    const { sql } = database
+    const id = await pay(700n, 3)
+    await confirmDeposit(sql, networks, id)
+    if (at === 'held') await holdDeposit(sql, networks, id, 'suspicious')
+    if (at === 'success') await creditDeposit(sql, networks, id)
+    expect(await status(id)).toBe(at)
+    await forkAway()
+    expect(await status(id)).toBe('reverted')
+    for (const kind of ['available', 'reserved']) expect(await ledger(sql, kind, alice.user ?? '')).toBe(0n)
+    expect(await ledger(sql, 'chain', alice.id)).toBe(0n)
+    expect(await confirmDeposit(sql, networks, id)).toEqual({ kind: 'gone', status: 'reverted' })
+    expect(await creditDeposit(sql, networks, id)).toEqual({ kind: 'gone', status: 'reverted' })
+    expect(await holdDeposit(sql, networks, id, 'late')).toEqual({ kind: 'gone', status: 'reverted' })
+  },
+)
 
-test('dust is in the books and not available', async () => {
+test('books dust without making it available', async () => {
   const { sql } = database
   const [coin] = bitcoin.coins
   const dusty: Networks = new Map([['bitcoin', { ...bitcoin, coins: [{ ...coin, dust: 546n }] } as Network]])
@@ -112,7 +115,7 @@ test('dust is in the books and not available', async () => {
   expect(await ledger(sql, 'available', alice.user ?? '')).toBe(0n)
 })
 
-test('a coinbase counts only when it can be spent', async () => {
+test('credits a coinbase only when it can be spent', async () => {
   const adapter = model.adapter()
   const { blocks } = adapter
   const { txid } = model.pay({ payee: alice.payee, coin: 'btc', amount: 5_000n })
@@ -130,7 +133,7 @@ test('a coinbase counts only when it can be spent', async () => {
   expect(row).toEqual({ required_confirmations: 100, target_height: 100n })
 })
 
-test('balances at an address count what stands beside the deposit', async () => {
+test('counts everything beside the deposit in the balances of its address', async () => {
   const { sql } = database
   await pay(100n, 3)
   await settle(sql)
@@ -145,7 +148,7 @@ test('balances at an address count what stands beside the deposit', async () => 
   ])
 })
 
-test('withdrawals are woken when their transaction is final, and when it left the chain; once each', async () => {
+test('signals a payout once when its transaction is final, and once when it leaves the chain', async () => {
   const { sql } = database
   const withdrawal = newId('withdrawal')
   const payment = model.transaction([{ payee: 'ee'.repeat(20), coin: 'btc', amount: 1n }])

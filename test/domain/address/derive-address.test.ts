@@ -1,4 +1,4 @@
-/** Deriving addresses from extended keys. */
+/** Derives addresses from extended keys. */
 
 import { BIP32Factory } from 'bip32'
 import fc from 'fast-check'
@@ -42,13 +42,13 @@ test.each([
     'bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el',
     '03025324888e429ab8e3dbaf1f7802648b9cd01e9b418485c5fa4c1b9b5700e1a6',
   ],
-])("BIP-84's vector %d/%d", (branch, index, address, publicKey) => {
+])("derives BIP-84's vector %d/%d", (branch, index, address, publicKey) => {
   const derived = deriveAddress({ network: bitcoin, xpub: xpub("m/84'/0'/0'"), branch, index })
   expect(derived).toMatchObject({ address, publicKey, pathSuffix: `${branch}/${index}` })
   expect(parseAddress(bitcoin, address).payee).toBe(derived.payee)
 })
 
-test('EVM addresses are those of the uncompressed key, as viem derives them from the seed', () => {
+test('derives EVM addresses from the uncompressed key, as viem does', () => {
   const account = xpub("m/44'/60'/0'")
   expect(deriveAddress({ network: ethereum, xpub: account, branch: 0, index: 0 }).address).toBe(
     '0x9858EfFD232B4033E47d90003D41EC34EcaEda94',
@@ -62,7 +62,7 @@ test('EVM addresses are those of the uncompressed key, as viem derives them from
   )
 })
 
-test('Bitcoin Cash: P2PKH in CashAddr, and the same hash in the legacy form', () => {
+test("derives Bitcoin Cash's P2PKH in CashAddr, with the hash of the legacy form", () => {
   const cash: UtxoNetwork = {
     ...bitcoin,
     name: 'bitcoin-cash',
@@ -75,7 +75,7 @@ test('Bitcoin Cash: P2PKH in CashAddr, and the same hash in the legacy form', ()
   expect(parseAddress(cash, derived.address).payee).toBe(derived.payee)
 })
 
-test('a private key, a key of another network and a mistyped one are refused', () => {
+test('refuses a private key, a key of another network and a mistyped one', () => {
   const key = root.derivePath("m/84'/0'/0'")
   const derive = (text: string) => () => deriveAddress({ network: bitcoin, xpub: text, branch: 0, index: 0 })
   expect(derive(key.toBase58())).toThrow(/private key/)

@@ -1,4 +1,4 @@
-/** Parsing addresses into their canonical form. */
+/** Parses addresses into their canonical form. */
 
 import { encodeCashAddress as encodeByLibrary } from '@bitauth/libauth'
 import { address as bitcoinAddress } from 'bitcoinjs-lib'
@@ -50,7 +50,7 @@ test.each([
   ],
   ['1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu', '76a91476a04053bda0a88bda5177b86a15c3b29f55987388ac', 'p2pkh'],
   ['3CWFddi6m4ndiGyKqzYvsFYagqDLPVMTzC', 'a91476a04053bda0a88bda5177b86a15c3b29f55987387', 'p2sh'],
-])('takes %s', (text, script, type) => {
+])('accepts %s', (text, script, type) => {
   expect(parseAddress(main, text)).toMatchObject({ script, type })
 })
 
@@ -69,7 +69,7 @@ test.each([
   },
 )
 
-test('takes P2WSH, in lower case', () => {
+test('accepts P2WSH and writes it in lower case', () => {
   const text = 'tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7'
   expect(parseAddress(testnet, text.toUpperCase())).toMatchObject({
     address: text,
@@ -107,7 +107,7 @@ test.each([
   refused(main, text)
 })
 
-test('an address of another network is refused', () => {
+test('refuses an address of another network', () => {
   refused(main, 'tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx')
   refused(testnet, 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4')
   expect(refused(main, 'mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn')).toContain('another network')
@@ -124,13 +124,13 @@ test.each([
   '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359',
   '0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB',
   '0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb',
-])("EIP-55's vector %s, and its lower case", (text) => {
+])("accepts EIP-55's vector %s and its lower case", (text) => {
   expect(parseAddress(ethereum, text).address).toBe(text)
   expect(parseAddress(ethereum, text.toLowerCase()).address).toBe(text)
   expect(parseAddress(ethereum, `0x${text.slice(2).toUpperCase()}`).address).toBe(text)
 })
 
-test('any EVM address is canonical as viem has it; one letter of another case is refused', () => {
+test("returns any EVM address in viem's canonical form, and refuses one letter of another case", () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), (bytes) => {
       const lower = `0x${Buffer.from(bytes).toString('hex')}` as const
@@ -149,7 +149,7 @@ test('any EVM address is canonical as viem has it; one letter of another case is
   )
 })
 
-test('the zero address and the contract of a token are refused, and it is said why', () => {
+test('refuses the zero address and the contract of a token, and says why', () => {
   expect(refused(ethereum, `0x${'0'.repeat(40)}`)).toContain('zero address')
   const contract = ethereum.coins.find((coin) => coin.contract)?.contract ?? ''
   expect(refused(ethereum, contract)).toContain('contract of usdt')
@@ -159,7 +159,7 @@ test('the zero address and the contract of a token are refused, and it is said w
   refused(ethereum, '5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed')
 })
 
-test("CashAddr's vectors, with and without prefix; the legacy form is Bitcoin's too, so it is refused", () => {
+test("accepts CashAddr's vectors with and without prefix, and refuses the legacy form, which Bitcoin has too", () => {
   const pairs = [
     ['1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu', 'bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a'],
     ['1KXrWXciRDZUpQwQmuM1DbwsKDLYAYsVLR', 'bitcoincash:qr95sy3j9xwd2ap32xkykttr4cvcu7as4y0qverfuy'],
@@ -180,7 +180,7 @@ test("CashAddr's vectors, with and without prefix; the legacy form is Bitcoin's 
   refused(cash, 'bchtest:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eyvwc0uz5t')
 })
 
-test('a legacy form that Bitcoin does not have is unambiguous', () => {
+test('accepts a legacy form that Bitcoin does not have', () => {
   // The version bytes 28 and 40 that wallets used before CashAddr: addresses that begin with C and H.
   const network = { ...cash, address: { ...cash.address, pubKeyHash: 28, scriptHash: 40 } }
   const hash = Buffer.from('76a04053bda0a88bda5177b86a15c3b29f559873', 'hex')
@@ -197,7 +197,7 @@ test.each([
   ['p2pkhWithTokens', 'z', 'p2pkh'],
   ['p2shWithTokens', 'r', 'p2sh'],
 ] as const)(
-  'an address of Bitcoin Cash that takes tokens is paid as its plain form (%s)',
+  'pays an address of Bitcoin Cash that takes tokens as its plain form (%s)',
   (type, letter, plain) => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), (payload) => {
@@ -215,7 +215,7 @@ test.each([
 )
 
 test.each(['p2sh', 'p2shWithTokens'] as const)(
-  'a hash of 32 bytes is refused with the true reason (%s)',
+  'refuses a hash of 32 bytes with the true reason (%s)',
   (type) => {
     const payload = Uint8Array.from({ length: 32 }, (_, index) => index)
     const { address } = encodeByLibrary({ prefix: 'bitcoincash', type, payload, throwErrors: true })
@@ -224,7 +224,7 @@ test.each(['p2sh', 'p2shWithTokens'] as const)(
   },
 )
 
-test('CashAddr notices any single wrong letter', () => {
+test('notices any single wrong letter of CashAddr', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), fc.nat(), fc.nat(), (hash, at, by) => {
       const address = encodeCashAddress('bitcoincash', { kind: 'p2pkh', hash })

@@ -1,4 +1,4 @@
-/** Confirmations by amount. */
+/** Computes confirmations by amount. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -10,7 +10,7 @@ const ethereum = testNetworks({ ETHEREUM_ENABLED: 'true' }).get('ethereum')
 if (!ethereum) throw new Error('ethereum')
 const tier = { network: 'ethereum', coin: 'usdt', from: '10', confirmations: 6 }
 
-test('a tier counts from its amount up, in its own coin, and never lowers what the network asks for', () => {
+test("applies a tier from its amount up, in its own coin, and never lowers the network's number", () => {
   const of = (amount: bigint, coin = 'usdt') => confirmationsUnder([tier], ethereum, coin, amount)
   expect([of(9_999_999n), of(10_000_000n), of(10n ** 20n, 'eth')]).toEqual([2, 6, 2])
   fc.assert(

@@ -1,4 +1,4 @@
-/** Signatures of webhooks, compared with the Standard Webhooks library. */
+/** Signs webhooks, compared with the Standard Webhooks library. */
 
 import fc from 'fast-check'
 import { Webhook } from 'standardwebhooks'
@@ -40,7 +40,7 @@ test('agrees with the standard library of the standard on any body', () => {
   )
 })
 
-test('the standard library of the standard accepts what we sign', () => {
+test("makes signatures that the standard's own library accepts", () => {
   const timestamp = Math.floor(Date.now() / 1_000)
   const body = '{"id":"evt_1","name":"Zoë"}'
   const signature = signWebhook({ id: 'evt_1', timestamp, body: bytes(body), secrets: [OTHER, SECRET] })
@@ -53,7 +53,7 @@ test('the standard library of the standard accepts what we sign', () => {
   expect(new Webhook(OTHER).verify(body, headers)).toEqual(JSON.parse(body))
 })
 
-test('two live secrets give two signatures, each of which verifies alone', () => {
+test('makes two signatures with two live secrets, each of which verifies alone', () => {
   const signature = signWebhook({ ...golden, secrets: [SECRET, OTHER] })
   expect(signature.split(' ')).toHaveLength(2)
   for (const secret of [SECRET, OTHER]) {
@@ -61,9 +61,9 @@ test('two live secrets give two signatures, each of which verifies alone', () =>
   }
 })
 
-describe('refuses', () => {
+describe('verification', () => {
   const received = { ...golden, signature: GOLDEN_SIGNATURE, secret: SECRET, now: golden.timestamp }
-  test('nothing, when all is right', () => {
+  test('accepts a message that is right', () => {
     expect(verifyWebhookSignature(received)).toBe(true)
     expect(verifyWebhookSignature({ ...received, now: golden.timestamp + 300 })).toBe(true)
   })
@@ -78,7 +78,7 @@ describe('refuses', () => {
     ['an old timestamp', { now: golden.timestamp + 301 }],
     ['a timestamp from the future', { now: golden.timestamp - 301 }],
     ['a timestamp that is no number', { timestamp: Number.NaN }],
-  ])('%s', (_name, change) => {
+  ])('refuses %s', (_name, change) => {
     expect(verifyWebhookSignature({ ...received, ...change })).toBe(false)
   })
 })
@@ -88,6 +88,6 @@ test.each([
   'whsec_',
   'whsec_c2hvcnQ=',
   'whsec_not base64 at all, really!!!!!!!!',
-])('a secret like %s is an error, not a weak key', (secret) => {
+])('reports a secret like %s as an error', (secret) => {
   expect(() => signWebhook({ ...golden, secrets: [secret] })).toThrow(/whsec_/)
 })

@@ -1,4 +1,4 @@
-/** Urgency and age in the signing queue. */
+/** Orders the signing queue by urgency and age. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -12,13 +12,13 @@ const waiting = fc.record({
 })
 const now = new Date('2027-01-01')
 
-test('of two that were asked for together the more urgent goes first', () => {
+test('serves the more urgent of two that were requested together first', () => {
   const scores = PRIORITIES.map((priority) => queueScore(priority, now, now))
   expect(scores).toEqual([...scores].sort((a, b) => a - b))
   expect(new Set(scores).size).toBe(PRIORITIES.length)
 })
 
-test('of two that are as urgent the older goes first, and the order does not change while they wait', () => {
+test('serves the older of two equally urgent ones first, and keeps the order while they wait', () => {
   fc.assert(
     fc.property(waiting, waiting, fc.integer({ min: 0, max: 10 ** 9 }), (a, b, passed) => {
       const later = new Date(now.getTime() + passed)
@@ -31,7 +31,7 @@ test('of two that are as urgent the older goes first, and the order does not cha
   )
 })
 
-test('nothing starves: what is asked for 40 minutes later overtakes nothing, however urgent it is', () => {
+test('lets no request of 40 minutes later overtake, at any urgency', () => {
   fc.assert(
     fc.property(waiting, waiting, (old, young) => {
       if (young.askedAt.getTime() - old.askedAt.getTime() < 40 * MINUTE_MS) return
@@ -42,7 +42,7 @@ test('nothing starves: what is asked for 40 minutes later overtakes nothing, how
   )
 })
 
-test('the keys of steps are 1 to 5, and age lifts everything to the first', () => {
+test('gives steps keys from 1 to 5, and raises each to the first with age', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...PRIORITIES),

@@ -1,4 +1,4 @@
-/** Prices of a replacement. */
+/** Prices replacements. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -19,11 +19,11 @@ const market = fc
   .record({ prices, baseFee: price })
   .map((each) => ({ ...each.prices, baseFee: each.baseFee }))
 
-test('an eighth more, rounded up', () => {
+test('raises a price by an eighth, rounded up', () => {
   expect([raised(0n), raised(1n), raised(8n), raised(9n), raised(1_000n)]).toEqual([0n, 2n, 9n, 11n, 1_125n])
 })
 
-test('a replacement is an eighth above what it replaces, includable in the next block, and inside its limit', () => {
+test('prices a replacement an eighth above the replaced one, for the next block, and inside its limit', () => {
   fc.assert(
     fc.property(
       prices,
@@ -51,12 +51,12 @@ test('a replacement is an eighth above what it replaces, includable in the next 
   )
 })
 
-test('where nothing is replaced, only the next block counts', () => {
+test('prices by the next block alone if nothing is replaced', () => {
   const now = { maxFeePerGas: 30n, maxPriorityFeePerGas: 2n, baseFee: 8n }
   expect(leastReplacement(null, now)).toEqual({ maxFeePerGas: 11n, maxPriorityFeePerGas: 2n })
 })
 
-test('a fee on a UTXO network rises by the relay rate at least, and to what the network asks', () => {
+test("raises a fee on a UTXO network by the relay rate at least, and to the network's rate", () => {
   expect(leastUtxoReplacement(1_000n, 141, 1, 1)).toBe(1_141n)
   expect(leastUtxoReplacement(1_000n, 141, 20, 1)).toBe(2_820n)
 })

@@ -1,4 +1,4 @@
-/** Fee shares, watermarks and low balances of movements. */
+/** Computes fee shares, watermarks and low balances of movements. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -17,7 +17,7 @@ test('accepts the highest worthwhile fee, and not one more', () => {
   )
 })
 
-test('a rebalance ends in the middle of the watermarks, and nothing moves between them', () => {
+test('rebalances to the middle of the watermarks, and moves nothing between them', () => {
   fc.assert(
     fc.property(amount, amount, amount, (balance, one, other) => {
       const [low, high] = one < other ? [one, other] : [other, one + 1n]
@@ -34,7 +34,7 @@ test('a rebalance ends in the middle of the watermarks, and nothing moves betwee
   )
 })
 
-test('what is low stays low until it is a tenth above its mark', () => {
+test('keeps a wallet low until it is a tenth above its mark', () => {
   expect(isLow(99n, 100n, false)).toBe(true)
   expect(isLow(100n, 100n, false)).toBe(false)
   expect(isLow(109n, 100n, true)).toBe(true)

@@ -1,4 +1,4 @@
-/** Fees and fee limits of withdrawals. */
+/** Computes fees and fee limits of payouts. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -19,7 +19,7 @@ const network = (name: string): Network => {
   return found
 }
 
-test('the limit leaves room above the estimate and stays inside the cap of the network', () => {
+test('leaves room above the estimate and stays inside the cap of the network', () => {
   for (const each of networks.values())
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: each.fees.maxTotal }), (estimate) => {
@@ -31,7 +31,7 @@ test('the limit leaves room above the estimate and stays inside the cap of the n
     )
 })
 
-test('a fee is what base fee and tip cost on EVM chains, and size times rate on UTXO chains', () => {
+test('computes a fee from base fee and tip on EVM chains, and from size and rate on UTXO chains', () => {
   const ethereum = network('ethereum')
   const price = { family: 'evm', maxFeePerGas: 21n * 10n ** 9n, maxPriorityFeePerGas: 10n ** 9n } as const
   expect(estimateFee(ethereum, findCoin(ethereum, 'eth'), price, 0)).toBe(21_000n * 11n * 10n ** 9n)
@@ -44,7 +44,7 @@ test('a fee is what base fee and tip cost on EVM chains, and size times rate on 
   )
 })
 
-test('without a market price the fallback follows the factors of the priorities', () => {
+test('falls back to the factors of the priorities without a market price', () => {
   const rates = PRIORITIES.map((priority) => {
     const price = fallbackPrice(network('bitcoin'), priority)
     return price.family === 'utxo' ? price.rate : null

@@ -1,4 +1,4 @@
-/** What Bitcoin Core answers and btcd does not, on a scripted node. */
+/** Reads answers of Bitcoin Core that btcd does not give, on a scripted node. */
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -52,7 +52,7 @@ describe('feeRate', () => {
     expect(asked).toEqual([6, 3, 2, 2])
   })
 
-  test('is the fallback where the node has no estimate yet', async () => {
+  test('is the fallback if the node has no estimate yet', async () => {
     const { adapter } = await adapterOn({
       estimatesmartfee: () => ({ errors: ['Insufficient data'], blocks: 2 }),
     })
@@ -60,7 +60,7 @@ describe('feeRate', () => {
     expect(await adapter.feeRate('urgent')).toBe(testNetwork().fees.fallbackRate * 2)
   })
 
-  test('stays inside the network’s bounds and above what the mempool takes', async () => {
+  test("stays inside the network’s bounds and above the mempool's minimum", async () => {
     const high = await adapterOn({ estimatesmartfee: () => ({ feerate: 0.9 }) })
     expect(await high.adapter.feeRate('normal')).toBe(testNetwork().fees.maxRate)
     const low = await adapterOn({ estimatesmartfee: () => ({ feerate: 0.000001 }) })
@@ -89,7 +89,7 @@ describe('broadcast', () => {
     [-26, 'txn-already-in-mempool'],
     [-26, 'txn-already-known'],
     [-26, 'txn-same-nonwitness-data-in-mempool'],
-  ])('knows that %i %s is no failure', async (code, message) => {
+  ])('takes %i %s for no failure', async (code, message) => {
     const { adapter } = await adapterOn({ sendrawtransaction: refuse(code, message) })
     expect(await adapter.broadcast(raw)).toEqual({ kind: 'already_known' })
   })
@@ -125,7 +125,7 @@ describe('broadcast', () => {
     [-25, 'Mempool internal error'],
     [-31, 'Error: Peer-to-peer functionality missing or disabled'],
     [-32603, 'Internal error'],
-  ])('knows nothing after %i %s', async (code, message) => {
+  ])('reports unknown after %i %s', async (code, message) => {
     const { adapter } = await adapterOn({
       sendrawtransaction: refuse(code, message),
       getrawtransaction: refuse(-1, 'busy'),
@@ -133,13 +133,13 @@ describe('broadcast', () => {
     expect(await adapter.broadcast(raw)).toMatchObject({ kind: 'unknown' })
   })
 
-  test('knows nothing when no node answers', async () => {
+  test('reports unknown when no node answers', async () => {
     const adapter = createUtxoAdapter(testNetwork('http://127.0.0.1:1'))
     open.push(() => adapter.close())
     expect(await adapter.broadcast(raw)).toMatchObject({ kind: 'unknown' })
   })
 
-  test('does not believe a rejection after another node may have taken it', async () => {
+  test('does not trust a rejection after another node may have taken it', async () => {
     const hanging = createServer(() => {})
     await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve))
     const first = `http://127.0.0.1:${(hanging.address() as AddressInfo).port}`
@@ -157,7 +157,7 @@ describe('broadcast', () => {
     expect(await adapter.broadcast(raw)).toMatchObject({ kind: 'unknown' })
   })
 
-  test('believes it when the other node was not there at all', async () => {
+  test('trusts it when the other node was not there at all', async () => {
     const node = await scriptedNode({ sendrawtransaction: refuse(-26, 'txn-mempool-conflict') })
     const adapter = createUtxoAdapter({ ...testNetwork(), rpcUrls: ['http://127.0.0.1:1', node.url] })
     open.push(
@@ -183,7 +183,7 @@ describe('balance and used', () => {
     expect(await adapter.balance(address, 'btc')).toBe(10_000_000n + 2_099_999_900_000_003n)
   })
 
-  test('use the block filters where the node has them', async () => {
+  test('use the block filters if the node has them', async () => {
     const { adapter, node } = await adapterOn(
       {
         getblockchaininfo: () => ({ blocks: 900_000, bestblockhash: 'ff' }),

@@ -1,4 +1,4 @@
-/** Blocks that take too long together are fetched in smaller numbers. */
+/** Fetches blocks that take too long together in smaller numbers. */
 
 import { expect, test } from 'vitest'
 import { createBlockReader } from '../../../../chains/utxo/chain/read-blocks.js'
@@ -29,7 +29,7 @@ function slowNode(msPerBlock: number, asked: [blocks: number, ms: number][]): Rp
   return rpc as Rpc
 }
 
-test('blocks that take too long together are asked for in fewer, and one that still does is waited for longer', async () => {
+test('requests fewer blocks after a time-out, and waits longer for one that still takes too long', async () => {
   const asked: [number, number][] = []
   const read = createBlockReader(slowNode(3_500, asked), testNetwork())
   let blocks: { height: number }[] = []

@@ -1,4 +1,4 @@
-/** Coin selection keeps its promises. */
+/** Selects coins within the limits of a request. */
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -77,7 +77,7 @@ describe('selectCoins', () => {
         const selection = selectCoins(asked)
         if (selection.kind === 'insufficient_funds' || selection.kind === 'too_many_inputs') {
           expect(selection.missing).toBeGreaterThan(0n)
-          // More inputs would help where it is their number that lacks.
+          // More inputs would help if their number is what is missing.
           const free = selectCoins({ ...asked, maxInputs: 1_000 }).kind
           expect(free === 'insufficient_funds').toBe(selection.kind === 'insufficient_funds')
           return
@@ -115,7 +115,7 @@ describe('selectCoins', () => {
     expect(selected).toBeGreaterThan(300)
   })
 
-  test('overpays a changeless payment by no more than change would cost', () => {
+  test('overpays a payout without change by no more than change would cost', () => {
     fc.assert(
       fc.property(anyRequest, (asked) => {
         const selection = selectCoins({ ...asked, required: [], floor: { fee: 0n, rate: 0 } })
@@ -180,7 +180,7 @@ describe('selectCoins', () => {
     expect(selectCoins(enough)).toMatchObject({ kind: 'selected', change: 0n })
   })
 
-  test('leaves coins alone that cost more than they bring, unless they are required', () => {
+  test('leaves out coins that cost more than they bring, unless they are required', () => {
     const dusty = Array.from({ length: 30 }, () => 600n)
     const selection = selectCoins(request([...dusty, 100_000n], 50_000n))
     expect(selection).toMatchObject({ kind: 'selected', coins: [{ id: 30 }] })
@@ -188,12 +188,12 @@ describe('selectCoins', () => {
     expect(anchored).toMatchObject({ kind: 'selected', coins: [{ id: 99 }, { id: 0 }] })
   })
 
-  test('adds nothing when the required coins are enough', () => {
+  test('adds nothing when the required coins suffice', () => {
     const selection = selectCoins(request([100_000n], 50_000n, { required: [{ id: 99, amount: 80_000n }] }))
     expect(selection).toMatchObject({ kind: 'selected', coins: [{ id: 99 }] })
   })
 
-  test('says what the fee would be when the limit is lower', () => {
+  test('returns the fee when the limit is lower', () => {
     const selection = selectCoins(request([100_000n], 50_000n, { feeLimit: 100n }))
     expect(selection).toEqual({
       kind: 'fee_too_high',
@@ -208,7 +208,7 @@ describe('selectCoins', () => {
     expect(selectCoins(request(many, 3_400_000n))).toMatchObject({ kind: 'insufficient_funds' })
   })
 
-  test('chooses among 100,000 coins by looking at no more than 100,000 branches', () => {
+  test('chooses among 100,000 coins in at most 100,000 branches', () => {
     const amounts = Array.from({ length: 100_000 }, (_, i) => BigInt(1_000 + ((i * 7_919) % 1_000_003)))
     const asked = request(amounts, 123_456_789n)
     expect(selectCoins(asked).kind).toBe('selected')
@@ -258,7 +258,7 @@ describe('branchAndBound', () => {
     expect(branchAndBound([], 1_000_000n, 500_000n, 0n, 250)).toBeNull()
   })
 
-  test('tries coins of one value once, however many there are', () => {
+  test('tries coins of one value once, also if there are many', () => {
     const values = [...Array<bigint>(20).fill(7n), ...Array<bigint>(50_000).fill(5n)]
     const found = branchAndBound(values, 30n, 0n, 0n, 250) ?? []
     expect(found.map((index) => values[index])).toEqual(Array(6).fill(5n))

@@ -1,4 +1,4 @@
-/** Dust thresholds, sizes and fees of the Bitcoin family. */
+/** Computes dust thresholds, sizes and fees of the Bitcoin family. */
 
 import { expect, test } from 'vitest'
 import { dustThreshold, feeForWeight, toVsize } from '../../../../chains/utxo/coins/weights.js'

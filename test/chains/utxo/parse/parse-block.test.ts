@@ -1,4 +1,4 @@
-/** Parsing blocks, compared with bitcoinjs-lib. */
+/** Parses blocks, compared with bitcoinjs-lib. */
 
 import { readFileSync } from 'node:fs'
 import { Block, Transaction } from 'bitcoinjs-lib'

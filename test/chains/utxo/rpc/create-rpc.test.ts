@@ -1,4 +1,4 @@
-/** Calls to several nodes of the Bitcoin family. */
+/** Calls several nodes of the Bitcoin family. */
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,4 +1,4 @@
-/** Payouts of the Bitcoin family: recipients, change, fees, replacements. */
+/** Builds payouts of the Bitcoin family: recipients, change, fees, replacements. */
 
 import { Transaction as ScureTransaction } from '@scure/btc-signer'
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
@@ -45,7 +45,7 @@ describe.each([
   ['p2wpkh', segwit],
   ['p2pkh', legacy],
 ] as const)('buildPayout and verifySigned on %s', (_kind, network) => {
-  test('pay what was asked, with a fee for the size that signing really makes', async () => {
+  test('pays the requested outputs, with a fee for the size that signing really makes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.bigInt({ min: 5_000n, max: 10_000_000n }), { minLength: 1, maxLength: 8 }),
@@ -75,7 +75,7 @@ describe.each([
     )
   })
 
-  test('takes the fee from the recipient when asked to', async () => {
+  test('takes the fee from the recipient on request', async () => {
     const { wallet, outputs, source } = fundedWallet(network, [1_000_000n])
     const result = built(
       await buildPayout(requestOn(network, outputs, [400_000n], { feePayer: 'recipient' }), network, source),
@@ -84,7 +84,7 @@ describe.each([
     expect(signed.outs.map((each) => each.value)).toEqual([400_000n - result.fee, 600_000n])
   })
 
-  test('pays a recipient who bears the fee the amount less the fee, also where the rest is below dust', async () => {
+  test('pays a recipient who bears the fee the amount less the fee, also if the rest is below dust', async () => {
     const { outputs, source, wallet } = fundedWallet(network, [100_000n])
     const request = requestOn(network, outputs, [99_900n], { feePayer: 'recipient' })
     const result = built(await buildPayout(request, network, source))
@@ -98,7 +98,7 @@ describe.each([
     expect(poor.kind).toBe('fee_too_high')
   })
 
-  test('a replacement keeps inputs and recipients and brings what BIP-125 asks; a cancellation has no recipient', async () => {
+  test("keeps inputs and recipients in a replacement, pays BIP-125's fee, and has no recipient in a cancellation", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.bigInt({ min: 20_000n, max: 10_000_000n }), { minLength: 2, maxLength: 8 }),
@@ -123,7 +123,7 @@ describe.each([
             const signed = Transaction.fromHex(raw)
             expect(signed.outs.slice(0, amounts.length).map((each) => each.value)).toEqual(amounts)
             expect(signed.outs.length).toBeGreaterThan(0)
-            // Rules 3 and 4: what is replaced, and the relay rate for its own size; and the rate that was asked for.
+            // BIP-125, rules 3 and 4: the replaced fee and the relay rate for its own size; and the requested rate.
             expect(Number(next.fee - first.fee)).toBeGreaterThanOrEqual(
               signed.virtualSize() * network.fees.minRate,
             )
@@ -189,7 +189,7 @@ describe('buildPayout', () => {
     expect(psbt.fee).toBe(result.fee)
   })
 
-  test('keeps two payments to one address apart, in the order asked for', async () => {
+  test('keeps two outputs to one address apart, in the requested order', async () => {
     const { wallet, outputs, source } = fundedWallet(segwit, [1_000_000n])
     const address = stranger(segwit, 1)
     const request: UtxoBuildRequest = {
@@ -239,7 +239,7 @@ describe('buildPayout', () => {
     })
   })
 
-  test('does not pay from an output that the chain knows otherwise', async () => {
+  test("refuses to pay from an output that differs from the chain's", async () => {
     const { outputs, source } = fundedWallet(segwit, [100_000n])
     const [coin] = outputs
     const asked = (changes: Partial<SpendableOutput>) =>
@@ -318,7 +318,7 @@ describe('coins of fat parents', () => {
     }
   }
 
-  test('pay only where no others do, although they are many and the fee is low', async () => {
+  test('pay only if no others do, also if they are many and the fee is low', async () => {
     const { candidates, source, fatTxid } = wallet(
       { count: 2_900, amount: 3_000n },
       Array.from({ length: 30 }, (_, each) => 100_000n + BigInt(each)),
@@ -336,7 +336,7 @@ describe('coins of fat parents', () => {
     }
   })
 
-  test('pay together with the others where those are not enough, as many as a signer takes', async () => {
+  test('pay together with the others if those do not suffice, as many as a signer accepts', async () => {
     const { candidates, source } = wallet({ count: 2_000, amount: 100_000n }, [500_000n, 600_000n])
     const request = requestOn(segwit, candidates, [3_500_000n], { feeRate: 1 })
     const result = built(await buildPayout(request, segwit, source))
@@ -344,7 +344,7 @@ describe('coins of fat parents', () => {
     expect(result.payload.psbt.length).toBeLessThan(MOST)
   })
 
-  test('are said to be too many where one transaction and its payload cannot hold enough of them', async () => {
+  test('are reported as too many if one transaction and its payload cannot hold enough of them', async () => {
     const { candidates, source } = wallet({ count: 2_000, amount: 100_000n }, [500_000n])
     const asked = (amount: bigint) =>
       buildPayout(requestOn(segwit, candidates, [amount], { feeRate: 1 }), segwit, source)

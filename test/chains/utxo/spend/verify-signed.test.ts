@@ -1,4 +1,4 @@
-/** Signed transactions of the Bitcoin family must be the ones that were asked for. */
+/** Verifies that signed transactions of the Bitcoin family are the requested ones. */
 
 import { Psbt, payments, Transaction } from 'bitcoinjs-lib'
 import { describe, expect, test } from 'vitest'
@@ -259,14 +259,14 @@ describe('verifySigned', () => {
     expect(() => verifySigned(payload, raw)).toThrow(message)
   })
 
-  test('reckons the fee from the parents, so that a payload without them is refused', async () => {
+  test('computes the fee from the parents, so that a payload without them is refused', async () => {
     const { payload, raw } = await signedPayout()
     const psbt = Psbt.fromBase64(payload.psbt)
     for (const input of psbt.data.inputs) delete input.nonWitnessUtxo
     expect(() => verifySigned({ ...payload, psbt: psbt.toBase64() }, raw)).toThrow(/lacks a parent/)
   })
 
-  test('does not believe a parent that is not the one spent', async () => {
+  test('refuses a parent that is not the spent one', async () => {
     // Without SegWit a signature does not cover amounts, so that only the parent's hash speaks for them.
     const { payload, raw } = await signedPayout(legacyNetwork())
     const psbt = Psbt.fromBase64(payload.psbt)
@@ -278,7 +278,7 @@ describe('verifySigned', () => {
     expect(() => verifySigned({ ...payload, psbt: psbt.toBase64() }, raw)).toThrow(/not the one spent/)
   })
 
-  test('checks P2PKH signatures where the network has no SegWit', async () => {
+  test('checks P2PKH signatures if the network has no SegWit', async () => {
     const { payload, raw, fee } = await signedPayout(legacyNetwork())
     expect(verifySigned(payload, raw)).toEqual({ txid: Transaction.fromHex(raw).getId(), fee })
     const tampered: ((transaction: Transaction) => void)[] = [
@@ -288,7 +288,7 @@ describe('verifySigned', () => {
       (tx) => tx.setInputScript(0, Buffer.concat([Buffer.from([0x51]), tx.ins[0]!.script])),
       (tx) => tx.setInputScript(0, tx.ins[1]!.script),
       (tx) => tx.setInputScript(0, new Uint8Array()),
-      // The same pushes in a longer form: another txid for the same payment.
+      // The same pushes in a longer form have another txid.
       (tx) => tx.setInputScript(0, Buffer.concat([Buffer.from([0x4c]), tx.ins[0]!.script])),
     ]
     for (const tamper of tampered) {
@@ -331,7 +331,7 @@ describe('isInputSigned', () => {
     expect(check(1, { amount: 600_000_000n, script })).toBe(true)
   })
 
-  test('does not when the amount or the script is another', () => {
+  test('refuses one if the amount or the script differs', () => {
     expect(check(1, { amount: 600_000_001n, script })).toBe(false)
     const other = Buffer.from(payments.p2wpkh({ hash: Buffer.alloc(20, 1) }).output ?? [])
     expect(check(1, { amount: 600_000_000n, script: other })).toBe(false)
@@ -350,7 +350,7 @@ interface Draft {
   outputs: { script: Uint8Array; value: bigint }[]
 }
 
-/** The same payment with something altered, as a signer might make it. */
+/** Returns the same transaction with a change, as a signer might make it. */
 function redraft(base64: string, alter: (draft: Draft) => void): string {
   const psbt = Psbt.fromBase64(base64)
   const draft: Draft = {
