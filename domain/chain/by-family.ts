@@ -5,7 +5,7 @@ import type { Network } from './network.js'
 /** Name of a chain family. */
 export type Family = Network['family']
 
-/** Union that `family` tells apart: networks, payloads, fee prices, built transactions. */
+/** Union whose members `family` distinguishes: networks, payloads, fee prices, built transactions. */
 interface OfFamily {
   readonly family: string
 }

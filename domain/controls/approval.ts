@@ -1,46 +1,46 @@
-/** Approvals: the exact text that an approver signs, and when a set of them is a quorum. */
+/** Defines the text that an approver signs, and counts when a set of approvals is a quorum. */
 
 export type Decision = 'approve' | 'reject'
 
-/** A decision as the API takes it, the workflow counts it and the customer's signer checks it again. */
+/** A person's decision. The API accepts it, the workflow counts it, and the customer's signer checks it again. */
 export interface Approval {
   /** Id of the approver's registration (a key of a person). */
   readonly approver_id: string
-  /** The person behind it: one person with two keys counts once. */
+  /** Person behind the key. One person with two keys counts once. */
   readonly person_id: string
   readonly decision: Decision
-  /** Lower-case hex of the intent that the approver saw. */
+  /** Hash of the intent that the approver saw, in lower-case hex. */
   readonly intent_hash: string
-  /** ISO 8601 UTC, as signed. */
+  /** Time of the signature in ISO 8601 UTC, as signed. */
   readonly signed_at: string
-  /** Base64 Ed25519 signature of `approvalMessage`. */
+  /** Ed25519 signature of `approvalMessage`, in base64. */
   readonly signature: string
 }
 
-/** The four-eyes principle: two distinct persons, neither of whom initiated. */
+/** The four-eyes principle: two distinct persons, neither of whom is an initiator. */
 export const QUORUM = 2
 
-/** What a subject needs; frozen when it is made, so that a later policy changes nothing about it. */
+/** Approvals that a subject needs. They are fixed when the subject is created, so a later policy changes nothing. */
 export interface Requirement {
-  /** Distinct persons; never fewer than two count. */
+  /** Number of distinct persons. Values below two count as two. */
   readonly count: number
-  /** Only approvals of these registrations count, with their role; none means every approver's does. */
+  /** Registrations whose approvals count, with their roles. Empty: every approver's approval counts. */
   readonly signers: readonly { readonly id: string; readonly role: string }[]
-  /** Roles of which at least one of those who approve must be. */
+  /** Roles, each of which at least one of the approving persons must have. */
   readonly roles: readonly string[]
 }
 
-/** Two people, whoever they are. */
+/** Any two people. */
 export const FOUR_EYES: Requirement = { count: QUORUM, signers: [], roles: [] }
 
-/** The text whose UTF-8 bytes an approver signs. */
+/** Returns the text whose UTF-8 bytes an approver signs. */
 export function approvalMessage(
   approval: Pick<Approval, 'approver_id' | 'decision' | 'intent_hash' | 'signed_at'>,
 ): string {
   return `keyturn-approval-v1\n${approval.intent_hash}\n${approval.decision}\n${approval.approver_id}\n${approval.signed_at}`
 }
 
-/** Everyone who asked for a subject or shaped what it pays; none of them approves it. */
+/** Returns everyone who asked for a subject or shaped what it pays. None of them can approve it. */
 export function initiatorsOf(subject: {
   readonly initiator: string
   readonly co_initiators?: readonly string[] | undefined

@@ -1,4 +1,4 @@
-/** Rolling limits on what leaves: which of them bind a withdrawal, and whether it still fits (seed 002, "Amount Limits"). */
+/** Rolling limits on what leaves: finds those that bind a withdrawal, and decides whether it still fits. */
 
 import type { Coin } from '../chain/network.js'
 import { KeyturnError } from '../errors.js'
@@ -7,13 +7,13 @@ import type { CoinLimit, Policy } from './policy.js'
 
 export type LimitWindow = 'daily' | 'monthly'
 
-/** Whose sum is limited: everything of the merchant, one user's, or what goes to one whitelisted address. */
+/** Whose sum is limited: the whole merchant, one user, or one whitelisted address. */
 export type LimitScope = 'merchant' | 'user' | 'whitelist'
 
 const DAY_MS = 86_400_000
-/** Rolling: a withdrawal counts for exactly so long after it was asked for. */
+/** Windows of the limits. They roll: a withdrawal counts for exactly this long after its request. */
 export const LIMIT_WINDOW_MS: Readonly<Record<LimitWindow, number>> = { daily: DAY_MS, monthly: 30 * DAY_MS }
-/** Limits may be written more finely than a coin is; what cannot be paid is rounded down, to the stricter side. */
+/** Limits may have more decimals than a coin. They are rounded down, to the stricter side. */
 const FINEST_DECIMALS = 36
 
 /** A limit in base units. */
@@ -23,26 +23,26 @@ export interface Limit {
   readonly amount: BaseUnits
 }
 
-/** A limit and what its window holds already. */
+/** A limit with the sum that its window has already. */
 export interface LimitUse extends Limit {
   readonly used: BaseUnits
 }
 
-/** Base units of a decimal amount, rounded down. @throws KeyturnError `INVALID_AMOUNT`. */
+/** Returns the base units of a decimal amount, rounded down. @throws KeyturnError `INVALID_AMOUNT`. */
 export function wholeUnits(text: string, decimals: number): BaseUnits {
   return parseAmount(text, FINEST_DECIMALS) / 10n ** BigInt(FINEST_DECIMALS - decimals)
 }
 
 /**
- * The limits that bind a withdrawal: the merchant's and the user's in this coin, and those of the whitelist entry, which
- * hold in whole coins of whichever coin is sent there.
+ * Returns the limits that bind a withdrawal: the merchant's and the user's in this coin, and those of the whitelist
+ * entry, which apply in whole coins to each coin.
  */
 export function bindingLimits(
   limits: Policy['limits'],
   withdrawal: {
     readonly network: string
     readonly coin: Coin
-    /** Null draws on the merchant's own account, which has no user's limit. */
+    /** `null` draws on the merchant's own account, which has no user's limit. */
     readonly userReference: string | null
     readonly entry: Pick<CoinLimit, 'daily' | 'monthly'> | null
   },
@@ -57,7 +57,7 @@ export function bindingLimits(
   ]
 }
 
-/** The limit that `requested` would exceed and that leaves least; null when it fits them all. */
+/** Returns the limit that `requested` would exceed and that leaves least. `null` when it fits them all. */
 export function findExceeded(requested: BaseUnits, uses: readonly LimitUse[]): LimitUse | null {
   let tightest: LimitUse | null = null
   for (const use of uses) {
@@ -67,7 +67,7 @@ export function findExceeded(requested: BaseUnits, uses: readonly LimitUse[]): L
   return tightest
 }
 
-/** What a limit still lets through; never negative. */
+/** Returns what a limit still allows, never below 0. */
 export function remaining({ amount, used }: LimitUse): BaseUnits {
   return amount > used ? amount - used : 0n
 }
@@ -78,7 +78,7 @@ const WHOSE: Readonly<Record<LimitScope, string>> = {
   whitelist: 'of this whitelisted address',
 }
 
-/** `DAILY_LIMIT_EXCEEDED` or `MONTHLY_LIMIT_EXCEEDED`, with the details of the guide in whole coins. */
+/** Returns `DAILY_LIMIT_EXCEEDED` or `MONTHLY_LIMIT_EXCEEDED`, with its details in whole coins. */
 export function limitExceeded(use: LimitUse, requested: BaseUnits, coin: Coin): KeyturnError {
   const daily = use.window === 'daily'
   const show = (units: BaseUnits) => formatAmount(units, coin.decimals)

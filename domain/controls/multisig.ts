@@ -1,4 +1,4 @@
-/** How many people, and which, must approve a withdrawal (seed 002, "Multi-Signature Requirements"). */
+/** Decides how many people, and which, must approve a withdrawal. */
 
 import type { Coin } from '../chain/network.js'
 import { parseAmount } from '../money.js'
@@ -6,16 +6,16 @@ import { FOUR_EYES, QUORUM, type Requirement } from './approval.js'
 import { wholeUnits } from './limits.js'
 import type { MultisigConfig } from './policy.js'
 
-/** Thresholds are compared exactly, whatever the coin's decimals. */
+/** Decimals in which thresholds are compared: more than every coin has, so that the comparison is exact. */
 const FINEST_DECIMALS = 36
 
-/** What a withdrawal of `amount` base units needs: two people, or above the threshold what the configuration says. */
+/** Returns what a withdrawal of `amount` base units needs: two people, or above the threshold what the configuration says. */
 export function requiredApprovals(
   config: MultisigConfig,
   withdrawal: { readonly network: string; readonly coin: Coin; readonly amount: bigint },
 ): Requirement {
   const { network, coin, amount } = withdrawal
-  // Rounded down: what lies between two base units is above it.
+  // Rounded down: an amount between two base units is above it.
   const threshold = wholeUnits(thresholdOf(config, network, coin.name), coin.decimals)
   if (!config.enabled || amount <= threshold) return FOUR_EYES
   return {
@@ -25,9 +25,9 @@ export function requiredApprovals(
   }
 }
 
-/** Whether one configuration is clearly tighter than another; what is looser in anything, or hard to compare, loosens. */
+/** Returns whether one configuration is clearly tighter than another. One that is looser in anything, or hard to compare, loosens. */
 export function compareMultisig(from: MultisigConfig, to: MultisigConfig): 'tightening' | 'loosening' {
-  // Switched off means two people, whoever they are: every other configuration asks for at least that.
+  // Switched off means any two people. Every other configuration asks for at least that.
   if (!from.enabled) return 'tightening'
   if (!to.enabled) return 'loosening'
   const tighter =
@@ -38,7 +38,7 @@ export function compareMultisig(from: MultisigConfig, to: MultisigConfig): 'tigh
   return tighter ? 'tightening' : 'loosening'
 }
 
-/** Lower-case hex of an Ed25519 key that is written in base64, in hex with `0x`, or as PEM (RFC 8410: its last 32 bytes). */
+/** Returns the lower-case hex of an Ed25519 key that is written in base64, in hex with `0x`, or as PEM (RFC 8410: its last 32 bytes). */
 export function rawKey(text: string): string {
   if (text.startsWith('0x')) return text.slice(2).toLowerCase()
   const pem = /-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----/.exec(text)
@@ -62,7 +62,7 @@ function thresholdsNotHigher(from: MultisigConfig, to: MultisigConfig): boolean 
   )
 }
 
-/** The same people or fewer, each with the same key and role; an empty list is everybody. */
+/** Returns whether these are the same people or fewer, each with the same key and role. An empty list means everyone. */
 function signersNotMore(from: MultisigConfig, to: MultisigConfig): boolean {
   if (from.signers.length === 0) return true
   if (to.signers.length === 0) return false

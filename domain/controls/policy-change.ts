@@ -1,4 +1,4 @@
-/** What a change of policy changes, field by field, and for each field whether it tightens (at once) or loosens (after the cool-down). */
+/** Compares policies field by field, and decides for each field whether it tightens (at once) or loosens (after the cool-down). */
 
 import { canonicalJson } from '../canonical-json.js'
 import { formatAmount, parseAmount } from '../money.js'
@@ -15,19 +15,19 @@ import {
 
 export type FieldEffect = 'tightening' | 'loosening'
 
-/** A field's value; null where the policy says nothing. */
+/** Value of a field. `null` where the policy says nothing. */
 export type FieldValue = string | number | readonly string[] | MultisigConfig | null
 
-/** One field that changes; approvers sign the list of them. */
+/** One field that changes. Approvers sign the list of them. */
 export interface PolicyEdit {
-  /** For example `limits.user.ethereum.usdt.daily`. */
+  /** Path of the field, for example `limits.user.ethereum.usdt.daily`. */
   readonly field: string
   readonly from: FieldValue
   readonly to: FieldValue
   readonly effect: FieldEffect
 }
 
-/** Amounts are compared exactly, whatever the coin's decimals. */
+/** Decimals in which amounts are compared: more than every coin has, so that the comparison is exact. */
 const FINEST_DECIMALS = 36
 
 /** Writes amounts, lists and their order in one way, so that equal policies are equal JSON. @throws KeyturnError `INVALID_AMOUNT`. */
@@ -35,7 +35,7 @@ export function normalisePolicy(policy: Policy): Policy {
   return unflatten(flatten(policy))
 }
 
-/** The policy that an update asks for. */
+/** Returns the policy that an update asks for. */
 export function updatedPolicy(policy: Policy, update: PolicyUpdate): Policy {
   return normalisePolicy({
     ...policy,
@@ -49,7 +49,7 @@ export function updatedPolicy(policy: Policy, update: PolicyUpdate): Policy {
   })
 }
 
-/** The fields in which `to` differs from `from`, in a stable order. */
+/** Returns the fields in which `to` differs from `from`, in a stable order. */
 export function diffPolicies(from: Policy, to: Policy): PolicyEdit[] {
   const before = flatten(from)
   const after = flatten(to)
@@ -66,12 +66,12 @@ export function diffPolicies(from: Policy, to: Policy): PolicyEdit[] {
 export interface EditedPolicy {
   readonly policy: Policy
   readonly applied: readonly string[]
-  /** Changed meanwhile by somebody else, to something stricter: what was approved then no longer loosens it. */
+  /** Fields that another change made stricter meanwhile: the approved value no longer loosens them. */
   readonly dropped: readonly string[]
 }
 
 /**
- * Applies the edits of one effect to the policy that holds now, which may be another than the one they were written for.
+ * Applies the edits of one effect to the policy in force, which may differ from the one that they were written for.
  * A field is only ever loosened from the very value that the approvers saw.
  */
 export function applyEdits(policy: Policy, edits: readonly PolicyEdit[], effect: FieldEffect): EditedPolicy {
@@ -95,7 +95,7 @@ export function applyEdits(policy: Policy, edits: readonly PolicyEdit[], effect:
   return { policy: unflatten(fields), applied, dropped }
 }
 
-/** Whether going from one value to the other tightens or loosens; what is not clearly tighter loosens. */
+/** Returns whether the step from one value to the other tightens or loosens. A step that is not clearly tighter loosens. */
 export function compareField(field: string, from: FieldValue, to: FieldValue): FieldEffect | 'same' {
   if (canonicalJson(comparable(from)) === canonicalJson(comparable(to))) return 'same'
   const [root, second] = field.split('.')
@@ -121,7 +121,7 @@ export function compareField(field: string, from: FieldValue, to: FieldValue): F
   }
 }
 
-/** Values that mean the same are equal in it, whoever wrote them: a database gives the keys of an object in an order of its own. */
+/** Returns a form in which values with one meaning are equal. A database returns the keys of an object in an order of its own. */
 function comparable(value: FieldValue): unknown {
   if (value === null || typeof value !== 'object') return value
   if (!('signers' in value)) return [...value].sort()
@@ -139,12 +139,12 @@ function order(smaller: bigint | null, larger: bigint | null): FieldEffect | 'sa
   return larger === null || smaller < larger ? 'tightening' : 'loosening'
 }
 
-/** Null is no limit. */
+/** `null` means no limit. */
 function amountOf(value: FieldValue): bigint | null {
   return value === null ? null : parseAmount(String(value), FINEST_DECIMALS)
 }
 
-/** One way to write an amount in whole coins. @throws KeyturnError `INVALID_AMOUNT`. */
+/** Writes an amount in whole coins in one way. @throws KeyturnError `INVALID_AMOUNT`. */
 export function plainAmount(amount: string): string {
   return formatAmount(parseAmount(amount, FINEST_DECIMALS), FINEST_DECIMALS)
 }
@@ -201,7 +201,7 @@ function unflatten(fields: ReadonlyMap<string, FieldValue>): Policy {
   }
 }
 
-/** Every key in one order, so that the same configuration is the same JSON. */
+/** Writes every key in one order, so that the same configuration is the same JSON. */
 function normaliseMultisig(config: MultisigConfig): MultisigConfig {
   const byText =
     <T>(key: (each: T) => string) =>

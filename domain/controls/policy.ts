@@ -1,43 +1,43 @@
-/** A merchant's policy: limits, signatures, confirmations, risk and whitelist. Amounts are decimal strings in whole coins. */
+/** Defines a merchant's policy: limits, signatures, confirmations, risk and whitelist. Amounts are decimal strings in whole coins. */
 
-/** The most that may leave within a rolling window, in one coin of one network; null is no limit. */
+/** The most that may leave within a rolling window, in one coin of one network. `null` means no limit. */
 export interface CoinLimit {
   readonly network: string
   readonly coin: string
-  /** Within 24 hours. */
+  /** Limit of 24 hours. */
   readonly daily: string | null
-  /** Within 30 days. */
+  /** Limit of 30 days. */
   readonly monthly: string | null
 }
 
-/** Who may sign for large amounts (seed 002, "Multi-Signature Requirements"). */
+/** A person who may sign for large amounts. */
 export interface MultisigSigner {
   /** Id of the approver's registration. */
   readonly id: string
-  /** Base64 or `0x` hex of the 32 bytes that are registered for it. */
+  /** Registered key: base64 or `0x` hex of its 32 bytes. */
   readonly public_key: string
   readonly role: string
 }
 
-/** Above `threshold_amount` more than the usual two people sign; at or below it, two. */
+/** Signatures of large amounts. At or below `threshold_amount` two people sign, above it more may have to. */
 export interface MultisigConfig {
   readonly enabled: boolean
   readonly required_signatures: number
   readonly total_signers: number
-  /** In whole coins of whichever coin is withdrawn, unless `threshold_amounts` has an entry for that coin. */
+  /** Threshold in whole coins of the coin that is withdrawn, unless `threshold_amounts` has an entry for it. */
   readonly threshold_amount: string
   readonly threshold_amounts: readonly {
     readonly network: string
     readonly coin: string
     readonly amount: string
   }[]
-  /** Only they count above the threshold; none means every approver does. */
+  /** Persons whose approvals count above the threshold. Empty: every approver's approval counts. */
   readonly signers: readonly MultisigSigner[]
-  /** Roles of `signers` of which at least one must be among those who sign. */
+  /** Roles of `signers`, each of which at least one signing person must have. */
   readonly required_roles: readonly string[]
 }
 
-/** From `from` whole coins up, at least so many confirmations. Several that match: the highest holds. */
+/** Confirmations that an amount from `from` whole coins up needs. Of several that match the highest applies. */
 export interface PolicyTier {
   readonly network: string
   readonly coin: string
@@ -53,19 +53,19 @@ export interface Policy {
   readonly multisig_config: MultisigConfig
   readonly confirmation_tiers: readonly PolicyTier[]
   readonly risk: {
-    /** Scores above it are reviewed by a person; 0 to 100. */
+    /** Score from 0 to 100 above which a person reviews a withdrawal. */
     readonly threshold: number
-    /** Share of each factor's 0 to 100 in the score; 0 to 1. */
+    /** Share of each factor's 0 to 100 in the score, from 0 to 1. */
     readonly weights: Readonly<Record<RiskFactorName, number>>
-    /** ISO 3166-1 alpha-2. */
+    /** Countries by their ISO 3166-1 alpha-2 codes. */
     readonly high_risk_countries: readonly string[]
   }
   readonly whitelist: { readonly mode: 'off' | 'required' }
-  /** Who releases a deposit that was set aside: 1, a reviewer alone; 2, two others approve it as well. */
+  /** Approvals of a held deposit's release. 1: a reviewer alone. 2: two other people approve it as well. */
   readonly held_deposits: { readonly release_approvals: 1 | 2 }
 }
 
-/** What is asked to hold; a part, or a part of `limits` and `risk`, that is left out stays as it is. */
+/** An update of the policy. A part, or a part of `limits` and `risk`, that is left out stays as it is. */
 export interface PolicyUpdate {
   readonly limits?: Partial<Policy['limits']>
   readonly multisig_config?: MultisigConfig
@@ -77,7 +77,7 @@ export interface PolicyUpdate {
   readonly held_deposits?: Policy['held_deposits']
 }
 
-/** What holds until a merchant decides otherwise: two people for everything, no limits, no whitelist. */
+/** Policy of a merchant who has set none: two people for everything, no limits, no whitelist. */
 export const DEFAULT_POLICY: Policy = {
   limits: { merchant: [], user: [] },
   multisig_config: {

@@ -1,29 +1,29 @@
-/** How risky a withdrawal looks: five factors, each with a score, a weight and a reason (seed 002, "Risk Assessment"). */
+/** Scores how risky a withdrawal is, by five factors with a score, a weight and a reason each. */
 
 import type { Coin } from '../chain/network.js'
 import { formatAmount } from '../money.js'
 import { type Policy, RISK_FACTORS, type RiskFactorName } from './policy.js'
 
-/** What is known when a withdrawal is asked for; history is that of the user, or of the merchant's own account. */
+/** Facts at the time of the request. History is that of the user, or of the merchant's own account. */
 export interface RiskFacts {
   readonly amount: bigint
   readonly coin: Coin
-  /** Amounts that were paid before, in base units. */
+  /** Amounts of earlier withdrawals, in base units. */
   readonly earlierAmounts: readonly bigint[]
   readonly destination: {
     readonly sanctioned: boolean
     readonly whitelisted: boolean
-    /** Withdrawals of the merchant that were paid to it. */
+    /** Number of the merchant's withdrawals that were paid to it. */
     readonly paidBefore: number
   }
-  /** Withdrawals asked for within the last day, this one not counted, and a day on average over the last thirty. */
+  /** Requests within the last day without this one, and the average of a day over the last thirty. */
   readonly frequency: { readonly lastDay: number; readonly usualPerDay: number }
-  /** `country` undefined: no database is configured; null: the database does not know. */
+  /** Country of the request. `undefined` without a database, `null` where the database does not know it. */
   readonly geography: { readonly country: string | null | undefined; readonly usual: readonly string[] }
   readonly behaviour: {
-    /** Requests of the last thirty days that were rejected, cancelled, or expired. */
+    /** Number of requests of the last thirty days that were rejected, cancelled or expired. */
     readonly unpaid: number
-    /** Hour of the day, UTC, and those of earlier requests. */
+    /** Hour of the day in UTC; `usualHours` has those of earlier requests. */
     readonly hour: number
     readonly usualHours: readonly number[]
   }
@@ -31,15 +31,15 @@ export interface RiskFacts {
 
 export interface RiskFactor {
   readonly name: RiskFactorName
-  /** 0 to 100. */
+  /** Score from 0 to 100. */
   readonly score: number
   readonly weight: number
   readonly reason: string
 }
 
-/** Stored on the withdrawal and shown as `risk`. */
+/** The assessment that is stored with the withdrawal and shown as `risk`. */
 export interface RiskAssessment {
-  /** 0 to 100. */
+  /** Score from 0 to 100. */
   readonly score: number
   readonly threshold: number
   readonly sanctioned: boolean
@@ -47,12 +47,12 @@ export interface RiskAssessment {
 }
 
 const MOST = 100
-/** Fewer earlier withdrawals say nothing about what is usual. */
+/** Number of earlier withdrawals below which they do not show what is usual. */
 const ENOUGH_HISTORY = 3
 const ENOUGH_HOURS = 10
 /** Ten times the average is as suspicious as an amount can be. */
 const SUSPICIOUS_MULTIPLE = 10
-/** So many a day are nothing special for anybody. */
+/** Number of requests a day that is normal for everyone. */
 const HARMLESS_PER_DAY = 5
 const UNCOMMON = {
   newDestination: 60,
@@ -62,7 +62,7 @@ const UNCOMMON = {
   unpaid: 20,
 } as const
 
-/** Scores a withdrawal. A destination on a sanctions list scores 100 whatever the weights are. */
+/** Scores a withdrawal. A destination on a sanctions list scores 100 with all weights. */
 export function assessRisk(facts: RiskFacts, policy: Policy['risk']): RiskAssessment {
   const scored: Readonly<Record<RiskFactorName, readonly [number, string]>> = {
     amount: scoreAmount(facts),
@@ -85,10 +85,10 @@ export function assessRisk(facts: RiskFacts, policy: Policy['risk']): RiskAssess
   }
 }
 
-/** Said of a destination that was not on the list when the withdrawal was asked for, and is now. */
+/** Reason for a destination that came onto the list after the request. */
 export const LISTED_LATER = 'The destination came onto the sanctions list after this was asked for'
 
-/** The assessment once that is known. @param risk - As it was; null where nothing was assessed. */
+/** Returns the assessment after such a hit. @param risk - The earlier one. `null` where nothing was assessed. */
 export function listedLater(risk: RiskAssessment | null): RiskAssessment {
   const { threshold, factors }: Pick<RiskAssessment, 'threshold' | 'factors'> = risk ?? {
     threshold: MOST,
@@ -104,7 +104,7 @@ export function listedLater(risk: RiskAssessment | null): RiskAssessment {
   }
 }
 
-/** Whether a person must look at it: a sanctions hit always, a high score unless the destination is whitelisted. */
+/** Returns whether a person must review it: for a sanctions hit always, for a high score unless the destination is whitelisted. */
 export function needsReview(risk: RiskAssessment, whitelisted: boolean): boolean {
   return risk.sanctioned || (risk.score > risk.threshold && !whitelisted)
 }
@@ -159,7 +159,7 @@ function scoreBehaviour({ behaviour: { unpaid, hour, usualHours } }: RiskFacts):
   return [score, reasons.join('; ') || 'As usual']
 }
 
-/** The clock is round. */
+/** Returns whether two hours are at most one apart on the round clock. */
 function nextTo(a: number, b: number): boolean {
   const distance = Math.abs(a - b)
   return Math.min(distance, 24 - distance) <= 1

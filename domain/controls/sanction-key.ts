@@ -1,6 +1,6 @@
-/** How an address is written in the list of sanctioned ones, whatever case or prefix its source used. */
+/** Writes an address as the sanctions list has it, in every case and prefix of its source. */
 
-/** Hex and single-case forms in lower case, without a cashaddr prefix; base58 as it is, since its case matters. */
+/** Returns hex and single-case forms in lower case, without a CashAddr prefix. Base58 stays as it is, because its case matters. */
 export function sanctionKey(address: string): string {
   const bare = address.trim().replace(/^[a-z]+:/i, '')
   const singleCase = bare === bare.toUpperCase()
