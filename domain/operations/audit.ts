@@ -1,4 +1,6 @@
-/** The hash chain of the audit log: the same rule for the sealer, `GET /audit-log/verify` and the offline verifier. */
+/**
+ * Computes the hash chain of the audit log, for the sealer, `GET /audit-log/verify` and the offline verifier.
+ */
 
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
@@ -7,11 +9,11 @@ import { canonicalJson } from '../canonical-json.js'
 /** Previous hash of a merchant's first entry. */
 export const AUDIT_GENESIS = '0'.repeat(64)
 
-/** An entry as it is listed and exported. */
+/** Entry of the audit log, as it is listed and exported. */
 export interface AuditRecord {
-  /** Gap-free per merchant, from 1. */
+  /** Number of the entry, without a gap in each merchant, from 1. */
   readonly sequence: number
-  /** ISO 8601 UTC with milliseconds. */
+  /** Time, ISO 8601 UTC with milliseconds. */
   readonly at: string
   readonly actor: string
   readonly action: string
@@ -19,7 +21,10 @@ export interface AuditRecord {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** Lower-case hex SHA-256 of `"keyturn-audit-v1\n"`, the previous hash, a line feed and the entry's canonical JSON. */
+/**
+ * Returns the lower-case hex SHA-256 of `"keyturn-audit-v1\n"`, the previous hash, a line feed and the
+ * entry's canonical JSON.
+ */
 export function auditHash(
   previous: string,
   { sequence, at, actor, action, subject, data }: AuditRecord,
@@ -28,7 +33,7 @@ export function auditHash(
   return bytesToHex(sha256(utf8ToBytes(`keyturn-audit-v1\n${previous}\n${content}`)))
 }
 
-/** The outcome of a verification; `broken_at` is the sequence of the first entry that does not fit. */
+/** Outcome of a verification. `broken_at` is the sequence of the first entry that does not fit. */
 export interface AuditVerification {
   readonly valid: boolean
   readonly entries: number
@@ -36,7 +41,7 @@ export interface AuditVerification {
   readonly broken_at: number | null
 }
 
-/** Checks entries one after the other; feed them in order, then read `result`. */
+/** Checks entries one after the other. Feed them in order, then read `result`. */
 export class AuditChainVerifier {
   #previous = AUDIT_GENESIS
   #entries = 0
