@@ -36,7 +36,10 @@ export function parseAmount(text: string, decimals: number): BaseUnits {
   return units
 }
 
-/** Formats base units as a decimal string of whole coins without trailing zeros, e.g. `100500000n, 6` → `"100.5"`. */
+/**
+ * Formats base units as a decimal string of whole coins without trailing zeros, e.g. `100500000n, 6` →
+ * `"100.5"`.
+ */
 export function formatAmount(units: BaseUnits, decimals: number): string {
   const sign = units < 0n ? '-' : ''
   const digits = (units < 0n ? -units : units).toString().padStart(decimals + 1, '0')

@@ -71,8 +71,9 @@ export function createDepositActivities(dependencies: DepositDependencies): Depo
 
 export interface ScreeningActivities {
   /**
-   * Posts the deposit's view to the screening service: the same sender and the same answers as for destinations,
-   * `{"result": "approved" | "rejected" | "review", "reason"?, "reference"?}`. Holds every deposit that is not approved.
+   * Posts the deposit's view to the screening service: the same sender and the same answers as for
+   * destinations, `{"result": "approved" | "rejected" | "review", "reason"?, "reference"?}`. Holds every
+   * deposit that is not approved.
    *
    * @throws Error while the service gives no such answer, so that no deposit is credited unscreened.
    */

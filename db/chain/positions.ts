@@ -1,6 +1,6 @@
 /**
- * Finds the deposits at places in transactions that pay own addresses. On EVM networks one place may pay something else
- * when it is mined again.
+ * Finds the deposits at places in transactions that pay own addresses. On EVM networks one place may pay
+ * something else when it is mined again.
  */
 
 import type { Network } from '../../domain/chain/network.js'

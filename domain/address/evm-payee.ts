@@ -5,8 +5,8 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { pointCompress } from 'tiny-secp256k1'
 
 /**
- * Returns the 20 bytes of a key's EVM address as lower-case hex. They are a hash of the uncompressed key: a compressed
- * one would give a valid-looking address that no key owns.
+ * Returns the 20 bytes of a key's EVM address as lower-case hex. They are a hash of the uncompressed key: a
+ * compressed one would give a valid-looking address that no key owns.
  *
  * @param publicKey - Compressed, 33 bytes.
  */

@@ -1,15 +1,15 @@
 /**
  * Sets of deposit statuses that queries and rules share.
  *
- * Each set names every status, so that a new status does not compile before each set has decided about it. Queries
- * write a set with `members` of `db/members.ts`.
+ * Each set names every status, so that a new status does not compile before each set has decided about it.
+ * Queries write a set with `members` of `db/members.ts`.
  */
 
 import type { DepositStatus } from './deposit-status.js'
 
 type DepositSet = Readonly<Record<DepositStatus, boolean>>
 
-/** Seen, and not yet deep enough to be booked: the `pending` of a balance. */
+/** Deposits that were seen and are not deep enough to be booked: the `pending` of a balance. */
 export const PENDING_DEPOSITS = {
   detected: true,
   unconfirmed: true,
@@ -21,7 +21,7 @@ export const PENDING_DEPOSITS = {
   replaced: false,
 } as const satisfies DepositSet
 
-/** Booked as BLOCKCHAIN and RESERVED, and not available to the user. */
+/** Deposits that are booked as BLOCKCHAIN and RESERVED, and not available to the user. */
 export const RESERVED_DEPOSITS = {
   detected: false,
   unconfirmed: false,
@@ -33,7 +33,7 @@ export const RESERVED_DEPOSITS = {
   replaced: false,
 } as const satisfies DepositSet
 
-/** The workflow of the deposit has work left. A held deposit waits for a person, and its workflow has ended. */
+/** Deposits whose workflow has work left. That of a held deposit has ended: a person decides. */
 export const OPEN_DEPOSITS = {
   detected: true,
   unconfirmed: true,
@@ -45,7 +45,7 @@ export const OPEN_DEPOSITS = {
   replaced: false,
 } as const satisfies DepositSet
 
-/** Neither available to the user nor gone: open, or held for a person. */
+/** Deposits that are neither available to the user nor gone: open ones, and held ones. */
 export const UNCREDITED_DEPOSITS = {
   detected: true,
   unconfirmed: true,
@@ -57,7 +57,7 @@ export const UNCREDITED_DEPOSITS = {
   replaced: false,
 } as const satisfies DepositSet
 
-/** In a block of the scanned chain, so a reorg can revert it. */
+/** Deposits in a block of the scanned chain, which a reorg can revert. */
 export const MINED_DEPOSITS = {
   detected: false,
   unconfirmed: true,
@@ -69,7 +69,7 @@ export const MINED_DEPOSITS = {
   replaced: false,
 } as const satisfies DepositSet
 
-/** In no block, and another transaction can still take its place. */
+/** Deposits in no block, which another transaction can still replace. */
 export const UNMINED_DEPOSITS = {
   detected: true,
   unconfirmed: false,
@@ -81,7 +81,7 @@ export const UNMINED_DEPOSITS = {
   replaced: false,
 } as const satisfies DepositSet
 
-/** The chain does not pay it at present. */
+/** Deposits that the chain does not pay at present. */
 export const GONE_DEPOSITS = {
   detected: false,
   unconfirmed: false,
@@ -93,7 +93,7 @@ export const GONE_DEPOSITS = {
   replaced: true,
 } as const satisfies DepositSet
 
-/** Does not keep its output from paying: it is credited, or another transaction took its inputs. */
+/** Deposits that do not keep their output from paying: credited ones, and those whose inputs were taken. */
 export const FREE_DEPOSITS = {
   detected: false,
   unconfirmed: false,

@@ -32,8 +32,8 @@ export type DepositStatus = (typeof DEPOSIT_STATUSES)[number]
  * - `success`: AVAILABLE to the user.
  * - `held`: set aside by screening, for a person to decide.
  * - `reverted`: its block left the chain. Mined again, it becomes `unconfirmed` in a new epoch.
- * - `replaced`: a conflicting transaction took its inputs, or (EVM) its own transaction was mined and does not
- *   pay it.
+ * - `replaced`: a conflicting transaction took its inputs, or (EVM) its own transaction was mined and does
+ *   not pay it.
  */
 export const DEPOSIT_TRANSITIONS: Readonly<Record<DepositStatus, readonly DepositStatus[]>> = {
   detected: ['unconfirmed', 'replaced'],

@@ -102,9 +102,9 @@ export function isBatchFinal(stage: BatchStage): boolean {
 }
 
 /**
- * Returns the public status of a batch: while items are open, the status of the least advanced one. Afterwards it
- * is `confirmed` if all were paid, `partially_confirmed` if some were, `cancelled` if all were cancelled, else
- * `failed`.
+ * Returns the public status of a batch: while items are open, the status of the least advanced one.
+ * Afterwards it is `confirmed` if all were paid, `partially_confirmed` if some were, `cancelled` if all were
+ * cancelled, else `failed`.
  */
 export function batchStatus(counts: ItemCounts): BatchStatus {
   const open = OPEN.find((status) => counts[status] > 0)

@@ -1,15 +1,15 @@
 /**
  * Sets of payout stages that queries and rules share.
  *
- * Each set names every stage, so that a new stage does not compile before each set has decided about it. Queries
- * write a set with `members` of `db/members.ts`.
+ * Each set names every stage, so that a new stage does not compile before each set has decided about it.
+ * Queries write a set with `members` of `db/members.ts`.
  */
 
 import type { WithdrawalStage } from './withdrawal-stage.js'
 
 type StageSet = Readonly<Record<WithdrawalStage, boolean>>
 
-/** Not ended: the payout still moves, or waits for a person, a signer or the chain. */
+/** Payouts that have not ended: they move, or wait for a person, a signer or the chain. */
 export const OPEN_PAYOUTS = {
   requested: true,
   pending_review: true,
@@ -28,7 +28,7 @@ export const OPEN_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** Ended. Only a reorg opens the payout again. */
+/** Payouts that have ended. Only a reorg opens one again. */
 export const FINAL_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -47,7 +47,7 @@ export const FINAL_PAYOUTS = {
   reverted: true,
 } as const satisfies StageSet
 
-/** Approved and not ended: from here on the machine, the signer and the chain act. */
+/** Approved payouts that have not ended: the machine, the signer and the chain act. */
 export const APPROVED_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -66,7 +66,7 @@ export const APPROVED_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** A node may have taken an attempt, so replacements and cancelling transactions are possible. */
+/** Payouts of which a node may have an attempt, so replacements and cancelling transactions are possible. */
 export const SENT_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -85,7 +85,7 @@ export const SENT_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** Approved and in no block: a part of a batch in such a stage uses one of the places for parts at work. */
+/** Approved parts of a batch that are in no block. Each uses one of the places for parts at work. */
 export const UNSENT_PARTS = {
   requested: false,
   pending_review: false,
@@ -104,7 +104,7 @@ export const UNSENT_PARTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** The answer of a signer can move the payout: the first attempt, or a further one. */
+/** Payouts that may wait for a signer's answer: about the first attempt, or about a further one. */
 export const ASKING_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -123,7 +123,7 @@ export const ASKING_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** Ended by a person or by time, before anything was sent. */
+/** Payouts that a person or time ended before anything was sent. */
 export const STOPPED_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -142,7 +142,7 @@ export const STOPPED_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** Ended by an error: nothing could be sent, or the chain refused it. */
+/** Payouts that an error ended: nothing could be sent, or the chain refused it. */
 export const BROKEN_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -161,7 +161,7 @@ export const BROKEN_PAYOUTS = {
   reverted: true,
 } as const satisfies StageSet
 
-/** Ended without paying its recipient, so its amount does not count against limits. */
+/** Payouts that ended without paying their recipient, so they do not count against limits. */
 export const UNPAID_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -180,7 +180,7 @@ export const UNPAID_PAYOUTS = {
   reverted: true,
 } as const satisfies StageSet
 
-/** Ended, and nothing left the wallet for it other than the fee of a cancelling transaction. */
+/** Payouts that ended and took nothing from the wallet but the fee of a cancelling transaction. */
 export const UNSPENT_PAYOUTS = {
   requested: false,
   pending_review: false,
@@ -199,7 +199,7 @@ export const UNSPENT_PAYOUTS = {
   reverted: false,
 } as const satisfies StageSet
 
-/** The alert about a sanctioned recipient stays: a reviewer has to decide, or the payout is sent. */
+/** Payouts whose alert about a sanctioned recipient stays: a reviewer must decide, or it is sent. */
 export const LISTED_PAYOUTS = {
   requested: false,
   pending_review: true,

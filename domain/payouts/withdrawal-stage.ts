@@ -55,8 +55,8 @@ export type WithdrawalStatus = (typeof WITHDRAWAL_STATUSES)[number]
  *
  * - No payout goes back past `signed`. Signed bytes are a bearer instrument, so the chain alone decides then.
  * - `pending_signature` ends in `cancelled` or `expired` only while no signer has taken the request.
- * - `broadcasting` and `confirming` end in `failed` only when a conflicting transaction of others (same nonce or
- *   same input) is final, and in `cancelled` only when an own transaction that pays no recipient is final.
+ * - `broadcasting` and `confirming` end in `failed` only when a conflicting transaction of others (same nonce
+ *   or same input) is final, and in `cancelled` only when an own transaction that pays no recipient is final.
  * - `reverted`: an EVM transaction was mined and failed. Its gas is spent, its amount is not.
  */
 export const WITHDRAWAL_TRANSITIONS: Readonly<Record<WithdrawalStage, readonly WithdrawalStage[]>> = {
@@ -120,8 +120,8 @@ const SIGNED: Readonly<Record<WithdrawalStage, boolean>> = {
 }
 
 /**
- * Returns whether signed bytes exist that can still be mined. From here on nothing is given back on the platform's
- * word alone.
+ * Returns whether signed bytes exist that can still be mined. From here on nothing is given back on the
+ * platform's word alone.
  */
 export function isSigned(stage: WithdrawalStage): boolean {
   return SIGNED[stage]

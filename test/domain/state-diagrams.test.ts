@@ -20,8 +20,8 @@ const BRANCH = /^[├└]─► /
 /**
  * Returns the arrows of a drawing, as `from → to`.
  *
- * A line is a chain: states, arrow, states, and so on. It begins with states, or with a branch of a line above.
- * Two spaces or more after states end the chain, and a remark may follow.
+ * A line is a chain: states, arrow, states, and so on. It begins with states, or with a branch of a line
+ * above. Two spaces or more after states end the chain, and a remark may follow.
  */
 function arrowsOf(drawing: string): string[] {
   const arrows: string[] = []

@@ -3,7 +3,10 @@
 import { expect, test } from 'vitest'
 import { visibleJson, visibleText } from '../../domain/visible-text.js'
 
-/** Null, escape, delete, next line, zero-width space, two that turn the direction, a line separator, a mark, a tag. */
+/**
+ * Null, escape, delete, next line, zero-width space, two that turn the direction, a line separator, a mark, a
+ * tag.
+ */
 const HIDDEN = [0, 0x1b, 0x7f, 0x85, 0x200b, 0x202e, 0x2066, 0x2028, 0xfeff, 0xe0041]
 
 test('escapes characters that move the cursor, turn the direction of writing or are not seen', () => {

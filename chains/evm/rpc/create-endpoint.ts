@@ -39,7 +39,8 @@ export interface Endpoint {
 // Twelve simultaneous batches are more than the scanner, mempool and activities of one worker have in flight.
 const CONNECTIONS = 12
 const CONNECT_TIMEOUT_MS = 5_000
-// A batch is planned for a few MiB (see scan-blocks); a single block of a busy chain with traces can be far larger.
+// A batch is planned for a few MiB (see scan-blocks); a single block of a busy chain with traces can be far
+// larger.
 const MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 const FIRST_REST_MS = 1_000
 const LONGEST_REST_MS = 30_000

@@ -20,14 +20,17 @@ import {
 import { type MissingAnswers, parseBlock } from './parse-block.js'
 import type { ScanRules } from './scan-rules.js'
 
-// Providers cap a batch at about 100 calls; a block takes up to three.
+/** Most blocks of one batch. Providers cap a batch at about 100 calls, and a block takes up to three. */
 const MOST_BLOCKS = 32
 const FIRST_BLOCKS = 4
-// In characters. Measured against Anvil, larger batches bring nothing, and parsing them blocks the event loop.
+/**
+ * Characters of one batch. Measured against Anvil, larger ones bring nothing, and parsing them blocks the
+ * event loop.
+ */
 const TARGET_SIZE = 2 * 1024 * 1024
-// Batches under way while the caller works on one: node and we are both busy, and little is thrown away on a reorg.
+/** Batches under way while the caller works on one: both sides are busy, and a reorg wastes little. */
 const AHEAD = 3
-// Transactions of the chain itself whose receipts are asked for one by one in a batch; a node that leaves out more is not followed.
+/** Most receipts that are requested one by one in a batch. A node that leaves out more is not followed. */
 const MOST_MISSING = 64
 /** Age above which blocks that were fetched ahead are fetched again: the tip may have moved. */
 const STALE_AFTER_MS = 5_000

@@ -191,8 +191,8 @@ function tracedMovements(
   receipt: Readonly<Record<string, unknown>>,
 ): NativeMovement[] {
   if (traces) return nativeMovements(traces)
-  // Some chains have bookkeeping transactions that run nothing. For all others a node that answers with no traces (pruned,
-  // or still indexing) would hide transfers, so it is not believed.
+  // Some chains have bookkeeping transactions that run nothing. For all others a node that answers with no
+  // traces (pruned, or still indexing) would hide transfers, so it is not believed.
   if (toBigInt(receipt.gasUsed, 'gasUsed') === 0n) return []
   throw new EndpointFailure('trace_block left a transaction out')
 }

@@ -52,7 +52,8 @@ export function parseTransaction(bytes: Buffer): ParsedTransaction {
  * Reads the transaction that starts at an offset.
  *
  * @param options.witnesses - Whether to keep witnesses (they are skipped otherwise).
- * @param options.alone - Whether the transaction is all that follows, so that MWEB data inside it can be skipped.
+ * @param options.alone - Whether the transaction is all that follows, so that MWEB data inside it can be
+ *   skipped.
  */
 export function readTransaction(
   bytes: Buffer,

@@ -111,7 +111,8 @@ test('issues no address twice after a restored backup, and credits transfers to 
   expect((await give(sql, 'early')).created).toBe(false)
   await expect(give(sql, 'new')).rejects.toMatchObject({ code: 'DEPENDENCY_UNAVAILABLE', retryable: true })
 
-  // A node that cannot say what was used leaves new addresses waiting, without leaving out more at each attempt.
+  // A node that cannot say what was used leaves new addresses waiting, without leaving out more at each
+  // attempt.
   const silent = {
     network,
     used: async () => {

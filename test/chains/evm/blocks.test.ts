@@ -45,7 +45,8 @@ describe('the transfers of a block', () => {
     await lab.send({ to: lab.usdt.address, data: transferData(lab.contracts.lab, 100n) })
     const paid = await lab.callLab('payTokens', [lab.usdt.address, ALICE, 10n, 20n])
     const block = await lab.mineBlock()
-    // Logs: noise, transfer, noise, transfer, transfer of 0. The first transaction's log moves no ordinal of the second's.
+    // Logs: noise, transfer, noise, transfer, transfer of 0. The first transaction's log moves no ordinal of
+    // the second's.
     expect(shortly(block.transfers).slice(1)).toEqual([
       `${paid} 2 ${ALICE} usdt 10`,
       `${paid} 4 ${ALICE} usdt 20`,

@@ -1,4 +1,6 @@
-/** Finds a foreign use of an own account's key that no log, trace or fee shows, by the account's own figures. */
+/**
+ * Finds a foreign use of an own account's key that no log, trace or fee shows, by the account's own figures.
+ */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { advanceChain } from '../../../activities/chain/advance-chain.js'

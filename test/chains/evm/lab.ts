@@ -48,7 +48,10 @@ export interface Lab {
   readonly contracts: { readonly lab: Address; readonly fee: Address; readonly lying: Address }
   /** Creates another adapter on the same chain. */
   open(network?: Partial<EvmNetwork>, options?: RpcOptions): EvmAdapter
-  /** Sends from the faucet without waiting for a block; gas is given, so that failing transactions are mined too. */
+  /**
+   * Sends from the faucet without waiting for a block; gas is given, so that failing transactions are mined
+   * too.
+   */
   send(transaction: { to?: string; value?: bigint; data?: Hex; from?: Address }): Promise<Hex>
   /** Calls a function of the transfer lab. */
   callLab(functionName: string, args: readonly unknown[], value?: bigint): Promise<Hex>

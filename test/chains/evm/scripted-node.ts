@@ -30,7 +30,10 @@ export class Refusal {
   ) {}
 }
 
-/** Starts it. @param answer - The result of a call, or a `Refusal`. @param intercept - May answer a whole batch itself. */
+/**
+ * Starts it. @param answer - The result of a call, or a `Refusal`. @param intercept - May answer a whole
+ * batch itself.
+ */
 export async function scriptedNode(
   answer: (call: ScriptedCall) => unknown,
   intercept: (calls: readonly ScriptedCall[], response: ServerResponse) => boolean = () => false,

@@ -1,4 +1,7 @@
-/** Runs the adapter on a real Litecoin chain after MWEB: a HogEx in every block, and deposits out of the extension block. */
+/**
+ * Runs the adapter on a real Litecoin chain after MWEB: a HogEx in every block, and deposits out of the
+ * extension block.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'

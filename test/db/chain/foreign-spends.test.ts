@@ -1,4 +1,7 @@
-/** Another party has a key of ours: the books follow the chain, nothing of it is credited, and an exception reports it. */
+/**
+ * Another party has a key of ours: the books follow the chain, nothing of it is credited, and an exception
+ * reports it.
+ */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Block, ChainAdapter } from '../../../chains/adapter.js'
@@ -97,7 +100,8 @@ test('BTC: takes an output that a stranger spends out of the books, and makes no
   await mine()
   await expectLoss()
 
-  // The signer's answer came late: the transaction was own after all, and the payout books it when it settles.
+  // The signer's answer came late: the transaction was own after all, and the payout books it when it
+  // settles.
   await sql.begin((tx) => reclaimForeignSpend(tx, 'bitcoin', theft.txid))
   expect(await ledger(sql, 'chain', alice.id)).toBe(100_000n)
   expect(await ledger(sql, 'available', '')).toBe(own)

@@ -337,7 +337,8 @@ async function compare(
     const lost = model.known.get(row.txid)?.inputs.some((input) => taken.has(input)) ?? false
     const without = canonicalTxids.has(row.txid)
     const waiting = pending.has(`${row.key} ${row.what}`)
-    // Blocks of EVM networks do not name conflicts: a deposit that was reverted stays so when its nonce is used by another.
+    // Blocks of EVM networks do not name conflicts: a deposit that was reverted stays so when its nonce is
+    // used by another.
     const ends = without || network.family === 'utxo' ? ['replaced'] : ['replaced', 'reverted']
     expect(lost ? ends : waiting ? ['detected'] : ['detected', 'reverted', 'replaced']).toContain(row.status)
   }

@@ -123,7 +123,8 @@ describe.each([
             const signed = Transaction.fromHex(raw)
             expect(signed.outs.slice(0, amounts.length).map((each) => each.value)).toEqual(amounts)
             expect(signed.outs.length).toBeGreaterThan(0)
-            // BIP-125, rules 3 and 4: the replaced fee and the relay rate for its own size; and the requested rate.
+            // BIP-125, rules 3 and 4: the replaced fee and the relay rate for its own size; and the requested
+            // rate.
             expect(Number(next.fee - first.fee)).toBeGreaterThanOrEqual(
               signed.virtualSize() * network.fees.minRate,
             )
