@@ -10,7 +10,7 @@ export interface RouteFacts {
   readonly bodyRequired: boolean
 }
 
-/** Creates the look-up. Routes may be registered after this call. */
+/** Creates the lookup. Routes may be registered after this call. */
 export function createRouteFacts(app: ApiApp): (c: Context<ApiEnv>) => RouteFacts | undefined {
   let facts: Map<string, RouteFacts> | null = null
   return (c) => {

@@ -121,7 +121,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   app.use(async (c, next) => {
     guard.begin(c, signerIdOf(c))
     await next()
-    // Count every failed request, whatever its fault, because the API read the body of an unproven sender.
+    // Count every failed request, for every fault, because the API read the body of an unproven sender.
     if (!c.get('signerKnown') && c.res.status < 500) guard.failed(c, signerIdOf(c))
   })
   app.use(readBody(environment.KEYTURN_BODY_LIMIT))

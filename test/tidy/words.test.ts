@@ -20,7 +20,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\btell(?:s|ing)?\b/i, 'notify, say, show, report'],
   [/\btold\b/i, 'notified, reported'],
   [/\bgatherings?\b/i, 'consolidation'],
-  [/\bof before\b(?!\()/i, 'earlier'],
+  [/\bof before\b(?![()])/i, 'earlier'],
   [/\bsaid of\b/i, 'reported about'],
   [/\b(?:an?|the|each|every|first|last|later|next|one|this|further) look\b/i, 'check, or poll'],
 ]
