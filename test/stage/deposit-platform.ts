@@ -4,7 +4,6 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { temporal as proto } from '@temporalio/proto'
 import { NativeConnection } from '@temporalio/worker'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -148,7 +147,3 @@ export async function untilStatus(sql: Sql, txid: string, status: string): Promi
     expect(rows.map((row) => row.status)).toEqual([status])
   })
 }
-
-/** Returns the path of a recorded history. */
-export const historyFile = (name: string): string =>
-  fileURLToPath(new URL(`../histories/${name}.pb`, import.meta.url))

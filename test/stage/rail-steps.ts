@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import type { Deposit } from '../../wire/deposit.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import type { Stage } from './start-stage.js'
+import type { Answer } from './test-api.js'
 
 /** Issues a fresh deposit address of a user. */
 export async function addressOf(stage: Stage, network: string, user: string): Promise<string> {
@@ -95,4 +97,30 @@ export async function onChain(stage: Stage, network: string, coin: string) {
   let chain = 0n
   for (const { address } of addresses) chain += await adapter.balance(address, coin)
   return { books: row?.books ?? 0n, chain }
+}
+
+/** Requests and approves a withdrawal, and waits until a node has its transaction. @returns Its id. */
+export async function untilBroadcast(stage: Stage, body: Record<string, unknown>): Promise<string> {
+  const id = await stage.request(body)
+  await stage.approve(id)
+  await stage.until(id, 'confirming')
+  return id
+}
+
+/** Requests a replacement of a withdrawal's transaction with a higher fee. */
+export function speedUp(stage: Stage, id: string, body: Record<string, unknown> = {}): Promise<Answer> {
+  return stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/speed-up`, body })
+}
+
+/** Waits until a withdrawal has this many attempts and a node has the newest. @returns Them, newest first. */
+export async function untilAttempts(
+  stage: Stage,
+  id: string,
+  count: number,
+): Promise<Withdrawal['attempts']> {
+  const view = await stage.untilView(
+    id,
+    ({ attempts }) => attempts.length === count && attempts[0]?.state === 'broadcast',
+  )
+  return view.attempts
 }

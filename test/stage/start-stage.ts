@@ -3,9 +3,7 @@
  * approvers.
  */
 
-import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { temporal as proto } from '@temporalio/proto'
 import { follow } from '../../activities/chain/follow.js'
 import type { WithdrawalChainDependencies } from '../../activities/payouts/withdrawal/dependencies.js'
 import type { ChainAdapter } from '../../chains/adapter.js'
@@ -23,6 +21,7 @@ import type { Batch } from '../../wire/batch.js'
 import type { Withdrawal } from '../../wire/withdrawal.js'
 import type { TestTemporal } from '../support/temporal.js'
 import { expectDeclaredEvents } from './expect-declared.js'
+import { storeHistory } from './histories.js'
 import { newPerson, sendDecision, type TestPerson } from './people.js'
 import { createSignerDouble, type SignerDouble } from './signer-double.js'
 import { startWorker } from './start-worker.js'
@@ -267,11 +266,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       const workflowId = type === 'batch' ? batchId(id) : withdrawalId(id)
       const handle = requireTemporal(temporal).client.workflow.getHandle(workflowId)
       const result = await handle.result()
-      // For the replay test: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
-      if (process.env.KEYTURN_RECORD_HISTORIES) {
-        const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
-        writeFileSync(new URL(`../histories/${type}.${name}.pb`, import.meta.url), history)
-      }
+      await storeHistory(`${type}.${name}`, () => handle.fetchHistory())
       return result
     },
     async close() {

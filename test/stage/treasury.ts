@@ -3,10 +3,7 @@
  * the chain.
  */
 
-import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { WorkflowHandle } from '@temporalio/client'
-import { temporal as proto } from '@temporalio/proto'
 import { expect } from 'vitest'
 import { createDepositActivities } from '../../activities/deposits/deposit.js'
 import type { Network, Networks } from '../../domain/chain/network.js'
@@ -16,6 +13,7 @@ import { consolidationId } from '../../temporal/ids.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
 import type { Movement } from '../../wire/movement.js'
 import type { TestTemporal } from '../support/temporal.js'
+import { storeHistory } from './histories.js'
 import { depositsOf } from './rail-steps.js'
 import type { Stage } from './start-stage.js'
 
@@ -94,7 +92,7 @@ export async function consolidated(
 ): Promise<{ movements: readonly string[]; message: string }> {
   const handle = temporal.client.workflow.getHandle(consolidationId(network, coin, id))
   const result = await handle.result()
-  if (name) await keep(handle, `consolidation.${name}`)
+  if (name) await storeHistory(`consolidation.${name}`, () => handle.fetchHistory())
   return result as { movements: readonly string[]; message: string }
 }
 
@@ -107,14 +105,8 @@ export async function recordHistory(
 ): Promise<unknown> {
   const handle = await temporal.client.workflow.start(type, { workflowId, taskQueue: 'core', args: [] })
   const result = await handle.result()
-  if (name) await keep(handle, `${type}.${name}`)
+  if (name) await storeHistory(`${type}.${name}`, () => handle.fetchHistory())
   return result
-}
-
-async function keep(handle: WorkflowHandle, name: string): Promise<void> {
-  if (!process.env.KEYTURN_RECORD_HISTORIES) return
-  const history = proto.api.history.v1.History.encode(await handle.fetchHistory()).finish()
-  writeFileSync(new URL(`../histories/${name}.pb`, import.meta.url), history)
 }
 
 /** Waits until every movement is final. */

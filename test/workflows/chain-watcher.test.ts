@@ -1,20 +1,11 @@
-/** The watcher of a chain detects, confirms and reports, and moves between workers without a gap. */
-
-import { writeFileSync } from 'node:fs'
-import { temporal as proto } from '@temporalio/proto'
 import { beforeAll, expect, test } from 'vitest'
 import { readCursor } from '../../db/networks/chain-cursor.js'
 import { chainWatcherId, SWEEPER_SCHEDULE_ID } from '../../temporal/ids.js'
 import { scheduleSweeper, startChainWatchers } from '../../workers/prepare-namespace.js'
 import { ChainModel } from '../stage/chain-model.js'
-import {
-  depositPlatform,
-  eventually,
-  historyFile,
-  polledFast,
-  untilStatus,
-} from '../stage/deposit-platform.js'
+import { depositPlatform, eventually, polledFast, untilStatus } from '../stage/deposit-platform.js'
 import { bitcoin, ledger, merchantWith } from '../stage/deposit-steps.js'
+import { storeHistory } from '../stage/histories.js'
 
 const network = polledFast(bitcoin)
 const networks = new Map([[network.name, network]])
@@ -91,12 +82,7 @@ test('moves to another worker at once and without a gap when its own worker stop
     .fetchHistory()
   // A task that the stopping worker had taken adds three more events.
   expect(history.events?.length).toBeLessThanOrEqual(14)
-  if (process.env.KEYTURN_RECORD_HISTORIES) {
-    writeFileSync(
-      historyFile('chain-watcher.continued'),
-      proto.api.history.v1.History.encode(history).finish(),
-    )
-  }
+  await storeHistory('chain-watcher.continued', async () => history)
 })
 
 test('lets its process stop while a step hangs, and goes on in another worker', async () => {
@@ -132,10 +118,7 @@ test('runs the sweeper by its schedule, with the interval that was configured la
   const swept = (await handle.result()) as Record<string, number>
   expect(swept).toMatchObject({ deposits: 0, withdrawals: 0, deliveries: 0 })
   expect(new Set(Object.values(swept))).toEqual(new Set([0]))
-  if (process.env.KEYTURN_RECORD_HISTORIES) {
-    const history = await handle.fetchHistory()
-    writeFileSync(historyFile('sweeper.swept'), proto.api.history.v1.History.encode(history).finish())
-  }
+  await storeHistory('sweeper.swept', () => handle.fetchHistory())
 })
 
 async function eventuallyFirst<T>(find: () => Promise<T | undefined>): Promise<T> {

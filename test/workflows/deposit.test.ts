@@ -1,10 +1,8 @@
 /** The workflow of a deposit credits it once, through reorganisations, crashes and screening. */
 
-import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { WorkflowFailedError } from '@temporalio/client'
-import { temporal as proto } from '@temporalio/proto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dispatchPending } from '../../activities/chain/dispatch-pending.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
@@ -12,13 +10,7 @@ import type { Network } from '../../domain/chain/network.js'
 import { verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
 import { depositId } from '../../temporal/ids.js'
 import { ChainModel } from '../stage/chain-model.js'
-import {
-  depositPlatform,
-  eventually,
-  historyFile,
-  SCREENING_SECRET,
-  untilStatus,
-} from '../stage/deposit-platform.js'
+import { depositPlatform, eventually, SCREENING_SECRET, untilStatus } from '../stage/deposit-platform.js'
 import {
   bitcoin,
   ethereum,
@@ -29,6 +21,7 @@ import {
   scan,
   type TestAddress,
 } from '../stage/deposit-steps.js'
+import { storeHistory } from '../stage/histories.js'
 
 const network: Network = bitcoin
 const platform = depositPlatform(new Map([bitcoin, ethereum].map((each) => [each.name, each])))
@@ -62,10 +55,7 @@ const handleOf = (txid: string) => platform.temporal.client.workflow.getHandle(d
 
 async function keep(name: string, txid: string) {
   const history = await platform.history('bitcoin', txid)
-  // The replay test reads these: KEYTURN_RECORD_HISTORIES=1 npx vitest run test/workflows
-  if (process.env.KEYTURN_RECORD_HISTORIES) {
-    writeFileSync(historyFile(name), proto.api.history.v1.History.encode(history).finish())
-  }
+  await storeHistory(name, async () => history)
   return history.events?.length ?? 0
 }
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { passFurther } from '../../db/payouts/attempts/pass-further.js'
 import type { EvmPayload, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
+import { speedUp, untilAttempts, untilBroadcast } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
 import type { Stage } from '../stage/start-stage.js'
 
@@ -30,7 +31,7 @@ const recipient = () =>
 /** An approved withdrawal whose transaction lies in the mempool, where nothing is mined. */
 async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
   await rail.mining(false)
-  const { status, json } = await stage.create({
+  return untilBroadcast(stage, {
     network: 'ethereum',
     coin: 'eth',
     amount: '1',
@@ -38,23 +39,6 @@ async function inMempool(fields: Record<string, unknown> = {}): Promise<string> 
     to_address: recipient(),
     ...fields,
   })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  await stage.approve(json.data.id)
-  await stage.until(json.data.id, 'confirming')
-  return json.data.id
-}
-
-const speedUp = (id: string, body: Record<string, unknown> = {}) =>
-  stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/speed-up`, body })
-
-/** Waits until the newest attempt is known to the node. */
-async function attempts(id: string, count: number) {
-  for (let look = 0; look < 400; look++) {
-    const { attempts } = await stage.read(id)
-    if (attempts.length === count && attempts[0]?.state === 'broadcast') return attempts
-    await sleep(50)
-  }
-  throw new Error(JSON.stringify(await stage.read(id)))
 }
 
 const payloads = () => stage.signer.claimed.map(({ payload }) => payload as EvmPayload)
@@ -72,9 +56,9 @@ test('a speed-up has the same nonce and both prices an eighth up, needs no new a
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to })
-  const { status, json } = await speedUp(id)
+  const { status, json } = await speedUp(stage, id)
   expect([status, json.data.speed_up.priority]).toEqual([200, 'high'])
-  const [second, first] = await attempts(id, 2)
+  const [second, first] = await untilAttempts(stage, id, 2)
   expect([second?.cause, second?.priority, first?.cause]).toEqual(['speed_up', 'high', 'first'])
   expect((await stage.read(id)).transaction_hash).toBe(second?.transaction_hash)
   const [before, after] = payloads().slice(-2) as [EvmPayload, EvmPayload]
@@ -107,8 +91,8 @@ test('where the first attempt is mined all the same, it settles with its own fee
   const id = await inMempool()
   const [first] = (await stage.read(id)).attempts
   // The node forgets the first as soon as it takes the second, so its block is made of the first alone.
-  await speedUp(id, { priority: 'urgent' })
-  const [second] = await attempts(id, 2)
+  await speedUp(stage, id, { priority: 'urgent' })
+  const [second] = await untilAttempts(stage, id, 2)
   await rail.anvil.call('anvil_dropTransaction', second?.transaction_hash)
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
@@ -129,8 +113,8 @@ test('a reorganisation that mines the other attempt swaps the winner, and still 
   const to = recipient()
   const id = await inMempool({ to_address: to })
   const [first] = (await stage.read(id)).attempts
-  await speedUp(id)
-  const [second] = await attempts(id, 2)
+  await speedUp(stage, id)
+  const [second] = await untilAttempts(stage, id, 2)
   await rail.anvil.mine()
   for (let look = 0; ; look++) {
     const view = await stage.read(id)
@@ -155,7 +139,7 @@ test('a reorganisation that mines the other attempt swaps the winner, and still 
 test('over the fee limit, or over max_fee, a speed-up is refused with the limit and what would be required', async () => {
   stage.signer.run()
   const id = await inMempool()
-  const tight = await speedUp(id, { max_fee: '0.000000000000000001' })
+  const tight = await speedUp(stage, id, { max_fee: '0.000000000000000001' })
   expect([tight.status, tight.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect(tight.json.error.details).toMatchObject({ limit: '0.000000000000000001', coin: 'eth' })
   expect(parseEther(tight.json.error.details.required)).toBeGreaterThan(1n)
@@ -163,15 +147,15 @@ test('over the fee limit, or over max_fee, a speed-up is refused with the limit 
   const [row] = await sql<{ fee_limit: bigint }[]>`SELECT fee_limit FROM payouts WHERE id = ${id}`
   await sql`
     UPDATE payouts SET fee_limit = (SELECT max_fee FROM attempts WHERE payout_id = ${id}) WHERE id = ${id}`
-  const over = await speedUp(id)
+  const over = await speedUp(stage, id)
   expect([over.status, over.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect((await stage.read(id)).speed_up).toBeNull()
   await sql`UPDATE payouts SET fee_limit = ${row?.fee_limit.toString() ?? ''} WHERE id = ${id}`
   await rail.mining(true)
   await stage.until(id, 'confirmed')
-  const late = await speedUp(id)
+  const late = await speedUp(stage, id)
   expect([late.status, late.json.error.code]).toEqual([409, 'INVALID_STATE'])
-  expect((await speedUp('withdrawal_unknown')).status).toBe(404)
+  expect((await speedUp(stage, 'withdrawal_unknown')).status).toBe(404)
   await expectBooksToMatch()
 })
 
@@ -184,7 +168,7 @@ test('a signer that refuses the dearer attempt leaves the first on its way', asy
       : { outcome: 'refused', code: 'FEE_TOO_HIGH', message: 'too dear for this policy' },
   )
   const id = await inMempool()
-  await speedUp(id)
+  await speedUp(stage, id)
   for (let look = 0; (await stage.read(id)).attempts[0]?.state !== 'abandoned'; look++) {
     if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
     await sleep(50)
@@ -199,8 +183,8 @@ test('a recipient who pays the fee gets as much less as the dearer attempt may c
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to, fee_payer: 'recipient', amount: '2' })
-  await speedUp(id)
-  await attempts(id, 2)
+  await speedUp(stage, id)
+  await untilAttempts(stage, id, 2)
   const [before, after] = payloads().slice(-2) as [EvmPayload, EvmPayload]
   const cost = (payload: EvmPayload) => BigInt(payload.gas) * BigInt(payload.max_fee_per_gas)
   for (const each of [before, after]) expect(BigInt(each.value) + cost(each)).toBe(parseEther('2'))
@@ -243,13 +227,13 @@ test('a cancellation takes the payment’s place: cancelled when it is final, it
     reason: 'wrong recipient',
     requested_by: `person:${stage.people[1].id}`,
   })
-  const [second] = await attempts(id, 2)
+  const [second] = await untilAttempts(stage, id, 2)
   expect([second?.purpose, second?.cause]).toEqual(['cancel', 'cancel'])
   // Nothing is given back while either may be mined.
   expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(before)
   expect((await stage.read(id)).status).toBe('confirming')
   expect((await cancel(id)).json.error.code).toBe('ALREADY_DECIDED')
-  expect((await speedUp(id)).json.error.code).toBe('INVALID_STATE')
+  expect((await speedUp(stage, id)).json.error.code).toBe('INVALID_STATE')
   const [pay, nothing] = payloads().slice(-2) as [EvmPayload, EvmPayload]
   expect(nothing).toMatchObject({
     nonce: pay.nonce,
@@ -276,7 +260,7 @@ test('where the payment is mined before its cancellation, it is confirmed and ne
   const id = await inMempool({ to_address: to })
   const [first] = (await stage.read(id)).attempts
   await cancel(id)
-  const [second] = await attempts(id, 2)
+  const [second] = await untilAttempts(stage, id, 2)
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
     SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
@@ -345,16 +329,16 @@ test('a replacement that a signer does not answer keeps a cancellation waiting f
   const id = await inMempool({ to_address: to })
   const above = await inMempool()
   const held = await stage.balance('ethereum', 'eth', 'reserved', USER)
-  expect((await speedUp(id)).status).toBe(200)
+  expect((await speedUp(stage, id)).status).toBe(200)
   const unanswered = await untilKept()
-  expect((await speedUp(id)).json.error.code).toBe('INVALID_STATE')
+  expect((await speedUp(stage, id)).json.error.code).toBe('INVALID_STATE')
   expect((await cancel(id)).status).toBe(200)
   expect(await passFurther(sql, stage.networks, 600_000)).toEqual([])
   await sql`
     UPDATE signing_requests SET first_leased_at = first_leased_at - interval '10 minutes' WHERE id = ${unanswered.id}`
   expect(await passFurther(sql, stage.networks, 600_000)).toEqual([id])
   expect(await passFurther(sql, stage.networks, 600_000)).toEqual([])
-  const [third, second] = await attempts(id, 3)
+  const [third, second] = await untilAttempts(stage, id, 3)
   expect([third?.purpose, second?.state]).toEqual(['cancel', 'built'])
   expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(held)
   // The answer that comes late is kept, but a payment that is being cancelled is not sent any more.
@@ -379,13 +363,13 @@ test('on an operator’s order a payment is sped up beside an unanswered replace
   const { sign, untilKept } = keepsSecond()
   const to = recipient()
   const id = await inMempool({ to_address: to })
-  expect((await speedUp(id)).status).toBe(200)
+  expect((await speedUp(stage, id)).status).toBe(200)
   const unanswered = await untilKept()
-  expect((await speedUp(id)).json.error.code).toBe('INVALID_STATE')
+  expect((await speedUp(stage, id)).json.error.code).toBe('INVALID_STATE')
   expect((await recover(id, 'mark-for-investigation')).status).toBe(200)
   expect((await recover(id, 'clear-investigation')).status).toBe(200)
-  expect((await speedUp(id)).status).toBe(200)
-  const [third, , first] = await attempts(id, 3)
+  expect((await speedUp(stage, id)).status).toBe(200)
+  const [third, , first] = await untilAttempts(stage, id, 3)
   expect([third?.cause, third?.purpose]).toEqual(['speed_up', 'pay'])
   const answer = await sign(unanswered)
   if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
@@ -412,11 +396,11 @@ test('an unanswered replacement that is mined keeps the hold until its answer co
   const to = recipient()
   const id = await inMempool({ to_address: to })
   const held = await stage.balance('ethereum', 'eth', 'reserved', USER)
-  await speedUp(id)
+  await speedUp(stage, id)
   const unanswered = await untilKept()
   expect((await recover(id, 'mark-for-investigation')).status).toBe(200)
   expect((await cancel(id)).status).toBe(200)
-  const [third, , first] = await attempts(id, 3)
+  const [third, , first] = await untilAttempts(stage, id, 3)
   expect(third?.purpose).toBe('cancel')
   // The signer's operator sends what it signed past the platform.
   const answer = await sign(unanswered)

@@ -9,6 +9,7 @@ import { parseAmount } from '../../domain/money.js'
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { faucetKey } from '../../local/parts/bitcoin-faucet.js'
 import { type BitcoinRail, openBitcoin } from '../stage/open-bitcoin.js'
+import { speedUp, untilAttempts, untilBroadcast } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
 import type { Stage } from '../stage/start-stage.js'
 
@@ -28,29 +29,13 @@ afterAll(() => rail?.close())
 
 async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
   await rail.mining(false)
-  const { status, json } = await stage.create({
+  return untilBroadcast(stage, {
     network: 'bitcoin',
     coin: 'btc',
     amount: '0.1',
     to_address: rail.bitcoin.faucet.address,
     ...fields,
   })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  await stage.approve(json.data.id)
-  await stage.until(json.data.id, 'confirming')
-  return json.data.id
-}
-
-const speedUp = (id: string, body: Record<string, unknown> = {}) =>
-  stage.api.call({ method: 'POST', path: `/api/v1/withdrawals/${id}/speed-up`, body })
-
-async function attempts(id: string, count: number) {
-  for (let look = 0; look < 400; look++) {
-    const { attempts } = await stage.read(id)
-    if (attempts.length === count && attempts[0]?.state === 'broadcast') return attempts
-    await sleep(50)
-  }
-  throw new Error(JSON.stringify(await stage.read(id)))
 }
 
 /** What the signer was last asked to sign, oldest first. */
@@ -81,8 +66,8 @@ test('a speed-up keeps inputs and recipients, takes the rest from the change, an
   const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
   const id = await inMempool({ to_address: address })
-  expect((await speedUp(id)).status).toBe(200)
-  const [second, first] = await attempts(id, 2)
+  expect((await speedUp(stage, id)).status).toBe(200)
+  const [second, first] = await untilAttempts(stage, id, 2)
   const [old, dearer] = psbts(2) as [Psbt, Psbt]
   expect(outpointsOf(dearer)).toEqual(outpointsOf(old))
   expect(dearer.txOutputs[0]).toEqual(old.txOutputs[0])
@@ -105,9 +90,9 @@ test('where the change is too small, confirmed outputs are added and all of befo
   // The amount leaves just enough for the first fee.
   const id = await inMempool({ amount: '0.9999894' })
   expect(psbts(1)[0]?.inputCount).toBe(1)
-  const { status, json } = await speedUp(id, { priority: 'urgent' })
+  const { status, json } = await speedUp(stage, id, { priority: 'urgent' })
   expect(status, JSON.stringify(json)).toBe(200)
-  await attempts(id, 2)
+  await untilAttempts(stage, id, 2)
   const [old, dearer] = psbts(2) as [Psbt, Psbt]
   expect(dearer.inputCount).toBeGreaterThan(1)
   expect(outpointsOf(dearer)).toEqual(expect.arrayContaining(outpointsOf(old)))
@@ -120,8 +105,8 @@ test('where the change is too small, confirmed outputs are added and all of befo
 test('a recipient who pays the fee gets as much less as the dearer attempt costs more', async () => {
   stage.signer.run(realSigner(stage))
   const id = await inMempool({ fee_payer: 'recipient' })
-  await speedUp(id)
-  await attempts(id, 2)
+  await speedUp(stage, id)
+  await untilAttempts(stage, id, 2)
   const paid = psbts(2).map((psbt) => BigInt(psbt.txOutputs[0]?.value ?? 0))
   await rail.mining(true)
   const view = await stage.until(id, 'confirmed')
@@ -133,7 +118,7 @@ test('a recipient who pays the fee gets as much less as the dearer attempt costs
 test('over the fee limit a speed-up is refused with the limit and what would be required', async () => {
   stage.signer.run(realSigner(stage))
   const id = await inMempool()
-  const tight = await speedUp(id, { max_fee: '0.00000100' })
+  const tight = await speedUp(stage, id, { max_fee: '0.00000100' })
   expect([tight.status, tight.json.error.code]).toEqual([422, 'FEE_LIMIT_EXCEEDED'])
   expect(tight.json.error.details.limit).toBe('0.000001')
   expect(parseAmount(tight.json.error.details.required, 8)).toBeGreaterThan(100n)
@@ -148,8 +133,8 @@ test('a cancellation takes the payment’s place and brings all of its inputs ba
   const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
   const id = await inMempool({ to_address: address, amount: '0.3' })
-  await speedUp(id)
-  await attempts(id, 2)
+  await speedUp(stage, id)
+  await untilAttempts(stage, id, 2)
   const { status, json } = await stage.api.call({
     method: 'POST',
     path: `/api/v1/withdrawals/${id}/cancel-transaction`,
@@ -157,7 +142,7 @@ test('a cancellation takes the payment’s place and brings all of its inputs ba
     body: { reason: 'wrong recipient' },
   })
   expect(status, JSON.stringify(json)).toBe(200)
-  const [third, second] = await attempts(id, 3)
+  const [third, second] = await untilAttempts(stage, id, 3)
   const [first, , nothing] = psbts(3) as [Psbt, Psbt, Psbt]
   expect(outpointsOf(nothing)).toEqual(outpointsOf(first))
   expect(nothing.txOutputs).toHaveLength(1)
@@ -193,14 +178,14 @@ test('a replacement that a signer does not answer keeps its added coins, and a c
       key: stage.people[1].key,
       body,
     })
-  expect((await speedUp(id, { priority: 'urgent' })).status).toBe(200)
+  expect((await speedUp(stage, id, { priority: 'urgent' })).status).toBe(200)
   for (let look = 0; kept.length === 0; look++) {
     if (look > 400) throw new Error('No second attempt was claimed')
     await sleep(50)
   }
   expect((await act('cancel-transaction')).status).toBe(200)
   expect((await act('mark-for-investigation')).status).toBe(200)
-  const [third] = await attempts(id, 3)
+  const [third] = await untilAttempts(stage, id, 3)
   expect(third?.purpose).toBe('cancel')
   expect((await added()).length).toBeGreaterThan(0)
   // The late answer is followed, and not sent beside the cancellation.

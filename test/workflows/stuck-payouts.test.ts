@@ -7,6 +7,7 @@ import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { EvmPayload } from '../../domain/signing/signer-protocol.js'
 import { type EthereumRail, openEthereum } from '../stage/open-ethereum.js'
+import { untilBroadcast } from '../stage/rail-steps.js'
 import { realSigner } from '../stage/real-signer.js'
 import type { Stage } from '../stage/start-stage.js'
 
@@ -27,10 +28,7 @@ const RECIPIENT = `0x${'3'.repeat(40)}` as const
 
 async function inMempool(): Promise<string> {
   await rail.mining(false)
-  const id = await stage.request({ network: 'ethereum', coin: 'eth', amount: '1', to_address: RECIPIENT })
-  await stage.approve(id)
-  await stage.until(id, 'confirming')
-  return id
+  return untilBroadcast(stage, { network: 'ethereum', coin: 'eth', amount: '1', to_address: RECIPIENT })
 }
 
 const price = (request: { payload: unknown }) => BigInt((request.payload as EvmPayload).max_fee_per_gas)

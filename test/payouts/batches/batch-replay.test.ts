@@ -1,19 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { temporal as proto } from '@temporalio/proto'
-import { Worker } from '@temporalio/worker'
-import { beforeAll, expect, test } from 'vitest'
-import { loadWorkflowBundle } from '../../../workers/load-workflow-bundle.js'
+/** Replays recorded histories of batches with the present code. */
 
-/** As `temporal.api.history.v1.History`, kept by `KEYTURN_RECORD_HISTORIES=1 npx vitest run test/batches`. */
-const directory = new URL('../../histories/', import.meta.url)
-const names = readdirSync(directory).filter((name) => name.startsWith('batch.'))
-let codePath: string
+import { expect, test } from 'vitest'
+import { recordedHistories, replayHistory } from '../../stage/histories.js'
 
-beforeAll(async () => {
-  codePath = await loadWorkflowBundle()
-})
+const names = recordedHistories('batch')
 
-test('every way that a batch goes was recorded', () => {
+test('finds a history for every path of a batch', () => {
   expect(names.map((name) => name.split('.')[1]).sort()).toEqual([
     'btc',
     'cancelled',
@@ -23,7 +15,4 @@ test('every way that a batch goes was recorded', () => {
   ])
 })
 
-test.each(names)('%s replays: what is running survives this version of the workflow', async (name) => {
-  const history = proto.api.history.v1.History.decode(readFileSync(new URL(name, directory)))
-  await Worker.runReplayHistory({ workflowBundle: { codePath } }, history)
-})
+test.each(names)('replays %s, so that running workflows survive this version', replayHistory)

@@ -1,19 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { temporal as proto } from '@temporalio/proto'
-import { Worker } from '@temporalio/worker'
-import { beforeAll, expect, test } from 'vitest'
-import { loadWorkflowBundle } from '../../../workers/load-workflow-bundle.js'
+/** Replays recorded histories of consolidations and rebalances with the present code. */
 
-/** As `temporal.api.history.v1.History`, kept by `KEYTURN_RECORD_HISTORIES=1 npx vitest run test/treasury`. */
-const directory = new URL('../../histories/', import.meta.url)
-const names = readdirSync(directory).filter((name) => /^(consolidation|rebalance)\./.test(name))
-let codePath: string
+import { expect, test } from 'vitest'
+import { recordedHistories, replayHistory } from '../../stage/histories.js'
 
-beforeAll(async () => {
-  codePath = await loadWorkflowBundle()
-})
+const names = recordedHistories('consolidation', 'rebalance')
 
-test('every way that a movement goes was recorded', () => {
+test('finds a history for every path of a movement', () => {
   expect(names.sort()).toEqual([
     'consolidation.native.pb',
     'consolidation.outputs.pb',
@@ -24,7 +16,4 @@ test('every way that a movement goes was recorded', () => {
   ])
 })
 
-test.each(names)('%s replays: what is running survives this version of the workflow', async (name) => {
-  const history = proto.api.history.v1.History.decode(readFileSync(new URL(name, directory)))
-  await Worker.runReplayHistory({ workflowBundle: { codePath } }, history)
-})
+test.each(names)('replays %s, so that running workflows survive this version', replayHistory)

@@ -1,6 +1,4 @@
-import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { temporal as proto } from '@temporalio/proto'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSweeperActivities } from '../../../activities/operations/sweeper.js'
@@ -8,6 +6,7 @@ import { createScheduledWithdrawalActivities } from '../../../activities/payouts
 import { createWithdrawalActivities } from '../../../activities/payouts/withdrawal.js'
 import { withdrawalScheduleId } from '../../../temporal/ids.js'
 import { createScheduleGate, createWorkflowGate } from '../../../temporal/workflow-gate.js'
+import { storeHistory } from '../../stage/histories.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 import { type TestTemporal, testTemporal } from '../../support/temporal.js'
@@ -152,14 +151,9 @@ test('each firing is a withdrawal of its own, with the controls of any other', a
     status: 'active',
     last_firing: { outcome: 'created', withdrawal_id: withdrawal.id },
   })
-  if (process.env.KEYTURN_RECORD_HISTORIES) {
-    for await (const run of temporal.client.workflow.list({
-      query: "WorkflowType = 'scheduledWithdrawal'",
-    })) {
-      const history = await temporal.client.workflow.getHandle(run.workflowId).fetchHistory()
-      const file = new URL('../../histories/scheduled-withdrawal.created.pb', import.meta.url)
-      writeFileSync(file, proto.api.history.v1.History.encode(history).finish())
-    }
+  for await (const run of temporal.client.workflow.list({ query: "WorkflowType = 'scheduledWithdrawal'" })) {
+    const handle = temporal.client.workflow.getHandle(run.workflowId)
+    await storeHistory('scheduled-withdrawal.created', () => handle.fetchHistory())
   }
 })
 
