@@ -10,8 +10,8 @@ import {
   REGTEST,
 } from '../../local/parts/bitcoin-faucet.js'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
+import { repeatUntilStopped } from './repeat-until-stopped.js'
 
-const CHECK_MS = 1_000
 const RETRY_MS = 200
 
 export interface BitcoinWallet {
@@ -33,7 +33,6 @@ export interface BitcoinWallet {
  */
 export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST): BitcoinWallet {
   const sent: { readonly txid: string; readonly raw: string }[] = []
-  const stopping = new AbortController()
   let resent = 0
 
   /**
@@ -54,7 +53,7 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
         return await jsonRpc(rpc, method, params)
       } catch (error) {
         // A dead node does not answer. A node's error about the chain is final.
-        if (stopping.signal.aborted || isAnswer(error)) throw error
+        if (checking.stopping.aborted || isAnswer(error)) throw error
         await sleep(RETRY_MS)
       }
     }
@@ -72,21 +71,13 @@ export function createBitcoinWallet(rpc: string, wif: string, network = REGTEST)
     }
   }
 
-  const checking = (async () => {
-    while (!stopping.signal.aborted) {
-      await check().catch(() => {})
-      await sleep(CHECK_MS, undefined, { signal: stopping.signal }).catch(() => {})
-    }
-  })()
+  const checking = repeatUntilStopped(check)
   const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(wif), network))
 
   return {
     pay: (outputs) => faucet.pay(outputs),
     resent: () => resent,
-    async stop() {
-      stopping.abort()
-      await checking
-    },
+    stop: () => checking.stop(),
   }
 }
 

@@ -5,6 +5,7 @@ import { type Abi, type Address, encodeFunctionData, getContractAddress, type He
 import { privateKeyToAccount } from 'viem/accounts'
 import { z } from 'zod'
 import { jsonRpc } from '../../local/parts/json-rpc.js'
+import { repeatUntilStopped } from './repeat-until-stopped.js'
 
 /**
  * Price far above what a block of a local chain asks for, so that no transaction waits for a lower base fee.
@@ -12,7 +13,6 @@ import { jsonRpc } from '../../local/parts/json-rpc.js'
 const MAX_FEE = 100_000_000_000n
 const TIP = 1_000_000_000n
 const GAS = 1_500_000n
-const CHECK_MS = 1_000
 
 const quantity = z.string().transform(BigInt)
 
@@ -37,7 +37,6 @@ export interface EthereumWallet {
 export function createEthereumWallet(rpc: string, chainId: number, privateKey: Hex): EthereumWallet {
   const account = privateKeyToAccount(privateKey)
   const sent: { readonly hash: Hex; readonly raw: Hex }[] = []
-  const stopping = new AbortController()
   let resent = 0
   let nonce = 0
 
@@ -64,12 +63,7 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
     }
   }
 
-  const checking = (async () => {
-    while (!stopping.signal.aborted) {
-      await check().catch(() => {})
-      await sleep(CHECK_MS, undefined, { signal: stopping.signal }).catch(() => {})
-    }
-  })()
+  const checking = repeatUntilStopped(check)
 
   const wallet: EthereumWallet = {
     address: account.address,
@@ -102,10 +96,7 @@ export function createEthereumWallet(rpc: string, chainId: number, privateKey: H
       for (const { hash } of sent) while (!(await isMined(hash))) await sleep(100)
     },
     resent: () => resent,
-    async stop() {
-      stopping.abort()
-      await checking
-    },
+    stop: () => checking.stop(),
   }
   return wallet
 }
