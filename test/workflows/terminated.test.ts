@@ -162,10 +162,10 @@ async function terminateAndSweep(workflowId: string): Promise<void> {
   await sweep()
   expect(await statusOf(workflowId)).not.toBe('TERMINATED')
 }
-async function until<T>(look: () => Promise<T | false | undefined | null>, seconds = 30): Promise<T> {
+async function until<T>(check: () => Promise<T | false | undefined | null>, seconds = 30): Promise<T> {
   const deadline = Date.now() + seconds * 1_000
   for (;;) {
-    const found = await look()
+    const found = await check()
     if (found) return found
     if (Date.now() > deadline) throw new Error('It did not come to be')
     await sleep(50)
