@@ -1,11 +1,11 @@
-/** Batches at the signer: parts, items and their fees. */
+/** Tests batches at the signer: parts, items and their fees. */
 
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import { afterParts, batchState, btcPart, ETH_FEE, ethPart, PART_COINS } from './hostile-batches.js'
 
-test('signs every part of an approved batch, two rows to one address apart', () => {
+test('signs every part of an approved batch, with two rows to one address in parts of their own', () => {
   const state = batchState()
   const hashes = [0, 1, 2].map((item) => {
     const decision = decide(ethPart(item), state)
@@ -17,7 +17,7 @@ test('signs every part of an approved batch, two rows to one address apart', () 
   expect(decide(btcPart([2], { coins: PART_COINS.slice(1, 2) }), state)).toMatchObject({ outcome: 'signed' })
 })
 
-test('the same part again gets the same bytes; the same payload for another item gets none', () => {
+test('gives the same bytes for a part again, and none for the same payload with another item', () => {
   const state = batchState()
   const first = decide(ethPart(0), state)
   expect(decide(ethPart(0), state)).toEqual(first)
@@ -26,7 +26,7 @@ test('the same part again gets the same bytes; the same payload for another item
   expect(decide(ethPart(1), state)).toMatchObject({ outcome: 'signed' })
 })
 
-test('a further attempt of a part may pay fewer items, inside the coins of the first', () => {
+test('signs a further attempt of a part that pays fewer items from the coins of the first', () => {
   const state = afterParts([btcPart([0, 1])])()
   expect(decide(btcPart([1], { fee: 5_000n }), state)).toMatchObject({ outcome: 'signed' })
   expect(decide(btcPart([0], { fee: 5_000n, coins: PART_COINS.slice(1, 2) }), state)).toMatchObject({
@@ -35,7 +35,7 @@ test('a further attempt of a part may pay fewer items, inside the coins of the f
   })
 })
 
-test('limits count each part once, and a part once however often it is attempted', () => {
+test('counts each part once in the limits, however often it is attempted', () => {
   const state = batchState({
     policy: (file) => {
       const eth = file.networks.ethereum?.assets.eth
@@ -51,7 +51,7 @@ test('limits count each part once, and a part once however often it is attempted
   expect(state.journal.records.fees(ethPart(0).intent_hash)).toBe(2n * ETH_FEE + (ETH_FEE * 4n) / 3n)
 })
 
-test('a journal that is opened again knows every part of a batch', () => {
+test('finds every part of a batch in a journal that is opened again', () => {
   const store = openMemoryStore()
   const state = batchState({ store })
   const signed = [ethPart(0), ethPart(2), btcPart([0, 1])].map((request) => decide(request, state))
@@ -62,7 +62,7 @@ test('a journal that is opened again knows every part of a batch', () => {
   expect(again.journal.records.fees(ethPart(0).intent_hash)).toBe(2n * ETH_FEE)
 })
 
-test('after a restore, a part that the journal does not hold may have been signed before', () => {
+test('refuses a part that the journal does not hold after a restore', () => {
   const state = afterParts([ethPart(0)])()
   state.journal.append({ type: 'restored', reason: 'test' })
   expect(decide(ethPart(0), state)).toMatchObject({ outcome: 'signed' })

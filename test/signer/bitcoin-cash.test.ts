@@ -1,4 +1,4 @@
-/** Bitcoin Cash against published vectors, another library, and what the platform builds. */
+/** Tests Bitcoin Cash against published vectors, another library and the platform's builders. */
 
 import {
   createVirtualMachineBCH,
@@ -42,7 +42,7 @@ const network = networks.get('bitcoin-cash')
 if (network?.family !== 'utxo') throw new Error('bitcoin-cash is of the UTXO family')
 const cash = network
 
-/** The specification's table of translations, and its larger vectors with 20 bytes. */
+/** Table of translations in the specification, and its larger vectors with 20 bytes. */
 const SPECIFICATION = [
   [
     'bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a',
@@ -76,24 +76,24 @@ const SPECIFICATION = [
   ['pref:pr6m7j9njldwwzlg9v7v53unlr4jkmx6ey65nvtks5', 'a914f5bf48b397dae70be82b3cca4793f8eb2b6cdac987'],
 ] as const
 
-test.each(SPECIFICATION)('CashAddr: the signer reads %s', (address, script) => {
+test.each(SPECIFICATION)('reads the CashAddr %s', (address, script) => {
   const prefix = address.slice(0, address.indexOf(':'))
   expect(hex(cashAddressScript(address, prefix))).toBe(script)
   if (script.startsWith('76')) expect(cashAddress(hexToBin(script.slice(6, 46)), prefix)).toBe(address)
 })
 
 test.each([
-  // Type 15, and 24 bytes: vectors of the specification for which no script is known here.
+  // The specification has vectors of type 15, and with 24 bytes, whose scripts the signer does not know.
   ['prefix:0r6m7j9njldwwzlg9v7v53unlr4jkmx6ey3qnjwsrf', 'prefix'],
   ['bitcoincash:q9adhakpwzztepkpwp5z0dq62m6u5v5xtyj7j3h2ws4mr9g0', 'bitcoincash'],
   ['bitcoincash:', 'bitcoincash'],
   ['', 'bitcoincash'],
   ['bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a:', 'bitcoincash'],
-])('CashAddr: the signer refuses "%s"', (address, prefix) => {
+])('refuses "%s" as CashAddr', (address, prefix) => {
   expect(() => cashAddressScript(address, prefix)).toThrow()
 })
 
-test('CashAddr: signer and libauth agree on every hash, and on what one wrong letter is worth', () => {
+test('agrees with libauth on every CashAddr, and refuses one with a wrong letter', () => {
   const prefixes = ['bitcoincash', 'bchtest', 'bchreg'] as const
   const hashes = fc.uint8Array({ minLength: 20, maxLength: 20 })
   fc.assert(
@@ -113,7 +113,10 @@ test('CashAddr: signer and libauth agree on every hash, and on what one wrong le
 const all = openKeyring(mnemonicToSeedSync('all all all all all all all all all all all all'))
 const at = (path: string) => all.at(parsePath(path) ?? [])
 
-/** Trezor's device tests of Bitcoin Cash (tests/device_tests, "bcash"), on the seed "all … all": keys, amounts, bytes. */
+/**
+ * Device tests of Trezor for Bitcoin Cash (tests/device_tests, "bcash") on the seed "all … all": keys,
+ * amounts, bytes.
+ */
 const TREZOR = [
   {
     name: 'with change',
@@ -130,7 +133,7 @@ const TREZOR = [
   },
 ] as const
 
-test('addresses of that seed', () => {
+test('derives the published addresses of that seed', () => {
   expect(cashAddress(at("m/44'/145'/0'/0/0").keyHash, 'bitcoincash')).toBe(
     'bitcoincash:qr08q88p9etk89wgv05nwlrkm4l0urz4cyl36hh9sv',
   )
@@ -139,14 +142,14 @@ test('addresses of that seed', () => {
   )
 })
 
-test.each(TREZOR)('signs a published payment $name to the same bytes', ({ inputs, raw }) => {
+test.each(TREZOR)('signs the published transaction $name to the same bytes', ({ inputs, raw }) => {
   const published = readTransaction(Buffer.from(raw, 'hex'), 'stripped')
   const keys = inputs.map(([path, amount]) => ({ key: at(path), amount }))
   const signed = signP2pkhForkId(published, keys)
   expect(signed).toEqual({ raw, hash: published.txid })
 })
 
-/** A payment that the main network mined (July 2018): its signature commits to the amount that it spent. */
+/** A transaction of the main network (July 2018). Its signature commits to the amount that it spent. */
 const MINED = {
   txid: 'e1583427ce0b2ad9e4adc1621aada387f5d7b7fc105d7f0ea3d5d1339714cc88',
   raw: '0100000001892f8ddd7b54bb79278a3859ba4474a68eb28956d549e09aa5e121423e0c5cb6000000006b483045022100fac3c23687a75f23038d104a8545932db9815afdb6436daf2f52507a3a62da58022020ec3941165cfb6c054efd9f4cac757adab9d8c378953ed621d118106a1779c34121023839c718238a1795a12aa2f7af43816a7ca51dee1b45576d6c81bb7eed710f19ffffffff024a560000000000001976a9149879927890f86639802a85986bbb5f25ac18690d88ac88130000000000001976a9148e7000d85fc16085b08d22e098aaec8c1c1cd5fe88ac00000000',
@@ -154,7 +157,7 @@ const MINED = {
   keyHash: '9879927890f86639802a85986bbb5f25ac18690d',
 } as const
 
-test('the digest of a mined payment is the one that its signature signs, with its amount alone', () => {
+test('computes the digest that a mined signature signs, and only with its amount', () => {
   const mined = readTransaction(Buffer.from(MINED.raw, 'hex'), 'stripped')
   expect(mined.txid).toBe(MINED.txid)
   const keyHash = hexToBin(MINED.keyHash)
@@ -168,7 +171,7 @@ test('the digest of a mined payment is the one that its signature signs, with it
   expect(verifies(0x01, MINED.spent)).toBe(false)
 })
 
-test('libauth makes the same digest of any input', () => {
+test('computes the same digest as libauth for any input', () => {
   const output = fc.record({
     amount: fc.bigInt({ min: 0n, max: 21_000_000n * 10n ** 8n }),
     byte: fc.nat(255),
@@ -274,7 +277,7 @@ const coin = fc.record({
   amount: fc.bigInt({ min: 10_000n, max: 100_000_000n }),
 })
 
-test('any payment that the platform builds is signed, verifies, and no other network’s rules take it', async () => {
+test('signs any payout that the platform builds, with signatures that only this network accepts', async () => {
   const machine = createVirtualMachineBCH(true)
   let built = 0
   await fc.assert(
@@ -317,7 +320,7 @@ test('any payment that the platform builds is signed, verifies, and no other net
         )
         if (result.kind !== 'built') return
         built++
-        // Its signatures are part of the bytes that the txid is the hash of.
+        // The txid is a hash of its signatures too.
         expect(result.txid).toBeNull()
         const request = railRequest(bitcoinCash, {
           intent: { fee_payer: feePayer, outputs: [{ address: bitcoinCash.recipient, amount: `${amount}` }] },
@@ -328,7 +331,7 @@ test('any payment that the platform builds is signed, verifies, and no other net
         const payload = result.payload as UtxoPayload
         expect(verifySigned(payload, raw, 'bitcoin-cash')).toEqual({ txid, fee: result.fee })
         expect(() => verifySigned(payload, raw, 'bitcoin')).toThrow(/not validly signed/)
-        // A byte or two are spared where a signature is short; never more than reckoned.
+        // A short signature saves a byte or two. The size is never above the estimate.
         expect(raw.length / 2).toBeLessThanOrEqual(result.vsize)
         const sourceOutputs = result.inputs.map((input) => ({
           lockingBytecode: Uint8Array.from(scriptAt(bitcoinCash, input.path)),
@@ -343,7 +346,7 @@ test('any payment that the platform builds is signed, verifies, and no other net
   expect(built).toBeGreaterThan(10)
 })
 
-test('the platform takes no signature without FORKID, of a lying amount, or with a push of another form', () => {
+test('refuses at the platform a signature without FORKID, of a false amount, or with a push of another form', () => {
   const request = railRequest(bitcoinCash)
   const decision = decide(request, railsState())
   if (decision.outcome !== 'signed') throw new Error(decision.message)
@@ -361,7 +364,7 @@ test('the platform takes no signature without FORKID, of a lying amount, or with
   const lengthBefore = (first.length / 2).toString(16)
   const longer = `4c${first}`
   check(raw.replace(`${lengthBefore}${first}`, `${(longer.length / 2).toString(16)}${longer}`))
-  // The right key and digest, but the amount that is signed is not the parent's.
+  // Key and digest are right, but the signed amount is not the parent's.
   const keys = bitcoinCash.coins.map((each) => ({
     key: keyring.at(parsePath(each.path) ?? []),
     amount: each.amount + 1n,
@@ -369,7 +372,7 @@ test('the platform takes no signature without FORKID, of a lying amount, or with
   check(signP2pkhForkId(signed, keys).raw)
 })
 
-test('a recipient with a script hash is paid as its address says', () => {
+test('pays a recipient with a script hash by the script of its address', () => {
   const prefixes = { bech32: '', pub_key_hash: 0, script_hash: 5, cashaddr: 'bitcoincash' }
   expect(hex(addressScript('bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq', prefixes))).toBe(
     'a91476a04053bda0a88bda5177b86a15c3b29f55987387',

@@ -1,4 +1,7 @@
-/** What an honest platform gets besides payouts: attempts with higher fees, and cancellations inside the conflict set. */
+/**
+ * Tests requests of an honest platform besides payouts: attempts with higher fees, and cancellations in the
+ * conflict set.
+ */
 
 import * as bitcoin from 'bitcoinjs-lib'
 import { parseTransaction } from 'viem'
@@ -25,7 +28,7 @@ function signed(decision: ReturnType<typeof decide>) {
   return decision
 }
 
-test('cancels an EVM payout: the same nonce, 0 to itself, without approvals, with a higher fee than people approved', () => {
+test('cancels an EVM payout with its nonce and 0 to itself, without approvals and above the approved fee', () => {
   const request = ethCancel({}, 500n)
   const raw = signed(decide(request, after([ethRequest()]))).signedTransaction as `0x02${string}`
   expect(parseTransaction(raw)).toMatchObject({ nonce: 5, to: PAYING_ADDRESS })
@@ -33,7 +36,7 @@ test('cancels an EVM payout: the same nonce, 0 to itself, without approvals, wit
   expect(parseTransaction(raw).data).toBeUndefined()
 })
 
-test('cancels a UTXO payment: all of its inputs come back to own change', () => {
+test('cancels a UTXO payout with all of its inputs, back to own change', () => {
   const raw = signed(decide(btcCancel(), after([btcRequest()]))).signedTransaction
   const transaction = bitcoin.Transaction.fromHex(raw)
   expect(transaction.ins).toHaveLength(COINS.length)
@@ -43,7 +46,7 @@ test('cancels a UTXO payment: all of its inputs come back to own change', () => 
   )
 })
 
-test('the same cancellation gets the same bytes, also after the signer was started again', () => {
+test('gives the same bytes for a cancellation again, also after a restart', () => {
   const store = openMemoryStore()
   const first = signed(decide(ethCancel(), after([ethRequest()], { store })))
   const again = makeState({ store: openMemoryStore(Buffer.from(store.read())), now: () => NOW + 30 * HOUR })
@@ -55,7 +58,7 @@ test('counts only the difference of a cancellation with a higher fee', () => {
   expect(decide(ethCancel({}, 3_300n), state)).toMatchObject({ outcome: 'signed' })
 })
 
-test('the budget of cancelling comes back after a day', () => {
+test('frees the budget of cancellations after a day', () => {
   const later = ethRequest({ intent: { withdrawal: 'withdrawal_later' }, payload: { nonce: 9 } })
   const gap = (withdrawal: string, nonce: number) =>
     ethCancel({ intent: { withdrawal }, payload: { nonce } }, 3_000n)
@@ -66,7 +69,7 @@ test('the budget of cancelling comes back after a day', () => {
   expect(decide(gap('withdrawal_second', 7), state)).toMatchObject({ outcome: 'signed' })
 })
 
-test('signs a higher fee of what was signed in time after its time, and after its approvals became stale', () => {
+test('signs a higher fee after expiry, and with stale approvals, for a payout that was signed in time', () => {
   let now = NOW
   const state = after([ethRequest()], { now: () => now })
   now += 48 * HOUR
@@ -76,7 +79,7 @@ test('signs a higher fee of what was signed in time after its time, and after it
   expect(decide(other, state)).toMatchObject({ code: 'INTENT_EXPIRED' })
 })
 
-test('a cancellation opens no way around the time of an intent', () => {
+test('refuses to pay an expired intent after a cancellation of it', () => {
   let now = NOW
   const later = ethRequest({ intent: { withdrawal: 'withdrawal_later' }, payload: { nonce: 9 } })
   const state = after([later, ethCancel()], { now: () => now })
@@ -84,7 +87,7 @@ test('a cancellation opens no way around the time of an intent', () => {
   expect(decide(ethRequest(), state)).toMatchObject({ code: 'INTENT_EXPIRED' })
 })
 
-test('lets a UTXO attempt with a higher fee add inputs, and refuses one that leaves out an input of the first', () => {
+test('lets a UTXO attempt with a higher fee add inputs, and refuses one without an input of the first', () => {
   const state = after([btcRequest()])
   const [first, second] = COINS
   const [recipient, change] = honestOutputs

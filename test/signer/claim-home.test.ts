@@ -1,4 +1,4 @@
-/** One process a home, also where another takes it between two steps of this one. */
+/** Tests that one process uses a home, also when another takes it between two of its steps. */
 
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { homeAt } from '../../signer/home/home.js'
 
 const between = vi.hoisted(() => ({ steps: 0, at: -1, happens: () => undefined as unknown }))
 
-/** Lets something happen before one step on the disk, counted from 0. */
+/** Runs a function before one step on the disk, counted from 0. */
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof fs>()
   const counted =
@@ -25,7 +25,7 @@ vi.mock('node:fs', async (original) => {
     renameSync: counted(real.renameSync),
     rmSync: counted(real.rmSync),
     readFileSync: ((path: string, ...rest: []) =>
-      // What /proc says of processes is no step.
+      // A read of /proc is not a step.
       path.startsWith('/proc')
         ? real.readFileSync(path, ...rest)
         : counted(real.readFileSync)(path, ...rest)) as typeof fs.readFileSync,
@@ -42,7 +42,7 @@ afterEach(() => {
   fs.rmSync(directory, { recursive: true })
 })
 
-/** Claims in the name of another process that is alive: the one that started this one. */
+/** Claims in the name of another live process, the parent of this one. */
 function claimAsOther(): () => void {
   Object.defineProperty(process, 'pid', { value: process.ppid, configurable: true })
   try {
@@ -62,7 +62,7 @@ const outcome = (claim: () => unknown): boolean => {
 }
 
 const DEAD = '{"pid":4000000,"started":"another boot/1"}'
-/** More than a claim takes. */
+/** More steps than a claim takes. */
 const STEPS = 12
 
 test.each([
@@ -84,7 +84,7 @@ test.each([
   }
 })
 
-test('a process that was killed while it took the place of a dead one does not keep the next from it', () => {
+test('gives the home to the next process when one was killed while it took the place of a dead one', () => {
   fs.writeFileSync(join(directory, 'process.json'), DEAD)
   for (let at = 0; at < STEPS; at++) {
     Object.assign(between, {
@@ -105,7 +105,10 @@ test('a process that was killed while it took the place of a dead one does not k
   }
 })
 
-/** Puts there the mark of a process of another container with the same process id, refreshed so many seconds ago. */
+/**
+ * Writes the mark of a process in another container with the same process id, which it refreshed so many
+ * seconds ago.
+ */
 function markElsewhere(mark: string, secondsAgo: number): void {
   const path = join(directory, 'process.json')
   fs.writeFileSync(path, JSON.stringify({ ...JSON.parse(mark), namespace: 'another' }))
@@ -123,7 +126,7 @@ test('refuses a home that a process of another pid namespace refreshes, and says
   markElsewhere(mark, 31)
   expect(processOf(homeAt(directory))).toBe(null)
   claimHome(homeAt(directory))()
-  // The clock was set back since its last refresh: it has not refreshed by this clock.
+  // The clock was set back after the last refresh, so the mark is stale by this clock.
   markElsewhere(mark, -3_600)
   claimHome(homeAt(directory))()
 })

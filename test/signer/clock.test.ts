@@ -1,4 +1,4 @@
-/** A clock that is wrong for a moment: what limits have counted stays counted. */
+/** Tests the limits under a clock that is wrong for a moment. */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -11,8 +11,8 @@ import { movementState, sweep } from './movements-fixture.js'
 const WEI = 10n ** 18n
 const twoDays = { expires_at: iso(48 * HOUR) }
 
-/** A payment of so many ETH, of which 250 are allowed a day. */
-function payment(name: string, nonce: number, eth: bigint) {
+/** Makes a payout of so many ETH. The policy allows 250 a day. */
+function payout(name: string, nonce: number, eth: bigint) {
   const amount = (eth * WEI).toString()
   const intent = { withdrawal: `withdrawal_${name}`, outputs: [{ address: RECIPIENT, amount }], ...twoDays }
   const request = ethRequest({ intent, payload: { nonce, value: amount } })
@@ -22,7 +22,7 @@ function payment(name: string, nonce: number, eth: bigint) {
   })
 }
 
-/** A sweep that costs so many thousandths of an ETH, of which 10 are allowed a day. */
+/** Makes a sweep that costs so many thousandths of an ETH. The policy allows 10 a day. */
 function swept(name: string, nonce: number, thousandths: bigint) {
   const fee = (thousandths * WEI) / 1_000n
   const intent: Partial<Intent> = {
@@ -34,7 +34,7 @@ function swept(name: string, nonce: number, thousandths: bigint) {
   return sweep({ intent, payload: { nonce, ...price, value: (WEI - fee).toString() } })
 }
 
-test('what is refused while the clock is a day ahead takes nothing out of the limits of the day', () => {
+test('keeps the limits of the day when a request is refused under a clock that is a day ahead', () => {
   let now = NOW
   const state = movementState({
     now: () => now,
@@ -42,17 +42,17 @@ test('what is refused while the clock is a day ahead takes nothing out of the li
       if (ethereum?.assets.eth) ethereum.assets.eth.per_transaction = null
     },
   })
-  expect(decide(payment('one', 0, 200n)(iso()), state)).toMatchObject({ outcome: 'signed' })
+  expect(decide(payout('one', 0, 200n)(iso()), state)).toMatchObject({ outcome: 'signed' })
   expect(decide(swept('one', 0, 8n), state)).toMatchObject({ outcome: 'signed' })
   now = NOW + LIMIT_WINDOW_MS + HOUR
-  expect(decide(payment('much', 1, 251n)(iso(24 * HOUR)), state)).toMatchObject({ code: 'POLICY_LIMIT' })
+  expect(decide(payout('much', 1, 251n)(iso(24 * HOUR)), state)).toMatchObject({ code: 'POLICY_LIMIT' })
   expect(decide(swept('much', 1, 11n), state)).toMatchObject({ code: 'POLICY_LIMIT' })
   now = NOW + HOUR
   expect(decide(swept('two', 1, 8n), state)).toMatchObject({ code: 'POLICY_LIMIT' })
-  expect(decide(payment('two', 1, 200n)(iso()), state)).toMatchObject({ code: 'POLICY_LIMIT' })
+  expect(decide(payout('two', 1, 200n)(iso()), state)).toMatchObject({ code: 'POLICY_LIMIT' })
 })
 
-test('a sum is what lies in the window, wherever the clock was asked about before', () => {
+test('sums the window before any time, also after another time was asked for', () => {
   const step = fc.oneof(
     fc.record({ add: fc.bigInt(1n, 9n), after: fc.integer({ min: 0, max: LIMIT_WINDOW_MS / 3 }) }),
     fc.record({ ahead: fc.integer({ min: 0, max: 3 * LIMIT_WINDOW_MS }) }),
@@ -77,7 +77,7 @@ test('a sum is what lies in the window, wherever the clock was asked about befor
   )
 })
 
-test('a sum of very many entries lets go of those that have left, and stays right', () => {
+test('forgets entries that have left the window, and keeps the sum of very many right', () => {
   const sum = new RollingSum()
   for (let index = 0; index < 10_000; index++) sum.add(NOW + index * HOUR, 1n)
   const last = NOW + 9_999 * HOUR

@@ -1,4 +1,4 @@
-/** The executable as a process, against a platform double: enrolment, a lost reply, policy, run, status, unlock. */
+/** Tests the executable against a platform double: enrolment, a lost reply, policy, run, status, unlock. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -80,7 +80,7 @@ function init(more: string[] = [], input = '', extra: Record<string, string> = {
   )
 }
 
-/** Starts `run`; resolves to its log lines as they are now. */
+/** Starts `run`. @returns A function that gives its log lines so far. */
 function start(): {
   child: ChildProcess
   lines: () => Record<string, unknown>[]
@@ -122,7 +122,7 @@ const pin = (approver: typeof alice) =>
     approver.publicKey,
   ])
 
-/** The honest request, with the times of now. */
+/** Makes the honest request with the present time. */
 function requestOfNow(id: string) {
   const time = (offset: number) => new Date(Date.now() + offset).toISOString()
   const base = ethRequest({
@@ -133,9 +133,9 @@ function requestOfNow(id: string) {
   return { ...base, id: `srq_${id}`, approvals }
 }
 
-test('enrols: a proven xpub a role and network, files for the owner alone, a policy that denies until an approver is pinned', async () => {
+test('enrols with a proven xpub for each role and network, files for the owner only, and a policy that denies until an approver is pinned', async () => {
   const result = await init(['--name', 'vault', '--limit', 'ethereum:eth:1.5:none'])
-  // The test's directory has one disk.
+  // The test's directory is on one disk.
   expect(result.stderr).toMatch(/^The witness .* is on the same filesystem as the home.*\n/)
   expect(result.stderr).toContain(`keyturn-signer show-mnemonic --home ${home}`)
   expect(JSON.parse(result.stdout)).toMatchObject({
@@ -201,7 +201,7 @@ test('repeats an enrolment whose answers were lost, with the same keys', async (
   expect((await init()).stdout).toBe(again.stdout)
 })
 
-test('does not enrol where the token is used, the signature forged, the key another or a wallet not its own', async () => {
+test('refuses to enrol with a used token, a forged signature, another key, or a wallet of another seed', async () => {
   platform.misbehave.push('refused')
   expect(await init()).toMatchObject({ code: 1, stderr: expect.stringContaining('refuses the enrolment') })
   platform.misbehave.push(...Array<'forged signature'>(6).fill('forged signature'))
@@ -227,7 +227,7 @@ test('restores a seed from words on standard input, and never writes them anywhe
   expect(JSON.parse(result.stdout)).toMatchObject({ master_fingerprint: '73c5da0a' })
   const files = readdirSync(home).map((file) => readFileSync(join(home, file), 'utf8'))
   for (const text of [result.stdout, result.stderr, ...files]) expect(text).not.toContain('abandon')
-  // What another signer of this seed paid is not in the new journal.
+  // The new journal lacks the payouts of another signer with this seed.
   expect(readFileSync(join(home, 'journal.jsonl'), 'utf8')).toContain('"enrolled"')
   expect((await init(['--restore'], OTHER_MNEMONIC)).code).toBe(0)
   rmSync(join(home, 'signer.json'))
@@ -239,7 +239,7 @@ test('restores a seed from words on standard input, and never writes them anywhe
   })
 })
 
-test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, goes on after kill -9 and locks on an old journal', async () => {
+test('denies before an approver is pinned, signs after, stops on SIGTERM, continues after kill -9 and locks on an old journal', async () => {
   await init(['--restore', '--limit', 'ethereum:eth:10:50'], MNEMONIC)
   const first = start()
   await platform.waitFor(() => platform.claims.length > 0)
@@ -287,7 +287,7 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
   await platform.waitFor(() => platform.claims.at(-1)?.stopped === 'policy_unreadable')
   expect(platform.queue).toHaveLength(1)
   writeFileSync(join(home, 'policy.json'), policy)
-  // Nonce 0 belongs to w1: it was looked at, and refused for a reason of its own.
+  // Nonce 0 belongs to w1, so the request was examined, and refused for its nonce.
   expect(await platform.waitFor(() => platform.answers[3])).toMatchObject({ code: 'NONCE_CONFLICT' })
 
   platform.knownJournal = { head: 'ab'.repeat(32), sequence: 90 }
@@ -313,11 +313,11 @@ test('serves: denies before anybody is pinned, signs after, stops on SIGTERM, go
   const after = await platform.waitFor(() =>
     platform.answers.find((each) => each.request_id === 'srq_withdrawal_4'),
   )
-  // Nonce 0 belongs to w1: the lock is gone, the memory is not.
+  // Nonce 0 belongs to w1: the lock is gone, but not the journal.
   expect(after).toMatchObject({ code: 'NONCE_CONFLICT' })
 })
 
-test('says what each command does, and what is wrong with a call', async () => {
+test('prints the help of each command, and the fault of a wrong call', async () => {
   for (const command of [
     'init',
     'run',

@@ -1,4 +1,7 @@
-/** What an honest platform gets: valid signatures, the same bytes for the same request, replacements in the conflict set. */
+/**
+ * Tests requests of an honest platform: valid signatures, the same bytes again, and replacements in the
+ * conflict set.
+ */
 
 import { mnemonicToSeedSync } from '@scure/bip39'
 import * as bitcoin from 'bitcoinjs-lib'
@@ -32,7 +35,7 @@ function signed(decision: ReturnType<typeof decide>) {
   return decision
 }
 
-test('signs an ETH payment to exactly the bytes that viem makes of it', async () => {
+test('signs an ETH payout to exactly the bytes that viem makes of it', async () => {
   const request = ethRequest()
   const decision = signed(decide(request, makeState()))
   const raw = decision.signedTransaction as `0x02${string}`
@@ -69,7 +72,7 @@ test('signs a PSBT to exactly the bytes that bitcoinjs-lib makes of it, with low
   })
 })
 
-test('gives the same bytes for the same request, however late it comes again', () => {
+test('gives the same bytes for the same request, also long after it expired', () => {
   let now = NOW
   const state = makeState({ now: () => now })
   const requests = [ethRequest(), usdtRequest(), btcRequest()]
@@ -96,7 +99,7 @@ test('signs a replacement with the same nonce and higher fees', () => {
   expect(bumped.signedTransaction).not.toBe(first.signedTransaction)
 })
 
-test('signs a payment whose recipient pays the fee, less exactly the fee', () => {
+test('signs a payout whose recipient pays the fee, less exactly the fee', () => {
   const request = btcRequest({
     intent: { fee_payer: 'recipient' },
     psbt: {
@@ -141,7 +144,7 @@ test('counts each intent once in the daily limit, and forgets it after 24 hours'
   expect(pay('withdrawal_3', 3).outcome).toBe('signed')
 })
 
-test('signs an approved payment with a coin of another intent, and the two exclude each other', () => {
+test('signs an approved payout with a coin of another intent, so that the two exclude each other', () => {
   const state = makeState()
   const first = signed(decide(btcRequest(), state))
   const [coin] = COINS
@@ -171,7 +174,7 @@ test('signs an approved payment with a coin of another intent, and the two exclu
   expect(decide(without, state)).toMatchObject({ outcome: 'refused', code: 'CONFLICT_SET' })
 })
 
-test('signs a replacement that keeps all inputs and adds one, which then stays free for others', () => {
+test('signs a replacement that keeps all inputs and adds one, which stays free for others', () => {
   const state = makeState()
   const added = { path: "m/84'/1'/2'/0/1", amount: 1_000_000n, salt: 9 }
   signed(decide(btcRequest(), state))
@@ -192,7 +195,7 @@ test('signs a replacement that keeps all inputs and adds one, which then stays f
   signed(decide(other, state))
 })
 
-test('writes the decision down, and syncs it, before the key is touched', () => {
+test('writes and syncs the decision before it uses the key', () => {
   const memory = openMemoryStore()
   let synced = ''
   const state = makeState({
@@ -227,7 +230,7 @@ test('signs nothing when the journal cannot be synced', () => {
   expect(memory.read().toString('utf8')).not.toContain('"signed"')
 })
 
-test('nothing that was signed is returned before the witness has kept the position, and nothing when it fails', async () => {
+test('returns no signature before the witness has the position, and none when the witness fails', async () => {
   let keep: () => void = () => undefined
   const kept: number[] = []
   const witness = (write: (sequence: number) => Promise<void>) => ({
@@ -253,7 +256,7 @@ test('nothing that was signed is returned before the witness has kept the positi
   expect({ returned, kept }).toEqual({ returned: false, kept: [] })
   keep()
   expect((await decided).map(({ outcome }) => outcome)).toEqual(['signed', 'signed'])
-  // The two decisions: they are what the bytes rest on.
+  // The witness has the two decisions, on which the bytes rest.
   expect(kept).toEqual([2])
 
   const failing = makeState({

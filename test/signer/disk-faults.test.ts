@@ -1,4 +1,7 @@
-/** The executable on a disk that is really full, or cannot be written: it ends, and signs nothing on a journal that is none. */
+/**
+ * Tests the executable on a disk that is really full or read-only: it ends, and signs nothing without a
+ * journal.
+ */
 
 import { execFileSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
@@ -6,13 +9,16 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildSigner, type Executable, payoutOfNow, type Running, startExecutable } from './executable.js'
 
-/** Only root mounts a disk; journal-faults.test.ts has the same faults from a store that fails. */
+/**
+ * Runs a test as root, since only root can mount a disk. journal-faults.test.ts has the same faults from a
+ * store that fails.
+ */
 const whereRoot = test.runIf(process.getuid?.() === 0)
 
 let built: Awaited<ReturnType<typeof buildSigner>>
 let signer: Executable
 const mounts: string[] = []
-/** The nonce of the next payment. */
+/** Nonce of the next payout. */
 let paid: number
 
 beforeAll(async () => {
@@ -29,7 +35,7 @@ afterEach(async () => {
   })
 })
 
-/** A small disk of its own. */
+/** Mounts a small disk at a directory. */
 function mountSmallDisk(directory: string): void {
   mkdirSync(directory, { recursive: true })
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=700', 'none', directory])
@@ -49,7 +55,7 @@ function fill(directory: string): void {
 
 const journal = () => join(signer.home, 'journal.jsonl')
 
-/** Asks for one payment after the other. @returns The exit code. */
+/** Asks for one payout after the other. @returns The exit code. */
 async function payUntilItEnds(running: Running, name: string): Promise<number | null> {
   const { platform } = signer
   let ended: number | null | undefined
@@ -64,7 +70,7 @@ async function payUntilItEnds(running: Running, name: string): Promise<number | 
   return ended
 }
 
-/** Every payment that was answered is in a whole line. */
+/** Checks that every answered payout is in a whole line. */
 function expectAnsweredIn(lines: Buffer): void {
   const text = lines.toString('utf8')
   for (const answer of signer.platform.answers) {
@@ -73,7 +79,7 @@ function expectAnsweredIn(lines: Buffer): void {
 }
 
 whereRoot(
-  'a disk that fills up ends the process in the middle of a line; the next start cuts that line and nothing else',
+  'ends when the disk is full in the middle of a line, and cuts only that line at the next start',
   async () => {
     mountSmallDisk(signer.home)
     await signer.enrol()
@@ -87,7 +93,8 @@ whereRoot(
     const whole = left.subarray(0, left.lastIndexOf(0x0a) + 1)
     expectAnsweredIn(whole)
 
-    // What the cut and the process's end gave back of the full disk is soon used up, with the same end.
+    // The cut and the end of the process freed a little of the full disk. It is soon used up, with the same
+    // end.
     expect(await payUntilItEnds(signer.serve(), 'b')).toBe(1)
     const later = readFileSync(journal())
     expect(later.subarray(0, whole.length)).toEqual(whole)
@@ -103,7 +110,7 @@ whereRoot(
   },
 )
 
-whereRoot('a disk that is read-only signs nothing', async () => {
+whereRoot('signs nothing on a read-only disk', async () => {
   mountSmallDisk(signer.home)
   await signer.enrol()
   execFileSync('mount', ['-o', 'remount,ro', signer.home])
@@ -113,26 +120,26 @@ whereRoot('a disk that is read-only signs nothing', async () => {
   expect(signer.platform.claims).toEqual([])
 })
 
-whereRoot('a witness that cannot be written ends the process before the answer leaves', async () => {
+whereRoot('ends before the answer leaves when the witness cannot be written', async () => {
   const disk = join(signer.directory, 'elsewhere')
   mountSmallDisk(disk)
   await signer.enrol()
   const running = signer.serve()
   await signer.platform.waitFor(() => signer.platform.claims.length > 0)
-  // The disk goes away under the process, as a pulled one does.
+  // The disk goes away under the process, as when a person pulls it.
   execFileSync('umount', ['--lazy', disk])
   mounts.splice(0)
   signer.platform.queue.push(payoutOfNow('b', 0))
   expect(await running.ended).toBe(1)
   expect(signer.platform.answers).toEqual([])
-  // What was decided is in the journal; without its witness the signer is locked.
+  // The journal holds the decision. Without its witness the signer is locked.
   signer.serve()
   await signer.platform.waitFor(() =>
     signer.platform.claims.some((claim) => claim.stopped === 'journal_stale'),
   )
 })
 
-whereRoot('a witness on a disk that is read-only signs nothing', async () => {
+whereRoot('signs nothing with a witness on a read-only disk', async () => {
   const disk = join(signer.directory, 'elsewhere')
   mountSmallDisk(disk)
   await signer.enrol()

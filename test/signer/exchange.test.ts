@@ -1,4 +1,7 @@
-/** The exchange against a platform that loses replies, forges signatures, goes away, and knows another journal. */
+/**
+ * Tests the exchange with a platform that loses replies, forges signatures, goes away, or knows another
+ * journal.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -75,15 +78,15 @@ test('signs what it claims and says where its journal stands', async () => {
   serve(state)
   await platform.waitFor(() => platform.answers.length === 3)
   expect(platform.answers.map((answer) => answer.outcome)).toEqual(['signed', 'signed', 'signed'])
-  // One sync for the batch: the three decisions are durable, and no answer claims more.
+  // The batch has one sync: the three decisions are durable, and no answer claims more.
   expect(new Set(platform.answers.map((answer) => answer.journal_sequence))).toEqual(new Set([3]))
   expect(state.journal.knows({ head: platform.answers[0]!.journal_head, sequence: 3 })).toBe(true)
 })
 
-test('looks between portions of what came at once whether it is to stop, and leaves the rest for later', async () => {
+test('stops between two portions of a long claim, and leaves the rest for later', async () => {
   const state = makeState()
   platform.queue.push(...Array.from({ length: 64 }, (_, index) => ({ ...ethRequest(), id: `srq_${index}` })))
-  // As if SIGTERM came while the first portion is decided.
+  // SIGTERM comes while the first portion is decided.
   const witness = { ...state.witness, write: async () => stop.abort() }
   serve({ ...state, witness })
   await running
@@ -91,7 +94,7 @@ test('looks between portions of what came at once whether it is to stop, and lea
   expect(platform.answers.every((answer) => answer.outcome === 'signed')).toBe(true)
 })
 
-test('answers a request again with the same bytes when the reply to its answer was lost', async () => {
+test('gives the same bytes again when the reply to an answer was lost', async () => {
   serve(makeState())
   await platform.waitFor(() => platform.claims.length > 0)
   platform.queue.push(btcRequest())
@@ -109,14 +112,14 @@ test('answers a request again with the same bytes when the reply to its answer w
 
 test('delivers an answer again when the connection breaks', async () => {
   platform.queue.push(ethRequest())
-  // The claim goes well, the first two deliveries do not.
+  // The claim succeeds, and the first two deliveries fail.
   platform.misbehave.push(undefined as never, 'lost reply', 'server error')
   serve(makeState())
   await platform.waitFor(() => answersTo('srq_eth').length === 3)
   expect(new Set(answersTo('srq_eth').map((answer) => JSON.stringify(answer))).size).toBe(1)
 })
 
-test('carries on when the platform comes back', async () => {
+test('continues when the platform comes back', async () => {
   platform.misbehave.push('lost reply', 'server error', 'lost reply')
   serve(makeState())
   await platform.waitFor(() => platform.claims.length >= 4)
@@ -134,7 +137,7 @@ test.each(['forged signature', 'no signature'] as const)('signs nothing on a cla
   expect(platform.answers).toEqual([])
 })
 
-test('does not believe an answer that was signed for another request', async () => {
+test('refuses an answer of the platform that was signed for another call', async () => {
   const connection = connectPlatform({
     url: platform.url,
     platformKey: ed25519PublicKey(Buffer.alloc(32, 9).toString('base64')),
@@ -153,7 +156,7 @@ test('locks itself when the platform saw entries that a restored journal does no
   await platform.waitFor(() => platform.answers.length === 1)
   await halt()
 
-  // The platform remembers; the disk was restored from before anything was signed.
+  // The platform knows the decision. The disk was restored from an earlier time.
   platform.knownJournal = { head: platform.answers[0]!.journal_head, sequence: 1 }
   stop = new AbortController()
   const restored = makeState()
@@ -165,7 +168,7 @@ test('locks itself when the platform saw entries that a restored journal does no
   expect(restored.journal.position.sequence).toBe(0)
 })
 
-test('locks itself when another entry stands at the platform’s place', async () => {
+test('locks itself when its journal has another entry at the place that the platform knows', async () => {
   const state = makeState()
   platform.queue.push(ethRequest())
   serve(state)
@@ -177,7 +180,7 @@ test('locks itself when another entry stands at the platform’s place', async (
   expect(platform.answers).toHaveLength(1)
 })
 
-test('does not believe a claim to know a journal longer than any: nothing is signed on it, and nothing is locked', async () => {
+test('ignores an answer that claims to know an impossibly long journal: signs nothing and locks nothing', async () => {
   const state = makeState()
   platform.knownJournal = { head: 'ab'.repeat(32), sequence: Number.MAX_SAFE_INTEGER - 1 }
   platform.queue.push(ethRequest())
@@ -196,7 +199,7 @@ test.each([
   ['journal_stale', (state: SignerState): SignerState => ({ ...state, locked: () => true })],
   ['policy_unreadable', (state: SignerState): SignerState => ({ ...state, policy: null })],
 ] as const)(
-  'a signer that is stopped (%s) claims nothing and says so; once that is over it signs with the approvals that there are',
+  'claims nothing while it is stopped (%s), reports that, and signs afterwards with the same approvals',
   async (why, stopped) => {
     const state = makeState()
     let over = false
@@ -224,13 +227,13 @@ test.each([
   ['a lock', (state: SignerState): SignerState => ({ ...state, locked: () => true })],
   ['a half-saved policy', (state: SignerState): SignerState => ({ ...state, policy: null })],
 ] as const)(
-  '%s that comes while a claim waits leaves its requests unanswered, so that they are handed out again',
+  'leaves requests unanswered when %s comes while their claim waits, so that they are handed out again',
   async (_why, stopped) => {
     const state = makeState()
     let over = false
     running = exchange({
       connection: connect(),
-      // It works when it asks, and is stopped when the answer comes.
+      // The signer works when it claims, and is stopped when the answer comes.
       state: () => (over || platform.claims.length === 0 ? state : stopped(state)),
       signal: stop.signal,
       waitSeconds: 0,
@@ -248,7 +251,7 @@ test.each([
   },
 )
 
-test('does not answer with a refusal what it may have signed before', async () => {
+test('gives no refusal for a payload that it may have signed before', async () => {
   const state = makeState()
   platform.queue.push(ethRequest())
   serve(state)
@@ -256,7 +259,7 @@ test('does not answer with a refusal what it may have signed before', async () =
   await halt()
   stop = new AbortController()
   platform.queue.push(ethRequest(), usdtRequest())
-  // The policy was tightened meanwhile: what is new is refused, what was decided before is not spoken of.
+  // The policy was tightened meanwhile. A new request is refused; a decided one gets no answer.
   const nothing = { ...state.policy!, networks: new Map() }
   serve({ ...state, policy: nothing })
   await platform.waitFor(() => answersTo('srq_usdt').length === 1)
@@ -281,7 +284,7 @@ test('ends when the journal cannot be written, instead of signing without one', 
   expect(platform.answers).toEqual([])
 })
 
-test('lets no answer leave before the witness has kept what it rests on', async () => {
+test('sends no answer before the witness has the position on which it rests', async () => {
   const order: string[] = []
   const state = makeState({
     witness: {

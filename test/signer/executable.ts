@@ -1,4 +1,4 @@
-/** The real executable in a home of its own, beside a platform double that says what a test sets. */
+/** Runs the real executable in a home of its own, beside a platform double. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -17,7 +17,7 @@ export interface Result {
 
 export interface Running {
   readonly child: ChildProcess
-  /** What it has written so far, to both streams. */
+  /** Returns its output so far, of both streams. */
   readonly text: () => string
   readonly ended: Promise<number | null>
 }
@@ -28,13 +28,17 @@ export interface Executable {
   readonly home: string
   /** Path of the witness file. */
   readonly witness: string
-  /** Added to the environment of every call. */
+  /** Variables that are added to the environment of every call. */
   readonly environment: Record<string, string>
   run(args: readonly string[], input?: string): Promise<Result>
-  /** Enrols and pins two people. */
+  /** Enrols the signer and pins two people. */
   enrol(): Promise<void>
   serve(...more: string[]): Running
-  /** @param before - Runs once no process uses the directory, and before it is removed. */
+  /**
+   * Ends all processes and removes the directory.
+   *
+   * @param before - Called when no process uses the directory any more.
+   */
   close(before?: () => void): Promise<void>
 }
 
@@ -46,7 +50,7 @@ export async function buildSigner(): Promise<{ readonly program: string; readonl
   return { program, remove: () => rmSync(directory, { recursive: true }) }
 }
 
-/** A platform and paths for one signer; nothing is enrolled yet. */
+/** Starts a platform, with paths for one signer. No signer is enrolled yet. */
 export async function startExecutable(program: string): Promise<Executable> {
   const directory = mkdtempSync(join(tmpdir(), 'keyturn-signer-'))
   const home = join(directory, 'home')
@@ -113,7 +117,7 @@ export async function startExecutable(program: string): Promise<Executable> {
   }
 }
 
-/** The honest request, with the times of now. */
+/** Makes the honest request with the present time. */
 export function payoutOfNow(id: string, nonce: number): SigningRequest {
   const time = (offset: number) => new Date(Date.now() + offset).toISOString()
   const base = ethRequest({

@@ -1,4 +1,4 @@
-/** A seed, a policy, people and honest requests that hostile tests then change in one place. */
+/** Makes a seed, a policy, people and honest requests, which hostile tests change in one place. */
 
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mnemonicToSeedSync } from '@scure/bip39'
@@ -31,7 +31,7 @@ export const regtest = bitcoin.networks.regtest
 export const keyring: Keyring = openKeyring(mnemonicToSeedSync(MNEMONIC))
 export const otherKeyring: Keyring = openKeyring(mnemonicToSeedSync(OTHER_MNEMONIC))
 
-/** A person's key as the customer pins it. */
+/** Key of a person as the customer pins it. */
 export interface Approver {
   readonly approverId: string
   readonly personId: string
@@ -59,7 +59,7 @@ export const mallory = makeApprover('apr_mallory', 'per_mallory')
 export const iso = (offsetMs = 0): string => new Date(NOW + offsetMs).toISOString()
 export const MINUTE = 60_000
 export const HOUR = 3_600_000
-/** The id of the signer under test. */
+/** Id of the signer under test. */
 export const SIGNER = 'sig_1'
 
 export function policyFile(change: (file: PolicyFile) => void = () => {}): PolicyFile {
@@ -155,7 +155,7 @@ export function approve(
   }
 }
 
-/** Gives a request the hash and the approvals that its intent needs; for changes that people really approved. */
+/** Gives a request the hash and approvals that its intent needs, for changes that people approved. */
 export function approved(
   request: Omit<SigningRequest, 'approvals' | 'intent_hash'>,
   by: readonly Approver[] = [alice, bob],
@@ -266,7 +266,7 @@ export function usdtRequest(
 export interface Coin {
   readonly path: string
   readonly amount: bigint
-  /** Distinguishes parents that are otherwise alike. */
+  /** Number that distinguishes parents that are otherwise the same. */
   readonly salt?: number
   readonly keys?: Keyring
 }
@@ -285,7 +285,7 @@ export function ownScript(path: string, keys: Keyring = keyring): Uint8Array {
   return bitcoin.payments.p2wpkh({ hash: keys.at(parsePath(path) ?? []).keyHash }).output ?? new Uint8Array()
 }
 
-/** The transaction that paid a coin. */
+/** Makes the transaction that paid a coin. */
 export function parentOf(coin: Coin): bitcoin.Transaction {
   const parent = new bitcoin.Transaction()
   parent.version = 2

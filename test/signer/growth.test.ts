@@ -1,4 +1,7 @@
-/** What a hostile platform can make this signer write is bounded, and shown; and what it looks at grows with the bytes alone. */
+/**
+ * Tests that a hostile platform cannot make the journal grow without bound, and that the work grows only with
+ * the bytes.
+ */
 
 import { expect, test } from 'vitest'
 import { MAX_PAYLOAD_INPUTS } from '../../domain/signing/signer-protocol.js'
@@ -17,10 +20,10 @@ const fewMovements = (file: Parameters<typeof movementPolicy>[0]) =>
     daily_count: { consolidation: ALLOWED, gas_funding: 0, rebalance: 0 },
   })
 
-test('of three hundred consolidations of invented coins a day as many are signed as the policy allows, also after a restart', () => {
+test('signs only as many consolidations of invented coins a day as the policy allows, also after a restart', () => {
   const store = openMemoryStore()
   const outcomes = Array.from({ length: 300 }, (_, index) => {
-    // Each meets a signer that was started again, the first half twice.
+    // Each request meets a restarted signer, and the first half comes twice.
     const state = movementState({ store, policy: fewMovements })
     return decide(inventedGathering(index % 150), state).outcome
   })
@@ -32,7 +35,7 @@ test('of three hundred consolidations of invented coins a day as many are signed
   expect(journal.size(NOW + LIMIT_WINDOW_MS + 1).bytesLastDay).toBe(0)
 })
 
-test('a policy that is older than the number of movements has the usual one, and keeps its hash', () => {
+test('reads a policy without a number of movements with the default, and keeps its hash', () => {
   const file = policyFile(movementPolicy)
   const policy = compilePolicy(file)
   const network = [...policy.networks.values()].find((each) => each.family === 'utxo')
@@ -40,10 +43,10 @@ test('a policy that is older than the number of movements has the usual one, and
   expect(JSON.stringify(policy.file)).not.toContain('daily_count')
 })
 
-test('matching outputs reads each of them once, and each that is wanted', () => {
+test('reads each output and each wanted output once when it matches them', () => {
   const COUNT = 5_000
   let reads = 0
-  const payments = (amount: bigint) =>
+  const payouts = (amount: bigint) =>
     Array.from({ length: COUNT }, (_, index) => ({
       amount,
       get script() {
@@ -51,12 +54,12 @@ test('matching outputs reads each of them once, and each that is wanted', () => 
         return Uint8Array.of(index >> 8, index & 255)
       },
     }))
-  const { missing, extra } = matchOutputs(payments(1n), payments(2n))
+  const { missing, extra } = matchOutputs(payouts(1n), payouts(2n))
   expect([missing.length, extra.length]).toEqual([COUNT, COUNT])
   expect(reads).toBe(2 * COUNT)
 })
 
-test('an address that is wanted twice is paid twice, and a third payment to it is none', () => {
+test('matches an address that is wanted twice with two outputs, and not with a third', () => {
   const pay = (amount: bigint, id: number) => ({ amount, script: Uint8Array.of(7), id })
   const { missing, extra } = matchOutputs(
     [pay(1n, 1), pay(1n, 2), pay(2n, 3)],
@@ -66,7 +69,7 @@ test('an address that is wanted twice is paid twice, and a third payment to it i
   expect(extra.map(({ id }) => id)).toEqual([3])
 })
 
-test('a payload of more inputs than are signed within a second is not read', () => {
+test('refuses a payload with more inputs than it signs within a second', () => {
   const coins = Array.from({ length: MAX_PAYLOAD_INPUTS + 1 }, (_, index) => ({
     path: `m/84'/1'/0'/0/${index}`,
     amount: 1_000n,

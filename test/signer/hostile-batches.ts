@@ -1,4 +1,7 @@
-/** A platform that uses the parts of a batch, which people approve once, to pay something else, more, or twice. */
+/**
+ * Makes requests of a platform that uses the parts of an approved batch to pay another recipient, more, or
+ * twice.
+ */
 
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
@@ -23,9 +26,9 @@ import type { HostileCase } from './hostile.js'
 import { ethCancel } from './hostile-cancel.js'
 
 const ETHER = 10n ** 18n
-/** 21,000 gas at 30 gwei, as the fixture's payload has it. */
+/** Fee of 21,000 gas at 30 gwei, as in the fixture's payload. */
 export const ETH_FEE = 21_000n * 30n * 10n ** 9n
-/** Two rows to the same address stay two; the third goes elsewhere. */
+/** Outputs of the batch: two rows to one address, and one to another. */
 const ETH_OUTPUTS = [
   { address: RECIPIENT, amount: `${ETHER}` },
   { address: RECIPIENT, amount: `${ETHER}` },
@@ -36,7 +39,7 @@ const BTC_OUTPUTS = [
   { address: BTC_STRANGER, amount: '20000000' },
   { address: BTC_RECIPIENT, amount: '30000000' },
 ]
-/** A coin for each part, so that parts do not exclude each other on chain. */
+/** Coins, one for each part, so that parts do not exclude each other on the chain. */
 export const PART_COINS: readonly Coin[] = [1, 2, 3].map((salt) => ({
   path: `m/84'/1'/0'/0/${salt}`,
   amount: 70_000_000n,
@@ -56,7 +59,7 @@ export function batchState(options: StateOptions = {}): SignerState {
 
 type EthChange = Parameters<typeof ethRequest>[0]
 
-/** The part of an ETH batch that pays one item, with a nonce of its own. */
+/** Makes the part of an ETH batch that pays one item, with a nonce of its own. */
 export function ethPart(
   item: number,
   change: EthChange & { items?: readonly number[] } = {},
@@ -69,7 +72,7 @@ export function ethPart(
   return { ...request, id: `srq_part_${item}`, items: change.items ?? [item] }
 }
 
-/** The part of a BTC batch that pays items in one transaction. */
+/** Makes the part of a BTC batch that pays items in one transaction. */
 export function btcPart(
   items: readonly number[],
   change: {
@@ -99,7 +102,7 @@ export function btcPart(
   return { ...request, id: `srq_btc_${items.join('_')}`, items: [...items] }
 }
 
-/** A state that signed these before. */
+/** Makes a state that signed these requests. */
 export function afterParts(requests: readonly SigningRequest[], options: StateOptions = {}) {
   return () => {
     const state = batchState(options)
@@ -138,7 +141,7 @@ const feeLimit = (amount: bigint) => ({ fee_limit: { coin: 'eth', amount: `${amo
 const swap = ([first, second, ...others]: PsbtOutput[]) =>
   [second, first, ...others].filter((each) => each !== undefined)
 
-/** Fills a gap in the name of two items, which could then be paid one after the other in one record. */
+/** Fills a gap in the name of two items, which one record could then pay one after the other. */
 const gapOfTwo = (): SigningRequest => ({
   ...ethPart(1),
   purpose: 'cancel',
@@ -147,7 +150,7 @@ const gapOfTwo = (): SigningRequest => ({
   payload: { ...ethCancel({ payload: { nonce: 4 } }).payload },
 })
 
-/** Everything that a single check refuses. */
+/** All requests that a single check refuses. */
 export const HOSTILE_BATCHES: readonly HostileCase[] = [
   of(
     'a cancellation in the name of several items, so that a later one is not counted',
@@ -251,7 +254,7 @@ export const HOSTILE_BATCHES: readonly HostileCase[] = [
     'CONFLICT_SET',
     () => btcPart([0, 1], { coins: PART_COINS.slice(0, 2), fee: 5_000n }),
     afterParts([btcPart([0]), btcPart([1], { coins: PART_COINS.slice(1, 2) })]),
-    // Its coins are the other part's too.
+    // Its coins belong to the other part too.
     'outpoints-free',
   ),
   of(
@@ -290,7 +293,7 @@ export const HOSTILE_BATCHES: readonly HostileCase[] = [
     afterParts([0, 1].map((item) => ethPart(item, { intent: feeLimit(2n * ETH_FEE) }))),
   ),
   of(
-    'an item above the limit of one payment',
+    'an item above the limit of one payout',
     'within-transaction-limit',
     'POLICY_LIMIT',
     () => ethPart(2),
@@ -305,7 +308,7 @@ export const HOSTILE_BATCHES: readonly HostileCase[] = [
   ),
 ]
 
-/** The part of a USDT batch that pays one item. */
+/** Makes the part of a USDT batch that pays one item. */
 function usdtPart(item: number, change: Parameters<typeof usdtRequest>[0] = {}): SigningRequest {
   const outputs = [
     { address: RECIPIENT, amount: '25000000' },

@@ -1,4 +1,4 @@
-/** What a hostile platform asks in the name of a cancellation: no person approves one, so it must not be good for anything else. */
+/** Makes requests of a hostile platform in the name of a cancellation, which no person approves. */
 
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
@@ -19,7 +19,7 @@ import {
 } from './fixture.js'
 import type { HostileCase } from './hostile.js'
 
-/** 30,000 gas at `gwei`. */
+/** Returns the fee of 30,000 gas at `gwei`. */
 export function ethCancel(change: Parameters<typeof ethRequest>[0] = {}, gwei = 60n): SigningRequest {
   const request = ethRequest({
     intent: change.intent ?? {},
@@ -43,7 +43,7 @@ export function btcCancel(psbt: PsbtOptions = {}): SigningRequest {
   return { ...request, id: 'srq_btc_cancel', attempt: 2, purpose: 'cancel', approvals: [] }
 }
 
-/** A state that signed what is to be cancelled. */
+/** Makes a state that signed the payout to cancel. */
 export function after(requests: readonly SigningRequest[], options: StateOptions = {}): SignerState {
   const state = makeState(options)
   for (const request of requests) {
@@ -70,19 +70,19 @@ function of(
   }
 }
 
-/** Another payment of the same account, so that nonces below it are gaps. */
+/** Another payout of the same account, so that nonces below it are gaps. */
 const later = (nonce = 9) => ethRequest({ intent: { withdrawal: 'withdrawal_later' }, payload: { nonce } })
 const gap = (intent = 'withdrawal_gap', nonce = 7, gwei = 60n) =>
   ethCancel({ intent: { withdrawal: intent }, payload: { nonce } }, gwei)
 
-/** It costs 30,000 wei. */
+/** A cancellation that costs 30,000 wei. */
 const filling = (nonce: number) =>
   ethCancel({
     intent: { withdrawal: `withdrawal_free_${nonce}` },
     payload: { nonce, max_fee_per_gas: '1', max_priority_fee_per_gas: '0' },
   })
 
-/** So little that all of it may be burned as a fee. */
+/** A payout so small that its whole amount may be burned as a fee. */
 const smallCoins = [{ path: "m/84'/1'/0'/0/7", amount: 100_000n }]
 const tiny = () =>
   btcRequest({
@@ -96,7 +96,7 @@ const tiny = () =>
     },
   })
 
-/** The library ends the list of output maps with a zero even where there is none. */
+/** Removes the zero with which the library ends the list of output maps when there is none. */
 function withoutOutputMaps(payload: SigningRequest['payload']): SigningRequest['payload'] {
   if (payload.family !== 'utxo') throw new Error('Only a PSBT has maps')
   const bytes = Buffer.from(payload.psbt, 'base64')
@@ -204,7 +204,7 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
   of('a cancellation with another nonce', 'same-conflict-set', 'CONFLICT_SET', () =>
     ethCancel({ payload: { nonce: 4 } }),
   ),
-  of('a cancellation without an input of the payment', 'same-conflict-set', 'CONFLICT_SET', () => {
+  of('a cancellation without an input of the payout', 'same-conflict-set', 'CONFLICT_SET', () => {
     const [first] = COINS
     if (!first) throw new Error('a coin')
     return btcCancel({
@@ -213,7 +213,7 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
     })
   }),
   of(
-    'a cancellation in the name of another payment',
+    'a cancellation in the name of another payout',
     'nonce-free',
     'NONCE_CONFLICT',
     () => ethCancel({ intent: { withdrawal: 'withdrawal_forged' } }),
@@ -239,7 +239,7 @@ export const HOSTILE_CANCELS: readonly HostileCase[] = [
     btcCancel({ outputs: [{ address: BTC_STRANGER, amount: everything - CANCEL_FEE, path: CHANGE_PATH }] }),
   ),
   of(
-    'a payment over the daily limit behind a cancellation that opened its record',
+    'a payout over the daily limit behind a cancellation that opened its record',
     'within-daily-limit',
     'POLICY_LIMIT',
     () => ethRequest({ intent: { withdrawal: 'withdrawal_gap' }, payload: { nonce: 7 } }),

@@ -1,4 +1,7 @@
-/** A platform that lets one intent pass for another in the journal: each sequence ends with what must not be signed. */
+/**
+ * Makes sequences of a platform that lets one intent pass for another in the journal. Only the last request
+ * is hostile.
+ */
 
 import type { RefusalCode, SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { decide } from '../../signer/decide.js'
@@ -20,20 +23,20 @@ import {
 import type { HostileCase } from './hostile.js'
 import { batchState, btcPart, PART_COINS } from './hostile-batches.js'
 import { ethCancel } from './hostile-cancel.js'
-import { btcAt, gather, movementPolicy, SMALL_COINS, sweep } from './movements-fixture.js'
+import { btcAt, consolidate, movementPolicy, SMALL_COINS, sweep } from './movements-fixture.js'
 
-/** What a platform asks one after the other. */
+/** Requests that a platform sends one after the other. */
 export interface HostileSequence {
   readonly name: string
   readonly state: () => SignerState
-  /** Asked first; the signer signs them or not. */
+  /** Requests that come first. The signer signs them or not. */
   readonly before: () => readonly SigningRequest[]
   readonly hostile: () => SigningRequest
-  /** Even where ids may be any text. */
+  /** Code of the refusal, also where ids may be any text. */
   readonly code: RefusalCode
 }
 
-/** Movements and batches are both allowed. */
+/** Makes a state that allows movements and batches. */
 export function identityState(options: StateOptions = {}): SignerState {
   return batchState({
     ...options,
@@ -44,14 +47,15 @@ export function identityState(options: StateOptions = {}): SignerState {
   })
 }
 
-/** What a part of the batch was once called in the journal. */
+/** Name that older journals gave a part of the batch. */
 export const PART_NAME = 'batch_btc#0'
-/** A movement, which no person approves, under the name of a part. */
-export const namesake = (id = PART_NAME) => gather({ intent: { withdrawal: id, created_at: iso(-MINUTE) } })
+/** Makes a movement, which no person approves, under the name of a part. */
+export const namesake = (id = PART_NAME) =>
+  consolidate({ intent: { withdrawal: id, created_at: iso(-MINUTE) } })
 
 const [firstCoin, secondCoin, thirdCoin] = PART_COINS
 if (!firstCoin || !secondCoin || !thirdCoin) throw new Error('The fixture has three coins')
-/** Those that the namesake spends, so that a payload can stand in its record. */
+/** Coins that the namesake spends, so that a payload can stand in its record. */
 const WITH_SMALL: readonly Coin[] = [...SMALL_COINS, firstCoin]
 type PartChange = NonNullable<Parameters<typeof btcPart>[1]>
 const behindNamesake = (items: readonly number[], change: PartChange = {}) =>
@@ -80,17 +84,17 @@ const dailyLimit: NonNullable<StateOptions['policy']> = (file) => {
 }
 const feeLimit = { fee_limit: { coin: 'btc', amount: '5999' } }
 
-/** A payment of another intent that people approved, from a coin of a part. */
+/** Makes an approved payout of another intent from a coin of a part. */
 const otherPayout = () =>
   btcRequest({
     intent: { withdrawal: 'withdrawal_other', outputs: [{ address: BTC_STRANGER, amount: '69997000' }] },
     psbt: { coins: [firstCoin], outputs: [{ address: BTC_STRANGER, amount: 69_997_000n }] },
   })
 
-/** The coin of a part, gathered in the part's name. */
-const gatheredPart = () => {
+/** Makes a consolidation of a part's coin in the part's name. */
+const consolidatedPart = () => {
   const to = btcAt("m/84'/1'/1'/0/0")
-  return gather({
+  return consolidate({
     intent: { withdrawal: PART_NAME, outputs: [{ address: to, amount: '70000000' }] },
     psbt: { coins: [firstCoin], outputs: [{ address: to, amount: 69_998_000n }] },
   })
@@ -143,11 +147,11 @@ export const HOSTILE_SEQUENCES: readonly HostileSequence[] = [
     name: 'a movement that takes the coins of a signed part',
     state: () => identityState(),
     before: () => [btcPart([0])],
-    hostile: gatheredPart,
+    hostile: consolidatedPart,
     code: 'CONFLICT_SET',
   },
   {
-    name: 'a part with the coins of another part, which another payment was signed with since',
+    name: 'a part with the coins of another part, which another payout was signed with since',
     state: () => identityState(),
     before: () => [btcPart([0]), otherPayout()],
     hostile: () => btcPart([2]),
@@ -175,10 +179,10 @@ function of(
 
 const OTHER = { signer: 'sig_2' }
 const NONE = { signer: undefined }
-/** Fills a gap below what was signed, in the name of an intent of an older platform. */
+/** Makes a cancellation that fills a gap below a signed nonce, in the name of an older platform's intent. */
 const oldGap = () => ethCancel({ intent: { ...NONE, withdrawal: 'withdrawal_gap' }, payload: { nonce: 4 } })
 
-/** Ids that are not of the intent's kind, and intents that another signer is to pay, or none. */
+/** Requests whose id is not of their kind, and intents that name another signer or none. */
 export const HOSTILE_IDENTITIES: readonly HostileCase[] = [
   of('a movement under the old name of a part of a batch', 'id-of-its-kind', 'MALFORMED', () => namesake()),
   of('a movement under the id of a withdrawal', 'id-of-its-kind', 'MALFORMED', () =>
@@ -218,7 +222,7 @@ export const HOSTILE_IDENTITIES: readonly HostileCase[] = [
   ),
   of('a movement that no signer is named for', 'signer-matches', 'MALFORMED', () => sweep({ intent: NONE })),
   of(
-    'a payment that no signer is named for, behind a cancellation that opened its record',
+    'a payout that no signer is named for, behind a cancellation that opened its record',
     'signer-matches',
     'MALFORMED',
     () => ethRequest({ intent: { ...NONE, withdrawal: 'withdrawal_gap' }, payload: { nonce: 4 } }),

@@ -1,4 +1,4 @@
-/** A platform that uses movements, which no person approves, to get at the money. */
+/** Makes requests of a platform that uses movements, which no person approves, to get at the money. */
 
 import { decide } from '../../signer/decide.js'
 import type { SignerState } from '../../signer/state.js'
@@ -20,11 +20,11 @@ import {
   at,
   BTC_MASTER_PATH,
   btcAt,
+  CONSOLIDATION_FEE,
+  consolidate,
   DEPOSIT_PATH,
   GAS_PATH,
-  GATHER_FEE,
   gasFunding,
-  gather,
   HOT_PATH,
   MASTER_PATH,
   movementState,
@@ -36,7 +36,7 @@ import {
 
 const WEI = 10n ** 18n
 const GAS = (WEI / 500n).toString()
-/** A payment from a coin that the honest consolidation spends. */
+/** Makes a payout from a coin that the honest consolidation spends. */
 const SMALL_INTENT = { outputs: [{ address: BTC_STRANGER, amount: '90000' }] }
 const SMALL_PAYOUT = {
   coins: SMALL_COINS.slice(0, 1),
@@ -60,7 +60,7 @@ function of(
   }
 }
 
-/** A state that signed these before. */
+/** Makes a state that signed these requests. */
 function after(requests: readonly unknown[], options: StateOptions = {}) {
   return () => {
     const state = movementState(options)
@@ -72,7 +72,7 @@ function after(requests: readonly unknown[], options: StateOptions = {}) {
   }
 }
 
-/** The same gas for another address, under another id and nonce. */
+/** Makes the same gas funding for another address, under another id and nonce. */
 function furtherGas(index: number) {
   const path = `m/44'/60'/0'/0/${index}`
   return gasFunding({
@@ -84,10 +84,10 @@ function furtherGas(index: number) {
 
 const paidTo = (address: string) => ({ outputs: [{ address, amount: WEI.toString() }] })
 
-/** A consolidation whose parents were made up, which only a node could notice; it pays no fee. */
+/** Makes a consolidation without a fee whose parents are invented, which only a node could notice. */
 export function inventedGathering(index: number) {
   const coin = { path: `m/84'/1'/0'/0/${index}`, amount: 100_000n }
-  return gather({
+  return consolidate({
     intent: {
       withdrawal: `mov_invented${index}`,
       outputs: [{ address: btcAt(BTC_MASTER_PATH), amount: '100000' }],
@@ -96,12 +96,12 @@ export function inventedGathering(index: number) {
   })
 }
 
-/** The honest consolidation with a fee of so much more. */
+/** Makes the honest consolidation with a fee that is higher by so much. */
 const withHigherFee = (more: number) => ({
-  outputs: [{ address: btcAt(BTC_MASTER_PATH), amount: 600_000n - GATHER_FEE - BigInt(more) }],
+  outputs: [{ address: btcAt(BTC_MASTER_PATH), amount: 600_000n - CONSOLIDATION_FEE - BigInt(more) }],
 })
 
-/** Each is refused by one check alone, or by one in front of another. */
+/** Requests that one check refuses, alone or in front of another. */
 export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
   of(
     'one consolidation of coins that do not exist, at no fee, more than there may be a day',
@@ -119,14 +119,14 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     'another payload of a consolidation that has been signed a hundred times',
     'within-attempt-count',
     'POLICY_LIMIT',
-    () => gather({ psbt: withHigherFee(100) }),
-    after(Array.from({ length: 100 }, (_, fee) => gather({ psbt: withHigherFee(fee) }))),
+    () => consolidate({ psbt: withHigherFee(100) }),
+    after(Array.from({ length: 100 }, (_, fee) => consolidate({ psbt: withHigherFee(fee) }))),
   ),
   of(
-    'a movement with an outpoint that a payment was signed with',
+    'a movement with an outpoint that a payout was signed with',
     'outpoints-free',
     'CONFLICT_SET',
-    () => gather(),
+    () => consolidate(),
     after([btcRequest({ intent: SMALL_INTENT, psbt: SMALL_PAYOUT })]),
   ),
   of(
@@ -137,7 +137,7 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     () => movementState({ policy: (file) => void Object.assign(file, { allowed_kinds: ['withdrawal'] }) }),
   ),
 
-  // Destinations.
+  // These have a wrong destination.
   of('a withdrawal disguised as a consolidation', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
     sweep({ intent: paidTo(STRANGER), payload: { to: STRANGER } }),
   ),
@@ -153,14 +153,17 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
   of('a stranger as master wallet', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
     rebalance('up', { intent: paidTo(STRANGER), payload: { to: STRANGER } }),
   ),
-  of('small outputs gathered for a stranger', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
-    gather({
+  of('small outputs consolidated to a stranger', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
+    consolidate({
       intent: { outputs: [{ address: BTC_STRANGER, amount: '600000' }] },
-      psbt: { coins: SMALL_COINS, outputs: [{ address: BTC_STRANGER, amount: 600_000n - GATHER_FEE }] },
+      psbt: {
+        coins: SMALL_COINS,
+        outputs: [{ address: BTC_STRANGER, amount: 600_000n - CONSOLIDATION_FEE }],
+      },
     }),
   ),
   of('a stranger beside the own wallet', 'destination-mine', 'RECIPIENT_MISMATCH', () =>
-    gather({
+    consolidate({
       intent: {
         fee_payer: 'sender',
         outputs: [
@@ -233,7 +236,7 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     })
   }),
 
-  // Who pays.
+  // These have a wrong payer.
   ...[MASTER_PATH, HOT_PATH, GAS_PATH].map((path) =>
     of(`a consolidation paid from ${path}`, 'paying-path-allowed', 'UNKNOWN_INPUT', () =>
       sweep({ payload: { from: at(path), derivation_path: path } }),
@@ -255,12 +258,14 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
   of('a withdrawal paid from the gas wallet', 'paying-path-allowed', 'UNKNOWN_INPUT', () =>
     ethRequest({ payload: { from: at(GAS_PATH), derivation_path: GAS_PATH } }),
   ),
-  of('outputs of a hot wallet gathered without a person', 'input-paths-allowed', 'UNKNOWN_INPUT', () =>
-    gather({ psbt: { coins: [...SMALL_COINS.slice(0, 2), { path: "m/84'/1'/2'/0/0", amount: 300_000n }] } }),
+  of('outputs of a hot wallet consolidated without approval', 'input-paths-allowed', 'UNKNOWN_INPUT', () =>
+    consolidate({
+      psbt: { coins: [...SMALL_COINS.slice(0, 2), { path: "m/84'/1'/2'/0/0", amount: 300_000n }] },
+    }),
   ),
 
-  // Approvals.
-  of('a hot wallet filled without anybody', 'quorum-met', 'QUORUM_NOT_MET', () => rebalance('down')),
+  // These lack approvals.
+  of('a hot wallet filled without approval', 'quorum-met', 'QUORUM_NOT_MET', () => rebalance('down')),
   of('a hot wallet filled with one approval', 'quorum-met', 'QUORUM_NOT_MET', () =>
     rebalance('down', { by: [alice] }),
   ),
@@ -281,7 +286,7 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     }),
   ),
   of(
-    'a withdrawal without anybody, with a path of the master wallet',
+    'a withdrawal without approval, with a path of the master wallet',
     'quorum-met',
     'QUORUM_NOT_MET',
     () => ({
@@ -291,7 +296,7 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     }),
   ),
 
-  // Budgets.
+  // These exceed a budget.
   of(
     'a fee beyond the budget of the day',
     'within-fee-budget',
@@ -324,7 +329,7 @@ export const HOSTILE_MOVEMENTS: readonly HostileCase[] = [
     'a fee of small outputs beyond the budget',
     'within-fee-budget',
     'POLICY_LIMIT',
-    () => gather(),
+    () => consolidate(),
     () =>
       movementState({
         policy: (file) =>
@@ -355,7 +360,7 @@ function budget(change: Record<string, string>): NonNullable<StateOptions['polic
   return (file) => void Object.assign(file.networks.ethereum?.movements ?? {}, change)
 }
 
-/** Named by the policy: another seed's address to which coins may go without a person. */
+/** Address of another seed that the policy names, to which coins may go without approval. */
 export const NAMED_TREASURY = () => ({
   state: movementState({ policy: treasury(RECIPIENT.toLowerCase()) }),
   requests: [

@@ -1,4 +1,4 @@
-/** What a hostile platform sends on Litecoin and Bitcoin Cash; see hostile.ts. */
+/** Makes requests of a hostile platform on Litecoin and Bitcoin Cash; see hostile.ts. */
 
 import type { RefusalCode } from '../../domain/signing/signer-protocol.js'
 import { parsePath } from '../../signer/keys/path.js'
@@ -39,7 +39,7 @@ function changeTo(rail: Rail, script: Uint8Array, path?: string): RailPsbt {
   return { outputs: [paid, { script, amount: change.amount, ...(path ? { path } : {}) }] }
 }
 
-/** The parent says more than the chain does, so that the fee looks smaller than it is. */
+/** Makes a parent that claims more than the chain holds, so that the fee looks smaller than it is. */
 function inflatedParent(rail: Rail) {
   const [coin] = rail.coins
   if (!coin) throw new Error('The fixture has coins')
@@ -58,14 +58,14 @@ function inflatedParent(rail: Rail) {
 }
 
 const otherNetwork: HostileCase[] = [
-  of('a Litecoin payment that names Bitcoin', 'payload-on-intent-network', 'CHAIN_MISMATCH', () =>
+  of('a Litecoin payout that names Bitcoin', 'payload-on-intent-network', 'CHAIN_MISMATCH', () =>
     railRequest(litecoin, { network: 'bitcoin' }),
   ),
-  of('a Bitcoin payment under a Litecoin intent', 'payload-on-intent-network', 'CHAIN_MISMATCH', () => ({
+  of('a Bitcoin payout under a Litecoin intent', 'payload-on-intent-network', 'CHAIN_MISMATCH', () => ({
     ...railRequest(litecoin),
     payload: btcRequest().payload,
   })),
-  of('a Litecoin payment under a Bitcoin intent', 'payload-on-intent-network', 'CHAIN_MISMATCH', () => ({
+  of('a Litecoin payout under a Bitcoin intent', 'payload-on-intent-network', 'CHAIN_MISMATCH', () => ({
     ...btcRequest(),
     payload: railRequest(litecoin).payload,
   })),
@@ -171,7 +171,8 @@ const cashCases: HostileCase[] = [
         {
           path: "m/44'/145'/1'/0/0",
           amount: 50_000_000n,
-          // CashTokens: prefix, category, bitfield of a fungible token, amount 1, then the plain script.
+          // The script has a CashToken: prefix, category, bitfield of a fungible token, amount 1, then the
+          // plain script.
           script: Buffer.concat([
             Buffer.from([0xef]),
             Buffer.alloc(32, 0xab),
@@ -206,7 +207,7 @@ const cashCases: HostileCase[] = [
     'FEE_TOO_HIGH',
     () => railRequest(bitcoinCash),
     {
-      // 3,000 satoshis for 374 bytes: two P2PKH inputs of 148 and two outputs.
+      // The fee is 3,000 satoshis for 374 bytes: two P2PKH inputs of 148 bytes and two outputs.
       state: () =>
         railsState({
           policy: (file) => void Object.assign(file.networks['bitcoin-cash'] ?? {}, { max_fee_rate: 8 }),
@@ -215,10 +216,10 @@ const cashCases: HostileCase[] = [
   ),
 ]
 
-/** Everything on these networks that a single check refuses. */
+/** All requests on these networks that a single check refuses. */
 export const HOSTILE_RAILS: readonly HostileCase[] = [...otherNetwork, ...cashCases]
 
-/** Recipients that this signer reads as no address of the network. */
+/** Recipients that the signer does not read as addresses of the network. */
 export const MALFORMED_RAILS: readonly (readonly [name: string, request: () => unknown])[] = [
   ['a Bitcoin recipient on Litecoin', () => paying(litecoin, BTC_RECIPIENT)],
   ['a Litecoin recipient on Bitcoin', () => btcRequest({ intent: recipient(litecoin.recipient) })],
@@ -250,7 +251,7 @@ function paying(rail: Rail, address: string) {
   return railRequest(rail, { intent: recipient(address) })
 }
 
-/** The intent of another chain with the same keys is another intent: approvals do not carry over. */
+/** Makes the intent of another chain with the same keys, to which approvals do not carry over. */
 export const REUSED_APPROVALS = (): unknown => {
   const cash = railRequest(bitcoinCash)
   return { ...cash, intent: { ...cash.intent, network: LITECOIN } }

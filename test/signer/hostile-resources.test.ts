@@ -1,4 +1,4 @@
-/** A hostile platform goes for time, memory and the process itself; it speaks to the real executable. */
+/** Tests the real executable with a hostile platform that attacks time, memory and the process itself. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -70,13 +70,13 @@ function start() {
   return { child, ended, text: () => text }
 }
 
-/** The most memory that a process ever had. */
+/** Returns the highest memory of a process so far, in bytes. */
 function peakBytes(child: ChildProcess): number {
   const [, kibibytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? []
   return Number(kibibytes) * 1_024
 }
 
-/** Sends a byte a second, and never the last one. */
+/** Sends a byte each second, and never the last one. */
 function drip({ response }: TakenOver): boolean {
   response.writeHead(200, { 'content-length': '1000000' })
   const timer = setInterval(() => response.write('x'), SECOND)
@@ -85,7 +85,7 @@ function drip({ response }: TakenOver): boolean {
   return true
 }
 
-/** Answers claims with these bytes, under the platform's signature; the second one is honest again. */
+/** Answers a claim with these bytes under the platform's signature. The second answer is honest again. */
 function answerOnce(raw: Buffer, headers: Record<string, string> = {}, sent: Buffer = raw): () => boolean {
   let answered = false
   platform.takeOver = ({ path, response, signed }) => {
@@ -98,13 +98,13 @@ function answerOnce(raw: Buffer, headers: Record<string, string> = {}, sent: Buf
   return () => answered
 }
 
-/** A claim's answer with these requests, as text. */
+/** Returns the answer to a claim with these requests, as text. */
 function claimOf(requests: string): Buffer {
   const known = JSON.stringify(platform.knownJournal)
   return Buffer.from(`{"success":true,"data":{"known_journal":${known},"requests":${requests}}}`)
 }
 
-/** Claims again after `answered`, so the process lives and goes on. */
+/** Waits for a claim after `answered`, which proves that the process lives. */
 async function goesOn(run: ReturnType<typeof start>, answered: () => boolean): Promise<void> {
   const claims = () => platform.claims.length
   await platform.waitFor(() => answered() || run.child.exitCode !== null)
@@ -116,7 +116,7 @@ async function goesOn(run: ReturnType<typeof start>, answered: () => boolean): P
 const lines = (text: string) => text.split('\n').filter((line) => line !== '')
 
 test.each([CLAIM, '/signer/v1/answers'])(
-  'SIGTERM ends the process within 5 seconds while %s is answered at a byte a second',
+  'ends within 5 seconds after SIGTERM while %s is answered at a byte a second',
   async (slow) => {
     let dripping = false
     platform.takeOver = (call) => {
@@ -152,7 +152,7 @@ test.each([
     'AAAA',
   ],
 ] as const)(
-  'a %s of fifteen million characters is refused once, and the process goes on',
+  'refuses a %s of fifteen million characters once, and continues',
   async (_name, make, unit) => {
     const request = JSON.stringify(make(unit.repeat(15_000_000 / unit.length)))
     const run = start()
@@ -167,7 +167,7 @@ test.each([
 )
 
 test(
-  'a request without an id is said once, however often it comes',
+  'logs a request without an id once, however often it comes',
   async () => {
     const run = start()
     let times = 0
@@ -215,7 +215,7 @@ test.each([
   ],
   ['more bytes than there may be', () => claimOf(`["${'x'.repeat(200 * MEBIBYTE)}"]`)],
 ] as const)(
-  'an answer full of %s costs less than 512 MiB and says little, and the process goes on',
+  'reads an answer full of %s in less than 512 MiB, logs little, and continues',
   async (_name, make) => {
     const raw = make()
     const run = start()
@@ -229,7 +229,7 @@ test.each([
 )
 
 test(
-  'what the platform replies to many last words at once costs little, however much it sends',
+  'reads long replies to many answers at once in little memory',
   async () => {
     const AT_ONCE = 32
     const raw = Buffer.from(`{"success":true,"data":{"x":"${'x'.repeat(MANY)}"}}`)
@@ -239,7 +239,7 @@ test(
       begun.push(response)
       response.writeHead(200, signed(raw))
       response.write(raw.subarray(0, -1))
-      // Each is held until all of them are in memory, or were given up.
+      // Each reply is held until all of them are in memory, or were given up.
       setTimeout(() => response.end(raw.subarray(-1)), 4 * SECOND)
       return true
     }
@@ -256,7 +256,7 @@ test(
 )
 
 test(
-  'an answer in chunks of one byte costs no more memory than its bytes',
+  'reads an answer in chunks of one byte with no more memory than its bytes',
   async () => {
     const run = start()
     let sent = false
@@ -278,7 +278,7 @@ test(
 )
 
 test(
-  'a compressed answer is not read at all',
+  'refuses a compressed answer without reading it',
   async () => {
     const run = start()
     const raw = claimOf(`["${'x'.repeat(60 * MEBIBYTE)}"]`)

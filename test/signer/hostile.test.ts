@@ -1,4 +1,7 @@
-/** The platform is hostile: every request is refused with its code, and would not be without the check that it meets. */
+/**
+ * Tests a hostile platform: every request is refused with its code, and only because of the check that it
+ * meets.
+ */
 
 import { expect, test } from 'vitest'
 import { ALL_CHECKS, type CheckList } from '../../signer/checks/all-checks.js'
@@ -45,16 +48,13 @@ test.each([
   ...HOSTILE_CANCELS,
   ...HOSTILE_BATCHES,
   ...HOSTILE_IDENTITIES,
-])(
-  'without the check $check, $name would pass, or fail for another reason',
-  ({ make, code, check, behind }) => {
-    const { request, state } = make()
-    const [decision] = decideAll([request], state, without(check, behind))
-    expect(decision).not.toMatchObject({ outcome: 'refused', code })
-  },
-)
+])('needs the check $check to refuse $name', ({ make, code, check, behind }) => {
+  const { request, state } = make()
+  const [decision] = decideAll([request], state, without(check, behind))
+  expect(decision).not.toMatchObject({ outcome: 'refused', code })
+})
 
-test('every check has a request that only it refuses', () => {
+test('has a request for every check that only this check refuses', () => {
   const alone = [
     ...HOSTILE,
     ...HOSTILE_MOVEMENTS,
@@ -78,12 +78,12 @@ test('refuses everything while the policy cannot be read', () => {
   })
 })
 
-test('signs the honest requests that these are made of', () => {
+test('signs the honest requests from which the hostile ones are made', () => {
   for (const rail of [litecoin, bitcoinCash]) {
     expect(decide(railRequest(rail), railsState())).toMatchObject({ outcome: 'signed' })
   }
 })
 
-test('approvals of a payment on one chain are none of the same payment on another', () => {
+test('refuses approvals of a payout on one chain for the same payout on another', () => {
   expect(decide(REUSED_APPROVALS(), railsState())).toMatchObject({ code: 'INTENT_HASH_MISMATCH' })
 })

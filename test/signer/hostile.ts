@@ -1,4 +1,4 @@
-/** What a hostile platform sends: each request is honest but for one thing, and one check is there to catch it. */
+/** Makes requests of a hostile platform. Each is honest except for one fault, which one check must detect. */
 
 import * as bitcoin from 'bitcoinjs-lib'
 import type { RefusalCode, SigningRequest } from '../../domain/signing/signer-protocol.js'
@@ -44,9 +44,9 @@ import {
 
 export interface HostileCase {
   readonly name: string
-  /** The check that refuses it. */
+  /** Check that refuses the request. */
   readonly check: string
-  /** Where a second check would refuse it with the same code. */
+  /** Second check that would refuse the request with the same code. Absent for most. */
   readonly behind?: string
   readonly code: RefusalCode
   readonly make: () => { readonly request: unknown; readonly state: SignerState }
@@ -66,19 +66,19 @@ function of(
   return { name, check, code, make, ...(behind ? { behind } : {}) }
 }
 
-/** The honest request with other approvals. */
+/** Makes the honest request with other approvals. */
 function withApprovals(make: (hash: string) => SigningRequest['approvals'], base = honest()): SigningRequest {
   return { ...base, approvals: make(base.intent_hash) }
 }
 
-/** A BTC request whose PSBT was changed in one place, with the intent that people approved untouched. */
+/** Makes a BTC request with a PSBT that was changed in one place, under the approved intent. */
 const withPsbt = (psbt: PsbtOptions) => () => btcRequest({ psbt })
 
 function changedPsbt(change: (psbt: bitcoin.Psbt) => void) {
   return withPsbt({ change })
 }
 
-/** A state that signed something before. */
+/** Makes a state that signed an earlier request. */
 function after(request: SigningRequest, options: Parameters<typeof makeState>[0] = {}) {
   return () => {
     const state = makeState(options)
@@ -94,7 +94,7 @@ const changeTo = (path: string, script = ownScript(path)): PsbtOptions => ({
   outputs: [recipientOutput, { ...changeOutput, script, path }],
 })
 
-/** A journal whose signer was restored after the honest intent was created. */
+/** Makes a state whose signer was restored after the honest intent was created. */
 function restoredState(): SignerState {
   const state = makeState()
   state.journal.append({ type: 'restored', reason: 'test' })
@@ -302,7 +302,7 @@ const utxoCases: HostileCase[] = [
   of('an input twice', 'inputs-distinct', 'UNKNOWN_INPUT', () => doubledInput()),
   of('a transaction without inputs', 'inputs-present', 'UNKNOWN_INPUT', () => {
     const base = btcRequest()
-    // Version 2, no inputs, one output that pays the recipient nothing; locktime 0.
+    // The transaction has version 2, no inputs, one output that pays the recipient nothing, and locktime 0.
     return { ...base, payload: { family: 'utxo', network: 'bitcoin', psbt: emptyPsbt() } }
   }),
   of('an input without its parent', 'parents-present', 'UNKNOWN_INPUT', withPsbt({ withoutParent: 1 })),
@@ -544,7 +544,7 @@ const utxoCases: HostileCase[] = [
     () => btcRequest({ intent: { withdrawal: 'withdrawal_second' }, psbt: secondChange(104) }),
     after(btcRequest()),
   ),
-  of('a payment of dust', 'outputs-above-dust', 'AMOUNT_MISMATCH', () =>
+  of('a payout of dust', 'outputs-above-dust', 'AMOUNT_MISMATCH', () =>
     btcRequest({
       intent: { outputs: [{ address: BTC_RECIPIENT, amount: '293' }] },
       psbt: {
@@ -555,7 +555,7 @@ const utxoCases: HostileCase[] = [
       },
     }),
   ),
-  of('a payment of dust to a script hash', 'outputs-above-dust', 'AMOUNT_MISMATCH', () => {
+  of('a payout of dust to a script hash', 'outputs-above-dust', 'AMOUNT_MISMATCH', () => {
     const address = bitcoin.payments.p2sh({ hash: Buffer.alloc(20, 3), network: bitcoin.networks.regtest })
     return btcRequest({
       intent: { outputs: [{ address: address.address ?? '', amount: '539' }] },
@@ -658,7 +658,7 @@ const evmCases: HostileCase[] = [
   of('another contract than the token', 'called-address-matches', 'ASSET_MISMATCH', () =>
     usdtRequest({ payload: { to: STRANGER } }),
   ),
-  of('calldata in a payment of the own coin', 'native-calldata-empty', 'CALLDATA_NOT_ALLOWED', () =>
+  of('calldata in a payout of the own coin', 'native-calldata-empty', 'CALLDATA_NOT_ALLOWED', () =>
     ethRequest({ payload: { data: '0xd0e30db0' } }),
   ),
   of('a higher value', 'native-amount-matches', 'AMOUNT_MISMATCH', () =>
@@ -805,22 +805,22 @@ const journalCases: HostileCase[] = [
     () => ethRequest({ intent: { withdrawal: 'withdrawal_2' } }),
     after(ethRequest()),
   ),
-  of('a payment above the limit of one payment', 'within-transaction-limit', 'POLICY_LIMIT', honest, () =>
+  of('a payout above the limit of one payout', 'within-transaction-limit', 'POLICY_LIMIT', honest, () =>
     makeState({ policy: limits('1.4', null) }),
   ),
   of(
-    'a payment above what is left of the day',
+    'a payout above what is left of the day',
     'within-daily-limit',
     'POLICY_LIMIT',
     () => ethRequest({ intent: { withdrawal: 'withdrawal_2' }, payload: { nonce: 8 } }),
     after(ethRequest(), { policy: limits(null, '2.9') }),
   ),
-  of('a payment above the limit of the day', 'within-daily-limit', 'POLICY_LIMIT', honest, () =>
+  of('a payout above the limit of the day', 'within-daily-limit', 'POLICY_LIMIT', honest, () =>
     makeState({ policy: limits(null, '1.4') }),
   ),
 ]
 
-/** Requests that do not even have the right shape; no single check stands for them. */
+/** Requests with a wrong shape, which no single check covers. */
 export const MALFORMED: readonly (readonly [name: string, request: () => unknown])[] = [
   ['nothing', () => null],
   ['a request without an intent', () => without(honest(), 'intent')],
@@ -874,7 +874,7 @@ export const MALFORMED: readonly (readonly [name: string, request: () => unknown
   ],
 ]
 
-/** Everything that a single check refuses. */
+/** All requests that a single check refuses. */
 export const HOSTILE: readonly HostileCase[] = [...requestCases, ...utxoCases, ...evmCases, ...journalCases]
 
 function limits(perTransaction: string | null, daily: string | null) {
@@ -884,14 +884,14 @@ function limits(perTransaction: string | null, daily: string | null) {
   }
 }
 
-/** States the next nonce of the paying account. */
+/** Sets the next nonce of the paying account in the policy. */
 export function firstNonce(nonce: number) {
   return (file: Parameters<NonNullable<NonNullable<Parameters<typeof makeState>[0]>['policy']>>[0]) => {
     Object.assign(file.networks.ethereum ?? {}, { first_nonces: { [PAYING_ADDRESS]: nonce } })
   }
 }
 
-/** Other coins than the honest payment's, and change at another index. */
+/** Coins other than the honest payout's, and change at another index. */
 export function secondChange(index: number): PsbtOptions {
   return {
     ...changeTo(`m/84'/1'/1'/1/${index}`),
@@ -917,7 +917,10 @@ function addressAt(path: string): string {
   return evmAddress(keyring.at(parsePath(path) ?? []).publicKey)
 }
 
-/** Both inputs spend the same coin: the unsigned transaction is patched, as no library would build it. */
+/**
+ * Makes a request in which both inputs spend one coin. The unsigned transaction is patched, since no library
+ * would build it.
+ */
 function doubledInput(): SigningRequest {
   const coin = { path: "m/84'/1'/0'/0/7", amount: 55_000_000n, salt: 8 }
   const twin = { ...coin, salt: 9 }
@@ -928,7 +931,7 @@ function doubledInput(): SigningRequest {
   return patched(psbt, parentOf(twin).toBuffer(), parentOf(coin).toBuffer())
 }
 
-/** The parent says more than the chain does, so that the fee looks smaller than it is. */
+/** Makes a parent that claims more than the chain holds, so that the fee looks smaller than it is. */
 function inflatedParent(): SigningRequest {
   const coin = COINS[0]
   if (!coin) throw new Error('The fixture has coins')
@@ -940,7 +943,7 @@ function inflatedParent(): SigningRequest {
     bytes.writeBigUInt64LE(amount)
     return bytes
   })
-  // The witness UTXO has the same lie, so that only the hash shows it.
+  // The witness UTXO has the same lie, so that only the hash reveals it.
   return patched(withParent, amounts[0] ?? Buffer.alloc(0), amounts[1] ?? Buffer.alloc(0))
 }
 
@@ -953,7 +956,7 @@ function patched(request: SigningRequest, from: Uint8Array, to: Uint8Array): Sig
   return { ...request, payload: { ...request.payload, psbt } }
 }
 
-/** A PSBT whose transaction has no inputs and one output. */
+/** Makes a PSBT whose transaction has no inputs and one output. */
 function emptyPsbt(): string {
   const script = bitcoin.address.toOutputScript(BTC_RECIPIENT, bitcoin.networks.regtest)
   const amount = Buffer.alloc(8)

@@ -1,4 +1,6 @@
-/** What the journal knows of an intent is found by that intent alone, for all ids that a hostile platform makes up. */
+/**
+ * Tests that the journal finds an intent by that intent alone, for every id that a hostile platform invents.
+ */
 
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
@@ -13,7 +15,7 @@ import { ethCancel } from './hostile-cancel.js'
 import { HOSTILE_SEQUENCES, identityState, namesake } from './hostile-identity.js'
 import { gasFunding, SMALL_COINS, sweep } from './movements-fixture.js'
 
-/** Every check but the grammar of ids. */
+/** All checks except the grammar of ids. */
 const ANY_ID: CheckList = {
   ...ALL_CHECKS,
   request: ALL_CHECKS.request.filter((check) => check.name !== 'id-of-its-kind'),
@@ -26,20 +28,20 @@ function ask(request: SigningRequest, state: SignerState, checks = ALL_CHECKS) {
 }
 
 test.each(HOSTILE_SEQUENCES)(
-  'signs nothing of a sequence that ends with $name',
+  'signs nothing at the end of a sequence with $name',
   ({ state: make, before, hostile }) => {
     const state = make()
     for (const request of before()) ask(request, state)
     const { sequence } = state.journal.position
     const decision = ask(hostile(), state)
-    // Where the namesake was refused, what would have stood in its record may be an honest payment.
+    // If the namesake was refused, the last request may be an honest payout.
     expect(decision.outcome).toBe('refused')
     expect(state.journal.position.sequence).toBe(sequence)
   },
 )
 
 test.each(HOSTILE_SEQUENCES)(
-  'does not need the grammar of ids to refuse $name: $code',
+  'refuses $name without the grammar of ids: $code',
   ({ state: make, before, hostile, code }) => {
     const state = make()
     for (const request of before()) expect(ask(request, state, ANY_ID)).toMatchObject({ outcome: 'signed' })
@@ -49,7 +51,7 @@ test.each(HOSTILE_SEQUENCES)(
   },
 )
 
-test('a movement blocks no payment whose name it takes', () => {
+test('signs payouts whose ids a refused movement took', () => {
   for (const id of ['batch_btc#0', 'batch_btc', 'withdrawal_btc']) {
     const state = identityState()
     expect(ask(namesake(id), state)).toMatchObject({ outcome: 'refused', code: 'MALFORMED' })
@@ -59,7 +61,7 @@ test('a movement blocks no payment whose name it takes', () => {
   }
 })
 
-test('lines say the kind, the hash of the intent and the items apart, and nothing glues them together', () => {
+test('writes the kind, the intent’s hash and the items into fields of their own', () => {
   const store = openMemoryStore()
   const state = identityState({ store })
   for (const request of [ethRequest(), btcPart([1, 2]), sweep()]) ask(request, state)
@@ -88,8 +90,9 @@ test('lines say the kind, the hash of the intent and the items apart, and nothin
 
 const OLD = { intent: { signer: undefined } }
 /**
- * What `named-by-text.jsonl` was written for, by a signer that knew records by text and intents that named no signer. A movement under
- * the name of the last part stands before it there; it spends the same coins, so it is not given again.
+ * Requests for which an older signer wrote `named-by-text.jsonl`. It named records by text, and its intents
+ * named no signer. A movement under the name of the last part stands before that part in the journal. It
+ * spends the same coins, so it is not given again.
  */
 const OLD_REQUESTS: readonly (() => SigningRequest)[] = [
   () => ethRequest(OLD),
@@ -109,7 +112,7 @@ function oldState(): SignerState {
   return identityState({ store: openMemoryStore(old) })
 }
 
-test('a journal of a signer that knew records by text opens and means the same: the same bytes for each request', () => {
+test('opens a journal of a signer that named records by text, and gives the same bytes for each request', () => {
   const state = oldState()
   const { sequence } = state.journal.position
   const stored = readFileSync(new URL('journals/named-by-text.jsonl', import.meta.url), 'utf8')
@@ -121,7 +124,7 @@ test('a journal of a signer that knew records by text opens and means the same: 
   expect(state.journal.position.sequence).toBe(sequence)
 })
 
-test('what a journal of such a signer holds is not signed with another nonce or from other coins', () => {
+test('refuses another nonce or other coins for an intent that such a journal holds', () => {
   const state = oldState()
   expect(decide(ethRequest({ ...OLD, payload: { nonce: 30 } }), state)).toMatchObject({
     code: 'CONFLICT_SET',
@@ -135,16 +138,16 @@ test('what a journal of such a signer holds is not signed with another nonce or 
   expect(decide(ethRequest(named), state)).toMatchObject({ code: 'NONCE_CONFLICT' })
 })
 
-test('what an older signer paid may be made more expensive; of what it did not pay nothing is signed without a signer’s name', () => {
+test('signs a higher fee for an intent without a signer that an older signer paid, and refuses one that it did not pay', () => {
   const state = oldState()
   const higherFee = ethRequest({ ...OLD, payload: { max_fee_per_gas: '60000000000' } })
   expect(decide(higherFee, state)).toMatchObject({ outcome: 'signed' })
   expect(decide(ethPart(1, { ...OLD, payload: { nonce: 40 } }), state)).toMatchObject({ code: 'MALFORMED' })
-  // The id stands for the old intent, so naming a signer afterwards makes it no new one.
+  // The id stands for the old intent, so naming a signer later does not make it a new one.
   expect(decide(ethRequest({ payload: { nonce: 40 } }), state)).toMatchObject({ code: 'CONFLICT_SET' })
 })
 
-test('of two signers with one seed and one policy, only the one that the intent names signs it', () => {
+test('signs an intent only at the signer that it names, of two with one seed and one policy', () => {
   const [first, second] = [identityState(), identityState({ signerId: 'sig_2' })]
   for (const request of [ethRequest(), btcPart([0]), sweep(), gasFunding()]) {
     expect(decide(request, second)).toMatchObject({ outcome: 'refused', code: 'SIGNER_MISMATCH' })
@@ -152,7 +155,7 @@ test('of two signers with one seed and one policy, only the one that the intent 
   }
 })
 
-test('a signer signs no intent that was created before it was enrolled, and those that were created after', () => {
+test('refuses an intent from before the enrolment, and signs one from after it', () => {
   let now = NOW - 5 * MINUTE
   const state = identityState({ now: () => now })
   state.journal.append({ type: 'enrolled' })

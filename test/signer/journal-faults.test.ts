@@ -1,4 +1,4 @@
-/** The journal against false sequences, lines that do not hold, disks that fail, and a clock that is set back. */
+/** Tests the journal with false sequences, invalid lines, failing disks, and a clock that was set back. */
 
 import { expect, test } from 'vitest'
 import { decide, decideAll } from '../../signer/decide.js'
@@ -23,7 +23,7 @@ import {
 
 const open = (bytes: Buffer, now = NOW) => new Journal(openMemoryStore(Buffer.from(bytes)), () => now)
 
-test('an unlock whose sequence could not be read again is not written: the fence stays, and nothing is paid twice', () => {
+test('refuses to write an unlock whose sequence could not be read again: the fence stays, and nothing is paid twice', () => {
   const store = openMemoryStore()
   const state = makeState({ store })
   for (const known_sequence of [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, MAX_JUMP + 1]) {
@@ -39,7 +39,7 @@ test('an unlock whose sequence could not be read again is not written: the fence
   expect(decide(ethRequest(), again)).toMatchObject({ code: 'JOURNAL_STALE' })
 })
 
-test('a journal with a jump that is too far, or other than its unlock says, does not open', () => {
+test('refuses a journal with a jump that is too far, or that differs from its unlock', () => {
   for (const [sequence, known_sequence] of [
     [MAX_JUMP + 2, MAX_JUMP + 1],
     [500, 7],
@@ -56,7 +56,7 @@ test('a journal with a jump that is too far, or other than its unlock says, does
   }
 })
 
-test('a whole last line that cannot be read is damage and is not cut off, so that what it paid is not paid again', () => {
+test('refuses a journal with an unreadable whole last line, and does not cut the line off', () => {
   const store = openMemoryStore()
   const state = makeState({ store })
   decide(ethRequest(), state)
@@ -68,18 +68,18 @@ test('a whole last line that cannot be read is damage and is not cut off, so tha
     'damaged at line 1',
   )
   expect(() => open(Buffer.concat([store.read(), Buffer.from('\n')]))).toThrow('damaged at line 3')
-  // A line without a newline was never acted upon, with all its contents.
+  // The signer never acted on a line without a newline, however complete its content is.
   expect(open(Buffer.from(`${lines[0]}\n${lines[1]}`)).position.sequence).toBe(1)
 })
 
-test('a line whose time is no date does not open: it would move the fence or the clock', () => {
+test('refuses a journal with a time that is no date, which would move the fence or the clock', () => {
   for (const at of ['2026-13-01T00:00:00.000Z', '2026-02-31T00:00:00.000Z', 'yesterday']) {
     const line = { sequence: 1, previous: EMPTY_HEAD, at, type: 'restored', reason: 'x' }
     expect(() => open(Buffer.from(`${JSON.stringify(line)}\n`))).toThrow('damaged at line 1')
   }
 })
 
-/** A store that fails in one of its calls, from the time that a test sets. */
+/** Makes a store that fails in one of its calls once a test sets it. */
 function failing(call: 'append' | 'sync' | 'half append'): JournalStore & { fail: boolean } {
   const memory = openMemoryStore()
   const store = {
@@ -98,7 +98,7 @@ function failing(call: 'append' | 'sync' | 'half append'): JournalStore & { fail
 }
 
 test.each(['append', 'half append', 'sync'] as const)(
-  'after an error in %s nothing more is decided, signed or written, even when the disk works again',
+  'decides, signs and writes nothing after an error in %s, even when the disk works again',
   (call) => {
     const store = failing(call)
     const state = makeState({ store })
@@ -119,14 +119,14 @@ test.each(['append', 'half append', 'sync'] as const)(
   },
 )
 
-test('a disk that is full while signed bytes are written ends the batch: no later request is signed behind a torn line', () => {
+test('signs no later request behind a torn line when the disk is full while signed bytes are written', () => {
   const memory = openMemoryStore()
   let appended = 0
   const store: JournalStore = {
     ...memory,
     append(bytes) {
       appended++
-      // Three decisions are written; the first line of signed bytes does not fit.
+      // Three decisions are written. The first line of signed bytes does not fit.
       if (appended === 4) {
         memory.append(bytes.subarray(0, 100))
         throw new Error('ENOSPC: no space left on device')
@@ -141,7 +141,7 @@ test('a disk that is full while signed bytes are written ends the batch: no late
   expect(again.journal.tornBytes).toBe(100)
 })
 
-test('an expired intent is not signed because the clock was set back: the journal’s last time is the earliest that it can be', () => {
+test('refuses an expired intent although the clock was set back behind the journal’s last entry', () => {
   let clock = NOW + 30 * HOUR
   const store = openMemoryStore()
   const late = makeState({ store, now: () => clock })
@@ -153,12 +153,12 @@ test('an expired intent is not signed because the clock was set back: the journa
     ...hash,
     approvals: [alice, bob].map((each) => approve(hash.intent_hash, each, { signedAt: iso(30 * HOUR) })),
   }
-  // A journal that knows no later time would sign it: the clock alone says that it is fresh.
+  // A journal without a later entry would sign it, because only the clock says that it is fresh.
   expect(decide(request, makeState({ now: () => NOW + 28 * HOUR }))).not.toMatchObject({
     code: 'INTENT_EXPIRED',
   })
   expect(decide(request, late)).toMatchObject({ code: 'INTENT_EXPIRED' })
-  // The journal's own times never go back either.
+  // The times in the journal never go back either.
   late.journal.append({ type: 'restored', reason: 'y' })
   expect(late.journal.fence).toBe(NOW + 30 * HOUR)
   const reopened = makeState({ store: openMemoryStore(Buffer.from(store.read())), now: () => clock })
@@ -170,7 +170,7 @@ test.each([
   '2026-02-31T00:00:00Z',
   '2026-06-01T24:00:00Z',
   '2026-06-01T10:60:00Z',
-])('a time that is no date (%s) is malformed, not fresh or unexpired without end', (time) => {
+])('refuses a time that is no date (%s) as malformed', (time) => {
   const honest = ethRequest()
   const [first, second] = honest.approvals
   const signedAt = {
@@ -186,19 +186,19 @@ test.each([
   expect(parseRequest({ ...honest, approvals: [first] })).toHaveProperty('request')
 })
 
-test('a platform that says a place beyond all reason is compared as behind, never as agreeing', () => {
+test('reports the journal as behind, and never as agreeing, when the platform claims an impossible place', () => {
   expect(
     compareJournal({ head: entryHash('x'), sequence: Number.MAX_SAFE_INTEGER }, makeState().journal),
   ).toBe('behind')
 })
 
-test('an intent that calls itself younger than the clock waits for its time, so that it is older than every later fence', () => {
+test('leaves an intent from the near future unanswered, so that it is older than every later fence', () => {
   let now = NOW
   const { intent_hash: hash, ...soon } = ethRequest({ intent: { created_at: iso(MINUTE) } })
   const approvals = [alice, bob].map((each) => approve(hash, each, { signedAt: iso(MINUTE) }))
   const request = { ...soon, intent_hash: hash, approvals }
   const state = makeState({ now: () => now })
-  // It gets no answer, and is handed out again.
+  // The request gets no answer, and is handed out again.
   expect(decide(request, state)).toMatchObject({ code: 'INTENT_NOT_YET_VALID', passing: true })
   expect(state.journal.position.sequence).toBe(0)
   const later = ethRequest({ intent: { created_at: iso(MINUTE + 1) } })
@@ -206,7 +206,7 @@ test('an intent that calls itself younger than the clock waits for its time, so 
   now += MINUTE
   expect(decide(request, state)).toMatchObject({ outcome: 'signed' })
   const old = makeState({ now: () => now })
-  old.journal.append({ type: 'restored', reason: 'the payment above is lost' })
+  old.journal.append({ type: 'restored', reason: 'the payout above is lost' })
   const again = { ...request, payload: { ...request.payload, nonce: 6 } }
   expect(decide(again, old)).toMatchObject({ code: 'JOURNAL_STALE' })
 })

@@ -1,4 +1,4 @@
-/** The journal: chained, torn by crashes, damaged by others, restored by operators. */
+/** Tests the journal: the chain, unfinished lines after crashes, damage, and restores by operators. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,7 +40,7 @@ test('reads back what it wrote, with the same head', () => {
   expect(again.tornBytes).toBe(0)
 })
 
-test('cut anywhere, it opens with the whole lines that are left and signs the same bytes again', () => {
+test('opens a journal that was cut anywhere with its whole lines, and signs the same bytes again', () => {
   const bytes = writtenJournal()
   const first = decide(btcRequest(), makeState({ store: openMemoryStore(Buffer.from(bytes)) }))
   fc.assert(
@@ -57,7 +57,7 @@ test('cut anywhere, it opens with the whole lines that are left and signs the sa
   )
 })
 
-test('a changed byte in any line but the last is damage, and it does not open; the last is never dropped for it', () => {
+test('refuses a journal with a changed byte in any line but the last, and never drops the last for it', () => {
   const bytes = writtenJournal()
   const lines = reopen(bytes).position.sequence
   const lastLine = bytes.lastIndexOf(0x0a, bytes.length - 2)
@@ -68,7 +68,7 @@ test('a changed byte in any line but the last is damage, and it does not open; t
       (at, change) => {
         const changed = Buffer.from(bytes)
         changed[at] = (changed[at] ?? 0) ^ change
-        // Nothing follows the last line that holds its hash: only the witness does.
+        // No later line holds the hash of the last one. Only the witness does.
         if (at > lastLine && opens(changed)) expect(reopen(changed).position.sequence).toBe(lines)
         else expect(() => reopen(changed)).toThrow('damaged')
       },
@@ -77,14 +77,14 @@ test('a changed byte in any line but the last is damage, and it does not open; t
   )
 })
 
-test('zeros that a power cut left at the end are cut off', () => {
+test('cuts off zeros that a power cut left at the end', () => {
   const bytes = writtenJournal()
   const journal = reopen(Buffer.concat([bytes, Buffer.alloc(512)]))
   expect(journal.tornBytes).toBe(512)
   expect(journal.position).toEqual(reopen(bytes).position)
 })
 
-test('a file keeps it, with mode 600', () => {
+test('keeps the journal in a file with mode 600', () => {
   const directory = mkdtempSync(join(tmpdir(), 'keyturn-journal-'))
   try {
     const path = join(directory, 'journal.jsonl')
@@ -101,7 +101,7 @@ test('a file keeps it, with mode 600', () => {
   }
 })
 
-test('knows every place of its own chain, and no other', () => {
+test('knows every position of its own chain, and no other', () => {
   const journal = reopen(writtenJournal())
   const { head, sequence } = journal.position
   expect(compareJournal({ head: EMPTY_HEAD, sequence: 0 }, journal)).toBe('agrees')
@@ -110,7 +110,7 @@ test('knows every place of its own chain, and no other', () => {
   expect(compareJournal({ head: 'ab'.repeat(32), sequence: sequence + 1 }, journal)).toBe('behind')
 })
 
-test('unlocked, it accepts what is lost, moves on beyond it, and takes older intents for paid', () => {
+test('accepts a loss, continues beyond it, and refuses older intents after an unlock', () => {
   const bytes = writtenJournal()
   const lost = reopen(bytes).position
   const firstLine = bytes.subarray(0, bytes.indexOf(0x0a) + 1)
@@ -128,7 +128,7 @@ test('unlocked, it accepts what is lost, moves on beyond it, and takes older int
   expect(again.fence).toBe(NOW)
 })
 
-test('an old backup would sign a second payload, which is why the lock refuses everything', () => {
+test('refuses everything while locked, because an old backup would sign a second payload', () => {
   const empty = makeState()
   expect(decide(ethRequest({ payload: { nonce: 9 } }), empty)).toMatchObject({ outcome: 'signed' })
   const locked = makeState({ locked: true })

@@ -1,4 +1,4 @@
-/** Honest movements between the wallets of one seed, which hostile tests then change in one place. */
+/** Makes honest movements between the wallets of one seed, which hostile tests change in one place. */
 
 import { address as addresses } from 'bitcoinjs-lib'
 import type { Intent } from '../../domain/controls/intent.js'
@@ -32,12 +32,15 @@ export const HOT_PATH = "m/44'/60'/2'/0/1"
 export const GAS_PATH = "m/44'/60'/3'/0/0"
 export const BTC_MASTER_PATH = "m/84'/1'/1'/0/0"
 
-/** The own EVM address at a path. */
+/** Returns the own EVM address at a path. */
 export const at = (path: string): string => evmAddress(keyring.at(parsePath(path) ?? []).publicKey)
-/** The own regtest address at a path. */
+/** Returns the own regtest address at a path. */
 export const btcAt = (path: string): string => addresses.fromOutputScript(ownScript(path), regtest)
 
-/** Allows every kind, with budgets: 0.01 ETH of fees, 0.002 ETH of gas at a time and 0.005 a day; 10,000 sat of fees. */
+/**
+ * Allows every kind, with budgets of 0.01 ETH of fees, 0.002 ETH of gas at a time and 0.005 a day, and 10,000
+ * sat of fees.
+ */
 export function movementPolicy(file: PolicyFile): void {
   file.allowed_kinds.push('consolidation', 'gas_funding', 'rebalance')
   Object.assign(file.networks.ethereum ?? {}, {
@@ -83,10 +86,10 @@ function movement(
 }
 
 const WEI = 10n ** 18n
-/** 26,250 gas at 30 gwei. */
+/** Fee of 26,250 gas at 30 gwei. */
 export const SWEEP_FEE = 26_250n * 30_000_000_000n
 
-/** The whole balance of a deposit address less the highest fee, to the master wallet. */
+/** Makes a consolidation of a deposit address's balance, less the highest fee, to the master wallet. */
 export function sweep(change: MovementChange = {}): SigningRequest {
   return movement(
     'sweep',
@@ -111,7 +114,7 @@ export function sweep(change: MovementChange = {}): SigningRequest {
   )
 }
 
-/** All tokens of a deposit address to the master wallet. */
+/** Makes a consolidation of all tokens of a deposit address to the master wallet. */
 export function tokenSweep(change: MovementChange = {}): SigningRequest {
   const to = at(MASTER_PATH)
   return movement(
@@ -137,7 +140,7 @@ export function tokenSweep(change: MovementChange = {}): SigningRequest {
   )
 }
 
-/** 0.002 ETH of gas for a deposit address. */
+/** Makes a funding of 0.002 ETH of gas for a deposit address. */
 export function gasFunding(change: MovementChange = {}): SigningRequest {
   const amount = (WEI / 500n).toString()
   return movement(
@@ -161,7 +164,10 @@ export function gasFunding(change: MovementChange = {}): SigningRequest {
   )
 }
 
-/** One ETH between a hot wallet and the master wallet; `up` is to the master wallet, which needs no approval. */
+/**
+ * Makes a rebalance of one ETH between a hot wallet and the master wallet. `up`, to the master wallet, needs
+ * no approval.
+ */
 export function rebalance(direction: 'up' | 'down', change: MovementChange = {}): SigningRequest {
   const [from, to] = direction === 'up' ? [HOT_PATH, MASTER_PATH] : [MASTER_PATH, HOT_PATH]
   return movement(
@@ -191,16 +197,16 @@ export const SMALL_COINS: readonly Coin[] = [
   { path: "m/84'/1'/0'/0/8", amount: 200_000n },
   { path: "m/84'/1'/1'/1/0", amount: 300_000n },
 ]
-export const GATHER_FEE = 2_000n
+export const CONSOLIDATION_FEE = 2_000n
 
-/** Several small outputs become one at the master wallet. */
-export function gather(
+/** Makes a consolidation of several small outputs to one at the master wallet. */
+export function consolidate(
   change: Omit<MovementChange, 'payload'> & { readonly psbt?: PsbtOptions } = {},
 ): SigningRequest {
   const to = btcAt(BTC_MASTER_PATH)
   const psbt = makePsbt({
     coins: SMALL_COINS,
-    outputs: [{ address: to, amount: 600_000n - GATHER_FEE }],
+    outputs: [{ address: to, amount: 600_000n - CONSOLIDATION_FEE }],
     ...change.psbt,
   })
   return approved(

@@ -1,32 +1,32 @@
-/** Movements between the own wallets: which need no approval, and how their budgets are counted. */
+/** Tests movements between own wallets: which need no approval, and how their budgets are counted. */
 
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import { alice, approve, bob, ethRequest, HOUR, NOW } from './fixture.js'
 import { NAMED_TREASURY } from './hostile-movements.js'
-import { gasFunding, gather, movementState, rebalance, sweep, tokenSweep } from './movements-fixture.js'
+import { consolidate, gasFunding, movementState, rebalance, sweep, tokenSweep } from './movements-fixture.js'
 
-test('signs what goes to the master wallet, and gas, without anybody', () => {
+test('signs movements to the master wallet, and gas, without approvals', () => {
   const state = movementState()
-  for (const request of [sweep(), tokenSweep(), gasFunding(), rebalance('up'), gather()]) {
+  for (const request of [sweep(), tokenSweep(), gasFunding(), rebalance('up'), consolidate()]) {
     expect(decide(request, state), request.id).toMatchObject({ outcome: 'signed' })
   }
 })
 
-test('fills a hot wallet when two people approved it', () => {
+test('signs a rebalance into a hot wallet that two people approved', () => {
   expect(decide(rebalance('down', { by: [alice, bob] }), movementState())).toMatchObject({
     outcome: 'signed',
   })
 })
 
-test('a rejection stops a movement that needs no approval', () => {
+test('refuses a movement that needs no approval after one rejection', () => {
   const request = sweep()
   const approvals = [approve(request.intent_hash, alice, { decision: 'reject' })]
   expect(decide({ ...request, approvals }, movementState())).toMatchObject({ code: 'REJECTED' })
 })
 
-test('pays an address of another seed that the policy names, and no other', () => {
+test('signs movements to an address of another seed only when the policy names it', () => {
   const { state, requests } = NAMED_TREASURY()
   for (const request of requests) {
     expect(decide(request, state)).toMatchObject({ outcome: 'signed' })
@@ -34,7 +34,7 @@ test('pays an address of another seed that the policy names, and no other', () =
   }
 })
 
-test('movements leave the limits of payments alone', () => {
+test('counts no movement in the limits of payouts', () => {
   const none = { per_transaction: '0', daily: '0' }
   const state = movementState({
     policy: (file) => Object.assign(file.networks.ethereum?.assets.eth ?? {}, none),
@@ -43,7 +43,7 @@ test('movements leave the limits of payments alone', () => {
   expect(decide(ethRequest(), state)).toMatchObject({ outcome: 'refused', code: 'POLICY_LIMIT' })
 })
 
-test('budgets are read back from the journal, count a bump by its difference, and end after 24 hours', () => {
+test('reads budgets back from the journal, counts a higher fee by its difference, and frees them after 24 hours', () => {
   let now = NOW
   const store = openMemoryStore()
   const open = () =>
@@ -57,7 +57,8 @@ test('budgets are read back from the journal, count a bump by its difference, an
         }),
     })
   const first = movementState({ now: () => now, store })
-  // 0.00063 ETH of fee and 0.002 ETH of gas; then 0.00195 ETH, bumped to 0.0026 ETH.
+  // The first payloads cost 0.00063 ETH of fee and 0.002 ETH of gas. The next costs 0.00195 ETH, raised to
+  // 0.0026 ETH.
   expect(decide(gasFunding(), first)).toMatchObject({ outcome: 'signed' })
   expect(decide(tokenSweep(), first)).toMatchObject({ outcome: 'signed' })
   const bumped = tokenSweep({ payload: { max_fee_per_gas: '40000000000' } })

@@ -1,4 +1,4 @@
-/** Nonces and change lie near what the journal knows; what it does not know of the past the operator states. */
+/** Tests that nonces and change stay near those in the journal, or near those that the operator states. */
 
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
@@ -10,7 +10,7 @@ import { firstNonce, secondChange } from './hostile.js'
 
 const signed = { outcome: 'signed' }
 
-test('a nonce may lie as far above the highest signed one as the policy says, also after a restart', () => {
+test('signs a nonce as far above the highest signed one as the policy allows, also after a restart', () => {
   const store = openMemoryStore()
   expect(decide(ethRequest(), makeState({ store }))).toMatchObject(signed)
   const again = () => makeState({ store: openMemoryStore(Buffer.from(store.read())) })
@@ -18,7 +18,7 @@ test('a nonce may lie as far above the highest signed one as the policy says, al
   expect(decide(usdtRequest({ payload: { nonce: 70 } }), again())).toMatchObject({ code: 'NONCE_CONFLICT' })
 })
 
-test('an account that was used before this journal goes on where the operator says', () => {
+test('begins with the nonce that the operator states for an account that paid before this journal', () => {
   const state = makeState({ policy: firstNonce(1_000) })
   expect(decide(ethRequest({ payload: { nonce: 1_063 } }), state)).toMatchObject(signed)
   const lower = policyFile((file) => {
@@ -27,7 +27,7 @@ test('an account that was used before this journal goes on where the operator sa
   expect(compilePolicy(lower).hash).not.toBe(compilePolicy(policyFile()).hash)
 })
 
-test('a payload that was signed is signed again when the policy allows less since', () => {
+test('signs a signed payload again when the policy allows less since', () => {
   const store = openMemoryStore()
   const first = decide(ethRequest({ payload: { nonce: 60 } }), makeState({ store }))
   expect(first).toMatchObject(signed)
@@ -38,7 +38,7 @@ test('a payload that was signed is signed again when the policy allows less sinc
   expect(decide(ethRequest({ payload: { nonce: 60 } }), tighter)).toEqual(first)
 })
 
-test('change may lie as far above the highest index of change as the policy says, also after a restart', () => {
+test('signs change as far above the highest index as the policy allows, also after a restart', () => {
   const store = openMemoryStore()
   expect(decide(btcRequest(), makeState({ store }))).toMatchObject(signed)
   const again = () => makeState({ store: openMemoryStore(Buffer.from(store.read())) })
@@ -48,7 +48,7 @@ test('change may lie as far above the highest index of change as the policy says
   expect(second(104)).toMatchObject({ code: 'CHANGE_NOT_MINE' })
 })
 
-test('dust is reckoned by the type of a script and the rate of the network', () => {
+test('computes dust by the type of a script and the rate of the network', () => {
   const sized =
     (...start: number[]) =>
     (length: number) =>

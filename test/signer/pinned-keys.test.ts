@@ -1,4 +1,4 @@
-/** Which approvers' keys a signer pins. */
+/** Tests which approvers' keys a signer pins. */
 
 import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
@@ -24,7 +24,9 @@ const withKeys = (...keys: string[]) =>
     })),
   })
 
-/** Another text of the same bytes: the last digit of 32 bytes in base64 has two bits that mean nothing. */
+/**
+ * Returns another text of the same bytes. The last base64 digit of 32 bytes has two bits without a meaning.
+ */
 const otherSpelling = (key: string) => {
   const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
   return `${key.slice(0, 42)}${digits[digits.indexOf(key[42] ?? '') + 1]}=`
@@ -52,7 +54,7 @@ test('refuses to pin bytes that are no point of the curve', () => {
   }
 })
 
-test('the platform is pinned by a key that only it can sign with, in one spelling', () => {
+test('pins the platform only by a key that only it can sign with, in one spelling', () => {
   const key = newKey()
   const token = (text: string) =>
     `ket_0123456789abcdef.${text.replaceAll('+', '-').replaceAll('/', '_').slice(0, 43)}`

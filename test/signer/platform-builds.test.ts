@@ -1,4 +1,6 @@
-/** What the platform's own builders make is signed, and what is signed passes the platform's own verification. */
+/**
+ * Tests that the signer signs what the platform builds, and that the platform verifies what the signer signs.
+ */
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -54,7 +56,7 @@ const coin = fc.record({
   amount: fc.bigInt({ min: 10_000n, max: 100_000_000n }),
 })
 
-test('any payment that the platform builds is signed, and verifies', async () => {
+test('signs any payout that the platform builds, with valid signatures', async () => {
   let built = 0
   await fc.assert(
     fc.asyncProperty(
@@ -117,7 +119,7 @@ test('any payment that the platform builds is signed, and verifies', async () =>
   expect(built).toBeGreaterThan(10)
 })
 
-test('what is signed on an EVM network verifies', () => {
+test('signs EVM transactions that the platform verifies', () => {
   for (const request of [ethRequest(), usdtRequest()]) {
     const decision = decide(request, makeState())
     if (decision.outcome !== 'signed') throw new Error(decision.message)

@@ -1,4 +1,4 @@
-/** One call to a platform that answers byte by byte, too much, or under a false signature. */
+/** Tests one call to a platform that answers byte by byte, too much, or under a false signature. */
 
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
@@ -47,7 +47,7 @@ function call(deadlineMs: number) {
   return connect(`http://127.0.0.1:${port}`).post('/signer/v1/claim', {}, { timeoutMs: deadlineMs })
 }
 
-/** A platform that knows this identity. */
+/** Makes a connection to a platform that knows this identity. */
 async function enrolled() {
   const platform = await startPlatform()
   const enrolment = { identity_public_key: identity.publicKey }
@@ -55,7 +55,7 @@ async function enrolled() {
   return platform
 }
 
-/** Sends a text and then the rest a byte at a time. */
+/** Sends a text, and then the rest a byte at a time. */
 const dripping = (start: string, unit: string) => (socket: Socket) => {
   socket.write(start)
   timers.push(setInterval(() => socket.write(unit), 50))
@@ -68,7 +68,7 @@ test.each([
   ['a body of a length', dripping('HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n', 'a')],
   ['chunks', dripping('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n', '1\r\na\r\n')],
 ] as const)(
-  'the deadline holds for the whole exchange while the peer drips %s and memory is collected',
+  'keeps the deadline of the whole exchange while the peer drips %s and memory is collected',
   async (_what, how) => {
     speak = how
     setFlagsFromString('--expose-gc')
@@ -81,14 +81,14 @@ test.each([
   },
 )
 
-test('what says that it is too long, or that it is compressed, is given up before its body', async () => {
+test('refuses an answer that is declared too long or compressed before its body', async () => {
   speak = (socket) => socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${MAX_ANSWER_BYTES + 1}\r\n\r\n`)
   await expect(call(5_000)).rejects.toThrow('larger than')
   speak = (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 10\r\n\r\n')
   await expect(call(5_000)).rejects.toThrow('compressed')
 })
 
-test('nothing of an answer is parsed before its signature holds over the raw bytes', async () => {
+test('parses no answer before it verified the signature over the raw bytes', async () => {
   const platform = await enrolled()
   platform.takeOver = ({ response }) => {
     response.writeHead(200, { 'x-platform-signature': randomBytes(64).toString('base64') })
@@ -100,7 +100,7 @@ test('nothing of an answer is parsed before its signature holds over the raw byt
     connect(platform.url, platform.publicKey).post('/signer/v1/claim', {}, { timeoutMs: 5_000 }),
   ).rejects.toThrow(PlatformUnavailable)
   expect(parse.mock.calls.filter(([text]) => String(text).includes('hostile'))).toEqual([])
-  // The same bytes under the platform's signature are read.
+  // The same bytes are read under the platform's signature.
   platform.takeOver = ({ response, signed }) => {
     response.writeHead(200, signed(Buffer.from('{"hostile": 1}')))
     response.end('{"hostile": 1}')
@@ -111,7 +111,7 @@ test('nothing of an answer is parsed before its signature holds over the raw byt
   await platform.close()
 })
 
-test('a connection that was closed while it was idle costs no answer', async () => {
+test('sends a request again when its idle connection was closed', async () => {
   const platform = await enrolled()
   platform.takeOver = ({ response, signed }) => {
     response.writeHead(200, signed(Buffer.from('{}')))
@@ -127,7 +127,7 @@ test('a connection that was closed while it was idle costs no answer', async () 
   await platform.close()
 })
 
-test('JSON is bounded by its values and depth, wherever they stand, and texts count as one', () => {
+test('bounds JSON by its values and depth, and counts a text as one value', () => {
   const bound = (text: string) => boundJson(Buffer.from(text))
   expect(bound(`[${'0,'.repeat(MAX_VALUES)}0]`)).toContain('values')
   expect(bound(`${'[{"a":'.repeat(MAX_DEPTH)}`)).toContain('nested')

@@ -1,4 +1,4 @@
-/** A small platform for tests: answers as the protocol says, and misbehaves when a test says so. */
+/** Runs a small platform for tests. It answers by the protocol, and misbehaves when a test says so. */
 
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -12,33 +12,33 @@ import type {
 } from '../../domain/signing/signer-protocol.js'
 import { ed25519PublicKey } from '../../signer/keys/identity.js'
 
-/** What happens to one answer of the platform. */
+/** Fate of one answer of the platform. */
 export type Misbehaviour = 'lost reply' | 'forged signature' | 'no signature' | 'server error' | 'refused'
 
 /** A call that a hostile platform answers, with the platform's own key. */
 export interface TakenOver {
   readonly path: string
   readonly response: ServerResponse
-  /** The header that makes these bytes the platform's answer to this call. */
+  /** Returns the header that makes these bytes the platform's answer to this call. */
   readonly signed: (raw: Buffer) => Record<string, string>
 }
 
 export interface PlatformDouble {
   readonly url: string
   readonly token: string
-  /** Base64. */
+  /** Public key in base64. */
   readonly publicKey: string
-  /** Misbehaves in this order, then behaves. */
+  /** Faults in their order. The double behaves after the last. */
   readonly misbehave: Misbehaviour[]
   readonly enrolments: EnrolRequest[]
   readonly claims: ClaimRequest[]
   readonly answers: SigningAnswer[]
-  /** Hands these out at the next claim. */
+  /** Requests that the next claim gets. */
   readonly queue: SigningRequest[]
   knownJournal: { head: string; sequence: number }
-  /** Answers in place of the platform, which was taken over; returns whether it did. */
+  /** Answers in place of the platform, which was taken over. @returns Whether it did. */
   takeOver: ((call: TakenOver) => boolean) | null
-  /** What the enrolment's answer has besides the honest fields. */
+  /** Fields of the enrolment's answer besides the honest ones. */
   enrolment: Record<string, unknown>
   waitFor<T>(what: () => T | undefined | false): Promise<T>
   /** Breaks every connection, so that no request of a stopped signer is still served. */
@@ -53,7 +53,7 @@ export async function startPlatform(): Promise<PlatformDouble> {
   let enrolled: string | null = null
 
   const server = createServer((request, response) => {
-    // A client that goes away in the middle of a request is nothing to answer.
+    // A client that goes away in the middle of a request gets no answer.
     serve(request, response).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -1,4 +1,6 @@
-/** Who can write `policy.json`, and has not the passphrase, changes nothing of what is signed. */
+/**
+ * Tests that a person who can write `policy.json`, but lacks the passphrase, does not change what is signed.
+ */
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -26,7 +28,7 @@ afterEach(() => signer.close())
 
 const policyText = () => readFileSync(policyPath, 'utf8')
 
-/** The policy with one more approver. */
+/** Returns the policy with one more approver. */
 function withMallory(text = policyText()): string {
   const policy = JSON.parse(text)
   policy.approvers.push({
@@ -41,7 +43,7 @@ function withMallory(text = policyText()): string {
 const stopped = () => signer.platform.claims.at(-1)?.stopped
 const status = async () => JSON.parse((await signer.command(['status'])).stdout).policy
 
-test('an approver who was written into policy.json by hand is not one until the passphrase accepted the difference', async () => {
+test('refuses an approver that was written into policy.json by hand until the passphrase accepted the difference', async () => {
   await signer.pin(alice)
   signer.start()
   await signer.platform.waitFor(() => signer.platform.claims.length > 0 && stopped() === undefined)
@@ -49,7 +51,7 @@ test('an approver who was written into policy.json by hand is not one until the 
   await signer.platform.waitFor(() => stopped() === 'policy_unreadable')
   expect(await status()).toMatchObject({ usable: false, seal: 'changed' })
 
-  // Nothing else seals it on the way.
+  // No other command seals it in passing.
   const refused = { code: 1, stderr: expect.stringContaining('policy accept') }
   expect(await signer.pin(bob)).toMatchObject(refused)
   expect(await signer.command(['policy', 'set', '--yes', '--from', policyPath])).toMatchObject(refused)
@@ -76,7 +78,7 @@ test('an approver who was written into policy.json by hand is not one until the 
   expect(await status()).toMatchObject({ usable: true, seal: 'sealed', approvers: 2 })
 })
 
-test('a seal that was written without the passphrase, or taken from another signer, seals nothing', async () => {
+test('refuses a seal that was written without the passphrase, or comes from another signer', async () => {
   const changed = withMallory()
   const seal = JSON.parse(readFileSync(sealPath, 'utf8'))
   writeFileSync(policyPath, changed)
@@ -85,7 +87,7 @@ test('a seal that was written without the passphrase, or taken from another sign
   await signer.platform.waitFor(() => stopped() === 'policy_unreadable')
   expect(output()).toContain('changed without its seal')
   expect(await signer.pin(bob)).toMatchObject({ code: 1 })
-  // The copy in a false seal is not what was in force: all is shown.
+  // The copy in a false seal does not prove what was in force, so the whole policy is shown.
   const shown = await signer.command(['policy', 'accept'])
   expect(shown.stderr).toContain('+ quorum: 2')
 
@@ -100,7 +102,7 @@ test('a seal that was written without the passphrase, or taken from another sign
   }
 })
 
-test('a home of an earlier version, whose policy was never sealed, does not run before its operator looked at it', async () => {
+test('refuses to run a home of an earlier version until its operator has sealed the policy', async () => {
   rmSync(sealPath)
   expect(await signer.command(['run'])).toMatchObject({
     code: 1,
@@ -113,7 +115,7 @@ test('a home of an earlier version, whose policy was never sealed, does not run 
   expect(stopped()).toBeUndefined()
 })
 
-test('a crash between seal and policy leaves a policy that is refused, and the same command again puts it right', async () => {
+test('refuses the policy after a crash between seal and policy, and repairs it with the same command', async () => {
   const before = policyText()
   await signer.pin(alice)
   writeFileSync(policyPath, before)
@@ -123,7 +125,7 @@ test('a crash between seal and policy leaves a policy that is refused, and the s
   expect(await status()).toMatchObject({ usable: true, approvers: 1 })
 })
 
-test('the policy is changed in an editor or from a file, and a mistake changes nothing', async () => {
+test('changes the policy in an editor or from a file, and nothing after a mistake', async () => {
   const edit = (editor: string) => signer.command(['policy', 'edit', '--yes'], { EDITOR: editor })
   expect(await edit(`sed -i 's/"quorum": 2/"quorum": 3/'`)).toMatchObject({
     code: 0,
@@ -146,7 +148,7 @@ test('the policy is changed in an editor or from a file, and a mistake changes n
   expect(await status()).toMatchObject({ usable: true, quorum: 4 })
 })
 
-test('a difference shows what a name would hide', () => {
+test('shows control characters of a name in the difference', () => {
   const named = (name: string) => JSON.stringify({ name })
   expect(policyDifference(named('Ann'), named('Ann\u202e\u0085\u001b[2K'))).toEqual([
     '- name: "Ann"',
@@ -154,7 +156,7 @@ test('a difference shows what a name would hide', () => {
   ])
 })
 
-test('what an unusable policy holds is shown with its control characters made visible, also in errors', async () => {
+test('shows control characters of an unusable policy, also in errors', async () => {
   const file = join(signer.home, 'other.json')
   writeFileSync(file, JSON.stringify({ ...JSON.parse(policyText()), '\u001b[2J\u202e': 1 }))
   const shown = await signer.command(['verify-policy', '--file', file])

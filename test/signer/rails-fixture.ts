@@ -1,4 +1,6 @@
-/** Honest requests on Litecoin and Bitcoin Cash, as on their main networks, where every network has keys of its own. */
+/**
+ * Makes honest requests on Litecoin and Bitcoin Cash, as on their main networks, with keys for each network.
+ */
 
 import * as bitcoin from 'bitcoinjs-lib'
 import type { Intent } from '../../domain/controls/intent.js'
@@ -38,7 +40,7 @@ export function addRails(file: PolicyFile): void {
   }
 }
 
-/** A signer whose policy lists both. */
+/** Makes a signer whose policy lists both. */
 export function railsState(options: StateOptions = {}) {
   return makeState({
     ...options,
@@ -49,7 +51,7 @@ export function railsState(options: StateOptions = {}) {
   })
 }
 
-/** What differs between the two. */
+/** Differences between the two networks. */
 export interface Rail {
   readonly network: string
   readonly caip2: string
@@ -104,7 +106,9 @@ export interface RailOutput {
 export interface RailPsbt {
   readonly coins?: readonly (Coin & { readonly script?: Uint8Array })[]
   readonly outputs?: readonly RailOutput[]
-  /** Null writes none. Default: none on Litecoin, ALL|FORKID on Bitcoin Cash. */
+  /**
+   * Signature type of each input. `null` writes none. Default: none on Litecoin, ALL|FORKID on Bitcoin Cash.
+   */
   readonly sighash?: number | null
   readonly change?: (psbt: bitcoin.Psbt) => void
 }
@@ -116,7 +120,7 @@ export const railOutputs = (rail: Rail): readonly [RailOutput, RailOutput] => [
   { script: scriptAt(rail, rail.changePath), amount: 30_000_000n - FEE, path: rail.changePath },
 ]
 
-/** The transaction that paid a coin. */
+/** Makes the transaction that paid a coin. */
 export function railParent(rail: Rail, coin: Coin & { readonly script?: Uint8Array }): bitcoin.Transaction {
   const parent = new bitcoin.Transaction()
   parent.version = 2

@@ -1,11 +1,11 @@
-/** What people reviewed is what the signer signs. */
+/** Tests that the signer signs only what people reviewed. */
 
 import { parseTransaction } from 'viem'
 import { expect, test } from 'vitest'
 import { decide } from '../../signer/decide.js'
 import { call, ethRequest, makeState, RECIPIENT, STRANGER, USDT, usdtRequest } from './fixture.js'
 
-test('story 10: what people reviewed is what the signer decodes from the bytes; another payload beside a true intent is never signed', () => {
+test('story 10: signs the payout that people reviewed, and refuses another payload beside a true intent', () => {
   const honest = decide(usdtRequest(), makeState())
   if (honest.outcome !== 'signed') throw new Error(honest.code)
   const signed = parseTransaction(honest.signedTransaction as `0x02${string}`)
@@ -13,7 +13,7 @@ test('story 10: what people reviewed is what the signer decodes from the bytes; 
     USDT.toLowerCase(),
     call('transfer', RECIPIENT, 25_000_000n),
   ])
-  // The intent, its hash and both approvals are true in each; only what is to be signed is another thing.
+  // The intent, its hash and both approvals are true in each request. Only the payload differs.
   const delegateCall = `0x6a761202${'00'.repeat(31)}01`
   const payloads = [
     { data: call('transfer', STRANGER, 25_000_000n) },
@@ -33,7 +33,7 @@ test('story 10: what people reviewed is what the signer decodes from the bytes; 
   })
 })
 
-test('story 10: one intent changed after its approval is another hash, which no person signed', () => {
+test('story 10: refuses an intent that was changed after its approval', () => {
   const request = usdtRequest()
   const intent = { ...request.intent, outputs: [{ address: STRANGER, amount: '25000000' }] }
   const payload = { ...request.payload, data: call('transfer', STRANGER, 25_000_000n) }

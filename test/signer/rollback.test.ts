@@ -1,4 +1,6 @@
-/** A home that was restored from an earlier time, with a platform that repeats every head it hears: the witness knows better. */
+/**
+ * Tests a home that was restored from an earlier time, with a platform that repeats every head that it hears.
+ */
 
 import {
   copyFileSync,
@@ -34,19 +36,19 @@ afterEach(() => signer.close())
 const journal = () => join(signer.home, 'journal.jsonl')
 const status = async () => JSON.parse((await signer.run(['status'])).stdout)
 
-/** Ends a signer without a word, as a power cut does. */
+/** Ends a signer at once, as a power cut does. */
 async function kill({ child, ended }: Running): Promise<void> {
   child.kill('SIGKILL')
   await ended
   signer.platform.disconnect()
 }
 
-/** The same intent and approvals, with a nonce that makes it a second payment. */
+/** Returns the same intent and approvals, with a nonce that makes it a second payout. */
 function paidAgain({ payload, ...request }: ReturnType<typeof payoutOfNow>, nonce = 1) {
   return { ...request, payload: { ...payload, nonce } as typeof payload }
 }
 
-/** Asks for one payment and waits until it was signed, or until the signer says that it is locked. */
+/** Asks for one payout, and waits for the signature or the report of a lock. */
 async function ask(request: ReturnType<typeof payoutOfNow>): Promise<string> {
   const { platform } = signer
   const [answers, claims] = [platform.answers.length, platform.claims.length]
@@ -63,18 +65,18 @@ test.each([
   ['an emptied journal', () => truncateSync(journal())],
   ['a deleted journal', () => rmSync(journal())],
 ])(
-  'with %s in its place nothing is paid again, though the platform repeats every head',
+  'pays nothing again with %s in its place, although the platform repeats every head',
   async (_what, rollBack) => {
     const old = join(signer.directory, 'old')
     copyFileSync(journal(), old)
     const first = signer.serve()
-    const payment = payoutOfNow('a1', 0)
-    expect(await ask(payment)).toBe('signed')
+    const payout = payoutOfNow('a1', 0)
+    expect(await ask(payout)).toBe('signed')
     await kill(first)
     rollBack(old)
     const again = signer.serve()
-    // The same intent and approvals, with a nonce that makes it a second payment.
-    const second = paidAgain(payment)
+    // This has the same intent and approvals, with a nonce that makes it a second payout.
+    const second = paidAgain(payout)
     expect(await ask(second)).toBe('journal_stale')
     await kill(again)
   },
@@ -84,7 +86,9 @@ const signerFile = () => join(signer.home, 'signer.json')
 const readSigner = () => JSON.parse(readFileSync(signerFile(), 'utf8'))
 const lines = () => readFileSync(journal(), 'utf8').trimEnd().split('\n')
 
-/** Takes the witness out of a home, so that it is like a home from a version without witnesses, whose operator accepted it as it is. */
+/**
+ * Removes the witness from a home, as in a version without witnesses, and has the operator accept the home.
+ */
 async function forgetWitness(): Promise<void> {
   const { witness: _witness, seal: _seal, ...older } = readSigner()
   writeFileSync(signerFile(), JSON.stringify(older))
@@ -100,10 +104,10 @@ async function forgetWitness(): Promise<void> {
 
 async function pay(id: string, nonce: number): Promise<ReturnType<typeof payoutOfNow>> {
   const running = signer.serve()
-  const payment = payoutOfNow(id, nonce)
-  expect(await ask(payment)).toBe('signed')
+  const payout = payoutOfNow(id, nonce)
+  expect(await ask(payout)).toBe('signed')
   await kill(running)
-  return payment
+  return payout
 }
 
 async function serveOnce(request: ReturnType<typeof payoutOfNow>): Promise<string> {
@@ -113,12 +117,12 @@ async function serveOnce(request: ReturnType<typeof payoutOfNow>): Promise<strin
   return answer
 }
 
-test('unlock shows what is lost, changes nothing without the head, and takes every older intent for paid', async () => {
+test('unlock shows the loss, changes nothing without the head, and refuses every older intent after it', async () => {
   const old = join(signer.directory, 'old')
   copyFileSync(journal(), old)
-  const payment = await pay('b1', 0)
+  const payout = await pay('b1', 0)
   copyFileSync(old, journal())
-  const second = paidAgain(payment)
+  const second = paidAgain(payout)
   expect(await serveOnce(second)).toBe('journal_stale')
   const before = await status()
   expect(before).toMatchObject({
@@ -163,7 +167,7 @@ async function unlockBehind(args: readonly string[]): Promise<Record<string, unk
   return JSON.parse(text)
 }
 
-test('takes an intent that was paid in the lost part for paid, though the clock is behind when unlock runs', async () => {
+test('refuses an intent that was paid in the lost part, although the clock was behind when unlock ran', async () => {
   const old = readFileSync(journal())
   const payout = await pay('p1', 0)
   const lastAt = JSON.parse(lines().at(-2) ?? '').at
@@ -210,7 +214,7 @@ test.each([
   },
 )
 
-test('with the right journal back in its place unlock accepts nothing, and older intents stay what they were', async () => {
+test('accepts no loss when the right journal is back, and keeps older intents payable', async () => {
   const old = join(signer.directory, 'old')
   copyFileSync(journal(), old)
   const waiting = payoutOfNow('c2', 1)
@@ -225,24 +229,24 @@ test('with the right journal back in its place unlock accepts nothing, and older
   expect(await serveOnce(waiting)).toBe('signed')
 })
 
-test('a snapshot that takes home and witness back together is not found out, which is why init and status warn of it', async () => {
+test('cannot detect a snapshot that takes home and witness back together, so init and status warn of it', async () => {
   const [old, oldWitness] = [readFileSync(journal()), readFileSync(signer.witness)]
-  const payment = await pay('l1', 0)
+  const payout = await pay('l1', 0)
   writeFileSync(journal(), old)
   writeFileSync(signer.witness, oldWitness)
-  expect(await serveOnce(paidAgain(payment))).toBe('signed')
+  expect(await serveOnce(paidAgain(payout))).toBe('signed')
   expect((await status()).witness).toMatchObject({ state: 'agrees', warning: expect.any(String) })
 })
 
-test('a witness that is gone locks the signer, is not made again in silence, and unlock makes it and sets the fence', async () => {
-  const payment = await pay('d1', 0)
+test('locks the signer when the witness is gone; only unlock makes it again, and sets the fence', async () => {
+  const payout = await pay('d1', 0)
   const waiting = payoutOfNow('d2', 1)
   rmSync(signer.witness)
-  expect(await serveOnce(paidAgain(payment))).toBe('journal_stale')
+  expect(await serveOnce(paidAgain(payout))).toBe('journal_stale')
   expect(existsSync(signer.witness)).toBe(false)
   const { locked } = await status()
   expect(locked).toMatchObject({ by: 'witness', how: 'witness_missing', known: null })
-  // Removing the lock by hand is no way around it.
+  // Removing the lock by hand does not open the signer.
   rmSync(join(signer.home, 'LOCKED'))
   expect(await serveOnce(waiting)).toBe('journal_stale')
   const elsewhere = join(signer.directory, 'new-disk', 'witness')
@@ -253,7 +257,7 @@ test('a witness that is gone locks the signer, is not made again in silence, and
   expect(await serveOnce(payoutOfNow('d3', 1))).toBe('signed')
 })
 
-test('a witness whose records were damaged locks the signer', async () => {
+test('locks the signer when the records of the witness are damaged', async () => {
   await pay('e1', 0)
   writeFileSync(
     signer.witness,
@@ -263,11 +267,11 @@ test('a witness whose records were damaged locks the signer', async () => {
   expect((await status()).locked).toMatchObject({ how: 'witness_unreadable' })
 })
 
-test('a journal that is ahead of its witness serves: a crash came before anything of it had left', async () => {
+test('serves with a journal that is ahead of its witness after a crash', async () => {
   const before = readFileSync(signer.witness)
-  const payment = await pay('f1', 0)
+  const payout = await pay('f1', 0)
   writeFileSync(signer.witness, before)
-  expect(await serveOnce(payment)).toBe('signed')
+  expect(await serveOnce(payout)).toBe('signed')
   expect(signer.platform.answers[1]).toMatchObject({
     transaction_hash: (signer.platform.answers[0] as { transaction_hash: string }).transaction_hash,
   })
@@ -280,17 +284,17 @@ test('gives a home without a witness one at its first start, once; its old snaps
   rmSync(signer.witness)
   const snapshot = readFileSync(signerFile())
   copyFileSync(journal(), old)
-  const payment = await pay('g1', 0)
+  const payout = await pay('g1', 0)
   expect(readSigner().witness).toBe(signer.witness)
-  const second = paidAgain(payment)
+  const second = paidAgain(payout)
   writeFileSync(signerFile(), snapshot)
   copyFileSync(old, journal())
   expect(await serveOnce(second)).toBe('journal_stale')
 })
 
 test('locks a home without witness and journal; an empty journal pays only what is created later', async () => {
-  const payment = await pay('h1', 0)
-  const second = paidAgain(payment)
+  const payout = await pay('h1', 0)
+  const second = paidAgain(payout)
   await forgetWitness()
   rmSync(signer.witness)
   rmSync(journal())
@@ -301,9 +305,9 @@ test('locks a home without witness and journal; an empty journal pays only what 
   expect(await serveOnce(second)).toBe('JOURNAL_STALE')
 })
 
-test('every init pays only what is created after it, also where the journal was taken away before it', async () => {
-  const payment = await pay('i1', 0)
-  const second = paidAgain(payment)
+test('pays only intents that are created after init, also when the journal was removed before it', async () => {
+  const payout = await pay('i1', 0)
+  const second = paidAgain(payout)
   for (const path of [signerFile(), journal(), signer.witness]) rmSync(path)
   const where = ['--platform', signer.platform.url, '--token', signer.platform.token]
   expect(await signer.run(['init', ...where, '--limit', 'ethereum:eth:100:250'])).toMatchObject({ code: 0 })
@@ -326,7 +330,7 @@ test.each<[string, (file: Record<string, unknown>) => void]>([
       delete file.seal
     },
   ],
-])('a signer.json that was changed by hand and %s pays nothing', async (_what, change) => {
+])('pays nothing with a signer.json that was changed by hand and %s', async (_what, change) => {
   const old = join(signer.directory, 'old')
   copyFileSync(journal(), old)
   await pay('o1', 0)
@@ -334,7 +338,7 @@ test.each<[string, (file: Record<string, unknown>) => void]>([
   const file = readSigner()
   change(file)
   writeFileSync(signerFile(), JSON.stringify(file))
-  // A witness that agrees with the old journal.
+  // This witness agrees with the old journal.
   const before = new Journal(openFileStore(journal()))
   await openFileWitness(join(signer.directory, 'forged')).write(before.position)
   before.close()
@@ -346,7 +350,7 @@ test.each<[string, (file: Record<string, unknown>) => void]>([
   }
 })
 
-test('the witness never lies inside the home, and is not taken from another journal', async () => {
+test('refuses a witness inside the home, or of another journal', async () => {
   rmSync(signerFile())
   const where = ['init', '--platform', signer.platform.url, '--token', signer.platform.token]
   mkdirSync(join(signer.home, 'sub'))
@@ -370,7 +374,7 @@ test('the witness never lies inside the home, and is not taken from another jour
   })
 })
 
-test('the witness moves once the present one has confirmed the journal, and not before', async () => {
+test('moves the witness only after the present one has confirmed the journal', async () => {
   const old = join(signer.directory, 'old')
   copyFileSync(journal(), old)
   await pay('j1', 0)
@@ -403,22 +407,22 @@ test.each([
     },
   ],
 ])(
-  'a home from before %s does not pay again what was paid since, though the place it names is still there',
+  'locks a home from before %s, although the old place of the witness is still there',
   async (_how, move) => {
     await serveOnce(payoutOfNow('n1', 0))
     const old = join(signer.directory, 'old-home')
     cpSync(signer.home, old, { recursive: true })
     expect(await move(join(signer.directory, 'vault', 'witness'))).toMatchObject({ code: 0 })
-    const payment = payoutOfNow('n2', 1)
-    expect(await serveOnce(payment)).toBe('signed')
+    const payout = payoutOfNow('n2', 1)
+    expect(await serveOnce(payout)).toBe('signed')
     rmSync(signer.home, { recursive: true })
     cpSync(old, signer.home, { recursive: true })
-    expect(await serveOnce(paidAgain(payment, 2))).toBe('journal_stale')
+    expect(await serveOnce(paidAgain(payout, 2))).toBe('journal_stale')
     expect((await status()).locked).toMatchObject({ by: 'witness', how: 'witness_unreadable' })
   },
 )
 
-test('a second process with a copy of the home ends one of the two: only one of them can have written the witness', async () => {
+test('ends a process when a copy of its home has written the witness', async () => {
   const running = signer.serve()
   await ask(payoutOfNow('k1', 0))
   const other = readFileSync(signer.witness, 'utf8').replace(/"sequence":\d+/, '"sequence":7')
@@ -431,7 +435,7 @@ test('a second process with a copy of the home ends one of the two: only one of 
   expect(running.text()).toContain('a copy of this home may be in use')
 })
 
-test('with a clock that is behind its journal the signer says so, and signs nothing that had expired by then', async () => {
+test('warns of a clock that is behind the journal, and refuses intents that expired before its last entry', async () => {
   const ahead = new Journal(openFileStore(journal()), () => Date.now() + 2 * 3_600_000)
   ahead.append({ type: 'restored', reason: 'the clock was two hours ahead' })
   ahead.sync()

@@ -1,4 +1,4 @@
-/** The signer's executable as a process with a home and a platform double of its own. */
+/** Runs the signer's executable with a home and a platform double of its own. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -28,14 +28,14 @@ export interface SignerProgram {
   close(): Promise<void>
 }
 
-/** Builds the executable. @returns Its path; the folder around it is the caller's to remove. */
+/** Builds the executable. @returns Its path. The caller removes the folder around it. */
 export async function buildSigner(): Promise<string> {
   const program = join(mkdtempSync(join(tmpdir(), 'keyturn-program-')), 'keyturn-signer')
   await buildProgram('signer/main.ts', program)
   return program
 }
 
-/** A platform double, and a home that nothing was enrolled in. */
+/** Starts a platform double, with a home in which no signer is enrolled. */
 export async function openSignerProgram(program: string): Promise<SignerProgram> {
   const platform = await startPlatform()
   const around = mkdtempSync(join(tmpdir(), 'keyturn-signer-'))

@@ -1,4 +1,4 @@
-/** What broke other signers, as duties of this one; `story N` as in test/stories. */
+/** Tests the faults of other signers as duties of this one. `story N` has the numbers of test/stories. */
 
 import { expect, test } from 'vitest'
 import { type Intent, intentHash } from '../../domain/controls/intent.js'
@@ -6,7 +6,7 @@ import { decide } from '../../signer/decide.js'
 import { openMemoryStore } from '../../signer/journal/journal-store.js'
 import { ethRequest, HOUR, iso, makeState, NOW, STRANGER } from './fixture.js'
 
-/** One change of each field of an intent; people approved the honest one. */
+/** One change of each field of an intent. People approved the honest one. */
 const CHANGES: { readonly [Field in keyof Intent]: Partial<Intent> } = {
   version: { version: 2 as never },
   kind: { kind: 'batch' },
@@ -24,17 +24,17 @@ const CHANGES: { readonly [Field in keyof Intent]: Partial<Intent> } = {
   expires_at: { expires_at: iso(48 * HOUR) },
 }
 
-test('story 13: every field is signed, the journal outlives the process, and nothing is approved without a person', () => {
+test('story 13: holds every field to the intent, keeps the journal over a restart, and approves nothing without a person', () => {
   const honest = ethRequest()
   expect(Object.keys(CHANGES).sort()).toEqual(Object.keys(honest.intent).sort())
   for (const change of Object.values(CHANGES)) {
     const intent = { ...honest.intent, ...change }
-    // Under the approved hash, and under its own.
+    // The change comes under the approved hash, and under its own.
     expect(decide({ ...honest, intent }, makeState())).toMatchObject({ outcome: 'refused' })
     const rehashed = { ...honest, intent, intent_hash: intentHash(intent) }
     expect(decide(rehashed, makeState())).toMatchObject({ outcome: 'refused' })
   }
-  // Each field of the payload is either held to the intent, or in the bytes that are signed.
+  // Each field of the payload is either checked against the intent, or in the signed bytes.
   const signed = decide(honest, makeState())
   const { payload } = honest
   const other: Record<string, unknown> = {
@@ -57,7 +57,7 @@ test('story 13: every field is signed, the journal outlives the process, and not
     )
   }
 
-  // A result that was lost is the same result again, after a restart and after the intent has expired; a new one is not.
+  // A lost result is given again, after a restart and after expiry. A new one is not.
   const store = openMemoryStore()
   const first = decide(honest, makeState({ store }))
   const later = { store: openMemoryStore(store.read()), now: () => NOW + 48 * HOUR }
@@ -67,7 +67,7 @@ test('story 13: every field is signed, the journal outlives the process, and not
     code: 'CONFLICT_SET',
   })
 
-  // An empty quorum denies, with all approvals.
+  // An empty quorum denies, although all approvals are there.
   const unmanned = makeState({ policy: (file) => void Object.assign(file, { quorum: 0, approvers: [] }) })
   expect(decide(honest, unmanned)).toMatchObject({ code: 'QUORUM_NOT_MET' })
   expect(decide({ ...honest, approvals: [] }, unmanned)).toMatchObject({ code: 'QUORUM_NOT_MET' })

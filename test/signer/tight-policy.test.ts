@@ -1,4 +1,7 @@
-/** What `init` writes fits a small business, and both `init` and `verify-policy` say what is left open. */
+/**
+ * Tests that the policy of `init` fits a small business, and that `init` and `verify-policy` say what it
+ * leaves open.
+ */
 
 import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -21,7 +24,7 @@ beforeEach(async () => {
 })
 afterEach(() => signer.close())
 
-test('every coin of the shipped networks has limits, and what can be burned a day is the fee of a few transactions', async () => {
+test('limits every coin of the shipped networks, and the daily burn to the fees of a few transactions', async () => {
   const all = {
     ETHEREUM_CHAIN_ID: '1',
     LITECOIN_ENABLED: 'true',
@@ -50,7 +53,7 @@ test('every coin of the shipped networks has limits, and what can be burned a da
   })
 })
 
-test('init says what could be burned and what has no limit, verify-policy says it again', async () => {
+test('prints the daily burn and the coins without a limit at init, and again at verify-policy', async () => {
   const init = await signer.init(['--limit', 'ethereum:usdt:none:100'])
   const open = {
     without_limit: ['ethereum:usdt'],
@@ -83,7 +86,7 @@ test('init says what could be burned and what has no limit, verify-policy says i
   })
 })
 
-test('init says that the words were not shown and how to see them, which works on a terminal alone', async () => {
+test('reports at init that the words were not shown, and shows them only on a terminal', async () => {
   expect((await signer.init()).stderr).toContain(`keyturn-signer show-mnemonic --home ${signer.home}`)
   expect(await signer.command(['show-mnemonic'])).toMatchObject({
     code: 1,

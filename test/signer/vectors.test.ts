@@ -1,4 +1,4 @@
-/** Golden vectors of the standards that the signer implements or relies on. */
+/** Tests the published vectors of the standards on which the signer rests. */
 
 import { mnemonicToEntropy, mnemonicToSeedSync } from '@scure/bip39'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
@@ -18,14 +18,14 @@ import { MNEMONIC } from './fixture.js'
 const MAIN = { public: 0x0488b21e, private: 0x0488ade4 }
 const path = (text: string) => parsePath(text) ?? []
 
-test('BIP-39: entropy and seed of the standard’s vectors', () => {
+test('BIP-39: derives entropy and seed of the standard’s vectors', () => {
   expect(Buffer.from(mnemonicToEntropy(MNEMONIC, wordlist)).toString('hex')).toBe('00'.repeat(16))
   expect(Buffer.from(mnemonicToSeedSync(MNEMONIC, 'TREZOR')).toString('hex')).toBe(
     'c55257c360c07c72029aebc1b53c05ed0362ada38ead3e3e9efa3708e53495531f09a6987599d18264c1e1c92f2cf141630c7a3c4ab7c81b2f001698e7463b04',
   )
 })
 
-test('BIP-32: test vector 1, hardened and not', () => {
+test('BIP-32: derives test vector 1, hardened and not', () => {
   const keyring = openKeyring(Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex'))
   expect(keyring.fingerprint).toBe('3442193e')
   expect(keyring.xpub(path("m/0'"), MAIN)).toBe(
@@ -39,7 +39,7 @@ test('BIP-32: test vector 1, hardened and not', () => {
   )
 })
 
-test('BIP-84: receiving and change addresses of the standard’s wallet', () => {
+test('BIP-84: derives receiving and change addresses of the standard’s wallet', () => {
   const keyring = openKeyring(mnemonicToSeedSync(MNEMONIC))
   const address = (text: string) =>
     p2wpkhAddress(keyring.at(path(text)).keyHash, { bech32: 'bc', pub_key_hash: 0, script_hash: 5 })
@@ -48,14 +48,14 @@ test('BIP-84: receiving and change addresses of the standard’s wallet', () => 
   expect(address("m/84'/0'/0'/1/0")).toBe('bc1q8c6fshw2dlwun7ekn9qwf37cu2rn755upcp6el')
 })
 
-test('BIP-44: the first Ethereum address of the same words', () => {
+test('BIP-44: derives the first Ethereum address of the same words', () => {
   const keyring = openKeyring(mnemonicToSeedSync(MNEMONIC))
   expect(evmAddress(keyring.at(path("m/44'/60'/0'/0/0")).publicKey)).toBe(
     '0x9858effd232b4033e47d90003d41ec34ecaeda94',
   )
 })
 
-test('BIP-173 and BIP-350: scripts of SegWit addresses', () => {
+test('BIP-173 and BIP-350: reads scripts of SegWit addresses', () => {
   const script = (address: string, bech32 = 'bc') =>
     Buffer.from(addressScript(address, { bech32, pub_key_hash: 0, script_hash: 5 })).toString('hex')
   expect(script('BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4')).toBe(
@@ -71,7 +71,7 @@ test('BIP-173 and BIP-350: scripts of SegWit addresses', () => {
   expect(() => script('tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7')).toThrow()
 })
 
-test('BIP-143: digest and signature of the native P2WPKH example', () => {
+test('BIP-143: computes digest and signature of the native P2WPKH example', () => {
   const unsigned = readTransaction(
     Buffer.from(
       '0100000002fff7f7881a8099afa6940d42d1e7f6362bec38171ea3edf433541db4e4ad969f0000000000eeffffffef51e1b804cc89d182d279655c3aa89e815b1b309fe287d9b2b55d57b90ec68a0100000000ffffffff02202cb206000000001976a9148280b37df378db99f66f85c95a783a76ac7a6d5988ac9093510d000000001976a9143bde42dbee7e4dbe6a21b2d50ce2f0167faa815988ac11000000',
@@ -88,7 +88,8 @@ test('BIP-143: digest and signature of the native P2WPKH example', () => {
   )
 })
 
-// BIP-174's vectors; the first valid one is the invalid "missing outputs" with its two empty output maps.
+// These are BIP-174's vectors. The first valid one is the invalid "missing outputs" with its two empty output
+// maps.
 const MISSING_OUTPUTS =
   '70736274ff0100750200000001268171371edff285e937adeea4b37b78000c0566cbb3ad64641713ca42171bf60000000000feffffff02d3dff505000000001976a914d0c59903c5bac2868760e90fd521a4665aa7652088ac00e1f5050000000017a9143545e6e33b832c47050f24d3eeb93c9c03948bc787b32e1300000100fda5010100000000010289a3c71eab4d20e0371bbba4cc698fa295c9463afa2e397f8533ccb62f9567e50100000017160014be18d152a9b012039daf3da7de4f53349eecb985ffffffff86f8aa43a71dff1448893a530a7237ef6b4608bbb2dd2d0171e63aec6a4890b40100000017160014fe3e9ef1a745e974d902c4355943abcb34bd5353ffffffff0200c2eb0b000000001976a91485cff1097fd9e008bb34af709c62197b38978a4888ac72fef84e2c00000017a914339725ba21efd62ac753a9bcd067d6c7a6a39d05870247304402202712be22e0270f394f568311dc7ca9a68970b8025fdd3b240229f07f8a5f3a240220018b38d7dcd314e734c9276bd6fb40f673325bc4baa144c800d2f2f02db2765c012103d2e15674941bad4a996372cb87e1856d3652606d98562fe39c5e9e7e413f210502483045022100d12b852d85dcd961d2f5f4ab660654df6eedcc794c0c33ce5cc309ffb5fce58d022067338a8e0e1725c197fb1a88af59f51e44e4255b20167c8684031c05d1f2592a01210223b72beef0965d10be0778efecd61fcac6f79a4ea169393380734464f84f2ab30000000000'
 const INVALID: readonly (readonly [string, string])[] = [
@@ -135,7 +136,7 @@ test('BIP-174: reads the first valid vector', () => {
   expect(psbt.unknown).toEqual([])
 })
 
-test('RLP: the examples of Ethereum’s specification, and only canonical forms', () => {
+test('RLP: reads the examples of Ethereum’s specification, and only canonical forms', () => {
   const hex = (item: Parameters<typeof encodeRlp>[0]) => encodeRlp(item).toString('hex')
   expect(hex(Buffer.from('dog'))).toBe('83646f67')
   expect(hex([Buffer.from('cat'), Buffer.from('dog')])).toBe('c88363617483646f67')

@@ -1,4 +1,7 @@
-/** The witness by itself: a file that survives a power cut, and a URL that answers late, wrongly or with an older head. */
+/**
+ * Tests the witness alone: a file that survives a power cut, and a URL that answers late, wrongly or with an
+ * older head.
+ */
 
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -30,7 +33,7 @@ afterEach(() => {
   server?.close()
 })
 
-test('a file keeps the last position for its owner alone, whichever of its records a power cut spoiled', async () => {
+test('keeps the last position in a file for its owner only, whichever record a power cut spoiled', async () => {
   const place = join(directory, 'deep', 'witness')
   const witness = openFileWitness(place)
   expect(await witness.read()).toBeNull()
@@ -41,7 +44,7 @@ test('a file keeps the last position for its owner alone, whichever of its recor
   expect(statSync(place).mode & 0o077).toBe(0)
   const whole = readFileSync(place)
   const [older, newer] = [Buffer.from(whole), Buffer.from(whole)]
-  // 6 was written over 1, beside 5.
+  // Record 6 was written over record 1, beside record 5.
   const [first, second] = [whole.subarray(0, 4_096), whole.subarray(4_096)].map((record) =>
     record.includes('"sequence":6'),
   )
@@ -83,7 +86,7 @@ test('takes a position from a URL that keeps no time of the entry, or something 
   await witness.write({ ...at(3), at: '2026-06-01T12:00:00.000Z' })
 })
 
-test('a file that was removed or replaced under the process is an error, not made again in silence', async () => {
+test('fails when the file was removed or replaced under the process, and does not make it again', async () => {
   const place = join(directory, 'witness')
   const witness = openFileWitness(place)
   await witness.write(at(1))
@@ -94,7 +97,7 @@ test('a file that was removed or replaced under the process is an error, not mad
   await expect(witness.write(at(2))).rejects.toThrow('something else has written it')
 })
 
-test('of two processes that write at the same moment, the one whose record was written over gives no answer', async () => {
+test('fails for the process whose record another one overwrote at the same moment', async () => {
   const place = join(directory, 'witness')
   const [one, other] = [openFileWitness(place), openFileWitness(join(directory, 'other'))]
   await one.write(at(1))
@@ -102,7 +105,7 @@ test('of two processes that write at the same moment, the one whose record was w
   await other.write({ head: 'ab'.repeat(32), sequence: 2 })
   const theirs = readFileSync(join(directory, 'other'))
   const mine = one.write(at(2))
-  // It has written, and still waits for the disk.
+  // The process has written, and still waits for the disk.
   writeFileSync(place, theirs)
   await expect(mine).rejects.toThrow('a copy of this home may be in use')
 })
@@ -119,7 +122,10 @@ async function serve(handle: Handler): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/journal`
 }
 
-/** A witness as the page says it: keeps what follows on what it holds, refuses all else. */
+/**
+ * Answers like a witness of the protocol: it stores a position that follows on its own, and refuses any
+ * other.
+ */
 function honest(kept: { position: JournalPosition | null; token?: string | undefined }): Handler {
   return (request, body, response) => {
     kept.token = request.headers.authorization
@@ -138,7 +144,7 @@ function honest(kept: { position: JournalPosition | null; token?: string | undef
   }
 }
 
-test('a URL keeps the position, with the token as a bearer', async () => {
+test('keeps the position at a URL, with the token as a bearer', async () => {
   const kept = { position: null as JournalPosition | null, token: undefined }
   const place = await serve(honest(kept))
   const witness = openUrlWitness(place, 'tok')
@@ -146,7 +152,7 @@ test('a URL keeps the position, with the token as a bearer', async () => {
   await witness.write(at(3))
   expect(await openUrlWitness(place, 'tok').read()).toEqual(at(3))
   expect(kept.token).toBe('Bearer tok')
-  // A copy of the home that read at the same time: it loses, however far it has come.
+  // A copy of the home that read at the same time fails, however far it has come.
   const [one, other] = [openUrlWitness(place, 'tok'), openUrlWitness(place, 'tok')]
   await Promise.all([one.read(), other.read()])
   await one.write(at(4))
@@ -181,14 +187,14 @@ test.each<[string, Handler, typeof JournalFailure | typeof WitnessMismatch]>([
     JournalFailure,
   ],
   ['silence', () => undefined, JournalFailure],
-])('a URL that answers with %s has not kept the position', async (_what, handle, kind) => {
+])('fails when a URL answers a new position with %s', async (_what, handle, kind) => {
   const place = await serve(handle)
   const started = performance.now()
   await expect(openUrlWitness(place, undefined, 300).write(at(2))).rejects.toThrow(kind)
   expect(performance.now() - started).toBeLessThan(5_000)
 })
 
-test('with a URL the signer pays, and locks itself once the URL answers with an older head', async () => {
+test('pays with a URL as witness, and locks itself once the URL answers with an older head', async () => {
   const kept = { position: null as JournalPosition | null, token: undefined }
   let handle: Handler = honest(kept)
   const place = await serve((request, body, response) => handle(request, body, response))
@@ -221,7 +227,7 @@ test('with a URL the signer pays, and locks itself once the URL answers with an 
   }
 })
 
-test('a URL that is not there ends the signer before it claims anything', async () => {
+test('ends the signer before its first claim when the URL of the witness is away', async () => {
   const kept = { position: null as JournalPosition | null }
   const place = await serve(honest(kept))
   const built = await buildSigner()
@@ -235,7 +241,7 @@ test('a URL that is not there ends the signer before it claims anything', async 
     expect(await running.ended).toBe(1)
     expect(running.text()).toContain('The witness')
     expect(signer.platform.claims).toEqual([])
-    // It says nothing of the journal, so it locks nothing.
+    // That says nothing about the journal, so nothing is locked.
     expect(JSON.parse((await signer.run(['status'])).stdout).locked).toBe(false)
   } finally {
     await signer.close()

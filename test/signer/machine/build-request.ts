@@ -1,4 +1,7 @@
-/** What a platform that was taken over asks for, made of small numbers: each stands for one intent, payload and set of approvals. */
+/**
+ * Makes the requests of a compromised platform from small numbers, each for one intent, payload and set of
+ * approvals.
+ */
 
 import { address as addresses } from 'bitcoinjs-lib'
 import type { Approval } from '../../../domain/controls/approval.js'
@@ -41,7 +44,7 @@ import {
 } from '../fixture.js'
 import { DEPOSIT_PATH, GAS_PATH, HOT_PATH, MASTER_PATH } from '../movements-fixture.js'
 
-/** The two signers of one merchant; each has a seed and a journal of its own. */
+/** The two signers of one merchant, each with a seed and a journal of its own. */
 export const SIGNERS = [
   { id: 'sig_1', keys: keyring },
   { id: 'sig_2', keys: otherKeyring },
@@ -58,38 +61,38 @@ export const FORMS = [
   'gas',
   'up',
   'down',
-  'gather',
+  'consolidation',
 ] as const
 export type Form = (typeof FORMS)[number]
 
-/** One intent. */
+/** Plan of one intent. */
 export interface IntentPlan {
   readonly form: Form
-  /** The signer that shall pay. */
+  /** Signer that shall pay. */
   readonly signer: SignerIndex
-  /** A new id, or that of an earlier intent, which may be of another kind, or what a part of a batch was once called. */
+  /** Id: a new one, that of an earlier intent of any kind, or the old name of a part of a batch. */
   readonly id: 'new' | 'earlier' | 'part'
   readonly pick: number
-  /** How much it pays. */
+  /** Step of the amount. */
   readonly size: number
-  /** Minutes before (or after) the clock of the platform. */
+  /** Age in minutes before the clock of the platform. A negative age lies after it. */
   readonly age: number
   readonly lifeHours: number
-  /** Asked for by one of those who approve. */
+  /** Whether one of the approvers requested it. */
   readonly selfish: boolean
 }
 
-/** What shall be signed of it. */
+/** Plan of one payload. */
 export interface PayloadPlan {
   readonly cancel: boolean
   readonly nonce: number
   readonly hot: boolean
-  /** Steps of the fee. */
+  /** Step of the fee. */
   readonly fee: number
-  /** Bits: which coins are spent, and which items of a batch are paid. */
+  /** Bits of the coins that are spent, and of the items of a batch that are paid. */
   readonly coins: number
   readonly items: number
-  /** One thing that no person approved. */
+  /** One change that no person approved. */
   readonly lie: 'none' | 'recipient' | 'amount' | 'hash'
 }
 
@@ -107,10 +110,10 @@ export const CROWDS = [
   'rejected',
   'none',
 ] as const
-/** Who decided, and whether they really did. */
+/** Set of approvers, and whether they really signed. */
 export type Crowd = (typeof CROWDS)[number]
 
-/** An intent, and what the checks of the model need to know of it. */
+/** An intent with the facts that the model needs. */
 export interface MadeIntent {
   readonly form: Form
   readonly intent: Intent
@@ -127,26 +130,26 @@ const KIND: Readonly<Record<Form, IntentKind>> = {
   gas: 'gas_funding',
   up: 'rebalance',
   down: 'rebalance',
-  gather: 'consolidation',
+  consolidation: 'consolidation',
 }
 const ETHER = 10n ** 18n
-/** Of every coin that there is. */
+/** Amount of every coin. */
 export const COIN_AMOUNT = 60_000_000n
-/** The places of the destinations that movements name. */
+/** Paths of the destinations that movements name. */
 const DESTINATION: Partial<Record<Form, string>> = {
   sweep: MASTER_PATH,
   gas: DEPOSIT_PATH,
   up: MASTER_PATH,
   down: HOT_PATH,
-  gather: "m/84'/1'/1'/0/0",
+  consolidation: "m/84'/1'/1'/0/0",
 }
 export const CHANGE = "m/84'/1'/1'/1/0"
 export const COIN_PATHS = [0, 1, 2, 3].map((index) => `m/84'/1'/0'/0/${index}`)
 
-const isUtxo = (form: Form) => form === 'btc' || form === 'btc_batch' || form === 'gather'
+const isUtxo = (form: Form) => form === 'btc' || form === 'btc_batch' || form === 'consolidation'
 const evmAt = (keys: Keyring, path: string) => evmAddress(keys.at(parsePath(path) ?? []).publicKey)
 const iso = (at: number) => new Date(at).toISOString()
-/** The coins of bits; never none. */
+/** Returns the coins of some bits, at least one. */
 const coinsOf = (bits: number, keys: Keyring): Coin[] =>
   COIN_PATHS.flatMap((path, salt) =>
     ((bits % 15) + 1) & (1 << salt) ? [{ path, amount: COIN_AMOUNT, salt, keys }] : [],
@@ -188,7 +191,7 @@ function outputsOf({ form, size, signer }: IntentPlan): IntentOutput[] {
         address,
         amount: `${step * BigInt(at + 1) * 2_000_000n}`,
       }))
-    case 'gather':
+    case 'consolidation':
       return [
         {
           address: addresses.fromOutputScript(ownScript(own ?? '', keys), regtest),
@@ -198,7 +201,7 @@ function outputsOf({ form, size, signer }: IntentPlan): IntentOutput[] {
   }
 }
 
-/** Makes an intent. @param now - What time the platform takes it to be. */
+/** Makes an intent. @param now - Time of the platform's clock. */
 export function makeIntent(plan: IntentPlan, made: readonly MadeIntent[], now: number): MadeIntent {
   const { form } = plan
   const base = isUtxo(form) ? btcIntent() : form === 'usdt' ? usdtIntent() : ethIntent()
@@ -210,7 +213,7 @@ export function makeIntent(plan: IntentPlan, made: readonly MadeIntent[], now: n
     withdrawal: idOf(plan, made),
     signer: SIGNERS[plan.signer].id,
     outputs: outputsOf(plan),
-    fee_payer: form === 'sweep' || form === 'gather' ? 'recipient' : 'sender',
+    fee_payer: form === 'sweep' || form === 'consolidation' ? 'recipient' : 'sender',
     initiator: movesItself ? 'system:treasury' : plan.selfish ? alice.personId : 'per_dave',
     created_at: iso(created),
     expires_at: iso(created + plan.lifeHours * HOUR),
@@ -218,7 +221,7 @@ export function makeIntent(plan: IntentPlan, made: readonly MadeIntent[], now: n
   return { form, intent, hash: intentHash(intent) }
 }
 
-/** Makes a request for the signer that is asked, with its keys, whichever signer is to pay. */
+/** Makes a request for the signer that is asked, with its keys, also when another signer shall pay. */
 export function makeRequest(
   { form, intent, hash }: MadeIntent,
   payload: PayloadPlan,
@@ -250,15 +253,15 @@ export function makeRequest(
 }
 
 function psbtOf(form: Form, paid: readonly IntentOutput[], plan: PayloadPlan, keys: Keyring): string {
-  // What is gathered is all of the coins.
-  const count = form === 'gather' ? Number(BigInt(paid[0]?.amount ?? 0) / COIN_AMOUNT) : null
+  // A consolidation moves all of the coins.
+  const count = form === 'consolidation' ? Number(BigInt(paid[0]?.amount ?? 0) / COIN_AMOUNT) : null
   const all = coinsOf(14, keys)
   const coins =
     count === null ? coinsOf(plan.coins, keys) : [...all, ...all].slice(plan.coins % 4).slice(0, count)
   const fee = 2_000n + BigInt(plan.fee) * 1_000n
   const listed = (plan.cancel ? [] : paid).map(({ address, amount }, at) => ({
     address: plan.lie === 'recipient' && at === 0 ? BTC_STRANGER : address,
-    amount: BigInt(amount) - (form === 'gather' ? fee : 0n) + (plan.lie === 'amount' ? 1n : 0n),
+    amount: BigInt(amount) - (form === 'consolidation' ? fee : 0n) + (plan.lie === 'amount' ? 1n : 0n),
   }))
   const total = coins.reduce((sum, coin) => sum + coin.amount, 0n)
   const rest = total - listed.reduce((sum, output) => sum + output.amount, 0n) - fee

@@ -1,12 +1,12 @@
-/** A disk that fails at a chosen write, and remembers when each decision was written. */
+/** Simulates a disk that fails at a chosen write, and remembers when each decision was written. */
 
 import type { JournalStore } from '../../../signer/journal/journal-store.js'
 
-/** A decision as the journal holds it. */
+/** A decision in the journal. */
 export interface Mark {
-  /** By the signer's clock, which no write sets back. */
+  /** Time by the signer's clock, which no write sets back. */
   readonly at: number
-  /** Where its line ends. */
+  /** Place of the end of its line. */
   readonly end: number
   readonly id: string
   readonly intentHash: string
@@ -17,21 +17,21 @@ export interface Mark {
   readonly claim: number
 }
 
-/** What is on a disk. */
+/** Content of a disk. */
 export interface Content {
   readonly bytes: Buffer
   readonly marks: readonly Mark[]
-  /** The latest time at which anything was written. */
+  /** Latest time of a write. */
   readonly lastAt: number
 }
 
-/** The next failure: after so many calls, in this one. */
+/** The next failure, in this call after so many calls. */
 export interface Fault {
   readonly calls: number
   readonly how: 'append' | 'half' | 'whole' | 'sync'
 }
 
-/** The time of a line that accepts a loss: the witness knows it, though the clock may be behind. */
+/** Returns the time of a line that accepts a loss. The witness knows it, although the clock may be behind. */
 function acceptedAt(line: Buffer): number {
   const entry = JSON.parse(line.toString('utf8'))
   return entry.type === 'unlocked' ? Date.parse(entry.at) : 0
@@ -53,12 +53,12 @@ export class Disk implements JournalStore {
     this.#clock = clock
   }
 
-  /** Decisions whose line is whole. */
+  /** Decisions with a whole line. */
   get marks(): readonly Mark[] {
     return this.#marks
   }
 
-  /** The bytes that survive a power cut. */
+  /** Number of bytes that survive a power cut. */
   get synced(): number {
     return this.#synced
   }
@@ -84,7 +84,11 @@ export class Disk implements JournalStore {
     this.#fault = null
   }
 
-  /** The process is gone. @param kept - How much of what was not synced is there afterwards, from 0 to 1. */
+  /**
+   * Ends the process.
+   *
+   * @param kept - Share of the bytes without a sync that are there afterwards, from 0 to 1.
+   */
   cut(kept: number): void {
     this.truncate(this.#synced + Math.floor((this.#bytes.length - this.#synced) * kept))
     this.#synced = this.#bytes.length

@@ -1,4 +1,4 @@
-/** What must hold of everything that left the signers, judged from the signed transactions and from when each was decided. */
+/** Judges every transaction that left the signers by its bytes, and by the time of its decision. */
 
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import * as bitcoin from 'bitcoinjs-lib'
@@ -16,9 +16,9 @@ import { CHANGE, COIN_AMOUNT } from './build-request.js'
 import type { Mark } from './disk.js'
 
 const DAY = 24 * HOUR
-const GATHERED = "m/84'/1'/1'/0/0"
+const CONSOLIDATED = "m/84'/1'/1'/0/0"
 
-/** The most in any 24 hours, in base units, by what is counted; the policy of the run says the same. */
+/** Limits of any 24 hours in base units, by what they count. The policy of the run has the same. */
 export type Limits = Readonly<Record<string, bigint>>
 
 /** A transaction that left a signer. */
@@ -26,7 +26,7 @@ export interface Left {
   readonly request: SigningRequest
   readonly mark: Mark
   readonly raw: string
-  /** What no two transactions can have in common: an account's nonce, or coins. */
+  /** Things that only one mined transaction can use: an account's nonce, or coins. */
   readonly uses: readonly string[]
 }
 
@@ -38,7 +38,7 @@ interface Transfer {
 const keyOf = (intent: string, payload: string) => `${intent}/${payload}`
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
-/** Remembers answers about objects that nothing changes. */
+/** Remembers answers about objects that never change. */
 function remembered<K extends object, V>(ask: (subject: K) => V): (subject: K) => V {
   const answers = new WeakMap<K, V>()
   return (subject) => {
@@ -52,7 +52,7 @@ function remembered<K extends object, V>(ask: (subject: K) => V): (subject: K) =
 
 const intentHash = remembered((intent: Intent) => hashIntent(intent))
 
-/** The documented hash of what a request wants to be signed. */
+/** Returns the documented hash of a request's payload. */
 const payloadHashOf = remembered(({ purpose, items, payload }: SigningRequest): string => {
   const prefix = purpose === 'cancel' ? 'keyturn-cancel-v1' : 'keyturn-payload-v1'
   return sha256(`${prefix}\n${canonicalJson(items === null ? payload : { items, payload })}`)
@@ -67,18 +67,18 @@ const feeOf = remembered(({ payload }: SigningRequest): bigint => {
 
 const nameOf = (request: SigningRequest) => keyOf(intentHash(request.intent), payloadHashOf(request))
 
-/** One signer as the model sees it. */
+/** Model of one signer. */
 export class Model {
   readonly id: string
   readonly #keys: Keyring
   readonly #limits: Limits
   readonly #asked = new Map<string, SigningRequest>()
-  /** The claim that is judged, and its requests. */
+  /** Number of the claim that is judged, and its requests. */
   #claim = 0
   #together: readonly SigningRequest[] = []
-  /** Everything that ever left. */
+  /** All transactions that left the signer. */
   readonly left: Left[] = []
-  /** Of those the ones that the operator has not given up as lost. */
+  /** Transactions that the operator has not given up as lost. */
   #counted = new Set<Left>()
 
   constructor(id: string, keys: Keyring, limits: Limits) {
@@ -87,20 +87,22 @@ export class Model {
     this.#limits = limits
   }
 
-  /** Hears what the platform asks in one claim. */
+  /** Adds the requests of one claim. */
   ask(requests: readonly SigningRequest[], claim: number): void {
     this.#claim = claim
     this.#together = requests
     for (const request of requests) this.#asked.set(nameOf(request), request)
   }
 
-  /** Whether the journal lacks a decision whose transaction left, and no person accepted that. */
+  /**
+   * Returns whether the journal lacks a decision whose transaction left, without acceptance by the operator.
+   */
   isTakenBack(marks: readonly Mark[]): boolean {
     const held = new Set(marks.map((mark) => keyOf(mark.intentHash, mark.payloadHash)))
     return [...this.#counted].some(({ mark }) => !held.has(keyOf(mark.intentHash, mark.payloadHash)))
   }
 
-  /** The operator accepts that what the journal lacks is lost: it is missing in the limits. */
+  /** Accepts that decisions that the journal lacks are lost, so that the limits do not count them. */
   accept(marks: readonly Mark[]): void {
     const held = new Set(marks.map((mark) => keyOf(mark.intentHash, mark.payloadHash)))
     this.#counted = new Set(
@@ -108,7 +110,7 @@ export class Model {
     )
   }
 
-  /** Takes in what left; throws what is wrong with it. */
+  /** Adds a transaction that left. @throws Error that names a broken rule. */
   async signed(request: SigningRequest, raw: string, marks: readonly Mark[], synced: number): Promise<void> {
     const { intent, purpose } = request
     const hash = intentHash(intent)
@@ -134,7 +136,7 @@ export class Model {
     this.#counted.add(left)
   }
 
-  /** What each intent is paid at most, over every window. */
+  /** Checks the limits over every window, with the highest cost of each intent. */
   requireLimits(marks: readonly Mark[]): void {
     for (const [name, entries] of this.#spending(marks)) {
       const limit = this.#limits[name]
@@ -149,7 +151,7 @@ export class Model {
     }
   }
 
-  /** Decisions in their order, as the limits count them. */
+  /** Returns the decisions in their order, as the limits count them. */
   #spending(marks: readonly Mark[]): Map<string, { at: number; amount: bigint }[]> {
     const held = new Map(marks.map((mark) => [keyOf(mark.intentHash, mark.payloadHash), mark]))
     for (const { mark } of this.#counted) {
@@ -184,14 +186,14 @@ export class Model {
         add(`${network} fees`, mark.at, fee - group.fee)
         if (kind === 'gas_funding' && !group.paid) add(`${network} gas`, mark.at, amount)
       }
-      // A part that is attempted again for another item than before pays that item for the first time.
+      // A part that is attempted again for another item pays that item for the first time.
       group.paid = true
       if (fee > group.fee) group.fee = fee
     }
     return spending
   }
 
-  /** Reads the signed bytes with other libraries than the signer's. */
+  /** Reads the signed bytes with libraries that the signer does not use. */
   async #read(request: SigningRequest, raw: string): Promise<{ uses: string[]; transfers: Transfer[] }> {
     if (request.payload.family === 'utxo') {
       const transaction = bitcoin.Transaction.fromHex(raw)
@@ -213,10 +215,10 @@ export class Model {
     return { uses, transfers: [{ to: recipient, amount }] }
   }
 
-  /** Each approved output once, exactly; the rest comes back to this seed. */
+  /** Requires that each approved output is paid once and exactly, and that the rest returns to this seed. */
   #requirePayouts(request: SigningRequest, transfers: readonly Transfer[]): void {
     const own = new Set([
-      ...[CHANGE, GATHERED].map((path) =>
+      ...[CHANGE, CONSOLIDATED].map((path) =>
         bitcoin.address.fromOutputScript(ownScript(path, this.#keys), regtest),
       ),
       ...[MASTER_PATH, HOT_PATH, DEPOSIT_PATH, GAS_PATH].map((path) =>
@@ -260,7 +262,7 @@ export class Model {
     if (persons.size < 2 && !movesUp) throw new Error(`${persons.size} pinned people approved it`)
   }
 
-  /** Of what pays an item for the first time. */
+  /** Requires that the first payout of each item was decided in time. */
   #requireInTime(request: SigningRequest, mark: Mark, same: readonly Mark[]): void {
     const { intent } = request
     const item = mark.items ?? [null]
@@ -271,7 +273,7 @@ export class Model {
       if (!first) throw new Error('It was signed before it was written down')
       if (first.at >= Date.parse(intent.expires_at)) throw new Error('It was decided after it had expired')
       if (first.at < Date.parse(intent.created_at)) throw new Error('It was decided before it was made')
-      // Later, and once more in the same claim, what was decided may be asked for with the approvals that there were then.
+      // A decided payload may come again with its old approvals, later or in the same claim.
       if (first !== mark || mark.claim !== this.#claim) continue
       const alike = this.#together.filter((other) => nameOf(other) === nameOf(request))
       const stale = alike.every((other) =>
@@ -282,7 +284,10 @@ export class Model {
   }
 }
 
-/** No item of an intent is payable twice: each transaction that pays it excludes all others that do. */
+/**
+ * Requires that no item of an intent is payable twice: each transaction that pays it excludes all others that
+ * do.
+ */
 export function requireExclusion(all: readonly Left[]): void {
   const paying = new Map<string, Left[]>()
   for (const left of all) {

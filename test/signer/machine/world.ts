@@ -1,4 +1,6 @@
-/** Two signers of one merchant, their disks and witnesses, an operator, and a platform that was taken over. */
+/**
+ * Simulates two signers of one merchant, their disks and witnesses, an operator, and a compromised platform.
+ */
 
 import type { SigningAnswer, SigningRequest } from '../../../domain/signing/signer-protocol.js'
 import { serveOnce } from '../../../signer/exchange/exchange.js'
@@ -26,12 +28,12 @@ import {
 import { type Content, Disk, type Fault } from './disk.js'
 import { type Limits, Model, requireExclusion } from './model.js'
 
-/** One request of a claim. */
+/** Plan of one request of a claim. */
 export interface AskPlan {
-  /** A new intent, one that was asked for before with another payload, or a request that was given before. */
+  /** Subject: a new intent, an earlier one with another payload, or an earlier request. */
   readonly what: 'new' | 'other_payload' | 'more_fee' | 'again'
   readonly pick: number
-  /** What another signer is to sign, or was asked for. */
+  /** Whether the request may be for the other signer, or an earlier one to it. */
   readonly anyones: boolean
   readonly intent: Omit<IntentPlan, 'signer' | 'form'> & { readonly form: number }
   readonly payload: PayloadPlan
@@ -43,11 +45,11 @@ export type Act =
       readonly act: 'ask'
       readonly to: SignerIndex
       readonly asks: readonly AskPlan[]
-      /** What the platform says of the journal: it repeats what it hears, or lies. */
+      /** Claim of the platform about the journal: it repeats what it hears, or lies. */
       readonly known: 'echo' | 'false' | 'far'
       readonly fault: Fault | null
       readonly witness: 'works' | 'fails before' | 'fails after'
-      /** How much of what was not synced is there after a fault. */
+      /** Share of the bytes without a sync that are there after a fault. */
       readonly kept: number
     }
   | { readonly act: 'wait'; readonly minutes: number }
@@ -56,7 +58,10 @@ export type Act =
   | { readonly act: 'copy'; readonly to: SignerIndex }
   | { readonly act: 'restore'; readonly to: SignerIndex; readonly pick: number }
   | { readonly act: 'unlock'; readonly to: SignerIndex }
-  /** An old copy is put back, found out, and accepted, all at once, with a clock that may be behind for that moment. */
+  /**
+   * Restores an old copy, finds the loss and accepts it at once, with a clock that may be behind for that
+   * moment.
+   */
   | { readonly act: 'lose'; readonly to: SignerIndex; readonly pick: number; readonly hoursBack: number }
 
 const LIMITS: Limits = {
@@ -91,7 +96,7 @@ function policyOfTheRun(file: PolicyFile): void {
   })
 }
 
-/** A signer with what is around it. */
+/** A signer with its disk and its witness. */
 class Home {
   readonly index: SignerIndex
   readonly disk: Disk
@@ -100,9 +105,9 @@ class Home {
   readonly #now: () => number
   #running: SignerState | null = null
   #known: JournalPosition | null = null
-  /** What the platform claimed, or the witness holds, when the signer locked itself. */
+  /** Position that the platform claimed, or that the witness held, when the signer locked itself. */
   #lock: { readonly known: JournalPosition | null } | null = null
-  /** Whether the disk holds what this signer wrote last. */
+  /** Whether the disk holds the last write of this signer. */
   #isOwn = true
   witnessFault: Extract<Act, { act: 'ask' }>['witness'] = 'works'
 
@@ -127,7 +132,7 @@ class Home {
     },
   }
 
-  /** As `init` does. */
+  /** Enrols as `init` does. */
   async enrol(): Promise<void> {
     const { journal } = this.#open()
     journal.append({ type: 'enrolled' })
@@ -136,7 +141,7 @@ class Home {
     this.copies.push(this.disk.copy())
   }
 
-  /** As `run` does. */
+  /** Starts as `run` does. */
   async start(): Promise<SignerState> {
     if (this.#running) return this.#running
     const state = this.#open()
@@ -161,7 +166,7 @@ class Home {
     this.disk.cut(kept)
   }
 
-  /** Puts a copy back; the first is that of the enrolment. */
+  /** Puts a copy back. The first copy is that of the enrolment. */
   restore(pick: number): void {
     const content = this.copies[pick % this.copies.length]
     if (!content) throw new Error('A home has a copy from the start')
@@ -170,7 +175,7 @@ class Home {
     this.#isOwn = false
   }
 
-  /** As `unlock` does, whatever the clock says. */
+  /** Accepts a loss as `unlock` does, under any clock. */
   async unlock(): Promise<void> {
     if (!this.#lock) return
     this.#running = null
@@ -196,7 +201,7 @@ class Home {
   }
 }
 
-/** What happened in a run, so that a test can check that something did. */
+/** Counts of a run, so that a test can check that there was activity. */
 export interface Tally {
   signed: number
   refused: number
@@ -204,7 +209,7 @@ export interface Tally {
   locks: number
 }
 
-/** Few forms and nonces in a run, so that they meet. */
+/** Setting of a run. It has few forms and nonces, so that they meet. */
 export interface Setting {
   readonly forms: readonly Form[]
   readonly nonces: number
@@ -330,7 +335,7 @@ export class World {
 
   #request(ask: AskPlan, to: SignerIndex): SigningRequest {
     const pool = ask.anyones ? this.#requests : this.#requests.filter((each) => each.to === to)
-    // The latest are asked for again the most.
+    // The latest requests are repeated most often.
     const before = pool.at(
       -1 - (ask.pick % Math.max(1, Math.min(pool.length, ask.pick % 4 === 0 ? pool.length : 5))),
     )
