@@ -1,10 +1,11 @@
-/** Holds each success of the API, and the data of each event, against the schema that declares it. */
+/** Holds each answer of the API, and the data of each event, against the schema that declares it. */
 
 import { expect } from 'vitest'
 import type { ZodType } from 'zod'
 import type { createApp } from '../../api/create-app.js'
 import type { Sql } from '../../db/connect.js'
 import type { EventType } from '../../domain/events/event.js'
+import { ErrorAnswer } from '../../wire/error.js'
 import { EVENT_DATA } from '../../wire/event.js'
 
 interface Declared {
@@ -17,8 +18,8 @@ interface Declared {
 }
 
 /**
- * Makes the check for an app. It fails for an answer with a field too many, too few or of another kind: a
- * parsed answer has only the declared fields, so it must equal the answer.
+ * Returns the check of an app's answers. It fails for an answer with a field too many, too few or of another
+ * kind: a parsed answer has only the declared fields, so it must equal the answer.
  */
 export function createDeclaredCheck(app: ReturnType<typeof createApp>) {
   const declared = readDeclared(app)
@@ -27,8 +28,8 @@ export function createDeclaredCheck(app: ReturnType<typeof createApp>) {
     const [route] = declared
       .filter((each) => each.method === method && each.path.test(path))
       .sort((a, b) => b.literals - a.literals)
-    const schema = route?.schemas.get(status)
-    if (schema) expect(schema.parse(json), `${method} ${path}`).toEqual(json)
+    const schema = route?.schemas.get(status) ?? (status < 400 ? undefined : ErrorAnswer)
+    if (schema && typeof json === 'object') expect(schema.parse(json), `${method} ${path}`).toEqual(json)
   }
 }
 
