@@ -179,13 +179,13 @@ async function untilScanned(network: NetworkName): Promise<void> {
  */
 async function payByBlockTwice() {
   const each = await Promise.all([traffic.payByBlock(false), traffic.payByBlock(true)])
-  const before = await Promise.all(each.map((one) => one.paid()))
-  for (const { txid } of before) await untilCredited(txid)
+  const earlier = await Promise.all(each.map((one) => one.paid()))
+  for (const { txid } of earlier) await untilCredited(txid)
   const depth = Math.max(...(await Promise.all(each.map((one) => one.depth()))))
   // The chain may grow between reading its height and reorganising it.
   await reorganise(facts, 'ethereum', depth + 2)
   console.log(
-    `ethereum reorganised by ${depth + 2}, after ${before.map(({ user, amount }) => `${user} ${amount}`)}`,
+    `ethereum reorganised by ${depth + 2}, after ${earlier.map(({ user, amount }) => `${user} ${amount}`)}`,
   )
   // A third transfer is seen and not yet credited when its block is replaced.
   const later = await traffic.payByBlock(false)

@@ -17,7 +17,9 @@ export function recordedHistories(...types: readonly string[]): string[] {
     .sort()
 }
 
-/** Replays a history with the present code. @throws Error when a workflow that runs since then would break. */
+/**
+ * Replays a history with the present code. @throws Error when a workflow that runs since then would break.
+ */
 export async function replayHistory(name: string): Promise<void> {
   const history = codec.decode(readFileSync(new URL(name, directory)))
   await Worker.runReplayHistory({ workflowBundle: { codePath: await loadWorkflowBundle() } }, history)

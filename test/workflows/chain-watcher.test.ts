@@ -1,3 +1,5 @@
+/** The watcher of a chain detects, confirms and reports, and moves between workers without a gap. */
+
 import { beforeAll, expect, test } from 'vitest'
 import { readCursor } from '../../db/networks/chain-cursor.js'
 import { chainWatcherId, SWEEPER_SCHEDULE_ID } from '../../temporal/ids.js'

@@ -170,13 +170,13 @@ test('refuses more than the balance, and says how much that is', async () => {
   expect(json.error.code).toBe('INSUFFICIENT_BALANCE')
   expect(json.error.details).toMatchObject({ available: '5', coin: 'eth' })
   expect(Number(json.error.details.requested)).toBeGreaterThan(100)
-  expect(await refusal(eth({ user_reference: 'nobody' }))).toMatchObject({
+  expect(await refusal(eth({ user_reference: 'poor' }))).toMatchObject({
     status: 422,
     code: 'INSUFFICIENT_BALANCE',
     details: { available: '0' },
   })
   // The fee of a token is in another coin, so the whole balance can be withdrawn.
-  expect(await refusal(eth({ coin: 'usdt', amount: '100000.50', user_reference: 'nobody' }))).toMatchObject({
+  expect(await refusal(eth({ coin: 'usdt', amount: '100000.50', user_reference: 'poor' }))).toMatchObject({
     code: 'INSUFFICIENT_BALANCE',
     details: { requested: '100000.50', available: '0', coin: 'usdt' },
   })
