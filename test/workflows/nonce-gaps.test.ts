@@ -1,4 +1,4 @@
-/** A nonce that was given out below others, and whose transaction never comes, must not block those above it. */
+/** A nonce below others whose transaction never comes must not block those above it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
@@ -35,7 +35,7 @@ async function ask(amount = '1'): Promise<string> {
   return json.data.id
 }
 
-/** What the sweeper does about gaps, and about rows without a workflow. */
+/** Runs the sweeper’s work on gaps, and on rows without a workflow. */
 async function sweep(afterMs: number): Promise<string[]> {
   const { sql } = stage.api.database
   await fillNonceGaps(sql, stage.networks, afterMs)
@@ -74,12 +74,12 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
-test('story 1: a worthless answer leaves a gap below others; it is filled, and they are mined', async () => {
+test('story 1: fills the gap that a worthless answer leaves below others, so that they are mined', async () => {
   const sign = realSigner(stage)
   const worthless = await ask()
   const [request] = (await stage.signer.claim(10)).requests
   if (!request) throw new Error('claimed')
-  // The signer's journal holds the payment now; what comes back is something else.
+  // The signer’s journal holds the payout now; its answer is another transaction.
   const answer = await sign(request)
   if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
   const garbage = { ...answer, signed_transaction: '0x02c0' }
@@ -92,7 +92,7 @@ test('story 1: a worthless answer leaves a gap below others; it is filled, and t
     [0, 'gap'],
     [1, 'signed'],
   ])
-  // No other payment gets it: the signer would refuse it.
+  // No other payout gets the nonce: the signer would refuse it.
   const next = await ask('3')
   await stage.until(next, 'confirming')
   expect(await sweep(600_000)).toEqual([])
@@ -118,10 +118,10 @@ test('story 1: a worthless answer leaves a gap below others; it is filled, and t
   await expectBooksToMatch()
 })
 
-test('a nonce that a refused payment gave back goes to the next payment first, and is filled when none comes', async () => {
+test('allocates the nonce of a refused payout to the next one first, and fills it when none comes', async () => {
   const { sql } = stage.api.database
   const sign = realSigner(stage)
-  // A payment above it is in flight: its nonce is given by hand, as after the loss of a row.
+  // A payout above it is in flight: the test allocates its nonce by hand, as after the loss of a row.
   const hot = await stage.wallet('ethereum', 'hot')
   const refused = await ask()
   const [request] = (await stage.signer.claim(10)).requests
@@ -145,7 +145,7 @@ test('a nonce that a refused payment gave back goes to the next payment first, a
     message: 'not now',
   })
   await stage.until(next, 'failed')
-  // Nothing lies above it yet, so nothing is burnt.
+  // Nothing lies above it yet, so nothing is spent on it.
   expect(await sweep(0)).toEqual([])
   await sql`DELETE FROM nonces WHERE nonce = 4`
   await sql`UPDATE nonces SET state = 'foreign' WHERE nonce = 3`
@@ -163,7 +163,7 @@ test('a nonce that a refused payment gave back goes to the next payment first, a
   await expectBooksToMatch()
 })
 
-/** A payment whose request a signer takes and keeps. @returns Its id and the request. */
+/** Creates a payout whose request a signer claims and keeps. @returns Its id and the request. */
 async function taken() {
   const id = await ask()
   const [request] = (await stage.signer.claim(10)).requests
@@ -173,7 +173,7 @@ async function taken() {
   return { id, request }
 }
 
-test('one request that a signer does not answer holds its wallet up for a time only, and ends once its nonce is finally used', async () => {
+test('lets an unanswered request hold up its wallet for a time only, and ends the payout once its nonce is finally used', async () => {
   const { sql } = stage.api.database
   const { id, request: unanswered } = await taken()
   const above = await ask('2')
@@ -186,7 +186,7 @@ test('one request that a signer does not answer holds its wallet up for a time o
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(1)
   expect(await passUnanswered(sql, stage.networks, 600_000)).toBe(0)
   await stage.until(above, 'confirming')
-  // Nothing is given back while what the signer may have signed can be mined.
+  // Nothing is released while what the signer may have signed can be mined.
   expect(await closePassed(sql, stage.networks)).toEqual([])
   const [fill] = await sweep(0)
   await untilStage(fill ?? '', 'confirmed')
@@ -201,7 +201,7 @@ test('one request that a signer does not answer holds its wallet up for a time o
   await expectBooksToMatch()
 })
 
-test('on an operator’s order the lane goes round a request at once, and an answer that comes before the gap is filled is paid', async () => {
+test('passes a request at once on an operator’s order, and pays if the answer comes before the gap is filled', async () => {
   const { sql } = stage.api.database
   const before = await rail.reader.getBalance({ address: RECIPIENT })
   const { id, request } = await taken()
@@ -227,7 +227,7 @@ test('on an operator’s order the lane goes round a request at once, and an ans
   await expectBooksToMatch()
 })
 
-test('a filling that a signer does not answer is passed like any other request: another one costs more and fills the gap', async () => {
+test('passes an unanswered fill like any other request, and fills the gap with another one at a higher fee', async () => {
   const { sql } = stage.api.database
   const backdate = (id: string) =>
     sql`UPDATE signing_requests SET first_leased_at = first_leased_at - interval '10 minutes' WHERE id = ${id}`
@@ -250,7 +250,7 @@ test('a filling that a signer does not answer is passed like any other request: 
   await untilStage(second ?? '', 'pending_signature')
   stage.signer.run(sign)
   await untilStage(second ?? '', 'confirming')
-  // The first one is answered late; both pay nobody, and at most one of them is ever mined.
+  // The first fill is answered late. Neither has recipients, and at most one of them is ever mined.
   await stage.signer.answer({ ...(await sign(unanswered)), request_id: unanswered.id } as never)
   await untilStage(second ?? '', 'confirmed')
   await untilStage(first ?? '', 'failed')
@@ -263,7 +263,7 @@ test('a filling that a signer does not answer is passed like any other request: 
   await expectBooksToMatch()
 })
 
-test('a request that cannot be passed keeps no other wallet from being freed', async () => {
+test('frees the other wallets although one request cannot be passed', async () => {
   const { sql } = stage.api.database
   const { id: bad, request } = await taken()
   const good = await ask('2')

@@ -1,4 +1,7 @@
-/** A payment that waits for a block is replaced by a dearer one, on a real chain, and never paid twice. */
+/**
+ * Replaces an EVM payout that waits for a block by an attempt at a higher fee, on a real chain, and never
+ * pays twice.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
@@ -28,7 +31,7 @@ let recipients = 0
 const recipient = () =>
   `0x${(0x2000_0000_0000n + BigInt(++recipients)).toString(16).padStart(40, '2')}` as const
 
-/** An approved withdrawal whose transaction lies in the mempool, where nothing is mined. */
+/** Creates an approved withdrawal whose transaction lies in the mempool, while no block is mined. */
 async function inMempool(fields: Record<string, unknown> = {}): Promise<string> {
   await rail.mining(false)
   return untilBroadcast(stage, {
@@ -52,7 +55,7 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
-test('a speed-up has the same nonce and both prices an eighth up, needs no new approval, and pays once', async () => {
+test('speeds up with the same nonce and both prices an eighth higher, without a new approval, and pays once', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to })
@@ -74,9 +77,9 @@ test('a speed-up has the same nonce and both prices an eighth up, needs no new a
   expect(view.attempts[0]?.fee).toBe(view.fee)
   expect(view.approvals).toHaveLength(2)
   const { sql } = stage.api.database
-  const [told] = await sql<{ data: Record<string, unknown> }[]>`
+  const [event] = await sql<{ data: Record<string, unknown> }[]>`
     SELECT data FROM events WHERE subject = ${id} AND type = 'withdrawal.transaction_replaced'`
-  expect(told?.data).toMatchObject({
+  expect(event?.data).toMatchObject({
     id,
     status: 'confirming',
     transaction_hash: second?.transaction_hash,
@@ -86,11 +89,12 @@ test('a speed-up has the same nonce and both prices an eighth up, needs no new a
   await expectBooksToMatch()
 })
 
-test('where the first attempt is mined all the same, it settles with its own fee and the dearer one is replaced', async () => {
+test('settles with the first attempt’s fee when that one is mined all the same', async () => {
   stage.signer.run()
   const id = await inMempool()
   const [first] = (await stage.read(id)).attempts
-  // The node forgets the first as soon as it takes the second, so its block is made of the first alone.
+  // The node forgets the first attempt as soon as it accepts the second, so the test makes a block of the
+  // first alone.
   await speedUp(stage, id, { priority: 'urgent' })
   const [second] = await untilAttempts(stage, id, 2)
   await rail.anvil.call('anvil_dropTransaction', second?.transaction_hash)
@@ -108,7 +112,7 @@ test('where the first attempt is mined all the same, it settles with its own fee
   await expectBooksToMatch()
 })
 
-test('a reorganisation that mines the other attempt swaps the winner, and still pays once', async () => {
+test('swaps the winner when a reorg mines the other attempt, and still pays once', async () => {
   stage.signer.run()
   const to = recipient()
   const id = await inMempool({ to_address: to })
@@ -125,7 +129,7 @@ test('a reorganisation that mines the other attempt swaps the winner, and still 
   const { sql } = stage.api.database
   const [row] = await sql<{ signed_transaction: `0x${string}` }[]>`
     SELECT signed_transaction FROM attempts WHERE txid = ${first?.transaction_hash ?? ''}`
-  // The block is made anew with the first attempt in it.
+  // The new block holds the first attempt.
   await rail.anvil.call('anvil_reorg', 1, [[row?.signed_transaction, 0]])
   await rail.anvil.call('anvil_dropTransaction', second?.transaction_hash)
   await rail.mining(true)
@@ -136,7 +140,7 @@ test('a reorganisation that mines the other attempt swaps the winner, and still 
   await expectBooksToMatch()
 })
 
-test('over the fee limit, or over max_fee, a speed-up is refused with the limit and what would be required', async () => {
+test('refuses a speed-up above the fee limit or max_fee, with the limit and the required fee', async () => {
   stage.signer.run()
   const id = await inMempool()
   const tight = await speedUp(stage, id, { max_fee: '0.000000000000000001' })
@@ -159,7 +163,7 @@ test('over the fee limit, or over max_fee, a speed-up is refused with the limit 
   await expectBooksToMatch()
 })
 
-test('a signer that refuses the dearer attempt leaves the first on its way', async () => {
+test('keeps the first attempt when the signer refuses the replacement', async () => {
   const sign = realSigner(stage)
   let asked = 0
   stage.signer.run(async (request) =>
@@ -179,7 +183,7 @@ test('a signer that refuses the dearer attempt leaves the first on its way', asy
   await expectBooksToMatch()
 })
 
-test('a recipient who pays the fee gets as much less as the dearer attempt may cost more', async () => {
+test('pays a recipient who bears the fee less by what the replacement may cost more', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to, fee_payer: 'recipient', amount: '2' })
@@ -194,7 +198,7 @@ test('a recipient who pays the fee gets as much less as the dearer attempt may c
   await expectBooksToMatch()
 })
 
-test('what the mempool forgot is sent again with the same bytes', async () => {
+test('sends the same bytes again when the mempool has forgotten them', async () => {
   stage.signer.run()
   const id = await inMempool()
   const [first] = (await stage.read(id)).attempts
@@ -214,7 +218,7 @@ const cancel = (id: string, person = 1, reason = 'wrong recipient') =>
     body: { reason },
   })
 
-test('a cancellation takes the payment’s place: cancelled when it is final, its fee the merchant’s own', async () => {
+test('cancels with a transaction that takes the payout’s place, at the merchant’s own cost', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const user = await stage.balance('ethereum', 'eth', 'available', USER)
@@ -229,7 +233,7 @@ test('a cancellation takes the payment’s place: cancelled when it is final, it
   })
   const [second] = await untilAttempts(stage, id, 2)
   expect([second?.purpose, second?.cause]).toEqual(['cancel', 'cancel'])
-  // Nothing is given back while either may be mined.
+  // Nothing is released while either may be mined.
   expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(before)
   expect((await stage.read(id)).status).toBe('confirming')
   expect((await cancel(id)).json.error.code).toBe('ALREADY_DECIDED')
@@ -254,7 +258,7 @@ test('a cancellation takes the payment’s place: cancelled when it is final, it
   await expectBooksToMatch()
 })
 
-test('where the payment is mined before its cancellation, it is confirmed and never paid again', async () => {
+test('confirms a payout that is mined before its cancellation, and never pays it again', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await inMempool({ to_address: to })
@@ -274,7 +278,7 @@ test('where the payment is mined before its cancellation, it is confirmed and ne
   await expectBooksToMatch()
 })
 
-test('only a person who did not ask for it, with the scope admin, cancels what was sent', async () => {
+test('lets only a person with the scope admin who did not request it cancel what was sent', async () => {
   stage.signer.run()
   const id = await inMempool()
   expect((await cancel(id, 0)).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
@@ -292,7 +296,7 @@ test('only a person who did not ask for it, with the scope admin, cancels what w
   await stage.until(id, 'confirmed')
 })
 
-/** A signer that answers everything but the second attempt, which it takes and keeps. */
+/** Returns a signer that answers everything but the second attempt, which it claims and keeps. */
 function keepsSecond() {
   const sign = realSigner(stage)
   const kept: SigningRequest[] = []
@@ -322,7 +326,7 @@ const recover = (id: string, verb: 'mark-for-investigation' | 'clear-investigati
     body: { reason: 'the signer hangs on the second attempt' },
   })
 
-test('a replacement that a signer does not answer keeps a cancellation waiting for a time only, and frees what stands above it', async () => {
+test('lets an unanswered replacement delay a cancellation for a time only, and frees the nonces above it', async () => {
   const { sql } = stage.api.database
   const { sign, untilKept } = keepsSecond()
   const to = recipient()
@@ -341,7 +345,7 @@ test('a replacement that a signer does not answer keeps a cancellation waiting f
   const [third, second] = await untilAttempts(stage, id, 3)
   expect([third?.purpose, second?.state]).toEqual(['cancel', 'built'])
   expect(await stage.balance('ethereum', 'eth', 'reserved', USER)).toBe(held)
-  // The answer that comes late is kept, but a payment that is being cancelled is not sent any more.
+  // The late answer is stored, but a payout that is being cancelled is not sent any more.
   await stage.signer.answer({ ...(await sign(unanswered)), request_id: unanswered.id } as never)
   for (let look = 0; (await stage.read(id)).attempts[1]?.state !== 'signed'; look++) {
     if (look > 400) throw new Error(JSON.stringify(await stage.read(id)))
@@ -358,7 +362,7 @@ test('a replacement that a signer does not answer keeps a cancellation waiting f
   await expectBooksToMatch()
 })
 
-test('on an operator’s order a payment is sped up beside an unanswered replacement, which settles it when it is mined after all', async () => {
+test('speeds up beside an unanswered replacement on an operator’s order, and settles with the latter when it is mined', async () => {
   const { sql } = stage.api.database
   const { sign, untilKept } = keepsSecond()
   const to = recipient()
@@ -390,7 +394,7 @@ test('on an operator’s order a payment is sped up beside an unanswered replace
   await expectBooksToMatch()
 })
 
-test('an unanswered replacement that is mined keeps the hold until its answer comes, whatever was built beside it', async () => {
+test('keeps the hold until the answer of a mined replacement comes, with others built beside it', async () => {
   const { sql } = stage.api.database
   const { sign, untilKept } = keepsSecond()
   const to = recipient()
@@ -402,7 +406,7 @@ test('an unanswered replacement that is mined keeps the hold until its answer co
   expect((await cancel(id)).status).toBe(200)
   const [third, , first] = await untilAttempts(stage, id, 3)
   expect(third?.purpose).toBe('cancel')
-  // The signer's operator sends what it signed past the platform.
+  // The signer’s operator sends what it signed without the platform.
   const answer = await sign(unanswered)
   if (answer.outcome !== 'signed') throw new Error(JSON.stringify(answer))
   for (const each of [third, first]) await rail.anvil.call('anvil_dropTransaction', each?.transaction_hash)

@@ -1,4 +1,7 @@
-/** A payment that waits for a block is replaced by a dearer one (BIP-125), on a real chain, and never paid twice. */
+/**
+ * Replaces a UTXO payout that waits for a block by an attempt at a higher fee (BIP-125), on a real chain, and
+ * never pays twice.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -38,7 +41,7 @@ async function inMempool(fields: Record<string, unknown> = {}): Promise<string> 
   })
 }
 
-/** What the signer was last asked to sign, oldest first. */
+/** Returns what the signer was last asked to sign, oldest first. */
 function psbts(count: number): Psbt[] {
   return stage.signer.claimed.slice(-count).map(({ payload }) => {
     if (payload.family !== 'utxo') throw new Error('no PSBT')
@@ -61,17 +64,17 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await sql`SELECT 1 FROM utxo_reservations WHERE released_at IS NULL`).toHaveLength(0)
 }
 
-test('a speed-up keeps inputs and recipients, takes the rest from the change, and pays once', async () => {
+test('speeds up with the same inputs and recipients at the cost of the change, and pays once', async () => {
   stage.signer.run(realSigner(stage))
   const { address } = faucetKey(randomBytes(32))
   const before = await adapter.balance(address, 'btc')
   const id = await inMempool({ to_address: address })
   expect((await speedUp(stage, id)).status).toBe(200)
   const [second, first] = await untilAttempts(stage, id, 2)
-  const [old, dearer] = psbts(2) as [Psbt, Psbt]
-  expect(outpointsOf(dearer)).toEqual(outpointsOf(old))
-  expect(dearer.txOutputs[0]).toEqual(old.txOutputs[0])
-  expect(dearer.txOutputs[1]?.value).toBeLessThan(old.txOutputs[1]?.value ?? 0n)
+  const [old, higher] = psbts(2) as [Psbt, Psbt]
+  expect(outpointsOf(higher)).toEqual(outpointsOf(old))
+  expect(higher.txOutputs[0]).toEqual(old.txOutputs[0])
+  expect(higher.txOutputs[1]?.value).toBeLessThan(old.txOutputs[1]?.value ?? 0n)
   const raise = parseAmount(second?.max_fee ?? '', 8) - parseAmount(first?.max_fee ?? '', 8)
   expect(raise).toBeGreaterThanOrEqual(141n)
   await rail.mining(true)
@@ -85,7 +88,7 @@ test('a speed-up keeps inputs and recipients, takes the rest from the change, an
   await expectBooksToMatch()
 })
 
-test('where the change is too small, confirmed outputs are added and all of before are kept', async () => {
+test('adds confirmed outputs and keeps all earlier inputs when the change is too small', async () => {
   stage.signer.run(realSigner(stage))
   // The amount leaves just enough for the first fee.
   const id = await inMempool({ amount: '0.9999894' })
@@ -93,16 +96,16 @@ test('where the change is too small, confirmed outputs are added and all of befo
   const { status, json } = await speedUp(stage, id, { priority: 'urgent' })
   expect(status, JSON.stringify(json)).toBe(200)
   await untilAttempts(stage, id, 2)
-  const [old, dearer] = psbts(2) as [Psbt, Psbt]
-  expect(dearer.inputCount).toBeGreaterThan(1)
-  expect(outpointsOf(dearer)).toEqual(expect.arrayContaining(outpointsOf(old)))
-  expect(dearer.txOutputs[0]?.value).toBe(parseAmount('0.9999894', 8))
+  const [old, higher] = psbts(2) as [Psbt, Psbt]
+  expect(higher.inputCount).toBeGreaterThan(1)
+  expect(outpointsOf(higher)).toEqual(expect.arrayContaining(outpointsOf(old)))
+  expect(higher.txOutputs[0]?.value).toBe(parseAmount('0.9999894', 8))
   await rail.mining(true)
   await stage.until(id, 'confirmed')
   await expectBooksToMatch()
 })
 
-test('a recipient who pays the fee gets as much less as the dearer attempt costs more', async () => {
+test('pays a recipient who bears the fee less by what the replacement costs more', async () => {
   stage.signer.run(realSigner(stage))
   const id = await inMempool({ fee_payer: 'recipient' })
   await speedUp(stage, id)
@@ -115,7 +118,7 @@ test('a recipient who pays the fee gets as much less as the dearer attempt costs
   await expectBooksToMatch()
 })
 
-test('over the fee limit a speed-up is refused with the limit and what would be required', async () => {
+test('refuses a speed-up above the fee limit, with the limit and the required fee', async () => {
   stage.signer.run(realSigner(stage))
   const id = await inMempool()
   const tight = await speedUp(stage, id, { max_fee: '0.00000100' })
@@ -127,7 +130,7 @@ test('over the fee limit a speed-up is refused with the limit and what would be 
   await expectBooksToMatch()
 })
 
-test('a cancellation takes the payment’s place and brings all of its inputs back', async () => {
+test('cancels with a transaction that takes the payout’s place and brings all of its inputs back', async () => {
   stage.signer.run(realSigner(stage))
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const { address } = faucetKey(randomBytes(32))
@@ -156,7 +159,7 @@ test('a cancellation takes the payment’s place and brings all of its inputs ba
   await expectBooksToMatch()
 })
 
-test('a replacement that a signer does not answer keeps its added coins, and a cancellation is built beside it on an operator’s order', async () => {
+test('keeps the added coins of an unanswered replacement, and builds a cancellation beside it on an operator’s order', async () => {
   const { sql } = stage.api.database
   const sign = realSigner(stage)
   const kept: SigningRequest[] = []

@@ -1,4 +1,4 @@
-/** Bitcoin Cash against a scripted node whose verdict on transactions is libauth's (no node of it can be had). */
+/** Bitcoin Cash, against a scripted node that judges transactions by libauth (no node of it is available). */
 
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ import { realSigner } from '../stage/real-signer.js'
 import type { Stage } from '../stage/start-stage.js'
 import { type CashNode, testCashNode } from '../support/cash-node.js'
 
-/** A key of the signer at which no wallet is. */
+/** Path of a signer’s key that belongs to no wallet. */
 const PATH = "m/44'/1'/9'/0/0"
 
 let rail: MinedRail<CashNode>
@@ -53,7 +53,7 @@ const withdrawal = (amount: string, to_address: string, fields: Record<string, u
   ...fields,
 })
 
-test('a deposit to a cashaddr is detected, mined, reorganised and credited', async () => {
+test('detects, confirms, reverts and credits a deposit to a cashaddr', async () => {
   const address = await addressOf(stage, 'bitcoin-cash', 'anna')
   expect(address).toMatch(/^bchreg:q/)
   const txid = await node.fund(address, parseAmount('4', 8))
@@ -71,7 +71,7 @@ test('a deposit to a cashaddr is detected, mined, reorganised and credited', asy
   expect(await availableTo(stage, 'bitcoin-cash', 'bch', 'anna')).toBe('4')
 })
 
-test('a withdrawal is signed with FORKID by the signer’s own code and taken by the chain’s rules', async () => {
+test('signs a withdrawal with FORKID by the signer’s own code, and the chain’s rules accept it', async () => {
   const recipient = stranger()
   const view = await rail.whileMining(() => payOut(stage, withdrawal('1.5', recipient)))
   expect(await adapter.balance(recipient, 'bch')).toBe(parseAmount('1.5', 8))
@@ -84,7 +84,7 @@ test('a withdrawal is signed with FORKID by the signer’s own code and taken by
   expect(books).toBe(parseAmount('2.5', 8) - parseAmount(view.fee, 8))
 })
 
-test('change is spent again, with the recipient paying the fee; an address may lack its prefix', async () => {
+test('spends change again, with the recipient paying the fee, and accepts an address without its prefix', async () => {
   const recipient = stranger()
   const view = await rail.whileMining(() =>
     payOut(stage, withdrawal('2', recipient.slice('bchreg:'.length), { fee_payer: 'recipient' })),
@@ -95,13 +95,13 @@ test('change is spent again, with the recipient paying the fee; an address may l
   expect(books).toBe(chain)
 })
 
-test('a legacy address is refused, with the cashaddr that it would be', async () => {
+test('refuses a legacy address, and names the cashaddr that it would be', async () => {
   const { status, json } = await stage.create(withdrawal('0.1', 'mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn'))
   expect([status, json.error.code]).toEqual([422, 'INVALID_ADDRESS'])
   expect(json.error.message).toMatch(/Bitcoin as well.*bchreg:q/)
 })
 
-test('the node takes what is signed with FORKID, and nothing else', async () => {
+test('accepts at the node what is signed with FORKID, and nothing else', async () => {
   const key = openKeyring(stage.signer.seed).at(parsePath(PATH) ?? [])
   const address = cashAddress(key.keyHash, 'bchreg')
   const txid = await node.fund(address, parseAmount('1', 8))
@@ -124,7 +124,8 @@ test('the node takes what is signed with FORKID, and nothing else', async () => 
   if (built.kind !== 'built') throw new Error(built.kind)
   const { transaction } = readPsbt(built.payload.psbt)
   const { raw, hash } = signP2pkhForkId(transaction, [{ key, amount: parseAmount('1', 8) }])
-  // Version, count, outpoint, length of the script; then the push whose last byte is the type of the signature.
+  // Version, count, outpoint, length of the script; then the push whose last byte is the type of the
+  // signature.
   const script = 2 * (4 + 1 + 36 + 1)
   const type = script + 2 + 2 * (Number.parseInt(raw.slice(script, script + 2), 16) - 1)
   expect(raw.slice(type, type + 2)).toBe('41')
@@ -141,7 +142,7 @@ test('the node takes what is signed with FORKID, and nothing else', async () => 
   expect(await adapter.broadcast(raw)).toEqual({ kind: 'already_known' })
 })
 
-test('what was sent can be neither sped up nor cancelled, and that is said: its nodes keep what they saw first', async () => {
+test('refuses to speed up or cancel what was sent, because nodes keep the transaction that they saw first', async () => {
   await stage.credit('bitcoin-cash', 'bch', 'anna', parseAmount('1', 8))
   const { json } = await stage.create(withdrawal('0.2', stranger()))
   await stage.approve(json.data.id)

@@ -1,4 +1,4 @@
-/** A withdrawal whose workflow continues as new, which a real server suggests here after very few events. */
+/** A withdrawal whose workflow continues as new, which this server suggests after very few events. */
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import { type Stage, startStage } from '../stage/start-stage.js'
 import { testNetworks } from '../stage/test-networks.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
-/** Of a run's history. A normal one has thousands. */
+/** Events of a run’s history before the server suggests it. The default is in the thousands. */
 const EVENTS = 40
 const TO = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 let directory: string
@@ -70,7 +70,7 @@ async function ask(): Promise<string> {
 }
 const runOf = async (id: string) => (await client.workflow.getHandle(withdrawalId(id)).describe()).runId
 
-/** Waits for further runs, waking the workflow so that its history grows. */
+/** Waits for a further run, waking the workflow so that its history grows. */
 async function continuesAsNew(id: string, from: string): Promise<string> {
   for (let look = 0; look < 400; look++) {
     const run = await runOf(id)
@@ -80,20 +80,20 @@ async function continuesAsNew(id: string, from: string): Promise<string> {
   }
   throw new Error(`${id} never continued as new`)
 }
-/** How many decisions were signalled to a run. */
+/** Counts the decisions that were signalled to a run. */
 async function decisionsIn(id: string, run: string): Promise<number> {
   const { events } = await client.workflow.getHandle(withdrawalId(id), run).fetchHistory()
   const signals = events?.map((event) => event.workflowExecutionSignaledEventAttributes?.signalName)
   return signals?.filter((name) => name === 'decide').length ?? 0
 }
 
-test('an approval given while the destination is screened counts in the run that follows: one more is enough', async () => {
+test('counts an approval that was given during the screening in the run that follows', async () => {
   const [, first, second] = stage.people
   const id = await ask()
   const before = await runOf(id)
   expect((await stage.decide(id, first)).status).toBe(201)
   const after = await continuesAsNew(id, before)
-  // That its signal was delivered to the run that is over is what this is about.
+  // The signal was delivered to the run that is over: this is the case under test.
   expect(await decisionsIn(id, before)).toBe(1)
   service.behave(answers(200, JSON.stringify({ result: 'approved' })))
   await client.workflow.getHandle(withdrawalId(id)).signal('wake')
@@ -104,7 +104,7 @@ test('an approval given while the destination is screened counts in the run that
   expect(view.approvals.map((approval) => approval.person_id)).toEqual([first.id, second.id])
 }, 90_000)
 
-test('two approvals given while it is screened are enough, and a rejection ends it, in whichever run they came', async () => {
+test('counts two approvals, or a rejection, that were given during the screening in whichever run they came', async () => {
   const [, first, second] = stage.people
   const [approved, rejected] = [await ask(), await ask()]
   const runs = [await runOf(approved), await runOf(rejected)] as const

@@ -1,3 +1,5 @@
+/** Withdrawals on an EVM chain, from the request to exact books, with every failure on the way. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keccak256, parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -31,7 +33,7 @@ afterEach(async () => {
 afterAll(() => rail?.close())
 
 let recipients = 0
-/** A fresh address for each payment. */
+/** Returns a fresh address for each payout. */
 const recipient = () =>
   `0x${(0x1000_0000_0000n + BigInt(++recipients)).toString(16).padStart(40, '1')}` as const
 const ask = (fields: Record<string, unknown> = {}) =>
@@ -48,7 +50,7 @@ const held = async () => [
   await stage.balance('ethereum', 'usdt', 'reserved', USER),
   await stage.balance('ethereum', 'eth', 'reserved', ''),
 ]
-/** What the books say of the wallet is what the chain says of it. */
+/** Expects that the books say about the wallet what the chain says. */
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
@@ -65,7 +67,7 @@ const nonces = async () =>
       SELECT nonce, state FROM nonces WHERE network = 'ethereum' ORDER BY nonce`
   ).map(({ nonce, state }) => [Number(nonce), state])
 
-test('pays ETH: every status is told once, the books are exact to the wei', async () => {
+test('pays ETH, sends every status once, and keeps books exact to the wei', async () => {
   stage.signer.run()
   const to = recipient()
   const id = await ask({ to_address: to, amount: '1.5', external_id: 'eth-happy' })
@@ -114,7 +116,7 @@ test('pays ETH: every status is told once, the books are exact to the wei', asyn
   expect(await nonces()).toEqual([[0, 'used']])
 })
 
-test("pays USDT from the user's tokens, and the fee from the merchant's own coins", async () => {
+test('pays USDT from the user’s tokens, and the fee from the merchant’s own coins', async () => {
   stage.signer.run()
   const to = recipient()
   const own = await stage.balance('ethereum', 'eth', 'available', '')
@@ -128,7 +130,7 @@ test("pays USDT from the user's tokens, and the fee from the merchant's own coin
   await expectBooksToMatch()
 })
 
-test('takes the fee from what the recipient gets, where the recipient pays it', async () => {
+test('takes the fee from what the recipient gets, when the recipient pays it', async () => {
   stage.signer.run()
   const to = recipient()
   const before = await stage.balance('ethereum', 'eth', 'available', USER)
@@ -143,7 +145,7 @@ test('takes the fee from what the recipient gets, where the recipient pays it', 
   await expectBooksToMatch()
 })
 
-test('one rejection is final and gives everything back', async () => {
+test('ends at one rejection and releases everything', async () => {
   const id = await ask({ external_id: 'rejected' })
   const [, first, second] = stage.people
   await stage.decide(id, first)
@@ -157,7 +159,7 @@ test('one rejection is final and gives everything back', async () => {
   await expectBooksToMatch()
 })
 
-test('a cancelled withdrawal ends its workflow; one that a signer holds cannot be cancelled', async () => {
+test('ends the workflow of a cancelled withdrawal, and refuses to cancel one that a signer holds', async () => {
   const cancel = (id: string) => stage.api.call({ method: 'DELETE', path: `/api/v1/withdrawals/${id}` })
   const pending = await ask({ external_id: 'cancelled' })
   await stage.until(pending, 'pending_approval')
@@ -184,7 +186,7 @@ test('a cancelled withdrawal ends its workflow; one that a signer holds cannot b
   await expectBooksToMatch()
 })
 
-test("the signer's refusal is shown, and its nonce goes to the next payment", async () => {
+test('shows the signer’s refusal, and allocates its nonce to the next payout', async () => {
   let used: number | undefined
   stage.signer.run(async (request) => {
     if (used !== undefined) return stage.signer.sign(request.payload)
@@ -204,7 +206,7 @@ test("the signer's refusal is shown, and its nonce goes to the next payment", as
   await expectBooksToMatch()
 })
 
-test('story 7: a lost reply to the broadcast sends the same bytes again, and pays once', async () => {
+test('story 7: sends the same bytes again after a lost reply to the broadcast, and pays once', async () => {
   stage.signer.run()
   const real = stage.adapters.get('ethereum') as EvmAdapter
   const broadcast = real.broadcast.bind(real)
@@ -230,7 +232,7 @@ test('story 7: a lost reply to the broadcast sends the same bytes again, and pay
   await expectBooksToMatch()
 })
 
-test('a transfer that reverts on the chain costs its fee and nothing else', async () => {
+test('books only the fee of a transfer that reverts on the chain', async () => {
   const { wallet } = evmClients(rail.anvil.rpc, rail.anvil.chainId, rail.anvil.faucetPrivateKey)
   const hot = (await stage.wallet('ethereum', 'hot')).address as `0x${string}`
   const blacklist = async (functionName: 'addBlackList' | 'removeBlackList') => {
@@ -257,7 +259,7 @@ test('a transfer that reverts on the chain costs its fee and nothing else', asyn
   await expectBooksToMatch()
   await stage.ended(id, 'reverted')
 
-  // While the wallet is blacklisted, the next one fails before anything is signed.
+  // While the wallet is blacklisted, the next payout fails before anything is signed.
   const second = await ask({ coin: 'usdt', amount: '10' })
   await stage.approve(second)
   const failed = await stage.until(second, 'failed')
@@ -267,7 +269,7 @@ test('a transfer that reverts on the chain costs its fee and nothing else', asyn
   await expectBooksToMatch()
 })
 
-test('without funds in the wallets it waits, says so, and goes on when they are there', async () => {
+test('waits for funds in the wallets, says so, and continues when they are there', async () => {
   stage.signer.run()
   const hot = await stage.wallet('ethereum', 'hot')
   const balance = await rail.reader.getBalance({ address: hot.address as `0x${string}` })
@@ -280,7 +282,7 @@ test('without funds in the wallets it waits, says so, and goes on when they are 
   await expectBooksToMatch()
 })
 
-test('story 2: while the node is down what is signed waits, says so, and goes on afterwards', async () => {
+test('story 2: keeps signed bytes while the node is down, says so, and continues afterwards', async () => {
   stage.signer.run()
   const down = () => Promise.reject(new KeyturnError('DEPENDENCY_UNAVAILABLE', 'all of 1 nodes are down'))
   fault = { build: down }
@@ -299,7 +301,7 @@ test('story 2: while the node is down what is signed waits, says so, and goes on
   await expectBooksToMatch()
 })
 
-test('decisions that nobody signed move nothing, even as signals', async () => {
+test('ignores decisions that were not signed, even as signals', async () => {
   const id = await ask()
   const view = await stage.until(id, 'pending_approval')
   const handle = rail.temporal.client.workflow.getHandle(withdrawalId(id))
@@ -322,7 +324,7 @@ test('decisions that nobody signed move nothing, even as signals', async () => {
   await expectBooksToMatch()
 })
 
-test('story 5: a nonce that somebody else used fails the payment only when that is final', async () => {
+test('story 5: fails a payout whose nonce a stranger used only when that is final', async () => {
   const hot = await stage.wallet('ethereum', 'hot')
   stage.signer.run(async (request) => {
     const stranger = await stage.signer.sign({
@@ -343,7 +345,7 @@ test('story 5: a nonce that somebody else used fails the payment only when that 
   expect((await nonces()).at(-1)?.[1]).toBe('foreign')
   expect(await held()).toEqual([0n, 0n, 0n])
   await stage.signer.stop()
-  // What the stranger paid for gas left the books with its block, and a person was told.
+  // What the stranger paid for gas left the books with its block, and an event reported it.
   const onChain = await rail.reader.getBalance({ address: hot.address as `0x${string}` })
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(onChain)
   const raised = await stage.api.database.sql<{ data: { severity: string } }[]>`
@@ -390,7 +392,7 @@ test('survives the death of its worker in every stage', async () => {
   await expectBooksToMatch()
 })
 
-test('fifty payments from one wallet use fifty nonces in a row', async () => {
+test('pays fifty payouts from one wallet with fifty nonces in a row', async () => {
   stage.signer.run()
   const first = (await nonces()).length
   const ids = await Promise.all(Array.from({ length: 50 }, () => ask({ amount: '0.1' })))
@@ -408,8 +410,8 @@ test('fifty payments from one wallet use fifty nonces in a row', async () => {
   await expectBooksToMatch()
 }, 240_000)
 
-// Last: what was signed in vain leaves gaps in the nonces (`nonce-gaps.test.ts`).
-test('another transaction than asked for, or garbage, is never broadcast', async () => {
+// This test comes last: what was signed in vain leaves gaps in the nonces (`nonce-gaps.test.ts`).
+test('never broadcasts garbage, or another transaction than the requested one', async () => {
   const answers: ((request: SigningRequest) => Promise<Record<string, unknown>>)[] = [
     // More to the same recipient.
     async ({ payload }) =>

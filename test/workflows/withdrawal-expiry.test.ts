@@ -1,3 +1,5 @@
+/** Withdrawals that expire while they wait for people, signers or a build. */
+
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ChainAdapter, EvmAdapter, EvmBuildRequest, EvmBuildResult } from '../../chains/adapter.js'
@@ -7,7 +9,7 @@ import { type Stage, startStage } from '../stage/start-stage.js'
 import { testNetworks } from '../stage/test-networks.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 
-/** A node that always builds, so that what is tested here waits for people and signers alone. */
+/** Returns a node that always builds, so that the tests wait for people and signers alone. */
 function obliging(adapter: ChainAdapter): ChainAdapter {
   const evm: Partial<EvmAdapter> = {
     head: async () => ({ height: 1, hash: '0x01' }),
@@ -40,11 +42,11 @@ function builtFor(request: EvmBuildRequest): EvmBuildResult {
   }
 }
 
-/** What stands in the way of a build, while it is set. */
+/** Error that every build throws, while it is set. */
 let trouble: Error | null = null
 let environment: TestWorkflowEnvironment
 let stage: Stage
-// The clock only goes forward, and a withdrawal expires by it: each test has its own.
+// The clock only goes forward, and a withdrawal expires by it, so each test has its own.
 beforeEach(async () => {
   trouble = null
   environment = await timeSkippingEnvironment()
@@ -81,7 +83,7 @@ const details = async (id: string): Promise<string> =>
     await environment.client.workflow.getHandle(withdrawalId(id)).query('__temporal_workflow_metadata'),
   )
 
-test('without two approvals a withdrawal expires after its day, and everything comes back', async () => {
+test('expires without two approvals after a day, and releases everything', async () => {
   const id = await ask()
   await stage.until(id, 'pending_approval')
   const [, first] = stage.people
@@ -95,7 +97,7 @@ test('without two approvals a withdrawal expires after its day, and everything c
   expect(await stage.balance('ethereum', 'eth', 'available', 'alice')).toBe(-(10n ** 19n))
 })
 
-test('a signer that never comes lets it expire, built anew meanwhile, with nothing left reserved', async () => {
+test('expires while the signer never comes, is built again meanwhile, and reserves nothing in the end', async () => {
   const id = await ask()
   await stage.approve(id)
   await stage.until(id, 'pending_signature')
@@ -111,7 +113,7 @@ test('a signer that never comes lets it expire, built anew meanwhile, with nothi
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
 }, 120_000)
 
-test('what waits for a review because its destination was listed expires in its time, and everything comes back', async () => {
+test('expires in time while it waits for a review of a listed destination, and releases everything', async () => {
   const { sql } = stage.api.database
   const id = await ask()
   await stage.until(id, 'pending_approval')
@@ -125,7 +127,7 @@ test('what waits for a review because its destination was listed expires in its 
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
 })
 
-test('a signer that has the request must speak before the funds come back', async () => {
+test('releases nothing until a signer that has the request answers', async () => {
   const id = await ask()
   await stage.approve(id)
   await stage.until(id, 'pending_signature')
@@ -145,11 +147,11 @@ test('a signer that has the request must speak before the funds come back', asyn
 }, 120_000)
 
 test.each([
-  ['fails for a reason that nobody foresaw', new TypeError('undefined is not a function')],
-  // Its activity is tried again by Temporal: the workflow itself must end that.
+  ['fails for an unexpected reason', new TypeError('undefined is not a function')],
+  // Temporal retries the activity, so the workflow itself must end it.
   ['finds no database each time', Object.assign(new Error('terminating connection'), { code: '57P01' })],
 ])(
-  'a build that %s does not outlive its expiry, and everything comes back',
+  'expires in time although its build %s, and releases everything',
   async (_what, error) => {
     trouble = error
     const id = await ask()

@@ -40,7 +40,7 @@ afterAll(() => rail?.close())
 
 const stranger = () => faucetKey(randomBytes(32), LITECOIN_REGTEST).address
 
-test('the node is the chain that the configuration names', async () => {
+test('uses the chain that the configuration names', async () => {
   const genesis = await adapter.hashAt(0)
   expect(adapter.network.caip2).toBe(`bip122:${genesis?.slice(0, 32)}`)
   expect(await node.call('getnetworkinfo')).toMatchObject({
@@ -48,7 +48,7 @@ test('the node is the chain that the configuration names', async () => {
   })
 })
 
-test('a deposit is detected in the mempool, mined, thrown out by a reorganisation, mined again and credited', async () => {
+test('detects a deposit in the mempool, reverts it after a reorg, and credits it when it is mined again', async () => {
   const address = await addressOf(stage, 'litecoin', 'anna')
   expect(address).toMatch(/^rltc1q/)
   const txid = await node.fund(address, parseAmount('3', 8))
@@ -62,7 +62,7 @@ test('a deposit is detected in the mempool, mined, thrown out by a reorganisatio
     (deposit) => deposit.status === 'unconfirmed' && deposit.block_hash === first,
   )
   await node.call('invalidateblock', first)
-  // Blocks without the mempool's transactions, until the new branch is the longer one.
+  // The test mines blocks without the mempool’s transactions until the new branch is the longer one.
   for (let i = 0; i < 2; i += 1) await node.call('generateblock', node.faucet.address, [])
   await untilDeposit(
     stage,
@@ -82,7 +82,7 @@ test('a deposit is detected in the mempool, mined, thrown out by a reorganisatio
   expect(await availableTo(stage, 'litecoin', 'ltc', 'anna')).toBe('3')
 })
 
-test('a withdrawal is built, signed by the signer’s own code, verified, broadcast and confirmed', async () => {
+test('builds, signs by the signer’s own code, verifies, broadcasts and confirms a withdrawal', async () => {
   const recipient = stranger()
   const view = await rail.whileMining(() =>
     payOut(stage, {
@@ -105,7 +105,7 @@ test('a withdrawal is built, signed by the signer’s own code, verified, broadc
   expect(books).toBe(left)
 })
 
-test('addresses of Bitcoin are refused', async () => {
+test('refuses addresses of Bitcoin', async () => {
   const create = (to_address: string) =>
     stage.create({ network: 'litecoin', coin: 'ltc', amount: '0.1', to_address, user_reference: 'anna' })
   for (const foreign of [
@@ -117,7 +117,7 @@ test('addresses of Bitcoin are refused', async () => {
   }
 })
 
-test('what is dust on Litecoin is ten times what is dust on Bitcoin', async () => {
+test('treats ten times Bitcoin’s dust as dust', async () => {
   const key = faucetKey(randomBytes(32), LITECOIN_REGTEST)
   await expect(node.fund(key.address, 2_939n)).rejects.toThrow('dust')
   expect(await node.fund(key.address, 2_940n)).toMatch(/^[0-9a-f]{64}$/)

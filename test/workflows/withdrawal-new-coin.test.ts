@@ -1,6 +1,7 @@
 /**
- * Adding a coin of the Bitcoin family: the two entries below are all of it, and are what docs/operating/adding-a-network.md shows. The
- * coin is invented (its prefixes are nobody's), its node is btcd, which knows Bitcoin's prefixes only and is asked by none.
+ * Adding a coin of the Bitcoin family takes the two entries below, which docs/operating/adding-a-network.md
+ * shows. The coin is invented, and so are its prefixes. Its node is btcd, which knows only Bitcoin’s prefixes
+ * and is asked about none.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -17,11 +18,11 @@ import { realSigner } from '../stage/real-signer.js'
 import type { Stage } from '../stage/start-stage.js'
 import { type TestBitcoin, testBtcd } from '../support/btcd.js'
 
-/** The example of the documentation, so that it cannot go stale. */
+/** The example of the documentation, so that it cannot become outdated. */
 const EXAMPLE = /```yaml\n(networks:\n {2}keycoin:[\s\S]*?)```/.exec(
   readFileSync(new URL('../../docs/operating/adding-a-network.md', import.meta.url), 'utf8'),
 )?.[1]
-/** Address parameters of the example's regtest, as a wallet of the coin would have them. */
+/** Address parameters of the example’s regtest, as a wallet of the coin would have them. */
 const KEYCOIN = { ...REGTEST, bech32: 'kcrt', pubKeyHash: 0x2d, scriptHash: 0x2e }
 
 let rail: MinedRail<TestBitcoin>
@@ -34,7 +35,8 @@ beforeAll(async () => {
     start: testBtcd,
     networks: ({ rpc }) => {
       if (!EXAMPLE) throw new Error('docs/operating/adding-a-network.md shows no keycoin')
-      // The genesis of the example is invented. The node is Bitcoin's regtest, and a node of another chain is refused.
+      // The genesis of the example is invented. The node is Bitcoin’s regtest, and a node of another chain is
+      // refused.
       const example = EXAMPLE.replace('6b6579636f696e207265677465737400', '0f9188f13cb7b2c71f2a335e3a4fc328')
       return parseNetworks(example, { KEYCOIN_CHAIN: 'regtest', KEYCOIN_RPC_URLS: rpc })
     },
@@ -46,7 +48,7 @@ beforeAll(async () => {
 })
 afterAll(() => rail?.close())
 
-test('a deposit is credited and a withdrawal paid, in addresses of the coin’s own prefix', async () => {
+test('credits a deposit and pays a withdrawal in addresses with the coin’s own prefix', async () => {
   const address = await addressOf(stage, 'keycoin', 'anna')
   expect(address).toMatch(/^kcrt1q/)
   // The same coinbases, paid out by a wallet that writes addresses as the coin does.
@@ -77,7 +79,7 @@ test('a deposit is credited and a withdrawal paid, in addresses of the coin’s 
   expect(parseAmount(await availableTo(stage, 'keycoin', 'kyc', 'anna'), 8)).toBe(left)
 })
 
-test('an address of Bitcoin is none of the coin', async () => {
+test('refuses an address of Bitcoin', async () => {
   const { status, json } = await stage.create({
     network: 'keycoin',
     coin: 'kyc',

@@ -39,7 +39,7 @@ async function startChains(): Promise<Chains> {
 beforeAll(async () => {
   rail = await openRail({
     start: startChains,
-    // The file that ships with the product; everything else is environment.
+    // The file that ships with the product. Everything else is environment.
     networks: (chains) =>
       loadNetworks(undefined, {
         ETHEREUM_RPC_URLS: chains.ethereum.rpc,
@@ -67,14 +67,14 @@ async function sendPol(to: string, amount: string): Promise<string> {
 
 const stranger = () => privateKeyToAddress(generatePrivateKey())
 
-test('GET /networks lists the chain with its coins', async () => {
+test('lists the chain with its coins in GET /networks', async () => {
   const { json } = await stage.api.call({ path: '/api/v1/networks' })
   const found = json.data.find((each: { network: string }) => each.network === 'polygon')
   expect(found.chain_id).toBe('eip155:31338')
   expect(found.coins.map((each: { coin: string }) => each.coin)).toEqual(['pol', 'usdc'])
 })
 
-test('no key is an address of both chains', async () => {
+test('has no key that is an address of both chains', async () => {
   const [there, here] = [
     await addressOf(stage, 'ethereum', 'anna'),
     await addressOf(stage, 'polygon', 'anna'),
@@ -85,7 +85,7 @@ test('no key is an address of both chains', async () => {
   expect(paths.map((row) => row.derivation_path)).toEqual(["60'", "966'"])
 })
 
-test('deposits of pol and usdc are credited', async () => {
+test('credits deposits of pol and usdc', async () => {
   const address = await addressOf(stage, 'polygon', 'anna')
   const native = await creditDeposits(stage, await sendPol(address, '2.5'))
   const token = await creditDeposits(stage, await usdc.transfer(address as `0x${string}`, 40_000_000n))
@@ -94,7 +94,7 @@ test('deposits of pol and usdc are credited', async () => {
   expect(await availableTo(stage, 'polygon', 'usdc', 'anna')).toBe('40')
 })
 
-test('usdc is paid out, its fee in pol, and the books are exact', async () => {
+test('pays usdc with the fee in pol, and keeps exact books', async () => {
   const hot = await stage.wallet('polygon', 'hot')
   await creditDeposits(stage, await sendPol(hot.address, '5'))
   await creditDeposits(stage, await usdc.transfer(hot.address as `0x${string}`, 100_000_000n))
@@ -117,7 +117,7 @@ test('usdc is paid out, its fee in pol, and the books are exact', async () => {
   expect(-own).toBe(parseAmount('5', 18) - parseAmount(view.fee, 18))
 })
 
-test('pol is paid out on polygon and nothing of it is seen on ethereum', async () => {
+test('pays pol on polygon, of which ethereum sees nothing', async () => {
   const recipient = stranger()
   const view = await payOut(stage, {
     network: 'polygon',

@@ -1,3 +1,5 @@
+/** Retries, refunds and investigations of withdrawals on an EVM chain. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -7,7 +9,10 @@ import { withdrawalId } from '../../temporal/ids.js'
 import { type EthereumRail, openEthereum, replacing } from '../stage/open-ethereum.js'
 import type { Stage } from '../stage/start-stage.js'
 
-/** `receive` that stores what it got: some 22,000 gas more than a plain address takes (SELFBALANCE, PUSH1 0, SSTORE). */
+/**
+ * A `receive` that stores what it got: some 22,000 gas more than a plain address takes (SELFBALANCE, PUSH1 0,
+ * SSTORE).
+ */
 const STORING_CODE = '0x47600055'
 let rail: EthereumRail
 let stage: Stage
@@ -37,10 +42,10 @@ async function expectBooksToMatch(): Promise<void> {
   )
 }
 
-test('a transfer that ran out of gas gives its amount back; retried, it has the gas that is needed now, and is paid once', async () => {
+test('releases the amount of a transfer that ran out of gas, and pays its retry once with the gas that is needed then', async () => {
   const to = recipient()
   stage.signer.run(async (request) => {
-    // After it was built: what the gas was estimated for is another thing now.
+    // The gas was estimated for other code.
     await rail.anvil.call('anvil_setCode', to, STORING_CODE)
     return stage.signer.sign(request.payload)
   })
@@ -58,7 +63,7 @@ test('a transfer that ran out of gas gives its amount back; retried, it has the 
   await expectBooksToMatch()
 })
 
-test('gas that grew, and a nonce that a stranger took, before the signer has it: built anew, it has both right', async () => {
+test('builds again with the right gas and nonce when both changed before the signer has it', async () => {
   const to = recipient()
   const id = await ask(to)
   await stage.approve(id)
@@ -66,7 +71,7 @@ test('gas that grew, and a nonce that a stranger took, before the signer has it:
   const hot = await stage.wallet('ethereum', 'hot')
   const address = hot.address as `0x${string}`
   const nonce = await rail.reader.getTransactionCount({ address })
-  // Somebody else signs with this key, outside.
+  // A stranger signs with this key, outside the platform.
   const stranger = await stage.signer.sign({
     family: 'evm',
     network: 'ethereum',
@@ -96,7 +101,7 @@ test('gas that grew, and a nonce that a stranger took, before the signer has it:
   await expectBooksToMatch()
 })
 
-test('a node that finds it underpriced gets the same bytes again, until one takes them', async () => {
+test('sends the same bytes again to a node that finds them underpriced, until one accepts them', async () => {
   stage.signer.run()
   const real = stage.adapters.get('ethereum') as EvmAdapter
   const broadcast = real.broadcast.bind(real)
@@ -111,7 +116,7 @@ test('a node that finds it underpriced gets the same bytes again, until one take
   const id = await ask(to)
   await stage.approve(id)
   await stage.untilView(id, (view) => view.waiting?.message.includes('underpriced') ?? false)
-  // Asked for at once, instead of after the pause.
+  // Requested at once, instead of after the pause.
   expect((await post(id, 'retry', {})).status).toBe(200)
   await stage.until(id, 'confirmed')
   expect(new Set(sent).size).toBe(1)
@@ -119,7 +124,7 @@ test('a node that finds it underpriced gets the same bytes again, until one take
   await expectBooksToMatch()
 })
 
-test('under investigation it is approved and goes no further; cleared, it is paid', async () => {
+test('stops an approved withdrawal under investigation, and pays it once it is cleared', async () => {
   stage.signer.run()
   const id = await ask(recipient())
   await post(id, 'mark-for-investigation', { reason: 'the customer denies it' })
@@ -132,7 +137,7 @@ test('under investigation it is approved and goes no further; cleared, it is pai
   await expectBooksToMatch()
 })
 
-test('a refund of what the signer has is refused; of what it has not, it is done and the workflow ends', async () => {
+test('refuses a refund of what the signer has, and refunds what it does not have', async () => {
   const id = await ask(recipient())
   await stage.approve(id)
   await stage.until(id, 'pending_signature')

@@ -1,3 +1,5 @@
+/** Settled withdrawals whose block a reorg removes. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublicClient, http, parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -50,7 +52,7 @@ async function ask(body: Record<string, unknown>): Promise<string> {
   await stage.approve(json.data.id)
   return json.data.id
 }
-/** How often it was confirmed. */
+/** Counts how often it was confirmed. */
 const confirmations = ({ history }: Withdrawal) =>
   history.filter((entry) => entry.stage === 'confirmed').length
 const statusesOf = async (id: string) =>
@@ -69,7 +71,7 @@ const exceptions = async (id: string) =>
   stage.api.database.sql`
     SELECT FROM events WHERE subject = ${id} AND data ->> 'kind' = 'transaction.reverted_after_final'`
 
-test('a settled payment that the chain takes back is booked back, sent again as it was, and settled again: ETH', async () => {
+test('reverses, sends again and settles again an ETH withdrawal whose block a reorg removed', async () => {
   stage.signer.run()
   const hot = await stage.wallet('ethereum', 'hot')
   await anvil.call('anvil_setBalance', hot.address, `0x${parseEther('10').toString(16)}`)
@@ -105,7 +107,7 @@ test('a settled payment that the chain takes back is booked back, sent again as 
   ])
   expect(await journalsOf(id)).toEqual([':hold', ':settle', ':settle:reverted', ':settle:1'])
   expect(await exceptions(id)).toHaveLength(1)
-  // The fee may be another one in another block; the books say what the chain says.
+  // The fee may differ in another block; the books say what the chain says.
   const fee = parseEther(again.fee) - parseEther(first.fee)
   expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(available + fee)
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
@@ -114,7 +116,7 @@ test('a settled payment that the chain takes back is booked back, sent again as 
   )
 })
 
-test('and BTC', async () => {
+test('does the same with BTC', async () => {
   stage.signer.run()
   const hot = await stage.wallet('bitcoin', 'hot')
   const funding = await bitcoin.faucet.pay([{ address: hot.address, amount: 500_000_000n }])
@@ -128,7 +130,7 @@ test('and BTC', async () => {
   const first = await stage.untilView(id, (view) => view.stage === 'confirmed')
   await stage.signer.stop()
   await bitcoin.call('invalidateblock', block)
-  // Empty blocks, or the mempool's own copy would be mined before anybody looks.
+  // Empty blocks, because the mempool’s own copy would be mined before the check.
   await bitcoin.mine(1)
   await bitcoin.mine(3)
   const again = await stage.untilView(id, (view) => confirmations(view) === 2)

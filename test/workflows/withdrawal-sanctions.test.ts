@@ -1,4 +1,7 @@
-/** What is paid out when an address comes onto the sanctions list after it was asked for: nothing, until a person has seen it. */
+/**
+ * Withdrawals whose address comes onto the sanctions list after the request: nothing is paid until a person
+ * has reviewed it.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
@@ -51,7 +54,7 @@ const alerts = async (id: string) =>
   ).map(({ kind }) => kind)
 const stages = (view: Withdrawal) => view.history.map((entry) => entry.stage)
 
-/** Listed between the first and the second approval: neither of the two approvers can know. */
+/** Lists the address between the first and the second approval: neither approver can know. */
 async function listedBeforeItIsBuilt(to: string): Promise<string> {
   const id = await ask(to)
   await stage.until(id, 'pending_approval')
@@ -62,7 +65,7 @@ async function listedBeforeItIsBuilt(to: string): Promise<string> {
   return id
 }
 
-test('what is listed before it is built goes to review with its hold kept, and a person hears of it', async () => {
+test('sends a withdrawal that is listed before it is built to review, keeps its hold, and raises an alert', async () => {
   stage.signer.run(realSigner(stage))
   const before = await held()
   const claimed = stage.signer.claimed.length
@@ -114,11 +117,11 @@ test('what is listed before it is built goes to review with its hold kept, and a
   expect(await alerts(id)).toEqual([])
 }, 90_000)
 
-test('once a reviewer accepted the hit it is paid with the approvals it has, and is not reviewed again', async () => {
+test('pays with the existing approvals once a reviewer accepted the hit, without a second review', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const id = await listedBeforeItIsBuilt(to)
-  // Neither the one who asked for it, nor the approvals alone, take it on.
+  // Neither its initiator, nor the approvals alone, take it on.
   expect(
     (await post(id, 'review', { decision: 'approve', reason: 'mine' }, stage.people[0])).json.error.code,
   ).toBe('INITIATOR_CANNOT_APPROVE')
@@ -131,7 +134,7 @@ test('once a reviewer accepted the hit it is paid with the approvals it has, and
   expect(await received(to)).toBe(parseEther('1'))
 }, 90_000)
 
-test('who was reviewed for another reason is reviewed again when its destination comes onto the list', async () => {
+test('reviews again what was reviewed for another reason, when its destination comes onto the list', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const { sql } = stage.api.database
@@ -156,7 +159,7 @@ test('who was reviewed for another reason is reviewed again when its destination
   await stage.until(id, 'confirmed')
 }, 90_000)
 
-test('who was on the list when it was asked for, and was accepted, is paid', async () => {
+test('pays what was on the list at the request, and was accepted', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   await sanction(to)
@@ -168,7 +171,7 @@ test('who was on the list when it was asked for, and was accepted, is paid', asy
   expect(stages(view).filter((each) => each === 'pending_review')).toHaveLength(1)
 }, 90_000)
 
-test('the withdrawal of a schedule is held as any other when its destination is listed after the firing', async () => {
+test('holds the withdrawal of a schedule like any other when its destination is listed after the firing', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const { status, json } = await stage.api.call({
@@ -197,7 +200,7 @@ test('the withdrawal of a schedule is held as any other when its destination is 
   expect(await received(to)).toBe(0n)
 }, 90_000)
 
-test('a request that no signer has taken yet is not handed out any more, and goes to review', async () => {
+test('does not hand out a request that no signer has claimed, and sends it to review', async () => {
   const to = recipient()
   const id = await ask(to)
   await stage.approve(id)
@@ -206,7 +209,7 @@ test('a request that no signer has taken yet is not handed out any more, and goe
   const other = await ask(recipient())
   await stage.approve(other)
   await stage.until(other, 'pending_signature')
-  // The one behind it in the line of its wallet is handed out in its place.
+  // The request behind it in the queue of its wallet is handed out in its place.
   const { requests } = await stage.signer.claim(1)
   expect(requests.map((request) => request.intent.withdrawal)).toEqual([other])
   const view = await stage.until(id, 'pending_review')
@@ -219,7 +222,7 @@ test('a request that no signer has taken yet is not handed out any more, and goe
   expect(await received(to)).toBe(0n)
 }, 90_000)
 
-test('what is sent already is not sped up, neither on demand nor by itself, and can be cancelled', async () => {
+test('speeds up nothing that is sent already, neither on request nor automatically, and lets it be cancelled', async () => {
   stage.signer.run(realSigner(stage))
   const to = recipient()
   const before = await held()
@@ -234,7 +237,7 @@ test('what is sent already is not sped up, neither on demand nor by itself, and 
     409,
     { code: 'INVALID_STATE', details: { reason: 'SANCTIONED' } },
   ])
-  // It lags after two seconds.
+  // It counts as stuck after two seconds.
   const waiting = await stage.untilView(id, (view) => view.waiting?.code === 'SANCTIONED')
   expect(waiting.waiting?.message).toContain('cancel-transaction')
   expect(await alerts(id)).toEqual(['withdrawal.sanctioned'])

@@ -1,3 +1,5 @@
+/** Withdrawals whose destination a screening service checks. */
+
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { formatWebhookSecret, verifyWebhookSignature } from '../../domain/events/webhook-signature.js'
 import { createSender } from '../../egress/create-sender.js'
@@ -56,7 +58,7 @@ const auditOf = async (id: string) =>
       SELECT action FROM audit_log WHERE subject = ${id} ORDER BY position`
   ).map((row) => row.action)
 
-test('an approved destination goes on to its approvals; the question is signed and says what is asked', async () => {
+test('continues to the approvals of an approved destination, and signs the question', async () => {
   says({ result: 'approved', reference: 'case-7' })
   const id = await ask()
   const view = await stage.until(id, 'pending_approval')
@@ -88,7 +90,7 @@ test('an approved destination goes on to its approvals; the question is signed a
   expect(service.received).toHaveLength(1)
 })
 
-test('a rejected destination ends it with the hold released', async () => {
+test('ends at a rejected destination and releases the hold', async () => {
   says({ result: 'rejected', reason: 'mixer' })
   const held = await stage.balance('ethereum', 'eth', 'reserved', '')
   const id = await ask()
@@ -100,7 +102,7 @@ test('a rejected destination ends it with the hold released', async () => {
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(held)
 })
 
-test('where the service wants a review a person must look at it first', async () => {
+test('waits for a reviewer when the service asks for a review', async () => {
   says({ result: 'review', reason: 'new cluster' })
   const id = await ask()
   const view = await stage.until(id, 'pending_review')
@@ -117,7 +119,7 @@ test.each([
   ['no JSON', answers(200, 'ok')],
   ['nothing', () => {}],
 ] as const)(
-  '%s passes nothing: it waits and says so, whatever people decide, and goes on afterwards',
+  'waits and says so while the service answers %s, also when people decide, and continues afterwards',
   async (_, behaviour) => {
     service.behave(behaviour)
     const id = await ask()
@@ -138,7 +140,7 @@ test.each([
   },
 )
 
-test('every recipient of a batch is asked about before anything is built; who is not approved is not paid', async () => {
+test('asks about every recipient of a batch before anything is built, and pays none that is not approved', async () => {
   const held = await stage.balance('ethereum', 'eth', 'reserved', '')
   service.behave(answers(503, ''))
   const { json } = await stage.createBatch({

@@ -1,3 +1,5 @@
+/** Withdrawals on Bitcoin, from the request to exact books. */
+
 import { randomBytes } from 'node:crypto'
 import { Psbt } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -18,7 +20,7 @@ beforeAll(async () => {
 afterEach(() => stage.signer.stop())
 afterAll(() => rail?.close())
 
-/** A destination outside: the faucet's own address serves, except where what arrives is counted. */
+/** A destination outside: the faucet’s own address, except where what arrives is counted. */
 const ask = (fields: Record<string, unknown> = {}) =>
   stage.request({
     network: 'bitcoin',
@@ -45,16 +47,16 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(0n)
   expect(await openReservations()).toBe(0)
 }
-/** What the signer was last asked to sign. */
+/** Returns what the signer was last asked to sign. */
 function lastPsbt(): Psbt {
   const payload = stage.signer.claimed.at(-1)?.payload
   if (payload?.family !== 'utxo') throw new Error('nothing was claimed')
   return Psbt.fromBase64(payload.psbt)
 }
-/** A fresh P2WPKH destination that nobody else pays. */
+/** Returns a fresh P2WPKH destination that no one else pays. */
 const destination = async () => faucetKey(randomBytes(32))
 
-test('pays BTC with change, and the books are exact to the satoshi', async () => {
+test('pays BTC with change, and keeps books exact to the satoshi', async () => {
   stage.signer.run()
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const id = await ask({ amount: '0.25', priority: 'high' })
@@ -73,7 +75,7 @@ test('pays BTC with change, and the books are exact to the satoshi', async () =>
   await expectBooksToMatch()
 })
 
-test('takes the fee from what the recipient gets, where the recipient pays it', async () => {
+test('takes the fee from what the recipient gets, when the recipient pays it', async () => {
   stage.signer.run()
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const id = await ask({ amount: '0.2', fee_payer: 'recipient' })
@@ -85,7 +87,7 @@ test('takes the fee from what the recipient gets, where the recipient pays it', 
   await expectBooksToMatch()
 })
 
-test('what is refused, cancelled or answered with another payment gives its outputs back', async () => {
+test('releases the outputs of what is refused, cancelled or answered with another transaction', async () => {
   const refused = await ask()
   await stage.approve(refused)
   await stage.until(refused, 'pending_signature')
@@ -127,7 +129,7 @@ test('what is refused, cancelled or answered with another payment gives its outp
   await expectBooksToMatch()
 })
 
-test('a request whose lease ran out is handed out again with the same payload', async () => {
+test('hands out a request whose lease ran out again with the same payload', async () => {
   const id = await ask()
   await stage.approve(id)
   await stage.until(id, 'pending_signature')
@@ -152,7 +154,7 @@ test('a request whose lease ran out is handed out again with the same payload', 
   await expectBooksToMatch()
 })
 
-test('twenty payments at once spend each output once', async () => {
+test('spends each output once with twenty concurrent payouts', async () => {
   stage.signer.run()
   const { address } = await destination()
   const before = await adapter.balance(address, 'btc')
@@ -160,9 +162,9 @@ test('twenty payments at once spend each output once', async () => {
   await Promise.all(ids.map((id) => stage.approve(id)))
   for (const id of ids) await stage.until(id, 'confirmed', 120)
   const spent = await stage.api.database.sql<{ outpoint: string; txid: string }[]>`
-    SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
-    FROM attempts payment, jsonb_array_elements(payment.inputs) AS input
-    WHERE payment.payout_id = ANY (${ids}) AND payment.state = 'final'`
+    SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, attempt.txid
+    FROM attempts attempt, jsonb_array_elements(attempt.inputs) AS input
+    WHERE attempt.payout_id = ANY (${ids}) AND attempt.state = 'final'`
   expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
   expect(new Set(spent.map((row) => row.txid)).size).toBe(20)
   expect((await adapter.balance(address, 'btc')) - before).toBe(20n * parseAmount('0.3', 8))

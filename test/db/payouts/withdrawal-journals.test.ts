@@ -41,7 +41,7 @@ function expectBalanced({ entries }: Journal): void {
   expect(new Set(accounts).size).toBe(accounts.length)
 }
 
-test('a hold and its release leave no trace', () => {
+test('a hold and its release cancel out', () => {
   fc.assert(
     fc.property(terms, (each) => {
       expectBalanced(holdJournal(each))
@@ -77,7 +77,7 @@ test('a hold and its settlement cost the owner exactly what left, and leave noth
   )
 })
 
-test('change comes back to its own address', () => {
+test('books change at its own address', () => {
   const journal = settleJournal(
     {
       id: 'withdrawal_1',
@@ -129,7 +129,7 @@ test('never posts more than the hold and what the network took', () => {
   expect(() => settleJournal(native, [out('eth', 101n), out('eth', 30n)], 30n)).toThrow('only 70 were held')
 })
 
-test('a fee above the limit is booked as the chain took it, the difference on the merchant’s own account', () => {
+test('books a fee above the limit as the chain took it, with the difference on the merchant’s own account', () => {
   const token = settleJournal(held, [out('usdt', 50n), out('eth', 33n)], 33n)
   expectBalanced(token)
   expect(sums(holdJournal(held), token)).toEqual(

@@ -1,4 +1,4 @@
-/** Claims stay inside what a signer reads. */
+/** Keeps claims inside what a signer reads. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
@@ -17,38 +17,41 @@ import { realSigner } from '../../stage/real-signer.js'
 import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
-/** What one payment needs: each of its coins comes with a parent of 90 kB, 2.7 MB in all, 3.6 MB in base64. */
+/** Coins of one payout. Each comes with a parent of 90 kB: 2.7 MB in all, 3.6 MB in base64. */
 const COINS = 30
-const PAYMENTS = 6
+const PAYOUTS = 6
 const COIN = 1_000_000n
 const networks = testNetworks({ BITCOIN_ENABLED: 'true' })
 let stage: Stage
 
 beforeAll(async () => {
-  const outputs = Array.from({ length: COINS * PAYMENTS }, () => COIN)
+  const outputs = Array.from({ length: COINS * PAYOUTS }, () => COIN)
   stage = (await openPaperRail({ networks, feeRate: 5, outputs, parentBytes: () => 90_000 })).stage
-  // For the fees.
+  // Funds for the fees.
   await stage.credit('bitcoin', 'btc', '', 100_000_000n)
 })
 afterAll(() => stage?.close())
 
-/** As JSON: an output of an intent with the longest address and its item, and an approval with the longest ids. */
+/**
+ * Bytes in JSON of an intent’s output with the longest address and of its item, and of an approval with the
+ * longest ids.
+ */
 const OUTPUT_BYTES = 130
 const APPROVAL_BYTES = 600
 const APPROVALS = 100
 
-test('what the platform builds and hands out stays inside what a signer reads and signs', () => {
+test('keeps what the platform builds and hands out inside what a signer reads and signs', () => {
   const around = MAX_OUTPUTS * OUTPUT_BYTES + APPROVALS * APPROVAL_BYTES + FRAME_BYTES
   expect(MAX_PAYLOAD_BYTES + around).toBeLessThan(MAX_REQUEST_BYTES)
   expect(CLAIM_BYTES + MOST_AT_ONCE * FRAME_BYTES).toBeLessThan(MAX_ANSWER_BYTES)
   expect(MAX_INPUTS).toBeLessThanOrEqual(MAX_PAYLOAD_INPUTS)
 })
 
-test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all six are signed', async () => {
+test('hands out six requests of 3.6 MB in answers below 16 MiB, and has all six signed', async () => {
   const { sql } = stage.api.database
   const dependencies = { sql, networks, adapters: stage.adapters }
   const ids: string[] = []
-  for (let each = 0; each < PAYMENTS; each++) {
+  for (let each = 0; each < PAYOUTS; each++) {
     const { json } = await stage.create({
       network: 'bitcoin',
       coin: 'btc',
@@ -63,7 +66,7 @@ test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all s
   }
   const sizes = await sql<{ bytes: number; payload_bytes: number }[]>`
     SELECT octet_length(payload ->> 'psbt') AS bytes, payload_bytes FROM attempts`
-  expect(sizes).toHaveLength(PAYMENTS)
+  expect(sizes).toHaveLength(PAYOUTS)
   for (const { bytes, payload_bytes } of sizes) {
     expect(bytes).toBeGreaterThan(3_500_000)
     expect(bytes).toBeLessThan(MAX_PAYLOAD_BYTES)
@@ -84,11 +87,11 @@ test('six requests of 3.6 MB reach the signer in answers below 16 MiB, and all s
   for (const id of ids) expect(await stage.read(id)).toMatchObject({ stage: 'signed' })
 }, 240_000)
 
-test('who waits for an answer, or follows what is sent, reads no payload', async () => {
+test('reads no payload to wait for an answer or to follow what is sent', async () => {
   const { sql } = stage.api.database
   const [row] = await sql<{ payout_id: string }[]>`SELECT payout_id FROM attempts LIMIT 1`
   const id = row?.payout_id ?? ''
   expect(JSON.stringify((await findAttempt(sql, id))?.payload).length).toBeLessThan(1_000)
-  const [payment] = await listAttempts(sql, id)
-  expect(payment?.payload).toEqual({ family: 'utxo', network: 'bitcoin' })
+  const [attempt] = await listAttempts(sql, id)
+  expect(attempt?.payload).toEqual({ family: 'utxo', network: 'bitcoin' })
 })

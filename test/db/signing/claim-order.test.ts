@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** A request that waits for the signer, asked for so long ago. */
+/** Queues a request that waits for the signer, requested so long ago. */
 async function queue(
   network: 'ethereum' | 'bitcoin',
   priority: string,
@@ -58,7 +58,7 @@ const claim = async () =>
     (request) => request.intent.withdrawal,
   )
 
-test('what is urgent goes first, but not before what has waited long enough; cancelling before all', async () => {
+test('hands out urgent requests first, but not before older ones that waited long enough, and cancellations before all', async () => {
   const fresh = await queue('bitcoin', 'normal', 0)
   const low = await queue('bitcoin', 'low', 0)
   const urgent = await queue('bitcoin', 'urgent', 0)
@@ -67,7 +67,7 @@ test('what is urgent goes first, but not before what has waited long enough; can
   expect(await claim()).toEqual([cancelling, aged, urgent, fresh, low])
 })
 
-test('a long line at one wallet keeps no other network waiting, and its most urgent goes first', async () => {
+test('keeps no other network waiting behind a long queue of one wallet, whose most urgent request goes first', async () => {
   const { sql } = stage.api.database
   const { address } = await stage.wallet('ethereum', 'hot')
   await sql.begin((tx) => observeChainNonce(tx, 'ethereum', address, 0))
@@ -75,7 +75,7 @@ test('a long line at one wallet keeps no other network waiting, and its most urg
   const urgent = await queue('ethereum', 'urgent', 0)
   const bitcoin = await queue('bitcoin', 'low', 0)
   expect(await claim()).toEqual([urgent, bitcoin])
-  // One at a time: until that is answered, the wallet gives no other nonce.
+  // One at a time: until that one is answered, the wallet allocates no other nonce.
   expect(await claim()).toEqual([])
   await sql`UPDATE signing_requests SET state = 'signed' WHERE payout_id = ${urgent}`
   expect(await claim()).toHaveLength(1)

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('an answer is unheard while its withdrawal waits, and not while it is fresh', async () => {
+test('lists an answer while its withdrawal waits, unless it is fresh', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create({
     network: 'ethereum',

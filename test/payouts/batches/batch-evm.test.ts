@@ -1,3 +1,5 @@
+/** Batches on an EVM chain, from the request to exact books. */
+
 import { parseEther } from 'viem'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { evmClients, USDT_ABI } from '../../../local/parts/usdt.js'
@@ -26,7 +28,7 @@ const ask = async (coin: string, outputs: { to_address: string; amount: string }
   if (status !== 201) throw new Error(JSON.stringify(json))
   return json.data.id
 }
-/** What the books say of the wallet is what the chain says of it, and nothing is held any more. */
+/** Expects that the books say about the wallet what the chain says, and that nothing is held. */
 async function expectBooksToMatch(): Promise<void> {
   const hot = await stage.wallet('ethereum', 'hot')
   expect(await stage.balance('ethereum', 'eth', 'chain', hot.id)).toBe(
@@ -39,7 +41,7 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }
 
-test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid with nonces in a row, one is ejected', async () => {
+test('story 15: pays 24 of 25 token items with nonces in a row, and ejects the one that is blacklisted', async () => {
   const { wallet } = evmClients(rail.anvil.rpc, rail.anvil.chainId, rail.anvil.faucetPrivateKey)
   const hash = await wallet.writeContract({
     address: rail.usdt.address,
@@ -49,7 +51,7 @@ test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid w
   })
   await rail.reader.waitForTransactionReceipt({ hash, pollingInterval: 100 })
   stage.signer.run(realSigner(stage))
-  // The last row goes to the address of the first one: two rows stay two payments.
+  // The last row goes to the address of the first one: two rows stay two items.
   const outputs = Array.from({ length: ITEMS }, (_, index) => ({
     to_address: address(index === ITEMS - 1 ? 0 : index),
     amount: `${index + 1}.50`,
@@ -83,10 +85,10 @@ test('story 15: of 25 token payments one recipient is blacklisted: 24 are paid w
   const events = await stage.api.database.sql<
     { data: { status: string; counts: Record<string, number>; items: { index: number; status: string }[] } }[]
   >`SELECT data FROM events WHERE subject = ${id} AND type = 'batch.status_changed' ORDER BY position`
-  // What a merchant knows who only listens: the last word on every item, and of the whole.
-  const told = new Map<number, string>()
-  for (const { data } of events) for (const item of data.items) told.set(item.index, item.status)
-  expect([...told].sort(([a], [b]) => a - b)).toEqual(view.items.map((item) => [item.index, item.status]))
+  // Facts that a merchant has who only listens: the last status of every item, and of the batch.
+  const reported = new Map<number, string>()
+  for (const { data } of events) for (const item of data.items) reported.set(item.index, item.status)
+  expect([...reported].sort(([a], [b]) => a - b)).toEqual(view.items.map((item) => [item.index, item.status]))
   for (const { data } of events) {
     expect(Object.values(data.counts).reduce((sum, count) => sum + count, 0)).toBe(ITEMS)
   }
@@ -107,7 +109,7 @@ const parts = async (id: string) =>
     await stage.api.database.sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${id} ORDER BY id`
   ).map((row) => row.id)
 
-test('what the signer refuses fails alone, and the other payments of the batch go on', async () => {
+test('fails only the item that the signer refuses, and pays the others', async () => {
   const decide = realSigner(stage)
   stage.signer.run(async (request) =>
     request.items?.includes(1)
@@ -133,7 +135,7 @@ test('what the signer refuses fails alone, and the other payments of the batch g
   await expectBooksToMatch()
 }, 120_000)
 
-test('every payment paid is a confirmed batch, and its workflow survives its worker', async () => {
+test('confirms a batch when every item is paid, also when its worker died', async () => {
   stage.signer.run(realSigner(stage))
   await stage.stopWorkers()
   const id = await ask(
@@ -158,7 +160,7 @@ test('every payment paid is a confirmed batch, and its workflow survives its wor
   await expectBooksToMatch()
 }, 240_000)
 
-test('rejected, cancelled and expired batches end their workflow', async () => {
+test('ends the workflow of rejected, cancelled and expired batches', async () => {
   const outputs = [{ to_address: address(50), amount: '0.1' }]
   const [, first] = stage.people
   const rejected = await ask('eth', outputs)

@@ -1,3 +1,5 @@
+/** Batches on Bitcoin, from the request to exact books. */
+
 import { networks as bitcoinNetworks, Psbt, payments } from 'bitcoinjs-lib'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { UtxoAdapter } from '../../../chains/adapter.js'
@@ -23,7 +25,7 @@ afterEach(async () => {
 })
 afterAll(() => rail?.close())
 
-/** An address that nobody else pays. */
+/** Returns an address that no one else pays. */
 const address = (number: number): string =>
   payments.p2wpkh({
     hash: Buffer.from(number.toString(16).padStart(40, '7'), 'hex'),
@@ -49,7 +51,7 @@ async function expectBooksToMatch(): Promise<void> {
   expect(await sql`SELECT 1 FROM utxo_reservations WHERE released_at IS NULL`).toEqual([])
 }
 
-test('thirty outputs are two transactions, each paying its items in their order, and two rows to one address', async () => {
+test('pays thirty outputs with two transactions, each with its items in their order, and two rows to one address', async () => {
   stage.signer.run(realSigner(stage))
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const outputs = Array.from({ length: 30 }, (_, index) => ({
@@ -67,7 +69,7 @@ test('thirty outputs are two transactions, each paying its items in their order,
   expect(await adapter.balance(address(17), 'btc')).toBe(parseAmount('0.027', 8))
   const total = outputs.reduce((sum, output) => sum + parseAmount(output.amount, 8), 0n)
   expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + total + parseAmount(view.fee, 8))
-  // Whichever part was built first.
+  // Either part may be built first.
   const first = stage.signer.claimed.find((request) => request.items?.includes(0))
   if (first?.payload.family !== 'utxo') throw new Error('claimed')
   expect(first.items).toEqual(Array.from({ length: MOST }, (_, index) => index))
@@ -80,7 +82,7 @@ test('thirty outputs are two transactions, each paying its items in their order,
   await stage.ended(id, 'btc')
 }, 180_000)
 
-test('a recipient that came onto the sanctions list is ejected before its transaction is built, the rest are paid', async () => {
+test('ejects a recipient that came onto the sanctions list before its transaction is built, and pays the rest', async () => {
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const outputs = [60, 61, 62].map((number) => ({ to_address: address(number), amount: '0.05' }))
   const id = await ask(outputs)
@@ -102,7 +104,7 @@ test('a recipient that came onto the sanctions list is ejected before its transa
   await expectBooksToMatch()
 }, 120_000)
 
-test('a part in which nobody can be paid fails, and gives all of its hold back', async () => {
+test('fails a part of which no recipient can be paid, and releases all of its hold', async () => {
   const own = await stage.balance('bitcoin', 'btc', 'available', '')
   const id = await ask([{ to_address: address(70), amount: '0.05' }])
   await replaceSanctions(stage.api.database.sql, address(70))

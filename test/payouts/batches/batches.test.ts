@@ -1,3 +1,5 @@
+/** Batches: their request, approvals, cancellation and lists. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { replaceSanctions } from '../../../db/controls/sanctions/replace-sanctions.js'
 import { advanceBatch } from '../../../db/payouts/batches/advance-batch.js'
@@ -20,9 +22,9 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** A fresh address for each number. */
+/** Returns a fresh address for each number. */
 const address = (number: number) => `0x${(0xaaaa_0000_0000n + BigInt(number)).toString(16).padStart(40, '2')}`
-const payments = (count: number, amount = '1.50') =>
+const outputsOf = (count: number, amount = '1.50') =>
   Array.from({ length: count }, (_, index) => ({ to_address: address(index), amount }))
 const batch = (
   outputs: unknown[],
@@ -49,10 +51,10 @@ const eventsOf = async (id: string) =>
       SELECT data FROM events WHERE subject = ${id} AND type = 'batch.status_changed' ORDER BY position`
   ).map(({ data }) => data)
 
-test('an accepted batch is answered item by item as it was sent, held, told of and audited', async () => {
+test('answers an accepted batch item by item as it was sent, holds it, and appends event and audit entry', async () => {
   const [tokens, fees] = await held('alice')
   const outputs = [
-    ...payments(2, '50.00'),
+    ...outputsOf(2, '50.00'),
     { to_address: address(0).toUpperCase().replace('X', 'x'), amount: '75.25' },
   ]
   const data = await ask(
@@ -109,7 +111,7 @@ test('an accepted batch is answered item by item as it was sent, held, told of a
   const { sql } = stage.api.database
   const [audit] = await sql`SELECT action, actor FROM audit_log WHERE subject = ${data.id}`
   expect(audit).toEqual({ action: 'batch.requested', actor: `person:${stage.people[0].id}` })
-  // Its transactions are none of the merchant's withdrawals.
+  // Its transactions are no withdrawals of the merchant.
   const parts = await sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${data.id}`
   expect(parts).toHaveLength(3)
   for (const { id } of parts) {
@@ -124,9 +126,9 @@ test('an accepted batch is answered item by item as it was sent, held, told of a
   expect((await stage.api.call({ path: '/api/v1/withdrawals' })).json.data).toEqual([])
 })
 
-test('bad outputs refuse the whole, and the answer names each with its index', async () => {
+test('refuses the whole batch for bad outputs, and names each with its index', async () => {
   const before = await held()
-  const [good] = payments(1)
+  const [good] = outputsOf(1)
   const bad = await refusal(
     batch([
       good,
@@ -150,20 +152,20 @@ test('bad outputs refuse the whole, and the answer names each with its index', a
   )
   expect(dust).toMatchObject({ code: 'INVALID_AMOUNT', details: { outputs: [{ index: 0 }] } })
   expect(await refusal(batch([]))).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' })
-  expect(await refusal(batch(payments(1_001)))).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' })
+  expect(await refusal(batch(outputsOf(1_001)))).toMatchObject({ status: 400, code: 'VALIDATION_FAILED' })
   expect(await refusal(batch([{ ...good, memo: 'x' }]))).toMatchObject({ status: 400 })
-  expect(await refusal(batch(payments(1), { coin: 'doge' }))).toMatchObject({ code: 'UNSUPPORTED_COIN' })
+  expect(await refusal(batch(outputsOf(1), { coin: 'doge' }))).toMatchObject({ code: 'UNSUPPORTED_COIN' })
   expect(await held()).toEqual(before)
 })
 
-test('a batch is held and refused as a whole: one unit too much, and nothing is held', async () => {
+test('holds or refuses a batch as a whole: for one unit too much it holds nothing', async () => {
   const before = await held('alice')
   const available = -(await stage.balance('ethereum', 'usdt', 'available', 'alice'))
   const most = `${available / 1_000_000n}.${(available % 1_000_000n).toString().padStart(6, '0')}`
   expect(
     await refusal(
       batch(
-        [{ to_address: address(1), amount: most }, ...payments(1, '0.000001')],
+        [{ to_address: address(1), amount: most }, ...outputsOf(1, '0.000001')],
         {},
         { user_reference: 'alice' },
       ),
@@ -172,22 +174,22 @@ test('a batch is held and refused as a whole: one unit too much, and nothing is 
   expect(await held('alice')).toEqual(before)
 })
 
-test('an external id is used once, and the answer says by which batch', async () => {
-  const first = await ask(batch(payments(1), {}, { external_id: 'once' }))
-  expect(await refusal(batch(payments(1), {}, { external_id: 'once' }))).toMatchObject({
+test('accepts an external id once, and names the batch that used it', async () => {
+  const first = await ask(batch(outputsOf(1), {}, { external_id: 'once' }))
+  expect(await refusal(batch(outputsOf(1), {}, { external_id: 'once' }))).toMatchObject({
     status: 409,
     code: 'DUPLICATE_EXTERNAL_ID',
     details: { external_id: 'once', batch_id: first.id },
   })
 })
 
-test('the same request with the same key makes one batch, however often and however concurrently it is sent', async () => {
+test('makes one batch of concurrent and repeated requests with the same key', async () => {
   const [tokens] = await held()
   const send = () =>
     stage.api.call({
       method: 'POST',
       path: '/api/v1/withdrawals/batch',
-      body: batch(payments(3, '2')),
+      body: batch(outputsOf(3, '2')),
       headers: { 'Idempotency-Key': 'batch-key' },
     })
   const answers = await Promise.all(Array.from({ length: 8 }, send))
@@ -202,9 +204,9 @@ test('the same request with the same key makes one batch, however often and howe
   expect((await held())[0]).toBe((tokens ?? 0n) - 6_000_000n)
 })
 
-test('a thousand items are one batch of a thousand transactions on EVM, and of as few as fit on UTXO', async () => {
+test('makes a thousand items a thousand transactions on EVM, and as few as fit on UTXO', async () => {
   const { sql } = stage.api.database
-  const large = await ask(batch(payments(1_000, '0.01')))
+  const large = await ask(batch(outputsOf(1_000, '0.01')))
   expect(large.items).toHaveLength(1_000)
   expect(large.items[999]).toMatchObject({ index: 999, amount: '0.01', status: 'pending' })
   const [parts] = await sql<{ parts: number; held: bigint; fees: bigint; outputs: number }[]>`
@@ -230,9 +232,9 @@ test('a thousand items are one batch of a thousand transactions on EVM, and of a
   ])
 }, 60_000)
 
-test('two people approve all of it at once; one rejection ends all of it', async () => {
+test('approves all of a batch at two approvals, and ends all of it at one rejection', async () => {
   const before = await held()
-  const approved = await ask(batch(payments(3)))
+  const approved = await ask(batch(outputsOf(3)))
   const [initiator, first, second] = stage.people
   expect((await stage.decide(approved.id, initiator)).json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
   await stage.decide(approved.id, first)
@@ -253,7 +255,7 @@ test('two people approve all of it at once; one rejection ends all of it', async
   ])
 
   const middle = await held()
-  const rejected = await ask(batch(payments(3)))
+  const rejected = await ask(batch(outputsOf(3)))
   await stage.decide(rejected.id, first)
   await stage.decide(rejected.id, second, 'reject', { reason: 'not this month' })
   expect(await advance(rejected.id)).toMatchObject({ stage: 'rejected', status: 'failed' })
@@ -266,9 +268,9 @@ test('two people approve all of it at once; one rejection ends all of it', async
   expect(middle[0]).toBe((before[0] ?? 0n) - 4_500_000n)
 })
 
-test('what is cancelled or not approved in time gives everything back, once', async () => {
+test('releases everything once when a batch is cancelled or not approved in time', async () => {
   const before = await held()
-  const cancelled = await ask(batch(payments(2)))
+  const cancelled = await ask(batch(outputsOf(2)))
   const answer = await stage.api.call({ method: 'DELETE', path: `/api/v1/batches/${cancelled.id}` })
   expect(answer.json.data).toMatchObject({ status: 'cancelled', counts: { cancelled: 2 } })
   expect((await stage.api.call({ method: 'DELETE', path: `/api/v1/batches/${cancelled.id}` })).status).toBe(
@@ -276,7 +278,7 @@ test('what is cancelled or not approved in time gives everything back, once', as
   )
   const [, first] = stage.people
   expect((await stage.decide(cancelled.id, first)).json.error.code).toBe('ALREADY_DECIDED')
-  const expired = await ask(batch(payments(2)))
+  const expired = await ask(batch(outputsOf(2)))
   const late = new Date(Date.parse(expired.expires_at))
   expect(await advance(expired.id, new Date(late.getTime() - 1))).toMatchObject({ stage: 'pending_approval' })
   expect(await advance(expired.id, late)).toMatchObject({ stage: 'expired', status: 'failed' })
@@ -284,11 +286,11 @@ test('what is cancelled or not approved in time gives everything back, once', as
   expect(await held()).toEqual(before)
 })
 
-test('a sanctioned recipient holds the whole batch for a review', async () => {
+test('holds the whole batch for a review of a sanctioned recipient', async () => {
   const { sql } = stage.api.database
   await replaceSanctions(sql, address(501))
   try {
-    const outputs = [...payments(2), { to_address: address(501), amount: '1' }]
+    const outputs = [...outputsOf(2), { to_address: address(501), amount: '1' }]
     const data = await ask(batch(outputs))
     expect(data.risk).toMatchObject({ sanctioned: true, score: 100 })
     expect(data.review).toEqual({ required: true })
@@ -310,8 +312,8 @@ test('a sanctioned recipient holds the whole batch for a review', async () => {
   }
 })
 
-test('lists show batches without their items, and only the merchant’s own', async () => {
-  const data = await ask(batch(payments(2), {}, { external_id: 'listed' }))
+test('lists batches without their items, and only the merchant’s own', async () => {
+  const data = await ask(batch(outputsOf(2), {}, { external_id: 'listed' }))
   const { json } = await stage.api.call({ path: '/api/v1/batches?external_id=listed' })
   expect(json.data).toHaveLength(1)
   expect(json.data[0]).toMatchObject({ id: data.id, item_count: 2, status: 'pending' })

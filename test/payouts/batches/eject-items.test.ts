@@ -1,3 +1,5 @@
+/** Ejecting items from parts of a batch. */
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../../db/new-id.js'
@@ -41,7 +43,7 @@ async function approvedBatch(amounts: readonly number[]) {
   return json.data.id as string
 }
 
-/** What a part paid is final: it spent its amount and `fee` from the hot wallet. */
+/** Settles what a part paid: it spent its amount and `fee` from the hot wallet. */
 async function settle(partId: string, fee: bigint): Promise<void> {
   const { sql } = stage.api.database
   const hot = await stage.wallet('bitcoin', 'hot')
@@ -64,7 +66,7 @@ async function settle(partId: string, fee: bigint): Promise<void> {
   })
 }
 
-test('whatever is ejected or fails, what was paid and what was released is what was held', async () => {
+test('holds exactly what was paid and released, for any items that are ejected or fail', async () => {
   const { sql } = stage.api.database
   await fc.assert(
     fc.asyncProperty(
@@ -125,7 +127,7 @@ test('whatever is ejected or fails, what was paid and what was released is what 
   )
 }, 120_000)
 
-test('an ejection that is told of twice changes nothing the second time', async () => {
+test('ejecting an item twice changes nothing the second time', async () => {
   const { sql } = stage.api.database
   const id = await approvedBatch([5_000, 6_000])
   const [part] = await sql<{ id: string }[]>`SELECT id FROM payouts WHERE batch_id = ${id}`

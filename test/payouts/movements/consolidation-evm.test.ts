@@ -1,3 +1,5 @@
+/** Consolidations on an EVM chain: sweeps of ETH and of tokens, with their gas. */
+
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { parseEther } from 'viem'
@@ -25,7 +27,7 @@ type Hex = `0x${string}`
 const RETRY_MS = 1_500
 let rail: EthereumRail
 let stage: Stage
-/** What the signer does before its work. `null`: nothing. */
+/** Action of the signer before its work. `null`: none. */
 let instead: ((request: SigningRequest) => Promise<void>) | null = null
 let fault: Partial<EvmAdapter> = {}
 
@@ -110,7 +112,7 @@ async function untilNote(id: string, coin: string, code: string) {
   throw new Error(`${code}: ${JSON.stringify(await noteOf(id, coin))}`)
 }
 
-test('sweeps several deposits of an address at once: gas × maxFee is left out exactly, the rest of the fee stays', async () => {
+test('sweeps several deposits of an address at once, leaves out gas × maxFee exactly, and leaves the rest of the fee there', async () => {
   const { id, address, user } = await newAddress()
   const own = await stage.balance('ethereum', 'eth', 'available', '')
   const first = await payEth(address, '1.25')
@@ -141,13 +143,14 @@ test('sweeps several deposits of an address at once: gas × maxFee is left out e
     arrived += transaction.value
     left += most - receipt.gasUsed * receipt.effectiveGasPrice
   }
-  // Both deposits were there when the first was credited, or the second one followed: never more sweeps than deposits.
+  // Both deposits were there when the first was credited, or the second followed: never more sweeps than
+  // deposits.
   expect(sweeps.length).toBeLessThanOrEqual(2)
   expect(parseEther(moved.amount)).toBeGreaterThan(0n)
   expect(await rail.reader.getBalance({ address: master.address as Hex })).toBe(arrived)
   expect(await rail.reader.getBalance({ address })).toBe(left)
   expect(await availableTo(stage, 'ethereum', 'eth', user)).toBe('2')
-  // Nothing of it was taken for a deposit from outside, and the merchant's own account bore the fees.
+  // None of it was taken for a deposit from outside, and the merchant’s own account bore the fees.
   expect(await depositCount()).toBe(before)
   const fees = sweeps.reduce((sum, sweep) => sum + parseEther(sweep.fee), 0n)
   expect(await stage.balance('ethereum', 'eth', 'available', '')).toBe(own + fees)
@@ -180,12 +183,12 @@ test('funds the gas of a token sweep with exactly what is missing, then sweeps a
   )
   expect(await availableTo(stage, 'ethereum', 'usdt', user)).toBe('100')
   expect(await availableTo(stage, 'ethereum', 'eth', user)).toBe('0')
-  // The gas that arrived at the address is nobody's deposit.
+  // The gas that arrived at the address is no deposit.
   expect(await depositCount()).toBe(deposits + 1)
   expect(await depositsOf(stage, funding?.transaction_hash ?? '')).toEqual([])
   await expectBooksToBeTheChain(stage, 'ethereum')
 
-  // What was left of the gas counts for the next sweep of the address.
+  // Gas that was left counts for the next sweep of the address.
   const second = await payUsdt(address, 30_000_000n)
   await creditAsWorkflow(stage, rail.temporal, second)
   await untilMovement(stage, (movement) => sweepOf(address, 'usdt')(movement) && movement.amount === '30')
@@ -196,7 +199,7 @@ test('funds the gas of a token sweep with exactly what is missing, then sweeps a
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('dust stays where it is until there is enough, and what costs too much of its value waits', async () => {
+test('leaves dust until there is enough, and waits when the fee is too much of the value', async () => {
   const dust = await newAddress()
   await creditAsWorkflow(stage, rail.temporal, await payEth(dust.address, '0.005'))
   await untilNote(dust.id, 'eth', 'TOO_LITTLE')
@@ -205,7 +208,7 @@ test('dust stays where it is until there is enough, and what costs too much of i
   const moved = await untilMovement(stage, sweepOf(dust.address, 'eth'))
   expect(moved.amount).toBe('0.011')
 
-  // 6 USDT are worth 0.003 ETH; at a price a hundred times as high the gas is more than a fifth of that.
+  // 6 USDT are worth 0.003 ETH. At a price a hundred times as high the gas is more than a fifth of that.
   const dear = await newAddress()
   const real = stage.adapters.get('ethereum') as EvmAdapter
   const build = real.build.bind(real)
@@ -221,13 +224,13 @@ test('dust stays where it is until there is enough, and what costs too much of i
   expect(note.failures).toBe(0)
   expect((await movementsOf(stage)).filter((each) => each.to_address === dear.address)).toEqual([])
   fault = {}
-  // The sweeper looks again when its time has come.
+  // The sweeper checks again when its time has come.
   await sweepUntil(async () => (await movementsOf(stage)).some(sweepOf(dear.address, 'usdt')))
   await untilQuiet(stage)
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('an address that cannot be swept waits longer and longer, and stops no other', async () => {
+test('waits longer and longer for an address that cannot be swept, and sweeps the others', async () => {
   const stuck = await newAddress()
   const fine = await newAddress()
   await blacklist(stuck.address, 'removeBlackList')
@@ -245,14 +248,14 @@ test('an address that cannot be swept waits longer and longer, and stops no othe
   await untilMovement(stage, sweepOf(fine.address, 'usdt'))
   expect((await noteOf(stuck.id, 'usdt'))?.failures).toBeGreaterThan(0)
 
-  // The funds of a blacklisted address come loose: the sweeper goes on by itself.
+  // The funds of a blacklisted address become movable, and the sweeper continues automatically.
   await blacklist(stuck.address, 'removeBlackList')
   await sweepUntil(async () => (await movementsOf(stage)).some(sweepOf(stuck.address, 'usdt')))
   await untilQuiet(stage)
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('a sweep that reverts costs its fee alone, and is tried again', async () => {
+test('books only the fee of a sweep that reverts, and tries it again', async () => {
   const { id, address } = await newAddress()
   instead = async (request) => {
     if (request.intent.kind === 'consolidation') {
@@ -291,7 +294,7 @@ test('estimates the gas of a master wallet that runs code when it is paid', asyn
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('what is under way is not started twice, however often it is asked for', async () => {
+test('starts an open movement only once, however often it is requested', async () => {
   const { id, address } = await newAddress()
   const before = (await movementsOf(stage)).length
   await creditAsWorkflow(stage, rail.temporal, await payEth(address, '0.3'))
@@ -345,7 +348,7 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
   throw new Error('the sweeper did not bring it about')
 }
 
-test('of a token that takes a fee a sweep books what arrived, and what was kept is the merchant’s own cost', async () => {
+test('books what arrived of a token with a fee, and what was kept as the merchant’s own cost', async () => {
   await untilQuiet(stage)
   const code = (await rail.anvil.call('eth_getCode', rail.usdt.address, 'latest')) as Hex
   await rail.anvil.call('anvil_setCode', rail.usdt.address, compileFeeToken())

@@ -1,3 +1,5 @@
+/** Consolidations on Bitcoin: many small outputs become one. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt, Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -21,7 +23,7 @@ const SMALL = 1_000_000n
 let rail: BitcoinRail
 let stage: Stage
 let adapter: UtxoAdapter
-/** sat/vB that the network asks. `null`: what the node says. */
+/** Fee rate in sat/vB. `null`: what the node says. */
 let rate: number | null = null
 
 beforeAll(async () => {
@@ -46,25 +48,25 @@ const look = (name: string | null = null) =>
   recordHistory(rail.temporal, 'rebalance', `look-btc-${++looks}`, name)
 /** Pays small amounts to fresh addresses of a user, credited. */
 async function deposit(user: string, amounts: readonly bigint[]): Promise<void> {
-  const payments = []
-  for (const amount of amounts) payments.push({ address: await addressOf(stage, 'bitcoin', user), amount })
-  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(payments))
+  const outputs = []
+  for (const amount of amounts) outputs.push({ address: await addressOf(stage, 'bitcoin', user), amount })
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(outputs))
 }
-const gatherings = async () => (await movementsOf(stage)).filter((each) => each.kind === 'consolidation')
+const consolidations = async () => (await movementsOf(stage)).filter((each) => each.kind === 'consolidation')
 
-test('gathers small outputs into one at the master wallet once the network is cheap, and not before', async () => {
+test('consolidates small outputs at the master wallet once the network’s fees are low, and not before', async () => {
   await deposit('alice', [200_000n, 300_000n, 400_000n, 50_000_000n])
   rate = 2
   await look()
   await sleep(1_500)
   // Three are few.
-  expect(await gatherings()).toEqual([])
+  expect(await consolidations()).toEqual([])
   await deposit('bob', [150_000n, 250_000n, 350_000n, 450_000n])
   rate = 9
   await look()
   await sleep(1_500)
-  // Enough of them, but too dear.
-  expect(await gatherings()).toEqual([])
+  // There are enough of them, but the fee is too high.
+  expect(await consolidations()).toEqual([])
 
   rate = 2
   stage.signer.run(realSigner(stage))
@@ -80,33 +82,33 @@ test('gathers small outputs into one at the master wallet once the network is ch
   expect(moved).toMatchObject({ amount: '0.021', required_approvals: 0, fee_coin: 'btc' })
 
   const master = await stage.wallet('bitcoin', 'master')
-  const [payment] = await stage.api.database.sql<{ payload: { psbt: string }; signed_transaction: string }[]>`
+  const [attempt] = await stage.api.database.sql<{ payload: { psbt: string }; signed_transaction: string }[]>`
     SELECT payload, signed_transaction FROM attempts WHERE payout_id = ${moved.id}`
-  const transaction = Transaction.fromHex(payment?.signed_transaction ?? '')
+  const transaction = Transaction.fromHex(attempt?.signed_transaction ?? '')
   expect(transaction.ins).toHaveLength(7)
   expect(transaction.outs).toHaveLength(1)
-  const psbt = Psbt.fromBase64(payment?.payload.psbt ?? '')
+  const psbt = Psbt.fromBase64(attempt?.payload.psbt ?? '')
   expect(psbt.data.inputs.every((input) => (input.witnessUtxo?.value ?? SMALL) < SMALL)).toBe(true)
   const fee = 2_100_000n - BigInt(transaction.outs[0]?.value ?? 0)
   expect(moved.fee).toBe(`0.${fee.toString().padStart(8, '0')}`.replace(/0+$/, ''))
   expect(await adapter.balance(master.address, 'btc')).toBe(2_100_000n - fee)
-  // Users have what they had, the merchant's own account bore the fee, and nothing came from outside.
+  // Users have what they had, the merchant’s own account bore the fee, and nothing came from outside.
   expect(await availableTo(stage, 'bitcoin', 'btc', 'alice')).toBe('0.509')
   expect(await availableTo(stage, 'bitcoin', 'btc', 'bob')).toBe('0.012')
   expect(await stage.balance('bitcoin', 'btc', 'available', '')).toBe(own + fee)
   expect((await stage.api.database.sql`SELECT 1 FROM deposits`).length).toBe(deposits)
   await expectBooksToBeTheChain(stage, 'bitcoin')
 
-  // One output is left, so there is nothing to gather.
+  // One output is left, so there is nothing to consolidate.
   await look()
   await untilQuiet(stage)
-  expect(await gatherings()).toHaveLength(1)
+  expect(await consolidations()).toHaveLength(1)
 })
 
-test('never takes an output that a payment has reserved; on request a few are enough', async () => {
+test('never spends an output that a payout has reserved, and needs only a few on request', async () => {
   await stage.signer.stop()
   await deposit('carol', [400_000n, 500_000n, 600_000n])
-  // A withdrawal that nobody signs yet keeps what it spends.
+  // A withdrawal that is not signed yet keeps what it spends.
   const { json } = await stage.create({
     network: 'bitcoin',
     coin: 'btc',
@@ -139,9 +141,9 @@ test('never takes an output that a payment has reserved; on request a few are en
   await untilQuiet(stage)
   const spends = await stage.api.database.sql<{ kind: string; outpoint: string }[]>`
     SELECT withdrawal.kind, input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint
-    FROM attempts payment JOIN payouts withdrawal ON withdrawal.id = payment.payout_id,
-         jsonb_array_elements(payment.inputs) AS input
-    WHERE payment.state = 'final'`
+    FROM attempts attempt JOIN payouts withdrawal ON withdrawal.id = attempt.payout_id,
+         jsonb_array_elements(attempt.inputs) AS input
+    WHERE attempt.state = 'final'`
   expect(new Set(spends.map((each) => each.outpoint)).size).toBe(spends.length)
   const gathered = spends.filter((each) => each.kind === 'consolidation').map((each) => each.outpoint)
   expect(gathered.filter((each) => reserved.some(({ outpoint }) => outpoint === each))).toEqual([])

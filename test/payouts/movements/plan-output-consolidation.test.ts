@@ -1,3 +1,5 @@
+/** Planning consolidations of outputs whose parents are large. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { planOutputConsolidation } from '../../../activities/payouts/movement/plan-output-consolidation.js'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
@@ -16,7 +18,8 @@ const networks = withTreasury(testNetworks({ BITCOIN_ENABLED: 'true' }), 'bitcoi
 let stage: Stage
 
 beforeAll(async () => {
-  // 200 outputs just above dust, each of a transaction of 90 kB, and 20 whose spending costs more than they are worth.
+  // 200 outputs just above dust, each of a transaction of 90 kB, and 20 that cost more to spend than they are
+  // worth.
   const outputs = Array.from({ length: 220 }, (_, index) => (index < 200 ? 600n : 200n))
   const rail = await openPaperRail({
     networks,
@@ -30,7 +33,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('dust of fat transactions is gathered by itself, in rounds that a signer takes, until little is left', async () => {
+test('consolidates dust of large transactions in rounds that a signer accepts, until little is left', async () => {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   const dependencies = { sql, networks, adapters: stage.adapters }

@@ -1,3 +1,5 @@
+/** Rebalancing hot wallets between their watermarks. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -45,7 +47,7 @@ afterAll(() => rail?.close())
 const addressOf = async (kind: 'hot' | 'master' | 'gas') =>
   (await stage.wallet('ethereum', kind)).address as Hex
 const payEth = (to: Hex, amount: string): Promise<Hex> => rail.send(to, parseEther(amount))
-/** As the Schedule starts it. */
+/** Checks the wallets, as the Schedule does. */
 const look = (name: string | null = null) =>
   recordHistory(rail.temporal, 'rebalance', `look-${++looks}`, name)
 const metrics = () => stage.api.metrics()
@@ -55,12 +57,12 @@ const lowEvents = async () =>
       SELECT data FROM events WHERE type = 'wallet.low_balance' ORDER BY position`
   ).map(({ data }) => [data.kind, data.coin, data.balance, data.threshold])
 
-test('above its high watermark a hot wallet gives to the master wallet by itself, down to the middle', async () => {
+test('moves funds above the high watermark to the master wallet automatically, down to the middle', async () => {
   const hot = await addressOf('hot')
   await creditAsWorkflow(stage, rail.temporal, await payEth(hot, '20'))
   await creditAsWorkflow(stage, rail.temporal, await rail.usdt.mint(hot, 2_000_000_000n))
   await look('up')
-  // A second look at once finds it under way.
+  // A second check finds it open.
   await look()
   await untilMovement(stage, (each) => each.coin === 'eth' && each.stage === 'confirmed')
   await untilMovement(stage, (each) => each.coin === 'usdt' && each.stage === 'confirmed')
@@ -79,7 +81,7 @@ test('above its high watermark a hot wallet gives to the master wallet by itself
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('below its low watermark a hot wallet is filled from the master wallet only after two people approved', async () => {
+test('fills a hot wallet below its low watermark from the master wallet only after two people approved', async () => {
   // 550 USDT are in the hot wallet: 500 leave.
   const { json } = await stage.create({
     network: 'ethereum',
@@ -113,7 +115,7 @@ test('below its low watermark a hot wallet is filled from the master wallet only
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('one rejection is final, gives the hold back, and is not asked again at once', async () => {
+test('ends at one rejection, releases the hold, and does not ask again at once', async () => {
   const { json } = await stage.create({
     network: 'ethereum',
     coin: 'usdt',
@@ -133,7 +135,7 @@ test('one rejection is final, gives the hold back, and is not asked again at onc
   await expectBooksToBeTheChain(stage, 'ethereum')
 })
 
-test('an automatic movement takes no decisions, and is nobody else’s', async () => {
+test('takes no decisions about an automatic movement, and hides it from other merchants', async () => {
   const [moved] = await movementsOf(stage, '&kind=rebalance')
   const id = moved?.id ?? ''
   const [, first] = stage.people
@@ -148,9 +150,10 @@ test('an automatic movement takes no decisions, and is nobody else’s', async (
   expect((await stage.api.call({ path: '/api/v1/movements', key })).json.data).toEqual([])
 })
 
-test('a low wallet is told once a crossing, and again only after it was filled well above its mark', async () => {
+test('reports a low wallet once for each crossing, and again only after it was filled well above its mark', async () => {
   const [gas, hot] = [await addressOf('gas'), await addressOf('hot')]
-  // The gas wallet had too little from the first look on; the hot wallet fell to 30 USDT. The master wallet's gas has no mark.
+  // The gas wallet had too little from the first check on; the hot wallet fell to 30 USDT. The master
+  // wallet’s gas has no mark.
   expect(await lowEvents()).toEqual([
     ['gas', 'eth', '0.5', '1'],
     ['hot', 'usdt', '30', '50'],
@@ -158,7 +161,7 @@ test('a low wallet is told once a crossing, and again only after it was filled w
   await creditAsWorkflow(stage, rail.temporal, await payEth(gas, '0.55'))
   await creditAsWorkflow(stage, rail.temporal, await rail.usdt.mint(hot, 25_000_000n))
   await look()
-  // 1.05 and 55 are above the marks; of the gas wallet it is not enough above.
+  // 1.05 and 55 are above the marks. For the gas wallet that is not enough above.
   const low = 'keyturn_wallets_low{network="ethereum",kind="gas",coin="eth"}'
   expect(await metrics()).toContain(`${low} 1`)
   expect(await metrics()).not.toContain('keyturn_wallets_low{network="ethereum",kind="hot"')
@@ -183,7 +186,7 @@ test('a low wallet is told once a crossing, and again only after it was filled w
   expect((await lowEvents()).slice(2)).toEqual([['hot', 'usdt', '35', '50']])
 })
 
-test('payments are spread over several hot wallets: the fewest under way among those with enough', async () => {
+test('spreads payouts over the hot wallets with enough funds, the one with the fewest open payouts first', async () => {
   const made: Hex[] = []
   for (let count = 0; count < 2; count++) {
     const { status, json } = await stage.api.call({
@@ -200,7 +203,7 @@ test('payments are spread over several hot wallets: the fewest under way among t
   for (const address of made) await creditAsWorkflow(stage, rail.temporal, await payEth(address, '6'))
   await stage.signer.stop()
 
-  // Nobody signs meanwhile, so that all of them are under way at once.
+  // The signer is away meanwhile, so all of them are open at once.
   const paid: string[] = []
   for (let count = 0; count < 6; count++) {
     const { json } = await stage.create({

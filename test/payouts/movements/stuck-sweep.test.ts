@@ -1,4 +1,6 @@
-/** Sweeps that lag, and sweeps that the chain takes back: they come through once, and the books stay the chain's. */
+/**
+ * Sweeps that are stuck, and sweeps that a reorg removes: each is paid once, and the books equal the chain.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
@@ -32,7 +34,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rail?.close())
 
-/** A user's address with 2 ETH that are credited. */
+/** Creates a user’s address with 2 ETH that are credited. */
 async function funded(user: string): Promise<{ id: string; address: Hex }> {
   const { json } = await stage.api.call({
     method: 'POST',
@@ -59,14 +61,14 @@ const attemptsOf = async (id: string) =>
 const from = (address: string, stageOf: string) => (each: Movement) =>
   each.from_address === address && each.stage === stageOf
 
-test('without `automatic` nothing moves unasked', async () => {
+test('moves nothing unasked without `automatic`', async () => {
   const { address } = await funded('idle')
   await sleep(1_500)
   expect(await movementsOf(stage)).toEqual([])
   expect(await rail.reader.getBalance({ address })).toBe(parseEther('2'))
 })
 
-test('a sweep that lags is replaced by dearer ones that send less, and one of them is mined', async () => {
+test('replaces a stuck sweep by attempts at higher fees that send less, one of which is mined', async () => {
   const { id, address } = await funded('stuck')
   await rail.mining(false)
   await consolidate(id)
@@ -74,7 +76,7 @@ test('a sweep that lags is replaced by dearer ones that send less, and one of th
   for (let wait = 0; wait < 300 && (await attemptsOf(stuck.id)).length < 3; wait++) await sleep(100)
   const sent = await attemptsOf(stuck.id)
   expect(sent.length).toBeGreaterThanOrEqual(3)
-  // The whole balance, whatever the fee: what a dearer attempt pays more, it sends less.
+  // Each attempt sends the whole balance less its fee.
   for (const { amount, max_fee } of sent) expect(amount + max_fee).toBe(parseEther('2'))
   await rail.mining(true)
   const moved = await untilMovement(stage, from(address, 'confirmed'))
@@ -86,7 +88,7 @@ test('a sweep that lags is replaced by dearer ones that send less, and one of th
   await expectBooksToBeTheChain(stage, 'ethereum')
 }, 120_000)
 
-test('a settled sweep that the chain takes back is booked back, sent again, and never made twice', async () => {
+test('reverses and sends again a settled sweep whose block a reorg removed, and never creates it twice', async () => {
   const { id, address } = await funded('reorged')
   await consolidate(id)
   const first = await untilMovement(stage, from(address, 'confirmed'))
@@ -96,14 +98,14 @@ test('a settled sweep that the chain takes back is booked back, sent again, and 
     stage,
     (each) => each.id === first.id && each.history.some(({ cause }) => cause.includes('left the chain')),
   )
-  // Asked again meanwhile: it is under way, not missing.
+  // A request meanwhile finds it open, not missing.
   await consolidate(id)
   const again = await untilMovement(
     stage,
     (each) => each.id === first.id && each.stage === 'confirmed' && each.confirmations >= 2,
   )
   await untilQuiet(stage)
-  // Should it have lagged meanwhile, a dearer attempt of the same nonce took its place.
+  // If it was stuck meanwhile, an attempt at a higher fee with the same nonce took its place.
   const final = (await attemptsOf(first.id)).filter(({ state }) => state === 'final')
   expect(final.map(({ txid }) => txid)).toEqual([again.transaction_hash])
   expect((await movementsOf(stage)).filter((each) => each.from_address === address)).toHaveLength(1)

@@ -1,3 +1,5 @@
+/** Withdrawal schedules and their firings. */
+
 import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -129,7 +131,7 @@ const exceptionsOf = async (id: string) =>
       SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${id} ORDER BY position`
   ).map((row) => row.data)
 
-test('each firing is a withdrawal of its own, with the controls of any other', async () => {
+test('creates an ordinary withdrawal with all its controls at each firing', async () => {
   const { id } = await schedule({}, { metadata: { office: 'Lisbon' } })
   await handleOf(id).trigger()
   const [firing] = await firings(id, 1)
@@ -142,7 +144,7 @@ test('each firing is a withdrawal of its own, with the controls of any other', a
     metadata: { office: 'Lisbon' },
     required_approvals: 2,
   })
-  // Whoever made the schedule asked for it, so somebody else has to approve.
+  // The creator of the schedule is the initiator, so another person has to approve.
   const { status, json } = await stage.decide(withdrawal.id, stage.people[0])
   expect([status, json.error.code]).toEqual([403, 'INITIATOR_CANNOT_APPROVE'])
   await stage.approve(withdrawal.id)
@@ -157,7 +159,7 @@ test('each firing is a withdrawal of its own, with the controls of any other', a
   }
 })
 
-test('a time that is filled in twice is asked for once, and its time is the key', async () => {
+test('requests a withdrawal once for a time that is filled in twice, with the time as its key', async () => {
   const { id } = await schedule()
   for (let round = 1; round <= 2; round++) {
     await backfill(id, '2026-02-01T00:00:00Z', '2026-02-03T12:00:00Z')
@@ -174,7 +176,7 @@ test('a time that is filled in twice is asked for once, and its time is the key'
   expect(made).toHaveLength(3)
 })
 
-test('what is refused is told with its reason, nothing is held, and the next firing goes on', async () => {
+test('stores why a firing was refused, holds nothing, and fires again', async () => {
   const { id } = await schedule({}, { user_reference: 'poor' })
   await backfill(id, '2026-02-01T00:00:00Z', '2026-02-01T12:00:00Z')
   const [refused] = await firings(id, 1)
@@ -194,14 +196,14 @@ test('what is refused is told with its reason, nothing is held, and the next fir
   await stage.credit('ethereum', 'eth', 'poor', 10n ** 19n)
   await backfill(id, '2026-02-02T00:00:00Z', '2026-02-02T12:00:00Z')
   expect((await firings(id, 2)).map((each) => each.outcome).sort()).toEqual(['created', 'refused'])
-  // Filled in again, the refused one stays refused: its time is over.
+  // Filled in again, the refused firing stays refused: its time is over.
   await backfill(id, '2026-02-01T00:00:00Z', '2026-02-01T12:00:00Z')
   await until(async () => ((await describe(id))?.info.numActionsTaken ?? 0) >= 3)
   await settled(id, 2)
   expect(await firingsOf(id)).toHaveLength(2)
 })
 
-test('the rows say when it fires: interval from its start, cron in UTC, end, pause', async () => {
+test('fires as the rows say: by interval from its start, cron in UTC, end and pause', async () => {
   const interval = await schedule({ start_at: '2030-05-05T05:05:05Z', end_at: '2030-05-07T00:00:00Z' })
   const [first, second, ...rest] = (await describe(interval.id))?.info.nextActionTimes ?? []
   expect([first?.toISOString(), second?.toISOString(), rest.length]).toEqual([
@@ -230,7 +232,7 @@ test('the rows say when it fires: interval from its start, cron in UTC, end, pau
     withdrawal: { amount: '2' },
   })
   await until(async () => (await describe(cron.id))?.state.paused)
-  // Also when Temporal has not heard of it yet.
+  // The row decides even if Temporal does not have the change yet.
   await handleOf(cron.id).trigger()
   await settled(cron.id, 1)
   expect(await firingsOf(cron.id)).toEqual([])
@@ -248,7 +250,7 @@ test('the rows say when it fires: interval from its start, cron in UTC, end, pau
   expect(listed.data.map((each: { id: string }) => each.id)).not.toContain(cron.id)
 })
 
-test('the sweeper makes what Temporal lost, tells what it was not told, and what it left out', async () => {
+test('creates again what Temporal lost, applies missed changes, and reports left-out firings, in a sweep', async () => {
   const { sql } = stage.api.database
   const lost = await schedule()
   await handleOf(lost.id).delete()
@@ -272,7 +274,7 @@ test('the sweeper makes what Temporal lost, tells what it was not told, and what
   expect((await call('GET', `/${lost.id}`)).json.data.missed).toBe(2)
 })
 
-test('what cannot be a schedule is refused by name', async () => {
+test('rejects an invalid schedule and names the field', async () => {
   const refusal = async (change: Record<string, unknown>, withdrawal: Record<string, unknown> = {}) => {
     const { status, json } = await call('POST', '', body(change, withdrawal))
     return [status, json.error?.code, json.error?.details?.fields?.[0]?.path]
@@ -302,10 +304,10 @@ test('what cannot be a schedule is refused by name', async () => {
   expect((await stage.api.call({ path: `${path}/firings`, key: other })).status).toBe(404)
 })
 
-test('schedules that Temporal refuses are put off with an alert each and keep no other merchant from theirs', async () => {
+test('puts off schedules that Temporal refuses, each with an alert, without delaying another merchant’s', async () => {
   const { sql } = stage.api.database
   const good = await schedule()
-  // Temporal loses the good one, and is to be asked for five that it refuses before it.
+  // Temporal loses the good one, and is to be asked about five that it refuses before it.
   await handleOf(good.id).delete()
   const refused: string[] = []
   for (let index = 0; index < 5; index++) {
@@ -324,12 +326,12 @@ test('schedules that Temporal refuses are put off with an alert each and keep no
     expect(alert).toMatchObject({ kind: 'withdrawal_schedule.not_applied', severity: 'critical' })
     expect(String(alert?.reason)).toMatch(/cron/i)
   }
-  // They wait; the next sweep has nothing to tell.
+  // They wait; the next sweep has nothing to apply.
   expect((await sweep()).schedules).toBe(0)
   await sql`UPDATE withdrawal_schedules SET deleted_at = now() WHERE id = ANY (${refused})`
 })
 
-test('an interval may be counted from a start before 1970', async () => {
+test('accepts an interval from a start before 1970', async () => {
   const made = await schedule({ interval_seconds: 61, start_at: '1969-12-31T23:59:30Z' })
   const { json } = await call('GET', `/${made.id}`)
   for (const time of json.data.next_firings as string[]) {
@@ -338,7 +340,7 @@ test('an interval may be counted from a start before 1970', async () => {
   expect(json.data.next_firings).toHaveLength(5)
 })
 
-test('a cron expression that never fires is refused; day of the month and day of the week must both match', async () => {
+test('rejects a cron expression that never fires, because day of the month and day of the week must both match', async () => {
   const cron = (text: string, change: Record<string, unknown> = {}) => {
     const { interval_seconds: _, start_at: __, ...rest } = body()
     return { ...rest, cron: text, ...change }
@@ -360,7 +362,7 @@ test('a cron expression that never fires is refused; day of the month and day of
   for (const time of times) expect([new Date(time).getUTCDate(), new Date(time).getUTCDay()]).toEqual([13, 5])
 })
 
-test('no withdrawal can take the key of a firing: its form is refused, and one that has it blocks nothing', async () => {
+test('rejects the form of a firing’s key in requests, and lets an older withdrawal with such a key block nothing', async () => {
   const made = await schedule()
   const nominal = '2026-03-03T08:00:00Z'
   const key = `${made.id}:${new Date(nominal).toISOString()}`
@@ -372,7 +374,7 @@ test('no withdrawal can take the key of a firing: its form is refused, and one t
     external_id: key,
   })
   expect([taken.status, taken.json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
-  // From before that form was refused.
+  // A withdrawal from a time when that form was accepted.
   const other = await stage.create({ network: 'ethereum', coin: 'eth', amount: '1', to_address: TO })
   await stage.api.database.sql`UPDATE payouts SET external_id = ${key} WHERE id = ${other.json.data.id}`
   await backfill(made.id, '2026-03-03T07:59:00Z', '2026-03-03T08:01:00Z')
@@ -381,7 +383,7 @@ test('no withdrawal can take the key of a firing: its form is refused, and one t
   expect(firing?.withdrawal_id).not.toBe(other.json.data.id)
 })
 
-test('a schedule is not made for a wallet that is not the merchant’s', async () => {
+test('rejects a schedule for a wallet that is not the merchant’s', async () => {
   const { status, json } = await call('POST', '', body({}, { from_address_id: 'addr_of_nobody' }))
   expect([status, json.error?.code]).toEqual([400, 'VALIDATION_FAILED'])
 })

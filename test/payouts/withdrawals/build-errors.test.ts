@@ -1,3 +1,5 @@
+/** Builds that fail, hang or name an address that cannot be paid. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Psbt } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -13,14 +15,14 @@ import { openPaperRail } from '../../stage/open-paper-rail.js'
 import type { Stage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
-/** A P2TR address whose key, x = 5, is not on the curve: an older release took such addresses. */
+/** A P2TR address whose key, x = 5, is not on the curve. An older release accepted such addresses. */
 const OFF_CURVE = 'bcrt1pqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqzssr24l3'
 const STRANGER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080'
 const EVM_STRANGER = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
 const networks = testNetworks({ BITCOIN_ENABLED: 'true', ETHEREUM_ENABLED: 'true' })
 let stage: Stage
 let dependencies: WithdrawalChainDependencies
-/** Runs before each build while it is set; most of it throws. */
+/** Action before each build, while it is set. Most of them throw. */
 let trouble: ((request: UtxoBuildRequest | EvmBuildRequest) => Promise<void>) | null = null
 
 beforeAll(async () => {
@@ -39,7 +41,7 @@ beforeEach(() => {
 })
 afterAll(() => stage?.close())
 
-/** A withdrawal that two people approved. */
+/** Creates a withdrawal that two people approved. */
 async function approved(network: 'bitcoin' | 'ethereum'): Promise<string> {
   const { sql } = stage.api.database
   const { json } = await stage.create({
@@ -69,7 +71,7 @@ const watch = () =>
     [],
   )
 
-test('a payment to an address that was taken before and can never be paid ends, and gives its hold back', async () => {
+test('ends a payout to an address that was accepted earlier and can never be paid, and releases its hold', async () => {
   const before = await stage.balance('bitcoin', 'btc', 'reserved', '')
   const id = await approved('bitcoin')
   await stage.api.database.sql`UPDATE payouts SET to_address = ${OFF_CURVE} WHERE id = ${id}`
@@ -78,7 +80,7 @@ test('a payment to an address that was taken before and can never be paid ends, 
   expect(await stage.balance('bitcoin', 'btc', 'reserved', '')).toBe(before)
 })
 
-test('builders of one wallet take turns, however long the line is', async () => {
+test('lets builders of one wallet take turns, however long the queue is', async () => {
   const ids = await Promise.all(Array.from({ length: 5 }, () => approved('bitcoin')))
   let running = 0
   let most = 0
@@ -93,7 +95,7 @@ test('builders of one wallet take turns, however long the line is', async () => 
   expect(most).toBe(1)
 })
 
-test('a builder that hangs stops its wallet only for the time of a turn', async () => {
+test('lets a builder that hangs stop its wallet only for the time of a turn', async () => {
   const [hung, next] = [await approved('bitcoin'), await approved('bitcoin')]
   let release = () => {}
   trouble = () => {
@@ -109,7 +111,7 @@ test('a builder that hangs stops its wallet only for the time of a turn', async 
   await first
 })
 
-test('a row of a batch that can never be paid is taken out, and the good rows are paid', async () => {
+test('takes a row that can never be paid out of a batch, and pays the good rows', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.createBatch({
     batch_withdrawal: {
@@ -143,7 +145,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
       'a coin that the node describes otherwise',
       new KeyturnError('INVALID_STATE', 'Not what the chain says'),
     ],
-  ])('%s stands on the payment at once and raises an alert, until it is over', async (_what, error) => {
+  ])('shows %s on the payout at once and raises an alert, until it is over', async (_what, error) => {
     const id = await approved(network)
     trouble = async () => {
       throw error
@@ -154,11 +156,11 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     expect(row).toMatchObject({ stage: 'building', waiting: { code: 'STEP_FAILED' } })
     expect(JSON.stringify([row.waiting, step])).not.toContain('secret')
     expect(await alerts(id)).toEqual(['withdrawal.step_failed'])
-    // It is told once, however often it is tried.
+    // The alert is raised once, however often the step is tried.
     await activities().buildWithdrawal(id)
-    const told = await stage.api.database.sql`
+    const raised = await stage.api.database.sql`
       SELECT 1 FROM events WHERE type = 'exception.raised' AND data ->> 'subject' = ${id}`
-    expect(told).toHaveLength(1)
+    expect(raised).toHaveLength(1)
     await watch()
     expect(await alerts(id)).toEqual(['withdrawal.step_failed'])
     trouble = async () => {
@@ -169,7 +171,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     expect(await alerts(id)).toEqual([])
   })
 
-  test('a build that does not come back within its time stands on the payment too', async () => {
+  test('shows a build that does not return in time on the payout', async () => {
     const id = await approved(network)
     trouble = async () => {
       await sleep(2_000)
@@ -181,7 +183,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     await late
   })
 
-  test('what passes by itself is waited for, and raises an alert only when it lasts', async () => {
+  test('waits for what passes, and raises an alert only when it lasts', async () => {
     const id = await approved(network)
     trouble = async () => {
       throw new KeyturnError('INVALID_STATE', 'The node does not know an output yet', { retryable: true })

@@ -1,4 +1,4 @@
-/** When a signed payment on an EVM chain is given up: by the blocks that were scanned, never by what a node has forgotten. */
+/** When a signed EVM payout is given up: by the scanned blocks, never by what a node has forgotten. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { followWithdrawal } from '../../../activities/payouts/withdrawal/follow-withdrawal.js'
@@ -17,7 +17,10 @@ const NONCE = 5
 const REQUIRED = 12
 const networks = testNetworks({ ETHEREUM_ENABLED: 'true' })
 let stage: Stage
-/** What the node says: its head, and from which height on the nonce was used; it knows no transaction and takes none. */
+/**
+ * State of the node: its head, and the height from which the nonce is used. It knows no transaction and
+ * accepts none.
+ */
 const node = {
   head: 100,
   usedFrom: 90,
@@ -46,7 +49,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** Where the watcher is; blocks that it has scanned are those of branch `a` unless `branch` says otherwise. */
+/** Moves the watcher. Blocks that it has scanned are those of branch `a` unless `branch` says otherwise. */
 async function scannedTo(height: number, branch = 'a'): Promise<void> {
   const { sql } = stage.api.database
   await sql`DELETE FROM chain_blocks WHERE network = 'ethereum'`
@@ -61,7 +64,7 @@ async function scannedTo(height: number, branch = 'a'): Promise<void> {
 }
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-async function payment(state: 'broadcast' | 'mined'): Promise<string> {
+async function payout(state: 'broadcast' | 'mined'): Promise<string> {
   node.says = () => UNKNOWN
   const { sql } = stage.api.database
   const to = `0x${'12'.repeat(20)}`
@@ -84,7 +87,7 @@ async function payment(state: 'broadcast' | 'mined'): Promise<string> {
   return id
 }
 
-/** As the workflow. @returns The stage. */
+/** Takes a step, as the workflow does. @returns The stage. */
 async function step(id: string): Promise<string> {
   const { sql } = stage.api.database
   const found = await followWithdrawal({ sql, networks, adapters: stage.adapters }, id)
@@ -94,9 +97,9 @@ async function step(id: string): Promise<string> {
 const conflictOf = async (id: string) =>
   Number((await listAttempts(stage.api.database.sql, id))[0]?.conflict_height ?? 0)
 
-test('an attempt that the watcher saw mined is never given up because a node knows only that its nonce was used', async () => {
+test('never gives up an attempt that the watcher saw mined because a node knows only that its nonce was used', async () => {
   node.usedFrom = 90
-  const id = await payment('mined')
+  const id = await payout('mined')
   for (const height of [100, 111, 130]) {
     node.head = height
     await scannedTo(height)
@@ -105,9 +108,9 @@ test('an attempt that the watcher saw mined is never given up because a node kno
   expect((await listAttempts(stage.api.database.sql, id)).map(({ state }) => state)).toEqual(['mined'])
 })
 
-test('the use of a nonce counts from the block at which the watcher itself has come to it', async () => {
+test('counts the use of a nonce from the block that the watcher itself has scanned', async () => {
   node.usedFrom = 90
-  const id = await payment('broadcast')
+  const id = await payout('broadcast')
   // The node is far ahead: our transaction may lie in any block that was not scanned.
   node.head = 200
   await scannedTo(89)
@@ -125,8 +128,8 @@ test('the use of a nonce counts from the block at which the watcher itself has c
   expect((await findRow(stage.api.database.sql, id)).failure_code).toBe('NONCE_USED_ELSEWHERE')
 })
 
-test('a node on another branch than the scanned one proves nothing', async () => {
-  const id = await payment('broadcast')
+test('proves nothing by a node on another branch than the scanned one', async () => {
+  const id = await payout('broadcast')
   node.head = 150
   node.usedFrom = 90
   for (const height of [100, 130]) {
@@ -136,11 +139,11 @@ test('a node on another branch than the scanned one proves nothing', async () =>
   expect(await conflictOf(id)).toBe(0)
 })
 
-test('a reorganisation below the block that showed the use of the nonce takes the verdict back', async () => {
+test('takes the verdict back after a reorg below the block that showed the use of the nonce', async () => {
   const { sql } = stage.api.database
   node.head = 150
   node.usedFrom = 90
-  const id = await payment('broadcast')
+  const id = await payout('broadcast')
   await scannedTo(100)
   expect(await step(id)).toBe('confirming')
   await rollBack(
@@ -164,11 +167,11 @@ test('a reorganisation below the block that showed the use of the nonce takes th
   expect((await listAttempts(sql, id)).map(({ state }) => state)).toEqual(['broadcast'])
 })
 
-test('an attempt that a node had called mined in a block which the scanned chain does not have may be given up', async () => {
+test('may give up an attempt that a node reported in a block which the scanned chain does not have', async () => {
   const { sql } = stage.api.database
   node.usedFrom = 95
   node.head = 150
-  const id = await payment('broadcast')
+  const id = await payout('broadcast')
   await sql`
     UPDATE attempts SET state = 'mined', block_number = 96, block_hash = ${hash(96, 'c')} WHERE payout_id = ${id}`
   await scannedTo(100)
@@ -179,12 +182,12 @@ test('an attempt that a node had called mined in a block which the scanned chain
 })
 
 test.each(['the same attempt', 'another attempt'])(
-  'a node on a branch that was left, which has %s in a block there, does not make the watcher forget what it saw mined',
+  'keeps what the watcher saw mined, although a node on an old branch has %s in a block there',
   async (which) => {
     const { sql } = stage.api.database
     node.usedFrom = 90
     node.head = 91
-    const id = await payment('mined')
+    const id = await payout('mined')
     const [seen] = await listAttempts(sql, id)
     const other = newId('tx')
     await sql`
@@ -217,11 +220,11 @@ test.each(['the same attempt', 'another attempt'])(
   },
 )
 
-test('an attempt whose answer comes after its block is mined, whatever its use of the nonce had proved against the payment', async () => {
+test('marks an attempt as mined whose answer comes after its block, although its nonce had proved the payout unpaid', async () => {
   const { sql } = stage.api.database
   node.usedFrom = 90
   node.head = 150
-  const id = await payment('broadcast')
+  const id = await payout('broadcast')
   const late = newId('tx')
   await sql`
     INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, state, payload,

@@ -1,4 +1,6 @@
-/** Whatever strangers, blocks, forks and forgetful nodes do: a payment is given up only when it can never be mined. */
+/**
+ * Gives up a payout only when it can never be mined, under any strangers, blocks, forks and forgetful nodes.
+ */
 
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
@@ -61,7 +63,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
 )
 
-test('after any sequence of thefts, forks and failures a payment is confirmed, waits, or has ended because nothing of it can be mined', async () => {
+test('confirms, keeps or ends a payout correctly after any sequence of thefts, forks and failures', async () => {
   const ends = new Map<string, number>()
   await fc.assert(
     fc.asyncProperty(fc.array(act, { minLength: 4, maxLength: 20 }), async (acts) => {
@@ -79,7 +81,7 @@ async function play(acts: readonly Act[]): Promise<string> {
   node.forgets = false
   node.refuses = false
   model.mempool.clear()
-  // So that a fork never reaches what the play before left.
+  // These blocks keep a fork from reaching what the play before left.
   for (let block = 0; block < 8; block++) model.mine([])
   const held = await rail.held()
   const source = `${randomBytes(32).toString('hex')}:7`
@@ -107,7 +109,7 @@ async function play(acts: readonly Act[]): Promise<string> {
   if (stage === 'confirming') expect(await rail.held()).toBeGreaterThan(held)
   else {
     expect(await rail.held()).toBe(held)
-    // What is on the chain and unspent there is free again.
+    // An output that is on the chain and unspent is free again.
     for (const coin of coins) expect(await rail.isFree(coin), nameOf(coin)).toBe(isUnspent(model, coin))
   }
   // The next play begins with no hold.
@@ -160,7 +162,7 @@ async function perform(each: Act, { id, coins, attempts, source, floor }: Scene)
       const stage = await rail.step(id)
       const deep = model.blocks.slice(0, -1).flatMap((block) => block.transactions)
       if (stage === 'failed') {
-        // At this depth nothing that excludes it is undone but by a fork that brings it back to life.
+        // At this depth only a fork that brings the payout back to life undoes what excludes it.
         for (const { transaction } of attempts) {
           expect(deep.some((mined) => mined.txid === transaction.txid)).toBe(false)
         }
@@ -174,7 +176,7 @@ function isMined(model: ChainModel, txid: string): boolean {
   return model.blocks.some((block) => block.transactions.some((each) => each.txid === txid))
 }
 
-/** Something else on the chain spends what it needs, or needs what it needs. */
+/** Whether another transaction on the chain spends what it needs, or needs what it needs. */
 function isDead(model: ChainModel, transaction: ModelTransaction): boolean {
   if (isMined(model, transaction.txid)) return false
   const spent = new Set(model.blocks.flatMap((block) => block.transactions.flatMap((each) => each.inputs)))
@@ -190,7 +192,7 @@ function isUnspent(model: ChainModel, coin: Coin): boolean {
   return isMined(model, coin.txid) && !transactions.some((each) => each.inputs.includes(nameOf(coin)))
 }
 
-/** Ends what still waits, by a stranger. */
+/** Ends what still waits, by a stranger’s transaction. */
 async function giveUp([coin]: readonly Coin[], id: string): Promise<void> {
   const { model } = rail
   if (coin) {

@@ -1,4 +1,4 @@
-/** When a signed payment on a chain of the Bitcoin family is given up, and what comes free then. */
+/** When a signed UTXO payout is given up, and which outputs are free then. */
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { buildUtxoReplacement } from '../../../activities/payouts/withdrawal/build-utxo-replacement.js'
@@ -32,7 +32,7 @@ const exceptionsOf = async (id: string) =>
       SELECT data ->> 'kind' AS kind FROM events WHERE type = 'exception.raised' AND subject = ${id}`
   ).map((row) => row.kind)
 
-test('one attempt that a stranger excluded does not end a payment whose other attempt can still be mined', async () => {
+test('keeps a payout of which one attempt is excluded and another can still be mined', async () => {
   const { transaction, coins } = rail.fund([PAID + 5_000n, 20_000n])
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
@@ -42,7 +42,7 @@ test('one attempt that a stranger excluded does not end a payment whose other at
   await rail.attempt(id, [a, x], 9_000n)
   rail.model.mine([rail.steal([x])])
   grow(10)
-  // The mempool is full: the older attempt is refused for the moment.
+  // The mempool is full: the node refuses the older attempt for the moment.
   rail.node.refuses = true
   expect(await rail.step(id)).toBe('confirming')
   expect(await rail.held()).toBeGreaterThan(before)
@@ -55,7 +55,7 @@ test('one attempt that a stranger excluded does not end a payment whose other at
   expect(await rail.held()).toBe(before)
 })
 
-test('a payment all of whose attempts a stranger excluded ends once that is final, and not before', async () => {
+test('ends a payout all of whose attempts a stranger excluded once that is final, and not before', async () => {
   const { transaction, coins } = rail.fund([PAID + 5_000n, 20_000n])
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
@@ -73,7 +73,7 @@ test('a payment all of whose attempts a stranger excluded ends once that is fina
   expect(await rail.isFree(x)).toBe(true)
 })
 
-test('a payment that the watcher saw mined is never given up on the word of a node that has forgotten it', async () => {
+test('never gives up a payout that the watcher saw mined because a node has forgotten it', async () => {
   const { transaction, coins } = rail.fund([PAID + 1_000n])
   rail.model.mine([transaction])
   await rail.scan()
@@ -90,7 +90,7 @@ test('a payment that the watcher saw mined is never given up on the word of a no
   expect(await rail.step(id)).toBe('confirmed')
 })
 
-test('a payment whose input came from a transaction that a reorganisation excluded for good ends, and its other inputs are free', async () => {
+test('ends a payout whose input a reorg excluded for good, and frees its other inputs', async () => {
   const source = [`${'11'.repeat(32)}:0`]
   const { transaction, coins } = rail.fund([PAID], source)
   const other = rail.fund([50_000n])
@@ -100,7 +100,7 @@ test('a payment whose input came from a transaction that a reorganisation exclud
   const attempt = await rail.attempt(id, [...coins, ...other.coins], 1_000n)
   rail.model.mine([attempt.transaction])
   expect(await rail.step(id)).toBe('confirming')
-  // The payer's coin goes elsewhere on the other branch; what else was mined is mined again.
+  // The payer’s coin goes elsewhere on the other branch. Everything else is mined again.
   rail.model.orphan(2)
   rail.model.mine([other.transaction])
   grow(2)
@@ -116,7 +116,7 @@ test('a payment whose input came from a transaction that a reorganisation exclud
   for (const coin of coins) expect(await rail.isFree(coin)).toBe(false)
 })
 
-test('the change of an attempt that lost to another one of its own payment excludes what had spent it', async () => {
+test('lets the change of a losing attempt exclude the transaction that spent it', async () => {
   const { transaction, coins } = rail.fund([3n * PAID, 30_000n])
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
@@ -140,7 +140,7 @@ test('the change of an attempt that lost to another one of its own payment exclu
   expect(await rail.held()).toBe(before)
 })
 
-test('while an input of the first attempt is in no block, no further attempt is built and nothing is thrown', async () => {
+test('builds no further attempt, and throws nothing, while an input of the first one is in no block', async () => {
   const { transaction, coins } = rail.fund([PAID + 5_000n])
   rail.model.mine([transaction])
   await rail.scan()
@@ -169,7 +169,7 @@ test('while an input of the first attempt is in no block, no further attempt is 
   expect(await rail.step(id)).toBe('confirmed')
 })
 
-test('after a reorganisation that mines another attempt, what only the losing one used can be spent again', async () => {
+test('frees what only the losing attempt used after a reorg mines another one', async () => {
   const { transaction, coins } = rail.fund([PAID + 5_000n, 20_000n])
   const [a, x] = coins as [(typeof coins)[0], (typeof coins)[0]]
   rail.model.mine([transaction])
@@ -192,7 +192,7 @@ test('after a reorganisation that mines another attempt, what only the losing on
   expect(await rail.held()).toBe(before)
 })
 
-test('a payment that was given up comes back to life when the chain takes back what had excluded it', async () => {
+test('revives a payout that was given up when the chain removes what had excluded it', async () => {
   const { transaction, coins } = rail.fund([PAID + 1_000n])
   rail.model.mine([transaction])
   await rail.scan()
@@ -213,7 +213,7 @@ test('a payment that was given up comes back to life when the chain takes back w
   expect(await rail.held()).toBe(before)
 })
 
-test('what a signer took and has not answered keeps a payment alive, and a proof is taken again when it is given up', async () => {
+test('keeps a payout with an unanswered request, and proves it again when it is given up', async () => {
   const { transaction, coins } = rail.fund([PAID + 5_000n])
   rail.model.mine([transaction])
   await rail.scan()
@@ -233,7 +233,7 @@ test('what a signer took and has not answered keeps a payment alive, and a proof
   expect(await rail.step(id)).toBe('failed')
 })
 
-test('what a signer had not answered when its payment was settled may be mined once the chain takes that back, so the hold stands', async () => {
+test('holds again what a signer had not answered when the payout was settled, once the chain removes the settlement', async () => {
   const { transaction, coins } = rail.fund([PAID + 5_000n])
   rail.model.mine([transaction])
   await rail.scan()
@@ -249,7 +249,7 @@ test('what a signer had not answered when its payment was settled may be mined o
   expect(await rail.step(id)).toBe('confirmed')
   expect(await statesOf(id)).toEqual(['final', 'abandoned'])
   rail.model.orphan(2)
-  // Under a hash that is not known it may be the very attempt that was not answered.
+  // A transaction with an unknown hash may be the very attempt that was not answered.
   rail.model.mine([rail.steal(coins)])
   grow(10)
   for (let look = 0; look < 2; look++) expect(await rail.step(id)).toBe('confirming')
@@ -261,7 +261,7 @@ test('what a signer had not answered when its payment was settled may be mined o
   expect(await rail.held()).toBe(before)
 })
 
-test('a consolidation leaves out a coin that a payment was signed with before it was given up', async () => {
+test('leaves a coin out of a consolidation that a payout was signed with before it was given up', async () => {
   const change = await rail.payeeOf('change')
   const mine = rail.model.transaction([{ payee: change, coin: 'btc', amount: 40_000n }])
   const { transaction, coins } = rail.fund([PAID])
@@ -292,7 +292,7 @@ test('a consolidation leaves out a coin that a payment was signed with before it
   expect(await isGathered()).toBe(false)
 })
 
-test('a payment whose input came back from a stranger’s transaction ends when that transaction is excluded for good', async () => {
+test('ends a payout whose input came from a stranger’s transaction when that one is excluded for good', async () => {
   const { transaction, coins } = rail.fund([PAID + 50_000n])
   rail.model.mine([transaction])
   await rail.scan()
@@ -313,14 +313,14 @@ test('a payment whose input came back from a stranger’s transaction ends when 
   expect(await rail.held()).toBe(before)
 })
 
-test('a payment that nobody signed and that ended with its vanished input stays ended when the chain takes that back', async () => {
+test('keeps an unsigned payout ended that ended with its vanished input, when the chain brings that back', async () => {
   const source = [`${'22'.repeat(32)}:0`]
   const { transaction, coins } = rail.fund([PAID + 1_000n], source)
   rail.model.mine([transaction])
   await rail.scan()
   const id = await rail.withdrawal()
   const attempt = await rail.attempt(id, coins, 1_000n)
-  // The signer took it and never answered.
+  // The signer claimed it and never answered.
   await rail.sql`UPDATE payouts SET stage = 'pending_signature' WHERE id = ${id}`
   await rail.sql`
     UPDATE attempts SET state = 'built', txid = NULL, signed_transaction = NULL WHERE id = ${attempt.id}`
@@ -350,7 +350,7 @@ test('a payment that nobody signed and that ended with its vanished input stays 
   expect(await rail.held()).toBe(before)
 })
 
-test('outputs that a reorganisation took back are gathered by no consolidation that was planned with them', async () => {
+test('does not consolidate planned outputs that a reorg removed', async () => {
   const source = [`${'33'.repeat(32)}:0`]
   const lost = rail.fund([30_000n], source)
   const kept = rail.fund([40_000n])

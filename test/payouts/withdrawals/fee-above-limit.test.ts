@@ -1,3 +1,5 @@
+/** Settling a payout whose fee was above its limit. */
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../../db/new-id.js'
 import { settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
@@ -14,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('a payment whose network took more than the limit is settled with what it took, and an exception names both', async () => {
+test('settles with the fee that the network took above the limit, and raises an exception that names both', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create({
     network: 'ethereum',

@@ -1,4 +1,7 @@
-/** Destinations that come onto the sanctions list, on networks of the Bitcoin family: withdrawals, parts of batches, replacements. */
+/**
+ * Destinations that come onto the sanctions list, on UTXO networks: withdrawals, parts of batches,
+ * replacements.
+ */
 
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -33,7 +36,7 @@ const build = (id: string) => buildWithdrawal(dependencies, id)
 const look = (id: string): Promise<SignatureWait> =>
   new MockActivityEnvironment().run(() => awaitSignature(dependencies, id))
 
-/** A withdrawal that two people approved. */
+/** Creates a withdrawal that two people approved. */
 async function approved(): Promise<string> {
   const { json } = await stage.create({ network: 'bitcoin', coin: 'btc', amount: '0.1', to_address: LISTED })
   await stage.api.database.sql`UPDATE payouts SET stage = 'approved' WHERE id = ${json.data.id}`
@@ -42,12 +45,12 @@ async function approved(): Promise<string> {
 const reservations = (id: string) =>
   stage.api.database.sql`SELECT 1 FROM utxo_reservations WHERE payout_id = ${id} AND released_at IS NULL`
 
-test('nothing is built for it, nothing of its hold is released, and it is built once a person accepted the hit', async () => {
+test('builds nothing and releases nothing until a person accepts the hit, then builds', async () => {
   const before = await held()
   const id = await approved()
   await sanction(LISTED)
   expect(await build(id)).toEqual({ kind: 'done' })
-  // Whichever process runs the step a second time changes nothing.
+  // Running the step a second time changes nothing, in any process.
   expect(await build(id)).toEqual({ kind: 'done' })
   const waits = await stage.read(id)
   expect([waits.stage, waits.review, waits.attempts]).toEqual(['pending_review', { required: true }, []])
@@ -66,7 +69,7 @@ test('nothing is built for it, nothing of its hold is released, and it is built 
   expect((await look(id)).kind).toBe('waiting')
 })
 
-test('a request of a batch that no signer has taken is taken back, and built without who was listed', async () => {
+test('takes back an unclaimed request of a batch, and builds it without the listed recipient', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.createBatch({
     batch_withdrawal: {
@@ -96,7 +99,7 @@ test('a request of a batch that no signer has taken is taken back, and built wit
   expect(view.items.map((item) => item.failure?.code ?? null)).toEqual(['SANCTIONED', null])
 })
 
-test('a payment that waits for a block gets no further attempt, and one that no signer has taken is dropped', async () => {
+test('builds no further attempt of a sent payout, and drops one that no signer has claimed', async () => {
   const { sql } = stage.api.database
   const adapter = stage.adapters.get('bitcoin') as UtxoAdapter
   const id = await approved()
@@ -119,12 +122,12 @@ test('a payment that waits for a block gets no further attempt, and one that no 
     code: 'SANCTIONED',
   })
   expect(await stage.read(id)).toMatchObject({ speed_up: null, waiting: { code: 'SANCTIONED' } })
-  // It lags, so that it is tried again by itself.
+  // It is stuck, so it is tried again automatically.
   expect(await pursueReplacement(dependencies, adapter, id)).toMatchObject({
     kind: 'waiting',
     code: 'SANCTIONED',
   })
-  // One that was built just before the address was listed.
+  // An attempt that was built just before the address was listed.
   await sql`
     INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount, max_fee,
                               priority, purpose, cause, created_at)

@@ -42,7 +42,7 @@ const intentOf = async (path: string) =>
     intent_hash: string
   }
 
-/** A withdrawal that two people approved. */
+/** Creates a withdrawal that two people approved. */
 async function approved(network: 'bitcoin' | 'ethereum'): Promise<string> {
   const { json } = await stage.create({
     network,
@@ -71,7 +71,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
     return part?.id ?? ''
   }
 
-  test('what is asked for names the signer that holds the wallets, and what is asked for again names it too', async () => {
+  test('names the signer that holds the wallets in a request and in its retry', async () => {
     const id = await approved(network)
     const { intent, intent_hash } = await intentOf(`withdrawals/${id}`)
     expect(intent.signer).toBe(stage.signer.signerId)
@@ -88,7 +88,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
   })
 
   test.each(['withdrawal', 'part of a batch'])(
-    'a %s that was asked for before intents named a signer ends, and gives its hold back',
+    'ends a %s from a time when intents named no signer, and releases its hold',
     async (kind) => {
       const { sql } = stage.api.database
       const before = await reserved(network)
@@ -103,7 +103,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
   )
 
   test.each(['withdrawal', 'part of a batch'])(
-    'a %s whose signer was revoked since ends instead of being built for another',
+    'ends a %s whose signer was revoked instead of building it for another',
     async (kind) => {
       const { sql } = stage.api.database
       const id = kind === 'withdrawal' ? await approved(network) : await approvedPart()
@@ -122,7 +122,7 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (network) => {
   )
 })
 
-test('what the named signer can pay is handed to it, with its name in the intent', async () => {
+test('hands what the named signer can pay to it, with its name in the intent', async () => {
   const id = await approved('bitcoin')
   expect(await buildWithdrawal(dependencies, id)).toEqual({ kind: 'done' })
   const { requests } = await stage.signer.claim()

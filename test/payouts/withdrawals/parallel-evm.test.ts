@@ -1,3 +1,5 @@
+/** Many concurrent payouts from one EVM wallet. */
+
 import { parseEther } from 'viem'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EthereumRail, openEthereum } from '../../stage/open-ethereum.js'
@@ -17,7 +19,7 @@ afterAll(() => rail?.close())
 const address = (number: number) =>
   `0x${(0xdddd_0000_0000n + BigInt(number)).toString(16).padStart(40, '5')}` as const
 
-test('two hundred payments from one wallet at once: every nonce once, every one paid once', async () => {
+test('pays two hundred concurrent payouts from one wallet once each, with every nonce once', async () => {
   const { sql } = stage.api.database
   const ids = await Promise.all(
     Array.from({ length: COUNT }, async (_, number) => {
@@ -40,7 +42,7 @@ test('two hundred payments from one wallet at once: every nonce once, every one 
     SELECT nonce, payout_id FROM attempts WHERE payout_id = ANY (${ids}) AND state = 'final' ORDER BY nonce`
   expect(used.map((row) => Number(row.nonce))).toEqual(Array.from({ length: COUNT }, (_, nonce) => nonce))
   expect(new Set(used.map((row) => row.payout_id)).size).toBe(COUNT)
-  // What the chain says: as many transactions as payments, and what was asked for at every address.
+  // The chain has as many transactions as there are payouts, and every address received its amount.
   expect(await chain.getTransactionCount({ address: hot.address as `0x${string}` })).toBe(COUNT)
   const paid = await Promise.all(
     Array.from({ length: COUNT }, (_, number) => chain.getBalance({ address: address(number) })),
@@ -52,7 +54,7 @@ test('two hundred payments from one wallet at once: every nonce once, every one 
   expect(await stage.balance('ethereum', 'eth', 'reserved', '')).toBe(0n)
 }, 240_000)
 
-/** Asks the database once for all, so that waiting costs what is waited for nothing. */
+/** Asks the database once for all, so that the wait does not slow down what it waits for. */
 async function untilAll(ids: readonly string[]): Promise<void> {
   const { sql } = stage.api.database
   for (let attempt = 0; attempt < 2_000; attempt++) {

@@ -1,3 +1,5 @@
+/** Many concurrent payouts from one Bitcoin wallet. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { networks as bitcoinNetworks, payments } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,7 +10,7 @@ import { realSigner } from '../../stage/real-signer.js'
 import type { Stage } from '../../stage/start-stage.js'
 
 const COUNT = 200
-/** As many as payments and some more: no payment has to wait for the change of another. */
+/** As many outputs as payouts and some more: no payout has to wait for the change of another. */
 const OUTPUTS = 220
 let rail: BitcoinRail
 let stage: Stage
@@ -26,7 +28,7 @@ const address = (number: number): string =>
     network: bitcoinNetworks.regtest,
   }).address ?? ''
 
-test('story 8: two hundred payments from one wallet at once: every outpoint once, every one paid once', async () => {
+test('story 8: pays two hundred concurrent payouts from one wallet once each, with every outpoint once', async () => {
   const { sql } = stage.api.database
   const ids = await Promise.all(
     Array.from({ length: COUNT }, async (_, number) => {
@@ -51,9 +53,9 @@ test('story 8: two hundred payments from one wallet at once: every outpoint once
     await sleep(100)
   }
   const spent = await sql<{ outpoint: string; txid: string }[]>`
-    SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, payment.txid
-    FROM attempts payment, jsonb_array_elements(payment.inputs) AS input
-    WHERE payment.payout_id = ANY (${ids}) AND payment.state = 'final'`
+    SELECT input ->> 'txid' || ':' || (input ->> 'vout') AS outpoint, attempt.txid
+    FROM attempts attempt, jsonb_array_elements(attempt.inputs) AS input
+    WHERE attempt.payout_id = ANY (${ids}) AND attempt.state = 'final'`
   expect(new Set(spent.map((row) => row.outpoint)).size).toBe(spent.length)
   expect(new Set(spent.map((row) => row.txid)).size).toBe(COUNT)
   const amount = parseAmount('0.01', 8)

@@ -1,3 +1,5 @@
+/** A payout whose recipient pays the fee, with a rest below dust. */
+
 import { Transaction } from 'bitcoinjs-lib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildWithdrawal } from '../../../activities/payouts/withdrawal/build-withdrawal.js'
@@ -18,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-test('where the rest is below dust, the signer signs what two people approved, and the books close', async () => {
+test('signs what two people approved and closes the books, with a rest below dust', async () => {
   const { sql } = stage.api.database
   const { json } = await stage.create({
     network: 'bitcoin',
@@ -54,6 +56,6 @@ test('where the rest is below dust, the signer signs what two people approved, a
   expect(await stage.read(id)).toMatchObject({ stage: 'confirmed' })
   const accounts = await sql<{ kind: string; balance: bigint }[]>`
     SELECT kind, balance FROM ledger_accounts WHERE network = 'bitcoin' AND balance <> 0`
-  // The coin is gone, and with it all that the books held; nothing is reserved.
+  // The coin is gone, and with it all that the books held. Nothing is reserved.
   expect(accounts).toEqual([])
 })

@@ -1,4 +1,4 @@
-/** Nonces: lowest free first, never one that was signed or is used elsewhere. */
+/** Allocating nonces: lowest free one first, never one that was signed or is used elsewhere. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../../../db/new-id.js'
@@ -38,14 +38,14 @@ async function account(chainNonce: number) {
   }
 }
 
-test('starts at the nonce of the chain, and asks twice to get the same', async () => {
+test('starts at the nonce of the chain, and returns the same nonce when asked twice', async () => {
   const wallet = await account(7)
   expect(await wallet.allocate('a')).toBe(7)
   expect(await wallet.allocate('a')).toBe(7)
   expect(await wallet.allocate('b')).toBe(8)
 })
 
-test('story 1: gives the lowest free nonce first, and never one that was signed', async () => {
+test('story 1: allocates the lowest free nonce first, and never one that was signed', async () => {
   const wallet = await account(0)
   for (const subject of ['c', 'd', 'e']) await wallet.allocate(subject)
   await wallet.sign('d')
@@ -62,7 +62,7 @@ test('story 1: gives the lowest free nonce first, and never one that was signed'
   expect(await wallet.allocate('h')).toBe(3)
 })
 
-test('what the chain shows as used by others is never given out', async () => {
+test('never allocates a nonce that the chain shows as used by another program', async () => {
   const wallet = await account(0)
   await wallet.allocate('i')
   await wallet.allocate('j')
@@ -74,7 +74,7 @@ test('what the chain shows as used by others is never given out', async () => {
     [1, 'signed'],
   ])
   expect(await wallet.allocate('k')).toBe(5)
-  // A node that lags behind takes nothing back.
+  // A node that is behind takes nothing back.
   await wallet.observe(2)
   expect(await wallet.allocate('l')).toBe(6)
 })
@@ -87,7 +87,7 @@ test('keeps at most sixteen in flight', async () => {
   expect(await wallet.allocate('n')).toBe(3)
 })
 
-test('gives no nonce while another request of the account is at the signer', async () => {
+test('allocates no nonce while another request of the account is at the signer', async () => {
   const { sql } = database
   const wallet = await account(0)
   await sql`INSERT INTO merchants (id, name) VALUES ('mer_n', 'n')`
@@ -106,7 +106,7 @@ test('gives no nonce while another request of the account is at the signer', asy
   expect(await wallet.allocate('p')).toBe(1)
 })
 
-test('a further attempt that a signer took and does not answer keeps no other payment of the account from its nonce', async () => {
+test('allocates nonces to other payouts beside an unanswered further attempt', async () => {
   const { sql } = database
   const wallet = await account(0)
   expect(await wallet.allocate('q')).toBe(0)
@@ -120,7 +120,7 @@ test('a further attempt that a signer took and does not answer keeps no other pa
   expect(await wallet.allocate('r')).toBe(1)
 })
 
-test('story 4: two that ask at once never get the same', async () => {
+test('story 4: never allocates the same nonce to two concurrent payouts', async () => {
   const wallet = await account(0)
   const given = await Promise.all(Array.from({ length: 30 }, () => wallet.allocate(newId('withdrawal'))))
   const numbers = given.filter((nonce) => nonce !== null)

@@ -41,7 +41,7 @@ const ethereumBody = {
   to_address: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
 }
 
-test('of many that race for the same outpoint one gets it, and no half of a selection is kept', async () => {
+test('reserves an outpoint for one of many concurrent payouts, and keeps no half of a selection', async () => {
   const { sql } = stage.api.database
   const hot = await stage.wallet('bitcoin', 'hot')
   const outpoints = Array.from({ length: 6 }, (_, index) => ({
@@ -83,14 +83,14 @@ test('of many that race for the same outpoint one gets it, and no half of a sele
   const open = await sql<{ txid: string }[]>`SELECT txid FROM utxo_reservations WHERE released_at IS NULL`
   expect(new Set(open.map((row) => row.txid)).size).toBe(open.length)
   expect(open).toHaveLength(queued * 2)
-  // What is spent already cannot be reserved, although no reservation is open.
+  // A spent output cannot be reserved, although no reservation is open.
   await sql`UPDATE utxo_reservations SET released_at = now()`
   await sql`UPDATE utxos SET spent_by = 'b'`
   const loser = ids[results.indexOf('raced')] ?? ''
   expect(await queue(loser, outpoints.slice(0, 1))).toBe('raced')
 })
 
-test('a coin whose block left the chain after it was selected is not set aside, as if another payment had taken it', async () => {
+test('does not reserve a coin whose block left the chain after it was selected', async () => {
   const { sql } = stage.api.database
   const hot = await stage.wallet('bitcoin', 'hot')
   const coins = ['c1', 'c2'].map((start) => ({
@@ -167,7 +167,7 @@ test('never asks a wallet for more than it holds, with payouts in progress', asy
   expect(results.filter((result) => result === 'short')).toHaveLength(7)
 })
 
-test('what was cancelled meanwhile is not queued', async () => {
+test('does not queue a payout that was cancelled meanwhile', async () => {
   const { sql } = stage.api.database
   const [id] = await building(1, bitcoinBody)
   await stage.api.call({ method: 'DELETE', path: `/api/v1/withdrawals/${id}` })

@@ -58,7 +58,7 @@ const make = (change: Partial<NewMovement>) =>
   stage.api.database.sql.begin((tx) => createMovement(tx, networks, movement(change)))
 const held = () => stage.balance('ethereum', 'eth', 'reserved', '')
 
-test('of many that start the same sweep one does; it holds the fee alone, and gives it back when it pays nothing', async () => {
+test('starts one of many concurrent sweeps, holds the fee alone, and releases it when the sweep pays nothing', async () => {
   const [from] = await addresses(1)
   const master = await stage.wallet('ethereum', 'master')
   const made = await Promise.all(
@@ -83,7 +83,7 @@ test('of many that start the same sweep one does; it holds the fee alone, and gi
   expect(await make({ from: from ?? null, toAddress: master.address })).not.toBeNull()
 })
 
-test('of two coins at one address one is swept at a time: the gas of the token is part of the whole balance', async () => {
+test('sweeps one of two coins of an address at a time, because the gas of the token is part of the balance', async () => {
   const [from] = await addresses(1)
   const master = await stage.wallet('ethereum', 'master')
   const sweep = { from: from ?? null, toAddress: master.address }
@@ -94,7 +94,7 @@ test('of two coins at one address one is swept at a time: the gas of the token i
   expect(made.filter((each) => each !== null)).toHaveLength(1)
 })
 
-test('the merchant’s own account bears the fee, as far as it can', async () => {
+test('charges the fee to the merchant’s own account, as far as it has funds', async () => {
   const [from] = await addresses(1)
   const master = await stage.wallet('ethereum', 'master')
   await expect(
@@ -102,7 +102,7 @@ test('the merchant’s own account bears the fee, as far as it can', async () =>
   ).rejects.toMatchObject({ code: 'INSUFFICIENT_BALANCE' })
 })
 
-test('events and audit call it a movement, and limits and lists of withdrawals do not know it', async () => {
+test('calls it a movement in events and audit, and keeps it out of limits and lists of withdrawals', async () => {
   const [from] = await addresses(1)
   const master = await stage.wallet('ethereum', 'master')
   const id = await make({ from: from ?? null, toAddress: master.address })
@@ -126,7 +126,7 @@ test('events and audit call it a movement, and limits and lists of withdrawals d
   expect(json.data).toEqual([])
 })
 
-test('the gas budget is debited when gas is promised, under races, and given back only when nothing was paid', async () => {
+test('counts gas against the budget when it is promised, under races, and restores it only when nothing was paid', async () => {
   const { sql } = stage.api.database
   const gas = await stage.wallet('ethereum', 'gas')
   const targets = await addresses(10)
@@ -161,7 +161,7 @@ test('the gas budget is debited when gas is promised, under races, and given bac
 test('reports a wallet that could not pay as low, once, at every mark', async () => {
   const { sql } = stage.api.database
   const gas = await stage.wallet('ethereum', 'gas')
-  // It never held any, and nothing was asked of it yet.
+  // It never held any, and nothing was requested of it yet.
   expect(await noteBalance(sql, networks, gas.id, 'eth')).toBe(false)
   await Promise.all(Array.from({ length: 5 }, () => noteBalance(sql, networks, gas.id, 'eth', 'empty')))
   const events = await sql<{ data: Record<string, unknown> }[]>`

@@ -1,4 +1,7 @@
-/** Parts of batches and movements that wait for a block: people help them along, and movements give way by themselves. */
+/**
+ * People speed up, cancel and investigate parts of batches and movements that wait for a block, and the
+ * platform cancels stuck movements.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseEther } from 'viem'
@@ -17,7 +20,7 @@ import {
 } from '../../stage/treasury.js'
 
 type Hex = `0x${string}`
-/** What the node says of a dearer transaction instead of building one. */
+/** Answer of the node for a higher fee, instead of building the transaction. */
 let feeTooHigh = false
 
 async function start(automatic: boolean): Promise<EthereumRail> {
@@ -93,7 +96,7 @@ async function batchOf(rail: EthereumRail, to: string): Promise<string> {
   await rail.stage.approve(json.data.id)
   return json.data.id
 }
-/** A movement of 2 ETH from a user's address that is sent and waits for a block. */
+/** Creates a movement of 2 ETH from a user’s address that is sent and waits for a block. */
 async function stuckSweep(
   rail: EthereumRail,
   user: string,
@@ -129,7 +132,7 @@ describe('by people, with the scope `admin`', () => {
   }, 120_000)
   afterAll(() => rail?.close())
 
-  test('a part of a batch is sped up, and cancelled by a transaction that pays nobody: its item is unpaid, the hold is back, and the next nonce is mined', async () => {
+  test('speeds up a part of a batch, then cancels it: its item is unpaid, the hold is back, and the next nonce is mined', async () => {
     await rail.mining(false)
     const to = `0x${'a1'.repeat(20)}`
     const batch = await batchOf(rail, to)
@@ -153,7 +156,7 @@ describe('by people, with the scope `admin`', () => {
       (each) => each.attempts.filter((a) => a.state === 'broadcast').length === 2,
     )
     expect(faster.attempts[0]).toMatchObject({ cause: 'speed_up', purpose: 'pay' })
-    // Who asked for the batch cannot decide alone that it is not paid.
+    // The initiator of the batch cannot decide alone that it is not paid.
     const asker = await call(rail, 'POST', `/parts/${part.id}/cancel-transaction`, { reason: 'stuck' }, 0)
     expect(asker.json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
     const cancelled = await call(rail, 'POST', `/parts/${part.id}/cancel-transaction`, { reason: 'stuck' })
@@ -171,7 +174,7 @@ describe('by people, with the scope `admin`', () => {
     await expectClosedBooks(rail)
   }, 120_000)
 
-  test('a movement is sped up and cancelled, and what it was to move is moved by the next one', async () => {
+  test('speeds up a movement, then cancels it, and moves its funds with the next one', async () => {
     const { id, from } = await stuckSweep(rail, 'mover')
     expect((await call(rail, 'POST', `/movements/${id}/speed-up`, {})).json.data).toMatchObject({
       id,
@@ -211,7 +214,7 @@ describe('by people, with the scope `admin`', () => {
     await expectClosedBooks(rail)
   }, 120_000)
 
-  test('a part that is marked for investigation is handed to no signer until it is cleared; another merchant finds none of it', async () => {
+  test('hands a part under investigation to no signer until it is cleared, and hides it from another merchant', async () => {
     await rail.stage.signer.stop()
     const batch = await batchOf(rail, `0x${'a3'.repeat(20)}`)
     const part = await untilPart(rail, batch, (each) => each.stage === 'pending_signature')
@@ -227,7 +230,7 @@ describe('by people, with the scope `admin`', () => {
       })
     expect((await other(`/batches/${batch}/parts`)).json.data ?? []).toEqual([])
     expect((await other(`/parts/${part.id}/clear-investigation`, { reason: 'x' })).status).not.toBe(200)
-    // Each kind has a place of its own.
+    // Each kind has its own path.
     expect(
       (await call(rail, 'POST', `/movements/${part.id}/clear-investigation`, { reason: 'x' })).status,
     ).toBe(404)
@@ -239,14 +242,14 @@ describe('by people, with the scope `admin`', () => {
   }, 120_000)
 })
 
-describe('by itself', () => {
+describe('automatically', () => {
   let rail: EthereumRail
   beforeAll(async () => {
     rail = await start(true)
   }, 120_000)
   afterAll(() => rail?.close())
 
-  test('a movement that lags and can be made no faster inside its limit is cancelled, and made again at the fees of then', async () => {
+  test('cancels a stuck movement that no fee inside its limit can speed up, and creates it again at the fees of that time', async () => {
     feeTooHigh = true
     const { id, from, addressId } = await stuckSweep(rail, 'lagging')
     const cancelling = async () =>
@@ -277,7 +280,7 @@ describe('by itself', () => {
     await expectClosedBooks(rail)
   }, 120_000)
 
-  test('a withdrawal that lags at its limit is not cancelled: people approved it, and people decide', async () => {
+  test('does not cancel a withdrawal that is stuck at its limit, because people approved it', async () => {
     feeTooHigh = true
     await rail.mining(false)
     const to = `0x${'b1'.repeat(20)}`

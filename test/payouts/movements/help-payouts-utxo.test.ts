@@ -1,4 +1,7 @@
-/** Parts of batches and movements of a UTXO network that wait for a block: people help them along. */
+/**
+ * People speed up, cancel and investigate parts of batches and movements of a UTXO network that wait for a
+ * block.
+ */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -89,14 +92,14 @@ async function expectClosedBooks(): Promise<void> {
   expect(await stage.api.database.sql`SELECT FROM utxo_reservations WHERE released_at IS NULL`).toEqual([])
 }
 
-test('a part of a batch is sped up, and cancelled by a transaction that pays nobody: its item is unpaid, and its outputs are free', async () => {
+test('speeds up a part of a batch, then cancels it: its item is unpaid, and its outputs are free', async () => {
   await rail.mining(false)
   const batch = await batchOf('0.5')
   const part = await untilPart(batch, (each) => each.stage === 'confirming')
   expect(part).toMatchObject({ kind: 'batch_part', batch_id: batch, items: [0] })
   expect((await call('POST', `/parts/${part.id}/speed-up`, { priority: 'urgent' })).status).toBe(200)
   await untilSent(part.id, 2)
-  // Who asked for the batch cannot decide alone that it is not paid.
+  // The initiator of the batch cannot decide alone that it is not paid.
   const asker = await call('POST', `/parts/${part.id}/cancel-transaction`, { reason: 'stuck' }, 0)
   expect(asker.json.error.code).toBe('INITIATOR_CANNOT_APPROVE')
   expect((await call('POST', `/parts/${part.id}/cancel-transaction`, { reason: 'stuck' })).status).toBe(200)
@@ -106,7 +109,7 @@ test('a part of a batch is sped up, and cancelled by a transaction that pays nob
     ['speed_up', 'pay'],
     ['cancel', 'cancel'],
   ])
-  // What excludes the payment spends an output of it.
+  // The transaction that excludes the payout spends an output of it.
   expect(attempts[2]?.outpoints).toEqual(expect.arrayContaining(attempts[0]?.outpoints ?? ['none']))
   await rail.mining(true)
   const view = await stage.untilBatch(batch, 'cancelled')
@@ -115,12 +118,12 @@ test('a part of a batch is sped up, and cancelled by a transaction that pays nob
   await expectClosedBooks()
 }, 120_000)
 
-test('a movement is sped up and cancelled: what it was to gather is back in one output, and users have what they had', async () => {
-  const payments = []
+test('speeds up a movement, then cancels it: its outputs are back in one, and users have what they had', async () => {
+  const deposits = []
   for (const amount of [1_000_000n, 2_000_000n, 3_000_000n, 4_000_000n]) {
-    payments.push({ address: await addressOf(stage, 'bitcoin', 'mover'), amount })
+    deposits.push({ address: await addressOf(stage, 'bitcoin', 'mover'), amount })
   }
-  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(payments))
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(deposits))
   await rail.mining(false)
   expect((await call('POST', '/movements/consolidate', { network: 'bitcoin' })).status).toBe(200)
   const { id } = await untilMovement(
@@ -136,7 +139,7 @@ test('a movement is sped up and cancelled: what it was to gather is back in one 
   expect((await call('POST', `/movements/${id}/cancel-transaction`, { reason: 'too high' })).status).toBe(200)
   const attempts = await untilSent(id, 3)
   expect(attempts.map((each) => each.cause)).toEqual(['first', 'speed_up', 'cancel'])
-  // It brings back all that was to be gathered, in one output: there is nothing left for a next one.
+  // It brings everything back in one output, so there is nothing left to consolidate.
   expect(attempts[2]?.outpoints).toEqual(attempts[0]?.outpoints)
   expect(attempts[2]?.outpoints).toHaveLength(4)
   await rail.mining(true)
@@ -145,13 +148,13 @@ test('a movement is sped up and cancelled: what it was to gather is back in one 
   await expectClosedBooks()
 }, 120_000)
 
-test('a part and a movement that are marked for investigation are handed to no signer until they are cleared', async () => {
+test('hands a part and a movement under investigation to no signer until they are cleared', async () => {
   await stage.signer.stop()
   const batch = await batchOf('0.1')
   const part = await untilPart(batch, (each) => each.stage === 'pending_signature')
   const address = await addressOf(stage, 'bitcoin', 'odd')
-  const payments = [1_000_000n, 2_000_000n, 3_000_000n].map((amount) => ({ address, amount }))
-  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(payments))
+  const deposits = [1_000_000n, 2_000_000n, 3_000_000n].map((amount) => ({ address, amount }))
+  await creditAsWorkflow(stage, rail.temporal, await rail.bitcoin.faucet.pay(deposits))
   expect((await call('POST', '/movements/consolidate', { network: 'bitcoin' })).status).toBe(200)
   const movement = await untilMovement(
     stage,
@@ -163,7 +166,7 @@ test('a part and a movement that are marked for investigation are handed to no s
     expect([marked.status, marked.json.data.investigation.reason]).toEqual([200, 'odd'])
   }
   expect((await stage.signer.claim()).requests).toEqual([])
-  // Each kind has a place of its own.
+  // Each kind has its own path.
   for (const path of [`/parts/${movement.id}`, `/movements/${part.id}`]) {
     expect((await call('POST', `${path}/clear-investigation`, { reason: 'x' })).status).toBe(404)
   }
