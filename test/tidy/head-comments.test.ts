@@ -1,7 +1,6 @@
 /** Holds that each file says on its first line what it does. */
 
 import { expect, test } from 'vitest'
-import { isDone } from './not-yet.js'
 import { projectFiles, readProjectFile } from './project-files.js'
 
 /** A file of one check of the signer: the comment of its export is its head. */
@@ -18,9 +17,7 @@ function hasHead(path: string, text: string): boolean {
 }
 
 test('each file begins with a comment', () => {
-  const without = projectFiles('.ts', '.mjs', '.sql')
-    .filter(isDone)
-    .filter((path) => !hasHead(path, readProjectFile(path)))
+  const without = projectFiles('.ts', '.mjs', '.sql').filter((path) => !hasHead(path, readProjectFile(path)))
   expect(without).toEqual([])
 })
 
