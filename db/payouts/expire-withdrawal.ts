@@ -1,5 +1,6 @@
 /** Ends a withdrawal whose time is over before anything of it was signed. */
 
+import { assertNever } from '../../domain/assert-never.js'
 import type { Networks } from '../../domain/chain/network.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
 import { closeUnpaid } from './close-unpaid.js'
@@ -17,7 +18,18 @@ export async function expireWithdrawal(sql: Sql, networks: Networks, id: string)
       case 'building':
       case 'pending_signature':
         return expireLocked(tx, networks, row)
+      case 'signed':
+      case 'broadcasting':
+      case 'confirming':
+      case 'confirmed':
+      case 'rejected':
+      case 'expired':
+      case 'cancelled':
+      case 'failed':
+      case 'reverted':
+        return
       default:
+        assertNever(row.stage)
     }
   })
 }
