@@ -15,7 +15,6 @@ import { DEFAULT_SCRYPT_N, openKeys, type SignerKeys, sealKeys } from '../home/s
 import { readSignerFile, type SignerFile, writeSignerFile } from '../home/signer-file.js'
 import { witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
-import { timeOf } from '../journal/accept-lost.js'
 import { compareWitness } from '../journal/compare-witness.js'
 import type { JournalPosition } from '../journal/journal.js'
 import { openWitness } from '../journal/open-witness.js'
@@ -186,7 +185,8 @@ async function enrolHome(options: {
 /**
  * Sets the fence. The journal lacks signatures that another home made with this seed, or that stood in a
  * journal that is gone, so an intent that was created before is not new here. The entry is on disk before the
- * platform learns of the signer, so every intent for it comes later.
+ * platform learns of the signer, so every intent for it comes later. A witness that agrees knows no later
+ * time than the journal.
  *
  * @throws Failure when the witness at this place belongs to another journal.
  */
@@ -194,11 +194,11 @@ async function setFence(home: Home, place: string): Promise<JournalPosition> {
   const journal = openHomeJournal(home, 'write')
   try {
     const witness = openWitness(place)
-    const { how, known } = await compareWitness(witness, journal)
+    const { how } = await compareWitness(witness, journal)
     if (how !== 'agrees' && how !== 'witness_missing') {
       throw new Failure(`The witness ${place} holds the head of another journal; name another with --witness`)
     }
-    journal.append({ type: 'enrolled' }, timeOf(known))
+    journal.append({ type: 'enrolled' })
     journal.sync()
     await witness.write(journal.durable)
     return journal.durable

@@ -28,15 +28,15 @@ export function findLoss(
   seen: readonly (JournalPosition | null)[],
   isUncertain: boolean,
 ): Loss {
-  const believed = seen.filter(
-    (each): each is JournalPosition => each !== null && each.sequence - journal.position.sequence <= MAX_JUMP,
+  const lost = seen.filter(
+    (each): each is JournalPosition =>
+      each !== null && each.sequence - journal.position.sequence <= MAX_JUMP && !journal.knows(each),
   )
-  const lost = believed.filter((each) => !journal.knows(each))
   const furthest = Math.max(0, ...lost.map(({ sequence }) => sequence))
   return {
     lost,
     isUncertain,
-    notBefore: Math.max(0, ...believed.map(timeOf)),
+    notBefore: Math.max(0, ...lost.map(timeOf)),
     isTimeKnown: !isUncertain && lost.some(({ sequence, at }) => sequence === furthest && at !== undefined),
   }
 }
@@ -61,6 +61,6 @@ export function acceptLost(journal: Journal, loss: Loss): void {
 }
 
 /** Returns the time of a position's entry in milliseconds. 0 where it is not known. */
-export function timeOf(position: JournalPosition | null): number {
-  return position?.at === undefined ? 0 : Date.parse(position.at)
+function timeOf(position: JournalPosition): number {
+  return position.at === undefined ? 0 : Date.parse(position.at)
 }
