@@ -35,6 +35,8 @@ async function run(row: (now: number, check: number) => ControlChangeProgress, s
       args: [{ id: 'pol_1', kind: 'policy', merchantId: 'mer_1', title: 'limits' }],
     })
     if (!signal) return handle.result()
+    // A signal before the first check wakes nothing: that check reads the row as it is by then.
+    await expect.poll(() => checks.length, { timeout: 20_000 }).toBeGreaterThan(0)
     await handle.signal(signal)
     // Waiting for the result would let the server skip time, perhaps past a timer that the signal must
     // cancel.
