@@ -1,6 +1,5 @@
 /** Credits a screened deposit, so that its reserved amount becomes available. */
 
-import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, knownCoin, type Networks } from '../../domain/chain/network.js'
 import { sanctionKey } from '../../domain/controls/sanction-key.js'
 import { inTransaction, type Sql, type Transaction } from '../connect.js'
@@ -8,7 +7,7 @@ import { appendEvents } from '../events/log/append-events.js'
 import { readCursor } from '../networks/chain-cursor.js'
 import { bookCredit } from './book-credit.js'
 import { lockDeposit } from './confirm-deposit.js'
-import type { CreditOutcome } from './credit-outcome.js'
+import { type CreditOutcome, settledOutcome } from './credit-outcome.js'
 import type { DepositRow } from './deposit-row.js'
 import { depositEvent } from './deposit-view.js'
 import { setAside } from './hold-deposit.js'
@@ -30,23 +29,8 @@ export async function creditDeposit(
   return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
     if (!row) return { kind: 'not_confirmed' }
-    switch (row.status) {
-      case 'success':
-        return { kind: 'credited' }
-      case 'held':
-        return { kind: 'held' }
-      case 'reverted':
-      case 'replaced':
-        return { kind: 'gone', status: row.status }
-      case 'screening_requested':
-        break
-      case 'detected':
-      case 'unconfirmed':
-      case 'confirmed':
-        return { kind: 'not_confirmed' }
-      default:
-        return assertNever(row.status)
-    }
+    const decided = settledOutcome(row.status)
+    if (decided !== null) return decided
     const network = findNetwork(networks, row.network)
     const height = (await readCursor(tx, row.network))?.height ?? null
     const at = new Date()

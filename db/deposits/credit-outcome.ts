@@ -1,5 +1,7 @@
-/** Defines the outcomes of crediting a deposit. */
+/** Defines the outcomes of crediting a deposit, and those that its status already decides. */
 
+import { assertNever } from '../../domain/assert-never.js'
+import type { DepositStatus } from '../../domain/deposits/deposit-status.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
 
 export type CreditOutcome =
@@ -12,3 +14,27 @@ export type CreditOutcome =
   | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }
   /** The deposit is not, or no longer, confirmed. */
   | { readonly kind: 'not_confirmed' }
+
+/**
+ * Returns the outcome of a deposit that is neither to be credited nor held now. `null` in
+ * `screening_requested`, where one of the two comes next.
+ */
+export function settledOutcome(status: DepositStatus): CreditOutcome | null {
+  switch (status) {
+    case 'success':
+      return { kind: 'credited' }
+    case 'held':
+      return { kind: 'held' }
+    case 'reverted':
+    case 'replaced':
+      return { kind: 'gone', status }
+    case 'screening_requested':
+      return null
+    case 'detected':
+    case 'unconfirmed':
+    case 'confirmed':
+      return { kind: 'not_confirmed' }
+    default:
+      return assertNever(status)
+  }
+}

@@ -3,7 +3,6 @@
  * available.
  */
 
-import { assertNever } from '../../domain/assert-never.js'
 import { findNetwork, knownCoin, type Network, type Networks } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import { appendAudit } from '../audit/append-audit.js'
@@ -12,7 +11,7 @@ import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { readCursor } from '../networks/chain-cursor.js'
 import { lockDeposit } from './confirm-deposit.js'
-import type { CreditOutcome } from './credit-outcome.js'
+import { type CreditOutcome, settledOutcome } from './credit-outcome.js'
 import type { DepositRow } from './deposit-row.js'
 import { depositEvent } from './deposit-view.js'
 import { moveDeposit } from './move-deposit.js'
@@ -28,23 +27,8 @@ export async function holdDeposit(
   return inTransaction(sql, async (tx): Promise<CreditOutcome> => {
     const [row] = await lockDeposit(tx, id)
     if (!row) return { kind: 'not_confirmed' }
-    switch (row.status) {
-      case 'success':
-        return { kind: 'credited' }
-      case 'held':
-        return { kind: 'held' }
-      case 'reverted':
-      case 'replaced':
-        return { kind: 'gone', status: row.status }
-      case 'screening_requested':
-        break
-      case 'detected':
-      case 'unconfirmed':
-      case 'confirmed':
-        return { kind: 'not_confirmed' }
-      default:
-        return assertNever(row.status)
-    }
+    const decided = settledOutcome(row.status)
+    if (decided !== null) return decided
     const network = findNetwork(networks, row.network)
     await setAside(tx, network, row, (await readCursor(tx, row.network))?.height ?? null, reason)
     return { kind: 'held' }

@@ -8,6 +8,8 @@ import type { SigningAnswer } from '../../../domain/signing/signer-protocol.js'
 import { closeFailed } from './close-failed.js'
 import { adapterOf, type WithdrawalChainDependencies } from './dependencies.js'
 
+type SignedAnswer = Extract<SigningAnswer, { outcome: 'signed' }>
+
 /**
  * Takes the answer. Refused: fails the payout with the signer's code, and gives nonce and outpoints back.
  * Signed: parses the bytes and compares them field by field with the request. Bytes that differ are never
@@ -43,12 +45,7 @@ export async function takeAnswer(dependencies: WithdrawalChainDependencies, id: 
     )
     return
   }
-  await storeSigned(dependencies.sql, dependencies.networks, id, {
-    transactionId: attempt.id,
-    signerId: attempt.signer_id,
-    signedTransaction: answer.signed_transaction,
-    txid: verified.txid,
-  })
+  await store(dependencies, id, attempt, answer, verified.txid)
 }
 
 /** Drops a further attempt that is refused or worthless. Attempts that were sent stay sent. */
@@ -73,18 +70,28 @@ async function takeFurther(
     })
     return
   }
-  await storeSigned(dependencies.sql, dependencies.networks, id, {
+  await store(dependencies, id, attempt, answer, verified.txid)
+}
+
+async function store(
+  { sql, networks }: WithdrawalChainDependencies,
+  id: string,
+  attempt: AttemptRow,
+  answer: SignedAnswer,
+  txid: string,
+): Promise<void> {
+  await storeSigned(sql, networks, id, {
     transactionId: attempt.id,
     signerId: attempt.signer_id,
     signedTransaction: answer.signed_transaction,
-    txid: verified.txid,
+    txid,
   })
 }
 
 async function verify(
   dependencies: WithdrawalChainDependencies,
   attempt: AttemptRow,
-  answer: Extract<SigningAnswer, { outcome: 'signed' }>,
+  answer: SignedAnswer,
 ): Promise<{ readonly txid: string } | { readonly problem: string }> {
   const adapter = adapterOf(dependencies, attempt.network)
   const payload = await readPayload(dependencies.sql, attempt.id)
