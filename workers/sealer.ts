@@ -5,9 +5,13 @@ import type { Logger } from 'pino'
 import { sealAudit } from '../db/audit/seal-audit.js'
 import type { Sql } from '../db/connect.js'
 import { sealEvents } from '../db/events/log/seal-events.js'
+import { SEAL_BATCH } from '../db/events/log/seal-in-turn.js'
 import { startDeliveries } from './start-deliveries.js'
 
-/** Interval of polling, which bounds the delay after a lost notification. */
+/**
+ * Interval of polling, which bounds the delay after a lost notification. The audit log is only polled: no process
+ * waits for a sealed entry, and one batch takes what many commits wrote.
+ */
 const POLL_MS = 1_000
 
 export interface SealerOptions {
@@ -38,12 +42,14 @@ export async function startSealer({
   const events = startLoop('sealing events', log, async () => {
     const sealed = await sealEvents(sql)
     if (sealed > 0) deliveries.wake()
-    return sealed > 0
+    return sealed >= SEAL_BATCH
   })
-  const audit = startLoop('sealing the audit log', log, async () => (await sealAudit(sql)) > 0)
+  const audit = startLoop('sealing the audit log', log, async () => (await sealAudit(sql)) >= SEAL_BATCH)
   const loops = [events, audit, deliveries]
-  const listening = await sql.listen('sealer', () => {
-    for (const loop of loops) loop.wake()
+  const listening = await sql.listen('sealer', (what) => {
+    events.wake()
+    // Events are sealed before their deliveries start. Any other notification is about deliveries.
+    if (what !== 'events') deliveries.wake()
   })
   return {
     async stop() {

@@ -12,6 +12,9 @@ interface Row extends Unsealed {
   readonly actor: string
   readonly action: string
   readonly data: Record<string, unknown>
+  /** Head of the merchant's chain. Both are `null` before its first entry. */
+  readonly last_sequence: bigint | null
+  readonly last_hash: Buffer | null
 }
 
 interface Head {
@@ -41,18 +44,20 @@ export async function sealAudit(sql: Sql): Promise<number> {
 
 async function readRows(tx: Transaction, most: number): Promise<Row[]> {
   return tx<Row[]>`
-    SELECT position, merchant_id, at, actor, action, subject, data, seal_failures FROM audit_log
-    WHERE sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
+    SELECT position, merchant_id, at, actor, action, subject, data, seal_failures, head.sequence AS last_sequence,
+           head.hash AS last_hash
+    FROM audit_log LEFT JOIN audit_heads head USING (merchant_id)
+    WHERE audit_log.sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
     ORDER BY position LIMIT ${most}`
 }
 
 async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<Row>[]> {
-  const heads = await readHeads(tx, rows)
+  const heads = new Map<string, Head>()
   const sealed: Sealed[] = []
   const failures: SealFailure<Row>[] = []
   for (const row of rows) {
     try {
-      const head = heads.get(row.merchant_id) ?? { sequence: 0, hash: AUDIT_GENESIS }
+      const head = heads.get(row.merchant_id) ?? headOf(row)
       const sequence = head.sequence + 1
       const hash = auditHash(head.hash, { ...row, sequence, at: row.at.toISOString() })
       heads.set(row.merchant_id, { sequence, hash })
@@ -65,16 +70,10 @@ async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<
   return failures
 }
 
-async function readHeads(tx: Transaction, rows: readonly Row[]): Promise<Map<string, Head>> {
-  const heads = await tx<{ merchant_id: string; sequence: bigint; hash: Buffer }[]>`
-    SELECT merchant_id, sequence, hash FROM audit_heads
-    WHERE merchant_id = ANY (${[...new Set(rows.map((row) => row.merchant_id))]})`
-  return new Map(
-    heads.map((head) => [
-      head.merchant_id,
-      { sequence: Number(head.sequence), hash: head.hash.toString('hex') },
-    ]),
-  )
+/** Returns the head as it was read. No other process changes it while this one holds the lock. */
+function headOf({ last_sequence, last_hash }: Row): Head {
+  if (last_sequence === null || last_hash === null) return { sequence: 0, hash: AUDIT_GENESIS }
+  return { sequence: Number(last_sequence), hash: last_hash.toString('hex') }
 }
 
 async function save(
@@ -83,18 +82,19 @@ async function save(
   heads: ReadonlyMap<string, Head>,
 ): Promise<void> {
   if (sealed.length === 0) return
+  const merchants = [...heads.entries()]
   await tx`
+    WITH head AS (
+      INSERT INTO audit_heads (merchant_id, sequence, hash)
+      SELECT * FROM unnest(
+        ${merchants.map(([merchantId]) => merchantId)}::text[], ${merchants.map(([, head]) => head.sequence)}::bigint[],
+        ${merchants.map(([, head]) => `\\x${head.hash}`)}::text[]::bytea[])
+      ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash
+    )
     UPDATE audit_log SET sequence = sealed.sequence, previous = sealed.previous, hash = sealed.hash
     FROM unnest(
       ${sealed.map(({ row }) => row.position.toString())}::bigint[], ${sealed.map((each) => each.sequence)}::bigint[],
       ${sealed.map((each) => `\\x${each.previous}`)}::text[]::bytea[], ${sealed.map((each) => `\\x${each.hash}`)}::text[]::bytea[]
     ) AS sealed (position, sequence, previous, hash)
     WHERE audit_log.position = sealed.position`
-  const merchants = [...heads.entries()]
-  await tx`
-    INSERT INTO audit_heads (merchant_id, sequence, hash)
-    SELECT * FROM unnest(
-      ${merchants.map(([merchantId]) => merchantId)}::text[], ${merchants.map(([, head]) => head.sequence)}::bigint[],
-      ${merchants.map(([, head]) => `\\x${head.hash}`)}::text[]::bytea[])
-    ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash`
 }

@@ -8,8 +8,8 @@ import { decideSubject } from '../controls/approvals/decide-subject.js'
 import { closeUnpaid } from './close-unpaid.js'
 import { expireLocked } from './expire-withdrawal.js'
 import { movePayout } from './move-payout.js'
-import { lockWithdrawal, type PayoutRow } from './payout-row.js'
-import { readWithdrawalState, type WithdrawalState } from './read-withdrawal-state.js'
+import { findRow, lockWithdrawal, type PayoutRow } from './payout-row.js'
+import { readWithdrawalState, toWithdrawalState, type WithdrawalState } from './read-withdrawal-state.js'
 
 const ACTOR = 'system:withdrawal'
 
@@ -28,31 +28,34 @@ export async function advanceWithdrawal(
 ): Promise<WithdrawalState> {
   return inTransaction(sql, async (tx) => {
     let row = await lockWithdrawal(tx, id)
-    if (row.stage === 'requested') {
-      await admit(tx, networks, row, now)
-      row = await lockWithdrawal(tx, id)
-    }
-    if (row.stage === 'pending_review' || row.stage === 'pending_approval') {
-      await decide(tx, networks, row, now)
-    }
-    return readWithdrawalState(tx, id)
+    if (row.stage === 'requested') row = await admit(tx, networks, row, now)
+    if (row.stage !== 'pending_review' && row.stage !== 'pending_approval') return toWithdrawalState(row, 0)
+    return decide(tx, networks, row, now)
   })
 }
 
 /**
  * Moves it on once its destination is screened. Every other check was made when the withdrawal was created.
+ *
+ * @returns The row as it is then.
  */
-async function admit(tx: Transaction, networks: Networks, row: PayoutRow, now: Date): Promise<void> {
+async function admit(tx: Transaction, networks: Networks, row: PayoutRow, now: Date): Promise<PayoutRow> {
   if (row.screening?.state === 'pending') {
-    if (row.expires_at <= now) await expireLocked(tx, networks, row)
-    return
+    if (row.expires_at > now) return row
+    await expireLocked(tx, networks, row)
+    return findRow(tx, row.id)
   }
   const needsNoApproval = isMovement(row.kind) && row.approval_requirement.count === 0
   const waits = row.review_required ? 'pending_review' : 'pending_approval'
-  await movePayout(tx, networks, row, { to: needsNoApproval ? 'approved' : waits, actor: ACTOR })
+  return movePayout(tx, networks, row, { to: needsNoApproval ? 'approved' : waits, actor: ACTOR })
 }
 
-async function decide(tx: Transaction, networks: Networks, row: PayoutRow, now: Date): Promise<void> {
+async function decide(
+  tx: Transaction,
+  networks: Networks,
+  row: PayoutRow,
+  now: Date,
+): Promise<WithdrawalState> {
   const verdict = await decideSubject(tx, row, {
     requirement: row.approval_requirement,
     mayApprove: row.stage === 'pending_approval',
@@ -60,17 +63,23 @@ async function decide(tx: Transaction, networks: Networks, row: PayoutRow, now: 
   })
   switch (verdict.kind) {
     case 'waiting':
-      return
-    case 'approved':
-      return movePayout(tx, networks, row, { to: 'approved', actor: ACTOR, cause: verdict.cause })
+      return toWithdrawalState(row, verdict.approvedBy)
+    case 'approved': {
+      const { cause } = verdict
+      return toWithdrawalState(
+        await movePayout(tx, networks, row, { to: 'approved', actor: ACTOR, cause }),
+        0,
+      )
+    }
     case 'rejected': {
       const { actor, failure } = verdict
       await closeUnpaid(tx, networks, row, { to: 'rejected', actor, failure })
-      return
+      return readWithdrawalState(tx, row.id)
     }
     case 'expired':
-      return expireLocked(tx, networks, row)
+      await expireLocked(tx, networks, row)
+      return readWithdrawalState(tx, row.id)
     default:
-      assertNever(verdict)
+      return assertNever(verdict)
   }
 }

@@ -11,7 +11,7 @@ import {
   WITHDRAWAL_STATUS,
   type WithdrawalStage,
 } from '../../domain/payouts/withdrawal-stage.js'
-import { appendAudit } from '../audit/append-audit.js'
+import { insertAudit } from '../audit/append-audit.js'
 import { isoNow, json, type Transaction } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
 import { followPart } from './batches/follow-part.js'
@@ -44,6 +44,7 @@ export interface WithdrawalMove {
  * Moves a payout that the caller has locked (`lockWithdrawal`), and clears `waiting`. Appends an event when
  * the public status changes, and an audit entry always.
  *
+ * @returns The row as it is now.
  * @throws Error when the transition is not in the table: the caller decides about repeated calls beforehand.
  */
 export async function movePayout(
@@ -51,14 +52,27 @@ export async function movePayout(
   networks: Networks,
   row: PayoutRow,
   move: WithdrawalMove,
-): Promise<void> {
+): Promise<PayoutRow> {
   const reopens = move.reopened === true && move.to === 'confirming' && isWithdrawalFinal(row.stage)
   if (!reopens && !canWithdrawalMove(row.stage, move.to)) {
     throw new Error(`Withdrawal ${row.id} cannot go from ${row.stage} to ${move.to}`)
   }
   const status = WITHDRAWAL_STATUS[move.to]
   const entry = { stage: move.to, status, cause: move.cause ?? move.actor }
-  await tx`
+  const audit = insertAudit(tx, {
+    merchantId: row.merchant_id,
+    actor: move.actor,
+    action: `${isMovement(row.kind) ? 'movement' : 'withdrawal'}.${move.to}`,
+    subject: row.id,
+    data: {
+      from: row.stage,
+      ...(move.failure ? { failure: move.failure } : {}),
+      ...(move.transactionHash ? { transaction_hash: move.transactionHash } : {}),
+      ...move.audit,
+    },
+  })
+  const [moved] = await tx<PayoutRow[]>`
+    WITH audit AS (${audit})
     UPDATE payouts SET
       stage = ${move.to},
       waiting = NULL,
@@ -73,21 +87,12 @@ export async function movePayout(
       history = history || (${json(tx, entry)}::jsonb || jsonb_build_object(
         'at', ${isoNow(tx)})),
       updated_at = clock_timestamp()
-    WHERE id = ${row.id}`
+    WHERE id = ${row.id}
+    RETURNING *`
+  if (!moved) throw new Error(`Withdrawal ${row.id} does not exist`)
   const previous = WITHDRAWAL_STATUS[row.stage]
   if (status !== previous) await appendEventOf(tx, networks, row, previous)
-  await appendAudit(tx, {
-    merchantId: row.merchant_id,
-    actor: move.actor,
-    action: `${isMovement(row.kind) ? 'movement' : 'withdrawal'}.${move.to}`,
-    subject: row.id,
-    data: {
-      from: row.stage,
-      ...(move.failure ? { failure: move.failure } : {}),
-      ...(move.transactionHash ? { transaction_hash: move.transactionHash } : {}),
-      ...move.audit,
-    },
-  })
+  return moved
 }
 
 /** Appends the event: a movement has one of its own, and a part of a batch changes its batch. */

@@ -6,7 +6,7 @@ import type { Priority } from '../../domain/payouts/priority.js'
 import type { WithdrawalStage } from '../../domain/payouts/withdrawal-stage.js'
 import type { Queryable } from '../connect.js'
 import { countStoredApprovals } from '../controls/approvals/decide-subject.js'
-import type { Screening } from './payout-row.js'
+import { findRow, type PayoutRow, type Screening } from './payout-row.js'
 
 /** The state. Small and JSON, because it goes into the workflow's history. */
 export interface WithdrawalState {
@@ -28,27 +28,15 @@ export interface WithdrawalState {
 
 /** Reads the state. @throws Error when the withdrawal does not exist. */
 export async function readWithdrawalState(sql: Queryable, id: string): Promise<WithdrawalState> {
-  const [row] = await sql<
-    {
-      stage: WithdrawalStage
-      failure_message: string | null
-      transaction_hash: string | null
-      required_confirmations: number
-      approval_requirement: Requirement
-      risk: RiskAssessment | null
-      screening: Screening | null
-      priority: Priority
-      created_at: Date
-      expires_at: Date
-      intent_hash: string
-      initiator: string
-      co_initiators: readonly string[]
-    }[]
-  >`
-    SELECT stage, failure_message, transaction_hash, required_confirmations, approval_requirement,
-           risk, screening, priority, created_at, expires_at, intent_hash, initiator, co_initiators
-    FROM payouts WHERE id = ${id}`
-  if (!row) throw new Error(`Withdrawal ${id} does not exist`)
+  const row = await findRow(sql, id)
+  const approvedBy = isUndecided(row.stage)
+    ? await countStoredApprovals(sql, row, row.approval_requirement)
+    : 0
+  return toWithdrawalState(row, approvedBy)
+}
+
+/** Returns the state of a row. @param approvedBy - 0 once it can no longer be approved. */
+export function toWithdrawalState(row: PayoutRow, approvedBy: number): WithdrawalState {
   return {
     stage: row.stage,
     failure: row.failure_message,
@@ -59,9 +47,7 @@ export async function readWithdrawalState(sql: Queryable, id: string): Promise<W
     createdAt: row.created_at.toISOString(),
     unscreened: row.screening?.state === 'pending',
     reviewReason: row.stage === 'pending_review' ? reasonOf(row.risk, row.screening) : null,
-    approvedBy: isUndecided(row.stage)
-      ? await countStoredApprovals(sql, { ...row, id }, row.approval_requirement)
-      : 0,
+    approvedBy,
   }
 }
 

@@ -14,7 +14,6 @@ export async function startBuilding(sql: Sql, networks: Networks, id: string): P
     const row = await lockWithdrawal(tx, id)
     if (row.stage === 'building') return row
     if (row.stage !== 'approved') return null
-    await movePayout(tx, networks, row, { to: 'building', actor: 'system:withdrawal' })
-    return await lockWithdrawal(tx, id)
+    return movePayout(tx, networks, row, { to: 'building', actor: 'system:withdrawal' })
   })
 }

@@ -29,7 +29,8 @@ interface Rule {
 }
 
 export type Verdict =
-  | { readonly kind: 'waiting' }
+  /** `approvedBy`: number of persons whose approvals count so far. */
+  | { readonly kind: 'waiting'; readonly approvedBy: number }
   /** `cause`: shown in the subject's history. */
   | { readonly kind: 'approved'; readonly cause: string }
   | {
@@ -56,7 +57,8 @@ export async function decideSubject(tx: Transaction, subject: Subject, rule: Rul
       cause: `approved by ${decisions.map((decision) => decision.person_id).join(' and ')}`,
     }
   }
-  return { kind: subject.expires_at <= rule.now ? 'expired' : 'waiting' }
+  if (subject.expires_at <= rule.now) return { kind: 'expired' }
+  return { kind: 'waiting', approvedBy: countApprovers(decisions, intentOf(subject), rule.requirement) }
 }
 
 /** Counts the persons whose approvals of a subject count so far. */

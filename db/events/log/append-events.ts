@@ -50,6 +50,6 @@ export async function appendEvents(tx: Transaction, events: readonly NewEvent[])
         AND NOT EXISTS (
           SELECT 1 FROM excluded WHERE excluded.event_id = event.id AND excluded.endpoint_id = endpoint.id)
     )
-    SELECT pg_notify('sealer', '')`
+    SELECT pg_notify('sealer', 'events')`
   return ids
 }

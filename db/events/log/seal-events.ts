@@ -14,6 +14,8 @@ interface Row extends Unsealed {
   readonly type: EventType
   readonly occurred_at: Date
   readonly data: Record<string, unknown>
+  /** Last sequence of the merchant. `null` before its first event. */
+  readonly last_sequence: bigint | null
 }
 
 interface Sealed {
@@ -42,18 +44,20 @@ export async function sealEvents(sql: Sql): Promise<number> {
 
 async function readRows(tx: Transaction, most: number): Promise<Row[]> {
   return tx<Row[]>`
-    SELECT id, position, merchant_id, type, subject, occurred_at, data, seal_failures FROM events
-    WHERE sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
+    SELECT id, position, merchant_id, type, subject, occurred_at, data, seal_failures, last.sequence AS last_sequence
+    FROM events LEFT JOIN event_sequences last USING (merchant_id)
+    WHERE events.sequence IS NULL AND (seal_after IS NULL OR seal_after < clock_timestamp())
     ORDER BY position LIMIT ${most}`
 }
 
 async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<Row>[]> {
-  const sequences = await readSequences(tx, rows)
+  // No other process changes the last sequences while this one holds the lock.
+  const sequences = new Map<string, number>()
   const sealed: Sealed[] = []
   const failures: SealFailure<Row>[] = []
   for (const row of rows) {
     try {
-      const sequence = (sequences.get(row.merchant_id) ?? 0) + 1
+      const sequence = (sequences.get(row.merchant_id) ?? Number(row.last_sequence ?? 0)) + 1
       sealed.push({ row, sequence, ...freeze(row, sequence) })
       sequences.set(row.merchant_id, sequence)
     } catch (error) {
@@ -62,14 +66,6 @@ async function seal(tx: Transaction, rows: readonly Row[]): Promise<SealFailure<
   }
   await save(tx, sealed, sequences)
   return failures
-}
-
-/** Returns the last sequence of each merchant. No other process changes them while this one holds the lock. */
-async function readSequences(tx: Transaction, rows: readonly Row[]): Promise<Map<string, number>> {
-  const sequences = await tx<{ merchant_id: string; sequence: bigint }[]>`
-    SELECT merchant_id, sequence FROM event_sequences
-    WHERE merchant_id = ANY (${[...new Set(rows.map((row) => row.merchant_id))]})`
-  return new Map(sequences.map((row) => [row.merchant_id, Number(row.sequence)]))
 }
 
 function freeze(row: Row, sequence: number): Pick<Sealed, 'body' | 'layer1'> {
@@ -90,7 +86,13 @@ async function save(
   sequences: ReadonlyMap<string, number>,
 ): Promise<void> {
   if (sealed.length === 0) return
+  const merchants = [...sequences.entries()]
   await tx`
+    WITH last AS (
+      INSERT INTO event_sequences (merchant_id, sequence)
+      SELECT * FROM unnest(${merchants.map(([id]) => id)}::text[], ${merchants.map(([, last]) => last)}::bigint[])
+      ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence
+    )
     UPDATE events SET sequence = sealed.sequence, body = convert_to(sealed.body, 'UTF8'),
                       layer1_body = convert_to(sealed.layer1, 'UTF8')
     FROM unnest(
@@ -98,9 +100,4 @@ async function save(
       ${sealed.map((each) => each.body)}::text[], ${sealed.map((each) => each.layer1)}::text[]
     ) AS sealed (id, sequence, body, layer1)
     WHERE events.id = sealed.id`
-  const merchants = [...sequences.entries()]
-  await tx`
-    INSERT INTO event_sequences (merchant_id, sequence)
-    SELECT * FROM unnest(${merchants.map(([id]) => id)}::text[], ${merchants.map(([, last]) => last)}::bigint[])
-    ON CONFLICT (merchant_id) DO UPDATE SET sequence = excluded.sequence`
 }

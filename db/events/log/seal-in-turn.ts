@@ -6,7 +6,7 @@ import { clearAlerts } from '../../operations/alerts/raise-alert.js'
 import { putOffSealing, type SealedTable, UNSEALED_ALERT, type Unsealable } from './put-off-sealing.js'
 
 /** Rows sealed in one transaction: enough to keep up, small enough to hold no lock for long. */
-const BATCH = 500
+export const SEAL_BATCH = 500
 
 /** Fields that every unsealed row has. */
 export interface Unsealed extends Omit<Unsealable, 'name' | 'error'> {
@@ -41,12 +41,12 @@ export interface Sealing<Row extends Unsealed> {
  */
 export async function sealInTurn<Row extends Unsealed>(sql: Sql, sealing: Sealing<Row>): Promise<number> {
   try {
-    return await sealBatch(sql, sealing, BATCH)
+    return await sealBatch(sql, sealing, SEAL_BATCH)
   } catch (error) {
     if (isNotOfARow(error)) throw error
   }
   let taken = 0
-  for (; taken < BATCH; taken++) {
+  for (; taken < SEAL_BATCH; taken++) {
     try {
       if ((await sealBatch(sql, sealing, 1)) === 0) break
     } catch (error) {
