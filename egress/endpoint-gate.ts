@@ -5,11 +5,28 @@
 
 /** Answer of the gate: the attempt may go now (and must `leave`), or must come back later. */
 export type Pass =
-  | { readonly kind: 'go'; leave(timedOut: boolean): void }
+  | { readonly kind: 'go'; leave: Leave }
   | { readonly kind: 'later'; readonly delayMs: number }
+
+/** Ends an attempt. @param failed - Whether the endpoint did not accept the event. */
+type Leave = (timedOut: boolean, failed?: boolean) => void
+
+/** Place of an attempt that runs within a workflow's task. It ends by `leave` or `cancel`. */
+export interface Entry {
+  leave: Leave
+  /** Gives the place back without an attempt. */
+  cancel(): void
+  /** Notes that the attempt goes on outside of the workflow's task, because it is slow. */
+  overdue(): void
+}
 
 export interface EndpointGate {
   enter(endpointId: string): Promise<Pass>
+  /**
+   * Admits an attempt that runs within a workflow's task. `null` if the last attempt at the endpoint failed
+   * or was slow, or if the endpoint, the merchant or the process has too many such attempts under way.
+   */
+  enterAtOnce(endpointId: string, merchantId: string): Entry | null
 }
 
 export interface EndpointGateOptions {
@@ -21,6 +38,8 @@ export interface EndpointGateOptions {
    * Time that an attempt waits for a slot of an endpoint that answers, before it is sent back. Default 1 s.
    */
   readonly patienceMs?: number
+  /** Attempts within workflow tasks: of an endpoint, of a merchant, and of all. */
+  readonly atOnce?: { readonly endpoint: number; readonly merchant: number; readonly all: number }
   /** Longest delay of an attempt that is sent back: the retry interval. */
   readonly maxDelayMs: number
   readonly now?: () => number
@@ -37,30 +56,72 @@ interface Lane {
 }
 
 const MIN_DELAY_MS = 100
+/** Duration from which an attempt is slow. It is the time that one may take within a workflow's task. */
+const SLOW_MS = 1_000
+/** Endpoints in trouble that a process remembers. */
+const MOST_TROUBLED = 10_000
+/**
+ * Default limits of attempts within workflow tasks. Together they stay below the slots for workflow tasks and
+ * local activities of a worker, so that a merchant whose endpoints hang never holds them all.
+ */
+const AT_ONCE = { endpoint: 16, merchant: 32, all: 64 }
 /** Weight of the latest duration in the smoothed average. */
 const SMOOTHING = 0.2
 
 /** Creates a gate. It keeps a lane only for endpoints that have attempts under way or that hang. */
 export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   const { most = 64, least = 16, patienceMs = 1_000, maxDelayMs, now = Date.now } = options
+  const atOnce = options.atOnce ?? AT_ONCE
   const lanes = new Map<string, Lane>()
+  /** Endpoints whose last attempt failed or was slow, the oldest first. */
+  const troubled = new Set<string>()
+  const places = createPlaces()
 
-  const admit = (endpointId: string, lane: Lane): Pass => {
+  const laneOf = (endpointId: string): Lane => {
+    const lane = lanes.get(endpointId) ?? {
+      inFlight: new Map(),
+      limit: most,
+      averageMs: 0,
+      nextTurnAt: 0,
+      waiting: [],
+    }
+    lanes.set(endpointId, lane)
+    return lane
+  }
+
+  const note = (endpointId: string, trouble: boolean): void => {
+    troubled.delete(endpointId)
+    if (!trouble) return
+    troubled.add(endpointId)
+    const [oldest] = troubled
+    if (troubled.size > MOST_TROUBLED && oldest !== undefined) troubled.delete(oldest)
+  }
+
+  const free = (endpointId: string, lane: Lane): void => {
+    while (lane.inFlight.size < lane.limit) {
+      const next = lane.waiting.shift()
+      if (!next) break
+      next()
+    }
+    if (lane.inFlight.size === 0 && lane.limit === most) lanes.delete(endpointId)
+  }
+
+  const admit = (endpointId: string, lane: Lane): Extract<Pass, { kind: 'go' }> & { cancel(): void } => {
     const ticket = Symbol('attempt')
     const started = now()
     lane.inFlight.set(ticket, started)
     return {
       kind: 'go',
-      leave(timedOut) {
+      leave(timedOut, failed = timedOut) {
         if (!lane.inFlight.delete(ticket)) return
-        lane.averageMs += SMOOTHING * (now() - started - lane.averageMs)
+        const tookMs = now() - started
+        note(endpointId, failed || tookMs > SLOW_MS)
+        lane.averageMs += SMOOTHING * (tookMs - lane.averageMs)
         lane.limit = timedOut ? Math.max(least, Math.floor(lane.limit / 2)) : Math.min(most, lane.limit + 1)
-        while (lane.inFlight.size < lane.limit) {
-          const next = lane.waiting.shift()
-          if (!next) break
-          next()
-        }
-        if (lane.inFlight.size === 0 && lane.limit === most) lanes.delete(endpointId)
+        free(endpointId, lane)
+      },
+      cancel() {
+        if (lane.inFlight.delete(ticket)) free(endpointId, lane)
       },
     }
   }
@@ -80,14 +141,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
 
   return {
     async enter(endpointId) {
-      const lane: Lane = lanes.get(endpointId) ?? {
-        inFlight: new Map(),
-        limit: most,
-        averageMs: 0,
-        nextTurnAt: 0,
-        waiting: [],
-      }
-      lanes.set(endpointId, lane)
+      const lane = laneOf(endpointId)
       if (lane.inFlight.size < lane.limit) return admit(endpointId, lane)
       if (lane.limit < most || lane.waiting.length >= most) return sendBack(lane)
       return new Promise<Pass>((resolve) => {
@@ -101,6 +155,52 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
         }
         lane.waiting.push(turn)
       })
+    },
+    enterAtOnce(endpointId, merchantId) {
+      if (troubled.has(endpointId)) return null
+      const lane = laneOf(endpointId)
+      const leavePlace =
+        lane.inFlight.size < Math.min(lane.limit, atOnce.endpoint) ? places.take(merchantId, atOnce) : null
+      if (leavePlace === null) return null
+      const pass = admit(endpointId, lane)
+      return {
+        leave(timedOut, failed) {
+          leavePlace()
+          pass.leave(timedOut, failed)
+        },
+        cancel() {
+          leavePlace()
+          pass.cancel()
+        },
+        overdue() {
+          leavePlace()
+          note(endpointId, true)
+        },
+      }
+    },
+  }
+}
+
+/** Counts the places within workflow tasks that merchants have taken. */
+function createPlaces() {
+  const taken = new Map<string, number>()
+  let all = 0
+  return {
+    /** @returns What gives the place back, once. `null` if the merchant or the process has no place left. */
+    take(merchantId: string, most: { readonly merchant: number; readonly all: number }): (() => void) | null {
+      const before = taken.get(merchantId) ?? 0
+      if (before >= most.merchant || all >= most.all) return null
+      taken.set(merchantId, before + 1)
+      all += 1
+      let left = false
+      return () => {
+        if (left) return
+        left = true
+        all -= 1
+        const rest = (taken.get(merchantId) ?? 1) - 1
+        if (rest === 0) taken.delete(merchantId)
+        else taken.set(merchantId, rest)
+      }
     },
   }
 }

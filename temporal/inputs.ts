@@ -76,6 +76,11 @@ export interface WebhookDeliveryInput {
    * gets a new run.
    */
   readonly resumed?: boolean
+  /**
+   * `local` if the first attempt runs within the first workflow task. It is a field of the input, and not
+   * `patched()`, because a patch costs two history events. Absent in older histories and after a resumption.
+   */
+  readonly firstAttempt?: 'local'
 }
 
 export interface ControlChangeInput {

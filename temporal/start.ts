@@ -123,7 +123,8 @@ export async function startWebhookDelivery(
     again: true,
   }
   if (!input.resumed) {
-    await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, input, options)
+    const first = { ...input, firstAttempt: 'local' as const }
+    await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, first, options)
     return
   }
   // A run cannot close without having seen a signal, whereas a plain start could find a run that is about to

@@ -2,6 +2,8 @@
 
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
+import type { WebhookDeliveryDependencies } from '../activities/events/attempt-delivery.js'
+import { createFirstAttempts, type FirstAttempts } from '../activities/events/first-attempts.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/events/webhook-delivery.js'
 import { heartbeating } from '../activities/heartbeating.js'
 import {
@@ -79,6 +81,7 @@ const CHAIN_ACTIVITIES = 500
 /** Creates the workers of the process's roles. The role `sealer` has no Temporal worker. */
 export async function createWorkers(parts: WorkerParts, roles: readonly string[]): Promise<CreatedWorkers> {
   let sender: Sender | null = null
+  let firstAttempts: FirstAttempts | null = null
   const services: Screenings = { destinations: null, deposits: null }
   const workers: Worker[] = []
   for (const role of roles) {
@@ -97,12 +100,16 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
         }),
         timeoutMs: parts.environment.KEYTURN_WEBHOOK_TIMEOUT,
       })
-      workers.push(await Worker.create({ ...common(parts, role), ...webhookOptions(parts, sender) }))
+      const attempts = attemptDependencies(parts, sender)
+      firstAttempts = createFirstAttempts(attempts)
+      const options = webhookOptions(parts, { ...attempts, firstAttempts })
+      workers.push(await Worker.create({ ...common(parts, role), ...options }))
     }
   }
   return {
     workers,
     async close() {
+      await firstAttempts?.close()
       await sender?.close()
       await services.destinations?.sender.close()
       await services.deposits?.sender.close()
@@ -244,19 +251,30 @@ function createDepositScreening(environment: Environment): ScreeningService | nu
   })
 }
 
-function webhookOptions({ sql, environment, bundle }: WorkerParts, sender: Sender) {
+function attemptDependencies({ sql, environment }: WorkerParts, sender: Sender): WebhookDeliveryDependencies {
+  return {
+    sql,
+    masterKeys: masterKeysOf(environment),
+    sender,
+    gate: createEndpointGate({ maxDelayMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL }),
+    timeoutMs: environment.KEYTURN_WEBHOOK_TIMEOUT,
+    retryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
+    retryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,
+  }
+}
+
+function webhookOptions(
+  { bundle }: WorkerParts,
+  attempts: WebhookDeliveryDependencies & { readonly firstAttempts: FirstAttempts },
+) {
   return {
     // Workflow and activity share the queue, so the worker starts the first attempt without another poll.
     workflowBundle: { codePath: bundle },
-    activities: createWebhookDeliveryActivities({
-      sql,
-      masterKeys: masterKeysOf(environment),
-      sender,
-      gate: createEndpointGate({ maxDelayMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL }),
-      retryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
-      retryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,
-    }),
+    activities: createWebhookDeliveryActivities(attempts),
     ...WORKFLOW_OPTIONS,
+    // A first attempt holds a slot of both while it lasts; the endpoints' gate admits 64 of them.
+    maxConcurrentWorkflowTaskExecutions: 100,
+    maxConcurrentLocalActivityExecutions: 100,
     maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
     activityTaskPollerBehavior: ACTIVITY_POLLERS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>

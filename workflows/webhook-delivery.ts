@@ -10,11 +10,14 @@ import {
   defineSignal,
   isCancellation,
   proxyActivities,
+  proxyLocalActivities,
   setCurrentDetails,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { AttemptOutcome, WebhookDeliveryActivities } from '../activities/events/webhook-delivery.js'
+import type { AttemptInput, AttemptOutcome } from '../activities/events/attempt-delivery.js'
+import type { FirstAttemptOutcome } from '../activities/events/first-attempts.js'
+import type { WebhookDeliveryActivities } from '../activities/events/webhook-delivery.js'
 import { assertNever } from '../domain/assert-never.js'
 import type { WebhookDeliveryInput } from '../temporal/inputs.js'
 
@@ -36,6 +39,8 @@ export interface DeliveryProgress {
 const START_TO_CLOSE = '2m'
 /** Time after which a worker that died is noticed. */
 const HEARTBEAT_TIMEOUT_MS = 10_000
+/** Limit against a process that hangs. A first attempt is handed over by itself after a second. */
+const LOCAL_TIMEOUT = '5s'
 /** Pause after an attempt without a result. Each further pause is longer, up to the interval. */
 const LOST_DELAY_MS = 5_000
 /** Interval until an attempt has returned the endpoint's. */
@@ -59,6 +64,14 @@ export async function webhookDelivery(
     summary: input.title,
     priority: { fairnessKey: input.endpointId },
   })
+  const { beginWebhookDelivery } = proxyLocalActivities<WebhookDeliveryActivities>({
+    startToCloseTimeout: LOCAL_TIMEOUT,
+    retry: { maximumAttempts: 1 },
+    summary: input.title,
+  })
+  let local = input.firstAttempt === 'local' && progress === undefined
+  /** Why a regular activity finishes the first attempt. `null` if none does, or once it has an outcome. */
+  let handedOver: Extract<FirstAttemptOutcome, { kind: 'handed_over' }>['why'] | null = null
   let startedAt = progress?.startedAt ?? Date.now()
   let dueAt = progress?.dueAt ?? startedAt
   let lost: readonly string[] = progress?.lost ?? []
@@ -80,6 +93,27 @@ export async function webhookDelivery(
     if (sooner) dueAt = Date.now()
   }
 
+  /** Makes an attempt. The first one runs within this task, and a regular activity finishes it if need be. */
+  const attempt = async (given: AttemptInput): Promise<AttemptOutcome> => {
+    if (local) {
+      local = false
+      const begun = await beginOrHandOver(() =>
+        beginWebhookDelivery({
+          deliveryId: input.id,
+          endpointId: input.endpointId,
+          merchantId: input.merchantId,
+        }),
+      )
+      if (begun.kind !== 'handed_over') return begun
+      handedOver = begun.why
+      setCurrentDetails(begun.why === 'slow' ? 'The endpoint has not answered yet' : 'Waits for its turn')
+    }
+    if (handedOver === null) return attemptWebhookDelivery(given)
+    const outcome = await attemptWebhookDelivery({ ...given, first: true })
+    handedOver = null
+    return outcome
+  }
+
   try {
     if (dueAt > Date.now()) await wait('Continued in a new run')
     for (;;) {
@@ -91,7 +125,7 @@ export async function webhookDelivery(
       wanted = false
       const begunAt = Date.now()
       const outcome = await attemptOrLose(() =>
-        attemptWebhookDelivery({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost, asked }),
+        attempt({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost, asked }),
       )
       switch (outcome.kind) {
         case 'failed':
@@ -103,7 +137,13 @@ export async function webhookDelivery(
           await wait(outcome.error)
           break
         case 'lost':
-          lost = [...lost, new Date(begunAt).toISOString()]
+          // The row says when a slow first attempt began, so the next activity finds out what became of it.
+          if (handedOver !== 'slow') {
+            lost = [...lost, outcome.since ?? new Date(begunAt).toISOString()]
+            handedOver = null
+          }
+          // The attempt's time-out is over, so the next one need not wait.
+          if (outcome.since !== undefined) break
           dueAt = Date.now() + Math.min(LOST_DELAY_MS * 2 ** Math.min(lost.length - 1, 10), intervalMs)
           await wait('No result of the last attempt')
           break
@@ -144,13 +184,23 @@ export async function webhookDelivery(
  */
 async function attemptOrLose(
   attempt: () => Promise<AttemptOutcome>,
-): Promise<AttemptOutcome | { readonly kind: 'lost' }> {
+): Promise<AttemptOutcome | { readonly kind: 'lost'; readonly since?: undefined }> {
   try {
     return await attempt()
   } catch (error) {
     // A worker that shuts down cancels its activities too. Only the workflow's own cancellation ends it.
     if (CancellationScope.current().consideredCancelled) throw error
     return { kind: 'lost' }
+  }
+}
+
+/** Begins the first attempt. If it ends without an outcome, the row shows whether it has begun. */
+async function beginOrHandOver(begin: () => Promise<FirstAttemptOutcome>): Promise<FirstAttemptOutcome> {
+  try {
+    return await begin()
+  } catch (error) {
+    if (CancellationScope.current().consideredCancelled) throw error
+    return { kind: 'handed_over', why: 'slow' }
   }
 }
 

@@ -1,21 +1,14 @@
-/**
- * Makes one attempt of a delivery: reads all in one query, POSTs the frozen bytes, stores the result in one
- * statement.
- */
+/** The activities of the queue `webhooks`: attempts of deliveries. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Context } from '@temporalio/activity'
-import type { Sql } from '../../db/connect.js'
-import { exhaustDelivery } from '../../db/events/webhooks/exhaust-delivery.js'
-import { type LoadedAttempt, loadAttempt } from '../../db/events/webhooks/load-attempt.js'
-import { type AttemptRecord, LOST, recordAttempt } from '../../db/events/webhooks/record-attempt.js'
-import { cancelDelivery, holdDelivery } from '../../db/events/webhooks/set-delivery-status.js'
-import { assertNever } from '../../domain/assert-never.js'
-import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
-import { signWebhook } from '../../domain/events/webhook-signature.js'
-import type { Sender } from '../../egress/create-sender.js'
-import type { EndpointGate } from '../../egress/endpoint-gate.js'
-import { openSecret } from '../../vault/seal-secret.js'
+import { cancelDelivery } from '../../db/events/webhooks/set-delivery-status.js'
+import {
+  type AttemptInput,
+  type AttemptOutcome,
+  attemptDelivery,
+  type WebhookDeliveryDependencies,
+} from './attempt-delivery.js'
+import type { FirstAttemptInput, FirstAttemptOutcome, FirstAttempts } from './first-attempts.js'
 
 /**
  * Activity slots of a worker of the queue `webhooks` (`maxConcurrentActivityTaskExecutions`). An attempt
@@ -23,266 +16,28 @@ import { openSecret } from '../../vault/seal-secret.js'
  */
 export const WEBHOOK_ACTIVITY_SLOTS = 1_000
 
-export interface WebhookDeliveryDependencies {
-  readonly sql: Sql
-  /** Master keys that open the endpoints' secrets. */
-  readonly masterKeys: readonly string[]
-  readonly sender: Sender
-  readonly gate: EndpointGate
-  /** `KEYTURN_WEBHOOK_RETRY_INTERVAL` in milliseconds. */
-  readonly retryIntervalMs: number
-  /** `KEYTURN_WEBHOOK_RETRY_WINDOW` in milliseconds. */
-  readonly retryWindowMs: number
-}
-
-export interface AttemptInput {
-  readonly deliveryId: string
-  /** Milliseconds from the delivery's start to the planned time of this attempt. */
-  readonly elapsedMs: number
-  /** Times (ISO 8601) of earlier attempts that ended without a result, so that the log can show them. */
-  readonly lost: readonly string[]
-  /**
-   * Whether a person requested this attempt, which the window then does not limit. Absent in older histories.
-   */
-  readonly asked?: boolean
-}
-
-/** Outcome of an attempt. The workflow learns the worker's settings only from it. */
-export type AttemptOutcome =
-  | { readonly kind: 'delivered'; readonly statusCode: number | null }
-  /** The attempt failed. The next one is due `retryInMs` after the planned time of this one. */
-  | { readonly kind: 'failed'; readonly error: string; readonly retryInMs: number }
-  /** No attempt was made: the endpoint has too many under way, or the event is not sealed yet. */
-  | { readonly kind: 'postponed'; readonly delayMs: number }
-  | { readonly kind: 'exhausted'; readonly error: string | null }
-  | { readonly kind: 'held' }
-  | { readonly kind: 'cancelled' }
-  /** There is no such delivery. */
-  | { readonly kind: 'unknown' }
-
 export interface WebhookDeliveryActivities {
+  /** Makes the first attempt within the workflow's task: a local activity. */
+  beginWebhookDelivery(input: FirstAttemptInput): Promise<FirstAttemptOutcome>
   attemptWebhookDelivery(input: AttemptInput): Promise<AttemptOutcome>
   cancelWebhookDelivery(deliveryId: string): Promise<void>
 }
 
-/**
- * Delay while the event is not sealed. Sealing takes milliseconds, and only a redelivery can come before it.
- */
-const UNSEALED_DELAY_MS = 1_000
-/** Interval of heartbeats. Most attempts end before the first one. */
-const HEARTBEAT_MS = 3_000
-/** Tries to store the result, so that an outage of the database does not cause a duplicate delivery. */
-const RECORD_TRIES = 8
-const RECORD_PAUSE_MS = 250
-const USER_AGENT = 'Keyturn-Webhooks/1'
-
 /** Creates the activities of the queue `webhooks`. */
 export function createWebhookDeliveryActivities(
-  dependencies: WebhookDeliveryDependencies,
+  dependencies: WebhookDeliveryDependencies & { readonly firstAttempts: FirstAttempts },
 ): WebhookDeliveryActivities {
-  const { sql, gate } = dependencies
+  const { sql, firstAttempts } = dependencies
   return {
+    beginWebhookDelivery: (input) => firstAttempts.begin(input),
     async attemptWebhookDelivery(input) {
-      const delivery = await loadAttempt(sql, input.deliveryId)
-      if (!delivery) return { kind: 'unknown' }
-      const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery)
-      if (settled) return settled
-      const given = await giveUp(dependencies, input, delivery)
-      if (given) return given
-      if (delivery.body === null) return { kind: 'postponed', delayMs: UNSEALED_DELAY_MS }
-      const pass = await gate.enter(delivery.endpoint_id)
-      if (pass.kind === 'later') return { kind: 'postponed', delayMs: pass.delayMs }
-      let timedOut = false
-      try {
-        const record = await attempt(dependencies, input, delivery, delivery.body)
-        timedOut = record.timedOut
-        const status = await record.write()
-        return toOutcome(status, record, dependencies.retryIntervalMs)
-      } finally {
-        pass.leave(timedOut)
-      }
+      const context = Context.current()
+      const run = { signal: context.cancellationSignal, heartbeat: () => context.heartbeat() }
+      const begun = input.first ? await firstAttempts.join(input, run) : null
+      return begun ?? attemptDelivery(dependencies, input, run)
     },
     async cancelWebhookDelivery(deliveryId) {
       await cancelDelivery(sql, deliveryId)
     },
-  }
-}
-
-/**
- * Returns the outcome that the row already has, because its endpoint or another run decided it. `null`
- * otherwise.
- */
-async function settleWithoutAttempt(
-  sql: Sql,
-  deliveryId: string,
-  delivery: LoadedAttempt,
-): Promise<AttemptOutcome | null> {
-  switch (delivery.status) {
-    case 'delivered':
-      return { kind: 'delivered', statusCode: null }
-    case 'exhausted':
-      return { kind: 'exhausted', error: null }
-    case 'cancelled':
-      return { kind: 'cancelled' }
-    case 'held':
-      return { kind: 'held' }
-    case 'pending':
-      if (delivery.endpoint_status === 'active') return null
-      if (delivery.endpoint_status === 'deleted') {
-        await cancelDelivery(sql, deliveryId)
-        return { kind: 'cancelled' }
-      }
-      await holdDelivery(sql, deliveryId)
-      return { kind: 'held' }
-    default:
-      return assertNever(delivery.status)
-  }
-}
-
-/**
- * Ends a delivery whose window is over and whose attempts ended without a result. Another attempt would end
- * in the same way, and only an exhausted delivery raises an alert. The newest of those attempts is stored as
- * the last one.
- */
-async function giveUp(
-  { sql, retryWindowMs }: WebhookDeliveryDependencies,
-  { deliveryId, elapsedMs, lost, asked = false }: AttemptInput,
-  delivery: LoadedAttempt,
-): Promise<AttemptOutcome | null> {
-  const newest = lost.at(-1)
-  if (asked || newest === undefined || elapsedMs <= retryWindowMs) return null
-  const recorded = await exhaustDelivery(sql, delivery, {
-    deliveryId,
-    at: new Date(newest),
-    statusCode: null,
-    durationMs: 0,
-    error: LOST,
-    response: null,
-    nextAttemptAt: null,
-    restarts: delivery.restarts,
-    lost: lost.slice(0, -1),
-  })
-  return recorded ? { kind: 'exhausted', error: LOST } : { kind: 'unknown' }
-}
-
-interface Attempted {
-  readonly statusCode: number | null
-  readonly error: string | null
-  readonly timedOut: boolean
-  /** Whether no further attempt follows if this one failed. */
-  readonly last: boolean
-  /** Stores the result and returns the delivery's status. */
-  write(): Promise<DeliveryStatus | null>
-}
-
-async function attempt(
-  { sql, masterKeys, sender, retryIntervalMs, retryWindowMs }: WebhookDeliveryDependencies,
-  input: AttemptInput,
-  delivery: LoadedAttempt,
-  body: Buffer,
-): Promise<Attempted> {
-  const at = new Date()
-  const timestamp = Math.floor(at.getTime() / 1_000)
-  const context = Context.current()
-  const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_MS)
-  try {
-    const signed = signAttempt(masterKeys, delivery, body, timestamp)
-    const result =
-      'refused' in signed
-        ? { statusCode: null, durationMs: 0, error: signed.refused, response: null, timedOut: false }
-        : await sender.send({
-            url: delivery.url,
-            body,
-            headers: {
-              'content-type': 'application/json',
-              'user-agent': USER_AGENT,
-              'webhook-id': delivery.event_id,
-              'webhook-timestamp': String(timestamp),
-              'webhook-signature': signed.signature,
-            },
-            signal: context.cancellationSignal,
-          })
-    const last = input.elapsedMs + retryIntervalMs > retryWindowMs
-    const record: AttemptRecord = {
-      deliveryId: input.deliveryId,
-      at,
-      statusCode: result.statusCode,
-      durationMs: result.durationMs,
-      error: result.error,
-      response: result.response,
-      nextAttemptAt: last ? null : new Date(at.getTime() + retryIntervalMs),
-      restarts: delivery.restarts,
-      lost: input.lost,
-    }
-    return {
-      statusCode: result.statusCode,
-      error: result.error,
-      timedOut: result.timedOut,
-      last,
-      write: async () => {
-        const recorded = await persistently(() =>
-          result.error !== null && last ? exhaustDelivery(sql, delivery, record) : recordAttempt(sql, record),
-        )
-        return recorded?.status ?? null
-      },
-    }
-  } finally {
-    clearInterval(heartbeat)
-  }
-}
-
-/** Returns the signatures by every valid secret, or the reason, for people, why there are none. */
-function signAttempt(
-  masterKeys: readonly string[],
-  delivery: LoadedAttempt,
-  body: Buffer,
-  timestamp: number,
-): { readonly signature: string } | { readonly refused: string } {
-  const sealed = [delivery.secret_sealed, delivery.previous_secret_sealed].filter((each) => each !== null)
-  const row = { table: 'webhook_endpoints', key: [delivery.endpoint_id] } as const
-  try {
-    const secrets = sealed.map((each) => openSecret(masterKeys, each, row).toString('utf8'))
-    return { signature: signWebhook({ id: delivery.event_id, timestamp, body, secrets }) }
-  } catch (error) {
-    return { refused: `Not sent: ${error instanceof Error ? error.message : String(error)}` }
-  }
-}
-
-function toOutcome(
-  status: DeliveryStatus | null,
-  attempted: Attempted,
-  retryIntervalMs: number,
-): AttemptOutcome {
-  switch (status) {
-    case 'delivered':
-      return { kind: 'delivered', statusCode: attempted.statusCode }
-    case 'pending':
-      // It became pending again during the last attempt. This run's window is over, and the signal starts
-      // another run.
-      if (attempted.last) return { kind: 'exhausted', error: attempted.error }
-      return { kind: 'failed', error: attempted.error ?? '', retryInMs: retryIntervalMs }
-    case 'exhausted':
-      return { kind: 'exhausted', error: attempted.error }
-    case 'held':
-      return { kind: 'held' }
-    case 'cancelled':
-      return { kind: 'cancelled' }
-    case null:
-      return { kind: 'unknown' }
-    default:
-      return assertNever(status)
-  }
-}
-
-/** Retries a write while the database is away. A result that is written twice counts once. */
-async function persistently<T>(write: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await write()
-    } catch (error) {
-      if (tries === RECORD_TRIES) throw error
-      Context.current().heartbeat()
-      await sleep(RECORD_PAUSE_MS * tries)
-    }
   }
 }

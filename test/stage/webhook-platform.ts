@@ -3,17 +3,19 @@
 import { randomBytes } from 'node:crypto'
 import type { Client } from '@temporalio/client'
 import { type NativeConnection, Worker } from '@temporalio/worker'
+import { createFirstAttempts } from '../../activities/events/first-attempts.js'
 import {
   createWebhookDeliveryActivities,
   WEBHOOK_ACTIVITY_SLOTS,
 } from '../../activities/events/webhook-delivery.js'
-import type { Sql } from '../../db/connect.js'
+import type { Sql, Transaction } from '../../db/connect.js'
 import { appendEvent } from '../../db/events/log/append-event.js'
 import type { NewEvent } from '../../db/events/log/append-events.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { getDelivery } from '../../db/events/webhooks/list-deliveries.js'
+import { recordAttempt } from '../../db/events/webhooks/record-attempt.js'
 import { newId } from '../../db/new-id.js'
 import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { createSender, type SenderOptions } from '../../egress/create-sender.js'
@@ -52,14 +54,17 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     timeoutMs: options.timeoutMs ?? 1_000,
     ...(options.resolve ? { resolve: options.resolve } : {}),
   })
-  const activities = createWebhookDeliveryActivities({
+  const attempts = {
     sql,
     masterKeys: [MASTER_KEY],
     sender,
     gate: createEndpointGate({ maxDelayMs: retryIntervalMs }),
     retryIntervalMs,
+    timeoutMs: options.timeoutMs ?? 1_000,
     retryWindowMs: options.retryWindowMs ?? 24 * HOUR_MS,
-  })
+  }
+  const firstAttempts = createFirstAttempts(attempts)
+  const activities = createWebhookDeliveryActivities({ ...attempts, firstAttempts })
   const startWorker = () =>
     Worker.create({
       connection: options.connection,
@@ -94,27 +99,46 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
       )
       return { ...row, secret }
     },
+    /** Records an event of an object of its own, so that it waits for no other. @returns The event's id. */
+    append(tx: Transaction, event: Partial<NewEvent> = {}): Promise<string> {
+      return appendEvent(tx, {
+        merchantId,
+        type: 'deposit.status_changed',
+        subject: newId('dep'),
+        data: { id: 'dep_1', amount: '0.1', note: 'Zoë 💶' },
+        ...event,
+      })
+    },
     /** Commits an event, seals it, and starts its deliveries as the sealer does. @returns The event's id. */
     async happen(event: Partial<NewEvent> = {}): Promise<string> {
-      const id = await sql.begin((tx) =>
-        appendEvent(tx, {
-          merchantId,
-          type: 'deposit.status_changed',
-          // Each event has its own subject, so that it waits for no other.
-          subject: newId('dep'),
-          data: { id: 'dep_1', amount: '0.1', note: 'Zoë 💶' },
-          ...event,
-        }),
-      )
+      const id = await sql.begin((tx) => platform.append(tx, event))
       await platform.seal()
       return id
+    },
+    /** Seals events without starting deliveries. */
+    async sealOnly(): Promise<void> {
+      while ((await sealEvents(sql)) > 0) {}
+    },
+    /** Stores the result of an attempt, as another process would. */
+    async record(deliveryId: string, statusCode: number): Promise<void> {
+      await recordAttempt(sql, {
+        deliveryId,
+        at: new Date(),
+        statusCode,
+        durationMs: 1,
+        error: null,
+        response: null,
+        nextAttemptAt: null,
+        restarts: 0,
+        lost: [],
+      })
     },
     async seal(): Promise<void> {
       while (await sealOnce(sql, client.workflow)) {}
     },
     /** Starts the delivery of an event to one endpoint, without the sealer's bookkeeping. */
     async start(eventId: string, endpoint: EndpointRow): Promise<void> {
-      while ((await sealEvents(sql)) > 0) {}
+      await platform.sealOnly()
       await startWebhookDelivery(client.workflow, {
         id: platform.deliveryId(eventId, endpoint),
         eventId,
@@ -135,6 +159,7 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     async close(): Promise<void> {
       worker.shutdown()
       await running
+      await firstAttempts.close()
       await sender.close()
     },
   }

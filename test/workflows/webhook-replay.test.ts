@@ -6,7 +6,7 @@ import { recordedHistories, replayHistory } from '../stage/histories.js'
 const names = recordedHistories('webhook-delivery')
 
 test('finds recorded histories', () => {
-  expect(names).toHaveLength(4)
+  expect(names).toHaveLength(6)
 })
 
 test.each(names)('replays %s, so that running deliveries survive this version', replayHistory)

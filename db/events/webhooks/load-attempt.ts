@@ -8,6 +8,12 @@ export interface LoadedAttempt {
   readonly status: DeliveryStatus
   /** Number of times that it became pending again. A higher number after the attempt means that one more is due. */
   readonly restarts: number
+  /** Number of attempts in the log. */
+  readonly attempts: number
+  /** Time at which the first attempt began in the workflow's first task. `null` if none began there. */
+  readonly first_attempt_at: Date | null
+  /** Milliseconds since then, by the clock of the database. */
+  readonly first_attempt_age_ms: number | null
   readonly merchant_id: string
   readonly event_id: string
   readonly event_type: EventType
@@ -24,14 +30,21 @@ export interface LoadedAttempt {
 /** Reads a delivery with its event and endpoint. `null` if there is no such delivery. */
 export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<LoadedAttempt | null> {
   const [row] = await sql<LoadedAttempt[]>`
-    SELECT delivery.status, delivery.restarts, delivery.merchant_id, delivery.event_id, event.type AS event_type, delivery.endpoint_id,
-           endpoint.status AS endpoint_status, endpoint.url, endpoint.secret_sealed,
-           CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
-           CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END
-             AS body
-    FROM webhook_deliveries delivery
-    JOIN events event ON event.id = delivery.event_id
-    JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
-    WHERE delivery.id = ${deliveryId}`
+    SELECT ${attemptColumns(sql)} FROM ${attemptTables(sql)} WHERE delivery.id = ${deliveryId}`
   return row ?? null
 }
+
+/** Returns the tables that `attemptColumns` reads. */
+export const attemptTables = (sql: Queryable) => sql`
+  webhook_deliveries delivery
+  JOIN events event ON event.id = delivery.event_id
+  JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id`
+
+/** Returns the columns of `LoadedAttempt`. */
+export const attemptColumns = (sql: Queryable) => sql`
+  delivery.status, delivery.restarts, delivery.attempts, delivery.first_attempt_at,
+  (extract(epoch FROM clock_timestamp() - delivery.first_attempt_at) * 1000)::float8 AS first_attempt_age_ms,
+  delivery.merchant_id, delivery.event_id,
+  event.type AS event_type, delivery.endpoint_id, endpoint.status AS endpoint_status, endpoint.url, endpoint.secret_sealed,
+  CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
+  CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END AS body`

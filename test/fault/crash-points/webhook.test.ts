@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createFirstAttempts } from '../../../activities/events/first-attempts.js'
 import { createWebhookDeliveryActivities } from '../../../activities/events/webhook-delivery.js'
 import { appendEvent } from '../../../db/events/log/append-event.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
@@ -68,13 +69,18 @@ test('delivers a webhook, with every attempt in the log, at whichever commit its
       return { merchantId, eventId, deliveryId: delivery?.id ?? '' }
     },
     async live(own, { deliveryId }, process) {
-      const { attemptWebhookDelivery } = createWebhookDeliveryActivities({
+      const attempts = {
         sql: own,
         masterKeys: [MASTER_KEY],
         sender,
         gate: createEndpointGate({ maxDelayMs: 1_000 }),
+        timeoutMs: 1_000,
         retryIntervalMs: 300_000,
         retryWindowMs: 86_400_000,
+      }
+      const { attemptWebhookDelivery } = createWebhookDeliveryActivities({
+        ...attempts,
+        firstAttempts: createFirstAttempts(attempts),
       })
       // The workflow passes the times of attempts without a result to the next attempt.
       const lost = process === 1 ? [] : ['2026-01-02T03:04:05.000Z']

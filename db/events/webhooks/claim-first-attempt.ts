@@ -1,0 +1,32 @@
+/** Loads what the first attempt needs, and records that it begins, in one statement. */
+
+import type { Queryable } from '../../connect.js'
+import { attemptColumns, attemptTables, type LoadedAttempt } from './load-attempt.js'
+
+export interface ClaimedAttempt extends LoadedAttempt {
+  /** Whether this call recorded the beginning. The fields are those from before. */
+  readonly claimed: boolean
+}
+
+/**
+ * Claims the first attempt of a delivery for this process: only one call ever gets it. It claims nothing
+ * unless the delivery can be sent now. `null` if there is no such delivery.
+ *
+ * The commit does not wait for the disk. A database that loses the claim in a crash loses a line of the log
+ * for an attempt without a result, and only if the worker dies at the same time.
+ */
+export async function claimFirstAttempt(sql: Queryable, deliveryId: string): Promise<ClaimedAttempt | null> {
+  const [row] = await sql<ClaimedAttempt[]>`
+    WITH claimed AS (
+      UPDATE webhook_deliveries SET first_attempt_at = clock_timestamp()
+      FROM events event, webhook_endpoints endpoint, set_config('synchronous_commit', 'off', true) AS soon
+      WHERE webhook_deliveries.id = ${deliveryId} AND webhook_deliveries.status = 'pending'
+        AND first_attempt_at IS NULL AND attempts = 0 AND restarts = 0
+        AND event.id = event_id AND event.body IS NOT NULL
+        AND endpoint.id = endpoint_id AND endpoint.status = 'active'
+      RETURNING webhook_deliveries.id
+    )
+    SELECT ${attemptColumns(sql)}, EXISTS (SELECT FROM claimed) AS claimed
+    FROM ${attemptTables(sql)} WHERE delivery.id = ${deliveryId}`
+  return row ?? null
+}

@@ -1,0 +1,142 @@
+/** The first attempt of a delivery runs within the workflow's first task, and a regular activity finishes a slow one. */
+
+import { NativeConnection } from '@temporalio/worker'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { claimFirstAttempt } from '../../db/events/webhooks/claim-first-attempt.js'
+import { LOST } from '../../db/events/webhooks/record-attempt.js'
+import { storeHistory } from '../stage/histories.js'
+import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
+import { freshDatabase, type TestDatabase } from '../support/database.js'
+import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
+
+let temporal: TestTemporal
+let connection: NativeConnection
+let database: TestDatabase
+let platform: WebhookPlatform
+let receiver: WebhookReceiver
+
+beforeAll(async () => {
+  temporal = await testTemporal()
+  connection = await NativeConnection.connect({ address: temporal.address })
+  database = await freshDatabase()
+  platform = await startWebhookPlatform({
+    sql: database.sql,
+    client: temporal.client,
+    connection,
+    namespace: temporal.namespace,
+    timeoutMs: 15_000,
+  })
+})
+afterAll(async () => {
+  await platform?.close()
+  await database?.drop()
+  await connection?.close()
+  await temporal?.close()
+})
+beforeEach(async () => {
+  receiver = await startWebhookReceiver()
+})
+afterEach(async () => {
+  await database.sql`UPDATE webhook_endpoints SET status = 'deleted'`
+  await receiver.close()
+})
+
+const until = (check: () => Promise<void> | void) => vi.waitFor(check, { timeout: 20_000, interval: 25 })
+type Handle = ReturnType<WebhookPlatform['handle']>
+/** Returns the number of regular activities of a delivery. */
+const activities = async (handle: Handle) =>
+  (await handle.fetchHistory()).events?.filter((each) => each.activityTaskScheduledEventAttributes).length
+const details = (handle: Handle) => handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata')
+/** Lets the receiver answer only on request. @returns The function that answers all requests so far. */
+function holdAnswers(): () => void {
+  const waiting: (() => void)[] = []
+  receiver.behave((response) => waiting.push(() => response.writeHead(204).end()))
+  return () => {
+    for (const answer of waiting.splice(0)) answer()
+  }
+}
+
+test('ends within the first task and shows operators how', async () => {
+  const endpoint = await platform.endpoint(receiver.url)
+  const event = await platform.happen()
+  const handle = platform.handle(event, endpoint)
+  expect(await handle.result()).toBe('delivered')
+  expect(await activities(handle)).toBe(0)
+  expect(await details(handle)).toMatchObject({ currentDetails: 'Delivered: HTTP 204' })
+  const description = await handle.describe()
+  expect(await description.staticSummary()).toBe(
+    `Webhook deposit.status_changed to 127.0.0.1:${receiver.port}`,
+  )
+})
+
+test('sends an event once to a slow endpoint, whose answer a regular activity waits for', async () => {
+  const answer = holdAnswers()
+  const endpoint = await platform.endpoint(receiver.url)
+  const event = await platform.happen()
+  const handle = platform.handle(event, endpoint)
+  await until(async () => expect(await activities(handle)).toBe(1))
+  expect(await details(handle)).toMatchObject({ currentDetails: 'The endpoint has not answered yet' })
+  answer()
+  expect(await handle.result()).toBe('delivered')
+  expect(receiver.received).toHaveLength(1)
+  expect(await platform.delivery(event, endpoint)).toMatchObject({
+    status: 'delivered',
+    attempts: [{ number: 1, status_code: 204 }],
+  })
+  await storeHistory('webhook-delivery.slow', () => handle.fetchHistory())
+})
+
+test('begins the next attempt at an endpoint that failed or was slow as a regular activity, until one succeeds', async () => {
+  receiver.behave(answers(500))
+  const endpoint = await platform.endpoint(receiver.url)
+  const deliver = async () => {
+    const event = await platform.happen()
+    const handle = platform.handle(event, endpoint)
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    return (await activities(handle)) ?? Number.NaN
+  }
+  expect(await deliver()).toBe(0)
+  expect(await deliver()).toBe(1)
+  receiver.behave(answers(204))
+  expect(await deliver()).toBe(1)
+  expect(await deliver()).toBe(0)
+  expect(receiver.received).toHaveLength(4)
+})
+
+test('counts an attempt of a process that died as lost once its time-out is over, and sends again', async () => {
+  const endpoint = await platform.endpoint(receiver.url)
+  const event = await platform.sql.begin((tx) => platform.append(tx))
+  await platform.sealOnly()
+  const id = platform.deliveryId(event, endpoint)
+  // Another process began the attempt and died before it stored a result.
+  expect(await claimFirstAttempt(platform.sql, id)).toMatchObject({ claimed: true })
+  await platform.seal()
+  const handle = platform.handle(event, endpoint)
+  await until(async () => expect(await activities(handle)).toBe(1))
+  expect(receiver.received).toHaveLength(0)
+  const [row] = await platform.sql<{ first_attempt_at: Date }[]>`
+    UPDATE webhook_deliveries SET first_attempt_at = first_attempt_at - interval '1 minute' WHERE id = ${id}
+    RETURNING first_attempt_at`
+  expect(await handle.result()).toBe('delivered')
+  expect((await platform.delivery(event, endpoint)).attempts).toMatchObject([
+    { number: 1, at: row?.first_attempt_at.toISOString(), status_code: null, error: LOST },
+    { number: 2, status_code: 204 },
+  ])
+  expect(receiver.received).toHaveLength(1)
+})
+
+test('ends with the result that another process stored meanwhile', async () => {
+  const endpoint = await platform.endpoint(receiver.url)
+  const event = await platform.sql.begin((tx) => platform.append(tx))
+  await platform.sealOnly()
+  const id = platform.deliveryId(event, endpoint)
+  await claimFirstAttempt(platform.sql, id)
+  await platform.seal()
+  const handle = platform.handle(event, endpoint)
+  await until(async () => expect(await activities(handle)).toBe(1))
+  await platform.record(id, 202)
+  expect(await handle.result()).toBe('delivered')
+  expect(await details(handle)).toMatchObject({ currentDetails: 'Delivered: HTTP 202' })
+  expect(receiver.received).toHaveLength(0)
+})
