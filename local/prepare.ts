@@ -6,9 +6,10 @@
 import { findAnvil } from './parts/anvil.js'
 import { findBitcoin } from './parts/bitcoin.js'
 import { findChromium } from './parts/chromium.js'
-import { PartMissing, type Say } from './parts/find-executable.js'
+import { PartMissing } from './parts/find-executable.js'
 import { findLitecoin } from './parts/litecoin.js'
 import { findPostgres } from './parts/postgres.js'
+import type { Say } from './parts/say.js'
 import { findTemporal } from './parts/temporal.js'
 import { findTimeSkippingServer } from './parts/time-skipping.js'
 

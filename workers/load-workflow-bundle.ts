@@ -8,7 +8,7 @@ import { Script } from 'node:vm'
 import { bundleWorkflowCode } from '@temporalio/worker'
 
 /** Sources of the bundle. A change in one of them leads to a new bundle. */
-const SOURCES = ['workflows', 'domain', 'package-lock.json']
+export const SOURCES = ['workflows', 'domain', 'temporal', 'package-lock.json']
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const CACHE = join(ROOT, 'node_modules', '.cache', 'keyturn')
 /**

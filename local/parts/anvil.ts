@@ -1,8 +1,9 @@
 /** Finds and starts Anvil, a local EVM chain, as a process of its own. */
 
 import { createRequire } from 'node:module'
-import { findExecutable, isExecutable, type Say } from './find-executable.js'
+import { findExecutable, isExecutable } from './find-executable.js'
 import { jsonRpc } from './json-rpc.js'
+import type { Say } from './say.js'
 import { type RunningProcess, startProcess, untilReady } from './start-process.js'
 
 /**

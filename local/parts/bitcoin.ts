@@ -3,8 +3,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { findExecutable, findOnPath, type Say } from './find-executable.js'
+import { findExecutable, findOnPath } from './find-executable.js'
 import { jsonRpc } from './json-rpc.js'
+import type { Say } from './say.js'
 import { type RunningProcess, startProcess, untilReady } from './start-process.js'
 
 export type BitcoinFlavour = 'bitcoind' | 'btcd'
@@ -45,8 +46,7 @@ export async function findBitcoin(
       title: 'Bitcoin node (btcd)',
       variable: 'KEYTURN_BTCD_BIN',
       executable: 'btcd',
-      goPackage: 'github.com/btcsuite/btcd@v0.26.2',
-      buildTakes: 'under a minute',
+      build: { goPackage: 'github.com/btcsuite/btcd', version: '0.26.2', takes: 'under a minute' },
     },
     say,
   )

@@ -1,7 +1,9 @@
 /** Finds a browser for tests and screenshots. */
 
 import { existsSync } from 'node:fs'
-import { findOnPath, isExecutable, PartMissing, runToEnd, type Say } from './find-executable.js'
+import { findOnPath, isExecutable, PartMissing } from './find-executable.js'
+import { runToEnd } from './run-to-end.js'
+import type { Say } from './say.js'
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 

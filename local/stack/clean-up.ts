@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import type { Say } from '../parts/find-executable.js'
+import type { Say } from '../parts/say.js'
 import { type Home, readJson } from './home.js'
 import { startOf } from './process-identity.js'
 

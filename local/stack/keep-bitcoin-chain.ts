@@ -8,8 +8,8 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Bitcoin, BitcoinOptions } from '../parts/bitcoin.js'
-import type { Say } from '../parts/find-executable.js'
 import { freePort } from '../parts/free-port.js'
+import type { Say } from '../parts/say.js'
 import { type Gate, openGate } from './open-gate.js'
 
 const POLL_MS = 100

@@ -1,6 +1,6 @@
 /** Chooses the chains of the local stack. */
 
-import type { Say } from '../parts/find-executable.js'
+import type { Say } from '../parts/say.js'
 import type { StackState } from './state.js'
 
 /** Networks that can be left out. Ethereum always runs. */

@@ -1,7 +1,7 @@
 /** Chooses the port of each part of the local stack. */
 
-import type { Say } from '../parts/find-executable.js'
 import { freePort, isPortFree } from '../parts/free-port.js'
+import type { Say } from '../parts/say.js'
 
 /** Default ports. With `KEYTURN_PORT_BASE` the ports follow each other from there, in this order. */
 const DEFAULT_PORTS = {

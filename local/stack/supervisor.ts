@@ -1,7 +1,7 @@
 /** Keeps the processes of the stack running: starts each again that dies, and shows it. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Say } from '../parts/find-executable.js'
+import type { Say } from '../parts/say.js'
 import type { RunningProcess } from '../parts/start-process.js'
 import type { RecordedProcess } from './clean-up.js'
 import { type Home, writeJson } from './home.js'

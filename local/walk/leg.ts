@@ -1,6 +1,6 @@
 /** Walks a part of the main job: shows each step when it is done, and ends at the first that fails. */
 
-import type { Say } from '../parts/find-executable.js'
+import type { Say } from '../parts/say.js'
 
 export interface Leg {
   /** Names the next step, for the line that reports a failure. */

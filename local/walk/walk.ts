@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ExportedXpub } from '../../client/check-address.js'
 import type { Address } from '../../client/types.js'
-import type { Say } from '../parts/find-executable.js'
+import type { Say } from '../parts/say.js'
 import type { StackFile } from '../stack/stack-file.js'
 import { walkBatch } from './batch.js'
 import { walkConsolidation } from './consolidation.js'

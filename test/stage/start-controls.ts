@@ -2,12 +2,12 @@
  * Starts a merchant's controls: a stage with a worker for changes of policy and whitelist, and three people.
  */
 
-import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { createControlChangeActivities } from '../../activities/controls/control-change.js'
 import { createWithdrawalActivities } from '../../activities/payouts/withdrawal.js'
 import type { Decision } from '../../domain/controls/approval.js'
 import { controlChangeId } from '../../temporal/ids.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 import { sendDecision, type TestPerson } from './people.js'
 import { type Stage, startStage } from './start-stage.js'
@@ -43,7 +43,7 @@ export async function startControls(variables: Record<string, string> = {}): Pro
     connection,
     namespace: temporal.namespace,
     taskQueue: 'core',
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       ...createControlChangeActivities({ sql, networks }),
       ...createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),

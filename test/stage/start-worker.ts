@@ -1,6 +1,5 @@
 /** The workers of payouts, in the process of the test. */
 
-import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { createBatchActivities } from '../../activities/payouts/batch.js'
 import { createTreasuryActivities } from '../../activities/payouts/treasury.js'
@@ -8,6 +7,7 @@ import type { WithdrawalChainDependencies } from '../../activities/payouts/withd
 import { createWithdrawalActivities } from '../../activities/payouts/withdrawal.js'
 import { createWithdrawalChainActivities } from '../../activities/payouts/withdrawal-chain.js'
 import { createWorkflowGate } from '../../temporal/workflow-gate.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import type { TestTemporal } from '../support/temporal.js'
 import type { TestApi } from './test-api.js'
 
@@ -25,7 +25,7 @@ export async function startWorker(
   const core = await Worker.create({
     ...common,
     taskQueue: 'core',
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
+    workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       ...createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
       ...createBatchActivities({

@@ -25,6 +25,7 @@ import { webhookDeliveryId } from '../../temporal/ids.js'
 import { startWebhookDelivery } from '../../temporal/start.js'
 import { TASK_QUEUE } from '../../temporal/task-queues.js'
 import { sealSecret } from '../../vault/seal-secret.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { sealOnce } from '../support/seal-once.js'
 
 const MASTER_KEY = '22'.repeat(32)
@@ -65,12 +66,12 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
   }
   const firstAttempts = createFirstAttempts(attempts)
   const activities = createWebhookDeliveryActivities({ ...attempts, firstAttempts })
-  const startWorker = () =>
+  const startWorker = async () =>
     Worker.create({
       connection: options.connection,
       namespace: options.namespace,
       taskQueue: TASK_QUEUE.webhooks,
-      workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname,
+      workflowBundle: { codePath: await loadWorkflowBundle() },
       activities,
       maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
     })

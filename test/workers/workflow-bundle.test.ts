@@ -6,7 +6,7 @@ import { copyFile, mkdir, readFile, stat, truncate, utimes, writeFile } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { loadWorkflowBundle, UnusableBundleError } from '../../workers/load-workflow-bundle.js'
+import { loadWorkflowBundle, SOURCES, UnusableBundleError } from '../../workers/load-workflow-bundle.js'
 
 test('keeps parsers of chains, keys and schemas out of the workflow bundle', async () => {
   const path = await loadWorkflowBundle()
@@ -26,6 +26,13 @@ test('keeps parsers of chains, keys and schemas out of the workflow bundle', asy
   ]) {
     expect(code).not.toContain(`node_modules/${name}/`)
   }
+})
+
+test('holds only files whose change makes a new bundle', async () => {
+  const code = await readFile(await loadWorkflowBundle(), 'utf8')
+  const rooms = [...code.matchAll(/^\/\*\*\*\/ "\.\/([a-z]+)\/[^"]*\.ts"/gm)].map(([, room]) => room)
+  expect(rooms).toContain('workflows')
+  expect(SOURCES).toEqual(expect.arrayContaining([...new Set(rooms)]))
 })
 
 test('builds the bundle once and caches it', async () => {

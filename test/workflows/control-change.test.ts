@@ -1,10 +1,10 @@
 /** The workflow of a control change sleeps through the cool-down and wakes at decisions. */
 
-import { fileURLToPath } from 'node:url'
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ControlChangeProgress } from '../../db/controls/changes/advance-control-change.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
 
 const DAY_MS = 86_400_000
@@ -20,7 +20,7 @@ async function run(row: (now: number, check: number) => ControlChangeProgress, s
   const worker = await Worker.create({
     connection: environment.nativeConnection,
     taskQueue: 'core',
-    workflowsPath: fileURLToPath(new URL('../../workflows/control-change.ts', import.meta.url)),
+    workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       async advanceControlChange(_id: string, now: string) {
         checks.push(Date.parse(now))

@@ -2,6 +2,7 @@
 
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
 let temporal: TestTemporal
@@ -25,7 +26,7 @@ test('repeats a sweep in another worker within seconds when its worker dies', as
     connection,
     namespace: temporal.namespace,
     taskQueue: 'core',
-    workflowsPath: new URL('../../workflows/sweeper.ts', import.meta.url).pathname,
+    workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       async sweep() {
         attempts += 1

@@ -16,6 +16,7 @@ import { updateEndpoint } from '../../db/events/webhooks/update-endpoint.js'
 import { newId } from '../../db/new-id.js'
 import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { sealSecret } from '../../vault/seal-secret.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
 import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
@@ -148,10 +149,7 @@ describe('a delivery that the endpoint accepts', () => {
     const history = await platform.handle(event, endpoint).fetchHistory()
     expect(history.events?.length).toBeLessThanOrEqual(7)
     await storeHistory('webhook-delivery.at-once', async () => history)
-    await Worker.runReplayHistory(
-      { workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname },
-      history,
-    )
+    await Worker.runReplayHistory({ workflowBundle: { codePath: await loadWorkflowBundle() } }, history)
   })
 
   test('sends layer1 bytes in the layer1 format, and the usual bytes of events that this format lacks', async () => {

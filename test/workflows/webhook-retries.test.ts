@@ -8,6 +8,7 @@ import { appendEvent } from '../../db/events/log/append-event.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
 import { sealSecret } from '../../vault/seal-secret.js'
+import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { startWebhookPlatform } from '../stage/webhook-platform.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
@@ -190,7 +191,7 @@ describe('with attempts that a test answers', () => {
     const worker = await Worker.create({
       connection: environment.nativeConnection,
       taskQueue,
-      workflowsPath: new URL('../../workflows/webhook-delivery.ts', import.meta.url).pathname,
+      workflowBundle: { codePath: await loadWorkflowBundle() },
       activities: {
         attemptWebhookDelivery: (input: AttemptInput) => {
           inputs.push(input)

@@ -1,6 +1,5 @@
 /** Withdrawal schedules and their firings. */
 
-import { fileURLToPath } from 'node:url'
 import { NativeConnection, Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createSweeperActivities } from '../../../activities/operations/sweeper.js'
@@ -8,6 +7,7 @@ import { createScheduledWithdrawalActivities } from '../../../activities/payouts
 import { createWithdrawalActivities } from '../../../activities/payouts/withdrawal.js'
 import { withdrawalScheduleId } from '../../../temporal/ids.js'
 import { createScheduleGate, createWorkflowGate } from '../../../temporal/workflow-gate.js'
+import { loadWorkflowBundle } from '../../../workers/load-workflow-bundle.js'
 import { storeHistory } from '../../stage/histories.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
@@ -31,7 +31,7 @@ beforeAll(async () => {
     connection,
     namespace: temporal.namespace,
     taskQueue: 'core',
-    workflowsPath: fileURLToPath(new URL('../../../workflows/index.ts', import.meta.url)),
+    workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
       ...createScheduledWithdrawalActivities({ sql, networks, gate, expiryMs: 3_600_000 }),
       ...createWithdrawalActivities({ sql, networks, rebroadcastMs: 500 }),
