@@ -1,6 +1,7 @@
 /** Which tests run together, and which run alone after all others. */
 
 import { defineConfig } from 'vitest/config'
+import { quietForks } from './test/support/quiet-forks.js'
 
 /** Tests that start whole stacks: alone, after all others, so that they measure nothing but themselves. */
 const STACK_TESTS = [
@@ -11,9 +12,15 @@ const STACK_TESTS = [
 
 export default defineConfig({
   test: {
-    pool: 'forks',
+    // `KEYTURN_TEST_OUTPUT=1` shows the output of all files while they run.
+    ...(process.env.KEYTURN_TEST_OUTPUT
+      ? { pool: 'forks' as const }
+      : { pool: quietForks, disableConsoleIntercept: true }),
+    reporters: ['./test/support/show-failed-logs.ts', 'default', './test/support/show-slowest.ts'],
+    setupFiles: ['./test/support/show-part-logs.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    slowTestThreshold: 5_000,
     projects: [
       {
         extends: true,

@@ -77,7 +77,9 @@ const { status } = spawnSync(
   bin('vitest'),
   [
     'run',
+    '--reporter=./test/support/show-failed-logs.ts',
     '--reporter=default',
+    '--reporter=./test/support/show-slowest.ts',
     '--reporter=json',
     `--outputFile.json=${report}`,
     ...leftOut.flatMap((path) => ['--exclude', path]),

@@ -33,6 +33,14 @@ export interface RunningProcess {
   stop(): Promise<void>
 }
 
+/** Logs of the processes that run, by process id. */
+const logs = new Map<number, { readonly name: string; readonly logFile: string }>()
+
+/** Returns the logs of the processes that this process started and that still run. */
+export function runningLogs(): { readonly name: string; readonly logFile: string }[] {
+  return [...logs.values()]
+}
+
 /** Starts a process. @throws Error when the executable cannot be started at all. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   mkdirSync(dirname(options.logFile), { recursive: true })
@@ -56,11 +64,13 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const pid = child.pid
   if (pid === undefined) throw new Error(`${options.name} has no process id`)
   watch(pid)
+  logs.set(pid, { name: options.name, logFile: options.logFile })
   let running = true
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     child.once('exit', (code, signal) => {
       running = false
       unwatch(pid)
+      logs.delete(pid)
       resolve({ code, signal })
     })
   })
