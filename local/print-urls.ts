@@ -1,8 +1,9 @@
 /** Prints the table of URLs at the end of `npm start`. */
 
+import { operatorLinks, operatorUrl } from '../temporal/operator-links.js'
 import type { StackFile } from './stack/stack-file.js'
 
-/** Prints the URL of each part. */
+/** Prints the URL of each part, and the filters of the Temporal UI. */
 export function printUrls(stack: StackFile, stackFile: string): void {
   const rows: [string, string][] = [
     ['API', `${stack.api}/api/v1`],
@@ -17,10 +18,17 @@ export function printUrls(stack: StackFile, stackFile: string): void {
     ['Keys, secrets and process ids', stackFile],
     ['The signer’s log', stack.signer.log],
   ]
+  console.log()
+  printTable(rows)
+  console.log('\n  In the Temporal UI, where webhooks bury the rest:')
+  const { ui, namespace } = stack.temporal
+  printTable(operatorLinks(new Date()).map(({ title, query }) => [title, operatorUrl(ui, namespace, query)]))
+  console.log()
+}
+
+function printTable(rows: readonly (readonly [string, string])[]): void {
   const width = Math.max(...rows.map(([name]) => name.length))
-  console.log()
   for (const [name, value] of rows) console.log(`  ${name.padEnd(width)}  ${value}`)
-  console.log()
 }
 
 /** Returns the row of a node, without its credentials. */
