@@ -19,6 +19,7 @@ export type IdPrefix =
   | 'apv'
   | 'tx'
   | 'srq'
+  | 'run'
   | 'exc'
   | 'batch'
   | 'item'

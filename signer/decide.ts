@@ -13,6 +13,7 @@ import { intentAmount } from './intent-amount.js'
 import { assetKey } from './journal/account-name.js'
 import { JournalFailure } from './journal/journal-failure.js'
 import { parseRequest, type RequestReading } from './parse-request.js'
+import { Runs, runOf } from './runs.js'
 import type { SignerState } from './state.js'
 import { signP2pkhForkId } from './utxo/sign-p2pkh-forkid.js'
 import { signP2wpkh } from './utxo/sign-p2wpkh.js'
@@ -41,16 +42,25 @@ export type Decision =
        */
       readonly passing?: true
     }
+  | {
+      /** A request before it in its run was refused. Nothing was decided, and the platform gets it back. */
+      readonly outcome: 'undecided'
+      readonly requestId: string
+      readonly run: string
+    }
+
+/** Decision on a request that is decided alone. */
+type SingleDecision = Exclude<Decision, { outcome: 'undecided' }>
 
 /** Decides on one request as `decideAll` does. @param request - As the platform sent it. */
-export function decide(request: unknown, state: SignerState): Decision {
+export function decide(request: unknown, state: SignerState): SingleDecision {
   const [decision] = decideAll([request], state)
-  if (!decision) throw new Error('One request has one decision')
+  if (!decision || decision.outcome === 'undecided') throw new Error('One request has one decision')
   return decision
 }
 
 /**
- * Decides on requests in order; each decision knows the previous ones. All decisions are written and synced
+ * Decides on requests in order; each decision knows the previous ones. A run ends at its first refusal. All decisions are written and synced
  * once before the first key is used. A crash after the sync finds them in the journal, and the same request
  * gets the same bytes. A crash before it has signed nothing.
  *
@@ -58,7 +68,9 @@ export function decide(request: unknown, state: SignerState): Decision {
  * @throws JournalFailure when the journal cannot be written. The process must then end.
  */
 export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
-  return signAccepted(writeDecisions(requests.map(parseRequest), state, checks), state)
+  const runs = new Runs()
+  const asked = requests.map((request) => ({ reading: parseRequest(request), run: runOf(request) }))
+  return signAccepted(writeDecisions(asked, state, checks, runs), state, runs)
 }
 
 /**
@@ -67,20 +79,25 @@ export function decideAll(requests: readonly unknown[], state: SignerState, chec
  * so the answers may leave the signer.
  *
  * @param requests - As the platform sent them.
+ * @param runs - The runs of the claim, which may have begun before these requests.
  * @throws JournalFailure when the journal or its witness cannot be written. The process must then end.
  */
-export async function decideWitnessed(requests: readonly unknown[], state: SignerState): Promise<Decision[]> {
+export async function decideWitnessed(
+  requests: readonly unknown[],
+  state: SignerState,
+  runs = new Runs(),
+): Promise<Decision[]> {
   const verified: Promise<void>[] = []
-  const readings = requests.map((request) => {
+  const asked = requests.map((request) => {
     const reading = parseRequest(request)
     if (state.policy && 'request' in reading)
       verified.push(state.approvals.prefetch(reading.request, state.policy))
-    return reading
+    return { reading, run: runOf(request) }
   })
   await Promise.all(verified)
-  const examinations = writeDecisions(readings, state, ALL_CHECKS)
+  const examined = writeDecisions(asked, state, ALL_CHECKS, runs)
   const witnessed = state.witness.write(state.journal.durable)
-  const [decisions] = await Promise.all([inTurn(() => signAccepted(examinations, state)), witnessed])
+  const [decisions] = await Promise.all([inTurn(() => signAccepted(examined, state, runs)), witnessed])
   return decisions
 }
 
@@ -89,26 +106,72 @@ async function inTurn<T>(use: () => T): Promise<T> {
   return use()
 }
 
+/** A request of a claim, with the run that it is part of. */
+interface Asked {
+  readonly reading: RequestReading
+  readonly run: string | null
+}
+
+interface Examined {
+  /** `null` when nothing was decided, because the run ended before it. */
+  readonly examination: Examination | null
+  readonly requestId: string
+  readonly run: string | null
+}
+
 /**
  * Examines each request with knowledge of the previous ones, and returns when every new decision is durable.
  */
 function writeDecisions(
-  readings: readonly RequestReading[],
+  asked: readonly Asked[],
   state: SignerState,
   checks: CheckList,
-): Examination[] {
-  const examinations = readings.map((reading) => {
-    const examination = examine(checks, reading, state)
-    return examination.outcome === 'accepted' && !examination.replay
-      ? writtenDown(examination, state)
-      : examination
+  runs: Runs,
+): Examined[] {
+  const examined = asked.map(({ reading, run }) => {
+    const isAdmitted = run === null || runs.admits(run, reading)
+    const examination = settle(examine(checks, reading, state), isAdmitted, state)
+    if (run !== null && examination?.outcome === 'refused') runs.stop(run)
+    return { examination, requestId: reading.requestId, run }
   })
   if (state.journal.position.sequence !== state.journal.durable.sequence) state.journal.sync()
-  return examinations
+  return examined
 }
 
-function signAccepted(examinations: readonly Examination[], state: SignerState): Decision[] {
-  return examinations.map((examination) => conclude(examination, state))
+/**
+ * Writes a new decision down.
+ *
+ * @returns `null` for a new decision that its run does not admit. What was decided before gets its answer at
+ * every place of a run, and a signer that is stopped answers nothing.
+ */
+function settle(examination: Examination, isAdmitted: boolean, state: SignerState): Examination | null {
+  if (examination.replay) return examination
+  if (examination.outcome === 'refused' && examination.refusal.passing) return examination
+  if (!isAdmitted) return null
+  return examination.outcome === 'accepted' ? writtenDown(examination, state) : examination
+}
+
+/**
+ * Signs what was accepted. When one of a run cannot be signed, those above it are kept back: they are in the
+ * journal, and get their bytes when they are claimed again.
+ */
+function signAccepted(examined: readonly Examined[], state: SignerState, runs: Runs): Decision[] {
+  const failed = new Set<string>()
+  return examined.map(({ examination, requestId, run }) => {
+    if (run === null) {
+      if (examination === null) throw new Error('Only a run ends before a request')
+      return conclude(examination, state)
+    }
+    if (examination === null) return { outcome: 'undecided', requestId, run }
+    if (failed.has(run) && examination.outcome === 'accepted')
+      return unsigned(requestId, 'A request before it in its run could not be signed')
+    const decision = conclude(examination, state)
+    if (examination.outcome === 'accepted' && decision.outcome === 'refused') {
+      failed.add(run)
+      runs.stop(run)
+    }
+    return decision
+  })
 }
 
 type Accepted = Extract<Examination, { outcome: 'accepted' }>
@@ -156,7 +219,7 @@ function changeIndexOf(context: PayloadContext): { change_index?: number } {
   return index === undefined ? {} : { change_index: index }
 }
 
-function conclude(examination: Examination, state: SignerState): Decision {
+function conclude(examination: Examination, state: SignerState): SingleDecision {
   const { requestId } = examination
   if (examination.outcome === 'refused') {
     const { refusal, replay } = examination
@@ -168,9 +231,13 @@ function conclude(examination: Examination, state: SignerState): Decision {
   } catch (error) {
     if (error instanceof JournalFailure) throw error
     // Nothing left the signer. The decision stays in the journal, and the same request tries again.
-    const message = error instanceof Error ? error.message : 'Signing failed'
-    return { outcome: 'refused', requestId, ...refuse('MALFORMED', message), decidedBefore: true }
+    return unsigned(requestId, error instanceof Error ? error.message : 'Signing failed')
   }
+}
+
+/** Returns the decision on a request that is in the journal and has no bytes yet. It gets no answer. */
+function unsigned(requestId: string, message: string): SingleDecision {
+  return { outcome: 'refused', requestId, ...refuse('MALFORMED', message), decidedBefore: true }
 }
 
 /** Returns the stored bytes. If there are none, signs and stores the bytes before they leave. */

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { masterKeysOf, oldestMasterKey } from '../../config/master-keys.js'
 import { claimSignerNonce } from '../../db/access/claim-signer-nonce.js'
 import { waitForNotice } from '../../db/notices.js'
-import { answerRequest } from '../../db/signing/answer-request.js'
+import type { AnsweringSigner } from '../../db/signing/answered-request.js'
 import { claimRequests } from '../../db/signing/claim-requests.js'
 import { enrolSigner } from '../../db/signing/enrol-signer.js'
 import { findSigner } from '../../db/signing/find-signer.js'
@@ -17,20 +17,18 @@ import { KeyturnError } from '../../domain/errors.js'
 import { refuseEd25519Key } from '../../domain/signing/refuse-ed25519-key.js'
 import { requestMessage } from '../../domain/signing/request-signature.js'
 import {
-  type AnswerResponse,
+  type ClaimResponse,
   KEY_ROLES,
-  REFUSAL_CODES,
   SIGNER_STOPS,
   type SigningRequest,
 } from '../../domain/signing/signer-protocol.js'
 import { enrolmentError } from '../../domain/signing/verify-xpub-report.js'
-import { withdrawalId } from '../../temporal/ids.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
 import { errorBody, handleError, toKeyturnError, validationError } from '../http/map-error.js'
 import { NONCE_MARGIN_MS } from '../middleware/admit-once.js'
 import type { AddressGuard } from '../middleware/guard-addresses.js'
 import { decodeJson, readBody } from '../middleware/read-body.js'
-import { startSoon } from '../start/start-soon.js'
+import { isSeveral, journal, signingAnswer, signingAnswers, storeAnswer, storeAnswers } from './answers.js'
 
 const TIMESTAMP = /^\d{1,15}$/
 const NONCE = /^[\x21-\x7e]{1,64}$/
@@ -49,10 +47,6 @@ const rawKey = z
       refuseEd25519Key(raw) ?? (raw.toString('base64') === text ? null : 'is not written canonically')
     if (reason !== null) context.addIssue({ code: 'custom', message: reason })
   })
-const journal = {
-  journal_head: z.string().regex(/^[0-9a-f]{64}$/),
-  journal_sequence: z.int().min(0),
-}
 const enrolment = z.strictObject({
   token: z.string().min(1).max(200),
   identity_public_key: rawKey,
@@ -76,32 +70,8 @@ const claim = z.strictObject({
   ...journal,
   wait_seconds: z.number().min(0),
   stopped: z.enum(SIGNER_STOPS).optional(),
+  runs: z.literal(true).optional(),
 })
-const signed = z.strictObject({
-  request_id: z.string().max(100),
-  outcome: z.literal('signed'),
-  signed_transaction: z
-    .string()
-    .min(2)
-    .max(1_000_000)
-    .regex(/^(0x)?[0-9a-f]*$/, 'lower-case hex'),
-  transaction_hash: z.string().regex(/^(0x)?[0-9a-f]{64}$/),
-  ...journal,
-})
-const refused = z.strictObject({
-  request_id: z.string().max(100),
-  outcome: z.literal('refused'),
-  code: z.enum(REFUSAL_CODES),
-  message: z.string().max(2_000),
-  ...journal,
-})
-const signingAnswer = z.discriminatedUnion('outcome', [signed, refused])
-
-interface Caller {
-  readonly id: string
-  readonly merchantId: string
-}
-
 /**
  * Builds the routes for `/signer/v1`. They share nothing with the authentication of merchants: a signer
  * proves its identity by its identity key, and the platform's key signs every answer, errors included.
@@ -189,7 +159,7 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     )
   }
 
-  const caller = async (c: Context<ApiEnv>): Promise<Caller> => {
+  const caller = async (c: Context<ApiEnv>): Promise<AnsweringSigner> => {
     const signer = await findSigner(sql, signerIdOf(c))
     if (!signer) throw invalidSignature()
     const sentAt = await authenticate(c, signer.identityPublicKey)
@@ -224,23 +194,22 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     const behind = body.journal_sequence < known.sequence || body.journal_head !== known.head
     for (;;) {
       if (!behind && !body.stopped)
-        requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE)
+        requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE, body.runs)
       const left = until - Date.now()
       if (requests.length > 0 || left <= 0 || behind || c.req.raw.signal.aborted) break
       await waitForNotice(sql, 'signing_request', signer.id, Math.min(left, GLANCE_MS), c.req.raw.signal)
     }
-    return respond(c, 200, { success: true, data: { known_journal: known, requests } })
+    const data: ClaimResponse = { known_journal: known, requests, runs: true }
+    return respond(c, 200, { success: true, data })
   })
 
   app.post('/answers', async (c) => {
     const signer = await caller(c)
-    const body = parse(signingAnswer, c)
-    const { payoutId, replayed } = await answerRequest(sql, signer, body)
-    await seeSigner(sql, signer.id, { head: body.journal_head, sequence: body.journal_sequence })
-    startSoon(dependencies, `answer to ${body.request_id}`, (client) =>
-      client.getHandle(withdrawalId(payoutId)).signal('answered'),
-    )
-    const data: AnswerResponse = { request_id: body.request_id, replayed }
+    const posted = parse(z.unknown(), c)
+    const { data, position } = isSeveral(posted)
+      ? await storeAnswers(dependencies, signer, parse(signingAnswers, c))
+      : await storeAnswer(dependencies, signer, parse(signingAnswer, c))
+    await seeSigner(sql, signer.id, position)
     return respond(c, 200, { success: true, data })
   })
 

@@ -3,6 +3,7 @@
 import type { Block } from '../../chains/adapter.js'
 import type { Network } from '../../domain/chain/network.js'
 import type { Transaction } from '../connect.js'
+import { notify } from '../notices.js'
 
 /**
  * Marks own outgoing transactions in the blocks as mined, with the height at which they are final. If a node
@@ -43,4 +44,19 @@ export async function mineOwnTransactions(
       ${mined.map((each) => each.hash)}::text[], ${mined.map((each) => each.target)}::bigint[]
     ) AS mined (id, height, hash, target)
     WHERE transaction.id = mined.id`
+  await wakeSigners(
+    tx,
+    mined.map((each) => each.id),
+  )
+}
+
+/** Wakes signers whose accounts have fewer transactions in flight now, where others wait for a nonce. */
+async function wakeSigners(tx: Transaction, mined: readonly string[]): Promise<void> {
+  const signers = await tx<{ id: string }[]>`
+    SELECT DISTINCT waiting.signer_id AS id
+    FROM attempts transaction
+    JOIN attempts next ON next.from_address_id = transaction.from_address_id AND next.state = 'built' AND next.nonce IS NULL
+    JOIN signing_requests waiting ON waiting.transaction_id = next.id AND waiting.state = 'queued'
+    WHERE transaction.id = ANY (${[...mined]})`
+  for (const { id } of signers) await notify(tx, 'signing_request', id)
 }

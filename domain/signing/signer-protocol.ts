@@ -184,7 +184,17 @@ export interface SigningRequest {
   readonly payload: Payload
   /** End of the lease, ISO 8601 UTC. */
   readonly lease_until: string
+  /**
+   * Id of the run that the request is part of: requests of one EVM account with ascending nonces, which the
+   * signer decides in their order and stops at its first refusal. Absent outside of runs.
+   */
+  readonly run?: string
 }
+
+/** Most requests of one run: an account has at most so many transactions in flight. */
+export const MOST_IN_RUN = 16
+/** Most answers of one request to `POST /signer/v1/answers`. */
+export const MOST_ANSWERS = 32
 
 /** Body of `POST /signer/v1/claim`, which long-polls up to `wait_seconds` (at most 25). */
 export interface ClaimRequest {
@@ -196,6 +206,11 @@ export interface ClaimRequest {
    * works.
    */
   readonly stopped?: SignerStop
+  /**
+   * Whether the signer understands runs, and posts several answers together. Sent only to a platform that
+   * offered it, because an older one refuses the field.
+   */
+  readonly runs?: true
 }
 
 /**
@@ -212,6 +227,8 @@ export interface ClaimResponse {
    */
   readonly known_journal: { readonly head: string; readonly sequence: number }
   readonly requests: readonly SigningRequest[]
+  /** Offers runs, and answers that are posted together. Absent from older platforms. */
+  readonly runs?: true
 }
 
 /** Machine-readable reasons of a refusal, shown on the withdrawal. */
@@ -276,6 +293,38 @@ export type SigningAnswer =
       readonly journal_head: string
       readonly journal_sequence: number
     }
+
+/** An answer without the position of the journal, as it is posted together with others. */
+export type PlainAnswer = WithoutPosition<SigningAnswer>
+type WithoutPosition<T> = T extends unknown ? Omit<T, 'journal_head' | 'journal_sequence'> : never
+
+/**
+ * Gives a request of a run back. The signer has decided nothing about its payload, and will sign that payload
+ * only after it claims it again.
+ */
+export interface GivenBack {
+  readonly request_id: string
+  readonly outcome: 'undecided'
+  /** Run in which the request came. One that was handed out again since is not meant. */
+  readonly run: string
+}
+
+/** Body of `POST /signer/v1/answers` with several answers, which the platform stores together, in their order. */
+export interface SigningAnswers {
+  readonly answers: readonly (PlainAnswer | GivenBack)[]
+  readonly journal_head: string
+  readonly journal_sequence: number
+}
+
+/** Answer to `SigningAnswers`: a verdict about each, in their order. */
+export interface AnswersResponse {
+  readonly answers: readonly AnswerVerdict[]
+}
+
+/** What became of one of several answers: stored, or the error that it would have got alone. */
+export type AnswerVerdict =
+  | AnswerResponse
+  | { readonly request_id: string; readonly error: { readonly code: string; readonly message: string } }
 
 /** Answer of `POST /signer/v1/answers` once the platform has stored it. */
 export interface AnswerResponse {

@@ -1,18 +1,17 @@
 /** Exchanges requests and answers with the platform until the process ends. */
 
 import { z } from 'zod'
-import {
-  type ClaimRequest,
-  MAX_ANSWER_BYTES,
-  type SigningAnswer,
-} from '../../domain/signing/signer-protocol.js'
+import { type ClaimRequest, MAX_ANSWER_BYTES } from '../../domain/signing/signer-protocol.js'
 import { type Decision, decideWitnessed } from '../decide.js'
 import { compareJournal } from '../journal/compare-journal.js'
 import { MAX_JUMP } from '../journal/entry.js'
 import type { JournalPosition } from '../journal/journal.js'
 import { log } from '../log.js'
 import { requestSize } from '../request-size.js'
+import { Runs, runOf } from '../runs.js'
 import { type SignerState, stopOf } from '../state.js'
+import { deliverAnswers } from './deliver-answers.js'
+import { backoff, pause } from './pause.js'
 import { type PlatformConnection, PlatformUnavailable } from './platform-connection.js'
 
 /** Time that a claim waits for work. It is also the heartbeat. */
@@ -21,10 +20,6 @@ const WAIT_SECONDS = 25
 const STOPPED_WAIT_SECONDS = 1
 /** Time for the connection in addition to the wait. */
 const CLAIM_MARGIN_MS = 15_000
-const ANSWER_TIMEOUT_MS = 15_000
-const ANSWER_ATTEMPTS = 5
-const FIRST_BACKOFF_MS = 250
-const MAX_BACKOFF_MS = 15_000
 /**
  * Least pause after a claim, so that a platform that answers at once without work is not asked in a tight
  * loop.
@@ -41,7 +36,14 @@ const PORTION_BYTES = 262_144
 const claimResponse = z.object({
   known_journal: z.object({ head: z.string().regex(/^[0-9a-f]{64}$/), sequence: z.int().min(0) }),
   requests: z.array(z.unknown()).max(1_000),
+  runs: z.boolean().optional().catch(undefined),
 })
+
+/** What the exchange knows of the platform from its last answer to a claim. */
+export interface Acquaintance {
+  /** Whether it offers runs, and takes several answers together. */
+  runs: boolean
+}
 
 /** Reports of the exchange to the process around it. */
 export interface ExchangeEvents {
@@ -70,10 +72,11 @@ export async function exchange(options: {
   readonly waitSeconds?: number
 }): Promise<void> {
   let failures = 0
+  const platform: Acquaintance = { runs: false }
   while (!options.signal.aborted) {
     try {
       const started = Date.now()
-      const served = await serveOnce(options)
+      const served = await serveOnce(options, platform)
       failures = 0
       if (served === 0) await pause(LEAST_PAUSE_MS - (Date.now() - started), options.signal)
     } catch (error) {
@@ -90,9 +93,13 @@ export async function exchange(options: {
 /**
  * Claims once and serves the requests. A stopped signer claims none.
  *
+ * @param platform - Kept from one claim to the next.
  * @returns The number of requests that got an answer.
  */
-export async function serveOnce(options: Parameters<typeof exchange>[0]): Promise<number> {
+export async function serveOnce(
+  options: Parameters<typeof exchange>[0],
+  platform: Acquaintance = { runs: false },
+): Promise<number> {
   const before = options.state()
   const stopped = stopOf(before)
   const most = options.waitSeconds ?? WAIT_SECONDS
@@ -102,7 +109,10 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
     journal_sequence: before.journal.durable.sequence,
     wait_seconds: waitSeconds,
     ...(stopped === null ? {} : { stopped }),
+    ...(platform.runs ? { runs: true as const } : {}),
   }
+  // An older platform refuses the field. If it took the place of a newer one, the next claim goes without.
+  platform.runs = false
   const answer = await options.connection.post('/signer/v1/claim', claim, {
     timeoutMs: waitSeconds * 1_000 + CLAIM_MARGIN_MS,
     maxBytes: MAX_ANSWER_BYTES,
@@ -113,6 +123,7 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
   const parsed = claimResponse.safeParse(answer.body)
   if (!parsed.success) throw new PlatformUnavailable("The platform's answer to a claim has another form")
   const { known_journal: known, requests } = parsed.data
+  platform.runs = parsed.data.runs === true
   const state = options.state()
   // No journal has so many lines. The claim is false, so nothing in the answer counts, and it is not written
   // down.
@@ -133,19 +144,49 @@ export async function serveOnce(options: Parameters<typeof exchange>[0]): Promis
     })
     return 0
   }
-  const answers: Promise<boolean>[] = []
-  for (const portion of portionsOf(requests)) {
+  const answered: Promise<number>[] = []
+  const runs = new Runs()
+  let held = new Map<string, Decision[]>()
+  const portions = portionsOf(requests)
+  for (const [index, portion] of portions.entries()) {
     // A long list of requests must not keep this process from seeing that it is to stop.
     await nextTurn()
     if (options.signal.aborted) break
     // No answer leaves before the witness has the position on which it rests, so a later rollback of the
     // journal is detected.
-    const decisions = await decideWitnessed(portion, state)
+    const decisions = await decideWitnessed(portion, state, runs)
     // All answers of a portion name the same position, in every order in which they arrive.
     const { durable } = state.journal
-    answers.push(...decisions.map((decision) => answerWith(decision, durable, options)))
+    const groups = groupsOf(portion, decisions, held)
+    // The answers of a run leave together, so they wait for its last request.
+    const later = new Set(
+      portions
+        .slice(index + 1)
+        .flat()
+        .map(runOf),
+    )
+    held = new Map([...groups].filter(([name]) => later.has(name)))
+    const ready = [...groups].flatMap(([name, group]) => (later.has(name) ? [] : [group]))
+    answered.push(deliverAnswers(ready, durable, { ...options, together: platform.runs }))
   }
-  return (await Promise.all(answers)).filter((given) => given).length
+  answered.push(
+    deliverAnswers([...held.values()], state.journal.durable, { ...options, together: platform.runs }),
+  )
+  return (await Promise.all(answered)).reduce((sum, given) => sum + given, 0)
+}
+
+/** Groups decisions by their run, behind those that are held of it. Each outside of runs is a group of its own. */
+function groupsOf(
+  requests: readonly unknown[],
+  decisions: readonly Decision[],
+  held: ReadonlyMap<string, readonly Decision[]>,
+): Map<string, Decision[]> {
+  const groups = new Map([...held].map(([name, group]) => [name, [...group]]))
+  decisions.forEach((decision, index) => {
+    const name = runOf(requests[index]) ?? `alone ${index}`
+    groups.set(name, [...(groups.get(name) ?? []), decision])
+  })
+  return groups
 }
 
 /** Cuts requests into portions that are decided without a pause. The order stays. */
@@ -167,93 +208,4 @@ function portionsOf(requests: readonly unknown[]): unknown[][] {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-/**
- * Delivers an answer.
- *
- * @returns False when the request gets no answer (it has no id, was decided before, or the signer is
- * stopped), so that the exchange pauses before it asks for more.
- */
-async function answerWith(
-  decision: Decision,
-  journal: JournalPosition,
-  { connection, signal }: Parameters<typeof exchange>[0],
-): Promise<boolean> {
-  if (decision.requestId === '') {
-    noteWithoutId()
-    return false
-  }
-  note(decision)
-  if (decision.outcome === 'refused' && (decision.decidedBefore || decision.passing)) return false
-  const body = toAnswer(decision, journal)
-  for (let attempt = 1; attempt <= ANSWER_ATTEMPTS; attempt++) {
-    try {
-      const { status } = await connection.post('/signer/v1/answers', body, { timeoutMs: ANSWER_TIMEOUT_MS })
-      // The platform has the answer now. It hands out again a request that it still wants.
-      if (status >= 300)
-        log('warn', 'The platform did not take an answer', { request: decision.requestId, status })
-      if (status < 500) return true
-    } catch (error) {
-      if (!(error instanceof PlatformUnavailable)) throw error
-      log('warn', 'An answer could not be delivered', { request: decision.requestId, reason: error.message })
-    }
-    if (signal.aborted) return true
-    await pause(backoff(attempt), signal)
-  }
-  return true
-}
-
-let hasNotedWithoutId = false
-
-/** Logs a request without an id once. It cannot be answered, so it comes again with each claim. */
-function noteWithoutId(): void {
-  if (hasNotedWithoutId) return
-  hasNotedWithoutId = true
-  log('error', 'A request without an id was refused; further ones are not logged')
-}
-
-function toAnswer(decision: Decision, journal: JournalPosition): SigningAnswer {
-  const position = { journal_head: journal.head, journal_sequence: journal.sequence }
-  return decision.outcome === 'signed'
-    ? {
-        request_id: decision.requestId,
-        outcome: 'signed',
-        signed_transaction: decision.signedTransaction,
-        transaction_hash: decision.transactionHash,
-        ...position,
-      }
-    : {
-        request_id: decision.requestId,
-        outcome: 'refused',
-        code: decision.code,
-        message: decision.message,
-        ...position,
-      }
-}
-
-function note(decision: Decision): void {
-  if (decision.outcome === 'signed') {
-    log('info', 'Signed', { request: decision.requestId, transaction_hash: decision.transactionHash })
-  } else {
-    log('warn', 'Refused', { request: decision.requestId, code: decision.code, reason: decision.message })
-  }
-}
-
-function backoff(failures: number): number {
-  const wait = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10))
-  return Math.round(wait * (0.5 + Math.random() / 2))
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (milliseconds <= 0 || signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, milliseconds)
-    signal.addEventListener('abort', done, { once: true })
-    function done() {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-  })
 }

@@ -118,7 +118,7 @@ test('opens a journal of a signer that named records by text, and gives the same
   const stored = readFileSync(new URL('journals/named-by-text.jsonl', import.meta.url), 'utf8')
   for (const make of OLD_REQUESTS) {
     const decision = ask(make(), state, ANY_ID)
-    if (decision.outcome !== 'signed') throw new Error(`${decision.code}: ${decision.message}`)
+    if (decision.outcome !== 'signed') throw new Error(JSON.stringify(decision))
     expect(stored).toContain(`"signed_transaction":"${decision.signedTransaction}"`)
   }
   expect(state.journal.position.sequence).toBe(sequence)

@@ -7,7 +7,9 @@ import { requestMessage } from '../../domain/signing/request-signature.js'
 import type {
   ClaimRequest,
   EnrolRequest,
+  GivenBack,
   SigningAnswer,
+  SigningAnswers,
   SigningRequest,
 } from '../../domain/signing/signer-protocol.js'
 import { ed25519PublicKey } from '../../signer/keys/identity.js'
@@ -33,6 +35,12 @@ export interface PlatformDouble {
   readonly enrolments: EnrolRequest[]
   readonly claims: ClaimRequest[]
   readonly answers: SigningAnswer[]
+  /** Requests that were given back. */
+  readonly givenBack: GivenBack[]
+  /** Number of requests that brought answers. */
+  posts: number
+  /** Whether it offers runs. An older platform does not, and refuses a claim that asks for them. */
+  runs: boolean
   /** Requests that the next claim gets. */
   readonly queue: SigningRequest[]
   knownJournal: { head: string; sequence: number }
@@ -121,11 +129,24 @@ export async function startPlatform(): Promise<PlatformDouble> {
     if (path === '/signer/v1/claim') {
       const claim = body as ClaimRequest
       double.claims.push(claim)
+      if (claim.runs && !double.runs) return [400, { success: false, error: { code: 'VALIDATION_FAILED' } }]
       const requests = claim.stopped ? [] : double.queue.splice(0)
-      return [200, { success: true, data: { known_journal: double.knownJournal, requests } }]
+      const offer = double.runs ? { runs: true } : {}
+      return [200, { success: true, data: { known_journal: double.knownJournal, requests, ...offer } }]
     }
-    double.answers.push(body as SigningAnswer)
-    return [200, { success: true, data: {} }]
+    double.posts++
+    if (!isObject(body) || !('answers' in body)) {
+      double.answers.push(body as SigningAnswer)
+      return [200, { success: true, data: {} }]
+    }
+    if (!double.runs) return [400, { success: false, error: { code: 'VALIDATION_FAILED' } }]
+    const { answers, ...position } = body as SigningAnswers
+    for (const answer of answers) {
+      if (answer.outcome === 'undecided') double.givenBack.push(answer)
+      else double.answers.push({ ...answer, ...position })
+    }
+    const verdicts = answers.map(({ request_id }) => ({ request_id, replayed: false }))
+    return [200, { success: true, data: { answers: verdicts } }]
   }
 
   const { port } = server.address() as AddressInfo
@@ -137,6 +158,9 @@ export async function startPlatform(): Promise<PlatformDouble> {
     enrolments: [],
     claims: [],
     answers: [],
+    givenBack: [],
+    posts: 0,
+    runs: false,
     queue: [],
     knownJournal: { head: '0'.repeat(64), sequence: 0 },
     takeOver: null,
@@ -156,4 +180,8 @@ export async function startPlatform(): Promise<PlatformDouble> {
       }),
   }
   return double
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }

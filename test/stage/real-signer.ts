@@ -18,12 +18,10 @@ import type { SignerState } from '../../signer/state.js'
 import type { Stage } from './start-stage.js'
 
 /**
- * Makes a signer that decides by the policy that `init` writes for these networks, with generous limits, and
- * that knows the approvers of the stage.
- *
- * @returns The behaviour for `stage.signer.run`.
+ * Makes the state of a signer that decides by the policy that `init` writes for these networks, with generous limits, and
+ * that knows the approvers of the stage. Its journal is empty.
  */
-export function realSigner(stage: Stage): (request: SigningRequest) => Promise<Partial<SigningAnswer>> {
+export function realSignerState(stage: Stage): SignerState {
   const policy = generousPolicy(
     defaultPolicy({
       merchantId: stage.api.merchantId,
@@ -42,7 +40,7 @@ export function realSigner(stage: Stage): (request: SigningRequest) => Promise<P
     }
   })
   const now = () => Date.now()
-  const state: SignerState = {
+  return {
     signerId: stage.signer.signerId,
     policy: compilePolicy({ ...policy, approvers }),
     keyring: openKeyring(stage.signer.seed),
@@ -53,6 +51,15 @@ export function realSigner(stage: Stage): (request: SigningRequest) => Promise<P
     paused: () => false,
     locked: () => false,
   }
+}
+
+/**
+ * Makes a signer with the state of `realSignerState`.
+ *
+ * @returns The behaviour for `stage.signer.run`.
+ */
+export function realSigner(stage: Stage): (request: SigningRequest) => Promise<Partial<SigningAnswer>> {
+  const state = realSignerState(stage)
   return async (request) => {
     const decision = decide(request, state)
     return decision.outcome === 'signed'

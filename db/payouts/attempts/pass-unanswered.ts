@@ -25,6 +25,9 @@ const BATCH = 50
  * the nonces above it, and a nonce fill uses it (`fillNonceGaps`). A fill that is not answered is passed as
  * well.
  *
+ * Of each account only the lowest one is passed at a time: the signer may answer those above it in a run, once
+ * they are handed out again without it. Those under investigation are all passed.
+ *
  * All transactions that the signer may have signed have the same nonce, so at most one is ever mined, and the
  * payout stays as it is until one of them is final.
  *
@@ -32,8 +35,9 @@ const BATCH = 50
  * @throws The first error, after each payout was tried.
  */
 export async function passUnanswered(sql: Sql, networks: Networks, afterMs: number): Promise<number> {
-  const rows = await sql<{ id: string }[]>`
-    SELECT request.payout_id AS id
+  const rows = await sql<{ id: string; account: string; ordered: boolean }[]>`
+    SELECT request.payout_id AS id, nonce.network || ' ' || nonce.address AS account,
+           withdrawal.investigation IS NOT NULL AS ordered
     FROM signing_requests request
     JOIN signers signer ON signer.id = request.signer_id
     JOIN attempts attempt ON attempt.id = request.transaction_id
@@ -45,8 +49,18 @@ export async function passUnanswered(sql: Sql, networks: Networks, afterMs: numb
       AND (withdrawal.investigation IS NOT NULL
            OR signer.online AND signer.stopped IS NULL
               AND request.first_leased_at < clock_timestamp() - ${afterMs} * interval '1 millisecond')
-    ORDER BY request.first_leased_at LIMIT ${BATCH}`
-  return (await serveEach(sql, rows, pass)).length
+    ORDER BY row_number() OVER (PARTITION BY nonce.network, nonce.address ORDER BY withdrawal.investigation IS NULL, nonce.nonce),
+             request.first_leased_at
+    LIMIT ${BATCH}`
+  const found = new Map(rows.map((row) => [row.id, row]))
+  const freed = new Set<string>()
+  const passed = await serveEach(sql, rows, async (tx, id) => {
+    const { account = '', ordered = false } = found.get(id) ?? {}
+    if ((!ordered && freed.has(account)) || !(await pass(tx, id))) return false
+    freed.add(account)
+    return true
+  })
+  return passed.length
 }
 
 async function pass(tx: Transaction, id: string): Promise<boolean> {

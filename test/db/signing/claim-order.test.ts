@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { observeChainNonce } from '../../../db/payouts/attempts/allocate-nonce.js'
 import { claimRequests } from '../../../db/signing/claim-requests.js'
+import { queueRequest } from '../../stage/queue-request.js'
 import { type Stage, startStage } from '../../stage/start-stage.js'
 import { testNetworks } from '../../stage/test-networks.js'
 
 let stage: Stage
-let made = 0
 beforeAll(async () => {
   stage = await startStage({
     networks: testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' }),
@@ -17,42 +17,8 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** Queues a request that waits for the signer, requested so long ago. */
-async function queue(
-  network: 'ethereum' | 'bitcoin',
-  priority: string,
-  minutesAgo: number,
-  purpose = 'pay',
-): Promise<string> {
-  const { sql } = stage.api.database
-  const evm = network === 'ethereum'
-  const { status, json } = await stage.create({
-    network,
-    coin: evm ? 'eth' : 'btc',
-    amount: '0.5',
-    priority,
-    to_address: evm
-      ? '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
-      : 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080',
-  })
-  if (status !== 201) throw new Error(JSON.stringify(json))
-  const { id } = json.data
-  const wallet = await stage.wallet(network, 'hot')
-  made++
-  await sql`
-    UPDATE payouts SET stage = 'pending_signature', created_at = now() - ${minutesAgo} * interval '1 minute'
-    WHERE id = ${id}`
-  await sql`
-    INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, state, payload, coin,
-                              amount, max_fee, priority, purpose)
-    VALUES (${`tx_${made}`}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, ${network}, ${evm ? wallet.id : null}, 'built',
-            ${sql.json({ family: evm ? 'evm' : 'utxo', from: wallet.address })}, ${evm ? 'eth' : 'btc'}, 1, 1,
-            ${priority}, ${purpose})`
-  await sql`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id)
-    VALUES (${`srq_${made}`}, ${stage.api.merchantId}, ${stage.signer.signerId}, ${`tx_${made}`}, ${id})`
-  return id
-}
+const queue = (network: 'ethereum' | 'bitcoin', priority: string, minutesAgo: number, purpose = 'pay') =>
+  queueRequest(stage, network, { priority, minutesAgo, purpose })
 const claim = async () =>
   (await claimRequests(stage.api.database.sql, stage.signer.signerId, 60_000)).map(
     (request) => request.intent.withdrawal,

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '../../../../db/new-id.js'
 import {
-  allocateNonce,
+  allocateNonces,
   freeNonces,
   observeChainNonce,
 } from '../../../../db/payouts/attempts/allocate-nonce.js'
@@ -25,8 +25,15 @@ async function account(chainNonce: number) {
   return {
     address,
     observe,
-    allocate: (subject: string) =>
-      database.sql.begin((tx) => allocateNonce(tx, 'ethereum', address, subject)),
+    allocate: async (subject: string) =>
+      (await database.sql.begin((tx) => allocateNonces(tx, 'ethereum', address, [subject]))).get(subject) ??
+      null,
+    allocateAll: async (subjects: readonly string[], beside: readonly string[] = []) => {
+      const given = await database.sql.begin((tx) =>
+        allocateNonces(tx, 'ethereum', address, subjects, beside),
+      )
+      return subjects.map((subject) => given.get(subject) ?? null)
+    },
     free: (subject: string) => database.sql.begin((tx) => freeNonces(tx, subject)),
     sign: (subject: string) =>
       database.sql`UPDATE nonces SET state = 'signed' WHERE payout_id = ${subject} AND state = 'allocated'`,
