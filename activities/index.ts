@@ -3,6 +3,7 @@
 export { createChainWatcherActivities } from './chain/chain-watcher.js'
 export { createControlChangeActivities } from './controls/control-change.js'
 export { createDepositActivities, createScreeningActivities } from './deposits/deposit.js'
+export { createWebhookCircuitActivities } from './events/webhook-circuit.js'
 export { createWebhookDeliveryActivities } from './events/webhook-delivery.js'
 export { createSweeperActivities } from './operations/sweeper.js'
 export { createBatchActivities } from './payouts/batch.js'

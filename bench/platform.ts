@@ -32,6 +32,8 @@ export interface PlatformOptions {
   readonly networks: Networks
   readonly adapters: ReadonlyMap<string, ChainAdapter>
   readonly queues: readonly TaskQueue[]
+  /** Environment variables beside those that a bench needs in any case. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 /** Starts workers and sealer as `workers/main.ts` does, with our adapters. */
@@ -47,6 +49,7 @@ export async function startPlatform(context: BenchContext, options: PlatformOpti
         KEYTURN_MASTER_KEY: MASTER_KEY,
         KEYTURN_WEBHOOK_ALLOW_CIDRS: '127.0.0.1/32',
         KEYTURN_WEBHOOK_ALLOW_HTTP: 'true',
+        ...options.settings,
       }),
       networks: options.networks,
       sql,

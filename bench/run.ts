@@ -10,6 +10,7 @@ import { benchDeliveries } from './deliveries.js'
 import { benchDeposits } from './deposits.js'
 import { benchEvmCatchUp } from './evm-catch-up.js'
 import { benchHistories } from './histories.js'
+import { benchIsolation } from './isolation.js'
 import { benchJournals } from './journals.js'
 import type { Measurement } from './measurement.js'
 import { benchPayouts } from './payouts.js'
@@ -19,6 +20,7 @@ import { benchSignerBudgets } from './signer-budgets.js'
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   deposits: benchDeposits,
   deliveries: benchDeliveries,
+  isolation: benchIsolation,
   'block-scan': benchBlockScan,
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,

@@ -15,6 +15,9 @@ export const depositId = (network: string, txid: string, index: number, variant 
 export const webhookDeliveryId = (eventId: string, endpointId: string): string =>
   `webhook:${eventId}:${endpointId}`
 
+/** Returns the id of the circuit of an endpoint. */
+export const webhookCircuitId = (endpointId: string): string => `webhook-circuit:${endpointId}`
+
 /** Returns the id of a withdrawal's workflow. Movements, parts of a batch and nonce fills use it as well. */
 export const withdrawalId = (id: string): string => `withdrawal:${id}`
 

@@ -83,6 +83,13 @@ export interface WebhookDeliveryInput {
   readonly firstAttempt?: 'local'
 }
 
+export interface WebhookCircuitInput {
+  readonly endpointId: string
+  readonly merchantId: string
+  /** Title that operators see: the host of the endpoint. */
+  readonly title: string
+}
+
 export interface ControlChangeInput {
   /** Id of the row (`pol_…`, `wla_…`). */
   readonly id: string

@@ -16,6 +16,7 @@ import {
   consolidationId,
   controlChangeId,
   depositId,
+  webhookCircuitId,
   webhookDeliveryId,
   withdrawalId,
 } from './ids.js'
@@ -25,6 +26,7 @@ import type {
   ConsolidationInput,
   ControlChangeInput,
   DepositInput,
+  WebhookCircuitInput,
   WebhookDeliveryInput,
   WithdrawalInput,
 } from './inputs.js'
@@ -137,6 +139,27 @@ export async function startWebhookDelivery(
     signalArgs: [],
     staticSummary: options.summary.slice(0, 200),
     typedSearchAttributes: new TypedSearchAttributes(options.attributes),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+  })
+}
+
+/** Starts the workflow of an endpoint's circuit, or signals a running one to read the circuit again. */
+export async function startWebhookCircuit(
+  client: WorkflowClient,
+  endpoint: { readonly id: string; readonly merchantId: string; readonly url: string },
+): Promise<void> {
+  const title = URL.canParse(endpoint.url) ? new URL(endpoint.url).host : 'an address that is no URL'
+  const input: WebhookCircuitInput = { endpointId: endpoint.id, merchantId: endpoint.merchantId, title }
+  await client.signalWithStart('webhookCircuit', {
+    workflowId: webhookCircuitId(endpoint.id),
+    taskQueue: TASK_QUEUE.webhooks,
+    args: [input],
+    signal: 'look',
+    signalArgs: [],
+    staticSummary: `Circuit of ${title}`.slice(0, 200),
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: SEARCH_ATTRIBUTE.merchant, value: endpoint.merchantId },
+    ]),
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
   })
 }

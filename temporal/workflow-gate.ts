@@ -17,6 +17,7 @@ import {
   startConsolidation,
   startControlChange,
   startDeposit,
+  startWebhookCircuit,
   startWithdrawal,
 } from './start.js'
 
@@ -57,10 +58,20 @@ export interface ControlChangeGate {
   startControlChange(input: ControlChangeInput): Promise<boolean>
 }
 
+/** Access to the circuits of webhook endpoints, for attempts and the sweeper. */
+export interface CircuitGate {
+  /** Starts the workflow of an endpoint's circuit, or signals a running one to read the circuit again. */
+  startWebhookCircuit(endpoint: {
+    readonly id: string
+    readonly merchantId: string
+    readonly url: string
+  }): Promise<void>
+}
+
 /** Creates the gate to a Temporal server. */
 export function createWorkflowGate(
   client: WorkflowClient,
-): WorkflowGate & ControlChangeGate & ConsolidationGate {
+): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
     startWithdrawal: (input) => startWithdrawal(client, input),
@@ -68,6 +79,7 @@ export function createWorkflowGate(
     startControlChange: (input) => startControlChange(client, input),
     startConsolidation: (input) => startConsolidation(client, input),
     startChainWatcher: (input) => startChainWatcher(client, input),
+    startWebhookCircuit: (endpoint) => startWebhookCircuit(client, endpoint),
     async signal(workflowId, signal, ...args) {
       try {
         await client.getHandle(workflowId).signal(signal, ...args)

@@ -14,6 +14,10 @@ export const WebhookDelivery = z
     event: z.string().meta({ example: 'deposit.status_changed' }),
     status,
     next_attempt_at: z.iso.datetime().nullable(),
+    waiting_since: z.iso.datetime().nullable().meta({
+      description:
+        "Time since when the delivery waits for its endpoint's circuit, without attempts of its own. `null` if it does not wait.",
+    }),
     created_at: z.iso.datetime(),
     delivered_at: z.iso.datetime().nullable(),
     attempts: z

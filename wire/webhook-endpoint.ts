@@ -1,6 +1,7 @@
 /** Webhook endpoints: where a merchant's events go. */
 
 import { z } from 'zod'
+import { CIRCUIT_STATES } from '../domain/events/circuit.js'
 import { EVENT_TYPES } from '../domain/events/event.js'
 import { Instant } from './time.js'
 
@@ -27,6 +28,10 @@ export const WebhookEndpoint = z
     event_types: z.array(z.string()).readonly().nullable(),
     format,
     status: z.enum(['active', 'disabled', 'deleted']),
+    circuit: z.enum(CIRCUIT_STATES).meta({
+      description:
+        '`open` after 20 deliveries in a row failed: one probe an interval is sent, and the other deliveries wait. `half_open`: they are being sent, in the order of their events.',
+    }),
     previous_secret_until: z.iso
       .datetime()
       .nullable()

@@ -15,6 +15,7 @@ import {
   createScreeningActivities,
   createSweeperActivities,
   createTreasuryActivities,
+  createWebhookCircuitActivities,
   createWebhookDeliveryActivities,
   createWithdrawalActivities,
   createWithdrawalChainActivities,
@@ -169,6 +170,7 @@ function coreOptions(parts: WorkerParts) {
           signerOfflineAfterMs: environment.KEYTURN_SIGNER_OFFLINE_AFTER,
           idempotencyWindowMs: environment.KEYTURN_IDEMPOTENCY_WINDOW,
           webhookRetryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
+          webhookRetryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,
         }),
       ),
     },
@@ -251,7 +253,10 @@ function createDepositScreening(environment: Environment): ScreeningService | nu
   })
 }
 
-function attemptDependencies({ sql, environment }: WorkerParts, sender: Sender): WebhookDeliveryDependencies {
+function attemptDependencies(
+  { sql, environment, workflowClient }: WorkerParts,
+  sender: Sender,
+): WebhookDeliveryDependencies {
   return {
     sql,
     masterKeys: masterKeysOf(environment),
@@ -260,17 +265,22 @@ function attemptDependencies({ sql, environment }: WorkerParts, sender: Sender):
     timeoutMs: environment.KEYTURN_WEBHOOK_TIMEOUT,
     retryIntervalMs: environment.KEYTURN_WEBHOOK_RETRY_INTERVAL,
     retryWindowMs: environment.KEYTURN_WEBHOOK_RETRY_WINDOW,
+    startCircuit: createWorkflowGate(workflowClient).startWebhookCircuit,
   }
 }
 
 function webhookOptions(
-  { bundle }: WorkerParts,
+  { bundle, workflowClient, log }: WorkerParts,
   attempts: WebhookDeliveryDependencies & { readonly firstAttempts: FirstAttempts },
 ) {
+  const { signal } = createWorkflowGate(workflowClient)
   return {
     // Workflow and activity share the queue, so the worker starts the first attempt without another poll.
     workflowBundle: { codePath: bundle },
-    activities: createWebhookDeliveryActivities(attempts),
+    activities: {
+      ...createWebhookDeliveryActivities(attempts),
+      ...heartbeating(createWebhookCircuitActivities({ ...attempts, signal, log })),
+    },
     ...WORKFLOW_OPTIONS,
     // A first attempt holds a slot of both while it lasts; the endpoints' gate admits 64 of them.
     maxConcurrentWorkflowTaskExecutions: 100,

@@ -17,6 +17,7 @@ import {
 } from '@temporalio/workflow'
 import type { AttemptInput, AttemptOutcome } from '../activities/events/attempt-delivery.js'
 import type { FirstAttemptOutcome } from '../activities/events/first-attempts.js'
+import type { CircuitMoved } from '../activities/events/webhook-circuit.js'
 import type { WebhookDeliveryActivities } from '../activities/events/webhook-delivery.js'
 import { assertNever } from '../domain/assert-never.js'
 import type { WebhookDeliveryInput } from '../temporal/inputs.js'
@@ -25,6 +26,8 @@ import type { WebhookDeliveryInput } from '../temporal/inputs.js'
 export const retryNow = defineSignal('retryNow')
 /** Make no further attempt. */
 export const cancel = defineSignal('cancel')
+/** The circuit of the endpoint, for which the delivery waits, has sent it or is closed. */
+export const circuitMoved = defineSignal<[CircuitMoved]>('circuitMoved')
 
 /** Progress that a new run continues from when the history of the last one became too long. */
 export interface DeliveryProgress {
@@ -78,6 +81,13 @@ export async function webhookDelivery(
   let intervalMs = DEFAULT_INTERVAL_MS
   let wanted = false
   let cancelled = false
+  /** Ends of waits for the circuit, by the start of the wait. */
+  const moves = new Map<string, CircuitMoved>()
+  /** Outcome of an attempt that the circuit made. `null` if this workflow makes the next one. */
+  let made: AttemptOutcome | null = null
+  setHandler(circuitMoved, (moved) => {
+    moves.set(moved.since, moved)
+  })
   setHandler(retryNow, () => {
     wanted = true
   })
@@ -91,6 +101,28 @@ export async function webhookDelivery(
     setCurrentDetails(`${why}. Next attempt at ${new Date(Date.now() + delayMs).toISOString()}`)
     const sooner = await condition(() => wanted || cancelled, delayMs, { summary: `Next attempt: ${why}` })
     if (sooner) dueAt = Date.now()
+  }
+
+  /**
+   * Sleeps until the circuit of the endpoint has sent the delivery or is closed, or until the window is over.
+   *
+   * @returns The outcome of the circuit's attempt. `null` if the row decides what comes next.
+   */
+  const waitForCircuit = async (waiting: Extract<AttemptOutcome, { kind: 'waiting' }>) => {
+    const { since, circuitSince, windowMs } = waiting
+    const endsAt = startedAt + windowMs
+    setCurrentDetails(
+      `Waits since ${since} for the circuit of the endpoint, which is open since ${circuitSince}. The window is over at ${new Date(endsAt).toISOString()}`,
+    )
+    const sooner = await condition(
+      () => wanted || cancelled || moves.has(since),
+      Math.max(endsAt - Date.now(), 1),
+      { summary: "Window is over, while the endpoint's circuit is open" },
+    )
+    dueAt = sooner ? Date.now() : Math.max(endsAt, Date.now())
+    const moved = moves.get(since)
+    moves.clear()
+    return moved?.outcome ?? null
   }
 
   /** Makes an attempt. The first one runs within this task, and a regular activity finishes it if need be. */
@@ -124,9 +156,13 @@ export async function webhookDelivery(
       const asked = wanted
       wanted = false
       const begunAt = Date.now()
-      const outcome = await attemptOrLose(() =>
-        attempt({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost, asked }),
-      )
+      const outcome: AttemptOutcome | Lost =
+        made !== null && !asked
+          ? made
+          : await attemptOrLose(() =>
+              attempt({ deliveryId: input.id, elapsedMs: dueAt - startedAt, lost, asked }),
+            )
+      made = null
       switch (outcome.kind) {
         case 'failed':
           lost = []
@@ -150,6 +186,11 @@ export async function webhookDelivery(
         case 'postponed':
           dueAt = Date.now() + outcome.delayMs
           await wait('The endpoint has too many attempts under way')
+          break
+        case 'waiting':
+          // The log has the attempts without a result now.
+          lost = []
+          made = await waitForCircuit(outcome)
           break
         case 'delivered':
         case 'exhausted':
@@ -178,13 +219,17 @@ export async function webhookDelivery(
   }
 }
 
+/** An attempt without a result, of which the row knows nothing either. */
+interface Lost {
+  readonly kind: 'lost'
+  readonly since?: undefined
+}
+
 /**
  * Makes an attempt. A worker that died, or a database that stayed away, leaves it unknown whether the
  * endpoint received the event.
  */
-async function attemptOrLose(
-  attempt: () => Promise<AttemptOutcome>,
-): Promise<AttemptOutcome | { readonly kind: 'lost'; readonly since?: undefined }> {
+async function attemptOrLose(attempt: () => Promise<AttemptOutcome>): Promise<AttemptOutcome | Lost> {
   try {
     return await attempt()
   } catch (error) {

@@ -5,15 +5,18 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Sql } from '../../db/connect.js'
-import { exhaustDelivery } from '../../db/events/webhooks/exhaust-delivery.js'
+import { exhaustDelivery, exhaustWaiting } from '../../db/events/webhooks/exhaust-delivery.js'
 import { type LoadedAttempt, loadAttempt } from '../../db/events/webhooks/load-attempt.js'
 import { type AttemptRecord, LOST, recordAttempt } from '../../db/events/webhooks/record-attempt.js'
 import { cancelDelivery, holdDelivery } from '../../db/events/webhooks/set-delivery-status.js'
+import { waitForCircuit } from '../../db/events/webhooks/wait-for-circuit.js'
 import { assertNever } from '../../domain/assert-never.js'
+import { circuitTimes } from '../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
 import { signWebhook } from '../../domain/events/webhook-signature.js'
 import type { Sender } from '../../egress/create-sender.js'
 import type { EndpointGate, Entry } from '../../egress/endpoint-gate.js'
+import type { CircuitGate } from '../../temporal/workflow-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
 
 export interface WebhookDeliveryDependencies {
@@ -28,6 +31,8 @@ export interface WebhookDeliveryDependencies {
   readonly retryIntervalMs: number
   /** `KEYTURN_WEBHOOK_RETRY_WINDOW` in milliseconds. */
   readonly retryWindowMs: number
+  /** Starts the workflow of an endpoint's circuit, or signals it, because the circuit has moved. */
+  readonly startCircuit: CircuitGate['startWebhookCircuit']
 }
 
 export interface AttemptInput {
@@ -45,6 +50,10 @@ export interface AttemptInput {
    * in other attempts.
    */
   readonly first?: boolean
+  /**
+   * Whether the circuit of the endpoint makes the attempt. Absent in attempts of the delivery's own workflow.
+   */
+  readonly byCircuit?: boolean
 }
 
 /** Outcome of an attempt. The workflow learns the worker's settings only from it. */
@@ -59,6 +68,16 @@ export type AttemptOutcome =
   | { readonly kind: 'cancelled' }
   /** The attempt that began at this time (ISO 8601) ended without a result. */
   | { readonly kind: 'lost'; readonly since: string }
+  /**
+   * No attempt was made: the delivery waits for the circuit of its endpoint, until a signal of `since` or until
+   * its window, which takes `windowMs` in all, is over. Times are ISO 8601.
+   */
+  | {
+      readonly kind: 'waiting'
+      readonly since: string
+      readonly circuitSince: string
+      readonly windowMs: number
+    }
   /** There is no such delivery. */
   | { readonly kind: 'unknown' }
 
@@ -79,6 +98,8 @@ export const HEARTBEAT_MS = 3_000
 /** Tries to store the result, so that an outage of the database does not cause a duplicate delivery. */
 const RECORD_TRIES = 8
 const RECORD_PAUSE_MS = 250
+/** Error of a delivery whose window ended while it waited for the circuit. */
+const WAITED = 'Not sent: the circuit of the endpoint was open until the window was over'
 const USER_AGENT = 'Keyturn-Webhooks/1'
 
 /**
@@ -98,6 +119,8 @@ export async function attemptDelivery(
   if (settled) return settled
   const given = await giveUp(dependencies, input, delivery)
   if (given) return given
+  const waits = await waitForItsCircuit(dependencies, input, delivery)
+  if (waits) return waits
   if (delivery.body === null) return { kind: 'postponed', delayMs: UNSEALED_DELAY_MS }
   const pass = await gate.enter(delivery.endpoint_id)
   if (pass.kind === 'later') return { kind: 'postponed', delayMs: pass.delayMs }
@@ -182,6 +205,33 @@ async function giveUp(
   return recorded ? { kind: 'exhausted', error: LOST } : { kind: 'unknown' }
 }
 
+/**
+ * Lets the delivery wait while the circuit of its endpoint is not closed, or ends it if its window is over.
+ * Returns `null` for an attempt that may go out: the circuit is closed, or a person requested the attempt, or
+ * the endpoint works again and the delivery's turn did not come within its window.
+ */
+export async function waitForItsCircuit(
+  { sql, retryWindowMs }: WebhookDeliveryDependencies,
+  { deliveryId, elapsedMs, lost }: Pick<AttemptInput, 'deliveryId' | 'elapsedMs' | 'lost'>,
+  delivery: LoadedAttempt,
+): Promise<AttemptOutcome | null> {
+  if (delivery.circuit === 'closed' || delivery.requested) return null
+  if (elapsedMs < retryWindowMs) {
+    const wait = await waitForCircuit(sql, deliveryId, lost)
+    if (!wait) return null
+    return {
+      kind: 'waiting',
+      since: wait.since.toISOString(),
+      circuitSince: wait.circuitSince.toISOString(),
+      windowMs: retryWindowMs,
+    }
+  }
+  if (delivery.circuit === 'half_open') return null
+  // One that became pending again meanwhile gets another run.
+  await exhaustWaiting(sql, delivery, deliveryId, WAITED)
+  return { kind: 'exhausted', error: WAITED }
+}
+
 interface Attempted {
   readonly statusCode: number | null
   readonly error: string | null
@@ -193,11 +243,12 @@ interface Attempted {
 }
 
 async function attempt(
-  { sql, masterKeys, sender, retryIntervalMs, retryWindowMs }: WebhookDeliveryDependencies,
+  dependencies: WebhookDeliveryDependencies,
   input: AttemptInput,
   delivery: LoadedAttempt,
   run: AttemptRun,
 ): Promise<Attempted> {
+  const { sql, masterKeys, sender, retryIntervalMs, retryWindowMs, timeoutMs } = dependencies
   const { body } = delivery
   if (body === null) throw new Error(`The event ${delivery.event_id} is not sealed`)
   const at = new Date()
@@ -231,6 +282,8 @@ async function attempt(
       nextAttemptAt: last ? null : new Date(at.getTime() + retryIntervalMs),
       restarts: delivery.restarts,
       lost: input.lost,
+      circuit: circuitTimes(retryIntervalMs, timeoutMs),
+      ...(input.byCircuit ? { byCircuit: true } : {}),
     }
     return {
       statusCode: result.statusCode,
@@ -241,12 +294,21 @@ async function attempt(
         const recorded = await persistently(run, () =>
           result.error !== null && last ? exhaustDelivery(sql, delivery, record) : recordAttempt(sql, record),
         )
+        if (recorded?.circuit && !input.byCircuit) await reportCircuit(dependencies, delivery)
         return recorded?.status ?? null
       },
     }
   } finally {
     clearInterval(heartbeat)
   }
+}
+
+/** Starts the workflow of a circuit that has moved. The sweeper does it if Temporal is down now. */
+async function reportCircuit(
+  { startCircuit }: WebhookDeliveryDependencies,
+  { endpoint_id: id, merchant_id: merchantId, url }: LoadedAttempt,
+): Promise<void> {
+  await startCircuit({ id, merchantId, url }).catch(() => {})
 }
 
 /** Returns the signatures by every valid secret, or the reason, for people, why there are none. */

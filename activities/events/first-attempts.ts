@@ -17,6 +17,7 @@ import {
   sendAndRecord,
   settleWithoutAttempt,
   type WebhookDeliveryDependencies,
+  waitForItsCircuit,
 } from './attempt-delivery.js'
 
 export interface FirstAttemptInput {
@@ -75,6 +76,18 @@ export function createFirstAttempts(dependencies: WebhookDeliveryDependencies): 
     return logged ? recorded(deliveryId) : settleWithoutAttempt(sql, deliveryId, delivery)
   }
 
+  /** Returns the outcome of a delivery that this process does not send now. */
+  const withoutAttempt = async (
+    deliveryId: string,
+    delivery: LoadedAttempt,
+  ): Promise<FirstAttemptOutcome> => {
+    const outcome = await outcomeOf(deliveryId, delivery)
+    if (outcome) return outcome
+    if (delivery.first_attempt_at !== null) return { kind: 'handed_over', why: 'slow' }
+    const waits = await waitForItsCircuit(dependencies, { deliveryId, elapsedMs: 0, lost: [] }, delivery)
+    return waits ?? { kind: 'handed_over', why: 'busy' }
+  }
+
   const attempt = async (
     { deliveryId }: FirstAttemptInput,
     entry: Entry,
@@ -89,8 +102,7 @@ export function createFirstAttempts(dependencies: WebhookDeliveryDependencies): 
         const input = { deliveryId, elapsedMs: 0, lost: [] }
         return await sendAndRecord(dependencies, input, delivery, { signal, heartbeat() {} }, entry)
       }
-      const outcome = await outcomeOf(deliveryId, delivery)
-      return outcome ?? { kind: 'handed_over', why: delivery.first_attempt_at === null ? 'busy' : 'slow' }
+      return await withoutAttempt(deliveryId, delivery)
     } finally {
       if (!sent) entry.cancel()
     }
@@ -118,7 +130,11 @@ export function createFirstAttempts(dependencies: WebhookDeliveryDependencies): 
       const { deliveryId, endpointId, merchantId } = input
       if (underWay.has(deliveryId)) return { kind: 'handed_over', why: 'slow' }
       const entry = gate.enterAtOnce(endpointId, merchantId)
-      if (entry === null) return { kind: 'handed_over', why: 'busy' }
+      if (entry === null) {
+        // The endpoint may be in trouble. A delivery that only waits for its circuit needs no other activity.
+        const delivery = await loadAttempt(sql, deliveryId)
+        return delivery ? withoutAttempt(deliveryId, delivery) : { kind: 'unknown' }
+      }
       const stop = new AbortController()
       const outcome = attempt(input, entry, stop.signal).finally(() => underWay.delete(deliveryId))
       underWay.set(deliveryId, { outcome, stop })

@@ -6,6 +6,7 @@ import {
   unstartedControlChanges,
 } from '../../db/controls/changes/control-change-start.js'
 import { markDepositSeen, unseenDeposits } from '../../db/deposits/pending-signals.js'
+import { lateCircuits } from '../../db/events/webhooks/circuit-waiters.js'
 import { markBatchStarted, toBatchStart, unstartedBatches } from '../../db/payouts/batches/batch-start.js'
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
 import { takeDueConsolidations } from '../../db/payouts/movements/consolidation-due.js'
@@ -96,6 +97,23 @@ export async function restartConsolidations(dependencies: SweeperDependencies): 
     rows: await takeDueConsolidations(sql, graceMs),
     start: async (input) => {
       await gate.startConsolidation(input)
+      return true
+    },
+  })
+}
+
+/** Time for which the workflow of a circuit may be late, because other work keeps its worker busy. */
+const LATE_CIRCUIT_MS = 60_000
+const LATE_CIRCUITS = 200
+
+/** Restarts the workflows of circuits that are late, and signals those that run after all. */
+export async function restartCircuits(dependencies: SweeperDependencies): Promise<number> {
+  const { sql, gate, unseenMs = LATE_CIRCUIT_MS } = dependencies
+  return restart(dependencies, {
+    part: 'circuits',
+    rows: await lateCircuits(sql, Math.min(unseenMs, LATE_CIRCUIT_MS), LATE_CIRCUITS),
+    start: async (endpoint) => {
+      await gate.startWebhookCircuit(endpoint)
       return true
     },
   })

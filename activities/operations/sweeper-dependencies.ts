@@ -5,6 +5,7 @@ import type { AlertSettings } from '../../db/operations/alerts/watch-withdrawals
 import type { Networks } from '../../domain/chain/network.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type {
+  CircuitGate,
   ConsolidationGate,
   ControlChangeGate,
   ScheduleGate,
@@ -14,7 +15,7 @@ import type {
 export interface SweeperDependencies {
   readonly sql: Sql
   readonly networks: Networks
-  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate
+  readonly gate: WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate
   /** Access to Temporal's Schedules. Absent in tests without schedules. */
   readonly schedules?: ScheduleGate
   /** Thresholds of alerts. Absent in tests without alerts. */
@@ -36,6 +37,8 @@ export interface SweeperDependencies {
   readonly unansweredAfterMs: number
   /** `KEYTURN_WEBHOOK_RETRY_INTERVAL`, in milliseconds. */
   readonly webhookRetryIntervalMs: number
+  /** `KEYTURN_WEBHOOK_RETRY_WINDOW`, in milliseconds. */
+  readonly webhookRetryWindowMs: number
 }
 
 /** Calls to Temporal under way at once. */

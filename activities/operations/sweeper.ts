@@ -14,6 +14,7 @@ import { dispatchPending } from '../chain/dispatch-pending.js'
 import { repairSchedules } from './repair-schedules.js'
 import {
   restartBatches,
+  restartCircuits,
   restartConsolidations,
   restartControlChanges,
   restartDeposits,
@@ -39,6 +40,8 @@ export interface Swept {
   /** Consolidations that were due. */
   readonly consolidations: number
   readonly deliveries: number
+  /** Circuits of webhook endpoints whose workflow was late. */
+  readonly circuits: number
   /** Alerts that this sweep raised. */
   readonly alerts: number
   readonly signersOffline: number
@@ -116,8 +119,10 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
           resumeStalledDeliveries(
             sql,
             Math.max(OVERDUE_MS, OVERDUE_INTERVALS * dependencies.webhookRetryIntervalMs),
+            dependencies.webhookRetryWindowMs,
           ),
         ),
+        circuits: await attempt('circuits', () => restartCircuits(dependencies)),
         alerts: await attempt('alerts', async () => {
           const ended = await measureWithdrawals(sql)
           return dependencies.alerts ? watchWithdrawals(sql, networks, dependencies.alerts, ended) : 0

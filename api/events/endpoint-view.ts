@@ -43,6 +43,7 @@ export function viewEndpoint(row: EndpointRow): WebhookEndpoint {
     event_types: row.event_types,
     format: row.format,
     status: row.status,
+    circuit: row.circuit,
     previous_secret_until: row.previous_secret_until?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
   }

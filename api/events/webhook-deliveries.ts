@@ -92,6 +92,7 @@ function view(row: DeliveryRow): WebhookDelivery {
     event: row.event,
     status: row.status,
     next_attempt_at: row.next_attempt_at?.toISOString() ?? null,
+    waiting_since: row.waiting_since?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     delivered_at: row.delivered_at?.toISOString() ?? null,
     attempts: row.attempts,

@@ -5,12 +5,15 @@ import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import { deleteEndpoint } from '../../db/events/webhooks/delete-endpoint.js'
+import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
+import { hasCircuit } from '../../db/events/webhooks/find-circuit.js'
 import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { listEndpoints } from '../../db/events/webhooks/list-endpoints.js'
 import { updateEndpoint } from '../../db/events/webhooks/update-endpoint.js'
 import { checkTarget } from '../../egress/check-target.js'
 import { createTargetPolicy } from '../../egress/target-policy.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
+import { startWebhookCircuit } from '../../temporal/start.js'
 import { Paging } from '../../wire/paging.js'
 import {
   NewWebhookEndpoint,
@@ -135,6 +138,7 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
       return endpoint
     })
     if (!changed) throw notFound('webhook endpoint', id)
+    if (body.url !== undefined || body.status !== undefined) startCircuitSoon(dependencies, changed)
     return c.json(success(viewEndpoint(changed)), 200)
   })
 
@@ -152,6 +156,15 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
         deleted.waiting.map((eventId) => client.getHandle(webhookDeliveryId(eventId, id)).signal('cancel')),
       )
     })
+    startCircuitSoon(dependencies, deleted.endpoint)
     return c.json(success(viewEndpoint(deleted.endpoint)), 200)
+  })
+}
+
+/** Lets the circuit of a changed endpoint probe at once, or wake the workflows that wait for nothing now. */
+function startCircuitSoon(dependencies: ApiDependencies, endpoint: EndpointRow): void {
+  const { id, url, merchant_id: merchantId } = endpoint
+  startSoon(dependencies, `the circuit of ${id}`, async (client) => {
+    if (await hasCircuit(dependencies.sql, id)) await startWebhookCircuit(client, { id, url, merchantId })
   })
 }

@@ -83,6 +83,7 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
   const unsealed = gauge('events_unsealed', 'Events that wait for their sequence')
   const putOff = gauge('put_off', 'Rows that cannot be served and were postponed', ['what'])
   const pending = gauge('webhook_deliveries_pending', 'Webhook deliveries that are pending')
+  const circuits = gauge('webhook_circuits', 'Webhook endpoints whose circuit is not closed', ['state'])
   const open = gauge('deposits_open', 'Deposits on their way to success')
   const small = gauge(
     'small_transfers',
@@ -105,6 +106,7 @@ function createGauges(registers: Registry[]): (gauges: Gauges | null) => void {
     unsealed.set(gauges.unsealedEvents)
     for (const [what, count] of Object.entries(gauges.putOff)) putOff.set({ what }, count)
     pending.set(gauges.pendingDeliveries)
+    for (const [state, count] of Object.entries(gauges.circuits)) circuits.set({ state }, count)
     open.set(gauges.openDeposits)
     for (const { network, coin, transfers } of gauges.smallTransfers) small.set({ network, coin }, transfers)
   }

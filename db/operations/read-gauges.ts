@@ -21,6 +21,8 @@ export interface Gauges {
   readonly putOff: Readonly<Record<'events' | 'audit_entries' | 'deliveries' | 'schedules', number>>
   /** Number of pending deliveries. */
   readonly pendingDeliveries: number
+  /** Number of endpoints by the state of their circuit, without the closed ones. */
+  readonly circuits: Readonly<Record<'open' | 'half_open', number>>
   /** Number of deposits on their way to success. */
   readonly openDeposits: number
   /** Transfers below the minimum of their network, which are counted but not credited. */
@@ -43,6 +45,8 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
         audit_entries: number
         deliveries: number
         schedules: number
+        circuits_open: number
+        circuits_half_open: number
       }[]
     >`
       SELECT (SELECT count(*)::int FROM events WHERE sequence IS NULL) AS unsealed,
@@ -54,7 +58,9 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
              (SELECT count(*)::int FROM webhook_deliveries
               WHERE workflow_started_at IS NULL AND status = 'pending' AND start_failures > 0) AS deliveries,
              (SELECT count(*)::int FROM withdrawal_schedules
-              WHERE synced_version < version AND sync_failures > 0) AS schedules`,
+              WHERE synced_version < version AND sync_failures > 0) AS schedules,
+             (SELECT count(*)::int FROM webhook_circuits WHERE state = 'open') AS circuits_open,
+             (SELECT count(*)::int FROM webhook_circuits WHERE state = 'half_open') AS circuits_half_open`,
   ])
   return {
     nodes,
@@ -72,6 +78,7 @@ export async function readGauges(sql: Sql): Promise<Gauges> {
       schedules: counts?.schedules ?? 0,
     },
     pendingDeliveries: counts?.pending ?? 0,
+    circuits: { open: counts?.circuits_open ?? 0, half_open: counts?.circuits_half_open ?? 0 },
     openDeposits: counts?.open ?? 0,
     smallTransfers,
   }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { CONTROL_CHANGE_TRANSITIONS } from '../../domain/controls/control-change.js'
 import { DEPOSIT_TRANSITIONS } from '../../domain/deposits/deposit-status.js'
+import { CIRCUIT_TRANSITIONS } from '../../domain/events/circuit.js'
 import { DELIVERY_TRANSITIONS } from '../../domain/events/delivery-status.js'
 import { BATCH_TRANSITIONS } from '../../domain/payouts/batch-status.js'
 import { WITHDRAWAL_TRANSITIONS } from '../../domain/payouts/withdrawal-stage.js'
@@ -73,6 +74,7 @@ describe('the state diagram of', () => {
     ['domain/payouts/batch-status.ts', BATCH_TRANSITIONS],
     ['domain/controls/control-change.ts', CONTROL_CHANGE_TRANSITIONS],
     ['domain/events/delivery-status.ts', DELIVERY_TRANSITIONS],
+    ['domain/events/circuit.ts', CIRCUIT_TRANSITIONS],
   ])('%s draws each transition of the table once, and no other', (path, transitions) => {
     const drawings = drawingsOf(path)
     expect(drawings).toHaveLength(1)

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { Client } from '@temporalio/client'
 import { type NativeConnection, Worker } from '@temporalio/worker'
 import { createFirstAttempts } from '../../activities/events/first-attempts.js'
+import { createWebhookCircuitActivities } from '../../activities/events/webhook-circuit.js'
 import {
   createWebhookDeliveryActivities,
   WEBHOOK_ACTIVITY_SLOTS,
@@ -14,16 +15,19 @@ import type { NewEvent } from '../../db/events/log/append-events.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
+import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { getDelivery } from '../../db/events/webhooks/list-deliveries.js'
 import { recordAttempt } from '../../db/events/webhooks/record-attempt.js'
 import { newId } from '../../db/new-id.js'
+import type { CircuitState } from '../../domain/events/circuit.js'
 import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { createSender, type SenderOptions } from '../../egress/create-sender.js'
 import { createEndpointGate } from '../../egress/endpoint-gate.js'
 import { createTargetPolicy } from '../../egress/target-policy.js'
-import { webhookDeliveryId } from '../../temporal/ids.js'
+import { webhookCircuitId, webhookDeliveryId } from '../../temporal/ids.js'
 import { startWebhookDelivery } from '../../temporal/start.js'
 import { TASK_QUEUE } from '../../temporal/task-queues.js'
+import { type CircuitGate, createWorkflowGate } from '../../temporal/workflow-gate.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { sealOnce } from '../support/seal-once.js'
@@ -40,6 +44,8 @@ export interface WebhookPlatformOptions {
   readonly retryIntervalMs?: number
   readonly retryWindowMs?: number
   readonly resolve?: SenderOptions['resolve']
+  /** Starts the workflow of a circuit. Default: as the platform does. */
+  readonly startCircuit?: CircuitGate['startWebhookCircuit']
 }
 
 export type WebhookPlatform = Awaited<ReturnType<typeof startWebhookPlatform>>
@@ -55,6 +61,7 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     timeoutMs: options.timeoutMs ?? 1_000,
     ...(options.resolve ? { resolve: options.resolve } : {}),
   })
+  const workflows = createWorkflowGate(client.workflow)
   const attempts = {
     sql,
     masterKeys: [MASTER_KEY],
@@ -63,9 +70,18 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     retryIntervalMs,
     timeoutMs: options.timeoutMs ?? 1_000,
     retryWindowMs: options.retryWindowMs ?? 24 * HOUR_MS,
+    startCircuit: options.startCircuit ?? workflows.startWebhookCircuit,
   }
   const firstAttempts = createFirstAttempts(attempts)
-  const activities = createWebhookDeliveryActivities({ ...attempts, firstAttempts })
+  const activities = {
+    ...createWebhookDeliveryActivities({ ...attempts, firstAttempts }),
+    ...createWebhookCircuitActivities({
+      ...attempts,
+      signal: workflows.signal,
+      log: { warn() {} },
+      wakePauseMs: 1,
+    }),
+  }
   const startWorker = async () =>
     Worker.create({
       connection: options.connection,
@@ -151,6 +167,13 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     deliveryId: (eventId: string, endpoint: EndpointRow) => `whd_${eventId.slice(4)}_${endpoint.id.slice(4)}`,
     handle: (eventId: string, endpoint: EndpointRow) =>
       client.workflow.getHandle(webhookDeliveryId(eventId, endpoint.id)),
+    circuit: (endpoint: EndpointRow) => client.workflow.getHandle(webhookCircuitId(endpoint.id)),
+    /** Returns the state of an endpoint's circuit. */
+    async circuitState(endpoint: EndpointRow): Promise<CircuitState> {
+      const row = await findEndpoint(sql, merchantId, endpoint.id)
+      if (!row) throw new Error('No such endpoint')
+      return row.circuit
+    },
     async delivery(eventId: string, endpoint: EndpointRow) {
       const row = await getDelivery(sql, merchantId, platform.deliveryId(eventId, endpoint))
       if (!row) throw new Error('No such delivery')

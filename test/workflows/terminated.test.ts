@@ -147,6 +147,7 @@ async function sweep() {
     signerOfflineAfterMs: 600_000,
     idempotencyWindowMs: 600_000,
     webhookRetryIntervalMs: 60_000,
+    webhookRetryWindowMs: 86_400_000,
   }).sweep()
   while (await sealOnce(stage.api.database.sql, temporal.client.workflow)) {}
   return swept

@@ -397,10 +397,10 @@ describe('the sweeper and the sealer', () => {
     await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
     await platform.handle(event, endpoint).terminate('by mistake')
     receiver.behave(answers(200))
-    expect(await resumeStalledDeliveries(platform.sql, 3_600_000)).toBe(0)
+    expect(await resumeStalledDeliveries(platform.sql, 3_600_000, 86_400_000)).toBe(0)
     await platform.sql`
       UPDATE webhook_deliveries SET next_attempt_at = now() - interval '2 hours' WHERE event_id = ${event}`
-    expect(await resumeStalledDeliveries(platform.sql, 3_600_000)).toBe(1)
+    expect(await resumeStalledDeliveries(platform.sql, 3_600_000, 86_400_000)).toBe(1)
     await platform.seal()
     await until(async () => expect((await platform.delivery(event, endpoint)).status).toBe('delivered'))
   })

@@ -9,6 +9,7 @@ import { sealEvents } from '../../db/events/log/seal-events.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
 import { sealSecret } from '../../vault/seal-secret.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
+import { storeHistory } from '../stage/histories.js'
 import { startWebhookPlatform } from '../stage/webhook-platform.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { timeSkippingEnvironment } from '../support/time-skipping.js'
@@ -257,3 +258,43 @@ describe('with attempts that a test answers', () => {
     expect(result).toBe('cancelled')
   })
 })
+
+test('ends a delivery that waits for the circuit of its endpoint with its window, without an attempt', async () => {
+  const here = await startWebhookPlatform({
+    sql: database.sql,
+    client: environment.client,
+    connection: environment.nativeConnection,
+    namespace: environment.namespace ?? 'default',
+  })
+  const receiver = await startWebhookReceiver()
+  const endpoint = await here.endpoint(receiver.url)
+  // No probe comes, as the database's clock does not skip.
+  await here.sql`
+    INSERT INTO webhook_circuits (endpoint_id, state, due_at)
+    VALUES (${endpoint.id}, 'open', now() + interval '1 day')`
+  const event = await here.happen()
+  expect(await here.handle(event, endpoint).result()).toBe('exhausted')
+  const { startTime, closeTime } = await here.handle(event, endpoint).describe()
+  expect(Math.round(((closeTime?.getTime() ?? 0) - startTime.getTime()) / 60_000)).toBe(24 * 60)
+  expect(receiver.received).toEqual([])
+  const delivery = await here.delivery(event, endpoint)
+  expect(delivery).toMatchObject({ status: 'exhausted', attempts: [], waiting_since: null })
+  const [raised] = await here.sql<{ data: Record<string, unknown> }[]>`
+    SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${delivery.id}`
+  expect(raised?.data).toMatchObject({
+    kind: 'webhook.delivery_exhausted',
+    error: expect.stringContaining('circuit'),
+  })
+  // One timer for the whole window: no retries of its own.
+  const history = await here.handle(event, endpoint).fetchHistory()
+  expect(history.events?.filter((each) => each.timerStartedEventAttributes)).toHaveLength(1)
+  expect(history.events?.length).toBeLessThanOrEqual(18)
+  await storeHistory('webhook-delivery.waited-out', async () => history)
+
+  // A person's request goes out although the circuit is open.
+  await here.sql.begin((tx) => redeliver(tx, here.merchantId, delivery.id))
+  await here.seal()
+  expect(await here.handle(event, endpoint).result()).toBe('delivered')
+  await receiver.close()
+  await here.close()
+}, 120_000)

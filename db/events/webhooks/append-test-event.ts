@@ -5,7 +5,10 @@ import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { EndpointRow } from './endpoint-row.js'
 
-/** Records a `webhook.test` event and its delivery to this endpoint, also when it does not subscribe to the type. */
+/**
+ * Records a `webhook.test` event and its delivery to this endpoint, also when it does not subscribe to the
+ * type. A person requests it, so it waits for no circuit.
+ */
 export async function appendTestEvent(
   tx: Transaction,
   endpoint: EndpointRow,
@@ -19,8 +22,8 @@ export async function appendTestEvent(
       VALUES (${eventId}, ${endpoint.merchant_id}, 'webhook.test', ${endpoint.id}, clock_timestamp(), ${tx.json(data)})
       RETURNING id
     ), delivery AS (
-      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format)
-      SELECT ${deliveryId}, ${endpoint.merchant_id}, event.id, ${endpoint.id}, ${endpoint.format} FROM event
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, requested)
+      SELECT ${deliveryId}, ${endpoint.merchant_id}, event.id, ${endpoint.id}, ${endpoint.format}, true FROM event
     )
     SELECT pg_notify('sealer', '')`
   return { eventId, deliveryId }

@@ -10,7 +10,7 @@ export interface ClaimedAttempt extends LoadedAttempt {
 
 /**
  * Claims the first attempt of a delivery for this process: only one call ever gets it. It claims nothing
- * unless the delivery can be sent now. `null` if there is no such delivery.
+ * unless the delivery can be sent now, which the circuit of its endpoint decides too. `null` if there is no such delivery.
  *
  * The commit does not wait for the disk. A database that loses the claim in a crash loses a line of the log
  * for an attempt without a result, and only if the worker dies at the same time.
@@ -24,6 +24,8 @@ export async function claimFirstAttempt(sql: Queryable, deliveryId: string): Pro
         AND first_attempt_at IS NULL AND attempts = 0 AND restarts = 0
         AND event.id = event_id AND event.body IS NOT NULL
         AND endpoint.id = endpoint_id AND endpoint.status = 'active'
+        AND (requested OR NOT EXISTS (
+          SELECT FROM webhook_circuits circuit WHERE circuit.endpoint_id = endpoint.id AND circuit.state <> 'closed'))
       RETURNING webhook_deliveries.id
     )
     SELECT ${attemptColumns(sql)}, EXISTS (SELECT FROM claimed) AS claimed

@@ -5,6 +5,7 @@ import type { Transaction } from '../../connect.js'
 import { members } from '../../members.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 import { findEndpoint } from './find-endpoint.js'
+import { resetCircuit } from './move-circuit.js'
 
 /** The deleted endpoint, and at most 200 events whose delivery may still have a waiting workflow. */
 export interface DeletedEndpoint {
@@ -28,6 +29,7 @@ export async function deleteEndpoint(
     UPDATE webhook_deliveries SET status = 'cancelled', next_attempt_at = NULL
     WHERE endpoint_id = ${id} AND status IN ${members(tx, OPEN_DELIVERIES)}
     RETURNING event_id, workflow_started_at IS NOT NULL AS started`
+  await resetCircuit(tx, id)
   const waiting = cancelled.filter((row) => row.started).map((row) => row.event_id)
-  return { endpoint, waiting: waiting.slice(0, MAX_NAMED) }
+  return { endpoint: { ...endpoint, circuit: 'closed' }, waiting: waiting.slice(0, MAX_NAMED) }
 }

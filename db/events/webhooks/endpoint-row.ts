@@ -1,5 +1,6 @@
 /** Declares a row of `webhook_endpoints`. */
 
+import type { CircuitState } from '../../../domain/events/circuit.js'
 import type { Queryable } from '../../connect.js'
 
 export interface EndpointRow {
@@ -13,8 +14,10 @@ export interface EndpointRow {
   /** Time until which the previous secret signs as well. `null` if none does. */
   readonly previous_secret_until: Date | null
   readonly created_at: Date
+  readonly circuit: CircuitState
 }
 
 /** Returns the columns of `EndpointRow`. Only the sender reads secrets. */
 export const endpointColumns = (sql: Queryable) =>
-  sql`id, merchant_id, url, event_types, format, status, previous_secret_until, created_at`
+  sql`id, merchant_id, url, event_types, format, status, previous_secret_until, created_at,
+      coalesce((SELECT state FROM webhook_circuits WHERE endpoint_id = webhook_endpoints.id), 'closed') AS circuit`

@@ -22,31 +22,62 @@ export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record:
   return inTransaction(sql, async (tx) => {
     const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: null })
     if (!recorded?.written || recorded.status !== 'exhausted') return recorded
-    const facts = {
-      delivery_id: record.deliveryId,
-      event_id: delivery.event_id,
-      event: delivery.event_type,
-      endpoint_id: delivery.endpoint_id,
-      error: record.error,
-    }
-    if (delivery.event_type !== 'exception.raised') {
-      const exception = exceptionEvent({
-        merchantId: delivery.merchant_id,
-        kind: DELIVERY_EXHAUSTED,
-        severity: 'warning',
-        subject: record.deliveryId,
-        facts,
-      })
-      await appendEvent(tx, { ...exception, notTo: await deafEndpoints(tx, delivery.event_id) })
-    }
-    await appendAudit(tx, {
-      merchantId: delivery.merchant_id,
-      actor: 'system:webhooks',
-      action: 'webhook_delivery.exhausted',
-      subject: record.deliveryId,
-      data: facts,
-    })
+    await report(tx, delivery, record.deliveryId, record.error)
     return recorded
+  })
+}
+
+/**
+ * Ends a delivery whose window ended while it waited for the circuit of its endpoint, without an attempt.
+ *
+ * @returns Whether it ended now. `false` if it is no longer pending, or became pending again.
+ */
+export async function exhaustWaiting(
+  sql: Sql,
+  delivery: LoadedAttempt,
+  deliveryId: string,
+  error: string,
+): Promise<boolean> {
+  return inTransaction(sql, async (tx) => {
+    const ended = await tx`
+      UPDATE webhook_deliveries SET status = 'exhausted', next_attempt_at = NULL, circuit_wait_since = NULL
+      WHERE id = ${deliveryId} AND status = 'pending' AND restarts = ${delivery.restarts}`
+    if (ended.count === 0) return false
+    await report(tx, delivery, deliveryId, error)
+    return true
+  })
+}
+
+/** Raises the exception of an exhausted delivery and stores its audit entry. */
+async function report(
+  tx: Transaction,
+  delivery: LoadedAttempt,
+  deliveryId: string,
+  error: string | null,
+): Promise<void> {
+  const facts = {
+    delivery_id: deliveryId,
+    event_id: delivery.event_id,
+    event: delivery.event_type,
+    endpoint_id: delivery.endpoint_id,
+    error,
+  }
+  if (delivery.event_type !== 'exception.raised') {
+    const exception = exceptionEvent({
+      merchantId: delivery.merchant_id,
+      kind: DELIVERY_EXHAUSTED,
+      severity: 'warning',
+      subject: deliveryId,
+      facts,
+    })
+    await appendEvent(tx, { ...exception, notTo: await deafEndpoints(tx, delivery.event_id) })
+  }
+  await appendAudit(tx, {
+    merchantId: delivery.merchant_id,
+    actor: 'system:webhooks',
+    action: 'webhook_delivery.exhausted',
+    subject: deliveryId,
+    data: facts,
   })
 }
 
@@ -54,6 +85,7 @@ export async function exhaustDelivery(sql: Sql, delivery: LoadedAttempt, record:
 async function deafEndpoints(tx: Transaction, eventId: string): Promise<string[]> {
   const rows = await tx<{ endpoint_id: string }[]>`
     SELECT endpoint_id FROM webhook_deliveries
-    WHERE event_id = ${eventId} AND (status = 'exhausted' OR status = 'pending' AND attempts > 0)`
+    WHERE event_id = ${eventId}
+      AND (status = 'exhausted' OR status = 'pending' AND (attempts > 0 OR circuit_wait_since IS NOT NULL))`
   return rows.map((row) => row.endpoint_id)
 }

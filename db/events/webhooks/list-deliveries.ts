@@ -21,6 +21,8 @@ export interface DeliveryRow {
   readonly event: string
   readonly status: DeliveryStatus
   readonly next_attempt_at: Date | null
+  /** Since when it waits for the circuit of its endpoint. `null` if it does not wait. */
+  readonly waiting_since: Date | null
   readonly created_at: Date
   readonly delivered_at: Date | null
   /** Oldest first. */
@@ -44,8 +46,9 @@ export async function listDeliveries(
 ): Promise<DeliveryRow[]> {
   return sql<DeliveryRow[]>`
     SELECT delivery.id, delivery.event_id, delivery.endpoint_id, event.type AS event, delivery.status,
-           CASE WHEN delivery.status = 'pending' THEN coalesce(delivery.next_attempt_at, delivery.created_at) END
-             AS next_attempt_at,
+           CASE WHEN delivery.status = 'pending' AND delivery.circuit_wait_since IS NULL
+                THEN coalesce(delivery.next_attempt_at, delivery.created_at) END AS next_attempt_at,
+           CASE delivery.status WHEN 'pending' THEN delivery.circuit_wait_since END AS waiting_since,
            delivery.created_at, delivery.delivered_at, made.attempts
     FROM webhook_deliveries delivery
     JOIN events event ON event.id = delivery.event_id

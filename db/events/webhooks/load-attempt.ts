@@ -1,5 +1,6 @@
 /** Loads everything that an attempt needs in one query. */
 
+import type { CircuitState } from '../../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import type { EventType } from '../../../domain/events/event.js'
 import type { Queryable } from '../../connect.js'
@@ -19,6 +20,10 @@ export interface LoadedAttempt {
   readonly event_type: EventType
   readonly endpoint_id: string
   readonly endpoint_status: 'active' | 'disabled' | 'deleted'
+  /** State of the endpoint's circuit. */
+  readonly circuit: CircuitState
+  /** Whether a person requested the next attempt, which waits for no circuit. */
+  readonly requested: boolean
   readonly url: string
   /** Frozen bytes in the delivery's format. `null` until the event is sealed. */
   readonly body: Buffer | null
@@ -38,13 +43,15 @@ export async function loadAttempt(sql: Queryable, deliveryId: string): Promise<L
 export const attemptTables = (sql: Queryable) => sql`
   webhook_deliveries delivery
   JOIN events event ON event.id = delivery.event_id
-  JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id`
+  JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
+  LEFT JOIN webhook_circuits circuit ON circuit.endpoint_id = delivery.endpoint_id`
 
 /** Returns the columns of `LoadedAttempt`. */
 export const attemptColumns = (sql: Queryable) => sql`
   delivery.status, delivery.restarts, delivery.attempts, delivery.first_attempt_at,
   (extract(epoch FROM clock_timestamp() - delivery.first_attempt_at) * 1000)::float8 AS first_attempt_age_ms,
   delivery.merchant_id, delivery.event_id,
-  event.type AS event_type, delivery.endpoint_id, endpoint.status AS endpoint_status, endpoint.url, endpoint.secret_sealed,
+  event.type AS event_type, delivery.endpoint_id, endpoint.status AS endpoint_status,
+  coalesce(circuit.state, 'closed') AS circuit, delivery.requested, endpoint.url, endpoint.secret_sealed,
   CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
   CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END AS body`

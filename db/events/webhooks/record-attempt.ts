@@ -1,5 +1,10 @@
 /** Stores the result of an attempt and the delivery's new status in one statement. */
 
+import {
+  type CircuitTimes,
+  FAILURES_TO_OPEN,
+  FAILURES_TO_OPEN_AGAIN,
+} from '../../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import { OPEN_DELIVERIES } from '../../../domain/events/delivery-status.js'
 import type { Queryable } from '../../connect.js'
@@ -19,6 +24,24 @@ export interface AttemptRecord {
   readonly restarts: number
   /** Times (ISO 8601) of earlier attempts whose worker died before it stored their result. */
   readonly lost: readonly string[]
+  /**
+   * Durations of the endpoint's circuit, which counts the result. Absent for an attempt without a result, which
+   * says nothing about the endpoint.
+   */
+  readonly circuit?: CircuitTimes
+  /**
+   * Whether the circuit made the attempt while the delivery's own workflow sleeps, which must then be woken.
+   */
+  readonly byCircuit?: boolean
+}
+
+/** Result of recording an attempt. */
+export interface RecordedAttempt {
+  readonly status: DeliveryStatus
+  /** Whether this call stored the attempt. */
+  readonly written: boolean
+  /** Move of the endpoint's circuit, whose workflow must then act. `null` if it did not move. */
+  readonly circuit: 'opened' | 'recovered' | null
 }
 
 /** Error of an attempt that has no result of its own. */
@@ -27,18 +50,16 @@ export const LOST = 'No result was recorded: the worker stopped during the attem
 /**
  * Adds the attempt to the log and moves the delivery. A delivery that became held meanwhile and succeeded is
  * delivered. A cancelled one stays cancelled. An attempt that is stored twice counts once. A first attempt
- * passes the turn to the next event of the same object (`unstartedDeliveries`).
+ * passes the turn to the next event of the same object (`unstartedDeliveries`). The result counts on the
+ * endpoint's circuit in the same transaction.
  *
- * @returns The delivery's status, and whether this call stored the attempt. `null` if there is no such
- * delivery.
+ * @returns `null` if there is no such delivery.
  */
-export async function recordAttempt(
-  sql: Queryable,
-  record: AttemptRecord,
-): Promise<{ readonly status: DeliveryStatus; readonly written: boolean } | null> {
+export async function recordAttempt(sql: Queryable, record: AttemptRecord): Promise<RecordedAttempt | null> {
   const delivered = record.error === null
   const last = record.nextAttemptAt === null
-  const [row] = await sql<{ status: DeliveryStatus; written: boolean }[]>`
+  const { circuit, byCircuit = false } = record
+  const [row] = await sql<RecordedAttempt[]>`
     WITH moved AS (
       UPDATE webhook_deliveries SET
         attempts = attempts + 1 + ${record.lost.length},
@@ -47,7 +68,9 @@ export async function recordAttempt(
                       ELSE status END,
         delivered_at = CASE WHEN ${delivered} AND status IN ${members(sql, OPEN_DELIVERIES)} THEN now() ELSE delivered_at END,
         next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} AND restarts <> ${record.restarts} THEN next_attempt_at
-                               WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END
+                               WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END,
+        circuit_wait_since = CASE WHEN ${byCircuit} THEN circuit_wait_since END,
+        requested = requested AND restarts <> ${record.restarts}
       WHERE id = ${record.deliveryId}
         AND NOT EXISTS (SELECT 1 FROM webhook_attempts WHERE delivery_id = ${record.deliveryId} AND at = ${record.at})
       RETURNING id, status, attempts, event_id, endpoint_id
@@ -68,8 +91,14 @@ export async function recordAttempt(
         WHERE later.subject = event.subject AND later.position > event.position
           AND waiting.workflow_started_at IS NULL AND waiting.status = 'pending')
     )
-    SELECT status, true AS written FROM moved LEFT JOIN next ON true
+    SELECT moved.status, true AS written, ${
+      circuit === undefined
+        ? sql`NULL::text`
+        : sql`count_on_circuit(moved.endpoint_id, moved.id, event.sequence, ${!delivered}, ${FAILURES_TO_OPEN},
+            ${circuit.spanMs}, ${circuit.intervalMs}, ${FAILURES_TO_OPEN_AGAIN})`
+    } AS circuit
+    FROM moved JOIN events event ON event.id = moved.event_id LEFT JOIN next ON true
     UNION ALL
-    SELECT status, false FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
+    SELECT status, false, NULL FROM webhook_deliveries WHERE id = ${record.deliveryId} AND NOT EXISTS (SELECT 1 FROM moved)`
   return row ?? null
 }

@@ -5,7 +5,7 @@ import type { Transaction } from '../../connect.js'
 
 /**
  * Makes any delivery pending again, with the same bytes and webhook-id. A delivery that waits for its next
- * attempt is attempted at once. The sealer starts or signals its workflow.
+ * attempt is attempted at once, also while the endpoint's circuit is open. The sealer starts or signals its workflow.
  *
  * @returns `false` if there is no such delivery.
  * @throws KeyturnError `INVALID_STATE` if its endpoint is disabled or deleted.
@@ -28,7 +28,8 @@ export async function redeliver(tx: Transaction, merchantId: string, id: string)
   }
   await tx`
     UPDATE webhook_deliveries
-    SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1
+    SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1,
+        requested = true
     WHERE id = ${id}`
   await tx`SELECT pg_notify('sealer', '')`
   return true

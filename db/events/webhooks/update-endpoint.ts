@@ -3,6 +3,7 @@
 import type { Transaction } from '../../connect.js'
 import { type EndpointRow, endpointColumns } from './endpoint-row.js'
 import { findEndpoint } from './find-endpoint.js'
+import { probeSoon, resetCircuit } from './move-circuit.js'
 
 export interface EndpointChange {
   readonly url?: string | undefined
@@ -31,7 +32,9 @@ export async function updateEndpoint(
       url = ${change.url ?? before.url}, event_types = ${eventTypes === null ? null : [...eventTypes]},
       format = ${change.format ?? before.format}, status = ${status}
     WHERE id = ${id} RETURNING ${endpointColumns(tx)}`
+  if (change.url !== undefined && change.url !== before.url) await probeSoon(tx, id)
   if (status === 'disabled' && before.status === 'active') {
+    await resetCircuit(tx, id)
     await tx`
       UPDATE webhook_deliveries SET status = 'held', next_attempt_at = NULL
       WHERE endpoint_id = ${id} AND status = 'pending'`
@@ -45,5 +48,5 @@ export async function updateEndpoint(
       )
       SELECT pg_notify('sealer', '')`
   }
-  return row ?? null
+  return row ? { ...row, circuit: status === 'disabled' ? 'closed' : row.circuit } : null
 }

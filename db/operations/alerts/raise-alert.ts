@@ -18,6 +18,7 @@ export const ALERT_KINDS = [
   'event.unsealed',
   'audit.unsealed',
   'webhook_delivery.not_started',
+  'webhook_endpoint.circuit_open',
   'workflow.not_started',
 ] as const
 export type AlertKind = (typeof ALERT_KINDS)[number]
@@ -26,13 +27,14 @@ export type AlertKind = (typeof ALERT_KINDS)[number]
  * Raises an alert with its `exception.raised` event, in the caller's transaction. An alert that is already
  * open appends no further event.
  *
+ * @param alert - `notTo` lists endpoints that do not receive its event.
  * @param withEvent - `false` for an alert about such an event, because an event that cannot be delivered or
  * sealed would cause further ones without end. The alert itself is raised, and the gauge shows it.
  * @returns Whether the alert is new.
  */
 export async function raiseAlert(
   tx: Transaction,
-  alert: NewException & { readonly kind: AlertKind },
+  alert: NewException & { readonly kind: AlertKind; readonly notTo?: readonly string[] },
   withEvent = true,
 ): Promise<boolean> {
   const event = exceptionEvent(alert)
@@ -44,7 +46,7 @@ export async function raiseAlert(
     ON CONFLICT (kind, subject, merchant_id) WHERE cleared_at IS NULL DO NOTHING
     RETURNING id`
   if (raised.length === 0) return false
-  if (withEvent) await appendEvent(tx, event)
+  if (withEvent) await appendEvent(tx, { ...event, notTo: alert.notTo ?? [] })
   return true
 }
 

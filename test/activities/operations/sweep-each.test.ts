@@ -26,6 +26,7 @@ async function ask(network: string, coin: string, to_address: string): Promise<s
 const willing: SweeperDependencies['gate'] = {
   startDeposit: async () => true,
   startChainWatcher: async () => {},
+  startWebhookCircuit: async () => {},
   startConsolidation: async () => {},
   startBatch: async () => true,
   startControlChange: async () => true,
@@ -54,6 +55,7 @@ async function sweep(change: Partial<SweeperDependencies> = {}, start?: (id: str
     signerOfflineAfterMs: 3_600_000,
     idempotencyWindowMs: 86_400_000,
     webhookRetryIntervalMs: 300_000,
+    webhookRetryWindowMs: 86_400_000,
     ...change,
   })
   const swept = await sweep()

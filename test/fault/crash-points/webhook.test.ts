@@ -77,6 +77,7 @@ test('delivers a webhook, with every attempt in the log, at whichever commit its
         timeoutMs: 1_000,
         retryIntervalMs: 300_000,
         retryWindowMs: 86_400_000,
+        startCircuit: async () => {},
       }
       const { attemptWebhookDelivery } = createWebhookDeliveryActivities({
         ...attempts,

@@ -194,6 +194,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       gate: {
         startDeposit: async () => true,
         startChainWatcher: async () => {},
+        startWebhookCircuit: async () => {},
         startConsolidation: async () => {},
         startBatch: async () => true,
         startControlChange: async () => true,
@@ -208,6 +209,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       signerOfflineAfterMs: 3_600_000,
       idempotencyWindowMs: 86_400_000,
       webhookRetryIntervalMs: 300_000,
+      webhookRetryWindowMs: 86_400_000,
     })
     await sweep()
   }

@@ -339,6 +339,7 @@ async function sweepUntil(holds: () => Promise<boolean>): Promise<void> {
     signerOfflineAfterMs: 600_000,
     idempotencyWindowMs: 600_000,
     webhookRetryIntervalMs: 600_000,
+    webhookRetryWindowMs: 86_400_000,
   })
   for (let attempt = 0; attempt < 120; attempt++) {
     if (await holds()) return

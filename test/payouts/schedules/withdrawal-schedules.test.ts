@@ -124,6 +124,7 @@ const sweep = () =>
     signerOfflineAfterMs: 60_000,
     idempotencyWindowMs: 60_000,
     webhookRetryIntervalMs: 60_000,
+    webhookRetryWindowMs: 86_400_000,
   }).sweep()
 const exceptionsOf = async (id: string) =>
   (

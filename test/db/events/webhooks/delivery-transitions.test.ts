@@ -73,7 +73,7 @@ const STEPS: Readonly<Record<string, () => Promise<unknown>>> = {
       const range = { since: new Date(0), until: new Date(Date.now() + 1_000), eventTypes: null }
       if (endpoint) await replayEvents(tx, endpoint, range)
     }),
-  'the sweeper resumes what stalled': () => resumeStalledDeliveries(database.sql, 0),
+  'the sweeper resumes what stalled': () => resumeStalledDeliveries(database.sql, 0, 0),
 }
 
 async function statusAfter(

@@ -1,0 +1,171 @@
+/**
+ * Measures how long the events of a healthy endpoint take while thousands of deliveries wait for endpoints that
+ * do not work, beside the same measurement before there were any.
+ */
+
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inTransaction, type Sql } from '../db/connect.js'
+import { appendEvents } from '../db/events/log/append-events.js'
+import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
+import { formatWebhookSecret } from '../domain/events/webhook-signature.js'
+import { TASK_QUEUE } from '../temporal/task-queues.js'
+import { sealSecret } from '../vault/seal-secret.js'
+import { startChild } from './child.js'
+import type { BenchContext } from './context.js'
+import type { DeadPorts } from './dead-receiver.js'
+import type { Measurement } from './measurement.js'
+import { createBenchMerchant } from './merchant.js'
+import { MASTER_KEY, startPlatform } from './platform.js'
+import type { Received } from './receiver.js'
+import { startBenchTemporal } from './temporal.js'
+
+/** Deliveries that wait for dead endpoints. */
+const DEAD_DELIVERIES = 10_000
+/** Dead endpoints of each kind. */
+const OF_EACH_KIND = 2
+/** A fifth of the usual interval, so that the load of retries is five times the usual one. */
+const RETRY_INTERVAL = '1m'
+const WARM_UP = 50
+const SAMPLES = 200
+const PACE_MS = 200
+/** Time after which an event that has not arrived counts as this late. */
+const PATIENCE_MS = 60_000
+/** Most times the latency without dead endpoints. */
+const MOST_TIMES = 2
+const EVENTS_AT_ONCE = 200
+
+/** Measures the isolation of endpoints from each other. */
+export async function benchIsolation(context: BenchContext): Promise<Measurement[]> {
+  const temporal = await startBenchTemporal(context)
+  const client = await temporal.namespace('isolation')
+  const { sql, url } = await context.database({ max: 20 })
+  const healthy = await startChild<{ port: number }>('./receiver.ts', null)
+  context.onEnd(() => healthy.stop())
+  const dead = await startChild<DeadPorts>('./dead-receiver.ts', null)
+  context.onEnd(() => dead.stop())
+  const receiver = `http://127.0.0.1:${healthy.facts.port}/`
+  const shop = await merchantWith(sql, [receiver])
+  const { hanging, failing, refusing } = dead.facts
+  const urls = Array.from({ length: OF_EACH_KIND }, () => [hanging, failing, refusing])
+    .flat()
+    .map((port, index) => `http://127.0.0.1:${port}/${index}`)
+  const broken = await merchantWith(sql, urls)
+  await startPlatform(context, {
+    temporal,
+    client,
+    sql,
+    url,
+    networks: new Map(),
+    adapters: new Map(),
+    queues: [TASK_QUEUE.webhooks],
+    settings: { KEYTURN_WEBHOOK_RETRY_INTERVAL: RETRY_INTERVAL },
+  })
+  await latencies(sql, shop, receiver, WARM_UP)
+  const without = await latencies(sql, shop, receiver, SAMPLES)
+  const began = performance.now()
+  const events = Math.ceil(DEAD_DELIVERIES / urls.length)
+  for (let made = 0; made < events; made += EVENTS_AT_ONCE) {
+    await happen(sql, broken, Math.min(EVENTS_AT_ONCE, events - made))
+  }
+  await untilStarted(sql)
+  context.progress(
+    `  ${events * urls.length} deliveries started in ${Math.round((performance.now() - began) / 1_000)} s`,
+  )
+  const during = await latencies(sql, shop, receiver, SAMPLES)
+  const [left] = await sql<{ pending: number }[]>`
+    SELECT count(*)::int AS pending FROM webhook_deliveries WHERE status = 'pending' AND merchant_id = ${broken}`
+  const note = `${left?.pending ?? 0} deliveries of dead endpoints pending`
+  return ([0.5, 0.99] as const).map((share) => {
+    const ours = quantile(during, share)
+    const reference = quantile(without, share)
+    return {
+      name: `healthy event to receipt beside dead endpoints, p${share * 100}`,
+      unit: 'ms',
+      ours,
+      against: 'without dead endpoints',
+      reference,
+      ratio: reference / ours,
+      expected: 1 / MOST_TIMES,
+      note,
+    }
+  })
+}
+
+/** Creates a merchant with an endpoint for each URL. @returns Its id. */
+async function merchantWith(sql: Sql, urls: readonly string[]): Promise<string> {
+  const merchant = await createBenchMerchant(sql)
+  for (const target of urls) {
+    await inTransaction(sql, (tx) =>
+      createEndpoint(tx, {
+        merchantId: merchant.id,
+        url: target,
+        eventTypes: null,
+        format: 'keyturn',
+        seal: (id) =>
+          sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
+            table: 'webhook_endpoints',
+            key: [id],
+          }),
+      }),
+    )
+  }
+  return merchant.id
+}
+
+/** Commits events, each about an object of its own. @returns Their ids. */
+function happen(sql: Sql, merchantId: string, count: number): Promise<string[]> {
+  return inTransaction(sql, (tx) =>
+    appendEvents(
+      tx,
+      Array.from({ length: count }, () => {
+        const id = `dep_${randomBytes(8).toString('hex')}`
+        return {
+          merchantId,
+          type: 'deposit.status_changed' as const,
+          subject: id,
+          data: { id, status: 'success', amount: '0.25', note: 'n'.repeat(600) },
+        }
+      }),
+    ),
+  )
+}
+
+/** Waits until each delivery has a workflow. */
+async function untilStarted(sql: Sql): Promise<void> {
+  for (;;) {
+    const [row] = await sql`
+      SELECT 1 AS bench_poll FROM webhook_deliveries WHERE workflow_started_at IS NULL AND status = 'pending' LIMIT 1`
+    if (!row) return
+    await sleep(200)
+  }
+}
+
+/**
+ * Commits events at an even pace, whether or not earlier ones have arrived, and measures each from the start of
+ * its transaction to the arrival of the whole request.
+ */
+async function latencies(sql: Sql, merchantId: string, receiver: string, count: number): Promise<number[]> {
+  const began = new Map<string, number>()
+  for (let sample = 0; sample < count; sample++) {
+    const at = performance.timeOrigin + performance.now()
+    for (const id of await happen(sql, merchantId, 1)) began.set(id, at)
+    await sleep(PACE_MS)
+  }
+  const deadline = Date.now() + PATIENCE_MS
+  for (;;) {
+    const received = (await (await fetch(receiver)).json()) as Received[]
+    const arrived = new Map(received.map(({ id, at }) => [id, at]))
+    const missing = [...began.keys()].filter((id) => !arrived.has(id))
+    if (missing.length === 0 || Date.now() > deadline) {
+      const late = performance.timeOrigin + performance.now()
+      return [...began].map(([id, at]) => (arrived.get(id) ?? late) - at)
+    }
+    await sleep(500)
+  }
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
