@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { advanceChain } from '../activities/chain/advance-chain.js'
 import type { UtxoAdapter } from '../chains/adapter.js'
 import { createUtxoAdapter } from '../chains/utxo/create-utxo-adapter.js'
+import { type AddressFilter, createAddressFilter } from '../db/chain/address-filter.js'
 import type { Sql } from '../db/connect.js'
 import { createCursor, readCursor } from '../db/networks/chain-cursor.js'
 import { findNetwork, type UtxoNetwork } from '../domain/chain/network.js'
@@ -81,6 +82,7 @@ export async function benchBlockScan(context: BenchContext): Promise<Measurement
 interface Watcher {
   readonly sql: Sql
   readonly adapter: UtxoAdapter
+  readonly filter: AddressFilter
   readonly blocks: readonly RawBlock[]
 }
 
@@ -111,13 +113,13 @@ async function watcher(
   await createCursor(sql, network.name, { height: 0, hash: blocks[0]?.hash ?? '' })
   const adapter = createUtxoAdapter(network, { flavour: 'core' })
   context.onEnd(() => adapter.close())
-  return { sql, adapter, blocks }
+  return { sql, adapter, filter: createAddressFilter(network.name), blocks }
 }
 
 /** Runs one pass of the watcher, with the chain's head at `to`. */
-async function scan({ sql, adapter, blocks }: Watcher, to: number): Promise<void> {
+async function scan({ sql, adapter, filter, blocks }: Watcher, to: number): Promise<void> {
   const head = { height: to, hash: blocks[to]?.hash ?? '' }
-  await advanceChain(sql, { ...adapter, head: async () => head })
+  await advanceChain(sql, { ...adapter, head: async () => head }, { filter })
 }
 
 async function fetchOnly(adapter: UtxoAdapter, from: number, to: number): Promise<void> {

@@ -3,6 +3,7 @@
  */
 
 import type { Block, BlockRef, ChainAdapter, Transfer } from '../../chains/adapter.js'
+import type { AddressFilter } from '../../db/chain/address-filter.js'
 import { applyBlocks } from '../../db/chain/apply-blocks.js'
 import { blockHashAt } from '../../db/chain/block-hash-at.js'
 import { findFork } from '../../db/chain/find-fork.js'
@@ -41,6 +42,8 @@ export interface AdvanceOptions {
   readonly onWaiting?: () => void
   /** Right to write. Absent if nothing competes for it. */
   readonly watch?: Watch
+  /** Finds most strangers without a look-up in the database. Absent: each payee is looked up. */
+  readonly filter?: AddressFilter
   /** Receives blocks in which transfers by contracts could not be seen, once they are written. */
   readonly onUntraced?: (from: number, to: number) => void
 }
@@ -73,13 +76,13 @@ export async function advanceChain(
     options.onProgress?.(cursor)
   }
 
-  const readOn = (from: number) => readAhead(sql, adapter, from, head.height, options.tolerant ?? false)
+  const readOn = (from: number) => readAhead(sql, adapter, from, head.height, options)
   let next = readOn(cursor.height + 1)
   while (cursor.height < head.height && !options.signal?.aborted) {
     const { blocks, hits, last } = await whileWaiting(next(), options.onWaiting)
     // The wait is over, so what comes now is of no use.
     if (options.signal?.aborted) break
-    const applied = await applyBlocks(sql, adapter.network, blocks, hits, options.watch)
+    const applied = await applyBlocks(sql, adapter.network, blocks, hits, options.watch, options.filter)
     if (applied.kind === 'applied') {
       cursor = { height: last.height, hash: last.hash }
       const untraced = blocks.filter((block) => block.untraced)
@@ -115,11 +118,12 @@ async function matchBlocks(
   sql: Sql,
   network: string,
   blocks: readonly Block[],
+  filter: AddressFilter | undefined,
 ): Promise<Match<MinedTransfer>[]> {
   const transfers: Transfer[] = []
   for (const block of blocks) for (const transfer of block.transfers) transfers.push(transfer)
   const matched = new Map(
-    (await matchTransfers(sql, network, transfers)).map((match) => [match.transfer, match.address]),
+    (await matchTransfers(sql, network, transfers, filter)).map((match) => [match.transfer, match.address]),
   )
   if (matched.size === 0) return []
   return blocks.flatMap((block) =>
@@ -157,7 +161,7 @@ interface Range {
  *
  * @returns A function that gives the next range, beginning with the one at `first`.
  */
-function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number, tolerant: boolean) {
+function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number, options: AdvanceOptions) {
   const { name } = adapter.network
   const ranges: Promise<Range>[] = []
   let from = Promise.resolve(first)
@@ -171,8 +175,8 @@ function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number,
   async function describe(height: number, blocks: readonly Block[]): Promise<Range> {
     const last = blocks.at(-1)
     if (!last) throw new Error(`The node of ${name} gave no block ${height}`)
-    const matches = await matchBlocks(sql, name, blocks)
-    const hits = await describeMatches(sql, adapter, matches, tolerant)
+    const matches = await matchBlocks(sql, name, blocks, options.filter)
+    const hits = await describeMatches(sql, adapter, matches, options.tolerant ?? false)
     return { blocks, hits, last }
   }
 

@@ -4,6 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BlockRef, byAdapterFamily, type ChainAdapter } from '../../chains/adapter.js'
+import { createAddressFilter } from '../../db/chain/address-filter.js'
 import { pruneBlocks } from '../../db/chain/prune-blocks.js'
 import { takeWatch, type Watch, WatchLost } from '../../db/chain/take-watch.js'
 import type { Sql } from '../../db/connect.js'
@@ -61,6 +62,7 @@ export async function follow(options: FollowOptions): Promise<void> {
   const { network } = adapter
   const dispatcher = createDispatcher(() => dispatchPending(sql, network, gate), log)
   const health = createHealth(sql, network.name)
+  const filter = createAddressFilter(network.name)
   let watch: Watch | null = null
   let seen: ReadonlySet<string> = new Set()
   let feesAt = 0
@@ -83,6 +85,7 @@ export async function follow(options: FollowOptions): Promise<void> {
       const { head, cursor, rolledBack } = await advanceChain(sql, adapter, {
         signal,
         watch,
+        filter,
         onWaiting: () => step(null),
         tolerant: failures >= TOLERANT_AFTER,
         onHead: async (now, at) => {
@@ -110,7 +113,7 @@ export async function follow(options: FollowOptions): Promise<void> {
       // The mempool and fees only show and speed up. The books follow blocks alone.
       try {
         if (head.height <= cursor.height) {
-          seen = await lookAtMempool(sql, adapter, seen, watch)
+          seen = await lookAtMempool(sql, adapter, seen, watch, filter)
           dispatcher.kick()
         }
         if (!signal.aborted && Date.now() - feesAt >= FEES_EVERY_MS) {

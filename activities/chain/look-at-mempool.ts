@@ -1,6 +1,7 @@
 /** Polls the mempool of a network. */
 
 import type { ChainAdapter } from '../../chains/adapter.js'
+import type { AddressFilter } from '../../db/chain/address-filter.js'
 import { applyMempool } from '../../db/chain/apply-mempool.js'
 import { matchTransfers } from '../../db/chain/match-transfers.js'
 import type { Watch } from '../../db/chain/take-watch.js'
@@ -18,9 +19,10 @@ export async function lookAtMempool(
   adapter: ChainAdapter,
   seen: ReadonlySet<string>,
   watch?: Watch,
+  filter?: AddressFilter,
 ): Promise<ReadonlySet<string>> {
   const look = await adapter.mempool(seen)
-  const matches = await matchTransfers(sql, adapter.network.name, look.transfers)
+  const matches = await matchTransfers(sql, adapter.network.name, look.transfers, filter)
   // A transaction may leave the mempool during the poll. If it is unknown then, it is checked again once it
   // is mined.
   const hits = await describeMatches(sql, adapter, matches, true)

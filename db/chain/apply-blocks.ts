@@ -13,6 +13,7 @@ import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { members } from '../members.js'
 import { lockCursor } from '../networks/chain-cursor.js'
+import type { AddressFilter } from './address-filter.js'
 import { countSmall, partSmall } from './count-small.js'
 import {
   comesBack,
@@ -51,6 +52,7 @@ const INPUTS_KEPT_BLOCKS = 1_000
  *
  * @param blocks - Blocks linked by parent hash, beginning right above the cursor.
  * @param found - Every transfer in `blocks` to an own address, in the order of the chain.
+ * @param filter - Finds most strangers among payers without a look-up.
  * @throws WatchLost if `watch` is not the latest.
  */
 export async function applyBlocks(
@@ -59,6 +61,7 @@ export async function applyBlocks(
   blocks: readonly Block[],
   found: readonly Hit<MinedTransfer>[],
   watch?: Watch,
+  filter?: AddressFilter,
 ): Promise<Applied> {
   const first = blocks[0]
   const last = blocks.at(-1)
@@ -78,12 +81,12 @@ export async function applyBlocks(
         const spent = await spendOutputs(tx, utxo.name, blocks)
         return { spent, outgoes: await spentOutgoes(tx, utxo, spent) }
       },
-      evm: async (evm) => ({ spent: [], outgoes: await paidOutgoes(tx, evm, blocks) }),
+      evm: async (evm) => ({ spent: [], outgoes: await paidOutgoes(tx, evm, blocks, filter) }),
     })
     const foreign = await foreignOf(tx, network.name, outgoes)
     const events = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
     events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
-    events.push(...(await recordGrants(tx, network, blocks)))
+    events.push(...(await recordGrants(tx, network, blocks, filter)))
     const spends: Spend[] = []
     for (const block of blocks) for (const spend of block.spends) spends.push(spend)
     const replaced = await replaceConflicting(tx, network.name, spends, at)

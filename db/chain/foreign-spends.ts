@@ -13,6 +13,7 @@ import type { Queryable, Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { newId } from '../new-id.js'
+import type { AddressFilter } from './address-filter.js'
 import type { Hit, MinedTransfer } from './hit.js'
 import { matchTransfers } from './match-transfers.js'
 import type { SpentOutput } from './spend-outputs.js'
@@ -60,6 +61,7 @@ export async function paidOutgoes(
   sql: Queryable,
   network: Network,
   blocks: readonly Block[],
+  filter?: AddressFilter,
 ): Promise<Outgo[]> {
   const coin = nativeCoin(network).name
   const debits: Transfer[] = []
@@ -76,7 +78,7 @@ export async function paidOutgoes(
       if (payer && transfer.amount > 0n) debits.push({ ...transfer, payee: payer.slice(2) })
     }
   }
-  const matches = await matchTransfers(sql, network.name, debits, 0n)
+  const matches = await matchTransfers(sql, network.name, debits, filter, 0n)
   return matches.map(({ transfer, address }) => ({
     txid: transfer.txid,
     merchantId: address.merchantId,

@@ -4,6 +4,7 @@ import type { Transfer } from '../../chains/adapter.js'
 import { matchKey } from '../../domain/chain/match-key.js'
 import type { PolicyTier } from '../../domain/controls/policy.js'
 import type { Queryable } from '../connect.js'
+import type { AddressFilter } from './address-filter.js'
 import { keyProbe } from './key-probe.js'
 
 /** Address that a transfer pays. */
@@ -40,20 +41,25 @@ interface Row {
 
 /**
  * Matches transfers with the issued addresses of a network and keeps their order. The cost follows the number
- * of distinct payees, and only the logarithm of the number of addresses. Transfers of less than `least` (base
- * units) are left out.
+ * of distinct payees, and only the logarithm of the number of addresses.
+ *
+ * @param filter - Finds most strangers without a look-up. Without it, every payee is looked up.
+ * @param least - Base units below which transfers are left out.
  */
 export async function matchTransfers<T extends Transfer>(
   sql: Queryable,
   network: string,
   transfers: readonly T[],
+  filter?: AddressFilter,
   least = 1n,
 ): Promise<Match<T>[]> {
   const payees = new Set<string>()
   for (const transfer of transfers) if (transfer.amount >= least) payees.add(transfer.payee)
   if (payees.size === 0) return []
+  const candidates = filter ? await filter.mayBeOwn(sql, payees) : [...payees]
+  if (candidates.length === 0) return []
   // Sorted keys walk the index from left to right.
-  const keys = BigInt64Array.from([...payees], matchKey).sort()
+  const keys = BigInt64Array.from(candidates, matchKey).sort()
   const rows = await sql<Row[]>`
     SELECT address.id, address.merchant_id, address.user_reference, address.kind, address.address, address.label,
            address.key_account_id, merchant.asset_pool_id, encode(address.payee, 'hex') AS payee, (

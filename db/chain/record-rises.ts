@@ -9,6 +9,7 @@ import { formatAmount } from '../../domain/money.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
+import type { AddressFilter } from './address-filter.js'
 import { matchTransfers } from './match-transfers.js'
 
 export interface Rise {
@@ -40,6 +41,7 @@ export async function recordGrants(
   tx: Transaction,
   network: Network,
   blocks: readonly Block[],
+  filter?: AddressFilter,
 ): Promise<NewEvent[]> {
   const coin = nativeCoin(network).name
   const grants = new Map<Transfer, { readonly reference: string; readonly height: number }>()
@@ -49,7 +51,7 @@ export async function recordGrants(
     }
   }
   if (grants.size === 0) return []
-  const matches = await matchTransfers(tx, network.name, [...grants.keys()])
+  const matches = await matchTransfers(tx, network.name, [...grants.keys()], filter)
   return recordRises(
     tx,
     network,

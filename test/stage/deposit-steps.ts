@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { advanceChain } from '../../activities/chain/advance-chain.js'
 import { lookAtMempool } from '../../activities/chain/look-at-mempool.js'
 import type { ChainAdapter } from '../../chains/adapter.js'
+import { type AddressFilter, createAddressFilter } from '../../db/chain/address-filter.js'
 import type { Sql } from '../../db/connect.js'
 import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
 import { creditDeposit } from '../../db/deposits/credit-deposit.js'
@@ -72,10 +73,18 @@ export async function merchantWith(sql: Sql): Promise<TestMerchant> {
   }
 }
 
+/** Filters of each database by network, which stay from one scan to the next as a watcher's does. */
+const filters = new WeakMap<Sql, Map<string, AddressFilter>>()
+
 /** Scans the chain up to its head, then reads the mempool as if for the first time. */
 export async function scan(sql: Sql, adapter: ChainAdapter): Promise<void> {
-  await advanceChain(sql, adapter)
-  await lookAtMempool(sql, adapter, new Set())
+  const byNetwork = filters.get(sql) ?? new Map<string, AddressFilter>()
+  filters.set(sql, byNetwork)
+  const { name } = adapter.network
+  const filter = byNetwork.get(name) ?? createAddressFilter(name)
+  byNetwork.set(name, filter)
+  await advanceChain(sql, adapter, { filter })
+  await lookAtMempool(sql, adapter, new Set(), undefined, filter)
 }
 
 /** Confirms and credits every open deposit that can be, all at once. */
