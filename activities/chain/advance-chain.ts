@@ -42,7 +42,7 @@ export interface AdvanceOptions {
   readonly onWaiting?: () => void
   /** Right to write. Absent if nothing competes for it. */
   readonly watch?: Watch
-  /** Finds most strangers without a look-up in the database. Absent: each payee is looked up. */
+  /** Finds most strangers without a query. Absent: every payee is looked up. */
   readonly filter?: AddressFilter
   /** Receives blocks in which transfers by contracts could not be seen, once they are written. */
   readonly onUntraced?: (from: number, to: number) => void

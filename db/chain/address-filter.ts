@@ -39,8 +39,8 @@ const LEAST_KEY = -(2n ** 63n)
  * one. Calls may overlap.
  *
  * The new ones are those of transactions that had not ended at the snapshot of the last reading, or that
- * began after it. A snapshot names the oldest of these, so that an address is never missed, whichever process
- * created it and however long its transaction took.
+ * began after it. A snapshot names the oldest of these, so that no address is missed, by any process and
+ * after a transaction of any length.
  */
 export function createAddressFilter(network: string): AddressFilter {
   let known: Promise<Known> | null = null

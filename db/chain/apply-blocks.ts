@@ -52,7 +52,7 @@ const INPUTS_KEPT_BLOCKS = 1_000
  *
  * @param blocks - Blocks linked by parent hash, beginning right above the cursor.
  * @param found - Every transfer in `blocks` to an own address, in the order of the chain.
- * @param filter - Finds most strangers among payers without a look-up.
+ * @param filter - Finds most strangers among payers without a query.
  * @throws WatchLost if `watch` is not the latest.
  */
 export async function applyBlocks(

@@ -43,7 +43,7 @@ interface Row {
  * Matches transfers with the issued addresses of a network and keeps their order. The cost follows the number
  * of distinct payees, and only the logarithm of the number of addresses.
  *
- * @param filter - Finds most strangers without a look-up. Without it, every payee is looked up.
+ * @param filter - Finds most strangers without a query. Absent: every payee is looked up.
  * @param least - Base units below which transfers are left out.
  */
 export async function matchTransfers<T extends Transfer>(

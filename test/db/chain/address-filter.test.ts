@@ -1,4 +1,4 @@
-/** The watcher's filter misses no address that was committed before it is asked, whichever session created it. */
+/** The watcher's filter misses no address that was committed before it is asked, by any session. */
 
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
