@@ -3,7 +3,7 @@
  * installed.
  */
 
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { HELP } from './help.mjs'
 import { install } from './install.mjs'
 
@@ -15,6 +15,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 install()
 
 // The stack runs in this process, so that no other one stands between the terminal's Ctrl-C and the stack.
-const { register } = await import('tsx/esm/api')
-register()
-await import('./start.ts')
+const { tsImport } = await import('tsx/esm/api')
+const { bundleProgram } = await tsImport('./bundle-program.ts', import.meta.url)
+process.setSourceMapsEnabled(true)
+await import(pathToFileURL(await bundleProgram('local/start.ts')).href)

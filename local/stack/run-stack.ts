@@ -30,6 +30,7 @@ import {
 import { startApi, startSampleMerchant, startWorkers } from './start-platform.js'
 import { startDatabase } from './start-postgres.js'
 import { startSigner } from './start-signer.js'
+import { startTogether } from './start-together.js'
 import { openState } from './state.js'
 import { createSupervisor } from './supervisor.js'
 
@@ -76,28 +77,29 @@ export async function runStack(options: RunOptions): Promise<number> {
     const chosen = localNetworks(state, say)
     const chains = ['ethereum', ...chosen].join(', ')
     say(`Starting PostgreSQL, Temporal and the chains ${chains} (everything is kept in ${home.path})`)
-    const [databaseUrl, temporal, ethereum, polygon, bitcoin, litecoin, workflowBundle] =
-      await allOrFirstError([
-        startDatabase(stack),
-        supervisor.keep('temporal', () =>
-          startTemporal(
-            {
-              port: ports.temporal,
-              uiPort: ports.temporalUi,
-              metricsPort: ports.temporalMetrics,
-              databaseFile: home.file('temporal.sqlite'),
-              logFile: home.log('temporal'),
-            },
-            say,
-          ),
+    const started = await startTogether(say, {
+      PostgreSQL: startDatabase(stack),
+      Temporal: supervisor.keep('temporal', () =>
+        startTemporal(
+          {
+            port: ports.temporal,
+            uiPort: ports.temporalUi,
+            metricsPort: ports.temporalMetrics,
+            databaseFile: home.file('temporal.sqlite'),
+            logFile: home.log('temporal'),
+          },
+          say,
         ),
-        startEthereum(stack),
-        chosen.has('polygon') ? startPolygon(stack) : null,
-        chosen.has('bitcoin') ? startBitcoinChain(stack) : null,
-        chosen.has('litecoin') ? startLitecoinChain(stack) : null,
-        // All workers share the bundle. It is kept until the workflows change.
-        loadWorkflowBundle(),
-      ])
+      ),
+      Ethereum: startEthereum(stack),
+      Polygon: chosen.has('polygon') ? startPolygon(stack) : null,
+      Bitcoin: chosen.has('bitcoin') ? startBitcoinChain(stack) : null,
+      Litecoin: chosen.has('litecoin') ? startLitecoinChain(stack) : null,
+      // All workers share the bundle. It is kept until the workflows change.
+      'workflow bundle': loadWorkflowBundle(),
+    })
+    const { PostgreSQL: databaseUrl, Temporal: temporal, 'workflow bundle': workflowBundle } = started
+    const { Ethereum: ethereum, Polygon: polygon, Bitcoin: bitcoin, Litecoin: litecoin } = started
     const environment = platformEnvironment({
       ports,
       state,
@@ -121,14 +123,16 @@ export async function runStack(options: RunOptions): Promise<number> {
       apiKey: merchant.api_key,
       apiSecret: merchant.api_secret,
     })
-    const [, { webhook, signer }] = await allOrFirstError([
-      startWorkers(running),
-      startApi(running).then(async () => ({
-        // The endpoint comes first, so that it receives every event from the start.
-        webhook: await startSampleMerchant(running, client),
-        signer: await startSigner(running, { merchant, otherMerchant, approvers }),
-      })),
-    ])
+    const answering = startApi(running)
+    // The endpoint comes before the signers, so that it receives every event from the start.
+    const receiving = answering.then(() => startSampleMerchant(running, client))
+    const people = { merchant, otherMerchant, approvers }
+    const { 'sample merchant': webhook, signers: signer } = await startTogether(say, {
+      API: answering,
+      workers: startWorkers(running),
+      'sample merchant': receiving,
+      signers: receiving.then(() => startSigner(running, people)),
+    })
     say('Funding the merchant’s wallets')
     await fundWallets(home, state, client, { evm: { ethereum, polygon }, utxo: { bitcoin, litecoin } })
     return {
@@ -230,15 +234,4 @@ function evmEntry({ rpc, chainId, faucetPrivateKey }: EvmFacts) {
 
 function utxoEntry<Flavour extends string>({ rpc, flavour, faucet }: BitcoinFacts<Flavour>) {
   return { rpc, flavour, faucet_wif: faucet.wif, faucet_address: faucet.address }
-}
-
-/** Waits until all have settled, unlike Promise.all, so that nothing starts while the stack is cleaned up. */
-async function allOrFirstError<T extends readonly unknown[]>(
-  promises: {
-    [K in keyof T]: Promise<T[K]> | T[K]
-  },
-): Promise<T> {
-  const settled = await Promise.allSettled(promises)
-  for (const each of settled) if (each.status === 'rejected') throw each.reason
-  return settled.map((each) => (each as PromiseFulfilledResult<unknown>).value) as unknown as T
 }

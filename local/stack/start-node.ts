@@ -11,8 +11,8 @@ export async function startNode(
   home: Home,
   program: {
     readonly name: string
-    /** Path in the repository, and arguments. */
-    readonly entry: string
+    /** Path of the program, bundled. */
+    readonly file: string
     readonly args?: readonly string[]
     readonly environment: Readonly<Record<string, string | undefined>>
     readonly ready: (running: RunningProcess) => Promise<unknown>
@@ -22,7 +22,7 @@ export async function startNode(
   const running = await startProcess({
     name: program.name,
     command: process.execPath,
-    args: ['--import', 'tsx', program.entry, ...(program.args ?? [])],
+    args: ['--enable-source-maps', program.file, ...(program.args ?? [])],
     cwd: ROOT,
     env: program.environment,
     logFile,
@@ -35,7 +35,7 @@ export async function startNode(
 export async function runNode(
   home: Home,
   name: string,
-  entry: string,
+  file: string,
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
@@ -43,7 +43,7 @@ export async function runNode(
   const running = await startProcess({
     name: `${name} ${args[0] ?? ''}`,
     command: process.execPath,
-    args: ['--import', 'tsx', entry, ...args],
+    args: [file, ...args],
     cwd: ROOT,
     env: environment,
     logFile,

@@ -3,6 +3,7 @@
 import { Connection } from '@temporalio/client'
 import type { Client } from '../../client/create-client.js'
 import { TASK_QUEUE, type TaskQueue } from '../../temporal/task-queues.js'
+import { bundleProgram } from '../bundle-program.js'
 import type { RunningProcess } from '../parts/start-process.js'
 import type { Home } from './home.js'
 import type { Ports } from './ports.js'
@@ -33,10 +34,10 @@ const ACTIVITY = 2
 
 /** Starts the API. */
 export async function startApi({ home, ports, supervisor, environment }: Running): Promise<void> {
-  await supervisor.keep('api', () =>
+  await supervisor.keep('api', async () =>
     startNode(home, {
       name: 'api',
-      entry: 'api/main.ts',
+      file: await bundleProgram('api/main.ts'),
       environment,
       ready: () => answers(`http://127.0.0.1:${ports.api}/healthz`),
     }),
@@ -48,10 +49,10 @@ export async function startWorkers(running: Running): Promise<void> {
   const { home, supervisor, environment, temporalAddress } = running
   await Promise.all(
     WORKERS.map(({ name, roles, queues }) =>
-      supervisor.keep(name, () =>
+      supervisor.keep(name, async () =>
         startNode(home, {
           name,
-          entry: 'workers/main.ts',
+          file: await bundleProgram('workers/main.ts'),
           environment: { ...environment, KEYTURN_WORKER_ROLES: roles },
           ready: (process) => polls(temporalAddress, process, queues),
         }),
@@ -77,10 +78,10 @@ export async function startSampleMerchant(
     saveState(home, state)
   }
   const { endpoint_id, secret } = state.webhook
-  await supervisor.keep('merchant', () =>
+  await supervisor.keep('merchant', async () =>
     startNode(home, {
       name: 'merchant',
-      entry: 'local/sample-merchant.ts',
+      file: await bundleProgram('local/sample-merchant.ts'),
       environment: {
         SAMPLE_MERCHANT_PORT: String(ports.merchant),
         SAMPLE_MERCHANT_SECRET: secret,

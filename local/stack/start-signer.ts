@@ -7,6 +7,7 @@ import { connect } from '../../db/connect.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
 import { homeAt } from '../../signer/home/home.js'
 import { policySchema } from '../../signer/policy/policy.js'
+import { buildProgram } from '../build-program.js'
 import type { Merchants } from './bootstrap.js'
 import { generousPolicy } from './generous-policy.js'
 import { runNode, startNode } from './start-node.js'
@@ -25,22 +26,25 @@ export interface SignerFacts {
 const enrolled = z.object({ signer_id: z.string() })
 
 /**
- * Enrols a signer for each merchant at the first start, pins the approvers at the first signer, and runs
- * both.
+ * Builds the signer's executable, enrols a signer for each merchant at the first start, pins the approvers at
+ * the first signer, and runs both.
  */
 export async function startSigner(
   running: Running,
   { merchant, otherMerchant, approvers }: Merchants,
 ): Promise<SignerFacts> {
+  const executable = running.home.file('keyturn-signer')
+  await buildProgram('signer/main.ts', executable)
   const [signer] = await Promise.all([
-    enrolAndRun(running, 'signer', merchant.id, approvers),
-    enrolAndRun(running, 'other-signer', otherMerchant.id, []),
+    enrolAndRun(running, executable, 'signer', merchant.id, approvers),
+    enrolAndRun(running, executable, 'other-signer', otherMerchant.id, []),
   ])
   return signer
 }
 
 async function enrolAndRun(
   running: Running,
+  executable: string,
   name: string,
   merchantId: string,
   approvers: readonly StackApprover[],
@@ -58,7 +62,7 @@ async function enrolAndRun(
   if (!existsSync(signerFile)) {
     const token = await enrolmentToken(running, merchantId)
     // The environment carries them, because every user of the machine can see arguments.
-    await runNode(home, name, 'signer/main.ts', ['init', '--platform', platform, '--name', name], {
+    await runNode(home, name, executable, ['init', '--platform', platform, '--name', name], {
       ...withPassphrase,
       KEYTURN_ENROLMENT_TOKEN: token,
     })
@@ -66,17 +70,11 @@ async function enrolAndRun(
     const generous = `${policy}.generous`
     const written = policySchema.parse(JSON.parse(readFileSync(policy, 'utf8')))
     writeFileSync(generous, `${JSON.stringify(generousPolicy(written), null, 2)}\n`, { mode: 0o600 })
-    await runNode(
-      home,
-      name,
-      'signer/main.ts',
-      ['policy', 'set', '--yes', '--from', generous],
-      withPassphrase,
-    )
+    await runNode(home, name, executable, ['policy', 'set', '--yes', '--from', generous], withPassphrase)
   }
   // The policy of a home from an earlier version was never sealed.
   if (!existsSync(homeAt(directory).seal)) {
-    await runNode(home, name, 'signer/main.ts', ['policy', 'accept', '--yes'], withPassphrase)
+    await runNode(home, name, executable, ['policy', 'accept', '--yes'], withPassphrase)
   }
   const policy = z
     .object({ approvers: z.array(z.object({ approver_id: z.string() })) })
@@ -86,7 +84,7 @@ async function enrolAndRun(
     await runNode(
       home,
       name,
-      'signer/main.ts',
+      executable,
       [
         'approve-device',
         ...['--id', approver.id],
@@ -102,7 +100,7 @@ async function enrolAndRun(
     const written = existsSync(log) ? statSync(log).size : 0
     return startNode(home, {
       name,
-      entry: 'signer/main.ts',
+      file: executable,
       args: ['run', '--platform', platform],
       environment: withPassphrase,
       ready: async () => {
