@@ -125,8 +125,7 @@ export async function startWebhookDelivery(
     again: true,
   }
   if (!input.resumed) {
-    const first = { ...input, firstAttempt: 'local' as const }
-    await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, first, options)
+    await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, input, options)
     return
   }
   // A run cannot close without having seen a signal, whereas a plain start could find a run that is about to

@@ -24,7 +24,9 @@ const DEADLINE_MS = 10_000
 export async function startDeliveries(sql: Sql, client: WorkflowClient, log: Logger): Promise<boolean> {
   const deliveries = await unstartedDeliveries(sql)
   const { done, failed, outage } = await tryEach(deliveries, STARTS, (delivery) =>
-    client.withDeadline(Date.now() + DEADLINE_MS, () => startWebhookDelivery(client, delivery)),
+    client.withDeadline(Date.now() + DEADLINE_MS, () =>
+      startWebhookDelivery(client, delivery.resumed ? delivery : { ...delivery, firstAttempt: 'local' }),
+    ),
   )
   await markDeliveriesStarted(sql, done)
   await clearPutOffDeliveries(sql, done)

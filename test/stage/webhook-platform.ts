@@ -162,6 +162,7 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
         endpointId: endpoint.id,
         merchantId,
         title: 'test',
+        firstAttempt: 'local',
       })
     },
     deliveryId: (eventId: string, endpoint: EndpointRow) => `whd_${eventId.slice(4)}_${endpoint.id.slice(4)}`,
