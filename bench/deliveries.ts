@@ -1,6 +1,6 @@
 /**
- * Measures webhook deliveries a second, beside the same workflows with empty attempts, and the latency of one
- * when idle.
+ * Measures webhook deliveries a second, beside the same number of workflows with one empty activity each, and
+ * the latency of one delivery when idle.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -19,26 +19,28 @@ import { alternate } from './alternate.js'
 import { startChild } from './child.js'
 import type { BenchContext } from './context.js'
 import { type Cost, costLines, countCost } from './cost.js'
-import { type Measurement, median } from './measurement.js'
+import { type Measurement, quantile } from './measurement.js'
 import { createBenchMerchant } from './merchant.js'
 import { MASTER_KEY, startFloor, startPlatform } from './platform.js'
 import type { Received } from './receiver.js'
 import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.js'
 
-const EXPECTED = 0.8
+/** 1.4 times 0.85, which was the ratio when every attempt was an activity. */
+const EXPECTED = 1.19
 const ROUNDS = 5
 const DELIVERIES = 400
 /** Starts that run at the same time, on both sides. It is the sealer's number. */
 const STARTS = 16
-const IDLE_SAMPLES = 40
+const IDLE_SAMPLES = 100
 /**
  * Pause between two deliveries. It is longer than a delivery and its bookkeeping, so that only one is under
  * way.
  */
-const IDLE_PAUSE_MS = 400
-const LATENCY_TARGET_MS = 30
+const IDLE_PAUSE_MS = 300
+/** Targets from event to receipt when idle: the median, and what 99 of 100 stay below. */
+const LATENCY_TARGETS_MS = { p50: 20, p99: 60 }
 /** Budget of history events for a webhook that is delivered at the first attempt. */
-const BUDGET = 11
+const BUDGET = 7
 
 /**
  * Measures deliveries. Ours is everything from the committed event to the recorded answer of the endpoint.
@@ -62,24 +64,17 @@ export async function benchDeliveries(context: BenchContext): Promise<Measuremen
     },
     () => floor(),
   )
-  const latency = await idleLatency(ours)
+  const latencies = await idleLatencies(ours)
   return [
     {
       name: 'webhook deliveries',
       unit: '/s',
-      against: 'floor: attempts that do nothing',
+      against: 'floor: activities that do nothing',
       expected: EXPECTED,
       ...measured,
     },
-    {
-      name: 'webhook, event to receipt, idle, p50',
-      unit: 'ms',
-      ours: latency,
-      against: 'target',
-      reference: LATENCY_TARGET_MS,
-      ratio: LATENCY_TARGET_MS / latency,
-      expected: 1,
-    },
+    latencyLine('p50', quantile(latencies, 0.5)),
+    latencyLine('p99', quantile(latencies, 0.99)),
     await historyLine(ours),
     ...(cost ? costLines('a delivered webhook', cost, DELIVERIES) : []),
   ]
@@ -204,7 +199,7 @@ async function startOwnFloor(context: BenchContext, temporal: BenchTemporal): Pr
  * Measures from the start of the transaction that records the event to the arrival of the whole request, one
  * at a time.
  */
-async function idleLatency({ happen, receiver }: Ours): Promise<number> {
+async function idleLatencies({ happen, receiver }: Ours): Promise<number[]> {
   const began = new Map<string, number>()
   for (let sample = 0; sample < IDLE_SAMPLES; sample++) {
     const at = performance.timeOrigin + performance.now()
@@ -219,7 +214,20 @@ async function idleLatency({ happen, receiver }: Ours): Promise<number> {
   })
   if (latencies.length !== IDLE_SAMPLES)
     throw new Error(`${latencies.length} of ${IDLE_SAMPLES} webhooks came`)
-  return median(latencies)
+  return latencies
+}
+
+function latencyLine(name: keyof typeof LATENCY_TARGETS_MS, latency: number): Measurement {
+  const target = LATENCY_TARGETS_MS[name]
+  return {
+    name: `webhook, event to receipt, idle, ${name}`,
+    unit: 'ms',
+    ours: latency,
+    against: 'target',
+    reference: target,
+    ratio: target / latency,
+    expected: 1,
+  }
 }
 
 /** Measures the longest of some real histories. */

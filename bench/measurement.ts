@@ -40,6 +40,11 @@ export async function rate(
 
 /** Returns the median of a list of numbers. */
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
+
+/** Returns the number that a share of the list is below. @param share - Between 0 and 1, e.g. 0.99. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }

@@ -64,7 +64,7 @@ const MOST_TROUBLED = 10_000
  * Default limits of attempts within workflow tasks. Together they stay below the slots for workflow tasks and
  * local activities of a worker, so that a merchant whose endpoints hang never holds them all.
  */
-const AT_ONCE = { endpoint: 16, merchant: 32, all: 64 }
+export const AT_ONCE = { endpoint: 12, merchant: 24, all: 40 }
 /** Weight of the latest duration in the smoothed average. */
 const SMOOTHING = 0.2
 
@@ -158,11 +158,11 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     },
     enterAtOnce(endpointId, merchantId) {
       if (troubled.has(endpointId)) return null
-      const lane = laneOf(endpointId)
-      const leavePlace =
-        lane.inFlight.size < Math.min(lane.limit, atOnce.endpoint) ? places.take(merchantId, atOnce) : null
+      const { inFlight, limit } = lanes.get(endpointId) ?? { inFlight: { size: 0 }, limit: most }
+      if (inFlight.size >= Math.min(limit, atOnce.endpoint)) return null
+      const leavePlace = places.take(merchantId, atOnce)
       if (leavePlace === null) return null
-      const pass = admit(endpointId, lane)
+      const pass = admit(endpointId, laneOf(endpointId))
       return {
         leave(timedOut, failed) {
           leavePlace()

@@ -113,16 +113,21 @@ export async function startBatch(client: WorkflowClient, input: BatchInput): Pro
 /**
  * Starts the workflow of a webhook delivery, or finds it running. A redelivery is a new run after a closed
  * one.
+ *
+ * @param eager - Whether the server may give the first workflow task to this process at once. It needs a
+ * client on the connection of a worker of the queue `webhooks`.
  */
 export async function startWebhookDelivery(
   client: WorkflowClient,
   input: WebhookDeliveryInput,
+  eager = false,
 ): Promise<void> {
   const workflowId = webhookDeliveryId(input.eventId, input.endpointId)
   const options = {
     summary: `Webhook ${input.title}`,
     attributes: [{ key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId }],
     again: true,
+    eager,
   }
   if (!input.resumed) {
     await start(client, 'webhookDelivery', workflowId, TASK_QUEUE.webhooks, input, options)
@@ -201,6 +206,8 @@ interface StartOptions {
   readonly attributes: SearchAttributePair[]
   /** Whether a new run may follow one that completed. A new run may always follow an interrupted one. */
   readonly again: boolean
+  /** Whether the server may give the first workflow task to this process at once. */
+  readonly eager?: boolean
 }
 
 /**
@@ -227,6 +234,7 @@ async function start(
       workflowIdReusePolicy: options.again
         ? WorkflowIdReusePolicy.ALLOW_DUPLICATE
         : WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+      ...(options.eager ? { requestEagerStart: true } : {}),
     })
     return true
   } catch (error) {

@@ -28,7 +28,7 @@ import type { AlertSettings } from '../db/operations/alerts/watch-withdrawals.js
 import { findCoin, findNetwork, type Networks } from '../domain/chain/network.js'
 import { parseAmount } from '../domain/money.js'
 import { createSender, type Sender } from '../egress/create-sender.js'
-import { createEndpointGate } from '../egress/endpoint-gate.js'
+import { AT_ONCE, createEndpointGate } from '../egress/endpoint-gate.js'
 import {
   createScreeningService,
   type ScreeningService,
@@ -74,6 +74,8 @@ export const WORKFLOW_OPTIONS = {
 export const ACTIVITY_POLLERS = { type: 'autoscaling', initial: 5, maximum: 20 } as const
 /** Local activities at once. Each is a Postgres transaction, so more than the connections would only wait. */
 export const LOCAL_ACTIVITIES = 50
+/** Slots of the queue `webhooks` for workflow tasks without a first attempt, for example after a timer. */
+const OTHER_TASKS = 20
 /**
  * Slots for chain activities. A watcher, or a payout that waits for its signer, holds one but works little.
  */
@@ -282,9 +284,9 @@ function webhookOptions(
       ...heartbeating(createWebhookCircuitActivities({ ...attempts, signal, log })),
     },
     ...WORKFLOW_OPTIONS,
-    // A first attempt holds a slot of both while it lasts; the endpoints' gate admits 64 of them.
-    maxConcurrentWorkflowTaskExecutions: 100,
-    maxConcurrentLocalActivityExecutions: 100,
+    // A first attempt holds a slot of both while it lasts, so there are more than the gate admits.
+    maxConcurrentWorkflowTaskExecutions: AT_ONCE.all + OTHER_TASKS,
+    maxConcurrentLocalActivityExecutions: AT_ONCE.all + OTHER_TASKS,
     maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
     activityTaskPollerBehavior: ACTIVITY_POLLERS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>

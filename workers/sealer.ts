@@ -20,6 +20,11 @@ export interface SealerOptions {
    * Returns the client. `null` while Temporal is out of reach: sealing goes on, and deliveries start later.
    */
   readonly workflowClient: () => WorkflowClient | null
+  /**
+   * Returns whether a worker of the queue `webhooks` in this process has the client's connection. Default:
+   * none has.
+   */
+  readonly eager?: () => boolean
   readonly log: Logger
 }
 
@@ -33,11 +38,12 @@ export interface SealerOptions {
 export async function startSealer({
   sql,
   workflowClient,
+  eager = () => false,
   log,
 }: SealerOptions): Promise<{ stop(): Promise<void> }> {
   const deliveries = startLoop('the start of deliveries', log, async () => {
     const client = workflowClient()
-    return client !== null && (await startDeliveries(sql, client, log))
+    return client !== null && (await startDeliveries(sql, { client, eager: eager() }, log))
   })
   const events = startLoop('sealing events', log, async () => {
     const sealed = await sealEvents(sql)

@@ -6,7 +6,7 @@ import { tryEach } from '../activities/operations/try-each.js'
 import type { Sql } from '../db/connect.js'
 import { markDeliveriesStarted } from '../db/events/log/mark-deliveries-started.js'
 import { clearPutOffDeliveries, putOffDelivery } from '../db/events/log/put-off-delivery.js'
-import { unstartedDeliveries } from '../db/events/log/unstarted-deliveries.js'
+import { UNSTARTED_BATCH, unstartedDeliveries } from '../db/events/log/unstarted-deliveries.js'
 import { startWebhookDelivery } from '../temporal/start.js'
 import { describeRefusal } from '../temporal/temporal-outage.js'
 
@@ -15,17 +15,28 @@ const STARTS = 16
 /** Deadline of a start. A server that does not answer in time counts as an outage. */
 const DEADLINE_MS = 10_000
 
+/** Starts the workflows of deliveries. */
+export interface Starter {
+  readonly client: WorkflowClient
+  /** Whether a worker of the queue `webhooks` in this process has the client's connection. */
+  readonly eager: boolean
+}
+
 /**
  * Starts one batch of deliveries.
  *
- * @returns Whether there were any to start.
+ * @returns Whether more may be left to start.
  * @throws The outage of Temporal, after the deliveries that did start are recorded.
  */
-export async function startDeliveries(sql: Sql, client: WorkflowClient, log: Logger): Promise<boolean> {
+export async function startDeliveries(sql: Sql, { client, eager }: Starter, log: Logger): Promise<boolean> {
   const deliveries = await unstartedDeliveries(sql)
   const { done, failed, outage } = await tryEach(deliveries, STARTS, (delivery) =>
     client.withDeadline(Date.now() + DEADLINE_MS, () =>
-      startWebhookDelivery(client, delivery.resumed ? delivery : { ...delivery, firstAttempt: 'local' }),
+      startWebhookDelivery(
+        client,
+        delivery.resumed ? delivery : { ...delivery, firstAttempt: 'local' },
+        eager,
+      ),
     ),
   )
   await markDeliveriesStarted(sql, done)
@@ -35,5 +46,5 @@ export async function startDeliveries(sql: Sql, client: WorkflowClient, log: Log
     await putOffDelivery(sql, item, describeRefusal(error))
   }
   if (outage !== null) throw outage
-  return deliveries.length > 0
+  return deliveries.length >= UNSTARTED_BATCH
 }

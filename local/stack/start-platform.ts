@@ -26,8 +26,8 @@ export interface Running {
  * on.
  */
 const WORKERS: readonly { readonly name: string; readonly roles: string; readonly queues: TaskQueue[] }[] = [
-  { name: 'worker-core', roles: 'core,sealer', queues: [TASK_QUEUE.core] },
-  { name: 'worker-edge', roles: 'chain,webhooks', queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks] },
+  { name: 'worker-core', roles: 'core', queues: [TASK_QUEUE.core] },
+  { name: 'worker-edge', roles: 'chain,webhooks,sealer', queues: [TASK_QUEUE.chain, TASK_QUEUE.webhooks] },
 ]
 /** `TASK_QUEUE_TYPE_ACTIVITY` of Temporal's API. */
 const ACTIVITY = 2

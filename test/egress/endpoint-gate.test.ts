@@ -73,3 +73,60 @@ describe('a gate', () => {
     vi.useRealTimers()
   })
 })
+
+describe('a gate for attempts within workflow tasks', () => {
+  const atOnce = { endpoint: 2, merchant: 3, all: 4 }
+  const open = () => createEndpointGate({ most: 8, least: 2, maxDelayMs: 1_000, patienceMs: 1, atOnce })
+
+  test('limits an endpoint, a merchant and all', () => {
+    const gate = open()
+    const enter = (endpoint: string, merchant: string) => gate.enterAtOnce(endpoint, merchant) !== null
+    expect([enter('a1', 'a'), enter('a1', 'a'), enter('a1', 'a')]).toEqual([true, true, false])
+    expect([enter('a2', 'a'), enter('a2', 'a')]).toEqual([true, false])
+    expect([enter('b', 'b'), enter('c', 'c')]).toEqual([true, false])
+  })
+
+  test('gives places back to attempts that end, are not made, or go on elsewhere', () => {
+    const gate = open()
+    const [first, second] = [gate.enterAtOnce('a', 'a'), gate.enterAtOnce('a', 'a')]
+    first?.leave(false, false)
+    first?.leave(false, false)
+    second?.cancel()
+    const places = ['a', 'b', 'c', 'd'].map((endpoint) => gate.enterAtOnce(endpoint, 'm'))
+    expect(places.map((place) => place !== null)).toEqual([true, true, true, false])
+    places[0]?.overdue()
+    expect(gate.enterAtOnce('d', 'm')).not.toBeNull()
+  })
+
+  test('admits none to an endpoint whose last attempt failed or is slow, until one succeeds soon', async () => {
+    let now = 0
+    const gate = createEndpointGate({ maxDelayMs: 1_000, now: () => now })
+    const admits = () => {
+      const entry = gate.enterAtOnce('a', 'm')
+      entry?.cancel()
+      return entry !== null
+    }
+    const attempt = async (durationMs: number, failed: boolean) => {
+      const pass = await gate.enter('a')
+      now += durationMs
+      if (pass.kind === 'go') pass.leave(false, failed)
+    }
+    await attempt(10, true)
+    expect(admits()).toBe(false)
+    await attempt(10, false)
+    expect(admits()).toBe(true)
+    await attempt(1_500, false)
+    expect(admits()).toBe(false)
+    await attempt(10, false)
+    expect(admits()).toBe(true)
+    gate.enterAtOnce('a', 'm')?.overdue()
+    expect(admits()).toBe(false)
+  })
+
+  test('counts them among the attempts under way of their endpoint', async () => {
+    const gate = createEndpointGate({ most: 2, least: 1, maxDelayMs: 1_000, patienceMs: 1, atOnce })
+    gate.enterAtOnce('a', 'm')
+    gate.enterAtOnce('a', 'm')
+    expect((await gate.enter('a')).kind).toBe('later')
+  })
+})

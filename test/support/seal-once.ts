@@ -11,6 +11,7 @@ import { startDeliveries } from '../../workers/start-deliveries.js'
 export async function sealOnce(sql: Sql, client: WorkflowClient | null): Promise<boolean> {
   const events = await sealEvents(sql)
   const audit = await sealAudit(sql)
-  const started = client !== null && (await startDeliveries(sql, client, pino({ level: 'silent' })))
+  const started =
+    client !== null && (await startDeliveries(sql, { client, eager: false }, pino({ level: 'silent' })))
   return events > 0 || audit > 0 || started
 }

@@ -1,9 +1,14 @@
 /** The first attempt of a delivery runs within the workflow's first task, and a regular activity finishes a slow one. */
 
+import { Client } from '@temporalio/client'
 import { NativeConnection } from '@temporalio/worker'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { claimFirstAttempt } from '../../db/events/webhooks/claim-first-attempt.js'
 import { LOST } from '../../db/events/webhooks/record-attempt.js'
+import { startWebhookDelivery } from '../../temporal/start.js'
+import { isTemporalOutage } from '../../temporal/temporal-outage.js'
+import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
 import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
@@ -139,4 +144,51 @@ test('ends with the result that another process stored meanwhile', async () => {
   expect(await handle.result()).toBe('delivered')
   expect(await details(handle)).toMatchObject({ currentDetails: 'Delivered: HTTP 202' })
   expect(receiver.received).toHaveLength(0)
+})
+
+test('is given to the process of the sealer with the answer to the start, if it serves the webhooks', async () => {
+  const { workflow } = new Client({ connection, namespace: temporal.namespace })
+  const log = pino({ level: 'silent' })
+  const sealer = await startSealer({
+    sql: database.sql,
+    workflowClient: () => workflow,
+    eager: () => true,
+    log,
+  })
+  const endpoint = await platform.endpoint(receiver.url)
+  const event = await platform.sql.begin((tx) => platform.append(tx))
+  await receiver.count(1)
+  const handle = platform.handle(event, endpoint)
+  expect(await handle.result()).toBe('delivered')
+  const [started] = (await handle.fetchHistory()).events ?? []
+  expect(started?.workflowExecutionStartedEventAttributes).toMatchObject({ eagerExecutionAccepted: true })
+  await sealer.stop()
+})
+
+describe('a start on the connection of a worker', () => {
+  test('finds a delivery that runs', async () => {
+    receiver.behave(answers(500))
+    const { workflow } = new Client({ connection, namespace: temporal.namespace })
+    const endpoint = await platform.endpoint(receiver.url)
+    const event = await platform.happen()
+    await until(async () => expect((await platform.delivery(event, endpoint)).attempts).toHaveLength(1))
+    const input = {
+      id: platform.deliveryId(event, endpoint),
+      eventId: event,
+      endpointId: endpoint.id,
+      merchantId: platform.merchantId,
+      title: 'test',
+    }
+    await startWebhookDelivery(workflow, input, true)
+    expect(receiver.received).toHaveLength(1)
+  })
+
+  test('fails with an outage, and not with a refusal, when the server does not answer in time', async () => {
+    const { workflow } = new Client({ connection, namespace: temporal.namespace })
+    const input = { id: 'whd_1', eventId: 'evt_1', endpointId: 'whe_1', merchantId: 'mer_1', title: 'test' }
+    const error = await workflow
+      .withDeadline(Date.now() + 1, () => startWebhookDelivery(workflow, input, true))
+      .catch((reason: unknown) => reason)
+    expect(isTemporalOutage(error)).toBe(true)
+  })
 })

@@ -7,8 +7,8 @@
 
 import type { Queryable } from '../../connect.js'
 
-/** Deliveries that one call returns. */
-const BATCH = 200
+/** Deliveries that one call returns. Fewer mean that no other one's turn has come. */
+export const UNSTARTED_BATCH = 200
 /** Number of earlier events of the object that are checked. Only the last few matter. */
 const LOOK_BACK = 8
 /** Longest wait for a turn: the time that an attempt may take. */
@@ -60,7 +60,7 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
              ) earlier
              JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
              WHERE before.status = 'pending' AND before.attempts = 0))
-    ORDER BY delivery.created_at, event.position LIMIT ${BATCH}`
+    ORDER BY delivery.created_at, event.position LIMIT ${UNSTARTED_BATCH}`
   return rows.map((row) => ({
     id: row.id,
     eventId: row.event_id,
