@@ -10,6 +10,7 @@ import { PartMissing } from './parts/find-executable.js'
 import { findLitecoin } from './parts/litecoin.js'
 import { findPostgres } from './parts/postgres.js'
 import type { Say } from './parts/say.js'
+import { findSwtpm } from './parts/swtpm.js'
 import { findTemporal } from './parts/temporal.js'
 import { findTimeSkippingServer } from './parts/time-skipping.js'
 
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
   litecoin: findLitecoin,
   'time-skipping': findTimeSkippingServer,
   chromium: findChromium,
+  swtpm: findSwtpm,
 }
 
 const missing: string[] = []

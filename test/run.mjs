@@ -20,6 +20,7 @@ const STARTED_BY = {
   litecoin: 'test/support/litecoind.ts',
   'time-skipping': 'test/support/time-skipping.ts',
   chromium: 'test/support/chromium.ts',
+  swtpm: 'test/support/swtpm.ts',
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 }

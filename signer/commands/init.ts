@@ -42,8 +42,10 @@ same token after a lost answer.
   --token TOKEN            one-time enrolment token (also KEYTURN_ENROLMENT_TOKEN)
   --home DIR               directory of this signer (also KEYTURN_SIGNER_HOME)
   --name NAME              name that operators see; default: the host's name
-  --witness PATH|URL       place outside the home that keeps the head of the journal too (also
-                           KEYTURN_SIGNER_WITNESS); best a disk or a service of its own
+  --witness PATH|URL|tpm:INDEX
+                           place outside the home that keeps the head of the journal too (also
+                           KEYTURN_SIGNER_WITNESS); best a disk or a service of its own, or a
+                           free index of this machine's TPM 2.0, such as tpm:0x01804b54
   --restore                read the words of an existing seed from standard input
   --networks FILE          file of the networks; default: the one inside the executable
   --limit NETWORK:COIN:PER_TRANSACTION:DAILY
@@ -152,7 +154,7 @@ async function enrolHome(options: {
   const keyring = openKeyring(mnemonicToSeedSync(options.keys.mnemonic))
   const xpubs = reportXpubs(networks, keyring, identity.publicKey)
   const witness = witnessPlace(home, options.witness, identity.publicKey)
-  const durable = await setFence(home, witness)
+  const durable = await setFence(home, witness, policySealKey(options.keys.identity))
   const answer = await enrol({ ...options, identity, keyring, xpubs, journal: durable })
   if (!existsSync(home.policy)) {
     const policy = defaultPolicy({
@@ -190,10 +192,10 @@ async function enrolHome(options: {
  *
  * @throws Failure when the witness at this place belongs to another journal.
  */
-async function setFence(home: Home, place: string): Promise<JournalPosition> {
+async function setFence(home: Home, place: string, key: Uint8Array): Promise<JournalPosition> {
   const journal = openHomeJournal(home, 'write')
   try {
-    const witness = openWitness(place)
+    const witness = openWitness(place, key)
     const { how } = await compareWitness(witness, journal)
     if (how !== 'agrees' && how !== 'witness_missing') {
       throw new Failure(`The witness ${place} holds the head of another journal; name another with --witness`)

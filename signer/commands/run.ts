@@ -90,7 +90,10 @@ export const runCommand: Command = {
       }
       const started = isLocked
         ? {
-            witness: openWitness(signer.witness ?? witnessPlace(home, undefined, signer.identity_public_key)),
+            witness: openWitness(
+              signer.witness ?? witnessPlace(home, undefined, signer.identity_public_key),
+              sealKey,
+            ),
             lock: null,
           }
         : await startWitness(home, sealKey, signer, journal, journalWasThere)

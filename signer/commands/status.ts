@@ -69,7 +69,7 @@ async function witnessState(home: Home, signer: SignerFile, journal: Journal | n
   const warning = witnessWarning(home, place)
   const about = { place, ...(warning ? { warning } : {}) }
   try {
-    const witness = openWitness(place)
+    const witness = openWitness(place, null)
     if (!journal) return { ...about, state: 'behind', known: await witness.read() }
     const { how, known, reason } = await compareWitness(witness, journal)
     return { ...about, state: how, known, ...(reason ? { reason } : {}) }

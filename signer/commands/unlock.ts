@@ -14,10 +14,11 @@ import { witnessPlace } from '../home/witness-place.js'
 import { acceptLost, findLoss, type Loss, setsFence } from '../journal/accept-lost.js'
 import { compareWitness, type WitnessVerdict } from '../journal/compare-witness.js'
 import type { Journal, JournalPosition } from '../journal/journal.js'
+import { JournalFailure } from '../journal/journal-failure.js'
 import { openWitness } from '../journal/open-witness.js'
 import { type Command, homeOption, printJson, readOptions } from './command.js'
 
-const help = `keyturn-signer unlock --home DIR [--head HEAD] [--witness PATH|URL]
+const help = `keyturn-signer unlock --home DIR [--head HEAD] [--witness PATH|URL|tpm:INDEX]
 
 Opens a signer that locked itself because its journal lacks an entry that the platform or
 its witness saw, or because the witness is gone. If you can, put the newest journal back
@@ -34,7 +35,9 @@ of the lost part for 24 hours.
   --home DIR           directory of this signer (also KEYTURN_SIGNER_HOME)
   --head HEAD          the head that unlock shows: with it you accept the loss, and confirm that
                        you compared it with the platform's operator where the platform knows more
-  --witness PATH|URL   new place of the witness, where its disk is lost too
+  --witness PATH|URL|tpm:INDEX
+                       new place of the witness, where its disk, service or TPM is lost: this
+                       also unlocks a signer that ends because its witness cannot be asked
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for`
 
 const CLOCK_MUST_BE_RIGHT =
@@ -52,19 +55,23 @@ export const unlockCommand: Command = {
     })
     const home = homeAt(homeOption(options.home))
     requireSignerFile(home)
-    const lock = readLock(home)
-    if (!lock) throw new Failure('The signer is not locked')
+    const written = readLock(home)
+    if (!written && options.witness === undefined) throw new Failure('The signer is not locked')
     const release = claimHome(home)
     try {
       const { sealKey } = openHomeKeys(home, await readPassphrase(options['passphrase-file']))
       const signer = requireSealedSignerFile(home, sealKey)
       const journal = openHomeJournal(home, 'write')
+      const lock = written ?? (await lockOfLostWitness(signer, sealKey, journal))
       const recorded = options.witness === undefined ? signer.witness : undefined
       const place = recorded ?? witnessPlace(home, options.witness, signer.identity_public_key)
-      const witness = openWitness(place)
+      const witness = openWitness(place, sealKey)
       const verdict = await compareWitness(witness, journal)
-      const replaced = place === signer.witness ? null : await askIfThere(signer.witness)
-      const isUncertain = mayLackMore(lock, verdict, signer, journal)
+      const replaced = place === signer.witness ? null : await askIfThere(signer.witness, sealKey)
+      // A witness at a new place may be an old copy, so only the one before it counts.
+      const isMoved = signer.witness !== undefined && place !== signer.witness
+      const isConfirmed = (isMoved ? replaced : verdict.known) !== null
+      const isUncertain = mayLackMore(lock, isConfirmed, verdict, signer, journal)
       const loss = findLoss(journal, [lock.known, verdict.known, replaced], isUncertain)
       const confirm = lock.known?.head ?? lock.own.head
       if (options.head !== confirm) {
@@ -81,9 +88,9 @@ export const unlockCommand: Command = {
       journal.sync()
       const { head, sequence } = journal.durable
       await witness.write(journal.durable)
-      const warning = place === signer.witness ? null : keepWitnessPlace(home, sealKey, signer, place)
+      const warning = place === signer.witness ? null : await keepWitnessPlace(home, sealKey, signer, place)
       journal.close()
-      rmSync(home.locked)
+      rmSync(home.locked, { force: true })
       const position = { head, sequence }
       printJson({
         unlocked: true,
@@ -106,6 +113,7 @@ export const unlockCommand: Command = {
  */
 function mayLackMore(
   lock: JournalLock,
+  isConfirmed: boolean,
   verdict: WitnessVerdict,
   signer: SignerFile,
   journal: Journal,
@@ -120,23 +128,52 @@ function mayLackMore(
       break
     case 'behind':
     case 'differs':
+    // A TPM cannot be an old copy: where it agrees by now, the newest disk was put back.
+    case 'witness_behind':
       break
     default:
       assertNever(lock.how)
   }
-  if (verdict.known !== null) return false
+  if (isConfirmed) return false
   // A home that is older than witnesses has none to lose.
   const hadNone = signer.witness === undefined && verdict.how === 'witness_missing'
   return !(hadNone && (lock.by === 'platform' || !isEmpty))
 }
 
 /**
+ * Returns the lock of a signer whose witness cannot be asked any more, since its service or TPM is lost.
+ *
+ * @throws Failure when the witness can be asked, or there was none.
+ */
+async function lockOfLostWitness(
+  signer: SignerFile,
+  key: Uint8Array,
+  journal: Journal,
+): Promise<JournalLock> {
+  const place = signer.witness
+  try {
+    if (place !== undefined) await compareWitness(openWitness(place, key), journal)
+  } catch (error) {
+    if (!(error instanceof JournalFailure)) throw error
+    const { head, sequence } = journal.position
+    return {
+      by: 'witness',
+      how: 'witness_missing',
+      known: null,
+      own: { head, sequence },
+      reason: error.message,
+    }
+  }
+  throw new Failure('The signer is not locked')
+}
+
+/**
  * Returns the position in the previous witness. `null` where its disk or service is lost, or it holds none.
  */
-async function askIfThere(place: string | undefined): Promise<JournalPosition | null> {
+async function askIfThere(place: string | undefined, key: Uint8Array): Promise<JournalPosition | null> {
   if (place === undefined) return null
   try {
-    return await openWitness(place).read()
+    return await openWitness(place, key).read()
   } catch {
     return null
   }

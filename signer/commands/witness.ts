@@ -13,15 +13,20 @@ import { witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { openWitness } from '../journal/open-witness.js'
 import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
 
-const help = `keyturn-signer witness --home DIR --to PATH|URL
+const help = `keyturn-signer witness --home DIR --to PATH|URL|tpm:INDEX
 
 Moves the witness to another place, once the present one has confirmed that the journal
-is whole. Stop the signer first. The command takes the old file out of use, so that a copy
-of this home that still names it is locked. Take an old URL out of use yourself.
+is whole. Stop the signer first. The command takes the old file or index of a TPM out of
+use, so that a copy of this home that still names it is locked. Take an old URL out of use
+yourself.
 
   --home DIR        directory of this signer (also KEYTURN_SIGNER_HOME)
-  --to PATH|URL     a file outside the home, best on a disk of its own, or an https URL;
-                    KEYTURN_SIGNER_WITNESS_TOKEN is sent to a URL as a bearer token
+  --to PATH|URL|tpm:INDEX
+                    a file outside the home, best on a disk of its own; an https URL, which
+                    gets KEYTURN_SIGNER_WITNESS_TOKEN as a bearer token; or a free index of
+                    this machine's TPM 2.0, such as tpm:0x01804b54, which the command
+                    creates with KEYTURN_SIGNER_TPM_OWNER_AUTH, the password of the TPM's
+                    owner (default: none)
   --passphrase-file FILE   else KEYTURN_SIGNER_PASSPHRASE, else asked for: it seals the place`
 
 /** The `witness` command. */
@@ -34,8 +39,8 @@ export const witnessCommand: Command = {
       'passphrase-file': { type: 'string' },
     })
     const home = homeAt(homeOption(options.home))
-    const to = witnessPlace(home, requireOption(options.to, 'to'), '')
-    requireSignerFile(home)
+    const named = requireOption(options.to, 'to')
+    const to = witnessPlace(home, named, requireSignerFile(home).identity_public_key)
     if (readLock(home)) throw new Failure('The signer is locked; see keyturn-signer unlock --help')
     const release = claimHome(home)
     try {
@@ -48,13 +53,13 @@ export const witnessCommand: Command = {
         throw new Failure(
           `The present witness does not confirm the journal (${lock.how}): start the signer, see its status`,
         )
-      const witness = openWitness(to)
+      const witness = openWitness(to, sealKey)
       const there = await witness.read()
       if (there && !whole.knows(there)) throw new Failure(`${to} holds the head of another journal`)
       await witness.write(whole.durable)
       whole.close()
       // `startWitness` may have made the previous place just now.
-      const left = keepWitnessPlace(home, sealKey, requireSignerFile(home), to)
+      const left = await keepWitnessPlace(home, sealKey, requireSignerFile(home), to)
       const warnings = [witnessWarning(home, to), left].filter((each) => each !== null)
       const warning = warnings.join('. ')
       const { head, sequence } = whole.position

@@ -19,7 +19,14 @@ const position = z.object({
 const lockSchema = z.object({
   /** Party whose knowledge the journal contradicts. */
   by: z.enum(['platform', 'witness']).default('platform'),
-  how: z.enum(['behind', 'differs', 'witness_missing', 'witness_unreadable', 'journal_missing']),
+  how: z.enum([
+    'behind',
+    'differs',
+    'witness_missing',
+    'witness_unreadable',
+    'witness_behind',
+    'journal_missing',
+  ]),
   /** Position that the journal should hold. `null` where it is not known. */
   known: position.nullable(),
   own: position,

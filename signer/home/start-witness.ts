@@ -1,11 +1,13 @@
 /** Compares the journal with its witness before `run` serves, and moves the witness to another place. */
 
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import { compareWitness } from '../journal/compare-witness.js'
 import type { Journal } from '../journal/journal.js'
-import { isWitnessUrl, openWitness } from '../journal/open-witness.js'
+import { openTpmIndex, openWitness, witnessKind } from '../journal/open-witness.js'
+import { readTpmPlace } from '../journal/tpm-place.js'
 import type { Witness } from '../journal/witness.js'
 import { retireFileWitness } from '../journal/witness-file.js'
+import { retireTpmWitness } from '../journal/witness-tpm.js'
 import { log } from '../log.js'
 import type { Home } from './home.js'
 import type { JournalLock } from './lock-file.js'
@@ -34,7 +36,7 @@ export async function startWitness(
   journalWasThere: boolean,
 ): Promise<StartedWitness> {
   const place = signer.witness ?? witnessPlace(home, undefined, signer.identity_public_key)
-  const witness = openWitness(place)
+  const witness = openWitness(place, key)
   const verdict = await compareWitness(witness, journal)
   const adopts = signer.witness === undefined && verdict.how === 'witness_missing'
   if (adopts && !journalWasThere) {
@@ -48,7 +50,7 @@ export async function startWitness(
   journal.sync()
   await witness.write(journal.durable)
   if (signer.witness === undefined) {
-    keepWitnessPlace(home, key, signer, place)
+    await keepWitnessPlace(home, key, signer, place)
     log('info', 'This home has a witness from now on', { witness: place })
   }
   return { witness, lock: null }
@@ -60,29 +62,49 @@ export async function startWitness(
  *
  * @returns A warning about a place that the operator must take out of use. `null` where there is none.
  */
-export function keepWitnessPlace(
+export async function keepWitnessPlace(
   home: Home,
   key: Uint8Array,
   signer: SignerFile,
   place: string,
-): string | null {
+): Promise<string | null> {
   writeSignerFile(home, key, { ...signer, witness: place })
   const before = signer.witness
   if (before === undefined || isSamePlace(before, place)) return null
-  if (!isWitnessUrl(before)) {
-    try {
-      retireFileWitness(before)
-      return null
-    } catch {
-      // The disk of the previous witness may be lost.
-    }
+  try {
+    if (await isRetired(before, place, key)) return null
+  } catch {
+    // The disk or the TPM of the previous witness may be lost.
   }
   return `The witness before, ${before}, may still hold a head that an old copy of this home agrees with: take it out of use`
 }
 
+/** Takes the previous place of a witness out of use. @returns False where only the operator can. */
+async function isRetired(before: string, place: string, key: Uint8Array): Promise<boolean> {
+  const now = witnessKind(place) === 'tpm' ? readTpmPlace(place) : null
+  switch (witnessKind(before)) {
+    case 'file':
+      // A TPM whose file is named like the old witness has overwritten it.
+      if (now?.file !== before) retireFileWitness(before)
+      return true
+    case 'url':
+      return false
+    case 'tpm': {
+      const { device, file, index } = readTpmPlace(before)
+      // The same index has counted since, so the old file agrees with nothing. Another device of that name may
+      // be the same TPM.
+      if (now?.index === index) return now.device === device
+      await retireTpmWitness(openTpmIndex(before, key))
+      if (file !== place && file !== now?.file) rmSync(file, { force: true })
+      return true
+    }
+  }
+}
+
 function isSamePlace(one: string, other: string): boolean {
   if (one === other) return true
-  if (isWitnessUrl(one) || isWitnessUrl(other) || !existsSync(one) || !existsSync(other)) return false
+  const isFile = [one, other].every((place) => witnessKind(place) === 'file')
+  if (!isFile || !existsSync(one) || !existsSync(other)) return false
   const [a, b] = [statSync(one), statSync(other)]
   return a.ino === b.ino && a.dev === b.dev
 }

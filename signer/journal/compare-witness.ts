@@ -10,7 +10,7 @@ import { type Witness, WitnessMismatch } from './witness.js'
  * believed.
  */
 export interface WitnessVerdict {
-  readonly how: 'agrees' | 'behind' | 'differs' | 'witness_missing' | 'witness_unreadable'
+  readonly how: 'agrees' | 'behind' | 'differs' | 'witness_missing' | 'witness_unreadable' | 'witness_behind'
   readonly known: JournalPosition | null
   readonly reason?: string
 }
@@ -27,7 +27,7 @@ export async function compareWitness(witness: Witness, journal: Journal): Promis
     known = await witness.read()
   } catch (error) {
     if (!(error instanceof WitnessMismatch)) throw error
-    return { how: 'witness_unreadable', known: null, reason: error.message }
+    return { how: error.how, known: null, reason: error.message }
   }
   if (known === null) return { how: 'witness_missing', known }
   if (known.sequence - journal.position.sequence > MAX_JUMP) {

@@ -13,7 +13,7 @@ import { JournalFailure } from './journal-failure.js'
  * the signer.
  */
 export interface Witness {
-  /** Path or URL. */
+  /** Path, URL, or `tpm:` with an index. */
   readonly place: string
   /**
    * Returns the position that was written last. `null` before the first.
@@ -40,10 +40,17 @@ export function isSamePosition(one: JournalPosition, other: JournalPosition): bo
  */
 export class WitnessMismatch extends JournalFailure {
   readonly known: JournalPosition | null
+  /** `witness_behind` where the witness proves that what is on the disk is older than itself. */
+  readonly how: 'witness_unreadable' | 'witness_behind'
 
-  constructor(message: string, known: JournalPosition | null) {
+  constructor(
+    message: string,
+    known: JournalPosition | null,
+    how: WitnessMismatch['how'] = 'witness_unreadable',
+  ) {
     super(message)
     this.known = known
+    this.how = how
   }
 }
 

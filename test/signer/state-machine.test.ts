@@ -120,6 +120,7 @@ test('never pays an item twice, exceeds a limit, or signs an expired or unapprov
   const setting = fc.record({
     forms: fc.uniqueArray(fc.constantFrom(...FORMS), { minLength: 1, maxLength: 4 }),
     nonces: fc.integer({ min: 2, max: 6 }),
+    witness: fc.constantFrom('elsewhere' as const, 'tpm' as const),
   })
   const acts = fc.array(act, { minLength: 10, maxLength: 50, size: 'max' })
   await fc.assert(

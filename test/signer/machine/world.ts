@@ -9,9 +9,12 @@ import { acceptLost, findLoss } from '../../../signer/journal/accept-lost.js'
 import { compareWitness } from '../../../signer/journal/compare-witness.js'
 import type { JournalPosition } from '../../../signer/journal/journal.js'
 import { JournalFailure } from '../../../signer/journal/journal-failure.js'
+import { type TpmRecord, tpmKeys } from '../../../signer/journal/tpm-record.js'
 import type { Witness } from '../../../signer/journal/witness.js'
+import { openTpmWitness } from '../../../signer/journal/witness-tpm.js'
 import type { PolicyFile } from '../../../signer/policy/policy.js'
 import type { SignerState } from '../../../signer/state.js'
+import { extended, type NvIndex } from '../../../signer/tpm/nv-index.js'
 import { HOUR, MINUTE, makeState, NOW } from '../fixture.js'
 import { movementPolicy } from '../movements-fixture.js'
 import {
@@ -96,23 +99,38 @@ function policyOfTheRun(file: PolicyFile): void {
   })
 }
 
+/** Copy of all that a person can take back. */
+interface Copy {
+  readonly content: Content
+  readonly record: TpmRecord | null
+}
+
 /** A signer with its disk and its witness. */
 class Home {
   readonly index: SignerIndex
   readonly disk: Disk
   readonly model: Model
-  readonly copies: Content[] = []
+  readonly #copies: Copy[] = []
   readonly #now: () => number
   #running: SignerState | null = null
+  /** Position in a witness on another machine, which nothing takes back. */
   #known: JournalPosition | null = null
+  /** Value of a TPM, which nothing takes back, and the file beside it, which is taken back with the disk. */
+  #value: Buffer | null = null
+  #record: TpmRecord | null = null
+  readonly #kind: Setting['witness']
+  /** Witness of the process that runs now. */
+  witness: Witness
   /** Position that the platform claimed, or that the witness held, when the signer locked itself. */
   #lock: { readonly known: JournalPosition | null } | null = null
   /** Whether the disk holds the last write of this signer. */
   #isOwn = true
   witnessFault: Extract<Act, { act: 'ask' }>['witness'] = 'works'
 
-  constructor(index: SignerIndex, now: () => number) {
+  constructor(index: SignerIndex, now: () => number, kind: Setting['witness']) {
     this.index = index
+    this.#kind = kind
+    this.witness = this.#openWitness()
     this.#now = now
     this.disk = new Disk(now)
     this.model = new Model(SIGNERS[index].id, SIGNERS[index].keys, LIMITS)
@@ -122,14 +140,50 @@ class Home {
     return this.#lock !== null
   }
 
-  readonly witness: Witness = {
-    place: 'memory',
-    read: async () => this.#known,
-    write: async (position) => {
-      if (this.witnessFault === 'fails before') throw new JournalFailure('The witness failed')
-      this.#known = position
-      if (this.witnessFault === 'fails after') throw new JournalFailure('The witness failed')
-    },
+  #openWitness(): Witness {
+    return this.#kind === 'tpm' ? this.#openTpm() : this.#openElsewhere()
+  }
+
+  #openElsewhere(): Witness {
+    return {
+      place: 'memory',
+      read: async () => this.#known,
+      write: (position) =>
+        this.#withFault(() => {
+          this.#known = position
+        }),
+    }
+  }
+
+  #openTpm(): Witness {
+    const index: NvIndex = {
+      read: async () => (this.#value ? { how: 'written', value: this.#value } : { how: 'unwritten' }),
+      extend: (data) =>
+        this.#withFault(() => {
+          this.#value = extended(this.#value ?? Buffer.alloc(32), data)
+          return this.#value
+        }),
+      define: async () => {},
+      undefine: async () => {},
+    }
+    const records = {
+      read: () => this.#record,
+      write: (record: TpmRecord) => {
+        this.#record = record
+      },
+    }
+    return openTpmWitness('tpm', index, records, tpmKeys(Buffer.alloc(32)))
+  }
+
+  async #withFault<T>(write: () => T): Promise<T> {
+    if (this.witnessFault === 'fails before') throw new JournalFailure('The witness failed')
+    const written = write()
+    if (this.witnessFault === 'fails after') throw new JournalFailure('The witness failed')
+    return written
+  }
+
+  copy(): void {
+    this.#copies.push({ content: this.disk.copy(), record: this.#record })
   }
 
   /** Enrols as `init` does. */
@@ -138,7 +192,7 @@ class Home {
     journal.append({ type: 'enrolled' })
     journal.sync()
     await this.witness.write(journal.durable)
-    this.copies.push(this.disk.copy())
+    this.copy()
   }
 
   /** Starts as `run` does. */
@@ -168,10 +222,11 @@ class Home {
 
   /** Puts a copy back. The first copy is that of the enrolment. */
   restore(pick: number): void {
-    const content = this.copies[pick % this.copies.length]
-    if (!content) throw new Error('A home has a copy from the start')
+    const copy = this.#copies[pick % this.#copies.length]
+    if (!copy) throw new Error('A home has a copy from the start')
     this.#running = null
-    this.disk.putBack(content)
+    this.disk.putBack(copy.content)
+    this.#record = copy.record
     this.#isOwn = false
   }
 
@@ -180,9 +235,10 @@ class Home {
     if (!this.#lock) return
     this.#running = null
     const { journal } = this.#open()
-    acceptLost(journal, findLoss(journal, [this.#lock.known, this.#known], false))
+    const { known } = await compareWitness(this.witness, journal)
+    acceptLost(journal, findLoss(journal, [this.#lock.known, known], known === null))
     journal.sync()
-    this.#known = journal.durable
+    await this.witness.write(journal.durable)
     this.#lock = null
     this.#isOwn = true
     this.model.accept(this.disk.marks)
@@ -190,6 +246,7 @@ class Home {
 
   #open(): SignerState {
     const { id, keys } = SIGNERS[this.index]
+    this.witness = this.#openWitness()
     const made = makeState({
       signerId: id,
       store: this.disk,
@@ -213,11 +270,14 @@ export interface Tally {
 export interface Setting {
   readonly forms: readonly Form[]
   readonly nonces: number
+  /** Witness of both signers. A restored disk takes the file beside a TPM back too. */
+  readonly witness: 'elsewhere' | 'tpm'
 }
 
 export class World {
   readonly #forms: readonly Form[]
   readonly #nonces: number
+  readonly #witness: Setting['witness']
   #true = NOW - HOUR
   #back = 0
   #claim = 0
@@ -231,11 +291,12 @@ export class World {
   readonly #homes: readonly [Home, Home]
   readonly tally: Tally = { signed: 0, refused: 0, faults: 0, locks: 0 }
 
-  constructor({ forms, nonces }: Setting) {
+  constructor({ forms, nonces, witness }: Setting) {
     this.#forms = forms
+    this.#witness = witness
     this.#nonces = nonces
     const now = () => this.#true - this.#back
-    this.#homes = [new Home(0, now), new Home(1, now)]
+    this.#homes = [new Home(0, now, witness), new Home(1, now, witness)]
   }
 
   static async begin(setting: Setting): Promise<World> {
@@ -257,26 +318,27 @@ export class World {
         return
       case 'kill':
         return this.#homes[act.to].kill(act.kept)
-      case 'copy': {
-        const { copies, disk } = this.#homes[act.to]
-        copies.push(disk.copy())
-        return
-      }
+      case 'copy':
+        return this.#homes[act.to].copy()
       case 'restore':
         return this.#homes[act.to].restore(act.pick)
       case 'lose': {
         const home = this.#homes[act.to]
         home.restore(act.pick)
         await home.start()
-        const back = this.#back
-        this.#back = act.hoursBack * HOUR
-        await home.unlock()
-        this.#back = back
-        return
+        return this.#unlock(home, act.hoursBack * HOUR)
       }
       case 'unlock':
-        return this.#homes[act.to].unlock()
+        return this.#unlock(this.#homes[act.to], this.#back)
     }
+  }
+
+  /** Unlocks under a clock. It must be right where a TPM knows that a part is lost, and not when it was. */
+  async #unlock(home: Home, clockBack: number): Promise<void> {
+    const back = this.#back
+    this.#back = this.#witness === 'tpm' ? 0 : clockBack
+    await home.unlock()
+    this.#back = back
   }
 
   async #ask(act: Extract<Act, { act: 'ask' }>): Promise<void> {
