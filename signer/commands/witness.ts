@@ -9,7 +9,7 @@ import { openHomeJournal, openHomeKeys } from '../home/open-home.js'
 import { readPassphrase } from '../home/read-passphrase.js'
 import { requireSealedSignerFile, requireSignerFile } from '../home/signer-file.js'
 import { keepWitnessPlace, startWitness } from '../home/start-witness.js'
-import { witnessPlace, witnessWarning } from '../home/witness-place.js'
+import { earlierSnapshots, witnessPlace, witnessWarning } from '../home/witness-place.js'
 import { openWitness } from '../journal/open-witness.js'
 import { type Command, homeOption, printJson, readOptions, requireOption } from './command.js'
 
@@ -60,7 +60,7 @@ export const witnessCommand: Command = {
       whole.close()
       // `startWitness` may have made the previous place just now.
       const left = await keepWitnessPlace(home, sealKey, requireSignerFile(home), to)
-      const warnings = [witnessWarning(home, to), left].filter((each) => each !== null)
+      const warnings = [witnessWarning(home, to), earlierSnapshots(to), left].filter((each) => each !== null)
       const warning = warnings.join('. ')
       const { head, sequence } = whole.position
       printJson({ witness: to, journal: { head, sequence }, ...(warning ? { warning } : {}) })

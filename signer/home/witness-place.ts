@@ -37,6 +37,15 @@ export function witnessWarning(home: Home, place: string): string | null {
   return `The witness ${place} is on the same filesystem as the home: a restored snapshot would take both back, unnoticed. Name another disk or a URL with --witness`
 }
 
+/**
+ * Returns a reminder for a move to a place that protects from more than the place before. `null` for a move
+ * to a file.
+ */
+export function earlierSnapshots(place: string): string | null {
+  if (witnessKind(place) === 'file') return null
+  return 'A snapshot of the disks from before this move brings the old witness back too, unnoticed: destroy such snapshots, or enrol a new signer with init --restore'
+}
+
 /** Returns the place that was named, with all that `signer.json` needs to find it again. */
 function wholePlace(named: string, identityPublicKey: string): string {
   switch (witnessKind(named)) {

@@ -249,7 +249,10 @@ test('moves from a TPM to a file and back; a copy of the home from before is loc
   expect(await serveOnce(paidAgain(payout))).toBe('journal_stale')
   inFile()
   const moved = await signer.run(['witness', '--to', place()])
-  expect(JSON.parse(moved.stdout)).toMatchObject({ witness: place() })
+  expect(JSON.parse(moved.stdout)).toMatchObject({
+    witness: place(),
+    warning: expect.stringContaining('before this move'),
+  })
   expect(await serveOnce(paidAgain(payoutOfNow('h2', 1), 1))).toBe('signed')
   inTpm()
   expect(await serveOnce(paidAgain(payout, 2))).toBe('journal_stale')

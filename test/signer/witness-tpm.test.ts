@@ -14,7 +14,7 @@ import { connectTpm, type Tpm } from '../../signer/tpm/connect-tpm.js'
 import { sized, u32 } from '../../signer/tpm/marshal.js'
 import { type NvIndex, openNvIndex } from '../../signer/tpm/nv-index.js'
 import { runWithPassword } from '../../signer/tpm/run-command.js'
-import { type TestTpm, TPM_INDEX, testTpm } from '../support/swtpm.js'
+import { type TestTpm, TPM_INDEX, testTpm, testTpmDevice } from '../support/swtpm.js'
 
 const KEY = Buffer.alloc(32, 7)
 const keys = tpmKeys(KEY)
@@ -70,6 +70,18 @@ test('keeps the last position, also after a power cut of the TPM', async () => {
   // A command without the passphrase reads it too, as the owner of the TPM.
   expect(await open(null).read()).toEqual(at(7))
   await expect(open(null).write(at(8))).rejects.toThrow('the passphrase is needed')
+})
+
+test('keeps the position in a TPM behind a device as in one behind a socket', async () => {
+  const { running, device } = await testTpmDevice(directory)
+  try {
+    const witness = openTpmWitness('tpm', indexOf(keys.index, device), openTpmRecordFile(file), keys)
+    expect(await witness.read()).toBeNull()
+    for (const sequence of [1, 2, 3]) await witness.write(at(sequence))
+    expect(await openWitness(tpm.place(file).replace(tpm.socket, device), KEY).read()).toEqual(at(3))
+  } finally {
+    await running.stop()
+  }
 })
 
 test('writes nothing for a position that it holds already', async () => {

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RunningProcess } from '../../local/parts/start-process.js'
-import { startSwtpm } from '../../local/parts/swtpm.js'
+import { startSwtpm, startSwtpmDevice } from '../../local/parts/swtpm.js'
 import { connectTpm } from '../../signer/tpm/connect-tpm.js'
 import { u32 } from '../../signer/tpm/marshal.js'
 import { runWithPassword } from '../../signer/tpm/run-command.js'
@@ -25,6 +25,16 @@ export interface TestTpm {
   start(): Promise<void>
   /** Clears it, as its owner does in the firmware. */
   clear(): Promise<void>
+}
+
+/** Starts a TPM behind a character device. The caller ends it. */
+export function testTpmDevice(
+  directory: string,
+): Promise<{ readonly running: RunningProcess; readonly device: string }> {
+  return startSwtpmDevice(
+    { stateDirectory: join(directory, 'device-memory'), logFile: join(directory, 'device.log') },
+    console.log,
+  )
 }
 
 /** Starts a TPM with an empty memory. The caller kills it. */
