@@ -194,6 +194,30 @@ test('ends before the answer leaves when the TPM goes away, locks nothing, and g
   expect(await serveOnce(payout)).toBe('signed')
 })
 
+test('lets nothing leave while the TPM hangs, and ends after SIGTERM without waiting for it', async () => {
+  const running = signer.serve()
+  const { platform } = signer
+  await platform.waitFor(() => platform.claims.length > 0)
+  tpm.hang()
+  platform.queue.push(payoutOfNow('j1', 0))
+  await platform.waitFor(() => readFileSync(join(signer.home, 'journal.jsonl'), 'utf8').includes('decided'))
+  running.child.kill('SIGTERM')
+  // An end because the TPM did not answer in time would be 1.
+  expect(await running.ended).toBe(0)
+  expect(platform.answers).toEqual([])
+})
+
+test('ends by itself when the TPM hangs', async () => {
+  const running = signer.serve()
+  const { platform } = signer
+  await platform.waitFor(() => platform.claims.length > 0)
+  tpm.hang()
+  platform.queue.push(payoutOfNow('k1', 0))
+  expect(await running.ended).toBe(1)
+  expect(running.text()).toContain('did not answer in time')
+  expect(platform.answers).toEqual([])
+})
+
 test('unlocks with another witness when the TPM is lost for good, and refuses every older intent', async () => {
   const atFirst = snapshot('first')
   const payout = payoutOfNow('f1', 0)

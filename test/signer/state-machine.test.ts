@@ -95,7 +95,15 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ act: fc.constant('kill' as const), to: signer, kept }) },
   { weight: 1, arbitrary: fc.record({ act: fc.constant('copy' as const), to: signer }) },
-  { weight: 1, arbitrary: fc.record({ act: fc.constant('restore' as const), to: signer, pick: fc.nat(9) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      act: fc.constant('restore' as const),
+      to: signer,
+      pick: fc.nat(9),
+      parts: weighted([3, 'both' as const], [1, 'home' as const], [1, 'file' as const]),
+    }),
+  },
   { weight: 3, arbitrary: fc.record({ act: fc.constant('unlock' as const), to: signer }) },
   {
     weight: 1,

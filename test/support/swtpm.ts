@@ -21,6 +21,8 @@ export interface TestTpm {
   place(file?: string): string
   /** Ends it at once, as a power cut does. */
   kill(): Promise<void>
+  /** Stops it from answering, as a TPM that hangs. */
+  hang(): void
   /** Starts it again, with the memory that it had. */
   start(): Promise<void>
   /** Clears it, as its owner does in the firmware. */
@@ -56,6 +58,9 @@ export async function testTpm(directory: string): Promise<TestTpm> {
       running = null
       process.kill(pid, 'SIGKILL')
       await exited
+    },
+    hang() {
+      if (running) process.kill(running.pid, 'SIGSTOP')
     },
     async start() {
       running = await startSwtpm(options)

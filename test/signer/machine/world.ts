@@ -59,7 +59,13 @@ export type Act =
   | { readonly act: 'clock'; readonly hoursBack: number }
   | { readonly act: 'kill'; readonly to: SignerIndex; readonly kept: number }
   | { readonly act: 'copy'; readonly to: SignerIndex }
-  | { readonly act: 'restore'; readonly to: SignerIndex; readonly pick: number }
+  | {
+      readonly act: 'restore'
+      readonly to: SignerIndex
+      readonly pick: number
+      /** What is taken back: the disk of the home, the file beside a TPM, or both. */
+      readonly parts: 'both' | 'home' | 'file'
+    }
   | { readonly act: 'unlock'; readonly to: SignerIndex }
   /**
    * Restores an old copy, finds the loss and accepts it at once, with a clock that may be behind for that
@@ -220,13 +226,13 @@ class Home {
     this.disk.cut(kept)
   }
 
-  /** Puts a copy back. The first copy is that of the enrolment. */
-  restore(pick: number): void {
+  /** Puts a copy back, or a part of it. The first copy is that of the enrolment. */
+  restore(pick: number, parts: Extract<Act, { act: 'restore' }>['parts'] = 'both'): void {
     const copy = this.#copies[pick % this.#copies.length]
     if (!copy) throw new Error('A home has a copy from the start')
     this.#running = null
-    this.disk.putBack(copy.content)
-    this.#record = copy.record
+    if (parts !== 'file') this.disk.putBack(copy.content)
+    if (parts !== 'home') this.#record = copy.record
     this.#isOwn = false
   }
 
@@ -321,7 +327,7 @@ export class World {
       case 'copy':
         return this.#homes[act.to].copy()
       case 'restore':
-        return this.#homes[act.to].restore(act.pick)
+        return this.#homes[act.to].restore(act.pick, act.parts)
       case 'lose': {
         const home = this.#homes[act.to]
         home.restore(act.pick)
