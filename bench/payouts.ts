@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto'
 import type { Client } from '../client/create-client.js'
 import { connect, type Sql } from '../db/connect.js'
 import { mapConcurrently } from '../domain/map-concurrently.js'
-import { faucetKey } from '../local/parts/bitcoin-faucet.js'
+import { createBitcoinFaucet, faucetKey, privateKeyOf } from '../local/parts/bitcoin-faucet.js'
+import { jsonRpc } from '../local/parts/json-rpc.js'
 import type { StackFile } from '../local/stack/stack-file.js'
 import { approve, clientOf } from '../local/walk/people.js'
 import type { BenchContext } from './context.js'
@@ -23,6 +24,9 @@ const SINGLES = 5
 const REQUESTS = 8
 /** Longest wait for all withdrawals of a rail, on a machine with other load. */
 const PATIENCE_MS = 400_000
+
+/** Satoshis of a coin that pays one withdrawal and its fee. */
+const COIN = 200_000n
 
 interface Rail {
   readonly name: string
@@ -68,11 +72,34 @@ export async function benchPayouts(context: BenchContext): Promise<Measurement[]
       expected: EXPECTED,
     },
   ]
-  if (!stack.networks.bitcoin) return measurements
+  const { bitcoin } = stack.networks
+  if (!bitcoin) return measurements
   context.progress(`  … ${WITHDRAWALS} withdrawals of btc`)
+  await giveCoins(bitcoin, sql, merchant)
   measurements.push(await approvedToBroadcast(stack, sql, merchant, BITCOIN))
   context.progress(`  … a batch of ${ITEMS} items of btc`)
   return [...measurements, ...(await batchBesideSingles(stack, sql, merchant))]
+}
+
+/** Gives the wallet a coin for each withdrawal, so that none waits for the change of another. */
+async function giveCoins(
+  bitcoin: NonNullable<StackFile['networks']['bitcoin']>,
+  sql: Sql,
+  merchant: Client,
+): Promise<void> {
+  const { items } = await merchant.wallets.list({ limit: 100 })
+  const wallet = items.find(({ network, kind }) => network === 'bitcoin' && kind === 'master')
+  if (!wallet) throw new Error('The merchant has no master wallet on Bitcoin')
+  const call = (method: string, ...params: unknown[]) => jsonRpc(bitcoin.rpc, method, params)
+  const faucet = createBitcoinFaucet({ call }, faucetKey(privateKeyOf(bitcoin.faucet_wif)))
+  const txid = await faucet.pay(
+    Array.from({ length: WITHDRAWALS }, () => ({ address: wallet.address, amount: COIN })),
+  )
+  await until('the coins are credited', async () => {
+    const [row] = await sql<{ count: number }[]>`
+      SELECT count(*)::integer AS count FROM deposits WHERE txid = ${txid} AND status = 'success'`
+    return row?.count === WITHDRAWALS
+  })
 }
 
 /**

@@ -199,6 +199,17 @@ test('hands out nothing above a nonce that is still at the signer', async () => 
   ])
 })
 
+test('hands out nothing behind a request that another transaction works on', async () => {
+  const { sql } = stage.api.database
+  const ids = await queueMany(3)
+  const [first] = ids
+  await sql.begin(async (tx) => {
+    await tx`SELECT FROM signing_requests WHERE payout_id = ${first ?? ''} FOR UPDATE`
+    expect(await claim()).toEqual([])
+  })
+  expect(shown(await claim())).toEqual(ids.map((id, index) => [id, index]))
+})
+
 test('leaves out a payout under investigation, and gives its nonce to the next one', async () => {
   const { sql } = stage.api.database
   const [a = '', b = '', c = ''] = await queueMany(3)

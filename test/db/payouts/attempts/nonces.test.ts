@@ -94,6 +94,24 @@ test('keeps at most sixteen in flight', async () => {
   expect(await wallet.allocate('n')).toBe(3)
 })
 
+test('gives a run ascending nonces, the free ones first, and only as many as may be in flight', async () => {
+  const wallet = await account(3)
+  await wallet.allocateAll(['r1', 'r2', 'r3', 'r4'])
+  await wallet.sign('r1')
+  await wallet.sign('r3')
+  await wallet.free('r2')
+  await wallet.free('r4')
+  const run = Array.from({ length: 16 }, (_, index) => `s${index}`)
+  expect(await wallet.allocateAll(run)).toEqual([
+    4,
+    ...Array.from({ length: 13 }, (_, index) => 6 + index),
+    null,
+    null,
+  ])
+  // The same run again has the same nonces.
+  expect((await wallet.allocateAll(run)).slice(0, 3)).toEqual([4, 6, 7])
+})
+
 test('allocates no nonce while another request of the account is at the signer', async () => {
   const { sql } = database
   const wallet = await account(0)
