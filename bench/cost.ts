@@ -45,18 +45,31 @@ export async function countCost(sql: Sql, work: () => Promise<void>): Promise<Co
   }
 }
 
-/** Returns the lines of the table for one of `count` pieces. They inform, and have no reference. */
-export function costLines(name: string, cost: Cost, count: number): Measurement[] {
-  const line = (what: string, total: number): Measurement => ({
+/**
+ * Returns the lines of the table for one of `count` pieces.
+ *
+ * @param budget - Most statements that are expected. Lines without a budget inform, and have no reference.
+ */
+export function costLines(
+  name: string,
+  cost: Cost,
+  count: number,
+  budget: { readonly statements?: number } = {},
+): Measurement[] {
+  const line = (what: string, total: number, most?: number): Measurement => ({
     name: `${name}: ${what}`,
     unit: what === 'bytes' ? 'B' : 'each',
     ours: total / count,
-    against: null,
-    reference: null,
-    ratio: null,
-    expected: null,
+    against: most === undefined ? null : 'budget',
+    reference: most ?? null,
+    ratio: most === undefined ? null : (most * count) / total,
+    expected: most === undefined ? null : 1,
   })
-  return [line('SQL statements', cost.statements), line('rows kept', cost.rows), line('bytes', cost.bytes)]
+  return [
+    line('SQL statements', cost.statements, budget.statements),
+    line('rows kept', cost.rows),
+    line('bytes', cost.bytes),
+  ]
 }
 
 async function track(sql: Sql, what: 'top' | 'none'): Promise<void> {

@@ -1,5 +1,6 @@
 /** Waits for a commit of another process, by a Postgres notification and with a time-out as the safety net. */
 
+import type { PendingQuery, Row } from 'postgres'
 import type { Queryable, Sql } from './connect.js'
 
 /**
@@ -14,7 +15,12 @@ const listeners = new WeakMap<Sql, Map<NoticeChannel, Waiters>>()
 
 /** Wakes the waits for `key` when the transaction commits. */
 export async function notify(sql: Queryable, channel: NoticeChannel, key: string): Promise<void> {
-  await sql`SELECT pg_notify(${channel}, ${key})`
+  await notice(sql, channel, key)
+}
+
+/** Returns the statement that does so, for one that also makes the change. */
+export function notice(sql: Queryable, channel: NoticeChannel, key: string): PendingQuery<Row[]> {
+  return sql`SELECT pg_notify(${channel}, ${key})`
 }
 
 /** Resolves after a notification of `key`, after `milliseconds`, or when `signal` aborts. The rows say which it was. */

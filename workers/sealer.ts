@@ -9,8 +9,8 @@ import { SEAL_BATCH } from '../db/events/log/seal-in-turn.js'
 import { startDeliveries } from './start-deliveries.js'
 
 /**
- * Interval of polling, which bounds the delay after a lost notification. The audit log is only polled: no process
- * waits for a sealed entry, and one batch takes what many commits wrote.
+ * Interval of polling, which bounds the delay after a lost notification. The audit log is only polled: no
+ * process waits for a sealed entry, and one batch takes what many commits wrote.
  */
 const POLL_MS = 1_000
 

@@ -6,7 +6,10 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow'
 import type { WithdrawalActivities } from '../activities/payouts/withdrawal.js'
 import type { WithdrawalActivitiesBeforeAdvance } from '../activities/payouts/withdrawal-before-advance.js'
-import type { WithdrawalChainActivities } from '../activities/payouts/withdrawal-chain.js'
+import type {
+  WithdrawalChainActivities,
+  WithdrawalStepActivities,
+} from '../activities/payouts/withdrawal-chain.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 
 /** The steps that need only the database. */
@@ -21,18 +24,19 @@ export const core = proxyLocalActivities<WithdrawalActivities & WithdrawalActivi
  * @param summary - Shown in the history.
  * @param options.closeMs - How long the step may be retried.
  * @param options.signer - Whether the step waits for the signer, with heartbeats.
+ * @param options.carries - Whether it takes several steps, with heartbeats.
  */
 export const chain = (
   summary: string,
-  options: { priority?: number | undefined; closeMs?: number; signer?: true } = {},
+  options: { priority?: number | undefined; closeMs?: number; signer?: true; carries?: true } = {},
 ) => {
-  const { priority, closeMs, signer } = options
-  return proxyActivities<WithdrawalChainActivities>({
+  const { priority, closeMs, signer, carries } = options
+  return proxyActivities<WithdrawalChainActivities & WithdrawalStepActivities>({
     taskQueue: TASK_QUEUE.chain,
-    startToCloseTimeout: signer ? '2m' : '1m',
+    startToCloseTimeout: carries ? '3m' : signer ? '2m' : '1m',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
     summary,
-    ...(signer ? { heartbeatTimeout: '15s' } : {}),
+    ...(signer || carries ? { heartbeatTimeout: '15s' } : {}),
     ...(closeMs === undefined ? {} : { scheduleToCloseTimeout: closeMs }),
     ...(priority === undefined ? {} : { priority: { priorityKey: priority } }),
   })

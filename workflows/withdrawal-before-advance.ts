@@ -1,9 +1,9 @@
 /**
  * How runs that began before `advanceWithdrawal` come to `approved`: they count the decisions that are
  * signalled to them. Their histories replay only with this file. Remove it,
- * `activities/payouts/withdrawal-before-advance.ts` and the `patched` call in `withdrawal.ts` when no run is
- * open that started before this version was deployed: `WorkflowType = 'withdrawal' AND ExecutionStatus =
- * 'Running' AND StartTime < '…'`.
+ * `activities/payouts/withdrawal-before-advance.ts` and the `patched` call in `withdrawal-in-steps.ts` when
+ * no run is open that started before this version was deployed: `WorkflowType = 'withdrawal' AND
+ * ExecutionStatus = 'Running' AND StartTime < '…'`.
  */
 
 import type { WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'

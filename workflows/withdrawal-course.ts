@@ -1,7 +1,19 @@
 /** What one run of a withdrawal shows, and how it waits: until a signal comes, or for a time that grows. */
 
-import { ActivityFailure, CancelledFailure, condition, setCurrentDetails } from '@temporalio/workflow'
+import {
+  ActivityFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  isCancellation,
+  setCurrentDetails,
+  sleep,
+  upsertSearchAttributes,
+} from '@temporalio/workflow'
+import type { WithdrawalStage } from '../domain/payouts/withdrawal-stage.js'
 import type { WithdrawalInput } from '../temporal/inputs.js'
+import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
+import { toMinute } from './describe-approvals.js'
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -18,14 +30,27 @@ export interface Course {
   readonly input: WithdrawalInput
   /** Number of waits in the present stage. */
   waits: number
+  /** Time at which the present stage was first seen. */
+  readonly enteredAt: number
+  /** Shows a stage, and begins its waits if it is new. Returns whether it is new. */
+  enter(stage: WithdrawalStage): boolean
   /** Ends the wait under way: the handler of every signal. */
   wake(): void
+  /** As `wake`, for the signal that the signer has answered. */
+  answered(): void
+  /** Says that the step just taken has seen every answer of which a signal came. */
+  tookAnswers(): void
   /** Begins a turn. Call it before the row is read: a signal that comes from then on ends the turn's wait. */
   begin(): void
   /** Shows a text in the workflow's details. */
   show(text: string): void
   /** Waits for a signal, and at most `ms` milliseconds. */
   sleep(ms: number, text: string): Promise<void>
+  /**
+   * Waits for a signal while the withdrawal is undecided, at most until it expires. All these waits share one
+   * timer, which ends when a stage is entered in which it is decided.
+   */
+  untilDecided(text: string): Promise<void>
   /** As `sleep`, but never longer than a poll of the row may be away. */
   poll(ms: number, text: string): Promise<void>
   /** Waits before a step is retried: each time twice as long, up to `most` milliseconds. */
@@ -43,22 +68,57 @@ export interface Course {
 /** Creates the course of one run. */
 export function createCourse(input: WithdrawalInput): Course {
   let signals = 0
+  let answers = 0
   let seen = 0
+  let shown: WithdrawalStage | null = null
+  let enteredAt = 0
+  let expiry: { readonly scope: CancellationScope; over: boolean } | null = null
+  const isWoken = () => signals !== seen || answers > 0
   const course: Course = {
     input,
     waits: 0,
+    get enteredAt() {
+      return enteredAt
+    },
+    enter(stage) {
+      if (stage === shown) return false
+      if (!isUndecided(stage)) {
+        expiry?.scope.cancel()
+        expiry = null
+      }
+      upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: stage }])
+      shown = stage
+      enteredAt = Date.now()
+      // Building again while the signer is offline is no progress, so the waits stay long.
+      if (stage !== 'building' && stage !== 'pending_signature') course.waits = 0
+      return true
+    },
     wake() {
       signals++
     },
+    answered() {
+      answers++
+    },
+    tookAnswers() {
+      answers = 0
+    },
     begin() {
       seen = signals
+      answers = 0
     },
     show(text) {
       setCurrentDetails(`**${input.title}** on ${input.network}\n\n${text}`)
     },
     async sleep(ms, text) {
       course.show(text)
-      await condition(() => signals !== seen, Math.max(1, Math.ceil(ms)), { summary: text.slice(0, 200) })
+      await condition(isWoken, Math.max(1, Math.ceil(ms)), { summary: text.slice(0, 200) })
+    },
+    async untilDecided(text) {
+      course.show(text)
+      if (expiry?.over) expiry = null
+      expiry ??= startExpiry(course.untilExpiry(), toMinute(input.expiresAt))
+      const timer = expiry
+      await condition(() => isWoken() || timer.over)
     },
     poll: (ms, text) => course.sleep(Math.min(ms, LONGEST_POLL_MS), text),
     async backOff(text, most = Math.min(BACKOFF.most, course.untilExpiry())) {
@@ -81,4 +141,23 @@ export function createCourse(input: WithdrawalInput): Course {
     closeMs: () => Math.max(SECOND, Math.min(LONGEST_STEP_MS, course.untilExpiry())),
   }
   return course
+}
+
+/** Whether people or the screening service have yet to decide about it. */
+export function isUndecided(stage: WithdrawalStage): boolean {
+  return stage === 'requested' || stage === 'pending_review' || stage === 'pending_approval'
+}
+
+/** Starts the timer at whose end a withdrawal expires that is still undecided. */
+function startExpiry(ms: number, when: string) {
+  const expiry = { scope: new CancellationScope(), over: false }
+  void expiry.scope
+    .run(() => sleep(Math.max(1, Math.ceil(ms)), { summary: `Expires ${when}` }))
+    .then(() => {
+      expiry.over = true
+    })
+    .catch((error: unknown) => {
+      if (!isCancellation(error)) throw error
+    })
+  return expiry
 }

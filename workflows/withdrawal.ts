@@ -3,100 +3,54 @@
  * steps and shows them.
  */
 
-import {
-  continueAsNew,
-  defineSignal,
-  getExternalWorkflowHandle,
-  patched,
-  setHandler,
-  upsertSearchAttributes,
-  workflowInfo,
-} from '@temporalio/workflow'
+import { continueAsNew, patched, setHandler, workflowInfo } from '@temporalio/workflow'
+import type { CarryStep } from '../activities/payouts/withdrawal/carry-withdrawal.js'
 import type { WithdrawalSnapshot } from '../activities/payouts/withdrawal.js'
 import { assertNever } from '../domain/assert-never.js'
 import { priorityKey } from '../domain/payouts/queue-order.js'
-import { isWithdrawalFinal, type WithdrawalStage } from '../domain/payouts/withdrawal-stage.js'
-import { batchId } from '../temporal/ids.js'
+import { isWithdrawalFinal } from '../domain/payouts/withdrawal-stage.js'
 import type { WithdrawalInput } from '../temporal/inputs.js'
-import { SEARCH_ATTRIBUTE } from '../temporal/search-attributes.js'
-import { partMoved } from './batch.js'
 import { describeApprovals, toMinute } from './describe-approvals.js'
 import { chain, core } from './withdrawal-activities.js'
-import { createBeforeAdvance } from './withdrawal-before-advance.js'
-import { type Course, createCourse, LONGEST_STEP_MS } from './withdrawal-course.js'
+import { type Course, createCourse, isUndecided, LONGEST_STEP_MS } from './withdrawal-course.js'
+import { withdrawalInSteps } from './withdrawal-in-steps.js'
+import {
+  answered,
+  decide,
+  describeEnd,
+  notifyBatch,
+  PATIENCE,
+  SIGNER_OFFLINE_MS,
+  STALE_BUILD_MS,
+  screen,
+  WAKING,
+  type WithdrawalResult,
+} from './withdrawal-steps.js'
 
-/** A decision was stored. Only the stored rows are counted. */
-const decide = defineSignal<[unknown]>('decide')
-/** Signals that only end a wait, because what they report is in the row. */
-const WAKING = [
-  // A person cancelled the withdrawal.
-  'cancel',
-  // The signer answered.
-  'answered',
-  // A person reviewed it.
-  'reviewed',
-  // A person requested a higher-fee or a cancelling attempt.
-  'replace',
-  // The row changed in another way, or an operator wants the step to be retried at once.
-  'wake',
-  // The watcher saw that the transaction is deep enough, or that its block left the chain.
-  'heightReached',
-  'reorged',
-].map((name) => defineSignal(name))
-
-export interface WithdrawalResult {
-  readonly stage: WithdrawalStage
-  readonly transactionHash: string | null
-}
-
-const MINUTE = 60_000
-/** Age at which a request that no signer has claimed is built again, with the fees of that time. */
-const STALE_BUILD_MS = 15 * MINUTE
-/**
- * Longest wait for a signer that is offline, perhaps for days. Its answer is signalled, and the sweeper finds
- * it if the signal is lost.
- */
-const SIGNER_OFFLINE_MS = 15 * MINUTE
-/**
- * Timers wait so many times the expected time. They are the safety net: blocks come late, and the watcher's
- * signal comes first.
- */
-const PATIENCE = 2
+/** The row as a step left it. `null`: it has to be read. */
+type Left = WithdrawalSnapshot | null
 
 /** Takes one payout to its end. It goes on from whichever stage the row is in. */
 export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResult> {
-  const { id, network } = input
   const course = createCourse(input)
+  if (!patched('carry-withdrawal')) return withdrawalInSteps(course)
   // A part of a batch is approved before it starts.
   let undecided = input.batchId === undefined
-  const before = undecided && !patched('advance-withdrawal') ? createBeforeAdvance(course) : null
-  setHandler(decide, (signalled) => {
-    before?.decided(signalled)
-    course.wake()
+  setHandler(decide, () => {
+    // A decision that comes late was counted before.
+    if (undecided) course.wake()
   })
   for (const signal of WAKING) setHandler(signal, course.wake)
-  let shown: WithdrawalStage | null = null
-  let shownAt = 0
+  setHandler(answered, course.answered)
+  let left: Left = null
   let sent = false
 
   for (;;) {
-    course.begin()
-    const row =
-      undecided && !before
-        ? await core.advanceWithdrawal(id, network, new Date().toISOString())
-        : await core.readWithdrawal(id, network)
-    before?.recall(row)
+    const row: WithdrawalSnapshot = left ?? (await readRow(course, undecided))
     undecided = isUndecided(row.stage)
-    if (row.stage !== shown) {
-      upsertSearchAttributes([{ key: SEARCH_ATTRIBUTE.stage, value: row.stage }])
-      shown = row.stage
-      shownAt = Date.now()
-      before?.stageChanged()
-      // Building again while the signer is offline is no progress, so the waits stay long.
-      if (row.stage !== 'building' && row.stage !== 'pending_signature') course.waits = 0
-    }
+    course.enter(row.stage)
     if (isWithdrawalFinal(row.stage)) {
-      course.show(end(row))
+      course.show(describeEnd(row))
       await notifyBatch(input)
       return { stage: row.stage, transactionHash: row.transactionHash }
     }
@@ -104,50 +58,47 @@ export async function withdrawal(input: WithdrawalInput): Promise<WithdrawalResu
       sent = true
       await notifyBatch(input)
     }
-    const countsSignals = before !== null && undecided && row.stage !== 'requested'
-    if (workflowInfo().continueAsNewSuggested && !countsSignals) await continueAsNew<typeof withdrawal>(input)
-    if (!(await before?.step(row))) await step(course, row, shownAt)
+    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof withdrawal>(input)
+    left = await step(course, row)
   }
 }
 
-function isUndecided(stage: WithdrawalStage): boolean {
-  return stage === 'requested' || stage === 'pending_review' || stage === 'pending_approval'
+/** Reads the row, after it was taken as far as its decisions allow. */
+async function readRow(course: Course, undecided: boolean): Promise<WithdrawalSnapshot> {
+  const { id, network } = course.input
+  course.begin()
+  return undecided
+    ? core.advanceWithdrawal(id, network, new Date().toISOString())
+    : core.readWithdrawal(id, network)
 }
 
-/**
- * Notifies the batch of a part, so that the next part may start. The batch also polls, so a lost signal does
- * no harm.
- */
-async function notifyBatch({ batchId: id }: WithdrawalInput): Promise<void> {
-  if (id === undefined) return
-  try {
-    await getExternalWorkflowHandle(batchId(id)).signal(partMoved)
-  } catch {
-    // The batch has ended already, or was never started.
-  }
-}
-
-async function step(course: Course, row: WithdrawalSnapshot, shownAt: number): Promise<void> {
+async function step(course: Course, row: WithdrawalSnapshot): Promise<Left> {
+  const { expiresAt } = course.input
   switch (row.stage) {
     case 'requested':
-      return screen(course)
+      await screen(course)
+      return null
     case 'pending_review': {
-      const text = `Waiting for a manual review, because ${row.reviewReason}; expires ${toMinute(course.input.expiresAt)}`
-      return course.poll(course.untilExpiry(), text)
+      const text = `Waiting for a manual review, because ${row.reviewReason}; expires ${toMinute(expiresAt)}`
+      await course.poll(course.untilExpiry(), text)
+      return null
     }
-    case 'pending_approval': {
-      const { approvedBy, approvalRequirement } = row
-      const text = describeApprovals(approvedBy, approvalRequirement.count, course.input.expiresAt)
-      return course.sleep(course.untilExpiry(), text)
-    }
+    case 'pending_approval':
+      await course.untilDecided(describeApprovals(row.approvedBy, row.approvalRequirement.count, expiresAt))
+      return null
     case 'approved':
     case 'building':
       return build(course, row)
     case 'pending_signature':
-      return sign(course, shownAt)
+      return sign(course, row)
     case 'signed':
     case 'broadcasting':
-      return broadcast(course, row)
+      course.show(`Broadcasting ${row.transactionHash ?? ''}`)
+      return leave(
+        course,
+        row,
+        await chain('Sends the signed bytes', { carries: true }).carryWithdrawal(course.input.id, true),
+      )
     case 'confirming':
       return confirm(course, row)
     case 'confirmed':
@@ -156,94 +107,111 @@ async function step(course: Course, row: WithdrawalSnapshot, shownAt: number): P
     case 'cancelled':
     case 'failed':
     case 'reverted':
-      return
+      return row
     default:
-      assertNever(row.stage)
+      return assertNever(row.stage)
   }
 }
 
-async function screen(course: Course): Promise<void> {
-  const summary = 'Asks the screening service about the destination'
-  course.show(summary)
-  const screened = await course.attempt(
-    chain(summary, { closeMs: course.closeMs() }).screenWithdrawal(course.input.id),
-  )
-  if (screened?.kind === 'waiting') await course.backOff(screened.message)
+async function build(course: Course, row: WithdrawalSnapshot): Promise<Left> {
+  const { id } = course.input
+  if (course.isOver()) return expire(course)
+  course.show('Building the transaction; it is sent as soon as the signer has signed it')
+  const steps = chain('Builds the transaction, has it signed and sends it', {
+    carries: true,
+    closeMs: course.closeMs(),
+    // While workers have more steps than slots, urgency and age decide which is built first.
+    priority: priorityKey(row.priority, Date.now() - Date.parse(row.createdAt)),
+  })
+  return leave(course, row, await course.attempt(steps.carryWithdrawal(id, false)))
 }
 
-async function build(course: Course, row: WithdrawalSnapshot): Promise<void> {
+async function sign(course: Course, row: WithdrawalSnapshot): Promise<Left> {
   const { id } = course.input
-  if (course.isOver()) return core.expireWithdrawal(id)
-  course.show('Building the transaction')
-  // While workers have more steps than slots, urgency and age decide which is built first. Histories recorded
-  // earlier lack the field.
-  const priority = row.priority && priorityKey(row.priority, Date.now() - Date.parse(row.createdAt))
-  const steps = chain('Builds the transaction', { closeMs: course.closeMs(), priority })
-  const built = await course.attempt(steps.buildWithdrawal(id))
-  if (built?.kind === 'waiting') await course.backOff(built.message)
-}
-
-async function sign(course: Course, shownAt: number): Promise<void> {
-  const { id } = course.input
-  const summary = "Waits for the customer's signer"
-  course.show(summary)
+  course.show("Waits for the customer's signer")
   const closeMs = course.isOver() ? LONGEST_STEP_MS : course.closeMs()
-  const answer = await course.attempt(chain(summary, { closeMs, signer: true }).awaitSignature(id))
-  const over = course.isOver()
+  const steps = chain("Waits for the customer's signer, then sends", { carries: true, closeMs })
+  const carried = await course.attempt(steps.carryWithdrawal(id, true))
   // No worker could check. Expiring does nothing while a signer holds the request.
-  if (answer === null) return over ? core.expireWithdrawal(id) : undefined
-  if (answer.kind === 'gone') return
-  if (answer.kind === 'answered') return chain("Checks the signer's answer").takeAnswer(id)
-  if (over && answer.queued) return core.expireWithdrawal(id)
-  if (answer.queued && Date.now() - shownAt > STALE_BUILD_MS) return core.rebuildWithdrawal(id)
+  if (carried === null && course.isOver()) return expire(course)
+  return leave(course, row, carried)
+}
+
+/** Waits for what a step waits for. */
+async function leave(course: Course, before: WithdrawalSnapshot, carried: CarryStep | null): Promise<Left> {
+  if (carried === null) return null
+  const row = { ...before, ...carried.state }
+  course.enter(row.stage)
+  switch (carried.kind) {
+    case 'moved':
+      if (!isUnsent(before)) course.tookAnswers()
+      if (!isUnsent(row) || row.stage !== before.stage) return row
+      await course.backOff('Nothing is proven against it; the same bytes are sent again', row.rebroadcastMs)
+      return null
+    case 'waiting':
+      await course.backOff(carried.message, isUnsent(row) ? row.rebroadcastMs : undefined)
+      return null
+    case 'unsigned':
+      await awaitSigner(course, carried)
+      return null
+    default:
+      return assertNever(carried)
+  }
+}
+
+/** Whether it is signed, and no node has it: the same bytes are then sent again and again. */
+function isUnsent({ stage }: WithdrawalSnapshot): boolean {
+  return stage === 'signed' || stage === 'broadcasting'
+}
+
+async function awaitSigner(
+  course: Course,
+  unsigned: Extract<CarryStep, { kind: 'unsigned' }>,
+): Promise<void> {
+  const { id } = course.input
+  const over = course.isOver()
+  if (over && unsigned.queued) return core.expireWithdrawal(id)
+  if (unsigned.queued && Date.now() - course.enteredAt > STALE_BUILD_MS) return core.rebuildWithdrawal(id)
   if (over) {
-    const text = `${answer.message}; its time is over, but only the signer can say that it signed nothing`
+    const text = `${unsigned.message}; its time is over, but only the signer can say that it signed nothing`
     return course.backOff(text, SIGNER_OFFLINE_MS)
   }
-  if (answer.online) return course.backOff(answer.message)
-  await course.backOff(answer.message, Math.min(SIGNER_OFFLINE_MS, course.untilExpiry()))
+  if (unsigned.online) return course.backOff(unsigned.message)
+  await course.backOff(unsigned.message, Math.min(SIGNER_OFFLINE_MS, course.untilExpiry()))
 }
 
-async function broadcast(course: Course, row: WithdrawalSnapshot): Promise<void> {
-  const { id } = course.input
-  course.show(`Broadcasting ${row.transactionHash ?? ''}`)
-  const sent = await chain('Sends the signed bytes').broadcastWithdrawal(id)
-  if (sent.kind === 'lost') return core.loseWithdrawal(id, { code: sent.code, message: sent.message })
-  if (sent.kind === 'waiting') await course.backOff(sent.message, row.rebroadcastMs)
+async function expire(course: Course): Promise<null> {
+  await core.expireWithdrawal(course.input.id)
+  return null
 }
 
-async function confirm(course: Course, row: WithdrawalSnapshot): Promise<void> {
-  const { id } = course.input
+async function confirm(course: Course, row: WithdrawalSnapshot): Promise<Left> {
   const { rebroadcastMs, requiredConfirmations: required } = row
   const transaction = row.transactionHash ?? ''
   const polls = course.waits++
   // Nothing is mined a moment after it was sent, and the watcher signals when it is deep enough.
-  if (polls === 0) return course.poll(rebroadcastMs, `${transaction} is sent and waits for a block`)
-  const found = await chain('Looks for the transaction on the chain').followWithdrawal(id)
+  if (polls === 0) await course.poll(rebroadcastMs, `${transaction} is sent and waits for a block`)
+  course.begin()
+  const found = await chain('Looks for the transaction on the chain').followToEnd(course.input.id)
+  const now = { ...row, ...found.state }
   switch (found.kind) {
-    case 'final':
-      return core.settleWithdrawal(id, found.outcome)
-    case 'lost':
-      return core.loseWithdrawal(id, { code: found.code, message: found.message })
-    case 'gone':
-      return
+    case 'moved':
+      if (now.stage === 'confirming') await course.poll(rebroadcastMs, `${transaction} is followed`)
+      return now
     case 'mined': {
       const expected = (required - found.confirmations) * row.blockTimeMs * PATIENCE
       const text = `${transaction} is in block ${found.blockNumber}: ${found.confirmations} of ${required} confirmations`
-      return course.poll(Math.max(rebroadcastMs, expected), text)
+      await course.poll(Math.max(rebroadcastMs, expected), text)
+      return now
     }
     case 'unmined':
     case 'waiting': {
       const text = found.kind === 'waiting' ? found.message : `${transaction} waits for a block`
       const patience = rebroadcastMs * 1.5 ** Math.min(polls, 20)
-      return course.poll(Math.min(patience, found.lagsInMs ?? patience), text)
+      await course.poll(Math.min(patience, found.lagsInMs ?? patience), text)
+      return now
     }
     default:
-      assertNever(found)
+      return assertNever(found)
   }
-}
-
-function end(row: WithdrawalSnapshot): string {
-  const hash = row.transactionHash ? `: ${row.transactionHash}` : ''
-  return row.stage === 'confirmed' ? `Confirmed${hash}` : `${row.stage}: ${row.failure ?? 'by request'}`
 }

@@ -4,14 +4,26 @@ import { awaitSignature, type SignatureWait } from './withdrawal/await-signature
 import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-withdrawal.js'
 import type { BuildStep } from './withdrawal/build-step.js'
 import { buildWithdrawal } from './withdrawal/build-withdrawal.js'
+import { type CarryStep, carryWithdrawal } from './withdrawal/carry-withdrawal.js'
 import type { WithdrawalChainDependencies } from './withdrawal/dependencies.js'
-import { type FollowStep, followWithdrawal } from './withdrawal/follow-withdrawal.js'
+import {
+  type FollowedStep,
+  type FollowStep,
+  followToEnd,
+  followWithdrawal,
+} from './withdrawal/follow-withdrawal.js'
 import { orReportFailure, reportFailure } from './withdrawal/report-failure.js'
 import { type ScreenStep, screenWithdrawal } from './withdrawal/screen-withdrawal.js'
 import { takeAnswer } from './withdrawal/take-answer.js'
 
 export interface WithdrawalChainActivities {
   screenWithdrawal(id: string): Promise<ScreenStep>
+  carryWithdrawal(id: string, patient: boolean): Promise<CarryStep>
+  followToEnd(id: string): Promise<FollowedStep>
+}
+
+/** The steps of `carryWithdrawal` and `followToEnd` one by one, for runs that began before these. */
+export interface WithdrawalStepActivities {
   buildWithdrawal(id: string): Promise<BuildStep>
   awaitSignature(id: string): Promise<SignatureWait>
   takeAnswer(id: string): Promise<void>
@@ -26,12 +38,14 @@ export interface WithdrawalChainActivities {
  */
 export function createWithdrawalChainActivities(
   dependencies: WithdrawalChainDependencies,
-): WithdrawalChainActivities {
+): WithdrawalChainActivities & WithdrawalStepActivities {
   return {
     screenWithdrawal: (id) =>
       orReportFailure(dependencies, id, 'Screening the destination', () =>
         screenWithdrawal(dependencies, id),
       ),
+    carryWithdrawal: (id, patient) => carryWithdrawal(dependencies, id, patient),
+    followToEnd: (id) => followToEnd(dependencies, id),
     buildWithdrawal: (id) =>
       orReportFailure(dependencies, id, 'Building the transaction', () => buildWithdrawal(dependencies, id)),
     awaitSignature: (id) =>

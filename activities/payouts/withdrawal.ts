@@ -65,7 +65,9 @@ export function createWithdrawalActivities({
     },
     expireWithdrawal: (id) => expireWithdrawal(sql, networks, id),
     rebuildWithdrawal: (id) => rebuildWithdrawal(sql, networks, id),
-    settleWithdrawal: (id, outcome) => settleWithdrawal(sql, networks, id, outcome),
+    async settleWithdrawal(id, outcome) {
+      await settleWithdrawal(sql, networks, id, outcome)
+    },
     loseWithdrawal: (id, failure) => loseWithdrawal(sql, networks, id, failure),
   }
 }

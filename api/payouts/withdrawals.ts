@@ -5,7 +5,7 @@ import { inTransaction } from '../../db/connect.js'
 import { cancelWithdrawal } from '../../db/payouts/withdrawals/cancel-withdrawal.js'
 import { createWithdrawal } from '../../db/payouts/withdrawals/create-withdrawal.js'
 import { listWithdrawals } from '../../db/payouts/withdrawals/list-withdrawals.js'
-import { readWithdrawalView, toWithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
+import { toWithdrawalView } from '../../db/payouts/withdrawals/read-withdrawal-view.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
 import { NewWithdrawal, Withdrawal, WithdrawalFilter } from '../../wire/withdrawal.js'
@@ -83,7 +83,7 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     const to = parseAddress(network, body.to_address)
     const units = positiveAmount(body.amount, coin.decimals)
     const { view, kept } = await inTransaction(sql, async (tx) => {
-      const id = await createWithdrawal(tx, networks, {
+      const view = await createWithdrawal(tx, networks, {
         merchantId: c.get('merchantId'),
         network,
         coin,
@@ -102,8 +102,6 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
         screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
       })
-      const view = await readWithdrawalView(tx, networks, id)
-      if (!view) throw new Error('The withdrawal was not stored')
       return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
     startWithdrawalSoon(dependencies, view.id)

@@ -5,9 +5,9 @@ import { markBatchStarted, readBatchStart } from '../../db/payouts/batches/batch
 import { batchId } from '../../temporal/ids.js'
 import { startBatch } from '../../temporal/start.js'
 import type { ApiDependencies } from '../context.js'
-import { startSoon } from './start-soon.js'
+import { reaches, startSoon } from './start-soon.js'
 
-/** Starts the workflow, or finds it running or closed, and then sends the signal. */
+/** Sends the signal. Starts the workflow if none is running, and then sends the signal again. */
 export function startBatchSoon(
   dependencies: ApiDependencies,
   id: string,
@@ -15,10 +15,12 @@ export function startBatchSoon(
 ): void {
   const { sql, networks } = dependencies
   startSoon(dependencies, `batch ${id}`, async (client) => {
+    const handle = client.getHandle(batchId(id))
+    if (signal && (await reaches(() => signal(handle)))) return
     const input = await readBatchStart(sql, networks, id)
     if (!input) return
     await startBatch(client, input)
     await markBatchStarted(sql, id)
-    await signal?.(client.getHandle(batchId(id)))
+    await signal?.(handle)
   })
 }

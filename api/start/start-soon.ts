@@ -21,3 +21,14 @@ export function startSoon(
     log.warn({ err: error }, `${what} was not started or signalled; the sweeper will do it`)
   })
 }
+
+/** Whether a workflow is running that gets the signal. */
+export async function reaches(send: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await send()
+    return true
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false
+    throw error
+  }
+}

@@ -6,11 +6,11 @@ import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
 import { withdrawalId } from '../../temporal/ids.js'
 import { startWithdrawal } from '../../temporal/start.js'
 import type { ApiDependencies } from '../context.js'
-import { startSoon } from './start-soon.js'
+import { reaches, startSoon } from './start-soon.js'
 
 /**
- * Starts the workflow, or finds it running, and then sends the signal. It starts the workflow first, because
- * a decision may come while the start is still under way or after it failed.
+ * Sends the signal. Starts the workflow if none is running, because a decision may come while the start is
+ * still under way or after it failed, and then sends the signal again.
  */
 export function startWithdrawalSoon(
   dependencies: ApiDependencies,
@@ -19,10 +19,12 @@ export function startWithdrawalSoon(
 ): void {
   const { sql, networks } = dependencies
   startSoon(dependencies, `withdrawal ${id}`, async (client) => {
+    const handle = client.getHandle(withdrawalId(id))
+    if (signal && (await reaches(() => signal(handle)))) return
     const input = await readWithdrawalInput(sql, networks, id)
     if (!input) return
     await startWithdrawal(client, input)
     await markWithdrawalStarted(sql, id)
-    await signal?.(client.getHandle(withdrawalId(id)))
+    await signal?.(handle)
   })
 }

@@ -35,6 +35,7 @@ export async function mineOwnTransactions(
     }
   }
   if (mined.length === 0) return
+  // A poll that was ahead of the watcher may have settled one since it was read.
   await tx`
     UPDATE attempts transaction
     SET state = 'mined', block_number = mined.height, block_hash = mined.hash, target_height = mined.target,
@@ -43,7 +44,7 @@ export async function mineOwnTransactions(
       ${mined.map((each) => each.id)}::text[], ${mined.map((each) => each.height)}::bigint[],
       ${mined.map((each) => each.hash)}::text[], ${mined.map((each) => each.target)}::bigint[]
     ) AS mined (id, height, hash, target)
-    WHERE transaction.id = mined.id`
+    WHERE transaction.id = mined.id AND transaction.state <> 'final'`
   await wakeSigners(
     tx,
     mined.map((each) => each.id),

@@ -11,6 +11,7 @@ import {
   WITHDRAWAL_STATUS,
   type WithdrawalStage,
 } from '../../domain/payouts/withdrawal-stage.js'
+import type { Withdrawal } from '../../wire/withdrawal.js'
 import { insertAudit } from '../audit/append-audit.js'
 import { isoNow, json, type Transaction } from '../connect.js'
 import { appendEvent } from '../events/log/append-event.js'
@@ -116,13 +117,15 @@ async function appendEventOf(
 /**
  * Appends `withdrawal.status_changed` with the row as it is now. `previous` is `null` when the withdrawal was
  * just created.
+ *
+ * @returns The withdrawal, as the API shows it.
  */
 export async function appendStatusEvent(
   tx: Transaction,
   networks: Networks,
   row: Pick<PayoutRow, 'id' | 'merchant_id'>,
   previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage] | null,
-): Promise<void> {
+): Promise<Withdrawal> {
   const view = await readWithdrawalView(tx, networks, row.id)
   if (!view) throw new Error(`Withdrawal ${row.id} does not exist`)
   await appendEvent(tx, {
@@ -131,4 +134,5 @@ export async function appendStatusEvent(
     subject: row.id,
     data: toStatusChanged(view, previous),
   })
+  return view
 }

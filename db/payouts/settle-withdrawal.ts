@@ -36,20 +36,21 @@ interface PaidRow {
   readonly change: { readonly address_id: string; readonly amount: string } | null
 }
 
-/** Settles the payout. A second call changes nothing. */
+/** Settles the payout. A second call changes nothing. @returns The row as it is then. */
 export async function settleWithdrawal(
   sql: Sql,
   networks: Networks,
   id: string,
   outcome: MinedOutcome,
-): Promise<void> {
-  await inTransaction(sql, async (tx) => {
+): Promise<PayoutRow> {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (isWithdrawalFinal(row.stage)) return
+    if (isWithdrawalFinal(row.stage)) return row
     const paid = await closeTransaction(tx, row, outcome)
+    if (paid === null) return row
     if (paid.purpose === 'cancel' && row.kind !== 'nonce_fill') {
       await postJournal(tx, cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })))
-      await movePayout(tx, networks, row, {
+      return movePayout(tx, networks, row, {
         to: 'cancelled',
         actor: row.cancellation?.requested_by ?? 'system:chain',
         cause: `a transaction without a recipient took its place: ${row.cancellation?.reason ?? 'cancelled'}`,
@@ -61,7 +62,6 @@ export async function settleWithdrawal(
         },
         audit: { fee: outcome.fee, block_number: outcome.blockNumber, block_hash: outcome.blockHash },
       })
-      return
     }
     const arrived = outcome.arrived === undefined ? paid.amount : BigInt(outcome.arrived)
     const inflows = outcome.succeeded
@@ -72,7 +72,7 @@ export async function settleWithdrawal(
       settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
     )
     await reportFee(tx, row, outcome)
-    await movePayout(tx, networks, row, {
+    return movePayout(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
       actor: 'system:chain',
       cause: outcome.succeeded
@@ -123,23 +123,32 @@ function mined({ blockNumber, confirmations, fee }: MinedOutcome) {
   return { blockNumber, confirmations, fee: BigInt(fee) }
 }
 
-async function closeTransaction(tx: Transaction, row: PayoutRow, outcome: MinedOutcome): Promise<PaidRow> {
+/** Returns `null`, without a change, when the attempt is in that block no more: a reorg took it back. */
+async function closeTransaction(
+  tx: Transaction,
+  row: PayoutRow,
+  outcome: MinedOutcome,
+): Promise<PaidRow | null> {
   const [paid] = await tx<PaidRow[]>`
     UPDATE attempts SET
       state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
       block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
-    WHERE id = ${outcome.transactionId} AND payout_id = ${row.id}
+    WHERE id = ${outcome.transactionId} AND payout_id = ${row.id} AND block_hash = ${outcome.blockHash}
     RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
-  if (!paid) throw new Error(`Transaction ${outcome.transactionId} of ${row.id} does not exist`)
+  if (!paid) return null
   await tx`
-    UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
-    WHERE payout_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')`
-  await tx`
-    UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE payout_id = ${row.id} AND state = 'queued'`
-  await tx`
-    UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
-    WHERE payout_id = ${row.id} AND state = 'leased'`
-  await tx`UPDATE nonces SET state = 'used' WHERE payout_id = ${row.id} AND state IN ('allocated', 'signed')`
+    WITH others AS (
+      UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+      WHERE payout_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')
+    ), queued AS (
+      UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE payout_id = ${row.id} AND state = 'queued'
+    ), leased AS (
+      UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
+      WHERE payout_id = ${row.id} AND state = 'leased'
+    )
+    UPDATE nonces SET state = 'used' WHERE payout_id = ${row.id} AND state IN ('allocated', 'signed')`
+  // An account has no outputs.
+  if (paid.from_address_id !== null) return paid
   // Releases the outputs that only other attempts had added.
   await releaseOutputs(tx, row.id)
   // The watcher may not have scanned this block yet.

@@ -27,7 +27,11 @@ export async function startWorker(
     taskQueue: 'core',
     workflowBundle: { codePath: await loadWorkflowBundle() },
     activities: {
-      ...createWithdrawalActivities({ sql, networks: parts.networks, rebroadcastMs: 500 }),
+      ...createWithdrawalActivities({
+        sql,
+        networks: parts.networks,
+        rebroadcastMs: api.dependencies.environment.KEYTURN_REBROADCAST_INTERVAL,
+      }),
       ...createBatchActivities({
         sql,
         networks: parts.networks,

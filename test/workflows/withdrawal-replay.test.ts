@@ -16,6 +16,10 @@ const RECORDED = new URL('../histories/', import.meta.url)
  * advance.ts`.
  */
 const BEFORE_ADVANCE = new URL('../histories/before-advance/', import.meta.url)
+/**
+ * Histories of runs that began before `carryWithdrawal`. They go with `workflows/withdrawal-in-steps.ts`.
+ */
+const BEFORE_CARRY = new URL('../histories/before-carry/', import.meta.url)
 const WAYS = [
   'batch-part',
   'btc',
@@ -49,7 +53,8 @@ const read = (directory: URL, name: string) =>
   proto.api.history.v1.History.decode(readFileSync(new URL(name, directory)))
 
 describe.each([
-  ['today', RECORDED, [...WAYS, 'expired-in-review']],
+  ['today', RECORDED, [...WAYS, 'expired-in-review', 'ordinary']],
+  ['before carryWithdrawal', BEFORE_CARRY, [...WAYS, 'expired-in-review']],
   ['before advanceWithdrawal', BEFORE_ADVANCE, WAYS],
 ] as const)('runs that began %s', (_when, directory, ways) => {
   test('are recorded for every way that a withdrawal can go', () => {

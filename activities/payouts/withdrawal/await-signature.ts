@@ -15,6 +15,11 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
  * its timer.
  */
 const LOOK_MS = { online: 45_000, offline: 2_000 } as const
+/**
+ * The same for a payout that was built a moment ago and goes on as soon as it is signed. A longer wait is the
+ * workflow's, which shows it.
+ */
+const BRIEF_LOOK_MS = { online: 5_000, offline: 0 } as const
 /** Interval of polls, and so the longest time between two heartbeats. */
 const GLANCE_MS = 2_000
 
@@ -22,40 +27,54 @@ export type SignatureWait =
   | { readonly kind: 'answered' }
   /** No request is open: read the row again. */
   | { readonly kind: 'gone' }
-  | {
-      readonly kind: 'waiting'
-      /** Whether no signer has claimed the request yet. */
-      readonly queued: boolean
-      /** Whether the signer still asks for work from time to time. */
-      readonly online: boolean
-      readonly message: string
-    }
+  | ({ readonly kind: 'waiting' } & Unanswered)
+
+interface Unanswered {
+  /** Whether no signer has claimed the request yet. */
+  readonly queued: boolean
+  /** Whether the signer still asks for work from time to time. */
+  readonly online: boolean
+  readonly message: string
+}
+
+/** The signer has not answered in the time of one call. */
+export type AwaitedSignature = { readonly kind: 'unsigned' } & Unanswered
 
 /**
  * Returns as soon as there is an answer. Takes back a request that no signer has claimed if its destination
  * came onto the sanctions list after it was built; the next build decides what becomes of the withdrawal.
  * Safe to run again, on any worker.
+ *
+ * @param brief - Whether the payout was built a moment ago. The first glance then neither compares it with
+ * the sanctions list again nor stores why it waits.
  */
 export async function awaitSignature(
   { sql, networks, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
   id: string,
+  brief = false,
 ): Promise<SignatureWait> {
+  const lookMs = brief ? BRIEF_LOOK_MS : signatureLookMs
   const context = Context.current()
   let until: number | null = null
+  let shown: string | null = null
   for (;;) {
     context.heartbeat()
     const attempt = await findAttempt(sql, id)
-    if (!attempt || attempt.request_state === 'withdrawn') return { kind: 'gone' }
+    // The workflow waits for a further attempt while it follows those before.
+    if (!attempt || attempt.request_state === 'withdrawn' || attempt.cause !== 'first')
+      return { kind: 'gone' }
     if (attempt.answer) return { kind: 'answered' }
-    if (attempt.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
+    const passing = brief && until === null
+    if (!passing && attempt.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
       await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
       // A signer that claimed the request a moment ago may have signed it.
       if ((await findAttempt(sql, id))?.id !== attempt.id) return { kind: 'gone' }
     }
     const now = Date.now()
-    until ??= now + (attempt.signer_online ? signatureLookMs.online : signatureLookMs.offline)
+    until ??= now + (attempt.signer_online ? lookMs.online : lookMs.offline)
     const message = explain(attempt)
-    await setWaiting(sql, id, { code: codeOf(attempt), message })
+    if (!passing && message !== shown) await setWaiting(sql, id, { code: codeOf(attempt), message })
+    if (!passing) shown = message
     if (now >= until) {
       return {
         kind: 'waiting',

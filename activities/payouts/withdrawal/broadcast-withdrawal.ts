@@ -2,7 +2,7 @@
 
 import { isLive, listAttempts, listWithheld } from '../../../db/payouts/attempts/find-attempts.js'
 import { markBroadcast, startBroadcast } from '../../../db/payouts/attempts/track-broadcast.js'
-import { readWithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
+import { toWithdrawalState, type WithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
 import {
   adapterOf,
   orWaitForNode,
@@ -11,11 +11,14 @@ import {
   waitFor,
 } from './dependencies.js'
 import { findConflict, type LostStep } from './find-conflict.js'
-import { pursueReplacement } from './pursue-replacement.js'
+import { pursueReplacement, unchanged } from './pursue-replacement.js'
 import { sendAttempts } from './send-attempts.js'
 
-/** `done`: read the row again, which is confirming. */
-export type BroadcastStep = { readonly kind: 'done' } | WaitStep | LostStep
+/**
+ * `done`: the row is confirming, or in another stage for another reason. `state` is absent when it was not
+ * read.
+ */
+export type BroadcastStep = { readonly kind: 'done'; readonly state?: WithdrawalState } | WaitStep | LostStep
 
 /**
  * Moves signed → broadcasting, then → confirming once a node has the transaction, or another transaction that
@@ -26,19 +29,19 @@ export async function broadcastWithdrawal(
   id: string,
 ): Promise<BroadcastStep> {
   const { sql, networks } = dependencies
-  await startBroadcast(sql, networks, id)
-  const { stage } = await readWithdrawalState(sql, id)
-  const [newest] = (await listAttempts(sql, id)).filter(isLive)
-  if (stage !== 'broadcasting' || !newest) return { kind: 'done' }
-  const adapter = adapterOf(dependencies, newest.network)
-  return orWaitForNode(dependencies, id, newest.network, async () => {
-    const pursued = await pursueReplacement(dependencies, adapter, id)
-    const all = await listAttempts(sql, id)
+  const row = await startBroadcast(sql, networks, id)
+  const { stage, network } = row
+  if (stage !== 'broadcasting') return { kind: 'done' }
+  const adapter = adapterOf(dependencies, network)
+  return orWaitForNode(dependencies, id, network, async () => {
+    const pursued = await pursueReplacement(dependencies, adapter, id, row)
+    const all = unchanged(pursued) ?? (await listAttempts(sql, id))
     const attempts = all.filter(isLive)
+    if (attempts.length === 0) return { kind: 'done' } as const
     const sent = await sendAttempts(adapter, attempts, listWithheld(all))
     if (sent.known) {
-      await markBroadcast(sql, networks, id, sent.attempt.id)
-      return { kind: 'done' } as const
+      const confirming = await markBroadcast(sql, networks, id, sent.attempt.id)
+      return { kind: 'done', state: toWithdrawalState(confirming, 0) } as const
     }
     const lost = await findConflict(dependencies, adapter, id)
     if (lost) return lost

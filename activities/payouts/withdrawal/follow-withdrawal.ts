@@ -11,9 +11,16 @@ import {
   type SignedAttempt,
 } from '../../../db/payouts/attempts/find-attempts.js'
 import { markBroadcast, markMined } from '../../../db/payouts/attempts/track-broadcast.js'
-import { readWithdrawalState } from '../../../db/payouts/read-withdrawal-state.js'
+import { loseWithdrawal } from '../../../db/payouts/lose-withdrawal.js'
+import { findRow, type PayoutRow } from '../../../db/payouts/payout-row.js'
+import {
+  readWithdrawalState,
+  toWithdrawalState,
+  type WithdrawalState,
+} from '../../../db/payouts/read-withdrawal-state.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
-import type { MinedOutcome } from '../../../db/payouts/settle-withdrawal.js'
+import { type MinedOutcome, settleWithdrawal } from '../../../db/payouts/settle-withdrawal.js'
+import { assertNever } from '../../../domain/assert-never.js'
 import { byFamily } from '../../../domain/chain/by-family.js'
 import {
   adapterOf,
@@ -23,7 +30,8 @@ import {
   waitFor,
 } from './dependencies.js'
 import { findConflict, type LostStep } from './find-conflict.js'
-import { type Pursued, pursueReplacement } from './pursue-replacement.js'
+import { type Pursued, pursueReplacement, unchanged } from './pursue-replacement.js'
+import { orReportFailure } from './report-failure.js'
 import { sendAttempts } from './send-attempts.js'
 
 export type FollowStep =
@@ -40,6 +48,15 @@ export type FollowStep =
   | (WaitStep & { readonly lagsInMs?: number })
   | LostStep
 
+/**
+ * What became of the payout, with its row as it is then. `moved`: it is settled, or in another stage for
+ * another reason.
+ */
+export type FollowedStep = (
+  | { readonly kind: 'moved' }
+  | Extract<FollowStep, { kind: 'mined' | 'unmined' | 'waiting' }>
+) & { readonly state: WithdrawalState }
+
 type Mined = Extract<TransactionOutcome, { kind: 'mined' }>
 
 /** Asks the node about every attempt, regardless of the watcher's signals: whichever is mined has paid. */
@@ -48,15 +65,15 @@ export async function followWithdrawal(
   id: string,
 ): Promise<FollowStep> {
   const { sql } = dependencies
-  const { stage, requiredConfirmations: required } = await readWithdrawalState(sql, id)
-  const [newest] = (await listAttempts(sql, id)).filter(isLive)
-  if (stage !== 'confirming' || !newest) return { kind: 'gone' }
-  const adapter = adapterOf(dependencies, newest.network)
-  return orWaitForNode(dependencies, id, newest.network, async (): Promise<FollowStep> => {
-    const before = await look(adapter, (await listAttempts(sql, id)).filter(isLive))
-    if (before.mined) return follow(dependencies, id, before.mined, required)
+  const row = await findRow(sql, id)
+  const live = (await listAttempts(sql, id)).filter(isLive)
+  if (row.stage !== 'confirming' || live.length === 0) return { kind: 'gone' }
+  const adapter = adapterOf(dependencies, row.network)
+  return orWaitForNode(dependencies, id, row.network, async (): Promise<FollowStep> => {
+    const before = await look(adapter, live)
+    if (before.mined) return follow(dependencies, row, before.mined)
     const pursued = await pursueReplacement(dependencies, adapter, id)
-    const all = await listAttempts(sql, id)
+    const all = unchanged(pursued) ?? (await listAttempts(sql, id))
     const attempts = all.filter(isLive)
     // The newest attempt goes first. If it was signed just now, no mempool has it yet.
     const [first] = attempts
@@ -83,6 +100,34 @@ export async function followWithdrawal(
   })
 }
 
+/** Follows the payout, and closes the books once an attempt is deep enough or none can be mined any more. */
+export async function followToEnd(
+  dependencies: WithdrawalChainDependencies,
+  id: string,
+): Promise<FollowedStep> {
+  const { sql, networks } = dependencies
+  let settled: PayoutRow | null = null
+  const found = await orReportFailure(dependencies, id, 'Following the transaction', async () => {
+    const followed = await followWithdrawal(dependencies, id)
+    if (followed.kind === 'final') settled = await settleWithdrawal(sql, networks, id, followed.outcome)
+    if (followed.kind === 'lost') await loseWithdrawal(sql, networks, id, followed)
+    return followed
+  })
+  const state = settled ? toWithdrawalState(settled, 0) : await readWithdrawalState(sql, id)
+  switch (found.kind) {
+    case 'mined':
+    case 'unmined':
+    case 'waiting':
+      return { ...found, state }
+    case 'final':
+    case 'lost':
+    case 'gone':
+      return { kind: 'moved', state }
+    default:
+      return assertNever(found)
+  }
+}
+
 /** Returns the attempt that is mined, or else the newest one that a mempool has. */
 async function look(
   adapter: ChainAdapter,
@@ -102,14 +147,16 @@ async function look(
 
 async function follow(
   dependencies: WithdrawalChainDependencies,
-  id: string,
+  row: PayoutRow,
   { attempt, outcome }: { readonly attempt: SignedAttempt; readonly outcome: Mined },
-  required: number,
 ): Promise<FollowStep> {
   const { sql, networks } = dependencies
+  const { id, required_confirmations: required } = row
   const { height: blockNumber, hash: blockHash } = outcome.block
   const block = { network: attempt.network, blockNumber, blockHash, required }
-  if (!(await markMined(sql, networks, id, attempt.id, block))) {
+  // The watcher has stored it already. If a reorg takes it back meanwhile, the books are not closed.
+  const stored = attempt.scanned_in === blockHash && row.transaction_hash === attempt.txid
+  if (!stored && !(await markMined(sql, networks, id, attempt.id, block))) {
     return waitFor(
       dependencies,
       id,
@@ -117,7 +164,7 @@ async function follow(
       `A node has ${attempt.txid} in block ${blockNumber} (${blockHash}), and the scanned chain says otherwise; waiting until they agree`,
     )
   }
-  await setWaiting(sql, id, null)
+  if (row.waiting !== null) await setWaiting(sql, id, null)
   if (outcome.confirmations < required) {
     return { kind: 'mined', confirmations: outcome.confirmations, blockNumber }
   }

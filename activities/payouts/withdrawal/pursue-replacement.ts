@@ -25,10 +25,24 @@ import type { WithdrawalChainDependencies } from './dependencies.js'
 import type { ReplacementBuilt, WantedAttempt } from './replacement-step.js'
 import { takeAnswer } from './take-answer.js'
 
-export type Pursued = { readonly lagsInMs?: number } & (
-  | { readonly kind: 'idle' }
-  | { readonly kind: 'waiting'; readonly code: string; readonly message: string }
-)
+export type Pursued = { readonly lagsInMs?: number } & (Idle | Waits)
+
+interface Idle {
+  readonly kind: 'idle'
+  /** Attempts, newest first, if none was added or changed. */
+  readonly all?: readonly AttemptRow[]
+}
+
+interface Waits {
+  readonly kind: 'waiting'
+  readonly code: string
+  readonly message: string
+}
+
+/** Returns the attempts if none was added or changed. */
+export function unchanged(pursued: Pursued): readonly AttemptRow[] | undefined {
+  return pursued.kind === 'idle' ? pursued.all : undefined
+}
 
 /** Codes with which an attempt at a higher fee fails when only the fee limit prevents it. */
 const LIMITED_BY_FEE: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUFFICIENT_WALLET_FUNDS'])
@@ -36,14 +50,17 @@ const LIMITED_BY_FEE: ReadonlySet<string> = new Set(['FEE_LIMIT_REACHED', 'INSUF
 /**
  * Takes the signer's answer, or queues the next attempt. Call it while no attempt is mined. Safe to run
  * twice.
+ *
+ * @param known - The row, if it was read a moment ago.
  */
 export async function pursueReplacement(
   dependencies: WithdrawalChainDependencies,
   adapter: ChainAdapter,
   id: string,
+  known?: PayoutRow,
 ): Promise<Pursued> {
   const { sql } = dependencies
-  const row = await findRow(sql, id)
+  const row = known ?? (await findRow(sql, id))
   const all = await listAttempts(sql, id)
   if (all.some((attempt) => attempt.state === 'built' && attempt.answer !== null)) {
     await takeAnswer(dependencies, id)
@@ -53,10 +70,11 @@ export async function pursueReplacement(
   if (open) return awaitOpen(dependencies, adapter, row, open)
   const attempts = all.filter(isLive)
   const [newest] = attempts
-  if (!newest || !adapter.network.replacement.supported) return { kind: 'idle' }
+  if (!newest || !adapter.network.replacement.supported) return { kind: 'idle', all }
   const stuckInMs = untilStuck(adapter, row, all, newest)
   const wanted = choose(adapter, row, all, newest, stuckInMs)
-  if (!wanted) return { kind: 'idle', ...(stuckInMs === null ? {} : { lagsInMs: Math.max(stuckInMs, 1) }) }
+  if (!wanted)
+    return { kind: 'idle', all, ...(stuckInMs === null ? {} : { lagsInMs: Math.max(stuckInMs, 1) }) }
   const built = (await refuseListed(dependencies, wanted)) ?? (await build(dependencies, adapter, wanted))
   if (built.kind === 'gone') return { kind: 'idle' }
   if (built.kind === 'queued') return awaiting(newest.signer_name)

@@ -3,7 +3,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { approvalMessage, type Decision, tallyApprovals } from '../../../domain/controls/approval.js'
 import { KeyturnError } from '../../../domain/errors.js'
-import { appendAudit } from '../../audit/append-audit.js'
+import { insertAudit } from '../../audit/append-audit.js'
 import type { Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
 import type { ApprovalSubject, LockSubject } from './approval-subject.js'
@@ -83,28 +83,30 @@ export async function recordApproval(
     )
   }
   requireSigner(subject, request, [approver])
-  const [stored] = await tx<StoredApproval[]>`
-    INSERT INTO approvals (id, merchant_id, subject_type, subject_id, person_id, approver_id, decision, intent_hash,
-                           signed_at, signature, reason)
-    VALUES (${newId('apv')}, ${request.merchantId}, ${subject.type}, ${subject.id}, ${personId}, ${approver.id},
-            ${request.decision}, ${request.intentHash}, ${request.signedAt}, ${request.signature}, ${request.reason})
-    RETURNING id, approver_id, person_id, decision, intent_hash, signed_at, signature, created_at`
-  if (!stored) throw new Error('The approval was not stored')
-  await appendAudit(tx, {
+  const id = newId('apv')
+  const audit = insertAudit(tx, {
     merchantId: request.merchantId,
     actor: request.actor,
     action: `${subject.type}.${request.decision === 'approve' ? 'approval_given' : 'rejection_given'}`,
     subject: subject.id,
     data: {
-      approval_id: stored.id,
-      approver_id: stored.approver_id,
-      decision: stored.decision,
-      intent_hash: stored.intent_hash,
-      signed_at: stored.signed_at,
-      signature: stored.signature,
+      approval_id: id,
+      approver_id: approver.id,
+      decision: request.decision,
+      intent_hash: request.intentHash,
+      signed_at: request.signedAt,
+      signature: request.signature,
       reason: request.reason,
     },
   })
+  const [stored] = await tx<StoredApproval[]>`
+    WITH audit AS (${audit})
+    INSERT INTO approvals (id, merchant_id, subject_type, subject_id, person_id, approver_id, decision, intent_hash,
+                           signed_at, signature, reason)
+    VALUES (${id}, ${request.merchantId}, ${subject.type}, ${subject.id}, ${personId}, ${approver.id},
+            ${request.decision}, ${request.intentHash}, ${request.signedAt}, ${request.signature}, ${request.reason})
+    RETURNING id, approver_id, person_id, decision, intent_hash, signed_at, signature, created_at`
+  if (!stored) throw new Error('The approval was not stored')
   return stored
 }
 

@@ -40,6 +40,8 @@ export interface AttemptRow {
   }[]
   readonly signed_transaction: string | null
   readonly txid: string | null
+  /** Hash of the block that has it, if the scanned chain has that block. `null` otherwise. */
+  readonly scanned_in: string | null
   readonly conflict_height: bigint | null
   readonly created_at: Date
   readonly broadcast_at: Date | null
@@ -143,6 +145,9 @@ function selectAttempts(sql: Queryable) {
                 THEN jsonb_build_object('family', 'utxo', 'network', attempt.network) ELSE attempt.payload END AS payload,
            attempt.coin, attempt.amount, attempt.max_fee,
            attempt.vsize, attempt.inputs, attempt.signed_transaction, attempt.txid, attempt.conflict_height,
+           (SELECT hash FROM chain_blocks block
+            WHERE attempt.state = 'mined' AND block.network = attempt.network AND block.height = attempt.block_number
+              AND block.hash = attempt.block_hash) AS scanned_in,
            attempt.created_at, attempt.broadcast_at, request.id AS request_id, request.state AS request_state,
            request.created_at AS request_created_at, request.answer, request.answered_at, signer.id AS signer_id,
            signer.name AS signer_name, signer.online AS signer_online, signer.last_seen_at AS signer_seen_at,

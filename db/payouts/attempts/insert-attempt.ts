@@ -3,7 +3,7 @@
 import type { EvmPayload, UtxoPayload } from '../../../domain/signing/signer-protocol.js'
 import { json, type Transaction } from '../../connect.js'
 import { newId } from '../../new-id.js'
-import { notify } from '../../notices.js'
+import { notice } from '../../notices.js'
 import type { PayoutRow } from '../payout-row.js'
 import type { AttemptRow } from './find-attempts.js'
 
@@ -50,6 +50,7 @@ export async function insertAttempt(
   }))
   const { change } = attempt
   await tx`
+    WITH attempt AS (
     INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, from_address_id, nonce, purpose,
                               cause, priority, vsize, state, payload, payload_bytes, coin, amount, max_fee, inputs,
                               change)
@@ -59,9 +60,10 @@ export async function insertAttempt(
            ${attempt.coin},
            ${attempt.amount.toString()}::numeric, ${attempt.maxFee.toString()}::numeric, ${tx.json(inputs)},
            ${change ? tx.json({ address_id: change.addressId, amount: change.amount.toString() }) : null}::jsonb
-    FROM attempts WHERE payout_id = ${row.id}`
-  await tx`
-    INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, created_at)
-    VALUES (${newId('srq')}, ${row.merchant_id}, ${attempt.signerId}, ${attempt.id}, ${row.id}, clock_timestamp())`
-  await notify(tx, 'signing_request', attempt.signerId)
+    FROM attempts WHERE payout_id = ${row.id}
+    ), request AS (
+      INSERT INTO signing_requests (id, merchant_id, signer_id, transaction_id, payout_id, created_at)
+      VALUES (${newId('srq')}, ${row.merchant_id}, ${attempt.signerId}, ${attempt.id}, ${row.id}, clock_timestamp())
+    )
+    ${notice(tx, 'signing_request', attempt.signerId)}`
 }

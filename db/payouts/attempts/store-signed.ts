@@ -29,10 +29,10 @@ export async function storeSigned(
     const row = await lockWithdrawal(tx, id)
     const further = SENT_PAYOUTS[row.stage]
     if (row.stage !== 'pending_signature' && !further) return
-    const stored = await tx`
+    const [stored] = await tx<{ nonce: bigint | null }[]>`
       UPDATE attempts SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
-      WHERE id = ${verified.transactionId} AND state = 'built' RETURNING id`
-    if (stored.length === 0) {
+      WHERE id = ${verified.transactionId} AND state = 'built' RETURNING nonce`
+    if (!stored) {
       if (further) return
       throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
     }
@@ -48,19 +48,26 @@ export async function storeSigned(
       })
       return
     }
-    await tx`UPDATE nonces SET state = 'signed' WHERE payout_id = ${id} AND state = 'allocated'`
-    // Its queue had gone on without it, and nothing has filled the gap yet: the nonce is no gap any more.
-    await tx`
-      UPDATE nonces SET state = 'signed', payout_id = ${id}, freed_at = NULL
-      FROM attempts attempt JOIN addresses payer ON payer.id = attempt.from_address_id
-      WHERE attempt.id = ${verified.transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
-        AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_payout_id = ${id}`
+    if (stored.nonce !== null) await signNonce(tx, id, verified.transactionId)
     await movePayout(tx, networks, row, {
       to: 'signed',
       actor: `signer:${verified.signerId}`,
       transactionHash: verified.txid,
     })
   })
+}
+
+/**
+ * Marks the attempt's nonce as signed. A gap is one no more: the queue had gone on without the payout, and
+ * nothing has filled the gap yet.
+ */
+async function signNonce(tx: Transaction, id: string, transactionId: string): Promise<void> {
+  await tx`
+    WITH allocated AS (UPDATE nonces SET state = 'signed' WHERE payout_id = ${id} AND state = 'allocated')
+    UPDATE nonces SET state = 'signed', payout_id = ${id}, freed_at = NULL
+    FROM attempts attempt JOIN addresses payer ON payer.id = attempt.from_address_id
+    WHERE attempt.id = ${transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
+      AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_payout_id = ${id}`
 }
 
 /**

@@ -10,12 +10,12 @@ import { movePayout } from '../move-payout.js'
 import { lockWithdrawal, type PayoutRow } from '../payout-row.js'
 import { readWithdrawalView } from '../withdrawals/read-withdrawal-view.js'
 
-/** Moves signed → broadcasting, before the first byte is sent. */
-export async function startBroadcast(sql: Sql, networks: Networks, id: string): Promise<void> {
-  await inTransaction(sql, async (tx) => {
+/** Moves signed → broadcasting, before the first byte is sent. @returns The row as it is then. */
+export async function startBroadcast(sql: Sql, networks: Networks, id: string): Promise<PayoutRow> {
+  return inTransaction(sql, async (tx) => {
     const row = await lockWithdrawal(tx, id)
-    if (row.stage !== 'signed') return
-    await movePayout(tx, networks, row, { to: 'broadcasting', actor: 'system:withdrawal' })
+    if (row.stage !== 'signed') return row
+    return movePayout(tx, networks, row, { to: 'broadcasting', actor: 'system:withdrawal' })
   })
 }
 
@@ -23,22 +23,24 @@ export async function startBroadcast(sql: Sql, networks: Networks, id: string): 
  * Moves broadcasting → confirming when a node has the attempt, or it is mined already. The withdrawal then
  * shows a further attempt that a node has accepted, and the event `withdrawal.transaction_replaced` reports
  * it.
+ *
+ * @returns The row as it is then.
  */
 export async function markBroadcast(
   sql: Sql,
   networks: Networks,
   id: string,
   transactionId: string,
-): Promise<void> {
-  await inTransaction(sql, async (tx) => {
-    const row = await lockWithdrawal(tx, id)
+): Promise<PayoutRow> {
+  return inTransaction(sql, async (tx) => {
+    let row = await lockWithdrawal(tx, id)
     const [sent] = await tx<{ txid: string }[]>`
       UPDATE attempts SET state = 'broadcast', broadcast_at = coalesce(broadcast_at, clock_timestamp())
       WHERE id = ${transactionId} AND state = 'signed' RETURNING txid`
     if (row.stage === 'broadcasting') {
-      await movePayout(tx, networks, row, { to: 'confirming', actor: 'system:withdrawal' })
+      row = await movePayout(tx, networks, row, { to: 'confirming', actor: 'system:withdrawal' })
     }
-    if (sent) await showTransaction(tx, networks, row, sent.txid)
+    return sent ? showTransaction(tx, networks, row, sent.txid) : row
   })
 }
 
@@ -70,16 +72,19 @@ export async function markMined(
     await lockCursor(tx, mined.network)
     const row = await lockWithdrawal(tx, id)
     if (await isContradicted(tx, id, transactionId, mined)) return false
+    // A node may have reported another attempt as mined before.
     const [winner] = await tx<{ txid: string }[]>`
-      UPDATE attempts
-      SET state = 'mined', block_number = ${mined.blockNumber}, block_hash = ${mined.blockHash},
-          target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
-      WHERE id = ${transactionId} AND state IN ('signed', 'broadcast', 'mined') RETURNING txid`
+      WITH winner AS (
+        UPDATE attempts
+        SET state = 'mined', block_number = ${mined.blockNumber}, block_hash = ${mined.blockHash},
+            target_height = ${mined.blockNumber + mined.required - 1}, conflict_height = NULL
+        WHERE id = ${transactionId} AND state IN ('signed', 'broadcast', 'mined') RETURNING txid
+      ), other AS (
+        UPDATE attempts SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
+        WHERE payout_id = ${id} AND id <> ${transactionId} AND state = 'mined' AND EXISTS (SELECT FROM winner)
+      )
+      SELECT txid FROM winner`
     if (!winner) return true
-    // A node had reported another attempt as mined before.
-    await tx`
-      UPDATE attempts SET state = 'broadcast', block_number = NULL, block_hash = NULL, target_height = NULL
-      WHERE payout_id = ${id} AND id <> ${transactionId} AND state = 'mined'`
     await showTransaction(tx, networks, row, winner.txid)
     return true
   })
@@ -116,8 +121,8 @@ async function showTransaction(
   networks: Networks,
   row: PayoutRow,
   txid: string,
-): Promise<void> {
-  if (row.transaction_hash === txid) return
+): Promise<PayoutRow> {
+  if (row.transaction_hash === txid) return row
   await tx`UPDATE payouts SET transaction_hash = ${txid}, updated_at = clock_timestamp() WHERE id = ${row.id}`
   await appendAudit(tx, {
     merchantId: row.merchant_id,
@@ -126,7 +131,8 @@ async function showTransaction(
     subject: row.id,
     data: { transaction_hash: txid, previous_transaction_hash: row.transaction_hash },
   })
-  if (row.kind !== 'withdrawal') return
+  const shown = { ...row, transaction_hash: txid }
+  if (row.kind !== 'withdrawal') return shown
   const view = await readWithdrawalView(tx, networks, row.id)
   if (!view) throw new Error(`Withdrawal ${row.id} does not exist`)
   await appendEvent(tx, {
@@ -135,6 +141,7 @@ async function showTransaction(
     subject: row.id,
     data: { ...view, previous_transaction_hash: row.transaction_hash } satisfies TransactionReplaced,
   })
+  return shown
 }
 
 /**

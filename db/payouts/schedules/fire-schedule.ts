@@ -96,7 +96,7 @@ async function ask(
   const { template } = schedule
   const network = findNetwork(networks, template.network)
   const coin = findCoin(network, template.coin)
-  return createWithdrawal(tx, networks, {
+  const { id } = await createWithdrawal(tx, networks, {
     merchantId: schedule.merchant_id,
     network,
     coin,
@@ -116,6 +116,7 @@ async function ask(
     expiryMs,
     screen,
   })
+  return id
 }
 
 async function recordRefusal(

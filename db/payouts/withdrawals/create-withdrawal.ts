@@ -10,6 +10,7 @@ import { assessRisk, needsReview } from '../../../domain/controls/risk.js'
 import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
+import type { Withdrawal } from '../../../wire/withdrawal.js'
 import { appendAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
 import { takeLimits } from '../../controls/limits/take-limits.js'
@@ -62,7 +63,7 @@ export interface NewWithdrawal {
 /**
  * Accepts a withdrawal in the caller's transaction.
  *
- * @returns The new row's id.
+ * @returns The new withdrawal, as the API shows it.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`,
  * `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`, `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`,
  * `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`, `INVALID_STATE` (small outputs
@@ -72,7 +73,7 @@ export async function createWithdrawal(
   tx: Transaction,
   networks: Networks,
   request: NewWithdrawal,
-): Promise<string> {
+): Promise<Withdrawal> {
   const { network, coin, amount } = request
   const feeCoin = nativeCoin(network)
   const signer = await requireRail(tx, request)
@@ -155,7 +156,7 @@ export async function createWithdrawal(
   )
   await takeHold(tx, { ...request, id, feeLimit: estimate.feeLimit })
   await requireSpendableAtOnce(tx, request, amount + (request.feePayer === 'sender' ? estimate.fee : 0n))
-  await appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
+  const view = await appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
   await appendAudit(tx, {
     merchantId: request.merchantId,
     actor: request.actor,
@@ -170,7 +171,7 @@ export async function createWithdrawal(
       risk,
     },
   })
-  return id
+  return view
 }
 
 function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit: bigint): void {

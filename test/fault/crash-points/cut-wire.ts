@@ -33,7 +33,7 @@ interface Group {
 
 const CODE = { parse: 'P', bind: 'B', execute: 'E', query: 'Q', sync: 'S', ready: 'Z' } as const
 /** A statement that writes nothing. Functions of ours that write are called inside transactions. */
-const READ_ONLY = /^\s*select(?!.*pg_notify)/is
+const READ_ONLY = /^\s*(listen|select(?!.*pg_notify))/is
 const POOL = 4
 
 /**

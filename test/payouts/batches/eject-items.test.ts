@@ -52,9 +52,9 @@ async function settle(partId: string, fee: bigint): Promise<void> {
   const transactionId = newId('tx')
   await sql`
     INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount,
-                              max_fee, inputs)
+                              max_fee, inputs, block_number, block_hash)
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${partId}, 1, 'bitcoin', 'mined', '{}', 'btc',
-            ${(row?.amount ?? 0n).toString()}, ${fee.toString()}, ${sql.json(spent)})`
+            ${(row?.amount ?? 0n).toString()}, ${fee.toString()}, ${sql.json(spent)}, 1, '00')`
   await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${partId}`
   await settleWithdrawal(sql, networks, partId, {
     transactionId,

@@ -33,9 +33,9 @@ test('settles with the fee that the network took above the limit, and raises an 
   const transactionId = newId('tx')
   await sql`
     INSERT INTO attempts (id, merchant_id, subject_type, payout_id, number, network, state, payload, coin, amount,
-                              max_fee, from_address_id, nonce)
+                              max_fee, from_address_id, nonce, block_number, block_hash)
     VALUES (${transactionId}, ${stage.api.merchantId}, 'withdrawal', ${id}, 1, 'ethereum', 'mined', '{}', 'eth',
-            ${ETHER.toString()}, ${limit.toString()}, ${hot.id}, 0)`
+            ${ETHER.toString()}, ${limit.toString()}, ${hot.id}, 0, 1, '0x01')`
   await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${id}`
   const outcome = {
     transactionId,

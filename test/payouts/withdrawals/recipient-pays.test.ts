@@ -45,6 +45,7 @@ test('signs what two people approved and closes the books, with a rest below dus
   expect(signed.outs.map((each) => each.value)).toEqual([99_470n])
   expect(attempt).toMatchObject({ amount: 99_470n, max_fee: 530n })
   await sql`UPDATE payouts SET stage = 'confirming' WHERE id = ${id}`
+  await sql`UPDATE attempts SET state = 'mined', block_number = 101, block_hash = '00' WHERE payout_id = ${id}`
   await settleWithdrawal(sql, networks, id, {
     transactionId: attempt?.id ?? '',
     blockNumber: 101,
