@@ -16,8 +16,10 @@ import { type ChainCursor, readCursor } from '../../db/networks/chain-cursor.js'
 import { describeMatches } from './describe-matches.js'
 import { placeCursor } from './place-cursor.js'
 
-/** Blocks of one request while catching up. The adapter gives fewer if they are large. */
+/** Blocks from which on a range is written. The adapter gives fewer at once, and the range reads on. */
 const RANGE = 100
+/** Transfers from which on a range is written although it has fewer blocks. */
+const SPARSE = 2_000
 /** Ranges read while one is written, so that both the node and the database are busy. */
 const AHEAD = 2
 const WAITING_EVERY_MS = 1_000
@@ -135,13 +137,15 @@ async function matchBlocks(
 }
 
 /**
- * Returns the part of a fetched range that is one chain. If the node changed its chain in between, the rest
- * is fetched again.
+ * Returns the part of fetched blocks that continues one chain. If the node changed its chain in between, the
+ * rest is fetched again.
+ *
+ * @param previous - The block below, if it was fetched as well.
  */
-function linked(blocks: readonly Block[], from: number): Block[] {
+function linked(blocks: readonly Block[], from: number, previous: Block | undefined): Block[] {
   const chain: Block[] = []
   for (const block of blocks) {
-    const below = chain.at(-1)
+    const below = chain.at(-1) ?? previous
     if (block.height !== from + chain.length || (below && block.parentHash !== below.hash)) break
     chain.push(block)
   }
@@ -167,9 +171,21 @@ function readAhead(sql: Sql, adapter: ChainAdapter, first: number, head: number,
   let from = Promise.resolve(first)
 
   async function fetch(height: number): Promise<Block[]> {
-    return height > head
-      ? []
-      : linked(await adapter.blocks(height, Math.min(head, height + RANGE - 1)), height)
+    const blocks: Block[] = []
+    let transfers = 0
+    for (let next = height; next <= head && blocks.length < RANGE && transfers < SPARSE; ) {
+      const more = await adapter.blocks(next, Math.min(head, next + RANGE - 1)).catch((error: unknown) => {
+        // What came before is applied, and the next range meets the error.
+        if (blocks.length === 0) throw error
+        return []
+      })
+      const some = linked(more, next, blocks.at(-1))
+      for (const block of some) transfers += block.transfers.length
+      blocks.push(...some)
+      next += some.length
+      if (some.length === 0 || some.length < more.length) break
+    }
+    return blocks
   }
 
   async function describe(height: number, blocks: readonly Block[]): Promise<Range> {

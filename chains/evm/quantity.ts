@@ -18,7 +18,7 @@ export function toBigInt(value: unknown, field: string): bigint {
  * names the field.
  */
 export function toInteger(value: unknown, field: string): number {
-  const integer = Number(toBigInt(value, field))
+  const integer = typeof value === 'string' && HEX.test(value) ? Number(value) : Number.NaN
   if (!Number.isSafeInteger(integer)) throw new EndpointFailure(`a malformed ${field}`)
   return integer
 }

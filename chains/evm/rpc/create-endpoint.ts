@@ -6,6 +6,7 @@ import { Pool } from 'undici'
 import { z } from 'zod'
 import type { EvmNetwork } from '../../../domain/chain/network.js'
 import { guardNode } from '../../guard-node.js'
+import { readText } from '../../read-text.js'
 import { nodeChecks } from './check-node.js'
 import type { RpcAnswer, RpcCall } from './rpc-call.js'
 import { AskedTooMuch, EndpointFailure, RpcError } from './rpc-error.js'
@@ -98,7 +99,7 @@ export function createEndpoint(url: string, label: string, network: EvmNetwork, 
           bodyTimeout: waitMs,
           signal: AbortSignal.timeout(waitMs),
         })
-        return { status: response.statusCode, text: await response.body.text() }
+        return { status: response.statusCode, text: await readText(response.body) }
       } catch (error) {
         const { code, name } = error as { code?: unknown; name?: unknown }
         if (attempt === 1 && typeof code === 'string' && STALE_CONNECTION.has(code)) continue

@@ -37,7 +37,9 @@ export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[]
     // The position is the ordinal only while the node keeps the order. A node that does not is not used.
     if (logIndex <= previous) toInteger(null, 'order of logs')
     previous = logIndex
-    const coin = rules.tokens.get(toBytes(log.address, 20, 'log address'))
+    // Nodes write addresses in lower case nearly always, so that most are known as they are.
+    const coin =
+      rules.tokens.get(log.address as string) ?? rules.tokens.get(toBytes(log.address, 20, 'log address'))
     if (coin === undefined) continue
     const topics = toList(log.topics, 'topics')
     if (topics.length !== 3 || topics[0] !== TRANSFER_TOPIC) continue

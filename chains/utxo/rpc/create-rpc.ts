@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { KeyturnError } from '../../../domain/errors.js'
 import { guardNode, type NodeChecks, type NodeGuard, UnusableNode } from '../../guard-node.js'
 import { type NodeReport, reportNode } from '../../node-report.js'
+import { readText } from '../../read-text.js'
 import { NODE_CODE, NodeError } from './node-error.js'
 
 export interface RpcOptions {
@@ -180,7 +181,7 @@ async function post(endpoint: Target, body: string, timeoutMs: number): Promise<
     bodyTimeout: 0,
     signal: AbortSignal.timeout(timeoutMs),
   })
-  const text = await response.body.text()
+  const text = await readText(response.body)
   // Bitcoin Core answers an RPC error with 500 or 404 and a JSON body. Without a body it is a failure of the
   // node.
   let answer: unknown

@@ -765,6 +765,49 @@ describe('catching up', () => {
     expect(await ledger(sql, 'available', 'alice')).toBe(1_000n)
   })
 
+  describe('with a node that gives five blocks at a time', () => {
+    /** Runs one pass and returns the heights of its commits, counted from the start. */
+    async function commits(blocks: number, transfers: number, failsAbove = Number.POSITIVE_INFINITY) {
+      const { sql, model, adapter } = await setup()
+      const from = (await adapter.head()).height
+      for (let block = 0; block < blocks; block++) {
+        const strangers = Array.from({ length: transfers }, (_, index) => ({
+          payee: index.toString(16).padStart(40, '9'),
+          coin: 'btc',
+          amount: 1n,
+        }))
+        model.mine(transfers === 0 ? [] : [model.transaction(strangers)])
+      }
+      const failing: typeof adapter = {
+        ...adapter,
+        blocks: async (first: number, to: number) => {
+          if (first > from + failsAbove) throw new Error('node died')
+          return adapter.blocks(first, Math.min(to, first + 4))
+        },
+      }
+      const heights: number[] = []
+      const outcome = await advanceChain(sql, failing, {
+        onProgress: (cursor) => heights.push(cursor.height - from),
+      }).then(
+        () => 'done',
+        (error: Error) => error.message,
+      )
+      return { outcome, heights }
+    }
+
+    test('writes a hundred sparse blocks in one transaction', async () => {
+      expect(await commits(150, 0)).toEqual({ outcome: 'done', heights: [100, 150] })
+    })
+
+    test('writes dense blocks as they come', async () => {
+      expect(await commits(60, 110)).toEqual({ outcome: 'done', heights: [20, 40, 60] })
+    })
+
+    test('writes what came before an answer that failed', async () => {
+      expect(await commits(150, 0, 45)).toEqual({ outcome: 'node died', heights: [45] })
+    })
+  })
+
   test('credits without details after a limited time', async () => {
     const { sql, model, adapter, to } = await setup()
     const { txid } = model.pay(to(1_000n))
