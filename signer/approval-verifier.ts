@@ -1,7 +1,8 @@
-/** Verifies approvers' signatures, on other threads for whole batches before the decision. */
+/** Verifies approvers' signatures, each once for a claim, with the help of other threads. */
 
 import { type KeyObject, verify } from 'node:crypto'
 import { approvalMessage } from '../domain/controls/approval.js'
+import type { Share, SharedTask } from './helpers/helpers.js'
 import type { ParsedApproval, ParsedRequest } from './parse-request.js'
 import type { Policy } from './policy/policy.js'
 
@@ -9,58 +10,101 @@ import type { Policy } from './policy/policy.js'
 export interface ApprovalVerifier {
   /** Returns whether the key signed the decision. @param key - From the policy, never from the request. */
   isSigned(key: KeyObject, approval: ParsedApproval): boolean
-  /** Verifies a request's approvals on other threads, so that `isSigned` only reads the stored answers. */
-  prefetch(request: ParsedRequest, policy: Policy): Promise<void>
+  /**
+   * Offers the approvals of some requests to other threads. The same key, text and signature in another
+   * request of the claim, as in the parts of a batch, is not verified again.
+   */
+  prefetch(requests: readonly ParsedRequest[], policy: Policy, share: Share): void
+  /** Begins with the approvals of a request that no other thread has begun with, from the last one on. */
+  start(request: ParsedRequest, policy: Policy): void
+  /** Forgets every answer, at the end of a claim. */
+  forget(): void
 }
 
-/** Most answers that are kept. Each belongs to one key, text and signature, so it can never become wrong. */
-const MAX_ANSWERS = 4_096
+/** An approval with its pinned key. */
+interface Question {
+  readonly key: KeyObject
+  readonly text: string
+  readonly approval: ParsedApproval
+}
 
 /** Creates a verifier. */
 export function createApprovalVerifier(): ApprovalVerifier {
-  const answers = new WeakMap<KeyObject, Map<string, boolean>>()
+  let answers = new Map<KeyObject, Map<string, SharedTask>>()
+  const keys = new WeakMap<KeyObject, string>()
 
-  function remember(key: KeyObject, question: string, answer: boolean): void {
-    const known = answers.get(key) ?? new Map<string, boolean>()
-    const oldest = known.keys().next()
-    if (known.size >= MAX_ANSWERS && !oldest.done) known.delete(oldest.value)
-    known.set(question, answer)
-    answers.set(key, known)
+  function rawKey(key: KeyObject): string {
+    const raw = keys.get(key) ?? key.export({ format: 'jwk' }).x ?? ''
+    keys.set(key, raw)
+    return raw
+  }
+
+  function remember({ key, text }: Question, answer: SharedTask): void {
+    const known = answers.get(key) ?? new Map<string, SharedTask>()
+    answers.set(key, known.set(text, answer))
   }
 
   return {
     isSigned(key, approval) {
-      const question = questionOf(approval)
-      const known = answers.get(key)?.get(question)
-      if (known !== undefined) return known
-      return verify(
-        null,
-        Buffer.from(approvalMessage(approval)),
-        key,
-        Buffer.from(approval.signature, 'base64'),
-      )
+      const answer = answers.get(key)?.get(textOf(approval))
+      if (!answer) return isSignedBy(key, approval)
+      try {
+        answer.finish()
+        return true
+      } catch {
+        return false
+      }
     },
-    async prefetch({ approvals }, policy) {
-      await Promise.all(
-        approvals.map(async (approval) => {
-          const pinned = policy.approvers.get(approval.approver_id)
-          if (!pinned) return
-          remember(pinned.key, questionOf(approval), await verifyElsewhere(pinned.key, approval))
-        }),
+    prefetch(requests, policy, share) {
+      const asked = new Map<KeyObject, Set<string>>()
+      const questions = requests
+        .flatMap((request) => questionsOf(request, policy))
+        .filter(({ key, text }) => {
+          const texts = asked.get(key) ?? new Set()
+          if (texts.has(text) || answers.get(key)?.has(text)) return false
+          asked.set(key, texts.add(text))
+          return true
+        })
+      if (questions.length === 0) return
+      const tasks = share(
+        questions.map(({ key, approval }) => ({
+          task: {
+            family: 'approval',
+            key: rawKey(key),
+            message: approvalMessage(approval),
+            signature: approval.signature,
+          },
+          here() {
+            if (!isSignedBy(key, approval)) throw new Error('The signature is not valid')
+          },
+        })),
       )
+      for (const [index, question] of questions.entries()) {
+        const task = tasks[index]
+        if (task) remember(question, task)
+      }
+    },
+    start(request, policy) {
+      for (const { key, text } of questionsOf(request, policy).reverse()) answers.get(key)?.get(text)?.start()
+    },
+    forget() {
+      answers = new Map()
     },
   }
 }
 
-function questionOf(approval: ParsedApproval): string {
+function questionsOf({ approvals }: ParsedRequest, policy: Policy): Question[] {
+  return approvals.flatMap((approval) => {
+    const pinned = policy.approvers.get(approval.approver_id)
+    return pinned ? [{ key: pinned.key, text: textOf(approval), approval }] : []
+  })
+}
+
+/** Returns all that an answer depends on besides the key. */
+function textOf(approval: ParsedApproval): string {
   return `${approvalMessage(approval)}\n${approval.signature}`
 }
 
-function verifyElsewhere(key: KeyObject, approval: ParsedApproval): Promise<boolean> {
-  const message = Buffer.from(approvalMessage(approval))
-  return new Promise((resolve, reject) => {
-    verify(null, message, key, Buffer.from(approval.signature, 'base64'), (error, valid) =>
-      error ? reject(error) : resolve(valid),
-    )
-  })
+function isSignedBy(key: KeyObject, approval: ParsedApproval): boolean {
+  return verify(null, Buffer.from(approvalMessage(approval)), key, Buffer.from(approval.signature, 'base64'))
 }

@@ -9,8 +9,11 @@ import { conflictSet } from './checks/conflict-set.js'
 import { cost } from './checks/cost.js'
 import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
+import { doAlone, type Share, type SharedTask, shareWithHelpers } from './helpers/helpers.js'
+import { readBack, type Unread } from './helpers/read-back.js'
 import { intentAmount } from './intent-amount.js'
 import { assetKey } from './journal/account-name.js'
+import type { Journal } from './journal/journal.js'
 import { JournalFailure } from './journal/journal-failure.js'
 import { parseRequest, type RequestReading } from './parse-request.js'
 import { Runs, runOf } from './runs.js'
@@ -70,13 +73,19 @@ export function decide(request: unknown, state: SignerState): SingleDecision {
 export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
   const runs = new Runs()
   const asked = requests.map((request) => ({ reading: parseRequest(request), run: runOf(request) }))
-  return signAccepted(writeDecisions(asked, state, checks, runs), state, runs)
+  return signAccepted(writeDecisions(asked, state, checks, runs), state, runs, doAlone)
 }
 
 /**
- * Decides on requests as `decideAll` does. Other threads verify the approvals while requests are still
- * parsed, and sync the witness while keys are used. When it returns, the witness has the journal's position,
- * so the answers may leave the signer.
+ * Requests whose work is offered to other threads in one message. A message of its own for each costs more
+ * than the wait for the fourth.
+ */
+const OFFERED = 4
+
+/**
+ * Decides on requests as `decideAll` does, with the help of other threads: they verify approvals while
+ * requests are parsed and examined, and read signed transactions back and sync the witness while keys are
+ * used. When it returns, the witness has the journal's position, so the answers may leave the signer.
  *
  * @param requests - As the platform sent them.
  * @param runs - The runs of the claim, which may have begun before these requests.
@@ -86,19 +95,27 @@ export async function decideWitnessed(
   requests: readonly unknown[],
   state: SignerState,
   runs = new Runs(),
+  share = shareWithHelpers,
 ): Promise<Decision[]> {
-  const verified: Promise<void>[] = []
-  const asked = requests.map((request) => {
-    const reading = parseRequest(request)
-    if (state.policy && 'request' in reading)
-      verified.push(state.approvals.prefetch(reading.request, state.policy))
-    return { reading, run: runOf(request) }
-  })
-  await Promise.all(verified)
+  const asked = readAll(requests, state, share)
   const examined = writeDecisions(asked, state, ALL_CHECKS, runs)
+  state.approvals.forget()
   const witnessed = state.witness.write(state.journal.durable)
-  const [decisions] = await Promise.all([inTurn(() => signAccepted(examined, state, runs)), witnessed])
+  const [decisions] = await Promise.all([inTurn(() => signAccepted(examined, state, runs, share)), witnessed])
   return decisions
+}
+
+/** Parses requests, and offers the approvals of some of them while it parses the next. */
+function readAll(requests: readonly unknown[], state: SignerState, share: Share): Asked[] {
+  const asked: Asked[] = []
+  for (let from = 0; from < requests.length; from += OFFERED) {
+    const some = requests.slice(from, from + OFFERED)
+    const readings = some.map(parseRequest)
+    asked.push(...readings.map((reading, index) => ({ reading, run: runOf(some[index]) })))
+    const parsed = readings.flatMap((reading) => ('request' in reading ? [reading.request] : []))
+    if (state.policy) state.approvals.prefetch(parsed, state.policy, share)
+  }
+  return asked
 }
 
 /** Runs a function as a promise, so that its error is awaited beside those of others. */
@@ -155,17 +172,23 @@ function settle(examination: Examination, isAdmitted: boolean, state: SignerStat
  * Signs what was accepted. When one of a run cannot be signed, those above it are kept back: they are in the
  * journal, and get their bytes when they are claimed again.
  */
-function signAccepted(examined: readonly Examined[], state: SignerState, runs: Runs): Decision[] {
+function signAccepted(
+  examined: readonly Examined[],
+  state: SignerState,
+  runs: Runs,
+  share: Share,
+): Decision[] {
+  const signed = signAll(examined, state, share)
   const failed = new Set<string>()
   return examined.map(({ examination, requestId, run }) => {
     if (run === null) {
       if (examination === null) throw new Error('Only a run ends before a request')
-      return conclude(examination, state)
+      return conclude(examination, signed, state)
     }
     if (examination === null) return { outcome: 'undecided', requestId, run }
     if (failed.has(run) && examination.outcome === 'accepted')
       return unsigned(requestId, 'A request before it in its run could not be signed')
-    const decision = conclude(examination, state)
+    const decision = conclude(examination, signed, state)
     if (examination.outcome === 'accepted' && decision.outcome === 'refused') {
       failed.add(run)
       runs.stop(run)
@@ -175,6 +198,51 @@ function signAccepted(examined: readonly Examined[], state: SignerState, runs: R
 }
 
 type Accepted = Extract<Examination, { outcome: 'accepted' }>
+
+/** Signed bytes that are to be read back, or the error that came instead of them. */
+type Signed = { readonly unread: Unread; readonly isRead: SharedTask } | { readonly error: unknown }
+
+/**
+ * Signs every accepted payload whose bytes are not stored. Other threads read the first ones back while the
+ * next are signed; what is left then is read back here, from the last one on.
+ */
+function signAll(
+  examined: readonly Examined[],
+  state: SignerState,
+  share: Share,
+): ReadonlyMap<Examination, Signed> {
+  const signed = new Map<Examination, Signed>()
+  let offered: { readonly examination: Accepted; readonly unread: Unread }[] = []
+  const offer = () => {
+    const tasks = share(offered.map(({ unread }) => ({ task: unread, here: () => readBack(unread) })))
+    for (const [index, { examination, unread }] of offered.entries()) {
+      const isRead = tasks[index]
+      if (isRead) signed.set(examination, { unread, isRead })
+    }
+    offered = []
+  }
+  for (const { examination } of examined) {
+    if (examination?.outcome !== 'accepted' || stored(examination, state)) continue
+    try {
+      offered.push({ examination, unread: sign(examination.context) })
+    } catch (error) {
+      signed.set(examination, { error })
+    }
+    if (offered.length === OFFERED) offer()
+  }
+  if (offered.length > 0) offer()
+  for (const each of [...signed.values()].reverse()) if ('isRead' in each) each.isRead.start()
+  return signed
+}
+
+/** Returns the stored bytes of a payload. `null` where there are none. */
+function stored(
+  { context, payloadHash }: Accepted,
+  { journal }: SignerState,
+): ReturnType<Journal['signedTransaction']> {
+  const record = journal.records.find(context.intentHash, context.request.items)
+  return record ? journal.signedTransaction(record, payloadHash) : null
+}
 
 /**
  * Writes a decision down. A decision that cannot be written so that it is read again is refused, and nothing
@@ -219,14 +287,18 @@ function changeIndexOf(context: PayloadContext): { change_index?: number } {
   return index === undefined ? {} : { change_index: index }
 }
 
-function conclude(examination: Examination, state: SignerState): SingleDecision {
+function conclude(
+  examination: Examination,
+  signed: ReadonlyMap<Examination, Signed>,
+  state: SignerState,
+): SingleDecision {
   const { requestId } = examination
   if (examination.outcome === 'refused') {
     const { refusal, replay } = examination
     return { outcome: 'refused', requestId, ...refusal, decidedBefore: replay }
   }
   try {
-    const { raw, hash } = signedOnce(examination, state)
+    const { raw, hash } = signedOnce(examination, signed.get(examination), state)
     return { outcome: 'signed', requestId, signedTransaction: raw, transactionHash: hash }
   } catch (error) {
     if (error instanceof JournalFailure) throw error
@@ -240,33 +312,40 @@ function unsigned(requestId: string, message: string): SingleDecision {
   return { outcome: 'refused', requestId, ...refuse('MALFORMED', message), decidedBefore: true }
 }
 
-/** Returns the stored bytes. If there are none, signs and stores the bytes before they leave. */
-function signedOnce({ context, payloadHash }: Accepted, state: SignerState): { raw: string; hash: string } {
-  const { request, intentHash } = context
+/** Returns the stored bytes. If there are none, stores the signed ones before they leave. */
+function signedOnce(
+  accepted: Accepted,
+  signed: Signed | undefined,
+  state: SignerState,
+): { raw: string; hash: string } {
+  const known = stored(accepted, state)
+  if (known) return known
+  if (!signed) throw new Error('The payload was not signed')
+  if ('error' in signed) throw signed.error
+  signed.isRead.finish()
+  const { raw, hash } = signed.unread
+  const { request, intentHash } = accepted.context
   // A new intent got its record when the decision was written down.
   const record = state.journal.records.find(intentHash, request.items)
   if (!record) throw new Error('The journal does not hold the decision')
-  const stored = state.journal.signedTransaction(record, payloadHash)
-  if (stored) return stored
-  const signed = sign(context)
   state.journal.append({
     type: 'signed',
     intent: request.intent.withdrawal,
     intent_hash: intentHash,
     first_item: record.firstItem,
-    payload_hash: payloadHash,
-    transaction_hash: signed.hash,
-    signed_hash: createHash('sha256').update(signed.raw).digest('hex'),
-    signed_transaction: signed.raw,
+    payload_hash: accepted.payloadHash,
+    transaction_hash: hash,
+    signed_hash: createHash('sha256').update(raw).digest('hex'),
+    signed_transaction: raw,
   })
-  return signed
+  return { raw, hash }
 }
 
-function sign(context: PayloadContext): { raw: string; hash: string } {
+function sign(context: PayloadContext): Unread {
   return byFamily(context, { utxo: signUtxo, evm: signEvm })
 }
 
-function signUtxo({ network, utxo }: UtxoContext): { raw: string; hash: string } {
+function signUtxo({ network, utxo }: UtxoContext): Unread {
   const keys = utxo.inputs.map((input) => {
     const key = input.key()
     if (!key || !input.spent) throw new Error(`${input.outpoint} is not of this seed`)
@@ -276,7 +355,7 @@ function signUtxo({ network, utxo }: UtxoContext): { raw: string; hash: string }
   return signInputs(utxo.psbt.transaction, keys)
 }
 
-function signEvm({ payload, path, state }: EvmContext): { raw: string; hash: string } {
+function signEvm({ payload, path, state }: EvmContext): Unread {
   if (!path) throw new Error(`${payload.derivation_path} is not a path`)
   return signTypeTwo(
     {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { canonicalJson } from '../domain/canonical-json.js'
-import { intentHash } from '../domain/controls/intent.js'
+import { intentText } from '../domain/controls/intent.js'
 import type { CheckList } from './checks/all-checks.js'
 import { byFamily } from './checks/by-family.js'
 import type { UtxoContext } from './checks/check.js'
@@ -95,7 +95,7 @@ function requestContext(
 ): RequestContext {
   const { intent, items } = request
   const network = policy.networks.get(intent.network)
-  const hash = intentHash(intent)
+  const hash = createHash('sha256').update(intentText(intent)).digest('hex')
   return {
     request,
     // An index outside of the outputs is refused by a check of its own.

@@ -14,6 +14,7 @@ import { unlockCommand } from './commands/unlock.js'
 import { verifyPolicyCommand } from './commands/verify-policy.js'
 import { witnessCommand } from './commands/witness.js'
 import { Failure } from './failure.js'
+import { isHelper } from './helpers/thread.js'
 import { SIGNER_VERSION } from './version.js'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -59,12 +60,17 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-// Output may end in a file, and other users of the machine must not read it.
-process.umask(0o077)
-main(process.argv.slice(2)).catch((error: unknown) => {
+// In the executable, threads load this file too, and run no command.
+if (!isHelper) {
+  // Output may end in a file, and other users of the machine must not read it.
+  process.umask(0o077)
+  main(process.argv.slice(2)).catch(explain)
+}
+
+function explain(error: unknown): void {
   // A stack trace does not help a person whose passphrase is wrong; an unexpected error shows where it came from.
   const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error)
   // The text may quote a file that another person wrote.
   process.stderr.write(`${(text ?? '').split('\n').map(visibleText).join('\n')}\n`)
   process.exitCode = 1
-})
+}

@@ -120,7 +120,12 @@ export interface DepositReleaseIntent extends ControlIntent {
 /** Everything that two people can sign. */
 export type AnyIntent = Intent | PolicyIntent | WhitelistIntent | DepositReleaseIntent
 
-/** Returns the lower-case hex SHA-256 of `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
+/** Returns the text whose hash approvers sign: `"keyturn-intent-v1\n"` and the canonical JSON of the intent. */
+export function intentText(intent: AnyIntent): string {
+  return `keyturn-intent-v1\n${canonicalJson(intent)}`
+}
+
+/** Returns the lower-case hex SHA-256 of an intent's text. It runs in browsers too. */
 export function intentHash(intent: AnyIntent): string {
-  return bytesToHex(sha256(utf8ToBytes(`keyturn-intent-v1\n${canonicalJson(intent)}`)))
+  return bytesToHex(sha256(utf8ToBytes(intentText(intent))))
 }

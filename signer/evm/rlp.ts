@@ -8,8 +8,13 @@ export function encodeRlp(item: RlpItem): Buffer {
     if (item.length === 1 && (item[0] ?? 0) < 0x80) return Buffer.from(item)
     return Buffer.concat([header(item.length, 0x80), item])
   }
-  const body = Buffer.concat(item.map(encodeRlp))
-  return Buffer.concat([header(body.length, 0xc0), body])
+  return encodeRlpList(item.map(encodeRlp))
+}
+
+/** Encodes a list whose items are encoded already. */
+export function encodeRlpList(encoded: readonly Uint8Array[]): Buffer {
+  const length = encoded.reduce((sum, item) => sum + item.length, 0)
+  return Buffer.concat([header(length, 0xc0), ...encoded])
 }
 
 /** Decodes exactly one item. @throws RangeError when the encoding is not canonical or has trailing bytes. */

@@ -24,6 +24,21 @@ export function encodeDer(signature: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([0x30, body.length]), body])
 }
 
+/** Returns the compact form of a signature. `null` unless its DER is exactly what `encodeDer` writes. */
+export function decodeDer(der: Uint8Array): Uint8Array | null {
+  const compact = Buffer.alloc(64)
+  let at = 2
+  for (const end of [32, 64]) {
+    const length = der[at + 1] ?? 0
+    const number = der.subarray(at + 2, at + 2 + length)
+    const digits = number.subarray(number[0] === 0 ? 1 : 0)
+    if (digits.length > 32) return null
+    compact.set(digits, end - digits.length)
+    at += 2 + length
+  }
+  return encodeDer(compact).equals(der) ? compact : null
+}
+
 function derInteger(bytes: Uint8Array): Buffer {
   let start = 0
   while (start < bytes.length - 1 && bytes[start] === 0) start++
