@@ -2,7 +2,7 @@
 
 import { type KeyObject, verify } from 'node:crypto'
 import { approvalMessage } from '../domain/controls/approval.js'
-import type { Share, SharedTask } from './helpers/helpers.js'
+import type { Helpers, SharedTask } from './helpers/helpers.js'
 import type { ParsedApproval, ParsedRequest } from './parse-request.js'
 import type { Policy } from './policy/policy.js'
 
@@ -14,9 +14,7 @@ export interface ApprovalVerifier {
    * Offers the approvals of some requests to other threads. The same key, text and signature in another
    * request of the claim, as in the parts of a batch, is not verified again.
    */
-  prefetch(requests: readonly ParsedRequest[], policy: Policy, share: Share): void
-  /** Begins with the approvals of a request that no other thread has begun with, from the last one on. */
-  start(request: ParsedRequest, policy: Policy): void
+  prefetch(requests: readonly ParsedRequest[], policy: Policy, helpers: Helpers): void
   /** Forgets every answer, at the end of a claim. */
   forget(): void
 }
@@ -55,7 +53,7 @@ export function createApprovalVerifier(): ApprovalVerifier {
         return false
       }
     },
-    prefetch(requests, policy, share) {
+    prefetch(requests, policy, helpers) {
       const asked = new Map<KeyObject, Set<string>>()
       const questions = requests
         .flatMap((request) => questionsOf(request, policy))
@@ -66,7 +64,7 @@ export function createApprovalVerifier(): ApprovalVerifier {
           return true
         })
       if (questions.length === 0) return
-      const tasks = share(
+      const tasks = helpers.offer(
         questions.map(({ key, approval }) => ({
           task: {
             family: 'approval',
@@ -83,9 +81,6 @@ export function createApprovalVerifier(): ApprovalVerifier {
         const task = tasks[index]
         if (task) remember(question, task)
       }
-    },
-    start(request, policy) {
-      for (const { key, text } of questionsOf(request, policy).reverse()) answers.get(key)?.get(text)?.start()
     },
     forget() {
       answers = new Map()

@@ -9,7 +9,7 @@ import { conflictSet } from './checks/conflict-set.js'
 import { cost } from './checks/cost.js'
 import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
-import { doAlone, type Share, type SharedTask, shareWithHelpers } from './helpers/helpers.js'
+import { type Helpers, noHelpers, ownHelpers, type SharedTask } from './helpers/helpers.js'
 import { readBack, type Unread } from './helpers/read-back.js'
 import { intentAmount } from './intent-amount.js'
 import { assetKey } from './journal/account-name.js'
@@ -73,7 +73,7 @@ export function decide(request: unknown, state: SignerState): SingleDecision {
 export function decideAll(requests: readonly unknown[], state: SignerState, checks = ALL_CHECKS): Decision[] {
   const runs = new Runs()
   const asked = requests.map((request) => ({ reading: parseRequest(request), run: runOf(request) }))
-  return signAccepted(writeDecisions(asked, state, checks, runs), state, runs, doAlone)
+  return signAccepted(writeDecisions(asked, state, checks, runs), state, runs, noHelpers)
 }
 
 /**
@@ -95,25 +95,29 @@ export async function decideWitnessed(
   requests: readonly unknown[],
   state: SignerState,
   runs = new Runs(),
-  share = shareWithHelpers,
+  helpers = ownHelpers,
 ): Promise<Decision[]> {
-  const asked = readAll(requests, state, share)
+  const asked = readAll(requests, state, helpers)
   const examined = writeDecisions(asked, state, ALL_CHECKS, runs)
   state.approvals.forget()
+  helpers.end()
   const witnessed = state.witness.write(state.journal.durable)
-  const [decisions] = await Promise.all([inTurn(() => signAccepted(examined, state, runs, share)), witnessed])
+  const [decisions] = await Promise.all([
+    inTurn(() => signAccepted(examined, state, runs, helpers)),
+    witnessed,
+  ])
   return decisions
 }
 
 /** Parses requests, and offers the approvals of some of them while it parses the next. */
-function readAll(requests: readonly unknown[], state: SignerState, share: Share): Asked[] {
+function readAll(requests: readonly unknown[], state: SignerState, helpers: Helpers): Asked[] {
   const asked: Asked[] = []
   for (let from = 0; from < requests.length; from += OFFERED) {
     const some = requests.slice(from, from + OFFERED)
     const readings = some.map(parseRequest)
     asked.push(...readings.map((reading, index) => ({ reading, run: runOf(some[index]) })))
     const parsed = readings.flatMap((reading) => ('request' in reading ? [reading.request] : []))
-    if (state.policy) state.approvals.prefetch(parsed, state.policy, share)
+    if (state.policy) state.approvals.prefetch(parsed, state.policy, helpers)
   }
   return asked
 }
@@ -176,11 +180,11 @@ function signAccepted(
   examined: readonly Examined[],
   state: SignerState,
   runs: Runs,
-  share: Share,
+  helpers: Helpers,
 ): Decision[] {
-  const signed = signAll(examined, state, share)
+  const signed = signAll(examined, state, helpers)
   const failed = new Set<string>()
-  return examined.map(({ examination, requestId, run }) => {
+  const decisions = examined.map(({ examination, requestId, run }): Decision => {
     if (run === null) {
       if (examination === null) throw new Error('Only a run ends before a request')
       return conclude(examination, signed, state)
@@ -195,6 +199,8 @@ function signAccepted(
     }
     return decision
   })
+  helpers.end()
+  return decisions
 }
 
 type Accepted = Extract<Examination, { outcome: 'accepted' }>
@@ -204,17 +210,17 @@ type Signed = { readonly unread: Unread; readonly isRead: SharedTask } | { reado
 
 /**
  * Signs every accepted payload whose bytes are not stored. Other threads read the first ones back while the
- * next are signed; what is left then is read back here, from the last one on.
+ * next are signed.
  */
 function signAll(
   examined: readonly Examined[],
   state: SignerState,
-  share: Share,
+  helpers: Helpers,
 ): ReadonlyMap<Examination, Signed> {
   const signed = new Map<Examination, Signed>()
   let offered: { readonly examination: Accepted; readonly unread: Unread }[] = []
   const offer = () => {
-    const tasks = share(offered.map(({ unread }) => ({ task: unread, here: () => readBack(unread) })))
+    const tasks = helpers.offer(offered.map(({ unread }) => ({ task: unread, here: () => readBack(unread) })))
     for (const [index, { examination, unread }] of offered.entries()) {
       const isRead = tasks[index]
       if (isRead) signed.set(examination, { unread, isRead })
@@ -231,7 +237,6 @@ function signAll(
     if (offered.length === OFFERED) offer()
   }
   if (offered.length > 0) offer()
-  for (const each of [...signed.values()].reverse()) if ('isRead' in each) each.isRead.start()
   return signed
 }
 

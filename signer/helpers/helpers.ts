@@ -27,13 +27,26 @@ export interface SharedTask {
   finish(): void
 }
 
-/** Shares tasks. @returns One for each, in the same order. */
-export type Share = (tasks: readonly { readonly task: Task; readonly here: () => void }[]) => SharedTask[]
+/** A task, and how to do it here. `here` throws an error when the task does not hold. */
+export interface Offered {
+  readonly task: Task
+  readonly here: () => void
+}
+
+/** Shares the work of one claim at a time. */
+export interface Helpers {
+  /** Offers tasks to other threads. @returns One for each, in the same order. */
+  offer(tasks: readonly Offered[]): SharedTask[]
+  /** Forgets the tasks of a claim that no other thread shall do any more. */
+  end(): void
+}
 
 /** Opens helpers, each when it is first needed. They do not keep the process alive. */
-export function openHelpers(start: () => Worker = startHelper, most = helpersHere()): Share {
+export function openHelpers(start: () => Worker = startHelper, most = helpersHere()): Helpers {
   const helpers: Worker[] = []
   let canStart = true
+  /** Tasks of this claim. Helpers begin with the first, this thread with the last. */
+  let open: SharedTask[] = []
   let turn = 0
 
   function next(): Worker | undefined {
@@ -68,15 +81,30 @@ export function openHelpers(start: () => Worker = startHelper, most = helpersHer
     log('warn', 'A helper thread was lost; signing goes on more slowly', { reason })
   }
 
-  return (tasks) => {
-    const places = new Int32Array(new SharedArrayBuffer(4 * tasks.length))
-    const offer: Offer = { places, tasks: tasks.map(({ task }) => task) }
-    next()?.postMessage(offer)
-    return tasks.map(({ here }, index) => sharedTask(places, index, here))
+  /** Does a task that waits for a helper. @returns False when there is none. */
+  function help(): boolean {
+    const last = open.pop()
+    last?.start()
+    return last !== undefined
+  }
+
+  return {
+    offer(tasks) {
+      const places = new Int32Array(new SharedArrayBuffer(4 * tasks.length))
+      const offer: Offer = { places, tasks: tasks.map(({ task }) => task) }
+      const helper = next()
+      helper?.postMessage(offer)
+      const shared = tasks.map(({ here }, index) => sharedTask(places, index, here, help))
+      if (helper) open.push(...shared)
+      return shared
+    },
+    end() {
+      open = []
+    },
   }
 }
 
-function sharedTask(places: Int32Array, index: number, here: () => void): SharedTask {
+function sharedTask(places: Int32Array, index: number, here: () => void, help: () => boolean): SharedTask {
   /** Result of doing it here. `null` until then. */
   let done: { readonly error: unknown } | { readonly error?: never } | null = null
 
@@ -96,6 +124,8 @@ function sharedTask(places: Int32Array, index: number, here: () => void): Shared
     },
     finish() {
       if (take(places, index)) doHere()
+      // While a helper is at it, this thread does what comes later.
+      while (Atomics.load(places, index) === PLACE.TAKEN && help());
       Atomics.wait(places, index, PLACE.TAKEN, PATIENCE_MS)
       if (done === null && Atomics.load(places, index) !== PLACE.YES) doHere()
       if (done !== null && 'error' in done) throw done.error
@@ -108,8 +138,8 @@ function helpersHere(): number {
   return Math.min(availableParallelism() - 1, MOST_HELPERS)
 }
 
-/** Shares tasks with the helpers of this process. */
-export const shareWithHelpers: Share = openHelpers()
+/** Helpers of this process. */
+export const ownHelpers = openHelpers()
 
-/** Shares with no thread: every task is done here. */
-export const doAlone: Share = openHelpers(startHelper, 0)
+/** No helper: every task is done here. */
+export const noHelpers = openHelpers(startHelper, 0)

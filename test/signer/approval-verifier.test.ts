@@ -2,30 +2,33 @@
 
 import { expect, test } from 'vitest'
 import { decideWitnessed } from '../../signer/decide.js'
-import { doAlone, type Share } from '../../signer/helpers/helpers.js'
+import { type Helpers, noHelpers } from '../../signer/helpers/helpers.js'
 import { type ParsedApproval, parseRequest } from '../../signer/parse-request.js'
 import { Runs } from '../../signer/runs.js'
 import { alice, bob, ethRequest, makeState, usdtRequest } from './fixture.js'
 
-/** Makes a state, and a share that notes each approval that is verified. */
+/** Makes a state, and helpers that note each approval that is verified. */
 function counted() {
   const verified: string[] = []
-  const share: Share = (tasks) =>
-    doAlone(
-      tasks.map(({ task, here }) => ({
-        task,
-        here: () => {
-          if (task.family === 'approval') verified.push(task.signature)
-          here()
-        },
-      })),
-    )
-  return { state: makeState(), share, verified }
+  const helpers: Helpers = {
+    ...noHelpers,
+    offer: (tasks) =>
+      noHelpers.offer(
+        tasks.map(({ task, here }) => ({
+          task,
+          here: () => {
+            if (task.family === 'approval') verified.push(task.signature)
+            here()
+          },
+        })),
+      ),
+  }
+  return { state: makeState(), helpers, verified }
 }
 
 /** Reads a request, as the signer does, with the pinned key of its first approver. */
 function prefetched(change: (approval: ParsedApproval) => ParsedApproval = (each) => each) {
-  const { state, share, verified } = counted()
+  const { state, helpers, verified } = counted()
   const reading = parseRequest(ethRequest())
   const { policy, approvals } = state
   const [key, other] = [alice, bob].map(({ approverId }) => policy?.approvers.get(approverId)?.key)
@@ -33,21 +36,20 @@ function prefetched(change: (approval: ParsedApproval) => ParsedApproval = (each
   const [honest] = reading.request.approvals
   if (!honest) throw new Error('The request has approvals')
   const request = { ...reading.request, approvals: [change(honest)] }
-  approvals.prefetch([request], policy, share)
-  approvals.start(request, policy)
+  approvals.prefetch([request], policy, helpers)
   return { approvals, honest, key, other, verified }
 }
 
 test('verifies an approval once for all payloads of a claim, and again for the next claim', async () => {
-  const { state, share, verified } = counted()
+  const { state, helpers, verified } = counted()
   // Payloads of one intent, as those of a batch's parts. The second is refused for its nonce.
   const claim = [ethRequest(), ethRequest({ payload: { nonce: 7 } }), usdtRequest()]
-  const [signed, refused, other] = await decideWitnessed(claim, state, new Runs(), share)
+  const [signed, refused, other] = await decideWitnessed(claim, state, new Runs(), helpers)
   expect([signed?.outcome, other?.outcome]).toEqual(['signed', 'signed'])
   expect(refused).toMatchObject({ outcome: 'refused', code: 'CONFLICT_SET' })
   expect(verified).toHaveLength(4)
   expect(new Set(verified).size).toBe(4)
-  await decideWitnessed(claim, state, new Runs(), share)
+  await decideWitnessed(claim, state, new Runs(), helpers)
   expect(verified).toHaveLength(8)
 })
 
@@ -82,7 +84,7 @@ test('takes the answer about a forged approval for no other one', () => {
 })
 
 test('refuses a forged approval beside the honest one in the same claim', async () => {
-  const { state, share } = counted()
+  const { state, helpers } = counted()
   const honest = usdtRequest()
   const request = ethRequest()
   const approvals = request.approvals.map((each, at) =>
@@ -93,7 +95,7 @@ test('refuses a forged approval beside the honest one in the same claim', async 
     [honest, forged, ethRequest({ payload: { nonce: 7 } })],
     state,
     new Runs(),
-    share,
+    helpers,
   )
   expect(decisions.map((each) => (each.outcome === 'refused' ? each.code : each.outcome))).toEqual([
     'signed',

@@ -4,9 +4,9 @@ import type { Worker } from 'node:worker_threads'
 import { afterAll, expect, test, vi } from 'vitest'
 import { decide, decideAll, decideWitnessed } from '../../signer/decide.js'
 import { signTypeTwo } from '../../signer/evm/sign-type-two.js'
-import { doAlone, openHelpers, type Share } from '../../signer/helpers/helpers.js'
+import { type Helpers, noHelpers, openHelpers } from '../../signer/helpers/helpers.js'
 import type { Unread } from '../../signer/helpers/read-back.js'
-import { startHelper } from '../../signer/helpers/thread.js'
+import { type Offer, startHelper } from '../../signer/helpers/thread.js'
 import { parsePath } from '../../signer/keys/path.js'
 import { Runs } from '../../signer/runs.js'
 import { buildSigner, payoutOfNow, startExecutable } from './executable.js'
@@ -46,21 +46,21 @@ const claim = () => [
 ]
 
 /** Offers one task that notes whether it was done here. */
-function offered(share: Share, task: Unread, fails = false) {
+function offered(helpers: Helpers, task: Unread, fails = false) {
   const here = vi.fn(() => {
     if (fails) throw new Error('done here')
   })
-  const [shared] = share([{ task, here }])
+  const [shared] = helpers.offer([{ task, here }])
   if (!shared) throw new Error('One task was offered')
   return { shared, here }
 }
 
 /** Waits until a helper has done a task, without doing it here. */
-async function doneElsewhere(share: Share, task: Unread): Promise<void> {
+async function doneElsewhere(helpers: Helpers, task: Unread): Promise<void> {
   await expect
     .poll(
       async () => {
-        const { shared, here } = offered(share, task)
+        const { shared, here } = offered(helpers, task)
         await new Promise((resolve) => setTimeout(resolve, 100))
         shared.finish()
         return here.mock.calls.length
@@ -71,9 +71,9 @@ async function doneElsewhere(share: Share, task: Unread): Promise<void> {
 }
 
 test('believes the yes of a helper, and finds the reason of its no by itself', async () => {
-  const share = openHelpers(start, 1)
-  await doneElsewhere(share, honest)
-  const { shared, here } = offered(share, altered, true)
+  const helpers = openHelpers(start, 1)
+  await doneElsewhere(helpers, honest)
+  const { shared, here } = offered(helpers, altered, true)
   await new Promise((resolve) => setTimeout(resolve, 200))
   expect(here).not.toHaveBeenCalled()
   expect(() => shared.finish()).toThrow('done here')
@@ -81,8 +81,8 @@ test('believes the yes of a helper, and finds the reason of its no by itself', a
 })
 
 test('does every task that no helper has taken once, and throws its error each time', () => {
-  for (const share of [doAlone, openHelpers(start, 1)]) {
-    const { shared, here } = offered(share, honest, true)
+  for (const helpers of [noHelpers, openHelpers(start, 1)]) {
+    const { shared, here } = offered(helpers, honest, true)
     shared.start()
     shared.start()
     expect(() => shared.finish()).toThrow('done here')
@@ -94,8 +94,8 @@ test('does every task that no helper has taken once, and throws its error each t
 test('does by itself what a helper has taken and does not finish, or what a lost one leaves', async () => {
   let places: Int32Array = new Int32Array()
   const stuck = { postMessage: (offer: { places: Int32Array }) => (places = offer.places) }
-  const share = openHelpers(() => Object.assign(stuck, { on() {}, unref() {} }) as unknown as Worker, 1)
-  const { shared, here } = offered(share, honest)
+  const helpers = openHelpers(() => Object.assign(stuck, { on() {}, unref() {} }) as unknown as Worker, 1)
+  const { shared, here } = offered(helpers, honest)
   Atomics.store(places, 0, 1)
   shared.finish()
   expect(here).toHaveBeenCalledOnce()
@@ -121,27 +121,48 @@ test('does by itself what a helper has taken and does not finish, or what a lost
   expect(() => offered(none, honest, true).shared.finish()).toThrow('done here')
 })
 
+test('does the last of its tasks while a helper is at the first, and none of a claim that has ended', () => {
+  const offers: Int32Array[] = []
+  const stuck = { on() {}, unref() {}, postMessage: ({ places }: Offer) => offers.push(places) }
+  const helpers = openHelpers(() => stuck as unknown as Worker, 1)
+  const done: string[] = []
+  const offer = (...names: string[]) =>
+    helpers.offer(names.map((name) => ({ task: honest, here: () => void done.push(name) })))
+  offer('before')
+  helpers.end()
+  const [first, second] = offer('first', 'second', 'third')
+  Atomics.store(offers[1] ?? new Int32Array(), 0, 1)
+  first?.finish()
+  // The helper has finished none, so the first one is done here too, after the others.
+  expect(done).toEqual(['third', 'second', 'first'])
+  second?.finish()
+  expect(done).toHaveLength(3)
+})
+
 test('signs the same bytes with helpers as alone', async () => {
-  const share = openHelpers(start, 2)
+  const helpers = openHelpers(start, 2)
   const alone = decideAll(claim(), makeState())
   expect(alone.map(({ outcome }) => outcome)).toEqual(claim().map(() => 'signed'))
-  expect(await decideWitnessed(claim(), makeState(), new Runs(), share)).toEqual(alone)
-  await doneElsewhere(share, honest)
-  expect(await decideWitnessed(claim(), makeState(), new Runs(), share)).toEqual(alone)
+  expect(await decideWitnessed(claim(), makeState(), new Runs(), helpers)).toEqual(alone)
+  await doneElsewhere(helpers, honest)
+  expect(await decideWitnessed(claim(), makeState(), new Runs(), helpers)).toEqual(alone)
 })
 
 test('stores and returns nothing that differs, and signs it when it is asked for again', async () => {
   const state = makeState()
-  const differing: Share = (tasks) =>
-    doAlone(
-      tasks.map(({ task, here }) => ({
-        task,
-        here: () => {
-          if (task.family !== 'approval') throw new Error('a bit was turned')
-          here()
-        },
-      })),
-    )
+  const differing: Helpers = {
+    ...noHelpers,
+    offer: (tasks) =>
+      noHelpers.offer(
+        tasks.map(({ task, here }) => ({
+          task,
+          here: () => {
+            if (task.family !== 'approval') throw new Error('a bit was turned')
+            here()
+          },
+        })),
+      ),
+  }
   const [decision] = await decideWitnessed([ethRequest()], state, new Runs(), differing)
   expect(decision).toMatchObject({ outcome: 'refused', message: 'a bit was turned', decidedBefore: true })
   expect(state.journal.position.sequence).toBe(1)

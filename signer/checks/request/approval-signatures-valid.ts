@@ -9,7 +9,6 @@ export const approvalSignaturesValid: Check<RequestContext> = {
   name: 'approval-signatures-valid',
   purpose: 'pay',
   run(context) {
-    context.state.approvals.start(context.request, context.policy)
     const forged = context.request.approvals.find((each) => !isSigned(context, each))
     return forged ? refuse('APPROVAL_INVALID', `The signature of ${forged.approver_id} is not valid`) : null
   },
