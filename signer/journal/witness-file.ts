@@ -18,8 +18,7 @@ import { z } from 'zod'
 import { isIsoTime } from '../../domain/iso-time.js'
 import { writeFileAtomically } from '../home/write-file-atomically.js'
 import type { JournalPosition } from './journal.js'
-import { JournalFailure } from './journal-failure.js'
-import { isSamePosition, type Witness, WitnessMismatch } from './witness.js'
+import { guardWitness, isSamePosition, type Witness, WitnessMismatch } from './witness.js'
 
 /**
  * Size of one record's block. Two records are written in turn, so a power cut during one leaves the other.
@@ -90,7 +89,7 @@ export function openFileWitness(place: string): Witness {
   return {
     place,
     read: () =>
-      guard(place, async () => {
+      guardWitness(place, async () => {
         if (!open()) return null
         const known = newest(seen)
         if (known === null) {
@@ -102,7 +101,7 @@ export function openFileWitness(place: string): Witness {
         return known.position
       }),
     write: (position) =>
-      guard(place, async () => {
+      guardWitness(place, async () => {
         const known = open() ? newest(seen) : null
         if (known && isSamePosition(known.position, position)) return
         if (file === null || known === null || position.sequence <= known.position.sequence) {
@@ -121,16 +120,6 @@ export function retireFileWitness(place: string): void {
   if (!existsSync(place)) return
   const record = `${JSON.stringify({ keyturn_witness: 'moved' }).padEnd(BLOCK_BYTES - 1)}\n`
   writeFileAtomically(place, record.repeat(RECORDS))
-}
-
-async function guard<T>(place: string, use: () => Promise<T>): Promise<T> {
-  try {
-    return await use()
-  } catch (error) {
-    if (error instanceof JournalFailure) throw error
-    const reason = error instanceof Error ? error.message : 'unknown'
-    throw new JournalFailure(`The witness ${place} failed: ${reason}`, { cause: error })
-  }
 }
 
 function content(file: number): Buffer {

@@ -8,9 +8,8 @@
 
 import type { NvIndex } from '../tpm/nv-index.js'
 import type { JournalPosition } from './journal.js'
-import { JournalFailure } from './journal-failure.js'
 import { isGenuineTpmRecord, makeTpmRecord, type TpmKeys, type TpmRecordStore } from './tpm-record.js'
-import { isSamePosition, type Witness, WitnessMismatch } from './witness.js'
+import { guardWitness, isSamePosition, type Witness, WitnessMismatch } from './witness.js'
 
 /** Value of an index that was never extended. */
 const UNWRITTEN = Buffer.alloc(32)
@@ -88,13 +87,13 @@ export function openTpmWitness(
   return {
     place,
     read: () =>
-      guard(place, async () => {
+      guardWitness(place, async () => {
         known = null
         known = await find()
         return known?.position ?? null
       }),
     write: (position) =>
-      guard(place, async () => {
+      guardWitness(place, async () => {
         if (!keys) throw new Error('the passphrase is needed to write it')
         if (known?.isCounted && isSamePosition(known.position, position)) return
         const { record, data } = makeTpmRecord(keys, position, known?.value ?? (await begin()))
@@ -121,15 +120,5 @@ export async function retireTpmWitness(index: NvIndex): Promise<void> {
     await index.undefine()
   } catch {
     await index.extend(UNWRITTEN)
-  }
-}
-
-async function guard<T>(place: string, use: () => Promise<T>): Promise<T> {
-  try {
-    return await use()
-  } catch (error) {
-    if (error instanceof JournalFailure) throw error
-    const reason = error instanceof Error ? error.message : 'unknown'
-    throw new JournalFailure(`The witness ${place} failed: ${reason}`, { cause: error })
   }
 }

@@ -54,6 +54,17 @@ export class WitnessMismatch extends JournalFailure {
   }
 }
 
+/** Runs a step of a witness. @throws JournalFailure that names the witness, for every error. */
+export async function guardWitness<T>(place: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use()
+  } catch (error) {
+    if (error instanceof JournalFailure) throw error
+    const reason = error instanceof Error ? error.message : 'unknown'
+    throw new JournalFailure(`The witness ${place} failed: ${reason}`, { cause: error })
+  }
+}
+
 /** Keeps the position in memory, for benches and tests. It protects from nothing. */
 export function openMemoryWitness(initial: JournalPosition | null = null): Witness {
   let known = initial
