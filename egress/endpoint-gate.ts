@@ -64,7 +64,7 @@ const MOST_TROUBLED = 10_000
  * Default limits of attempts within workflow tasks. Together they stay below the slots for workflow tasks and
  * local activities of a worker, so that a merchant whose endpoints hang never holds them all.
  */
-export const AT_ONCE = { endpoint: 12, merchant: 24, all: 40 }
+export const AT_ONCE = { endpoint: 16, merchant: 20, all: 28 }
 /** Weight of the latest duration in the smoothed average. */
 const SMOOTHING = 0.2
 

@@ -75,7 +75,7 @@ export const ACTIVITY_POLLERS = { type: 'autoscaling', initial: 5, maximum: 20 }
 /** Local activities at once. Each is a Postgres transaction, so more than the connections would only wait. */
 export const LOCAL_ACTIVITIES = 50
 /** Slots of the queue `webhooks` for workflow tasks without a first attempt, for example after a timer. */
-const OTHER_TASKS = 20
+const OTHER_TASKS = 12
 /**
  * Slots for chain activities. A watcher, or a payout that waits for its signer, holds one but works little.
  */
