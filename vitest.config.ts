@@ -2,6 +2,7 @@
 
 import { defineConfig } from 'vitest/config'
 import { quietForks } from './test/support/quiet-forks.js'
+import { SlowestFirst } from './test/support/slowest-first.js'
 
 /** Tests that start whole stacks: alone, after all others, so that they measure nothing but themselves. */
 const STACK_TESTS = [
@@ -17,6 +18,7 @@ export default defineConfig({
       ? { pool: 'forks' as const }
       : { pool: quietForks, disableConsoleIntercept: true }),
     reporters: ['./test/support/show-failed-logs.ts', 'default', './test/support/show-slowest.ts'],
+    sequence: { sequencer: SlowestFirst },
     setupFiles: ['./test/support/show-part-logs.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
