@@ -94,12 +94,14 @@ export function keepBitcoinChain<Flavour extends string>(
 
   async function restore(fresh: Bitcoin<Flavour>): Promise<void> {
     const began = Date.now()
-    for (let height = (await heightOf(fresh)) + 1; height < blocks.length; height += 1) {
+    const known = await heightOf(fresh)
+    const missing = blocks.length - 1 - known
+    for (let height = known + 1; height < blocks.length; height += 1) {
       // The answer says little (null, or a word such as "duplicate"). The height shows the result.
       await fresh.call('submitblock', blocks[height]?.raw).catch(() => {})
     }
     for (const raw of mempool.values()) await fresh.call('sendrawtransaction', raw).catch(() => {})
-    if (Date.now() - began > LONG_MS) say(`${fresh.name}: ${blocks.length - 1} blocks given back to it`)
+    if (missing > 0 && Date.now() - began > LONG_MS) say(`${fresh.name}: ${missing} blocks given back to it`)
   }
 
   return {

@@ -105,7 +105,7 @@ test('walks the main job with --once, writes stack.json and leaves nothing runni
   expect(stack?.ready).toBe(false)
   expect(stack?.pids.workers).toHaveLength(2)
   for (const pid of stack ? pidsOf(stack) : []) expect(startOf(pid)).toBeNull()
-}, 180_000)
+}, 400_000)
 
 test('keeps merchants and chains over a second start, restarts a killed process, and ends on SIGTERM', async () => {
   const before = readStack() as StackFile
@@ -136,7 +136,7 @@ test('keeps merchants and chains over a second start, restarts a killed process,
   await exited
   for (const pid of [...pidsOf(stack).filter((each) => each !== stack.pids.supervisor), again])
     await until(`the end of ${pid}`, () => startOf(pid) === null)
-}, 180_000)
+}, 400_000)
 
 test('lets no other user read the files of its home', () => {
   for (const name of readdirSync(home)) {
