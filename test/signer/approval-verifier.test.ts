@@ -7,21 +7,15 @@ import { type ParsedApproval, parseRequest } from '../../signer/parse-request.js
 import { Runs } from '../../signer/runs.js'
 import { alice, bob, ethRequest, makeState, usdtRequest } from './fixture.js'
 
-/** Makes a state, and helpers that note each approval that is verified. */
+/** Makes a state, and helpers that note each approval that they shall verify. */
 function counted() {
   const verified: string[] = []
   const helpers: Helpers = {
     ...noHelpers,
-    offer: (tasks) =>
-      noHelpers.offer(
-        tasks.map(({ task, here }) => ({
-          task,
-          here: () => {
-            if (task.family === 'approval') verified.push(task.signature)
-            here()
-          },
-        })),
-      ),
+    offer(tasks) {
+      for (const { task } of tasks) if (task.family === 'approval') verified.push(task.signature)
+      return noHelpers.offer(tasks)
+    },
   }
   return { state: makeState(), helpers, verified }
 }

@@ -181,10 +181,15 @@ test('helps in the executable, which is one file', async () => {
   const signer = await startExecutable(program)
   try {
     await signer.enrol()
-    signer.platform.queue.push(...[0, 1, 2, 3, 4, 5].map((nonce) => payoutOfNow(`many_${nonce}`, nonce)))
+    const claimed = (nonces: number[]) => nonces.map((nonce) => payoutOfNow(`many_${nonce}`, nonce))
     const running = signer.serve()
+    signer.platform.queue.push(...claimed([0, 1, 2, 3, 4, 5]))
     await signer.platform.waitFor(() => signer.platform.answers.length === 6)
-    expect(signer.platform.answers.map(({ outcome }) => outcome)).toEqual(Array(6).fill('signed'))
+    // Helpers were started for the first claim, and are there for the second.
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    signer.platform.queue.push(...claimed([6, 7, 8, 9, 10, 11]))
+    await signer.platform.waitFor(() => signer.platform.answers.length === 12)
+    expect(signer.platform.answers.map(({ outcome }) => outcome)).toEqual(Array(12).fill('signed'))
     expect(running.text()).toContain('Serving')
     expect(running.text()).not.toContain('was lost')
   } finally {
