@@ -21,7 +21,8 @@ export async function pinApart(context: BenchContext, pid: number): Promise<bool
   } catch {
     return false
   }
-  context.onEnd(() => pin(process.pid, `0-${last}`))
+  // A failure here must not keep the other parts from being stopped.
+  context.onEnd(() => pin(process.pid, `0-${last}`).catch(() => {}))
   return true
 }
 
