@@ -130,23 +130,28 @@ async function closeTransaction(
   outcome: MinedOutcome,
 ): Promise<PaidRow | null> {
   const [paid] = await tx<PaidRow[]>`
-    UPDATE attempts SET
-      state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
-      block_hash = ${outcome.blockHash}, signalled_at = coalesce(signalled_at, clock_timestamp())
-    WHERE id = ${outcome.transactionId} AND payout_id = ${row.id} AND block_hash = ${outcome.blockHash}
-    RETURNING id, purpose, txid, from_address_id, coin, amount, inputs, change`
-  if (!paid) return null
-  await tx`
-    WITH others AS (
-      UPDATE attempts SET state = CASE state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
-      WHERE payout_id = ${row.id} AND id <> ${paid.id} AND state IN ('built', 'signed', 'broadcast', 'mined')
+    WITH paid AS (
+      UPDATE attempts SET
+        state = 'final', fee = ${outcome.fee}, succeeded = ${outcome.succeeded}, block_number = ${outcome.blockNumber},
+        signalled_at = coalesce(signalled_at, clock_timestamp())
+      WHERE id = ${outcome.transactionId} AND payout_id = ${row.id} AND block_hash = ${outcome.blockHash}
+      RETURNING id, payout_id, purpose, txid, from_address_id, coin, amount, inputs, change
+    ), others AS (
+      UPDATE attempts SET state = CASE attempts.state WHEN 'built' THEN 'abandoned' ELSE 'replaced' END
+      FROM paid WHERE attempts.payout_id = paid.payout_id AND attempts.id <> paid.id
+        AND attempts.state IN ('built', 'signed', 'broadcast', 'mined')
     ), queued AS (
-      UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL WHERE payout_id = ${row.id} AND state = 'queued'
+      UPDATE signing_requests request SET state = 'withdrawn', lease_until = NULL
+      FROM paid WHERE request.payout_id = paid.payout_id AND request.state = 'queued'
     ), leased AS (
-      UPDATE signing_requests SET passed_at = coalesce(passed_at, clock_timestamp())
-      WHERE payout_id = ${row.id} AND state = 'leased'
+      UPDATE signing_requests request SET passed_at = coalesce(passed_at, clock_timestamp())
+      FROM paid WHERE request.payout_id = paid.payout_id AND request.state = 'leased'
+    ), used AS (
+      UPDATE nonces SET state = 'used'
+      FROM paid WHERE nonces.payout_id = paid.payout_id AND nonces.state IN ('allocated', 'signed')
     )
-    UPDATE nonces SET state = 'used' WHERE payout_id = ${row.id} AND state IN ('allocated', 'signed')`
+    SELECT id, purpose, txid, from_address_id, coin, amount, inputs, change FROM paid`
+  if (!paid) return null
   // An account has no outputs.
   if (paid.from_address_id !== null) return paid
   // Releases the outputs that only other attempts had added.

@@ -94,7 +94,9 @@ async function verify(
   answer: SignedAnswer,
 ): Promise<{ readonly txid: string } | { readonly problem: string }> {
   const adapter = adapterOf(dependencies, attempt.network)
-  const payload = await readPayload(dependencies.sql, attempt.id)
+  // A list of attempts has the whole payload of an EVM transaction, and no PSBT.
+  const payload =
+    attempt.payload.family === 'evm' ? attempt.payload : await readPayload(dependencies.sql, attempt.id)
   try {
     const verified = byAdapterFamily(adapter, {
       utxo: (utxo) =>

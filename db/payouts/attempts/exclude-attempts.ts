@@ -35,11 +35,12 @@ export async function excludeAttempts(tx: Transaction, id: string): Promise<void
  */
 export async function releaseOutputs(tx: Transaction, id: string): Promise<void> {
   await tx`
+    WITH released AS (
+      UPDATE utxo_reservations SET released_at = clock_timestamp() WHERE payout_id = ${id} AND released_at IS NULL
+    )
     UPDATE utxos output SET spent_by = NULL
     FROM attempts attempt CROSS JOIN LATERAL jsonb_to_recordset(attempt.inputs) AS input (txid text, vout integer)
     WHERE attempt.payout_id = ${id} AND attempt.state IN ('replaced', 'abandoned')
       AND output.network = attempt.network AND output.txid = input.txid AND output.vout = input.vout
       AND output.spent_by = attempt.txid AND output.spent_at_block IS NULL`
-  await tx`
-    UPDATE utxo_reservations SET released_at = clock_timestamp() WHERE payout_id = ${id} AND released_at IS NULL`
 }

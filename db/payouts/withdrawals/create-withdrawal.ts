@@ -11,7 +11,7 @@ import { KeyturnError } from '../../../domain/errors.js'
 import { formatAmount } from '../../../domain/money.js'
 import type { Priority } from '../../../domain/payouts/priority.js'
 import type { Withdrawal } from '../../../wire/withdrawal.js'
-import { appendAudit } from '../../audit/append-audit.js'
+import { insertAudit } from '../../audit/append-audit.js'
 import { json, type Transaction } from '../../connect.js'
 import { takeLimits } from '../../controls/limits/take-limits.js'
 import { readPolicy } from '../../controls/policy/read-policy.js'
@@ -124,7 +124,22 @@ export async function createWithdrawal(
   }
   const hash = intentHash(intent)
   const requirement = requiredApprovals(policy.multisig_config, { network: network.name, coin, amount })
+  const audit = insertAudit(tx, {
+    merchantId: request.merchantId,
+    actor: request.actor,
+    action: 'withdrawal.requested',
+    subject: id,
+    data: {
+      intent,
+      intent_hash: hash,
+      user_reference: request.userReference,
+      priority: request.priority,
+      approval_requirement: requirement,
+      risk,
+    },
+  })
   const inserted = await tx`
+    WITH audit AS (${audit})
     INSERT INTO payouts (
       id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, co_initiators,
@@ -156,22 +171,7 @@ export async function createWithdrawal(
   )
   await takeHold(tx, { ...request, id, feeLimit: estimate.feeLimit })
   await requireSpendableAtOnce(tx, request, amount + (request.feePayer === 'sender' ? estimate.fee : 0n))
-  const view = await appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
-  await appendAudit(tx, {
-    merchantId: request.merchantId,
-    actor: request.actor,
-    action: 'withdrawal.requested',
-    subject: id,
-    data: {
-      intent,
-      intent_hash: hash,
-      user_reference: request.userReference,
-      priority: request.priority,
-      approval_requirement: requirement,
-      risk,
-    },
-  })
-  return view
+  return appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
 }
 
 function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit: bigint): void {
