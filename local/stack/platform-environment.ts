@@ -38,7 +38,8 @@ export function platformEnvironment(facts: {
     POLYGON_BLOCK_TIME: '1',
     POLYGON_POLL_INTERVAL: '250ms',
     KEYTURN_SWEEP_INTERVAL: '15s',
-    KEYTURN_REBROADCAST_INTERVAL: '5s',
+    // Longer than a payout needs to be deep enough here, so that the watcher's signal comes before the poll.
+    KEYTURN_REBROADCAST_INTERVAL: '15s',
     KEYTURN_SIGNER_LEASE: '10s',
     KEYTURN_SIGNER_OFFLINE_AFTER: '30s',
     ...ownEnvironment(),
