@@ -5,12 +5,15 @@
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { WorkflowClient } from '@temporalio/client'
+import { pino } from 'pino'
 import { inTransaction, type Sql } from '../db/connect.js'
 import { appendEvents } from '../db/events/log/append-events.js'
 import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
 import { formatWebhookSecret } from '../domain/events/webhook-signature.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 import { sealSecret } from '../vault/seal-secret.js'
+import { startDeliveries } from '../workers/start-deliveries.js'
 import { startChild } from './child.js'
 import type { BenchContext } from './context.js'
 import type { DeadPorts } from './dead-receiver.js'
@@ -68,7 +71,7 @@ export async function benchIsolation(context: BenchContext): Promise<Measurement
   for (let made = 0; made < events; made += EVENTS_AT_ONCE) {
     await happen(sql, broken, Math.min(EVENTS_AT_ONCE, events - made))
   }
-  await untilStarted(sql)
+  await untilStarted(sql, client.workflow)
   context.progress(
     `  ${events * urls.length} deliveries started in ${Math.round((performance.now() - began) / 1_000)} s`,
   )
@@ -131,13 +134,15 @@ function happen(sql: Sql, merchantId: string, count: number): Promise<string[]> 
   )
 }
 
-/** Waits until each delivery has a workflow. */
-async function untilStarted(sql: Sql): Promise<void> {
+/** Waits until each delivery has a workflow. It starts the waiting ones sooner than the sealer does. */
+async function untilStarted(sql: Sql, client: WorkflowClient): Promise<void> {
+  const log = pino({ level: 'error' })
   for (;;) {
+    await startDeliveries(sql, { client, eager: false }, log, 'waiting')
     const [row] = await sql`
       SELECT 1 AS bench_poll FROM webhook_deliveries WHERE workflow_started_at IS NULL AND status = 'pending' LIMIT 1`
     if (!row) return
-    await sleep(200)
+    await sleep(50)
   }
 }
 

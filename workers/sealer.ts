@@ -1,5 +1,6 @@
 /** Runs the sealer, which seals committed events and audit entries and starts the deliveries of the events. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkflowClient } from '@temporalio/client'
 import type { Logger } from 'pino'
 import { sealAudit } from '../db/audit/seal-audit.js'
@@ -13,6 +14,8 @@ import { startDeliveries } from './start-deliveries.js'
  * process waits for a sealed entry, and one batch takes what many commits wrote.
  */
 const POLL_MS = 1_000
+/** Pause before endpoints are asked again that have many deliveries begun. */
+const FULL_PAUSE_MS = 100
 
 export interface SealerOptions {
   readonly sql: Sql
@@ -30,7 +33,7 @@ export interface SealerOptions {
 
 /**
  * Starts a sealer that runs until `stop` is called. Any number of processes may run one, because batches are
- * sealed under a lock. Events, audit entries and deliveries each have a loop, so that a failure or wait in
+ * sealed under a lock. Events, audit entries, deliveries and waiting deliveries each have a loop, so that a failure or wait in
  * one does not delay the others.
  *
  * @returns `stop`, which waits for the batches under way.
@@ -43,7 +46,17 @@ export async function startSealer({
 }: SealerOptions): Promise<{ stop(): Promise<void> }> {
   const deliveries = startLoop('the start of deliveries', log, async () => {
     const client = workflowClient()
-    return client !== null && (await startDeliveries(sql, { client, eager: eager() }, log))
+    if (client === null) return false
+    const started = await startDeliveries(sql, { client, eager: eager() }, log, 'sendable')
+    // Results come without a notification.
+    if (started === 'full') await sleep(FULL_PAUSE_MS)
+    return started !== 'none'
+  })
+  // One small batch at each poll, however many there are: they are not sent before their circuit drains.
+  const waiting = startLoop('the start of waiting deliveries', log, async () => {
+    const client = workflowClient()
+    if (client !== null) await startDeliveries(sql, { client, eager: false }, log, 'waiting')
+    return false
   })
   const events = startLoop('sealing events', log, async () => {
     const sealed = await sealEvents(sql)
@@ -59,7 +72,7 @@ export async function startSealer({
   })
   return {
     async stop() {
-      await Promise.all(loops.map((loop) => loop.stop()))
+      await Promise.all([...loops, waiting].map((loop) => loop.stop()))
       await listening.unlisten().catch(() => {})
     },
   }

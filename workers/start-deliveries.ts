@@ -6,10 +6,19 @@ import { tryEach } from '../activities/operations/try-each.js'
 import type { Sql } from '../db/connect.js'
 import { markDeliveriesStarted } from '../db/events/log/mark-deliveries-started.js'
 import { clearPutOffDeliveries, putOffDelivery } from '../db/events/log/put-off-delivery.js'
-import { UNSTARTED_BATCH, unstartedDeliveries } from '../db/events/log/unstarted-deliveries.js'
+import {
+  anyFullEndpoint,
+  countBegunAtCircuits,
+  type UnstartedKind,
+  unstartedDeliveries,
+} from '../db/events/log/unstarted-deliveries.js'
 import { startWebhookDelivery } from '../temporal/start.js'
 import { describeRefusal } from '../temporal/temporal-outage.js'
 
+/** Deliveries of one batch. */
+const BATCH = 100
+/** Deliveries that will only wait, and whose workflow has begun: the workers take these in passing. */
+const MOST_WAITING_BEGUN = 25
 /** Starts under way at once. The Temporal server limits them, not the network. */
 const STARTS = 16
 /** Deadline of a start. A server that does not answer in time counts as an outage. */
@@ -23,13 +32,20 @@ export interface Starter {
 }
 
 /**
- * Starts one batch of deliveries.
+ * Starts one batch of deliveries of a kind.
  *
- * @returns Whether more may be left to start.
+ * @returns Whether more may be left to start. `full`: they are left out until those that have begun have a result.
  * @throws The outage of Temporal, after the deliveries that did start are recorded.
  */
-export async function startDeliveries(sql: Sql, { client, eager }: Starter, log: Logger): Promise<boolean> {
-  const deliveries = await unstartedDeliveries(sql)
+export async function startDeliveries(
+  sql: Sql,
+  { client, eager }: Starter,
+  log: Logger,
+  kind: UnstartedKind,
+): Promise<'more' | 'full' | 'none'> {
+  const most = kind === 'waiting' ? MOST_WAITING_BEGUN - (await countBegunAtCircuits(sql)) : BATCH
+  if (most <= 0) return 'full'
+  const deliveries = await unstartedDeliveries(sql, kind, most)
   const { done, failed, outage } = await tryEach(deliveries, STARTS, (delivery) =>
     client.withDeadline(Date.now() + DEADLINE_MS, () =>
       startWebhookDelivery(
@@ -46,5 +62,6 @@ export async function startDeliveries(sql: Sql, { client, eager }: Starter, log:
     await putOffDelivery(sql, item, describeRefusal(error))
   }
   if (outage !== null) throw outage
-  return deliveries.length >= UNSTARTED_BATCH
+  if (deliveries.length >= most) return 'more'
+  return deliveries.length === 0 && (await anyFullEndpoint(sql)) ? 'full' : 'none'
 }

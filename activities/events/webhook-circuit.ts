@@ -137,7 +137,10 @@ export function createWebhookCircuitActivities(
         const found = await read(endpointId)
         if (found?.step.kind !== 'half_open') return found?.step ?? { kind: 'closed' }
         const { circuit, step } = found
-        if (hurry) await closeCircuit(sql, endpointId, null)
+        if (hurry) {
+          await closeCircuit(sql, endpointId, null)
+          return { kind: 'closed' }
+        }
         if (circuit.drained_to > cursor) cursor = circuit.drained_to
         const batch = await pendingInOrder(sql, endpointId, cursor, BATCH)
         if (batch.length === 0 && (await closeCircuit(sql, endpointId, cursor))) return { kind: 'closed' }

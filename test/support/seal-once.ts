@@ -11,7 +11,11 @@ import { startDeliveries } from '../../workers/start-deliveries.js'
 export async function sealOnce(sql: Sql, client: WorkflowClient | null): Promise<boolean> {
   const events = await sealEvents(sql)
   const audit = await sealAudit(sql)
-  const started =
-    client !== null && (await startDeliveries(sql, { client, eager: false }, pino({ level: 'silent' })))
+  const log = pino({ level: 'silent' })
+  let started = false
+  for (const kind of ['sendable', 'waiting'] as const) {
+    if (client === null) break
+    if ((await startDeliveries(sql, { client, eager: false }, log, kind)) === 'more') started = true
+  }
   return events > 0 || audit > 0 || started
 }

@@ -4,10 +4,13 @@ import { Client } from '@temporalio/client'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendEvent } from '../../db/events/log/append-event.js'
+import { appendEvents } from '../../db/events/log/append-events.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
+import { unstartedDeliveries } from '../../db/events/log/unstarted-deliveries.js'
 import { newId } from '../../db/new-id.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
 import { startSealer } from '../../workers/sealer.js'
+import { startDeliveries } from '../../workers/start-deliveries.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
 import { type TestTemporal, testTemporal } from '../support/temporal.js'
 
@@ -168,4 +171,78 @@ test('seals events and starts deliveries while an audit entry cannot be read', a
   await until(startedAt(await append()))
   await sealer.stop()
   await database.sql`ALTER TABLE audit_log RENAME COLUMN no_action TO action`
+})
+
+test('starts a delivery that will be sent before those that only wait for a circuit', async () => {
+  const { sql } = database
+  await sql`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed, event_types) VALUES
+      ('whe_dead', 'm', 'https://dead.example/', '', '{signer.offline}'),
+      ('whe_live', 'm', 'https://live.example/', '', '{wallet.low_balance}')`
+  await sql`INSERT INTO webhook_circuits (endpoint_id, state) VALUES ('whe_dead', 'open')`
+  const happen = (type: 'signer.offline' | 'wallet.low_balance') =>
+    sql.begin((tx) => appendEvent(tx, { merchantId: 'm', type, subject: newId('dep'), data: {} }))
+  const dead: string[] = []
+  for (let number = 0; number < 30; number += 1) dead.push(await happen('signer.offline'))
+  const live = await happen('wallet.low_balance')
+  while ((await sealEvents(sql)) > 0) {}
+  const ofEndpoint = async (kind: 'sendable' | 'waiting', endpointId: string, most: number) =>
+    (await unstartedDeliveries(sql, kind, most)).flatMap((each) =>
+      each.endpointId === endpointId ? [each.eventId] : [],
+    )
+  expect(await ofEndpoint('sendable', 'whe_live', 1_000)).toEqual([live])
+  expect(await ofEndpoint('sendable', 'whe_dead', 1_000)).toEqual([])
+  expect(await ofEndpoint('waiting', 'whe_dead', 25)).toEqual(dead.slice(0, 25))
+  // What a person requests is sent, and so waits for none of them.
+  await sql`UPDATE webhook_deliveries SET requested = true WHERE event_id = ${dead[29] ?? ''} AND endpoint_id = 'whe_dead'`
+  expect(await ofEndpoint('sendable', 'whe_dead', 1_000)).toEqual([dead[29]])
+})
+
+test('starts no more of one endpoint than the workers take, and all others at once', async () => {
+  const { sql } = database
+  await sql`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed, event_types) VALUES
+      ('whe_slow', 'm', 'https://slow.example/', '', '{policy.status_changed}'),
+      ('whe_fine', 'm', 'https://fine.example/', '', '{batch.status_changed}')`
+  await sql`
+    UPDATE webhook_deliveries SET status = 'cancelled' WHERE status = 'pending' AND workflow_started_at IS NULL`
+  const events = (type: 'policy.status_changed' | 'batch.status_changed', count: number) =>
+    sql.begin((tx) =>
+      appendEvents(
+        tx,
+        Array.from({ length: count }, () => ({ merchantId: 'm', type, subject: newId('dep'), data: {} })),
+      ),
+    )
+  await events('policy.status_changed', 300)
+  const [fine = ''] = await events('batch.status_changed', 1)
+  await sql`
+    UPDATE webhook_deliveries SET status = 'cancelled'
+    WHERE status = 'pending' AND workflow_started_at IS NULL AND endpoint_id NOT IN ('whe_slow', 'whe_fine')`
+  while ((await sealEvents(sql)) > 0) {}
+  const start = () =>
+    startDeliveries(
+      sql,
+      { client: temporal.client.workflow, eager: false },
+      pino({ level: 'silent' }),
+      'sendable',
+    )
+  const begun = async () => {
+    const [row] = await sql<{ count: number }[]>`
+      SELECT count(*)::int FROM webhook_deliveries
+      WHERE endpoint_id = 'whe_slow' AND workflow_started_at IS NOT NULL`
+    return row?.count ?? 0
+  }
+  // No worker runs, so none of them gets a result.
+  expect(await start()).toBe('more')
+  await start()
+  expect(await start()).toBe('full')
+  expect(await begun()).toBe(100)
+  const [other] = await sql`
+    SELECT workflow_started_at FROM webhook_deliveries WHERE event_id = ${fine} AND endpoint_id = 'whe_fine'`
+  expect(other?.workflow_started_at).toBeInstanceOf(Date)
+  await sql`
+    UPDATE webhook_deliveries SET attempts = 1
+    WHERE endpoint_id = 'whe_slow' AND workflow_started_at IS NOT NULL`
+  await start()
+  expect(await begun()).toBe(200)
 })

@@ -65,4 +65,4 @@ test('delays no other endpoint while one hangs, however many deliveries wait for
   await connection.close()
   await temporal.close()
   await database.drop()
-})
+}, 120_000)

@@ -7,12 +7,18 @@
 
 import type { Queryable } from '../../connect.js'
 
-/** Deliveries that one call returns. Fewer mean that no other one's turn has come. */
-export const UNSTARTED_BATCH = 200
 /** Number of earlier events of the object that are checked. Only the last few matter. */
 const LOOK_BACK = 8
 /** Longest wait for a turn: the time that an attempt may take. */
 const TURN_LIMIT_SECONDS = 15
+
+/**
+ * Deliveries of one endpoint whose workflow has begun without a result, from which on no further one is started. A
+ * burst of events for an endpoint that hangs then keeps no worker from the deliveries of others.
+ */
+const MOST_BEGUN = 50
+/** Time after which a delivery that has begun counts no longer: its workflow is lost or postponed. */
+const BEGUN_SECONDS = 60
 
 /** Input of a delivery's workflow. */
 export interface UnstartedDelivery {
@@ -30,8 +36,21 @@ export interface UnstartedDelivery {
   readonly failures: number
 }
 
-/** Returns the oldest deliveries whose turn has come. `recordAttempt` wakes the sealer when another turn comes. */
-export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDelivery[]> {
+/**
+ * Which deliveries to start: those that make an attempt at once, or those that will only wait, because the
+ * circuit of their endpoint is not closed. A delivery that a person requested waits for no circuit.
+ */
+export type UnstartedKind = 'sendable' | 'waiting'
+
+/**
+ * Returns the oldest deliveries of a kind whose turn has come, without those of endpoints that have many begun.
+ * `recordAttempt` wakes the sealer when another turn comes.
+ */
+export async function unstartedDeliveries(
+  sql: Queryable,
+  kind: UnstartedKind,
+  most: number,
+): Promise<UnstartedDelivery[]> {
   const rows = await sql<
     {
       id: string
@@ -44,12 +63,17 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
       start_failures: number
     }[]
   >`
+    WITH full_endpoint AS MATERIALIZED (${fullEndpoints(sql)})
     SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
            delivery.restarts, delivery.start_failures
     FROM webhook_deliveries delivery
     JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
     JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
+      AND ${kind === 'waiting'} = (NOT delivery.requested AND EXISTS (
+        SELECT FROM webhook_circuits circuit
+        WHERE circuit.endpoint_id = delivery.endpoint_id AND circuit.state <> 'closed'))
+      AND NOT EXISTS (SELECT FROM full_endpoint WHERE full_endpoint.endpoint_id = delivery.endpoint_id)
       AND (delivery.start_after IS NULL OR delivery.start_after < clock_timestamp())
       AND (delivery.attempts > 0
            OR delivery.created_at < clock_timestamp() - make_interval(secs => ${TURN_LIMIT_SECONDS})
@@ -60,7 +84,7 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
              ) earlier
              JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
              WHERE before.status = 'pending' AND before.attempts = 0))
-    ORDER BY delivery.created_at, event.position LIMIT ${UNSTARTED_BATCH}`
+    ORDER BY delivery.created_at, event.position LIMIT ${most}`
   return rows.map((row) => ({
     id: row.id,
     eventId: row.event_id,
@@ -72,3 +96,25 @@ export async function unstartedDeliveries(sql: Queryable): Promise<UnstartedDeli
     failures: row.start_failures,
   }))
 }
+
+/** Returns whether deliveries are left out because their endpoint has many begun. */
+export async function anyFullEndpoint(sql: Queryable): Promise<boolean> {
+  return (await sql`${fullEndpoints(sql)} LIMIT 1`).length > 0
+}
+
+/** Returns how many deliveries have begun that will wait for a circuit. */
+export async function countBegunAtCircuits(sql: Queryable): Promise<number> {
+  const [row] = await sql<{ begun: number }[]>`
+    SELECT count(*)::int AS begun FROM webhook_circuits circuit
+    JOIN webhook_deliveries delivery ON delivery.endpoint_id = circuit.endpoint_id AND ${begun(sql)}
+    WHERE circuit.state <> 'closed'`
+  return row?.begun ?? 0
+}
+
+const fullEndpoints = (sql: Queryable) => sql`
+  SELECT delivery.endpoint_id FROM webhook_deliveries delivery WHERE ${begun(sql)}
+  GROUP BY delivery.endpoint_id HAVING count(*) >= ${MOST_BEGUN}`
+
+const begun = (sql: Queryable) => sql`
+  delivery.status = 'pending' AND delivery.attempts = 0 AND delivery.circuit_wait_since IS NULL
+  AND delivery.workflow_started_at > clock_timestamp() - make_interval(secs => ${BEGUN_SECONDS})`
