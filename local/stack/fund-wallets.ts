@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '../../client/create-client.js'
 import type { Wallet } from '../../client/types.js'
 import { parseAmount } from '../../domain/money.js'
+import { jsonRpc } from '../parts/json-rpc.js'
 import { evmClients, USDT_ABI } from '../parts/usdt.js'
 import { heldSender } from './held-sender.js'
 import type { Home } from './home.js'
@@ -22,16 +23,19 @@ const HELD_TOKEN = '10000'
  */
 const MASTER_OUTPUTS = Array.from({ length: 10 }, () => '1')
 
+/** Blocks that confirm the first deposits, more than any local network asks for. */
+const CONFIRMING_BLOCKS = 4
 const CREDIT_TIMEOUT_MS = 240_000
 
 /** The chains that run, by the name of their network. */
 export interface Chains {
   readonly evm: Readonly<Record<string, EvmFacts | null>>
-  readonly utxo: Readonly<Record<string, Pick<BitcoinFacts<string>, 'faucet'> | null>>
+  readonly utxo: Readonly<Record<string, Pick<BitcoinFacts<string>, 'faucet' | 'mine'> | null>>
 }
 
 /**
- * Pays from the faucets and waits until the platform has credited everything to the merchant's own account.
+ * Pays from the faucets, mines the confirmations at once, and waits until the platform has credited
+ * everything to the merchant's own account.
  */
 export async function fundWallets(
   home: Home,
@@ -64,7 +68,7 @@ export async function fundWallets(
       const { wallet } = evmClients(evm.rpc, evm.chainId, evm.faucetPrivateKey)
       const [hot, gas] = [address(network, 'hot'), address(network, 'gas')] as `0x${string}`[]
       if (!hot || !gas) throw new Error('unreachable')
-      return [
+      const transactions = [
         await wallet.sendTransaction({ to: hot, value: parseAmount(HOT_NATIVE, 18) }),
         await wallet.writeContract({
           address: evm.token,
@@ -74,6 +78,8 @@ export async function fundWallets(
         }),
         await wallet.sendTransaction({ to: gas, value: parseAmount(GAS_NATIVE, 18) }),
       ]
+      await jsonRpc(evm.rpc, 'anvil_mine', [`0x${CONFIRMING_BLOCKS.toString(16)}`])
+      return transactions
     })
   }
   for (const [network, utxo] of Object.entries(chains.utxo)) {
@@ -81,7 +87,9 @@ export async function fundWallets(
     await once(network, async () => {
       const master = address(network, 'master')
       const payments = MASTER_OUTPUTS.map((amount) => ({ address: master, amount: parseAmount(amount, 8) }))
-      return [await utxo.faucet.pay(payments)]
+      const transaction = await utxo.faucet.pay(payments)
+      await utxo.mine(CONFIRMING_BLOCKS)
+      return [transaction]
     })
   }
   const { ethereum } = chains.evm

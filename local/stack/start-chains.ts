@@ -38,6 +38,8 @@ export interface BitcoinFacts<Flavour extends string = 'btcd' | 'bitcoind'> {
   readonly rpc: string
   readonly flavour: Flavour
   readonly faucet: ReturnType<typeof createBitcoinFaucet>
+  /** Mines blocks at once, besides those that follow the clock. */
+  mine(blocks: number): Promise<void>
 }
 
 interface Stack {
@@ -183,5 +185,13 @@ async function startRegtest<Flavour extends string>(
       }
     }
   }
-  return { rpc: node.rpc, flavour: node.flavour, faucet: createBitcoinFaucet({ call }, coin.key) }
+  return {
+    rpc: node.rpc,
+    flavour: node.flavour,
+    faucet: createBitcoinFaucet({ call }, coin.key),
+    async mine(blocks) {
+      if (node.flavour === 'btcd') await call('generate', blocks)
+      else await call('generatetoaddress', blocks, coin.key.address)
+    },
+  }
 }
