@@ -3,7 +3,7 @@
  * activities.
  */
 
-import { Client } from '@temporalio/client'
+import type { Client } from '@temporalio/client'
 import { Worker, type WorkerOptions } from '@temporalio/worker'
 import { pino } from 'pino'
 import type { ChainAdapter } from '../chains/adapter.js'
@@ -63,11 +63,7 @@ export async function startPlatform(context: BenchContext, options: PlatformOpti
     },
     options.queues,
   )
-  // As in the process that serves the webhooks, the sealer shares the worker's connection.
-  const { namespace } = client.options
-  const starting = new Client({ connection: temporal.connection, namespace }).workflow
-  const eager = options.queues.includes(TASK_QUEUE.webhooks)
-  const sealer = await startSealer({ sql, workflowClient: () => starting, eager: () => eager, log })
+  const sealer = await startSealer({ sql, workflowClient: () => client.workflow, log })
   runUntilEnd(context, workers, async () => {
     await close()
     await sealer.stop()

@@ -1,7 +1,7 @@
 /** Runs a worker process: it serves the task queues that KEYTURN_WORKER_ROLES names, and the sealer if it is named. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, Connection, type WorkflowClient } from '@temporalio/client'
+import { Client, Connection } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
 import { pino } from 'pino'
 import type { ChainAdapter } from '../chains/adapter.js'
@@ -56,44 +56,32 @@ async function main(): Promise<void> {
     connection: Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS }),
     namespace: environment.KEYTURN_TEMPORAL_NAMESPACE,
   })
-  const starting: Starting = { client: client.workflow, eager: false }
   const closing: (() => Promise<unknown>)[] = [() => sql.end({ timeout: 2 }), () => client.connection.close()]
   try {
     await persist('PostgreSQL', () => migrate(sql))
     const networks = await persist('PostgreSQL', () => rememberCoins(sql, configured))
     if (roles.includes('sealer')) {
       const sealer = await persist('PostgreSQL', () =>
-        startSealer({ sql, workflowClient: () => starting.client, eager: () => starting.eager, log }),
+        startSealer({ sql, workflowClient: () => client.workflow, log }),
       )
       closing.unshift(() => sealer.stop())
     }
     const queues = roles.filter((role) => role !== 'sealer')
-    if (queues.length > 0) await serve(queues, { networks, sql, client, starting, closing })
+    if (queues.length > 0) await serve(queues, { networks, sql, client, closing })
     else await stopped()
   } finally {
     for (const close of closing) await close().catch(() => {})
   }
 }
 
-/** How the sealer starts deliveries. */
-interface Starting {
-  client: WorkflowClient
-  /** Whether a worker of this process has the client's connection, so that it may get the first task at once. */
-  eager: boolean
-}
-
 interface Served {
   readonly networks: Awaited<ReturnType<typeof loadNetworks>>
   readonly sql: ReturnType<typeof connect>
   readonly client: Client
-  readonly starting: Starting
   readonly closing: (() => Promise<unknown>)[]
 }
 
-async function serve(
-  queues: readonly string[],
-  { networks, sql, client, starting, closing }: Served,
-): Promise<void> {
+async function serve(queues: readonly string[], { networks, sql, client, closing }: Served): Promise<void> {
   const runsWorkflows = queues.some((queue) => queue !== TASK_QUEUE.chain)
   // Find the bundle again at each attempt, because another process may have removed it meanwhile.
   const findBundle = async () =>
@@ -141,10 +129,6 @@ async function serve(
   stopping.signal.addEventListener('abort', () => {
     for (const worker of workers) worker.shutdown()
   })
-  if (queues.includes(TASK_QUEUE.webhooks)) {
-    starting.client = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE }).workflow
-    starting.eager = true
-  }
   log.info({ queues }, 'serving')
   // If one worker ends with an error, the process ends, and its supervisor starts it again.
   await Promise.all(workers.map((worker) => worker.run()))
