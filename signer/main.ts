@@ -15,6 +15,7 @@ import { verifyPolicyCommand } from './commands/verify-policy.js'
 import { witnessCommand } from './commands/witness.js'
 import { Failure } from './failure.js'
 import { isHelper } from './helpers/thread.js'
+import { JournalFailure } from './journal/journal-failure.js'
 import { SIGNER_VERSION } from './version.js'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -68,8 +69,10 @@ if (!isHelper) {
 }
 
 function explain(error: unknown): void {
-  // A stack trace does not help a person whose passphrase is wrong; an unexpected error shows where it came from.
-  const text = error instanceof Failure ? error.message : error instanceof Error ? error.stack : String(error)
+  // A stack trace does not help a person whose passphrase or witness is wrong; an unexpected error shows where it
+  // came from.
+  const expected = error instanceof Failure || error instanceof JournalFailure
+  const text = expected ? error.message : error instanceof Error ? error.stack : String(error)
   // The text may quote a file that another person wrote.
   process.stderr.write(`${(text ?? '').split('\n').map(visibleText).join('\n')}\n`)
   process.exitCode = 1

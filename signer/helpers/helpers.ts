@@ -37,7 +37,7 @@ export interface Offered {
 export interface Helpers {
   /** Offers tasks to other threads. @returns One for each, in the same order. */
   offer(tasks: readonly Offered[]): SharedTask[]
-  /** Forgets the tasks of a claim that no other thread shall do any more. */
+  /** Forgets the tasks of a claim that has ended, so that no other thread begins with one. */
   end(): void
 }
 

@@ -214,6 +214,15 @@ test.each([
   },
 )
 
+test('says in one line that the witness cannot be read', async () => {
+  rmSync(signer.witness)
+  mkdirSync(signer.witness)
+  const { code, stderr } = await signer.run(['run'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/^The witness .* failed: EISDIR.*$/m)
+  expect(stderr).not.toContain('    at ')
+})
+
 test('accepts no loss when the right journal is back, and keeps older intents payable', async () => {
   const old = join(signer.directory, 'old')
   copyFileSync(journal(), old)
