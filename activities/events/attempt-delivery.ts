@@ -208,7 +208,7 @@ async function giveUp(
 /**
  * Lets the delivery wait while the circuit of its endpoint is not closed, or ends it if its window is over.
  * Returns `null` for an attempt that may go out: the circuit is closed, or a person requested the attempt, or
- * the endpoint works again and the delivery's turn did not come within its window.
+ * the endpoint works again and the delivery's turn is over or did not come within its window.
  */
 export async function waitForItsCircuit(
   { sql, retryWindowMs }: WebhookDeliveryDependencies,

@@ -19,8 +19,9 @@ export interface CircuitWaiter {
 }
 
 /**
- * Returns deliveries to wake, in the order of their events: those that have ended, those that failed while the
- * waiting ones were sent, and all others once the circuit is closed.
+ * Returns deliveries to wake: those that failed while the waiting ones were sent, all others once the circuit
+ * is closed, and those that have ended. These come last, because for the first ones a receiver waits. Otherwise
+ * the order is that of the events.
  */
 export async function circuitWaiters(
   sql: Queryable,
@@ -42,7 +43,7 @@ export async function circuitWaiters(
     WHERE delivery.endpoint_id = ${endpointId} AND delivery.circuit_wait_since IS NOT NULL
       AND (delivery.status <> 'pending' OR coalesce(circuit.state, 'closed') = 'closed'
            OR circuit.state = 'half_open' AND event.sequence <= circuit.drained_to)
-    ORDER BY event.sequence LIMIT ${most}`
+    ORDER BY delivery.status <> 'pending', event.sequence LIMIT ${most}`
 }
 
 /** Records that the workflow of a delivery was woken. A wait that began since then stays. */

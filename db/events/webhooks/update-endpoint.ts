@@ -32,12 +32,12 @@ export async function updateEndpoint(
       url = ${change.url ?? before.url}, event_types = ${eventTypes === null ? null : [...eventTypes]},
       format = ${change.format ?? before.format}, status = ${status}
     WHERE id = ${id} RETURNING ${endpointColumns(tx)}`
-  if (change.url !== undefined && change.url !== before.url) await probeSoon(tx, id)
   if (status === 'disabled' && before.status === 'active') {
-    await resetCircuit(tx, id)
+    // The deliveries come before the circuit, as in `recordAttempt`, so that neither waits for the other.
     await tx`
       UPDATE webhook_deliveries SET status = 'held', next_attempt_at = NULL
       WHERE endpoint_id = ${id} AND status = 'pending'`
+    await resetCircuit(tx, id)
   }
   if (status === 'active' && before.status === 'disabled') {
     await tx`
@@ -48,5 +48,6 @@ export async function updateEndpoint(
       )
       SELECT pg_notify('sealer', '')`
   }
+  if (change.url !== undefined && change.url !== before.url) await probeSoon(tx, id)
   return row ? { ...row, circuit: status === 'disabled' ? 'closed' : row.circuit } : null
 }

@@ -16,7 +16,8 @@ export interface CircuitWait {
  * delivery, or this call see that it is closed. The delivery is locked before the circuit, as by `recordAttempt`.
  *
  * @param lost - Times (ISO 8601) of attempts that ended without a result, which the log shows from now on.
- * @returns `null` if there is nothing to wait for: the circuit has closed, or the delivery has ended.
+ * @returns `null` if there is nothing to wait for: the circuit has closed, it sends what waits and does not come
+ * back to this delivery (`circuitWaiters` would wake it at once, without end), or the delivery has ended.
  */
 export async function waitForCircuit(
   sql: Queryable,
@@ -25,10 +26,12 @@ export async function waitForCircuit(
 ): Promise<CircuitWait | null> {
   const [row] = await sql<CircuitWait[]>`
     WITH delivery AS MATERIALIZED (
-      SELECT endpoint_id FROM webhook_deliveries WHERE id = ${deliveryId} AND status = 'pending' FOR UPDATE
+      SELECT endpoint_id, event_id FROM webhook_deliveries WHERE id = ${deliveryId} AND status = 'pending' FOR UPDATE
     ), circuit AS (
-      SELECT circuit.since FROM delivery JOIN webhook_circuits circuit ON circuit.endpoint_id = delivery.endpoint_id
-      WHERE circuit.state <> 'closed'
+      SELECT circuit.since FROM delivery JOIN events event ON event.id = delivery.event_id
+      JOIN webhook_circuits circuit ON circuit.endpoint_id = delivery.endpoint_id
+      WHERE circuit.state = 'open'
+         OR circuit.state = 'half_open' AND (event.sequence IS NULL OR event.sequence > circuit.drained_to)
       FOR SHARE OF circuit
     ), waiting AS (
       UPDATE webhook_deliveries SET

@@ -6,7 +6,7 @@ import { sealEvents } from '../../../../db/events/log/seal-events.js'
 import { circuitWaiters, lateCircuits, markWoken } from '../../../../db/events/webhooks/circuit-waiters.js'
 import { deleteEndpoint } from '../../../../db/events/webhooks/delete-endpoint.js'
 import { findCircuit, pendingInOrder } from '../../../../db/events/webhooks/find-circuit.js'
-import { closeCircuit, planProbe } from '../../../../db/events/webhooks/move-circuit.js'
+import { closeCircuit, planProbe, skipDelivery } from '../../../../db/events/webhooks/move-circuit.js'
 import { recordAttempt } from '../../../../db/events/webhooks/record-attempt.js'
 import { resumeStalledDeliveries } from '../../../../db/events/webhooks/resume-stalled-deliveries.js'
 import { updateEndpoint } from '../../../../db/events/webhooks/update-endpoint.js'
@@ -246,5 +246,57 @@ describe('a circuit that closes', () => {
     expect(again?.id).toBe(waiting)
     if (again) await markWoken(database.sql, again)
     expect(await circuitWaiters(database.sql, endpoint.id, 10)).toEqual([])
+  })
+})
+
+describe('a delivery that the drain does not come back to', () => {
+  test('does not wait for the drain, which would wake it at once and without end', async () => {
+    const { sql } = database
+    const endpoint = await endpointWith(FAILURES_TO_OPEN + 2)
+    await endpoint.open()
+    const [skipped, behind] = endpoint.deliveries.slice(FAILURES_TO_OPEN)
+    for (const each of [skipped, behind]) await waitForCircuit(sql, each?.id ?? '')
+    await endpoint.attempt(0, true)
+    await skipDelivery(sql, endpoint.id, skipped?.sequence ?? 0n)
+    const [waiter, ...others] = await circuitWaiters(sql, endpoint.id, 100)
+    expect([waiter?.id, others.map(({ status }) => status)]).toEqual([skipped?.id, []])
+    if (waiter) await markWoken(sql, waiter)
+    expect(await waitForCircuit(sql, skipped?.id ?? '')).toBeNull()
+    expect(await waitForCircuit(sql, behind?.id ?? '')).not.toBeNull()
+  })
+})
+
+describe('workflows to wake', () => {
+  test('begin with those whose delivery is not finished', async () => {
+    const { sql } = database
+    const endpoint = await endpointWith(FAILURES_TO_OPEN + 2)
+    await endpoint.open()
+    const [sent, unsent] = endpoint.deliveries.slice(FAILURES_TO_OPEN)
+    for (const each of [sent, unsent]) await waitForCircuit(sql, each?.id ?? '')
+    await sql`UPDATE webhook_deliveries SET status = 'delivered' WHERE id = ${sent?.id ?? ''}`
+    await closeCircuit(sql, endpoint.id, null)
+    expect((await circuitWaiters(sql, endpoint.id, 1)).map(({ id }) => id)).toEqual([unsent?.id])
+  })
+})
+
+describe('an endpoint that is disabled', () => {
+  test('and the result of an attempt at it do not wait for each other', async () => {
+    const { sql } = database
+    const endpoint = await endpointWith(FAILURES_TO_OPEN)
+    await endpoint.attempt(0, false)
+    let disabled: Promise<unknown> | undefined
+    await sql.begin(async (tx) => {
+      // The statement that stores a result locks the delivery first, and then the circuit.
+      await tx`SELECT 1 FROM webhook_deliveries WHERE id = ${endpoint.deliveries[0]?.id ?? ''} FOR UPDATE`
+      disabled = sql.begin((other) =>
+        updateEndpoint(other, endpoint.merchantId, endpoint.id, { status: 'disabled' }),
+      )
+      disabled.catch(() => {})
+      await expect
+        .poll(async () => (await sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`).length)
+        .toBeGreaterThan(0)
+      await tx`SELECT 1 FROM webhook_circuits WHERE endpoint_id = ${endpoint.id} FOR UPDATE`
+    })
+    expect(await disabled).toMatchObject({ status: 'disabled' })
   })
 })
