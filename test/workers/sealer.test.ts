@@ -246,3 +246,27 @@ test('starts no more of one endpoint than the workers take, and all others at on
   await start()
   expect(await begun()).toBe(200)
 })
+
+test('starts a new delivery before older ones that became pending again', async () => {
+  const { sql } = database
+  await sql`
+    INSERT INTO webhook_endpoints (id, merchant_id, url, secret_sealed, event_types) VALUES
+      ('whe_replayed', 'm', 'https://replayed.example/', '', '{signer.online}'),
+      ('whe_new', 'm', 'https://new.example/', '', '{wallet.low_balance}')`
+  const happen = (type: 'signer.online' | 'wallet.low_balance') =>
+    sql.begin((tx) => appendEvent(tx, { merchantId: 'm', type, subject: newId('dep'), data: {} }))
+  const old: string[] = []
+  for (let number = 0; number < 3; number += 1) old.push(await happen('signer.online'))
+  const fresh = await happen('wallet.low_balance')
+  while ((await sealEvents(sql)) > 0) {}
+  await sql`
+    UPDATE webhook_deliveries SET status = 'cancelled'
+    WHERE status = 'pending' AND workflow_started_at IS NULL AND endpoint_id NOT IN ('whe_replayed', 'whe_new')`
+  await sql`
+    UPDATE webhook_deliveries SET attempts = 1, restarts = 1 WHERE endpoint_id = 'whe_replayed'`
+  const order = async () => (await unstartedDeliveries(sql, 'sendable', 3)).map((each) => each.eventId)
+  expect(await order()).toEqual([fresh, old[0], old[1]])
+  // A person waits for a single one.
+  await sql`UPDATE webhook_deliveries SET requested = true WHERE event_id = ${old[2] ?? ''} AND endpoint_id = 'whe_replayed'`
+  expect(await order()).toEqual([old[2], fresh, old[0]])
+})

@@ -45,10 +45,25 @@ export type UnstartedKind = 'sendable' | 'waiting'
 /**
  * Returns the oldest deliveries of a kind whose turn has come, without those of endpoints that have many begun.
  * `recordAttempt` wakes the sealer when another turn comes.
+ *
+ * Those that became pending again without a person's request for the single one come last. They are old and
+ * may be many, after a replay or when an endpoint is enabled, and would keep the new ones of other endpoints waiting.
  */
 export async function unstartedDeliveries(
   sql: Queryable,
   kind: UnstartedKind,
+  most: number,
+): Promise<UnstartedDelivery[]> {
+  const fresh = await oldest(sql, kind, false, most)
+  if (fresh.length >= most) return fresh
+  return [...fresh, ...(await oldest(sql, kind, true, most - fresh.length))]
+}
+
+/** @param again - Whether to return those that come last. */
+async function oldest(
+  sql: Queryable,
+  kind: UnstartedKind,
+  again: boolean,
   most: number,
 ): Promise<UnstartedDelivery[]> {
   const rows = await sql<
@@ -70,6 +85,7 @@ export async function unstartedDeliveries(
     JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
     JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
+      AND ${again} = (delivery.restarts > 0 AND NOT delivery.requested)
       AND ${kind === 'waiting'} = (NOT delivery.requested AND EXISTS (
         SELECT FROM webhook_circuits circuit
         WHERE circuit.endpoint_id = delivery.endpoint_id AND circuit.state <> 'closed'))
