@@ -122,9 +122,18 @@ export function createWebhookCircuitActivities(
         if (await closeCircuit(sql, endpointId, 0n)) return { kind: 'closed' }
         return { ...step, retryInMs: 1 }
       }
-      const outcome = await send(dependencies, next)
-      const error = outcome?.kind === 'failed' ? outcome.error : null
-      await planProbe(sql, endpointId, error?.startsWith('HTTP') ?? false, retryIntervalMs)
+      let error: string | null = null
+      let answered = false
+      try {
+        const outcome = await send(dependencies, next)
+        if (outcome?.kind === 'failed') error = outcome.error
+        answered = error?.startsWith('HTTP') ?? false
+      } catch (fault) {
+        if (Context.current().cancellationSignal.aborted) throw fault
+        log.warn({ err: fault, delivery: next.id }, 'a probe could not be sent; others take turns')
+        answered = true
+      }
+      await planProbe(sql, endpointId, answered, retryIntervalMs)
       const after = await findCircuit(sql, endpointId)
       return after ? toStep(after, error) : { kind: 'closed' }
     },
@@ -166,13 +175,24 @@ export function createWebhookCircuitActivities(
 
     async wakeDeliveries(endpointId) {
       const until = Date.now() + CHUNK_MS
-      for (;;) {
-        const waiters = await circuitWaiters(sql, endpointId, BATCH)
+      /** Those that could not be woken. The sweeper starts the circuit's workflow again for them. */
+      const failed = new Set<string>()
+      for (let errors = 0; ; ) {
+        const found = await circuitWaiters(sql, endpointId, BATCH + failed.size)
+        const waiters = found.filter(({ id }) => !failed.has(id))
         if (waiters.length === 0) return false
         for (const waiter of waiters) {
           if (Date.now() > until) return true
           Context.current().cancellationSignal.throwIfAborted()
-          await wake(dependencies, endpointId, waiter)
+          try {
+            await wake(dependencies, endpointId, waiter)
+            errors = 0
+          } catch (error) {
+            errors += 1
+            if (errors === MOST_ERRORS || Context.current().cancellationSignal.aborted) throw error
+            log.warn({ err: error, delivery: waiter.id }, 'a delivery could not be woken; the others go on')
+            failed.add(waiter.id)
+          }
           await sleep(dependencies.wakePauseMs ?? WAKE_PAUSE_MS)
         }
       }
