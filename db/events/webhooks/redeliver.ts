@@ -11,11 +11,12 @@ import type { Transaction } from '../../connect.js'
  * @throws KeyturnError `INVALID_STATE` if its endpoint is disabled or deleted.
  */
 export async function redeliver(tx: Transaction, merchantId: string, id: string): Promise<boolean> {
+  // The endpoint is locked before its deliveries, as by a change of the endpoint, so that neither waits for the other.
   const [delivery] = await tx<{ endpoint_id: string; endpoint_status: string }[]>`
     SELECT delivery.endpoint_id, endpoint.status AS endpoint_status
     FROM webhook_deliveries delivery JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
     WHERE delivery.merchant_id = ${merchantId} AND delivery.id = ${id}
-    FOR UPDATE OF delivery FOR SHARE OF endpoint`
+    FOR SHARE OF endpoint`
   if (!delivery) return false
   if (delivery.endpoint_status !== 'active') {
     throw new KeyturnError(

@@ -8,6 +8,7 @@ import { deleteEndpoint } from '../../../../db/events/webhooks/delete-endpoint.j
 import { findCircuit, pendingInOrder } from '../../../../db/events/webhooks/find-circuit.js'
 import { closeCircuit, planProbe, skipDelivery } from '../../../../db/events/webhooks/move-circuit.js'
 import { recordAttempt } from '../../../../db/events/webhooks/record-attempt.js'
+import { redeliver } from '../../../../db/events/webhooks/redeliver.js'
 import { resumeStalledDeliveries } from '../../../../db/events/webhooks/resume-stalled-deliveries.js'
 import { updateEndpoint } from '../../../../db/events/webhooks/update-endpoint.js'
 import { waitForCircuit } from '../../../../db/events/webhooks/wait-for-circuit.js'
@@ -298,5 +299,22 @@ describe('an endpoint that is disabled', () => {
       await tx`SELECT 1 FROM webhook_circuits WHERE endpoint_id = ${endpoint.id} FOR UPDATE`
     })
     expect(await disabled).toMatchObject({ status: 'disabled' })
+  })
+
+  test('and a delivery that a person requests do not wait for each other', async () => {
+    const { sql } = database
+    const { id, merchantId, deliveries } = await endpointWith(1)
+    const delivery = deliveries[0]?.id ?? ''
+    let requested: Promise<unknown> | undefined
+    await sql.begin(async (tx) => {
+      await tx`SELECT 1 FROM webhook_endpoints WHERE id = ${id} FOR UPDATE`
+      requested = sql.begin((other) => redeliver(other, merchantId, delivery))
+      requested.catch(() => {})
+      await expect
+        .poll(async () => (await sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'`).length)
+        .toBeGreaterThan(0)
+      await updateEndpoint(tx, merchantId, id, { status: 'disabled' })
+    })
+    await expect(requested).rejects.toMatchObject({ code: 'INVALID_STATE' })
   })
 })
