@@ -15,8 +15,11 @@ export interface Cost {
 
 /** Tables that grow with time or requests under any work, or that are emptied soon. */
 const LEFT_OUT = ['chain_blocks', 'network_fees', 'api_nonces', 'signer_nonces', 'idempotency_keys']
-/** Milliseconds for which the idle platform is watched, to subtract its polling from the count. */
-const IDLE_MS = 6_000
+/**
+ * Milliseconds for which the idle platform is watched, to subtract its polling from the count. Polls that come
+ * every few seconds fall into it several times, also on a busy machine.
+ */
+const IDLE_MS = 25_000
 /** Ratio to the idle platform up to which a statement counts as polling. */
 const POLLING = 1.5
 
