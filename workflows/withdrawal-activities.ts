@@ -25,18 +25,26 @@ export const core = proxyLocalActivities<WithdrawalActivities & WithdrawalActivi
  * @param options.closeMs - How long the step may be retried.
  * @param options.signer - Whether the step waits for the signer, with heartbeats.
  * @param options.carries - Whether it takes several steps, with heartbeats.
+ * @param options.follows - Whether it follows a transaction, with heartbeats.
  */
 export const chain = (
   summary: string,
-  options: { priority?: number | undefined; closeMs?: number; signer?: true; carries?: true } = {},
+  options: {
+    priority?: number | undefined
+    closeMs?: number
+    signer?: true
+    carries?: true
+    follows?: true
+  } = {},
 ) => {
-  const { priority, closeMs, signer, carries } = options
+  const { priority, closeMs, signer, carries, follows } = options
   return proxyActivities<WithdrawalChainActivities & WithdrawalStepActivities>({
     taskQueue: TASK_QUEUE.chain,
     startToCloseTimeout: carries ? '3m' : signer ? '2m' : '1m',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
     summary,
-    ...(signer || carries ? { heartbeatTimeout: '15s' } : {}),
+    // A step that a worker lost is dispatched again after this time, and not after its whole start-to-close.
+    ...(signer || carries || follows ? { heartbeatTimeout: '15s' } : {}),
     ...(closeMs === undefined ? {} : { scheduleToCloseTimeout: closeMs }),
     ...(priority === undefined ? {} : { priority: { priorityKey: priority } }),
   })

@@ -192,7 +192,9 @@ async function confirm(course: Course, row: WithdrawalSnapshot): Promise<Left> {
   // Nothing is mined a moment after it was sent, and the watcher signals when it is deep enough.
   if (polls === 0) await course.poll(rebroadcastMs, `${transaction} is sent and waits for a block`)
   course.begin()
-  const found = await chain('Looks for the transaction on the chain').followToEnd(course.input.id)
+  const found = await chain('Looks for the transaction on the chain', { follows: true }).followToEnd(
+    course.input.id,
+  )
   const now = { ...row, ...found.state }
   switch (found.kind) {
     case 'moved':

@@ -1,5 +1,6 @@
 /** The steps of a withdrawal that need a node or the customer's signer: activities on the queue `chain`. */
 
+import { heartbeating } from '../heartbeating.js'
 import { awaitSignature, type SignatureWait } from './withdrawal/await-signature.js'
 import { type BroadcastStep, broadcastWithdrawal } from './withdrawal/broadcast-withdrawal.js'
 import type { BuildStep } from './withdrawal/build-step.js'
@@ -45,7 +46,7 @@ export function createWithdrawalChainActivities(
         screenWithdrawal(dependencies, id),
       ),
     carryWithdrawal: (id, patient) => carryWithdrawal(dependencies, id, patient),
-    followToEnd: (id) => followToEnd(dependencies, id),
+    ...heartbeating({ followToEnd: (id: string) => followToEnd(dependencies, id) }),
     buildWithdrawal: (id) =>
       orReportFailure(dependencies, id, 'Building the transaction', () => buildWithdrawal(dependencies, id)),
     awaitSignature: (id) =>

@@ -44,6 +44,11 @@ test('needs at most 50 events from the request to the settled books, and shows e
     (event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? [],
   )
   expect(activities).toEqual(['carryWithdrawal', 'followToEnd'])
+  // A worker that dies with a step, or loses its dispatch, delays it by no more than this.
+  const heartbeats = events.flatMap(
+    (event) => event.activityTaskScheduledEventAttributes?.heartbeatTimeout?.seconds ?? [],
+  )
+  expect(heartbeats.map(Number)).toEqual([15, 15])
   const stages = events.flatMap(({ upsertWorkflowSearchAttributesEventAttributes: upserted }) => {
     const data = upserted?.searchAttributes?.indexedFields?.Stage?.data
     return data ? [JSON.parse(Buffer.from(data).toString())] : []
