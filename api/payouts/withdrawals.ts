@@ -2,6 +2,7 @@
 
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction } from '../../db/connect.js'
+import { toWithdrawalStart } from '../../db/payouts/read-withdrawal-input.js'
 import { cancelWithdrawal } from '../../db/payouts/withdrawals/cancel-withdrawal.js'
 import { createWithdrawal } from '../../db/payouts/withdrawals/create-withdrawal.js'
 import { listWithdrawals } from '../../db/payouts/withdrawals/list-withdrawals.js'
@@ -82,8 +83,8 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
     requireSenderPays(body.fee_payer, coin)
     const to = parseAddress(network, body.to_address)
     const units = positiveAmount(body.amount, coin.decimals)
-    const { view, kept } = await inTransaction(sql, async (tx) => {
-      const view = await createWithdrawal(tx, networks, {
+    const { row, kept } = await inTransaction(sql, async (tx) => {
+      const { view, row } = await createWithdrawal(tx, networks, {
         merchantId: c.get('merchantId'),
         network,
         coin,
@@ -102,9 +103,9 @@ export function registerWithdrawalRoutes(app: ApiApp, dependencies: ApiDependenc
         expiryMs: environment.KEYTURN_WITHDRAWAL_EXPIRY,
         screen: environment.KEYTURN_WITHDRAWAL_SCREENING_URL !== undefined,
       })
-      return { view, kept: await keepAnswer(c, tx, 201, success(view)) }
+      return { row, kept: await keepAnswer(c, tx, 201, success(view)) }
     })
-    startWithdrawalSoon(dependencies, view.id)
+    startWithdrawalSoon(dependencies, row.id, null, toWithdrawalStart(networks, row))
     return c.json(kept, 201)
   })
 

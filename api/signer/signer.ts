@@ -10,7 +10,7 @@ import { waitForNotice } from '../../db/notices.js'
 import type { AnsweringSigner } from '../../db/signing/answered-request.js'
 import { claimRequests } from '../../db/signing/claim-requests.js'
 import { enrolSigner } from '../../db/signing/enrol-signer.js'
-import { findSigner } from '../../db/signing/find-signer.js'
+import { type EnrolledSigner, findSigner } from '../../db/signing/find-signer.js'
 import { loadPlatformKey, type PlatformKey } from '../../db/signing/platform-key.js'
 import { seeSigner } from '../../db/signing/see-signer.js'
 import { KeyturnError } from '../../domain/errors.js'
@@ -146,13 +146,29 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     return sentAt
   }
 
+  /**
+   * Signers that proved their identity to this process. An identity never changes, and the claim of a nonce
+   * checks each time that its signer was not revoked.
+   */
+  const proven = new Map<string, EnrolledSigner>()
+
   /** Claims the nonce of a request. It writes a row, so call it for an authenticated signer only. */
-  const takeNonce = async (c: Context<ApiEnv>, identity: Uint8Array, sentAt: number): Promise<void> => {
-    c.set('signerKnown', true)
-    guard.passed(c, signerIdOf(c))
+  const takeNonce = async (
+    c: Context<ApiEnv>,
+    identity: Uint8Array,
+    sentAt: number,
+    signer?: EnrolledSigner,
+  ): Promise<void> => {
     const nonce = c.req.header('x-nonce') ?? ''
     const until = new Date(sentAt + environment.KEYTURN_REQUEST_TIME_WINDOW + NONCE_MARGIN_MS)
-    if (NONCE.test(nonce) && (await claimSignerNonce(sql, identity, nonce, until))) return
+    const fresh = NONCE.test(nonce) && (await claimSignerNonce(sql, identity, nonce, until, !!signer))
+    if (!fresh && signer && !(await findSigner(sql, signer.id))) {
+      proven.delete(signer.id)
+      throw invalidSignature()
+    }
+    c.set('signerKnown', true)
+    guard.passed(c, signerIdOf(c))
+    if (fresh) return
     throw new KeyturnError(
       'NONCE_REUSED',
       'Create a new X-Nonce of 1 to 64 visible ASCII characters for every request',
@@ -160,10 +176,11 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
   }
 
   const caller = async (c: Context<ApiEnv>): Promise<AnsweringSigner> => {
-    const signer = await findSigner(sql, signerIdOf(c))
+    const signer = proven.get(signerIdOf(c)) ?? (await findSigner(sql, signerIdOf(c)))
     if (!signer) throw invalidSignature()
     const sentAt = await authenticate(c, signer.identityPublicKey)
-    await takeNonce(c, signer.identityPublicKey, sentAt)
+    await takeNonce(c, signer.identityPublicKey, sentAt, signer)
+    proven.set(signer.id, signer)
     return signer
   }
 

@@ -18,7 +18,12 @@ import { appendEvent } from '../events/log/append-event.js'
 import { followPart } from './batches/follow-part.js'
 import { appendMovementEvent } from './movements/movement-view.js'
 import type { PayoutRow } from './payout-row.js'
-import { readWithdrawalView, toStatusChanged } from './withdrawals/read-withdrawal-view.js'
+import {
+  toStatusChanged,
+  toWithdrawalView,
+  type WithdrawalViewRow,
+  withdrawalViewQuery,
+} from './withdrawals/read-withdrawal-view.js'
 
 export interface WithdrawalMove {
   readonly to: WithdrawalStage
@@ -72,8 +77,7 @@ export async function movePayout(
       ...move.audit,
     },
   })
-  const [moved] = await tx<PayoutRow[]>`
-    WITH audit AS (${audit})
+  const update = tx`
     UPDATE payouts SET
       stage = ${move.to},
       waiting = NULL,
@@ -90,8 +94,17 @@ export async function movePayout(
       updated_at = clock_timestamp()
     WHERE id = ${row.id}
     RETURNING *`
-  if (!moved) throw new Error(`Withdrawal ${row.id} does not exist`)
   const previous = WITHDRAWAL_STATUS[row.stage]
+  if (row.kind === 'withdrawal' && status !== previous) {
+    // The statement that moves it also reads what its event shows.
+    const [moved] = await tx<WithdrawalViewRow[]>`
+      WITH audit AS (${audit}), moved AS (${update}) ${withdrawalViewQuery(tx, tx`moved`)}`
+    if (!moved) throw new Error(`Withdrawal ${row.id} does not exist`)
+    await appendStatusEvent(tx, networks, moved, previous)
+    return moved
+  }
+  const [moved] = await tx<PayoutRow[]>`WITH audit AS (${audit}) ${update}`
+  if (!moved) throw new Error(`Withdrawal ${row.id} does not exist`)
   if (status !== previous) await appendEventOf(tx, networks, row, previous)
   return moved
 }
@@ -103,7 +116,6 @@ async function appendEventOf(
   row: PayoutRow,
   previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage],
 ): Promise<void> {
-  if (row.kind === 'withdrawal') await appendStatusEvent(tx, networks, row, previous)
   if (isMovement(row.kind)) await appendMovementEvent(tx, networks, row, previous)
   if (row.batch_id === null) return
   await followPart(
@@ -115,7 +127,7 @@ async function appendEventOf(
 }
 
 /**
- * Appends `withdrawal.status_changed` with the row as it is now. `previous` is `null` when the withdrawal was
+ * Appends `withdrawal.status_changed` with the row as the same transaction left it. `previous` is `null` when the withdrawal was
  * just created.
  *
  * @returns The withdrawal, as the API shows it.
@@ -123,11 +135,10 @@ async function appendEventOf(
 export async function appendStatusEvent(
   tx: Transaction,
   networks: Networks,
-  row: Pick<PayoutRow, 'id' | 'merchant_id'>,
+  row: WithdrawalViewRow,
   previous: (typeof WITHDRAWAL_STATUS)[WithdrawalStage] | null,
 ): Promise<Withdrawal> {
-  const view = await readWithdrawalView(tx, networks, row.id)
-  if (!view) throw new Error(`Withdrawal ${row.id} does not exist`)
+  const view = toWithdrawalView(networks, row)
   await appendEvent(tx, {
     merchantId: row.merchant_id,
     type: 'withdrawal.status_changed',

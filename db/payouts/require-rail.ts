@@ -3,7 +3,7 @@
 import type { Coin, Network } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
-import { findPayingSigner } from '../signing/find-paying-signer.js'
+import { payingSigner } from '../signing/find-paying-signer.js'
 
 /** A coin of a network in which a merchant wants to pay out. */
 export interface Rail {
@@ -19,8 +19,9 @@ export interface Rail {
  * @throws KeyturnError `RAIL_NOT_ENABLED`, and `NO_SIGNER` when no signer holds keys.
  */
 export async function requireRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<string> {
-  const [rail] = await sql`
-    SELECT 1 FROM merchant_rails WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
+  const [rail] = await sql<{ signer: string | null }[]>`
+    SELECT (${payingSigner(sql, merchantId, network.name)}) AS signer FROM merchant_rails
+    WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
   if (!rail) {
     throw new KeyturnError(
       'RAIL_NOT_ENABLED',
@@ -28,8 +29,7 @@ export async function requireRail(sql: Queryable, { merchantId, network, coin }:
       { details: { network: network.name, coin: coin.name } },
     )
   }
-  const signer = await findPayingSigner(sql, merchantId, network.name)
-  if (signer !== null) return signer
+  if (rail.signer !== null) return rail.signer
   throw new KeyturnError(
     'NO_SIGNER',
     `No signer holds keys of ${network.name} for this merchant; enrol one with keyturn-signer init`,

@@ -8,7 +8,7 @@ import {
   type PlainAnswer,
   type SigningAnswer,
 } from '../../domain/signing/signer-protocol.js'
-import { appendAudit } from '../audit/append-audit.js'
+import { appendAudit, insertAudit } from '../audit/append-audit.js'
 import { inTransaction, json, type Sql, type Transaction } from '../connect.js'
 import { notify } from '../notices.js'
 import { freeNonces } from '../payouts/attempts/allocate-nonce.js'
@@ -129,17 +129,7 @@ async function store(
     request.state = 'queued'
     return { request_id: id, replayed: false }
   }
-  await tx`
-    UPDATE signing_requests
-    SET state = ${answer.outcome}, answer = ${json(tx, answer)}, answered_at = clock_timestamp(), lease_until = NULL
-    WHERE id = ${id}`
-  Object.assign(request, { state: answer.outcome, answer })
-  // A signer that names the nonce's owner has signed with it before. Allocating it to the next payout would
-  // make that one fail too.
-  if (answer.outcome === 'refused') {
-    await freeNonces(tx, request.payout_id, answer.code === 'NONCE_CONFLICT')
-  }
-  await appendAudit(tx, {
+  const audit = insertAudit(tx, {
     merchantId: signer.merchantId,
     actor: `signer:${signer.id}`,
     action: `signing_request.${answer.outcome}`,
@@ -149,6 +139,17 @@ async function store(
         ? { request_id: id, transaction_hash: answer.transaction_hash }
         : { request_id: id, code: answer.code, message: answer.message },
   })
+  await tx`
+    WITH audit AS (${audit})
+    UPDATE signing_requests
+    SET state = ${answer.outcome}, answer = ${json(tx, answer)}, answered_at = clock_timestamp(), lease_until = NULL
+    WHERE id = ${id}`
+  Object.assign(request, { state: answer.outcome, answer })
+  // A signer that names the nonce's owner has signed with it before. Allocating it to the next payout would
+  // make that one fail too.
+  if (answer.outcome === 'refused') {
+    await freeNonces(tx, request.payout_id, answer.code === 'NONCE_CONFLICT')
+  }
   await notify(tx, 'signing_answer', id)
   return { request_id: id, replayed: false }
 }

@@ -1,5 +1,6 @@
 /** Finds the signer that pays for a merchant on a network. */
 
+import type { PendingQuery, Row } from 'postgres'
 import type { Queryable } from '../connect.js'
 
 /**
@@ -11,8 +12,13 @@ export async function findPayingSigner(
   merchantId: string,
   network: string,
 ): Promise<string | null> {
-  const [signer] = await sql<{ id: string }[]>`
+  const [signer] = await sql<{ id: string }[]>`${payingSigner(sql, merchantId, network)}`
+  return signer?.id ?? null
+}
+
+/** Returns the query that finds it, for a statement that also reads something else. */
+export function payingSigner(sql: Queryable, merchantId: string, network: string): PendingQuery<Row[]> {
+  return sql`
     SELECT signer.id FROM key_accounts account JOIN signers signer ON signer.id = account.signer_id
     WHERE account.merchant_id = ${merchantId} AND account.network = ${network} AND signer.revoked_at IS NULL LIMIT 1`
-  return signer?.id ?? null
 }

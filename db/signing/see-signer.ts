@@ -25,26 +25,26 @@ export interface SignerSight extends JournalHead {
  * locks itself.
  */
 export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight): Promise<JournalHead> {
-  const journal: JournalHead = { head: sight.head, sequence: sight.sequence }
   return inTransaction(sql, async (tx) => {
     const [signer] = await tx<
       {
         merchant_id: string
         name: string
+        /** Whether it was online before. */
         online: boolean
         journal_head: string
         journal_sequence: bigint
         stopped: { reason: SignerStop } | null
       }[]
     >`
-      SELECT merchant_id, name, online, journal_head, journal_sequence, stopped FROM signers WHERE id = ${signerId} FOR UPDATE`
+      WITH before AS (SELECT id, online FROM signers WHERE id = ${signerId} FOR UPDATE)
+      UPDATE signers signer
+      SET online = true, last_seen_at = clock_timestamp(),
+          journal_head = CASE WHEN ${sight.sequence} > journal_sequence THEN ${sight.head} ELSE journal_head END,
+          journal_sequence = greatest(journal_sequence, ${sight.sequence})
+      FROM before WHERE signer.id = before.id
+      RETURNING merchant_id, name, before.online, journal_head, journal_sequence, stopped`
     if (!signer) throw new Error(`Signer ${signerId} does not exist`)
-    const further = BigInt(journal.sequence) > signer.journal_sequence
-    const known = further ? journal : { head: signer.journal_head, sequence: Number(signer.journal_sequence) }
-    await tx`
-      UPDATE signers SET online = true, last_seen_at = clock_timestamp(), journal_head = ${known.head},
-                         journal_sequence = ${known.sequence}
-      WHERE id = ${signerId}`
     if (!signer.online) {
       await appendEvent(tx, {
         merchantId: signer.merchant_id,
@@ -63,7 +63,7 @@ export async function seeSigner(sql: Sql, signerId: string, sight: SignerSight):
     if (sight.stopped !== undefined && sight.stopped !== before) {
       await keepStop(tx, signer.merchant_id, signerId, sight.stopped)
     }
-    return known
+    return { head: signer.journal_head, sequence: Number(signer.journal_sequence) }
   })
 }
 

@@ -22,6 +22,8 @@ const LOOK_MS = { online: 45_000, offline: 2_000 } as const
 const BRIEF_LOOK_MS = { online: 5_000, offline: 0 } as const
 /** Interval of polls, and so the longest time between two heartbeats. */
 const GLANCE_MS = 2_000
+/** Time in which a payout that was built a moment ago is expected to be signed. */
+const PASSING_MS = 1_000
 
 export type SignatureWait =
   | { readonly kind: 'answered' }
@@ -45,8 +47,8 @@ export type AwaitedSignature = { readonly kind: 'unsigned' } & Unanswered
  * came onto the sanctions list after it was built; the next build decides what becomes of the withdrawal.
  * Safe to run again, on any worker.
  *
- * @param brief - Whether the payout was built a moment ago. The first glance then neither compares it with
- * the sanctions list again nor stores why it waits.
+ * @param brief - Whether the payout was built a moment ago. What is seen within the first second then neither
+ * compares it with the sanctions list again nor stores why it waits.
  */
 export async function awaitSignature(
   { sql, networks, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
@@ -55,6 +57,7 @@ export async function awaitSignature(
 ): Promise<SignatureWait> {
   const lookMs = brief ? BRIEF_LOOK_MS : signatureLookMs
   const context = Context.current()
+  const began = Date.now()
   let until: number | null = null
   let shown: string | null = null
   for (;;) {
@@ -64,13 +67,14 @@ export async function awaitSignature(
     if (!attempt || attempt.request_state === 'withdrawn' || attempt.cause !== 'first')
       return { kind: 'gone' }
     if (attempt.answer) return { kind: 'answered' }
-    const passing = brief && until === null
+    const now = Date.now()
+    // Listening wakes the wait once, also without an answer.
+    const passing = brief && (until === null || now - began < PASSING_MS)
     if (!passing && attempt.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
       await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
       // A signer that claimed the request a moment ago may have signed it.
       if ((await findAttempt(sql, id))?.id !== attempt.id) return { kind: 'gone' }
     }
-    const now = Date.now()
     until ??= now + (attempt.signer_online ? lookMs.online : lookMs.offline)
     const message = explain(attempt)
     if (!passing && message !== shown) await setWaiting(sql, id, { code: codeOf(attempt), message })

@@ -29,9 +29,13 @@ export async function ejectUnpayable(
   if (row.kind === 'withdrawal') {
     const own = await findOwnWallets(sql, row.merchant_id, network, [row.to_address])
     const reason = whyInvalid(network, row.to_address, own)
-    if (reason === null) return (await holdListed(sql, networks, row.id)) ? null : row
-    await closeFailed(dependencies, row.id, reason)
-    return null
+    if (reason !== null) {
+      await closeFailed(dependencies, row.id, reason)
+      return null
+    }
+    // An address that is not listed needs no lock of the row. One that is, is compared again under it.
+    const newlyListed = (await findNewlyListed(sql, [row.id])).has(row.id)
+    return newlyListed && (await holdListed(sql, networks, row.id)) ? null : row
   }
   // A nonce fill names the items of the part that it stands for, and pays none of them.
   if (row.outputs === null || row.kind !== 'batch_part') return row

@@ -34,21 +34,37 @@ interface EarlierRow {
   readonly origin_country: string | null
 }
 
-/** Reads the facts in two queries. */
+/** A destination without earlier withdrawals beside it. */
+interface NoEarlierRow {
+  readonly created_at: null
+}
+
+interface DestinationRow {
+  readonly sanctioned: boolean
+  readonly paid: bigint
+}
+
+/** Reads the facts in one query. Its first row has those of the destination, with or without earlier withdrawals. */
 export async function readRiskFacts(sql: Queryable, question: RiskQuestion): Promise<RiskFacts> {
   const { merchantId, network, coin, userReference, toAddress, at } = question
-  const rows = await sql<EarlierRow[]>`
-    SELECT amount, created_at, stage, origin_country FROM payouts
-    WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin.name} AND kind = 'withdrawal'
-      AND ${userReference === null ? sql`user_reference IS NULL` : sql`user_reference = ${userReference}`}
-      AND created_at > ${new Date(at.getTime() - DAYS * DAY_MS)}
-    ORDER BY created_at DESC LIMIT ${MOST_ROWS}`
-  const [destination] = await sql<{ sanctioned: boolean; paid: bigint }[]>`
-    SELECT EXISTS (SELECT 1 FROM sanctioned_addresses WHERE address = ${sanctionKey(toAddress)}) AS sanctioned,
-           (SELECT count(*) FROM (
-             SELECT 1 FROM payouts
-             WHERE merchant_id = ${merchantId} AND network = ${network} AND to_address = ${toAddress}
-               AND stage = 'confirmed' LIMIT ${MOST_ROWS}) paid) AS paid`
+  const found = await sql<(DestinationRow & (EarlierRow | NoEarlierRow))[]>`
+    SELECT destination.sanctioned, destination.paid, earlier.*
+    FROM (
+      SELECT EXISTS (SELECT 1 FROM sanctioned_addresses WHERE address = ${sanctionKey(toAddress)}) AS sanctioned,
+             (SELECT count(*) FROM (
+               SELECT 1 FROM payouts
+               WHERE merchant_id = ${merchantId} AND network = ${network} AND to_address = ${toAddress}
+                 AND stage = 'confirmed' LIMIT ${MOST_ROWS}) paid) AS paid
+    ) destination
+    LEFT JOIN (
+      SELECT amount, created_at, stage, origin_country FROM payouts
+      WHERE merchant_id = ${merchantId} AND network = ${network} AND coin = ${coin.name} AND kind = 'withdrawal'
+        AND ${userReference === null ? sql`user_reference IS NULL` : sql`user_reference = ${userReference}`}
+        AND created_at > ${new Date(at.getTime() - DAYS * DAY_MS)}
+      ORDER BY created_at DESC LIMIT ${MOST_ROWS}
+    ) earlier ON true`
+  const [destination] = found
+  const rows = found.flatMap((row) => (row.created_at === null ? [] : [row]))
   const since = (days: number) =>
     rows.filter((row) => row.created_at.getTime() > at.getTime() - days * DAY_MS)
   const paid = rows.filter((row) => row.stage === 'confirmed')

@@ -18,18 +18,24 @@ export async function reserveOutputs(
 ): Promise<boolean> {
   const txids = outpoints.map((each) => each.txid)
   const vouts = outpoints.map((each) => each.vout)
-  await tx`
-    INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)
-    SELECT ${row.network}, output.txid, output.vout, ${row.id}, ${transactionId}
-    FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
-    JOIN utxos output ON output.network = ${row.network} AND output.txid = wanted.txid AND output.vout = wanted.vout
-    WHERE output.spent_by IS NULL AND output.block_number IS NOT NULL
-    ORDER BY output.txid, output.vout
-    ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING`
+  // The caller holds the payout's lock, so nothing else reserves for it between the two parts.
   const [mine] = await tx<{ count: number }[]>`
-    SELECT count(*)::int AS count
-    FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
-    JOIN utxo_reservations reservation ON reservation.network = ${row.network} AND reservation.txid = wanted.txid
-      AND reservation.vout = wanted.vout AND reservation.released_at IS NULL AND reservation.payout_id = ${row.id}`
+    WITH wanted AS (
+      SELECT * FROM unnest(${txids}::text[], ${vouts}::int[]) AS wanted (txid, vout)
+    ), held AS (
+      SELECT FROM wanted
+      JOIN utxo_reservations reservation ON reservation.network = ${row.network} AND reservation.txid = wanted.txid
+        AND reservation.vout = wanted.vout AND reservation.released_at IS NULL AND reservation.payout_id = ${row.id}
+    ), reserved AS (
+      INSERT INTO utxo_reservations (network, txid, vout, payout_id, transaction_id)
+      SELECT ${row.network}, output.txid, output.vout, ${row.id}, ${transactionId}
+      FROM wanted
+      JOIN utxos output ON output.network = ${row.network} AND output.txid = wanted.txid AND output.vout = wanted.vout
+      WHERE output.spent_by IS NULL AND output.block_number IS NOT NULL
+      ORDER BY output.txid, output.vout
+      ON CONFLICT (network, txid, vout) WHERE released_at IS NULL DO NOTHING
+      RETURNING txid
+    )
+    SELECT ((SELECT count(*) FROM held) + (SELECT count(*) FROM reserved))::int AS count`
   return mine?.count === outpoints.length
 }

@@ -29,10 +29,8 @@ export async function storeSigned(
     const row = await lockWithdrawal(tx, id)
     const further = SENT_PAYOUTS[row.stage]
     if (row.stage !== 'pending_signature' && !further) return
-    const [stored] = await tx<{ nonce: bigint | null }[]>`
-      UPDATE attempts SET state = 'signed', signed_transaction = ${verified.signedTransaction}, txid = ${verified.txid}
-      WHERE id = ${verified.transactionId} AND state = 'built' RETURNING nonce`
-    if (!stored) {
+    const kept = further ? await keepBytes(tx, verified) : await keepFirst(tx, id, verified)
+    if (!kept) {
       if (further) return
       throw new Error(`Transaction ${verified.transactionId} is not waiting for a signature`)
     }
@@ -48,7 +46,6 @@ export async function storeSigned(
       })
       return
     }
-    if (stored.nonce !== null) await signNonce(tx, id, verified.transactionId)
     await movePayout(tx, networks, row, {
       to: 'signed',
       actor: `signer:${verified.signerId}`,
@@ -57,17 +54,36 @@ export async function storeSigned(
   })
 }
 
+/** Stores the bytes of a further attempt. @returns False when the attempt does not wait for them. */
+async function keepBytes(tx: Transaction, verified: VerifiedSignature): Promise<boolean> {
+  return (await signAttempt(tx, verified)).length > 0
+}
+
 /**
- * Marks the attempt's nonce as signed. A gap is one no more: the queue had gone on without the payout, and
- * nothing has filled the gap yet.
+ * Stores the bytes of a payout's first attempt, and marks its nonce as signed. A gap is one no more: the queue
+ * had gone on without the payout, and nothing has filled the gap yet.
+ *
+ * @returns False when the attempt does not wait for them.
  */
-async function signNonce(tx: Transaction, id: string, transactionId: string): Promise<void> {
-  await tx`
-    WITH allocated AS (UPDATE nonces SET state = 'signed' WHERE payout_id = ${id} AND state = 'allocated')
-    UPDATE nonces SET state = 'signed', payout_id = ${id}, freed_at = NULL
-    FROM attempts attempt JOIN addresses payer ON payer.id = attempt.from_address_id
-    WHERE attempt.id = ${transactionId} AND nonces.network = attempt.network AND nonces.address = payer.address
-      AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_payout_id = ${id}`
+async function keepFirst(tx: Transaction, id: string, verified: VerifiedSignature): Promise<boolean> {
+  const kept = await tx`
+    WITH attempt AS (${signAttempt(tx, verified)}), allocated AS (
+      UPDATE nonces SET state = 'signed' FROM attempt
+      WHERE attempt.nonce IS NOT NULL AND nonces.payout_id = ${id} AND nonces.state = 'allocated'
+    ), gap AS (
+      UPDATE nonces SET state = 'signed', payout_id = ${id}, freed_at = NULL
+      FROM attempt JOIN addresses payer ON payer.id = attempt.from_address_id
+      WHERE nonces.network = attempt.network AND nonces.address = payer.address
+        AND nonces.nonce = attempt.nonce AND nonces.state = 'gap' AND nonces.last_payout_id = ${id}
+    )
+    SELECT FROM attempt`
+  return kept.length > 0
+}
+
+function signAttempt(tx: Transaction, { transactionId, signedTransaction, txid }: VerifiedSignature) {
+  return tx`
+    UPDATE attempts SET state = 'signed', signed_transaction = ${signedTransaction}, txid = ${txid}
+    WHERE id = ${transactionId} AND state = 'built' RETURNING network, from_address_id, nonce`
 }
 
 /**

@@ -96,7 +96,9 @@ async function ask(
   const { template } = schedule
   const network = findNetwork(networks, template.network)
   const coin = findCoin(network, template.coin)
-  const { id } = await createWithdrawal(tx, networks, {
+  const {
+    row: { id },
+  } = await createWithdrawal(tx, networks, {
     merchantId: schedule.merchant_id,
     network,
     coin,

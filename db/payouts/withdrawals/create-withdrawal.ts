@@ -21,11 +21,13 @@ import { newId } from '../../new-id.js'
 import { requireForeign } from '../../wallets/find-own-wallets.js'
 import { leastAmount } from '../least-amount.js'
 import { appendStatusEvent } from '../move-payout.js'
+import type { PayoutRow } from '../payout-row.js'
 import { requireRail } from '../require-rail.js'
 import { requireSpendableAtOnce } from '../require-spendable-at-once.js'
 import { requireWallet } from '../require-wallet.js'
 import { takeHold } from '../take-hold.js'
 import { estimateWithdrawal } from './estimate-withdrawal.js'
+import { type WithdrawalViewRow, withdrawalViewQuery } from './read-withdrawal-view.js'
 
 /** A checked request: the address in the network's canonical form, the amount in base units. */
 export interface NewWithdrawal {
@@ -63,7 +65,7 @@ export interface NewWithdrawal {
 /**
  * Accepts a withdrawal in the caller's transaction.
  *
- * @returns The new withdrawal, as the API shows it.
+ * @returns The new withdrawal as the API shows it, and its row.
  * @throws KeyturnError `RAIL_NOT_ENABLED`, `INVALID_ADDRESS` (an own wallet), `INVALID_AMOUNT`,
  * `VALIDATION_FAILED` (from_address_id), `NO_SIGNER`, `NOT_WHITELISTED`, `DUPLICATE_EXTERNAL_ID`,
  * `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`, `INSUFFICIENT_BALANCE`, `INVALID_STATE` (small outputs
@@ -73,7 +75,7 @@ export async function createWithdrawal(
   tx: Transaction,
   networks: Networks,
   request: NewWithdrawal,
-): Promise<Withdrawal> {
+): Promise<{ readonly view: Withdrawal; readonly row: PayoutRow }> {
   const { network, coin, amount } = request
   const feeCoin = nativeCoin(network)
   const signer = await requireRail(tx, request)
@@ -138,8 +140,7 @@ export async function createWithdrawal(
       risk,
     },
   })
-  const inserted = await tx`
-    WITH audit AS (${audit})
+  const insert = tx`
     INSERT INTO payouts (
       id, merchant_id, external_id, user_reference, network, coin, amount, amount_text, to_address, from_address_id, from_address,
       fee_payer, priority, fee_coin, fee_estimate, fee_limit, stage, intent, intent_hash, initiator, co_initiators,
@@ -157,8 +158,10 @@ export async function createWithdrawal(
       ${json(tx, [{ stage: 'requested', status: 'pending', at: now.toISOString(), cause: request.actor }])},
       ${estimate.confirmedAt}, ${expiresAt}, ${now}, ${now})
     ON CONFLICT (merchant_id, external_id) DO NOTHING
-    RETURNING id`
-  if (inserted.length === 0) throw await duplicate(tx, request)
+    RETURNING *`
+  const [row] = await tx<WithdrawalViewRow[]>`
+    WITH audit AS (${audit}), inserted AS (${insert}) ${withdrawalViewQuery(tx, tx`inserted`)}`
+  if (!row) throw await duplicate(tx, request)
   await takeLimits(
     tx,
     { ...request, network: network.name, id, at: now },
@@ -171,7 +174,7 @@ export async function createWithdrawal(
   )
   await takeHold(tx, { ...request, id, feeLimit: estimate.feeLimit })
   await requireSpendableAtOnce(tx, request, amount + (request.feePayer === 'sender' ? estimate.fee : 0n))
-  return appendStatusEvent(tx, networks, { id, merchant_id: request.merchantId }, null)
+  return { view: await appendStatusEvent(tx, networks, row, null), row }
 }
 
 function requireAmount({ network, coin, amount, feePayer }: NewWithdrawal, limit: bigint): void {

@@ -20,13 +20,17 @@ export interface WithdrawalViewRow extends PayoutRow {
   readonly retried_by: string | null
 }
 
-/** Returns the columns and joins of every query that ends in a view. `withdrawal` is the table's alias in it. */
-export function withdrawalViewQuery(sql: Queryable) {
+/**
+ * Returns the columns and joins of every query that ends in a view. `withdrawal` is the table's alias in it.
+ *
+ * @param from - Source of the rows: `payouts`, or a part of the same statement that writes and returns rows.
+ */
+export function withdrawalViewQuery(sql: Queryable, from = sql`payouts`) {
   return sql`
     SELECT withdrawal.*, mined.block_number AS mined_in, cursor.height AS tip, coalesce(decided.list, '[]') AS approval_list,
            coalesce(tried.list, '[]') AS attempt_list,
            (SELECT id FROM payouts retry WHERE retry.retry_of = withdrawal.id) AS retried_by
-    FROM payouts withdrawal
+    FROM ${from} withdrawal
     LEFT JOIN chain_cursors cursor ON cursor.network = withdrawal.network
     LEFT JOIN LATERAL (
       SELECT block_number FROM attempts

@@ -47,7 +47,9 @@ export async function retryWithdrawal(tx: Transaction, networks: Networks, retry
   const [known] = await tx<{ id: string }[]>`SELECT id FROM payouts WHERE retry_of = ${row.id}`
   if (known) throw refused(row, `it was tried again before, by ${known.id}`, { retried_by: known.id })
   const network = findNetwork(networks, row.network)
-  const { id } = await createWithdrawal(tx, networks, {
+  const {
+    row: { id },
+  } = await createWithdrawal(tx, networks, {
     ...retry,
     network,
     coin: findCoin(network, row.coin),
