@@ -31,6 +31,6 @@ export async function whatIsOpen(facts: StackFile, sql: Sql): Promise<string[]> 
   return [
     ...open,
     ...(await findUnscanned(facts, sql)),
-    ...(await openWorkflows(facts, [...PERPETUAL, 'webhookDelivery'])),
+    ...(await openWorkflows(facts, [...PERPETUAL, 'webhookDelivery', 'webhookCircuit'])),
   ]
 }
