@@ -1,7 +1,7 @@
 /** Withdrawals that expire while they wait for people, signers or a build. */
 
 import type { TestWorkflowEnvironment } from '@temporalio/testing'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { ChainAdapter, EvmAdapter, EvmBuildRequest, EvmBuildResult } from '../../chains/adapter.js'
 import { replaceSanctions } from '../../db/controls/sanctions/replace-sanctions.js'
 import { withdrawalId } from '../../temporal/ids.js'
@@ -121,7 +121,12 @@ test('expires in time while it waits for a review of a listed destination, and r
   await stage.approve(id)
   await stage.until(id, 'pending_review')
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBeLessThan(0n)
-  expect(await details(id)).toContain('because the destination is on the sanctions list; expires ')
+  // The row moves within a step. The workflow shows it when the step has ended.
+  await vi.waitFor(
+    async () =>
+      expect(await details(id)).toContain('because the destination is on the sanctions list; expires '),
+    { timeout: 10_000, interval: 50 },
+  )
   expect(await stage.ended(id, 'expired-in-review')).toMatchObject({ stage: 'expired' })
   expect(await stage.read(id)).toMatchObject({ status: 'failed', failure: { code: 'EXPIRED' } })
   expect(await stage.balance('ethereum', 'eth', 'reserved', 'alice')).toBe(0n)
