@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
-import type { AttemptOutcome } from '../activities/events/attempt-delivery.js'
+import type { AttemptOutcome } from '../activities/events/attempt.js'
 import { inTransaction, type Sql } from '../db/connect.js'
 import { appendEvents } from '../db/events/log/append-events.js'
 import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'

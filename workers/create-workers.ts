@@ -2,7 +2,7 @@
 
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
-import type { WebhookDeliveryDependencies } from '../activities/events/attempt-delivery.js'
+import type { WebhookDeliveryDependencies } from '../activities/events/attempt.js'
 import { createFirstAttempts, type FirstAttempts } from '../activities/events/first-attempts.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/events/webhook-delivery.js'
 import { heartbeating } from '../activities/heartbeating.js'

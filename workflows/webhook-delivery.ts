@@ -15,7 +15,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow'
-import type { AttemptInput, AttemptOutcome } from '../activities/events/attempt-delivery.js'
+import type { AttemptInput, AttemptOutcome } from '../activities/events/attempt.js'
 import type { FirstAttemptOutcome } from '../activities/events/first-attempts.js'
 import type { CircuitMoved } from '../activities/events/webhook-circuit.js'
 import type { WebhookDeliveryActivities } from '../activities/events/webhook-delivery.js'

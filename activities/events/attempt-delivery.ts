@@ -4,90 +4,17 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Sql } from '../../db/connect.js'
-import { exhaustDelivery, exhaustWaiting } from '../../db/events/webhooks/exhaust-delivery.js'
+import { exhaustDelivery } from '../../db/events/webhooks/exhaust-delivery.js'
 import { type LoadedAttempt, loadAttempt } from '../../db/events/webhooks/load-attempt.js'
-import { type AttemptRecord, LOST, recordAttempt } from '../../db/events/webhooks/record-attempt.js'
-import { cancelDelivery, holdDelivery } from '../../db/events/webhooks/set-delivery-status.js'
-import { waitForCircuit } from '../../db/events/webhooks/wait-for-circuit.js'
+import { type AttemptRecord, recordAttempt } from '../../db/events/webhooks/record-attempt.js'
 import { assertNever } from '../../domain/assert-never.js'
 import { circuitTimes } from '../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
 import { signWebhook } from '../../domain/events/webhook-signature.js'
-import type { Sender } from '../../egress/create-sender.js'
-import type { EndpointGate, Entry } from '../../egress/endpoint-gate.js'
-import type { CircuitGate } from '../../temporal/workflow-gate.js'
+import type { Entry } from '../../egress/endpoint-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
-
-export interface WebhookDeliveryDependencies {
-  readonly sql: Sql
-  /** Master keys that open the endpoints' secrets. */
-  readonly masterKeys: readonly string[]
-  readonly sender: Sender
-  readonly gate: EndpointGate
-  /** `KEYTURN_WEBHOOK_TIMEOUT` in milliseconds: the sender's deadline of an attempt. */
-  readonly timeoutMs: number
-  /** `KEYTURN_WEBHOOK_RETRY_INTERVAL` in milliseconds. */
-  readonly retryIntervalMs: number
-  /** `KEYTURN_WEBHOOK_RETRY_WINDOW` in milliseconds. */
-  readonly retryWindowMs: number
-  /** Starts the workflow of an endpoint's circuit, or signals it, because the circuit has moved. */
-  readonly startCircuit: CircuitGate['startWebhookCircuit']
-}
-
-export interface AttemptInput {
-  readonly deliveryId: string
-  /** Milliseconds from the delivery's start to the planned time of this attempt. */
-  readonly elapsedMs: number
-  /** Times (ISO 8601) of earlier attempts that ended without a result, so that the log can show them. */
-  readonly lost: readonly string[]
-  /**
-   * Whether a person requested this attempt, which the window then does not limit. Absent in older histories.
-   */
-  readonly asked?: boolean
-  /**
-   * Whether it takes the place of the first attempt, which the workflow's first task did not finish. Absent
-   * in other attempts.
-   */
-  readonly first?: boolean
-  /**
-   * Whether the circuit of the endpoint makes the attempt. Absent in attempts of the delivery's own workflow.
-   */
-  readonly byCircuit?: boolean
-}
-
-/** Outcome of an attempt. The workflow learns the worker's settings only from it. */
-export type AttemptOutcome =
-  | { readonly kind: 'delivered'; readonly statusCode: number | null }
-  /** The attempt failed. The next one is due `retryInMs` after the planned time of this one. */
-  | { readonly kind: 'failed'; readonly error: string; readonly retryInMs: number }
-  /** No attempt was made: the endpoint has too many under way, or the event is not sealed yet. */
-  | { readonly kind: 'postponed'; readonly delayMs: number }
-  | { readonly kind: 'exhausted'; readonly error: string | null }
-  | { readonly kind: 'held' }
-  | { readonly kind: 'cancelled' }
-  /** The attempt that began at this time (ISO 8601) ended without a result. */
-  | { readonly kind: 'lost'; readonly since: string }
-  /**
-   * No attempt was made: the delivery waits for the circuit of its endpoint, until a signal of `since` or until
-   * its window, which takes `windowMs` in all, is over. Times are ISO 8601.
-   */
-  | {
-      readonly kind: 'waiting'
-      readonly since: string
-      readonly circuitSince: string
-      readonly windowMs: number
-    }
-  /** There is no such delivery. */
-  | { readonly kind: 'unknown' }
-
-/** Connection of an attempt with what runs it, for example an activity. */
-export interface AttemptRun {
-  /** Signal that aborts the request. The attempt then has no result. */
-  readonly signal: AbortSignal
-  /** Shows that the attempt is alive. It is called every few seconds. */
-  heartbeat(): void
-}
+import type { AttemptInput, AttemptOutcome, AttemptRun, WebhookDeliveryDependencies } from './attempt.js'
+import { giveUp, settleWithoutAttempt, waitForItsCircuit } from './settle-without-attempt.js'
 
 /**
  * Delay while the event is not sealed. Sealing takes milliseconds, and only a redelivery can come before it.
@@ -98,8 +25,6 @@ export const HEARTBEAT_MS = 3_000
 /** Tries to store the result, so that an outage of the database does not cause a duplicate delivery. */
 const RECORD_TRIES = 8
 const RECORD_PAUSE_MS = 250
-/** Error of a delivery whose window ended while it waited for the circuit. */
-const WAITED = 'Not sent: the circuit of the endpoint was open until the window was over'
 const USER_AGENT = 'Keyturn-Webhooks/1'
 
 /**
@@ -146,90 +71,6 @@ export async function sendAndRecord(
   } finally {
     pass.leave(timedOut, failed)
   }
-}
-
-/**
- * Returns the outcome that the row already has, because its endpoint or another run decided it. `null`
- * otherwise.
- */
-export async function settleWithoutAttempt(
-  sql: Sql,
-  deliveryId: string,
-  delivery: LoadedAttempt,
-): Promise<AttemptOutcome | null> {
-  switch (delivery.status) {
-    case 'delivered':
-      return { kind: 'delivered', statusCode: null }
-    case 'exhausted':
-      return { kind: 'exhausted', error: null }
-    case 'cancelled':
-      return { kind: 'cancelled' }
-    case 'held':
-      return { kind: 'held' }
-    case 'pending':
-      if (delivery.endpoint_status === 'active') return null
-      if (delivery.endpoint_status === 'deleted') {
-        await cancelDelivery(sql, deliveryId)
-        return { kind: 'cancelled' }
-      }
-      await holdDelivery(sql, deliveryId)
-      return { kind: 'held' }
-    default:
-      return assertNever(delivery.status)
-  }
-}
-
-/**
- * Ends a delivery whose window is over and whose attempts ended without a result. Another attempt would end
- * in the same way, and only an exhausted delivery raises an alert. The newest of those attempts is stored as
- * the last one.
- */
-async function giveUp(
-  { sql, retryWindowMs }: WebhookDeliveryDependencies,
-  { deliveryId, elapsedMs, lost, asked = false }: AttemptInput,
-  delivery: LoadedAttempt,
-): Promise<AttemptOutcome | null> {
-  const newest = lost.at(-1)
-  if (asked || newest === undefined || elapsedMs <= retryWindowMs) return null
-  const recorded = await exhaustDelivery(sql, delivery, {
-    deliveryId,
-    at: new Date(newest),
-    statusCode: null,
-    durationMs: 0,
-    error: LOST,
-    response: null,
-    nextAttemptAt: null,
-    restarts: delivery.restarts,
-    lost: lost.slice(0, -1),
-  })
-  return recorded ? { kind: 'exhausted', error: LOST } : { kind: 'unknown' }
-}
-
-/**
- * Lets the delivery wait while the circuit of its endpoint is not closed, or ends it if its window is over.
- * Returns `null` for an attempt that may go out: the circuit is closed, or a person requested the attempt, or
- * the endpoint works again and the delivery's turn is over or did not come within its window.
- */
-export async function waitForItsCircuit(
-  { sql, retryWindowMs }: WebhookDeliveryDependencies,
-  { deliveryId, elapsedMs, lost }: Pick<AttemptInput, 'deliveryId' | 'elapsedMs' | 'lost'>,
-  delivery: LoadedAttempt,
-): Promise<AttemptOutcome | null> {
-  if (delivery.circuit === 'closed' || delivery.requested) return null
-  if (elapsedMs < retryWindowMs) {
-    const wait = await waitForCircuit(sql, deliveryId, lost)
-    if (!wait) return null
-    return {
-      kind: 'waiting',
-      since: wait.since.toISOString(),
-      circuitSince: wait.circuitSince.toISOString(),
-      windowMs: retryWindowMs,
-    }
-  }
-  if (delivery.circuit === 'half_open') return null
-  // One that became pending again meanwhile gets another run.
-  await exhaustWaiting(sql, delivery, deliveryId, WAITED)
-  return { kind: 'exhausted', error: WAITED }
 }
 
 interface Attempted {

@@ -9,16 +9,9 @@ import { claimFirstAttempt } from '../../db/events/webhooks/claim-first-attempt.
 import { lastAttempt } from '../../db/events/webhooks/last-attempt.js'
 import { type LoadedAttempt, loadAttempt } from '../../db/events/webhooks/load-attempt.js'
 import type { Entry } from '../../egress/endpoint-gate.js'
-import {
-  type AttemptInput,
-  type AttemptOutcome,
-  type AttemptRun,
-  HEARTBEAT_MS,
-  sendAndRecord,
-  settleWithoutAttempt,
-  type WebhookDeliveryDependencies,
-  waitForItsCircuit,
-} from './attempt-delivery.js'
+import type { AttemptInput, AttemptOutcome, AttemptRun, WebhookDeliveryDependencies } from './attempt.js'
+import { HEARTBEAT_MS, sendAndRecord } from './attempt-delivery.js'
+import { settleWithoutAttempt, waitForItsCircuit } from './settle-without-attempt.js'
 
 export interface FirstAttemptInput {
   readonly deliveryId: string

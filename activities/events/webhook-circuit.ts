@@ -26,12 +26,9 @@ import { probeTurn } from '../../domain/events/circuit.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
 import type { WorkflowGate } from '../../temporal/workflow-gate.js'
-import {
-  type AttemptOutcome,
-  sendAndRecord,
-  settleWithoutAttempt,
-  type WebhookDeliveryDependencies,
-} from './attempt-delivery.js'
+import type { AttemptOutcome, WebhookDeliveryDependencies } from './attempt.js'
+import { sendAndRecord } from './attempt-delivery.js'
+import { settleWithoutAttempt } from './settle-without-attempt.js'
 
 export interface WebhookCircuitDependencies extends WebhookDeliveryDependencies {
   readonly signal: WorkflowGate['signal']

@@ -2,12 +2,8 @@
 
 import { Context } from '@temporalio/activity'
 import { cancelDelivery } from '../../db/events/webhooks/set-delivery-status.js'
-import {
-  type AttemptInput,
-  type AttemptOutcome,
-  attemptDelivery,
-  type WebhookDeliveryDependencies,
-} from './attempt-delivery.js'
+import type { AttemptInput, AttemptOutcome, WebhookDeliveryDependencies } from './attempt.js'
+import { attemptDelivery } from './attempt-delivery.js'
 import type { FirstAttemptInput, FirstAttemptOutcome, FirstAttempts } from './first-attempts.js'
 
 /**

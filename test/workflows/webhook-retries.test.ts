@@ -3,7 +3,7 @@
 import { MockActivityEnvironment, type TestWorkflowEnvironment } from '@temporalio/testing'
 import { Worker } from '@temporalio/worker'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { AttemptInput, AttemptOutcome } from '../../activities/events/attempt-delivery.js'
+import type { AttemptInput, AttemptOutcome } from '../../activities/events/attempt.js'
 import { appendEvent } from '../../db/events/log/append-event.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
 import { redeliver } from '../../db/events/webhooks/redeliver.js'
