@@ -54,18 +54,6 @@ export async function unstartedDeliveries(
   kind: UnstartedKind,
   most: number,
 ): Promise<UnstartedDelivery[]> {
-  const fresh = await oldest(sql, kind, false, most)
-  if (fresh.length >= most) return fresh
-  return [...fresh, ...(await oldest(sql, kind, true, most - fresh.length))]
-}
-
-/** @param again - Whether to return those that come last. */
-async function oldest(
-  sql: Queryable,
-  kind: UnstartedKind,
-  again: boolean,
-  most: number,
-): Promise<UnstartedDelivery[]> {
   const rows = await sql<
     {
       id: string
@@ -79,28 +67,10 @@ async function oldest(
     }[]
   >`
     WITH full_endpoint AS MATERIALIZED (${fullEndpoints(sql)})
-    SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
-           delivery.restarts, delivery.start_failures
-    FROM webhook_deliveries delivery
-    JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
-    JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
-    WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
-      AND ${again} = (delivery.restarts > 0 AND NOT delivery.requested)
-      AND ${kind === 'waiting'} = (NOT delivery.requested AND EXISTS (
-        SELECT FROM webhook_circuits circuit
-        WHERE circuit.endpoint_id = delivery.endpoint_id AND circuit.state <> 'closed'))
-      AND NOT EXISTS (SELECT FROM full_endpoint WHERE full_endpoint.endpoint_id = delivery.endpoint_id)
-      AND (delivery.start_after IS NULL OR delivery.start_after < clock_timestamp())
-      AND (delivery.attempts > 0
-           OR delivery.created_at < clock_timestamp() - make_interval(secs => ${TURN_LIMIT_SECONDS})
-           OR NOT EXISTS (
-             SELECT FROM (
-               SELECT id FROM events WHERE subject = event.subject AND position < event.position
-               ORDER BY position DESC LIMIT ${LOOK_BACK}
-             ) earlier
-             JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
-             WHERE before.status = 'pending' AND before.attempts = 0))
-    ORDER BY delivery.created_at, event.position LIMIT ${most}`
+    SELECT * FROM (
+      (${oldest(sql, kind, false, most)}) UNION ALL (${oldest(sql, kind, true, most)})
+    ) AS unstarted
+    ORDER BY again, created_at, position LIMIT ${most}`
   return rows.map((row) => ({
     id: row.id,
     eventId: row.event_id,
@@ -112,6 +82,31 @@ async function oldest(
     failures: row.start_failures,
   }))
 }
+
+/** @param again - Whether to select those that come last. */
+const oldest = (sql: Queryable, kind: UnstartedKind, again: boolean, most: number) => sql`
+  SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
+         delivery.restarts, delivery.start_failures, delivery.created_at, event.position, ${again}::boolean AS again
+  FROM webhook_deliveries delivery
+  JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
+  JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
+  WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
+    AND ${again} = (delivery.restarts > 0 AND NOT delivery.requested)
+    AND ${kind === 'waiting'} = (NOT delivery.requested AND EXISTS (
+      SELECT FROM webhook_circuits circuit
+      WHERE circuit.endpoint_id = delivery.endpoint_id AND circuit.state <> 'closed'))
+    AND NOT EXISTS (SELECT FROM full_endpoint WHERE full_endpoint.endpoint_id = delivery.endpoint_id)
+    AND (delivery.start_after IS NULL OR delivery.start_after < clock_timestamp())
+    AND (delivery.attempts > 0
+         OR delivery.created_at < clock_timestamp() - make_interval(secs => ${TURN_LIMIT_SECONDS})
+         OR NOT EXISTS (
+           SELECT FROM (
+             SELECT id FROM events WHERE subject = event.subject AND position < event.position
+             ORDER BY position DESC LIMIT ${LOOK_BACK}
+           ) earlier
+           JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
+           WHERE before.status = 'pending' AND before.attempts = 0))
+  ORDER BY delivery.created_at, event.position LIMIT ${most}`
 
 /** Returns whether deliveries are left out because their endpoint has many begun. */
 export async function anyFullEndpoint(sql: Queryable): Promise<boolean> {
