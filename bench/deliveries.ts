@@ -3,25 +3,22 @@
  * the latency of one delivery when idle.
  */
 
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import type { AttemptOutcome } from '../activities/events/attempt.js'
 import { inTransaction, type Sql } from '../db/connect.js'
 import { appendEvents } from '../db/events/log/append-events.js'
-import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
-import { formatWebhookSecret } from '../domain/events/webhook-signature.js'
 import { webhookDeliveryId } from '../temporal/ids.js'
 import { startWebhookDelivery } from '../temporal/start.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
-import { sealSecret } from '../vault/seal-secret.js'
 import { alternate } from './alternate.js'
 import { startChild } from './child.js'
 import type { BenchContext } from './context.js'
 import { type Cost, costLines, countCost } from './cost.js'
+import { createBenchEndpoint } from './endpoint.js'
 import { type Measurement, quantile } from './measurement.js'
 import { createBenchMerchant } from './merchant.js'
-import { MASTER_KEY, startFloor, startPlatform } from './platform.js'
+import { startFloor, startPlatform } from './platform.js'
 import type { Received } from './receiver.js'
 import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.js'
 
@@ -98,19 +95,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
   context.onEnd(() => receiver.stop())
   const target = `http://127.0.0.1:${receiver.facts.port}/`
   const merchant = await createBenchMerchant(sql)
-  await inTransaction(sql, (tx) =>
-    createEndpoint(tx, {
-      merchantId: merchant.id,
-      url: target,
-      eventTypes: null,
-      format: 'keyturn',
-      seal: (id) =>
-        sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
-          table: 'webhook_endpoints',
-          key: [id],
-        }),
-    }),
-  )
+  await createBenchEndpoint(sql, merchant.id, target)
   await startPlatform(context, {
     temporal,
     client,

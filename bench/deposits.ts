@@ -4,7 +4,6 @@
  * after the other: otherwise the bench would measure the mining node.
  */
 
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
@@ -14,11 +13,9 @@ import type { ConfirmResult } from '../activities/deposits/deposit.js'
 import type { AttemptOutcome } from '../activities/events/attempt.js'
 import type { BlockRef, ChainAdapter } from '../chains/adapter.js'
 import { createEvmAdapter } from '../chains/evm/create-evm-adapter.js'
-import { inTransaction, type Sql } from '../db/connect.js'
+import type { Sql } from '../db/connect.js'
 import type { CreditOutcome } from '../db/deposits/credit-outcome.js'
-import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
 import { createCursor } from '../db/networks/chain-cursor.js'
-import { formatWebhookSecret } from '../domain/events/webhook-signature.js'
 import { mapConcurrently } from '../domain/map-concurrently.js'
 import { FAUCET_PRIVATE_KEY, startAnvil } from '../local/parts/anvil.js'
 import { freePort } from '../local/parts/free-port.js'
@@ -28,14 +25,14 @@ import { depositId } from '../temporal/ids.js'
 import { startChainWatcher, startDeposit, startWebhookDelivery } from '../temporal/start.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
 import { createWorkflowGate } from '../temporal/workflow-gate.js'
-import { sealSecret } from '../vault/seal-secret.js'
 import { alternate } from './alternate.js'
 import { startChild } from './child.js'
 import type { BenchContext } from './context.js'
 import { type Cost, costLines, countCost } from './cost.js'
+import { createBenchEndpoint } from './endpoint.js'
 import type { Measurement } from './measurement.js'
 import { createBenchMerchant, payeeOf } from './merchant.js'
-import { MASTER_KEY, startFloor, startPlatform } from './platform.js'
+import { startFloor, startPlatform } from './platform.js'
 import { type BenchTemporal, startBenchTemporal, untilClosed } from './temporal.js'
 
 const EXPECTED = 0.6
@@ -107,19 +104,7 @@ async function startOurs(context: BenchContext, temporal: BenchTemporal): Promis
   await merchant.watch('ethereum', deposits)
   const receiver = await startChild<{ port: number }>('./receiver.ts', null)
   context.onEnd(() => receiver.stop())
-  await inTransaction(sql, (tx) =>
-    createEndpoint(tx, {
-      merchantId: merchant.id,
-      url: `http://127.0.0.1:${receiver.facts.port}/`,
-      eventTypes: null,
-      format: 'keyturn',
-      seal: (id) =>
-        sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
-          table: 'webhook_endpoints',
-          key: [id],
-        }),
-    }),
-  )
+  await createBenchEndpoint(sql, merchant.id, `http://127.0.0.1:${receiver.facts.port}/`)
   const { networks, adapter, blocks } = await mineChain(context)
   let shown = blocks[0]
   const head = async (): Promise<BlockRef> => {

@@ -9,17 +9,15 @@ import type { WorkflowClient } from '@temporalio/client'
 import { pino } from 'pino'
 import { inTransaction, type Sql } from '../db/connect.js'
 import { appendEvents } from '../db/events/log/append-events.js'
-import { createEndpoint } from '../db/events/webhooks/create-endpoint.js'
-import { formatWebhookSecret } from '../domain/events/webhook-signature.js'
 import { TASK_QUEUE } from '../temporal/task-queues.js'
-import { sealSecret } from '../vault/seal-secret.js'
 import { startDeliveries } from '../workers/start-deliveries.js'
 import { startChild } from './child.js'
 import type { BenchContext } from './context.js'
 import type { DeadPorts } from './dead-receiver.js'
+import { createBenchEndpoint } from './endpoint.js'
 import type { Measurement } from './measurement.js'
 import { createBenchMerchant } from './merchant.js'
-import { MASTER_KEY, startPlatform } from './platform.js'
+import { startPlatform } from './platform.js'
 import type { Received } from './receiver.js'
 import { startBenchTemporal } from './temporal.js'
 
@@ -98,21 +96,7 @@ export async function benchIsolation(context: BenchContext): Promise<Measurement
 /** Creates a merchant with an endpoint for each URL. @returns Its id. */
 async function merchantWith(sql: Sql, urls: readonly string[]): Promise<string> {
   const merchant = await createBenchMerchant(sql)
-  for (const target of urls) {
-    await inTransaction(sql, (tx) =>
-      createEndpoint(tx, {
-        merchantId: merchant.id,
-        url: target,
-        eventTypes: null,
-        format: 'keyturn',
-        seal: (id) =>
-          sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
-            table: 'webhook_endpoints',
-            key: [id],
-          }),
-      }),
-    )
-  }
+  for (const target of urls) await createBenchEndpoint(sql, merchant.id, target)
   return merchant.id
 }
 

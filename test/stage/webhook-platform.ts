@@ -1,6 +1,5 @@
 /** Starts a worker of the queue `webhooks` for a merchant with endpoints, on real PostgreSQL. */
 
-import { randomBytes } from 'node:crypto'
 import type { Client } from '@temporalio/client'
 import { type NativeConnection, Worker } from '@temporalio/worker'
 import { createFirstAttempts } from '../../activities/events/first-attempts.js'
@@ -13,14 +12,12 @@ import type { Sql, Transaction } from '../../db/connect.js'
 import { appendEvent } from '../../db/events/log/append-event.js'
 import type { NewEvent } from '../../db/events/log/append-events.js'
 import { sealEvents } from '../../db/events/log/seal-events.js'
-import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
 import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { getDelivery } from '../../db/events/webhooks/list-deliveries.js'
 import { recordAttempt } from '../../db/events/webhooks/record-attempt.js'
 import { newId } from '../../db/new-id.js'
 import type { CircuitState } from '../../domain/events/circuit.js'
-import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
 import { createSender, type SenderOptions } from '../../egress/create-sender.js'
 import { createEndpointGate } from '../../egress/endpoint-gate.js'
 import { createTargetPolicy } from '../../egress/target-policy.js'
@@ -28,9 +25,9 @@ import { webhookCircuitId, webhookDeliveryId } from '../../temporal/ids.js'
 import { startWebhookDelivery } from '../../temporal/start.js'
 import { TASK_QUEUE } from '../../temporal/task-queues.js'
 import { type CircuitGate, createWorkflowGate } from '../../temporal/workflow-gate.js'
-import { sealSecret } from '../../vault/seal-secret.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { sealOnce } from '../support/seal-once.js'
+import { createTestEndpoint, type TestEndpoint } from './create-test-endpoint.js'
 
 const MASTER_KEY = '22'.repeat(32)
 const HOUR_MS = 3_600_000
@@ -99,23 +96,8 @@ export async function startWebhookPlatform(options: WebhookPlatformOptions) {
     activities,
     client,
     merchantId,
-    async endpoint(
-      url: string,
-      change: { eventTypes?: string[]; format?: EndpointRow['format'] } = {},
-    ): Promise<EndpointRow & { secret: string }> {
-      const secret = formatWebhookSecret(randomBytes(32))
-      const row = await sql.begin((tx) =>
-        createEndpoint(tx, {
-          merchantId,
-          url,
-          eventTypes: change.eventTypes ?? null,
-          format: change.format ?? 'keyturn',
-          seal: (id) =>
-            sealSecret(MASTER_KEY, Buffer.from(secret), { table: 'webhook_endpoints', key: [id] }),
-        }),
-      )
-      return { ...row, secret }
-    },
+    endpoint: (url: string, change: Pick<TestEndpoint, 'eventTypes' | 'format'> = {}) =>
+      createTestEndpoint(sql, { merchantId, url, masterKey: MASTER_KEY, ...change }),
     /** Records an event of an object of its own, so that it waits for no other. @returns The event's id. */
     append(tx: Transaction, event: Partial<NewEvent> = {}): Promise<string> {
       return appendEvent(tx, {

@@ -3,7 +3,6 @@
  * never notice, and all go out in order when it works again.
  */
 
-import { NativeConnection } from '@temporalio/worker'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { appendEvents } from '../../db/events/log/append-events.js'
@@ -16,9 +15,10 @@ import type { EventType } from '../../domain/events/event.js'
 import { startWebhookCircuit } from '../../temporal/start.js'
 import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
-import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
-import { freshDatabase, type TestDatabase } from '../support/database.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { WebhookPlatform } from '../stage/webhook-platform.js'
+import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
+import type { TestDatabase } from '../support/database.js'
+import type { TestTemporal } from '../support/temporal.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
 /** Deliveries to the endpoint that does not work: more than open the circuit, and than may be under way. */
@@ -27,8 +27,8 @@ const WAITING = 120
 const MOST_BEFORE_IT_OPENS = 64 + 20
 const INTERVAL_MS = 1_500
 
+let stage: WebhookStage
 let temporal: TestTemporal
-let connection: NativeConnection
 let database: TestDatabase
 let platform: WebhookPlatform
 let sealer: Awaited<ReturnType<typeof startSealer>>
@@ -36,27 +36,18 @@ let dead: WebhookReceiver
 let live: WebhookReceiver
 
 beforeAll(async () => {
-  temporal = await testTemporal()
-  connection = await NativeConnection.connect({ address: temporal.address })
-  database = await freshDatabase()
-  platform = await startWebhookPlatform({
-    sql: database.sql,
-    client: temporal.client,
-    connection,
-    namespace: temporal.namespace,
+  stage = await startWebhookStage({
     retryIntervalMs: INTERVAL_MS,
     // The failures that open a circuit must lie within four time-outs, also on a machine that is busy.
     timeoutMs: 15_000,
   })
+  ;({ temporal, database, platform } = stage)
   const log = pino({ level: 'silent' })
   sealer = await startSealer({ sql: database.sql, workflowClient: () => temporal.client.workflow, log })
 })
 afterAll(async () => {
   await sealer?.stop()
-  await platform?.close()
-  await database?.drop()
-  await connection?.close()
-  await temporal?.close()
+  await stage?.close()
 })
 beforeEach(async () => {
   dead = await startWebhookReceiver()

@@ -1,7 +1,7 @@
 /** The workflow of a delivery sends, waits, retries, and redelivers. */
 
 import { randomBytes } from 'node:crypto'
-import { NativeConnection, Worker } from '@temporalio/worker'
+import { Worker } from '@temporalio/worker'
 import { pino } from 'pino'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -19,9 +19,10 @@ import { sealSecret } from '../../vault/seal-secret.js'
 import { loadWorkflowBundle } from '../../workers/load-workflow-bundle.js'
 import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
-import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
-import { freshDatabase, type TestDatabase } from '../support/database.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { WebhookPlatform } from '../stage/webhook-platform.js'
+import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
+import type { TestDatabase } from '../support/database.js'
+import type { TestTemporal } from '../support/temporal.js'
 import {
   answers,
   type Behaviour,
@@ -30,28 +31,18 @@ import {
   type WebhookReceiver,
 } from '../support/webhook-receiver.js'
 
+let stage: WebhookStage
 let temporal: TestTemporal
-let connection: NativeConnection
 let database: TestDatabase
 let platform: WebhookPlatform
 let receiver: WebhookReceiver
 
 beforeAll(async () => {
-  temporal = await testTemporal()
-  connection = await NativeConnection.connect({ address: temporal.address })
-  database = await freshDatabase()
-  platform = await startWebhookPlatform({
-    sql: database.sql,
-    client: temporal.client,
-    connection,
-    namespace: temporal.namespace,
-  })
+  stage = await startWebhookStage()
+  ;({ temporal, database, platform } = stage)
 })
 afterAll(async () => {
-  await platform?.close()
-  await database?.drop()
-  await connection?.close()
-  await temporal?.close()
+  await stage?.close()
 })
 beforeEach(async () => {
   receiver = await startWebhookReceiver()

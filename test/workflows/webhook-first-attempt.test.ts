@@ -1,7 +1,7 @@
 /** The first attempt of a delivery runs within the workflow's first task, and a regular activity finishes a slow one. */
 
 import { Client } from '@temporalio/client'
-import { NativeConnection } from '@temporalio/worker'
+import type { NativeConnection } from '@temporalio/worker'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { claimFirstAttempt } from '../../db/events/webhooks/claim-first-attempt.js'
@@ -10,11 +10,13 @@ import { startWebhookDelivery } from '../../temporal/start.js'
 import { isTemporalOutage } from '../../temporal/temporal-outage.js'
 import { startSealer } from '../../workers/sealer.js'
 import { storeHistory } from '../stage/histories.js'
-import { startWebhookPlatform, type WebhookPlatform } from '../stage/webhook-platform.js'
-import { freshDatabase, type TestDatabase } from '../support/database.js'
-import { type TestTemporal, testTemporal } from '../support/temporal.js'
+import type { WebhookPlatform } from '../stage/webhook-platform.js'
+import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
+import type { TestDatabase } from '../support/database.js'
+import type { TestTemporal } from '../support/temporal.js'
 import { answers, startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 
+let stage: WebhookStage
 let temporal: TestTemporal
 let connection: NativeConnection
 let database: TestDatabase
@@ -22,22 +24,11 @@ let platform: WebhookPlatform
 let receiver: WebhookReceiver
 
 beforeAll(async () => {
-  temporal = await testTemporal()
-  connection = await NativeConnection.connect({ address: temporal.address })
-  database = await freshDatabase()
-  platform = await startWebhookPlatform({
-    sql: database.sql,
-    client: temporal.client,
-    connection,
-    namespace: temporal.namespace,
-    timeoutMs: 15_000,
-  })
+  stage = await startWebhookStage({ timeoutMs: 15_000 })
+  ;({ temporal, connection, database, platform } = stage)
 })
 afterAll(async () => {
-  await platform?.close()
-  await database?.drop()
-  await connection?.close()
-  await temporal?.close()
+  await stage?.close()
 })
 beforeEach(async () => {
   receiver = await startWebhookReceiver()

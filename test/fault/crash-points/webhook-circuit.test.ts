@@ -3,23 +3,20 @@
  * and each workflow that waits is woken.
  */
 
-import { randomBytes } from 'node:crypto'
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createWebhookCircuitActivities } from '../../../activities/events/webhook-circuit.js'
 import { appendEvent } from '../../../db/events/log/append-event.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
-import { createEndpoint } from '../../../db/events/webhooks/create-endpoint.js'
 import { findEndpoint } from '../../../db/events/webhooks/find-endpoint.js'
 import { waitForCircuit } from '../../../db/events/webhooks/wait-for-circuit.js'
 import { newId } from '../../../db/new-id.js'
-import { formatWebhookSecret } from '../../../domain/events/webhook-signature.js'
 import { createSender } from '../../../egress/create-sender.js'
 import { createEndpointGate } from '../../../egress/endpoint-gate.js'
 import { createTargetPolicy } from '../../../egress/target-policy.js'
 import { webhookDeliveryId } from '../../../temporal/ids.js'
-import { sealSecret } from '../../../vault/seal-secret.js'
+import { createTestEndpoint } from '../../stage/create-test-endpoint.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver.js'
 import { atEveryCommit } from './at-every-commit.js'
@@ -49,19 +46,7 @@ test('sends what waits in order and wakes every workflow, at whichever commit it
     async prepare() {
       const merchantId = newId('mer')
       await sql`INSERT INTO merchants (id, name) VALUES (${merchantId}, 'Shop')`
-      const endpoint = await sql.begin((tx) =>
-        createEndpoint(tx, {
-          merchantId,
-          url: receiver.url,
-          eventTypes: null,
-          format: 'keyturn',
-          seal: (id) =>
-            sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
-              table: 'webhook_endpoints',
-              key: [id],
-            }),
-        }),
-      )
+      const endpoint = await createTestEndpoint(sql, { merchantId, url: receiver.url, masterKey: MASTER_KEY })
       await sql`INSERT INTO webhook_circuits (endpoint_id, state) VALUES (${endpoint.id}, 'open')`
       const events: string[] = []
       for (let number = 0; number < WAITING; number += 1) {

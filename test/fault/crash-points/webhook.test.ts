@@ -3,7 +3,6 @@
  * holds every attempt.
  */
 
-import { randomBytes } from 'node:crypto'
 import { MockActivityEnvironment } from '@temporalio/testing'
 import { DefaultLogger } from '@temporalio/worker'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -12,14 +11,12 @@ import { createFirstAttempts } from '../../../activities/events/first-attempts.j
 import { createWebhookDeliveryActivities } from '../../../activities/events/webhook-delivery.js'
 import { appendEvent } from '../../../db/events/log/append-event.js'
 import { sealEvents } from '../../../db/events/log/seal-events.js'
-import { createEndpoint } from '../../../db/events/webhooks/create-endpoint.js'
 import { getDelivery } from '../../../db/events/webhooks/list-deliveries.js'
 import { newId } from '../../../db/new-id.js'
-import { formatWebhookSecret } from '../../../domain/events/webhook-signature.js'
 import { createSender } from '../../../egress/create-sender.js'
 import { createEndpointGate } from '../../../egress/endpoint-gate.js'
 import { createTargetPolicy } from '../../../egress/target-policy.js'
-import { sealSecret } from '../../../vault/seal-secret.js'
+import { createTestEndpoint } from '../../stage/create-test-endpoint.js'
 import { freshDatabase, type TestDatabase } from '../../support/database.js'
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver.js'
 import { atEveryCommit } from './at-every-commit.js'
@@ -53,19 +50,11 @@ test.each([
       async prepare() {
         const merchantId = newId('mer')
         await sql`INSERT INTO merchants (id, name) VALUES (${merchantId}, 'Shop')`
-        const endpoint = await sql.begin((tx) =>
-          createEndpoint(tx, {
-            merchantId,
-            url: receiver.url,
-            eventTypes: null,
-            format: 'keyturn',
-            seal: (id) =>
-              sealSecret(MASTER_KEY, Buffer.from(formatWebhookSecret(randomBytes(32))), {
-                table: 'webhook_endpoints',
-                key: [id],
-              }),
-          }),
-        )
+        const endpoint = await createTestEndpoint(sql, {
+          merchantId,
+          url: receiver.url,
+          masterKey: MASTER_KEY,
+        })
         const eventId = await sql.begin((tx) =>
           appendEvent(tx, { merchantId, type: 'webhook.test', subject: 's', data: {} }),
         )

@@ -1,0 +1,36 @@
+/** Creates a webhook endpoint with a secret that the test knows. */
+
+import { randomBytes } from 'node:crypto'
+import type { Sql } from '../../db/connect.js'
+import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
+import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
+import { formatWebhookSecret } from '../../domain/events/webhook-signature.js'
+import { sealSecret } from '../../vault/seal-secret.js'
+
+export interface TestEndpoint {
+  readonly merchantId: string
+  readonly url: string
+  /** Key that seals the endpoint's secret. */
+  readonly masterKey: string
+  /** Default: every type. */
+  readonly eventTypes?: string[]
+  readonly format?: EndpointRow['format']
+}
+
+/** Creates the endpoint. @returns Its row, and its secret in the clear. */
+export async function createTestEndpoint(
+  sql: Sql,
+  { merchantId, url, masterKey, eventTypes, format = 'keyturn' }: TestEndpoint,
+): Promise<EndpointRow & { secret: string }> {
+  const secret = formatWebhookSecret(randomBytes(32))
+  const row = await sql.begin((tx) =>
+    createEndpoint(tx, {
+      merchantId,
+      url,
+      eventTypes: eventTypes ?? null,
+      format,
+      seal: (id) => sealSecret(masterKey, Buffer.from(secret), { table: 'webhook_endpoints', key: [id] }),
+    }),
+  )
+  return { ...row, secret }
+}
