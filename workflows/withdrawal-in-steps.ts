@@ -17,12 +17,11 @@ import { createBeforeAdvance } from './withdrawal-before-advance.js'
 import { type Course, isUndecided, LONGEST_STEP_MS } from './withdrawal-course.js'
 import {
   answered,
+  awaitSigner,
   decide,
   describeEnd,
   notifyBatch,
   PATIENCE,
-  SIGNER_OFFLINE_MS,
-  STALE_BUILD_MS,
   screen,
   WAKING,
   type WithdrawalResult,
@@ -120,19 +119,11 @@ async function sign(course: Course): Promise<void> {
   course.show(summary)
   const closeMs = course.isOver() ? LONGEST_STEP_MS : course.closeMs()
   const answer = await course.attempt(chain(summary, { closeMs, signer: true }).awaitSignature(id))
-  const over = course.isOver()
   // No worker could check. Expiring does nothing while a signer holds the request.
-  if (answer === null) return over ? core.expireWithdrawal(id) : undefined
+  if (answer === null) return course.isOver() ? core.expireWithdrawal(id) : undefined
   if (answer.kind === 'gone') return
   if (answer.kind === 'answered') return chain("Checks the signer's answer").takeAnswer(id)
-  if (over && answer.queued) return core.expireWithdrawal(id)
-  if (answer.queued && Date.now() - course.enteredAt > STALE_BUILD_MS) return core.rebuildWithdrawal(id)
-  if (over) {
-    const text = `${answer.message}; its time is over, but only the signer can say that it signed nothing`
-    return course.backOff(text, SIGNER_OFFLINE_MS)
-  }
-  if (answer.online) return course.backOff(answer.message)
-  await course.backOff(answer.message, Math.min(SIGNER_OFFLINE_MS, course.untilExpiry()))
+  await awaitSigner(course, answer)
 }
 
 async function broadcast(course: Course, row: WithdrawalSnapshot): Promise<void> {

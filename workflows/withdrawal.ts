@@ -16,12 +16,11 @@ import { type Course, createCourse, isUndecided, LONGEST_STEP_MS } from './withd
 import { withdrawalInSteps } from './withdrawal-in-steps.js'
 import {
   answered,
+  awaitSigner,
   decide,
   describeEnd,
   notifyBatch,
   PATIENCE,
-  SIGNER_OFFLINE_MS,
-  STALE_BUILD_MS,
   screen,
   WAKING,
   type WithdrawalResult,
@@ -162,22 +161,6 @@ async function leave(course: Course, before: WithdrawalSnapshot, carried: CarryS
 /** Whether it is signed, and no node has it: the same bytes are then sent again and again. */
 function isUnsent({ stage }: WithdrawalSnapshot): boolean {
   return stage === 'signed' || stage === 'broadcasting'
-}
-
-async function awaitSigner(
-  course: Course,
-  unsigned: Extract<CarryStep, { kind: 'unsigned' }>,
-): Promise<void> {
-  const { id } = course.input
-  const over = course.isOver()
-  if (over && unsigned.queued) return core.expireWithdrawal(id)
-  if (unsigned.queued && Date.now() - course.enteredAt > STALE_BUILD_MS) return core.rebuildWithdrawal(id)
-  if (over) {
-    const text = `${unsigned.message}; its time is over, but only the signer can say that it signed nothing`
-    return course.backOff(text, SIGNER_OFFLINE_MS)
-  }
-  if (unsigned.online) return course.backOff(unsigned.message)
-  await course.backOff(unsigned.message, Math.min(SIGNER_OFFLINE_MS, course.untilExpiry()))
 }
 
 async function expire(course: Course): Promise<null> {
