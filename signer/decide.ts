@@ -1,25 +1,20 @@
 /** Decides on requests: check, write the decision down, sync, and only then sign. */
 
-import { createHash } from 'node:crypto'
 import type { RefusalCode } from '../domain/signing/signer-protocol.js'
 import { ALL_CHECKS, type CheckList } from './checks/all-checks.js'
 import { byFamily } from './checks/by-family.js'
-import { type EvmContext, type PayloadContext, refuse, type UtxoContext } from './checks/check.js'
+import { type PayloadContext, refuse } from './checks/check.js'
 import { conflictSet } from './checks/conflict-set.js'
 import { cost } from './checks/cost.js'
-import { signTypeTwo } from './evm/sign-type-two.js'
 import { type Examination, examine } from './examine.js'
-import { type Helpers, noHelpers, ownHelpers, type SharedTask } from './helpers/helpers.js'
-import { readBack, type Unread } from './helpers/read-back.js'
+import { type Helpers, noHelpers, ownHelpers } from './helpers/helpers.js'
 import { intentAmount } from './intent-amount.js'
 import { assetKey } from './journal/account-name.js'
-import type { Journal } from './journal/journal.js'
 import { JournalFailure } from './journal/journal-failure.js'
 import { parseRequest, type RequestReading } from './parse-request.js'
 import { Runs, runOf } from './runs.js'
+import { type Accepted, OFFERED, type Signed, signAll, signedOnce } from './sign-accepted.js'
 import type { SignerState } from './state.js'
-import { signP2pkhForkId } from './utxo/sign-p2pkh-forkid.js'
-import { signP2wpkh } from './utxo/sign-p2wpkh.js'
 
 /** Final decision on a request. */
 export type Decision =
@@ -63,9 +58,9 @@ export function decide(request: unknown, state: SignerState): SingleDecision {
 }
 
 /**
- * Decides on requests in order; each decision knows the previous ones. A run ends at its first refusal. All decisions are written and synced
- * once before the first key is used. A crash after the sync finds them in the journal, and the same request
- * gets the same bytes. A crash before it has signed nothing.
+ * Decides on requests in order; each decision knows the previous ones. A run ends at its first refusal. All
+ * decisions are written and synced once before the first key is used. A crash after the sync finds them in the
+ * journal, and the same request gets the same bytes. A crash before it has signed nothing.
  *
  * @param checks - `ALL_CHECKS`; see `examine`.
  * @throws JournalFailure when the journal cannot be written. The process must then end.
@@ -75,12 +70,6 @@ export function decideAll(requests: readonly unknown[], state: SignerState, chec
   const asked = requests.map((request) => ({ reading: parseRequest(request), run: runOf(request) }))
   return signAccepted(writeDecisions(asked, state, checks, runs), state, runs, noHelpers)
 }
-
-/**
- * Requests whose work is offered to other threads in one message. A message of its own for each costs more
- * than the wait for the fourth.
- */
-const OFFERED = 4
 
 /**
  * Decides on requests as `decideAll` does, with the help of other threads: they verify approvals while
@@ -203,52 +192,6 @@ function signAccepted(
   return decisions
 }
 
-type Accepted = Extract<Examination, { outcome: 'accepted' }>
-
-/** Signed bytes that are to be read back, or the error that came instead of them. */
-type Signed = { readonly unread: Unread; readonly isRead: SharedTask } | { readonly error: unknown }
-
-/**
- * Signs every accepted payload whose bytes are not stored. Other threads read the first ones back while the
- * next are signed.
- */
-function signAll(
-  examined: readonly Examined[],
-  state: SignerState,
-  helpers: Helpers,
-): ReadonlyMap<Examination, Signed> {
-  const signed = new Map<Examination, Signed>()
-  let offered: { readonly examination: Accepted; readonly unread: Unread }[] = []
-  const offer = () => {
-    const tasks = helpers.offer(offered.map(({ unread }) => ({ task: unread, here: () => readBack(unread) })))
-    for (const [index, { examination, unread }] of offered.entries()) {
-      const isRead = tasks[index]
-      if (isRead) signed.set(examination, { unread, isRead })
-    }
-    offered = []
-  }
-  for (const { examination } of examined) {
-    if (examination?.outcome !== 'accepted' || stored(examination, state)) continue
-    try {
-      offered.push({ examination, unread: sign(examination.context) })
-    } catch (error) {
-      signed.set(examination, { error })
-    }
-    if (offered.length === OFFERED) offer()
-  }
-  if (offered.length > 0) offer()
-  return signed
-}
-
-/** Returns the stored bytes of a payload. `null` where there are none. */
-function stored(
-  { context, payloadHash }: Accepted,
-  { journal }: SignerState,
-): ReturnType<Journal['signedTransaction']> {
-  const record = journal.records.find(context.intentHash, context.request.items)
-  return record ? journal.signedTransaction(record, payloadHash) : null
-}
-
 /**
  * Writes a decision down. A decision that cannot be written so that it is read again is refused, and nothing
  * is signed.
@@ -315,64 +258,4 @@ function conclude(
 /** Returns the decision on a request that is in the journal and has no bytes yet. It gets no answer. */
 function unsigned(requestId: string, message: string): SingleDecision {
   return { outcome: 'refused', requestId, ...refuse('MALFORMED', message), decidedBefore: true }
-}
-
-/** Returns the stored bytes. If there are none, stores the signed ones before they leave. */
-function signedOnce(
-  accepted: Accepted,
-  signed: Signed | undefined,
-  state: SignerState,
-): { raw: string; hash: string } {
-  const known = stored(accepted, state)
-  if (known) return known
-  if (!signed) throw new Error('The payload was not signed')
-  if ('error' in signed) throw signed.error
-  signed.isRead.finish()
-  const { raw, hash } = signed.unread
-  const { request, intentHash } = accepted.context
-  // A new intent got its record when the decision was written down.
-  const record = state.journal.records.find(intentHash, request.items)
-  if (!record) throw new Error('The journal does not hold the decision')
-  state.journal.append({
-    type: 'signed',
-    intent: request.intent.withdrawal,
-    intent_hash: intentHash,
-    first_item: record.firstItem,
-    payload_hash: accepted.payloadHash,
-    transaction_hash: hash,
-    signed_hash: createHash('sha256').update(raw).digest('hex'),
-    signed_transaction: raw,
-  })
-  return { raw, hash }
-}
-
-function sign(context: PayloadContext): Unread {
-  return byFamily(context, { utxo: signUtxo, evm: signEvm })
-}
-
-function signUtxo({ network, utxo }: UtxoContext): Unread {
-  const keys = utxo.inputs.map((input) => {
-    const key = input.key()
-    if (!key || !input.spent) throw new Error(`${input.outpoint} is not of this seed`)
-    return { key, amount: input.spent.amount }
-  })
-  const signInputs = network.script === 'p2wpkh' ? signP2wpkh : signP2pkhForkId
-  return signInputs(utxo.psbt.transaction, keys)
-}
-
-function signEvm({ payload, path, state }: EvmContext): Unread {
-  if (!path) throw new Error(`${payload.derivation_path} is not a path`)
-  return signTypeTwo(
-    {
-      chainId: BigInt(payload.chain_id),
-      nonce: BigInt(payload.nonce),
-      maxPriorityFeePerGas: BigInt(payload.max_priority_fee_per_gas),
-      maxFeePerGas: BigInt(payload.max_fee_per_gas),
-      gas: BigInt(payload.gas),
-      to: payload.to,
-      value: BigInt(payload.value),
-      data: payload.data,
-    },
-    state.keyring.at(path),
-  )
 }
