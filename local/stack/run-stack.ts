@@ -29,7 +29,7 @@ import {
 } from './start-chains.js'
 import { startApi, startSampleMerchant, startWorkers } from './start-platform.js'
 import { startDatabase } from './start-postgres.js'
-import { startSigner } from './start-signer.js'
+import { buildSigner, startSigner } from './start-signer.js'
 import { startTogether } from './start-together.js'
 import { openState } from './state.js'
 import { createSupervisor } from './supervisor.js'
@@ -79,7 +79,7 @@ export async function runStack(options: RunOptions): Promise<number> {
     say(`Starting PostgreSQL, Temporal and the chains ${chains} (everything is kept in ${home.path})`)
     const started = await startTogether(say, {
       PostgreSQL: startDatabase(stack),
-      Temporal: supervisor.keep('temporal', () =>
+      Temporal: supervisor.keepPart('temporal', () =>
         startTemporal(
           {
             port: ports.temporal,
@@ -97,8 +97,10 @@ export async function runStack(options: RunOptions): Promise<number> {
       Litecoin: chosen.has('litecoin') ? startLitecoinChain(stack) : null,
       // All workers share the bundle. It is kept until the workflows change.
       'workflow bundle': loadWorkflowBundle(),
+      'signer’s executable': buildSigner(home),
     })
     const { PostgreSQL: databaseUrl, Temporal: temporal, 'workflow bundle': workflowBundle } = started
+    const { 'signer’s executable': executable } = started
     const { Ethereum: ethereum, Polygon: polygon, Bitcoin: bitcoin, Litecoin: litecoin } = started
     const environment = platformEnvironment({
       ports,
@@ -131,7 +133,7 @@ export async function runStack(options: RunOptions): Promise<number> {
       API: answering,
       workers: startWorkers(running),
       'sample merchant': receiving,
-      signers: receiving.then(() => startSigner(running, people)),
+      signers: receiving.then(() => startSigner(running, executable, people)),
     })
     say('Funding the merchant’s wallets')
     await fundWallets(home, state, client, { evm: { ethereum, polygon }, utxo: { bitcoin, litecoin } })

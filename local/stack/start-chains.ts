@@ -111,7 +111,7 @@ async function startEvmChain(
   },
 ): Promise<EvmFacts> {
   const stateFile = home.file(chain.stateFile)
-  const anvil = await supervisor.keep(
+  const anvil = await supervisor.keepPart(
     chain.name,
     (): Promise<Anvil> =>
       startAnvil(
@@ -165,7 +165,7 @@ async function startRegtest<Flavour extends string>(
   beforeStop.push(() => chain.stop())
   let node: Bitcoin<Flavour>
   try {
-    node = await supervisor.keep(coin.name, () => chain.start())
+    node = await supervisor.keepPart(coin.name, () => chain.start())
   } catch (error) {
     if (!(error instanceof PartMissing)) throw error
     say(`Left out: ${error.message}`)

@@ -25,7 +25,7 @@ export async function startDatabase(stack: {
   const server =
     process.env.KEYTURN_POSTGRES_URL ??
     (
-      await supervisor.keep('postgres', () =>
+      await supervisor.keepPart('postgres', () =>
         startPostgres({
           dataDirectory: home.file('postgres'),
           port: ports.postgres,

@@ -6,10 +6,11 @@ import { z } from 'zod'
 import { connect } from '../../db/connect.js'
 import { createEnrolmentToken } from '../../db/merchants/create-enrolment-token.js'
 import { homeAt } from '../../signer/home/home.js'
-import { policySchema } from '../../signer/policy/policy.js'
+import { type PolicyFile, policySchema } from '../../signer/policy/policy.js'
 import { buildProgram } from '../build-program.js'
 import type { Merchants } from './bootstrap.js'
 import { generousPolicy } from './generous-policy.js'
+import type { Home } from './home.js'
 import { runNode, startNode } from './start-node.js'
 import type { Running } from './start-platform.js'
 import type { StackApprover } from './state.js'
@@ -25,16 +26,22 @@ export interface SignerFacts {
 
 const enrolled = z.object({ signer_id: z.string() })
 
+/** Builds the signer's executable. @returns Its path. */
+export async function buildSigner(home: Home): Promise<string> {
+  const executable = home.file('keyturn-signer')
+  await buildProgram('signer/main.ts', executable)
+  return executable
+}
+
 /**
- * Builds the signer's executable, enrols a signer for each merchant at the first start, pins the approvers at
- * the first signer, and runs both.
+ * Enrols a signer for each merchant at the first start, pins the approvers at the first signer, and runs
+ * both.
  */
 export async function startSigner(
   running: Running,
+  executable: string,
   { merchant, otherMerchant, approvers }: Merchants,
 ): Promise<SignerFacts> {
-  const executable = running.home.file('keyturn-signer')
-  await buildProgram('signer/main.ts', executable)
   const [signer] = await Promise.all([
     enrolAndRun(running, executable, 'signer', merchant.id, approvers),
     enrolAndRun(running, executable, 'other-signer', otherMerchant.id, []),
@@ -58,42 +65,28 @@ async function enrolAndRun(
     KEYTURN_SIGNER_WITNESS: home.file(`${name}-witness`),
   }
   const withPassphrase = { ...environment, KEYTURN_SIGNER_PASSPHRASE: state.signer_passphrase }
-  const signerFile = homeAt(directory).signer
-  if (!existsSync(signerFile)) {
+  const { signer: signerFile, policy: policyFile, seal } = homeAt(directory)
+  const isNew = !existsSync(signerFile)
+  if (isNew) {
     const token = await enrolmentToken(running, merchantId)
     // The environment carries them, because every user of the machine can see arguments.
     await runNode(home, name, executable, ['init', '--platform', platform, '--name', name], {
       ...withPassphrase,
       KEYTURN_ENROLMENT_TOKEN: token,
     })
-    const { policy } = homeAt(directory)
-    const generous = `${policy}.generous`
-    const written = policySchema.parse(JSON.parse(readFileSync(policy, 'utf8')))
-    writeFileSync(generous, `${JSON.stringify(generousPolicy(written), null, 2)}\n`, { mode: 0o600 })
-    await runNode(home, name, executable, ['policy', 'set', '--yes', '--from', generous], withPassphrase)
   }
   // The policy of a home from an earlier version was never sealed.
-  if (!existsSync(homeAt(directory).seal)) {
+  if (!existsSync(seal)) {
     await runNode(home, name, executable, ['policy', 'accept', '--yes'], withPassphrase)
   }
-  const policy = z
-    .object({ approvers: z.array(z.object({ approver_id: z.string() })) })
-    .parse(JSON.parse(readFileSync(homeAt(directory).policy, 'utf8')))
-  for (const approver of approvers) {
-    if (policy.approvers.some((pinned) => pinned.approver_id === approver.id)) continue
-    await runNode(
-      home,
-      name,
-      executable,
-      [
-        'approve-device',
-        ...['--id', approver.id],
-        ...['--person', approver.person_id],
-        ...['--name', approver.name],
-        ...['--public-key', publicKeyOf(approver)],
-      ],
-      withPassphrase,
-    )
+  const sealed = policySchema.parse(JSON.parse(readFileSync(policyFile, 'utf8')))
+  const pinned = withApprovers(sealed, approvers)
+  if (isNew || pinned.approvers.length > sealed.approvers.length) {
+    // One command changes all, because each command derives the key from the passphrase for half a second.
+    const wanted = `${policyFile}.wanted`
+    const text = JSON.stringify(isNew ? generousPolicy(pinned) : pinned, null, 2)
+    writeFileSync(wanted, `${text}\n`, { mode: 0o600 })
+    await runNode(home, name, executable, ['policy', 'set', '--yes', '--from', wanted], withPassphrase)
   }
   await supervisor.keep(name, () => {
     const log = home.log(name)
@@ -111,6 +104,20 @@ async function enrolAndRun(
   })
   const { signer_id } = enrolled.parse(JSON.parse(readFileSync(signerFile, 'utf8')))
   return { id: signer_id, home: directory, log: home.log(name) }
+}
+
+/** Returns the policy with every approver pinned. */
+function withApprovers(policy: PolicyFile, approvers: readonly StackApprover[]): PolicyFile {
+  const pinned = new Set(policy.approvers.map((each) => each.approver_id))
+  const missing = approvers
+    .filter(({ id }) => !pinned.has(id))
+    .map((approver) => ({
+      approver_id: approver.id,
+      person_id: approver.person_id,
+      name: approver.name,
+      public_key: publicKeyOf(approver),
+    }))
+  return { ...policy, approvers: [...policy.approvers, ...missing] }
 }
 
 /** Returns the environment of the customer's machine: its networks, and nothing of the platform's. */

@@ -21,9 +21,16 @@ export interface Supervisor {
    * @returns The result of the first start.
    */
   keep<T extends RunningProcess>(name: string, start: () => Promise<T>): Promise<T>
+  /**
+   * Keeps a part running as `keep` does: a process such as a node or a database, which uses no other process of
+   * the stack.
+   */
+  keepPart<T extends RunningProcess>(name: string, start: () => Promise<T>): Promise<T>
   /** Returns the current process ids by name. */
   pids(): Readonly<Record<string, number>>
-  /** Ends all processes, the last started first. Settles when none is left. */
+  /**
+   * Ends all processes: the last started first, and then all parts at the same time. Settles when none is left.
+   */
   stop(): Promise<void>
 }
 
@@ -31,6 +38,7 @@ export interface Supervisor {
 export function createSupervisor(home: Home, say: Say, changed: () => void): Supervisor {
   const kept = new Map<string, RunningProcess>()
   const order: string[] = []
+  const parts: string[] = []
   const loops: Promise<void>[] = []
   const stopping = new AbortController()
 
@@ -78,24 +86,28 @@ export function createSupervisor(home: Home, say: Say, changed: () => void): Sup
     }
   }
 
+  async function keep<T extends RunningProcess>(name: string, start: () => Promise<T>, among: string[]) {
+    const running = await start()
+    if (stopping.signal.aborted) {
+      await running.stop()
+      throw new Error('The stack is being stopped')
+    }
+    kept.set(name, running)
+    among.push(name)
+    record()
+    loops.push(restart(name, running, start))
+    return running
+  }
+
   return {
-    async keep(name, start) {
-      const running = await start()
-      if (stopping.signal.aborted) {
-        await running.stop()
-        throw new Error('The stack is being stopped')
-      }
-      kept.set(name, running)
-      order.push(name)
-      record()
-      loops.push(restart(name, running, start))
-      return running
-    },
+    keep: (name, start) => keep(name, start, order),
+    keepPart: (name, start) => keep(name, start, parts),
     pids: () => Object.fromEntries([...kept].map(([name, { pid }]) => [name, pid])),
     async stop() {
       stopping.abort()
       // A process ends before the parts that it uses, so that none misses its part.
       for (const name of [...order].reverse()) await kept.get(name)?.stop()
+      await Promise.all(parts.map((name) => kept.get(name)?.stop()))
       await Promise.all(loops)
     },
   }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { startProcess } from '../../local/parts/start-process.js'
+import { type RunningProcess, startProcess } from '../../local/parts/start-process.js'
 import { cleanUp, processesSchema } from '../../local/stack/clean-up.js'
 import { type Home, openHome, readJson, writeJson } from '../../local/stack/home.js'
 import { startOf } from '../../local/stack/process-identity.js'
@@ -53,6 +53,39 @@ test('starts a killed child again, shows it, and records it', async () => {
   expect(startOf(again)).toBeNull()
 })
 
+test('ends the programs one by one, and then all parts at the same time', async () => {
+  const events: string[] = []
+  /** A process that takes a while to end, as a node does that writes its files. */
+  const slow = (name: string) => async (): Promise<RunningProcess> => {
+    let end = () => {}
+    const exited = new Promise<{ code: number; signal: null }>((resolve) => {
+      end = () => resolve({ code: 0, signal: null })
+    })
+    return {
+      name,
+      pid: process.pid,
+      exited,
+      async stop() {
+        events.push(`${name} ends`)
+        await sleep(20)
+        events.push(`${name} ended`)
+        end()
+      },
+    }
+  }
+  const supervisor = createSupervisor(
+    home,
+    () => {},
+    () => {},
+  )
+  for (const part of ['database', 'node']) await supervisor.keepPart(part, slow(part))
+  for (const program of ['api', 'worker']) await supervisor.keep(program, slow(program))
+  await supervisor.stop()
+  expect(events.slice(0, 4)).toEqual(['worker ends', 'worker ended', 'api ends', 'api ended'])
+  expect(events.slice(4, 6)).toEqual(['database ends', 'node ends'])
+  expect(events).toHaveLength(8)
+})
+
 test('ends at the next start what a killed supervisor left, and no other process', async () => {
   const [mine, stranger] = [await sleeper(), await sleeper()]
   writeJson(home.processesFile, {
@@ -85,7 +118,7 @@ test('ends the children of a killed parent', async () => {
   const { writeFileSync } = await import('node:fs')
   writeFileSync(
     script,
-    `import { startProcess } from '${parts}'
+    `import { type RunningProcess, startProcess } from '${parts}'
      import { writeFileSync } from 'node:fs'
      startProcess({ name: 'sleeper', command: 'sleep', args: ['600'], logFile: '${home.log('sleeper')}' })
        .then(({ pid }) => writeFileSync('${home.file('pid')}', String(pid)))
