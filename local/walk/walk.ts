@@ -13,7 +13,7 @@ import { type Flow, flowsOf } from './flows.js'
 import { walkLeg } from './leg.js'
 import { walkMainJob } from './main-job.js'
 import { clientOf } from './people.js'
-import { walkSpeedUp } from './speed-up.js'
+import { restingChain, walkSpeedUp } from './speed-up.js'
 
 /**
  * Deposits each coin to an address of a user and waits for the credit and its webhooks. Then it withdraws
@@ -29,7 +29,6 @@ export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say
   const user = `user-${randomBytes(3).toString('hex')}`
   say(`Walking the main job as ${user} of merchant ${stack.merchant.id}`)
   const flows = flowsOf(stack)
-  const flowOf = (coin: Flow['coin']) => flows.find((flow) => flow.coin === coin)
   const mainJob = async (flow: Flow): Promise<boolean> => {
     let address: Address | undefined
     const done = await walkLeg(flow.coin.toUpperCase(), say, async (leg) => {
@@ -42,13 +41,16 @@ export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say
     return walkLeg('sweep', say, (leg) => walkConsolidation(client, flow, at, leg))
   }
   const batch = (flow: Flow) => walkLeg('batch', say, (leg) => walkBatch(stack, client, flow, leg))
-  const passed = await Promise.all([
-    ...flows.map(mainJob),
-    ...flows.filter(({ coin }) => coin === 'usdt' || coin === 'btc').map(batch),
-  ])
-  // This leg runs last and alone, because the chain does not grow meanwhile.
-  const eth = flowOf('eth')
-  if (eth) passed.push(await walkLeg('speed', say, (leg) => walkSpeedUp(stack, client, eth, leg)))
+  const resting = restingChain(stack).network
+  const mainJobs = flows.map((flow) => ({ flow, done: mainJob(flow) }))
+  const batches = flows.filter(({ coin }) => coin === 'usdt' || coin === 'btc').map(batch)
+  // The chain does not grow during this leg, so no other leg may need it any more.
+  const others = mainJobs.filter(({ flow }) => flow.network === resting).map(({ done }) => done)
+  if (resting === 'ethereum') others.push(...batches)
+  const speedUp = Promise.all(others).then(() =>
+    walkLeg('speed', say, (leg) => walkSpeedUp(stack, client, leg)),
+  )
+  const passed = await Promise.all([...mainJobs.map(({ done }) => done), ...batches, speedUp])
   const succeeded = passed.every(Boolean)
   say(succeeded ? `All steps succeeded (${flows.length} coins)` : 'The walk failed')
   return succeeded
