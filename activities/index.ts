@@ -6,6 +6,7 @@ export { createDepositActivities, createScreeningActivities } from './deposits/d
 export { createWebhookCircuitActivities } from './events/webhook-circuit.js'
 export { createWebhookDeliveryActivities } from './events/webhook-delivery.js'
 export { createSweeperActivities } from './operations/sweeper.js'
+export { createPaymentActivities } from './payments/payment.js'
 export { createBatchActivities } from './payouts/batch.js'
 export { createScheduledWithdrawalActivities } from './payouts/scheduled-withdrawal.js'
 export { createTreasuryActivities } from './payouts/treasury.js'

@@ -15,6 +15,7 @@ import { registerWebhookReplayRoutes } from './events/webhook-replays.js'
 import { registerWebhookSecretRoutes } from './events/webhook-secrets.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
+import { registerPaymentRoutes } from './payments/payments.js'
 import { registerBatchRoutes } from './payouts/batches.js'
 import { registerMovementRoutes } from './payouts/movements.js'
 import { registerPayoutRecoveryRoutes } from './payouts/payout-recovery.js'
@@ -36,6 +37,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerEventRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
+  registerPaymentRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerPolicyChangeRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)

@@ -37,6 +37,14 @@ const schema = z.object({
   KEYTURN_NEXT_MASTER_KEY: z.preprocess((value) => value || undefined, masterKey.optional()),
   /** Earlier master keys, newest first. They open secrets, and secrets sealed under them are sealed again. */
   KEYTURN_PREVIOUS_MASTER_KEYS: list.pipe(z.array(masterKey)),
+  /**
+   * Base of the links that payers and users get, such as `https://pay.example.com`. Default: the API's own
+   * address.
+   */
+  KEYTURN_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional(),
   KEYTURN_API_HOST: z.string().default('127.0.0.1'),
   KEYTURN_API_PORT: z.coerce.number().int().default(4000),
   /**

@@ -25,6 +25,7 @@ export type IdPrefix =
   | 'item'
   | 'part'
   | 'pay'
+  | 'cas'
   | 'pol'
   | 'wla'
   | 'rel'

@@ -11,6 +11,9 @@ export const chainWatcherId = (network: string): string => `chain-watcher:${netw
 export const depositId = (network: string, txid: string, index: number, variant = 0): string =>
   `deposit:${network}:${txid}:${index}${variant === 0 ? '' : `:${variant}`}`
 
+/** Returns the id of a payment's workflow. */
+export const paymentId = (id: string): string => `payment:${id}`
+
 /** Returns the id of the delivery of one event to one endpoint. */
 export const webhookDeliveryId = (eventId: string, endpointId: string): string =>
   `webhook:${eventId}:${endpointId}`

@@ -17,6 +17,16 @@ export interface DepositInput {
   readonly title: string
 }
 
+export interface PaymentInput {
+  /** Id of the row (`pay_…`). */
+  readonly id: string
+  readonly merchantId: string
+  readonly network: string
+  readonly coin: string
+  /** Title that operators see, e.g. `0.5 btc from user-7`. */
+  readonly title: string
+}
+
 export interface WithdrawalInput {
   readonly id: string
   readonly merchantId: string

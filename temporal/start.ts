@@ -16,6 +16,7 @@ import {
   consolidationId,
   controlChangeId,
   depositId,
+  paymentId,
   webhookCircuitId,
   webhookDeliveryId,
   withdrawalId,
@@ -26,6 +27,7 @@ import type {
   ConsolidationInput,
   ControlChangeInput,
   DepositInput,
+  PaymentInput,
   WebhookCircuitInput,
   WebhookDeliveryInput,
   WithdrawalInput,
@@ -49,6 +51,27 @@ export async function startDeposit(client: WorkflowClient, input: DepositInput):
       { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
     ],
     again: true,
+  })
+}
+
+/**
+ * Starts the workflow of a payment, or signals a running one that the row has changed. A run cannot close
+ * without seeing it. A new run follows a closed one when a reorg takes a payment back.
+ */
+export async function startPayment(client: WorkflowClient, input: PaymentInput): Promise<void> {
+  await client.signalWithStart('payment', {
+    workflowId: paymentId(input.id),
+    taskQueue: TASK_QUEUE.core,
+    args: [input],
+    signal: 'depositChanged',
+    signalArgs: [],
+    staticSummary: `Payment of ${input.title}`.slice(0, 200),
+    typedSearchAttributes: new TypedSearchAttributes([
+      { key: SEARCH_ATTRIBUTE.merchant, value: input.merchantId },
+      { key: SEARCH_ATTRIBUTE.network, value: input.network },
+      { key: SEARCH_ATTRIBUTE.coin, value: input.coin },
+    ]),
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
   })
 }
 

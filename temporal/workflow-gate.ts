@@ -8,6 +8,7 @@ import type {
   ConsolidationInput,
   ControlChangeInput,
   DepositInput,
+  PaymentInput,
   WithdrawalInput,
 } from './inputs.js'
 import { type LostFiring, listLostFirings, restartFiring } from './lost-firings.js'
@@ -17,6 +18,7 @@ import {
   startConsolidation,
   startControlChange,
   startDeposit,
+  startPayment,
   startWebhookCircuit,
   startWithdrawal,
 } from './start.js'
@@ -30,6 +32,8 @@ export interface WorkflowGate {
    * @returns Whether this call started it.
    */
   startWithdrawal(input: WithdrawalInput): Promise<boolean>
+  /** Starts the workflow of a payment, or signals a running one that the row has changed. */
+  startPayment(input: PaymentInput): Promise<void>
   /** Starts the watcher of a chain, or finds it running. */
   startChainWatcher(input: ChainWatcherInput): Promise<void>
   /** Signals a workflow. @returns `false` if no workflow with this id is running. */
@@ -74,6 +78,7 @@ export function createWorkflowGate(
 ): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
+    startPayment: (input) => startPayment(client, input),
     startWithdrawal: (input) => startWithdrawal(client, input),
     startBatch: (input) => startBatch(client, input),
     startControlChange: (input) => startControlChange(client, input),

@@ -6,6 +6,7 @@ import { Batch, BatchItem } from './batch.js'
 import { ControlChangeState } from './control-change.js'
 import { Deposit } from './deposit.js'
 import { Movement } from './movement.js'
+import { Payment } from './payment.js'
 import { PolicyChange } from './policy.js'
 import { WhitelistEntry } from './whitelist.js'
 import { Withdrawal } from './withdrawal.js'
@@ -56,6 +57,13 @@ export const BalanceUpdated = z
   })
   .meta({ id: 'BalanceUpdated', description: 'The balances of an address after a step of a deposit.' })
 export type BalanceUpdated = z.infer<typeof BalanceUpdated>
+
+/** `payment.status_changed`. */
+export const PaymentStatusChanged = Payment.extend({
+  previous_status: Payment.shape.status.nullable().meta({ description: '`null` for a new payment.' }),
+  previous_flags: Payment.shape.flags,
+}).meta({ id: 'PaymentStatusChanged', description: 'A payment, and its status and flags before the change.' })
+export type PaymentStatusChanged = z.infer<typeof PaymentStatusChanged>
 
 /** `withdrawal.status_changed`. */
 export const WithdrawalStatusChanged = Withdrawal.extend({
@@ -158,8 +166,7 @@ export type WebhookTested = z.infer<typeof WebhookTested>
 
 /** The schema of `data` for each type of event. */
 export const EVENT_DATA = {
-  // No process sends it yet.
-  'payment.status_changed': z.record(z.string(), z.unknown()),
+  'payment.status_changed': PaymentStatusChanged,
   'deposit.status_changed': Deposit,
   'balance.updated': BalanceUpdated,
   'withdrawal.status_changed': WithdrawalStatusChanged,

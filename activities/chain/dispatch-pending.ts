@@ -12,10 +12,11 @@ import {
   transactionSignals,
   unstartedDeposits,
 } from '../../db/deposits/pending-signals.js'
+import { markPaymentsWoken, pendingPayments } from '../../db/payments/pending-payments.js'
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
 import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
 import type { Network } from '../../domain/chain/network.js'
-import { depositId, withdrawalId } from '../../temporal/ids.js'
+import { depositId, paymentId, withdrawalId } from '../../temporal/ids.js'
 import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 import { type SweptRow, sweepEach } from '../operations/sweep-each.js'
 
@@ -58,7 +59,8 @@ export async function dispatchPending(
     const deposits = await attempt(() => startDeposits(sql, network, gate))
     const signals =
       (await attempt(() => signalDeposits(sql, network, gate, again))) +
-      (await attempt(() => signalOwn(sql, network, gate, again)))
+      (await attempt(() => signalOwn(sql, network, gate, again))) +
+      (await attempt(() => wakePayments(sql, network, gate)))
     started += deposits
     signalled += signals
     // A signal that was sent again is no longer pending, so this loop ends.
@@ -133,6 +135,28 @@ async function signalOwn(
       return true
     },
     (signalled) => markTransactionsSignalled(sql, signalled),
+  )
+}
+
+/**
+ * Starts or signals the workflows of payments that changed. One that is confirmed or has ended needs no new
+ * workflow, and a running one is signalled so that it ends.
+ */
+export async function wakePayments(
+  sql: Sql,
+  network: Network,
+  gate: Pick<WorkflowGate, 'startPayment' | 'signal'>,
+): Promise<Delivered> {
+  return deliver(
+    sql,
+    'payments',
+    await pendingPayments(sql, network.name),
+    async ({ input, open }) => {
+      if (open) await gate.startPayment(input)
+      else await gate.signal(paymentId(input.id), 'depositChanged')
+      return true
+    },
+    (woken) => markPaymentsWoken(sql, woken),
   )
 }
 

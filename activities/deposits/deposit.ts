@@ -10,7 +10,7 @@ import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import type { CreditOutcome } from '../../db/deposits/credit-outcome.js'
 import { holdDeposit } from '../../db/deposits/hold-deposit.js'
 import { readDepositView } from '../../db/deposits/read-deposit-view.js'
-import type { Networks } from '../../domain/chain/network.js'
+import { findNetwork, type Network, type Networks } from '../../domain/chain/network.js'
 import { askScreening } from '../../egress/screening/ask-screening.js'
 import type { ScreeningService } from '../../egress/screening/create-screening-service.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
@@ -24,6 +24,8 @@ export interface DepositDependencies {
   readonly heldSenders?: readonly string[]
   /** Starts the consolidation of an address. Absent if nothing is consolidated. */
   readonly startConsolidation?: (input: ConsolidationInput) => Promise<void>
+  /** Signals the workflows of payments that changed. Absent: the chain watcher does it later. */
+  readonly wakePayments?: (network: Network) => Promise<unknown>
 }
 
 /** Result of the confirmation step. `screen` says whether screening comes next. */
@@ -47,7 +49,7 @@ export interface DepositActivities {
 
 /** Creates the local activities of the queue `core`. */
 export function createDepositActivities(dependencies: DepositDependencies): DepositActivities {
-  const { sql, networks, screen, heldSenders, startConsolidation } = dependencies
+  const { sql, networks, screen, heldSenders, startConsolidation, wakePayments } = dependencies
   return {
     async confirmDeposit(id) {
       const outcome = await confirmDeposit(sql, networks, id)
@@ -59,6 +61,10 @@ export function createDepositActivities(dependencies: DepositDependencies): Depo
       // The deposit does not wait for the start. If the start is lost, the sweeper finds it due in the row.
       if (outcome.kind === 'credited' && outcome.consolidation) {
         void startConsolidation?.(outcome.consolidation).catch(() => {})
+      }
+      // Nor does it wait for the signal, which the chain watcher sends if it is lost.
+      if (outcome.kind === 'credited' && outcome.paymentOn) {
+        void wakePayments?.(findNetwork(networks, outcome.paymentOn)).catch(() => {})
       }
       return outcome.kind === 'credited' ? { kind: 'credited' } : outcome
     },

@@ -6,6 +6,7 @@ import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled
 import { watchWithdrawals } from '../../db/operations/alerts/watch-withdrawals.js'
 import { measureWithdrawals } from '../../db/operations/measure-withdrawals.js'
 import { purgeFailures } from '../../db/operations/sweep-failures.js'
+import { wakeLatePayments } from '../../db/payments/pending-payments.js'
 import { fillNonceGaps } from '../../db/payouts/attempts/fill-nonce-gaps.js'
 import { passFurther } from '../../db/payouts/attempts/pass-further.js'
 import { closePassed, passUnanswered } from '../../db/payouts/attempts/pass-unanswered.js'
@@ -28,6 +29,8 @@ import type { SweeperDependencies } from './sweeper-dependencies.js'
 export interface Swept {
   readonly deposits: number
   readonly signals: number
+  /** Payments whose timer was lost. */
+  readonly payments: number
   readonly withdrawals: number
   /** Nonce gaps for which a filling transaction was requested. */
   readonly gaps: number
@@ -76,6 +79,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
       }
       let deposits = 0
       let signals = 0
+      const payments = await attempt('payments', () => wakeLatePayments(sql))
       for (const network of networks.values()) {
         await attempt('watchers', async () => {
           await gate.startChainWatcher({ network: network.name })
@@ -106,6 +110,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
       const swept = {
         deposits,
         signals,
+        payments,
         gaps,
         withdrawals: await attempt('withdrawals', () => restartWithdrawals(dependencies)),
         batches: await attempt('batches', () => restartBatches(dependencies)),

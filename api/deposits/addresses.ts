@@ -1,13 +1,11 @@
 /** Routes of deposit addresses, to which users of a merchant pay. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createRoute, z } from '@hono/zod-openapi'
 import { inTransaction } from '../../db/connect.js'
-import { allocateAddress, isNotCompared } from '../../db/wallets/allocate-address.js'
+import { allocateAddress } from '../../db/wallets/allocate-address.js'
 import { getAddress } from '../../db/wallets/get-address.js'
 import { type AddressRow, listAddresses } from '../../db/wallets/list-addresses.js'
 import { findNetwork } from '../../domain/chain/network.js'
-import { KeyturnError } from '../../domain/errors.js'
 import { Address, AddressFilter, NewAddress } from '../../wire/address.js'
 import type { ApiApp, ApiDependencies } from '../context.js'
 import { answer, listAnswer, success, successPage } from '../http/answer.js'
@@ -16,9 +14,7 @@ import { notFound } from '../http/not-found.js'
 import { toPage, toSlice } from '../http/paging.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
-
-const COMPARED_WITHIN_MS = 5_000
-const COMPARED_CHECK_MS = 250
+import { onceCompared } from './once-compared.js'
 
 const create = createRoute({
   ...secured('payments'),
@@ -98,19 +94,6 @@ export function registerAddressRoutes(app: ApiApp, { sql, networks }: ApiDepende
     if (!row) throw notFound('address', id)
     return c.json(success(view(row)), 200)
   })
-}
-
-/** Retries while the address counter is compared with the chain, which usually takes moments after a database start. */
-async function onceCompared<T>(allocate: () => Promise<T>): Promise<T> {
-  const until = Date.now() + COMPARED_WITHIN_MS
-  for (;;) {
-    try {
-      return await allocate()
-    } catch (error) {
-      if (!(error instanceof KeyturnError) || !isNotCompared(error) || Date.now() >= until) throw error
-      await sleep(COMPARED_CHECK_MS)
-    }
-  }
 }
 
 function view(row: AddressRow): Address {

@@ -13,6 +13,7 @@ import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { members } from '../members.js'
 import { lockCursor } from '../networks/chain-cursor.js'
+import { followDeposits } from '../payments/follow-deposits.js'
 import type { AddressFilter } from './address-filter.js'
 import { countSmall, partSmall } from './count-small.js'
 import {
@@ -84,7 +85,7 @@ export async function applyBlocks(
       evm: async (evm) => ({ spent: [], outgoes: await paidOutgoes(tx, evm, blocks, filter) }),
     })
     const foreign = await foreignOf(tx, network.name, outgoes)
-    const events = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
+    const { events, changed } = await recordDeposits(tx, network, blocks, hits, foreign, last.height, at)
     events.push(...(await recordForeignSpends(tx, network, blocks, foreign, hits)))
     events.push(...(await recordGrants(tx, network, blocks, filter)))
     const spends: Spend[] = []
@@ -115,6 +116,7 @@ export async function applyBlocks(
     ])
     for (const each of replaced)
       events.push(depositEvent(network, each.after, last.height, each.before.status))
+    events.push(...(await followDeposits(tx, [...changed, ...replaced.map((each) => each.after)])))
     await appendEvents(tx, events)
     return { kind: 'applied', height: last.height }
   })
@@ -133,14 +135,14 @@ async function recordDeposits(
   foreign: readonly Outgo[],
   height: number,
   at: Date,
-): Promise<NewEvent[]> {
+): Promise<{ readonly events: NewEvent[]; readonly changed: readonly DepositRow[] }> {
   const deposits = hits.filter((hit) => hit.deposit && !comesBack(foreign, hit))
   const waiting = await byFamily(network, {
     utxo: () => comingBack(foreign, hits),
     evm: ({ name }) => minedUnmined(tx, name, blocks),
   })
   const txids = new Set([...deposits.map((hit) => hit.transfer.txid), ...waiting.keys()])
-  if (txids.size === 0) return []
+  if (txids.size === 0) return { events: [], changed: [] }
   const positions = await lockPositions(tx, network, txids)
   const events: NewEvent[] = []
   const inserted: DepositRow[] = []
@@ -151,7 +153,8 @@ async function recordDeposits(
     const seen = rowsAt(positions, hit)
     const known = seen.find((row) => isPaidBy(row, hit))
     if (known) paid.add(known.id)
-    const row = known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length)
+    const row =
+      known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length, block.height)
     if (!known) events.push(depositEvent(network, row, null, null))
     if (MINED_DEPOSITS[row.status]) continue
     const terms = termsOf(network, hit, row)
@@ -183,7 +186,7 @@ async function recordDeposits(
   // Ended rows are written first, because only one deposit may stand at a place.
   await saveDeposits(tx, ended)
   await Promise.all([insertDeposits(tx, inserted), saveDeposits(tx, saved)])
-  return events
+  return { events, changed: [...ended, ...inserted, ...saved] }
 }
 
 /** Returns transactions of the blocks that have deposits in no block, with their heights. */

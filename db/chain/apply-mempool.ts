@@ -14,6 +14,7 @@ import { insertDeposits, saveDeposits } from '../deposits/save-deposits.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { lockCursor } from '../networks/chain-cursor.js'
+import { followDeposits } from '../payments/follow-deposits.js'
 import { amountChange, detectedDeposit, type Hit, termsOf } from './hit.js'
 import { isPaidBy, isUnmined, lockPositions, rowsAt, superseded } from './positions.js'
 import { recordInputs } from './record-inputs.js'
@@ -42,7 +43,7 @@ export async function applyMempool(
     await keepWatch(tx, network.name, watch)
     if (!cursor) return
     const at = new Date()
-    const events = await recordDetected(tx, network, deposits, at)
+    const { events, changed } = await recordDetected(tx, network, deposits, at)
     // Conflicts come first: a new transaction has replaced the one that it conflicts with.
     const replaced = await replaceConflicting(tx, network.name, look.spends, at)
     for (const each of replaced) {
@@ -61,6 +62,7 @@ export async function applyMempool(
       ]),
     )
     await notePresence(tx, network.name, look, at)
+    events.push(...(await followDeposits(tx, [...changed, ...replaced.map((each) => each.after)])))
     await appendEvents(tx, events)
   })
 }
@@ -70,8 +72,8 @@ async function recordDetected(
   network: Network,
   deposits: readonly Hit[],
   at: Date,
-): Promise<NewEvent[]> {
-  if (deposits.length === 0) return []
+): Promise<{ readonly events: NewEvent[]; readonly changed: readonly DepositRow[] }> {
+  if (deposits.length === 0) return { events: [], changed: [] }
   const positions = await lockPositions(
     tx,
     network,
@@ -93,7 +95,7 @@ async function recordDetected(
       events.push(depositEvent(network, after, null, other.status))
     }
     if (!known) {
-      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool', seen.length)
+      const detected = detectedDeposit(network, hit, at, 'Seen in the mempool', seen.length, null)
       inserted.push(detected)
       events.push(depositEvent(network, detected, null, null))
     } else if (known.status === 'detected') {
@@ -120,7 +122,7 @@ async function recordDetected(
   await saveDeposits(tx, ended)
   await insertDeposits(tx, inserted)
   await saveDeposits(tx, saved)
-  return events
+  return { events, changed: [...ended, ...inserted, ...saved] }
 }
 
 /**

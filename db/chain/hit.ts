@@ -81,6 +81,7 @@ export function amountChange(network: Network, hit: Hit, before: DepositRow): st
  * Makes a new row, `detected`, which is not yet written.
  *
  * @param variant - Number of other deposits that were seen at the same place of the transaction before.
+ * @param block - Height of its block. `null` in the mempool.
  */
 export function detectedDeposit(
   network: Network,
@@ -88,6 +89,7 @@ export function detectedDeposit(
   at: Date,
   cause: string,
   variant: number,
+  block: number | null,
 ): DepositRow {
   const { transfer, address } = hit
   return {
@@ -112,7 +114,7 @@ export function detectedDeposit(
     destinations: [],
     replaced_by: null,
     absent_since: null,
-    payment_id: null,
+    payment_id: paymentOf(hit, block),
     decision: null,
     history: [{ status: 'detected', at: at.toISOString(), cause }],
     detected_at: at,
@@ -126,6 +128,18 @@ export function detectedDeposit(
     asset_pool_id: address.assetPoolId,
     ...termsOf(network, hit),
   }
+}
+
+/**
+ * Returns the payment that a transfer belongs to. `null` if there is none. A payment with an amount owns its
+ * address for every coin; an open one counts its coin from its creation on.
+ */
+function paymentOf(hit: Hit, block: number | null): string | null {
+  const payment = hit.address.payments.find(
+    ({ coin, created_height }) =>
+      coin === null || (coin === hit.transfer.coin && (block === null || block > created_height)),
+  )
+  return payment?.id ?? null
 }
 
 /** Transfer with the block that holds it. */

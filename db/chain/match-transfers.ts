@@ -19,6 +19,17 @@ export interface MatchedAddress {
   readonly assetPoolId: string
   /** Tiers of the merchant's policy. */
   readonly confirmationTiers: readonly PolicyTier[]
+  /** Payments that what arrives may belong to: that of the address, or open ones of the user. */
+  readonly payments: readonly MatchedPayment[]
+}
+
+/** Payment as the match of a transfer needs it. */
+export interface MatchedPayment {
+  readonly id: string
+  /** Coin that counts. `null` if the address belongs to the payment, so that every coin carries its id. */
+  readonly coin: string | null
+  /** Height of the chain when the payment was created. Transfers in blocks up to it are older. */
+  readonly created_height: number
 }
 
 export interface Match<T extends Transfer = Transfer> {
@@ -36,6 +47,7 @@ interface Row {
   readonly key_account_id: string
   readonly asset_pool_id: string
   readonly confirmation_tiers: readonly PolicyTier[] | null
+  readonly payments: readonly MatchedPayment[] | null
   readonly payee: string
 }
 
@@ -64,7 +76,16 @@ export async function matchTransfers<T extends Transfer>(
     SELECT address.id, address.merchant_id, address.user_reference, address.kind, address.address, address.label,
            address.key_account_id, merchant.asset_pool_id, encode(address.payee, 'hex') AS payee, (
              SELECT policy -> 'confirmation_tiers' FROM policies
-             WHERE policies.merchant_id = address.merchant_id ORDER BY version DESC LIMIT 1) AS confirmation_tiers
+             WHERE policies.merchant_id = address.merchant_id ORDER BY version DESC LIMIT 1) AS confirmation_tiers, (
+             SELECT jsonb_agg(to_jsonb(own)) FROM (
+               SELECT id, NULL AS coin, created_height FROM payments
+               WHERE payments.address_id = address.id AND amount IS NOT NULL
+               UNION ALL
+               SELECT id, coin, created_height FROM payments
+               WHERE NOT address.for_payment AND payments.merchant_id = address.merchant_id
+                 AND payments.user_reference = address.user_reference AND payments.network = ${network}
+                 AND amount IS NULL AND ended_at IS NULL AND expires_at > clock_timestamp()
+             ) own) AS payments
     FROM addresses address JOIN merchants merchant ON merchant.id = address.merchant_id
     WHERE address.network = ${network} AND address.match_key = ANY (${keyProbe(sql, keys)})`
   // The key is a prefix; the whole payee decides.
@@ -80,6 +101,7 @@ export async function matchTransfers<T extends Transfer>(
       keyAccountId: row.key_account_id,
       assetPoolId: row.asset_pool_id,
       confirmationTiers: row.confirmation_tiers ?? [],
+      payments: row.payments ?? [],
     })
   }
   if (byPayee.size === 0) return []

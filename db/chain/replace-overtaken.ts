@@ -7,6 +7,7 @@ import { depositEvent } from '../deposits/deposit-view.js'
 import { saveDeposits } from '../deposits/save-deposits.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { lockCursor } from '../networks/chain-cursor.js'
+import { followDeposits } from '../payments/follow-deposits.js'
 import { superseded } from './positions.js'
 import { keepWatch, type Watch } from './take-watch.js'
 
@@ -45,9 +46,9 @@ export async function replaceOvertaken(
       return [superseded(row, at, `Its transaction was mined in block ${height} and does not pay it`)]
     })
     await saveDeposits(tx, replaced)
-    await appendEvents(
-      tx,
-      replaced.map((row) => depositEvent(network, row, cursor?.height ?? null, 'detected')),
-    )
+    await appendEvents(tx, [
+      ...replaced.map((row) => depositEvent(network, row, cursor?.height ?? null, 'detected')),
+      ...(await followDeposits(tx, replaced)),
+    ])
   })
 }

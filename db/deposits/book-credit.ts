@@ -8,6 +8,7 @@ import { appendAudit } from '../audit/append-audit.js'
 import { postJournal } from '../books/ledger/post-journal.js'
 import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
+import { followDeposits } from '../payments/follow-deposits.js'
 import { dueNow } from '../payouts/movements/consolidation-due.js'
 import { balanceEvent } from './balance-event.js'
 import { depositJournal } from './deposit-journal.js'
@@ -65,7 +66,11 @@ export async function bookCredit(
     blockchain: 0n,
     reserved: -row.amount,
   })
-  await appendEvents(tx, [balance, depositEvent(network, credited, height, row.status)])
+  await appendEvents(tx, [
+    balance,
+    depositEvent(network, credited, height, row.status),
+    ...(await followDeposits(tx, [credited])),
+  ])
   const sweepsAddresses = byFamily(network, { utxo: () => false, evm: () => true })
   if (!sweepsAddresses || !network.treasury?.automatic || row.user_reference === null) return null
   await dueNow(tx, row.address_id, row.coin)

@@ -51,7 +51,11 @@ export async function creditDeposit(
       actor: 'system:deposit',
       action: 'deposit.credited',
     })
-    return consolidation ? { kind: 'credited', consolidation } : { kind: 'credited' }
+    return {
+      kind: 'credited',
+      ...(consolidation ? { consolidation } : {}),
+      ...(row.payment_id === null ? {} : { paymentOn: row.network }),
+    }
   })
 }
 

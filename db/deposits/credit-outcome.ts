@@ -7,8 +7,13 @@ import type { ConsolidationInput } from '../../temporal/inputs.js'
 export type CreditOutcome =
   /**
    * The deposit is available. `consolidation` is to be started if the network sweeps the credited address.
+   * `paymentOn` names the network if the deposit belongs to a payment, whose workflow is then signalled.
    */
-  | { readonly kind: 'credited'; readonly consolidation?: ConsolidationInput }
+  | {
+      readonly kind: 'credited'
+      readonly consolidation?: ConsolidationInput
+      readonly paymentOn?: string
+    }
   /** The deposit is too small to be credited without a person, or screening held it. */
   | { readonly kind: 'held' }
   | { readonly kind: 'gone'; readonly status: 'reverted' | 'replaced' }

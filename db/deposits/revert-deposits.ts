@@ -9,6 +9,7 @@ import { type AccountKind, type Journal, postJournals } from '../books/ledger/po
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
+import { followDeposits } from '../payments/follow-deposits.js'
 import { type BalanceDelta, balanceEvent } from './balance-event.js'
 import { ownerOf } from './deposit-journal.js'
 import type { DepositRow } from './deposit-row.js'
@@ -71,7 +72,12 @@ export async function revertDeposits(
       },
     })
   }
-  return [...events, ...(await debts(tx, network, rows))]
+  const payments = await followDeposits(
+    tx,
+    pairs.map((pair) => pair.after),
+    'reorg',
+  )
+  return [...events, ...payments, ...(await debts(tx, network, rows))]
 }
 
 /** Returns the change that the reversal makes at the address. `null` if nothing was booked. */

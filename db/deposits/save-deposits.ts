@@ -14,15 +14,15 @@ export async function insertDeposits(tx: Transaction, rows: readonly DepositRow[
     INSERT INTO deposits (
       id, merchant_id, network, coin, address_id, user_reference, txid, output_index, variant, amount, status, epoch,
       block_number, block_hash, block_time, required_confirmations, target_height, fee, sources, destinations,
-      history, detected_at, updated_at)
+      payment_id, history, detected_at, updated_at)
     SELECT id, merchant_id, network, coin, address_id, user_reference, txid, output_index, variant, amount, status, epoch,
       block_number, block_hash, block_time, required_confirmations, target_height, fee, sources, destinations,
-      history, detected_at, updated_at
+      payment_id, history, detected_at, updated_at
     FROM jsonb_to_recordset(${toJson(rows)}::text::jsonb) AS row (
       id text, merchant_id text, network text, coin text, address_id text, user_reference text, txid text,
       output_index integer, variant integer, amount numeric, status text, epoch integer, block_number bigint, block_hash text,
       block_time timestamptz, required_confirmations integer, target_height bigint, fee numeric, sources jsonb,
-      destinations jsonb, history jsonb, detected_at timestamptz, updated_at timestamptz)`
+      destinations jsonb, payment_id text, history jsonb, detected_at timestamptz, updated_at timestamptz)`
 }
 
 /** Writes every column that may change, for rows that the caller holds locked, in one statement. */

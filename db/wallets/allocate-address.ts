@@ -15,6 +15,8 @@ export interface AddressRequest {
   readonly label: string | null
   /** Whether the user gets another address although one exists. */
   readonly fresh: boolean
+  /** Whether it is issued for a payment with an amount, so that it never becomes the user's own address. */
+  readonly forPayment?: boolean
 }
 
 /**
@@ -58,10 +60,10 @@ export async function allocateAddress(
       UPDATE key_accounts SET next_index = ${index} + 1 WHERE id = ${account.id}
     )
     INSERT INTO addresses (id, merchant_id, network, kind, user_reference, label, address, payee, match_key,
-                           key_account_id, branch, index, derivation_path)
+                           key_account_id, branch, index, derivation_path, for_payment)
     VALUES (${newId('addr')}, ${merchantId}, ${network.name}, 'deposit', ${userReference}, ${request.label},
             ${derived.address}, ${Buffer.from(derived.payee, 'hex')}, ${matchKey(derived.payee)},
-            ${account.id}, 0, ${index}, ${`${account.path}/${derived.pathSuffix}`})
+            ${account.id}, 0, ${index}, ${`${account.path}/${derived.pathSuffix}`}, ${request.forPayment ?? false})
     RETURNING id, network, kind, user_reference, label, address, key_account_id, derivation_path, created_at`
   if (!address) throw new Error('The address was not stored')
   return { address, created: true }
@@ -72,7 +74,7 @@ async function newestAddress(tx: Transaction, request: AddressRequest): Promise<
     SELECT id, network, kind, user_reference, label, address, key_account_id, derivation_path, created_at
     FROM addresses
     WHERE merchant_id = ${request.merchantId} AND user_reference = ${request.userReference}
-      AND network = ${request.network.name} AND kind = 'deposit'
+      AND network = ${request.network.name} AND kind = 'deposit' AND NOT for_payment
     ORDER BY id DESC LIMIT 1`
   return row
 }

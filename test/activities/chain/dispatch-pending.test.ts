@@ -35,6 +35,7 @@ test('starts and signals every other deposit, puts one that cannot be started of
     },
     startWithdrawal: () => Promise.reject(new Error('No withdrawal starts here')),
     startChainWatcher: async () => {},
+    startPayment: async () => {},
     signal: async (id: string) => {
       signalled.push(id)
       return true

@@ -206,6 +206,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       gate: {
         startDeposit: async () => true,
         startChainWatcher: async () => {},
+        startPayment: async () => {},
         startWebhookCircuit: async () => {},
         startConsolidation: async () => {},
         startBatch: async () => true,

@@ -1,0 +1,67 @@
+/** Reads payments of a merchant. */
+
+import { KeyturnError } from '../../domain/errors.js'
+import type { PaymentFlag, PaymentStatus } from '../../domain/payments/payment-status.js'
+import type { Payment } from '../../wire/payment.js'
+import type { Queryable } from '../connect.js'
+import type { Slice } from '../slice.js'
+import { depositsOfPayments } from './deposits-of-payments.js'
+import { type PaymentRow, selectPayments } from './payment-row.js'
+import { paymentView } from './payment-view.js'
+
+/** Returns the view of a payment. @throws KeyturnError `NOT_FOUND`, also for another merchant's payment. */
+export async function getPayment(sql: Queryable, merchantId: string, id: string): Promise<Payment> {
+  const [row] = await sql<PaymentRow[]>`
+    ${selectPayments(sql)} WHERE payment.id = ${id} AND payment.merchant_id = ${merchantId}`
+  if (!row) throw paymentNotFound(id)
+  const deposits = await depositsOfPayments(sql, [id])
+  return paymentView(row, deposits.get(id) ?? [])
+}
+
+/** Creates the error for an id that is not a payment of the merchant. */
+export function paymentNotFound(id: string): KeyturnError {
+  return new KeyturnError('NOT_FOUND', 'There is no such payment; check the id', { details: { id } })
+}
+
+export interface PaymentFilter {
+  readonly status?: PaymentStatus | undefined
+  readonly orderId?: string | undefined
+  readonly userReference?: string | undefined
+  readonly network?: string | undefined
+  readonly coin?: string | undefined
+  /** Address in the network's canonical form. */
+  readonly address?: string | undefined
+  readonly flag?: PaymentFlag | undefined
+  /** Created at or after this time. */
+  readonly from?: Date | undefined
+  /** Created at or before this time. */
+  readonly to?: Date | undefined
+}
+
+/** Lists views by id, which sorts by time of creation, newest first. Each filter narrows the list. */
+export async function listPayments(
+  sql: Queryable,
+  merchantId: string,
+  filter: PaymentFilter,
+  slice: Slice,
+): Promise<Payment[]> {
+  const rows = await sql<PaymentRow[]>`
+    ${selectPayments(sql)}
+    WHERE payment.merchant_id = ${merchantId}
+      ${slice.before === null ? sql`` : sql`AND payment.id < ${slice.before}`}
+      ${filter.status === undefined ? sql`` : sql`AND payment.status = ${filter.status}`}
+      ${filter.orderId === undefined ? sql`` : sql`AND payment.order_id = ${filter.orderId}`}
+      ${filter.userReference === undefined ? sql`` : sql`AND payment.user_reference = ${filter.userReference}`}
+      ${filter.network === undefined ? sql`` : sql`AND payment.network = ${filter.network}`}
+      ${filter.coin === undefined ? sql`` : sql`AND payment.coin = ${filter.coin}`}
+      ${filter.address === undefined ? sql`` : sql`AND address.address = ${filter.address}`}
+      ${filter.flag === undefined ? sql`` : sql`AND ${filter.flag} = ANY (payment.flags)`}
+      ${filter.from === undefined ? sql`` : sql`AND payment.created_at >= ${filter.from}`}
+      ${filter.to === undefined ? sql`` : sql`AND payment.created_at <= ${filter.to}`}
+    ORDER BY payment.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+  const deposits = await depositsOfPayments(
+    sql,
+    rows.map((row) => row.id),
+  )
+  return rows.map((row) => paymentView(row, deposits.get(row.id) ?? []))
+}

@@ -1,0 +1,74 @@
+/** Writes what a payment became, with its event. */
+
+import { evaluatePayment, type PaymentValue } from '../../domain/payments/evaluate-payment.js'
+import { isPaymentFinal, PAYMENT_TRANSITIONS } from '../../domain/payments/payment-status.js'
+import type { PaymentHistoryEntry } from '../../wire/payment.js'
+import { json, type Transaction } from '../connect.js'
+import type { NewEvent } from '../events/log/append-events.js'
+import type { DepositOfPayment } from './deposits-of-payments.js'
+import type { LockedPayment, PaymentRow } from './payment-row.js'
+import { paymentEvent } from './payment-view.js'
+
+export type PaymentCause = PaymentHistoryEntry['cause']
+
+/** Computes what a locked payment is now, from its deposits. */
+export function evaluate(row: LockedPayment, deposits: readonly DepositOfPayment[]): PaymentValue {
+  return evaluatePayment(
+    { coin: row.coin, amount: row.amount, allowance: row.allowance, expiresAt: row.expires_at.getTime() },
+    { status: row.status, reorged: row.reorged, reissued: row.reissued_as !== null },
+    deposits.map((each) => ({
+      coin: each.coin,
+      amount: each.amount,
+      status: each.status,
+      detectedAt: each.detected_at.getTime(),
+    })),
+    row.now.getTime(),
+  )
+}
+
+/**
+ * Writes a locked payment with a new value. A change of status or flags gets a line in its history and an
+ * event; a change of the sums alone gets neither.
+ *
+ * @returns The row as written, and the event if there is one.
+ */
+export async function savePayment(
+  tx: Transaction,
+  row: LockedPayment,
+  deposits: readonly DepositOfPayment[],
+  value: PaymentValue,
+  cause: PaymentCause,
+): Promise<{ readonly row: PaymentRow; readonly event: NewEvent | null }> {
+  const { status, flags } = value
+  if (status !== row.status && !PAYMENT_TRANSITIONS[row.status].includes(status)) {
+    throw new Error(`Payment ${row.id} cannot go from ${row.status} to ${status}`)
+  }
+  const shown = status !== row.status || flags.join() !== row.flags.join()
+  const summed = value.detected !== row.amount_detected || value.confirmed !== row.amount_confirmed
+  if (!shown && !summed) return { row, event: null }
+  const at = row.now
+  const reached = status === 'paid' || status === 'confirmed'
+  const after: PaymentRow = {
+    ...row,
+    status,
+    flags,
+    amount_detected: value.detected,
+    amount_confirmed: value.confirmed,
+    reorged: value.reorged,
+    history: shown ? [...row.history, { status, flags, at: at.toISOString(), cause }] : row.history,
+    version: row.version + 1,
+    updated_at: at,
+    paid_at: status === 'pending' ? null : reached ? (row.paid_at ?? at) : row.paid_at,
+    confirmed_at: status === 'confirmed' ? (row.confirmed_at ?? at) : null,
+    ended_at: isPaymentFinal(status) ? (row.ended_at ?? at) : null,
+  }
+  await tx`
+    UPDATE payments
+    SET status = ${after.status}, flags = ${[...after.flags]}, amount_detected = ${after.amount_detected.toString()},
+        amount_confirmed = ${after.amount_confirmed.toString()}, reorged = ${after.reorged}, history = ${json(tx, after.history)},
+        version = ${after.version}, updated_at = ${after.updated_at}, paid_at = ${after.paid_at},
+        confirmed_at = ${after.confirmed_at}, ended_at = ${after.ended_at}, reissued_as = ${after.reissued_as},
+        wake_due = true
+    WHERE id = ${row.id}`
+  return { row: after, event: shown ? paymentEvent(after, deposits, row) : null }
+}

@@ -1,0 +1,29 @@
+/** Computes by how many base units the amount of a payment may be missed. */
+
+import { parseAmount } from '../money.js'
+
+/** Tolerance as a merchant sends it. Decimal strings. */
+export interface Tolerance {
+  /** Percent of the amount, at least 0 and below 100. */
+  readonly percent?: string | undefined
+  /** Whole coins. */
+  readonly absolute?: string | undefined
+}
+
+/** Decimal places that a percentage may have. */
+const PERCENT_DECIMALS = 18
+
+/**
+ * Returns the allowance in base units: the greater one of percent and absolute. The percentage is rounded
+ * down, which compares exactly, because sums are whole base units.
+ *
+ * @param amount - Base units.
+ * @param decimals - Decimal places of the coin.
+ * @throws KeyturnError `INVALID_AMOUNT` if a number is malformed or too precise.
+ */
+export function paymentAllowance(amount: bigint, decimals: number, tolerance: Tolerance | null): bigint {
+  const percent = parseAmount(tolerance?.percent ?? '0', PERCENT_DECIMALS)
+  const relative = (amount * percent) / (100n * 10n ** BigInt(PERCENT_DECIMALS))
+  const absolute = parseAmount(tolerance?.absolute ?? '0', decimals)
+  return relative > absolute ? relative : absolute
+}
