@@ -9,6 +9,7 @@ import { parseAddress } from '../../domain/address/parse-address.js'
 import { findNetwork, type Network } from '../../domain/chain/network.js'
 import { parseAmount } from '../../domain/money.js'
 import type { Payment } from '../../wire/payment.js'
+import type { TestTemporal } from '../support/temporal.js'
 import { ChainModel, type ModelTransaction } from './chain-model.js'
 import { networks, scan, settle } from './deposit-steps.js'
 import { type Answer, startTestApi, type TestApi } from './test-api.js'
@@ -41,9 +42,19 @@ export interface PaymentStage {
   close(): Promise<void>
 }
 
-/** Starts the stage. Deposits need 3 blocks on Bitcoin and 4 on Ethereum. */
-export async function startPaymentStage(name: 'bitcoin' | 'ethereum'): Promise<PaymentStage> {
-  const api = await startTestApi({ KEYTURN_PUBLIC_URL: 'https://pay.example.com' }, { networks })
+/**
+ * Starts the stage. Deposits need 3 blocks on Bitcoin and 4 on Ethereum.
+ *
+ * @param temporal - Where the API starts workflows. Absent: payments have none, and the stage takes their steps.
+ */
+export async function startPaymentStage(
+  name: 'bitcoin' | 'ethereum',
+  temporal?: TestTemporal,
+): Promise<PaymentStage> {
+  const api = await startTestApi(
+    { KEYTURN_PUBLIC_URL: 'https://pay.example.com' },
+    { networks, temporal: temporal ? { workflow: temporal.client.workflow } : null },
+  )
   await api.enrol(api.merchantId)
   const { sql } = api.database
   await rememberCoins(sql, networks)
