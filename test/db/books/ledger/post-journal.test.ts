@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type JournalEntry, postJournal, postJournals } from '../../../../db/books/ledger/post-journal.js'
 import { reverseJournal } from '../../../../db/books/ledger/reverse-journal.js'
+import type { Sql, Transaction } from '../../../../db/connect.js'
 import { KeyturnError } from '../../../../domain/errors.js'
 import { freshDatabase, type TestDatabase } from '../../../support/database.js'
 
@@ -132,6 +133,33 @@ test('never pays out more than came in when payouts race', async () => {
   expect(await balanceOf('m9', 'available', 'u')).toBe(-1n)
 })
 
+test('posts in parallel over the same accounts in any order, without deadlocks, gaps and lost amounts', async () => {
+  const owners = ['a', 'b', 'c', 'd']
+  await Promise.all(
+    Array.from({ length: 60 }, (_, index) =>
+      post(
+        'm13',
+        `k${index}`,
+        owners.flatMap((_owner, step) => {
+          const owner = owners[(index % 2 === 0 ? index + step : index + 4 - step) % 4] ?? ''
+          return [chain(owner, 1n), reserved(owner, -1n)]
+        }),
+      ),
+    ),
+  )
+  const rows = await database.sql`
+    SELECT account.balance, account.version, count(*) AS entries, sum(entry.amount) AS sum,
+           count(DISTINCT entry.account_version) AS versions, max(entry.account_version) AS last,
+           bool_and(entry.balance_after = sign(account.balance) * entry.account_version) AS running
+    FROM ledger_accounts account JOIN ledger_entries entry ON entry.account_id = account.id
+    WHERE account.merchant_id = 'm13' GROUP BY account.id ORDER BY account.balance`
+  const expected = { version: 60n, entries: 60n, versions: 60n, last: 60n, running: true }
+  expect([...rows]).toEqual([
+    ...owners.map(() => ({ ...expected, balance: -60n, sum: -60n })),
+    ...owners.map(() => ({ ...expected, balance: 60n, sum: 60n })),
+  ])
+})
+
 test('reverses a journal once, even if its amount is spent', async () => {
   const deposit = await post('m10', 'in', [chain('x', 5n), available('u', -5n)])
   await post('m10', 'out', [available('u', 5n), reserved('u', -5n)])
@@ -199,4 +227,43 @@ test('posts a batch with the same result as single journals', async () => {
     ),
     { numRuns: 25 },
   )
+})
+
+test.each([
+  ['never analysed', async () => {}],
+  ['analysed while it was small', async (sql: Sql) => void (await sql`ANALYZE`)],
+])('reads as many rows of a large ledger as of a small one, when it was %s', async (_, analyse) => {
+  // Plans are kept for a connection: the one of this pool has those of the small ledger.
+  const ledger = await freshDatabase({ max: 1 })
+  const journal = (key: string, owner: string) => ({
+    merchantId: 'm',
+    idempotencyKey: key,
+    type: 'test',
+    reference: 'r',
+    entries: [chain(owner, 1n), reserved(owner, -1n)],
+  })
+  const counted = async (tx: Transaction) => {
+    const [read] = await tx<{ rows: bigint }[]>`
+      SELECT sum(seq_tup_read + idx_tup_fetch) AS rows FROM pg_stat_xact_user_tables
+      WHERE relname IN ('ledger_accounts', 'ledger_journals')`
+    return Number(read?.rows)
+  }
+  const rowsRead = (key: string) =>
+    ledger.sql.begin(async (tx) => {
+      const before = await counted(tx)
+      await postJournal(tx, journal(key, 'a'))
+      return (await counted(tx)) - before
+    })
+  try {
+    await postJournal(ledger.sql, journal('first', 'a'))
+    // PostgreSQL analyses a table by itself after 50 changes.
+    for (let number = 0; number < 50; number++) await postJournal(ledger.sql, journal(`a${number}`, 'a'))
+    await analyse(ledger.sql)
+    const small = { posted: await rowsRead('small'), replayed: await rowsRead('first') }
+    expect(small.posted).toBeGreaterThan(0)
+    for (let owner = 0; owner < 200; owner++) await postJournal(ledger.sql, journal(`${owner}`, `${owner}`))
+    expect({ posted: await rowsRead('large'), replayed: await rowsRead('first') }).toEqual(small)
+  } finally {
+    await ledger.drop()
+  }
 })
