@@ -5,13 +5,31 @@ import type { Queryable, Sql } from './connect.js'
 
 /**
  * Channels. `signing_request`: a signer has a new request (key: the signer's id). `signing_answer`: a signer
- * has answered (key: the request's id).
+ * has answered, or the request was taken back (key: the payout's id).
  */
 export type NoticeChannel = 'signing_request' | 'signing_answer'
 
-type Waiters = Map<string, Set<() => void>>
-/** Listeners by pool and channel. Each has one connection, opened at the first wait. */
-const listeners = new WeakMap<Sql, Map<NoticeChannel, Waiters>>()
+/** Watches by key. */
+type Watches = Map<string, Set<() => void>>
+/** The watches of a channel, and whether its connection listens or is about to. */
+interface Listener {
+  readonly watches: Watches
+  isListening: boolean
+}
+/** Listeners by pool and channel. Each has one connection, opened at the first watch. */
+const listeners = new WeakMap<Sql, Map<NoticeChannel, Listener>>()
+
+/** A watch over the notifications of one key. */
+export interface NoticeWatch {
+  /**
+   * Resolves after a notification, after `milliseconds`, or when `signal` aborts. Resolves at once when a
+   * notification came since the last wait: begin the watch, read the rows, then wait, and none is missed.
+   * The rows say which it was.
+   */
+  wait(milliseconds: number, signal?: AbortSignal): Promise<void>
+  /** Ends the watch. */
+  end(): void
+}
 
 /** Wakes the waits for `key` when the transaction commits. */
 export async function notify(sql: Queryable, channel: NoticeChannel, key: string): Promise<void> {
@@ -23,45 +41,64 @@ export function notice(sql: Queryable, channel: NoticeChannel, key: string): Pen
   return sql`SELECT pg_notify(${channel}, ${key})`
 }
 
-/** Resolves after a notification of `key`, after `milliseconds`, or when `signal` aborts. The rows say which it was. */
-export async function waitForNotice(
-  sql: Sql,
-  channel: NoticeChannel,
-  key: string,
-  milliseconds: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  const waiters = listen(sql, channel)
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      const waiting = waiters.get(key)
-      waiting?.delete(done)
-      if (waiting?.size === 0) waiters.delete(key)
-      resolve()
-    }
-    const timer = setTimeout(done, milliseconds)
-    if (signal?.aborted) return done()
-    signal?.addEventListener('abort', done, { once: true })
-    const waiting = waiters.get(key)
-    if (waiting) waiting.add(done)
-    else waiters.set(key, new Set([done]))
-  })
+/** Begins a watch over the notifications of `key`. */
+export function watchNotices(sql: Sql, channel: NoticeChannel, key: string): NoticeWatch {
+  const watches = listen(sql, channel)
+  let isNotified = false
+  let wake: (() => void) | null = null
+  const notified = () => {
+    isNotified = true
+    wake?.()
+  }
+  const watching = watches.get(key)
+  if (watching) watching.add(notified)
+  else watches.set(key, new Set([notified]))
+  return {
+    async wait(milliseconds, signal) {
+      if (!isNotified && !signal?.aborted) {
+        await new Promise<void>((resolve) => {
+          const done = () => {
+            clearTimeout(timer)
+            signal?.removeEventListener('abort', done)
+            wake = null
+            resolve()
+          }
+          const timer = setTimeout(done, milliseconds)
+          signal?.addEventListener('abort', done, { once: true })
+          wake = done
+        })
+      }
+      isNotified = false
+    },
+    end() {
+      const left = watches.get(key)
+      left?.delete(notified)
+      if (left?.size === 0) watches.delete(key)
+    },
+  }
 }
 
-function listen(sql: Sql, channel: NoticeChannel): Waiters {
-  const channels = listeners.get(sql) ?? new Map<NoticeChannel, Waiters>()
+function listen(sql: Sql, channel: NoticeChannel): Watches {
+  const channels = listeners.get(sql) ?? new Map<NoticeChannel, Listener>()
   listeners.set(sql, channels)
-  const known = channels.get(channel)
-  if (known) return known
-  const waiters: Waiters = new Map()
-  channels.set(channel, waiters)
+  const listener = channels.get(channel) ?? { watches: new Map(), isListening: false }
+  channels.set(channel, listener)
+  const { watches } = listener
+  if (listener.isListening) return watches
+  listener.isListening = true
+  const wake = (keys: Iterable<string>) => {
+    for (const key of [...keys]) for (const notified of [...(watches.get(key) ?? [])]) notified()
+  }
   sql
-    .listen(channel, (key) => {
-      for (const wake of [...(waiters.get(key) ?? [])]) wake()
+    .listen(
+      channel,
+      (key) => wake([key]),
+      // What was notified before the connection listened, or while it was lost, did not arrive.
+      () => wake(watches.keys()),
+    )
+    // Without notifications a wait lasts until its time-out, and the next watch tries to listen again.
+    .catch(() => {
+      listener.isListening = false
     })
-    // Without notifications a wait lasts until its time-out, and the next wait tries to listen again.
-    .catch(() => channels.delete(channel))
-  return waiters
+  return watches
 }

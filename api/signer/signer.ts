@@ -6,7 +6,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
 import { masterKeysOf, oldestMasterKey } from '../../config/master-keys.js'
 import { claimSignerNonce } from '../../db/access/claim-signer-nonce.js'
-import { waitForNotice } from '../../db/notices.js'
+import { watchNotices } from '../../db/notices.js'
 import type { AnsweringSigner } from '../../db/signing/answered-request.js'
 import { claimRequests } from '../../db/signing/claim-requests.js'
 import { enrolSigner } from '../../db/signing/enrol-signer.js'
@@ -209,12 +209,18 @@ export function signerRoutes(dependencies: ApiDependencies, guard: AddressGuard)
     // A signer whose journal is behind the known one was restored from a backup. It gets the known position
     // and nothing to sign.
     const behind = body.journal_sequence < known.sequence || body.journal_head !== known.head
-    for (;;) {
-      if (!behind && !body.stopped)
-        requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE, body.runs)
-      const left = until - Date.now()
-      if (requests.length > 0 || left <= 0 || behind || c.req.raw.signal.aborted) break
-      await waitForNotice(sql, 'signing_request', signer.id, Math.min(left, GLANCE_MS), c.req.raw.signal)
+    // The watch begins before the first query, so that no notification comes between a query and its wait.
+    const watch = watchNotices(sql, 'signing_request', signer.id)
+    try {
+      for (;;) {
+        if (!behind && !body.stopped)
+          requests = await claimRequests(sql, signer.id, environment.KEYTURN_SIGNER_LEASE, body.runs)
+        const left = until - Date.now()
+        if (requests.length > 0 || left <= 0 || behind || c.req.raw.signal.aborted) break
+        await watch.wait(Math.min(left, GLANCE_MS), c.req.raw.signal)
+      }
+    } finally {
+      watch.end()
     }
     const data: ClaimResponse = { known_journal: known, requests, runs: true }
     return respond(c, 200, { success: true, data })

@@ -150,7 +150,7 @@ async function store(
   if (answer.outcome === 'refused') {
     await freeNonces(tx, request.payout_id, answer.code === 'NONCE_CONFLICT')
   }
-  await notify(tx, 'signing_answer', id)
+  await notify(tx, 'signing_answer', request.payout_id)
   return { request_id: id, replayed: false }
 }
 

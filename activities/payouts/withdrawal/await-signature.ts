@@ -2,7 +2,7 @@
 
 import { Context } from '@temporalio/activity'
 import { findNewlyListed } from '../../../db/controls/sanctions/find-newly-listed.js'
-import { waitForNotice } from '../../../db/notices.js'
+import { type NoticeWatch, watchNotices } from '../../../db/notices.js'
 import { type AttemptRow, findAttempt } from '../../../db/payouts/attempts/find-attempts.js'
 import { rebuildWithdrawal } from '../../../db/payouts/rebuild-withdrawal.js'
 import { setWaiting } from '../../../db/payouts/set-waiting.js'
@@ -10,18 +10,23 @@ import type { SignerStop } from '../../../domain/signing/signer-protocol.js'
 import type { WithdrawalChainDependencies } from './dependencies.js'
 
 /**
- * How long one call polls for the answer. An online signer answers within seconds. An offline one must not
- * occupy an activity slot for each withdrawal that it has to sign, so the workflow then waits for a signal or
- * its timer.
+ * How long one call waits for the answer, below the time-out of the activity. In the pause before the next
+ * call no step waits, and a payout that is answered then keeps all with higher nonces waiting: so an online
+ * signer gets a long call. An offline one must not occupy an activity slot for each withdrawal that it has
+ * to sign, so the workflow then waits for a signal or its timer.
  */
-const LOOK_MS = { online: 45_000, offline: 2_000 } as const
+const LOOK_MS = { online: 100_000, offline: 2_000 } as const
 /**
  * The same for a payout that was built a moment ago and goes on as soon as it is signed. A longer wait is the
  * workflow's, which shows it.
  */
 const BRIEF_LOOK_MS = { online: 5_000, offline: 0 } as const
-/** Interval of polls, and so the longest time between two heartbeats. */
-const GLANCE_MS = 2_000
+/**
+ * Interval of polls, and so the longest time between two heartbeats. An answer, or a request that is taken
+ * back, ends the wait at once. A poll sees what else changes, at the price of three statements for each of
+ * all payouts that wait.
+ */
+const GLANCE_MS = { brief: 2_000, patient: 8_000 } as const
 /** Time in which a payout that was built a moment ago is expected to be signed. */
 const PASSING_MS = 1_000
 
@@ -51,14 +56,30 @@ export type AwaitedSignature = { readonly kind: 'unsigned' } & Unanswered
  * compares it with the sanctions list again nor stores why it waits.
  */
 export async function awaitSignature(
-  { sql, networks, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
+  dependencies: WithdrawalChainDependencies,
   id: string,
   brief = false,
 ): Promise<SignatureWait> {
+  // The watch begins before the first query, so that no answer comes between a query and its wait.
+  const watch = watchNotices(dependencies.sql, 'signing_answer', id)
+  try {
+    return await poll(dependencies, id, brief, watch)
+  } finally {
+    watch.end()
+  }
+}
+
+async function poll(
+  { sql, networks, signatureLookMs = LOOK_MS }: WithdrawalChainDependencies,
+  id: string,
+  brief: boolean,
+  watch: NoticeWatch,
+): Promise<SignatureWait> {
   const lookMs = brief ? BRIEF_LOOK_MS : signatureLookMs
+  const glanceMs = brief ? GLANCE_MS.brief : GLANCE_MS.patient
   const context = Context.current()
   const began = Date.now()
-  let until: number | null = null
+  let polls = 0
   let shown: string | null = null
   for (;;) {
     context.heartbeat()
@@ -69,13 +90,13 @@ export async function awaitSignature(
     if (attempt.answer) return { kind: 'answered' }
     const now = Date.now()
     // Listening wakes the wait once, also without an answer.
-    const passing = brief && (until === null || now - began < PASSING_MS)
+    const passing = brief && (polls++ === 0 || now - began < PASSING_MS)
     if (!passing && attempt.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
       await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
       // A signer that claimed the request a moment ago may have signed it.
       if ((await findAttempt(sql, id))?.id !== attempt.id) return { kind: 'gone' }
     }
-    until ??= now + (attempt.signer_online ? lookMs.online : lookMs.offline)
+    const until = began + (attempt.signer_online ? lookMs.online : lookMs.offline)
     const message = explain(attempt)
     if (!passing && message !== shown) await setWaiting(sql, id, { code: codeOf(attempt), message })
     if (!passing) shown = message
@@ -87,7 +108,7 @@ export async function awaitSignature(
         message,
       }
     }
-    await waitForNotice(sql, 'signing_answer', attempt.request_id, GLANCE_MS, context.cancellationSignal)
+    await watch.wait(Math.min(glanceMs, until - now), context.cancellationSignal)
     context.cancellationSignal.throwIfAborted()
   }
 }

@@ -1,6 +1,7 @@
 /** Ends an attempt that was not signed: withdraws its request, and releases its outpoints and its nonce. */
 
 import type { Transaction } from '../../connect.js'
+import { notify } from '../../notices.js'
 import { freeNonces } from './allocate-nonce.js'
 
 /**
@@ -25,6 +26,7 @@ export async function abandonAttempt(
   await tx`
     UPDATE signing_requests SET state = 'withdrawn', lease_until = NULL
     WHERE payout_id = ${payoutId} AND state = 'queued'`
+  await notify(tx, 'signing_answer', payoutId)
   await tx`UPDATE attempts SET state = 'abandoned' WHERE payout_id = ${payoutId} AND state = 'built'`
   await tx`
     UPDATE utxo_reservations SET released_at = clock_timestamp()
