@@ -26,14 +26,17 @@ const PARTS: Readonly<Record<string, (say: Say) => Promise<unknown>>> = {
 }
 
 const missing: string[] = []
-for (const [name, find] of Object.entries(PARTS)) {
-  try {
-    await find(console.error)
-  } catch (error) {
-    if (!(error instanceof PartMissing)) throw error
-    console.error(`Left out: ${error.message}`)
-    missing.push(name)
-  }
-}
+// The parts are fetched and built side by side, and each line of progress names its part.
+await Promise.all(
+  Object.entries(PARTS).map(async ([name, find]) => {
+    try {
+      await find(console.error)
+    } catch (error) {
+      if (!(error instanceof PartMissing)) throw error
+      console.error(`Left out: ${error.message}`)
+      missing.push(name)
+    }
+  }),
+)
 // Standard output has the missing parts for the caller. Everything else went to standard error.
 console.log(JSON.stringify(missing))

@@ -1,7 +1,8 @@
 /** Finds and starts Anvil, a local EVM chain, as a process of its own. */
 
 import { createRequire } from 'node:module'
-import { findExecutable, isExecutable } from './find-executable.js'
+import { findExecutable } from './find-executable.js'
+import { isExecutable } from './find-on-path.js'
 import { jsonRpc } from './json-rpc.js'
 import type { Say } from './say.js'
 import { type RunningProcess, startProcess, untilReady } from './start-process.js'

@@ -1,7 +1,9 @@
 /** Finds a browser for tests and screenshots. */
 
 import { existsSync } from 'node:fs'
-import { findOnPath, isExecutable, PartMissing } from './find-executable.js'
+import { PartMissing } from './find-executable.js'
+import { findOnPath, isExecutable } from './find-on-path.js'
+import { installDebianPackage } from './install-debian-package.js'
 import { runToEnd } from './run-to-end.js'
 import type { Say } from './say.js'
 
@@ -27,14 +29,11 @@ export async function findChromium(say: Say): Promise<string> {
   say('Chromium is not here yet: downloading it')
   await runToEnd('npx', ['playwright-core', 'install', 'chromium'], { say })
   if (existsSync(chromium.executablePath())) return chromium.executablePath()
-  if (process.getuid?.() === 0 && findOnPath('apt-get')) {
-    say('Chromium: installing the Debian package')
-    await runToEnd('apt-get', ['update', '-qq'])
-    await runToEnd('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], {
-      env: { DEBIAN_FRONTEND: 'noninteractive' },
-    })
-  }
+  const failure = await installDebianPackage('chromium', 'Chromium', say)
   const installed = onPath()
-  if (!installed) throw new PartMissing('Chromium cannot be had here; set KEYTURN_CHROMIUM_BIN')
+  if (!installed)
+    throw new PartMissing(
+      `Chromium cannot be had here (${failure ?? 'the package has none'}); set KEYTURN_CHROMIUM_BIN`,
+    )
   return installed
 }

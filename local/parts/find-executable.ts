@@ -4,14 +4,15 @@
  */
 
 import { createHash } from 'node:crypto'
-import { accessSync, constants, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { delimiter, join, sep } from 'node:path'
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { buildWithGo } from './build-with-go.js'
 import { cacheDirectory } from './cache-directory.js'
 import { fetchArchive } from './fetch-archive.js'
 import { reasonOf } from './fetch-through-proxy.js'
 import { fetchWheel, type Wheel } from './fetch-wheel.js'
-import { runToEnd } from './run-to-end.js'
+import { findOnPath, isExecutable } from './find-on-path.js'
+import { installDebianPackage } from './install-debian-package.js'
 import type { Say } from './say.js'
 
 /** Reports a part that this machine does not have and cannot get, in one line. */
@@ -93,7 +94,7 @@ export async function findExecutable(recipe: Recipe, say: Say): Promise<string> 
     failed(`the build failed (${failure})`)
   } else if (build) reasons.push('there is no Go to build it with')
   if (recipe.debianPackage) {
-    const failure = await installPackage(recipe.debianPackage, title, say)
+    const failure = await installDebianPackage(recipe.debianPackage, title, say)
     const installed = failure === null ? findOnPath(executable) : null
     if (installed) return installed
     reasons.push(failure ?? `the package ${recipe.debianPackage} has no ${executable}`)
@@ -117,42 +118,4 @@ async function store(fetchIt: () => Promise<Buffer>, sha256: string, file: strin
   } catch (error) {
     return reasonOf(error)
   }
-}
-
-/** Returns the path of a command. It skips npm's wrappers, which start further processes. */
-export function findOnPath(command: string): string | null {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-    if (!directory || directory.includes(`${sep}node_modules${sep}`)) continue
-    const path = join(directory, command)
-    if (isExecutable(path)) return path
-  }
-  return null
-}
-
-/** Whether a file exists and may be executed. */
-export function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
-}
-
-/** Installs a Debian package. @returns The reason why it was not installed, or `null`. */
-async function installPackage(name: string, title: string, say: Say): Promise<string | null> {
-  if (process.getuid?.() !== 0) return `not root, so the package ${name} was not installed`
-  const apt = findOnPath('apt-get')
-  if (!apt) return `no apt-get to install the package ${name} with`
-  say(`${title}: installing the package ${name}, once`)
-  // Another installation may hold the lock.
-  const options = { env: { DEBIAN_FRONTEND: 'noninteractive' } }
-  const wait = ['-o', 'DPkg::Lock::Timeout=120']
-  await runToEnd(apt, ['update', '-qq', ...wait], options)
-  const failure = await runToEnd(
-    apt,
-    ['install', '-y', '-qq', '--no-install-recommends', ...wait, name],
-    options,
-  )
-  return failure === null ? null : `apt-get failed (${failure})`
 }

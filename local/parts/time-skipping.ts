@@ -3,7 +3,8 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { cacheDirectory } from './cache-directory.js'
-import { type Binary, findExecutable, findOnPath, isExecutable, PartMissing } from './find-executable.js'
+import { type Binary, findExecutable, PartMissing } from './find-executable.js'
+import { findOnPath, isExecutable } from './find-on-path.js'
 import { runToEnd } from './run-to-end.js'
 import type { Say } from './say.js'
 

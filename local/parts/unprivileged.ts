@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { findOnPath, PartMissing } from './find-executable.js'
+import { PartMissing } from './find-executable.js'
+import { findOnPath } from './find-on-path.js'
 
 export interface Unprivileged {
   readonly uid?: number

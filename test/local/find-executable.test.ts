@@ -136,3 +136,32 @@ test('finds the index where pip is configured to', () => {
   )
   expect(packageIndex({ PIP_CONFIG_FILE: '/dev/null' }).href).toBe('https://pypi.org/simple/')
 })
+
+test.runIf(process.getuid?.() === 0)(
+  'installs packages of the distribution one at a time, and reads their list once',
+  async () => {
+    const log = join(cache, 'apt.log')
+    // A second `apt-get` beside a first one fails on its lock.
+    const apt = `#!/bin/sh
+set -e
+/bin/mkdir "${cache}/lock"
+for last; do :; done
+echo "$1 $last" >> "${log}"
+/bin/sleep 0.1
+/bin/rmdir "${cache}/lock"
+[ "$1" = update ] || { printf '#!/bin/sh\\n' > "${cache}/$last"; /bin/chmod 755 "${cache}/$last"; }
+`
+    writeFileSync(join(cache, 'apt-get'), apt, { mode: 0o755 })
+    vi.stubEnv('PATH', cache)
+    const found = await Promise.all(
+      ['one', 'two'].map((name) =>
+        findExecutable(
+          { title: name, variable: 'PART_BIN', executable: name, debianPackage: name },
+          () => {},
+        ),
+      ),
+    )
+    expect(found).toEqual([join(cache, 'one'), join(cache, 'two')])
+    expect(readFileSync(log, 'utf8')).toMatch(/^update .*\ninstall one\ninstall two\n$/)
+  },
+)
