@@ -1,13 +1,19 @@
 /** Runs the real executable in a home of its own, beside a platform double. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SigningRequest } from '../../domain/signing/signer-protocol.js'
 import { buildProgram } from '../../local/build-program.js'
+import { homeAt } from '../../signer/home/home.js'
+import { openHomeKeys } from '../../signer/home/open-home.js'
+import { policySchema } from '../../signer/policy/policy.js'
+import { sealPolicy } from '../../signer/policy/seal.js'
 import { alice, approve, bob, ethRequest, MNEMONIC } from './fixture.js'
 import { type PlatformDouble, startPlatform } from './platform-double.js'
+
+const PASSPHRASE = 'correct horse battery'
 
 export interface Result {
   readonly code: number
@@ -59,7 +65,7 @@ export async function startExecutable(program: string): Promise<Executable> {
   const children: ChildProcess[] = []
   const environment: Record<string, string> = {
     PATH: process.env.PATH ?? '',
-    KEYTURN_SIGNER_PASSPHRASE: 'correct horse battery',
+    KEYTURN_SIGNER_PASSPHRASE: PASSPHRASE,
     KEYTURN_SIGNER_HOME: home,
     KEYTURN_SIGNER_WITNESS: witness,
   }
@@ -92,10 +98,17 @@ export async function startExecutable(program: string): Promise<Executable> {
       const where = ['--platform', platform.url, '--token', platform.token]
       const tests = ['--insecure-test-scrypt-n', '1024', '--limit', 'ethereum:eth:100:250']
       await must(['init', '--restore', ...where, ...tests], MNEMONIC)
-      for (const { approverId, personId, publicKey } of [alice, bob]) {
-        const person = ['--id', approverId, '--person', personId, '--name', personId]
-        await must(['approve-device', ...person, '--public-key', publicKey])
-      }
+      // The tests of the command line pin people by its commands, which are slower: each is a process.
+      const at = homeAt(home)
+      const policy = policySchema.parse(JSON.parse(readFileSync(at.policy, 'utf8')))
+      const approvers = [alice, bob].map(({ approverId, personId, publicKey }) => ({
+        approver_id: approverId,
+        person_id: personId,
+        name: personId,
+        public_key: publicKey,
+      }))
+      const text = `${JSON.stringify({ ...policy, approvers }, null, 2)}\n`
+      sealPolicy(at, openHomeKeys(at, PASSPHRASE).sealKey, text)
     },
     serve(...more) {
       const child = spawn(process.execPath, [program, 'run', ...more], { env: environment })
