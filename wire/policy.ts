@@ -105,6 +105,16 @@ const parts = {
         'With 2, two people who did not request it must approve the release of a deposit that was held.',
     }),
   }),
+  payments: z.strictObject({
+    tolerance_percent: amount
+      .refine((text) => Number(text) < 100, 'is at least 0 and below 100')
+      .meta({ description: 'Percent by which a payment may miss its amount, unless it says otherwise.' }),
+    tolerance_absolute: z
+      .array(z.strictObject({ ...coin, amount }))
+      .max(MOST_ROWS)
+      .readonly()
+      .meta({ description: 'Whole coins by which it may. The greater allowance counts.' }),
+  }),
 }
 
 /** The policy that is in force. */
@@ -126,6 +136,7 @@ export const PolicyUpdate = z
   .strictObject({
     ...parts,
     limits: parts.limits.partial(),
+    payments: parts.payments.partial(),
     risk: z.strictObject({ ...riskFields, weights: riskFields.weights.partial() }).partial(),
   })
   .partial()

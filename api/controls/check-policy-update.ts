@@ -17,6 +17,7 @@ export function checkPolicyUpdate(networks: Networks, body: z.output<typeof Poli
     'limits.merchant': body.limits?.merchant,
     'limits.user': body.limits?.user,
     'multisig_config.threshold_amounts': body.multisig_config?.threshold_amounts,
+    'payments.tolerance_absolute': body.payments?.tolerance_absolute,
   }
   for (const rows of [...Object.values(lists), body.confirmation_tiers]) {
     for (const row of rows ?? []) findCoin(findNetwork(networks, row.network), row.coin)

@@ -3,14 +3,15 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { publicUrlOf } from '../../config/public-url.js'
-import { inTransaction } from '../../db/connect.js'
+import { inTransaction, type Transaction } from '../../db/connect.js'
+import { readPolicy } from '../../db/controls/policy/read-policy.js'
 import { cancelPayment, type PaymentDecision } from '../../db/payments/cancel-payment.js'
 import { createPayment } from '../../db/payments/create-payment.js'
 import { paymentView } from '../../db/payments/payment-view.js'
 import { getPayment, listPayments } from '../../db/payments/read-payments.js'
 import { reissuePayment } from '../../db/payments/reissue-payment.js'
 import { findCoin, findNetwork } from '../../domain/chain/network.js'
-import { paymentAllowance } from '../../domain/payments/payment-allowance.js'
+import { paymentAllowance, toleranceFor } from '../../domain/payments/payment-allowance.js'
 import { NewPayment, Payment, PaymentFilter, Reissue } from '../../wire/payment.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from '../context.js'
 import { onceCompared } from '../deposits/once-compared.js'
@@ -89,6 +90,11 @@ export function registerPaymentRoutes(app: ApiApp, dependencies: ApiDependencies
     const amount = body.amount === undefined ? null : positiveAmount(body.amount, coin.decimals)
     const tolerance = body.tolerance ?? null
     if (body.success_url !== undefined) checkReturnUrl('success_url', body.success_url, environment)
+    const allowanceOf = async (tx: Transaction, asked: bigint) => {
+      const { policy } = await readPolicy(tx, c.get('merchantId'))
+      const asset = { network: network.name, coin: coin.name }
+      return paymentAllowance(asked, coin.decimals, tolerance ?? toleranceFor(policy.payments, asset))
+    }
     const { id, kept } = await onceCompared(() =>
       inTransaction(sql, async (tx) => {
         const row = await createPayment(tx, {
@@ -97,7 +103,7 @@ export function registerPaymentRoutes(app: ApiApp, dependencies: ApiDependencies
           coin,
           userReference: body.user_reference,
           amount,
-          allowance: amount === null ? 0n : paymentAllowance(amount, coin.decimals, tolerance),
+          allowance: amount === null ? 0n : await allowanceOf(tx, amount),
           tolerance,
           quote: body.quote ?? null,
           orderId: body.order_id ?? null,

@@ -46,6 +46,7 @@ export function updatedPolicy(policy: Policy, update: PolicyUpdate): Policy {
       ...update.risk,
       weights: { ...policy.risk.weights, ...update.risk?.weights },
     },
+    payments: { ...policy.payments, ...update.payments },
   })
 }
 
@@ -108,6 +109,8 @@ export function compareField(field: string, from: FieldValue, to: FieldValue): F
       return compareMultisig(from as MultisigConfig, to as MultisigConfig)
     case 'held_deposits':
       return Number(to) > Number(from) ? 'tightening' : 'loosening'
+    case 'payments':
+      return order(amountOf(to ?? '0'), amountOf(from ?? '0'))
     case 'whitelist':
       return to === 'required' ? 'tightening' : 'loosening'
     case 'risk': {
@@ -167,12 +170,17 @@ function flatten(policy: Policy): Map<string, FieldValue> {
   fields.set('risk.high_risk_countries', [...new Set(policy.risk.high_risk_countries)].sort())
   fields.set('whitelist.mode', policy.whitelist.mode)
   fields.set('held_deposits.release_approvals', policy.held_deposits.release_approvals)
+  fields.set('payments.tolerance_percent', plainAmount(policy.payments.tolerance_percent))
+  for (const { network, coin, amount } of policy.payments.tolerance_absolute) {
+    fields.set(`payments.tolerance_absolute.${network}.${coin}`, plainAmount(amount))
+  }
   return fields
 }
 
 function unflatten(fields: ReadonlyMap<string, FieldValue>): Policy {
   const limits = { merchant: new Map<string, CoinLimit>(), user: new Map<string, CoinLimit>() }
   const tiers: PolicyTier[] = []
+  const tolerances: Policy['payments']['tolerance_absolute'][number][] = []
   for (const [field, value] of [...fields].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const [root, ...path] = field.split('.')
     if (root === 'limits') {
@@ -184,6 +192,10 @@ function unflatten(fields: ReadonlyMap<string, FieldValue>): Policy {
     if (root === 'confirmation_tiers') {
       const [network = '', coin = '', ...from] = path
       tiers.push({ network, coin, from: from.join('.'), confirmations: Number(value) })
+    }
+    if (root === 'payments' && path[0] === 'tolerance_absolute') {
+      const [, network = '', coin = ''] = path
+      tolerances.push({ network, coin, amount: String(value) })
     }
   }
   const weight = (factor: RiskFactorName) => [factor, Number(fields.get(`risk.weights.${factor}`))] as const
@@ -198,6 +210,10 @@ function unflatten(fields: ReadonlyMap<string, FieldValue>): Policy {
     },
     whitelist: { mode: fields.get('whitelist.mode') as Policy['whitelist']['mode'] },
     held_deposits: { release_approvals: fields.get('held_deposits.release_approvals') === 2 ? 2 : 1 },
+    payments: {
+      tolerance_percent: String(fields.get('payments.tolerance_percent') ?? '0'),
+      tolerance_absolute: tolerances,
+    },
   }
 }
 

@@ -63,6 +63,17 @@ export interface Policy {
   readonly whitelist: { readonly mode: 'off' | 'required' }
   /** Approvals of a held deposit's release. 1: a reviewer alone. 2: two other people approve it as well. */
   readonly held_deposits: { readonly release_approvals: 1 | 2 }
+  /** By how much payments may miss their amount, where the request for one does not say. The greater allowance counts. */
+  readonly payments: {
+    /** Percent of the amount, at least 0 and below 100. */
+    readonly tolerance_percent: string
+    readonly tolerance_absolute: readonly {
+      readonly network: string
+      readonly coin: string
+      /** Whole coins. */
+      readonly amount: string
+    }[]
+  }
 }
 
 /** An update of the policy. A part, or a part of `limits` and `risk`, that is left out stays as it is. */
@@ -75,6 +86,7 @@ export interface PolicyUpdate {
   }
   readonly whitelist?: Policy['whitelist']
   readonly held_deposits?: Policy['held_deposits']
+  readonly payments?: Partial<Policy['payments']>
 }
 
 /** Policy of a merchant who has set none: two people for everything, no limits, no whitelist. */
@@ -97,4 +109,5 @@ export const DEFAULT_POLICY: Policy = {
   },
   whitelist: { mode: 'off' },
   held_deposits: { release_approvals: 1 },
+  payments: { tolerance_percent: '0', tolerance_absolute: [] },
 }

@@ -1,5 +1,6 @@
 /** Computes by how many base units the amount of a payment may be missed. */
 
+import type { Policy } from '../controls/policy.js'
 import { parseAmount } from '../money.js'
 
 /** Tolerance as a merchant sends it. Decimal strings. */
@@ -10,8 +11,19 @@ export interface Tolerance {
   readonly absolute?: string | undefined
 }
 
+/** Returns the tolerance of a merchant's policy for a coin. */
+export function toleranceFor(
+  policy: Policy['payments'],
+  asset: { readonly network: string; readonly coin: string },
+): Tolerance {
+  const absolute = policy.tolerance_absolute.find(
+    ({ network, coin }) => network === asset.network && coin === asset.coin,
+  )
+  return { percent: policy.tolerance_percent, ...(absolute ? { absolute: absolute.amount } : {}) }
+}
+
 /** Decimal places that a percentage may have. */
-const PERCENT_DECIMALS = 18
+const PERCENT_DECIMALS = 36
 
 /**
  * Returns the allowance in base units: the greater one of percent and absolute. The percentage is rounded

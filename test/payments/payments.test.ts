@@ -1,6 +1,8 @@
 /** Payments through the API, as payers really pay them, on a chain of each family. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { json } from '../../db/connect.js'
+import { DEFAULT_POLICY } from '../../domain/controls/policy.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 
 describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
@@ -447,5 +449,33 @@ describe('a request that cannot be accepted', () => {
       body: { user_reference: 'u', network: 'bitcoin', coin: 'btc' },
     })
     expect([refused.status, refused.json.error.code]).toEqual([403, 'INSUFFICIENT_SCOPE'])
+  })
+})
+
+describe('the tolerance of the policy', () => {
+  let stage: PaymentStage
+  beforeAll(async () => {
+    stage = await startPaymentStage('bitcoin')
+    const policy = {
+      ...DEFAULT_POLICY,
+      payments: {
+        tolerance_percent: '1',
+        tolerance_absolute: [{ network: 'bitcoin', coin: 'btc', amount: '0.02' }],
+      },
+    }
+    const { sql } = stage.api.database
+    await sql`
+      INSERT INTO policies (merchant_id, version, policy, effective_at)
+      VALUES (${stage.api.merchantId}, 1, ${json(sql, policy)}, now())`
+  })
+  afterAll(() => stage?.close())
+
+  test('holds for a payment that has none of its own', async () => {
+    const own = await stage.open({ tolerance: { percent: '0' } })
+    const other = await stage.open()
+    for (const { address } of [own, other]) stage.send(address, '0.98')
+    await stage.mine(1)
+    expect(await stage.read(own.payment_id)).toMatchObject({ status: 'pending', flags: ['underpaid'] })
+    expect(await stage.read(other.payment_id)).toMatchObject({ status: 'paid', flags: [], tolerance: null })
   })
 })

@@ -13,6 +13,7 @@ import {
   normalisePolicy,
   updatedPolicy,
 } from '../../../domain/controls/policy-change.js'
+import { paymentAllowance, toleranceFor } from '../../../domain/payments/payment-allowance.js'
 
 const usdt: Coin = { name: 'usdt', decimals: 6, contract: null, dust: 0n }
 const amount = fc
@@ -68,6 +69,13 @@ const policy: fc.Arbitrary<Policy> = fc.record({
   }),
   whitelist: fc.record({ mode: fc.constantFrom('off' as const, 'required' as const) }),
   held_deposits: fc.record({ release_approvals: fc.constantFrom(1 as const, 2 as const) }),
+  payments: fc.record({
+    tolerance_percent: fc.constantFrom('0', '0.5', '2.00', '99'),
+    tolerance_absolute: fc.subarray([
+      { network: 'ethereum', coin: 'usdt', amount: '1.0' },
+      { network: 'bitcoin', coin: 'btc', amount: '0.001' },
+    ]),
+  }),
 })
 
 /** What a policy asks of withdrawals, measured where it takes effect: nothing here knows of fields. */
@@ -89,6 +97,7 @@ function strictness(of: Policy, units: bigint) {
     countries: of.risk.high_risk_countries,
     whitelist: of.whitelist.mode === 'required',
     releases: of.held_deposits.release_approvals,
+    shortfall: -paymentAllowance(units, 6, toleranceFor(of.payments, { network: 'ethereum', coin: 'usdt' })),
     confirmations: Math.max(
       0,
       ...of.confirmation_tiers
@@ -110,6 +119,7 @@ function expectNotLooser(before: Policy, after: Policy, units: bigint): void {
   for (const country of a.countries) expect(b.countries).toContain(country)
   expect(Number(b.whitelist)).toBeGreaterThanOrEqual(Number(a.whitelist))
   expect(b.releases).toBeGreaterThanOrEqual(a.releases)
+  expect(b.shortfall).toBeGreaterThanOrEqual(a.shortfall)
   expect(b.confirmations).toBeGreaterThanOrEqual(a.confirmations)
 }
 
