@@ -122,7 +122,7 @@ function happen(sql: Sql, merchantId: string, count: number): Promise<string[]> 
 async function untilStarted(sql: Sql, client: WorkflowClient): Promise<void> {
   const log = pino({ level: 'error' })
   for (;;) {
-    await startDeliveries(sql, { client, eager: false }, log, 'waiting')
+    await startDeliveries(sql, { client }, log, 'waiting')
     const [row] = await sql`
       SELECT 1 AS bench_poll FROM webhook_deliveries WHERE workflow_started_at IS NULL AND status = 'pending' LIMIT 1`
     if (!row) return

@@ -3,7 +3,7 @@
  * activities.
  */
 
-import type { Client } from '@temporalio/client'
+import { Client } from '@temporalio/client'
 import { Worker, type WorkerOptions } from '@temporalio/worker'
 import { pino } from 'pino'
 import type { ChainAdapter } from '../chains/adapter.js'
@@ -63,7 +63,16 @@ export async function startPlatform(context: BenchContext, options: PlatformOpti
     },
     options.queues,
   )
-  const sealer = await startSealer({ sql, workflowClient: () => client.workflow, log })
+  const { namespace } = client.options
+  const eager = options.queues.includes(TASK_QUEUE.webhooks)
+    ? new Client({ connection: temporal.connection, namespace }).workflow
+    : undefined
+  const sealer = await startSealer({
+    sql,
+    workflowClient: () => client.workflow,
+    eagerClient: () => eager,
+    log,
+  })
   runUntilEnd(context, workers, async () => {
     await close()
     await sealer.stop()

@@ -1,7 +1,7 @@
 /** Runs a worker process: it serves the task queues that KEYTURN_WORKER_ROLES names, and the sealer if it is named. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, Connection } from '@temporalio/client'
+import { Client, Connection, type WorkflowClient } from '@temporalio/client'
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker'
 import { pino } from 'pino'
 import type { ChainAdapter } from '../chains/adapter.js'
@@ -56,32 +56,42 @@ async function main(): Promise<void> {
     connection: Connection.lazy({ address: environment.KEYTURN_TEMPORAL_ADDRESS }),
     namespace: environment.KEYTURN_TEMPORAL_NAMESPACE,
   })
+  const eager: Eager = { client: undefined }
   const closing: (() => Promise<unknown>)[] = [() => sql.end({ timeout: 2 }), () => client.connection.close()]
   try {
     await persist('PostgreSQL', () => migrate(sql))
     const networks = await persist('PostgreSQL', () => rememberCoins(sql, configured))
     if (roles.includes('sealer')) {
       const sealer = await persist('PostgreSQL', () =>
-        startSealer({ sql, workflowClient: () => client.workflow, log }),
+        startSealer({ sql, workflowClient: () => client.workflow, eagerClient: () => eager.client, log }),
       )
       closing.unshift(() => sealer.stop())
     }
     const queues = roles.filter((role) => role !== 'sealer')
-    if (queues.length > 0) await serve(queues, { networks, sql, client, closing })
+    if (queues.length > 0) await serve(queues, { networks, sql, client, eager, closing })
     else await stopped()
   } finally {
     for (const close of closing) await close().catch(() => {})
   }
 }
 
+/** The client that starts few deliveries. Absent unless a worker of the queue `webhooks` runs. */
+interface Eager {
+  client: WorkflowClient | undefined
+}
+
 interface Served {
   readonly networks: Awaited<ReturnType<typeof loadNetworks>>
   readonly sql: ReturnType<typeof connect>
   readonly client: Client
+  readonly eager: Eager
   readonly closing: (() => Promise<unknown>)[]
 }
 
-async function serve(queues: readonly string[], { networks, sql, client, closing }: Served): Promise<void> {
+async function serve(
+  queues: readonly string[],
+  { networks, sql, client, eager, closing }: Served,
+): Promise<void> {
   const runsWorkflows = queues.some((queue) => queue !== TASK_QUEUE.chain)
   // Find the bundle again at each attempt, because another process may have removed it meanwhile.
   const findBundle = async () =>
@@ -126,7 +136,10 @@ async function serve(queues: readonly string[], { networks, sql, client, closing
   )
   closing.unshift(close, ...[...adapters.values()].map((adapter) => () => adapter.close()))
   if (stopping.signal.aborted) return
+  if (queues.includes(TASK_QUEUE.webhooks))
+    eager.client = new Client({ connection, namespace: environment.KEYTURN_TEMPORAL_NAMESPACE }).workflow
   stopping.signal.addEventListener('abort', () => {
+    eager.client = undefined
     for (const worker of workers) worker.shutdown()
   })
   log.info({ queues }, 'serving')

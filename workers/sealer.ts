@@ -24,10 +24,10 @@ export interface SealerOptions {
    */
   readonly workflowClient: () => WorkflowClient | null
   /**
-   * Returns whether a worker of the queue `webhooks` in this process has the client's connection. Default:
-   * none has.
+   * Returns the client that starts few deliveries, on the connection of a worker of the queue `webhooks` in this
+   * process. Default: no such worker runs.
    */
-  readonly eager?: () => boolean
+  readonly eagerClient?: () => WorkflowClient | undefined
   readonly log: Logger
 }
 
@@ -41,13 +41,13 @@ export interface SealerOptions {
 export async function startSealer({
   sql,
   workflowClient,
-  eager = () => false,
+  eagerClient = () => undefined,
   log,
 }: SealerOptions): Promise<{ stop(): Promise<void> }> {
   const deliveries = startLoop('the start of deliveries', log, async () => {
     const client = workflowClient()
     if (client === null) return false
-    const started = await startDeliveries(sql, { client, eager: eager() }, log, 'sendable')
+    const started = await startDeliveries(sql, { client, eager: eagerClient() }, log, 'sendable')
     // Results come without a notification.
     if (started === 'full') await sleep(FULL_PAUSE_MS)
     return started !== 'none'
@@ -55,7 +55,7 @@ export async function startSealer({
   // One small batch at each poll, however many there are: they are not sent before their circuit drains.
   const waiting = startLoop('the start of waiting deliveries', log, async () => {
     const client = workflowClient()
-    if (client !== null) await startDeliveries(sql, { client, eager: false }, log, 'waiting')
+    if (client !== null) await startDeliveries(sql, { client }, log, 'waiting')
     return false
   })
   const events = startLoop('sealing events', log, async () => {

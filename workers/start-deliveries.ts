@@ -24,11 +24,17 @@ const STARTS = 16
 /** Deadline of a start. A server that does not answer in time counts as an outage. */
 const DEADLINE_MS = 10_000
 
+/**
+ * Deliveries of the largest batch whose first tasks this process may get with the answers to the starts. Tasks
+ * of more deliveries would be open before the worker's one thread can run them.
+ */
+const MOST_EAGER = 4
+
 /** Starts the workflows of deliveries. */
 export interface Starter {
   readonly client: WorkflowClient
-  /** Whether a worker of the queue `webhooks` in this process has the client's connection. */
-  readonly eager: boolean
+  /** Client on the connection of a worker of the queue `webhooks` in this process. Absent if none runs. */
+  readonly eager?: WorkflowClient | undefined
 }
 
 /**
@@ -46,12 +52,14 @@ export async function startDeliveries(
   const most = kind === 'waiting' ? MOST_WAITING_BEGUN - (await countBegunAtCircuits(sql)) : BATCH
   if (most <= 0) return 'full'
   const deliveries = await unstartedDeliveries(sql, kind, most)
+  const few = deliveries.length <= MOST_EAGER
+  const starter = few && eager ? eager : client
   const { done, failed, outage } = await tryEach(deliveries, STARTS, (delivery) =>
-    client.withDeadline(Date.now() + DEADLINE_MS, () =>
+    starter.withDeadline(Date.now() + DEADLINE_MS, () =>
       startWebhookDelivery(
-        client,
+        starter,
         delivery.resumed ? delivery : { ...delivery, firstAttempt: 'local' },
-        eager,
+        starter === eager,
       ),
     ),
   )

@@ -15,7 +15,7 @@ export async function sealOnce(sql: Sql, client: WorkflowClient | null): Promise
   let started = false
   for (const kind of ['sendable', 'waiting'] as const) {
     if (client === null) break
-    if ((await startDeliveries(sql, { client, eager: false }, log, kind)) === 'more') started = true
+    if ((await startDeliveries(sql, { client }, log, kind)) === 'more') started = true
   }
   return events > 0 || audit > 0 || started
 }

@@ -1,6 +1,9 @@
 /** The sealer process, with Temporal away and with refused deliveries. */
 
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { Client } from '@temporalio/client'
+import { NativeConnection } from '@temporalio/worker'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { appendEvent } from '../../db/events/log/append-event.js'
@@ -9,6 +12,7 @@ import { sealEvents } from '../../db/events/log/seal-events.js'
 import { unstartedDeliveries } from '../../db/events/log/unstarted-deliveries.js'
 import { newId } from '../../db/new-id.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
+import { isTemporalOutage } from '../../temporal/temporal-outage.js'
 import { startSealer } from '../../workers/sealer.js'
 import { startDeliveries } from '../../workers/start-deliveries.js'
 import { freshDatabase, type TestDatabase } from '../support/database.js'
@@ -33,6 +37,32 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
     const found = await look()
     if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+/** Starts a proxy of a server. While it is interrupted, it refuses connections. */
+async function startProxy(target: string) {
+  const { hostname, port: to } = new URL(`tcp://${target}`)
+  const sockets = new Set<Socket>()
+  let server: Server
+  const listen = async (port: number) => {
+    server = createServer((socket) => {
+      const other = connect(Number(to), hostname)
+      for (const each of [socket, other]) sockets.add(each.on('error', () => {}))
+      socket.pipe(other).pipe(socket)
+    }).listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    return (server.address() as AddressInfo).port
+  }
+  const port = await listen(0)
+  return {
+    address: `127.0.0.1:${port}`,
+    async interrupt() {
+      const closed = once(server.close(), 'close')
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+    resume: () => listen(port),
   }
 }
 
@@ -79,6 +109,32 @@ test('seals while Temporal is out of reach and starts the deliveries when it ret
   reachable = true
   await until(startedAt(eventId))
   await sealer.stop()
+})
+
+test('starts a delivery when Temporal returns that went away from the connection of the worker', async () => {
+  const proxy = await startProxy(temporal.address)
+  const connection = await NativeConnection.connect({ address: proxy.address })
+  const { workflow } = new Client({ connection, namespace: temporal.namespace })
+  const eventId = await append()
+  while ((await sealEvents(database.sql)) > 0) {}
+  const start = () =>
+    startDeliveries(
+      database.sql,
+      { client: temporal.client.workflow, eager: workflow },
+      pino({ level: 'silent' }),
+      'sendable',
+    )
+  await proxy.interrupt()
+  const outage = await start().catch((error: unknown) => error)
+  expect(isTemporalOutage(outage)).toBe(true)
+  const [row] = await database.sql`
+    SELECT workflow_started_at, start_failures FROM webhook_deliveries WHERE event_id = ${eventId}`
+  expect(row).toMatchObject({ workflow_started_at: null, start_failures: 0 })
+  await proxy.resume()
+  await start()
+  expect(await startedAt(eventId)()).toBeInstanceOf(Date)
+  await connection.close()
+  await proxy.interrupt()
 })
 
 test('starts every other delivery while Temporal refuses one, which it postpones with an alert', async () => {
@@ -220,12 +276,7 @@ test('starts no more of one endpoint than the workers take, and all others at on
     WHERE status = 'pending' AND workflow_started_at IS NULL AND endpoint_id NOT IN ('whe_slow', 'whe_fine')`
   while ((await sealEvents(sql)) > 0) {}
   const start = () =>
-    startDeliveries(
-      sql,
-      { client: temporal.client.workflow, eager: false },
-      pino({ level: 'silent' }),
-      'sendable',
-    )
+    startDeliveries(sql, { client: temporal.client.workflow }, pino({ level: 'silent' }), 'sendable')
   const begun = async () => {
     const [row] = await sql<{ count: number }[]>`
       SELECT count(*)::int FROM webhook_deliveries

@@ -9,6 +9,7 @@ import { LOST } from '../../db/events/webhooks/record-attempt.js'
 import { startWebhookDelivery } from '../../temporal/start.js'
 import { isTemporalOutage } from '../../temporal/temporal-outage.js'
 import { startSealer } from '../../workers/sealer.js'
+import { startDeliveries } from '../../workers/start-deliveries.js'
 import { storeHistory } from '../stage/histories.js'
 import type { WebhookPlatform } from '../stage/webhook-platform.js'
 import { startWebhookStage, type WebhookStage } from '../stage/webhook-stage.js'
@@ -142,8 +143,8 @@ test('is given to the process of the sealer with the answer to the start, if it 
   const log = pino({ level: 'silent' })
   const sealer = await startSealer({
     sql: database.sql,
-    workflowClient: () => workflow,
-    eager: () => true,
+    workflowClient: () => temporal.client.workflow,
+    eagerClient: () => workflow,
     log,
   })
   const endpoint = await platform.endpoint(receiver.url)
@@ -154,6 +155,24 @@ test('is given to the process of the sealer with the answer to the start, if it 
   const [started] = (await handle.fetchHistory()).events ?? []
   expect(started?.workflowExecutionStartedEventAttributes).toMatchObject({ eagerExecutionAccepted: true })
   await sealer.stop()
+})
+
+test('passes the queue like any other task if many deliveries start together', async () => {
+  const { workflow } = new Client({ connection, namespace: temporal.namespace })
+  const endpoint = await platform.endpoint(receiver.url)
+  const events = await platform.sql.begin(async (tx) => {
+    const ids: string[] = []
+    for (let event = 0; event < 5; event++) ids.push(await platform.append(tx))
+    return ids
+  })
+  await platform.sealOnly()
+  const starter = { client: temporal.client.workflow, eager: workflow }
+  await startDeliveries(database.sql, starter, pino({ level: 'silent' }), 'sendable')
+  await receiver.count(5)
+  for (const event of events) {
+    const [started] = (await platform.handle(event, endpoint).fetchHistory()).events ?? []
+    expect(started?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted).toBeFalsy()
+  }
 })
 
 describe('a start on the connection of a worker', () => {
