@@ -32,6 +32,11 @@ export async function benchJournals(context: BenchContext): Promise<Measurement[
     () => measure(CONNECTIONS, 1, ([only]) => postJournal(sql, only as Journal)),
     () => measure(CONNECTIONS, 1, () => sql`INSERT INTO bare_rows (amount) VALUES (100)`),
   )
+  const beside = await alternate(
+    ROUNDS,
+    () => measure(CONNECTIONS, 1, ([only]) => postJournal(sql, only as Journal)),
+    () => measure(CONNECTIONS, 1, (journals) => insertBare(sql, journals)),
+  )
   const batched = await alternate(
     ROUNDS,
     () => measure(BATCHES_AT_ONCE, BATCH, (journals) => postJournals(sql, 'merchant', journals)),
@@ -44,6 +49,13 @@ export async function benchJournals(context: BenchContext): Promise<Measurement[
       against: 'bare commit of one row',
       expected: EXPECTED.single,
       ...single,
+    },
+    {
+      name: 'the same',
+      unit: '/s',
+      against: 'bare insert of the same rows',
+      expected: null,
+      ...beside,
     },
     {
       name: `journals, batches of ${BATCH}`,
