@@ -1,5 +1,6 @@
 /** The file for docker compose, against the specification and against the code. */
 
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,7 @@ import { DCLinter } from 'dclint'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { findTemporal } from '../../local/parts/temporal.js'
 import { SEARCH_ATTRIBUTE } from '../../temporal/search-attributes.js'
 
 /**
@@ -106,6 +108,17 @@ describe('docker-compose.yml', () => {
       }
       for (const volume of volumes) expect(file.volumes).toHaveProperty(volume.split(':')[0] ?? '')
     }
+  })
+
+  test('has the Temporal of the local stack', async () => {
+    const command = await findTemporal(() => {})
+    const { stdout } = spawnSync(command, ['--version'], { encoding: 'utf8' })
+    const [, server, ui] = /\(Server ([\d.]+), UI ([\d.]+)\)/.exec(stdout) ?? []
+    expect(server, stdout).toBeDefined()
+    const images = services.map(([, { image }]) => image).filter((image) => image.startsWith('temporalio/'))
+    expect(new Set(images)).toEqual(
+      new Set([`temporalio/server:${server}`, `temporalio/admin-tools:${server}`, `temporalio/ui:${ui}`]),
+    )
   })
 
   test('serves every role of a worker', () => {
