@@ -42,7 +42,8 @@ export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[]
       rules.tokens.get(log.address as string) ?? rules.tokens.get(toBytes(log.address, 20, 'log address'))
     if (coin === undefined) continue
     const topics = toList(log.topics, 'topics')
-    if (topics.length !== 3 || topics[0] !== TRANSFER_TOPIC) continue
+    if (topics.length !== 3) continue
+    if (topics[0] !== TRANSFER_TOPIC && toBytes(topics[0], 32, 'topic') !== TRANSFER_TOPIC) continue
     const from = toBytes(topics[1], 32, 'topic')
     const to = toBytes(topics[2], 32, 'topic')
     if (!from.startsWith(ADDRESS_PADDING) || !to.startsWith(ADDRESS_PADDING)) continue
