@@ -61,19 +61,14 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
   const charges: Charge[] = []
   // Nodes of chains that act by themselves (Polygon's state syncs) may list such a transaction in one place
   // only.
-  const listed = new Map(
-    transactions.map((transaction) => [
-      toBytes(
-        typeof transaction === 'string' ? transaction : toRecord(transaction, 'transaction').hash,
-        32,
-        'transaction hash',
-      ),
-      transaction,
-    ]),
-  )
+  const listed = new Map<string, unknown>()
+  for (const transaction of transactions) {
+    const id = typeof transaction === 'string' ? transaction : toRecord(transaction, 'transaction').hash
+    listed.set(toBytes(id, 32, 'transaction hash'), transaction)
+  }
   completeReceipts(rules, hash, listed.keys(), receipts, answers.missing)
-  for (const txid of new Set([...listed.keys(), ...receipts.keys()])) {
-    const transaction = listed.get(txid) ?? { to: null }
+  for (const txid of receipts.keys()) if (!listed.has(txid)) listed.set(txid, { to: null })
+  for (const [txid, transaction] of listed) {
     txids.push(txid)
     const receipt = receipts.get(txid)
     if (!receipt) continue
@@ -96,7 +91,7 @@ export function parseBlock(rules: ScanRules, height: number, answers: BlockAnswe
         origin: { payer: movement.from, fee: fee() },
       })
     }
-    transfers.push(...tokenTransfers(rules, txid, receipt.logs, fee))
+    for (const transfer of tokenTransfers(rules, txid, receipt.logs, fee)) transfers.push(transfer)
   }
   return {
     height,
@@ -128,13 +123,13 @@ function readGrants(withdrawals: unknown): Grant[] {
  * Returns the receipts by transaction. @throws UnsettledAnswers if one belongs to another block than `hash`.
  */
 function readReceipts(answer: unknown, hash: string): Map<string, Receipt> {
-  return new Map(
-    toList(answer, 'receipts').map((each) => {
-      const receipt = toRecord(each, 'receipt')
-      if (receipt.blockHash !== hash) throw new UnsettledAnswers('receipts of another block')
-      return [toBytes(receipt.transactionHash, 32, 'transaction hash'), receipt]
-    }),
-  )
+  const receipts = new Map<string, Receipt>()
+  for (const each of toList(answer, 'receipts')) {
+    const receipt = toRecord(each, 'receipt')
+    if (receipt.blockHash !== hash) throw new UnsettledAnswers('receipts of another block')
+    receipts.set(toBytes(receipt.transactionHash, 32, 'transaction hash'), receipt)
+  }
+  return receipts
 }
 
 /**

@@ -29,10 +29,22 @@ export interface TransferLog {
  */
 export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[] {
   const found: TransferLog[] = []
+  eachTransferLog(rules, logs, (position, coin, from, to, amount) => {
+    found.push({ position, coin, from: `0x${from.slice(26)}`, to: `0x${to.slice(26)}`, amount })
+  })
+  return found
+}
+
+/** Calls `use` for each Transfer log, with the topics of sender and recipient as whole words. */
+function eachTransferLog(
+  rules: ScanRules,
+  logs: unknown,
+  use: (position: number, coin: string, from: string, to: string, amount: bigint) => void,
+): void {
   const list = toList(logs, 'logs')
   let previous = -1
-  for (const [position, each] of list.entries()) {
-    const log = toRecord(each, 'log')
+  for (let position = 0; position < list.length; position += 1) {
+    const log = toRecord(list[position], 'log')
     const logIndex = toInteger(log.logIndex, 'logIndex')
     // The position is the ordinal only while the node keeps the order. A node that does not is not used.
     if (logIndex <= previous) toInteger(null, 'order of logs')
@@ -48,10 +60,8 @@ export function readTransferLogs(rules: ScanRules, logs: unknown): TransferLog[]
     const to = toBytes(topics[2], 32, 'topic')
     if (!from.startsWith(ADDRESS_PADDING) || !to.startsWith(ADDRESS_PADDING)) continue
     if (typeof log.data !== 'string' || log.data.length !== WORD_LENGTH) continue
-    const amount = BigInt(toBytes(log.data, 32, 'log data'))
-    found.push({ position, coin, from: `0x${from.slice(26)}`, to: `0x${to.slice(26)}`, amount })
+    use(position, coin, from, to, BigInt(toBytes(log.data, 32, 'log data')))
   }
-  return found
 }
 
 /** Returns whether a movement changes anything. Zero amounts and transfers to oneself do not. */
@@ -70,14 +80,11 @@ export function tokenTransfers(
   logs: unknown,
   fee: () => bigint | null,
 ): Transfer[] {
-  return readTransferLogs(rules, logs)
-    .filter(movesValue)
-    .map(({ position, coin, from, to, amount }) => ({
-      txid,
-      index: 1 + position,
-      payee: to.slice(2),
-      coin,
-      amount,
-      origin: { payer: from, fee: fee() },
-    }))
+  const transfers: Transfer[] = []
+  eachTransferLog(rules, logs, (position, coin, from, to, amount) => {
+    if (!movesValue({ from, to, amount })) return
+    const origin = { payer: `0x${from.slice(26)}`, fee: fee() }
+    transfers.push({ txid, index: 1 + position, payee: to.slice(26), coin, amount, origin })
+  })
+  return transfers
 }
