@@ -23,10 +23,12 @@ export interface Entry {
 export interface EndpointGate {
   enter(endpointId: string): Promise<Pass>
   /**
-   * Admits an attempt that runs within a workflow's task. `null` if the last attempt at the endpoint failed
-   * or was slow, or if the endpoint, the merchant or the process has too many such attempts under way.
+   * Admits an attempt that runs within a workflow's task. If the endpoint, the merchant or the process has too
+   * many such attempts under way, it waits a moment, because a quick endpoint soon frees a place.
+   *
+   * @returns `null` if there is no place, or if the last attempt at the endpoint failed or was slow.
    */
-  enterAtOnce(endpointId: string, merchantId: string): Entry | null
+  enterAtOnce(endpointId: string, merchantId: string): Promise<Entry | null>
 }
 
 export interface EndpointGateOptions {
@@ -38,11 +40,18 @@ export interface EndpointGateOptions {
    * Time that an attempt waits for a slot of an endpoint that answers, before it is sent back. Default 1 s.
    */
   readonly patienceMs?: number
-  /** Attempts within workflow tasks: of an endpoint, of a merchant, and of all. */
-  readonly atOnce?: { readonly endpoint: number; readonly merchant: number; readonly all: number }
+  /** Attempts within workflow tasks: of an endpoint, of a merchant, and of all; and those that wait for a place. */
+  readonly atOnce?: AtOnceLimits
   /** Longest delay of an attempt that is sent back: the retry interval. */
   readonly maxDelayMs: number
   readonly now?: () => number
+}
+
+interface AtOnceLimits {
+  readonly endpoint: number
+  readonly merchant: number
+  readonly all: number
+  readonly waiting: number
 }
 
 interface Lane {
@@ -64,7 +73,11 @@ const MOST_TROUBLED = 10_000
  * Default limits of attempts within workflow tasks. Together they stay below the slots for workflow tasks and
  * local activities of a worker, so that a merchant whose endpoints hang never holds them all.
  */
-export const AT_ONCE = { endpoint: 16, merchant: 20, all: 28 }
+export const AT_ONCE: AtOnceLimits = { endpoint: 16, merchant: 20, all: 28, waiting: 8 }
+/** Longest wait for a place within workflow tasks. */
+const PLACE_WAIT_MS = 250
+/** Age of an attempt under way from which its endpoint is not quick, so that no other waits for its place. */
+const QUICK_MS = 500
 /** Weight of the latest duration in the smoothed average. */
 const SMOOTHING = 0.2
 
@@ -76,6 +89,11 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
   /** Endpoints whose last attempt failed or was slow, the oldest first. */
   const troubled = new Set<string>()
   const places = createPlaces()
+  /** Attempts that wait for a place within workflow tasks, the oldest first. */
+  const placeless = new Set<() => void>()
+  const wakePlaceless = (): void => {
+    for (const wake of placeless) wake()
+  }
 
   const laneOf = (endpointId: string): Lane => {
     const lane = lanes.get(endpointId) ?? {
@@ -104,6 +122,7 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
       next()
     }
     if (lane.inFlight.size === 0 && lane.limit === most) lanes.delete(endpointId)
+    wakePlaceless()
   }
 
   const admit = (endpointId: string, lane: Lane): Extract<Pass, { kind: 'go' }> & { cancel(): void } => {
@@ -139,6 +158,50 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
     return { kind: 'later', delayMs: Math.round(Math.min(delayMs, maxDelayMs)) }
   }
 
+  const enterNow = (endpointId: string, merchantId: string): Entry | null => {
+    if (troubled.has(endpointId)) return null
+    const { inFlight, limit } = lanes.get(endpointId) ?? { inFlight: { size: 0 }, limit: most }
+    if (inFlight.size >= Math.min(limit, atOnce.endpoint)) return null
+    const leavePlace = places.take(merchantId, atOnce)
+    if (leavePlace === null) return null
+    const pass = admit(endpointId, laneOf(endpointId))
+    return {
+      leave(timedOut, failed) {
+        leavePlace()
+        pass.leave(timedOut, failed)
+      },
+      cancel() {
+        leavePlace()
+        pass.cancel()
+      },
+      overdue() {
+        leavePlace()
+        note(endpointId, true)
+        wakePlaceless()
+      },
+    }
+  }
+
+  /** Returns whether a place of the endpoint may be free soon. */
+  const isQuick = (endpointId: string): boolean => {
+    if (troubled.has(endpointId)) return false
+    const lane = lanes.get(endpointId)
+    const [oldest = now()] = lane?.inFlight.values() ?? []
+    return (lane?.limit ?? most) === most && now() - oldest < QUICK_MS
+  }
+
+  /** Waits until an attempt ends, and at most until then. */
+  const untilOneEnds = (deadline: number): Promise<void> =>
+    new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(late)
+        placeless.delete(wake)
+        resolve()
+      }
+      const late = setTimeout(wake, deadline - now())
+      placeless.add(wake)
+    })
+
   return {
     async enter(endpointId) {
       const lane = laneOf(endpointId)
@@ -156,26 +219,13 @@ export function createEndpointGate(options: EndpointGateOptions): EndpointGate {
         lane.waiting.push(turn)
       })
     },
-    enterAtOnce(endpointId, merchantId) {
-      if (troubled.has(endpointId)) return null
-      const { inFlight, limit } = lanes.get(endpointId) ?? { inFlight: { size: 0 }, limit: most }
-      if (inFlight.size >= Math.min(limit, atOnce.endpoint)) return null
-      const leavePlace = places.take(merchantId, atOnce)
-      if (leavePlace === null) return null
-      const pass = admit(endpointId, laneOf(endpointId))
-      return {
-        leave(timedOut, failed) {
-          leavePlace()
-          pass.leave(timedOut, failed)
-        },
-        cancel() {
-          leavePlace()
-          pass.cancel()
-        },
-        overdue() {
-          leavePlace()
-          note(endpointId, true)
-        },
+    async enterAtOnce(endpointId, merchantId) {
+      const deadline = now() + PLACE_WAIT_MS
+      for (;;) {
+        const entry = enterNow(endpointId, merchantId)
+        if (entry !== null || now() >= deadline) return entry
+        if (placeless.size >= atOnce.waiting || !isQuick(endpointId)) return null
+        await untilOneEnds(deadline)
       }
     },
   }

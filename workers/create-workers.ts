@@ -288,9 +288,9 @@ function webhookOptions(
       ...heartbeating(createWebhookCircuitActivities({ ...attempts, signal, log })),
     },
     ...WORKFLOW_OPTIONS,
-    // A first attempt holds a slot of both while it lasts, so there are more than the gate admits.
-    maxConcurrentWorkflowTaskExecutions: AT_ONCE.all + OTHER_TASKS,
-    maxConcurrentLocalActivityExecutions: AT_ONCE.all + OTHER_TASKS,
+    // A first attempt holds a slot of both while it waits or lasts, so there are more than the gate admits.
+    maxConcurrentWorkflowTaskExecutions: AT_ONCE.all + AT_ONCE.waiting + OTHER_TASKS,
+    maxConcurrentLocalActivityExecutions: AT_ONCE.all + AT_ONCE.waiting + OTHER_TASKS,
     maxConcurrentActivityTaskExecutions: WEBHOOK_ACTIVITY_SLOTS,
     activityTaskPollerBehavior: ACTIVITY_POLLERS,
   } satisfies Omit<WorkerOptions, 'taskQueue'>

@@ -122,7 +122,11 @@ export function createFirstAttempts(dependencies: WebhookDeliveryDependencies): 
     async begin(input) {
       const { deliveryId, endpointId, merchantId } = input
       if (underWay.has(deliveryId)) return { kind: 'handed_over', why: 'slow' }
-      const entry = gate.enterAtOnce(endpointId, merchantId)
+      const entry = await gate.enterAtOnce(endpointId, merchantId)
+      if (underWay.has(deliveryId)) {
+        entry?.cancel()
+        return { kind: 'handed_over', why: 'slow' }
+      }
       if (entry === null) {
         // The endpoint may be in trouble. A delivery that only waits for its circuit needs no other activity.
         const delivery = await loadAttempt(sql, deliveryId)

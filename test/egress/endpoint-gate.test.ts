@@ -75,34 +75,37 @@ describe('a gate', () => {
 })
 
 describe('a gate for attempts within workflow tasks', () => {
-  const atOnce = { endpoint: 2, merchant: 3, all: 4 }
+  const atOnce = { endpoint: 2, merchant: 3, all: 4, waiting: 0 }
   const open = () => createEndpointGate({ most: 8, least: 2, maxDelayMs: 1_000, patienceMs: 1, atOnce })
 
-  test('limits an endpoint, a merchant and all', () => {
+  test('limits an endpoint, a merchant and all', async () => {
     const gate = open()
-    const enter = (endpoint: string, merchant: string) => gate.enterAtOnce(endpoint, merchant) !== null
-    expect([enter('a1', 'a'), enter('a1', 'a'), enter('a1', 'a')]).toEqual([true, true, false])
-    expect([enter('a2', 'a'), enter('a2', 'a')]).toEqual([true, false])
-    expect([enter('b', 'b'), enter('c', 'c')]).toEqual([true, false])
+    const enter = async (...asked: readonly (readonly [endpoint: string, merchant: string])[]) => {
+      const entries = await Promise.all(asked.map((each) => gate.enterAtOnce(...each)))
+      return entries.map((entry) => entry !== null)
+    }
+    expect(await enter(['a1', 'a'], ['a1', 'a'], ['a1', 'a'])).toEqual([true, true, false])
+    expect(await enter(['a2', 'a'], ['a2', 'a'])).toEqual([true, false])
+    expect(await enter(['b', 'b'], ['c', 'c'])).toEqual([true, false])
   })
 
-  test('gives places back to attempts that end, are not made, or go on elsewhere', () => {
+  test('gives places back to attempts that end, are not made, or go on elsewhere', async () => {
     const gate = open()
-    const [first, second] = [gate.enterAtOnce('a', 'a'), gate.enterAtOnce('a', 'a')]
+    const [first, second] = [await gate.enterAtOnce('a', 'a'), await gate.enterAtOnce('a', 'a')]
     first?.leave(false, false)
     first?.leave(false, false)
     second?.cancel()
-    const places = ['a', 'b', 'c', 'd'].map((endpoint) => gate.enterAtOnce(endpoint, 'm'))
+    const places = await Promise.all(['a', 'b', 'c', 'd'].map((endpoint) => gate.enterAtOnce(endpoint, 'm')))
     expect(places.map((place) => place !== null)).toEqual([true, true, true, false])
     places[0]?.overdue()
-    expect(gate.enterAtOnce('d', 'm')).not.toBeNull()
+    expect(await gate.enterAtOnce('d', 'm')).not.toBeNull()
   })
 
   test('admits none to an endpoint whose last attempt failed or is slow, until one succeeds soon', async () => {
     let now = 0
     const gate = createEndpointGate({ maxDelayMs: 1_000, now: () => now })
-    const admits = () => {
-      const entry = gate.enterAtOnce('a', 'm')
+    const admits = async () => {
+      const entry = await gate.enterAtOnce('a', 'm')
       entry?.cancel()
       return entry !== null
     }
@@ -112,21 +115,66 @@ describe('a gate for attempts within workflow tasks', () => {
       if (pass.kind === 'go') pass.leave(false, failed)
     }
     await attempt(10, true)
-    expect(admits()).toBe(false)
+    expect(await admits()).toBe(false)
     await attempt(10, false)
-    expect(admits()).toBe(true)
+    expect(await admits()).toBe(true)
     await attempt(1_500, false)
-    expect(admits()).toBe(false)
+    expect(await admits()).toBe(false)
     await attempt(10, false)
-    expect(admits()).toBe(true)
-    gate.enterAtOnce('a', 'm')?.overdue()
-    expect(admits()).toBe(false)
+    expect(await admits()).toBe(true)
+    ;(await gate.enterAtOnce('a', 'm'))?.overdue()
+    expect(await admits()).toBe(false)
   })
 
   test('counts them among the attempts under way of their endpoint', async () => {
     const gate = createEndpointGate({ most: 2, least: 1, maxDelayMs: 1_000, patienceMs: 1, atOnce })
-    gate.enterAtOnce('a', 'm')
-    gate.enterAtOnce('a', 'm')
+    await gate.enterAtOnce('a', 'm')
+    await gate.enterAtOnce('a', 'm')
     expect((await gate.enter('a')).kind).toBe('later')
+  })
+
+  describe('when there is no place', () => {
+    let now = 0
+    const full = async (waiting: number) => {
+      now = 0
+      const gate = createEndpointGate({ maxDelayMs: 1_000, now: () => now, atOnce: { ...atOnce, waiting } })
+      const entries = [await gate.enterAtOnce('a', 'm'), await gate.enterAtOnce('a', 'm')]
+      return { gate, entries }
+    }
+    const unless = 'no answer yet'
+    const soon = <T>(entry: Promise<T>) => Promise.race([entry, new Promise((r) => setImmediate(r, unless))])
+
+    test('lets a few wait for a place of an endpoint that answers', async () => {
+      const { gate, entries } = await full(2)
+      const waiting = [gate.enterAtOnce('a', 'm'), gate.enterAtOnce('a', 'm')] as const
+      expect(await soon(gate.enterAtOnce('a', 'm'))).toBeNull()
+      expect(await soon(waiting[0])).toBe(unless)
+      entries[0]?.leave(false, false)
+      expect(await soon(waiting[0])).not.toBe(unless)
+      expect(await waiting[0]).not.toBeNull()
+      expect(await soon(waiting[1])).toBe(unless)
+      entries[1]?.cancel()
+      expect(await waiting[1]).not.toBeNull()
+    })
+
+    test('lets none wait for an endpoint that fails, or whose attempts take long', async () => {
+      const { gate, entries } = await full(2)
+      const waiting = gate.enterAtOnce('a', 'm')
+      entries[0]?.leave(false, true)
+      expect(await soon(waiting)).toBeNull()
+      const slow = await full(2)
+      now = 500
+      expect(await soon(slow.gate.enterAtOnce('a', 'm'))).toBeNull()
+    })
+
+    test('ends the wait of those that got none in time', async () => {
+      const { gate } = await full(1)
+      vi.useFakeTimers()
+      const waiting = gate.enterAtOnce('a', 'm')
+      now = 250
+      await vi.advanceTimersByTimeAsync(250)
+      expect(await waiting).toBeNull()
+      vi.useRealTimers()
+    })
   })
 })
