@@ -4,6 +4,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
 import { type ApiKeyCache, createApiKeyCache } from '../db/access/create-api-key-cache.js'
 import { createNonceClaims } from '../db/access/create-nonce-claims.js'
+import { CHECKOUT_PATH, checkoutRoutes, registerCheckoutAssets } from './checkout/checkout.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
 import { handleError, validationError } from './http/map-error.js'
 import { createRouteFacts } from './http/route-facts.js'
@@ -18,6 +19,7 @@ import { refuseQuery } from './middleware/refuse-query.js'
 import { requestContext } from './middleware/request-context.js'
 import { registerDocumentationRoutes } from './operations/documentation.js'
 import { registerOperationRoutes } from './operations/operations.js'
+import { registerSharedAssets } from './pages/assets.js'
 import { registerRoutes } from './register-routes.js'
 import { signerRoutes } from './signer/signer.js'
 
@@ -68,6 +70,9 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   registerRoutes(merchantRoutes, dependencies)
   app.route(BASE_PATH, merchantRoutes)
   app.route(SIGNER_PATH, signerRoutes(dependencies, guard))
+  registerSharedAssets(app)
+  registerCheckoutAssets(app)
+  app.route(CHECKOUT_PATH, checkoutRoutes(dependencies))
   registerOperationRoutes(app, dependencies, metrics)
   registerDocumentationRoutes(app)
   return app

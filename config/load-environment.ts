@@ -61,6 +61,8 @@ const schema = z.object({
   KEYTURN_TRUSTED_PROXIES: list,
   /** Unauthenticated requests allowed a minute for each address. */
   KEYTURN_ADDRESS_RATE: z.coerce.number().int().min(1).default(120),
+  /** Pages for payers that one address may load a minute. */
+  KEYTURN_PAGE_RATE: z.coerce.number().int().min(1).default(300),
   KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),
   /**
    * Time that a request waits for a lock in PostgreSQL, and that a statement may run, before the answer is

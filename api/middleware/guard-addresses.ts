@@ -30,16 +30,19 @@ export interface AddressGuardOptions {
   readonly now?: () => number
 }
 
+/** Returns the address by which requests are counted. Of IPv6 it is the network of one customer. */
+export function senderOf(c: Context<ApiEnv>, proxies: ReturnType<typeof parseRanges>): string {
+  const address = clientAddress(c, proxies)
+  if (!(address instanceof ipaddr.IPv6)) return address?.toString() ?? 'unknown'
+  return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${IPV6_NETWORK_BITS}`)}`
+}
+
 /** Creates the guard of a process. @throws Error if the proxies are not a list of CIDRs. */
 export function createAddressGuard({ perMinute, trustedProxies, now }: AddressGuardOptions): AddressGuard {
   const proxies = parseRanges(trustedProxies)
   const buckets = createBuckets(now)
   const known = new RecentSet(MOST_KNOWN)
-  const addressOf = (c: Context<ApiEnv>): string => {
-    const address = clientAddress(c, proxies)
-    if (!(address instanceof ipaddr.IPv6)) return address?.toString() ?? 'unknown'
-    return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${IPV6_NETWORK_BITS}`)}`
-  }
+  const addressOf = (c: Context<ApiEnv>): string => senderOf(c, proxies)
   return {
     begin(c, id) {
       const address = addressOf(c)

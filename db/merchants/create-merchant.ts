@@ -6,6 +6,8 @@ import { newId } from '../new-id.js'
 
 export interface NewMerchant {
   readonly name: string
+  /** Colour of its pages for payers, `#` and six lower-case hex digits. Default: ours. */
+  readonly colour?: string
   /** Networks and coins that it may use. Others are refused with `RAIL_NOT_ENABLED`. */
   readonly rails: readonly { readonly network: string; readonly coin: string }[]
   /** Actor for the audit log. Default `system:operator`. */
@@ -20,7 +22,7 @@ export async function createMerchant(
   const id = newId('mer')
   return inTransaction(sql, async (tx) => {
     const [row] = await tx<{ asset_pool_id: string }[]>`
-      INSERT INTO merchants (id, name) VALUES (${id}, ${merchant.name}) RETURNING asset_pool_id`
+      INSERT INTO merchants (id, name, colour) VALUES (${id}, ${merchant.name}, ${merchant.colour ?? null}) RETURNING asset_pool_id`
     if (!row) throw new Error('The merchant was not stored')
     await tx`
       INSERT INTO merchant_rails (merchant_id, network, coin)
