@@ -79,7 +79,7 @@ async function poll(
   const glanceMs = brief ? GLANCE_MS.brief : GLANCE_MS.patient
   const context = Context.current()
   const began = Date.now()
-  let polls = 0
+  let until: number | null = null
   let shown: string | null = null
   for (;;) {
     context.heartbeat()
@@ -90,13 +90,14 @@ async function poll(
     if (attempt.answer) return { kind: 'answered' }
     const now = Date.now()
     // Listening wakes the wait once, also without an answer.
-    const passing = brief && (polls++ === 0 || now - began < PASSING_MS)
+    const passing = brief && (until === null || now - began < PASSING_MS)
     if (!passing && attempt.request_state === 'queued' && (await findNewlyListed(sql, [id])).has(id)) {
       await rebuildWithdrawal(sql, networks, id, 'taken back: a destination came onto the sanctions list')
       // A signer that claimed the request a moment ago may have signed it.
       if ((await findAttempt(sql, id))?.id !== attempt.id) return { kind: 'gone' }
     }
-    const until = began + (attempt.signer_online ? lookMs.online : lookMs.offline)
+    // Of a signer that goes offline meanwhile, perhaps to be restarted, the answer is still awaited.
+    until ??= now + (attempt.signer_online ? lookMs.online : lookMs.offline)
     const message = explain(attempt)
     if (!passing && message !== shown) await setWaiting(sql, id, { code: codeOf(attempt), message })
     if (!passing) shown = message
