@@ -24,6 +24,7 @@ import type {
 import type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
+import { paymentCalls } from './payments.js'
 import { payoutCalls } from './payouts.js'
 import { createSender, type SenderOptions } from './send-request.js'
 
@@ -72,6 +73,11 @@ export function createClient(options: ClientOptions) {
         return found
       },
     },
+
+    payments: paymentCalls(calls, (payment) => {
+      if (options.xpubs) checkAddress(payment, options.xpubs)
+      return payment
+    }),
 
     deposits: {
       get: (id: string) => one<DepositWithHistory>({ method: 'GET', path: at('/deposits', id) }),

@@ -23,6 +23,7 @@ export type {
   ExceptionRaised,
   MerchantEvent,
   MovementStatusChanged,
+  PaymentStatusChanged,
   PolicyStatusChanged,
   SignerOffline,
   SignerOnline,
@@ -42,6 +43,18 @@ export type {
 } from '../wire/movement.js'
 export type { NetworkStatus } from '../wire/network.js'
 export type { Pagination, Paging } from '../wire/paging.js'
+export type {
+  NewPayment,
+  Payment,
+  PaymentDeposit,
+  PaymentFilter,
+  PaymentFlag,
+  PaymentHistoryEntry,
+  PaymentStatus,
+  Quote,
+  Reissue,
+  Tolerance,
+} from '../wire/payment.js'
 export type { Payout } from '../wire/payout.js'
 export type { PolicyChange, PolicyEdit, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 export type { Priority } from '../wire/priority.js'

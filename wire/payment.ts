@@ -101,6 +101,9 @@ export const Payment = z
       .meta({ description: 'What is still to be paid. `null` for an open payment.' }),
     flags: z.array(PaymentFlag).readonly(),
     address: z.string(),
+    derivation_path: z
+      .string()
+      .meta({ description: 'Of the address, so that a client can derive it from the XPUB and compare.' }),
     payment_uri: z.string().meta({ description: 'BIP-21 or EIP-681, of the whole amount.' }),
     checkout_url: z.string().meta({ description: 'The page that a payer sees. It needs no key.' }),
     success_url: z.string().nullable(),

@@ -13,6 +13,7 @@ export interface PaymentRow {
   readonly decimals: number
   readonly address_id: string
   readonly address: string
+  readonly derivation_path: string
   /** Base units. `null` for an open payment. */
   readonly amount: bigint | null
   /** Base units by which the amount may be missed. */
@@ -46,7 +47,7 @@ export interface PaymentRow {
 
 /** Returns `SELECT … FROM` of a `PaymentRow`, to which the caller adds a WHERE. The table is named payment. */
 export const selectPayments = (sql: Queryable) => sql`
-  SELECT payment.*, address.address
+  SELECT payment.*, address.address, address.derivation_path
   FROM payments payment JOIN addresses address ON address.id = payment.address_id`
 
 /** Payment whose row is locked, with the time of the database after the lock was obtained. */

@@ -26,6 +26,7 @@ export function paymentView(row: PaymentRow, deposits: readonly DepositOfPayment
     amount_due: row.amount === null ? null : shown(amountDue(row, row.amount)),
     flags: row.flags,
     address: row.address,
+    derivation_path: row.derivation_path,
     payment_uri: row.payment_uri,
     checkout_url: row.checkout_url,
     success_url: row.success_url,

@@ -40,6 +40,31 @@ afterAll(async () => {
 const client = (options: Partial<Parameters<typeof createClient>[0]> = {}) =>
   createClient({ baseUrl, apiKey: api.key.id, apiSecret: api.key.secret, xpubs, ...options })
 
+test('checks the address of a payment, and refuses one that the signer does not hold', async () => {
+  const made = await client().payments.create({
+    user_reference: 'payer',
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '1',
+  })
+  expect(made).toMatchObject({ status: 'pending', amount: '1' })
+  expect(await client().payments.get(made.payment_id)).toEqual(made)
+  expect((await client().payments.list({ user_reference: 'payer' })).items).toEqual([made])
+  const stranger = await client().payments.create({
+    user_reference: 'other',
+    network: 'bitcoin',
+    coin: 'btc',
+    amount: '1',
+  })
+  await api.database.sql`
+    UPDATE addresses SET derivation_path = ${made.derivation_path} WHERE address = ${stranger.address}`
+  await expect(client().payments.get(stranger.payment_id)).rejects.toThrow(ForeignAddressError)
+  await expect(client().payments.cancel(stranger.payment_id)).rejects.toThrow(ForeignAddressError)
+  expect(
+    await client({ xpubs: [] }).request({ method: 'GET', path: `/payments/${stranger.payment_id}` }),
+  ).toBeDefined()
+})
+
 test('makes signed calls over HTTP, with queries that need escaping', async () => {
   const reference = 'user/ä 7&x=1?#😀'
   const made = await client().addresses.create({ user_reference: reference, network: 'bitcoin' })
