@@ -4,7 +4,8 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
 import { type ApiKeyCache, createApiKeyCache } from '../db/access/create-api-key-cache.js'
 import { createNonceClaims } from '../db/access/create-nonce-claims.js'
-import { CHECKOUT_PATH, checkoutRoutes, registerCheckoutAssets } from './checkout/checkout.js'
+import { CHECKOUT_PATH, checkoutRoutes, liveCheckouts, registerCheckoutAssets } from './checkout/checkout.js'
+import type { LiveCheckouts } from './checkout/live.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
 import { handleError, validationError } from './http/map-error.js'
 import { createRouteFacts } from './http/route-facts.js'
@@ -28,6 +29,8 @@ export interface AppOptions {
   readonly apiKeys?: ApiKeyCache
   /** Metrics shared with their own port. Default: new metrics. */
   readonly metrics?: Metrics
+  /** Live checkout pages, which `main.ts` ends when it stops. Default: new ones. */
+  readonly live?: LiveCheckouts
 }
 
 /** Base path of merchants' requests. */
@@ -72,7 +75,7 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   app.route(SIGNER_PATH, signerRoutes(dependencies, guard))
   registerSharedAssets(app)
   registerCheckoutAssets(app)
-  app.route(CHECKOUT_PATH, checkoutRoutes(dependencies))
+  app.route(CHECKOUT_PATH, checkoutRoutes(dependencies, options.live ?? liveCheckouts(dependencies)))
   registerOperationRoutes(app, dependencies, metrics)
   registerDocumentationRoutes(app)
   return app

@@ -13,6 +13,7 @@ import { connect, type Sql } from '../db/connect.js'
 import { isDatabaseDown } from '../db/database-errors.js'
 import { migrate } from '../db/migrate.js'
 import { loadNetworks } from '../networks/load-networks.js'
+import { liveCheckouts } from './checkout/checkout.js'
 import { createApp } from './create-app.js'
 import { listen } from './http/listen.js'
 import { keepSealed } from './keep-sealed.js'
@@ -57,10 +58,9 @@ async function main(): Promise<void> {
   // The API must not accept withdrawals before the sanctions list is loaded.
   if (sanctions) log.info({ addresses: await sanctions() }, 'loaded the sanctions list')
   const metrics = createMetrics(sql, networks)
-  const app = createApp(
-    { sql, networks, environment, temporal: { workflow, schedule }, log, geography },
-    { apiKeys, metrics },
-  )
+  const dependencies = { sql, networks, environment, temporal: { workflow, schedule }, log, geography }
+  const live = liveCheckouts(dependencies)
+  const app = createApp(dependencies, { apiKeys, metrics, live })
   const server = await listen(app, {
     host: environment.KEYTURN_API_HOST,
     port: environment.KEYTURN_API_PORT,
@@ -86,6 +86,8 @@ async function main(): Promise<void> {
     const hurry = setTimeout(() => {
       server.closeAllConnections()
     }, SHUTDOWN_MS)
+    // An open stream would keep the server from closing. Browsers connect to another process.
+    void live.close()
     metricsServer?.close()
     metricsServer?.closeAllConnections()
     server.close(async () => {

@@ -63,6 +63,9 @@ const schema = z.object({
   KEYTURN_ADDRESS_RATE: z.coerce.number().int().min(1).default(120),
   /** Pages for payers that one address may load a minute. */
   KEYTURN_PAGE_RATE: z.coerce.number().int().min(1).default(300),
+  /** Pages that one process keeps live at the same time, in all and for one address. */
+  KEYTURN_LIVE_PAGES: z.coerce.number().int().min(0).default(10_000),
+  KEYTURN_LIVE_PAGES_PER_ADDRESS: z.coerce.number().int().min(0).default(1_000),
   KEYTURN_BODY_LIMIT: z.coerce.number().int().default(1_048_576),
   /**
    * Time that a request waits for a lock in PostgreSQL, and that a statement may run, before the answer is

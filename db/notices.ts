@@ -5,9 +5,10 @@ import type { Queryable, Sql } from './connect.js'
 
 /**
  * Channels. `signing_request`: a signer has a new request (key: the signer's id). `signing_answer`: a signer
- * has answered, or the request was taken back (key: the payout's id).
+ * has answered, or the request was taken back (key: the payout's id). `payment_changed`: a payment was
+ * written (key: its id).
  */
-export type NoticeChannel = 'signing_request' | 'signing_answer'
+export type NoticeChannel = 'signing_request' | 'signing_answer' | 'payment_changed'
 
 /** Watches by key. */
 type Watches = Map<string, Set<() => void>>
@@ -101,4 +102,21 @@ function listen(sql: Sql, channel: NoticeChannel): Watches {
       listener.isListening = false
     })
   return watches
+}
+
+/**
+ * Follows a channel on a connection of its own.
+ *
+ * @param onNotice - Takes the key of each notification.
+ * @param onConnect - Runs after each connect, because notifications before it may have been lost.
+ * @returns A function that stops following.
+ */
+export async function followNotices(
+  sql: Sql,
+  channel: NoticeChannel,
+  onNotice: (key: string) => void,
+  onConnect: () => void,
+): Promise<() => Promise<void>> {
+  const { unlisten } = await sql.listen(channel, onNotice, onConnect)
+  return unlisten
 }

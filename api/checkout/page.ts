@@ -152,10 +152,10 @@ ${timeLeft(terms)}
 ${uri !== null && qrSvg(uri, words.qr)}
 <p>${rest === null ? words.scan_open : words.scan}</p>
 <dl>
-${digits !== null && html`<div><dt>${words.amount}</dt><dd><strong>${amount(terms, rest ?? 0n)}</strong>${copyButton(words.copy_amount, words, digits)}</dd></div>`}
+${digits !== null && html`<div><dt>${words.amount}</dt><dd><strong>${amount(terms, rest ?? 0n)}</strong>${copyButton('copy-amount', words.copy_amount, words, digits)}</dd></div>`}
 <div><dt>${words.coin}</dt><dd><bdi>${coin}</bdi></dd></div>
 <div><dt>${words.network}</dt><dd><bdi>${network}</bdi></dd></div>
-<div><dt>${words.address}</dt><dd>${groups(checkout.address)}${copyButton(words.copy_address, words, checkout.address)}</dd></div>
+<div><dt>${words.address}</dt><dd>${groups(checkout.address)}${copyButton('copy-address', words.copy_address, words, checkout.address)}</dd></div>
 </dl>
 ${uri !== null && html`<p><a class="button" href="${exact(uri)}" rel="noreferrer">${words.open_wallet}</a></p>`}
 </div>
@@ -223,8 +223,8 @@ function checkAgain({ words }: Terms): Html {
 }
 
 /** Renders the button, which the script shows. */
-function copyButton(label: string, { copied }: CheckoutWords, text: string): Html {
-  return html` <button type="button" hidden data-copy="${exact(text)}" data-copied="${copied}">${label}</button>`
+function copyButton(id: string, label: string, { copied }: CheckoutWords, text: string): Html {
+  return html` <button type="button" id="${id}" hidden data-copy="${exact(text)}" data-copied="${copied}">${label}</button>`
 }
 
 /** Renders an address in groups, which are one text without spaces when it is selected. */

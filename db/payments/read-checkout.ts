@@ -38,6 +38,23 @@ export async function readCheckout(sql: Queryable, token: string): Promise<Check
   return checkout ?? null
 }
 
+/** Returns the checkouts of payments, in no order. */
+export function readCheckouts(sql: Queryable, ids: readonly string[]): Promise<Checkout[]> {
+  return read(sql, sql`payment.id = ANY (${[...ids]})`)
+}
+
+/** Returns the id of the payment with this token. `null` if there is none. */
+export async function findCheckout(sql: Queryable, token: string): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`SELECT id FROM payments WHERE checkout_token = ${token}`
+  return row?.id ?? null
+}
+
+/** Returns how far each chain was scanned, which is what confirmations count from. */
+export async function readHeights(sql: Queryable): Promise<ReadonlyMap<string, bigint>> {
+  const rows = await sql<{ network: string; height: bigint }[]>`SELECT network, height FROM chain_cursors`
+  return new Map(rows.map(({ network, height }) => [network, height]))
+}
+
 async function read(sql: Queryable, where: ReturnType<typeof sql>): Promise<Checkout[]> {
   const rows = await sql<Omit<Checkout, 'deposits'>[]>`
     SELECT payment.id, payment.network, payment.coin, payment.decimals, address.address, payment.amount,

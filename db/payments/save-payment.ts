@@ -5,6 +5,7 @@ import { isPaymentFinal, PAYMENT_TRANSITIONS } from '../../domain/payments/payme
 import type { PaymentHistoryEntry } from '../../wire/payment.js'
 import { json, type Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
+import { notice } from '../notices.js'
 import type { DepositOfPayment } from './deposits-of-payments.js'
 import type { LockedPayment, PaymentRow } from './payment-row.js'
 import { paymentEvent } from './payment-view.js'
@@ -62,13 +63,16 @@ export async function savePayment(
     confirmed_at: status === 'confirmed' ? (row.confirmed_at ?? at) : null,
     ended_at: isPaymentFinal(status) ? (row.ended_at ?? at) : null,
   }
+  // One statement, so that the open pages of the payment cost no round trip.
   await tx`
+    WITH written AS (
     UPDATE payments
     SET status = ${after.status}, flags = ${[...after.flags]}, amount_detected = ${after.amount_detected.toString()},
         amount_confirmed = ${after.amount_confirmed.toString()}, reorged = ${after.reorged}, history = ${json(tx, after.history)},
         version = ${after.version}, updated_at = ${after.updated_at}, paid_at = ${after.paid_at},
         confirmed_at = ${after.confirmed_at}, ended_at = ${after.ended_at}, reissued_as = ${after.reissued_as},
         wake_due = true
-    WHERE id = ${row.id}`
+    WHERE id = ${row.id})
+    ${notice(tx, 'payment_changed', row.id)}`
   return { row: after, event: shown ? paymentEvent(after, deposits, row) : null }
 }
