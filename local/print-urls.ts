@@ -3,11 +3,17 @@
 import { operatorLinks, operatorUrl } from '../temporal/operator-links.js'
 import type { StackFile } from './stack/stack-file.js'
 
-/** Prints the URL of each part, and the filters of the Temporal UI. */
-export function printUrls(stack: StackFile, stackFile: string): void {
-  const rows: [string, string][] = [
+/**
+ * Prints the URL of each part, and the filters of the Temporal UI.
+ *
+ * @param checkoutUrl - The checkout page of the payment that was walked. `null` if none was.
+ */
+export function printUrls(stack: StackFile, stackFile: string, checkoutUrl: string | null): void {
+  const rows: (readonly [string, string])[] = [
     ['API', `${stack.api}/api/v1`],
     ['API documentation', `${stack.api}/docs`],
+    ['The sample shop, with a pay button', stack.shop],
+    ...(checkoutUrl === null ? [] : ([['Checkout page of the walk’s payment', checkoutUrl]] as const)),
     ['Temporal (every process)', stack.temporal.ui],
     ['Metrics', stack.metrics],
     ['Webhooks the sample merchant took', stack.webhook.received],

@@ -53,6 +53,7 @@ export function platformEnvironment(facts: {
       .join(','),
     KEYTURN_API_HOST: '127.0.0.1',
     KEYTURN_API_PORT: String(ports.api),
+    KEYTURN_PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
     KEYTURN_METRICS_HOST: '127.0.0.1',
     KEYTURN_METRICS_PORT: String(ports.metrics),
     // A merchant's endpoint on this machine may be plain http. Elsewhere it may not.

@@ -127,14 +127,17 @@ export async function runStack(options: RunOptions): Promise<number> {
     })
     const answering = startApi(running)
     // The endpoint comes before the signers, so that it receives every event from the start.
-    const receiving = answering.then(() => startSampleMerchant(running, client))
+    const receiving = answering.then(() =>
+      startSampleMerchant(running, client, { merchant, ethereum, bitcoin }),
+    )
     const people = { merchant, otherMerchant, approvers }
-    const { 'sample merchant': webhook, signers: signer } = await startTogether(say, {
+    const { 'sample merchant': sampleMerchant, signers: signer } = await startTogether(say, {
       API: answering,
       workers: startWorkers(running),
       'sample merchant': receiving,
       signers: receiving.then(() => startSigner(running, executable, people)),
     })
+    const { shop, ...webhook } = sampleMerchant
     say('Funding the merchant’s wallets')
     await fundWallets(home, state, client, { evm: { ethereum, polygon }, utxo: { bitcoin, litecoin } })
     return {
@@ -166,6 +169,7 @@ export async function runStack(options: RunOptions): Promise<number> {
       approvers: [...approvers],
       operator: state.operator,
       webhook,
+      shop,
       signer,
       pids: pidsOf(supervisor.pids()),
     }
@@ -176,17 +180,21 @@ export async function runStack(options: RunOptions): Promise<number> {
     const started = start()
     const stack = await Promise.race([started, interrupted])
     if (stack !== 'stop') {
+      let checkoutUrl: string | null = null
       if (options.walk) {
         const walked = await Promise.race([
           walk(stack, requireSignerFile(homeAt(stack.signer.home)).xpubs, say),
           interrupted,
         ])
-        if (walked === false) code = 1
+        if (walked !== 'stop') {
+          checkoutUrl = walked.checkoutUrl
+          if (!walked.succeeded) code = 1
+        }
       }
       if (!stopping.aborted) {
         published = stack
         publish()
-        printUrls(stack, home.stackFile)
+        printUrls(stack, home.stackFile, checkoutUrl)
       }
       if (options.stay && !stopping.aborted) {
         say('Ready. Ctrl-C stops everything.')

@@ -58,6 +58,8 @@ export const stackFileSchema = z.object({
     .min(3),
   operator: z.object({ email: z.string(), password: z.string() }),
   webhook: z.object({ endpoint_id: z.string(), secret: z.string().startsWith('whsec_'), received: url }),
+  /** The sample merchant's shop, whose button leads to a checkout page. */
+  shop: url,
   signer: z.object({ id: z.string(), home: z.string(), log: z.string() }),
   pids: z.object({
     supervisor: pid,

@@ -7,6 +7,8 @@ import { bundleProgram } from '../bundle-program.js'
 import type { RunningProcess } from '../parts/start-process.js'
 import type { Home } from './home.js'
 import type { Ports } from './ports.js'
+import type { StackFile } from './stack-file.js'
+import type { BitcoinFacts, EvmFacts } from './start-chains.js'
 import { answers, startNode } from './start-node.js'
 import { type StackState, saveState } from './state.js'
 import type { Supervisor } from './supervisor.js'
@@ -61,11 +63,19 @@ export async function startWorkers(running: Running): Promise<void> {
   )
 }
 
+/** What the shop of the sample merchant needs: its key, and chains whose test coins it can pay. */
+export interface ShopFacts {
+  readonly merchant: { readonly api_key: string; readonly api_secret: string }
+  readonly ethereum: Pick<EvmFacts, 'rpc'>
+  readonly bitcoin: Pick<BitcoinFacts, 'rpc' | 'faucet'> | null
+}
+
 /** Registers the endpoint, whose secret is shown once, and starts the merchant's backend behind it. */
 export async function startSampleMerchant(
-  { home, ports, state, supervisor }: Running,
+  { home, ports, state, supervisor, environment }: Running,
   client: Client,
-): Promise<{ endpoint_id: string; secret: string; received: string }> {
+  { merchant, ethereum, bitcoin }: ShopFacts,
+): Promise<StackFile['webhook'] & Pick<StackFile, 'shop'>> {
   const origin = `http://127.0.0.1:${ports.merchant}`
   const url = `${origin}/webhooks`
   if (!state.webhook) {
@@ -86,11 +96,21 @@ export async function startSampleMerchant(
         SAMPLE_MERCHANT_PORT: String(ports.merchant),
         SAMPLE_MERCHANT_SECRET: secret,
         SAMPLE_MERCHANT_FILE: home.file('received.ndjson'),
+        SAMPLE_MERCHANT_API: environment.KEYTURN_PUBLIC_URL,
+        SAMPLE_MERCHANT_API_KEY: merchant.api_key,
+        SAMPLE_MERCHANT_API_SECRET: merchant.api_secret,
+        SAMPLE_MERCHANT_ETHEREUM_RPC: ethereum.rpc,
+        ...(bitcoin
+          ? {
+              SAMPLE_MERCHANT_BITCOIN_RPC: bitcoin.rpc,
+              SAMPLE_MERCHANT_BITCOIN_WIF: bitcoin.faucet.wif,
+            }
+          : {}),
       },
       ready: () => answers(`${origin}/healthz`),
     }),
   )
-  return { endpoint_id, secret, received: `${origin}/received` }
+  return { endpoint_id, secret, received: `${origin}/received`, shop: `${origin}/` }
 }
 
 async function polls(address: string, process: RunningProcess, queues: readonly TaskQueue[]): Promise<void> {

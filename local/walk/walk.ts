@@ -12,19 +12,27 @@ import { walkConsolidation } from './consolidation.js'
 import { type Flow, flowsOf } from './flows.js'
 import { walkLeg } from './leg.js'
 import { walkMainJob } from './main-job.js'
+import { walkPayment } from './payment.js'
 import { clientOf } from './people.js'
 import { restingChain, walkSpeedUp } from './speed-up.js'
+
+export interface Walked {
+  /** Whether every step succeeded. */
+  readonly succeeded: boolean
+  /** URL of the checkout page of the walk's payment. `null` if that leg failed. */
+  readonly checkoutUrl: string | null
+}
 
 /**
  * Deposits each coin to an address of a user and waits for the credit and its webhooks. Then it withdraws
  * each coin: two people approve, the customer's signer signs, the chain confirms. It also pays a batch on
- * each family of chains, sweeps a user's tokens and speeds a withdrawal up. Each step is a line.
+ * each family of chains, sweeps a user's tokens, speeds a withdrawal up and pays in the sample shop. Each
+ * step is a line, and the first that fails ends its leg.
  *
  * @param xpubs - The keys that the customer's signer exported. The client derives every address of the API
  * from them again.
- * @returns Whether every step succeeded. The first failure of a coin ends that coin's steps.
  */
-export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say: Say): Promise<boolean> {
+export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say: Say): Promise<Walked> {
   const client = clientOf(stack.api, stack.merchant, xpubs)
   const user = `user-${randomBytes(3).toString('hex')}`
   say(`Walking the main job as ${user} of merchant ${stack.merchant.id}`)
@@ -41,17 +49,21 @@ export async function walk(stack: StackFile, xpubs: readonly ExportedXpub[], say
     return walkLeg('sweep', say, (leg) => walkConsolidation(client, flow, at, leg))
   }
   const batch = (flow: Flow) => walkLeg('batch', say, (leg) => walkBatch(stack, client, flow, leg))
+  let checkoutUrl: string | null = null
+  const payment = walkLeg('shop', say, async (leg) => {
+    checkoutUrl = await walkPayment(stack, client, leg)
+  })
   const resting = restingChain(stack).network
   const mainJobs = flows.map((flow) => ({ flow, done: mainJob(flow) }))
   const batches = flows.filter(({ coin }) => coin === 'usdt' || coin === 'btc').map(batch)
   // The chain does not grow during this leg, so no other leg may need it any more.
   const others = mainJobs.filter(({ flow }) => flow.network === resting).map(({ done }) => done)
-  if (resting === 'ethereum') others.push(...batches)
+  if (resting === 'ethereum') others.push(...batches, payment)
   const speedUp = Promise.all(others).then(() =>
     walkLeg('speed', say, (leg) => walkSpeedUp(stack, client, leg)),
   )
-  const passed = await Promise.all([...mainJobs.map(({ done }) => done), ...batches, speedUp])
+  const passed = await Promise.all([...mainJobs.map(({ done }) => done), ...batches, payment, speedUp])
   const succeeded = passed.every(Boolean)
   say(succeeded ? `All steps succeeded (${flows.length} coins)` : 'The walk failed')
-  return succeeded
+  return { succeeded, checkoutUrl }
 }

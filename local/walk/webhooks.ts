@@ -19,7 +19,7 @@ export async function webhooksOf(
     const all = received
       .parse(await response.json())
       .map(({ raw_body, verified }) => ({ verified, ...webhook.parse(JSON.parse(raw_body)) }))
-    const mine = all.filter((each) => each.event === event && each.data.id === id)
+    const mine = all.filter((each) => each.event === event && (each.data.id ?? each.data.payment_id) === id)
     if (mine.some((each) => !each.verified)) throw new Error('a webhook had a signature that is not valid')
     return mine.some((each) => each.data.status === status) ? mine.length : null
   })

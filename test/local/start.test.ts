@@ -99,6 +99,9 @@ test('walks the main job with --once, writes stack.json and leaves nothing runni
   // Not every machine can get a Litecoin node. The stack then names what it left out.
   const coins = ['ETH', 'USDT', 'BTC', 'USDC', ...(stack?.networks.litecoin ? ['LTC'] : [])]
   for (const coin of coins) expect(output()).toMatch(new RegExp(`ok +${coin} +signed by the customer`))
+  expect(output()).toMatch(/ok +shop +.* webhooks verified; the checkout page says that it is paid/)
+  expect(output()).toMatch(/pay button +http:\/\/127\.0\.0\.1:\d+\/\n/)
+  expect(output()).toMatch(/Checkout page of the walk’s payment +http:\S+\/checkout\/[\w-]+\n/)
   expect(output()).toContain('Left out: bitcoin-cash')
   if (!stack?.networks.litecoin) expect(output()).toContain('Left out: Litecoin')
   // The file keeps the facts of the run, and says that nothing runs any more.
