@@ -4,6 +4,8 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { masterKeysOf } from '../config/master-keys.js'
 import { type ApiKeyCache, createApiKeyCache } from '../db/access/create-api-key-cache.js'
 import { createNonceClaims } from '../db/access/create-nonce-claims.js'
+import { cashierRoutes, registerCashierAssets } from './cashier/cashier.js'
+import { CASHIER_PATH } from './cashier/sessions.js'
 import { CHECKOUT_PATH, checkoutRoutes, liveCheckouts, registerCheckoutAssets } from './checkout/checkout.js'
 import type { LiveCheckouts } from './checkout/live.js'
 import type { ApiApp, ApiDependencies, ApiEnv } from './context.js'
@@ -76,6 +78,8 @@ export function createApp(dependencies: ApiDependencies, options: AppOptions = {
   registerSharedAssets(app)
   registerCheckoutAssets(app)
   app.route(CHECKOUT_PATH, checkoutRoutes(dependencies, options.live ?? liveCheckouts(dependencies)))
+  registerCashierAssets(app)
+  app.route(CASHIER_PATH, cashierRoutes(dependencies))
   registerOperationRoutes(app, dependencies, metrics)
   registerDocumentationRoutes(app)
   return app

@@ -1,6 +1,7 @@
 /** Registers every resource under `/api/v1`. A route file exports `registerXRoutes(app, dependencies)`, called here. */
 
 import { registerBalanceRoutes } from './books/balances.js'
+import { registerCashierSessionRoutes } from './cashier/sessions.js'
 import type { ApiApp, ApiDependencies } from './context.js'
 import { registerApprovalRoutes } from './controls/approvals.js'
 import { registerPolicyRoutes } from './controls/policy.js'
@@ -33,6 +34,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerAuditLogRoutes(app, dependencies)
   registerBalanceRoutes(app, dependencies)
   registerBatchRoutes(app, dependencies)
+  registerCashierSessionRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)

@@ -4,6 +4,7 @@ import type { DepositReleaseIntent, PolicyIntent, WhitelistIntent } from '../dom
 import type { Address, AddressFilter, NewAddress } from '../wire/address.js'
 import type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 import type { BalanceFilter, SpendableBalance } from '../wire/balance.js'
+import type { CashierSession, NewCashierSession } from '../wire/cashier.js'
 import type { Deposit, DepositAwaitingApproval, DepositFilter, DepositWithHistory } from '../wire/deposit.js'
 import type { MerchantEvent } from '../wire/event.js'
 import type { NetworkStatus } from '../wire/network.js'
@@ -78,6 +79,12 @@ export function createClient(options: ClientOptions) {
       if (options.xpubs) checkAddress(payment, options.xpubs)
       return payment
     }),
+
+    cashierSessions: {
+      /** Makes a link by which a user enters the cashier once. Redirect the user to its `url` at once. */
+      create: (session: NewCashierSession, sent?: Sent) =>
+        post<CashierSession>('/cashier-sessions', session, sent),
+    },
 
     deposits: {
       get: (id: string) => one<DepositWithHistory>({ method: 'GET', path: at('/deposits', id) }),

@@ -5,6 +5,7 @@ export type { Approval, ApprovalDecision, ListedApproval, ReviewDecision } from 
 export type { AuditEntry, AuditFilter, AuditVerification } from '../wire/audit-entry.js'
 export type { Balance, BalanceFilter, SpendableBalance } from '../wire/balance.js'
 export type { Batch, BatchFilter, BatchItem, BatchSummary, NewBatch } from '../wire/batch.js'
+export type { CashierAction, CashierSession, NewCashierSession } from '../wire/cashier.js'
 export type { ControlChangeState } from '../wire/control-change.js'
 export type {
   AwaitedApproval,

@@ -26,6 +26,7 @@ export type IdPrefix =
   | 'part'
   | 'pay'
   | 'cas'
+  | 'csh'
   | 'pol'
   | 'wla'
   | 'rel'

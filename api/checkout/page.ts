@@ -6,7 +6,9 @@ import { GONE_DEPOSITS } from '../../domain/deposits/deposit-sets.js'
 import { formatAmount } from '../../domain/money.js'
 import { type CheckoutScreen, checkoutScreen } from '../../domain/payments/checkout-screen.js'
 import { paymentUri } from '../../domain/payments/payment-uri.js'
+import { addressGroups } from '../pages/address-groups.js'
 import { type Content, exact, fill, Html, html } from '../pages/html.js'
+import { inWords } from '../pages/in-words.js'
 import { formatDuration, formatTime, type Language } from '../pages/language.js'
 import { qrSvg } from '../pages/qr-svg.js'
 import type { CheckoutWords } from './words/en.js'
@@ -15,8 +17,6 @@ import { CHECKOUT_WORDS } from './words.js'
 /** Time before the end at which the countdown becomes prominent, or a fifth of a short payment's life. */
 const SOON_MS = 300_000
 const SOON_SHARE = 5
-/** Characters of a group of an address, which is easier to compare in groups. */
-const GROUP = 4
 
 /** Main part of a page, which the live page also gets by itself. */
 export interface MainPart {
@@ -64,14 +64,6 @@ ${checkout.order_id !== null && html`<dl><dt>${words.order}</dt><dd><bdi>${check
 /** Renders the help under the main part. */
 export function renderHelp(checkout: Checkout, language: Language): Html {
   return html`<p>${CHECKOUT_WORDS[language].help} <code dir="ltr">${checkout.id}</code></p>`
-}
-
-/** Returns a name of the configuration as a name for people: `bitcoin-cash` as `Bitcoin Cash`. */
-function inWords(name: string): string {
-  return name.replace(
-    /(^|[-_])(\w)/g,
-    (_, gap: string, letter: string) => (gap && ' ') + letter.toUpperCase(),
-  )
 }
 
 function screenOf(checkout: Checkout): CheckoutScreen {
@@ -155,7 +147,7 @@ ${uri !== null && qrSvg(uri, words.qr)}
 ${digits !== null && html`<div><dt>${words.amount}</dt><dd><strong>${amount(terms, rest ?? 0n)}</strong>${copyButton('copy-amount', words.copy_amount, words, digits)}</dd></div>`}
 <div><dt>${words.coin}</dt><dd><bdi>${coin}</bdi></dd></div>
 <div><dt>${words.network}</dt><dd><bdi>${network}</bdi></dd></div>
-<div><dt>${words.address}</dt><dd>${groups(checkout.address)}${copyButton('copy-address', words.copy_address, words, checkout.address)}</dd></div>
+<div><dt>${words.address}</dt><dd>${addressGroups(checkout.address)}${copyButton('copy-address', words.copy_address, words, checkout.address)}</dd></div>
 </dl>
 ${uri !== null && html`<p><a class="button" href="${exact(uri)}" rel="noreferrer">${words.open_wallet}</a></p>`}
 </div>
@@ -225,16 +217,6 @@ function checkAgain({ words }: Terms): Html {
 /** Renders the button, which the script shows. */
 function copyButton(id: string, label: string, { copied }: CheckoutWords, text: string): Html {
   return html` <button type="button" id="${id}" hidden data-copy="${exact(text)}" data-copied="${copied}">${label}</button>`
-}
-
-/** Renders an address in groups, which are one text without spaces when it is selected. */
-function groups(address: string): Html {
-  // A cashaddr address has its prefix before a colon.
-  const [, prefix = '', rest = ''] = /^([^:]*:)?(.*)$/.exec(address) ?? []
-  const spans = [prefix, ...(rest.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? [])]
-    .filter(Boolean)
-    .map((group) => html`<span>${group}</span>`)
-  return html`<code class="address" dir="ltr">${spans}</code>`
 }
 
 function amount({ checkout, coin }: Terms, units: bigint): Html {
