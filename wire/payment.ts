@@ -107,6 +107,7 @@ export const Payment = z
     payment_uri: z.string().meta({ description: 'BIP-21 or EIP-681, of the whole amount.' }),
     checkout_url: z.string().meta({ description: 'The page that a payer sees. It needs no key.' }),
     success_url: z.string().nullable(),
+    failure_url: z.string().nullable(),
     order_id: z.string().nullable(),
     user_reference: z.string(),
     quote: Quote.nullable(),
@@ -144,6 +145,9 @@ export const NewPayment = z
     expires_in_seconds: expiresIn.default(3_600),
     success_url: z.string().min(1).max(2_048).optional().meta({
       description: 'Absolute https URL to which the checkout page links once the payment is paid.',
+    }),
+    failure_url: z.string().min(1).max(2_048).optional().meta({
+      description: 'Absolute https URL to which it links once the payment has expired or was cancelled.',
     }),
     quote: Quote.optional(),
     tolerance: Tolerance.optional(),

@@ -54,7 +54,7 @@ export function renderMain(checkout: Checkout, networks: Networks, language: Lan
 ${notes(terms, screen)}
 ${payable && waysToPay(terms, networks)}
 ${screen === 'paid' && progress(terms)}
-${(screen === 'paid' || screen === 'confirmed') && back(terms)}
+${back(terms, screen)}
 ${screen === 'paid' && checkAgain(terms)}
 ${checkout.order_id !== null && html`<dl><dt>${words.order}</dt><dd><bdi>${checkout.order_id}</bdi></dd></dl>`}
 </main>`
@@ -204,9 +204,14 @@ function confirmations({ coin, deposits }: Checkout): { readonly done: number; r
   return waiting[0] ?? { done: 0, needed: 0 }
 }
 
-function back({ checkout, words }: Terms): Content {
-  if (checkout.success_url === null) return null
-  return html`<p><a class="button" href="${exact(checkout.success_url)}" rel="noreferrer">${words.back}</a></p>`
+/** Renders the way back to the shop, which a payer who can still pay does not need. */
+function back({ checkout, words }: Terms, screen: CheckoutScreen): Content {
+  if (screen === 'pending' || screen === 'partial') return null
+  const paid = screen === 'paid' || screen === 'confirmed'
+  const url = paid ? checkout.success_url : checkout.failure_url
+  return (
+    url !== null && html`<p><a class="button" href="${exact(url)}" rel="noreferrer">${words.back}</a></p>`
+  )
 }
 
 /** Renders what a browser without scripts needs, where the page does not change by itself. */

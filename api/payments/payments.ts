@@ -89,7 +89,10 @@ export function registerPaymentRoutes(app: ApiApp, dependencies: ApiDependencies
     const coin = findCoin(network, body.coin)
     const amount = body.amount === undefined ? null : positiveAmount(body.amount, coin.decimals)
     const tolerance = body.tolerance ?? null
-    if (body.success_url !== undefined) checkReturnUrl('success_url', body.success_url, environment)
+    for (const field of ['success_url', 'failure_url'] as const) {
+      const url = body[field]
+      if (url !== undefined) checkReturnUrl(field, url, environment)
+    }
     const allowanceOf = async (tx: Transaction, asked: bigint) => {
       const { policy } = await readPolicy(tx, c.get('merchantId'))
       const asset = { network: network.name, coin: coin.name }
@@ -108,6 +111,7 @@ export function registerPaymentRoutes(app: ApiApp, dependencies: ApiDependencies
           quote: body.quote ?? null,
           orderId: body.order_id ?? null,
           successUrl: body.success_url ?? null,
+          failureUrl: body.failure_url ?? null,
           metadata: body.metadata,
           expiresInSeconds: body.expires_in_seconds,
           attemptOf: null,

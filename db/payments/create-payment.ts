@@ -31,6 +31,7 @@ export interface PaymentRequest {
   readonly quote: Quote | null
   readonly orderId: string | null
   readonly successUrl: string | null
+  readonly failureUrl: string | null
   readonly metadata: Readonly<Record<string, unknown>>
   readonly expiresInSeconds: number
   /** Id of the payment that is issued again. `null` for a first attempt. */
@@ -75,12 +76,12 @@ export async function createPayment(tx: Transaction, request: PaymentRequest): P
   await tx`
     INSERT INTO payments (
       id, merchant_id, user_reference, network, coin, decimals, address_id, amount, allowance, tolerance, quote,
-      order_id, success_url, metadata, payment_uri, checkout_token, checkout_url, status, history, attempt_of,
+      order_id, success_url, failure_url, metadata, payment_uri, checkout_token, checkout_url, status, history, attempt_of,
       created_height, created_at, expires_at, updated_at)
     VALUES (
       ${id}, ${merchantId}, ${userReference}, ${network.name}, ${coin.name}, ${coin.decimals}, ${address.id}, ${amount?.toString() ?? null},
       ${request.allowance.toString()}, ${request.tolerance && json(tx, request.tolerance)}, ${request.quote && json(tx, request.quote)},
-      ${request.orderId}, ${request.successUrl}, ${json(tx, request.metadata)},
+      ${request.orderId}, ${request.successUrl}, ${request.failureUrl}, ${json(tx, request.metadata)},
       ${paymentUri(network, coin, address.address, amount)}, ${token}, ${`${request.publicUrl}/checkout/${token}`},
       'pending', ${json(tx, history(now.toISOString()))}, ${request.attemptOf},
       coalesce((SELECT head_height FROM chain_cursors WHERE network = ${network.name}), 0),

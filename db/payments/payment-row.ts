@@ -22,6 +22,7 @@ export interface PaymentRow {
   readonly quote: Quote | null
   readonly order_id: string | null
   readonly success_url: string | null
+  readonly failure_url: string | null
   readonly metadata: Readonly<Record<string, unknown>>
   readonly payment_uri: string
   readonly checkout_token: string

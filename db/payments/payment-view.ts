@@ -30,6 +30,7 @@ export function paymentView(row: PaymentRow, deposits: readonly DepositOfPayment
     payment_uri: row.payment_uri,
     checkout_url: row.checkout_url,
     success_url: row.success_url,
+    failure_url: row.failure_url,
     order_id: row.order_id,
     user_reference: row.user_reference,
     quote: row.quote,

@@ -19,6 +19,7 @@ export interface Checkout
     | 'payment_uri'
     | 'order_id'
     | 'success_url'
+    | 'failure_url'
     | 'status'
     | 'flags'
     | 'created_at'
@@ -59,7 +60,7 @@ async function read(sql: Queryable, where: ReturnType<typeof sql>): Promise<Chec
   const rows = await sql<Omit<Checkout, 'deposits'>[]>`
     SELECT payment.id, payment.network, payment.coin, payment.decimals, address.address, payment.amount,
            payment.amount_detected, payment.amount_confirmed, payment.payment_uri, payment.order_id,
-           payment.success_url, payment.status, payment.flags, payment.created_at, payment.expires_at,
+           payment.success_url, payment.failure_url, payment.status, payment.flags, payment.created_at, payment.expires_at,
            merchant.name AS merchant_name, merchant.colour AS merchant_colour, clock_timestamp() AS now
     FROM payments payment
     JOIN addresses address ON address.id = payment.address_id

@@ -60,6 +60,7 @@ export async function reissuePayment(
     quote: first.quote,
     orderId: first.order_id,
     successUrl: first.success_url,
+    failureUrl: first.failure_url,
     metadata: first.metadata,
     expiresInSeconds: ask.expiresInSeconds ?? lifetime,
     attemptOf: first.id,

@@ -430,6 +430,7 @@ describe('a request that cannot be accepted', () => {
     [{ tolerance: { absolute: '0.000000001' } }, 422, 'INVALID_AMOUNT'],
     [{ success_url: 'http://shop.example/' }, 400, 'VALIDATION_FAILED'],
     [{ success_url: 'javascript:alert(1)' }, 400, 'VALIDATION_FAILED'],
+    [{ failure_url: 'http://shop.example/' }, 400, 'VALIDATION_FAILED'],
     [{ success_url: '/thanks' }, 400, 'VALIDATION_FAILED'],
     [{ success_url: 'https:shop.example' }, 400, 'VALIDATION_FAILED'],
     [{ success_url: 'https://user:secret@shop.example/' }, 400, 'VALIDATION_FAILED'],

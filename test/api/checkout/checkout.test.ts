@@ -107,6 +107,17 @@ describe('screens', () => {
     for (const page of [seen, done]) expect(uriIn(page.html)).toBeUndefined()
   })
 
+  test('links to the shop after the end, and not while the payer can pay', async () => {
+    const urls = { success_url: 'https://shop.example/thanks', failure_url: 'https://shop.example/cart?a=1' }
+    const { payment_id, checkout_url } = await stage.open(urls)
+    expect(await stage.read(payment_id)).toMatchObject(urls)
+    expect((await open(checkout_url)).html).not.toContain('shop.example')
+    await stage.expire(payment_id)
+    const { html } = await open(checkout_url)
+    expect(html).toContain('href="https://shop.example/cart?a=1" rel="noreferrer"')
+    expect(html).not.toContain('shop.example/thanks')
+  })
+
   test('shows no way to pay after the end, and warns against a second payment', async () => {
     const expired = await stage.open()
     await stage.expire(expired.payment_id)
