@@ -121,7 +121,9 @@ export const Payment = z
     created_at: z.iso.datetime(),
     paid_at: z.iso.datetime().nullable(),
     confirmed_at: z.iso.datetime().nullable(),
-    deposits: z.array(PaymentDeposit).readonly(),
+    deposits: z.array(PaymentDeposit).readonly().meta({
+      description: 'The newest 100, oldest first. `GET /deposits?payment_id=` lists all.',
+    }),
     history: z.array(PaymentHistoryEntry).readonly(),
     metadata: z.record(z.string(), z.unknown()),
   })

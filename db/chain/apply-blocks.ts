@@ -74,7 +74,8 @@ export async function applyBlocks(
     // The first block of all has no parent.
     if (first.height > 0 && cursor.hash !== first.parentHash) return { kind: 'reorg' }
 
-    const at = new Date()
+    // A payment ends by the clock of the database, so its deposits are timed by the same one.
+    const at = cursor.now
     const { recorded: hits, small } = await partSmall(tx, network.name, found)
     const { spent, outgoes } = await byFamily(network, {
       utxo: async (utxo) => {

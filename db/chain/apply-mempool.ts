@@ -42,7 +42,8 @@ export async function applyMempool(
     const cursor = await lockCursor(tx, network.name)
     await keepWatch(tx, network.name, watch)
     if (!cursor) return
-    const at = new Date()
+    // As in `applyBlocks`.
+    const at = cursor.now
     const { events, changed } = await recordDetected(tx, network, deposits, at)
     // Conflicts come first: a new transaction has replaced the one that it conflicts with.
     const replaced = await replaceConflicting(tx, network.name, look.spends, at)

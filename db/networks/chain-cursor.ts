@@ -10,6 +10,11 @@ export interface ChainCursor {
   readonly hash: string
 }
 
+/** Cursor that is locked, with the time of the database, which is the same for every worker. */
+export interface LockedCursor extends ChainCursor {
+  readonly now: Date
+}
+
 /** Returns the cursor of a network. `null` before the first start. */
 export async function readCursor(sql: Queryable, network: string): Promise<ChainCursor | null> {
   const [row] = await sql<{ height: bigint; block_hash: string }[]>`
@@ -21,10 +26,10 @@ export async function readCursor(sql: Queryable, network: string): Promise<Chain
  * Returns the cursor, locked until the transaction ends. Every writer of what the chain says takes this lock
  * first, so that two watchers of one network (a worker that was cut off and its successor) never interleave.
  */
-export async function lockCursor(tx: Transaction, network: string): Promise<ChainCursor | null> {
-  const [row] = await tx<{ height: bigint; block_hash: string }[]>`
-    SELECT height, block_hash FROM chain_cursors WHERE network = ${network} FOR UPDATE`
-  return row ? { height: Number(row.height), hash: row.block_hash } : null
+export async function lockCursor(tx: Transaction, network: string): Promise<LockedCursor | null> {
+  const [row] = await tx<{ height: bigint; block_hash: string; now: Date }[]>`
+    SELECT height, block_hash, clock_timestamp() AS now FROM chain_cursors WHERE network = ${network} FOR UPDATE`
+  return row ? { height: Number(row.height), hash: row.block_hash, now: row.now } : null
 }
 
 /** Records where scanning begins, unless it has begun. */

@@ -4,9 +4,9 @@ import { formatAmount } from '../../domain/money.js'
 import type { PaymentStatus } from '../../domain/payments/payment-status.js'
 import { inTransaction, type Sql } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { depositsOfPayments } from './deposits-of-payments.js'
+import { sumDeposits } from './deposits-of-payments.js'
 import { lockPayments } from './payment-row.js'
-import { evaluate, savePayment } from './save-payment.js'
+import { evaluate, paymentEvents, savePayment } from './save-payment.js'
 
 /** Longest wait for a signal. A lost signal costs no more than this. */
 const LONGEST_WAIT_MS = 86_400_000
@@ -28,10 +28,11 @@ export async function advancePayment(sql: Sql, id: string): Promise<PaymentProgr
   return inTransaction(sql, async (tx) => {
     const [payment] = await lockPayments(tx, [id])
     if (!payment) return null
-    const deposits = (await depositsOfPayments(tx, [id])).get(id) ?? []
+    const deposits = (await sumDeposits(tx, [id])).get(id) ?? []
     const value = evaluate(payment, deposits)
-    const { row, event } = await savePayment(tx, payment, deposits, value, { kind: 'timer', id: null })
-    if (event) await appendEvents(tx, [event])
+    const saved = await savePayment(tx, payment, value, { kind: 'timer', id: null })
+    await appendEvents(tx, await paymentEvents(tx, [saved]))
+    const { row } = saved
     const seen = `${formatAmount(row.amount_detected, row.decimals)} ${row.coin} seen`
     const left = row.expires_at.getTime() - payment.now.getTime()
     const until = `until ${row.expires_at.toISOString().slice(0, 16)}Z`

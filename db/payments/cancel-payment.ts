@@ -5,10 +5,10 @@ import { isPaymentFinal } from '../../domain/payments/payment-status.js'
 import { appendAudit } from '../audit/append-audit.js'
 import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
-import { depositsOfPayments } from './deposits-of-payments.js'
+import { sumDeposits } from './deposits-of-payments.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
 import { paymentNotFound } from './read-payments.js'
-import { evaluate, type PaymentCause, savePayment } from './save-payment.js'
+import { evaluate, type PaymentCause, paymentEvents, savePayment } from './save-payment.js'
 
 export interface PaymentDecision {
   readonly merchantId: string
@@ -25,7 +25,7 @@ export interface PaymentDecision {
  */
 export async function cancelPayment(tx: Transaction, ask: PaymentDecision): Promise<void> {
   const payment = await lockOwnPayment(tx, ask)
-  const deposits = (await depositsOfPayments(tx, [ask.id])).get(ask.id) ?? []
+  const deposits = (await sumDeposits(tx, [ask.id])).get(ask.id) ?? []
   const value = evaluate(payment, deposits)
   if (isPaymentFinal(value.status)) {
     throw invalidState(payment.id, value.status, `This payment is ${value.status} already`)
@@ -33,14 +33,14 @@ export async function cancelPayment(tx: Transaction, ask: PaymentDecision): Prom
   if (deposits.length > 0) {
     throw invalidState(payment.id, value.status, 'Something was paid, so this payment cannot be cancelled')
   }
-  const { event } = await savePayment(tx, payment, deposits, { ...value, status: 'cancelled' }, ask.cause)
+  const saved = await savePayment(tx, payment, { ...value, status: 'cancelled' }, ask.cause)
   await appendAudit(tx, {
     merchantId: ask.merchantId,
     actor: ask.actor,
     action: 'payment.cancelled',
     subject: ask.id,
   })
-  if (event) await appendEvents(tx, [event])
+  await appendEvents(tx, await paymentEvents(tx, [saved]))
 }
 
 /** Locks a payment of the merchant. @throws KeyturnError `NOT_FOUND`. */

@@ -1,17 +1,23 @@
 /** Moves the payments whose deposits just changed, in the transaction of that change. */
 
 import { formatAmount } from '../../domain/money.js'
+import { isPaymentFinal } from '../../domain/payments/payment-status.js'
 import type { Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
-import { type DepositOfPayment, depositsOfPayments } from './deposits-of-payments.js'
+import { sumDeposits } from './deposits-of-payments.js'
 import { type LockedPayment, lockPayments } from './payment-row.js'
-import { evaluate, savePayment } from './save-payment.js'
+import { evaluate, paymentEvents, type SavedPayment, savePayment } from './save-payment.js'
 
 /** What a change of a deposit has to say. */
 export interface ChangedDeposit {
   readonly id: string
   readonly payment_id: string | null
+  readonly network: string
+  readonly coin: string
+  readonly txid: string
+  /** Base units of its coin. */
+  readonly amount: bigint
   readonly detected_at: Date
   readonly updated_at: Date
 }
@@ -33,44 +39,74 @@ export async function followDeposits(
   for (const row of changed) if (row.payment_id !== null) causes.set(row.payment_id, row)
   if (causes.size === 0) return []
   const payments = await lockPayments(tx, [...causes.keys()])
-  const deposits = await depositsOfPayments(tx, [...causes.keys()])
-  const events: NewEvent[] = []
+  const fresh = freshOf(payments, changed)
+  await markAfterEnd(tx, fresh)
+  const sums = await sumDeposits(tx, [...causes.keys()])
+  const saved: SavedPayment[] = []
+  const exceptions: NewEvent[] = []
   for (const payment of payments) {
-    const own = deposits.get(payment.id) ?? []
-    const value = evaluate(payment, own)
-    const id = causes.get(payment.id)?.id ?? null
-    const { event, row } = await savePayment(tx, payment, own, value, { kind, id })
-    if (event) events.push(event)
-    const isNew = (flag: (typeof row.flags)[number]) =>
-      row.flags.includes(flag) && !payment.flags.includes(flag)
-    // A person examines each late deposit, also the second one.
-    const late = own.filter((each) => isFresh(changed, each.id) && isLate(payment, each))
-    for (const each of late) events.push(exception(payment, 'late', each))
-    if (isNew('wrong_coin')) {
-      const other = own.find((each) => each.coin !== payment.coin)
-      if (other) events.push(exception(payment, 'wrong_coin', other))
+    const value = evaluate(payment, sums.get(payment.id) ?? [])
+    const cause = causes.get(payment.id)
+    const written = await savePayment(tx, payment, value, { kind, id: cause?.id ?? null })
+    saved.push(written)
+    if (cause && written.row.reorged && !payment.reorged) {
+      exceptions.push(exception('reorged', payment, cause, payment.decimals))
     }
-    if (isNew('reorged'))
-      events.push(
-        exception(
-          payment,
-          'reorged',
-          own.find((each) => each.id === id),
-        ),
-      )
   }
-  return events
+  // A person examines each late or wrong deposit, also the second one.
+  const decimals = await decimalsOf(tx, fresh)
+  for (const { payment, deposit } of fresh) {
+    if (deposit.coin !== payment.coin) {
+      exceptions.push(exception('wrong_coin', payment, deposit, decimals.get(deposit.coin) ?? 0))
+    } else if (isLate(payment, deposit)) {
+      exceptions.push(exception('late', payment, deposit, payment.decimals))
+    }
+  }
+  return [...(await paymentEvents(tx, saved)), ...exceptions]
 }
 
-/** Whether this transaction saw the deposit for the first time. */
-function isFresh(changed: readonly ChangedDeposit[], id: string): boolean {
-  const row = changed.find((each) => each.id === id)
-  return row !== undefined && row.detected_at.getTime() === row.updated_at.getTime()
+/** Deposit that this transaction saw for the first time, with its payment as it was before. */
+interface Fresh {
+  readonly payment: LockedPayment
+  readonly deposit: ChangedDeposit
 }
 
-function isLate(payment: LockedPayment, deposit: DepositOfPayment): boolean {
-  if (deposit.coin !== payment.coin) return false
-  return payment.status === 'cancelled' || deposit.detected_at >= payment.expires_at
+function freshOf(payments: readonly LockedPayment[], changed: readonly ChangedDeposit[]): Fresh[] {
+  const byId = new Map(payments.map((payment) => [payment.id, payment]))
+  const seen = new Set<string>()
+  return changed.flatMap((deposit) => {
+    const payment = byId.get(deposit.payment_id ?? '')
+    if (!payment || seen.has(deposit.id)) return []
+    seen.add(deposit.id)
+    return deposit.detected_at.getTime() === deposit.updated_at.getTime() ? [{ payment, deposit }] : []
+  })
+}
+
+function isLate(payment: LockedPayment, deposit: ChangedDeposit): boolean {
+  return isPaymentFinal(payment.status) || deposit.detected_at >= payment.expires_at
+}
+
+/**
+ * Marks deposits that were seen in time, but whose payment ended before their transaction could lock it. They
+ * are late, because the end is final.
+ */
+async function markAfterEnd(tx: Transaction, fresh: readonly Fresh[]): Promise<void> {
+  const ids = fresh.filter(({ payment }) => isPaymentFinal(payment.status)).map(({ deposit }) => deposit.id)
+  if (ids.length > 0) await tx`UPDATE deposits SET after_end = true WHERE id = ANY (${ids})`
+}
+
+/** Returns the decimal places of the coins that are not those of their payments. */
+async function decimalsOf(
+  tx: Transaction,
+  fresh: readonly Fresh[],
+): Promise<ReadonlyMap<string, number | null>> {
+  const other = fresh.filter(({ payment, deposit }) => deposit.coin !== payment.coin)
+  const [first] = other
+  if (!first) return new Map()
+  const rows = await tx<{ name: string; decimals: number }[]>`
+    SELECT name, decimals FROM known_coins
+    WHERE network = ${first.deposit.network} AND name = ANY (${other.map(({ deposit }) => deposit.coin)})`
+  return new Map(rows.map((row) => [row.name, row.decimals]))
 }
 
 const MESSAGES = {
@@ -81,9 +117,10 @@ const MESSAGES = {
 } as const
 
 function exception(
-  payment: LockedPayment,
   kind: keyof typeof MESSAGES,
-  deposit: DepositOfPayment | undefined,
+  payment: LockedPayment,
+  deposit: ChangedDeposit,
+  decimals: number,
 ): NewEvent {
   return exceptionEvent({
     merchantId: payment.merchant_id,
@@ -96,17 +133,10 @@ function exception(
       order_id: payment.order_id,
       user_reference: payment.user_reference,
       network: payment.network,
-      ...(deposit
-        ? {
-            deposit_id: deposit.id,
-            transaction_hash: deposit.txid,
-            coin: deposit.coin,
-            amount: formatAmount(
-              deposit.amount,
-              deposit.coin === payment.coin ? payment.decimals : (deposit.decimals ?? 0),
-            ),
-          }
-        : {}),
+      deposit_id: deposit.id,
+      transaction_hash: deposit.txid,
+      coin: deposit.coin,
+      amount: formatAmount(deposit.amount, decimals),
     },
   })
 }

@@ -5,9 +5,9 @@ import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { invalidState, lockOwnPayment, type PaymentDecision } from './cancel-payment.js'
 import { createPayment } from './create-payment.js'
-import { depositsOfPayments } from './deposits-of-payments.js'
+import { sumDeposits } from './deposits-of-payments.js'
 import type { PaymentRow } from './payment-row.js'
-import { evaluate, savePayment } from './save-payment.js'
+import { evaluate, paymentEvents, savePayment } from './save-payment.js'
 
 export interface PaymentReissue extends PaymentDecision {
   /** `null`: as long as the first attempt. */
@@ -28,7 +28,7 @@ export async function reissuePayment(
   ask: PaymentReissue,
 ): Promise<PaymentRow> {
   const first = await lockOwnPayment(tx, ask)
-  const deposits = (await depositsOfPayments(tx, [ask.id])).get(ask.id) ?? []
+  const deposits = (await sumDeposits(tx, [ask.id])).get(ask.id) ?? []
   const value = evaluate(first, deposits)
   if (first.amount === null) {
     throw invalidState(
@@ -69,7 +69,7 @@ export async function reissuePayment(
     actor: ask.actor,
   })
   const linked = { ...first, reissued_as: next.id }
-  const { event } = await savePayment(tx, linked, deposits, evaluate(linked, deposits), ask.cause)
-  if (event) await appendEvents(tx, [event])
+  const saved = await savePayment(tx, linked, evaluate(linked, deposits), ask.cause)
+  await appendEvents(tx, await paymentEvents(tx, [saved]))
   return next
 }

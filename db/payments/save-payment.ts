@@ -1,52 +1,55 @@
 /** Writes what a payment became, with its event. */
 
-import { evaluatePayment, type PaymentValue } from '../../domain/payments/evaluate-payment.js'
+import {
+  evaluatePayment,
+  type PaymentDeposit,
+  type PaymentValue,
+} from '../../domain/payments/evaluate-payment.js'
 import { isPaymentFinal, PAYMENT_TRANSITIONS } from '../../domain/payments/payment-status.js'
 import type { PaymentHistoryEntry } from '../../wire/payment.js'
 import { json, type Transaction } from '../connect.js'
 import type { NewEvent } from '../events/log/append-events.js'
 import { notice } from '../notices.js'
-import type { DepositOfPayment } from './deposits-of-payments.js'
+import { depositsOfPayments } from './deposits-of-payments.js'
 import type { LockedPayment, PaymentRow } from './payment-row.js'
 import { paymentEvent } from './payment-view.js'
 
 export type PaymentCause = PaymentHistoryEntry['cause']
 
+export interface SavedPayment {
+  readonly before: PaymentRow
+  readonly row: PaymentRow
+  /** Whether its status or flags changed. */
+  readonly shown: boolean
+}
+
 /** Computes what a locked payment is now, from its deposits. */
-export function evaluate(row: LockedPayment, deposits: readonly DepositOfPayment[]): PaymentValue {
+export function evaluate(row: LockedPayment, deposits: readonly PaymentDeposit[]): PaymentValue {
   return evaluatePayment(
     { coin: row.coin, amount: row.amount, allowance: row.allowance, expiresAt: row.expires_at.getTime() },
     { status: row.status, reorged: row.reorged, reissued: row.reissued_as !== null },
-    deposits.map((each) => ({
-      coin: each.coin,
-      amount: each.amount,
-      status: each.status,
-      detectedAt: each.detected_at.getTime(),
-    })),
+    deposits,
     row.now.getTime(),
   )
 }
 
 /**
  * Writes a locked payment with a new value. A change of status or flags gets a line in its history and an
- * event; a change of the sums alone gets neither.
- *
- * @returns The row as written, and the event if there is one.
+ * event (`paymentEvents`); a change of the sums alone gets neither.
  */
 export async function savePayment(
   tx: Transaction,
   row: LockedPayment,
-  deposits: readonly DepositOfPayment[],
   value: PaymentValue,
   cause: PaymentCause,
-): Promise<{ readonly row: PaymentRow; readonly event: NewEvent | null }> {
+): Promise<SavedPayment> {
   const { status, flags } = value
   if (status !== row.status && !PAYMENT_TRANSITIONS[row.status].includes(status)) {
     throw new Error(`Payment ${row.id} cannot go from ${row.status} to ${status}`)
   }
   const shown = status !== row.status || flags.join() !== row.flags.join()
   const summed = value.detected !== row.amount_detected || value.confirmed !== row.amount_confirmed
-  if (!shown && !summed) return { row, event: null }
+  if (!shown && !summed) return { before: row, row, shown: false }
   const at = row.now
   const reached = status === 'paid' || status === 'confirmed'
   const after: PaymentRow = {
@@ -74,5 +77,16 @@ export async function savePayment(
         wake_due = true
     WHERE id = ${row.id})
     ${notice(tx, 'payment_changed', row.id)}`
-  return { row: after, event: shown ? paymentEvent(after, deposits, row) : null }
+  return { before: row, row: after, shown }
+}
+
+/** Returns the events of payments whose status or flags changed, with the deposits as they are now. */
+export async function paymentEvents(tx: Transaction, saved: readonly SavedPayment[]): Promise<NewEvent[]> {
+  const shown = saved.filter((each) => each.shown)
+  if (shown.length === 0) return []
+  const deposits = await depositsOfPayments(
+    tx,
+    shown.map(({ row }) => row.id),
+  )
+  return shown.map(({ row, before }) => paymentEvent(row, deposits.get(row.id) ?? [], before))
 }

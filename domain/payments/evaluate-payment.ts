@@ -20,14 +20,16 @@ export interface PaymentTerms {
   readonly expiresAt: number
 }
 
-/** Deposit that carries the payment's id. */
+/** Deposits that carry the payment's id and are alike: one, or the sum of many. */
 export interface PaymentDeposit {
   readonly coin: string
-  /** Base units of its own coin. */
+  /** Base units of its own coin, of all of them. */
   readonly amount: bigint
+  /** Number of deposits. */
+  readonly count: number
   readonly status: DepositStatus
-  /** Milliseconds since the epoch. */
-  readonly detectedAt: number
+  /** Whether they were first seen at the end of the payment or later. */
+  readonly late: boolean
 }
 
 /** What does not follow from the deposits. */
@@ -62,7 +64,7 @@ export function evaluatePayment(
 ): PaymentValue {
   const own = deposits.filter((each) => each.coin === terms.coin)
   const live = own.filter(({ status }) => !GONE_DEPOSITS[status])
-  const isLate = (each: PaymentDeposit) => past.status === 'cancelled' || each.detectedAt >= terms.expiresAt
+  const isLate = (each: PaymentDeposit) => past.status === 'cancelled' || each.late
   const inTime = live.filter((each) => !isLate(each))
   const detected = sum(live)
   const confirmed = sum(live.filter(isCredited))
@@ -75,7 +77,7 @@ export function evaluatePayment(
     overpaid: terms.amount !== null && detected > terms.amount,
     late: live.some(isLate),
     reorged,
-    multiple_deposits: live.length > 1,
+    multiple_deposits: live.reduce((total, { count }) => total + count, 0) > 1,
     wrong_coin: deposits.some((each) => each.coin !== terms.coin && !GONE_DEPOSITS[each.status]),
     reissued: past.reissued,
   }

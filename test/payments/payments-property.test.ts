@@ -110,7 +110,7 @@ async function compare(stage: PaymentStage, { payment_id: id }: Payment): Promis
   const decimals = stage.network.coins[0]?.decimals ?? 0
   const rows = await sql<{ status: string; amount: bigint; late: boolean }[]>`
     SELECT deposit.status, deposit.amount,
-           payment.status = 'cancelled' OR deposit.detected_at >= payment.expires_at AS late
+           payment.status = 'cancelled' OR deposit.after_end OR deposit.detected_at >= payment.expires_at AS late
     FROM deposits deposit JOIN payments payment ON payment.id = deposit.payment_id
     WHERE payment.id = ${id} AND deposit.coin = payment.coin AND deposit.status NOT IN ('reverted', 'replaced')`
   const total = (some: typeof rows | (typeof rows)[number][]) =>

@@ -11,7 +11,8 @@ const deposit: fc.Arbitrary<PaymentDeposit> = fc.record({
   coin: fc.constantFrom('usdt', 'usdt', 'usdt', 'eth'),
   amount: fc.bigInt({ min: 1n, max: 200n }),
   status: fc.constantFrom(...DEPOSIT_STATUSES),
-  detectedAt: fc.integer({ min: 0, max: 200 }),
+  count: fc.integer({ min: 1, max: 3 }),
+  late: fc.boolean(),
 })
 const past = fc.record({
   status: fc.constantFrom(...PAYMENT_STATUSES),
@@ -55,8 +56,7 @@ describe('a payment', () => {
         const { status } = evaluatePayment(asked, before, deposits, now)
         let credited = 0n
         for (const each of deposits) {
-          if (each.coin === 'usdt' && each.status === 'success' && each.detectedAt < 100)
-            credited += each.amount
+          if (each.coin === 'usdt' && each.status === 'success' && !each.late) credited += each.amount
         }
         const least = asked.amount === null ? 1n : asked.amount - asked.allowance
         expect(status === 'confirmed').toBe(credited >= (least > 1n ? least : 1n))
@@ -77,7 +77,7 @@ describe('a payment', () => {
   test('waits a day for a deposit that a reorg took back, and no longer', () => {
     const asked = { coin: 'usdt', amount: 5n, allowance: 0n, expiresAt: 100 }
     const before = { status: 'paid', reorged: false, reissued: false } as const
-    const gone = [{ coin: 'usdt', amount: 5n, status: 'reverted', detectedAt: 50 } as const]
+    const gone = [{ coin: 'usdt', amount: 5n, status: 'reverted', count: 1, late: false } as const]
     expect(evaluatePayment(asked, before, gone, 100 + 86_399_999).status).toBe('pending')
     expect(evaluatePayment(asked, before, gone, 100 + 86_400_000).status).toBe('expired')
   })

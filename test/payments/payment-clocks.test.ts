@@ -1,0 +1,79 @@
+/** Payments whose expiry meets a deposit, and workers whose clocks are wrong. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { inTransaction } from '../../db/connect.js'
+import { lockPayments } from '../../db/payments/payment-row.js'
+import { savePayment } from '../../db/payments/save-payment.js'
+import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
+
+describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
+  let stage: PaymentStage
+  beforeAll(async () => {
+    stage = await startPaymentStage(name)
+  })
+  afterAll(() => stage?.close())
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('flags and raises a deposit that is recorded while its payment expires', async () => {
+    const { sql } = stage.api.database
+    const { address, payment_id: id } = await stage.open({ user_reference: 'same moment' })
+    stage.send(address, '1')
+    stage.model.mine()
+    let scanned: Promise<void> = Promise.resolve()
+    await inTransaction(sql, async (tx) => {
+      const [payment] = await lockPayments(tx, [id])
+      if (!payment) throw new Error('There is no payment')
+      scanned = stage.look()
+      await vi.waitFor(async () =>
+        expect(
+          await sql`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE OF payment%'`,
+        ).toHaveLength(1),
+      )
+      await sleep(20)
+      // The deposit was seen before this time, and is written after the expiry.
+      const expiresAt = new Date()
+      await tx`UPDATE payments SET created_at = created_at - interval '1 hour', expires_at = ${expiresAt} WHERE id = ${id}`
+      const value = {
+        status: 'expired' as const,
+        flags: [],
+        detected: 0n,
+        confirmed: 0n,
+        reorged: false,
+      }
+      const row = { ...payment, expires_at: expiresAt, now: new Date() }
+      await savePayment(tx, row, value, { kind: 'timer', id: null })
+    })
+    await scanned
+    await stage.mine(4)
+    expect(await stage.read(id)).toMatchObject({
+      status: 'expired',
+      flags: ['late'],
+      amount_detected: '1',
+      amount_confirmed: '1',
+    })
+    expect(await stage.exceptions(id)).toEqual(['late'])
+    await stage.reorganise(5)
+    expect(await stage.read(id)).toMatchObject({ status: 'expired', flags: [] })
+  })
+
+  test.each([
+    ['fast', 2 * 3_600_000],
+    ['slow', -2 * 3_600_000],
+  ])('counts by the clock of the database, also when that of the watcher is %s', async (_which, off) => {
+    const paid = await stage.open()
+    const expired = await stage.open()
+    await stage.expire(expired.payment_id)
+    for (const { address } of [paid, expired]) stage.send(address, '1')
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + off })
+    await stage.look()
+    stage.model.mine()
+    await stage.look()
+    vi.useRealTimers()
+    expect(await stage.read(paid.payment_id)).toMatchObject({ status: 'paid', flags: [] })
+    expect(await stage.read(expired.payment_id)).toMatchObject({ status: 'expired', flags: ['late'] })
+    expect(await stage.exceptions(expired.payment_id)).toEqual(['late'])
+  })
+})
