@@ -47,8 +47,8 @@ const TOKEN = /^[\w-]{43}$/
 const WITHDRAWAL_ID = /^withdrawal_[0-9a-f]{32}$/
 /** Withdrawals that the overview lists. */
 const MOST_LISTED = 5
-/** Forms that one user may send a minute. */
-const FORMS_PER_MINUTE = 30
+/** Forms that one user may send a minute. A script also sends checks while the user types. */
+const PER_MINUTE = { act: 30, check: 120 } as const
 /** Query field of a page that a cross-site link has loaded and that loads itself again. */
 const AGAIN = 'again'
 
@@ -90,13 +90,16 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
   async function readFormFor(
     c: Context<ApiEnv>,
     action: CashierAction,
+    kind: keyof typeof PER_MINUTE = 'act',
   ): Promise<{ readonly session: Session; readonly sent: SentForm }> {
     const session = await requireSession(c, sql)
-    const seconds = buckets.take(`${session.merchant_id}\n${session.user_reference}`, FORMS_PER_MINUTE)
+    const { merchant_id, user_reference } = session
+    const perMinute = PER_MINUTE[kind]
+    const seconds = buckets.take([kind, merchant_id, user_reference].join('\n'), perMinute)
     if (seconds > 0) {
       throw new KeyturnError('RATE_LIMITED', `Too many forms were sent. Wait ${seconds} s`, {
         retryable: true,
-        details: { limit_per_minute: FORMS_PER_MINUTE, retry_after: seconds },
+        details: { limit_per_minute: perMinute, retry_after: seconds },
       })
     }
     const sent = await readForm(c, session, origin)
@@ -183,7 +186,7 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
   })
 
   router.post('/withdrawals/check', async (c) => {
-    const { session, sent } = await readFormFor(c, 'withdrawal')
+    const { session, sent } = await readFormFor(c, 'withdrawal', 'check')
     const fields = toFields(sent)
     if (sent.field('edit') === 'true') return withdrawPage(c, session, { fields, refusal: null })
     try {

@@ -81,7 +81,7 @@ ${
   html`<p><label class="choice"><input type="checkbox" name="deduct" value="true"${kept?.fields.deduct && html` checked`}> ${words.deduct}</label></p>`
 }
 ${errorOf('deduct')}
-<p class="hint" data-outlook>${words.not_yet}</p>
+<div class="hint" data-outlook><p>${words.not_yet}</p></div>
 <button class="button" formaction="${WITHDRAWALS_PATH}/check">${words.check}</button>`
   return form(view, WITHDRAWALS_PATH, { network: network.name, coin: coin.name }, content)
 }

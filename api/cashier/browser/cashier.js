@@ -1,7 +1,9 @@
 /** Copies addresses, checks a withdrawal while it is typed, and follows it. The pages are complete without it. */
 
 const TYPING_MS = 700
-const FOLLOW_MS = 5000
+const FOLLOW_MS = 5_000
+/** Last rows of the page that asks for a confirmation: fee, what arrives, what is taken at most. */
+const SHOWN_ROWS = 3
 
 for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false
 
@@ -18,7 +20,7 @@ document.addEventListener('click', async (event) => {
   document.getElementById('news').textContent = button.dataset.copied
   setTimeout(() => {
     button.textContent = label
-  }, 2000)
+  }, 2_000)
 })
 
 /** Asks for the page that the form would lead to, and takes what it says about each field. */
@@ -40,10 +42,12 @@ async function check(form, signal) {
     else input?.setAttribute?.('aria-invalid', 'true')
   }
   const outlook = form.querySelector('[data-outlook]')
-  const list = page.querySelector('#main dl')
   outlook.hidden = answer.status !== 200
-  if (answer.status === 200)
-    outlook.replaceChildren(...list.querySelectorAll(':scope > div:nth-last-child(-n+3)'))
+  const list = page.querySelector('#main dl')
+  if (answer.status !== 200 || !list) return
+  // The user sees what they typed, so the fee and what follows from it are left.
+  list.replaceChildren(...[...list.children].slice(-SHOWN_ROWS))
+  outlook.replaceChildren(document.adoptNode(list))
 }
 
 let timer
@@ -60,23 +64,29 @@ document.addEventListener('input', (event) => {
   }, TYPING_MS)
 })
 
+/** Shows how far the withdrawal is, until its end or that of the session. */
 async function follow() {
   const main = document.getElementById('main')
   if (!main.hasAttribute('data-live')) return
   try {
     const answer = await fetch(location.href)
-    if (!answer.ok) return
-    const page = new DOMParser().parseFromString(await answer.text(), 'text/html')
-    const next = page.getElementById('main')
-    if (next.innerHTML !== main.innerHTML) {
-      const before = main.querySelector('strong').textContent
-      main.replaceWith(document.adoptNode(next))
-      const now = next.querySelector('strong').textContent
-      if (now !== before) document.getElementById('news').textContent = now
-    }
+    if (answer.status === 401) return
+    if (answer.ok) show(main, new DOMParser().parseFromString(await answer.text(), 'text/html'))
   } catch {
     // The next attempt may succeed.
   }
   setTimeout(follow, FOLLOW_MS)
 }
+
+function show(main, page) {
+  const next = page.getElementById('main')
+  // What is for browsers without scripts would load the page again.
+  for (const each of [...main.querySelectorAll('noscript'), ...next.querySelectorAll('noscript')])
+    each.remove()
+  if (next.innerHTML === main.innerHTML) return
+  const [before, now] = [main, next].map((each) => each.querySelector('strong').textContent)
+  main.replaceWith(document.adoptNode(next))
+  if (now !== before) document.getElementById('news').textContent = now
+}
+
 setTimeout(follow, FOLLOW_MS)

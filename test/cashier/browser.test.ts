@@ -1,0 +1,256 @@
+/** The cashier in a real browser: from a link of another site to its end, with and without scripts. */
+
+import { mkdirSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createApp } from '../../api/create-app.js'
+import { listen } from '../../api/http/listen.js'
+import { LANGUAGES } from '../../api/pages/language.js'
+import { loadEnvironment } from '../../config/load-environment.js'
+import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
+import { MASTER_KEY, signedHeaders } from '../stage/test-api.js'
+import { testChromium } from '../support/chromium.js'
+
+const FOREIGN = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
+const NARROW = { width: 360, height: 740 }
+const WIDE = { width: 1440, height: 900 }
+/** Folder for pictures. Without it none are taken. */
+const PICTURES = process.env.KEYTURN_TEST_PICTURES
+
+let stage: PaymentStage
+let browser: Browser
+let platform: Awaited<ReturnType<typeof listen>>
+let shop: Server
+let origin: string
+let shopUrl: string
+/** Link to which the shop's page leads. */
+let link: string
+
+beforeAll(async () => {
+  ;[stage, browser] = await Promise.all([startPaymentStage('ethereum'), testChromium()])
+  await stage.api.database
+    .sql`UPDATE merchants SET name = 'Blümchen & Söhne', colour = '#0b6e4f' WHERE id = ${stage.api.merchantId}`
+  // The port has to be known before the links are made.
+  const probe = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => probe.once('listening', resolve))
+  const { port } = probe.address() as AddressInfo
+  await new Promise((resolve) => probe.close(resolve))
+  origin = `http://127.0.0.1:${port}`
+  const app = createApp({
+    ...stage.api.dependencies,
+    environment: loadEnvironment({
+      KEYTURN_DATABASE_URL: stage.api.database.url,
+      KEYTURN_MASTER_KEY: MASTER_KEY,
+      KEYTURN_PUBLIC_URL: origin,
+      KEYTURN_PAGE_RATE: '100000',
+    }),
+  })
+  platform = await listen(app, { host: '127.0.0.1', port })
+  shop = createServer((_, response) => {
+    response.setHeader('Content-Type', 'text/html')
+    response.end(`<!doctype html><title>Shop</title><a href="${link}">Cashier</a>`)
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => shop.once('listening', resolve))
+  // Another host name, because a port does not make another site.
+  shopUrl = `http://localhost:${(shop.address() as AddressInfo).port}/`
+}, 600_000)
+afterAll(async () => {
+  await browser?.close()
+  for (const server of [platform, shop]) {
+    server?.closeAllConnections()
+    server?.close()
+  }
+  await stage?.close()
+})
+
+async function newLink(fields: Readonly<Record<string, unknown>>): Promise<string> {
+  const path = '/api/v1/cashier-sessions'
+  const body = JSON.stringify({ return_url: 'https://shop.example/account', ...fields })
+  const answer = await fetch(origin + path, {
+    method: 'POST',
+    headers: {
+      ...signedHeaders(stage.api.key, { path, method: 'POST', body }),
+      'Content-Type': 'application/json',
+    },
+    body,
+  })
+  return ((await answer.json()) as { data: { url: string } }).data.url
+}
+
+async function fund(userReference: string, amount: string): Promise<void> {
+  const { json } = await stage.api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: userReference, network: 'ethereum' },
+  })
+  stage.send(json.data.address, amount)
+  await stage.mine(6)
+}
+
+/** Opens a browser whose console errors, content policy reports and foreign requests are collected. */
+async function newUser(options: BrowserContextOptions = {}) {
+  const context = await browser.newContext({ viewport: NARROW, locale: 'en', ...options })
+  const page = await context.newPage()
+  const problems: string[] = []
+  page.on('console', (message) => {
+    // A browser writes each answer from 400 on as an error, which the first one and refused forms are.
+    if (message.type() === 'error' && !/status of (401|422)/.test(message.text()))
+      problems.push(message.text())
+  })
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('request', (request) => {
+    const url = request.url()
+    if (![origin, shopUrl, 'data:'].some((each) => url.startsWith(each))) problems.push(`loads ${url}`)
+  })
+  return { page, problems, close: () => context.close() }
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (PICTURES === undefined) return
+  mkdirSync(PICTURES, { recursive: true })
+  await page.screenshot({ path: `${PICTURES}/cashier-${name}.png`, fullPage: true })
+}
+
+const overflow = (page: Page) =>
+  page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+
+async function findings(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)
+}
+
+/** Checks a page as it is. Only a browser with scripts can be asked. */
+async function look(page: Page, hasScripts: boolean, name: string): Promise<void> {
+  if (hasScripts) {
+    expect(await overflow(page)).toBe(0)
+    expect(await findings(page)).toEqual([])
+  }
+  await picture(page, name)
+}
+
+/** Follows the shop's link to the overview. */
+async function arrive(page: Page, fields: Readonly<Record<string, unknown>>): Promise<void> {
+  link = await newLink(fields)
+  await page.goto(shopUrl)
+  await page.getByRole('link').click()
+  await page.waitForURL(`${origin}/cashier?again`)
+  await page.waitForSelector('#main')
+}
+
+describe.each([
+  ['narrow', NARROW, true],
+  ['narrow', NARROW, false],
+  ['wide', WIDE, true],
+  ['wide', WIDE, false],
+] as const)('in a %s window (%j), with scripts: %s', (name, viewport, javaScriptEnabled) => {
+  const label = `${name}-${javaScriptEnabled ? 'on' : 'off'}`
+
+  test('leads from a link of another site to an address, which the user asks for', async () => {
+    const { page, problems, close } = await newUser({ viewport, javaScriptEnabled })
+    await arrive(page, { user_reference: `depositor ${label}`, action: 'deposit' })
+    await look(page, javaScriptEnabled, `deposit-${label}`)
+    const bitcoin = page.locator('details.coin').filter({ hasText: 'Bitcoin' }).first()
+    await bitcoin.locator('summary').first().click()
+    await bitcoin.getByRole('button', { name: 'Get an address' }).click()
+    await page.waitForURL(`${origin}/cashier?network=bitcoin`)
+    const address = page.locator('details[open] code.address').first()
+    expect(await address.textContent()).toMatch(/^bcrt1q|^bc1q|^tb1q/)
+    expect(await page.locator('details[open] svg.qr').isVisible()).toBe(true)
+    expect(await page.getByRole('button', { name: 'Copy the address' }).isVisible()).toBe(javaScriptEnabled)
+    await look(page, javaScriptEnabled, `address-${label}`)
+    expect(problems).toEqual([])
+    await close()
+  })
+
+  test('leads from a link of another site through a corrected form to a withdrawal and its status', async () => {
+    const user = `withdrawer ${label}`
+    await fund(user, '2')
+    const { page, problems, close } = await newUser({ viewport, javaScriptEnabled })
+    await arrive(page, {
+      user_reference: user,
+      action: 'withdrawal',
+      coins: [{ network: 'ethereum', coin: 'eth' }],
+    })
+    await page.getByLabel('Amount in ETH').fill('9')
+    await page.getByLabel('To this address on Ethereum').fill(FOREIGN)
+    if (javaScriptEnabled) {
+      await page.locator('[data-error="amount"]').filter({ hasText: 'You have 2 ETH' }).waitFor()
+    }
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('alert').waitFor()
+    expect(await page.getByLabel('Amount in ETH').inputValue()).toBe('9')
+    expect(await page.locator('[data-error="amount"]').textContent()).toContain('You have 2 ETH')
+    await look(page, javaScriptEnabled, `refused-${label}`)
+    await page.getByLabel('Amount in ETH').fill('0.5')
+    if (javaScriptEnabled) {
+      await page.locator('[data-outlook]').filter({ hasText: 'Arrives' }).waitFor()
+      expect(await page.locator('[aria-invalid]').count()).toBe(0)
+      await look(page, javaScriptEnabled, `typed-${label}`)
+    }
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('heading', { name: 'Withdraw 0.5 ETH?' }).waitFor()
+    await look(page, javaScriptEnabled, `confirm-${label}`)
+    await page.getByRole('button', { name: 'Withdraw now' }).click()
+    await page.waitForURL(`${origin}/cashier/withdrawals/withdrawal_*`)
+    expect(await page.locator('strong').first().textContent()).toBe('Waits for checks and approvals')
+    await look(page, javaScriptEnabled, `status-${label}`)
+    const id = new URL(page.url()).pathname.split('/').at(-1) ?? ''
+    const { json } = await stage.api.call({ path: `/api/v1/withdrawals/${id}` })
+    expect(json.data).toMatchObject({ amount: '0.5', to_address: FOREIGN, user_reference: user })
+    // Its end is shown without a click with scripts, and after the next loading without.
+    await stage.api.call({ method: 'DELETE', path: `/api/v1/withdrawals/${id}` })
+    if (!javaScriptEnabled) await page.reload()
+    await page.getByText('Was cancelled').first().waitFor({ timeout: 15_000 })
+    expect(await page.locator('[http-equiv="refresh"]').count()).toBe(0)
+    await page.getByRole('link', { name: 'Back to the overview' }).click()
+    await page.getByRole('heading', { name: 'Your latest withdrawals' }).waitFor()
+    await look(page, javaScriptEnabled, `overview-${label}`)
+    expect(problems).toEqual([])
+    await close()
+  })
+})
+
+test.each(LANGUAGES)('speaks "%s" on each page, in light and dark', async (language) => {
+  await fund(`speaker ${language}`, '1')
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const { page, problems, close } = await newUser({ colorScheme, locale: 'nl' })
+    await arrive(page, { user_reference: `speaker ${language}`, action: 'withdrawal', language })
+    expect(await page.locator('html').getAttribute('lang')).toBe(language)
+    await page.locator('details.coin summary').first().click()
+    await look(page, true, `withdraw-${language}-${colorScheme}`)
+    const form = page.locator('details[open] form')
+    await form.locator('[name=amount]').fill('x')
+    await form.locator('[name=to_address]').fill('y')
+    await form.locator('button').last().click()
+    await page.getByRole('alert').waitFor()
+    await look(page, true, `refused-${language}-${colorScheme}`)
+    await page.locator('details[open] [name=amount]').fill('0.25')
+    await page.locator('details[open] [name=to_address]').fill(FOREIGN)
+    await page.locator('details[open] button').last().click()
+    await page.locator('[data-arrives]').waitFor()
+    await look(page, true, `confirm-${language}-${colorScheme}`)
+    await arrive(page, { user_reference: `speaker ${language}`, action: 'deposit', language })
+    await page.locator('details.coin').filter({ hasText: 'ETH' }).locator('summary').first().click()
+    await look(page, true, `deposit-${language}-${colorScheme}`)
+    expect(problems).toEqual([])
+    await close()
+  }
+})
+
+test('says in a browser without cookies that there is no session, and does not load itself endlessly', async () => {
+  const { page, close } = await newUser()
+  await page.route('**/cashier/enter/**', (route) =>
+    route.fulfill({ status: 303, headers: { location: '/cashier' } }),
+  )
+  link = `${origin}/cashier/enter/x`
+  await page.goto(shopUrl)
+  await page.getByRole('link').click()
+  await page.getByRole('heading', { name: 'Please open this page again' }).waitFor()
+  expect(page.url()).toBe(`${origin}/cashier?again`)
+  await close()
+})
