@@ -1,7 +1,10 @@
 /** The cashier over HTTP, as users without scripts, their neighbours and strangers use it. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { json as asJson } from '../../db/connect.js'
+import { DEFAULT_POLICY } from '../../domain/controls/policy.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
+import { newPerson, sendDecision } from '../stage/people.js'
 import { formFor, hiddenFields, type Page, User } from './user.js'
 
 const FOREIGN = '0x742d35Cc6634C0532925a3b844Bc454e4438f44e'
@@ -553,5 +556,70 @@ describe('a withdrawal', () => {
         actor: `cashier-session:${made.metadata.cashier_session}`,
       }),
     )
+  })
+
+  test('is not approved by the person who made the link', async () => {
+    await fund('insider', '1')
+    const [maker, other] = [await newPerson(stage.api, 'Maker'), await newPerson(stage.api, 'Other')]
+    const { json } = await stage.api.call({
+      method: 'POST',
+      path: '/api/v1/cashier-sessions',
+      body: { user_reference: 'insider', action: 'withdrawal' },
+      key: maker.key,
+    })
+    const user = new User(stage.api)
+    const page = await user.open(new URL(json.data.url).pathname)
+    await user.post(path, { ...formFor(page.html, 'ethereum', 'eth'), ...wanted })
+    const [made] = await withdrawalsOf('insider')
+    await stage.api.database.sql`UPDATE payouts SET stage = 'pending_approval' WHERE id = ${made.id}`
+    const subject = `/api/v1/withdrawals/${made.id}`
+    const refused = await sendDecision(stage.api, subject, maker, 'approve')
+    expect([refused.status, refused.json.error?.code]).toEqual([403, 'INITIATOR_CANNOT_APPROVE'])
+    expect((await sendDecision(stage.api, subject, other, 'approve')).status).toBe(201)
+  })
+
+  test('is bound by dust, the limits and the whitelist of the merchant, whose figures stay hidden', async () => {
+    await fund('bounded', '3')
+    const bitcoin = { amount: '0.00000001', to_address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080' }
+    const { user, page } = await enter({ user_reference: 'bounded', action: 'withdrawal' })
+    const dust = await user.post(path, { ...formFor(page.html, 'bitcoin', 'btc'), ...bitcoin })
+    expect(dust.html).toMatch(/data-error="amount">This is too little\. The least is 0\.00000546 BTC/)
+    const { sql } = stage.api.database
+    const setPolicy = (version: number, change: object) => sql`
+      INSERT INTO policies (merchant_id, version, policy, effective_at)
+      VALUES (${stage.api.merchantId}, ${version}, ${asJson(sql, { ...DEFAULT_POLICY, ...change })}, now())`
+    await setPolicy(1, { limits: { merchant: [{ ...ASSET, daily: '2.5', monthly: null }], user: [] } })
+    const fields = { ...formFor(page.html, 'ethereum', 'eth'), ...wanted, amount: '2.75' }
+    const limited = await user.post(`${path}/check`, fields)
+    expect(limited.html).toMatch(/data-error="amount">This is more than can be withdrawn now/)
+    expect(limited.html).not.toContain('2.5')
+    await setPolicy(2, { whitelist: { mode: 'required' } })
+    const listed = await user.post(`${path}/check`, { ...fields, amount: '0.5' })
+    expect(listed.html).toMatch(/data-error="to_address">Withdrawals to this address are not allowed/)
+    await setPolicy(3, {})
+    expect((await user.post(`${path}/check`, { ...fields, amount: '0.5' })).status).toBe(200)
+  })
+
+  test('of a token says that its fee is not the user’s, and cannot take it out of the amount', async () => {
+    const { json } = await stage.api.call({
+      method: 'POST',
+      path: '/api/v1/addresses',
+      body: { user_reference: 'dollar', network: 'ethereum' },
+    })
+    stage.send(json.data.address, '100', 'usdt')
+    await stage.mine(6)
+    await fund('someone', '2')
+    const { user, page } = await enter({ user_reference: 'dollar', action: 'withdrawal' })
+    const fields = { ...formFor(page.html, 'ethereum', 'usdt'), amount: '40', to_address: FOREIGN }
+    const checked = await user.post(`${path}/check`, fields)
+    expect(checked.status).toBe(200)
+    expect(checked.html).toContain('none for you')
+    const refused = await user.post(`${path}/check`, { ...fields, deduct: 'true' })
+    expect([refused.status, refused.html]).toEqual([
+      422,
+      expect.stringMatching(/data-error="deduct">The fee of this coin cannot be taken out/),
+    ])
+    expect((await user.post(path, formFor(checked.html, 'ethereum', 'usdt'))).status).toBe(303)
+    expect(await withdrawalsOf('dollar')).toMatchObject([{ coin: 'usdt', amount: '40', fee_coin: 'eth' }])
   })
 })

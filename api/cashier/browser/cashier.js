@@ -45,6 +45,7 @@ async function check(form, signal) {
   outlook.hidden = answer.status !== 200
   const list = page.querySelector('#main dl')
   if (answer.status !== 200 || !list) return
+  document.querySelector('[role="alert"]')?.remove()
   // The user sees what they typed, so the fee and what follows from it are left.
   list.replaceChildren(...[...list.children].slice(-SHOWN_ROWS))
   outlook.replaceChildren(document.adoptNode(list))
