@@ -7,6 +7,7 @@ import { SlowestFirst } from './test/support/slowest-first.js'
 /** Tests that start whole stacks: alone, after all others, so that they measure nothing but themselves. */
 const STACK_TESTS = [
   'test/local/start.test.ts',
+  'test/examples/examples.test.ts',
   'test/fault/kill-everything.test.ts',
   'test/fault/unreliable-nodes.test.ts',
 ]
