@@ -26,7 +26,8 @@ const CONNECTIONS = 50
 /** Connections to the database that `api/main.ts` opens. */
 const DATABASE_CONNECTIONS = 20
 const ADDRESSES = 10_000
-const MASTER_KEY = '11'.repeat(32)
+/** Master key of the API processes of benches. */
+export const MASTER_KEY = '11'.repeat(32)
 
 /**
  * Measures `GET /api/v1/addresses/{id}`: HMAC, time window, nonce claimed in the database, rate limit, scope,
@@ -90,8 +91,12 @@ async function addressIds(sql: Sql): Promise<string[]> {
   return (await sql<{ id: string }[]>`SELECT id FROM addresses`).map((row) => row.id)
 }
 
-/** Starts the API as it is deployed. */
-async function startApi(context: BenchContext, databaseUrl: string): Promise<number> {
+/** Starts the API as it is deployed. @returns Its port. */
+export async function startApi(
+  context: BenchContext,
+  databaseUrl: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const port = await freePort()
   const logFile = join(context.directory, 'api.log')
   const running = await startProcess({
@@ -105,6 +110,7 @@ async function startApi(context: BenchContext, databaseUrl: string): Promise<num
       KEYTURN_API_PORT: String(port),
       // No server listens there, because reading an address needs no Temporal.
       KEYTURN_TEMPORAL_ADDRESS: '127.0.0.1:1',
+      ...environment,
     },
     logFile,
   })

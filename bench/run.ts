@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, cpus, platform } from 'node:os'
 import { benchApi } from './api.js'
 import { benchBlockScan } from './block-scan.js'
+import { benchCheckout } from './checkout.js'
 import { benchCoinSelection } from './coin-selection.js'
 import { type BenchContext, openContext } from './context.js'
 import { benchDeliveries } from './deliveries.js'
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Measur
   'evm-catch-up': benchEvmCatchUp,
   journals: benchJournals,
   api: benchApi,
+  checkout: benchCheckout,
   signer: benchSigner,
   'signer-budgets': benchSignerBudgets,
   'coin-selection': benchCoinSelection,
