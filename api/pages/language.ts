@@ -56,12 +56,23 @@ function localeOf(language: Language): string {
   return `${language}-u-nu-latn`
 }
 
+/** Formats by language. Making one costs several times what the rest of a page does. */
+const formats = new Map<string, Intl.DateTimeFormat | Intl.NumberFormat>()
+
+function kept<Format extends Intl.DateTimeFormat | Intl.NumberFormat>(
+  name: string,
+  make: () => Format,
+): Format {
+  const format = formats.get(name) ?? make()
+  formats.set(name, format)
+  return format as Format
+}
+
 /** Formats a time, in UTC. */
 export function formatTime(language: Language, at: Date): string {
-  const format = new Intl.DateTimeFormat(localeOf(language), {
-    dateStyle: 'medium',
-    timeStyle: 'short',
-    timeZone: 'UTC',
+  const format = kept(`time ${language}`, () => {
+    const style = { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' } as const
+    return new Intl.DateTimeFormat(localeOf(language), style)
   })
   return `${withoutMarks(format.format(at))} UTC`
 }
@@ -77,7 +88,9 @@ export function formatDuration(language: Language, milliseconds: number): string
         : seconds < 172_800
           ? [Math.ceil(seconds / 3_600), 'hour']
           : [Math.ceil(seconds / 86_400), 'day']
-  const format = new Intl.NumberFormat(localeOf(language), { style: 'unit', unit, unitDisplay: 'long' })
+  const format = kept(`${unit} ${language}`, () => {
+    return new Intl.NumberFormat(localeOf(language), { style: 'unit', unit, unitDisplay: 'long' })
+  })
   return withoutMarks(format.format(count))
 }
 
