@@ -2,9 +2,10 @@
 
 import { z } from 'zod'
 import { DEPOSIT_STATUSES } from '../domain/deposits/deposit-status.js'
+import { PERCENT_DECIMALS } from '../domain/payments/payment-allowance.js'
 import { PAYMENT_FLAGS, PAYMENT_STATUSES } from '../domain/payments/payment-status.js'
 import { pagingFields } from './paging.js'
-import { dateRangeFields, Instant } from './time.js'
+import { Instant, windowFields } from './time.js'
 import { Metadata } from './withdrawal.js'
 
 export const PaymentStatus = z.enum(PAYMENT_STATUSES).meta({
@@ -49,7 +50,12 @@ export type Quote = z.infer<typeof Quote>
 export const Tolerance = z
   .strictObject({
     percent: decimal
-      .refine((text) => text.length <= 21 && Number(text) < 100, 'is at least 0 and below 100')
+      // Two digits at most: a floating-point number would round 99.99… up.
+      .refine((text) => /^\d{1,2}(\.|$)/.test(text), 'is at least 0 and below 100')
+      .refine(
+        (text) => (text.split('.')[1] ?? '').length <= PERCENT_DECIMALS,
+        `has at most ${PERCENT_DECIMALS} decimal places`,
+      )
       .optional()
       .meta({ example: '0.5' }),
     absolute: decimal.optional().meta({ example: '0.0001', description: 'In whole coins.' }),
@@ -174,6 +180,6 @@ export const PaymentFilter = z.strictObject({
   coin: z.string().optional(),
   address: z.string().optional(),
   flag: PaymentFlag.optional(),
-  ...dateRangeFields,
+  ...windowFields,
 })
 export type PaymentFilter = z.input<typeof PaymentFilter>

@@ -107,7 +107,8 @@ const parts = {
   }),
   payments: z.strictObject({
     tolerance_percent: amount
-      .refine((text) => Number(text) < 100, 'is at least 0 and below 100')
+      // Two digits at most: a floating-point number would round 99.99… up.
+      .refine((text) => /^\d{1,2}(\.|$)/.test(text), 'is at least 0 and below 100')
       .meta({ description: 'Percent by which a payment may miss its amount, unless it says otherwise.' }),
     tolerance_absolute: z
       .array(z.strictObject({ ...coin, amount }))

@@ -22,6 +22,12 @@ export const dateRangeFields = {
   to_date: dayOrInstant.transform(endOf).optional(),
 }
 
+/** The window of a list's query, of which only the begin is included: spread into it. A day means its midnight, in UTC. */
+export const windowFields = {
+  from_date: dayOrInstant.transform((text) => new Date(text)).optional(),
+  to_date: dayOrInstant.transform((text) => new Date(text)).optional(),
+}
+
 /** A day (`2024-01-15`) or an instant at each end. */
 const DateRange = z.strictObject(dateRangeFields)
 export type DateRange = z.input<typeof DateRange>

@@ -155,7 +155,7 @@ async function recordDeposits(
     const known = seen.find((row) => isPaidBy(row, hit))
     if (known) paid.add(known.id)
     const row =
-      known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length, block.height)
+      known ?? detectedDeposit(network, hit, at, `Seen in block ${block.height}`, seen.length, block)
     if (!known) events.push(depositEvent(network, row, null, null))
     if (MINED_DEPOSITS[row.status]) continue
     const terms = termsOf(network, hit, row)

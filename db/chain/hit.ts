@@ -1,12 +1,13 @@
 /** Describes a transfer to an own address that is ready to be recorded. */
 
 import type { Block, Transfer, TransferDetails } from '../../chains/adapter.js'
+import { byFamily } from '../../domain/chain/by-family.js'
 import { confirmationsUnder } from '../../domain/chain/confirmations.js'
 import { knownCoin, type Network } from '../../domain/chain/network.js'
 import { formatAmount } from '../../domain/money.js'
 import type { DepositRow } from '../deposits/deposit-row.js'
 import { newId } from '../new-id.js'
-import type { MatchedAddress } from './match-transfers.js'
+import type { MatchedAddress, MatchedPayment } from './match-transfers.js'
 
 export interface Hit<T extends Transfer = Transfer> {
   readonly transfer: T
@@ -81,7 +82,7 @@ export function amountChange(network: Network, hit: Hit, before: DepositRow): st
  * Makes a new row, `detected`, which is not yet written.
  *
  * @param variant - Number of other deposits that were seen at the same place of the transaction before.
- * @param block - Height of its block. `null` in the mempool.
+ * @param block - Block that holds it. `null` in the mempool.
  */
 export function detectedDeposit(
   network: Network,
@@ -89,7 +90,7 @@ export function detectedDeposit(
   at: Date,
   cause: string,
   variant: number,
-  block: number | null,
+  block: MinedIn | null,
 ): DepositRow {
   const { transfer, address } = hit
   return {
@@ -114,7 +115,7 @@ export function detectedDeposit(
     destinations: [],
     replaced_by: null,
     absent_since: null,
-    payment_id: paymentOf(hit, block),
+    payment_id: paymentOf(network, hit, block),
     decision: null,
     history: [{ status: 'detected', at: at.toISOString(), cause }],
     detected_at: at,
@@ -130,16 +131,29 @@ export function detectedDeposit(
   }
 }
 
+/** Height and time, in Unix seconds, of the block that holds a transfer. */
+type MinedIn = Pick<Block, 'height' | 'time'>
+
 /**
  * Returns the payment that a transfer belongs to. `null` if there is none. A payment with an amount owns its
  * address for every coin; an open one counts its coin from its creation on.
  */
-function paymentOf(hit: Hit, block: number | null): string | null {
+function paymentOf(network: Network, hit: Hit, block: MinedIn | null): string | null {
   const payment = hit.address.payments.find(
-    ({ coin, created_height }) =>
-      coin === null || (coin === hit.transfer.coin && (block === null || block > created_height)),
+    (each) =>
+      each.coin === null ||
+      (each.coin === hit.transfer.coin && (block === null || isNewer(network, block, each))),
   )
   return payment?.id ?? null
+}
+
+/**
+ * Whether a block is newer than a payment. The height of the chain that the payment knows is too low after a
+ * pause of the watcher, so the time of the block counts as well, as far as the network's rules make it true.
+ */
+function isNewer(network: Network, block: MinedIn, payment: MatchedPayment): boolean {
+  const slack = byFamily(network, { utxo: () => 7_200, evm: () => 15 })
+  return block.height > payment.created_height && block.time > payment.created_at - slack
 }
 
 /** Transfer with the block that holds it. */

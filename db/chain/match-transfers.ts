@@ -30,6 +30,8 @@ export interface MatchedPayment {
   readonly coin: string | null
   /** Height of the chain when the payment was created. Transfers in blocks up to it are older. */
   readonly created_height: number
+  /** Unix seconds. */
+  readonly created_at: number
 }
 
 export interface Match<T extends Transfer = Transfer> {
@@ -78,10 +80,10 @@ export async function matchTransfers<T extends Transfer>(
              SELECT policy -> 'confirmation_tiers' FROM policies
              WHERE policies.merchant_id = address.merchant_id ORDER BY version DESC LIMIT 1) AS confirmation_tiers, (
              SELECT jsonb_agg(to_jsonb(own)) FROM (
-               SELECT id, NULL AS coin, created_height FROM payments
+               SELECT id, NULL AS coin, created_height, extract(epoch FROM created_at) AS created_at FROM payments
                WHERE payments.address_id = address.id AND amount IS NOT NULL
                UNION ALL
-               SELECT id, coin, created_height FROM payments
+               SELECT id, coin, created_height, extract(epoch FROM created_at) FROM payments
                WHERE NOT address.for_payment AND payments.merchant_id = address.merchant_id
                  AND payments.user_reference = address.user_reference AND payments.network = ${network}
                  AND amount IS NULL AND ended_at IS NULL AND expires_at > clock_timestamp()

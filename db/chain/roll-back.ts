@@ -55,6 +55,7 @@ export async function rollBack(
         AND deposit.status IN ${members(tx, MINED_DEPOSITS)}
       ORDER BY deposit.id FOR UPDATE OF deposit`
     const events = rows.length === 0 ? [] : await revertDeposits(tx, network, rows, fork.height, at)
+    await lowerOpenPayments(tx, network.name, from.height, fork.height)
     await unspendOutputs(tx, network.name, fork.height)
     await unspendInputs(tx, network.name, fork.height)
     await forgetRises(tx, network.name, fork.height)
@@ -73,6 +74,23 @@ export async function rollBack(
     await appendEvents(tx, events)
     return { kind: 'rolled_back', blocks: removed.count, deposits: rows.length }
   })
+}
+
+/**
+ * Lets open payments count what the new chain has above the fork. What the removed blocks paid before their
+ * creation is recorded without them, and stays so. A payment that was created above the scanned height keeps
+ * it, because nothing is recorded of the blocks between.
+ */
+async function lowerOpenPayments(
+  tx: Transaction,
+  network: string,
+  from: number,
+  fork: number,
+): Promise<void> {
+  await tx`
+    UPDATE payments SET created_height = ${fork}
+    WHERE network = ${network} AND amount IS NULL AND ended_at IS NULL AND expires_at > clock_timestamp()
+      AND created_height > ${fork} AND created_height <= ${from}`
 }
 
 async function unspendOutputs(tx: Transaction, network: string, height: number): Promise<void> {

@@ -34,7 +34,7 @@ export interface PaymentFilter {
   readonly flag?: PaymentFlag | undefined
   /** Created at or after this time. */
   readonly from?: Date | undefined
-  /** Created at or before this time. */
+  /** Created before this time. */
   readonly to?: Date | undefined
 }
 
@@ -57,7 +57,7 @@ export async function listPayments(
       ${filter.address === undefined ? sql`` : sql`AND address.address = ${filter.address}`}
       ${filter.flag === undefined ? sql`` : sql`AND ${filter.flag} = ANY (payment.flags)`}
       ${filter.from === undefined ? sql`` : sql`AND payment.created_at >= ${filter.from}`}
-      ${filter.to === undefined ? sql`` : sql`AND payment.created_at <= ${filter.to}`}
+      ${filter.to === undefined ? sql`` : sql`AND payment.created_at < ${filter.to}`}
     ORDER BY payment.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
   const deposits = await depositsOfPayments(
     sql,

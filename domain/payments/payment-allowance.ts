@@ -23,7 +23,7 @@ export function toleranceFor(
 }
 
 /** Decimal places that a percentage may have. */
-const PERCENT_DECIMALS = 36
+export const PERCENT_DECIMALS = 36
 
 /**
  * Returns the allowance in base units: the greater one of percent and absolute. The percentage is rounded

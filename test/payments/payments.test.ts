@@ -336,6 +336,16 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
       const { json } = await stage.api.call({ path: `/api/v1/payments?${query}` })
       expect(json.data.map((each: { payment_id: string }) => each.payment_id)).toEqual([made.payment_id])
     }
+    const at = encodeURIComponent(made.created_at)
+    const after = encodeURIComponent(new Date(Date.parse(made.created_at) + 1).toISOString())
+    const day = made.created_at.slice(0, 10)
+    const dated = async (window: string) =>
+      (await stage.api.call({ path: `/api/v1/payments?user_reference=finder&${window}` })).json.data.length
+    expect(await dated(`from_date=${at}&to_date=${after}`)).toBe(1)
+    expect(await dated(`to_date=${at}`)).toBe(0)
+    expect(await dated(`from_date=${after}`)).toBe(0)
+    expect(await dated(`from_date=${day}`)).toBe(1)
+    expect(await dated(`to_date=${day}`)).toBe(0)
     const none = await stage.api.call({ path: '/api/v1/payments?flag=late&user_reference=finder' })
     expect(none.json.data).toEqual([])
     const stranger = await stage.api.newKey({ merchantId: await stage.api.newMerchant() })
@@ -427,6 +437,7 @@ describe('a request that cannot be accepted', () => {
     [{ order_id: 'x'.repeat(256) }, 400, 'VALIDATION_FAILED'],
     [{ tolerance: { percent: '100' } }, 400, 'VALIDATION_FAILED'],
     [{ tolerance: { percent: '-1' } }, 400, 'VALIDATION_FAILED'],
+    [{ tolerance: { percent: `0.${'0'.repeat(36)}1` } }, 400, 'VALIDATION_FAILED'],
     [{ tolerance: { absolute: '0.000000001' } }, 422, 'INVALID_AMOUNT'],
     [{ success_url: 'http://shop.example/' }, 400, 'VALIDATION_FAILED'],
     [{ success_url: 'javascript:alert(1)' }, 400, 'VALIDATION_FAILED'],
@@ -440,6 +451,13 @@ describe('a request that cannot be accepted', () => {
     const { json, ...answer } = await stage.request(fields)
     expect([answer.status, json.error.code]).toEqual([status, code])
   })
+
+  test.each([`99.${'9'.repeat(36)}`, `0.${'0'.repeat(35)}1`, '0', '99', '12.5'])(
+    'accepts a tolerance of %s percent, as sent',
+    async (percent) => {
+      expect(await stage.open({ tolerance: { percent } })).toMatchObject({ tolerance: { percent } })
+    },
+  )
 
   test('needs the scope of payments', async () => {
     const key = await stage.api.newKey({ scopes: ['read'] })
