@@ -252,7 +252,7 @@ function loadAgain(c: Context<ApiEnv>, publicUrl: string): string {
   const target = `${CASHIER_PATH}?${AGAIN}`
   const main = html`<main><meta http-equiv="refresh" content="0; url=${target}"><h1>${words.entering}</h1>
 <p>${words.entering_text}</p><p><a class="button" href="${target}">${words.enter}</a></p></main>`
-  return renderDocument({ language, title: words.entering, name: null, colour: null, script: null, main })
+  return renderDocument({ language, title: words.entering, name: null, colour: null, scripts: [], main })
 }
 
 function toFields(sent: SentForm): WithdrawalFields {

@@ -1,7 +1,7 @@
 /** Renders what every page of the cashier has: names of coins, forms, help, and the way back to the shop. */
 
 import type { Coin, Network, Networks } from '../../domain/chain/network.js'
-import { openAsset } from '../pages/assets.js'
+import { COPY, openAsset } from '../pages/assets.js'
 import { renderDocument } from '../pages/document.js'
 import { type Content, exact, fill, Html, html } from '../pages/html.js'
 import { inWords } from '../pages/in-words.js'
@@ -63,7 +63,7 @@ export function renderPage({ session, language, words }: View, title: Html, main
     title: html`${new Html(title.text.replace(/<[^>]*>/g, ''))} · ${name}`,
     name,
     colour,
-    script: CASHIER_SCRIPT.path,
+    scripts: [COPY.path, CASHIER_SCRIPT.path],
     main,
     help: html`
 ${back !== null && html`<p><a href="${exact(back)}" rel="noreferrer">${fill(words.back, { name: html`<bdi>${name}</bdi>` })}</a></p>`}

@@ -36,7 +36,7 @@ export const showCashierErrors: ErrorHandler<ApiEnv> = (thrown, c) => {
   const main = html`<main><h1>${words[title]}</h1><p>${words[text]}</p>
 ${overview && html`<p><a class="button" href="${CASHIER_PATH}">${words.once_more}</a></p>`}</main>`
   return c.html(
-    renderDocument({ language, title: words[title], name: null, colour: null, script: null, main }),
+    renderDocument({ language, title: words[title], name: null, colour: null, scripts: [], main }),
     error.status as ContentfulStatusCode,
   )
 }

@@ -5,7 +5,7 @@ import { findCheckout, readCheckout } from '../../db/payments/read-checkout.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
 import { parseRanges } from '../middleware/allow-ip.js'
 import { senderOf } from '../middleware/guard-addresses.js'
-import { openAsset, registerAsset } from '../pages/assets.js'
+import { COPY, openAsset, registerAsset } from '../pages/assets.js'
 import { renderDocument } from '../pages/document.js'
 import { html } from '../pages/html.js'
 import { chooseLanguage, type Language } from '../pages/language.js'
@@ -65,7 +65,7 @@ export function checkoutRoutes(dependencies: ApiDependencies, live: LiveCheckout
         title: html`${title} · ${checkout.merchant_name}`,
         name: checkout.merchant_name,
         colour: checkout.merchant_colour,
-        script: script.path,
+        scripts: [COPY.path, script.path],
         main,
         help: renderHelp(checkout, language),
       }),

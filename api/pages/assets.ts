@@ -33,6 +33,8 @@ export function openAsset(url: URL): Asset {
 
 /** Stylesheet of every page. */
 export const STYLE = openAsset(new URL('./style.css', import.meta.url))
+/** Script of every page with something to copy. */
+export const COPY = openAsset(new URL('./browser/copy.js', import.meta.url))
 
 /** Returns the path of the stylesheet of a merchant's colour. @param colour - `#` and six hex digits. */
 export function colourPath(colour: string): string {
@@ -46,9 +48,10 @@ export function registerAsset(app: Routes, { path, content, type }: Asset): void
   )
 }
 
-/** Registers what every page uses: the stylesheet, and one for each colour. */
+/** Registers what every page uses: the stylesheet, one for each colour, and the script that copies. */
 export function registerSharedAssets(app: Routes): void {
   registerAsset(app, STYLE)
+  registerAsset(app, COPY)
   app.get(`${FOLDER}/:name{colour\\.[0-9a-f]{6}\\.css}`, (c) => {
     const colour = `#${c.req.param('name').slice('colour.'.length, -'.css'.length)}`
     return c.body(colourSheet(colour), 200, { 'Content-Type': CSS, 'Cache-Control': IMMUTABLE })

@@ -11,8 +11,8 @@ export interface Document {
   readonly name: string | null
   /** Colour of the head, `#` and six hex digits. `null` for ours. */
   readonly colour: string | null
-  /** Path of the page's module. `null` for a page without scripts. */
-  readonly script: string | null
+  /** Paths of the page's modules. */
+  readonly scripts: readonly string[]
   /** `<main>`. */
   readonly main: Html
   /** Help under the main part. */
@@ -21,7 +21,7 @@ export interface Document {
 
 /** Returns the page as text. */
 export function renderDocument(page: Document): string {
-  const { language, colour, script } = page
+  const { language, colour } = page
   const others = LANGUAGES.map((each) =>
     each === language
       ? html`<li><span aria-current="true" lang="${each}">${LANGUAGE_NAMES[each]}</span></li>`
@@ -37,7 +37,7 @@ export function renderDocument(page: Document): string {
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="${STYLE.path}">
 ${colour !== null && html`<link rel="stylesheet" href="${colourPath(colour)}">`}
-${script !== null && html`<script type="module" src="${script}"></script>`}
+${page.scripts.map((path) => html`<script type="module" src="${path}"></script>`)}
 </head>
 <body>
 ${page.name !== null && html`<header><p><bdi>${page.name}</bdi></p></header>`}

@@ -38,7 +38,7 @@ export const showErrors: ErrorHandler<ApiEnv> = (thrown, c) => {
   const main = html`<main><h1>${title}</h1><p>${text}</p>${error.status >= 500 && html`<p><code>${requestId}</code></p>`}</main>`
   c.header('Vary', 'Accept-Language')
   return c.html(
-    renderDocument({ language, title, name: null, colour: null, script: null, main }),
+    renderDocument({ language, title, name: null, colour: null, scripts: [], main }),
     error.status as ContentfulStatusCode,
   )
 }

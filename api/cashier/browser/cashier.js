@@ -1,27 +1,9 @@
-/** Copies addresses, checks a withdrawal while it is typed, and follows it. The pages are complete without it. */
+/** Checks a withdrawal while it is typed, and follows it. The pages are complete without it. */
 
 const TYPING_MS = 700
 const FOLLOW_MS = 5_000
 /** Last rows of the page that asks for a confirmation: fee, what arrives, what is taken at most. */
 const SHOWN_ROWS = 3
-
-for (const button of document.querySelectorAll('[data-copy]')) button.hidden = false
-
-document.addEventListener('click', async (event) => {
-  const button = event.target.closest('[data-copy]')
-  if (!button) return
-  const label = button.textContent
-  try {
-    await navigator.clipboard.writeText(button.dataset.copy)
-  } catch {
-    return
-  }
-  button.textContent = button.dataset.copied
-  document.getElementById('news').textContent = button.dataset.copied
-  setTimeout(() => {
-    button.textContent = label
-  }, 2_000)
-})
 
 /** Asks for the page that the form would lead to, and takes what it says about each field. */
 async function check(form, signal) {

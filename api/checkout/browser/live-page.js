@@ -1,4 +1,4 @@
-/** Copies texts, counts down and shows changes as they happen. The page is complete without it. */
+/** Counts down and shows changes as they happen. The page is complete without it. */
 
 const FIRST_WAIT_MS = 2_000
 const LONGEST_WAIT_MS = 60_000
@@ -99,22 +99,6 @@ function follow(wait) {
     setTimeout(() => follow(Math.min(LONGEST_WAIT_MS, 2 * next)), next * (0.5 + Math.random()))
   }
 }
-
-document.addEventListener('click', async (event) => {
-  const button = event.target.closest('[data-copy]')
-  if (!button || button.textContent === button.dataset.copied) return
-  const label = button.textContent
-  try {
-    await navigator.clipboard.writeText(button.dataset.copy)
-  } catch {
-    return
-  }
-  button.textContent = button.dataset.copied
-  byId('news').textContent = button.dataset.copied
-  setTimeout(() => {
-    button.textContent = label
-  }, 2_000)
-})
 
 setInterval(count, 1_000)
 begin()
