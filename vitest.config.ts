@@ -1,5 +1,6 @@
 /** Which tests run together, and which run alone after all others. */
 
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { quietForks } from './test/support/quiet-forks.js'
 import { SlowestFirst } from './test/support/slowest-first.js'
@@ -13,6 +14,15 @@ const STACK_TESTS = [
 ]
 
 export default defineConfig({
+  resolve: {
+    // As tsconfig.json: the examples import the package by its name, and it is not built here.
+    alias: [
+      {
+        find: /^@keyturn\/client$/,
+        replacement: fileURLToPath(new URL('./client/index.ts', import.meta.url)),
+      },
+    ],
+  },
   test: {
     // `KEYTURN_TEST_OUTPUT=1` shows the output of all files while they run.
     ...(process.env.KEYTURN_TEST_OUTPUT

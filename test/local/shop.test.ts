@@ -1,16 +1,21 @@
 /** The shop of the sample merchant: what its buttons do, and what they refuse. */
 
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
 import { expect, test } from 'vitest'
 import type { Client } from '../../client/create-client.js'
 import type { MerchantEvent, NewPayment, Payment } from '../../client/types.js'
 import { createOrders } from '../../local/shop/orders.js'
 import { createShop } from '../../local/shop/shop.js'
+import { testChromium } from '../support/chromium.js'
 
 const CHECKOUT = 'http://127.0.0.1:4000'
 const ORDER = 'order-0123456789ab'
 
 /** Opens a shop whose client keeps payments in memory, by the key of the request. */
-function openShop() {
+function openShop(checkoutOrigin = CHECKOUT) {
   const payments = new Map<string, Payment>()
   const paid: string[] = []
   const client = {
@@ -24,7 +29,7 @@ function openShop() {
           address: `address of ${payment_id}`,
           amount_detected: '0',
           amount_due: wanted.amount,
-          checkout_url: `${CHECKOUT}/checkout/${payment_id}`,
+          checkout_url: `${checkoutOrigin}/checkout/${payment_id}`,
         } as Payment
         const known = payments.get(idempotencyKey) ?? made
         payments.set(idempotencyKey, known)
@@ -38,7 +43,7 @@ function openShop() {
     paid.push(`${amount} to ${address}`)
     return 'hash'
   }
-  const shop = createShop({ client, orders, checkoutOrigin: CHECKOUT, coins: new Map([['eth', pay]]) })
+  const shop = createShop({ client, orders, checkoutOrigin, coins: new Map([['eth', pay]]) })
   const press = (path: string, fields: Record<string, string>, headers = {}) =>
     shop.request(path, { method: 'POST', body: new URLSearchParams(fields), headers })
   return { shop, press, orders, payments, paid }
@@ -89,4 +94,27 @@ test('lets its forms lead to itself and the checkout page alone, and escapes wha
   expect(page).toContain('&lt;script&gt;')
   expect(page).toContain('<strong>paid</strong>')
   expect(page).not.toMatch(/<script|<style|\son\w+=|false/)
+})
+
+test('leads a real browser to the checkout page, which is on another origin', async () => {
+  const checkout = createServer((_, response) => response.end('the checkout page')).listen(0, '127.0.0.1')
+  await once(checkout, 'listening')
+  const { shop } = openShop(`http://127.0.0.1:${(checkout.address() as AddressInfo).port}`)
+  const server = serve({ fetch: shop.fetch, hostname: '127.0.0.1', port: 0 })
+  await once(server, 'listening')
+  const browser = await testChromium()
+  try {
+    const page = await browser.newPage()
+    const said: string[] = []
+    page.on('console', (message) => said.push(message.text()))
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    await page.getByRole('button', { name: 'Pay 0.05 ETH on ethereum' }).click()
+    await page.getByText('the checkout page').waitFor({ timeout: 10_000 })
+    expect(page.url()).toContain('/checkout/pay_1')
+    expect(said.filter((line) => /security policy/i.test(line))).toEqual([])
+  } finally {
+    await browser.close()
+    server.close()
+    checkout.close()
+  }
 })
