@@ -95,7 +95,7 @@ export function registerPaymentRoutes(app: ApiApp, dependencies: ApiDependencies
     }
     const allowanceOf = async (tx: Transaction, asked: bigint) => {
       const { policy } = await readPolicy(tx, c.get('merchantId'))
-      const asset = { network: network.name, coin: coin.name }
+      const asset = { network: network.name, coin: coin.name, decimals: coin.decimals }
       return paymentAllowance(asked, coin.decimals, tolerance ?? toleranceFor(policy.payments, asset))
     }
     const { id, kept } = await onceCompared(() =>

@@ -86,7 +86,7 @@ export async function matchTransfers<T extends Transfer>(
                SELECT id, coin, created_height, extract(epoch FROM created_at) FROM payments
                WHERE NOT address.for_payment AND payments.merchant_id = address.merchant_id
                  AND payments.user_reference = address.user_reference AND payments.network = ${network}
-                 AND amount IS NULL AND ended_at IS NULL AND expires_at > clock_timestamp()
+                 AND amount IS NULL AND ended_at IS NULL AND expires_at > statement_timestamp()
              ) own) AS payments
     FROM addresses address JOIN merchants merchant ON merchant.id = address.merchant_id
     WHERE address.network = ${network} AND address.match_key = ANY (${keyProbe(sql, keys)})`

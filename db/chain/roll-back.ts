@@ -13,6 +13,7 @@ import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { members } from '../members.js'
 import { type ChainCursor, lockCursor } from '../networks/chain-cursor.js'
+import { lowerOpenPayments } from '../payments/lower-open-payments.js'
 import { lockSettledAbove, reopenWithdrawals } from '../payouts/reopen-withdrawals.js'
 import { uncountSmall } from './count-small.js'
 import { revertForeignSpends } from './foreign-spends.js'
@@ -74,23 +75,6 @@ export async function rollBack(
     await appendEvents(tx, events)
     return { kind: 'rolled_back', blocks: removed.count, deposits: rows.length }
   })
-}
-
-/**
- * Lets open payments count what the new chain has above the fork. What the removed blocks paid before their
- * creation is recorded without them, and stays so. A payment that was created above the scanned height keeps
- * it, because nothing is recorded of the blocks between.
- */
-async function lowerOpenPayments(
-  tx: Transaction,
-  network: string,
-  from: number,
-  fork: number,
-): Promise<void> {
-  await tx`
-    UPDATE payments SET created_height = ${fork}
-    WHERE network = ${network} AND amount IS NULL AND ended_at IS NULL AND expires_at > clock_timestamp()
-      AND created_height > ${fork} AND created_height <= ${from}`
 }
 
 async function unspendOutputs(tx: Transaction, network: string, height: number): Promise<void> {

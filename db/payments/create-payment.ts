@@ -114,7 +114,7 @@ async function refuseSecondOpen(tx: Transaction, request: PaymentRequest): Promi
   const [open] = await tx<{ id: string }[]>`
     SELECT id FROM payments
     WHERE merchant_id = ${merchantId} AND user_reference = ${userReference} AND network = ${network.name}
-      AND coin = ${coin.name} AND amount IS NULL AND ended_at IS NULL AND expires_at > clock_timestamp()
+      AND coin = ${coin.name} AND amount IS NULL AND ended_at IS NULL AND expires_at > statement_timestamp()
     LIMIT 1`
   if (!open) return
   throw new KeyturnError(

@@ -45,6 +45,8 @@ export async function listPayments(
   filter: PaymentFilter,
   slice: Slice,
 ): Promise<Payment[]> {
+  const addressIds = filter.address === undefined ? null : await idsOf(sql, merchantId, filter.address)
+  if (addressIds?.length === 0) return []
   const rows = await sql<PaymentRow[]>`
     ${selectPayments(sql)}
     WHERE payment.merchant_id = ${merchantId}
@@ -54,8 +56,8 @@ export async function listPayments(
       ${filter.userReference === undefined ? sql`` : sql`AND payment.user_reference = ${filter.userReference}`}
       ${filter.network === undefined ? sql`` : sql`AND payment.network = ${filter.network}`}
       ${filter.coin === undefined ? sql`` : sql`AND payment.coin = ${filter.coin}`}
-      ${filter.address === undefined ? sql`` : sql`AND address.address = ${filter.address}`}
-      ${filter.flag === undefined ? sql`` : sql`AND ${filter.flag} = ANY (payment.flags)`}
+      ${addressIds === null ? sql`` : sql`AND payment.address_id = ANY (${addressIds})`}
+      ${filter.flag === undefined ? sql`` : sql`AND payment.flags <> '{}' AND ${filter.flag} = ANY (payment.flags)`}
       ${filter.from === undefined ? sql`` : sql`AND payment.created_at >= ${filter.from}`}
       ${filter.to === undefined ? sql`` : sql`AND payment.created_at < ${filter.to}`}
     ORDER BY payment.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
@@ -64,4 +66,11 @@ export async function listPayments(
     rows.map((row) => row.id),
   )
   return rows.map((row) => paymentView(row, deposits.get(row.id) ?? []))
+}
+
+/** Returns the ids of a merchant's address, which is the same on several EVM chains. */
+async function idsOf(sql: Queryable, merchantId: string, address: string): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    SELECT id FROM addresses WHERE merchant_id = ${merchantId} AND address = ${address}`
+  return rows.map((row) => row.id)
 }

@@ -1,7 +1,8 @@
 /** Computes by how many base units the amount of a payment may be missed. */
 
+import { wholeUnits } from '../controls/limits.js'
 import type { Policy } from '../controls/policy.js'
-import { parseAmount } from '../money.js'
+import { formatAmount, parseAmount } from '../money.js'
 
 /** Tolerance as a merchant sends it. Decimal strings. */
 export interface Tolerance {
@@ -11,15 +12,17 @@ export interface Tolerance {
   readonly absolute?: string | undefined
 }
 
-/** Returns the tolerance of a merchant's policy for a coin. */
+/** Returns the tolerance of a merchant's policy for a coin, rounded down to what the coin can express. */
 export function toleranceFor(
   policy: Policy['payments'],
-  asset: { readonly network: string; readonly coin: string },
+  asset: { readonly network: string; readonly coin: string; readonly decimals: number },
 ): Tolerance {
   const absolute = policy.tolerance_absolute.find(
     ({ network, coin }) => network === asset.network && coin === asset.coin,
   )
-  return { percent: policy.tolerance_percent, ...(absolute ? { absolute: absolute.amount } : {}) }
+  if (!absolute) return { percent: policy.tolerance_percent }
+  const units = wholeUnits(absolute.amount, asset.decimals)
+  return { percent: policy.tolerance_percent, absolute: formatAmount(units, asset.decimals) }
 }
 
 /** Decimal places that a percentage may have. */

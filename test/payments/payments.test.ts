@@ -479,7 +479,7 @@ describe('the tolerance of the policy', () => {
       ...DEFAULT_POLICY,
       payments: {
         tolerance_percent: '1',
-        tolerance_absolute: [{ network: 'bitcoin', coin: 'btc', amount: '0.02' }],
+        tolerance_absolute: [{ network: 'bitcoin', coin: 'btc', amount: '0.0200000009' }],
       },
     }
     const { sql } = stage.api.database

@@ -97,7 +97,11 @@ function strictness(of: Policy, units: bigint) {
     countries: of.risk.high_risk_countries,
     whitelist: of.whitelist.mode === 'required',
     releases: of.held_deposits.release_approvals,
-    shortfall: -paymentAllowance(units, 6, toleranceFor(of.payments, { network: 'ethereum', coin: 'usdt' })),
+    shortfall: -paymentAllowance(
+      units,
+      6,
+      toleranceFor(of.payments, { network: 'ethereum', coin: 'usdt', decimals: 6 }),
+    ),
     confirmations: Math.max(
       0,
       ...of.confirmation_tiers
