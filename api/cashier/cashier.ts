@@ -3,9 +3,9 @@
 import { type Context, Hono } from 'hono'
 import { publicUrlOf } from '../../config/public-url.js'
 import { getBalances } from '../../db/books/balances/get-balances.js'
+import { listEnabled } from '../../db/cashier/list-enabled.js'
 import { listOwnAddresses } from '../../db/cashier/list-own-addresses.js'
-import { makeOnce } from '../../db/cashier/make-once.js'
-import { listEnabled } from '../../db/cashier/require-enabled.js'
+import { makeOnce, sessionRequired } from '../../db/cashier/make-once.js'
 import { readTokenState, useCashierToken } from '../../db/cashier/use-token.js'
 import { inTransaction } from '../../db/connect.js'
 import { listWithdrawals } from '../../db/payouts/withdrawals/list-withdrawals.js'
@@ -110,7 +110,8 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
   async function depositPage(c: Context<ApiEnv>, session: Session): Promise<Response> {
     const view = enter(c, session)
     const addresses = await listOwnAddresses(sql, session.merchant_id, session.user_reference)
-    return c.html(renderDeposit(view, await offered(session), addresses, c.req.query('network') ?? null))
+    const chosen = { network: c.req.query('network'), coin: c.req.query('coin') }
+    return c.html(renderDeposit(view, await offered(session), addresses, chosen))
   }
 
   async function withdrawPage(c: Context<ApiEnv>, session: Session, kept: Kept | null): Promise<Response> {
@@ -157,7 +158,7 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
     if (!session && c.req.header('sec-fetch-site') !== 'same-origin' && c.req.query(AGAIN) === undefined) {
       return c.html(loadAgain(c, publicUrl), 401)
     }
-    if (!session) return requireSession(c, sql).then(() => c.redirect(CASHIER_PATH, 303))
+    if (!session) throw sessionRequired()
     return session.action === 'deposit' ? depositPage(c, session) : withdrawPage(c, session, null)
   })
 
@@ -182,7 +183,8 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
         }),
       ),
     )
-    return c.redirect(`${CASHIER_PATH}?network=${encodeURIComponent(network.name)}`, 303)
+    const chosen = new URLSearchParams({ network: network.name, coin: sent.field('coin') })
+    return c.redirect(`${CASHIER_PATH}?${chosen}`, 303)
   })
 
   router.post('/withdrawals/check', async (c) => {

@@ -8,20 +8,20 @@ import { qrSvg } from '../pages/qr-svg.js'
 import { coinPart, copyButton, form, type OfferedCoin, renderPage, type View } from './page.js'
 import { CASHIER_PATH } from './sessions.js'
 
-/** Renders the page. @param chosen - Network whose first coin is open. */
+/** Renders the page. @param chosen - Coin that is open, for which the user has asked. */
 export function renderDeposit(
   view: View,
   coins: readonly OfferedCoin[],
   addresses: readonly OwnAddress[],
-  chosen: string | null,
+  chosen: { readonly network?: string | undefined; readonly coin?: string | undefined },
 ): string {
   const { words } = view
-  const first = coins.findIndex(({ network }) => network.name === chosen)
-  const parts = coins.map((offered, index) => {
-    const own = addresses.filter(({ network }) => network === offered.network.name)
-    const { names } = offered
+  const parts = coins.map((offered) => {
+    const { network, coin, names } = offered
+    const own = addresses.filter((each) => each.network === network.name)
+    const isChosen = network.name === chosen.network && coin.name === chosen.coin
     const title = html`<bdi>${names.coin}</bdi> <span class="soft">· <bdi>${names.network}</bdi></span>`
-    return coinPart(title, coins.length === 1 || index === first, addressPart(view, offered, own))
+    return coinPart(title, coins.length === 1 || isChosen, addressPart(view, offered, own))
   })
   const title = html`${words.deposit}`
   return renderPage(
@@ -38,9 +38,10 @@ function addressPart(view: View, { network, coin, names }: OfferedCoin, own: rea
   const { words } = view
   const [newest, ...earlier] = own
   const action = `${CASHIER_PATH}/addresses`
+  const asked = { network: network.name, coin: coin.name }
   if (!newest) {
     return html`<p>${fill(words.no_address, { network: names.network })}</p>
-${form(view, action, { network: network.name }, html`<button class="button">${words.get_address}</button>`)}`
+${form(view, action, asked, html`<button class="button">${words.get_address}</button>`)}`
   }
   return html`<p class="warning">${fill(words.only, { coin: names.coin, network: names.network })}</p>
 ${qrSvg(paymentUri(network, coin, newest.address, null), fill(words.qr, names).text)}
@@ -50,5 +51,5 @@ ${
   earlier.length > 0 &&
   html`<details><summary>${words.earlier}</summary><ul class="plain">${earlier.map(({ address }) => html`<li>${addressGroups(address)}</li>`)}</ul></details>`
 }
-${form(view, action, { network: network.name, new: 'true' }, html`<button>${words.another_address}</button>`)}`
+${form(view, action, { ...asked, new: 'true' }, html`<button>${words.another_address}</button>`)}`
 }

@@ -3,6 +3,7 @@
 import { KeyturnError } from '../../domain/errors.js'
 import type { Queryable } from '../connect.js'
 import type { SessionCoin } from './create-session.js'
+import { listEnabled } from './list-enabled.js'
 
 /** Requires that every coin is enabled. @throws KeyturnError `RAIL_NOT_ENABLED` for the first one that is not. */
 export async function requireEnabled(
@@ -19,12 +20,6 @@ export async function requireEnabled(
     `${coin} on ${network} is not enabled for this merchant; ask the operator to enable it`,
     { details: { network, coin } },
   )
-}
-
-/** Lists the coins that a merchant has enabled, by network and name. */
-export async function listEnabled(sql: Queryable, merchantId: string): Promise<readonly SessionCoin[]> {
-  return await sql<SessionCoin[]>`
-    SELECT network, coin FROM merchant_rails WHERE merchant_id = ${merchantId} ORDER BY network, coin`
 }
 
 function includes(coins: readonly SessionCoin[], network: string, coin: string): boolean {

@@ -157,7 +157,7 @@ describe.each([
     const bitcoin = page.locator('details.coin').filter({ hasText: 'Bitcoin' }).first()
     await bitcoin.locator('summary').first().click()
     await bitcoin.getByRole('button', { name: 'Get an address' }).click()
-    await page.waitForURL(`${origin}/cashier?network=bitcoin`)
+    await page.waitForURL(`${origin}/cashier?network=bitcoin&coin=btc`)
     const address = page.locator('details[open] code.address').first()
     expect(await address.textContent()).toMatch(/^bcrt1q|^bc1q|^tb1q/)
     expect(await page.locator('details[open] svg.qr').isVisible()).toBe(true)
