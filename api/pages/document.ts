@@ -3,6 +3,7 @@
 import { colourPath, STYLE } from './assets.js'
 import { type Content, type Html, html } from './html.js'
 import { directionOf, LANGUAGE_NAMES, LANGUAGES, type Language } from './language.js'
+import { PAGE_WORDS } from './words.js'
 
 export interface Document {
   readonly language: Language
@@ -45,7 +46,7 @@ ${page.main}
 <p id="news" class="unseen" role="status"></p>
 <footer>
 ${page.help}
-<nav aria-label="Language"><ul>${others}</ul></nav>
+<nav aria-label="${PAGE_WORDS[language].language}"><ul>${others}</ul></nav>
 </footer>
 </body>
 </html>

@@ -3,6 +3,7 @@
 import type { Language } from './language.js'
 
 const en = {
+  language: 'Language',
   not_found: 'There is no such page',
   not_found_text: 'Check the link, or go back to the shop and open it again.',
   not_allowed: 'This page only shows something',
@@ -19,6 +20,7 @@ type PageWords = Readonly<Record<keyof typeof en, string>>
 export const PAGE_WORDS: Readonly<Record<Language, PageWords>> = {
   en,
   de: {
+    language: 'Sprache',
     not_found: 'Diese Seite gibt es nicht',
     not_found_text: 'Prüfen Sie den Link oder öffnen Sie ihn im Shop noch einmal.',
     not_allowed: 'Diese Seite zeigt nur etwas an',
@@ -30,6 +32,7 @@ export const PAGE_WORDS: Readonly<Record<Language, PageWords>> = {
     failed_text: 'Es ist nichts verloren. Laden Sie die Seite gleich noch einmal.',
   },
   es: {
+    language: 'Idioma',
     not_found: 'Esta página no existe',
     not_found_text: 'Compruebe el enlace o vuelva a abrirlo desde la tienda.',
     not_allowed: 'Esta página solo muestra información',
@@ -41,6 +44,7 @@ export const PAGE_WORDS: Readonly<Record<Language, PageWords>> = {
     failed_text: 'No se ha perdido nada. Vuelva a cargar la página en un momento.',
   },
   fr: {
+    language: 'Langue',
     not_found: 'Cette page n’existe pas',
     not_found_text: 'Vérifiez le lien ou ouvrez-le de nouveau depuis la boutique.',
     not_allowed: 'Cette page ne fait qu’afficher',
@@ -52,6 +56,7 @@ export const PAGE_WORDS: Readonly<Record<Language, PageWords>> = {
     failed_text: 'Rien n’est perdu. Rechargez la page dans un instant.',
   },
   ar: {
+    language: 'اللغة',
     not_found: 'هذه الصفحة غير موجودة',
     not_found_text: 'تحقق من الرابط أو افتحه مرة أخرى من المتجر.',
     not_allowed: 'هذه الصفحة للعرض فقط',
