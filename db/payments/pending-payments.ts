@@ -1,6 +1,7 @@
 /** Finds the payments whose workflow has to be started or signalled, and remembers what was delivered. */
 
 import { formatAmount } from '../../domain/money.js'
+import { REORG_PATIENCE_MS } from '../../domain/payments/evaluate-payment.js'
 import { isPaymentFinal } from '../../domain/payments/payment-status.js'
 import type { PaymentInput } from '../../temporal/inputs.js'
 import type { Queryable } from '../connect.js'
@@ -73,8 +74,9 @@ export async function wakeLatePayments(sql: Queryable): Promise<number> {
     UPDATE payments SET wake_due = true
     WHERE status = 'pending' AND NOT wake_due
       AND expires_at < clock_timestamp() - ${LOST_TIMER_MS} * interval '1 millisecond'
-      -- Its workflow looks again by itself.
-      AND NOT EXISTS (SELECT FROM deposits WHERE payment_id = payments.id AND status = 'reverted')
+      -- It waits for the deposit that a reorg took back, and its workflow looks again by itself.
+      AND (expires_at < clock_timestamp() - ${LOST_TIMER_MS + REORG_PATIENCE_MS} * interval '1 millisecond'
+           OR NOT EXISTS (SELECT FROM deposits WHERE payment_id = payments.id AND status = 'reverted'))
     RETURNING id`
   return rows.length
 }

@@ -35,7 +35,8 @@ export function evaluate(row: LockedPayment, deposits: readonly PaymentDeposit[]
 
 /**
  * Writes a locked payment with a new value. A change of status or flags gets a line in its history and an
- * event (`paymentEvents`); a change of the sums alone gets neither.
+ * event (`paymentEvents`), and wakes its workflow. A change of the sums alone does none of this: a payer
+ * decides how many deposits there are, and a history of Temporal holds some ten thousand signals.
  */
 export async function savePayment(
   tx: Transaction,
@@ -74,7 +75,7 @@ export async function savePayment(
         amount_confirmed = ${after.amount_confirmed.toString()}, reorged = ${after.reorged}, history = ${json(tx, after.history)},
         version = ${after.version}, updated_at = ${after.updated_at}, paid_at = ${after.paid_at},
         confirmed_at = ${after.confirmed_at}, ended_at = ${after.ended_at}, reissued_as = ${after.reissued_as},
-        wake_due = true
+        wake_due = wake_due OR ${shown}
     WHERE id = ${row.id})
     ${notice(tx, 'payment_changed', row.id)}`
   return { before: row, row: after, shown }

@@ -8,7 +8,7 @@ import { isPaymentFinal, PAYMENT_FLAGS, type PaymentFlag, type PaymentStatus } f
  * Time after the expiry for which a payment waits for a deposit that a reorg took back, because its
  * transaction is usually mined again within minutes.
  */
-const REORG_PATIENCE_MS = 86_400_000
+export const REORG_PATIENCE_MS = 86_400_000
 
 export interface PaymentTerms {
   readonly coin: string

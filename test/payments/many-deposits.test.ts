@@ -42,6 +42,30 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
   })
 })
 
+test('wakes the workflow for a change of status or flags, and not for each deposit', async () => {
+  const stage = await startPaymentStage('bitcoin')
+  try {
+    const { sql } = stage.api.database
+    const { address, payment_id: id } = await stage.open()
+    const woken = async () => {
+      const [row] = await sql<{ wake_due: boolean }[]>`SELECT wake_due FROM payments WHERE id = ${id}`
+      await sql`UPDATE payments SET wake_due = false WHERE id = ${id}`
+      return row?.wake_due
+    }
+    expect(await woken()).toBe(true)
+    const steps: unknown[] = []
+    for (const amount of ['0.1', '0.1', '0.1', '0.1', '0.6']) {
+      stage.send(address, amount)
+      await stage.look()
+      steps.push(await woken())
+    }
+    // Underpaid, several deposits, two sums that say nothing new, paid.
+    expect(steps).toEqual([true, true, false, false, true])
+  } finally {
+    await stage.close()
+  }
+})
+
 test('raises each deposit of a wrong coin, and none again after a reorg', async () => {
   const stage = await startPaymentStage('ethereum')
   try {

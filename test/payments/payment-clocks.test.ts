@@ -3,7 +3,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { inTransaction } from '../../db/connect.js'
+import { advancePayment } from '../../db/payments/advance-payment.js'
 import { lockPayments } from '../../db/payments/payment-row.js'
+import { wakeLatePayments } from '../../db/payments/pending-payments.js'
 import { savePayment } from '../../db/payments/save-payment.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 
@@ -57,6 +59,26 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
     expect(await stage.exceptions(id)).toEqual(['late'])
     await stage.reorganise(5)
     expect(await stage.read(id)).toMatchObject({ status: 'expired', flags: [] })
+  })
+
+  test('expires a payment whose deposit a reorg took back for good, also when its workflow is lost', async () => {
+    const { sql } = stage.api.database
+    const { address, payment_id: id } = await stage.open()
+    stage.send(address, '1')
+    await stage.mine(1)
+    await stage.reorganise(1)
+    const end = async (hours: number) => {
+      await sql`
+        UPDATE payments SET created_at = clock_timestamp() - interval '3 days', wake_due = false,
+          expires_at = clock_timestamp() - ${hours} * interval '1 hour' WHERE id = ${id}`
+      await wakeLatePayments(sql)
+      const [row] = await sql<{ wake_due: boolean }[]>`SELECT wake_due FROM payments WHERE id = ${id}`
+      return row?.wake_due
+    }
+    expect(await end(23)).toBe(false)
+    expect(await end(25)).toBe(true)
+    await advancePayment(sql, id)
+    expect(await stage.read(id)).toMatchObject({ status: 'expired' })
   })
 
   test.each([
