@@ -8,6 +8,7 @@ import { afterAll, expect, test } from 'vitest'
 import { ApiError } from '../../client/api-error.js'
 import type { Client } from '../../client/create-client.js'
 import type { NewPayment, Payment } from '../../client/types.js'
+import { openMarketplace } from '../../docs/examples/marketplace-settlement/open-marketplace.js'
 import { openSaasBilling } from '../../docs/examples/saas-billing/open-saas-billing.js'
 import { signWebhook } from '../../domain/events/webhook-signature.js'
 
@@ -37,11 +38,15 @@ async function openBackend() {
           paid_at: null,
           amount_confirmed: '0',
         } as unknown as Payment
+        if (failure instanceof ApiError) throw failure
         const payment = payments.get(idempotencyKey) ?? made
         payments.set(idempotencyKey, payment)
         if (failure) throw failure
         return payment
       },
+      list: async ({ order_id }: { order_id: string }) => ({
+        items: [...payments.values()].filter((each) => each.order_id === order_id),
+      }),
     },
   } as unknown as Client
   const open = () => openSaasBilling({ client, secret: SECRET, file })
@@ -175,5 +180,73 @@ test('requests a payment again whose answer was lost, and not one that was refus
   expect((await backend.call('/subscriptions', { customer: 'b', plan: 'team' })).status).toBe(422)
   backend.failWith(null)
   await backend.restart()
-  expect(await backend.json('/support/pay_2')).toEqual([])
+  expect(backend.payments.size).toBe(1)
+})
+
+test('refuses an amount that cannot be added, before it is in the books', async () => {
+  const client = {} as Client
+  const file = join(folder, 'market.ndjson')
+  const { app, close } = openMarketplace({ client, secret: SECRET, file })
+  for (const amount of ['1e3', '-1', '0,5', '.5', '1.', '']) {
+    const order = { buyer: 'b', seller: 's', lines: [{ item: 'lamp', amount }] }
+    const answer = await app.request('/orders', { method: 'POST', body: JSON.stringify(order) })
+    expect(answer.status, amount).toBe(400)
+  }
+  expect((await app.request('/orders', { method: 'POST', body: '{' })).status).toBe(400)
+  expect(readFileSync(file, 'utf8')).toBe('')
+  close()
+})
+
+test('gives the amount of a refused withdrawal back, and keeps that of one whose answer was lost', async () => {
+  const known: { external_id: string; id: string }[] = []
+  let status = 503
+  let accepts = false
+  const client = {
+    payments: {
+      create: async (wanted: NewPayment) => ({
+        ...wanted,
+        payment_id: 'pay_1',
+        status: 'confirmed',
+        flags: [],
+      }),
+    },
+    withdrawals: {
+      async create({ external_id }: { external_id: string }) {
+        if (accepts) known.push({ external_id, id: 'wd_1' })
+        throw new ApiError(status, { code: 'FAILED', message: 'no', details: {}, request_id: '' })
+      },
+      list: async ({ external_id }: { external_id: string }) => ({
+        items: known.filter((each) => each.external_id === external_id),
+      }),
+    },
+  } as unknown as Client
+  const parts = { client, secret: SECRET, file: join(folder, 'sellers.ndjson') }
+  let backend = openMarketplace(parts)
+  const post = (path: string, body: unknown = {}) =>
+    backend.app.request(path, { method: 'POST', body: JSON.stringify(body) })
+  const available = async () => {
+    const ledger = (await (await backend.app.request('/sellers/s')).json()) as { available: string }
+    return ledger.available
+  }
+  const order = { buyer: 'b', seller: 's', lines: [{ item: 'lamp', amount: '0.05' }] }
+  const { order_id } = (await (await post('/orders', order)).json()) as { order_id: string }
+  await post(`/orders/${order_id}/delivered`)
+  expect(await available()).toBe('0.05')
+
+  status = 422
+  await post('/sellers/s/withdrawals', { amount: '0.02', to_address: '0x1' })
+  expect(await available()).toBe('0.05')
+
+  accepts = true
+  status = 503
+  await post('/sellers/s/withdrawals', { amount: '0.02', to_address: '0x1' })
+  expect(await available()).toBe('0.03')
+  // A new process requests it again, and the platform refuses it, because it has it already.
+  accepts = false
+  status = 409
+  backend.close()
+  backend = openMarketplace(parts)
+  await backend.resume()
+  expect(await available()).toBe('0.03')
+  expect((await post('/sellers/s/withdrawals', { amount: '0.04', to_address: '0x1' })).status).toBe(409)
 })

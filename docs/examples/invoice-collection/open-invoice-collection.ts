@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { Payment } from '@keyturn/client'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
+import { amountText } from '../shared/amount.js'
 import { openBooks } from '../shared/books.js'
 import { compareBooks } from '../shared/compare.js'
 import { createExampleApp, found } from '../shared/create-app.js'
@@ -16,12 +17,12 @@ const PREFIX = 'inv-'
 const newInvoice = z.object({
   customer: z.string().min(1).max(100),
   currency: z.string().regex(/^[A-Z]{3}$/),
-  total: z.string(),
+  total: amountText,
 })
 /** The price in ether, and how it was computed. The platform keeps it beside the payment as it was sent. */
 const terms = z.object({
-  amount: z.string(),
-  rate: z.string(),
+  amount: amountText,
+  rate: amountText,
   rate_source: z.string(),
   expires_in_seconds: z.int().optional(),
 })

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { Payment, Withdrawal } from '@keyturn/client'
 import { HTTPException } from 'hono/http-exception'
 import { z } from 'zod'
-import { sumOf, toAmount, toUnits } from '../shared/amount.js'
+import { amountText, sumOf, toAmount, toUnits } from '../shared/amount.js'
 import { openBooks } from '../shared/books.js'
 import { compareBooks } from '../shared/compare.js'
 import { createExampleApp, found } from '../shared/create-app.js'
@@ -20,9 +20,9 @@ const name = z.string().min(1).max(100)
 const newOrder = z.object({
   buyer: name,
   seller: name,
-  lines: z.array(z.object({ item: name, amount: z.string() })).min(1),
+  lines: z.array(z.object({ item: name, amount: amountText })).min(1),
 })
-const newWithdrawal = z.object({ amount: z.string(), to_address: z.string() })
+const newWithdrawal = z.object({ amount: amountText, to_address: z.string() })
 const verdict = z.object({ for: z.enum(['buyer', 'seller']), by: name, reason: z.string().max(500) })
 
 /** The documented transitions of the two ledgers. */
@@ -36,6 +36,7 @@ type Own =
       readonly external_id: string
       readonly seller: string
     } & z.infer<typeof newWithdrawal>)
+  | { readonly kind: 'withdrawal_accepted'; readonly external_id: string; readonly id: string }
   | { readonly kind: 'withdrawal_refused'; readonly external_id: string; readonly reason: string }
 
 interface Order extends z.infer<typeof newOrder> {
@@ -65,6 +66,13 @@ export function openMarketplace({ client, secret, file }: ExampleParts): Example
       withdrawals.set(entry.external_id, { ...entry, status: 'requested', withdrawalId: null })
       return
     }
+    if (entry.kind === 'withdrawal_accepted') {
+      const accepted = withdrawals.get(entry.external_id)
+      // A webhook that came before the answer knows more.
+      if (accepted?.status === 'requested') accepted.status = 'pending'
+      if (accepted) accepted.withdrawalId = entry.id
+      return
+    }
     if (entry.kind === 'withdrawal_refused') {
       const refused = withdrawals.get(entry.external_id)
       if (refused) refused.status = 'refused'
@@ -86,7 +94,10 @@ export function openMarketplace({ client, secret, file }: ExampleParts): Example
     own,
     payment(now) {
       const order = orderOf(now)
-      if (order && now.status === 'confirmed') order.paidBy ??= now.payment_id
+      if (!order) return
+      if (now.status === 'confirmed') order.paidBy ??= now.payment_id
+      // A reorganisation took it back, so the seller has not earned it any more.
+      else if (order.paidBy === now.payment_id) order.paidBy = null
     },
     withdrawal(now) {
       const mine = withdrawals.get(now.external_id ?? '')
@@ -134,14 +145,18 @@ export function openMarketplace({ client, secret, file }: ExampleParts): Example
   /** Requests a withdrawal at the platform. The external id keeps a repeated request from paying twice. */
   async function requestWithdrawal({ external_id, amount, to_address }: SellerWithdrawal): Promise<void> {
     try {
-      await client.withdrawals.create(
+      const { id } = await client.withdrawals.create(
         { network: 'ethereum', coin: 'eth', amount, to_address, external_id, user_reference: FLOAT },
         { idempotencyKey: external_id },
       )
+      books.write({ kind: 'withdrawal_accepted', external_id, id })
     } catch (error) {
       // Another failure leaves open whether the platform has it. The amount stays reserved until that is known.
       if (!isRefusal(error)) throw error
-      books.write({ kind: 'withdrawal_refused', external_id, reason: error.code })
+      // It may be refused because an earlier request was accepted, whose answer was lost.
+      const [known] = (await client.withdrawals.list({ external_id })).items
+      if (known) books.write({ kind: 'withdrawal_accepted', external_id, id: known.id })
+      else books.write({ kind: 'withdrawal_refused', external_id, reason: error.code })
     }
   }
 
@@ -171,7 +186,9 @@ export function openMarketplace({ client, secret, file }: ExampleParts): Example
   })
   app.post('/orders/:id/verdict', async (c) => {
     const decided = verdict.parse(await c.req.json())
-    books.write({ kind: 'decided', order_id: found(orders.get(c.req.param('id'))).order_id, ...decided })
+    const { order_id, dispute } = found(orders.get(c.req.param('id')))
+    if (dispute !== 'open') throw new HTTPException(409, { message: 'There is no open dispute' })
+    books.write({ kind: 'decided', order_id, ...decided })
     return c.body(null, 204)
   })
   app.get('/orders/:id', (c) => {
@@ -182,7 +199,8 @@ export function openMarketplace({ client, secret, file }: ExampleParts): Example
   app.post('/sellers/:seller/withdrawals', async (c) => {
     const wanted = newWithdrawal.parse(await c.req.json())
     const seller = c.req.param('seller')
-    if (toUnits(wanted.amount) > toUnits(sellerLedger(seller).available))
+    const { earned, withdrawn } = sellerLedger(seller)
+    if (toUnits(wanted.amount) + toUnits(withdrawn) > toUnits(earned))
       throw new HTTPException(409, { message: 'The seller has earned less' })
     const external_id = `${PREFIX}${randomBytes(6).toString('hex')}`
     books.write({ kind: 'withdrawal_requested', external_id, seller, ...wanted })

@@ -1,6 +1,11 @@
-/** Adds decimal amounts without floats. */
+/** Reads and adds decimal amounts without floats. */
+
+import { z } from 'zod'
 
 const DECIMALS = 18
+
+/** An amount in a request, such as "0.05". Nothing else gets into the books, where it would have to be added. */
+export const amountText = z.string().regex(/^(0|[1-9]\d{0,20})(\.\d{1,18})?$/, 'is not a decimal amount')
 
 /** Returns an amount such as "0.05" in units of 10⁻¹⁸. */
 export function toUnits(amount: string): bigint {

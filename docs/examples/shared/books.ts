@@ -66,7 +66,6 @@ export function openBooks<Own>(path: string, rules: Rules<Own>): Books<Own> {
         requests.set(entry.wanted.order_id ?? '', entry.wanted)
         return
       case 'requested':
-        requests.delete(entry.payment.order_id ?? '')
         if (!payments.has(entry.payment.payment_id)) upsert(entry.payment)
         return
       case 'refused':
@@ -92,6 +91,7 @@ export function openBooks<Own>(path: string, rules: Rules<Own>): Books<Own> {
   }
 
   function upsert(payment: Payment): void {
+    requests.delete(payment.order_id ?? '')
     payments.set(payment.payment_id, payment)
     rules.payment(payment)
   }

@@ -26,6 +26,7 @@ export function createExampleApp<Own>({ books, secret, exceptions, compare }: Ap
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
   app.onError((error, c) => {
     if (error instanceof ZodError) return c.json({ error: error.issues.map((issue) => issue.message) }, 400)
+    if (error instanceof SyntaxError) return c.json({ error: 'The body is not JSON' }, 400)
     if (error instanceof HTTPException) return c.json({ error: error.message }, error.status)
     if (error instanceof ApiError) return c.json({ error: error.message }, isRefusal(error) ? 422 : 502)
     console.error(error)

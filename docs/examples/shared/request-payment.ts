@@ -25,9 +25,15 @@ export async function requestPayment<Own>(
   return finish(client, books, wanted)
 }
 
-/** Requests again what was not answered when this process ended. */
+/** Finds or requests again what was not answered when this process ended. */
 export async function finishRequests<Own>(client: Client, books: Books<Own>): Promise<void> {
   for (const wanted of books.unanswered()) {
+    // The platform forgets an idempotency key after a while, and the order's payment never.
+    const [known] = (await client.payments.list({ order_id: wanted.order_id ?? '' })).items
+    if (known) {
+      books.requested(known)
+      continue
+    }
     try {
       await finish(client, books, wanted)
     } catch (error) {

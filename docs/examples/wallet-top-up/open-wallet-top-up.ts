@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Payment } from '@keyturn/client'
 import { z } from 'zod'
-import { sumOf } from '../shared/amount.js'
+import { amountText, sumOf } from '../shared/amount.js'
 import { openBooks } from '../shared/books.js'
 import { compareBooks } from '../shared/compare.js'
 import { createExampleApp, found } from '../shared/create-app.js'
@@ -13,7 +13,7 @@ import { finishRequests, requestPayment } from '../shared/request-payment.js'
 
 const PREFIX = 'topup-'
 
-const newTopUp = z.object({ user: z.string().min(1).max(100), amount: z.string() })
+const newTopUp = z.object({ user: z.string().min(1).max(100), amount: amountText })
 const decision = z.object({ by: z.string().min(1).max(100), reason: z.string().min(1).max(500) })
 
 type Own =
