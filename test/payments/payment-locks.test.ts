@@ -1,8 +1,11 @@
 /** Everything that locks payments and deposits, at the same time: no two of them wait for each other. */
 
 import { expect, test } from 'vitest'
+import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
+import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { advancePayment } from '../../db/payments/advance-payment.js'
-import { settle } from '../stage/deposit-steps.js'
+import type { Payment } from '../../wire/payment.js'
+import { networks, settle } from '../stage/deposit-steps.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 
 const PAYMENTS = 8
@@ -45,6 +48,7 @@ test.each(['bitcoin', 'ethereum'] as const)(
           settle(sql),
           ...timers(),
         ])
+        await creditBesideRevert(stage, payments)
         for (const status of [...statuses, ...again]) expect([200, 201, 409]).toContain(status)
         expect(await attemptsOf(stage, ids)).toBeLessThanOrEqual(1)
       }
@@ -57,6 +61,28 @@ test.each(['bitcoin', 'ethereum'] as const)(
     }
   },
 )
+
+/** Credits a deposit of each payment while a reorg takes a credited one of the same payments back. */
+async function creditBesideRevert(stage: PaymentStage, payments: readonly Payment[]): Promise<void> {
+  const { sql } = stage.api.database
+  const pay = async () => {
+    const transactions = payments.map(({ address }) => stage.send(address, '0.01'))
+    stage.model.mine()
+    await stage.look()
+    return transactions.map(({ txid }) => txid)
+  }
+  await pay()
+  const taken = await pay()
+  for (let block = 0; block < 3; block++) stage.model.mine()
+  await stage.look()
+  const rows = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ANY (${taken})`
+  expect(rows).toHaveLength(payments.length)
+  for (const { id } of rows) {
+    await confirmDeposit(sql, networks, id)
+    await creditDeposit(sql, networks, id)
+  }
+  await Promise.all([settle(sql), stage.reorganise(4), settle(sql)])
+}
 
 /** Returns the most attempts that took the place of one payment. */
 async function attemptsOf(stage: PaymentStage, ids: readonly string[]): Promise<number> {
