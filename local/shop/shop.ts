@@ -54,8 +54,10 @@ export function createShop({ client, orders, checkoutOrigin, coins }: ShopOption
     if (isForeign(c)) return c.text('The form of another site', 403)
     if (!form.success || !coins.has(form.data.coin)) return c.text('This is not sold here', 400)
     const { order_id, coin } = form.data
+    // The local stack allows plain http on loopback, where the shop is.
+    const back = new URL('/', c.req.url).href
     const payment = await client.payments.create(
-      { ...OFFERS[coin], user_reference: BUYER, order_id },
+      { ...OFFERS[coin], user_reference: BUYER, order_id, success_url: back, failure_url: back },
       // A second press of the same button finds the same payment.
       { idempotencyKey: `${order_id}-${coin}` },
     )

@@ -57,6 +57,7 @@ test('leads the payer from the button to one payment, however often it is presse
     expect(answer.headers.get('location')).toBe(`${CHECKOUT}/checkout/pay_1`)
   }
   expect(payments.size).toBe(1)
+  expect([...payments.values()]).toMatchObject([{ success_url: 'http://localhost/' }])
 })
 
 test('pays once with test coins, however often the button is pressed', async () => {
