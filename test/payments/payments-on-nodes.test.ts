@@ -12,6 +12,7 @@ import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import { advancePayment } from '../../db/payments/advance-payment.js'
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
 import { parseAmount } from '../../domain/money.js'
+import { type BitcoinFaucet, createBitcoinFaucet } from '../../local/parts/bitcoin-faucet.js'
 import { evmClients } from '../../local/parts/usdt.js'
 import type { Payment } from '../../wire/payment.js'
 import { scan } from '../stage/deposit-steps.js'
@@ -23,12 +24,23 @@ import { testUsdt } from '../support/usdt.js'
 
 type Hex = `0x${string}`
 
+/** Whole coins of the native coin for an address. */
+interface Wanted {
+  readonly address: string
+  readonly amount: string
+}
+
 /** A real chain that mines when it is asked to. */
 interface Chain {
   readonly networks: Networks
   readonly coins: readonly string[]
   /** Sends whole coins from the faucet, into the mempool. */
   pay(address: string, amount: string, coin: string): Promise<void>
+  /**
+   * Prepares two transactions of which only one can be mined: the second takes the place of the first in the
+   * mempool.
+   */
+  rivals(first: Wanted, second: Wanted): Promise<{ sendFirst(): Promise<void>; sendSecond(): Promise<void> }>
   mine(blocks: number): Promise<void>
   /** Removes the newest blocks. Their transactions are mined again by the next block. */
   reorganise(depth: number): Promise<void>
@@ -46,6 +58,29 @@ async function openEthereum(): Promise<Chain> {
   })
   const { wallet } = evmClients(anvil.rpc, anvil.chainId, anvil.faucetPrivateKey)
   const sent: Hex[] = []
+  /** Signs a payment. @param fees - Multiple of the usual fees. */
+  const sign = async ({ address, amount }: Wanted, fees = 1n, nonce?: number) => {
+    const request = await wallet.prepareTransactionRequest({
+      to: address as Hex,
+      value: parseAmount(amount, 18),
+      account: wallet.account,
+      chain: wallet.chain,
+      ...(nonce === undefined ? {} : { nonce }),
+    })
+    const { maxFeePerGas = 0n, maxPriorityFeePerGas = 0n } = request
+    const priced = {
+      ...request,
+      maxFeePerGas: maxFeePerGas * fees,
+      maxPriorityFeePerGas: maxPriorityFeePerGas * fees,
+    }
+    return {
+      nonce: request.nonce,
+      raw: await wallet.account.signTransaction(priced as TransactionSerializable),
+    }
+  }
+  const send = async (raw: Hex) => {
+    await anvil.call('eth_sendRawTransaction', raw)
+  }
   return {
     networks,
     coins: ['eth', 'usdt'],
@@ -54,15 +89,14 @@ async function openEthereum(): Promise<Chain> {
         await usdt.transfer(address as Hex, parseAmount(amount, 6))
         return
       }
-      const request = await wallet.prepareTransactionRequest({
-        to: address as Hex,
-        value: parseAmount(amount, 18),
-        account: wallet.account,
-        chain: wallet.chain,
-      })
-      const raw = await wallet.account.signTransaction(request as TransactionSerializable)
-      await anvil.call('eth_sendRawTransaction', raw)
+      const { raw } = await sign({ address, amount })
+      await send(raw)
       sent.push(raw)
+    },
+    async rivals(first, second) {
+      const { raw, nonce } = await sign(first)
+      const rival = await sign(second, 3n, nonce)
+      return { sendFirst: () => send(raw), sendSecond: () => send(rival.raw) }
     },
     mine: (blocks) => anvil.mine(blocks),
     async reorganise(depth) {
@@ -81,6 +115,18 @@ async function openBitcoin(): Promise<Chain> {
     coins: ['btc'],
     async pay(address, amount) {
       await node.fund(address, parseAmount(amount, 8))
+    },
+    async rivals(first, second) {
+      // Both choose the oldest coin, because they do not see what the mempool spends.
+      const blind = {
+        call: (method: string, ...params: unknown[]) =>
+          node.call(method, ...(method === 'gettxout' ? params.slice(0, 2) : params)),
+      } as Pick<typeof node, 'call'>
+      const faucets = [1, 2].map(() => createBitcoinFaucet(blind, node.faucet))
+      const pay = (faucet: BitcoinFaucet | undefined, wanted: Wanted, feeRate: number) => async () => {
+        await faucet?.pay([{ address: wanted.address, amount: parseAmount(wanted.amount, 8) }], feeRate)
+      }
+      return { sendFirst: pay(faucets[0], first, 5), sendSecond: pay(faucets[1], second, 50) }
     },
     async mine(blocks) {
       await node.mine(blocks)
@@ -211,7 +257,31 @@ describe.each([
     expect(await read(payment)).toEqual(done)
   })
 
-  test.runIf(name === 'ethereum')('counts a token, and flags the coin that came in its place', async () => {
+  test('takes back what another transaction replaced, and expires when its time is over', async () => {
+    const payment = await request()
+    const other = await request()
+    const { sendFirst, sendSecond } = await chain.rivals(
+      { address: payment.address, amount: '0.5' },
+      { address: other.address, amount: '0.4' },
+    )
+    await sendFirst()
+    await look()
+    expect(await read(payment)).toMatchObject({ status: 'paid' })
+    await expire(payment)
+    expect(await read(payment)).toMatchObject({ status: 'paid' })
+    await sendSecond()
+    await look()
+    await mine(3)
+    if (name === 'ethereum') {
+      // A nonce is overtaken only once the node says so several times.
+      for (let time = 0; time < 3; time++) await findOvertaken(api.database.sql, adapter as EvmAdapter)
+    }
+    expect(await read(payment)).toMatchObject({ status: 'expired', amount_detected: '0' })
+    expect(await read(other)).toMatchObject({ status: 'pending', flags: ['underpaid'] })
+  })
+
+  if (name !== 'ethereum') return
+  test('counts a token, and flags the coin that came in its place', async () => {
     const payment = await request({ coin: 'usdt', amount: '25' })
     await chain.pay(payment.address, '0.01', 'eth')
     await mine(3)
