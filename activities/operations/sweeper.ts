@@ -2,6 +2,7 @@
 
 import { purgeNonces } from '../../db/access/purge-nonces.js'
 import { purgeRequests } from '../../db/access/purge-requests.js'
+import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
 import { resumeStalledDeliveries } from '../../db/events/webhooks/resume-stalled-deliveries.js'
 import { watchWithdrawals } from '../../db/operations/alerts/watch-withdrawals.js'
 import { measureWithdrawals } from '../../db/operations/measure-withdrawals.js'
@@ -142,6 +143,7 @@ export function createSweeperActivities(dependencies: SweeperDependencies): Swee
         return 0
       })
       await attempt('nonces', () => purgeNonces(sql))
+      await attempt('cashier sessions', () => purgeCashierSessions(sql))
       await attempt('idempotency keys', () => purgeRequests(sql, dependencies.idempotencyWindowMs))
       if (failures.length > 0) throw failures[0]
       return swept

@@ -1,6 +1,7 @@
 /** The cashier over HTTP, as users without scripts, their neighbours and strangers use it. */
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { purgeCashierSessions } from '../../db/cashier/purge-sessions.js'
 import { json as asJson } from '../../db/connect.js'
 import { DEFAULT_POLICY } from '../../domain/controls/policy.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
@@ -58,6 +59,24 @@ async function fund(userReference: string, amount: string): Promise<void> {
 
 const withdrawalsOf = async (userReference: string) =>
   (await stage.api.call({ path: `/api/v1/withdrawals?user_reference=${userReference}` })).json.data
+
+describe('an old session', () => {
+  test('is deleted with its forms a month later, and a younger one is not', async () => {
+    const { sql } = stage.api.database
+    const { user, page } = await enter({ user_reference: 'ancient' })
+    const made = await user.post('/cashier/addresses', formFor(page.html, 'ethereum', 'eth'))
+    expect(made.status).toBe(303)
+    expect(await sql`SELECT 1 FROM cashier_forms`).toHaveLength(1)
+    const old = (await session({ user_reference: 'ancient' })).json.data.id
+    await sql`UPDATE cashier_sessions SET created_at = now() - interval '31 days' WHERE user_reference = 'ancient'`
+    const young = (await session({ user_reference: 'young' })).json.data.id
+    expect(await purgeCashierSessions(sql)).toBe(2)
+    const left = await sql<{ id: string }[]>`SELECT id FROM cashier_sessions`
+    expect(left.map(({ id }) => id)).toContain(young)
+    expect(left.map(({ id }) => id)).not.toContain(old)
+    expect(await purgeCashierSessions(sql)).toBe(0)
+  })
+})
 
 describe('a link', () => {
   test('is made with the time until which it works, once for an idempotency key', async () => {
