@@ -139,7 +139,13 @@ test('names the first fault of a report', async () => {
   const cases: [string, (xpubs: XpubReport[]) => XpubReport[]][] = [
     // A report with version bytes of the main network on a test network.
     ['WRONG_VERSION', change('bitcoin', 'hot', { xpub: ethereum.xpub })],
-    ['MALFORMED', change('bitcoin', 'hot', { xpub: `${bitcoin.xpub.slice(0, -1)}x` })],
+    // One wrong character at the end, which the checksum finds.
+    [
+      'MALFORMED',
+      change('bitcoin', 'hot', {
+        xpub: `${bitcoin.xpub.slice(0, -1)}${bitcoin.xpub.endsWith('x') ? 'y' : 'x'}`,
+      }),
+    ],
     ['WRONG_PATH', change('bitcoin', 'hot', { path: "m/84'/1'/7'" })],
     // The key of another account under the right path.
     [
