@@ -51,6 +51,7 @@ export function operatorLinks(now: Date): OperatorLink[] {
       title: 'Payouts and batches that failed',
       query: `WorkflowType IN ("withdrawal", "batch") AND ${stagesOf('failed')}`,
     },
+    { title: 'Payments that wait for their payer', query: `WorkflowType = "payment" AND ${RUNNING}` },
     { title: 'Deposits of today', query: `WorkflowType = "deposit" AND StartTime >= "${today}"` },
     {
       title: 'Changes of controls that wait',

@@ -20,6 +20,8 @@ const WORKFLOWS = [
   { type: 'withdrawal', id: 'withdrawal-over', stage: 'pending_approval', terminated: true },
   { type: 'batch', id: 'batch-pending_review', stage: 'pending_review' },
   { type: 'batch', id: 'batch-expired', stage: 'expired' },
+  { type: 'payment', id: 'payment' },
+  { type: 'payment', id: 'payment-over', terminated: true },
   { type: 'deposit', id: 'deposit' },
   { type: 'deposit', id: 'deposit-over', terminated: true },
   { type: 'policyChange', id: 'policyChange' },
@@ -29,7 +31,7 @@ const WORKFLOWS = [
   { type: 'webhookDelivery', id: 'webhook-over', terminated: true },
   { type: 'chainWatcher', id: 'chain-watcher' },
 ]
-const BROKEN = ['withdrawal-over', 'deposit-over', 'webhook-over']
+const BROKEN = ['withdrawal-over', 'payment-over', 'deposit-over', 'webhook-over']
 const FINDS: Record<string, string[]> = {
   'Payouts and batches that wait for people': [
     'withdrawal-pending_review',
@@ -50,6 +52,7 @@ const FINDS: Record<string, string[]> = {
     'withdrawal-reverted',
     'batch-expired',
   ],
+  'Payments that wait for their payer': ['payment'],
   'Deposits of today': ['deposit', 'deposit-over'],
   'Changes of controls that wait': ['policyChange', 'whitelist', 'depositRelease'],
   'Webhooks not delivered yet': ['webhook'],
