@@ -1,9 +1,13 @@
 /** Payments on real nodes, as payers really pay them: Anvil with USDT, and btcd. The test takes the watcher's steps. */
 
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TransactionSerializable } from 'viem'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findOvertaken } from '../../activities/chain/find-overtaken.js'
+import { liveCheckouts } from '../../api/checkout/checkout.js'
+import { createApp } from '../../api/create-app.js'
+import { listen } from '../../api/http/listen.js'
 import type { ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
 import { createAdapter } from '../../chains/create-adapter.js'
 import { rememberCoins } from '../../db/chain/remember-coins.js'
@@ -20,6 +24,7 @@ import { startTestApi, type TestApi } from '../stage/test-api.js'
 import { testNetworks } from '../stage/test-networks.js'
 import { testAnvil } from '../support/anvil.js'
 import { testBtcd } from '../support/btcd.js'
+import { testChromium } from '../support/chromium.js'
 import { testUsdt } from '../support/usdt.js'
 
 type Hex = `0x${string}`
@@ -279,6 +284,33 @@ describe.each([
     expect(await read(payment)).toMatchObject({ status: 'expired', amount_detected: '0' })
     expect(await read(other)).toMatchObject({ status: 'pending', flags: ['underpaid'] })
   })
+
+  test('shows it on a page that a real browser has open, from its first part to its end', async () => {
+    const live = liveCheckouts(api.dependencies)
+    const server = await listen(createApp(api.dependencies, { live }), { host: '127.0.0.1', port: 0 })
+    const browser = await testChromium()
+    try {
+      const payment = await request({ order_id: 'from the browser' })
+      const page = await browser.newPage()
+      const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      await page.goto(origin + new URL(payment.checkout_url).pathname)
+      await page.getByText(`Pay 0.5 ${coin.toUpperCase()}`).first().waitFor()
+      await expect.poll(() => live.count()).toBe(1)
+      await chain.pay(payment.address, '0.2', coin)
+      await look()
+      await page.getByText(`Pay the remaining 0.3 ${coin.toUpperCase()}`).first().waitFor()
+      await chain.pay(payment.address, '0.3', coin)
+      await look()
+      await page.getByRole('heading', { name: 'Your payment was seen' }).waitFor()
+      await mine(3)
+      await page.getByText(`0.5 ${coin.toUpperCase()} has arrived. Thank you.`).waitFor()
+    } finally {
+      await browser.close()
+      await live.close()
+      server.closeAllConnections()
+      server.close()
+    }
+  }, 60_000)
 
   if (name !== 'ethereum') return
   test('counts a token, and flags the coin that came in its place', async () => {
