@@ -1,6 +1,6 @@
 /** Starts every workflow, with its id, task queue, summary and search attributes. */
 
-import type { WorkflowClient } from '@temporalio/client'
+import { type WorkflowClient, WorkflowNotFoundError } from '@temporalio/client'
 import {
   type SearchAttributePair,
   TypedSearchAttributes,
@@ -57,8 +57,22 @@ export async function startDeposit(client: WorkflowClient, input: DepositInput):
 /**
  * Starts the workflow of a payment, or signals a running one that the row has changed. A run cannot close
  * without seeing it. A new run follows a closed one when a reorg takes a payment back.
+ *
+ * @param open - Whether the payment has work left. Otherwise a running workflow is signalled, so that it ends,
+ * and none is started.
  */
-export async function startPayment(client: WorkflowClient, input: PaymentInput): Promise<void> {
+export async function wakePayment(
+  client: WorkflowClient,
+  { input, open }: { readonly input: PaymentInput; readonly open: boolean },
+): Promise<void> {
+  if (!open) {
+    try {
+      await client.getHandle(paymentId(input.id)).signal('depositChanged')
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error
+    }
+    return
+  }
   await client.signalWithStart('payment', {
     workflowId: paymentId(input.id),
     taskQueue: TASK_QUEUE.core,

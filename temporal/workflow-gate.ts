@@ -18,9 +18,9 @@ import {
   startConsolidation,
   startControlChange,
   startDeposit,
-  startPayment,
   startWebhookCircuit,
   startWithdrawal,
+  wakePayment,
 } from './start.js'
 
 export interface WorkflowGate {
@@ -32,8 +32,8 @@ export interface WorkflowGate {
    * @returns Whether this call started it.
    */
   startWithdrawal(input: WithdrawalInput): Promise<boolean>
-  /** Starts the workflow of a payment, or signals a running one that the row has changed. */
-  startPayment(input: PaymentInput): Promise<void>
+  /** Starts the workflow of an open payment, or signals a running one that the row has changed. */
+  wakePayment(payment: { readonly input: PaymentInput; readonly open: boolean }): Promise<void>
   /** Starts the watcher of a chain, or finds it running. */
   startChainWatcher(input: ChainWatcherInput): Promise<void>
   /** Signals a workflow. @returns `false` if no workflow with this id is running. */
@@ -78,7 +78,7 @@ export function createWorkflowGate(
 ): WorkflowGate & ControlChangeGate & ConsolidationGate & CircuitGate {
   return {
     startDeposit: (input) => startDeposit(client, input),
-    startPayment: (input) => startPayment(client, input),
+    wakePayment: (payment) => wakePayment(client, payment),
     startWithdrawal: (input) => startWithdrawal(client, input),
     startBatch: (input) => startBatch(client, input),
     startControlChange: (input) => startControlChange(client, input),

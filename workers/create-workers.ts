@@ -2,7 +2,6 @@
 
 import type { ScheduleClient, WorkflowClient } from '@temporalio/client'
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker'
-import { wakePayments } from '../activities/chain/dispatch-pending.js'
 import type { WebhookDeliveryDependencies } from '../activities/events/attempt.js'
 import { createFirstAttempts, type FirstAttempts } from '../activities/events/first-attempts.js'
 import { WEBHOOK_ACTIVITY_SLOTS } from '../activities/events/webhook-delivery.js'
@@ -144,7 +143,7 @@ function coreOptions(parts: WorkerParts) {
         screen: environment.KEYTURN_SCREENING_URL !== undefined,
         heldSenders: environment.KEYTURN_HELD_SENDERS,
         startConsolidation: createWorkflowGate(workflowClient).startConsolidation,
-        wakePayments: (network) => wakePayments(sql, network, createWorkflowGate(workflowClient)),
+        wakePayment: createWorkflowGate(workflowClient).wakePayment,
       }),
       ...createPaymentActivities({ sql }),
       ...createWithdrawalActivities({

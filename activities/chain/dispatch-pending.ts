@@ -16,7 +16,7 @@ import { markPaymentsWoken, pendingPayments } from '../../db/payments/pending-pa
 import { markWithdrawalStarted } from '../../db/payouts/mark-withdrawal-started.js'
 import { readWithdrawalInput } from '../../db/payouts/read-withdrawal-input.js'
 import type { Network } from '../../domain/chain/network.js'
-import { depositId, paymentId, withdrawalId } from '../../temporal/ids.js'
+import { depositId, withdrawalId } from '../../temporal/ids.js'
 import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 import { type SweptRow, sweepEach } from '../operations/sweep-each.js'
 
@@ -138,22 +138,18 @@ async function signalOwn(
   )
 }
 
-/**
- * Starts or signals the workflows of payments that changed. One that is confirmed or has ended needs no new
- * workflow, and a running one is signalled so that it ends.
- */
+/** Starts or signals the workflows of payments that changed. */
 export async function wakePayments(
   sql: Sql,
   network: Network,
-  gate: Pick<WorkflowGate, 'startPayment' | 'signal'>,
+  gate: Pick<WorkflowGate, 'wakePayment'>,
 ): Promise<Delivered> {
   return deliver(
     sql,
     'payments',
     await pendingPayments(sql, network.name),
-    async ({ input, open }) => {
-      if (open) await gate.startPayment(input)
-      else await gate.signal(paymentId(input.id), 'depositChanged')
+    async (payment) => {
+      await gate.wakePayment(payment)
       return true
     },
     (woken) => markPaymentsWoken(sql, woken),

@@ -10,10 +10,12 @@ import { creditDeposit } from '../../db/deposits/credit-deposit.js'
 import type { CreditOutcome } from '../../db/deposits/credit-outcome.js'
 import { holdDeposit } from '../../db/deposits/hold-deposit.js'
 import { readDepositView } from '../../db/deposits/read-deposit-view.js'
-import { findNetwork, type Network, type Networks } from '../../domain/chain/network.js'
+import { wakeChangedPayment } from '../../db/payments/pending-payments.js'
+import type { Networks } from '../../domain/chain/network.js'
 import { askScreening } from '../../egress/screening/ask-screening.js'
 import type { ScreeningService } from '../../egress/screening/create-screening-service.js'
 import type { ConsolidationInput } from '../../temporal/inputs.js'
+import type { WorkflowGate } from '../../temporal/workflow-gate.js'
 
 export interface DepositDependencies {
   readonly sql: Sql
@@ -24,8 +26,8 @@ export interface DepositDependencies {
   readonly heldSenders?: readonly string[]
   /** Starts the consolidation of an address. Absent if nothing is consolidated. */
   readonly startConsolidation?: (input: ConsolidationInput) => Promise<void>
-  /** Signals the workflows of payments that changed. Absent: the chain watcher does it later. */
-  readonly wakePayments?: (network: Network) => Promise<unknown>
+  /** Signals the workflow of a payment that changed. Absent: the chain watcher does it later. */
+  readonly wakePayment?: WorkflowGate['wakePayment']
 }
 
 /** Result of the confirmation step. `screen` says whether screening comes next. */
@@ -49,7 +51,7 @@ export interface DepositActivities {
 
 /** Creates the local activities of the queue `core`. */
 export function createDepositActivities(dependencies: DepositDependencies): DepositActivities {
-  const { sql, networks, screen, heldSenders, startConsolidation, wakePayments } = dependencies
+  const { sql, networks, screen, heldSenders, startConsolidation, wakePayment } = dependencies
   return {
     async confirmDeposit(id) {
       const outcome = await confirmDeposit(sql, networks, id)
@@ -63,8 +65,8 @@ export function createDepositActivities(dependencies: DepositDependencies): Depo
         void startConsolidation?.(outcome.consolidation).catch(() => {})
       }
       // Nor does it wait for the signal, which the chain watcher sends if it is lost.
-      if (outcome.kind === 'credited' && outcome.paymentOn) {
-        void wakePayments?.(findNetwork(networks, outcome.paymentOn)).catch(() => {})
+      if (outcome.kind === 'credited' && outcome.paymentId && wakePayment) {
+        void wakeChangedPayment(sql, outcome.paymentId, wakePayment).catch(() => {})
       }
       return outcome.kind === 'credited' ? { kind: 'credited' } : outcome
     },

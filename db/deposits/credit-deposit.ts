@@ -54,7 +54,7 @@ export async function creditDeposit(
     return {
       kind: 'credited',
       ...(consolidation ? { consolidation } : {}),
-      ...(row.payment_id === null ? {} : { paymentOn: row.network }),
+      ...(row.payment_id === null ? {} : { paymentId: row.payment_id }),
     }
   })
 }

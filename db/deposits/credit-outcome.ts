@@ -7,12 +7,12 @@ import type { ConsolidationInput } from '../../temporal/inputs.js'
 export type CreditOutcome =
   /**
    * The deposit is available. `consolidation` is to be started if the network sweeps the credited address.
-   * `paymentOn` names the network if the deposit belongs to a payment, whose workflow is then signalled.
+   * `paymentId` is set if the deposit belongs to a payment, whose workflow is then signalled.
    */
   | {
       readonly kind: 'credited'
       readonly consolidation?: ConsolidationInput
-      readonly paymentOn?: string
+      readonly paymentId?: string
     }
   /** The deposit is too small to be credited without a person, or screening held it. */
   | { readonly kind: 'held' }

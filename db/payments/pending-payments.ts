@@ -40,10 +40,17 @@ export async function pendingPayments(sql: Queryable, network: string): Promise<
   return rows.map(toPending)
 }
 
-/** Returns one of them. `null` if its workflow knows of every change. */
-export async function readPendingPayment(sql: Queryable, id: string): Promise<PendingPayment | null> {
+/** Wakes the workflow of one of them, unless it knows of every change. @param wake - Starts or signals it. */
+export async function wakeChangedPayment(
+  sql: Queryable,
+  id: string,
+  wake: (payment: PendingPayment) => Promise<void>,
+): Promise<void> {
   const [row] = await sql<PaymentRow[]>`${selectPayments(sql)} WHERE payment.id = ${id} AND payment.wake_due`
-  return row ? toPending(row) : null
+  if (!row) return
+  const pending = toPending(row)
+  await wake(pending)
+  await markPaymentsWoken(sql, [pending])
 }
 
 function toPending(row: PaymentRow): PendingPayment {

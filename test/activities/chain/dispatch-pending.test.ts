@@ -35,7 +35,7 @@ test('starts and signals every other deposit, puts one that cannot be started of
     },
     startWithdrawal: () => Promise.reject(new Error('No withdrawal starts here')),
     startChainWatcher: async () => {},
-    startPayment: async () => {},
+    wakePayment: async () => {},
     signal: async (id: string) => {
       signalled.push(id)
       return true

@@ -21,7 +21,7 @@ const gate: WorkflowGate = {
   startDeposit: async () => true,
   startWithdrawal: async () => true,
   startChainWatcher: async () => {},
-  startPayment: async () => {},
+  wakePayment: async () => {},
   signal: async () => true,
 }
 const network = { ...bitcoin, pollIntervalMs: 10 }

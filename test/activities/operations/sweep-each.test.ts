@@ -26,7 +26,7 @@ async function ask(network: string, coin: string, to_address: string): Promise<s
 const willing: SweeperDependencies['gate'] = {
   startDeposit: async () => true,
   startChainWatcher: async () => {},
-  startPayment: async () => {},
+  wakePayment: async () => {},
   startWebhookCircuit: async () => {},
   startConsolidation: async () => {},
   startBatch: async () => true,

@@ -47,7 +47,7 @@ test('shows, starts, credits and reverts deposits of a token that was removed fr
     startDeposit: async ({ title }: { title: string }) => started.push(title) > 0,
     startWithdrawal: async () => true,
     startChainWatcher: async () => {},
-    startPayment: async () => {},
+    wakePayment: async () => {},
     signal: async () => true,
   }
   await dispatchPending(sql, network, gate)

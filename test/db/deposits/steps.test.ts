@@ -160,7 +160,7 @@ test('signals a payout once when its transaction is final, and once when it leav
     startDeposit: async () => true,
     startWithdrawal: async () => true,
     startChainWatcher: async () => {},
-    startPayment: async () => {},
+    wakePayment: async () => {},
     signal: async (id: string, signal: string) => {
       signals.push(`${id} ${signal}`)
       return true

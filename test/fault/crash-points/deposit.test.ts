@@ -56,7 +56,7 @@ async function live(sql: Sql, { transaction, started }: Subject): Promise<void> 
     startDeposit: ({ network, txid, index }) => start(depositId(network, txid, index)),
     startWithdrawal: () => Promise.reject(new Error('This test has no withdrawals')),
     startChainWatcher: async () => {},
-    startPayment: async () => {},
+    wakePayment: async () => {},
     signal: async () => true,
   })
   const rows = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE txid = ${transaction.txid}`

@@ -206,7 +206,7 @@ describe.each(Object.entries(RAILS))('on %s', (network, { coin, start, stranger 
       gate: {
         startDeposit: async () => true,
         startChainWatcher: async () => {},
-        startPayment: async () => {},
+        wakePayment: async () => {},
         startWebhookCircuit: async () => {},
         startConsolidation: async () => {},
         startBatch: async () => true,
