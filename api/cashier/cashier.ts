@@ -17,7 +17,7 @@ import type { CashierAction } from '../../wire/cashier.js'
 import type { ApiDependencies, ApiEnv } from '../context.js'
 import { onceCompared } from '../deposits/once-compared.js'
 import { clientAddress, parseRanges } from '../middleware/allow-ip.js'
-import { createBuckets } from '../middleware/create-buckets.js'
+import { createBuckets, rateLimited } from '../middleware/create-buckets.js'
 import { registerAsset } from '../pages/assets.js'
 import { renderDocument } from '../pages/document.js'
 import { html } from '../pages/html.js'
@@ -28,11 +28,16 @@ import { pageNotFound, refuseMethod, refusePath } from '../pages/show-errors.js'
 import { renderDeposit } from './deposit-page.js'
 import { explainRefusal } from './explain-refusal.js'
 import { formRefused, readForm, type SentForm } from './forms.js'
-import { CASHIER_SCRIPT, type OfferedCoin, offeredCoins, type View, viewOf } from './page.js'
+import { CASHIER_SCRIPT, offeredCoins, type View, viewOf } from './page.js'
 import { keepSession, languageOf, readSession, requireSession, type Session } from './session.js'
 import { CASHIER_PATH } from './sessions.js'
 import { showCashierErrors } from './show-errors.js'
-import { checkCashierWithdrawal, requestCashierWithdrawal, type WithdrawalFields } from './withdrawal.js'
+import {
+  checkCashierWithdrawal,
+  offeredCoin,
+  requestCashierWithdrawal,
+  type WithdrawalFields,
+} from './withdrawal.js'
 import {
   type Kept,
   renderConfirm,
@@ -96,12 +101,7 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
     const { merchant_id, user_reference } = session
     const perMinute = PER_MINUTE[kind]
     const seconds = buckets.take([kind, merchant_id, user_reference].join('\n'), perMinute)
-    if (seconds > 0) {
-      throw new KeyturnError('RATE_LIMITED', `Too many forms were sent. Wait ${seconds} s`, {
-        retryable: true,
-        details: { limit_per_minute: perMinute, retry_after: seconds },
-      })
-    }
+    if (seconds > 0) throw rateLimited('Too many forms were sent', perMinute, seconds)
     const sent = await readForm(c, session, origin)
     if (session.action !== action) throw formRefused(`This session is not for a ${action}`)
     return { session, sent }
@@ -193,8 +193,7 @@ export function cashierRoutes(dependencies: ApiDependencies): Hono<ApiEnv> {
     if (sent.field('edit') === 'true') return withdrawPage(c, session, { fields, refusal: null })
     try {
       const row = await checkCashierWithdrawal(dependencies, session, fields, ipOf(c))
-      const coin = findOffered(await offered(session), fields)
-      return c.html(renderConfirm(enter(c, session), coin, fields, row))
+      return c.html(renderConfirm(enter(c, session), offeredCoin(dependencies, session, fields), fields, row))
     } catch (error) {
       return refuse(c, session, fields, error)
     }
@@ -265,14 +264,6 @@ function toFields(sent: SentForm): WithdrawalFields {
     to_address: sent.field('to_address'),
     deduct: sent.field('deduct') === 'true',
   }
-}
-
-function findOffered(coins: readonly OfferedCoin[], fields: WithdrawalFields): OfferedCoin {
-  const found = coins.find(
-    ({ network, coin }) => network.name === fields.network && coin.name === fields.coin,
-  )
-  if (!found) throw new KeyturnError('UNSUPPORTED_COIN', `This session does not offer ${fields.coin}`)
-  return found
 }
 
 function linkUsed(): KeyturnError {

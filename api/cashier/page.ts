@@ -46,12 +46,13 @@ export function offeredCoins(
     network.coins
       .filter(({ name }) => includes(enabled, network.name, name))
       .filter(({ name }) => coins === null || includes(coins, network.name, name))
-      .map((coin) => ({
-        network,
-        coin,
-        names: { coin: coin.name.toUpperCase(), network: inWords(network.name) },
-      })),
+      .map((coin) => withNames(network, coin)),
   )
+}
+
+/** Returns a coin with its names for people. */
+export function withNames(network: Network, coin: Coin): OfferedCoin {
+  return { network, coin, names: { coin: coin.name.toUpperCase(), network: inWords(network.name) } }
 }
 
 /** Renders the whole page. @param main - `<main>`. */

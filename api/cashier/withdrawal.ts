@@ -8,11 +8,12 @@ import { toWithdrawalStart } from '../../db/payouts/read-withdrawal-input.js'
 import { createWithdrawal, type NewWithdrawal } from '../../db/payouts/withdrawals/create-withdrawal.js'
 import { tryWithdrawal } from '../../db/payouts/withdrawals/try-withdrawal.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
-import { type Coin, findCoin, findNetwork, type Network } from '../../domain/chain/network.js'
+import { findCoin, findNetwork } from '../../domain/chain/network.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiDependencies } from '../context.js'
 import { originOf, positiveAmount, requireSenderPays } from '../payouts/withdrawal-request.js'
 import { startWithdrawalSoon } from '../start/start-withdrawal-soon.js'
+import { type OfferedCoin, withNames } from './page.js'
 import type { Session } from './session.js'
 
 /** What a user typed. */
@@ -96,17 +97,17 @@ function toRequest(
 }
 
 /** Returns a coin that the session offers. @throws KeyturnError `UNSUPPORTED_NETWORK` or `UNSUPPORTED_COIN`. */
-function offeredCoin(
+export function offeredCoin(
   { networks }: ApiDependencies,
   { coins }: Session,
   { network: on, coin: name }: WithdrawalFields,
-): { readonly network: Network; readonly coin: Coin } {
+): OfferedCoin {
   const network = findNetwork(networks, on)
   const coin = findCoin(network, name)
   if (coins && !coins.some((each) => each.network === on && each.coin === name)) {
     throw new KeyturnError('UNSUPPORTED_COIN', `This session does not offer ${name} on ${on}`)
   }
-  return { network, coin }
+  return withNames(network, coin)
 }
 
 function requireSame(row: PayoutRow, request: NewWithdrawal): void {

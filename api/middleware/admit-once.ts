@@ -4,7 +4,7 @@ import type { MiddlewareHandler } from 'hono'
 import type { ClaimNonce } from '../../db/access/create-nonce-claims.js'
 import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
-import { createBuckets } from './create-buckets.js'
+import { createBuckets, rateLimited } from './create-buckets.js'
 import { RecentSet } from './recent-set.js'
 
 /** Additional time for which a nonce is kept after its timestamp is refused, for differing clocks of servers. */
@@ -33,7 +33,7 @@ export function admitOnce(options: {
     if (used.has(request)) throw nonceReused()
     const perMinute = Math.max(1, c.get('rateLimitPerMinute'))
     const seconds = buckets.take(id, perMinute)
-    if (seconds > 0) throw rateLimited(perMinute, seconds)
+    if (seconds > 0) throw rateLimited(`This key may send ${perMinute} requests a minute`, perMinute, seconds)
     const sentAt = Number(c.req.header('x-timestamp')) * 1_000
     const fresh = await options.claim(id, nonce, new Date(sentAt + options.windowMs + NONCE_MARGIN_MS))
     used.add(request)
@@ -48,12 +48,4 @@ export function admitOnce(options: {
 
 function nonceReused(): KeyturnError {
   return new KeyturnError('NONCE_REUSED', 'This X-Nonce was used before. Create a new one for every request')
-}
-
-function rateLimited(perMinute: number, seconds: number): KeyturnError {
-  return new KeyturnError(
-    'RATE_LIMITED',
-    `This key may send ${perMinute} requests a minute. Wait ${seconds} s`,
-    { retryable: true, details: { limit_per_minute: perMinute, retry_after: seconds } },
-  )
 }

@@ -1,5 +1,7 @@
 /** Creates token buckets by id, in this process: a burst of one minute's tokens, then an even flow. */
 
+import { KeyturnError } from '../../domain/errors.js'
+
 /** Most buckets. The least recently used are removed first; a missing bucket counts as full. */
 const MOST_BUCKETS = 50_000
 const MINUTE_MS = 60_000
@@ -59,4 +61,18 @@ export function createBuckets(now: () => number = Date.now): Buckets {
       bucket.tokens = Math.max(-perMinute, bucket.tokens - 1)
     },
   }
+}
+
+/**
+ * Creates the error for a sender without a token: `RATE_LIMITED`.
+ *
+ * @param reason - What is too much, without a full stop.
+ * @param perMinute - Rate that holds.
+ * @param seconds - Whole seconds until there is a token, as `take` returns them.
+ */
+export function rateLimited(reason: string, perMinute: number, seconds: number): KeyturnError {
+  return new KeyturnError('RATE_LIMITED', `${reason}. Wait ${seconds} s`, {
+    retryable: true,
+    details: { limit_per_minute: perMinute, retry_after: seconds },
+  })
 }

@@ -2,10 +2,9 @@
 
 import type { Context } from 'hono'
 import ipaddr from 'ipaddr.js'
-import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 import { clientAddress, parseRanges } from './allow-ip.js'
-import { createBuckets } from './create-buckets.js'
+import { createBuckets, rateLimited } from './create-buckets.js'
 import { RecentSet } from './recent-set.js'
 
 /** Remembered pairs of id and address that authenticated. Strangers at the same address do not hold them up. */
@@ -49,11 +48,7 @@ export function createAddressGuard({ perMinute, trustedProxies, now }: AddressGu
       if (known.has(`${address}\n${id}`)) return
       const seconds = buckets.wait(address, perMinute)
       if (seconds === 0) return
-      throw new KeyturnError(
-        'RATE_LIMITED',
-        `Too many unauthenticated requests came from this address. Wait ${seconds} s`,
-        { retryable: true, details: { limit_per_minute: perMinute, retry_after: seconds } },
-      )
+      throw rateLimited('Too many unauthenticated requests came from this address', perMinute, seconds)
     },
     passed(c, id) {
       known.add(`${addressOf(c)}\n${id}`)

@@ -1,10 +1,9 @@
 /** Limits how many pages one address loads. */
 
 import type { MiddlewareHandler } from 'hono'
-import { KeyturnError } from '../../domain/errors.js'
 import type { ApiEnv } from '../context.js'
 import { parseRanges } from '../middleware/allow-ip.js'
-import { createBuckets } from '../middleware/create-buckets.js'
+import { createBuckets, rateLimited } from '../middleware/create-buckets.js'
 import { senderOf } from '../middleware/guard-addresses.js'
 
 export interface PageLimit {
@@ -21,14 +20,7 @@ export function limitPages({ perMinute, trustedProxies }: PageLimit): Middleware
   return async function limitPages(c, next) {
     const seconds = buckets.take(senderOf(c, proxies), perMinute)
     if (seconds > 0) {
-      throw new KeyturnError(
-        'RATE_LIMITED',
-        `Too many pages were loaded from this address. Wait ${seconds} s`,
-        {
-          retryable: true,
-          details: { limit_per_minute: perMinute, retry_after: seconds },
-        },
-      )
+      throw rateLimited('Too many pages were loaded from this address', perMinute, seconds)
     }
     await next()
   }
