@@ -11,7 +11,7 @@ import { json, type Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { newId } from '../new-id.js'
 import { allocateAddress } from '../wallets/allocate-address.js'
-import { type PaymentRow, selectPayments } from './payment-row.js'
+import type { PaymentRow } from './payment-row.js'
 import { paymentEvent } from './payment-view.js'
 import type { PaymentCause } from './save-payment.js'
 
@@ -73,7 +73,7 @@ export async function createPayment(tx: Transaction, request: PaymentRequest): P
   const history = (at: string) => [{ status: 'pending', flags: [], at, cause: request.cause }]
   const [clock] = await tx<{ now: Date }[]>`SELECT date_trunc('milliseconds', clock_timestamp()) AS now`
   const now = clock?.now ?? new Date()
-  await tx`
+  const [stored] = await tx<Omit<PaymentRow, 'address' | 'derivation_path'>[]>`
     INSERT INTO payments (
       id, merchant_id, user_reference, network, coin, decimals, address_id, amount, allowance, tolerance, quote,
       order_id, success_url, failure_url, metadata, payment_uri, checkout_token, checkout_url, status, history, attempt_of,
@@ -85,9 +85,14 @@ export async function createPayment(tx: Transaction, request: PaymentRequest): P
       ${paymentUri(network, coin, address.address, amount)}, ${token}, ${`${request.publicUrl}/checkout/${token}`},
       'pending', ${json(tx, history(now.toISOString()))}, ${request.attemptOf},
       coalesce((SELECT head_height FROM chain_cursors WHERE network = ${network.name}), 0),
-      ${now}, ${new Date(now.getTime() + request.expiresInSeconds * 1_000)}, ${now})`
-  const [row] = await tx<PaymentRow[]>`${selectPayments(tx)} WHERE payment.id = ${id}`
-  if (!row) throw new Error('The payment was not stored')
+      ${now}, ${new Date(now.getTime() + request.expiresInSeconds * 1_000)}, ${now})
+    RETURNING *`
+  if (!stored) throw new Error('The payment was not stored')
+  const row: PaymentRow = {
+    ...stored,
+    address: address.address,
+    derivation_path: address.derivation_path,
+  }
   await appendAudit(tx, {
     merchantId,
     actor: request.actor,
