@@ -11,15 +11,13 @@ import { listen } from '../../api/http/listen.js'
 import type { ChainAdapter, EvmAdapter } from '../../chains/adapter.js'
 import { createAdapter } from '../../chains/create-adapter.js'
 import { rememberCoins } from '../../db/chain/remember-coins.js'
-import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
-import { creditDeposit } from '../../db/deposits/credit-deposit.js'
-import { advancePayment } from '../../db/payments/advance-payment.js'
 import { findNetwork, type Networks } from '../../domain/chain/network.js'
 import { parseAmount } from '../../domain/money.js'
 import { type BitcoinFaucet, createBitcoinFaucet } from '../../local/parts/bitcoin-faucet.js'
 import { evmClients } from '../../local/parts/usdt.js'
 import type { Payment } from '../../wire/payment.js'
-import { scan } from '../stage/deposit-steps.js'
+import { scan, settle } from '../stage/deposit-steps.js'
+import { expirePayment } from '../stage/payments.js'
 import { startTestApi, type TestApi } from '../stage/test-api.js'
 import { testNetworks } from '../stage/test-networks.js'
 import { testAnvil } from '../support/anvil.js'
@@ -188,23 +186,11 @@ describe.each([
   const look = () => scan(api.database.sql, adapter)
   /** Mines, follows the chain, and credits what is deep enough. */
   const mine = async (blocks: number) => {
-    const { sql } = api.database
     await chain.mine(blocks)
     await look()
-    const open = await sql<{ id: string }[]>`
-      SELECT id FROM deposits WHERE status IN ('unconfirmed', 'confirmed', 'screening_requested')`
-    for (const { id } of open) {
-      const { kind } = await confirmDeposit(sql, chain.networks, id)
-      if (kind === 'confirmed') await creditDeposit(sql, chain.networks, id)
-    }
+    await settle(api.database.sql, chain.networks)
   }
-  const expire = async ({ payment_id }: Payment) => {
-    const { sql } = api.database
-    await sql`
-      UPDATE payments SET created_at = created_at - interval '2 hours', expires_at = clock_timestamp() - interval '1 ms'
-      WHERE id = ${payment_id}`
-    await advancePayment(sql, payment_id)
-  }
+  const expire = ({ payment_id }: Payment) => expirePayment(api.database.sql, payment_id)
 
   test('confirms what was paid exactly, from the mempool on', async () => {
     const payment = await request()

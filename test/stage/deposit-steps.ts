@@ -87,14 +87,14 @@ export async function scan(sql: Sql, adapter: ChainAdapter): Promise<void> {
   await lookAtMempool(sql, adapter, new Set(), undefined, filter)
 }
 
-/** Confirms and credits every open deposit that can be, all at once. */
-export async function settle(sql: Sql): Promise<void> {
+/** Confirms and credits every open deposit that can be, all at once. @param on - Default: those that ship. */
+export async function settle(sql: Sql, on: Networks = networks): Promise<void> {
   const open = await sql<{ id: string }[]>`
     SELECT id FROM deposits WHERE status IN ('unconfirmed', 'confirmed', 'screening_requested') ORDER BY id`
   await Promise.all(
     open.map(async ({ id }) => {
-      const outcome = await confirmDeposit(sql, networks, id)
-      if (outcome.kind === 'confirmed') await creditDeposit(sql, networks, id)
+      const outcome = await confirmDeposit(sql, on, id)
+      if (outcome.kind === 'confirmed') await creditDeposit(sql, on, id)
     }),
   )
 }

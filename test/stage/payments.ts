@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import { findOvertaken } from '../../activities/chain/find-overtaken.js'
 import type { EvmAdapter } from '../../chains/adapter.js'
 import { rememberCoins } from '../../db/chain/remember-coins.js'
+import type { Sql } from '../../db/connect.js'
 import { advancePayment } from '../../db/payments/advance-payment.js'
 import { parseAddress } from '../../domain/address/parse-address.js'
 import { findNetwork, type Network } from '../../domain/chain/network.js'
@@ -40,6 +41,14 @@ export interface PaymentStage {
   /** Returns the kinds of exceptions about a payment. */
   exceptions(id: string): Promise<string[]>
   close(): Promise<void>
+}
+
+/** Moves the end of a payment into the past, and lets its timer fire. */
+export async function expirePayment(sql: Sql, id: string): Promise<void> {
+  await sql`
+    UPDATE payments SET created_at = created_at - interval '2 hours', expires_at = clock_timestamp() - interval '1 ms'
+    WHERE id = ${id}`
+  await advancePayment(sql, id)
 }
 
 /**
@@ -105,12 +114,7 @@ export async function startPaymentStage(
       if (network.family === 'evm') await findOvertaken(sql, model.adapter() as EvmAdapter)
       return lost
     },
-    async expire(id) {
-      await sql`
-        UPDATE payments SET created_at = created_at - interval '2 hours', expires_at = clock_timestamp() - interval '1 ms'
-        WHERE id = ${id}`
-      await advancePayment(sql, id)
-    },
+    expire: (id) => expirePayment(sql, id),
     async reported(id) {
       const rows = await sql<{ reported: string }[]>`
         SELECT trim((data ->> 'status') || ' ' || translate(data ->> 'flags', '[]",', '')) AS reported FROM events

@@ -1,11 +1,8 @@
 /** An endpoint that hangs takes no slot from others. */
 
-import { NativeConnection } from '@temporalio/worker'
 import { expect, test } from 'vitest'
 import { appendEvents } from '../../db/events/log/append-events.js'
-import { startWebhookPlatform } from '../stage/webhook-platform.js'
-import { freshDatabase } from '../support/database.js'
-import { testTemporal } from '../support/temporal.js'
+import { startWebhookStage } from '../stage/webhook-stage.js'
 import { startWebhookReceiver } from '../support/webhook-receiver.js'
 
 /** Most attempts that one endpoint may have under way. */
@@ -14,17 +11,9 @@ const MOST_IN_FLIGHT = 64
 const WAITING = 150
 
 test('delays no other endpoint while one hangs, however many deliveries wait for it', async () => {
-  const temporal = await testTemporal()
-  const connection = await NativeConnection.connect({ address: temporal.address })
-  const database = await freshDatabase()
-  const platform = await startWebhookPlatform({
-    sql: database.sql,
-    client: temporal.client,
-    connection,
-    namespace: temporal.namespace,
-    // The time-out is longer than the test, so no attempt ends while it runs.
-    timeoutMs: 90_000,
-  })
+  // The time-out is longer than the test, so no attempt ends while it runs.
+  const stage = await startWebhookStage({ timeoutMs: 90_000 })
+  const { platform } = stage
   const dead = await startWebhookReceiver()
   dead.behave(() => {})
   const live = await startWebhookReceiver()
@@ -59,10 +48,7 @@ test('delays no other endpoint while one hangs, however many deliveries wait for
   })
 
   // A worker that stops does not wait for them either.
-  await platform.close()
+  await stage.close()
   await dead.close()
   await live.close()
-  await connection.close()
-  await temporal.close()
-  await database.drop()
 }, 120_000)
