@@ -127,9 +127,9 @@ export function depositPlatform(networks: Networks): DepositPlatform {
 /** Returns a network with a short poll interval, so that tests are quick. */
 export const polledFast = <N extends Network>(network: N): N => ({ ...network, pollIntervalMs: 40 })
 
-/** Repeats a check until it passes. @throws The last error of the check, after 30 s. */
-export async function eventually(check: () => Promise<void>): Promise<void> {
-  const deadline = Date.now() + 30_000
+/** Repeats a check until it passes. @throws The last error of the check, after `limitMs`. */
+export async function eventually(check: () => Promise<void>, limitMs = 30_000): Promise<void> {
+  const deadline = Date.now() + limitMs
   for (;;) {
     try {
       return await check()
