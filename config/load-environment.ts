@@ -19,6 +19,14 @@ const list = z
       .map((each) => each.trim())
       .filter(Boolean),
   )
+/** Ports, separated by commas. */
+const ports = (fallback: string) =>
+  z
+    .string()
+    .regex(/^\s*\d{1,5}\s*(,\s*\d{1,5}\s*)*$/, 'must be ports, separated by commas')
+    .default(fallback)
+    .transform((text) => text.split(',').map(Number))
+    .refine((all) => all.every((port) => port >= 1 && port <= 65_535), 'must be ports from 1 to 65535')
 
 const schema = z.object({
   /** URL of PostgreSQL, e.g. `postgres://keyturn:…@127.0.0.1:5432/keyturn`. */
@@ -93,6 +101,10 @@ const schema = z.object({
   KEYTURN_WEBHOOK_ALLOW_CIDRS: list,
   /** Whether `http://` endpoints are allowed in those CIDRs. */
   KEYTURN_WEBHOOK_ALLOW_HTTP: flag,
+  /** CIDRs that webhooks never reach, although they are public or allowed. */
+  KEYTURN_WEBHOOK_DENY_CIDRS: list,
+  /** Ports of webhook endpoints outside of the allowed CIDRs. */
+  KEYTURN_WEBHOOK_PORTS: ports('443,8443'),
   /** Time that a withdrawal waits for its approvals, and after which it may no longer be signed. */
   KEYTURN_WITHDRAWAL_EXPIRY: duration('24h'),
   /** Address indexes that are skipped (and watched) when the database restarts after a silence. */

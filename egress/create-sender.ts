@@ -7,7 +7,7 @@ import { describeSendError, TargetRefusedError } from './describe-send-error.js'
 import { readResponse } from './read-response.js'
 import { type ResolveHost, resolveHost } from './resolve-host.js'
 import { skipContinue } from './skip-continue.js'
-import { parseTarget, refuseAddress, type TargetPolicy } from './target-policy.js'
+import { parseTarget, portOf, refuseAddress, refusePort, type TargetPolicy } from './target-policy.js'
 
 export interface SendRequest {
   readonly url: string
@@ -53,6 +53,8 @@ export interface SenderOptions {
  */
 const KEEP_ALIVE_MS = 4_000
 const KEEP_ALIVE_MAX_MS = 60_000
+/** Connectors of one protocol that a sender keeps. Where any port is allowed, merchants choose them. */
+const MOST_DIALS = 100
 
 /**
  * Creates a sender with its own kept-alive connections, one pool an origin. It uses no proxy from the
@@ -63,15 +65,9 @@ export function createSender(options: SenderOptions): Sender {
   const resolve = options.resolve ?? resolveHost
   const agents = new Map<string, Dispatcher>()
   for (const protocol of ['https:', 'http:']) {
-    const lookup = checkedLookup(protocol, options.policy, resolve)
-    const dial = buildConnector({
-      lookup,
-      timeout: options.timeoutMs,
-      allowH2: false,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    } as buildConnector.BuildOptions)
+    const dialOf = createDials(protocol, options, resolve)
     const connect: buildConnector.connector = (target, callback) =>
-      dial(target, (...[error, socket]) => {
+      dialOf(portOf(target))(target, (...[error, socket]) => {
         if (error === null) callback(null, skipContinue(socket))
         else callback(error, null)
       })
@@ -160,15 +156,45 @@ async function post(
 }
 
 /**
+ * Returns the connectors of a protocol by port. A lookup is not given the port, which decides together with the
+ * address, so each port has a connector of its own.
+ */
+function createDials(
+  protocol: string,
+  options: SenderOptions,
+  resolve: ResolveHost,
+): (port: number) => buildConnector.connector {
+  const dials = new Map<number, buildConnector.connector>()
+  return (port) => {
+    const known = dials.get(port)
+    if (known) return known
+    const dial = buildConnector({
+      lookup: checkedLookup(protocol, port, options.policy, resolve),
+      timeout: options.timeoutMs,
+      allowH2: false,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    } as buildConnector.BuildOptions)
+    if (dials.size >= MOST_DIALS) dials.clear()
+    dials.set(port, dial)
+    return dial
+  }
+}
+
+/**
  * Returns a lookup that resolves all addresses, refuses the host if one is refused, and returns only checked
  * ones.
  */
-function checkedLookup(protocol: string, policy: TargetPolicy, resolve: ResolveHost): LookupFunction {
+function checkedLookup(
+  protocol: string,
+  port: number,
+  policy: TargetPolicy,
+  resolve: ResolveHost,
+): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname).then(
       (addresses) => {
         const reason = addresses
-          .map((address) => refuseAddress(address, protocol, policy))
+          .map((address) => refuseAddress(address, protocol, policy) ?? refusePort(port, policy, address))
           .find((each) => each !== null)
         const [first] = addresses
         if (reason !== undefined || first === undefined) {

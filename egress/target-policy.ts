@@ -1,4 +1,4 @@
-/** Decides where a webhook may go: https to public addresses, and the CIDRs that the operator has allowed. */
+/** Decides where a request may go: https to public addresses, and the CIDRs that the operator has allowed. */
 
 import ipaddr from 'ipaddr.js'
 import { KeyturnError } from '../domain/errors.js'
@@ -6,10 +6,13 @@ import { KeyturnError } from '../domain/errors.js'
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 type Cidr = readonly [Address, number]
 
-/** Parsed exceptions of the operator. */
+/** Parsed rules of the operator. */
 export interface TargetPolicy {
   readonly allowed: readonly Cidr[]
+  readonly denied: readonly Cidr[]
   readonly allowHttp: boolean
+  /** Ports of addresses that are not in `allowed`. `null` allows every port. */
+  readonly ports: ReadonlySet<number> | null
 }
 
 export interface TargetPolicyOptions {
@@ -17,6 +20,12 @@ export interface TargetPolicyOptions {
   readonly allowCidrs: readonly string[]
   /** Whether plain http is allowed to those CIDRs (`KEYTURN_WEBHOOK_ALLOW_HTTP`). */
   readonly allowHttp: boolean
+  /**
+   * CIDRs that are refused although they are public or allowed (`KEYTURN_WEBHOOK_DENY_CIDRS`). Default: none.
+   */
+  readonly denyCidrs?: readonly string[]
+  /** Ports of addresses outside of `allowCidrs` (`KEYTURN_WEBHOOK_PORTS`). Default: every port. */
+  readonly ports?: readonly number[]
 }
 
 /** Length above which a URL is refused. */
@@ -29,26 +38,36 @@ const GLOBAL_UNICAST_V6 = ipaddr.parseCIDR('2000::/3')
 /** Addresses in public ranges that answer only inside a cloud: Azure's metadata and agent channel. */
 const CLOUD_INTERNAL = [ipaddr.parseCIDR('168.63.129.16/32')]
 
-/** Parses the operator's exceptions. @throws Error that names the invalid CIDR. */
+/** Ports of the schemes, which a URL leaves out. */
+const DEFAULT_PORT: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80 }
+
+/** Parses the operator's rules. @throws Error that names the invalid CIDR. */
 export function createTargetPolicy(options: TargetPolicyOptions): TargetPolicy {
   return {
     allowHttp: options.allowHttp,
-    allowed: options.allowCidrs.map((text) => {
-      try {
-        return ipaddr.parseCIDR(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
-      } catch (cause) {
-        throw new Error(`KEYTURN_WEBHOOK_ALLOW_CIDRS: "${text}" is not a CIDR`, { cause })
-      }
-    }),
+    allowed: parseCidrs('KEYTURN_WEBHOOK_ALLOW_CIDRS', options.allowCidrs),
+    denied: parseCidrs('KEYTURN_WEBHOOK_DENY_CIDRS', options.denyCidrs ?? []),
+    ports: options.ports === undefined ? null : new Set(options.ports),
   }
+}
+
+function parseCidrs(name: string, texts: readonly string[]): Cidr[] {
+  return texts.map((text) => {
+    try {
+      return ipaddr.parseCIDR(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
+    } catch (cause) {
+      throw new Error(`${name}: "${text}" is not a CIDR`, { cause })
+    }
+  })
 }
 
 /**
  * Parses the URL of an endpoint and makes every check that needs no name server: the scheme, the absence of
- * credentials, and the address if the host is one (decimal, octal and hexadecimal forms are normalised
- * first).
+ * credentials, and address and port if the host is an address (decimal, octal and hexadecimal forms are
+ * normalised first).
  *
- * @throws KeyturnError `VALIDATION_FAILED` whose message says why and never repeats the path or query.
+ * @throws KeyturnError `VALIDATION_FAILED`, or `INVALID_URL` for credentials and ports. The message says why and
+ * never repeats the path or query.
  */
 export function parseTarget(text: string, policy: TargetPolicy): URL {
   if (text.length > MAX_URL_LENGTH) throw refused(`is longer than ${MAX_URL_LENGTH} characters`)
@@ -57,13 +76,36 @@ export function parseTarget(text: string, policy: TargetPolicy): URL {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && policy.allowHttp)) {
     throw refused('must begin with https://')
   }
-  if (url.username !== '' || url.password !== '') throw refused('must not carry a user name or password')
-  const literal = url.hostname.replace(/^\[|\]$/g, '')
-  if (ipaddr.isValid(literal)) {
-    const reason = refuseAddress(literal, url.protocol, policy)
-    if (reason !== null) throw refused(reason)
+  if (url.username !== '' || url.password !== '') {
+    throw refused('must not carry a user name or password', 'INVALID_URL')
   }
+  const literal = url.hostname.replace(/^\[|\]$/g, '')
+  if (ipaddr.isValid(literal)) refuseTarget(literal, url, policy)
   return url
+}
+
+/** Returns the port of a URL. */
+export function portOf(url: Pick<URL, 'port' | 'protocol'>): number {
+  return url.port === '' ? (DEFAULT_PORT[url.protocol] ?? 0) : Number(url.port)
+}
+
+/** Refuses a URL whose host has this address, if a request may not go there. @throws KeyturnError as `parseTarget`. */
+export function refuseTarget(address: string, url: URL, policy: TargetPolicy): void {
+  const reason = refuseAddress(address, url.protocol, policy)
+  if (reason !== null) throw refused(reason)
+  const wrongPort = refusePort(portOf(url), policy, address)
+  if (wrongPort !== null) throw refused(wrongPort, 'INVALID_URL')
+}
+
+/**
+ * Returns the reason why a request may not go to a port. `null` if it may.
+ *
+ * @param address - The address that the host has. Absent while the host has none.
+ */
+export function refusePort(port: number, policy: TargetPolicy, address?: string): string | null {
+  if (policy.ports === null || policy.ports.has(port)) return null
+  if (address !== undefined && isInside(ipaddr.parse(address), policy.allowed)) return null
+  return `must have one of the ports ${[...policy.ports].join(', ')}`
 }
 
 /**
@@ -75,6 +117,8 @@ export function parseTarget(text: string, policy: TargetPolicy): URL {
 export function refuseAddress(address: string, protocol: string, policy: TargetPolicy): string | null {
   if (!ipaddr.isValid(address)) return 'does not resolve to an address'
   const parsed = ipaddr.parse(address)
+  if (isInside(parsed, policy.denied))
+    return 'leads to an address that the operator of the platform has excluded'
   if (isInside(parsed, policy.allowed)) return null
   if (protocol !== 'https:') return 'must begin with https:// (http is for allowed addresses only)'
   return isPublic(parsed)
@@ -83,8 +127,11 @@ export function refuseAddress(address: string, protocol: string, policy: TargetP
 }
 
 /** Creates the error for a URL that cannot be an endpoint. */
-export function refused(reason: string): KeyturnError {
-  return new KeyturnError('VALIDATION_FAILED', `url ${reason}`, {
+export function refused(
+  reason: string,
+  code: 'VALIDATION_FAILED' | 'INVALID_URL' = 'VALIDATION_FAILED',
+): KeyturnError {
+  return new KeyturnError(code, `url ${reason}`, {
     details: { in: 'body', fields: [{ path: 'url', reason }] },
   })
 }

@@ -34,7 +34,7 @@ import {
   createScreeningService,
   type ScreeningService,
 } from '../egress/screening/create-screening-service.js'
-import { createTargetPolicy } from '../egress/target-policy.js'
+import { createWebhookPolicy } from '../egress/webhook-policy.js'
 import type { Logger } from '../telemetry/logger.js'
 import { TASK_QUEUE, type TaskQueue } from '../temporal/task-queues.js'
 import { createScheduleGate, createWorkflowGate } from '../temporal/workflow-gate.js'
@@ -98,10 +98,7 @@ export async function createWorkers(parts: WorkerParts, roles: readonly string[]
     }
     if (role === TASK_QUEUE.webhooks) {
       sender ??= createSender({
-        policy: createTargetPolicy({
-          allowCidrs: parts.environment.KEYTURN_WEBHOOK_ALLOW_CIDRS,
-          allowHttp: parts.environment.KEYTURN_WEBHOOK_ALLOW_HTTP,
-        }),
+        policy: createWebhookPolicy(parts.environment),
         timeoutMs: parts.environment.KEYTURN_WEBHOOK_TIMEOUT,
       })
       const attempts = attemptDependencies(parts, sender)

@@ -11,7 +11,7 @@ import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { listEndpoints } from '../../db/events/webhooks/list-endpoints.js'
 import { updateEndpoint } from '../../db/events/webhooks/update-endpoint.js'
 import { checkTarget } from '../../egress/check-target.js'
-import { createTargetPolicy } from '../../egress/target-policy.js'
+import { createWebhookPolicy } from '../../egress/webhook-policy.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
 import { startWebhookCircuit } from '../../temporal/start.js'
 import { Paging } from '../../wire/paging.js'
@@ -83,10 +83,7 @@ const remove = createRoute({
 /** Registers `/webhook-endpoints`. */
 export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, environment } = dependencies
-  const policy = createTargetPolicy({
-    allowCidrs: environment.KEYTURN_WEBHOOK_ALLOW_CIDRS,
-    allowHttp: environment.KEYTURN_WEBHOOK_ALLOW_HTTP,
-  })
+  const policy = createWebhookPolicy(environment)
 
   app.openapi(create, async (c) => {
     const body = c.req.valid('json')

@@ -245,6 +245,18 @@ describe('the sender and addresses that are not public', () => {
     )
   })
 
+  test('refuses a port that is not allowed, and an address that the operator denies, at each attempt', async () => {
+    const resolve = async () => ['127.0.0.1']
+    const url = `http://shop.example:${receiver.port}/`
+    const rules = { allowCidrs: ['127.0.0.1'], allowHttp: true, ports: [443, 8443] }
+    expect((await post(sender({ policy: createTargetPolicy(rules), resolve }), url)).statusCode).toBe(204)
+    const denied = createTargetPolicy({ ...rules, denyCidrs: ['127.0.0.0/8'] })
+    expect((await post(sender({ policy: denied, resolve }), url)).error).toMatch(/^Not sent: .*excluded/)
+    const elsewhere = { policy: createTargetPolicy(rules), resolve: async () => ['93.184.216.34'] }
+    expect((await post(sender(elsewhere), 'https://shop.example:9200/')).error).toMatch(/^Not sent: .*ports/)
+    expect(receiver.received).toHaveLength(1)
+  })
+
   test('resolves a name once a connection and connects to the address that was checked', async () => {
     const resolve = vi.fn(async () => ['127.0.0.1'])
     const one = sender({ resolve })

@@ -88,6 +88,20 @@ describe('an endpoint’s URL', () => {
     ['https://0x7f000001/', /not public/],
     ['https://0177.0.0.1/', /not public/],
     ['https://127.1/', /not public/],
+    ['https://0x7f.1/', /not public/],
+    ['https://0177.0x0.01/', /not public/],
+    ['https://0251.0xfe.43518/', /not public/],
+    ['https://169.254.43518/', /not public/],
+    ['https://0xA9FEA9FE/', /not public/],
+    ['https://025177524776/', /not public/],
+    ['https://127.0.0.1./', /not public/],
+    ['https://%31%32%37.0.0.1/', /not public/],
+    ['https://127。0。0。1/', /not public/],
+    ['https://[::127.0.0.1]/', /not public/],
+    ['https://[::7f00:1]/', /not public/],
+    ['https://[0:0:0:0:0:ffff:7f00:0001]/', /not public/],
+    ['https://[2002:a9fe:a9fe::1]/', /not public/],
+    ['https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/', /not public/],
     ['https://①②⑦.0.0.1/', /not public/],
     ['https://[::1]/', /not public/],
     ['https://[::ffff:169.254.169.254]/', /not public/],
@@ -105,6 +119,53 @@ describe('an endpoint’s URL', () => {
     expect(parseTarget('http://127.0.0.1:9/x', local).port).toBe('9')
     expect(() => parseTarget('http://8.8.8.8/', local)).toThrow(/https/)
   })
+})
+
+describe('the ports of an endpoint', () => {
+  const limited = createTargetPolicy({ allowCidrs: ['10.1.0.0/16'], allowHttp: false, ports: [443, 8443] })
+  const names = async () => ['93.184.216.34']
+  test.each(['https://shop.example/', 'https://shop.example:443/', 'https://shop.example:8443/hook'])(
+    'include that of %s',
+    async (url) => {
+      expect(await checkTarget(url, limited, names)).toBe(new URL(url).href)
+    },
+  )
+  test.each(['https://shop.example:80/', 'https://shop.example:9200/', 'https://93.184.216.34:22/'])(
+    'do not include that of %s, whether the name resolves or not',
+    async (url) => {
+      const unknown = async () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
+      for (const resolve of [names, unknown]) {
+        await expect(checkTarget(url, limited, resolve)).rejects.toMatchObject({
+          code: 'INVALID_URL',
+          status: 422,
+          message: expect.stringMatching(/ports 443, 8443/),
+        })
+      }
+    },
+  )
+  test('are free in the CIDRs that the operator allows, unless the name has another address too', async () => {
+    const url = 'https://hooks.internal:9443/'
+    expect(await checkTarget(url, limited, async () => ['10.1.2.3'])).toBe(url)
+    const mixed = checkTarget(url, limited, async () => ['10.1.2.3', '93.184.216.34'])
+    await expect(mixed).rejects.toMatchObject({ code: 'INVALID_URL' })
+  })
+})
+
+test('excludes what the operator denies, public, allowed and mapped addresses alike', async () => {
+  const policy = createTargetPolicy({
+    allowCidrs: ['10.0.0.0/8'],
+    allowHttp: true,
+    denyCidrs: ['93.184.216.0/24', '10.9.0.0/16', '2a00:1450::/32'],
+  })
+  for (const address of ['93.184.216.34', '10.9.0.1', '::ffff:10.9.0.1', '2a00:1450:4001::1']) {
+    expect(refuseAddress(address, 'https:', policy)).toMatch(/excluded/)
+  }
+  for (const address of ['93.184.217.1', '10.8.0.1', '2a00:1451::1']) {
+    expect(refuseAddress(address, 'https:', policy)).toBeNull()
+  }
+  await expect(checkTarget('https://shop.example/', policy, async () => ['93.184.216.1'])).rejects.toThrow(
+    /excluded/,
+  )
 })
 
 describe('the check at registration', () => {

@@ -72,7 +72,6 @@ describe('endpoints', () => {
     ['https://10.0.0.1/', /not public/],
     ['https://0xa9fea9fe/', /not public/],
     ['https://[::ffff:10.0.0.1]/', /not public/],
-    ['https://user:pass@shop.example/', /user name/],
     ['gopher://shop.example/', /https/],
     ['shop.example', /not a URL/],
   ])('with the URL %s are refused', async (url, reason) => {
@@ -85,6 +84,20 @@ describe('endpoints', () => {
     const { id } = await create()
     const patched = await api.call({ method: 'PATCH', path: `${ENDPOINTS}/${id}`, body: { url } })
     expect(patched.status).toBe(400)
+  })
+
+  test.each([
+    ['https://user:pass@shop.example/', /user name/],
+    ['https://shop.example:9200/', /ports 443, 8443/],
+  ])('with the URL %s are refused as unprocessable', async (url, reason) => {
+    const expected = {
+      status: 422,
+      json: { error: { code: 'INVALID_URL', message: expect.stringMatching(reason) } },
+    }
+    expect(await post(ENDPOINTS, { url })).toMatchObject(expected)
+    const { id } = await create()
+    const patched = await api.call({ method: 'PATCH', path: `${ENDPOINTS}/${id}`, body: { url } })
+    expect(patched).toMatchObject(expected)
   })
 
   test('are refused with an unknown field, type or format', async () => {
