@@ -99,7 +99,9 @@ export const Payment = z
       example: '0.5',
       description: 'In whole coins. `null`: the payment is open and counts every amount.',
     }),
-    amount_detected: z.string().meta({ description: 'What was seen and is not gone, credited or not.' }),
+    amount_detected: z
+      .string()
+      .meta({ description: 'What was seen and is neither gone nor rejected, credited or not.' }),
     amount_confirmed: z.string().meta({ description: 'What was credited to the user.' }),
     amount_due: z
       .string()

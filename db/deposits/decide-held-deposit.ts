@@ -11,6 +11,7 @@ import type { Transaction } from '../connect.js'
 import { appendEvents } from '../events/log/append-events.js'
 import { exceptionEvent } from '../events/log/raise-exception.js'
 import { readCursor } from '../networks/chain-cursor.js'
+import { followDeposits } from '../payments/follow-deposits.js'
 import { bookCredit } from './book-credit.js'
 import type { DepositDecision, DepositRow } from './deposit-row.js'
 import { selectDeposits } from './deposit-row.js'
@@ -50,7 +51,7 @@ export async function releaseDeposit(tx: Transaction, networks: Networks, ask: H
 
 /**
  * Keeps a held deposit from becoming available, permanently. A withdrawal with all its controls returns the
- * money to its sender.
+ * money to its sender. The deposit no longer counts for its payment.
  *
  * @throws KeyturnError as `releaseDeposit`.
  */
@@ -89,6 +90,7 @@ export async function rejectDeposit(tx: Transaction, networks: Networks, ask: He
         ...facts,
       },
     }),
+    ...(await followDeposits(tx, [decided])),
   ])
 }
 

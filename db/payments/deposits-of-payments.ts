@@ -58,9 +58,11 @@ export async function sumDeposits(
 ): Promise<ReadonlyMap<string, readonly PaymentDeposit[]>> {
   const rows = await tx<(PaymentDeposit & { readonly payment_id: string })[]>`
     SELECT deposit.payment_id, deposit.coin, deposit.status, sum(deposit.amount) AS amount, count(*)::integer AS count,
+           -- A decision is about one mining, and one that left the deposit held rejected it.
+           deposit.status = 'held' AND (deposit.decision ->> 'epoch')::integer IS NOT DISTINCT FROM deposit.epoch AS rejected,
            deposit.after_end OR deposit.detected_at >= payment.expires_at AS late
     FROM payments payment JOIN deposits deposit ON deposit.payment_id = payment.id
     WHERE payment.id = ANY (${[...paymentIds]})
-    GROUP BY deposit.payment_id, deposit.coin, deposit.status, late`
+    GROUP BY deposit.payment_id, deposit.coin, deposit.status, rejected, late`
   return groupBy(rows, (row) => row.payment_id)
 }

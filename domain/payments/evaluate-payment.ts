@@ -28,6 +28,8 @@ export interface PaymentDeposit {
   /** Number of deposits. */
   readonly count: number
   readonly status: DepositStatus
+  /** Whether a person rejected them after screening had held them. */
+  readonly rejected: boolean
   /** Whether they were first seen at the end of the payment or later. */
   readonly late: boolean
 }
@@ -43,7 +45,7 @@ export interface PaymentValue {
   readonly status: PaymentStatus
   /** In the order of `PAYMENT_FLAGS`. */
   readonly flags: readonly PaymentFlag[]
-  /** Base units that were seen and are not gone. */
+  /** Base units that were seen and are neither gone nor rejected. */
   readonly detected: bigint
   /** Base units that were credited to the user. */
   readonly confirmed: bigint
@@ -52,7 +54,7 @@ export interface PaymentValue {
 
 /**
  * Computes what a payment is at a time. A deposit counts as detected from its first sighting until it is
- * replaced or reverted, and as confirmed once it is credited, so not while screening holds it.
+ * replaced, reverted or rejected, and as confirmed once it is credited, so not while screening holds it.
  *
  * @param now - Milliseconds since the epoch.
  */
@@ -63,7 +65,7 @@ export function evaluatePayment(
   now: number,
 ): PaymentValue {
   const own = deposits.filter((each) => each.coin === terms.coin)
-  const live = own.filter(({ status }) => !GONE_DEPOSITS[status])
+  const live = own.filter(counts)
   const isLate = (each: PaymentDeposit) => past.status === 'cancelled' || each.late
   const inTime = live.filter((each) => !isLate(each))
   const detected = sum(live)
@@ -78,7 +80,7 @@ export function evaluatePayment(
     late: live.some(isLate),
     reorged,
     multiple_deposits: live.reduce((total, { count }) => total + count, 0) > 1,
-    wrong_coin: deposits.some((each) => each.coin !== terms.coin && !GONE_DEPOSITS[each.status]),
+    wrong_coin: deposits.some((each) => each.coin !== terms.coin && counts(each)),
     reissued: past.reissued,
   }
   return { status, flags: PAYMENT_FLAGS.filter((flag) => holds[flag]), detected, confirmed, reorged }
@@ -98,6 +100,10 @@ function leastOf({ amount, allowance }: PaymentTerms): bigint {
   if (amount === null) return 1n
   const least = amount - allowance
   return least > 1n ? least : 1n
+}
+
+function counts({ status, rejected }: PaymentDeposit): boolean {
+  return !GONE_DEPOSITS[status] && !rejected
 }
 
 function isCredited({ status }: PaymentDeposit): boolean {

@@ -11,7 +11,7 @@ export type PaymentStatus = (typeof PAYMENT_STATUSES)[number]
  * pending ──► paid ──► confirmed    the sum that was seen, and then the sum that was credited, suffices
  * pending ──► confirmed             both at once
  * confirmed ──► paid, pending       a reorg took deposits back
- * paid ──► pending                  a deposit was replaced, or a reorg took it back
+ * paid ──► pending                  a deposit was replaced or rejected, or a reorg took it back
  * pending, paid, confirmed ──► expired    its time is over, and what was seen in time does not suffice
  * pending ──► cancelled             by request, before anything was seen
  * ```
@@ -27,7 +27,8 @@ export const PAYMENT_TRANSITIONS: Readonly<Record<PaymentStatus, readonly Paymen
 }
 
 /**
- * Flags of a payment. They are independent of each other and of the status.
+ * Flags of a payment. They are independent of each other and of the status. A deposit that is gone or rejected
+ * sets none but `reorged`.
  *
  * - `underpaid`: something was seen, but less than the amount without its tolerance.
  * - `overpaid`: more than the amount was seen.

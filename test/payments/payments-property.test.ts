@@ -3,8 +3,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Sql } from '../../db/connect.js'
+import { confirmDeposit } from '../../db/deposits/confirm-deposit.js'
+import { holdDeposit } from '../../db/deposits/hold-deposit.js'
 import { formatAmount, parseAmount } from '../../domain/money.js'
 import type { Payment } from '../../wire/payment.js'
+import { networks } from '../stage/deposit-steps.js'
 import { type PaymentStage, startPaymentStage } from '../stage/payments.js'
 
 type Act =
@@ -12,6 +15,8 @@ type Act =
   | { readonly kind: 'double_spend'; readonly pick: number; readonly to: number }
   | { readonly kind: 'look' }
   | { readonly kind: 'mine'; readonly blocks: number }
+  | { readonly kind: 'hold'; readonly blocks: number }
+  | { readonly kind: 'decide'; readonly pick: number; readonly verdict: 'release' | 'reject' }
   | { readonly kind: 'reorganise'; readonly depth: number; readonly again: boolean }
   | { readonly kind: 'expire'; readonly to: number }
   | { readonly kind: 'cancel'; readonly to: number }
@@ -41,12 +46,24 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       again: fc.boolean(),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('hold' as const), blocks: fc.integer({ min: 1, max: 5 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('decide' as const),
+      pick: fc.nat(),
+      verdict: fc.constantFrom('release' as const, 'reject' as const),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('expire' as const), to }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel' as const), to }) },
 )
 
 test.each(['bitcoin', 'ethereum'] as const)(
-  'keeps payments on %s equal to their deposits after any transfers, reorgs, timers and cancellations',
+  'keeps payments on %s equal to their deposits after any transfers, reorgs, reviews, timers and cancellations',
   async (name) => {
     const stage = await startPaymentStage(name)
     try {
@@ -90,6 +107,27 @@ async function perform(stage: PaymentStage, payments: readonly Payment[], each: 
       return stage.look()
     case 'mine':
       return stage.mine(each.blocks)
+    case 'hold': {
+      const { sql } = stage.api.database
+      for (let block = 0; block < each.blocks; block++) stage.model.mine()
+      await stage.look()
+      const open = await sql<
+        { id: string }[]
+      >`SELECT id FROM deposits WHERE status = 'unconfirmed' ORDER BY id`
+      for (const { id } of open) {
+        const { kind } = await confirmDeposit(sql, networks, id)
+        if (kind === 'confirmed') await holdDeposit(sql, networks, id, 'a review is needed')
+      }
+      return
+    }
+    case 'decide': {
+      const { sql } = stage.api.database
+      const held = await sql<{ id: string }[]>`SELECT id FROM deposits WHERE status = 'held' ORDER BY id`
+      const id = held[each.pick % Math.max(1, held.length)]?.id
+      const path = `/api/v1/deposits/${id}/${each.verdict}`
+      if (id) await stage.api.call({ method: 'POST', path, body: { reason: 'examined' } })
+      return
+    }
     case 'reorganise': {
       const lost = await stage.reorganise(Math.min(each.depth, stage.model.height))
       if (each.again) for (const transaction of lost) stage.model.send(transaction)
@@ -112,7 +150,10 @@ async function compare(stage: PaymentStage, { payment_id: id }: Payment): Promis
     SELECT deposit.status, deposit.amount,
            payment.status = 'cancelled' OR deposit.after_end OR deposit.detected_at >= payment.expires_at AS late
     FROM deposits deposit JOIN payments payment ON payment.id = deposit.payment_id
-    WHERE payment.id = ${id} AND deposit.coin = payment.coin AND deposit.status NOT IN ('reverted', 'replaced')`
+    WHERE payment.id = ${id} AND deposit.coin = payment.coin AND deposit.status NOT IN ('reverted', 'replaced')
+      -- A rejection counts if the deposit was not held again after it.
+      AND (deposit.status = 'held' AND deposit.decision ->> 'verdict' = 'reject'
+               AND (deposit.decision ->> 'at')::timestamptz >= (deposit.history -> -1 ->> 'at')::timestamptz) IS NOT TRUE`
   const total = (some: typeof rows | (typeof rows)[number][]) =>
     some.reduce((sum, { amount }) => sum + amount, 0n)
   expect(payment.amount_detected).toBe(formatAmount(total(rows), decimals))

@@ -13,6 +13,8 @@ export interface ModelOutput {
   readonly payee: string
   readonly coin: string
   readonly amount: bigint
+  /** Whether a block pays it to its miner. */
+  readonly coinbase?: boolean
 }
 
 export interface ModelTransaction {

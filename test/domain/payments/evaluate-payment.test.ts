@@ -7,13 +7,16 @@ import { evaluatePayment, type PaymentDeposit } from '../../../domain/payments/e
 import { paymentAllowance } from '../../../domain/payments/payment-allowance.js'
 import { PAYMENT_STATUSES } from '../../../domain/payments/payment-status.js'
 
-const deposit: fc.Arbitrary<PaymentDeposit> = fc.record({
-  coin: fc.constantFrom('usdt', 'usdt', 'usdt', 'eth'),
-  amount: fc.bigInt({ min: 1n, max: 200n }),
-  status: fc.constantFrom(...DEPOSIT_STATUSES),
-  count: fc.integer({ min: 1, max: 3 }),
-  late: fc.boolean(),
-})
+const deposit: fc.Arbitrary<PaymentDeposit> = fc
+  .record({
+    coin: fc.constantFrom('usdt', 'usdt', 'usdt', 'eth'),
+    amount: fc.bigInt({ min: 1n, max: 200n }),
+    status: fc.constantFrom(...DEPOSIT_STATUSES),
+    count: fc.integer({ min: 1, max: 3 }),
+    rejected: fc.boolean(),
+    late: fc.boolean(),
+  })
+  .map((each) => ({ ...each, rejected: each.rejected && each.status === 'held' }))
 const past = fc.record({
   status: fc.constantFrom(...PAYMENT_STATUSES),
   reorged: fc.boolean(),
@@ -77,7 +80,8 @@ describe('a payment', () => {
   test('waits a day for a deposit that a reorg took back, and no longer', () => {
     const asked = { coin: 'usdt', amount: 5n, allowance: 0n, expiresAt: 100 }
     const before = { status: 'paid', reorged: false, reissued: false } as const
-    const gone = [{ coin: 'usdt', amount: 5n, status: 'reverted', count: 1, late: false } as const]
+    const one = { coin: 'usdt', amount: 5n, count: 1, rejected: false, late: false }
+    const gone = [{ ...one, status: 'reverted' } as const]
     expect(evaluatePayment(asked, before, gone, 100 + 86_399_999).status).toBe('pending')
     expect(evaluatePayment(asked, before, gone, 100 + 86_400_000).status).toBe('expired')
   })
