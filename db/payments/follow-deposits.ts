@@ -18,6 +18,8 @@ export interface ChangedDeposit {
   readonly txid: string
   /** Base units of its coin. */
   readonly amount: bigint
+  /** `null` in no block. */
+  readonly block_time: Date | null
   readonly detected_at: Date
   readonly updated_at: Date
 }
@@ -111,24 +113,29 @@ async function decimalsOf(
 
 const MESSAGES = {
   late: 'This deposit was first seen after its payment had ended; it is credited to the user, and the payment stays as it is',
+  seen_late:
+    'The block of this deposit is older than the end of its payment, but the platform saw it only afterwards; it is credited to the user, the payment stays as it is, and a person decides whether the payer was in time',
   wrong_coin:
     'Another coin was sent to the address of this payment; it is credited to the user and does not count for the payment',
   reorged: 'The chain took back a payment that was confirmed',
 } as const
 
 function exception(
-  kind: keyof typeof MESSAGES,
+  kind: 'late' | 'wrong_coin' | 'reorged',
   payment: LockedPayment,
   deposit: ChangedDeposit,
   decimals: number,
 ): NewEvent {
+  const { expires_at: expiry, ended_at: ended } = payment
+  const end = ended !== null && ended < expiry ? ended : expiry
+  const isMinedBefore = kind === 'late' && deposit.block_time !== null && deposit.block_time < end
   return exceptionEvent({
     merchantId: payment.merchant_id,
     kind,
     severity: kind === 'reorged' ? 'critical' : 'warning',
     subject: payment.id,
     facts: {
-      message: MESSAGES[kind],
+      message: MESSAGES[isMinedBefore ? 'seen_late' : kind],
       payment_id: payment.id,
       order_id: payment.order_id,
       user_reference: payment.user_reference,
@@ -137,6 +144,9 @@ function exception(
       transaction_hash: deposit.txid,
       coin: deposit.coin,
       amount: formatAmount(deposit.amount, decimals),
+      detected_at: deposit.detected_at.toISOString(),
+      block_time: deposit.block_time?.toISOString() ?? null,
+      expires_at: expiry.toISOString(),
     },
   })
 }

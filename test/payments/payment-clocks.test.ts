@@ -61,6 +61,58 @@ describe.each(['bitcoin', 'ethereum'] as const)('on %s', (name) => {
     expect(await stage.read(id)).toMatchObject({ status: 'expired', flags: [] })
   })
 
+  test.each([
+    ['before', ['expire', 'look']],
+    ['after', ['look', 'expire']],
+  ] as const)(
+    'keeps a deposit late that was mined in time and seen afterwards, when the timer fires %s the scan',
+    async (_order, steps) => {
+      const { sql } = stage.api.database
+      const { address, payment_id: id } = await stage.open({ user_reference: 'paused' })
+      const transaction = stage.send(address, '1')
+      const minedAt = Math.floor(Date.now() / 1_000) - 5_400
+      stage.model.mine(undefined, minedAt)
+      // The watcher stands still until the payment, which began two hours ago, has ended.
+      await sql`
+      UPDATE payments SET created_at = clock_timestamp() - interval '2 hours', expires_at = clock_timestamp() - interval '1 hour'
+      WHERE id = ${id}`
+      for (const step of steps) await (step === 'look' ? stage.look() : advancePayment(sql, id))
+      await stage.mine(4)
+      expect(await stage.read(id)).toMatchObject({
+        status: 'expired',
+        flags: ['late'],
+        amount_detected: '1',
+        amount_confirmed: '1',
+      })
+      const [raised] = await sql<{ data: Record<string, unknown> }[]>`
+      SELECT data FROM events WHERE type = 'exception.raised' AND subject = ${id} AND data ->> 'kind' = 'late'`
+      expect(raised?.data).toMatchObject({
+        transaction_hash: transaction.txid,
+        block_time: new Date(minedAt * 1_000).toISOString(),
+        message: expect.stringContaining('is older than the end of its payment'),
+      })
+      expect(await stage.exceptions(id)).toEqual(['late'])
+    },
+  )
+
+  test.each([
+    [0, 'late'],
+    [1, 'in time'],
+  ])('counts a deposit that is seen %i ms before the expiry as %s', async (early, counts) => {
+    const { sql } = stage.api.database
+    const { address, payment_id: id } = await stage.open()
+    stage.send(address, '0.5')
+    await stage.look()
+    await sql`
+      UPDATE payments SET created_at = created_at - interval '1 hour', expires_at =
+        (SELECT detected_at FROM deposits WHERE payment_id = ${id}) + ${early} * interval '1 millisecond' WHERE id = ${id}`
+    await advancePayment(sql, id)
+    expect(await stage.read(id)).toMatchObject({
+      status: 'expired',
+      flags: counts === 'late' ? ['underpaid', 'late'] : ['underpaid'],
+    })
+  })
+
   test('expires a payment whose deposit a reorg took back for good, also when its workflow is lost', async () => {
     const { sql } = stage.api.database
     const { address, payment_id: id } = await stage.open()
