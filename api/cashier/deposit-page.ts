@@ -3,10 +3,11 @@
 import type { OwnAddress } from '../../db/cashier/list-own-addresses.js'
 import { paymentUri } from '../../domain/payments/payment-uri.js'
 import { addressGroups } from '../pages/address-groups.js'
+import { languageLinks } from '../pages/document.js'
 import { fill, type Html, html } from '../pages/html.js'
 import { qrSvg } from '../pages/qr-svg.js'
 import { coinPart, copyButton, form, type OfferedCoin, renderPage, type View } from './page.js'
-import { CASHIER_PATH } from './sessions.js'
+import { ADDRESSES, CASHIER_PATH } from './paths.js'
 
 /** Renders the page. @param chosen - Coin that is open, for which the user has asked. */
 export function renderDeposit(
@@ -31,13 +32,14 @@ export function renderDeposit(
 <p>${coins.length === 0 ? words.no_coins : words.deposit_text}</p>
 ${parts}
 </main>`,
+    languageLinks(chosen),
   )
 }
 
 function addressPart(view: View, { network, coin, names }: OfferedCoin, own: readonly OwnAddress[]): Html {
   const { words } = view
   const [newest, ...earlier] = own
-  const action = `${CASHIER_PATH}/addresses`
+  const action = `${CASHIER_PATH}${ADDRESSES}`
   const asked = { network: network.name, coin: coin.name }
   if (!newest) {
     return html`<p>${fill(words.no_address, { network: names.network })}</p>

@@ -2,10 +2,10 @@
 
 import type { Coin, Network, Networks } from '../../domain/chain/network.js'
 import { COPY, openAsset } from '../pages/assets.js'
-import { renderDocument } from '../pages/document.js'
+import { type LanguageChoice, renderDocument } from '../pages/document.js'
 import { type Content, exact, fill, Html, html } from '../pages/html.js'
 import { inWords } from '../pages/in-words.js'
-import { formatTime, type Language } from '../pages/language.js'
+import { formatTime, LANGUAGE_NAMES, type Language } from '../pages/language.js'
 import { formToken } from './forms.js'
 import type { Session } from './session.js'
 import type { CashierWords } from './words/en.js'
@@ -55,8 +55,13 @@ export function withNames(network: Network, coin: Coin): OfferedCoin {
   return { network, coin, names: { coin: coin.name.toUpperCase(), network: inWords(network.name) } }
 }
 
-/** Renders the whole page. @param main - `<main>`. */
-export function renderPage({ session, language, words }: View, title: Html, main: Html): string {
+/** Renders the whole page. @param main - `<main>`. @param languageChoice - Absent: links. */
+export function renderPage(
+  { session, language, words }: View,
+  title: Html,
+  main: Html,
+  languageChoice?: LanguageChoice,
+): string {
   const { merchant_name: name, merchant_colour: colour, return_url: back, expires_at: end } = session
   const time = html`<time datetime="${end.toISOString()}"><bdi>${formatTime(language, end)}</bdi></time>`
   return renderDocument({
@@ -69,20 +74,34 @@ export function renderPage({ session, language, words }: View, title: Html, main
     help: html`
 ${back !== null && html`<p><a href="${exact(back)}" rel="noreferrer">${fill(words.back, { name: html`<bdi>${name}</bdi>` })}</a></p>`}
 <p>${fill(words.time, { time })}</p>`,
+    ...(languageChoice ? { languageChoice } : {}),
   })
 }
 
-/** Renders a form with its token. @param fields - Hidden fields. */
+/** Renders a form with its token. @param fields - Hidden fields. @param id - Needed by `languageButtons`. */
 export function form(
   { session }: View,
   action: string,
   fields: Readonly<Record<string, string>>,
   content: Content,
+  id?: string,
 ): Html {
   const hidden = Object.entries({ token: formToken(session), ...fields }).map(
     ([name, value]) => html`<input type="hidden" name="${name}" value="${exact(value)}">`,
   )
-  return html`<form method="post" action="${action}">${hidden}${content}</form>`
+  return html`<form method="post" action="${action}"${id && html` id="${id}"`}>${hidden}${content}</form>`
+}
+
+/**
+ * Returns buttons that send a form as it is filled in, to an address that shows it again in the chosen
+ * language.
+ *
+ * @param field - Field that they send besides.
+ */
+export function languageButtons(formId: string, action: string, field?: 'edit'): LanguageChoice {
+  const besides = field && html` name="${field}" value="true"`
+  return (language, spoken) =>
+    html`<button form="${formId}" formaction="${action}?lang=${language}" formnovalidate${besides}${spoken}>${LANGUAGE_NAMES[language]}</button>`
 }
 
 /** Renders the button that copies, which the script shows. */

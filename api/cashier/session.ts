@@ -8,7 +8,7 @@ import { SESSION_LIFE_SECONDS, type UsedToken } from '../../db/cashier/use-token
 import type { Sql } from '../../db/connect.js'
 import type { ApiEnv } from '../context.js'
 import { chooseLanguage, type Language } from '../pages/language.js'
-import { CASHIER_PATH } from './sessions.js'
+import { CASHIER_PATH } from './paths.js'
 
 const COOKIE = 'keyturn_cashier'
 const LANGUAGE_COOKIE = 'keyturn_cashier_language'

@@ -12,9 +12,7 @@ import { answer, success } from '../http/answer.js'
 import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { checkReturnUrl } from '../payments/check-return-url.js'
-
-/** Path of the pages of the cashier, and of its cookie. */
-export const CASHIER_PATH = '/cashier'
+import { CASHIER_PATH } from './paths.js'
 
 const create = createRoute({
   ...secured('payments'),

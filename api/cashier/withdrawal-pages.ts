@@ -9,13 +9,15 @@ import { addressGroups } from '../pages/address-groups.js'
 import { type Content, fill, type Html, html } from '../pages/html.js'
 import { inWords } from '../pages/in-words.js'
 import type { FieldName, Refusal } from './explain-refusal.js'
-import { coinPart, form, type OfferedCoin, renderPage, type View } from './page.js'
-import { CASHIER_PATH } from './sessions.js'
+import { coinPart, form, languageButtons, type OfferedCoin, renderPage, type View } from './page.js'
+import { CASHIER_PATH, CHECK, WITHDRAWALS } from './paths.js'
 import type { WithdrawalFields } from './withdrawal.js'
 import type { CashierWords } from './words/en.js'
 
-/** Path to which the form of a withdrawal is sent. */
-export const WITHDRAWALS_PATH = `${CASHIER_PATH}/withdrawals`
+const WITHDRAWALS_PATH = `${CASHIER_PATH}${WITHDRAWALS}`
+const CHECK_PATH = `${CASHIER_PATH}${CHECK}`
+/** Id of the form that a page is about. */
+const FORM_ID = 'typed'
 
 /** Form that comes back to the user, with what they typed. */
 export interface Kept {
@@ -58,6 +60,7 @@ ${kept?.refusal && html`<p class="note" role="alert">${stray ?? words.error}</p>
 ${parts}
 ${latest.length > 0 && latestPart(view, latest)}
 </main>`,
+    kept && !stray ? languageButtons(FORM_ID, CHECK_PATH, 'edit') : undefined,
   )
 }
 
@@ -82,8 +85,9 @@ ${
 }
 ${errorOf('deduct')}
 <div class="hint" data-outlook><p>${words.not_yet}</p></div>
-<button class="button" formaction="${WITHDRAWALS_PATH}/check">${words.check}</button>`
-  return form(view, WITHDRAWALS_PATH, { network: network.name, coin: coin.name }, content)
+<button class="button" formaction="${CHECK_PATH}">${words.check}</button>`
+  const hidden = { network: network.name, coin: coin.name }
+  return form(view, WITHDRAWALS_PATH, hidden, content, kept ? FORM_ID : undefined)
 }
 
 /** Renders what will happen, before it happens. @param row - Withdrawal that passes every check. */
@@ -127,9 +131,11 @@ ${form(
   WITHDRAWALS_PATH,
   hidden,
   html`<button class="button">${words.send}</button>
-<button formaction="${WITHDRAWALS_PATH}/check" name="edit" value="true">${words.change}</button>`,
+<button formaction="${CHECK_PATH}" name="edit" value="true">${words.change}</button>`,
+  FORM_ID,
 )}
 </main>`,
+    languageButtons(FORM_ID, CHECK_PATH),
   )
 }
 

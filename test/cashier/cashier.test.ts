@@ -525,21 +525,83 @@ describe('a withdrawal', () => {
     expect(json.data).toMatchObject([{ available: '1', reserved: '0' }])
   })
 
-  test('is not possible in a session for a deposit, nor an address in one for a withdrawal', async () => {
-    await fund('strict', '1')
-    const depositing = await enter({ user_reference: 'strict' })
-    const { token = '' } = formFor(depositing.page.html, 'ethereum')
-    for (const target of [path, `${path}/check`]) {
-      const refused = await depositing.user.post(target, { ...ASSET, ...wanted, token })
-      expect(refused.status).toBe(403)
+  test('keeps what was typed, and what is wrong in it, when the user chooses another language', async () => {
+    await fund('polyglot', '1')
+    const { user, page } = await enter({ user_reference: 'polyglot', action: 'withdrawal' })
+    const typed = { ...wanted, amount: '5', deduct: 'true' }
+    const refused = await user.post(`${path}/check`, { ...formFor(page.html, 'ethereum', 'eth'), ...typed })
+    const button =
+      /<button form="typed" formaction="([^"]*)" formnovalidate name="edit" value="true" lang="de"/
+    const [, target = ''] = button.exec(refused.html) ?? []
+    expect(target).toBe(`${path}/check?lang=de`)
+    const german = await user.post(target, {
+      ...formFor(refused.html, 'ethereum', 'eth'),
+      ...typed,
+      edit: 'true',
+    })
+    expect(german.status).toBe(422)
+    expect(german.html).toContain('<html lang="de"')
+    expect(german.html).toMatch(/data-error="amount">Sie haben 1 ETH/)
+    for (const value of ['value="5"', `value="${FOREIGN}"`, 'value="true" checked']) {
+      expect(german.html).toContain(value)
     }
-    const withdrawing = await enter({ user_reference: 'strict', action: 'withdrawal' })
-    const refused = await withdrawing.user.post(
-      '/cashier/addresses',
-      formFor(withdrawing.page.html, 'ethereum'),
+    // Once nothing is wrong in it, the form is still the form.
+    const correct = { ...formFor(german.html, 'ethereum', 'eth'), ...typed, amount: '0.5' }
+    const spanish = await user.post(`${path}/check?lang=es`, { ...correct, edit: 'true' })
+    expect([spanish.status, spanish.html.includes('role="alert"')]).toEqual([200, false])
+    expect(spanish.html).toContain('value="0.5"')
+    const confirm = await user.post(`${path}/check`, correct)
+    expect(confirm.html).toContain(
+      `<button form="typed" formaction="${path}/check?lang=ar" formnovalidate lang="ar"`,
     )
+    const arabic = await user.post(`${path}/check?lang=ar`, formFor(confirm.html, 'ethereum', 'eth'))
+    expect(arabic.status).toBe(200)
+    expect(arabic.html).toContain('<html lang="ar" dir="rtl">')
+    expect(arabic.html).toContain('data-arrives')
+    const { token: _, ...shown } = formFor(arabic.html, 'ethereum', 'eth')
+    expect(shown).toEqual({ ...ASSET, amount: '0.5', to_address: FOREIGN, deduct: 'true' })
+    expect(await withdrawalsOf('polyglot')).toEqual([])
+    expect((await user.post(path, formFor(arabic.html, 'ethereum', 'eth'))).status).toBe(303)
+    expect(await withdrawalsOf('polyglot')).toMatchObject([{ amount: '0.5', fee_payer: 'recipient' }])
+  })
+
+  test('is out of reach of a session for a deposit, whichever page or form it tries', async () => {
+    await fund('strict', '1')
+    const withdrawing = await enter({ user_reference: 'strict', action: 'withdrawal' })
+    const fields = { ...formFor(withdrawing.page.html, 'ethereum', 'eth'), ...wanted }
+    const own = (await withdrawing.user.post(path, fields)).headers.get('location') ?? ''
+    expect((await withdrawing.user.load(own)).status).toBe(200)
+    const { user, page } = await enter({ user_reference: 'strict' })
+    const { token = '' } = formFor(page.html, 'ethereum')
+    const sent = { ...ASSET, ...wanted, token, action: 'withdrawal' }
+    for (const target of [path, `${path}?action=withdrawal`, `${path}/check`]) {
+      for (const besides of [{}, { edit: 'true' }]) {
+        const refused = await user.post(target, { ...sent, ...besides })
+        expect([refused.status, refused.html.includes('0.25')]).toEqual([403, false])
+      }
+      const answer = await user.load(target)
+      expect([answer.status, answer.headers.get('location')]).toEqual([303, '/cashier'])
+    }
+    for (const target of [own, `${own}?action=withdrawal`]) {
+      for (const method of ['GET', 'HEAD']) expect((await user.load(target, { method })).status).toBe(404)
+      expect((await user.post(target, sent)).status).toBe(405)
+    }
+    const overview = await user.load('/cashier?action=withdrawal')
+    expect(overview.html).not.toContain('withdrawal_')
+    expect(overview.html).not.toContain('/cashier/withdrawals')
+    expect(await withdrawalsOf('strict')).toHaveLength(1)
+    // The secret of a session for a withdrawal does not help a form of one for a deposit, and the reverse.
+    expect((await user.post(path, { ...sent, ...fields })).status).toBe(403)
+    expect((await withdrawing.user.post(path, sent)).status).toBe(403)
+    expect(await withdrawalsOf('strict')).toHaveLength(1)
+  })
+
+  test('makes no address in a session for a withdrawal', async () => {
+    const { user, page } = await enter({ user_reference: 'strict-too', action: 'withdrawal' })
+    const refused = await user.post('/cashier/addresses', formFor(page.html, 'ethereum'))
     expect(refused.status).toBe(403)
-    expect(await withdrawalsOf('strict')).toEqual([])
+    const { json } = await stage.api.call({ path: '/api/v1/addresses?user_reference=strict-too' })
+    expect(json.data).toEqual([])
   })
 
   test('shows nothing of another user or of another merchant', async () => {
