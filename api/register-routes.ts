@@ -14,6 +14,7 @@ import { registerWebhookDeliveryRoutes } from './events/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './events/webhook-endpoints.js'
 import { registerWebhookReplayRoutes } from './events/webhook-replays.js'
 import { registerWebhookSecretRoutes } from './events/webhook-secrets.js'
+import { registerWebhookStatsRoutes } from './events/webhook-stats.js'
 import { registerAuditLogRoutes } from './operations/audit-log.js'
 import { registerNetworkRoutes } from './operations/networks.js'
 import { registerPaymentRoutes } from './payments/payments.js'
@@ -47,6 +48,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookEndpointRoutes(app, dependencies)
   registerWebhookSecretRoutes(app, dependencies)
   registerWebhookReplayRoutes(app, dependencies)
+  registerWebhookStatsRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)
   registerWithdrawalRoutes(app, dependencies)
   registerWithdrawalEstimateRoute(app, dependencies)

@@ -22,6 +22,7 @@ import type {
   WebhookReplay,
   WebhookTest,
 } from '../wire/webhook-endpoint.js'
+import type { StatsWindow, WebhookStats } from '../wire/webhook-stats.js'
 import type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
@@ -164,6 +165,13 @@ export function createClient(options: ClientOptions) {
           method: 'POST',
           path: at('/webhook-endpoints', id, '/test'),
           body: {},
+        }),
+      /** Returns how the endpoint did, in the last hour by default. */
+      stats: (id: string, query?: StatsWindow) =>
+        one<WebhookStats>({
+          method: 'GET',
+          path: at('/webhook-endpoints', id, '/stats'),
+          ...(query?.window === undefined ? {} : { query: { window: query.window } }),
         }),
       /** Delivers the events from `since` up to `until` again. */
       replay: (id: string, range: ReplayRange) =>

@@ -71,7 +71,7 @@ export type {
 } from '../wire/schedule.js'
 export type { DateRange } from '../wire/time.js'
 export type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
-export type { DeliveryFilter, WebhookDelivery } from '../wire/webhook-delivery.js'
+export type { DeliveryFilter, WebhookDelivery, WebhookFailureClass } from '../wire/webhook-delivery.js'
 export type {
   NewWebhookEndpoint,
   ReplayRange,
@@ -82,6 +82,7 @@ export type {
   WebhookReplay,
   WebhookTest,
 } from '../wire/webhook-endpoint.js'
+export type { StatsWindow, WebhookStats } from '../wire/webhook-stats.js'
 export type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 export type {
   Attempt,

@@ -3,10 +3,11 @@
 import type { LookupFunction } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, errors } from 'undici'
 import { KeyturnError } from '../domain/errors.js'
-import { describeSendError, TargetRefusedError } from './describe-send-error.js'
+import { classifyStatus, type FailureClass } from '../domain/events/failure-class.js'
+import { classifySendError, describeSendError, TargetRefusedError } from './describe-send-error.js'
 import { readResponse } from './read-response.js'
 import { type ResolveHost, resolveHost } from './resolve-host.js'
-import { skipContinue } from './skip-continue.js'
+import { skipInterim } from './skip-interim.js'
 import { parseTarget, portOf, refuseAddress, refusePort, type TargetPolicy } from './target-policy.js'
 
 export interface SendRequest {
@@ -26,6 +27,8 @@ export interface SendResult {
    * 2xx.
    */
   readonly error: string | null
+  /** Class of the failure. `null` exactly when the status was 2xx. */
+  readonly failureClass: FailureClass | null
   /** First 4 KB of the answer's body, as text. `null` when the body was empty. */
   readonly response: string | null
   readonly durationMs: number
@@ -68,7 +71,7 @@ export function createSender(options: SenderOptions): Sender {
     const dialOf = createDials(protocol, options, resolve)
     const connect: buildConnector.connector = (target, callback) =>
       dialOf(portOf(target))(target, (...[error, socket]) => {
-        if (error === null) callback(null, skipContinue(socket))
+        if (error === null) callback(null, skipInterim(socket))
         else callback(error, null)
       })
     const common = { connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 }
@@ -100,25 +103,27 @@ export function createSender(options: SenderOptions): Sender {
       const result = (
         statusCode: number | null,
         error: string | null,
-        response: string | null,
-        timedOut = false,
+        failureClass: FailureClass | null,
+        response: string | null = null,
       ): SendResult => ({
         statusCode,
         error,
+        failureClass,
         response,
         durationMs: Math.round(performance.now() - started),
-        timedOut,
+        timedOut: late,
       })
       try {
         const url = parseTarget(request.url, options.policy)
         const answer = await post(agent, url, request, controller.signal)
         const response = await readResponse(answer.body, controller.signal)
-        return result(answer.statusCode, describeStatus(answer.statusCode), response)
+        const { statusCode } = answer
+        return result(statusCode, describeStatus(statusCode), classifyStatus(statusCode), response)
       } catch (error) {
         if (request.signal?.aborted) throw request.signal.reason
-        if (late) return result(null, `No answer within ${options.timeoutMs / 1_000} s`, null, true)
-        if (error instanceof KeyturnError) return result(null, `Not sent: ${error.message}`, null)
-        return result(null, describeSendError(error), null)
+        if (late) return result(null, `No answer within ${options.timeoutMs / 1_000} s`, 'timeout')
+        if (error instanceof KeyturnError) return result(null, `Not sent: ${error.message}`, 'blocked')
+        return result(null, describeSendError(error), classifySendError(error))
       } finally {
         clearTimeout(deadline)
         request.signal?.removeEventListener('abort', stop)
@@ -197,8 +202,12 @@ function checkedLookup(
           .map((address) => refuseAddress(address, protocol, policy) ?? refusePort(port, policy, address))
           .find((each) => each !== null)
         const [first] = addresses
-        if (reason !== undefined || first === undefined) {
-          callback(new TargetRefusedError(reason ?? 'does not resolve to an address'), '', 0)
+        if (reason !== undefined) {
+          callback(new TargetRefusedError(reason), '', 0)
+          return
+        }
+        if (first === undefined) {
+          callback(Object.assign(new Error('No address'), { code: 'ENODATA' }), '', 0)
           return
         }
         const family = (address: string) => (address.includes(':') ? 6 : 4)

@@ -1,6 +1,7 @@
 /** Describes for the merchant why a POST failed. A system's own message may hold a URL, so it is not passed on. */
 
 import { errors } from 'undici'
+import type { FailureClass } from '../domain/events/failure-class.js'
 
 /** Thrown when a host resolves to an address that the target policy refuses. */
 export class TargetRefusedError extends Error {
@@ -39,4 +40,15 @@ export function describeSendError(error: unknown): string {
   if (reason !== undefined) return reason
   if (/CERT|SSL|TLS|ISSUER|SIGNED|ALTNAME/.test(code)) return `The TLS certificate was not accepted (${code})`
   return `The request failed (${code})`
+}
+
+/** Codes of errors that mean that no answer came in time. A name server that does not answer is another matter. */
+const TIME_OUTS: readonly string[] = ['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT']
+
+/** Returns the class of a POST without an answer. */
+export function classifySendError(error: unknown): FailureClass {
+  if (error instanceof TargetRefusedError) return 'blocked'
+  if (error instanceof AggregateError) return classifySendError(error.errors[0])
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && TIME_OUTS.includes(code) ? 'timeout' : 'unreachable'
 }

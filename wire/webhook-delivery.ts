@@ -2,9 +2,18 @@
 
 import { z } from 'zod'
 import { DELIVERY_STATUSES } from '../domain/events/delivery-status.js'
+import { FAILURE_CLASSES } from '../domain/events/failure-class.js'
 import { pagingFields } from './paging.js'
+import { windowFields } from './time.js'
 
 const status = z.enum(DELIVERY_STATUSES)
+
+export const WebhookFailureClass = z.enum(FAILURE_CLASSES).meta({
+  id: 'WebhookFailureClass',
+  description:
+    'Why an attempt failed. docs/operating/webhooks.md has a section of the same name, which says who acts and how. `unreachable`: DNS, TCP or TLS. `endpoint_error`: 5xx, 404, 408 or 429. `signature_rejected`: 401 or 403. `contract_rejected`: another 4xx. `blocked`: the platform does not send to this address.',
+})
+export type WebhookFailureClass = z.infer<typeof WebhookFailureClass>
 
 export const WebhookDelivery = z
   .object({
@@ -28,6 +37,13 @@ export const WebhookDelivery = z
           status_code: z.int().nullable(),
           duration_ms: z.int(),
           error: z.string().nullable(),
+          failure_class: WebhookFailureClass.nullable().meta({
+            description: '`null` for a success, and when the platform itself failed.',
+          }),
+          answer: z.string().nullable().meta({
+            description:
+              'The first kilobyte of your answer. What looks like a secret, a signature, a token, a key or an e-mail address is left out.',
+          }),
         }),
       )
       .readonly(),
@@ -42,5 +58,10 @@ export const DeliveryFilter = z.strictObject({
   status: status.optional(),
   event_id: z.string().optional(),
   event: z.string().optional(),
+  payment_id: z.string().optional().meta({ description: 'Deliveries of events that name this payment.' }),
+  failure_class: WebhookFailureClass.optional().meta({
+    description: 'Deliveries with at least one attempt that failed in this way.',
+  }),
+  ...windowFields,
 })
 export type DeliveryFilter = z.input<typeof DeliveryFilter>

@@ -10,6 +10,7 @@ import { type AttemptRecord, recordAttempt } from '../../db/events/webhooks/reco
 import { assertNever } from '../../domain/assert-never.js'
 import { circuitTimes } from '../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
+import { redactAnswer } from '../../domain/events/redact-answer.js'
 import { signWebhook } from '../../domain/events/webhook-signature.js'
 import type { Entry } from '../../egress/endpoint-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
@@ -99,7 +100,14 @@ async function attempt(
     const signed = signAttempt(masterKeys, delivery, body, timestamp)
     const result =
       'refused' in signed
-        ? { statusCode: null, durationMs: 0, error: signed.refused, response: null, timedOut: false }
+        ? {
+            statusCode: null,
+            durationMs: 0,
+            error: signed.refused,
+            failureClass: null,
+            response: null,
+            timedOut: false,
+          }
         : await sender.send({
             url: delivery.url,
             body,
@@ -119,7 +127,8 @@ async function attempt(
       statusCode: result.statusCode,
       durationMs: result.durationMs,
       error: result.error,
-      response: result.response,
+      failureClass: result.failureClass,
+      answer: redactAnswer(result.response),
       nextAttemptAt: last ? null : new Date(at.getTime() + retryIntervalMs),
       restarts: delivery.restarts,
       lost: input.lost,

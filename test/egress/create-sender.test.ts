@@ -54,12 +54,24 @@ describe('an endpoint that answers', () => {
   })
   test.each([200, 201, 202, 204, 299])('accepts the request with status %i', async (status) => {
     receiver.behave(answers(status))
-    expect((await post(sender())).error).toBeNull()
+    expect(await post(sender())).toMatchObject({ error: null, failureClass: null })
   })
-  test.each([400, 401, 404, 410, 429, 500, 503])('refuses the request with status %i', async (status) => {
+  test.each([
+    [400, 'contract_rejected'],
+    [401, 'signature_rejected'],
+    [403, 'signature_rejected'],
+    [404, 'endpoint_error'],
+    [408, 'endpoint_error'],
+    [410, 'contract_rejected'],
+    [422, 'contract_rejected'],
+    [429, 'endpoint_error'],
+    [500, 'endpoint_error'],
+    [503, 'endpoint_error'],
+  ])('refuses the request with status %i, which is %s', async (status, failureClass) => {
     receiver.behave(answers(status, 'because'))
     expect(await post(sender())).toMatchObject({
       statusCode: status,
+      failureClass,
       error: `HTTP ${status}`,
       response: 'because',
     })
@@ -97,7 +109,7 @@ describe('the sender at an endpoint that misbehaves', () => {
     const elsewhere = await startWebhookReceiver()
     receiver.behave((response) => response.writeHead(status, { location: elsewhere.url }).end())
     const result = await post(sender())
-    expect(result).toMatchObject({ statusCode: status })
+    expect(result).toMatchObject({ statusCode: status, failureClass: 'redirect' })
     expect(result.error).toMatch(/redirects are not followed/)
     expect(elsewhere.received).toHaveLength(0)
     await elsewhere.close()
@@ -113,6 +125,7 @@ describe('the sender at an endpoint that misbehaves', () => {
     expect(await post(sender({ timeoutMs: 200 }))).toMatchObject({
       statusCode: null,
       error: 'No answer within 0.2 s',
+      failureClass: 'timeout',
       timedOut: true,
     })
   })
@@ -184,6 +197,7 @@ describe('the sender at an endpoint that misbehaves', () => {
     expect(await post(sender())).toMatchObject({
       statusCode: null,
       error: 'The connection was closed without an answer',
+      failureClass: 'unreachable',
       timedOut: false,
     })
     expect(receiver.received).toHaveLength(1)
@@ -207,7 +221,10 @@ describe('the sender at an endpoint that misbehaves', () => {
   test('reports a connection error', async () => {
     const { url, close } = await startWebhookReceiver()
     await close()
-    expect((await post(sender(), url)).error).toBe('Connection refused')
+    expect(await post(sender(), url)).toMatchObject({
+      error: 'Connection refused',
+      failureClass: 'unreachable',
+    })
   })
 })
 
@@ -267,6 +284,18 @@ describe('the sender and addresses that are not public', () => {
   })
 })
 
+test('says that a refused address was blocked, and a name without an address is unreachable', async () => {
+  const unknown = Object.assign(new Error(), { code: 'ENOTFOUND' })
+  const silent = Object.assign(new Error(), { code: 'ETIMEOUT' })
+  const classOf = async (url: string, resolve: () => Promise<string[]>) =>
+    (await post(sender({ resolve }), url)).failureClass
+  expect(await classOf('https://10.0.0.1/', async () => [])).toBe('blocked')
+  expect(await classOf('https://shop.example/', async () => ['169.254.169.254'])).toBe('blocked')
+  expect(await classOf('https://shop.example/', async () => [])).toBe('unreachable')
+  expect(await classOf('https://shop.example/', () => Promise.reject(unknown))).toBe('unreachable')
+  expect(await classOf('https://shop.example/', () => Promise.reject(silent))).toBe('unreachable')
+})
+
 describe('over TLS', () => {
   let directory: string
   beforeEach(() => {
@@ -292,7 +321,10 @@ describe('over TLS', () => {
     const resolve = async () => ['127.0.0.1']
     const trusting = sender({ resolve, ca: cert })
     expect((await post(trusting, `https://shop.example:${port}/`)).statusCode).toBe(200)
-    expect((await post(trusting, `https://other.example:${port}/`)).error).toMatch(/certificate/)
+    expect(await post(trusting, `https://other.example:${port}/`)).toMatchObject({
+      error: expect.stringMatching(/certificate/),
+      failureClass: 'unreachable',
+    })
     expect((await post(sender({ resolve }), `https://shop.example:${port}/`)).error).toMatch(/certificate/)
     server.closeAllConnections()
     server.close()
@@ -358,6 +390,8 @@ describe('an endpoint that sends interim answers first', () => {
       ['HTTP/1.1 102 Processing\r\n\r\n', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', OK],
     ],
     ['100 and 103', [CONTINUE, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', OK]],
+    ['103 and 100', ['HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', CONTINUE, OK]],
+    ['103 and 100 in the same packet', [`HTTP/1.1 103 Early Hints\r\n\r\n${CONTINUE}${OK}`]],
   ])('accepts the request by its final answer: %s', async (_name, pieces) => {
     const server = await answering(...pieces)
     const one = sender()
@@ -378,6 +412,17 @@ describe('an endpoint that sends interim answers first', () => {
     expect(await post(one, silent.url)).toMatchObject({ statusCode: null, timedOut: true })
     await one.close()
     await Promise.all([refusing.close(), silent.close()])
+  })
+
+  test.each([
+    ['whole', CONTINUE.repeat(40)],
+    ['cut', `TP/1.1 103 Early Hints\r\n\r\n${CONTINUE.repeat(40)}HT`],
+  ])('does not read more than 16 KB of them, %s', async (_name, flood) => {
+    const flooding = await answering('HT', ...Array<string>(60).fill(flood))
+    const one = sender({ timeoutMs: 20_000 })
+    expect(await post(one, flooding.url)).toMatchObject({ failureClass: 'unreachable', timedOut: false })
+    await one.close()
+    await flooding.close()
   })
 
   test('may contain 100 Continue in its body', async () => {

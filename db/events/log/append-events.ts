@@ -36,14 +36,16 @@ export async function appendEvents(tx: Transaction, events: readonly NewEvent[])
         ${events.map((event) => event.subject)}::text[], ${events.map((event) => JSON.stringify(event.data))}::text[]
       ) WITH ORDINALITY AS each (id, merchant_id, type, subject, data, position)
       ORDER BY each.position
-      RETURNING id, merchant_id, type
+      RETURNING id, merchant_id, type, data
     ), excluded AS (
       SELECT * FROM unnest(${excluded.map((each) => each.id)}::text[], ${excluded.map((each) => each.endpointId)}::text[])
         AS excluded (event_id, endpoint_id)
     ), delivery AS (
-      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, status)
+      INSERT INTO webhook_deliveries
+        (id, merchant_id, event_id, endpoint_id, format, status, event_type, payment_id)
       SELECT 'whd_' || substr(event.id, 5) || '_' || substr(endpoint.id, 5), event.merchant_id, event.id, endpoint.id,
-             endpoint.format, CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END
+             endpoint.format, CASE endpoint.status WHEN 'active' THEN 'pending' ELSE 'held' END,
+             event.type, event.data ->> 'payment_id'
       FROM event JOIN webhook_endpoints endpoint ON endpoint.merchant_id = event.merchant_id
       WHERE endpoint.status <> 'deleted'
         AND (endpoint.event_types IS NULL OR '*' = ANY (endpoint.event_types) OR event.type = ANY (endpoint.event_types))

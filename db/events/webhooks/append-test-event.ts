@@ -22,8 +22,9 @@ export async function appendTestEvent(
       VALUES (${eventId}, ${endpoint.merchant_id}, 'webhook.test', ${endpoint.id}, clock_timestamp(), ${tx.json(data)})
       RETURNING id
     ), delivery AS (
-      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, requested)
-      SELECT ${deliveryId}, ${endpoint.merchant_id}, event.id, ${endpoint.id}, ${endpoint.format}, true FROM event
+      INSERT INTO webhook_deliveries (id, merchant_id, event_id, endpoint_id, format, requested, event_type)
+      SELECT ${deliveryId}, ${endpoint.merchant_id}, event.id, ${endpoint.id}, ${endpoint.format}, true, 'webhook.test'
+      FROM event
     )
     SELECT pg_notify('sealer', '')`
   return { eventId, deliveryId }

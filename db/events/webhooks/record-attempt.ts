@@ -7,6 +7,7 @@ import {
 } from '../../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import { OPEN_DELIVERIES } from '../../../domain/events/delivery-status.js'
+import type { FailureClass } from '../../../domain/events/failure-class.js'
 import type { Queryable } from '../../connect.js'
 import { members } from '../../members.js'
 
@@ -17,7 +18,13 @@ export interface AttemptRecord {
   readonly durationMs: number
   /** Reason of the failure. `null` for a 2xx, which delivers. */
   readonly error: string | null
-  readonly response: string | null
+  /**
+   * Class of the failure. `null` for a 2xx, and for a failure of the platform itself, which says nothing about the
+   * endpoint.
+   */
+  readonly failureClass: FailureClass | null
+  /** First kilobyte of the answer, redacted. `null` if there was none. */
+  readonly answer: string | null
   /** Time of the next attempt. `null` for the last attempt, whose failure exhausts the delivery. */
   readonly nextAttemptAt: Date | null
   /** `restarts` of the delivery when the attempt began. If it has grown since, the delivery stays pending. */
@@ -69,18 +76,22 @@ export async function recordAttempt(sql: Queryable, record: AttemptRecord): Prom
         delivered_at = CASE WHEN ${delivered} AND status IN ${members(sql, OPEN_DELIVERIES)} THEN now() ELSE delivered_at END,
         next_attempt_at = CASE WHEN status = 'pending' AND ${!delivered} AND restarts <> ${record.restarts} THEN next_attempt_at
                                WHEN status = 'pending' AND ${!delivered} THEN ${record.nextAttemptAt}::timestamptz END,
+        failure_classes = CASE WHEN ${record.failureClass}::text = ANY (failure_classes) THEN failure_classes
+                               ELSE failure_classes || ${record.failureClass === null ? [] : [record.failureClass]}::text[] END,
         circuit_wait_since = CASE WHEN ${byCircuit} THEN circuit_wait_since END,
         requested = requested AND restarts <> ${record.restarts}
       WHERE id = ${record.deliveryId}
         AND NOT EXISTS (SELECT 1 FROM webhook_attempts WHERE delivery_id = ${record.deliveryId} AND at = ${record.at})
-      RETURNING id, status, attempts, event_id, endpoint_id
+      RETURNING id, status, attempts, event_id, endpoint_id, event_type
     ), logged AS (
-      INSERT INTO webhook_attempts (delivery_id, number, at, status_code, duration_ms, error, response)
+      INSERT INTO webhook_attempts
+        (delivery_id, number, at, status_code, duration_ms, error, failure_class, response, endpoint_id, test)
       SELECT id, attempts, ${record.at}, ${record.statusCode}::integer, ${record.durationMs}::integer, ${record.error}::text,
-             ${record.response}::text
+             ${record.failureClass}::text, ${record.answer}::text, endpoint_id, event_type = 'webhook.test'
       FROM moved
       UNION ALL
-      SELECT id, attempts - ${record.lost.length} + lost.position::integer - 1, lost.at, NULL, 0, ${LOST}, NULL
+      SELECT id, attempts - ${record.lost.length} + lost.position::integer - 1, lost.at, NULL, 0, ${LOST}, NULL, NULL,
+             endpoint_id, event_type = 'webhook.test'
       FROM moved, unnest(${[...record.lost]}::timestamptz[]) WITH ORDINALITY AS lost (at, position)
     ), next AS (
       SELECT pg_notify('sealer', '')

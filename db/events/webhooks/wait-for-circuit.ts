@@ -38,10 +38,11 @@ export async function waitForCircuit(
         circuit_wait_since = date_trunc('milliseconds', clock_timestamp()), next_attempt_at = NULL,
         attempts = attempts + ${lost.length}
       FROM circuit WHERE webhook_deliveries.id = ${deliveryId} AND status = 'pending'
-      RETURNING id, attempts, circuit_wait_since AS since, circuit.since AS circuit_since
+      RETURNING id, attempts, webhook_deliveries.endpoint_id, event_type, circuit_wait_since AS since, circuit.since AS circuit_since
     ), logged AS (
-      INSERT INTO webhook_attempts (delivery_id, number, at, status_code, duration_ms, error, response)
-      SELECT id, attempts - ${lost.length} + lost.position::integer, lost.at, NULL, 0, ${LOST}, NULL
+      INSERT INTO webhook_attempts (delivery_id, number, at, status_code, duration_ms, error, endpoint_id, test)
+      SELECT id, attempts - ${lost.length} + lost.position::integer, lost.at, NULL, 0, ${LOST}, endpoint_id,
+             event_type = 'webhook.test'
       FROM waiting, unnest(${[...lost]}::timestamptz[]) WITH ORDINALITY AS lost (at, position)
     )
     SELECT since, circuit_since AS "circuitSince" FROM waiting`

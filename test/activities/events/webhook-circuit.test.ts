@@ -56,7 +56,14 @@ async function waitingAtCircuit(count: number) {
     sender: {
       async send({ headers }) {
         if (headers['webhook-id'] === poison) throw new Error('A fault of our own')
-        return { statusCode: 200, error: null, response: null, durationMs: 1, timedOut: false }
+        return {
+          statusCode: 200,
+          error: null,
+          failureClass: null,
+          response: null,
+          durationMs: 1,
+          timedOut: false,
+        }
       },
       async close() {},
     },

@@ -49,7 +49,8 @@ async function notificationsOf(deliveryId: string, at = new Date()): Promise<num
     statusCode: 500,
     durationMs: 1,
     error: 'HTTP 500',
-    response: null,
+    failureClass: null,
+    answer: null,
     restarts: 0,
     lost: [],
   }
