@@ -111,7 +111,7 @@ export function createSender(options: SenderOptions): Sender {
         failureClass,
         response,
         durationMs: Math.round(performance.now() - started),
-        timedOut: late,
+        timedOut: late && statusCode === null,
       })
       try {
         const url = parseTarget(request.url, options.policy)

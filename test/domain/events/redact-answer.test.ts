@@ -28,7 +28,7 @@ test.each([
     '9s21',
   ],
   ['the password of a URL', 'postgres://app:letmein@db/x', 'letmein'],
-  ['an e-mail address', 'tell ops@shop.example', 'ops@shop'],
+  ['an e-mail address', 'ask ops@shop.example', 'ops@shop'],
 ])('leaves out %s', (_what, answer, secret) => {
   expect(redactAnswer(answer)).not.toContain(secret)
   expect(redactAnswer(answer)).toContain('[redacted]')
