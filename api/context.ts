@@ -58,9 +58,11 @@ export interface ApiVariables {
   dependencies: ApiDependencies
 }
 
-/** Part of Node's request that the API needs. Tests pass it as the third argument of `app.request`. */
+/** Parts of Node's request and answer that the API needs. Tests pass it as the third argument of `app.request`. */
 export interface ApiBindings {
   incoming?: { url?: string | undefined; socket?: { remoteAddress?: string | undefined } }
+  /** Answer of Node, which an export breaks off. */
+  outgoing?: { destroy(): unknown }
 }
 
 export interface ApiEnv {

@@ -1,6 +1,7 @@
 /** Registers every resource under `/api/v1`. A route file exports `registerXRoutes(app, dependencies)`, called here. */
 
 import { registerBalanceRoutes } from './books/balances.js'
+import { registerExportRoutes } from './books/exports.js'
 import { registerCashierSessionRoutes } from './cashier/sessions.js'
 import type { ApiApp, ApiDependencies } from './context.js'
 import { registerApprovalRoutes } from './controls/approvals.js'
@@ -38,6 +39,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerCashierSessionRoutes(app, dependencies)
   registerDepositRoutes(app, dependencies)
   registerEventRoutes(app, dependencies)
+  registerExportRoutes(app, dependencies)
   registerMovementRoutes(app, dependencies)
   registerNetworkRoutes(app, dependencies)
   registerPaymentRoutes(app, dependencies)

@@ -26,9 +26,10 @@ import type { StatsWindow, WebhookStats } from '../wire/webhook-stats.js'
 import type { NewWhitelistEntry, WhitelistEntry, WhitelistFilter } from '../wire/whitelist.js'
 import { type ClientPage, createCalls, type Sent } from './calls.js'
 import { checkAddress, type ExportedXpub } from './check-address.js'
+import { exportCalls } from './exports.js'
 import { paymentCalls } from './payments.js'
 import { payoutCalls } from './payouts.js'
-import { createSender, type SenderOptions } from './send-request.js'
+import { createOpener, createSender, type SenderOptions } from './send-request.js'
 
 export interface ClientOptions extends SenderOptions {
   /**
@@ -192,6 +193,8 @@ export function createClient(options: ClientOptions) {
     /** Lists the events after a sequence, the oldest first and without a gap. */
     events: (range?: { readonly after?: number; readonly limit?: number }) =>
       page<MerchantEvent>('/events', range),
+
+    exports: exportCalls(calls, createOpener(options)),
 
     auditLog: {
       list: (filter?: AuditFilter) => page<AuditEntry>('/audit-log', filter),

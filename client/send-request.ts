@@ -47,33 +47,55 @@ export interface Success<T> {
 
 export type Send = <T>(request: Request) => Promise<Success<T>>
 
+/** Sends a request once. @returns The answer, whose body is not read yet. @throws ApiError for an error answer. */
+export type OpenStream = (request: Request, signal?: AbortSignal) => Promise<Response>
+
+/** Returns the function that opens streams. They may take as long as they need. */
+export function createOpener(options: SenderOptions): OpenStream {
+  return async (request, signal) => {
+    const response = await sendOnce(options, request, undefined, signal)
+    if (response.ok) return response
+    throw toError(response, parse(await response.text()))
+  }
+}
+
+/** Signs and sends a request. */
+function sendOnce(
+  options: SenderOptions,
+  request: Request,
+  idempotencyKey: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  const base = options.baseUrl.replace(/\/+$/, '')
+  const path = BASE_PATH + request.path + queryText(request.query)
+  const text = request.body === undefined ? undefined : JSON.stringify(request.body)
+  const body = Buffer.from(text ?? '')
+  // The signature covers the path as it is sent, and `URL` may write a path in another way.
+  const url = new URL(base + path)
+  return (options.fetch ?? fetch)(url.href, {
+    method: request.method,
+    headers: {
+      ...signRequest({ ...options, method: request.method, path: url.pathname + url.search, body }),
+      ...(text === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
+    },
+    redirect: 'error',
+    ...(signal === undefined ? {} : { signal }),
+    ...(text === undefined ? {} : { body: text }),
+  })
+}
+
 /**
  * Returns the function that sends. It retries with growing pauses. After 429, 503 (nothing was done) and
  * `REQUEST_IN_PROGRESS` it always retries; after a broken connection or another 5xx only GET and POST,
  * because the Idempotency-Key keeps a POST from being done twice.
  */
 export function createSender(options: SenderOptions): Send {
-  const base = options.baseUrl.replace(/\/+$/, '')
   const attempts = options.attempts ?? DEFAULT_ATTEMPTS
-  const doFetch = options.fetch ?? fetch
 
   async function attempt<T>(request: Request, idempotencyKey: string | undefined): Promise<Success<T>> {
-    const path = BASE_PATH + request.path + queryText(request.query)
-    const text = request.body === undefined ? undefined : JSON.stringify(request.body)
-    const body = Buffer.from(text ?? '')
-    // The signature covers the path as it is sent, and `URL` may write a path in another way.
-    const url = new URL(base + path)
-    const response = await doFetch(url.href, {
-      method: request.method,
-      headers: {
-        ...signRequest({ ...options, method: request.method, path: url.pathname + url.search, body }),
-        ...(text === undefined ? {} : { 'Content-Type': 'application/json' }),
-        ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
-      },
-      redirect: 'error',
-      signal: AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
-      ...(text === undefined ? {} : { body: text }),
-    })
+    const signal = AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    const response = await sendOnce(options, request, idempotencyKey, signal)
     const answer = parse(await response.text())
     if (response.ok && isObject(answer) && answer.success === true) return answer as unknown as Success<T>
     throw toError(response, answer)

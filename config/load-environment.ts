@@ -158,6 +158,12 @@ const schema = z.object({
   KEYTURN_ALERT_STUCK_FACTOR: z.coerce.number().positive().default(3),
   /** Score of a risk factor from which a withdrawal is unusual. */
   KEYTURN_ALERT_UNUSUAL_SCORE: z.coerce.number().min(1).max(100).default(60),
+  /** Time that one streamed export may take. A longer one needs a job. */
+  KEYTURN_EXPORT_DEADLINE: duration('15m'),
+  /** Time that the reader of a streamed export may take nothing before the stream is cut. */
+  KEYTURN_EXPORT_STALL: duration('30s'),
+  /** Streamed exports of one merchant at the same time. */
+  KEYTURN_EXPORT_STREAMS: z.coerce.number().int().min(1).max(100).default(2),
   KEYTURN_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
 

@@ -1,7 +1,7 @@
 /** Routes of the audit log: list it, and verify its chain. */
 
 import { createRoute } from '@hono/zod-openapi'
-import { type AuditRow, listAudit } from '../../db/audit/list-audit.js'
+import { auditView, listAudit } from '../../db/audit/list-audit.js'
 import { verifyAudit } from '../../db/audit/verify-audit.js'
 import { KeyturnError } from '../../domain/errors.js'
 import { AuditEntry, AuditFilter, AuditVerification } from '../../wire/audit-entry.js'
@@ -45,23 +45,10 @@ export function registerAuditLogRoutes(app: ApiApp, { sql }: ApiDependencies): v
       })
     }
     const rows = await listAudit(sql, c.get('merchantId'), filter, slice)
-    return c.json(successPage(toPage(query, rows, view, (row) => row.sequence.toString())), 200)
+    return c.json(successPage(toPage(query, rows, auditView, (row) => row.sequence.toString())), 200)
   })
 
   app.openapi(verify, async (c) => {
     return c.json(success(await verifyAudit(sql, c.get('merchantId'))), 200)
   })
-}
-
-function view(row: AuditRow): AuditEntry {
-  return {
-    sequence: Number(row.sequence),
-    at: row.at.toISOString(),
-    actor: row.actor,
-    action: row.action,
-    subject: row.subject,
-    data: row.data,
-    previous_hash: row.previous.toString('hex'),
-    hash: row.hash.toString('hex'),
-  }
 }

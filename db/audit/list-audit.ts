@@ -1,5 +1,6 @@
 /** Lists a merchant's audit log, newest first. */
 
+import type { AuditEntry } from '../../wire/audit-entry.js'
 import type { Queryable } from '../connect.js'
 import type { Slice } from '../slice.js'
 
@@ -32,8 +33,28 @@ export async function listAudit(
     FROM audit_log
     WHERE merchant_id = ${merchantId} AND sequence IS NOT NULL
       ${slice.before === null ? sql`` : sql`AND sequence < ${slice.before}`}
-      ${filter.actor === undefined ? sql`` : sql`AND actor = ${filter.actor}`}
-      ${filter.action === undefined ? sql`` : sql`AND action = ${filter.action}`}
-      ${filter.subject === undefined ? sql`` : sql`AND subject = ${filter.subject}`}
+      ${narrowAudit(sql, filter)}
     ORDER BY sequence DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Returns the conditions of a filter, to which the caller adds that of the merchant. */
+export function narrowAudit(sql: Queryable, filter: AuditFilter) {
+  return sql`
+    ${filter.actor === undefined ? sql`` : sql`AND actor = ${filter.actor}`}
+    ${filter.action === undefined ? sql`` : sql`AND action = ${filter.action}`}
+    ${filter.subject === undefined ? sql`` : sql`AND subject = ${filter.subject}`}`
+}
+
+/** Makes the view of a row. */
+export function auditView(row: AuditRow): AuditEntry {
+  return {
+    sequence: Number(row.sequence),
+    at: row.at.toISOString(),
+    actor: row.actor,
+    action: row.action,
+    subject: row.subject,
+    data: row.data,
+    previous_hash: row.previous.toString('hex'),
+    hash: row.hash.toString('hex'),
+  }
 }

@@ -45,21 +45,13 @@ export async function listPayments(
   filter: PaymentFilter,
   slice: Slice,
 ): Promise<Payment[]> {
-  const addressIds = filter.address === undefined ? null : await idsOf(sql, merchantId, filter.address)
+  const addressIds = await findFilteredAddresses(sql, merchantId, filter)
   if (addressIds?.length === 0) return []
   const rows = await sql<PaymentRow[]>`
     ${selectPayments(sql)}
     WHERE payment.merchant_id = ${merchantId}
       ${slice.before === null ? sql`` : sql`AND payment.id < ${slice.before}`}
-      ${filter.status === undefined ? sql`` : sql`AND payment.status = ${filter.status}`}
-      ${filter.orderId === undefined ? sql`` : sql`AND payment.order_id = ${filter.orderId}`}
-      ${filter.userReference === undefined ? sql`` : sql`AND payment.user_reference = ${filter.userReference}`}
-      ${filter.network === undefined ? sql`` : sql`AND payment.network = ${filter.network}`}
-      ${filter.coin === undefined ? sql`` : sql`AND payment.coin = ${filter.coin}`}
-      ${addressIds === null ? sql`` : sql`AND payment.address_id = ANY (${addressIds})`}
-      ${filter.flag === undefined ? sql`` : sql`AND payment.flags <> '{}' AND ${filter.flag} = ANY (payment.flags)`}
-      ${filter.from === undefined ? sql`` : sql`AND payment.created_at >= ${filter.from}`}
-      ${filter.to === undefined ? sql`` : sql`AND payment.created_at < ${filter.to}`}
+      ${narrowPayments(sql, filter, addressIds)}
     ORDER BY payment.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
   const deposits = await depositsOfPayments(
     sql,
@@ -68,8 +60,30 @@ export async function listPayments(
   return rows.map((row) => paymentView(row, deposits.get(row.id) ?? []))
 }
 
-/** Returns the ids of a merchant's address, which is the same on several EVM chains. */
-async function idsOf(sql: Queryable, merchantId: string, address: string): Promise<string[]> {
+/** Returns the conditions of a filter, to which the caller adds that of the merchant. */
+export function narrowPayments(sql: Queryable, filter: PaymentFilter, addressIds: readonly string[] | null) {
+  return sql`
+    ${filter.status === undefined ? sql`` : sql`AND payment.status = ${filter.status}`}
+    ${filter.orderId === undefined ? sql`` : sql`AND payment.order_id = ${filter.orderId}`}
+    ${filter.userReference === undefined ? sql`` : sql`AND payment.user_reference = ${filter.userReference}`}
+    ${filter.network === undefined ? sql`` : sql`AND payment.network = ${filter.network}`}
+    ${filter.coin === undefined ? sql`` : sql`AND payment.coin = ${filter.coin}`}
+    ${addressIds === null ? sql`` : sql`AND payment.address_id = ANY (${[...addressIds]})`}
+    ${filter.flag === undefined ? sql`` : sql`AND payment.flags <> '{}' AND ${filter.flag} = ANY (payment.flags)`}
+    ${filter.from === undefined ? sql`` : sql`AND payment.created_at >= ${filter.from}`}
+    ${filter.to === undefined ? sql`` : sql`AND payment.created_at < ${filter.to}`}`
+}
+
+/**
+ * Returns the ids of the merchant's addresses that a filter names, one on each of several EVM chains. `null`
+ * when it names none.
+ */
+export async function findFilteredAddresses(
+  sql: Queryable,
+  merchantId: string,
+  { address }: PaymentFilter,
+): Promise<string[] | null> {
+  if (address === undefined) return null
   const rows = await sql<{ id: string }[]>`
     SELECT id FROM addresses WHERE merchant_id = ${merchantId} AND address = ${address}`
   return rows.map((row) => row.id)

@@ -150,7 +150,8 @@ export async function startTestApi(
         { incoming: { url: call.path, socket: { remoteAddress: call.ip ?? '127.0.0.1' } } },
       )
       const text = await response.text()
-      const json = text.startsWith('{') ? JSON.parse(text) : text
+      const isJson = response.headers.get('content-type')?.startsWith('application/json') && text !== ''
+      const json = isJson ? JSON.parse(text) : text
       expectDeclared(method, call.path, response.status, json)
       return { status: response.status, headers: response.headers, json }
     },

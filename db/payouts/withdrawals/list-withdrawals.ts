@@ -19,6 +19,8 @@ export interface WithdrawalFilter {
   readonly from?: Date | undefined
   /** Created at or before this time. */
   readonly to?: Date | undefined
+  /** Created before this time. */
+  readonly until?: Date | undefined
 }
 
 /** Lists by id, which sorts by time of creation; index `withdrawals_merchant`. */
@@ -28,17 +30,24 @@ export async function listWithdrawals(
   filter: WithdrawalFilter,
   slice: Slice,
 ): Promise<WithdrawalViewRow[]> {
-  const stages = WITHDRAWAL_STAGES.filter((stage) => WITHDRAWAL_STATUS[stage] === filter.status)
   return await sql<WithdrawalViewRow[]>`
     ${withdrawalViewQuery(sql)}
     WHERE withdrawal.merchant_id = ${merchantId} AND withdrawal.kind = 'withdrawal'
       ${slice.before === null ? sql`` : sql`AND withdrawal.id < ${slice.before}`}
-      ${filter.status === undefined ? sql`` : sql`AND withdrawal.stage = ANY (${stages})`}
-      ${filter.network === undefined ? sql`` : sql`AND withdrawal.network = ${filter.network}`}
-      ${filter.coin === undefined ? sql`` : sql`AND withdrawal.coin = ${filter.coin}`}
-      ${filter.userReference === undefined ? sql`` : sql`AND withdrawal.user_reference = ${filter.userReference}`}
-      ${filter.externalId === undefined ? sql`` : sql`AND withdrawal.external_id = ${filter.externalId}`}
-      ${filter.from === undefined ? sql`` : sql`AND withdrawal.created_at >= ${filter.from}`}
-      ${filter.to === undefined ? sql`` : sql`AND withdrawal.created_at <= ${filter.to}`}
+      ${narrowWithdrawals(sql, filter)}
     ORDER BY withdrawal.id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Returns the conditions of a filter, to which the caller adds those of the merchant and the kind. */
+export function narrowWithdrawals(sql: Queryable, filter: WithdrawalFilter) {
+  const stages = WITHDRAWAL_STAGES.filter((stage) => WITHDRAWAL_STATUS[stage] === filter.status)
+  return sql`
+    ${filter.status === undefined ? sql`` : sql`AND withdrawal.stage = ANY (${stages})`}
+    ${filter.network === undefined ? sql`` : sql`AND withdrawal.network = ${filter.network}`}
+    ${filter.coin === undefined ? sql`` : sql`AND withdrawal.coin = ${filter.coin}`}
+    ${filter.userReference === undefined ? sql`` : sql`AND withdrawal.user_reference = ${filter.userReference}`}
+    ${filter.externalId === undefined ? sql`` : sql`AND withdrawal.external_id = ${filter.externalId}`}
+    ${filter.from === undefined ? sql`` : sql`AND withdrawal.created_at >= ${filter.from}`}
+    ${filter.to === undefined ? sql`` : sql`AND withdrawal.created_at <= ${filter.to}`}
+    ${filter.until === undefined ? sql`` : sql`AND withdrawal.created_at < ${filter.until}`}`
 }

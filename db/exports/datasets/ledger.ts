@@ -1,0 +1,130 @@
+/** The ledger as an export has it: one line an entry, in the order in which each account changed. */
+
+import { formatAmount } from '../../../domain/money.js'
+import type { LedgerEntry } from '../../../wire/export.js'
+import type { AccountKind } from '../../books/ledger/post-journal.js'
+import type { Queryable } from '../../connect.js'
+import { type Dataset, number, type Selection, text, windowOf } from '../dataset.js'
+
+interface EntryRow {
+  readonly sequence: bigint
+  readonly journal_id: bigint
+  readonly recorded_at: Date
+  readonly type: string
+  readonly kind: AccountKind
+  readonly owner: string
+  readonly network: string
+  readonly coin: string
+  readonly amount: bigint
+  readonly balance_after: bigint
+  readonly reference: string
+}
+
+/**
+ * The sequence counts the entries of the merchant by the time at which they were recorded, under the locks of
+ * their accounts. An account's entries are in the order of its versions, also where several have one time. No
+ * later entry comes before a time that has settled (`settleTime`), so a sequence never changes.
+ */
+export const ledger: Dataset<EntryRow, LedgerEntry> = {
+  sequenced: true,
+  pageRows: 2_000,
+  rows: (sql, selection) => sql`
+    SELECT entry.sequence, entry.journal_id, entry.recorded_at, journal.type, entry.kind, entry.owner, entry.network,
+           entry.coin, entry.amount, entry.balance_after, journal.reference
+    FROM (${numbered(sql, selection)}) entry JOIN ledger_journals journal ON journal.id = entry.journal_id
+    WHERE entry.sequence > ${selection.after.toString()}::bigint ${narrow(sql, selection)}
+    ORDER BY entry.recorded_at, entry.account_id, entry.account_version`,
+  count: (sql, selection) => sql`
+    SELECT count(*)::bigint AS count
+    FROM (
+      SELECT account.kind, account.owner, account.network, account.coin, entry.journal_id
+      ${entries(sql, selection)} ${window(sql, selection)}
+    ) entry JOIN ledger_journals journal ON journal.id = entry.journal_id
+    WHERE true ${narrow(sql, selection)}`,
+  async lines(rows, { decimalsOf }) {
+    return rows.map((row) => {
+      const decimals = decimalsOf(row.network, row.coin)
+      return {
+        sequence: row.sequence,
+        view: {
+          sequence: Number(row.sequence),
+          journal_id: row.journal_id.toString(),
+          recorded_at: row.recorded_at.toISOString(),
+          type: row.type,
+          account: row.owner === '' ? row.kind : `${row.kind}:${row.owner}`,
+          network: row.network,
+          coin: row.coin,
+          amount: formatAmount(row.amount, decimals),
+          balance_after: formatAmount(row.balance_after, decimals),
+          reference: row.reference,
+        },
+      }
+    })
+  },
+  columns: [
+    number('sequence', (entry) => entry.sequence),
+    number('journal_id', (entry) => entry.journal_id),
+    text('recorded_at', (entry) => entry.recorded_at),
+    text('type', (entry) => entry.type),
+    text('account', (entry) => entry.account),
+    text('network', (entry) => entry.network),
+    text('coin', (entry) => entry.coin),
+    number('amount', (entry) => entry.amount),
+    number('balance_after', (entry) => entry.balance_after),
+    text('reference', (entry) => entry.reference),
+  ],
+  json: JSON.stringify,
+}
+
+/** Numbers every entry of the window, also those that other filters leave out. */
+function numbered(sql: Queryable, selection: Selection) {
+  const { from } = windowOf(selection.filters)
+  return sql`
+    SELECT ${
+      from === undefined
+        ? sql`0`
+        : sql`(SELECT count(*) ${entries(sql, selection)} AND entry.recorded_at < ${from})`
+    } + row_number() OVER (ORDER BY entry.recorded_at, entry.account_id, entry.account_version) AS sequence,
+           entry.account_id, entry.account_version, entry.journal_id, entry.recorded_at, entry.amount,
+           entry.balance_after, account.kind, account.owner, account.network, account.coin
+    ${entries(sql, selection)} ${window(sql, selection)}`
+}
+
+function entries(sql: Queryable, { merchantId, asOf }: Selection) {
+  return sql`
+    FROM ledger_accounts account JOIN ledger_entries entry ON entry.account_id = account.id
+    WHERE account.merchant_id = ${merchantId}
+    ${asOf === null ? sql`` : sql`AND entry.recorded_at <= ${asOf}::text::timestamptz`}`
+}
+
+function window(sql: Queryable, { filters }: Selection) {
+  const { from, until } = windowOf(filters)
+  return sql`
+    ${from === undefined ? sql`` : sql`AND entry.recorded_at >= ${from}`}
+    ${until === undefined ? sql`` : sql`AND entry.recorded_at < ${until}`}`
+}
+
+function narrow(sql: Queryable, { merchantId, filters }: Selection) {
+  const { user_reference, network, coin, account, type, reference } = filters
+  const colon = account?.indexOf(':') ?? -1
+  return sql`
+    ${
+      user_reference === undefined
+        ? sql``
+        : sql`AND (entry.kind IN ('available', 'reserved') AND entry.owner = ${user_reference}
+                   OR entry.kind = 'chain' AND entry.owner IN (
+                     SELECT id FROM addresses
+                     WHERE merchant_id = ${merchantId} AND user_reference = ${user_reference}))`
+    }
+    ${network === undefined ? sql`` : sql`AND entry.network = ${network}`}
+    ${coin === undefined ? sql`` : sql`AND entry.coin = ${coin}`}
+    ${
+      account === undefined
+        ? sql``
+        : colon === -1
+          ? sql`AND entry.kind = ${account}`
+          : sql`AND entry.kind = ${account.slice(0, colon)} AND entry.owner = ${account.slice(colon + 1)}`
+    }
+    ${type === undefined ? sql`` : sql`AND journal.type = ${type}`}
+    ${reference === undefined ? sql`` : sql`AND journal.reference = ${reference}`}`
+}

@@ -1,0 +1,129 @@
+/** Reads an export page by page from one snapshot of the database. */
+
+import { csvLine } from '../../domain/books/csv.js'
+import { findNetwork, type Networks } from '../../domain/chain/network.js'
+import type { Sql, Transaction } from '../connect.js'
+import type { ExportRequest, Fragment, Selection } from './dataset.js'
+import { type AnyDataset, DATASETS } from './datasets.js'
+
+/** Part of an export. */
+export interface ExportPage {
+  /** Whole lines in the format of the export. */
+  readonly text: string
+  readonly rows: number
+  /** Sequence of the last row. `null` in datasets without one. */
+  readonly sequence: bigint | null
+}
+
+export interface ReadOptions {
+  /** Rows to read, besides the merchant and the filters. */
+  readonly selection: Pick<Selection, 'after' | 'asOf' | 'lastSequence'>
+  /** Milliseconds that the whole may take, and that the transaction may wait for the taker of a page. */
+  readonly limits: { readonly statementMs: number; readonly idleMs: number }
+  /** Ends the export, also a query that is running. */
+  readonly signal?: AbortSignal
+  /** Runs in the transaction before the first row is read. It may throw to refuse the export. */
+  readonly begin?: (tx: Transaction) => Promise<void>
+  /** Runs once the first page is there, also where it is empty. */
+  readonly begun?: () => Promise<void>
+  /** Takes a page. The next page but one is read after it returns, so that memory does not grow. */
+  readonly take: (page: ExportPage) => Promise<void>
+}
+
+/** Returns the first line of a CSV file. NDJSON has none. */
+export function exportHead({ dataset, format }: Pick<ExportRequest, 'dataset' | 'format'>): string {
+  return format === 'csv' ? csvLine(DATASETS[dataset].columns.map(({ name }) => name)) : ''
+}
+
+/**
+ * Reads the rows in one read-only transaction, whose snapshot is that of its first statement. Rows that others
+ * write meanwhile are not in it. A cursor of the server holds the position.
+ */
+export async function readExport(
+  sql: Sql,
+  networks: Networks,
+  request: ExportRequest,
+  { selection, limits, signal, begin, begun, take }: ReadOptions,
+): Promise<void> {
+  const dataset = DATASETS[request.dataset]
+  let cancelling: Promise<unknown> | null = null
+  await sql.begin('isolation level repeatable read read only', async (tx) => {
+    const [session] = await tx<{ pid: number }[]>`
+      SELECT pg_backend_pid() AS pid, set_config('statement_timeout', ${String(limits.statementMs)}, true),
+             set_config('idle_in_transaction_session_timeout', ${String(limits.idleMs)}, true)`
+    const cancel = (): void => {
+      cancelling = sql`SELECT pg_cancel_backend(${session?.pid ?? 0})`.catch(() => {})
+    }
+    signal?.throwIfAborted()
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      await begin?.(tx)
+      await readPages(tx)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      // The connection must not serve another transaction before it was cancelled.
+      await cancelling
+    }
+  })
+
+  async function readPages(tx: Transaction): Promise<void> {
+    const context = { tx, networks, decimalsOf: await readDecimals(tx, networks) }
+    const query = dataset.rows(tx, { ...selection, merchantId: request.merchantId, filters: request.filters })
+    for await (const rows of pages(tx, query, dataset.pageRows, begun)) {
+      signal?.throwIfAborted()
+      const lines = await dataset.lines(rows, context)
+      await take({
+        text: lines.map(({ view }) => format(dataset, request.format, view)).join(''),
+        rows: rows.length,
+        sequence: lines.at(-1)?.sequence ?? null,
+      })
+    }
+  }
+}
+
+function format(dataset: AnyDataset, format: ExportRequest['format'], view: unknown): string {
+  return format === 'csv' ? csvLine(dataset.columns.map(({ cell }) => cell(view))) : `${dataset.json(view)}\n`
+}
+
+/** Yields pages. While one is worked on, the server makes the next one ready. */
+async function* pages(
+  tx: Transaction,
+  query: Fragment,
+  size: number,
+  begun: () => Promise<void> = async () => {},
+): AsyncGenerator<unknown[]> {
+  await tx`DECLARE export_rows NO SCROLL CURSOR FOR ${query}`
+  const fetch = (): Promise<unknown[]> => {
+    const rows = tx.unsafe(`FETCH ${size} FROM export_rows`).execute()
+    // A failure is thrown where the page is awaited. A consumer that stops before leaves it unseen.
+    rows.catch(() => {})
+    return rows
+  }
+  let next = fetch()
+  await next
+  await begun()
+  for (;;) {
+    const rows = await next
+    if (rows.length === 0) return
+    next = rows.length < size ? Promise.resolve([]) : fetch()
+    yield rows
+  }
+}
+
+/** Returns the decimals of every coin that the configuration has, or ever had. */
+async function readDecimals(tx: Transaction, networks: Networks) {
+  const known = await tx<{ network: string; name: string; decimals: number }[]>`
+    SELECT network, name, decimals FROM known_coins`
+  const decimals = new Map(known.map((coin) => [`${coin.network} ${coin.name}`, coin.decimals]))
+  for (const network of networks.values()) {
+    for (const coin of [...network.coins, ...(network.removedCoins ?? [])]) {
+      decimals.set(`${network.name} ${coin.name}`, coin.decimals)
+    }
+  }
+  return (network: string, coin: string): number => {
+    const found = decimals.get(`${network} ${coin}`)
+    if (found === undefined)
+      throw new Error(`The decimals of ${coin} on ${findNetwork(networks, network).name} are not known`)
+    return found
+  }
+}

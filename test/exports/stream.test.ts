@@ -1,0 +1,438 @@
+/** Streamed exports over HTTP: every dataset, its filters and windows, one snapshot, and readers that misbehave. */
+
+import { type AddressInfo, connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { listen } from '../../api/http/listen.js'
+import { postJournal } from '../../db/books/ledger/post-journal.js'
+import { parseAmount } from '../../domain/money.js'
+import type { LedgerEntry } from '../../wire/export.js'
+import { parseCsv, readCsv } from '../stage/parse-csv.js'
+import { type Stage, startStage } from '../stage/start-stage.js'
+import { type ApiKeyPair, signedHeaders } from '../stage/test-api.js'
+import { testNetworks } from '../stage/test-networks.js'
+import { sealOnce } from '../support/seal-once.js'
+
+const networks = testNetworks({ ETHEREUM_ENABLED: 'true', BITCOIN_ENABLED: 'true' })
+const FORMULA = '=HYPERLINK("http://evil.example","a, b")'
+const ETH = 10n ** 18n
+const ANCIENT = '2020-01-01'
+
+let stage: Stage
+let address: { id: string; address: string }
+let server: Awaited<ReturnType<typeof listen>>
+let base: string
+beforeAll(async () => {
+  stage = await startStage({
+    networks,
+    environment: { KEYTURN_EXPORT_STALL: '1s', KEYTURN_EXPORT_DEADLINE: '20s' },
+  })
+  const { api } = stage
+  const { sql } = api.database
+  server = await listen(api.app, { host: '127.0.0.1', port: 0 })
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await stage.credit('ethereum', 'eth', '', 5n * ETH)
+  await stage.credit('ethereum', 'eth', FORMULA, 5n * ETH)
+  const made = await api.call({
+    method: 'POST',
+    path: '/api/v1/addresses',
+    body: { user_reference: FORMULA, network: 'ethereum', label: '@label' },
+  })
+  address = made.json.data
+  const times = [
+    '2020-01-01T00:00:00Z',
+    '2020-01-01T12:00:00.123456Z',
+    '2020-01-01T23:59:59.999999Z',
+    '2020-01-02T00:00:00Z',
+  ]
+  for (const [index, at] of times.entries()) {
+    await sql`
+      INSERT INTO deposits (id, merchant_id, network, coin, address_id, user_reference, txid, output_index, amount, status,
+                            epoch, required_confirmations, sources, destinations, history, detected_at, updated_at)
+      VALUES (${`dep_${index}`}, ${api.merchantId}, 'ethereum', 'usdt', ${address.id}, ${FORMULA}, ${`0xab${index}`}, 1,
+              2500000, ${index === 0 ? 'held' : 'success'}, 0, 1, '[]', '[]', '[]', ${at}::text::timestamptz, now())`
+  }
+  await stage.request({
+    network: 'ethereum',
+    coin: 'eth',
+    amount: '0.50',
+    to_address: '0x742d35Cc6634C0532925a3b844Bc454e4438f44e',
+    user_reference: FORMULA,
+    external_id: '+41',
+    metadata: { note: '-1, "two"' },
+  })
+  await api.call({
+    method: 'POST',
+    path: '/api/v1/payments',
+    body: {
+      user_reference: FORMULA,
+      network: 'ethereum',
+      coin: 'eth',
+      amount: '1',
+      order_id: '-7',
+      quote: {
+        currency: 'EUR',
+        amount: '49.90',
+        rate: '61250.10',
+        source: '@kraken',
+        at: '2026-11-01T10:00:00Z',
+      },
+    },
+  })
+  while (await sealOnce(sql, null));
+})
+afterAll(async () => {
+  server?.closeAllConnections()
+  server?.close()
+  await stage?.close()
+})
+
+async function get(path: string, key?: ApiKeyPair) {
+  const answer = await stage.api.call({ path: `/api/v1/exports/${path}`, ...(key ? { key } : {}) })
+  return { ...answer, text: answer.json as string }
+}
+async function csv(path: string) {
+  const { status, text } = await get(path)
+  expect(status, JSON.stringify(text)).toBe(200)
+  return readCsv(text)
+}
+async function ndjson(path: string) {
+  const { status, text } = await get(`${path}${path.includes('?') ? '&' : '?'}format=ndjson`)
+  expect(status, JSON.stringify(text)).toBe(200)
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line))
+}
+/** Opens a stream over a socket. */
+const open = (path: string) =>
+  fetch(base + path, { headers: signedHeaders(stage.api.key, { path, method: 'GET', body: '' }) })
+
+test.each(['deposits', 'withdrawals', 'payments'])(
+  'exports the same objects of %s as the list shows',
+  async (dataset) => {
+    const { json } = await stage.api.call({ path: `/api/v1/${dataset}?limit=100` })
+    expect(json.data.length).toBeGreaterThan(0)
+    // The list is newest first.
+    expect(await ndjson(dataset)).toEqual(json.data.toReversed())
+  },
+)
+
+test('exports the audit log and the events as their lists have them', async () => {
+  const audit = await stage.api.call({ path: '/api/v1/audit-log?limit=100' })
+  expect(await ndjson('audit')).toEqual(audit.json.data.toReversed())
+  const events = await stage.api.call({ path: '/api/v1/events?limit=100' })
+  expect(await ndjson('events')).toEqual(events.json.data)
+  const [line] = await csv('events')
+  expect(line).toMatchObject({ sequence: '1', id: events.json.data[0].id, event: events.json.data[0].event })
+  expect(JSON.parse(line?.data ?? '')).toEqual(events.json.data[0].data)
+})
+
+test('answers with a head line, CRLF and the headers of a file', async () => {
+  const { text, headers } = await get('deposits')
+  expect(headers.get('content-type')).toBe('text/csv; charset=utf-8')
+  expect(headers.get('content-disposition')).toBe('attachment; filename="keyturn-deposits.csv"')
+  expect(text.split('\r\n')[0]).toMatch(/^id,status,network,coin,amount,user_reference,address,/)
+  expect(parseCsv(text)).toHaveLength(5)
+  const none = await get('deposits?user_reference=stranger')
+  expect(parseCsv(none.text)).toHaveLength(1)
+  const other = await get('deposits?format=ndjson')
+  expect(other.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8')
+})
+
+test('neutralises text cells and leaves numbers', async () => {
+  const [withdrawal] = await csv('withdrawals')
+  expect(withdrawal).toMatchObject({ user_reference: `'${FORMULA}`, external_id: "'+41", amount: '0.50' })
+  expect(JSON.parse(withdrawal?.metadata ?? '')).toEqual({ note: '-1, "two"' })
+  const [payment] = await csv('payments')
+  expect(payment).toMatchObject({
+    order_id: "'-7",
+    amount: '1',
+    quote_currency: 'EUR',
+    quote_amount: '49.90',
+    quote_rate: '61250.10',
+    quote_source: "'@kraken",
+    quote_at: '2026-11-01T10:00:00Z',
+  })
+  const [deposit] = await csv('deposits')
+  expect(deposit).toMatchObject({ amount: '2.5', address_label: "'@label", user_reference: `'${FORMULA}` })
+  const credited = (await csv('ledger')).find((line) => line.account?.includes('HYPERLINK'))
+  expect(credited).toMatchObject({ account: `available:${FORMULA}`, amount: '-5', balance_after: '-5' })
+})
+
+test('includes the begin of a window and excludes its end, to the microsecond', async () => {
+  const ids = async (query: string) => (await ndjson(`deposits?${query}`)).map(({ id }) => id)
+  expect(await ids('from_date=2020-01-01&to_date=2020-01-02')).toEqual(['dep_0', 'dep_1', 'dep_2'])
+  expect(await ids('from_date=2020-01-02&to_date=2020-01-03')).toEqual(['dep_3'])
+  expect(await ids('to_date=2020-01-01')).toEqual([])
+  expect(await ids('from_date=2020-01-01T12:00:00Z')).toEqual(['dep_1', 'dep_2', 'dep_3'])
+  expect(await ids('from_date=2020-01-02&to_date=2020-01-01')).toEqual([])
+})
+
+test('narrows by the filters of the list', async () => {
+  expect(await ndjson('deposits?status=held')).toHaveLength(1)
+  expect(await ndjson(`deposits?address=${address.address.toLowerCase()}`)).toHaveLength(4)
+  expect(await ndjson('deposits?transaction_hash=0XAB2')).toHaveLength(1)
+  expect(await ndjson('withdrawals?status=pending&external_id=%2B41')).toHaveLength(1)
+  expect(await ndjson('withdrawals?status=confirmed')).toHaveLength(0)
+  expect(await ndjson(`payments?order_id=-7&address=${(await ndjson('payments'))[0].address}`)).toHaveLength(
+    1,
+  )
+  expect(await ndjson('payments?flag=late')).toHaveLength(0)
+  expect((await ndjson('events?event=payment.status_changed')).map(({ event }) => event)).toEqual([
+    'payment.status_changed',
+  ])
+  expect(await ndjson(`events?to_date=${ANCIENT}`)).toHaveLength(0)
+  expect(await ndjson(`audit?from_date=${ANCIENT}&action=payment.created`)).not.toHaveLength(0)
+})
+
+test.each([
+  ['deposits?order_id=1', 'order_id'],
+  ['deposits?limit=5', 'limit'],
+  ['deposits?status=%27%3B%20DROP%20TABLE%20deposits', 'status'],
+  ['ledger?account=equity', 'account'],
+  ['ledger?from_date=yesterday', 'from_date'],
+  ['audit?network=bitcoin', 'network'],
+  ['payments?format=xlsx', 'format'],
+])('refuses %s and names the field', async (path, field) => {
+  const { status, json } = await get(path)
+  expect(status).toBe(400)
+  expect(json.error).toMatchObject({
+    code: 'VALIDATION_FAILED',
+    details: { in: 'query', fields: [{ path: field }] },
+  })
+})
+
+test('treats SQL in a filter as a text', async () => {
+  expect(await ndjson(`ledger?reference=${encodeURIComponent("x' OR '1'='1")}`)).toEqual([])
+  expect(await ndjson(`ledger?account=${encodeURIComponent("available:' OR true --")}`)).toEqual([])
+})
+
+test('answers 404 for an unknown dataset, and 403 without the scope', async () => {
+  expect((await get('secrets')).json.error).toMatchObject({ code: 'NOT_FOUND' })
+  const key = await stage.api.newKey({ scopes: ['payments'] })
+  expect((await get('ledger', key)).json.error).toMatchObject({ code: 'INSUFFICIENT_SCOPE' })
+})
+
+test('shows another merchant nothing', async () => {
+  const key = await stage.api.newKey({ merchantId: await stage.api.newMerchant(), scopes: ['read'] })
+  for (const dataset of ['deposits', 'withdrawals', 'payments', 'ledger', 'events', 'audit']) {
+    expect(parseCsv((await get(dataset, key)).text), dataset).toHaveLength(1)
+  }
+})
+
+test('answers HEAD without reading rows', async () => {
+  const path = '/api/v1/exports/ledger'
+  for (let each = 0; each < 5; each++) {
+    const answer = await fetch(base + path, {
+      method: 'HEAD',
+      headers: signedHeaders(stage.api.key, { path, method: 'HEAD', body: '' }),
+    })
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+  }
+  expect(await reading()).toBe(0)
+})
+
+/** Posts journals of one merchant in several loops, all on shared accounts. */
+async function write(loops: number, journals: number, stopped = () => false) {
+  const { sql } = stage.api.database
+  let posted = 0
+  await Promise.all(
+    Array.from({ length: loops }, async (_, loop) => {
+      for (let each = 0; each < journals && !stopped(); each++) {
+        const amount = BigInt(1 + (each % 7))
+        const entry = (kind: 'chain' | 'available', owner: string, units: bigint) =>
+          ({ network: 'bitcoin', coin: 'btc', kind, owner, amount: units }) as const
+        await sql.begin((tx) =>
+          postJournal(tx, {
+            merchantId: stage.api.merchantId,
+            idempotencyKey: `write ${loop} ${each} ${Math.random()}`,
+            type: 'test',
+            reference: `loop ${loop}`,
+            entries: [
+              entry('chain', `addr_${each % 3}`, amount),
+              entry('available', `writer-${loop}`, -amount),
+            ],
+          }),
+        )
+        posted++
+      }
+    }),
+  )
+  return posted
+}
+
+/** Checks that lines are whole journals without a gap, whose balances follow from one another. */
+function checkLedger(lines: readonly LedgerEntry[], first = 1): void {
+  const decimals = (coin: string) => ({ btc: 8, usdt: 6 })[coin] ?? 18
+  const units = (line: LedgerEntry, text: string) =>
+    text.startsWith('-')
+      ? -parseAmount(text.slice(1), decimals(line.coin))
+      : parseAmount(text, decimals(line.coin))
+  const balances = new Map<string, bigint>()
+  const journals = new Map<string, bigint>()
+  lines.forEach((line, index) => {
+    expect(line.sequence).toBe(first + index)
+    const account = `${line.network} ${line.coin} ${line.account}`
+    const before = balances.get(account)
+    if (before !== undefined || first === 1) {
+      expect(units(line, line.balance_after)).toBe((before ?? 0n) + units(line, line.amount))
+    }
+    balances.set(account, units(line, line.balance_after))
+    const journal = `${line.journal_id} ${line.network} ${line.coin}`
+    journals.set(journal, (journals.get(journal) ?? 0n) + units(line, line.amount))
+  })
+  expect([...journals.values()].filter((sum) => sum !== 0n)).toEqual([])
+}
+
+test('exports every entry once, whole journals alone, while journals are posted', async () => {
+  let stop = false
+  const writing = write(4, 10_000, () => stop)
+  const exports: LedgerEntry[][] = []
+  try {
+    for (let round = 0; round < 4; round++) exports.push(await ndjson('ledger'))
+  } finally {
+    stop = true
+  }
+  await writing
+  exports.push(await ndjson('ledger'))
+  for (const lines of exports) checkLedger(lines)
+  const last = exports.at(-1) ?? []
+  const [row] = await stage.api.database.sql<{ count: bigint }[]>`
+    SELECT count(*)::bigint AS count FROM ledger_entries
+    JOIN ledger_accounts account ON account.id = account_id WHERE account.merchant_id = ${stage.api.merchantId}`
+  expect(last).toHaveLength(Number(row?.count))
+  // A line keeps its sequence in every later export.
+  for (const lines of exports) expect(last.slice(0, lines.length)).toEqual(lines)
+  expect(exports[0]?.length).toBeLessThan(last.length)
+})
+
+test('keeps sequence and balance of a line where filters and windows leave out others', async () => {
+  const all: LedgerEntry[] = await ndjson('ledger')
+  const own = all.filter(({ account }) => account === 'available:writer-1')
+  expect(await ndjson('ledger?account=available:writer-1')).toEqual(own)
+  expect(await ndjson('ledger?user_reference=writer-1')).toEqual(own)
+  expect(await ndjson('ledger?account=chain&network=bitcoin')).toEqual(
+    all.filter(({ account, network }) => account.startsWith('chain') && network === 'bitcoin'),
+  )
+  expect(await ndjson('ledger?reference=loop%201')).toEqual(
+    all.filter(({ reference }) => reference === 'loop 1'),
+  )
+  const middle = all[Math.floor(all.length / 2)]?.recorded_at ?? ''
+  const before = all.filter(({ recorded_at }) => recorded_at < middle)
+  expect(await ndjson(`ledger?to_date=${middle}`)).toEqual(before)
+  const after = await ndjson(`ledger?from_date=${middle}`)
+  expect(after).toEqual(all.slice(before.length))
+  checkLedger(after, before.length + 1)
+})
+
+/** Returns how many exports the database reads for. */
+async function reading(): Promise<number> {
+  const [row] = await stage.api.database.sql<{ count: number }[]>`
+    SELECT count(*)::integer AS count FROM pg_stat_activity
+    WHERE datname = current_database() AND xact_start IS NOT NULL AND query LIKE 'FETCH % FROM export_rows'`
+  return row?.count ?? 0
+}
+async function untilReading(count: number, withinMs: number): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while ((await reading()) !== count) {
+    if (Date.now() > deadline)
+      throw new Error(`The database reads for ${await reading()} exports, not ${count}`)
+    await sleep(50)
+  }
+}
+
+/** Makes so many entries that an export fills every buffer on its way to a reader that takes nothing. */
+async function fill(entries: number): Promise<void> {
+  await stage.api.database.sql.begin(async (tx) => {
+    // Without the checks of each entry, which are not the subject here.
+    await tx`SET LOCAL session_replication_role = 'replica'`
+    await tx`
+      WITH account AS (
+        INSERT INTO ledger_accounts (merchant_id, network, coin, kind, owner)
+        SELECT ${stage.api.merchantId}, 'bitcoin', 'btc', kind, ${'x'.repeat(200)}
+        FROM unnest(ARRAY['chain', 'available']) kind RETURNING id, kind
+      ), journal AS (
+        INSERT INTO ledger_journals (merchant_id, idempotency_key, request_hash, type, reference, recorded_at)
+        VALUES (${stage.api.merchantId}, 'fill', '', 'fill', 'fill', now()) RETURNING id
+      )
+      INSERT INTO ledger_entries (account_id, account_version, journal_id, amount, balance_after, recorded_at)
+      SELECT account.id, each, journal.id, sign, sign * each, clock_timestamp()
+      FROM account, journal, generate_series(1, ${entries / 2}) each,
+           LATERAL (SELECT CASE account.kind WHEN 'chain' THEN 1 ELSE -1 END AS sign) side`
+  })
+}
+
+test('cuts the stream of a reader that takes nothing, and frees its slot', async () => {
+  await fill(60_000)
+  const before = process.memoryUsage().arrayBuffers
+  const path = '/api/v1/exports/ledger?format=ndjson'
+  const headers = Object.entries(signedHeaders(stage.api.key, { path, method: 'GET', body: '' }))
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  let closed = false
+  socket.on('close', () => {
+    closed = true
+  })
+  socket.on('error', () => {})
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: x\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+  )
+  socket.pause()
+  await untilReading(1, 5_000)
+  // What waits in this process stays small, although the file has more than 20 MB.
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000)
+  await untilReading(0, 10_000)
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  socket.resume()
+  while (!closed) await sleep(50)
+  expect(text).toContain('HTTP/1.1 200')
+  // The last chunk is missing, by which a reader notices.
+  expect(text.endsWith('0\r\n\r\n')).toBe(false)
+  expect(text).not.toContain('Error')
+})
+
+test('ends the query when the reader has gone', async () => {
+  const answer = await open('/api/v1/exports/ledger')
+  const reader = answer.body?.getReader()
+  await reader?.read()
+  expect(await reading()).toBe(1)
+  await reader?.cancel()
+  await untilReading(0, 3_000)
+})
+
+test('reports a stream that fails midway by breaking it off', async () => {
+  const answer = await open('/api/v1/exports/ledger')
+  const reader = answer.body?.getReader()
+  await reader?.read()
+  await stage.api.database.sql`
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'FETCH % FROM export_rows'`
+  await expect(
+    (async () => {
+      while (!(await reader?.read())?.done);
+    })(),
+  ).rejects.toThrow()
+  await untilReading(0, 3_000)
+})
+
+test('refuses more streams of a merchant than its limit, and serves another merchant', async () => {
+  const readers = []
+  for (let each = 0; each < 2; each++) {
+    const answer = await open('/api/v1/exports/ledger')
+    expect(answer.status).toBe(200)
+    readers.push(answer.body?.getReader())
+  }
+  const refused = await get('ledger')
+  expect(refused.status).toBe(429)
+  expect(refused.json.error).toMatchObject({ code: 'RATE_LIMITED', details: { retry_after: 10 } })
+  expect(refused.headers.get('retry-after')).toBe('10')
+  const key = await stage.api.newKey({ merchantId: await stage.api.newMerchant(), scopes: ['read'] })
+  expect((await get('ledger', key)).status).toBe(200)
+  await Promise.all(readers.map((reader) => reader?.cancel()))
+  await untilReading(0, 3_000)
+  expect((await get('audit')).status).toBe(200)
+})

@@ -1,0 +1,103 @@
+/** Exports: the books and lists of a merchant as CSV or NDJSON. */
+
+import { z } from 'zod'
+import { EXPORT_DATASETS, EXPORT_FORMATS, type ExportDataset } from '../domain/books/export-dataset.js'
+import { EVENT_TYPES } from '../domain/events/event.js'
+import { AuditFilter } from './audit-entry.js'
+import { DepositFilter } from './deposit.js'
+import { PaymentFilter } from './payment.js'
+import { windowFields } from './time.js'
+import { WithdrawalFilter } from './withdrawal.js'
+
+export const ExportDatasetName = z
+  .enum(EXPORT_DATASETS)
+  .meta({ id: 'ExportDataset', description: 'The rows that an export holds.' })
+export type ExportDatasetName = z.infer<typeof ExportDatasetName>
+
+export const ExportFormatName = z.enum(EXPORT_FORMATS).meta({
+  id: 'ExportFormat',
+  description: '`csv`: RFC 4180 with a head line. `ndjson`: a JSON object a line.',
+})
+export type ExportFormatName = z.infer<typeof ExportFormatName>
+
+export const LedgerEntry = z
+  .object({
+    sequence: z.int().meta({ description: "Counts the merchant's entries from 1, without a gap." }),
+    journal_id: z.string().meta({ description: 'The entries of a journal sum to zero for each coin.' }),
+    recorded_at: z.iso.datetime(),
+    type: z.string().meta({ example: 'deposit.confirmed' }),
+    account: z.string().meta({
+      example: 'available:user-7',
+      description:
+        'Kind and owner: `available` and `reserved` of a user, `chain` of an address id, `network_fee`. Without an owner it is the account of the merchant.',
+    }),
+    network: z.string(),
+    coin: z.string(),
+    amount: z
+      .string()
+      .meta({ example: '-0.5', description: 'In whole coins. A debit is positive, a credit negative.' }),
+    balance_after: z
+      .string()
+      .meta({ description: 'Balance of the account after this entry, with the same sign.' }),
+    reference: z.string().meta({ description: 'Id of the object that the journal concerns.' }),
+  })
+  .meta({ id: 'LedgerEntry', description: 'One entry of the double-entry ledger.' })
+export type LedgerEntry = z.infer<typeof LedgerEntry>
+
+const paged = { page: true, limit: true, cursor: true } as const
+
+const text = z.string().max(255).optional()
+
+/** Filters of each dataset: those of its list, with a window of which only the begin is included. */
+export const EXPORT_FILTERS = {
+  deposits: DepositFilter.omit(paged).extend(windowFields),
+  withdrawals: WithdrawalFilter.omit(paged).extend(windowFields),
+  payments: PaymentFilter.omit(paged).extend(windowFields),
+  ledger: z.strictObject({
+    user_reference: text,
+    network: text,
+    coin: text,
+    account: z
+      .string()
+      .max(300)
+      .regex(/^(chain|available|reserved|network_fee)(:|$)/, 'is a kind of account, or a kind and an owner')
+      .optional()
+      .meta({ description: 'An account as the lines name it, or a kind such as `chain`.' }),
+    type: text,
+    reference: text,
+    ...windowFields,
+  }),
+  events: z.strictObject({ event: z.enum(EVENT_TYPES).optional(), subject: text, ...windowFields }),
+  audit: AuditFilter.omit(paged).extend(windowFields),
+} as const satisfies Record<ExportDataset, z.ZodObject>
+
+/** The query of `GET /exports/{dataset}`: the filters of all datasets. The API refuses those of another dataset. */
+export const ExportQuery = z.strictObject({
+  format: z.enum(EXPORT_FORMATS).default('csv').meta({ description: 'Default: `csv`.' }),
+  user_reference: text,
+  network: text,
+  coin: text,
+  status: text,
+  address: text,
+  transaction_hash: text,
+  payment_id: text,
+  order_id: text,
+  external_id: text,
+  flag: text,
+  account: z.string().max(300).optional(),
+  type: text,
+  reference: text,
+  event: text,
+  subject: text,
+  actor: text,
+  action: text,
+  from_date: z.string().optional().meta({
+    example: '2026-11-01',
+    description: 'Begin of the window, included. A day means its midnight UTC.',
+  }),
+  to_date: z.string().optional().meta({
+    example: '2026-12-01',
+    description: 'End of the window, not included. A day means its midnight UTC.',
+  }),
+})
+export type ExportQuery = z.input<typeof ExportQuery>
