@@ -10,6 +10,7 @@ import { registerPolicyChangeRoutes } from './controls/policy-changes.js'
 import { registerWhitelistRoutes } from './controls/whitelist.js'
 import { registerAddressRoutes } from './deposits/addresses.js'
 import { registerDepositRoutes } from './deposits/deposits.js'
+import { registerEndpointPauseRoutes } from './events/endpoint-pauses.js'
 import { registerEventRoutes } from './events/events.js'
 import { registerWebhookDeliveryRoutes } from './events/webhook-deliveries.js'
 import { registerWebhookEndpointRoutes } from './events/webhook-endpoints.js'
@@ -49,6 +50,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerWebhookDeliveryRoutes(app, dependencies)
   registerWebhookEndpointRoutes(app, dependencies)
   registerWebhookSecretRoutes(app, dependencies)
+  registerEndpointPauseRoutes(app, dependencies)
   registerWebhookReplayRoutes(app, dependencies)
   registerWebhookStatsRoutes(app, dependencies)
   registerWhitelistRoutes(app, dependencies)

@@ -14,6 +14,7 @@ import type { Reason } from '../wire/reason.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 import type { DeliveryFilter, WebhookDelivery } from '../wire/webhook-delivery.js'
 import type {
+  DeletedWebhookEndpoint,
   NewWebhookEndpoint,
   ReplayRange,
   WebhookEndpoint,
@@ -153,7 +154,14 @@ export function createClient(options: ClientOptions) {
       list: (paging?: Paging) => page<WebhookEndpoint>('/webhook-endpoints', paging),
       update: (id: string, changes: WebhookEndpointChange) =>
         one<WebhookEndpoint>({ method: 'PATCH', path: at('/webhook-endpoints', id), body: changes }),
-      remove: (id: string) => one<WebhookEndpoint>({ method: 'DELETE', path: at('/webhook-endpoints', id) }),
+      remove: (id: string) =>
+        one<DeletedWebhookEndpoint>({ method: 'DELETE', path: at('/webhook-endpoints', id) }),
+      /** Holds the deliveries of an endpoint. Their 24 hours stand still. */
+      pause: (id: string, sent?: Sent) =>
+        post<WebhookEndpoint>(at('/webhook-endpoints', id, '/pause'), {}, sent),
+      /** Makes a paused or disabled endpoint active. What was held is sent one at a time, by sequence. */
+      resume: (id: string, sent?: Sent) =>
+        post<WebhookEndpoint>(at('/webhook-endpoints', id, '/resume'), {}, sent),
       /** Makes a new secret. The old secret also signs until the grace ends. */
       rotateSecret: (id: string, grace_seconds?: number) =>
         one<WebhookEndpointWithSecret>({

@@ -30,6 +30,9 @@ export type {
   SignerOnline,
   TransactionReplaced,
   WalletLowBalance,
+  WebhookEndpointDisabled,
+  WebhookEndpointEnabled,
+  WebhookEndpointFailing,
   WebhookTested,
   WhitelistStatusChanged,
   WithdrawalStatusChanged,
@@ -74,6 +77,7 @@ export type { DateRange } from '../wire/time.js'
 export type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 export type { DeliveryFilter, WebhookDelivery, WebhookFailureClass } from '../wire/webhook-delivery.js'
 export type {
+  DeletedWebhookEndpoint,
   NewWebhookEndpoint,
   ReplayRange,
   SecretRotation,

@@ -1,6 +1,7 @@
 /** Events: the envelope of webhooks and of `GET /events`, and the data of each type. */
 
 import { z } from 'zod'
+import { DISABLED_REASONS, FAILING_REASONS } from '../domain/events/endpoint-status.js'
 import { EVENT_TYPES, type EventType } from '../domain/events/event.js'
 import { Batch, BatchItem } from './batch.js'
 import { ControlChangeState } from './control-change.js'
@@ -164,6 +165,38 @@ export const WebhookTested = z
   .meta({ id: 'WebhookTested', description: 'A test of one endpoint.' })
 export type WebhookTested = z.infer<typeof WebhookTested>
 
+/** `webhook_endpoint.failing`. */
+export const WebhookEndpointFailing = z
+  .object({
+    endpoint_id: z.string(),
+    reason: z.enum(FAILING_REASONS).meta({
+      description:
+        '`gone`: it answered 410 and is disabled now. `circuit_open`: its deliveries fail in a row.',
+    }),
+  })
+  .meta({
+    id: 'WebhookEndpointFailing',
+    description: 'An endpoint that fails. Your other endpoints receive it.',
+  })
+export type WebhookEndpointFailing = z.infer<typeof WebhookEndpointFailing>
+
+/** `webhook_endpoint.disabled`. */
+export const WebhookEndpointDisabled = z
+  .object({
+    endpoint_id: z.string(),
+    reason: z
+      .enum(DISABLED_REASONS)
+      .meta({ description: '`gone`: it answered 410. `requested`: through the API.' }),
+  })
+  .meta({ id: 'WebhookEndpointDisabled', description: 'An endpoint whose deliveries are held from now on.' })
+export type WebhookEndpointDisabled = z.infer<typeof WebhookEndpointDisabled>
+
+/** `webhook_endpoint.enabled`. */
+export const WebhookEndpointEnabled = z
+  .object({ endpoint_id: z.string() })
+  .meta({ id: 'WebhookEndpointEnabled', description: 'An endpoint that was disabled and is active again.' })
+export type WebhookEndpointEnabled = z.infer<typeof WebhookEndpointEnabled>
+
 /** The schema of `data` for each type of event. */
 export const EVENT_DATA = {
   'payment.status_changed': PaymentStatusChanged,
@@ -174,6 +207,9 @@ export const EVENT_DATA = {
   'batch.status_changed': BatchStatusChanged,
   'exception.raised': ExceptionRaised,
   'webhook.test': WebhookTested,
+  'webhook_endpoint.failing': WebhookEndpointFailing,
+  'webhook_endpoint.disabled': WebhookEndpointDisabled,
+  'webhook_endpoint.enabled': WebhookEndpointEnabled,
   'signer.offline': SignerOffline,
   'signer.online': SignerOnline,
   'wallet.low_balance': WalletLowBalance,

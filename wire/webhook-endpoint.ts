@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { CIRCUIT_STATES } from '../domain/events/circuit.js'
+import { ENDPOINT_STATUSES } from '../domain/events/endpoint-status.js'
 import { EVENT_TYPES } from '../domain/events/event.js'
 import { Instant } from './time.js'
 
@@ -27,7 +28,10 @@ export const WebhookEndpoint = z
     url: z.string(),
     event_types: z.array(z.string()).readonly().nullable(),
     format,
-    status: z.enum(['active', 'disabled', 'deleted']),
+    status: z.enum(ENDPOINT_STATUSES).meta({
+      description:
+        'Deliveries of an endpoint that is `paused` or `disabled` are held, and their 24 hours stand still. `disabled`: through the API, or because it answered 410.',
+    }),
     circuit: z.enum(CIRCUIT_STATES).meta({
       description:
         '`open` after 20 deliveries in a row failed: one probe an interval is sent, and the other deliveries wait. `half_open`: they are being sent, in the order of their events.',
@@ -40,6 +44,13 @@ export const WebhookEndpoint = z
   })
   .meta({ id: 'WebhookEndpoint', description: 'A URL to which events are delivered.' })
 export type WebhookEndpoint = z.infer<typeof WebhookEndpoint>
+
+/** The answer to `DELETE /webhook-endpoints/{id}`. */
+export const DeletedWebhookEndpoint = WebhookEndpoint.extend({ status: z.literal('deleted') }).meta({
+  id: 'DeletedWebhookEndpoint',
+  description: 'An endpoint that is gone from now on.',
+})
+export type DeletedWebhookEndpoint = z.infer<typeof DeletedWebhookEndpoint>
 
 export const WebhookEndpointWithSecret = WebhookEndpoint.extend({
   secret: z

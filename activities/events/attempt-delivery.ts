@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { exhaustDelivery } from '../../db/events/webhooks/exhaust-delivery.js'
 import { type LoadedAttempt, loadAttempt } from '../../db/events/webhooks/load-attempt.js'
 import { type AttemptRecord, recordAttempt } from '../../db/events/webhooks/record-attempt.js'
+import { GONE, recordGone } from '../../db/events/webhooks/record-gone.js'
 import { assertNever } from '../../domain/assert-never.js'
 import { circuitTimes } from '../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../domain/events/delivery-status.js'
@@ -15,7 +16,7 @@ import { signWebhook } from '../../domain/events/webhook-signature.js'
 import type { Entry } from '../../egress/endpoint-gate.js'
 import { openSecret } from '../../vault/seal-secret.js'
 import type { AttemptInput, AttemptOutcome, AttemptRun, WebhookDeliveryDependencies } from './attempt.js'
-import { giveUp, settleWithoutAttempt, waitForItsCircuit } from './settle-without-attempt.js'
+import { giveUp, passedMs, settleWithoutAttempt, waitForItsCircuit } from './settle-without-attempt.js'
 
 /**
  * Delay while the event is not sealed. Sealing takes milliseconds, and only a redelivery can come before it.
@@ -41,7 +42,7 @@ export async function attemptDelivery(
   const { sql, gate } = dependencies
   const delivery = await loadAttempt(sql, input.deliveryId)
   if (!delivery) return { kind: 'unknown' }
-  const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery)
+  const settled = await settleWithoutAttempt(sql, input.deliveryId, delivery, input.asked)
   if (settled) return settled
   const given = await giveUp(dependencies, input, delivery)
   if (given) return given
@@ -120,7 +121,7 @@ async function attempt(
             },
             signal: run.signal,
           })
-    const last = input.elapsedMs + retryIntervalMs > retryWindowMs
+    const last = passedMs(input.elapsedMs, delivery) + retryIntervalMs > retryWindowMs
     const record: AttemptRecord = {
       deliveryId: input.deliveryId,
       at,
@@ -142,7 +143,11 @@ async function attempt(
       last,
       write: async () => {
         const recorded = await persistently(run, () =>
-          result.error !== null && last ? exhaustDelivery(sql, delivery, record) : recordAttempt(sql, record),
+          result.statusCode === GONE
+            ? recordGone(sql, delivery, record)
+            : result.error !== null && last
+              ? exhaustDelivery(sql, delivery, record)
+              : recordAttempt(sql, record),
         )
         if (recorded?.circuit && !input.byCircuit) await reportCircuit(dependencies, delivery)
         return recorded?.status ?? null

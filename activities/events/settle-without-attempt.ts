@@ -15,11 +15,15 @@ const WAITED = 'Not sent: the circuit of the endpoint was open until the window 
 /**
  * Returns the outcome that the row already has, because its endpoint or another run decided it. `null`
  * otherwise.
+ *
+ * @param asked - Whether the attempt was requested. If a timer fires before the turn of a released delivery, its
+ * run ends, and the sealer starts another one when the turn has come.
  */
 export async function settleWithoutAttempt(
   sql: Sql,
   deliveryId: string,
   delivery: LoadedAttempt,
+  asked = true,
 ): Promise<AttemptOutcome | null> {
   switch (delivery.status) {
     case 'delivered':
@@ -31,7 +35,9 @@ export async function settleWithoutAttempt(
     case 'held':
       return { kind: 'held' }
     case 'pending':
-      if (delivery.endpoint_status === 'active') return null
+      if (delivery.endpoint_status === 'active') {
+        return delivery.awaits_turn && !asked ? { kind: 'held' } : null
+      }
       if (delivery.endpoint_status === 'deleted') {
         await cancelDelivery(sql, deliveryId)
         return { kind: 'cancelled' }
@@ -41,6 +47,19 @@ export async function settleWithoutAttempt(
     default:
       return assertNever(delivery.status)
   }
+}
+
+/**
+ * Returns how much of its window a delivery has used. The window stands still while the delivery is held, of
+ * which a workflow that slept meanwhile knows nothing.
+ *
+ * @param elapsedMs - Time since the start of the workflow's window, to the planned time of the attempt.
+ */
+export function passedMs(
+  elapsedMs: number,
+  { window_used_ms: usedMs, window_age_ms: ageMs }: LoadedAttempt,
+): number {
+  return usedMs === 0 ? elapsedMs : usedMs + Math.min(elapsedMs, ageMs ?? 0)
 }
 
 /**
@@ -54,7 +73,7 @@ export async function giveUp(
   delivery: LoadedAttempt,
 ): Promise<AttemptOutcome | null> {
   const newest = lost.at(-1)
-  if (asked || newest === undefined || elapsedMs <= retryWindowMs) return null
+  if (asked || newest === undefined || passedMs(elapsedMs, delivery) <= retryWindowMs) return null
   const recorded = await exhaustDelivery(sql, delivery, {
     deliveryId,
     at: new Date(newest),
@@ -81,14 +100,16 @@ export async function waitForItsCircuit(
   delivery: LoadedAttempt,
 ): Promise<AttemptOutcome | null> {
   if (delivery.circuit === 'closed' || delivery.requested) return null
-  if (elapsedMs < retryWindowMs) {
+  const leftMs = retryWindowMs - passedMs(elapsedMs, delivery)
+  if (leftMs > 0) {
     const wait = await waitForCircuit(sql, deliveryId, lost)
     if (!wait) return null
     return {
       kind: 'waiting',
       since: wait.since.toISOString(),
       circuitSince: wait.circuitSince.toISOString(),
-      windowMs: retryWindowMs,
+      // The workflow counts from its own start.
+      windowMs: elapsedMs + leftMs,
     }
   }
   if (delivery.circuit === 'half_open') return null

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Context } from '@temporalio/activity'
 import { inTransaction, type Sql } from '../../db/connect.js'
+import { appendFailingEvent } from '../../db/events/webhooks/append-failing-event.js'
 import {
   type CircuitWaiter,
   circuitWaiters,
@@ -20,6 +21,7 @@ import {
 } from '../../db/events/webhooks/find-circuit.js'
 import { loadAttempt } from '../../db/events/webhooks/load-attempt.js'
 import { closeCircuit, planProbe, skipDelivery, touchCircuit } from '../../db/events/webhooks/move-circuit.js'
+import { endTurns } from '../../db/events/webhooks/release-deliveries.js'
 import { raiseAlert } from '../../db/operations/alerts/raise-alert.js'
 import { assertNever } from '../../domain/assert-never.js'
 import { probeTurn } from '../../domain/events/circuit.js'
@@ -215,11 +217,16 @@ function toStep({ state, since, due_at, backlog }: CircuitRow, error: string | n
   }
 }
 
-/** Raises the alert of an open circuit. The endpoint itself does not receive its event. */
+/**
+ * Raises the alert of an open circuit and warns the merchant's other endpoints. From now on the circuit decides
+ * whose turn it is.
+ */
 async function reportOpen(sql: Sql, endpointId: string, circuit: CircuitRow): Promise<void> {
-  await inTransaction(sql, (tx) =>
-    raiseAlert(tx, {
-      merchantId: circuit.merchant_id,
+  const { merchant_id: merchantId } = circuit
+  await inTransaction(sql, async (tx) => {
+    await endTurns(tx, endpointId)
+    const raised = await raiseAlert(tx, {
+      merchantId,
       kind: 'webhook_endpoint.circuit_open',
       severity: 'warning',
       subject: endpointId,
@@ -229,8 +236,9 @@ async function reportOpen(sql: Sql, endpointId: string, circuit: CircuitRow): Pr
         since: circuit.since.toISOString(),
       },
       notTo: [endpointId],
-    }),
-  )
+    })
+    if (raised) await appendFailingEvent(tx, { id: endpointId, merchantId }, 'circuit_open')
+  })
 }
 
 /**

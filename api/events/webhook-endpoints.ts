@@ -5,17 +5,15 @@ import { appendAudit } from '../../db/audit/append-audit.js'
 import { inTransaction } from '../../db/connect.js'
 import { createEndpoint } from '../../db/events/webhooks/create-endpoint.js'
 import { deleteEndpoint } from '../../db/events/webhooks/delete-endpoint.js'
-import type { EndpointRow } from '../../db/events/webhooks/endpoint-row.js'
-import { hasCircuit } from '../../db/events/webhooks/find-circuit.js'
 import { findEndpoint } from '../../db/events/webhooks/find-endpoint.js'
 import { listEndpoints } from '../../db/events/webhooks/list-endpoints.js'
 import { updateEndpoint } from '../../db/events/webhooks/update-endpoint.js'
 import { checkTarget } from '../../egress/check-target.js'
 import { createWebhookPolicy } from '../../egress/webhook-policy.js'
 import { webhookDeliveryId } from '../../temporal/ids.js'
-import { startWebhookCircuit } from '../../temporal/start.js'
 import { Paging } from '../../wire/paging.js'
 import {
+  DeletedWebhookEndpoint,
   NewWebhookEndpoint,
   WebhookEndpoint,
   WebhookEndpointChange,
@@ -29,8 +27,9 @@ import { secured } from '../http/secured.js'
 import { keepAnswer } from '../middleware/idempotency.js'
 import { startSoon } from '../start/start-soon.js'
 import { json, params, tags } from './endpoint-routes.js'
-import { endpointAudit, viewEndpoint } from './endpoint-view.js'
+import { endpointAudit, viewDeleted, viewEndpoint } from './endpoint-view.js'
 import { newEndpointSecret } from './new-endpoint-secret.js'
+import { startCircuitSoon } from './start-circuit-soon.js'
 
 const create = createRoute({
   ...secured('webhooks'),
@@ -78,8 +77,9 @@ const remove = createRoute({
   summary: 'Delete an endpoint and cancel its open deliveries',
   tags,
   request: { params },
-  responses: { 200: answer(WebhookEndpoint) },
+  responses: { 200: answer(DeletedWebhookEndpoint) },
 })
+
 /** Registers `/webhook-endpoints`. */
 export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDependencies): void {
   const { sql, environment } = dependencies
@@ -154,14 +154,6 @@ export function registerWebhookEndpointRoutes(app: ApiApp, dependencies: ApiDepe
       )
     })
     startCircuitSoon(dependencies, deleted.endpoint)
-    return c.json(success(viewEndpoint(deleted.endpoint)), 200)
-  })
-}
-
-/** Lets the circuit of a changed endpoint probe at once, or wake the workflows that wait for nothing now. */
-function startCircuitSoon(dependencies: ApiDependencies, endpoint: EndpointRow): void {
-  const { id, url, merchant_id: merchantId } = endpoint
-  startSoon(dependencies, `the circuit of ${id}`, async (client) => {
-    if (await hasCircuit(dependencies.sql, id)) await startWebhookCircuit(client, { id, url, merchantId })
+    return c.json(success(viewDeleted(deleted.endpoint)), 200)
   })
 }

@@ -10,8 +10,8 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
  * ```
  * pending ─┬─► delivered                 the endpoint answered 2xx
  *          ├─► exhausted                 every attempt of the retry window failed
- *          ├─► held ─┬─► pending         the endpoint was disabled, and is enabled again
- *          │         ├─► delivered       an attempt was under way when it was disabled
+ *          ├─► held ─┬─► pending         the endpoint was paused or disabled, and is active again
+ *          │         ├─► delivered       an attempt was under way when it was paused or disabled
  *          │         └─► cancelled
  *          └─► cancelled                 the endpoint was deleted
  * delivered, exhausted ──► pending       a redelivery or a replay was requested

@@ -21,6 +21,8 @@ export async function markDeliveriesStarted(
       JOIN webhook_deliveries delivery ON delivery.id = started.id AND delivery.restarts = started.restarts
       ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
     )
-    UPDATE webhook_deliveries delivery SET workflow_started_at = clock_timestamp()
+    UPDATE webhook_deliveries delivery SET
+      workflow_started_at = clock_timestamp(),
+      window_started_at = coalesce(delivery.window_started_at, clock_timestamp())
     FROM locked WHERE delivery.id = locked.id`
 }

@@ -47,7 +47,8 @@ export type UnstartedKind = 'sendable' | 'waiting'
  * `recordAttempt` wakes the sealer when another turn comes.
  *
  * Those that became pending again without a person's request for the single one come last. They are old and
- * may be many, after a replay or when an endpoint is enabled, and would keep the new ones of other endpoints waiting.
+ * may be many, after a replay, and would keep the new ones of other endpoints waiting. Those that were released
+ * when their endpoint was resumed take turns: one at a time by sequence, the next after the attempt of the one before.
  */
 export async function unstartedDeliveries(
   sql: Queryable,
@@ -66,9 +67,11 @@ export async function unstartedDeliveries(
       start_failures: number
     }[]
   >`
-    WITH full_endpoint AS MATERIALIZED (${fullEndpoints(sql)})
+    WITH RECURSIVE full_endpoint AS MATERIALIZED (${fullEndpoints(sql)}),
+    in_turn AS MATERIALIZED (${endpointsInTurn(sql)})
     SELECT * FROM (
       (${oldest(sql, kind, false, most)}) UNION ALL (${oldest(sql, kind, true, most)})
+      UNION ALL (${nextInTurn(sql, kind)})
     ) AS unstarted
     ORDER BY again, created_at, position LIMIT ${most}`
   return rows.map((row) => ({
@@ -83,14 +86,20 @@ export async function unstartedDeliveries(
   }))
 }
 
+/** Returns the columns of a delivery that can be started. */
+const columns = (sql: Queryable, again: boolean) => sql`
+  delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
+  delivery.restarts, delivery.start_failures, delivery.created_at, event.position, ${again}::boolean AS again`
+
 /** @param again - Whether to select those that come last. */
 const oldest = (sql: Queryable, kind: UnstartedKind, again: boolean, most: number) => sql`
-  SELECT delivery.id, delivery.event_id, delivery.endpoint_id, delivery.merchant_id, event.type, endpoint.url,
-         delivery.restarts, delivery.start_failures, delivery.created_at, event.position, ${again}::boolean AS again
+  SELECT ${columns(sql, again)}
   FROM webhook_deliveries delivery
   JOIN events event ON event.id = delivery.event_id AND event.sequence IS NOT NULL
   JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
-  WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending'
+  WHERE delivery.workflow_started_at IS NULL AND delivery.status = 'pending' AND delivery.turn IS NULL
+    AND (delivery.requested
+         OR NOT EXISTS (SELECT FROM in_turn WHERE in_turn.endpoint_id = delivery.endpoint_id))
     AND ${again} = (delivery.restarts > 0 AND NOT delivery.requested)
     AND ${kind === 'waiting'} = (NOT delivery.requested AND EXISTS (
       SELECT FROM webhook_circuits circuit
@@ -107,6 +116,39 @@ const oldest = (sql: Queryable, kind: UnstartedKind, again: boolean, most: numbe
            JOIN webhook_deliveries before ON before.event_id = earlier.id AND before.endpoint_id = delivery.endpoint_id
            WHERE before.status = 'pending' AND before.attempts = 0))
   ORDER BY delivery.created_at, event.position LIMIT ${most}`
+
+/**
+ * Endpoints with released deliveries that take turns, each found by one probe of the index. Their new deliveries
+ * wait until the last turn is over.
+ */
+const endpointsInTurn = (sql: Queryable) => sql`
+  (SELECT endpoint_id FROM webhook_deliveries WHERE turn IS NOT NULL ORDER BY endpoint_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT endpoint_id FROM webhook_deliveries
+          WHERE turn IS NOT NULL AND endpoint_id > in_turn.endpoint_id ORDER BY endpoint_id LIMIT 1)
+  FROM in_turn WHERE in_turn.endpoint_id IS NOT NULL`
+
+/**
+ * The delivery of each endpoint whose turn has come, if its workflow was not started. One whose workflow was
+ * started long ago without a result, or cannot be started now, keeps the others waiting no longer.
+ */
+const nextInTurn = (sql: Queryable, kind: UnstartedKind) => sql`
+  SELECT ${columns(sql, true)}
+  FROM in_turn
+  CROSS JOIN LATERAL (
+    SELECT released.* FROM webhook_deliveries released
+    JOIN events sealed ON sealed.id = released.event_id AND sealed.sequence IS NOT NULL
+    WHERE endpoint_id = in_turn.endpoint_id AND turn IS NOT NULL AND status = 'pending'
+      AND (workflow_started_at IS NULL
+           OR workflow_started_at > clock_timestamp() - make_interval(secs => ${BEGUN_SECONDS}))
+      AND (start_after IS NULL OR start_after < clock_timestamp())
+    ORDER BY turn LIMIT 1
+  ) delivery
+  JOIN events event ON event.id = delivery.event_id
+  JOIN webhook_endpoints endpoint ON endpoint.id = delivery.endpoint_id
+  WHERE ${kind === 'sendable'} AND delivery.workflow_started_at IS NULL
+    AND NOT EXISTS (SELECT FROM webhook_circuits circuit
+                    WHERE circuit.endpoint_id = delivery.endpoint_id AND circuit.state <> 'closed')`
 
 /** Returns whether deliveries are left out because their endpoint has many begun. */
 export async function anyFullEndpoint(sql: Queryable): Promise<boolean> {

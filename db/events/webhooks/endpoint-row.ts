@@ -1,6 +1,7 @@
 /** Declares a row of `webhook_endpoints`. */
 
 import type { CircuitState } from '../../../domain/events/circuit.js'
+import type { EndpointStatus } from '../../../domain/events/endpoint-status.js'
 import type { Queryable } from '../../connect.js'
 
 export interface EndpointRow {
@@ -10,7 +11,7 @@ export interface EndpointRow {
   /** Types that the endpoint subscribes to. `null` for every type. */
   readonly event_types: string[] | null
   readonly format: 'keyturn' | 'layer1'
-  readonly status: 'active' | 'disabled' | 'deleted'
+  readonly status: EndpointStatus | 'deleted'
   /** Time until which the previous secret signs as well. `null` if none does. */
   readonly previous_secret_until: Date | null
   readonly created_at: Date

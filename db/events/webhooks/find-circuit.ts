@@ -2,10 +2,11 @@
 
 import type { CircuitState } from '../../../domain/events/circuit.js'
 import type { Queryable } from '../../connect.js'
+import type { EndpointRow } from './endpoint-row.js'
 
 export interface CircuitRow {
   readonly merchant_id: string
-  readonly endpoint_status: 'active' | 'disabled' | 'deleted'
+  readonly endpoint_status: EndpointRow['status']
   readonly url: string
   readonly state: CircuitState
   /** Since when it is in this state. */

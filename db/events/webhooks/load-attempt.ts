@@ -4,6 +4,7 @@ import type { CircuitState } from '../../../domain/events/circuit.js'
 import type { DeliveryStatus } from '../../../domain/events/delivery-status.js'
 import type { EventType } from '../../../domain/events/event.js'
 import type { Queryable } from '../../connect.js'
+import type { EndpointRow } from './endpoint-row.js'
 
 export interface LoadedAttempt {
   readonly status: DeliveryStatus
@@ -19,11 +20,17 @@ export interface LoadedAttempt {
   readonly event_id: string
   readonly event_type: EventType
   readonly endpoint_id: string
-  readonly endpoint_status: 'active' | 'disabled' | 'deleted'
+  readonly endpoint_status: EndpointRow['status']
   /** State of the endpoint's circuit. */
   readonly circuit: CircuitState
   /** Whether a person requested the next attempt, which waits for no circuit. */
   readonly requested: boolean
+  /** Whether it was released with others and its turn has not come. */
+  readonly awaits_turn: boolean
+  /** Milliseconds of its window that had passed when it was held. 0 if it was not held in this window. */
+  readonly window_used_ms: number
+  /** Milliseconds since its window runs again, by the clock of the database. `null` unless its workflow started. */
+  readonly window_age_ms: number | null
   readonly url: string
   /** Frozen bytes in the delivery's format. `null` until the event is sealed. */
   readonly body: Buffer | null
@@ -52,6 +59,10 @@ export const attemptColumns = (sql: Queryable) => sql`
   (extract(epoch FROM clock_timestamp() - delivery.first_attempt_at) * 1000)::float8 AS first_attempt_age_ms,
   delivery.merchant_id, delivery.event_id,
   event.type AS event_type, delivery.endpoint_id, endpoint.status AS endpoint_status,
-  coalesce(circuit.state, 'closed') AS circuit, delivery.requested, endpoint.url, endpoint.secret_sealed,
+  coalesce(circuit.state, 'closed') AS circuit, delivery.requested,
+  delivery.turn IS NOT NULL AND delivery.workflow_started_at IS NULL AS awaits_turn,
+  delivery.window_used_ms::float8 AS window_used_ms,
+  (extract(epoch FROM clock_timestamp() - delivery.window_started_at) * 1000)::float8 AS window_age_ms,
+  endpoint.url, endpoint.secret_sealed,
   CASE WHEN endpoint.previous_secret_until > now() THEN endpoint.previous_secret_sealed END AS previous_secret_sealed,
   CASE WHEN delivery.format = 'layer1' AND event.layer1_body IS NOT NULL THEN event.layer1_body ELSE event.body END AS body`

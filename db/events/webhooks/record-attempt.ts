@@ -57,7 +57,8 @@ export const LOST = 'No result was recorded: the worker stopped during the attem
 /**
  * Adds the attempt to the log and moves the delivery. A delivery that became held meanwhile and succeeded is
  * delivered. A cancelled one stays cancelled. An attempt that is stored twice counts once. A first attempt
- * passes the turn to the next event of the same object (`unstartedDeliveries`). The result counts on the
+ * passes the turn to the next event of the same object, and that of a released delivery to the next released one
+ * (`unstartedDeliveries`). The result counts on the
  * endpoint's circuit in the same transaction.
  *
  * @returns `null` if there is no such delivery.
@@ -79,7 +80,8 @@ export async function recordAttempt(sql: Queryable, record: AttemptRecord): Prom
         failure_classes = CASE WHEN ${record.failureClass}::text = ANY (failure_classes) THEN failure_classes
                                ELSE failure_classes || ${record.failureClass === null ? [] : [record.failureClass]}::text[] END,
         circuit_wait_since = CASE WHEN ${byCircuit} THEN circuit_wait_since END,
-        requested = requested AND restarts <> ${record.restarts}
+        requested = requested AND restarts <> ${record.restarts},
+        turn = CASE WHEN restarts <> ${record.restarts} THEN turn END
       WHERE id = ${record.deliveryId}
         AND NOT EXISTS (SELECT 1 FROM webhook_attempts WHERE delivery_id = ${record.deliveryId} AND at = ${record.at})
       RETURNING id, status, attempts, event_id, endpoint_id, event_type
@@ -101,6 +103,8 @@ export async function recordAttempt(sql: Queryable, record: AttemptRecord): Prom
         JOIN webhook_deliveries waiting ON waiting.event_id = later.id AND waiting.endpoint_id = moved.endpoint_id
         WHERE later.subject = event.subject AND later.position > event.position
           AND waiting.workflow_started_at IS NULL AND waiting.status = 'pending')
+        OR EXISTS (SELECT FROM webhook_deliveries released
+                   WHERE released.endpoint_id = moved.endpoint_id AND released.turn IS NOT NULL)
     )
     SELECT moved.status, true AS written, ${
       circuit === undefined

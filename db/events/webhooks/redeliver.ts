@@ -8,7 +8,7 @@ import type { Transaction } from '../../connect.js'
  * attempt is attempted at once, also while the endpoint's circuit is open. The sealer starts or signals its workflow.
  *
  * @returns `false` if there is no such delivery.
- * @throws KeyturnError `INVALID_STATE` if its endpoint is disabled or deleted.
+ * @throws KeyturnError `INVALID_STATE` if its endpoint is paused, disabled or deleted.
  */
 export async function redeliver(tx: Transaction, merchantId: string, id: string): Promise<boolean> {
   // The endpoint is locked before its deliveries, as by a change of the endpoint, so that neither waits for the other.
@@ -21,16 +21,16 @@ export async function redeliver(tx: Transaction, merchantId: string, id: string)
   if (delivery.endpoint_status !== 'active') {
     throw new KeyturnError(
       'INVALID_STATE',
-      delivery.endpoint_status === 'disabled'
-        ? 'The endpoint is disabled. Enable it; held deliveries are then sent'
-        : 'The endpoint was deleted. Replay the events to another endpoint',
+      delivery.endpoint_status === 'deleted'
+        ? 'The endpoint was deleted. Replay the events to another endpoint'
+        : `The endpoint is ${delivery.endpoint_status}. Resume it; held deliveries are then sent`,
       { details: { endpoint_id: delivery.endpoint_id, endpoint_status: delivery.endpoint_status } },
     )
   }
   await tx`
     UPDATE webhook_deliveries
     SET status = 'pending', next_attempt_at = now(), workflow_started_at = NULL, restarts = restarts + 1,
-        requested = true
+        requested = true, turn = NULL
     WHERE id = ${id}`
   await tx`SELECT pg_notify('sealer', '')`
   return true

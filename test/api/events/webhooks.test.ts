@@ -120,6 +120,8 @@ describe('endpoints', () => {
       { method: 'DELETE', path: `${ENDPOINTS}/${id}` },
       { method: 'POST', path: `${ENDPOINTS}/${id}/rotate-secret`, body: {} },
       { method: 'POST', path: `${ENDPOINTS}/${id}/test` },
+      { method: 'POST', path: `${ENDPOINTS}/${id}/pause` },
+      { method: 'POST', path: `${ENDPOINTS}/${id}/resume` },
       {
         method: 'POST',
         path: `${ENDPOINTS}/${id}/replay`,
@@ -182,6 +184,45 @@ describe('endpoints', () => {
     expect(deleted).toMatchObject({ status: 200, json: { data: { status: 'deleted' } } })
     expect(await status()).toBe('cancelled')
     expect((await api.call({ path: `${ENDPOINTS}/${id}` })).status).toBe(404)
+  })
+
+  test('are paused and resumed, twice without effect, and disabled ones enabled', async () => {
+    const { id } = await create()
+    const event = await happen()
+    const move = async (how: string) => {
+      const { status, json } = await post(`${ENDPOINTS}/${id}/${how}`)
+      return [status, json.data?.status ?? json.error.code]
+    }
+    const held = async () =>
+      (await api.call({ path: `${DELIVERIES}?endpoint_id=${id}&event_id=${event}` })).json.data[0].status
+    const patch = async (status: string) =>
+      (await api.call({ method: 'PATCH', path: `${ENDPOINTS}/${id}`, body: { status } })).json.data.status
+    expect([await move('pause'), await move('pause'), await held()]).toEqual([
+      [200, 'paused'],
+      [200, 'paused'],
+      'held',
+    ])
+    expect((await post(`${ENDPOINTS}/${id}/test`)).json.error).toMatchObject({
+      code: 'INVALID_STATE',
+      message: 'The endpoint is paused. Resume it first',
+    })
+    expect([await move('resume'), await move('resume'), await held()]).toEqual([
+      [200, 'active'],
+      [200, 'active'],
+      'pending',
+    ])
+    await move('pause')
+    expect([await patch('active'), await patch('disabled'), await move('pause')]).toEqual([
+      'active',
+      'disabled',
+      [409, 'INVALID_STATE'],
+    ])
+    expect(await move('resume')).toEqual([200, 'active'])
+    const audited = await api.database.sql<{ action: string }[]>`
+      SELECT action FROM audit_log WHERE subject = ${id} ORDER BY position`
+    expect(audited.map(({ action }) => action.slice('webhook_endpoint.'.length))).toEqual(
+      'created paused resumed paused changed changed resumed'.split(' '),
+    )
   })
 
   test('appear in the audit log without their secret', async () => {

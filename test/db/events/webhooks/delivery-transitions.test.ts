@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { appendEvent } from '../../../../db/events/log/append-event.js'
 import { deleteEndpoint } from '../../../../db/events/webhooks/delete-endpoint.js'
 import { findEndpoint } from '../../../../db/events/webhooks/find-endpoint.js'
+import { moveEndpoint } from '../../../../db/events/webhooks/move-endpoint.js'
 import { recordAttempt } from '../../../../db/events/webhooks/record-attempt.js'
 import { redeliver } from '../../../../db/events/webhooks/redeliver.js'
 import { replayEvents } from '../../../../db/events/webhooks/replay-events.js'
@@ -40,7 +41,7 @@ afterAll(() => database?.drop())
 
 /** Statuses that an endpoint can have while its delivery has a status: a cancelled one has no endpoint any more. */
 const endpointsOf = (status: DeliveryStatus) =>
-  status === 'cancelled' ? (['deleted'] as const) : (['active', 'disabled'] as const)
+  status === 'cancelled' ? (['deleted'] as const) : (['active', 'paused', 'disabled'] as const)
 
 const attempt = (error: string | null, last: boolean) => () =>
   recordAttempt(database.sql, {
@@ -64,6 +65,8 @@ const STEPS: Readonly<Record<string, () => Promise<unknown>>> = {
   'its workflow cancels it': () => cancelDelivery(database.sql, delivery),
   'its endpoint is disabled': () =>
     database.sql.begin((tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'disabled' })),
+  'its endpoint is paused': () => database.sql.begin((tx) => moveEndpoint(tx, 'm', ENDPOINT, 'paused')),
+  'its endpoint is resumed': () => database.sql.begin((tx) => moveEndpoint(tx, 'm', ENDPOINT, 'active')),
   'its endpoint is enabled': () =>
     database.sql.begin((tx) => updateEndpoint(tx, 'm', ENDPOINT, { status: 'active' })),
   'its endpoint is deleted': () => database.sql.begin((tx) => deleteEndpoint(tx, 'm', ENDPOINT)),
@@ -79,7 +82,7 @@ const STEPS: Readonly<Record<string, () => Promise<unknown>>> = {
 
 async function statusAfter(
   status: DeliveryStatus,
-  endpoint: 'active' | 'disabled' | 'deleted',
+  endpoint: 'active' | 'paused' | 'disabled' | 'deleted',
   step: () => Promise<unknown>,
 ): Promise<DeliveryStatus> {
   const { sql } = database
@@ -88,7 +91,9 @@ async function statusAfter(
     UPDATE webhook_deliveries
     SET status = ${status}, restarts = 0, next_attempt_at = NULL, workflow_started_at = now() - interval '1 minute'`
   await step().catch((error: unknown) => expect(error).toMatchObject({ code: 'INVALID_STATE' }))
-  const [row] = await sql<{ status: DeliveryStatus }[]>`SELECT status FROM webhook_deliveries`
+  const [row] = await sql<
+    { status: DeliveryStatus }[]
+  >`SELECT status FROM webhook_deliveries WHERE id = ${delivery}`
   if (!row) throw new Error('The delivery is gone')
   return row.status
 }

@@ -1,0 +1,44 @@
+/** Stores an attempt that the endpoint answered with 410, which disables the endpoint. */
+
+import { appendAudit } from '../../audit/append-audit.js'
+import { inTransaction, type Sql } from '../../connect.js'
+import { appendFailingEvent } from './append-failing-event.js'
+import { changeEndpointStatus } from './change-endpoint-status.js'
+import { findEndpoint } from './find-endpoint.js'
+import type { LoadedAttempt } from './load-attempt.js'
+import { type AttemptRecord, type RecordedAttempt, recordAttempt } from './record-attempt.js'
+
+/** HTTP status by which a receiver says that it wants no further webhooks. */
+export const GONE = 410
+
+/**
+ * Records the attempt and disables the endpoint in one transaction: this delivery and all later ones are held.
+ * The merchant's other endpoints receive a warning first. An answer from a URL that the endpoint no longer has
+ * disables nothing.
+ *
+ * @returns The result of `recordAttempt`, with the status that the delivery has after it.
+ */
+export async function recordGone(
+  sql: Sql,
+  delivery: LoadedAttempt,
+  record: AttemptRecord,
+): Promise<RecordedAttempt | null> {
+  return inTransaction(sql, async (tx) => {
+    const { endpoint_id: id, merchant_id: merchantId } = delivery
+    // The endpoint is locked before its deliveries, as by a change of the endpoint.
+    const endpoint = await findEndpoint(tx, merchantId, id, true)
+    const recorded = await recordAttempt(tx, { ...record, nextAttemptAt: record.nextAttemptAt ?? record.at })
+    if (!recorded?.written || !endpoint || endpoint.url !== delivery.url) return recorded
+    if (endpoint.status !== 'active' && endpoint.status !== 'paused') return recorded
+    await appendFailingEvent(tx, { id, merchantId }, 'gone')
+    await changeEndpointStatus(tx, endpoint, 'disabled', 'gone')
+    await appendAudit(tx, {
+      merchantId,
+      actor: 'system:webhooks',
+      action: 'webhook_endpoint.disabled',
+      subject: id,
+      data: { reason: 'gone', delivery_id: record.deliveryId },
+    })
+    return { ...recorded, status: recorded.status === 'pending' ? 'held' : recorded.status, circuit: null }
+  })
+}
