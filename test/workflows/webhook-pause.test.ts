@@ -94,7 +94,11 @@ test('holds every delivery of an endpoint that answers 410, and sends them when 
   const endpoint = await stage.platform.endpoint(receiver.url)
   const first = await append()
   await vi.waitFor(async () => {
-    expect((await stage.platform.delivery(first, endpoint)).status).toBe('held')
+    expect(await stage.platform.delivery(first, endpoint)).toMatchObject({
+      status: 'held',
+      next_attempt_at: null,
+      attempts: [{ status_code: 410, error: 'HTTP 410', failure_class: 'contract_rejected' }],
+    })
   })
   const second = await append()
   expect(await stage.platform.handle(first, endpoint).result()).toBe('held')

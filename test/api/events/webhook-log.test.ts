@@ -94,7 +94,7 @@ describe('an attempt', () => {
       ['redirecting', (response) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end()],
       ['missing', answers(404)],
       ['refusing', answers(403)],
-      ['strict', answers(410)],
+      ['strict', answers(422)],
     ] as [string, Parameters<WebhookReceiver['behave']>[0]][]) {
       receiver.behave(behave)
       const delivery = await happen()
