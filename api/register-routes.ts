@@ -2,6 +2,7 @@
 
 import { registerBalanceRoutes } from './books/balances.js'
 import { registerExportRoutes } from './books/exports.js'
+import { registerTransferRoutes } from './books/transfers.js'
 import { registerCashierSessionRoutes } from './cashier/sessions.js'
 import type { ApiApp, ApiDependencies } from './context.js'
 import { registerApprovalRoutes } from './controls/approvals.js'
@@ -46,6 +47,7 @@ export function registerRoutes(app: ApiApp, dependencies: ApiDependencies): void
   registerPaymentRoutes(app, dependencies)
   registerPolicyRoutes(app, dependencies)
   registerPolicyChangeRoutes(app, dependencies)
+  registerTransferRoutes(app, dependencies)
   registerWalletRoutes(app, dependencies)
   registerWebhookDeliveryRoutes(app, dependencies)
   registerWebhookEndpointRoutes(app, dependencies)

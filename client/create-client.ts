@@ -11,6 +11,7 @@ import type { NetworkStatus } from '../wire/network.js'
 import type { Paging } from '../wire/paging.js'
 import type { PolicyChange, PolicyUpdate, PolicyVersion } from '../wire/policy.js'
 import type { Reason } from '../wire/reason.js'
+import type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 import type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 import type { DeliveryFilter, WebhookDelivery } from '../wire/webhook-delivery.js'
 import type {
@@ -110,6 +111,12 @@ export function createClient(options: ClientOptions) {
     },
 
     balances: { list: (filter?: BalanceFilter) => page<SpendableBalance>('/balances', filter) },
+    transfers: {
+      /** Moves an available amount between users, or a user and the merchant (`null`), on the books alone. */
+      create: (transfer: NewTransfer, sent?: Sent) => post<Transfer>('/transfers', transfer, sent),
+      list: (filter?: TransferFilter) => page<Transfer>('/transfers', filter),
+      get: (id: string) => one<Transfer>({ method: 'GET', path: at('/transfers', id) }),
+    },
     wallets: {
       /** Lists wallets, the newest first. */
       list: (filter?: WalletFilter) => page<Wallet>('/wallets', filter),

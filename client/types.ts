@@ -74,6 +74,7 @@ export type {
   WithdrawalScheduleWithTimes,
 } from '../wire/schedule.js'
 export type { DateRange } from '../wire/time.js'
+export type { NewTransfer, Transfer, TransferFilter } from '../wire/transfer.js'
 export type { NewWallet, Wallet, WalletFilter } from '../wire/wallet.js'
 export type { DeliveryFilter, WebhookDelivery, WebhookFailureClass } from '../wire/webhook-delivery.js'
 export type {

@@ -36,6 +36,7 @@ export type IdPrefix =
   | 'fsp'
   | 'mov'
   | 'fall'
+  | 'trf'
 
 let lastTime = 0
 let counter = 0

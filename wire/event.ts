@@ -9,6 +9,7 @@ import { Deposit } from './deposit.js'
 import { Movement } from './movement.js'
 import { Payment } from './payment.js'
 import { PolicyChange } from './policy.js'
+import { Transfer } from './transfer.js'
 import { WhitelistEntry } from './whitelist.js'
 import { Withdrawal } from './withdrawal.js'
 
@@ -36,11 +37,11 @@ export const EventRange = z.strictObject({
   limit: z.coerce.number<number>().int().min(1).max(100).default(20),
 })
 
-/** `balance.updated`: what a step of a deposit moved at its address. */
+/** `balance.updated`: what a step of a deposit moved at its address, or a transfer in the account of a party. */
 export const BalanceUpdated = z
   .object({
-    address_id: z.string(),
-    address: z.string(),
+    address_id: z.string().nullable().meta({ description: '`null` for a transfer, which no address has.' }),
+    address: z.string().nullable(),
     label: z.string().nullable(),
     user_reference: z.string().nullable(),
     network: z.string(),
@@ -55,8 +56,12 @@ export const BalanceUpdated = z
       )
       .readonly(),
     deposit_id: z.string().nullable(),
+    transfer_id: z.string().optional().meta({ description: 'For a transfer alone.' }),
   })
-  .meta({ id: 'BalanceUpdated', description: 'The balances of an address after a step of a deposit.' })
+  .meta({
+    id: 'BalanceUpdated',
+    description: 'Balances of an address after a step of a deposit, or of a party of a transfer.',
+  })
 export type BalanceUpdated = z.infer<typeof BalanceUpdated>
 
 /** `payment.status_changed`. */
@@ -214,6 +219,7 @@ export const EVENT_DATA = {
   'signer.online': SignerOnline,
   'wallet.low_balance': WalletLowBalance,
   'movement.status_changed': MovementStatusChanged,
+  'transfer.created': Transfer,
   'policy.status_changed': PolicyStatusChanged,
   'whitelist.status_changed': WhitelistStatusChanged,
 } as const satisfies Record<EventType, z.ZodType>

@@ -152,6 +152,7 @@ export async function recordForeignSpends(
             idempotencyKey: newId('fsp'),
             type: 'foreign_spend.booked',
             reference: first.txid,
+            height: block.height,
             entries,
           })
     await tx`

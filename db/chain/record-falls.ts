@@ -44,6 +44,7 @@ export async function recordFalls(
       idempotencyKey: newId('fall'),
       type: 'balance_fall.booked',
       reference: addressId,
+      height: fall.height,
       entries: [
         { network: network.name, coin, kind: 'chain', owner: addressId, amount: -amount },
         { network: network.name, coin, kind: 'available', owner: '', amount },

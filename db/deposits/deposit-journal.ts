@@ -23,6 +23,7 @@ export function depositJournal(deposit: DepositRow, step: DepositStep): Journal 
     idempotencyKey: `deposit:${deposit.id}:${deposit.epoch}:${step}`,
     type: `deposit.${step}`,
     reference: deposit.id,
+    height: deposit.block_number,
     entries:
       step === 'confirmed'
         ? [

@@ -12,6 +12,14 @@ export interface Rail {
   readonly coin: Coin
 }
 
+/** Checks that the coin is enabled, for what needs no signer. @throws KeyturnError `RAIL_NOT_ENABLED`. */
+export async function requireEnabledRail(sql: Queryable, { merchantId, network, coin }: Rail): Promise<void> {
+  const [rail] = await sql`
+    SELECT FROM merchant_rails
+    WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
+  if (!rail) throw railNotEnabled(network, coin)
+}
+
 /**
  * Checks that the coin is enabled and that a signer holds its keys.
  *
@@ -22,17 +30,19 @@ export async function requireRail(sql: Queryable, { merchantId, network, coin }:
   const [rail] = await sql<{ signer: string | null }[]>`
     SELECT (${payingSigner(sql, merchantId, network.name)}) AS signer FROM merchant_rails
     WHERE merchant_id = ${merchantId} AND network = ${network.name} AND coin = ${coin.name}`
-  if (!rail) {
-    throw new KeyturnError(
-      'RAIL_NOT_ENABLED',
-      `${coin.name} on ${network.name} is not enabled for this merchant; ask the operator to enable it`,
-      { details: { network: network.name, coin: coin.name } },
-    )
-  }
+  if (!rail) throw railNotEnabled(network, coin)
   if (rail.signer !== null) return rail.signer
   throw new KeyturnError(
     'NO_SIGNER',
     `No signer holds keys of ${network.name} for this merchant; enrol one with keyturn-signer init`,
     { details: { network: network.name } },
+  )
+}
+
+function railNotEnabled(network: Network, coin: Coin): KeyturnError {
+  return new KeyturnError(
+    'RAIL_NOT_ENABLED',
+    `${coin.name} on ${network.name} is not enabled for this merchant; ask the operator to enable it`,
+    { details: { network: network.name, coin: coin.name } },
   )
 }

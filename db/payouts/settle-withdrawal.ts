@@ -49,7 +49,10 @@ export async function settleWithdrawal(
     const paid = await closeTransaction(tx, row, outcome)
     if (paid === null) return row
     if (paid.purpose === 'cancel' && row.kind !== 'nonce_fill') {
-      await postJournal(tx, cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })))
+      await postJournal(tx, {
+        ...cancelJournal(row, outflows(row, paid, { ...outcome, succeeded: false })),
+        ...booked(row, outcome),
+      })
       return movePayout(tx, networks, row, {
         to: 'cancelled',
         actor: row.cancellation?.requested_by ?? 'system:chain',
@@ -67,10 +70,10 @@ export async function settleWithdrawal(
     const inflows = outcome.succeeded
       ? await movementInflows(tx, row, { coin: paid.coin, amount: arrived })
       : []
-    await postJournal(
-      tx,
-      settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
-    )
+    await postJournal(tx, {
+      ...settleJournal(row, [...outflows(row, paid, outcome), ...inflows], BigInt(outcome.fee)),
+      ...booked(row, outcome),
+    })
     await reportFee(tx, row, outcome)
     return movePayout(tx, networks, row, {
       to: outcome.succeeded ? 'confirmed' : 'reverted',
@@ -117,6 +120,11 @@ async function reportFee(tx: Transaction, row: PayoutRow, outcome: MinedOutcome)
       },
     }),
   ])
+}
+
+/** Returns where the books count the outcome, and what of it the network took. */
+function booked(row: PayoutRow, { blockNumber, fee }: MinedOutcome) {
+  return { height: blockNumber, fees: { [row.fee_coin]: BigInt(fee) } }
 }
 
 function mined({ blockNumber, confirmations, fee }: MinedOutcome) {

@@ -77,16 +77,24 @@ async function requireFunds(
   owner: string,
   needed: bigint,
 ): Promise<void> {
-  if (owner === '') {
-    const lock = `own-funds:${request.merchantId}:${request.network.name}:${coin.name}`
-    await tx`SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`
-  }
+  if (owner === '') await lockOwnFunds(tx, request.merchantId, request.network.name, coin.name)
   const [row] = await tx<{ available: bigint }[]>`
     SELECT coalesce(-sum(balance), 0)::numeric AS available FROM ledger_accounts
     WHERE merchant_id = ${request.merchantId} AND network = ${request.network.name} AND coin = ${coin.name}
       AND kind = 'available' AND (${owner} = '' OR owner = ${owner})`
   const available = row?.available ?? 0n
   if (available < needed) throw insufficient(request, coin, needed, available)
+}
+
+/** Locks the funds on which the merchant's own account draws, until the transaction ends. */
+export async function lockOwnFunds(
+  tx: Transaction,
+  merchantId: string,
+  network: string,
+  coin: string,
+): Promise<void> {
+  const lock = `own-funds:${merchantId}:${network}:${coin}`
+  await tx`SELECT pg_advisory_xact_lock(hashtextextended(${lock}, 0))`
 }
 
 function insufficient(

@@ -16,6 +16,7 @@ export const EVENT_TYPES = [
   'signer.online',
   'wallet.low_balance',
   'movement.status_changed',
+  'transfer.created',
   'policy.status_changed',
   'whitelist.status_changed',
 ] as const

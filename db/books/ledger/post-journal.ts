@@ -4,23 +4,10 @@ import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { KeyturnError } from '../../../domain/errors.js'
 import type { Queryable } from '../../connect.js'
+import type { JournalEntry } from './journal-entry.js'
+import { type Fees, splitEntries } from './split-entries.js'
 
-/** Kind of account, as migration `003_ledger.sql` explains it. */
-export type AccountKind = 'chain' | 'available' | 'reserved' | 'network_fee'
-
-/** Entry of a journal. */
-export interface JournalEntry {
-  readonly network: string
-  readonly coin: string
-  readonly kind: AccountKind
-  /**
-   * Owner: an address id for `chain`, a user reference (or '' for the merchant) for liabilities, '' for
-   * `network_fee`.
-   */
-  readonly owner: string
-  /** Amount in base units: a debit is positive, a credit is negative. It is never zero. */
-  readonly amount: bigint
-}
+export type { AccountKind, JournalEntry } from './journal-entry.js'
 
 export interface Journal {
   readonly merchantId: string
@@ -32,7 +19,14 @@ export interface Journal {
   readonly reference: string
   /** Id of the journal that this one reverses. A journal can be reversed once. */
   readonly reverses?: bigint
-  /** Entries, at least two, whose sum is zero per network and coin. */
+  /**
+   * Block of the transaction that the journal books. Absent for a journal without a transaction, which counts
+   * from the block after the one that was scanned last.
+   */
+  readonly height?: number | bigint | null
+  /** What the network took, by coin. */
+  readonly fees?: Fees
+  /** Entries of one network, at least two, whose sum is zero per coin. */
   readonly entries: readonly JournalEntry[]
 }
 
@@ -81,7 +75,10 @@ export async function postJournals(
 ): Promise<PostedJournal[]> {
   if (journals.length === 0) return []
   const entries = journals.flatMap((journal, index) =>
-    journal.entries.map((entry) => ({ ...entry, journal: index + 1 })),
+    (journal.reverses === undefined && leaves(journal.type)
+      ? splitEntries(journal.entries, journal.fees ?? {})
+      : journal.entries
+    ).map((entry) => ({ ...entry, journal: index + 1 })),
   )
   try {
     const rows = await tx<{ journal_id: bigint; replayed: boolean }[]>`
@@ -92,17 +89,26 @@ export async function postJournals(
         ${journals.map((journal) => journal.type)}::text[],
         ${journals.map((journal) => journal.reference)}::text[],
         ${journals.map((journal) => journal.reverses?.toString() ?? null)}::bigint[],
+        ${journals.map((journal) => journal.entries[0]?.network ?? null)}::text[],
+        ${journals.map((journal) => journal.height?.toString() ?? null)}::bigint[],
         ${entries.map((entry) => entry.journal)}::int[],
         ${entries.map((entry) => entry.network)}::text[],
         ${entries.map((entry) => entry.coin)}::text[],
         ${entries.map((entry) => entry.kind)}::text[],
         ${entries.map((entry) => entry.owner)}::text[],
         ${entries.map((entry) => entry.amount.toString())}::numeric[],
+        ${entries.map((entry) => entry.fee?.toString() ?? null)}::numeric[],
+        ${entries.map((entry) => entry.moved?.toString() ?? null)}::numeric[],
         ${options.allowOverdraft ?? false})`
     return rows.map((row) => ({ journalId: row.journal_id, replayed: row.replayed }))
   } catch (error) {
     throw translate(error)
   }
+}
+
+/** Whether a journal books what leaves: `post_journals` counts neither fees nor change of deposits and transfers. */
+function leaves(type: string): boolean {
+  return !type.startsWith('deposit.') && !type.startsWith('transfer')
 }
 
 /** Returns the SHA-256 of the journal's content, so that its key is never reused for another journal. */

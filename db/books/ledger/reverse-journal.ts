@@ -20,9 +20,18 @@ export interface Reversal {
  */
 export async function reverseJournal(tx: Transaction, reversal: Reversal): Promise<PostedJournal> {
   const entries = await tx<
-    { network: string; coin: string; kind: AccountKind; owner: string; amount: bigint }[]
+    {
+      network: string
+      coin: string
+      kind: AccountKind
+      owner: string
+      amount: bigint
+      fee: bigint | null
+      moved: bigint | null
+    }[]
   >`
-    SELECT account.network, account.coin, account.kind, account.owner, -entry.amount AS amount
+    SELECT account.network, account.coin, account.kind, account.owner, -entry.amount AS amount,
+           entry.fee, entry.moved
     FROM ledger_entries entry
     JOIN ledger_accounts account ON account.id = entry.account_id
     WHERE entry.journal_id = ${reversal.journalId} AND account.merchant_id = ${reversal.merchantId}

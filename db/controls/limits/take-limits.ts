@@ -1,4 +1,4 @@
-/** Counts a payout against its limits, or refuses it. Payouts of one merchant and coin are counted one at a time. */
+/** Counts a payout or a transfer against its limits, or refuses it. Those of one merchant and coin are counted one at a time. */
 
 import type { PendingQuery, Row } from 'postgres'
 import type { Coin } from '../../../domain/chain/network.js'
@@ -11,6 +11,7 @@ import {
 } from '../../../domain/controls/limits.js'
 import { UNPAID_PAYOUTS } from '../../../domain/payouts/stage-sets.js'
 import type { Transaction } from '../../connect.js'
+import { idFrom } from '../../id-range.js'
 import { members } from '../../members.js'
 
 /** Amount that is about to be held. Its row already exists in this transaction and is not counted twice. */
@@ -22,14 +23,15 @@ export interface Spend {
   /** Amount in base units. */
   readonly amount: bigint
   readonly userReference: string | null
-  readonly toAddress: string
+  /** Address that receives. `null` for a transfer, which stays on the books. */
+  readonly toAddress: string | null
   readonly at: Date
 }
 
 /**
  * Sums the rows within each window, under a lock until the transaction ends, so that two creations cannot use
  * the same remainder of a limit. Call it in the transaction that takes the hold, after the row is inserted.
- * Its cost grows with the merchant's payouts of the coin within the widest limited window. Without limits it
+ * Its cost grows with the merchant's payouts and transfers of the coin within the widest limited window. Without limits it
  * does nothing.
  *
  * @throws KeyturnError `DAILY_LIMIT_EXCEEDED`, `MONTHLY_LIMIT_EXCEEDED`.
@@ -51,9 +53,16 @@ async function sum(tx: Transaction, spend: Spend, { scope, window }: Limit, at: 
     AND created_at > ${since} AND stage NOT IN ${members(tx, UNPAID_PAYOUTS)}`
   if (scope === 'whitelist') return sumTo(tx, spend, counts)
   const [row] = await tx<{ used: bigint }[]>`
-    SELECT coalesce(sum(amount), 0)::numeric AS used FROM payouts
-    WHERE ${counts} AND kind IN ('withdrawal', 'batch_part') AND id <> ${spend.id}
-      ${scope === 'user' ? tx`AND user_reference = ${spend.userReference}` : tx``}`
+    SELECT coalesce(sum(amount), 0)::numeric AS used FROM (
+      SELECT amount FROM payouts
+      WHERE ${counts} AND kind IN ('withdrawal', 'batch_part') AND id <> ${spend.id}
+        ${scope === 'user' ? tx`AND user_reference = ${spend.userReference}` : tx``}
+      UNION ALL
+      SELECT amount FROM transfers
+      WHERE merchant_id = ${spend.merchantId} AND network = ${spend.network} AND coin = ${spend.coin.name}
+        AND id > ${idFrom('trf', since)} AND created_at > ${since} AND id <> ${spend.id}
+        ${scope === 'user' ? tx`AND from_user_reference = ${spend.userReference}` : tx``}
+    ) spent`
   return row?.used ?? 0n
 }
 

@@ -26,6 +26,8 @@ export function toLayer1(
           data: depositData(event.data as unknown as Deposit),
         }
       case 'balance.updated':
+        // The format knows balances of addresses alone, and a transfer has none.
+        if (event.data.address_id === null) return null
         return {
           event: 'layer1:digital:balance:updated',
           timestamp: event.timestamp,

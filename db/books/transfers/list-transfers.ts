@@ -1,0 +1,54 @@
+/** Lists a merchant's transfers, newest first, and finds one. */
+
+import { KeyturnError } from '../../../domain/errors.js'
+import type { Queryable } from '../../connect.js'
+import { idFrom, idTo } from '../../id-range.js'
+import type { Slice } from '../../slice.js'
+import type { TransferRow } from './transfer-row.js'
+
+export interface TransferFilter {
+  /** User who paid or received. */
+  readonly userReference?: string | undefined
+  readonly network?: string | undefined
+  readonly coin?: string | undefined
+  readonly externalId?: string | undefined
+  /** Earliest time. */
+  readonly from?: Date | undefined
+  /** Time that is not included any more. */
+  readonly to?: Date | undefined
+}
+
+/** Lists transfers by id, which sorts by time. A user's transfers are merged from two indexes, one a side. */
+export async function listTransfers(
+  sql: Queryable,
+  merchantId: string,
+  filter: TransferFilter,
+  slice: Slice,
+): Promise<TransferRow[]> {
+  const { userReference } = filter
+  const selected = sql`
+    SELECT * FROM transfers
+    WHERE merchant_id = ${merchantId}
+      ${slice.before === null ? sql`` : sql`AND id < ${slice.before}`}
+      ${filter.network === undefined ? sql`` : sql`AND network = ${filter.network}`}
+      ${filter.coin === undefined ? sql`` : sql`AND coin = ${filter.coin}`}
+      ${filter.externalId === undefined ? sql`` : sql`AND external_id = ${filter.externalId}`}
+      ${filter.from === undefined ? sql`` : sql`AND id >= ${idFrom('trf', filter.from)} AND created_at >= ${filter.from}`}
+      ${filter.to === undefined ? sql`` : sql`AND id < ${idTo('trf', filter.to)} AND created_at < ${filter.to}`}`
+  const most = slice.offset + slice.take
+  const found =
+    userReference === undefined
+      ? selected
+      : sql`
+        (${selected} AND from_user_reference = ${userReference} ORDER BY id DESC LIMIT ${most})
+        UNION ALL (${selected} AND to_user_reference = ${userReference} ORDER BY id DESC LIMIT ${most})`
+  return await sql<TransferRow[]>`${found} ORDER BY id DESC OFFSET ${slice.offset} LIMIT ${slice.take}`
+}
+
+/** Returns a merchant's transfer. @throws KeyturnError `NOT_FOUND`, also for another merchant's transfer. */
+export async function findTransfer(sql: Queryable, merchantId: string, id: string): Promise<TransferRow> {
+  const [row] = await sql<TransferRow[]>`
+    SELECT * FROM transfers WHERE id = ${id} AND merchant_id = ${merchantId}`
+  if (row) return row
+  throw new KeyturnError('NOT_FOUND', 'There is no such transfer; check the id', { details: { id } })
+}
